@@ -1,0 +1,29 @@
+"""The root of the exception tree, apart from it so that both of its halves can stand on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_E = TypeVar("_E", bound="GeminiCompatError")
+#: HTTP objects hold sockets and headers with credentials: they do not travel between processes.
+_LEFT_BEHIND = frozenset({"request", "response"})
+
+
+class GeminiCompatError(Exception):
+    """Root of all errors of this package; `is_retryable` says whether the same request may succeed later."""
+
+    is_retryable: bool = False
+
+    def __reduce__(self) -> tuple[object, ...]:
+        state = {key: value for key, value in self.__dict__.items() if key not in _LEFT_BEHIND}
+        return _rebuild, (type(self), self.args, state)
+
+
+def _rebuild(kind: type[_E], args: tuple[object, ...], state: Mapping[str, object]) -> _E:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error

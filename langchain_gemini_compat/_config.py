@@ -1,0 +1,99 @@
+"""Arguments and environment to an endpoint and a credential, with the name of the source that won.
+
+Its one rule: an argument beats the environment, and two sources are never mixed in silence. Reads variables of
+the environment and nothing else: no file, no network, no credential.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from pydantic import SecretStr
+
+from langchain_gemini_compat._surfaces import build_endpoint, recognise_surface
+from langchain_gemini_compat.errors import GeminiCompatWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from google.auth.credentials import Credentials
+
+    from langchain_gemini_compat._surfaces import Endpoint, Surface
+
+    ApiKey: TypeAlias = SecretStr | Callable[[], str] | Callable[[], Awaitable[str]]
+
+_KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where to and as whom; `key_source` names where the key came from, and is empty without a key."""
+
+    endpoint: Endpoint
+    api_key: ApiKey | None
+    key_source: str
+
+
+def resolve_connection(
+    *,
+    model: str,
+    surface: Surface | None,
+    project: str | None,
+    location: str | None,
+    endpoint_id: str | None,
+    base_url: str | None,
+    api_version: str,
+    api_key: ApiKey | None,
+    credentials: Credentials | None,
+) -> Connection:
+    """The connection that arguments and environment name; raises `ValueError` when they name none."""
+    found_key, found_project = _find_key(), os.environ.get("GOOGLE_CLOUD_PROJECT") or None
+    has_vertex_arguments = any(value is not None for value in (project, location, endpoint_id, credentials))
+    if surface is None:
+        surface = recognise_surface(
+            base_url=base_url if endpoint_id is None else None,
+            has_vertex_arguments=has_vertex_arguments,
+            has_api_key=api_key is not None or (found_key is not None and found_project is None),
+            has_project_in_environment=found_project is not None,
+        )
+        if not (has_vertex_arguments or base_url or api_key) and found_key and found_project:
+            _warn_of_two_sources(found_key[0])
+    endpoint = build_endpoint(
+        surface=surface,
+        model=model,
+        project=project or found_project,
+        location=location or os.environ.get("GOOGLE_CLOUD_LOCATION") or None,
+        endpoint_id=endpoint_id,
+        base_url=base_url,
+        api_version=api_version,
+    )
+    if api_key is not None:
+        return Connection(endpoint, api_key, "argument `api_key`")
+    if credentials is None and surface == "ai_studio":
+        if found_key is None:
+            raise ValueError(
+                "AI Studio needs a key: pass `api_key` or set GOOGLE_API_KEY or GEMINI_API_KEY. Keys are made at "
+                "https://aistudio.google.com/apikey."
+            )
+        return Connection(endpoint, SecretStr(found_key[1]), f"environment {found_key[0]}")
+    return Connection(endpoint, None, "")
+
+
+def _find_key() -> tuple[str, str] | None:
+    for name in _KEY_VARIABLES:
+        value = os.environ.get(name)
+        if value:
+            return name, value
+    return None
+
+
+def _warn_of_two_sources(key_variable: str) -> None:
+    warnings.warn(
+        f"Both GOOGLE_CLOUD_PROJECT and {key_variable} are set: Vertex AI with application default credentials is "
+        'used. Pass `surface="ai_studio"` for the key, or `project=…` to say that this is meant.',
+        GeminiCompatWarning,
+        stacklevel=5,
+    )

@@ -1,0 +1,216 @@
+"""Events of a reply to LangChain chunks and to the finished message; this is where a broken reply raises.
+
+Its one rule: each fact goes into exactly one chunk. LangChain adds chunks by concatenating strings and summing
+numbers, so a name, a signature or a token count sent twice comes out doubled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.messages.utils import message_chunk_to_message
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
+
+from langchain_gemini_compat import errors
+from langchain_gemini_compat._events import (
+    CallExtras,
+    Finished,
+    MediaSeen,
+    RefusalDelta,
+    TextDelta,
+    ThoughtDelta,
+    ToolCallDelta,
+)
+from langchain_gemini_compat._families import bare_model_name
+from langchain_gemini_compat._provider import PROVIDER
+from langchain_gemini_compat._signatures import attach_extras, build_origin
+from langchain_gemini_compat._stream import StreamAssembler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from langchain_core.messages.tool import ToolCallChunk
+
+    from langchain_gemini_compat._events import Event
+    from langchain_gemini_compat._payload import Request
+    from langchain_gemini_compat._usage import Usage
+    from langchain_gemini_compat._wire import JsonObject, WireChunk
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What one chunk will hold."""
+
+    text: list[str] = field(default_factory=list)
+    media: list[dict[str, object]] = field(default_factory=list)
+    kwargs: JsonObject = field(default_factory=dict)
+    calls: list[ToolCallChunk] = field(default_factory=list)
+
+    def add(self, event: TextDelta | ThoughtDelta | RefusalDelta | ToolCallDelta | MediaSeen) -> None:
+        match event:
+            case TextDelta():
+                self.text.append(event.text)
+            case ThoughtDelta():
+                self.kwargs["reasoning_content"] = f"{self.kwargs.get('reasoning_content', '')}{event.text}"
+            case RefusalDelta():
+                self.kwargs["refusal"] = f"{self.kwargs.get('refusal', '')}{event.text}"
+            case ToolCallDelta():
+                self.calls.append(tool_call_chunk(name=event.name, args=event.args, id=event.id, index=event.index))
+            case MediaSeen():
+                self.media.append(_media_block(event))
+
+    def attach(self, kept: JsonObject) -> None:
+        """Maps of `additional_kwargs` are joined: a chunk may carry the extras of several calls."""
+        for key, value in kept.items():
+            old = self.kwargs.get(key)
+            self.kwargs[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
+
+    def holds_something(self) -> bool:
+        return bool(self.text or self.media or self.kwargs or self.calls)
+
+    def content(self) -> str | list[str | dict[str, object]]:
+        """A string, unless there are media."""
+        text = "".join(self.text)
+        if not self.media:
+            return text
+        blocks: list[str | dict[str, object]] = [{"type": "text", "text": text}] if text else []
+        return [*blocks, *self.media]
+
+
+class ReplyDecoder:
+    """Feed the wire chunks of one choice of a reply, get one LangChain chunk for each that says something."""
+
+    def __init__(self, request: Request, *, choice: int = 0) -> None:
+        self._request = request
+        self._assembler = StreamAssembler(
+            choice=choice, tags=request.tags, seed=request.seed, call_limit=request.call_limit
+        )
+        self._said: list[str] = []
+
+    def feed(self, wire: WireChunk) -> ChatGenerationChunk | None:
+        """The chunk that `wire` gives, or `None` when it adds nothing yet."""
+        return self._decode(self._assembler.feed(wire))
+
+    def finish(self) -> Iterator[ChatGenerationChunk]:
+        """What was held back, and the last chunk, with usage and metadata and nothing else.
+
+        Raises `TruncatedStreamError`, `EmptyReplyError` or `MalformedToolCallError` for a reply that is none.
+        """
+        *held, end = self._assembler.finish()
+        for events in (held, [end]):
+            chunk = self._decode(events)
+            if chunk is not None:
+                yield chunk
+
+    def decode_whole(self, wire: WireChunk) -> ChatGeneration:
+        """A whole reply in one step: same events, one chunk."""
+        chunk = self._decode((*self._assembler.feed(wire), *self._assembler.finish()))
+        message = message_chunk_to_message(cast("ChatGenerationChunk", chunk).message)
+        return ChatGeneration(message=message)
+
+    def _decode(self, events: Iterable[Event]) -> ChatGenerationChunk | None:
+        parts = _Parts()
+        end: Finished | None = None
+        for event in events:
+            if isinstance(event, Finished):
+                end = event
+            elif isinstance(event, CallExtras):
+                parts.attach(attach_extras(event.id, event.fields, self._origin(), is_call=True))
+            else:
+                parts.add(event)
+        if end is None:
+            chunk = _build_chunk(parts, {}) if parts.holds_something() else None
+        else:
+            if end.fields:
+                parts.attach(attach_extras(self._reply_key(), end.fields, self._origin(), is_call=False))
+            chunk = _build_chunk(parts, self._metadata(end), end)
+            self._check(end, chunk)
+        self._said.extend(parts.text)
+        return chunk
+
+    def _origin(self) -> JsonObject:
+        return build_origin(self._request.endpoint, self._assembler.model)
+
+    def _reply_key(self) -> str:
+        return self._assembler.reply_id or f"reply_{self._request.seed}"
+
+    def _metadata(self, end: Finished) -> dict[str, object]:
+        reply, endpoint = self._assembler, self._request.endpoint
+        name = bare_model_name(reply.model) if endpoint.speaks_gemini else reply.model
+        stand_ins = sum(note.kind == "stand_in" for note in self._request.notes)
+        repairs = [note.message for note in self._request.notes if note.kind in ("repaired", "adjusted", "dropped")]
+        metadata = {
+            "model_name": name or bare_model_name(endpoint.model),
+            "finish_reason": end.reason,
+            "native_finish_reason": end.native_reason,
+            "id": reply.reply_id,
+            "system_fingerprint": reply.system_fingerprint,
+            "service_tier": reply.service_tier,
+            "traffic_type": end.usage.traffic_type if end.usage else None,
+            "logprobs": {"content": end.logprobs} if end.logprobs else None,
+            "signature_stand_ins": stand_ins,
+            "repairs": repairs,
+        }
+        return {key: value for key, value in metadata.items() if value}
+
+    def _check(self, end: Finished, chunk: ChatGenerationChunk) -> None:
+        if end.reason is None:
+            text = "The stream broke off before its end: what came is no answer. Ask again."
+            truncated = errors.TruncatedStreamError(text)
+            truncated.partial = "".join(self._said)
+            raise truncated
+        spent = f"{end.usage.output_tokens} output tokens spent" if end.usage else "usage unknown"
+        word = f"finish reason {end.native_reason!r}, {spent}"
+        if end.faults or end.reason == "function_call_filter":
+            names = f" for {', '.join(end.faults)}" if end.faults else ""
+            more = "Raise `max_tokens`." if end.reason == "length" else "Ask again, or simplify the tool's schema."
+            raise _unusable(
+                errors.MalformedToolCallError,
+                f"The model wrote a tool call{names} that is none ({word}). {more}",
+                chunk,
+            )
+        if end.empty and end.reason != "content_filter":
+            more = "Raise `max_tokens`: thinking used it up." if end.reason == "length" else "Ask again."
+            raise _unusable(errors.EmptyReplyError, f"The reply is empty ({word}). {more}", chunk)
+
+
+def _unusable(
+    kind: type[errors.UnusableReplyError], text: str, chunk: ChatGenerationChunk
+) -> errors.UnusableReplyError:
+    error = kind(text)
+    error.reply = cast("AIMessage", message_chunk_to_message(cast("AIMessageChunk", chunk.message)))
+    return error
+
+
+def _build_chunk(parts: _Parts, metadata: dict[str, object], end: Finished | None = None) -> ChatGenerationChunk:
+    message = AIMessageChunk(
+        content=parts.content(),
+        additional_kwargs=parts.kwargs,
+        response_metadata={"model_provider": PROVIDER, **metadata},
+        tool_call_chunks=parts.calls,
+        usage_metadata=_usage_metadata(end.usage) if end and end.usage else None,
+        chunk_position="last" if end else None,
+    )
+    info = {"finish_reason": end.reason} if end else None
+    return ChatGenerationChunk(message=message, generation_info=info)
+
+
+def _usage_metadata(usage: Usage) -> UsageMetadata:
+    metadata = UsageMetadata(
+        input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, total_tokens=usage.total_tokens
+    )
+    if usage.cached_tokens is not None:
+        metadata["input_token_details"] = InputTokenDetails(cache_read=usage.cached_tokens)
+    if usage.reasoning_tokens is not None:
+        metadata["output_token_details"] = OutputTokenDetails(reasoning=usage.reasoning_tokens)
+    return metadata
+
+
+def _media_block(media: MediaSeen) -> dict[str, object]:
+    kind = media.mime_type.partition("/")[0]
+    kind = kind if kind in ("image", "audio", "video") else "file"
+    return {"type": kind, "base64": media.data, "mime_type": media.mime_type, "index": f"lc_{kind}_0"}

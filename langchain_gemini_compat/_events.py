@@ -1,0 +1,81 @@
+"""Everything that can happen while a reply arrives, as frozen values.
+
+The assembler turns wire chunks into these, `_decode` turns these into LangChain chunks. A closed set:
+whoever matches on `Event` matches all of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from langchain_gemini_compat._usage import Usage
+    from langchain_gemini_compat._wire import JsonObject, JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThoughtDelta:
+    """A piece of the model's thoughts, without the tags around them."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalDelta:
+    """A piece of an OpenAI-style refusal."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of tool call number `index`: `id` and `name` come once, with the first piece."""
+
+    index: int
+    id: str | None
+    name: str | None
+    args: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallExtras:
+    """What came beside call `id`: `extra_content` with its signature, and gateways' own fields."""
+
+    id: str
+    fields: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSeen:
+    """A whole image or sound, base64."""
+
+    data: str
+    mime_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of a reply.
+
+    `native_reason` is the server's word; `reason` is OpenAI's word for it, or `None` when the stream broke
+    off. `faults` names calls whose arguments are not a JSON object. `fields` came with the message itself.
+    """
+
+    reason: str | None
+    native_reason: str | None
+    usage: Usage | None
+    fields: JsonObject
+    faults: tuple[str, ...]
+    logprobs: list[JsonValue] | None
+    empty: bool
+
+
+Event: TypeAlias = TextDelta | ThoughtDelta | RefusalDelta | ToolCallDelta | CallExtras | MediaSeen | Finished

@@ -1,0 +1,214 @@
+"""Keywords of numbers, texts and lists of values to the ones Gemini takes, and to words for the ones it does not.
+
+Its one rule: what is exact is rewritten in silence; what is weaker is recorded, and told to the model.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from langchain_gemini_compat._schema_node import as_text, intersect_types
+
+if TYPE_CHECKING:
+    from langchain_gemini_compat._schema_node import Node
+    from langchain_gemini_compat._wire import JsonObject, JsonValue
+
+#: Formats that `parameters` takes; every other one is a 400 (public reports on the native path).
+_FORMATS = {
+    "string": ("enum", "date-time"),
+    "integer": ("int32", "int64", "float", "double"),
+    "number": ("int32", "int64", "float", "double"),
+}
+_LONGEST_SENTENCE = 160
+_NEUTRAL: tuple[JsonValue, ...] = (None, False, 0)
+#: Keyword: what is no longer checked, and what the model is told (empty where the value says too little).
+_LOST = {
+    "pattern": ("The pattern is not checked.", "Must match {}."),
+    "multipleOf": ("The divisor is not checked.", "Must be a multiple of {}."),
+    "contentEncoding": ("The encoding is not checked.", "Encoding: {}."),
+    "contentMediaType": ("The media type is not checked.", "Media type: {}."),
+    "uniqueItems": ("Items may repeat.", "Items must be unique."),
+    "contains": ("It is not checked that a certain item is there.", ""),
+    "minProperties": ("The number of members is not checked.", "At least {} members."),
+    "maxProperties": ("The number of members is not checked.", "At most {} members."),
+    "patternProperties": ("Members with names of a certain form are not offered.", ""),
+    "dependentRequired": ("It is not checked which members need each other.", ""),
+    "dependentSchemas": ("It is not checked what members demand of each other.", ""),
+    "dependencies": ("It is not checked what members demand of each other.", ""),
+    "not": ("What is excluded is not checked.", ""),
+    "if": ("The condition is not checked.", ""),
+}
+LOST_BY_TYPE = {
+    "string": ("pattern", "contentEncoding", "contentMediaType"),
+    "number": ("multipleOf",),
+    "array": ("uniqueItems", "contains"),
+    "object": (
+        "minProperties", "maxProperties", "patternProperties", "dependentRequired", "dependentSchemas",
+        "dependencies",
+    ),
+    "any": ("not", "if"),
+}  # fmt: skip
+
+
+def record_losses(node: Node, kind: str) -> None:
+    """Record the keywords of `kind` that have no equal, and put their meaning into words."""
+    for keyword in LOST_BY_TYPE[kind]:
+        for check in node.find(keyword):
+            if any(check.value is neutral for neutral in _NEUTRAL) or check.value == {}:
+                continue
+            reason, words = _LOST[keyword]
+            value = check.value if isinstance(check.value, str) else as_text(check.value)
+            node.lose(check.path, keyword, reason, _fit(words.format(value)))
+
+
+def build_string(node: Node) -> JsonObject:
+    """A text without a list of values."""
+    record_losses(node, "string")
+    return {"type": "string", **_build_format(node, "string"), **build_counts(node, "minLength", "maxLength")}
+
+
+def build_number(node: Node, name: str) -> JsonObject:
+    """An integer or number, with bounds."""
+    record_losses(node, "number")
+    return {"type": name, **_build_format(node, name), **_build_bounds(node, whole=name == "integer")}
+
+
+def build_counts(node: Node, lowest: str, highest: str) -> JsonObject:
+    """Bounds of a length; the narrowest of several."""
+    found: JsonObject = {}
+    for keyword, narrowest in ((lowest, max), (highest, min)):
+        counts: list[int] = []
+        for check in node.find(keyword):
+            number = _number(check.value)
+            if number is None or number < 0 or number != int(number):
+                node.lose(check.path, keyword, "It is no count.")
+            else:
+                counts.append(int(number))
+        if counts:
+            found[keyword] = narrowest(counts)
+    return found
+
+
+def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
+    """A list of values as branches: Gemini lists texts only, so numbers become a range where that says the same."""
+    values = [value for value in node.values or [] if value is not None]
+    fitting = [value for value in values if types is None or _has_type(value, types)]
+    if not fitting and types and any(name in ("string", "integer", "number") for name in types):
+        fitting = [value for value in values if isinstance(value, (str, int, float)) and not isinstance(value, bool)]
+    texts = [value for value in fitting if isinstance(value, str)]
+    numbers = _numbers(fitting)
+    branches = [*_build_range(numbers), *_build_booleans(node, fitting)]
+    if numbers and (not _build_range(numbers) or (texts and types == ["string"])):
+        branches = branches[bool(_build_range(numbers)) :]
+        texts.extend(as_text(number) for number in numbers)
+        node.lose(node.path, "enum", "Numbers are offered as texts.")
+    branches[:0] = _build_texts(node, texts)
+    if len(texts) + len(numbers) + sum(isinstance(value, bool) for value in fitting) < len(fitting):
+        node.lose(node.path, "enum", "Objects and arrays in the list are not offered.")
+    return branches
+
+
+def _build_texts(node: Node, texts: list[str]) -> list[JsonObject]:
+    listed: list[JsonValue] = [text for text in dict.fromkeys(texts) if text]
+    if "" in texts:
+        node.lose(node.path, "enum", "The empty text is not offered in the list.")
+    if listed:
+        return [{"type": "string", "enum": listed}]
+    return [{"type": "string"}] if texts else []
+
+
+def _build_booleans(node: Node, values: list[JsonValue]) -> list[JsonObject]:
+    found = {value for value in values if isinstance(value, bool)}
+    if len(found) == 1:
+        text = as_text(next(iter(found)))
+        node.lose(node.path, "enum", "The other boolean is not refused.", f"The only boolean is {text}.")
+    return [{"type": "boolean"}] if found else []
+
+
+def _build_range(numbers: list[int | float]) -> list[JsonObject]:
+    """The numbers as bounds, where no other number lies between these."""
+    if not numbers:
+        return []
+    low, high = min(numbers), max(numbers)
+    if all(isinstance(number, int) for number in numbers) and high - low == len(set(numbers)) - 1:
+        return [{"type": "integer", "minimum": low, "maximum": high}]
+    return [{"type": "number", "minimum": low, "maximum": high}] if low == high else []
+
+
+def _numbers(values: list[JsonValue]) -> list[int | float]:
+    found = (_number(value) for value in values)
+    return [int(number) if number == int(number) else number for number in found if number is not None]
+
+
+def _number(value: JsonValue) -> int | float | None:
+    """A finite number; booleans are none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return value
+
+
+def _has_type(value: JsonValue, types: list[str]) -> bool:
+    if isinstance(value, bool):
+        return "boolean" in types
+    if isinstance(value, str):
+        return "string" in types
+    if isinstance(value, (int, float)):
+        name = "integer" if float(value).is_integer() else "number"
+        return bool(intersect_types([name], types))
+    return ("object" if isinstance(value, dict) else "array") in types
+
+
+def _build_format(node: Node, name: str) -> JsonObject:
+    for check in node.find("format"):
+        if isinstance(check.value, str) and check.value in _FORMATS[name]:
+            return {"format": check.value}
+        text = f"Format: {check.value}." if isinstance(check.value, str) and name == "string" else ""
+        node.lose(check.path, "format", "The format is not checked.", text)
+    return {}
+
+
+def _build_bounds(node: Node, *, whole: bool) -> JsonObject:
+    found: JsonObject = {}
+    lows = [_round(low, math.ceil) if whole else low for low in _plain_bounds(node, "minimum")]
+    highs = [_round(high, math.floor) if whole else high for high in _plain_bounds(node, "maximum")]
+    lows += _exclusive_bounds(node, "exclusiveMinimum", "minimum", whole=whole)
+    highs += _exclusive_bounds(node, "exclusiveMaximum", "maximum", whole=whole)
+    if lows:
+        found["minimum"] = max(lows)
+    if highs:
+        found["maximum"] = min(highs)
+    return found
+
+
+def _plain_bounds(node: Node, keyword: str) -> list[int | float]:
+    bounds: list[int | float] = []
+    for check in node.find(keyword):
+        number = _number(check.value)
+        if number is None:
+            node.lose(check.path, keyword, "It is no number.")
+        else:
+            bounds.append(number)
+    return bounds
+
+
+def _exclusive_bounds(node: Node, keyword: str, plain: str, *, whole: bool) -> list[int | float]:
+    """Bounds that are not part of the range; `true` makes the plain bound beside it one (JSON Schema draft 4)."""
+    up = plain == "minimum"
+    bounds: list[int | float] = []
+    for check in node.find(keyword):
+        numbers = _plain_bounds(node, plain) if check.value is True else [check.value]
+        for number in (_number(value) for value in numbers):
+            if number is None:
+                continue
+            if whole:
+                bounds.append(math.floor(number) + 1 if up else math.ceil(number) - 1)
+                continue
+            bounds.append(number)
+            side = "greater" if up else "less"
+            node.lose(check.path, keyword, "The bound itself is let through.", f"Must be {side} than {number}.")
+    return bounds
+
+
+def _fit(sentence: str) -> str:
+    return sentence if len(sentence) <= _LONGEST_SENTENCE else ""

@@ -1,0 +1,268 @@
+"""One place of a JSON Schema, and everything said about it, put together in a `Node`.
+
+Its one rule: a place is a conjunction of sources. `$ref`, `allOf`, a union with a single branch and a property that
+is described twice all add a source, so siblings of any of them are never lost.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from langchain_gemini_compat._wire import JsonObject, JsonValue
+
+TYPES = ("object", "array", "string", "integer", "number", "boolean")
+NULL = "null"
+#: Words that hold no check; they stay on the place when a union beside them is spread over its branches.
+_ANNOTATIONS = frozenset(
+    {
+        "description", "title", "default", "examples", "example", "deprecated", "nullable", "discriminator",
+        "$ref", "$recursiveRef", "$dynamicRef", "allOf", "anyOf", "oneOf", "$defs", "definitions", "$schema",
+        "$id", "$comment", "$anchor", "readOnly", "writeOnly",
+    }
+)  # fmt: skip
+#: Keywords that a type reads for itself or that nothing reads.
+_CHECKS = frozenset(
+    {
+        "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength",
+        "pattern", "format", "contentEncoding", "contentMediaType", "minItems", "maxItems", "uniqueItems",
+        "contains", "minProperties", "maxProperties", "patternProperties", "propertyNames", "dependentRequired",
+        "dependentSchemas", "dependencies", "additionalProperties", "not", "if",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Something the original schema says that the compiled one does not."""
+
+    #: JSON pointer of the place in the original schema, such as `/properties/when/format`.
+    path: str
+    #: What was dropped or weakened.
+    keyword: str
+    #: What the server no longer checks, in one short sentence.
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One schema that a value at a place must satisfy."""
+
+    schema: JsonValue
+    path: str
+    #: Pointers of the definitions that this schema is nested in; a pointer counts once for each level.
+    active: tuple[str, ...] = ()
+    #: A union around it also offers null, so its own word on null does not count.
+    beside_null: bool = False
+
+    def child(self, value: JsonValue, *steps: str | int) -> Source:
+        """The schema `value`, found by `steps` below this one."""
+        path = self.path + "".join(f"/{escape(step)}" for step in steps)
+        return Source(value, path, self.active)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One keyword with its value and the pointer to it."""
+
+    keyword: str
+    value: JsonValue
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An `anyOf` or `oneOf` with at least two branches that are not null."""
+
+    keyword: str
+    source: Source
+    branches: list[Source]
+    with_null: bool
+
+
+@dataclass(slots=True)
+class Node:
+    """Everything that is said about one place."""
+
+    path: str
+    losses: list[Loss]
+    #: Types besides null; `None` where no source names a type.
+    types: list[str] | None = None
+    #: Whether null is allowed; `None` where no source says.
+    null: bool | None = None
+    #: A source says `nullable: true`, which also covers a union beside it.
+    flagged_nullable: bool = False
+    values: list[JsonValue] | None = None
+    properties: dict[str, list[Source]] = field(default_factory=dict[str, "list[Source]"])
+    required: list[str] = field(default_factory=list[str])
+    items: list[Source] = field(default_factory=list["Source"])
+    prefix: list[Source] = field(default_factory=list["Source"])
+    closed_tuple: bool = False
+    checks: list[Check] = field(default_factory=list["Check"])
+    groups: list[Group] = field(default_factory=list["Group"])
+    #: The sources less their annotations, to be repeated in each branch of a union.
+    base: list[Source] = field(default_factory=list["Source"])
+    descriptions: list[str] = field(default_factory=list[str])
+    sentences: list[str] = field(default_factory=list[str])
+
+    def lose(self, path: str, keyword: str, reason: str, sentence: str = "") -> None:
+        """Record a loss, and tell the model in `sentence` what it should do all the same."""
+        self.losses.append(Loss(path, keyword, reason))
+        if sentence:
+            self.sentences.append(sentence)
+
+    def find(self, keyword: str) -> list[Check]:
+        """What the sources say under `keyword`."""
+        return [check for check in self.checks if check.keyword == keyword]
+
+    def add(self, source: Source, schema: JsonObject) -> None:
+        """Put the keywords of `schema` together with what is here; unions and references are the reader's."""
+        self._add_types(source, schema)
+        self._add_values(source, schema)
+        self._add_null(source, schema)
+        self._add_members(source, schema)
+        self._add_items(source, schema)
+        self._add_text(schema)
+        self.checks.extend(
+            Check(key, value, f"{source.path}/{escape(key)}") for key, value in schema.items() if key in _CHECKS
+        )
+        base: JsonObject = {key: value for key, value in schema.items() if key not in _ANNOTATIONS}
+        if base:
+            self.base.append(replace(source, schema=base))
+
+    def _add_types(self, source: Source, schema: JsonObject) -> None:
+        names = type_names(schema)
+        if names is None:
+            return
+        known = [name for name in names if name in TYPES]
+        if len(known) + names.count(NULL) < len(names):
+            self.lose(f"{source.path}/type", "type", "A type that JSON Schema does not have is not checked.")
+            if not known and NULL not in names:
+                return
+        if self.types is None:
+            self.types = known
+        elif known or NULL not in names:
+            common = intersect_types(self.types, known)
+            if common or not self.types:
+                self.types = common
+            else:
+                self.lose(f"{source.path}/type", "type", "No value has both types, so the first one counts.")
+        else:
+            self.types = []
+
+    def _add_values(self, source: Source, schema: JsonObject) -> None:
+        values = enum_values(schema)
+        if values is None:
+            if "enum" in schema:
+                self.lose(f"{source.path}/enum", "enum", "It is no list of values.")
+            return
+        allowed = {value_key(value) for value in values}
+        if self.values is None:
+            self.values = list({value_key(value): value for value in values}.values())
+            return
+        common = [value for value in self.values if value_key(value) in allowed]
+        if common:
+            self.values = common
+        else:
+            self.lose(f"{source.path}/enum", "enum", "No value is in both lists, so the first one counts.")
+
+    def _add_null(self, source: Source, schema: JsonObject) -> None:
+        names, values = type_names(schema), enum_values(schema)
+        vote: bool | None = None
+        if source.beside_null or schema.get("nullable") is True:
+            vote = True
+            self.flagged_nullable = self.flagged_nullable or schema.get("nullable") is True
+        elif names is not None or values is not None:
+            vote = (names is None or NULL in names) and (values is None or None in values)
+        if vote is not None:
+            self.null = vote and self.null is not False
+
+    def _add_members(self, source: Source, schema: JsonObject) -> None:
+        properties = schema.get("properties")
+        if isinstance(properties, dict):
+            for name, value in properties.items():
+                self.properties.setdefault(name, []).append(source.child(value, "properties", name))
+        elif properties is not None:
+            self.lose(f"{source.path}/properties", "properties", "It is no object of schemas.")
+        required = schema.get("required")
+        if isinstance(required, list):
+            self.required.extend(name for name in required if isinstance(name, str))
+
+    def _add_items(self, source: Source, schema: JsonObject) -> None:
+        items, prefix, rest = schema.get("items"), schema.get("prefixItems"), schema.get("items")
+        where = "prefixItems"
+        if isinstance(items, list):
+            prefix, rest, where = items, schema.get("additionalItems"), "items"
+        if isinstance(prefix, list) and prefix:
+            self.prefix.extend(source.child(value, where, index) for index, value in enumerate(prefix))
+            self.closed_tuple = self.closed_tuple or rest is False
+        if isinstance(rest, dict):
+            self.items.append(source.child(rest, "additionalItems" if where == "items" else "items"))
+
+    def _add_text(self, schema: JsonObject) -> None:
+        description = schema.get("description")
+        if isinstance(description, str) and description.strip() and description.strip() not in self.descriptions:
+            self.descriptions.append(description.strip())
+        examples = schema.get("examples")
+        found = examples if isinstance(examples, list) else [schema["example"]] if "example" in schema else []
+        if schema.get("default") is not None:
+            self.sentences.append(f"Default: {as_text(schema['default'])}.")
+        if found:
+            self.sentences.append(f"Examples: {', '.join(as_text(value) for value in found[:3])}.")
+        if schema.get("deprecated") is True:
+            self.sentences.append("Deprecated.")
+
+
+def escape(step: str | int) -> str:
+    """A step of a JSON pointer."""
+    return str(step).replace("~", "~0").replace("/", "~1")
+
+
+def type_names(schema: JsonObject) -> list[str] | None:
+    """The names under `type`, in lower case; `None` where there is no `type`."""
+    found = schema.get("type")
+    if found is None:
+        return None
+    names = found if isinstance(found, list) else [found]
+    return list(dict.fromkeys(name.lower() if isinstance(name, str) else "" for name in names)) or None
+
+
+def enum_values(schema: JsonObject) -> list[JsonValue] | None:
+    """The values of `const` or `enum`; `None` where the schema lists none."""
+    if "const" in schema:
+        return [schema["const"]]
+    values = schema.get("enum")
+    return values if isinstance(values, list) and values else None
+
+
+def intersect_types(first: Iterable[str], second: Iterable[str]) -> list[str]:
+    """The types in both, in the order of the first; an integer is a number."""
+    others = set(second)
+    common: list[str] = []
+    for name in first:
+        if name in others or (name == "integer" and "number" in others):
+            common.append(name)
+        elif name == "number" and "integer" in others:
+            common.append("integer")
+    return list(dict.fromkeys(common))
+
+
+def value_key(value: JsonValue) -> str:
+    """A text that is the same for equal JSON values: `1` and `1.0`, but not `1` and `true`."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return json.dumps(value, sort_keys=True)
+
+
+def as_text(value: JsonValue) -> str:
+    """A value as compact JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def is_null_only(schema: JsonValue) -> bool:
+    """Whether a branch of a union says `null` and nothing else."""
+    return isinstance(schema, dict) and (type_names(schema) == [NULL] or enum_values(schema) == [None])

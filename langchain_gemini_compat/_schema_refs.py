@@ -1,0 +1,130 @@
+"""Sources of one place to its `Node`: references resolved, `allOf` opened, unions sorted out.
+
+Its one rule: every walk ends. A definition opens a bounded number of times inside itself, and each source read counts
+against a budget.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from langchain_gemini_compat._schema_node import Group, Loss, Node, Source, escape, is_null_only
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_gemini_compat._wire import JsonObject, JsonValue
+
+_REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
+_SHALLOW = ("type", "enum", "const", "nullable")
+_ENDED = "Recursion ends here, so deeper levels are not checked."
+_SAME_FORM = "Same form as the levels above."
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads the places of one schema."""
+
+    root: JsonValue
+    #: How often a definition opens inside itself, its first time included.
+    levels: int
+    #: How many sources may be read.
+    budget: int
+    losses: list[Loss]
+    visited: int = 0
+
+    def read(self, path: str, sources: Sequence[Source]) -> Node:
+        """Everything that `sources` say about the place `path`."""
+        node = Node(path, self.losses)
+        opened: set[str] = set()
+        queue = deque(sources)
+        while queue:
+            source = queue.popleft()
+            self.visited += 1
+            schema = source.schema
+            if isinstance(schema, dict):
+                node.add(source, schema)
+                if self.visited <= self.budget:
+                    queue.extendleft(reversed(self._open(source, schema, node, opened)))
+            elif schema is not True:
+                reason = "No value satisfies `false`." if schema is False else "It is no schema."
+                node.lose(source.path, "schema", reason)
+        return node
+
+    def _open(self, source: Source, schema: JsonObject, node: Node, opened: set[str]) -> list[Source]:
+        """The sources that `schema` adds to its own place; unions with a choice go to `node.groups`."""
+        added: list[Source] = []
+        for keyword in _REFERENCES:
+            if keyword in schema:
+                added.extend(self._resolve(source, keyword, schema[keyword], opened))
+        parts = schema.get("allOf")
+        if isinstance(parts, list):
+            added.extend(source.child(part, "allOf", index) for index, part in enumerate(parts))
+        for keyword in ("anyOf", "oneOf"):
+            if keyword in schema:
+                added.extend(_open_union(source, keyword, schema[keyword], node))
+        return [replace(new, beside_null=new.beside_null or source.beside_null) for new in added]
+
+    def _resolve(self, source: Source, keyword: str, reference: JsonValue, opened: set[str]) -> list[Source]:
+        found = resolve_pointer(self.root, reference)
+        if found is None:
+            reason = f"{reference!r} leads nowhere, so any value is taken."
+            self.losses.append(Loss(f"{source.path}/{keyword}", keyword, reason))
+            return []
+        pointer, target = found
+        if pointer in opened:
+            return []
+        opened.add(pointer)
+        if source.active.count(pointer) >= self.levels:
+            self.losses.append(Loss(f"{source.path}/{keyword}", keyword, _ENDED))
+            return [Source(_build_shallow(target), pointer, source.active)]
+        return [Source(target, pointer, (*source.active, pointer))]
+
+
+def resolve_pointer(root: JsonValue, reference: JsonValue) -> tuple[str, JsonValue] | None:
+    """The pointer in its plain spelling and what it points to; `None` where it leads nowhere in `root`."""
+    if not isinstance(reference, str) or not reference.startswith("#"):
+        return None
+    text = unquote(reference[1:])
+    if text and not text.startswith("/"):
+        return None
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in text.split("/")[1:]]
+    value = root
+    for step in steps:
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isascii() and step.isdigit() and int(step[:9]) < len(value):
+            value = value[int(step[:9])]
+        else:
+            return None
+    return "".join(f"/{escape(step)}" for step in steps), value
+
+
+def _build_shallow(target: JsonValue) -> JsonObject:
+    """What can be said of a definition without going into it."""
+    if not isinstance(target, dict):
+        return {}
+    shallow: JsonObject = {key: target[key] for key in _SHALLOW if key in target}
+    if "type" not in shallow and "properties" in target:
+        shallow["type"] = "object"
+    text = target.get("description")
+    shallow["description"] = f"{text.strip()} {_SAME_FORM}" if isinstance(text, str) else _SAME_FORM
+    return shallow
+
+
+def _open_union(source: Source, keyword: str, branches: JsonValue, node: Node) -> list[Source]:
+    """The only branch that is not null, as a source; else the union goes to `node.groups`."""
+    if not isinstance(branches, list) or not branches:
+        node.lose(f"{source.path}/{keyword}", keyword, "It is no list of schemas.")
+        return []
+    live = [source.child(part, keyword, index) for index, part in enumerate(branches) if not is_null_only(part)]
+    with_null = len(live) < len(branches)
+    if not live:
+        return [source.child(branches[0], keyword, 0)]
+    if len(live) == 1:
+        return [replace(live[0], beside_null=with_null)]
+    node.groups.append(Group(keyword, source, live, with_null or source.beside_null))
+    return []

@@ -1,0 +1,85 @@
+"""Bytes of a server-sent event stream to the JSON values in it; knows no HTTP and no chat.
+
+Its one rule: nothing the server wrote is dropped in silence. Google writes an error in mid-stream as bare
+JSON without `data:` (seen on Vertex and AI Studio), so lines that are no event field are kept and parsed too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from jiter import from_json
+
+from langchain_gemini_compat._wire import DONE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from langchain_gemini_compat._wire import JsonValue
+
+_FIELDS = (b"event:", b"id:", b"retry:", b":")
+
+
+class SseDecoder:
+    r"""Feed bytes as they arrive, get the JSON values that are complete; `data: [DONE]` becomes `DONE`.
+
+    Raises `ValueError` for an event that is not JSON.
+
+    >>> decoder = SseDecoder()
+    >>> [*decoder.feed(b'data: {"a"'), *decoder.feed(b': 1}\n\n'), *decoder.finish()]
+    [{'a': 1}]
+    """
+
+    def __init__(self) -> None:
+        self._tail: list[bytes] = []
+        self._data: list[bytes] = []
+        self._stray: list[bytes] = []
+
+    def feed(self, data: bytes) -> Iterator[JsonValue]:
+        """Yield what `data` completes."""
+        lines = data.split(b"\n")
+        # Megabytes of base64 are one line: its pieces are joined once, when it ends.
+        self._tail.append(lines[0])
+        if len(lines) == 1:
+            return
+        lines[0] = b"".join(self._tail)
+        self._tail = [lines.pop()]
+        for line in lines:
+            yield from self._feed_line(line)
+
+    def finish(self) -> Iterator[JsonValue]:
+        """Yield what was waiting for an end that did not come: a last event, or JSON outside of events."""
+        yield from self._feed_line(b"".join(self._tail))
+        self._tail = []
+        yield from self._take_event()
+        stray = b"\n".join(self._stray).strip()
+        if stray:
+            yield _parse(stray)
+
+    def _feed_line(self, line: bytes) -> Iterator[JsonValue]:
+        if line.startswith(b"data:"):
+            self._data.append(line[5:].strip())
+        elif not line or line == b"\r":
+            yield from self._take_event()
+        elif not line.startswith(_FIELDS):
+            self._stray.append(line)
+
+    def _take_event(self) -> Iterator[JsonValue]:
+        if not self._data:
+            return
+        data, self._data = self._data, []
+        if len(data) == 1:
+            yield _parse(data[0])
+            return
+        # Several `data:` lines are one event by the standard, and one event each to some gateways.
+        try:
+            yield _parse(b"\n".join(data))
+        except ValueError:
+            for line in data:
+                yield _parse(line)
+
+
+def _parse(data: bytes) -> JsonValue:
+    if data == b"[DONE]":
+        return cast("JsonValue", DONE)
+    return cast("JsonValue", from_json(data))

@@ -1,0 +1,160 @@
+"""Bound tools and `tool_choice`, in all of LangChain's spellings, to the wire's `tools` and `tool_choice`.
+
+Its one rule: portable on the wire. Google documents `none`, `auto`, `required` and (Vertex) `validated`, and no
+choice of one function by name, so a named choice goes out as that function alone with `required`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from langchain_gemini_compat._notes import Note
+from langchain_gemini_compat._schema import compile_parameters, compile_response_schema
+from langchain_gemini_compat.errors import UnsupportedParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from langchain_core.tools import BaseTool
+
+    from langchain_gemini_compat._surfaces import Endpoint
+    from langchain_gemini_compat._wire import JsonObject, JsonValue
+
+#: Google's native tools, by the one key each has; they go under `extra_body.google.tools`.
+GOOGLE_TOOLS = frozenset(
+    {
+        "google_search", "google_search_retrieval", "google_maps", "code_execution", "url_context",
+        "enterprise_web_search", "retrieval", "computer_use", "file_search",
+    }
+)  # fmt: skip
+_CHOICES = {"auto": "auto", "none": "none", "any": "required", "required": "required", "validated": "validated"}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSet:
+    """What goes out: function declarations, Google's own tools, and the choice among them."""
+
+    functions: list[JsonObject]
+    google: list[JsonObject]
+    choice: JsonValue
+
+
+def format_tool(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> JsonObject:
+    """A tool as `bind_tools` keeps it: OpenAI's form, or Google's own dict as it is."""
+    if isinstance(tool, dict) and is_google_tool(tool):
+        return cast("JsonObject", tool)
+    return cast("JsonObject", convert_to_openai_tool(tool))
+
+
+def is_google_tool(tool: dict[str, Any]) -> bool:
+    """Whether a dict is one of Google's native tools."""
+    return bool(tool) and set(tool) <= GOOGLE_TOOLS
+
+
+def encode_tools(tools: Sequence[JsonObject], choice: JsonValue, endpoint: Endpoint, notes: list[Note]) -> ToolSet:
+    """Bound tools for `endpoint`; raises `UnsupportedParameterError` for a choice of a tool that is not bound."""
+    google = [tool for tool in tools if is_google_tool(tool)]
+    functions = [tool for tool in tools if not is_google_tool(tool)]
+    names = _chosen_names(choice)
+    sent: JsonValue = _choice_word(choice)
+    chosen = functions
+    if names is not None:
+        chosen = _choose(functions, names)
+        if not endpoint.speaks_gemini and len(names) == 1:
+            chosen, sent = functions, _named(names[0])
+        sent = sent or "required"
+    if endpoint.speaks_gemini:
+        chosen = [_compile_tool(tool, notes) for tool in chosen]
+    return ToolSet(chosen, google, sent if chosen else None)
+
+
+def encode_response_format(response_format: object, endpoint: Endpoint, notes: list[Note]) -> JsonObject:
+    """OpenAI's `response_format` for `endpoint`: a dict of that form, or a pydantic class or other schema."""
+    form = format_response_schema(response_format)
+    inner = form.get("json_schema")
+    if not endpoint.speaks_gemini or not isinstance(inner, dict):
+        return form
+    schema = inner.get("schema")
+    compiled, losses = compile_response_schema(schema if isinstance(schema, dict) else {})
+    notes.extend(_lossy(f"response schema {inner.get('name')!r}", loss.path, loss.reason) for loss in losses)
+    return {"type": "json_schema", "json_schema": {"name": inner.get("name") or "response", "schema": compiled}}
+
+
+def format_response_schema(schema: object) -> JsonObject:
+    """Any schema LangChain takes as a `response_format` of type `json_schema`; ready ones stay as they are."""
+    if isinstance(schema, dict) and schema.get("type") in ("json_schema", "json_object", "text"):
+        return cast("JsonObject", schema)
+    function = cast("JsonObject", convert_to_openai_tool(cast("type", schema))["function"])
+    inner: JsonObject = {"name": function["name"], "schema": function.get("parameters") or {}}
+    if function.get("description"):
+        inner["description"] = function["description"]
+    return {"type": "json_schema", "json_schema": inner}
+
+
+def _compile_tool(tool: JsonObject, notes: list[Note]) -> JsonObject:
+    function = tool.get("function")
+    if not isinstance(function, dict):
+        return tool
+    parameters = function.get("parameters")
+    compiled, losses = compile_parameters(parameters if isinstance(parameters, dict) else {})
+    notes.extend(_lossy(f"tool {function.get('name')!r}", loss.path, loss.reason) for loss in losses)
+    declaration: JsonObject = {"name": function.get("name")}
+    if function.get("description"):
+        declaration["description"] = function["description"]
+    if compiled is not None:
+        declaration["parameters"] = compiled
+    return {"type": "function", "function": declaration}
+
+
+def _lossy(what: str, path: str, reason: str) -> Note:
+    return Note("lossy_schema", f"{what} at {path or '/'}: {reason}")
+
+
+def _choice_word(choice: JsonValue) -> str | None:
+    if choice is True:
+        return "required"
+    if isinstance(choice, str):
+        return _CHOICES.get(choice)
+    kind = choice.get("type") if isinstance(choice, dict) else None
+    return _CHOICES.get(kind) if isinstance(kind, str) else None
+
+
+def _chosen_names(choice: JsonValue) -> list[str] | None:
+    """The functions that a choice names; `None` where it names none."""
+    if isinstance(choice, str) and choice not in _CHOICES:
+        return [choice]
+    if isinstance(choice, list):
+        return [str(name) for name in choice]
+    if not isinstance(choice, dict):
+        return None
+    function = choice.get("function")
+    name = function.get("name") if isinstance(function, dict) else choice.get("name")
+    if isinstance(name, str):
+        return [name]
+    allowed = choice.get("allowed_tools")
+    listed = allowed.get("tools") if isinstance(allowed, dict) else choice.get("tools")
+    if isinstance(listed, list):
+        return [name for item in listed for name in _chosen_names(item) or []]
+    return None
+
+
+def _choose(functions: Sequence[JsonObject], names: Sequence[str]) -> list[JsonObject]:
+    by_name = {_name_of(tool): tool for tool in functions}
+    missing = [name for name in names if name not in by_name]
+    if missing:
+        raise UnsupportedParameterError(
+            f"`tool_choice` names {missing[0]!r}, which is not bound. Bound: {', '.join(by_name) or 'nothing'}."
+        )
+    return [by_name[name] for name in names]
+
+
+def _name_of(tool: JsonObject) -> str:
+    function = tool.get("function")
+    return str(function.get("name") if isinstance(function, dict) else tool.get("name"))
+
+
+def _named(name: str) -> JsonObject:
+    return {"type": "function", "function": {"name": name}}

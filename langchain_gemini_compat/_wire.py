@@ -1,0 +1,139 @@
+"""The JSON of the Chat Completions wire, as types: keys spelled as on the wire, nothing validated.
+
+Sources: Google's examples page for the OpenAI-compatible API, and public captures of both surfaces.
+Every key may be absent; the assembler reads what is there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from typing_extensions import TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
+JsonObject: TypeAlias = "dict[str, JsonValue]"
+
+
+class WireFunction(TypedDict, total=False):
+    """Name and arguments (a JSON text, or a piece of one) of a tool call."""
+
+    name: str | None
+    arguments: str | None
+
+
+class WireToolCall(TypedDict, total=False):
+    """One entry of `tool_calls`; in a stream any key may be missing, repeated or untrue."""
+
+    index: int | None
+    id: str | None
+    type: str
+    function: WireFunction | None
+    extra_content: JsonObject | None
+    provider_specific_fields: JsonObject | None
+
+
+class WireMedia(TypedDict, total=False):
+    """`message.audio`; Google puts images there too and tells the MIME type in `extra_content.google`."""
+
+    id: str
+    data: str
+    extra_content: JsonObject | None
+
+
+class WireMessage(TypedDict, total=False):
+    """`choices[].message` of a whole reply and `choices[].delta` of a streamed one."""
+
+    role: str
+    content: str | list[JsonObject] | None
+    reasoning: str | None
+    reasoning_content: str | None
+    refusal: str | None
+    tool_calls: list[WireToolCall] | None
+    audio: WireMedia | None
+    extra_content: JsonObject | None
+    provider_specific_fields: JsonObject | None
+    reasoning_details: list[JsonValue] | None
+
+
+class WireChoice(TypedDict, total=False):
+    """One of `choices`; Google leaves `message` out of a blocked reply."""
+
+    index: int
+    message: WireMessage | None
+    delta: WireMessage | None
+    finish_reason: str | None
+    finishReason: str | None
+    logprobs: JsonObject | None
+
+
+class WireUsage(TypedDict, total=False):
+    """Token counts. Google's `completion_tokens` exclude thoughts, OpenAI's include them."""
+
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    total_tokens: int | None
+    prompt_tokens_details: JsonObject | None
+    completion_tokens_details: JsonObject | None
+    extra_properties: JsonObject | None
+
+
+class WireChunk(TypedDict, total=False):
+    """One event of a stream, or a whole reply: both hold `choices` and `usage`."""
+
+    id: str
+    object: str
+    created: int
+    model: str
+    service_tier: str | None
+    system_fingerprint: str | None
+    choices: list[WireChoice] | None
+    usage: WireUsage | None
+    error: JsonValue
+
+
+#: What `data: [DONE]` becomes: the server's own word that nothing is missing.
+DONE: WireChunk = {"object": "[DONE]"}
+
+
+def as_chunk(completion: WireChunk) -> WireChunk:
+    """A whole reply as the only chunk of a stream.
+
+    The message-level flag `extra_content.google.thought` is taken off: on a whole reply it stands beside
+    text that holds the answer too (seen on AI Studio), so it says nothing about any one piece of it.
+    """
+    choices: list[WireChoice] = []
+    for choice in completion.get("choices") or []:
+        delta = cast("WireMessage", dict(choice.get("message") or {}))
+        extra = without_thought_flag(delta.get("extra_content"))
+        if extra is None:
+            delta.pop("extra_content", None)
+        else:
+            delta["extra_content"] = extra
+        whole = cast("WireChoice", {**choice, "delta": delta})
+        whole.pop("message", None)
+        whole["finish_reason"] = choice.get("finish_reason") or choice.get("finishReason") or "stop"
+        choices.append(whole)
+    return cast("WireChunk", {**completion, "choices": choices})
+
+
+def without_thought_flag(extra_content: JsonObject | None) -> JsonObject | None:
+    """`extra_content` less `google.thought`; `None` where nothing else is in it."""
+    if not extra_content:
+        return None
+    google = extra_content.get("google")
+    if not isinstance(google, dict) or "thought" not in google:
+        return extra_content
+    kept = {key: value for key, value in google.items() if key != "thought"}
+    rest: JsonObject = {key: value for key, value in extra_content.items() if key != "google"}
+    if kept:
+        rest["google"] = kept
+    return rest or None
+
+
+def text_of_parts(parts: Sequence[JsonValue]) -> str:
+    """The text of a `content` that came as a list of parts (older Gemini models sent `{"text": …}` items)."""
+    texts = (part.get("text") if isinstance(part, dict) else part for part in parts)
+    return "".join(text for text in texts if isinstance(text, str))

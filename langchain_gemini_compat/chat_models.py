@@ -1,0 +1,322 @@
+"""`ChatGeminiCompat`: where LangChain, the pure core and the network meet. Four short run methods and their options."""
+
+from __future__ import annotations
+
+import warnings
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.outputs import ChatResult
+from pydantic import ConfigDict, PrivateAttr, model_validator
+
+from langchain_gemini_compat import _blocks
+from langchain_gemini_compat._config import resolve_connection
+from langchain_gemini_compat._decode import ReplyDecoder
+from langchain_gemini_compat._families import bare_model_name, family_of
+from langchain_gemini_compat._fields import ConnectionFields, RequestFields, spell_options
+from langchain_gemini_compat._history import adopt_wire_fields
+from langchain_gemini_compat._payload import build_payload
+from langchain_gemini_compat._profiles import build_profile
+from langchain_gemini_compat._provider import PROVIDER
+from langchain_gemini_compat._structured import build_structured_output
+from langchain_gemini_compat._tokens import estimate_messages
+from langchain_gemini_compat._tools import format_tool
+from langchain_gemini_compat.errors import GeminiCompatWarning
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+
+    from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+    from langchain_core.language_models import LanguageModelInput, ModelProfile
+    from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.outputs import ChatGenerationChunk
+    from langchain_core.prompt_values import PromptValue
+    from langchain_core.runnables import Runnable
+    from langchain_core.tools import BaseTool
+    from typing_extensions import Self
+
+    from langchain_gemini_compat._config import Connection
+    from langchain_gemini_compat._notes import Note
+    from langchain_gemini_compat._payload import Request
+    from langchain_gemini_compat._transport import Transport
+    from langchain_gemini_compat._wire import JsonObject, WireChunk
+
+Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | BaseTool"
+_blocks.register()
+
+
+class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
+    """Gemini, or a self-deployed model, behind Google's OpenAI-compatible Chat Completions API.
+
+    The surface follows from the arguments: `project`, `location`, `endpoint_id` or `credentials` mean Vertex AI,
+    an API key alone means AI Studio, any other `base_url` means a compatible server, to which the model name
+    goes as it is and nothing of Google's is added. Nothing is connected and no credential is looked up before
+    the first call.
+
+    ```python
+    ChatGeminiCompat(model="gemini-3.8-flash", project="my-project")  # Vertex AI, default credentials
+    ChatGeminiCompat(model="gemini-3.8-flash", api_key="...")  # AI Studio
+    ChatGeminiCompat(model="gemma-3-270m", base_url="http://127.0.0.1:8080/v1")  # anything compatible
+    ```
+
+    Raises `ValueError` at construction when the arguments name no endpoint, and the classes of
+    `langchain_gemini_compat.errors` at a call.
+    """
+
+    model_config = ConfigDict(populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=())
+
+    _connection: Connection = PrivateAttr()
+    _transport: Transport | None = PrivateAttr(default=None)
+    _warned: set[str] = PrivateAttr(default_factory=set)
+
+    @model_validator(mode="after")
+    def _resolve_gemini_compat_connection(self) -> Self:
+        self._connection = resolve_connection(
+            model=self.model_name,
+            surface=self.surface,
+            project=self.project,
+            location=self.location,
+            endpoint_id=self.endpoint_id,
+            base_url=self.base_url,
+            api_version=self.api_version,
+            api_key=self.api_key,
+            credentials=self.credentials,
+        )
+        self._add_version("langchain-gemini-compat", version("langchain-gemini-compat"))
+        return self
+
+    @property
+    def model(self) -> str:
+        """The model's name, as given."""
+        return self.model_name
+
+    @property
+    def _llm_type(self) -> str:
+        return "gemini-compat-chat"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"model": self.model_name, "base_url": self._connection.endpoint.base_url, **self._options()}
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Where a deserialised model finds its key again."""
+        return {"api_key": "GOOGLE_API_KEY"}
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Whether `dumps` keeps the constructor's arguments (secrets left out)."""
+        return True
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Connections stay behind when the model is pickled; they are made anew at the next call."""
+        state = super().__getstate__()
+        private = {**(state.get("__pydantic_private__") or {}), "_transport": None}
+        return {**state, "__pydantic_private__": private}
+
+    def endpoint_info(self) -> dict[str, Any]:
+        """Where requests go and as whom: `surface`, `base_url`, `model` and `auth` (`kind`, `source`); no secret."""
+        endpoint = self._connection.endpoint
+        tokens = self._open_transport().tokens
+        auth = {"kind": tokens.info.kind, "source": tokens.info.source}
+        return {
+            "surface": endpoint.surface,
+            "base_url": endpoint.base_url,
+            "model": endpoint.model,
+            "auth": auth,
+        }
+
+    def preview(self, messages: LanguageModelInput, **kwargs: Any) -> tuple[JsonObject, list[Note]]:
+        """The body that would be sent for `messages`, and a note for each repair, dropped parameter or lossy step."""
+        stop, stream = kwargs.pop("stop", None), bool(kwargs.pop("stream", False))
+        request = self._build(self._convert_input(messages).to_messages(), stop, kwargs, stream=stream, warn=False)
+        return request.payload, list(request.notes)
+
+    def bind_tools(
+        self,
+        tools: Sequence[Tool],
+        *,
+        tool_choice: dict[str, Any] | list[str] | str | bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        response_format: dict[str, Any] | type | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Bind tools: anything LangChain takes, and Google's own (`{"google_search": {}}`).
+
+        `tool_choice` is `auto`, `none`, `any`, `required`, `True`, a name, a list of names, or OpenAI's object.
+        With `parallel_tool_calls=False` at most one call of a reply reaches the caller. `response_format` asks
+        for structured output beside the tools.
+        """
+        bound: dict[str, Any] = {"tools": [format_tool(tool) for tool in tools], **kwargs}
+        bound.pop("strict", None)
+        optional = {
+            "tool_choice": tool_choice,
+            "parallel_tool_calls": parallel_tool_calls,
+            "response_format": response_format,
+        }
+        return super().bind(**bound, **{key: value for key, value in optional.items() if value is not None})
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = None,
+        *,
+        method: Literal["json_schema", "function_calling", "json_mode"] = "json_schema",
+        include_raw: bool = False,
+        strict: bool | None = None,
+        tools: Sequence[Tool] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Answers as objects of `schema`: a pydantic class, a TypedDict or a JSON schema.
+
+        `json_schema` and `json_mode` use `response_format`, `function_calling` a forced call. With `include_raw`
+        the answer is `{"raw", "parsed", "parsing_error"}`. `strict` is accepted for OpenAI's sake and not sent.
+        """
+        return build_structured_output(
+            self, schema, method=method, include_raw=include_raw, tools=tools, strict=strict, options=kwargs
+        )
+
+    def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Tool] | None = None) -> int:
+        """An offline estimate; see `_tokens` for what it counts and how near it comes."""
+        return estimate_messages(messages, [format_tool(tool) for tool in tools or ()])
+
+    def get_num_tokens(self, text: str) -> int:
+        """An offline estimate of the tokens of `text`."""
+        from langchain_core.messages import HumanMessage
+
+        return estimate_messages([HumanMessage(text)], [])
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        request = self._build(messages, stop, kwargs, stream=False)
+        return _decode_reply(request, self._open_transport().complete(request.payload))
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        request = self._build(messages, stop, kwargs, stream=False)
+        return _decode_reply(request, await self._open_transport().acomplete(request.payload))
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        request = self._build(messages, stop, kwargs, stream=True)
+        decoder = ReplyDecoder(request)
+        for wire in self._open_transport().stream(request.payload):
+            chunk = decoder.feed(wire)
+            if chunk is not None:
+                if run_manager:
+                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+        yield from decoder.finish()
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        request = self._build(messages, stop, kwargs, stream=True)
+        decoder = ReplyDecoder(request)
+        async for wire in self._open_transport().astream(request.payload):
+            chunk = decoder.feed(wire)
+            if chunk is not None:
+                if run_manager:
+                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+        for chunk in decoder.finish():
+            yield chunk
+
+    def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
+        return super()._convert_input(adopt_wire_fields(model_input))
+
+    def _options(self, kwargs: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What the request is made of: the model's own fields, then `model_kwargs`, then those of the call."""
+        own = {name: value for name in RequestFields.model_fields if (value := getattr(self, name)) is not None}
+        return {**own, **self.model_kwargs, **spell_options(kwargs or {})}
+
+    def _build(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        kwargs: dict[str, Any],
+        *,
+        stream: bool,
+        warn: bool = True,
+    ) -> Request:
+        options = self._options({**kwargs, **({"stop": stop} if stop is not None else {})})
+        endpoint = self._connection.endpoint
+        override = kwargs.get("model")
+        if override:
+            endpoint = endpoint.with_model(override)
+        request = build_payload(messages, options, endpoint, stream=stream, strict=self.strict)
+        if warn:
+            self._warn_once(request)
+        return request
+
+    def _warn_once(self, request: Request) -> None:
+        for note in request.notes:
+            if note.kind in ("dropped", "adjusted") and note.message not in self._warned:
+                self._warned.add(note.message)
+                warnings.warn(note.message, GeminiCompatWarning, stacklevel=4)
+
+    def _open_transport(self) -> Transport:
+        if self._transport is None:
+            from langchain_gemini_compat._transport import open_transport
+
+            self._transport = open_transport(
+                self._connection,
+                credentials=self.credentials,
+                quota_project_id=self.quota_project_id,
+                timeout=self.timeout,
+                max_retries=self.max_retries,
+                headers=self.default_headers or {},
+                query=self.default_query or {},
+                http_client=self.http_client,
+                http_async_client=self.http_async_client,
+            )
+        return self._transport
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        options = self._options(kwargs)
+        params = LangSmithParams(
+            ls_provider=PROVIDER,
+            ls_model_name=bare_model_name(str(kwargs.get("model") or self.model_name)),
+            ls_model_type="chat",
+        )
+        if options.get("temperature") is not None:
+            params["ls_temperature"] = options["temperature"]
+        if options.get("max_tokens") is not None:
+            params["ls_max_tokens"] = options["max_tokens"]
+        stops = stop or options.get("stop")
+        if stops:
+            params["ls_stop"] = [stops] if isinstance(stops, str) else list(stops)
+        return params
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return build_profile(family_of(self.model_name), self._connection.endpoint)
+
+
+def _decode_reply(request: Request, wire: WireChunk) -> ChatResult:
+    """Every choice of a whole reply; a reply without any is decoded too, so that it raises by name."""
+    count = max(1, len(wire.get("choices") or ()))
+    generations = [ReplyDecoder(request, choice=choice).decode_whole(wire) for choice in range(count)]
+    # Tokens are counted for the reply, not for each choice of it.
+    for generation in generations[1:]:
+        cast("AIMessage", generation.message).usage_metadata = None
+    return ChatResult(generations=generations)
