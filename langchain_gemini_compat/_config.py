@@ -35,6 +35,8 @@ class Connection:
     endpoint: Endpoint
     api_key: ApiKey | None
     key_source: str
+    project: str | None = None
+    location: str | None = None
 
 
 def resolve_connection(
@@ -51,27 +53,30 @@ def resolve_connection(
 ) -> Connection:
     """The connection that arguments and environment name; raises `ValueError` when they name none."""
     found_key, found_project = _find_key(), os.environ.get("GOOGLE_CLOUD_PROJECT") or None
-    has_vertex_arguments = any(value is not None for value in (project, location, endpoint_id, credentials))
+    has_vertex_arguments = any((project, location, endpoint_id, credentials is not None))
     if surface is None:
         surface = recognise_surface(
-            base_url=base_url if endpoint_id is None else None,
+            base_url=None if endpoint_id else base_url,
             has_vertex_arguments=has_vertex_arguments,
             has_api_key=api_key is not None or (found_key is not None and found_project is None),
             has_project_in_environment=found_project is not None,
         )
         if not (has_vertex_arguments or base_url or api_key) and found_key and found_project:
             _warn_of_two_sources(found_key[0])
+    if surface == "vertex":
+        project = project or found_project
+        location = location or os.environ.get("GOOGLE_CLOUD_LOCATION") or None
     endpoint = build_endpoint(
         surface=surface,
         model=model,
-        project=project or found_project,
-        location=location or os.environ.get("GOOGLE_CLOUD_LOCATION") or None,
+        project=project,
+        location=location,
         endpoint_id=endpoint_id,
         base_url=base_url,
         api_version=api_version,
     )
     if api_key is not None:
-        return Connection(endpoint, api_key, "argument `api_key`")
+        return Connection(endpoint, api_key, "argument `api_key`", project, location)
     if credentials is None and surface == "ai_studio":
         if found_key is None:
             raise ValueError(
@@ -79,7 +84,7 @@ def resolve_connection(
                 "https://aistudio.google.com/apikey."
             )
         return Connection(endpoint, SecretStr(found_key[1]), f"environment {found_key[0]}")
-    return Connection(endpoint, None, "")
+    return Connection(endpoint, None, "", project, location)
 
 
 def _find_key() -> tuple[str, str] | None:

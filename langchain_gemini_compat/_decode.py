@@ -59,9 +59,17 @@ class _Parts:
             case RefusalDelta():
                 self.kwargs["refusal"] = f"{self.kwargs.get('refusal', '')}{event.text}"
             case ToolCallDelta():
-                self.calls.append(tool_call_chunk(name=event.name, args=event.args, id=event.id, index=event.index))
+                self._add_call(event)
             case MediaSeen():
                 self.media.append(_media_block(event))
+
+    def _add_call(self, delta: ToolCallDelta) -> None:
+        """Pieces of one call that arrive together are one piece."""
+        last = self.calls[-1] if self.calls else None
+        if last is not None and last["index"] == delta.index:
+            last["args"] = f"{last['args']}{delta.args}"
+        else:
+            self.calls.append(tool_call_chunk(name=delta.name, args=delta.args, id=delta.id, index=delta.index))
 
     def attach(self, kept: JsonObject) -> None:
         """Maps of `additional_kwargs` are joined: a chunk may carry the extras of several calls."""

@@ -7,6 +7,7 @@ server's rules: Google's OpenAI-compatibility pages and page on thought signatur
 from __future__ import annotations
 
 import json
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -19,25 +20,23 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
+from langchain_core.messages.tool import tool_call
 
-from langchain_gemini_compat._content import encode_content, encode_part, read_media, text_of
+from langchain_gemini_compat._content import block_kind, encode_content, encode_part, text_of
 from langchain_gemini_compat._notes import Note
-from langchain_gemini_compat._signatures import (
-    STAND_IN,
-    is_replayable,
-    recover_call_extras,
-    recover_message_extras,
-)
+from langchain_gemini_compat._signatures import block_signature, is_replayable, recover_extras
 from langchain_gemini_compat._tool_calls import LITELLM_MARK, split_litellm_id
+from langchain_gemini_compat._tool_results import encode_tool_result
+from langchain_gemini_compat._turns import arrange_turns
 from langchain_gemini_compat.errors import InvalidHistoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from langchain_core.messages import ToolCall
 
-    from langchain_gemini_compat._content import Media
     from langchain_gemini_compat._families import ModelFamily
+    from langchain_gemini_compat._signatures import Extras
     from langchain_gemini_compat._surfaces import Endpoint
     from langchain_gemini_compat._wire import JsonObject, JsonValue
 
@@ -51,62 +50,69 @@ class MessageEncoder:
     endpoint: Endpoint
     family: ModelFamily
     notes: list[Note] = field(default_factory=list)
-    _call_names: dict[str, str] = field(default_factory=dict)
-    #: Ids that have to go out another way: LiteLLM's gateway wants the signature back inside the id.
-    _sent_ids: dict[str, str] = field(default_factory=dict)
+    #: By the caller's call id: id and function name of the calls sent for it that wait for a result.
+    _waiting: dict[str, deque[tuple[str, str]]] = field(default_factory=dict)
+    _calls_made: int = 0
+    _cache_marks_noted: bool = False
 
     def encode(self, messages: Sequence[BaseMessage]) -> list[JsonObject]:
         """The wire's `messages`; raises `InvalidHistoryError` when nothing is left to send."""
-        turn = _start_of_turn(messages)
         encoded: list[JsonObject] = []
-        media: list[JsonObject] = []
-        for position, message in enumerate(messages):
-            if media and not isinstance(message, ToolMessage):
-                encoded.append({"role": "user", "content": [*media]})
-                media = []
+        following: list[JsonObject] = []
+        for message in messages:
+            self._note_cache_marks(message)
             if isinstance(message, ToolMessage):
-                encoded.append(self._encode_tool_message(message, media))
-            else:
-                encoded.extend(self._encode_message(message, in_turn=position > turn))
-        if media:
-            encoded.append({"role": "user", "content": [*media]})
+                result, parts = self._encode_tool_message(message)
+                encoded.append(result)
+                following += parts
+                continue
+            following = _flush(following, encoded)
+            wire = self._encode_message(message)
+            if wire is not None:
+                encoded.append(wire)
+        _flush(following, encoded)
         if self.endpoint.speaks_gemini:
-            encoded = self._gather_system(encoded)
+            encoded = arrange_turns(encoded, self.family, self.notes)
         if not encoded:
             raise InvalidHistoryError("There is nothing to send: every message is empty. Give one with content.")
         return encoded
 
-    def _encode_message(self, message: BaseMessage, *, in_turn: bool) -> Iterable[JsonObject]:
-        encoded: JsonObject
+    def _encode_message(self, message: BaseMessage) -> JsonObject | None:
         if isinstance(message, AIMessage):
-            encoded = self._encode_assistant(message, in_turn=in_turn)
+            encoded: JsonObject = self._encode_assistant(message)
         elif isinstance(message, FunctionMessage):
             encoded = {"role": "function", "name": message.name, "content": text_of(_blocks(message))}
         else:
-            content = encode_content(_blocks(message), self.endpoint)
-            encoded = {"role": _role(message), "content": content if isinstance(content, str) else [*content]}
+            encoded = {"role": _role(message), "content": self._content(message)}
             if message.name and not self.endpoint.speaks_gemini:
                 encoded["name"] = message.name
         own = message.additional_kwargs.get("extra_content")
         if own:
             encoded["extra_content"] = own
         if encoded.get("content") or encoded.get("tool_calls"):
-            return (encoded,)
+            return encoded
         self._note(f"An empty {message.type} message was left out: Gemini refuses empty contents.")
-        return ()
+        return None
 
-    def _encode_assistant(self, message: AIMessage, *, in_turn: bool) -> JsonObject:
+    def _content(self, message: BaseMessage) -> JsonValue:
+        content = encode_content(_blocks(message), self.endpoint)
+        return content if isinstance(content, str) else [*content]
+
+    def _encode_assistant(self, message: AIMessage) -> JsonObject:
+        """Text, calls and what came with them; a key without a value is left out, `null` is refused."""
+        tool_calls = _calls_of(message)
+        extras = recover_extras(message, tool_calls)
+        fields = self._replayable(extras.own)
         encoded: JsonObject = {"role": "assistant"}
-        extras = recover_message_extras(message)
-        fields = dict(extras.fields) if is_replayable(extras, self.endpoint) else {}
         reasoning_field = fields.pop("reasoning_field", None)
         thoughts = message.additional_kwargs.get("reasoning_content")
         if reasoning_field and thoughts and not self.endpoint.speaks_gemini:
             encoded[str(reasoning_field)] = thoughts
-        calls = self._encode_calls(message, in_turn=in_turn)
+        calls = self._encode_calls(tool_calls, extras.calls)
         content = self._assistant_content(message, fields)
         if calls and content and not self._takes_text_beside_calls():
             self._note("Text beside tool calls was left out: this model on Vertex refuses the two together.")
+            fields.pop("extra_content", None)
             content = ""
         if content:
             encoded["content"] = content
@@ -120,90 +126,103 @@ class MessageEncoder:
     def _assistant_content(self, message: AIMessage, fields: JsonObject) -> JsonValue:
         """A string, unless the answer holds media: then parts, the signature with the first of them."""
         blocks = _blocks(message)
-        if isinstance(blocks, str) or not any(isinstance(block, dict) and read_media(block) for block in blocks):
-            return text_of(blocks)
-        parts = cast("list[JsonValue]", encode_content(blocks, self.endpoint))
+        if isinstance(blocks, str):
+            return blocks
+        kept = [block for block in blocks if self._is_assistant_content(block)]
+        if not any(block_kind(block) == "media" for block in kept):
+            return text_of(kept)
         extra = fields.pop("extra_content", None)
-        for part in parts:
-            # Every image of an edited turn is signed; the reply carries one signature for the message.
-            if extra and isinstance(part, dict) and part.get("type") != "text":
-                part["extra_content"] = extra
-                break
+        parts: list[JsonValue] = []
+        for block in kept:
+            part = encode_part(block, self.endpoint)
+            if part is not None and isinstance(block, dict) and part["type"] != "text":
+                extra = self._sign_media(part, block, extra)
+            if part is not None:
+                parts.append(part)
         return parts
 
-    def _encode_calls(self, message: AIMessage, *, in_turn: bool) -> list[JsonValue]:
+    def _sign_media(self, part: JsonObject, block: JsonObject, extra: JsonValue) -> JsonValue:
+        """Every image of an edited turn is signed; Vertex gives one signature for the message, others one each."""
+        signature = block_signature(block)
+        if "extra_content" in part:
+            return extra
+        if extra:
+            part["extra_content"] = extra
+        elif signature and self.endpoint.speaks_gemini:
+            part["extra_content"] = {"google": {"thought_signature": signature}}
+        return None
+
+    def _is_assistant_content(self, block: JsonValue) -> bool:
+        kind = block_kind(block)
+        if kind == "unknown":
+            name = block.get("type") if isinstance(block, dict) else type(block).__name__
+            self._note(f"A block of type {name!r} in an assistant message was left out: it has no form on the wire.")
+        return kind in ("text", "media")
+
+    def _encode_calls(self, tool_calls: Sequence[ToolCall], extras: Sequence[Extras]) -> list[JsonValue]:
         encoded: list[JsonValue] = []
-        for position, call in enumerate(message.tool_calls):
-            call_id = call["id"] or f"call_{len(self._call_names)}"
-            fields = self._call_fields(message, call, position, in_turn=in_turn)
-            sent_id = split_litellm_id(call_id)[0]
+        waiting: dict[str, deque[tuple[str, str]]] = {}
+        for call, of_call in zip(tool_calls, extras, strict=True):
+            fields = self._replayable(of_call)
+            given = call["id"] or ""
             signature = fields.pop("litellm_signature", None)
-            if fields.pop("litellm_id", None) and signature:
-                sent_id = f"{sent_id}{LITELLM_MARK}{signature}"
-            self._call_names[call_id] = call["name"]
-            self._sent_ids[call_id] = sent_id
-            arguments = json.dumps(call["args"], ensure_ascii=False)
+            is_litellm = fields.pop("litellm_id", None)
+            sent = split_litellm_id(given)[0] or f"call_{self._calls_made}"
+            if given in waiting:
+                sent = f"{sent}_{len(waiting[given]) + 1}"
+            if is_litellm and signature:
+                # LiteLLM's gateway wants the signature back inside the id.
+                sent = f"{sent}{LITELLM_MARK}{signature}"
+            self._calls_made += 1
+            waiting.setdefault(given, deque()).append((sent, call["name"]))
+            arguments = json.dumps(call["args"], ensure_ascii=False, separators=(",", ":"))
             function: JsonObject = {"name": call["name"], "arguments": arguments}
-            encoded.append({"id": sent_id, "type": "function", "function": function, **fields})
+            encoded.append({"id": sent, "type": "function", "function": function, **fields})
+        self._waiting.update(waiting)
         return encoded
 
-    def _call_fields(self, message: AIMessage, call: ToolCall, position: int, *, in_turn: bool) -> JsonObject:
-        extras = recover_call_extras(message, call["id"] or "", position)
-        fields: JsonObject = dict(extras.fields) if is_replayable(extras, self.endpoint) else {}
-        if self.endpoint.speaks_gemini:
-            # Gateways' own fields would be unknown keys here.
-            fields = {"extra_content": fields["extra_content"]} if fields.get("extra_content") else {}
-            needs_one = in_turn and position == 0 and self.family.signatures_demanded
-            if needs_one and not fields and not _signed_beside(message):
-                text = f"Call {call['name']!r} has no signature of this model: stand-in sent."
-                self.notes.append(Note("stand_in", text))
-                fields = {"extra_content": {"google": {"thought_signature": STAND_IN}}}
-        return fields
+    def _replayable(self, extras: Extras) -> JsonObject:
+        """What may go to this endpoint; to Google only what it knows, gateways' own fields are errors there."""
+        fields = dict(extras.fields) if is_replayable(extras, self.endpoint) else {}
+        if not self.endpoint.speaks_gemini:
+            return fields
+        return {"extra_content": fields["extra_content"]} if fields.get("extra_content") else {}
 
-    def _encode_tool_message(self, message: ToolMessage, media: list[JsonObject]) -> JsonObject:
-        """A result; images go beside it where Google answers, into a user message after it elsewhere."""
-        encoded: JsonObject = {
-            "role": "tool",
-            "tool_call_id": self._sent_ids.get(message.tool_call_id, message.tool_call_id),
-        }
-        name = self._call_names.get(message.tool_call_id) or message.name
-        if name:
-            # AI Studio answers 400 without it; it has to be the function's name, not the id.
-            encoded["name"] = name
-        blocks = _blocks(message)
-        found = [] if isinstance(blocks, str) else _media_in(blocks)
-        text = _tool_text(blocks)
-        if found and self.endpoint.speaks_gemini:
-            parts = [_result_part(item, f"media_{number}") for number, item in enumerate(found, 1)]
-            encoded["content"] = _result_content(text, len(parts))
-            encoded["extra_content"] = {"google": {"parts": [*parts]}}
-        else:
-            encoded["content"] = text or "{}"
-            media.extend(filter(None, (encode_part(block, self.endpoint) for _, block in _media_blocks(blocks))))
-        own = message.additional_kwargs.get("extra_content")
-        return {**encoded, "extra_content": own} if own else encoded
+    def _encode_tool_message(self, message: ToolMessage) -> tuple[JsonObject, list[JsonObject]]:
+        waiting = self._waiting.get(message.tool_call_id)
+        call_id, name = message.tool_call_id, message.name
+        if waiting:
+            # A result that comes twice belongs to the last call of that id.
+            call_id, name = waiting.popleft() if len(waiting) > 1 else waiting[0]
+        return encode_tool_result(message, self.endpoint, self.family, call_id=call_id, name=name)
 
-    def _gather_system(self, encoded: list[JsonObject]) -> list[JsonObject]:
-        """All instructions in one system message at the front: Google hoists them there anyway."""
-        system = [message for message in encoded if message["role"] == "system"]
-        rest = [message for message in encoded if message["role"] != "system"]
-        if not rest and system:
-            self._note("The instructions were sent as a user message: there was no other.")
-            return [{**system[0], "role": "user"}, *({**message, "role": "user"} for message in system[1:])]
-        if len(system) <= 1:
-            return [*system, *rest]
-        if any("extra_content" in message or isinstance(message["content"], list) for message in system):
-            return [*system, *rest]
-        text = "\n\n".join(str(message["content"]) for message in system)
-        self._note(f"{len(system)} system messages were joined into one at the front.")
-        return [{"role": "system", "content": text}, *rest]
+    def _note_cache_marks(self, message: BaseMessage) -> None:
+        if self._cache_marks_noted or not self.endpoint.speaks_gemini or isinstance(message.content, str):
+            return
+        if any(isinstance(block, dict) and "cache_control" in block for block in message.content):
+            self._cache_marks_noted = True
+            self.notes.append(
+                Note("dropped", "`cache_control` of content blocks was left out: Gemini caches by itself.")
+            )
 
     def _note(self, message: str) -> None:
         self.notes.append(Note("repaired", message))
 
 
+def _flush(following: list[JsonObject], encoded: list[JsonObject]) -> list[JsonObject]:
+    if following:
+        encoded.append({"role": "user", "content": [*following]})
+    return []
+
+
 def _blocks(message: BaseMessage) -> str | list[JsonValue]:
     return cast("str | list[JsonValue]", message.content)
+
+
+def _calls_of(message: AIMessage) -> list[ToolCall]:
+    """The calls, and those that langchain-core calls invalid only because a dict history left arguments empty."""
+    blank = (call for call in message.invalid_tool_calls if call["name"] and not (call["args"] or "").strip())
+    return [*message.tool_calls, *(tool_call(name=str(call["name"]), args={}, id=call["id"]) for call in blank)]
 
 
 def _role(message: BaseMessage) -> str:
@@ -214,63 +233,3 @@ def _role(message: BaseMessage) -> str:
     if isinstance(message, ChatMessage):
         return _ROLES.get(message.role, message.role)
     raise InvalidHistoryError(f"A message of type {message.type!r} cannot be sent to a model.")
-
-
-def _start_of_turn(messages: Sequence[BaseMessage]) -> int:
-    """Position of the newest user message with content: what comes after it is the current turn."""
-    for position in range(len(messages) - 1, -1, -1):
-        if isinstance(messages[position], HumanMessage) and messages[position].content:
-            return position
-    return -1
-
-
-def _signed_beside(message: AIMessage) -> bool:
-    """Another call of the step carries the signature, or the message itself does."""
-    others = (recover_call_extras(message, call["id"] or "", position).signature
-              for position, call in enumerate(message.tool_calls) if position)  # fmt: skip
-    return any(others)
-
-
-def _media_blocks(blocks: str | Sequence[JsonValue]) -> list[tuple[Media, JsonObject]]:
-    if isinstance(blocks, str):
-        return []
-    readable = [(read_media(block), block) for block in blocks if isinstance(block, dict)]
-    return [(media, block) for media, block in readable if media is not None]
-
-
-def _media_in(blocks: Sequence[JsonValue]) -> list[Media]:
-    return [media for media, _ in _media_blocks(blocks)]
-
-
-def _tool_text(blocks: str | Sequence[JsonValue]) -> str:
-    """Text as it is; blocks that are neither text nor media (a tool's own JSON) as JSON."""
-    if isinstance(blocks, str):
-        return blocks
-    texts: list[str] = []
-    for block in blocks:
-        if isinstance(block, str):
-            texts.append(block)
-        elif isinstance(block, dict) and isinstance(block.get("text"), str):
-            texts.append(str(block["text"]))
-        elif not (isinstance(block, dict) and read_media(block)):
-            texts.append(json.dumps(block, ensure_ascii=False))
-    return "\n".join(texts)
-
-
-def _result_part(media: Media, name: str) -> JsonObject:
-    """`file_data` or `inline_data`, as Google's examples page shows for multimodal function responses."""
-    head: JsonObject = {"mime_type": media.known_mime_type, "display_name": name}
-    url = media.url or media.file_id or ""
-    if media.data is None and url.startswith("data:"):
-        mime, _, data = url[5:].partition(";base64,")
-        return {"inline_data": {"mime_type": mime, "display_name": name, "data": data}}
-    if media.data is not None:
-        return {"inline_data": {**head, "data": media.data}}
-    return {"file_data": {**head, "file_uri": url}}
-
-
-def _result_content(text: str, count: int) -> str:
-    """JSON that refers to each part by its name, the tool's own text with it."""
-    content: JsonObject = {"output": text} if text else {}
-    references: JsonObject = {f"media_{number}": {"$ref": f"media_{number}"} for number in range(1, count + 1)}
-    return json.dumps({**content, **references}, ensure_ascii=False)

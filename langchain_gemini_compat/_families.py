@@ -1,7 +1,8 @@
 """Facts about model families, in one table; an unknown model gets a permissive row.
 
 Sources: Google's model cards and thinking pages as of autumn 2026, and refusals seen in public issues
-(`minimal` on 3.7/3.8 Flash and 3.1 Pro; content beside tool calls on Vertex with 3.6 Flash and 3.5 Flash-Lite).
+(`minimal` on 3.7/3.8 Flash and 3.1 Pro; content beside tool calls on Vertex with 3.6 Flash and 3.5 Flash-Lite;
+penalties on 3.5 Flash-Lite).
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ class ModelFamily:
     #: Which thinking knob the family takes: a token budget (2.5), a level (3 and later), or neither.
     thinking: Literal["budget", "level", "none"] = "level"
     levels: tuple[str, ...] = _ALL_LEVELS
+    #: Least and most tokens of a thinking budget, and whether 0 is one too.
+    budgets: tuple[int, int] = (0, 65_536)
+    may_stop_thinking: bool = False
     #: A function call of the current turn without its signature is a 400.
     signatures_demanded: bool = True
     #: Vertex takes an assistant message with both text and tool calls.
@@ -28,6 +32,8 @@ class ModelFamily:
     max_input_tokens: int | None = 1_048_576
     max_output_tokens: int | None = 65_536
     image_output: bool = False
+    #: `presence_penalty` and `frequency_penalty` are not an error.
+    takes_penalties: bool = True
     known: bool = True
 
 
@@ -39,7 +45,7 @@ FAMILIES: tuple[ModelFamily, ...] = (
     ModelFamily("gemini-3.8-flash", _GEMINI_3, levels=_NO_MINIMAL),
     ModelFamily("gemini-3.7-flash", _GEMINI_3, levels=_NO_MINIMAL),
     ModelFamily("gemini-3.6-flash", _GEMINI_3, text_beside_calls=False),
-    ModelFamily("gemini-3.5-flash-lite", _GEMINI_3, text_beside_calls=False),
+    ModelFamily("gemini-3.5-flash-lite", _GEMINI_3, text_beside_calls=False, takes_penalties=False),
     ModelFamily("gemini-3.5-flash", _GEMINI_3),
     ModelFamily("gemini-3.1-flash-image", _GEMINI_3, image_output=True, max_output_tokens=32_768),
     ModelFamily("gemini-3.1-flash-lite", _GEMINI_3),
@@ -56,16 +62,30 @@ FAMILIES: tuple[ModelFamily, ...] = (
         max_input_tokens=32_768,
         max_output_tokens=32_768,
     ),
-    ModelFamily("gemini-2.5", _GEMINI_2_5, thinking="budget", signatures_demanded=False),
+    ModelFamily("gemini-2.5-pro", _GEMINI_2_5, thinking="budget", budgets=(128, 32_768), signatures_demanded=False),
+    ModelFamily(
+        "gemini-2.5-flash-lite",
+        _GEMINI_2_5,
+        thinking="budget",
+        budgets=(512, 24_576),
+        may_stop_thinking=True,
+        signatures_demanded=False,
+    ),
+    ModelFamily(
+        "gemini-2.5",
+        _GEMINI_2_5,
+        thinking="budget",
+        budgets=(0, 24_576),
+        may_stop_thinking=True,
+        signatures_demanded=False,
+    ),
     ModelFamily("gemini-2.0", "gemini-2.0", thinking="none", signatures_demanded=False, max_output_tokens=8_192),
     ModelFamily("gemini-1.5", "gemini-1.5", thinking="none", signatures_demanded=False, max_output_tokens=8_192),
 )
 
 #: Later versions and moving aliases (`gemini-flash-latest`) follow the newest rules we know.
 _LATER_GEMINI = ModelFamily("gemini", _GEMINI_3, max_input_tokens=None, max_output_tokens=None, known=False)
-_OTHER = ModelFamily(
-    "", "", thinking="level", signatures_demanded=False, max_input_tokens=None, max_output_tokens=None, known=False
-)
+_OTHER = ModelFamily("", "", signatures_demanded=False, max_input_tokens=None, max_output_tokens=None, known=False)
 
 
 def bare_model_name(model: str) -> str:

@@ -8,15 +8,17 @@ key of the body, on both surfaces (Google's examples page).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._encode import MessageEncoder
 from langchain_gemini_compat._families import family_of
 from langchain_gemini_compat._notes import Note
 from langchain_gemini_compat._surfaces import BODY_KEYS, GOOGLE_KEYS
+from langchain_gemini_compat._thinking import encode_thinking
 from langchain_gemini_compat._thoughts import DEFAULT_TAGS
 from langchain_gemini_compat._tools import encode_response_format, encode_tools
-from langchain_gemini_compat.errors import UnsupportedParameterError
+from langchain_gemini_compat.errors import InvalidHistoryError, UnsupportedParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,26 +26,23 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
     from langchain_gemini_compat._families import ModelFamily
+    from langchain_gemini_compat._notes import NoteKind
     from langchain_gemini_compat._surfaces import Endpoint
     from langchain_gemini_compat._wire import JsonObject, JsonValue
 
-#: Vertex returns thoughts untagged unless it is given a marker; this one is what AI Studio uses by itself.
-VERTEX_MARKER = "thought"
-#: Token budgets that Google gives for OpenAI's words on models that count (Google's compatibility page).
-EFFORT_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
 #: Options that go into the body under their own names.
 _PLAIN = (
     "temperature", "top_p", "max_tokens", "n", "seed", "presence_penalty", "frequency_penalty",
-    "logprobs", "top_logprobs", "modalities", "service_tier", "web_search_options",
+    "logprobs", "top_logprobs", "service_tier", "web_search_options",
 )  # fmt: skip
-_GOOGLE_PLAIN = ("cached_content", "media_resolution", "stream_function_call_arguments")
-_THINKING = ("reasoning_effort", "thinking_level", "thinking_budget")
+_GOOGLE_PLAIN = ("cached_content", "stream_function_call_arguments")
 #: Options that have their own code below, or that belong to the transport.
 _HANDLED = frozenset(
     {
-        *_PLAIN, *_GOOGLE_PLAIN, *_THINKING, "stop", "tools", "tool_choice", "response_format", "include_thoughts",
-        "thought_tag_marker", "safety_settings", "extra_body", "parallel_tool_calls", "strict", "stream",
-        "stream_options", "messages", "model", "stream_usage",
+        *_PLAIN, *_GOOGLE_PLAIN, "reasoning_effort", "thinking_level", "thinking_budget", "include_thoughts",
+        "thought_tag_marker", "modalities", "media_resolution", "safety_settings", "stop", "tools", "tool_choice",
+        "response_format", "parallel_tool_calls", "strict", "stream", "stream_options", "stream_usage", "messages",
+        "model", "extra_body",
     }
 )  # fmt: skip
 
@@ -108,12 +107,18 @@ class _Builder:
         for name in self.options:
             if name not in _HANDLED and self.option(name) is not None:
                 self.body[name] = self.option(name)
+        modalities = self.options.get("modalities")
+        if isinstance(modalities, (list, tuple)):
+            # Google's own packages write them in capitals, as members of an enum.
+            self.body["modalities"] = [_enum_name(modality).lower() for modality in modalities]
         if self.stream and self.body.get("n", 1) != 1:
             del self.body["n"]
             self._drop("n", "a stream has one candidate")
 
     def _add_tools(self) -> None:
         tools = cast("list[JsonObject]", self.options.get("tools") or [])
+        if not tools and self.option("tool_choice") not in (None, False, "auto", "none"):
+            self._drop("tool_choice", "no tool is bound")
         if tools:
             found = encode_tools(tools, self.option("tool_choice"), self.endpoint, self.notes)
             if found.functions:
@@ -129,40 +134,17 @@ class _Builder:
             self.body["response_format"] = encode_response_format(response_format, self.endpoint, self.notes)
 
     def _add_thinking(self) -> None:
-        given = [name for name in _THINKING if self.option(name) is not None]
-        if len(given) > 1:
-            raise UnsupportedParameterError(f"`{given[0]}` and `{given[1]}` say the same thing twice: give one.")
-        thoughts = self.option("include_thoughts")
-        config: JsonObject = {}
-        for name in ("thinking_level", "thinking_budget"):
-            if self.option(name) is not None:
-                config[name] = self.option(name)
-        effort = self.option("reasoning_effort")
-        if effort is not None and thoughts:
-            # The two are exclusive on Vertex: with an effort no thoughts are returned.
-            config |= self._effort_as_config(str(effort))
-        elif effort is not None:
-            self.body["reasoning_effort"] = effort
-        if thoughts is not None:
-            config["include_thoughts"] = thoughts
-        if config:
-            self.google["thinking_config"] = config
-        marker = self.option("thought_tag_marker")
-        if marker is None and thoughts and self.endpoint.surface == "vertex" and self.endpoint.speaks_gemini:
-            marker = VERTEX_MARKER
-        if marker is not None:
-            self.google["thought_tag_marker"] = marker
-
-    def _effort_as_config(self, effort: str) -> JsonObject:
-        if self.family.thinking == "budget":
-            return {"thinking_budget": EFFORT_BUDGETS.get(effort, EFFORT_BUDGETS["medium"])}
-        return {"thinking_level": effort}
+        fields = encode_thinking(self.options, self.endpoint, self.family, self.notes)
+        self.body |= fields.body
+        self.google |= fields.google
 
     def _add_google(self) -> None:
         for name in _GOOGLE_PLAIN:
             if self.option(name) is not None:
                 self.google[name] = self.option(name)
-        safety = self.option("safety_settings")
+        resolution, safety = self.options.get("media_resolution"), self.option("safety_settings")
+        if resolution is not None:
+            self.google["media_resolution"] = _enum_name(resolution)
         if safety:
             self.google["safety_settings"] = _safety_settings(safety)
 
@@ -170,9 +152,13 @@ class _Builder:
         if not self.stream:
             return
         self.body["stream"] = True
-        # AI Studio says nothing of usage in a stream unless it is asked to; Vertex always does.
-        if self.option("stream_usage") is not False and self.endpoint.surface != "vertex":
-            self.body["stream_options"] = {"include_usage": True}
+        # AI Studio says nothing of usage in a stream unless it is asked to; Vertex always does, and ignores the key.
+        if self.endpoint.surface == "vertex" and not self.endpoint.self_deployed:
+            return
+        asked: JsonObject = {"include_usage": True} if self.option("stream_usage") is not False else {}
+        options = {**asked, **_object(self.option("stream_options"))}
+        if options:
+            self.body["stream_options"] = options
 
     def _drop_unknown(self) -> None:
         if not self.endpoint.speaks_gemini:
@@ -184,6 +170,9 @@ class _Builder:
             for name in [name for name in target if known is not None and name not in known]:
                 del target[name]
                 self._drop(f"{what}{name}", f"{self.endpoint.surface} does not take it")
+        for name in ("presence_penalty", "frequency_penalty"):
+            if not self.family.takes_penalties and self.body.pop(name, None) is not None:
+                self._drop(name, f"{self.family.name} does not take it")
 
     def _drop(self, name: str, why: str) -> None:
         self.notes.append(Note("dropped", f"`{name}` was left out: {why}."))
@@ -214,21 +203,35 @@ def build_payload(
     request = _Builder(options, endpoint, family_of(endpoint.model), stream).build(messages)
     if strict:
         for note in request.notes:
-            if note.kind in ("dropped", "adjusted", "repaired"):
-                raise UnsupportedParameterError(f"{note.message} (`strict=True` sends nothing that had to be changed.)")
+            error = _STRICT_ERRORS.get(note.kind)
+            if error is not None:
+                raise error(f"{note.message} (`strict=True` sends nothing that had to be changed.)")
     return request
 
 
+_STRICT_ERRORS: Mapping[NoteKind, type[UnsupportedParameterError | InvalidHistoryError]] = {
+    "dropped": UnsupportedParameterError,
+    "adjusted": UnsupportedParameterError,
+    "repaired": InvalidHistoryError,
+}
+
+
 def _safety_settings(settings: JsonValue) -> JsonValue:
-    """Google's list form; the mapping that `ChatGoogleGenerativeAI` takes, of enum members or strings, becomes one."""
-    if not isinstance(settings, dict):
+    """Google's list form, also from the mapping that `ChatGoogleGenerativeAI` takes; enum members by their names."""
+    if isinstance(settings, dict):
+        return [
+            {"category": _enum_name(category), "threshold": _enum_name(level)} for category, level in settings.items()
+        ]
+    if not isinstance(settings, list):
         return settings
-    return [{"category": _enum_name(category), "threshold": _enum_name(level)} for category, level in settings.items()]
+    return [
+        {key: _enum_name(value) for key, value in setting.items()} if isinstance(setting, dict) else setting
+        for setting in settings
+    ]
 
 
 def _enum_name(value: object) -> str:
-    name = getattr(value, "name", value)
-    return str(name)
+    return str(value.name if isinstance(value, Enum) else value)
 
 
 def _object(value: JsonValue) -> JsonObject:

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._schema_node import Node
     from langchain_gemini_compat._wire import JsonObject, JsonValue
 
+NUMBER_FORMATS = ("int32", "int64", "float", "double")
 #: Formats that `parameters` takes; every other one is a 400 (public reports on the native path).
 _FORMATS = {
     "string": ("enum", "date-time"),
-    "integer": ("int32", "int64", "float", "double"),
-    "number": ("int32", "int64", "float", "double"),
+    "integer": NUMBER_FORMATS,
+    "number": NUMBER_FORMATS,
 }
-_LONGEST_SENTENCE = 160
 _NEUTRAL: tuple[JsonValue, ...] = (None, False, 0)
 #: Keyword: what is no longer checked, and what the model is told (empty where the value says too little).
 _LOST = {
@@ -59,7 +59,7 @@ def record_losses(node: Node, kind: str) -> None:
                 continue
             reason, words = _LOST[keyword]
             value = check.value if isinstance(check.value, str) else as_text(check.value)
-            node.lose(check.path, keyword, reason, _fit(words.format(value)))
+            node.lose(check.path, keyword, reason, words.format(value))
 
 
 def build_string(node: Node) -> JsonObject:
@@ -92,27 +92,39 @@ def build_counts(node: Node, lowest: str, highest: str) -> JsonObject:
 
 def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
     """A list of values as branches: Gemini lists texts only, so numbers become a range where that says the same."""
-    values = [value for value in node.values or [] if value is not None]
-    fitting = [value for value in values if types is None or _has_type(value, types)]
-    if not fitting and types and any(name in ("string", "integer", "number") for name in types):
-        fitting = [value for value in values if isinstance(value, (str, int, float)) and not isinstance(value, bool)]
+    values: list[JsonValue] = [value for value in node.values or [] if value is not None]
+    fitting: list[JsonValue] = [value for value in values if types is None or _has_type(value, types)]
+    if not fitting:
+        return _build_misfits(node, values, types or [])
     texts = [value for value in fitting if isinstance(value, str)]
     numbers = _numbers(fitting)
-    branches = [*_build_range(numbers), *_build_booleans(node, fitting)]
-    if numbers and (not _build_range(numbers) or (texts and types == ["string"])):
-        branches = branches[bool(_build_range(numbers)) :]
+    ranges = _build_range(numbers)
+    if numbers and not ranges:
         texts.extend(as_text(number) for number in numbers)
-        node.lose(node.path, "enum", "Numbers are offered as texts.")
-    branches[:0] = _build_texts(node, texts)
-    if len(texts) + len(numbers) + sum(isinstance(value, bool) for value in fitting) < len(fitting):
-        node.lose(node.path, "enum", "Objects and arrays in the list are not offered.")
-    return branches
+        node.lose(node.values_path, "enum", "Numbers are offered as texts.")
+    if any(isinstance(value, (dict, list)) for value in fitting):
+        node.lose(node.values_path, "enum", "Objects and arrays in the list are not offered.")
+    return [*_build_texts(node, texts), *ranges, *_build_booleans(node, fitting)]
+
+
+def _build_misfits(node: Node, values: list[JsonValue], types: list[str]) -> list[JsonObject]:
+    """Listed values of which none has a type of the place: texts, where texts or numbers are meant."""
+    if values:
+        node.lose(node.values_path, "enum", "No listed value has the type of the place.")
+    if not {"string", "integer", "number"} & set(types):
+        return []
+    texts = [value if isinstance(value, str) else as_text(value) for value in values if _is_text_or_number(value)]
+    return _build_texts(node, texts)
+
+
+def _is_text_or_number(value: JsonValue) -> bool:
+    return isinstance(value, str) or _number(value) is not None
 
 
 def _build_texts(node: Node, texts: list[str]) -> list[JsonObject]:
     listed: list[JsonValue] = [text for text in dict.fromkeys(texts) if text]
     if "" in texts:
-        node.lose(node.path, "enum", "The empty text is not offered in the list.")
+        node.lose(node.values_path, "enum", "The empty text is not offered in the list.")
     if listed:
         return [{"type": "string", "enum": listed}]
     return [{"type": "string"}] if texts else []
@@ -122,7 +134,7 @@ def _build_booleans(node: Node, values: list[JsonValue]) -> list[JsonObject]:
     found = {value for value in values if isinstance(value, bool)}
     if len(found) == 1:
         text = as_text(next(iter(found)))
-        node.lose(node.path, "enum", "The other boolean is not refused.", f"The only boolean is {text}.")
+        node.lose(node.values_path, "enum", "The other boolean is not refused.", f"The only boolean is {text}.")
     return [{"type": "boolean"}] if found else []
 
 
@@ -143,9 +155,9 @@ def _numbers(values: list[JsonValue]) -> list[int | float]:
 
 def _number(value: JsonValue) -> int | float | None:
     """A finite number; booleans are none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return None
-    return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _has_type(value: JsonValue, types: list[str]) -> bool:
@@ -154,7 +166,7 @@ def _has_type(value: JsonValue, types: list[str]) -> bool:
     if isinstance(value, str):
         return "string" in types
     if isinstance(value, (int, float)):
-        name = "integer" if float(value).is_integer() else "number"
+        name = "integer" if isinstance(value, int) or value.is_integer() else "number"
         return bool(intersect_types([name], types))
     return ("object" if isinstance(value, dict) else "array") in types
 
@@ -170,8 +182,8 @@ def _build_format(node: Node, name: str) -> JsonObject:
 
 def _build_bounds(node: Node, *, whole: bool) -> JsonObject:
     found: JsonObject = {}
-    lows = [_round(low, math.ceil) if whole else low for low in _plain_bounds(node, "minimum")]
-    highs = [_round(high, math.floor) if whole else high for high in _plain_bounds(node, "maximum")]
+    lows = [math.ceil(low) if whole else low for low in _plain_bounds(node, "minimum")]
+    highs = [math.floor(high) if whole else high for high in _plain_bounds(node, "maximum")]
     lows += _exclusive_bounds(node, "exclusiveMinimum", "minimum", whole=whole)
     highs += _exclusive_bounds(node, "exclusiveMaximum", "maximum", whole=whole)
     if lows:
@@ -208,7 +220,3 @@ def _exclusive_bounds(node: Node, keyword: str, plain: str, *, whole: bool) -> l
             side = "greater" if up else "less"
             node.lose(check.path, keyword, "The bound itself is let through.", f"Must be {side} than {number}.")
     return bounds
-
-
-def _fit(sentence: str) -> str:
-    return sentence if len(sentence) <= _LONGEST_SENTENCE else ""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TYPES = ("object", "array", "string", "integer", "number", "boolean")
 NULL = "null"
+_LONGEST_SENTENCE = 240
 #: Words that hold no check; they stay on the place when a union beside them is spread over its branches.
 _ANNOTATIONS = frozenset(
     {
@@ -67,11 +68,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One keyword with its value and the pointer to it."""
+    """One keyword with its value, the pointer to it, and the definitions it is nested in."""
 
     keyword: str
     value: JsonValue
     path: str
+    active: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Group:
     """An `anyOf` or `oneOf` with at least two branches that are not null."""
 
     keyword: str
+    value: JsonValue
     source: Source
     branches: list[Source]
     with_null: bool
@@ -97,11 +100,14 @@ class Node:
     #: A source says `nullable: true`, which also covers a union beside it.
     flagged_nullable: bool = False
     values: list[JsonValue] | None = None
+    #: Where the list of values stands in the original.
+    values_path: str = ""
     properties: dict[str, list[Source]] = field(default_factory=dict[str, "list[Source]"])
     required: list[str] = field(default_factory=list[str])
     items: list[Source] = field(default_factory=list["Source"])
     prefix: list[Source] = field(default_factory=list["Source"])
-    closed_tuple: bool = False
+    #: Most items that a tuple takes.
+    longest: int | None = None
     checks: list[Check] = field(default_factory=list["Check"])
     groups: list[Group] = field(default_factory=list["Group"])
     #: The sources less their annotations, to be repeated in each branch of a union.
@@ -112,7 +118,11 @@ class Node:
     def lose(self, path: str, keyword: str, reason: str, sentence: str = "") -> None:
         """Record a loss, and tell the model in `sentence` what it should do all the same."""
         self.losses.append(Loss(path, keyword, reason))
-        if sentence:
+        self.say(sentence)
+
+    def say(self, sentence: str) -> None:
+        """Tell the model; what is too long for a prompt is left out."""
+        if 0 < len(sentence) <= _LONGEST_SENTENCE:
             self.sentences.append(sentence)
 
     def find(self, keyword: str) -> list[Check]:
@@ -128,7 +138,7 @@ class Node:
         self._add_items(source, schema)
         self._add_text(schema)
         self.checks.extend(
-            Check(key, value, f"{source.path}/{escape(key)}") for key, value in schema.items() if key in _CHECKS
+            Check(key, value, f"{source.path}/{key}", source.active) for key, value in schema.items() if key in _CHECKS
         )
         base: JsonObject = {key: value for key, value in schema.items() if key not in _ANNOTATIONS}
         if base:
@@ -162,6 +172,7 @@ class Node:
             return
         allowed = {value_key(value) for value in values}
         if self.values is None:
+            self.values_path = f"{source.path}/{'const' if 'const' in schema else 'enum'}"
             self.values = list({value_key(value): value for value in values}.values())
             return
         common = [value for value in self.values if value_key(value) in allowed]
@@ -199,7 +210,8 @@ class Node:
             prefix, rest, where = items, schema.get("additionalItems"), "items"
         if isinstance(prefix, list) and prefix:
             self.prefix.extend(source.child(value, where, index) for index, value in enumerate(prefix))
-            self.closed_tuple = self.closed_tuple or rest is False
+            if rest is False:
+                self.longest = min(len(prefix), len(prefix) if self.longest is None else self.longest)
         if isinstance(rest, dict):
             self.items.append(source.child(rest, "additionalItems" if where == "items" else "items"))
 
@@ -210,11 +222,11 @@ class Node:
         examples = schema.get("examples")
         found = examples if isinstance(examples, list) else [schema["example"]] if "example" in schema else []
         if schema.get("default") is not None:
-            self.sentences.append(f"Default: {as_text(schema['default'])}.")
+            self.say(f"Default: {as_text(schema['default'])}.")
         if found:
-            self.sentences.append(f"Examples: {', '.join(as_text(value) for value in found[:3])}.")
+            self.say(f"Examples: {', '.join(as_text(value) for value in found[:3])}.")
         if schema.get("deprecated") is True:
-            self.sentences.append("Deprecated.")
+            self.say("Deprecated.")
 
 
 def escape(step: str | int) -> str:
@@ -255,12 +267,15 @@ def value_key(value: JsonValue) -> str:
     """A text that is the same for equal JSON values: `1` and `1.0`, but not `1` and `true`."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return json.dumps(value, sort_keys=True)
+    return as_text(value, sort_keys=True)
 
 
-def as_text(value: JsonValue) -> str:
+def as_text(value: JsonValue, *, sort_keys: bool = False) -> str:
     """A value as compact JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys)
+    except RecursionError:
+        return "a deeply nested value"
 
 
 def is_null_only(schema: JsonValue) -> bool:

@@ -126,5 +126,5 @@ def _open_union(source: Source, keyword: str, branches: JsonValue, node: Node) -
         return [source.child(branches[0], keyword, 0)]
     if len(live) == 1:
         return [replace(live[0], beside_null=with_null)]
-    node.groups.append(Group(keyword, source, live, with_null or source.beside_null))
+    node.groups.append(Group(keyword, branches, source, live, with_null or source.beside_null))
     return []

@@ -13,23 +13,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._families import bare_model_name, family_of
+from langchain_gemini_compat._provider import PROVIDER
 from langchain_gemini_compat._tool_calls import split_litellm_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from langchain_core.messages import AIMessage
+    from langchain_core.messages import AIMessage, ToolCall
 
     from langchain_gemini_compat._surfaces import Endpoint
     from langchain_gemini_compat._wire import JsonObject, JsonValue
 
 #: `{tool_call_id: base64}`, shared with Google's own LangChain packages.
 SIGNATURES_KEY = "__gemini_function_call_thought_signatures__"
-#: `{tool_call_id or reply id: {"origin": …, "fields": …}}`, ours.
+#: `{tool_call_id or reply id: {"origin": …, "fields": …}}`, ours; `reply` is true in the record of a message.
 RECORDS_KEY = "__gemini_compat_records__"
 #: Google's stand-in for a signature that does not exist (Google's page on thought signatures).
 STAND_IN = "skip_thought_signature_validator"
 _PROVIDER_SURFACES = {"google_vertexai": "vertex"}
+#: Whose content blocks may hold Gemini's signatures; those of Claude's blocks are errors at Google.
+_GEMINI_PROVIDERS = frozenset({"", PROVIDER, "google_genai", "google_vertexai", "litellm"})
+#: Fields beside a call that gateways invent, kept as they came.
+_CALL_FIELDS = ("extra_content", "provider_specific_fields")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +50,25 @@ class Extras:
         return read_signature(self.fields.get("extra_content"))
 
 
+@dataclass(frozen=True, slots=True)
+class MessageExtras:
+    """All extras of one message: its own, and those of its tool calls, in the order asked for."""
+
+    own: Extras
+    calls: Sequence[Extras]
+
+
 def build_origin(endpoint: Endpoint, model: str) -> JsonObject:
-    """Enough to tell later whether a signature is good: surface and model, and for gateways the host."""
+    """Enough to tell later whether a signature is good: surface and model, and for gateways the host.
+
+    `asked` is the name a gateway was asked for, where it answers with another.
+    """
     origin: JsonObject = {"surface": endpoint.surface, "model": bare_model_name(model or endpoint.model)}
     if endpoint.surface == "openai_compatible":
         origin["host"] = endpoint.host
+        asked = bare_model_name(endpoint.model)
+        if asked != origin["model"]:
+            origin["asked"] = asked
     return origin
 
 
@@ -57,6 +76,7 @@ def attach_extras(key: str, fields: JsonObject, origin: JsonObject, *, is_call: 
     """The `additional_kwargs` that keep `fields` for the call or reply `key`."""
     kept = dict(fields)
     attached: JsonObject = {}
+    record: JsonObject = {"origin": origin}
     if is_call:
         signature = cast("str | None", kept.pop("litellm_signature", None))
         if signature:
@@ -67,40 +87,31 @@ def attach_extras(key: str, fields: JsonObject, origin: JsonObject, *, is_call: 
                 del kept["extra_content"]
         if signature:
             attached[SIGNATURES_KEY] = {key: signature}
-    record: JsonObject = {"origin": origin}
+    else:
+        record["reply"] = True
     if kept:
         record["fields"] = kept
     attached[RECORDS_KEY] = {key: record}
     return attached
 
 
-def recover_call_extras(message: AIMessage, call_id: str, position: int) -> Extras:
-    """What belongs beside call `call_id`, from our own keeping or from the other packages' ways of keeping it."""
-    record = _record(message, call_id)
-    fields = dict(cast("JsonObject", record.get("fields") or {}))
-    signatures = message.additional_kwargs.get(SIGNATURES_KEY)
-    signature = signatures.get(call_id) if isinstance(signatures, dict) else None
-    if not signature and not fields:
-        fields = _foreign_call_fields(message, call_id, position)
-    elif signature and not fields.get("litellm_id") and not read_signature(fields.get("extra_content")):
-        fields["extra_content"] = {**_object(fields.get("extra_content")), **_google_signature(signature)}
-    elif signature and fields.get("litellm_id"):
-        fields["litellm_signature"] = signature
-    return Extras(fields, _origin(message, record))
-
-
-def recover_message_extras(message: AIMessage) -> Extras:
-    """What belongs beside the message itself; of several replies merged into one the last counts."""
-    calls = {call["id"] for call in message.tool_calls}
-    records = _object(message.additional_kwargs.get(RECORDS_KEY))
-    own = [_object(record) for key, record in records.items() if key not in calls]
-    with_fields = [record for record in own if record.get("fields")]
-    if with_fields:
-        record = with_fields[-1]
-        return Extras(cast("JsonObject", record["fields"]), _origin(message, record))
-    signature = _block_signature(message)
-    fields: JsonObject = {"extra_content": _google_signature(signature)} if signature else {}
-    return Extras(fields, _origin(message, {}))
+def recover_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> MessageExtras:
+    """What belongs beside `message` and its `tool_calls`, from our own keeping or from the ways of other packages."""
+    kept = message.additional_kwargs
+    records, signatures = _object(kept.get(RECORDS_KEY)), _object(kept.get(SIGNATURES_KEY))
+    raw_calls = _raw_calls(message)
+    blocks = _BlockSignatures(message)
+    calls: list[Extras] = []
+    for position, call in enumerate(tool_calls):
+        call_id = call["id"] or ""
+        record = _object(records.get(call_id))
+        fields = _own_fields(_object(record.get("fields")), signatures.get(call_id))
+        fields = fields or _raw_fields(raw_calls.get(call_id, {}))
+        if not fields:
+            signature = blocks.of_call(call_id, position) or split_litellm_id(call_id)[1]
+            fields = _signature_fields(signature)
+        calls.append(Extras(fields, _origin(message, record)))
+    return MessageExtras(_reply_extras(message, records, blocks), calls)
 
 
 def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
@@ -115,12 +126,14 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
         return True
     if origin["surface"] != endpoint.surface:
         return False
-    if endpoint.surface == "openai_compatible":
-        return origin.get("host") in (None, endpoint.host)
     model = origin.get("model")
-    if not isinstance(model, str) or not model:
-        return True
-    return family_of(model).generation == family_of(endpoint.model).generation
+    known = isinstance(model, str) and bool(model)
+    same_generation = not known or family_of(str(model)).generation == family_of(endpoint.model).generation
+    if endpoint.surface != "openai_compatible":
+        return same_generation
+    # A gateway's own name for a model says nothing of its family; the same name is the same model.
+    asked = origin.get("asked") or model
+    return origin.get("host") in (None, endpoint.host) and (asked == bare_model_name(endpoint.model) or same_generation)
 
 
 def read_signature(extra_content: JsonValue) -> str | None:
@@ -135,16 +148,87 @@ def read_signature(extra_content: JsonValue) -> str | None:
     return None
 
 
-def _google_signature(signature: str | None) -> JsonObject:
+class _BlockSignatures:
+    """Signatures in content blocks: v1 blocks with `extras`, and older forms of Google's packages."""
+
+    def __init__(self, message: AIMessage) -> None:
+        self._by_id: dict[str, str] = {}
+        self._by_position: dict[int, str] = {}
+        self.of_text: str | None = None
+        provider = str(message.response_metadata.get("model_provider") or "")
+        blocks = message.content if isinstance(message.content, list) else ()
+        for block in blocks if provider in _GEMINI_PROVIDERS else ():
+            if isinstance(block, dict):
+                self._read(cast("JsonObject", block))
+
+    def of_call(self, call_id: str, position: int) -> str | None:
+        return self._by_id.get(call_id) or self._by_position.get(position)
+
+    def _read(self, block: JsonObject) -> None:
+        signature = block_signature(block)
+        if not signature:
+            return
+        kind, index = block.get("type"), block.get("index", 0)
+        if kind == "tool_call":
+            self._by_id[str(block.get("id"))] = signature
+        elif kind == "function_call_signature" and isinstance(index, int):
+            self._by_position[index] = signature
+        elif kind == "text":
+            # Of several on text the last one counts.
+            self.of_text = signature
+
+
+def block_signature(block: Mapping[str, JsonValue]) -> str | None:
+    """The signature that a content block carries itself."""
+    found = (_object(block.get("extras")).get("signature"), block.get("thought_signature"), block.get("signature"))
+    return next((signature for signature in found if isinstance(signature, str) and signature), None)
+
+
+def _reply_extras(message: AIMessage, records: JsonObject, blocks: _BlockSignatures) -> Extras:
+    """Of several replies merged into one the last counts."""
+    own = [record for record in map(_object, records.values()) if record.get("reply") and record.get("fields")]
+    if own:
+        return Extras(cast("JsonObject", own[-1]["fields"]), _origin(message, own[-1]))
+    return Extras(_signature_fields(blocks.of_text), _origin(message, {}))
+
+
+def _own_fields(kept: JsonObject, signature: JsonValue) -> JsonObject:
+    fields = dict(kept)
+    if not signature:
+        return fields
+    if fields.get("litellm_id"):
+        fields["litellm_signature"] = signature
+    elif not read_signature(fields.get("extra_content")):
+        extra = _object(fields.get("extra_content"))
+        fields["extra_content"] = {**extra, "google": {**_object(extra.get("google")), "thought_signature": signature}}
+    return fields
+
+
+def _raw_calls(message: AIMessage) -> dict[str, JsonObject]:
+    """Tool calls as the wire had them: LiteLLM's package and OpenAI-style dicts leave them there."""
+    raw_calls = message.additional_kwargs.get("tool_calls")
+    found = [_object(raw) for raw in raw_calls] if isinstance(raw_calls, list) else []
+    return {str(call.get("id") or ""): call for call in found}
+
+
+def _raw_fields(call: JsonObject) -> JsonObject:
+    fields: JsonObject = {key: call[key] for key in _CALL_FIELDS if call.get(key)}
+    gateway = _object(fields.get("provider_specific_fields")).get("thought_signature")
+    if isinstance(gateway, str) and "extra_content" not in fields:
+        fields["extra_content"] = _google_signature(gateway)
+    return fields
+
+
+def _signature_fields(signature: str | None) -> JsonObject:
+    return {"extra_content": _google_signature(signature)} if signature else {}
+
+
+def _google_signature(signature: JsonValue) -> JsonObject:
     return {"google": {"thought_signature": signature}}
 
 
 def _object(value: object) -> JsonObject:
     return cast("JsonObject", value) if isinstance(value, dict) else {}
-
-
-def _record(message: AIMessage, key: str) -> JsonObject:
-    return _object(_object(message.additional_kwargs.get(RECORDS_KEY)).get(key))
 
 
 def _origin(message: AIMessage, record: JsonObject) -> Mapping[str, JsonValue] | None:
@@ -154,43 +238,3 @@ def _origin(message: AIMessage, record: JsonObject) -> Mapping[str, JsonValue] |
     model = message.response_metadata.get("model_name")
     surface = _PROVIDER_SURFACES.get(str(provider))
     return {"surface": surface, "model": model} if surface else None
-
-
-def _foreign_call_fields(message: AIMessage, call_id: str, position: int) -> JsonObject:
-    """Others keep it in raw tool calls (LiteLLM), in blocks (v1 content, older Google packages) or in the id."""
-    raw_calls = message.additional_kwargs.get("tool_calls")
-    for raw in raw_calls if isinstance(raw_calls, list) else ():
-        call = _object(raw)
-        if call.get("id") == call_id:
-            fields: JsonObject = {
-                key: call[key] for key in ("extra_content", "provider_specific_fields") if call.get(key)
-            }
-            gateway = _object(fields.get("provider_specific_fields")).get("thought_signature")
-            if isinstance(gateway, str) and "extra_content" not in fields:
-                fields["extra_content"] = _google_signature(gateway)
-            if fields:
-                return fields
-    signature = _call_block_signature(message, call_id, position) or split_litellm_id(call_id)[1]
-    return {"extra_content": _google_signature(signature)} if signature else {}
-
-
-def _call_block_signature(message: AIMessage, call_id: str, position: int) -> str | None:
-    for block in message.content if isinstance(message.content, list) else ():
-        if not isinstance(block, dict):
-            continue
-        mine = block.get("type") == "tool_call" and block.get("id") == call_id
-        sidecar = block.get("type") == "function_call_signature" and block.get("index", 0) == position
-        signature = _object(block.get("extras")).get("signature") if mine else block.get("signature")
-        if (mine or sidecar) and isinstance(signature, str) and signature:
-            return signature
-    return None
-
-
-def _block_signature(message: AIMessage) -> str | None:
-    """The signature on the last text block that has one, as Google's own packages write it."""
-    found = None
-    for block in message.content if isinstance(message.content, list) else ():
-        if isinstance(block, dict) and block.get("type") == "text":
-            signature = _object(block.get("extras")).get("signature") or block.get("thought_signature")
-            found = signature if isinstance(signature, str) and signature else found
-    return found

@@ -81,16 +81,18 @@ def build_endpoint(
     base_url: str | None,
     api_version: str,
 ) -> Endpoint:
-    """The place that these arguments name.
+    """The place that these arguments name; raises `ValueError` where `surface` needs a `base_url` and has none.
 
     >>> build_endpoint(surface="vertex", model="gemini-3.8-flash", project="p", location="eu",
     ...                endpoint_id=None, base_url=None, api_version="v1").base_url
     'https://aiplatform.eu.rep.googleapis.com/v1/projects/p/locations/eu/endpoints/openapi'
     """
     if base_url is None:
+        if surface == "openai_compatible":
+            raise ValueError('`surface="openai_compatible"` needs a `base_url`: up to and without `/chat/completions`.')
         base_url = AI_STUDIO_URL if surface == "ai_studio" else _vertex_url(project, location, endpoint_id, api_version)
-    base_url = base_url.rstrip("/").removesuffix("/chat/completions")
-    own = endpoint_id is not None or (surface == "vertex" and _names_own_endpoint(base_url))
+    base_url = _trim(base_url)
+    own = bool(endpoint_id) or (surface == "vertex" and _names_own_endpoint(base_url))
     return Endpoint(surface, base_url, "", self_deployed=own).with_model(model)
 
 
@@ -99,7 +101,7 @@ def recognise_surface(
 ) -> Surface:
     """The surface these arguments mean; raises `ValueError` when they mean none."""
     if base_url is not None:
-        path = urlsplit(base_url).path.rstrip("/")
+        path = urlsplit(_trim(base_url)).path
         if path.endswith("/endpoints/openapi"):
             return "vertex"
         if path.endswith("/v1beta/openai"):
@@ -115,6 +117,10 @@ def recognise_surface(
         "No endpoint: give `api_key` (or set GOOGLE_API_KEY or GEMINI_API_KEY) for AI Studio, `project` (or set "
         "GOOGLE_CLOUD_PROJECT) for Vertex AI, or `base_url` for any other compatible server."
     )
+
+
+def _trim(base_url: str) -> str:
+    return base_url.rstrip("/").removesuffix("/chat/completions").rstrip("/")
 
 
 def _spell_model(surface: Surface, model: str) -> str:

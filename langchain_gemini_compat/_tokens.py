@@ -2,7 +2,7 @@
 
 Four characters of Latin script are about one token for Gemini, and one of the wide scripts is about one; images
 count as the 258 tokens of one tile (Google's page on token counting). Expect the figure within a quarter of the
-server's for prose; signatures count nothing.
+server's for prose; signatures and thoughts, which are not sent back, count nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, cast
 
-from langchain_gemini_compat._content import read_media
+from langchain_gemini_compat._read_blocks import read_media, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ def estimate_text(text: str) -> int:
 def estimate_messages(messages: Sequence[BaseMessage], tools: Sequence[JsonObject]) -> int:
     """Tokens of a request with `messages` and function declarations `tools`."""
     total = sum(_MESSAGE_TOKENS + _estimate_message(message) for message in messages)
-    return total + sum(estimate_text(json.dumps(tool)) for tool in tools)
+    return total + sum(estimate_text(json.dumps(tool, default=str)) for tool in tools)
 
 
 def _estimate_message(message: BaseMessage) -> int:
@@ -55,5 +55,4 @@ def _estimate_block(block: JsonValue) -> int:
         return 0
     if read_media(block):
         return IMAGE_TOKENS
-    text = block.get("text") or block.get("reasoning")
-    return estimate_text(text) if isinstance(text, str) else 0
+    return estimate_text(read_text(block) or "")

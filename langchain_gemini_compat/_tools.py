@@ -30,6 +30,11 @@ GOOGLE_TOOLS = frozenset(
         "enterprise_web_search", "retrieval", "computer_use", "file_search",
     }
 )  # fmt: skip
+#: The same as the JSON of Google's native API spells them.
+_CAMEL_TOOLS = {name.title().replace("_", ""): name for name in GOOGLE_TOOLS}
+_OWN = '`{"google_search": {}}` among them'
+#: A dict with one of these declares a function, whatever its `type` says.
+_DECLARATION_KEYS = frozenset({"function", "parameters", "input_schema", "properties", "title", "toolSpec"})
 _CHOICES = {"auto": "auto", "none": "none", "any": "required", "required": "required", "validated": "validated"}
 
 
@@ -43,9 +48,17 @@ class ToolSet:
 
 
 def format_tool(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> JsonObject:
-    """A tool as `bind_tools` keeps it: OpenAI's form, or Google's own dict as it is."""
-    if isinstance(tool, dict) and is_google_tool(tool):
-        return cast("JsonObject", tool)
+    """A tool as `bind_tools` keeps it: OpenAI's form, or Google's own dict as it is.
+
+    Dicts of another provider's built-in tools (`{"type": "web_search_…"}`) are kept too: what they are for is
+    decided when the endpoint is known.
+    """
+    if isinstance(tool, dict):
+        google = {_CAMEL_TOOLS.get(name[:1].upper() + name[1:], name): value for name, value in tool.items()}
+        if is_google_tool(google):
+            return google
+        if isinstance(tool.get("type"), str) and not tool.keys() & _DECLARATION_KEYS:
+            return cast("JsonObject", tool)
     return cast("JsonObject", convert_to_openai_tool(tool))
 
 
@@ -57,18 +70,46 @@ def is_google_tool(tool: dict[str, Any]) -> bool:
 def encode_tools(tools: Sequence[JsonObject], choice: JsonValue, endpoint: Endpoint, notes: list[Note]) -> ToolSet:
     """Bound tools for `endpoint`; raises `UnsupportedParameterError` for a choice of a tool that is not bound."""
     google = [tool for tool in tools if is_google_tool(tool)]
-    functions = [tool for tool in tools if not is_google_tool(tool)]
-    names = _chosen_names(choice)
-    sent: JsonValue = _choice_word(choice)
+    functions = [_nest(tool) for tool in tools if not is_google_tool(tool)]
+    if endpoint.speaks_gemini:
+        functions = _declarable(functions, notes)
+    names, word = _chosen_names(choice), _choice_word(choice)
     chosen = functions
-    if names is not None:
+    sent: JsonValue = word
+    if names:
         chosen = _choose(functions, names)
+        sent = word or "required"
         if not endpoint.speaks_gemini and len(names) == 1:
+            # OpenAI's own form leaves the other tools in sight, and with them the prompt's cache.
             chosen, sent = functions, _named(names[0])
-        sent = sent or "required"
     if endpoint.speaks_gemini:
         chosen = [_compile_tool(tool, notes) for tool in chosen]
+    if sent == "validated" and endpoint.surface == "ai_studio":
+        notes.append(Note("adjusted", "`tool_choice` 'validated' became 'auto': only Vertex documents it."))
+        sent = "auto"
     return ToolSet(chosen, google, sent if chosen else None)
+
+
+def _nest(tool: JsonObject) -> JsonObject:
+    """The flat declaration of OpenAI's Responses API as one of Chat Completions; others as they are."""
+    if tool.get("type") != "function" or "function" in tool:
+        return tool
+    return {"type": "function", "function": {key: value for key, value in tool.items() if key != "type"}}
+
+
+def _declarable(tools: Sequence[JsonObject], notes: list[Note]) -> list[JsonObject]:
+    """Functions, each name once; built-in tools of other providers do not exist at Google."""
+    kept: dict[str, JsonObject] = {}
+    for tool in tools:
+        name = _name_of(tool)
+        if not isinstance(tool.get("function"), dict):
+            kind = tool.get("type")
+            notes.append(Note("dropped", f"The built-in tool {kind!r} was left out: Google has its own, {_OWN}."))
+        elif name not in kept:
+            kept[name] = tool
+        elif kept[name] != tool:
+            notes.append(Note("dropped", f"Of two tools named {name!r} the second was left out."))
+    return list(kept.values())
 
 
 def encode_response_format(response_format: object, endpoint: Endpoint, notes: list[Note]) -> JsonObject:
@@ -87,6 +128,10 @@ def format_response_schema(schema: object) -> JsonObject:
     """Any schema LangChain takes as a `response_format` of type `json_schema`; ready ones stay as they are."""
     if isinstance(schema, dict) and schema.get("type") in ("json_schema", "json_object", "text"):
         return cast("JsonObject", schema)
+    if isinstance(schema, dict) and isinstance(schema.get("schema"), dict) and "name" in schema:
+        return {"type": "json_schema", "json_schema": cast("JsonObject", schema)}
+    if isinstance(schema, dict) and not schema.keys() & {"title", "name", "function", "toolSpec"}:
+        schema = {"title": "response", **schema}
     function = cast("JsonObject", convert_to_openai_tool(cast("type", schema))["function"])
     inner: JsonObject = {"name": function["name"], "schema": function.get("parameters") or {}}
     if function.get("description"):
@@ -118,7 +163,10 @@ def _choice_word(choice: JsonValue) -> str | None:
         return "required"
     if isinstance(choice, str):
         return _CHOICES.get(choice)
-    kind = choice.get("type") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict):
+        return None
+    allowed = choice.get("allowed_tools")
+    kind = (allowed if isinstance(allowed, dict) else choice).get("mode") or choice.get("type")
     return _CHOICES.get(kind) if isinstance(kind, str) else None
 
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, cast
 import openai
 
 from langchain_gemini_compat import _api_errors as errors
+from langchain_gemini_compat._base_errors import GeminiCompatError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from httpx2 import Request, Response
 
-    from langchain_gemini_compat._base_errors import GeminiCompatError
     from langchain_gemini_compat._wire import JsonObject, JsonValue
 
 #: The libraries under the SDK: httpx2 since openai 3, httpx before. Their errors surface while a body is read.
@@ -45,6 +45,9 @@ def translate_errors() -> Generator[None]:
     """Raise ours for whatever the SDK or the HTTP library under it raises inside the block."""
     try:
         yield
+    except GeminiCompatError:
+        # Ours are openai's as well, and are translated already.
+        raise
     except openai.APIStatusError as err:
         raise translate_response(err.response) from None
     except openai.APITimeoutError as err:

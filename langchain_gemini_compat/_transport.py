@@ -227,15 +227,17 @@ class _StreamReader:
         self._decoder = SseDecoder()
 
     def feed(self, data: bytes) -> Iterator[WireChunk]:
-        return self._check(self._decoder.feed(data))
+        return self._read(self._decoder.feed(data))
 
     def finish(self) -> Iterator[WireChunk]:
-        return self._check(self._decoder.finish())
+        return self._read(self._decoder.finish())
 
-    def _check(self, values: Iterator[JsonValue]) -> Iterator[WireChunk]:
+    def _read(self, values: Iterator[JsonValue]) -> Iterator[WireChunk]:
         try:
             for value in values:
-                yield _as_wire(value, self._response)
+                wire = _check(value, self._response)
+                # A server that does not stream answers a request for a stream with a whole reply.
+                yield as_chunk(wire) if wire.get("object") == "chat.completion" else wire
         except ValueError as err:
             raise errors.InvalidReplyError(f"The stream holds something that is not JSON ({err}). Ask again.") from None
 
@@ -247,17 +249,15 @@ def _read_completion(content: bytes, response: httpx2.Response) -> WireChunk:
         start = content[:200].decode(errors="replace")
         text = f"The server answered {response.status_code} with something that is not JSON: {start!r}. "
         raise errors.InvalidReplyError(text + "Check `base_url`.") from None
-    return as_chunk(_as_wire(value, response))
+    return as_chunk(_check(value, response))
 
 
-def _as_wire(value: JsonValue, response: httpx2.Response) -> WireChunk:
+def _check(value: JsonValue, response: httpx2.Response) -> WireChunk:
     if is_error_body(value):
         raise translate_body(value, response)
     if not isinstance(value, dict):
         raise errors.InvalidReplyError(f"The server sent {str(value)[:200]!r} where a chunk belongs. Ask again.")
-    wire = cast("WireChunk", value)
-    # A server that does not stream answers a request for a stream with a whole reply.
-    return as_chunk(wire) if wire.get("object") == "chat.completion" else wire
+    return cast("WireChunk", value)
 
 
 def _serialise(payload: JsonObject) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
@@ -67,25 +68,34 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
 
     model_config = ConfigDict(populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=())
 
-    _connection: Connection = PrivateAttr()
+    _resolved: Connection | None = PrivateAttr(default=None)
     _transport: Transport | None = PrivateAttr(default=None)
     _warned: set[str] = PrivateAttr(default_factory=set)
 
     @model_validator(mode="after")
     def _resolve_gemini_compat_connection(self) -> Self:
-        self._connection = resolve_connection(
-            model=self.model_name,
-            surface=self.surface,
-            project=self.project,
-            location=self.location,
-            endpoint_id=self.endpoint_id,
-            base_url=self.base_url,
-            api_version=self.api_version,
-            api_key=self.api_key,
-            credentials=self.credentials,
-        )
-        self._add_version("langchain-gemini-compat", version("langchain-gemini-compat"))
+        connection = self._connection
+        # What the environment gave can be read off the fields, as on other chat models.
+        self.api_key, self.project, self.location = connection.api_key, connection.project, connection.location
+        self._add_version("langchain-gemini-compat", _package_version())
         return self
+
+    @property
+    def _connection(self) -> Connection:
+        """Made when first asked for: langchain-core asks for the profile before our own validator runs."""
+        if self._resolved is None:
+            self._resolved = resolve_connection(
+                model=self.model_name,
+                surface=self.surface,
+                project=self.project,
+                location=self.location,
+                endpoint_id=self.endpoint_id,
+                base_url=self.base_url,
+                api_version=self.api_version,
+                api_key=self.api_key,
+                credentials=self.credentials,
+            )
+        return self._resolved
 
     @property
     def model(self) -> str:
@@ -310,6 +320,11 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         return build_profile(family_of(self.model_name), self._connection.endpoint)
+
+
+@cache
+def _package_version() -> str:
+    return version("langchain-gemini-compat")
 
 
 def _decode_reply(request: Request, wire: WireChunk) -> ChatResult:

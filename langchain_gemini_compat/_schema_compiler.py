@@ -1,0 +1,245 @@
+"""Places of a JSON Schema to compiled places, from the top down.
+
+Its one rule: what it builds is in the subset at every depth, and never deeper than `deepest`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from langchain_gemini_compat._schema_leaves import (
+    NUMBER_FORMATS,
+    build_counts,
+    build_number,
+    build_string,
+    build_values,
+    record_losses,
+)
+from langchain_gemini_compat._schema_node import Source, enum_values
+from langchain_gemini_compat._schema_refs import resolve_pointer
+from langchain_gemini_compat._schema_unions import (
+    arrange,
+    build_union,
+    choose_groups,
+    describe_value,
+    finish,
+    is_told_apart,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_gemini_compat._schema_node import Check, Group, Node
+    from langchain_gemini_compat._schema_refs import Reader
+    from langchain_gemini_compat._wire import JsonObject, JsonValue
+
+#: Listed names of members that become `properties`.
+_MOST_NAMES = 50
+_TOO_DEEP = "Nesting goes too deep here, so what is inside is not checked."
+_TYPE_OF_KEYWORD = {
+    **dict.fromkeys(("properties", "required", "additionalProperties", "patternProperties"), "object"),
+    **dict.fromkeys(("propertyNames", "minProperties", "maxProperties"), "object"),
+    **dict.fromkeys(("items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains"), "array"),
+    **dict.fromkeys(("minLength", "maxLength", "pattern", "contentEncoding", "format"), "string"),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), "number"),
+}
+_ANY_TYPES = ("string", "number", "boolean", "object")
+
+
+@dataclass(slots=True)
+class Compiler:
+    """Compiles one schema within its bounds."""
+
+    reader: Reader
+    #: Depth of the deepest place; the top has 1.
+    deepest: int
+    #: `additionalProperties` may stay.
+    keep_additional: bool
+    built: int = 0
+
+    @property
+    def exhausted(self) -> bool:
+        """The budget is used up; what follows was cut short."""
+        return max(self.reader.visited, self.built) > self.reader.budget
+
+    def compile(self, path: str, sources: Sequence[Source], depth: int) -> JsonObject:
+        """What stands for the place `path`, of which `sources` speak."""
+        self.built += 1
+        node = self.reader.read(path, sources)
+        record_losses(node, "any")
+        at_end = depth >= self.deepest or self.exhausted
+        return finish(node, self._build_leaf(node) if at_end else self._build(node, depth))
+
+    def _build(self, node: Node, depth: int) -> JsonObject:
+        groups = choose_groups(node)
+        if groups:
+            return self._spread(node, groups, depth)
+        if _holds_null(node):
+            return _build_null(node)
+        branches = build_values(node, node.types)
+        if not branches:
+            branches = [self._build_typed(node, name, depth) for name in _types(node)]
+        if not branches:
+            return self._build_any(node, depth)
+        self.built += len(branches) - 1
+        return build_union(branches)[0]
+
+    def _build_typed(self, node: Node, name: str, depth: int) -> JsonObject:
+        if name == "object":
+            return self._build_object(node, depth)
+        if name == "array":
+            return self._build_array(node, depth)
+        if name == "string":
+            return build_string(node)
+        return {"type": name} if name == "boolean" else build_number(node, name)
+
+    def _build_any(self, node: Node, depth: int) -> JsonObject:
+        if depth == 1:
+            return {"type": "object"}
+        self.built += len(_ANY_TYPES)
+        node.null = node.null is not False
+        node.lose(node.path, "type", "Any value is right, but no array is offered.")
+        return {"anyOf": [{"type": name} for name in _ANY_TYPES]}
+
+    def _build_leaf(self, node: Node) -> JsonObject:
+        """A place with no places inside: the walk ends."""
+        types = _types(node)
+        if not node.groups:
+            if _holds_null(node):
+                return _build_null(node)
+            branches = build_values(node, node.types)
+            if len(branches) == 1:
+                return branches[0]
+            if len(types) == 1 and types[0] not in ("object", "array"):
+                return self._build_typed(node, types[0], self.deepest)
+        if types == ["object"]:
+            if node.properties or node.groups:
+                words = f"Members: {', '.join(node.properties)}." if node.properties else ""
+                node.lose(node.path, "properties", _TOO_DEEP, words)
+            return {"type": "object"}
+        node.lose(node.path, "type", _TOO_DEEP, "Give the value as JSON text.")
+        return {"type": "string"}
+
+    def _spread(self, node: Node, groups: list[Group], depth: int) -> JsonObject:
+        """A union: what is said beside it is repeated in its branches."""
+        first, *others = groups
+        rest = [replace(group.source, schema={group.keyword: group.value}) for group in others]
+        branches = [self.compile(branch.path, [*node.base, branch, *rest], depth + 1) for branch in first.branches]
+        if first.keyword == "oneOf" and not is_told_apart(first, branches):
+            node.lose(f"{first.source.path}/oneOf", "oneOf", "More than one alternative may match.")
+        body, hoisted = build_union(branches)
+        node.null = node.null is not False and (node.flagged_nullable or first.with_null or hoisted)
+        return body
+
+    def _build_object(self, node: Node, depth: int) -> JsonObject:
+        record_losses(node, "object")
+        self._name_members(node)
+        properties: JsonObject = {}
+        for name, sources in node.properties.items():
+            if not any(source.schema is False for source in sources):
+                properties[name] = self.compile(sources[0].path, sources, depth + 1)
+        required: list[JsonValue] = []
+        for name in dict.fromkeys(node.required):
+            if name in properties:
+                required.append(name)
+            else:
+                node.lose(f"{node.path}/required", "required", f"{name!r} is required but not described.")
+        built: JsonObject = {"type": "object"}
+        if properties:
+            built["properties"] = properties
+        if required:
+            built["required"] = required
+        return {**built, **self._build_additional(node, depth, empty=not properties)}
+
+    def _name_members(self, node: Node) -> None:
+        """Names of members: a short list of them is as good as `properties`."""
+        values = [check for check in node.find("additionalProperties") if isinstance(check.value, dict)]
+        for check in node.find("propertyNames"):
+            rule = self._open_rule(check.value)
+            names = [name for name in enum_values(rule) or [] if isinstance(name, str)]
+            if names and values and not node.properties and len(names) <= _MOST_NAMES:
+                source = Source(values[0].value, values[0].path, values[0].active)
+                node.properties = {name: [source] for name in names}
+                node.checks = [kept for kept in node.checks if kept is not values[0]]
+            elif set(rule) - {"type", "title", "description"}:
+                words = f"Names must match {rule['pattern']}." if "pattern" in rule else ""
+                node.lose(check.path, "propertyNames", "Names of members are not checked.", words)
+
+    def _open_rule(self, rule: JsonValue) -> JsonObject:
+        if not isinstance(rule, dict):
+            return {}
+        found = resolve_pointer(self.reader.root, rule.get("$ref"))
+        return found[1] if found is not None and isinstance(found[1], dict) else rule
+
+    def _build_additional(self, node: Node, depth: int, *, empty: bool) -> JsonObject:
+        checks = node.find("additionalProperties")
+        closed = any(check.value is False for check in checks)
+        described = next((check for check in checks if isinstance(check.value, dict) and check.value), None)
+        if self.keep_additional:
+            if described is not None and not closed:
+                return {"additionalProperties": self._compile_check(described, depth)}
+            return {"additionalProperties": not closed} if checks else {}
+        if described is not None and not closed:
+            word = describe_value(self._compile_check(described, depth))
+            words = f"Maps any name to {word}." if empty else f"Other names may map to {word}."
+            node.lose(described.path, described.keyword, "Members with other names are not checked.", words)
+        elif empty and not closed and (depth > 1 or checks):
+            node.lose(node.path, "properties", "The object describes no members, so any are let through.")
+        return {}
+
+    def _compile_check(self, check: Check, depth: int) -> JsonObject:
+        return self.compile(check.path, [Source(check.value, check.path, check.active)], depth + 1)
+
+    def _build_array(self, node: Node, depth: int) -> JsonObject:
+        record_losses(node, "array")
+        counts = build_counts(node, "minItems", "maxItems")
+        if node.prefix:
+            highest = counts.get("maxItems")
+            if node.longest is not None:
+                counts["maxItems"] = min(node.longest, highest) if isinstance(highest, int) else node.longest
+            return {"type": "array", "items": self._build_tuple(node, depth + 1), **counts}
+        path = node.items[0].path if node.items else f"{node.path}/items"
+        return {"type": "array", "items": self.compile(path, node.items, depth + 1), **counts}
+
+    def _build_tuple(self, node: Node, depth: int) -> JsonObject:
+        """Any of the tuple's places, for each of its items."""
+        inner = min(depth + 1, self.deepest)
+        parts = [self.compile(part.path, [part], inner) for part in node.prefix]
+        words = ", ".join(str(part.get("type", "one of several types")) for part in parts)
+        if node.items:
+            parts.append(self.compile(node.items[0].path, node.items, inner))
+        self.built += 1
+        body, hoisted = build_union(parts)
+        text = body.get("description")
+        if "anyOf" in body:
+            reason = "The order of the items' types is not checked."
+            node.lose(node.prefix[0].path, "prefixItems", reason, f"Items in order: {words}.")
+            if depth >= self.deepest:
+                return {"type": "string"}
+        return arrange(body, text if isinstance(text, str) else "", nullable=hoisted)
+
+
+def _types(node: Node) -> list[str]:
+    """The types besides null; where none is named, the one that the other keywords are about."""
+    if node.types is not None:
+        return node.types
+    for source in node.base:
+        schema = source.schema if isinstance(source.schema, dict) else {}
+        for keyword, value in schema.items():
+            if keyword == "format" and value in NUMBER_FORMATS:
+                return ["number"]
+            if keyword in _TYPE_OF_KEYWORD:
+                return [_TYPE_OF_KEYWORD[keyword]]
+    return []
+
+
+def _holds_null(node: Node) -> bool:
+    """Whether null is the only value."""
+    return node.types == [] or (node.values is not None and all(value is None for value in node.values))
+
+
+def _build_null(node: Node) -> JsonObject:
+    node.null = True
+    node.lose(node.path, "type", "Only null is right, but a text is let through.", "Always null.")
+    return {"type": "string"}

@@ -1,0 +1,254 @@
+"""Each thing that can be wrong with a setup, looked at by itself: versions, environment, credentials, network.
+
+Its one rule: no check raises, none takes longer than its limit, and none repeats a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import threading
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
+from urllib.parse import urlsplit
+
+from packaging.requirements import Requirement
+
+from langchain_gemini_compat._families import family_of
+from langchain_gemini_compat.cli._findings import (
+    LOGIN,
+    SET_GLOBAL,
+    SET_KEY,
+    SET_PROJECT,
+    Finding,
+    Place,
+    explain_credentials,
+    explain_network,
+    unset_variable,
+)
+from langchain_gemini_compat.cli._options import PROXY_VARIABLES
+from langchain_gemini_compat.errors import CredentialsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from langchain_gemini_compat._auth import TokenSource
+
+_T = TypeVar("_T")
+_DISTRIBUTION = "langchain-gemini-compat"
+_CREDENTIALS_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
+#: Google's multi-regions; its model pages list these families there and in no single region.
+_WIDE_LOCATIONS = ("global", "us", "eu")
+_WIDE_FAMILIES = ("gemini-3.8-flash", "gemini-3.5-flash-lite")
+TOKEN_SECONDS = 5.0
+_PROBE_SECONDS = 3.0
+
+
+class _Response(Protocol):
+    status_code: int
+
+
+class _HttpLibrary(Protocol):
+    """What httpx and httpx2 have in common, as far as it is needed."""
+
+    HTTPError: type[Exception]
+    InvalidURL: type[Exception]
+
+    def get(self, url: str, *, timeout: float) -> _Response: ...
+
+
+class Bounded(Generic[_T]):
+    """A call in a thread of its own that nobody has to wait for to the end."""
+
+    def __init__(self, call: Callable[[], _T]) -> None:
+        self._call = call
+        self._results: list[_T] = []
+        self._failure: Exception | None = None
+        # A daemon: google-auth may still be knocking at a metadata server when the command ends.
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def result(self, seconds: float) -> _T:
+        """What the call gave or raised; `TimeoutError` after `seconds`."""
+        self._thread.join(seconds)
+        if self._failure is not None:
+            raise self._failure
+        if not self._results:
+            raise TimeoutError
+        return self._results[0]
+
+    def __enter__(self) -> None:
+        """The call begins."""
+
+    def __exit__(self, kind: object, err: BaseException | None, trace: object) -> bool:
+        """Its failure belongs to whoever asks for the result."""
+        self._failure = err if isinstance(err, Exception) else None
+        return self._failure is not None
+
+    def _run(self) -> None:
+        with self:
+            self._results.append(self._call())
+
+
+def check_versions() -> list[Finding]:
+    """The packages this one needs, against what it says it needs."""
+    found, wrong = [f"Python {platform.python_version()}"], []
+    for requirement in map(Requirement, requires(_DISTRIBUTION) or ()):
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": "cli"}):
+            continue
+        try:
+            installed = version(requirement.name)
+        except PackageNotFoundError:
+            installed = ""
+        found.append(f"{requirement.name} {installed or 'missing'}")
+        if not installed or not requirement.specifier.contains(installed, prereleases=True):
+            wrong.append(requirement)
+    names = "; ".join(f"{item.name} has to be {item.specifier}" for item in wrong)
+    fixes = tuple(f'pip install "{item.name}{item.specifier}"' for item in wrong)
+    text = ", ".join(found)
+    return [Finding("versions", "failed" if wrong else "ok", f"{names} ({text})" if wrong else text, fixes)]
+
+
+def check_transport_package() -> list[Finding]:
+    """google-auth fetches tokens over a library that it does not install itself."""
+    if find_spec("requests") or find_spec("urllib3"):
+        return []
+    text = "google-auth has no HTTP library to fetch tokens with."
+    return [Finding("google-auth transport", "failed", text, ("pip install requests",))]
+
+
+def check_environment(surface: str | None) -> list[Finding]:
+    """Variables that contradict each other; `surface` is the one that won."""
+    findings: list[Finding] = []
+    keys = [name for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY") if os.environ.get(name)]
+    if keys and os.environ.get("GOOGLE_CLOUD_PROJECT"):
+        won = f"{surface} won" if surface else "they name different surfaces"
+        text = f"Both GOOGLE_CLOUD_PROJECT and {keys[0]} are set; {won}. Say which is meant."
+        for_vertex = tuple(f"{unset_variable(name)}   # for Vertex AI" for name in keys)
+        fixes = (*for_vertex, f"{unset_variable('GOOGLE_CLOUD_PROJECT')}   # for AI Studio")
+        findings.append(Finding("environment", "warning", text, fixes))
+    if len({os.environ[name] for name in keys}) > 1:
+        text = "GOOGLE_API_KEY and GEMINI_API_KEY differ; the first is used."
+        findings.append(Finding("environment", "warning", text, (unset_variable("GEMINI_API_KEY"),)))
+    for name in keys:
+        if os.environ[name] != os.environ[name].strip() or not os.environ[name].isascii():
+            text = f"{name} has white space around it or characters that no key has."
+            findings.append(Finding("environment", "failed", text, (SET_KEY,)))
+    return findings
+
+
+def check_credentials_file() -> list[Finding]:
+    """The file of the application default credentials: there, readable, and of which kind."""
+    path = _find_credentials_file()
+    given = os.environ.get(_CREDENTIALS_VARIABLE)
+    if path is None:
+        if given:
+            text = f"{_CREDENTIALS_VARIABLE} names a file that does not exist: {given}"
+            return [Finding("credentials file", "failed", text, (unset_variable(_CREDENTIALS_VARIABLE), LOGIN))]
+        text = "No file of application default credentials; only a metadata server of Google Cloud could give a token."
+        return [Finding("credentials file", "warning", text, (LOGIN,))]
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        kind = str(content["type"])
+    except (OSError, ValueError, KeyError, TypeError):
+        text = f"{path} cannot be read as Google credentials."
+        return [Finding("credentials file", "failed", text, (LOGIN,))]
+    source = _CREDENTIALS_VARIABLE if given else "gcloud"
+    return [Finding("credentials file", "ok", f"{kind}, from {source}: {path}")]
+
+
+def check_location(model: str, location: str | None) -> list[Finding]:
+    """Newer models are in the multi-regions only (Google's model pages)."""
+    if location is None or location in _WIDE_LOCATIONS or family_of(model).name not in _WIDE_FAMILIES:
+        return []
+    text = f"{model} is not served in {location}, only in {', '.join(_WIDE_LOCATIONS)}."
+    return [Finding("location", "failed", text, (f'{SET_GLOBAL}   # or location="global" in code',))]
+
+
+def check_key_on_vertex(auth_kind: str) -> list[Finding]:
+    """Vertex answers 401 to API keys."""
+    if auth_kind != "api_key":
+        return []
+    text = "An API key is set for Vertex AI, which takes OAuth tokens only."
+    fixes = (LOGIN, "langchain-gemini-compat doctor --surface ai_studio   # for AI Studio, which takes keys")
+    return [Finding("api key", "failed", text, fixes)]
+
+
+def check_token(pending: Bounded[str], place: Place) -> Finding:
+    """One token, asked for already."""
+    try:
+        token = pending.result(TOKEN_SECONDS)
+    except TimeoutError:
+        if _find_credentials_file() is None:
+            text = f"No Google credentials were found, and no metadata server answered within {TOKEN_SECONDS:.0f} s."
+            return Finding("token", "failed", text, (LOGIN,))
+        text = f"Google's token server did not answer within {TOKEN_SECONDS:.0f} s."
+        return Finding("token", "failed", text, explain_network(text, place))
+    except CredentialsError as err:
+        return Finding("token", "failed", str(err), explain_credentials(err, place))
+    except ImportError as err:
+        return Finding("token", "failed", f"{err.name or 'A package'} is missing.", ("pip install requests",))
+    if place.is_vertex:
+        return Finding("token", "ok", "A token came.")
+    return Finding("token", "ok", "A key is there; only --call tells whether it is good." if token else "None needed.")
+
+
+def check_project(tokens: TokenSource) -> tuple[str | None, list[Finding]]:
+    """The project that the credentials name, for a URL that needs one."""
+    try:
+        project = Bounded(tokens.project).result(TOKEN_SECONDS)
+    except (TimeoutError, CredentialsError):
+        project = None
+    if project:
+        return project, []
+    text = "No project: neither option nor environment nor credentials name one."
+    return None, [Finding("project", "failed", text, (SET_PROJECT, "gcloud config set project PROJECT_ID"))]
+
+
+def probe(base_url: str) -> int:
+    """The status of a request for the host's root that carries no credential; raises `ConnectionError`."""
+    from langchain_gemini_compat._http import library_name
+
+    library = cast("_HttpLibrary", import_module(library_name()))
+    try:
+        return library.get(origin_of(base_url), timeout=_PROBE_SECONDS).status_code
+    except (library.HTTPError, library.InvalidURL, ValueError, OSError, ImportError) as err:
+        raise ConnectionError(f"{type(err).__name__}: {err}") from None
+
+
+def check_network(pending: Bounded[int], place: Place) -> Finding:
+    """Whether the host answers at all; any status will do."""
+    proxy = next((f" by way of {name}" for name in PROXY_VARIABLES if os.environ.get(name)), "")
+    host = urlsplit(place.base_url).netloc.rpartition("@")[2]
+    try:
+        pending.result(_PROBE_SECONDS + 1)
+    except TimeoutError:
+        reason = f"no answer within {_PROBE_SECONDS:.0f} s"
+    except ConnectionError as err:
+        reason = str(err)
+    else:
+        return Finding("network", "ok", f"{host} answers{proxy}.")
+    return Finding("network", "failed", f"{host} cannot be reached{proxy} ({reason}).", explain_network(reason, place))
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port: no path, no password."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"
+
+
+def _find_credentials_file() -> Path | None:
+    """Where google-auth looks, in its order."""
+    given = os.environ.get(_CREDENTIALS_VARIABLE)
+    if given:
+        path = Path(given)
+    elif os.environ.get("CLOUDSDK_CONFIG"):
+        path = Path(os.environ["CLOUDSDK_CONFIG"]) / "application_default_credentials.json"
+    else:
+        base = Path(os.environ.get("APPDATA", "")) if os.name == "nt" else Path.home() / ".config"
+        path = base / "gcloud" / "application_default_credentials.json"
+    return path if path.is_file() else None

@@ -1,0 +1,73 @@
+"""Requests to replies for `fake`, and each of them to a line of its log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from langchain_gemini_compat.testing import Call, FakeGemini, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from langchain_gemini_compat._surfaces import Surface
+    from langchain_gemini_compat._wire import JsonObject
+    from langchain_gemini_compat.cli._terminal import Screen
+    from langchain_gemini_compat.testing import FakeRequest
+    from langchain_gemini_compat.testing._answers import Answer
+
+#: By the type of a parameter: what a tool is called with.
+_SAMPLES: dict[str, object] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
+_FIRST_ERROR = 400
+
+
+class LoggedFake(FakeGemini):
+    """A fake endpoint that says on `screen` what it thinks of each request."""
+
+    def __init__(self, screen: Screen, rule: Callable[[FakeRequest], Reply], surface: Surface) -> None:
+        super().__init__(rule, surface=surface)
+        self._screen = screen
+
+    def respond(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
+        """The answer, as the fake gives it, and a line about it."""
+        known = len(self.refusals)
+        answer = super().respond(method, url, headers, content)
+        request, broken = self.requests[-1], self.refusals[known:]
+        kind = " stream" if request.stream else ""
+        verdict = f"{answer.status} " + ("; ".join(f"{rule.rule}: {rule.message}" for rule in broken) or "ok")
+        if answer.status >= _FIRST_ERROR and not broken:
+            verdict = f"{answer.status} refused"
+        style = "green" if answer.status < _FIRST_ERROR else "red"
+        self._screen.line(f"{method} {request.path.rpartition('/')[2]} {request.model or '-'}{kind}: {verdict}", style)
+        return answer
+
+
+def answer_echo(request: FakeRequest) -> Reply:
+    """The newest user message comes back."""
+    return Reply(request.prompt or "(nothing to echo)", thoughts="I am asked to repeat what was said.")
+
+
+def answer_tools(request: FakeRequest) -> Reply:
+    """Every declared tool is called once, with sample arguments; their results are the answer."""
+    if request.results:
+        return Reply("The tools said: " + "; ".join(request.results), thoughts="Now I know enough.")
+    functions = [cast("JsonObject", tool.get("function") or {}) for tool in request.tools]
+    calls = [Call(str(function.get("name")), _sample_arguments(function)) for function in functions]
+    if not calls:
+        return answer_echo(request)
+    return Reply(thoughts="I call each tool once.", calls=calls)
+
+
+RULES: dict[str, Callable[[FakeRequest], Reply]] = {"echo": answer_echo, "tools": answer_tools}
+
+
+def _sample_arguments(function: JsonObject) -> JsonObject:
+    schema = cast("JsonObject", function.get("parameters") or {})
+    properties = cast("dict[str, JsonObject]", schema.get("properties") or {})
+    return {name: cast("JsonObject", _sample(name, field)) for name, field in properties.items()}
+
+
+def _sample(name: str, field: JsonObject) -> object:
+    choices = field.get("enum")
+    if isinstance(choices, list) and choices:
+        return choices[0]
+    return _SAMPLES.get(str(field.get("type")), name)

@@ -1,0 +1,151 @@
+"""What really went over the wire: an HTTP client that keeps notes, and the table made of them.
+
+Its one rule: requests are read as they leave, not as they were meant, so a retry or a lost signature shows.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from langchain_gemini_compat._signatures import SIGNATURES_KEY, STAND_IN, read_signature
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import httpx2
+    from langchain_core.messages import AIMessage
+
+    from langchain_gemini_compat._wire import WireMessage
+
+COLUMNS = ("", "answer", "signatures sent back", "signatures received", "in", "out", "thoughts")
+_SECONDS = 60.0
+_OK = 200
+#: `call_` and nine digits, AI Studio's ids, fit.
+_SHORT = 14
+
+
+class _ClientFactory(Protocol):
+    """The `Client` of httpx and of httpx2."""
+
+    def __call__(
+        self, *, timeout: float, event_hooks: Mapping[str, Sequence[Callable[..., None]]]
+    ) -> httpx2.Client: ...
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer; `sent` holds signatures by call id."""
+
+    number: int
+    sent: dict[str, str]
+    status: int = 0
+
+    @property
+    def succeeded(self) -> bool:
+        """The server took the request, and with it the signatures."""
+        return self.status == _OK
+
+
+class WireLog:
+    """Every exchange of the client it makes, in order."""
+
+    def __init__(self) -> None:
+        self.exchanges: list[Exchange] = []
+
+    def open_client(self) -> httpx2.Client:
+        """A client that keeps notes here."""
+        from langchain_gemini_compat._http import library_name
+
+        factory = cast("_ClientFactory", import_module(library_name()).Client)
+        return factory(
+            timeout=_SECONDS, event_hooks={"request": [self._note_request], "response": [self._note_response]}
+        )
+
+    @property
+    def retries(self) -> int:
+        """Requests that had to be sent again."""
+        return sum(not exchange.succeeded for exchange in self.exchanges[:-1])
+
+    @property
+    def stand_ins(self) -> int:
+        """Signatures that went out and are none."""
+        return sum(signature == STAND_IN for exchange in self.exchanges for signature in exchange.sent.values())
+
+    def rows(self, replies: Sequence[AIMessage]) -> Iterator[tuple[str, ...]]:
+        """One row for each exchange; `replies` are the messages that the answered ones became, in order."""
+        waiting = iter(replies)
+        origins: dict[tuple[str, str], int] = {}
+        for exchange in self.exchanges:
+            back = [_say_sent(call_id, signature, origins) for call_id, signature in exchange.sent.items()]
+            reply = next(waiting, None) if exchange.succeeded else None
+            came = _read_signatures(reply)
+            origins |= dict.fromkeys(came.items(), exchange.number)
+            yield (
+                f"#{exchange.number}",
+                _say_verdict(exchange, last=exchange is self.exchanges[-1]),
+                "\n".join(back) or "-",
+                "\n".join(_say_calls(reply, came)) or "-",
+                *_count(reply),
+            )
+
+    def _note_request(self, request: httpx2.Request) -> None:
+        messages = cast("list[WireMessage]", json.loads(request.content).get("messages") or [])
+        sent = {call_id: signature for message in messages for call_id, signature in _sent_signatures(message)}
+        self.exchanges.append(Exchange(len(self.exchanges) + 1, sent))
+
+    def _note_response(self, response: httpx2.Response) -> None:
+        self.exchanges[-1].status = response.status_code
+
+
+def shorten(text: str) -> str:
+    """Both ends of `text`.
+
+    >>> shorten("abcdefghijklmnopqrstuvwxyz")
+    'abcd…uvwxyz'
+    """
+    return text if len(text) <= _SHORT else f"{text[:4]}…{text[-6:]}"
+
+
+def _sent_signatures(message: WireMessage) -> Iterator[tuple[str, str]]:
+    for call in message.get("tool_calls") or ():
+        signature = read_signature(call.get("extra_content"))
+        if signature:
+            yield call.get("id") or "", signature
+
+
+def _read_signatures(reply: AIMessage | None) -> dict[str, str]:
+    held = reply.additional_kwargs.get(SIGNATURES_KEY) if reply else None
+    return dict(cast("dict[str, str]", held or {}))
+
+
+def _say_verdict(exchange: Exchange, *, last: bool) -> str:
+    """The server looked at the signatures of a request that it answered; one that failed was sent anew."""
+    if exchange.succeeded:
+        return f"{exchange.status} verified" if exchange.sent else f"{exchange.status}"
+    return f"{exchange.status} refused" if last else f"{exchange.status} sent anew"
+
+
+def _say_sent(call_id: str, signature: str, origins: Mapping[tuple[str, str], int]) -> str:
+    if signature == STAND_IN:
+        return f"{shorten(call_id)} a stand-in"
+    number = origins.get((call_id, signature))
+    source = f"from #{number}" if number else "from nowhere"
+    return f"{shorten(call_id)} {shorten(signature)} {source}"
+
+
+def _say_calls(reply: AIMessage | None, came: Mapping[str, str]) -> Iterator[str]:
+    for call in reply.tool_calls if reply else ():
+        call_id = call["id"] or ""
+        signature = came.get(call_id)
+        yield f"{shorten(call_id)} {shorten(signature) if signature else '(unsigned)'}"
+
+
+def _count(reply: AIMessage | None) -> tuple[str, str, str]:
+    usage = reply.usage_metadata if reply else None
+    if usage is None:
+        return "-", "-", "-"
+    thoughts = (usage.get("output_token_details") or {}).get("reasoning", 0)
+    return str(usage["input_tokens"]), str(usage["output_tokens"]), str(thoughts)

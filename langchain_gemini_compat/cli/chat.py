@@ -1,0 +1,131 @@
+"""`chat`: lines of standard input to a conversation with any model, streamed; an error costs one turn, not the chat."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages.ai import add_usage
+from langchain_core.messages.utils import message_chunk_to_message
+
+from langchain_gemini_compat.cli._options import add_target_arguments, read_target
+from langchain_gemini_compat.errors import GeminiCompatError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from langchain_core.messages import AIMessageChunk
+    from langchain_core.messages.ai import UsageMetadata
+
+    from langchain_gemini_compat import ChatGeminiCompat
+    from langchain_gemini_compat.cli._terminal import Screen
+
+_HELP = "/reset starts anew, /usage counts tokens, /quit ends (so does Ctrl-D)."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `chat`."""
+    add_target_arguments(parser)
+    parser.add_argument("--system", metavar="TEXT", help="a system message")
+    parser.add_argument("--no-thoughts", action="store_true", help="do not ask for thoughts")
+
+
+def run(args: argparse.Namespace, screen: Screen) -> int:
+    """Read and answer until the input ends; 1 when a turn of piped input failed."""
+    target = read_target(args)
+    model = target.build_model()
+    endpoint = model.endpoint_info()
+    if endpoint["surface"] != "openai_compatible" and not args.no_thoughts:
+        model = target.build_model(include_thoughts=True)
+    chat = _Chat(model, screen, cast("str | None", args.system))
+    asked = sys.stdin.isatty()
+    if asked:
+        screen.line(f"{endpoint['model']} on {endpoint['surface']}. {_HELP}", "dim")
+    for line in _read_lines(asked=asked):
+        if line == "/quit":
+            break
+        chat.take(line)
+    return 0 if asked or not chat.failures else 1
+
+
+@dataclass(slots=True)
+class _Chat:
+    """The messages so far and what they cost."""
+
+    model: ChatGeminiCompat
+    screen: Screen
+    system: str | None
+    messages: list[BaseMessage] = field(default_factory=list)
+    usage: UsageMetadata | None = None
+    failures: int = 0
+
+    def take(self, line: str) -> None:
+        """One line: a command or something to answer."""
+        if line == "/reset":
+            self.messages.clear()
+            self.screen.line("The conversation starts anew.", "dim")
+        elif line == "/usage":
+            self.screen.line(_say_usage(self.usage), "dim")
+        elif line.startswith("/"):
+            self.screen.line(_HELP, "dim")
+        elif line:
+            self._answer(line)
+
+    def _answer(self, line: str) -> None:
+        question = HumanMessage(line)
+        system = [SystemMessage(self.system)] if self.system else []
+        try:
+            reply = self._stream([*system, *self.messages, question])
+        except GeminiCompatError as err:
+            self.failures += 1
+            self.screen.line(f"error: {' '.join(str(err).split())}", "red")
+            return
+        except KeyboardInterrupt:
+            self.screen.line("(stopped)", "dim")
+            return
+        self.messages += [question, reply]
+        self.usage = add_usage(self.usage, reply.usage_metadata)
+
+    def _stream(self, messages: list[BaseMessage]) -> AIMessage:
+        from langchain_gemini_compat.cli._terminal import Transcript
+
+        transcript = Transcript(self.screen)
+        total: AIMessageChunk | None = None
+        try:
+            for chunk in self.model.stream(messages):
+                total = chunk if total is None else total + chunk
+                transcript.piece("thinking", str(chunk.additional_kwargs.get("reasoning_content") or ""))
+                transcript.piece("answer", chunk.text)
+                transcript.piece("note", str(chunk.additional_kwargs.get("refusal") or ""))
+        finally:
+            transcript.end()
+        return cast("AIMessage", message_chunk_to_message(total)) if total else AIMessage("")
+
+
+def _read_lines(*, asked: bool) -> Iterator[str]:
+    if asked:
+        with contextlib.suppress(ImportError):
+            # Arrow keys and history, where the platform has them.
+            import_module("readline")
+    while True:
+        try:
+            line = input("you       " if asked else "")
+        except (EOFError, KeyboardInterrupt):
+            return
+        yield line.strip()
+
+
+def _say_usage(usage: UsageMetadata | None) -> str:
+    if usage is None:
+        return "Nothing was spent yet."
+    thoughts = (usage.get("output_token_details") or {}).get("reasoning", 0)
+    cached = (usage.get("input_token_details") or {}).get("cache_read", 0)
+    return (
+        f"{usage['input_tokens']} tokens in ({cached} cached), {usage['output_tokens']} out ({thoughts} thoughts), "
+        f"{usage['total_tokens']} in total."
+    )

@@ -1,0 +1,193 @@
+"""`doctor`: arguments and environment to what would be used, what is wrong with it, and the command that mends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import warnings
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, cast
+
+from langchain_gemini_compat._surfaces import PROJECT_PLACEHOLDER
+from langchain_gemini_compat.cli import _checks as checks
+from langchain_gemini_compat.cli._findings import (
+    LOGIN,
+    SET_KEY,
+    SET_PROJECT,
+    Finding,
+    Place,
+    explain_call,
+    mention_gcloud,
+)
+from langchain_gemini_compat.cli._options import UsageError, add_target_arguments, read_target
+from langchain_gemini_compat.errors import GeminiCompatError, GeminiCompatWarning, UnusableReplyError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from langchain_gemini_compat import ChatGeminiCompat
+    from langchain_gemini_compat._auth import TokenSource
+    from langchain_gemini_compat._wire import JsonObject
+    from langchain_gemini_compat.cli._options import Target
+    from langchain_gemini_compat.cli._terminal import Screen
+
+_MARKS = {"ok": ("ok     ", "green"), "warning": ("warning", "yellow"), "failed": ("FAILED ", "bold red")}
+_CALL_SECONDS = 20.0
+_QUESTION = "Reply with the single word: ok"
+_PATH = re.compile(r"/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `doctor`."""
+    add_target_arguments(parser)
+    parser.add_argument("--call", action="store_true", help="send one tiny request too; costs a few tokens")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+
+
+def run(args: argparse.Namespace, screen: Screen) -> int:
+    """Look at everything; 0 when nothing failed."""
+    diagnosis = _Diagnosis(read_target(args))
+    diagnosis.examine(call=bool(args.call))
+    diagnosis.findings += mention_gcloud(diagnosis.findings)
+    if args.json:
+        screen.line(json.dumps(diagnosis.as_json(), ensure_ascii=False, indent=2))
+    else:
+        diagnosis.show(screen)
+    return 0 if diagnosis.is_well else 1
+
+
+@dataclass(slots=True)
+class _Diagnosis:
+    """What would be used, and what was found."""
+
+    target: Target
+    place: Place = field(default_factory=lambda: Place("", ""))
+    used: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def is_well(self) -> bool:
+        """Nothing failed; a warning is no failure."""
+        return all(finding.status != "failed" for finding in self.findings)
+
+    def as_json(self) -> JsonObject:
+        """For `--json`."""
+        return {
+            "ok": self.is_well,
+            "used": {**self.used},
+            "checks": [finding.as_json() for finding in self.findings],
+        }
+
+    def show(self, screen: Screen) -> None:
+        """For people."""
+        for name, value in self.used.items():
+            screen.line(f"{name:<10} {value}")
+        if self.used:
+            screen.line()
+        for finding in self.findings:
+            mark, style = _MARKS[finding.status]
+            screen.piece(mark, style)
+            screen.line(f" {finding.name}: {finding.detail}")
+            for fix in finding.fixes:
+                screen.line(f"          {fix}", "bold")
+        screen.line()
+        screen.line("All is well." if self.is_well else "The indented lines are what to run.")
+
+    def examine(self, *, call: bool) -> None:
+        """Each check in turn; what cannot work after a failure is left out."""
+        self.findings += checks.check_versions()
+        if not self.is_well:
+            return
+        try:
+            with warnings.catch_warnings():
+                # It is a finding here.
+                warnings.simplefilter("ignore", GeminiCompatWarning)
+                model = self.target.build_model(timeout=_CALL_SECONDS, max_retries=0)
+        except UsageError as err:
+            self.findings += checks.check_environment(None)
+            self.findings += checks.check_credentials_file()
+            self.findings.append(Finding("endpoint", "failed", str(err), (SET_KEY, SET_PROJECT, LOGIN)))
+            return
+        self._examine_endpoint(model)
+        if call and self.is_well:
+            self.findings.append(self._call(model))
+
+    def _examine_endpoint(self, model: ChatGeminiCompat) -> None:
+        info = model.endpoint_info()
+        tokens = self.target.build_tokens()
+        self.used = describe_use(self.target, info)
+        self.place = Place(info["surface"], info["base_url"], _in_path(info["base_url"], "project"))
+        # Both may take seconds: at the same time.
+        probing = checks.Bounded(lambda: checks.probe(info["base_url"]))
+        asking = checks.Bounded(tokens.token)
+        self.findings += checks.check_environment(self.place.surface)
+        if self.place.is_vertex:
+            self._examine_vertex(info["model"], tokens)
+        if not self.place.is_vertex or tokens.info.kind == "application_default":
+            self.findings.append(checks.check_token(asking, self.place))
+        if self.place.is_vertex and self.place.project is None and self.is_well:
+            self._examine_project(tokens)
+        self.findings.append(checks.check_network(probing, self.place))
+
+    def _examine_vertex(self, model: str, tokens: TokenSource) -> None:
+        if tokens.info.kind == "application_default":
+            self.findings += checks.check_transport_package()
+            self.findings += checks.check_credentials_file()
+        elif not self.target.is_local:
+            self.findings += checks.check_key_on_vertex(tokens.info.kind)
+        self.findings += checks.check_location(model, _in_path(self.place.base_url, "location"))
+
+    def _examine_project(self, tokens: TokenSource) -> None:
+        project, findings = checks.check_project(tokens)
+        self.findings += findings
+        if project:
+            self.used["project"] = f"{project} (from the credentials)"
+            self.place = replace(self.place, project=project)
+
+    def _call(self, model: ChatGeminiCompat) -> Finding:
+        asked = model if self.place.surface == "openai_compatible" else model.bind(reasoning_effort="low")
+        try:
+            reply = asked.invoke(_QUESTION)
+        except UnusableReplyError as err:
+            return Finding("call", "warning", f"The model answered, though with nothing to use: {err}")
+        except GeminiCompatError as err:
+            return Finding("call", "failed", " ".join(str(err).split()), explain_call(err, self.place))
+        usage = reply.usage_metadata
+        spent = f"{usage['input_tokens']} tokens in, {usage['output_tokens']} out" if usage else "usage unknown"
+        return Finding("call", "ok", f"The model answered ({spent}).")
+
+
+def describe_use(target: Target, info: Mapping[str, object]) -> dict[str, str]:
+    """What would be used, and which source won, from `endpoint_info()` and what the command line says."""
+    auth = cast("dict[str, str]", info["auth"])
+    url = str(info["base_url"])
+    used = {
+        "surface": str(info["surface"]),
+        "url": url,
+        "model": str(info["model"]),
+        "as": f"{auth['kind']} ({target.key_source or auth['source']})",
+    }
+    if info["surface"] == "vertex":
+        given = {"project": target.project, "location": target.location}
+        for name, option in given.items():
+            used[name] = _describe_part(name, option, _in_path(url, name), by_url=target.base_url is not None)
+    return used
+
+
+def _describe_part(name: str, option: str | None, value: str | None, *, by_url: bool) -> str:
+    variable = f"GOOGLE_CLOUD_{name.upper()}"
+    if value is None:
+        return "what the credentials name"
+    if by_url:
+        return f"{value} (--base-url)"
+    if option:
+        return f"{value} (--{name})"
+    return f"{value} (environment {variable})" if os.environ.get(variable) else f"{value} (default)"
+
+
+def _in_path(url: str, name: str) -> str | None:
+    found = _PATH.search(url)
+    value = found[name] if found else None
+    return None if value == PROJECT_PLACEHOLDER else value

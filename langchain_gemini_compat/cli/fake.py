@@ -1,0 +1,59 @@
+"""`fake`: the offline endpoint on a port of this machine, and a line for each request it judged."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, cast, get_args
+
+from langchain_gemini_compat._surfaces import Surface
+from langchain_gemini_compat.cli._options import DEFAULT_MODEL, PLACEHOLDER_KEY, UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from langchain_gemini_compat.cli._terminal import Screen
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `fake`."""
+    parser.add_argument("--surface", choices=get_args(Surface), default="ai_studio", help="default: %(default)s")
+    parser.add_argument("--port", type=int, default=8765, help="0 takes a free one; default: %(default)s")
+    parser.add_argument(
+        "--rule",
+        choices=("echo", "tools"),
+        default="echo",
+        help="echo repeats the newest user message, tools calls each tool once and then answers; default: %(default)s",
+    )
+
+
+def run(args: argparse.Namespace, screen: Screen) -> int:
+    """Serve until Ctrl-C."""
+    from langchain_gemini_compat.cli._fake_rules import RULES, LoggedFake
+
+    surface = cast("Surface", args.surface)
+    fake = LoggedFake(screen, RULES[str(args.rule)], surface)
+    try:
+        with fake.serve(int(args.port)) as base_url:
+            _introduce(screen, base_url, surface)
+            threading.Event().wait()
+    except (OSError, OverflowError) as err:
+        raise UsageError(f"Port {args.port} cannot be used ({err}). --port 0 takes a free one.") from None
+    except KeyboardInterrupt:
+        screen.line()
+        screen.line(f"Stopped after {len(fake.requests)} requests.")
+    return 0
+
+
+def _introduce(screen: Screen, base_url: str, surface: Surface) -> None:
+    model = f"google/{DEFAULT_MODEL}" if surface == "vertex" else DEFAULT_MODEL
+    body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hi"}}]}}'
+    screen.line(base_url, "bold")
+    screen.line()
+    screen.line("from langchain_gemini_compat import ChatGeminiCompat")
+    place = f'surface="{surface}", base_url="{base_url}", api_key="{PLACEHOLDER_KEY}"'
+    screen.line(f'print(ChatGeminiCompat(model="{DEFAULT_MODEL}", {place}).invoke("Hi").text)')
+    screen.line()
+    headers = f'-H "Authorization: Bearer {PLACEHOLDER_KEY}" -H "Content-Type: application/json"'
+    screen.line(f"curl -s {base_url}/chat/completions {headers} -d '{body}'")
+    screen.line()
+    screen.line("Ctrl-C stops it. Requests:", "dim")

@@ -1,0 +1,169 @@
+"""Replies, faults, raw bodies and violations to an HTTP answer: status, headers and the steps of a body. Pure.
+
+Its one rule: an answer is a value. In-process clients and the real server play the same one.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from langchain_gemini_compat.testing._faults import Fault, GoogleError
+from langchain_gemini_compat.testing._json import dump
+from langchain_gemini_compat.testing._render import encode_event, render_frames, render_whole
+from langchain_gemini_compat.testing._replies import Call, Raw, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from langchain_gemini_compat.testing._json import JsonObject, JsonValue, Surface
+    from langchain_gemini_compat.testing._setting import Setting
+    from langchain_gemini_compat.testing._violations import Violation
+
+_JSON = "application/json; charset=UTF-8"
+_EVENTS = "text/event-stream"
+_HTML = "text/html; charset=UTF-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Seconds of silence."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """The connection breaks here."""
+
+
+Step: TypeAlias = "bytes | Pause | Break"
+#: What a script holds and a rule returns.
+AnyReply: TypeAlias = "str | Call | Sequence[Call] | Reply | Raw | Fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back: `delay` seconds pass before the status line, then the steps follow each other."""
+
+    status: int
+    headers: Mapping[str, str]
+    steps: Sequence[Step]
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """Bytes and what they are."""
+
+    content_type: str
+    steps: Sequence[Step] = field(default_factory=tuple[Step, ...])
+
+
+def build_reply(reply: object) -> Reply | Raw | Fault:
+    """The short forms of a reply in full; what is none becomes a 500 that says so."""
+    if isinstance(reply, (Reply, Raw, Fault)):
+        return reply
+    if isinstance(reply, str):
+        return Reply(reply)
+    given = cast("list[object]", reply) if isinstance(reply, (list, tuple)) else [reply]
+    calls = [call for call in given if isinstance(call, Call)]
+    if calls and len(calls) == len(given):
+        return Reply(calls=calls)
+    message = f"AssertionError: a reply is a text, a Call, a list of Calls, a Reply, a Raw or a Fault, not {reply!r}."
+    return Fault("no_reply", GoogleError(500, "INTERNAL", message))
+
+
+def answer_reply(reply: Reply | Raw | Fault, setting: Setting) -> Answer:
+    """The answer that says `reply` as `setting` wants it."""
+    if isinstance(reply, Raw):
+        return answer_raw(reply)
+    if isinstance(reply, Fault):
+        return _answer_fault(reply, setting)
+    body = _render(reply, setting)
+    return Answer(200, {"content-type": body.content_type}, body.steps)
+
+
+def answer_raw(raw: Raw) -> Answer:
+    """A body as it is, with the content type it looks like."""
+    body = raw.body if isinstance(raw.body, (bytes, str)) else dump(raw.body)
+    data = body.encode() if isinstance(body, str) else body
+    content_type = raw.content_type or _recognise(data)
+    return Answer(raw.status, {"content-type": content_type, **raw.headers}, (data,))
+
+
+def answer_violation(violation: Violation, surface: Surface) -> Answer:
+    """The refusal; the header `x-fake-gemini-rule` names the rule."""
+    error = GoogleError(violation.code, violation.status, violation.message, violation.details)
+    answer = answer_error(error, surface, "")
+    return Answer(answer.status, {**answer.headers, "x-fake-gemini-rule": violation.rule}, answer.steps)
+
+
+def answer_error(error: GoogleError, surface: Surface, model: str) -> Answer:
+    """An error as HTTP: Google's is a list with one object in it, pretty-printed."""
+    if surface == "openai_compatible":
+        inner: JsonObject = {"message": error.message, "type": error.status.lower(), "param": None, "code": error.code}
+        text = dump({"error": inner}).replace("{model}", model)
+    else:
+        text = _pretty([error_object(error)]).replace("{model}", model)
+    return Answer(error.code, {"content-type": _JSON}, (text.encode(),))
+
+
+def error_object(error: GoogleError) -> JsonObject:
+    """`{"error": …}` as Google words it."""
+    inner: JsonObject = {"code": error.code, "message": error.message, "status": error.status}
+    if error.details:
+        inner["details"] = [*error.details]
+    return {"error": inner}
+
+
+def _answer_fault(fault: Fault, setting: Setting) -> Answer:
+    if fault.raw is not None:
+        return answer_raw(fault.raw)
+    error = fault.error
+    if error is not None and (fault.ending != "error" or not setting.stream):
+        if fault.vertex_error is not None and setting.surface == "vertex":
+            error = fault.vertex_error
+        return answer_error(error, setting.surface, setting.model.rpartition("/")[2])
+    body = _fault_body(fault, setting)
+    steps = [step for data in body.steps for step in (data, *([Pause(fault.between)] if fault.between else ()))]
+    return Answer(200, {"content-type": body.content_type}, steps, fault.first_byte)
+
+
+def _fault_body(fault: Fault, setting: Setting) -> _Body:
+    if fault.ending == "whole":
+        return _render(fault.reply, setting, choices=fault.choices)
+    if not setting.stream:
+        # Half of the body, then nothing more.
+        whole = dump(render_whole(fault.reply, setting)).encode()
+        return _Body(_JSON, (whole[: len(whole) // 2], Break()))
+    frames: list[Step] = [*render_frames(fault.reply, setting, finished=False)]
+    if fault.ending == "dropped":
+        return _Body(_EVENTS, (*frames, b'data: {"choices":[{"delta":{"cont', Break()))
+    if fault.ending == "error" and fault.error is not None:
+        frames.append(_error_event(fault.error, fault.shape))
+    return _Body(_EVENTS, frames)
+
+
+def _error_event(error: GoogleError, shape: str) -> bytes:
+    place, _, form = shape.partition("_")
+    value: JsonValue = [error_object(error)] if form == "array" else error_object(error)
+    return encode_event(value) if place == "data" else _pretty(value).encode()
+
+
+def _render(reply: Reply, setting: Setting, *, choices: bool = True) -> _Body:
+    if setting.stream:
+        return _Body(_EVENTS, render_frames(reply, setting, choices=choices))
+    return _Body(_JSON, (dump(render_whole(reply, setting, choices=choices)).encode("utf-8", "surrogatepass"),))
+
+
+def _pretty(value: JsonValue) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def _recognise(data: bytes) -> str:
+    start = data.lstrip()[:5]
+    if start.startswith((b"data:", b":", b"event")):
+        return _EVENTS
+    return _HTML if start.startswith(b"<") else _JSON

@@ -1,0 +1,135 @@
+"""Calls of a reply to entries of `tool_calls`, whole or in the pieces of a stream, in any manner.
+
+Its one rule: what is bent is said by the style; the calls themselves are never changed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from langchain_gemini_compat.testing._signature_rules import ON_MESSAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_gemini_compat.testing._json import JsonObject
+    from langchain_gemini_compat.testing._replies import Call, Reply, Style
+    from langchain_gemini_compat.testing._setting import Setting
+
+
+@dataclass(frozen=True, slots=True)
+class CallWriter:
+    """The calls of `reply` in `style`, which has no field left open."""
+
+    reply: Reply
+    style: Style
+    setting: Setting
+
+    def whole(self) -> list[JsonObject]:
+        """The entries of an unstreamed message; only the first is signed."""
+        entries: list[JsonObject] = []
+        for place, call in enumerate(self.reply.calls):
+            function: JsonObject = {"arguments": arguments_text(call), "name": call.name}
+            entry: JsonObject = {"function": function, "type": "function", **self._id_of(call, place)}
+            if place == 0 and self.style.signature != "on_delta":
+                entry |= self.extras()
+            entries.append(entry)
+        return entries
+
+    def frames(self) -> list[list[JsonObject]]:
+        """The entries of a stream, those of one frame together."""
+        calls = _glue(self.reply.calls) if self.style.args == "glued" else list(self.reply.calls)
+        tracks = [self._track(call, place, len(calls)) for place, call in enumerate(calls)]
+        together = self.style.calls_per_frame or 1
+        frames: list[list[JsonObject]] = []
+        for start in range(0, len(tracks), together):
+            steps = zip_longest(*tracks[start : start + together])
+            frames.extend([entry for entry in entries if entry is not None] for entries in steps)
+        return frames
+
+    def extras(self) -> JsonObject:
+        """`extra_content` with the signature of the first call; empty where none is due."""
+        reply, style = self.reply, self.style
+        if not (reply.signed and self.setting.signs and reply.calls) or style.signature == "absent":
+            return {}
+        place = ON_MESSAGE if style.signature == "on_delta" else 0
+        namespace = "vertex" if style.signature == "other_namespace" else "google"
+        signature = self.setting.signature(reply.calls[0].name, place)
+        return {"extra_content": {namespace: {"thought_signature": signature}}}
+
+    def _track(self, call: Call, place: int, count: int) -> list[JsonObject]:
+        """All entries of one call, in order."""
+        style = self.style
+        entries: list[JsonObject] = []
+        for step, piece in enumerate(_cut_arguments(arguments_text(call), style)):
+            head = step == 0
+            function: JsonObject = {"arguments": piece}
+            entry: JsonObject = {"function": function, **_index_of(place, count, style, head=head)}
+            if head or style.names == "repeated":
+                function["name"] = call.name
+                entry["type"] = "function"
+            if head or style.ids in ("repeated", "empty", "function_name"):
+                entry |= self._id_of(call, place)
+            entries.append(entry)
+        return self._sign(entries, _index_of(place, count, style, head=False)) if place == 0 else entries
+
+    def _sign(self, entries: list[JsonObject], index: JsonObject) -> list[JsonObject]:
+        extras, where = self.extras(), self.style.signature
+        if not extras or where == "on_delta":
+            return entries
+        if where == "alone":
+            return [*entries, extras | index]
+        if where == "alone_first":
+            return [extras | index, *entries]
+        return [entries[0] | extras, *entries[1:]]
+
+    def _id_of(self, call: Call, place: int) -> JsonObject:
+        ids = self.style.ids
+        if ids == "absent":
+            return {}
+        if ids == "empty":
+            return {"id": ""}
+        if ids == "function_name":
+            return {"id": call.name}
+        if ids == "doubled":
+            return {"id": self.setting.call_id(self.reply.calls[0], 0)}
+        call_id = self.setting.call_id(call, place)
+        if ids == "litellm" and place == 0 and self.setting.signs and self.reply.signed:
+            call_id += f"__thought__{self.setting.signature(call.name)}"
+        return {"id": call_id}
+
+
+def arguments_text(call: Call) -> str:
+    """The arguments as Google writes them: compact JSON."""
+    if isinstance(call.args, str):
+        return call.args
+    return json.dumps(dict(call.args), ensure_ascii=False, separators=(",", ":"))
+
+
+def _glue(calls: Sequence[Call]) -> list[Call]:
+    return [replace(calls[0], args="".join(arguments_text(call) for call in calls))] if calls else []
+
+
+def _cut_arguments(text: str, style: Style) -> list[str]:
+    if style.args == "empty_object_first":
+        return ["{}", text]
+    if style.args not in ("cut", "raw_newlines"):
+        return [text]
+    if style.args == "raw_newlines":
+        text = text.replace("\\n", "\n")
+    size = style.cut_every or len(text) or 1
+    return ["", *(text[start : start + size] for start in range(0, len(text), size))]
+
+
+def _index_of(place: int, count: int, style: Style, *, head: bool) -> JsonObject:
+    """`lying` is what Vertex does: the head of one call has the number of another (Google's examples page)."""
+    if style.index == "absent":
+        return {}
+    if style.index == "zero":
+        return {"index": 0}
+    if style.index == "lying" and head:
+        return {"index": (place + 1) % max(count, 2)}
+    return {"index": place}

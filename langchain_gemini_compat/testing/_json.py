@@ -1,0 +1,58 @@
+"""JSON as types, and how to read it when any of it may be missing. Its one rule: reading never raises."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal, TypeAlias
+
+JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
+JsonObject: TypeAlias = "dict[str, JsonValue]"
+
+Surface: TypeAlias = Literal["vertex", "ai_studio", "openai_compatible"]
+
+
+def as_object(value: JsonValue) -> JsonObject:
+    """`value` if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: JsonValue) -> list[JsonValue]:
+    """`value` if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def as_text(value: JsonValue) -> str:
+    """`value` if it is a string, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def as_objects(value: JsonValue) -> list[JsonObject]:
+    """The objects in the list `value`."""
+    return [item for item in as_list(value) if isinstance(item, dict)]
+
+
+def read_path(value: JsonValue, *keys: str) -> JsonValue:
+    """What lies under `keys` in nested objects; `None` where the way ends.
+
+    >>> read_path({"a": {"b": 1}}, "a", "b"), read_path({"a": 2}, "a", "b")
+    (1, None)
+    """
+    for key in keys:
+        value = as_object(value).get(key)
+    return value
+
+
+def text_of(content: JsonValue) -> str:
+    """The text of a message's `content`, be it a string or a list of parts."""
+    if isinstance(content, str):
+        return content
+    return "".join(as_text(part.get("text")) for part in as_objects(content))
+
+
+def dump(value: JsonValue) -> str:
+    """Compact JSON with sorted keys, as Google writes it.
+
+    >>> dump({"b": "é", "a": [1]})
+    '{"a":[1],"b":"é"}'
+    """
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)

@@ -1,0 +1,186 @@
+"""`messages` to the rules of content, order and pairing that they break.
+
+Its one rule: it sees contents as the server sees them, after system messages were taken out. Texts come from
+public reports of both surfaces; the sources stand beside them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from langchain_gemini_compat.testing._json import as_list, as_object, as_objects, as_text, read_path
+from langchain_gemini_compat.testing._violations import INVALID_ARGUMENT, Violation, unknown_field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from langchain_gemini_compat.testing._json import JsonObject, JsonValue, Surface
+    from langchain_gemini_compat.testing._models import ModelRules
+    from langchain_gemini_compat.testing._turns import Turn
+
+_ROLES = ("system", "user", "assistant", "tool", "function")
+_MESSAGE_KEYS = frozenset(
+    {"role", "content", "name", "tool_calls", "tool_call_id", "extra_content", "audio", "refusal", "function_call"}
+)
+_CALL_KEYS = frozenset({"id", "type", "function", "extra_content", "index"})
+_PART_TYPES = ("text", "image_url", "input_audio")
+#: https://github.com/microsoft/vscode/issues/299295
+_COUNT = (
+    "Please ensure that the number of function response parts is equal to the number of function call parts of the "
+    "function call turn."
+)
+#: https://github.com/google-gemini/gemini-cli/issues/26486
+_CALL_ORDER = (
+    "Please ensure that function call turn comes immediately after a user turn or after a function response turn."
+)
+_RESULT_ORDER = "Please ensure that function response turn comes immediately after a function call turn."
+#: https://github.com/Portkey-AI/gateway/issues/462
+_EMPTY_TEXT = (
+    "Unable to submit request because it has an empty text parameter. Add a value to the parameter and try again."
+)
+_NO_PARTS = (
+    "Unable to submit request because it must include at least one parts field, which describes the prompt input."
+)
+
+
+def check_messages(
+    messages: Sequence[JsonObject], turns: Sequence[Turn], surface: Surface, rules: ModelRules
+) -> Iterator[Violation]:
+    """Everything wrong with `messages`, the first to be told first."""
+    if not turns:
+        # https://github.com/langchain-ai/langchain-google/issues/1351
+        text = "* GenerateContentRequest.contents: contents is not specified"
+        yield Violation("no-contents", text, "Only system messages, or none at all: add a user message.")
+    for index, message in enumerate(messages):
+        yield from _check_shape(message, index, surface)
+        yield from _check_content(message, index, surface)
+    for turn in turns:
+        for call in turn.calls:
+            yield from _check_call(call)
+        if surface == "vertex" and turn.kind == "call" and not rules.text_beside_calls and _has_text(turn.message):
+            # https://github.com/NousResearch/hermes-agent/issues/69231
+            yield Violation(
+                "text-beside-calls", INVALID_ARGUMENT, "This model takes no text beside tool calls on Vertex: drop it."
+            )
+    yield from _check_order(turns)
+    yield from _check_pairs(turns, surface)
+    if turns and turns[-1].kind in ("model", "call"):
+        # https://github.com/envoyproxy/ai-gateway/pull/2686
+        yield Violation(
+            "trailing-assistant",
+            "Requests ending with a model turn are not supported",
+            "The last message that is not a system message has to be of the user or a tool.",
+        )
+
+
+def _check_shape(message: JsonObject, index: int, surface: Surface) -> Iterator[Violation]:
+    role = as_text(message.get("role"))
+    if role not in _ROLES:
+        yield Violation("role", "Please use a valid role: user, model.", f"Role {role!r} is none that Google lists.")
+    if surface != "ai_studio":
+        return
+    for key in sorted(message.keys() - _MESSAGE_KEYS):
+        yield unknown_field(key, f"messages[{index}]", "AI Studio parses messages strictly: leave it out.")
+    for place, call in enumerate(as_objects(message.get("tool_calls"))):
+        for key in sorted(call.keys() - _CALL_KEYS):
+            path = f"messages[{index}].tool_calls[{place}]"
+            yield unknown_field(key, path, "AI Studio parses calls strictly: leave it out.")
+
+
+def _check_content(message: JsonObject, index: int, surface: Surface) -> Iterator[Violation]:
+    content, role = message.get("content"), as_text(message.get("role"))
+    if content == "":
+        yield Violation("empty-text", _EMPTY_TEXT, f"`messages[{index}].content` ({role}) is empty.")
+    elif not content:
+        spoken = role == "assistant" and (message.get("tool_calls") or message.get("audio"))
+        if not spoken:
+            yield Violation("empty-content", _NO_PARTS, f"`messages[{index}]` ({role}) has no content.")
+    for part in as_list(content):
+        yield from _check_part(as_object(part), surface)
+
+
+def _check_part(part: JsonObject, surface: Surface) -> Iterator[Violation]:
+    kind = as_text(part.get("type"))
+    if kind not in _PART_TYPES:
+        yield Violation("part-type", f"Invalid content part type: {kind}", f"Google lists {', '.join(_PART_TYPES)}.")
+    if kind == "text" and not as_text(part.get("text")):
+        yield Violation("empty-text", _EMPTY_TEXT, "A text part is empty: leave it out.")
+    if kind == "image_url" and surface == "ai_studio" and _image_url(part.get("image_url")).startswith("gs://"):
+        yield Violation("gs-url", INVALID_ARGUMENT, "AI Studio reads no gs:// URL: send the bytes as a data: URL.")
+
+
+def _image_url(image: JsonValue) -> str:
+    """Vertex takes the URL as a plain string too (Google's examples page)."""
+    return image if isinstance(image, str) else as_text(read_path(image, "url"))
+
+
+def _check_call(call: JsonObject) -> Iterator[Violation]:
+    name, arguments = read_path(call, "function", "name"), read_path(call, "function", "arguments")
+    if not isinstance(name, str) or not name:
+        yield Violation("call-name", INVALID_ARGUMENT, "A tool call of the history has no function name.")
+    if not isinstance(call.get("id"), str) or not call.get("id"):
+        yield Violation("call-id", INVALID_ARGUMENT, "A tool call of the history has no id.")
+    if not _is_object_text(arguments):
+        hint = f"`arguments` is the text of a JSON object (`{{}}` when there are none), not {arguments!r}."
+        yield Violation("call-arguments", "Expected a valid JSON object in the request", hint)
+
+
+def _is_object_text(arguments: JsonValue) -> bool:
+    try:
+        return isinstance(json.loads(as_text(arguments)), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _has_text(message: JsonObject) -> bool:
+    return bool(message.get("content"))
+
+
+def _check_order(turns: Sequence[Turn]) -> Iterator[Violation]:
+    before = ""
+    for turn in turns:
+        if turn.kind == "call" and before not in ("user", "result"):
+            hint = f"`messages[{turn.index}]` calls a function after {before or 'nothing'!r}."
+            yield Violation("call-order", _CALL_ORDER, hint)
+        if turn.kind == "result" and before not in ("call", "result"):
+            hint = f"`messages[{turn.index}]` is the result of no call before it: drop it, or keep its call."
+            yield Violation("result-order", _RESULT_ORDER, hint)
+        before = turn.kind
+
+
+def _check_pairs(turns: Sequence[Turn], surface: Surface) -> Iterator[Violation]:
+    open_calls: dict[str, str] = {}
+    for turn in turns:
+        if turn.kind == "result":
+            yield from _check_result(turn, open_calls, surface)
+            continue
+        yield from _check_unanswered(open_calls)
+        open_calls = {as_text(call.get("id")): as_text(read_path(call, "function", "name")) for call in turn.calls}
+        if len(open_calls) < len(turn.calls):
+            yield Violation("call-id", _COUNT, f"Two calls of `messages[{turn.index}]` have the same id.")
+    yield from _check_unanswered(open_calls)
+
+
+def _check_unanswered(open_calls: dict[str, str]) -> Iterator[Violation]:
+    if open_calls:
+        waiting = ", ".join(f"{name} ({call_id})" for call_id, name in open_calls.items())
+        yield Violation("unanswered-call", _COUNT, f"No result for {waiting}.")
+
+
+def _check_result(turn: Turn, open_calls: dict[str, str], surface: Surface) -> Iterator[Violation]:
+    """One result against the calls still open; takes its call off them."""
+    message, name = turn.message, as_text(turn.message.get("name"))
+    call_id = as_text(message.get("tool_call_id"))
+    if message.get("role") == "function":
+        call_id = next((key for key, called in open_calls.items() if called == name), "")
+    if call_id not in open_calls:
+        yield Violation("orphan-result", _COUNT, f"No open call has the id {call_id!r} of `messages[{turn.index}]`.")
+        return
+    called = open_calls.pop(call_id)
+    if surface == "ai_studio" and not name:
+        # https://github.com/openclaw/openclaw/issues/47857
+        place = f"GenerateContentRequest.contents[{turn.position - 1}].parts[0].function_response.name"
+        yield Violation("result-name", f"* {place}: Name cannot be empty.", f"Send `name`: {called!r} on the result.")
+    elif name and name != called:
+        yield Violation("result-name", INVALID_ARGUMENT, f"The result is named {name!r}, its call {called!r}.")

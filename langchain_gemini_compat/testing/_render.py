@@ -1,0 +1,182 @@
+"""A reply to the JSON of a surface: one whole completion, or the frames of a stream. Pure.
+
+Its one rule: what a natural reply looks like was seen, in public captures and on Google's examples page; what was
+not is only there when a style asks for it.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+from langchain_gemini_compat.testing._calls import CallWriter
+from langchain_gemini_compat.testing._json import dump
+from langchain_gemini_compat.testing._setting import resolve_style
+from langchain_gemini_compat.testing._texts import tag_pieces, tag_whole
+from langchain_gemini_compat.testing._usage import write_usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_gemini_compat.testing._json import JsonObject, JsonValue
+    from langchain_gemini_compat.testing._replies import Reply, Style
+    from langchain_gemini_compat.testing._setting import Setting
+    from langchain_gemini_compat.testing._texts import Piece
+
+
+def render_whole(reply: Reply, setting: Setting, *, choices: bool = True) -> JsonObject:
+    """The body of an unstreamed answer; `choices=False` leaves `choices` empty."""
+    style = resolve_style(reply.style, setting)
+    choice: JsonObject = {"index": 0, "finish_reason": _reason(reply, "tool_calls")}
+    # A prompt that was refused has no `message` at all.
+    if not (reply.is_empty and (reply.finish_reason or "").startswith("content_filter")):
+        choice["message"] = _whole_message(reply, style, setting)
+    body: JsonObject = {**_envelope(setting), "object": "chat.completion", "usage": write_usage(reply, setting)}
+    body["choices"] = [_finished(choice, setting)] if choices else []
+    return body
+
+
+def render_frames(reply: Reply, setting: Setting, *, choices: bool = True, finished: bool = True) -> list[bytes]:
+    """The events of a streamed answer, ended by `[DONE]`; `finished=False` leaves out how it ends."""
+    style = resolve_style(reply.style, setting)
+    frames = [_chunk({"delta": delta}, setting) for delta in _deltas(reply, style, setting)]
+    if not choices:
+        frames = [{**_envelope(setting), "object": "chat.completion.chunk", "choices": []}]
+    if finished:
+        frames = _finish(frames, reply, style, setting)
+    return [encode_event(frame) for frame in frames] + ([b"data: [DONE]\n\n"] if finished else [])
+
+
+def encode_event(value: JsonValue) -> bytes:
+    """One server-sent event."""
+    return f"data: {dump(value)}\n\n".encode("utf-8", "surrogatepass")
+
+
+def _whole_message(reply: Reply, style: Style, setting: Setting) -> JsonObject:
+    message: JsonObject = {"role": "assistant"}
+    writer = CallWriter(reply, style, setting)
+    text = tag_whole(reply, style, setting.thought_tag)
+    if text:
+        message["content"] = text
+    elif setting.surface == "openai_compatible":
+        message["content"] = None
+    if reply.calls:
+        message["tool_calls"] = [*writer.whole()]
+    if reply.image is not None:
+        message |= {"content": text or None, "audio": _image(reply)}
+    if reply.thoughts and style.thoughts == "reasoning_content":
+        message["reasoning_content"] = reply.thoughts
+    extra = _flag(reply, style, setting)
+    if reply.calls and style.signature == "on_delta":
+        message |= writer.extras()
+    if _signs_text(reply, style, setting):
+        extra["thought_signature"] = setting.signature()
+    if extra:
+        message["extra_content"] = {"google": extra}
+    return message
+
+
+def _flag(reply: Reply, style: Style, setting: Setting) -> JsonObject:
+    """Google flags a whole message that begins with thoughts, although it holds the answer too."""
+    shown = reply.thoughts and setting.thought_tag is not None
+    return {"thought": True} if shown and style.thoughts in ("flagged", "unclosed") else {}
+
+
+def _deltas(reply: Reply, style: Style, setting: Setting) -> list[JsonObject]:
+    """What each frame adds, without how the stream ends."""
+    pieces = tag_pieces(reply, style, setting.thought_tag)
+    writer = CallWriter(reply, style, setting)
+    closing = pieces.pop().text if pieces and pieces[-1].closes and reply.calls else ""
+    deltas = [_text_delta(piece, style) for piece in pieces]
+    if style.thoughts == "reasoning_content" and reply.thoughts:
+        deltas.insert(0, {"reasoning_content": reply.thoughts})
+    for number, entries in enumerate(writer.frames()):
+        delta: JsonObject = {"tool_calls": [*entries]}
+        if style.content in ("null", "empty"):
+            delta["content"] = None if style.content == "null" else ""
+        # The closing tag comes with the first call when no text follows the thoughts.
+        if number == 0 and closing:
+            delta["content"] = closing
+        deltas.append(delta)
+    if style.signature == "on_delta" and writer.extras():
+        deltas.append(writer.extras())
+    if reply.image is not None:
+        deltas.append({"audio": _image(reply)})
+    if _signs_text(reply, style, setting):
+        deltas.append({"content": "", "extra_content": {"google": {"thought_signature": setting.signature()}}})
+    if setting.surface == "openai_compatible":
+        return [{"role": "assistant", "content": ""}, *deltas]
+    return [{"role": "assistant", **delta} for delta in deltas]
+
+
+def _text_delta(piece: Piece, style: Style) -> JsonObject:
+    content: JsonValue = [{"text": piece.text}] if style.content == "parts" else piece.text
+    if piece.is_thought and style.thoughts in ("flagged", "unclosed"):
+        return {"content": content, "extra_content": {"google": {"thought": True}}}
+    return {"content": content}
+
+
+def _finish(frames: list[JsonObject], reply: Reply, style: Style, setting: Setting) -> list[JsonObject]:
+    """The reason and the usage, on the last frame or on one of their own."""
+    called = "tool_calls" if style.finish in ("tool_calls", "camel_case") else "stop"
+    reason = _reason(reply, called)
+    own_frame = not frames or (reply.calls and not (setting.surface == "vertex" and setting.streams_arguments))
+    if own_frame or setting.surface == "openai_compatible":
+        delta: JsonObject = {} if setting.surface == "openai_compatible" else {"role": "assistant"}
+        frames = [*frames, _chunk({"delta": delta}, setting)]
+    key = "finishReason" if style.finish == "camel_case" else "finish_reason"
+    for frame in frames if style.finish == "every_chunk" else frames[-1:]:
+        for choice in _choices_of(frame):
+            if style.finish != "absent":
+                choice[key] = reason
+    return _count(frames, reply, style, setting)
+
+
+def _count(frames: list[JsonObject], reply: Reply, style: Style, setting: Setting) -> list[JsonObject]:
+    if style.usage == "trailer":
+        trailer: JsonObject = {**_envelope(setting), "object": "chat.completion.chunk", "choices": []}
+        trailer["usage"] = write_usage(reply, setting)
+        return [*frames, trailer]
+    if style.usage == "every_chunk":
+        for number, frame in enumerate(frames, start=1):
+            frame["usage"] = write_usage(reply, setting, share=number / len(frames))
+    elif style.usage == "last":
+        frames[-1]["usage"] = write_usage(reply, setting)
+    return frames
+
+
+def _choices_of(frame: JsonObject) -> Sequence[JsonObject]:
+    choices = frame["choices"]
+    return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+
+
+def _chunk(choice: JsonObject, setting: Setting) -> JsonObject:
+    whole: JsonObject = {"index": 0, **choice}
+    if setting.surface == "openai_compatible":
+        whole["finish_reason"] = None
+    return {**_envelope(setting), "object": "chat.completion.chunk", "choices": [_finished(whole, setting)]}
+
+
+def _finished(choice: JsonObject, setting: Setting) -> JsonObject:
+    """`choice` with the nulls that a surface writes."""
+    return choice if setting.surface == "ai_studio" else {**choice, "logprobs": None}
+
+
+def _envelope(setting: Setting) -> JsonObject:
+    envelope: JsonObject = {"created": setting.created, "id": setting.reply_id, "model": setting.model}
+    return envelope | {"system_fingerprint": ""} if setting.surface == "vertex" else envelope
+
+
+def _reason(reply: Reply, called: str) -> str:
+    return reply.finish_reason or (called if reply.calls else "stop")
+
+
+def _signs_text(reply: Reply, style: Style, setting: Setting) -> bool:
+    spoken = bool(reply.text or reply.image) and not reply.calls
+    return spoken and reply.signed and setting.signs and style.signature != "absent"
+
+
+def _image(reply: Reply) -> JsonObject:
+    """Google puts images into `audio` (its examples page)."""
+    data = b64encode(reply.image).decode() if isinstance(reply.image, bytes) else reply.image
+    return {"data": data, "extra_content": {"google": {"mime_type": reply.image_type}}}

@@ -1,0 +1,91 @@
+"""What came in, as a value that a test can look at. Its one rule: a credential is not kept, only its last 4 letters."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from langchain_gemini_compat.testing._json import as_objects, as_text, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langchain_gemini_compat.testing._json import JsonObject, JsonValue
+
+_SECRET_HEADERS = ("authorization", "x-goog-api-key")
+
+
+@dataclass(frozen=True, slots=True)
+class FakeRequest:
+    """One request: `headers` have small names, `body` is empty when what came was no JSON object."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: JsonObject = field(default_factory=dict[str, "JsonValue"])
+
+    @property
+    def model(self) -> str:
+        """The model asked for."""
+        return as_text(self.body.get("model"))
+
+    @property
+    def messages(self) -> list[JsonObject]:
+        """The messages, as on the wire."""
+        return as_objects(self.body.get("messages"))
+
+    @property
+    def tools(self) -> list[JsonObject]:
+        """The declared tools, as on the wire."""
+        return as_objects(self.body.get("tools"))
+
+    @property
+    def stream(self) -> bool:
+        """Whether a stream was asked for."""
+        return self.body.get("stream") is True
+
+    @property
+    def prompt(self) -> str:
+        """The text of the newest user message."""
+        spoken = [message for message in self.messages if message.get("role") == "user"]
+        return text_of(spoken[-1].get("content")) if spoken else ""
+
+    @property
+    def results(self) -> list[str]:
+        """The texts of the tool results after the newest assistant message."""
+        found: list[str] = []
+        for message in reversed(self.messages):
+            if message.get("role") != "tool":
+                break
+            found.insert(0, text_of(message.get("content")))
+        return found
+
+
+def read_request(method: str, url: str, headers: Mapping[str, str], content: bytes) -> FakeRequest:
+    """The request without its credential."""
+    parts = urlsplit(url)
+    return FakeRequest(
+        method=method,
+        path=parts.path,
+        query=dict(parse_qsl(parts.query)),
+        headers={name.lower(): _redact(name.lower(), value) for name, value in headers.items()},
+        body=_read_body(content),
+    )
+
+
+def _read_body(content: bytes) -> JsonObject:
+    try:
+        body = json.loads(content) if content else {}
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _redact(name: str, value: str) -> str:
+    if name not in _SECRET_HEADERS:
+        return value
+    scheme, space, secret = value.rpartition(" ")
+    return f"{scheme}{space}…{secret[-4:]}" if len(secret) > 8 else f"{scheme}{space}…"

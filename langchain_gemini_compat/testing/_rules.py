@@ -1,0 +1,98 @@
+"""A request body to everything that Google would refuse in it: the referee.
+
+Its one rule: pure and independent. It reads the body and nothing else, and shares no code and no table with what it
+judges. On the plain OpenAI-compatible surface only OpenAI's own shape is looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from langchain_gemini_compat.testing._body_rules import (
+    check_keys,
+    check_parameters_of_sampling,
+    check_thinking,
+    ignored_keys,
+)
+from langchain_gemini_compat.testing._json import as_objects, as_text
+from langchain_gemini_compat.testing._message_rules import check_messages
+from langchain_gemini_compat.testing._models import rules_for
+from langchain_gemini_compat.testing._signature_rules import check_signatures, count_stand_ins
+from langchain_gemini_compat.testing._tool_rules import check_tools, ignored_function_keys
+from langchain_gemini_compat.testing._turns import number_turns
+from langchain_gemini_compat.testing._violations import Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from langchain_gemini_compat.testing._json import JsonObject, Surface
+
+_OPENAI_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found in one request: broken rules, keys passed over, stand-ins for signatures used."""
+
+    violations: tuple[Violation, ...]
+    ignored: tuple[str, ...] = ()
+    stand_ins: int = 0
+
+
+def judge_request(body: JsonObject, surface: Surface) -> Verdict:
+    """The verdict on `body` sent to `surface`; the first violation is the one to answer with."""
+    if surface == "openai_compatible":
+        return Verdict(tuple(_check_openai_shape(body)))
+    model = as_text(body.get("model"))
+    wrong_name = tuple(_check_model(model, surface))
+    if wrong_name:
+        return Verdict(wrong_name)
+    ignored = (*ignored_keys(body), *ignored_function_keys(body)) if surface == "vertex" else ()
+    turns = number_turns(as_objects(body.get("messages")))
+    return Verdict(tuple(_check(body, surface, model)), ignored, count_stand_ins(turns))
+
+
+def _check(body: JsonObject, surface: Surface, model: str) -> Iterator[Violation]:
+    rules, messages = rules_for(model), as_objects(body.get("messages"))
+    turns = number_turns(messages)
+    if surface == "ai_studio":
+        yield from check_keys(body)
+    yield from check_parameters_of_sampling(body, surface, rules)
+    yield from check_thinking(body, surface, rules)
+    yield from check_tools(body, surface)
+    yield from check_messages(messages, turns, surface, rules)
+    yield from check_signatures(turns, surface, rules)
+
+
+def _check_model(model: str, surface: Surface) -> Iterator[Violation]:
+    """Vertex wants `google/…`, AI Studio the bare name or `models/…`.
+
+    The 404 is a capture; Vertex's words for a name without publisher are ours.
+    """
+    if surface == "vertex":
+        publisher, slash, name = model.partition("/")
+        if not slash or not name or publisher in ("models", "publishers"):
+            message = f"Malformed publisher model: `{model}`. Expected the format `publisher/model`."
+            yield Violation("model-name", message, "On Vertex the name is `google/gemini-…`.")
+    elif not model.removeprefix("models/") or "/" in model.removeprefix("models/"):
+        message = (
+            f"models/{model} is not found for API version v1main, or is not supported for generateContent. Call "
+            "ModelService.ListModels to see the list of available models and their supported methods."
+        )
+        hint = "On AI Studio the name is `gemini-…` or `models/gemini-…`."
+        yield Violation("model-name", message, hint, code=404, status="NOT_FOUND")
+
+
+def _check_openai_shape(body: JsonObject) -> Iterator[Violation]:
+    if not as_text(body.get("model")):
+        yield Violation("model-name", "you must provide a model parameter")
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        yield Violation("no-contents", "[] is too short - 'messages'")
+    for message in as_objects(messages):
+        role = as_text(message.get("role"))
+        if role not in _OPENAI_ROLES:
+            yield Violation("role", f"Invalid value: {role!r}. Supported values are: {', '.join(_OPENAI_ROLES)}.")
+        if role == "tool" and not as_text(message.get("tool_call_id")):
+            yield Violation("orphan-result", "Missing parameter 'tool_call_id': messages with role 'tool' need it.")

@@ -1,0 +1,114 @@
+"""The same answers over real HTTP, on loopback: a uvicorn server in a thread, for as long as a `with` lasts.
+
+Its one rule: when the `with` ends, thread and sockets are gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+from langchain_gemini_compat.testing._answers import Break, Pause
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator, Mapping
+
+    from uvicorn import Server
+
+    from langchain_gemini_compat.testing._answers import Answer
+
+Respond: TypeAlias = "Callable[[str, str, Mapping[str, str], bytes], Answer]"
+AsgiMessage: TypeAlias = "dict[str, object]"
+Receive: TypeAlias = "Callable[[], Awaitable[AsgiMessage]]"
+Send: TypeAlias = "Callable[[AsgiMessage], Awaitable[None]]"
+_HOST = "127.0.0.1"
+_START_SECONDS = 10.0
+
+
+@contextmanager
+def serve(respond: Respond, path: str, port: int) -> Generator[str]:
+    """Serve `respond` and give the base URL, `path` included."""
+    try:
+        import uvicorn
+    except ImportError as err:
+        raise ImportError(
+            "FakeGemini.serve() needs uvicorn: pip install 'langchain-gemini-compat[server]'. In process "
+            "(`fake.chat_model()`, `fake.connection()`) nothing more is needed."
+        ) from err
+    with closing(socket.create_server((_HOST, port))) as listener:
+        config = uvicorn.Config(
+            build_app(respond),
+            lifespan="off",
+            ws="none",
+            http="h11",
+            loop="asyncio",
+            log_config=None,
+            log_level="critical",
+            timeout_graceful_shutdown=1,
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="fake-gemini", daemon=True)
+        thread.start()
+        try:
+            _wait_until_started(server, thread)
+            yield f"http://{_HOST}:{listener.getsockname()[1]}{path}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def build_app(respond: Respond) -> Callable[[Mapping[str, object], Receive, Send], Awaitable[None]]:
+    """`respond` as an ASGI application."""
+
+    async def app(scope: Mapping[str, object], receive: Receive, send: Send) -> None:
+        content = await _read_all(receive)
+        answer = respond(str(scope["method"]), _url(scope), _headers(scope), content)
+        await asyncio.sleep(answer.delay)
+        headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        for step in answer.steps:
+            if isinstance(step, Pause):
+                await asyncio.sleep(step.seconds)
+            elif isinstance(step, Break):
+                # An application that returns in mid-body makes the server close the socket.
+                return
+            else:
+                await send({"type": "http.response.body", "body": step, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return app
+
+
+async def _read_all(receive: Receive) -> bytes:
+    pieces: list[bytes] = []
+    more: object = True
+    while more:
+        message = await receive()
+        body = message.get("body", b"")
+        pieces.append(body if isinstance(body, bytes) else b"")
+        more = message.get("more_body", False)
+    return b"".join(pieces)
+
+
+def _url(scope: Mapping[str, object]) -> str:
+    query = scope.get("query_string", b"")
+    return f"{scope['path']}?{query.decode() if isinstance(query, bytes) else ''}"
+
+
+def _headers(scope: Mapping[str, object]) -> dict[str, str]:
+    pairs = scope.get("headers")
+    if not isinstance(pairs, list):
+        return {}
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+
+
+def _wait_until_started(server: Server, thread: threading.Thread) -> None:
+    give_up = time.monotonic() + _START_SECONDS
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > give_up:
+            raise RuntimeError("The server of FakeGemini did not start.")
+        time.sleep(0.005)

@@ -1,0 +1,140 @@
+"""A request to what its reply has to look like: surface, model, what was asked for, and the ids it will have.
+
+Its one rule: nothing is random. Ids come from the number of the reply and the messages it answers, so that the same
+test gives the same bytes, and two runs of one conversation do not give two calls the same id.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, fields, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from langchain_gemini_compat.testing._json import as_text, dump, read_path
+from langchain_gemini_compat.testing._models import bare_name, rules_for
+from langchain_gemini_compat.testing._replies import Style
+from langchain_gemini_compat.testing._signature_rules import Issued, issue_signature
+
+if TYPE_CHECKING:
+    from langchain_gemini_compat.testing._json import JsonObject, Surface
+    from langchain_gemini_compat.testing._replies import Call
+
+_EPOCH = 1_790_000_000
+_STUDIO = Style(
+    index="absent",
+    ids="present",
+    names="once",
+    args="whole",
+    cut_every=12,
+    calls_per_frame=1,
+    finish="stop",
+    signature="on_call",
+    thoughts="flagged",
+    tag_cut=False,
+    usage="last",
+    content="absent",
+)
+_VERTEX = replace(_STUDIO, index="right", ids="repeated", names="repeated", finish="tool_calls")
+_COMPATIBLE = replace(_STUDIO, index="right", args="cut", finish="tool_calls", usage="trailer")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a reply to one request is made with.
+
+    `thought_tag` is `None` where thoughts stay hidden and empty where they come without tags.
+    """
+
+    surface: Surface
+    model: str
+    number: int
+    seed: str
+    stream: bool
+    include_usage: bool
+    thought_tag: str | None
+    streams_arguments: bool
+    prompt_tokens: int
+
+    @property
+    def signs(self) -> bool:
+        """Whether this model signs on this surface; 2.5 models were seen to send none."""
+        return self.surface != "openai_compatible" and rules_for(self.model).demands_signatures
+
+    @property
+    def reply_id(self) -> str:
+        """22 characters on Google's surfaces, without `chatcmpl-`."""
+        digest = self._digest("reply")
+        if self.surface == "openai_compatible":
+            return f"chatcmpl-{digest.hex()[:32]}"
+        return urlsafe_b64encode(digest[:16]).decode().rstrip("=")
+
+    @property
+    def created(self) -> int:
+        """Seconds since 1970; one more with each reply."""
+        return _EPOCH + self.number
+
+    def call_id(self, call: Call, place: int) -> str:
+        """The id of the call at `place`: its own, or one in the manner of the surface."""
+        if call.id is not None:
+            return call.id
+        digest = self._digest(f"call/{place}/{call.name}/{call.args}")
+        if self.surface == "vertex":
+            return f"function-call-{UUID(bytes=digest[:16])}"
+        if self.surface == "openai_compatible":
+            return f"chatcmpl-tool-{digest.hex()[:32]}"
+        return f"call_{int.from_bytes(digest[:5], 'big') % 10**9:09d}"
+
+    def signature(self, call: str = "", place: int = 0) -> str:
+        """The signature of the call named `call` at `place`, or of the text when there is no call."""
+        nonce = self._digest(f"signature/{place}/{call}").hex()
+        return issue_signature(Issued(self.surface, bare_name(self.model), call, place, nonce))
+
+    def _digest(self, what: str) -> bytes:
+        return sha256(f"{self.seed}/{self.number}/{what}".encode()).digest()
+
+
+def build_setting(body: JsonObject, surface: Surface, number: int) -> Setting:
+    """How the reply number `number` to `body` is to be made."""
+    messages = dump(body.get("messages"))
+    google = ("extra_body", "google")
+    return Setting(
+        surface=surface,
+        model=as_text(body.get("model")),
+        number=number,
+        seed=sha256(messages.encode("utf-8", "surrogatepass")).hexdigest(),
+        stream=body.get("stream") is True,
+        include_usage=read_path(body, "stream_options", "include_usage") is True,
+        thought_tag=_thought_tag(body, surface),
+        streams_arguments=read_path(body, *google, "stream_function_call_arguments") is True,
+        prompt_tokens=len(messages) // 4 + 1,
+    )
+
+
+def resolve_style(style: Style, setting: Setting) -> Style:
+    """`style` with every field filled in as the surface does it."""
+    if setting.surface == "ai_studio":
+        natural = _STUDIO
+    elif setting.surface == "openai_compatible":
+        natural = replace(_COMPATIBLE, thoughts="reasoning_content")
+    elif setting.streams_arguments:
+        natural = replace(_VERTEX, index="lying", args="cut")
+    else:
+        natural = _VERTEX
+    if setting.surface == "vertex" and setting.thought_tag == "":
+        natural = replace(natural, thoughts="untagged")
+    # Vertex tells usage in every stream, the others where it was asked for.
+    if setting.surface != "vertex" and not setting.include_usage:
+        natural = replace(natural, usage="absent")
+    given = {item.name: getattr(style, item.name) for item in fields(style)}
+    return replace(natural, **{name: value for name, value in given.items() if value is not None})
+
+
+def _thought_tag(body: JsonObject, surface: Surface) -> str | None:
+    if surface == "openai_compatible":
+        return "think"
+    google = read_path(body, "extra_body", "google")
+    if read_path(google, "thinking_config", "include_thoughts") is not True:
+        return None
+    return "thought" if surface == "ai_studio" else as_text(read_path(google, "thought_tag_marker"))

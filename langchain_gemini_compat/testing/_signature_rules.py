@@ -1,0 +1,160 @@
+"""Thought signatures: issued as real ones look, and judged when they come back.
+
+Its one rule: a signature proves itself. It holds the surface, model, call and a checksum, so a new `FakeGemini` in
+another process can tell a genuine one from one that was altered, moved to another call or issued elsewhere.
+Source of what is demanded where: https://ai.google.dev/gemini-api/docs/thought-signatures
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+from base64 import b64decode, b64encode
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from langchain_gemini_compat.testing._json import as_list, as_objects, as_text, dump, read_path
+from langchain_gemini_compat.testing._turns import current_turn
+from langchain_gemini_compat.testing._violations import Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from langchain_gemini_compat.testing._json import JsonObject, JsonValue, Surface
+    from langchain_gemini_compat.testing._models import ModelRules
+    from langchain_gemini_compat.testing._turns import Turn
+
+#: Google's own stand-in for a signature that does not exist.
+STAND_IN = "skip_thought_signature_validator"
+#: `Issued.at` of a signature that was issued beside the message, not on a call.
+ON_MESSAGE = -1
+_CHECKSUM_BYTES = 20
+_MORE = "https://ai.google.dev/gemini-api/docs/thought-signatures"
+_MORE_VERTEX = "https://docs.cloud.google.com/vertex-ai/generative-ai/docs/thought-signatures"
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What a signature says about itself; `at` is the place of its call in the reply."""
+
+    surface: Surface
+    model: str
+    call: str
+    at: int
+    nonce: str
+
+
+def issue_signature(issued: Issued) -> str:
+    """The base64 text that stands for `issued`.
+
+    >>> signature = issue_signature(Issued("vertex", "gemini-3.8-flash", "add", 0, "1"))
+    >>> read_signature(signature).call
+    'add'
+    """
+    payload = dump(asdict(issued)).encode()
+    return b64encode(sha256(payload).digest()[:_CHECKSUM_BYTES] + payload).decode()
+
+
+def read_signature(signature: str) -> Issued | None:
+    """What was issued as `signature`; `None` unless every byte of it is as it was."""
+    try:
+        decoded = b64decode(signature, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    payload = decoded[_CHECKSUM_BYTES:]
+    if decoded[:_CHECKSUM_BYTES] != sha256(payload).digest()[:_CHECKSUM_BYTES]:
+        return None
+    issued = Issued(**json.loads(payload))
+    return issued if issue_signature(issued) == signature else None
+
+
+def signature_of(holder: JsonObject) -> str:
+    """The signature beside a call, message or part, in whichever namespace of `extra_content` it is."""
+    extra = holder.get("extra_content")
+    for namespace in extra if isinstance(extra, dict) else ():
+        found = as_text(read_path(extra, namespace, "thought_signature"))
+        if found:
+            return found
+    return ""
+
+
+def check_signatures(turns: Sequence[Turn], surface: Surface, rules: ModelRules) -> Iterator[Violation]:
+    """What is wrong with the signatures of a conversation: only the first call of a current step needs one."""
+    current = {turn.index for turn in current_turn(turns)}
+    for turn in turns:
+        yield from _check_strays(turn, surface)
+        for place, call in enumerate(turn.calls):
+            signature = signature_of(call)
+            demanded = rules.demands_signatures and turn.index in current and place == 0
+            if signature == STAND_IN:
+                if not demanded:
+                    yield _stray_stand_in(surface)
+            elif demanded and not signature:
+                yield from _check_message_signature(turn, call, surface)
+            elif signature and turn.index in current:
+                yield from _check_genuine(signature, _name(call), place, surface)
+
+
+def count_stand_ins(turns: Sequence[Turn]) -> int:
+    """How many calls carry the stand-in."""
+    return sum(signature_of(call) == STAND_IN for turn in turns for call in turn.calls)
+
+
+def _check_strays(turn: Turn, surface: Surface) -> Iterator[Violation]:
+    parts: list[JsonValue] = as_list(turn.message.get("content"))
+    if any(signature_of(holder) == STAND_IN for holder in (turn.message, *as_objects(parts))):
+        yield _stray_stand_in(surface)
+
+
+def _check_message_signature(turn: Turn, call: JsonObject, surface: Surface) -> Iterator[Violation]:
+    """The first call has none: one beside the message counts only if it was issued there."""
+    beside = signature_of(turn.message)
+    issued = read_signature(beside) if beside else None
+    if issued is None or issued.at != ON_MESSAGE:
+        yield _missing(_name(call), turn.position, surface)
+    elif issued.surface != surface:
+        yield _not_genuine(surface, f"It was issued on {issued.surface}: drop it, put the stand-in there.")
+
+
+def _check_genuine(signature: str, name: str, place: int, surface: Surface) -> Iterator[Violation]:
+    issued = read_signature(signature)
+    if issued is None:
+        yield _not_genuine(surface, "It is none that was issued, or not byte for byte: send back what came.")
+    elif issued.surface != surface:
+        yield _not_genuine(surface, f"It was issued on {issued.surface}: drop it, put the stand-in there.")
+    elif (issued.call, issued.at) != (name, place):
+        hint = f"It was issued for call {issued.at} ({issued.call}) and came back on call {place} ({name})."
+        yield _not_genuine(surface, hint)
+
+
+def _missing(name: str, position: int, surface: Surface) -> Violation:
+    """Sources: https://github.com/manthanabc/paws/issues/103, https://github.com/openai/openai-agents-python/issues/2137."""
+    if surface == "vertex":
+        message = (
+            f"Unable to submit request because function call `default_api:{name}` in the {position}. content block "
+            f"is missing a `thought_signature`. Learn more: {_MORE_VERTEX}"
+        )
+    else:
+        message = (
+            "Function call is missing a thought_signature in functionCall parts. This is required for tools to work "
+            "correctly, and missing thought_signature may lead to degraded model performance. Additional data, "
+            f"function call `default_api:{name}` , position {position}. Please refer to {_MORE} for more details."
+        )
+    hint = "The first call of each step of the current turn goes back with the signature it came with."
+    return Violation("signature-missing", message, hint)
+
+
+def _not_genuine(surface: Surface, hint: str) -> Violation:
+    word = "Invalid" if surface == "vertex" else "Corrupted"
+    return Violation("signature-invalid", f"{word} thought signature.", hint)
+
+
+def _stray_stand_in(surface: Surface) -> Violation:
+    word = "Invalid" if surface == "vertex" else "Corrupted"
+    hint = f"`{STAND_IN}` belongs on the first call of a step of the current turn, where a signature is demanded."
+    return Violation("stand-in-misplaced", f"{word} thought signature.", hint)
+
+
+def _name(call: JsonObject) -> str:
+    return as_text(read_path(call, "function", "name"))

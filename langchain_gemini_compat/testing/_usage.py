@@ -1,0 +1,46 @@
+"""Token counts to each surface's `usage`. Its one rule: thoughts are counted as that surface counts them.
+
+AI Studio hides them in the total, Vertex itemises them outside of `completion_tokens`, OpenAI includes them
+(Google's examples page, captures of AI Studio).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_gemini_compat.testing._calls import arguments_text
+from langchain_gemini_compat.testing._replies import Usage
+
+if TYPE_CHECKING:
+    from langchain_gemini_compat.testing._json import JsonObject
+    from langchain_gemini_compat.testing._replies import Reply
+    from langchain_gemini_compat.testing._setting import Setting
+
+
+def write_usage(reply: Reply, setting: Setting, *, share: float = 1.0) -> JsonObject:
+    """The `usage` object; `share` is how much of the completion has been said, for counts that grow."""
+    usage = reply.usage
+    if usage is None:
+        usage = _estimate(reply, setting)
+    if not isinstance(usage, Usage):
+        return dict(usage)
+    completion = round(usage.completion * share)
+    written: JsonObject = {"prompt_tokens": usage.prompt}
+    if usage.cached:
+        written["prompt_tokens_details"] = {"cached_tokens": usage.cached}
+    if setting.surface == "openai_compatible":
+        completion += usage.thoughts
+        return {**written, "completion_tokens": completion, "total_tokens": usage.prompt + completion}
+    written |= {"completion_tokens": completion, "total_tokens": usage.prompt + completion + usage.thoughts}
+    if setting.surface == "vertex":
+        written["extra_properties"] = {"google": {"traffic_type": "ON_DEMAND"}}
+        if usage.thoughts:
+            written["completion_tokens_details"] = {"reasoning_tokens": usage.thoughts}
+    return written
+
+
+def _estimate(reply: Reply, setting: Setting) -> Usage:
+    """About four characters to a token."""
+    said = reply.text + "".join(call.name + arguments_text(call) for call in reply.calls)
+    tokens = 1120 if reply.image is not None else -(-len(said) // 4)
+    return Usage(setting.prompt_tokens, tokens, -(-len(reply.thoughts) // 4))

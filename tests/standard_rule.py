@@ -1,0 +1,48 @@
+"""A rule that lets the fake endpoint behave as langchain-tests expect of a model: calls what it is told to, obeys schemas."""
+
+import json
+import re
+
+from langchain_gemini_compat.testing import Call, Reply
+
+#: Arguments that the suite looks for, by name.
+KNOWN = {"input": 3, "x": 3, "location": "San Francisco, CA", "city": "San Francisco"}
+
+
+def answer(request):
+    """A call where tools are bound and the last word was the user's; JSON where a schema is given; else text."""
+    body = request.body
+    prompt = request.prompt
+    last = body["messages"][-1]
+    if body.get("tools") and last["role"] == "user" and body.get("tool_choice") != "none":
+        function = body["tools"][0]["function"]
+        return Reply(calls=[Call(function["name"], example(function.get("parameters") or {}, prompt))])
+    form = body.get("response_format")
+    if form:
+        schema = form.get("json_schema", {}).get("schema") or JOKE
+        return Reply(text=json.dumps(example(schema, prompt)))
+    return Reply(text=f"This is the answer to: {prompt[:50] or 'your tools'}")
+
+
+JOKE = {"type": "object", "properties": {"setup": {"type": "string"}, "punchline": {"type": "string"}}}
+
+
+def example(schema, prompt, name=""):
+    """A value that fits `schema`."""
+    if schema.get("anyOf"):
+        return example(schema["anyOf"][0], prompt, name)
+    if schema.get("enum"):
+        return schema["enum"][0]
+    kind = schema.get("type", "object")
+    if kind == "object":
+        return {key: example(value, prompt, key) for key, value in schema.get("properties", {}).items()}
+    if name in KNOWN and kind in ("integer", "string"):
+        return KNOWN[name] if isinstance(KNOWN[name], int) == (kind == "integer") else 3
+    if kind == "array":
+        return [example(schema["items"], prompt)]
+    if kind in ("integer", "number"):
+        return 3
+    if kind == "boolean":
+        return True
+    quoted = re.search(r"'([^']+)'", prompt)
+    return quoted[1] if quoted else "word"

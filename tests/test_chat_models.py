@@ -1,0 +1,264 @@
+"""The model as LangChain sees it: four entry points and the v3 events give one message."""
+
+import json
+import pickle
+
+import pytest
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, message_chunk_to_message
+from pydantic import BaseModel
+from wire import Wire, call, chunk, completion
+
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._signatures import RECORDS_KEY, SIGNATURES_KEY
+from langchain_gemini_compat.errors import GeminiCompatWarning, UnsupportedParameterError
+
+SIGNED = {"extra_content": {"google": {"thought_signature": "c2lnbmF0dXJl"}}}
+WHOLE = completion(
+    "<thought>Hm.</thought>Let me check.",
+    finish="tool_calls",
+    usage=(10, 7, 42),
+    tool_calls=[call("f", '{"x": 1}', "call-1", **SIGNED), call("g", "{}", "call-2")],
+    extra_content={"google": {"thought": True}},
+)
+STREAM = [
+    chunk(content="<tho", extra_content={"google": {"thought": True}}),
+    chunk(content="ught>Hm.", extra_content={"google": {"thought": True}}),
+    chunk(content="</thou"),
+    chunk(content="ght>Let me "),
+    chunk(content="check."),
+    chunk(tool_calls=[call("f", '{"x"', "call-1", **SIGNED)]),
+    chunk(tool_calls=[{"function": {"arguments": ": 1}"}}]),
+    chunk(tool_calls=[call("g", "{}", "call-2")]),
+    chunk(finish="stop", usage=(10, 7, 42)),
+    "[DONE]",
+]
+
+
+def model(*answers, **kwargs):
+    options = {"model": "gemini-3.8-flash", "api_key": "k", **Wire(*answers).clients, **kwargs}
+    return ChatGeminiCompat(**options)
+
+
+async def ask(mode, chat, prompt="hi"):
+    """The message that entry point `mode` gives."""
+    if mode == "invoke":
+        return chat.invoke(prompt)
+    if mode == "ainvoke":
+        return await chat.ainvoke(prompt)
+    if mode == "stream":
+        return message_chunk_to_message(total(chat.stream(prompt)))
+    if mode == "astream":
+        return message_chunk_to_message(total([part async for part in chat.astream(prompt)]))
+    if mode == "events":
+        return chat.stream_events(prompt, version="v3").output
+    return await (await chat.astream_events(prompt, version="v3")).output
+
+
+def total(chunks):
+    result = None
+    for part in chunks:
+        result = part if result is None else result + part
+    return result
+
+
+MODES = ["invoke", "ainvoke", "stream", "astream", "events", "aevents"]
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("output_version", ["v0", "v1"])
+async def test_every_entry_point_gives_the_same_message(mode, output_version):
+    """Thoughts, text, calls, signatures, usage and finish reason, in both content versions."""
+    answer = WHOLE if "invoke" in mode else STREAM
+    message = await ask(mode, model(answer, output_version=output_version))
+    assert message.text == "Let me check."
+    assert message.additional_kwargs["reasoning_content"] == "Hm."
+    assert [(c["name"], c["args"], c["id"]) for c in message.tool_calls] == [
+        ("f", {"x": 1}, "call-1"),
+        ("g", {}, "call-2"),
+    ]
+    assert message.additional_kwargs[SIGNATURES_KEY] == {"call-1": "c2lnbmF0dXJl"}
+    assert message.additional_kwargs[RECORDS_KEY]["call-1"]["origin"]["surface"] == "ai_studio"
+    assert message.usage_metadata == {
+        "input_tokens": 10,
+        "output_tokens": 32,
+        "total_tokens": 42,
+        "output_token_details": {"reasoning": 25},
+    }
+    assert message.response_metadata["finish_reason"] == "tool_calls"
+    assert message.response_metadata["model_name"] == "gemini-3.8-flash"
+    kinds = [(block["type"], block.get("extras")) for block in message.content_blocks]
+    assert kinds == [
+        ("reasoning", None),
+        ("text", None),
+        ("tool_call", {"signature": "c2lnbmF0dXJl"}),
+        ("tool_call", None),
+    ]
+
+
+@pytest.mark.parametrize("output_version", ["v0", "v1"])
+def test_chunks_carry_dense_indices_and_names_once(output_version):
+    """What LangChain's merging and its v3 bridge rely on."""
+    chunks = list(model(STREAM, output_version=output_version).stream("hi"))
+    pieces = [(c["index"], c["id"], c["name"], c["args"]) for part in chunks for c in part.tool_call_chunks]
+    assert pieces == [
+        (0, "call-1", "f", '{"x"'),
+        (0, None, None, ": 1}"),
+        (1, "call-2", "g", ""),
+        (1, None, None, "{}"),
+    ]
+    assert [part.chunk_position for part in chunks].count("last") == 1
+    assert chunks[-1].chunk_position == "last"
+    assert sum(part.usage_metadata is not None for part in chunks) == 1
+
+
+def test_text_answers_are_strings_with_thoughts_or_without():
+    """`content` does not change its type."""
+    thinking = completion("<thought>Hm.</thought>Hi.")
+    assert [model(answer).invoke("hi").content for answer in (thinking, completion("Hi."))] == ["Hi.", "Hi."]
+
+
+def test_images_come_as_image_blocks():
+    """Google puts them into `message.audio`; one signature for the message."""
+    audio = {"data": "iVBORw0KGgo=", "extra_content": {"google": {"mime_type": "image/png"}}}
+    answer = completion(None, audio=audio, extra_content={"google": {"thought_signature": "c2ln"}})
+    message = model(answer).invoke("a cat")
+    assert message.content_blocks == [{"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"}]
+    streamed = total(model([chunk(audio=audio), chunk(finish="stop"), "[DONE]"]).stream("a cat"))
+    assert streamed.content_blocks == message.content_blocks
+
+
+def test_image_beside_text():
+    """Text first, then the image; `.text` is the text."""
+    audio = {"data": "/9j/4AAQSk"}
+    message = model(completion("A cat.", audio=audio)).invoke("a cat")
+    assert [block["type"] for block in message.content_blocks] == ["text", "image"]
+    assert message.text == "A cat."
+    streamed = total(model([chunk(content="A cat."), chunk(audio=audio), chunk(finish="stop")]).stream("a cat"))
+    assert [block["type"] for block in streamed.content_blocks] == ["text", "image"]
+
+
+def test_usage_on_every_chunk_is_not_summed():
+    """AI Studio's counts are cumulative: the last one holds."""
+    events = [chunk(content="a", usage=(10, 1, 11)), chunk(content="b", finish="stop", usage=(10, 2, 12)), "[DONE]"]
+    usage = total(model(events).stream("hi")).usage_metadata
+    assert (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) == (10, 2, 12)
+
+
+def test_several_candidates_are_several_generations():
+    """`n` gives each choice its message, and counts tokens once."""
+    answer = completion("one")
+    answer["choices"].append({"index": 1, "finish_reason": "stop", "message": {"content": "two"}})
+    result = model(answer, n=2, base_url="http://gateway.example/v1").generate([[HumanMessage("hi")]])
+    assert [generation.text for generation in result.generations[0]] == ["one", "two"]
+    assert [generation.message.usage_metadata is None for generation in result.generations[0]] == [False, True]
+
+
+def test_only_one_call_comes_through_when_parallel_calls_are_off():
+    """The server ignores the flag, so the rest is dropped here, signatures and all."""
+    bound = model(WHOLE, STREAM).bind_tools([], parallel_tool_calls=False)
+    assert [c["id"] for c in bound.invoke("hi").tool_calls] == ["call-1"]
+    assert [c["id"] for c in total(bound.stream("hi")).tool_calls] == ["call-1"]
+
+
+def test_dropped_parameter_warns_once_and_strict_raises():
+    """AI Studio has no `seed`."""
+    chat = model(completion(), seed=1)
+    with pytest.warns(GeminiCompatWarning, match="seed"):
+        chat.invoke("hi")
+    chat.invoke("hi")
+    with pytest.raises(UnsupportedParameterError, match="seed"):
+        model(completion(), seed=1, strict=True).invoke("hi")
+
+
+def test_preview_shows_the_request_and_the_notes():
+    """Nothing is sent."""
+    wire = Wire(completion())
+    body, notes = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", seed=1, **wire.clients).preview("hi")
+    assert body["messages"] == [{"role": "user", "content": "hi"}]
+    assert [note.kind for note in notes] == ["dropped"]
+    assert wire.requests == []
+
+
+def test_model_can_be_overridden_for_a_call():
+    """The name is spelled for the surface, and tracing sees it."""
+    wire = Wire(completion())
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", project="p", api_key="k", **wire.clients)
+    chat.invoke("hi", model="gemini-3.1-pro-preview")
+    assert wire.bodies[0]["model"] == "google/gemini-3.1-pro-preview"
+    assert chat._get_ls_params(model="models/gemini-3.1-pro-preview")["ls_model_name"] == "gemini-3.1-pro-preview"
+
+
+def test_invoke_streams_when_asked_to():
+    """`streaming=True` and `stream=True` read a stream and return its sum; reserved words do not reach the body twice."""
+    wire = Wire(STREAM)
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", streaming=True, **wire.clients)
+    assert chat.invoke("hi").text == "Let me check."
+    assert wire.bodies[0]["stream"] is True
+    assert chat.invoke("hi", stream=True).text == "Let me check."
+
+
+def test_callbacks_see_every_token():
+    """Handlers get the text pieces in order."""
+
+    class Tokens(BaseCallbackHandler):
+        def __init__(self):
+            self.seen = []
+
+        def on_llm_new_token(self, token, **kwargs):
+            self.seen.append(token)
+
+    handler = Tokens()
+    list(model(STREAM).stream("hi", config={"callbacks": [handler]}))
+    assert "".join(handler.seen) == "Let me check."
+
+
+def test_batch_keeps_the_order():
+    """One request each."""
+    chat = model(completion("one"), completion("two"))
+    assert [answer.text for answer in chat.batch(["a", "b"], config={"max_concurrency": 1})] == ["one", "two"]
+
+
+def test_known_models_have_a_profile():
+    """Agents choose by it how to ask for structured output, summarisation when to start."""
+    profile = ChatGeminiCompat(model="google/gemini-3.8-flash", project="p").profile
+    assert profile["structured_output"]
+    assert profile["max_input_tokens"] == 1_048_576
+    assert ChatGeminiCompat(model="mystery", base_url="http://127.0.0.1/v1").profile is None
+
+
+def test_tokens_are_counted_offline():
+    """An estimate that counts tools and no signatures."""
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
+    plain = [HumanMessage("Why is the sky blue?")]
+
+    class Weather(BaseModel):
+        """Weather of a city."""
+
+        city: str
+
+    assert chat.get_num_tokens("Why is the sky blue?") > 3
+    assert chat.get_num_tokens_from_messages(plain, tools=[Weather]) > chat.get_num_tokens_from_messages(plain)
+    signed = AIMessage("x", additional_kwargs={SIGNATURES_KEY: {"a": "A" * 9999}})
+    assert chat.get_num_tokens_from_messages([signed]) == chat.get_num_tokens_from_messages([AIMessage("x")])
+
+
+def test_message_of_a_reply_survives_json_and_pickle():
+    """Signatures lie where serialisers find them."""
+    message = model(WHOLE).invoke("hi")
+    assert AIMessage(**json.loads(json.dumps(message.model_dump()))).additional_kwargs == message.additional_kwargs
+    assert pickle.loads(pickle.dumps(message)) == message
+
+
+def test_sum_of_chunks_is_a_chunk_that_pickles():
+    """Workers send them to each other."""
+    summed = total(model(STREAM).stream("hi"))
+    assert isinstance(pickle.loads(pickle.dumps(summed)), AIMessageChunk)
+
+
+def test_secrets_are_in_no_text():
+    """Neither repr nor dump nor the identifying parameters hold the key."""
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="canary", default_headers={"X-Key": "canary"})
+    texts = [repr(chat), str(chat), str(chat.model_dump()), str(chat._identifying_params), str(chat.endpoint_info())]
+    assert "canary" not in "".join(texts)

@@ -1,0 +1,316 @@
+"""`langchain-gemini-compat doctor`: each thing that can be wrong is named with the command that mends it."""
+
+import json
+import socket
+import threading
+import time
+from importlib import metadata
+
+import google.auth
+import google.oauth2.credentials
+import pytest
+from google.auth import exceptions as google_errors
+from google.oauth2.credentials import Credentials
+
+from wire import http
+
+from langchain_gemini_compat._translate import translate_body
+from langchain_gemini_compat.cli import _checks, main
+from langchain_gemini_compat.cli._findings import LOGIN, Place, explain_call
+from langchain_gemini_compat.errors import APIConnectionError
+
+
+CANARY = "canary-7f3a91c2e5"
+PROJECT = ["--project", "my-project"]
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch, tmp_path):
+    """Nothing set up at all, and no way out of this machine."""
+    for name in (
+        "GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION",
+        "GOOGLE_APPLICATION_CREDENTIALS", "HTTP_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy",
+    ):  # fmt: skip
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    # Port 9 refuses: whatever is meant for another machine ends there.
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+
+
+@pytest.fixture
+def reachable(monkeypatch):
+    """Every host answers."""
+    monkeypatch.setattr(_checks, "probe", lambda base_url: 404)
+
+
+@pytest.fixture
+def diagnose(capsys):
+    """Run the doctor with `--json`; the exit code and the findings by name, after checking that no key is in them."""
+
+    def run(*arguments):
+        code = main(["doctor", "--json", *arguments])
+        output = capsys.readouterr()
+        assert CANARY not in output.out + output.err
+        report = json.loads(output.out)
+        assert report["ok"] is (code == 0)
+        return code, {check["name"]: check for check in report["checks"]}, report["used"]
+
+    return run
+
+
+def log_in(tmp_path, kind="authorized_user", **fields):
+    """Write the file that `gcloud auth application-default login` writes."""
+    content = {"type": kind, "client_id": "id", "client_secret": CANARY, "refresh_token": CANARY, **fields}
+    path = tmp_path / "application_default_credentials.json"
+    path.write_text(json.dumps(content), "utf-8")
+    return path
+
+
+def give_token(monkeypatch, *, project=None):
+    """Let google-auth find credentials with a token that lasts."""
+    monkeypatch.setattr(google.auth, "default", lambda **_: (Credentials(CANARY), project))
+
+
+def test_nothing_set_up_names_both_ways_and_fails(diagnose):
+    """No key, no project, no file: what to set, on one exit code, without a traceback."""
+    code, found, used = diagnose()
+    assert code == 1
+    assert found["endpoint"]["status"] == "failed"
+    assert any("GOOGLE_API_KEY" in fix for fix in found["endpoint"]["fixes"])
+    assert any("GOOGLE_CLOUD_PROJECT" in fix for fix in found["endpoint"]["fixes"])
+    assert used == {}
+
+
+def test_people_get_the_same_as_text(capsys):
+    """Without `--json`: plain lines, no escape codes where nobody watches."""
+    assert main(["doctor", *PROJECT]) == 1
+    output = capsys.readouterr().out
+    assert "FAILED  token" in output
+    assert f"          {LOGIN}\n" in output
+    assert "\x1b" not in output
+
+
+def test_missing_default_credentials_are_mended_by_a_login(diagnose, reachable):
+    """Vertex without a credentials file."""
+    code, found, used = diagnose(*PROJECT)
+    assert code == 1
+    assert found["token"]["fixes"] == [LOGIN]
+    assert used["project"] == "my-project (--project)"
+    assert used["location"] == "global (default)"
+    assert used["as"].startswith("application_default")
+
+
+def test_a_credentials_variable_that_names_no_file_is_told(diagnose, reachable, monkeypatch, tmp_path):
+    """GOOGLE_APPLICATION_CREDENTIALS with a path to nothing."""
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "gone.json"))
+    _, found, _ = diagnose(*PROJECT)
+    assert "gone.json" in found["credentials file"]["detail"]
+    assert found["credentials file"]["fixes"] == ["unset GOOGLE_APPLICATION_CREDENTIALS", LOGIN]
+
+
+def test_an_unreadable_credentials_file_is_told(diagnose, reachable, tmp_path):
+    """A file that is no JSON."""
+    (tmp_path / "application_default_credentials.json").write_text("{", "utf-8")
+    _, found, _ = diagnose(*PROJECT)
+    assert found["credentials file"]["status"] == "failed"
+    assert found["credentials file"]["fixes"] == [LOGIN]
+
+
+@pytest.mark.parametrize(
+    "err",
+    [
+        google_errors.RefreshError("invalid_grant: Token has been expired or revoked.", {"error": "invalid_grant"}),
+        google_errors.RefreshError("Reauthentication is needed. Please run gcloud again."),
+    ],
+)
+def test_an_expired_login_is_mended_by_a_login(diagnose, reachable, monkeypatch, tmp_path, err):
+    """The token server refuses the refresh token."""
+
+    def refuse(self, request):
+        raise err
+
+    log_in(tmp_path)
+    monkeypatch.setattr(google.oauth2.credentials.Credentials, "refresh", refuse)
+    code, found, _ = diagnose(*PROJECT)
+    assert code == 1
+    assert found["credentials file"]["status"] == "ok"
+    assert "authorized_user" in found["credentials file"]["detail"]
+    assert "expired" in found["token"]["detail"]
+    assert found["token"]["fixes"] == [LOGIN]
+
+
+def test_an_unreachable_token_server_points_at_the_network(diagnose, reachable, monkeypatch, tmp_path):
+    """The login is good, the proxy is not."""
+
+    def fail(self, request):
+        raise google_errors.TransportError("no route")
+
+    log_in(tmp_path)
+    monkeypatch.setattr(google.oauth2.credentials.Credentials, "refresh", fail)
+    _, found, _ = diagnose(*PROJECT)
+    assert any("HTTPS_PROXY" in fix for fix in found["token"]["fixes"])
+
+
+def test_a_metadata_server_that_hangs_costs_a_bounded_time(diagnose, reachable, monkeypatch):
+    """Looking for credentials on a machine where 169.254.169.254 swallows packets."""
+    release = threading.Event()
+    monkeypatch.setattr(google.auth, "default", lambda **_: release.wait(30))
+    monkeypatch.setattr(_checks, "TOKEN_SECONDS", 0.2)
+    started = time.monotonic()
+    code, found, _ = diagnose(*PROJECT)
+    release.set()
+    assert time.monotonic() - started < 5
+    assert code == 1
+    assert "metadata server" in found["token"]["detail"]
+    assert found["token"]["fixes"] == [LOGIN]
+
+
+def test_the_limit_for_a_token_leaves_room_within_ten_seconds():
+    """Token and network are asked for at the same time, so the larger limit counts."""
+    assert _checks.TOKEN_SECONDS + 2 < 10
+
+
+def test_no_project_anywhere_is_told(diagnose, reachable, monkeypatch):
+    """Vertex by `--location` alone, and credentials that name no project."""
+    give_token(monkeypatch)
+    code, found, _ = diagnose("--location", "global")
+    assert code == 1
+    assert found["token"]["status"] == "ok"
+    assert "export GOOGLE_CLOUD_PROJECT=PROJECT_ID" in found["project"]["fixes"]
+
+
+def test_the_project_of_the_credentials_is_named_as_their_own(diagnose, reachable, monkeypatch):
+    """Nothing but credentials, which know a project."""
+    give_token(monkeypatch, project="from-adc")
+    code, _, used = diagnose("--location", "global")
+    assert code == 0
+    assert used["project"] == "from-adc (from the credentials)"
+
+
+def test_an_api_key_on_vertex_is_refused_before_anything_is_sent(diagnose, reachable, monkeypatch):
+    """Vertex takes no keys."""
+    monkeypatch.setenv("MY_KEY", CANARY)
+    code, found, used = diagnose(*PROJECT, "--api-key-env", "MY_KEY")
+    assert code == 1
+    assert LOGIN in found["api key"]["fixes"]
+    assert used["as"] == "api_key (environment MY_KEY)"
+
+
+def test_key_and_project_in_the_environment_are_a_warning(diagnose, reachable, monkeypatch):
+    """Both sources are there: which one won, and how to say which is meant."""
+    monkeypatch.setenv("GOOGLE_API_KEY", CANARY)
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "env-project")
+    give_token(monkeypatch)
+    code, found, used = diagnose()
+    assert code == 0
+    assert "vertex won" in found["environment"]["detail"]
+    assert used["project"] == "env-project (environment GOOGLE_CLOUD_PROJECT)"
+
+
+def test_a_region_without_the_model_is_told(diagnose, reachable, monkeypatch):
+    """The newest models are in global, us and eu only."""
+    give_token(monkeypatch)
+    code, found, _ = diagnose(*PROJECT, "--location", "us-central1", "--model", "gemini-3.8-flash")
+    assert code == 1
+    assert found["location"]["fixes"][0].startswith("export GOOGLE_CLOUD_LOCATION=global")
+    assert diagnose(*PROJECT, "--location", "us-central1", "--model", "gemini-3.5-flash")[0] == 0
+
+
+def test_an_unreachable_host_names_the_proxy_variable(diagnose, monkeypatch):
+    """The proxy of the environment refuses; its password stays out of the report."""
+    monkeypatch.setenv("GOOGLE_API_KEY", CANARY)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:{CANARY}@127.0.0.1:9")
+    code, found, _ = diagnose()
+    assert code == 1
+    assert "by way of HTTPS_PROXY" in found["network"]["detail"]
+
+
+def test_white_space_around_a_key_is_told(diagnose, reachable, monkeypatch):
+    """A key pasted with its line end makes an invalid header."""
+    monkeypatch.setenv("GOOGLE_API_KEY", f"{CANARY}\n")
+    _, found, _ = diagnose()
+    assert found["environment"]["status"] == "failed"
+
+
+def test_two_different_keys_are_told(diagnose, reachable, monkeypatch):
+    """GOOGLE_API_KEY wins over GEMINI_API_KEY."""
+    monkeypatch.setenv("GOOGLE_API_KEY", CANARY)
+    monkeypatch.setenv("GEMINI_API_KEY", f"{CANARY}-other")
+    _, found, used = diagnose()
+    assert found["environment"]["fixes"] == ["unset GEMINI_API_KEY"]
+    assert used["as"] == "api_key (environment GOOGLE_API_KEY)"
+
+
+def test_a_missing_transport_package_is_told(diagnose, reachable, monkeypatch):
+    """google-auth without `requests` and `urllib3`."""
+    give_token(monkeypatch)
+    monkeypatch.setattr(_checks, "find_spec", lambda name: None)
+    code, found, _ = diagnose(*PROJECT)
+    assert code == 1
+    assert found["google-auth transport"]["fixes"] == ["pip install requests"]
+
+
+@pytest.mark.parametrize("installed", ["1.99.0", "4.0.0"])
+def test_a_version_of_openai_out_of_range_is_told(diagnose, monkeypatch, installed):
+    """Too old or too new; nothing else is tried then."""
+    monkeypatch.setattr(_checks, "version", lambda name: installed if name == "openai" else metadata.version(name))
+    code, found, _ = diagnose()
+    assert code == 1
+    assert set(found) == {"versions"}
+    assert found["versions"]["fixes"] == ['pip install "openai<4,>=2.16.0"']
+
+
+def test_a_good_setup_ends_with_zero(diagnose):
+    """A key, a server that answers, and a real call."""
+    from langchain_gemini_compat.testing import FakeGemini, Fault
+    with FakeGemini("ok", surface="ai_studio").serve() as url:
+        code, found, used = diagnose("--base-url", url, "--call")
+    assert code == 0
+    assert found["call"]["status"] == "ok"
+    assert used["surface"] == "ai_studio"
+
+
+def test_a_call_that_fails_is_explained(diagnose, monkeypatch):
+    """A wrong key shows only when it is used."""
+    monkeypatch.setenv("MY_KEY", CANARY)
+    from langchain_gemini_compat.testing import FakeGemini, Fault
+    with FakeGemini([Fault.bad_key()], surface="ai_studio").serve() as url:
+        code, found, _ = diagnose("--base-url", url, "--call", "--api-key-env", "MY_KEY")
+    assert code == 1
+    assert "valid API key" in found["call"]["detail"]
+    assert "aistudio.google.com/apikey" in found["call"]["fixes"][0]
+
+
+VERTEX = Place("vertex", "https://aiplatform.googleapis.com/v1", "p")
+STUDIO = Place("ai_studio", "https://generativelanguage.googleapis.com/v1beta/openai")
+DISABLED = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED"}]
+ANSWERS = [
+    (403, "Vertex AI API has not been used in project 1 before or it is disabled.", [], VERTEX, "gcloud services enable aiplatform.googleapis.com --project=p"),
+    (403, "Denied.", DISABLED, STUDIO, "gcloud services enable generativelanguage.googleapis.com"),
+    (403, "Permission 'aiplatform.endpoints.predict' denied on resource", [], VERTEX, "--role=roles/aiplatform.user"),
+    (403, "This API method requires billing to be enabled.", [], VERTEX, "gcloud billing projects link p"),
+    (403, "Your application is authenticating with a quota project that is not set", [], VERTEX, "set-quota-project p"),
+    (403, "Your project has been denied access.", [], STUDIO, "GOOGLE_API_KEY"),
+    (401, "Request had invalid authentication credentials.", [], VERTEX, LOGIN),
+    (404, "Publisher Model was not found or your project does not have access to it.", [], VERTEX, "GOOGLE_CLOUD_LOCATION=global"),
+    (404, "models/x is not found", [], STUDIO, "/v1beta/openai/models"),
+    (400, "Publisher model 'x' in region 'us-central1' is only available via global endpoint.", [], VERTEX, "GOOGLE_CLOUD_LOCATION=global"),
+    (429, "Your project has exceeded its monthly spending cap.", [], STUDIO, "https://ai.studio/spend"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "message", "details", "place", "command"), ANSWERS)
+def test_each_refusal_of_google_has_a_command(status, message, details, place, command):
+    """What the server says, to the line that mends it on that surface."""
+    body = [{"error": {"code": status, "message": message, "status": "X", "details": details}}]
+    err = translate_body(body, http.Response(status, request=http.Request("POST", "https://host.invalid")))
+    assert any(command in fix for fix in explain_call(err, place))
+
+
+def test_a_refused_certificate_points_at_the_company_ca():
+    """TLS inspection by a proxy."""
+    err = APIConnectionError("Could not reach the server ([SSL: CERTIFICATE_VERIFY_FAILED] unable to get issuer).")
+    assert explain_call(err, STUDIO) == ("export SSL_CERT_FILE=/path/to/your/company-ca.pem",)

@@ -1,0 +1,91 @@
+"""The package as a whole: what it exports, how long its files are, what importing it costs, what its tests look like."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import langchain_gemini_compat
+from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat._transport import Transport
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path(langchain_gemini_compat.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted(Path(__file__).parent.glob("test_*.py"))
+
+
+def run(code):
+    """The output of `code` in a fresh interpreter."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_exports_are_sorted_and_exist():
+    """`__all__` is the public surface."""
+    for module in (langchain_gemini_compat, errors):
+        assert module.__all__ == sorted(module.__all__)
+        assert all(hasattr(module, name) for name in module.__all__)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_are_short_and_say_what_they_are(path):
+    """At most 400 lines, and a docstring at the top."""
+    text = path.read_text()
+    assert len(text.splitlines()) <= 400
+    assert ast.get_docstring(ast.parse(text))
+
+
+def test_nothing_is_silenced():
+    """No `noqa`, no ignored types, nothing left to do."""
+    marks = ("# noqa", "type: ignore", "pragma: no cover", "TODO", "FIXME")
+    found = [f"{path.name}: {mark}" for path in MODULES for mark in marks if mark in path.read_text()]
+    assert found == []
+
+
+@pytest.mark.parametrize(("sync", "asynchronous"), [("complete", "acomplete"), ("stream", "astream")])
+def test_sync_and_async_take_the_same_arguments(sync, asynchronous):
+    """They differ in the loop alone."""
+    one, two = inspect.signature(getattr(Transport, sync)), inspect.signature(getattr(Transport, asynchronous))
+    assert one.parameters.keys() == two.parameters.keys()
+
+
+@pytest.mark.parametrize(("sync", "asynchronous"), [("_generate", "_agenerate"), ("_stream", "_astream")])
+def test_model_methods_take_the_same_arguments(sync, asynchronous):
+    """LangChain calls them alike."""
+    one = inspect.signature(getattr(ChatGeminiCompat, sync))
+    two = inspect.signature(getattr(ChatGeminiCompat, asynchronous))
+    assert one.parameters.keys() == two.parameters.keys()
+
+
+def test_import_and_construction_load_no_client():
+    """openai and google-auth wait for the first call; heavy things never come."""
+    code = (
+        "import sys, langchain_gemini_compat as p\n"
+        "p.ChatGeminiCompat(model='gemini-3.8-flash', project='p')\n"
+        "print([name for name in ('openai', 'google.auth', 'grpc', 'google.protobuf', 'tiktoken', 'aiohttp')"
+        " if name in sys.modules])"
+    )
+    assert run(code).strip() == "[]"
+
+
+def test_doctests_of_the_modules_pass():
+    """Examples in docstrings are true."""
+    code = (
+        "import doctest, importlib, pkgutil, langchain_gemini_compat as p\n"
+        "names = [m.name for m in pkgutil.iter_modules(p.__path__) if not m.ispkg]\n"
+        "results = [doctest.testmod(importlib.import_module(f'{p.__name__}.{name}')) for name in names]\n"
+        "print(sum(r.failed for r in results), sum(r.attempted for r in results) > 10)"
+    )
+    assert run(code).split()[-2:] == ["0", "True"]
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
+def test_every_test_says_what_it_shows(path):
+    """A sentence each."""
+    tree = ast.parse(path.read_text())
+    functions = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    silent = [node.name for node in functions if node.name.startswith("test_") and not ast.get_docstring(node)]
+    assert silent == []

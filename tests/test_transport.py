@@ -1,0 +1,233 @@
+"""What goes over the network besides the body: credentials, headers, clients, retries."""
+
+import asyncio
+import gc
+import os
+import pickle
+import threading
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from google.auth.credentials import Credentials
+from wire import Wire, chunk, completion, google_error, http, reply
+
+from langchain_gemini_compat import ChatGeminiCompat, errors
+
+
+class FakeCredentials(Credentials):
+    """Counts refreshes; each gives a new token that lasts an hour."""
+
+    def __init__(self):
+        super().__init__()
+        self.refreshes = 0
+
+    def refresh(self, request):
+        self.refreshes += 1
+        self.token = f"token-{self.refreshes}"
+        self.expiry = datetime.now(timezone.utc).replace(tzinfo=None) + timedelta(hours=1)
+
+
+def model(wire, **kwargs):
+    options = {"model": "gemini-3.8-flash", "max_retries": 0, **wire.clients, **kwargs}
+    return ChatGeminiCompat(**options)
+
+
+UNAUTHENTICATED = google_error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
+
+
+async def test_refused_token_is_refreshed_once_and_the_request_sent_again():
+    """A 401 forces one refresh and one more try, which `max_retries=0` does not count."""
+    for run in ("invoke", "ainvoke", "stream", "astream"):
+        credentials = FakeCredentials()
+        good = [chunk(content="hi", finish="stop"), "[DONE]"] if "stream" in run else completion()
+        wire = Wire(reply(UNAUTHENTICATED, 401), good)
+        chat = model(wire, project="p", credentials=credentials)
+        if run == "invoke":
+            chat.invoke("hi")
+        elif run == "ainvoke":
+            await chat.ainvoke("hi")
+        elif run == "stream":
+            list(chat.stream("hi"))
+        else:
+            [part async for part in chat.astream("hi")]
+        sent = [request.headers["authorization"] for request in wire.requests]
+        assert sent == ["Bearer token-1", "Bearer token-2"]
+        assert credentials.refreshes == 2
+
+
+def test_second_refusal_is_an_error():
+    """One more try, not more."""
+    wire = Wire(reply(UNAUTHENTICATED, 401))
+    with pytest.raises(errors.AuthenticationError):
+        model(wire, project="p", credentials=FakeCredentials()).invoke("hi")
+    assert len(wire.requests) == 2
+
+
+def test_static_key_is_not_tried_twice():
+    """Asking again with the same key is asking for the same answer."""
+    wire = Wire(reply(UNAUTHENTICATED, 401))
+    with pytest.raises(errors.AuthenticationError):
+        model(wire, api_key="k").invoke("hi")
+    assert len(wire.requests) == 1
+
+
+def test_redirects_are_not_followed():
+    """Credentials stay with their origin: the error names the target, nothing is sent there."""
+    wire = Wire(http.Response(307, headers={"location": "https://elsewhere.example/v1/chat?key=x"}))
+    with pytest.raises(errors.InvalidRequestError, match="redirects to https://elsewhere.example/v1/chat") as caught:
+        model(wire, api_key="k").invoke("hi")
+    assert len(wire.requests) == 1
+    assert "key=x" not in str(caught.value)
+
+
+def test_openai_variables_of_the_environment_are_not_sent(monkeypatch):
+    """Nothing meant for OpenAI reaches Google: no organisation, project, base URL, key or custom header."""
+    monkeypatch.setenv("OPENAI_API_KEY", "canary-key")
+    monkeypatch.setenv("OPENAI_ORG_ID", "canary-org")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "canary-project")
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://canary.example/v1")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Canary: canary-header")
+    wire = Wire(completion())
+    model(wire, api_key="k").invoke("hi")
+    request = wire.requests[0]
+    assert "canary" not in str(request.url) + str(request.headers)
+    assert request.url.host == "generativelanguage.googleapis.com"
+    assert not [
+        name
+        for name in request.headers
+        if name.startswith("x-stainless") and "retry" not in name and "timeout" not in name
+    ]
+
+
+def test_own_headers_and_query_are_sent():
+    """Gateways want them."""
+    wire = Wire(completion())
+    model(wire, api_key="k", default_headers={"X-Team": "blue"}, default_query={"trace": "1"}).invoke("hi")
+    assert wire.requests[0].headers["x-team"] == "blue"
+    assert wire.requests[0].url.params["trace"] == "1"
+
+
+def test_server_without_credentials_gets_none(monkeypatch):
+    """A local server needs no key, and the key of the environment is not for it."""
+    monkeypatch.setenv("GOOGLE_API_KEY", "canary")
+    wire = Wire(completion())
+    model(wire, base_url="http://127.0.0.1:8080/v1").invoke("hi")
+    assert "authorization" not in wire.requests[0].headers
+
+
+def test_quota_project_is_sent_as_a_header():
+    """User credentials need it, and google-auth only sends it on its own calls."""
+    wire = Wire(completion())
+    model(wire, project="p", credentials=FakeCredentials(), quota_project_id="billing").invoke("hi")
+    assert wire.requests[0].headers["x-goog-user-project"] == "billing"
+
+
+async def test_callable_keys_are_asked_for_every_request():
+    """Sync and async callables give bearer tokens."""
+    tokens = iter(["one", "two", "three"])
+    wire = Wire(completion())
+    chat = model(wire, project="p", api_key=lambda: next(tokens))
+    chat.invoke("hi")
+    await chat.ainvoke("hi")
+
+    async def later():
+        return next(tokens)
+
+    await model(wire, project="p", api_key=later).ainvoke("hi")
+    assert [request.headers["authorization"] for request in wire.requests] == [
+        "Bearer one",
+        "Bearer two",
+        "Bearer three",
+    ]
+    with pytest.raises(errors.CredentialsError, match="async"):
+        model(wire, project="p", api_key=later).invoke("hi")
+
+
+def test_project_is_asked_of_the_credentials_when_nobody_gave_it():
+    """`location` alone means Vertex; the project comes with the credentials at the first call."""
+    credentials = FakeCredentials()
+    credentials.project_id = "theirs"
+    wire = Wire(completion())
+    chat = model(wire, location="eu", credentials=credentials)
+    assert "{project}" in chat.endpoint_info()["base_url"]
+    chat.invoke("hi")
+    assert "/projects/theirs/locations/eu/" in str(wire.requests[0].url)
+    asyncio.run(chat.ainvoke("hi"))
+    assert "/projects/theirs/" in str(wire.requests[1].url)
+
+
+def test_no_project_anywhere_is_a_sentence():
+    """The remedy is in the text."""
+    with pytest.raises(errors.CredentialsError, match="GOOGLE_CLOUD_PROJECT"):
+        model(Wire(completion()), location="eu", credentials=FakeCredentials()).invoke("hi")
+
+
+def test_two_event_loops_in_a_row_and_threads_with_loops_of_their_own():
+    """A client belongs to a loop; the model makes one for each."""
+    chat = model(Wire(completion()), api_key="k")
+    assert asyncio.run(chat.ainvoke("one")).text == asyncio.run(chat.ainvoke("two")).text == "Hello."
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(asyncio.run(chat.ainvoke("hi")).text)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == ["Hello."] * 4
+
+
+def test_pickled_model_connects_anew():
+    """Clients stay behind; arguments travel."""
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", temperature=0.3)
+    chat.endpoint_info()
+    copy = pickle.loads(pickle.dumps(chat))
+    assert (copy.temperature, copy.api_key.get_secret_value()) == (0.3, "k")
+    assert copy._transport is None
+    assert copy.endpoint_info() == chat.endpoint_info()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_forked_child_makes_clients_of_its_own():
+    """Sockets of the parent are not the child's."""
+    chat = ChatGeminiCompat(model="m", base_url="http://127.0.0.1:9/v1")
+    transport = chat._open_transport()
+    parents = transport._sync_client()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if transport._sync_client() is not parents else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert transport._sync_client() is parents
+
+
+def test_nothing_is_looked_up_at_construction(monkeypatch):
+    """No credential, no client, no file: google-auth and openai are not even asked."""
+    monkeypatch.setattr("google.auth.default", lambda **_: pytest.fail("looked up"))
+    monkeypatch.setattr("openai.OpenAI", lambda **_: pytest.fail("connected"))
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", project="p")
+    assert chat.endpoint_info()["auth"] == {"kind": "application_default", "source": "application default credentials"}
+
+
+def test_abandoned_stream_closes_its_response():
+    """Leaving the loop closes the connection at once."""
+    closed = []
+
+    class Body(http.SyncByteStream):
+        def __iter__(self):
+            for _ in range(1000):
+                yield b'data: {"choices": [{"index": 0, "delta": {"content": "x"}}]}\n\n'
+
+        def close(self):
+            closed.append(True)
+
+    stream = model(Wire(http.Response(200, stream=Body())), api_key="k").stream("hi")
+    next(stream)
+    stream.close()
+    assert closed == [True]
+
+
+async def test_async_calls_leave_no_garbage_with_open_responses():
+    """Streams read to their end are closed; nothing waits for the collector."""
+    chat = model(Wire([chunk(content="hi", finish="stop"), "[DONE]"]), api_key="k")
+    for _ in range(3):
+        assert "".join([part.text async for part in chat.astream("hi")]) == "hi"
+    gc.collect()
