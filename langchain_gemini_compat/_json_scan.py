@@ -5,9 +5,14 @@ Its one rule: it never needs what it has seen before, so its work is linear in t
 
 from __future__ import annotations
 
-_CONTROL = {code: f"\\u{code:04x}" for code in range(0x20)} | {
-    0x08: "\\b", 0x09: "\\t", 0x0A: "\\n", 0x0C: "\\f", 0x0D: "\\r",
+import re
+
+_CONTROL = {chr(code): f"\\u{code:04x}" for code in range(0x20)} | {
+    "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r",
 }  # fmt: skip
+#: What means something inside a string, and outside of one.
+_IN_STRING = re.compile(r'["\\\x00-\x1f]')
+_STRUCTURE = re.compile(r'["{}\[\]]')
 
 
 class JsonScanner:
@@ -37,27 +42,44 @@ class JsonScanner:
     def feed(self, text: str) -> str:
         """Take the next piece; return it with control characters in strings escaped."""
         safe: list[str] = []
-        for char in text:
+        position = 0
+        while position < len(text):
             if self._in_string:
-                safe.append(self._feed_in_string(char))
-                continue
-            safe.append(char)
-            if not char.isspace():
-                self._feed_structure(char)
+                position = self._scan_string(text, position, safe)
+            else:
+                position = self._scan_structure(text, position, safe)
         return "".join(safe)
 
-    def _feed_in_string(self, char: str) -> str:
+    def _scan_string(self, text: str, start: int, safe: list[str]) -> int:
+        """Take what lies inside a string, at most to the next character that means something there."""
         if self._escaped:
             self._escaped = False
-        elif char == "\\":
-            self._escaped = True
-        elif char == '"':
-            self._in_string = False
-        elif char < " ":
-            return _CONTROL[ord(char)]
-        return char
+            safe.append(text[start])
+            return start + 1
+        found = _IN_STRING.search(text, start)
+        if found is None:
+            safe.append(text[start:])
+            return len(text)
+        char = found.group()
+        self._in_string = char != '"'
+        self._escaped = char == "\\"
+        safe.append(text[start : found.start()] + _CONTROL.get(char, char))
+        return found.end()
 
-    def _feed_structure(self, char: str) -> None:
+    def _scan_structure(self, text: str, start: int, safe: list[str]) -> int:
+        """Take what lies outside of strings, at most to the next quote or bracket."""
+        found = _STRUCTURE.search(text, start)
+        end = found.end() if found else len(text)
+        safe.append(text[start:end])
+        plain = safe[-1][:-1] if found else safe[-1]
+        if plain.strip():
+            self.broken = self.broken or self.complete or not self.started
+            self.started = True
+        if found:
+            self._feed_bracket(found.group())
+        return end
+
+    def _feed_bracket(self, char: str) -> None:
         if self.complete or (not self.started and char != "{"):
             self.broken = True
         self.started = True
@@ -65,6 +87,6 @@ class JsonScanner:
             self._in_string = True
         elif char in "{[":
             self._depth += 1
-        elif char in "}]":
+        else:
             self._depth -= 1
             self.complete = self._depth <= 0

@@ -101,16 +101,16 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
     ranges = _build_range(numbers)
     if numbers and not ranges:
         texts.extend(as_text(number) for number in numbers)
-        node.lose(node.values_path, "enum", "Numbers are offered as texts.")
+        node.lose_values("Numbers are offered as texts.")
     if any(isinstance(value, (dict, list)) for value in fitting):
-        node.lose(node.values_path, "enum", "Objects and arrays in the list are not offered.")
+        node.lose_values("Objects and arrays in the list are not offered.")
     return [*_build_texts(node, texts), *ranges, *_build_booleans(node, fitting)]
 
 
 def _build_misfits(node: Node, values: list[JsonValue], types: list[str]) -> list[JsonObject]:
     """Listed values of which none has a type of the place: texts, where texts or numbers are meant."""
     if values:
-        node.lose(node.values_path, "enum", "No listed value has the type of the place.")
+        node.lose_values("No listed value has the type of the place.")
     if not {"string", "integer", "number"} & set(types):
         return []
     texts = [value if isinstance(value, str) else as_text(value) for value in values if _is_text_or_number(value)]
@@ -124,7 +124,7 @@ def _is_text_or_number(value: JsonValue) -> bool:
 def _build_texts(node: Node, texts: list[str]) -> list[JsonObject]:
     listed: list[JsonValue] = [text for text in dict.fromkeys(texts) if text]
     if "" in texts:
-        node.lose(node.values_path, "enum", "The empty text is not offered in the list.")
+        node.lose_values("The empty text is not offered in the list.")
     if listed:
         return [{"type": "string", "enum": listed}]
     return [{"type": "string"}] if texts else []
@@ -134,7 +134,7 @@ def _build_booleans(node: Node, values: list[JsonValue]) -> list[JsonObject]:
     found = {value for value in values if isinstance(value, bool)}
     if len(found) == 1:
         text = as_text(next(iter(found)))
-        node.lose(node.values_path, "enum", "The other boolean is not refused.", f"The only boolean is {text}.")
+        node.lose_values("The other boolean is not refused.", f"The only boolean is {text}.")
     return [{"type": "boolean"}] if found else []
 
 

@@ -120,6 +120,10 @@ class Node:
         self.losses.append(Loss(path, keyword, reason))
         self.say(sentence)
 
+    def lose_values(self, reason: str, sentence: str = "") -> None:
+        """Record a loss about the list of values."""
+        self.lose(self.values_path, self.values_path.rpartition("/")[2], reason, sentence)
+
     def say(self, sentence: str) -> None:
         """Tell the model; what is too long for a prompt is left out."""
         if 0 < len(sentence) <= _LONGEST_SENTENCE:

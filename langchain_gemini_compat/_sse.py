@@ -23,7 +23,8 @@ _FIELDS = (b"event:", b"id:", b"retry:", b":")
 class SseDecoder:
     r"""Feed bytes as they arrive, get the JSON values that are complete; `data: [DONE]` becomes `DONE`.
 
-    Raises `ValueError` for an event that is not JSON.
+    Lines end in LF or CRLF. Comments and events without data say nothing. Raises `ValueError` for an event
+    that is not JSON.
 
     >>> decoder = SseDecoder()
     >>> [*decoder.feed(b'data: {"a"'), *decoder.feed(b': 1}\n\n'), *decoder.finish()]
@@ -49,16 +50,18 @@ class SseDecoder:
 
     def finish(self) -> Iterator[JsonValue]:
         """Yield what was waiting for an end that did not come: a last event, or JSON outside of events."""
-        yield from self._feed_line(b"".join(self._tail))
-        self._tail = []
+        tail, self._tail = b"".join(self._tail), []
+        yield from self._feed_line(tail)
         yield from self._take_event()
-        stray = b"\n".join(self._stray).strip()
+        stray, self._stray = b"\n".join(self._stray).strip(), []
         if stray:
             yield _parse(stray)
 
     def _feed_line(self, line: bytes) -> Iterator[JsonValue]:
         if line.startswith(b"data:"):
-            self._data.append(line[5:].strip())
+            data = line[5:].strip()
+            if data:
+                self._data.append(data)
         elif not line or line == b"\r":
             yield from self._take_event()
         elif not line.startswith(_FIELDS):
@@ -73,10 +76,11 @@ class SseDecoder:
             return
         # Several `data:` lines are one event by the standard, and one event each to some gateways.
         try:
-            yield _parse(b"\n".join(data))
+            event = _parse(b"\n".join(data))
         except ValueError:
-            for line in data:
-                yield _parse(line)
+            yield from map(_parse, data)
+        else:
+            yield event
 
 
 def _parse(data: bytes) -> JsonValue:

@@ -9,7 +9,7 @@ import importlib.util
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional, Union
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -438,12 +438,12 @@ class Tree(BaseModel):
 class Everything(BaseModel):
     """One field for each thing that pydantic writes its own way."""
 
-    maybe: Optional[int] = None  # noqa: UP045
+    maybe: int | None = None
     word: Literal["a", "b"]
     colour: Colour = Colour.RED
-    point: Optional[Point] = Field(None, description="Where")  # noqa: UP045
-    either: Union[int, str]  # noqa: UP007
-    pet: Annotated[Union[Cat, Dog], Field(discriminator="kind")]  # noqa: UP007
+    point: Point | None = Field(None, description="Where")
+    either: int | str
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")]
     pair: tuple[int, str]
     mapping: dict[str, Point]
     by_colour: dict[Colour, int]

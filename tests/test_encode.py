@@ -1,0 +1,423 @@
+"""Histories as they arrive at the server: pairing, names, order, media of tools, and messages of other packages."""
+
+import copy
+import json
+
+import pytest
+from langchain_core.messages import (
+    AIMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    RemoveMessage,
+    SystemMessage,
+    ToolMessage,
+)
+from outgoing import GOOGLE, SURFACES, build, notes, send, wire_messages
+
+from langchain_gemini_compat.errors import InvalidHistoryError, UnsupportedContentError
+
+PNG = "iVBORw0KGgo="
+USER = HumanMessage("Hi.")
+EXTRA = {"google": {"thought_signature": "c2ln"}, "vertex": {"x": 1}}
+
+
+def ask(*calls, text="", **kwargs):
+    """An assistant's step; a call is its id, or id and arguments."""
+    made = [call if isinstance(call, tuple) else (call, {}) for call in calls]
+    tool_calls = [{"id": call_id, "name": f"tool_{call_id}", "args": args} for call_id, args in made]
+    return AIMessage(text, tool_calls=tool_calls, **kwargs)
+
+
+def result(call_id, content="done", **kwargs):
+    return ToolMessage(content, tool_call_id=call_id, **kwargs)
+
+
+def wire_call(call_id, arguments="{}", name=None, **more):
+    return {"id": call_id, "type": "function", "function": {"name": name or f"tool_{call_id}", "arguments": arguments},
+            **more}  # fmt: skip
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_a_step_of_an_agent_has_names_arguments_and_no_null(surface):
+    """AI Studio answers 400 to a result without the function's name, and to `content: null`."""
+    messages = [SystemMessage("Be brief."), USER, ask(("a", {"city": "Zürich", "days": 2}), "b"),
+                result("a"), result("b", "")]  # fmt: skip
+    sent = wire_messages(messages, surface, "gemini-2.5-flash")
+    assert sent == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hi."},
+        {"role": "assistant", "tool_calls": [wire_call("a", '{"city":"Zürich","days":2}'), wire_call("b")]},
+        {"role": "tool", "tool_call_id": "a", "name": "tool_a", "content": "done"},
+        {"role": "tool", "tool_call_id": "b", "name": "tool_b", "content": "{}"},
+    ]
+
+
+def test_google_s_sample_of_a_multimodal_function_response_goes_out_as_it_stands():
+    """Source: Google's examples page; only the function's name is added."""
+    extra = {"google": {"parts": [{"file_data": {"mime_type": "image/jpg", "display_name": "dress.jpg",
+                                                 "file_uri": "gs://cloud-samples-data/generative-ai/image/dress.jpg"}}]}}  # fmt: skip
+    content = '{"image_ref":{"$ref":"dress.jpg"}}'
+    call = {"id": "function-call-1", "name": "get_image", "args": {"item_name": "green shirt"}}
+    messages = [
+        HumanMessage("Show me the green shirt I ordered last month."),
+        AIMessage("", tool_calls=[call], additional_kwargs={"__gemini_function_call_thought_signatures__":
+                                                            {"function-call-1": "<THOUGHT_SIGNATURE>"}}),
+        result("function-call-1", content, additional_kwargs={"extra_content": extra}),
+    ]  # fmt: skip
+    assert send(messages, model="gemini-3.1-pro-preview")["messages"][1:] == [
+        {
+            "role": "assistant",
+            "tool_calls": [
+                wire_call(
+                    "function-call-1",
+                    '{"item_name":"green shirt"}',
+                    "get_image",
+                    extra_content={"google": {"thought_signature": "<THOUGHT_SIGNATURE>"}},
+                )
+            ],
+        },
+        {
+            "role": "tool",
+            "tool_call_id": "function-call-1",
+            "name": "get_image",
+            "content": content,
+            "extra_content": extra,
+        },
+    ]
+
+
+MEDIA = [
+    {"type": "text", "text": "Found:"},
+    {"type": "image", "base64": PNG, "mime_type": "image/png"},
+    {"type": "image_url", "image_url": {"url": "gs://bucket/b.jpg"}},
+    {"type": "image", "url": f"data:image/png;base64,{PNG}"},
+]
+
+
+def test_media_of_a_tool_stand_beside_the_result_for_gemini_3_on_vertex():
+    """The result refers to each part by the name the part has."""
+    sent = wire_messages([USER, ask("a"), result("a", MEDIA)])[2]
+    assert json.loads(sent["content"]) == {
+        "output": "Found:",
+        "media_1": {"$ref": "media_1"},
+        "media_2": {"$ref": "media_2"},
+        "media_3": {"$ref": "media_3"},
+    }
+    inline = {"mime_type": "image/png", "data": PNG}
+    assert sent["extra_content"]["google"]["parts"] == [
+        {"inline_data": {**inline, "display_name": "media_1"}},
+        {"file_data": {"mime_type": "image/jpeg", "display_name": "media_2", "file_uri": "gs://bucket/b.jpg"}},
+        {"inline_data": {**inline, "display_name": "media_3"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("surface", "model"),
+    [("openai_compatible", "gemma"), ("ai_studio", "gemini-3.8-flash"), ("vertex", "gemini-2.5-pro")],
+)
+def test_media_of_tools_follow_in_one_user_message_after_all_results_elsewhere(surface, model):
+    """A user message between two results of a step would break their pairing."""
+    image = {"type": "image", "base64": PNG, "mime_type": "image/png"}
+    sent = wire_messages([USER, ask("a", "b", "c"), result("a", [image]), result("b"), result("c", [image])],
+                         surface, model)  # fmt: skip
+    assert [message["role"] for message in sent] == ["user", "assistant", "tool", "tool", "tool", "user"]
+    assert [message["content"] for message in sent[2:5]] == [
+        '{"output":"The next user message holds the output."}',
+        "done",
+        '{"output":"The next user message holds the output."}',
+    ]
+    part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+    assert sent[5]["content"] == [
+        {"type": "text", "text": "Output of tool_a (call a):"}, part,
+        {"type": "text", "text": "Output of tool_c (call c):"}, part,
+    ]  # fmt: skip
+
+
+def test_media_of_a_tool_that_the_surface_has_no_form_for_are_refused():
+    """The same rule as in a user's message: told before anything is sent."""
+    video = [{"type": "video", "url": "https://example.test/a.mp4", "mime_type": "video/mp4"}]
+    with pytest.raises(UnsupportedContentError, match="ai_studio"):
+        build([USER, ask("a"), result("a", video)], "ai_studio")
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_extra_content_on_messages_goes_out_untouched(surface):
+    """Google documents it on any message whose content is a string, and on tool messages."""
+    extra = {"extra_content": EXTRA}
+    messages = [
+        SystemMessage("s", additional_kwargs=extra), HumanMessage("a", additional_kwargs=extra),
+        ask("1", text="b", additional_kwargs=extra), result("1", additional_kwargs=extra),
+        AIMessage("c", additional_kwargs=extra), HumanMessage("d"),
+    ]  # fmt: skip
+    sent = wire_messages(messages, surface)
+    assert [message.get("extra_content") for message in sent] == [EXTRA] * 5 + [None]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_a_history_of_openai_dicts_keeps_extra_content_everywhere(surface):
+    """langchain-core drops keys it does not know when it makes messages of dicts."""
+    call = wire_call("1", '{"x": 1}', extra_content=EXTRA)
+    history = [
+        {"role": "user", "content": [{"type": "text", "text": "a", "extra_content": EXTRA}]},
+        {"role": "assistant", "content": None, "tool_calls": [call, wire_call("2", "")]},
+        {"role": "tool", "tool_call_id": "1", "content": "x", "extra_content": EXTRA},
+        {"role": "tool", "tool_call_id": "2", "content": "y"},
+        {"role": "assistant", "content": "b", "extra_content": EXTRA},
+        {"role": "user", "content": "c"},
+    ]
+    before = copy.deepcopy(history)
+    sent = send(history, surface)["messages"]
+    assert sent[0]["content"][0]["extra_content"] == EXTRA
+    assert sent[1]["tool_calls"] == [wire_call("1", '{"x":1}', extra_content=EXTRA), wire_call("2")]
+    assert (sent[2]["extra_content"], sent[2]["name"], sent[4]["extra_content"]) == (EXTRA, "tool_1", EXTRA)
+    assert history == before
+
+
+def test_extra_content_of_a_raw_call_in_additional_kwargs_goes_out():
+    """Where LiteLLM's package leaves the calls of the wire, and where a caller can put one."""
+    kwargs = {"tool_calls": [wire_call("1", extra_content=EXTRA)]}
+    assert wire_messages([USER, ask("1", additional_kwargs=kwargs), result("1")])[1]["tool_calls"] == [
+        wire_call("1", extra_content=EXTRA)
+    ]
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+def test_system_messages_are_gathered_at_the_front(surface):
+    """Google hoists instructions; a trailing one leaves the request ending on the wrong turn."""
+    messages = [SystemMessage("a"), USER, AIMessage("x"), HumanMessage("y"), SystemMessage([{"text": "b"}])]
+    request = build(messages, surface)
+    assert request.payload["messages"][0] == {
+        "role": "system",
+        "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}],
+    }
+    assert [message["role"] for message in request.payload["messages"]] == ["system", "user", "assistant", "user"]
+    assert notes(request, "repaired") == ["2 system messages were joined into one at the front."]
+    plain = wire_messages([SystemMessage("a"), USER, SystemMessage("b")], surface)
+    assert plain[0] == {"role": "system", "content": "a\n\nb"}
+
+
+def test_instructions_alone_are_sent_as_the_user_s():
+    """Gemini answers `contents is not specified` otherwise."""
+    assert wire_messages([SystemMessage("Write a poem.")]) == [{"role": "user", "content": "Write a poem."}]
+    assert wire_messages([SystemMessage("Write."), SystemMessage("A poem.")]) == [
+        {"role": "user", "content": "Write.\n\nA poem."}
+    ]
+
+
+def test_system_messages_stay_where_they_are_elsewhere():
+    """A compatible server has its own template; nothing of Google's rules is put on it."""
+    messages = [SystemMessage("a"), USER, SystemMessage("b")]
+    sent = wire_messages(messages, "openai_compatible")
+    assert [message["role"] for message in sent] == ["system", "user", "system"]
+
+
+@pytest.mark.parametrize("model", ["gemini-3.6-flash", "gemini-3.5-flash-lite", "gemini-3.1-pro-preview"])
+@pytest.mark.parametrize("surface", SURFACES)
+def test_text_beside_calls_is_left_out_only_where_it_is_refused(surface, model):
+    """Two families on Vertex answer a bare 400 to it (NousResearch/hermes-agent issue 69231)."""
+    messages = [USER, ask("a", text="Let me look."), result("a")]
+    request = build(messages, surface, model)
+    dropped = surface == "vertex" and model != "gemini-3.1-pro-preview"
+    assert request.payload["messages"][1].get("content") == (None if dropped else "Let me look.")
+    assert len(notes(request, "repaired")) == int(dropped)
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_empty_messages_are_left_out_and_an_empty_history_is_an_error(surface):
+    """Gemini refuses empty contents; with nothing left there is nothing to send."""
+    empty = [HumanMessage(""), AIMessage(""), HumanMessage([]), AIMessage([{"type": "reasoning", "reasoning": "hm"}])]
+    request = build([*empty, USER], surface)
+    assert request.payload["messages"] == [{"role": "user", "content": "Hi."}]
+    assert len(notes(request, "repaired")) == 4
+    with pytest.raises(InvalidHistoryError, match="nothing to send"):
+        build(empty, surface)
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_roles_have_one_spelling_on_the_wire(surface):
+    """`developer` and `model` are other APIs' words."""
+    messages = [
+        ChatMessage("s", role="developer"),
+        ChatMessage("u", role="human"),
+        ChatMessage("a", role="model"),
+        USER,
+    ]
+    assert [message["role"] for message in wire_messages(messages, surface)] == ["system", "user", "assistant", "user"]
+
+
+def test_names_of_speakers_go_only_where_they_are_known():
+    """Google documents `name` on results only."""
+    named = HumanMessage("Hi.", name="ann")
+    assert "name" not in wire_messages([named])[0]
+    assert wire_messages([named], "openai_compatible")[0]["name"] == "ann"
+
+
+def test_function_messages_of_old_are_sent_and_others_refused():
+    """Vertex still lists the role `function`; a `RemoveMessage` is no message to a model."""
+    sent = build([USER, FunctionMessage("1", name="f")], "openai_compatible").payload["messages"]
+    assert sent[1] == {"role": "function", "name": "f", "content": "1"}
+    with pytest.raises(InvalidHistoryError, match="remove"):
+        build([USER, RemoveMessage(id="1")])
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_calls_without_an_id_or_with_the_same_one_are_paired_in_order(surface):
+    """AI Studio sent empty ids in 2025, and other packages keep them."""
+    calls = [
+        {"id": call_id, "name": name, "args": {}} for call_id, name in (("", "f"), ("", "g"), ("x", "h"), ("x", "i"))
+    ]
+    messages = [
+        USER,
+        AIMessage("", tool_calls=calls),
+        result("", "1"),
+        result("", "2"),
+        result("x", "3"),
+        result("x", "4"),
+    ]
+    sent = wire_messages(messages, surface)
+    ids = [call["id"] for call in sent[1]["tool_calls"]]
+    assert len(set(ids)) == 4
+    assert [(message["tool_call_id"], message["name"], message["content"]) for message in sent[2:]] == list(
+        zip(ids, "fghi", "1234", strict=True)
+    )
+
+
+V1_ANSWER = AIMessage(
+    [
+        {"type": "reasoning", "reasoning": "Hm.", "index": "lc_rs_0"},
+        {"type": "text", "text": "Look", "index": "lc_txt_0", "extras": {"signature": "dGV4dA=="}},
+        {"type": "text", "text": "ing.", "index": "lc_txt_1"},
+        {"type": "tool_call", "id": "1", "name": "f", "args": {"x": 1}, "index": "lc_tc_0", "extras": {"signature": "Y2FsbA=="}},
+    ],
+    tool_calls=[{"id": "1", "name": "f", "args": {"x": 1}}],
+    response_metadata={"output_version": "v1", "model_provider": "gemini_compat"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_v1_content_as_langgraph_stores_it_is_one_text_and_its_calls(surface):
+    """The v3 event stream leaves such messages in agents' states, whatever output version was asked for."""
+    sent = send([USER, V1_ANSWER, result("1")], surface)["messages"]
+    assert sent[1] == {
+        "role": "assistant",
+        "content": "Looking.",
+        "tool_calls": [wire_call("1", '{"x":1}', "f", extra_content={"google": {"thought_signature": "Y2FsbA=="}})],
+        "extra_content": {"google": {"thought_signature": "dGV4dA=="}},
+    }
+
+
+CALL = {"id": "1", "name": "f", "args": {"x": 1}}
+SIGNED = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
+#: Answers as other packages leave them, and what is to be seen of them: text, and extras of the call.
+FOREIGN = {
+    "ChatGoogleGenerativeAI": (
+        AIMessage(
+            [{"type": "thinking", "thinking": "Hm.", "signature": "dGg="}, {"type": "text", "text": "Hi."}],
+            tool_calls=[CALL],
+            additional_kwargs={"function_call": {"name": "f", "arguments": '{"x": 1}'},
+                               "__gemini_function_call_thought_signatures__": {"1": "c2ln"}},
+            response_metadata={"model_provider": "google_genai", "model_name": "gemini-3.8-flash"},
+        ),
+        SIGNED,
+    ),
+    "ChatGoogleGenerativeAI, older": (
+        AIMessage(
+            ["Hi.", {"type": "function_call_signature", "signature": "c2ln", "index": 0}],
+            tool_calls=[CALL],
+            response_metadata={"model_provider": "google_genai"},
+        ),
+        SIGNED,
+    ),
+    "ChatVertexAI": (
+        AIMessage(
+            "Hi.",
+            tool_calls=[CALL],
+            additional_kwargs={"__gemini_function_call_thought_signatures__": {"1": "c2ln"}},
+            response_metadata={"model_provider": "google_vertexai", "model_name": "gemini-3.1-pro-preview"},
+        ),
+        SIGNED,
+    ),
+    "ChatAnthropic": (
+        AIMessage(
+            [{"type": "thinking", "thinking": "Hm.", "signature": "Y2xhdWRl"}, {"type": "text", "text": "Hi."},
+             {"type": "tool_use", "id": "1", "name": "f", "input": {"x": 1}, "signature": "Y2xhdWRl"},
+             {"type": "tool_call", "id": "1", "extras": {"signature": "Y2xhdWRl"}}],
+            tool_calls=[CALL],
+            response_metadata={"model_provider": "anthropic", "model_name": "claude-5"},
+        ),
+        {},
+    ),
+    "ChatOpenAI, Responses API": (
+        AIMessage(
+            [{"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"},
+             {"type": "text", "text": "Hi.", "annotations": [], "id": "msg_1"},
+             {"type": "function_call", "name": "f", "arguments": '{"x":1}', "call_id": "1", "id": "fc_1"}],
+            tool_calls=[CALL],
+            response_metadata={"model_provider": "openai", "model_name": "gpt-6"},
+        ),
+        {},
+    ),
+    "ChatLiteLLM": (
+        AIMessage(
+            "Hi.",
+            tool_calls=[CALL],
+            additional_kwargs={"tool_calls": [wire_call("1", name="f",
+                                                        provider_specific_fields={"thought_signature": "c2ln"})]},
+            response_metadata={"model_provider": "litellm"},
+        ),
+        SIGNED,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_answers_of_other_packages_are_understood(name):
+    """Text and calls stay, Gemini's signatures too, other providers' never reach Google."""
+    message, extras = FOREIGN[name]
+    stand_in = {"extra_content": {"google": {"thought_signature": "skip_thought_signature_validator"}}}
+    sent = send([USER, message, result("1")])["messages"]
+    assert sent[1] == {
+        "role": "assistant",
+        "content": "Hi.",
+        "tool_calls": [wire_call("1", '{"x":1}', "f", **(extras or stand_in))],
+    }
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_litellm_s_ids_are_cleaned_in_call_and_result(surface):
+    """Its ids grow to thousands of characters; OpenAI refuses more than 64."""
+    long_id = "call_9__thought__c2ln"
+    call = {"id": long_id, "name": "f", "args": {}}
+    sent = send([USER, AIMessage("", tool_calls=[call]), result(long_id)], surface)["messages"]
+    assert sent[1]["tool_calls"] == [wire_call("call_9", name="f", **SIGNED)]
+    assert sent[2]["tool_call_id"] == "call_9"
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_the_caller_s_messages_are_never_touched(surface):
+    """Whatever is repaired is repaired in a copy; a second request is the same as the first."""
+    messages = [
+        SystemMessage("a"), HumanMessage([{"type": "image", "base64": PNG, "mime_type": "image/png"}, "x"]), V1_ANSWER,
+        result("1", [{"type": "image", "base64": PNG, "mime_type": "image/png"}]), *(m for m, _ in FOREIGN.values()),
+        AIMessage([{"type": "image", "base64": PNG, "mime_type": "image/png", "extras": {"signature": "c2ln"}}]),
+        SystemMessage("b"),
+    ]  # fmt: skip
+    before = copy.deepcopy(messages)
+    first = build(messages, surface).payload
+    untouched = copy.deepcopy(first)
+    assert messages == before
+    assert build(messages, surface).payload == untouched
+    assert messages == before
+
+
+def test_encoding_looks_at_each_message_once(monkeypatch):
+    """Long histories cost in proportion to their length."""
+    from langchain_gemini_compat import _encode
+
+    asked = []
+    recover = _encode.recover_extras
+    monkeypatch.setattr(_encode, "recover_extras", lambda *args: asked.append(1) or recover(*args))
+    step = [USER, ask("a", "b", "c"), result("a"), result("b"), result("c")]
+    build(step * 20)
+    assert len(asked) == 20
