@@ -9,13 +9,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-import threading
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Literal, Protocol, cast
+from weakref import WeakSet
 
-from langchain_gemini_compat._auth_errors import no_sync_result, translate_auth_error
+from langchain_gemini_compat._auth_errors import (
+    build_error,
+    describe_failure,
+    missing_http_library,
+    no_sync_result,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -86,88 +92,97 @@ def build_token_source(
 
     `source` says where the key came from. `anonymous` servers need no credential at all.
     """
-    quota = {"x-goog-user-project": quota_project_id} if quota_project_id else {}
     if credentials is not None:
-        return GoogleTokens(credentials, quota, clock)
+        return GoogleTokens(credentials, quota_project_id, clock)
+    quota = {"x-goog-user-project": quota_project_id} if quota_project_id else {}
     if callable(api_key):
-        return CallableToken(api_key, source, quota)
+        return CallableToken(api_key, AuthInfo("callable", source), quota)
     if api_key is not None:
-        return StaticToken(api_key.get_secret_value(), AuthInfo("api_key", source), quota)
+        return StaticToken(api_key, AuthInfo("api_key", source), quota)
     if anonymous:
-        return StaticToken("", AuthInfo("none", "no credential given"), quota)
-    return GoogleTokens(None, quota, clock)
+        return StaticToken(None, AuthInfo("none", "no credential given"), quota)
+    return GoogleTokens(None, quota_project_id, clock)
 
 
-class StaticToken:
-    """One key for ever."""
+class _KeySource:
+    """What keys of all kinds have in common: they know nothing of projects."""
 
-    def __init__(self, token: str, info: AuthInfo, headers: Mapping[str, str]) -> None:
-        self._token = token
+    def __init__(self, info: AuthInfo, headers: Mapping[str, str]) -> None:
         self.info = info
         self._headers = headers
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.info.kind}, {self.info.source})"
+
+    def headers(self) -> Mapping[str, str]:
+        return self._headers
+
+    def project(self) -> str | None:
+        return None
+
+    async def aproject(self) -> str | None:
+        return None
+
+
+class StaticToken(_KeySource):
+    """One key for ever, or none."""
+
+    def __init__(self, key: SecretStr | None, info: AuthInfo, headers: Mapping[str, str]) -> None:
+        super().__init__(info, headers)
+        self._key = key
+
     def token(self) -> str:
-        return self._token
+        return "" if self._key is None else _check(self._key.get_secret_value(), self.info.source)
 
     async def atoken(self) -> str:
-        return self._token
+        return self.token()
 
     def reject(self, token: str) -> bool:
         del token
         return False
 
-    def headers(self) -> Mapping[str, str]:
-        return self._headers
 
-    def project(self) -> str | None:
-        return None
-
-    async def aproject(self) -> str | None:
-        return None
-
-
-class CallableToken:
+class CallableToken(_KeySource):
     """The caller's own function, sync or async, asked for every request."""
 
-    def __init__(
-        self, ask: Callable[[], str] | Callable[[], Awaitable[str]], source: str, headers: Mapping[str, str]
-    ) -> None:
+    def __init__(self, ask: Callable[[], str | Awaitable[str]], info: AuthInfo, headers: Mapping[str, str]) -> None:
+        super().__init__(info, headers)
         self._ask = ask
-        self._headers = headers
-        self.info = AuthInfo("callable", source)
 
     def token(self) -> str:
         answer = self._ask()
-        if inspect.isawaitable(answer):
-            if inspect.iscoroutine(answer):
-                answer.close()
-            raise no_sync_result()
-        return answer
+        if not inspect.isawaitable(answer):
+            return self._check(answer)
+        if inspect.iscoroutine(answer):
+            answer.close()
+        # A loop of our own would break what belongs to the caller's loop, such as an HTTP session.
+        raise no_sync_result()
 
     async def atoken(self) -> str:
-        if inspect.iscoroutinefunction(self._ask):
-            return cast("str", await self._ask())
-        answer = await asyncio.to_thread(self._ask)
-        return answer if isinstance(answer, str) else await answer
+        # A coroutine function only builds its coroutine: that may be done here.
+        answer = self._ask() if inspect.iscoroutinefunction(self._ask) else await asyncio.to_thread(self._ask)
+        return self._check(await answer if inspect.isawaitable(answer) else answer)
 
     def reject(self, token: str) -> bool:
         del token
         return True
 
-    def headers(self) -> Mapping[str, str]:
-        return self._headers
-
-    def project(self) -> str | None:
-        return None
-
-    async def aproject(self) -> str | None:
-        return None
+    def _check(self, answer: object) -> str:
+        if isinstance(answer, str) and answer.strip():
+            return _check(answer, self.info.source)
+        got = "an empty string" if isinstance(answer, str) else type(answer).__name__
+        raise build_error(f"The callable of {self.info.source} gave {got}; it has to give a token as `str`.")
 
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    value: str
+    value: str = field(repr=False)
     expiry: datetime | None
+    renew_at: datetime | None
+
+
+#: A token, or what kept us from it. No exception: each waiter has to raise one of its own.
+_Outcome = _Token | str
 
 
 class GoogleTokens:
@@ -179,102 +194,161 @@ class GoogleTokens:
     """
 
     def __init__(
-        self, credentials: Credentials | None, headers: Mapping[str, str], clock: Callable[[], datetime]
+        self, credentials: Credentials | None, quota_project_id: str | None, clock: Callable[[], datetime]
     ) -> None:
         self._given = credentials
-        self._credentials: Credentials | None = None
-        self._explicit_headers = headers
+        self._quota_project_id = quota_project_id
         self._clock = clock
+        self._credentials: Credentials | None = None
+        self._is_fixed = False
         self._project: str | None = None
         self._token: _Token | None = None
-        self._reset_lock()
         self.info = (
             AuthInfo("application_default", "application default credentials")
             if credentials is None
             else AuthInfo("google_credentials", "argument `credentials`")
         )
+        self.forget_refresh()
+        _SOURCES.add(self)
 
     def __repr__(self) -> str:
-        return f"GoogleTokens({self.info.kind}, {self.info.source})"
+        return f"{type(self).__name__}({self.info.kind}, {self.info.source})"
+
+    def forget_refresh(self) -> None:
+        """Start anew in a forked process: a lock may have been held and a refresh under way, neither is ours."""
+        self._lock = Lock()
+        self._running: Future[_Outcome] | None = None
 
     def token(self) -> str:
         found = self._find()
-        return found if isinstance(found, str) else found.result()
+        return _read(found.result() if isinstance(found, Future) else found)
 
     async def atoken(self) -> str:
         found = self._find()
-        # Shielded: this waiter may be cancelled, the refresh is everybody's.
-        return found if isinstance(found, str) else await asyncio.shield(asyncio.wrap_future(found))
+        return _read(await asyncio.wrap_future(found) if isinstance(found, Future) else found)
 
     def reject(self, token: str) -> bool:
         with self._lock:
-            if self._token is not None and self._token.value == token:
+            if not self._is_fixed and self._token is not None and self._token.value == token:
                 self._token = None
-        return True
+        return not self._is_fixed
 
     def headers(self) -> Mapping[str, str]:
-        quota = getattr(self._credentials, "quota_project_id", None)
-        if self._explicit_headers or not isinstance(quota, str) or not quota:
-            return self._explicit_headers
-        return {"x-goog-user-project": quota}
+        quota: object = self._quota_project_id
+        quota = quota or getattr(self._credentials or self._given, "quota_project_id", None)
+        return {"x-goog-user-project": quota} if isinstance(quota, str) and quota else {}
 
     def project(self) -> str | None:
         self.token()
-        return self._project
+        return self._project or self._ask_project()
 
     async def aproject(self) -> str | None:
         await self.atoken()
-        return self._project
+        return self._project or await asyncio.to_thread(self._ask_project)
 
-    def _reset_lock(self) -> None:
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._running: Future[str] | None = None
-
-    def _find(self) -> str | Future[str]:
+    def _find(self) -> _Token | Future[_Outcome]:
         """A token that is good, or the future of the refresh that is under way."""
-        if self._pid != os.getpid():
-            # A fork may have caught the lock held and the refresh half done: neither is ours.
-            self._reset_lock()
         with self._lock:
             token, now = self._token, self._clock()
-            left = None if token is None or token.expiry is None else token.expiry - now
-            if token is not None and (left is None or left > _WINDOW):
-                return token.value
-            if self._running is None:
-                self._running = Future()
-                threading.Thread(target=self._run_refresh, args=(self._running,), daemon=True).start()
-            if token is not None and left is not None and left > _GRACE:
-                return token.value
-            return self._running
+            if token is not None and (token.renew_at is None or now < token.renew_at):
+                return token
+            running = self._running or self._start_refresh()
+            if token is not None and token.expiry is not None and token.expiry - now > _GRACE:
+                return token
+            return running
 
-    def _run_refresh(self, future: Future[str]) -> None:
+    def _start_refresh(self) -> Future[_Outcome]:
+        future: Future[_Outcome] = Future()
+        # From now on a cancelled waiter cannot cancel it.
+        future.set_running_or_notify_cancel()
         try:
-            token = self._refresh()
-        except Exception as err:  # whatever google-auth raises, the waiters have to hear of it
+            Thread(target=self._run_refresh, args=(future,), name="gemini-compat-token", daemon=True).start()
+        except RuntimeError as err:
+            future.set_result(f"No token for {self.info.source}: {err}. Too many threads are running.")
+        else:
+            self._running = future
+        return future
+
+    def _run_refresh(self, future: Future[_Outcome]) -> None:
+        outcome: _Outcome = f"No token for {self.info.source}: the refresh broke off. Try again."
+        try:
+            outcome = self._refresh()
+        except BaseException as err:  # whatever google-auth raises, the waiters have to hear of it
+            outcome = self._describe(err)
+        finally:
             with self._lock:
+                if isinstance(outcome, _Token):
+                    self._token = outcome
                 self._running = None
-            future.set_exception(translate_auth_error(err, self._credentials or self._given))
-            # A refresh ahead of time may have nobody waiting for it.
-            future.exception()
-            return
-        with self._lock:
-            self._token, self._running = token, None
-        future.set_result(token.value)
+            future.set_result(outcome)
 
     def _refresh(self) -> _Token:
-        brought = self._credentials is None
-        if self._credentials is None:
-            self._credentials, self._project = _load(self._given)
-        credentials = self._credentials
-        # A token that the credentials brought along is used while it lasts; after that, or a 401, a new one.
-        if not (brought and self._lasts(credentials)) and not _is_static(credentials):
+        credentials, is_first = self._credentials, self._credentials is None
+        if credentials is None:
+            credentials, self._project = _load(self._given, self._quota_project_id)
+            self._is_fixed = _is_fixed(credentials)
+            self._credentials = credentials
+        # A token that the credentials bring along is used while it lasts; after that, or a 401, a new one.
+        if not (is_first or self._is_fixed) or not self._is_usable(credentials):
             credentials.refresh(_build_request())
-        return _Token(cast("str", credentials.token or ""), _expiry(credentials))
+        value = cast("str | None", credentials.token)
+        if not value and not self._is_fixed:
+            raise build_error(f"No token for {self.info.source}: a refresh of the credentials gave none.")
+        return self._build_token(value or "", _expiry(credentials))
 
-    def _lasts(self, credentials: Credentials) -> bool:
+    def _build_token(self, value: str, expiry: datetime | None) -> _Token:
+        if expiry is None or self._is_fixed:
+            return _Token(value, expiry, expiry)
+        # Metadata servers hand out what they have in store, with less than five minutes left: half of that is
+        # the window then, or every request would ask for the same token again.
+        return _Token(value, expiry, expiry - min(_WINDOW, max(expiry - self._clock(), timedelta(0)) / 2))
+
+    def _is_usable(self, credentials: Credentials) -> bool:
         expiry = _expiry(credentials)
-        return bool(credentials.token) and expiry is not None and expiry - self._clock() > _WINDOW
+        if expiry is None:
+            return self._is_fixed
+        left = expiry - self._clock()
+        return bool(credentials.token) and left > (timedelta(0) if self._is_fixed else _WINDOW)
+
+    def _ask_project(self) -> str | None:
+        """Credentials of an external account learn their project from the server."""
+        ask = getattr(self._credentials, "get_project_id", None)
+        if not callable(ask):
+            return None
+        try:
+            self._project = cast("str | None", ask(_build_request()))
+        except Exception as err:
+            raise build_error(self._describe(err)) from None
+        return self._project
+
+    def _describe(self, err: BaseException) -> str:
+        return describe_failure(err, self._credentials or self._given, self.info.source)
+
+
+_SOURCES: WeakSet[GoogleTokens] = WeakSet()
+
+
+def _forget_refreshes() -> None:
+    for source in list(_SOURCES):
+        source.forget_refresh()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_refreshes)
+
+
+def _read(outcome: _Outcome) -> str:
+    if isinstance(outcome, _Token):
+        return outcome.value
+    raise build_error(outcome)
+
+
+def _check(key: str, source: str) -> str:
+    """`key` without the line break of the file it was read from; HTTP libraries quote what no header can carry."""
+    key = key.strip()
+    if key.isascii() and key.isprintable():
+        return key
+    raise build_error(f"The key of {source} has characters that no HTTP header can carry. Copy it again.")
 
 
 def _expiry(credentials: Credentials) -> datetime | None:
@@ -283,23 +357,25 @@ def _expiry(credentials: Credentials) -> datetime | None:
     return None if expiry is None else expiry.replace(tzinfo=timezone.utc)
 
 
-def _load(given: Credentials | None) -> tuple[Credentials, str | None]:
+def _load(given: Credentials | None, quota_project_id: str | None) -> tuple[Credentials, str | None]:
     import google.auth
     from google.auth.credentials import with_scopes_if_required
 
     if given is None:
-        return google.auth.default(scopes=[SCOPE])
+        # It warns of user credentials without a quota project: it has to know of ours.
+        return google.auth.default(scopes=[SCOPE], quota_project_id=quota_project_id)
     scoped = cast("Credentials", with_scopes_if_required(given, [SCOPE]))
     return scoped, cast("str | None", getattr(given, "project_id", None))
 
 
-def _is_static(credentials: Credentials) -> bool:
-    """A bare token of the caller's, without the means to refresh it."""
+def _is_fixed(credentials: Credentials) -> bool:
+    """A bare token of the caller's, or none at all, without the means to fetch another one."""
     from google.auth.credentials import AnonymousCredentials
 
     if isinstance(credentials, AnonymousCredentials):
         return True
-    return bool(credentials.token) and getattr(credentials, "refresh_token", "") is None and credentials.expiry is None
+    means = (getattr(credentials, "refresh_token", ""), getattr(credentials, "refresh_handler", None))
+    return bool(credentials.token) and means == (None, None)
 
 
 def _build_request() -> Request:
@@ -307,8 +383,14 @@ def _build_request() -> Request:
     try:
         from google.auth.transport.requests import Request as RequestsRequest
     except ImportError:
+        return _build_urllib3_request()
+    return cast("Request", RequestsRequest())
+
+
+def _build_urllib3_request() -> Request:
+    try:
         import urllib3
         from google.auth.transport.urllib3 import Request as Urllib3Request
-
-        return cast("Request", Urllib3Request(urllib3.PoolManager()))
-    return cast("Request", RequestsRequest())
+    except ImportError:
+        raise missing_http_library() from None
+    return cast("Request", Urllib3Request(urllib3.PoolManager()))

@@ -1,7 +1,12 @@
-"""Failures of google-auth to one sentence that names the credential and one that mends it."""
+"""Failures of google-auth to one sentence that names the credential and one that mends it.
+
+Its one rule: no secret gets through, though servers put into their answers what they like.
+"""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,53 +14,162 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat.errors import CredentialsError
 
-_LOGIN = "Run `gcloud auth application-default login`."
-#: By the class of the credentials; google-auth has no common attribute that tells them apart.
-_REMEDIES = {
-    "impersonated_credentials": "Grant the caller `roles/iam.serviceAccountTokenCreator` on that service account.",
-    "service_account": "Check that its key still exists (`gcloud iam service-accounts keys list`) and the clock.",
-    "compute_engine": "No metadata server answers here: run on Google Cloud, or " + _LOGIN.lower(),
-    "external_account": "Check the workload identity pool's configuration file and the token it reads.",
+_LOGIN = "`gcloud auth application-default login`"
+_RUN_LOGIN = f"Run {_LOGIN}."
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A sort of credentials; `{mail}` in its remedy is the service account's address."""
+
+    noun: str
+    remedy: str
+
+
+_UNKNOWN = _Kind("Google credentials", _RUN_LOGIN)
+_CREATOR = (
+    "Grant the caller `roles/iam.serviceAccountTokenCreator`: `gcloud iam service-accounts "
+    "add-iam-policy-binding {mail} --member=MEMBER --role=roles/iam.serviceAccountTokenCreator`."
+)
+#: By the module of the class or of a base class; google-auth has no common attribute that tells them apart.
+_KINDS = {
+    "google.oauth2.credentials": _Kind("user credentials", _RUN_LOGIN),
+    "google.oauth2.service_account": _Kind(
+        "service account key",
+        "Check this machine's clock, and that the key was not deleted: "
+        "`gcloud iam service-accounts keys list --iam-account={mail}`.",
+    ),
+    "google.auth.impersonated_credentials": _Kind("impersonated service account", _CREATOR),
+    "google.auth.compute_engine.credentials": _Kind(
+        "metadata server's service account",
+        "On Google Cloud attach a service account to the machine or workload; elsewhere there is no metadata "
+        f"server: run {_LOGIN}.",
+    ),
+    "google.auth.external_account": _Kind(
+        "workload identity federation",
+        "Check the credential configuration file, the subject token it points at, and the provider: `gcloud iam "
+        "workload-identity-pools providers describe PROVIDER --workload-identity-pool=POOL --location=global`.",
+    ),
+    "google.auth.external_account_authorized_user": _Kind(
+        "workforce identity federation",
+        "Run `gcloud auth application-default login --login-config=FILE`.",
+    ),
 }
+_LOGINS = ("user credentials", "workforce identity federation", _UNKNOWN.noun)
+_NETWORK_ERRORS = frozenset({"TransportError", "TimeoutError"})
+#: `_REFRESH_ERROR` of google-auth, for answers of the IAM Credentials API.
+_NOT_IMPERSONATED = "Unable to acquire impersonated credentials"
+_QUOTA_PROJECT = re.compile(r"quota project|USER_PROJECT_DENIED|serviceusage\.services\.use", re.IGNORECASE)
+_DISABLED = re.compile(r"SERVICE_DISABLED|has not been used in project", re.IGNORECASE)
+_EXPIRED_LOGIN = re.compile(r"invalid_grant|reauth", re.IGNORECASE)
+#: Shorter ones are words of the sentence as well.
+_SHORTEST_SECRET = 8
+_OWN_SECRETS = ("token", "refresh_token", "client_secret", "id_token")
+_SECRET_FIELD = re.compile(r"""((?:token|secret|assertion|key|password)["']?\s*[:=]\s*["'])[^"']+""", re.IGNORECASE)
+_PASSWORD_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
+#: Names of projects, accounts and files have shorter words.
+_OPAQUE_WORD = re.compile(r"[\w+=~-]{40,}")
 
 
-def translate_auth_error(err: BaseException, credentials: Credentials | None) -> CredentialsError:
-    """Our error for whatever looking up or refreshing `credentials` raised; holds no token and no key."""
+def describe_failure(err: BaseException, credentials: Credentials | None, source: str) -> str:
+    """What looking up or refreshing `credentials` raised, and its remedy; holds no token and no key.
+
+    `source` is where they came from, for example the argument `credentials`.
+    """
+    names = {base.__name__ for base in type(err).__mro__}
+    if "CredentialsError" in names:
+        return str(err)
+    reason, evidence = _quote(err, credentials), " ".join(str(arg) for arg in err.args)
+    if "DefaultCredentialsError" in names:
+        return _describe_lookup(reason)
+    who, kind = _describe(credentials, source), _find_kind(credentials)
+    if "ImportError" in names:
+        remedy = " Run `pip install requests`." if "requests" in reason else ""
+        return f"No token for {who}: a package is missing: {reason}{remedy}"
+    if _QUOTA_PROJECT.search(evidence):
+        return (
+            f"No token for {who}: its quota project is missing or refused: {reason} "
+            "Run `gcloud auth application-default set-quota-project PROJECT`, or pass `quota_project_id`."
+        )
+    if names & _NETWORK_ERRORS and "metadata" not in kind.noun:
+        return f"No token for {who}: Google's token server could not be reached ({reason}) Check the network."
+    return _describe_refusal(reason, evidence, credentials, source)
+
+
+def build_error(message: str) -> CredentialsError:
+    """Ours, with this text."""
     from langchain_gemini_compat.errors import CredentialsError
 
-    if isinstance(err, CredentialsError):
-        return err
-    kind = type(err).__name__
-    who = _describe(credentials)
-    if kind == "DefaultCredentialsError":
-        return CredentialsError(f"No Google credentials were found. {_LOGIN} For AI Studio pass `api_key` instead.")
-    if kind == "TransportError":
-        return CredentialsError(f"No token for {who}: Google's token server could not be reached. Check the network.")
-    if kind in ("ImportError", "ModuleNotFoundError"):
-        return CredentialsError("google-auth needs an HTTP library: run `pip install requests`.")
-    reason = str(err.args[0]) if err.args else kind
-    if kind == "ReauthFailError" or "reauth" in reason.lower() or "invalid_grant" in reason:
-        return CredentialsError(f"No token for {who}: the login has expired or was revoked. {_remedy(credentials)}")
-    return CredentialsError(f"No token for {who}: {kind}: {reason[:300]} {_remedy(credentials)}")
+    return CredentialsError(message)
 
 
 def no_sync_result() -> CredentialsError:
     """For an async `api_key` callable that a sync call cannot await."""
-    from langchain_gemini_compat.errors import CredentialsError
-
-    return CredentialsError(
+    return build_error(
         "`api_key` is an async callable, so only `ainvoke` and `astream` can use it. Pass a sync one for sync calls."
     )
 
 
-def _describe(credentials: Credentials | None) -> str:
+def missing_http_library() -> CredentialsError:
+    """google-auth brings no HTTP library of its own."""
+    return build_error("google-auth needs the package `requests` to fetch tokens: run `pip install requests`.")
+
+
+def _describe_lookup(reason: str) -> str:
+    """google-auth raises one class for credentials that are nowhere and for a file that is broken."""
+    if "credentials were not found" in reason or reason == "DefaultCredentialsError.":
+        return f"No Google credentials were found. {_RUN_LOGIN} For AI Studio pass `api_key` instead."
+    return (
+        f"The application default credentials cannot be used: {reason} Check the variable "
+        f"GOOGLE_APPLICATION_CREDENTIALS, or run {_LOGIN}."
+    )
+
+
+def _describe_refusal(reason: str, evidence: str, credentials: Credentials | None, source: str) -> str:
+    """A server answered, and gave no token."""
+    who, kind = _describe(credentials, source), _find_kind(credentials)
+    mail = _read_text(credentials, "service_account_email") or "SERVICE_ACCOUNT_EMAIL"
+    if _NOT_IMPERSONATED in evidence:
+        remedy = _CREATOR
+        if _DISABLED.search(evidence):
+            remedy = "Run `gcloud services enable iamcredentials.googleapis.com`."
+    elif kind.remedy == _CREATOR:
+        # Impersonation was not reached: it is the caller's own credentials that failed.
+        caller: Credentials | None = getattr(credentials, "_source_credentials", None)
+        return f"No token for {who}: its caller has none. " + _describe_refusal(reason, evidence, caller, source)
+    elif kind.noun in _LOGINS and _EXPIRED_LOGIN.search(evidence):
+        return f"No token for {who}: the login has expired or was revoked ({reason}) {kind.remedy}"
+    elif "necessary fields" in reason:
+        return f"No token for {who}: a bare token has expired, and nothing was given to renew it. {_RUN_LOGIN}"
+    else:
+        remedy = kind.remedy
+    return f"No token for {who}: {reason} {remedy.format(mail=mail)}"
+
+
+def _find_kind(credentials: Credentials | None) -> _Kind:
+    modules = (base.__module__ for base in type(credentials).__mro__)
+    return next((_KINDS[module] for module in modules if module in _KINDS), _UNKNOWN)
+
+
+def _describe(credentials: Credentials | None, source: str) -> str:
     if credentials is None:
-        return "the application default credentials"
-    mail = getattr(credentials, "service_account_email", None)
-    kind = type(credentials).__module__.rpartition(".")[2].lstrip("_").replace("_", " ")
-    return f"{kind} {mail}" if isinstance(mail, str) and mail not in ("", "default") else f"the {kind}"
+        return f"the {source}"
+    mail = _read_text(credentials, "service_account_email") or _read_text(credentials, "account")
+    name = f"{_find_kind(credentials).noun} {mail}" if mail else _find_kind(credentials).noun
+    return f"the {name} ({source})"
 
 
-def _remedy(credentials: Credentials | None) -> str:
-    module = type(credentials).__module__
-    return next((remedy for part, remedy in _REMEDIES.items() if part in module), _LOGIN)
+def _read_text(credentials: Credentials | None, name: str) -> str:
+    value = getattr(credentials, name, None)
+    return value if isinstance(value, str) and value != "default" else ""
+
+
+def _quote(err: BaseException, credentials: Credentials | None) -> str:
+    """The first argument of `err` as one short sentence; further ones are whole answers of the server."""
+    text = " ".join(str(err.args[0]).split()) if err.args else type(err).__name__
+    secrets = (_read_text(credentials, name) for name in _OWN_SECRETS)
+    for secret in secrets:
+        text = text.replace(secret, "[hidden]") if len(secret) >= _SHORTEST_SECRET else text
+    text = _SECRET_FIELD.sub(r"\1[hidden]", text)
+    text = _OPAQUE_WORD.sub("[hidden]", _PASSWORD_IN_URL.sub("[hidden]@", text))
+    return text[:300].rstrip(".") + "."

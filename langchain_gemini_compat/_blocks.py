@@ -89,9 +89,8 @@ def _text_of(part: JsonValue) -> str:
 
 
 def _message_signature(message: AIMessage) -> str | None:
-    calls = {call["id"] for call in message.tool_calls}
-    records = _object(message.additional_kwargs.get(RECORDS_KEY))
-    fields = (_object(_object(record).get("fields")) for key, record in records.items() if key not in calls)
+    records = map(_object, _object(message.additional_kwargs.get(RECORDS_KEY)).values())
+    fields = (_object(record.get("fields")) for record in records if record.get("reply"))
     signatures = [read_signature(of_message.get("extra_content")) for of_message in fields]
     return next((signature for signature in reversed(signatures) if signature), None)
 

@@ -65,9 +65,9 @@ class _Parts:
 
     def _add_call(self, delta: ToolCallDelta) -> None:
         """Pieces of one call that arrive together are one piece."""
-        last = self.calls[-1] if self.calls else None
-        if last is not None and last["index"] == delta.index:
-            last["args"] = f"{last['args']}{delta.args}"
+        known = next((call for call in self.calls if call["index"] == delta.index), None)
+        if known is not None:
+            known["args"] = f"{known['args']}{delta.args}"
         else:
             self.calls.append(tool_call_chunk(name=delta.name, args=delta.args, id=delta.id, index=delta.index))
 

@@ -163,6 +163,9 @@ class MessageEncoder:
         encoded: list[JsonValue] = []
         waiting: dict[str, deque[tuple[str, str]]] = {}
         for call, of_call in zip(tool_calls, extras, strict=True):
+            if not call["name"]:
+                self._note("A tool call without a name was left out: nobody can run it, and no server takes it.")
+                continue
             fields = self._replayable(of_call)
             given = call["id"] or ""
             signature = fields.pop("litellm_signature", None)

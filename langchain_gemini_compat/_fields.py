@@ -18,7 +18,7 @@ class ConnectionFields(BaseModel):
 
     model_config = ConfigDict(populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=())
 
-    model_name: str = Field(validation_alias=AliasChoices("model", "model_name"), serialization_alias="model")
+    model_name: str = Field(alias="model", validation_alias=AliasChoices("model", "model_name"))
     """The model; `gemini-x`, `google/gemini-x` and `models/gemini-x` work on every surface."""
     project: str | None = None
     """Google Cloud project; else GOOGLE_CLOUD_PROJECT, else the one the credentials name."""

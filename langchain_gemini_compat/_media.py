@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 
 _MAGIC = (
@@ -26,7 +25,7 @@ def sniff_mime_type(data: str, default: str = "audio/wav") -> str:
     """
     try:
         head = b64decode(data[:32] + "=" * (-len(data[:32]) % 4))
-    except binascii.Error:
+    except ValueError:
         return default
     if head.startswith(b"RIFF"):
         return _RIFF.get(head[8:12], default)

@@ -35,7 +35,6 @@ def compile_parameters(schema: JsonObject) -> tuple[JsonObject | None, list[Loss
     """
     sources = [Source({"type": "object"}, ""), Source(schema, "", ("",))]
     compiled, losses = _compile(schema, sources, keep_additional=False)
-    compiled.pop("nullable", None)
     return compiled if compiled.get("properties") else None, losses
 
 

@@ -198,6 +198,8 @@ class Compiler:
             highest = counts.get("maxItems")
             if node.longest is not None:
                 counts["maxItems"] = min(node.longest, highest) if isinstance(highest, int) else node.longest
+            elif not node.items and not (isinstance(highest, int) and highest <= len(node.prefix)):
+                node.lose(f"{node.path}/items", "items", "Items after the listed ones get no other types than these.")
             return {"type": "array", "items": self._build_tuple(node, depth + 1), **counts}
         path = node.items[0].path if node.items else f"{node.path}/items"
         return {"type": "array", "items": self.compile(path, node.items, depth + 1), **counts}

@@ -6,9 +6,10 @@ Its one rule: what is exact is rewritten in silence; what is weaker is recorded,
 from __future__ import annotations
 
 import math
+from operator import ge, gt, le, lt
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat._schema_node import as_text, intersect_types
+from langchain_gemini_compat._schema_node import as_text
 
 if TYPE_CHECKING:
     from langchain_gemini_compat._schema_node import Node
@@ -22,6 +23,7 @@ _FORMATS = {
     "number": NUMBER_FORMATS,
 }
 _NEUTRAL: tuple[JsonValue, ...] = (None, False, 0)
+_COMPARISONS = {"minimum": ge, "maximum": le, "exclusiveMinimum": gt, "exclusiveMaximum": lt}
 #: Keyword: what is no longer checked, and what the model is told (empty where the value says too little).
 _LOST = {
     "pattern": ("The pattern is not checked.", "Must match {}."),
@@ -93,28 +95,44 @@ def build_counts(node: Node, lowest: str, highest: str) -> JsonObject:
 def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
     """A list of values as branches: Gemini lists texts only, so numbers become a range where that says the same."""
     values: list[JsonValue] = [value for value in node.values or [] if value is not None]
-    fitting: list[JsonValue] = [value for value in values if types is None or _has_type(value, types)]
+    typed: list[JsonValue] = [value for value in values if types is None or _has_type(value, types)]
+    fitting: list[JsonValue] = [value for value in typed if _is_within(node, value)]
     if not fitting:
         return _build_misfits(node, values, types or [])
     texts = [value for value in fitting if isinstance(value, str)]
     numbers = _numbers(fitting)
-    ranges = _build_range(numbers)
-    if numbers and not ranges:
-        texts.extend(as_text(number) for number in numbers)
-        node.lose_values("Numbers are offered as texts.")
+    if _has_gaps(numbers):
+        # As texts they could be listed, and would come back as texts that the tool refuses.
+        listed = ", ".join(map(as_text, dict.fromkeys(numbers)))
+        node.lose_values("Numbers between the listed ones are not refused.", f"One of: {listed}.")
     if any(isinstance(value, (dict, list)) for value in fitting):
         node.lose_values("Objects and arrays in the list are not offered.")
-    return [*_build_texts(node, texts), *ranges, *_build_booleans(node, fitting)]
+    return [*_build_texts(node, texts), *_build_range(numbers), *_build_booleans(node, fitting)]
 
 
 def _build_misfits(node: Node, values: list[JsonValue], types: list[str]) -> list[JsonObject]:
     """Listed values of which none has a type of the place: texts, where texts or numbers are meant."""
     if values:
-        node.lose_values("No listed value has the type of the place.")
+        node.lose_values("No listed value fits what else is said of the place.")
     if not {"string", "integer", "number"} & set(types):
         return []
     texts = [value if isinstance(value, str) else as_text(value) for value in values if _is_text_or_number(value)]
     return _build_texts(node, texts)
+
+
+def _is_within(node: Node, value: JsonValue) -> bool:
+    """Whether a listed value keeps the bounds that stand beside the list."""
+    if isinstance(value, str):
+        counts = build_counts(node, "minLength", "maxLength")
+        lowest, highest = _number(counts.get("minLength")), _number(counts.get("maxLength"))
+        return (lowest or 0) <= len(value) and (highest is None or len(value) <= highest)
+    number = _number(value)
+    return number is None or all(
+        compare(number, bound)
+        for keyword, compare in _COMPARISONS.items()
+        for check in node.find(keyword)
+        if (bound := _number(check.value)) is not None
+    )
 
 
 def _is_text_or_number(value: JsonValue) -> bool:
@@ -139,13 +157,21 @@ def _build_booleans(node: Node, values: list[JsonValue]) -> list[JsonObject]:
 
 
 def _build_range(numbers: list[int | float]) -> list[JsonObject]:
-    """The numbers as bounds, where no other number lies between these."""
+    """The numbers as bounds."""
     if not numbers:
         return []
-    low, high = min(numbers), max(numbers)
-    if all(isinstance(number, int) for number in numbers) and high - low == len(set(numbers)) - 1:
-        return [{"type": "integer", "minimum": low, "maximum": high}]
-    return [{"type": "number", "minimum": low, "maximum": high}] if low == high else []
+    whole = all(isinstance(number, int) for number in numbers)
+    return [{"type": "integer" if whole else "number", "minimum": min(numbers), "maximum": max(numbers)}]
+
+
+def _has_gaps(numbers: list[int | float]) -> bool:
+    """Whether numbers that are not listed lie between those that are."""
+    different = set(numbers)
+    if not different:
+        return False
+    if all(isinstance(number, int) for number in different):
+        return max(different) - min(different) != len(different) - 1
+    return len(different) > 1
 
 
 def _numbers(values: list[JsonValue]) -> list[int | float]:
@@ -166,8 +192,7 @@ def _has_type(value: JsonValue, types: list[str]) -> bool:
     if isinstance(value, str):
         return "string" in types
     if isinstance(value, (int, float)):
-        name = "integer" if isinstance(value, int) or value.is_integer() else "number"
-        return bool(intersect_types([name], types))
+        return "number" in types or ("integer" in types and (isinstance(value, int) or value.is_integer()))
     return ("object" if isinstance(value, dict) else "array") in types
 
 

@@ -169,21 +169,24 @@ class Node:
             self.types = []
 
     def _add_values(self, source: Source, schema: JsonObject) -> None:
-        values = enum_values(schema)
-        if values is None:
-            if "enum" in schema:
-                self.lose(f"{source.path}/enum", "enum", "It is no list of values.")
-            return
-        allowed = {value_key(value) for value in values}
+        if "const" in schema:
+            self._narrow_values(f"{source.path}/const", [schema["const"]])
+        values = schema.get("enum")
+        if isinstance(values, list) and values:
+            self._narrow_values(f"{source.path}/enum", values)
+        elif "enum" in schema:
+            self.lose(f"{source.path}/enum", "enum", "It is no list of values.")
+
+    def _narrow_values(self, path: str, values: list[JsonValue]) -> None:
+        allowed = {value_key(value): value for value in values}
         if self.values is None:
-            self.values_path = f"{source.path}/{'const' if 'const' in schema else 'enum'}"
-            self.values = list({value_key(value): value for value in values}.values())
+            self.values_path, self.values = path, list(allowed.values())
             return
         common = [value for value in self.values if value_key(value) in allowed]
         if common:
             self.values = common
         else:
-            self.lose(f"{source.path}/enum", "enum", "No value is in both lists, so the first one counts.")
+            self.lose(path, path.rpartition("/")[2], "No value is in both lists, so the first one counts.")
 
     def _add_null(self, source: Source, schema: JsonObject) -> None:
         names, values = type_names(schema), enum_values(schema)

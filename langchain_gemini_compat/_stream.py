@@ -13,28 +13,24 @@ from langchain_gemini_compat._media import sniff_mime_type
 from langchain_gemini_compat._thoughts import DEFAULT_TAGS, ThoughtSplitter
 from langchain_gemini_compat._tool_calls import ToolCallTracker
 from langchain_gemini_compat._usage import decode_usage
-from langchain_gemini_compat._wire import text_of_parts, without_thought_flag
+from langchain_gemini_compat._wire import list_at, object_at, text_at, text_of_parts, without_thought_flag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from langchain_gemini_compat._events import Event
-    from langchain_gemini_compat._wire import (
-        JsonObject,
-        JsonValue,
-        WireChoice,
-        WireChunk,
-        WireMedia,
-        WireMessage,
-        WireUsage,
-    )
+    from langchain_gemini_compat._wire import JsonObject, JsonValue, WireChunk
+
+#: Finish reasons that say no more than that the reply is whole.
+_PLAIN_ENDS = ("", "stop", "tool_calls", "function_call")
 
 
 class StreamAssembler:
     """Feed the chunks of a reply; get what is certain, in order.
 
     `choice` is the one of `choices` this instance reads. Ids that the server left out are derived from
-    `seed`, or from the reply's own id where it has one, so the same bytes give the same ids.
+    `seed`, or from the reply's own id where it has one, so the same bytes give the same ids. What is not of the
+    type that the wire gives it is read as absent.
     """
 
     def __init__(
@@ -50,8 +46,8 @@ class StreamAssembler:
         self._call_limit = call_limit
         self._splitter = ThoughtSplitter(tags)
         self._tracker: ToolCallTracker | None = None
-        self._usage: WireUsage | None = None
-        self._native_reason: str | None = None
+        self._usage: JsonObject = {}
+        self._native_reason = ""
         self._fields: JsonObject = {}
         self._logprobs: list[JsonValue] = []
         self._done = False
@@ -68,8 +64,8 @@ class StreamAssembler:
             self._done = True
             return
         self._note_reply(wire)
-        for position, choice in enumerate(wire.get("choices") or []):
-            if choice.get("index", position) == self._choice:
+        for position, choice in enumerate(list_at(wire, "choices")):
+            if isinstance(choice, dict) and _index_of(choice, position) == self._choice:
                 yield from self._feed_choice(choice)
 
     def finish(self) -> Iterator[Event]:
@@ -79,12 +75,12 @@ class StreamAssembler:
         called = False
         if self._tracker is not None:
             yield from self._tracker.finish()
-            self._fields = _merge(self._fields, self._tracker.take_pending_extras())
+            self._fields = _merge(self._fields, self._tracker.take_early_extras())
             faults, called = self._tracker.faults(), len(self._tracker) > 0
         yield Finished(
             reason=self._reason(called=called),
-            native_reason=self._native_reason,
-            usage=None if self._usage is None else decode_usage(self._usage),
+            native_reason=self._native_reason or None,
+            usage=decode_usage(self._usage) if self._usage else None,
             fields=self._fields,
             faults=faults,
             logprobs=self._logprobs or None,
@@ -93,49 +89,54 @@ class StreamAssembler:
 
     def _note_reply(self, wire: WireChunk) -> None:
         if not self.reply_id:
-            self.reply_id = wire.get("id") or ""
+            self.reply_id = text_at(wire, "id")
         if not self.model:
-            self.model = wire.get("model") or ""
-            self.system_fingerprint = wire.get("system_fingerprint") or ""
-            self.service_tier = wire.get("service_tier") or ""
+            self.model = text_at(wire, "model")
+        if not self.system_fingerprint:
+            self.system_fingerprint = text_at(wire, "system_fingerprint")
+        if not self.service_tier:
+            self.service_tier = text_at(wire, "service_tier")
         # Cumulative on AI Studio, where every chunk may carry it: the last one holds.
-        self._usage = wire.get("usage") or self._usage
+        self._usage = object_at(wire, "usage") or self._usage
 
-    def _feed_choice(self, choice: WireChoice) -> Iterator[Event]:
-        delta = choice.get("delta") or choice.get("message")
+    def _feed_choice(self, choice: JsonObject) -> Iterator[Event]:
+        delta = object_at(choice, "delta") or object_at(choice, "message")
         if delta:
             yield from self._feed_delta(delta)
-        reason = choice.get("finish_reason") or choice.get("finishReason")
-        if reason:
+        reason = text_at(choice, "finish_reason") or text_at(choice, "finishReason")
+        # Some gateways say `stop` on every chunk; it must not hide why the reply really ended.
+        if reason and (reason != "stop" or not self._native_reason):
             self._native_reason = reason
-        logprobs = choice.get("logprobs")
-        content = logprobs.get("content") if logprobs else None
-        if isinstance(content, list):
-            self._logprobs.extend(content)
+        if choice.get("logprobs"):
+            self._logprobs.extend(list_at(object_at(choice, "logprobs"), "content"))
 
-    def _feed_delta(self, delta: WireMessage) -> Iterator[Event]:
-        for key in ("reasoning", "reasoning_content"):
-            thought = delta.get(key)
-            if isinstance(thought, str) and thought:
-                self._fields.setdefault("reasoning_field", key)
-                yield ThoughtDelta(thought)
-                break
+    def _feed_delta(self, delta: JsonObject) -> Iterator[Event]:
+        yield from self._feed_reasoning(delta)
         content = delta.get("content")
-        text = text_of_parts(content) if isinstance(content, list) else content
-        if text:
+        if content:
+            text = text_of_parts(content) if isinstance(content, list) else text_at(delta, "content")
             yield from self._said(self._splitter.feed(text, flagged=_is_thought(delta)))
-        refusal = delta.get("refusal")
+        refusal = text_at(delta, "refusal")
         if refusal:
             self._empty = False
             yield RefusalDelta(refusal)
-        audio = delta.get("audio")
-        if audio and audio.get("data"):
+        audio = object_at(delta, "audio")
+        if text_at(audio, "data"):
             self._empty = False
             yield _media(audio)
-        calls = delta.get("tool_calls")
+        calls = list_at(delta, "tool_calls")
         if calls:
             yield from self._calls().feed(calls)
         self._note_extras(delta)
+
+    def _feed_reasoning(self, delta: JsonObject) -> Iterator[Event]:
+        for key in ("reasoning", "reasoning_content"):
+            thought = text_at(delta, key)
+            if thought:
+                self._fields.setdefault("reasoning_field", key)
+                self._splitter.expect_answer()
+                yield ThoughtDelta(thought)
+                return
 
     def _said(self, events: Iterator[Event]) -> Iterator[Event]:
         for event in events:
@@ -148,39 +149,38 @@ class StreamAssembler:
             self._tracker = ToolCallTracker(self.reply_id or self._seed, limit=self._call_limit)
         return self._tracker
 
-    def _note_extras(self, delta: WireMessage) -> None:
-        extra = without_thought_flag(delta.get("extra_content"))
+    def _note_extras(self, delta: JsonObject) -> None:
+        extra = without_thought_flag(object_at(delta, "extra_content"))
         if extra:
             self._fields = _merge(self._fields, {"extra_content": extra})
-        gateway = delta.get("provider_specific_fields")
+        gateway = object_at(delta, "provider_specific_fields")
         if gateway:
             self._fields = _merge(self._fields, {"provider_specific_fields": gateway})
-        details = delta.get("reasoning_details")
+        details = list_at(delta, "reasoning_details")
         if details:
             self._fields = _merge(self._fields, {"reasoning_details": details})
 
     def _reason(self, *, called: bool) -> str | None:
-        native = self._native_reason
-        if native is None and not self._done:
+        if not self._native_reason and not self._done:
             return None
-        if native in (None, "stop", "function_call"):
-            # AI Studio ends a streamed turn of calls with `stop` (googleapis/python-genai issue 2868).
-            return "tool_calls" if called else "stop"
-        return native.partition(":")[0].strip().lower()
+        word = self._native_reason.partition(":")[0].strip().lower()
+        # AI Studio ends a streamed turn of calls with `stop` (googleapis/python-genai issue 2868).
+        return ("tool_calls" if called else "stop") if word in _PLAIN_ENDS else word
 
 
-def _is_thought(delta: WireMessage) -> bool:
-    extra = delta.get("extra_content")
-    google = extra.get("google") if isinstance(extra, dict) else None
-    return isinstance(google, dict) and google.get("thought") is True
+def _index_of(choice: JsonObject, position: int) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else position
 
 
-def _media(audio: WireMedia) -> MediaSeen:
-    data = audio.get("data", "")
-    extra = audio.get("extra_content") or {}
-    google = extra.get("google")
-    mime_type = google.get("mime_type") if isinstance(google, dict) else None
-    return MediaSeen(data, mime_type if isinstance(mime_type, str) else sniff_mime_type(data))
+def _is_thought(delta: JsonObject) -> bool:
+    return object_at(object_at(delta, "extra_content"), "google").get("thought") is True
+
+
+def _media(audio: JsonObject) -> MediaSeen:
+    data = text_at(audio, "data")
+    mime_type = text_at(object_at(object_at(audio, "extra_content"), "google"), "mime_type")
+    return MediaSeen(data, mime_type or sniff_mime_type(data))
 
 
 def _merge(left: JsonObject, right: JsonObject) -> JsonObject:

@@ -22,9 +22,11 @@ DEFAULT_TAGS = ("thought", "think")
 
 
 class ThoughtSplitter:
-    """Separate leading thoughts from the answer.
+    """Separate thoughts from the answer; all that is lost on the way are the tags.
 
-    What could still become a tag is held back until the next `feed()`; `finish()` gives up what is left.
+    A tag counts at the opening of the reply or of a run of flagged thoughts, perhaps behind white space, which
+    then belongs to the thoughts; and where it closes such thoughts. What could still become a tag is held back
+    until the next `feed()`; `finish()` gives up what is left.
 
     >>> splitter = ThoughtSplitter()
     >>> [*splitter.feed("<thou"), *splitter.feed("ght>hm</thought>hi"), *splitter.finish()]
@@ -32,56 +34,53 @@ class ThoughtSplitter:
     """
 
     def __init__(self, tags: Sequence[str] = DEFAULT_TAGS) -> None:
-        self._opening = tuple(f"<{tag}>" for tag in tags)
-        self._closing = tuple(f"</{tag}>" for tag in tags)
+        self._tags = tuple((f"<{tag}>", f"</{tag}>") for tag in tags)
+        self._closing = tuple(closing for _, closing in self._tags)
         self._state = self._start
         self._held = ""
         self._flagged = False
-        #: How much of what is held came flagged.
-        self._held_flagged = 0
+        #: How much of what is held is a thought, unless it turns out to be a tag.
+        self._held_thought = 0
 
     def feed(self, text: str, *, flagged: bool = False) -> Iterator[Event]:
         """Yield what `text` makes certain; `flagged` is the server's own `extra_content.google.thought`."""
-        if flagged:
-            yield from self._feed_flagged(text)
+        if not text:
             return
-        if self._flagged:
-            self._flagged = False
-            self._held_flagged = len(self._held)
+        if flagged and not self._flagged:
+            yield from self.finish()
+            self._state = self._flagged_start
+        elif self._flagged and not flagged:
             self._state = self._after_flagged
+        self._flagged = flagged
+        text, self._held = self._held + text, ""
         yield from self._state(text)
+
+    def expect_answer(self) -> None:
+        """Thoughts came in a field of their own: no tag opens this reply."""
+        if self._state == self._start and not self._held:
+            self._state = self._in_text
 
     def finish(self) -> Iterator[Event]:
         """Yield what was held back as what it turned out to be."""
         held, self._held = self._held, ""
-        if held and self._flagged:
-            if held not in self._closing:
-                yield ThoughtDelta(held)
-        elif held:
-            yield ThoughtDelta(held) if self._state == self._in_tag else TextDelta(held)
-
-    def _feed_flagged(self, text: str) -> Iterator[Event]:
-        if not self._flagged:
-            if self._held and self._state != self._start:
-                yield from self.finish()
-            self._flagged = True
-            self._state = self._flagged_start
-        text, self._held = self._held + text, ""
-        yield from self._state(text)
+        cut, self._held_thought = self._held_thought, 0
+        if held in self._closing and cut:
+            return
+        if held[:cut]:
+            yield ThoughtDelta(held[:cut])
+        if held[cut:]:
+            yield TextDelta(held[cut:])
 
     def _start(self, text: str) -> Iterator[Event]:
         """Nothing is decided: a tag may open here, perhaps behind white space."""
-        text, self._held = self._held + text, ""
-        if not text:
-            return
         bare = text.lstrip()
-        for opening, closing in zip(self._opening, self._closing, strict=True):
+        for opening, closing in self._tags:
             if bare.startswith(opening):
                 self._closing = (closing,)
                 self._state = self._in_tag
-                yield from self._in_tag(bare[len(opening) :])
+                yield from self._in_tag(text.replace(opening, "", 1))
                 return
-        if any(opening.startswith(bare) for opening in self._opening):
+        if self._may_open(bare):
             self._held = text
             return
         self._state = self._in_text
@@ -89,65 +88,61 @@ class ThoughtSplitter:
 
     def _in_tag(self, text: str) -> Iterator[Event]:
         """Unflagged thoughts: all until the closing tag."""
-        text, self._held = self._held + text, ""
         closing = self._closing[0]
         thought, tag, answer = text.partition(closing)
         if tag:
             self._state = self._in_text
+            self._held_thought = 0
             if thought:
                 yield ThoughtDelta(thought)
             if answer:
                 yield TextDelta(answer)
             return
-        keep = _overlap(text, closing)
-        if keep:
-            text, self._held = text[:-keep], text[-keep:]
-        if text:
-            yield ThoughtDelta(text)
+        yield from self._hold_thought(text, _overlap(text, closing))
 
     def _flagged_start(self, text: str) -> Iterator[Event]:
         """Flagged thoughts, perhaps behind their opening tag."""
         bare = text.lstrip()
-        for opening in self._opening:
-            if bare.startswith(opening):
-                self._state = self._in_flagged
-                yield from self._in_flagged(bare[len(opening) :])
-                return
-        if any(opening.startswith(bare) for opening in self._opening):
-            self._held = text
+        opening = next((opening for opening, _ in self._tags if bare.startswith(opening)), "")
+        if not opening and self._may_open(bare):
+            self._held, self._held_thought = text, len(text)
             return
         self._state = self._in_flagged
-        yield from self._in_flagged(text)
+        yield from self._in_flagged(text.replace(opening, "", 1))
 
     def _in_flagged(self, text: str) -> Iterator[Event]:
         """Flagged thoughts: only a closing tag at their very end is no thought."""
         keep = max(len(closing) if text.endswith(closing) else _overlap(text, closing) for closing in self._closing)
-        if keep:
-            text, self._held = text[:-keep], text[-keep:]
-        if text:
-            yield ThoughtDelta(text)
+        yield from self._hold_thought(text, keep)
 
     def _after_flagged(self, text: str) -> Iterator[Event]:
-        """The first unflagged text: the closing tag comes first, or is left out."""
-        if not text:
-            return
-        text, self._held = self._held + text, ""
-        for closing in self._closing:
-            if text.startswith(closing):
-                self._state = self._in_text
-                yield from self._in_text(text[len(closing) :])
+        """The first unflagged text: the closing tag comes first, or began flagged, or is left out."""
+        cut = self._held_thought
+        for start in (0, cut):
+            closing = next((closing for closing in self._closing if text.startswith(closing, start)), "")
+            if closing:
+                text, self._held_thought = text[:start] + text[start + len(closing) :], start
+                break
+        else:
+            if any(closing.startswith((text, text[cut:])) for closing in self._closing):
+                self._held = text
                 return
-        if any(closing.startswith(text) for closing in self._closing):
-            self._held = text
-            return
         self._state = self._in_text
-        if self._held_flagged:
-            yield ThoughtDelta(text[: self._held_flagged])
-        yield TextDelta(text[self._held_flagged :])
+        self._held = text
+        yield from self.finish()
 
     def _in_text(self, text: str) -> Iterator[Event]:
-        if text:
-            yield TextDelta(text)
+        yield TextDelta(text)
+
+    def _may_open(self, bare: str) -> bool:
+        return any(opening.startswith(bare) for opening, _ in self._tags)
+
+    def _hold_thought(self, text: str, size: int) -> Iterator[Event]:
+        """Hold the last `size` characters back, yield the others."""
+        cut = len(text) - size
+        self._held, self._held_thought = text[cut:], size
+        if cut:
+            yield ThoughtDelta(text[:cut])
 
 
 def _overlap(text: str, tag: str) -> int:

@@ -237,7 +237,7 @@ class _StreamReader:
             for value in values:
                 wire = _check(value, self._response)
                 # A server that does not stream answers a request for a stream with a whole reply.
-                yield as_chunk(wire) if wire.get("object") == "chat.completion" else wire
+                yield as_chunk(wire) if _is_whole(wire) else wire
         except ValueError as err:
             raise errors.InvalidReplyError(f"The stream holds something that is not JSON ({err}). Ask again.") from None
 
@@ -250,6 +250,10 @@ def _read_completion(content: bytes, response: httpx2.Response) -> WireChunk:
         text = f"The server answered {response.status_code} with something that is not JSON: {start!r}. "
         raise errors.InvalidReplyError(text + "Check `base_url`.") from None
     return as_chunk(_check(value, response))
+
+
+def _is_whole(wire: WireChunk) -> bool:
+    return wire.get("object") == "chat.completion" or any("message" in choice for choice in wire.get("choices") or ())
 
 
 def _check(value: JsonValue, response: httpx2.Response) -> WireChunk:

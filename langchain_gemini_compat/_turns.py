@@ -36,7 +36,11 @@ class _Step:
 
 def arrange_turns(encoded: Sequence[JsonObject], family: ModelFamily, notes: list[Note]) -> list[JsonObject]:
     """`encoded` in an order that Gemini takes; each repair is added to `notes`."""
-    arranged = _bridge_turns(_pair_results(_gather_system(encoded, notes), notes), family, notes)
+    arranged = _pair_results(_gather_system(encoded, notes), notes)
+    if arranged and all(message["role"] == "system" for message in arranged):
+        _note(notes, "The instructions were sent as a user message: there was no other.")
+        arranged = [{**message, "role": "user"} for message in arranged]
+    arranged = _bridge_turns(arranged, family, notes)
     if family.signatures_demanded:
         _sign_current_turn(arranged, notes)
     return arranged
@@ -53,9 +57,6 @@ def _gather_system(encoded: Sequence[JsonObject], notes: list[Note]) -> list[Jso
         _note(notes, f"{len(system)} system messages were joined into one at the front.")
     elif encoded[0]["role"] != "system":
         _note(notes, "The system message was moved to the front.")
-    if not rest:
-        _note(notes, "The instructions were sent as a user message: there was no other.")
-        return [{**joined, "role": "user"}]
     return [joined, *rest]
 
 
@@ -80,9 +81,9 @@ def _pair_results(encoded: Sequence[JsonObject], notes: list[Note]) -> list[Json
     entries: list[JsonObject | _Step] = []
     open_steps: dict[str, _Step] = {}
     for message in encoded:
-        calls = _calls(message)
-        if calls:
-            step = _Step(message, {str(call["id"]): None for call in calls})
+        if _calls(message):
+            led = _lead_with_signed(message, notes)
+            step = _Step(led, {str(call["id"]): None for call in _calls(led)})
             entries.append(step)
             open_steps.update(dict.fromkeys(step.results, step))
         elif message["role"] == "tool":
@@ -90,6 +91,16 @@ def _pair_results(encoded: Sequence[JsonObject], notes: list[Note]) -> list[Json
         else:
             entries.append(message)
     return [message for entry in entries for message in _lay_out(entry, notes)]
+
+
+def _lead_with_signed(message: JsonObject, notes: list[Note]) -> JsonObject:
+    """The signed call in front again: Google signs the first call of a step, and looks for the signature there."""
+    calls = _calls(message)
+    signed = [call for call in calls if read_signature(call.get("extra_content"))]
+    if not signed or signed[0] is calls[0]:
+        return message
+    _note(notes, "The signed call of a step was put before its siblings, where the model had it.")
+    return {**message, "tool_calls": [signed[0], *(call for call in calls if call is not signed[0])]}
 
 
 def _place_result(
@@ -145,8 +156,8 @@ def _sign_current_turn(encoded: Sequence[JsonObject], notes: list[Note]) -> None
         calls = _calls(message)
         if not calls or "extra_content" in calls[0]:
             continue
-        # A signature that came in a delta of its own stands beside the message.
-        if any(read_signature(holder.get("extra_content")) for holder in (message, *calls)):
+        if read_signature(message.get("extra_content")) and not message.get("content"):
+            # Without text it is the call's: it came in a delta of its own, and goes back as it came.
             continue
         calls[0]["extra_content"] = {"google": {"thought_signature": STAND_IN}}
         name = cast("JsonObject", calls[0]["function"])["name"]

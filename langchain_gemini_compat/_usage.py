@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from langchain_gemini_compat._wire import object_at, text_at
+
 if TYPE_CHECKING:
-    from langchain_gemini_compat._wire import JsonObject, JsonValue, WireUsage
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,43 +34,34 @@ class Usage:
         return self.input_tokens + self.output_tokens
 
 
-def decode_usage(usage: WireUsage) -> Usage:
-    """Reconcile the counts of `usage`, whichever of the servers' two meanings they have.
+def decode_usage(usage: Mapping[str, object]) -> Usage:
+    """Reconcile the counts of a wire `usage`, whichever of the servers' two meanings they have.
 
     >>> decode_usage({"prompt_tokens": 11, "completion_tokens": 25, "total_tokens": 727})
     Usage(input_tokens=11, output_tokens=716, cached_tokens=None, reasoning_tokens=691, traffic_type=None)
     """
-    prompt = _count(usage.get("prompt_tokens")) or 0
-    completion = _count(usage.get("completion_tokens")) or 0
-    total = _count(usage.get("total_tokens"))
-    itemised = _detail(usage.get("completion_tokens_details"), "reasoning_tokens")
-    output, hidden = completion, 0
-    if total is not None and total > prompt + completion:
+    prompt = _count(usage, "prompt_tokens") or 0
+    completion = _count(usage, "completion_tokens")
+    total = _count(usage, "total_tokens")
+    reasoning = _count(object_at(usage, "completion_tokens_details"), "reasoning_tokens")
+    output = completion or 0
+    if total is not None and total > prompt + output:
         output = total - prompt
-        hidden = output - completion
-    elif total is None and itemised is not None and itemised > completion:
+        if reasoning is None and completion is not None:
+            reasoning = output - completion
+    elif total is None and reasoning is not None and reasoning > output:
         # A count of thoughts above the count that should include them: this server excludes them.
-        output = completion + itemised
-    reasoning = itemised if itemised is not None else (hidden or None)
-    cached = _detail(usage.get("prompt_tokens_details"), "cached_tokens")
+        output += reasoning
+    cached = _count(object_at(usage, "prompt_tokens_details"), "cached_tokens")
     return Usage(
         input_tokens=prompt,
         output_tokens=output,
         cached_tokens=None if cached is None else min(cached, prompt),
         reasoning_tokens=None if reasoning is None else min(reasoning, output),
-        traffic_type=_traffic_type(usage.get("extra_properties")),
+        traffic_type=text_at(object_at(object_at(usage, "extra_properties"), "google"), "traffic_type") or None,
     )
 
 
-def _count(value: JsonValue) -> int | None:
+def _count(usage: Mapping[str, object], key: str) -> int | None:
+    value = usage.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _detail(details: JsonObject | None, key: str) -> int | None:
-    return _count(details.get(key)) if isinstance(details, dict) else None
-
-
-def _traffic_type(extra: JsonObject | None) -> str | None:
-    google = extra.get("google") if isinstance(extra, dict) else None
-    traffic = google.get("traffic_type") if isinstance(google, dict) else None
-    return traffic if isinstance(traffic, str) else None

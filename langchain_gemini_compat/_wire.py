@@ -1,7 +1,8 @@
 """The JSON of the Chat Completions wire, as types: keys spelled as on the wire, nothing validated.
 
 Sources: Google's examples page for the OpenAI-compatible API, and public captures of both surfaces.
-Every key may be absent; the assembler reads what is there.
+Every key may be absent. The types say what servers should send; whoever reads a reply goes through `text_at`,
+`object_at` and `list_at`, whose one rule is: what is not of its type is absent.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from typing_extensions import TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
 JsonObject: TypeAlias = "dict[str, JsonValue]"
@@ -98,39 +99,54 @@ class WireChunk(TypedDict, total=False):
 DONE: WireChunk = {"object": "[DONE]"}
 
 
+def text_at(wire: Mapping[str, object], key: str) -> str:
+    """The string at `key`; empty for anything else."""
+    value = wire.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def object_at(wire: Mapping[str, object], key: str) -> JsonObject:
+    """The object at `key`; empty for anything else."""
+    value = wire.get(key)
+    return cast("JsonObject", value) if isinstance(value, dict) else {}
+
+
+def list_at(wire: Mapping[str, object], key: str) -> list[JsonValue]:
+    """The list at `key`; empty for anything else."""
+    value = wire.get(key)
+    return cast("list[JsonValue]", value) if isinstance(value, list) else []
+
+
 def as_chunk(completion: WireChunk) -> WireChunk:
     """A whole reply as the only chunk of a stream.
 
     The message-level flag `extra_content.google.thought` is taken off: on a whole reply it stands beside
     text that holds the answer too (seen on AI Studio), so it says nothing about any one piece of it.
+    A whole reply cannot have broken off: without a finish reason, or without choices, it is finished too.
     """
-    choices: list[WireChoice] = []
-    for choice in completion.get("choices") or []:
-        delta = cast("WireMessage", dict(choice.get("message") or {}))
-        extra = without_thought_flag(delta.get("extra_content"))
-        if extra is None:
-            delta.pop("extra_content", None)
-        else:
-            delta["extra_content"] = extra
-        whole = cast("WireChoice", {**choice, "delta": delta})
-        whole.pop("message", None)
-        whole["finish_reason"] = choice.get("finish_reason") or choice.get("finishReason") or "stop"
-        choices.append(whole)
-    return cast("WireChunk", {**completion, "choices": choices})
+    choices = [_as_streamed(choice) for choice in list_at(completion, "choices") if isinstance(choice, dict)]
+    return cast("WireChunk", {**completion, "choices": choices or [_as_streamed({})]})
 
 
-def without_thought_flag(extra_content: JsonObject | None) -> JsonObject | None:
-    """`extra_content` less `google.thought`; `None` where nothing else is in it."""
-    if not extra_content:
-        return None
+def _as_streamed(choice: JsonObject) -> JsonObject:
+    delta = dict(object_at(choice, "message"))
+    extra = without_thought_flag(object_at(delta, "extra_content"))
+    delta.pop("extra_content", None)
+    if extra:
+        delta["extra_content"] = extra
+    whole: JsonObject = {key: value for key, value in choice.items() if key != "message"}
+    reason = text_at(choice, "finish_reason") or text_at(choice, "finishReason") or "stop"
+    return {**whole, "delta": delta, "finish_reason": reason}
+
+
+def without_thought_flag(extra_content: JsonObject) -> JsonObject:
+    """`extra_content` less `google.thought`, and less a `google` that holds nothing else."""
     google = extra_content.get("google")
     if not isinstance(google, dict) or "thought" not in google:
         return extra_content
-    kept = {key: value for key, value in google.items() if key != "thought"}
+    kept: JsonObject = {key: value for key, value in google.items() if key != "thought"}
     rest: JsonObject = {key: value for key, value in extra_content.items() if key != "google"}
-    if kept:
-        rest["google"] = kept
-    return rest or None
+    return {**rest, "google": kept} if kept else rest
 
 
 def text_of_parts(parts: Sequence[JsonValue]) -> str:

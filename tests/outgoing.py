@@ -43,7 +43,8 @@ def wire_messages(messages, surface="vertex", model="gemini-3.8-flash", **option
     """The `messages` of the request; where Google answers they have to pass the fake endpoint's rules."""
     request = build(messages, surface, model, **options)
     if surface != "openai_compatible":
-        assert broken_rules(request.payload, surface) == []
+        found = broken_rules(request.payload, surface)
+        assert found == [], found
     return request.payload["messages"]
 
 

@@ -156,7 +156,7 @@ def test_history_of_another_provider_gets_a_stand_in_and_says_so():
 
 def test_signature_of_one_surface_is_not_replayed_on_the_other():
     """AI Studio's signatures are errors on Vertex: a stand-in goes instead."""
-    studio, agent = build("ai_studio", SCRIPT[:1], InMemorySaver())
+    _, agent = build("ai_studio", SCRIPT[:1], InMemorySaver())
     messages = agent.invoke(QUESTION, CONFIG, interrupt_before=["tools"])["messages"]
     vertex = FakeGemini(["Sunny."], surface="vertex")
     result = ToolMessage("sunny", tool_call_id=messages[-1].tool_calls[0]["id"])

@@ -262,3 +262,9 @@ def test_secrets_are_in_no_text():
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="canary", default_headers={"X-Key": "canary"})
     texts = [repr(chat), str(chat), str(chat.model_dump()), str(chat._identifying_params), str(chat.endpoint_info())]
     assert "canary" not in "".join(texts)
+
+
+def test_calls_without_arguments_in_a_whole_reply_stay_two_calls():
+    """Their `{}` is held back to the end, and goes on the call it belongs to."""
+    message = model(completion(None, tool_calls=[call("f", "{}", "a"), call("g", "{}", "b")])).invoke("hi")
+    assert [(c["name"], c["args"], c["id"]) for c in message.tool_calls] == [("f", {}, "a"), ("g", {}, "b")]

@@ -11,14 +11,13 @@ import google.oauth2.credentials
 import pytest
 from google.auth import exceptions as google_errors
 from google.oauth2.credentials import Credentials
-
 from wire import http
 
 from langchain_gemini_compat._translate import translate_body
 from langchain_gemini_compat.cli import _checks, main
 from langchain_gemini_compat.cli._findings import LOGIN, Place, explain_call
-from langchain_gemini_compat.errors import APIConnectionError
-
+from langchain_gemini_compat.errors import APIConnectionError, CredentialsError
+from langchain_gemini_compat.testing import FakeGemini, Fault
 
 CANARY = "canary-7f3a91c2e5"
 PROJECT = ["--project", "my-project"]
@@ -265,7 +264,6 @@ def test_a_version_of_openai_out_of_range_is_told(diagnose, monkeypatch, install
 
 def test_a_good_setup_ends_with_zero(diagnose):
     """A key, a server that answers, and a real call."""
-    from langchain_gemini_compat.testing import FakeGemini, Fault
     with FakeGemini("ok", surface="ai_studio").serve() as url:
         code, found, used = diagnose("--base-url", url, "--call")
     assert code == 0
@@ -276,7 +274,6 @@ def test_a_good_setup_ends_with_zero(diagnose):
 def test_a_call_that_fails_is_explained(diagnose, monkeypatch):
     """A wrong key shows only when it is used."""
     monkeypatch.setenv("MY_KEY", CANARY)
-    from langchain_gemini_compat.testing import FakeGemini, Fault
     with FakeGemini([Fault.bad_key()], surface="ai_studio").serve() as url:
         code, found, _ = diagnose("--base-url", url, "--call", "--api-key-env", "MY_KEY")
     assert code == 1
@@ -314,3 +311,53 @@ def test_a_refused_certificate_points_at_the_company_ca():
     """TLS inspection by a proxy."""
     err = APIConnectionError("Could not reach the server ([SSL: CERTIFICATE_VERIFY_FAILED] unable to get issuer).")
     assert explain_call(err, STUDIO) == ("export SSL_CERT_FILE=/path/to/your/company-ca.pem",)
+
+
+def test_a_slow_token_server_is_told_apart_from_missing_credentials(diagnose, reachable, monkeypatch, tmp_path):
+    """A login is there, so another login would not help."""
+    release = threading.Event()
+    log_in(tmp_path)
+    monkeypatch.setattr(google.oauth2.credentials.Credentials, "refresh", lambda self, request: release.wait(30))
+    monkeypatch.setattr(_checks, "TOKEN_SECONDS", 0.2)
+    _, found, _ = diagnose(*PROJECT)
+    release.set()
+    assert "token server did not answer" in found["token"]["detail"]
+    assert LOGIN not in found["token"]["fixes"]
+
+
+def test_a_host_that_never_answers_costs_a_bounded_time(diagnose, monkeypatch):
+    """A socket that accepts and says nothing."""
+    monkeypatch.setattr(_checks, "_PROBE_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started = time.monotonic()
+        code, found, _ = diagnose("--base-url", f"http://127.0.0.1:{silent.getsockname()[1]}/v1")
+    assert time.monotonic() - started < 5
+    assert code == 1
+    assert "Timeout" in found["network"]["detail"] or "no answer" in found["network"]["detail"]
+    assert found["token"]["detail"] == "None needed."
+
+
+def test_gcloud_is_mentioned_where_a_remedy_needs_it(diagnose, reachable, monkeypatch):
+    """The command to run is not there to be run."""
+    monkeypatch.setenv("PATH", "")
+    _, found, _ = diagnose(*PROJECT)
+    assert "cloud.google.com/sdk/docs/install" in found["gcloud"]["detail"]
+
+
+def test_a_call_that_gives_nothing_to_use_still_proves_the_setup(diagnose):
+    """An empty reply came from the model, with these credentials."""
+    with FakeGemini([Fault.empty_reply()], surface="vertex").serve() as url:
+        code, found, used = diagnose("--base-url", url, "--call")
+    assert code == 0
+    assert found["call"]["status"] == "warning"
+    assert used["project"] == "fake-project (--base-url)"
+
+
+def test_the_limits_of_a_quota_and_a_broken_connection_have_remedies_too():
+    """What `--call` can meet beside refusals."""
+    err = APIConnectionError("Could not reach the server (no route).")
+    assert explain_call(err, VERTEX)[0].startswith("curl -sSI https://aiplatform")
+    assert explain_call(CredentialsError("No project: the credentials name none."), VERTEX) == (
+        "export GOOGLE_CLOUD_PROJECT=PROJECT_ID",
+    )
+    assert explain_call(CredentialsError("It is broken."), VERTEX) == (LOGIN,)

@@ -234,6 +234,15 @@ def test_what_langchain_core_makes_of_a_block_arrives_the_same(block, form, surf
     assert send([message], surface)["messages"] == [{"role": "user", "content": [form]}]
 
 
+def test_a_part_is_never_the_caller_s_own_block():
+    """Whoever changes the request must not change the history."""
+    block = {"type": "guard_content", "x": 1}
+    message = HumanMessage([block])
+    (part,) = build([message], "openai_compatible").payload["messages"][0]["content"]
+    assert part == block
+    assert part is not message.content[0]
+
+
 @pytest.mark.parametrize("surface", SURFACES)
 def test_extra_content_of_a_part_goes_out_untouched(surface):
     """Google documents it on each part; langchain-core moves it into `extras` of some."""

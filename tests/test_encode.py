@@ -15,6 +15,7 @@ from langchain_core.messages import (
 )
 from outgoing import GOOGLE, SURFACES, build, notes, send, wire_messages
 
+from langchain_gemini_compat import _encode
 from langchain_gemini_compat.errors import InvalidHistoryError, UnsupportedContentError
 
 PNG = "iVBORw0KGgo="
@@ -134,6 +135,16 @@ def test_media_of_tools_follow_in_one_user_message_after_all_results_elsewhere(s
     ]  # fmt: skip
 
 
+def test_media_of_an_earlier_step_stay_before_the_step_that_follows():
+    """Each step's media come once, right after its own results."""
+    image = {"type": "image", "base64": PNG, "mime_type": "image/png"}
+    history = [USER, ask("a"), result("a", [image]), ask("b"), result("b"), AIMessage("Done."), HumanMessage("More.")]
+    sent = wire_messages(history, "ai_studio")
+    roles = ["user", "assistant", "tool", "user", "assistant", "tool", "assistant", "user"]
+    assert [message["role"] for message in sent] == roles
+    assert sum(isinstance(message.get("content"), list) for message in sent) == 1
+
+
 def test_media_of_a_tool_that_the_surface_has_no_form_for_are_refused():
     """The same rule as in a user's message: told before anything is sent."""
     video = [{"type": "video", "url": "https://example.test/a.mp4", "mime_type": "video/mp4"}]
@@ -182,6 +193,13 @@ def test_extra_content_of_a_raw_call_in_additional_kwargs_goes_out():
     ]
 
 
+def test_a_stored_call_whose_arguments_are_empty_has_no_arguments():
+    """langchain-core calls it invalid; to the server it is a call, and its result has to follow."""
+    stored = AIMessage("", additional_kwargs={"tool_calls": [wire_call("1", "")]})
+    assert stored.tool_calls == []
+    assert wire_messages([USER, stored, result("1")], model="gemini-2.5-pro")[1]["tool_calls"] == [wire_call("1")]
+
+
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_system_messages_are_gathered_at_the_front(surface):
     """Google hoists instructions; a trailing one leaves the request ending on the wrong turn."""
@@ -221,6 +239,20 @@ def test_text_beside_calls_is_left_out_only_where_it_is_refused(surface, model):
     dropped = surface == "vertex" and model != "gemini-3.1-pro-preview"
     assert request.payload["messages"][1].get("content") == (None if dropped else "Let me look.")
     assert len(notes(request, "repaired")) == int(dropped)
+
+
+def test_the_signature_of_a_text_goes_with_the_text():
+    """Beside calls alone it would be a signature of nothing; what the caller put there himself stays."""
+    signed = {"google": {"thought_signature": "dGV4dA=="}}
+    blocks = [{"type": "text", "text": "Let me look.", "extras": {"signature": "dGV4dA=="}}]
+    step = ask("a").model_copy(update={"content": blocks})
+    sent = wire_messages([USER, step, result("a")])[1]
+    assert sent["extra_content"] == signed
+    assert sent["tool_calls"][0]["extra_content"] != signed, "a text's signature is none of the call beside it"
+    assert "extra_content" not in wire_messages([USER, step, result("a")], model="gemini-3.6-flash")[1]
+    own = step.model_copy(update={"additional_kwargs": {"extra_content": EXTRA}})
+    request = build([USER, own, result("a")], model="gemini-3.6-flash")
+    assert request.payload["messages"][1]["extra_content"] == EXTRA
 
 
 @pytest.mark.parametrize("surface", SURFACES)
@@ -281,6 +313,14 @@ def test_calls_without_an_id_or_with_the_same_one_are_paired_in_order(surface):
     assert [(message["tool_call_id"], message["name"], message["content"]) for message in sent[2:]] == list(
         zip(ids, "fghi", "1234", strict=True)
     )
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_a_call_without_a_name_is_left_out_with_its_result(surface):
+    """Broken streams of other packages leave such calls; every later request would fail on it."""
+    calls = [{"id": "1", "name": "", "args": {}}, {"id": "2", "name": "f", "args": {}}]
+    sent = wire_messages([USER, AIMessage("", tool_calls=calls), result("2")], surface)
+    assert [made["id"] for made in sent[1]["tool_calls"]] == ["2"]
 
 
 V1_ANSWER = AIMessage(
@@ -413,8 +453,6 @@ def test_the_caller_s_messages_are_never_touched(surface):
 
 def test_encoding_looks_at_each_message_once(monkeypatch):
     """Long histories cost in proportion to their length."""
-    from langchain_gemini_compat import _encode
-
     asked = []
     recover = _encode.recover_extras
     monkeypatch.setattr(_encode, "recover_extras", lambda *args: asked.append(1) or recover(*args))

@@ -217,7 +217,7 @@ def test_every_exception_is_exported_and_documented():
         assert issubclass(getattr(errors, name), Exception)
         assert name in errors.__doc__ or name == "GeminiCompatWarning"
     with pytest.raises(AttributeError):
-        errors.NoSuchError
+        _ = errors.NoSuchError
 
 
 @pytest.mark.skipif(not RECORDINGS.exists(), reason="the recordings lie beside the repository, not in it")

@@ -61,7 +61,7 @@ def test_model_methods_take_the_same_arguments(sync, asynchronous):
 
 
 def test_import_and_construction_load_no_client():
-    """openai and google-auth wait for the first call; heavy things never come."""
+    """Both SDKs wait for the first call; heavy things never come."""
     code = (
         "import sys, langchain_gemini_compat as p\n"
         "p.ChatGeminiCompat(model='gemini-3.8-flash', project='p')\n"

@@ -88,7 +88,7 @@ def test_nothing_to_say_echoes() -> None:
 
 def test_what_is_no_reply_is_named() -> None:
     """A rule that forgets to return is told so."""
-    fake = FakeGemini([None])  # type: ignore[list-item]
+    fake = FakeGemini([None])
     response = post(fake)
     assert response.status_code == 500
     assert "not None" in response.json()[0]["error"]["message"]
@@ -104,7 +104,7 @@ def test_answer_with_starts_a_new_script() -> None:
 def test_an_unknown_surface_is_refused() -> None:
     """A misspelt surface does not become a plain server."""
     with pytest.raises(ValueError, match="ai_studio"):
-        FakeGemini(surface="studio")  # type: ignore[arg-type]
+        FakeGemini(surface="studio")
 
 
 def test_raw_bodies_go_out_byte_for_byte() -> None:
@@ -147,7 +147,7 @@ def test_results_are_those_of_the_newest_step() -> None:
 def test_a_request_without_credential_is_locked_out() -> None:
     """Google's surfaces want a bearer token, a server of one's own does not."""
     for surface, status in (("ai_studio", 401), ("vertex", 401), ("openai_compatible", 200)):
-        fake = FakeGemini(surface=surface)  # type: ignore[arg-type]
+        fake = FakeGemini(surface=surface)
         url = f"{fake.connection()['base_url']}/chat/completions"
         response = fake.http_client.post(url, json={"model": MODELS[surface], "messages": USER})
         assert response.status_code == status
@@ -206,7 +206,7 @@ def test_another_conversation_gets_other_ids() -> None:
 def test_usage_counts_thoughts_as_each_surface_does() -> None:
     """Hidden in the total, itemised, or part of the completion."""
     reply = Reply("Hi", usage=Usage(10, 5, thoughts=7, cached=3))
-    usages = {surface: post(FakeGemini(reply, surface=surface)).json()["usage"] for surface in SURFACES}  # type: ignore[arg-type]
+    usages = {surface: post(FakeGemini(reply, surface=surface)).json()["usage"] for surface in SURFACES}
     common = {"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": 3}, "total_tokens": 22}
     assert usages["ai_studio"] == common | {"completion_tokens": 5}
     assert usages["openai_compatible"] == common | {"completion_tokens": 12}
@@ -261,9 +261,9 @@ def test_a_deployed_endpoint_speaks_plain_openai() -> None:
 def test_the_openai_sdk_reads_whole_and_streamed_replies(surface: Any) -> None:
     """The clients belong to the library under the SDK, and the frames are its chunks."""
     client = sdk(FakeGemini("one two three four", surface=surface))
-    whole = client.chat.completions.create(model=MODELS[surface], messages=USER)  # type: ignore[arg-type]
+    whole = client.chat.completions.create(model=MODELS[surface], messages=USER)
     assert whole.choices[0].message.content == "one two three four"
-    stream = client.chat.completions.create(model=MODELS[surface], messages=USER, stream=True)  # type: ignore[arg-type]
+    stream = client.chat.completions.create(model=MODELS[surface], messages=USER, stream=True)
     texts = [chunk.choices[0].delta.content or "" for chunk in stream]
     assert "".join(texts) == "one two three four"
     assert len(texts) > 2
@@ -276,8 +276,8 @@ async def test_the_async_client_plays_the_same() -> None:
     client = openai.AsyncOpenAI(
         base_url=settings["base_url"], api_key="k", http_client=settings["http_async_client"], max_retries=0
     )
-    one = await client.chat.completions.create(model="gemini-3.8-flash", messages=USER)  # type: ignore[arg-type]
-    stream = await client.chat.completions.create(model="gemini-3.8-flash", messages=USER, stream=True)  # type: ignore[arg-type]
+    one = await client.chat.completions.create(model="gemini-3.8-flash", messages=USER)
+    stream = await client.chat.completions.create(model="gemini-3.8-flash", messages=USER, stream=True)
     two = [chunk.choices[0].delta.content or "" async for chunk in stream]
     assert (one.choices[0].message.content, "".join(two)) == ("one", "two")
 

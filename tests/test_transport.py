@@ -74,7 +74,7 @@ def test_static_key_is_not_tried_twice():
 def test_redirects_are_not_followed():
     """Credentials stay with their origin: the error names the target, nothing is sent there."""
     wire = Wire(http.Response(307, headers={"location": "https://elsewhere.example/v1/chat?key=x"}))
-    with pytest.raises(errors.InvalidRequestError, match="redirects to https://elsewhere.example/v1/chat") as caught:
+    with pytest.raises(errors.InvalidRequestError, match=r"redirects to https://elsewhere\.example/v1/chat") as caught:
         model(wire, api_key="k").invoke("hi")
     assert len(wire.requests) == 1
     assert "key=x" not in str(caught.value)

@@ -78,9 +78,9 @@ def chunk(finish=None, usage=None, **delta):
     return event
 
 
-def call(name="f", args='{"x": 1}', id="call-1", **more):
+def call(name="f", args='{"x": 1}', call_id="call-1", **more):
     """One entry of `tool_calls`."""
-    return {"id": id, "type": "function", "function": {"name": name, "arguments": args}, **more}
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": args}, **more}
 
 
 def google_error(code, status, message, details=None):

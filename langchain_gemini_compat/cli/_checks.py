@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 
+from langchain_gemini_compat import errors
 from langchain_gemini_compat._families import family_of
 from langchain_gemini_compat.cli._findings import (
     LOGIN,
@@ -31,7 +32,6 @@ from langchain_gemini_compat.cli._findings import (
     unset_variable,
 )
 from langchain_gemini_compat.cli._options import PROXY_VARIABLES
-from langchain_gemini_compat.errors import CredentialsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,7 +188,7 @@ def check_token(pending: Bounded[str], place: Place) -> Finding:
             return Finding("token", "failed", text, (LOGIN,))
         text = f"Google's token server did not answer within {TOKEN_SECONDS:.0f} s."
         return Finding("token", "failed", text, explain_network(text, place))
-    except CredentialsError as err:
+    except errors.CredentialsError as err:
         return Finding("token", "failed", str(err), explain_credentials(err, place))
     except ImportError as err:
         return Finding("token", "failed", f"{err.name or 'A package'} is missing.", ("pip install requests",))
@@ -201,7 +201,7 @@ def check_project(tokens: TokenSource) -> tuple[str | None, list[Finding]]:
     """The project that the credentials name, for a URL that needs one."""
     try:
         project = Bounded(tokens.project).result(TOKEN_SECONDS)
-    except (TimeoutError, CredentialsError):
+    except (TimeoutError, errors.CredentialsError):
         project = None
     if project:
         return project, []

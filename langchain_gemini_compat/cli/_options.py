@@ -99,7 +99,7 @@ class Target:
 
         try:
             return ChatGeminiCompat(
-                model_name=self.model,
+                model=self.model,
                 surface=self.surface,
                 project=self.project,
                 location=self.location,

@@ -9,6 +9,7 @@ import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
+from langchain_gemini_compat import errors
 from langchain_gemini_compat._surfaces import PROJECT_PLACEHOLDER
 from langchain_gemini_compat.cli import _checks as checks
 from langchain_gemini_compat.cli._findings import (
@@ -21,7 +22,6 @@ from langchain_gemini_compat.cli._findings import (
     mention_gcloud,
 )
 from langchain_gemini_compat.cli._options import UsageError, add_target_arguments, read_target
-from langchain_gemini_compat.errors import GeminiCompatError, GeminiCompatWarning, UnusableReplyError
 
 if TYPE_CHECKING:
     import argparse
@@ -103,7 +103,7 @@ class _Diagnosis:
         try:
             with warnings.catch_warnings():
                 # It is a finding here.
-                warnings.simplefilter("ignore", GeminiCompatWarning)
+                warnings.simplefilter("ignore", errors.GeminiCompatWarning)
                 model = self.target.build_model(timeout=_CALL_SECONDS, max_retries=0)
         except UsageError as err:
             self.findings += checks.check_environment(None)
@@ -150,9 +150,9 @@ class _Diagnosis:
         asked = model if self.place.surface == "openai_compatible" else model.bind(reasoning_effort="low")
         try:
             reply = asked.invoke(_QUESTION)
-        except UnusableReplyError as err:
+        except errors.UnusableReplyError as err:
             return Finding("call", "warning", f"The model answered, though with nothing to use: {err}")
-        except GeminiCompatError as err:
+        except errors.GeminiCompatError as err:
             return Finding("call", "failed", " ".join(str(err).split()), explain_call(err, self.place))
         usage = reply.usage_metadata
         spent = f"{usage['input_tokens']} tokens in, {usage['output_tokens']} out" if usage else "usage unknown"

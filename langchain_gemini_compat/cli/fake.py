@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat.cli._terminal import Screen
 
+_LAST_PORT = 65_535
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `fake`."""
     parser.add_argument("--surface", choices=get_args(Surface), default="ai_studio", help="default: %(default)s")
-    parser.add_argument("--port", type=int, default=8765, help="0 takes a free one; default: %(default)s")
+    parser.add_argument("--port", type=_port, default=8765, help="0 takes a free one; default: %(default)s")
     parser.add_argument(
         "--rule",
         choices=("echo", "tools"),
@@ -35,13 +37,24 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     try:
         with fake.serve(int(args.port)) as base_url:
             _introduce(screen, base_url, surface)
-            threading.Event().wait()
-    except (OSError, OverflowError) as err:
+            _wait()
+    except OSError as err:
         raise UsageError(f"Port {args.port} cannot be used ({err}). --port 0 takes a free one.") from None
     except KeyboardInterrupt:
         screen.line()
         screen.line(f"Stopped after {len(fake.requests)} requests.")
     return 0
+
+
+def _wait() -> None:
+    threading.Event().wait()
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= _LAST_PORT:
+        raise ValueError(text)
+    return port
 
 
 def _introduce(screen: Screen, base_url: str, surface: Surface) -> None:

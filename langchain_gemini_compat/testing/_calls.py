@@ -45,6 +45,8 @@ class CallWriter:
         tracks = [self._track(call, place, len(calls)) for place, call in enumerate(calls)]
         together = self.style.calls_per_frame or 1
         frames: list[list[JsonObject]] = []
+        if self.style.signature == "alone_first" and self.extras():
+            frames.append([self.extras() | _index_of(0, len(calls), self.style, head=False)])
         for start in range(0, len(tracks), together):
             steps = zip_longest(*tracks[start : start + together])
             frames.extend([entry for entry in entries if entry is not None] for entries in steps)
@@ -78,12 +80,10 @@ class CallWriter:
 
     def _sign(self, entries: list[JsonObject], index: JsonObject) -> list[JsonObject]:
         extras, where = self.extras(), self.style.signature
-        if not extras or where == "on_delta":
+        if not extras or where in ("on_delta", "alone_first"):
             return entries
         if where == "alone":
             return [*entries, extras | index]
-        if where == "alone_first":
-            return [extras | index, *entries]
         return [entries[0] | extras, *entries[1:]]
 
     def _id_of(self, call: Call, place: int) -> JsonObject:

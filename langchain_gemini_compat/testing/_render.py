@@ -39,7 +39,11 @@ def render_whole(reply: Reply, setting: Setting, *, choices: bool = True) -> Jso
 def render_frames(reply: Reply, setting: Setting, *, choices: bool = True, finished: bool = True) -> list[bytes]:
     """The events of a streamed answer, ended by `[DONE]`; `finished=False` leaves out how it ends."""
     style = resolve_style(reply.style, setting)
-    frames = [_chunk({"delta": delta}, setting) for delta in _deltas(reply, style, setting)]
+    deltas = _deltas(reply, style, setting)
+    if finished and _signs_text(reply, style, setting):
+        extra: JsonObject = {"google": {"thought_signature": setting.signature()}}
+        deltas.append({"content": "", "extra_content": extra, "role": "assistant"})
+    frames = [_chunk({"delta": delta}, setting) for delta in deltas]
     if not choices:
         frames = [{**_envelope(setting), "object": "chat.completion.chunk", "choices": []}]
     if finished:
@@ -102,8 +106,6 @@ def _deltas(reply: Reply, style: Style, setting: Setting) -> list[JsonObject]:
         deltas.append(writer.extras())
     if reply.image is not None:
         deltas.append({"audio": _image(reply)})
-    if _signs_text(reply, style, setting):
-        deltas.append({"content": "", "extra_content": {"google": {"thought_signature": setting.signature()}}})
     if setting.surface == "openai_compatible":
         return [{"role": "assistant", "content": ""}, *deltas]
     return [{"role": "assistant", **delta} for delta in deltas]

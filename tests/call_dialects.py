@@ -1,0 +1,160 @@
+"""The ways in which servers write tool calls into a stream, each way one choice per field, and their reader."""
+
+import json
+from dataclasses import dataclass
+from itertools import product
+
+from langchain_gemini_compat._events import CallExtras, ToolCallDelta
+from langchain_gemini_compat._tool_calls import ToolCallTracker
+
+INDICES = ("right", "absent", "zero", "lying", "random")
+IDS = ("first", "every", "absent", "empty", "doubled first", "doubled every", "name first", "name every")
+NAMES = ("once", "every")
+ARGUMENTS = ("whole", "cut", "placeholder", "head")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """`index`, `ids`, `names` and `arguments` as in the lists above."""
+
+    index: str = "absent"
+    ids: str = "first"
+    names: str = "once"
+    arguments: str = "whole"
+
+
+DIALECTS = [Dialect(*choice) for choice in product(INDICES, IDS, NAMES, ARGUMENTS)]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call as meant: `args` is its JSON text, empty where the server writes nothing for no arguments."""
+
+    name: str
+    args: str
+    id: str = ""
+
+    @property
+    def meaning(self):
+        return self.name, json.loads(self.args or "{}")
+
+
+def write_calls(calls, dialect, chance):
+    """The `tool_calls` entries of `calls`, one list for each call; `chance(n)` gives a number below n."""
+    return [_write_call(position, calls, dialect, chance) for position in range(len(calls))]
+
+
+def cut(text, chance, most=4):
+    """`text` in some pieces."""
+    ends = [*sorted(chance(len(text) + 1) for _ in range(chance(most))), len(text)]
+    return [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def weave(lists, chance):
+    """The items of all `lists`, each list in its order."""
+    lists = [list(items) for items in lists]
+    woven = []
+    while any(lists):
+        woven.append([items for items in lists if items][chance(sum(map(bool, lists)))].pop(0))
+    return woven
+
+
+def group(entries, chance):
+    """`entries` in deltas of one or more."""
+    deltas = [[]]
+    for entry in entries:
+        if deltas[-1] and chance(3):
+            deltas.append([])
+        deltas[-1].append(entry)
+    return deltas
+
+
+def read_calls(deltas, **options):
+    """`(calls, faults, extras)` of entries grouped in deltas, each call as `Call`; checks how deltas come."""
+    tracker = ToolCallTracker("seed", **options)
+    events = [event for delta in deltas for event in tracker.feed(delta)]
+    events += tracker.finish()
+    calls, extras = {}, {}
+    for event in events:
+        if isinstance(event, CallExtras):
+            assert event.id in {call.id for call in calls.values()}, "extras of a call come after its head"
+            assert event.id not in extras, "extras of a call come once"
+            extras[event.id] = event.fields
+            continue
+        assert isinstance(event, ToolCallDelta)
+        if event.index in calls:
+            assert event.id is event.name is None, "id and name come once"
+            call = calls[event.index]
+            calls[event.index] = Call(call.name, call.args + event.args, call.id)
+        else:
+            assert event.id, "a call starts with its id"
+            assert event.name, "a call starts with its name"
+            calls[event.index] = Call(event.name, event.args, event.id)
+    return [calls[index] for index in sorted(calls)], tracker.faults(), extras
+
+
+def by_index(entries):
+    """What a reader who trusts every index reads, or `None` where the indices contradict something."""
+    groups = {}
+    for entry in entries:
+        groups.setdefault(entry.get("index"), []).append(entry)
+    if list(groups) != list(range(len(groups))):
+        return None
+    calls = []
+    for group_ in groups.values():
+        names = {entry["function"].get("name") for entry in group_} - {None}
+        ids = {entry.get("id") for entry in group_} - {None, ""}
+        texts = [text for entry in group_ if (text := entry["function"]["arguments"]).strip()]
+        while texts[1:] and texts[0] == "{}":
+            del texts[0]
+        if len(names) != 1 or len(ids) > 1:
+            return None
+        try:
+            calls.append(Call(names.pop(), "".join(texts)).meaning)
+        except ValueError:
+            return None
+    return calls
+
+
+def _write_call(position, calls, dialect, chance):
+    call = calls[position]
+    texts = _write_arguments(call.args, dialect.arguments, chance)
+    wire_id = _id_of(position, calls, dialect)
+    entries = []
+    for number, text in enumerate(texts):
+        function = {"arguments": text}
+        if number == 0 or dialect.names == "every":
+            function["name"] = call.name
+        entry = {"function": function, "type": "function"}
+        if wire_id is not None and (number == 0 or dialect.ids.endswith(("every", "empty"))):
+            entry["id"] = wire_id
+        index = _index_of(position, number, len(calls), dialect.index, chance)
+        if index is not None:
+            entry["index"] = index
+        entries.append(entry)
+    return entries
+
+
+def _write_arguments(args, style, chance):
+    if style == "whole":
+        return [args]
+    if style == "placeholder":
+        return ["{}"] if args in ("", "{}") else ["{}", *cut(args, chance)]
+    pieces = cut(args, chance) if args else []
+    return ["", *pieces] if style == "head" else pieces or [args]
+
+
+def _id_of(position, calls, dialect):
+    style = dialect.ids.split()[0]
+    if style == "absent":
+        return None
+    if style == "doubled":
+        return calls[position // 2 * 2].id
+    return {"empty": "", "name": calls[position].name}.get(style, calls[position].id)
+
+
+def _index_of(position, number, count, style, chance):
+    if style == "lying":
+        # As Vertex streams arguments: the head of the first of two calls has 1 and its body 0.
+        return max(1, count - 1) - position if number == 0 else position
+    return {"right": position, "zero": 0, "random": chance(count + 1)}.get(style)

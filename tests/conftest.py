@@ -1,0 +1,21 @@
+"""Options and fixtures for all tests."""
+
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--record", action="store_true", help="record cassettes anew, from Google's service")
+
+
+@pytest.fixture
+def record(request):
+    """Whether cassettes are recorded anew."""
+    return request.config.getoption("--record")
+
+
+@pytest.fixture(autouse=True)
+def no_credentials_of_the_machine(monkeypatch, request):
+    """Tests do not depend on who runs them, unless they record."""
+    if not request.config.getoption("--record"):
+        for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"):
+            monkeypatch.delenv(name, raising=False)

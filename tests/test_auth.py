@@ -1,0 +1,833 @@
+"""Keys, callables and Google credentials as bearer tokens: when they are refreshed, by whom, and what failure says."""
+
+import asyncio
+import json
+import logging
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+import traceback
+import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+
+import google.auth.credentials
+import pytest
+from google.auth import compute_engine, identity_pool, impersonated_credentials
+from google.auth._cloud_sdk import CLOUD_SDK_CLIENT_ID
+from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
+from google.oauth2 import service_account
+from google.oauth2.credentials import Credentials as UserCredentials
+from pydantic import SecretStr
+
+from langchain_gemini_compat import _auth
+from langchain_gemini_compat._auth import build_token_source
+from langchain_gemini_compat.errors import CredentialsError
+
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+LOGIN = "`gcloud auth application-default login`"
+CANARY = "canary-" + "0123456789abcdef" * 4
+
+
+class Clock:
+    """Time that passes when told to."""
+
+    def __init__(self):
+        self.now = START
+
+    def __call__(self):
+        return self.now
+
+    def pass_time(self, **kwargs):
+        self.now += timedelta(**kwargs)
+
+
+class Counting(google.auth.credentials.Credentials):
+    """Each refresh takes `seconds` and gives a new token that is good for `life`; `failures` come first."""
+
+    def __init__(self, clock, seconds=0.0, failures=(), life=None):
+        super().__init__()
+        self.clock, self.seconds, self.failures = clock, seconds, list(failures)
+        self.life = life or timedelta(hours=1)
+        self.refreshes, self.threads = 0, set()
+
+    def refresh(self, request):
+        time.sleep(self.seconds)
+        self.threads.add(threading.current_thread())
+        if self.failures:
+            raise self.failures.pop(0)
+        self.refreshes += 1
+        self.token = f"token-{self.refreshes}"
+        self.expiry = self.clock().replace(tzinfo=None) + self.life
+
+
+class Answers:
+    """Google's servers, by host: status and body; whatever is sent is kept."""
+
+    def __init__(self, **answers):
+        self.answers, self.sent = answers, []
+
+    def __call__(self, url, method="GET", body=None, headers=None, timeout=None, **kwargs):
+        self.sent.append(url)
+        host = urllib.parse.urlsplit(url).netloc.partition(".")[0]
+        answer = self.answers[host]
+        if isinstance(answer, Exception):
+            raise answer
+        status, content = answer
+        data = (content if isinstance(content, str) else json.dumps(content)).encode()
+        return type("Response", (), {"status": status, "data": data, "headers": {}})()
+
+
+@pytest.fixture
+def servers(monkeypatch):
+    """google-auth's own code runs, and meets these answers instead of a network."""
+
+    def play(**answers):
+        network = Answers(**answers)
+        monkeypatch.setattr(_auth, "_build_request", lambda: network)
+        return network
+
+    return play
+
+
+@pytest.fixture
+def credentials_file(monkeypatch, tmp_path):
+    """A login file, as GOOGLE_APPLICATION_CREDENTIALS names it; nothing else of the machine is seen."""
+
+    def write(content):
+        path = tmp_path / "login.json"
+        path.write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+        for name in ("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_QUOTA_PROJECT"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+        monkeypatch.setenv("PATH", "")
+        return path
+
+    return write
+
+
+def source(credentials, clock=None, quota_project_id=None):
+    return build_token_source(
+        api_key=None,
+        credentials=credentials,
+        quota_project_id=quota_project_id,
+        source="",
+        clock=clock or Clock(),
+    )
+
+
+def key_source(api_key, quota_project_id=None):
+    return build_token_source(
+        api_key=api_key, credentials=None, quota_project_id=quota_project_id, source="argument `api_key`"
+    )
+
+
+def message(tokens):
+    """What the caller reads."""
+    with pytest.raises(CredentialsError) as caught:
+        tokens.token()
+    return str(caught.value)
+
+
+def wait_for(condition):
+    """Background refreshes end soon."""
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def in_threads(number, call):
+    """What `number` threads get that start together."""
+    gate = threading.Barrier(number)
+
+    def run(_):
+        gate.wait(10)
+        return call()
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(run, range(number)))
+
+
+def user(**kwargs):
+    means = {"refresh_token": CANARY, "client_id": "id", "client_secret": CANARY + "secret"}
+    return UserCredentials(None, token_uri="https://oauth2.googleapis.com/token", **{**means, **kwargs})
+
+
+class FakeSigner(google.auth.crypt.Signer):
+    key_id = "1"
+
+    def sign(self, text):
+        return b"signature"
+
+
+def robot():
+    return service_account.Credentials(
+        FakeSigner(), "robot@p.iam.gserviceaccount.com", "https://oauth2.googleapis.com/"
+    )
+
+
+def pool(path):
+    """Workload identity federation with a token in a file."""
+    return identity_pool.Credentials(
+        audience="//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
+        subject_token_type="urn:ietf:params:oauth:token-type:jwt",
+        token_url="https://sts.googleapis.com/v1/token",
+        credential_source={"file": str(path)},
+    )
+
+
+async def test_thousand_tasks_and_fifty_threads_cause_one_refresh_a_lifetime():
+    """Over four hours: four refreshes, none on the event loop's thread."""
+    clock = Clock()
+    credentials = Counting(clock, seconds=0.02)
+    tokens = source(credentials, clock)
+    for hour in range(1, 5):
+        in_loop = asyncio.gather(*(tokens.atoken() for _ in range(1000)))
+        in_others = asyncio.to_thread(in_threads, 50, tokens.token)
+        assert {*(await in_loop), *(await in_others)} == {f"token-{hour}"}
+        clock.pass_time(minutes=59, seconds=30)
+    assert credentials.refreshes == 4
+    assert threading.main_thread() not in credentials.threads
+
+
+async def test_steady_traffic_never_meets_an_expired_token():
+    """Three hours, calls every two minutes: one refresh an hour, each ahead of time."""
+    clock = Clock()
+    credentials = Counting(clock)
+    tokens = source(credentials, clock)
+    for _ in range(90):
+        seen = set(await asyncio.gather(*(tokens.atoken() for _ in range(20))))
+        wait_for(lambda: tokens._running is None)
+        assert clock() < credentials.expiry.replace(tzinfo=timezone.utc)
+        assert len(seen) == 1
+        clock.pass_time(minutes=2)
+    assert credentials.refreshes == 4
+
+
+def test_refresh_ahead_of_expiry_keeps_nobody_waiting():
+    """Four minutes before the end the old token is handed out while one refresh is under way."""
+    clock = Clock()
+    credentials = Counting(clock)
+    tokens = source(credentials, clock)
+    assert tokens.token() == "token-1"
+    credentials.seconds = 0.1
+    clock.pass_time(minutes=56)
+    assert {tokens.token() for _ in range(50)} == {"token-1"}
+    wait_for(lambda: tokens.token() == "token-2")
+    assert credentials.refreshes == 2
+
+
+def test_token_far_from_its_expiry_is_not_replaced():
+    """Six minutes before the end nothing happens."""
+    clock = Clock()
+    tokens = source(Counting(clock), clock)
+    tokens.token()
+    clock.pass_time(minutes=54)
+    tokens.token()
+    assert tokens._running is None
+
+
+def test_token_about_to_expire_is_not_handed_out():
+    """Less than a minute left: callers wait for the new one."""
+    clock = Clock()
+    tokens = source(Counting(clock, seconds=0.02), clock)
+    tokens.token()
+    clock.pass_time(minutes=59, seconds=30)
+    assert tokens.token() == "token-2"
+
+
+def test_token_with_little_time_left_from_the_start_is_not_asked_for_at_every_call():
+    """A metadata server gives what it has in store: four minutes left, and the same token until then."""
+    clock = Clock()
+    credentials = Counting(clock, life=timedelta(minutes=4))
+    tokens = source(credentials, clock)
+    for _ in range(20):
+        tokens.token()
+        wait_for(lambda: tokens._running is None)
+        clock.pass_time(seconds=5)
+    assert credentials.refreshes == 1
+    clock.pass_time(minutes=1)
+    tokens.token()
+    wait_for(lambda: credentials.refreshes == 2)
+
+
+async def test_event_loop_runs_on_while_a_token_is_fetched():
+    """Another task ticks."""
+    ticks = 0
+
+    async def tick():
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.005)
+            ticks += 1
+
+    ticking = asyncio.create_task(tick())
+    await source(Counting(Clock(), seconds=0.2)).atoken()
+    ticking.cancel()
+    assert ticks >= 5
+
+
+async def test_cancelled_waiter_leaves_the_refresh_to_the_others():
+    """One task gives up, the other gets the token, one refresh is made."""
+    credentials = Counting(Clock(), seconds=0.1)
+    tokens = source(credentials)
+    first, second = asyncio.create_task(tokens.atoken()), asyncio.create_task(tokens.atoken())
+    await asyncio.sleep(0.02)
+    first.cancel()
+    assert await second == "token-1"
+    assert first.cancelled()
+    assert credentials.refreshes == 1
+
+
+@pytest.mark.parametrize("failures", [[], [TransportError("no route")]])
+def test_event_loop_that_ends_during_a_refresh_is_not_missed(caplog, failures):
+    """The only waiter times out and its loop closes: nothing is logged, the next call is served."""
+    credentials = Counting(Clock(), seconds=0.1, failures=failures)
+    tokens = source(credentials)
+    with pytest.raises(asyncio.TimeoutError), caplog.at_level(logging.DEBUG):
+        asyncio.run(asyncio.wait_for(tokens.atoken(), 0.02))
+    wait_for(lambda: tokens._running is None)
+    assert tokens.token() == "token-1"
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_event_loops_of_several_threads_share_a_refresh():
+    """Each waits in its own loop."""
+    credentials = Counting(Clock(), seconds=0.1)
+    tokens = source(credentials)
+    assert in_threads(5, lambda: asyncio.run(tokens.atoken())) == ["token-1"] * 5
+    assert credentials.refreshes == 1
+
+
+def test_many_rejections_of_one_token_cause_one_refresh():
+    """Twenty threads hear 401 to the same token; a late one hears it of a token that is gone already."""
+    credentials = Counting(Clock(), seconds=0.02)
+    tokens = source(credentials)
+    old = tokens.token()
+    assert in_threads(20, lambda: (tokens.reject(old), tokens.token())) == [(True, "token-2")] * 20
+    assert tokens.reject(old)
+    assert tokens.token() == "token-2"
+    assert credentials.refreshes == 2
+
+
+def test_rejected_keys_are_not_asked_for_again_and_callables_are():
+    """Whether a second request makes sense."""
+    assert not key_source(SecretStr("k")).reject("k")
+    assert key_source(lambda: "k").reject("k")
+
+
+def test_bare_token_is_used_to_its_end_and_not_asked_for_again():
+    """Nothing was given to renew it; the sentence afterwards says so."""
+    clock = Clock()
+    bare = UserCredentials("bare", expiry=clock().replace(tzinfo=None) + timedelta(minutes=3))
+    tokens = source(bare, clock)
+    assert tokens.token() == "bare"
+    clock.pass_time(minutes=2, seconds=30)
+    assert tokens.token() == "bare"
+    assert not tokens.reject("bare")
+    clock.pass_time(minutes=1)
+    assert "nothing was given to renew it" in message(tokens)
+    endless = source(UserCredentials("endless"))
+    assert (endless.token(), endless.reject("endless"), endless.token()) == ("endless", False, "endless")
+
+
+def test_anonymous_credentials_send_no_token():
+    """For servers that ask for none."""
+    assert source(google.auth.credentials.AnonymousCredentials()).token() == ""
+
+
+def test_token_that_credentials_bring_along_is_used_while_it_lasts():
+    """No refresh for a token that is good, one after a 401."""
+    clock = Clock()
+    credentials = Counting(clock)
+    credentials.token, credentials.expiry = "brought", clock().replace(tzinfo=None) + timedelta(minutes=30)
+    tokens = source(credentials, clock)
+    assert (tokens.token(), credentials.refreshes) == ("brought", 0)
+    tokens.reject("brought")
+    assert tokens.token() == "token-1"
+
+
+def test_refresh_handler_of_the_caller_is_asked_after_a_rejection():
+    """Credentials with a handler can be renewed though they have no refresh token."""
+    answers = iter(["first", "second"])
+    far = datetime.now(timezone.utc).replace(tzinfo=None) + timedelta(days=9000)
+    tokens = source(UserCredentials("old", refresh_handler=lambda request, scopes: (next(answers), far)))
+    token = tokens.token()
+    assert tokens.reject(token)
+    assert tokens.token() != token
+
+
+def test_failed_refresh_reaches_every_waiter_and_the_next_call_tries_again():
+    """No failure is for ever; each waiter has an exception of its own, for tracebacks grow where they are raised."""
+    credentials = Counting(Clock(), seconds=0.2, failures=[TransportError("no route")])
+    tokens = source(credentials)
+
+    def ask():
+        try:
+            return tokens.token()
+        except CredentialsError as err:
+            return err
+
+    caught = in_threads(5, ask)
+    assert all("network" in str(err) for err in caught)
+    assert len({id(err) for err in caught}) == 5
+    assert all(err.__cause__ is None and err.__context__ is None for err in caught)
+    assert tokens.token() == "token-1"
+
+
+async def test_failed_refresh_reaches_async_waiters_too():
+    """And the next call tries again."""
+    tokens = source(Counting(Clock(), seconds=0.02, failures=[TransportError("no route")]))
+    results = await asyncio.gather(*(tokens.atoken() for _ in range(5)), return_exceptions=True)
+    assert [type(result) for result in results] == [CredentialsError] * 5
+    assert await tokens.atoken() == "token-1"
+
+
+def test_failed_refresh_ahead_of_time_is_silent_while_the_token_lasts():
+    """There is a good token; the next call tries again."""
+    clock = Clock()
+    credentials = Counting(clock)
+    tokens = source(credentials, clock)
+    tokens.token()
+    credentials.failures = [TransportError("no route")]
+    clock.pass_time(minutes=56)
+    assert tokens.token() == "token-1"
+    wait_for(lambda: not credentials.failures)
+    wait_for(lambda: tokens.token() == "token-2")
+
+
+def test_nobody_hangs_when_a_refresh_is_torn_down():
+    """Not every exception is an `Exception`."""
+    tokens = source(Counting(Clock(), failures=[SystemExit("stop")]))
+    assert "stop" in message(tokens)
+    assert tokens.token() == "token-1"
+
+
+def test_nobody_hangs_when_no_thread_can_be_started(monkeypatch):
+    """The error says why, and the next call tries again."""
+    tokens = source(Counting(Clock()))
+
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert "can't start new thread" in message(tokens)
+    assert tokens.token() == "token-1"
+
+
+def test_refresh_that_gives_no_token_is_an_error():
+    """Nothing is sent without the credential that was asked for."""
+
+    class Empty(Counting):
+        def refresh(self, request):
+            self.token = None
+
+    assert "gave none" in message(source(Empty(Clock())))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("held", [False, True], ids=["refresh under way", "lock held as well"])
+def test_forked_process_does_not_wait_for_its_parents_refresh(held):
+    """The thread that refreshes stays in the parent, and so does whoever holds the lock."""
+    code = f"""
+import os, signal, threading, time
+import google.auth.credentials
+from langchain_gemini_compat._auth import build_token_source
+
+class Slow(google.auth.credentials.Credentials):
+    seconds = 1.0
+    def refresh(self, request):
+        time.sleep(self.seconds)
+        self.token = "token"
+
+credentials = Slow()
+tokens = build_token_source(api_key=None, credentials=credentials, quota_project_id=None, source="")
+threading.Thread(target=tokens.token, daemon=True).start()
+time.sleep(0.2)
+if {held}:
+    tokens._lock.acquire()
+pid = os.fork()
+if pid == 0:
+    signal.alarm(20)
+    credentials.seconds = 0
+    token = tokens.token()
+    tokens.reject(token)
+    print(tokens.token(), flush=True)
+    os._exit(0)
+print(os.waitpid(pid, 0)[1], flush=True)
+os._exit(0)
+"""
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.stdout.split() == ["token", "0"], run.stderr
+
+
+def test_sync_callable_is_asked_off_the_event_loop():
+    """It may block; each request asks anew."""
+    asked = []
+
+    def ask():
+        asked.append(threading.current_thread())
+        return f"k{len(asked)}"
+
+    tokens = key_source(ask)
+    assert (asyncio.run(tokens.atoken()), tokens.token()) == ("k1", "k2")
+    assert asked[0] is not threading.main_thread()
+
+
+def test_async_callables_of_all_shapes_are_awaited():
+    """A function, and an object whose call gives an awaitable."""
+
+    async def ask():
+        return "k"
+
+    class Asking:
+        async def __call__(self):
+            return "k"
+
+    assert [asyncio.run(key_source(each).atoken()) for each in (ask, Asking())] == ["k", "k"]
+    assert "async callable" in message(key_source(ask))
+
+
+@pytest.mark.parametrize(("answer", "said"), [(None, "NoneType"), ("", "an empty string"), (b"k", "bytes")])
+def test_callable_that_gives_no_token_is_told_so(answer, said):
+    """In both modes, before anything is sent."""
+    tokens = key_source(lambda: answer)
+    assert said in message(tokens)
+    with pytest.raises(CredentialsError, match=said):
+        asyncio.run(tokens.atoken())
+
+
+def test_line_break_after_a_key_is_not_part_of_it():
+    """Keys are read from files; a key that no header can carry is refused without being shown."""
+    assert key_source(SecretStr("key\n")).token() == key_source(lambda: "key\n").token() == "key"
+    for broken in ("canary\nkey", "canary\u2026key"):
+        said = message(key_source(SecretStr(broken)))
+        assert "argument `api_key`" in said
+        assert "canary" not in said
+
+
+def test_what_won_is_named():
+    """Kind and source of each way."""
+    given = [key_source(SecretStr("k")), key_source(lambda: "k"), source(Counting(Clock())), source(None)]
+    local = build_token_source(api_key=None, credentials=None, quota_project_id=None, source="", anonymous=True)
+    assert [(tokens.info.kind, tokens.info.source) for tokens in [*given, local]] == [
+        ("api_key", "argument `api_key`"),
+        ("callable", "argument `api_key`"),
+        ("google_credentials", "argument `credentials`"),
+        ("application_default", "application default credentials"),
+        ("none", "no credential given"),
+    ]
+    assert local.token() == ""
+
+
+def test_default_credentials_are_looked_up_at_the_first_token(monkeypatch):
+    """Once, off the loop's thread, with the scope of Google Cloud; they bring the project."""
+    clock, calls = Clock(), []
+
+    def default(*, scopes, quota_project_id):
+        calls.append((scopes, quota_project_id, threading.current_thread() is threading.main_thread()))
+        return Counting(clock), "their-project"
+
+    monkeypatch.setattr("google.auth.default", default)
+    tokens = source(None, clock, "billing")
+    assert calls == []
+    assert asyncio.run(tokens.aproject()) == "their-project"
+    tokens.token()
+    assert calls == [(["https://www.googleapis.com/auth/cloud-platform"], "billing", False)]
+
+
+def test_failed_lookup_is_tried_again(monkeypatch):
+    """Somebody logged in meanwhile."""
+    answers = iter([DefaultCredentialsError("Your default credentials were not found."), None])
+
+    def default(**_):
+        err = next(answers)
+        if err:
+            raise err
+        return Counting(Clock()), None
+
+    monkeypatch.setattr("google.auth.default", default)
+    tokens = source(None)
+    said = message(tokens)
+    assert said.startswith("No Google credentials were found.")
+    assert LOGIN in said
+    assert tokens.token() == "token-1"
+
+
+def test_file_of_the_environment_is_used(credentials_file, servers):
+    """GOOGLE_APPLICATION_CREDENTIALS, read at the first call; its quota project goes along."""
+    login = {"type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "r"}
+    credentials_file({**login, "quota_project_id": "theirs"})
+    servers(oauth2=(200, {"access_token": "fetched", "expires_in": 3600}))
+    tokens = source(None)
+    assert tokens.headers() == {}
+    assert tokens.token() == "fetched"
+    assert tokens.headers() == {"x-goog-user-project": "theirs"}
+
+
+def test_quota_project_of_the_environment_is_used(credentials_file, servers, monkeypatch):
+    """GOOGLE_CLOUD_QUOTA_PROJECT beats the file, an argument beats both."""
+    credentials_file({"type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "r"})
+    monkeypatch.setenv("GOOGLE_CLOUD_QUOTA_PROJECT", "environment")
+    servers(oauth2=(200, {"access_token": "fetched", "expires_in": 3600}))
+    tokens, explicit = source(None), source(None, quota_project_id="mine")
+    tokens.token()
+    explicit.token()
+    assert tokens.headers() == {"x-goog-user-project": "environment"}
+    assert explicit.headers() == {"x-goog-user-project": "mine"}
+
+
+@pytest.mark.parametrize("content", ["{", '{"type": "nonsense"}'])
+def test_broken_file_of_the_environment_is_named(credentials_file, content):
+    """Not the sentence for credentials that are nowhere."""
+    path = credentials_file(content)
+    said = message(source(None))
+    assert path.name in said
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in said
+    assert LOGIN in said
+
+
+def test_gcloud_login_without_a_quota_project_is_no_warning_where_one_is_given(credentials_file, servers):
+    """google-auth warns of it, and here warnings are errors; the remedy is named where there is none."""
+    login = {"type": "authorized_user", "client_id": CLOUD_SDK_CLIENT_ID, "client_secret": "s", "refresh_token": "r"}
+    credentials_file(login)
+    servers(oauth2=(200, {"access_token": "fetched", "expires_in": 3600}))
+    assert source(None, quota_project_id="mine").token() == "fetched"
+    assert "`gcloud auth application-default set-quota-project PROJECT`" in message(source(None))
+
+
+def test_user_credentials_carry_their_quota_project():
+    """As `x-goog-user-project`; an explicit one wins."""
+    credentials = UserCredentials("token", quota_project_id="theirs")
+    assert source(credentials).headers() == {"x-goog-user-project": "theirs"}
+    assert source(credentials, quota_project_id="mine").headers() == {"x-goog-user-project": "mine"}
+
+
+def test_service_accounts_and_keys_send_no_quota_project_unless_told_to():
+    """Service accounts are billed to their own project."""
+    assert source(robot()).headers() == key_source(SecretStr("k")).headers() == {}
+    for tokens in (source(robot(), quota_project_id="mine"), key_source(SecretStr("k"), "mine")):
+        assert tokens.headers() == {"x-goog-user-project": "mine"}
+
+
+def test_given_credentials_are_scoped():
+    """A service account without scopes gets Google Cloud's, in a copy."""
+    given, seen = robot(), []
+
+    class Seen(Answers):
+        def __call__(self, url, **kwargs):
+            seen.append(kwargs)
+            raise TransportError("no route")
+
+    tokens = source(given)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_auth, "_build_request", Seen)
+        message(tokens)
+    assert tokens._credentials.scopes == ["https://www.googleapis.com/auth/cloud-platform"]
+    assert given.scopes is None
+    assert seen
+
+
+def test_project_of_a_service_account_is_known():
+    """It stands in the key file; keys know of none."""
+    credentials = Counting(Clock())
+    credentials.project_id = "theirs"
+    tokens = source(credentials)
+    assert tokens.project() == asyncio.run(tokens.aproject()) == "theirs"
+    assert key_source(SecretStr("k")).project() is asyncio.run(key_source(lambda: "k").aproject()) is None
+
+
+def test_project_of_an_external_account_is_asked_for_off_the_loop(monkeypatch):
+    """Only the server knows it; a failure is ours, and the next call asks again."""
+    monkeypatch.setattr(_auth, "_build_request", lambda: None)
+    credentials, asked = Counting(Clock()), []
+
+    def get_project_id(request):
+        asked.append(threading.current_thread())
+        if len(asked) == 1:
+            raise TransportError("no route")
+        return "theirs"
+
+    credentials.get_project_id = get_project_id
+    tokens = source(credentials)
+    with pytest.raises(CredentialsError, match="network"):
+        asyncio.run(tokens.aproject())
+    assert asyncio.run(tokens.aproject()) == tokens.project() == "theirs"
+    assert len(asked) == 2
+    assert threading.main_thread() not in asked
+
+
+def test_expired_login_is_mended_by_a_login(servers):
+    """Of a user, in the words of the token server."""
+    servers(oauth2=(400, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}))
+    said = message(source(user(account="me@example.com")))
+    assert "user credentials me@example.com (argument `credentials`)" in said
+    assert "login has expired or was revoked" in said
+    assert said.endswith(f"Run {LOGIN}.")
+
+
+def test_reauthentication_is_a_login_as_well(servers):
+    """Where the organisation limits sessions."""
+    body = {"error": "invalid_grant", "error_description": "reauth related error (invalid_rapt)"}
+    servers(oauth2=(400, {**body, "error_subtype": "invalid_rapt"}))
+    assert LOGIN in message(source(user(refresh_token="r", quota_project_id="q")))
+
+
+@pytest.mark.parametrize(
+    "text", ["Invalid JWT: Token must be a short-lived token, check your iat and exp values.", "Invalid JWT Signature."]
+)
+def test_refused_service_account_key_points_at_the_clock_and_the_key(servers, text):
+    """Not at a login, which would not help."""
+    servers(oauth2=(400, {"error": "invalid_grant", "error_description": text}))
+    said = message(source(robot()))
+    assert "service account key robot@p.iam.gserviceaccount.com" in said
+    assert text in said
+    assert "clock" in said
+    assert "`gcloud iam service-accounts keys list --iam-account=robot@p.iam.gserviceaccount.com`" in said
+    assert "login" not in said
+
+
+def impersonating(caller):
+    return impersonated_credentials.Credentials(caller, "target@p.iam.gserviceaccount.com", ["scope"])
+
+
+def test_missing_role_for_impersonation_is_named(servers):
+    """With the account that it is to be granted on."""
+    denied = {"error": {"code": 403, "message": "Permission 'iam.serviceAccounts.getAccessToken' denied"}}
+    servers(oauth2=(200, {"access_token": "t", "expires_in": 3600}), iamcredentials=(403, denied))
+    said = message(source(impersonating(user())))
+    assert "impersonated service account target@p.iam.gserviceaccount.com" in said
+    assert "roles/iam.serviceAccountTokenCreator" in said
+    assert "add-iam-policy-binding target@p.iam.gserviceaccount.com" in said
+
+
+def test_disabled_api_behind_impersonation_is_named(servers):
+    """The role would not help."""
+    disabled = {"error": {"code": 403, "message": "IAM Service Account Credentials API has not been used in project 1"}}
+    servers(oauth2=(200, {"access_token": "t", "expires_in": 3600}), iamcredentials=(403, disabled))
+    assert "`gcloud services enable iamcredentials.googleapis.com`" in message(source(impersonating(user())))
+
+
+def test_expired_login_behind_impersonation_is_mended_by_a_login(servers):
+    """The caller's own credentials failed; a role would not help."""
+    servers(oauth2=(400, {"error": "invalid_grant", "error_description": "Bad Request"}))
+    said = message(source(impersonating(user())))
+    assert "target@p.iam.gserviceaccount.com" in said
+    assert LOGIN in said
+    assert "TokenCreator" not in said
+
+
+def test_refused_quota_project_is_mended_by_another_one(servers):
+    """Impersonation sends the caller's quota project along."""
+    denied = {
+        "error": {
+            "code": 403,
+            "message": "Caller does not have required permission to use project q. "
+            "Grant the caller serviceusage.services.use",
+            "details": [{"reason": "USER_PROJECT_DENIED"}],
+        }
+    }
+    servers(oauth2=(200, {"access_token": "t", "expires_in": 3600}), iamcredentials=(403, denied))
+    said = message(source(impersonating(user(quota_project_id="q"))))
+    assert "`gcloud auth application-default set-quota-project PROJECT`" in said
+
+
+def test_metadata_server_that_does_not_answer_is_named(monkeypatch):
+    """Off Google Cloud, or without a service account."""
+
+    def fail(*_, **__):
+        raise TransportError(
+            "Failed to retrieve http://metadata.google.internal/. Compute Engine Metadata server unavailable"
+        )
+
+    monkeypatch.setattr("google.auth.compute_engine._metadata.get_service_account_token", fail)
+    said = message(source(compute_engine.Credentials()))
+    assert "metadata server's service account (argument" in said
+    assert "attach a service account" in said
+    assert LOGIN in said
+    assert "Check the network" not in said
+
+
+def test_federation_points_at_its_configuration(servers, tmp_path):
+    """The file with the subject token is missing; then the token server refuses what is in it."""
+    path = tmp_path / "subject"
+    servers(sts=(400, {"error": "invalid_request", "error_description": f"Bad subject token {CANARY}"}))
+    said = message(source(pool(path)))
+    assert "workload identity federation" in said
+    assert "was not found" in said
+    assert "`gcloud iam workload-identity-pools providers describe " in said
+    path.write_text(CANARY, "utf-8")
+    said = message(source(pool(path)))
+    assert "Bad subject token [hidden]" in said
+    assert "login" not in said
+
+
+def test_unreachable_token_server_is_told_apart_from_a_refusal(servers):
+    """No command for credentials would help; the reason keeps what names a certificate or a proxy."""
+    servers(oauth2=TransportError("CERTIFICATE_VERIFY_FAILED at proxy http://me:canary@proxy.invalid:3128/"))
+    said = message(source(user()))
+    assert "could not be reached" in said
+    assert "CERTIFICATE_VERIFY_FAILED" in said
+    assert "gcloud" not in said
+    assert "canary" not in said
+
+
+def test_missing_http_library_is_named(monkeypatch):
+    """google-auth brings none: `requests`, else urllib3, else a sentence with the package."""
+    monkeypatch.setitem(sys.modules, "google.auth.transport.requests", None)
+    assert type(_auth._build_request()).__module__ == "google.auth.transport.urllib3"
+    monkeypatch.setitem(sys.modules, "google.auth.transport.urllib3", None)
+    assert "`pip install requests`" in message(source(Counting(Clock())))
+
+
+def test_other_missing_packages_are_named_too():
+    """Some credentials need one more."""
+    said = message(source(Counting(Clock(), failures=[ImportError("pyu2f is required: pip install pyu2f")])))
+    assert "pyu2f" in said
+    assert "requests" not in said
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        CANARY,
+        {"access_token": CANARY},
+        {"error": "strange", "error_description": f"'client_secret': '{CANARY[:12]}'"},
+        {"error": "strange", "error_description": f"refresh token {CANARY} is not known"},
+        {"error": {"message": "short", "id_token": CANARY[:20]}},
+    ],
+)
+def test_no_secret_gets_from_an_answer_into_an_exception(servers, body):
+    """Servers repeat what they were sent; neither text nor traceback nor pickle has it."""
+    servers(oauth2=(400, body))
+    with pytest.raises(CredentialsError) as caught:
+        source(user()).token()
+    seen = "".join(traceback.format_exception(caught.type, caught.value, caught.tb)) + repr(pickle.dumps(caught.value))
+    assert "canary" not in seen
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+def test_no_secret_is_in_a_representation():
+    """Kind and source only."""
+    google_tokens, key = source(Counting(Clock())), key_source(SecretStr("canary"))
+    google_tokens.token()
+    assert key.token() == "canary"
+    assert repr(google_tokens) == "GoogleTokens(google_credentials, argument `credentials`)"
+    assert repr(key) == "StaticToken(api_key, argument `api_key`)"
+    assert repr(key_source(lambda: "k")) == "CallableToken(callable, argument `api_key`)"
+    held = [vars(tokens) for tokens in (google_tokens, key)]
+    assert "token-1" not in repr(held)
+    assert "canary" not in repr(held)
+
+
+def test_credentials_error_travels_between_processes():
+    """Workers raise it too."""
+    with pytest.raises(CredentialsError) as caught:
+        source(Counting(Clock(), failures=[RefreshError("x")])).token()
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)

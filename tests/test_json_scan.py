@@ -1,0 +1,96 @@
+"""Pieces of JSON: made safe, and known to be complete, without looking back."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from langchain_gemini_compat._json_scan import JsonScanner
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+objects = st.dictionaries(st.text(), json_values, max_size=3)
+texts = st.builds(
+    json.dumps, objects, ensure_ascii=st.booleans(), indent=st.sampled_from([None, 2]), sort_keys=st.booleans()
+)
+fragments = st.text(alphabet='{}[]",:\\ab1 \n\t\x00\x1f\x7fé', max_size=30)
+
+
+def scan(pieces):
+    """What comes out for `pieces`, and the state after them."""
+    scanner = JsonScanner()
+    safe = "".join([scanner.feed(piece) for piece in pieces])
+    return safe, scanner.started, scanner.complete, scanner.broken
+
+
+@given(text=texts)
+def test_json_comes_out_as_it_went_in_and_is_complete_at_its_last_bracket(text):
+    """Never before, whatever brackets and quotes its strings hold."""
+    assert scan([text]) == (text, True, True, False)
+    assert scan([text[:-1]]) == (text[:-1], True, False, False)
+
+
+@settings(max_examples=300)
+@given(text=fragments | texts, places=st.lists(st.integers(0, 30), max_size=6))
+def test_pieces_give_what_the_whole_gives(text, places):
+    """Cutting changes nothing, not even between a backslash and what it escapes."""
+    ends = [*sorted(places), len(text)]
+    pieces = [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    assert scan(pieces) == scan([text])
+    assert scan(list(text)) == scan([text])
+
+
+@given(
+    value=st.dictionaries(st.text(alphabet='a\n\t"é', max_size=4), st.text(alphabet='b\n\t\x00\x1f\b"{}', max_size=8))
+)
+def test_raw_control_characters_in_strings_are_escaped(value):
+    """What a server left unescaped parses to what it meant; white space between values stays as it is."""
+    raw = json.dumps(value, indent=1, ensure_ascii=False)
+    for char, escape in (("\n", "\\n"), ("\t", "\\t"), ("\x00", "\\u0000"), ("\x1f", "\\u001f"), ("\b", "\\b")):
+        raw = raw.replace(escape, char)
+    safe, _, complete, broken = scan([raw])
+    assert json.loads(safe) == value
+    assert (complete, broken) == (True, False)
+
+
+@pytest.mark.parametrize("code", range(0x20))
+def test_every_control_character_is_escaped(code):
+    """All that JSON forbids in a string."""
+    safe, *_ = scan([f'{{"a": "{chr(code)}"}}'])
+    assert json.loads(safe) == {"a": chr(code)}
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("", (False, False, False)),
+        (" \n\t", (False, False, False)),
+        ("{", (True, False, False)),
+        ('{"a": "}"', (True, False, False)),
+        ('{"a": "\\"}', (True, False, False)),
+        ('{"a": "\\\\"}', (True, True, False)),
+        ('{"a": {}', (True, False, False)),
+        (" {} \n", (True, True, False)),
+        ("{}x", (True, True, True)),
+        ("{}{}", (True, True, True)),
+        ("{}{", (True, True, True)),
+        ("x", (True, False, True)),
+        ("[1]", (True, True, True)),
+        ('"a"', (True, False, True)),
+        ("}", (True, True, True)),
+    ],
+)
+def test_state_tells_started_complete_and_broken(text, state):
+    """Text before the object or after it is what breaks it; the rest is the parser's to judge."""
+    assert scan([text])[1:] == state
+
+
+def test_it_keeps_nothing_that_it_could_read_again():
+    """Its whole state is numbers and truth values, so its work cannot but be linear."""
+    scanner = JsonScanner()
+    scanner.feed('{"a": ["long text", {"b\\')
+    assert {type(getattr(scanner, name)) for name in JsonScanner.__slots__} == {int, bool}

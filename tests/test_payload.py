@@ -1,0 +1,357 @@
+"""Parameters as they arrive: an allow-list per surface, Google's fields at their one place, and a note for the rest."""
+
+from enum import Enum
+
+import pytest
+from langchain_core.messages import HumanMessage
+from outgoing import GOOGLE, PLACES, SURFACES, broken_rules, build, endpoint, notes, send
+from wire import Wire, completion
+
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat.errors import GeminiCompatWarning, InvalidHistoryError, UnsupportedParameterError
+
+HI = [HumanMessage("Hi.")]
+BARE = {"model", "messages"}
+
+
+def request(surface="vertex", model="gemini-3.8-flash", **options):
+    return build(HI, surface, model, **options)
+
+
+def google(made):
+    return made.payload.get("extra_body", {}).get("google", {})
+
+
+#: Option, value, and on which surfaces it goes out under its own name.
+PLAIN = [
+    ("temperature", 0.0, SURFACES),
+    ("top_p", 0.5, SURFACES),
+    ("max_tokens", 100, SURFACES),
+    ("n", 2, SURFACES),
+    ("seed", 0, ("vertex", "openai_compatible")),
+    ("presence_penalty", 0.5, ("vertex", "openai_compatible")),
+    ("frequency_penalty", 0.5, ("vertex", "openai_compatible")),
+    ("logprobs", True, ("openai_compatible",)),
+    ("top_logprobs", 3, ("openai_compatible",)),
+    ("service_tier", "flex", ("ai_studio", "openai_compatible")),
+    ("web_search_options", {}, ("vertex", "openai_compatible")),
+    ("modalities", ["image"], ("vertex", "openai_compatible")),
+    ("store", True, ("openai_compatible",)),
+    ("user", "ann", ("openai_compatible",)),
+    ("cache_control", {"type": "ephemeral"}, ("openai_compatible",)),
+]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize(("name", "value", "taken"), PLAIN, ids=[name for name, _, _ in PLAIN])
+def test_each_parameter_goes_where_it_is_known_and_is_said_where_not(name, value, taken, surface):
+    """AI Studio answers 400 to an unknown key, Vertex drops it in silence."""
+    made = request(surface, **{name: value})
+    if surface in taken:
+        assert made.payload == {**request(surface).payload, name: value}
+        assert made.notes == ()
+    else:
+        assert made.payload == request(surface).payload
+        assert notes(made) == [f"`{name}` was left out: {surface} does not take it."]
+        with pytest.raises(UnsupportedParameterError, match=name):
+            request(surface, strict=True, **{name: value})
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_stop_words_are_a_list(surface):
+    """One word may be given as a string; none at all sends no key."""
+    assert request(surface, stop="END").payload["stop"] == ["END"]
+    assert request(surface, stop=["a", "b"]).payload["stop"] == ["a", "b"]
+    assert "stop" not in request(surface, stop=[]).payload
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_nothing_is_sent_that_was_not_asked_for(surface):
+    """Defaults are the server's."""
+    assert request(surface).payload.keys() == BARE
+    assert send("Hi.", surface).keys() == BARE
+
+
+GOOGLES = [
+    ("cached_content", "cachedContents/1", GOOGLE),
+    ("media_resolution", "MEDIA_RESOLUTION_LOW", ("vertex",)),
+    ("stream_function_call_arguments", True, ("vertex",)),
+    ("thought_tag_marker", "think", ("vertex",)),
+    ("safety_settings", [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "OFF"}], GOOGLE),
+]
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+@pytest.mark.parametrize(("name", "value", "taken"), GOOGLES, ids=[name for name, _, _ in GOOGLES])
+def test_google_s_fields_stand_under_the_literal_extra_body(name, value, taken, surface):
+    """Source: Google's examples page; one level up is a 400 on AI Studio and nothing on Vertex."""
+    made = request(surface, **{name: value})
+    if surface in taken:
+        assert made.payload == {**request(surface).payload, "extra_body": {"google": {name: value}}}
+    else:
+        assert "extra_body" not in made.payload
+        assert notes(made) == [f"`extra_body.google.{name}` was left out: {surface} does not take it."]
+
+
+class Harm(Enum):
+    HARM_CATEGORY_HARASSMENT = 3
+
+
+class Block(Enum):
+    BLOCK_NONE = 4
+
+
+class Modality(str, Enum):
+    IMAGE = "IMAGE"
+
+
+SETTING = {"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {Harm.HARM_CATEGORY_HARASSMENT: Block.BLOCK_NONE},
+        {"HARM_CATEGORY_HARASSMENT": "BLOCK_NONE"},
+        [SETTING],
+        [{"category": Harm.HARM_CATEGORY_HARASSMENT, "threshold": Block.BLOCK_NONE}],
+    ],
+    ids=["enum mapping", "mapping", "list", "enum list"],
+)
+def test_safety_settings_have_one_form(given):
+    """As a mapping, which `ChatGoogleGenerativeAI` takes, or as Google's list; members of enums by their names."""
+    assert google(request(safety_settings=given)) == {"safety_settings": [SETTING]}
+
+
+def test_modalities_are_written_small():
+    """Google's own packages have them in capitals; the compatible API does not."""
+    assert request(modalities=["TEXT", Modality.IMAGE]).payload["modalities"] == ["text", "image"]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize(
+    ("given", "root", "nested"),
+    [
+        ({"google": {"labels": {"a": "b"}}}, {}, {"google": {"labels": {"a": "b"}}}),
+        ({"extra_body": {"google": {"labels": {"a": "b"}}}}, {}, {"google": {"labels": {"a": "b"}}}),
+        ({"extra_body": {"other": 1}, "google": {"x": 2}}, {}, {"other": 1, "google": {"x": 2}}),
+        ({"store": True}, {"store": True}, None),
+    ],
+    ids=["once", "twice, as the SDK needs it", "both", "no field of Google's"],
+)
+def test_extra_body_is_merged_last_and_untouched(given, root, nested, surface):
+    """People get the nesting wrong even in Google's notebooks: either way the wire is right."""
+    made = request(surface, extra_body=given)
+    expected = {**root, **({"extra_body": nested} if nested else {})}
+    assert {key: value for key, value in made.payload.items() if key not in BARE} == expected
+    assert made.notes == ()
+
+
+def test_extra_body_wins_over_our_own_fields_key_by_key():
+    """The caller's last word; what it does not name stays."""
+    made = request(cached_content="a", include_thoughts=True,
+                   extra_body={"google": {"cached_content": "b", "thinking_config": {"thinking_budget": 5}}})  # fmt: skip
+    assert google(made) == {
+        "cached_content": "b",
+        "thinking_config": {"include_thoughts": True, "thinking_budget": 5},
+        "thought_tag_marker": "thought",
+    }
+
+
+def test_a_marker_in_extra_body_is_what_the_answer_is_read_with():
+    """Thoughts would stay in the text otherwise."""
+    made = request(extra_body={"google": {"thought_tag_marker": "musing"}})
+    assert made.tags[0] == "musing"
+
+
+@pytest.mark.parametrize(
+    ("surface", "options", "expected"),
+    [
+        ("vertex", {}, None),
+        ("ai_studio", {}, {"include_usage": True}),
+        ("openai_compatible", {}, {"include_usage": True}),
+        ("ai_studio", {"stream_usage": False}, None),
+        ("openai_compatible", {"stream_options": {"chunk": 1}}, {"include_usage": True, "chunk": 1}),
+        ("openai_compatible", {"stream_options": {"include_usage": False}}, {"include_usage": False}),
+    ],
+)
+def test_a_stream_asks_for_usage_where_it_has_to(surface, options, expected):
+    """AI Studio says nothing of usage in a stream unless asked; Vertex always does."""
+    made = request(surface, stream=True, **options)
+    assert made.payload["stream"] is True
+    assert made.payload.get("stream_options") == expected
+    assert request(surface, **options).payload.keys() == BARE
+
+
+def test_a_stream_of_a_self_deployed_model_asks_for_usage_too():
+    """Its container is a server like any other."""
+    made = build(HI, at=endpoint("vertex", "gemma", endpoint_id="1"), stream=True)
+    assert made.payload["stream_options"] == {"include_usage": True}
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_a_stream_has_one_candidate(surface):
+    """Chunks of several could not be told apart."""
+    made = request(surface, stream=True, n=3)
+    assert "n" not in made.payload
+    assert notes(made) == ["`n` was left out: a stream has one candidate."]
+    assert request(surface, stream=True, n=1).payload["n"] == 1
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+def test_penalties_are_left_out_for_the_family_that_refuses_them(surface):
+    """3.5 Flash-Lite; Vertex passes them on for others."""
+    made = request(surface, "gemini-3.5-flash-lite", presence_penalty=1, frequency_penalty=1)
+    assert made.payload.keys() == BARE
+    assert len(notes(made, "dropped")) == 2
+
+
+MINIMAL, NONE = {"reasoning_effort": "minimal"}, {"reasoning_effort": "none"}
+CONFIG = "thinking_config"
+#: Surface, model, knobs; then the effort in the body, `extra_body.google`, and how many notes.
+THINKING = [
+    ("vertex", "gemini-3.8-flash", {"reasoning_effort": "high"}, "high", {}, 0),
+    ("ai_studio", "gemini-3.8-flash", {"reasoning_effort": "HIGH"}, "high", {}, 0),
+    ("vertex", "gemini-3.8-flash", MINIMAL, "low", {}, 1),
+    ("ai_studio", "gemini-3.8-flash", MINIMAL, "low", {}, 1),
+    ("ai_studio", "gemini-3.1-pro-preview", NONE, "low", {}, 1),
+    ("ai_studio", "gemini-3.6-flash", MINIMAL, "minimal", {}, 0),
+    ("ai_studio", "gemini-3.6-flash", {"reasoning_effort": "xhigh"}, "high", {}, 1),
+    ("ai_studio", "gemini-3-pro-preview", {"reasoning_effort": "medium"}, "low", {}, 1),
+    ("vertex", "gemini-3.6-flash", MINIMAL, None, {CONFIG: {"thinking_level": "minimal"}}, 0),
+    ("ai_studio", "gemini-2.5-flash", NONE, "none", {}, 0),
+    ("ai_studio", "gemini-2.5-pro", NONE, "minimal", {}, 1),
+    ("vertex", "gemini-2.5-flash", NONE, None, {CONFIG: {"thinking_budget": 0}}, 0),
+    ("vertex", "gemini-2.5-pro", MINIMAL, None, {CONFIG: {"thinking_budget": 1024}}, 0),
+    ("vertex", "gemini-3.8-flash", {"thinking_level": "LOW"}, None, {CONFIG: {"thinking_level": "low"}}, 0),
+    ("vertex", "gemini-3.8-flash", {"thinking_level": "minimal"}, None, {CONFIG: {"thinking_level": "low"}}, 1),
+    ("ai_studio", "gemini-2.5-flash", {"thinking_level": "medium"}, None, {CONFIG: {"thinking_budget": 8192}}, 1),
+    ("vertex", "gemini-2.5-flash", {"thinking_budget": -1}, None, {CONFIG: {"thinking_budget": -1}}, 0),
+    ("vertex", "gemini-2.5-flash", {"thinking_budget": 0}, None, {CONFIG: {"thinking_budget": 0}}, 0),
+    ("vertex", "gemini-2.5-pro", {"thinking_budget": 0}, None, {CONFIG: {"thinking_budget": 128}}, 1),
+    ("vertex", "gemini-2.5-flash-lite", {"thinking_budget": 99_999}, None, {CONFIG: {"thinking_budget": 24_576}}, 1),
+    ("vertex", "gemini-3.8-flash", {"thinking_budget": 500}, None, {CONFIG: {"thinking_budget": 500}}, 0),
+    ("ai_studio", "gemini-3.8-flash", {"include_thoughts": True}, None, {CONFIG: {"include_thoughts": True}}, 0),
+    (
+        "vertex", "gemini-3.8-flash", {"include_thoughts": True},
+        None, {CONFIG: {"include_thoughts": True}, "thought_tag_marker": "thought"}, 0,
+    ),
+    (
+        "vertex", "gemini-3.8-flash", {"include_thoughts": True, "thought_tag_marker": "think"},
+        None, {CONFIG: {"include_thoughts": True}, "thought_tag_marker": "think"}, 0,
+    ),
+    ("vertex", "gemini-3.8-flash", {"include_thoughts": False}, None, {CONFIG: {"include_thoughts": False}}, 0),
+    (
+        "vertex", "gemini-3.8-flash", {"reasoning_effort": "high", "include_thoughts": True},
+        None, {CONFIG: {"thinking_level": "high", "include_thoughts": True}, "thought_tag_marker": "thought"}, 0,
+    ),
+    (
+        "ai_studio", "gemini-2.5-flash", {"reasoning_effort": "low", "include_thoughts": True},
+        None, {CONFIG: {"thinking_budget": 1024, "include_thoughts": True}}, 0,
+    ),
+    ("vertex", "gemini-3.8-flash", {"reasoning_effort": "low", "include_thoughts": False}, "low", {}, 0),
+    ("vertex", "gemini-2.0-flash-001", {"reasoning_effort": "low", "include_thoughts": True}, None, {}, 2),
+    ("openai_compatible", "gpt-oss", {"reasoning_effort": "weird"}, "weird", {}, 0),
+    (
+        "openai_compatible", "gemma", {"reasoning_effort": "low", "include_thoughts": True},
+        "low", {CONFIG: {"include_thoughts": True}}, 0,
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("surface", "model", "knobs", "effort", "fields", "said"), THINKING)
+def test_thinking_knobs_are_fitted_to_surface_and_model(surface, model, knobs, effort, fields, said):
+    """Never a 400: the nearest setting that the model has, said where it is another than was asked for."""
+    made = request(surface, model, **knobs)
+    assert (made.payload.get("reasoning_effort"), google(made), len(made.notes)) == (effort, fields, said)
+    if surface != "openai_compatible":
+        assert broken_rules(made.payload, surface) == []
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"reasoning_effort": "low", "thinking_level": "low"},
+        {"reasoning_effort": "low", "thinking_budget": 0},
+        {"thinking_level": "low", "thinking_budget": 5},
+    ],
+    ids=str,
+)
+def test_knobs_that_contradict_each_other_are_an_error(knobs, surface):
+    """Which of them was meant is not for us to guess."""
+    first, second = knobs
+    with pytest.raises(UnsupportedParameterError, match=f"`{first}` and `{second}`"):
+        request(surface, **knobs)
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+def test_a_word_that_is_no_effort_is_an_error(surface):
+    """A typing mistake; the words are listed."""
+    with pytest.raises(UnsupportedParameterError, match="none, minimal, low"):
+        request(surface, reasoning_effort="hihg")
+
+
+NAMES = ["gemini-3.8-flash", "google/gemini-3.8-flash", "models/gemini-3.8-flash",
+         "publishers/google/models/gemini-3.8-flash"]  # fmt: skip
+SPELLED = {"vertex": "google/gemini-3.8-flash", "ai_studio": "gemini-3.8-flash"}
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("name", NAMES)
+def test_each_spelling_of_a_model_name_works_on_each_surface(name, surface):
+    """At construction and at a call; a compatible server gets the name as it was given."""
+    expected = SPELLED.get(surface, name)
+    assert send("Hi.", surface, name)["model"] == expected
+    assert send("Hi.", surface, "gemini-2.5-pro", call={"model": name})["model"] == expected
+
+
+def test_options_of_a_call_win_over_those_of_the_model():
+    """Aliases too: LangChain's and those of `ChatGoogleGenerativeAI`."""
+    body = send("Hi.", temperature=1.0, max_tokens=5, call={"temperature": 0.5, "max_output_tokens": 7, "stop": ["x"]})
+    assert (body["temperature"], body["max_tokens"], body["stop"]) == (0.5, 7, ["x"])
+
+
+def test_the_model_of_a_call_decides_what_is_fitted():
+    """A per-call model is another family with other rules."""
+    body = send("Hi.", thinking_level="medium", call={"model": "gemini-2.5-flash"})
+    assert body["extra_body"]["google"] == {"thinking_config": {"thinking_budget": 8192}}
+
+
+def test_what_is_left_out_is_warned_of_once():
+    """The same warning at every call would be noise."""
+    wire = Wire(completion())
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", seed=1, **PLACES["ai_studio"], **wire.clients)
+    with pytest.warns(GeminiCompatWarning, match="`seed` was left out: ai_studio does not take it"):
+        chat.invoke("Hi.")
+    # Warnings are errors in these tests: a second one would raise.
+    chat.invoke("Hi.")
+
+
+def test_strict_raises_before_anything_is_sent():
+    """Parameters and histories, each with its own error."""
+    wire = Wire(completion())
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", strict=True, **PLACES["ai_studio"], **wire.clients)
+    with pytest.raises(UnsupportedParameterError, match="`seed`"):
+        chat.invoke("Hi.", seed=1)
+    with pytest.raises(InvalidHistoryError, match=r"'Continue\.' was put at the end"):
+        chat.invoke([("user", "Hi."), ("ai", "Once")])
+    with pytest.raises(UnsupportedParameterError, match="became 'low'"):
+        chat.invoke("Hi.", reasoning_effort="minimal")
+    assert wire.requests == []
+    chat.invoke("Hi.")
+
+
+def test_preview_shows_the_request_and_warns_of_nothing():
+    """Body and notes; nothing is connected."""
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", project="p", top_logprobs=2)
+    payload, said = chat.preview("Hi.", seed=1, stream=True)
+    assert payload == {
+        "model": "google/gemini-3.8-flash",
+        "messages": [{"role": "user", "content": "Hi."}],
+        "seed": 1,
+        "stream": True,
+    }
+    assert [(note.kind, note.message) for note in said] == [
+        ("dropped", "`top_logprobs` was left out: vertex does not take it.")
+    ]

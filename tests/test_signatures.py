@@ -1,0 +1,377 @@
+"""A signature from the reply that brought it to the request that needs it, through all that may happen between."""
+
+import json
+import pickle
+
+import pytest
+from langchain_core.load import dumps, loads
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    HumanMessage,
+    ToolMessage,
+    convert_to_messages,
+    merge_message_runs,
+    message_chunk_to_message,
+    messages_from_dict,
+    messages_to_dict,
+)
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.graph.message import add_messages
+from outgoing import PLACES, SURFACES, build, endpoint, notes, wire_messages
+from wire import Wire, call, chunk, completion
+
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._signatures import (
+    RECORDS_KEY,
+    SIGNATURES_KEY,
+    STAND_IN,
+    attach_extras,
+    build_origin,
+    is_replayable,
+    read_signature,
+    recover_extras,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+SIGNATURE = "c2lnbmF0dXJlLW9mLXRoZS1maXJzdC1jYWxs"
+USER = HumanMessage("Hi.")
+STAND_IN_EXTRA = {"google": {"thought_signature": STAND_IN}}
+
+
+def signed(signature=SIGNATURE, namespace="google", **more):
+    return {"extra_content": {namespace: {"thought_signature": signature, **more}}}
+
+
+def replied(*calls, surface="vertex", model="gemini-3.8-flash", streamed=False, text=None, **message):
+    """The message that the model makes of a reply with `calls`."""
+    kwargs = dict(PLACES[surface])
+    if streamed:
+        events = [chunk(content=text, **message)] if text or message else []
+        answer = [*events, *(chunk(tool_calls=[entry]) for entry in calls), chunk(finish="stop"), "[DONE]"]
+    else:
+        answer = completion(text, finish="tool_calls", tool_calls=list(calls), **message)
+    chat = ChatGeminiCompat(model=model, max_retries=0, **kwargs, **Wire(answer).clients)
+    if not streamed:
+        return chat.invoke([USER])
+    total = None
+    for piece in chat.stream([USER]):
+        total = piece if total is None else total + piece
+    return message_chunk_to_message(total)
+
+
+def extras_sent(message, surface="vertex", model="gemini-3.8-flash", *, before=(), after=()):
+    """`extra_content` of each call of `message` in the next request."""
+    results = [ToolMessage("done", tool_call_id=made["id"]) for made in message.tool_calls]
+    sent = wire_messages([USER, *before, message, *results, *after], surface, model)
+    assistant = [entry for entry in sent if entry.get("tool_calls")][-1]
+    return [entry.get("extra_content") for entry in assistant["tool_calls"]]
+
+
+def edited(message):
+    """What a human in the loop does: other arguments, the same call."""
+    changed = [{**made, "args": {"x": 99}} for made in message.tool_calls]
+    return message.model_copy(update={"tool_calls": changed})
+
+
+TRIPS = {
+    "nothing": lambda message: message,
+    "messages_to_dict": lambda message: messages_from_dict(messages_to_dict([message]))[0],
+    "JSON column": lambda message: messages_from_dict(json.loads(json.dumps(messages_to_dict([message]))))[0],
+    "dumps and loads": lambda message: loads(dumps(message), allowed_objects="messages"),
+    "pickle": lambda message: pickle.loads(pickle.dumps(message)),
+    "model_dump": lambda message: AIMessage(**json.loads(json.dumps(message.model_dump()))),
+    "LangGraph's serialiser": lambda message: JsonPlusSerializer().loads_typed(
+        JsonPlusSerializer().dumps_typed([message])
+    )[0],
+    "add_messages with the same id": lambda message: add_messages([message], [message.model_copy()])[0],
+    "merge_message_runs": lambda message: merge_message_runs([message])[0],
+    "chunk addition": lambda message: message_chunk_to_message(
+        AIMessageChunk(content="") + AIMessageChunk(**message.model_dump(exclude={"type"})) + AIMessageChunk(content="")
+    ),
+    "edited arguments": edited,
+}
+CALLS = {
+    "signature alone": signed(),
+    "more beside it": signed(more=[1, None]),
+    "another namespace": signed(namespace="vertex"),
+    "two namespaces": {"extra_content": {"google": {"thought_signature": SIGNATURE}, "other": {"x": 1}}},
+}
+
+
+@pytest.mark.parametrize("trip", TRIPS)
+@pytest.mark.parametrize("extras", CALLS)
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_extra_content_of_a_call_comes_back_byte_for_byte(streamed, extras, trip):
+    """After each way in which messages are stored, merged, copied or edited."""
+    message = replied(call("f", '{"x":1}', "1", **CALLS[extras]), call("g", "{}", "2"), streamed=streamed)
+    assert message.additional_kwargs[SIGNATURES_KEY] == {"1": SIGNATURE}
+    assert extras_sent(TRIPS[trip](message)) == [CALLS[extras]["extra_content"], None]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_extra_content_of_a_reply_comes_back_beside_the_message(streamed, surface):
+    """Of a text turn; recommended by Google, never demanded."""
+    message = replied(surface=surface, text="Hello.", streamed=streamed, **signed())
+    sent = wire_messages([USER, message, HumanMessage("And?")], surface)
+    assert sent[1] == {"role": "assistant", "content": "Hello.", **signed()}
+
+
+def test_two_answers_merged_into_one_keep_each_call_s_signature():
+    """`merge_message_runs` adds maps key by key, which is why they are keyed by id."""
+    first, second = (
+        replied(call("f", "{}", call_id, **signed(mark))) for call_id, mark in (("1", "YQ=="), ("2", "Yg=="))
+    )
+    merged = merge_message_runs([first, second])[0]
+    assert extras_sent(merged) == [signed("YQ==")["extra_content"], signed("Yg==")["extra_content"]]
+
+
+def test_a_call_that_a_human_took_out_leaves_nothing_on_the_message():
+    """Rejecting the signed call leaves its record behind, which is not the message's own."""
+    message = replied(call("f", "{}", "1", **CALLS["two namespaces"]), call("g", "{}", "2"))
+    rest = message.model_copy(update={"tool_calls": message.tool_calls[1:]})
+    sent = wire_messages([USER, rest, ToolMessage("done", tool_call_id="2")])
+    assert "extra_content" not in sent[1]
+    assert sent[1]["tool_calls"][0]["extra_content"] == STAND_IN_EXTRA
+
+
+OLD_STEP = (AIMessage("", tool_calls=[{"id": "0", "name": "f", "args": {}}]), ToolMessage("x", tool_call_id="0"))
+
+
+def unsigned(*ids):
+    return AIMessage("", tool_calls=[{"id": call_id, "name": "f", "args": {}} for call_id in ids])
+
+
+def step(message):
+    return [message, *(ToolMessage("done", tool_call_id=made["id"]) for made in message.tool_calls)]
+
+
+def stand_ins(messages):
+    """The ids of the calls that carry the stand-in."""
+    made = [entry for message in messages for entry in message.get("tool_calls", ())]
+    return [entry["id"] for entry in made if read_signature(entry.get("extra_content")) == STAND_IN]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-flash-latest", "gemini-2.5-pro", "gemma-3"])
+def test_the_stand_in_stands_only_where_a_signature_is_demanded(surface, model):
+    """The first call of each step of the current turn, Gemini 3 and later, Google's two surfaces; and it is counted."""
+    history = [USER, *step(unsigned("a")), AIMessage("Done."), HumanMessage("More."),
+               *step(unsigned("b", "c")), *step(unsigned("d"))]  # fmt: skip
+    request = build(history, surface, model)
+    demanded = surface != "openai_compatible" and model in ("gemini-3.8-flash", "gemini-flash-latest")
+    assert stand_ins(request.payload["messages"]) == (["b", "d"] if demanded else [])
+    assert len(notes(request, "stand_in")) == (2 if demanded else 0)
+
+
+def test_the_stand_in_is_counted_on_the_answer():
+    """`response_metadata` tells how many calls went out without a signature of their own."""
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES["vertex"], **Wire(completion()).clients)
+    assert chat.invoke([USER, *step(unsigned("1"))]).response_metadata["signature_stand_ins"] == 1
+
+
+def test_a_step_whose_sibling_carries_the_signature_leads_with_it_and_gets_no_stand_in():
+    """Google signs the first call and looks at the first: whoever reordered the calls, the signed one was first."""
+    message = replied(call("f", '{"x":1}', "1", **signed()), call("g", '{"x":1}', "2"))
+    turned = message.model_copy(update={"tool_calls": message.tool_calls[::-1]})
+    request = build([USER, *step(turned)])
+    sent = request.payload["messages"]
+    assert [entry["id"] for entry in sent[1]["tool_calls"]] == ["1", "2"]
+    assert [entry["tool_call_id"] for entry in sent[2:]] == ["1", "2"]
+    assert (read_signature(sent[1]["tool_calls"][0]["extra_content"]), stand_ins(sent)) == (SIGNATURE, [])
+    assert notes(request) == ["The signed call of a step was put before its siblings, where the model had it."]
+    elsewhere = build([USER, *step(turned)], "openai_compatible").payload["messages"]
+    assert [entry["id"] for entry in elsewhere[1]["tool_calls"]] == ["2", "1"]
+
+
+def test_a_signature_that_came_beside_the_message_spares_the_stand_in():
+    """AI Studio was seen to send it in a delta of its own."""
+    message = replied(call("f", "{}", "1"), streamed=True, **signed())
+    sent = build([USER, *step(message)]).payload["messages"]
+    assert (sent[1]["extra_content"], stand_ins(sent)) == (signed()["extra_content"], [])
+
+
+def test_a_user_message_given_as_a_chat_message_starts_a_turn_too():
+    """The turn is told by the role on the wire."""
+    history = [USER, *step(unsigned("a")), AIMessage("x"), *convert_to_messages([{"role": "user", "content": "b"}])]
+    assert stand_ins(wire_messages(history)) == []
+
+
+@pytest.mark.parametrize("made_on", SURFACES)
+@pytest.mark.parametrize("sent_to", SURFACES)
+def test_a_signature_never_goes_to_another_surface(made_on, sent_to):
+    """AI Studio's is `Invalid` on Vertex, Vertex's `Corrupted` on AI Studio; a stranger gets neither."""
+    message = replied(call("f", "{}", "1", **signed()), surface=made_on)
+    expected = signed()["extra_content"]
+    if made_on != sent_to:
+        expected = None if sent_to == "openai_compatible" else STAND_IN_EXTRA
+    assert extras_sent(message, sent_to) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("made_by", "sent_to", "kept"),
+    [
+        ("gemini-3.7-flash", "gemini-3.1-pro-preview", True),
+        ("gemini-3.8-flash", "gemini-flash-latest", True),
+        ("gemini-3.8-flash", "gemini-2.5-pro", False),
+        ("gemini-2.5-pro", "gemini-3.8-flash", False),
+    ],
+)
+def test_a_signature_goes_to_other_models_of_its_generation_only(made_by, sent_to, kept):
+    """Vertex took a 3.7 Flash signature on 3.1 Pro (taucad/tau, live test T4)."""
+    answer = completion(None, tool_calls=[call("f", "{}", "1", **signed())])
+    answer["model"] = f"google/{made_by}"
+    chat = ChatGeminiCompat(model=made_by, **PLACES["vertex"], **Wire(answer).clients)
+    (sent,) = extras_sent(chat.invoke([USER]), model=sent_to)
+    instead = None if sent_to == "gemini-2.5-pro" else STAND_IN_EXTRA
+    assert sent == (signed()["extra_content"] if kept else instead)
+
+
+def gateway(host="gateway.test", model="smart"):
+    return endpoint("openai_compatible", model, base_url=f"http://{host}/v1")
+
+
+def answered_by_gateway(**entry):
+    """A reply of a gateway that was asked for `smart` and says it is Gemini."""
+    return replied(call("f", "{}", "1", **entry), surface="openai_compatible", model="smart")
+
+
+@pytest.mark.parametrize(
+    ("place", "kept"),
+    [
+        (gateway(), True),
+        (gateway(model="gemini-3.1-pro"), True),
+        (gateway(model="claude-5"), False),
+        (gateway(host="elsewhere.test"), False),
+        (gateway(host="gateway.test:8080"), False),
+    ],
+    ids=["the same", "another Gemini", "another family", "another host", "another port"],
+)
+def test_what_a_gateway_sent_goes_back_to_it_alone(place, kept):
+    """By host, and by the name that was asked for or a model of the same generation."""
+    fields = {**signed(), "provider_specific_fields": {"thought_signature": SIGNATURE, "x": 1}}
+    request = build([USER, *step(answered_by_gateway(**fields))], at=place)
+    (sent,) = request.payload["messages"][1]["tool_calls"]
+    assert {key: sent[key] for key in fields if key in sent} == (fields if kept else {})
+
+
+@pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
+def test_reasoning_is_echoed_under_its_own_key_to_the_gateway_it_came_from(field):
+    """Servers such as vLLM want it back between tool calls; Google does not know the key."""
+    details = [{"type": "reasoning.encrypted", "data": "x"}]
+    message = replied(call("f", "{}", "1"), surface="openai_compatible", text="Hi.",
+                      **{field: "Hm.", "reasoning_details": details})  # fmt: skip
+    sent = wire_messages([USER, *step(message)], "openai_compatible")[1]
+    assert (sent[field], sent["reasoning_details"], sent["content"]) == ("Hm.", details, "Hi.")
+    for surface in ("vertex", "ai_studio"):
+        assert wire_messages([USER, *step(message)], surface)[1].keys() == {"role", "content", "tool_calls"}
+    elsewhere = build([USER, *step(message)], at=gateway(host="elsewhere.test")).payload["messages"][1]
+    assert elsewhere.keys() == {"role", "content", "tool_calls"}
+
+
+def test_litellm_s_id_is_whole_again_for_its_gateway_alone():
+    """In the call and in its result; everywhere else, and in the caller's hands, the id is short."""
+    message = replied(call("f", "{}", f"call_1__thought__{SIGNATURE}"), surface="openai_compatible", model="smart")
+    assert [made["id"] for made in message.tool_calls] == ["call_1"]
+    sent = build([USER, *step(message)], at=gateway()).payload["messages"]
+    whole = f"call_1__thought__{SIGNATURE}"
+    assert (sent[1]["tool_calls"][0]["id"], sent[2]["tool_call_id"]) == (whole, whole)
+    for place in (gateway(host="elsewhere.test"), endpoint("vertex"), endpoint("ai_studio")):
+        sent = build([USER, *step(message)], at=place).payload["messages"]
+        assert (sent[1]["tool_calls"][0]["id"], sent[2]["tool_call_id"]) == ("call_1", "call_1")
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_a_signature_of_unknown_origin_is_sent(surface):
+    """A history of another package does not say where it was made; without one the request fails for sure."""
+    message = AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {}}],
+                        additional_kwargs={SIGNATURES_KEY: {"1": SIGNATURE}})  # fmt: skip
+    assert extras_sent(message, surface) == [signed()["extra_content"]]
+
+
+def test_a_signature_of_chat_vertexai_stays_on_vertex():
+    """That package runs on Vertex only, so its origin is known."""
+    message = AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {}}],
+                        additional_kwargs={SIGNATURES_KEY: {"1": SIGNATURE}},
+                        response_metadata={"model_provider": "google_vertexai", "model_name": "gemini-3.1-pro"})  # fmt: skip
+    assert extras_sent(message, "vertex") == [signed()["extra_content"]]
+    assert extras_sent(message, "ai_studio") == [STAND_IN_EXTRA]
+
+
+PNG = "iVBORw0KGgo="
+
+
+def test_an_image_goes_back_as_a_part_with_its_signature():
+    """The turn after an image is generated edits it: source of the reply's shape is Google's examples page."""
+    audio = {"data": PNG, "extra_content": {"google": {"mime_type": "image/png"}}}
+    answer = completion(None, audio=audio, **signed())
+    answer["model"] = "google/gemini-3-pro-image-preview"
+    wire = Wire(answer)
+    chat = ChatGeminiCompat(
+        model="gemini-3-pro-image-preview", modalities=["image"], **PLACES["vertex"], **wire.clients
+    )
+    question = HumanMessage("Generate an image of a cat.")
+    chat.invoke([question, chat.invoke([question]), HumanMessage("Make it blue.")])
+    assert wire.bodies[1]["modalities"] == ["image"]
+    assert wire.bodies[1]["messages"][1] == {
+        "role": "assistant",
+        "content": [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}, **signed()}],
+    }
+
+
+def test_images_that_google_s_package_signed_one_by_one_keep_their_signatures():
+    """It writes `extras.signature` on each image block."""
+    blocks = [
+        {"type": "text", "text": "Two cats."},
+        *({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}, "extras": {"signature": mark}}
+          for mark in ("YQ==", "Yg==")),
+    ]  # fmt: skip
+    sent = wire_messages([USER, AIMessage(blocks), USER], model="gemini-3-pro-image")[1]["content"]
+    assert [part.get("extra_content") for part in sent] == [
+        None, signed("YQ==")["extra_content"], signed("Yg==")["extra_content"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_google_s_own_package_reads_the_signatures_of_our_calls(streamed):
+    """A conversation may go on with `ChatGoogleGenerativeAI`: the map is the one it reads, in its encoding."""
+    genai = pytest.importorskip("langchain_google_genai.chat_models")
+    message = replied(call("f", '{"x":1}', "1", **signed()), call("g", "{}", "2"), streamed=streamed)
+    _, contents = genai._parse_chat_history([USER, *step(message)], model="gemini-3.8-flash")
+    parts = [part for part in contents[1].parts if part.function_call]
+    assert [part.thought_signature for part in parts] == [b"signature-of-the-first-call", None]
+
+
+def test_we_read_what_google_s_own_package_makes_of_a_reply():
+    """And the other way round: its message, our request."""
+    genai = pytest.importorskip("langchain_google_genai.chat_models")
+    types = pytest.importorskip("google.genai.types")
+    function_call = types.FunctionCall(name="f", args={"x": 1})
+    part = types.Part(function_call=function_call, thought_signature=b"signature-of-the-first-call")
+    candidate = types.Candidate(content=types.Content(role="model", parts=[part]))
+    message = genai._parse_response_candidate(candidate, model_name="gemini-3.8-flash")
+    assert extras_sent(message) == [signed()["extra_content"]]
+
+
+def test_origins_tell_enough_and_no_more():
+    """Surface and model; for gateways the host, and the name asked for where the answer's is another."""
+    assert build_origin(endpoint("vertex"), "google/gemini-3.8-flash") == {
+        "surface": "vertex",
+        "model": "gemini-3.8-flash",
+    }
+    assert build_origin(gateway(), "gemini-3") == {
+        "surface": "openai_compatible", "model": "gemini-3", "host": "gateway.test", "asked": "smart",
+    }  # fmt: skip
+    assert build_origin(endpoint("ai_studio"), "") == {"surface": "ai_studio", "model": "gemini-3.8-flash"}
+
+
+def test_only_what_the_shared_map_cannot_say_is_kept_beside_it():
+    """A signature is stored once: kept twice it would be concatenated when chunks are added."""
+    attached = attach_extras("1", signed(), {"surface": "vertex"}, is_call=True)
+    assert attached == {SIGNATURES_KEY: {"1": SIGNATURE}, RECORDS_KEY: {"1": {"origin": {"surface": "vertex"}}}}
+    message = AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {}}], additional_kwargs=attached)
+    (extras,) = recover_extras(message, message.tool_calls).calls
+    assert extras.signature == SIGNATURE
+    assert is_replayable(extras, endpoint("vertex"))
+    assert not is_replayable(extras, endpoint("ai_studio"))

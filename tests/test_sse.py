@@ -1,0 +1,127 @@
+"""Bytes of an event stream to JSON values, wherever the network cuts them."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from langchain_gemini_compat._sse import SseDecoder
+from langchain_gemini_compat._wire import DONE
+
+
+def decode(*pieces):
+    """The values of `pieces`."""
+    decoder = SseDecoder()
+    return [value for piece in pieces for value in decoder.feed(piece)] + [*decoder.finish()]
+
+
+ERROR = {"error": {"code": 499, "message": "The operation was cancelled.", "status": "CANCELLED"}}
+PRETTY = b'[{\n  "error": {\n    "code": 499,\n    "message": "The operation was cancelled.",\n'
+PRETTY += b'    "status": "CANCELLED"\n  }\n}\n]\n'
+
+
+@pytest.mark.parametrize(
+    ("body", "values"),
+    [
+        pytest.param(b'data: {"a": 1}\n\ndata: [DONE]\n\n', [{"a": 1}, DONE], id="LF"),
+        pytest.param(b'data: {"a": 1}\r\n\r\ndata: [DONE]\r\n\r\n', [{"a": 1}, DONE], id="CRLF"),
+        pytest.param(b'data:{"a": 1}\n\ndata:[DONE]\n\n', [{"a": 1}, DONE], id="no space"),
+        pytest.param(b'data: {"a": 1}\n\ndata: [DONE]', [{"a": 1}, DONE], id="no end of the last line"),
+        pytest.param(b'data: {"a": 1}\n\ndata: [DONE]\n', [{"a": 1}, DONE], id="no last blank line"),
+        pytest.param(b': keep-alive\n\n: OK\ndata: {"a": 1}\n\n:\n\n', [{"a": 1}], id="comments"),
+        pytest.param(b'event: x\nid: 7\nretry: 10\ndata: {"a": 1}\n\n', [{"a": 1}], id="other fields"),
+        pytest.param(b'data: {"a":\ndata: 1}\n\n', [{"a": 1}], id="one event in several lines"),
+        pytest.param(
+            b'data: {"a": 1}\ndata: {"b": 2}\ndata: [DONE]\n\n', [{"a": 1}, {"b": 2}, DONE], id="no blank lines"
+        ),
+        pytest.param(b'data:\n\ndata: \r\n\r\ndata: {"a": 1}\n\n', [{"a": 1}], id="events without data"),
+        pytest.param(b'\n\n\ndata: {"a": 1}\n\n\n\n', [{"a": 1}], id="blank lines"),
+        pytest.param(b'data: {"a": 1}\n\n' + PRETTY, [{"a": 1}, [ERROR]], id="an error outside of events"),
+        pytest.param(
+            b'data: {"a": 1}\n' + PRETTY.replace(b"\n", b"\r\n"), [{"a": 1}, [ERROR]], id="the same, no blank line"
+        ),
+        pytest.param(json.dumps(ERROR).encode(), [ERROR], id="nothing but an error"),
+        pytest.param(b'data: ["\\n", "\xc3\xa9", "data: x"]\n\n', [["\n", "é", "data: x"]], id="any JSON"),
+        pytest.param(b"", [], id="nothing"),
+    ],
+)
+def test_events_are_read(body, values):
+    """As one block, byte by byte, and in blocks of three."""
+    assert decode(body) == values
+    assert decode(*(body[place : place + 1] for place in range(len(body)))) == values
+    assert decode(*(body[place : place + 3] for place in range(0, len(body), 3))) == values
+
+
+def test_done_is_the_marker_itself():
+    """Whoever reads the values can ask for identity."""
+    assert decode(b"data: [DONE]\n\n")[0] is DONE
+
+
+@pytest.mark.parametrize(
+    "body", [b"data: nonsense\n\n", b'data: {"a": 1\n\n', b"<html>busy</html>", b'data: {"a": 1}\n\n{"error": \n']
+)
+def test_what_is_no_json_raises(body):
+    """Nothing that a server wrote is dropped in silence."""
+    with pytest.raises(ValueError, match=r"expected|EOF"):
+        decode(body)
+
+
+def test_events_come_as_soon_as_they_are_complete():
+    """At the blank line, not at the next event."""
+    decoder = SseDecoder()
+    assert [*decoder.feed(b'data: {"a": 1}\n')] == []
+    assert [*decoder.feed(b"\n")] == [{"a": 1}]
+    assert [*decoder.finish()] == []
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+events = st.dictionaries(st.text(max_size=4), values, min_size=1, max_size=3)
+
+
+@st.composite
+def streams(draw):
+    """Bytes of a stream in one of its spellings, and the values in it."""
+    newline = draw(st.sampled_from([b"\n", b"\r\n"]))
+    field = draw(st.sampled_from([b"data:", b"data: "]))
+    lines, expected = [], []
+    for event in draw(st.lists(events, max_size=4)):
+        lines += draw(st.sampled_from([[], [b": keep-alive", b""], [b"event: message"], [b""]]))
+        text = json.dumps(event, ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from([None, None, 1])))
+        lines += [field + line.encode() for line in text.split("\n")] + [b""]
+        expected.append(event)
+    end = draw(st.sampled_from(["done", "error", "cut", "nothing"]))
+    if end == "done":
+        lines += [field + b"[DONE]", b""]
+        expected.append(DONE)
+    elif end == "error":
+        lines += json.dumps([ERROR], indent=2).encode().split(b"\n")
+        expected.append([ERROR])
+    elif end == "cut" and lines:
+        lines.pop()
+    return newline.join(lines) + (newline if lines and end != "cut" else b""), expected
+
+
+@settings(max_examples=400, deadline=None)
+@given(stream=streams(), places=st.lists(st.integers(0, 400), max_size=8))
+def test_any_cut_of_the_same_bytes_gives_the_same_values(stream, places):
+    """Inside characters, between CR and LF, anywhere."""
+    body, expected = stream
+    ends = [*sorted(places), len(body)]
+    assert decode(*(body[start:end] for start, end in zip([0, *ends], ends, strict=False))) == expected
+    assert decode(body) == expected
+
+
+def test_a_long_line_in_many_pieces_is_joined_once():
+    """Megabytes of base64 are one line: after each piece only that piece has been looked at."""
+    decoder = SseDecoder()
+    pieces = [b"data: [" + b'"' + b"x" * 100, *([b"x" * 100] * 1000), b'"]']
+    for piece in pieces:
+        assert [*decoder.feed(piece)] == []
+    assert len(decoder._tail) == len(pieces)
+    ((value,),) = decoder.feed(b"\n\n")
+    assert len(value) == 100 * 1001

@@ -1,0 +1,132 @@
+"""Arguments to URLs and names, for each place a request can go to."""
+
+import pytest
+from outgoing import endpoint
+
+from langchain_gemini_compat._surfaces import build_endpoint, recognise_surface
+
+GLOBAL = "https://aiplatform.googleapis.com/v1/projects/p/locations/global/endpoints/openapi"
+
+
+def build(surface="vertex", model="gemini-3.8-flash", **arguments):
+    options = {"project": "p", "location": None, "endpoint_id": None, "base_url": None, "api_version": "v1"}
+    return build_endpoint(surface=surface, model=model, **{**options, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "url"),
+    [
+        ({}, GLOBAL),
+        ({"location": "global"}, GLOBAL),
+        (
+            {"location": "us-central1"},
+            "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1/endpoints/openapi",
+        ),
+        ({"location": "us"}, "https://aiplatform.us.rep.googleapis.com/v1/projects/p/locations/us/endpoints/openapi"),
+        ({"location": "eu"}, "https://aiplatform.eu.rep.googleapis.com/v1/projects/p/locations/eu/endpoints/openapi"),
+        ({"api_version": "v1beta1"}, GLOBAL.replace("/v1/", "/v1beta1/")),
+        (
+            {"location": "us-central1", "endpoint_id": "123"},
+            "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1/endpoints/123",
+        ),
+        ({"endpoint_id": "123"}, GLOBAL.replace("openapi", "123")),
+        ({"project": None}, GLOBAL.replace("/p/", "/{project}/")),
+        ({"base_url": "http://proxy.test/x/endpoints/openapi/"}, "http://proxy.test/x/endpoints/openapi"),
+        ({"base_url": GLOBAL + "/chat/completions"}, GLOBAL),
+    ],
+)
+def test_vertex_urls(arguments, url):
+    """Regional, global without a prefix, multi-regions with hosts of their own, self-deployed, and as given."""
+    assert build(**arguments).base_url == url
+
+
+def test_ai_studio_and_compatible_urls():
+    """One is known, the other is the caller's."""
+    assert build("ai_studio").base_url == "https://generativelanguage.googleapis.com/v1beta/openai"
+    assert build("ai_studio", base_url="http://proxy.test/v1beta/openai").base_url == "http://proxy.test/v1beta/openai"
+    assert build("openai_compatible", base_url="http://host.test:8080/v1/").base_url == "http://host.test:8080/v1"
+    with pytest.raises(ValueError, match="needs a `base_url`"):
+        build("openai_compatible")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "surface"),
+    [
+        (GLOBAL, "vertex"),
+        (GLOBAL + "/", "vertex"),
+        (GLOBAL + "/chat/completions", "vertex"),
+        ("http://proxy.test/anything/endpoints/openapi", "vertex"),
+        ("https://generativelanguage.googleapis.com/v1beta/openai/", "ai_studio"),
+        ("http://proxy.test/v1beta/openai", "ai_studio"),
+        ("http://proxy.test/v1", "openai_compatible"),
+        ("http://proxy.test/v1beta/openai/more", "openai_compatible"),
+        ("https://aiplatform.googleapis.com/v1/projects/p/locations/global/endpoints/123", "openai_compatible"),
+    ],
+)
+@pytest.mark.parametrize("other", [True, False])
+def test_a_base_url_tells_the_surface_by_its_path(base_url, surface, other):
+    """Whatever else is given."""
+    recognised = recognise_surface(
+        base_url=base_url, has_vertex_arguments=other, has_api_key=other, has_project_in_environment=other
+    )
+    assert recognised == surface
+
+
+@pytest.mark.parametrize(
+    ("vertex", "key", "project", "surface"),
+    [
+        (True, True, True, "vertex"),
+        (True, False, False, "vertex"),
+        (False, True, True, "ai_studio"),
+        (False, False, True, "vertex"),
+    ],
+)
+def test_without_a_base_url_arguments_tell(vertex, key, project, surface):
+    """An argument beats the environment."""
+    recognised = recognise_surface(
+        base_url=None, has_vertex_arguments=vertex, has_api_key=key, has_project_in_environment=project
+    )
+    assert recognised == surface
+
+
+def test_nothing_to_go_by_is_an_error_that_says_what_to_give():
+    """All three ways are named."""
+    with pytest.raises(ValueError, match=r"`api_key`.*`project`.*`base_url`"):
+        recognise_surface(
+            base_url=None, has_vertex_arguments=False, has_api_key=False, has_project_in_environment=False
+        )
+
+
+@pytest.mark.parametrize(
+    ("surface", "given", "sent"),
+    [
+        ("vertex", "gemini-3.8-flash", "google/gemini-3.8-flash"),
+        ("vertex", "models/gemini-3.8-flash", "google/gemini-3.8-flash"),
+        ("vertex", "meta/llama-4", "meta/llama-4"),
+        ("ai_studio", "google/gemini-3.8-flash", "gemini-3.8-flash"),
+        ("openai_compatible", "models/gemini-3.8-flash", "models/gemini-3.8-flash"),
+    ],
+)
+def test_model_names_are_spelled_as_the_place_spells_them(surface, given, sent):
+    """Partner models on Vertex keep their publisher."""
+    assert endpoint(surface, given).model == sent
+    assert endpoint(surface, "other").with_model(given).model == sent
+
+
+def test_a_self_deployed_model_is_no_gemini():
+    """By its id or by its URL; the name is the container's own."""
+    for place in (
+        build(endpoint_id="123", model="gemma-3"),
+        build(base_url="https://1.us-central1-9.prediction.vertexai.goog/v1/projects/p/locations/l/endpoints/1",
+              model="gemma-3"),
+    ):  # fmt: skip
+        assert (place.self_deployed, place.speaks_gemini, place.model) == (True, False, "gemma-3")
+        assert place.with_model("models/x").model == "models/x"
+    assert [endpoint(surface).speaks_gemini for surface in ("vertex", "ai_studio", "openai_compatible")] == [
+        True, True, False,
+    ]  # fmt: skip
+
+
+def test_the_host_tells_one_gateway_from_another():
+    """With its port."""
+    assert build("openai_compatible", base_url="http://host.test:8080/v1").host == "host.test:8080"

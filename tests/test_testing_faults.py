@@ -1,0 +1,237 @@
+"""What goes wrong with `FakeGemini` on purpose: errors, cut streams, broken connections, odd endings."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from langchain_gemini_compat.testing import FAULTS, Call, FakeGemini, Fault, Reply
+
+MODELS = {"ai_studio": "gemini-3.8-flash", "vertex": "google/gemini-3.8-flash", "openai_compatible": "gemma-3-270m"}
+SURFACES = tuple(MODELS)
+HEADERS = {"Authorization": "Bearer a-long-enough-token"}
+RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
+
+
+def body_for(surface: str, *, stream: bool) -> dict[str, Any]:
+    """A good request."""
+    return {"model": MODELS[surface], "messages": [{"role": "user", "content": "Hi"}], "stream": stream}
+
+
+def send(fault: Fault, surface: Any = "ai_studio", *, stream: bool = False) -> Any:
+    """The raw response of a fresh fake that has `fault`."""
+    fake = FakeGemini([fault], surface=surface)
+    url = f"{fake.connection()['base_url']}/chat/completions"
+    return fake.http_client.post(url, json=body_for(surface, stream=stream), headers=HEADERS, follow_redirects=False)
+
+
+def error_of(response: Any) -> dict[str, Any]:
+    """The error in Google's list."""
+    return response.json()[0]["error"]
+
+
+def broken_pipe(fake: FakeGemini) -> type[Exception]:
+    """What the HTTP library under the SDK raises when the other side goes away."""
+    module = __import__(type(fake.http_client).__module__.split(".")[0])
+    return module.RemoteProtocolError
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("stream", [False, True])
+def test_every_fault_answers_and_the_next_reply_is_good(name: str, surface: Any, stream: bool) -> None:
+    """On each surface, streamed and not; one fault uses up one reply of the script."""
+    fake = FakeGemini([FAULTS[name](), "fine"], surface=surface)
+    url = f"{fake.connection()['base_url']}/chat/completions"
+    body = body_for(surface, stream=stream)
+    try:
+        status = fake.http_client.post(url, json=body, headers=HEADERS, follow_redirects=False).status_code
+        assert 200 <= status < 600
+    except broken_pipe(fake):
+        assert FAULTS[name]().ending in ("cut", "dropped")
+    again = fake.http_client.post(url, json=body_for(surface, stream=False), headers=HEADERS).json()
+    assert again["choices"][0]["message"]["content"] == "fine"
+
+
+@pytest.mark.parametrize(
+    ("fault", "surface", "status", "word", "text"),
+    [
+        (Fault.overloaded(), "ai_studio", 503, "UNAVAILABLE", "This model is currently experiencing high demand."),
+        (Fault.bad_key(), "ai_studio", 400, "INVALID_ARGUMENT", "Please pass a valid API key"),
+        (Fault.bad_key(), "vertex", 401, "UNAUTHENTICATED", "API keys are not supported by this API."),
+        (Fault.expired_token(), "vertex", 401, "UNAUTHENTICATED", "Request had invalid authentication credentials."),
+        (Fault.permission_denied(), "ai_studio", 403, "PERMISSION_DENIED", "Your project has been denied access."),
+        (
+            Fault.model_not_found(),
+            "ai_studio",
+            404,
+            "NOT_FOUND",
+            "models/gemini-3.8-flash is not found for API version",
+        ),
+        (Fault.model_not_found("x"), "vertex", 404, "NOT_FOUND", "Publisher Model `projects/fake-project/"),
+        (Fault.context_overflow(), "ai_studio", 400, "INVALID_ARGUMENT", "The input token count (1200000) exceeds"),
+        (Fault.context_overflow(9, 8), "vertex", 400, "INVALID_ARGUMENT", "Unable to submit request because the input"),
+        (Fault.internal(), "ai_studio", 500, "INTERNAL", "An internal error has occurred."),
+        (Fault.rate_limit(), "vertex", 429, "RESOURCE_EXHAUSTED", "Resource exhausted. Please try again later."),
+    ],
+)
+def test_errors_have_googles_status_and_words(fault: Fault, surface: str, status: int, word: str, text: str) -> None:
+    """In a list with one object, as on both surfaces."""
+    response = send(fault, surface)
+    error = error_of(response)
+    assert (response.status_code, error["code"], error["status"]) == (status, status, word)
+    assert error["message"].startswith(text)
+
+
+def test_a_rate_limit_is_the_one_that_was_captured() -> None:
+    """Delay and quota in the body, nothing in the headers."""
+    path = RECORDINGS / "ais-err-429-per-minute-free-tier.json"
+    if not path.exists():
+        pytest.skip("the recordings are not here")
+    real = json.loads(json.loads(path.read_text())["response"]["body"])
+    text = json.dumps(real).replace("34.536139291s", "34s").replace("gemini-3.5-flash", "gemini-3.8-flash")
+    response = send(Fault.rate_limit("34s"))
+    assert response.json() == json.loads(text)
+    assert "retry-after" not in response.headers
+
+
+def test_a_daily_limit_differs_in_the_quota_alone() -> None:
+    """And a spend cap has no details at all."""
+    failure = error_of(send(Fault.rate_limit("39043s", per="day")))["details"][1]
+    assert failure["violations"][0]["quotaId"] == "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
+    assert "details" not in error_of(send(Fault.rate_limit(None)))
+
+
+def test_a_bad_key_is_byte_for_byte_the_capture() -> None:
+    """Up to the layout of the brackets, which Google closes on one line more."""
+    path = RECORDINGS / "ais-err-400-bad-key.json"
+    if not path.exists():
+        pytest.skip("the recordings are not here")
+    assert send(Fault.bad_key()).json() == json.loads(json.loads(path.read_text())["response"]["body"])
+
+
+def test_a_plain_server_words_errors_as_openai_does() -> None:
+    """An object, no list."""
+    error = send(Fault.overloaded(), "openai_compatible").json()["error"]
+    assert (error["code"], error["type"]) == (503, "unavailable")
+
+
+def test_pages_and_redirects_are_no_json() -> None:
+    """HTML with its own content type, and a place to go."""
+    page = send(Fault.html_404())
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=UTF-8")
+    redirect = send(Fault.redirect("https://elsewhere.invalid/x"))
+    assert (redirect.status_code, redirect.headers["location"]) == (307, "https://elsewhere.invalid/x")
+
+
+@pytest.mark.parametrize(
+    ("shape", "start"),
+    [
+        ("bare_object", '{\n  "error": {\n    "code": 503,'),
+        ("bare_array", '[\n  {\n    "error": {\n      "code": 503,'),
+        ("data_object", 'data: {"error":{"code":503,'),
+        ("data_array", 'data: [{"error":{"code":503,'),
+    ],
+)
+def test_errors_in_a_stream_come_in_four_shapes(shape: Any, start: str) -> None:
+    """After the text, with status 200 and no `[DONE]`; unstreamed it is the HTTP error."""
+    response = send(Fault.error_in_stream(shape, after="Once "), stream=True)
+    first, _, rest = response.text.partition("\n\n")
+    assert response.status_code == 200
+    assert json.loads(first.removeprefix("data: "))["choices"][0]["delta"]["content"] == "Once "
+    assert rest.startswith(start)
+    assert "[DONE]" not in rest
+    assert send(Fault.error_in_stream(shape)).status_code == 503
+    assert '"status": "CANCELLED"' in send(Fault.error_in_stream(code=499), stream=True).text
+
+
+def test_a_cut_stream_just_ends() -> None:
+    """Text and the start of a call, then nothing: no reason, no `[DONE]`, no error."""
+    response = send(Fault.cut_stream("Once ", [Call("add", '{"a": 1')]), stream=True)
+    assert "Once " in response.text
+    assert '{\\"a\\": 1' in response.text
+    assert "[DONE]" not in response.text
+    assert "finish_reason" not in response.text
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_dropped_connection_breaks_in_process(surface: Any, stream: bool) -> None:
+    """Some bytes come, then the client's own error."""
+    fake = FakeGemini([Fault.dropped_connection("Once ")], surface=surface)
+    url = f"{fake.connection()['base_url']}/chat/completions"
+    got: list[bytes] = []
+    with fake.http_client.stream("POST", url, json=body_for(surface, stream=stream), headers=HEADERS) as response:
+        assert response.status_code == 200
+        with pytest.raises(broken_pipe(fake), match="incomplete chunked read"):
+            got.extend(response.iter_bytes())
+    assert got
+
+
+async def test_a_dropped_connection_breaks_async() -> None:
+    """The same for the async client."""
+    fake = FakeGemini([Fault.dropped_connection()])
+    url = f"{fake.connection()['base_url']}/chat/completions"
+    with pytest.raises(broken_pipe(fake)):
+        await fake.http_async_client.post(url, json=body_for("ai_studio", stream=True), headers=HEADERS)
+
+
+def test_a_dropped_connection_breaks_over_real_http() -> None:
+    """The socket closes in the middle of a chunked body; the next request is served."""
+    fake = FakeGemini([Fault.dropped_connection(), "fine"])
+    with fake.serve() as url, type(fake.http_client)() as client:
+        with pytest.raises(broken_pipe(fake), match="incomplete chunked read"):
+            client.post(f"{url}/chat/completions", json=body_for("ai_studio", stream=True), headers=HEADERS)
+        good = client.post(f"{url}/chat/completions", json=body_for("ai_studio", stream=False), headers=HEADERS)
+        assert good.status_code == 200
+
+
+def test_an_empty_reply_says_nothing() -> None:
+    """A role, `stop` and no tokens, streamed and not."""
+    choice = send(Fault.empty_reply()).json()["choices"][0]
+    assert choice == {"finish_reason": "stop", "index": 0, "message": {"role": "assistant"}}
+    events = send(Fault.empty_reply(), stream=True).text.split("\n\n")
+    assert json.loads(events[0].removeprefix("data: "))["choices"] == [
+        {"delta": {"role": "assistant"}, "finish_reason": "stop", "index": 0}
+    ]
+
+
+def test_a_malformed_call_has_a_reason_of_two_words() -> None:
+    """Status 200 and no call."""
+    choice = send(Fault.malformed_call()).json()["choices"][0]
+    assert choice["finish_reason"] == "function_call_filter: MALFORMED_FUNCTION_CALL"
+    assert choice["message"] == {"role": "assistant"}
+
+
+def test_a_blocked_prompt_has_no_message() -> None:
+    """The key is not there; after some text it is."""
+    assert send(Fault.blocked()).json()["choices"] == [
+        {"finish_reason": "content_filter: PROHIBITED_CONTENT", "index": 0}
+    ]
+    later = send(Fault.blocked("RECITATION", after="Once")).json()["choices"][0]
+    assert later["finish_reason"] == "content_filter: RECITATION"
+    assert later["message"] == {"content": "Once", "role": "assistant"}
+
+
+def test_no_choices_is_an_empty_list() -> None:
+    """Streamed and not."""
+    assert send(Fault.no_choices()).json()["choices"] == []
+    assert '"choices":[],' in send(Fault.no_choices(), stream=True).text
+
+
+def test_length_cuts_the_text_short() -> None:
+    """The text is there, and the reason."""
+    choice = send(Fault.length("The answer is")).json()["choices"][0]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("The answer is", "length")
+
+
+def test_slow_takes_its_time() -> None:
+    """Before the first byte, and between frames."""
+    start = time.perf_counter()
+    response = send(Fault.slow(0.05, 0.02, Reply("abc", chunks=1)), stream=True)
+    assert time.perf_counter() - start >= 0.05 + 4 * 0.02
+    assert "[DONE]" in response.text

@@ -1,0 +1,148 @@
+"""The referee of `FakeGemini` on conversations: order, pairing, content. Good ones pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fake_requests import BOTH, USER, body_for, history, image, refusals, two_steps
+
+COUNT = "Please ensure that the number of function response parts is equal to the number of function call parts"
+ORDER = "Please ensure that function call turn comes immediately after a user turn"
+
+
+@pytest.mark.parametrize(
+    ("rules", "words", "change"),
+    [
+        (["unanswered-call"], COUNT, lambda m: m[:3]),
+        (["orphan-result"], COUNT, lambda m: [*m, m[3]]),
+        (["orphan-result", "unanswered-call"], COUNT, lambda m: [*m[:3], m[3] | {"tool_call_id": "other"}]),
+        (["unanswered-call", "result-order", "orphan-result"], ORDER[:14], lambda m: [*m[:3], USER, m[3]]),
+        (["result-order", "orphan-result"], "Please ensure that function response turn", lambda m: [m[2], USER]),
+        (["call-order"], ORDER, lambda m: m[1:]),
+        (["call-order"], ORDER, lambda m: [USER, {"role": "assistant", "content": "Hm"}, *m[1:]]),
+        (["trailing-assistant"], "Requests ending with a model turn", lambda m: [*m, {"role": "assistant", "content": "x"}]),
+        (
+            ["trailing-assistant"],
+            "Requests ending with a model turn",
+            lambda m: [*m, {"role": "assistant", "content": "x"}, {"role": "system", "content": "y"}],
+        ),
+        (["no-contents"], "* GenerateContentRequest.contents", lambda m: [{"role": "system", "content": "x"}]),
+        (["role"], "Please use a valid role", lambda m: [{"role": "developer", "content": "x"}, *m]),
+    ],
+)  # fmt: skip
+def test_turns_come_in_order_and_calls_have_results(rules: list[str], words: str, change: Any) -> None:
+    """Every call exactly one result, right behind it; the user or a tool has the last word."""
+    found, message = refusals("ai_studio", body_for("ai_studio", change(two_steps())))
+    assert sorted(found) == sorted(rules)
+    assert message.startswith(words)
+
+
+def test_parallel_calls_come_before_all_results() -> None:
+    """Interleaved, the second call is a step of its own, and unsigned."""
+    messages = two_steps()
+    one, two = ({"role": "assistant", "tool_calls": [call]} for call in messages[1]["tool_calls"])
+    rules, _ = refusals("ai_studio", body_for("ai_studio", [USER, one, messages[2], two, messages[3]]))
+    assert rules == ["signature-missing"]
+
+
+@pytest.mark.parametrize(
+    ("message", "rule"),
+    [
+        ({"role": "user", "content": ""}, "empty-text"),
+        ({"role": "user", "content": None}, "empty-content"),
+        ({"role": "user"}, "empty-content"),
+        ({"role": "user", "content": []}, "empty-content"),
+        ({"role": "user", "content": [{"type": "text", "text": ""}]}, "empty-text"),
+        ({"role": "user", "content": [{"type": "file", "file": {}}]}, "part-type"),
+        ({"role": "system", "content": ""}, "empty-text"),
+        ({"role": "assistant", "content": None}, "empty-content"),
+        ({"role": "assistant", "content": ""}, "empty-text"),
+    ],
+)
+@pytest.mark.parametrize("surface", BOTH)
+def test_nothing_empty_is_sent(surface: str, message: dict[str, Any], rule: str) -> None:
+    """No empty content, no empty text part, no part that Google does not list."""
+    assert refusals(surface, body_for(surface, [message, USER]))[0] == [rule]
+
+
+def test_an_empty_tool_result_is_refused() -> None:
+    """A tool that says nothing still has to say something."""
+    messages = history("vertex")
+    messages[2]["content"] = ""
+    assert refusals("vertex", body_for("vertex", messages))[0] == ["empty-text"]
+
+
+def test_a_result_names_its_function() -> None:
+    """AI Studio wants the name; on both it is the function's, not the id."""
+    for surface, missing in (("ai_studio", ["result-name"]), ("vertex", [])):
+        messages = history(surface)
+        messages[2]["name"] = messages[2]["tool_call_id"]
+        assert refusals(surface, body_for(surface, messages))[0] == ["result-name"]
+        del messages[2]["name"]
+        assert refusals(surface, body_for(surface, messages))[0] == missing
+    messages = history("ai_studio")
+    del messages[2]["name"]
+    assert refusals("ai_studio", body_for("ai_studio", messages))[1] == (
+        "* GenerateContentRequest.contents[2].parts[0].function_response.name: Name cannot be empty."
+    )
+
+
+@pytest.mark.parametrize("arguments", ["", "{", "[]", "null", '"x"', None, {}])
+def test_arguments_are_the_text_of_an_object(arguments: Any) -> None:
+    """Cut arguments in the history are refused, and so is no text at all."""
+    messages = history("vertex")
+    messages[1]["tool_calls"][0]["function"]["arguments"] = arguments
+    expected = (["call-arguments"], "Expected a valid JSON object in the request")
+    assert refusals("vertex", body_for("vertex", messages)) == expected
+
+
+def test_calls_of_the_history_have_an_id_and_a_name() -> None:
+    """And no two of one step the same id."""
+    messages = two_steps()
+    messages[1]["tool_calls"][0]["id"] = ""
+    assert "call-id" in refusals("ai_studio", body_for("ai_studio", messages))[0]
+    messages = two_steps()
+    messages[1]["tool_calls"][1]["id"] = messages[1]["tool_calls"][0]["id"]
+    assert "call-id" in refusals("ai_studio", body_for("ai_studio", messages))[0]
+    messages = history("vertex")
+    messages[1]["tool_calls"][0]["function"]["name"] = ""
+    assert "call-name" in refusals("vertex", body_for("vertex", messages))[0]
+
+
+@pytest.mark.parametrize(
+    ("surface", "model", "refused"),
+    [
+        ("vertex", "google/gemini-3.6-flash", True),
+        ("vertex", "google/gemini-3.5-flash-lite", True),
+        ("vertex", "google/gemini-3.1-pro-preview", False),
+        ("ai_studio", "gemini-3.6-flash", False),
+    ],
+)
+def test_two_models_take_no_text_beside_calls_on_vertex(surface: str, model: str, refused: bool) -> None:
+    """The answer is the bare sentence that says nothing; the hint says it."""
+    messages = history(surface, model=model)
+    messages[1]["content"] = "Let me look."
+    rules, message = refusals(surface, body_for(surface, messages, model=model))
+    assert rules == (["text-beside-calls"] if refused else [])
+    assert message == ("Request contains an invalid argument." if refused else "")
+
+
+def test_gs_urls_are_for_vertex() -> None:
+    """There in both spellings of `image_url`; AI Studio cannot read the bucket."""
+    plain = {"type": "image_url", "image_url": "gs://bucket/cat.jpg"}
+    for part in (image("gs://bucket/cat.jpg"), plain):
+        messages = [{"role": "user", "content": [part]}]
+        assert refusals("vertex", body_for("vertex", messages)) == ([], "")
+        assert refusals("ai_studio", body_for("ai_studio", messages))[0] == ["gs-url"]
+
+
+def test_unknown_keys_in_messages_are_refused_on_ai_studio() -> None:
+    """Its parser is as strict there as at the top."""
+    messages = history("ai_studio")
+    messages[1]["reasoning_content"] = "hm"
+    messages[1]["tool_calls"][0]["provider_specific_fields"] = {}
+    rules, message = refusals("ai_studio", body_for("ai_studio", messages))
+    assert rules == ["unknown-field"] * 2
+    assert "\"reasoning_content\" at 'messages[1]'" in message
+    assert refusals("vertex", body_for("vertex", [USER | {"reasoning_content": "hm"}])) == ([], "")

@@ -1,0 +1,317 @@
+"""The referee of `FakeGemini`: every rule refuses what breaks it, in the words of Google, and the good request passes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from fake_requests import BOTH, USER, answered, body_for, called, image, refusals, send
+
+from langchain_gemini_compat.testing import Call, FakeGemini
+
+
+@pytest.mark.parametrize("surface", BOTH)
+def test_a_good_request_passes(surface: str) -> None:
+    """Parallel calls, several steps, a system message, images and sampling: nothing to say against it."""
+    first = called(surface, Call("weather", {"city": "Oslo"}), Call("weather", {"city": "Rome"}))
+    second = called(surface, Call("weather", {"city": "Bonn"}))
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "text", "text": "Look"}, image("data:image/png;base64,AA==")]},
+        {"role": "assistant", "content": "I see."},
+        USER,
+        first,
+        *answered(first),
+        second,
+        *answered(second),
+    ]
+    body = body_for(surface, messages, temperature=0, max_tokens=50, stop=["x"], tool_choice="auto", n=1)
+    assert refusals(surface, body) == ([], "")
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["store", "seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "user", "metadata", "top_k"],
+)
+def test_ai_studio_refuses_keys_that_vertex_passes_over(key: str) -> None:
+    """The two surfaces are opposites; what Vertex ignored can be seen."""
+    rules, message = refusals("ai_studio", body_for("ai_studio", **{key: 1}))
+    assert rules == ["unknown-field"]
+    assert message == f'Invalid JSON payload received. Unknown name "{key}": Cannot find field.'
+    fake = FakeGemini(surface="vertex")
+    assert send(fake, body_for("vertex", **{key: 1})).status_code == 200
+    assert fake.ignored == ([] if key in ("seed", "frequency_penalty", "presence_penalty") else [key])
+
+
+def test_google_fields_on_the_wrong_level_are_refused_or_ignored() -> None:
+    """They belong right under a literal `extra_body`."""
+    google = {"google": {"cached_content": "cachedContents/1"}}
+    right = {"extra_body": google}
+    too_deep = {"extra_body": {"extra_body": google}}
+    assert refusals("ai_studio", body_for("ai_studio", **right)) == ([], "")
+    assert refusals("ai_studio", body_for("ai_studio", **google))[1].endswith('"google": Cannot find field.')
+    assert "\"extra_body\" at 'extra_body'" in refusals("ai_studio", body_for("ai_studio", **too_deep))[1]
+    marker = {"extra_body": {"google": {"thought_tag_marker": "think"}}}
+    assert "\"thought_tag_marker\" at 'extra_body.google'" in refusals("ai_studio", body_for("ai_studio", **marker))[1]
+    fake = FakeGemini(surface="vertex")
+    for extra in (right, marker, google, too_deep, {"extra_body": {"google": {"labels": {}}}}):
+        send(fake, body_for("vertex", **extra))
+    assert fake.ignored == ["google", "extra_body.extra_body", "extra_body.google.labels"]
+    assert not fake.refusals
+
+
+@pytest.mark.parametrize(
+    ("surface", "model", "status"),
+    [
+        ("vertex", "gemini-3.8-flash", 400),
+        ("vertex", "models/gemini-3.8-flash", 400),
+        ("vertex", "publishers/google/models/gemini-3.8-flash", 400),
+        ("vertex", "google/gemini-3.8-flash", 200),
+        ("ai_studio", "google/gemini-3.8-flash", 404),
+        ("ai_studio", "models/gemini-3.8-flash", 200),
+        ("ai_studio", "", 404),
+    ],
+)
+def test_the_model_name_has_the_prefix_of_the_surface(surface: Any, model: str, status: int) -> None:
+    """`google/…` on Vertex, bare or `models/…` on AI Studio; the name comes back as it went."""
+    response = send(FakeGemini(surface=surface), {"model": model, "messages": [USER]})
+    assert response.status_code == status
+    if status == 200:
+        assert response.json()["model"] == model
+
+
+@pytest.mark.parametrize(
+    ("more", "rule"),
+    [
+        ({"tools": []}, "empty-tools"),
+        ({"tools": [{"google_search": {}}]}, "unknown-field"),
+        ({"tools": [{"type": "custom"}]}, "tool-type"),
+        ({"tool_choice": {"type": "function", "function": {"name": "weather"}}}, "tool-choice"),
+        ({"tool_choice": "any"}, "tool-choice"),
+        ({"tool_choice": "required", "tools": None}, "tool-choice"),
+        ({"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}, "response-format"),
+        ({"response_format": {}}, "response-format"),
+        ({"n": 2}, "n"),
+        ({"n": 10}, "n"),
+    ],
+)
+@pytest.mark.parametrize("surface", BOTH)
+def test_what_is_not_documented_is_refused(surface: str, more: dict[str, Any], rule: str) -> None:
+    """Empty tools, Google's own tools in the wrong place, a choice by name, several candidates."""
+    assert rule in refusals(surface, body_for(surface, **more))[0]
+
+
+def test_validated_is_a_choice_of_vertex_alone() -> None:
+    """Google's own word for a choice."""
+    assert refusals("vertex", body_for("vertex", tool_choice="validated")) == ([], "")
+    assert refusals("ai_studio", body_for("ai_studio", tool_choice="validated"))[0] == ["tool-choice"]
+
+
+def test_a_recursive_response_schema_is_refused() -> None:
+    """Through any number of definitions; the same definition twice is no recursion."""
+    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Other"}}}
+    for target, expected in (("Node", ["response-format"]), ("Leaf", [])):
+        other = {"type": "array", "items": {"$ref": f"#/$defs/{target}"}}
+        schema = {"$ref": "#/$defs/Node", "$defs": {"Node": node, "Other": other, "Leaf": {"type": "string"}}}
+        response_format = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+        assert refusals("vertex", body_for("vertex", response_format=response_format))[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "effort", "model", "rule"),
+    [
+        ({"thinking_level": "low"}, "low", "gemini-3.8-flash", "thinking-twice"),
+        ({"thinking_budget": 1024}, "low", "gemini-3.8-flash", "thinking-twice"),
+        ({"thinking_budget": 1024, "thinking_level": "low"}, None, "gemini-3.8-flash", "thinking-twice"),
+        ({"thinking_level": "minimal"}, None, "gemini-3.8-flash", "thinking-level"),
+        (None, "minimal", "gemini-3.8-flash", "thinking-level"),
+        (None, "minimal", "gemini-3.7-flash", "thinking-level"),
+        (None, "minimal", "gemini-3.1-pro-preview", "thinking-level"),
+        (None, "none", "gemini-3.8-flash", "thinking-level"),
+        (None, "none", "gemini-2.5-pro", "thinking-level"),
+        (None, "medium", "gemini-3-pro-preview", "thinking-level"),
+        (None, "huge", "gemini-3.8-flash", "thinking-level"),
+        ({"thinking_level": "low"}, None, "gemini-2.5-flash", "thinking-level"),
+        ({"thinking_budget": 100}, None, "gemini-2.5-pro", "thinking-budget"),
+        ({"thinking_budget": "many"}, None, "gemini-3.8-flash", "thinking-budget"),
+        ({"thinking_budget": 0}, None, "gemini-2.5-flash", None),
+        ({"thinking_budget": -1}, None, "gemini-2.5-pro", None),
+        ({"include_thoughts": True}, None, "gemini-3.8-flash", None),
+        ({"thinking_level": "HIGH"}, None, "gemini-3.8-flash", None),
+        (None, "minimal", "gemini-3.5-flash-lite", None),
+        (None, "minimal", "gemini-3.6-flash", None),
+        (None, "none", "gemini-2.5-flash", None),
+        (None, "high", "gemini-3.8-flash", None),
+    ],
+)
+@pytest.mark.parametrize("surface", BOTH)
+def test_thinking_has_one_knob_at_a_level_the_model_has(
+    surface: str, config: Any, effort: Any, model: str, rule: str | None
+) -> None:
+    """Effort or config, and only levels and budgets of the model."""
+    body = body_for(surface, model=model if surface == "ai_studio" else f"google/{model}")
+    if config:
+        body["extra_body"] = {"google": {"thinking_config": config}}
+    if effort:
+        body["reasoning_effort"] = effort
+    assert refusals(surface, body)[0] == ([rule] if rule else [])
+
+
+def test_thoughts_beside_an_effort_are_for_ai_studio() -> None:
+    """Vertex takes one of effort and config as a whole."""
+    more = {"reasoning_effort": "low", "extra_body": {"google": {"thinking_config": {"include_thoughts": True}}}}
+    assert refusals("ai_studio", body_for("ai_studio", **more)) == ([], "")
+    assert refusals("vertex", body_for("vertex", **more))[0] == ["thinking-twice"]
+
+
+def test_one_model_takes_no_penalties() -> None:
+    """On Vertex, where others take them."""
+    for model, rules in (("google/gemini-3.5-flash-lite", ["penalty"]), ("google/gemini-3.5-flash", [])):
+        assert refusals("vertex", body_for("vertex", model=model, presence_penalty=0.5))[0] == rules
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "$schema": "x"},
+        {"$ref": "#/$defs/X"},
+        {"const": 1},
+        {"type": "string", "const": "a"},
+        {"type": ["string", "null"]},
+        {"type": "text"},
+        {"description": "no type"},
+        {"type": "object", "properties": {}, "additionalProperties": False},
+        {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["b"]},
+        {"type": "string", "properties": {}},
+        {"type": "array"},
+        {"type": "string", "items": {"type": "string"}},
+        {"type": "integer", "enum": [1, 2]},
+        {"type": "string", "enum": []},
+        {"type": "string", "format": "uri"},
+        {"type": "string", "minLength": -1},
+        {"type": "string", "description": 1},
+        {"type": "string", "nullable": "yes"},
+        {"type": "string", "enum": ["a", 1]},
+        {"type": "object", "properties": ["a"]},
+        {"type": "object", "required": "a"},
+        "string",
+        {"type": "integer", "exclusiveMinimum": 0},
+        {"anyOf": []},
+        {"anyOf": [{"type": "string"}], "type": "string"},
+        {"oneOf": [{"type": "string"}]},
+        {"allOf": [{"type": "string"}]},
+        {"type": "array", "items": {"type": "object", "properties": {"x": {"patternProperties": {}}}}},
+    ],
+)
+@pytest.mark.parametrize("surface", BOTH)
+def test_schemas_outside_of_the_subset_are_refused(surface: str, schema: dict[str, Any]) -> None:
+    """Each keyword and value that Google was seen to refuse, at any depth."""
+    body = body_for(surface)
+    body["tools"][0]["function"]["parameters"] = {"type": "object", "properties": {"x": schema}}
+    rules, message = refusals(surface, body)
+    assert rules
+    assert "tools[0].function_declarations[0].parameters.properties[0].value" in message
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"type": "object"}, {"type": "object", "properties": {}}, {"type": "string"}]
+)
+def test_parameters_without_properties_are_refused(parameters: dict[str, Any]) -> None:
+    """A function without arguments leaves the key out."""
+    body = body_for("vertex")
+    body["tools"][0]["function"]["parameters"] = parameters
+    assert "schema-empty" in refusals("vertex", body)[0]
+    del body["tools"][0]["function"]["parameters"]
+    assert refusals("vertex", body) == ([], "")
+
+
+def test_parameters_are_an_object_of_bounded_size_and_depth() -> None:
+    """Another type at the top, 100 kB, or 33 levels are too much."""
+
+    def words(parameters: dict[str, Any]) -> str:
+        body = body_for("vertex")
+        body["tools"][0]["function"]["parameters"] = parameters
+        return refusals("vertex", body)[1]
+
+    nested: dict[str, Any] = {"type": "string"}
+    for _ in range(32):
+        nested = {"type": "object", "properties": {"x": nested}}
+    properties = {"x": {"type": "string"}}
+    assert "should be of type OBJECT" in words({"properties": properties, "anyOf": [{"type": "object"}]})
+    assert "nested too deeply" in words(nested)
+    assert words(nested["properties"]["x"]) == ""
+    assert "too large" in words({"type": "object", "properties": properties, "description": "x" * 100 * 1024})
+
+
+@pytest.mark.parametrize("name", ["", "1st", "a.b", "a b", "é", "x" * 64])
+def test_function_names_are_short_and_plain(name: str) -> None:
+    """Letters, digits, `_` and `-`, at most 63."""
+    body = body_for("ai_studio")
+    body["tools"][0]["function"]["name"] = name
+    assert refusals("ai_studio", body)[0] == ["function-name"]
+
+
+def test_a_function_is_declared_once() -> None:
+    """Two tools of one name are refused."""
+    body = body_for("ai_studio")
+    body["tools"] *= 2
+    assert refusals("ai_studio", body)[1] == "Duplicate function declaration found: weather"
+
+
+def test_strict_inside_a_declaration() -> None:
+    """Refused on AI Studio, passed over on Vertex, which can be seen."""
+    for surface in BOTH:
+        body = body_for(surface)
+        body["tools"][0]["function"]["strict"] = True
+        fake = FakeGemini(surface=surface)
+        assert send(fake, body).status_code == (400 if surface == "ai_studio" else 200)
+        assert fake.ignored == ([] if surface == "ai_studio" else ["tools[0].function.strict"])
+
+
+def test_refusals_look_like_googles() -> None:
+    """A list with one error in it, with the violated field; a plain server answers as OpenAI does."""
+    error = send(FakeGemini(), body_for("ai_studio", store=True)).json()[0]["error"]
+    assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
+    assert error["details"][0]["@type"] == "type.googleapis.com/google.rpc.BadRequest"
+    plain = send(FakeGemini(surface="openai_compatible"), {"model": "m", "messages": []})
+    assert plain.status_code == 400
+    assert plain.json()["error"]["type"] == "invalid_argument"
+
+
+@pytest.mark.parametrize(
+    ("body", "rules"),
+    [
+        ({"model": "m", "messages": [USER], "store": True, "tools": [], "seed": 1}, []),
+        ({"messages": [USER]}, ["model-name"]),
+        ({"model": "m"}, ["no-contents"]),
+        ({"model": "m", "messages": [{"role": "model", "content": "x"}]}, ["role"]),
+        ({"model": "m", "messages": [{"role": "tool", "content": "x"}]}, ["orphan-result"]),
+    ],
+)
+def test_a_plain_server_looks_at_openais_shape_only(body: dict[str, Any], rules: list[str]) -> None:
+    """None of Google's rules holds there."""
+    fake = FakeGemini(surface="openai_compatible")
+    send(fake, body)
+    assert [violation.rule for violation in fake.refusals] == rules
+
+
+def test_the_referee_shares_nothing_with_the_product() -> None:
+    """A wrong fact in the product cannot hide behind the same wrong fact in the rules."""
+    code = (
+        "import sys, types\n"
+        "package = types.ModuleType('langchain_gemini_compat')\n"
+        "import importlib.util as u\n"
+        "package.__path__ = list(u.find_spec('langchain_gemini_compat').submodule_search_locations)\n"
+        "sys.modules['langchain_gemini_compat'] = package\n"
+        "testing = types.ModuleType('langchain_gemini_compat.testing')\n"
+        "testing.__path__ = [package.__path__[0] + '/testing']\n"
+        "sys.modules['langchain_gemini_compat.testing'] = testing\n"
+        "import langchain_gemini_compat.testing._rules\n"
+        "own = [name for name in sys.modules if name.startswith('langchain_gemini_compat.')]\n"
+        "print([name for name in own if not name.startswith('langchain_gemini_compat.testing')])\n"
+        "print([name for name in ('langchain_core', 'openai', 'pydantic') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["[]", "[]"]

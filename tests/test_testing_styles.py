@@ -1,0 +1,292 @@
+"""How `FakeGemini` says things: the natural manner of each surface, and every way to bend it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from fake_frames import MARKED, OSLO, ROME, SURFACES, THOUGHTS, choices, entries, google, send, stream, texts, whole
+
+from langchain_gemini_compat.testing import Call, Reply, Style, Usage
+
+
+def test_keys_are_in_alphabetical_order() -> None:
+    """As on Google's wire, at every level."""
+    text = send("vertex", Reply("Hi", calls=[OSLO])).text
+    assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+
+
+@pytest.mark.parametrize(
+    ("surface", "reason", "whole_reason"),
+    [
+        ("ai_studio", "stop", "tool_calls"),
+        ("vertex", "tool_calls", "tool_calls"),
+        ("openai_compatible", "tool_calls", "tool_calls"),
+    ],
+)
+def test_the_end_of_a_turn_of_calls(surface: str, reason: str, whole_reason: str) -> None:
+    """AI Studio alone says `stop` after streamed calls."""
+    assert choices(surface, Reply(calls=[OSLO]))[-1]["finish_reason"] == reason
+    assert whole(surface, Reply(calls=[OSLO]))["finish_reason"] == whole_reason
+
+
+def test_thoughts_are_shown_to_who_asked() -> None:
+    """Tagged on AI Studio, bare or marked on Vertex, in a field of their own elsewhere."""
+    reply = Reply("Yes", "Hm")
+    assert whole("ai_studio", reply)["message"]["content"] == "Yes"
+    assert texts("vertex", reply) == [("Yes", False)]
+    message = whole("ai_studio", reply, **THOUGHTS)["message"]
+    assert (message["content"], google(message)["thought"]) == ("<thought>Hm</thought>Yes", True)
+    assert texts("vertex", reply, **THOUGHTS) == [("Hm", False), ("Yes", False)]
+    assert texts("vertex", reply, **MARKED) == [("<think>Hm", True), ("</think>Yes", False)]
+    assert whole("vertex", reply, **MARKED)["message"]["content"] == "<think>Hm</think>Yes"
+    assert whole("openai_compatible", reply)["message"]["reasoning_content"] == "Hm"
+
+
+def test_the_signature_of_a_text_comes_last_and_empty() -> None:
+    """A frame without text that may not be skipped; the whole message has the same one."""
+    last = choices("ai_studio", Reply("Hi"))[-1]
+    assert last["delta"]["content"] == ""
+    assert (
+        google(last["delta"])["thought_signature"]
+        == google(whole("ai_studio", Reply("Hi"))["message"])["thought_signature"]
+    )
+    assert "extra_content" not in whole("ai_studio", Reply("Hi", signed=False))["message"]
+
+
+def test_usage_in_a_stream_is_told_as_each_surface_does() -> None:
+    """Vertex always, AI Studio when asked, a plain server in a trailer when asked."""
+    asked = {"stream_options": {"include_usage": True}}
+    assert "usage" in stream("vertex", Reply("Hi"))[-1]
+    assert not any("usage" in frame for frame in stream("ai_studio", Reply("Hi")))
+    assert "usage" in stream("ai_studio", Reply("Hi"), **asked)[-1]
+    trailer = stream("openai_compatible", Reply("Hi"), **asked)[-1]
+    assert (trailer["choices"], trailer["usage"]["completion_tokens"]) == ([], 1)
+
+
+def test_chunks_cut_the_text_where_they_are_told() -> None:
+    """A size, the pieces themselves, or three words."""
+    assert [text for text, _ in texts("ai_studio", Reply("abcde", chunks=2))] == ["ab", "cd", "e"]
+    assert [text for text, _ in texts("ai_studio", Reply("abcde", chunks=("a", "bcde")))] == ["a", "bcde"]
+    assert [text for text, _ in texts("ai_studio", Reply("a b c d"))] == ["a b c ", "d"]
+    with pytest.raises(ValueError, match="put together"):
+        send("ai_studio", Reply("abc", chunks=("a",)), stream=True)
+
+
+def test_arguments_may_be_any_text() -> None:
+    """Broken JSON goes out as it is, and so does an id of the test's own."""
+    entry = entries("ai_studio", Style(), Call("weather", '{"city": "Os', id="mine"))[0]
+    assert (entry["id"], entry["function"]["arguments"]) == ("mine", '{"city": "Os')
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"),
+    [("absent", [None] * 4), ("right", [0, 0, 1, 1]), ("zero", [0, 0, 0, 0]), ("lying", [1, 0, 0, 1])],
+)
+@pytest.mark.parametrize("surface", SURFACES)
+def test_index(surface: str, index: Any, expected: list[Any]) -> None:
+    """Head and body of each of two calls."""
+    found = entries(surface, Style(index=index, args="cut", cut_every=100))
+    assert [entry.get("index") for entry in found] == expected
+
+
+def test_a_single_lying_call_lies_too() -> None:
+    """Its head has a number that no call has."""
+    assert [entry["index"] for entry in entries("vertex", Style(index="lying", args="cut", cut_every=99), OSLO)] == [
+        1,
+        0,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        ("present", ["a", None, "b", None]),
+        ("repeated", ["a", "a", "b", "b"]),
+        ("absent", [None] * 4),
+        ("empty", [""] * 4),
+        ("doubled", ["a", None, "a", None]),
+        ("function_name", ["weather"] * 4),
+    ],
+)
+@pytest.mark.parametrize("surface", SURFACES)
+def test_ids(surface: str, ids: Any, expected: list[Any]) -> None:
+    """Where an id is, and whose; whole replies have the same ones."""
+    calls = (Call("weather", {"city": "Oslo"}, id="a"), Call("weather", {"city": "Rome"}, id="b"))
+    style = Style(ids=ids, args="cut", cut_every=100)
+    assert [entry.get("id") for entry in entries(surface, style, *calls)] == expected
+    unstreamed = whole(surface, Reply(calls=calls, style=style))["message"]["tool_calls"]
+    assert [entry.get("id") for entry in unstreamed] == [expected[0], expected[2]]
+
+
+def test_a_litellm_id_carries_the_signature() -> None:
+    """Behind `__thought__`, on the first call."""
+    first, second = entries("ai_studio", Style(ids="litellm", signature="absent"))
+    assert "__thought__" in first["id"]
+    assert "__thought__" not in second["id"]
+
+
+def test_names() -> None:
+    """Once, or in every entry."""
+    for names, expected in (("once", ["weather", None]), ("repeated", ["weather", "weather"])):
+        found = entries("ai_studio", Style(names=names, args="cut", cut_every=100), OSLO)
+        assert [entry["function"].get("name") for entry in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ("whole", ['{"a":"x\\ny"}', '{"b":1}']),
+        ("cut", ["", '{"a":"', 'x\\ny"}', "", '{"b":1', "}"]),
+        ("empty_object_first", ["{}", '{"a":"x\\ny"}', "{}", '{"b":1}']),
+        ("raw_newlines", ["", '{"a":"', 'x\ny"}', "", '{"b":1', "}"]),
+        ("glued", ['{"a":"x\\ny"}{"b":1}']),
+    ],
+)
+@pytest.mark.parametrize("surface", SURFACES)
+def test_args(surface: str, args: Any, expected: list[str]) -> None:
+    """Whole, in pieces, behind a placeholder, unescaped, or those of all calls in one."""
+    found = entries(surface, Style(args=args, cut_every=6), Call("f", {"a": "x\ny"}), Call("g", {"b": 1}))
+    assert [entry["function"]["arguments"] for entry in found] == expected
+
+
+def test_calls_per_frame() -> None:
+    """Several calls in one frame, step by step."""
+    style = Style(calls_per_frame=2, args="cut", cut_every=100)
+    found = choices("ai_studio", Reply(calls=(OSLO, ROME, OSLO), style=style))
+    assert [len(choice["delta"].get("tool_calls", ())) for choice in found] == [2, 2, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("finish", "expected"),
+    [
+        ("stop", [None, None, "stop"]),
+        ("tool_calls", [None, None, "tool_calls"]),
+        ("every_chunk", ["stop"] * 3),
+        ("absent", [None] * 3),
+    ],
+)
+@pytest.mark.parametrize("surface", SURFACES)
+def test_finish(surface: str, finish: Any, expected: list[Any]) -> None:
+    """At the end, on every frame, or nowhere."""
+    style = Style(finish=finish, args="whole")
+    found = choices(surface, Reply(calls=(OSLO, ROME), style=style))
+    reasons = [choice.get("finish_reason") for choice in found]
+    assert reasons[-3:] == expected
+
+
+def test_finish_in_camel_case() -> None:
+    """As the surface wrote it in 2024."""
+    last = choices("ai_studio", Reply("Hi", style=Style(finish="camel_case")))[-1]
+    assert last["finishReason"] == "stop"
+    assert "finish_reason" not in last
+
+
+def test_a_finish_reason_of_its_own_wins() -> None:
+    """Streamed and not."""
+    reply = Reply("Hi", finish_reason="length")
+    assert choices("vertex", reply)[-1]["finish_reason"] == whole("vertex", reply)["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize(
+    ("signature", "where"),
+    [
+        ("on_call", ["call", "", "", ""]),
+        ("alone", ["", "", "bare", "", ""]),
+        ("alone_first", ["bare", "", "", "", ""]),
+        ("on_delta", ["", "", "", "", "delta"]),
+        ("other_namespace", ["vertex", "", "", ""]),
+        ("absent", ["", "", "", ""]),
+    ],
+)
+@pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
+def test_signature(surface: str, signature: Any, where: list[str]) -> None:
+    """On the first call, in an entry or frame without function, under another name, or nowhere."""
+
+    def place(delta: dict[str, Any]) -> str:
+        entry = delta.get("tool_calls", [{}])[0]
+        if "thought_signature" in google(delta):
+            return "delta"
+        if "vertex" in entry.get("extra_content", {}):
+            return "vertex"
+        return ("call" if "function" in entry else "bare") if "thought_signature" in google(entry) else ""
+
+    style = Style(signature=signature, args="cut", cut_every=100)
+    found = choices(surface, Reply(calls=(OSLO, ROME), style=style))
+    assert [place(choice["delta"]) for choice in found[:-1]] == where
+
+
+@pytest.mark.parametrize(
+    ("thoughts", "expected"),
+    [
+        ("flagged", [("<thought>Hm", True), ("</thought>Yes", False)]),
+        ("tagged", [("<thought>Hm", False), ("</thought>Yes", False)]),
+        ("unclosed", [("<thought>Hm", True), ("Yes", False)]),
+        ("untagged", [("Hm", False), ("Yes", False)]),
+    ],
+)
+@pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
+def test_thoughts(surface: str, thoughts: Any, expected: list[Any]) -> None:
+    """With and without tags, flags and the closing tag; a whole reply has the same text."""
+    reply = Reply("Yes", "Hm", style=Style(thoughts=thoughts))
+    more = (
+        THOUGHTS
+        if surface == "ai_studio"
+        else {"extra_body": {"google": {**THOUGHTS["extra_body"]["google"], "thought_tag_marker": "thought"}}}
+    )
+    assert texts(surface, reply, **more) == expected
+    unstreamed = whole(surface, reply, **more)["message"]
+    assert unstreamed["content"] == "".join(text for text, _ in expected)
+    assert google(unstreamed).get("thought", False) is any(flag for _, flag in expected)
+
+
+def test_thoughts_in_a_field_of_their_own() -> None:
+    """As vLLM does, also where Google would not."""
+    found = choices("ai_studio", Reply("Yes", "Hm", style=Style(thoughts="reasoning_content")))
+    assert found[0]["delta"]["reasoning_content"] == "Hm"
+
+
+def test_tags_are_cut_in_two() -> None:
+    """The halves come in different frames; a call may bring the rest of the closing tag."""
+    style = Style(tag_cut=True)
+    found = texts("ai_studio", Reply("Yes", "Hm", style=style), **THOUGHTS)
+    assert found == [("<th", True), ("ought>Hm", True), ("</th", False), ("ought>Yes", False)]
+    called = texts("ai_studio", Reply(thoughts="Hm", calls=[OSLO], style=style), **THOUGHTS)
+    assert [text for text, _ in called] == ["<th", "ought>Hm", "</th", "ought>"]
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ("last", [None, None, 9]),
+        ("every_chunk", [3, 6, 9]),
+        ("absent", [None, None, None]),
+        ("trailer", [None, None, None, 9]),
+    ],
+)
+@pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
+def test_usage(surface: str, usage: Any, expected: list[Any]) -> None:
+    """At the end, growing on every frame, in a frame without choices, or not at all."""
+    reply = Reply("a b c d", usage=Usage(1, 9), style=Style(usage=usage))
+    frames = stream(surface, reply)
+    assert [frame.get("usage", {}).get("completion_tokens") for frame in frames] == expected
+
+
+def test_usage_may_be_any_object() -> None:
+    """Google's own words, or nonsense."""
+    odd = {"prompt_tokens": 10, "completion_tokens": 0, "total_tokens": 70}
+    assert send("ai_studio", Reply("Hi", usage=odd)).json()["usage"] == odd
+
+
+@pytest.mark.parametrize(("content", "expected"), [("absent", "none"), ("null", None), ("empty", "")])
+def test_content_beside_calls(content: Any, expected: Any) -> None:
+    """Left out, null or empty."""
+    delta = choices("ai_studio", Reply(calls=[OSLO], style=Style(content=content)))[0]["delta"]
+    assert delta.get("content", "none") == expected
+
+
+def test_content_in_parts() -> None:
+    """Texts as a list, as older models sent them."""
+    delta = choices("ai_studio", Reply("Hi", style=Style(content="parts")))[0]["delta"]
+    assert delta["content"] == [{"text": "Hi"}]

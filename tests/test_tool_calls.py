@@ -1,0 +1,485 @@
+"""Tool-call entries to calls: the decision table, and the ways in which servers write calls, at random."""
+
+import json
+import re
+import sys
+from random import Random
+
+import pytest
+from call_dialects import DIALECTS, Call, Dialect, by_index, group, read_calls, weave, write_calls
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from langchain_gemini_compat._json_scan import JsonScanner
+from langchain_gemini_compat._tool_calls import ToolCallTracker, split_litellm_id
+
+A, B, WHOLE, HALF, REST = '{"a":1}', '{"b":[]}', '{"w":{}}', '{"h":', "2}"
+TWO_OF_F = [("f", {"a": 1}), ("f", {"b": []})]
+
+
+def entry(wire_id=None, name=None, args=None, index=None, **more):
+    """One entry of `tool_calls` without the keys that are `None`."""
+    function = {key: value for key, value in (("name", name), ("arguments", args)) if value is not None}
+    fields = {"index": index, "id": wire_id, "function": function or None, **more}
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def read(*entries, **options):
+    """The meanings, ids, faults and extras of `entries`, one in each delta."""
+    calls, faults, extras = read_calls([[item] for item in entries], **options)
+    return [call.meaning for call in calls if _is_json(call.args)], [call.id for call in calls], faults, extras
+
+
+def _is_json(text):
+    try:
+        return isinstance(json.loads(text or "{}"), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+# Each row: what it shows, the entries (id, name, arguments, index), the calls, whether there is a fault.
+ROWS = [
+    ("known id, another name", [("c", "f", A), ("c", "g", B)], [("f", {"a": 1}), ("g", {"b": []})], False),
+    ("known id, its name, open", [("c", "f", HALF), ("c", "f", REST)], [("f", {"h": 2})], False),
+    ("known id, its name, empty", [("c", "f", ""), ("c", "f", A)], [("f", {"a": 1})], False),
+    ("known id, its name, whole", [("c", "f", A), ("c", "f", B)], TWO_OF_F, False),
+    ("known id, its name, only {}", [("c", "f", "{}"), ("c", "f", A)], [("f", {"a": 1})], True),
+    ("known id, its name, only {}, twice", [("c", "f", "{}"), ("c", "f", "{}")], [("f", {})], True),
+    (
+        "known id, its name, only {}, but no placeholders here",
+        [("d", "g", A), ("c", "f", "{}"), ("c", "f", A)],
+        [("g", {"a": 1}), ("f", {}), ("f", {"a": 1})],
+        False,
+    ),
+    ("known id, its name, nothing more", [("c", "f", A), ("c", "f", "")], [("f", {"a": 1})], False),
+    ("known id, its name, head of a twin", [("c", "f", A), ("c", "f", ""), ("c", None, B)], TWO_OF_F, False),
+    ("known id, its name, head of a twin, named", [("c", "f", A), ("c", "f", ""), ("c", "f", B)], TWO_OF_F, False),
+    ("known id, no name", [("c", "f", HALF), ("c", None, REST)], [("f", {"h": 2})], False),
+    ("known id, no name, only {}", [("c", "f", "{}"), ("c", None, A)], [("f", {"a": 1})], False),
+    ("known id, no name, whole", [("c", "f", A), ("c", None, B)], [], True),
+    (
+        "known ids, interleaved",
+        [("c", "f", HALF), ("d", "g", B), ("c", None, REST)],
+        [("f", {"h": 2}), ("g", {"b": []})],
+        False,
+    ),
+    ("name as id, empty", [("f", "f", ""), ("f", "f", A)], [("f", {"a": 1})], True),
+    ("name as id, empty twice", [("f", "f", ""), ("f", "f", "")], [("f", {})], True),
+    ("name as id, only {}, twice", [("f", "f", "{}"), ("f", "f", "{}")], [("f", {}), ("f", {})], False),
+    ("name as id, only {}", [("f", "f", "{}"), ("f", "f", A)], [("f", {"a": 1})], True),
+    ("name as id, whole", [("f", "f", A), ("f", "f", B)], TWO_OF_F, False),
+    ("name as id, nothing more", [("f", "f", A), ("f", "f", "")], [("f", {"a": 1})], True),
+    ("new id, late", [(None, "f", ""), ("c", "f", A)], [("f", {"a": 1})], True),
+    ("new id, last is whole", [(None, "f", A), ("c", "f", B)], TWO_OF_F, False),
+    ("new id", [("c", "f", "{}"), ("d", "f", A)], [("f", {}), ("f", {"a": 1})], False),
+    ("new id, last is open", [("c", "f", HALF), ("d", "g", A)], [("g", {"a": 1})], True),
+    ("new id, no name: ids change", [("c", "f", HALF), ("d", None, REST)], [("f", {"h": 2})], False),
+    ("new id, no name, last is whole", [("c", "f", A), ("d", None, B)], [], True),
+    ("no id, another name", [(None, "f", ""), (None, "g", A)], [("f", {}), ("g", {"a": 1})], False),
+    ("no id, last name, open", [(None, "f", HALF), (None, "f", REST)], [("f", {"h": 2})], False),
+    ("no id, last name, whole", [(None, "f", A), (None, "f", B)], TWO_OF_F, False),
+    ("no id, last name, empty", [(None, "f", ""), (None, "f", A)], [("f", {"a": 1})], True),
+    ("no id, last name, empty, the call has one", [("c", "f", ""), (None, "f", A)], [("f", {"a": 1})], False),
+    ("no id, last name, empty twice", [(None, "f", ""), (None, "f", "")], [("f", {})], True),
+    ("no id, last name, only {}", [(None, "f", "{}"), (None, "f", A)], [("f", {"a": 1})], True),
+    ("no id, last name, only {}, the call has one", [("c", "f", "{}"), (None, "f", A)], [("f", {"a": 1})], False),
+    ("no id, last name, only {}, twice", [(None, "f", "{}"), (None, "f", "{}")], [("f", {}), ("f", {})], False),
+    (
+        "no id, last name, only {}, but no placeholders here",
+        [(None, "g", A), (None, "f", "{}"), (None, "f", A)],
+        [("g", {"a": 1}), ("f", {}), ("f", {"a": 1})],
+        False,
+    ),
+    ("no id, last name, nothing more", [(None, "f", A), (None, "f", "")], [("f", {"a": 1})], True),
+    ("no id, last name, head of a twin", [(None, "f", A), (None, "f", ""), (None, None, B)], TWO_OF_F, False),
+    (
+        "no id, last name, two heads",
+        [(None, "f", A), (None, "f", ""), (None, "f", ""), (None, None, B)],
+        TWO_OF_F,
+        True,
+    ),
+    (
+        "no id, last name, head of a twin, after {}",
+        [(None, "f", "{}"), (None, "f", ""), (None, None, B)],
+        [("f", {}), ("f", {"b": []})],
+        False,
+    ),
+    ("no id, no name", [(None, "f", ""), (None, None, A)], [("f", {"a": 1})], False),
+    ("no id, no name, only {}", [(None, "f", "{}"), (None, None, A)], [("f", {"a": 1})], False),
+    ("no id, no name, last is whole", [(None, "f", A), (None, None, B)], [], True),
+    ("no id, no name, no call", [(None, None, A)], [], True),
+    ("no name for long", [("c", None, HALF), ("c", "f", REST)], [("f", {"h": 2})], False),
+    ("index, new, last is empty", [(None, "f", "", 0), (None, "f", A, 1)], [("f", {}), ("f", {"a": 1})], False),
+    ("index, new, last is only {}", [(None, "f", "{}", 0), (None, "f", A, 1)], [("f", {}), ("f", {"a": 1})], False),
+    ("index, new, last is open", [(None, "f", HALF, 0), (None, "f", A, 1)], [], True),
+    ("index, new, last is open, no start", [(None, "f", HALF, 0), (None, "f", REST, 1)], [("f", {"h": 2})], False),
+    ("index, always zero, empty", [(None, "f", "", 0), (None, "f", A, 0)], [("f", {"a": 1})], True),
+    ("index, always zero, whole", [("", "f", A, 0), ("", "f", B, 0)], TWO_OF_F, False),
+    (
+        "index, of an earlier call, no name",
+        [("c", "f", "", 0), ("d", "g", "", 1), (None, None, A, 0), (None, None, B, 1)],
+        [("f", {"a": 1}), ("g", {"b": []})],
+        False,
+    ),
+    (
+        "index, of an earlier call, its name",
+        [(None, "f", HALF, 0), (None, "g", HALF, 1), (None, "f", REST, 0), (None, "g", REST, 1)],
+        [("f", {"h": 2}), ("g", {"h": 2})],
+        False,
+    ),
+    (
+        "index, of an earlier call where nothing can follow",
+        [("c", "f", A, 0), ("d", "g", HALF, 1), (None, None, REST, 0)],
+        [("f", {"a": 1}), ("g", {"h": 2})],
+        False,
+    ),
+    (
+        "index, believed and caught later",
+        [("c", "f", "", 0), ("d", "g", "", 1), (None, None, A, 0), ("e", "h", B, 7)],
+        [("f", {"a": 1}), ("g", {}), ("h", {"b": []})],
+        True,
+    ),
+    ("index, never right", [("c", "f", "", 5), (None, None, A, -1)], [("f", {"a": 1})], False),
+]
+
+
+@pytest.mark.parametrize(("entries", "meanings", "faulty"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_every_row_of_the_decision_table_holds(entries, meanings, faulty):
+    """What goes on, what is new, and what is a fault, as the tracker's table says."""
+    found, _, faults, _ = read(*(entry(*item) for item in entries))
+    assert found == meanings
+    assert bool(faults) is faulty
+
+
+names = st.sampled_from(["f", "g", "get_weather"])
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=6) | st.sampled_from(["}{", '"', "\\", "é\n", "{}"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+objects = st.dictionaries(st.text(max_size=3), json_values, min_size=1, max_size=2)
+arguments = st.just("{}") | st.just("") | st.builds(json.dumps, objects, ensure_ascii=st.booleans())
+call_lists = st.lists(st.tuples(names, arguments), min_size=1, max_size=4).map(
+    lambda pairs: [Call(name, args, f"id_{number}") for number, (name, args) in enumerate(pairs)]
+)
+seeds = st.integers(0, 2**32)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(calls=call_lists, dialect=st.sampled_from(DIALECTS), seed=seeds)
+def test_calls_are_read_right_in_every_dialect_or_are_a_fault(calls, dialect, seed):
+    """No call is missing, too many, swapped or without its arguments, unless `faults` says so.
+
+    Where a server gives two calls one id, nothing written for no arguments reads as the head of the other: there
+    `{}` is written. Where indices are drawn at random and all happen to fit, they are believed.
+    """
+    if dialect.ids.startswith("doubled"):
+        calls = [Call(call.name, call.args or "{}", call.id) for call in calls]
+    chance = Random(seed).randrange
+    entries = [item for items in write_calls(calls, dialect, chance) for item in items]
+    found, faults, _ = read_calls(group(entries, chance))
+    if faults:
+        return
+    meanings = [call.meaning for call in found]
+    if dialect.index == "random" and meanings == by_index(entries):
+        return
+    assert meanings == [call.meaning for call in calls]
+    ids = [call.id for call in found]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", call_id) for call_id in ids)
+    if dialect.ids in ("first", "every"):
+        assert ids == [call.id for call in calls]
+
+
+def _is_decidable(dialect):
+    placeholders = dialect.ids == "every" and dialect.names == "every" and dialect.arguments == "placeholder"
+    return dialect.ids in ("first", "every") and dialect.index != "random" and not placeholders
+
+
+@settings(max_examples=1000, deadline=None)
+@given(calls=call_lists, dialect=st.sampled_from([*filter(_is_decidable, DIALECTS)]), seed=seeds)
+def test_servers_that_send_ids_never_cause_a_fault(calls, dialect, seed):
+    """AI Studio, Vertex with its untrue indices, OpenAI and Ollama are all read without a doubt.
+
+    Only placeholders beside repeated ids and names are in doubt, since ids are doubled elsewhere.
+    """
+    chance = Random(seed).randrange
+    entries = [item for items in write_calls(calls, dialect, chance) for item in items]
+    found, faults, _ = read_calls(group(entries, chance))
+    assert faults == ()
+    assert [call.meaning for call in found] == [call.meaning for call in calls]
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    calls=call_lists, ids=st.sampled_from(["absent", "empty"]), index=st.sampled_from(["absent", "zero"]), seed=seeds
+)
+def test_whole_calls_without_ids_are_in_doubt_only_after_an_empty_one_of_the_same_tool(calls, ids, index, seed):
+    """AI Studio sent empty ids in 2025: `{}` and then arguments of the same tool may be a placeholder's."""
+    calls = [Call(call.name, call.args or "{}") for call in calls]
+    chance = Random(seed).randrange
+    entries = [item for items in write_calls(calls, Dialect(index, ids), chance) for item in items]
+    found, faults, _ = read_calls(group(entries, chance))
+    first = next((number for number, call in enumerate(calls) if call.args != "{}"), 0)
+    if first and calls[first - 1].name == calls[first].name:
+        assert faults
+    else:
+        assert not faults
+        assert [call.meaning for call in found] == [call.meaning for call in calls]
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    calls=call_lists,
+    dialect=st.sampled_from(
+        [
+            dialect
+            for dialect in filter(_is_decidable, DIALECTS)
+            if dialect.ids == "every" or (dialect.index == "right" and dialect.names == "once")
+        ]
+    ),
+    seed=seeds,
+)
+def test_interleaved_calls_are_told_apart_by_ids_or_by_right_indices(calls, dialect, seed):
+    """Deltas of several calls may alternate when each says whose it is; heads come in order."""
+    chance = Random(seed).randrange
+    lists = write_calls(calls, dialect, chance)
+    woven = [head for head, *_ in lists] + weave([body for _, *body in lists], chance)
+    found, faults, _ = read_calls(group(woven, chance))
+    assert faults == ()
+    assert [call.meaning for call in found] == [call.meaning for call in calls]
+
+
+@settings(max_examples=300, deadline=None)
+@given(calls=call_lists, dialect=st.sampled_from(DIALECTS), seed=seeds)
+def test_the_same_entries_give_the_same_ids_however_they_are_grouped(calls, dialect, seed):
+    """Ids that we make come from seed and position, so reading twice, or all at once, changes nothing."""
+    entries = [item for items in write_calls(calls, dialect, Random(seed).randrange) for item in items]
+    assert read_calls([[item] for item in entries]) == read_calls([entries])
+
+
+@pytest.mark.parametrize(
+    ("wire_id", "kept"),
+    [
+        ("call_297140", True),
+        ("function-call-c855348a-459a-46a4-a8ad-aa0a4e7c3563", True),
+        ("x" * 64, True),
+        ("x" * 65, False),
+        ("", False),
+        ("a b", False),
+        ("é", False),
+        ("call_1\n", False),
+    ],
+)
+def test_an_id_of_the_server_is_kept_where_others_will_take_it(wire_id, kept):
+    """Tool ids may be 64 letters, digits, `_` or `-`; another one is replaced by one that is."""
+    _, (call_id,), _, _ = read(entry(wire_id, "f", A))
+    assert (call_id == wire_id) is kept
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", call_id)
+
+
+def test_ids_differ_between_replies_and_between_calls():
+    """Two replies without ids in one thread must not share any."""
+    made = set()
+    for seed in ("reply-1", "reply-2"):
+        tracker = ToolCallTracker(seed)
+        events = [*tracker.feed([entry("", "f", A), entry("", "f", B)]), *tracker.finish()]
+        made |= {event.id for event in events if event.id}
+    assert len(made) == 4
+
+
+@pytest.mark.parametrize(
+    ("wire", "parts"),
+    [
+        ("call_1__thought__c2ln", ("call_1", "c2ln")),
+        ("call_1", ("call_1", "")),
+        ("c__thought__a__thought__b", ("c", "a__thought__b")),
+        ("__thought__c2ln", ("", "c2ln")),
+    ],
+)
+def test_litellm_ids_are_split(wire, parts):
+    """LiteLLM's gateway hides the signature in the id."""
+    assert split_litellm_id(wire) == parts
+
+
+def test_a_litellm_id_is_clean_and_its_signature_is_kept():
+    """The clean id joins the deltas of a call, whether or not each carries the signature."""
+    found, ids, faults, extras = read(
+        entry("call_1__thought__c2ln", "f", HALF), entry("call_1", None, REST), entry("call_2", "g", A)
+    )
+    assert (found, ids, faults) == ([("f", {"h": 2}), ("g", {"a": 1})], ["call_1", "call_2"], ())
+    assert extras == {"call_1": {"litellm_signature": "c2ln"}}
+
+
+SIGNED = {"google": {"thought_signature": "c2ln"}}
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ([entry("c", "f", A, extra_content=SIGNED)], {"c": {"extra_content": SIGNED}}),
+        ([entry("c", "f", A), entry("c", extra_content=SIGNED)], {"c": {"extra_content": SIGNED}}),
+        ([entry("c", "f", A), entry(extra_content=SIGNED)], {"c": {"extra_content": SIGNED}}),
+        ([entry(extra_content=SIGNED), entry("c", "f", A)], {"c": {"extra_content": SIGNED}}),
+        ([entry("c", extra_content=SIGNED), entry("c", "f", A)], {"c": {"extra_content": SIGNED}}),
+        ([entry("d", extra_content=SIGNED), entry("c", "f", A), entry("d", "f", B)], {"d": {"extra_content": SIGNED}}),
+        ([entry("c", "f", A), entry("d", "g", A), entry("c", extra_content=SIGNED)], {"c": {"extra_content": SIGNED}}),
+        (
+            [entry("c", "f", "", 0), entry("d", "g", "", 1), entry(index=0, extra_content=SIGNED)],
+            {"c": {"extra_content": SIGNED}},
+        ),
+        (
+            [entry("c", "f", A, extra_content={"vertex": {"thought_signature": "c2ln"}})],
+            {"c": {"extra_content": {"vertex": {"thought_signature": "c2ln"}}}},
+        ),
+        (
+            [entry("c", "f", HALF, extra_content=SIGNED), entry("c", "f", REST, extra_content=SIGNED)],
+            {"c": {"extra_content": SIGNED}},
+        ),
+        (
+            [
+                entry("c", "f", HALF, provider_specific_fields={"a": 1}, extra_content={"google": {"x": 1}}),
+                entry("c", "f", REST, provider_specific_fields={"a": 2, "b": 3}, extra_content=SIGNED),
+            ],
+            {
+                "c": {
+                    "provider_specific_fields": {"a": 1, "b": 3},
+                    "extra_content": {"google": {"x": 1, "thought_signature": "c2ln"}},
+                }
+            },
+        ),
+        ([entry("c", "f", A, provider_specific_fields={"a": 1})], {"c": {"provider_specific_fields": {"a": 1}}}),
+        ([entry("c", "f", A, extra_content=None, provider_specific_fields={})], {}),
+    ],
+)
+def test_what_comes_beside_a_call_is_kept_for_it_once(entries, expected):
+    """A signature stands on the call's first delta, on all of them, or alone in a delta before or after it."""
+    found, _, faults, extras = read(*entries)
+    assert found[0] == ("f", {}) or found[0] == ("f", {"a": 1}) or found[0] == ("f", {"h": 2})
+    assert faults == ()
+    assert extras == expected
+
+
+def test_a_signature_comes_at_once_beside_the_head_of_its_call():
+    """Whoever reads a stream finds the signature in the chunk that opens the call."""
+    tracker = ToolCallTracker("seed")
+    head, extras = tracker.feed([entry("c", "f", "", extra_content=SIGNED)])
+    assert (head.id, extras.id) == ("c", "c")
+
+
+@pytest.mark.parametrize("wire_id", [None, "c"])
+def test_extras_of_a_call_that_never_comes_are_not_lost(wire_id):
+    """They are the reply's own then."""
+    tracker = ToolCallTracker("seed")
+    assert [*tracker.feed([entry(wire_id, extra_content=SIGNED)]), *tracker.finish()] == []
+    assert (len(tracker), tracker.faults()) == (0, ())
+    assert tracker.take_early_extras() == {"extra_content": SIGNED}
+    assert tracker.take_early_extras() == {}
+
+
+@pytest.mark.parametrize("args", ['{"a": "x\ny"}', '{"a": "x\r\n\ty\x00"}', '{"a\n": "\\\\\n"}'])
+def test_raw_control_characters_in_arguments_come_out_as_json(args):
+    """Vertex streams multi-line values unescaped; what comes out parses to the same."""
+    pieces = [entry("c", "f", ""), *(entry("c", "f", char) for char in args)]
+    ((_, meaning),), _, faults, _ = read(*pieces)
+    assert meaning == json.loads(args, strict=False)
+    assert faults == ()
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        '{"a": 1',
+        '{"a": 1}}',
+        '{"a": 1}{"b": 2}',
+        "[1]",
+        '"text"',
+        "null",
+        "{]",
+        '{"a" 1}',
+        '{"a":' * 90000 + "1" + "}" * 90000,
+    ],
+    ids=range(9),
+)
+def test_arguments_that_are_no_object_are_a_fault(args):
+    """Cut short, glued together, of another type, or too deep to parse."""
+    _, _, faults, _ = read(entry("c", "f", args))
+    assert faults == ("f",)
+
+
+@pytest.mark.parametrize(
+    ("args", "meaning"),
+    [({"a": [1]}, {"a": [1]}), ({}, {}), (None, {}), ([], None), (5, None), (False, None), (0, None)],
+)
+def test_arguments_that_are_no_string_are_the_json_they_are(args, meaning):
+    """An object is taken for whole arguments, anything else is a fault, and never a call of `{}`."""
+    found, _, faults, _ = read({"id": "c", "function": {"name": "f", "arguments": args}})
+    assert (found == [("f", meaning)]) is (meaning is not None)
+    assert bool(faults) is (meaning is None)
+
+
+@pytest.mark.parametrize(
+    "missing", [{}, {"function": None}, {"function": {}}, {"id": None, "index": None}, {"type": "function"}]
+)
+def test_entries_that_say_nothing_change_nothing(missing):
+    """Before, between and after calls."""
+    assert read(missing, entry("c", "f", HALF), missing, entry("c", None, REST), missing)[0] == [("f", {"h": 2})]
+
+
+def test_a_call_waits_for_its_name():
+    """Nothing of a call is told before its name is known, and then all of it."""
+    tracker = ToolCallTracker("seed")
+    assert [*tracker.feed([entry("c", None, HALF)])] == []
+    (head,) = tracker.feed([entry("c", "f", REST)])
+    assert (head.id, head.name, head.args) == ("c", "f", '{"h":2}')
+
+
+def test_a_call_is_announced_with_its_first_entry_and_pieces_follow():
+    """Arguments pass through as they come; only `{}` is held back, as it may be replaced."""
+    tracker = ToolCallTracker("seed")
+    events = [
+        [(event.name, event.args) for event in tracker.feed([entry("c", "f", piece)])] for piece in ("", HALF, REST)
+    ]
+    assert events == [[("f", "")], [(None, HALF)], [(None, REST)]]
+    (head,) = tracker.feed([entry("d", "g", "{}")])
+    assert (head.name, head.args) == ("g", "")
+    assert [event.args for event in tracker.finish()] == ["{}"]
+
+
+def test_calls_beyond_the_limit_are_dropped_with_their_extras_and_faults():
+    """With `parallel_tool_calls=False` one call reaches the caller, whatever the others are like."""
+    found, ids, faults, extras = read(
+        entry("c", "f", A), entry("d", "g", HALF, extra_content=SIGNED), entry("e", None, "}}"), limit=1
+    )
+    assert (found, ids, faults, extras) == ([("f", {"a": 1})], ["c"], (), {})
+
+
+def _count_work(pieces):
+    """Function calls, and characters handed to the scanner, for one call in `pieces` pieces."""
+    work = {"calls": 0, "characters": 0}
+
+    def note(frame, event, arg):
+        work["calls"] += event in ("call", "c_call")
+        if event == "call" and frame.f_code is JsonScanner.feed.__code__:
+            work["characters"] += len(frame.f_locals["text"])
+
+    tracker = ToolCallTracker("seed")
+    wire = [[entry("c", "f", f'{"{" if not number else ","}"k{number:05}":"v"')] for number in range(pieces)]
+    sys.setprofile(note)
+    try:
+        for delta in [*wire, [entry("c", "f", "}")]]:
+            for _ in tracker.feed(delta):
+                pass
+        for _ in tracker.finish():
+            pass
+        assert tracker.faults() == ()
+    finally:
+        sys.setprofile(None)
+    return work
+
+
+def test_work_is_linear_in_the_pieces_of_a_call():
+    """Ten times the pieces are ten times the function calls, and no character is scanned twice."""
+    few, many = _count_work(200), _count_work(2000)
+    assert many["calls"] < 10.5 * few["calls"]
+    assert many["characters"] == 2000 * len(',"k00000":"v"') + 1

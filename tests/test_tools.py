@@ -1,0 +1,294 @@
+"""Tools, the choice among them and response formats: all of LangChain's spellings, one portable wire."""
+
+import pytest
+from langchain_core.messages import HumanMessage
+from langchain_core.tools import tool
+from outgoing import GOOGLE, PLACES, SURFACES, broken_rules, build, endpoint, notes, send
+from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
+from wire import Wire, completion
+
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._tools import encode_tools, format_response_schema, format_tool
+from langchain_gemini_compat.errors import UnsupportedParameterError
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@tool
+def now() -> str:
+    """Tell the time."""
+    return "noon"
+
+
+class Weather(BaseModel):
+    """Look up the weather."""
+
+    city: str = Field(description="Its name.")
+
+
+TOOLS = [format_tool(item) for item in (add, now, Weather)]
+
+
+def names(payload):
+    return [item["function"]["name"] for item in payload.get("tools", [])]
+
+
+def request(surface="vertex", tools=TOOLS, **options):
+    """A request with tools bound; where Google answers it has to pass the fake endpoint's rules."""
+    made = build([HumanMessage("Hi.")], surface, tools=tools, **options)
+    if surface != "openai_compatible":
+        assert broken_rules(made.payload, surface) == []
+    return made
+
+
+ALL = ["add", "now", "Weather"]
+#: A choice, the tools left, and the word sent, on Google's surfaces and elsewhere.
+CHOICES = {
+    "none given": (None, ALL, None, ALL, None),
+    "auto": ("auto", ALL, "auto", ALL, "auto"),
+    "none": ("none", ALL, "none", ALL, "none"),
+    "any": ("any", ALL, "required", ALL, "required"),
+    "required": ("required", ALL, "required", ALL, "required"),
+    "True": (True, ALL, "required", ALL, "required"),
+    "False": (False, ALL, None, ALL, None),
+    "no names": ([], ALL, None, ALL, None),
+    "name": ("now", ["now"], "required", ALL, {"type": "function", "function": {"name": "now"}}),
+    "list of one": (["now"], ["now"], "required", ALL, {"type": "function", "function": {"name": "now"}}),
+    "list of two": (["Weather", "add"], ["Weather", "add"], "required", ["Weather", "add"], "required"),
+    "OpenAI's object": (
+        {"type": "function", "function": {"name": "now"}},
+        ["now"], "required", ALL, {"type": "function", "function": {"name": "now"}},
+    ),
+    "OpenAI's flat object": (
+        {"type": "function", "name": "now"},
+        ["now"], "required", ALL, {"type": "function", "function": {"name": "now"}},
+    ),
+    "Anthropic's any": ({"type": "any"}, ALL, "required", ALL, "required"),
+    "Anthropic's auto": ({"type": "auto", "disable_parallel_tool_use": True}, ALL, "auto", ALL, "auto"),
+    "Anthropic's tool": (
+        {"type": "tool", "name": "now"}, ["now"], "required", ALL, {"type": "function", "function": {"name": "now"}},
+    ),
+    "allowed tools, one of them": (
+        {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [
+            {"type": "function", "function": {"name": "add"}}, {"type": "function", "function": {"name": "now"}}]}},
+        ["add", "now"], "required", ["add", "now"], "required",
+    ),
+    "allowed tools, at will": (
+        {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "add"},
+                                                            {"type": "function", "name": "now"}]},
+        ["add", "now"], "auto", ["add", "now"], "auto",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("case", CHOICES)
+def test_each_spelling_of_a_choice_has_one_portable_form(case, surface):
+    """Google documents words only, so a named choice is that tool alone with `required`."""
+    choice, at_google, word, elsewhere, form = CHOICES[case]
+    payload = request(surface, tool_choice=choice).payload
+    expected = (elsewhere, form) if surface == "openai_compatible" else (at_google, word)
+    assert (names(payload), payload.get("tool_choice")) == expected
+
+
+@pytest.mark.parametrize("case", CHOICES)
+def test_bind_tools_takes_each_spelling_of_a_choice(case):
+    """The public way to the same wire."""
+    choice, at_google, word, *_ = CHOICES[case]
+    wire = Wire(completion())
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES["vertex"], **wire.clients)
+    chat.bind_tools([add, now, Weather], tool_choice=choice, strict=True).invoke("Hi.")
+    (body,) = wire.bodies
+    assert (names(body), body.get("tool_choice")) == (at_google, word)
+
+
+def test_validated_is_vertex_s_own_word():
+    """It is on Google's list for Vertex; AI Studio knows `auto` in its place."""
+    assert request("vertex", tool_choice="validated").payload["tool_choice"] == "validated"
+    studio = request("ai_studio", tool_choice="validated")
+    assert studio.payload["tool_choice"] == "auto"
+    assert len(notes(studio, "adjusted")) == 1
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("choice", ["nothing", ["add", "nothing"], {"type": "tool", "name": "nothing"}])
+def test_a_choice_of_a_tool_that_is_not_bound_is_an_error(choice, surface):
+    """Nothing is sent, and the bound ones are named."""
+    with pytest.raises(
+        UnsupportedParameterError, match=r"names 'nothing', which is not bound\. Bound: add, now, Weather"
+    ):
+        request(surface, tool_choice=choice)
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_no_tools_are_never_an_empty_list(surface):
+    """`tools: []` is an error at Google; a choice without tools says nothing."""
+    made = request(surface, tools=[], tool_choice="any")
+    assert made.payload.keys() & {"tools", "tool_choice"} == set()
+    assert notes(made, "dropped") == ["`tool_choice` was left out: no tool is bound."]
+    assert request(surface, tools=[], tool_choice="auto").notes == ()
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+def test_declarations_hold_what_google_knows(surface):
+    """No `strict`, no keywords of JSON Schema it refuses, no `parameters` for a tool without arguments."""
+    strict = {"type": "function", "function": {**TOOLS[0]["function"], "strict": True}, "cache_control": {}}
+    payload = request(surface, tools=[strict, TOOLS[1]]).payload
+    assert payload["tools"] == [
+        {
+            "type": "function",
+            "function": {
+                "name": "add",
+                "description": "Add two numbers.",
+                "parameters": {
+                    "type": "object",
+                    "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+                    "required": ["a", "b"],
+                },
+            },
+        },
+        {"type": "function", "function": {"name": "now", "description": "Tell the time."}},
+    ]
+
+
+def test_a_lossy_schema_is_noted_with_the_tool_s_name():
+    """What the server no longer checks can be read in `preview()`."""
+    schema = {"type": "object", "properties": {"x": {"type": "string", "not": {"const": "a"}}}}
+    made = request(tools=[{"type": "function", "function": {"name": "f", "parameters": schema}}])
+    assert made.payload["tools"][0]["function"]["name"] == "f"
+    assert all(note.startswith("tool 'f' at /") for note in notes(made, "lossy_schema"))
+    assert notes(made, "lossy_schema")
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+@pytest.mark.parametrize("spelling", [{"google_search": {}}, {"googleSearch": {}}])
+def test_google_s_own_tools_go_under_extra_body(spelling, surface):
+    """Both spellings: of Google's Python packages and of its JSON."""
+    made = request(surface, tools=[*TOOLS, format_tool(spelling), format_tool({"url_context": {}})])
+    assert made.payload["extra_body"] == {"google": {"tools": [{"google_search": {}}, {"url_context": {}}]}}
+    assert names(made.payload) == ALL
+    alone = request(surface, tools=[format_tool(spelling)], tool_choice="any").payload
+    assert alone.keys() & {"tools", "tool_choice"} == set()
+
+
+FOREIGN = [
+    {"type": "web_search_20250305", "name": "web_search", "max_uses": 3},
+    {"type": "web_search_preview"},
+    {"type": "code_interpreter", "container": {"type": "auto"}},
+]
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_built_in_tools_of_others_are_left_out_at_google_and_said(foreign):
+    """A fallback from another provider brings them along (langchain issue 36599)."""
+    made = request(tools=[format_tool(foreign), *TOOLS])
+    assert names(made.payload) == ALL
+    (note,) = notes(made, "dropped")
+    assert foreign["type"] in note
+    with pytest.raises(UnsupportedParameterError, match="strict=True"):
+        request(tools=[format_tool(foreign)], strict=True)
+
+
+def test_built_in_tools_reach_a_server_that_may_know_them():
+    """A compatible server gets what it was given."""
+    assert request("openai_compatible", tools=[format_tool(FOREIGN[1])]).payload["tools"] == [FOREIGN[1]]
+
+
+ANTHROPIC = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {"x": {"type": "string"}}},
+             "cache_control": {"type": "ephemeral"}}  # fmt: skip
+FLAT = {"type": "function", "name": "f", "description": "d", "strict": True,
+        "parameters": {"type": "object", "properties": {"x": {"type": "string"}}}}  # fmt: skip
+
+
+@pytest.mark.parametrize("spelling", [ANTHROPIC, FLAT])
+@pytest.mark.parametrize("surface", GOOGLE)
+def test_declarations_of_other_apis_are_functions(surface, spelling):
+    """Anthropic's, and the flat one of the Responses API."""
+    parameters = {"type": "object", "properties": {"x": {"type": "string"}}}
+    assert request(surface, tools=[format_tool(spelling)]).payload["tools"] == [
+        {"type": "function", "function": {"name": "f", "description": "d", "parameters": parameters}}
+    ]
+
+
+def test_a_tool_bound_twice_is_declared_once():
+    """Google answers 400 to a duplicate; a different one of the same name is said."""
+    made = request(tools=[TOOLS[1], TOOLS[1]])
+    assert (names(made.payload), made.notes) == (["now"], ())
+    other = {"type": "function", "function": {"name": "now"}}
+    made = request(tools=[TOOLS[1], other])
+    assert notes(made, "dropped") == ["Of two tools named 'now' the second was left out."]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_one_call_at_a_time_is_a_key_only_where_it_is_known(surface):
+    """Vertex ignores it and AI Studio refused it; at Google the reply is cut to one call instead."""
+    made = request(surface, parallel_tool_calls=False)
+    assert made.call_limit == 1
+    assert made.payload.get("parallel_tool_calls") == (False if surface == "openai_compatible" else None)
+    assert request(surface, parallel_tool_calls=True).call_limit is None
+
+
+class Joke(BaseModel):
+    """A joke."""
+
+    setup: str
+    rating: int | None = None
+
+
+class JokeDict(TypedDict):
+    """A joke."""
+
+    setup: str
+
+
+SCHEMA = {"title": "Joke", "description": "A joke.", "type": "object", "properties": {"setup": {"type": "string"}}}
+READY = {"type": "json_schema", "json_schema": {"name": "Joke", "strict": True, "schema": SCHEMA}}
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+@pytest.mark.parametrize("form", [Joke, JokeDict, SCHEMA, READY, READY["json_schema"]], ids=str)
+def test_each_form_of_a_response_schema_becomes_a_response_format(form, surface):
+    """Class, TypedDict, JSON schema, OpenAI's ready form and its inner part."""
+    sent = request(surface, tools=[], response_format=form).payload["response_format"]
+    assert sent["type"] == "json_schema"
+    assert sent["json_schema"].keys() == {"name", "schema"}
+    assert sent["json_schema"]["name"] in ("Joke", "JokeDict")
+    assert sent["json_schema"]["schema"]["properties"]["setup"] == {"type": "string"}
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("form", [{"type": "json_object"}, {"type": "text"}])
+def test_response_formats_without_a_schema_go_out_as_they_are(form, surface):
+    """JSON mode, and plain text."""
+    assert request(surface, tools=[], response_format=form).payload["response_format"] == form
+
+
+def test_a_schema_without_a_title_gets_a_name():
+    """The wire wants one; langchain-core would refuse it."""
+    form = format_response_schema({"type": "object", "properties": {"x": {"type": "string"}}})
+    assert form["json_schema"]["name"] == "response"
+
+
+def test_a_ready_response_format_goes_to_a_compatible_server_as_it_is():
+    """`strict` included: it is OpenAI's own key."""
+    assert request("openai_compatible", tools=[], response_format=READY).payload["response_format"] == READY
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_tools_and_response_format_go_out_together(surface):
+    """What `create_agent` sends for a provider's own structured output."""
+    body = send("Hi.", surface, call={"tools": TOOLS, "response_format": Joke})
+    assert body.keys() >= {"tools", "response_format"}
+
+
+def test_the_tool_set_is_its_parts():
+    """Functions, Google's own, and the choice, apart from any request."""
+    found = encode_tools([*TOOLS, {"code_execution": {}}], "any", endpoint(), [])
+    assert ([item["function"]["name"] for item in found.functions], found.google, found.choice) == (
+        ALL, [{"code_execution": {}}], "required",
+    )  # fmt: skip
