@@ -1,310 +1,181 @@
-"""Google's examples page for the OpenAI-compatible API, exchange by exchange: what it sends is sent, what it shows is read.
+"""Google's examples page for the OpenAI-compatible API: what it sends is sent, and what it shows is read.
 
-https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/examples. Each body below stands on
-that page, with values where it has placeholders; what has to be added to one is said where the body is checked.
+Each cassette holds the request of the page, and playing it demands that very body: a field more or less is an error.
 """
 
 import json
+import os
 
 import pytest
+from cassette_files import PROJECT, cassette
 from google.oauth2.credentials import Credentials
-from langchain_core.messages import AIMessage, HumanMessage, message_chunk_to_message
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from pydantic import BaseModel
-from wire import http
 
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._signatures import SIGNATURES_KEY
 
-pytestmark = pytest.mark.composed
-
-REGION = "https://us-central1-aiplatform.googleapis.com"
-GLOBAL = "https://aiplatform.googleapis.com"
-IN_REGION = f"{REGION}/v1/projects/my-project/locations/us-central1/endpoints/openapi"
-IN_REGION_BETA = f"{REGION}/v1beta1/projects/my-project/locations/us-central1/endpoints/openapi"
-IN_GLOBAL = f"{GLOBAL}/v1/projects/my-project/locations/global/endpoints/openapi"
-IN_GLOBAL_BETA = f"{GLOBAL}/v1beta1/projects/my-project/locations/global/endpoints/openapi"
-OWN_IN_REGION = f"{REGION}/v1/projects/my-project/locations/us-central1/endpoints/1234567890"
-OWN_IN_GLOBAL = f"{GLOBAL}/v1beta1/projects/my-project/locations/global/endpoints/1234567890"
-
-FLASH = "google/gemini-2.0-flash-001"
-THINKING = "google/gemini-2.5-flash-preview-04-17"
-PRO = "google/gemini-3.1-pro-preview"
-IMAGE = "google/gemini-3-pro-image-preview"
-GEMMA = "gemma-2-9b-it"
-
-WHOLE = pytest.mark.parametrize("mode", ["invoke", "ainvoke"])
-STREAMED = pytest.mark.parametrize("mode", ["stream", "astream"])
-
-
-class Sent(list):
-    """The requests as they went out."""
-
-    @property
-    def bodies(self):
-        return [json.loads(request.content) for request in self]
-
-    def check(self, base_url, *bodies):
-        """One request for each body, to this place, with the token as the page sends it."""
-        assert [str(request.url) for request in self] == [f"{base_url}/chat/completions"] * len(bodies)
-        assert {request.headers["authorization"] for request in self} == {"Bearer a-test-token"}
-        assert self.bodies == list(bodies)
+IMAGE = "gs://cloud-samples-data/generative-ai/image/scones.jpg"
+NAMES = {
+    "text": "text/gemini-2.0-flash-001/complete",
+    "text stream": "text/gemini-2.0-flash-001/stream",
+    "image": "image_by_uri/gemini-2.0-flash-001/complete",
+    "self-deployed": "self_deployed/gemma-2-9b-it/complete",
+    "self-deployed stream": "self_deployed/gemma-2-9b-it/stream",
+    "self-deployed global": "self_deployed_global/gemma-2-9b-it/complete",
+    "marker": "thought_tag_marker/gemini-2.5-flash-preview-04-17/complete",
+    "extra_content on a message": "extra_content_on_message/gemini-3.1-pro-preview/complete",
+    "extra_content on a part": "extra_content_on_part/gemini-3.1-pro-preview/complete",
+    "extra_content on a call": "extra_content_on_call/gemini-3.1-pro-preview/complete",
+    "thinking": "thinking_config/gemini-2.5-flash-preview-04-17/stream",
+    "arguments": "streamed_arguments/gemini-3.1-pro-preview/stream",
+    "image generation": "image_generation/gemini-3-pro-image-preview/complete",
+    "audio": "audio_by_uri/gemini-2.0-flash-001/complete",
+    "tool result": "multimodal_tool_result/gemini-3.1-pro-preview/complete",
+    "structured": "structured_output/gemini-2.5-flash-preview-04-17/complete",
+    "global": "global_endpoint/gemini-2.0-flash-001/complete",
+}
 
 
 @pytest.fixture
-def sent():
-    return Sent()
+def play(record):
+    """Play the cassette of an example; recording uses the credentials and the project of the environment."""
+    return lambda name: cassette(NAMES[name], record=record)
 
 
 @pytest.fixture
-def gemini(sent):
-    """Makes a model as the page makes its client: a project, a place and a token."""
+def vertex(record):
+    """A model on Vertex AI."""
 
-    async def keep(request):
-        sent.append(request)
-
-    def build(model, location="us-central1", **kwargs):
-        return ChatGeminiCompat(
-            model=model,
-            project="my-project",
-            location=location,
-            credentials=Credentials("a-test-token"),
-            max_retries=0,
-            http_client=http.Client(event_hooks={"request": [sent.append]}, trust_env=False),
-            http_async_client=http.AsyncClient(event_hooks={"request": [keep]}, trust_env=False),
-            **kwargs,
-        )
+    def build(model, **kwargs):
+        where = {"location": "us-central1", **kwargs}
+        if record:
+            return ChatGeminiCompat(model=model, project=os.environ["GOOGLE_CLOUD_PROJECT"], **where)
+        return ChatGeminiCompat(model=model, project=PROJECT, credentials=Credentials("test"), max_retries=0, **where)
 
     return build
 
 
-async def ask(mode, model, messages):
-    """The answer of one entry point."""
-    if mode == "invoke":
-        return model.invoke(messages)
-    if mode == "ainvoke":
-        return await model.ainvoke(messages)
-    first, *rest = list(model.stream(messages)) if mode == "stream" else [c async for c in model.astream(messages)]
-    assert rest, "a stream of one chunk streams nothing"
-    for chunk in rest:
-        first += chunk
-    return message_chunk_to_message(first)
+@pytest.fixture(params=["sync", "async"])
+def ask(request):
+    """`invoke` or `ainvoke`: both send the same bytes, so they share a cassette."""
+
+    async def call(model, messages, **kwargs):
+        if request.param == "sync":
+            return model.invoke(messages, **kwargs)
+        return await model.ainvoke(messages, **kwargs)
+
+    return call
 
 
-def counts(message):
-    usage = message.usage_metadata
-    return usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]
+@pytest.fixture(params=["sync", "async"])
+def stream(request):
+    """`stream` or `astream`, added up."""
+
+    async def call(model, messages):
+        parts = list(model.stream(messages)) if request.param == "sync" else [p async for p in model.astream(messages)]
+        total = parts[0]
+        for part in parts[1:]:
+            total += part
+        return total
+
+    return call
 
 
-def user(content):
-    return {"role": "user", "content": content}
+async def test_text(play, vertex, ask):
+    """The first sample: regional, v1beta1."""
+    with play("text"):
+        answer = await ask(
+            vertex("gemini-2.0-flash-001", api_version="v1beta1"), "Write a story about a magic backpack."
+        )
+    assert answer.text
+    assert answer.response_metadata["finish_reason"] == "stop"
 
 
-WHY = [user("Why is the sky blue?")]
-STORY = [user("Write a story about a magic backpack.")]
+async def test_text_streamed(play, vertex, stream):
+    """The SDK sample: v1, chunks, usage with the last one."""
+    with play("text stream"):
+        answer = await stream(vertex("google/gemini-2.0-flash-001"), "Why is the sky blue?")
+    assert answer.text
+    assert answer.usage_metadata["total_tokens"] == sum(
+        answer.usage_metadata[f"{kind}_tokens"] for kind in ("input", "output")
+    )
 
 
-@WHOLE
-@pytest.mark.cassette("text/gemini-2.0-flash-001/complete")
-async def test_text_from_python(mode, gemini, sent):
-    """`client.chat.completions.create(model=…, messages=…)`."""
-    message = await ask(mode, gemini(FLASH), WHY)
-    sent.check(IN_REGION, {"model": FLASH, "messages": WHY})
-    assert message.content == "Air scatters blue light more than red light."
-    assert counts(message) == (6, 10, 16)
-    assert message.response_metadata["finish_reason"] == "stop"
-    assert message.response_metadata["traffic_type"] == "ON_DEMAND"
+@pytest.mark.parametrize("form", ["plain string", "standard block"])
+async def test_image_by_uri(play, vertex, ask, form, record):
+    """`image_url` as a plain `gs://` string; LangChain's own block goes as an object, and is not on the page."""
+    block = {"type": "image_url", "image_url": IMAGE}
+    text = {"type": "text", "text": "Describe the following image:"}
+    model = vertex("gemini-2.0-flash-001")
+    if form == "plain string":
+        with play("image"):
+            assert (await ask(model, [HumanMessage([text, block])])).text
+    elif not record:
+        body, _ = model.preview([HumanMessage([text, {"type": "image", "url": IMAGE}])])
+        assert body["messages"][0]["content"][1] == {"type": "image_url", "image_url": {"url": IMAGE}}
 
 
-@STREAMED
-@pytest.mark.cassette("text/gemini-2.0-flash-001/stream")
-async def test_text_streamed_to_python(mode, gemini, sent):
-    """The same with `stream=True`; nothing is asked of usage, which comes by itself."""
-    message = await ask(mode, gemini(FLASH), WHY)
-    sent.check(IN_REGION, {"model": FLASH, "messages": WHY, "stream": True})
-    assert message.content == "Air scatters blue light more than red light."
-    assert counts(message) == (6, 10, 16)
+async def test_self_deployed(play, vertex, ask, stream):
+    """`endpoints/{id}`, the model's name as the SDK sample gives it, nothing of Google's in the body."""
+    model = vertex("gemma-2-9b-it", endpoint_id="YOUR_ENDPOINT_ID")
+    with play("self-deployed"):
+        assert (await ask(model, "Why is the sky blue?")).text
+    with play("self-deployed stream"):
+        assert (await stream(model, "Why is the sky blue?")).text
+    with play("self-deployed global"):
+        everywhere = vertex("gemma-2-9b-it", endpoint_id="ENDPOINT", location="global", api_version="v1beta1")
+        assert (await ask(everywhere, "Write a story about a magic backpack.")).text
 
 
-@WHOLE
-@pytest.mark.cassette("story/gemini-2.0-flash-001/complete")
-async def test_text_by_rest(mode, gemini, sent):
-    """The REST sample goes to `v1beta1`."""
-    message = await ask(mode, gemini(FLASH, api_version="v1beta1"), STORY)
-    sent.check(IN_REGION_BETA, {"model": FLASH, "messages": STORY})
-    assert message.content == "The backpack was never full.\n\nNobody asked why."
+async def test_thought_tag_marker(play, vertex, ask):
+    """Under the literal `extra_body`; text in the caller's tags is thought."""
+    model = vertex("gemini-2.5-flash-preview-04-17", include_thoughts=True, thought_tag_marker="mind")
+    with play("marker"):
+        answer = await ask(model, "Is 391 prime?")
+    assert answer.additional_kwargs["reasoning_content"]
+    assert "<mind>" not in answer.text
 
 
-@STREAMED
-@pytest.mark.cassette("story/gemini-2.0-flash-001/stream")
-async def test_text_streamed_by_rest(mode, gemini, sent):
-    """The streamed REST sample."""
-    message = await ask(mode, gemini(FLASH, api_version="v1beta1"), STORY)
-    sent.check(IN_REGION_BETA, {"model": FLASH, "stream": True, "messages": STORY})
-    assert message.content == "The backpack was never full.\n\nNobody asked why."
+def test_extra_body_by_hand_lands_where_the_page_puts_it(vertex):
+    """The SDK sample nests it twice, because the SDK merges the outer level away; either spelling gives one body."""
+    google = {"google": {"thought_tag_marker": "mind"}}
+    for given in (google, {"extra_body": google}):
+        body, _ = vertex("gemini-2.5-flash", extra_body=given).preview("hi")
+        assert body["extra_body"] == google
 
 
-def scones(text):
-    image = {"type": "image_url", "image_url": "gs://cloud-samples-data/generative-ai/image/scones.jpg"}
-    return [user([{"type": "text", "text": text}, image])]
+async def test_extra_content_in_its_three_places(play, vertex, ask):
+    """On a message with string content, on a part, on a tool call; untouched in each."""
+    given = {"google": {"thought": True}}
+    model = vertex("gemini-3.1-pro-preview", location="global")
+    with play("extra_content on a message"):
+        thought = AIMessage("Let me think.", additional_kwargs={"extra_content": given})
+        assert (await ask(model, [HumanMessage("Hi"), thought, HumanMessage("Go on.")])).text
+    with play("extra_content on a part"):
+        assert (await ask(model, [HumanMessage([{"type": "text", "text": "Hi", "extra_content": given}])])).text
+    with play("extra_content on a call"):
+        call = {"id": "call-1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+        signed = {**call, "extra_content": {"google": {"thought_signature": "c2ln"}}}
+        history = [
+            {"role": "user", "content": "Look."},
+            {"role": "assistant", "tool_calls": [signed]},
+            {"role": "tool", "tool_call_id": "call-1", "content": "Nothing there."},
+        ]
+        assert (await ask(model, history)).text
 
 
-@WHOLE
-@pytest.mark.cassette("image_by_uri/gemini-2.0-flash-001/complete")
-async def test_image_in_a_bucket_from_python(mode, gemini, sent):
-    """`image_url` is a plain string on the page, and stays one."""
-    messages = scones("Describe the following image:")
-    message = await ask(mode, gemini(FLASH), messages)
-    sent.check(IN_REGION, {"model": FLASH, "messages": messages})
-    assert message.content == "Blueberry scones and a cup of coffee."
-
-
-@WHOLE
-@pytest.mark.cassette("image_by_uri_curl/gemini-2.0-flash-001/complete")
-async def test_image_in_a_bucket_by_curl(mode, gemini, sent):
-    """The sample of the section on multimodal requests."""
-    messages = scones("Describe this image")
-    message = await ask(mode, gemini(FLASH), messages)
-    sent.check(IN_REGION, {"model": FLASH, "messages": messages})
-    assert message.content == "Blueberry scones and a cup of coffee."
-
-
-@WHOLE
-@pytest.mark.cassette("self_deployed/gemma-2-9b-it/complete")
-async def test_self_deployed_model_from_python(mode, gemini, sent):
-    """The endpoint's id instead of `openapi`, and the model's name as it is."""
-    message = await ask(mode, gemini(GEMMA, endpoint_id="1234567890"), WHY)
-    sent.check(OWN_IN_REGION, {"model": GEMMA, "messages": WHY})
-    assert message.content == "Rayleigh scattering."
-    assert counts(message) == (13, 5, 18)
-    assert message.response_metadata["model_name"] == GEMMA
-
-
-@STREAMED
-@pytest.mark.cassette("self_deployed/gemma-2-9b-it/stream")
-async def test_self_deployed_model_streamed_to_python(mode, gemini, sent):
-    """Added: `stream_options`, since such servers count tokens of a stream only when asked."""
-    message = await ask(mode, gemini(GEMMA, endpoint_id="1234567890"), WHY)
-    added = {"stream_options": {"include_usage": True}}
-    sent.check(OWN_IN_REGION, {"model": GEMMA, "messages": WHY, "stream": True, **added})
-    assert message.content == "Rayleigh scattering."
-    assert counts(message) == (13, 5, 18)
-
-
-@WHOLE
-@pytest.mark.cassette("self_deployed_global/gemma-2-9b-it/complete")
-async def test_self_deployed_model_by_rest(mode, gemini, sent):
-    """Host and location are global there. Added: `model`, which the Python sample sends and the REST sample does not."""
-    message = await ask(mode, gemini(GEMMA, "global", endpoint_id="1234567890", api_version="v1beta1"), STORY)
-    sent.check(OWN_IN_GLOBAL, {"messages": STORY, "model": GEMMA})
-    assert message.content == "Once there was a backpack."
-
-
-@STREAMED
-@pytest.mark.cassette("self_deployed_global/gemma-2-9b-it/stream")
-async def test_self_deployed_model_streamed_by_rest(mode, gemini, sent):
-    """Added: `model`. Without `stream_usage` nothing is asked of usage, and the rest is the page's body."""
-    own = gemini(GEMMA, "global", endpoint_id="1234567890", api_version="v1beta1", stream_usage=False)
-    message = await ask(mode, own, STORY)
-    sent.check(OWN_IN_GLOBAL, {"stream": True, "messages": STORY, "model": GEMMA})
-    assert message.content == "Once there was a backpack."
-    assert message.usage_metadata is None
-
-
-MARKER = {"google": {"thought_tag_marker": "think"}}
-WAYS = {
-    "as an argument": {"thought_tag_marker": "think"},
-    "as the body has it": {"extra_body": MARKER},
-    "as the SDK takes it": {"extra_body": {"extra_body": MARKER}},
-}
-
-
-@WHOLE
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.cassette("thought_tag_marker/gemini-2.5-flash-preview-04-17/complete")
-async def test_thought_tag_marker_in_extra_body(way, mode, gemini, sent):
-    """A literal `extra_body` key with `google` inside, however it was asked for; tagged thoughts stay out of the text."""
-    message = await ask(mode, gemini(THINKING, **WAYS[way]), WHY)
-    sent.check(IN_REGION, {"model": THINKING, "messages": WHY, "extra_body": MARKER})
-    assert message.content == "Because of Rayleigh scattering."
-    assert message.additional_kwargs["reasoning_content"] == "Short waves scatter most."
-
-
-OWN_FIELDS = {"extra_content": {"google": {"thought": True}}}
-
-
-@WHOLE
-@pytest.mark.cassette("extra_content_message/gemini-3.1-pro-preview/complete")
-async def test_extra_content_beside_a_string(mode, gemini, sent):
-    """`extra_content` of a message whose `content` is a string."""
-    messages = [user("Hi"), {"role": "assistant", "content": "A greeting.", **OWN_FIELDS}, user("Well?")]
-    message = await ask(mode, gemini(PRO, "global"), messages)
-    sent.check(IN_GLOBAL, {"model": PRO, "messages": messages})
-    assert message.content == "Hello!"
-
-
-@WHOLE
-@pytest.mark.cassette("extra_content_part/gemini-3.1-pro-preview/complete")
-async def test_extra_content_on_a_part(mode, gemini, sent):
-    """`extra_content` of one part of `content`, with and without a type of media."""
-    image = {"type": "image_url", "image_url": "gs://cloud-samples-data/generative-ai/image/scones.jpg", **OWN_FIELDS}
-    messages = [user([{"type": "text", "text": "What is it?", **OWN_FIELDS}, image])]
-    message = await ask(mode, gemini(PRO, "global"), messages)
-    sent.check(IN_GLOBAL, {"model": PRO, "messages": messages})
-    assert message.content == "Scones."
-
-
-@pytest.mark.xfail(reason="parts of an assistant's text are joined, and lose `extra_content`", strict=True)
-def test_extra_content_on_a_part_of_the_assistant(gemini):
-    """A thought given back as a part is still marked as one, and is no text of the answer."""
-    parts = [{"type": "text", "text": "A greeting.", **OWN_FIELDS}, {"type": "text", "text": "Hello!"}]
-    messages = [user("Hi"), {"role": "assistant", "content": parts}, user("Well?")]
-    body, _ = gemini(PRO, "global").preview(messages)
-    assert body["messages"] == messages
-
-
-@WHOLE
-@pytest.mark.cassette("extra_content_call/gemini-3.1-pro-preview/complete")
-async def test_extra_content_on_a_tool_call(mode, gemini, sent):
-    """`extra_content` of one entry of `tool_calls`. Added: the `name` of the result, which the page leaves out."""
-    call = {
-        "id": "function-call-1",
-        "type": "function",
-        "function": {"name": "look", "arguments": "{}"},
-        "extra_content": {"google": {"thought_signature": "c2lnbmF0dXJl"}},
-    }
-    result = {"role": "tool", "tool_call_id": "function-call-1", "content": "a cat"}
-    messages = [user("What is there?"), {"role": "assistant", "tool_calls": [call]}, result]
-    message = await ask(mode, gemini(PRO, "global"), messages)
-    sent.check(IN_GLOBAL, {"model": PRO, "messages": [*messages[:2], {**result, "name": "look"}]})
-    assert message.content == "There is a cat."
-
-
-PRIMES = [user([{"type": "text", "text": "Are there any primes number of the form n*ceil(log(n))"}])]
-
-
-@STREAMED
-@pytest.mark.cassette("thinking_config/gemini-2.5-flash-preview-04-17/stream")
-async def test_thinking_config_streamed(mode, gemini, sent):
-    """`include_thoughts`, a budget and a marker; the thoughts come between tags and flagged, and are no text."""
-    thinking = gemini(THINKING, include_thoughts=True, thinking_budget=10000, thought_tag_marker="think")
-    message = await ask(mode, thinking, PRIMES)
-    body = {
-        "model": THINKING,
-        "messages": PRIMES,
-        "extra_body": {
-            "google": {
-                "thinking_config": {"include_thoughts": True, "thinking_budget": 10000},
-                "thought_tag_marker": "think",
-            }
-        },
-        "stream": True,
-    }
-    sent.check(IN_REGION, body)
-    assert message.content == "Yes: 2, for n = 2."
-    assert message.additional_kwargs["reasoning_content"] == "ceil(log(2)) is 1, so n = 2 gives 2."
-    assert [block["type"] for block in message.content_blocks] == ["reasoning", "text"]
-    assert counts(message) == (18, 411, 429)
-    assert message.usage_metadata["output_token_details"]["reasoning"] == 400
+async def test_thinking_config_streamed(play, vertex, stream):
+    """Thoughts asked for, a budget, the marker of the page."""
+    model = vertex(
+        "gemini-2.5-flash-preview-04-17", include_thoughts=True, thinking_budget=10000, thought_tag_marker="think"
+    )
+    question = HumanMessage([{"type": "text", "text": "Are there any primes number of the form n*ceil(log(n))"}])
+    with play("thinking"):
+        answer = await stream(model, [question])
+    assert answer.additional_kwargs["reasoning_content"]
+    assert answer.text
+    assert "think>" not in answer.text
 
 
 WEATHER = {
@@ -322,159 +193,64 @@ WEATHER = {
         },
     },
 }
-CITIES = [user("What is the weather like in Boston and New Delhi today?")]
-BOSTON, DELHI = (
-    "function-call-c855348a-459a-46a4-a8ad-aa0a4e7c3563",
-    "function-call-df0d087c-ad74-46f1-ba4a-9353cbf288a8",
-)
 
 
-@STREAMED
-@pytest.mark.cassette("streamed_arguments/gemini-3.1-pro-preview/stream")
-async def test_streamed_function_call_arguments(mode, gemini, sent):
-    """The page's own stream, whose indices change inside a call: two calls, whole, the first one signed."""
-    pro = gemini(PRO, "global", stream_function_call_arguments=True).bind_tools([WEATHER])
-    message = await ask(mode, pro, CITIES)
-    body = {
-        "model": PRO,
-        "messages": CITIES,
-        "tools": [WEATHER],
-        "extra_body": {"google": {"stream_function_call_arguments": True}},
-        "stream": True,
-    }
-    sent.check(IN_GLOBAL, body)
-    assert [(call["name"], call["args"], call["id"]) for call in message.tool_calls] == [
-        ("get_current_weather", {"location": "Boston, MA", "unit": "celsius"}, BOSTON),
-        ("get_current_weather", {"location": "New Delhi, India", "unit": "celsius"}, DELHI),
-    ]
-    assert message.additional_kwargs[SIGNATURES_KEY] == {BOSTON: "..."}
-    assert counts(message) == (27, 549, 576)
-    assert message.usage_metadata["output_token_details"]["reasoning"] == 504
-    assert message.response_metadata["finish_reason"] == "tool_calls"
-    assert message.response_metadata["traffic_type"] == "PROVISIONED_THROUGHPUT"
-    assert message.response_metadata["id"] == "nQiNafGyF5rw998PstqooAY"
-
-
-CAT = [user("Generate an image of a cat.")]
-
-
-@WHOLE
-@pytest.mark.cassette("image_generation/gemini-3-pro-image-preview/complete")
-async def test_image_generation(mode, gemini, sent):
-    """The page's own reply: the image stands in `audio`, with its MIME type beside it."""
-    message = await ask(mode, gemini(IMAGE, "global", modalities=["image"]), CAT)
-    sent.check(IN_GLOBAL, {"model": IMAGE, "messages": CAT, "modalities": ["image"]})
-    (block,) = message.content_blocks
-    assert (block["type"], block["base64"], block["mime_type"]) == ("image", "<BASE64_BYTES>", "image/png")
-    assert message.text == ""
-    assert counts(message) == (7, 1371, 1378)
-    assert message.usage_metadata["output_token_details"]["reasoning"] == 251
-
-
-@WHOLE
-@pytest.mark.cassette("image_edit/gemini-3-pro-image-preview/complete")
-async def test_image_edited_in_a_second_turn(mode, gemini, sent):
-    """The image goes back as a part, signed as it came: without its signature Gemini refuses to edit."""
-    model = gemini(IMAGE, "global", modalities=["image"])
-    cat = await ask(mode, model, CAT)
-    orange = await ask(mode, model, [HumanMessage("Generate an image of a cat."), cat, HumanMessage("Make it orange.")])
-    given = {
-        "type": "image_url",
-        "image_url": {"url": f"data:image/png;base64,{cat.content_blocks[0]['base64']}"},
-        "extra_content": {"google": {"thought_signature": "Zmlyc3Q="}},
-    }
-    turns = [*CAT, {"role": "assistant", "content": [given]}, user("Make it orange.")]
-    common = {"model": IMAGE, "modalities": ["image"]}
-    sent.check(IN_GLOBAL, {**common, "messages": CAT}, {**common, "messages": turns})
-    assert [block["type"] for block in orange.content_blocks] == ["text", "image"]
-    assert orange.text == "An orange cat."
-
-
-PIXEL = [
-    user(
-        [
-            {"type": "text", "text": "Describe this: "},
-            {
-                "type": "input_audio",
-                "input_audio": {
-                    "format": "audio/mp3",
-                    "data": "gs://cloud-samples-data/generative-ai/audio/pixel.mp3",
-                },
-            },
+async def test_streamed_function_call_arguments(play, vertex, stream, record):
+    """The page's own stream: indices that lie, ids and names in every delta, one signature."""
+    model = vertex("gemini-3.1-pro-preview", location="global", stream_function_call_arguments=True)
+    with play("arguments"):
+        answer = await stream(model.bind_tools([WEATHER]), "What is the weather like in Boston and New Delhi today?")
+    assert [call["name"] for call in answer.tool_calls] == ["get_current_weather"] * 2
+    if not record:
+        assert [call["args"] for call in answer.tool_calls] == [
+            {"location": "Boston, MA", "unit": "celsius"},
+            {"location": "New Delhi, India", "unit": "celsius"},
         ]
-    )
-]
+        assert answer.usage_metadata["total_tokens"] == 576
+    assert list(answer.additional_kwargs[SIGNATURES_KEY]) == [answer.tool_calls[0]["id"]]
 
 
-@WHOLE
-@pytest.mark.cassette("audio_by_uri/gemini-2.0-flash-001/complete")
-async def test_audio_in_a_bucket(mode, gemini, sent):
-    """`input_audio` with a URI and a MIME type, which OpenAI's own API has not."""
-    message = await ask(mode, gemini(FLASH), PIXEL)
-    sent.check(IN_REGION, {"model": FLASH, "messages": PIXEL})
-    assert message.content == "People talk about the Pixel's features."
+async def test_image_generation_and_an_edit_after_it(play, vertex, ask):
+    """The image comes in `message.audio`; it goes back as a part that carries the message's signature."""
+    model = vertex("gemini-3-pro-image-preview", location="global", modalities=["image"])
+    with play("image generation"):
+        cat = await ask(model, "Generate an image of a cat.")
+        (image,) = cat.content_blocks
+        assert (image["type"], image["mime_type"]) == ("image", "image/png")
+        edited = await ask(model, [HumanMessage("Generate an image of a cat."), cat, HumanMessage("Make it black.")])
+    assert [block["type"] for block in edited.content_blocks] == ["image"]
 
 
-SHIRT_CALL = {
-    "role": "assistant",
-    "tool_calls": [
-        {
-            "extra_content": {"google": {"thought_signature": "<THOUGHT_SIGNATURE>"}},
-            "function": {"arguments": '{"item_name":"green shirt"}', "name": "get_image"},
-            "id": "function-call-a350228d-0283-4792-8bfa-40da064fb959",
-            "type": "function",
-        }
-    ],
-}
-SHIRT_RESULT = {
-    "role": "tool",
-    "tool_call_id": "function-call-a350228d-0283-4792-8bfa-40da064fb959",
-    "content": '{"image_ref":{"$ref":"dress.jpg"}}',
-    "extra_content": {
-        "google": {
-            "parts": [
-                {
-                    "file_data": {
-                        "mime_type": "image/jpg",
-                        "display_name": "dress.jpg",
-                        "file_uri": "gs://cloud-samples-data/generative-ai/image/dress.jpg",
-                    }
-                }
-            ]
-        }
-    },
-}
-GET_IMAGE = {
-    "type": "function",
-    "function": {
-        "name": "get_image",
-        "description": "Retrieves the image file reference for a specific order item.",
-        "parameters": {
-            "type": "object",
-            "properties": {
-                "item_name": {
-                    "type": "string",
-                    "description": "The name or description of the item ordered (e.g., 'green shirt').",
-                }
-            },
-            "required": ["item_name"],
-        },
-    },
-}
-SHIRT = user("Show me the green shirt I ordered last month.")
+async def test_audio_by_uri(play, vertex, ask):
+    """`input_audio` with a URI and a MIME type."""
+    audio = {"format": "audio/mp3", "data": "gs://cloud-samples-data/generative-ai/audio/pixel.mp3"}
+    parts = [{"type": "text", "text": "Describe this: "}, {"type": "input_audio", "input_audio": audio}]
+    with play("audio"):
+        assert (await ask(vertex("gemini-2.0-flash-001"), [HumanMessage(parts)])).text
 
 
-@WHOLE
-@pytest.mark.cassette("multimodal_tool_result/gemini-3.1-pro-preview/complete")
-async def test_multimodal_function_response(mode, gemini, sent):
-    """The page's history and reply. Added: the `name` of the result, without which AI Studio was seen to refuse it."""
-    model = gemini(PRO, "global").bind_tools([GET_IMAGE])
-    message = await ask(mode, model, [SHIRT, SHIRT_CALL, SHIRT_RESULT])
-    named = {**SHIRT_RESULT, "name": "get_image"}
-    sent.check(IN_GLOBAL, {"model": PRO, "messages": [SHIRT, SHIRT_CALL, named], "tools": [GET_IMAGE]})
-    assert message.content == "Here is the image of the green shirt you ordered."
-    assert counts(message) == (1139, 16, 1155)
-    assert message.response_metadata["id"] == "bA-NacCPKoae_9MPsNCn6Qc"
+async def test_multimodal_tool_result(play, vertex, ask):
+    """The page's `extra_content.google.parts` with `$ref`, given by hand; the tool message also carries its name."""
+    call = {"name": "get_image", "args": {"item_name": "green shirt"}, "id": "function-call-a350228d"}
+    part = {
+        "mime_type": "image/jpg",
+        "display_name": "dress.jpg",
+        "file_uri": "gs://cloud-samples-data/generative-ai/image/dress.jpg",
+    }
+    signatures = {SIGNATURES_KEY: {"function-call-a350228d": "<THOUGHT_SIGNATURE>"}}
+    history = [
+        HumanMessage("Show me the green shirt I ordered last month."),
+        AIMessage("", tool_calls=[call], additional_kwargs=signatures),
+        ToolMessage(
+            json.dumps({"image_ref": {"$ref": "dress.jpg"}}),
+            tool_call_id="function-call-a350228d",
+            additional_kwargs={"extra_content": {"google": {"parts": [{"file_data": part}]}}},
+        ),
+    ]
+    with play("tool result"):
+        answer = await ask(vertex("gemini-3.1-pro-preview", location="global"), history)
+    assert answer.text == "Here is the image of the green shirt you ordered."
+    assert answer.usage_metadata["total_tokens"] == 1155
 
 
 class CalendarEvent(BaseModel):
@@ -483,33 +259,20 @@ class CalendarEvent(BaseModel):
     participants: list[str]
 
 
-EVENT = [
-    {"role": "system", "content": "Extract the event information."},
-    user("Alice and Bob are going to a science fair on Friday."),
-]
+async def test_structured_output(play, vertex, ask):
+    """The page's `CalendarEvent`."""
+    model = vertex("gemini-2.5-flash-preview-04-17").with_structured_output(CalendarEvent)
+    messages = [
+        SystemMessage("Extract the event information."),
+        HumanMessage("Alice and Bob are going to a science fair on Friday."),
+    ]
+    with play("structured"):
+        event = await ask(model, messages)
+    assert event.participants == ["Alice", "Bob"]
 
 
-@WHOLE
-@pytest.mark.cassette("structured_output/gemini-2.5-flash-preview-04-17/complete")
-async def test_structured_output(mode, gemini, sent):
-    """`response_format=CalendarEvent`; of what the SDK writes for it Google reads name, properties and required keys."""
-    event = await ask(mode, gemini(THINKING).with_structured_output(CalendarEvent), EVENT)
-    text = {"type": "string"}
-    schema = {
-        "type": "object",
-        "properties": {"name": text, "date": text, "participants": {"type": "array", "items": text}},
-        "required": ["name", "date", "participants"],
-    }
-    response_format = {"type": "json_schema", "json_schema": {"name": "CalendarEvent", "schema": schema}}
-    sent.check(IN_REGION, {"model": THINKING, "messages": EVENT, "response_format": response_format})
-    assert event == CalendarEvent(name="Science fair", date="Friday", participants=["Alice", "Bob"])
-
-
-@WHOLE
-@pytest.mark.cassette("global_endpoint/gemini-2.0-flash-001/complete")
-async def test_global_endpoint(mode, gemini, sent):
-    """`v1beta1` on the host without a region."""
-    message = await ask(mode, gemini(FLASH, "global", api_version="v1beta1"), [user("Hello World")])
-    sent.check(IN_GLOBAL_BETA, {"model": FLASH, "messages": [user("Hello World")]})
-    assert isinstance(message, AIMessage)
-    assert message.content == "Hello!"
+async def test_global_endpoint(play, vertex, ask):
+    """The host without a region, v1beta1."""
+    with play("global"):
+        model = vertex("gemini-2.0-flash-001", location="global", api_version="v1beta1")
+        assert (await ask(model, "Hello World")).text
