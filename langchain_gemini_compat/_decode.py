@@ -6,6 +6,7 @@ numbers, so a name, a signature or a token count sent twice comes out doubled.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -31,7 +32,7 @@ from langchain_gemini_compat._signatures import attach_extras, build_origin
 from langchain_gemini_compat._stream import StreamAssembler
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from langchain_core.messages.tool import ToolCallChunk
 
@@ -102,6 +103,15 @@ class ReplyDecoder:
     def feed(self, wire: WireChunk) -> ChatGenerationChunk | None:
         """The chunk that `wire` gives, or `None` when it adds nothing yet."""
         return self._decode(self._assembler.feed(wire))
+
+    @contextmanager
+    def keeping_partial(self) -> Generator[None]:
+        """Around reading the stream: a connection that breaks leaves what had come by then in `partial`."""
+        try:
+            yield
+        except errors.TruncatedStreamError as err:
+            err.partial = err.partial or "".join(self._said)
+            raise
 
     def finish(self) -> Iterator[ChatGenerationChunk]:
         """What was held back, and the last chunk, with usage and metadata and nothing else.

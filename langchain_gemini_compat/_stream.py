@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Finish reasons that say no more than that the reply is whole.
 _PLAIN_ENDS = ("", "stop", "tool_calls", "function_call")
+#: Keys of a message that are kept for sending it back.
+_EXTRAS = frozenset(("extra_content", "provider_specific_fields", "reasoning_details"))
 
 
 class StreamAssembler:
@@ -88,46 +90,48 @@ class StreamAssembler:
         )
 
     def _note_reply(self, wire: WireChunk) -> None:
-        if not self.reply_id:
-            self.reply_id = text_at(wire, "id")
-        if not self.model:
-            self.model = text_at(wire, "model")
-        if not self.system_fingerprint:
-            self.system_fingerprint = text_at(wire, "system_fingerprint")
-        if not self.service_tier:
-            self.service_tier = text_at(wire, "service_tier")
+        # Read once, or while absent: this runs for every piece of text.
+        self.reply_id = self.reply_id or text_at(wire, "id")
+        self.model = self.model or text_at(wire, "model")
+        if "system_fingerprint" in wire:
+            self.system_fingerprint = self.system_fingerprint or text_at(wire, "system_fingerprint")
+        if "service_tier" in wire:
+            self.service_tier = self.service_tier or text_at(wire, "service_tier")
         # Cumulative on AI Studio, where every chunk may carry it: the last one holds.
-        self._usage = object_at(wire, "usage") or self._usage
+        if wire.get("usage"):
+            self._usage = object_at(wire, "usage") or self._usage
 
     def _feed_choice(self, choice: JsonObject) -> Iterator[Event]:
         delta = object_at(choice, "delta") or object_at(choice, "message")
         if delta:
             yield from self._feed_delta(delta)
-        reason = text_at(choice, "finish_reason") or text_at(choice, "finishReason")
-        # Some gateways say `stop` on every chunk; it must not hide why the reply really ended.
-        if reason and (reason != "stop" or not self._native_reason):
-            self._native_reason = reason
+        if "finish_reason" in choice or "finishReason" in choice:
+            self._note_reason(text_at(choice, "finish_reason") or text_at(choice, "finishReason"))
         if choice.get("logprobs"):
             self._logprobs.extend(list_at(object_at(choice, "logprobs"), "content"))
 
+    def _note_reason(self, reason: str) -> None:
+        # Some gateways say `stop` on every chunk; it must not hide why the reply really ended.
+        if reason and (reason != "stop" or not self._native_reason):
+            self._native_reason = reason
+
     def _feed_delta(self, delta: JsonObject) -> Iterator[Event]:
-        yield from self._feed_reasoning(delta)
+        if "reasoning" in delta or "reasoning_content" in delta:
+            yield from self._feed_reasoning(delta)
         content = delta.get("content")
         if content:
             text = text_of_parts(content) if isinstance(content, list) else text_at(delta, "content")
             yield from self._said(self._splitter.feed(text, flagged=_is_thought(delta)))
-        refusal = text_at(delta, "refusal")
-        if refusal:
+        refusal = delta.get("refusal")
+        if refusal and isinstance(refusal, str):
             self._empty = False
             yield RefusalDelta(refusal)
-        audio = object_at(delta, "audio")
-        if text_at(audio, "data"):
-            self._empty = False
-            yield _media(audio)
-        calls = list_at(delta, "tool_calls")
-        if calls:
-            yield from self._calls().feed(calls)
-        self._note_extras(delta)
+        if delta.get("audio"):
+            yield from self._feed_media(object_at(delta, "audio"))
+        if delta.get("tool_calls"):
+            yield from self._calls().feed(list_at(delta, "tool_calls"))
+        if not _EXTRAS.isdisjoint(delta):
+            self._note_extras(delta)
 
     def _feed_reasoning(self, delta: JsonObject) -> Iterator[Event]:
         for key in ("reasoning", "reasoning_content"):
@@ -137,6 +141,13 @@ class StreamAssembler:
                 self._splitter.expect_answer()
                 yield ThoughtDelta(thought)
                 return
+
+    def _feed_media(self, audio: JsonObject) -> Iterator[Event]:
+        data = text_at(audio, "data")
+        if data:
+            self._empty = False
+            mime_type = text_at(object_at(object_at(audio, "extra_content"), "google"), "mime_type")
+            yield MediaSeen(data, mime_type or sniff_mime_type(data))
 
     def _said(self, events: Iterator[Event]) -> Iterator[Event]:
         for event in events:
@@ -174,13 +185,8 @@ def _index_of(choice: JsonObject, position: int) -> int:
 
 
 def _is_thought(delta: JsonObject) -> bool:
-    return object_at(object_at(delta, "extra_content"), "google").get("thought") is True
-
-
-def _media(audio: JsonObject) -> MediaSeen:
-    data = text_at(audio, "data")
-    mime_type = text_at(object_at(object_at(audio, "extra_content"), "google"), "mime_type")
-    return MediaSeen(data, mime_type or sniff_mime_type(data))
+    extra = delta.get("extra_content")
+    return bool(extra) and object_at(object_at(delta, "extra_content"), "google").get("thought") is True
 
 
 def _merge(left: JsonObject, right: JsonObject) -> JsonObject:

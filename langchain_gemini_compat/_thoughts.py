@@ -64,7 +64,7 @@ class ThoughtSplitter:
         """Yield what was held back as what it turned out to be."""
         held, self._held = self._held, ""
         cut, self._held_thought = self._held_thought, 0
-        if held in self._closing and cut:
+        if held in self._closing and cut == len(held):
             return
         if held[:cut]:
             yield ThoughtDelta(held[:cut])

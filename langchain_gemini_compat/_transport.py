@@ -26,7 +26,7 @@ from langchain_gemini_compat._translate import is_error_body, translate_body, tr
 from langchain_gemini_compat._wire import as_chunk
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
 
     import httpx2
     from google.auth.credentials import Credentials
@@ -91,7 +91,7 @@ class Transport:
             response = self._send(payload, stream=False)
         return _read_completion(response.content, response)
 
-    def stream(self, payload: JsonObject) -> Iterator[WireChunk]:
+    def stream(self, payload: JsonObject) -> Generator[WireChunk]:
         """Send `payload`; its chunks as they arrive. Closing the iterator closes the connection."""
         with translate_errors():
             response = self._send(payload, stream=True)
@@ -109,7 +109,7 @@ class Transport:
             response = await self._asend(payload, stream=False)
         return _read_completion(response.content, response)
 
-    async def astream(self, payload: JsonObject) -> AsyncIterator[WireChunk]:
+    async def astream(self, payload: JsonObject) -> AsyncGenerator[WireChunk]:
         """`stream`, async."""
         with translate_errors():
             response = await self._asend(payload, stream=True)

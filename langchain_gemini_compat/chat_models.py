@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import aclosing, closing
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
@@ -226,13 +227,14 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
     ) -> Iterator[ChatGenerationChunk]:
         request = self._build(messages, stop, kwargs, stream=True)
         decoder = ReplyDecoder(request)
-        for wire in self._open_transport().stream(request.payload):
-            chunk = decoder.feed(wire)
-            if chunk is not None:
-                if run_manager:
-                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                yield chunk
-        yield from decoder.finish()
+        with decoder.keeping_partial(), closing(self._open_transport().stream(request.payload)) as wires:
+            for wire in wires:
+                chunk = decoder.feed(wire)
+                if chunk is not None:
+                    if run_manager:
+                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
+            yield from decoder.finish()
 
     async def _astream(
         self,
@@ -243,14 +245,17 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
     ) -> AsyncIterator[ChatGenerationChunk]:
         request = self._build(messages, stop, kwargs, stream=True)
         decoder = ReplyDecoder(request)
-        async for wire in self._open_transport().astream(request.payload):
-            chunk = decoder.feed(wire)
-            if chunk is not None:
-                if run_manager:
-                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+        with decoder.keeping_partial():
+            # Leaving the loop closes the connection at once, and does not wait for the garbage collector.
+            async with aclosing(self._open_transport().astream(request.payload)) as wires:
+                async for wire in wires:
+                    chunk = decoder.feed(wire)
+                    if chunk is not None:
+                        if run_manager:
+                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                        yield chunk
+            for chunk in decoder.finish():
                 yield chunk
-        for chunk in decoder.finish():
-            yield chunk
 
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
         return super()._convert_input(adopt_wire_fields(model_input))

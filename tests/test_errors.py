@@ -167,8 +167,9 @@ def test_connection_that_breaks_inside_the_body_raises():
             yield b"data: " + json.dumps(chunk(content="par")).encode() + b"\n\n"
             raise http.RemoteProtocolError("peer closed connection without sending complete message body")
 
-    with pytest.raises(errors.TruncatedStreamError):
+    with pytest.raises(errors.TruncatedStreamError) as caught:
         list(model(http.Response(200, stream=Broken())).stream("hi"))
+    assert caught.value.partial == "par"
 
 
 def test_answers_that_are_no_json_raise():

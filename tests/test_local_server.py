@@ -177,7 +177,8 @@ def test_forced_tool_call_comes_whole_and_streamed_and_its_result_goes_back(buil
     """Name and arguments are the same both ways; the server takes the history that they make."""
     model = build(max_tokens=60)
     # Left alone, a model this small never stops calling.
-    forced = model.bind_tools([weather], tool_choice="any", stop=["</tool_call>"])
+    one = {"parallel_tool_calls": False, "stop": ["</tool_call>"]}
+    forced = model.bind_tools([weather], tool_choice="any", **one)
     question = HumanMessage("Is it sunny in Paris?")
     whole = forced.invoke([question])
     streamed = add_up(forced.stream([question]))

@@ -81,6 +81,9 @@ def folded(runs):
             "xy",
             id="thoughts twice",
         ),
+        pytest.param(
+            [("a<", FLAGGED), ("</thought>/thought>", PLAIN)], "a<", "/thought>", id="half a tag on each side"
+        ),
         pytest.param([("", FLAGGED), ("", PLAIN), ("<thought>a</thought>b", PLAIN)], "a", "b", id="empty deltas"),
     ],
 )

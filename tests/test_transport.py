@@ -231,3 +231,21 @@ async def test_async_calls_leave_no_garbage_with_open_responses():
     for _ in range(3):
         assert "".join([part.text async for part in chat.astream("hi")]) == "hi"
     gc.collect()
+
+
+async def test_abandoned_async_stream_closes_its_response_at_once():
+    """`aclose()` on the stream reaches the connection; nobody waits for the garbage collector."""
+    closed = []
+
+    class Body(http.AsyncByteStream):
+        async def __aiter__(self):
+            for _ in range(1000):
+                yield b'data: {"choices": [{"index": 0, "delta": {"content": "x"}}]}\n\n'
+
+        async def aclose(self):
+            closed.append(True)
+
+    stream = model(Wire(http.Response(200, stream=Body())), api_key="k").astream("hi")
+    await anext(stream)
+    await stream.aclose()
+    assert closed == [True]

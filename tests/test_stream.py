@@ -1,0 +1,555 @@
+"""Wire chunks to events: every deviation that was seen, streams against whole replies, and hostile JSON."""
+
+import json
+from pathlib import Path
+from random import Random
+
+import pytest
+from call_dialects import Call, Dialect, cut, group, write_calls
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from langchain_gemini_compat._events import (
+    CallExtras,
+    Finished,
+    MediaSeen,
+    RefusalDelta,
+    TextDelta,
+    ThoughtDelta,
+    ToolCallDelta,
+)
+from langchain_gemini_compat._media import sniff_mime_type
+from langchain_gemini_compat._sse import SseDecoder
+from langchain_gemini_compat._stream import StreamAssembler
+from langchain_gemini_compat._usage import Usage
+from langchain_gemini_compat._wire import DONE, as_chunk, list_at, object_at, text_at, text_of_parts
+
+RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
+SIGNED = {"google": {"thought_signature": "c2ln"}}
+FLAG = {"google": {"thought": True}}
+
+
+def chunk(delta=None, *, finish_reason=None, **more):
+    """A chunk of one choice, without what is `None`."""
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return {"id": "r1", "choices": [{key: value for key, value in choice.items() if value is not None}], **more}
+
+
+def call(args='{"a":1}', **more):
+    """One entry of `tool_calls`."""
+    return {"id": "c1", "type": "function", "function": {"name": "f", "arguments": args}, **more}
+
+
+def assemble(*chunks, **options):
+    """What `chunks` come to: pieces joined, calls by index, and the end."""
+    assembler = StreamAssembler(**options)
+    events = [event for wire in chunks for event in assembler.feed(wire)]
+    events += assembler.finish()
+    assert isinstance(events[-1], Finished)
+    assert sum(isinstance(event, Finished) for event in events) == 1
+    reply = {"text": "", "thoughts": "", "refusal": "", "media": [], "calls": {}, "extras": {}, "end": events.pop()}
+    keys = {TextDelta: "text", ThoughtDelta: "thoughts", RefusalDelta: "refusal"}
+    for event in events:
+        if isinstance(event, ToolCallDelta):
+            known = reply["calls"].get(event.index, Call("", "", ""))
+            reply["calls"][event.index] = Call(known.name or event.name, known.args + event.args, known.id or event.id)
+        elif isinstance(event, CallExtras):
+            reply["extras"][event.id] = event.fields
+        elif isinstance(event, MediaSeen):
+            reply["media"].append((event.data, event.mime_type))
+        else:
+            reply[keys[type(event)]] += event.text
+    return reply
+
+
+def end_of(*chunks, **options):
+    """The `Finished` of `chunks`."""
+    return assemble(*chunks, **options)["end"]
+
+
+# Finish reasons.
+
+
+@pytest.mark.parametrize(
+    ("reasons", "called", "expected"),
+    [
+        (["stop"], False, ("stop", "stop")),
+        (["stop"], True, ("tool_calls", "stop")),
+        (["tool_calls"], True, ("tool_calls", "tool_calls")),
+        (["tool_calls"], False, ("stop", "tool_calls")),
+        (["function_call"], True, ("tool_calls", "function_call")),
+        (["STOP"], True, ("tool_calls", "STOP")),
+        (["stop", "stop", "stop"], False, ("stop", "stop")),
+        (["stop", "stop", "length"], True, ("length", "length")),
+        (["content_filter: RECITATION", "stop"], False, ("content_filter", "content_filter: RECITATION")),
+        (["content_filter: PROHIBITED_CONTENT"], False, ("content_filter", "content_filter: PROHIBITED_CONTENT")),
+        (
+            ["function_call_filter: MALFORMED_FUNCTION_CALL"],
+            False,
+            ("function_call_filter", "function_call_filter: MALFORMED_FUNCTION_CALL"),
+        ),
+        (["length"], False, ("length", "length")),
+        ([None, None], True, (None, None)),
+        ([], False, (None, None)),
+    ],
+)
+def test_finish_reasons_are_translated_and_kept(reasons, called, expected):
+    """Calls make `tool_calls`, whatever the server says; `stop` hides nothing; no reason is none."""
+    deltas = [{"content": "x"} if not called else {"tool_calls": [call()]}, {}, {}, {}]
+    end = end_of(*(chunk(delta, finish_reason=reason) for delta, reason in zip(deltas, reasons, strict=False)))
+    assert (end.reason, end.native_reason) == expected
+
+
+@pytest.mark.parametrize("where", ["finish_reason", "finishReason"])
+def test_the_finish_reason_is_read_under_both_names(where):
+    """Google's endpoint wrote it in camel case in 2024; an early one does not end the reading."""
+    first = {"choices": [{"index": 0, "delta": {"content": "a"}, where: "length"}]}
+    reply = assemble(first, chunk({"content": "b"}))
+    assert (reply["text"], reply["end"].reason) == ("ab", "length")
+
+
+def test_done_stands_for_a_reason_that_never_came():
+    """A stream that ends with `[DONE]` is whole, one without either broke off."""
+    chunks = [chunk({"tool_calls": [call()]})]
+    assert end_of(*chunks).reason is None
+    assert end_of(*chunks, DONE).reason == "tool_calls"
+    assert end_of(chunk({"content": "x"}), DONE).reason == "stop"
+
+
+# Chunks without choices, several choices, usage.
+
+
+@pytest.mark.parametrize(
+    "trailer", [{"choices": []}, {"choices": None}, {}, {"choices": [{}]}, {"choices": [{"delta": None}]}]
+)
+def test_chunks_without_content_carry_usage(trailer):
+    """Some servers send usage in a last chunk of its own."""
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    reply = assemble(chunk({"content": "x"}, finish_reason="stop"), {**trailer, "usage": usage})
+    assert (reply["text"], reply["end"].usage, reply["end"].reason) == ("x", Usage(1, 2), "stop")
+
+
+def test_the_last_usage_counts():
+    """AI Studio repeats cumulative counts on every chunk; null and missing ones change nothing."""
+    usages = [{"prompt_tokens": 5, "completion_tokens": count, "total_tokens": 5 + count} for count in (1, 2, 7)]
+    chunks = [chunk({"content": "x"}, usage=usage) for usage in [*usages, None, {}]]
+    assert end_of(*chunks, chunk(finish_reason="stop")).usage == Usage(5, 7)
+    assert end_of(chunk(finish_reason="stop")).usage is None
+
+
+def test_choices_are_told_apart():
+    """By their index, or by their place where they have none."""
+    wire = {"choices": [{"index": 1, "delta": {"content": "b"}}, {"index": 0, "delta": {"content": "a"}}]}
+    assert [assemble(wire, choice=number)["text"] for number in (0, 1, 2)] == ["a", "b", ""]
+    for index in ({}, {"index": None}):
+        wire = {"choices": [{**index, "delta": {"content": "a"}}, {**index, "delta": {"content": "b"}}]}
+        assert [assemble(wire, choice=number)["text"] for number in (0, 1, 2)] == ["a", "b", ""]
+
+
+def test_facts_about_the_reply_come_from_its_first_chunk_that_has_them():
+    """Each by itself: the first chunk of some servers has only some of them."""
+    assembler = StreamAssembler()
+    facts = {"id": "r", "model": "m", "system_fingerprint": "f", "service_tier": "t"}
+    for key, value in facts.items():
+        assert [*assembler.feed({key: value})] == []
+    assert [*assembler.feed(dict.fromkeys(facts, "later"))] == []
+    found = (assembler.reply_id, assembler.model, assembler.system_fingerprint, assembler.service_tier)
+    assert found == ("r", "m", "f", "t")
+
+
+def test_log_probabilities_are_joined():
+    """Those of every chunk, in order; none at all is `None`."""
+    wires = [
+        {"choices": [{"delta": {}, "logprobs": logprobs}]} for logprobs in ({"content": [1]}, None, {"content": [2]}, 3)
+    ]
+    assert end_of(*wires).logprobs == [1, 2]
+    assert end_of(*wires[1:2]).logprobs is None
+
+
+# Content in its forms.
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (None, ""),
+        ("", ""),
+        ("x", "x"),
+        ([{"text": "\n"}], "\n"),
+        ([{"type": "text", "text": "a"}, "b", {"type": "image"}, None, {"text": None}], "ab"),
+        ([], ""),
+        ({"text": "x"}, ""),
+        (5, ""),
+    ],
+)
+def test_content_is_read_in_every_form(content, text):
+    """Null, text, and parts with text (Vertex sent those beside calls in 2024)."""
+    reply = assemble(chunk({"content": content}, finish_reason="stop"))
+    assert (reply["text"], reply["end"].empty) == (text, not text)
+
+
+@pytest.mark.parametrize(
+    ("delta", "is_empty"),
+    [
+        ({}, True),
+        ({"role": "assistant"}, True),
+        ({"reasoning": "hm"}, True),
+        ({"content": "<thought>hm</thought>"}, True),
+        ({"content": "hm", "extra_content": FLAG}, True),
+        ({"content": "<tho"}, False),
+        ({"refusal": "no"}, False),
+        ({"audio": {"data": "AAAA"}}, False),
+        ({"tool_calls": [call()]}, False),
+        ({"tool_calls": [{"extra_content": SIGNED}]}, True),
+    ],
+)
+def test_a_reply_of_thoughts_only_is_empty(delta, is_empty):
+    """Text, a refusal, media or a call make it one."""
+    assert end_of(chunk(delta, finish_reason="stop")).empty is is_empty
+
+
+@pytest.mark.parametrize("key", ["reasoning", "reasoning_content"])
+def test_thoughts_are_read_from_their_own_field(key):
+    """Both names of vLLM-like servers, and the name is kept; the answer after them may open with a tag."""
+    reply = assemble(
+        chunk({key: "h"}), chunk({key: "m", "content": ""}), chunk({"content": "<think>x"}, finish_reason="stop")
+    )
+    assert (reply["thoughts"], reply["text"]) == ("hm", "<think>x")
+    assert reply["end"].fields == {"reasoning_field": key}
+
+
+def test_thoughts_in_both_fields_count_once():
+    """Gateways send them twice for old and new clients."""
+    assert assemble(chunk({"reasoning": "hm", "reasoning_content": "hm"}))["thoughts"] == "hm"
+
+
+def test_the_closing_tag_and_a_call_may_come_in_one_delta():
+    """As Gemma did on AI Studio."""
+    reply = assemble(
+        chunk({"content": "<thought>a", "extra_content": FLAG}),
+        chunk({"content": "</thought>", "tool_calls": [call(extra_content=SIGNED)]}, finish_reason="stop"),
+    )
+    assert (reply["thoughts"], reply["text"], reply["calls"][0].meaning) == ("a", "", ("f", {"a": 1}))
+    assert reply["extras"] == {"c1": {"extra_content": SIGNED}}
+
+
+def test_text_passes_through_while_a_call_is_pending():
+    """Nothing waits for arguments that come late."""
+    assembler = StreamAssembler()
+    assert len([*assembler.feed(chunk({"tool_calls": [call("")]}))]) == 1
+    assert [*assembler.feed(chunk({"content": "one moment"}))] == [TextDelta("one moment")]
+
+
+@pytest.mark.parametrize(
+    ("audio", "media"),
+    [
+        ({"data": "AAAA", "extra_content": {"google": {"mime_type": "image/png"}}}, ("AAAA", "image/png")),
+        ({"data": "iVBORw0KGgoAAAAN"}, ("iVBORw0KGgoAAAAN", "image/png")),
+        ({"data": "AAAA", "extra_content": None}, ("AAAA", "audio/wav")),
+    ],
+)
+def test_media_come_in_the_audio_field(audio, media):
+    """Google puts images there; without a MIME type the first bytes tell."""
+    assert assemble(chunk({"content": None, "audio": audio}))["media"] == [media]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("/9j/4AAQSkZJRg", "image/jpeg"),
+        ("R0lGODlhAQABAAAAACw=", "image/gif"),
+        ("UklGRiQAAABXRUJQVlA4", "image/webp"),
+        ("UklGRiQAAABXQVZFZm10", "audio/wav"),
+        ("UklGRiQAAABBVkkgTElT", "x/y"),
+        ("SUQzBAAAAAAA", "audio/mpeg"),
+        ("JVBERi0xLjQK", "application/pdf"),
+        ("", "x/y"),
+        ("é", "x/y"),
+        ("<BASE64_BYTES>", "x/y"),
+        ("A", "x/y"),
+    ],
+)
+def test_media_types_are_sniffed_from_base64(data, expected):
+    """What cannot be told, and what is no base64, is the default."""
+    assert sniff_mime_type(data, "x/y") == expected
+
+
+# Fields of the message.
+
+
+@pytest.mark.parametrize(
+    ("deltas", "fields"),
+    [
+        ([{"content": "x", "extra_content": SIGNED}], {"extra_content": SIGNED}),
+        ([{"content": None, "extra_content": SIGNED}], {"extra_content": SIGNED}),
+        ([{"extra_content": SIGNED}], {"extra_content": SIGNED}),
+        ([{"content": "x", "extra_content": None}], {}),
+        ([{"content": "x", "extra_content": FLAG}], {}),
+        (
+            [{"content": "x", "extra_content": {"google": {**FLAG["google"], **SIGNED["google"]}}}],
+            {"extra_content": SIGNED},
+        ),
+        ([{"extra_content": {**FLAG, "vertex": {"a": 1}}}], {"extra_content": {"vertex": {"a": 1}}}),
+        (
+            [{"extra_content": {"google": {"thought_signature": "old"}}}, {"extra_content": SIGNED}],
+            {"extra_content": SIGNED},
+        ),
+        ([{"extra_content": {"vertex": SIGNED["google"]}}], {"extra_content": {"vertex": SIGNED["google"]}}),
+        ([{"tool_calls": [{"extra_content": SIGNED}]}], {"extra_content": SIGNED}),
+        ([{"tool_calls": [call()], "extra_content": SIGNED}], {"extra_content": SIGNED}),
+        (
+            [{"provider_specific_fields": {"a": 1}}, {"provider_specific_fields": {"b": 2}}],
+            {"provider_specific_fields": {"a": 1, "b": 2}},
+        ),
+        ([{"reasoning_details": [1]}, {"reasoning_details": [2]}], {"reasoning_details": [1, 2]}),
+    ],
+)
+def test_fields_of_the_message_are_kept(deltas, fields):
+    """Signatures wherever they stand, in whatever namespace; the flag of thoughts is not one of them."""
+    assert end_of(*map(chunk, deltas)).fields == fields
+
+
+# A whole reply is a stream of one chunk.
+
+
+@pytest.mark.parametrize(
+    ("completion", "reason"),
+    [
+        ({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}, "stop"),
+        ({"choices": [{"message": {"content": "x"}, "finish_reason": None}]}, "stop"),
+        ({"choices": [{"message": {"content": "x"}, "finishReason": "length"}]}, "length"),
+        ({"choices": [{"finish_reason": "content_filter: PROHIBITED_CONTENT"}]}, "content_filter"),
+        ({"choices": [{"message": None}]}, "stop"),
+        ({"choices": []}, "stop"),
+        ({"choices": None}, "stop"),
+        ({}, "stop"),
+    ],
+)
+def test_a_whole_reply_never_broke_off(completion, reason):
+    """Without a reason, a message or choices it is empty, not cut short."""
+    reply = assemble(as_chunk(completion))
+    assert reply["end"].reason == reason
+    assert reply["end"].empty is (reply["text"] == "")
+
+
+def test_the_flag_of_a_whole_reply_says_nothing_about_its_answer():
+    """AI Studio flags a message that holds thoughts and answer; the tags tell them apart."""
+    message = {
+        "content": "<thought>hm</thought>hi",
+        "extra_content": {"google": {"thought": True, "thought_signature": "c2ln"}},
+    }
+    completion = {"choices": [{"message": message, "finish_reason": "stop"}]}
+    reply = assemble(as_chunk(completion))
+    assert (reply["thoughts"], reply["text"], reply["end"].fields) == ("hm", "hi", {"extra_content": SIGNED})
+    assert completion["choices"][0]["message"] is message
+    assert message["extra_content"]["google"]["thought"] is True
+
+
+arguments = st.dictionaries(
+    st.text(max_size=4), st.text(max_size=6) | st.integers() | st.just({"é": ["}{"]}), max_size=2
+)
+words = st.text(alphabet="ab \n.é<>/", max_size=12)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    thoughts=st.text(alphabet="ab \n.", max_size=12),
+    text=words,
+    calls=st.lists(st.tuples(st.sampled_from("fg"), arguments), max_size=3),
+    style=st.sampled_from(["flagged", "tagged", "reasoning_content"]),
+    arguments_style=st.sampled_from(["whole", "cut", "head"]),
+    signature=st.sampled_from([None, "call", "text"]),
+    usage=st.booleans(),
+    seed=st.integers(0, 2**32),
+)
+def test_a_stream_and_the_whole_reply_come_to_the_same(
+    thoughts, text, calls, style, arguments_style, signature, usage, seed
+):
+    """Thoughts, text, calls, signatures, usage: `stream()` and `invoke()` must not differ."""
+    chance = Random(seed).randrange
+    calls = [Call(name, json.dumps(args), f"id_{number}") for number, (name, args) in enumerate(calls)]
+    message, deltas = {"role": "assistant"}, []
+    if thoughts and style == "reasoning_content":
+        message[style] = thoughts
+        deltas += [{style: piece} for piece in cut(thoughts, chance)]
+    tagged = f"<thought>{thoughts}" if thoughts and style != "reasoning_content" else ""
+    answer = f"</thought>{text}" if tagged else text
+    message["content"] = tagged + answer
+    flag = {"extra_content": FLAG} if style == "flagged" else {}
+    deltas += [{"content": piece, **flag} for piece in cut(tagged, chance)] if tagged else []
+    deltas += [{"content": piece} for piece in cut(answer, chance)]
+    if tagged and style == "flagged":
+        message["extra_content"] = {"google": dict(FLAG["google"])}
+    entries = write_calls(calls, Dialect("lying", "every", "every", arguments_style), chance)
+    whole = [{"id": made.id, "function": {"name": made.name, "arguments": made.args}} for made in calls]
+    if signature == "call" and calls:
+        whole[0]["extra_content"] = entries[0][0]["extra_content"] = SIGNED
+    deltas += [{"tool_calls": delta} for delta in group([item for items in entries for item in items], chance) if delta]
+    if signature == "text":
+        message.setdefault("extra_content", {}).setdefault("google", {}).update(SIGNED["google"])
+        deltas.append({"content": None, "extra_content": SIGNED})
+    if whole:
+        message["tool_calls"] = whole
+    counts = {"usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 9}} if usage else {}
+    streamed = assemble(*(chunk(delta) for delta in deltas), chunk({}, finish_reason="stop", **counts), DONE)
+    completion = {"id": "r1", "object": "chat.completion", "choices": [{"message": message, "finish_reason": "stop"}]}
+    assert streamed == assemble(as_chunk({**completion, **counts}))
+    assert streamed["thoughts"] == thoughts
+    assert [made.meaning for made in streamed["calls"].values()] == [made.meaning for made in calls]
+
+
+def test_ids_come_from_the_reply_or_from_the_seed():
+    """The same bytes give the same ids, two replies give different ones."""
+    wire = chunk({"tool_calls": [call(id="")]})
+    ids = [
+        assemble({**wire, "id": reply}, seed=seed)["calls"][0].id
+        for reply, seed in (("a", "1"), ("a", "2"), ("b", "1"))
+    ]
+    assert ids[0] == ids[1] != ids[2]
+    ids = [assemble({**wire, "id": None}, seed=seed)["calls"][0].id for seed in ("1", "1", "2")]
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_calls_beyond_the_limit_are_dropped():
+    """They still make the reason `tool_calls`, and a broken one does no harm."""
+    calls = [call(), {**call("{"), "id": "c2"}]
+    reply = assemble(chunk({"tool_calls": calls}, finish_reason="stop"), call_limit=1)
+    assert [made.id for made in reply["calls"].values()] == ["c1"]
+    assert (reply["end"].reason, reply["end"].faults) == ("tool_calls", ())
+
+
+# JSON of other types than the wire has.
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["", "x", "stop", "{}", '{"a":']),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "google", "text"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+def objects(*plain, **nested):
+    """Objects in which any key may be missing or of any type."""
+    keys = dict.fromkeys(plain, anything) | {key: shape | anything for key, shape in nested.items()}
+    return st.fixed_dictionaries({}, optional=keys)
+
+
+extra_contents = objects(google=objects("thought", "thought_signature", "mime_type"))
+entries = objects(
+    "id", "index", "provider_specific_fields", function=objects("name", "arguments"), extra_content=extra_contents
+)
+messages = objects(
+    *("role", "content", "reasoning", "reasoning_content", "refusal", "provider_specific_fields", "reasoning_details"),
+    tool_calls=st.lists(entries | anything, max_size=3),
+    audio=objects("data", extra_content=extra_contents),
+    extra_content=extra_contents,
+)
+choices = objects(
+    "index", "finish_reason", "finishReason", delta=messages, message=messages, logprobs=objects("content")
+)
+usages = objects(
+    *("prompt_tokens", "completion_tokens", "total_tokens"),
+    prompt_tokens_details=objects("cached_tokens"),
+    completion_tokens_details=objects("reasoning_tokens"),
+    extra_properties=objects(google=objects("traffic_type")),
+)
+wires = objects(
+    *("id", "model", "object", "service_tier", "system_fingerprint"),
+    choices=st.lists(choices | anything, max_size=2),
+    usage=usages,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(wires, min_size=1, max_size=4))
+def test_what_is_of_another_type_is_read_as_absent(hostile):
+    """Nothing raises, every event holds what its type says, and a good chunk is read as ever among bad ones."""
+    reply = assemble(*hostile, *map(as_chunk, hostile))
+    end = reply["end"]
+    strings = [reply["text"], reply["thoughts"], reply["refusal"], *end.faults]
+    for made in reply["calls"].values():
+        strings += [made.name, made.args, made.id]
+    strings += [text for media in reply["media"] for text in media]
+    assert all(isinstance(text, str) for text in strings)
+    assert isinstance(end.reason, str | None)
+    assert isinstance(end.native_reason, str | None)
+    assert isinstance(end.usage, Usage | None)
+    if not end.faults:
+        assert all(isinstance(json.loads(made.args), dict) for made in reply["calls"].values())
+    mixed = assemble(*hostile, chunk({"content": "answer"}))
+    assert "answer" in mixed["text"] + mixed["thoughts"]
+
+
+@given(anything)
+def test_keys_are_read_by_type(value):
+    """A string, an object or a list, or else an empty one."""
+    for read, kind in ((text_at, str), (object_at, dict), (list_at, list)):
+        assert read({"key": value}, "key") == (value if isinstance(value, kind) else kind())
+        assert read({}, "key") == kind()
+    assert isinstance(text_of_parts([value]), str)
+
+
+# Recordings of real streams, where they are at hand.
+
+
+def _bodies():
+    for path in sorted(RECORDINGS.glob("*.json")):
+        response = json.loads(path.read_text(encoding="utf-8")).get("response", {})
+        bodies = response.get("streams") or [response.get("body")]
+        for number, body in enumerate(bodies):
+            if isinstance(body, str) and body.startswith("data:"):
+                yield pytest.param(body.encode(), id=f"{path.stem[:40]}-{number}")
+
+
+@pytest.mark.parametrize(
+    "body", [*_bodies()] or [pytest.param(b"", marks=pytest.mark.skip(reason="no recordings here"))]
+)
+def test_recorded_streams_come_to_the_same_wherever_the_network_cuts_them(body):
+    """Every call of them can be run, and every byte may be a block of its own."""
+    decoder = SseDecoder()
+    chunks = [*decoder.feed(body), *decoder.finish()]
+    assert "error" not in chunks[-1]
+    reply = assemble(*chunks)
+    assert reply["end"].faults == ()
+    assert "<thought>" not in reply["text"]
+    decoder = SseDecoder()
+    bytewise = [value for place in range(len(body)) for value in decoder.feed(body[place : place + 1])]
+    assert assemble(*bytewise, *decoder.finish()) == reply
+
+
+VERTEX = [
+    ("c-a", 1, ""),
+    ("c-a", 0, '{"location":"Boston, MA'),
+    ("c-a", 0, '"'),
+    ("c-a", 0, ',"unit":"celsius'),
+    ("c-a", 0, '"'),
+    ("c-a", 0, "}"),
+    ("c-b", 0, ""),
+    ("c-b", 1, '{"location":"New Delhi'),
+    ("c-b", 1, '"}'),
+]
+
+
+def test_streamed_arguments_of_vertex_are_two_calls():
+    """The stream of Google's examples page: indices of head and body differ, ids and names on every delta."""
+    deltas = []
+    for number, (wire_id, index, args) in enumerate(VERTEX):
+        entry = {
+            "id": wire_id,
+            "index": index,
+            "type": "function",
+            "function": {"name": "get_weather", "arguments": args},
+        }
+        deltas.append({"role": "assistant", "tool_calls": [{**entry, **({} if number else {"extra_content": SIGNED})}]})
+    reply = assemble(*map(chunk, deltas[:-1]), chunk(deltas[-1], finish_reason="tool_calls"), DONE)
+    assert {made.id: made.meaning for made in reply["calls"].values()} == {
+        "c-a": ("get_weather", {"location": "Boston, MA", "unit": "celsius"}),
+        "c-b": ("get_weather", {"location": "New Delhi"}),
+    }
+    assert reply["extras"] == {"c-a": {"extra_content": SIGNED}}
+    assert (reply["end"].faults, reply["end"].reason) == ((), "tool_calls")
