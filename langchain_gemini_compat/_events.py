@@ -66,7 +66,8 @@ class Finished:
     """The end of a reply.
 
     `native_reason` is the server's word; `reason` is OpenAI's word for it, or `None` when the stream broke
-    off. `faults` names calls whose arguments are not a JSON object. `fields` came with the message itself.
+    off. `faults` names calls that nobody may run: their arguments are no JSON object, or what came fits more than
+    one reading. `fields` came with the message itself.
     """
 
     reason: str | None

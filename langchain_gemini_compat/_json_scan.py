@@ -16,7 +16,7 @@ _STRUCTURE = re.compile(r'["{}\[\]]')
 
 
 class JsonScanner:
-    r"""Follow one JSON object through its pieces.
+    r"""Follow one JSON object through its pieces; whether it is valid is the parser's to judge.
 
     Raw control characters inside strings are escaped on the way: Vertex streams them unescaped in the
     arguments of multi-line values (seen with `stream_function_call_arguments`).
@@ -26,7 +26,7 @@ class JsonScanner:
     ('{"a": "x\\ny', False, '"}', True)
     """
 
-    __slots__ = ("_depth", "_escaped", "_in_string", "broken", "complete", "started")
+    __slots__ = ("_depth", "_escaped", "_in_string", "complete", "started")
 
     def __init__(self) -> None:
         self._depth = 0
@@ -34,10 +34,8 @@ class JsonScanner:
         self._escaped = False
         #: Something other than white space was seen.
         self.started = False
-        #: The object that opened the text is closed.
+        #: What opened the text is closed.
         self.complete = False
-        #: Text came after the end, or the text does not start as an object.
-        self.broken = False
 
     def feed(self, text: str) -> str:
         """Take the next piece; return it with control characters in strings escaped."""
@@ -71,22 +69,16 @@ class JsonScanner:
         found = _STRUCTURE.search(text, start)
         end = found.end() if found else len(text)
         safe.append(text[start:end])
-        plain = safe[-1][:-1] if found else safe[-1]
-        if plain.strip():
-            self.broken = self.broken or self.complete or not self.started
-            self.started = True
+        self.started = self.started or not safe[-1].isspace()
         if found:
-            self._feed_bracket(found.group())
+            self._feed_structure(found.group())
         return end
 
-    def _feed_bracket(self, char: str) -> None:
-        if self.complete or (not self.started and char != "{"):
-            self.broken = True
-        self.started = True
+    def _feed_structure(self, char: str) -> None:
         if char == '"':
             self._in_string = True
         elif char in "{[":
             self._depth += 1
         else:
             self._depth -= 1
-            self.complete = self._depth <= 0
+            self.complete = self.complete or self._depth <= 0

@@ -377,8 +377,6 @@ def _is_signed(extras: JsonObject) -> bool:
 def _is_faulty(call: _Call) -> bool:
     if not call.name or call.ambiguous or (call.twin_head and call.is_anonymous):
         return True
-    if call.scanner.broken or not call.scanner.complete:
-        return True
     try:
         return not isinstance(json.loads("".join(call.pieces)), dict)
     except (ValueError, RecursionError):

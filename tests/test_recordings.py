@@ -498,6 +498,15 @@ async def test_a_call_without_id_gets_the_same_one_everywhere(name):
     assert len(ids) == 1
 
 
+@pytest.mark.parametrize("mode", STREAMED)
+async def test_what_had_come_of_a_cut_stream_is_on_the_exception(mode):
+    """A captured text without its second half."""
+    whole = capture("ais-03-aguirust-2.5flashlite-text-stream")[1]
+    with pytest.raises(errors.TruncatedStreamError) as raised:
+        await ask(mode, playing(whole.partition("\n\n")[0] + "\n\n"))
+    assert raised.value.partial == "One,"
+
+
 def test_waiting_time_of_the_captured_429_is_read_to_the_nanosecond():
     """The text has it in full, `RetryInfo` in whole seconds, no header has it at all."""
     with pytest.raises(errors.RateLimitError) as raised:

@@ -130,9 +130,9 @@ def test_chunks_without_content_carry_usage(trailer):
 
 
 def test_the_last_usage_counts():
-    """AI Studio repeats cumulative counts on every chunk; null and missing ones change nothing."""
+    """AI Studio repeats cumulative counts on every chunk; null, empty and odd ones change nothing."""
     usages = [{"prompt_tokens": 5, "completion_tokens": count, "total_tokens": 5 + count} for count in (1, 2, 7)]
-    chunks = [chunk({"content": "x"}, usage=usage) for usage in [*usages, None, {}]]
+    chunks = [chunk({"content": "x"}, usage=usage) for usage in [*usages, None, {}, [1]]]
     assert end_of(*chunks, chunk(finish_reason="stop")).usage == Usage(5, 7)
     assert end_of(chunk(finish_reason="stop")).usage is None
 
@@ -141,7 +141,7 @@ def test_choices_are_told_apart():
     """By their index, or by their place where they have none."""
     wire = {"choices": [{"index": 1, "delta": {"content": "b"}}, {"index": 0, "delta": {"content": "a"}}]}
     assert [assemble(wire, choice=number)["text"] for number in (0, 1, 2)] == ["a", "b", ""]
-    for index in ({}, {"index": None}):
+    for index in ({}, {"index": None}, {"index": "0"}):
         wire = {"choices": [{**index, "delta": {"content": "a"}}, {**index, "delta": {"content": "b"}}]}
         assert [assemble(wire, choice=number)["text"] for number in (0, 1, 2)] == ["a", "b", ""]
 

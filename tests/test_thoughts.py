@@ -52,6 +52,7 @@ def folded(runs):
         pytest.param([("  ", PLAIN)], "", "  ", id="white space only"),
         pytest.param([("<though", PLAIN)], "", "<though", id="almost a tag"),
         pytest.param([("<thought>a", FLAGGED), ("b", FLAGGED), ("</thought>hi", PLAIN)], "ab", "hi", id="AI Studio"),
+        pytest.param([(" <thought>a", FLAGGED), ("</thought>b", PLAIN)], " a", "b", id="white space, flagged"),
         pytest.param([("a", FLAGGED), ("hi", PLAIN)], "a", "hi", id="Vertex, no marker"),
         pytest.param([("<think>a</think>", FLAGGED), ("hi", PLAIN)], "a", "hi", id="Vertex, tags in one delta"),
         pytest.param([("<thought>a", FLAGGED), ("hi", PLAIN)], "a", "hi", id="no closing tag before the answer"),

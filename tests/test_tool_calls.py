@@ -139,6 +139,42 @@ ROWS = [
         [("f", {"a": 1}), ("g", {}), ("h", {"b": []})],
         True,
     ),
+    (
+        "index, of an earlier call, its name, believed and caught later",
+        [(None, "f", "", 0), (None, "g", "", 1), (None, "f", A, 0), (None, "h", B, 7)],
+        [("f", {"a": 1}), ("g", {}), ("h", {"b": []})],
+        True,
+    ),
+    (
+        "index, of an earlier call where this cannot follow",
+        [("c", "f", "", 0), ("d", "g", HALF, 1), (None, None, REST, 0)],
+        [("f", {}), ("g", {"h": 2})],
+        False,
+    ),
+    (
+        "index, new, last is open, which might hold it",
+        [(None, "f", '{"a":[', 0), (None, "f", B, 1), (None, "f", "]}", 0)],
+        [("f", {"a": [{"b": []}]})],
+        True,
+    ),
+    (
+        "index, of an earlier call that has only {}, its name",
+        [(None, "f", "{}", 0), (None, "g", "{}", 1), (None, "f", A, 0)],
+        [("f", {"a": 1}), ("g", {})],
+        False,
+    ),
+    (
+        "index, of an earlier call that is whole, its name, nothing more",
+        [(None, "f", A, 0), (None, "g", B, 1), (None, "f", "", 0)],
+        [("f", {"a": 1}), ("g", {"b": []})],
+        False,
+    ),
+    (
+        "index, below zero",
+        [("c", "f", "", 0), ("d", "g", "", 1), (None, None, A, -2)],
+        [("f", {}), ("g", {"a": 1})],
+        False,
+    ),
     ("index, never right", [("c", "f", "", 5), (None, None, A, -1)], [("f", {"a": 1})], False),
 ]
 
