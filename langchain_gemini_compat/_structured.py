@@ -9,7 +9,8 @@ from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser, PydanticToolsParser
-from langchain_core.runnables import RunnableLambda, RunnableMap, RunnablePassthrough
+from langchain_core.output_parsers.transform import BaseCumulativeTransformOutputParser
+from langchain_core.runnables import RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
     from langchain_core.language_models.chat_models import BaseChatModel
     from langchain_core.output_parsers.base import OutputParserLike
+    from langchain_core.outputs import Generation
     from langchain_core.runnables import Runnable
 
 Method = Literal["json_schema", "function_calling", "json_mode"]
@@ -57,7 +59,7 @@ def _build_parts(schema: dict[str, Any] | type | None, method: Method) -> tuple[
     if method == "function_calling":
         tool = convert_to_openai_tool(cast("type", schema))
         name: str = tool["function"]["name"]
-        return {"tools": [tool], "tool_choice": name}, _CALL_GUARD | _call_parser(schema, name)
+        return {"tools": [tool], "tool_choice": name}, _call_parser(schema, name)
     if method == "json_mode":
         return {"response_format": {"type": "json_object"}}, _text_parser(schema)
     if method == "json_schema":
@@ -67,25 +69,64 @@ def _build_parts(schema: dict[str, Any] | type | None, method: Method) -> tuple[
 
 def _text_parser(schema: object) -> OutputParserLike[Any]:
     if isinstance(schema, type) and is_basemodel_subclass(schema):
-        return PydanticOutputParser(pydantic_object=schema)
-    return JsonOutputParser()
+        return _PydanticTextParser(pydantic_object=schema)
+    return _JsonTextParser()
 
 
 def _call_parser(schema: object, name: str) -> OutputParserLike[Any]:
     if isinstance(schema, type) and is_basemodel_subclass(schema):
-        return PydanticToolsParser(tools=[schema], first_tool_only=True)
-    return JsonOutputKeyToolsParser(key_name=name, first_tool_only=True)
+        return _PydanticCallParser(tools=[schema], first_tool_only=True)
+    return _JsonCallParser(key_name=name, first_tool_only=True)
 
 
-def _require_call(message: object) -> object:
-    if isinstance(message, AIMessage) and not message.tool_calls:
-        reason = message.response_metadata.get("finish_reason")
-        raise OutputParserException(
-            f"The model answered without the call that was forced (finish reason {reason!r}). Its text: "
-            f"{message.text[:500]!r}. Ask again, or use method='json_schema'.",
-            llm_output=message.text,
-        )
-    return message
+class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
+    """A parser that looks at how the reply ended first: LangChain's mend cut JSON and answer `None` for no call."""
+
+    def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
+        message = getattr(result[0], "message", None)
+        if isinstance(message, AIMessage) and not (partial and "finish_reason" not in message.response_metadata):
+            self._check_ending(message)
+        return super().parse_result(result, partial=partial)
+
+    def _check_ending(self, message: AIMessage) -> None:
+        usage, ending = message.usage_metadata, message.response_metadata
+        reason = ending.get("finish_reason")
+        native = ending.get("native_finish_reason", reason)
+        spent = f"{usage['output_tokens']} output tokens spent" if usage else "usage unknown"
+        refusal = message.additional_kwargs.get("refusal")
+        if refusal:
+            said = f"The model refused: {str(refusal)[:500]!r}. Asking again gives the same; change the prompt."
+        elif reason == "content_filter":
+            said = "A filter stopped the answer. Asking again gives the same; change the prompt."
+        elif reason == "length":
+            said = "The answer was cut off before its end. Raise `max_tokens`, or ask for less."
+        elif self._wants_call() and not message.tool_calls:
+            said = "The model answered without the call that was forced. Ask again, or use method='json_schema'."
+        else:
+            return
+        text = f"{said} Finish reason {native!r}, {spent}; its text: {message.text[:500]!r}."
+        raise OutputParserException(text, llm_output=message.text)
+
+    def _wants_call(self) -> bool:
+        return False
 
 
-_CALL_GUARD: RunnableLambda[Any, Any] = RunnableLambda(_require_call)
+class _JsonTextParser(_AnswerParser, JsonOutputParser):
+    pass
+
+
+class _PydanticTextParser(_AnswerParser, PydanticOutputParser[Any]):
+    pass
+
+
+class _CallParser(_AnswerParser):
+    def _wants_call(self) -> bool:
+        return True
+
+
+class _JsonCallParser(_CallParser, JsonOutputKeyToolsParser):
+    pass
+
+
+class _PydanticCallParser(_CallParser, PydanticToolsParser):
+    pass

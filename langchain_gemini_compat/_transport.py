@@ -77,7 +77,7 @@ class Transport:
     def __init__(self, config: TransportConfig) -> None:
         self._config = config
         self._client: openai.OpenAI | None = None
-        self._async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, openai.AsyncOpenAI] = WeakKeyDictionary()
+        self._async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClient] = WeakKeyDictionary()
         self._pid = os.getpid()
 
     @property
@@ -176,29 +176,56 @@ class Transport:
         loop = asyncio.get_running_loop()
         if self._pid != os.getpid():
             self._forget_after_fork()
-        client = self._async_clients.get(loop)
-        if client is None:
-            config = self._config
-            base_url = config.base_url
-            if PROJECT_PLACEHOLDER in base_url:
-                project = await config.tokens.aproject()
-                base_url = _fill_project(base_url, lambda: project)
-            client = openai.AsyncOpenAI(
-                api_key=_USER_AGENT,
-                base_url=base_url,
-                timeout=_timeout(config.timeout),
-                max_retries=config.max_retries,
-                default_query=config.query,
-                http_client=config.http_async_client,
-            )
-            self._async_clients[loop] = client
-        return client
+        known = self._async_clients.get(loop)
+        if known is None:
+            known = await self._open_async_client()
+            for other in [other for other in self._async_clients if other.is_closed()]:
+                del self._async_clients[other]
+            self._async_clients[loop] = known
+        return known.client
+
+    async def _open_async_client(self) -> _LoopClient:
+        config = self._config
+        base_url = config.base_url
+        if PROJECT_PLACEHOLDER in base_url:
+            project = await config.tokens.aproject()
+            base_url = _fill_project(base_url, lambda: project)
+        client = openai.AsyncOpenAI(
+            api_key=_USER_AGENT,
+            base_url=base_url,
+            timeout=_timeout(config.timeout),
+            max_retries=config.max_retries,
+            default_query=config.query,
+            # The SDK's own default closes itself in whatever loop runs when it is collected.
+            http_client=config.http_async_client or openai.DefaultAsyncHttpxClient(),
+        )
+        if config.http_async_client is not None:
+            return _LoopClient(client)
+        until_end = _close_at_end(client)
+        await anext(until_end)
+        return _LoopClient(client, until_end)
 
     def _forget_after_fork(self) -> None:
         """Sockets of the parent are not ours to use, nor to close."""
         self._pid = os.getpid()
         self._client = None
         self._async_clients = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class _LoopClient:
+    """A client of one event loop, and what closes it."""
+
+    client: openai.AsyncOpenAI
+    until_end: AsyncGenerator[None] | None = None
+
+
+async def _close_at_end(client: openai.AsyncOpenAI) -> AsyncGenerator[None]:
+    """Hold `client` open until its event loop ends: `asyncio.run` closes all generators that are still open."""
+    try:
+        yield
+    finally:
+        await client.close()
 
 
 def open_transport(

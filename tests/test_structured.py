@@ -84,6 +84,43 @@ def test_text_instead_of_the_forced_call_is_an_error_that_quotes_it():
         chain(completion("I would rather not."), method="function_calling")[0].invoke("hi")
 
 
+CUT = '{"name": "fair", "guests": ["Alice"'
+SCHEMAS = [Event, EventDict, Event.model_json_schema()]
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=["pydantic", "TypedDict", "JSON schema"])
+@pytest.mark.parametrize("method", ["json_schema", "json_mode"])
+async def test_cut_json_is_an_error_that_says_so(method, schema):
+    """LangChain's parser would close the brackets and give a shorter list; the stream gives parts, then the error."""
+    answer = completion(CUT, finish="length")
+    structured, _ = chain(answer, schema, method=method)
+    with pytest.raises(OutputParserException, match=r"cut off.*max_tokens.*'length', \d+ output tokens"):
+        structured.invoke("hi")
+    with pytest.raises(OutputParserException, match="max_tokens"):
+        await structured.ainvoke("hi")
+    structured, _ = chain([chunk(content=CUT), chunk(finish="length"), "[DONE]"], schema, method=method)
+    with pytest.raises(OutputParserException, match="max_tokens"):
+        list(structured.stream("hi"))
+    result = chain(answer, schema, method=method, include_raw=True)[0].invoke("hi")
+    assert (result["parsed"], type(result["parsing_error"])) == (None, OutputParserException)
+
+
+@pytest.mark.parametrize("method", ["json_schema", "json_mode", "function_calling"])
+def test_what_a_filter_stopped_is_an_error_that_says_so(method):
+    """Also where what had come is good JSON."""
+    answer = completion(JSON, finish="content_filter: RECITATION")
+    with pytest.raises(OutputParserException, match="RECITATION"):
+        chain(answer, method=method)[0].invoke("hi")
+
+
+def test_calls_stream_as_they_grow():
+    """Partial objects for `function_calling` too."""
+    first, second = call("EventDict", '{"name": "fa'), {"index": 0, "function": {"arguments": 'ir"}'}}
+    events = [chunk(tool_calls=[first]), chunk(tool_calls=[second]), chunk(finish="stop"), "[DONE]"]
+    parts = list(chain(events, EventDict, method="function_calling")[0].stream("hi"))
+    assert parts == [{"name": "fa"}, {"name": "fair"}]
+
+
 def test_include_raw_keeps_the_message_and_the_error():
     """`parsing_error` is filled instead of raised."""
     structured, _ = chain(completion("no json"), include_raw=True)

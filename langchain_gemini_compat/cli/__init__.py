@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat.cli._terminal import Screen
 
-_EXTRA = ("langchain", "rich", "starlette", "uvicorn")
+_EXTRA = ("langchain", "rich", "uvicorn")
 _COMMANDS = {
     "demo": "an agent with tools, streamed, and what went over the wire; needs no key and no network",
     "doctor": "what is set up, what is wrong with it, and the command that mends it",
