@@ -75,10 +75,9 @@ class ModelNotFoundError(APIStatusError, openai.NotFoundError, core.ModelNotFoun
 
 
 class RateLimitError(APIStatusError, openai.RateLimitError, core.ModelRateLimitError):
-    """Too many requests (429). `retry_after` is in seconds; `quota_id` and `quota_metric` are Google's names."""
+    """Too many requests (429); `quota_id` and `quota_metric` are Google's names."""
 
     is_retryable = True
-    retry_after: float | None = None
     quota_id: str | None = None
     quota_metric: str | None = None
 
@@ -90,7 +89,7 @@ class QuotaExhaustedError(RateLimitError):
 
 
 class ServerError(APIStatusError, openai.InternalServerError, core.ModelAPIError):
-    """The server failed (5xx), or cancelled a stream (499)."""
+    """The server failed (5xx), gave up waiting (408), or cancelled a stream (499)."""
 
     is_retryable = True
 
@@ -111,13 +110,12 @@ class APIConnectionError(GeminiCompatError, openai.APIConnectionError, core.Mode
 class TruncatedStreamError(APIConnectionError):
     """The stream ended before its end; `partial` is the text that had come by then."""
 
-    partial: str = ""
-
 
 class RequestTimeoutError(APIConnectionError, openai.APITimeoutError, core.ModelTimeoutError):
-    """The time limit passed."""
+    """A time limit passed; `limit` is its key in `Timeouts`."""
 
     is_retryable = True
+    limit: str = ""
 
 
 class InvalidReplyError(GeminiCompatError, openai.OpenAIError, core.ModelAPIError):

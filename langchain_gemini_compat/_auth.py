@@ -19,7 +19,6 @@ from weakref import WeakSet
 from langchain_gemini_compat._auth_errors import (
     build_error,
     describe_failure,
-    missing_http_library,
     no_sync_result,
 )
 
@@ -379,18 +378,7 @@ def _is_fixed(credentials: Credentials) -> bool:
 
 
 def _build_request() -> Request:
-    """google-auth's way to the network: `requests` where it is installed, else urllib3."""
-    try:
-        from google.auth.transport.requests import Request as RequestsRequest
-    except ImportError:
-        return _build_urllib3_request()
-    return cast("Request", RequestsRequest())
+    """google-auth's way to the network."""
+    from langchain_gemini_compat._auth_network import TokenRequest
 
-
-def _build_urllib3_request() -> Request:
-    try:
-        import urllib3
-        from google.auth.transport.urllib3 import Request as Urllib3Request
-    except ImportError:
-        raise missing_http_library() from None
-    return cast("Request", Urllib3Request(urllib3.PoolManager()))
+    return TokenRequest()

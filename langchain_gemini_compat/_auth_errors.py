@@ -110,11 +110,6 @@ def no_sync_result() -> CredentialsError:
     )
 
 
-def missing_http_library() -> CredentialsError:
-    """google-auth brings no HTTP library of its own."""
-    return build_error("google-auth needs the package `requests` to fetch tokens: run `pip install requests`.")
-
-
 def _describe_lookup(reason: str) -> str:
     """google-auth raises one class for credentials that are nowhere and for a file that is broken."""
     if "credentials were not found" in reason or reason == "DefaultCredentialsError.":

@@ -13,9 +13,16 @@ _LEFT_BEHIND = frozenset({"request", "response"})
 
 
 class GeminiCompatError(Exception):
-    """Root of all errors of this package; `is_retryable` says whether the same request may succeed later."""
+    """Root of all errors of this package.
+
+    `is_retryable` says whether the same request may succeed later, `retry_after` after how many seconds, where
+    the server said so, and `tries` how many requests were made for the call. `partial` is the text that had come.
+    """
 
     is_retryable: bool = False
+    retry_after: float | None = None
+    tries: int = 1
+    partial: str = ""
 
     def __reduce__(self) -> tuple[object, ...]:
         state = {key: value for key, value in self.__dict__.items() if key not in _LEFT_BEHIND}

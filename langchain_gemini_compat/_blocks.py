@@ -100,7 +100,9 @@ def _refusal(message: AIMessage) -> list[JsonObject]:
     text = message.additional_kwargs.get("refusal")
     if message.response_metadata.get("finish_reason") == "content_filter":
         reason = message.response_metadata.get("native_finish_reason")
-        return [{"type": "refusal", "refusal": text or "", "extras": {"finish_reason": reason}}]
+        return [
+            {"type": "refusal", "refusal": text or str(reason or "content_filter"), "extras": {"finish_reason": reason}}
+        ]
     return [{"type": "refusal", "refusal": text}] if isinstance(text, str) and text else []
 
 

@@ -10,6 +10,7 @@ import os
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -52,6 +53,8 @@ def resolve_connection(
     credentials: Credentials | None,
 ) -> Connection:
     """The connection that arguments and environment name; raises `ValueError` when they name none."""
+    if api_key is not None and credentials is not None:
+        raise ValueError("Pass `api_key` or `credentials`, not both: one of them would go unused.")
     found_key, found_project = _find_key(), os.environ.get("GOOGLE_CLOUD_PROJECT") or None
     has_vertex_arguments = any((project, location, endpoint_id, credentials is not None))
     if surface is None:
@@ -83,8 +86,15 @@ def resolve_connection(
                 "AI Studio needs a key: pass `api_key` or set GOOGLE_API_KEY or GEMINI_API_KEY. Keys are made at "
                 "https://aistudio.google.com/apikey."
             )
+        if not _is_safe(endpoint.base_url):
+            raise ValueError(f"The key in {found_key[0]} is not sent unencrypted. Use https, or pass `api_key`.")
         return Connection(endpoint, SecretStr(found_key[1]), f"environment {found_key[0]}")
     return Connection(endpoint, None, "", project, location)
+
+
+def _is_safe(base_url: str) -> bool:
+    url = urlsplit(base_url)
+    return url.scheme == "https" or url.hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def _find_key() -> tuple[str, str] | None:

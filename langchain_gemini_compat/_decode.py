@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
-from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata, add_usage
+from langchain_core.messages.tool import invalid_tool_call, tool_call_chunk
 from langchain_core.messages.utils import message_chunk_to_message
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
 
@@ -34,10 +34,12 @@ from langchain_gemini_compat._stream import StreamAssembler
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
+    from langchain_core.messages import InvalidToolCall
     from langchain_core.messages.tool import ToolCallChunk
 
     from langchain_gemini_compat._events import Event
     from langchain_gemini_compat._payload import Request
+    from langchain_gemini_compat._retry import Tries
     from langchain_gemini_compat._usage import Usage
     from langchain_gemini_compat._wire import JsonObject, WireChunk
 
@@ -49,7 +51,7 @@ class _Parts:
     text: list[str] = field(default_factory=list)
     media: list[dict[str, object]] = field(default_factory=list)
     kwargs: JsonObject = field(default_factory=dict)
-    calls: list[ToolCallChunk] = field(default_factory=list)
+    calls: dict[int, ToolCallChunk] = field(default_factory=dict)
 
     def add(self, event: TextDelta | ThoughtDelta | RefusalDelta | ToolCallDelta | MediaSeen) -> None:
         match event:
@@ -66,17 +68,20 @@ class _Parts:
 
     def _add_call(self, delta: ToolCallDelta) -> None:
         """Pieces of one call that arrive together are one piece."""
-        known = next((call for call in self.calls if call["index"] == delta.index), None)
+        known = self.calls.get(delta.index)
         if known is not None:
             known["args"] = f"{known['args']}{delta.args}"
         else:
-            self.calls.append(tool_call_chunk(name=delta.name, args=delta.args, id=delta.id, index=delta.index))
+            self.calls[delta.index] = tool_call_chunk(name=delta.name, args=delta.args, id=delta.id, index=delta.index)
 
     def attach(self, kept: JsonObject) -> None:
         """Maps of `additional_kwargs` are joined: a chunk may carry the extras of several calls."""
         for key, value in kept.items():
             old = self.kwargs.get(key)
-            self.kwargs[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
+            if isinstance(old, dict) and isinstance(value, dict):
+                old.update(value)
+            else:
+                self.kwargs[key] = value
 
     def holds_something(self) -> bool:
         return bool(self.text or self.media or self.kwargs or self.calls)
@@ -93,12 +98,18 @@ class _Parts:
 class ReplyDecoder:
     """Feed the wire chunks of one choice of a reply, get one LangChain chunk for each that says something."""
 
-    def __init__(self, request: Request, *, choice: int = 0) -> None:
+    def __init__(self, request: Request, tries: Tries | None = None, *, choice: int = 0) -> None:
         self._request = request
+        self._tries = tries
         self._assembler = StreamAssembler(
-            choice=choice, tags=request.tags, seed=request.seed, call_limit=request.call_limit
+            choice=choice,
+            tags=request.tags,
+            expects_thoughts=request.expects_thoughts,
+            seed=request.seed,
+            call_limit=request.call_limit,
         )
         self._said: list[str] = []
+        self._thought = False
 
     def feed(self, wire: WireChunk) -> ChatGenerationChunk | None:
         """The chunk that `wire` gives, or `None` when it adds nothing yet."""
@@ -106,10 +117,10 @@ class ReplyDecoder:
 
     @contextmanager
     def keeping_partial(self) -> Generator[None]:
-        """Around reading the stream: a connection that breaks leaves what had come by then in `partial`."""
+        """Around reading the stream: an error that ends it leaves what had come by then in `partial`."""
         try:
             yield
-        except errors.TruncatedStreamError as err:
+        except errors.GeminiCompatError as err:
             err.partial = err.partial or "".join(self._said)
             raise
 
@@ -140,12 +151,13 @@ class ReplyDecoder:
                 parts.attach(attach_extras(event.id, event.fields, self._origin(), is_call=True))
             else:
                 parts.add(event)
+        self._thought = self._thought or "reasoning_content" in parts.kwargs
         if end is None:
             chunk = _build_chunk(parts, {}) if parts.holds_something() else None
         else:
             if end.fields:
                 parts.attach(attach_extras(self._reply_key(), end.fields, self._origin(), is_call=False))
-            chunk = _build_chunk(parts, self._metadata(end), end)
+            chunk = _build_chunk(parts, self._metadata(end), end, self._tries.discarded if self._tries else None)
             self._check(end, chunk)
         self._said.extend(parts.text)
         return chunk
@@ -170,6 +182,8 @@ class ReplyDecoder:
             "service_tier": reply.service_tier,
             "traffic_type": end.usage.traffic_type if end.usage else None,
             "logprobs": {"content": end.logprobs} if end.logprobs else None,
+            "retries": self._tries.retries if self._tries else 0,
+            "waited": round(self._tries.waited, 3) if self._tries else 0.0,
             "signature_stand_ins": stand_ins,
             "repairs": repairs,
         }
@@ -182,39 +196,53 @@ class ReplyDecoder:
             truncated.partial = "".join(self._said)
             raise truncated
         spent = f"{end.usage.output_tokens} output tokens spent" if end.usage else "usage unknown"
-        word = f"finish reason {end.native_reason!r}, {spent}"
+        word = f"finish reason {(end.native_reason or '')[:200]!r}, {spent}"
         if end.faults or end.reason == "function_call_filter":
-            names = f" for {', '.join(end.faults)}" if end.faults else ""
+            names = f" for {', '.join(end.faults[:5])[:200]}" if end.faults else ""
             more = "Raise `max_tokens`." if end.reason == "length" else "Ask again, or simplify the tool's schema."
-            raise _unusable(
-                errors.MalformedToolCallError,
-                f"The model wrote a tool call{names} that is none ({word}). {more}",
-                chunk,
-            )
+            text = f"The model wrote a tool call{names} that is none ({word}). {more}"
+            raise _unusable(errors.MalformedToolCallError, text, chunk, end)
         if end.empty and end.reason != "content_filter":
             more = "Raise `max_tokens`: thinking used it up." if end.reason == "length" else "Ask again."
-            raise _unusable(errors.EmptyReplyError, f"The reply is empty ({word}). {more}", chunk)
+            what = "holds thoughts and nothing else" if self._thought else "is empty"
+            raise _unusable(errors.EmptyReplyError, f"The reply {what} ({word}). {more}", chunk, end)
 
 
 def _unusable(
-    kind: type[errors.UnusableReplyError], text: str, chunk: ChatGenerationChunk
+    kind: type[errors.UnusableReplyError], text: str, chunk: ChatGenerationChunk, end: Finished
 ) -> errors.UnusableReplyError:
     error = kind(text)
+    # The same limit cuts the next reply at the same place.
+    error.is_retryable = end.reason != "length"
     error.reply = cast("AIMessage", message_chunk_to_message(cast("AIMessageChunk", chunk.message)))
     return error
 
 
-def _build_chunk(parts: _Parts, metadata: dict[str, object], end: Finished | None = None) -> ChatGenerationChunk:
+def _build_chunk(
+    parts: _Parts,
+    metadata: dict[str, object],
+    end: Finished | None = None,
+    discarded: UsageMetadata | None = None,
+) -> ChatGenerationChunk:
+    usage = _usage_metadata(end.usage) if end and end.usage else None
+    calls = [*parts.calls.values()]
+    # What is no call raises; LangChain would try to mend it first, in quadratic time.
+    faulty = end is not None and bool(end.faults)
     message = AIMessageChunk(
         content=parts.content(),
         additional_kwargs=parts.kwargs,
         response_metadata={"model_provider": PROVIDER, **metadata},
-        tool_call_chunks=parts.calls,
-        usage_metadata=_usage_metadata(end.usage) if end and end.usage else None,
+        tool_call_chunks=[] if faulty else calls,
+        invalid_tool_calls=[_invalid(call) for call in calls] if faulty else [],
+        usage_metadata=add_usage(usage, discarded) if discarded else usage,
         chunk_position="last" if end else None,
     )
     info = {"finish_reason": end.reason} if end else None
     return ChatGenerationChunk(message=message, generation_info=info)
+
+
+def _invalid(call: ToolCallChunk) -> InvalidToolCall:
+    return invalid_tool_call(name=call["name"], args=call["args"], id=call["id"], error=None)
 
 
 def _usage_metadata(usage: Usage) -> UsageMetadata:

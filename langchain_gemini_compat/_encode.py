@@ -59,7 +59,8 @@ class MessageEncoder:
         """The wire's `messages`; raises `InvalidHistoryError` when nothing is left to send."""
         encoded: list[JsonObject] = []
         following: list[JsonObject] = []
-        for message in messages:
+        for given in messages:
+            message = self._as_tool_message(given) if isinstance(given, FunctionMessage) else given
             self._note_cache_marks(message)
             if isinstance(message, ToolMessage):
                 result, parts = self._encode_tool_message(message)
@@ -77,11 +78,14 @@ class MessageEncoder:
             raise InvalidHistoryError("There is nothing to send: every message is empty. Give one with content.")
         return encoded
 
+    def _as_tool_message(self, message: FunctionMessage) -> ToolMessage:
+        """The result of a call that had no id: LangChain's messages of OpenAI's first function calling."""
+        found = next((call_id for call_id, calls in self._waiting.items() if calls[0][1] == message.name), "")
+        return ToolMessage(content=message.content, name=message.name, tool_call_id=found)
+
     def _encode_message(self, message: BaseMessage) -> JsonObject | None:
         if isinstance(message, AIMessage):
             encoded: JsonObject = self._encode_assistant(message)
-        elif isinstance(message, FunctionMessage):
-            encoded = {"role": "function", "name": message.name, "content": text_of(_blocks(message))}
         else:
             encoded = {"role": _role(message), "content": self._content(message)}
             if message.name and not self.endpoint.speaks_gemini:
@@ -224,6 +228,10 @@ def _blocks(message: BaseMessage) -> str | list[JsonValue]:
 
 def _calls_of(message: AIMessage) -> list[ToolCall]:
     """The calls, and those that langchain-core calls invalid only because a dict history left arguments empty."""
+    function = message.additional_kwargs.get("function_call")
+    if isinstance(function, dict) and not message.tool_calls:
+        name, arguments = str(function.get("name")), _arguments_of(function)
+        return [tool_call(name=name, args=arguments, id=f"function_{name}")]
     blank = (call for call in message.invalid_tool_calls if call["name"] and not (call["args"] or "").strip())
     return [*message.tool_calls, *(tool_call(name=str(call["name"]), args={}, id=call["id"]) for call in blank)]
 
@@ -236,3 +244,11 @@ def _role(message: BaseMessage) -> str:
     if isinstance(message, ChatMessage):
         return _ROLES.get(message.role, message.role)
     raise InvalidHistoryError(f"A message of type {message.type!r} cannot be sent to a model.")
+
+
+def _arguments_of(function: JsonObject) -> dict[str, object]:
+    try:
+        arguments: object = json.loads(str(function.get("arguments")))
+    except ValueError:
+        return {}
+    return arguments if isinstance(arguments, dict) else {}

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 class ConnectionFields(BaseModel):
     """Where to, as whom, over what; none of it goes into the body."""
 
-    model_config = ConfigDict(populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=())
+    model_config = ConfigDict(
+        populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
+    )
 
     model_name: str = Field(alias="model", validation_alias=AliasChoices("model", "model_name"))
     """The model; `gemini-x`, `google/gemini-x` and `models/gemini-x` work on every surface."""
@@ -30,7 +32,9 @@ class ConnectionFields(BaseModel):
     """Up to and without `/chat/completions`."""
     api_version: str = "v1"
     surface: Surface | None = None
-    api_key: SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None = None
+    api_key: SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None = Field(
+        default=None, validation_alias=AliasChoices("api_key", "google_api_key")
+    )
     """A key, or a callable that gives a bearer token, sync or async."""
     credentials: Any = Field(default=None, exclude=True, repr=False)
     """A `google.auth.credentials.Credentials` object of any kind."""
@@ -38,12 +42,17 @@ class ConnectionFields(BaseModel):
     """Sent as `x-goog-user-project`."""
     model_kwargs: dict[str, Any] = Field(default_factory=dict)
     """Further body keys; those the surface does not take are dropped with a warning."""
-    default_headers: dict[str, str] | None = Field(default=None, exclude=True, repr=False)
+    default_headers: dict[str, str] | None = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        validation_alias=AliasChoices("default_headers", "additional_headers"),
+    )
     default_query: dict[str, str] | None = Field(default=None, exclude=True, repr=False)
-    timeout: Any = None
-    """Seconds, or the HTTP library's own `Timeout`."""
-    max_retries: int = 2
-    """0 means one request; the one new try after a 401 is not counted."""
+    timeout: Any = Field(default=None, validation_alias=AliasChoices("timeout", "request_timeout"))
+    """Seconds, a `Timeouts` dict with limits of their own, or the HTTP library's `Timeout`."""
+    max_retries: int = Field(default=2, ge=0)
+    """At most so many further requests, all reasons together; the one new try after a 401 is not counted."""
     http_client: Any = Field(default=None, exclude=True, repr=False)
     http_async_client: Any = Field(default=None, exclude=True, repr=False)
     strict: bool = False
@@ -97,6 +106,7 @@ _ALIASES = {
     "max_completion_tokens": "max_tokens",
     "stop_sequences": "stop",
     "candidate_count": "n",
+    "model_name": "model",
     "response_modalities": "modalities",
 }
 

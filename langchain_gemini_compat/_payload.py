@@ -51,13 +51,15 @@ _HANDLED = frozenset(
 class Request:
     """A request ready to go, and what its answer has to be read with.
 
-    `tags` are the names of thought tags, `call_limit` the number of tool calls that may reach the caller.
+    `tags` are the names of thought tags, which count without the server's flag only where the reply
+    `expects_thoughts`; `call_limit` the number of tool calls that may reach the caller.
     """
 
     payload: JsonObject
     endpoint: Endpoint
     notes: tuple[Note, ...]
     tags: tuple[str, ...] = DEFAULT_TAGS
+    expects_thoughts: bool = True
     call_limit: int | None = None
     seed: str = ""
 
@@ -92,6 +94,7 @@ class _Builder:
             self.endpoint,
             tuple(self.notes),
             tags=self._tags(),
+            expects_thoughts=self._expects_thoughts(),
             call_limit=1 if self.option("parallel_tool_calls") is False else None,
             seed=str(len(messages)),
         )
@@ -127,6 +130,9 @@ class _Builder:
                 self.body["tool_choice"] = found.choice
             if found.google:
                 self.google["tools"] = [*found.google]
+        if self.option("parallel_tool_calls") is False and self.endpoint.speaks_gemini:
+            text = "`parallel_tool_calls=False` is kept here and not at Google: calls after the first are thrown away."
+            self.notes.append(Note("repaired", text))
         if self.option("parallel_tool_calls") is not None and not self.endpoint.speaks_gemini:
             self.body["parallel_tool_calls"] = self.option("parallel_tool_calls")
         response_format = self.options.get("response_format")
@@ -189,6 +195,12 @@ class _Builder:
         google = _object(_object(self.body.get("extra_body")).get("google"))
         marker = google.get("thought_tag_marker")
         return (str(marker), *(tag for tag in DEFAULT_TAGS if tag != marker)) if marker else DEFAULT_TAGS
+
+    def _expects_thoughts(self) -> bool:
+        """Gemini writes tags where thoughts were asked for; other models do as they like."""
+        google = _object(_object(self.body.get("extra_body")).get("google"))
+        asked = _object(google.get("thinking_config")).get("include_thoughts") or google.get("thought_tag_marker")
+        return bool(asked) or not self.endpoint.speaks_gemini or "gemini" not in self.endpoint.model
 
 
 def build_payload(

@@ -18,42 +18,49 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire import JsonValue
 
 _FIELDS = (b"event:", b"id:", b"retry:", b":")
+#: Bytes that may wait for the end of their line or event; an image is some ten megabytes of base64.
+_LIMIT = 64 * 2**20
+#: What Python needs to keep a piece, beside its bytes.
+_PIECE = 64
 
 
 class SseDecoder:
     r"""Feed bytes as they arrive, get the JSON values that are complete; `data: [DONE]` becomes `DONE`.
 
     Lines end in LF or CRLF. Comments and events without data say nothing. Raises `ValueError` for an event
-    that is not JSON.
+    that is not JSON, and when `limit` bytes wait for an end that does not come.
 
     >>> decoder = SseDecoder()
     >>> [*decoder.feed(b'data: {"a"'), *decoder.feed(b': 1}\n\n'), *decoder.finish()]
     [{'a': 1}]
     """
 
-    def __init__(self) -> None:
-        self._tail: list[bytes] = []
-        self._data: list[bytes] = []
-        self._stray: list[bytes] = []
+    def __init__(self, *, limit: int = _LIMIT) -> None:
+        self._tail = _Pieces(limit)
+        self._data = _Pieces(limit)
+        self._stray = _Pieces(limit)
 
     def feed(self, data: bytes) -> Iterator[JsonValue]:
         """Yield what `data` completes."""
         lines = data.split(b"\n")
         # Megabytes of base64 are one line: its pieces are joined once, when it ends.
-        self._tail.append(lines[0])
+        if len(lines) == 1 or self._tail:
+            self._tail.add(lines[0])
         if len(lines) == 1:
             return
-        lines[0] = b"".join(self._tail)
-        self._tail = [lines.pop()]
+        if self._tail:
+            lines[0] = b"".join(self._tail.take())
+        tail = lines.pop()
+        if tail:
+            self._tail.add(tail)
         for line in lines:
             yield from self._feed_line(line)
 
     def finish(self) -> Iterator[JsonValue]:
         """Yield what was waiting for an end that did not come: a last event, or JSON outside of events."""
-        tail, self._tail = b"".join(self._tail), []
-        yield from self._feed_line(tail)
+        yield from self._feed_line(b"".join(self._tail.take()))
         yield from self._take_event()
-        stray, self._stray = b"\n".join(self._stray).strip(), []
+        stray = b"\n".join(self._stray.take()).strip()
         if stray:
             yield _parse(stray)
 
@@ -61,16 +68,16 @@ class SseDecoder:
         if line.startswith(b"data:"):
             data = line[5:].strip()
             if data:
-                self._data.append(data)
+                self._data.add(data)
         elif not line or line == b"\r":
             yield from self._take_event()
         elif not line.startswith(_FIELDS):
-            self._stray.append(line)
+            self._stray.add(line)
 
     def _take_event(self) -> Iterator[JsonValue]:
         if not self._data:
             return
-        data, self._data = self._data, []
+        data = self._data.take()
         if len(data) == 1:
             yield _parse(data[0])
             return
@@ -81,6 +88,28 @@ class SseDecoder:
             yield from map(_parse, data)
         else:
             yield event
+
+
+class _Pieces(list[bytes]):
+    """Bytes that wait for what ends them."""
+
+    __slots__ = ("_limit", "_room")
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = self._room = limit
+
+    def add(self, piece: bytes) -> None:
+        self._room -= len(piece) + _PIECE
+        if self._room < 0:
+            raise ValueError(f"no end within {self._limit} bytes")
+        self.append(piece)
+
+    def take(self) -> list[bytes]:
+        pieces = self[:]
+        self.clear()
+        self._room = self._limit
+        return pieces
 
 
 def _parse(data: bytes) -> JsonValue:

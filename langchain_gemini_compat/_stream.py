@@ -13,7 +13,14 @@ from langchain_gemini_compat._media import sniff_mime_type
 from langchain_gemini_compat._thoughts import DEFAULT_TAGS, ThoughtSplitter
 from langchain_gemini_compat._tool_calls import ToolCallTracker
 from langchain_gemini_compat._usage import decode_usage
-from langchain_gemini_compat._wire import list_at, object_at, text_at, text_of_parts, without_thought_flag
+from langchain_gemini_compat._wire import (
+    THOUGHTS_TAGGED,
+    list_at,
+    object_at,
+    text_at,
+    text_of_parts,
+    without_thought_flag,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,6 +47,7 @@ class StreamAssembler:
         *,
         choice: int = 0,
         tags: Sequence[str] = DEFAULT_TAGS,
+        expects_thoughts: bool = True,
         seed: str = "",
         call_limit: int | None = None,
     ) -> None:
@@ -47,6 +55,8 @@ class StreamAssembler:
         self._seed = seed
         self._call_limit = call_limit
         self._splitter = ThoughtSplitter(tags)
+        if not expects_thoughts:
+            self._splitter.expect_answer()
         self._tracker: ToolCallTracker | None = None
         self._usage: JsonObject = {}
         self._native_reason = ""
@@ -77,7 +87,7 @@ class StreamAssembler:
         called = False
         if self._tracker is not None:
             yield from self._tracker.finish()
-            self._fields = _merge(self._fields, self._tracker.take_early_extras())
+            _merge(self._fields, self._tracker.take_early_extras())
             faults, called = self._tracker.faults(), len(self._tracker) > 0
         yield Finished(
             reason=self._reason(called=called),
@@ -103,6 +113,8 @@ class StreamAssembler:
 
     def _feed_choice(self, choice: JsonObject) -> Iterator[Event]:
         delta = object_at(choice, "delta") or object_at(choice, "message")
+        if THOUGHTS_TAGGED in choice:
+            self._splitter.expect_thoughts()
         if delta:
             yield from self._feed_delta(delta)
         if "finish_reason" in choice or "finishReason" in choice:
@@ -163,13 +175,13 @@ class StreamAssembler:
     def _note_extras(self, delta: JsonObject) -> None:
         extra = without_thought_flag(object_at(delta, "extra_content"))
         if extra:
-            self._fields = _merge(self._fields, {"extra_content": extra})
+            _merge(self._fields, {"extra_content": extra})
         gateway = object_at(delta, "provider_specific_fields")
         if gateway:
-            self._fields = _merge(self._fields, {"provider_specific_fields": gateway})
+            _merge(self._fields, {"provider_specific_fields": gateway})
         details = list_at(delta, "reasoning_details")
         if details:
-            self._fields = _merge(self._fields, {"reasoning_details": details})
+            _merge(self._fields, {"reasoning_details": details})
 
     def _reason(self, *, called: bool) -> str | None:
         if not self._native_reason and not self._done:
@@ -181,7 +193,7 @@ class StreamAssembler:
 
 def _index_of(choice: JsonObject, position: int) -> int:
     index = choice.get("index")
-    return index if isinstance(index, int) else position
+    return index if isinstance(index, int) and not isinstance(index, bool) else position
 
 
 def _is_thought(delta: JsonObject) -> bool:
@@ -189,15 +201,20 @@ def _is_thought(delta: JsonObject) -> bool:
     return bool(extra) and object_at(object_at(delta, "extra_content"), "google").get("thought") is True
 
 
-def _merge(left: JsonObject, right: JsonObject) -> JsonObject:
-    """Objects are merged, lists joined, anything else is replaced: of two signatures the last one counts."""
-    merged = dict(left)
-    for key, value in right.items():
-        old = merged.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
-            merged[key] = _merge(old, value)
-        elif isinstance(old, list) and isinstance(value, list):
-            merged[key] = [*old, *value]
+def _merge(known: JsonObject, more: JsonObject) -> None:
+    """Objects are merged, lists joined, anything else is replaced: of two signatures the last one counts.
+
+    `known` is changed and shares no object or list with `more`: its work is linear in what comes.
+    """
+    for key, value in more.items():
+        old = known.get(key)
+        if isinstance(value, dict):
+            inner: JsonObject = old if isinstance(old, dict) else {}
+            _merge(inner, value)
+            known[key] = inner
+        elif isinstance(value, list):
+            items: list[JsonValue] = old if isinstance(old, list) else []
+            items.extend(value)
+            known[key] = items
         else:
-            merged[key] = value
-    return merged
+            known[key] = value

@@ -102,6 +102,9 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
             said = "The answer was cut off before its end. Raise `max_tokens`, or ask for less."
         elif self._wants_call() and not message.tool_calls:
             said = "The model answered without the call that was forced. Ask again, or use method='json_schema'."
+        elif message.tool_calls and not self._wants_call():
+            names = ", ".join(call["name"] for call in message.tool_calls)
+            said = f"The model called {names} instead of answering. With `include_raw=True` the call is in `raw`."
         else:
             return
         text = f"{said} Finish reason {native!r}, {spent}; its text: {message.text[:500]!r}."

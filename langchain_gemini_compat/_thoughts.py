@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: `think` is what vLLM-like servers and Google's own sample marker use.
 DEFAULT_TAGS = ("thought", "think")
+#: A tag behind more white space than this is none: it need not be held back, and searched, for ever.
+_MOST_SPACE = 4096
 
 
 class ThoughtSplitter:
@@ -56,9 +58,14 @@ class ThoughtSplitter:
         yield from self._state(text)
 
     def expect_answer(self) -> None:
-        """Thoughts came in a field of their own: no tag opens this reply."""
+        """Nobody asked for thoughts, or they came in a field of their own: no tag opens this reply."""
         if self._state == self._start and not self._held:
             self._state = self._in_text
+
+    def expect_thoughts(self) -> None:
+        """The server says that there are thoughts in the text to come: a tag may open it after all."""
+        if self._state == self._in_text and not self._held:
+            self._state = self._start
 
     def finish(self) -> Iterator[Event]:
         """Yield what was held back as what it turned out to be."""
@@ -80,7 +87,7 @@ class ThoughtSplitter:
                 self._state = self._in_tag
                 yield from self._in_tag(text.replace(opening, "", 1))
                 return
-        if self._may_open(bare):
+        if self._may_open(text, bare):
             self._held = text
             return
         self._state = self._in_text
@@ -104,7 +111,7 @@ class ThoughtSplitter:
         """Flagged thoughts, perhaps behind their opening tag."""
         bare = text.lstrip()
         opening = next((opening for opening, _ in self._tags if bare.startswith(opening)), "")
-        if not opening and self._may_open(bare):
+        if not opening and self._may_open(text, bare):
             self._held, self._held_thought = text, len(text)
             return
         self._state = self._in_flagged
@@ -134,8 +141,8 @@ class ThoughtSplitter:
     def _in_text(self, text: str) -> Iterator[Event]:
         yield TextDelta(text)
 
-    def _may_open(self, bare: str) -> bool:
-        return any(opening.startswith(bare) for opening, _ in self._tags)
+    def _may_open(self, text: str, bare: str) -> bool:
+        return len(text) - len(bare) <= _MOST_SPACE and any(opening.startswith(bare) for opening, _ in self._tags)
 
     def _hold_thought(self, text: str, size: int) -> Iterator[Event]:
         """Hold the last `size` characters back, yield the others."""

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from hashlib import sha1
 from typing import TYPE_CHECKING
 
+from jiter import from_json
+
 from langchain_gemini_compat._events import CallExtras, ToolCallDelta
 from langchain_gemini_compat._json_scan import JsonScanner
 from langchain_gemini_compat._wire import object_at, text_at
@@ -174,20 +176,21 @@ class ToolCallTracker:
         """What came as a call's extras although that call never came."""
         extras: JsonObject = {}
         for early in self._early_extras.values():
-            extras = _fill_in(extras, early)
+            _fill_in(extras, early)
         self._early_extras.clear()
         return extras
 
     def _feed_entry(self, entry: _Entry) -> Iterator[Event]:
         if not entry.name and not entry.is_body and entry.id not in self._by_id and (entry.id or not self._calls):
-            self._early_extras[entry.id] = _fill_in(self._early_extras.get(entry.id, {}), entry.extras)
+            _fill_in(self._early_extras.setdefault(entry.id, {}), entry.extras)
             return
         call = self._find(entry) or self._open(entry)
         if entry.index is not None and entry.index != call.position:
             self._doubt_index()
         call.name = call.name or entry.name
         yield from self._feed_args(call, entry.args)
-        call.extras = _fill_in(call.extras, entry.extras)
+        if entry.extras and not call.extras_sent:
+            _fill_in(call.extras, entry.extras)
         if call.announced and not call.extras_sent and _is_signed(call.extras):
             # At once, beside the head of its call where possible; what else comes later is a copy.
             call.extras_sent = True
@@ -281,7 +284,7 @@ class ToolCallTracker:
         self._calls.append(call)
         self._ids.add(call.id)
         for key in dict.fromkeys((entry.id, "")):
-            call.extras = _fill_in(call.extras, self._early_extras.pop(key, {}))
+            _fill_in(call.extras, self._early_extras.pop(key, {}))
         if entry.id:
             # A doubled id names the newest call that carries it.
             self._by_id[entry.id] = call
@@ -359,14 +362,15 @@ def _go_on(call: _Call, entry: _Entry) -> _Call | None:
     return None
 
 
-def _fill_in(known: JsonObject, more: JsonObject) -> JsonObject:
-    """`known`, and what only `more` has: servers repeat extras, and the first signature is the call's."""
-    filled = {**more, **known}
-    for key, value in known.items():
-        other = more.get(key)
-        if isinstance(value, dict) and isinstance(other, dict):
-            filled[key] = _fill_in(value, other)
-    return filled
+def _fill_in(known: JsonObject, more: JsonObject) -> None:
+    """Add to `known` what only `more` has: servers repeat extras, and the first signature is the call's."""
+    for key, value in more.items():
+        if isinstance(value, dict):
+            inner = known.setdefault(key, {})
+            if isinstance(inner, dict):
+                _fill_in(inner, value)
+        else:
+            known.setdefault(key, value)
 
 
 def _is_signed(extras: JsonObject) -> bool:
@@ -378,6 +382,10 @@ def _is_faulty(call: _Call) -> bool:
     if not call.name or call.ambiguous or (call.twin_head and call.is_anonymous):
         return True
     try:
-        return not isinstance(json.loads("".join(call.pieces)), dict)
+        # Which of two values for one key is meant nobody knows; Python's own parser takes the last.
+        args: object = from_json("".join(call.pieces).encode(), catch_duplicate_keys=True)
+        # NaN, and infinity, which numbers too large are by now, could not be sent back.
+        json.dumps(args, allow_nan=False)
     except (ValueError, RecursionError):
         return True
+    return not isinstance(args, dict)

@@ -13,6 +13,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_gemini_compat._notes import Note
 from langchain_gemini_compat._schema import compile_parameters, compile_response_schema
+from langchain_gemini_compat._wire import object_at
 from langchain_gemini_compat.errors import UnsupportedParameterError
 
 if TYPE_CHECKING:
@@ -74,6 +75,11 @@ def encode_tools(tools: Sequence[JsonObject], choice: JsonValue, endpoint: Endpo
     if endpoint.speaks_gemini:
         functions = _declarable(functions, notes)
     names, word = _chosen_names(choice), _choice_word(choice)
+    if choice and not names and word is None:
+        raise UnsupportedParameterError(
+            f"`tool_choice` {choice!r} says nothing that is known. Use 'auto', 'none', 'any', 'required', the name of "
+            "a tool, a list of names, or OpenAI's or Google's object."
+        )
     chosen = functions
     sent: JsonValue = word
     if names:
@@ -135,7 +141,8 @@ def format_response_schema(schema: object) -> JsonObject:
     function = cast("JsonObject", convert_to_openai_tool(cast("type", schema))["function"])
     inner: JsonObject = {"name": function["name"], "schema": function.get("parameters") or {}}
     if function.get("description"):
-        inner["description"] = function["description"]
+        # Google documents `name` and `schema`; a description is read as part of the schema.
+        inner["schema"] = {"description": function["description"], **object_at(inner, "schema")}
     return {"type": "json_schema", "json_schema": inner}
 
 
@@ -165,9 +172,18 @@ def _choice_word(choice: JsonValue) -> str | None:
         return _CHOICES.get(choice)
     if not isinstance(choice, dict):
         return None
+    choice = _unwrap_choice(choice)
     allowed = choice.get("allowed_tools")
     kind = (allowed if isinstance(allowed, dict) else choice).get("mode") or choice.get("type")
     return _CHOICES.get(kind) if isinstance(kind, str) else None
+
+
+def _unwrap_choice(choice: JsonObject) -> JsonObject:
+    """Google's own spelling is one deeper, and in capitals."""
+    config = choice.get("function_calling_config")
+    if not isinstance(config, dict):
+        return choice
+    return {**config, "mode": str(config.get("mode")).lower()}
 
 
 def _chosen_names(choice: JsonValue) -> list[str] | None:
@@ -178,15 +194,14 @@ def _chosen_names(choice: JsonValue) -> list[str] | None:
         return [str(name) for name in choice]
     if not isinstance(choice, dict):
         return None
+    choice = _unwrap_choice(choice)
     function = choice.get("function")
     name = function.get("name") if isinstance(function, dict) else choice.get("name")
     if isinstance(name, str):
         return [name]
-    allowed = choice.get("allowed_tools")
-    listed = allowed.get("tools") if isinstance(allowed, dict) else choice.get("tools")
-    if isinstance(listed, list):
-        return [name for item in listed for name in _chosen_names(item) or []]
-    return None
+    allowed = object_at(choice, "allowed_tools") or choice
+    listed = allowed.get("tools") or allowed.get("allowed_function_names")
+    return [name for item in listed for name in _chosen_names(item) or []] if isinstance(listed, list) else None
 
 
 def _choose(functions: Sequence[JsonObject], names: Sequence[str]) -> list[JsonObject]:

@@ -7,79 +7,87 @@ objects occur too); gateways answer with HTML. The text of the server is kept, a
 from __future__ import annotations
 
 import re
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Literal, cast
 
-import openai
+from jiter import from_json
 
 from langchain_gemini_compat import _api_errors as errors
-from langchain_gemini_compat._base_errors import GeminiCompatError
+from langchain_gemini_compat._error_table import ServerError, classify, quota_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from httpx2 import Request, Response
 
-    from langchain_gemini_compat._wire import JsonObject, JsonValue
+    from langchain_gemini_compat._surfaces import Surface
+    from langchain_gemini_compat._timeouts import TimeLimits
+    from langchain_gemini_compat._watchdog import Limit
+    from langchain_gemini_compat._wire import JsonValue
 
 #: The libraries under the SDK: httpx2 since openai 3, httpx before. Their errors surface while a body is read.
 _HTTP_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)s$")
-_RETRY_IN = re.compile(r"retry in (?:(\d+)h)?(?:(\d+)m)?(\d+(?:\.\d+)?)s", re.IGNORECASE)
+_SECONDS = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)"
+_NUMBER = re.compile(_SECONDS)
+_DURATION = re.compile(f"{_SECONDS}s")
+_RETRY_IN = re.compile(rf"retry in (?:([0-9]{{1,4}})h)?(?:([0-9]{{1,4}})m)?{_SECONDS}s", re.IGNORECASE)
+_NO_REASON = "The server gave no reason."
+#: Characters of a server's text that an exception repeats.
+_LONGEST_TEXT = 2000
+#: Headers that describe the bytes on the wire and not the body that was kept.
+_OF_THE_TRANSFER = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 _TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class ServerError:
-    """What an error body says; `code` is its own number, else the HTTP status."""
-
-    code: int
-    status: str | None
-    message: str
-    details: tuple[JsonObject, ...]
-
-
 @contextmanager
-def translate_errors() -> Generator[None]:
-    """Raise ours for whatever the SDK or the HTTP library under it raises inside the block."""
+def translate_errors(limits: TimeLimits, deadline: float | None) -> Generator[None]:
+    """Raise ours for whatever the HTTP library raises while a request is sent."""
     try:
         yield
-    except GeminiCompatError:
-        # Ours are openai's as well, and are translated already.
-        raise
-    except openai.APIStatusError as err:
-        raise translate_response(err.response) from None
-    except openai.APITimeoutError as err:
-        raise _timeout(err.request) from err
-    except openai.APIConnectionError as err:
-        raise errors.APIConnectionError(_connection_text(err), request=err.request) from err
     except Exception as err:
-        if type(err).__module__.partition(".")[0] not in _HTTP_LIBRARIES:
+        if not is_http_error(err):
             raise
-        request = cast("Request | None", getattr(err, "_request", None))
-        if "Timeout" in type(err).__name__:
-            raise _timeout(request) from err
-        if "Remote" in type(err).__name__ or "Read" in type(err).__name__:
-            text = f"The connection broke while the reply was being read ({err}). Ask again."
-            raise errors.TruncatedStreamError(text, request=request) from err
-        raise errors.APIConnectionError(_connection_text(err), request=request) from err
+        forget_credential(err)
+        if is_timeout(err):
+            raise _translate_timeout(err, limits, deadline) from err
+        raise errors.APIConnectionError(_connection_text(err)) from err
 
 
-def translate_response(response: Response) -> GeminiCompatError:
-    """The exception for a non-2xx `response` whose body has been read."""
-    if 300 <= response.status_code < 400:
-        return _build_error(_read_redirect(response), response)
+def forget_credential(err: BaseException | None) -> None:
+    """Take the credential off the request that `err` of the HTTP library carries: it is over, and loggers look."""
+    request = cast("Request | None", getattr(err, "_request", None))
+    if request is not None:
+        request.headers.pop("authorization", None)
+
+
+def is_http_error(err: BaseException | None) -> bool:
+    """Whether the HTTP library under the SDK raised `err`."""
+    return type(err).__module__.partition(".")[0] in _HTTP_LIBRARIES
+
+
+def is_timeout(err: BaseException | None) -> bool:
+    """Whether `err` is that library's word for a time limit."""
+    return is_http_error(err) and "Timeout" in type(err).__name__
+
+
+def translate_response(response: Response, content: bytes, surface: Surface) -> errors.APIStatusError:
+    """The exception for a `response` that is an error, by its status or its body `content`; it keeps the body."""
+    kept = _keep(response, content)
+    if 300 <= kept.status_code < 400:
+        return _build_error(_read_redirect(kept), kept, surface)
     try:
-        body = cast("JsonValue", response.json())
+        body = cast("JsonValue", from_json(content))
     except ValueError:
-        return _build_error(_read_text(response), response)
-    return translate_body(body, response)
+        return _build_error(_read_text(kept.status_code, content), kept, surface)
+    return translate_body(body, kept, surface)
 
 
-def translate_body(body: JsonValue, response: Response) -> GeminiCompatError:
+def translate_body(body: JsonValue, response: Response, surface: Surface) -> errors.APIStatusError:
     """The exception for an error `body`, of a non-2xx answer or found inside a stream."""
-    return _build_error(read_error(body, default_code=response.status_code), response, body)
+    return _build_error(read_error(body, default_code=response.status_code), response, surface, body)
 
 
 def is_error_body(body: JsonValue) -> bool:
@@ -95,19 +103,37 @@ def read_error(body: JsonValue, *, default_code: int) -> ServerError:
         body = body[0] if body else None
     error = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
-        return ServerError(default_code, None, str(error or "The server gave no reason."), ())
+        return ServerError(default_code, None, _cut(str(error or _NO_REASON)), ())
     code, status, message = error.get("code"), error.get("status") or error.get("type"), error.get("message")
     details = error.get("details")
     return ServerError(
-        code=code if isinstance(code, int) and code >= 300 else max(default_code, 500 if default_code < 300 else 0),
-        status=status if isinstance(status, str) else None,
-        message=message if isinstance(message, str) and message else "The server gave no reason.",
+        code=code if isinstance(code, int) and 300 <= code < 600 else default_code if default_code >= 300 else 500,
+        status=_cut(status) if isinstance(status, str) else None,
+        message=_cut(message) if isinstance(message, str) and message else _NO_REASON,
         details=tuple(item for item in details if isinstance(item, dict)) if isinstance(details, list) else (),
     )
 
 
-def _build_error(error: ServerError, response: Response, body: object = None) -> GeminiCompatError:
-    kind, remedy = _classify(error)
+def _keep(response: Response, content: bytes) -> Response:
+    """`response` with its body, decompressed; nothing of the connection stays with it."""
+    # As bytes, for they need not be ASCII.
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_TRANSFER]
+    return type(response)(
+        response.status_code, headers=headers, content=content, request=_without_credential(response.request)
+    )
+
+
+def _without_credential(request: Request) -> Request:
+    """What was sent where, for the exception; loggers write headers down."""
+    headers = [(name, value) for name, value in request.headers.raw if name.lower() != b"authorization"]
+    return type(request)(request.method, request.url, headers=headers)
+
+
+def _build_error(
+    error: ServerError, response: Response, surface: Surface, body: object = None
+) -> errors.APIStatusError:
+    wait = _retry_after(error, response)
+    kind, remedy = classify(error, surface, wait)
     word = f"{error.status} {error.code}" if error.status else str(error.code)
     built = kind(
         f"{error.message} ({word}) {remedy}".rstrip(),
@@ -118,140 +144,12 @@ def _build_error(error: ServerError, response: Response, body: object = None) ->
         details=error.details,
         remedy=remedy,
     )
+    built.retry_after = wait
     if isinstance(built, errors.RateLimitError):
-        _fill_quota(built, error, response)
+        quota = quota_of(error)
+        built.quota_id = quota["quotaId"] or None
+        built.quota_metric = quota["quotaMetric"] or None
     return built
-
-
-def _classify(error: ServerError) -> tuple[type[errors.APIStatusError], str]:
-    """The class for an error and what to do next; the only place that looks at message texts."""
-    text = error.message.lower()
-    for kind, codes, pattern, remedy in _TEXTS:
-        if error.code in codes and re.search(pattern, text):
-            return kind, remedy
-    if error.code == 429 and any("PerDay" in _quota(error)[key] for key in ("quotaId", "quotaMetric")):
-        return errors.QuotaExhaustedError, "This daily quota is spent: wait for its reset or ask for a higher one."
-    return _CODES.get(error.code, _by_class(error.code))
-
-
-def _by_class(code: int) -> tuple[type[errors.APIStatusError], str]:
-    if 300 <= code < 400:
-        return errors.InvalidRequestError, "Redirects are not followed, so that credentials stay where they belong."
-    if 400 <= code < 500:
-        return errors.InvalidRequestError, ""
-    return errors.ServerError, "Ask again in a while."
-
-
-_BAD = (400, 422)
-_OVERFLOW = (
-    r"exceeds the maximum number of tokens|input token count|maximum context length|context size|context window"
-    r"|exceeds the available context|prompt is too long"
-)
-_SCHEMA = (
-    r"function_declarations|functiondeclaration|response_schema|response_json_schema|invalid json schema"
-    r"|should be non-empty for object type|schema is too complex"
-)
-_NOT_FOUND = (
-    "Check `model`, `location` (newer models are only in `global`, `us` and `eu`) and `base_url`; "
-    "`endpoint_info()` tells what is used."
-)
-_TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, str], ...] = (
-    (
-        errors.AuthenticationError,
-        (400, 403),
-        r"api key not valid|valid api key|api key expired|reported as leaked",
-        "Make a new key at https://aistudio.google.com/apikey and pass it as `api_key`.",
-    ),
-    (
-        errors.AuthenticationError,
-        (401,),
-        r"api keys are not supported",
-        "Vertex takes OAuth tokens: leave `api_key` out and run `gcloud auth application-default login`.",
-    ),
-    (
-        errors.MissingSignatureError,
-        _BAD,
-        r"missing a `?thought_signature",
-        "Keep the AIMessage as it came: its `additional_kwargs` hold the signatures.",
-    ),
-    (
-        errors.InvalidSignatureError,
-        _BAD,
-        r"(invalid|corrupted) thought signature|thought signature is not valid|base64 decoding failed",
-        "A signature is only good on the surface that gave it and as it was given.",
-    ),
-    (
-        errors.ContextOverflowError,
-        (400, 413, 422, 500),
-        _OVERFLOW,
-        "Shorten the input: trim or summarise the history.",
-    ),
-    (
-        errors.SchemaRejectedError,
-        _BAD,
-        _SCHEMA,
-        "Simplify the schema that the text names.",
-    ),
-    (
-        errors.InvalidRequestError,
-        _BAD,
-        r"only available via global endpoint",
-        'Set `location="global"`.',
-    ),
-    (
-        errors.InvalidRequestError,
-        _BAD,
-        r"user location is not supported",
-        "AI Studio does not serve this country; Vertex AI may.",
-    ),
-    (
-        errors.InvalidRequestError,
-        _BAD,
-        r"unknown name",
-        "Take the field that the text names out of `model_kwargs` or `extra_body`.",
-    ),
-    (
-        errors.QuotaExhaustedError,
-        (429,),
-        r"spending cap|credits are depleted|prepa(id|yment)|exceeded its monthly",
-        "Raise the cap or add credits at https://ai.studio/spend.",
-    ),
-    (
-        errors.PermissionDeniedError,
-        (403,),
-        r"requires billing",
-        "Enable billing for the project: https://console.cloud.google.com/billing.",
-    ),
-)
-_CODES: dict[int, tuple[type[errors.APIStatusError], str]] = {
-    401: (errors.AuthenticationError, "Run `gcloud auth application-default login`, or pass a valid `api_key`."),
-    403: (errors.PermissionDeniedError, "On Vertex the caller needs the role `roles/aiplatform.user`."),
-    404: (errors.ModelNotFoundError, _NOT_FOUND),
-    429: (errors.RateLimitError, "Wait for `retry_after` seconds, or ask for a higher quota."),
-    499: (errors.ServerError, "The server cancelled the stream. Ask again."),
-    503: (errors.ServerError, "The model is overloaded. Ask again in a while, or use another model."),
-}
-
-
-def _fill_quota(error: errors.RateLimitError, parsed: ServerError, response: Response) -> None:
-    quota = _quota(parsed)
-    error.quota_id = quota["quotaId"] or None
-    error.quota_metric = quota["quotaMetric"] or None
-    error.retry_after = _retry_after(parsed, response)
-
-
-def _quota(error: ServerError) -> dict[str, str]:
-    found = {"quotaId": "", "quotaMetric": ""}
-    for detail in error.details:
-        violations = detail.get("violations")
-        for violation in violations if isinstance(violations, list) else ():
-            if isinstance(violation, dict):
-                # Of several violations the daily one decides.
-                for key, known in found.items():
-                    value = violation.get(key)
-                    if isinstance(value, str) and (not known or "PerDay" in value):
-                        found[key] = value
-    return found
 
 
 def _retry_after(error: ServerError, response: Response) -> float | None:
@@ -262,11 +160,16 @@ def _retry_after(error: ServerError, response: Response) -> float | None:
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     for detail in error.details:
         delay = detail.get("retryDelay")
-        match = _DURATION.match(delay) if isinstance(delay, str) else None
+        match = _DURATION.fullmatch(delay) if isinstance(delay, str) else None
         if match:
             return float(match[1])
     header = response.headers.get("retry-after", "")
-    return float(header) if header.replace(".", "", 1).isdigit() else None
+    if _NUMBER.fullmatch(header):
+        return float(header)
+    try:
+        return max(0.0, (parsedate_to_datetime(header) - datetime.now(timezone.utc)).total_seconds())
+    except (TypeError, ValueError):
+        return None
 
 
 def _read_redirect(response: Response) -> ServerError:
@@ -274,18 +177,43 @@ def _read_redirect(response: Response) -> ServerError:
     return ServerError(response.status_code, None, f"The server redirects to {target}. Set `base_url` to that.", ())
 
 
-def _read_text(response: Response) -> ServerError:
-    text = response.text.strip()
+def _read_text(status_code: int, content: bytes) -> ServerError:
+    """A page for people, or text; its beginning is enough."""
+    text = content[:_LONGEST_TEXT].decode(errors="replace").strip()
     if "<html" in text[:500].lower() or "<!doctype" in text[:500].lower():
         title = _TITLE.search(text)
         heading = " ".join(title[1].split()) if title else "no title"
         text = f"The server answered with an HTML page ({heading}), so this is no chat completions endpoint."
-    return ServerError(response.status_code, None, text[:2000] or "The server gave no reason.", ())
+    return ServerError(status_code, None, text or _NO_REASON, ())
 
 
-def _timeout(request: Request | None) -> errors.RequestTimeoutError:
-    text = "The server did not answer within the time limit. Raise `timeout`, or ask for less."
-    return errors.RequestTimeoutError(text, request=request)
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
+
+
+def build_timeout(limit: Limit | Literal["connect"], limits: TimeLimits) -> errors.RequestTimeoutError:
+    """The exception for a broken limit."""
+    seconds = getattr(limits, limit) or 0.0
+    error = errors.RequestTimeoutError(
+        f"{_LATE[limit].format(seconds)} Raise `timeout={{{limit!r}: …}}`, or ask for less."
+    )
+    error.limit = limit
+    return error
+
+
+_LATE = {
+    "connect": "No connection within {:g} seconds.",
+    "first_byte": "No answer within {:g} seconds.",
+    "between_chunks": "The stream was silent for {:g} seconds.",
+    "total": "The call was not over within {:g} seconds.",
+}
+
+
+def _translate_timeout(err: Exception, limits: TimeLimits, deadline: float | None) -> errors.RequestTimeoutError:
+    if deadline is not None and time.monotonic() >= deadline:
+        return build_timeout("total", limits)
+    name = type(err).__name__
+    return build_timeout("connect" if "Connect" in name or "Pool" in name else "first_byte", limits)
 
 
 def _connection_text(err: BaseException) -> str:

@@ -14,6 +14,9 @@ from langchain_gemini_compat._wire import object_at, text_at
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: A count above this is none.
+_MOST = 2**53
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -64,4 +67,4 @@ def decode_usage(usage: Mapping[str, object]) -> Usage:
 
 def _count(usage: Mapping[str, object], key: str) -> int | None:
     value = usage.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None

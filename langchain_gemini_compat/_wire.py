@@ -117,14 +117,21 @@ def list_at(wire: Mapping[str, object], key: str) -> list[JsonValue]:
     return cast("list[JsonValue]", value) if isinstance(value, list) else []
 
 
+#: On a choice that was a whole reply: its text holds thoughts between tags.
+THOUGHTS_TAGGED = "thoughts_tagged"
+
+
 def as_chunk(completion: WireChunk) -> WireChunk:
     """A whole reply as the only chunk of a stream.
 
-    The message-level flag `extra_content.google.thought` is taken off: on a whole reply it stands beside
-    text that holds the answer too (seen on AI Studio), so it says nothing about any one piece of it.
+    The message-level flag `extra_content.google.thought` becomes `THOUGHTS_TAGGED`: on a whole reply it stands
+    beside text that holds the answer too (seen on AI Studio), so it says nothing about any one piece of it.
     A whole reply cannot have broken off: without a finish reason, or without choices, it is finished too.
     """
     choices = [_as_streamed(choice) for choice in list_at(completion, "choices") if isinstance(choice, dict)]
+    if len(choices) == 1:
+        # The only one is the one that was asked for, whatever its number.
+        choices[0]["index"] = 0
     return cast("WireChunk", {**completion, "choices": choices or [_as_streamed({})]})
 
 
@@ -135,6 +142,8 @@ def _as_streamed(choice: JsonObject) -> JsonObject:
     if extra:
         delta["extra_content"] = extra
     whole: JsonObject = {key: value for key, value in choice.items() if key != "message"}
+    if object_at(object_at(object_at(choice, "message"), "extra_content"), "google").get("thought") is True:
+        whole[THOUGHTS_TAGGED] = True
     reason = text_at(choice, "finish_reason") or text_at(choice, "finishReason") or "stop"
     return {**whole, "delta": delta, "finish_reason": reason}
 

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from contextlib import aclosing, closing
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.outputs import ChatResult
-from pydantic import ConfigDict, PrivateAttr, model_validator
+from pydantic import AliasChoices, ConfigDict, PrivateAttr, model_validator
 
-from langchain_gemini_compat import _blocks
+from langchain_gemini_compat import _blocks, _run
 from langchain_gemini_compat._config import resolve_connection
-from langchain_gemini_compat._decode import ReplyDecoder
 from langchain_gemini_compat._families import bare_model_name, family_of
 from langchain_gemini_compat._fields import ConnectionFields, RequestFields, spell_options
 from langchain_gemini_compat._history import adopt_wire_fields
+from langchain_gemini_compat._locks import making
 from langchain_gemini_compat._payload import build_payload
 from langchain_gemini_compat._profiles import build_profile
 from langchain_gemini_compat._provider import PROVIDER
 from langchain_gemini_compat._structured import build_structured_output
+from langchain_gemini_compat._timeouts import resolve_timeouts
 from langchain_gemini_compat._tokens import estimate_messages
 from langchain_gemini_compat._tools import format_tool
 from langchain_gemini_compat.errors import GeminiCompatWarning
@@ -33,17 +34,18 @@ if TYPE_CHECKING:
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.language_models import LanguageModelInput, ModelProfile
     from langchain_core.messages import AIMessage, BaseMessage
-    from langchain_core.outputs import ChatGenerationChunk
+    from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.prompt_values import PromptValue
     from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
+    from pydantic import BaseModel
     from typing_extensions import Self
 
     from langchain_gemini_compat._config import Connection
     from langchain_gemini_compat._notes import Note
     from langchain_gemini_compat._payload import Request
     from langchain_gemini_compat._transport import Transport
-    from langchain_gemini_compat._wire import JsonObject, WireChunk
+    from langchain_gemini_compat._wire import JsonObject
 
 Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | BaseTool"
 _blocks.register()
@@ -67,24 +69,48 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
     `langchain_gemini_compat.errors` at a call.
     """
 
-    model_config = ConfigDict(populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=())
+    model_config = ConfigDict(
+        populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
+    )
 
     _resolved: Connection | None = PrivateAttr(default=None)
+    _resolved_from: tuple[object, ...] = PrivateAttr(default=())
     _transport: Transport | None = PrivateAttr(default=None)
     _warned: set[str] = PrivateAttr(default_factory=set)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _adopt_unknown_arguments(cls, values: Any) -> Any:
+        """What is no field is a body key, as on other chat models, and is said: it may be misspelt."""
+        if not isinstance(values, dict):
+            return values
+        unknown = {name: value for name, value in values.items() if name not in _argument_names(cls)}
+        if not unknown:
+            return values
+        text = f"{', '.join(map(repr, unknown))} is no argument of {cls.__name__} and is sent as a body key."
+        if values.get("strict"):
+            raise ValueError(f"{text} `strict=True` forbids that; use `model_kwargs` where it is meant.")
+        warnings.warn(text, GeminiCompatWarning, stacklevel=4)
+        known = {name: value for name, value in values.items() if name not in unknown}
+        return {**known, "model_kwargs": {**unknown, **(values.get("model_kwargs") or {})}}
 
     @model_validator(mode="after")
     def _resolve_gemini_compat_connection(self) -> Self:
         connection = self._connection
+        resolve_timeouts(self.timeout)
         # What the environment gave can be read off the fields, as on other chat models.
         self.api_key, self.project, self.location = connection.api_key, connection.project, connection.location
+        self._resolved_from = tuple(getattr(self, name) for name in ConnectionFields.model_fields)
         self._add_version("langchain-gemini-compat", _package_version())
         return self
 
     @property
     def _connection(self) -> Connection:
         """Made when first asked for: langchain-core asks for the profile before our own validator runs."""
-        if self._resolved is None:
+        given = tuple(getattr(self, name) for name in ConnectionFields.model_fields)
+        if self._resolved is None or given != self._resolved_from:
+            # A copy with other values, or a field that was set, is another connection.
+            self._transport, self._resolved_from = None, given
             self._resolved = resolve_connection(
                 model=self.model_name,
                 surface=self.surface,
@@ -113,8 +139,9 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """Where a deserialised model finds its key again."""
-        return {"api_key": "GOOGLE_API_KEY"}
+        """Where a deserialised model finds its key again; a gateway's key is not Google's."""
+        at_google = self._connection.endpoint.surface == "ai_studio"
+        return {"api_key": "GOOGLE_API_KEY" if at_google else "GEMINI_COMPAT_API_KEY"}
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -122,8 +149,9 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
         return True
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Connections stay behind when the model is pickled; they are made anew at the next call."""
+        """Connections and clients stay behind when the model is pickled; they are made anew at the next call."""
         state = super().__getstate__()
+        state = {**state, "__dict__": {**state["__dict__"], "http_client": None, "http_async_client": None}}
         private = {**(state.get("__pydantic_private__") or {}), "_transport": None}
         return {**state, "__pydantic_private__": private}
 
@@ -205,8 +233,7 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        request = self._build(messages, stop, kwargs, stream=False)
-        return _decode_reply(request, self._open_transport().complete(request.payload))
+        return _run.complete(self._build(messages, stop, kwargs, stream=False), self._open_transport())
 
     async def _agenerate(
         self,
@@ -216,7 +243,7 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
         **kwargs: Any,
     ) -> ChatResult:
         request = self._build(messages, stop, kwargs, stream=False)
-        return _decode_reply(request, await self._open_transport().acomplete(request.payload))
+        return await _run.acomplete(request, await self._aopen_transport())
 
     def _stream(
         self,
@@ -226,15 +253,12 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         request = self._build(messages, stop, kwargs, stream=True)
-        decoder = ReplyDecoder(request)
-        with decoder.keeping_partial(), closing(self._open_transport().stream(request.payload)) as wires:
-            for wire in wires:
-                chunk = decoder.feed(wire)
-                if chunk is not None:
-                    if run_manager:
-                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
-            yield from decoder.finish()
+        # Leaving the loop closes the connection at once, and does not wait for the garbage collector.
+        with closing(_run.stream(request, self._open_transport())) as chunks:
+            for chunk in chunks:
+                if run_manager:
+                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
 
     async def _astream(
         self,
@@ -244,17 +268,10 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         request = self._build(messages, stop, kwargs, stream=True)
-        decoder = ReplyDecoder(request)
-        with decoder.keeping_partial():
-            # Leaving the loop closes the connection at once, and does not wait for the garbage collector.
-            async with aclosing(self._open_transport().astream(request.payload)) as wires:
-                async for wire in wires:
-                    chunk = decoder.feed(wire)
-                    if chunk is not None:
-                        if run_manager:
-                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                        yield chunk
-            for chunk in decoder.finish():
+        async with aclosing(_run.astream(request, await self._aopen_transport())) as chunks:
+            async for chunk in chunks:
+                if run_manager:
+                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
 
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
@@ -291,21 +308,32 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
                 warnings.warn(note.message, GeminiCompatWarning, stacklevel=4)
 
     def _open_transport(self) -> Transport:
+        connection = self._connection
         if self._transport is None:
-            from langchain_gemini_compat._transport import open_transport
-
-            self._transport = open_transport(
-                self._connection,
-                credentials=self.credentials,
-                quota_project_id=self.quota_project_id,
-                timeout=self.timeout,
-                max_retries=self.max_retries,
-                headers=self.default_headers or {},
-                query=self.default_query or {},
-                http_client=self.http_client,
-                http_async_client=self.http_async_client,
-            )
+            with making():
+                self._transport = self._transport or self._build_transport(connection)
         return self._transport
+
+    async def _aopen_transport(self) -> Transport:
+        """Loading openai and google-auth takes half a second; a thread does it."""
+        if self._transport is None:
+            await asyncio.to_thread(self._open_transport)
+        return self._open_transport()
+
+    def _build_transport(self, connection: Connection) -> Transport:
+        from langchain_gemini_compat._transport import open_transport
+
+        return open_transport(
+            connection,
+            credentials=self.credentials,
+            quota_project_id=self.quota_project_id,
+            limits=resolve_timeouts(self.timeout),
+            max_retries=self.max_retries,
+            headers=self.default_headers or {},
+            query=self.default_query or {},
+            http_client=self.http_client,
+            http_async_client=self.http_async_client,
+        )
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         options = self._options(kwargs)
@@ -328,15 +356,15 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
 
 
 @cache
+def _argument_names(cls: type[BaseModel]) -> frozenset[str]:
+    """Every name that the constructor takes."""
+    names = set(cls.model_fields)
+    for field in cls.model_fields.values():
+        alias = field.validation_alias
+        names.update(str(choice) for choice in (alias.choices if isinstance(alias, AliasChoices) else [alias]))
+    return frozenset(names)
+
+
+@cache
 def _package_version() -> str:
     return version("langchain-gemini-compat")
-
-
-def _decode_reply(request: Request, wire: WireChunk) -> ChatResult:
-    """Every choice of a whole reply; a reply without any is decoded too, so that it raises by name."""
-    count = max(1, len(wire.get("choices") or ()))
-    generations = [ReplyDecoder(request, choice=choice).decode_whole(wire) for choice in range(count)]
-    # Tokens are counted for the reply, not for each choice of it.
-    for generation in generations[1:]:
-        cast("AIMessage", generation.message).usage_metadata = None
-    return ChatResult(generations=generations)

@@ -791,14 +791,6 @@ def test_unreachable_token_server_is_told_apart_from_a_refusal(servers):
     assert "canary" not in said
 
 
-def test_missing_http_library_is_named(monkeypatch):
-    """google-auth brings none: `requests`, else urllib3, else a sentence with the package."""
-    monkeypatch.setitem(sys.modules, "google.auth.transport.requests", None)
-    assert type(_auth._build_request()).__module__ == "google.auth.transport.urllib3"
-    monkeypatch.setitem(sys.modules, "google.auth.transport.urllib3", None)
-    assert "`pip install requests`" in message(source(Counting(Clock())))
-
-
 def test_other_missing_packages_are_named_too():
     """Some credentials need one more."""
     said = message(source(Counting(Clock(), failures=[ImportError("pyu2f is required: pip install pyu2f")])))

@@ -116,7 +116,8 @@ def test_chunks_carry_dense_indices_and_names_once(output_version):
 def test_text_answers_are_strings_with_thoughts_or_without():
     """`content` does not change its type."""
     thinking = completion("<thought>Hm.</thought>Hi.")
-    assert [model(answer).invoke("hi").content for answer in (thinking, completion("Hi."))] == ["Hi.", "Hi."]
+    answers = [model(answer, include_thoughts=True).invoke("hi") for answer in (thinking, completion("Hi."))]
+    assert [answer.content for answer in answers] == ["Hi.", "Hi."]
 
 
 def test_images_come_as_image_blocks():

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -13,16 +14,17 @@ from typing import Literal
 import pytest
 from langchain.agents import create_agent
 from rich.console import Console
+from wire import http
 
 import langchain_gemini_compat.cli as command
-from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat import ChatGeminiCompat, _retry
 from langchain_gemini_compat.cli import _terminal, fake, main
 from langchain_gemini_compat.cli._demo_agent import convert_currency, get_weather
 from langchain_gemini_compat.cli._fake_rules import answer_tools
 from langchain_gemini_compat.cli._options import Target, is_loopback
 from langchain_gemini_compat.cli._terminal import Screen, Transcript
 from langchain_gemini_compat.cli._wire_log import WireLog
-from langchain_gemini_compat.testing import FakeGemini, Fault, Reply
+from langchain_gemini_compat.testing import Call, FakeGemini, Fault, Reply
 
 CANARY = "canary-7f3a91c2e5"
 RUN = [
@@ -163,6 +165,85 @@ def test_the_demo_takes_a_live_endpoint_by_its_options(run):
     assert "404 refused" in out
     assert err.startswith("error: ")
     assert "Traceback" not in err
+
+
+def test_a_reply_that_was_thrown_away_keeps_the_table_in_step(run):
+    """An empty reply is status 200 and sent anew: what came after it stands beside its own request."""
+    script = [Fault.empty_reply(), Reply(calls=[Call("get_weather", {"city": "Oslo"})]), Fault.empty_reply(), "Cold."]
+    with FakeGemini(script, surface="ai_studio").serve() as url:
+        code, out, err = run("demo", "--live", "--base-url", url)
+    assert (code, err) == (0, "")
+    signature = re.search(r"#2 +200 +- +\S+ (\S+…\S+)", out)[1]
+    assert re.search(r"#1 +200 sent anew +- +- +-", out)
+    assert re.search(rf"#3 +200 sent anew +\S+ {re.escape(signature)} from #2 +-", out)
+    assert re.search(rf"#4 +200 verified +\S+ {re.escape(signature)} from #2 +-", out)
+    assert "Retries: 2." in out
+
+
+def test_a_demo_that_reaches_nobody_says_so(run, monkeypatch):
+    """No answer is no refusal, and proves nothing about signatures."""
+    monkeypatch.setattr(_retry, "_FIRST_WAIT", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    code, out, err = run("demo", "--live", "--base-url", f"http://127.0.0.1:{port}/v1beta/openai")
+    assert code == 1
+    assert re.search(r"#1 +no answer, sent anew", out)
+    assert re.search(r"#3 +no answer +-", out)
+    assert "refused" not in out
+    assert err.startswith("error: Could not reach the server")
+
+
+def test_the_demo_of_its_own_endpoint_goes_around_proxies(run, monkeypatch):
+    """The endpoint is on this machine, whatever the environment says."""
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTPS_PROXY", "foo://bar")
+    code, _, err = run("demo")
+    assert (code, err) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [["chat"], ["demo", "--live", "--surface", "ai_studio"]])
+def test_a_proxy_that_makes_no_sense_is_told(run, monkeypatch, arguments):
+    """The HTTP library's words in one sentence, without a traceback."""
+    monkeypatch.setenv("HTTPS_PROXY", "foo://bar")
+    code, out, err = run(*arguments, lines=["hi"])
+    assert code == 1
+    assert re.search(r"^error: .*foo://bar.*$", out + err, re.MULTILINE)
+    assert "roxy" in out + err
+
+
+@pytest.mark.parametrize("command_line", [["chat"], ["doctor"], ["demo", "--live"]])
+@pytest.mark.parametrize(
+    "url", ["http://[bad", f"http://me:{CANARY}@[bad", "http://host:99999/v1", f"http://host:{CANARY}", "host/v1", ""]
+)
+def test_a_base_url_that_is_none_is_told(run, command_line, url):
+    """One sentence, which does not repeat what may hold a password."""
+    code, out, err = run(*command_line, "--base-url", url, lines=["hi"])
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"error: --base-url is no address of a server: [^\n]+\n", err)
+
+
+@pytest.mark.parametrize("err", [ValueError("odd"), FileNotFoundError("no CA file"), http.InvalidURL("odd")])
+def test_settings_that_a_library_refuses_end_in_a_sentence(run, monkeypatch, err):
+    """Whatever of these surfaces, and wherever."""
+
+    def refuse(self, **options):
+        raise err
+
+    monkeypatch.setattr(Target, "build_model", refuse)
+    code, out, said = run("chat", lines=["hi"])
+    assert (code, out) == (1, "")
+    assert said == f"error: {err} ({type(err).__name__}). Check URLs, proxy settings and certificates.\n"
+
+
+def test_a_password_of_a_broken_proxy_url_is_a_secret(run, monkeypatch):
+    """It is hidden, though no parser takes the URL; the fixture looks for it."""
+    monkeypatch.setenv("HTTPS_PROXY", f"foo://user:{CANARY}@[bad")
+    monkeypatch.delenv("GOOGLE_API_KEY")
+    monkeypatch.setenv("GEMINI_API_KEY", "another-key")
+    code, out, err = run("chat", lines=["hi"])
+    assert code == 1
+    assert "error: " in out + err
 
 
 def test_the_demo_without_live_takes_no_other_endpoint(run):
@@ -339,6 +420,15 @@ def test_a_port_that_is_taken_is_told(run):
         code, _, err = run("fake", "--port", port)
     assert code == 2
     assert f"Port {port} cannot be used" in err
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http", ""])
+def test_a_port_that_is_none_is_told(run, port):
+    """What a port is, and no name of a function of ours."""
+    code, _, err = run("fake", f"--port={port}")
+    assert code == 2
+    assert "argument --port: a port is a number from 0 to 65535" in err
+    assert "_port" not in err
 
 
 def test_a_terminal_gets_dimmed_thoughts_and_no_color_gets_none(monkeypatch):

@@ -21,6 +21,7 @@ from langchain_gemini_compat.testing import FakeGemini, Fault
 
 CANARY = "canary-7f3a91c2e5"
 PROJECT = ["--project", "my-project"]
+URL_OF_NOWHERE = "https://nowhere-aiplatform.googleapis.com/v1/projects/p/locations/nowhere/endpoints/openapi"
 
 
 @pytest.fixture(autouse=True)
@@ -212,10 +213,27 @@ def test_key_and_project_in_the_environment_are_a_warning(diagnose, reachable, m
 def test_a_region_without_the_model_is_told(diagnose, reachable, monkeypatch):
     """The newest models are in global, us and eu only."""
     give_token(monkeypatch)
-    code, found, _ = diagnose(*PROJECT, "--location", "us-central1", "--model", "gemini-3.8-flash")
+    monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "us-central1")
+    code, found, _ = diagnose(*PROJECT, "--model", "gemini-3.8-flash")
     assert code == 1
     assert found["location"]["fixes"][0].startswith("export GOOGLE_CLOUD_LOCATION=global")
     assert diagnose(*PROJECT, "--location", "us-central1", "--model", "gemini-3.5-flash")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "place"),
+    [
+        (["--location", "nowhere", *PROJECT], "in place of the --location given"),
+        (["--base-url", URL_OF_NOWHERE], "--project, both in place of --base-url"),
+    ],
+)
+def test_a_location_that_was_typed_is_mended_by_typing_another(diagnose, reachable, monkeypatch, typed, place):
+    """A variable of the environment would be beaten by it again."""
+    give_token(monkeypatch)
+    _, found, _ = diagnose(*typed)
+    (fix,) = found["location"]["fixes"]
+    assert fix.startswith("langchain-gemini-compat doctor --location global   # ")
+    assert place in fix
 
 
 def test_an_unreachable_host_names_the_proxy_variable(diagnose, monkeypatch):
@@ -303,7 +321,7 @@ ANSWERS = [
 def test_each_refusal_of_google_has_a_command(status, message, details, place, command):
     """What the server says, to the line that mends it on that surface."""
     body = [{"error": {"code": status, "message": message, "status": "X", "details": details}}]
-    err = translate_body(body, http.Response(status, request=http.Request("POST", "https://host.invalid")))
+    err = translate_body(body, http.Response(status, request=http.Request("POST", "https://host.invalid")), "vertex")
     assert any(command in fix for fix in explain_call(err, place))
 
 

@@ -285,10 +285,19 @@ def test_names_of_speakers_go_only_where_they_are_known():
     assert wire_messages([named], "openai_compatible")[0]["name"] == "ann"
 
 
-def test_function_messages_of_old_are_sent_and_others_refused():
-    """Vertex still lists the role `function`; a `RemoveMessage` is no message to a model."""
-    sent = build([USER, FunctionMessage("1", name="f")], "openai_compatible").payload["messages"]
-    assert sent[1] == {"role": "function", "name": "f", "content": "1"}
+@pytest.mark.parametrize("surface", SURFACES)
+def test_function_calls_of_old_are_calls_and_others_are_refused(surface):
+    """OpenAI's first function calling had neither ids nor lists; a `RemoveMessage` is no message to a model."""
+    turns = [USER]
+    for number in "12":
+        call = {"function_call": {"name": "f", "arguments": f'{{"x": {number}}}'}}
+        turns += [AIMessage("", additional_kwargs=call), FunctionMessage(number, name="f")]
+    sent = build(turns, surface).payload["messages"]
+    assert [message["role"] for message in sent] == ["user", "assistant", "tool", "assistant", "tool"]
+    for number, (calling, result) in zip("12", (sent[1:3], sent[3:5]), strict=True):
+        (made,) = calling["tool_calls"]
+        assert made["function"] == {"name": "f", "arguments": f'{{"x":{number}}}'}
+        assert (result["tool_call_id"], result["content"]) == (made["id"], number)
     with pytest.raises(InvalidHistoryError, match="remove"):
         build([USER, RemoveMessage(id="1")])
 

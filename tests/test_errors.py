@@ -193,7 +193,7 @@ def test_unusable_replies_raise_with_what_came():
         with pytest.raises(getattr(errors, name), match="tokens") as caught:
             model({"choices": [choice], "usage": usage}).invoke("hi")
         assert caught.value.reply.usage_metadata["input_tokens"] == 5
-        assert caught.value.is_retryable
+        assert caught.value.is_retryable == (reason != "length")
 
 
 def test_call_cut_off_by_max_tokens_is_an_error_and_never_a_call():

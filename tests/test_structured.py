@@ -69,7 +69,8 @@ def test_dict_schemas_give_dicts(method):
 
 def test_thoughts_never_reach_the_parser():
     """They are no part of the text."""
-    assert chain(completion(f"<thought>{{</thought>{JSON}"))[0].invoke("hi").name == "fair"
+    flagged = {"extra_content": {"google": {"thought": True}}}
+    assert chain(completion(f"<thought>{{</thought>{JSON}", **flagged))[0].invoke("hi").name == "fair"
 
 
 def test_dicts_stream_as_they_grow():

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from langchain_gemini_compat.errors import RequestTimeoutError
 from langchain_gemini_compat.testing import FAULTS, Call, FakeGemini, Fault, Reply
 
 MODELS = {"ai_studio": "gemini-3.8-flash", "vertex": "google/gemini-3.8-flash", "openai_compatible": "gemma-3-270m"}
@@ -227,6 +228,49 @@ def test_length_cuts_the_text_short() -> None:
     """The text is there, and the reason."""
     choice = send(Fault.length("The answer is")).json()["choices"][0]
     assert (choice["message"]["content"], choice["finish_reason"]) == ("The answer is", "length")
+
+
+TOO_SLOW = [
+    (Fault.slow(first_byte=30), False),
+    (Fault.slow(first_byte=30), True),
+    (Fault.slow(between=30), True),
+]
+
+
+@pytest.mark.parametrize(("fault", "stream"), TOO_SLOW)
+async def test_in_process_the_clients_limit_for_reading_counts(fault: Fault, stream: bool) -> None:
+    """The HTTP library's own exception after that time, sync and async: time limits are tested without a socket."""
+    fake = FakeGemini([fault, fault])
+    url = f"{fake.connection()['base_url']}/chat/completions"
+    body = body_for("ai_studio", stream=stream)
+    library = __import__(type(fake.http_client).__module__.split(".")[0])
+    limits = library.Timeout(5, read=0.05)
+    start = time.perf_counter()
+    with pytest.raises(library.ReadTimeout) as late:
+        fake.http_client.post(url, json=body, headers=HEADERS, timeout=limits)
+    assert late.value.request.url == url
+    with pytest.raises(library.ReadTimeout):
+        await fake.http_async_client.post(url, json=body, headers=HEADERS, timeout=limits)
+    assert 0.1 <= time.perf_counter() - start < 10
+
+
+async def test_in_process_the_chat_models_time_limit_counts() -> None:
+    """`timeout` of the model, and the library's error for it."""
+    fake = FakeGemini([Fault.slow(first_byte=30)] * 2)
+    model = fake.chat_model(timeout=0.05, max_retries=0)
+    with pytest.raises(RequestTimeoutError, match=r"No answer within 0\.05 seconds"):
+        model.invoke("Hi")
+    with pytest.raises(RequestTimeoutError, match=r"No answer within 0\.05 seconds"):
+        await model.ainvoke("Hi")
+
+
+@pytest.mark.parametrize("limit", [None, 5.0])
+def test_in_process_a_patient_client_waits(limit: float | None) -> None:
+    """No limit, and one that is not reached."""
+    fake = FakeGemini([Fault.slow(0.02, 0.01)])
+    url = f"{fake.connection()['base_url']}/chat/completions"
+    response = fake.http_client.post(url, json=body_for("ai_studio", stream=True), headers=HEADERS, timeout=limit)
+    assert "[DONE]" in response.text
 
 
 def test_slow_takes_its_time() -> None:

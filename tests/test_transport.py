@@ -188,7 +188,7 @@ def test_sockets_end_with_their_event_loop():
         for _ in range(10):
             asyncio.run(chat.ainvoke("hi"))
         gc.collect()
-        assert len(chat._transport._async_clients) == 1
+        assert len(chat._transport._clients._by_loop) == 1
         assert len(list(Path("/dev/fd").iterdir())) <= before
         loop = asyncio.new_event_loop()
         loop.run_until_complete(chat.ainvoke("hi"))
@@ -215,18 +215,18 @@ def test_forked_child_makes_clients_of_its_own():
     """Sockets of the parent are not the child's."""
     chat = ChatGeminiCompat(model="m", base_url="http://127.0.0.1:9/v1")
     transport = chat._open_transport()
-    parents = transport._sync_client()
+    parents = transport._clients.of_threads()
     pid = os.fork()
     if pid == 0:
-        os._exit(0 if transport._sync_client() is not parents else 1)
+        os._exit(0 if transport._clients.of_threads() is not parents else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert transport._sync_client() is parents
+    assert transport._clients.of_threads() is parents
 
 
 def test_nothing_is_looked_up_at_construction(monkeypatch):
     """No credential, no client, no file: google-auth and openai are not even asked."""
     monkeypatch.setattr("google.auth.default", lambda **_: pytest.fail("looked up"))
-    monkeypatch.setattr("openai.OpenAI", lambda **_: pytest.fail("connected"))
+    monkeypatch.setattr("openai.DefaultHttpxClient", lambda **_: pytest.fail("connected"))
     chat = ChatGeminiCompat(model="gemini-3.8-flash", project="p")
     assert chat.endpoint_info()["auth"] == {"kind": "application_default", "source": "application default credentials"}
 

@@ -86,6 +86,16 @@ def _run(args: argparse.Namespace) -> int:
     except (UsageError, GeminiCompatError) as err:
         errors.line(f"error: {err}", "red")
         return 2 if isinstance(err, UsageError) else 1
+    except _refusals_of_settings() as err:
+        errors.line(f"error: {err} ({type(err).__name__}). Check URLs, proxy settings and certificates.", "red")
+        return 1
+
+
+def _refusals_of_settings() -> tuple[type[Exception], ...]:
+    """What Python and the HTTP library raise at an address, a proxy or a file that makes no sense to them."""
+    from langchain_gemini_compat._http import library_name
+
+    return ValueError, OSError, cast("type[Exception]", import_module(library_name()).InvalidURL)
 
 
 def _build_parser() -> argparse.ArgumentParser:

@@ -22,7 +22,6 @@ from langchain_gemini_compat import errors
 from langchain_gemini_compat._families import family_of
 from langchain_gemini_compat.cli._findings import (
     LOGIN,
-    SET_GLOBAL,
     SET_KEY,
     SET_PROJECT,
     Finding,
@@ -161,12 +160,12 @@ def check_credentials_file() -> list[Finding]:
     return [Finding("credentials file", "ok", f"{kind}, from {source}: {path}")]
 
 
-def check_location(model: str, location: str | None) -> list[Finding]:
+def check_location(model: str, location: str | None, place: Place) -> list[Finding]:
     """Newer models are in the multi-regions only (Google's model pages)."""
     if location is None or location in _WIDE_LOCATIONS or family_of(model).name not in _WIDE_FAMILIES:
         return []
     text = f"{model} is not served in {location}, only in {', '.join(_WIDE_LOCATIONS)}."
-    return [Finding("location", "failed", text, (f'{SET_GLOBAL}   # or location="global" in code',))]
+    return [Finding("location", "failed", text, (place.set_global,))]
 
 
 def check_key_on_vertex(auth_kind: str) -> list[Finding]:

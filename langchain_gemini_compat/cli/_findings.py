@@ -32,6 +32,7 @@ LOGIN = "gcloud auth application-default login"
 SET_PROJECT = set_variable("GOOGLE_CLOUD_PROJECT", "PROJECT_ID")
 SET_KEY = set_variable("GOOGLE_API_KEY", "YOUR_KEY") + "   # made at https://aistudio.google.com/apikey"
 SET_GLOBAL = set_variable("GOOGLE_CLOUD_LOCATION", "global")
+GLOBAL_ARGUMENT = "langchain-gemini-compat doctor --location global"
 #: Commands in the texts of the library stand between backticks.
 _COMMAND = re.compile(r"`((?:gcloud|pip) [^`]+)`")
 _USED_UP = "https://console.cloud.google.com/iam-admin/quotas"
@@ -58,6 +59,8 @@ class Place:
     surface: str
     base_url: str
     project: str | None = None
+    #: What makes the location `global`; it has to be where the location came from.
+    set_global: str = SET_GLOBAL
 
     @property
     def is_vertex(self) -> bool:
@@ -110,7 +113,8 @@ def _explain_answer(err: errors.GeminiCompatError, place: Place) -> tuple[str, .
     if isinstance(err, errors.RateLimitError):
         return (f"open {_USED_UP if place.is_vertex else 'https://ai.studio/spend'}",)
     if isinstance(err, errors.ModelNotFoundError) or "only available via global" in str(err):
-        return (SET_GLOBAL,) if place.is_vertex else (f'curl -H "Authorization: Bearer $KEY" {place.base_url}/models',)
+        list_models = f'curl -H "Authorization: Bearer $KEY" {place.base_url}/models'
+        return (place.set_global if place.is_vertex else list_models,)
     return ()
 
 

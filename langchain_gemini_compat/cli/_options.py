@@ -67,6 +67,7 @@ class Target:
     def build_tokens(self) -> TokenSource:
         """What the chat model would ask for tokens; nothing is asked yet."""
         from langchain_gemini_compat._config import resolve_connection
+        from langchain_gemini_compat._timeouts import resolve_timeouts
         from langchain_gemini_compat._transport import open_transport
 
         connection = resolve_connection(
@@ -84,7 +85,7 @@ class Target:
             connection,
             credentials=None,
             quota_project_id=None,
-            timeout=None,
+            limits=resolve_timeouts(None),
             max_retries=0,
             headers={},
             query={},
@@ -123,9 +124,12 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def read_target(args: argparse.Namespace) -> Target:
-    """The target that `args` name; raises `UsageError` when `--api-key-env` names no variable that is set."""
+    """The target that `args` name.
+
+    Raises `UsageError` when `--api-key-env` names no variable that is set, or `--base-url` is no URL.
+    """
     options = cast("dict[str, str | None]", vars(args))
-    surface, base_url = cast("Surface | None", options["surface"]), options["base_url"]
+    surface, base_url = cast("Surface | None", options["surface"]), _check_url(options["base_url"])
     key_variable = options["api_key_env"]
     key = _read_key(key_variable)
     source = f"environment {key_variable}" if key else ""
@@ -147,17 +151,41 @@ def known_secrets(args: argparse.Namespace) -> list[str]:
     options = cast("dict[str, str | None]", vars(args))
     keys = (os.environ.get(name, "") for name in (*_KEY_VARIABLES, options.get("api_key_env") or ""))
     urls = (options.get("base_url") or "", *(os.environ.get(name, "") for name in PROXY_VARIABLES))
-    found = [*keys, *(urlsplit(url).password or "" for url in urls)]
+    found = [*keys, *map(_password_in, urls)]
     return [secret.strip() for secret in found if secret.strip()]
 
 
 def is_loopback(url: str) -> bool:
     """Whether `url` names this very machine."""
-    host = urlsplit(url).hostname or ""
     try:
+        host = urlsplit(url).hostname or ""
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _check_url(url: str | None) -> str | None:
+    if url is None:
+        return None
+    if not _is_http_url(url):
+        # What was typed may hold a password, and is not repeated.
+        raise UsageError("--base-url is no address of a server: http:// or https://, a host, and perhaps a port.")
+    return url
+
+
+def _is_http_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        # A bracket that stays open, or a port that is none.
+        return False
+
+
+def _password_in(url: str) -> str:
+    """The password in `url`, however broken the rest of it is."""
+    user, _, _ = url.partition("//")[2].rpartition("@")
+    return user.partition(":")[2]
 
 
 def _read_key(variable: str | None) -> SecretStr | None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 COLUMNS = ("", "answer", "signatures sent back", "signatures received", "in", "out", "thoughts")
 _SECONDS = 60.0
 _OK = 200
+#: A try with a new token after this is not counted as a retry.
+_UNAUTHENTICATED = 401
 #: `call_` and nine digits, AI Studio's ids, fit.
 _SHORT = 14
 
@@ -31,7 +33,7 @@ class _ClientFactory(Protocol):
     """The `Client` of httpx and of httpx2."""
 
     def __call__(
-        self, *, timeout: float, event_hooks: Mapping[str, Sequence[Callable[..., None]]]
+        self, *, timeout: float, trust_env: bool, event_hooks: Mapping[str, Sequence[Callable[..., None]]]
     ) -> httpx2.Client: ...
 
 
@@ -41,6 +43,7 @@ class Exchange:
 
     number: int
     sent: dict[str, str]
+    #: 0 while there is no answer.
     status: int = 0
 
     @property
@@ -55,19 +58,21 @@ class WireLog:
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []
 
-    def open_client(self) -> httpx2.Client:
-        """A client that keeps notes here."""
+    def open_client(self, *, trust_env: bool = True) -> httpx2.Client:
+        """A client that keeps notes here; without `trust_env` no proxy of the environment stands in its way."""
         from langchain_gemini_compat._http import library_name
 
         factory = cast("_ClientFactory", import_module(library_name()).Client)
         return factory(
-            timeout=_SECONDS, event_hooks={"request": [self._note_request], "response": [self._note_response]}
+            timeout=_SECONDS,
+            trust_env=trust_env,
+            event_hooks={"request": [self._note_request], "response": [self._note_response]},
         )
 
     @property
-    def retries(self) -> int:
-        """Requests that had to be sent again."""
-        return sum(not exchange.succeeded for exchange in self.exchanges[:-1])
+    def verified(self) -> bool:
+        """Whether a server looked at signatures and was content."""
+        return any(exchange.succeeded and exchange.sent for exchange in self.exchanges)
 
     @property
     def stand_ins(self) -> int:
@@ -76,20 +81,35 @@ class WireLog:
 
     def rows(self, replies: Sequence[AIMessage]) -> Iterator[tuple[str, ...]]:
         """One row for each exchange; `replies` are the messages that the answered ones became, in order."""
-        waiting = iter(replies)
         origins: dict[tuple[str, str], int] = {}
-        for exchange in self.exchanges:
+        for exchange, reply in zip(self.exchanges, self._match(replies), strict=True):
             back = [_say_sent(call_id, signature, origins) for call_id, signature in exchange.sent.items()]
-            reply = next(waiting, None) if exchange.succeeded else None
             came = _read_signatures(reply)
             origins |= dict.fromkeys(came.items(), exchange.number)
             yield (
                 f"#{exchange.number}",
-                _say_verdict(exchange, last=exchange is self.exchanges[-1]),
+                _say_verdict(exchange, used=reply is not None, last=exchange is self.exchanges[-1]),
                 "\n".join(back) or "-",
                 "\n".join(_say_calls(reply, came)) or "-",
                 *_count(reply),
             )
+
+    def retries(self, replies: Sequence[AIMessage]) -> int:
+        """Requests that had to be sent again."""
+        return sum(reply is None for reply in list(self._match(replies))[:-1])
+
+    def _match(self, replies: Sequence[AIMessage]) -> Iterator[AIMessage | None]:
+        """For each exchange what became of it: `None` where it failed, or gave nothing to use and was sent anew."""
+        waiting, thrown_away = iter(replies), 0
+        reply = next(waiting, None)
+        for exchange in self.exchanges:
+            if reply is None or not exchange.succeeded or thrown_away < _unusable_before(reply):
+                # A message counts all tries before it; those that failed show by their status too.
+                thrown_away += exchange.status != _UNAUTHENTICATED
+                yield None
+                continue
+            yield reply
+            reply, thrown_away = next(waiting, None), 0
 
     def _note_request(self, request: httpx2.Request) -> None:
         messages = cast("list[WireMessage]", json.loads(request.content).get("messages") or [])
@@ -121,11 +141,18 @@ def _read_signatures(reply: AIMessage | None) -> dict[str, str]:
     return dict(cast("dict[str, str]", held or {}))
 
 
-def _say_verdict(exchange: Exchange, *, last: bool) -> str:
+def _say_verdict(exchange: Exchange, *, used: bool, last: bool) -> str:
     """The server looked at the signatures of a request that it answered; one that failed was sent anew."""
-    if exchange.succeeded:
+    if exchange.succeeded and (used or last):
         return f"{exchange.status} verified" if exchange.sent else f"{exchange.status}"
+    if not exchange.status:
+        return "no answer" if last else "no answer, sent anew"
     return f"{exchange.status} refused" if last else f"{exchange.status} sent anew"
+
+
+def _unusable_before(reply: AIMessage) -> int:
+    retries = reply.response_metadata.get("retries", 0)
+    return retries if isinstance(retries, int) else 0
 
 
 def _say_sent(call_id: str, signature: str, origins: Mapping[tuple[str, str], int]) -> str:

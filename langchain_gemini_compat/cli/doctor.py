@@ -13,7 +13,9 @@ from langchain_gemini_compat import errors
 from langchain_gemini_compat._surfaces import PROJECT_PLACEHOLDER
 from langchain_gemini_compat.cli import _checks as checks
 from langchain_gemini_compat.cli._findings import (
+    GLOBAL_ARGUMENT,
     LOGIN,
+    SET_GLOBAL,
     SET_KEY,
     SET_PROJECT,
     Finding,
@@ -118,7 +120,8 @@ class _Diagnosis:
         info = model.endpoint_info()
         tokens = self.target.build_tokens()
         self.used = describe_use(self.target, info)
-        self.place = Place(info["surface"], info["base_url"], _in_path(info["base_url"], "project"))
+        url = info["base_url"]
+        self.place = Place(info["surface"], url, _in_path(url, "project"), _say_global(self.target))
         # Both may take seconds: at the same time.
         probing = checks.Bounded(lambda: checks.probe(info["base_url"]))
         asking = checks.Bounded(tokens.token)
@@ -137,7 +140,7 @@ class _Diagnosis:
             self.findings += checks.check_credentials_file()
         elif not self.target.is_local:
             self.findings += checks.check_key_on_vertex(tokens.info.kind)
-        self.findings += checks.check_location(model, _in_path(self.place.base_url, "location"))
+        self.findings += checks.check_location(model, _in_path(self.place.base_url, "location"), self.place)
 
     def _examine_project(self, tokens: TokenSource) -> None:
         project, findings = checks.check_project(tokens)
@@ -185,6 +188,15 @@ def _describe_part(name: str, option: str | None, value: str | None, *, by_url: 
     if option:
         return f"{value} (--{name})"
     return f"{value} (environment {variable})" if os.environ.get(variable) else f"{value} (default)"
+
+
+def _say_global(target: Target) -> str:
+    """The line that makes the location `global`: an argument beats the environment, and the URL beats both."""
+    if target.base_url is not None:
+        return f"{GLOBAL_ARGUMENT}   # and --project, both in place of --base-url"
+    if target.location:
+        return f'{GLOBAL_ARGUMENT}   # in place of the --location given; location="global" in code'
+    return f'{SET_GLOBAL}   # or location="global" in code'
 
 
 def _in_path(url: str, name: str) -> str | None:

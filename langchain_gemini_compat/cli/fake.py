@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, cast, get_args
 
 from langchain_gemini_compat._surfaces import Surface
@@ -51,9 +52,10 @@ def _wait() -> None:
 
 
 def _port(text: str) -> int:
-    port = int(text)
+    port = int(text) if text.isdecimal() else -1
     if not 0 <= port <= _LAST_PORT:
-        raise ValueError(text)
+        # argparse would name this function for a ValueError.
+        raise ArgumentTypeError(f"a port is a number from 0 to {_LAST_PORT}, and 0 takes a free one")
     return port
 
 

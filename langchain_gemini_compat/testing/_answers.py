@@ -62,7 +62,7 @@ class _Body:
 
 
 def build_reply(reply: object) -> Reply | Raw | Fault:
-    """The short forms of a reply in full; what is none becomes a 500 that says so."""
+    """The short forms of a reply in full; raises `TypeError` for what is none."""
     if isinstance(reply, (Reply, Raw, Fault)):
         return reply
     if isinstance(reply, str):
@@ -71,8 +71,10 @@ def build_reply(reply: object) -> Reply | Raw | Fault:
     calls = [call for call in given if isinstance(call, Call)]
     if calls and len(calls) == len(given):
         return Reply(calls=calls)
-    message = f"AssertionError: a reply is a text, a Call, a list of Calls, a Reply, a Raw or a Fault, not {reply!r}."
-    return Fault("no_reply", GoogleError(500, "INTERNAL", message))
+    raise TypeError(
+        f"A reply of FakeGemini is a text, a Call, a list of Calls, a Reply, a Raw or a Fault, not {reply!r}. A rule "
+        "has to return one for every request."
+    )
 
 
 def answer_reply(reply: Reply | Raw | Fault, setting: Setting) -> Answer:

@@ -6,10 +6,12 @@ played only by requests that would have been answered.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
+from collections.abc import Iterable
 from functools import cached_property
 from itertools import count
-from typing import TYPE_CHECKING, TypeAlias, get_args
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, cast, get_args
 
 from langchain_gemini_compat.testing._answers import (
     Answer,
@@ -53,6 +55,7 @@ _HOST = "https://gemini.invalid"
 _KEY = "fake-key-for-tests"
 _MODELS = ("gemini-3.8-flash", "gemini-3.5-flash-lite", "gemini-3.1-pro-preview", "gemini-2.5-flash")
 _DIMENSIONS = 8
+_logger = logging.getLogger("langchain_gemini_compat")
 
 
 class FakeGemini:
@@ -60,7 +63,10 @@ class FakeGemini:
 
     `replies` is a script, a list played in order, one for each request; or a function of the request; or one reply
     for every request; or nothing, and then the newest user message comes back. A reply is a text, a `Call`, a list
-    of `Call`s, a `Reply`, a `Raw` body or a `Fault`. When a script runs out the answer is a 500 that says so.
+    of `Call`s, a `Reply`, a `Raw` body or a `Fault`.
+
+    A request after the end of the script raises `AssertionError`, a reply that is none `TypeError`, and what a
+    function raises comes out as it is, all past the chat model and its retries. Over `serve()` that is a 400.
 
     `surface` is the dialect: `"ai_studio"`, `"vertex"` or `"openai_compatible"`. With `strict=False` nothing is
     refused. `valid_tokens`, when set, are the only bearer tokens that are let in.
@@ -103,9 +109,9 @@ class FakeGemini:
         elif callable(replies):
             self._rule = replies
         else:
-            script = list(replies)
+            script = list(_check_script(replies))
             self._script = deque(script)
-            self._rule = lambda _: _run_out(len(script))
+            self._rule = lambda _: _run_out(script)
 
     def connection(self, url: str | None = None) -> dict[str, Any]:
         """Arguments for `ChatGeminiCompat` that lead here: in process, or to the `url` that `serve()` gave."""
@@ -146,7 +152,7 @@ class FakeGemini:
         """
         from langchain_gemini_compat.testing._server import serve
 
-        return serve(self.respond, BASE_PATHS[self.surface], port)
+        return serve(self._respond_or_tell, BASE_PATHS[self.surface], port)
 
     def respond(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
         """The answer to one request, which is recorded. Both kinds of client and the server come through here."""
@@ -163,6 +169,15 @@ class FakeGemini:
         if method == "GET" and "/models" in request.path and self.surface != "vertex":
             return _list_models("" if route == "models" else route, self.surface)
         return answer_reply(Fault.html_404(), build_setting({}, self.surface, 0))
+
+    def _respond_or_tell(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
+        """`respond`; a mistake of the test becomes an answer that no client asks again for."""
+        try:
+            return self.respond(method, url, headers, content)
+        except Exception as err:
+            _logger.exception("FakeGemini could not answer.")
+            text = f"FakeGemini could not answer, the mistake is in the test: {type(err).__name__}: {err}"
+            return answer_violation(Violation("test-code", text, status="FAILED_PRECONDITION"), self.surface)
 
     def _complete(self, request: FakeRequest) -> Answer:
         surface = self._surface_of(request)
@@ -200,12 +215,23 @@ def _echo(request: FakeRequest) -> str:
     return request.prompt or "(nothing to echo)"
 
 
-def _run_out(length: int) -> Fault:
-    message = (
-        f"AssertionError: the script of this FakeGemini has {length} replies, and all were played. Give it one for "
-        "every request; a retry is a request too."
+def _check_script(replies: Sequence[AnyReply]) -> Sequence[AnyReply]:
+    """A script is a list; its replies are looked at when they are played."""
+    if not isinstance(cast("object", replies), Iterable):
+        build_reply(replies)
+    return replies
+
+
+def _run_out(script: Sequence[AnyReply]) -> NoReturn:
+    last = script[-1] if script else None
+    remedy = (
+        f"The last one was Fault.{last.name}(), after which a client may ask again, and a retry is a request too: put "
+        "a reply after it, or pass `max_retries=0`."
+        if isinstance(last, Fault)
+        else "Give it one for every request; a retry is a request too."
     )
-    return Fault("script_ran_out", GoogleError(500, "INTERNAL", message))
+    count_of = f"request {len(script) + 1} came for {len(script)} replies"
+    raise AssertionError(f"The script of this FakeGemini is at its end: {count_of}. {remedy}")
 
 
 def _list_models(name: str, surface: Surface) -> Answer:

@@ -1,12 +1,13 @@
 """Clients of the SDK's HTTP library whose requests never leave the process.
 
 Its one rule: the library is the one under the installed openai SDK, and nothing else is asked of it than its
-documented mock transport.
+documented mock transport. Silence longer than a request's limit for reading ends as it does on a socket.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias, cast
@@ -32,8 +33,8 @@ def build_client(respond: Respond) -> httpx2.Client:
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         found = respond(request.method, str(request.url), request.headers, request.content)
-        time.sleep(found.delay)
-        return _response(library, found, _play(library, found.steps))
+        _wait(library, request, found.delay)
+        return _response(library, found, _play(library, request, found.steps))
 
     transport = library.MockTransport(answer)
     return cast("type[httpx2.Client]", library.Client)(transport=cast("httpx2.MockTransport", transport))
@@ -45,8 +46,8 @@ def build_async_client(respond: Respond) -> httpx2.AsyncClient:
 
     async def answer(request: httpx2.Request) -> httpx2.Response:
         found = respond(request.method, str(request.url), request.headers, request.content)
-        await asyncio.sleep(found.delay)
-        return _response(library, found, _aplay(library, found.steps))
+        await _await(library, request, found.delay)
+        return _response(library, found, _aplay(library, request, found.steps))
 
     transport = library.MockTransport(answer)
     return cast("type[httpx2.AsyncClient]", library.AsyncClient)(transport=cast("httpx2.MockTransport", transport))
@@ -61,24 +62,49 @@ def _response(library: ModuleType, answer: Answer, content: Iterator[bytes] | As
     return response(answer.status, headers=dict(answer.headers), content=content)
 
 
-def _play(library: ModuleType, steps: Sequence[Step]) -> Iterator[bytes]:
+def _play(library: ModuleType, request: httpx2.Request, steps: Sequence[Step]) -> Iterator[bytes]:
     for step in steps:
         if isinstance(step, Pause):
-            time.sleep(step.seconds)
+            _wait(library, request, step.seconds)
         elif isinstance(step, Break):
             raise _broken(library)
         else:
             yield step
 
 
-async def _aplay(library: ModuleType, steps: Sequence[Step]) -> AsyncIterator[bytes]:
+async def _aplay(library: ModuleType, request: httpx2.Request, steps: Sequence[Step]) -> AsyncIterator[bytes]:
     for step in steps:
         if isinstance(step, Pause):
-            await asyncio.sleep(step.seconds)
+            await _await(library, request, step.seconds)
         elif isinstance(step, Break):
             raise _broken(library)
         else:
             yield step
+
+
+def _wait(library: ModuleType, request: httpx2.Request, seconds: float) -> None:
+    limit = _read_limit(request)
+    time.sleep(min(seconds, limit))
+    if seconds > limit:
+        raise _late(library, request)
+
+
+async def _await(library: ModuleType, request: httpx2.Request, seconds: float) -> None:
+    limit = _read_limit(request)
+    await asyncio.sleep(min(seconds, limit))
+    if seconds > limit:
+        raise _late(library, request)
+
+
+def _read_limit(request: httpx2.Request) -> float:
+    """Seconds of silence that the client bears now: the limits of a request may change while its reply is read."""
+    limits = cast("Mapping[str, float | None]", request.extensions.get("timeout") or {})
+    limit = limits.get("read")
+    return math.inf if limit is None else limit
+
+
+def _late(library: ModuleType, request: httpx2.Request) -> Exception:
+    return cast("type[httpx2.ReadTimeout]", library.ReadTimeout)("The read operation timed out", request=request)
 
 
 def _broken(library: ModuleType) -> Exception:

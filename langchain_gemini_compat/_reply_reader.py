@@ -1,0 +1,147 @@
+"""Bytes of a reply to wire chunks, within the limits of time and size; what is no chunk raises.
+
+Its one rule: the clock runs while we wait for the server, and stands while the caller looks at a chunk.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, cast
+
+from jiter import from_json
+
+from langchain_gemini_compat import _api_errors as errors
+from langchain_gemini_compat._sse import SseDecoder
+from langchain_gemini_compat._translate import (
+    build_timeout,
+    forget_credential,
+    is_error_body,
+    is_http_error,
+    is_timeout,
+    translate_response,
+)
+from langchain_gemini_compat._watchdog import Watch
+from langchain_gemini_compat._wire import as_chunk, list_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx2
+    from typing_extensions import Self
+
+    from langchain_gemini_compat._surfaces import Surface
+    from langchain_gemini_compat._timeouts import TimeLimits
+    from langchain_gemini_compat._wire import JsonValue, WireChunk
+
+#: Nothing that a chat model says is that long; a server that does not end is cut off here.
+MAX_REPLY_BYTES = 64 * 2**20
+#: What Python needs to keep a piece, beside its bytes.
+_PIECE = 64
+#: Of what a server says when it refuses, so much is read.
+MAX_ERROR_BYTES = 2**20
+
+
+class ReplyReader:
+    """The reader of one reply, streamed, whole or refused; `deadline` is in seconds of the monotonic clock.
+
+    A context manager around reading: what the HTTP library raises inside comes out as ours.
+    """
+
+    def __init__(
+        self, response: httpx2.Response, surface: Surface, limits: TimeLimits, deadline: float | None, *, stream: bool
+    ) -> None:
+        self._response = response
+        self._surface: Surface = surface
+        self._limits = limits
+        self._decoder = SseDecoder() if stream and response.is_success else None
+        #: The body so far, where it is read as a whole.
+        self._pieces: list[bytes] = []
+        self._room = MAX_REPLY_BYTES if response.is_success else MAX_ERROR_BYTES
+        between = limits.between_chunks if stream else limits.first_byte
+        self._watch = Watch(response, first=limits.first_byte, between=between, end=deadline)
+
+    def __enter__(self) -> Self:
+        # Each layer may inflate a thousandfold, and no server needs two.
+        if "," in self._response.headers.get("content-encoding", ""):
+            raise errors.InvalidReplyError("The server compressed the reply more than once. Check `base_url`.")
+        self._watch.begin_wait()
+        return self
+
+    def __exit__(self, kind: object, err: BaseException | None, traceback: object) -> None:
+        """A socket that was shut ends the reply, with an error or without."""
+        self._watch.close()
+        if err is not None and not isinstance(err, Exception):
+            return
+        broken = self._watch.broken or (self._watch.nearest if is_timeout(err) else None)
+        if broken:
+            raise build_timeout(broken, self._limits) from None
+        if is_http_error(err):
+            forget_credential(err)
+            text = f"The connection broke while the reply was being read ({err}). Ask again."
+            raise errors.TruncatedStreamError(text) from err
+
+    def feed(self, data: bytes) -> Iterator[WireChunk]:
+        """The chunks that the next piece makes whole."""
+        self._watch.end_wait()
+        self._room -= len(data)
+        if self._decoder is None:
+            self._room -= _PIECE
+            self._pieces.append(data)
+            self._watch.note_chunk()
+        if self._watch.broken or self._room < 0:
+            self._stop()
+        if self._decoder is not None:
+            yield from self._read(self._decoder.feed(data))
+        self._watch.begin_wait()
+
+    def finish(self) -> Iterator[WireChunk]:
+        """The chunk that the end makes whole; raises what the server said where it refused."""
+        if not self._response.is_success:
+            raise self._refusal()
+        if self._decoder is None:
+            yield self._read_whole(b"".join(self._pieces))
+        else:
+            yield from self._read(self._decoder.finish())
+
+    def _stop(self) -> None:
+        if self._watch.broken:
+            raise build_timeout(self._watch.broken, self._limits)
+        if not self._response.is_success:
+            raise self._refusal()
+        raise errors.InvalidReplyError(f"The reply is longer than {MAX_REPLY_BYTES} bytes. Nothing of it is kept.")
+
+    def _refusal(self) -> Exception:
+        return translate_response(self._response, b"".join(self._pieces), self._surface)
+
+    def _read_whole(self, content: bytes) -> WireChunk:
+        try:
+            value = cast("JsonValue", from_json(content))
+        except ValueError:
+            start = content[:200].decode(errors="replace")
+            text = f"The server answered {self._response.status_code} with something that is not JSON: {start!r}. "
+            raise errors.InvalidReplyError(text + "Check `base_url`.") from None
+        return as_chunk(self._check(value))
+
+    def _read(self, values: Iterator[JsonValue]) -> Iterator[WireChunk]:
+        try:
+            for value in values:
+                wire = self._check(value)
+                # A server that does not stream answers a request for a stream with a whole reply.
+                yield as_chunk(wire) if _is_whole(wire) else wire
+                self._watch.note_chunk()
+        except ValueError as err:
+            raise errors.InvalidReplyError(f"The stream holds something that is not JSON ({err}). Ask again.") from None
+
+    def _check(self, value: JsonValue) -> WireChunk:
+        if is_error_body(value):
+            raise translate_response(self._response, json.dumps(value).encode(), self._surface)
+        if not isinstance(value, dict):
+            text = f"The server sent a {type(value).__name__} where a chunk belongs. Ask again."
+            raise errors.InvalidReplyError(text)
+        return cast("WireChunk", value)
+
+
+def _is_whole(wire: WireChunk) -> bool:
+    if wire.get("object") == "chat.completion":
+        return True
+    return any(isinstance(choice, dict) and "message" in choice for choice in list_at(wire, "choices"))

@@ -1,0 +1,108 @@
+"""One call, from the request to LangChain's result: send, decode, and try again where that helps.
+
+The four functions differ in their loops alone; whatever is decided is decided by `Tries` and `ReplyDecoder`.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing, closing
+from typing import TYPE_CHECKING, cast
+
+from langchain_core.outputs import ChatResult
+
+from langchain_gemini_compat._decode import ReplyDecoder
+from langchain_gemini_compat.errors import GeminiCompatError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
+
+    from langchain_core.messages import AIMessage
+    from langchain_core.outputs import ChatGenerationChunk
+
+    from langchain_gemini_compat._payload import Request
+    from langchain_gemini_compat._retry import Tries
+    from langchain_gemini_compat._transport import Transport
+    from langchain_gemini_compat._wire import WireChunk
+
+
+def complete(request: Request, transport: Transport) -> ChatResult:
+    """The whole reply to `request`."""
+    tries = transport.begin(request.endpoint.model)
+    while True:
+        tries.wait()
+        try:
+            return _decode_reply(request, transport.complete(request.payload, tries.deadline), tries)
+        except GeminiCompatError as err:
+            if not tries.may_try_again(err):
+                raise
+
+
+async def acomplete(request: Request, transport: Transport) -> ChatResult:
+    """`complete`, async."""
+    tries = transport.begin(request.endpoint.model)
+    while True:
+        await tries.await_turn()
+        try:
+            return _decode_reply(request, await transport.acomplete(request.payload, tries.deadline), tries)
+        except GeminiCompatError as err:
+            if not tries.may_try_again(err):
+                raise
+
+
+def stream(request: Request, transport: Transport) -> Generator[ChatGenerationChunk]:
+    """The chunks of the reply to `request`. Closing the generator closes the connection."""
+    tries = transport.begin(request.endpoint.model)
+    while True:
+        tries.wait()
+        decoder = ReplyDecoder(request, tries)
+        try:
+            with decoder.keeping_partial(), closing(transport.stream(request.payload, tries.deadline)) as wires:
+                for wire in wires:
+                    chunk = decoder.feed(wire)
+                    if chunk is not None:
+                        tries.hand_out()
+                        yield chunk
+                for chunk in decoder.finish():
+                    tries.hand_out()
+                    yield chunk
+        except GeminiCompatError as err:
+            if not tries.may_try_again(err):
+                raise
+        else:
+            return
+
+
+async def astream(request: Request, transport: Transport) -> AsyncGenerator[ChatGenerationChunk]:
+    """`stream`, async."""
+    tries = transport.begin(request.endpoint.model)
+    while True:
+        await tries.await_turn()
+        decoder = ReplyDecoder(request, tries)
+        try:
+            with decoder.keeping_partial():
+                async with aclosing(transport.astream(request.payload, tries.deadline)) as wires:
+                    async for wire in wires:
+                        chunk = decoder.feed(wire)
+                        if chunk is not None:
+                            tries.hand_out()
+                            yield chunk
+                for chunk in decoder.finish():
+                    tries.hand_out()
+                    yield chunk
+        except GeminiCompatError as err:
+            if not tries.may_try_again(err):
+                raise
+        else:
+            return
+
+
+def _decode_reply(request: Request, wire: WireChunk, tries: Tries) -> ChatResult:
+    """Every choice that was asked for; a reply without any is decoded too, so that it raises by name."""
+    asked = request.payload.get("n")
+    count = max(1, min(len(wire.get("choices") or ()), asked if isinstance(asked, int) else 1))
+    generations = [ReplyDecoder(request, tries, choice=choice).decode_whole(wire) for choice in range(count)]
+    tries.hand_out()
+    # Tokens are counted for the reply, not for each choice of it.
+    for generation in generations[1:]:
+        cast("AIMessage", generation.message).usage_metadata = None
+    return ChatResult(generations=generations)

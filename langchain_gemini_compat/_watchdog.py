@@ -1,0 +1,153 @@
+"""Time limits while a reply is read: who is late has his socket shut, whatever thread or loop waits on it.
+
+The HTTP library's read timeout is one number and starts anew with each byte. Here the first chunk, the silence
+between chunks and the whole call have limits of their own, keep-alive comments do not count as chunks, and the
+time that the consumer of a stream takes is not the server's. One daemon thread serves all replies of the process.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+
+from langchain_gemini_compat._locks import making
+
+if TYPE_CHECKING:
+    import httpx2
+
+Limit: TypeAlias = Literal["first_byte", "between_chunks", "total"]
+
+
+class Watch:
+    """The limits of one reply: `begin_wait` before bytes are awaited, `end_wait` when some came."""
+
+    def __init__(
+        self, response: httpx2.Response, *, first: float | None, between: float | None, end: float | None
+    ) -> None:
+        self._socket = _socket_of(response)
+        self._request = response.request
+        self._between = math.inf if between is None else between
+        self._end = math.inf if end is None else end
+        self._lock = threading.Lock()
+        #: The limit that waiting would break now.
+        self.limit: Limit = "first_byte"
+        #: When patience ends, by the monotonic clock, if nothing but waiting happens.
+        self._patience = math.inf if first is None else time.monotonic() + first
+        #: When to shut the socket; infinity while nobody waits for the server.
+        self.due = math.inf
+        #: The limit that was broken.
+        self.broken: Limit | None = None
+        if self._socket is not None:
+            # From here on the limits are kept here. httpx documents the extension, httpcore reads it per body.
+            self._limit_reading(None)
+
+    def begin_wait(self) -> None:
+        """Bytes are awaited from now on."""
+        self.due = min(self._patience, self._end)
+        if self._socket is not None:
+            _watchdog.watch(self)
+        else:
+            # A transport without a socket may keep the limit itself, as `FakeGemini` does in process.
+            self._limit_reading(None if self.due == math.inf else max(0.0, self.due - time.monotonic()))
+
+    @property
+    def nearest(self) -> Limit:
+        """The limit that is broken first if nothing comes."""
+        return "total" if self._end <= self._patience else self.limit
+
+    def _limit_reading(self, seconds: float | None) -> None:
+        extensions = self._request.extensions
+        extensions["timeout"] = {**extensions.get("timeout", {}), "read": seconds}
+
+    def end_wait(self) -> None:
+        """Bytes came; a transport that has no socket is only found late here."""
+        late = self._socket is None and time.monotonic() > self.due
+        if late:
+            self.bark()
+        self.due = math.inf
+
+    def note_chunk(self) -> None:
+        """A chunk came and was consumed: the silence starts anew."""
+        self.limit = "between_chunks"
+        self._patience = time.monotonic() + self._between
+
+    def bark(self) -> None:
+        """The time is up: shut the socket, so that whoever reads wakes up."""
+        with self._lock:
+            if self.due == math.inf:
+                return
+            self.broken = self.nearest
+            self.due = math.inf
+            if self._socket is not None:
+                _shut(self._socket)
+
+    def close(self) -> None:
+        """The reply is read, or given up; after this the socket is not touched."""
+        with self._lock:
+            self.due = math.inf
+        _watchdog.forget(self)
+
+
+class _Watchdog:
+    def __init__(self) -> None:
+        self._watches: set[Watch] = set()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+        self._next = math.inf
+
+    def watch(self, watch: Watch) -> None:
+        if self._pid != os.getpid():
+            with making():
+                self._start()
+        self._watches.add(watch)
+        if watch.due < self._next:
+            self._wake.set()
+
+    def forget(self, watch: Watch) -> None:
+        self._watches.discard(watch)
+
+    def _start(self) -> None:
+        """Once in each process: a thread does not survive a fork, and the parent's sockets are not ours to shut."""
+        if self._pid == os.getpid():
+            return
+        self._watches, self._wake = set(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="langchain-gemini-compat-watchdog", daemon=True)
+        self._thread.start()
+        self._pid = os.getpid()
+
+    def _run(self) -> None:
+        while True:
+            # Whoever adds a watch from here on wakes us, or is seen below.
+            self._next = math.inf
+            self._wake.clear()
+            watches = list(self._watches)
+            now = time.monotonic()
+            for watch in watches:
+                if watch.due <= now:
+                    watch.bark()
+            self._next = min((watch.due for watch in watches), default=math.inf)
+            self._wake.wait(None if self._next == math.inf else max(0.0, self._next - time.monotonic()))
+
+
+_watchdog = _Watchdog()
+
+
+def _socket_of(response: httpx2.Response) -> socket.socket | None:
+    """The socket below `response`; mock transports have none."""
+    stream = response.extensions.get("network_stream")
+    return cast("socket.socket | None", stream.get_extra_info("socket")) if stream is not None else None
+
+
+def _shut(below: socket.socket) -> None:
+    """End the connection without touching the object: TLS sockets and those of asyncio are busy elsewhere."""
+    try:
+        with socket.fromfd(below.fileno(), below.family, below.type) as copy:
+            copy.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        # Closed already.
+        return

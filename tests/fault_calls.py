@@ -1,0 +1,145 @@
+"""The fault matrix, second half: tool calls as servers were seen to stream them, and requests that servers refuse.
+
+Its one rule: expectations are written by hand; nothing here asks the package what it does.
+"""
+
+from fault_entries import Case
+from fault_rows import (
+    BROKEN,
+    BROKEN_AGAIN,
+    COMPAT,
+    DONE,
+    EXAMPLES,
+    OVERVIEW,
+    RIGHT,
+    SEEN,
+    SIGNATURES,
+    VERTEX,
+    body_of,
+    delta,
+    every,
+    raw,
+    styled,
+    text,
+)
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from wire import call
+
+from langchain_gemini_compat.testing import Call, Fault, Reply, Style
+
+DAYU = "https://github.com/noho/dayu-agent/pull/91"
+COMPUTER = "https://github.com/open-webui/computer/issues/224"
+FORUM = "https://discuss.ai.google.dev/t/gemini-openai-compatibility-issue-with-tool-call-streaming/59886"
+STREAMED_ARGUMENTS = {"surface": "vertex", "options": {"stream_function_call_arguments": True}}
+PAIR = {"calls": 2}
+ONE = {"calls": 1}
+#: The call came without a signature, and an agent sends it back.
+UNSIGNED = every("right", agent="right, with a stand-in", agent_stream="right, with a stand-in")
+STAND_IN = every("right, with a stand-in")
+NO_CALL = every("MalformedToolCallError", "part, then MalformedToolCallError")
+#: One call, as the part of a message or of a chunk.
+CALLING = {"role": "assistant", "tool_calls": [call("add", '{"a":1,"b":2}')]}
+DETAILS = [{"type": "reasoning.encrypted", "data": "ZGF0YQ=="}]
+BREAK = [{"text": "\n"}]
+#: As Vertex lays it out, outside of any event.
+CANCELLED = """
+[{
+  "error": {
+    "code": 499,
+    "message": "The operation was cancelled.",
+    "status": "CANCELLED"
+  }
+}
+]
+"""
+
+
+def cut_call(finish=None, after=""):
+    """The beginning of a call's arguments, and then the end."""
+    entry = call("add", '{"a": 1, "b', "call-1")
+    parts = [delta(tool_calls=[entry]), *([delta(finish), DONE] if finish else []), after]
+    return raw(body_of({"role": "assistant", "tool_calls": [entry]}, finish or "stop"), *parts)
+
+
+CALLS = (
+    Case("calls as they should be", COMPAT, styled(), RIGHT, **PAIR),
+    Case("calls on Vertex", EXAMPLES, styled(), RIGHT, **PAIR, **VERTEX),
+    Case("no `index`, a call in each chunk", DAYU, styled(index="absent", calls_per_frame=1), RIGHT, **PAIR),
+    Case("no `index`, both calls in one chunk", "https://github.com/openai/openai-python/issues/2806", styled(index="absent", calls_per_frame=2), RIGHT, **PAIR),
+    Case("`index` always 0", FORUM, styled(index="zero"), RIGHT, **PAIR),
+    Case("`index` always 0, both calls in one chunk", FORUM, styled(index="zero", calls_per_frame=2), RIGHT, **PAIR),
+    Case("`index` always 0 and empty ids", FORUM, styled(index="zero", ids="empty"), RIGHT, **PAIR),
+    Case("heads and bodies of calls with different `index`, id and name in every chunk", EXAMPLES, styled(index="lying", args="cut", ids="repeated", names="repeated"), RIGHT, **PAIR, **STREAMED_ARGUMENTS),
+    Case("arguments in pieces, id and name once", OVERVIEW, styled(index="right", args="cut", ids="present", names="once"), RIGHT, **PAIR, **VERTEX),
+    Case("arguments in pieces, no `index`, no id after the first", COMPUTER, styled(index="absent", args="cut"), RIGHT, **PAIR),
+    Case("`{}` before the arguments", "https://github.com/microsoft/autogen/pull/7549", styled(args="empty_object_first"), RIGHT, **ONE),
+    Case("`{}` before the arguments of parallel calls", "https://github.com/microsoft/autogen/pull/7549", styled(index="right", args="empty_object_first"), RIGHT, **PAIR),
+    Case("the arguments of two calls glued into one", "https://github.com/NousResearch/hermes-agent/issues/57939", styled(args="glued"), every("right", "part, then MalformedToolCallError"), **PAIR),
+    Case("line breaks inside of strings that are not escaped", SEEN, styled(args="raw_newlines", ids="repeated", names="repeated"), RIGHT, note="one\ntwo", **PAIR, **STREAMED_ARGUMENTS),
+    Case("empty ids", "https://github.com/camel-ai/camel/issues/3027", styled(ids="empty"), RIGHT, **PAIR),
+    Case("no ids", "https://github.com/openai/openai-dotnet/issues/428", styled(ids="absent"), RIGHT, **PAIR),
+    Case("the function's name as id", "https://discuss.ai.google.dev/t/openai-compatibility-bug-in-response-object/58484", styled(ids="function_name"), RIGHT, **PAIR),
+    Case("the same id twice", "https://github.com/google/adk-python/issues/951", styled(ids="doubled"), RIGHT, **PAIR),
+    Case("a signature inside the id", "https://github.com/BerriAI/litellm/pull/16895", styled(ids="litellm"), RIGHT, **PAIR),
+    Case("`stop` after calls", "https://github.com/googleapis/python-genai/issues/2868", styled(finish="stop"), RIGHT, **PAIR),
+    Case("`stop` on every chunk, calls too", "https://github.com/su-kaka/gcli2api/issues/403", styled(finish="every_chunk"), RIGHT, **PAIR),
+    Case("calls and no finish reason, but `[DONE]`", SEEN, styled(finish="absent"), RIGHT, **PAIR),
+    Case("`content: null` beside calls", COMPAT, styled(content="null"), RIGHT, **PAIR),
+    Case("`content` in parts, a line break beside a call", "https://discuss.ai.google.dev/t/openai-compatibility-bug-in-response-object/58484", raw(body_of({**CALLING, "content": BREAK}, "tool_calls"), delta("tool_calls", content=BREAK, **CALLING), DONE), UNSIGNED, **ONE),
+    Case("an empty text beside calls", COMPAT, styled(content="empty"), RIGHT, **PAIR),
+    Case("a signature in an entry of its own, without function", COMPUTER, styled(signature="alone"), RIGHT, **PAIR),
+    Case("a signature in an entry of its own, before its call", COMPUTER, styled(signature="alone_first"), RIGHT, **PAIR),
+    Case("a signature beside the calls", "https://github.com/mozilla-ai/any-llm/pull/1320", styled(signature="on_delta"), RIGHT, **PAIR),
+    Case("a signature under `extra_content.vertex`", "https://github.com/earendil-works/pi/pull/7745", styled(signature="other_namespace"), RIGHT, **PAIR),
+    Case("no signature", "https://github.com/cloudflare/ai/issues/502", styled(signature="absent"), UNSIGNED, **PAIR),
+    Case("`reasoning_details` instead of a signature", "https://github.com/OpenRouterTeam/openrouter-examples/issues/67", raw(body_of({**CALLING, "reasoning_details": DETAILS}, "tool_calls"), delta(reasoning_details=DETAILS), delta("tool_calls", **CALLING), DONE), UNSIGNED, **ONE),
+    Case("thoughts whose tag is never closed before a call", SIGNATURES, lambda said: Reply(thoughts="Six times seven.", calls=said.calls, style=Style(thoughts="unclosed")), RIGHT, thoughts="Six times seven.", options={"include_thoughts": True}, **PAIR),
+    Case("a text's signature in a last, empty chunk", SIGNATURES, text(), RIGHT),
+    Case("a text's signature on Vertex", EXAMPLES, text(), RIGHT, **VERTEX),
+    Case("a call cut off by `length`", "https://github.com/supernovae-st/nika/issues/300", cut_call("length"), NO_CALL, **ONE),
+    Case("arguments that break off, `stop`", "https://github.com/NousResearch/hermes-agent/issues/62937", cut_call("stop"), NO_CALL, every("right after 1 retry", "part, then MalformedToolCallError"), **ONE),
+    Case("a stream that ends inside a call", "https://github.com/google-gemini/gemini-cli/issues/8521", lambda said: Fault.cut_stream("", (Call("add", '{"a": 1, "b'),)), BROKEN, BROKEN_AGAIN, **ONE),
+    Case("`499 CANCELLED` inside a call", SEEN, cut_call(after=CANCELLED), every("MalformedToolCallError", "part, then ServerError"), every("right after 1 retry", "part, then ServerError"), **ONE, **STREAMED_ARGUMENTS),
+)  # fmt: skip
+
+HISTORY = [
+    HumanMessage("What is 1+2?"),
+    AIMessage("", tool_calls=[{"name": "add", "args": {"a": 1, "b": 2}, "id": "call-1"}]),
+    ToolMessage("3", tool_call_id="call-1", name="add"),
+]
+WIDE = {
+    "type": "object",
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "$defs": {"Unit": {"type": "string", "enum": ["km", "mi"], "title": "Unit"}},
+    "additionalProperties": False,
+    "properties": {
+        "unit": {"$ref": "#/$defs/Unit"},
+        "kind": {"const": "road"},
+        "count": {"type": "integer", "default": 1, "exclusiveMinimum": 0},
+        "note": {"anyOf": [{"type": "string"}, {"type": "null"}], "description": "A note.", "default": None},
+    },
+    "required": ["unit", "kind"],
+}
+TOOL = {"type": "function", "function": {"name": "measure", "description": "Measure.", "parameters": WIDE}}
+NO_ARGUMENTS = {
+    "type": "function",
+    "function": {"name": "now", "description": "The time.", "parameters": {"type": "object", "properties": {}}},
+}
+EMPTY_PARTS = "https://github.com/lastmile-ai/mcp-agent/issues/121"
+REQUESTS = (
+    Case("a call without text in the history (`content: null`)", EMPTY_PARTS, text(), STAND_IN, messages=HISTORY),
+    Case("a call with broken arguments in the history", SEEN, text(), RIGHT, messages=[HISTORY[0], AIMessage("", invalid_tool_calls=[{"type": "invalid_tool_call", "name": "add", "args": '{"a": 1', "id": "call-1", "error": "broken"}]), HISTORY[2]]),
+    Case("an empty tool result", EMPTY_PARTS, text(), STAND_IN, messages=[*HISTORY[:2], ToolMessage("", tool_call_id="call-1")]),
+    Case("text beside a call in the history, on Vertex", "https://github.com/NousResearch/hermes-agent/issues/69231", text(), STAND_IN, messages=[HISTORY[0], AIMessage("I add.", tool_calls=HISTORY[1].tool_calls), HISTORY[2]], model="gemini-3.5-flash-lite", **VERTEX),
+    Case("a call that has no result", "https://github.com/microsoft/vscode/issues/299295", text(), RIGHT, messages=[*HISTORY[:2], HumanMessage("What is it?")]),
+    Case("a result that has no call", "https://github.com/google-gemini/gemini-cli/issues/26486", text(), RIGHT, messages=[HISTORY[2], HumanMessage("What is it?")]),
+    Case("only a system message", "https://github.com/langchain-ai/langchain-google/issues/1351", text(), RIGHT, messages=[SystemMessage("Say the answer.")]),
+    Case("a last message of the model", "https://github.com/envoyproxy/ai-gateway/pull/2686", text(), RIGHT, messages=[HumanMessage("What is it?"), AIMessage("The answer")]),
+    Case("`tools: []`", "https://github.com/langchain-ai/langchain/issues/37184", text(), RIGHT, tools=[]),
+    Case("`$schema`, `$ref`, `const`, `default`, `additionalProperties`, fields beside `anyOf`", "https://github.com/taylorwilsdon/google_workspace_mcp/issues/1099", text(), RIGHT, tools=[TOOL]),
+    Case("a tool without arguments", "https://github.com/langchain-ai/langgraphjs/issues/1051", text(), RIGHT, tools=[NO_ARGUMENTS]),
+    Case("`strict` in a tool", COMPAT, text(), RIGHT, tools=[{**TOOL, "function": {**TOOL["function"], "strict": True}}]),
+    Case("parameters that AI Studio does not know", "https://github.com/Vali-98/ChatterUI/issues/227", text(), RIGHT, options={"seed": 1, "frequency_penalty": 0.5, "model_kwargs": {"store": True}}),
+    Case("a field of `extra_body` that AI Studio does not know", "https://github.com/Alishahryar1/free-claude-code/issues/542", text(), every("InvalidRequestError"), options={"extra_body": {"store": True}}),
+    Case("a thinking level that the model does not have", "https://github.com/BerriAI/litellm/issues/37314", text(), RIGHT, options={"reasoning_effort": "minimal"}),
+)  # fmt: skip

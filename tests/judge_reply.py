@@ -1,0 +1,107 @@
+"""Bytes of a reply, read as the package reads them, and what has to hold of whatever comes of it.
+
+A reply is a message that can be kept and sent back, with calls that anybody may run, or a typed error.
+"""
+
+import json
+import pickle
+from functools import reduce
+from operator import add
+
+from jiter import from_json
+from langchain_core.messages import HumanMessage, ToolMessage, message_chunk_to_message
+from outgoing import build
+from wire import http
+
+from langchain_gemini_compat._decode import ReplyDecoder
+from langchain_gemini_compat._reply_reader import ReplyReader
+from langchain_gemini_compat._timeouts import TimeLimits
+from langchain_gemini_compat.errors import GeminiCompatError
+
+QUESTION = HumanMessage("hi")
+REQUEST = build([QUESTION], "ai_studio", stream=True)
+
+
+def _read(pieces, *, stream, status=200):
+    """The wire chunks of a reply."""
+    response = http.Response(status, request=http.Request("POST", "http://server.test/chat/completions"))
+    with ReplyReader(response, REQUEST.endpoint.surface, TimeLimits(), None, stream=stream) as reader:
+        for piece in pieces:
+            yield from reader.feed(piece)
+        yield from reader.finish()
+
+
+def read_stream(pieces):
+    """The message that streamed `pieces` of bytes come to, or the error they raise."""
+    decoder = ReplyDecoder(REQUEST)
+    try:
+        chunks = [*map(decoder.feed, _read(pieces, stream=True)), *decoder.finish()]
+    except GeminiCompatError as err:
+        return err
+    return message_chunk_to_message(reduce(add, [chunk.message for chunk in chunks if chunk is not None]))
+
+
+def read_whole(content):
+    """The message of a whole reply, or the error it raises."""
+    try:
+        (wire,) = _read([content], stream=False)
+        return ReplyDecoder(REQUEST).decode_whole(wire).message
+    except GeminiCompatError as err:
+        return err
+
+
+def read_refusal(status, content):
+    """The error for an answer with an error status."""
+    try:
+        return [*_read([content], stream=True, status=status)]
+    except GeminiCompatError as err:
+        return err
+
+
+def judge(outcome):
+    """Assert what has to hold of a message or an error; returns it."""
+    if isinstance(outcome, GeminiCompatError):
+        assert str(outcome)
+        assert repr(pickle.loads(pickle.dumps(outcome))) == repr(outcome)
+    else:
+        _judge_calls(outcome)
+        _judge_message(outcome)
+    return outcome
+
+
+def _judge_calls(message):
+    """Nobody finds out later that a call was none."""
+    assert message.invalid_tool_calls == []
+    ids = [call["id"] for call in message.tool_calls]
+    assert all(ids)
+    assert len(set(ids)) == len(ids)
+    for call in message.tool_calls:
+        assert isinstance(call["name"], str)
+        assert call["name"]
+        assert isinstance(call["args"], dict)
+        text = json.dumps(call["args"], allow_nan=False)
+        assert from_json(text.encode(), allow_inf_nan=False) == call["args"]
+
+
+def _judge_message(message):
+    """It can be printed, stored, looked at in blocks, and sent back with results of its calls."""
+    usage = message.usage_metadata
+    assert usage is None or usage["input_tokens"] + usage["output_tokens"] == usage["total_tokens"]
+    assert message.model_dump_json()
+    assert pickle.loads(pickle.dumps(message)).tool_calls == message.tool_calls
+    assert isinstance(message.content_blocks, list)
+    results = [ToolMessage("done", tool_call_id=call["id"]) for call in message.tool_calls]
+    try:
+        request = build([QUESTION, message, *results, QUESTION], "ai_studio")
+    except GeminiCompatError:
+        return
+    body = json.dumps(request.payload, ensure_ascii=False).encode(errors="replace")
+    assert from_json(body)
+
+
+def outcome_key(outcome):
+    """What two readings of the same reply have to agree about."""
+    if isinstance(outcome, GeminiCompatError):
+        return type(outcome).__name__
+    calls = [(call["name"], call["id"], json.dumps(call["args"], sort_keys=True)) for call in outcome.tool_calls]
+    return outcome.text, calls, outcome.additional_kwargs.get("reasoning_content"), outcome.usage_metadata

@@ -1,0 +1,297 @@
+"""Whoever stops listening hangs up at once: measured by the server, from the moment of leaving to the end of the socket."""
+
+import asyncio
+import gc
+import statistics
+import time
+import warnings
+from contextlib import aclosing, closing
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core._api import LangChainBetaWarning
+from langchain_core.tools import tool
+from watchful_server import start
+
+from langchain_gemini_compat import ChatGeminiCompat
+
+LIMIT = 0.05
+#: A busy machine may spoil a round; a connection that is left open spoils them all.
+ROUNDS, MEASUREMENTS = 4, 5
+PATIENCE = 0.5
+SECONDS_FOR_A_REQUEST = 10
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def build(server, **kwargs):
+    return ChatGeminiCompat(model="m", base_url=server.url, api_key="k", **{"max_retries": 0, **kwargs})
+
+
+def delay_of(server, left_at):
+    """Seconds from leaving to the end of the connection that the newest request came over."""
+    ended_at = server.requests.get(timeout=SECONDS_FOR_A_REQUEST).hung_up_at(PATIENCE)
+    assert server.requests.empty()
+    return PATIENCE if ended_at is None else ended_at - left_at
+
+
+def check(measure):
+    """The best of a few medians is below the limit."""
+    medians = []
+    while len(medians) < ROUNDS and min(medians, default=PATIENCE) >= LIMIT:
+        medians.append(statistics.median(measure() for _ in range(MEASUREMENTS)))
+    print("medians, in milliseconds:", [round(1000 * median, 1) for median in medians])
+    assert min(medians) < LIMIT
+
+
+async def acheck(measure):
+    medians = []
+    while len(medians) < ROUNDS and min(medians, default=PATIENCE) >= LIMIT:
+        medians.append(statistics.median([await measure() for _ in range(MEASUREMENTS)]))
+    print("medians, in milliseconds:", [round(1000 * median, 1) for median in medians])
+    assert min(medians) < LIMIT
+
+
+async def adelay_of(server, left_at):
+    """The loop runs on meanwhile, as it would in a program."""
+    return await asyncio.to_thread(delay_of, server, left_at)
+
+
+async def cancel(task):
+    """When the task was told to stop; it has stopped on return."""
+    left_at = time.monotonic()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    return left_at
+
+
+@pytest.mark.parametrize("manner", ["stream", "flood"])
+def test_closed_stream_hangs_up(manner):
+    """By `close()`, or at the end of a `with closing(...)`; the server may be silent or talking."""
+    with start(manner) as server:
+        chat = build(server)
+
+        def measure():
+            with closing(chat.stream("hi")) as chunks:
+                next(chunks)
+                left_at = time.monotonic()
+            return delay_of(server, left_at)
+
+        check(measure)
+
+
+@pytest.mark.parametrize("manner", ["stream", "flood"])
+def test_stream_left_by_break_hangs_up(manner):
+    """Nobody closes it: CPython does, when the loop lets go of it."""
+    with start(manner) as server:
+        chat = build(server)
+
+        def measure():
+            for _ in chat.stream("hi"):
+                left_at = time.monotonic()
+                break
+            return delay_of(server, left_at)
+
+        check(measure)
+
+
+@pytest.mark.parametrize("manner", ["stream", "flood"])
+async def test_async_stream_left_by_break_hangs_up(manner):
+    """Under `aclosing`, as Python's documentation asks for."""
+    with start(manner) as server:
+        chat = build(server)
+
+        async def measure():
+            async with aclosing(chat.astream("hi")) as chunks:
+                async for _ in chunks:
+                    left_at = time.monotonic()
+                    break
+            return await adelay_of(server, left_at)
+
+        await acheck(measure)
+
+
+async def test_async_stream_left_by_break_hangs_up_without_closing_too():
+    """The event loop closes what CPython let go of."""
+    with start("stream") as server:
+        chat = build(server)
+
+        async def measure():
+            async for _ in chat.astream("hi"):
+                left_at = time.monotonic()
+                break
+            return await adelay_of(server, left_at)
+
+        await acheck(measure)
+
+
+@pytest.mark.parametrize("manner", ["stream", "flood"])
+async def test_cancelled_task_hangs_up_in_mid_stream(manner):
+    """While it waits for the next chunk, or takes one."""
+    with start(manner) as server:
+        chat = build(server)
+
+        async def measure():
+            begun = asyncio.Event()
+
+            async def read():
+                async for _ in chat.astream("hi"):
+                    begun.set()
+
+            task = asyncio.create_task(read())
+            await begun.wait()
+            await asyncio.sleep(0.02)
+            return await adelay_of(server, await cancel(task))
+
+        await acheck(measure)
+
+
+@pytest.mark.parametrize("way", ["ainvoke", "astream"])
+async def test_cancelled_task_hangs_up_before_the_first_byte(way):
+    """The request is sent, and nothing has come."""
+    with start("silence") as server:
+        chat = build(server)
+
+        async def measure():
+            ask = chat.ainvoke("hi") if way == "ainvoke" else anext(aiter(chat.astream("hi")))
+            task = asyncio.ensure_future(ask) if way == "ainvoke" else asyncio.create_task(as_coroutine(ask))
+            await wait_for_request(server)
+            return await adelay_of(server, await cancel(task))
+
+        await acheck(measure)
+
+
+async def as_coroutine(awaitable):
+    return await awaitable
+
+
+async def wait_for_request(server):
+    """And leave it to be looked at."""
+    server.requests.put(await asyncio.to_thread(server.requests.get, timeout=SECONDS_FOR_A_REQUEST))
+
+
+async def test_time_limit_around_a_call_hangs_up():
+    """`asyncio.wait_for` cancels."""
+    with start("silence") as server:
+        chat = build(server)
+
+        async def measure():
+            started = time.monotonic()
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(chat.ainvoke("hi"), 0.2)
+            return await adelay_of(server, started + 0.2)
+
+        await acheck(measure)
+
+
+async def test_cancelled_wait_between_two_tries_ends_at_once_and_asks_no_more():
+    """The connection was given back already; no request follows."""
+    with start("busy") as server:
+        chat = build(server, max_retries=2)
+
+        async def measure():
+            task = asyncio.create_task(chat.ainvoke("hi"))
+            await wait_for_request(server)
+            connections.add(server.requests.get())
+            await asyncio.sleep(0.1)
+            assert not task.done()
+            left_at = await cancel(task)
+            return time.monotonic() - left_at
+
+        connections = set()
+        await acheck(measure)
+        # The first wait is half a second at most.
+        await asyncio.sleep(0.7)
+        assert server.requests.empty()
+        # It serves the calls that follow.
+        assert len(connections) == 1
+
+
+@pytest.fixture
+def no_beta_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LangChainBetaWarning)
+        yield
+
+
+@pytest.fixture
+def quick_collector():
+    """The collector looks at what the test itself has made."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def test_events_left_early_hang_up(no_beta_warning, quick_collector):
+    """`stream_events(version="v3")` cannot be closed and holds itself: the connection ends with it, by the collector."""
+    with start("stream") as server:
+        chat = build(server)
+
+        def measure():
+            events = chat.stream_events("hi", version="v3")
+            for event in events:
+                if event["event"] == "content-block-delta":
+                    break
+            left_at = time.monotonic()
+            del events, event
+            gc.collect()
+            return delay_of(server, left_at)
+
+        check(measure)
+
+
+async def test_async_events_left_early_hang_up(no_beta_warning):
+    """`astream_events(version="v3")` as a context manager."""
+    with start("stream") as server:
+        chat = build(server)
+
+        async def measure():
+            async with await chat.astream_events("hi", version="v3") as events:
+                async for event in events:
+                    if event["event"] == "content-block-delta":
+                        break
+                left_at = time.monotonic()
+            return await adelay_of(server, left_at)
+
+        await acheck(measure)
+
+
+async def test_agents_stream_left_early_hangs_up():
+    """LangGraph cancels the node that is under way."""
+    with start("stream") as server:
+        agent = create_agent(build(server), [add])
+
+        async def measure():
+            question = {"messages": [("user", "hi")]}
+            async with aclosing(agent.astream(question, stream_mode="messages")) as chunks:
+                async for _ in chunks:
+                    left_at = time.monotonic()
+                    break
+            return await adelay_of(server, left_at)
+
+        await acheck(measure)
+
+
+async def test_cancelled_agent_hangs_up():
+    """In mid-stream of its model."""
+    with start("stream") as server:
+        agent = create_agent(build(server), [add])
+
+        async def measure():
+            begun = asyncio.Event()
+
+            async def read():
+                async for _ in agent.astream({"messages": [("user", "hi")]}, stream_mode="messages"):
+                    begun.set()
+
+            task = asyncio.create_task(read())
+            await begun.wait()
+            return await adelay_of(server, await cancel(task))
+
+        await acheck(measure)

@@ -1,0 +1,112 @@
+"""Every fault that servers were seen to have, through every entry point: the outcome is the one in the table."""
+
+import pytest
+from fault_entries import EMPTY, ENTRIES, TEXT, Answer, Case, Say, Sum, classify
+from fault_matrix import CASES, COMMAND, GROUPS, PAGE, print_page, run_matrix
+from langchain_core.messages import AIMessage
+
+from langchain_gemini_compat import errors
+from langchain_gemini_compat.testing import FAULTS, Fault
+
+WORDS = {
+    "right",
+    "right, with a stand-in",
+    "right after 1 retry",
+    "refusal block",
+    "cut text, refusal block",
+    "cut text, finish reason length",
+    "cut text, finish reason content_filter",
+    "OutputParserException",
+    *errors.__all__,
+    *(f"part, then {name}" for name in errors.__all__),
+}
+STOP = {"finish_reason": "stop"}
+CALLED = {"finish_reason": "tool_calls"}
+TOKENS = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+
+
+def call(call_id, a, b):
+    return {"name": "add", "args": {"a": a, "b": b}, "id": call_id}
+
+
+def case(**more):
+    return Case("a case", "", None, {}, **more)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_request_ends_as_the_table_says(name):
+    """With `max_retries=0`, through every entry point."""
+    assert run_matrix()[name][0] == CASES[name].expected
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_with_a_retry_it_ends_as_the_table_says(name):
+    """With `max_retries=1` and a good reply after the fault."""
+    assert run_matrix()[name][1] == (CASES[name].again or CASES[name].expected)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_entry_point_gives_an_empty_message(name):
+    """Neither with a retry nor without."""
+    assert [word for table in run_matrix()[name] for word in table.values() if EMPTY in word] == []
+
+
+def test_the_page_says_what_was_seen():
+    """It is written by the command and not by hand."""
+    assert PAGE.read_text(encoding="utf-8") == print_page(run_matrix()), f"`{COMMAND}` writes the page anew."
+
+
+def test_expectations_are_known_words_for_every_entry_point():
+    """No table expects a wrong call, a wrong text or an empty message."""
+    tables = [table for it in CASES.values() for table in (it.expected, it.again) if table]
+    assert {word for table in tables for word in table.values()} <= WORDS
+    assert all(set(table) == set(ENTRIES) for table in tables)
+
+
+def test_no_two_faults_have_one_name():
+    """Nothing is hidden by another."""
+    assert len(CASES) == sum(map(len, GROUPS.values()))
+
+
+def test_every_fault_of_the_fake_endpoint_is_in_the_matrix():
+    """What `FAULTS` has by name is played here."""
+
+    def key(fault):
+        details = str(fault.error.details) if fault.error else ""
+        said = bool(fault.reply.text), bool(fault.reply.calls), fault.reply.finish_reason
+        return fault.name, fault.shape, bool(details), "PerDay" in details, *said
+
+    played = [it.fault(Say(TEXT, (), stream=True)) for it in CASES.values()]
+    known = {key(fault) for fault in played if isinstance(fault, Fault)}
+    assert {name for name, make in FAULTS.items() if key(make()) not in known} == set()
+
+
+@pytest.mark.parametrize(
+    ("came", "about", "word"),
+    [
+        (AIMessage(TEXT, response_metadata=STOP), {}, "right"),
+        (AIMessage("", response_metadata=STOP), {}, EMPTY),
+        (AIMessage([], response_metadata=STOP), {}, EMPTY),
+        (AIMessage([{"type": "reasoning", "reasoning": "Hm."}], response_metadata=STOP), {}, EMPTY),
+        (AIMessage(TEXT[:5], response_metadata=STOP), {}, "cut text, finish reason stop"),
+        (AIMessage(TEXT + "!", response_metadata=STOP), {}, "wrong text, finish reason stop"),
+        (AIMessage(TEXT), {}, "right, finish reason None"),
+        (AIMessage(TEXT, response_metadata=STOP), {"thoughts": "Hm."}, "right, wrong thoughts ''"),
+        (AIMessage(TEXT, response_metadata=STOP, usage_metadata=TOKENS), {"tokens": ()}, "right, wrong tokens (1, 2, 3)"),
+        (AIMessage(TEXT, response_metadata=STOP, usage_metadata=TOKENS), {"tokens": (1, 2, 3)}, "right"),
+        (AIMessage("", tool_calls=[call("x", 1, 2)], response_metadata=CALLED), {"calls": 1}, "right"),
+        (AIMessage("", tool_calls=[call("x", 1, 2)], response_metadata=STOP), {"calls": 1}, "right calls, finish reason stop"),
+        (AIMessage("", tool_calls=[call("", 1, 2)], response_metadata=CALLED), {"calls": 1}, "right calls without ids of their own"),
+        (AIMessage("", tool_calls=[call("x", 1, 2), call("x", 3, 4)], response_metadata=CALLED), {"calls": 2}, "right calls without ids of their own"),
+        (AIMessage("", tool_calls=[call("x", 1, 3)]), {"calls": 1}, "wrong calls [('add', {'a': 1, 'b': 3})]"),
+        (AIMessage("", tool_calls=[call("x", 1, 2)]), {"calls": 2}, "wrong calls [('add', {'a': 1, 'b': 2})]"),
+        (AIMessage("", tool_calls=[call("x", 1, 2)]), {}, "wrong calls [('add', {'a': 1, 'b': 2})]"),
+        (AIMessage("", invalid_tool_calls=[{"name": "add", "args": "{", "id": "x", "error": None}]), {"calls": 1}, "invalid call"),
+        (Answer(value=42, unit="km"), {}, "right"),
+        (Sum(a=1, b=2), {"calls": 1}, "right"),
+        (None, {}, "wrong object None"),
+    ],
+)  # fmt: skip
+def test_outcomes_that_differ_have_different_words(came, about, word):
+    """An empty message, a wrong call and a count that is off are told from what is right."""
+    assert classify(came, case(**about)) == word

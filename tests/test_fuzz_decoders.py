@@ -1,0 +1,230 @@
+"""Bytes of no good will, all the way to a message: any bytes, any JSON, any cut; at random, and without a server.
+
+`fuzz/fuzz_reply.py` looks longer and is led by coverage; what it finds becomes a test here or in
+`test_hostile_replies`.
+"""
+
+import json
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from judge_reply import judge, outcome_key, read_refusal, read_stream, read_whole
+from wire import call, chunk, completion, google_error
+
+from langchain_gemini_compat import errors
+
+SIGNED = {"google": {"thought_signature": "c2ln"}}
+FLAG = {"google": {"thought": True}}
+HALVES = [
+    chunk(content="<thought>hm", extra_content=FLAG),
+    chunk(content="</thought>Two calls."),
+    chunk(tool_calls=[call("f", '{"text": "a', "c1", index=0, extra_content=SIGNED)]),
+    chunk(tool_calls=[call("f", 'b", "n": [1, ', "c1", index=0)]),
+    chunk(tool_calls=[call("f", "2]}", "c1", index=0)]),
+    chunk("tool_calls", (3, 2, 9), tool_calls=[call("g", "{}", "c2", index=1)]),
+]
+MEANT = [("f", {"text": "ab", "n": [1, 2]}), ("g", {})]
+
+
+def events(*values, end="data: [DONE]\n\n"):
+    """The bytes of a stream."""
+    return ("".join(f"data: {json.dumps(value)}\n\n" for value in values) + end).encode()
+
+
+GOOD = [
+    events(*HALVES),
+    events(*HALVES, end=""),
+    events(chunk(audio={"data": "iVBORw0KGgo="}), google_error(499, "CANCELLED", "The operation was cancelled.")),
+    json.dumps(completion(tool_calls=[call(), call("g", "{}", "c2")], extra_content=SIGNED)).encode(),
+    json.dumps(google_error(429, "RESOURCE_EXHAUSTED", "Please retry in 1m26.66s.", [{"retryDelay": "26s"}])).encode(),
+]
+ENDS = [b"", b"\n", b"\n\n", b'"', b"}", b"\xff", b"\x00", b"\\ud800", b"NaN", b"data:", b"[" * 300, b"9" * 5000]
+
+
+@st.composite
+def damaged(draw):
+    """A good reply in which some bytes are gone, doubled, or others."""
+    body = draw(st.sampled_from(GOOD))
+    for _ in range(draw(st.integers(0, 4))):
+        start = draw(st.integers(0, len(body)))
+        end = draw(st.integers(start, min(len(body), start + 12)))
+        middle = draw(st.sampled_from([b"", body[start:end] * 2, *ENDS]) | st.binary(max_size=6))
+        body = body[:start] + middle + body[end:]
+    return body
+
+
+def pieces(body, places):
+    """`body`, cut at `places`."""
+    ends = [*sorted(place % (len(body) + 1) for place in places), len(body)]
+    return [body[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+@settings(max_examples=250, deadline=None)
+@given(body=damaged() | st.binary(max_size=200), places=st.lists(st.integers(0, 2000), max_size=4))
+def test_any_bytes_come_to_a_message_or_a_typed_error(body, places):
+    """As a stream, as a whole reply, as an error; and a stream says the same wherever the network cuts it."""
+    outcome = judge(read_stream([body]))
+    assert outcome_key(read_stream(pieces(body, places))) == outcome_key(outcome)
+    judge(read_whole(body))
+    for status in (302, 400, 429, 500):
+        assert isinstance(judge(read_refusal(status, body)), errors.APIStatusError)
+
+
+# JSON that keeps to the keys of the wire and to nothing else.
+
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=6)
+    | st.sampled_from(
+        [
+            *("", "f", "c1", "{}", '{"a":', "1}", "stop", "</thought>", "\x00", "chat.completion", "[DONE]"),
+            10**400,
+            2**63,
+        ]
+    )
+)
+KEYS = [
+    *("id", "object", "model", "usage", "error", "code", "message", "status", "details", "violations", "quotaId"),
+    *("index", "finish_reason", "logprobs", "content", "delta", "reasoning", "refusal", "audio", "data", "name"),
+    *("extra_content", "google", "thought", "thought_signature", "mime_type", "reasoning_details", "arguments"),
+    *("prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "cached_tokens", "text", "type"),
+]
+anything = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def objects(*plain, **nested):
+    """Objects in which any key may be missing or hold anything."""
+    keys = dict.fromkeys(plain, anything) | {key: shape | anything for key, shape in nested.items()}
+    return st.fixed_dictionaries({}, optional=keys)
+
+
+entries = objects("id", "index", "extra_content", function=objects("name", "arguments"))
+deltas = objects(
+    *("content", "reasoning", "refusal", "audio", "extra_content", "reasoning_details"),
+    tool_calls=st.lists(entries | anything, max_size=3),
+)
+choices = objects("index", "finish_reason", "logprobs", delta=deltas, message=deltas)
+replies = objects("id", "object", "model", "usage", "error", choices=st.lists(choices | anything, max_size=3))
+refusals = st.lists(objects(error=objects("code", "message", "status", "details")), max_size=2) | anything
+
+
+@settings(max_examples=200, deadline=None)
+@given(values=st.lists(replies | anything, min_size=1, max_size=4), places=st.lists(st.integers(0, 2000), max_size=3))
+def test_any_json_comes_to_a_message_or_a_typed_error(values, places):
+    """Wrong types everywhere: no key is trusted to hold what it should."""
+    body = events(*values)
+    outcome = judge(read_stream([body]))
+    assert outcome_key(read_stream(pieces(body, places))) == outcome_key(outcome)
+    for value in values:
+        judge(read_whole(json.dumps(value).encode()))
+
+
+@settings(max_examples=150, deadline=None)
+@given(value=refusals, status=st.integers(300, 599))
+def test_any_json_of_an_error_answer_is_a_typed_error(value, status):
+    """In each of the shapes that errors have, and in none."""
+    error = judge(read_refusal(status, json.dumps(value).encode()))
+    assert isinstance(error, errors.APIStatusError)
+
+
+# Never a wrong call.
+
+
+@pytest.mark.parametrize("end", ENDS[:6])
+def test_a_stream_that_breaks_off_gives_whole_calls_or_an_error(end):
+    """Wherever it breaks off, and with whatever behind: calls are what was meant, or nobody gets any."""
+    body = GOOD[0]
+    boundaries = [place for place in range(len(body)) if body[place : place + 1] in b'\n"{}[]']
+    for place in boundaries:
+        outcome = judge(read_stream([body[:place] + end]))
+        if not isinstance(outcome, errors.GeminiCompatError):
+            assert [(made["name"], made["args"]) for made in outcome.tool_calls] == MEANT
+
+
+def _no_twice(pairs):
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+def _refuse(word):
+    raise ValueError(word)
+
+
+def meaning(text):
+    """The object that `text` is by the letter of the standard, but for raw control characters; `None` for none."""
+    try:
+        made = json.loads(text, strict=False, parse_constant=_refuse, object_pairs_hook=_no_twice)
+        json.dumps(made, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, AssertionError):
+        return None
+    return made if isinstance(made, dict) else None
+
+
+words = st.sampled_from(
+    [
+        *("{", "}", "[", "]", '"', '"a"', '"b"', ":", ",", "1", "-", "e9", "e999", "true", "null", "NaN", "Infinity"),
+        *(" ", "\n", "\t", "\\", '\\"', "\\n", "\\ud83d", "\\ude00", "\\u0000", "\x00", "é", "\u00a0", "\ufeff", "{}"),
+        *(
+            '{"a":1,',
+            '"a":2}',
+            '{"b":{"a":"\\ud83d',
+            '\\ude00"}}',
+            '{"a":[',
+            "NaN]}",
+            "1e999]}",
+            "-1.5]}",
+            "9" * 4301 + "]}",
+        ),
+        *('{"a":1}', '{"a":{"b":[1,"x"]}}', '"a":1', '"b":2', '"a":"', '{"a":"x', '"}'),
+    ]
+)
+
+
+@settings(max_examples=250, deadline=None)
+@given(parts=st.lists(words, min_size=1, max_size=8))
+@example(parts=['{"a":1,', '"a":2}'])
+@example(parts=['{"b":{"a":"\\ud83d', '"}}'])
+@example(parts=['{"b":{"a":"\\ud83d', '\\ude00"}}'])
+@example(parts=['{"a":[', "NaN]}"])
+@example(parts=['{"a":[', "1e999]}"])
+@example(parts=['{"a":[', "9" * 4301, "]}"])
+def test_arguments_are_what_they_say_or_an_error(parts):
+    """NaN, doubled keys, halves of characters, text behind the end: what is no JSON object is no call."""
+    text = "".join(parts)
+    bodies = [chunk(tool_calls=[{"id": "c1", "index": 0, "function": {"arguments": part}}]) for part in parts]
+    outcome = judge(
+        read_stream([events(chunk(tool_calls=[call("f", "", "c1", index=0)]), *bodies, chunk("tool_calls"))])
+    )
+    whole = judge(read_whole(json.dumps(completion(None, tool_calls=[call("f", text, "c1")])).encode()))
+    if text.strip(" \t\n"):
+        _assert_call(whole, meaning(text))
+    parts = [*parts]
+    while parts and parts[0].strip(" \t\n") in ("", "{}"):
+        # A first `{}` is a placeholder where more follows.
+        del parts[0]
+    _assert_call(outcome, meaning("".join(parts)) if parts else {})
+
+
+def _assert_call(outcome, meant):
+    """One call with these arguments, or an error where there are none."""
+    if meant is None:
+        assert isinstance(outcome, errors.MalformedToolCallError)
+    else:
+        assert [made["args"] for made in outcome.tool_calls] == [meant]
+
+
+@pytest.mark.parametrize("args", ['{"a":"x"}', '{"a":[1,{"b":null}],"c":"\\ud83d\\ude00"}', "{ }", '{"a":1e300}'])
+def test_good_arguments_are_no_fault_in_any_two_pieces(args):
+    """The guards above do not cost a good call."""
+    for place in range(1, len(args)):
+        heads = [chunk(tool_calls=[call("f", part, "c1", index=0)]) for part in (args[:place], args[place:])]
+        (made,) = judge(read_stream([events(*heads, chunk("tool_calls"))])).tool_calls
+        assert made["args"] == json.loads(args)

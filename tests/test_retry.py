@@ -1,0 +1,268 @@
+"""One retry layer: what is tried again, how often, after which wait, and what callers share."""
+
+import asyncio
+import logging
+import time
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+
+import pytest
+
+from langchain_gemini_compat import ChatGeminiCompat, _retry, errors
+from langchain_gemini_compat._gate import Gate
+from langchain_gemini_compat.testing import Call, FakeGemini, Fault, Raw, Reply, Usage
+
+MODES = ["invoke", "ainvoke", "stream", "astream"]
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch):
+    """Waits that the server does not name are a hundredth of what they are."""
+    monkeypatch.setattr(_retry, "_FIRST_WAIT", 0.005)
+
+
+async def ask(model, mode):
+    """The message, whichever way it comes."""
+    if mode == "invoke":
+        return model.invoke("hi")
+    if mode == "ainvoke":
+        return await model.ainvoke("hi")
+    whole = None
+    chunks = model.stream("hi") if mode == "stream" else [chunk async for chunk in model.astream("hi")]
+    for chunk in chunks:
+        whole = chunk if whole is None else whole + chunk
+    return whole
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("max_retries", [0, 1, 2, 3])
+@pytest.mark.parametrize("fault", [Fault.overloaded, Fault.empty_reply, Fault.malformed_call, Fault.rate_limit])
+async def test_max_retries_bounds_the_requests_of_a_call(mode, max_retries, fault):
+    """N retries are at most n + 1 requests, whatever the reasons; the error tells how many were made."""
+    bad = Fault.rate_limit("0.01s") if fault == Fault.rate_limit else fault()
+    fake = FakeGemini(lambda request: bad)
+    with pytest.raises(errors.GeminiCompatError) as caught:
+        await ask(fake.chat_model(max_retries=max_retries), mode)
+    assert len(fake.requests) == caught.value.tries == max_retries + 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_retried_call_says_what_it_cost(mode):
+    """Number of retries, seconds waited, and the tokens of what was thrown away."""
+    good = Reply("Hello.", usage=Usage(10, 3))
+    once = await ask(FakeGemini([good]).chat_model(), mode)
+    assert not {"retries", "waited"} & once.response_metadata.keys()
+    empty = Reply(usage=Usage(10, 0))
+    fake = FakeGemini([Fault.rate_limit("0.05s"), empty, good])
+    reply = await ask(fake.chat_model(max_retries=2), mode)
+    assert reply.text == "Hello."
+    assert reply.response_metadata["retries"] == 2
+    assert 0.05 <= reply.response_metadata["waited"] < 2
+    assert reply.usage_metadata["input_tokens"] == 20
+    assert reply.usage_metadata["total_tokens"] == once.usage_metadata["total_tokens"] + 10
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_last_error_counts_the_tokens_of_all_tries(mode):
+    """Thrice empty is thrice paid."""
+    fake = FakeGemini(lambda request: Reply(usage=Usage(10, 0)))
+    with pytest.raises(errors.EmptyReplyError) as caught:
+        await ask(fake.chat_model(max_retries=2), mode)
+    assert caught.value.reply.usage_metadata["input_tokens"] == 30
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_waiting_time_of_the_body_is_kept(mode):
+    """AI Studio names it in RetryInfo and in the text; nobody asks earlier, and hardly later."""
+    fake = FakeGemini([Fault.rate_limit("0.25s"), "Hello."])
+    began = time.monotonic()
+    await ask(fake.chat_model(max_retries=1), mode)
+    assert 0.25 <= time.monotonic() - began < 1.5
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("spelling", ["seconds", "date"])
+def test_the_waiting_time_of_the_header_is_kept(status, spelling):
+    """Gateways send `Retry-After`, as seconds or as a date."""
+    then = datetime.now(timezone.utc) + timedelta(seconds=3600)
+    value = "3600" if spelling == "seconds" else format_datetime(then, usegmt=True)
+    fake = FakeGemini([Raw({"error": {"message": "later"}}, status, headers={"retry-after": value})])
+    with pytest.raises(errors.APIStatusError) as caught:
+        fake.chat_model(max_retries=1).invoke("hi")
+    assert caught.value.retry_after == pytest.approx(3600, abs=5)
+    assert len(fake.requests) == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault.rate_limit("39043s", per="day"), errors.QuotaExhaustedError),
+        (Fault.blocked("PROHIBITED_CONTENT"), None),
+        (Fault.bad_key(), errors.AuthenticationError),
+        (Fault.length(""), errors.EmptyReplyError),
+        (Fault.context_overflow(), errors.ContextOverflowError),
+    ],
+)
+async def test_what_a_retry_cannot_mend_is_asked_once(mode, fault, kind):
+    """A spent daily quota, a filter, a bad key, a budget that thinking used up."""
+    fake = FakeGemini([fault, "Hello."])
+    if kind is None:
+        await ask(fake.chat_model(max_retries=3), mode)
+    else:
+        with pytest.raises(kind):
+            await ask(fake.chat_model(max_retries=3), mode)
+    assert len(fake.requests) == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("timeout", [{"retry_wait": 5}, {"total": 5}])
+async def test_a_wait_that_is_too_long_is_not_begun(mode, timeout):
+    """The error comes at once, with the time in it."""
+    fake = FakeGemini([Fault.rate_limit("26.5s"), "Hello."])
+    began = time.monotonic()
+    with pytest.raises(errors.RateLimitError) as caught:
+        await ask(fake.chat_model(max_retries=3, timeout=timeout), mode)
+    assert caught.value.retry_after == 26.5
+    assert time.monotonic() - began < 2
+    assert len(fake.requests) == 1
+
+
+@pytest.mark.parametrize("mode", ["stream", "astream"])
+@pytest.mark.parametrize("after", ["", "The answer "])
+@pytest.mark.parametrize(
+    "fault", [Fault.cut_stream, Fault.dropped_connection, lambda after: Fault.error_in_stream(after=after)]
+)
+async def test_a_stream_is_tried_again_before_its_first_chunk_and_never_after(mode, after, fault):
+    """What the caller has seen is not said twice."""
+    fake = FakeGemini([fault(after=after), "Hello."])
+    model = fake.chat_model(max_retries=2)
+    if after:
+        with pytest.raises(errors.GeminiCompatError) as caught:
+            await ask(model, mode)
+        assert caught.value.partial == after
+        assert len(fake.requests) == 1
+    else:
+        assert (await ask(model, mode)).text == "Hello."
+        assert len(fake.requests) == 2
+
+
+def test_a_call_that_streamed_is_not_streamed_again():
+    """Pieces of arguments have been handed out when the stream breaks."""
+    fake = FakeGemini([Fault.cut_stream("", calls=[Call("add", '{"a": 1, "b')]), "Hello."])
+    with pytest.raises(errors.GeminiCompatError):
+        list(fake.chat_model(max_retries=2).stream("hi"))
+    assert len(fake.requests) == 1
+
+
+def test_retries_are_logged_quietly(caplog):
+    """One line each at INFO, with neither prompt nor key."""
+    fake = FakeGemini([Fault.overloaded(), "Hello."])
+    with caplog.at_level(logging.INFO, "langchain_gemini_compat"):
+        fake.chat_model(max_retries=1).invoke("secret words")
+    lines = [record.getMessage() for record in caplog.records if record.name == "langchain_gemini_compat"]
+    assert len(lines) == 1
+    assert "ServerError" in lines[0]
+    assert "secret words" not in lines[0]
+
+
+class Quota:
+    """A server with so many requests a second, like Google's: it refuses what is too much and says for how long."""
+
+    def __init__(self, calls_until_free):
+        self.refusals_left = calls_until_free
+        self.times = []
+
+    def __call__(self, request):
+        self.times.append(time.monotonic())
+        if self.refusals_left:
+            self.refusals_left -= 1
+            return Fault.rate_limit("0.3s")
+        return "Hello."
+
+
+async def test_a_hundred_callers_do_not_hammer_in_turn():
+    """The first wave is refused, twice more one asks for all, and then all are served with one retry each."""
+    quota = Quota(102)
+    fake = FakeGemini(quota)
+    model = fake.chat_model(max_retries=2)
+    # Loading the network side takes a while, and the callers are to come together.
+    model._open_transport()
+    replies = await asyncio.gather(*(model.ainvoke("hi") for _ in range(100)))
+    assert {reply.text for reply in replies} == {"Hello."}
+    assert len(quota.times) == 100 + 2 + 100
+    assert max(reply.response_metadata["retries"] for reply in replies) <= 3
+
+
+async def test_callers_of_another_model_are_not_held_up():
+    """Quotas are counted for each model."""
+    fake = FakeGemini(lambda request: Fault.rate_limit("30s") if "pro" in request.model else "Hello.")
+    with pytest.raises(errors.RateLimitError):
+        await fake.chat_model("gemini-3.1-pro-preview", max_retries=1, timeout={"retry_wait": 1}).ainvoke("hi")
+    model = fake.chat_model("gemini-3.8-flash", max_retries=1)
+    began = time.monotonic()
+    await model.ainvoke("hi")
+    assert time.monotonic() - began < 2
+
+
+def test_models_with_the_same_key_share_a_gate_and_others_do_not():
+    """A new object for each request is still the same caller to Google."""
+
+    def gate(name="gemini-3.8-flash", key="k", **kwargs):
+        return ChatGeminiCompat(model=name, api_key=key, **kwargs)._open_transport().begin(name)._gate
+
+    assert gate() is gate()
+    assert gate() is not gate(key="other")
+    assert gate() is not gate("gemini-2.5-flash")
+    assert gate() is not gate(base_url="https://gateway.invalid/v1")
+
+
+def test_who_wants_no_retries_does_not_wait_for_others():
+    """One request, at once."""
+    fake = FakeGemini([Fault.rate_limit("30s"), "Hello."])
+    model = fake.chat_model(max_retries=0)
+    with pytest.raises(errors.RateLimitError):
+        model.invoke("hi")
+    began = time.monotonic()
+    assert model.invoke("hi").text == "Hello."
+    assert time.monotonic() - began < 2
+
+
+class Clock:
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_gate_lets_one_ask_for_all():
+    """One caller a second until one is answered; then all go."""
+    clock = Clock()
+    gate = Gate(clock)
+    assert gate.delay() == 0
+    gate.close(5)
+    assert gate.delay() == 5
+    clock.now += 5
+    assert [gate.delay() for _ in range(3)] == [0, 0.1, 0.1]
+    clock.now += 1
+    assert [gate.delay() for _ in range(2)] == [0, 0.1]
+    gate.open(gate.closings)
+    assert [gate.delay() for _ in range(3)] == [0, 0, 0]
+
+
+def test_gate_is_not_opened_by_an_older_answer():
+    """A request that was under way when another one was refused proves nothing."""
+    gate = Gate(Clock())
+    before = gate.closings
+    gate.close(5)
+    gate.open(before)
+    assert gate.delay() == 5
+
+
+def test_gate_keeps_the_longest_refusal():
+    """Two callers are refused; the later time holds."""
+    gate = Gate(Clock())
+    gate.close(5)
+    gate.close(2)
+    assert gate.delay() == 5

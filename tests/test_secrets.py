@@ -1,0 +1,335 @@
+"""Secrets of five kinds, every fault of the fake endpoint, four ways to call: and none of it in any text."""
+
+import asyncio
+import logging
+import pickle
+import re
+import socket
+import traceback
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import cassette_files
+import pytest
+from cassette_files import cassette
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from google.oauth2 import service_account
+from google.oauth2.credentials import Credentials as UserCredentials
+from langchain_core.load import dumps
+from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
+from token_server import serve_tokens
+
+from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat.testing import FAULTS, FakeGemini
+
+KEY = "canary-api-key-0123456789abcdef"
+CALLABLE_KEY = "canary-callable-key-0123456789abcdef"
+REFRESH_TOKEN = "canary-refresh-token-0123456789abcdef"
+CLIENT_SECRET = "canary-client-secret-0123456789abcdef"
+BEARER = "canary-bearer-0123456789abcdef"
+_PEM = (
+    rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    .decode()
+)
+KINDS = ("api key", "callable key", "user credentials", "service account")
+WAYS = ("invoke", "stream", "ainvoke", "astream")
+REFUSED = "token refused"
+CASES = ("success", *FAULTS)
+#: Room for the waits between tries; longer ones are not waited for.
+TIMEOUT = {"retry_wait": 0.7}
+
+
+@dataclass
+class Evidence:
+    """Texts by the place where they were seen; what must not be in them."""
+
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    assertions: set[str] = field(default_factory=set)
+
+    def add(self, place, *texts):
+        self.texts.extend((place, text if isinstance(text, str) else repr(text)) for text in texts)
+
+    def places(self):
+        return {place.partition(":")[0] for place, _ in self.texts}
+
+    def leaks(self):
+        """Where a secret is, with a bit of what stands before it."""
+        # Any line of the key would do; so would a signed assertion, which is as good as a token.
+        lines = [line for line in _PEM.splitlines() if len(line) == 64]
+        pattern = re.compile("|".join(["canary-[a-z]+", "PRIVATE KEY", *map(re.escape, [*lines, *self.assertions])]))
+        found = ((place, text, pattern.search(text)) for place, text in self.texts)
+        return sorted(
+            {(place, text[max(0, match.start() - 60) : match.end()]) for place, text, match in found if match}
+        )
+
+
+class Collector(logging.Handler):
+    """Every record of every logger, as text and as what it holds."""
+
+    def __init__(self, evidence):
+        super().__init__(logging.NOTSET)
+        self.evidence = evidence
+        self.setFormatter(logging.Formatter())
+
+    def emit(self, record):
+        self.evidence.add(f"log of {record.name}", self.format(record), vars(record))
+
+
+@contextmanager
+def everything_logged(evidence):
+    """All loggers at DEBUG, also those that keep their records for themselves."""
+    root = logging.getLogger()
+    known = [item for item in root.manager.loggerDict.values() if isinstance(item, logging.Logger)]
+    levels = {logger: logger.level for logger in (root, *known)}
+    collector = Collector(evidence)
+    deaf = [root, *(logger for logger in known if not logger.propagate)]
+    for logger in levels:
+        logger.setLevel(logging.DEBUG if logger is root else logging.NOTSET)
+    for logger in deaf:
+        logger.addHandler(collector)
+    try:
+        yield
+    finally:
+        for logger in deaf:
+            logger.removeHandler(collector)
+        for logger, level in levels.items():
+            logger.setLevel(level)
+
+
+def credentials_of(kind, token_url):
+    """Arguments of the model."""
+    if kind == "api key":
+        return {"api_key": KEY}
+    if kind == "callable key":
+        return {"api_key": lambda: CALLABLE_KEY}
+    if kind == "user credentials":
+        secrets = {"refresh_token": REFRESH_TOKEN, "client_secret": CLIENT_SECRET}
+        return {"credentials": UserCredentials(None, client_id="client", token_uri=token_url, **secrets)}
+    mail = "robot@fake-project.iam.gserviceaccount.com"
+    info = {"client_email": mail, "token_uri": token_url, "private_key": _PEM, "private_key_id": "1"}
+    return {"credentials": service_account.Credentials.from_service_account_info(info)}
+
+
+def build(url, kind, token_url, **kwargs):
+    options = {"surface": "ai_studio", "base_url": url, "max_retries": 1, "timeout": TIMEOUT, **kwargs}
+    return ChatGeminiCompat(model="gemini-3.8-flash", **options, **credentials_of(kind, token_url))
+
+
+def add_model(evidence, chat, place):
+    evidence.add(f"repr:{place}", repr(chat), str(chat), repr(chat.bind(temperature=1)))
+    evidence.add(f"dump:{place}", chat.model_dump(), chat.model_copy(), chat.to_json(), chat._identifying_params)
+    evidence.add(f"dumps():{place}", dumps(chat), dumps(chat.bind(stop=["x"])), chat._get_llm_string())
+    evidence.add(
+        f"info:{place}",
+        chat.endpoint_info(),
+        chat._get_ls_params(),
+        chat._open_transport(),
+        chat._open_transport().tokens,
+    )
+
+
+def add_run(evidence, run, place):
+    evidence.add(f"trace:{place}", run.dict() if hasattr(run, "dict") else vars(run), run)
+
+
+def add_error(evidence, err, place):
+    """An exception and those behind it, as all that print them see them."""
+    evidence.add(f"traceback:{place}", "".join(traceback.format_exception(type(err), err, err.__traceback__)))
+    evidence.add(f"pickle:{place}", pickle.dumps(err).decode("latin-1"))
+    behind, seen = [err], []
+    while behind:
+        one = behind.pop()
+        if one is None or one in seen:
+            continue
+        seen.append(one)
+        behind += [one.__cause__, one.__context__]
+        evidence.add(f"error:{place}", str(one), repr(one), one.args, vars(one), getattr(one, "__notes__", ()))
+
+
+def add_outcome(evidence, outcome, place):
+    if isinstance(outcome, BaseException):
+        add_error(evidence, outcome, place)
+    else:
+        evidence.add(f"message:{place}", repr(outcome), dumps(outcome), pickle.dumps(outcome).decode("latin-1"))
+
+
+def call(chat, way, prompt, runs):
+    """The message, the chunks, or the error."""
+    try:
+        if way == "invoke":
+            return chat.invoke(prompt, {"callbacks": [runs]})
+        return list(chat.stream(prompt, {"callbacks": [runs]}))
+    except errors.GeminiCompatError as err:
+        return err
+
+
+async def acall(chat, way, prompt, runs):
+    try:
+        if way == "ainvoke":
+            return await chat.ainvoke(prompt, {"callbacks": [runs]})
+        return [chunk async for chunk in chat.astream(prompt, {"callbacks": [runs]})]
+    except errors.GeminiCompatError as err:
+        return err
+
+
+def call_all(chat, evidence, kind, prompts):
+    """Every way and prompt, the async ones on one loop."""
+    cells = [(way, prompt, RunCollectorCallbackHandler()) for way in WAYS for prompt in prompts]
+
+    async def acall_all():
+        return await asyncio.gather(*(acall(chat, *cell) for cell in cells if cell[0][0] == "a"))
+
+    with ThreadPoolExecutor(16) as pool:
+        outcomes = list(pool.map(lambda cell: call(chat, *cell), [cell for cell in cells if cell[0][0] != "a"]))
+    outcomes += asyncio.run(acall_all())
+    for (way, prompt, runs), outcome in zip(cells, outcomes, strict=True):
+        place = f"{kind}, {way}, {prompt}"
+        add_outcome(evidence, outcome, place)
+        for run in runs.traced_runs:
+            add_run(evidence, run, place)
+    return outcomes
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """All of it, once: evidence, outcomes by kind of credential, and the fake."""
+    evidence, outcomes = Evidence(), {}
+    fake = FakeGemini(lambda request: FAULTS[request.prompt]() if request.prompt in FAULTS else "Hello!")
+    with (
+        fake.serve() as url,
+        serve_tokens(BEARER) as tokens,
+        everything_logged(evidence),
+        warnings.catch_warnings(record=True) as warned,
+    ):
+        warnings.simplefilter("always")
+        for kind in KINDS:
+            chat = build(url, kind, tokens.url)
+            add_model(evidence, chat, f"{kind}, before")
+            outcomes[kind] = call_all(chat, evidence, kind, CASES)
+            add_model(evidence, chat, f"{kind}, after")
+        tokens.refusing = True
+        for kind in KINDS[2:]:
+            chat = build(url, kind, tokens.url)
+            outcomes[f"{kind}, {REFUSED}"] = call_all(chat, evidence, kind, [REFUSED])
+    evidence.add("warning", *(str(item.message) for item in warned))
+    evidence.add("url", *(f"{request.path} {request.query} {request.body}" for request in fake.requests))
+    evidence.assertions = {form["assertion"] for form in tokens.forms if "assertion" in form}
+    return evidence, outcomes, fake, tokens
+
+
+def test_no_secret_is_in_any_text(seen):
+    """Models, messages, errors and those behind them, tracebacks, pickles, traces, logs, warnings, addresses."""
+    leaks = seen[0].leaks()
+    assert leaks == [], f"{len(leaks)} places"
+
+
+def test_all_of_that_was_looked_at(seen):
+    """Each secret was used, each place has texts, and faults were met."""
+    evidence, outcomes, fake, tokens = seen
+    assert {request.headers["authorization"][:6] for request in fake.requests} == {"Bearer"}
+    sent = {key for form in tokens.forms for key in form}
+    assert {"refresh_token", "client_secret", "assertion"} <= sent
+    assert len(evidence.assertions) >= 1
+    assert {"repr", "dump", "dumps()", "traceback", "pickle", "error", "message", "trace", "url"} <= evidence.places()
+    loggers = {place.removeprefix("log of ") for place in evidence.places() if place.startswith("log of ")}
+    assert "langchain_gemini_compat" in loggers
+    assert any(name.startswith("httpcore") for name in loggers)
+    for kind in KINDS:
+        failed = [outcome for outcome in outcomes[kind] if isinstance(outcome, Exception)]
+        assert len({type(error) for error in failed}) > 8
+        assert len(failed) < len(outcomes[kind])
+        assert len(outcomes[kind]) == len(WAYS) * len(CASES)
+    refused = [outcome for kind in KINDS[2:] for outcome in outcomes[f"{kind}, {REFUSED}"]]
+    assert {type(error) for error in refused} == {errors.CredentialsError}
+
+
+def test_request_that_an_error_carries_has_no_credential(seen):
+    """Whoever writes down the headers of `error.request` or of `error.response.request` writes down no key."""
+    evidence = Evidence(assertions=seen[0].assertions)
+    for kind, outcomes in seen[1].items():
+        for error in outcomes:
+            for behind in (error, getattr(error, "__cause__", None)):
+                for request in requests_of(behind):
+                    evidence.add(f"{kind}: {type(error).__name__}", f"{dict(request.headers)} {request.headers.raw}")
+    assert len(evidence.texts) > 100
+    assert evidence.leaks() == []
+
+
+def requests_of(error):
+    """Those of the error itself and of its response; the HTTP library raises when there is none."""
+    response = getattr(error, "response", None)
+    for holder, name in ((error, "request"), (response, "request")):
+        try:
+            request = getattr(holder, name, None)
+        except RuntimeError:
+            request = None
+        if request is not None:
+            yield request
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [KEY, f"{BEARER}-7", REFRESH_TOKEN, CLIENT_SECRET, _PEM.splitlines()[3], _PEM, "a.b.c"],
+    ids=["key", "token", "refresh token", "client secret", "line of a key", "private key", "signed token"],
+)
+def test_secrets_that_get_out_are_found(secret):
+    """In a log of any library, in an error, behind an error, in a message."""
+    for put in (put_into_log, put_into_error, put_behind_error, put_into_message):
+        evidence = Evidence(assertions={"a.b.c"})
+        put(evidence, secret)
+        assert evidence.leaks(), put.__name__
+
+
+def put_into_log(evidence, secret):
+    logger = logging.getLogger("some.library")
+    logger.propagate = False
+    with everything_logged(evidence):
+        logger.debug("sent %s", {"headers": {"authorization": secret}})
+    logger.propagate = True
+
+
+def put_into_error(evidence, secret):
+    add_outcome(evidence, errors.InvalidReplyError(f"The server said {secret}."), "")
+
+
+def put_behind_error(evidence, secret):
+    error = errors.APIConnectionError("No.")
+    error.__cause__ = ValueError("x", {"headers": [secret]})
+    add_outcome(evidence, error, "")
+
+
+def put_into_message(evidence, secret):
+    add_outcome(evidence, FakeGemini(f"Well, {secret}").chat_model().invoke("hi"), "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_no_secret_is_in_a_cassette(kind, monkeypatch, tmp_path):
+    """Recorded as `--record` does, sync and async, with the refresh of a token among it."""
+    monkeypatch.setattr(cassette_files, "FOLDER", tmp_path)
+    resolve = socket.getaddrinfo
+
+    def resolve_here(host, *args, **kwargs):
+        name = host.decode() if isinstance(host, bytes) else host
+        return resolve("127.0.0.1" if name.endswith("googleapis.com") else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_here)
+    name = "secrets/gemini-3.8-flash/all"
+    with FakeGemini("Hello!").serve() as url, serve_tokens(BEARER) as tokens:
+        base_url = url.replace("127.0.0.1", "generativelanguage.googleapis.com")
+        chat = build(base_url, kind, tokens.url.replace("127.0.0.1", "oauth2.googleapis.com"))
+        with cassette(name, record=True) as tape:
+            assert chat.invoke("one").text == "Hello!"
+            assert "".join(chunk.text for chunk in chat.stream("two")) == "Hello!"
+            assert (await chat.ainvoke("three")).text == "Hello!"
+        assert len(tape) == 3
+        assertions = {form["assertion"] for form in tokens.forms if "assertion" in form}
+    text = (tmp_path / f"{name}.yaml").read_text()
+    assert "three" in text
+    evidence = Evidence(assertions=assertions)
+    evidence.add("cassette", text)
+    assert evidence.leaks() == []
+    assert "authorization" not in text.lower()

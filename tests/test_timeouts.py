@@ -1,0 +1,220 @@
+"""Limits of time: for the connection, the first byte, the silence between chunks and the whole call."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from wire import Wire, http
+
+from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat._timeouts import TimeLimits, resolve_timeouts
+from langchain_gemini_compat.testing import FakeGemini, Fault, Reply
+
+MODES = ["invoke", "ainvoke", "stream", "astream"]
+STREAMS = ["stream", "astream"]
+
+
+def ask(model, mode, *, pause=0.0):
+    """The chunks that came; `pause` is what their reader takes over each."""
+    if mode == "invoke":
+        return [model.invoke("hi")]
+    if mode == "ainvoke":
+        return [asyncio.run(model.ainvoke("hi"))]
+    chunks = []
+    if mode == "stream":
+        for chunk in model.stream("hi"):
+            chunks.append(chunk)
+            time.sleep(pause)
+        return chunks
+
+    async def read():
+        async for chunk in model.astream("hi"):
+            chunks.append(chunk)
+            await asyncio.sleep(pause)
+
+    asyncio.run(read())
+    return chunks
+
+
+def fail(model, mode):
+    """The limit that was broken, the seconds it took, and the error."""
+    began = time.monotonic()
+    with pytest.raises(errors.RequestTimeoutError) as caught:
+        ask(model, mode)
+    return caught.value.limit, time.monotonic() - began, caught.value
+
+
+@pytest.fixture(scope="module", params=["http", "in process"])
+def slow(request):
+    """A model whose server waits before the first byte or between chunks; over real HTTP, or without a socket."""
+
+    def rule(sent):
+        first, between = (float(word) for word in sent.prompt.split())
+        return Fault.slow(first, between, Reply("one two three four five six"))
+
+    fake = FakeGemini(rule)
+
+    def build(first, between, **timeout):
+        options = fake.connection(url) if url else fake.connection()
+        model = ChatGeminiCompat(model="gemini-3.8-flash", max_retries=0, timeout=timeout, **options)
+        return Prompting(model, f"{first} {between}")
+
+    if request.param == "http":
+        with fake.serve() as url:
+            yield build
+    else:
+        url = None
+        yield build
+
+
+class Prompting:
+    """A model that is asked the same whatever it is asked."""
+
+    def __init__(self, model, prompt):
+        self.model, self.prompt = model, prompt
+
+    def __getattr__(self, name):
+        return lambda _: getattr(self.model, name)(self.prompt)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_server_that_does_not_begin_breaks_the_first_byte_limit(slow, mode):
+    """Whatever the other limits allow."""
+    limit, seconds, error = fail(slow(5, 0, first_byte=0.4, between_chunks=9), mode)
+    assert limit == "first_byte"
+    assert 0.36 <= seconds < 0.4 + 0.6
+    assert "No answer within 0.4 seconds" in str(error)
+    assert "'first_byte'" in str(error)
+
+
+@pytest.mark.parametrize("mode", STREAMS)
+def test_a_stream_that_falls_silent_breaks_the_limit_between_chunks(slow, mode):
+    """Its first chunk may take longer than that."""
+    limit, seconds, error = fail(slow(0.6, 5, first_byte=9, between_chunks=0.4), mode)
+    assert limit == "between_chunks"
+    assert 0.9 <= seconds < 6.5
+    assert error.is_retryable
+
+
+@pytest.mark.parametrize("mode", STREAMS)
+def test_a_call_that_goes_on_breaks_the_total_limit(slow, mode):
+    """Every chunk is in time, the answer is not."""
+    limit, seconds, _ = fail(slow(0, 0.3, total=0.8), mode)
+    assert limit == "total"
+    assert 0.72 <= seconds < 0.8 + 0.6
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_total_holds_before_the_first_byte_too(slow, mode):
+    """Whole replies are bounded by it as streams are."""
+    limit, seconds, _ = fail(slow(5, 0, total=0.5), mode)
+    assert limit == "total"
+    assert 0.45 <= seconds < 0.5 + 0.6
+
+
+@pytest.mark.parametrize("mode", STREAMS)
+def test_a_slow_reader_is_not_a_slow_server(slow, mode):
+    """The time between chunks is the server's alone."""
+    chunks = ask(slow(0, 0.01, between_chunks=0.3), mode, pause=0.4)
+    assert "".join(chunk.text for chunk in chunks) == "one two three four five six"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_call_within_its_limits_is_not_disturbed(slow, mode):
+    """Limits that are not reached change nothing."""
+    chunks = ask(slow(0.1, 0.02, connect=2, first_byte=2, between_chunks=2, total=5), mode)
+    assert "".join(chunk.text for chunk in chunks) == "one two three four five six"
+
+
+def test_what_had_come_is_on_the_exception(slow):
+    """Text that was streamed before the silence is not lost."""
+    _, _, error = fail(slow(0, 1, between_chunks=0.5), "stream")
+    assert error.partial
+    assert "one two three four five six".startswith(error.partial)
+
+
+def test_retries_stay_within_the_total_limit():
+    """Five tries of a dead server take no longer than one call may."""
+    fake = FakeGemini(lambda request: Fault.slow(5, 0))
+    with fake.serve() as url:
+        options = {"max_retries": 5, "timeout": {"first_byte": 0.3, "total": 1.0}, **fake.connection(url)}
+        _, seconds, error = fail(ChatGeminiCompat(model="gemini-3.8-flash", **options), "invoke")
+    assert seconds < 1.8
+    assert error.tries > 1
+
+
+@contextmanager
+def keep_alive_server():
+    """It sends comments for ever, as gateways do to keep a connection open, and never a chunk."""
+
+    def answer(listener):
+        connection, _ = listener.accept()
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+        try:
+            while True:
+                connection.sendall(b": keep-alive\n\n")
+                time.sleep(0.05)
+        except OSError:
+            connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        thread.join(10)
+
+
+@pytest.mark.parametrize("mode", STREAMS)
+def test_keep_alive_comments_are_silence(mode):
+    """A stream of nothing but comments ends with a timeout."""
+    with keep_alive_server() as url:
+        model = ChatGeminiCompat(model="m", base_url=url, api_key="k", max_retries=0, timeout={"first_byte": 0.5})
+        limit, seconds, _ = fail(model, mode)
+    assert limit == "first_byte"
+    assert 0.45 <= seconds < 1.1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_connection_that_does_not_come_breaks_the_connect_limit(mode):
+    """The HTTP library's own timeout, by its name."""
+    model = ChatGeminiCompat(
+        model="m", api_key="k", max_retries=0, timeout={"connect": 3}, **Wire(http.ConnectTimeout("late")).clients
+    )
+    limit, _, error = fail(model, mode)
+    assert limit == "connect"
+    assert "No connection within 3 seconds" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "limits"),
+    [
+        (None, TimeLimits()),
+        (30, TimeLimits(10, 30, 30, write=30, pool=30)),
+        (2.5, TimeLimits(2.5, 2.5, 2.5, write=2.5, pool=2.5)),
+        ({}, TimeLimits()),
+        ({"total": 60}, TimeLimits(total=60)),
+        ({"first_byte": None, "retry_wait": 0}, TimeLimits(first_byte=None, retry_wait=0)),
+        (http.Timeout(7, connect=1), TimeLimits(1, 7, 7, write=7, pool=7)),
+    ],
+)
+def test_a_timeout_may_be_given_in_three_ways(timeout, limits):
+    """A number, a dict of limits, the HTTP library's own object."""
+    assert resolve_timeouts(timeout) == limits
+
+
+@pytest.mark.parametrize("timeout", [-1, "60", True, {"read": 3}, {"total": "x"}, {"retry_wait": None}, float("nan")])
+def test_a_timeout_that_makes_no_sense_is_refused_at_construction(timeout):
+    """With the names of the limits."""
+    with pytest.raises(ValueError, match=r"number of seconds|has no limit"):
+        ChatGeminiCompat(model="m", api_key="k", timeout=timeout)
+
+
+def test_limits_as_a_dict_travel_with_the_model():
+    """They are JSON."""
+    model = ChatGeminiCompat(model="m", api_key="k", timeout={"total": 60})
+    assert json.loads(json.dumps(model.timeout)) == {"total": 60}
