@@ -75,12 +75,15 @@ def _text_parser(schema: object) -> OutputParserLike[Any]:
 
 def _call_parser(schema: object, name: str) -> OutputParserLike[Any]:
     if isinstance(schema, type) and is_basemodel_subclass(schema):
-        return _PydanticCallParser(tools=[schema], first_tool_only=True)
-    return _JsonCallParser(key_name=name, first_tool_only=True)
+        return _PydanticCallParser(tools=[schema], first_tool_only=True, expected_call=name)
+    return _JsonCallParser(key_name=name, first_tool_only=True, expected_call=name)
 
 
 class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
     """A parser that looks at how the reply ended first: LangChain's mend cut JSON and answer `None` for no call."""
+
+    expected_call: str = ""
+    """The function whose arguments are the answer; empty where the text is."""
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         message = getattr(result[0], "message", None)
@@ -100,18 +103,15 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
             said = "A filter stopped the answer. Asking again gives the same; change the prompt."
         elif reason == "length":
             said = "The answer was cut off before its end. Raise `max_tokens`, or ask for less."
-        elif self._wants_call() and not message.tool_calls:
+        elif message.tool_calls and self.expected_call not in (names := [call["name"] for call in message.tool_calls]):
+            called = ", ".join(names)
+            said = f"The model called {called} instead of answering. With `include_raw=True` the call is in `raw`."
+        elif self.expected_call and not message.tool_calls:
             said = "The model answered without the call that was forced. Ask again, or use method='json_schema'."
-        elif message.tool_calls and not self._wants_call():
-            names = ", ".join(call["name"] for call in message.tool_calls)
-            said = f"The model called {names} instead of answering. With `include_raw=True` the call is in `raw`."
         else:
             return
         text = f"{said} Finish reason {native!r}, {spent}; its text: {message.text[:500]!r}."
         raise OutputParserException(text, llm_output=message.text)
-
-    def _wants_call(self) -> bool:
-        return False
 
 
 class _JsonTextParser(_AnswerParser, JsonOutputParser):
@@ -122,14 +122,9 @@ class _PydanticTextParser(_AnswerParser, PydanticOutputParser[Any]):
     pass
 
 
-class _CallParser(_AnswerParser):
-    def _wants_call(self) -> bool:
-        return True
-
-
-class _JsonCallParser(_CallParser, JsonOutputKeyToolsParser):
+class _JsonCallParser(_AnswerParser, JsonOutputKeyToolsParser):
     pass
 
 
-class _PydanticCallParser(_CallParser, PydanticToolsParser):
+class _PydanticCallParser(_AnswerParser, PydanticToolsParser):
     pass

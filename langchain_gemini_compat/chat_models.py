@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import warnings
 from contextlib import aclosing, closing
 from functools import cache
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.chat_models import BaseChatModel
-from pydantic import AliasChoices, ConfigDict, PrivateAttr, model_validator
+from pydantic import AliasChoices, ConfigDict, PrivateAttr, SecretStr, model_validator
 
 from langchain_gemini_compat import _blocks, _run
 from langchain_gemini_compat._config import resolve_connection
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._transport import Transport
     from langchain_gemini_compat._wire import JsonObject
 
+_log = logging.getLogger("langchain_gemini_compat")
 Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | BaseTool"
 _blocks.register()
 
@@ -100,14 +102,17 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
         resolve_timeouts(self.timeout)
         # What the environment gave can be read off the fields, as on other chat models.
         self.api_key, self.project, self.location = connection.api_key, connection.project, connection.location
-        self._resolved_from = tuple(getattr(self, name) for name in ConnectionFields.model_fields)
+        self._resolved_from = self._connection_fields()
         self._add_version("langchain-gemini-compat", _package_version())
         return self
 
     @property
     def _connection(self) -> Connection:
         """Made when first asked for: langchain-core asks for the profile before our own validator runs."""
-        given = tuple(getattr(self, name) for name in ConnectionFields.model_fields)
+        if isinstance(self.api_key, str):
+            # Assignments and copies are not validated.
+            self.api_key = SecretStr(self.api_key)
+        given = self._connection_fields()
         if self._resolved is None or given != self._resolved_from:
             # A copy with other values, or a field that was set, is another connection.
             self._transport, self._resolved_from = None, given
@@ -123,6 +128,9 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
                 credentials=self.credentials,
             )
         return self._resolved
+
+    def _connection_fields(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in ConnectionFields.model_fields)
 
     @property
     def model(self) -> str:
@@ -152,8 +160,13 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
         """Connections and clients stay behind when the model is pickled; they are made anew at the next call."""
         state = super().__getstate__()
         state = {**state, "__dict__": {**state["__dict__"], "http_client": None, "http_async_client": None}}
-        private = {**(state.get("__pydantic_private__") or {}), "_transport": None}
+        private = {**(state.get("__pydantic_private__") or {}), "_transport": None, "_resolved_from": ()}
         return {**state, "__pydantic_private__": private}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """What was resolved stays so: where a key came from cannot be seen from the key."""
+        super().__setstate__(state)
+        self._resolved_from = self._connection_fields()
 
     def endpoint_info(self) -> dict[str, Any]:
         """Where requests go and as whom: `surface`, `base_url`, `model` and `auth` (`kind`, `source`); no secret."""
@@ -298,11 +311,15 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
             endpoint = endpoint.with_model(override)
         request = build_payload(messages, options, endpoint, stream=stream, strict=self.strict)
         if warn:
-            self._warn_once(request)
+            self._tell_once(request)
         return request
 
-    def _warn_once(self, request: Request) -> None:
+    def _tell_once(self, request: Request) -> None:
+        """A warning for each loss, a line in the log for each kind of change; every one is on the reply."""
         for note in request.notes:
+            if note.kind not in self._warned:
+                self._warned.add(note.kind)
+                _log.info("%s: %s", note.kind, note.message)
             if note.kind in ("dropped", "adjusted") and note.message not in self._warned:
                 self._warned.add(note.message)
                 warnings.warn(note.message, GeminiCompatWarning, stacklevel=4)

@@ -114,6 +114,30 @@ def test_what_a_filter_stopped_is_an_error_that_says_so(method):
         chain(answer, method=method)[0].invoke("hi")
 
 
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+@pytest.mark.parametrize("schema", SCHEMAS, ids=["pydantic", "TypedDict", "JSON schema"])
+def test_call_of_another_tool_is_an_error_that_says_so(method, schema):
+    """LangChain's parsers answer `None` to it, or that the text is no JSON."""
+
+    def look_up(name: str) -> str:
+        """Look a name up."""
+
+    answer = completion(None, tool_calls=[call("look_up", JSON)])
+    structured, _ = chain(answer, schema, method=method, tools=[look_up], include_raw=True)
+    result = structured.invoke("hi")
+    assert result["raw"].tool_calls[0]["name"] == "look_up"
+    assert (result["parsed"], type(result["parsing_error"])) == (None, OutputParserException)
+    with pytest.raises(OutputParserException, match=r"called look_up.*include_raw"):
+        chain(answer, schema, method=method, tools=[look_up])[0].invoke("hi")
+
+
+def test_description_of_the_schema_reaches_the_model():
+    """A class's docstring is its instruction; Google documents no place for it beside the schema."""
+    structured, wire = chain(completion(JSON))
+    structured.invoke("hi")
+    assert wire.bodies[0]["response_format"]["json_schema"]["schema"]["description"] == "A calendar event."
+
+
 def test_calls_stream_as_they_grow():
     """Partial objects for `function_calling` too."""
     first, second = call("EventDict", '{"name": "fa'), {"index": 0, "function": {"arguments": 'ir"}'}}

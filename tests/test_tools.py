@@ -19,6 +19,32 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
+@pytest.mark.parametrize("surface", SURFACES)
+def test_google_s_own_spelling_of_a_choice_is_understood(surface):
+    """`tool_config` of the native API."""
+    tools = [format_tool(add), format_tool(now)]
+    for config, sent in (
+        ({"mode": "ANY", "allowed_function_names": ["add"]}, ["add"]),
+        ({"mode": "NONE"}, "none"),
+        ({"mode": "auto"}, "auto"),
+        ({"mode": "ANY"}, "required"),
+    ):
+        made = encode_tools(tools, {"function_calling_config": config}, endpoint(surface), [])
+        if isinstance(sent, list):
+            names = [item["function"]["name"] for item in made.functions]
+            assert made.choice in ("required", {"type": "function", "function": {"name": "add"}})
+            assert names == sent or surface == "openai_compatible"
+        else:
+            assert made.choice == sent
+
+
+@pytest.mark.parametrize("choice", [5, {"foo": 1}, {"function_calling_config": {"mode": "maybe"}}])
+def test_choice_that_says_nothing_known_is_an_error(choice):
+    """Dropped in silence it would let the model do as it likes."""
+    with pytest.raises(UnsupportedParameterError, match="tool_choice"):
+        encode_tools([format_tool(add)], choice, endpoint("ai_studio"), [])
+
+
 @tool
 def now() -> str:
     """Tell the time."""

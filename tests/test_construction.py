@@ -1,0 +1,118 @@
+"""What the constructor takes, what it keeps, and what copies, pickles and dumps of a model are."""
+
+import pickle
+import warnings
+
+import pytest
+from google.auth.credentials import AnonymousCredentials
+from langchain_core.load import dumps, loads
+from pydantic import ValidationError
+from wire import Wire, completion
+
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat.errors import GeminiCompatWarning
+from langchain_gemini_compat.testing import FakeGemini
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    """A key of Google's is in the environment, as it is on many machines."""
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+    monkeypatch.setenv("GOOGLE_API_KEY", "environment-key")
+
+
+def key_of(model):
+    return model.api_key.get_secret_value()
+
+
+def test_names_of_google_s_own_package_are_taken():
+    """Changing the import is most of a migration."""
+    model = ChatGeminiCompat(
+        model_name="m", google_api_key="mine", request_timeout=5, additional_headers={"a": "b"}, max_output_tokens=7
+    )
+    assert (key_of(model), model.timeout, model.default_headers, model.max_tokens) == ("mine", 5, {"a": "b"}, 7)
+
+
+def test_unknown_argument_is_sent_and_said():
+    """It may be misspelt, and it may be what a gateway takes."""
+    wire = Wire(completion())
+    with pytest.warns(GeminiCompatWarning, match="'top_k', 'foo' is no argument of ChatGeminiCompat"):
+        model = ChatGeminiCompat(model="m", base_url="http://127.0.0.1:1/v1", top_k=4, foo=1, **wire.clients)
+    model.invoke("hi")
+    assert (wire.bodies[0]["top_k"], wire.bodies[0]["foo"]) == (4, 1)
+    with pytest.raises(ValueError, match=r"'temprature'.*strict"):
+        ChatGeminiCompat(model="m", api_key="k", temprature=1, strict=True)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, {"model": "g", "surface": "openai_compatible"}, {"model": "g", "max_retries": -1}]
+)
+def test_construction_that_fails_does_not_show_the_key(arguments):
+    """Pydantic would print what it was given."""
+    with pytest.raises((ValidationError, ValueError)) as caught:
+        ChatGeminiCompat(api_key="SECRETKEY", credentials=None, **arguments)
+    assert "SECRETKEY" not in str(caught.value)
+
+
+def test_key_and_credentials_exclude_each_other():
+    """One of them would go unused in silence."""
+    with pytest.raises(ValueError, match="not both"):
+        ChatGeminiCompat(model="m", api_key="k", credentials=AnonymousCredentials())
+
+
+def test_key_of_the_environment_is_not_sent_unencrypted():
+    """A path like Google's proves nothing about who listens."""
+    with pytest.raises(ValueError, match="GOOGLE_API_KEY is not sent unencrypted"):
+        ChatGeminiCompat(model="m", base_url="http://elsewhere.invalid/v1beta/openai")
+    assert key_of(ChatGeminiCompat(model="m", base_url="http://127.0.0.1:1/v1beta/openai")) == "environment-key"
+
+
+@pytest.mark.parametrize("change", ["copy", "assignment"])
+def test_changed_model_goes_where_it_says(change):
+    """Model, key, address and client of before are forgotten."""
+    first, second = FakeGemini("first"), FakeGemini("second")
+    model = first.chat_model()
+    assert model.invoke("hi").text == "first"
+    changes = {"model_name": "gemini-2.5-flash", **second.connection()}
+    if change == "copy":
+        changed = model.model_copy(update=changes)
+    else:
+        changed = model
+        for name, value in changes.items():
+            setattr(changed, name, value)
+    assert changed.invoke("hi").text == "second"
+    assert changed.endpoint_info()["model"] == "gemini-2.5-flash"
+    assert changed.invoke("hi").response_metadata["model_name"] == "gemini-2.5-flash"
+    if change == "copy":
+        assert model.invoke("hi").text == "first"
+
+
+def restore(model):
+    """`loads(dumps(model))`, secrets from the environment."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return loads(
+            dumps(model),
+            allowed_objects=[ChatGeminiCompat],
+            valid_namespaces=["langchain_gemini_compat"],
+            secrets_from_env=True,
+        )
+
+
+def test_restored_model_does_not_send_google_s_key_to_a_gateway(monkeypatch):
+    """A gateway's key has a variable of its own."""
+    gateway = ChatGeminiCompat(model="m", api_key="GATEWAY", base_url="https://gateway.invalid/v1")
+    assert "GATEWAY" not in dumps(gateway)
+    assert restore(gateway).api_key is None
+    monkeypatch.setenv("GEMINI_COMPAT_API_KEY", "gateway-key")
+    assert key_of(restore(gateway)) == "gateway-key"
+    assert key_of(restore(ChatGeminiCompat(model="m", api_key="k"))) == "environment-key"
+
+
+def test_clients_of_the_caller_stay_behind_when_a_model_is_pickled():
+    """They hold sockets and locks."""
+    model = FakeGemini("hi").chat_model()
+    copy = pickle.loads(pickle.dumps(model))
+    assert (copy.http_client, copy.http_async_client) == (None, None)
+    assert copy.model_name == model.model_name
+    assert model.invoke("hi").text == "hi"
