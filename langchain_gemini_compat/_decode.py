@@ -17,6 +17,7 @@ from langchain_core.messages.utils import message_chunk_to_message
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
 
 from langchain_gemini_compat import errors
+from langchain_gemini_compat._chunks import build_chunk
 from langchain_gemini_compat._events import (
     CallExtras,
     Finished,
@@ -224,8 +225,10 @@ def _build_chunk(
     end: Finished | None = None,
     discarded: UsageMetadata | None = None,
 ) -> ChatGenerationChunk:
-    usage = _usage_metadata(end.usage) if end and end.usage else None
     calls = [*parts.calls.values()]
+    if end is None and not parts.media:
+        return build_chunk("".join(parts.text), parts.kwargs, {"model_provider": PROVIDER, **metadata}, calls)
+    usage = _usage_metadata(end.usage) if end and end.usage else None
     # What is no call raises; LangChain would try to mend it first, in quadratic time.
     faulty = end is not None and bool(end.faults)
     message = AIMessageChunk(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Timeouts(TypedDict, total=False):
     """Limits of one call, in seconds; `None` means no limit, a key left out its default.
 
-    `connect` (10) holds for the connection, `first_byte` (600) from the request to the first chunk or the whole
+    `connect` (30) holds for the connection, `first_byte` (600) from the request to the first chunk or the whole
     reply, `between_chunks` (120) for the silence between chunks of a stream, whatever keep-alive comments come.
     `total` (none) holds for the call with all its tries, and `retry_wait` (120) for all waits between them.
     """
@@ -31,7 +31,7 @@ class Timeouts(TypedDict, total=False):
 class TimeLimits:
     """`Timeouts` with every key filled in; `write` and `pool` are the HTTP library's own."""
 
-    connect: float | None = 10.0
+    connect: float | None = 30.0
     first_byte: float | None = 600.0
     between_chunks: float | None = 120.0
     total: float | None = None
@@ -56,7 +56,7 @@ def resolve_timeouts(timeout: float | Timeouts | httpx2.Timeout | None) -> TimeL
         return _read_mapping(cast("Mapping[str, object]", given))
     if isinstance(given, (int, float, str)):
         seconds = _check("timeout", given)
-        return TimeLimits(min(seconds, 10.0), seconds, seconds, write=seconds, pool=seconds)
+        return TimeLimits(min(seconds, _DEFAULT.connect or seconds), seconds, seconds, write=seconds, pool=seconds)
     return TimeLimits(given.connect, given.read, given.read, write=given.write, pool=given.pool)
 
 

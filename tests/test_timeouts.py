@@ -194,7 +194,7 @@ def test_a_connection_that_does_not_come_breaks_the_connect_limit(mode):
     ("timeout", "limits"),
     [
         (None, TimeLimits()),
-        (30, TimeLimits(10, 30, 30, write=30, pool=30)),
+        (60, TimeLimits(30, 60, 60, write=60, pool=60)),
         (2.5, TimeLimits(2.5, 2.5, 2.5, write=2.5, pool=2.5)),
         ({}, TimeLimits()),
         ({"total": 60}, TimeLimits(total=60)),

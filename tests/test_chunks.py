@@ -1,0 +1,109 @@
+"""Chunks filled without validation are what the constructors make, in all that pydantic keeps."""
+
+import pickle
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from langchain_core.load import dumps
+from langchain_core.messages import AIMessageChunk
+from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.outputs import ChatGenerationChunk
+
+from langchain_gemini_compat._chunks import build_chunk
+
+PIECES = st.sampled_from(
+    [
+        "",
+        "{",
+        "{}",
+        '{"a": 1}',
+        '{"a": [1, {"b',
+        '"b": 2}',
+        " ",
+        "]",
+        "null",
+        "3",
+        '  {"a"',
+        '{"a": "\\',
+        "}",
+        "[1]",
+        "{{",
+    ]
+)
+calls = st.builds(
+    tool_call_chunk,
+    name=st.none() | st.sampled_from(["", "f"]),
+    args=st.none() | PIECES | st.text(max_size=8),
+    id=st.none() | st.sampled_from(["", "1"]),
+    index=st.integers(0, 3),
+)
+chunks = st.tuples(
+    st.text(max_size=8),
+    st.dictionaries(st.sampled_from(["reasoning_content", "refusal"]), st.text(max_size=4)),
+    st.dictionaries(st.sampled_from(["model_provider"]), st.just("gemini_compat")),
+    st.lists(calls, max_size=3),
+)
+
+
+def construct(text, additional_kwargs, response_metadata, tool_call_chunks):
+    """The plain way."""
+    message = AIMessageChunk(
+        content=text,
+        additional_kwargs=additional_kwargs,
+        response_metadata=response_metadata,
+        tool_call_chunks=tool_call_chunks,
+        usage_metadata=None,
+        chunk_position=None,
+    )
+    return ChatGenerationChunk(message=message, generation_info=None)
+
+
+def state(model):
+    """All that pydantic keeps of a model."""
+    return (
+        model.__dict__ if not isinstance(model, ChatGenerationChunk) else {**model.__dict__, "message": None},
+        model.model_fields_set,
+        model.__pydantic_extra__,
+        model.__pydantic_private__,
+    )
+
+
+@settings(max_examples=500)
+@given(given_chunk=chunks)
+def test_filled_chunk_equals_the_constructed_one(given_chunk):
+    """Fields, which of them were set, extras, dumps, pickle, text and types."""
+    filled, constructed = build_chunk(*given_chunk), construct(*given_chunk)
+    assert state(filled) == state(constructed)
+    assert state(filled.message) == state(constructed.message)
+    assert filled == constructed
+    assert list(filled.message.__dict__) == list(constructed.message.__dict__)
+    assert filled.message.model_dump() == constructed.message.model_dump()
+    assert dumps(filled) == dumps(constructed)
+    assert pickle.loads(pickle.dumps(filled)) == constructed
+    assert filled.message.text == constructed.message.text
+    assert repr(filled) == repr(constructed)
+
+
+@given(first=chunks, second=chunks)
+def test_sum_of_filled_chunks_equals_the_sum_of_constructed_ones(first, second):
+    """Both sides, in both orders."""
+    assert build_chunk(*first) + build_chunk(*second) == construct(*first) + construct(*second)
+    assert construct(*first) + build_chunk(*second) == build_chunk(*first) + construct(*second)
+
+
+def test_chunks_share_nothing():
+    """What a caller does to one changes no other."""
+    one, other = build_chunk("a", {}, {}, []), build_chunk("b", {}, {}, [])
+    one.message.additional_kwargs["x"] = one.message.tool_calls = 1
+    one.message.id = "run"
+    assert other == build_chunk("b", {}, {}, [])
+    assert "id" not in other.message.model_fields_set
+    assert other.message.invalid_tool_calls is not build_chunk("", {}, {}, []).message.invalid_tool_calls
+
+
+@pytest.mark.parametrize("piece", ['{"a":' + "z" * 100_000, "z" * 1_000_000, "{" * 100_000])
+def test_long_pieces_of_garbage_cost_nothing(piece):
+    """langchain-core would look at each for minutes."""
+    call = tool_call_chunk(name="f", args=piece, id="1", index=0)
+    assert build_chunk("", {}, {}, [call]).message.tool_call_chunks == [call]
