@@ -8,6 +8,7 @@ import warnings
 from contextlib import aclosing, closing
 from functools import cache
 from importlib.metadata import version
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from langchain_core.language_models.base import LangSmithParams
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.language_models import LanguageModelInput, ModelProfile
+    from langchain_core.language_models import LanguageModelInput
     from langchain_core.messages import AIMessage, BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.prompt_values import PromptValue
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._transport import Transport
     from langchain_gemini_compat._wire import JsonObject
 
+_read_connection: Callable[[object], tuple[object, ...]] = attrgetter(*ConnectionFields.model_fields)
 _log = logging.getLogger("langchain_gemini_compat")
 Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | BaseTool"
 _blocks.register()
@@ -103,12 +105,15 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
         # What the environment gave can be read off the fields, as on other chat models.
         self.api_key, self.project, self.location = connection.api_key, connection.project, connection.location
         self._resolved_from = self._connection_fields()
+        if self.profile is None:
+            # Here and not in `_resolve_model_profile`, whose result langchain-core checks at the cost of all the rest.
+            self.profile = build_profile(family_of(self.model_name), connection.endpoint)
         self._add_version("langchain-gemini-compat", _package_version())
         return self
 
     @property
     def _connection(self) -> Connection:
-        """Made when first asked for: langchain-core asks for the profile before our own validator runs."""
+        """Where to and as whom, made anew when a field has changed."""
         if isinstance(self.api_key, str):
             # Assignments and copies are not validated.
             self.api_key = SecretStr(self.api_key)
@@ -130,7 +135,7 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
         return self._resolved
 
     def _connection_fields(self) -> tuple[object, ...]:
-        return tuple(getattr(self, name) for name in ConnectionFields.model_fields)
+        return _read_connection(self)
 
     @property
     def model(self) -> str:
@@ -367,9 +372,6 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
         if stops:
             params["ls_stop"] = [stops] if isinstance(stops, str) else list(stops)
         return params
-
-    def _resolve_model_profile(self) -> ModelProfile | None:
-        return build_profile(family_of(self.model_name), self._connection.endpoint)
 
 
 @cache
