@@ -114,6 +114,10 @@ class ReplyDecoder:
 
     def feed(self, wire: WireChunk) -> ChatGenerationChunk | None:
         """The chunk that `wire` gives, or `None` when it adds nothing yet."""
+        text = self._assembler.read_text(wire)
+        if text is not None:
+            self._said.append(text)
+            return build_chunk(text, {}, {"model_provider": PROVIDER}, [])
         return self._decode(self._assembler.feed(wire))
 
     @contextmanager

@@ -142,6 +142,8 @@ class ReplyReader:
 
 
 def _is_whole(wire: WireChunk) -> bool:
+    if wire.get("object") == "chat.completion.chunk":
+        return False
     if wire.get("object") == "chat.completion":
         return True
     return any(isinstance(choice, dict) and "message" in choice for choice in list_at(wire, "choices"))

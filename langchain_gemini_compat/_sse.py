@@ -13,7 +13,7 @@ from jiter import from_json
 from langchain_gemini_compat._wire import DONE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from langchain_gemini_compat._wire import JsonValue
 
@@ -42,52 +42,48 @@ class SseDecoder:
 
     def feed(self, data: bytes) -> Iterator[JsonValue]:
         """Yield what `data` completes."""
+        for line in self._take_lines(data):
+            if line.startswith(b"data:"):
+                payload = line[5:].strip()
+                if payload:
+                    self._data.add(payload)
+            elif not line or line == b"\r":
+                if self._data:
+                    yield from self._take_event()
+            elif not line.startswith(_FIELDS):
+                self._stray.add(line)
+
+    def finish(self) -> Iterator[JsonValue]:
+        """Yield what was waiting for an end that did not come: a last event, or JSON outside of events."""
+        yield from self.feed(b"\n\n")
+        stray = b"\n".join(self._stray.take()).strip()
+        if stray:
+            yield _parse(stray)
+
+    def _take_lines(self, data: bytes) -> list[bytes]:
+        """The lines that `data` ends."""
         lines = data.split(b"\n")
         # Megabytes of base64 are one line: its pieces are joined once, when it ends.
         if len(lines) == 1 or self._tail:
             self._tail.add(lines[0])
         if len(lines) == 1:
-            return
+            return []
         if self._tail:
             lines[0] = b"".join(self._tail.take())
         tail = lines.pop()
         if tail:
             self._tail.add(tail)
-        for line in lines:
-            yield from self._feed_line(line)
+        return lines
 
-    def finish(self) -> Iterator[JsonValue]:
-        """Yield what was waiting for an end that did not come: a last event, or JSON outside of events."""
-        yield from self._feed_line(b"".join(self._tail.take()))
-        yield from self._take_event()
-        stray = b"\n".join(self._stray.take()).strip()
-        if stray:
-            yield _parse(stray)
-
-    def _feed_line(self, line: bytes) -> Iterator[JsonValue]:
-        if line.startswith(b"data:"):
-            data = line[5:].strip()
-            if data:
-                self._data.add(data)
-        elif not line or line == b"\r":
-            yield from self._take_event()
-        elif not line.startswith(_FIELDS):
-            self._stray.add(line)
-
-    def _take_event(self) -> Iterator[JsonValue]:
-        if not self._data:
-            return
+    def _take_event(self) -> Sequence[JsonValue]:
         data = self._data.take()
         if len(data) == 1:
-            yield _parse(data[0])
-            return
+            return (_parse(data[0]),)
         # Several `data:` lines are one event by the standard, and one event each to some gateways.
         try:
-            event = _parse(b"\n".join(data))
+            return (_parse(b"\n".join(data)),)
         except ValueError:
-            yield from map(_parse, data)
-        else:
-            yield event
+            return [_parse(piece) for piece in data]
 
 
 class _Pieces(list[bytes]):

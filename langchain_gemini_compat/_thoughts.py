@@ -57,6 +57,11 @@ class ThoughtSplitter:
         text, self._held = self._held + text, ""
         yield from self._state(text)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether unflagged text passes as it is, however it is cut."""
+        return not self._held and not self._flagged and self._state == self._in_text
+
     def expect_answer(self) -> None:
         """Nobody asked for thoughts, or they came in a field of their own: no tag opens this reply."""
         if self._state == self._start and not self._held:

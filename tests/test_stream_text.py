@@ -1,0 +1,105 @@
+"""The quick way of plain text through the assembler: it says what the long way says, whatever comes."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from langchain_gemini_compat._events import TextDelta
+from langchain_gemini_compat._stream import StreamAssembler
+
+FLAG = {"google": {"thought": True}}
+SIGNED = {"google": {"thought_signature": "c2ln"}}
+CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def text_chunk(text, **more):
+    """A chunk of text, as Vertex writes it."""
+    choice = {"index": 0, "delta": {"role": "assistant", "content": text}, **more}
+    return {"id": "r1", "object": "chat.completion.chunk", "model": "m1", "choices": [choice]}
+
+
+def read(assembler, wires, *, quick):
+    """What an assembler makes of `wires`: texts joined, everything else as it came, and what is known at the end."""
+    seen = []
+    for wire in wires:
+        text = assembler.read_text(wire) if quick else None
+        assert text != ""
+        events = assembler.feed(wire) if text is None else [TextDelta(text)]
+        seen += [event for event in events if event != TextDelta("")]
+    seen += assembler.finish()
+    known = (assembler.reply_id, assembler.model, assembler.system_fingerprint, assembler.service_tier)
+    return seen, known
+
+
+#: What else a chunk of text may say, or say wrongly: where, and what.
+SAYINGS = [
+    *[(("choices",), value) for value in (None, [], "x", [None], [{}, {}], {"0": {}})],
+    *[(("choices", 0, "delta"), value) for value in (None, {}, "x", {"content": ["a"]}, {"role": "assistant"})],
+    *[
+        (("choices", 0, "delta", "content"), text)
+        for text in ("", "<", "<thou", "<thought>", "</thought>y", "</thou", 1, None)
+    ],
+    *[(("choices", 0, "delta", "refusal"), value) for value in ("no", "", None, 1)],
+    *[(("choices", 0, "delta", "reasoning_content"), value) for value in ("hm", "", None)],
+    *[(("choices", 0, "delta", "extra_content"), value) for value in (FLAG, SIGNED, None, [])],
+    *[(("choices", 0, "delta", "tool_calls"), value) for value in ([CALL], [], None)],
+    *[(("choices", 0, "index"), value) for value in (1, True, None, "0", 0.0)],
+    *[(("choices", 0, "finish_reason"), value) for value in ("stop", "length", "", 1)],
+    (("choices", 0, "finishReason"), "length"),
+    (("choices", 0, "logprobs"), {"content": [{"token": "a"}]}),
+    (("choices", 0, "message"), {"content": "whole"}),
+    *[((key,), value) for key in ("id", "model") for value in (None, "", 1, "other")],
+    *[((key,), value) for key in ("system_fingerprint", "service_tier") for value in ("x", "", 1)],
+    *[(("usage",), value) for value in ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}, {}, None, [])],
+    (("object",), "[DONE]"),
+]
+
+
+def say(*sayings):
+    """A chunk of text that says this too; where one saying leaves no place for the next, that one is not said."""
+    wire = text_chunk("more")
+    for path, value in sayings:
+        place = wire
+        try:
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = value
+        except (TypeError, LookupError):
+            continue
+    return wire
+
+
+def check(wires, **options):
+    """Both ways say the same."""
+    quick = read(StreamAssembler(**options), wires, quick=True)
+    assert quick == read(StreamAssembler(**options), wires, quick=False)
+
+
+@pytest.mark.parametrize("saying", SAYINGS, ids=repr)
+@pytest.mark.parametrize("choice", [0, 1])
+def test_quick_way_hears_whatever_a_chunk_of_text_says_besides(saying, choice):
+    """At the start, in the middle, and after a second one."""
+    odd = say(saying)
+    thought = say((("choices", 0, "delta", "extra_content"), FLAG))
+    for wires in ([odd], [text_chunk("a"), odd, text_chunk("b")], [text_chunk("a"), thought, odd, text_chunk("b")]):
+        for expects_thoughts in (False, True):
+            check(wires, choice=choice, expects_thoughts=expects_thoughts)
+
+
+CHUNKS = st.lists(st.sampled_from(SAYINGS), max_size=3).map(lambda sayings: say(*sayings))
+
+
+@settings(max_examples=200)
+@given(st.lists(CHUNKS, max_size=8), st.sampled_from([0, 1]), st.booleans())
+def test_quick_way_of_text_says_what_the_long_way_says(wires, choice, expects_thoughts):
+    """`read_text` is nothing but faster."""
+    check(wires, choice=choice, expects_thoughts=expects_thoughts)
+
+
+def test_quick_way_is_taken_by_plain_text():
+    """All but the first piece, which is where a thought might have begun."""
+    assembler = StreamAssembler()
+    assert assembler.read_text(text_chunk("Hello")) is None
+    list(assembler.feed(text_chunk("Hello")))
+    assert assembler.read_text(text_chunk(" there")) == " there"
+    assert assembler.read_text(text_chunk(".", finish_reason="stop")) is None
