@@ -17,6 +17,7 @@ from langchain_core.messages.utils import message_chunk_to_message
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
 
 from langchain_gemini_compat import errors
+from langchain_gemini_compat._arguments import describe_changes, mend_arguments_text
 from langchain_gemini_compat._chunks import build_chunk
 from langchain_gemini_compat._events import (
     CallExtras,
@@ -111,6 +112,9 @@ class ReplyDecoder:
         )
         self._said: list[str] = []
         self._thought = False
+        #: Names on the wire of the calls of whose arguments nothing has been handed out.
+        self._unbegun: dict[int, str] = {}
+        self._mends: list[str] = []
 
     def feed(self, wire: WireChunk) -> ChatGenerationChunk | None:
         """The chunk that `wire` gives, or `None` when it adds nothing yet."""
@@ -156,6 +160,8 @@ class ReplyDecoder:
                 parts.attach(attach_extras(event.id, event.fields, self._origin(), is_call=True))
             else:
                 parts.add(event)
+        for index, call in parts.calls.items():
+            self._settle_call(index, call)
         self._thought = self._thought or "reasoning_content" in parts.kwargs
         if end is None:
             chunk = _build_chunk(parts, {}) if parts.holds_something() else None
@@ -166,6 +172,24 @@ class ReplyDecoder:
             self._check(end, chunk)
         self._said.extend(parts.text)
         return chunk
+
+    def _settle_call(self, index: int, call: ToolCallChunk) -> None:
+        """The caller's own name of the tool, and arguments mended where they come as one piece."""
+        name, args = call["name"], call["args"]
+        if name is not None:
+            self._unbegun[index] = name
+            call["name"] = self._caller_s_name(name)
+        if index not in self._unbegun or not args or args.isspace():
+            return
+        name = self._unbegun.pop(index)
+        schema = self._request.schemas.get(name)
+        if schema is not None and args.rstrip().endswith("}"):
+            call["args"], changes = mend_arguments_text(schema, args)
+            if changes:
+                self._mends.append(describe_changes(self._caller_s_name(name), changes))
+
+    def _caller_s_name(self, name: str) -> str:
+        return self._request.names.get(name, name)
 
     def _origin(self) -> JsonObject:
         return build_origin(self._request.endpoint, self._assembler.model)
@@ -190,7 +214,7 @@ class ReplyDecoder:
             "retries": self._tries.retries if self._tries else 0,
             "waited": round(self._tries.waited, 3) if self._tries else 0.0,
             "signature_stand_ins": stand_ins,
-            "repairs": repairs,
+            "repairs": [*repairs, *self._mends],
         }
         return {key: value for key, value in metadata.items() if value}
 
@@ -203,7 +227,7 @@ class ReplyDecoder:
         spent = f"{end.usage.output_tokens} output tokens spent" if end.usage else "usage unknown"
         word = f"finish reason {(end.native_reason or '')[:200]!r}, {spent}"
         if end.faults or end.reason == "function_call_filter":
-            names = f" for {', '.join(end.faults[:5])[:200]}" if end.faults else ""
+            names = f" for {', '.join(map(self._caller_s_name, end.faults[:5]))[:200]}" if end.faults else ""
             more = "Raise `max_tokens`." if end.reason == "length" else "Ask again, or simplify the tool's schema."
             text = f"The model wrote a tool call{names} that is none ({word}). {more}"
             raise _unusable(errors.MalformedToolCallError, text, chunk, end)

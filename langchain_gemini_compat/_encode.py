@@ -26,6 +26,7 @@ from langchain_gemini_compat._content import block_kind, encode_content, encode_
 from langchain_gemini_compat._notes import Note
 from langchain_gemini_compat._signatures import block_signature, is_replayable, recover_extras
 from langchain_gemini_compat._tool_calls import LITELLM_MARK, split_litellm_id
+from langchain_gemini_compat._tool_names import ToolNames
 from langchain_gemini_compat._tool_results import encode_tool_result
 from langchain_gemini_compat._turns import arrange_turns
 from langchain_gemini_compat.errors import InvalidHistoryError
@@ -50,7 +51,8 @@ class MessageEncoder:
     endpoint: Endpoint
     family: ModelFamily
     notes: list[Note] = field(default_factory=list)
-    #: By the caller's call id: id and function name of the calls sent for it that wait for a result.
+    names: ToolNames = field(default_factory=lambda: ToolNames((), [], restricted=False))
+    #: By the caller's call id: id on the wire and function name of the calls sent for it that wait for a result.
     _waiting: dict[str, deque[tuple[str, str]]] = field(default_factory=dict)
     _calls_made: int = 0
     _cache_marks_noted: bool = False
@@ -183,7 +185,7 @@ class MessageEncoder:
             self._calls_made += 1
             waiting.setdefault(given, deque()).append((sent, call["name"]))
             arguments = json.dumps(call["args"], ensure_ascii=False, separators=(",", ":"))
-            function: JsonObject = {"name": call["name"], "arguments": arguments}
+            function: JsonObject = {"name": self.names.encode(call["name"]), "arguments": arguments}
             encoded.append({"id": sent, "type": "function", "function": function, **fields})
         self._waiting.update(waiting)
         return encoded
@@ -201,6 +203,7 @@ class MessageEncoder:
         if waiting:
             # A result that comes twice belongs to the last call of that id.
             call_id, name = waiting.popleft() if len(waiting) > 1 else waiting[0]
+        name = self.names.encode(name) if name else None
         return encode_tool_result(message, self.endpoint, self.family, call_id=call_id, name=name)
 
     def _note_cache_marks(self, message: BaseMessage) -> None:

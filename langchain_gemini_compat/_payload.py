@@ -17,7 +17,7 @@ from langchain_gemini_compat._notes import Note
 from langchain_gemini_compat._surfaces import BODY_KEYS, GOOGLE_KEYS
 from langchain_gemini_compat._thinking import encode_thinking
 from langchain_gemini_compat._thoughts import DEFAULT_TAGS
-from langchain_gemini_compat._tools import encode_response_format, encode_tools
+from langchain_gemini_compat._tools import build_tool_names, encode_response_format, encode_tools
 from langchain_gemini_compat.errors import InvalidHistoryError, UnsupportedParameterError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._families import ModelFamily
     from langchain_gemini_compat._notes import NoteKind
     from langchain_gemini_compat._surfaces import Endpoint
+    from langchain_gemini_compat._tool_names import ToolNames
     from langchain_gemini_compat._wire import JsonObject, JsonValue
 
 #: Options that go into the body under their own names.
@@ -52,7 +53,8 @@ class Request:
     """A request ready to go, and what its answer has to be read with.
 
     `tags` are the names of thought tags, which count without the server's flag only where the reply
-    `expects_thoughts`; `call_limit` the number of tool calls that may reach the caller.
+    `expects_thoughts`; `call_limit` the number of tool calls that may reach the caller. By a tool's name on the wire,
+    `schemas` are the parameters it was bound with, and `names` the caller's names that had to be changed.
     """
 
     payload: JsonObject
@@ -62,6 +64,8 @@ class Request:
     expects_thoughts: bool = True
     call_limit: int | None = None
     seed: str = ""
+    schemas: Mapping[str, JsonObject] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -73,15 +77,17 @@ class _Builder:
     notes: list[Note] = field(default_factory=list)
     body: JsonObject = field(default_factory=dict)
     google: JsonObject = field(default_factory=dict)
+    schemas: dict[str, JsonObject] = field(default_factory=dict)
 
     def option(self, name: str) -> JsonValue:
         return cast("JsonValue", self.options.get(name))
 
     def build(self, messages: Sequence[BaseMessage]) -> Request:
-        encoder = MessageEncoder(self.endpoint, self.family, self.notes)
+        names = build_tool_names(self._tools(), self.endpoint, self.notes)
+        encoder = MessageEncoder(self.endpoint, self.family, self.notes, names)
         self.body = {"model": self.endpoint.model, "messages": [*encoder.encode(messages)]}
         self._add_plain()
-        self._add_tools()
+        self._add_tools(names)
         self._add_thinking()
         self._add_google()
         self._add_stream()
@@ -97,6 +103,8 @@ class _Builder:
             expects_thoughts=self._expects_thoughts(),
             call_limit=1 if self.option("parallel_tool_calls") is False else None,
             seed=str(len(messages)),
+            schemas=self.schemas,
+            names=names.changed(),
         )
 
     def _add_plain(self) -> None:
@@ -117,13 +125,24 @@ class _Builder:
         if self.stream and self.body.get("n", 1) != 1:
             del self.body["n"]
             self._drop("n", "a stream has one candidate")
+        if self._takes_one_candidate() and self.body.get("n", 1) != 1:
+            del self.body["n"]
+            self._drop("n", "Gemini gives one candidate here")
 
-    def _add_tools(self) -> None:
-        tools = cast("list[JsonObject]", self.options.get("tools") or [])
+    def _takes_one_candidate(self) -> bool:
+        """Both surfaces refuse more for current models; partners' models on Vertex go by rules of their own."""
+        return self.endpoint.speaks_gemini and (self.endpoint.surface == "ai_studio" or bool(self.family.generation))
+
+    def _tools(self) -> list[JsonObject]:
+        return cast("list[JsonObject]", self.options.get("tools") or [])
+
+    def _add_tools(self, names: ToolNames) -> None:
+        tools = self._tools()
         if not tools and self.option("tool_choice") not in (None, False, "auto", "none"):
             self._drop("tool_choice", "no tool is bound")
         if tools:
-            found = encode_tools(tools, self.option("tool_choice"), self.endpoint, self.notes)
+            found = encode_tools(tools, self.option("tool_choice"), self.endpoint, self.notes, names)
+            self.schemas = found.schemas
             if found.functions:
                 self.body["tools"] = [*found.functions]
             if found.choice is not None:

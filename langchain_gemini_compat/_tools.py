@@ -6,13 +6,14 @@ choice of one function by name, so a named choice goes out as that function alon
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_gemini_compat._notes import Note
 from langchain_gemini_compat._schema import compile_parameters, compile_response_schema
+from langchain_gemini_compat._tool_names import ToolNames
 from langchain_gemini_compat._wire import object_at
 from langchain_gemini_compat.errors import UnsupportedParameterError
 
@@ -41,11 +42,15 @@ _CHOICES = {"auto": "auto", "none": "none", "any": "required", "required": "requ
 
 @dataclass(frozen=True, slots=True)
 class ToolSet:
-    """What goes out: function declarations, Google's own tools, and the choice among them."""
+    """What goes out: function declarations, Google's own tools, and the choice among them.
+
+    `schemas` are the original parameters of the bound functions, by their names on the wire.
+    """
 
     functions: list[JsonObject]
     google: list[JsonObject]
     choice: JsonValue
+    schemas: dict[str, JsonObject] = field(default_factory=dict)
 
 
 def format_tool(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> JsonObject:
@@ -68,10 +73,25 @@ def is_google_tool(tool: dict[str, Any]) -> bool:
     return bool(tool) and set(tool) <= GOOGLE_TOOLS
 
 
-def encode_tools(tools: Sequence[JsonObject], choice: JsonValue, endpoint: Endpoint, notes: list[Note]) -> ToolSet:
+def build_tool_names(tools: Sequence[JsonObject], endpoint: Endpoint, notes: list[Note]) -> ToolNames:
+    """The names of bound tools as they go to `endpoint`."""
+    functions = (_nest(tool) for tool in tools if not is_google_tool(tool))
+    bound = [_name_of(tool) for tool in functions if isinstance(tool.get("function"), dict)]
+    return ToolNames(bound, notes, restricted=endpoint.speaks_gemini)
+
+
+def encode_tools(
+    tools: Sequence[JsonObject],
+    choice: JsonValue,
+    endpoint: Endpoint,
+    notes: list[Note],
+    names_sent: ToolNames | None = None,
+) -> ToolSet:
     """Bound tools for `endpoint`; raises `UnsupportedParameterError` for a choice of a tool that is not bound."""
     google = [tool for tool in tools if is_google_tool(tool)]
     functions = [_nest(tool) for tool in tools if not is_google_tool(tool)]
+    names_sent = names_sent or build_tool_names(tools, endpoint, notes)
+    schemas = _schemas_of(functions, names_sent)
     if endpoint.speaks_gemini:
         functions = _declarable(functions, notes)
     names, word = _chosen_names(choice), _choice_word(choice)
@@ -89,11 +109,20 @@ def encode_tools(tools: Sequence[JsonObject], choice: JsonValue, endpoint: Endpo
             # OpenAI's own form leaves the other tools in sight, and with them the prompt's cache.
             chosen, sent = functions, _named(names[0])
     if endpoint.speaks_gemini:
-        chosen = [_compile_tool(tool, notes) for tool in chosen]
+        chosen = [_compile_tool(tool, names_sent, notes) for tool in chosen]
     if sent == "validated" and endpoint.surface == "ai_studio":
         notes.append(Note("adjusted", "`tool_choice` 'validated' became 'auto': only Vertex documents it."))
         sent = "auto"
-    return ToolSet(chosen, google, sent if chosen else None)
+    return ToolSet(chosen, google, sent if chosen else None, schemas)
+
+
+def _schemas_of(functions: Sequence[JsonObject], names: ToolNames) -> dict[str, JsonObject]:
+    schemas: dict[str, JsonObject] = {}
+    for tool in functions:
+        parameters = object_at(tool, "function").get("parameters")
+        if isinstance(parameters, dict):
+            schemas.setdefault(names.encode(_name_of(tool)), parameters)
+    return schemas
 
 
 def _nest(tool: JsonObject) -> JsonObject:
@@ -146,14 +175,14 @@ def format_response_schema(schema: object) -> JsonObject:
     return {"type": "json_schema", "json_schema": inner}
 
 
-def _compile_tool(tool: JsonObject, notes: list[Note]) -> JsonObject:
+def _compile_tool(tool: JsonObject, names: ToolNames, notes: list[Note]) -> JsonObject:
     function = tool.get("function")
     if not isinstance(function, dict):
         return tool
     parameters = function.get("parameters")
     compiled, losses = compile_parameters(parameters if isinstance(parameters, dict) else {})
     notes.extend(_lossy(f"tool {function.get('name')!r}", loss.path, loss.reason) for loss in losses)
-    declaration: JsonObject = {"name": function.get("name")}
+    declaration: JsonObject = {"name": names.encode(_name_of(tool))}
     if function.get("description"):
         declaration["description"] = function["description"]
     if compiled is not None:

@@ -468,3 +468,26 @@ def test_encoding_looks_at_each_message_once(monkeypatch):
     step = [USER, ask("a", "b", "c"), result("a"), result("b"), result("c")]
     build(step * 20)
     assert len(asked) == 20
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+def test_a_result_without_a_name_gets_that_of_its_call_as_sent(surface):
+    """Names that Gemini refuses are changed in calls, in results, and in what stands for media of a result."""
+    asked = AIMessage("", tool_calls=[{"id": "a", "name": "take photo", "args": {}}])
+    photo = [{"type": "image", "base64": PNG, "mime_type": "image/png"}]
+    sent = wire_messages([USER, asked, result("a", photo), USER], surface, "gemini-2.5-flash")
+    assert sent[1]["tool_calls"][0]["function"]["name"] == "take_photo"
+    assert sent[2]["name"] == "take_photo"
+    assert sent[3]["content"][0]["text"] == "Output of take_photo (call a):"
+
+
+def test_the_caller_s_messages_keep_their_names():
+    """Only the copy on the wire has others."""
+    messages = [
+        USER,
+        AIMessage("", tool_calls=[{"id": "a", "name": "take photo", "args": {}}]),
+        result("a", name="take photo"),
+    ]
+    before = copy.deepcopy(messages)
+    build(messages)
+    assert messages == before

@@ -27,7 +27,7 @@ PLAIN = [
     ("temperature", 0.0, SURFACES),
     ("top_p", 0.5, SURFACES),
     ("max_tokens", 100, SURFACES),
-    ("n", 2, SURFACES),
+    ("n", 1, SURFACES),
     ("seed", 0, ("vertex", "openai_compatible")),
     ("presence_penalty", 0.5, ("vertex", "openai_compatible")),
     ("frequency_penalty", 0.5, ("vertex", "openai_compatible")),
@@ -196,6 +196,38 @@ def test_a_stream_has_one_candidate(surface):
     assert "n" not in made.payload
     assert notes(made) == ["`n` was left out: a stream has one candidate."]
     assert request(surface, stream=True, n=1).payload["n"] == 1
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+@pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-2.5-pro", "gemini-flash-latest"])
+def test_several_candidates_are_held_back_where_gemini_refuses_them(surface, model):
+    """`candidateCount must be 1`, `Only one candidate can be specified`: refusals of both surfaces."""
+    made = request(surface, model, n=2)
+    assert made.payload == request(surface, model).payload
+    assert notes(made) == ["`n` was left out: Gemini gives one candidate here."]
+    with pytest.raises(UnsupportedParameterError, match="`n`"):
+        request(surface, model, n=2, strict=True)
+    assert broken_rules(made.payload, surface) == []
+
+
+def test_several_candidates_are_asked_of_other_models():
+    """Gateways, self-deployed models and partners' models on Vertex go by their own rules."""
+    assert request("openai_compatible", n=2).payload["n"] == 2
+    assert request("vertex", "meta/llama-4", n=2).payload["n"] == 2
+    assert build(HI, at=endpoint("vertex", "gemma", endpoint_id="1"), n=2).payload["n"] == 2
+
+
+def test_a_request_knows_the_schemas_its_tools_were_bound_with():
+    """By names on the wire: arguments that come back are judged by the original, not by what was sent."""
+    schema = {"type": "object", "properties": {"a": {"enum": [1, 3]}}}
+    odd = {"type": "function", "function": {"name": "a b", "parameters": schema}}
+    flat = {"type": "function", "name": "c", "parameters": schema}
+    bare = {"type": "function", "function": {"name": "d"}}
+    for surface, name in (("vertex", "a_b"), ("openai_compatible", "a b")):
+        made = request(surface, tools=[odd, flat, bare, {"google_search": {}}], tool_choice="c")
+        assert made.schemas == {name: schema, "c": schema}
+        assert made.names == ({} if name == "a b" else {"a_b": "a b"})
+    assert request().schemas == {}
 
 
 @pytest.mark.parametrize("surface", GOOGLE)

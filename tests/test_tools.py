@@ -318,3 +318,22 @@ def test_the_tool_set_is_its_parts():
     assert ([item["function"]["name"] for item in found.functions], found.google, found.choice) == (
         ALL, [{"code_execution": {}}], "required",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_schemas_are_kept_as_they_were_bound(surface):
+    """The compiled copy says less; of two tools of one name the first counts."""
+    closed = {"type": "object", "properties": {"a": {"const": 1}}, "additionalProperties": False}
+    twins = [{"type": "function", "function": {"name": "f", "parameters": schema}} for schema in (closed, {})]
+    made = encode_tools([*twins, {"google_search": {}}, {"type": "web_search"}], None, endpoint(surface), [])
+    assert made.schemas == {"f": closed}
+    assert made.schemas["f"] is closed
+
+
+@pytest.mark.parametrize("choice", ["get time", {"allowed_tools": {"mode": "auto", "tools": [{"name": "get time"}]}}])
+def test_a_tool_whose_name_is_refused_can_be_chosen(choice):
+    """By its own name, in every spelling of a choice."""
+    odd = {"type": "function", "function": {"name": "get time", "description": "Tell the time."}}
+    made = request(tools=[*TOOLS, odd], tool_choice=choice)
+    assert names(made.payload) == ["get_time"]
+    assert notes(made, "adjusted") != []

@@ -1,0 +1,397 @@
+"""Arguments as models write them: mended where there is one reading, and left alone everywhere else."""
+
+import copy
+import json
+from functools import reduce
+from operator import add
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import message_chunk_to_message
+from langchain_core.tools import tool
+from outgoing import PLACES, SURFACES
+from wire import Wire, call, chunk, completion
+
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._arguments import describe_changes, mend_arguments, mend_arguments_text
+from langchain_gemini_compat.errors import MalformedToolCallError
+
+INTEGER, NUMBER, STRING, BOOLEAN = ({"type": name} for name in ("integer", "number", "string", "boolean"))
+NULL, LIST, OBJECT = {"type": "null"}, {"type": "array"}, {"type": "object"}
+
+
+def mend(schema, value, **root):
+    """One required argument, mended."""
+    arguments = {"p": value}
+    before = copy.deepcopy(arguments)
+    mended, changes = mend_arguments(
+        {"type": "object", "properties": {"p": schema}, "required": ["p"], **root}, arguments
+    )
+    assert arguments == before
+    assert (mended is arguments) == (changes == [])
+    return mended["p"]
+
+
+def same(left, right):
+    """Equal with all types, which `==` is not: 1, 1.0 and true are three things."""
+    return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
+
+
+POINT = {"type": "object", "properties": {"x": INTEGER, "y": INTEGER}, "required": ["x"]}
+NODE = {"type": "object", "properties": {"value": INTEGER, "next": {"$ref": "#/$defs/Node"}}}
+CAT = {"type": "object", "properties": {"kind": {"const": "cat"}, "lives": INTEGER}, "required": ["kind"]}
+DOG = {"type": "object", "properties": {"kind": {"const": "dog"}, "lives": STRING}, "required": ["kind"]}
+
+CERTAIN = {
+    "a listed integer": ({"enum": [1, 2]}, "2", 2),
+    "a listed integer with its type": ({"type": "integer", "enum": [1, 2]}, "2", 2),
+    "a listed number": ({"enum": [0.5, 1]}, "0.5", 0.5),
+    "a listed boolean": ({"enum": [True]}, "true", True),
+    "a listed integer among texts": ({"enum": ["a", 1]}, "1", 1),
+    "a listed null": ({"enum": ["a", None]}, "null", None),
+    "a constant": ({"const": 5}, "5", 5),
+    "an integer": (INTEGER, "-12", -12),
+    "a number": (NUMBER, "1.5", 1.5),
+    "an integer for a number": (NUMBER, "3", 3),
+    "a boolean": (BOOLEAN, "false", False),
+    "a null": (NULL, "null", None),
+    "one of two types": ({"type": ["integer", "null"]}, "null", None),
+    "a type in capitals": ({"type": "INTEGER"}, "3", 3),
+    "a whole float": (INTEGER, 3.0, 3),
+    "a whole float in the list": ({"type": "integer", "enum": [3]}, 3.0, 3),
+    "an object as text": (POINT, '{"x": 1}', {"x": 1}),
+    "any object as text": (OBJECT, '\n{"x": [1.5]}', {"x": [1.5]}),
+    "an array as text": (LIST, "[]", []),
+    "an array as text, with texts for integers": ({"type": "array", "items": INTEGER}, '["1", 2]', [1, 2]),
+    "inside members": (POINT, {"x": "1", "y": 2}, {"x": 1, "y": 2}),
+    "the null of an optional member": (POINT, {"x": 1, "y": None}, {"x": 1}),
+    "inside items": ({"type": "array", "items": POINT}, [{"x": "1"}], [{"x": 1}]),
+    "inside a tuple": ({"prefixItems": [INTEGER, STRING], "items": BOOLEAN}, ["1", "1", "true"], [1, "1", True]),
+    "inside an older tuple": ({"items": [INTEGER], "additionalItems": BOOLEAN}, ["1", "true"], [1, True]),
+    "inside a map": ({"additionalProperties": INTEGER}, {"a": "1"}, {"a": 1}),
+    "through a reference": ({"$ref": "#/$defs/Node"}, {"next": {"next": {"value": "7"}}}, {"next": {"next": {"value": 7}}}),
+    "through allOf": ({"allOf": [INTEGER, {"minimum": 2}]}, "3", 3),
+    "through members of two parts": ({"allOf": [POINT, {"properties": {"z": BOOLEAN}}]}, {"x": "1", "z": "true"},
+                                     {"x": 1, "z": True}),
+    "through an optional type": ({"anyOf": [INTEGER, NULL]}, "3", 3),
+    "through two branches that agree": ({"anyOf": [INTEGER, NUMBER]}, "3", 3),
+    "through the branch that fits": ({"oneOf": [CAT, DOG]}, {"kind": "cat", "lives": "9"}, {"kind": "cat", "lives": 9}),
+    "through a listed text beside an integer": ({"anyOf": [{"enum": ["all"]}, INTEGER]}, "3", 3),
+    "a flagged null beside a reference": ({"$ref": "#/$defs/Node", "nullable": True}, {"value": "1"}, {"value": 1}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "value", "meant"), CERTAIN.values(), ids=CERTAIN)
+def test_what_can_mean_one_thing_is_mended(schema, value, meant):
+    """The model knows the value and slips in its spelling."""
+    assert same(mend(schema, value, **{"$defs": {"Node": NODE}}), meant)
+
+
+DOUBTFUL = {
+    "not listed": ({"enum": [1, 2]}, "3"),
+    "another spelling of an integer": (INTEGER, "03"),
+    "an integer with a sign": (INTEGER, "+3"),
+    "an integer with spaces": (INTEGER, " 3"),
+    "a float's spelling for an integer": (INTEGER, "3.0"),
+    "a float that is not whole": (INTEGER, 3.5),
+    "a float too large to be exact": (INTEGER, 1e17),
+    "an endless number": (NUMBER, "Infinity"),
+    "another spelling of a number": (NUMBER, "1e3"),
+    "a number that has hundreds of digits": (INTEGER, "9" * 300),
+    "a boolean in Python": (BOOLEAN, "True"),
+    "a number for a boolean": (BOOLEAN, 1),
+    "a boolean for a number": (INTEGER, True),
+    "a true for a listed 1": ({"enum": [1]}, True),
+    "a null in Python": (NULL, "None"),
+    "an empty text": (INTEGER, ""),
+    "a number for a text": (STRING, 5),
+    "a value for a list of it": ({"type": "array", "items": INTEGER}, 1),
+    "a list of one for its value": (INTEGER, [1]),
+    "an array where an object is asked": (OBJECT, "[1]"),
+    "an object that is cut": (OBJECT, '{"x": 1'),
+    "an object with a key twice": (OBJECT, '{"x": 1, "x": 2}'),
+    "an object with an endless number": (OBJECT, '{"x": 1e999}'),
+    "an object in a text in a text": (OBJECT, '"{}"'),
+    "a required null": (POINT, {"x": None}),
+    "the null of a member that nobody declared": ({"additionalProperties": INTEGER}, {"a": None}),
+    "a missing member": (POINT, {"y": "1"}),
+    "a mend beside what cannot be mended": (POINT, {"x": "1", "y": "one"}),
+    "a mend out of bounds": ({"type": "integer", "maximum": 2}, "3"),
+    "a text where texts are right but not this one": ({"type": ["string", "integer"], "maxLength": 1}, "33"),
+    "a text where another branch takes texts": ({"anyOf": [{"type": "string", "maxLength": 1}, INTEGER]}, "33"),
+    "a text where a branch behind a reference takes texts": (
+        {"anyOf": [{"$ref": "#/$defs/Short"}, {"allOf": [INTEGER]}]}, "33"),
+    "two readings": ({"anyOf": [{"properties": {"a": INTEGER, "b": STRING}}, {"properties": {"a": INTEGER, "b": NULL}}]},
+                     {"a": "1", "b": None}),
+    "a value that two alternatives would take": ({"oneOf": [INTEGER, NUMBER]}, "3"),
+    "what nothing satisfies": (False, "3"),
+    "a member too many": ({**POINT, "additionalProperties": False}, {"x": "1", "w": 1}),
+    "a reference to itself": ({"$ref": "#/properties/p"}, "3"),
+    "a reference that leads nowhere": ({"$ref": "#/$defs/None"}, "3"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "value"), DOUBTFUL.values(), ids=DOUBTFUL)
+def test_what_is_in_doubt_stays_as_it_came(schema, value):
+    """The tool's own validation answers, and the model reads what it wrote."""
+    assert same(mend(schema, value, **{"$defs": {"Short": {"type": "string", "maxLength": 1}}}), value)
+
+
+LENIENT = {
+    "patterns of names": ({"patternProperties": {"^a": INTEGER}, "additionalProperties": False}, {"a": "1"}),
+    "alternatives told apart by a format": (
+        {"oneOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "time"}]}, "x"),
+    "a type that does not exist": ({"type": "date"}, "3"),
+    "no schema at all": ("integer", "3"),
+    "lists that are none": ({"anyOf": {}, "oneOf": [], "enum": 1, "required": 1, "properties": []}, "3"),
+    "bounds that are none": ({"exclusiveMinimum": True, "maximum": "1"}, 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "value"), LENIENT.values(), ids=LENIENT)
+def test_what_is_not_read_does_not_hinder_a_mend_beside_it(schema, value):
+    """Keywords nobody checks here, and schemas that are none."""
+    arguments = {"p": value, "q": "1"}
+    mended, changes = mend_arguments({"properties": {"p": schema, "q": INTEGER}}, arguments)
+    assert same(mended, {"p": value, "q": 1})
+    assert changes == ["/q (string to integer)"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        ({"minimum": 2, "exclusiveMaximum": 4}, 2, 4),
+        ({"exclusiveMinimum": 2, "maximum": 4}, 4, 2),
+        ({"minLength": 1, "maxLength": 2}, "ab", "abc"),
+        ({"minItems": 1, "maxItems": 2}, [1], []),
+        ({"minProperties": 1, "maxProperties": 2}, {"a": 1}, {}),
+        ({"enum": [[1, {"a": True}]]}, [1.0, {"a": True}], [1, {"a": 1}]),
+        ({"anyOf": [INTEGER, BOOLEAN]}, True, []),
+        ({"oneOf": [INTEGER, {"maximum": 2}]}, 3, 1),
+        ({"nullable": True, "type": "string"}, None, 1),
+        ({"allOf": [{"required": ["a"]}, {"required": ["b"]}]}, {"a": 1, "b": 2}, {"a": 1}),
+        ({"$ref": "#/properties/q"}, 1, "x"),
+    ],
+)
+def test_a_mend_beside_needs_the_rest_to_be_right(schema, good, bad):
+    """The call as a whole is mended, or not at all."""
+    parameters = {"properties": {"p": schema, "q": INTEGER}}
+    assert same(mend_arguments(parameters, {"p": good, "q": "1"})[0], {"p": good, "q": 1})
+    assert same(mend_arguments(parameters, {"p": bad, "q": "1"})[0], {"p": bad, "q": "1"})
+
+
+def test_walks_end():
+    """Recursive schemas, unions inside unions, values as deep as the parser lets through."""
+    twice = {"anyOf": [{"properties": {"a": {"$ref": "#"}}, "required": [key]} for key in "bc"]}
+    value = reduce(lambda inner, _: {"a": inner}, range(90), "1")
+    assert mend_arguments(twice, value) == (value, [])
+    assert mend(INTEGER, "[" * 100_000) == "[" * 100_000
+    assert mend(LIST, "[" * 100_000) == "[" * 100_000
+    endless = {"anyOf": [{"$ref": "#"}, {"allOf": [{"$ref": "#"}]}], "required": ["x"]}
+    assert mend_arguments(endless, {"a": 1}) == ({"a": 1}, [])
+
+
+def test_text_that_is_right_is_the_same_text():
+    """The hot path: no new text is written, whatever white space the model likes."""
+    text = '{ "x": 1, "y": 2 }'
+    assert mend_arguments_text(POINT, text) == (text, [])
+    assert mend_arguments_text(POINT, "[1]") == ("[1]", [])
+    assert mend_arguments_text(POINT, '{"x": "1"') == ('{"x": "1"', [])
+    assert mend_arguments_text(STRING | POINT, '{"x": "1", "y": "ü"}') == ('{"x": "1", "y": "ü"}', [])
+    assert mend_arguments_text({"properties": {"x": INTEGER}}, '{"x": "1", "y": "ü"}')[0] == '{"x": 1, "y": "ü"}'
+
+
+def test_many_changes_are_told_in_one_short_sentence():
+    """Names of places and of types; values may be secrets."""
+    schema = {"properties": {"a/b": {"type": "array", "items": INTEGER}, "c": STRING}}
+    _, changes = mend_arguments(schema, {"a/b": ["1"] * 9, "c": None})
+    said = describe_changes("f", changes)
+    assert said.startswith("Arguments of 'f' were mended: /a~1b/0 (string to integer), ")
+    assert said.endswith("/a~1b/4 (string to integer), 5 more.")
+    assert describe_changes("f", changes[-1:]) == "Arguments of 'f' were mended: /c (null left out)."
+
+
+def valid(value, schema, root):
+    """JSON Schema in small, written anew: what the property tests below judge by."""
+    if isinstance(schema, bool):
+        return schema
+    kinds = {bool: {"boolean"}, int: {"integer", "number"}, float: {"number"}, str: {"string"}, list: {"array"},
+             dict: {"object"}, type(None): {"null"}}[type(value)]  # fmt: skip
+    named = schema.get("type", [])
+    named = {named} if isinstance(named, str) else set(named)
+    checks = [not named or named & kinds]
+    if "enum" in schema:
+        checks.append(any(same(value, one) or (value == one and {type(value), type(one)} == {int, float})
+                          for one in schema["enum"]))  # fmt: skip
+    if "$ref" in schema:
+        checks.append(valid(value, root["$defs"][schema["$ref"].removeprefix("#/$defs/")], root))
+    checks += [valid(value, part, root) for part in schema.get("allOf", [])]
+    if "anyOf" in schema:
+        checks.append(any(valid(value, part, root) for part in schema["anyOf"]))
+    if "oneOf" in schema:
+        checks.append(sum(bool(valid(value, part, root)) for part in schema["oneOf"]) == 1)
+    if kinds & {"number"}:
+        checks += [value >= schema.get("minimum", value), value <= schema.get("maximum", value)]
+    if isinstance(value, str):
+        checks.append(len(value) >= schema.get("minLength", 0))
+    if isinstance(value, list):
+        prefix = schema.get("prefixItems", [])
+        checks += [valid(inner, part, root) for inner, part in zip(value, prefix, strict=False)]
+        checks += [valid(inner, schema.get("items", True), root) for inner in value[len(prefix) :]]
+    if isinstance(value, dict):
+        known = schema.get("properties", {})
+        checks += [valid(inner, known.get(name, schema.get("additionalProperties", True)), root)
+                   for name, inner in value.items()]  # fmt: skip
+        checks += [name in value for name in schema.get("required", [])]
+    return all(checks)
+
+
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from([0.5, 1.0, 2.0]),
+    st.sampled_from(["a", "1", "-2", "0.5", "true", "null", "[]", "{}", '["1"]', '{"a":"1"}', '{"a":null,"b":1}']),
+)  # fmt: skip
+NAMES = st.sampled_from("abc")
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3))
+TYPES = st.sampled_from(["null", "boolean", "integer", "number", "string", "array", "object"])
+LEAVES = st.one_of(
+    st.builds(lambda name: {"type": name}, TYPES),
+    st.builds(lambda names: {"type": names}, st.lists(TYPES, min_size=1, max_size=2)),
+    st.builds(lambda values: {"enum": values}, st.lists(SCALARS, min_size=1, max_size=3)),
+    st.sampled_from([{"type": "integer", "minimum": 1}, {"type": "number", "maximum": 1}, {"minLength": 2}, {},
+                     {"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}, True, False]),
+)  # fmt: skip
+
+
+def nest(inner):
+    several = st.lists(inner, min_size=1, max_size=3)
+    objects = st.fixed_dictionaries(
+        {"type": st.just("object"), "properties": st.dictionaries(NAMES, inner, max_size=3)},
+        optional={"required": st.lists(NAMES, max_size=2), "additionalProperties": inner | st.booleans()},
+    )
+    arrays = st.fixed_dictionaries({"type": st.just("array")}, optional={"items": inner, "prefixItems": several})
+    unions = st.builds(lambda word, parts: {word: parts}, st.sampled_from(["anyOf", "oneOf", "allOf"]), several)
+    return objects | arrays | unions
+
+
+SCHEMAS = st.recursive(LEAVES, nest, max_leaves=8)
+#: Definitions that end: what they refer to has none.
+DEFINITIONS = st.fixed_dictionaries(
+    {"a": st.just({"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}, "b": INTEGER}}),
+     "b": st.just({"type": ["integer", "null"]})}
+)  # fmt: skip
+
+
+@given(
+    st.dictionaries(NAMES, SCHEMAS, min_size=1),
+    st.lists(NAMES, max_size=1),
+    DEFINITIONS,
+    st.dictionaries(NAMES, VALUES),
+)
+def test_mended_arguments_are_valid_and_valid_ones_are_never_changed(properties, required, definitions, arguments):
+    """Any schema, any arguments: what comes out is what came in, or satisfies the schema."""
+    schema = {"properties": properties, "required": required, "$defs": definitions}
+    before = copy.deepcopy((schema, arguments))
+    mended, changes = mend_arguments(schema, arguments)
+    assert same((schema, arguments), before)
+    if valid(arguments, schema, schema) or not changes:
+        assert mended is arguments
+    else:
+        assert valid(mended, schema, schema)
+    assert mend_arguments(schema, mended) == (mended, [])
+
+
+@st.composite
+def slips(draw, depth=0):
+    """A schema, a value that satisfies it, and the value as a model may spell it."""
+    kind = draw(st.sampled_from(["integer", "number", "boolean", "enum", *(["array", "object"] if depth < 3 else [])]))
+    if kind in ("integer", "number", "boolean", "enum"):
+        numbers = st.floats(allow_nan=False, allow_infinity=False)
+        value = draw({"integer": st.integers(-(2**70), 2**70), "number": numbers, "boolean": st.booleans(),
+                      "enum": st.integers() | st.booleans()}[kind])  # fmt: skip
+        schema = {"enum": [value, "other"]} if kind == "enum" else {"type": kind}
+    elif kind == "array":
+        schema, value, slipped = draw(slips(depth + 1))
+        schema, value, slipped = {"type": "array", "items": schema}, [value], [slipped]
+    else:
+        parts = draw(st.dictionaries(NAMES, slips(depth + 1), max_size=3))
+        schema = {"type": "object", "properties": {name: part[0] for name, part in parts.items()}}
+        value = {name: part[1] for name, part in parts.items()}
+        slipped = {name: part[2] for name, part in parts.items()} | (draw(st.sampled_from([{}, {"z": None}])))
+        schema["properties"]["z"] = STRING
+    if kind not in ("array", "object"):
+        slipped = value
+    return schema, value, draw(st.sampled_from([slipped, json.dumps(slipped)]))
+
+
+@given(slips())
+def test_a_slip_of_the_pen_is_undone(drawn):
+    """Texts of numbers and of whole objects, nulls for members left out, at any depth."""
+    schema, value, slipped = drawn
+    assert same(mend(schema, slipped), value)
+
+
+@tool
+def book(seats: int, row: str | None = None) -> str:
+    """Book seats."""
+    return "done"
+
+
+SLIP, MEANT = '{"seats": "2", "row": null}', {"seats": 2, "row": None}
+SAID = ["Arguments of 'book' were mended: /seats (string to integer)."]
+HEAD, BODY = call("book", "", "call-1", index=0), {"index": 0, "function": {"arguments": SLIP}}
+#: The events of a stream that hold the arguments, and whether they can be mended.
+STREAMS = {
+    "as one": ([[call("book", SLIP)]], True),
+    "as one, after the head": ([[HEAD], [BODY]], True),
+    "in pieces": ([[{**HEAD, "function": {"name": "book", "arguments": SLIP[:9]}}],
+                   [{"index": 0, "function": {"arguments": SLIP[9:]}}]], False),
+    "in pieces, the last one whole": ([[{**HEAD, "function": {"name": "book", "arguments": "{"}}],
+                                       [{"index": 0, "function": {"arguments": SLIP[1:]}}]], False),
+}  # fmt: skip
+
+
+def model(surface, *answers):
+    return ChatGeminiCompat(model="gemini-3.8-flash", max_retries=0, **PLACES[surface], **Wire(*answers).clients)
+
+
+def stream(surface, events):
+    answer = [*(chunk(tool_calls=calls) for calls in events), chunk("tool_calls", (1, 2, 3)), "[DONE]"]
+    chunks = list(model(surface, answer).bind_tools([book]).stream("hi"))
+    return message_chunk_to_message(reduce(add, chunks))
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize(("events", "mended"), STREAMS.values(), ids=STREAMS)
+def test_a_stream_gives_the_calls_of_invoke_where_arguments_come_whole(events, mended, surface):
+    """What has been handed out piece by piece cannot be taken back."""
+    whole = model(surface, completion("", finish="tool_calls", tool_calls=[call("book", SLIP)]))
+    invoked = whole.bind_tools([book]).invoke("hi")
+    assert invoked.tool_calls[0]["args"] == MEANT
+    assert invoked.response_metadata["repairs"] == SAID
+    streamed = stream(surface, events)
+    assert streamed.tool_calls[0]["args"] == (MEANT if mended else json.loads(SLIP))
+    assert streamed.response_metadata.get("repairs", []) == (SAID if mended else [])
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_calls_of_other_tools_and_right_calls_stay_as_they_are(surface):
+    """A tool that was not bound has no schema to judge by."""
+    calls = [call("book", '{"seats": 2}', "c1"), call("buy", SLIP, "c2"), call("book", "{}", "c3")]
+    streamed = stream(surface, [[one] for one in calls])
+    assert [made["args"] for made in streamed.tool_calls] == [{"seats": 2}, json.loads(SLIP), {}]
+    assert "repairs" not in streamed.response_metadata
+
+
+def test_arguments_that_go_on_after_their_end_are_still_none():
+    """A mend does not make a call of what is glued together."""
+    with pytest.raises(MalformedToolCallError):
+        stream("vertex", [[call("book", SLIP)], [{"id": "call-1", "function": {"arguments": '{"seats": 3}'}}]])
+
+
+def test_each_call_of_a_reply_is_mended_by_its_own_schema():
+    """Parallel calls in one event, as AI Studio sends them: without an index."""
+    parallel = [call("book", SLIP, "c1"), call("book", '{"seats": 1.0}', "c2")]
+    streamed = stream("ai_studio", [parallel])
+    assert [made["args"]["seats"] for made in streamed.tool_calls] == [2, 1]
+    assert len(streamed.response_metadata["repairs"]) == 2
