@@ -6,14 +6,17 @@ objects are equal, in all that pydantic keeps of them, to those that the constru
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.utils.json import parse_partial_json
+from pydantic import BaseModel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from langchain_core.messages import InvalidToolCall, ToolCall
     from langchain_core.messages.tool import ToolCallChunk
 
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
 
 #: Characters of an unfinished piece that are worth a look: looking takes langchain-core quadratic time.
 _LONGEST_PIECE = 4096
-_set = object.__setattr__
 #: What the constructors leave behind for such arguments, whatever fields this version of langchain-core has.
 _PLAIN = AIMessageChunk(
     content="",
@@ -31,8 +33,20 @@ _PLAIN = AIMessageChunk(
     usage_metadata=None,
     chunk_position=None,
 )
-_CALLING = _PLAIN.model_fields_set | {"tool_calls", "invalid_tool_calls"}
 _GENERATION = ChatGenerationChunk(message=_PLAIN, generation_info=None)
+_PLAIN_STATE, _GENERATION_STATE = _PLAIN.__dict__, _GENERATION.__dict__
+_GENERATION_FIELDS = frozenset(_GENERATION.model_fields_set)
+_PLAIN_FIELDS = frozenset(_PLAIN.model_fields_set)
+_CALLING_FIELDS = _PLAIN_FIELDS | {"tool_calls", "invalid_tool_calls"}
+
+
+def _setter(slot: str) -> Callable[[BaseModel, object], None]:
+    return cast("Callable[[BaseModel, object], None]", vars(BaseModel)[slot].__set__)
+
+
+#: Where pydantic keeps what a model holds, in the order of its own `BaseModel.__slots__`.
+_set_state, _set_fields = _setter("__dict__"), _setter("__pydantic_fields_set__")
+_set_extra, _set_private = _setter("__pydantic_extra__"), _setter("__pydantic_private__")
 
 
 def build_chunk(
@@ -42,26 +56,27 @@ def build_chunk(
     tool_call_chunks: list[ToolCallChunk],
 ) -> ChatGenerationChunk:
     """A chunk in the middle of a stream; the arguments become its own."""
-    valid, invalid = _read_calls(tool_call_chunks)
+    valid, invalid = _read_calls(tool_call_chunks) if tool_call_chunks else ([], [])
+    state = _PLAIN_STATE.copy()
+    state["content"] = text
+    state["additional_kwargs"] = additional_kwargs
+    state["response_metadata"] = response_metadata
+    state["tool_calls"] = valid
+    state["invalid_tool_calls"] = invalid
+    state["tool_call_chunks"] = tool_call_chunks
     message = AIMessageChunk.__new__(AIMessageChunk)
-    state = {
-        **_PLAIN.__dict__,
-        "content": text,
-        "additional_kwargs": additional_kwargs,
-        "response_metadata": response_metadata,
-        "tool_calls": valid,
-        "invalid_tool_calls": invalid,
-        "tool_call_chunks": tool_call_chunks,
-    }
-    _set(message, "__dict__", state)
-    _set(message, "__pydantic_fields_set__", set(_CALLING if tool_call_chunks else _PLAIN.model_fields_set))
-    _set(message, "__pydantic_extra__", {})
-    _set(message, "__pydantic_private__", None)
+    _set_state(message, state)
+    _set_fields(message, set(_CALLING_FIELDS if tool_call_chunks else _PLAIN_FIELDS))
+    _set_extra(message, {})
+    _set_private(message, None)
+    state = _GENERATION_STATE.copy()
+    state["text"] = text
+    state["message"] = message
     chunk = ChatGenerationChunk.__new__(ChatGenerationChunk)
-    _set(chunk, "__dict__", {**_GENERATION.__dict__, "text": text, "message": message})
-    _set(chunk, "__pydantic_fields_set__", set(_GENERATION.model_fields_set))
-    _set(chunk, "__pydantic_extra__", None)
-    _set(chunk, "__pydantic_private__", None)
+    _set_state(chunk, state)
+    _set_fields(chunk, set(_GENERATION_FIELDS))
+    _set_extra(chunk, None)
+    _set_private(chunk, None)
     return chunk
 
 

@@ -42,6 +42,9 @@ class SseDecoder:
 
     def feed(self, data: bytes) -> Iterator[JsonValue]:
         """Yield what `data` completes."""
+        if self._is_one_event(data):
+            yield _parse(data[len(b"data:") :].strip())
+            return
         for line in self._take_lines(data):
             if line.startswith(b"data:"):
                 payload = line[5:].strip()
@@ -59,6 +62,16 @@ class SseDecoder:
         stray = b"\n".join(self._stray.take()).strip()
         if stray:
             yield _parse(stray)
+
+    def _is_one_event(self, data: bytes) -> bool:
+        """Whether nothing waits and `data` is one whole event, which is how most servers write."""
+        return (
+            data.startswith(b"data: {")
+            and data.endswith(b"}\n\n")
+            and data.count(b"\n") == len("\n\n")
+            and not self._tail
+            and not self._data
+        )
 
     def _take_lines(self, data: bytes) -> list[bytes]:
         """The lines that `data` ends."""

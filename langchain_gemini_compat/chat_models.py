@@ -31,7 +31,7 @@ from langchain_gemini_compat._tools import format_tool
 from langchain_gemini_compat.errors import GeminiCompatWarning
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.language_models import LanguageModelInput
@@ -172,6 +172,10 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
         """What was resolved stays so: where a key came from cannot be seen from the key."""
         super().__setstate__(state)
         self._resolved_from = self._connection_fields()
+
+    def __iter__(self) -> Generator[tuple[str, Any]]:
+        """Over a copy: langchain-core keeps what it caches among the fields while other threads look at them."""
+        yield from [(name, value) for name, value in self.__dict__.copy().items() if not name.startswith("_")]
 
     def endpoint_info(self) -> dict[str, Any]:
         """Where requests go and as whom: `surface`, `base_url`, `model` and `auth` (`kind`, `source`); no secret."""

@@ -163,6 +163,26 @@ def test_threads_that_make_the_first_call_together_make_one_client_and_ask_for_o
         assert len(made) == number
 
 
+def test_fields_may_be_read_while_another_thread_caches_among_them(chat):
+    """As langchain-core does with what it traces a model as."""
+    done = threading.Event()
+
+    def cache():
+        for number in range(100_000):
+            chat.__dict__[f"_cached_{number}"] = number
+            if done.is_set():
+                return
+
+    with switching_often(), ThreadPoolExecutor(1) as pool:
+        caching = pool.submit(cache)
+        try:
+            fields = {frozenset(dict(chat)) for _ in range(200)}
+        finally:
+            done.set()
+        caching.result()
+    assert fields == {frozenset(type(chat).model_fields)}
+
+
 async def test_tasks_that_make_the_first_call_together_make_one_client_and_ask_for_one_token(fake, url, monkeypatch):
     """On one event loop."""
     made = []
