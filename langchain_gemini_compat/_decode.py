@@ -34,7 +34,7 @@ from langchain_gemini_compat._signatures import attach_extras, build_origin
 from langchain_gemini_compat._stream import StreamAssembler
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from langchain_core.messages import InvalidToolCall
     from langchain_core.messages.tool import ToolCallChunk
@@ -47,9 +47,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class _Parts:
-    """What one chunk will hold."""
+class Parts:
+    """What one piece of a reply holds; `first_medium` is the number of its first image or sound in the reply."""
 
+    first_medium: int = 0
     text: list[str] = field(default_factory=list)
     media: list[dict[str, object]] = field(default_factory=list)
     kwargs: JsonObject = field(default_factory=dict)
@@ -66,7 +67,7 @@ class _Parts:
             case ToolCallDelta():
                 self._add_call(event)
             case MediaSeen():
-                self.media.append(_media_block(event))
+                self.media.append(_media_block(event, self.first_medium + len(self.media)))
 
     def _add_call(self, delta: ToolCallDelta) -> None:
         """Pieces of one call that arrive together are one piece."""
@@ -112,17 +113,59 @@ class ReplyDecoder:
         )
         self._said: list[str] = []
         self._thought = False
+        self._media_seen = 0
         #: Names on the wire of the calls of whose arguments nothing has been handed out.
         self._unbegun: dict[int, str] = {}
         self._mends: list[str] = []
 
-    def feed(self, wire: WireChunk) -> ChatGenerationChunk | None:
-        """The chunk that `wire` gives, or `None` when it adds nothing yet."""
+    def feed(self, wire: WireChunk) -> Sequence[ChatGenerationChunk]:
+        """The chunk that `wire` gives, if any."""
+        text = self.read_text(wire)
+        if text is not None:
+            return (build_chunk(text, {}, {"model_provider": PROVIDER}, []),)
+        parts = self.read(wire)
+        return (_build_chunk(parts, {}),) if parts.holds_something() else ()
+
+    def finish(self) -> Iterator[ChatGenerationChunk]:
+        """What was held back, and the last chunk, with usage and metadata and nothing else.
+
+        Raises `TruncatedStreamError`, `EmptyReplyError` or `MalformedToolCallError` for a reply that is none.
+        """
+        parts, end = self.read_end()
+        if parts.holds_something():
+            yield _build_chunk(parts, {})
+        yield self.build_last(Parts(), end)
+
+    def decode_whole(self, wire: WireChunk) -> ChatGeneration:
+        """A whole reply in one step: same events, one chunk."""
+        parts, end = self._read((*self._assembler.feed(wire), *self._assembler.finish()))
+        message = message_chunk_to_message(self.build_last(parts, cast("Finished", end)).message)
+        return ChatGeneration(message=message)
+
+    def read_text(self, wire: WireChunk) -> str | None:
+        """The text of `wire` where it says nothing else; `None` where `read` has to look."""
         text = self._assembler.read_text(wire)
         if text is not None:
             self._said.append(text)
-            return build_chunk(text, {}, {"model_provider": PROVIDER}, [])
-        return self._decode(self._assembler.feed(wire))
+        return text
+
+    def read(self, wire: WireChunk) -> Parts:
+        """What `wire` adds; nothing, where it adds nothing yet."""
+        parts, _ = self._read(self._assembler.feed(wire))
+        return parts
+
+    def read_end(self) -> tuple[Parts, Finished]:
+        """What was held back, and the end."""
+        parts, end = self._read(self._assembler.finish())
+        return parts, cast("Finished", end)
+
+    def build_last(self, parts: Parts, end: Finished) -> ChatGenerationChunk:
+        """The last chunk; raises where the reply is none."""
+        if end.fields:
+            parts.attach(attach_extras(self._reply_key(), end.fields, self._origin(), is_call=False))
+        chunk = _build_chunk(parts, self._metadata(end), end, self._tries.discarded if self._tries else None)
+        self._check(end, chunk)
+        return chunk
 
     @contextmanager
     def keeping_partial(self) -> Generator[None]:
@@ -133,25 +176,8 @@ class ReplyDecoder:
             err.partial = err.partial or "".join(self._said)
             raise
 
-    def finish(self) -> Iterator[ChatGenerationChunk]:
-        """What was held back, and the last chunk, with usage and metadata and nothing else.
-
-        Raises `TruncatedStreamError`, `EmptyReplyError` or `MalformedToolCallError` for a reply that is none.
-        """
-        *held, end = self._assembler.finish()
-        for events in (held, [end]):
-            chunk = self._decode(events)
-            if chunk is not None:
-                yield chunk
-
-    def decode_whole(self, wire: WireChunk) -> ChatGeneration:
-        """A whole reply in one step: same events, one chunk."""
-        chunk = self._decode((*self._assembler.feed(wire), *self._assembler.finish()))
-        message = message_chunk_to_message(cast("ChatGenerationChunk", chunk).message)
-        return ChatGeneration(message=message)
-
-    def _decode(self, events: Iterable[Event]) -> ChatGenerationChunk | None:
-        parts = _Parts()
+    def _read(self, events: Iterable[Event]) -> tuple[Parts, Finished | None]:
+        parts = Parts(self._media_seen)
         end: Finished | None = None
         for event in events:
             if isinstance(event, Finished):
@@ -162,16 +188,10 @@ class ReplyDecoder:
                 parts.add(event)
         for index, call in parts.calls.items():
             self._settle_call(index, call)
+        self._media_seen += len(parts.media)
         self._thought = self._thought or "reasoning_content" in parts.kwargs
-        if end is None:
-            chunk = _build_chunk(parts, {}) if parts.holds_something() else None
-        else:
-            if end.fields:
-                parts.attach(attach_extras(self._reply_key(), end.fields, self._origin(), is_call=False))
-            chunk = _build_chunk(parts, self._metadata(end), end, self._tries.discarded if self._tries else None)
-            self._check(end, chunk)
         self._said.extend(parts.text)
-        return chunk
+        return parts, end
 
     def _settle_call(self, index: int, call: ToolCallChunk) -> None:
         """The caller's own name of the tool, and arguments mended where they come as one piece."""
@@ -248,7 +268,7 @@ def _unusable(
 
 
 def _build_chunk(
-    parts: _Parts,
+    parts: Parts,
     metadata: dict[str, object],
     end: Finished | None = None,
     discarded: UsageMetadata | None = None,
@@ -287,7 +307,8 @@ def _usage_metadata(usage: Usage) -> UsageMetadata:
     return metadata
 
 
-def _media_block(media: MediaSeen) -> dict[str, object]:
+def _media_block(media: MediaSeen, number: int) -> dict[str, object]:
     kind = media.mime_type.partition("/")[0]
     kind = kind if kind in ("image", "audio", "video") else "file"
-    return {"type": kind, "base64": media.data, "mime_type": media.mime_type, "index": f"lc_{kind}_0"}
+    # LangChain joins the fields of blocks with the same index, letter by letter.
+    return {"type": kind, "base64": media.data, "mime_type": media.mime_type, "index": f"lc_{kind}_{number}"}

@@ -6,7 +6,7 @@ The four functions differ in their loops alone; whatever is decided is decided b
 from __future__ import annotations
 
 from contextlib import aclosing, closing
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from langchain_core.outputs import ChatResult
 
@@ -14,15 +14,35 @@ from langchain_gemini_compat._decode import ReplyDecoder
 from langchain_gemini_compat.errors import GeminiCompatError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+    from contextlib import AbstractContextManager
 
     from langchain_core.messages import AIMessage
-    from langchain_core.outputs import ChatGenerationChunk
 
     from langchain_gemini_compat._payload import Request
     from langchain_gemini_compat._retry import Tries
     from langchain_gemini_compat._transport import Transport
     from langchain_gemini_compat._wire import WireChunk
+
+
+_Piece = TypeVar("_Piece")
+_Piece_co = TypeVar("_Piece_co", covariant=True)
+
+
+class Decoder(Protocol[_Piece_co]):
+    """What makes pieces of a stream for LangChain: chunks of a message, or events."""
+
+    def feed(self, wire: WireChunk) -> Iterable[_Piece_co]:
+        """The pieces that `wire` gives."""
+        ...
+
+    def finish(self) -> Iterable[_Piece_co]:
+        """The last pieces; raises where the reply is none."""
+        ...
+
+    def keeping_partial(self) -> AbstractContextManager[None]:
+        """Around reading: an error leaves what had come by then in `partial`."""
+        ...
 
 
 def complete(request: Request, transport: Transport) -> ChatResult:
@@ -49,22 +69,23 @@ async def acomplete(request: Request, transport: Transport) -> ChatResult:
                 raise
 
 
-def stream(request: Request, transport: Transport) -> Generator[ChatGenerationChunk]:
-    """The chunks of the reply to `request`. Closing the generator closes the connection."""
+def stream(
+    request: Request, transport: Transport, open_decoder: Callable[[Request, Tries], Decoder[_Piece]]
+) -> Generator[_Piece]:
+    """The pieces of the reply to `request`. Closing the generator closes the connection."""
     tries = transport.begin(request.endpoint.model)
     while True:
         tries.wait()
-        decoder = ReplyDecoder(request, tries)
+        decoder = open_decoder(request, tries)
         try:
             with decoder.keeping_partial(), closing(transport.stream(request.payload, tries.deadline)) as wires:
                 for wire in wires:
-                    chunk = decoder.feed(wire)
-                    if chunk is not None:
+                    for piece in decoder.feed(wire):
                         tries.hand_out()
-                        yield chunk
-                for chunk in decoder.finish():
+                        yield piece
+                for piece in decoder.finish():
                     tries.hand_out()
-                    yield chunk
+                    yield piece
         except GeminiCompatError as err:
             if not tries.may_try_again(err):
                 raise
@@ -72,23 +93,24 @@ def stream(request: Request, transport: Transport) -> Generator[ChatGenerationCh
             return
 
 
-async def astream(request: Request, transport: Transport) -> AsyncGenerator[ChatGenerationChunk]:
+async def astream(
+    request: Request, transport: Transport, open_decoder: Callable[[Request, Tries], Decoder[_Piece]]
+) -> AsyncGenerator[_Piece]:
     """`stream`, async."""
     tries = transport.begin(request.endpoint.model)
     while True:
         await tries.await_turn()
-        decoder = ReplyDecoder(request, tries)
+        decoder = open_decoder(request, tries)
         try:
             with decoder.keeping_partial():
                 async with aclosing(transport.astream(request.payload, tries.deadline)) as wires:
                     async for wire in wires:
-                        chunk = decoder.feed(wire)
-                        if chunk is not None:
+                        for piece in decoder.feed(wire):
                             tries.hand_out()
-                            yield chunk
-                for chunk in decoder.finish():
+                            yield piece
+                for piece in decoder.finish():
                     tries.hand_out()
-                    yield chunk
+                    yield piece
         except GeminiCompatError as err:
             if not tries.may_try_again(err):
                 raise

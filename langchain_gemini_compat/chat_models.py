@@ -17,6 +17,7 @@ from pydantic import AliasChoices, ConfigDict, PrivateAttr, SecretStr, model_val
 
 from langchain_gemini_compat import _blocks, _run
 from langchain_gemini_compat._config import resolve_connection
+from langchain_gemini_compat._decode import ReplyDecoder
 from langchain_gemini_compat._families import bare_model_name, family_of
 from langchain_gemini_compat._fields import ConnectionFields, RequestFields, spell_options
 from langchain_gemini_compat._history import adopt_wire_fields
@@ -276,7 +277,7 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
     ) -> Iterator[ChatGenerationChunk]:
         request = self._build(messages, stop, kwargs, stream=True)
         # Leaving the loop closes the connection at once, and does not wait for the garbage collector.
-        with closing(_run.stream(request, self._open_transport())) as chunks:
+        with closing(_run.stream(request, self._open_transport(), ReplyDecoder)) as chunks:
             for chunk in chunks:
                 if run_manager:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
@@ -290,7 +291,7 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         request = self._build(messages, stop, kwargs, stream=True)
-        async with aclosing(_run.astream(request, await self._aopen_transport())) as chunks:
+        async with aclosing(_run.astream(request, await self._aopen_transport(), ReplyDecoder)) as chunks:
             async for chunk in chunks:
                 if run_manager:
                     await run_manager.on_llm_new_token(chunk.text, chunk=chunk)

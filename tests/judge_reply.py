@@ -35,10 +35,10 @@ def read_stream(pieces):
     """The message that streamed `pieces` of bytes come to, or the error they raise."""
     decoder = ReplyDecoder(REQUEST)
     try:
-        chunks = [*map(decoder.feed, _read(pieces, stream=True)), *decoder.finish()]
+        chunks = [chunk for wire in _read(pieces, stream=True) for chunk in decoder.feed(wire)] + [*decoder.finish()]
     except GeminiCompatError as err:
         return err
-    return message_chunk_to_message(reduce(add, [chunk.message for chunk in chunks if chunk is not None]))
+    return message_chunk_to_message(reduce(add, [chunk.message for chunk in chunks]))
 
 
 def read_whole(content):

@@ -130,6 +130,17 @@ def test_images_come_as_image_blocks():
     assert streamed.content_blocks == message.content_blocks
 
 
+def test_two_images_stay_two():
+    """LangChain adds blocks of one index up, letter by letter; its v3 events keep the last of them."""
+    first, second = {"data": "iVBORw0KGgo="}, {"data": "/9j/4AAQSk"}
+    events = [chunk(audio=first), chunk(content="and"), chunk(audio=second), chunk(finish="stop"), "[DONE]"]
+    streamed = total(model(events).stream("two cats"))
+    over_events = model(events).stream_events("two cats", version="v3").output
+    for message in (streamed, over_events):
+        images = [block["base64"] for block in message.content_blocks if block["type"] == "image"]
+        assert images == [first["data"], second["data"]]
+
+
 def test_image_beside_text():
     """Text first, then the image; `.text` is the text."""
     audio = {"data": "/9j/4AAQSk"}
