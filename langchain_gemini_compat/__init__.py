@@ -1,6 +1,23 @@
-"""A LangChain chat model for Gemini behind Google's OpenAI-compatible Chat Completions API."""
+"""A LangChain chat model for Gemini behind Google's OpenAI-compatible Chat Completions API, and embeddings."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from langchain_gemini_compat._timeouts import Timeouts
 from langchain_gemini_compat.chat_models import ChatGeminiCompat
 
-__all__ = ["ChatGeminiCompat", "Timeouts"]
+if TYPE_CHECKING:
+    from langchain_gemini_compat.embeddings import GeminiCompatEmbeddings
+
+__all__ = ["ChatGeminiCompat", "GeminiCompatEmbeddings", "Timeouts"]
+
+
+def __getattr__(name: str) -> object:
+    """Embeddings are loaded by those who use them."""
+    if name != "GeminiCompatEmbeddings":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module("langchain_gemini_compat.embeddings"), name)
+    globals()[name] = value
+    return value

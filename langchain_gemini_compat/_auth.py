@@ -7,27 +7,32 @@ event loop. Nothing is looked up before the first token is asked for; google-aut
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 from weakref import WeakSet
 
-from langchain_gemini_compat._auth_errors import (
-    build_error,
-    describe_failure,
-    no_sync_result,
+from langchain_gemini_compat._auth_errors import Failure, build_error, describe_failure
+from langchain_gemini_compat._auth_keys import (
+    AuthInfo,
+    CallableToken,
+    StaticToken,
+    arun_until,
+    await_until,
+    run_until,
+    wait_until,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from google.auth.credentials import Credentials
-    from google.auth.transport import Request
     from pydantic import SecretStr
+
+    from langchain_gemini_compat._auth_network import TokenRequest
 
     ApiKey = SecretStr | Callable[[], str] | Callable[[], Awaitable[str]]
 
@@ -37,27 +42,22 @@ _WINDOW = timedelta(minutes=5)
 _GRACE = timedelta(seconds=60)
 
 
-@dataclass(frozen=True, slots=True)
-class AuthInfo:
-    """As whom requests go, and which source won; never a secret."""
-
-    kind: Literal["api_key", "callable", "google_credentials", "application_default", "none"]
-    source: str
-
-
 class TokenSource(Protocol):
-    """What the transport asks before every request. An empty token means: send no `Authorization`."""
+    """What the transport asks before every request. An empty token means: send no `Authorization`.
+
+    `deadline` is in seconds of the monotonic clock; who would have to wait longer gets a `RequestTimeoutError`.
+    """
 
     @property
     def info(self) -> AuthInfo:
         """Kind and source."""
         ...
 
-    def token(self) -> str:
+    def token(self, deadline: float | None = None) -> str:
         """A token that is good now; raises `CredentialsError`."""
         ...
 
-    async def atoken(self) -> str:
+    async def atoken(self, deadline: float | None = None) -> str:
         """`token`, without blocking the event loop."""
         ...
 
@@ -69,11 +69,11 @@ class TokenSource(Protocol):
         """Headers beside `Authorization`: the quota project."""
         ...
 
-    def project(self) -> str | None:
+    def project(self, deadline: float | None = None) -> str | None:
         """The project the credentials name; may ask google-auth."""
         ...
 
-    async def aproject(self) -> str | None:
+    async def aproject(self, deadline: float | None = None) -> str | None:
         """`project`, without blocking the event loop."""
         ...
 
@@ -103,76 +103,6 @@ def build_token_source(
     return GoogleTokens(None, quota_project_id, clock)
 
 
-class _KeySource:
-    """What keys of all kinds have in common: they know nothing of projects."""
-
-    def __init__(self, info: AuthInfo, headers: Mapping[str, str]) -> None:
-        self.info = info
-        self._headers = headers
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.info.kind}, {self.info.source})"
-
-    def headers(self) -> Mapping[str, str]:
-        return self._headers
-
-    def project(self) -> str | None:
-        return None
-
-    async def aproject(self) -> str | None:
-        return None
-
-
-class StaticToken(_KeySource):
-    """One key for ever, or none."""
-
-    def __init__(self, key: SecretStr | None, info: AuthInfo, headers: Mapping[str, str]) -> None:
-        super().__init__(info, headers)
-        self._key = key
-
-    def token(self) -> str:
-        return "" if self._key is None else _check(self._key.get_secret_value(), self.info.source)
-
-    async def atoken(self) -> str:
-        return self.token()
-
-    def reject(self, token: str) -> bool:
-        del token
-        return False
-
-
-class CallableToken(_KeySource):
-    """The caller's own function, sync or async, asked for every request."""
-
-    def __init__(self, ask: Callable[[], str | Awaitable[str]], info: AuthInfo, headers: Mapping[str, str]) -> None:
-        super().__init__(info, headers)
-        self._ask = ask
-
-    def token(self) -> str:
-        answer = self._ask()
-        if not inspect.isawaitable(answer):
-            return self._check(answer)
-        if inspect.iscoroutine(answer):
-            answer.close()
-        # A loop of our own would break what belongs to the caller's loop, such as an HTTP session.
-        raise no_sync_result()
-
-    async def atoken(self) -> str:
-        # A coroutine function only builds its coroutine: that may be done here.
-        answer = self._ask() if inspect.iscoroutinefunction(self._ask) else await asyncio.to_thread(self._ask)
-        return self._check(await answer if inspect.isawaitable(answer) else answer)
-
-    def reject(self, token: str) -> bool:
-        del token
-        return True
-
-    def _check(self, answer: object) -> str:
-        if isinstance(answer, str) and answer.strip():
-            return _check(answer, self.info.source)
-        got = "an empty string" if isinstance(answer, str) else type(answer).__name__
-        raise build_error(f"The callable of {self.info.source} gave {got}; it has to give a token as `str`.")
-
-
 @dataclass(frozen=True, slots=True)
 class _Token:
     value: str = field(repr=False)
@@ -181,7 +111,7 @@ class _Token:
 
 
 #: A token, or what kept us from it. No exception: each waiter has to raise one of its own.
-_Outcome = _Token | str
+_Outcome: TypeAlias = _Token | Failure
 
 
 class GoogleTokens:
@@ -202,6 +132,8 @@ class GoogleTokens:
         self._is_fixed = False
         self._project: str | None = None
         self._token: _Token | None = None
+        #: What the refresh that is under way asked.
+        self._network: TokenRequest | None = None
         self.info = (
             AuthInfo("application_default", "application default credentials")
             if credentials is None
@@ -218,13 +150,15 @@ class GoogleTokens:
         self._lock = Lock()
         self._running: Future[_Outcome] | None = None
 
-    def token(self) -> str:
+    def token(self, deadline: float | None = None) -> str:
         found = self._find()
-        return _read(found.result() if isinstance(found, Future) else found)
+        return _read(wait_until(found, deadline, self.info.source) if isinstance(found, Future) else found)
 
-    async def atoken(self) -> str:
+    async def atoken(self, deadline: float | None = None) -> str:
         found = self._find()
-        return _read(await asyncio.wrap_future(found) if isinstance(found, Future) else found)
+        if not isinstance(found, Future):
+            return _read(found)
+        return _read(await await_until(asyncio.wrap_future(found), deadline, self.info.source))
 
     def reject(self, token: str) -> bool:
         with self._lock:
@@ -237,13 +171,13 @@ class GoogleTokens:
         quota = quota or getattr(self._credentials or self._given, "quota_project_id", None)
         return {"x-goog-user-project": quota} if isinstance(quota, str) and quota else {}
 
-    def project(self) -> str | None:
-        self.token()
-        return self._project or self._ask_project()
+    def project(self, deadline: float | None = None) -> str | None:
+        self.token(deadline)
+        return self._project or run_until(self._ask_project, deadline, self.info.source)
 
-    async def aproject(self) -> str | None:
-        await self.atoken()
-        return self._project or await asyncio.to_thread(self._ask_project)
+    async def aproject(self, deadline: float | None = None) -> str | None:
+        await self.atoken(deadline)
+        return self._project or await arun_until(self._ask_project, deadline, self.info.source)
 
     def _find(self) -> _Token | Future[_Outcome]:
         """A token that is good, or the future of the refresh that is under way."""
@@ -263,17 +197,20 @@ class GoogleTokens:
         try:
             Thread(target=self._run_refresh, args=(future,), name="gemini-compat-token", daemon=True).start()
         except RuntimeError as err:
-            future.set_result(f"No token for {self.info.source}: {err}. Too many threads are running.")
+            text = f"No token for {self.info.source}: {err}. Too many threads are running."
+            future.set_result(Failure(text, is_retryable=True))
         else:
             self._running = future
         return future
 
     def _run_refresh(self, future: Future[_Outcome]) -> None:
-        outcome: _Outcome = f"No token for {self.info.source}: the refresh broke off. Try again."
+        text = f"No token for {self.info.source}: the refresh broke off. Ask again."
+        outcome: _Outcome = Failure(text, is_retryable=True)
+        self._network = None
         try:
             outcome = self._refresh()
         except BaseException as err:  # whatever google-auth raises, the waiters have to hear of it
-            outcome = self._describe(err)
+            outcome = self._describe(err, self._network)
         finally:
             with self._lock:
                 if isinstance(outcome, _Token):
@@ -289,7 +226,8 @@ class GoogleTokens:
             self._credentials = credentials
         # A token that the credentials bring along is used while it lasts; after that, or a 401, a new one.
         if not (is_first or self._is_fixed) or not self._is_usable(credentials):
-            credentials.refresh(_build_request())
+            self._network = _build_request()
+            credentials.refresh(self._network)
         value = cast("str | None", credentials.token)
         if not value and not self._is_fixed:
             raise build_error(f"No token for {self.info.source}: a refresh of the credentials gave none.")
@@ -314,14 +252,18 @@ class GoogleTokens:
         ask = getattr(self._credentials, "get_project_id", None)
         if not callable(ask):
             return None
+        network = _build_request()
         try:
-            self._project = cast("str | None", ask(_build_request()))
+            self._project = cast("str | None", ask(network))
         except Exception as err:
-            raise build_error(self._describe(err)) from None
-        return self._project
+            failure = self._describe(err, network)
+        else:
+            return self._project
+        raise build_error(failure.text, is_retryable=failure.is_retryable)
 
-    def _describe(self, err: BaseException) -> str:
-        return describe_failure(err, self._credentials or self._given, self.info.source)
+    def _describe(self, err: BaseException, network: TokenRequest | None) -> Failure:
+        answer = network.answer if network else None
+        return describe_failure(err, self._credentials or self._given, self.info.source, answer)
 
 
 _SOURCES: WeakSet[GoogleTokens] = WeakSet()
@@ -339,15 +281,7 @@ if hasattr(os, "register_at_fork"):
 def _read(outcome: _Outcome) -> str:
     if isinstance(outcome, _Token):
         return outcome.value
-    raise build_error(outcome)
-
-
-def _check(key: str, source: str) -> str:
-    """`key` without the line break of the file it was read from; HTTP libraries quote what no header can carry."""
-    key = key.strip()
-    if key.isascii() and key.isprintable():
-        return key
-    raise build_error(f"The key of {source} has characters that no HTTP header can carry. Copy it again.")
+    raise build_error(outcome.text, is_retryable=outcome.is_retryable)
 
 
 def _expiry(credentials: Credentials) -> datetime | None:
@@ -377,7 +311,7 @@ def _is_fixed(credentials: Credentials) -> bool:
     return bool(credentials.token) and means == (None, None)
 
 
-def _build_request() -> Request:
+def _build_request() -> TokenRequest:
     """google-auth's way to the network."""
     from langchain_gemini_compat._auth_network import TokenRequest
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
-    from langchain_gemini_compat.errors import CredentialsError
+    from langchain_gemini_compat._auth_network import TokenResponse
+    from langchain_gemini_compat._base_errors import GeminiCompatError
+    from langchain_gemini_compat.errors import CredentialsError, RequestTimeoutError
 
 _LOGIN = "`gcloud auth application-default login`"
 _RUN_LOGIN = f"Run {_LOGIN}."
@@ -24,6 +26,14 @@ class _Kind:
 
     noun: str
     remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no token, and whether there may be one soon."""
+
+    text: str
+    is_retryable: bool = False
 
 
 _UNKNOWN = _Kind("Google credentials", _RUN_LOGIN)
@@ -56,7 +66,11 @@ _KINDS = {
     ),
 }
 _LOGINS = ("user credentials", "workforce identity federation", _UNKNOWN.noun)
-_NETWORK_ERRORS = frozenset({"TransportError", "TimeoutError"})
+_NETWORK_ERRORS = frozenset({"TransportError", "TimeoutError", "ConnectionError"})
+#: Of a token server: it may answer otherwise in a moment.
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_REDIRECT = 3
+_LATER = "Ask again in a while."
 #: `_REFRESH_ERROR` of google-auth, for answers of the IAM Credentials API.
 _NOT_IMPERSONATED = "Unable to acquire impersonated credentials"
 _QUOTA_PROJECT = re.compile(r"quota project|USER_PROJECT_DENIED|serviceusage\.services\.use", re.IGNORECASE)
@@ -71,36 +85,91 @@ _PASSWORD_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
 _OPAQUE_WORD = re.compile(r"[\w+=~-]{40,}")
 
 
-def describe_failure(err: BaseException, credentials: Credentials | None, source: str) -> str:
+def describe_failure(
+    err: BaseException, credentials: Credentials | None, source: str, answer: TokenResponse | None = None
+) -> Failure:
     """What looking up or refreshing `credentials` raised, and its remedy; holds no token and no key.
 
-    `source` is where they came from, for example the argument `credentials`.
+    `source` is where they came from, for example the argument `credentials`; `answer` the last one of a server.
     """
     names = {base.__name__ for base in type(err).__mro__}
-    if "CredentialsError" in names:
-        return str(err)
+    if "GeminiCompatError" in names:
+        return Failure(str(err), is_retryable=getattr(err, "is_retryable", False))
     reason, evidence = _quote(err, credentials), " ".join(str(arg) for arg in err.args)
     if "DefaultCredentialsError" in names:
-        return _describe_lookup(reason)
-    who, kind = _describe(credentials, source), _find_kind(credentials)
+        return Failure(_describe_lookup(reason))
+    who = _describe(credentials, source)
+    missing = _describe_missing(names, reason, evidence)
+    if missing:
+        return Failure(f"No token for {who}: {missing}")
+    if names & _NETWORK_ERRORS and "metadata" not in _find_kind(credentials).noun:
+        text = f"Google's token server could not be reached ({reason}) Check the network, and ask again."
+        return Failure(f"No token for {who}: {text}", is_retryable=True)
+    strange = _describe_answer(reason, answer, is_passing=bool(getattr(err, "retryable", False)))
+    if strange is not None:
+        return Failure(f"No token for {who}: {strange.text}", is_retryable=strange.is_retryable)
+    return Failure(_describe_refusal(reason, evidence, credentials, source))
+
+
+def _describe_missing(names: set[str], reason: str, evidence: str) -> str:
+    """A package or a quota project; empty where neither is missing."""
     if "ImportError" in names:
         remedy = " Run `pip install requests`." if "requests" in reason else ""
-        return f"No token for {who}: a package is missing: {reason}{remedy}"
+        return f"a package is missing: {reason}{remedy}"
     if _QUOTA_PROJECT.search(evidence):
         return (
-            f"No token for {who}: its quota project is missing or refused: {reason} "
+            f"its quota project is missing or refused: {reason} "
             "Run `gcloud auth application-default set-quota-project PROJECT`, or pass `quota_project_id`."
         )
-    if names & _NETWORK_ERRORS and "metadata" not in kind.noun:
-        return f"No token for {who}: Google's token server could not be reached ({reason}) Check the network."
-    return _describe_refusal(reason, evidence, credentials, source)
+    return ""
 
 
-def build_error(message: str) -> CredentialsError:
+def _describe_answer(reason: str, answer: TokenResponse | None, *, is_passing: bool) -> Failure | None:
+    """An answer that says nothing of the credentials."""
+    is_passing = is_passing or (answer is not None and answer.status in _PASSING)
+    is_page = answer is not None and answer.data.lstrip().startswith(b"<")
+    is_redirect = answer is not None and answer.status // 100 == _REDIRECT
+    if answer is not None and (is_page or is_redirect):
+        kind = "a redirect, which is not followed" if is_redirect else "an HTML page"
+        remedy = _LATER if is_passing else "Check proxy settings and the `token_uri` of the credentials."
+        return Failure(f"The token server answered {answer.status} with {kind}. {remedy}", is_passing)
+    return Failure(f"The token server failed: {reason} {_LATER}", is_retryable=True) if is_passing else None
+
+
+def adopt_failure(err: Exception, source: str) -> GeminiCompatError:
+    """What a function of the caller raised, as ours; `err` itself where it is ours already."""
+    from langchain_gemini_compat._base_errors import GeminiCompatError
+
+    if isinstance(err, GeminiCompatError):
+        return err
+    is_retryable = any(getattr(err, name, False) is True for name in ("is_retryable", "retryable"))
+    remedy = _LATER if is_retryable else "Mend the function, or what it asks."
+    error = build_error(
+        f"The callable of {source} raised {type(err).__name__}: {_quote(err, None)} {remedy}", is_retryable=is_retryable
+    )
+    error.__cause__ = err
+    return error
+
+
+def late_token(source: str) -> RequestTimeoutError:
+    """For a call whose time is over before it has a token."""
+    from langchain_gemini_compat.errors import RequestTimeoutError
+
+    error = RequestTimeoutError(
+        f"No token for {source} within the time of the call. Raise `timeout={{'total': …}}`, or look why it takes long."
+    )
+    error.limit = "total"
+    return error
+
+
+def build_error(message: str, *, is_retryable: bool = False) -> CredentialsError:
     """Ours, with this text."""
     from langchain_gemini_compat.errors import CredentialsError
 
-    return CredentialsError(message)
+    error = CredentialsError(message)
+    if is_retryable:
+        error.is_retryable = True
+    return error
 
 
 def no_sync_result() -> CredentialsError:
@@ -161,7 +230,8 @@ def _read_text(credentials: Credentials | None, name: str) -> str:
 
 def _quote(err: BaseException, credentials: Credentials | None) -> str:
     """The first argument of `err` as one short sentence; further ones are whole answers of the server."""
-    text = " ".join(str(err.args[0]).split()) if err.args else type(err).__name__
+    said = err if isinstance(err, OSError) else next(iter(err.args), "")
+    text = " ".join(str(said).split()) or type(err).__name__
     secrets = (_read_text(credentials, name) for name in _OWN_SECRETS)
     for secret in secrets:
         text = text.replace(secret, "[hidden]") if len(secret) >= _SHORTEST_SECRET else text

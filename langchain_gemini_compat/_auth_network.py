@@ -11,7 +11,7 @@ import openai
 from google.auth.exceptions import TransportError
 from google.auth.transport import Request, Response
 
-from langchain_gemini_compat._translate import is_http_error
+from langchain_gemini_compat._translate import is_http_error, open_client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 
 class TokenRequest(Request):
-    """One request of google-auth, synchronous; raises its `TransportError` where no answer comes."""
+    """Requests of google-auth, synchronous; raises its `TransportError` where no answer comes.
+
+    `answer` is the last one that came: what google-auth raises for it does not always tell.
+    """
+
+    def __init__(self) -> None:
+        self.answer: TokenResponse | None = None
 
     def __call__(
         self,
@@ -32,13 +38,15 @@ class TokenRequest(Request):
         **_: object,
     ) -> Response:
         """Ask `url`; a secret goes there and nowhere else, so redirects are not followed."""
-        try:
-            with openai.DefaultHttpxClient(timeout=timeout, follow_redirects=False) as client:
-                return TokenResponse(client.request(method, url, content=body, headers=headers))
-        except Exception as err:
-            if not is_http_error(err):
-                raise
-            raise TransportError(f"{type(err).__name__}: {err}") from None
+        self.answer = None
+        with open_client(lambda: openai.DefaultHttpxClient(timeout=timeout, follow_redirects=False)) as client:
+            try:
+                self.answer = TokenResponse(client.request(method, url, content=body, headers=headers))
+            except Exception as err:
+                if not is_http_error(err):
+                    raise
+                raise TransportError(f"{type(err).__name__}: {err}") from None
+        return self.answer
 
 
 class TokenResponse(Response):

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, finalize
 
 import openai
 
-from langchain_gemini_compat import _api_errors as errors
 from langchain_gemini_compat._locks import making
+from langchain_gemini_compat._translate import open_client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator
 
     import httpx2
-
-_Client = TypeVar("_Client")
 
 
 class Clients:
@@ -41,7 +39,7 @@ class Clients:
             with making():
                 self._forget_parent()
                 if self._own is None:
-                    self._own = _open(openai.DefaultHttpxClient)
+                    self._own = open_client(openai.DefaultHttpxClient)
                     finalize(self, self._own.close)
         return self._own
 
@@ -60,7 +58,7 @@ class Clients:
         return (await asyncio.shield(making_one)).client
 
     async def _make(self, loop: asyncio.AbstractEventLoop) -> _LoopClient:
-        made = _LoopClient(self, await asyncio.to_thread(_open, openai.DefaultAsyncHttpxClient), loop)
+        made = _LoopClient(self, await asyncio.to_thread(open_client, openai.DefaultAsyncHttpxClient), loop)
         await made.hold_open()
         return made
 
@@ -121,13 +119,3 @@ class _LoopClient:
 
 #: What keeps clients open; an event loop alone would let go of them too soon.
 _held: set[_LoopClient] = set()
-
-
-def _open(client: Callable[[], _Client]) -> _Client:
-    """The SDK's client with its defaults; proxies come from the environment."""
-    try:
-        return client()
-    except ValueError as err:
-        error = errors.APIConnectionError(f"The proxy settings make no sense ({err}). Check HTTPS_PROXY and ALL_PROXY.")
-        error.is_retryable = False
-        raise error from None

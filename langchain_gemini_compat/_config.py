@@ -55,6 +55,10 @@ def resolve_connection(
     """The connection that arguments and environment name; raises `ValueError` when they name none."""
     if api_key is not None and credentials is not None:
         raise ValueError("Pass `api_key` or `credentials`, not both: one of them would go unused.")
+    _check_key(api_key)
+    _check_credentials(credentials)
+    if base_url is not None:
+        _check_url(base_url)
     found_key, found_project = _find_key(), os.environ.get("GOOGLE_CLOUD_PROJECT") or None
     has_vertex_arguments = any((project, location, endpoint_id, credentials is not None))
     if surface is None:
@@ -90,6 +94,43 @@ def resolve_connection(
             raise ValueError(f"The key in {found_key[0]} is not sent unencrypted. Use https, or pass `api_key`.")
         return Connection(endpoint, SecretStr(found_key[1]), f"environment {found_key[0]}")
     return Connection(endpoint, None, "", project, location)
+
+
+def _check_key(api_key: ApiKey | None) -> None:
+    """An empty key would send a request without any: a variable was not set."""
+    if isinstance(api_key, SecretStr) and not api_key.get_secret_value().strip():
+        raise ValueError(
+            "`api_key` is empty: is the variable set that it comes from? Leave it out for a server without keys."
+        )
+
+
+def _check_credentials(credentials: Credentials | None) -> None:
+    if credentials is not None and (isinstance(credentials, type) or not hasattr(credentials, "refresh")):
+        raise ValueError(
+            f"`credentials` is a {type(credentials).__name__} and no `google.auth.credentials.Credentials` object. "
+            "`google.auth.load_credentials_from_file(path)[0]` makes one of a file."
+        )
+
+
+def _check_url(base_url: str) -> None:
+    """Raise `ValueError` for what is no address of a server; never repeats it, for it may hold a password."""
+    try:
+        url = urlsplit(base_url)
+        host, port = url.hostname, url.port
+    except ValueError:
+        raise ValueError("`base_url` has a host or port that is none: write `https://HOST:PORT/v1`.") from None
+    if "@" in url.netloc or ("://" not in base_url and "@" in base_url):
+        raise ValueError("`base_url` holds a user name or password: leave it out, and pass `api_key` instead.")
+    if "://" not in base_url:
+        raise ValueError("`base_url` has no scheme: write `https://` before it, or `http://` for a server without TLS.")
+    if url.scheme not in ("http", "https"):
+        raise ValueError("`base_url` has another scheme than `https://` or `http://`: write one of these.")
+    if any(map(str.isspace, base_url)):
+        raise ValueError("`base_url` has a space or a line break in it: write `https://HOST:PORT/v1`.")
+    if not host or port == 0:
+        raise ValueError("`base_url` names no host or port 0: write `https://HOST:PORT/v1`.")
+    if "?" in base_url or "#" in base_url:
+        raise ValueError("`base_url` has a query or a fragment: pass `default_query` instead.")
 
 
 def _is_safe(base_url: str) -> bool:

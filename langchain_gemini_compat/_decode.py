@@ -112,7 +112,7 @@ class ReplyDecoder:
             call_limit=request.call_limit,
         )
         self._said: list[str] = []
-        self._thought = False
+        self._thought = self._called = False
         self._media_seen = 0
         #: Names on the wire of the calls of whose arguments nothing has been handed out.
         self._unbegun: dict[int, str] = {}
@@ -129,7 +129,7 @@ class ReplyDecoder:
     def finish(self) -> Iterator[ChatGenerationChunk]:
         """What was held back, and the last chunk, with usage and metadata and nothing else.
 
-        Raises `TruncatedStreamError`, `EmptyReplyError` or `MalformedToolCallError` for a reply that is none.
+        Raises `TruncatedStreamError`, or an `UnusableReplyError`, for a reply that is none.
         """
         parts, end = self.read_end()
         if parts.holds_something():
@@ -188,6 +188,7 @@ class ReplyDecoder:
                 parts.add(event)
         for index, call in parts.calls.items():
             self._settle_call(index, call)
+        self._called = self._called or bool(parts.calls)
         self._media_seen += len(parts.media)
         self._thought = self._thought or "reasoning_content" in parts.kwargs
         self._said.extend(parts.text)
@@ -245,12 +246,16 @@ class ReplyDecoder:
             truncated.partial = "".join(self._said)
             raise truncated
         spent = f"{end.usage.output_tokens} output tokens spent" if end.usage else "usage unknown"
-        word = f"finish reason {(end.native_reason or '')[:200]!r}, {spent}"
+        said = f"finish reason {end.native_reason[:200]!r}" if end.native_reason else "no finish reason"
+        word = f"{said}, {spent}"
         if end.faults or end.reason == "function_call_filter":
             names = f" for {', '.join(map(self._caller_s_name, end.faults[:5]))[:200]}" if end.faults else ""
             more = "Raise `max_tokens`." if end.reason == "length" else "Ask again, or simplify the tool's schema."
             text = f"The model wrote a tool call{names} that is none ({word}). {more}"
             raise _unusable(errors.MalformedToolCallError, text, chunk, end)
+        if self._called and end.reason == "content_filter":
+            text = f"A filter stopped the reply after a tool call, which nobody may run ({word}). Rephrase the request."
+            raise _unusable(errors.BlockedError, text, chunk, end)
         if end.empty and end.reason != "content_filter":
             more = "Raise `max_tokens`: thinking used it up." if end.reason == "length" else "Ask again."
             what = "holds thoughts and nothing else" if self._thought else "is empty"
@@ -262,7 +267,7 @@ def _unusable(
 ) -> errors.UnusableReplyError:
     error = kind(text)
     # The same limit cuts the next reply at the same place.
-    error.is_retryable = end.reason != "length"
+    error.is_retryable = kind.is_retryable and end.reason != "length"
     error.reply = cast("AIMessage", message_chunk_to_message(cast("AIMessageChunk", chunk.message)))
     return error
 

@@ -28,11 +28,11 @@ from langchain_gemini_compat._signatures import block_signature, is_replayable, 
 from langchain_gemini_compat._tool_calls import LITELLM_MARK, split_litellm_id
 from langchain_gemini_compat._tool_names import ToolNames
 from langchain_gemini_compat._tool_results import encode_tool_result
-from langchain_gemini_compat._turns import arrange_turns
+from langchain_gemini_compat._turns import Placed, arrange_turns
 from langchain_gemini_compat.errors import InvalidHistoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from langchain_core.messages import ToolCall
 
@@ -55,29 +55,32 @@ class MessageEncoder:
     #: By the caller's call id: id on the wire and function name of the calls sent for it that wait for a result.
     _waiting: dict[str, deque[tuple[str, str]]] = field(default_factory=dict)
     _calls_made: int = 0
+    #: The place, from 0, of the caller's message at hand.
+    _index: int | None = None
     _cache_marks_noted: bool = False
 
     def encode(self, messages: Sequence[BaseMessage]) -> list[JsonObject]:
         """The wire's `messages`; raises `InvalidHistoryError` when nothing is left to send."""
-        encoded: list[JsonObject] = []
+        placed: list[Placed] = []
         following: list[JsonObject] = []
-        for given in messages:
+        for self._index, given in enumerate(messages):
             message = self._as_tool_message(given) if isinstance(given, FunctionMessage) else given
             self._note_cache_marks(message)
             if isinstance(message, ToolMessage):
                 result, parts = self._encode_tool_message(message)
-                encoded.append(result)
+                placed.append(Placed(result, self._index))
                 following += parts
                 continue
-            following = _flush(following, encoded)
+            following = _flush(following, placed)
             wire = self._encode_message(message)
             if wire is not None:
-                encoded.append(wire)
-        _flush(following, encoded)
-        if self.endpoint.speaks_gemini:
-            encoded = arrange_turns(encoded, self.family, self.notes)
+                placed.append(Placed(wire, self._index))
+        _flush(following, placed)
+        gemini = self.endpoint.speaks_gemini
+        encoded = arrange_turns(placed, self.family, self.notes) if gemini else [one.message for one in placed]
         if not encoded:
-            raise InvalidHistoryError("There is nothing to send: every message is empty. Give one with content.")
+            text = "There is nothing to send: every message is empty, or the result of a call that is gone."
+            raise InvalidHistoryError(f"{text} Give one with content.")
         return encoded
 
     def _as_tool_message(self, message: FunctionMessage) -> ToolMessage:
@@ -114,6 +117,9 @@ class MessageEncoder:
         thoughts = message.additional_kwargs.get("reasoning_content")
         if reasoning_field and thoughts and not self.endpoint.speaks_gemini:
             encoded[str(reasoning_field)] = thoughts
+        for call in message.invalid_tool_calls:
+            if (call["args"] or "").strip():
+                self._note(f"Tool call {call['name']!r} was left out: its arguments are no JSON object.")
         calls = self._encode_calls(tool_calls, extras.calls)
         content = self._assistant_content(message, fields)
         if calls and content and not self._takes_text_beside_calls():
@@ -166,7 +172,7 @@ class MessageEncoder:
         return kind in ("text", "media")
 
     def _encode_calls(self, tool_calls: Sequence[ToolCall], extras: Sequence[Extras]) -> list[JsonValue]:
-        encoded: list[JsonValue] = []
+        encoded: list[JsonObject] = []
         waiting: dict[str, deque[tuple[str, str]]] = {}
         for call, of_call in zip(tool_calls, extras, strict=True):
             if not call["name"]:
@@ -177,8 +183,7 @@ class MessageEncoder:
             signature = fields.pop("litellm_signature", None)
             is_litellm = fields.pop("litellm_id", None)
             sent = split_litellm_id(given)[0] or f"call_{self._calls_made}"
-            if given in waiting:
-                sent = f"{sent}_{len(waiting[given]) + 1}"
+            sent = _distinct(sent, [entry["id"] for entry in encoded])
             if is_litellm and signature:
                 # LiteLLM's gateway wants the signature back inside the id.
                 sent = f"{sent}{LITELLM_MARK}{signature}"
@@ -188,7 +193,7 @@ class MessageEncoder:
             function: JsonObject = {"name": self.names.encode(call["name"]), "arguments": arguments}
             encoded.append({"id": sent, "type": "function", "function": function, **fields})
         self._waiting.update(waiting)
-        return encoded
+        return [*encoded]
 
     def _replayable(self, extras: Extras) -> JsonObject:
         """What may go to this endpoint; to Google only what it knows, gateways' own fields are errors there."""
@@ -207,32 +212,43 @@ class MessageEncoder:
         return encode_tool_result(message, self.endpoint, self.family, call_id=call_id, name=name)
 
     def _note_cache_marks(self, message: BaseMessage) -> None:
-        if self._cache_marks_noted or not self.endpoint.speaks_gemini or isinstance(message.content, str):
+        blocks = _blocks(message)
+        if isinstance(blocks, str) or self._cache_marks_noted or not self.endpoint.speaks_gemini:
             return
-        if any(isinstance(block, dict) and "cache_control" in block for block in message.content):
+        if any(isinstance(block, dict) and "cache_control" in block for block in blocks):
             self._cache_marks_noted = True
-            self.notes.append(
-                Note("dropped", "`cache_control` of content blocks was left out: Gemini caches by itself.")
-            )
+            text = "`cache_control` of content blocks was left out: Gemini caches by itself."
+            self.notes.append(Note("dropped", text, self._index))
 
     def _note(self, message: str) -> None:
-        self.notes.append(Note("repaired", message))
+        self.notes.append(Note("repaired", message, self._index))
 
 
-def _flush(following: list[JsonObject], encoded: list[JsonObject]) -> list[JsonObject]:
+def _flush(following: list[JsonObject], placed: list[Placed]) -> list[JsonObject]:
     if following:
-        encoded.append({"role": "user", "content": [*following]})
+        placed.append(Placed({"role": "user", "content": [*following]}))
     return []
 
 
+def _distinct(call_id: str, taken: Collection[JsonValue]) -> str:
+    """`call_id`, or with a number behind it where a sibling has it."""
+    number, found = 1, call_id
+    while found in taken:
+        number += 1
+        found = f"{call_id}_{number}"
+    return found
+
+
 def _blocks(message: BaseMessage) -> str | list[JsonValue]:
-    return cast("str | list[JsonValue]", message.content)
+    return cast("str | list[JsonValue] | None", message.content) or ""
 
 
 def _calls_of(message: AIMessage) -> list[ToolCall]:
     """The calls, and those that langchain-core calls invalid only because a dict history left arguments empty."""
     function = message.additional_kwargs.get("function_call")
-    if isinstance(function, dict) and not message.tool_calls:
+    # Google's own packages leave a copy of a call there, which stays when a person takes the call out.
+    copied = str(message.response_metadata.get("model_provider") or "").startswith("google")
+    if isinstance(function, dict) and not message.tool_calls and not copied:
         name, arguments = str(function.get("name")), _arguments_of(function)
         return [tool_call(name=name, args=arguments, id=f"function_{name}")]
     blank = (call for call in message.invalid_tool_calls if call["name"] and not (call["args"] or "").strip())

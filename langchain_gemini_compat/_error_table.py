@@ -47,10 +47,15 @@ def classify(error: ServerError, surface: Surface, wait: float | None) -> tuple[
 def _classify_limit(error: ServerError, wait: float | None) -> tuple[type[errors.APIStatusError], str]:
     if any("PerDay" in name for name in quota_of(error).values()):
         return errors.QuotaExhaustedError, "This daily quota is spent: wait for its reset or ask for a higher one."
+    if error.status == "insufficient_quota":
+        return errors.QuotaExhaustedError, "The account has no credits left: add some, or ask who runs the server."
+    if _NO_QUOTA.search(error.message):
+        return errors.QuotaExhaustedError, "There is no quota for this model (limit 0): use another, or ask for it."
     pause = "a while" if wait is None else f"{wait:g} seconds"
     return errors.RateLimitError, f"Wait {pause}, or ask for a higher quota."
 
 
+_NO_QUOTA = re.compile(r"\blimit: 0\b(?![.,]\d)")
 _BAD = (400, 422)
 _OVERFLOW = (
     r"exceeds the maximum number of tokens|input token count|maximum context length|context size|context window"
@@ -68,7 +73,8 @@ _BAD_KEY: dict[Surface, str] = {
     "openai_compatible": "Pass a key of this server as `api_key`.",
 }
 _UNAUTHENTICATED: dict[Surface, str] = {
-    "vertex": "Run `gcloud auth application-default login`, or pass `credentials`.",
+    "vertex": "Run `gcloud auth application-default login`, or pass `credentials`. A token of your own, given as "
+    "`api_key`, may have expired: get a new one.",
     "ai_studio": _NEW_KEY,
     "openai_compatible": "Pass a key or token of this server as `api_key`, and check `base_url`.",
 }
@@ -77,17 +83,23 @@ _FORBIDDEN: dict[Surface, str] = {
     "ai_studio": "See at https://aistudio.google.com whether the project of this key may use the Gemini API.",
     "openai_compatible": "This key may not do that here: ask who runs the server.",
 }
+_DISABLED: dict[Surface, str] = {
+    "vertex": "Run `gcloud services enable aiplatform.googleapis.com --project=PROJECT`, and wait a few minutes.",
+    "ai_studio": "Run `gcloud services enable generativelanguage.googleapis.com --project=PROJECT`, and wait a few "
+    "minutes; or make a key at https://aistudio.google.com/apikey.",
+    "openai_compatible": "Enable the API that the text names: ask who runs the server.",
+}
 _NOT_FOUND: dict[Surface, str] = {
     "vertex": "Check `model`, `location` (newer models are only in `global`, `us` and `eu`) and `base_url`; "
     "`endpoint_info()` tells what is used.",
-    "ai_studio": "Check `model`; `endpoint_info()` tells what is used.",
+    "ai_studio": "Check `model` and `base_url`; `endpoint_info()` tells what is used.",
     "openai_compatible": "Check `model` and `base_url`; `endpoint_info()` tells what is used.",
 }
 _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], ...] = (
     (
         errors.AuthenticationError,
         (400, 403),
-        r"api key not valid|valid api key|api key expired|reported as leaked",
+        r"api key not valid|valid api key|api key expired|reported as leaked|unregistered callers",
         _BAD_KEY,
     ),
     (
@@ -113,6 +125,18 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         (400, 413, 422, 500),
         _OVERFLOW,
         "Shorten the input: trim or summarise the history.",
+    ),
+    (
+        errors.InvalidRequestError,
+        _BAD,
+        r"response mime type",
+        "Use `ToolStrategy`, or `with_structured_output(schema, tools=…)`.",
+    ),
+    (
+        errors.SchemaRejectedError,
+        _BAD,
+        r"invalid function name",
+        "Rename the tool that the text names.",
     ),
     (
         errors.SchemaRejectedError,
@@ -150,14 +174,27 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         r"requires billing",
         "Enable billing for the project: https://console.cloud.google.com/billing.",
     ),
+    (
+        errors.PermissionDeniedError,
+        (403,),
+        r"has not been used in project|or it is disabled",
+        _DISABLED,
+    ),
+    (
+        errors.InvalidRequestError,
+        (300, 301, 302, 303, 304, 307, 308),
+        r"no answer, and no other place",
+        "Check `base_url` and proxy settings: a chat completions endpoint answers with something else.",
+    ),
 )
 _CODES: dict[int, tuple[type[errors.APIStatusError], Remedy]] = {
+    402: (errors.QuotaExhaustedError, "The account has no credits left: add some, or ask who runs the server."),
     401: (errors.AuthenticationError, _UNAUTHENTICATED),
     403: (errors.PermissionDeniedError, _FORBIDDEN),
     404: (errors.ModelNotFoundError, _NOT_FOUND),
     408: (errors.ServerError, "The server gave up waiting for the request. Ask again."),
     499: (errors.ServerError, "The server cancelled the stream. Ask again."),
-    503: (errors.ServerError, "The model is overloaded. Ask again in a while, or use another model."),
+    503: (errors.ServerError, "Ask again in a while, or use another model."),
 }
 
 

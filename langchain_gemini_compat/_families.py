@@ -1,8 +1,16 @@
-"""Facts about model families, in one table; an unknown model gets a permissive row.
+"""Model names to the facts that a request or a profile needs, in one table; an unknown model gets a permissive row.
 
-Sources: Google's model cards and thinking pages as of autumn 2026, and refusals seen in public issues
-(`minimal` on 3.7/3.8 Flash and 3.1 Pro; content beside tool calls on Vertex with 3.6 Flash and 3.5 Flash-Lite;
-penalties on 3.5 Flash-Lite).
+Its one rule: what no source says is `None` or the milder reading, never a guess. Sources, read in November 2026:
+
+- limits, modalities, levels, defaults, locations: Google's cards and guides, https://ai.google.dev/gemini-api/docs/models
+  and https://docs.cloud.google.com/gemini-enterprise-agent-platform/models; of image models, models.dev.
+- ranges of budgets: https://ai.google.dev/gemini-api/docs/thinking. Gemini 3 takes a budget "for compatibility".
+- no `minimal` on 3.7 and 3.8 Flash: their cards, and https://github.com/BerriAI/litellm/issues/37314.
+- text beside calls refused on Vertex: https://github.com/NousResearch/hermes-agent/issues/69231.
+- sampling ignored and penalties refused: the Vertex cards of 3.6 Flash and 3.5 Flash-Lite; no temperature on 4 Argon:
+  models.dev.
+- no structured output beside tools before Gemini 3: https://github.com/googleapis/python-genai/issues/706.
+- ends of service: https://ai.google.dev/gemini-api/docs/deprecations and the cards.
 """
 
 from __future__ import annotations
@@ -11,6 +19,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 _ALL_LEVELS = ("minimal", "low", "medium", "high")
+_NO_MINIMAL = ("low", "medium", "high")
+_ALL_INPUTS = ("text", "image", "audio", "video", "pdf")
+_NO_PDF = ("text", "image", "audio", "video")
+_IMAGE_INPUTS = ("text", "image")
+#: Where Vertex serves a model; regions are those like `us-central1`.
+_GLOBAL = ("global",)
+_MULTI = ("global", "us", "eu")
+_REGIONS = ("global", "us", "eu", "regions")
+_GEMINI_3 = "gemini-3"
+_GEMINI_2_5 = "gemini-2.5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +36,16 @@ class ModelFamily:
     """What a request has to know about the model it goes to; token limits in tokens."""
 
     name: str
+    #: Whose rules it follows; Gemini 4 and later follow those of `gemini-3`. Empty for models that are no Gemini.
     generation: str
     #: Which thinking knob the family takes: a token budget (2.5), a level (3 and later), or neither.
     thinking: Literal["budget", "level", "none"] = "level"
     levels: tuple[str, ...] = _ALL_LEVELS
-    #: Least and most tokens of a thinking budget, and whether 0 is one too.
-    budgets: tuple[int, int] = (0, 65_536)
+    #: What the model does unasked: a level, or `dynamic` for a budget of its own choice.
+    default_thinking: str | None = None
+    #: Least and most tokens of a thinking budget; `None` where no source says that the model takes one.
+    budgets: tuple[int, int] | None = (1, 65_536)
+    #: A budget of 0 and the effort `none` switch thinking off.
     may_stop_thinking: bool = False
     #: A function call of the current turn without its signature is a 400.
     signatures_demanded: bool = True
@@ -31,38 +53,158 @@ class ModelFamily:
     text_beside_calls: bool = True
     max_input_tokens: int | None = 1_048_576
     max_output_tokens: int | None = 65_536
+    inputs: tuple[str, ...] = _ALL_INPUTS
     image_output: bool = False
+    calls_tools: bool = True
+    structured_output: bool = True
+    #: `temperature` and `top_p` have an effect.
+    honours_sampling: bool = True
     #: `presence_penalty` and `frequency_penalty` are not an error.
     takes_penalties: bool = True
+    #: On Vertex; AI Studio has no locations.
+    locations: tuple[str, ...] | None = None
+    #: When it goes or went, and what comes in its place.
+    end: str = ""
     known: bool = True
 
 
-_NO_MINIMAL = ("low", "medium", "high")
-_GEMINI_3 = "gemini-3"
-_GEMINI_2_5 = "gemini-2.5"
-
 FAMILIES: tuple[ModelFamily, ...] = (
-    ModelFamily("gemini-3.8-flash", _GEMINI_3, levels=_NO_MINIMAL),
-    ModelFamily("gemini-3.7-flash", _GEMINI_3, levels=_NO_MINIMAL),
-    ModelFamily("gemini-3.6-flash", _GEMINI_3, text_beside_calls=False),
-    ModelFamily("gemini-3.5-flash-lite", _GEMINI_3, text_beside_calls=False, takes_penalties=False),
-    ModelFamily("gemini-3.5-flash", _GEMINI_3),
-    ModelFamily("gemini-3.1-flash-image", _GEMINI_3, image_output=True, max_output_tokens=32_768),
-    ModelFamily("gemini-3.1-flash-lite", _GEMINI_3),
-    ModelFamily("gemini-3.1-pro", _GEMINI_3, levels=_NO_MINIMAL),
-    ModelFamily("gemini-3-flash", _GEMINI_3),
-    ModelFamily("gemini-3-pro-image", _GEMINI_3, image_output=True, max_output_tokens=32_768),
-    ModelFamily("gemini-3-pro", _GEMINI_3, levels=("low", "high")),
+    ModelFamily(
+        "gemini-4-argon",
+        _GEMINI_3,
+        levels=_NO_MINIMAL,
+        default_thinking="medium",
+        budgets=None,
+        honours_sampling=False,
+        locations=_MULTI,
+    ),
+    ModelFamily("gemini-4-carbon", _GEMINI_3, levels=_NO_MINIMAL, default_thinking="medium", budgets=None),
+    ModelFamily("gemini-4", _GEMINI_3, levels=_NO_MINIMAL, budgets=None),
+    ModelFamily(
+        "gemini-nano-banana",
+        _GEMINI_3,
+        levels=("minimal", "medium", "high"),
+        default_thinking="medium",
+        budgets=None,
+        max_input_tokens=None,
+        max_output_tokens=None,
+        inputs=_IMAGE_INPUTS,
+        image_output=True,
+        calls_tools=False,
+        structured_output=False,
+    ),
+    ModelFamily("gemini-3.8-flash", _GEMINI_3, levels=_NO_MINIMAL, default_thinking="medium", locations=_MULTI),
+    ModelFamily(
+        "gemini-3.7-flash",
+        _GEMINI_3,
+        levels=_NO_MINIMAL,
+        default_thinking="medium",
+        locations=_MULTI,
+        end="deprecated; AI Studio leads it to `gemini-3.8-flash`",
+    ),
+    ModelFamily(
+        "gemini-3.6-flash",
+        _GEMINI_3,
+        default_thinking="medium",
+        text_beside_calls=False,
+        honours_sampling=False,
+        takes_penalties=False,
+    ),
+    ModelFamily(
+        "gemini-3.5-flash-lite",
+        _GEMINI_3,
+        default_thinking="minimal",
+        text_beside_calls=False,
+        honours_sampling=False,
+        takes_penalties=False,
+        locations=_MULTI,
+    ),
+    ModelFamily(
+        "gemini-3.5-flash",
+        _GEMINI_3,
+        default_thinking="medium",
+        locations=_REGIONS,
+        end="deprecated; AI Studio leads it to `gemini-3.6-flash`, Vertex retires it on 2027-05-19",
+    ),
+    ModelFamily(
+        "gemini-3.1-flash-lite-image",
+        _GEMINI_3,
+        budgets=None,
+        max_input_tokens=65_536,
+        max_output_tokens=4_096,
+        inputs=_IMAGE_INPUTS,
+        image_output=True,
+        structured_output=False,
+    ),
+    ModelFamily(
+        "gemini-3.1-flash-image",
+        _GEMINI_3,
+        levels=("minimal", "high"),
+        default_thinking="minimal",
+        budgets=None,
+        max_input_tokens=65_536,
+        max_output_tokens=32_768,
+        inputs=_IMAGE_INPUTS,
+        image_output=True,
+        calls_tools=False,
+        structured_output=False,
+    ),
+    ModelFamily(
+        "gemini-3.1-flash-lite",
+        _GEMINI_3,
+        default_thinking="minimal",
+        locations=_MULTI,
+        end="retires on 2027-05-07",
+    ),
+    ModelFamily(
+        "gemini-3.1-pro",
+        _GEMINI_3,
+        levels=_NO_MINIMAL,
+        default_thinking="high",
+        locations=_GLOBAL,
+    ),
+    ModelFamily("gemini-3-flash", _GEMINI_3, default_thinking="high", locations=_GLOBAL),
+    ModelFamily(
+        "gemini-3-pro-image",
+        _GEMINI_3,
+        levels=("low", "high"),
+        budgets=None,
+        max_input_tokens=65_536,
+        max_output_tokens=32_768,
+        inputs=_IMAGE_INPUTS,
+        image_output=True,
+        calls_tools=False,
+        structured_output=False,
+    ),
+    ModelFamily(
+        "gemini-3-pro",
+        _GEMINI_3,
+        levels=("low", "high"),
+        default_thinking="high",
+        end="ended on 2026-03-09",
+    ),
     ModelFamily(
         "gemini-2.5-flash-image",
         _GEMINI_2_5,
         thinking="none",
         signatures_demanded=False,
-        image_output=True,
         max_input_tokens=32_768,
         max_output_tokens=32_768,
+        inputs=_IMAGE_INPUTS,
+        image_output=True,
+        calls_tools=False,
+        structured_output=False,
+        end="AI Studio: 2026-10-02",
     ),
-    ModelFamily("gemini-2.5-pro", _GEMINI_2_5, thinking="budget", budgets=(128, 32_768), signatures_demanded=False),
+    ModelFamily(
+        "gemini-2.5-pro",
+        _GEMINI_2_5,
+        thinking="budget",
+        default_thinking="dynamic",
+        budgets=(128, 32_768),
+        signatures_demanded=False,
+        end="Vertex: 2026-10-20; AI Studio: 2026-12-01, then `gemini-3.8-flash` answers",
+    ),
     ModelFamily(
         "gemini-2.5-flash-lite",
         _GEMINI_2_5,
@@ -70,22 +212,43 @@ FAMILIES: tuple[ModelFamily, ...] = (
         budgets=(512, 24_576),
         may_stop_thinking=True,
         signatures_demanded=False,
+        locations=_REGIONS,
+        end="Vertex: 2026-10-20",
     ),
     ModelFamily(
         "gemini-2.5",
         _GEMINI_2_5,
         thinking="budget",
-        budgets=(0, 24_576),
+        default_thinking="dynamic",
+        budgets=(1, 24_576),
         may_stop_thinking=True,
         signatures_demanded=False,
+        end="Vertex: 2026-10-20; AI Studio: 2026-12-01, then `gemini-3.5-flash-lite` answers",
     ),
-    ModelFamily("gemini-2.0", "gemini-2.0", thinking="none", signatures_demanded=False, max_output_tokens=8_192),
-    ModelFamily("gemini-1.5", "gemini-1.5", thinking="none", signatures_demanded=False, max_output_tokens=8_192),
+    ModelFamily(
+        "gemini-2.0",
+        "gemini-2.0",
+        thinking="none",
+        signatures_demanded=False,
+        max_output_tokens=8_192,
+        inputs=_NO_PDF,
+        end="ended on 2026-06-01",
+    ),
+    ModelFamily(
+        "gemini-1.5",
+        "gemini-1.5",
+        thinking="none",
+        signatures_demanded=False,
+        max_output_tokens=8_192,
+        inputs=_NO_PDF,
+    ),
 )
 
-#: Later versions and moving aliases (`gemini-flash-latest`) follow the newest rules we know.
-_LATER_GEMINI = ModelFamily("gemini", _GEMINI_3, max_input_tokens=None, max_output_tokens=None, known=False)
-_OTHER = ModelFamily("", "", signatures_demanded=False, max_input_tokens=None, max_output_tokens=None, known=False)
+#: Later versions and moving aliases (`gemini-flash-latest`): the levels and limits that all newer text models share.
+LATER_GEMINI = ModelFamily("gemini", _GEMINI_3, levels=_NO_MINIMAL, budgets=None, known=False)
+_OTHER = ModelFamily(
+    "", "", signatures_demanded=False, budgets=None, max_input_tokens=None, max_output_tokens=None, known=False
+)
 
 
 def bare_model_name(model: str) -> str:
@@ -110,4 +273,4 @@ def family_of(model: str) -> ModelFamily:
     for family in FAMILIES:
         if bare.startswith(family.name):
             return family
-    return _LATER_GEMINI if bare.startswith("gemini") else _OTHER
+    return LATER_GEMINI if bare.startswith("gemini") else _OTHER

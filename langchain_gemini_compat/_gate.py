@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from langchain_gemini_compat._base_errors import GeminiCompatError
+
 #: Seconds that the one who asks is given before the next one goes: refusals come fast, answers need not.
 _PROBE_SECONDS = 1.0
 #: Seconds after which the others look whether the one was answered.
@@ -27,6 +29,9 @@ class Gate:
         self._opens_at = 0.0
         self._proven = True
         self._asking = False
+        self._probed_at = -_PROBE_SECONDS
+        #: What the server said last when it refused.
+        self.refusal: GeminiCompatError | None = None
         #: Counts the closings, so that an answer to an older request does not open what a newer one closed.
         self.closings = 0
 
@@ -41,8 +46,17 @@ class Gate:
         self._opens_at, self._asking = now + _PROBE_SECONDS, True
         return 0.0
 
-    def close(self, seconds: float) -> None:
+    def may_probe(self) -> bool:
+        """Whether a caller who cannot wait may ask all the same: one a second, lest the whole crowd does."""
+        now = self._clock()
+        if now < self._probed_at + _PROBE_SECONDS:
+            return False
+        self._probed_at = now
+        return True
+
+    def close(self, seconds: float, refusal: GeminiCompatError | None = None) -> None:
         """The server refused for `seconds`."""
+        self.refusal = refusal
         self._opens_at = max(self._opens_at, self._clock() + seconds)
         self._proven = self._asking = False
         self.closings += 1

@@ -15,9 +15,10 @@ from langchain_gemini_compat._encode import MessageEncoder
 from langchain_gemini_compat._families import family_of
 from langchain_gemini_compat._notes import Note
 from langchain_gemini_compat._surfaces import BODY_KEYS, GOOGLE_KEYS
-from langchain_gemini_compat._thinking import encode_thinking
+from langchain_gemini_compat._thinking import encode_thinking, warn_of_tight_limit
 from langchain_gemini_compat._thoughts import DEFAULT_TAGS
 from langchain_gemini_compat._tools import build_tool_names, encode_response_format, encode_tools
+from langchain_gemini_compat._wire import object_at
 from langchain_gemini_compat.errors import InvalidHistoryError, UnsupportedParameterError
 
 if TYPE_CHECKING:
@@ -157,11 +158,25 @@ class _Builder:
         response_format = self.options.get("response_format")
         if response_format is not None:
             self.body["response_format"] = encode_response_format(response_format, self.endpoint, self.notes)
+            self._check_format()
+
+    def _check_format(self) -> None:
+        """Before Gemini 3 it is a 400 (https://github.com/googleapis/python-genai/issues/867)."""
+        is_older = self.endpoint.speaks_gemini and self.family.generation not in ("", "gemini-3")
+        if is_older and "tools" in self.body and object_at(self.body, "response_format").get("type") != "text":
+            raise UnsupportedParameterError(
+                f"{self.family.name} takes no JSON beside functions (Google: a response mime type is unsupported with "
+                "function calling). Use `ToolStrategy`, or `with_structured_output(schema, tools=…)`."
+            )
 
     def _add_thinking(self) -> None:
         fields = encode_thinking(self.options, self.endpoint, self.family, self.notes)
         self.body |= fields.body
         self.google |= fields.google
+        limit = self.option("max_tokens") or self.option("max_completion_tokens")
+        tight = warn_of_tight_limit(limit, fields, self.family)
+        if tight:
+            self.notes.append(Note("tight_limit", tight))
 
     def _add_google(self) -> None:
         for name in _GOOGLE_PLAIN:
@@ -236,7 +251,8 @@ def build_payload(
         for note in request.notes:
             error = _STRICT_ERRORS.get(note.kind)
             if error is not None:
-                raise error(f"{note.message} (`strict=True` sends nothing that had to be changed.)")
+                place = "" if note.index is None else f"Message {note.index}: "
+                raise error(f"{place}{note.message} (`strict=True` sends nothing that had to be changed.)")
     return request
 
 

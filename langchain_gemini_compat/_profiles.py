@@ -1,4 +1,11 @@
-"""Facts about a model family to LangChain's `ModelProfile`, by which agents choose how to work with a model."""
+"""Facts about a model family to LangChain's `ModelProfile`, by which agents choose how to work with a model.
+
+Its one rule: no key that langchain-core 1.6 does not know (it warns of those), and none whose fact is not known.
+
+`create_agent` takes `structured_output` for leave to ask for JSON natively. Beside tools it also wants `gemini-3` in
+the name of a Gemini; others, `gemini-flash-latest` and Gemini 4 among them, get the schema as a tool, which all take.
+Summaries start by `max_input_tokens`.
+"""
 
 from __future__ import annotations
 
@@ -15,24 +22,40 @@ def build_profile(family: ModelFamily, endpoint: Endpoint) -> ModelProfile | Non
     """The profile of `family` as `endpoint` serves it; `None` for models of which nothing is known."""
     if not family.generation:
         return None
-    gemini_3 = family.generation == "gemini-3"
+    beside_results = family.generation == "gemini-3" and endpoint.surface == "vertex"
     profile: dict[str, object] = {
         "text_inputs": True,
-        "image_inputs": True,
-        "image_url_inputs": True,
-        "audio_inputs": True,
-        "video_inputs": True,
-        "pdf_inputs": True,
-        "image_tool_message": gemini_3 and endpoint.surface == "vertex",
+        **{f"{kind}_inputs": kind in family.inputs for kind in ("image", "audio", "video", "pdf")},
+        "image_url_inputs": "image" in family.inputs,
+        "image_tool_message": beside_results,
+        "pdf_tool_message": beside_results,
         "text_outputs": True,
         "image_outputs": family.image_output,
         "audio_outputs": False,
         "video_outputs": False,
-        "reasoning_output": family.thinking != "none",
-        "tool_calling": True,
-        "tool_choice": True,
-        "structured_output": True,
+        "tool_calling": family.calls_tools,
+        "tool_choice": family.calls_tools,
+        "tool_call_streaming": family.calls_tools,
+        "structured_output": family.structured_output,
+        "attachment": True,
+        "temperature": family.honours_sampling,
+        "open_weights": False,
+        **_limits(family),
+        **_reasoning(family),
     }
-    if family.max_input_tokens is not None:
-        profile |= {"max_input_tokens": family.max_input_tokens, "max_output_tokens": family.max_output_tokens}
     return cast("ModelProfile", profile)
+
+
+def _limits(family: ModelFamily) -> dict[str, object]:
+    limits = {"max_input_tokens": family.max_input_tokens, "max_output_tokens": family.max_output_tokens}
+    return {key: limit for key, limit in limits.items() if limit is not None}
+
+
+def _reasoning(family: ModelFamily) -> dict[str, object]:
+    if family.thinking == "none":
+        return {"reasoning_output": False}
+    words = ["none", *family.levels] if family.may_stop_thinking else [*family.levels]
+    known: dict[str, object] = {"reasoning_output": True, "reasoning_effort_levels": words}
+    if family.default_thinking in words:
+        known["reasoning_effort_default"] = family.default_thinking
+    return known

@@ -6,6 +6,7 @@ Its one rule: the clock runs while we wait for the server, and stands while the 
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, cast
 
 from jiter import from_json
@@ -42,13 +43,21 @@ MAX_ERROR_BYTES = 2**20
 
 
 class ReplyReader:
-    """The reader of one reply, streamed, whole or refused; `deadline` is in seconds of the monotonic clock.
+    """The reader of one reply, streamed, whole or refused.
 
-    A context manager around reading: what the HTTP library raises inside comes out as ours.
+    By the monotonic clock, the first chunk or the whole reply is due at `first_by`, and the end at `deadline`. A
+    context manager around reading: what the HTTP library raises inside comes out as ours.
     """
 
     def __init__(
-        self, response: httpx2.Response, surface: Surface, limits: TimeLimits, deadline: float | None, *, stream: bool
+        self,
+        response: httpx2.Response,
+        surface: Surface,
+        limits: TimeLimits,
+        deadline: float | None,
+        *,
+        stream: bool,
+        first_by: float = math.inf,
     ) -> None:
         self._response = response
         self._surface: Surface = surface
@@ -57,8 +66,7 @@ class ReplyReader:
         #: The body so far, where it is read as a whole.
         self._pieces: list[bytes] = []
         self._room = MAX_REPLY_BYTES if response.is_success else MAX_ERROR_BYTES
-        between = limits.between_chunks if stream else limits.first_byte
-        self._watch = Watch(response, first=limits.first_byte, between=between, end=deadline)
+        self._watch = Watch(response, first=first_by, between=limits.between_chunks, end=deadline)
 
     def __enter__(self) -> Self:
         # Each layer may inflate a thousandfold, and no server needs two.
@@ -87,7 +95,6 @@ class ReplyReader:
         if self._decoder is None:
             self._room -= _PIECE
             self._pieces.append(data)
-            self._watch.note_chunk()
         if self._watch.broken or self._room < 0:
             self._stop()
         if self._decoder is not None:

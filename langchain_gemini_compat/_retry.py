@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
+from copy import copy
 from typing import TYPE_CHECKING
 
 from langchain_gemini_compat._api_errors import APIStatusError, RateLimitError, UnusableReplyError
@@ -42,7 +44,11 @@ class Tries:
         self._gate = gate
         self._closings = gate.closings
         self._resume_at = 0.0
-        #: When the call has to be over, by the monotonic clock.
+        self._first_byte = math.inf if limits.first_byte is None else limits.first_byte
+        self._token_renewed = False
+        #: When the first chunk, or the whole reply, of the request that was sent last is due.
+        self.first_by = math.inf
+        #: When the call has to be over. Both by the monotonic clock.
         self.deadline = None if limits.total is None else time.monotonic() + limits.total
         self._handed_out = False
         self.retries = 0
@@ -62,6 +68,15 @@ class Tries:
             if not seconds:
                 return
             await asyncio.sleep(seconds)
+
+    def note_sending(self) -> None:
+        """A request goes out now."""
+        self.first_by = time.monotonic() + self._first_byte
+
+    def may_renew_token(self) -> bool:
+        """Whether a refused token may be replaced, which is no try: once in a call."""
+        may, self._token_renewed = not self._token_renewed, True
+        return may
 
     def hand_out(self) -> None:
         """The caller is given something: the server took the request, and it is not sent again."""
@@ -90,13 +105,24 @@ class Tries:
         seconds = self._resume_at - time.monotonic()
         if seconds <= 0:
             seconds = self._gate.delay() if self._patient else 0.0
-            # A closed gate costs no try; one that stays closed too long leaves the word to the server.
-            seconds = _add_jitter(seconds) if seconds and self._fits(seconds) else 0.0
+            # A closed gate costs no try.
+            seconds = _add_jitter(seconds) if seconds and self._can_wait(seconds) else 0.0
         if seconds:
             self.waited += seconds
         else:
             self._closings = self._gate.closings
         return seconds
+
+    def _can_wait(self, seconds: float) -> bool:
+        """Who cannot wait that long asks the server; most get the refusal of the one who asked just now."""
+        if self._fits(seconds):
+            return True
+        refusal = self._gate.refusal
+        if refusal is None or self._gate.may_probe():
+            return False
+        again = copy(refusal)
+        again.tries, again.retry_after = self.retries, seconds
+        raise again
 
     def _fits(self, seconds: float) -> bool:
         in_time = self.deadline is None or time.monotonic() + seconds < self.deadline
@@ -106,7 +132,7 @@ class Tries:
         """A spent daily quota says nothing about the next minute."""
         if isinstance(error, RateLimitError):
             if error.is_retryable:
-                self._gate.close(seconds)
+                self._gate.close(seconds, error)
         elif isinstance(error, (APIStatusError, UnusableReplyError)):
             self._gate.open(self._closings)
 

@@ -1,12 +1,13 @@
 """One call, from the request to LangChain's result: send, decode, and try again where that helps.
 
-The four functions differ in their loops alone; whatever is decided is decided by `Tries` and `ReplyDecoder`.
+The functions differ in their loops alone; whatever is decided is decided by `Tries` and `ReplyDecoder`.
 """
 
 from __future__ import annotations
 
 from contextlib import aclosing, closing
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, cast
 
 from langchain_core.outputs import ChatResult
 
@@ -14,7 +15,7 @@ from langchain_gemini_compat._decode import ReplyDecoder
 from langchain_gemini_compat.errors import GeminiCompatError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
     from contextlib import AbstractContextManager
 
     from langchain_core.messages import AIMessage
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._payload import Request
     from langchain_gemini_compat._retry import Tries
     from langchain_gemini_compat._transport import Transport
-    from langchain_gemini_compat._wire import WireChunk
+    from langchain_gemini_compat._wire import JsonObject, WireChunk
+
+    Decode: TypeAlias = Callable[[WireChunk, Tries], "_Whole"]
 
 
+_Whole = TypeVar("_Whole")
 _Piece = TypeVar("_Piece")
 _Piece_co = TypeVar("_Piece_co", covariant=True)
 
@@ -45,28 +49,38 @@ class Decoder(Protocol[_Piece_co]):
         ...
 
 
-def complete(request: Request, transport: Transport) -> ChatResult:
-    """The whole reply to `request`."""
-    tries = transport.begin(request.endpoint.model)
+def ask(model: str, payload: JsonObject, transport: Transport, decode: Decode[_Whole]) -> _Whole:
+    """What `decode` makes of the whole reply to `payload`."""
+    tries = transport.begin(model)
     while True:
         tries.wait()
         try:
-            return _decode_reply(request, transport.complete(request.payload, tries.deadline), tries)
+            return decode(transport.complete(payload, tries), tries)
         except GeminiCompatError as err:
             if not tries.may_try_again(err):
                 raise
+
+
+async def aask(model: str, payload: JsonObject, transport: Transport, decode: Decode[_Whole]) -> _Whole:
+    """`ask`, async."""
+    tries = transport.begin(model)
+    while True:
+        await tries.await_turn()
+        try:
+            return decode(await transport.acomplete(payload, tries), tries)
+        except GeminiCompatError as err:
+            if not tries.may_try_again(err):
+                raise
+
+
+def complete(request: Request, transport: Transport) -> ChatResult:
+    """The whole reply to `request`."""
+    return ask(request.endpoint.model, request.payload, transport, partial(_decode_reply, request))
 
 
 async def acomplete(request: Request, transport: Transport) -> ChatResult:
     """`complete`, async."""
-    tries = transport.begin(request.endpoint.model)
-    while True:
-        await tries.await_turn()
-        try:
-            return _decode_reply(request, await transport.acomplete(request.payload, tries.deadline), tries)
-        except GeminiCompatError as err:
-            if not tries.may_try_again(err):
-                raise
+    return await aask(request.endpoint.model, request.payload, transport, partial(_decode_reply, request))
 
 
 def stream(
@@ -78,7 +92,7 @@ def stream(
         tries.wait()
         decoder = open_decoder(request, tries)
         try:
-            with decoder.keeping_partial(), closing(transport.stream(request.payload, tries.deadline)) as wires:
+            with decoder.keeping_partial(), closing(transport.stream(request.payload, tries)) as wires:
                 for wire in wires:
                     for piece in decoder.feed(wire):
                         tries.hand_out()
@@ -94,16 +108,19 @@ def stream(
 
 
 async def astream(
-    request: Request, transport: Transport, open_decoder: Callable[[Request, Tries], Decoder[_Piece]]
+    request: Request,
+    open_transport: Callable[[], Awaitable[Transport]],
+    open_decoder: Callable[[Request, Tries], Decoder[_Piece]],
 ) -> AsyncGenerator[_Piece]:
     """`stream`, async."""
+    transport = await open_transport()
     tries = transport.begin(request.endpoint.model)
     while True:
         await tries.await_turn()
         decoder = open_decoder(request, tries)
         try:
             with decoder.keeping_partial():
-                async with aclosing(transport.astream(request.payload, tries.deadline)) as wires:
+                async with aclosing(transport.astream(request.payload, tries)) as wires:
                     async for wire in wires:
                         for piece in decoder.feed(wire):
                             tries.hand_out()

@@ -55,7 +55,7 @@ def _compile(root: JsonObject, sources: list[Source], *, keep_additional: bool) 
         compiler = Compiler(Reader(root, levels, budget, losses), deepest, keep_additional)
         compiled = compiler.compile("", sources, 1)
         if not keep_additional:
-            compiled = fold_alternatives(compiled, losses)
+            compiled = fold_alternatives(compiled, compiler.top_groups, losses)
         if not compiler.exhausted and len(as_text(compiled).encode(errors="surrogatepass")) <= _MOST_BYTES:
             break
     return compiled, list(dict.fromkeys(losses))

@@ -5,7 +5,7 @@ Its one rule: what it builds is in the subset at every depth, and never deeper t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from langchain_gemini_compat._schema_leaves import (
@@ -16,7 +16,7 @@ from langchain_gemini_compat._schema_leaves import (
     build_values,
     record_losses,
 )
-from langchain_gemini_compat._schema_node import Source, enum_values
+from langchain_gemini_compat._schema_node import Source, enum_values, is_never
 from langchain_gemini_compat._schema_refs import resolve_pointer
 from langchain_gemini_compat._schema_unions import (
     arrange,
@@ -39,9 +39,11 @@ _MOST_NAMES = 50
 _TOO_DEEP = "Nesting goes too deep here, so what is inside is not checked."
 _TYPE_OF_KEYWORD = {
     **dict.fromkeys(("properties", "required", "additionalProperties", "patternProperties"), "object"),
-    **dict.fromkeys(("propertyNames", "minProperties", "maxProperties"), "object"),
+    **dict.fromkeys(("propertyNames", "minProperties", "maxProperties", "unevaluatedProperties"), "object"),
+    **dict.fromkeys(("dependentRequired", "dependentSchemas", "dependencies"), "object"),
     **dict.fromkeys(("items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains"), "array"),
-    **dict.fromkeys(("minLength", "maxLength", "pattern", "contentEncoding", "format"), "string"),
+    "unevaluatedItems": "array",
+    **dict.fromkeys(("minLength", "maxLength", "pattern", "contentEncoding", "contentMediaType", "format"), "string"),
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), "number"),
 }
 _ANY_TYPES = ("string", "number", "boolean", "object")
@@ -57,6 +59,10 @@ class Compiler:
     #: `additionalProperties` may stay.
     keep_additional: bool
     built: int = 0
+    #: Unions at the top.
+    top_groups: list[Group] = field(default_factory=list["Group"])
+    #: Places, by `id`, whose original names no type.
+    guessed: dict[int, JsonObject] = field(default_factory=dict[int, "JsonObject"])
 
     @property
     def exhausted(self) -> bool:
@@ -69,7 +75,10 @@ class Compiler:
         node = self.reader.read(path, sources)
         record_losses(node, "any")
         at_end = depth >= self.deepest or self.exhausted
-        return finish(node, self._build_leaf(node) if at_end else self._build(node, depth))
+        compiled = finish(node, self._build_leaf(node) if at_end else self._build(node, depth))
+        if node.types is None and node.values is None:
+            self.guessed[id(compiled)] = compiled
+        return compiled
 
     def _build(self, node: Node, depth: int) -> JsonObject:
         groups = choose_groups(node)
@@ -96,6 +105,7 @@ class Compiler:
 
     def _build_any(self, node: Node, depth: int) -> JsonObject:
         if depth == 1:
+            node.lose(node.path, "type", "Any value is right, but only an object is offered.")
             return {"type": "object"}
         self.built += len(_ANY_TYPES)
         node.null = node.null is not False
@@ -114,22 +124,25 @@ class Compiler:
             if len(types) == 1 and types[0] not in ("object", "array"):
                 return self._build_typed(node, types[0], self.deepest)
         if types == ["object"]:
-            if node.properties or node.groups:
+            if node.properties or node.groups or node.checks or node.required or node.values is not None:
                 words = f"Members: {', '.join(node.properties)}." if node.properties else ""
-                node.lose(node.path, "properties", _TOO_DEEP, words)
+                node.lose_place("properties", _TOO_DEEP, words)
             return {"type": "object"}
-        node.lose(node.path, "type", _TOO_DEEP, "Give the value as JSON text.")
+        node.lose_place("type", _TOO_DEEP, "Give the value as JSON text.")
         return {"type": "string"}
 
     def _spread(self, node: Node, groups: list[Group], depth: int) -> JsonObject:
         """A union: what is said beside it is repeated in its branches."""
         first, *others = groups
+        if depth == 1:
+            self.top_groups = groups
         rest = [replace(group.source, schema={group.keyword: group.value}) for group in others]
         branches = [self.compile(branch.path, [*node.base, branch, *rest], depth + 1) for branch in first.branches]
-        if first.keyword == "oneOf" and not is_told_apart(first, branches):
+        if first.keyword == "oneOf" and not is_told_apart(first, branches, self.guessed):
             node.lose(f"{first.source.path}/oneOf", "oneOf", "More than one alternative may match.")
         body, hoisted = build_union(branches)
-        node.null = node.null is not False and (node.flagged_nullable or first.with_null or hoisted)
+        with_null = all(group.with_null for group in groups)
+        node.null = node.null is not False and (node.flagged_nullable or with_null or hoisted)
         return body
 
     def _build_object(self, node: Node, depth: int) -> JsonObject:
@@ -137,14 +150,15 @@ class Compiler:
         self._name_members(node)
         properties: JsonObject = {}
         for name, sources in node.properties.items():
-            if not any(source.schema is False for source in sources):
+            if not any(is_never(source.schema) for source in sources):
                 properties[name] = self.compile(sources[0].path, sources, depth + 1)
         required: list[JsonValue] = []
-        for name in dict.fromkeys(node.required):
+        for name, paths in node.required.items():
             if name in properties:
                 required.append(name)
-            else:
-                node.lose(f"{node.path}/required", "required", f"{name!r} is required but not described.")
+                continue
+            for path in paths:
+                node.lose(path, path.rpartition("/")[2], f"{name!r} is required but not described.")
         built: JsonObject = {"type": "object"}
         if properties:
             built["properties"] = properties
@@ -158,11 +172,12 @@ class Compiler:
         for check in node.find("propertyNames"):
             rule = self._open_rule(check.value)
             names = [name for name in enum_values(rule) or [] if isinstance(name, str)]
-            if names and values and not node.properties and len(names) <= _MOST_NAMES:
+            exact = set(rule) <= {"enum", "const", "type", "title", "description"}
+            if names and exact and values and not node.properties and len(names) <= _MOST_NAMES:
                 source = Source(values[0].value, values[0].path, values[0].active)
                 node.properties = {name: [source] for name in names}
                 node.checks = [kept for kept in node.checks if kept is not values[0]]
-            elif set(rule) - {"type", "title", "description"}:
+            elif set(rule) - {"type", "title", "description"} or check.value is False:
                 words = f"Names must match {rule['pattern']}." if "pattern" in rule else ""
                 node.lose(check.path, "propertyNames", "Names of members are not checked.", words)
 
@@ -173,9 +188,10 @@ class Compiler:
         return found[1] if found is not None and isinstance(found[1], dict) else rule
 
     def _build_additional(self, node: Node, depth: int, *, empty: bool) -> JsonObject:
-        checks = node.find("additionalProperties")
-        closed = any(check.value is False for check in checks)
+        checks = [*node.find("additionalProperties"), *node.find("unevaluatedProperties")]
+        closed = any(is_never(check.value) for check in checks)
         described = next((check for check in checks if isinstance(check.value, dict) and check.value), None)
+        record_foreign(node, checks, described, closed=closed)
         if self.keep_additional:
             if described is not None and not closed:
                 return {"additionalProperties": self._compile_check(described, depth)}
@@ -184,7 +200,10 @@ class Compiler:
             word = describe_value(self._compile_check(described, depth))
             words = f"Maps any name to {word}." if empty else f"Other names may map to {word}."
             node.lose(described.path, described.keyword, "Members with other names are not checked.", words)
-        elif empty and not closed and (depth > 1 or checks):
+        elif empty and closed and depth > 1:
+            for check in checks:
+                node.lose(check.path, check.keyword, "Members are let through.", "Has no members.")
+        elif empty and (depth > 1 or checks) and not closed:
             node.lose(node.path, "properties", "The object describes no members, so any are let through.")
         return {}
 
@@ -194,11 +213,15 @@ class Compiler:
     def _build_array(self, node: Node, depth: int) -> JsonObject:
         record_losses(node, "array")
         counts = build_counts(node, "minItems", "maxItems")
+        highest = counts.get("maxItems")
+        if node.longest is not None:
+            counts["maxItems"] = min(node.longest, highest) if isinstance(highest, int) else node.longest
         if node.prefix:
-            highest = counts.get("maxItems")
-            if node.longest is not None:
-                counts["maxItems"] = min(node.longest, highest) if isinstance(highest, int) else node.longest
-            elif not node.items and not (isinstance(highest, int) and highest <= len(node.prefix)):
+            if (
+                node.longest is None
+                and not node.items
+                and not (isinstance(highest, int) and highest <= len(node.prefix))
+            ):
                 node.lose(f"{node.path}/items", "items", "Items after the listed ones get no other types than these.")
             return {"type": "array", "items": self._build_tuple(node, depth + 1), **counts}
         path = node.items[0].path if node.items else f"{node.path}/items"
@@ -216,10 +239,28 @@ class Compiler:
         text = body.get("description")
         if "anyOf" in body:
             reason = "The order of the items' types is not checked."
-            node.lose(node.prefix[0].path, "prefixItems", reason, f"Items in order: {words}.")
+            for path in dict.fromkeys(part.path.rpartition("/")[0] for part in node.prefix):
+                node.lose(path, path.rpartition("/")[2], reason)
+            for source in node.items:
+                node.lose(source.path, source.path.rpartition("/")[2], reason)
+            node.say(f"Items in order: {words}.")
             if depth >= self.deepest:
                 return {"type": "string"}
         return arrange(body, text if isinstance(text, str) else "", nullable=hoisted)
+
+
+def record_foreign(node: Node, checks: Sequence[Check], described: Check | None, *, closed: bool) -> None:
+    """Record what is said about the names of other members where it speaks of members that another schema names."""
+    for check in checks:
+        if not isinstance(check.value, (bool, dict)) or check.value is True or check.value == {}:
+            continue
+        if (closed or check is not described) and not is_never(check.value):
+            node.lose(check.path, check.keyword, "Members with other names are not checked.")
+        place = check.path.rpartition("/")[0]
+        inside = f"{place}/properties/" if check.keyword == "additionalProperties" else f"{place}/"
+        named = (any(source.path.startswith(inside) for source in sources) for sources in node.properties.values())
+        if not all(named) and (check.keyword == "additionalProperties" or node.paths != [place]):
+            node.lose(check.path, check.keyword, "Members that another schema names are let through.")
 
 
 def _types(node: Node) -> list[str]:
@@ -243,5 +284,5 @@ def _holds_null(node: Node) -> bool:
 
 def _build_null(node: Node) -> JsonObject:
     node.null = True
-    node.lose(node.path, "type", "Only null is right, but a text is let through.", "Always null.")
+    node.lose_place("type", "Only null is right, but a text is let through.", "Always null.")
     return {"type": "string"}

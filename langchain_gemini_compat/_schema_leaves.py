@@ -22,7 +22,17 @@ _FORMATS = {
     "integer": NUMBER_FORMATS,
     "number": NUMBER_FORMATS,
 }
-_NEUTRAL: tuple[JsonValue, ...] = (None, False, 0)
+#: Values with which a keyword says nothing.
+_NEUTRAL: dict[str, JsonValue] = {
+    "uniqueItems": False,
+    "minProperties": 0,
+    "not": False,
+    "unevaluatedItems": True,
+    "patternProperties": {},
+    "dependentRequired": {},
+    "dependentSchemas": {},
+    "dependencies": {},
+}
 _COMPARISONS = {"minimum": ge, "maximum": le, "exclusiveMinimum": gt, "exclusiveMaximum": lt}
 #: Keyword: what is no longer checked, and what the model is told (empty where the value says too little).
 _LOST = {
@@ -31,6 +41,7 @@ _LOST = {
     "contentEncoding": ("The encoding is not checked.", "Encoding: {}."),
     "contentMediaType": ("The media type is not checked.", "Media type: {}."),
     "uniqueItems": ("Items may repeat.", "Items must be unique."),
+    "unevaluatedItems": ("Further items are not checked.", ""),
     "contains": ("It is not checked that a certain item is there.", ""),
     "minProperties": ("The number of members is not checked.", "At least {} members."),
     "maxProperties": ("The number of members is not checked.", "At most {} members."),
@@ -44,7 +55,7 @@ _LOST = {
 LOST_BY_TYPE = {
     "string": ("pattern", "contentEncoding", "contentMediaType"),
     "number": ("multipleOf",),
-    "array": ("uniqueItems", "contains"),
+    "array": ("uniqueItems", "contains", "unevaluatedItems"),
     "object": (
         "minProperties", "maxProperties", "patternProperties", "dependentRequired", "dependentSchemas",
         "dependencies",
@@ -57,7 +68,8 @@ def record_losses(node: Node, kind: str) -> None:
     """Record the keywords of `kind` that have no equal, and put their meaning into words."""
     for keyword in LOST_BY_TYPE[kind]:
         for check in node.find(keyword):
-            if any(check.value is neutral for neutral in _NEUTRAL) or check.value == {}:
+            neutral = _NEUTRAL.get(keyword)
+            if check.value is neutral or check.value is None or check.value == neutral == {}:
                 continue
             reason, words = _LOST[keyword]
             value = check.value if isinstance(check.value, str) else as_text(check.value)
@@ -107,13 +119,21 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
         node.lose_values("Numbers between the listed ones are not refused.", f"One of: {listed}.")
     if any(isinstance(value, (dict, list)) for value in fitting):
         node.lose_values("Objects and arrays in the list are not offered.")
-    return [*_build_texts(node, texts), *_build_range(numbers), *_build_booleans(node, fitting)]
+    ranges: list[JsonObject] = []
+    if texts:
+        record_losses(node, "string")
+        _build_format(node, "string", listed=True)
+    if numbers:
+        record_losses(node, "number")
+        ranges = [_build_range(node, numbers)]
+    return [*_build_texts(node, texts), *ranges, *_build_booleans(node, fitting)]
 
 
 def _build_misfits(node: Node, values: list[JsonValue], types: list[str]) -> list[JsonObject]:
     """Listed values of which none has a type of the place: texts, where texts or numbers are meant."""
     if values:
-        node.lose_values("No listed value fits what else is said of the place.")
+        keyword = node.values_paths[0].rpartition("/")[2]
+        node.lose_place(keyword, "No listed value fits what else is said of the place.")
     if not {"string", "integer", "number"} & set(types):
         return []
     texts = [value if isinstance(value, str) else as_text(value) for value in values if _is_text_or_number(value)]
@@ -145,7 +165,7 @@ def _build_texts(node: Node, texts: list[str]) -> list[JsonObject]:
         node.lose_values("The empty text is not offered in the list.")
     if listed:
         return [{"type": "string", "enum": listed}]
-    return [{"type": "string"}] if texts else []
+    return [build_string(node)] if texts else []
 
 
 def _build_booleans(node: Node, values: list[JsonValue]) -> list[JsonObject]:
@@ -156,12 +176,10 @@ def _build_booleans(node: Node, values: list[JsonValue]) -> list[JsonObject]:
     return [{"type": "boolean"}] if found else []
 
 
-def _build_range(numbers: list[int | float]) -> list[JsonObject]:
+def _build_range(node: Node, numbers: list[int | float]) -> JsonObject:
     """The numbers as bounds."""
-    if not numbers:
-        return []
-    whole = all(isinstance(number, int) for number in numbers)
-    return [{"type": "integer" if whole else "number", "minimum": min(numbers), "maximum": max(numbers)}]
+    name = "integer" if all(isinstance(number, int) for number in numbers) else "number"
+    return {"type": name, **_build_format(node, name), "minimum": min(numbers), "maximum": max(numbers)}
 
 
 def _has_gaps(numbers: list[int | float]) -> bool:
@@ -196,13 +214,17 @@ def _has_type(value: JsonValue, types: list[str]) -> bool:
     return ("object" if isinstance(value, dict) else "array") in types
 
 
-def _build_format(node: Node, name: str) -> JsonObject:
+def _build_format(node: Node, name: str, *, listed: bool = False) -> JsonObject:
+    """The first format of those that Gemini takes; texts that are `listed` have none besides."""
+    kept = ("enum",) if listed else _FORMATS[name]
+    found: JsonObject = {}
     for check in node.find("format"):
-        if isinstance(check.value, str) and check.value in _FORMATS[name]:
-            return {"format": check.value}
+        if isinstance(check.value, str) and check.value in kept and found.get("format", check.value) == check.value:
+            found["format"] = check.value
+            continue
         text = f"Format: {check.value}." if isinstance(check.value, str) and name == "string" else ""
         node.lose(check.path, "format", "The format is not checked.", text)
-    return {}
+    return found
 
 
 def _build_bounds(node: Node, *, whole: bool) -> JsonObject:

@@ -26,13 +26,16 @@ _ANNOTATIONS = frozenset(
         "$id", "$comment", "$anchor", "readOnly", "writeOnly",
     }
 )  # fmt: skip
+#: What may forbid even the null that stands beside it.
+_SAY_MORE = frozenset({"$ref", "allOf", "anyOf", "oneOf", "not", "if"})
 #: Keywords that a type reads for itself or that nothing reads.
 _CHECKS = frozenset(
     {
         "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength",
         "pattern", "format", "contentEncoding", "contentMediaType", "minItems", "maxItems", "uniqueItems",
         "contains", "minProperties", "maxProperties", "patternProperties", "propertyNames", "dependentRequired",
-        "dependentSchemas", "dependencies", "additionalProperties", "not", "if",
+        "dependentSchemas", "dependencies", "additionalProperties", "unevaluatedProperties", "unevaluatedItems",
+        "not", "if",
     }
 )  # fmt: skip
 
@@ -57,8 +60,8 @@ class Source:
     path: str
     #: Pointers of the definitions that this schema is nested in; a pointer counts once for each level.
     active: tuple[str, ...] = ()
-    #: A union around it also offers null, so its own word on null does not count.
-    beside_null: bool = False
+    #: Pointer of a union around it that also offers null, so its own word on null does not count.
+    beside_null: str = ""
 
     def child(self, value: JsonValue, *steps: str | int) -> Source:
         """The schema `value`, found by `steps` below this one."""
@@ -93,17 +96,23 @@ class Node:
 
     path: str
     losses: list[Loss]
+    #: The schemas that the place starts from.
+    paths: list[str] = field(default_factory=list[str])
     #: Types besides null; `None` where no source names a type.
     types: list[str] | None = None
     #: Whether null is allowed; `None` where no source says.
     null: bool | None = None
+    #: Each `oneOf` that offers null beside a single other branch, and whether that one forbids null.
+    null_unions: list[str] = field(default_factory=list[str])
+    null_told_apart: bool = False
     #: A source says `nullable: true`, which also covers a union beside it.
     flagged_nullable: bool = False
     values: list[JsonValue] | None = None
-    #: Where the list of values stands in the original.
-    values_path: str = ""
+    #: Where the lists of values stand in the original.
+    values_paths: list[str] = field(default_factory=list[str])
     properties: dict[str, list[Source]] = field(default_factory=dict[str, "list[Source]"])
-    required: list[str] = field(default_factory=list[str])
+    #: Each name with the places that demand it.
+    required: dict[str, list[str]] = field(default_factory=dict[str, "list[str]"])
     items: list[Source] = field(default_factory=list["Source"])
     prefix: list[Source] = field(default_factory=list["Source"])
     #: Most items that a tuple takes.
@@ -121,8 +130,20 @@ class Node:
         self.say(sentence)
 
     def lose_values(self, reason: str, sentence: str = "") -> None:
-        """Record a loss about the list of values."""
-        self.lose(self.values_path, self.values_path.rpartition("/")[2], reason, sentence)
+        """Record a loss about the lists of values."""
+        for path in self.values_paths:
+            self.lose(path, path.rpartition("/")[2], reason)
+        self.say(sentence)
+
+    def lose_place(self, keyword: str, reason: str, sentence: str = "") -> None:
+        """Record a loss of all that the sources say."""
+        for path in dict.fromkeys([self.path, *self.paths]):
+            self.lose(path, keyword, reason)
+        self.say(sentence)
+
+    def demand(self, name: str, path: str) -> None:
+        """Make a member required, as the keyword at `path` says."""
+        self.required.setdefault(name, []).append(path)
 
     def say(self, sentence: str) -> None:
         """Tell the model; what is too long for a prompt is left out."""
@@ -180,22 +201,27 @@ class Node:
     def _narrow_values(self, path: str, values: list[JsonValue]) -> None:
         allowed = {value_key(value): value for value in values}
         if self.values is None:
-            self.values_path, self.values = path, list(allowed.values())
+            self.values_paths, self.values = [path], list(allowed.values())
             return
         common = [value for value in self.values if value_key(value) in allowed]
         if common:
             self.values = common
+            self.values_paths.append(path)
         else:
             self.lose(path, path.rpartition("/")[2], "No value is in both lists, so the first one counts.")
 
     def _add_null(self, source: Source, schema: JsonObject) -> None:
         names, values = type_names(schema), enum_values(schema)
         vote: bool | None = None
+        if names is not None or values is not None:
+            vote = (names is None or NULL in names) and (values is None or None in values)
+        if source.beside_null:
+            self.null_told_apart = self.null_told_apart or vote is False
+            if source.beside_null.endswith("/oneOf"):
+                self.null_unions.append(source.beside_null)
         if source.beside_null or schema.get("nullable") is True:
             vote = True
             self.flagged_nullable = self.flagged_nullable or schema.get("nullable") is True
-        elif names is not None or values is not None:
-            vote = (names is None or NULL in names) and (values is None or None in values)
         if vote is not None:
             self.null = vote and self.null is not False
 
@@ -208,18 +234,19 @@ class Node:
             self.lose(f"{source.path}/properties", "properties", "It is no object of schemas.")
         required = schema.get("required")
         if isinstance(required, list):
-            self.required.extend(name for name in required if isinstance(name, str))
+            for name in dict.fromkeys(name for name in required if isinstance(name, str)):
+                self.demand(name, f"{source.path}/required")
 
     def _add_items(self, source: Source, schema: JsonObject) -> None:
         items, prefix, rest = schema.get("items"), schema.get("prefixItems"), schema.get("items")
         where = "prefixItems"
         if isinstance(items, list):
             prefix, rest, where = items, schema.get("additionalItems"), "items"
-        if isinstance(prefix, list) and prefix:
-            self.prefix.extend(source.child(value, where, index) for index, value in enumerate(prefix))
-            if rest is False:
-                self.longest = min(len(prefix), len(prefix) if self.longest is None else self.longest)
-        if isinstance(rest, dict):
+        prefix = prefix if isinstance(prefix, list) else []
+        self.prefix.extend(source.child(value, where, index) for index, value in enumerate(prefix))
+        if is_never(rest):
+            self.longest = min(len(prefix), len(prefix) if self.longest is None else self.longest)
+        elif isinstance(rest, dict):
             self.items.append(source.child(rest, "additionalItems" if where == "items" else "items"))
 
     def _add_text(self, schema: JsonObject) -> None:
@@ -285,6 +312,16 @@ def as_text(value: JsonValue, *, sort_keys: bool = False) -> str:
         return "a deeply nested value"
 
 
+def is_never(schema: JsonValue) -> bool:
+    """Whether no value satisfies the schema: `false`, or what zod writes for `never`."""
+    if not isinstance(schema, dict):
+        return schema is False
+    excluded = schema.get("not")
+    return excluded is True or excluded == {}
+
+
 def is_null_only(schema: JsonValue) -> bool:
     """Whether a branch of a union says `null` and nothing else."""
-    return isinstance(schema, dict) and (type_names(schema) == [NULL] or enum_values(schema) == [None])
+    if not isinstance(schema, dict) or not _SAY_MORE.isdisjoint(schema):
+        return False
+    return type_names(schema) == [NULL] or enum_values(schema) == [None]

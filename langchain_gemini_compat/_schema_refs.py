@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from langchain_gemini_compat._schema_node import Group, Loss, Node, Source, escape, is_null_only
+from langchain_gemini_compat._schema_node import Group, Loss, Node, Source, escape, is_never, is_null_only
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire import JsonObject, JsonValue
 
 _REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
+_COMBINED = ("allOf", "anyOf", "oneOf")
 _SHALLOW = ("type", "enum", "const", "nullable")
 _ENDED = "Recursion ends here, so deeper levels are not checked."
 _SAME_FORM = "Same form as the levels above."
@@ -38,7 +39,7 @@ class Reader:
 
     def read(self, path: str, sources: Sequence[Source]) -> Node:
         """Everything that `sources` say about the place `path`."""
-        node = Node(path, self.losses)
+        node = Node(path, self.losses, [source.path for source in sources])
         opened: set[str] = set()
         queue = deque(sources)
         while queue:
@@ -49,9 +50,14 @@ class Reader:
                 node.add(source, schema)
                 if self.visited <= self.budget:
                     queue.extendleft(reversed(self._open(source, schema, node, opened)))
+                else:
+                    _leave_unread(source, schema, node)
             elif schema is not True:
                 reason = "No value satisfies `false`." if schema is False else "It is no schema."
                 node.lose(source.path, "schema", reason)
+        if not node.null_told_apart:
+            for union in dict.fromkeys(node.null_unions):
+                node.lose(union, "oneOf", "More than one alternative may match.")
         return node
 
     def _open(self, source: Source, schema: JsonObject, node: Node, opened: set[str]) -> list[Source]:
@@ -115,16 +121,23 @@ def _build_shallow(target: JsonValue) -> JsonObject:
     return shallow
 
 
+def _leave_unread(source: Source, schema: JsonObject, node: Node) -> None:
+    for keyword in (*_REFERENCES, *_COMBINED):
+        if keyword in schema:
+            node.lose(f"{source.path}/{keyword}", keyword, "The schema is too large, so this is not read.")
+
+
 def _open_union(source: Source, keyword: str, branches: JsonValue, node: Node) -> list[Source]:
     """The only branch that is not null, as a source; else the union goes to `node.groups`."""
     if not isinstance(branches, list) or not branches:
         node.lose(f"{source.path}/{keyword}", keyword, "It is no list of schemas.")
         return []
-    live = [source.child(part, keyword, index) for index, part in enumerate(branches) if not is_null_only(part)]
-    with_null = len(live) < len(branches)
+    with_null = any(is_null_only(part) for part in branches)
+    parts = [source.child(part, keyword, index) for index, part in enumerate(branches) if not is_null_only(part)]
+    live = [part for part in parts if not is_never(part.schema)]
     if not live:
-        return [source.child(branches[0], keyword, 0)]
+        return [source.child(next(filter(is_null_only, branches), branches[0]), keyword, 0)]
     if len(live) == 1:
-        return [replace(live[0], beside_null=with_null)]
-    node.groups.append(Group(keyword, branches, source, live, with_null or source.beside_null))
+        return [replace(live[0], beside_null=f"{source.path}/{keyword}" if with_null else "")]
+    node.groups.append(Group(keyword, branches, source, live, with_null or bool(source.beside_null)))
     return []

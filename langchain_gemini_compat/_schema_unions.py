@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from langchain_gemini_compat._schema_node import Loss, as_text, value_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from langchain_gemini_compat._schema_node import Group, Node
     from langchain_gemini_compat._wire import JsonObject, JsonValue
@@ -86,10 +86,12 @@ def _only_demands(node: Node, group: Group) -> bool:
 
 def _drop_demands(node: Node, group: Group) -> None:
     lists = [names_in(branch.schema, "required") for branch in group.branches]
-    node.required.extend(name for name in lists[0] if all(name in names for names in lists))
+    path = f"{group.source.path}/{group.keyword}"
+    for name in lists[0]:
+        if all(name in names for names in lists):
+            node.demand(name, path)
     words = " or ".join(" and ".join(names) for names in lists) if all(lists) else ""
     reason = "It is not checked which members are given together."
-    path = f"{group.source.path}/{group.keyword}"
     node.lose(path, group.keyword, reason, f"Give {words}." if words else "")
 
 
@@ -99,25 +101,30 @@ def names_in(schema: JsonValue, keyword: str) -> list[str]:
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
-def is_told_apart(group: Group, branches: Sequence[JsonObject]) -> bool:
-    """Whether no value can satisfy two branches, as far as types and listed values tell."""
+def is_told_apart(group: Group, branches: Sequence[JsonObject], guessed: Mapping[int, JsonObject]) -> bool:
+    """Whether no value can satisfy two branches, as far as types and listed values tell.
+
+    `guessed` holds the places, by `id`, whose original names no type: a value of another type satisfies them too.
+    """
     schema = group.source.schema
     if isinstance(schema, dict) and "discriminator" in schema:
         return True
-    return len(branches) <= _MOST_COMPARED and all(_disjoint(a, b) for a, b in combinations(branches, 2))
+    if group.with_null and any("nullable" in branch for branch in branches):
+        return False
+    return len(branches) <= _MOST_COMPARED and all(_disjoint(a, b, guessed) for a, b in combinations(branches, 2))
 
 
-def _disjoint(first: JsonObject, second: JsonObject) -> bool:
+def _disjoint(first: JsonObject, second: JsonObject, guessed: Mapping[int, JsonObject]) -> bool:
     kinds = {str(first.get("type")), str(second.get("type"))}
-    if "None" in kinds or kinds == {"integer", "number"}:
+    if "None" in kinds or kinds == {"integer", "number"} or ("nullable" in first and "nullable" in second):
         return False
     if len(kinds) > 1:
-        return True
+        return id(first) not in guessed and id(second) not in guessed
     if "enum" in first and "enum" in second:
         return not set(names_in(first, "enum")) & set(names_in(second, "enum"))
     ours, theirs = members_of(first), members_of(second)
     common = set(names_in(first, "required")) & set(names_in(second, "required"))
-    return any(_disjoint(ours[name], theirs[name]) for name in sorted(common))
+    return any(_disjoint(ours[name], theirs[name], guessed) for name in sorted(common))
 
 
 def members_of(schema: JsonObject) -> dict[str, JsonObject]:
@@ -151,12 +158,13 @@ def _append(text: str, more: str) -> str:
     return f"{text} {more}" if text[-1] in ".!?:" else f"{text}. {more}"
 
 
-def fold_alternatives(compiled: JsonObject, losses: list[Loss]) -> JsonObject:
+def fold_alternatives(compiled: JsonObject, groups: Iterable[Group], losses: list[Loss]) -> JsonObject:
     """One object for a union of objects: members of all of them, and only those required that all require."""
     branches = _open(compiled)
     if "anyOf" not in compiled:
         return compiled
-    losses.append(Loss("", "anyOf", "Members of all alternatives are offered together."))
+    reason = "Members of all alternatives are offered together."
+    losses.extend(Loss(f"{group.source.path}/{group.keyword}", group.keyword, reason) for group in groups)
     found: dict[str, list[JsonObject]] = {}
     for branch in branches:
         for name, member in members_of(branch).items():

@@ -30,6 +30,12 @@ SIGNATURES_KEY = "__gemini_function_call_thought_signatures__"
 RECORDS_KEY = "__gemini_compat_records__"
 #: Google's stand-in for a signature that does not exist (Google's page on thought signatures).
 STAND_IN = "skip_thought_signature_validator"
+#: All spellings in which packages and gateways leave one in a history; the last is LiteLLM's, in base64.
+STAND_INS = (
+    STAND_IN,
+    "context_engineering_is_the_way_to_go",
+    "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=",
+)
 _PROVIDER_SURFACES = {"google_vertexai": "vertex"}
 #: Whose content blocks may hold Gemini's signatures; those of Claude's blocks are errors at Google.
 _GEMINI_PROVIDERS = frozenset({"", PROVIDER, "google_genai", "google_vertexai", "litellm"})
@@ -102,8 +108,14 @@ def recover_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> Messag
     raw_calls = _raw_calls(message)
     blocks = _BlockSignatures(message)
     calls: list[Extras] = []
+    seen: set[str] = set()
     for position, call in enumerate(tool_calls):
         call_id = call["id"] or ""
+        if call_id in seen:
+            # Siblings with one id: what is kept under it belongs to the first.
+            calls.append(Extras())
+            continue
+        seen.add(call_id)
         record = _object(records.get(call_id))
         fields = _own_fields(_object(record.get("fields")), signatures.get(call_id))
         fields = fields or _raw_fields(raw_calls.get(call_id, {}))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from langchain_gemini_compat._events import Finished, MediaSeen, RefusalDelta, ThoughtDelta
+from langchain_gemini_compat._events import Finished, MediaSeen, RefusalDelta, TextDelta, ThoughtDelta
 from langchain_gemini_compat._media import sniff_mime_type
 from langchain_gemini_compat._thoughts import DEFAULT_TAGS, ThoughtSplitter
 from langchain_gemini_compat._tool_calls import ToolCallTracker
@@ -30,6 +30,17 @@ if TYPE_CHECKING:
 
 #: Finish reasons that say no more than that the reply is whole.
 _PLAIN_ENDS = ("", "stop", "tool_calls", "function_call")
+#: Google's own words, which gateways pass on: each with OpenAI's, or the endpoint's own (Google's `FinishReason`).
+_NATIVE_ENDS = {
+    "max_tokens": "length",
+    "malformed_function_call": "function_call_filter",
+    "unexpected_tool_call": "function_call_filter",
+    "too_many_tool_calls": "function_call_filter",
+    **dict.fromkeys(
+        ("safety", "recitation", "language", "blocklist", "prohibited_content", "spii", "image_safety"),
+        "content_filter",
+    ),
+}
 #: Keys of a message that are kept for sending it back.
 _EXTRAS = frozenset(("extra_content", "provider_specific_fields", "reasoning_details"))
 #: Keys of a choice, and of its delta, that say no more than text does.
@@ -67,6 +78,8 @@ class StreamAssembler:
         self._logprobs: list[JsonValue] = []
         self._done = False
         self._empty = True
+        #: White space at the very start: alone it is no answer.
+        self._blank = ""
         #: Facts about the whole reply, from its first chunk that has them.
         self.reply_id = ""
         self.model = ""
@@ -79,6 +92,8 @@ class StreamAssembler:
             self._done = True
             return
         self._note_reply(wire)
+        if "promptFeedback" in wire:
+            self._note_block(wire)
         for position, choice in enumerate(list_at(wire, "choices")):
             if isinstance(choice, dict) and _index_of(choice, position) == self._choice:
                 yield from self._feed_choice(choice)
@@ -121,6 +136,8 @@ class StreamAssembler:
             yield from self._tracker.finish()
             _merge(self._fields, self._tracker.take_early_extras())
             faults, called = self._tracker.faults(), len(self._tracker) > 0
+        if called and self._blank:
+            yield TextDelta(self._take_blank())
         yield Finished(
             reason=self._reason(called=called),
             native_reason=self._native_reason or None,
@@ -142,6 +159,12 @@ class StreamAssembler:
         # Cumulative on AI Studio, where every chunk may carry it: the last one holds.
         if wire.get("usage"):
             self._usage = object_at(wire, "usage") or self._usage
+
+    def _note_block(self, wire: WireChunk) -> None:
+        """Google's own form of a refused prompt, which has no choices."""
+        reason = text_at(object_at(wire, "promptFeedback"), "blockReason")
+        if reason:
+            self._note_reason(f"content_filter: {reason}")
 
     def _feed_choice(self, choice: JsonObject) -> Iterator[Event]:
         delta = object_at(choice, "delta") or object_at(choice, "message")
@@ -166,6 +189,8 @@ class StreamAssembler:
         if content:
             text = text_of_parts(content) if isinstance(content, list) else text_at(delta, "content")
             yield from self._said(self._splitter.feed(text, flagged=_is_thought(delta)))
+        if self._blank and (delta.get("tool_calls") or delta.get("audio")):
+            yield TextDelta(self._take_blank())
         refusal = delta.get("refusal")
         if refusal and isinstance(refusal, str):
             self._empty = False
@@ -195,9 +220,17 @@ class StreamAssembler:
 
     def _said(self, events: Iterator[Event]) -> Iterator[Event]:
         for event in events:
-            if self._empty and not isinstance(event, ThoughtDelta):
+            if not self._empty or not isinstance(event, TextDelta):
+                yield event
+            elif not event.text.strip():
+                self._blank += event.text
+            else:
                 self._empty = False
-            yield event
+                yield TextDelta(self._take_blank() + event.text)
+
+    def _take_blank(self) -> str:
+        blank, self._blank = self._blank, ""
+        return blank
 
     def _calls(self) -> ToolCallTracker:
         if self._tracker is None:
@@ -219,8 +252,11 @@ class StreamAssembler:
         if not self._native_reason and not self._done:
             return None
         word = self._native_reason.partition(":")[0].strip().lower()
+        if word == "error":
+            # What some gateways say for a stream that broke behind them.
+            return None
         # AI Studio ends a streamed turn of calls with `stop` (googleapis/python-genai issue 2868).
-        return ("tool_calls" if called else "stop") if word in _PLAIN_ENDS else word
+        return ("tool_calls" if called else "stop") if word in _PLAIN_ENDS else _NATIVE_ENDS.get(word, word)
 
 
 def _index_of(choice: JsonObject, position: int) -> int:

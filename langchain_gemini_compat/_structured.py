@@ -1,8 +1,12 @@
-"""`with_structured_output`: a schema to a bound model and a parser that never gives `None` unasked."""
+"""`with_structured_output`: a schema to a bound model and a parser that never gives `None` unasked.
+
+Its one rule: a stream ends as a call does, with the whole object or with the error that says why there is none.
+"""
 
 from __future__ import annotations
 
-from operator import itemgetter
+import json
+import re
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from langchain_core.exceptions import OutputParserException
@@ -10,21 +14,29 @@ from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser, PydanticToolsParser
 from langchain_core.output_parsers.transform import BaseCumulativeTransformOutputParser
-from langchain_core.runnables import RunnableMap, RunnablePassthrough
+from langchain_core.outputs import ChatGeneration
+from langchain_core.runnables import AddableDict, RunnableGenerator
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic import ValidationError
 
-from langchain_gemini_compat._tools import format_response_schema, format_tool
+from langchain_gemini_compat._arguments import mend_arguments, satisfies
+from langchain_gemini_compat._families import family_of
+from langchain_gemini_compat._tools import format_response_schema, format_tool, is_google_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from langchain_core.language_models import LanguageModelInput
     from langchain_core.language_models.chat_models import BaseChatModel
-    from langchain_core.output_parsers.base import OutputParserLike
     from langchain_core.outputs import Generation
     from langchain_core.runnables import Runnable
 
+    from langchain_gemini_compat._wire import JsonObject
+
+#: A validator of the caller's schema may raise what it likes; what a broken connection raises is none of these.
+_PARSING_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_FENCED = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL | re.IGNORECASE)
 Method = Literal["json_schema", "function_calling", "json_mode"]
 
 
@@ -38,24 +50,35 @@ def build_structured_output(
     strict: bool | None,
     options: Mapping[str, Any],
 ) -> Runnable[LanguageModelInput, Any]:
-    """The chain; raises `ValueError` for an unknown `method` or a missing `schema`."""
+    """The chain; raises `ValueError` for an unknown `method` or a missing `schema`.
+
+    Before Gemini 3 JSON beside functions is a 400 (https://github.com/googleapis/python-genai/issues/867): with
+    `tools`, such a model gets the schema as one more of them.
+    """
     if schema is None and method != "json_mode":
         raise ValueError(f"`schema` is needed for method {method!r}. Pass a pydantic class, TypedDict or JSON schema.")
+    beside = [format_tool(tool) for tool in tools or ()]
+    name = str(options.get("model") or getattr(model, "model_name", ""))
+    if schema is not None and not all(map(is_google_tool, beside)) and not _answers_json_beside_tools(name):
+        method = "function_calling"
     bound, parser = _build_parts(schema, method)
     if schema is not None:
         kwargs = {"method": method, **({} if strict is None else {"strict": strict})}
         bound["ls_structured_output_format"] = {"kwargs": kwargs, "schema": convert_to_json_schema(schema)}
-    if tools:
-        bound["tools"] = [*bound.get("tools", ()), *(format_tool(tool) for tool in tools)]
+    if beside:
+        bound["tools"] = [*bound.get("tools", ()), *beside]
+    if beside and method == "function_calling":
+        # By its name the schema alone would go out.
+        bound["tool_choice"] = "any"
     llm = cast("Runnable[LanguageModelInput, Any]", model.bind(**bound, **options))
-    if not include_raw:
-        return llm | parser
-    parse = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
-    fail = RunnablePassthrough.assign(parsed=lambda _: None)
-    return RunnableMap(raw=llm) | parse.with_fallbacks([fail], exception_key="parsing_error")
+    return llm | (_parse_beside_raw(parser) if include_raw else parser)
 
 
-def _build_parts(schema: dict[str, Any] | type | None, method: Method) -> tuple[dict[str, Any], OutputParserLike[Any]]:
+def _answers_json_beside_tools(model: str) -> bool:
+    return family_of(model).generation in ("", "gemini-3")
+
+
+def _build_parts(schema: dict[str, Any] | type | None, method: Method) -> tuple[dict[str, Any], _AnswerParser]:
     if method == "function_calling":
         tool = convert_to_openai_tool(cast("type", schema))
         name: str = tool["function"]["name"]
@@ -67,16 +90,17 @@ def _build_parts(schema: dict[str, Any] | type | None, method: Method) -> tuple[
     raise ValueError(f"Unknown method {method!r}. Use 'json_schema', 'function_calling' or 'json_mode'.")
 
 
-def _text_parser(schema: object) -> OutputParserLike[Any]:
+def _text_parser(schema: object) -> _AnswerParser:
     if isinstance(schema, type) and is_basemodel_subclass(schema):
         return _PydanticTextParser(pydantic_object=schema)
-    return _JsonTextParser()
+    return _JsonTextParser(answer_schema=None if schema is None else convert_to_json_schema(cast("type", schema)))
 
 
-def _call_parser(schema: object, name: str) -> OutputParserLike[Any]:
+def _call_parser(schema: object, name: str) -> _AnswerParser:
     if isinstance(schema, type) and is_basemodel_subclass(schema):
         return _PydanticCallParser(tools=[schema], first_tool_only=True, expected_call=name)
-    return _JsonCallParser(key_name=name, first_tool_only=True, expected_call=name)
+    answer_schema = convert_to_json_schema(cast("type", schema))
+    return _JsonCallParser(key_name=name, first_tool_only=True, expected_call=name, answer_schema=answer_schema)
 
 
 class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
@@ -84,18 +108,38 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
 
     expected_call: str = ""
     """The function whose arguments are the answer; empty where the text is."""
+    answer_schema: dict[str, Any] | None = None
+    """What the answer has to satisfy, where no class checks that."""
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         message = getattr(result[0], "message", None)
-        if isinstance(message, AIMessage) and not (partial and "finish_reason" not in message.response_metadata):
-            self._check_ending(message)
+        if isinstance(message, AIMessage):
+            # What is broken at the end of a stream is no part of something.
+            partial = partial and "finish_reason" not in message.response_metadata
+            if not partial:
+                self._check_ending(message)
+                return self._parse_whole(result, message)
         return super().parse_result(result, partial=partial)
 
+    def _parse_whole(self, result: list[Generation], message: AIMessage) -> Any:
+        """The answer, or an error: LangChain completes cut JSON, and lets pass what satisfies no schema."""
+        if not self.expected_call and _read_json(message.text) is None:
+            raise _no_answer("The answer is no whole JSON. Ask again, or simplify the schema.", message)
+        try:
+            answer = super().parse_result(result)
+        except ValidationError as err:
+            text = f"The answer does not fit {err.title} ({_first_fault(err)}). Ask again, or simplify the schema."
+            raise _no_answer(text, message) from err
+        if self.answer_schema is None:
+            return answer
+        if isinstance(answer, dict):
+            answer, _ = mend_arguments(self.answer_schema, cast("JsonObject", answer))
+        if not satisfies(self.answer_schema, answer):
+            raise _no_answer("The answer does not satisfy the schema. Ask again, or simplify it.", message)
+        return answer
+
     def _check_ending(self, message: AIMessage) -> None:
-        usage, ending = message.usage_metadata, message.response_metadata
-        reason = ending.get("finish_reason")
-        native = ending.get("native_finish_reason", reason)
-        spent = f"{usage['output_tokens']} output tokens spent" if usage else "usage unknown"
+        reason = message.response_metadata.get("finish_reason")
         refusal = message.additional_kwargs.get("refusal")
         if refusal:
             said = f"The model refused: {str(refusal)[:500]!r}. Asking again gives the same; change the prompt."
@@ -110,8 +154,31 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
             said = "The model answered without the call that was forced. Ask again, or use method='json_schema'."
         else:
             return
-        text = f"{said} Finish reason {native!r}, {spent}; its text: {message.text[:500]!r}."
-        raise OutputParserException(text, llm_output=message.text)
+        raise _no_answer(said, message)
+
+
+def _no_answer(said: str, message: AIMessage) -> OutputParserException:
+    """`said`, with what the reply was."""
+    usage, ending = message.usage_metadata, message.response_metadata
+    native = ending.get("native_finish_reason", ending.get("finish_reason"))
+    spent = f"{usage['output_tokens']} output tokens spent" if usage else "usage unknown"
+    text = f"{said} Finish reason {native!r}, {spent}; its text: {message.text[:500]!r}."
+    return OutputParserException(text, llm_output=message.text)
+
+
+def _first_fault(err: ValidationError) -> str:
+    fault = err.errors(include_url=False, include_input=False)[0]
+    place = ".".join(map(str, fault["loc"]))
+    return f"{place}: {fault['msg']}" if place else fault["msg"]
+
+
+def _read_json(text: str) -> object:
+    """The JSON value that `text` is, perhaps in a fence; `None` for none, and for null, which answers nothing."""
+    try:
+        return cast("object", json.loads(text, strict=False))
+    except (ValueError, RecursionError):
+        fenced = _FENCED.search(text)
+        return _read_json(fenced[1]) if fenced else None
 
 
 class _JsonTextParser(_AnswerParser, JsonOutputParser):
@@ -128,3 +195,65 @@ class _JsonCallParser(_AnswerParser, JsonOutputKeyToolsParser):
 
 class _PydanticCallParser(_AnswerParser, PydanticToolsParser):
     pass
+
+
+class _Told(AddableDict):
+    """One part of a stream. Messages add up; of objects and errors the last one counts."""
+
+    def __add__(self, other: AddableDict) -> _Told:
+        raw = {"raw": self["raw"] + other["raw"]} if "raw" in self and "raw" in other else {}
+        return _Told({**self, **other, **raw})
+
+
+def _parse_beside_raw(parser: _AnswerParser) -> Runnable[AIMessage, dict[str, Any]]:
+    """The reply, what was read of it, and the parser's error instead of raising; a stream gives them as they come."""
+
+    def transform(messages: Iterator[AIMessage]) -> Iterator[_Told]:
+        reader = _StreamReader(parser)
+        for message in messages:
+            yield from reader.read(message)
+        yield reader.finish()
+
+    async def atransform(messages: AsyncIterator[AIMessage]) -> AsyncIterator[_Told]:
+        reader = _StreamReader(parser)
+        async for message in messages:
+            for part in reader.read(message):
+                yield part
+        yield reader.finish()
+
+    return RunnableGenerator(transform, atransform, name=type(parser).__name__)
+
+
+class _StreamReader:
+    """The chunks of one reply to the objects that they add up to."""
+
+    def __init__(self, parser: _AnswerParser) -> None:
+        self._parser = parser
+        self._whole: AIMessage | None = None
+        self._parsed: Any = None
+        self._error: Exception | None = None
+
+    def read(self, chunk: AIMessage) -> Iterator[_Told]:
+        """`chunk`, and the object so far where it changed."""
+        yield _Told(raw=chunk)
+        self._whole = chunk if self._whole is None else cast("AIMessage", self._whole + chunk)
+        yield from self._parse(self._whole, partial=True)
+
+    def finish(self) -> _Told:
+        """What is still to be told: the error or `None`, and that there is no object."""
+        told: dict[str, Any] = {}
+        if self._whole is not None and "finish_reason" not in self._whole.response_metadata:
+            told = {key: value for part in self._parse(self._whole, partial=False) for key, value in part.items()}
+        if self._error is not None or self._parsed is None:
+            told["parsed"] = None
+        return _Told(told, parsing_error=self._error)
+
+    def _parse(self, message: AIMessage, *, partial: bool) -> Iterator[_Told]:
+        before = self._parsed
+        try:
+            self._parsed = self._parser.parse_result([ChatGeneration(message=message)], partial=partial)
+            self._error = None
+        except _PARSING_ERRORS as err:
+            self._error = err
+        if self._error is None and self._parsed is not None and self._parsed != before:
+            yield _Told(parsed=self._parsed)

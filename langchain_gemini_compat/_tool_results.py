@@ -34,7 +34,7 @@ def encode_tool_result(
     if name:
         # AI Studio answers 400 without it; it has to be the function's name, not the id.
         encoded["name"] = name
-    content = cast("str | list[JsonValue]", message.content)
+    content = cast("str | list[JsonValue] | None", message.content) or ""
     blocks: Sequence[JsonValue] = [content] if isinstance(content, str) else content
     found = [(media, block) for block in blocks if (media := _media_in(block))]
     text = "\n".join(_result_text(block) for block in blocks if not _media_in(block))

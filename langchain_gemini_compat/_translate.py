@@ -11,7 +11,8 @@ import time
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
+from urllib.parse import urljoin, urlsplit
 
 from jiter import from_json
 
@@ -19,7 +20,7 @@ from langchain_gemini_compat import _api_errors as errors
 from langchain_gemini_compat._error_table import ServerError, classify, quota_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from httpx2 import Request, Response
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._watchdog import Limit
     from langchain_gemini_compat._wire import JsonValue
 
+_Client = TypeVar("_Client")
 #: The libraries under the SDK: httpx2 since openai 3, httpx before. Their errors surface while a body is read.
 _HTTP_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})
 _SECONDS = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)"
@@ -39,6 +41,15 @@ _NO_REASON = "The server gave no reason."
 _LONGEST_TEXT = 2000
 #: Headers that describe the bytes on the wire and not the body that was kept.
 _OF_THE_TRANSFER = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
+#: Headers of a request that hold no secret, whatever the caller adds; an exception keeps these.
+_HARMLESS = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
+)
+#: Shorter keys are words of the text as well.
+_SHORTEST_KEY = 8
+_HIDDEN = "[hidden]"
+#: Statuses that a page of a server without this API has.
+_NO_SUCH_PLACE = (404, 405, 410)
 _TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
@@ -56,11 +67,32 @@ def translate_errors(limits: TimeLimits, deadline: float | None) -> Generator[No
         raise errors.APIConnectionError(_connection_text(err)) from err
 
 
+def open_client(client: Callable[[], _Client]) -> _Client:
+    """The SDK's client with its defaults; proxies come from the environment, and may be none.
+
+    The library's error stays behind: it repeats pieces of the address, and a password is one of them.
+    """
+    try:
+        return client()
+    except Exception as err:
+        if not isinstance(err, (ValueError, ImportError)) and not is_http_error(err):
+            raise
+        reason = f" ({err})" if isinstance(err, ImportError) else ""
+    error = errors.APIConnectionError(
+        f"The proxy settings make no sense{reason}. Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY: a proxy "
+        "is `http://HOST:PORT`."
+    )
+    error.is_retryable = False
+    raise error
+
+
 def forget_credential(err: BaseException | None) -> None:
-    """Take the credential off the request that `err` of the HTTP library carries: it is over, and loggers look."""
+    """Take what may be secret off the request that `err` of the HTTP library carries: it is over, and loggers look."""
     request = cast("Request | None", getattr(err, "_request", None))
     if request is not None:
-        request.headers.pop("authorization", None)
+        for name in request.headers.keys() - _HARMLESS:
+            del request.headers[name]
+        request.url = request.url.copy_with(query=None)
 
 
 def is_http_error(err: BaseException | None) -> bool:
@@ -74,7 +106,13 @@ def is_timeout(err: BaseException | None) -> bool:
 
 
 def translate_response(response: Response, content: bytes, surface: Surface) -> errors.APIStatusError:
-    """The exception for a `response` that is an error, by its status or its body `content`; it keeps the body."""
+    """The exception for a `response` that is an error, by its status or its body `content`.
+
+    It keeps the body, without the key that was sent: some servers repeat it.
+    """
+    secret = _secret_of(response.request)
+    if secret is not None:
+        content = secret.sub(_HIDDEN.encode(), content)
     kept = _keep(response, content)
     if 300 <= kept.status_code < 400:
         return _build_error(_read_redirect(kept), kept, surface)
@@ -94,24 +132,54 @@ def is_error_body(body: JsonValue) -> bool:
     """Whether a JSON value found in a stream is an error and no chunk."""
     if isinstance(body, list):
         return bool(body) and is_error_body(body[0])
-    return isinstance(body, dict) and bool(body.get("error")) and not body.get("choices")
+    return isinstance(body, dict) and bool(body.get("error"))
 
 
 def read_error(body: JsonValue, *, default_code: int) -> ServerError:
-    """What `body` says, in each of the shapes seen: `[{"error": …}]`, `{"error": …}`, `{"message": …}`, text."""
+    """What `body` says: Google's object, bare or in a list, or whatever gateways send."""
+    if default_code < 300:
+        # It came inside a stream, after a status that was sent too early.
+        default_code = 500
     if isinstance(body, list):
         body = body[0] if body else None
     error = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
-        return ServerError(default_code, None, _cut(str(error or _NO_REASON)), ())
-    code, status, message = error.get("code"), error.get("status") or error.get("type"), error.get("message")
+        return ServerError(default_code, None, _cut(_read_reason(error) or str(error or _NO_REASON)), ())
+    code, status = error.get("code"), error.get("status") or error.get("type")
     details = error.get("details")
     return ServerError(
-        code=code if isinstance(code, int) and 300 <= code < 600 else default_code if default_code >= 300 else 500,
+        code=code if isinstance(code, int) and 300 <= code < 600 else default_code,
         status=_cut(status) if isinstance(status, str) else None,
-        message=_cut(message) if isinstance(message, str) and message else _NO_REASON,
+        message=_cut(_read_reason(error) or _NO_REASON),
         details=tuple(item for item in details if isinstance(item, dict)) if isinstance(details, list) else (),
     )
+
+
+def _read_reason(error: JsonValue) -> str:
+    """Google's and openai's `message`; FastAPI's `detail`, Apigee's `fault`, and lists of `errors`."""
+    if isinstance(error, str):
+        return error
+    if isinstance(error, list):
+        return "; ".join(reason for item in error if (reason := _read_reason(item)))
+    if not isinstance(error, dict):
+        return ""
+    place = error.get("loc")
+    where = f"{'.'.join(map(str, place))}: " if isinstance(place, list) and place else ""
+    names = ("message", "error", "msg", "detail", "errors", "fault", "faultstring")
+    reason = next((reason for name in names if (reason := _read_reason(error.get(name)))), "")
+    return f"{where}{reason}" if reason else ""
+
+
+def _secret_of(request: Request) -> re.Pattern[bytes] | None:
+    """What finds the token of `request` in a text, JSON or not; JSON may write any of its characters as a number."""
+    token = request.headers.get("authorization", "").rpartition(" ")[2]
+    if len(token) < _SHORTEST_KEY:
+        return None
+    letters = (
+        letter if letter.isalnum() else rf"(?:\\?{re.escape(letter)}|\\u{ord(letter):04x}|%{ord(letter):02x})"
+        for letter in token
+    )
+    return re.compile("".join(letters).encode(), re.IGNORECASE)
 
 
 def _keep(response: Response, content: bytes) -> Response:
@@ -125,8 +193,8 @@ def _keep(response: Response, content: bytes) -> Response:
 
 def _without_credential(request: Request) -> Request:
     """What was sent where, for the exception; loggers write headers down."""
-    headers = [(name, value) for name, value in request.headers.raw if name.lower() != b"authorization"]
-    return type(request)(request.method, request.url, headers=headers)
+    headers = [(name, value) for name, value in request.headers.raw if name.lower().decode("latin-1") in _HARMLESS]
+    return type(request)(request.method, request.url.copy_with(query=None), headers=headers)
 
 
 def _build_error(
@@ -173,8 +241,19 @@ def _retry_after(error: ServerError, response: Response) -> float | None:
 
 
 def _read_redirect(response: Response) -> ServerError:
-    target = response.headers.get("location", "nowhere").partition("?")[0]
-    return ServerError(response.status_code, None, f"The server redirects to {target}. Set `base_url` to that.", ())
+    target = _target_of(response)
+    text = f"The server redirects to {target}. Set `base_url` to that." if target else "No answer, and no other place."
+    return ServerError(response.status_code, None, text, ())
+
+
+def _target_of(response: Response) -> str:
+    """Where a redirect leads, without what may be secret in it."""
+    location = response.headers.get("location", "")
+    try:
+        url = urlsplit(urljoin(str(response.request.url), location)) if location else None
+        return url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="").geturl() if url else ""
+    except ValueError:
+        return ""
 
 
 def _read_text(status_code: int, content: bytes) -> ServerError:
@@ -183,7 +262,8 @@ def _read_text(status_code: int, content: bytes) -> ServerError:
     if "<html" in text[:500].lower() or "<!doctype" in text[:500].lower():
         title = _TITLE.search(text)
         heading = " ".join(title[1].split()) if title else "no title"
-        text = f"The server answered with an HTML page ({heading}), so this is no chat completions endpoint."
+        so = ", so this is no chat completions endpoint" if status_code in _NO_SUCH_PLACE else ""
+        text = f"The server answered with an HTML page ({heading}){so}."
     return ServerError(status_code, None, text or _NO_REASON, ())
 
 

@@ -36,14 +36,13 @@ if TYPE_CHECKING:
 
     import httpx2
     from google.auth.credentials import Credentials
-    from typing_extensions import Unpack
+    from typing_extensions import NotRequired, Unpack
 
     from langchain_gemini_compat._auth import TokenSource
     from langchain_gemini_compat._config import Connection
     from langchain_gemini_compat._surfaces import Surface
     from langchain_gemini_compat._wire import JsonObject, WireChunk
 
-_PATH = "/chat/completions"
 _UNAUTHENTICATED = 401
 _HEADERS = {
     "accept": "application/json",
@@ -54,7 +53,10 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class TransportConfig:
-    """How to reach the endpoint; `account` tells callers apart whose quotas are not the same."""
+    """How to reach the endpoint; `account` tells callers apart whose quotas are not the same.
+
+    `path` follows the base URL.
+    """
 
     surface: Surface
     base_url: str
@@ -66,6 +68,7 @@ class TransportConfig:
     query: Mapping[str, str] = field(default_factory=dict)
     http_client: httpx2.Client | None = None
     http_async_client: httpx2.AsyncClient | None = None
+    path: str = "/chat/completions"
 
 
 class TransportOptions(TypedDict):
@@ -77,6 +80,7 @@ class TransportOptions(TypedDict):
     query: Mapping[str, str]
     http_client: httpx2.Client | None
     http_async_client: httpx2.AsyncClient | None
+    path: NotRequired[str]
 
 
 class Transport:
@@ -99,89 +103,88 @@ class Transport:
         config = self._config
         return Tries(config.max_retries, config.limits, gate_of(config.base_url, model, config.account))
 
-    def complete(self, payload: JsonObject, deadline: float | None = None) -> WireChunk:
-        """Send `payload`; the whole reply as one chunk. `deadline` is in seconds of the monotonic clock."""
-        with closing(self._exchange(payload, deadline, stream=False)) as wires:
+    def complete(self, payload: JsonObject, tries: Tries) -> WireChunk:
+        """Send `payload`; the whole reply as one chunk."""
+        with closing(self._exchange(payload, tries, stream=False)) as wires:
             return next(wires)
 
-    def stream(self, payload: JsonObject, deadline: float | None = None) -> Generator[WireChunk]:
+    def stream(self, payload: JsonObject, tries: Tries) -> Generator[WireChunk]:
         """Send `payload`; its chunks as they arrive. Closing the iterator closes the connection."""
-        return self._exchange(payload, deadline, stream=True)
+        return self._exchange(payload, tries, stream=True)
 
-    async def acomplete(self, payload: JsonObject, deadline: float | None = None) -> WireChunk:
+    async def acomplete(self, payload: JsonObject, tries: Tries) -> WireChunk:
         """`complete`, async."""
-        async with aclosing(self._aexchange(payload, deadline, stream=False)) as wires:
+        async with aclosing(self._aexchange(payload, tries, stream=False)) as wires:
             return await anext(wires)
 
-    def astream(self, payload: JsonObject, deadline: float | None = None) -> AsyncGenerator[WireChunk]:
+    def astream(self, payload: JsonObject, tries: Tries) -> AsyncGenerator[WireChunk]:
         """`stream`, async."""
-        return self._aexchange(payload, deadline, stream=True)
+        return self._aexchange(payload, tries, stream=True)
 
-    def _exchange(self, payload: JsonObject, deadline: float | None, *, stream: bool) -> Generator[WireChunk]:
+    def _exchange(self, payload: JsonObject, tries: Tries, *, stream: bool) -> Generator[WireChunk]:
         limits = self._config.limits
         with (
-            closing(self._send(payload, deadline)) as response,
-            ReplyReader(response, self._config.surface, limits, deadline, stream=stream) as reader,
+            closing(self._send(payload, tries)) as response,
+            ReplyReader(
+                response, self._config.surface, limits, tries.deadline, stream=stream, first_by=tries.first_by
+            ) as reader,
         ):
             for data in response.iter_bytes():
                 yield from reader.feed(data)
             yield from reader.finish()
 
-    async def _aexchange(
-        self, payload: JsonObject, deadline: float | None, *, stream: bool
-    ) -> AsyncGenerator[WireChunk]:
+    async def _aexchange(self, payload: JsonObject, tries: Tries, *, stream: bool) -> AsyncGenerator[WireChunk]:
         limits = self._config.limits
-        async with aclosing(await self._asend(payload, deadline)) as response:
-            with ReplyReader(response, self._config.surface, limits, deadline, stream=stream) as reader:
+        async with aclosing(await self._asend(payload, tries)) as response:
+            with ReplyReader(
+                response, self._config.surface, limits, tries.deadline, stream=stream, first_by=tries.first_by
+            ) as reader:
                 async for data in response.aiter_bytes():
                     for wire in reader.feed(data):
                         yield wire
                 for wire in reader.finish():
                     yield wire
 
-    def _send(self, payload: JsonObject, deadline: float | None) -> httpx2.Response:
+    def _send(self, payload: JsonObject, tries: Tries) -> httpx2.Response:
         """The response, its body unread; a refused token is replaced once."""
         body, tokens, limits = _serialise(payload), self._config.tokens, self._config.limits
-        token = tokens.token()
+        token = tokens.token(tries.deadline)
         client = self._clients.of_threads()
-        url = _fill_project(self._config.base_url, tokens.project) + _PATH
-        with translate_errors(limits, deadline):
-            request = self._build_request(client, url, body, token, deadline)
-            response = client.send(request, stream=True, follow_redirects=False)
-        if response.status_code != _UNAUTHENTICATED or not tokens.reject(token):
-            return response
-        response.close()
-        token = tokens.token()
-        with translate_errors(limits, deadline):
-            request = self._build_request(client, url, body, token, deadline)
-            return client.send(request, stream=True, follow_redirects=False)
+        url = _fill_project(self._config.base_url, lambda: tokens.project(tries.deadline)) + self._config.path
+        while True:
+            with translate_errors(limits, tries.deadline):
+                request = self._build_request(client, url, body, token, tries)
+                response = client.send(request, stream=True, follow_redirects=False)
+            if response.status_code != _UNAUTHENTICATED or not tries.may_renew_token() or not tokens.reject(token):
+                return response
+            response.close()
+            token = tokens.token(tries.deadline)
 
-    async def _asend(self, payload: JsonObject, deadline: float | None) -> httpx2.Response:
+    async def _asend(self, payload: JsonObject, tries: Tries) -> httpx2.Response:
         body, tokens, limits = _serialise(payload), self._config.tokens, self._config.limits
-        token = await tokens.atoken()
+        token = await tokens.atoken(tries.deadline)
         client = await self._clients.of_loop()
-        project = await tokens.aproject() if PROJECT_PLACEHOLDER in self._config.base_url else None
-        url = _fill_project(self._config.base_url, lambda: project) + _PATH
-        with translate_errors(limits, deadline):
-            request = self._build_request(client, url, body, token, deadline)
-            response = await client.send(request, stream=True, follow_redirects=False)
-        if response.status_code != _UNAUTHENTICATED or not tokens.reject(token):
-            return response
-        await response.aclose()
-        token = await tokens.atoken()
-        with translate_errors(limits, deadline):
-            request = self._build_request(client, url, body, token, deadline)
-            return await client.send(request, stream=True, follow_redirects=False)
+        project = await tokens.aproject(tries.deadline) if PROJECT_PLACEHOLDER in self._config.base_url else None
+        url = _fill_project(self._config.base_url, lambda: project) + self._config.path
+        while True:
+            with translate_errors(limits, tries.deadline):
+                request = self._build_request(client, url, body, token, tries)
+                response = await client.send(request, stream=True, follow_redirects=False)
+            if response.status_code != _UNAUTHENTICATED or not tries.may_renew_token() or not tokens.reject(token):
+                return response
+            await response.aclose()
+            token = await tokens.atoken(tries.deadline)
 
     def _build_request(
-        self, client: httpx2.Client | httpx2.AsyncClient, url: str, body: bytes, token: str, deadline: float | None
+        self, client: httpx2.Client | httpx2.AsyncClient, url: str, body: bytes, token: str, tries: Tries
     ) -> httpx2.Request:
         config = self._config
         given = {name.lower(): value for name, value in config.headers.items()}
         headers = {**_HEADERS, **config.tokens.headers(), **given}
         if token:
             headers["authorization"] = f"Bearer {token}"
-        timeout = _build_timeout(config.limits, deadline)
+        timeout = _build_timeout(config.limits, tries.deadline)
+        tries.note_sending()
         query = dict(config.query) or None
         return client.build_request("POST", url, content=body, headers=headers, params=query, timeout=timeout)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._notes import Note
-from langchain_gemini_compat._signatures import STAND_IN, read_signature
+from langchain_gemini_compat._signatures import STAND_IN, STAND_INS, read_signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,38 +25,55 @@ NO_RESULT = '{"error":"This call has no result."}'
 #: What the user is made to say where Gemini insists on a user's turn and the history has none.
 BRIDGE = "Continue."
 
+#: No signature, or a stand-in in a spelling that not every surface takes.
+_UNSIGNED = (None, *(spelling for spelling in STAND_INS if spelling != STAND_IN))
+
+
+@dataclass(slots=True)
+class Placed:
+    """A message of the wire, and the place, from 0, of the caller's message that it was made from."""
+
+    message: JsonObject
+    index: int | None = None
+
+    @property
+    def calls(self) -> list[JsonObject]:
+        """The tool calls of an assistant's turn."""
+        return cast("list[JsonObject]", self.message.get("tool_calls") or [])
+
 
 @dataclass(slots=True)
 class _Step:
     """An assistant message with its calls, and the result of each, in the order of the calls."""
 
-    message: JsonObject
-    results: dict[str, JsonObject | None]
+    asked: Placed
+    results: dict[str, Placed | None]
 
 
-def arrange_turns(encoded: Sequence[JsonObject], family: ModelFamily, notes: list[Note]) -> list[JsonObject]:
+def arrange_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[Note]) -> list[JsonObject]:
     """`encoded` in an order that Gemini takes; each repair is added to `notes`."""
     arranged = _pair_results(_gather_system(encoded, notes), notes)
-    if arranged and all(message["role"] == "system" for message in arranged):
-        _note(notes, "The instructions were sent as a user message: there was no other.")
-        arranged = [{**message, "role": "user"} for message in arranged]
+    if arranged and all(placed.message["role"] == "system" for placed in arranged):
+        _note(notes, arranged[0], "The instructions were sent as a user message: there was no other.")
+        arranged = [Placed({**placed.message, "role": "user"}, placed.index) for placed in arranged]
     arranged = _bridge_turns(arranged, family, notes)
-    if family.signatures_demanded:
-        _sign_current_turn(arranged, notes)
-    return arranged
+    _place_stand_ins(arranged, family, notes)
+    return [placed.message for placed in arranged]
 
 
-def _gather_system(encoded: Sequence[JsonObject], notes: list[Note]) -> list[JsonObject]:
+def _gather_system(encoded: Sequence[Placed], notes: list[Note]) -> list[Placed]:
     """All instructions in one system message at the front: Google hoists them there anyway."""
-    system = [message for message in encoded if message["role"] == "system"]
-    rest = [message for message in encoded if message["role"] != "system"]
+    system = [placed for placed in encoded if placed.message["role"] == "system"]
+    rest = [placed for placed in encoded if placed.message["role"] != "system"]
     if not system:
         return rest
-    joined = system[0] if len(system) == 1 else {"role": "system", "content": _join_contents(system)}
+    joined = system[0]
     if len(system) > 1:
-        _note(notes, f"{len(system)} system messages were joined into one at the front.")
-    elif encoded[0]["role"] != "system":
-        _note(notes, "The system message was moved to the front.")
+        contents = _join_contents([placed.message for placed in system])
+        joined = Placed({"role": "system", "content": contents}, system[0].index)
+        _note(notes, system[1], f"{len(system)} system messages were joined into one at the front.")
+    elif encoded[0].message["role"] != "system":
+        _note(notes, joined, "The system message was moved to the front.")
     return [joined, *rest]
 
 
@@ -76,97 +93,110 @@ def _join_contents(messages: Sequence[JsonObject]) -> JsonValue:
     return parts
 
 
-def _pair_results(encoded: Sequence[JsonObject], notes: list[Note]) -> list[JsonObject]:
+def _pair_results(encoded: Sequence[Placed], notes: list[Note]) -> list[Placed]:
     """Each call followed by exactly one result: late ones moved up, missing ones made, orphans left out."""
-    entries: list[JsonObject | _Step] = []
+    entries: list[Placed | _Step] = []
     open_steps: dict[str, _Step] = {}
-    for message in encoded:
-        if _calls(message):
-            led = _lead_with_signed(message, notes)
-            step = _Step(led, {str(call["id"]): None for call in _calls(led)})
+    for placed in encoded:
+        if placed.calls:
+            led = _lead_with_signed(placed, notes)
+            step = _Step(led, {str(call["id"]): None for call in led.calls})
             entries.append(step)
             open_steps.update(dict.fromkeys(step.results, step))
-        elif message["role"] == "tool":
-            _place_result(message, open_steps, entries[-1] if entries else None, notes)
+        elif placed.message["role"] == "tool":
+            _place_result(placed, open_steps, entries[-1] if entries else None, notes)
         else:
-            entries.append(message)
-    return [message for entry in entries for message in _lay_out(entry, notes)]
+            entries.append(placed)
+    return [placed for entry in entries for placed in _lay_out(entry, notes)]
 
 
-def _lead_with_signed(message: JsonObject, notes: list[Note]) -> JsonObject:
+def _lead_with_signed(placed: Placed, notes: list[Note]) -> Placed:
     """The signed call in front again: Google signs the first call of a step, and looks for the signature there."""
-    calls = _calls(message)
-    signed = [call for call in calls if read_signature(call.get("extra_content"))]
+    calls = placed.calls
+    signed = [call for call in calls if read_signature(call.get("extra_content")) not in (None, *STAND_INS)]
     if not signed or signed[0] is calls[0]:
-        return message
-    _note(notes, "The signed call of a step was put before its siblings, where the model had it.")
-    return {**message, "tool_calls": [signed[0], *(call for call in calls if call is not signed[0])]}
+        return placed
+    _note(notes, placed, "The signed call of a step was put before its siblings, where the model had it.")
+    led: list[JsonValue] = [signed[0], *(call for call in calls if call is not signed[0])]
+    return Placed({**placed.message, "tool_calls": led}, placed.index)
 
 
-def _place_result(
-    message: JsonObject, open_steps: dict[str, _Step], last: JsonObject | _Step | None, notes: list[Note]
-) -> None:
-    call_id = str(message["tool_call_id"])
+def _place_result(placed: Placed, open_steps: dict[str, _Step], last: Placed | _Step | None, notes: list[Note]) -> None:
+    call_id = str(placed.message["tool_call_id"])
     step = open_steps.get(call_id)
     if step is None:
-        _note(notes, f"The result of call {call_id!r} was left out: no call before it has that id.")
+        _note(notes, placed, f"The result of call {call_id!r} was left out: no call before it has that id.")
         return
     if step.results[call_id] is not None:
-        _note(notes, f"Of several results of call {call_id!r} the last one was sent.")
+        _note(notes, placed, f"Of several results of call {call_id!r} the last one was sent.")
     elif step is not last:
-        _note(notes, f"The result of call {call_id!r} was moved up to its call.")
-    step.results[call_id] = message
+        _note(notes, placed, f"The result of call {call_id!r} was moved up to its call.")
+    step.results[call_id] = placed
 
 
-def _lay_out(entry: JsonObject | _Step, notes: list[Note]) -> Iterator[JsonObject]:
+def _lay_out(entry: Placed | _Step, notes: list[Note]) -> Iterator[Placed]:
     if not isinstance(entry, _Step):
         yield entry
         return
-    yield entry.message
-    for call in _calls(entry.message):
+    yield entry.asked
+    for call in entry.asked.calls:
         result = entry.results[str(call["id"])]
         if result is None:
-            name = cast("JsonObject", call["function"])["name"]
-            _note(notes, f"Call {name!r} has no result in the history: it got one that says so.")
-            result = {"role": "tool", "tool_call_id": call["id"], "name": name, "content": NO_RESULT}
+            name = _name(call)
+            _note(notes, entry.asked, f"Call {name!r} has no result in the history: it got one that says so.")
+            result = Placed({"role": "tool", "tool_call_id": call["id"], "name": name, "content": NO_RESULT})
         yield result
 
 
-def _bridge_turns(encoded: Sequence[JsonObject], family: ModelFamily, notes: list[Note]) -> list[JsonObject]:
+def _bridge_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[Note]) -> list[Placed]:
     """A user's turn before calls that follow no user and no result, and after an assistant's last word."""
-    bridge: JsonObject = {"role": "user", "content": BRIDGE}
-    bridged: list[JsonObject] = []
-    for message in encoded:
-        before = bridged[-1]["role"] if bridged else "system"
-        if _calls(message) and before in ("assistant", "system"):
-            _note(notes, f"A user message {BRIDGE!r} was put before tool calls that followed no user's turn.")
-            bridged.append({**bridge})
-        bridged.append(message)
-    if bridged and bridged[-1]["role"] == "assistant" and family.generation:
-        _note(notes, f"A user message {BRIDGE!r} was put at the end: Gemini refuses an assistant's last word.")
-        bridged.append({**bridge})
+    bridged: list[Placed] = []
+    for placed in encoded:
+        before = bridged[-1].message["role"] if bridged else "system"
+        if placed.calls and before in ("assistant", "system"):
+            text = f"A user message {BRIDGE!r} was put before tool calls that followed no user's turn."
+            _note(notes, placed, text)
+            bridged.append(Placed({"role": "user", "content": BRIDGE}))
+        bridged.append(placed)
+    if bridged and bridged[-1].message["role"] == "assistant" and family.generation:
+        text = f"A user message {BRIDGE!r} was put at the end: Gemini refuses an assistant's last word."
+        _note(notes, bridged[-1], text)
+        bridged.append(Placed({"role": "user", "content": BRIDGE}))
     return bridged
 
 
-def _sign_current_turn(encoded: Sequence[JsonObject], notes: list[Note]) -> None:
+def _place_stand_ins(encoded: Sequence[Placed], family: ModelFamily, notes: list[Note]) -> None:
     """Google's stand-in on the first call of each unsigned step after the newest user message, and nowhere else."""
-    for message in reversed(encoded):
-        if message["role"] == "user":
-            return
-        calls = _calls(message)
-        if not calls or "extra_content" in calls[0]:
-            continue
-        if read_signature(message.get("extra_content")) and not message.get("content"):
-            # Without text it is the call's: it came in a delta of its own, and goes back as it came.
-            continue
-        calls[0]["extra_content"] = {"google": {"thought_signature": STAND_IN}}
-        name = cast("JsonObject", calls[0]["function"])["name"]
-        notes.append(Note("stand_in", f"Call {name!r} has no signature of this model: stand-in sent."))
+    current = family.signatures_demanded
+    for placed in reversed(encoded):
+        current = current and placed.message["role"] != "user"
+        for place, call in enumerate(placed.calls):
+            demanded = current and place == 0
+            signature = read_signature(call.get("extra_content"))
+            if demanded and signature in _UNSIGNED and not _is_signed_beside(placed.message):
+                call["extra_content"] = _set_signature(call, STAND_IN)
+                text = f"Call {_name(call)!r} has no signature of this model: stand-in sent."
+                notes.append(Note("stand_in", text, placed.index))
+            elif not demanded and signature in STAND_INS:
+                text = f"The stand-in of call {_name(call)!r} was left out: it is for the current turn only."
+                _note(notes, placed, text)
+                del call["extra_content"]
 
 
-def _calls(message: JsonObject) -> list[JsonObject]:
-    return cast("list[JsonObject]", message.get("tool_calls") or [])
+def _is_signed_beside(message: JsonObject) -> bool:
+    """Without text it is the call's: it came in a delta of its own, and goes back as it came."""
+    return bool(read_signature(message.get("extra_content"))) and not message.get("content")
 
 
-def _note(notes: list[Note], message: str) -> None:
-    notes.append(Note("repaired", message))
+def _set_signature(call: JsonObject, signature: str) -> JsonObject:
+    extra = cast("JsonObject", call.get("extra_content") or {})
+    google = cast("JsonObject", extra.get("google") or {})
+    return {**extra, "google": {**google, "thought_signature": signature}}
+
+
+def _name(call: JsonObject) -> JsonValue:
+    return cast("JsonObject", call["function"])["name"]
+
+
+def _note(notes: list[Note], placed: Placed, message: str) -> None:
+    notes.append(Note("repaired", message, placed.index))

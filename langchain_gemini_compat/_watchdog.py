@@ -12,11 +12,14 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from langchain_gemini_compat._locks import making
 
 if TYPE_CHECKING:
+    from asyncio.trsock import TransportSocket
+
     import httpx2
 
 Limit: TypeAlias = Literal["first_byte", "between_chunks", "total"]
@@ -25,9 +28,7 @@ Limit: TypeAlias = Literal["first_byte", "between_chunks", "total"]
 class Watch:
     """The limits of one reply: `begin_wait` before bytes are awaited, `end_wait` when some came."""
 
-    def __init__(
-        self, response: httpx2.Response, *, first: float | None, between: float | None, end: float | None
-    ) -> None:
+    def __init__(self, response: httpx2.Response, *, first: float, between: float | None, end: float | None) -> None:
         self._socket = _socket_of(response)
         self._request = response.request
         self._between = math.inf if between is None else between
@@ -36,9 +37,10 @@ class Watch:
         #: The limit that waiting would break now.
         self.limit: Limit = "first_byte"
         #: When patience ends, by the monotonic clock, if nothing but waiting happens.
-        self._patience = math.inf if first is None else time.monotonic() + first
+        self._patience = first
         #: When to shut the socket; infinity while nobody waits for the server.
         self.due = math.inf
+        self._is_watched = False
         #: The limit that was broken.
         self.broken: Limit | None = None
         if self._socket is not None:
@@ -48,7 +50,11 @@ class Watch:
     def begin_wait(self) -> None:
         """Bytes are awaited from now on."""
         self.due = min(self._patience, self._end)
-        if self._socket is not None:
+        if self._is_watched:
+            if self.due < _watchdog.looks_at:
+                _watchdog.wake()
+        elif self._socket is not None:
+            self._is_watched = True
             _watchdog.watch(self)
         else:
             # A transport without a socket may keep the limit itself, as `FakeGemini` does in process.
@@ -98,15 +104,20 @@ class _Watchdog:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._pid = 0
-        self._next = math.inf
+        #: When the next look is due, by the monotonic clock.
+        self.looks_at = math.inf
 
     def watch(self, watch: Watch) -> None:
         if self._pid != os.getpid():
             with making():
                 self._start()
         self._watches.add(watch)
-        if watch.due < self._next:
-            self._wake.set()
+        if watch.due < self.looks_at:
+            self.wake()
+
+    def wake(self) -> None:
+        """Look now: something is due earlier than the next look."""
+        self._wake.set()
 
     def forget(self, watch: Watch) -> None:
         self._watches.discard(watch)
@@ -123,31 +134,42 @@ class _Watchdog:
     def _run(self) -> None:
         while True:
             # Whoever adds a watch from here on wakes us, or is seen below.
-            self._next = math.inf
+            self.looks_at = math.inf
             self._wake.clear()
             watches = list(self._watches)
             now = time.monotonic()
             for watch in watches:
                 if watch.due <= now:
                     watch.bark()
-            self._next = min((watch.due for watch in watches), default=math.inf)
-            self._wake.wait(None if self._next == math.inf else max(0.0, self._next - time.monotonic()))
+            self.looks_at = min((watch.due for watch in watches), default=math.inf)
+            self._wake.wait(None if self.looks_at == math.inf else max(0.0, self.looks_at - time.monotonic()))
 
 
 _watchdog = _Watchdog()
 
 
-def _socket_of(response: httpx2.Response) -> socket.socket | None:
+def _socket_of(response: httpx2.Response) -> socket.socket | TransportSocket | None:
     """The socket below `response`; mock transports have none."""
     stream = response.extensions.get("network_stream")
-    return cast("socket.socket | None", stream.get_extra_info("socket")) if stream is not None else None
+    return (
+        cast("socket.socket | TransportSocket | None", stream.get_extra_info("socket")) if stream is not None else None
+    )
 
 
-def _shut(below: socket.socket) -> None:
+def _shut(below: socket.socket | TransportSocket) -> None:
     """End the connection without touching the object: TLS sockets and those of asyncio are busy elsewhere."""
     try:
         with socket.fromfd(below.fileno(), below.family, below.type) as copy:
             copy.shutdown(socket.SHUT_RDWR)
     except OSError:
-        # Closed already.
-        return
+        # No file descriptor is left for a copy, or it is closed already.
+        with suppress(OSError):
+            _plain_shutdown(below)
+
+
+def _plain_shutdown(below: socket.socket | TransportSocket) -> None:
+    """Not what TLS sockets make of it, which changes their state."""
+    if isinstance(below, socket.socket):
+        socket.socket.shutdown(below, socket.SHUT_RDWR)
+    else:
+        below.shutdown(socket.SHUT_RDWR)

@@ -2,61 +2,49 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import warnings
-from contextlib import aclosing, closing
 from functools import cache
 from importlib.metadata import version
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from langchain_core.language_models.base import LangSmithParams
-from langchain_core.language_models.chat_models import BaseChatModel
-from pydantic import AliasChoices, ConfigDict, PrivateAttr, SecretStr, model_validator
+from pydantic import ConfigDict, PrivateAttr, model_validator
 
-from langchain_gemini_compat import _blocks, _run
-from langchain_gemini_compat._config import resolve_connection
-from langchain_gemini_compat._decode import ReplyDecoder
+from langchain_gemini_compat import _blocks
+from langchain_gemini_compat._calls import ModelCalls
+from langchain_gemini_compat._connected import ConnectedModel
 from langchain_gemini_compat._families import bare_model_name, family_of
-from langchain_gemini_compat._fields import ConnectionFields, RequestFields, spell_options
+from langchain_gemini_compat._fields import RequestFields, spell_options
 from langchain_gemini_compat._history import adopt_wire_fields
-from langchain_gemini_compat._locks import making
 from langchain_gemini_compat._payload import build_payload
 from langchain_gemini_compat._profiles import build_profile
 from langchain_gemini_compat._provider import PROVIDER
 from langchain_gemini_compat._structured import build_structured_output
-from langchain_gemini_compat._timeouts import resolve_timeouts
 from langchain_gemini_compat._tokens import estimate_messages
 from langchain_gemini_compat._tools import format_tool
 from langchain_gemini_compat.errors import GeminiCompatWarning
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
-    from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.language_models import LanguageModelInput
     from langchain_core.messages import AIMessage, BaseMessage
-    from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.prompt_values import PromptValue
     from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
-    from pydantic import BaseModel
     from typing_extensions import Self
 
-    from langchain_gemini_compat._config import Connection
     from langchain_gemini_compat._notes import Note
     from langchain_gemini_compat._payload import Request
-    from langchain_gemini_compat._transport import Transport
     from langchain_gemini_compat._wire import JsonObject
 
-_read_connection: Callable[[object], tuple[object, ...]] = attrgetter(*ConnectionFields.model_fields)
 _log = logging.getLogger("langchain_gemini_compat")
 Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | BaseTool"
 _blocks.register()
 
 
-class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
+class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
     """Gemini, or a self-deployed model, behind Google's OpenAI-compatible Chat Completions API.
 
     The surface follows from the arguments: `project`, `location`, `endpoint_id` or `credentials` mean Vertex AI,
@@ -78,70 +66,15 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
         populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
     )
 
-    _resolved: Connection | None = PrivateAttr(default=None)
-    _resolved_from: tuple[object, ...] = PrivateAttr(default=())
-    _transport: Transport | None = PrivateAttr(default=None)
     _warned: set[str] = PrivateAttr(default_factory=set)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _adopt_unknown_arguments(cls, values: Any) -> Any:
-        """What is no field is a body key, as on other chat models, and is said: it may be misspelt."""
-        if not isinstance(values, dict):
-            return values
-        unknown = {name: value for name, value in values.items() if name not in _argument_names(cls)}
-        if not unknown:
-            return values
-        text = f"{', '.join(map(repr, unknown))} is no argument of {cls.__name__} and is sent as a body key."
-        if values.get("strict"):
-            raise ValueError(f"{text} `strict=True` forbids that; use `model_kwargs` where it is meant.")
-        warnings.warn(text, GeminiCompatWarning, stacklevel=4)
-        known = {name: value for name, value in values.items() if name not in unknown}
-        return {**known, "model_kwargs": {**unknown, **(values.get("model_kwargs") or {})}}
-
     @model_validator(mode="after")
-    def _resolve_gemini_compat_connection(self) -> Self:
-        connection = self._connection
-        resolve_timeouts(self.timeout)
-        # What the environment gave can be read off the fields, as on other chat models.
-        self.api_key, self.project, self.location = connection.api_key, connection.project, connection.location
-        self._resolved_from = self._connection_fields()
+    def _complete_gemini_compat(self) -> Self:
         if self.profile is None:
             # Here and not in `_resolve_model_profile`, whose result langchain-core checks at the cost of all the rest.
-            self.profile = build_profile(family_of(self.model_name), connection.endpoint)
+            self.profile = build_profile(family_of(self.model_name), self._connection.endpoint)
         self._add_version("langchain-gemini-compat", _package_version())
         return self
-
-    @property
-    def _connection(self) -> Connection:
-        """Where to and as whom, made anew when a field has changed."""
-        if isinstance(self.api_key, str):
-            # Assignments and copies are not validated.
-            self.api_key = SecretStr(self.api_key)
-        given = self._connection_fields()
-        if self._resolved is None or given != self._resolved_from:
-            # A copy with other values, or a field that was set, is another connection.
-            self._transport, self._resolved_from = None, given
-            self._resolved = resolve_connection(
-                model=self.model_name,
-                surface=self.surface,
-                project=self.project,
-                location=self.location,
-                endpoint_id=self.endpoint_id,
-                base_url=self.base_url,
-                api_version=self.api_version,
-                api_key=self.api_key,
-                credentials=self.credentials,
-            )
-        return self._resolved
-
-    def _connection_fields(self) -> tuple[object, ...]:
-        return _read_connection(self)
-
-    @property
-    def model(self) -> str:
-        """The model's name, as given."""
-        return self.model_name
 
     @property
     def _llm_type(self) -> str:
@@ -151,44 +84,9 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
     def _identifying_params(self) -> dict[str, Any]:
         return {"model": self.model_name, "base_url": self._connection.endpoint.base_url, **self._options()}
 
-    @property
-    def lc_secrets(self) -> dict[str, str]:
-        """Where a deserialised model finds its key again; a gateway's key is not Google's."""
-        at_google = self._connection.endpoint.surface == "ai_studio"
-        return {"api_key": "GOOGLE_API_KEY" if at_google else "GEMINI_COMPAT_API_KEY"}
-
-    @classmethod
-    def is_lc_serializable(cls) -> bool:
-        """Whether `dumps` keeps the constructor's arguments (secrets left out)."""
-        return True
-
-    def __getstate__(self) -> dict[Any, Any]:
-        """Connections and clients stay behind when the model is pickled; they are made anew at the next call."""
-        state = super().__getstate__()
-        state = {**state, "__dict__": {**state["__dict__"], "http_client": None, "http_async_client": None}}
-        private = {**(state.get("__pydantic_private__") or {}), "_transport": None, "_resolved_from": ()}
-        return {**state, "__pydantic_private__": private}
-
-    def __setstate__(self, state: dict[Any, Any]) -> None:
-        """What was resolved stays so: where a key came from cannot be seen from the key."""
-        super().__setstate__(state)
-        self._resolved_from = self._connection_fields()
-
     def __iter__(self) -> Generator[tuple[str, Any]]:
         """Over a copy: langchain-core keeps what it caches among the fields while other threads look at them."""
         yield from [(name, value) for name, value in self.__dict__.copy().items() if not name.startswith("_")]
-
-    def endpoint_info(self) -> dict[str, Any]:
-        """Where requests go and as whom: `surface`, `base_url`, `model` and `auth` (`kind`, `source`); no secret."""
-        endpoint = self._connection.endpoint
-        tokens = self._open_transport().tokens
-        auth = {"kind": tokens.info.kind, "source": tokens.info.source}
-        return {
-            "surface": endpoint.surface,
-            "base_url": endpoint.base_url,
-            "model": endpoint.model,
-            "auth": auth,
-        }
 
     def preview(self, messages: LanguageModelInput, **kwargs: Any) -> tuple[JsonObject, list[Note]]:
         """The body that would be sent for `messages`, and a note for each repair, dropped parameter or lossy step."""
@@ -249,54 +147,6 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
 
         return estimate_messages([HumanMessage(text)], [])
 
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return _run.complete(self._build(messages, stop, kwargs, stream=False), self._open_transport())
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        request = self._build(messages, stop, kwargs, stream=False)
-        return await _run.acomplete(request, await self._aopen_transport())
-
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        request = self._build(messages, stop, kwargs, stream=True)
-        # Leaving the loop closes the connection at once, and does not wait for the garbage collector.
-        with closing(_run.stream(request, self._open_transport(), ReplyDecoder)) as chunks:
-            for chunk in chunks:
-                if run_manager:
-                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                yield chunk
-
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        request = self._build(messages, stop, kwargs, stream=True)
-        async with aclosing(_run.astream(request, await self._aopen_transport(), ReplyDecoder)) as chunks:
-            async for chunk in chunks:
-                if run_manager:
-                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                yield chunk
-
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
         return super()._convert_input(adopt_wire_fields(model_input))
 
@@ -330,37 +180,9 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
             if note.kind not in self._warned:
                 self._warned.add(note.kind)
                 _log.info("%s: %s", note.kind, note.message)
-            if note.kind in ("dropped", "adjusted") and note.message not in self._warned:
+            if note.kind in ("dropped", "adjusted", "tight_limit") and note.message not in self._warned:
                 self._warned.add(note.message)
                 warnings.warn(note.message, GeminiCompatWarning, stacklevel=4)
-
-    def _open_transport(self) -> Transport:
-        connection = self._connection
-        if self._transport is None:
-            with making():
-                self._transport = self._transport or self._build_transport(connection)
-        return self._transport
-
-    async def _aopen_transport(self) -> Transport:
-        """Loading openai and google-auth takes half a second; a thread does it."""
-        if self._transport is None:
-            await asyncio.to_thread(self._open_transport)
-        return self._open_transport()
-
-    def _build_transport(self, connection: Connection) -> Transport:
-        from langchain_gemini_compat._transport import open_transport
-
-        return open_transport(
-            connection,
-            credentials=self.credentials,
-            quota_project_id=self.quota_project_id,
-            limits=resolve_timeouts(self.timeout),
-            max_retries=self.max_retries,
-            headers=self.default_headers or {},
-            query=self.default_query or {},
-            http_client=self.http_client,
-            http_async_client=self.http_async_client,
-        )
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         options = self._options(kwargs)
@@ -377,16 +199,6 @@ class ChatGeminiCompat(BaseChatModel, ConnectionFields, RequestFields):
         if stops:
             params["ls_stop"] = [stops] if isinstance(stops, str) else list(stops)
         return params
-
-
-@cache
-def _argument_names(cls: type[BaseModel]) -> frozenset[str]:
-    """Every name that the constructor takes."""
-    names = set(cls.model_fields)
-    for field in cls.model_fields.values():
-        alias = field.validation_alias
-        names.update(str(choice) for choice in (alias.choices if isinstance(alias, AliasChoices) else [alias]))
-    return frozenset(names)
 
 
 @cache

@@ -99,6 +99,8 @@ def saying(**fields):
     return lambda said: chunk(content=said.text, **fields)
 
 
+#: Google's `FinishReason` and `BlockReason`, which gateways pass on as they are.
+NATIVE = "https://ai.google.dev/api/generate-content"
 MALFORMED = "function_call_filter: MALFORMED_FUNCTION_CALL"
 FLAGGED = {"google": {"thought": True}}
 THOUGHT = {"role": "assistant", "content": "<thought>Hm.</thought>", "extra_content": FLAGGED}
@@ -125,6 +127,11 @@ REPLIES = (
     Case("OpenAI's `refusal` field", OPENAI, raw(body_of({"role": "assistant", "content": None, "refusal": "No."}), delta("stop", refusal="No.")), REFUSED),
     Case("an empty reply: `stop`, nothing said, no tokens", "https://github.com/google-gemini/cookbook/issues/331", fault(Fault.empty_reply), every("EmptyReplyError"), AGAIN),
     Case("an empty text", "https://github.com/langchain-ai/langgraph/issues/4780", raw(body_of({"role": "assistant", "content": ""}), delta(content=""), delta("stop", content=""), DONE), every("EmptyReplyError"), AGAIN),
+    Case("white space, and nothing else", SEEN, raw(body_of({"role": "assistant", "content": " \n"}), delta(content="\n"), delta("stop", content=" "), DONE), every("EmptyReplyError"), AGAIN),
+    Case("a refused prompt in Google's own form, `promptFeedback`", NATIVE, raw({"promptFeedback": {"blockReason": "SAFETY"}}, {"promptFeedback": {"blockReason": "SAFETY"}}), REFUSED),
+    Case("Google's own `SAFETY`, without `content_filter`", NATIVE, fault(Reply, finish_reason="SAFETY"), REFUSED),
+    Case("Google's own `MALFORMED_FUNCTION_CALL`", NATIVE, fault(Reply, finish_reason="MALFORMED_FUNCTION_CALL"), every("MalformedToolCallError"), AGAIN),
+    Case("Google's own `MAX_TOKENS` after some text", NATIVE, lambda said: Reply(said.cut, finish_reason="MAX_TOKENS"), every("cut text, finish reason length", structured="OutputParserException")),
     Case("thoughts, and then nothing", "https://github.com/googleapis/python-genai/issues/1836", raw(body_of(THOUGHT), THINKS, delta("stop", content="</thought>"), DONE), every("EmptyReplyError", "part, then EmptyReplyError"), every("right after 1 retry", "part, then EmptyReplyError")),
     Case("`function_call_filter: MALFORMED_FUNCTION_CALL`, no content", "https://github.com/langchain-ai/langgraph/issues/6574", fault(Fault.malformed_call), every("MalformedToolCallError"), AGAIN),
     Case("`MALFORMED_FUNCTION_CALL` with `content: null`", "https://github.com/pydantic/pydantic-ai/issues/631", raw(body_of({"role": "assistant", "content": None}, MALFORMED), delta(MALFORMED, content=None), DONE), every("MalformedToolCallError"), AGAIN),
@@ -172,6 +179,7 @@ CUT = every("ServerError", "part, then ServerError")
 CUT_AGAIN = every("right after 1 retry", "part, then ServerError")
 BROKEN = every("TruncatedStreamError", "part, then TruncatedStreamError")
 BROKEN_AGAIN = every("right after 1 retry", "part, then TruncatedStreamError")
+BROKE = {"code": 502, "message": "Provider disconnected."}
 NOISE = "https://github.com/vercel/ai/issues/5217"
 GONE = "https://github.com/diegosouzapw/OmniRoute/issues/4177"
 
@@ -188,6 +196,8 @@ STREAMS = (
     Case("an error in mid-stream, a list in an event", NOISE, in_stream("data_array"), CUT, CUT_AGAIN),
     Case("`499 CANCELLED` in mid-stream on Vertex", SEEN, in_stream("bare_array", 499), CUT, CUT_AGAIN, surface="vertex"),
     Case("an error before the first text, status 200", NOISE, lambda said: Fault.error_in_stream("bare_array", ""), every("ServerError"), AGAIN),
+    Case("an error beside `choices`", "https://openrouter.ai/docs/api/reference/errors-and-debugging", raw({**body_of({"role": "assistant", "content": "par"}), "error": BROKE}, lambda said: chunk(content=said.cut), {**delta("error"), "error": BROKE}, DONE), CUT, CUT_AGAIN),
+    Case("finish reason `error`", "https://openrouter.ai/docs/api/reference/errors-and-debugging", raw(body_of({"role": "assistant", "content": "par"}, "error"), lambda said: chunk(content=said.cut), delta("error"), DONE), BROKEN, BROKEN_AGAIN),
     Case("a stream that just ends", GONE, lambda said: Fault.cut_stream(said.cut), BROKEN, BROKEN_AGAIN),
     Case("a stream that ends before its first text", "https://github.com/google-gemini/gemini-cli/issues/7851", lambda said: Fault.cut_stream(""), every("TruncatedStreamError"), AGAIN),
     Case("a connection that breaks", "https://github.com/google-gemini/gemini-cli/issues/9271", lambda said: Fault.dropped_connection(said.cut), BROKEN, BROKEN_AGAIN),

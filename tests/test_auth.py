@@ -1,10 +1,12 @@
 """Keys, callables and Google credentials as bearer tokens: when they are refreshed, by whom, and what failure says."""
 
 import asyncio
+import contextvars
 import json
 import logging
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import threading
@@ -12,7 +14,9 @@ import time
 import traceback
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 
 import google.auth.credentials
 import pytest
@@ -22,10 +26,11 @@ from google.auth.exceptions import DefaultCredentialsError, RefreshError, Transp
 from google.oauth2 import service_account
 from google.oauth2.credentials import Credentials as UserCredentials
 from pydantic import SecretStr
+from token_server import serve_tokens
 
 from langchain_gemini_compat import _auth
 from langchain_gemini_compat._auth import build_token_source
-from langchain_gemini_compat.errors import CredentialsError
+from langchain_gemini_compat.errors import CredentialsError, RequestTimeoutError
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 LOGIN = "`gcloud auth application-default login`"
@@ -71,7 +76,7 @@ class Answers:
     """Google's servers, by host: status and body; whatever is sent is kept."""
 
     def __init__(self, **answers):
-        self.answers, self.sent = answers, []
+        self.answers, self.sent, self.answer = answers, [], None
 
     def __call__(self, url, method="GET", body=None, headers=None, timeout=None, **kwargs):
         self.sent.append(url)
@@ -81,7 +86,8 @@ class Answers:
             raise answer
         status, content = answer
         data = (content if isinstance(content, str) else json.dumps(content)).encode()
-        return type("Response", (), {"status": status, "data": data, "headers": {}})()
+        self.answer = type("Response", (), {"status": status, "data": data, "headers": {}})()
+        return self.answer
 
 
 @pytest.fixture
@@ -158,7 +164,7 @@ def in_threads(number, call):
 
 def user(**kwargs):
     means = {"refresh_token": CANARY, "client_id": "id", "client_secret": CANARY + "secret"}
-    return UserCredentials(None, token_uri="https://oauth2.googleapis.com/token", **{**means, **kwargs})
+    return UserCredentials(None, **{"token_uri": "https://oauth2.googleapis.com/token", **means, **kwargs})
 
 
 class FakeSigner(google.auth.crypt.Signer):
@@ -843,3 +849,257 @@ def test_credentials_error_travels_between_processes():
     with pytest.raises(CredentialsError) as caught:
         source(Counting(Clock(), failures=[RefreshError("x")])).token()
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+@contextmanager
+def out_of_time(seconds=0.1):
+    """The deadline that a call gets, and the error that has to come soon after it."""
+    start = time.monotonic()
+    with pytest.raises(RequestTimeoutError) as caught:
+        yield start + seconds
+    assert seconds <= time.monotonic() - start < seconds + 2
+    assert caught.value.limit == "total"
+    assert caught.value.is_retryable
+
+
+async def test_waiter_without_time_gives_up_and_the_refresh_goes_on():
+    """Sync and async; who has more time gets the token of the same refresh."""
+    credentials = Counting(Clock())
+    credentials.may_go_on.clear()
+    tokens = source(credentials)
+    patient = asyncio.gather(tokens.atoken(), tokens.atoken(time.monotonic() + 30))
+    with out_of_time() as deadline:
+        await tokens.atoken(deadline)
+    with out_of_time() as deadline:
+        await tokens.aproject(deadline)
+    with out_of_time() as deadline:
+        tokens.token(deadline)
+    with out_of_time() as deadline:
+        tokens.project(deadline)
+    credentials.may_go_on.set()
+    assert await patient == ["token-1", "token-1"]
+    assert tokens.token(time.monotonic() - 1) == "token-1"
+    assert credentials.refreshes == 1
+
+
+def test_question_for_the_project_is_bounded_too():
+    """It is a request of its own."""
+    asked = threading.Event()
+
+    class Asking(Counting):
+        def get_project_id(self, request):
+            asked.wait(30)
+            return "p"
+
+    tokens = source(Asking(Clock()))
+    tokens.token()
+    with out_of_time() as deadline:
+        tokens.project(deadline)
+    with out_of_time() as deadline:
+        asyncio.run(tokens.aproject(deadline))
+    asked.set()
+    assert tokens.project(time.monotonic() + 30) == "p"
+
+
+def test_callable_that_hangs_keeps_nobody_beyond_his_time():
+    """Sync, sync on an event loop that then ends, and async, which is cancelled."""
+    may_go_on, ended = threading.Event(), []
+
+    def ask():
+        may_go_on.wait(30)
+        return "k"
+
+    async def aask():
+        try:
+            await asyncio.sleep(30)
+        finally:
+            ended.append("async")
+
+    with out_of_time() as deadline:
+        key_source(ask).token(deadline)
+    with out_of_time() as deadline:
+        asyncio.run(key_source(ask).atoken(deadline))
+
+    async def ask_and_go_on():
+        with out_of_time() as deadline:
+            await key_source(aask).atoken(deadline)
+        await asyncio.sleep(0.05)
+        return list(ended)
+
+    assert asyncio.run(ask_and_go_on()) == ["async"]
+    may_go_on.set()
+    assert key_source(ask).token(time.monotonic() + 30) == "k"
+
+
+def test_callable_with_a_deadline_sees_the_context_of_its_caller():
+    """It runs in another thread, and knows nothing of that."""
+    who = contextvars.ContextVar("who")
+    who.set("me")
+    tokens = key_source(who.get)
+    assert tokens.token(time.monotonic() + 30) == "me"
+    assert asyncio.run(tokens.atoken(time.monotonic() + 30)) == "me"
+
+
+class PassingError(Exception):
+    retryable = True
+
+
+def raising(error):
+    """A callable of each sort, and the deadline to call it with."""
+
+    def ask():
+        raise error
+
+    async def aask():
+        raise error
+
+    later = time.monotonic() + 30
+    yield lambda: key_source(ask).token()
+    yield lambda: key_source(ask).token(later)
+    for each, deadline in ((ask, None), (ask, later), (aask, None), (aask, later)):
+        yield lambda each=each, deadline=deadline: asyncio.run(key_source(each).atoken(deadline))
+
+
+@pytest.mark.parametrize(
+    ("error", "is_retryable", "said"),
+    [
+        (RuntimeError("vault sealed"), False, "raised RuntimeError: vault sealed."),
+        (FileNotFoundError(2, "No such file"), False, "No such file"),
+        (PassingError(), True, "raised PassingError: PassingError. Ask again"),
+        (TransportError(f"no route for {CANARY}"), False, "raised TransportError: no route for [hidden]."),
+        (RefreshError("later", retryable=True), True, "later"),
+        (StopIteration(), False, "StopIteration"),
+    ],
+)
+def test_failing_callable_is_a_credentials_error(error, is_retryable, said):
+    """It names the argument, and what was raised is behind it; only the cause knows whether asking again helps."""
+    calls = list(raising(error))
+    # No coroutine can raise that.
+    for call in calls if not isinstance(error, StopIteration) else calls[:4]:
+        with pytest.raises(CredentialsError) as caught:
+            call()
+        assert said in str(caught.value)
+        assert "argument `api_key`" in str(caught.value)
+        assert caught.value.__cause__ is error
+        assert caught.value.is_retryable is is_retryable
+
+
+def test_callable_that_raises_ours_is_left_alone():
+    """Its text is better than one about it."""
+    for call in raising(CredentialsError("Ask Kim for a key.")):
+        with pytest.raises(CredentialsError, match=r"^Ask Kim for a key\.$"):
+            call()
+
+
+def test_callable_for_which_no_thread_can_be_started_is_told_so(monkeypatch):
+    """Only a call with a time limit needs one."""
+    tokens = key_source(lambda: "k")
+
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(CredentialsError, match="can't start new thread"):
+            tokens.token(time.monotonic() + 30)
+    assert tokens.token(time.monotonic() + 30) == "k"
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """google-auth asks three times, with seconds between."""
+    monkeypatch.setattr("google.auth._exponential_backoff.time", SimpleNamespace(sleep=lambda _: None))
+
+
+def failure_of(tokens):
+    with pytest.raises(CredentialsError) as caught:
+        tokens.token()
+    return str(caught.value), caught.value.is_retryable
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_token_server_that_fails_for_a_while_is_asked_again(servers, patient, tmp_path, status):
+    """Whoever's credentials they are, and whatever google-auth makes of it; no command would help."""
+    (tmp_path / "token").write_text("subject")
+    answer = (status, {"error": "strange", "error_description": "Not now"})
+    servers(oauth2=answer, sts=answer)
+    for credentials in (user(), robot(), pool(tmp_path / "token")):
+        said, is_retryable = failure_of(source(credentials))
+        assert "The token server failed: " in said
+        assert "Not now" in said
+        assert said.endswith("Ask again in a while.")
+        assert is_retryable
+
+
+def test_failing_service_behind_impersonation_is_asked_again(servers, patient):
+    """It is no missing role."""
+    servers(oauth2=(200, {"access_token": "t", "expires_in": 3600}), iamcredentials=(503, {"error": {}}))
+    said, is_retryable = failure_of(
+        source(impersonated_credentials.Credentials(user(), "robot@p.iam.gserviceaccount.com", []))
+    )
+    assert "Ask again" in said
+    assert "roles/" not in said
+    assert is_retryable
+
+
+def test_refusal_is_not_asked_again(servers):
+    """A login that has expired stays so."""
+    servers(oauth2=(400, {"error": "invalid_grant", "error_description": "Bad"}))
+    assert failure_of(source(user()))[1] is False
+
+
+def test_network_that_fails_is_asked_again(monkeypatch):
+    """A refused connection, and a name that is not known now."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    said, is_retryable = failure_of(source(user(token_uri=f"http://127.0.0.1:{port}/")))
+    assert "could not be reached" in said
+    assert "ask again" in said
+    assert is_retryable
+
+    def unknown(*args, **kwargs):
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    said, is_retryable = failure_of(source(user()))
+    assert "name resolution" in said
+    assert "gcloud" not in said
+    assert is_retryable
+
+
+PAGE = "<!DOCTYPE html><html><title>Sign in</title></html>"
+
+
+@pytest.mark.parametrize(
+    ("status", "page", "said", "remedy"),
+    [
+        (200, PAGE, "answered 200 with an HTML page", "`token_uri`"),
+        (403, PAGE, "answered 403 with an HTML page", "`token_uri`"),
+        (503, PAGE, "answered 503 with an HTML page", "Ask again"),
+        (302, "", "answered 302 with a redirect, which is not followed", "`token_uri`"),
+        (302, PAGE, "answered 302 with a redirect, which is not followed", "`token_uri`"),
+    ],
+)
+def test_page_or_redirect_of_the_token_server_is_told(patient, status, page, said, remedy):
+    """Over real HTTP: something else answers in its place."""
+    with serve_tokens("t") as server:
+        server.page = (status, page)
+        text, is_retryable = failure_of(source(user(token_uri=server.url)))
+    assert said in text
+    assert remedy in text
+    assert "gcloud" not in text
+    assert "canary" not in text
+    assert is_retryable == (status == 503)
+
+
+def test_broken_proxy_settings_are_told_where_the_token_is_asked_for(monkeypatch):
+    """No library's words, which repeat pieces of the password, and no other try."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:canary@proxy.example:canary")
+    with pytest.raises(CredentialsError, match="HTTPS_PROXY") as caught:
+        source(user()).token()
+    seen = "".join(traceback.format_exception(caught.type, caught.value, caught.tb))
+    assert "canary" not in seen
+    assert not caught.value.is_retryable

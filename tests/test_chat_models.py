@@ -11,7 +11,7 @@ from wire import Wire, call, chunk, completion
 
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._signatures import RECORDS_KEY, SIGNATURES_KEY
-from langchain_gemini_compat.errors import GeminiCompatWarning, UnsupportedParameterError
+from langchain_gemini_compat.errors import BlockedError, GeminiCompatWarning, UnsupportedParameterError
 
 SIGNED = {"extra_content": {"google": {"thought_signature": "c2lnbmF0dXJl"}}}
 WHOLE = completion(
@@ -280,3 +280,13 @@ def test_calls_without_arguments_in_a_whole_reply_stay_two_calls():
     """Their `{}` is held back to the end, and goes on the call it belongs to."""
     message = model(completion(None, tool_calls=[call("f", "{}", "a"), call("g", "{}", "b")])).invoke("hi")
     assert [(c["name"], c["args"], c["id"]) for c in message.tool_calls] == [("f", {}, "a"), ("g", {}, "b")]
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_call_in_a_filtered_reply_is_nobody_s_to_run(mode):
+    """An agent would run it, since LangChain's refusal block stands beside the calls."""
+    whole = completion(None, finish="content_filter: SAFETY", tool_calls=[call()])
+    stream = [chunk(tool_calls=[call()]), chunk(finish="content_filter: SAFETY"), "[DONE]"]
+    with pytest.raises(BlockedError, match="SAFETY") as caught:
+        await ask(mode, model(stream if mode not in ("invoke", "ainvoke") else whole, max_retries=2))
+    assert not caught.value.is_retryable

@@ -204,11 +204,11 @@ def test_the_demo_of_its_own_endpoint_goes_around_proxies(run, monkeypatch):
 
 @pytest.mark.parametrize("arguments", [["chat"], ["demo", "--live", "--surface", "ai_studio"]])
 def test_a_proxy_that_makes_no_sense_is_told(run, monkeypatch, arguments):
-    """The HTTP library's words in one sentence, without a traceback."""
+    """In one sentence, without a traceback and without the address, which may hold a password."""
     monkeypatch.setenv("HTTPS_PROXY", "foo://bar")
     code, out, err = run(*arguments, lines=["hi"])
     assert code == 1
-    assert re.search(r"^error: .*foo://bar.*$", out + err, re.MULTILINE)
+    assert re.search(r"^error: The proxy settings make no sense", out + err, re.MULTILINE)
     assert "roxy" in out + err
 
 

@@ -1,5 +1,6 @@
 """Arguments and environment to one place and one credential: an argument beats the environment, nothing is mixed."""
 
+import traceback
 import warnings
 
 import pytest
@@ -120,6 +121,63 @@ def test_arguments_that_name_no_place_are_an_error_at_construction(arguments, te
         resolve(**arguments)
     with pytest.raises(ValueError, match=text):
         ChatGeminiCompat(model="gemini-3.8-flash", **arguments)
+
+
+@pytest.mark.parametrize("build", [resolve, lambda **given: ChatGeminiCompat(model="gemini-3.8-flash", **given)])
+@pytest.mark.parametrize(
+    ("base_url", "text"),
+    [
+        ("127.0.0.1:8080/v1", "has no scheme: write `https://`"),
+        ("localhost:8080/v1", "has no scheme"),
+        ("gateway.test", "has no scheme"),
+        ("", "has no scheme"),
+        ("ftp://gateway.test/v1", "another scheme"),
+        ("http+unix://gateway.test/v1", "another scheme"),
+        ("http://gateway.test:port/v1", "host or port that is none"),
+        ("http://gateway.test:99999/v1", "host or port that is none"),
+        ("http://gateway.test:0/v1", "no host or port 0"),
+        ("http://[::1/v1", "host or port that is none"),
+        ("https:///v1", "no host"),
+        ("http://gate way.test/v1", "a space"),
+        ("http://gateway.test/v1\n", "a line break"),
+        ("http://me:canary@gateway.test/v1", "user name or password"),
+        ("http://me:can@ary@gateway.test/v1", "user name or password"),
+        ("me:canary@gateway.test/v1", "user name or password"),
+        ("https://gateway.test/v1?key=canary", "pass `default_query`"),
+        ("https://gateway.test/v1?", "pass `default_query`"),
+        ("https://gateway.test/v1#canary", "pass `default_query`"),
+    ],
+)
+def test_base_url_that_is_none_is_refused_at_construction(build, base_url, text):
+    """The text says what to write instead, and repeats nothing: there may be a password in it."""
+    with pytest.raises(ValueError, match=text) as caught:
+        build(base_url=base_url)
+    seen = "".join(traceback.format_exception(caught.type, caught.value, None))
+    assert [word for word in ("canary", "ary@", "gateway", "8080") if word in seen] == []
+
+
+@pytest.mark.parametrize(
+    "base_url", ["http://[::1]:8080/v1", "HTTPS://Gateway.Test/v1/", "http://g/a@b/v1", VERTEX.format("{project}")]
+)
+def test_base_url_of_every_right_form_is_taken(base_url):
+    """Addresses, capitals, signs in the path, and the place of a project that is not known yet."""
+    assert resolve(base_url=base_url).endpoint.base_url == base_url.rstrip("/")
+
+
+@pytest.mark.parametrize("key", ["", " ", "\n", SecretStr("")])
+@pytest.mark.parametrize("place", [{}, {"project": "p"}, {"base_url": GATEWAY}])
+def test_empty_key_is_refused_at_construction(key, place, monkeypatch):
+    """A variable that was not set; a request without a credential is never sent, nor another key instead."""
+    monkeypatch.setenv("GOOGLE_API_KEY", "google-k")
+    with pytest.raises(ValueError, match="`api_key` is empty: is the variable set"):
+        ChatGeminiCompat(model="gemini-3.8-flash", api_key=key, **place)
+
+
+@pytest.mark.parametrize("credentials", ["x.json", {"type": "service_account"}, AnonymousCredentials])
+def test_credentials_that_are_none_are_refused_at_construction(credentials):
+    """The text names the function that makes them of a file."""
+    with pytest.raises(ValueError, match=r"google\.auth\.load_credentials_from_file"):
+        ChatGeminiCompat(model="gemini-3.8-flash", project="p", credentials=credentials)
 
 
 def test_endpoint_info_tells_place_and_winner_and_no_secret(monkeypatch):

@@ -19,6 +19,8 @@ LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
     """Every model talks to a strict fake of its surface; there is a key and a project in the environment."""
+    # An empty folder but for what a clone has there.
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOOGLE_API_KEY", "test-key")
     real, fakes = _transport.open_transport, []

@@ -130,6 +130,58 @@ async def test_error_inside_a_stream_raises(shape):
         [part async for part in model(body).astream("hi")]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "boom"},
+        {"error": {"message": "boom"}},
+        {"error": {"message": "boom", "code": 200}},
+        [{"error": "boom"}],
+    ],
+)
+async def test_error_in_a_stream_that_names_no_status_is_a_server_error(body):
+    """The 200 at its beginning says nothing any more."""
+    for text in (f"data: {json.dumps(body)}\n\n", json.dumps(body)):
+        with pytest.raises(errors.ServerError, match=r"^boom \(500\) ") as caught:
+            list(model(text).stream("hi"))
+        assert (caught.value.status_code, caught.value.is_retryable) == (500, True)
+    with pytest.raises(errors.ServerError, match=r"^boom \(500\) "):
+        await model(body if isinstance(body, dict) else json.dumps(body)).ainvoke("hi")
+
+
+REASONS = [
+    ({"detail": "Not authenticated"}, "Not authenticated"),
+    ({"detail": [{"loc": ["body", "messages", 0], "msg": "Field required"}, {"loc": ["body"], "msg": "Bad"}]}, "body.messages.0: Field required; body: Bad"),
+    ({"detail": {"error": {"message": "inside"}}}, "inside"),
+    ({"detail": []}, "The server gave no reason."),
+    ({"errors": ["one", "two"]}, "one; two"),
+    ({"error": ["one", {"message": "two"}]}, "one; two"),
+    ({"error": 7}, "7"),
+    ({"errors": [{"message": "one"}, {"code": 7, "detail": "two"}, 3]}, "one; two"),
+    ({"fault": {"faultstring": "Invalid ApiKey", "detail": {"errorcode": "x"}}}, "Invalid ApiKey"),
+    ({"message": "plain", "detail": "more"}, "plain"),
+    ({"message": {"text": "no text"}}, "The server gave no reason."),
+    ({"error": None}, "The server gave no reason."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "said"), REASONS)
+def test_reason_is_read_wherever_servers_put_it(body, said):
+    """FastAPI, Apigee, and lists of errors; what is none of it is no reason."""
+    with pytest.raises(errors.InvalidRequestError) as caught:
+        model(reply(body, 422)).invoke("hi")
+    assert str(caught.value).startswith(f"{said} (422) ")
+
+
+@pytest.mark.parametrize(("status", "headers"), [(304, {}), (302, {}), (307, {"location": ""}), (300, {})])
+def test_redirect_to_nowhere_is_told_as_what_it_is(status, headers):
+    """No place is made up."""
+    with pytest.raises(errors.InvalidRequestError, match=rf"^No answer, and no other place\. \({status}\)") as caught:
+        model(reply("", status, headers)).invoke("hi")
+    assert "nowhere" not in str(caught.value)
+    assert "`base_url`" in caught.value.remedy
+
+
 async def test_stream_cut_before_its_end_raises_with_what_had_come():
     """Neither a finish reason nor `[DONE]`: the text so far is in `partial`."""
     body = "data: " + json.dumps(chunk(content="par")) + "\n\n"

@@ -1,11 +1,18 @@
 """Model names to facts, and facts to LangChain's profile."""
 
+from typing import get_type_hints
+
 import pytest
+from langchain.agents import create_agent
+from langchain.agents.middleware import SummarizationMiddleware
+from langchain_core.language_models import ModelProfile
 from outgoing import PLACES, endpoint
+from pydantic import BaseModel
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._families import FAMILIES, bare_model_name, family_of
+from langchain_gemini_compat._families import FAMILIES, LATER_GEMINI, bare_model_name, family_of
 from langchain_gemini_compat._profiles import build_profile
+from langchain_gemini_compat.testing import Call, FakeGemini
 from langchain_gemini_compat.testing._models import rules_for
 
 
@@ -22,7 +29,11 @@ from langchain_gemini_compat.testing._models import rules_for
         ("gemini-2.5-flash-preview-04-17", "gemini-2.5", "gemini-2.5"),
         ("gemini-2.0-flash-001", "gemini-2.0", "gemini-2.0"),
         ("gemini-flash-latest", "gemini", "gemini-3"),
-        ("gemini-4-argon", "gemini", "gemini-3"),
+        ("gemini-4-argon", "gemini-4-argon", "gemini-3"),
+        ("gemini-4-hydrogen", "gemini-4", "gemini-3"),
+        ("gemini-3.1-flash-lite-image", "gemini-3.1-flash-lite-image", "gemini-3"),
+        ("gemini-nano-banana-2.1", "gemini-nano-banana", "gemini-3"),
+        ("gemini-5-xenon", "gemini", "gemini-3"),
         ("openrouter/google/gemini-3.8-flash", "gemini-3.8-flash", "gemini-3"),
         ("gemma-3-270m", "", ""),
         ("meta/llama-4", "", ""),
@@ -42,15 +53,31 @@ def test_no_row_hides_another():
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_the_table_agrees_with_the_fake_endpoint_s_own(family):
-    """Two tables made apart: a slip in one shows."""
+    """Two tables made apart: a slip in one shows. What the fake does not know of, it takes."""
     rules = rules_for(family.name)
     assert family.signatures_demanded == rules.demands_signatures
     assert family.text_beside_calls == rules.text_beside_calls
-    assert family.takes_penalties == rules.penalties
-    if family.thinking == "level" and not family.image_output:
-        assert set(family.levels) == rules.levels
+    assert family.takes_penalties <= rules.penalties
+    if family.thinking == "level":
+        assert set(family.levels) <= rules.levels
     if family.thinking == "budget" and rules.budget:
-        assert (*family.budgets, family.may_stop_thinking) == rules.budget
+        least, most, may_stop = rules.budget
+        assert (family.budgets, family.may_stop_thinking) == ((least or 1, most), may_stop)
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, LATER_GEMINI], ids=lambda family: family.name)
+def test_a_row_does_not_contradict_itself(family):
+    """Levels in their order, a default that the family has, a range that is one."""
+    assert [word for word in ("minimal", "low", "medium", "high") if word in family.levels] == [*family.levels]
+    if family.thinking == "level":
+        assert family.default_thinking in (None, *family.levels)
+    if family.thinking == "budget":
+        assert family.default_thinking in (None, "dynamic")
+        assert 0 < family.budgets[0] < family.budgets[1]
+    assert family.max_output_tokens is None or family.max_output_tokens <= family.max_input_tokens
+    assert {"text", "image"} <= set(family.inputs) <= {"text", "image", "audio", "video", "pdf"}
+    assert not family.image_output or "image" in family.name or "banana" in family.name
+    assert family.generation in family.name or family.generation == "gemini-3"
 
 
 def test_bare_names_lose_google_s_prefixes_only():
@@ -67,12 +94,38 @@ def test_profiles_tell_agents_what_a_model_can_do():
     assert profile["structured_output"]
     assert profile["tool_calling"]
     assert profile["reasoning_output"]
+    assert profile["reasoning_effort_levels"] == ["low", "medium", "high"]
+    assert profile["reasoning_effort_default"] == "medium"
     assert profile["image_tool_message"]
+    assert profile["temperature"]
     assert not profile["image_outputs"]
-    assert not build_profile(family_of("gemini-2.5-pro"), endpoint())["image_tool_message"]
-    assert build_profile(family_of("gemini-3-pro-image"), endpoint())["image_outputs"]
-    assert "max_input_tokens" not in build_profile(family_of("gemini-flash-latest"), endpoint())
     assert build_profile(family_of("gemma"), endpoint()) is None
+
+
+def test_profiles_tell_models_apart():
+    """What an older model, one that makes images, and an alias have not."""
+    pro, image, alias = (
+        build_profile(family_of(model), endpoint())
+        for model in ("gemini-2.5-pro", "gemini-3-pro-image", "gemini-flash-latest")
+    )
+    assert not pro["image_tool_message"]
+    assert "reasoning_effort_default" not in pro
+    assert build_profile(family_of("gemini-2.5-flash"), endpoint())["reasoning_effort_levels"][0] == "none"
+    assert image["image_outputs"]
+    assert not image["tool_calling"]
+    assert not image["audio_inputs"]
+    assert alias["max_input_tokens"] == 1_048_576
+    assert not build_profile(family_of("gemini-3.5-flash-lite"), endpoint())["temperature"]
+    assert build_profile(family_of("gemini-2.0-flash"), endpoint())["reasoning_output"] is False
+    assert not build_profile(family_of("gemini-3.8-flash"), endpoint("ai_studio"))["image_tool_message"]
+
+
+@pytest.mark.parametrize("model", [family.name for family in FAMILIES] + ["gemini-flash-latest"])
+def test_profiles_have_only_keys_that_langchain_knows(model):
+    """It warns of others."""
+    profile = build_profile(family_of(model), endpoint())
+    assert profile.keys() <= get_type_hints(ModelProfile).keys()
+    assert None not in profile.values()
 
 
 @pytest.mark.parametrize("name", ["gemini-3.8-flash", "google/gemini-3.8-flash", "models/gemini-3.8-flash"])
@@ -83,3 +136,95 @@ def test_the_model_has_the_profile_of_its_family(name, surface):
     assert chat.profile["max_input_tokens"] == 1_048_576
     own = ChatGeminiCompat(model=name, profile={"max_input_tokens": 5}, **PLACES[surface])
     assert own.profile["max_input_tokens"] == 5
+
+
+class Answer(BaseModel):
+    """A number."""
+
+    value: int
+
+
+def get_number() -> int:
+    """A number."""
+    return 42
+
+
+#: Model, and whether `create_agent` asks for JSON natively without tools and beside tools.
+STRATEGIES = [
+    ("gemini-3.8-flash", True, True),
+    ("models/gemini-3.7-flash", True, True),
+    ("gemini-3.6-flash", True, True),
+    ("gemini-3.5-flash-lite", True, True),
+    ("gemini-3.5-flash", True, True),
+    ("google/gemini-3.1-pro-preview", True, True),
+    ("gemini-3.1-flash-lite", True, True),
+    ("gemini-3-flash-preview", True, True),
+    ("gemini-3-pro-preview", True, True),
+    ("gemini-4-argon", True, False),
+    ("gemini-4-carbon", True, False),
+    ("gemini-4-hydrogen", True, False),
+    ("gemini-flash-latest", True, False),
+    ("gemini-flash-lite-latest", True, False),
+    ("gemini-pro-latest", True, False),
+    ("gemini-2.5-pro", True, False),
+    ("gemini-2.5-flash-lite", True, False),
+    ("google/gemini-2.5-flash", True, False),
+    ("gemini-2.0-flash", True, False),
+    ("gemini-1.5-pro", True, False),
+    ("gemini-3-pro-image", False, False),
+    ("gemini-3.1-flash-image", False, False),
+    ("gemini-3.1-flash-lite-image", False, False),
+    ("gemini-2.5-flash-image", False, False),
+    ("gemini-nano-banana-2.1", False, False),
+]
+
+
+def test_every_family_has_its_strategy_here():
+    """A new row needs a decision."""
+    assert {family_of(model).name for model, _, _ in STRATEGIES} >= {family.name for family in FAMILIES}
+
+
+@pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
+@pytest.mark.parametrize(("model", "alone", "beside_tools"), STRATEGIES)
+def test_an_agent_asks_for_objects_in_the_way_that_the_model_takes(model, alone, beside_tools, surface):
+    """JSON beside tools is a 400 before Gemini 3 (googleapis/python-genai issue 706); the schema as a tool is none."""
+    for tools, native in (([], alone), ([get_number], beside_tools)):
+        fake = FakeGemini(play, surface=surface)
+        agent = create_agent(fake.chat_model(model), tools, response_format=Answer)
+        state = agent.invoke({"messages": [("user", "A number?")]})
+        assert state["structured_response"] == Answer(value=42)
+        assert [("response_format" in request.body) for request in fake.requests] == [native]
+        names = [tool["function"]["name"] for tool in fake.requests[0].body.get("tools", [])]
+        assert names == [tool.__name__ for tool in tools] + ([] if native else ["Answer"])
+
+
+def play(request):
+    """An answer in the form that was asked for."""
+    return '{"value": 42}' if "response_format" in request.body else Call("Answer", {"value": 42})
+
+
+@pytest.mark.parametrize("model", [model for model, _, _ in STRATEGIES if "banana" not in model])
+def test_summaries_start_by_the_model_s_own_limit(model):
+    """From half of it on, where a half was asked for, and not one token before."""
+    half = family_of(model).max_input_tokens // 2
+    for tokens, script in ((half - 1, ["Done."]), (half, ["Short.", "Done."])):
+        fake = FakeGemini(script)
+        summaries = SummarizationMiddleware(
+            fake.chat_model(model),
+            trigger=("fraction", 0.5),
+            keep=("messages", 1),
+            token_counter=lambda _, tokens=tokens: tokens,
+            trim_tokens_to_summarize=None,
+        )
+        history = [("user", "Hi."), ("ai", "Hi."), ("user", "And?")]
+        create_agent(fake.chat_model(model), middleware=[summaries]).invoke({"messages": history})
+        assert len(fake.requests) == len(script)
+
+
+def test_a_model_without_a_known_limit_says_that_one_is_wanted():
+    """It can be given: `profile={"max_input_tokens": …}`."""
+    chat = FakeGemini().chat_model("gemini-nano-banana-2.1")
+    with pytest.raises(ValueError, match="profile"):
+        SummarizationMiddleware(chat, trigger=("fraction", 0.5))
+    chat = FakeGemini().chat_model("gemini-nano-banana-2.1", profile={"max_input_tokens": 1000})
+    SummarizationMiddleware(chat, trigger=("fraction", 0.5))

@@ -196,6 +196,18 @@ async def test_a_hundred_callers_do_not_hammer_in_turn():
     assert len(fake.requests) == quota.refused + 100
 
 
+async def test_a_crowd_whose_patience_ends_does_not_hammer_either():
+    """One a second still asks; the others hear what it heard."""
+    quota = Quota(60)
+    fake = FakeGemini(quota)
+    model = fake.chat_model(max_retries=9, timeout={"retry_wait": 1.2})
+    model._open_transport()
+    outcomes = await asyncio.gather(*(model.ainvoke("hi") for _ in range(100)), return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {errors.RateLimitError}
+    assert all(outcome.retry_after and outcome.quota_metric for outcome in outcomes)
+    assert quota.refused <= 100 + 10
+
+
 async def test_callers_of_another_model_are_not_held_up():
     """Quotas are counted for each model."""
     fake = FakeGemini(lambda request: Fault.rate_limit("30s") if "pro" in request.model else "Hello.")

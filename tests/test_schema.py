@@ -254,7 +254,7 @@ def test_a_tuple_of_several_types_becomes_an_array_with_its_order_in_words():
     )
     assert compiled["items"] == {"anyOf": [{"type": "integer"}, {"type": "string"}]}
     assert compiled["description"] == "Items in order: integer, string."
-    assert losses == [("/properties/p/prefixItems/0", "prefixItems")]
+    assert losses == [("/properties/p/prefixItems", "prefixItems")]
 
 
 @pytest.mark.parametrize("schema", [True, {}, {"description": "x"}])

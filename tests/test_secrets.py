@@ -1,10 +1,12 @@
 """Secrets of five kinds, every fault of the fake endpoint, four ways to call: and none of it in any text."""
 
 import asyncio
+import json
 import logging
 import pickle
 import re
 import socket
+import time
 import traceback
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +23,10 @@ from google.oauth2.credentials import Credentials as UserCredentials
 from langchain_core.load import dumps
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from token_server import serve_tokens
+from wire import Wire, chunk, reply
 
-from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat import ChatGeminiCompat, _transport, errors
+from langchain_gemini_compat._gate import Gate
 from langchain_gemini_compat.testing import FAULTS, FakeGemini
 
 KEY = "canary-api-key-0123456789abcdef"
@@ -204,8 +208,11 @@ def seen():
         serve_tokens(BEARER) as tokens,
         everything_logged(evidence),
         warnings.catch_warnings(record=True) as warned,
+        pytest.MonkeyPatch.context() as patch,
     ):
         warnings.simplefilter("always")
+        # At a gate for all, one 429 would answer most calls, and they would ask nobody.
+        patch.setattr(_transport, "gate_of", lambda *_: Gate())
         for kind in KINDS:
             chat = build(url, kind, tokens.url)
             add_model(evidence, chat, f"{kind}, before")
@@ -257,6 +264,146 @@ def test_request_that_an_error_carries_has_no_credential(seen):
                     evidence.add(f"{kind}: {type(error).__name__}", f"{dict(request.headers)} {request.headers.raw}")
     assert len(evidence.texts) > 100
     assert evidence.leaks() == []
+
+
+async def fail_in_every_way(chat, prompt):
+    """The errors of the four ways to call."""
+    found = []
+    for call in (lambda: chat.invoke(prompt), lambda: list(chat.stream(prompt))):
+        with pytest.raises(errors.GeminiCompatError) as caught:
+            call()
+        found.append(caught.value)
+    with pytest.raises(errors.GeminiCompatError) as caught:
+        await chat.ainvoke(prompt)
+    found.append(caught.value)
+    with pytest.raises(errors.GeminiCompatError) as caught:
+        [part async for part in chat.astream(prompt)]
+    return [*found, caught.value]
+
+
+def add_failure(evidence, error, place):
+    """An error with all that it carries: requests, responses, bodies."""
+    add_error(evidence, error, place)
+    for one in (error, error.__cause__):
+        for request in requests_of(one):
+            evidence.add(f"request:{place}", request, str(request.url), f"{request.headers.raw}")
+        response = getattr(one, "response", None)
+        if response is not None:
+            evidence.add(f"response:{place}", response.text, f"{response.headers.raw}", one.body)
+
+
+OWN = {
+    "default_headers": {"X-Gateway-Key": "canary-header-0123456789abcdef", "Cookie": "session=canary-cookie"},
+    "default_query": {"key": "canary-query-0123456789abcdef"},
+}
+
+
+async def test_request_that_an_error_carries_has_no_secret_of_the_callers_own():
+    """Headers and query of `default_headers` and `default_query`, with every fault and where nobody listens."""
+    evidence = Evidence()
+    fake = FakeGemini(lambda request: FAULTS[request.prompt]())
+    with fake.serve() as url:
+        chat = build(url, "api key", "", **{**OWN, "max_retries": 0, "timeout": {"between_chunks": 0.5}})
+        add_model(evidence, chat, "own")
+        failed = 0
+        for prompt in FAULTS:
+            for way in ("invoke", "stream"):
+                outcome = call(chat, way, prompt, RunCollectorCallbackHandler())
+                if isinstance(outcome, Exception):
+                    failed += 1
+                    add_failure(evidence, outcome, prompt)
+    assert failed > 10
+    assert any("canary" in str(request.query) for request in fake.requests)
+    assert {"x-gateway-key", "cookie"} <= fake.requests[0].headers.keys()
+    for error in await fail_in_every_way(build(url, "api key", "", **{**OWN, "max_retries": 0}), "hi"):
+        assert isinstance(error.__cause__.request.headers["user-agent"], str)
+        add_failure(evidence, error, "nobody listens")
+    assert "request" in evidence.places()
+    assert evidence.leaks() == []
+
+
+ODD_KEY = "canary-odd/key+with=signs.0123456789"
+SAID = f"Incorrect API key provided: {ODD_KEY}. Find yours."
+ESCAPED = json.dumps({"error": {"message": SAID}}).replace("=", r"\u003d").replace("/", r"\/").replace("+", r"\u002B")
+ECHOES = {
+    "error object": (401, json.dumps([{"error": {"message": SAID, "status": "UNAUTHENTICATED"}}])),
+    "characters as numbers": (400, ESCAPED),
+    "detail": (422, json.dumps({"detail": [{"loc": ["header", "authorization"], "msg": SAID}]})),
+    "details": (403, json.dumps({"error": {"message": "No.", "details": [{"sent": f"Bearer {ODD_KEY}"}]}})),
+    "text": (403, SAID),
+    "page": (404, f"<html><title>{SAID}</title></html>"),
+    "upper case": (404, SAID.upper()),
+    "address": (404, "No place /v1?key=" + ODD_KEY.replace("/", "%2F").replace("+", "%2b").replace("=", "%3D")),
+    "whole reply": (200, json.dumps({"error": {"message": SAID}})),
+    "stream": (200, f"data: {json.dumps(chunk(content='Half'))}\n\ndata: {json.dumps({'error': SAID})}\n\n"),
+}
+
+
+@pytest.mark.parametrize("shape", ECHOES)
+async def test_key_that_a_server_repeats_is_hidden(shape):
+    """In the text, the body and the details, however JSON writes it."""
+    status, body = ECHOES[shape]
+    evidence = Evidence()
+    wire = Wire(reply(body.encode(), status))
+    chat = ChatGeminiCompat(
+        model="m", base_url="http://gateway.test/v1", api_key=ODD_KEY, max_retries=0, **wire.clients
+    )
+    with pytest.raises(errors.GeminiCompatError) as caught:
+        list(chat.stream("hi"))
+    assert wire.requests[0].headers["authorization"] == f"Bearer {ODD_KEY}"
+    assert "[hidden]" in f"{caught.value} {caught.value.body}"
+    add_failure(evidence, caught.value, shape)
+    found = [(place, text) for place, text in evidence.texts if "canary-odd" in text.lower()]
+    assert found == []
+
+
+def test_key_as_short_as_a_word_leaves_the_text_alone():
+    """A local server's key may be anything, and the text has to be read."""
+    wire = Wire(reply({"error": {"message": "this key is not known"}}, 403))
+    chat = ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", api_key="key", max_retries=0, **wire.clients)
+    with pytest.raises(errors.PermissionDeniedError, match="this key is not known"):
+        chat.invoke("hi")
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("https://me:canary@login.example/v1?key=canary#canary", "redirects to https://login.example/v1. "),
+        ("//me:canary@login.example/v1", "redirects to http://login.example/v1. "),
+        ("/elsewhere?key=canary", "redirects to http://gateway.test/elsewhere. "),
+        ("http://[me:canary@login", "No answer, and no other place."),
+    ],
+)
+async def test_redirect_is_told_without_what_may_be_secret(location, shown):
+    """User, password, query and fragment of the address stay out of the text."""
+    wire = Wire(*(reply("", 302, {"location": location}) for _ in range(4)))
+    chat = ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", max_retries=0, **wire.clients)
+    for error in await fail_in_every_way(chat, "hi"):
+        assert shown in str(error)
+        assert "canary" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["http://me:canary@proxy.example:canary", "http://me:canary#x@proxy.example", "ftp://me:canary@proxy.example"],
+)
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
+async def test_broken_proxy_settings_are_told_without_the_password(monkeypatch, name, proxy):
+    """The error is ours, is not tried again, and names the variables; the library's own repeats pieces."""
+    for other in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(other, raising=False)
+        monkeypatch.delenv(other.lower(), raising=False)
+    monkeypatch.setenv(name, proxy)
+    chat = ChatGeminiCompat(model="m", base_url="http://gateway.test/v1")
+    evidence = Evidence()
+    for error in await fail_in_every_way(chat, "hi"):
+        assert type(error) is errors.APIConnectionError
+        assert name in str(error)
+        assert not error.is_retryable
+        assert error.tries == 1
+        add_failure(evidence, error, proxy)
+    assert evidence.leaks() == []
+    assert not [text for _, text in evidence.texts if "canary" in text]
 
 
 def requests_of(error):
@@ -333,3 +480,30 @@ async def test_no_secret_is_in_a_cassette(kind, monkeypatch, tmp_path):
     evidence.add("cassette", text)
     assert evidence.leaks() == []
     assert "authorization" not in text.lower()
+
+
+@pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
+@pytest.mark.parametrize("kind", ["user credentials", "callable key"])
+def test_token_that_takes_long_is_bounded_by_the_time_of_the_call(kind, way):
+    """`total` holds for the wait for a token as well, and nothing is tried again."""
+    with FakeGemini("Hello!").serve() as url, serve_tokens(BEARER) as tokens:
+        tokens.seconds = 3
+        chat = build(url, kind, tokens.url, timeout={"total": 0.5})
+        if kind == "callable key":
+            chat.api_key = lambda: time.sleep(3) or "k"
+
+        async def astream():
+            return [part async for part in chat.astream("hi")]
+
+        calls = {
+            "invoke": lambda: chat.invoke("hi"),
+            "stream": lambda: list(chat.stream("hi")),
+            "ainvoke": lambda: asyncio.run(chat.ainvoke("hi")),
+            "astream": lambda: asyncio.run(astream()),
+        }
+        chat._open_transport()
+        began = time.monotonic()
+        with pytest.raises(errors.RequestTimeoutError) as caught:
+            calls[way]()
+        assert 0.5 <= time.monotonic() - began < 2.5
+        assert (caught.value.limit, caught.value.tries) == ("total", 1)

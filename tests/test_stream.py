@@ -89,6 +89,10 @@ def end_of(*chunks, **options):
             ("function_call_filter", "function_call_filter: MALFORMED_FUNCTION_CALL"),
         ),
         (["length"], False, ("length", "length")),
+        (["MAX_TOKENS"], False, ("length", "MAX_TOKENS")),
+        (["SAFETY"], False, ("content_filter", "SAFETY")),
+        (["MALFORMED_FUNCTION_CALL"], False, ("function_call_filter", "MALFORMED_FUNCTION_CALL")),
+        (["error"], False, (None, "error")),
         ([None, None], True, (None, None)),
         ([], False, (None, None)),
     ],
@@ -175,7 +179,8 @@ def test_log_probabilities_are_joined():
         (None, ""),
         ("", ""),
         ("x", "x"),
-        ([{"text": "\n"}], "\n"),
+        ([{"text": "\n"}], ""),
+        ([{"text": "\n"}, "x"], "\nx"),
         ([{"type": "text", "text": "a"}, "b", {"type": "image"}, None, {"text": None}], "ab"),
         ([], ""),
         ({"text": "x"}, ""),
@@ -553,3 +558,20 @@ def test_streamed_arguments_of_vertex_are_two_calls():
     }
     assert reply["extras"] == {"c-a": {"extra_content": SIGNED}}
     assert (reply["end"].faults, reply["end"].reason) == ((), "tool_calls")
+
+
+def test_white_space_at_the_start_waits_for_what_comes_after_it():
+    """Alone it is no answer, and a stream of which nothing was handed out can be asked for again."""
+    assembler = StreamAssembler(expects_thoughts=False)
+    assert [event for text in ("\n", " ") for event in assembler.feed(chunk({"content": text}))] == []
+    assert [*assembler.feed(chunk({"content": "x"}))] == [TextDelta("\n x")]
+    assert [*assembler.feed(chunk({"content": " "}))] == [TextDelta(" ")]
+    assert assemble(chunk({"content": "\n"}), chunk({"tool_calls": [call()]}, finish_reason="stop"))["text"] == "\n"
+    assert end_of(chunk({"content": "\n"}, finish_reason="stop")).empty
+
+
+def test_a_refused_prompt_in_googles_own_form_is_a_filter():
+    """`promptFeedback`, and no choices."""
+    end = end_of({"promptFeedback": {"blockReason": "SAFETY"}})
+    assert (end.reason, end.native_reason) == ("content_filter", "content_filter: SAFETY")
+    assert end_of({"promptFeedback": None}).reason is None

@@ -7,6 +7,9 @@ from typing_extensions import TypedDict
 from wire import Wire, call, chunk, completion
 
 from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat.errors import TruncatedStreamError, UnsupportedParameterError
+from langchain_gemini_compat.testing import Call as FakeCall
+from langchain_gemini_compat.testing import FakeGemini, Fault, Reply
 
 
 class Event(BaseModel):
@@ -23,6 +26,10 @@ class EventDict(TypedDict):
 
 
 JSON = '{"name": "fair", "guests": ["Alice"]}'
+
+
+#: The class as plain JSON schema.
+EVENT_SCHEMA = {"title": "Event", "type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 
 
 def chain(answer, schema=Event, **kwargs):
@@ -174,3 +181,163 @@ def test_unknown_method_and_missing_schema_are_refused():
         chain(completion(JSON), method="yaml")
     with pytest.raises(ValueError, match="schema"):
         chain(completion(JSON), None)
+
+
+METHODS = ["json_schema", "json_mode", "function_calling"]
+KINDS = pytest.mark.parametrize("schema", SCHEMAS, ids=["pydantic", "TypedDict", "JSON schema"])
+
+
+def stream_of(method, schema, text):
+    """A reply in two pieces, as text or as the arguments of the call."""
+    pieces = [text[:12], text[12:]]
+    if method == "function_calling":
+        name = "EventDict" if schema is EventDict else "Event"
+        later = {"index": 0, "function": {"arguments": pieces[1]}}
+        parts = [chunk(tool_calls=[call(name, pieces[0])]), chunk(tool_calls=[later])]
+    else:
+        parts = [chunk(content=piece) for piece in pieces]
+    return [*parts, chunk(finish="stop"), "[DONE]"]
+
+
+def names_of(parts):
+    return [part.name if isinstance(part, Event) else part["name"] for part in parts]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@KINDS
+async def test_every_method_streams_the_object_as_it_grows(method, schema):
+    """Sync and async, for each kind of schema."""
+    events = stream_of(method, schema, '{"name": "fair"}')
+    assert names_of(chain(events, schema, method=method)[0].stream("hi")) == ["fa", "fair"]
+    structured = chain(events, schema, method=method)[0]
+    assert names_of([part async for part in structured.astream("hi")]) == ["fa", "fair"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@KINDS
+async def test_raw_stream_tells_chunks_and_objects_in_turn(method, schema):
+    """The chunks add up to the message, and the error, which is none here, comes last."""
+    events = stream_of(method, schema, '{"name": "fair"}')
+    structured = chain(events, schema, method=method, include_raw=True)[0]
+    parts = list(structured.stream("hi"))
+    assert [list(part) for part in parts[:4]] == [["raw"], ["parsed"], ["raw"], ["parsed"]]
+    assert names_of(part["parsed"] for part in parts if "parsed" in part) == ["fa", "fair"]
+    assert parts[-1] == {"parsing_error": None}
+    total = None
+    async for part in chain(events, schema, method=method, include_raw=True)[0].astream("hi"):
+        total = part if total is None else total + part
+    assert names_of([total["parsed"]]) == ["fair"]
+    assert total["raw"].text == '{"name": "fair"}' or total["raw"].tool_calls[0]["args"] == {"name": "fair"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_stream_without_an_object_ends_with_the_error(method):
+    """Where a call raises, a stream does not end in silence; with `include_raw` both tell it."""
+    events = [chunk(content="no json"), chunk(finish="stop"), "[DONE]"]
+    with pytest.raises(OutputParserException, match="no json"):
+        list(chain(events, method=method)[0].stream("hi"))
+    structured = chain(events, method=method, include_raw=True)[0]
+    for last in (list(structured.stream("hi"))[-1], [part async for part in structured.astream("hi")][-1]):
+        assert (last["parsed"], type(last["parsing_error"])) == (None, OutputParserException)
+    result = await chain(completion("no json"), method=method, include_raw=True)[0].ainvoke("hi")
+    assert list(result) == ["raw", "parsed", "parsing_error"]
+    assert (result["parsed"], type(result["parsing_error"])) == (None, OutputParserException)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_streamed_object_that_breaks_its_schema_is_an_error(method):
+    """A field that never came is missed at the end of the stream, and not before."""
+    events = stream_of(method, Event, '{"guests": ["Alice"]}')
+    with pytest.raises(ValueError, match="name"):
+        list(chain(events, method=method)[0].stream("hi"))
+    last = list(chain(events, method=method, include_raw=True)[0].stream("hi"))[-1]
+    assert last["parsed"] is None
+    assert "name" in str(last["parsing_error"])
+
+
+def test_broken_connection_is_no_parsing_error():
+    """With `include_raw` what the parser raises is told; what the model raises is raised."""
+    fake = FakeGemini(Fault.cut_stream('{"name": "fa'))
+    structured = fake.chat_model().with_structured_output(Event, include_raw=True)
+    with pytest.raises(TruncatedStreamError):
+        list(structured.stream("hi"))
+    with pytest.raises(TruncatedStreamError):
+        structured.invoke("hi")
+
+
+def look_up(name: str) -> str:
+    """Look a name up."""
+    return name
+
+
+@pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("model", "beside"),
+    [("gemini-2.5-flash", False), ("gemini-3.8-flash", True), ("gemini-flash-latest", True), ("gemini-4-argon", True)],
+)
+def test_tools_beside_a_schema_go_out_as_the_family_takes_them(model, beside, method, surface):
+    """Before Gemini 3 JSON beside functions is a 400: there the schema is one of the tools."""
+    by_call = method == "function_calling" or not beside
+    reply = Reply(calls=[FakeCall("Event", {"name": "fair"})]) if by_call else '{"name": "fair"}'
+    fake = FakeGemini(reply, surface=surface)
+    structured = fake.chat_model(model).with_structured_output(Event, method=method, tools=[look_up])
+    assert structured.invoke("hi") == Event(name="fair")
+    assert list(structured.stream("hi"))[-1] == Event(name="fair")
+    body = fake.requests[0].body
+    names = [tool["function"]["name"] for tool in body["tools"]]
+    assert names == (["Event", "look_up"] if by_call else ["look_up"])
+    assert ("response_format" in body, body.get("tool_choice")) == (not by_call, "required" if by_call else None)
+    assert (fake.refusals, fake.ignored) == ([], [])
+
+
+def test_method_stays_where_no_function_stands_beside_it():
+    """Nothing is changed for a schema alone and for Google's own tools; JSON without a schema cannot be a call."""
+    fake = FakeGemini('{"name": "fair"}')
+    model = fake.chat_model("gemini-2.5-flash")
+    model.with_structured_output(Event).invoke("hi")
+    model.with_structured_output(Event, tools=[{"google_search": {}}]).invoke("hi")
+    assert ["response_format" in request.body for request in fake.requests] == [True, True]
+    with pytest.raises(UnsupportedParameterError, match="mime type"):
+        model.with_structured_output(None, method="json_mode", tools=[look_up]).invoke("hi")
+
+
+def test_model_of_the_call_decides_and_not_that_of_the_object():
+    """`model` may be given beside the schema."""
+    fake = FakeGemini(Reply(calls=[FakeCall("Event", {"name": "fair"})]))
+    structured = fake.chat_model().with_structured_output(Event, tools=[look_up], model="gemini-2.5-flash")
+    assert structured.invoke("hi") == Event(name="fair")
+    assert "response_format" not in fake.requests[0].body
+
+
+@pytest.mark.parametrize("way", ["invoke", "stream"])
+@pytest.mark.parametrize("schema", [Event, EventDict, EVENT_SCHEMA])
+@pytest.mark.parametrize(
+    "text",
+    ["null", '{"name": "fa', '{"name": "a"}{"name": "b"}', "5", "[]", "{}", '{"name": []}', "No.", '```json\n{"na'],
+)
+def test_what_is_not_the_whole_object_is_an_error(text, schema, way):
+    """The server says `stop` to all of them; LangChain completes cut JSON, and checks no dict."""
+    structured = FakeGemini(text).chat_model().with_structured_output(schema)
+    with pytest.raises(OutputParserException):
+        structured.invoke("hi") if way == "invoke" else list(structured.stream("hi"))
+    told = FakeGemini(text).chat_model().with_structured_output(schema, include_raw=True).invoke("hi")
+    assert told["parsed"] is None
+    assert isinstance(told["parsing_error"], OutputParserException)
+
+
+@pytest.mark.parametrize("schema", [EventDict, EVENT_SCHEMA])
+@pytest.mark.parametrize(
+    "text", ['{"name": "fair"}', '```json\n{"name": "fair"}\n```', 'Here:\n```\n{"name": "fair"}\n```\n']
+)
+def test_a_whole_object_is_read_in_a_fence_too(text, schema):
+    """As some servers write it."""
+    assert FakeGemini(text).chat_model().with_structured_output(schema).invoke("hi") == {"name": "fair"}
+
+
+def test_arguments_that_break_the_class_are_told_in_one_way():
+    """Not pydantic's own error, which says nothing of the reply."""
+    fake = FakeGemini(Reply(calls=[FakeCall("Event", {"name": []})]))
+    structured = fake.chat_model().with_structured_output(Event, method="function_calling")
+    with pytest.raises(OutputParserException, match=r"does not fit Event \(name: .*Finish reason"):
+        structured.invoke("hi")

@@ -13,7 +13,7 @@ import pytest
 from google.auth.credentials import Credentials
 from wire import Wire, chunk, completion, google_error, http, reply
 
-from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat import ChatGeminiCompat, _retry, errors
 from langchain_gemini_compat.testing import FakeGemini
 
 
@@ -64,6 +64,16 @@ def test_second_refusal_is_an_error():
     with pytest.raises(errors.AuthenticationError):
         model(wire, project="p", credentials=FakeCredentials()).invoke("hi")
     assert len(wire.requests) == 2
+
+
+def test_token_is_renewed_once_in_a_call_whatever_comes_between(monkeypatch):
+    """`max_retries=2` is at most three requests and the one that follows a refused token."""
+    monkeypatch.setattr(_retry, "_FIRST_WAIT", 0.001)
+    refused, busy = reply(UNAUTHENTICATED, 401), reply(google_error(503, "UNAVAILABLE", "Overloaded."), 503)
+    wire = Wire(refused, busy, refused, busy, refused)
+    with pytest.raises(errors.AuthenticationError):
+        model(wire, project="p", credentials=FakeCredentials(), max_retries=2).invoke("hi")
+    assert len(wire.requests) == 3
 
 
 def test_static_key_is_not_tried_twice():

@@ -90,6 +90,50 @@ def test_strict_raises_where_a_history_would_be_repaired(surface):
     assert build([USER, ask("1"), result("1")], surface, strict=True).payload["messages"]
 
 
+def test_strict_names_the_message_by_its_place():
+    """In the list as the caller gave it, empty messages and several results of a step counted."""
+    for place, history in (
+        (2, [USER, AIMessage("ok"), result("gone"), USER]),
+        (1, [USER, ask("1", "2"), result("1"), USER]),
+        (4, [USER, ask("1"), result("1"), AIMessage("ok"), SystemMessage("s"), USER]),
+        (1, [USER, AIMessage("")]),
+        (3, [SystemMessage("s"), USER, AIMessage("ok"), ask("1"), result("1")]),
+    ):
+        with pytest.raises(InvalidHistoryError, match=rf"^Message {place}: "):
+            build(history, strict=True)
+
+
+def test_calls_of_one_message_have_ids_of_their_own():
+    """Whatever ids they came with, and each its own result."""
+    sent = wire_messages([USER, ask("1", "1", "1_2", ""), result("1", "a"), result("1", "b"), result("1_2", "c")])
+    ids = [call["id"] for call in sent[1]["tool_calls"]]
+    assert len(set(ids)) == 4
+    assert [message["tool_call_id"] for message in sent[2:]] == ids
+    assert [message["content"] for message in sent[2:5]] == ["a", "b", "c"]
+
+
+def test_a_call_that_was_taken_out_stays_out():
+    """Google's own package leaves a copy of the last call beside the calls."""
+    message = AIMessage("ok", additional_kwargs={"function_call": {"name": "f", "arguments": "{}"}},
+                        response_metadata={"model_provider": "google_genai"})  # fmt: skip
+    assert wire_messages([USER, message, USER])[1] == {"role": "assistant", "content": "ok"}
+
+
+def test_a_call_whose_arguments_are_broken_is_left_out_and_said():
+    """Gemini refuses them, and nobody could run it."""
+    broken = {"id": "1", "name": "f", "args": '{"x": ', "error": None, "type": "invalid_tool_call"}
+    request = build([USER, AIMessage("ok", invalid_tool_calls=[broken]), USER])
+    assert notes(request) == ["Tool call 'f' was left out: its arguments are no JSON object."]
+
+
+@pytest.mark.parametrize("message", [HumanMessage("x"), AIMessage("x"), SystemMessage("x"), result("1")])
+def test_content_that_is_none_is_empty(message):
+    """A message restored without validation may hold it."""
+    given = message.model_copy(update={"content": None})
+    sent = wire_messages([USER, ask("1"), given, USER] if message.type == "tool" else [USER, given])
+    assert next(entry["role"] for entry in sent if entry["role"] != "tool") == "user"
+
+
 def test_results_go_out_in_the_order_of_the_calls_with_the_last_word_of_each():
     """Parallel tools finish in any order; Google's order is calls first, then results."""
     sent = wire_messages([USER, ask("1", "2"), result("2", "b"), result("1", "a"), result("1", "c")])
@@ -108,6 +152,66 @@ def test_a_compatible_server_gets_the_history_as_it_is():
     request = build(history, "openai_compatible")
     assert [message["role"] for message in request.payload["messages"]] == ["tool", "user", "assistant", "assistant"]
     assert request.notes == ()
+
+
+def extras(*signatures):
+    """A history whose calls came with these as their `extra_content`, as dicts of the wire have them."""
+    calls = [
+        {"id": str(place), "type": "function", "function": {"name": "f", "arguments": "{}"}, "extra_content": extra}
+        for place, extra in enumerate(signatures)
+    ]
+    asked = AIMessage("", tool_calls=[{"id": call["id"], "name": "f", "args": {}} for call in calls],
+                      additional_kwargs={"tool_calls": calls})  # fmt: skip
+    return [USER, asked, *(result(call["id"]) for call in calls)]
+
+
+def sent_extras(request):
+    return [call.get("extra_content") for call in request.payload["messages"][1]["tool_calls"]]
+
+
+def google(**fields):
+    return {"google": fields}
+
+
+STAND_IN = google(thought_signature="skip_thought_signature_validator")
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "skip_thought_signature_validator",
+        "context_engineering_is_the_way_to_go",
+        "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=",
+    ],
+)
+def test_a_stand_in_that_was_stored_is_sent_in_the_current_turn_only(surface, spelling):
+    """Other packages write them into histories; past turns, siblings and Gemini 2.5 have no place for them."""
+    stored = google(thought_signature=spelling)
+    over = build([*extras(stored), AIMessage("ok"), USER], surface)
+    assert sent_extras(over) == [None]
+    assert notes(over) == ["The stand-in of call 'f' was left out: it is for the current turn only."]
+    assert sent_extras(build(extras(stored), surface)) == [STAND_IN]
+    beside = build(extras(None, stored), surface)
+    assert sent_extras(beside) == [STAND_IN, None]
+    assert sent_extras(build(extras(stored), surface, "gemini-2.5-flash")) == [None]
+
+
+def test_other_fields_beside_a_call_are_no_signature():
+    """The stand-in joins them."""
+    request = build(extras(google(mark=1)))
+    assert sent_extras(request) == [google(mark=1, thought_signature="skip_thought_signature_validator")]
+    assert notes(request) == ["Call 'f' has no signature of this model: stand-in sent."]
+
+
+def test_siblings_with_one_id_share_no_signature():
+    """What is kept under the id belongs to the first of them."""
+    asked = AIMessage(
+        "",
+        tool_calls=[{"id": "1", "name": "f", "args": {}}, {"id": "1", "name": "f", "args": {}}],
+        additional_kwargs={"__gemini_function_call_thought_signatures__": {"1": "c2ln"}},
+    )
+    assert sent_extras(build([USER, asked, result("1"), result("1")])) == [google(thought_signature="c2ln"), None]
 
 
 IDS = st.sampled_from(["1", "2", "3"])

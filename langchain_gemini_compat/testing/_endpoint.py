@@ -22,8 +22,9 @@ from langchain_gemini_compat.testing._answers import (
     answer_violation,
     build_reply,
 )
+from langchain_gemini_compat.testing._embeddings import check_embedding, embed
 from langchain_gemini_compat.testing._faults import Fault, GoogleError
-from langchain_gemini_compat.testing._json import Surface, as_list, as_text
+from langchain_gemini_compat.testing._json import Surface
 from langchain_gemini_compat.testing._replies import Call, Raw, Reply
 from langchain_gemini_compat.testing._requests import read_request
 from langchain_gemini_compat.testing._rules import judge_request
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     import httpx2
 
     from langchain_gemini_compat.chat_models import ChatGeminiCompat
-    from langchain_gemini_compat.testing._json import JsonObject, JsonValue
+    from langchain_gemini_compat.embeddings import GeminiCompatEmbeddings
+    from langchain_gemini_compat.testing._json import JsonObject
     from langchain_gemini_compat.testing._requests import FakeRequest
 
 Rule: TypeAlias = "Callable[[FakeRequest], AnyReply]"
@@ -54,7 +56,6 @@ BASE_PATHS: Mapping[Surface, str] = {
 _HOST = "https://gemini.invalid"
 _KEY = "fake-key-for-tests"
 _MODELS = ("gemini-3.8-flash", "gemini-3.5-flash-lite", "gemini-3.1-pro-preview", "gemini-2.5-flash")
-_DIMENSIONS = 8
 _logger = logging.getLogger("langchain_gemini_compat")
 
 
@@ -131,6 +132,16 @@ class FakeGemini:
 
         return ChatGeminiCompat.model_validate({"model": model, **self.connection(), **kwargs})
 
+    def embeddings(self, model: str = "gemini-embedding-001", **kwargs: object) -> GeminiCompatEmbeddings:
+        """A `GeminiCompatEmbeddings` that talks to this fake in process; `kwargs` are its own.
+
+        The vectors are hashes of words and of pieces of words: good enough to find a passage by the words it shares
+        with a question, and blind to synonyms.
+        """
+        from langchain_gemini_compat.embeddings import GeminiCompatEmbeddings
+
+        return GeminiCompatEmbeddings.model_validate({"model": model, **self.connection(), **kwargs})
+
     @cached_property
     def http_client(self) -> httpx2.Client:
         """A client of the HTTP library under the installed openai SDK; all it sends comes here."""
@@ -165,7 +176,7 @@ class FakeGemini:
         if method == "POST" and request.path.endswith("/chat/completions"):
             return self._complete(request)
         if method == "POST" and route == "embeddings" and self.surface != "vertex":
-            return answer_raw(Raw(_embed(request.body)))
+            return self._embed(request)
         if method == "GET" and "/models" in request.path and self.surface != "vertex":
             return _list_models("" if route == "models" else route, self.surface)
         return answer_reply(Fault.html_404(), build_setting({}, self.surface, 0))
@@ -192,6 +203,14 @@ class FakeGemini:
                 return answer_violation(verdict.violations[0], surface)
         reply = self._script.popleft() if self._script else self._rule(request)
         return answer_reply(build_reply(reply), build_setting(request.body, surface, next(self._numbers)))
+
+    def _embed(self, request: FakeRequest) -> Answer:
+        """Vectors come of the texts alone; the script is for chat."""
+        violations = [*check_embedding(request.body, self.surface)] if self.strict else []
+        if violations:
+            self.refusals.extend(violations)
+            return answer_violation(violations[0], self.surface)
+        return answer_raw(Raw(embed(request.body, self.surface)))
 
     def _surface_of(self, request: FakeRequest) -> Surface:
         """A model deployed to an endpoint of its own speaks plain OpenAI, on Vertex too."""
@@ -248,19 +267,3 @@ def _list_models(name: str, surface: Surface) -> Answer:
         error = Fault.model_not_found(name).error
         return answer_error(error or GoogleError(404, "NOT_FOUND", ""), surface, name)
     return answer_raw(Raw({"object": "list", "data": [*models]}))
-
-
-def _embed(body: JsonObject) -> JsonObject:
-    """One vector for each input, made of its letters; no `index` and no `usage` (captures of AI Studio)."""
-    given = body.get("input")
-    texts: list[JsonValue] = [given] if isinstance(given, str) else as_list(given)
-    data: list[JsonValue] = [{"object": "embedding", "embedding": [*_vector(as_text(text))]} for text in texts]
-    return {"object": "list", "data": data, "model": body.get("model")}
-
-
-def _vector(text: str) -> list[float]:
-    sums = [0.0] * _DIMENSIONS
-    for place, letter in enumerate(text):
-        sums[(place + ord(letter)) % _DIMENSIONS] += 1.0
-    length = sum(value * value for value in sums) ** 0.5
-    return [value / length for value in sums] if length else [1.0, *sums[1:]]

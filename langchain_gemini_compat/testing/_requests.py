@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+from langchain_gemini_compat.testing._difference import find_difference
 from langchain_gemini_compat.testing._json import as_objects, as_text, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from langchain_gemini_compat.testing._difference import Difference
     from langchain_gemini_compat.testing._json import JsonObject, JsonValue
 
 _SECRET_HEADERS = ("authorization", "x-goog-api-key")
@@ -62,6 +64,14 @@ class FakeRequest:
                 break
             found.insert(0, text_of(message.get("content")))
         return found
+
+    def first_difference(self, other: FakeRequest) -> Difference | None:
+        """Where the bodies of the two requests part, in bytes; `None` where they are the same.
+
+        What stands before it can come from Google's cache. In a conversation that only grows, a later request
+        differs from an earlier one where its new messages begin.
+        """
+        return find_difference(self.body, other.body)
 
 
 def read_request(method: str, url: str, headers: Mapping[str, str], content: bytes) -> FakeRequest:

@@ -1,0 +1,175 @@
+"""What chat model and embeddings share: fields to a connection, made anew when one changes, and the transport over it.
+
+Its one rule: nothing is connected before the first call, and nothing that is connected travels in a pickle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from functools import cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import AliasChoices, ConfigDict, PrivateAttr, SecretStr, model_validator
+
+from langchain_gemini_compat._config import resolve_connection
+from langchain_gemini_compat._fields import ConnectionFields
+from langchain_gemini_compat._locks import making
+from langchain_gemini_compat._timeouts import resolve_timeouts
+from langchain_gemini_compat.errors import GeminiCompatWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import BaseModel
+    from typing_extensions import Self
+
+    from langchain_gemini_compat._config import Connection
+    from langchain_gemini_compat._transport import Transport
+
+_read_connection: Callable[[object], tuple[object, ...]] = attrgetter(*ConnectionFields.model_fields)
+
+
+class ConnectedModel(ConnectionFields):
+    """`ConnectionFields` that can be used: where they lead, and the transport that goes there."""
+
+    model_config = ConfigDict(
+        populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
+    )
+
+    #: What follows the base URL.
+    _path: ClassVar[str] = "/chat/completions"
+    _resolved: Connection | None = PrivateAttr(default=None)
+    _resolved_from: tuple[object, ...] = PrivateAttr(default=())
+    _transport: Transport | None = PrivateAttr(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _adopt_unknown_arguments(cls, values: Any) -> Any:
+        """What is no field is a body key, as on other chat models, and is said: it may be misspelt."""
+        if not isinstance(values, dict):
+            return values
+        unknown = {name: value for name, value in values.items() if name not in _argument_names(cls)}
+        if not unknown:
+            return values
+        text = f"{', '.join(map(repr, unknown))} is no argument of {cls.__name__} and is sent as a body key."
+        if values.get("strict"):
+            raise ValueError(f"{text} `strict=True` forbids that; use `model_kwargs` where it is meant.")
+        warnings.warn(text, GeminiCompatWarning, stacklevel=4)
+        known = {name: value for name, value in values.items() if name not in unknown}
+        return {**known, "model_kwargs": {**unknown, **(values.get("model_kwargs") or {})}}
+
+    @model_validator(mode="after")
+    def _resolve_gemini_compat_connection(self) -> Self:
+        connection = self._connection
+        resolve_timeouts(self.timeout)
+        # What the environment gave can be read off the fields, as on other chat models.
+        self.api_key, self.project, self.location = connection.api_key, connection.project, connection.location
+        self._resolved_from = self._connection_fields()
+        return self
+
+    @property
+    def _connection(self) -> Connection:
+        """Where to and as whom, made anew when a field has changed."""
+        if isinstance(self.api_key, str):
+            # Assignments and copies are not validated.
+            self.api_key = SecretStr(self.api_key)
+        given = self._connection_fields()
+        if self._resolved is None or given != self._resolved_from:
+            # A copy with other values, or a field that was set, is another connection.
+            self._transport, self._resolved_from = None, given
+            self._resolved = resolve_connection(
+                model=self.model_name,
+                surface=self.surface,
+                project=self.project,
+                location=self.location,
+                endpoint_id=self.endpoint_id,
+                base_url=self.base_url,
+                api_version=self.api_version,
+                api_key=self.api_key,
+                credentials=self.credentials,
+            )
+        return self._resolved
+
+    def _connection_fields(self) -> tuple[object, ...]:
+        return _read_connection(self)
+
+    @property
+    def model(self) -> str:
+        """The model's name, as given."""
+        return self.model_name
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Where a deserialised model finds its key again; a gateway's key is not Google's."""
+        at_google = self._connection.endpoint.surface == "ai_studio"
+        return {"api_key": "GOOGLE_API_KEY" if at_google else "GEMINI_COMPAT_API_KEY"}
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Whether `dumps` keeps the constructor's arguments (secrets left out)."""
+        return True
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Connections and clients stay behind when the model is pickled; they are made anew at the next call."""
+        state = super().__getstate__()
+        state = {**state, "__dict__": {**state["__dict__"], "http_client": None, "http_async_client": None}}
+        private = {**(state.get("__pydantic_private__") or {}), "_transport": None, "_resolved_from": ()}
+        return {**state, "__pydantic_private__": private}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """What was resolved stays so: where a key came from cannot be seen from the key."""
+        super().__setstate__(state)
+        self._resolved_from = self._connection_fields()
+
+    def endpoint_info(self) -> dict[str, Any]:
+        """Where requests go and as whom: `surface`, `base_url`, `model` and `auth` (`kind`, `source`); no secret."""
+        endpoint = self._connection.endpoint
+        tokens = self._open_transport().tokens
+        auth = {"kind": tokens.info.kind, "source": tokens.info.source}
+        return {
+            "surface": endpoint.surface,
+            "base_url": endpoint.base_url,
+            "model": endpoint.model,
+            "auth": auth,
+        }
+
+    def _open_transport(self) -> Transport:
+        connection = self._connection
+        if self._transport is None:
+            with making():
+                self._transport = self._transport or self._build_transport(connection)
+        return self._transport
+
+    async def _aopen_transport(self) -> Transport:
+        """Loading openai and google-auth takes half a second; a thread does it."""
+        if self._transport is None:
+            await asyncio.to_thread(self._open_transport)
+        return self._open_transport()
+
+    def _build_transport(self, connection: Connection) -> Transport:
+        from langchain_gemini_compat._transport import open_transport
+
+        return open_transport(
+            connection,
+            credentials=self.credentials,
+            quota_project_id=self.quota_project_id,
+            limits=resolve_timeouts(self.timeout),
+            max_retries=self.max_retries,
+            headers=self.default_headers or {},
+            query=self.default_query or {},
+            http_client=self.http_client,
+            http_async_client=self.http_async_client,
+            path=self._path,
+        )
+
+
+@cache
+def _argument_names(cls: type[BaseModel]) -> frozenset[str]:
+    """Every name that the constructor takes."""
+    names = set(cls.model_fields)
+    for field in cls.model_fields.values():
+        alias = field.validation_alias
+        names.update(str(choice) for choice in (alias.choices if isinstance(alias, AliasChoices) else [alias]))
+    return frozenset(names)

@@ -1,0 +1,155 @@
+"""`GeminiCompatEmbeddings`: texts to vectors over `/embeddings`, on the chat model's connection, retries and errors."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from langchain_core.embeddings import Embeddings
+from langchain_core.load.serializable import Serializable
+from pydantic import AliasChoices, Field, model_validator
+
+from langchain_gemini_compat import _run
+from langchain_gemini_compat._connected import ConnectedModel
+from langchain_gemini_compat._embed import MOST_TEXTS, encode_batches
+from langchain_gemini_compat.errors import GeminiCompatError, UnsupportedParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from typing_extensions import Self
+
+    from langchain_gemini_compat._embed import Batch
+    from langchain_gemini_compat._retry import Tries
+    from langchain_gemini_compat._surfaces import Endpoint
+    from langchain_gemini_compat._transport import Transport
+    from langchain_gemini_compat._wire import JsonObject, WireChunk
+
+_log = logging.getLogger("langchain_gemini_compat")
+_NOT_ON_VERTEX = (
+    "Vertex AI has no `/embeddings` beside its OpenAI-compatible endpoint: use `GoogleGenerativeAIEmbeddings(model=…, "
+    "vertexai=True, project=…)` of the package langchain-google-genai there. For AI Studio pass `api_key`, or "
+    '`surface="ai_studio"`; for a gateway `base_url` and `surface="openai_compatible"`.'
+)
+
+
+class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
+    """Embeddings over the `/embeddings` of AI Studio and of compatible servers.
+
+    Connection, credentials, time limits, retries and errors are those of `ChatGeminiCompat`, and so are the names of
+    their parameters. Vertex AI has no such endpoint.
+
+    ```python
+    GeminiCompatEmbeddings(model="gemini-embedding-001", api_key="...", dimensions=768)  # AI Studio
+    GeminiCompatEmbeddings(model="nomic-embed-text", base_url="http://127.0.0.1:8080/v1")  # anything compatible
+    ```
+
+    Raises `ValueError` at construction when the arguments name no endpoint, or Vertex AI; at a call the classes of
+    `langchain_gemini_compat.errors`, `InvalidReplyError` where there is not one good vector for each text.
+    """
+
+    dimensions: int | None = Field(
+        default=None, ge=1, validation_alias=AliasChoices("dimensions", "output_dimensionality")
+    )
+    """Length of the vectors; else the model's own (3072 for Gemini's)."""
+    batch_size: int = Field(default=MOST_TEXTS, ge=1, validation_alias=AliasChoices("batch_size", "chunk_size"))
+    """Texts in one request; AI Studio takes 100 at most."""
+    max_concurrency: int = Field(default=4, ge=1)
+    """Requests under way at once for one async call; a sync call sends one after the other."""
+
+    _path: ClassVar[str] = "/embeddings"
+
+    @model_validator(mode="after")
+    def _check_surface(self) -> Self:
+        _ = self._endpoint
+        return self
+
+    @property
+    def _endpoint(self) -> Endpoint:
+        endpoint = self._connection.endpoint
+        if endpoint.surface == "vertex":
+            raise UnsupportedParameterError(_NOT_ON_VERTEX)
+        return endpoint
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """One vector for each text, in their order; no texts, no request.
+
+        When a request fails for good, its error is raised and no vector is returned.
+        """
+        batches = self._encode(texts)
+        if not batches:
+            return []
+        transport = self._open_transport()
+        return [vector for batch in batches for vector in _embed(batch, transport)]
+
+    def embed_query(self, text: str) -> list[float]:
+        """The vector of one text."""
+        return self.embed_documents([text])[0]
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        """`embed_documents`, async: `max_concurrency` requests at once; the first failure ends the others."""
+        batches = self._encode(texts)
+        if not batches:
+            return []
+        transport = await self._aopen_transport()
+        found: dict[int, list[list[float]]] = {}
+        # The tasks share one iterator: each takes the next batch when it is done with the one before.
+        pending = iter(batches)
+        count = min(self.max_concurrency, len(batches))
+        tasks = [asyncio.create_task(_aembed(pending, transport, found)) for _ in range(count)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return [vector for batch in batches for vector in found[batch.first]]
+
+    async def aembed_query(self, text: str) -> list[float]:
+        """`embed_query`, async."""
+        return (await self.aembed_documents([text]))[0]
+
+    def preview(self, texts: Sequence[str]) -> list[JsonObject]:
+        """The bodies that would be sent for `texts`, one for each request."""
+        return [batch.payload for batch in self._encode(texts)]
+
+    def _encode(self, texts: Sequence[str]) -> list[Batch]:
+        return encode_batches(
+            texts,
+            self._endpoint,
+            batch_size=self.batch_size,
+            dimensions=self.dimensions,
+            further=self.model_kwargs,
+        )
+
+
+def _embed(batch: Batch, transport: Transport) -> list[list[float]]:
+    with _telling(batch):
+        return _run.ask(batch.model, batch.payload, transport, partial(_decode, batch))
+
+
+async def _aembed(pending: Iterator[Batch], transport: Transport, found: dict[int, list[list[float]]]) -> None:
+    for batch in pending:
+        with _telling(batch):
+            decode = partial(_decode, batch)
+            found[batch.first] = await _run.aask(batch.model, batch.payload, transport, decode)
+
+
+def _decode(batch: Batch, reply: WireChunk, tries: Tries) -> list[list[float]]:
+    vectors = batch.decode(reply)
+    tries.hand_out()
+    return vectors
+
+
+@contextmanager
+def _telling(batch: Batch) -> Generator[None]:
+    """The exception is the server's; which texts it was about is in the log."""
+    try:
+        yield
+    except GeminiCompatError as err:
+        text = "%s could not be embedded (%s). No vector of this call is returned."
+        _log.info(text, batch, type(err).__name__)
+        raise

@@ -1,0 +1,121 @@
+"""A body of `/embeddings` to what Google would say: one vector for each text, or the rule that it breaks.
+
+Its one rule: texts that share words, or parts of words, point in similar directions, so that a search finds what it
+should; the same text gives the same vector in every process.
+Sources: https://ai.google.dev/gemini-api/docs/openai, https://ai.google.dev/gemini-api/docs/embeddings for the
+lengths of vectors, and public reports for the refusals.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import lru_cache
+from hashlib import blake2b
+from math import log, sqrt
+from typing import TYPE_CHECKING
+
+from langchain_gemini_compat.testing._json import as_list, as_text
+from langchain_gemini_compat.testing._violations import INVALID_ARGUMENT, Violation, unknown_field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from langchain_gemini_compat.testing._json import JsonObject, JsonValue, Surface
+
+_KEYS = frozenset({"model", "input", "dimensions", "encoding_format"})
+_MOST_TEXTS = 100
+_LONGEST = 3072
+_WORD = re.compile(r"[^\W_]+")
+#: Letters of a word's beginning, which its forms share ("image", "images"), and of its pieces.
+_BEGINNING, _PIECE = 5, 3
+#: What a word, its beginning and all its pieces together weigh.
+_WORD_WEIGHS, _BEGINNING_WEIGHS, _PIECES_WEIGH = 0.7, 1.0, 0.5
+#: English words that say nothing about what a text is about.
+_EMPTY_WORDS = (
+    "a about all also an and any are as at be but by can do does each for from has have how i if in into is it its "
+    "no not of on one or other so than that the their then there these they this to was what when where which who "
+    "why will with you your"
+)
+_EMPTY = frozenset(_EMPTY_WORDS.split())
+
+
+def check_embedding(body: JsonObject, surface: Surface) -> Iterator[Violation]:
+    """What the server would refuse in `body`."""
+    texts = _texts(body)
+    if not as_text(body.get("model")):
+        yield Violation("model-name", "you must provide a model parameter")
+    if surface != "ai_studio":
+        return
+    for key in sorted(body.keys() - _KEYS):
+        yield unknown_field(key, "", "AI Studio refuses keys it does not know: leave it out.")
+    if len(texts) > _MOST_TEXTS:
+        # https://github.com/geldata/gel/issues/9032
+        message = f"* BatchEmbedContentsRequest.requests: at most {_MOST_TEXTS} requests can be in one batch\n"
+        yield Violation("batch-size", message, "Send fewer texts at once.")
+    if not texts or not all(as_text(text) for text in texts):
+        # https://github.com/lingfengQAQ/webnovel-writer/issues/49
+        yield Violation("empty-text", "EmbedContentRequest.content contains an empty Part.", "Leave empty texts out.")
+    if "dimensions" in body and _dimensions(body) != body["dimensions"]:
+        yield Violation("dimensions", INVALID_ARGUMENT, f"`dimensions` is a number from 1 to {_LONGEST}.")
+
+
+def embed(body: JsonObject, surface: Surface) -> JsonObject:
+    """The reply to `body`. AI Studio leaves out an `index` of 0, as it does every zero, and `usage`.
+
+    Source: https://github.com/samfoy/pi-session-search/issues/13
+    """
+    texts, length = _texts(body), _dimensions(body)
+    data: list[JsonValue] = []
+    for place, text in enumerate(texts):
+        item: JsonObject = {"object": "embedding", "embedding": [*_vector(as_text(text), length)]}
+        if place or surface != "ai_studio":
+            item["index"] = place
+        data.append(item)
+    reply: JsonObject = {"object": "list", "data": data, "model": body.get("model")}
+    if surface != "ai_studio":
+        tokens = sum(len(as_text(text)) for text in texts) // 4 + 1
+        reply["usage"] = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return reply
+
+
+def _texts(body: JsonObject) -> Sequence[JsonValue]:
+    given = body.get("input")
+    return [given] if isinstance(given, str) else as_list(given)
+
+
+def _dimensions(body: JsonObject) -> int:
+    asked = body.get("dimensions")
+    if isinstance(asked, bool) or not isinstance(asked, int):
+        return _LONGEST
+    return asked if 0 < asked <= _LONGEST else _LONGEST
+
+
+def _vector(text: str, length: int) -> list[float]:
+    """Words and their pieces, each counted where its hash says, as a vector of length 1."""
+    words = Counter(word for word in _WORD.findall(text.lower()) if word not in _EMPTY)
+    sums = [0.0] * length
+    for word, count in (words or {text: 1}).items():
+        # A word said ten times does not say ten times as much.
+        weight = 1.0 + log(count)
+        for feature, share in _features(word):
+            place = _hash(feature)
+            # With signs, features that meet by accident cancel out on average.
+            sums[(place >> 1) % length] += weight * share * (1.0 if place & 1 else -1.0)
+    norm = sqrt(sum(value * value for value in sums))
+    return [value / norm for value in sums] if norm else [1.0, *sums[1:]]
+
+
+def _features(word: str) -> Iterator[tuple[str, float]]:
+    """What a word is known by, and what each of it weighs."""
+    yield word, _WORD_WEIGHS
+    yield f"{word[:_BEGINNING]}…", _BEGINNING_WEIGHS
+    framed = f"<{word}>"
+    pieces = [framed[start : start + _PIECE] for start in range(max(1, len(framed) - _PIECE + 1))]
+    for piece in pieces:
+        yield f"…{piece}…", _PIECES_WEIGH / sqrt(len(pieces))
+
+
+@lru_cache(maxsize=100_000)
+def _hash(feature: str) -> int:
+    return int.from_bytes(blake2b(feature.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")

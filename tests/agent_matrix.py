@@ -1,0 +1,203 @@
+"""The cells of the agent matrix: places, ways to ask for an object, and a model that plays its part by the request."""
+
+import json
+from dataclasses import dataclass
+
+from langchain.agents import create_agent
+from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
+from pydantic import BaseModel
+
+from langchain_gemini_compat.testing import Call, FakeGemini, Raw, Reply
+
+ANSWER = "Paris is sunny, Rome is sunny at noon."
+#: What Google says before Gemini 3 (https://github.com/googleapis/python-genai/issues/867).
+NO_JSON_BESIDE_TOOLS = "Function calling with a response mime type: 'application/json' is unsupported"
+SUMMARY = "Paris was asked for first."
+
+
+class Report(BaseModel):
+    """The weather in one line."""
+
+    line: str
+
+
+REPORT = Report(line=ANSWER)
+FORMATS = {
+    "none": None,
+    "pydantic": Report,
+    "tool": ToolStrategy(Report),
+    "provider": ProviderStrategy(Report),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A model where it is served."""
+
+    model: str
+    surface: str
+    own: bool = False
+
+    @property
+    def speaks_gemini(self):
+        """Whether Google's rules hold."""
+        return not self.own and self.surface != "openai_compatible"
+
+    @property
+    def signs(self):
+        """Whether calls come with signatures."""
+        return self.speaks_gemini and "gemini-2.5" not in self.model
+
+    def build_model(self, fake, **kwargs):
+        """A model that talks to `fake`."""
+        if self.own:
+            base_url = "https://gemini.invalid/v1/projects/p/locations/us-central1/endpoints/123"
+            return fake.chat_model(self.model, base_url=base_url, **kwargs)
+        thoughts = {"include_thoughts": True} if self.speaks_gemini else {}
+        return fake.chat_model(self.model, **thoughts, **kwargs)
+
+
+PLACES = {
+    "2.5 on Vertex": Place("gemini-2.5-flash", "vertex"),
+    "2.5 on AI Studio": Place("gemini-2.5-pro", "ai_studio"),
+    "3.8 on Vertex": Place("gemini-3.8-flash", "vertex"),
+    "3.6 on Vertex": Place("gemini-3.6-flash", "vertex"),
+    "3.8 on AI Studio": Place("gemini-3.8-flash", "ai_studio"),
+    "alias on Vertex": Place("gemini-flash-latest", "vertex"),
+    "alias on AI Studio": Place("gemini-flash-latest", "ai_studio"),
+    "self-deployed": Place("gemma-3-270m", "vertex", own=True),
+    "compatible": Place("gemma-3-270m", "openai_compatible"),
+}
+
+
+def expected_strategy(place, form, *, tools):
+    """`text`, `tool`, `json`, or `refused`: what `create_agent` is to make of `form` at `place`.
+
+    A plain class goes natively where the profile says that the model can; beside tools langchain also wants
+    `gemini-3` in the name of a Gemini.
+    """
+    if form == "none":
+        return "text"
+    if form == "tool":
+        return "tool"
+    if tools and "gemini-2.5" in place.model:
+        return "refused" if form == "provider" else "tool"
+    if form == "provider":
+        return "json"
+    native = place.speaks_gemini and (not tools or "gemini-3" in place.model)
+    return "json" if native else "tool"
+
+
+def answer(request):
+    """Paris, then Rome twice at once, then the answer in the form that the request asks for.
+
+    What was done is read from the calls of the history, so that a history that was cut or edited still leads on.
+    """
+    names = [tool["function"]["name"] for tool in request.tools]
+    json_asked = "response_format" in request.body
+    if "gemini-2.5" in request.model and json_asked and names:
+        error = {"code": 400, "message": NO_JSON_BESIDE_TOOLS, "status": "INVALID_ARGUMENT"}
+        return Raw([{"error": error}], 400)
+    if "<messages>" in request.prompt:
+        return SUMMARY
+    called = [call["function"]["name"] for message in request.messages for call in message.get("tool_calls") or ()]
+    if "get_weather" in names and "get_weather" not in called:
+        return Reply(thoughts="Paris first.", text="I look.", calls=[Call("get_weather", {"city": "Paris"})])
+    if "get_time" in names and "get_time" not in called:
+        return Reply(calls=[Call("get_weather", {"city": "Rome"}), Call("get_time", {"city": "Rome"})])
+    if "Report" in names:
+        return Reply(thoughts="Done {.", calls=[Call("Report", REPORT.model_dump())])
+    return Reply(thoughts="Done {.", text=json.dumps(REPORT.model_dump()) if json_asked else ANSWER)
+
+
+def get_weather(city: str) -> str:
+    """Weather of a city."""
+    return f"sunny in {city}"
+
+
+def get_time(city: str) -> str:
+    """Local time of a city."""
+    return f"noon in {city}"
+
+
+TOOLS = (get_weather, get_time)
+ASKED = [("user", "Weather in Paris, then Rome?")]
+LONG = [("user", "Hello."), ("assistant", "Hello!")] * 3 + ASKED
+
+
+@dataclass
+class Cell:
+    """One agent with its fake endpoint."""
+
+    place: Place
+    strategy: str
+    fake: FakeGemini
+    agent: object
+
+    async def run(self, mode, question=ASKED, thread="one"):
+        """The last state, by one of the three ways to run an agent; the fake forgets what was before."""
+        self.fake.requests.clear()
+        config = {"configurable": {"thread_id": f"{thread}/{mode}"}}
+        given = {"messages": question} if isinstance(question, list) else question
+        if mode == "invoke":
+            return self.agent.invoke(given, config)
+        if mode == "ainvoke":
+            return await self.agent.ainvoke(given, config)
+        state = {}
+        for part in self.agent.stream(given, config, stream_mode=["messages", "values"], version="v2"):
+            state = part["data"] if part["type"] == "values" else state
+        return state
+
+
+MODES = ("invoke", "ainvoke", "stream")
+
+
+def build_cell(place, form, *, tools=TOOLS, replies=answer, middleware=(), model_options=None, **kwargs):
+    """An agent of `create_agent` at `place`; `middleware` is a function of the model."""
+    fake = FakeGemini(replies, surface=place.surface)
+    model = place.build_model(fake, **(model_options or {}))
+    made = middleware(model) if callable(middleware) else list(middleware)
+    agent = create_agent(model, list(tools), response_format=FORMATS[form], middleware=made, **kwargs)
+    return Cell(place, expected_strategy(place, form, tools=bool(tools)), fake, agent)
+
+
+def check_answer(cell, state):
+    """The object or the text, made the way that was expected, and nothing refused, ignored or stood in for."""
+    fake = cell.fake
+    assert [violation.hint for violation in fake.refusals] == []
+    assert (fake.stand_ins, fake.ignored) == (0, [])
+    if cell.strategy == "text":
+        assert "structured_response" not in state
+        assert state["messages"][-1].text == ANSWER
+    else:
+        assert state["structured_response"] == REPORT
+    last = fake.requests[-1]
+    assert strategy_of(last) == cell.strategy
+    for request in fake.requests:
+        check_request(request, cell.place)
+
+
+def strategy_of(request):
+    """How an object was asked for on the wire."""
+    names = [tool["function"]["name"] for tool in request.tools]
+    by_format, by_tool = "response_format" in request.body, "Report" in names
+    assert not (by_format and by_tool)
+    if by_tool:
+        assert request.body["tool_choice"] == "required"
+    return "json" if by_format else "tool" if by_tool else "text"
+
+
+def check_request(request, place):
+    """Results in the order of their calls, signatures where they belong, and none of OpenAI's own keys."""
+    assert request.body.get("tools") != []
+    if place.speaks_gemini:
+        assert "strict" not in json.dumps([request.tools, request.body.get("response_format")])
+    messages = request.messages
+    for index, message in enumerate(messages):
+        calls = message.get("tool_calls") or []
+        if not calls:
+            continue
+        results = messages[index + 1 : index + 1 + len(calls)]
+        assert [call["id"] for call in calls] == [result.get("tool_call_id") for result in results]
+        signed = ["thought_signature" in json.dumps(call.get("extra_content") or {}) for call in calls]
+        assert signed == [place.signs, *(False for _ in calls[1:])]

@@ -1,0 +1,199 @@
+"""Those who are measured, all with the same verbs; nothing is imported before a peer is asked for.
+
+LangChain's floor is a chat model without a network: what building messages and chunks costs by itself.
+"""
+
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+import replies
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+os.environ["LANGSMITH_TRACING"] = "false"
+KEY = "test-key"
+
+
+class Peer:
+    """What is measured: constructed with the server's URL and the name of the reply that it is to get."""
+
+    module = package = name = ""
+    #: Long cases take minutes.
+    is_slow = False
+    #: Whether it has streams with arguments of calls in pieces.
+    streams_arguments = True
+
+    @classmethod
+    def load(cls):
+        return import_module(cls.module)
+
+
+class LangChainPeer(Peer):
+    def __init__(self, url, reply):
+        self.model = self.build(f"{url}/{reply}", reply)
+
+    def prepare(self, messages):
+        return messages
+
+    def stream(self, messages):
+        for _ in self.model.stream(messages):
+            pass
+
+    async def astream(self, messages):
+        async for _ in self.model.astream(messages):
+            pass
+
+    def add(self, messages):
+        """What a caller does who wants the message."""
+        chunks = self.model.stream(messages)
+        total = next(chunks)
+        for chunk in chunks:
+            total = total + chunk
+
+    def call(self, messages):
+        self.model.invoke(messages)
+
+    async def acall(self, messages):
+        await self.model.ainvoke(messages)
+
+    def batch(self, messages, count):
+        self.model.batch([messages] * count, config={"max_concurrency": count})
+
+    async def abatch(self, messages, count):
+        await self.model.abatch([messages] * count)
+
+    def construct(self):
+        self.build("http://127.0.0.1:1/plain", "plain")
+
+
+class Floor(LangChainPeer):
+    name = "LangChain's floor"
+    package = "langchain-core"
+    module = "langchain_core.language_models.chat_models"
+
+    def build(self, url, reply):
+        return import_module("floor").FloorChat(model_name=replies.MODEL, api_key=KEY, reply=reply)
+
+
+class Ours(LangChainPeer):
+    name = "ChatGeminiCompat"
+    package = "langchain-gemini-compat"
+    module = "langchain_gemini_compat"
+
+    def build(self, url, reply):
+        url = f"{url}/v1beta/openai"
+        return self.load().ChatGeminiCompat(model=replies.MODEL, api_key=KEY, base_url=url, surface="ai_studio")
+
+
+class OpenAIChat(LangChainPeer):
+    name = "ChatOpenAI"
+    package = "langchain-openai"
+    module = "langchain_openai"
+
+    def build(self, url, reply):
+        return self.load().ChatOpenAI(model=replies.MODEL, api_key=KEY, base_url=f"{url}/v1")
+
+
+class GoogleChat(LangChainPeer):
+    """Over Google's own protocol, which has no pieces of arguments."""
+
+    name = "ChatGoogleGenerativeAI"
+    package = "langchain-google-genai"
+    module = "langchain_google_genai"
+    is_slow = True
+    streams_arguments = False
+
+    def build(self, url, reply):
+        return self.load().ChatGoogleGenerativeAI(model=replies.MODEL, api_key=KEY, base_url=url)
+
+
+class LiteLLMChat(LangChainPeer):
+    name = "ChatLiteLLM"
+    package = "langchain-litellm"
+    module = "langchain_litellm"
+    is_slow = True
+
+    def build(self, url, reply):
+        return self.load().ChatLiteLLM(model=f"openai/{replies.MODEL}", api_key=KEY, api_base=f"{url}/v1")
+
+
+class TypedSdk(Peer):
+    """The openai SDK as its documentation uses it."""
+
+    name = "openai SDK, typed"
+    package = "openai"
+    module = "openai"
+    add = None
+
+    def __init__(self, url, reply):
+        self.base_url = f"{url}/{reply}/v1"
+
+    @cached_property
+    def client(self):
+        return self.load().OpenAI(api_key=KEY, base_url=self.base_url)
+
+    @cached_property
+    def async_client(self):
+        return self.load().AsyncOpenAI(api_key=KEY, base_url=self.base_url)
+
+    def prepare(self, messages):
+        if isinstance(messages, str):
+            return [{"role": "user", "content": messages}]
+        return import_module("langchain_core.messages").convert_to_openai_messages(messages)
+
+    def send(self, client, messages, *, stream):
+        return client.chat.completions.create(model=replies.MODEL, messages=messages, stream=stream)
+
+    def stream(self, messages):
+        for _ in self.send(self.client, messages, stream=True):
+            pass
+
+    async def astream(self, messages):
+        async for _ in await self.send(self.async_client, messages, stream=True):
+            pass
+
+    def call(self, messages):
+        self.send(self.client, messages, stream=False)
+
+    async def acall(self, messages):
+        await self.send(self.async_client, messages, stream=False)
+
+    def batch(self, messages, count):
+        with ThreadPoolExecutor(count) as pool:
+            list(pool.map(self.call, [messages] * count))
+
+    async def abatch(self, messages, count):
+        await asyncio.gather(*[self.acall(messages) for _ in range(count)])
+
+    def construct(self):
+        self.load().OpenAI(api_key=KEY, base_url=self.base_url)
+
+
+class RawSdk(TypedSdk):
+    """The openai SDK told to return plain objects: no typed model of a request, of a chunk or of a reply."""
+
+    name = "openai SDK, dicts"
+
+    def send(self, client, messages, *, stream):
+        body = {"model": replies.MODEL, "messages": messages, "stream": stream}
+        openai = self.load()
+        kind = openai.Stream if isinstance(client, openai.OpenAI) else openai.AsyncStream
+        return client.post("/chat/completions", cast_to=object, body=body, stream=stream, stream_cls=kind[object])
+
+
+PEERS = (Floor, Ours, RawSdk, TypedSdk, OpenAIChat, GoogleChat, LiteLLMChat)
+
+
+def installed():
+    """The peers that this environment has."""
+    return [peer for peer in PEERS if version_of(peer.package)]
+
+
+def version_of(package):
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

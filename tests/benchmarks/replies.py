@@ -1,0 +1,55 @@
+"""What is said in each reply, whoever says it: `plain`, `text-<chunks>`, `tools-<calls>-<deltas>`."""
+
+MODEL = "gemini-3.8-flash"
+_USAGE = {"prompt_tokens": 3, "completion_tokens": 7, "total_tokens": 10}
+
+
+def words(count):
+    """The pieces of a text."""
+    return [f" word{number}" for number in range(count)]
+
+
+def arguments(count):
+    """The pieces of the arguments of a call; together they are a JSON object."""
+    return ['{"text": "', *words(count - 2), '"}']
+
+
+def deltas(calls, count):
+    """The entries of `tool_calls`, one for each event: a call's name first, then its arguments, call after call."""
+    for index in range(calls):
+        function = {"name": "search", "arguments": ""}
+        yield {"index": index, "id": f"call_{index}", "type": "function", "function": function}
+        for piece in arguments(count):
+            yield {"index": index, "function": {"arguments": piece}}
+
+
+def build(name, *, is_google):
+    """A whole reply as a dict, or the events of a stream."""
+    kind, *sizes = name.split("-")
+    numbers = [int(size) for size in sizes]
+    if is_google:
+        return (
+            _google(" ".join(words(20))) if kind == "plain" else [*map(_google, words(*numbers)), _google("", "STOP")]
+        )
+    if kind == "plain":
+        return _openai("message", {"content": " ".join(words(20))}, "stop")
+    pieces = (
+        ({"content": word} for word in words(*numbers))
+        if kind == "text"
+        else ({"tool_calls": [delta]} for delta in deltas(*numbers))
+    )
+    end = "stop" if kind == "text" else "tool_calls"
+    return [*(_openai("delta", piece) for piece in pieces), _openai("delta", {"content": ""}, end)]
+
+
+def _openai(place, said, finish=None):
+    kind = "chat.completion" if place == "message" else "chat.completion.chunk"
+    choice = {"index": 0, place: {"role": "assistant", **said}, **({"finish_reason": finish} if finish else {})}
+    reply = {"id": "reply-1", "object": kind, "created": 1, "model": MODEL, "choices": [choice]}
+    return {**reply, "usage": _USAGE} if finish else reply
+
+
+def _google(text, finish=None):
+    finish = {"finishReason": finish} if finish else {}
+    candidate = {"index": 0, "content": {"role": "model", "parts": [{"text": text}]}, **finish}
+    return {"candidates": [candidate], "modelVersion": MODEL, "responseId": "reply-1"}

@@ -1,0 +1,182 @@
+"""Whether what satisfies a compiled schema satisfies the original, and where not, whether a listed loss says so.
+
+A validator of JSON Schema judges. Its verdict is explained by a loss at the keyword that fails or at a place that
+leads to it, references included; a union is explained where one of its branches is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
+from jsonschema.exceptions import FormatError
+from schema_samples import RANGES, build_samples
+
+from langchain_gemini_compat._schema_refs import resolve_pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LISTS = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
+MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+SINGLE = ("items", "additionalItems", "not", "if", "then", "else", "contains", "propertyNames")
+#: Losses of all that is said of a place.
+WHOLE = (
+    "Nesting goes too deep here, so what is inside is not checked.",
+    "No listed value fits what else is said of the place.",
+    "No value satisfies `false`.",
+    "Only null is right, but a text is let through.",
+)
+#: How often one definition may stand in a chain of places.
+MOST_OPENED = 40
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+class Formats(FormatChecker):
+    """Knows the formats that compiled schemas keep. What has any other format is refused, so that each is listed."""
+
+    def check(self, instance, name):
+        """Raise where the value has not the format."""
+        if (
+            isinstance(instance, (str, int, float))
+            and not isinstance(instance, bool)
+            and not _has_format(instance, name)
+        ):
+            raise FormatError(f"{instance!r} is no {name}")
+
+
+def _has_format(value: str | float, name: str) -> bool:
+    if isinstance(value, str):
+        return name == "enum" or (name == "date-time" and MOMENT.fullmatch(value) is not None)
+    return name in ("float", "double") or abs(value) <= RANGES.get(name, -1)
+
+
+def find_unexplained(original: Any, compiled: Any, losses: list[Any], samples: list[Any] | None = None) -> list[str]:
+    """What samples of `compiled` fail in `original` although no loss tells of it."""
+    judge = Judge(original, {find_covered(loss) for loss in losses})
+    found = build_samples(compiled) if samples is None else samples
+    return [text for sample in found for text in judge.find_unexplained(sample)]
+
+
+def find_covered(loss: Any) -> str:
+    """The place that a loss covers: a keyword, or a whole schema where the loss is of all that it says."""
+    names = keyword = False
+    last = ""
+    for last in loss.path.split("/")[1:]:
+        keyword = not names
+        names = keyword and last in MAPS
+    if (keyword and last == loss.keyword) or loss.reason in WHOLE:
+        return loss.path
+    return f"{loss.path}/{loss.keyword}"
+
+
+class Judge:
+    """Judges values by one schema and the losses that are listed for it."""
+
+    def __init__(self, original: Any, paths: set[str]) -> None:
+        self.root = spell_out(json.loads(json.dumps(original)))
+        self.paths = paths
+        kind = choose_dialect(self.root)
+        self.validator = kind(self.root, format_checker=Formats())
+        self.verdicts: dict[tuple[Any, ...], bool] = {}
+
+    def find_unexplained(self, value: Any) -> list[str]:
+        """The failures of one value that no loss explains."""
+        errors = list(self.validator.iter_errors(value))
+        return [
+            f"{'/'.join(map(str, error.absolute_schema_path))}: {error.message:.200}"
+            for error in errors
+            if not self.is_explained(error) and not _follows(error, errors)
+        ]
+
+    def is_explained(self, error: Any) -> bool:
+        """Whether a loss stands at the failing keyword, above it, or in what fails inside a union."""
+        steps = tuple(error.absolute_schema_path)
+        key = (id(error.schema), *steps)
+        if key not in self.verdicts:
+            self.verdicts[key] = not self.paths.isdisjoint(self.find_places(steps, error.schema))
+        if self.verdicts[key]:
+            return True
+        if error.validator == "unevaluatedProperties" and isinstance(error.validator_value, dict):
+            inside = list(self.find_unevaluated(error))
+            return bool(inside) and all(self.is_explained(inner) for inner in inside)
+        if error.validator not in ("anyOf", "oneOf"):
+            return False
+        branches: dict[Any, list[bool]] = {}
+        for inner in error.context:
+            seen = self.is_explained(inner) or _follows(inner, error.context)
+            branches.setdefault(inner.schema_path[0], []).append(seen)
+        return any(all(explained) for explained in branches.values())
+
+    def find_unevaluated(self, error: Any) -> Iterator[Any]:
+        """What fails inside the members that are unevaluated; the validator itself names only them."""
+        for name, value in error.instance.items():
+            if repr(name) in error.message:
+                for inner in self.validator.evolve(schema=error.validator_value).iter_errors(value):
+                    inner.parent = error
+                    yield inner
+
+    def find_places(self, steps: tuple[Any, ...], schema: Any) -> set[str]:
+        """Pointers from the top to a failing keyword of `schema`, through the references between."""
+        chains = self._follow([("",)], [self.root])
+        for step in steps[:-1]:
+            opened = [
+                (_extend(chain, step), value[step])
+                for chain, value in chains
+                if (isinstance(value, dict) and step in value) or (isinstance(value, list) and isinstance(step, int))
+            ]
+            chains = self._follow([chain for chain, _ in opened], [value for _, value in opened])
+        ends = [_extend(chain, steps[-1]) for chain, value in chains if value is schema]
+        assert ends, steps
+        return {place for chain in ends for place in chain}
+
+    def _follow(self, chains: list[tuple[str, ...]], values: list[Any]) -> list[tuple[tuple[str, ...], Any]]:
+        """The chains, and those that go on through references. A reference counts only where it opens again."""
+        found = list(zip(chains, values, strict=True))
+        for chain, value in found:
+            target = resolve_pointer(self.root, value.get("$ref")) if isinstance(value, dict) else None
+            if target is not None:
+                again = (f"{chain[-1]}/$ref",) if target[0] in chain else ()
+                if chain.count(target[0]) < MOST_OPENED:
+                    found.append(((*chain, *again, target[0]), target[1]))
+        return found
+
+
+def _follows(error: Any, errors: list[Any]) -> bool:
+    """Whether members or items count as unevaluated only because what evaluates them fails, which is judged itself."""
+    where = list(error.absolute_path)
+    return str(error.validator).startswith("unevaluated") and any(
+        list(other.absolute_path)[: len(where)] == where and other.validator != error.validator for other in errors
+    )
+
+
+def _extend(chain: tuple[str, ...], step: Any) -> tuple[str, ...]:
+    last = chain[-1]
+    text = str(step).replace("~", "~0").replace("/", "~1")
+    condition = (f"{last}/if",) if step in ("then", "else") else ()
+    return (*chain, *condition, f"{last}/{text}")
+
+
+def choose_dialect(root: Any) -> Any:
+    """Draft 7 where the schema says so or lists `items`, else 2020-12."""
+    text = json.dumps(root)
+    return Draft7Validator if "draft-07" in str(root.get("$schema")) or '"items": [' in text else Draft202012Validator
+
+
+def spell_out(schema: Any) -> Any:
+    """The schema with `false` written as what names a keyword, so that every failure has a place."""
+    if schema is False:
+        return {"not": {}}
+    if not isinstance(schema, dict):
+        return schema
+    spelled = dict(schema)
+    for key, value in schema.items():
+        if key in LISTS and isinstance(value, list):
+            spelled[key] = [spell_out(part) for part in value]
+        elif key in MAPS and isinstance(value, dict):
+            spelled[key] = {name: spell_out(part) for name, part in value.items()}
+        elif key in SINGLE or (key == "additionalProperties" and value):
+            spelled[key] = spell_out(value)
+    return spelled

@@ -1,0 +1,436 @@
+"""`GeminiCompatEmbeddings`: batches, order, retries, refusals; and that the fake's vectors find what they should."""
+
+import asyncio
+import json
+import logging
+import math
+import pickle
+import subprocess
+import sys
+import threading
+
+import pytest
+from langchain_core.vectorstores import InMemoryVectorStore
+from pydantic import ValidationError
+from wire import Wire, google_error, http, reply
+
+from langchain_gemini_compat import GeminiCompatEmbeddings, errors
+from langchain_gemini_compat.testing import FakeGemini
+from langchain_gemini_compat.testing._embeddings import embed
+
+
+def vectors(*numbers, **more):
+    """A reply with a vector of one number for each text, without `index`, as AI Studio's."""
+    data = [{"object": "embedding", "embedding": [number]} for number in numbers]
+    return {"object": "list", "data": data, "model": "gemini-embedding-001", **more}
+
+
+def limited():
+    return reply(google_error(429, "RESOURCE_EXHAUSTED", "Please retry in 0.01s."), 429)
+
+
+def refused():
+    return reply(google_error(400, "INVALID_ARGUMENT", "No."), 400)
+
+
+def connect(wire, **kwargs):
+    return GeminiCompatEmbeddings(model="gemini-embedding-001", api_key="k", **wire.clients, **kwargs)
+
+
+def echo(request):
+    """Vectors that say which text they are of: text "7" gets [7.0]."""
+    return reply(vectors(*map(float, json.loads(request.content)["input"])))
+
+
+class Echo(Wire):
+    """Answers each request by its own texts."""
+
+    def __init__(self):
+        super().__init__(None)
+
+    def answer(self, request):
+        self.requests.append(request)
+        return echo(request)
+
+
+async def both(embeddings, texts):
+    """What sync and async give; they are to be equal."""
+    one, two = embeddings.embed_documents(texts), await embeddings.aembed_documents(texts)
+    assert one == two
+    return one
+
+
+async def failure(embeddings, texts, kind):
+    """The text of the error that sync and async raise; they are to be equal."""
+    with pytest.raises(kind) as one:
+        embeddings.embed_documents(texts)
+    with pytest.raises(kind) as two:
+        await embeddings.aembed_documents(texts)
+    assert str(one.value) == str(two.value)
+    return one.value
+
+
+async def test_texts_go_out_in_batches_and_come_back_in_order():
+    """100 at once, as many as AI Studio takes; 250 texts are three requests, each to `/embeddings`."""
+    wire = Echo()
+    found = await both(connect(wire), [str(number) for number in range(250)])
+    assert found == [[float(number)] for number in range(250)]
+    assert sorted(len(body["input"]) for body in wire.bodies) == [50, 50, 100, 100, 100, 100]
+    assert {str(request.url) for request in wire.requests} == {
+        "https://generativelanguage.googleapis.com/v1beta/openai/embeddings"
+    }
+    assert wire.requests[0].headers["authorization"] == "Bearer k"
+
+
+async def test_no_texts_are_no_request():
+    """Nothing in, nothing out, nothing paid."""
+    wire = Wire(RuntimeError("a request was made"))
+    assert await both(connect(wire), []) == []
+    assert wire.requests == []
+
+
+async def test_a_query_is_one_text():
+    """A vector, not a list of them."""
+    wire = Echo()
+    embeddings = connect(wire)
+    assert embeddings.embed_query("5") == await embeddings.aembed_query("5") == [5.0]
+    assert wire.bodies[0] == {"model": "gemini-embedding-001", "input": ["5"]}
+
+
+@pytest.mark.parametrize("name", ["dimensions", "output_dimensionality"])
+def test_dimensions_batch_size_and_further_keys_are_in_the_body(name):
+    """By our name and by that of Google's own class."""
+    embeddings = GeminiCompatEmbeddings(
+        model="models/gemini-embedding-001",
+        api_key="k",
+        batch_size=2,
+        model_kwargs={"user": "u"},
+        **{name: 64},
+    )
+    rest = {"model": "gemini-embedding-001", "dimensions": 64, "user": "u"}
+    assert embeddings.preview(["a", "b", "c"]) == [{**rest, "input": ["a", "b"]}, {**rest, "input": ["c"]}]
+
+
+@pytest.mark.parametrize(
+    ("indices", "expected"),
+    [
+        ([None, None, None], [0, 1, 2]),
+        ([0, 0, 0], [0, 1, 2]),
+        ([2, None, 1], [1, 2, 0]),
+        ([2, 0, 1], [1, 2, 0]),
+    ],
+)
+async def test_order_is_kept_by_index(indices, expected):
+    """A missing `index` is 0 beside others, and says nothing where all are missing or 0."""
+    body = vectors(0, 1, 2)
+    for item, index in zip(body["data"], indices, strict=True):
+        if index is not None:
+            item["index"] = index
+    assert await both(connect(Wire(body)), ["a", "b", "c"]) == [[float(number)] for number in expected]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (vectors(1), "1 vectors came for the 2 of texts[0:2]"),
+        (vectors(1, 2, 3), "3 vectors came for the 2 of texts[0:2]"),
+        ({"object": "list"}, "0 vectors came"),
+        ({"data": [{"index": 1, "embedding": [1]}, {"index": 1, "embedding": [2]}]}, "numbered [1, 1]"),
+        ({"data": [{"index": 0, "embedding": [1]}, {"index": 7, "embedding": [2]}]}, "numbered [0, 7]"),
+        ({"data": [{"index": True, "embedding": [1]}, {"index": -1, "embedding": [2]}]}, "numbered [0, -1]"),
+        (vectors(1, None), "texts[1] is no list of numbers"),
+        (vectors(1, "2"), "texts[1] is no list of numbers"),
+        ({"data": [{"embedding": [1]}, {"embedding": [True]}]}, "texts[1] is no list of numbers"),
+        (vectors(1, 10**400), "texts[1] holds a number that is not finite"),
+        ('{"data": [{"embedding": [1]}, {"embedding": [NaN]}]}', "texts[1] holds a number that is not finite"),
+        ('{"data": [{"embedding": [1e999]}, {"embedding": [1]}]}', "texts[0] holds a number that is not finite"),
+        ({"data": [{"embedding": [1]}, {"embedding": []}]}, "texts[1] is no list of numbers"),
+        ({"data": [{"embedding": [1]}, {"embedding": "AACAPw=="}]}, "texts[1] is no list of numbers"),
+        ({"data": [{"embedding": [1]}, "vector"]}, "texts[1] is no list of numbers"),
+        ({"data": [{"embedding": [1]}, {"embedding": [1, 2]}]}, "different lengths: [1, 2]"),
+    ],
+)
+async def test_a_reply_without_one_good_vector_for_each_text_is_an_error(body, words):
+    """Typed, and it names the text."""
+    error = await failure(connect(Wire(body), max_retries=0), ["a", "b"], errors.InvalidReplyError)
+    assert words in str(error)
+
+
+async def test_a_bad_reply_is_asked_for_again():
+    """As the chat model does."""
+    wire = Wire(vectors(1), vectors(1, 2), vectors(1), vectors(1, 2))
+    assert await both(connect(wire, timeout={"retry_wait": 5}), ["a", "b"]) == [[1.0], [2.0]]
+    assert len(wire.requests) == 4
+
+
+async def test_other_dimensions_than_asked_for_are_an_error_at_once():
+    """A server that passes over `dimensions` would fill a vector store that takes no others later."""
+    wire = Wire(vectors(1))
+    error = await failure(connect(wire, dimensions=3), ["a"], errors.InvalidReplyError)
+    assert "have 1 dimensions and 3 were asked for" in str(error)
+    assert len(wire.requests) == 2
+
+
+@pytest.mark.parametrize(("odd", "words"), [("", "is empty"), (None, "is a NoneType"), (7, "is a int")])
+async def test_what_google_does_not_embed_is_named_before_it_is_sent(odd, words):
+    """An empty text, or no text."""
+    wire = Wire(vectors(1, 2, 3))
+    error = await failure(connect(wire), ["a", odd, "b"], errors.UnsupportedContentError)
+    assert str(error).startswith(f"texts[1] {words}")
+    assert wire.requests == []
+
+
+def test_one_text_is_not_a_list_of_letters():
+    """A mistake that would cost a request for each letter."""
+    with pytest.raises(errors.UnsupportedContentError, match="embed_query"):
+        connect(Wire(vectors(1))).embed_documents("abc")
+
+
+def test_another_server_may_take_empty_texts():
+    """It is asked."""
+    wire = Wire(vectors(1))
+    embeddings = GeminiCompatEmbeddings(model="m", base_url="http://127.0.0.1:9/v1", **wire.clients)
+    assert embeddings.embed_documents([""]) == [[1.0]]
+    assert str(wire.requests[0].url) == "http://127.0.0.1:9/v1/embeddings"
+
+
+async def test_a_refused_request_is_tried_again_and_a_failed_one_raises_with_nothing():
+    """Retries and classes are the chat model's; after the last one no vector is handed out."""
+    wire = Wire(limited(), vectors(1), limited(), vectors(1))
+    assert await both(connect(wire, batch_size=1), ["a"]) == [[1.0]]
+    assert len(wire.requests) == 4
+    error = await failure(connect(Wire(refused(), refused())), ["a"], errors.InvalidRequestError)
+    assert (error.status_code, error.tries) == (400, 1)
+
+
+async def test_the_texts_of_a_failed_request_are_in_the_log(caplog):
+    """The error is the server's and does not know them."""
+    caplog.set_level(logging.INFO, logger="langchain_gemini_compat")
+    wire = Wire(vectors(1, 2), refused())
+    with pytest.raises(errors.InvalidRequestError):
+        connect(wire, batch_size=2).embed_documents(["a", "b", "c", "d", "e"])
+    assert "texts[2:4] could not be embedded (InvalidRequestError)" in caplog.text
+    assert len(wire.requests) == 2
+
+
+class Slow(Wire):
+    """Async answers that take a moment, and how many were under way at once."""
+
+    def __init__(self):
+        super().__init__(None)
+        self.now = self.most = 0
+
+    async def aanswer(self, request):
+        self.requests.append(request)
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            # The later ones come back first.
+            await asyncio.sleep(0.05 / len(self.requests))
+            if "-1" in json.loads(request.content)["input"]:
+                return refused()
+            return echo(request)
+        finally:
+            self.now -= 1
+
+
+async def test_async_requests_are_bounded_and_keep_their_order():
+    """As many at once as `max_concurrency` says, and no fewer."""
+    wire = Slow()
+    texts = [str(number) for number in range(20)]
+    found = await connect(wire, batch_size=2, max_concurrency=3).aembed_documents(texts)
+    assert found == [[float(number)] for number in range(20)]
+    assert (wire.most, len(wire.requests)) == (3, 10)
+
+
+async def test_the_first_failure_ends_the_other_requests():
+    """Nothing goes on in the background, and nothing is sent any more."""
+    wire = Slow()
+    texts = [*map(str, range(6)), "-1", *map(str, range(100))]
+    with pytest.raises(errors.InvalidRequestError):
+        await connect(wire, batch_size=1, max_concurrency=2).aembed_documents(texts)
+    sent = len(wire.requests)
+    assert wire.now == 0
+    assert sent <= 9
+    await asyncio.sleep(0.05)
+    assert len(wire.requests) == sent
+
+
+@pytest.mark.parametrize(
+    "where", [{"project": "p"}, {"base_url": "https://gateway.example/v1/projects/p/locations/l/endpoints/openapi"}]
+)
+def test_vertex_is_refused_with_the_package_to_use(where):
+    """At construction, in one sentence."""
+    with pytest.raises(ValidationError, match="langchain-google-genai"):
+        GeminiCompatEmbeddings(model="gemini-embedding-001", **where)
+
+
+def test_a_copy_for_vertex_is_refused_at_first_use():
+    """Copies are not validated."""
+    copy = connect(Wire(vectors(1))).model_copy(update={"api_key": None, "project": "p", "surface": "vertex"})
+    with pytest.raises(errors.UnsupportedParameterError, match="langchain-google-genai"):
+        copy.embed_query("a")
+
+
+def test_a_gateway_may_embed_whatever_its_path():
+    """Who knows better says so."""
+    url = "https://gateway.example/endpoints/openapi"
+    embeddings = GeminiCompatEmbeddings(model="m", base_url=url, surface="openai_compatible", api_key="k")
+    assert embeddings.endpoint_info()["base_url"] == url
+
+
+@pytest.mark.parametrize("given", [{"dimensions": 0}, {"batch_size": 0}, {"max_concurrency": 0}, {"timeout": "soon"}])
+def test_numbers_that_make_no_sense_are_refused_at_construction(given):
+    """Before anything is embedded."""
+    with pytest.raises(ValueError, match=next(iter(given))):
+        GeminiCompatEmbeddings(model="m", api_key="k", **given)
+
+
+def test_embeddings_are_pickled_without_their_clients():
+    """A worker makes its own."""
+    embeddings = connect(Wire(vectors(1)), dimensions=3, chunk_size=7)
+    copy = pickle.loads(pickle.dumps(embeddings))
+    assert (copy.dimensions, copy.batch_size, copy.http_client) == (3, 7, None)
+    assert copy.endpoint_info() == embeddings.endpoint_info()
+    assert copy.api_key.get_secret_value() == "k"
+
+
+def test_embeddings_and_chat_model_of_one_key_share_a_connection_but_no_gate():
+    """A quota is a model's: where embeddings wait, chat goes on."""
+    fake = FakeGemini()
+    one, two = fake.embeddings()._open_transport(), fake.chat_model()._open_transport()
+    assert one._config.base_url == two._config.base_url
+    assert one.begin("gemini-embedding-001")._gate is not two.begin("gemini-3.8-flash")._gate
+
+
+def test_threads_embed_at_once():
+    """One object for all of them."""
+    wire, found = Echo(), {}
+    embeddings = connect(wire)
+    threads = [
+        threading.Thread(target=lambda number=number: found.update({number: embeddings.embed_query(str(number))}))
+        for number in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {number: [float(number)] for number in range(8)}
+
+
+def test_importing_the_package_does_not_load_them():
+    """And using them loads no client before the first call."""
+    code = (
+        "import sys, langchain_gemini_compat as p\n"
+        "print('langchain_gemini_compat.embeddings' in sys.modules)\n"
+        "p.GeminiCompatEmbeddings(model='gemini-embedding-001', api_key='k')\n"
+        "print([name for name in ('openai', 'google.auth', 'numpy') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False", "[]"]
+
+
+def test_an_unknown_name_of_the_package_is_an_attribute_error():
+    """Lazy names are a list."""
+    import langchain_gemini_compat  # noqa: PLC0415
+
+    with pytest.raises(AttributeError, match="NoSuchThing"):
+        _ = langchain_gemini_compat.NoSuchThing
+
+
+PASSAGES = [
+    "Tokens of service accounts are refreshed five minutes before they expire.",
+    "A thought signature belongs to one surface and is never replayed on another.",
+    "When the server answers 429, all callers of one model wait at one gate.",
+    "Images are sent as base64 data or by URL, audio as base64 data only.",
+    "The schema compiler inlines references and drops keywords that Gemini refuses.",
+]
+
+
+@pytest.mark.parametrize("surface", ["ai_studio", "openai_compatible"])
+@pytest.mark.parametrize("dimensions", [None, 256])
+@pytest.mark.parametrize(
+    ("question", "place"),
+    [
+        ("What happens with signatures when I move to the other surface?", 1),
+        ("Who waits after a 429?", 2),
+        ("How do I send an image?", 3),
+        ("Which keywords of a schema are dropped?", 4),
+        ("When is a token refreshed?", 0),
+    ],
+)
+async def test_a_question_finds_its_passage(question, place, dimensions, surface):
+    """The fake's vectors are good enough to retrieve by, in full length and cut short."""
+    fake = FakeGemini(surface=surface)
+    store = InMemoryVectorStore(fake.embeddings(dimensions=dimensions))
+    store.add_texts(PASSAGES)
+    assert store.similarity_search(question, k=1)[0].page_content == PASSAGES[place]
+    assert (await store.asimilarity_search(question, k=1))[0].page_content == PASSAGES[place]
+    assert fake.refusals == []
+
+
+def test_the_fakes_vectors_are_of_length_one_and_the_same_everywhere():
+    """No process sees others; an odd text has a vector too."""
+    fake = FakeGemini()
+    texts = ["Vectors", "the", "!!!", " ", "\ud800", "日本語のテキスト"]
+    found = fake.embeddings(dimensions=64).embed_documents(texts)
+    assert all(math.isclose(math.fsum(value * value for value in vector), 1.0) for vector in found)
+    assert len({tuple(vector) for vector in found}) == len(texts)
+    strongest = max(range(64), key=lambda place: abs(found[0][place]))
+    assert (strongest, round(found[0][strongest], 6)) == (55, 0.758098)
+    assert len(fake.embeddings().embed_query("a")) == 3072
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [
+        ({"input": ["a"] * 101}, "batch-size"),
+        ({"input": ["a", ""]}, "empty-text"),
+        ({"input": []}, "empty-text"),
+        ({"input": "a", "dimensions": 4000}, "dimensions"),
+        ({"input": "a", "dimensions": True}, "dimensions"),
+        ({"input": "a", "user": "u"}, "unknown-field"),
+        ({"input": "a", "model": ""}, "model-name"),
+    ],
+)
+def test_the_fake_refuses_what_google_refuses(body, rule):
+    """In Google's words, and only where it is Google."""
+    fake = FakeGemini()
+    url, headers = f"{fake.connection()['base_url']}/embeddings", {"Authorization": "Bearer k"}
+    answer = fake.http_client.post(url, json={"model": "gemini-embedding-001", **body}, headers=headers)
+    assert (answer.status_code, answer.headers["x-fake-gemini-rule"]) == (400, rule)
+    assert [violation.rule for violation in fake.refusals] == [rule]
+
+
+def test_the_fakes_refusal_of_a_long_batch_reads_as_google_wrote_it():
+    """The text of https://github.com/geldata/gel/issues/9032."""
+    with pytest.raises(errors.InvalidRequestError, match="at most 100 requests can be in one batch"):
+        FakeGemini().embeddings(batch_size=500).embed_documents(["a"] * 101)
+
+
+def test_the_fake_leaves_out_what_ai_studio_leaves_out():
+    """`index` where it is 0, and `usage`; a plain server has both."""
+    studio, plain = (
+        embed({"model": "m", "input": ["a", "b"]}, surface) for surface in ("ai_studio", "openai_compatible")
+    )
+    assert [item.get("index") for item in studio["data"]] == [None, 1]
+    assert [item["index"] for item in plain["data"]] == [0, 1]
+    assert ("usage" in studio, "usage" in plain) == (False, True)
+
+
+def test_the_openai_sdk_reads_the_fakes_vectors():
+    """It asks for base64 by default and takes numbers too."""
+    import openai  # noqa: PLC0415
+
+    fake = FakeGemini()
+    client = openai.OpenAI(api_key="k", base_url=fake.connection()["base_url"], http_client=fake.http_client)
+    found = client.embeddings.create(model="gemini-embedding-001", input=["a", "b"])
+    assert [len(item.embedding) for item in found.data] == [3072, 3072]
+
+
+def test_vertex_has_no_such_path():
+    """HTML for people, as at Google."""
+    fake = FakeGemini(surface="vertex")
+    url = f"{fake.connection()['base_url']}/embeddings"
+    assert fake.http_client.post(url, json={}, headers={"Authorization": "Bearer k"}).status_code == 404
+    assert isinstance(fake.http_client, http.Client)

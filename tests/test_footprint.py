@@ -1,0 +1,272 @@
+"""What the package costs, counted and not timed: modules, dependencies, calls of Python, copies and bytes."""
+
+import gc
+import json
+import subprocess
+import sys
+import tracemalloc
+from functools import cache
+from importlib.metadata import distribution, requires
+from pathlib import Path
+
+import load_server
+import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from packaging.requirements import Requirement
+from wire import call, chunk, completion, http
+
+import langchain_gemini_compat
+from langchain_gemini_compat import ChatGeminiCompat
+
+PACKAGE = str(Path(langchain_gemini_compat.__file__).parent)
+#: Nobody should have to load these for an answer.
+HEAVY = {"aiohttp", "boto3", "google", "grpc", "numpy", "pandas", "requests", "tiktoken", "tokenizers", "urllib3"}
+#: One process does these after each other, and says what each has loaded.
+STAGES = {
+    "base": "import asyncio, langchain_core.language_models.chat_models",
+    "import": "from langchain_gemini_compat import ChatGeminiCompat",
+    "key": "model = ChatGeminiCompat(model='gemini-3.8-flash', api_key='k', base_url='{url}')",
+    "project": "ChatGeminiCompat(model='gemini-3.8-flash', project='p')",
+    "openai": "import openai",
+    "calls": "model.invoke('call 1'); list(model.stream('call 2')); asyncio.run(model.ainvoke('call 3'))",
+}
+TELL = "print(*sorted(set(sys.modules) - before)); before = set(sys.modules)"
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    """The modules that each stage adds."""
+    with load_server.start("canned") as server:
+        lines = [line for code in STAGES.values() for line in (code.format(url=server.url), TELL)]
+        script = "\n".join(["import sys; before = set(sys.modules)", *lines])
+        output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    return {stage: set(line.split()) for stage, line in zip(STAGES, output.splitlines(), strict=True)}
+
+
+def foreign(modules):
+    """Those that are neither Python's own nor ours."""
+    own = {*sys.stdlib_module_names, "langchain_gemini_compat"}
+    return {name for name in modules if name.partition(".")[0] not in own}
+
+
+def test_import_adds_a_parser_of_json_and_itself_to_langchain(loaded):
+    """No client, no google-auth, no terminal and no server: these wait until they are needed."""
+    modules = loaded["import"]
+    assert {name.partition(".")[0] for name in foreign(modules)} <= {"jiter", "langchain_core"}
+    assert len(foreign(modules)) <= 10
+    late = ("_transport", "_clients", "_auth", "_translate", "cli", "testing")
+    assert modules.isdisjoint({f"langchain_gemini_compat.{name}" for name in late})
+    assert len(modules) <= 75
+
+
+@pytest.mark.parametrize("stage", ["key", "project"])
+def test_construction_loads_nothing(loaded, stage):
+    """Thousands of models may be made that never ask."""
+    assert loaded[stage] == set()
+
+
+def test_first_calls_with_a_key_load_the_openai_sdk_and_no_credentials_library(loaded):
+    """Google-auth, and what it would bring, is for those who come without a key."""
+    modules = loaded["calls"]
+    assert "langchain_gemini_compat._transport" in modules
+    assert {name.partition(".")[0] for name in foreign(modules)}.isdisjoint(HEAVY)
+    # Beside our network side, what the SDK and LangChain load at their own first call.
+    assert len(foreign(modules)) <= 120
+    assert len(modules - foreign(modules)) <= 60
+
+
+def dependencies(name, seen):
+    """The distributions that an installation of `name` without extras brings."""
+    for text in requires(name) or ():
+        requirement = Requirement(text)
+        wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if wanted and requirement.name.lower() not in seen:
+            seen.add(requirement.name.lower())
+            dependencies(requirement.name, seen)
+    return seen
+
+
+def test_installation_brings_four_packages_and_what_they_need():
+    """The heavy ones of other integrations are not among them."""
+    own = [Requirement(text) for text in distribution("langchain-gemini-compat").requires]
+    direct = {one.name for one in own if one.marker is None or one.marker.evaluate({"extra": ""})}
+    assert direct == {"google-auth", "langchain-core", "openai", "pydantic"}
+    found = dependencies("langchain-gemini-compat", set())
+    assert len(found) <= 50
+    assert found.isdisjoint({"aiohttp", "grpcio", "numpy", "protobuf", "tiktoken", "google-api-core", "proto-plus"})
+
+
+class Events(http.SyncByteStream):
+    """The bytes of a stream of text, made while it is read."""
+
+    def __init__(self, events):
+        self.events = events
+
+    def __iter__(self):
+        for event in self.events:
+            yield b"data: %b\n\n" % json.dumps(event).encode()
+        yield b"data: [DONE]\n\n"
+
+
+def model_of(reply):
+    """A model whose server gives what `reply` returns, in process."""
+
+    def answer(request):
+        body = reply()
+        if isinstance(body, dict):
+            return http.Response(200, json=body)
+        return http.Response(200, headers={"content-type": "text/event-stream"}, stream=Events(body))
+
+    client = http.Client(transport=http.MockTransport(answer))
+    return ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", http_client=client)
+
+
+def text_events(count):
+    yield from (chunk(content=f" word{number}") for number in range(1000, 1000 + count))
+    yield chunk(finish="stop", usage=(3, 2, 5), content="")
+
+
+def tool_events(calls, count):
+    """The pieces of each call's arguments, call after call."""
+    for index in range(calls):
+        pieces = ['{"text": "', *(f" word{number}" for number in range(1000, 998 + count)), '"}']
+        yield chunk(tool_calls=[call(args="", call_id=f"call-{index}", index=index)])
+        yield from (chunk(tool_calls=[{"index": index, "function": {"arguments": piece}}]) for piece in pieces)
+    yield chunk(finish="tool_calls")
+
+
+def count_calls(function, *, within=""):
+    """The calls of Python and C functions, resumed generators included, that files below `within` make or run."""
+    count = 0
+
+    def note(frame, event, argument):
+        nonlocal count
+        if event in ("call", "c_call") and frame.f_code.co_filename.startswith(within):
+            count += 1
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        function()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def drain(iterator):
+    for _ in iterator:
+        pass
+
+
+@cache
+def warm():
+    """What happens once in a process is not counted."""
+    drain(model_of(lambda: text_events(3)).stream("hi"))
+    drain(model_of(lambda: tool_events(1, 3)).stream("hi"))
+    model_of(completion).invoke("hi")
+
+
+def cost_of_more(make, small, large, *, within=""):
+    """Calls for each unit by which `large` is more than `small`."""
+    warm()
+    few, many = (count_calls(make(size), within=within) for size in (small, large))
+    return (many - few) / (large - small)
+
+
+def streaming(events):
+    """For a number, a function that streams so many of `events`."""
+
+    def make(size):
+        model = model_of(lambda: events(size))
+        return lambda: drain(model.stream("hi"))
+
+    return make
+
+
+def adding(size):
+    """A function that streams a text of `size` chunks and adds them up."""
+    model = model_of(lambda: text_events(size))
+    return lambda: sum(model.stream("hi"), AIMessageChunk(content=""))
+
+
+@pytest.mark.parametrize("make", [streaming(text_events), adding], ids=["streamed", "added"])
+def test_each_further_piece_of_text_costs_the_same(make):
+    """A long stream is as cheap as a short one, in everybody's code together."""
+    assert cost_of_more(make, 500, 2000) == pytest.approx(cost_of_more(make, 100, 200), rel=0.01)
+
+
+def test_a_piece_of_text_costs_few_calls_of_ours():
+    """From bytes to the chunk that LangChain gets."""
+    assert cost_of_more(streaming(text_events), 100, 300, within=PACKAGE) <= 80
+
+
+@pytest.mark.parametrize("calls", [1, 2, 8])
+def test_each_further_piece_of_arguments_costs_the_same(calls):
+    """What came before is not read again."""
+    make = streaming(lambda size: tool_events(calls, size))
+    assert cost_of_more(make, 50, 200) == pytest.approx(cost_of_more(make, 10, 50), rel=0.01)
+
+
+def test_a_piece_of_arguments_costs_few_calls_of_ours():
+    """From bytes to the chunk that LangChain gets."""
+    make = streaming(lambda size: tool_events(1, size))
+    assert cost_of_more(make, 50, 150, within=PACKAGE) <= 180
+
+
+def build_history(length):
+    """An agent's steps."""
+    messages = [HumanMessage("Find out.")]
+    for number in range(length):
+        request = {"name": "search", "args": {"text": f"question {number}"}, "id": f"call-{number}"}
+        messages += [AIMessage("", tool_calls=[request]), ToolMessage("What was found.", tool_call_id=request["id"])]
+        messages += [AIMessage("That is it."), HumanMessage("And what else?")]
+    return messages
+
+
+def encoding(length):
+    """A function that encodes a history of four times `length` messages."""
+    model, messages = model_of(completion), build_history(length)
+    return lambda: model._build(messages, None, {}, stream=False)
+
+
+def test_each_further_message_of_a_history_costs_the_same():
+    """With all checks of the order of turns, signatures and results."""
+    assert cost_of_more(encoding, 100, 400) == pytest.approx(cost_of_more(encoding, 10, 50), rel=0.01)
+
+
+def test_a_message_of_a_history_costs_few_calls_of_ours():
+    """An agent sends all of them at each step."""
+    assert cost_of_more(encoding, 50, 100, within=PACKAGE) / 4 <= 72
+
+
+def peak(function):
+    """The most that Python had allocated while `function` ran, in bytes."""
+    warm()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("kind", "copies"), [("image_url", 2), ("image", 4)])
+def test_an_image_is_copied_few_times(kind, copies):
+    """Each copy of ten megabytes is time and memory."""
+    size = 8 * 2**20
+    data = "iVBORw0KGgo".ljust(size, "A")
+    url = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
+    block = url if kind == "image_url" else {"type": "image", "base64": data, "mime_type": "image/png"}
+    model, messages = model_of(completion), [HumanMessage([{"type": "text", "text": "What is this?"}, block])]
+    assert peak(lambda: model.invoke(messages)) / size <= copies + 0.5
+
+
+def test_of_a_long_stream_that_nobody_keeps_only_the_text_stays():
+    """For the errors that carry what had come; LangChain's own `stream` keeps every chunk."""
+
+    def cost(size):
+        model = model_of(lambda: text_events(size))
+        return peak(lambda: drain(model._stream([HumanMessage("hi")])))
+
+    assert (cost(6000) - cost(1000)) / 5000 <= 100

@@ -1,0 +1,243 @@
+"""The v3 events: valid, in time, and the same message in the end as over LangChain's own bridge from chunks."""
+
+from itertools import chain
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.language_models._compat_bridge import chunks_to_events
+from langchain_core.language_models.chat_model_stream import ChatModelStream
+from langchain_core.messages import HumanMessage
+from langchain_tests.utils.stream_lifecycle import assert_valid_event_stream
+from outgoing import build
+from wire import Wire, call, chunk
+
+from langchain_gemini_compat import ChatGeminiCompat, _calls
+from langchain_gemini_compat._decode import ReplyDecoder
+from langchain_gemini_compat._gate import Gate
+from langchain_gemini_compat._protocol import CORE_TAKES_PIECES, EventDecoder
+from langchain_gemini_compat._retry import Tries
+from langchain_gemini_compat._signatures import SIGNATURES_KEY
+from langchain_gemini_compat._timeouts import TimeLimits
+from langchain_gemini_compat.errors import GeminiCompatError, TruncatedStreamError
+
+pytestmark = [
+    pytest.mark.skipif(not CORE_TAKES_PIECES, reason="langchain-core before 1.7 has no such events"),
+    pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning"),
+]
+REQUEST = build([HumanMessage("hi")], "ai_studio", stream=True)
+SIGNED = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
+THOUGHT = {"extra_content": {"google": {"thought": True}}}
+PNG, JPEG = {"data": "iVBORw0KGgo="}, {"data": "/9j/4AAQSk"}
+STREAM = [
+    chunk(content="<thought>H", **THOUGHT),
+    chunk(content="m.", **THOUGHT),
+    chunk(content="</thought>Let me "),
+    chunk(content="look."),
+    chunk(tool_calls=[call("f", '{"x"', "call-1", **SIGNED)]),
+    chunk(tool_calls=[{"function": {"arguments": ": 1}"}}]),
+    chunk(tool_calls=[call("g", "{}", "call-2")]),
+    chunk(content="", **SIGNED),
+    chunk(finish="tool_calls", usage=(10, 7, 42)),
+]
+
+
+def tries():
+    return Tries(0, TimeLimits(), Gate())
+
+
+def read_events(wires):
+    """Our own events of a stream."""
+    decoder = EventDecoder(REQUEST, tries(), "lc_run--1")
+    return [event for wire in wires for event in decoder.feed(wire)] + [*decoder.finish()]
+
+
+def read_bridged(wires):
+    """The events that LangChain makes of our chunks."""
+    decoder = ReplyDecoder(REQUEST, tries())
+    chunks = chain((piece for wire in wires for piece in decoder.feed(wire)), decoder.finish())
+    return [*chunks_to_events(chunks, message_id="lc_run--1")]
+
+
+def assemble(events):
+    """The message that LangChain makes of events; thoughts that came in several blocks are in the first of them."""
+    stream = ChatModelStream()
+    for event in events:
+        stream.dispatch(event)
+    message = stream.output_message
+    thoughts = [block for block in message.content if block["type"] == "reasoning"]
+    for block in thoughts[1:]:
+        thoughts[0]["reasoning"] += block["reasoning"]
+        message.content.remove(block)
+    return message
+
+
+def attempt(read, wires):
+    """The events, or what was said instead."""
+    try:
+        return read(wires)
+    except GeminiCompatError as err:
+        return f"{type(err).__name__}: {err}"
+
+
+def check(wires):
+    """Both ways come to one message, or to one error."""
+    events, expected = attempt(read_events, wires), attempt(read_bridged, wires)
+    if isinstance(expected, str):
+        assert events == expected
+    else:
+        assert_valid_event_stream(events)
+        message, bridged = assemble(events), assemble(expected)
+        signatures = message.additional_kwargs.get(SIGNATURES_KEY, {})
+        for block in [block for block in bridged.content if block["type"] == "tool_call"]:
+            # The bridge loses a signature that comes after the head of its call.
+            block.update({"extras": {"signature": signatures[block["id"]]}} if block["id"] in signatures else {})
+        assert message == bridged
+
+
+def finishes(events):
+    """Types of the finished blocks, each with how many events came before its finish."""
+    return [
+        (event["content"]["type"], place)
+        for place, event in enumerate(events)
+        if event["event"] == "content-block-finish"
+    ]
+
+
+@pytest.mark.parametrize(
+    "wires",
+    [
+        STREAM,
+        [chunk(content="a"), chunk(content=" b"), chunk(finish="stop", usage=(1, 2, 3))],
+        [chunk(content="a"), chunk(audio=PNG), chunk(content="b"), chunk(audio=JPEG), chunk(finish="stop")],
+        [chunk(refusal="I "), chunk(refusal="won't."), chunk(finish="stop")],
+        [chunk(content="a"), chunk(finish="content_filter: SAFETY")],
+        [chunk(finish="content_filter: SAFETY")],
+        [chunk(content="a", **SIGNED), chunk(finish="stop")],
+        [chunk(audio=PNG, **SIGNED), chunk(finish="stop")],
+        [chunk(content="", **SIGNED), chunk(content="a"), chunk(finish="length")],
+        [chunk(reasoning_content="Hm."), chunk(content="a"), chunk(finish="stop")],
+        [chunk(tool_calls=[call(args="")]), chunk(finish="stop")],
+        [chunk(tool_calls=[call("f", "{}", "c1"), call("g", "{}", "c2", **SIGNED)], content="a"), chunk(finish="stop")],
+        [chunk(content="a")],
+        [chunk(finish="stop")],
+        [chunk(tool_calls=[call(args='{"x":')]), chunk(finish="length")],
+    ],
+    ids=range(15),
+)
+def test_events_come_to_what_the_chunks_come_to(wires):
+    """Content blocks, calls, signatures, usage and metadata."""
+    check(wires)
+
+
+TEXTS = st.sampled_from(["a", " b", "<thought>", "</thought>", "<", "\n"]).map(lambda text: chunk(content=text))
+THOUGHTS = st.sampled_from(["<thought>h", "m", "</thought>"]).map(lambda text: chunk(content=text, **THOUGHT))
+HEADS = st.builds(
+    lambda name, args, extra: chunk(tool_calls=[call(name, args, f"id-{name}", **extra)]),
+    st.sampled_from("fgh"),
+    st.sampled_from(["", "{}", '{"x": 1}', '{"x":']),
+    st.sampled_from([{}, SIGNED]),
+)
+TAILS = st.sampled_from([" 1}", '"y"', " ", "}"]).map(
+    lambda args: chunk(tool_calls=[{"function": {"arguments": args}}])
+)
+OTHERS = st.sampled_from([chunk(audio=PNG), chunk(audio=JPEG), chunk(refusal="no"), chunk(content="", **SIGNED)])
+ENDS = st.sampled_from(["stop", "tool_calls", "length", "content_filter: SAFETY", None])
+
+
+@settings(max_examples=400)
+@given(st.lists(TEXTS | THOUGHTS | HEADS | TAILS | OTHERS, max_size=8), ENDS)
+def test_events_come_to_what_the_chunks_come_to_in_any_order(wires, end):
+    """Valid replies and broken ones."""
+    check([*wires, chunk(finish=end)])
+
+
+def test_thoughts_end_where_the_answer_begins_and_a_call_where_the_next_one_does():
+    """Not at the end of the message, as over the bridge."""
+    events = read_events(STREAM)
+    assert finishes(events) == [("reasoning", 4), ("tool_call", 11), ("text", 14), ("tool_call", 15)]
+    assert [event["event"] for event in events[4:7]] == [
+        "content-block-finish",
+        "content-block-start",
+        "content-block-delta",
+    ]
+
+
+def test_a_late_signature_is_on_the_block_it_belongs_to():
+    """That of the reply comes after its calls."""
+    text = next(block for block in assemble(read_events(STREAM)).content if block["type"] == "text")
+    assert text["extras"] == {"signature": "c2ln"}
+
+
+def test_image_data_goes_out_once():
+    """With the finish of its block."""
+    events = read_events([chunk(audio=PNG), chunk(finish="stop")])
+    assert sum(PNG["data"] in str(event) for event in events) == 1
+
+
+def test_calls_whose_arguments_are_interleaved_stay_open():
+    """A call is finished when its arguments are whole, and not before."""
+    pieces = [
+        chunk(tool_calls=[call("f", '{"x"', "c1", index=0)]),
+        chunk(tool_calls=[call("g", '{"y": 2}', "c2", index=1)]),
+        chunk(tool_calls=[{"index": 0, "function": {"arguments": ": {}}"}}]),
+        chunk(finish="tool_calls"),
+    ]
+    check(pieces)
+    assert [call["args"] for call in assemble(read_events(pieces)).tool_calls] == [{"x": {}}, {"y": 2}]
+
+
+def model(*answers):
+    return ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", max_retries=0, **Wire(*answers).clients)
+
+
+class Tokens(BaseCallbackHandler):
+    """Keeps the tokens it is told of."""
+
+    def __init__(self):
+        self.tokens = []
+
+    def on_llm_new_token(self, token, **kwargs):
+        self.tokens.append(token)
+
+
+async def both(chat, **config):
+    """The streams of both entry points, read to the end."""
+    stream = chat.stream_events("hi", version="v3", **config)
+    events = [*stream]
+    astream = await chat.astream_events("hi", version="v3", **config)
+    return (events, stream.output), ([event async for event in astream], await astream.output)
+
+
+async def test_the_model_streams_its_own_events(monkeypatch):
+    """Sync and async, without chunks of messages, and handlers of tokens hear the answer."""
+    monkeypatch.delattr(_calls.ModelCalls, "_stream")
+    monkeypatch.delattr(_calls.ModelCalls, "_astream")
+    tokens = Tokens()
+    (events, message), (aevents, amessage) = await both(model([*STREAM, "[DONE]"]), config={"callbacks": [tokens]})
+    assert finishes(events) == finishes(aevents) == finishes(read_events(STREAM))
+    assert message.content == amessage.content == assemble(read_events(STREAM)).content
+    assert message.id != amessage.id
+    assert message.id.startswith("lc_run-")
+    assert tokens.tokens == ["Let me ", "look."] * 2
+
+
+async def test_older_cores_get_what_their_bridge_makes_of_chunks(monkeypatch):
+    """They know no event for a piece of arguments."""
+    monkeypatch.setattr(_calls, "CORE_TAKES_PIECES", False)
+    for events, message in await both(model([*STREAM, "[DONE]"])):
+        assert_valid_event_stream(events)
+        assert message.tool_calls == assemble(read_events(STREAM)).tool_calls
+
+
+async def test_a_broken_stream_raises_and_keeps_what_had_come():
+    """As chunks do."""
+    chat = model([chunk(content="Half a sen"), chunk(content="tence")])
+    with pytest.raises(TruncatedStreamError) as caught:
+        list(chat.stream_events("hi", version="v3"))
+    assert caught.value.partial == "Half a sentence"
+    with pytest.raises(TruncatedStreamError) as caught:
+        async for _ in await chat.astream_events("hi", version="v3"):
+            pass
+    assert caught.value.partial == "Half a sentence"

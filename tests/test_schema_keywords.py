@@ -1,0 +1,53 @@
+"""The page of schema keywords says what the compiler does."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from schema_judge import find_unexplained
+from schema_keywords import COMMAND, DEFINITIONS, PAGE, ROWS, compile_row, find_drafts, print_page
+
+from langchain_gemini_compat._schema import compile_parameters
+
+OPENAPI = {"nullable", "discriminator", "example", "xml", "externalDocs"}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[f"{row.keyword} {json.dumps(row.probe)}" for row in ROWS])
+def test_the_example_compiles_to_what_the_row_says(row):
+    """To the byte, with the same losses."""
+    compiled, says = compile_row(row)
+    assert json.dumps(compiled) == json.dumps(row.compiled)
+    assert says == row.says
+
+
+def test_every_keyword_of_every_draft_has_a_row():
+    """The drafts' own schemas name them; a keyword's examples use it."""
+    assert len(find_drafts()) > 50
+    assert {row.keyword for row in ROWS} == set(find_drafts()) | OPENAPI
+    assert all(
+        row.keyword in row.probe or f'"{row.keyword}":' in json.dumps(row.probe) or row.keyword == "items"
+        for row in ROWS
+    )
+
+
+def test_the_page_is_what_the_rows_say():
+    """It is written by the command and not by hand."""
+    assert PAGE.read_text(encoding="utf-8") == print_page(), f"`{COMMAND}` writes the page anew."
+
+
+#: What samples do not break, or what is only offered no more.
+UNSEEN = {
+    "enum", "contentEncoding", "contentMediaType", "unevaluatedItems", "properties", "unevaluatedProperties",
+    "patternProperties", "propertyNames", "maxProperties", "dependencies", "not", "$ref",
+}  # fmt: skip
+BROKEN = [row for row in ROWS if row.says and row.keyword not in UNSEEN and row.probe != {"type": "array"}]
+
+
+@pytest.mark.parametrize("row", BROKEN, ids=[f"{row.keyword} {json.dumps(row.probe)}" for row in BROKEN])
+def test_samples_break_what_is_dropped_and_only_the_loss_explains_it(row):
+    """The judge of losses fails where a loss is left out."""
+    whole = {"type": "object", "properties": {"p": row.probe}, "$defs": DEFINITIONS}
+    compiled, losses = compile_parameters(whole)
+    assert find_unexplained(whole, compiled, losses) == []
+    assert find_unexplained(whole, compiled, []) != []

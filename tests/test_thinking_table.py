@@ -1,0 +1,373 @@
+"""Every family on every surface with every value of each thinking knob: legal on the wire, or an error before it.
+
+What is legal is written down here from Google's pages and public refusals, and shares nothing with the code:
+
+- https://ai.google.dev/gemini-api/docs/thinking and the cards of the models: levels, ranges of budgets, what is refused.
+- https://ai.google.dev/gemini-api/docs/openai: words of `reasoning_effort`; never beside a level or a budget.
+- https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/overview: Vertex takes `low`,
+  `medium` and `high`, and one of effort and `thinking_config`.
+- `minimal` and `none` refused: https://github.com/BerriAI/litellm/issues/37314.
+- levels refused before Gemini 3: Vertex's page on thinking.
+"""
+
+import warnings
+from enum import Enum
+
+import pytest
+from langchain_core.messages import HumanMessage
+from outgoing import PLACES, SURFACES, broken_rules, build, endpoint
+
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._families import FAMILIES, family_of
+from langchain_gemini_compat._thinking import encode_thinking, warn_of_tight_limit
+from langchain_gemini_compat.errors import GeminiCompatWarning, UnsupportedParameterError
+from langchain_gemini_compat.testing import FakeGemini
+
+HI = [HumanMessage("Hi.")]
+L, M, H, N = "low", "medium", "high", "minimal"
+
+#: Model: the levels it takes, or `None` where none is taken.
+LEVELS = {
+    "gemini-4-argon": {L, M, H},
+    "gemini-4-carbon": {L, M, H},
+    "gemini-4-hydrogen": {L, M, H},
+    "gemini-nano-banana-2.1": {N, M, H},
+    "gemini-3.8-flash": {L, M, H},
+    "gemini-3.8-flash-cyber": {L, M, H},
+    "gemini-3.7-flash": {L, M, H},
+    "gemini-3.6-flash": {N, L, M, H},
+    "gemini-3.5-flash-lite": {N, L, M, H},
+    "gemini-3.5-flash": {N, L, M, H},
+    "gemini-3.1-flash-lite-image": {N, L, M, H},
+    "gemini-3.1-flash-image": {N, H},
+    "gemini-3.1-flash-lite": {N, L, M, H},
+    "gemini-3.1-pro-preview": {L, M, H},
+    "gemini-3-flash-preview": {N, L, M, H},
+    "gemini-3-pro-image": {L, H},
+    "gemini-3-pro-preview": {L, H},
+    "gemini-flash-latest": {L, M, H},
+    "gemini-pro-latest": {L, M, H},
+    "gemini-5-xenon": {L, M, H},
+    "gemini-2.5-flash-image": None,
+    "gemini-2.5-pro": None,
+    "gemini-2.5-flash-lite": None,
+    "gemini-2.5-flash": None,
+    "gemini-2.0-flash": None,
+    "gemini-1.5-pro": None,
+}
+#: Model: budgets it takes beside -1. Gemini 3 takes one for compatibility, and cannot be switched off.
+BUDGETS = {
+    "gemini-2.5-pro": range(128, 32_769),
+    "gemini-2.5-flash-lite": {0, *range(512, 24_577)},
+    "gemini-2.5-flash": range(24_577),
+    **{model: range(1, 65_537) for model in LEVELS if model.startswith("gemini-3") and "image" not in model},
+}
+#: `none` is a word for these only.
+MAY_STOP = {"gemini-2.5-flash", "gemini-2.5-flash-lite"}
+SILENT = {"gemini-2.5-flash-image", "gemini-2.0-flash", "gemini-1.5-pro"}
+
+WORDS = ["none", N, L, M, H, "xhigh", "max"]
+LIMITS = [-1, 0, 1, 127, 128, 129, 511, 512, 513, 1024, 1025, 8192, 8193, 24_575, 24_576, 24_577, 32_767, 32_768,
+          32_769, 65_535, 65_536, 65_537, 10**9]  # fmt: skip
+KNOBS = [
+    {},
+    *({"reasoning_effort": word} for word in WORDS),
+    *({"thinking_level": word} for word in WORDS),
+    *({"thinking_budget": budget} for budget in LIMITS),
+]
+THOUGHTS = [None, True, False]
+WRONG = [
+    {"reasoning_effort": "hihg"}, {"reasoning_effort": ""}, {"reasoning_effort": 5}, {"reasoning_effort": True},
+    {"reasoning_effort": ["low"]}, {"thinking_level": "THINKING_LEVEL_UNSPECIFIED"}, {"thinking_level": 1},
+    {"thinking_budget": "1024"}, {"thinking_budget": True}, {"thinking_budget": False}, {"thinking_budget": 1024.0},
+    {"thinking_budget": -2}, {"thinking_budget": "low"}, {"include_thoughts": "false"}, {"include_thoughts": 1},
+]  # fmt: skip
+
+
+def faults(model, surface, body):
+    """What Google would refuse, or pass over in silence, in the thinking part of `body`."""
+    google = body.get("extra_body", {}).get("google", {})
+    config, effort = google.get("thinking_config", {}), body.get("reasoning_effort")
+    level, budget = config.get("thinking_level"), config.get("thinking_budget")
+    thoughts, levels = config.get("include_thoughts"), LEVELS[model]
+    refused = {
+        "an empty or unknown config": "thinking_config" in google and not (config and config.keys() <= CONFIG),
+        "thinking asked of a model that has none": model in SILENT and bool(config or effort),
+        "two knobs": sum(knob is not None for knob in (effort, level, budget)) > 1,
+        "an effort and a config on Vertex": surface == "vertex" and effort is not None and bool(config),
+        "a word Vertex does not have": surface == "vertex" and effort not in (None, L, M, H),
+        "an effort the model does not have": effort is not None and effort not in efforts(model),
+        "a level the model does not have": level is not None and level not in (levels or ()),
+        "a budget that is no number": budget is not None and type(budget) is not int,
+        "a budget the model does not have": budget not in (None, -1) and budget not in BUDGETS.get(model, ()),
+        "a budget where no source says that one is taken": budget is not None and model not in BUDGETS,
+        "thoughts without thinking": thoughts and (budget == 0 or effort == "none"),
+        "untagged thoughts on Vertex": surface == "vertex" and thoughts and not google.get("thought_tag_marker"),
+        "a marker for nothing": "thought_tag_marker" in google and not thoughts,
+    }  # fmt: skip
+    return [fault for fault, found in refused.items() if found]
+
+
+CONFIG = {"thinking_level", "thinking_budget", "include_thoughts"}
+
+
+def efforts(model):
+    """The compatibility page maps each word to a budget on 2.5; Gemini 3 takes the words it has as levels."""
+    if LEVELS[model]:
+        return LEVELS[model]
+    return {N, L, M, H, *({"none"} if model in MAY_STOP else ())}
+
+
+def test_every_family_of_the_table_is_here():
+    """A new row needs a statement of what is legal for it."""
+    assert {family_of(model).name for model in LEVELS} >= {family.name for family in FAMILIES}
+
+
+@pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
+@pytest.mark.parametrize("model", LEVELS)
+def test_every_value_of_each_knob_is_legal_on_the_wire(model, surface):
+    """With thoughts, without, and unasked; one note at most for each knob."""
+    for knob in KNOBS:
+        for thoughts in THOUGHTS:
+            request = build(HI, surface, model, **knob, include_thoughts=thoughts)
+            assert faults(model, surface, request.payload) == [], (knob, thoughts, request.payload)
+            assert broken_rules(request.payload, surface) == [], (knob, thoughts, request.payload)
+            assert len(request.notes) <= len(knob) + bool(thoughts), (knob, thoughts, request.notes)
+            assert shows_thoughts(request.payload) == (bool(thoughts) and thinks(model, knob)), (knob, thoughts)
+
+
+def shows_thoughts(body):
+    google = body.get("extra_body", {}).get("google", {})
+    return bool(google.get("thinking_config", {}).get("include_thoughts"))
+
+
+def thinks(model, knob):
+    """Whether there are thoughts to be shown."""
+    return model not in SILENT and not (model in MAY_STOP and {*knob.values()} & {"none", 0})
+
+
+@pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
+@pytest.mark.parametrize("model", LEVELS)
+def test_what_the_model_has_goes_out_as_it_was_asked_for(model, surface):
+    """No note, and the same meaning; the form is the surface's."""
+    for word in efforts(model) if model not in SILENT else ():
+        request = build(HI, surface, model, reasoning_effort=word.upper())
+        assert request.notes == ()
+        assert meaning(request.payload) in (word, {"none": 0, N: 1024, L: 1024, M: 8192, H: 24_576}[word])
+    for word in LEVELS[model] or ():
+        request = build(HI, surface, model, thinking_level=word)
+        assert (meaning(request.payload), request.notes) == (word, ())
+    for budget in set(LIMITS) & set(BUDGETS.get(model, ())):
+        request = build(HI, surface, model, thinking_budget=budget)
+        assert (meaning(request.payload), request.notes) == (budget, ())
+
+
+def meaning(body):
+    config = body.get("extra_body", {}).get("google", {}).get("thinking_config", {})
+    found = [body.get("reasoning_effort"), config.get("thinking_level"), config.get("thinking_budget")]
+    (one,) = [value for value in found if value is not None]
+    return one
+
+
+@pytest.mark.parametrize("model", LEVELS)
+def test_what_the_model_does_not_have_is_fitted_and_said_once(model):
+    """Unless nothing changes: a model that cannot think is asked not to, or one with levels is left its choice."""
+    for knob in KNOBS[1:]:
+        (name, value), = knob.items()  # fmt: skip
+        legal = {
+            "reasoning_effort": efforts(model), "thinking_level": LEVELS[model] or (),
+            "thinking_budget": {-1, *BUDGETS.get(model, ())},
+        }[name]  # fmt: skip
+        if model in SILENT:
+            legal = {"none", 0}
+        request = build(HI, "ai_studio", model, **knob)
+        assert len(request.notes) == (value not in legal), (knob, request.notes)
+        assert all(name in note.message for note in request.notes)
+
+
+@pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
+@pytest.mark.parametrize("model", LEVELS)
+def test_more_asked_for_is_never_less_thinking(model, surface):
+    """The nearest value keeps the order of what was asked for; a level and a number of tokens cannot be compared."""
+    order = {"none": 0, N: 1, L: 1024, M: 8192, H: 24_576}
+    budgets = [budget for budget in LIMITS if budget > 0 or (budget == 0 and not LEVELS[model])]
+    for name, values in (("reasoning_effort", WORDS), ("thinking_level", WORDS), ("thinking_budget", budgets)):
+        if model not in SILENT:
+            sent = [meaning(build(HI, surface, model, **{name: value}).payload) for value in values]
+            amounts = [order.get(one, one) for one in sent]
+            assert amounts == sorted(amounts), (name, sent)
+
+
+@pytest.mark.parametrize("knob", WRONG, ids=str)
+@pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
+@pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-4-argon", "gemini-2.5-pro", "gemini-2.0-flash", "gemini-flash-latest"])  # fmt: skip
+def test_what_is_no_setting_is_an_error_before_the_wire(model, surface, knob):
+    """A budget as text, a truth value as a number, a word that is none; the error names the knob and what it takes."""
+    (name,) = knob
+    with pytest.raises(UnsupportedParameterError, match=f"`{name}` is "):
+        build(HI, surface, model, **knob)
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-2.5-flash", "gemini-2.0-flash", "meta/llama-4", "gemma-3-270m"])  # fmt: skip
+def test_two_knobs_are_an_error_everywhere(model, surface):
+    """Even where both say the same."""
+    for pair in (
+        {"reasoning_effort": "low", "thinking_level": "low"},
+        {"reasoning_effort": "none", "thinking_budget": 0},
+        {"thinking_level": "low", "thinking_budget": 1024},
+    ):
+        with pytest.raises(UnsupportedParameterError, match="say the same thing twice"):
+            build(HI, surface, model, **pair)
+
+
+class Level(Enum):
+    HIGH = "HIGH"
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_members_of_enums_are_their_values(surface):
+    """Google's own packages have the levels as an enum."""
+    body = build(HI, surface, "gemini-3.8-flash", thinking_level=Level.HIGH).payload
+    assert meaning(body).lower() == "high"
+
+
+@pytest.mark.parametrize("model", [*LEVELS, "gemma-3-270m", "gpt-oss", "anything"])
+def test_a_compatible_server_gets_what_was_given(model):
+    """Nothing of Google's rules is known to hold there."""
+    at = endpoint("openai_compatible", model)
+    for knob in (*KNOBS, {"thinking_budget": "1024"}, {"reasoning_effort": "weird"}):
+        for thoughts in THOUGHTS:
+            request = build(HI, at=at, **knob, include_thoughts=thoughts)
+            given = {**knob, **({} if thoughts is None else {"include_thoughts": thoughts})}
+            effort = given.pop("reasoning_effort", None)
+            config = request.payload.get("extra_body", {"google": {"thinking_config": {}}})["google"]
+            assert (request.payload.get("reasoning_effort"), config) == (effort, {"thinking_config": given})
+            assert request.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("surface", "model"), [("vertex", "meta/llama-4"), ("vertex", "xai/grok-5"), ("ai_studio", "gemma-4-31b-it")]
+)
+def test_a_model_that_is_no_gemini_gets_what_was_given(surface, model):
+    """But for the one rule that is the surface's: Vertex takes an effort or a config."""
+    for knob in KNOBS:
+        request = build(HI, surface, model, **knob)
+        assert request.notes == ()
+        assert knob == {} or [meaning(request.payload)] == [*knob.values()]
+        if knob.get("reasoning_effort") not in ("xhigh", "max"):
+            assert broken_rules(build(HI, surface, model, **knob, include_thoughts=True).payload, surface) == []
+
+
+@pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
+def test_the_fake_endpoint_takes_what_arrives(surface):
+    """The same through the chat model: over a client, with langchain-core between."""
+    for model in LEVELS:
+        fake = FakeGemini(surface=surface)
+        chat = fake.chat_model(model)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", GeminiCompatWarning)
+            for knob in KNOBS[1::3]:
+                chat.invoke("Hi.", include_thoughts=True, **knob)
+        assert (fake.refusals, fake.ignored) == ([], [])
+        assert all(faults(model, surface, request.body) == [] for request in fake.requests)
+
+
+def test_an_adjusted_knob_is_one_warning_and_one_line_in_the_log(caplog):
+    """And an error instead with `strict`."""
+    chat = FakeGemini().chat_model("gemini-3.8-flash", reasoning_effort="minimal")
+    with caplog.at_level("INFO", "langchain_gemini_compat"):
+        with pytest.warns(GeminiCompatWarning, match="minimal") as told:
+            chat.batch(["Hi.", "Hi again."], {"max_concurrency": 1})
+        assert (len(told), len(caplog.records)) == (1, 1)
+    with pytest.raises(UnsupportedParameterError, match="minimal"):
+        build(HI, "vertex", "gemini-3.8-flash", strict=True, reasoning_effort="minimal")
+
+
+@pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
+def test_a_knob_survives_binding(surface):
+    """`bind_tools` and `with_structured_output` keep it, at construction or bound."""
+    for model in (
+        ChatGeminiCompat(model="gemini-3.8-flash", thinking_level="high", **PLACES[surface]),
+        ChatGeminiCompat(model="gemini-3.8-flash", **PLACES[surface]).bind(thinking_level="high"),
+    ):
+        bound = model.bind_tools([]) if isinstance(model, ChatGeminiCompat) else model
+        body, _ = bound.bound.preview("Hi.", **bound.kwargs)
+        assert meaning(body) == "high"
+
+
+#: Model, knob, `max_tokens`: whether thinking may use them up. The first group are public reports.
+TIGHT = [
+    ("gemini-2.5-pro", {}, 256, True),
+    ("gemini-2.5-flash", {}, 3072, True),
+    ("gemini-3-flash-preview", {}, 1024, True),
+    ("gemini-3.6-flash", {}, 500, True),
+    ("gemini-3.6-flash", {}, 1500, True),
+    ("gemini-3.8-flash", {}, 300, True),
+    ("gemini-3.5-flash", {}, 120, True),
+    ("gemini-2.5-flash", {}, 4096, True),
+    ("gemini-3.8-flash", {}, 4096, True),
+    ("gemini-3.8-flash", {}, 4097, False),
+    ("gemini-3.8-flash", {"reasoning_effort": "low"}, 512, True),
+    ("gemini-3.8-flash", {"reasoning_effort": "low"}, 513, False),
+    ("gemini-3.8-flash", {"thinking_level": "high"}, 12_288, True),
+    ("gemini-3.8-flash", {"thinking_level": "high"}, 12_289, False),
+    ("gemini-3.8-flash", {"thinking_level": "minimal"}, 512, True),
+    ("gemini-3.8-flash", {"thinking_budget": 0}, 512, True),
+    ("gemini-3.8-flash", {"thinking_budget": 2000}, 2000, True),
+    ("gemini-3.8-flash", {"thinking_budget": 2000}, 2001, False),
+    ("gemini-3.8-flash", {"thinking_budget": -1}, 4096, True),
+    ("gemini-4-argon", {"thinking_budget": 20_000}, 12_288, True),
+    ("gemini-3.6-flash", {"reasoning_effort": "minimal"}, 1, False),
+    ("gemini-3.5-flash-lite", {}, 1, False),
+    ("gemini-2.5-flash", {"reasoning_effort": "none"}, 1, False),
+    ("gemini-2.5-flash", {"thinking_budget": 0}, 1, False),
+    ("gemini-2.5-flash", {"reasoning_effort": "low"}, 512, True),
+    ("gemini-2.5-flash", {"thinking_level": "low"}, 512, True),
+    ("gemini-2.5-pro", {"thinking_budget": 1}, 128, True),
+    ("gemini-flash-latest", {}, 1, False),
+    ("gemini-flash-latest", {"reasoning_effort": "high"}, 5000, True),
+    ("gemini-2.0-flash", {"reasoning_effort": "high"}, 1, False),
+    ("gemini-3.8-flash", {}, None, False),
+]
+
+
+@pytest.mark.parametrize("thoughts", THOUGHTS)
+@pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
+@pytest.mark.parametrize(("model", "knob", "limit", "tight"), TIGHT)
+def test_a_limit_that_thinking_may_use_up_is_told_with_its_cure(model, knob, limit, tight, surface, thoughts):
+    """Whatever the surface makes of the knob, and whether thoughts are shown or not."""
+    family = family_of(model)
+    fields = encode_thinking({**knob, "include_thoughts": thoughts}, endpoint(surface, model), family, [])
+    said = warn_of_tight_limit(limit, fields, family)
+    assert (said is not None) == tight
+    assert said is None or said.startswith(f"`max_tokens` {limit} may leave no answer")
+
+
+@pytest.mark.parametrize(
+    ("model", "knob", "cure"),
+    [
+        ("gemini-3.8-flash", {}, '`reasoning_effort="low"`'),
+        ("gemini-3.6-flash", {}, '`reasoning_effort="minimal"`'),
+        ("gemini-2.5-flash", {}, '`reasoning_effort="none"`'),
+        ("gemini-2.5-pro", {}, '`reasoning_effort="minimal"`'),
+        ("gemini-3.8-flash", {"reasoning_effort": "low"}, "leave it out."),
+        ("gemini-2.5-pro", {"thinking_budget": 200}, "leave it out."),
+    ],
+)
+def test_the_cure_is_one_that_the_model_has(model, knob, cure):
+    """Less thinking is offered only where there is less to be had."""
+    family = family_of(model)
+    fields = encode_thinking(knob, endpoint("vertex", model), family, [])
+    said = warn_of_tight_limit(100, fields, family)
+    assert cure in said
+    assert ("think less" in said) == ("effort" in cure)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 100])
+def test_nothing_is_reckoned_where_nothing_is_known(limit):
+    """A compatible server, or a model that is no Gemini."""
+    for place, model in (("openai_compatible", "gemini-3.8-flash"), ("vertex", "meta/llama-4")):
+        family = family_of(model)
+        fields = encode_thinking({"reasoning_effort": "high"}, endpoint(place, model), family, [])
+        assert warn_of_tight_limit(limit, fields, family) is None
