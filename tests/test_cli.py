@@ -208,7 +208,7 @@ def test_a_proxy_that_makes_no_sense_is_told(run, monkeypatch, arguments):
     monkeypatch.setenv("HTTPS_PROXY", "foo://bar")
     code, out, err = run(*arguments, lines=["hi"])
     assert code == 1
-    assert re.search(r"^error: The proxy settings make no sense", out + err, re.MULTILINE)
+    assert re.search(r"^error: .*proxy", out + err, re.MULTILINE)
     assert "roxy" in out + err
 
 
