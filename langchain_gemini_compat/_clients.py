@@ -51,8 +51,7 @@ class Clients:
         self._forget_parent()
         making_one = self._by_loop.get(loop)
         if making_one is None or (making_one.done() and (making_one.cancelled() or making_one.exception())):
-            for other in [other for other in self._by_loop if other.is_closed()]:
-                del self._by_loop[other]
+            self._forget_closed_loops()
             making_one = self._by_loop[loop] = loop.create_task(self._make(loop))
         # Whoever gives up leaves it to the others.
         return (await asyncio.shield(making_one)).client
@@ -61,6 +60,13 @@ class Clients:
         made = _LoopClient(self, await asyncio.to_thread(open_client, openai.DefaultAsyncHttpxClient), loop)
         await made.hold_open()
         return made
+
+    def _forget_closed_loops(self) -> None:
+        """Threads with loops of their own do so at the same time: each step is one that they cannot share."""
+        for reference in self._by_loop.keyrefs():
+            loop = reference()
+            if loop is not None and loop.is_closed():
+                self._by_loop.pop(loop, None)
 
     def _forget_parent(self) -> None:
         if self._pid != os.getpid():
@@ -79,8 +85,9 @@ class _LoopClient:
 
     async def hold_open(self) -> None:
         """Begin: `asyncio.run`, like every loop that ends in order, closes the generators that are still open."""
-        for other in [other for other in _held if other.is_over()]:
-            other.let_go()
+        for other in _held.copy():
+            if other.is_over():
+                other.let_go()
         _held.add(self)
         await anext(self._until_end)
 

@@ -16,6 +16,7 @@ from langchain_gemini_compat._sse import SseDecoder
 from langchain_gemini_compat._translate import (
     build_timeout,
     forget_credential,
+    hide_secret,
     is_error_body,
     is_http_error,
     is_timeout,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 #: Nothing that a chat model says is that long; a server that does not end is cut off here.
 MAX_REPLY_BYTES = 64 * 2**20
+#: Some of these are in every reply, and in whatever Google answers instead of one.
+_REPLY_KEYS = ("choices", "data", "id", "model", "usage", "promptFeedback")
 #: What Python needs to keep a piece, beside its bytes.
 _PIECE = 64
 #: Of what a server says when it refuses, so much is read.
@@ -98,8 +101,9 @@ class ReplyReader:
         if self._watch.broken or self._room < 0:
             self._stop()
         if self._decoder is not None:
-            yield from self._read(self._decoder.feed(data))
+            return self._read(self._decoder, data)
         self._watch.begin_wait()
+        return iter(())
 
     def finish(self) -> Iterator[WireChunk]:
         """The chunk that the end makes whole; raises what the server said where it refused."""
@@ -108,7 +112,7 @@ class ReplyReader:
         if self._decoder is None:
             yield self._read_whole(b"".join(self._pieces))
         else:
-            yield from self._read(self._decoder.finish())
+            yield from self._read(self._decoder, None)
 
     def _stop(self) -> None:
         if self._watch.broken:
@@ -124,20 +128,32 @@ class ReplyReader:
         try:
             value = cast("JsonValue", from_json(content))
         except ValueError:
-            start = content[:200].decode(errors="replace")
-            text = f"The server answered {self._response.status_code} with something that is not JSON: {start!r}. "
-            raise errors.InvalidReplyError(text + "Check `base_url`.") from None
-        return as_chunk(self._check(value))
+            if content.lstrip().startswith(b"{"):
+                text = f"The reply is no whole JSON: {self._quote(content)}. Ask again."
+            else:
+                text = f"The server answered with something that is not JSON: {self._quote(content)}. Check `base_url`."
+            raise errors.InvalidReplyError(text) from None
+        wire = self._check(value)
+        if wire.keys().isdisjoint(_REPLY_KEYS):
+            text = f"The server's answer is no Chat Completions reply: {self._quote(content)}. Check `base_url`."
+            raise errors.InvalidReplyError(text)
+        return as_chunk(wire)
 
-    def _read(self, values: Iterator[JsonValue]) -> Iterator[WireChunk]:
+    def _quote(self, content: bytes) -> str:
+        """The beginning of what the server said, without the key, should it repeat it."""
+        return repr(hide_secret(self._response.request, content)[:200].decode(errors="replace"))
+
+    def _read(self, decoder: SseDecoder, data: bytes | None) -> Iterator[WireChunk]:
+        """What `data`, or with `None` the end, makes whole."""
         try:
-            for value in values:
+            for value in decoder.finish() if data is None else decoder.feed(data):
                 wire = self._check(value)
                 # A server that does not stream answers a request for a stream with a whole reply.
                 yield as_chunk(wire) if _is_whole(wire) else wire
                 self._watch.note_chunk()
         except ValueError as err:
             raise errors.InvalidReplyError(f"The stream holds something that is not JSON ({err}). Ask again.") from None
+        self._watch.begin_wait()
 
     def _check(self, value: JsonValue) -> WireChunk:
         if is_error_body(value):

@@ -13,7 +13,7 @@ from jiter import from_json
 from langchain_gemini_compat._wire import DONE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from langchain_gemini_compat._wire import JsonValue
 
@@ -40,11 +40,13 @@ class SseDecoder:
         self._data = _Pieces(limit)
         self._stray = _Pieces(limit)
 
-    def feed(self, data: bytes) -> Iterator[JsonValue]:
-        """Yield what `data` completes."""
+    def feed(self, data: bytes) -> Iterable[JsonValue]:
+        """What `data` completes; to be read to its end before the next piece."""
         if self._is_one_event(data):
-            yield _parse(data[len(b"data:") :].strip())
-            return
+            return (_parse(data[len(b"data:") :].strip()),)
+        return self._feed_lines(data)
+
+    def _feed_lines(self, data: bytes) -> Iterator[JsonValue]:
         for line in self._take_lines(data):
             if line.startswith(b"data:"):
                 payload = line[5:].strip()

@@ -110,9 +110,7 @@ def translate_response(response: Response, content: bytes, surface: Surface) -> 
 
     It keeps the body, without the key that was sent: some servers repeat it.
     """
-    secret = _secret_of(response.request)
-    if secret is not None:
-        content = secret.sub(_HIDDEN.encode(), content)
+    content = hide_secret(response.request, content)
     kept = _keep(response, content)
     if 300 <= kept.status_code < 400:
         return _build_error(_read_redirect(kept), kept, surface)
@@ -168,6 +166,12 @@ def _read_reason(error: JsonValue) -> str:
     names = ("message", "error", "msg", "detail", "errors", "fault", "faultstring")
     reason = next((reason for name in names if (reason := _read_reason(error.get(name)))), "")
     return f"{where}{reason}" if reason else ""
+
+
+def hide_secret(request: Request, content: bytes) -> bytes:
+    """`content` without the token that was sent with `request`."""
+    secret = _secret_of(request)
+    return content if secret is None else secret.sub(_HIDDEN.encode(), content)
 
 
 def _secret_of(request: Request) -> re.Pattern[bytes] | None:

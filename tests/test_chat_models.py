@@ -11,7 +11,12 @@ from wire import Wire, call, chunk, completion
 
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._signatures import RECORDS_KEY, SIGNATURES_KEY
-from langchain_gemini_compat.errors import BlockedError, GeminiCompatWarning, UnsupportedParameterError
+from langchain_gemini_compat.errors import (
+    BlockedError,
+    GeminiCompatWarning,
+    InvalidReplyError,
+    UnsupportedParameterError,
+)
 
 SIGNED = {"extra_content": {"google": {"thought_signature": "c2lnbmF0dXJl"}}}
 WHOLE = completion(
@@ -290,3 +295,19 @@ async def test_a_call_in_a_filtered_reply_is_nobody_s_to_run(mode):
     with pytest.raises(BlockedError, match="SAFETY") as caught:
         await ask(mode, model(stream if mode not in ("invoke", "ainvoke") else whole, max_retries=2))
     assert not caught.value.is_retryable
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"detail": "Not here."}, "no Chat Completions reply.*Not here.*base_url"),
+        ({}, "no Chat Completions reply.*base_url"),
+        ('{"id": "r", "choices": [{"mess', "no whole JSON.*Ask again"),
+        ("Welcome!", "not JSON: 'Welcome!'.*base_url"),
+        ("Welcome, 0123456789abcdef!", r"Welcome, \[hidden\]!"),
+    ],
+)
+def test_a_body_that_is_no_reply_is_quoted(answer, words):
+    """With its beginning, without the key, and with what to look at."""
+    with pytest.raises(InvalidReplyError, match=words):
+        model(answer, api_key="0123456789abcdef", max_retries=0).invoke("hi")

@@ -134,7 +134,8 @@ async def test_order_is_kept_by_index(indices, expected):
     [
         (vectors(1), "1 vectors came for the 2 of texts[0:2]"),
         (vectors(1, 2, 3), "3 vectors came for the 2 of texts[0:2]"),
-        ({"object": "list"}, "0 vectors came"),
+        ({"data": None}, "0 vectors came"),
+        ({}, "no Chat Completions reply"),
         ({"data": [{"index": 1, "embedding": [1]}, {"index": 1, "embedding": [2]}]}, "numbered [1, 1]"),
         ({"data": [{"index": 0, "embedding": [1]}, {"index": 7, "embedding": [2]}]}, "numbered [0, 7]"),
         ({"data": [{"index": True, "embedding": [1]}, {"index": -1, "embedding": [2]}]}, "numbered [0, -1]"),

@@ -21,6 +21,7 @@ from google.auth.credentials import Credentials
 from langchain_core._api import LangChainBetaWarning
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat._clients import Clients
 from langchain_gemini_compat.testing import FakeGemini, Fault
 
 THREADS = 16
@@ -139,6 +140,25 @@ def test_threads_with_loops_of_their_own_and_without_share_a_model(chat):
 
     with ThreadPoolExecutor(THREADS) as pool:
         assert list(pool.map(work, range(4 * THREADS))) == [TEXTS] * 4 * THREADS
+
+
+def test_threads_forget_the_same_closed_loops_together():
+    """Each that begins with a loop of its own looks for those that are over."""
+    loops = [asyncio.new_event_loop() for _ in range(50)]
+    for loop in loops:
+        loop.close()
+    barrier = threading.Barrier(THREADS)
+
+    def forget(clients):
+        barrier.wait()
+        clients._forget_closed_loops()
+
+    with switching_often(), ThreadPoolExecutor(THREADS) as pool:
+        for _ in range(100):
+            clients = Clients(None, None)
+            clients._by_loop.update(dict.fromkeys(loops))
+            list(pool.map(forget, [clients] * THREADS))
+            assert len(clients._by_loop) == 0
 
 
 def test_threads_that_make_the_first_call_together_make_one_client_and_ask_for_one_token(fake, url, monkeypatch):
