@@ -46,6 +46,10 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire import JsonObject, WireChunk
 
 
+#: Schemas lose much, and every message of a history keeps its metadata.
+_MOST_REPAIRS = 20
+
+
 @dataclass(slots=True)
 class Parts:
     """What one piece of a reply holds; `first_medium` is the number of its first image or sound in the reply."""
@@ -222,7 +226,9 @@ class ReplyDecoder:
         reply, endpoint = self._assembler, self._request.endpoint
         name = bare_model_name(reply.model) if endpoint.speaks_gemini else reply.model
         stand_ins = sum(note.kind == "stand_in" for note in self._request.notes)
-        repairs = [note.message for note in self._request.notes if note.kind in ("repaired", "adjusted", "dropped")]
+        repairs = [note.message for note in self._request.notes if note.kind != "stand_in"]
+        if len(repairs) > _MOST_REPAIRS:
+            repairs = [*repairs[:_MOST_REPAIRS], f"{len(repairs) - _MOST_REPAIRS} more: see `preview()`."]
         metadata = {
             "model_name": name or bare_model_name(endpoint.model),
             "finish_reason": end.reason,

@@ -123,12 +123,22 @@ class _Builder:
         if isinstance(modalities, (list, tuple)):
             # Google's own packages write them in capitals, as members of an enum.
             self.body["modalities"] = [_enum_name(modality).lower() for modality in modalities]
-        if self.stream and self.body.get("n", 1) != 1:
+        for name in ("max_tokens", "max_completion_tokens"):
+            if name in self.body:
+                self._fit_limit(name)
+        if self.body.get("n", 1) != 1 and (self.stream or self._takes_one_candidate()):
             del self.body["n"]
-            self._drop("n", "a stream has one candidate")
-        if self._takes_one_candidate() and self.body.get("n", 1) != 1:
-            del self.body["n"]
-            self._drop("n", "Gemini gives one candidate here")
+            self._drop("n", "a stream has one candidate" if self.stream else "Gemini gives one candidate here")
+
+    def _fit_limit(self, name: str) -> None:
+        """More than the model can write is a 400, and so is less than a token."""
+        given, most = self.body[name], self.family.max_output_tokens
+        if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+            raise UnsupportedParameterError(f"`{name}` is a number of tokens from 1 on, not {given!r}.")
+        if self.endpoint.speaks_gemini and most is not None and given > most:
+            self.body[name] = most
+            text = f"`{name}` {given} became {most}: {self.family.name} writes no more than that."
+            self.notes.append(Note("adjusted", text))
 
     def _takes_one_candidate(self) -> bool:
         """Both surfaces refuse more for current models; partners' models on Vertex go by rules of their own."""
@@ -150,9 +160,9 @@ class _Builder:
                 self.body["tool_choice"] = found.choice
             if found.google:
                 self.google["tools"] = [*found.google]
-        if self.option("parallel_tool_calls") is False and self.endpoint.speaks_gemini:
+        if tools and self.option("parallel_tool_calls") is False and self.endpoint.speaks_gemini:
             text = "`parallel_tool_calls=False` is kept here and not at Google: calls after the first are thrown away."
-            self.notes.append(Note("repaired", text))
+            self.notes.append(Note("adjusted", text))
         if self.option("parallel_tool_calls") is not None and not self.endpoint.speaks_gemini:
             self.body["parallel_tool_calls"] = self.option("parallel_tool_calls")
         response_format = self.options.get("response_format")

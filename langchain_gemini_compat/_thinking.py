@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._notes import Note
+from langchain_gemini_compat._wire import object_at
 from langchain_gemini_compat.errors import UnsupportedParameterError
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ _DYNAMIC_BUDGET = 8192
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 #: The words that Vertex documents for `reasoning_effort`.
 _VERTEX_EFFORTS = ("low", "medium", "high")
-_KNOBS = ("reasoning_effort", "thinking_level", "thinking_budget")
+#: The names under which a caller may say how much to think.
+THINKING_KNOBS = ("reasoning_effort", "thinking_level", "thinking_budget")
 
 
 @dataclass(slots=True)
@@ -54,11 +56,16 @@ def encode_thinking(
     Raises `UnsupportedParameterError` where two of them contradict each other, and for Gemini where one is no word,
     no number of tokens from -1 on, or no truth value.
     """
-    named = {name: options[name] for name in (*_KNOBS, "include_thoughts") if options.get(name) is not None}
+    named = {name: options[name] for name in (*THINKING_KNOBS, "include_thoughts") if options.get(name) is not None}
     asked = {name: value.value if isinstance(value, Enum) else value for name, value in named.items()}
-    knobs = [name for name in _KNOBS if name in asked]
+    knobs = [name for name in THINKING_KNOBS if name in asked]
     if len(knobs) > 1:
         raise UnsupportedParameterError(f"`{knobs[0]}` and `{knobs[1]}` say the same thing twice: give one.")
+    extra = object_at(object_at(cast("JsonObject", options), "extra_body"), "google")
+    twice = object_at(extra, "thinking_config").keys() & {"thinking_level", "thinking_budget"}
+    if knobs and twice:
+        where = f"`extra_body.google.thinking_config.{min(twice)}`"
+        raise UnsupportedParameterError(f"`{knobs[0]}` and {where} say the same thing twice: give one.")
     fields = ThinkingFields()
     if not endpoint.speaks_gemini or not family.generation:
         _add_as_given(asked, endpoint, fields, notes)
@@ -68,7 +75,7 @@ def encode_thinking(
             notes.extend(_drop(name, f"{family.name} does not think") for name in _knobs_for_thinking(checked))
         else:
             _Fitter(endpoint, family, notes).fit(checked, fields)
-    _add_marker(options, endpoint, fields)
+    _add_marker(options, endpoint, family, fields)
     return fields
 
 
@@ -147,11 +154,14 @@ def _add_as_given(asked: Mapping[str, object], endpoint: Endpoint, fields: Think
         fields.google["thinking_config"] = config
 
 
-def _add_marker(options: Mapping[str, object], endpoint: Endpoint, fields: ThinkingFields) -> None:
+def _add_marker(
+    options: Mapping[str, object], endpoint: Endpoint, family: ModelFamily, fields: ThinkingFields
+) -> None:
     marker = cast("JsonValue", options.get("thought_tag_marker"))
     config = fields.google.get("thinking_config")
     wants_thoughts = isinstance(config, dict) and bool(config.get("include_thoughts"))
-    if marker is None and wants_thoughts and endpoint.surface == "vertex" and endpoint.speaks_gemini:
+    is_gemini = endpoint.speaks_gemini and bool(family.generation)
+    if marker is None and wants_thoughts and endpoint.surface == "vertex" and is_gemini:
         marker = VERTEX_MARKER
     if marker is not None:
         fields.google["thought_tag_marker"] = marker

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from copy import deepcopy
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -21,6 +22,7 @@ from langchain_gemini_compat._payload import build_payload
 from langchain_gemini_compat._profiles import build_profile
 from langchain_gemini_compat._provider import PROVIDER
 from langchain_gemini_compat._structured import build_structured_output
+from langchain_gemini_compat._thinking import THINKING_KNOBS
 from langchain_gemini_compat._tokens import estimate_messages
 from langchain_gemini_compat._tools import format_tool
 from langchain_gemini_compat.errors import GeminiCompatWarning
@@ -89,10 +91,14 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
         yield from [(name, value) for name, value in self.__dict__.copy().items() if not name.startswith("_")]
 
     def preview(self, messages: LanguageModelInput, **kwargs: Any) -> tuple[JsonObject, list[Note]]:
-        """The body that would be sent for `messages`, and a note for each repair, dropped parameter or lossy step."""
+        """The body that would be sent for `messages`, and a note for each repair, dropped parameter or lossy step.
+
+        A binding (`bind_tools`, `bind`) hands out its model's method: give it what is bound, as in
+        `model.preview("hi", **model.bind_tools(tools).kwargs)`. The body is the caller's to change.
+        """
         stop, stream = kwargs.pop("stop", None), bool(kwargs.pop("stream", False))
         request = self._build(self._convert_input(messages).to_messages(), stop, kwargs, stream=stream, warn=False)
-        return request.payload, list(request.notes)
+        return deepcopy(request.payload), list(request.notes)
 
     def bind_tools(
         self,
@@ -153,7 +159,11 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
     def _options(self, kwargs: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What the request is made of: the model's own fields, then `model_kwargs`, then those of the call."""
         own = {name: value for name in RequestFields.model_fields if (value := getattr(self, name)) is not None}
-        return {**own, **self.model_kwargs, **spell_options(kwargs or {})}
+        given = spell_options(kwargs or {})
+        if any(given.get(knob) is not None for knob in THINKING_KNOBS):
+            # The call's word on thinking replaces the model's, under whatever name it stands.
+            own = {name: value for name, value in own.items() if name not in THINKING_KNOBS}
+        return {**own, **spell_options(self.model_kwargs), **given}
 
     def _build(
         self,

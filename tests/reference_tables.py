@@ -126,7 +126,12 @@ SAMPLES = {
     "web_search_options": {},
 }
 #: What a parameter needs beside it, to be looked at.
-_BESIDE = {"tool_choice": {"tools": SAMPLES["tools"][:1]}, "stream_usage": {"stream": True, "stream_usage": False}}
+_ONE_TOOL = {"tools": SAMPLES["tools"][:1]}
+_BESIDE = {
+    "tool_choice": _ONE_TOOL,
+    "parallel_tool_calls": _ONE_TOOL,
+    "stream_usage": {"stream": True, "stream_usage": False},
+}
 _SPELLED = {"n": "`n` above 1", "parallel_tool_calls": "`parallel_tool_calls=False`", "stream_usage": "`stream_usage`, in streams"}  # fmt: skip
 
 
@@ -226,7 +231,7 @@ def _landing(name, surface):
     paths = [path for path, value in _leaves(full.payload) if before.get(path) != value]
     places = ", ".join(_code(path) for path in paths)
     kinds = {note.kind for note in full.notes}
-    return places or ("kept by the package" if "repaired" in kinds else "left out" if "dropped" in kinds else "nothing")
+    return places or ("kept by the package" if "adjusted" in kinds else "left out" if "dropped" in kinds else "nothing")
 
 
 def _leaves(body):

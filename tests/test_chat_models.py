@@ -311,3 +311,37 @@ def test_a_body_that_is_no_reply_is_quoted(answer, words):
     """With its beginning, without the key, and with what to look at."""
     with pytest.raises(InvalidReplyError, match=words):
         model(answer, api_key="0123456789abcdef", max_retries=0).invoke("hi")
+
+
+def test_a_call_s_word_on_thinking_replaces_the_model_s():
+    """Whatever the names of the two."""
+    body, _ = model(reasoning_effort="high").preview("hi", thinking_level="low")
+    assert body["extra_body"]["google"]["thinking_config"] == {"thinking_level": "low"}
+    assert "reasoning_effort" not in body
+
+
+def test_model_kwargs_are_read_under_every_name():
+    """As arguments and options of a call are."""
+    body, notes = model(model_kwargs={"max_output_tokens": 50_000, "stop_sequences": ["x"]}).preview("hi")
+    assert (body["max_tokens"], body["stop"], notes) == (50_000, ["x"], [])
+
+
+def test_what_preview_gives_may_be_changed():
+    """It is a copy."""
+    extra = {"google": {"cached_content": "c"}}
+    chat = model(extra_body=extra, stop=["x"])
+    body, _ = chat.preview("hi")
+    body["stop"].append("y")
+    body["extra_body"]["google"]["cached_content"] = "d"
+    assert (extra["google"]["cached_content"], chat.preview("hi")[0]["stop"]) == ("c", ["x"])
+
+
+def test_losses_of_schemas_are_told_with_the_reply():
+    """Few of them: every message of a history keeps its metadata."""
+    properties = {f"p{number}": {"type": "string", "pattern": "^a"} for number in range(30)}
+    parameters = {"type": "object", "properties": properties}
+    tool = {"type": "function", "function": {"name": "f", "description": "F.", "parameters": parameters}}
+    repairs = model(completion()).bind_tools([tool]).invoke("hi").response_metadata["repairs"]
+    assert len(repairs) == 21
+    assert "pattern" in repairs[0]
+    assert repairs[-1] == "10 more: see `preview()`."

@@ -26,7 +26,7 @@ def google(made):
 PLAIN = [
     ("temperature", 0.0, SURFACES),
     ("top_p", 0.5, SURFACES),
-    ("max_tokens", 100_000, SURFACES),
+    ("max_tokens", 60_000, SURFACES),
     ("n", 1, SURFACES),
     ("seed", 0, ("vertex", "openai_compatible")),
     ("presence_penalty", 0.5, ("vertex", "openai_compatible")),
