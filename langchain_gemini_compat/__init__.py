@@ -5,13 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from langchain_gemini_compat._history_google import to_google_genai
 from langchain_gemini_compat._timeouts import Timeouts
 from langchain_gemini_compat.chat_models import ChatGeminiCompat
 
 if TYPE_CHECKING:
     from langchain_gemini_compat.embeddings import GeminiCompatEmbeddings
 
-__all__ = ["ChatGeminiCompat", "GeminiCompatEmbeddings", "Timeouts"]
+__all__ = ["ChatGeminiCompat", "GeminiCompatEmbeddings", "Timeouts", "to_google_genai"]
 
 
 def __getattr__(name: str) -> object:

@@ -14,7 +14,7 @@ from langchain_gemini_compat._read_blocks import read_media, read_text
 from langchain_gemini_compat.errors import UnsupportedContentError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from langchain_gemini_compat._read_blocks import Media
     from langchain_gemini_compat._surfaces import Endpoint, Surface
@@ -37,6 +37,12 @@ _SILENT = frozenset(
 #: OpenAI's short names for the two audio formats it knows; other servers know the MIME subtype.
 _AUDIO_FORMATS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav"}
 
+#: Tools that another provider ran, and where their blocks keep what was asked and answered.
+_SERVER_TOOLS = frozenset(
+    {"server_tool_call", "server_tool_result", "server_tool_use", "web_search_call", "code_interpreter_call"}
+)
+_SERVER_TOOL_KEYS = ("args", "input", "output", "outputs", "content", "action", "code")
+
 BlockKind: TypeAlias = Literal["text", "media", "silent", "unknown"]
 
 
@@ -54,6 +60,41 @@ def block_kind(block: JsonValue) -> BlockKind:
     if read_text(block) is not None:
         return "text"
     return "unknown" if read_media(block) is None else "media"
+
+
+def is_lost(block: JsonValue, calls: Collection[str]) -> bool:
+    """Whether a block that is no content says what nothing else says; `calls` are the ids of the message's calls."""
+    if not isinstance(block, dict):
+        return False
+    kind = block.get("type")
+    if kind in _SERVER_TOOLS:
+        return any(block.get(key) for key in _SERVER_TOOL_KEYS)
+    return kind in ("tool_use", "tool_call") and str(block.get("id") or "") not in calls
+
+
+def read_refusal(block: JsonValue) -> str:
+    """What an assistant said in a `refusal` block; empty for others, and for a filter's, which nobody said.
+
+    >>> read_refusal({"type": "refusal", "refusal": "No."}), read_refusal({"type": "text", "text": "Yes."})
+    ('No.', '')
+    """
+    if isinstance(block, dict) and block.get("type") == "non_standard":
+        return read_refusal(block.get("value"))
+    if not isinstance(block, dict) or block.get("type") != "refusal":
+        return ""
+    extras, text = block.get("extras"), block.get("refusal")
+    by_filter = isinstance(extras, dict) and "finish_reason" in extras
+    return text if isinstance(text, str) and not by_filter else ""
+
+
+def own_extra(block: JsonValue) -> JsonValue:
+    """The caller's `extra_content` of a block; langchain-core moves it into `extras` of some."""
+    if not isinstance(block, dict):
+        return None
+    if block.get("type") == "non_standard":
+        return own_extra(block.get("value"))
+    extras = block.get("extras")
+    return block.get("extra_content") or (extras.get("extra_content") if isinstance(extras, dict) else None)
 
 
 def encode_content(content: str | Sequence[JsonValue], endpoint: Endpoint) -> str | list[JsonObject]:
@@ -160,9 +201,7 @@ def _input_audio(media: Media, audio_format: str) -> JsonObject:
 
 def _with_own_keys(part: JsonObject | None, block: JsonObject, endpoint: Endpoint) -> JsonObject | None:
     """The caller's `extra_content` as it is; cache marks only where a gateway may know them."""
-    extras = block.get("extras")
-    inner = extras if isinstance(extras, dict) else {}
-    extra = block.get("extra_content") or inner.get("extra_content")
+    extra = own_extra(block)
     if part is not None and extra:
         part["extra_content"] = extra
     if part is not None and "cache_control" in block and not endpoint.speaks_gemini:

@@ -22,7 +22,15 @@ from langchain_core.messages import (
 )
 from langchain_core.messages.tool import tool_call
 
-from langchain_gemini_compat._content import block_kind, encode_content, encode_part, text_of
+from langchain_gemini_compat._content import (
+    block_kind,
+    encode_content,
+    encode_part,
+    is_lost,
+    own_extra,
+    read_refusal,
+    text_of,
+)
 from langchain_gemini_compat._notes import Note
 from langchain_gemini_compat._signatures import block_signature, is_replayable, recover_extras
 from langchain_gemini_compat._tool_calls import LITELLM_MARK, split_litellm_id
@@ -42,6 +50,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire import JsonObject, JsonValue
 
 _ROLES = {"developer": "system", "model": "assistant", "human": "user", "ai": "assistant"}
+#: What a message without calls and results may be to Gemini.
+_SPEAKERS = ("system", "user", "assistant")
 
 
 @dataclass(slots=True)
@@ -54,10 +64,13 @@ class MessageEncoder:
     names: ToolNames = field(default_factory=lambda: ToolNames((), [], restricted=False))
     #: By the caller's call id: id on the wire and function name of the calls sent for it that wait for a result.
     _waiting: dict[str, deque[tuple[str, str]]] = field(default_factory=dict)
+    #: The ids on the wire of all calls so far.
+    _sent_ids: set[str] = field(default_factory=set)
     _calls_made: int = 0
     #: The place, from 0, of the caller's message at hand.
     _index: int | None = None
-    _cache_marks_noted: bool = False
+    #: The kinds of losses that were told; of each the first is.
+    _told: set[str] = field(default_factory=set)
 
     def encode(self, messages: Sequence[BaseMessage]) -> list[JsonObject]:
         """The wire's `messages`; raises `InvalidHistoryError` when nothing is left to send."""
@@ -89,12 +102,16 @@ class MessageEncoder:
         return ToolMessage(content=message.content, name=message.name, tool_call_id=found)
 
     def _encode_message(self, message: BaseMessage) -> JsonObject | None:
+        if not isinstance(message.content, str):
+            self._note_lost_blocks(message)
         if isinstance(message, AIMessage):
             encoded: JsonObject = self._encode_assistant(message)
         else:
-            encoded = {"role": _role(message), "content": self._content(message)}
+            encoded = {"role": self._role(message), "content": self._content(message)}
             if message.name and not self.endpoint.speaks_gemini:
                 encoded["name"] = message.name
+            elif message.name:
+                self._note_once("name", "The `name` of a message was left out: Gemini has no place for it.")
         own = message.additional_kwargs.get("extra_content")
         if own:
             encoded["extra_content"] = own
@@ -102,6 +119,13 @@ class MessageEncoder:
             return encoded
         self._note(f"An empty {message.type} message was left out: Gemini refuses empty contents.")
         return None
+
+    def _role(self, message: BaseMessage) -> str:
+        role = _role(message)
+        if not self.endpoint.speaks_gemini or role in _SPEAKERS:
+            return role
+        self._note(f"A message of role {role!r} was sent as the user's: Gemini takes no such message.")
+        return "user"
 
     def _content(self, message: BaseMessage) -> JsonValue:
         content = encode_content(_blocks(message), self.endpoint)
@@ -136,13 +160,16 @@ class MessageEncoder:
         return self.endpoint.surface != "vertex" or self.endpoint.self_deployed or self.family.text_beside_calls
 
     def _assistant_content(self, message: AIMessage, fields: JsonObject) -> JsonValue:
-        """A string, unless the answer holds media: then parts, the signature with the first of them."""
-        blocks = _blocks(message)
+        """A string, unless the answer holds media: then parts, the signature with the first of them.
+
+        Texts are parts too where one of them has `extra_content` of its own.
+        """
+        blocks = self._said(message)
         if isinstance(blocks, str):
             return blocks
         kept = [block for block in blocks if self._is_assistant_content(block)]
         if not any(block_kind(block) == "media" for block in kept):
-            return text_of(kept)
+            return self._text_parts(kept, fields) if any(map(own_extra, kept)) else text_of(kept)
         extra = fields.pop("extra_content", None)
         parts: list[JsonValue] = []
         for block in kept:
@@ -152,6 +179,28 @@ class MessageEncoder:
             if part is not None:
                 parts.append(part)
         return parts
+
+    def _text_parts(self, blocks: Sequence[JsonValue], fields: JsonObject) -> JsonValue:
+        """The message's own signature goes on the last part, unless that has something there."""
+        parts = [part for block in blocks if (part := encode_part(block, self.endpoint))]
+        if parts and "extra_content" not in parts[-1] and "extra_content" in fields:
+            parts[-1]["extra_content"] = fields.pop("extra_content")
+        return [*parts]
+
+    def _said(self, message: AIMessage) -> str | list[JsonValue]:
+        """The content, with a refusal as the text that it is."""
+        blocks, given = _blocks(message), message.additional_kwargs.get("refusal")
+        said: list[JsonValue] = [blocks] if isinstance(blocks, str) else blocks
+        refusals = [] if isinstance(blocks, str) else list(map(read_refusal, blocks))
+        if any(refusals):
+            pairs = zip(said, refusals, strict=True)
+            said = [{"type": "text", "text": refusal} if refusal else block for block, refusal in pairs]
+        elif isinstance(given, str) and given and given not in text_of(blocks):
+            said = [*said, {"type": "text", "text": given}]
+        else:
+            return blocks
+        self._note_once("refusal", "A refusal in an assistant message was sent as text: it is what the model said.")
+        return said
 
     def _sign_media(self, part: JsonObject, block: JsonObject, extra: JsonValue) -> JsonValue:
         """Every image of an edited turn is signed; Vertex gives one signature for the message, others one each."""
@@ -188,12 +237,28 @@ class MessageEncoder:
                 # LiteLLM's gateway wants the signature back inside the id.
                 sent = f"{sent}{LITELLM_MARK}{signature}"
             self._calls_made += 1
+            self._sent_ids.add(sent)
             waiting.setdefault(given, deque()).append((sent, call["name"]))
-            arguments = json.dumps(call["args"], ensure_ascii=False, separators=(",", ":"))
-            function: JsonObject = {"name": self.names.encode(call["name"]), "arguments": arguments}
+            name, arguments = self.names.encode(call["name"], self._index), self._encode_arguments(call)
+            function: JsonObject = {"name": name, "arguments": arguments}
             encoded.append({"id": sent, "type": "function", "function": function, **fields})
         self._waiting.update(waiting)
         return [*encoded]
+
+    def _encode_arguments(self, call: ToolCall) -> str:
+        """JSON; what has no form there becomes a string (a date), or `null` (NaN), which is said."""
+        try:
+            try:
+                return _dump(call["args"], allow_nan=False)
+            except ValueError:
+                text = _dump(json.loads(_dump(call["args"]), parse_constant=_to_null))
+        except (TypeError, ValueError, RecursionError) as error:
+            place = f"Message {self._index}: the arguments of tool call {call['name']!r}"
+            raise InvalidHistoryError(f"{place} have no form in JSON ({error}).") from error
+        self._note(
+            f"NaN or infinity in the arguments of tool call {call['name']!r} went out as null: JSON has neither."
+        )
+        return text
 
     def _replayable(self, extras: Extras) -> JsonObject:
         """What may go to this endpoint; to Google only what it knows, gateways' own fields are errors there."""
@@ -208,17 +273,35 @@ class MessageEncoder:
         if waiting:
             # A result that comes twice belongs to the last call of that id.
             call_id, name = waiting.popleft() if len(waiting) > 1 else waiting[0]
-        name = self.names.encode(name) if name else None
+        # The result of no call is not sent to Gemini, so that nothing is to be said of its name.
+        is_sent = waiting or call_id in self._sent_ids or not self.endpoint.speaks_gemini
+        name = self.names.encode(name, self._index) if name and is_sent else name
         return encode_tool_result(message, self.endpoint, self.family, call_id=call_id, name=name)
 
     def _note_cache_marks(self, message: BaseMessage) -> None:
         blocks = _blocks(message)
-        if isinstance(blocks, str) or self._cache_marks_noted or not self.endpoint.speaks_gemini:
+        if isinstance(blocks, str) or "cache_control" in self._told or not self.endpoint.speaks_gemini:
             return
         if any(isinstance(block, dict) and "cache_control" in block for block in blocks):
-            self._cache_marks_noted = True
+            self._told.add("cache_control")
             text = "`cache_control` of content blocks was left out: Gemini caches by itself."
             self.notes.append(Note("dropped", text, self._index))
+
+    def _note_lost_blocks(self, message: BaseMessage) -> None:
+        blocks = _blocks(message)
+        if isinstance(blocks, str):
+            return
+        made = [*message.tool_calls, *message.invalid_tool_calls] if isinstance(message, AIMessage) else []
+        calls = {call["id"] or "" for call in made}
+        for block in blocks:
+            if isinstance(block, dict) and is_lost(block, calls):
+                kind = str(block["type"])
+                self._note_once(kind, f"A block of type {kind!r} was left out: it has no form on the wire.")
+
+    def _note_once(self, kind: str, message: str) -> None:
+        if kind not in self._told:
+            self._told.add(kind)
+            self._note(message)
 
     def _note(self, message: str) -> None:
         self.notes.append(Note("repaired", message, self._index))
@@ -228,6 +311,14 @@ def _flush(following: list[JsonObject], placed: list[Placed]) -> list[JsonObject
     if following:
         placed.append(Placed({"role": "user", "content": [*following]}))
     return []
+
+
+def _dump(value: object, *, allow_nan: bool = True) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=allow_nan, default=str)
+
+
+def _to_null(_: str) -> None:
+    """What `NaN` and `Infinity` of Python's JSON become."""
 
 
 def _distinct(call_id: str, taken: Collection[JsonValue]) -> str:

@@ -2,19 +2,25 @@
 
 langchain-core builds messages of dicts from the keys it knows, so `extra_content` with its signatures is lost
 unless it is put into `additional_kwargs` first; and it fails on a call whose arguments are empty, as servers write
-them for functions without any, and on a turn of calls without `content`. The caller's dicts are not touched.
+them for functions without any, or no JSON object, and on a turn of calls without `content`. The caller's dicts
+are not touched.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.tool import invalid_tool_call
 from langchain_core.messages.utils import convert_to_messages
+
+from langchain_gemini_compat.errors import InvalidHistoryError
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
+    from langchain_core.messages import InvalidToolCall
 
     from langchain_gemini_compat._wire import JsonObject, JsonValue
 
@@ -23,9 +29,16 @@ _CALL_FIELDS = ("extra_content", "provider_specific_fields")
 
 
 def adopt_wire_fields(model_input: LanguageModelInput) -> LanguageModelInput:
-    """`model_input` with `extra_content` of dict messages, and of the calls in them, kept."""
+    """`model_input` with `extra_content` of dict messages, and of the calls in them, kept.
+
+    Raises `InvalidHistoryError` for a tool's message without the id of its call.
+    """
     if isinstance(model_input, str) or not isinstance(model_input, Sequence):
         return model_input
+    for place, item in enumerate(model_input):
+        if _lacks_id(item):
+            text = "a tool's message needs `tool_call_id`, the id of the call that it is the result of."
+            raise InvalidHistoryError(f"Message {place}: {text}")
     if not any(map(_needs_adoption, model_input)):
         return model_input
     return [_adopt(item) if _needs_adoption(item) else item for item in model_input]
@@ -40,8 +53,29 @@ def _needs_adoption(item: object) -> bool:
     return bare or bool(item.get("extra_content")) or any(map(_is_special, calls))
 
 
+def _lacks_id(item: object) -> bool:
+    if isinstance(item, Mapping):
+        return "tool" in (item.get("role"), item.get("type")) and item.get("tool_call_id") is None
+    # A pair of role and content has no place for the id.
+    return isinstance(item, (tuple, list)) and tuple(item[:1]) == ("tool",)
+
+
 def _is_special(call: Mapping[str, object]) -> bool:
-    return any(call.get(key) for key in _CALL_FIELDS) or _lacks_arguments(call)
+    return any(call.get(key) for key in _CALL_FIELDS) or _lacks_arguments(call) or _is_broken(call)
+
+
+def _is_broken(call: Mapping[str, object]) -> bool:
+    """Arguments that are given and are no JSON object."""
+    function = call.get("function")
+    if not isinstance(function, Mapping) or _lacks_arguments(call):
+        return False
+    arguments = function.get("arguments")
+    if not isinstance(arguments, str):
+        return not isinstance(arguments, dict)
+    try:
+        return not isinstance(json.loads(arguments, strict=False), dict)
+    except (ValueError, RecursionError):
+        return True
 
 
 def _lacks_arguments(call: Mapping[str, object]) -> bool:
@@ -60,14 +94,22 @@ def _adopt(item: object) -> BaseMessage:
     calls = _calls(wire)
     if calls:
         known.setdefault("content", "")
-        known["tool_calls"] = [_with_arguments(call) if _lacks_arguments(call) else call for call in calls]
+        sound = [call for call in calls if not _is_broken(call)]
+        known["tool_calls"] = [_with_arguments(call) if _lacks_arguments(call) else call for call in sound]
     message = convert_to_messages([known])[0]
     kwargs: dict[str, JsonValue] = dict(message.additional_kwargs)
     if wire.get("extra_content"):
         kwargs["extra_content"] = wire["extra_content"]
     if isinstance(message, AIMessage) and calls:
         kwargs["tool_calls"] = wire["tool_calls"]
+        broken = [_as_invalid(call) for call in calls if _is_broken(call)]
+        return message.model_copy(update={"additional_kwargs": kwargs, "invalid_tool_calls": broken})
     return message.model_copy(update={"additional_kwargs": kwargs})
+
+
+def _as_invalid(call: Mapping[str, object]) -> InvalidToolCall:
+    function = cast("Mapping[str, object]", call["function"])
+    return invalid_tool_call(name=str(function.get("name")), args=str(function["arguments"]), id=str(call.get("id")))
 
 
 def _with_arguments(call: Mapping[str, object]) -> dict[str, object]:

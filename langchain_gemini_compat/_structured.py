@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage
-from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
-from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser, PydanticToolsParser
+from langchain_core.output_parsers import JsonOutputParser
+from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser
 from langchain_core.output_parsers.transform import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration
 from langchain_core.runnables import AddableDict, RunnableGenerator
-from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from langchain_gemini_compat._arguments import mend_arguments, satisfies
 from langchain_gemini_compat._families import family_of
-from langchain_gemini_compat._tools import format_response_schema, format_tool, is_google_tool
+from langchain_gemini_compat._schema import compile_parameters
+from langchain_gemini_compat._tools import format_response_schema, format_tool, is_google_tool, read_schema
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -32,11 +32,15 @@ if TYPE_CHECKING:
     from langchain_core.outputs import Generation
     from langchain_core.runnables import Runnable
 
-    from langchain_gemini_compat._wire import JsonObject
+    from langchain_gemini_compat._tools import NamedSchema
+    from langchain_gemini_compat._wire import JsonObject, JsonValue
 
 #: A validator of the caller's schema may raise what it likes; what a broken connection raises is none of these.
 _PARSING_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _FENCED = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL | re.IGNORECASE)
+_REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
+#: The one argument of a call whose answer is no object with members of its own.
+_ANSWER = "answer"
 Method = Literal["json_schema", "function_calling", "json_mode"]
 
 
@@ -61,10 +65,11 @@ def build_structured_output(
     name = str(options.get("model") or getattr(model, "model_name", ""))
     if schema is not None and not all(map(is_google_tool, beside)) and not _answers_json_beside_tools(name):
         method = "function_calling"
-    bound, parser = _build_parts(schema, method)
-    if schema is not None:
+    named = None if schema is None else read_schema(schema)
+    bound, parser = _build_parts(schema, named, method)
+    if named is not None:
         kwargs = {"method": method, **({} if strict is None else {"strict": strict})}
-        bound["ls_structured_output_format"] = {"kwargs": kwargs, "schema": convert_to_json_schema(schema)}
+        bound["ls_structured_output_format"] = {"kwargs": kwargs, "schema": _describe(named)}
     if beside:
         bound["tools"] = [*bound.get("tools", ()), *beside]
     if beside and method == "function_calling":
@@ -78,29 +83,68 @@ def _answers_json_beside_tools(model: str) -> bool:
     return family_of(model).generation in ("", "gemini-3")
 
 
-def _build_parts(schema: dict[str, Any] | type | None, method: Method) -> tuple[dict[str, Any], _AnswerParser]:
-    if method == "function_calling":
-        tool = convert_to_openai_tool(cast("type", schema))
-        name: str = tool["function"]["name"]
-        return {"tools": [tool], "tool_choice": name}, _call_parser(schema, name)
+def _describe(named: NamedSchema) -> JsonObject:
+    """The schema with its name and its description in it."""
+    description: JsonObject = {"description": named.description} if named.description else {}
+    return {"title": named.name, **description, **named.schema}
+
+
+def _build_parts(
+    schema: dict[str, Any] | type | None, named: NamedSchema | None, method: Method
+) -> tuple[dict[str, Any], _AnswerParser]:
+    answer_class = schema if isinstance(schema, type) and is_basemodel_subclass(schema) else None
+    if method == "function_calling" and named is not None:
+        return _build_call(named, answer_class)
+    answer_schema = None if named is None else named.schema
+    parser = _TextParser(answer_schema=answer_schema, answer_class=answer_class)
     if method == "json_mode":
-        return {"response_format": {"type": "json_object"}}, _text_parser(schema)
+        return {"response_format": {"type": "json_object"}}, parser
     if method == "json_schema":
-        return {"response_format": format_response_schema(schema)}, _text_parser(schema)
+        return {"response_format": format_response_schema(schema)}, parser
     raise ValueError(f"Unknown method {method!r}. Use 'json_schema', 'function_calling' or 'json_mode'.")
 
 
-def _text_parser(schema: object) -> _AnswerParser:
-    if isinstance(schema, type) and is_basemodel_subclass(schema):
-        return _PydanticTextParser(pydantic_object=schema)
-    return _JsonTextParser(answer_schema=None if schema is None else convert_to_json_schema(cast("type", schema)))
+def _build_call(named: NamedSchema, answer_class: type | None) -> tuple[dict[str, Any], _AnswerParser]:
+    """The schema as a forced tool. Its arguments are an object with named members, so another schema gets one."""
+    compiled, losses = compile_parameters(named.schema)
+    member = _ANSWER if compiled is None and losses else ""
+    parameters = _wrap(named.schema) if member else named.schema
+    description: JsonObject = {"description": named.description} if named.description else {}
+    tool: JsonObject = {"name": named.name, **description, "parameters": parameters}
+    parser = _CallParser(
+        key_name=named.name,
+        first_tool_only=True,
+        expected_call=named.name,
+        answer_schema=named.schema,
+        answer_class=answer_class,
+        member=member,
+    )
+    return {"tools": [{"type": "function", "function": tool}], "tool_choice": named.name}, parser
 
 
-def _call_parser(schema: object, name: str) -> _AnswerParser:
-    if isinstance(schema, type) and is_basemodel_subclass(schema):
-        return _PydanticCallParser(tools=[schema], first_tool_only=True, expected_call=name)
-    answer_schema = convert_to_json_schema(cast("type", schema))
-    return _JsonCallParser(key_name=name, first_tool_only=True, expected_call=name, answer_schema=answer_schema)
+def _wrap(schema: JsonObject) -> JsonObject:
+    """An object whose one member is what `schema` describes."""
+    inner = _move_references(schema, f"#/properties/{_ANSWER}")
+    return {"type": "object", "properties": {_ANSWER: inner}, "required": [_ANSWER]}
+
+
+def _move_references(value: JsonValue, to: str) -> JsonValue:
+    """`value` as it reads with its root at the pointer `to`."""
+    if isinstance(value, list):
+        return [_move_references(item, to) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: to + inner[1:]
+        if key in _REFERENCES and isinstance(inner, str) and (inner == "#" or inner.startswith("#/"))
+        else _move_references(inner, to)
+        for key, inner in value.items()
+    }
+
+
+def _mend(schema: JsonObject, answer: JsonValue) -> JsonValue:
+    """The answer as `schema` asks for it, where that is certain."""
+    return mend_arguments(_wrap(schema), {_ANSWER: answer})[0][_ANSWER]
 
 
 class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
@@ -109,7 +153,11 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
     expected_call: str = ""
     """The function whose arguments are the answer; empty where the text is."""
     answer_schema: dict[str, Any] | None = None
-    """What the answer has to satisfy, where no class checks that."""
+    """What the answer has to satisfy."""
+    answer_class: type | None = None
+    """The pydantic class of the answer, where there is one; its word counts, not that of the schema."""
+    member: str = ""
+    """The argument that holds the answer, where not all of them do."""
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         message = getattr(result[0], "message", None)
@@ -119,24 +167,45 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
             if not partial:
                 self._check_ending(message)
                 return self._parse_whole(result, message)
-        return super().parse_result(result, partial=partial)
+        answer = self._unwrap(super().parse_result(result, partial=partial))
+        if self.answer_class is None or answer is None:
+            return answer
+        try:
+            return _validate(self.answer_class, answer)
+        except ValueError:
+            if partial:
+                return None
+            raise
+
+    def _unwrap(self, answer: Any) -> Any:
+        return answer.get(self.member) if self.member and isinstance(answer, dict) else answer
 
     def _parse_whole(self, result: list[Generation], message: AIMessage) -> Any:
         """The answer, or an error: LangChain completes cut JSON, and lets pass what satisfies no schema."""
         if not self.expected_call and _read_json(message.text) is None:
             raise _no_answer("The answer is no whole JSON. Ask again, or simplify the schema.", message)
-        try:
-            answer = super().parse_result(result)
-        except ValidationError as err:
-            text = f"The answer does not fit {err.title} ({_first_fault(err)}). Ask again, or simplify the schema."
-            raise _no_answer(text, message) from err
+        answer = self._unwrap(super().parse_result(result))
+        if self.answer_class is not None:
+            return self._build_instance(self.answer_class, answer, message)
         if self.answer_schema is None:
             return answer
-        if isinstance(answer, dict):
-            answer, _ = mend_arguments(self.answer_schema, cast("JsonObject", answer))
+        answer = _mend(self.answer_schema, answer)
         if not satisfies(self.answer_schema, answer):
             raise _no_answer("The answer does not satisfy the schema. Ask again, or simplify it.", message)
         return answer
+
+    def _build_instance(self, answer_class: type, answer: JsonValue, message: AIMessage) -> Any:
+        """What the class takes as it is stays so; only what it refuses is mended."""
+        try:
+            return _validate(answer_class, answer)
+        except ValueError as err:
+            mended = _mend(self.answer_schema or {}, answer)
+            fault = err
+        try:
+            return _validate(answer_class, mended)
+        except ValueError:
+            text = f"The answer does not fit {answer_class.__name__} ({_first_fault(fault)})."
+            raise _no_answer(f"{text} Ask again, or simplify the schema.", message) from fault
 
     def _check_ending(self, message: AIMessage) -> None:
         reason = message.response_metadata.get("finish_reason")
@@ -166,7 +235,16 @@ def _no_answer(said: str, message: AIMessage) -> OutputParserException:
     return OutputParserException(text, llm_output=message.text)
 
 
-def _first_fault(err: ValidationError) -> str:
+def _validate(answer_class: type, answer: object) -> object:
+    """An instance of the class, which may be one of pydantic 1."""
+    if issubclass(answer_class, BaseModel):
+        return answer_class.model_validate(answer)
+    return cast("Any", answer_class).parse_obj(answer)
+
+
+def _first_fault(err: ValueError) -> str:
+    if not isinstance(err, ValidationError):
+        return str(err)
     fault = err.errors(include_url=False, include_input=False)[0]
     place = ".".join(map(str, fault["loc"]))
     return f"{place}: {fault['msg']}" if place else fault["msg"]
@@ -181,19 +259,11 @@ def _read_json(text: str) -> object:
         return _read_json(fenced[1]) if fenced else None
 
 
-class _JsonTextParser(_AnswerParser, JsonOutputParser):
+class _TextParser(_AnswerParser, JsonOutputParser):
     pass
 
 
-class _PydanticTextParser(_AnswerParser, PydanticOutputParser[Any]):
-    pass
-
-
-class _JsonCallParser(_AnswerParser, JsonOutputKeyToolsParser):
-    pass
-
-
-class _PydanticCallParser(_AnswerParser, PydanticToolsParser):
+class _CallParser(_AnswerParser, JsonOutputKeyToolsParser):
     pass
 
 

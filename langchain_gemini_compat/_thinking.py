@@ -154,9 +154,7 @@ def _add_as_given(asked: Mapping[str, object], endpoint: Endpoint, fields: Think
         fields.google["thinking_config"] = config
 
 
-def _add_marker(
-    options: Mapping[str, object], endpoint: Endpoint, family: ModelFamily, fields: ThinkingFields
-) -> None:
+def _add_marker(options: Mapping[str, object], endpoint: Endpoint, family: ModelFamily, fields: ThinkingFields) -> None:
     marker = cast("JsonValue", options.get("thought_tag_marker"))
     config = fields.google.get("thinking_config")
     wants_thoughts = isinstance(config, dict) and bool(config.get("include_thoughts"))

@@ -44,23 +44,23 @@ class ToolNames:
         for name in sorted(dict.fromkeys(bound), key=lambda name: not _TAKEN.fullmatch(name)):
             self._add(name, "adjusted", "tool")
 
-    def encode(self, name: str) -> str:
-        """The name on the wire."""
+    def encode(self, name: str, index: int | None = None) -> str:
+        """The name on the wire; `index` is the place of the message that a note is about."""
         if name not in self._sent:
-            self._add(name, "repaired", "call")
+            self._add(name, "repaired", "call", index)
         return self._sent[name]
 
     def changed(self) -> Mapping[str, str]:
         """By the name on the wire, the caller's name, where the two differ."""
         return {sent: given for sent, given in self._given.items() if sent != given}
 
-    def _add(self, name: str, kind: NoteKind, what: str) -> None:
+    def _add(self, name: str, kind: NoteKind, what: str, index: int | None = None) -> None:
         sent = self._choose(name) if self._restricted else name
         self._sent[name] = sent
         self._given[sent] = name
         if sent != name:
             text = f"The name of {what} {name!r} goes out as {sent!r} and is changed back: Gemini refuses it as it is."
-            self._notes.append(Note(kind, text))
+            self._notes.append(Note(kind, text, index))
 
     def _choose(self, name: str) -> str:
         """`name` itself, or what is left of it, with a hash where that is too long, says nothing or is in use."""

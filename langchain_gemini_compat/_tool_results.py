@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, cast
 
-from langchain_gemini_compat._content import block_kind, encode_part
+from langchain_gemini_compat._content import block_kind, encode_part, own_extra
 from langchain_gemini_compat._read_blocks import read_media, read_text
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ def encode_tool_result(
     content = cast("str | list[JsonValue] | None", message.content) or ""
     blocks: Sequence[JsonValue] = [content] if isinstance(content, str) else content
     found = [(media, block) for block in blocks if (media := _media_in(block))]
-    text = "\n".join(_result_text(block) for block in blocks if not _media_in(block))
+    text = _result_content([block for block in blocks if not _media_in(block)])
     following: list[JsonObject] = []
     if not found:
         encoded["content"] = text or "{}"
-    elif _takes_media_beside(endpoint, family) and all(media.known_mime_type for media, _ in found):
+    elif _takes_media_beside(endpoint, family) and isinstance(text, str) and _are_plain(found):
         encoded["content"] = _content_with_references(text, len(found))
         parts: list[JsonValue] = [_result_part(media, number) for number, (media, _) in enumerate(found, 1)]
         encoded["extra_content"] = {"google": {"parts": parts}}
@@ -57,6 +57,11 @@ def _takes_media_beside(endpoint: Endpoint, family: ModelFamily) -> bool:
     return endpoint.speaks_gemini and endpoint.surface == "vertex" and family.generation == "gemini-3"
 
 
+def _are_plain(found: Sequence[tuple[Media, JsonValue]]) -> bool:
+    """Of known types, and without `extra_content` of their own, for which there is no place beside a result."""
+    return all(media.known_mime_type and not own_extra(block) for media, block in found)
+
+
 def _media_in(block: JsonValue) -> Media | None:
     """Media with a place to be had from; a tool's own JSON may have a `type` of `file` too."""
     inner = block.get("value") if isinstance(block, dict) and block.get("type") == "non_standard" else block
@@ -64,11 +69,28 @@ def _media_in(block: JsonValue) -> Media | None:
     return media if media and (media.data or media.location) else None
 
 
+def _result_content(blocks: Sequence[JsonValue]) -> str | list[JsonValue]:
+    """One text, or parts where a text has `extra_content` of its own."""
+    extras = [own_extra(block) if _is_text(block) else None for block in blocks]
+    if not any(extras):
+        return "\n".join(map(_result_text, blocks))
+    parts: list[JsonValue] = []
+    for block, extra in zip(blocks, extras, strict=True):
+        text = _result_text(block)
+        if text:
+            parts.append({"type": "text", "text": text, **({"extra_content": extra} if extra else {})})
+    return parts
+
+
+def _is_text(block: JsonValue) -> bool:
+    return isinstance(block, dict) and ("type" in block or block.keys() == {"text"}) and block_kind(block) == "text"
+
+
 def _result_text(block: JsonValue) -> str:
     """Text as it is; blocks that are neither text nor media (a tool's own JSON) as JSON."""
     if isinstance(block, str):
         return block
-    if isinstance(block, dict) and ("type" in block or block.keys() == {"text"}) and block_kind(block) == "text":
+    if isinstance(block, dict) and _is_text(block):
         return read_text(block) or ""
     return json.dumps(block, ensure_ascii=False)
 

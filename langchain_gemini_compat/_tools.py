@@ -6,13 +6,18 @@ choice of one function by name, so a named choice goes out as that function alon
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic import BaseModel
+from typing_extensions import is_typeddict
 
 from langchain_gemini_compat._notes import Note
 from langchain_gemini_compat._schema import compile_parameters, compile_response_schema
+from langchain_gemini_compat._schema_refs import resolve_pointer
 from langchain_gemini_compat._tool_names import ToolNames
 from langchain_gemini_compat._wire import object_at
 from langchain_gemini_compat.errors import UnsupportedParameterError
@@ -36,7 +41,18 @@ GOOGLE_TOOLS = frozenset(
 _CAMEL_TOOLS = {name.title().replace("_", ""): name for name in GOOGLE_TOOLS}
 _OWN = '`{"google_search": {}}` among them'
 #: A dict with one of these declares a function, whatever its `type` says.
-_DECLARATION_KEYS = frozenset({"function", "parameters", "input_schema", "properties", "title", "toolSpec"})
+_DECLARATION_KEYS = frozenset(
+    {"function", "parameters", "input_schema", "inputSchema", "properties", "title", "toolSpec"}
+)
+#: Where a declaration stands one deeper: OpenAI's two, and Bedrock's.
+_NESTED = ("function", "json_schema", "toolSpec")
+#: Where a declaration has its schema: OpenAI, Anthropic, MCP and Bedrock, OpenAI's response format, Google.
+_SCHEMA_KEYS = ("parameters", "input_schema", "inputSchema", "schema", "parameters_json_schema", "parametersJsonSchema")
+_LISTS_OF_FUNCTIONS = ("function_declarations", "functionDeclarations")
+#: What pydantic writes beside a reference at the top.
+_BESIDE_TOP = frozenset({"$ref", "$defs", "definitions", "$schema", "title", "description"})
+#: Values and no schemas: a `title` in them is the caller's.
+_VALUES = frozenset({"default", "const", "enum", "examples", "example"})
 _CHOICES = {"auto": "auto", "none": "none", "any": "required", "required": "required", "validated": "validated"}
 
 
@@ -53,19 +69,143 @@ class ToolSet:
     schemas: dict[str, JsonObject] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class NamedSchema:
+    """A JSON schema, less the name and the description that it is declared with."""
+
+    name: str
+    description: str
+    schema: JsonObject
+
+
+def read_schema(schema: object) -> NamedSchema:
+    """Any schema LangChain takes, OpenAI's forms around one, and JSON schemas of any type, with a title or without."""
+    if isinstance(schema, dict):
+        function = _read_declaration(cast("JsonObject", schema))
+    else:
+        function = object_at(format_tool(cast("type", schema)), "function")
+    name, description = function.get("name") or "response", function.get("description") or ""
+    return NamedSchema(str(name), str(description), object_at(function, "parameters"))
+
+
 def format_tool(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> JsonObject:
     """A tool as `bind_tools` keeps it: OpenAI's form, or Google's own dict as it is.
 
     Dicts of another provider's built-in tools (`{"type": "web_search_…"}`) are kept too: what they are for is
-    decided when the endpoint is known.
+    decided when the endpoint is known. Raises `ValueError` for what is no tool, and for a list of them.
     """
-    if isinstance(tool, dict):
-        google = {_CAMEL_TOOLS.get(name[:1].upper() + name[1:], name): value for name, value in tool.items()}
-        if is_google_tool(google):
-            return google
-        if isinstance(tool.get("type"), str) and not tool.keys() & _DECLARATION_KEYS:
-            return cast("JsonObject", tool)
-    return cast("JsonObject", convert_to_openai_tool(tool))
+    if not isinstance(tool, dict):
+        return _declare(tool)
+    google = {_CAMEL_TOOLS.get(name[:1].upper() + name[1:], name): value for name, value in tool.items()}
+    if is_google_tool(google):
+        return google
+    for key in _LISTS_OF_FUNCTIONS:
+        if key in tool:
+            raise ValueError(
+                f"`{key}` is Google's list of functions, and no tool by itself. Pass what is in the list: "
+                f"`bind_tools([*tool[{key!r}]])`, and Google's own tools, such as `{{'google_search': {{}}}}`, "
+                "as dicts of their own."
+            )
+    given = cast("JsonObject", tool)
+    if tool.get("type") == "function" or (isinstance(tool.get("type"), str) and not tool.keys() & _DECLARATION_KEYS):
+        return given
+    function = _read_declaration(given)
+    if not function.get("name"):
+        return cast("JsonObject", convert_to_openai_tool(tool))
+    return {"type": "function", "function": function}
+
+
+def _read_declaration(given: JsonObject) -> JsonObject:
+    """A declaration of any API, or a JSON schema, as OpenAI's `name`, `description`, `parameters` and `strict`."""
+    inner = _first_object(given, _NESTED) or given
+    schema = _first_object(inner, _SCHEMA_KEYS)
+    if schema is not None and "toolSpec" in given:
+        schema = object_at(schema, "json")
+    if schema is None and ("name" not in inner or "properties" in inner):
+        inner = _open_top(inner)
+        schema = {key: value for key, value in inner.items() if key not in ("title", "name", "description")}
+        inner = {**inner, "name": inner.get("title") or inner.get("name")}
+    function: JsonObject = {key: inner[key] for key in ("name", "description", "strict") if inner.get(key) is not None}
+    return {**function, "parameters": _open_top(schema)} if schema else function
+
+
+def _first_object(given: JsonObject, keys: Sequence[str]) -> JsonObject | None:
+    for key in keys:
+        value = given.get(key)
+        if isinstance(value, dict):
+            return value
+    return None
+
+
+def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
+    """A class, a function or a LangChain tool; name and description are LangChain's."""
+    made = cast("JsonObject", convert_to_openai_tool(tool))
+    function: JsonObject = {**object_at(made, "function")}
+    if not function:
+        return made
+    found = _read_parameters(tool)
+    if found is not None:
+        schema = _drop_texts(_open_top(found), "title", "")
+        schema.pop("description", None)
+        function["parameters"] = schema
+    if is_typeddict(tool):
+        # Without a docstring of its own it has that of `dict`.
+        function = _drop_texts(function, "description", (inspect.getdoc(dict) or "").partition("\n")[0])
+    return {"type": "function", "function": function}
+
+
+def _read_parameters(tool: type | Callable[..., Any] | BaseTool) -> JsonObject | None:
+    """The JSON schema of the arguments that a model writes; LangChain's own puts `{}` where a class holds itself.
+
+    `None` where LangChain's has to do.
+    """
+    # Who binds no tools need not load them.
+    from langchain_core.tools import BaseTool, Tool, create_schema_from_function
+
+    if isinstance(tool, BaseTool):
+        if isinstance(tool, Tool) and not tool.args_schema:
+            return None
+        arguments = tool.tool_call_schema
+        return cast("JsonObject", arguments) if isinstance(arguments, dict) else _schema_of(arguments)
+    if isinstance(tool, type):
+        return _schema_of(tool) if is_basemodel_subclass(tool) else None
+    if is_typeddict(tool):
+        return None
+    name = str(getattr(tool, "__name__", ""))
+    # As LangChain itself reads a function.
+    read = create_schema_from_function(
+        name, tool, filter_args=(), parse_docstring=True, error_on_invalid_docstring=False, include_injected=False
+    )
+    return _schema_of(read)
+
+
+def _schema_of(model: type) -> JsonObject:
+    """Pydantic 1 has another word for it."""
+    found = model.model_json_schema() if issubclass(model, BaseModel) else cast("Any", model).schema()
+    return cast("JsonObject", found)
+
+
+def _open_top(schema: JsonObject) -> JsonObject:
+    """A reference at the top is opened: pydantic writes one for a class that holds itself."""
+    found = resolve_pointer(schema, schema["$ref"]) if schema.keys() <= _BESIDE_TOP and "$ref" in schema else None
+    if found is None or not isinstance(found[1], dict) or "$ref" in found[1]:
+        return schema
+    return {**found[1], **{key: value for key, value in schema.items() if key != "$ref"}}
+
+
+def _drop_texts(schema: JsonObject, keyword: str, start: str) -> JsonObject:
+    """`schema` without the texts of `keyword` that begin with `start`, at any depth."""
+    return {
+        key: value if key in _VALUES else _drop_texts_below(value, keyword, start)
+        for key, value in schema.items()
+        if not (key == keyword and isinstance(value, str) and value.startswith(start))
+    }
+
+
+def _drop_texts_below(value: JsonValue, keyword: str, start: str) -> JsonValue:
+    if isinstance(value, list):
+        return [_drop_texts_below(item, keyword, start) for item in value]
+    return _drop_texts(value, keyword, start) if isinstance(value, dict) else value
 
 
 def is_google_tool(tool: dict[str, Any]) -> bool:
@@ -95,6 +235,7 @@ def encode_tools(
     if endpoint.speaks_gemini:
         functions = _declarable(functions, notes)
     names, word = _chosen_names(choice), _choice_word(choice)
+    names = list(dict.fromkeys(names or ()))
     if choice and not names and word is None:
         raise UnsupportedParameterError(
             f"`tool_choice` {choice!r} says nothing that is known. Use 'auto', 'none', 'any', 'required', the name of "
@@ -113,7 +254,16 @@ def encode_tools(
     if sent == "validated" and endpoint.surface == "ai_studio":
         notes.append(Note("adjusted", "`tool_choice` 'validated' became 'auto': only Vertex documents it."))
         sent = "auto"
+    _note_unsent(choice, sent, chosen, notes)
     return ToolSet(chosen, google, sent if chosen else None, schemas)
+
+
+def _note_unsent(choice: JsonValue, sent: JsonValue, chosen: Sequence[JsonObject], notes: list[Note]) -> None:
+    """A choice that does not go out, where that changes what the model may do."""
+    if not choice and choice is not None and choice is not False:
+        notes.append(Note("dropped", f"`tool_choice` {choice!r} was left out: it names no tool."))
+    elif not chosen and sent not in (None, "auto", "none"):
+        notes.append(Note("dropped", "`tool_choice` was left out: no function is bound that it could force."))
 
 
 def _schemas_of(functions: Sequence[JsonObject], names: ToolNames) -> dict[str, JsonObject]:
@@ -165,14 +315,10 @@ def format_response_schema(schema: object) -> JsonObject:
         return cast("JsonObject", schema)
     if isinstance(schema, dict) and isinstance(schema.get("schema"), dict) and "name" in schema:
         return {"type": "json_schema", "json_schema": cast("JsonObject", schema)}
-    if isinstance(schema, dict) and not schema.keys() & {"title", "name", "function", "toolSpec"}:
-        schema = {"title": "response", **schema}
-    function = cast("JsonObject", convert_to_openai_tool(cast("type", schema))["function"])
-    inner: JsonObject = {"name": function["name"], "schema": function.get("parameters") or {}}
-    if function.get("description"):
-        # Google documents `name` and `schema`; a description is read as part of the schema.
-        inner["schema"] = {"description": function["description"], **object_at(inner, "schema")}
-    return {"type": "json_schema", "json_schema": inner}
+    named = read_schema(schema)
+    # Google documents `name` and `schema`; a description is read as part of the schema.
+    described = {"description": named.description, **named.schema} if named.description else named.schema
+    return {"type": "json_schema", "json_schema": {"name": named.name, "schema": described}}
 
 
 def _compile_tool(tool: JsonObject, names: ToolNames, notes: list[Note]) -> JsonObject:

@@ -272,14 +272,73 @@ def test_cache_marks_reach_a_gateway():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_blocks_of_an_answer_that_are_no_content_are_not_sent_back(surface):
-    """Thoughts, calls, refusals and server tools of any provider stay behind; the text stays."""
-    kinds = ["reasoning", "thinking", "redacted_thinking", "tool_use", "refusal", "server_tool_call", "web_search_call"]
+    """Thoughts, the blocks of calls and bare marks of server tools stay behind; the text stays."""
+    kinds = ["reasoning", "thinking", "redacted_thinking", "refusal", "server_tool_call", "web_search_call"]
     blocks = [*({"type": kind, "text": "no"} for kind in kinds), text("Hi."), {"type": "executable_code", "code": "1"}]
     request = build([HumanMessage("a"), AIMessage(blocks), HumanMessage("b")], surface)
     assert request.payload["messages"][1] == {"role": "assistant", "content": "Hi."}
     assert notes(request) == [
         "A block of type 'executable_code' in an assistant message was left out: it has no form on the wire."
     ]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "server_tool_call", "id": "1", "name": "search", "args": {"q": "x"}},
+        {"type": "server_tool_result", "tool_call_id": "1", "output": "found"},
+        {"type": "web_search_call", "id": "1", "action": {"query": "x"}},
+        {"type": "tool_use", "id": "1", "name": "f", "input": {}},
+        {"type": "tool_call", "id": "1", "name": "f", "args": {}},
+    ],
+)
+@pytest.mark.parametrize("message", [AIMessage, HumanMessage])
+def test_what_only_a_silent_block_says_is_said_to_be_left_out(message, block):
+    """Once for each kind, with the place of the first; it is no reason to warn."""
+    blocks = [block, block, text("Hi.")]
+    request = build([HumanMessage("a"), message(blocks), message(blocks), HumanMessage("b")])
+    assert [(note.kind, note.index) for note in request.notes] == [("repaired", 1)]
+    assert notes(request) == [f"A block of type {block['type']!r} was left out: it has no form on the wire."]
+
+
+@pytest.mark.parametrize("kind", ["tool_use", "tool_call"])
+def test_the_block_of_a_call_that_is_sent_is_no_loss(kind):
+    """Anthropic's messages and those of LangChain v1 say each call twice."""
+    call = {"id": "1", "name": "f", "args": {}}
+    asked = AIMessage([text("Hi."), {"type": kind, "id": "1", "name": "f", "input": {}, "args": {}}], tool_calls=[call])
+    history = [HumanMessage("a"), asked, ToolMessage("x", tool_call_id="1")]
+    assert notes(build(history, model="gemini-2.5-pro")) == []
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize(
+    ("refusal", "sent"),
+    [
+        (AIMessage([{"type": "refusal", "refusal": "I cannot."}]), "I cannot."),
+        (AIMessage([{"type": "non_standard", "value": {"type": "refusal", "refusal": "I cannot."}}]), "I cannot."),
+        (AIMessage("", additional_kwargs={"refusal": "I cannot."}), "I cannot."),
+        (
+            AIMessage([text("Hm. "), {"type": "refusal", "refusal": "No."}], additional_kwargs={"refusal": "No."}),
+            "Hm. No.",
+        ),
+        (AIMessage([text("Hm. ")], additional_kwargs={"refusal": "No."}), "Hm. No."),
+    ],
+)
+def test_a_refusal_is_what_the_assistant_said(refusal, sent, surface):
+    """OpenAI's models and gateways write it beside the content; said once, and never called empty."""
+    request = build([HumanMessage("a"), refusal, refusal, HumanMessage("b")], surface)
+    assert request.payload["messages"][1:3] == [{"role": "assistant", "content": sent}] * 2
+    said = "A refusal in an assistant message was sent as text: it is what the model said."
+    assert [(note.kind, note.message, note.index) for note in request.notes] == [("repaired", said, 1)]
+
+
+def test_a_refusal_that_is_the_text_already_or_a_filter_s_mark_is_not_sent():
+    """A gateway writes the text twice; a filter's reason was said by nobody."""
+    stopped = {"type": "refusal", "refusal": "PROHIBITED_CONTENT", "extras": {"finish_reason": "PROHIBITED_CONTENT"}}
+    twice = AIMessage("I cannot.", additional_kwargs={"refusal": "I cannot."})
+    request = build([HumanMessage("a"), twice, AIMessage([text("Half"), stopped]), HumanMessage("b")])
+    assert [message["content"] for message in request.payload["messages"]] == ["a", "I cannot.", "Half", "b"]
+    assert request.notes == ()
 
 
 @pytest.mark.parametrize("surface", GOOGLE)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from datetime import date
 
 import pytest
 from langchain_core.messages import (
@@ -169,20 +170,116 @@ def test_extra_content_on_messages_goes_out_untouched(surface):
 def test_a_history_of_openai_dicts_keeps_extra_content_everywhere(surface):
     """langchain-core drops keys it does not know when it makes messages of dicts."""
     call = wire_call("1", '{"x": 1}', extra_content=EXTRA)
+    part = {"type": "text", "text": "a", "extra_content": EXTRA}
     history = [
-        {"role": "user", "content": [{"type": "text", "text": "a", "extra_content": EXTRA}]},
+        {"role": "user", "content": [part]},
         {"role": "assistant", "content": None, "tool_calls": [call, wire_call("2", "")]},
         {"role": "tool", "tool_call_id": "1", "content": "x", "extra_content": EXTRA},
-        {"role": "tool", "tool_call_id": "2", "content": "y"},
+        {"role": "tool", "tool_call_id": "2", "content": [part, {"type": "text", "text": "y"}]},
         {"role": "assistant", "content": "b", "extra_content": EXTRA},
         {"role": "user", "content": "c"},
+        {"role": "assistant", "content": [part, {"type": "text", "text": "y"}]},
+        {"role": "user", "content": "d"},
     ]
     before = copy.deepcopy(history)
     sent = send(history, surface)["messages"]
     assert sent[0]["content"][0]["extra_content"] == EXTRA
     assert sent[1]["tool_calls"] == [wire_call("1", '{"x":1}', extra_content=EXTRA), wire_call("2")]
     assert (sent[2]["extra_content"], sent[2]["name"], sent[4]["extra_content"]) == (EXTRA, "tool_1", EXTRA)
+    assert sent[3]["content"] == sent[6]["content"] == [part, {"type": "text", "text": "y"}]
     assert history == before
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_texts_of_an_answer_with_extra_content_stay_parts(surface):
+    """A thought that became text would be an answer."""
+    thought = {"type": "text", "text": "hm", "extra_content": {"google": {"thought": True}}}
+    signed = {"type": "text", "text": "b", "extra_content": {"google": {"thought_signature": "S"}}}
+    sent = wire_messages([USER, AIMessage([thought, signed]), USER], surface)
+    assert sent[1] == {"role": "assistant", "content": [thought, signed]}
+
+
+def test_the_signature_of_a_message_goes_on_the_last_of_its_parts():
+    """Google wants it on a part where the content is a list."""
+    mark = {"google": {"mark": 1}}
+    blocks = [{"type": "text", "text": "a", "extra_content": mark},
+              {"type": "text", "text": "b", "extras": {"signature": "dGV4dA=="}}]  # fmt: skip
+    message = AIMessage(blocks, response_metadata={"model_provider": "gemini_compat"})
+    assert wire_messages([USER, message, USER])[1] == {
+        "role": "assistant",
+        "content": [
+            {"type": "text", "text": "a", "extra_content": mark},
+            {"type": "text", "text": "b", "extra_content": {"google": {"thought_signature": "dGV4dA=="}}},
+        ],
+    }
+
+
+def test_extra_content_of_a_tool_s_media_is_kept_where_the_media_can_go():
+    """Beside a result there is no place for it, in the message that follows there is."""
+    image = {"type": "image", "base64": PNG, "mime_type": "image/png", "extra_content": EXTRA}
+    said = {"type": "text", "text": "Found:", "extra_content": EXTRA}
+    sent = wire_messages([USER, ask("a"), result("a", [said, image])])
+    assert sent[2]["content"] == [said]
+    assert sent[3]["content"][1]["extra_content"] == EXTRA
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_arguments_are_json_whatever_the_history_holds(surface):
+    """A date becomes a string; NaN, which JSON does not have, `null`, and that is said."""
+    args = {"day": date(2026, 1, 2), "x": float("nan"), "y": [float("inf"), 1.5], "é": None}
+    request = build([USER, ask(("a", args)), result("a")], surface, "gemini-2.5-pro")
+    made = request.payload["messages"][1]["tool_calls"][0]["function"]["arguments"]
+    assert made == '{"day":"2026-01-02","x":null,"y":[null,1.5],"é":null}'
+    (note,) = request.notes
+    assert (note.kind, note.index) == ("repaired", 1)
+    assert note.message.startswith("NaN or infinity in the arguments of tool call 'tool_a'")
+    assert not build([USER, ask(("a", {"day": date(2026, 1, 2)})), result("a")], surface, "gemini-2.5-pro").notes
+
+
+def test_arguments_without_any_form_in_json_name_their_message():
+    """A circle, and keys that are no names."""
+    circle = {}
+    circle["x"] = circle
+    for args in (circle, {"x": {(1, 2): 3}}):
+        asked = ask("a")
+        asked.tool_calls[0]["args"] = args
+        with pytest.raises(InvalidHistoryError, match=r"^Message 1: the arguments of tool call 'tool_a'"):
+            build([USER, asked, result("a")])
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("arguments", ["[1]", "{x", '"x"', 7])
+def test_a_dict_history_s_call_whose_arguments_are_no_object_is_left_out(surface, arguments):
+    """langchain-core fails on it with an error that names no message."""
+    broken = {"id": "1", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    history = [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": None, "tool_calls": [broken, wire_call("2", '{"x":NaN}')]},
+        {"role": "tool", "tool_call_id": "2", "content": "y"},
+    ]
+    before = copy.deepcopy(history)
+    sent = send(history, surface, "gemini-2.5-pro")["messages"]
+    assert sent[1] == {"role": "assistant", "tool_calls": [wire_call("2", '{"x":null}')]}
+    assert history == before
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("message", [{"role": "tool", "content": "x"}, {"type": "tool", "content": "x"}, ("tool", "x")])
+def test_a_tool_s_message_without_an_id_is_named(surface, message):
+    """langchain-core answers with a bare `KeyError`."""
+    with pytest.raises(InvalidHistoryError, match="Message 1: a tool's message needs `tool_call_id`"):
+        send([USER, message], surface)
+
+
+@pytest.mark.parametrize("role", ["critic", "tool", "function"])
+def test_a_role_that_google_has_not_is_a_user_s(role):
+    """A server error otherwise; a compatible server may know the role."""
+    messages = [USER, ChatMessage("Too long.", role=role)]
+    request = build(messages)
+    assert wire_messages(messages)[1] == {"role": "user", "content": "Too long."}
+    assert [(note.kind, note.index) for note in request.notes] == [("repaired", 1)]
+    assert notes(request) == [f"A message of role {role!r} was sent as the user's: Gemini takes no such message."]
+    assert wire_messages(messages, "openai_compatible")[1]["role"] == role
 
 
 def test_extra_content_of_a_raw_call_in_additional_kwargs_goes_out():
@@ -282,6 +379,11 @@ def test_names_of_speakers_go_only_where_they_are_known():
     """Google documents `name` on results only."""
     named = HumanMessage("Hi.", name="ann")
     assert "name" not in wire_messages([named])[0]
+    request = build([USER, named, named])
+    assert [(note.kind, note.index) for note in request.notes] == [("repaired", 1)]
+    assert notes(request) == ["The `name` of a message was left out: Gemini has no place for it."]
+    assert build([named], "openai_compatible").notes == ()
+    assert build([USER, AIMessage("a", name="bob"), USER]).notes == (), "an agent's name is put there by itself"
     assert wire_messages([named], "openai_compatible")[0]["name"] == "ann"
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.tools import StructuredTool
 from schema_judge import Judge, find_covered, find_unexplained
 from schema_samples import build_samples
 from schema_subset import refuse
 
 from langchain_gemini_compat._schema import compile_parameters
+from langchain_gemini_compat._tools import format_tool
 
 CORPUS = Path(__file__).parents[2] / "shared" / "mcp-schemas"
 
@@ -114,6 +116,20 @@ def test_a_tool_that_is_offered_without_arguments_takes_none_or_says_what_it_tak
                 schema.get("properties") or schema.get("additionalProperties", False) is not False or set(schema) - bare
             )
             assert not more or "" in {loss.path for loss in losses}, name
+
+
+def test_a_tool_of_langchain_compiles_to_what_its_schema_does():
+    """Of a sample, with all those that refer to themselves; a tool's description stands beside its parameters."""
+    found = load_tools()
+    sample = [*found[::20], *((name, schema) for name, schema in found if "$ref" in json.dumps(schema))]
+    for name, schema in sample:
+        before = copy.deepcopy(schema)
+        tool = StructuredTool(name="f", description="Does it.", args_schema=schema, func=print)
+        function = format_tool(tool)["function"]
+        bare = {key: value for key, value in schema.items() if key != "description"}
+        expected, losses = compile_parameters(bare)
+        assert compile_parameters(function.get("parameters", {})) == (expected, losses), name
+        assert (function["name"], function["description"], schema) == ("f", "Does it.", before)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """`with_structured_output` in its three methods, and what it says when there is nothing to parse."""
 
+import json
+from typing import Literal
+
 import pytest
 from langchain_core.exceptions import OutputParserException
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel, field_validator
 from typing_extensions import TypedDict
 from wire import Wire, call, chunk, completion
 
@@ -341,3 +344,139 @@ def test_arguments_that_break_the_class_are_told_in_one_way():
     structured = fake.chat_model().with_structured_output(Event, method="function_calling")
     with pytest.raises(OutputParserException, match=r"does not fit Event \(name: .*Finish reason"):
         structured.invoke("hi")
+
+
+class Node(BaseModel):
+    """A node."""
+
+    name: str
+    kids: list["Node"] = Field(default_factory=list)
+
+
+class Names(RootModel[list[str]]):
+    """Some names."""
+
+
+TREE = {"name": "a", "kids": [{"name": "b", "kids": []}]}
+#: Schemas that are no object with members, an answer, and what breaks them.
+WHOLE = {
+    "array": ({"title": "L", "type": "array", "items": {"type": "string"}}, ["a"], {"a": 1}),
+    "union": ({"title": "L", "anyOf": [{"type": "string"}, {"type": "integer"}]}, 5, [5]),
+    "map": ({"title": "L", "type": "object", "additionalProperties": {"type": "integer"}}, {"a": 1}, {"a": [1]}),
+    "recursive": ({"title": "Node", **Node.model_json_schema()}, TREE, {"name": "a", "kids": [5]}),
+    "array that holds itself": ({"title": "L", "type": "array", "items": {"$ref": "#"}}, [[], [[]]], [[5]]),
+    "recursive class": (Node, TREE, {"name": "a", "kids": [5]}),
+    "class of an array": (Names, ["a"], {"a": 1}),
+}
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+@pytest.mark.parametrize("case", WHOLE)
+def test_a_schema_of_any_form_is_sent_whole_and_checked(case, method):
+    """LangChain keeps none but those with `properties`; a call has them as its one argument."""
+    schema, good, bad = WHOLE[case]
+    name = "Names" if schema is Names else "Node" if schema is Node else schema["title"]
+    wrapped = method == "function_calling" and "recursive" not in case
+
+    def answer(value):
+        if method == "json_schema":
+            return completion(json.dumps(value))
+        return completion(None, tool_calls=[call(name, json.dumps({"answer": value} if wrapped else value))])
+
+    structured, wire = chain(answer(good), schema, method=method)
+    parsed = structured.invoke("hi")
+    assert (parsed.model_dump() if isinstance(parsed, BaseModel) else parsed) == good
+    with pytest.raises(OutputParserException, match="does not"):
+        chain(answer(bad), schema, method=method)[0].invoke("hi")
+    body = wire.bodies[0]
+    if method == "json_schema":
+        sent = body["response_format"]["json_schema"]["schema"]
+    else:
+        sent = body["tools"][0]["function"]["parameters"]
+        sent = sent["properties"]["answer"] if wrapped else sent
+    told = {"array": "items", "union": "anyOf", "recursive": "properties", "class of an array": "items"}
+    assert told.get(case.removesuffix(" class"), "type") in sent
+    if case == "array that holds itself":
+        assert sent["items"]["items"]["type"] == "array"
+
+
+def test_a_wrapped_answer_streams_as_it_grows():
+    """Without the argument around it."""
+    first, second = call("L", '{"answer": ["a"'), {"index": 0, "function": {"arguments": ', "b"]}'}}
+    events = [chunk(tool_calls=[first]), chunk(tool_calls=[second]), chunk(finish="stop"), "[DONE]"]
+    parts = list(chain(events, WHOLE["array"][0], method="function_calling")[0].stream("hi"))
+    assert parts == [["a"], ["a", "b"]]
+
+
+BARE = {key: value for key, value in EVENT_SCHEMA.items() if key != "title"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("schema", "name"),
+    [
+        (BARE, "response"),
+        ({"name": "E", "schema": BARE}, "E"),
+        ({"type": "json_schema", "json_schema": {"name": "E", "strict": True, "schema": BARE}}, "E"),
+        ({"type": "function", "function": {"name": "E", "parameters": BARE}}, "E"),
+    ],
+    ids=["no title", "name and schema", "json_schema", "function"],
+)
+def test_each_form_of_a_schema_is_the_same_to_every_method(schema, name, method):
+    """LangChain's own conversion refuses most of them."""
+    calls = [FakeCall(name, {"name": "fair"})]
+    fake = FakeGemini(Reply(calls=calls) if method == "function_calling" else JSON)
+    structured = fake.chat_model().with_structured_output(schema, method=method)
+    assert structured.invoke("hi")["name"] == "fair"
+    assert structured.first.kwargs["ls_structured_output_format"]["schema"] == {"title": name, **BARE}
+    wrong = FakeGemini(Reply(calls=[FakeCall(name, {})]) if method == "function_calling" else "{}")
+    with pytest.raises(OutputParserException, match="does not satisfy"):
+        wrong.chat_model().with_structured_output(schema, method=method).invoke("hi")
+    body = fake.requests[0].body
+    sent = {
+        "json_schema": lambda: body["response_format"]["json_schema"]["schema"],
+        "function_calling": lambda: body["tools"][0]["function"]["parameters"],
+        "json_mode": lambda: BARE,
+    }[method]()
+    assert sent["properties"] == {"name": {"type": "string"}}
+
+
+class Choice(BaseModel):
+    """A choice."""
+
+    lit: Literal[1, 5]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_answer_of_a_class_is_mended_where_that_is_certain(method):
+    """As that of a JSON schema is."""
+    text = '{"lit": "5"}'
+    answer = completion(None, tool_calls=[call("Choice", text)]) if method == "function_calling" else completion(text)
+    assert chain(answer, Choice, method=method)[0].invoke("hi") == Choice(lit=5)
+
+
+def test_an_answer_that_the_class_takes_is_not_mended():
+    """A class may take more than its JSON schema says."""
+
+    class Tags(BaseModel):
+        """Some tags."""
+
+        tags: list[str] | None = None
+        name: str
+
+        @field_validator("name", mode="before")
+        @classmethod
+        def read_name(cls, value):
+            """Numbers too."""
+            return f"number {value}"
+
+    assert chain(completion('{"name": 5}'), Tags)[0].invoke("hi").name == "number 5"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_tells_a_misfit_in_one_way(method):
+    """What does not fit, and what the reply was."""
+    text = '{"lit": 7}'
+    answer = completion(None, tool_calls=[call("Choice", text)]) if method == "function_calling" else completion(text)
+    with pytest.raises(OutputParserException, match=r"does not fit Choice \(lit: .*Finish reason 'stop'"):
+        chain(answer, Choice, method=method)[0].invoke("hi")

@@ -270,6 +270,16 @@ def test_strict_inside_a_declaration() -> None:
         assert fake.ignored == ([] if surface == "ai_studio" else ["tools[0].function.strict"])
 
 
+@pytest.mark.parametrize("surface", BOTH)
+@pytest.mark.parametrize("arguments", ['{"x":NaN}', '{"x":[-Infinity]}', "[1]", "{", "", '"x"'])
+def test_arguments_of_the_history_are_a_json_object(surface: str, arguments: str) -> None:
+    """Python reads `NaN`, and JSON has none."""
+    message = called(surface)
+    message["tool_calls"][0]["function"]["arguments"] = arguments
+    rules, words = refusals(surface, body_for(surface, [USER, message, *answered(message)]))
+    assert (rules, words) == (["call-arguments"], "Expected a valid JSON object in the request")
+
+
 def test_refusals_look_like_googles() -> None:
     """A list with one error in it, with the violated field; a plain server answers as OpenAI does."""
     error = send(FakeGemini(), body_for("ai_studio", store=True)).json()[0]["error"]

@@ -136,6 +136,29 @@ def test_names_of_tools_that_are_no_longer_bound_are_changed_too(surface):
     assert len([note for note in notes(made, "repaired") if "goes out as" in note]) == 2
 
 
+@pytest.mark.parametrize("surface", GOOGLE)
+def test_the_note_of_a_changed_name_has_the_place_of_its_call(surface):
+    """And the result of no call has none: it is not sent."""
+    orphan = ToolMessage("done", tool_call_id="gone", name="we ird")
+    made = build([orphan, HI, *step(ODD)], surface)
+    assert [(note.index, "goes out as" in note.message) for note in made.notes if note.kind == "repaired"] == [
+        (2, True),
+        (0, False),
+    ]
+    assert "we ird" not in str(made.notes)
+    with pytest.raises(InvalidHistoryError, match=r"^Message 1: The name of call"):
+        build([HI, *step(ODD)], surface, strict=True)
+
+
+def test_a_result_that_knows_its_call_by_the_id_on_the_wire_has_its_name():
+    """A call without an id gets one, and a result may have been written with that."""
+    asked = AIMessage("", tool_calls=[{"id": "", "name": ODD, "args": {}}])
+    made = build([HI, asked, ToolMessage("done", tool_call_id="call_0", name=ODD)])
+    assert broken_rules(made.payload, "vertex") == []
+    assert made.payload["messages"][-1] == {
+        "role": "tool", "tool_call_id": "call_0", "name": "Create_Volume", "content": "done"}  # fmt: skip
+
+
 def test_results_of_functions_without_ids_find_their_call():
     """LangChain's messages of OpenAI's first function calling: name to name, as the caller has it."""
     asked = AIMessage("", additional_kwargs={"function_call": {"name": ODD, "arguments": "{}"}})

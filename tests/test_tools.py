@@ -1,8 +1,11 @@
 """Tools, the choice among them and response formats: all of LangChain's spellings, one portable wire."""
 
+from contextlib import nullcontext
+from typing import Annotated
+
 import pytest
 from langchain_core.messages import HumanMessage
-from langchain_core.tools import tool
+from langchain_core.tools import InjectedToolArg, StructuredTool, tool
 from outgoing import GOOGLE, PLACES, SURFACES, broken_rules, build, endpoint, notes, send
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
@@ -10,7 +13,7 @@ from wire import Wire, completion
 
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._tools import encode_tools, format_response_schema, format_tool
-from langchain_gemini_compat.errors import UnsupportedParameterError
+from langchain_gemini_compat.errors import GeminiCompatWarning, UnsupportedParameterError
 
 
 @tool
@@ -128,7 +131,9 @@ def test_bind_tools_takes_each_spelling_of_a_choice(case):
     choice, at_google, word, *_ = CHOICES[case]
     wire = Wire(completion())
     chat = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES["vertex"], **wire.clients)
-    chat.bind_tools([add, now, Weather], tool_choice=choice, strict=True).invoke("Hi.")
+    bound = chat.bind_tools([add, now, Weather], tool_choice=choice, strict=True)
+    with pytest.warns(GeminiCompatWarning, match="names no tool") if choice == [] else nullcontext():
+        bound.invoke("Hi.")
     (body,) = wire.bodies
     assert (names(body), body.get("tool_choice")) == (at_google, word)
 
@@ -337,3 +342,143 @@ def test_a_tool_whose_name_is_refused_can_be_chosen(choice):
     made = request(tools=[*TOOLS, odd], tool_choice=choice)
     assert names(made.payload) == ["get_time"]
     assert notes(made, "adjusted") != []
+
+
+class Node(BaseModel):
+    """A node."""
+
+    name: str
+    kids: list["Node"] = Field(default_factory=list)
+
+
+@tool
+def plant(root: Node) -> str:
+    """Plant a tree."""
+    return root.name
+
+
+def plant_it(root: Node, owner: Annotated[str, InjectedToolArg]) -> str:
+    """Plant a tree."""
+    return root.name + owner
+
+
+TREE = {
+    "type": "object",
+    "title": "Tree",
+    "properties": {"root": {"$ref": "#/$defs/Node"}},
+    "$defs": {
+        "Node": {
+            "type": "object",
+            "title": "Node",
+            "properties": {
+                "title": {"type": "string", "title": "Title"},
+                "kids": {"type": "array", "items": {"$ref": "#/$defs/Node"}},
+            },
+        }
+    },
+}
+PLANTERS = {
+    "class": Node,
+    "tool": plant,
+    "tool with an injected argument": tool(plant_it),
+    "function": plant_it,
+    "schema of an MCP server": StructuredTool(name="p", description="d", args_schema=TREE, func=print),
+    "JSON schema": {"title": "Node", **Node.model_json_schema()},
+}
+
+
+@pytest.mark.parametrize("planter", PLANTERS.values(), ids=PLANTERS.keys())
+def test_a_class_that_holds_itself_is_offered_with_its_members(planter):
+    """LangChain's own declaration has `{}` where the recursion begins."""
+    made = format_tool(planter)["function"]
+    assert "description" in made
+    assert "'title': '" not in str(made) or isinstance(planter, dict)
+    (sent,) = request(tools=[{"type": "function", "function": made}]).payload["tools"]
+    properties = sent["function"]["parameters"]["properties"]
+    assert "owner" not in properties
+    node = properties.get("root", {"properties": properties})
+    inner = node["properties"]["kids"]["items"]["properties"]
+    assert inner.keys() == node["properties"].keys()
+    assert inner["kids"]["type"] == "array"
+
+
+def test_a_class_that_holds_itself_is_an_object_at_its_top():
+    """Pydantic has a reference there, which OpenAI's own servers refuse."""
+    parameters = format_tool(Node)["function"]["parameters"]
+    assert (parameters["type"], "$ref" in parameters) == ("object", False)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"title": "L", "type": "array", "items": {"type": "string"}},
+        {"title": "L", "anyOf": [{"type": "string"}, {"type": "integer"}]},
+        {"title": "L", "type": "object", "additionalProperties": {"type": "integer"}},
+    ],
+)
+def test_a_schema_without_properties_is_kept_whole(schema):
+    """LangChain keeps none but those with `properties`."""
+    rest = {key: value for key, value in schema.items() if key != "title"}
+    assert format_response_schema(schema)["json_schema"] == {"name": "L", "schema": rest}
+    assert format_tool(schema)["function"] == {"name": "L", "parameters": rest}
+    assert request(tools=[], response_format=schema).payload["response_format"]["json_schema"]["schema"] == rest
+
+
+def test_a_class_that_holds_itself_is_a_response_schema_with_its_members():
+    """As for tools."""
+    sent = request(tools=[], response_format=Node).payload["response_format"]["json_schema"]["schema"]
+    assert sent["description"] == "A node."
+    assert sent["properties"]["kids"]["items"]["properties"].keys() == {"name", "kids"}
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_a_tool_chosen_twice_is_declared_once(surface):
+    """Google answers 400 to a duplicate."""
+    assert names(request(surface, tool_choice=["now", "add", "now"]).payload) == ["now", "add"]
+    assert request(surface, tool_choice=["now", "now"]).payload == request(surface, tool_choice=["now"]).payload
+
+
+def test_a_choice_that_does_not_go_out_is_said():
+    """It says nothing among Google's own tools, nor where it names none."""
+    google = [{"google_search": {}}]
+    for tools, choice, word in ((google, "any", "no function"), (TOOLS, [], "names no tool"), (TOOLS, {}, "no tool")):
+        made = request(tools=tools, tool_choice=choice)
+        assert "tool_choice" not in made.payload
+        (note,) = notes(made, "dropped")
+        assert word in note
+    for choice in ("auto", "none", None, False):
+        assert request(tools=google, tool_choice=choice).notes == ()
+
+
+def test_a_declaration_of_an_mcp_server_keeps_its_schema():
+    """As `tools/list` has it, with Bedrock's beside it."""
+    schema = {"type": "object", "properties": {"x": {"type": "string"}}}
+    expected = {"type": "function", "function": {"name": "f", "description": "d", "parameters": schema}}
+    assert format_tool({"name": "f", "title": "F", "description": "d", "inputSchema": schema}) == expected
+    bedrock = {"toolSpec": {"name": "f", "description": "d", "inputSchema": {"json": schema}}}
+    assert format_tool(bedrock) == expected
+
+
+@pytest.mark.parametrize("key", ["function_declarations", "functionDeclarations"])
+def test_a_list_of_functions_is_refused_with_what_to_pass(key):
+    """Each of them is a tool of its own."""
+    declaration = {"name": "f", "description": "d", "parameters": {"type": "OBJECT"}}
+    with pytest.raises(ValueError, match=rf"bind_tools\(\[\*tool\['{key}'\]\]\)"):
+        format_tool({key: [declaration]})
+    assert format_tool(declaration) == {"type": "function", "function": declaration}
+
+
+def test_a_typed_dict_without_a_docstring_has_no_description():
+    """It inherits that of `dict`, which tells the model how to call `dict`."""
+
+    class Inner(TypedDict):
+        x: int
+
+    class Outer(TypedDict):
+        inner: Inner
+        others: list[Inner]
+
+    made = format_tool(Outer)["function"]
+    assert made["parameters"]["properties"]["inner"]["properties"] == {"x": {"type": "integer"}}
+    assert "description" not in str(made)
+    assert format_tool(JokeDict)["function"]["description"] == "A joke."

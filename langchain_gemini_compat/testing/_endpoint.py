@@ -72,13 +72,14 @@ class FakeGemini:
     `surface` is the dialect: `"ai_studio"`, `"vertex"` or `"openai_compatible"`. With `strict=False` nothing is
     refused. `valid_tokens`, when set, are the only bearer tokens that are let in.
 
-    >>> fake = FakeGemini(["Hello!"])
-    >>> client = fake.http_client
-    >>> body = {"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": "Hi"}]}
-    >>> url = fake.connection()["base_url"] + "/chat/completions"
-    >>> reply = client.post(url, json=body, headers={"Authorization": "Bearer x"}).json()
-    >>> reply["choices"][0]["message"]["content"]
-    'Hello!'
+    Examples:
+        >>> fake = FakeGemini(["Hello!"])
+        >>> client = fake.http_client
+        >>> body = {"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": "Hi"}]}
+        >>> url = fake.connection()["base_url"] + "/chat/completions"
+        >>> reply = client.post(url, json=body, headers={"Authorization": "Bearer x"}).json()
+        >>> reply["choices"][0]["message"]["content"]
+        'Hello!'
     """
 
     def __init__(self, replies: Replies = None, *, surface: Surface = "ai_studio", strict: bool = True) -> None:

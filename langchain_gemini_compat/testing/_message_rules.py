@@ -128,9 +128,14 @@ def _check_call(call: JsonObject) -> Iterator[Violation]:
 
 def _is_object_text(arguments: JsonValue) -> bool:
     try:
-        return isinstance(json.loads(as_text(arguments)), dict)
+        return isinstance(json.loads(as_text(arguments), parse_constant=_refuse_constant), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _refuse_constant(name: str) -> JsonValue:
+    """Python reads `NaN` and `Infinity`; JSON has neither."""
+    raise ValueError(name)
 
 
 def _has_text(message: JsonObject) -> bool:

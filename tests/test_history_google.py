@@ -1,0 +1,158 @@
+"""Our messages as `ChatGoogleGenerativeAI` would have written them."""
+
+import copy
+import json
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from outgoing import build, wire_messages
+
+from langchain_gemini_compat import to_google_genai
+from langchain_gemini_compat._signatures import RECORDS_KEY, SIGNATURES_KEY, STAND_IN
+from langchain_gemini_compat.testing import Call, FakeGemini, Reply
+
+SIGNATURE = "c2lnbmVk"
+ASKED = HumanMessage("Weather in Paris?")
+OURS = {"model_provider": "gemini_compat", "model_name": "gemini-3.8-flash"}
+CALL = {"name": "get_weather", "args": {"city": "Paris"}, "id": "1", "type": "tool_call"}
+PNG = "iVBORw0KGgo="
+
+
+def replied(reply, surface="ai_studio", **kwargs):
+    """The message that our model makes of `reply`."""
+    return FakeGemini([reply], surface=surface).chat_model(include_thoughts=True, **kwargs).invoke([ASKED])
+
+
+def rewritten(message, **kwargs):
+    """The one message that `message` becomes."""
+    (found,) = to_google_genai([message], **kwargs)
+    return found
+
+
+def with_signature(signature, **more):
+    """A call of ours with `signature` beside it."""
+    kwargs = {SIGNATURES_KEY: {"1": signature}, **more}
+    return AIMessage("", tool_calls=[CALL], additional_kwargs=kwargs, response_metadata=OURS)
+
+
+@pytest.mark.parametrize("output_version", ["v0", "v1"])
+def test_thoughts_and_the_signature_of_a_text_come_as_google_s_own_blocks(output_version):
+    """Of a string and of a list of blocks alike; the stamp says that they may be believed."""
+    given = replied(Reply(thoughts="Easy.", text="Sunny."), output_version=output_version)
+    found = rewritten(given)
+    signature = given.content_blocks[1]["extras"]["signature"]
+    assert found.content == [
+        {"type": "thinking", "thinking": "Easy."},
+        {"type": "text", "text": "Sunny.", "extras": {"signature": signature}},
+    ]
+    assert found.response_metadata["model_provider"] == "google_genai"
+    assert "output_version" not in found.response_metadata
+    assert "reasoning_content" not in found.additional_kwargs
+
+
+def test_a_call_keeps_its_id_and_signature():
+    """Text beside it too."""
+    given = replied(Reply(thoughts="Look.", text="I look.", calls=[Call("get_weather", {"city": "Paris"})]))
+    found = rewritten(given)
+    assert found.tool_calls == given.tool_calls
+    assert found.id == given.id
+    assert found.usage_metadata == given.usage_metadata
+    assert found.additional_kwargs[SIGNATURES_KEY] == given.additional_kwargs[SIGNATURES_KEY]
+    assert [block["type"] for block in found.content] == ["thinking", "text"]
+
+
+def test_plain_text_stays_a_string():
+    """There is nothing to put into blocks."""
+    assert rewritten(AIMessage("Sunny.", response_metadata=OURS)).content == "Sunny."
+    assert rewritten(AIMessage("", tool_calls=[CALL], response_metadata=OURS)).content == ""
+
+
+def test_a_signature_without_text_gets_an_empty_text():
+    """As Google sends it."""
+    fields = {"extra_content": {"google": {"thought_signature": SIGNATURE}}}
+    records = {"r": {"reply": True, "fields": fields}}
+    found = rewritten(AIMessage("", additional_kwargs={RECORDS_KEY: records}, response_metadata=OURS))
+    assert found.content == [{"type": "text", "text": "", "extras": {"signature": SIGNATURE}}]
+
+
+def test_the_signature_of_an_image_is_on_it():
+    """In the one form of image whose signature langchain-google-genai reads."""
+    fields = {"extra_content": {"google": {"thought_signature": SIGNATURE}}}
+    given = AIMessage(
+        [{"type": "image", "base64": PNG, "mime_type": "image/png", "index": "lc_image_0"}],
+        additional_kwargs={RECORDS_KEY: {"r": {"reply": True, "fields": fields}}},
+        response_metadata=OURS,
+    )
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+    assert rewritten(given).content == [{**image, "extras": {"signature": SIGNATURE}}]
+
+
+@pytest.mark.parametrize(("given", "kept"), [("-_-_YQ", "+/+/YQ=="), (SIGNATURE, SIGNATURE), ("YQ==", "YQ==")])
+def test_signatures_become_standard_base64(given, kept):
+    """langchain-google-genai raises for missing padding, and reads another alphabet wrongly without a word."""
+    assert rewritten(with_signature(given)).additional_kwargs[SIGNATURES_KEY] == {"1": kept}
+
+
+@pytest.mark.parametrize("signature", [STAND_IN, "no base64!", "abcde"])
+def test_what_is_no_signature_is_left_out(signature):
+    """langchain-google-genai puts Google's stand-in there itself, and would raise for these."""
+    assert SIGNATURES_KEY not in rewritten(with_signature(signature)).additional_kwargs
+
+
+@pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
+@pytest.mark.parametrize("vertexai", [True, False, None])
+def test_signatures_of_the_other_surface_are_left_out_where_the_surface_is_said(surface, vertexai):
+    """They are errors there."""
+    found = rewritten(replied(Reply(text="I look.", calls=[Call("f")]), surface), vertexai=vertexai)
+    fits = vertexai in (None, surface == "vertex")
+    assert (SIGNATURES_KEY in found.additional_kwargs) is fits
+    assert RECORDS_KEY in found.additional_kwargs
+
+
+def test_signatures_of_unknown_origin_stay():
+    """They get the benefit of the doubt."""
+    assert SIGNATURES_KEY in rewritten(with_signature(SIGNATURE), vertexai=True).additional_kwargs
+
+
+def test_a_refusal_is_left_out():
+    """A native message has no place for it, and langchain-google-genai raises for the block."""
+    given = AIMessage("", additional_kwargs={"refusal": "No."}, response_metadata=OURS)
+    assert rewritten(given).content == ""
+
+
+def test_messages_of_others_are_the_same_objects():
+    """Only ours are rewritten; twice is once."""
+    others = [SystemMessage("Be brief."), ASKED, ToolMessage("x", tool_call_id="1"), AIMessage("Hi.")]
+    others.append(AIMessage("Hi.", response_metadata={"model_provider": "openai"}))
+    assert all(found is given for found, given in zip(to_google_genai(others), others, strict=True))
+    once = to_google_genai([replied(Reply(thoughts="Easy.", text="Sunny."))])
+    assert to_google_genai(once) == once
+
+
+def test_the_messages_given_are_not_changed():
+    """Neither they nor what is in them."""
+    given = [ASKED, replied(Reply(thoughts="Look.", text="I look.", calls=[Call("f", {"x": [1]})]))]
+    before = copy.deepcopy(given)
+    found = to_google_genai(given)
+    assert given == before
+    assert found[1] != before[1]
+    json.dumps(found[1].model_dump())
+
+
+@pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
+@pytest.mark.parametrize("reply", [Reply(thoughts="T", text="A", calls=[Call("f")]), Reply(thoughts="T", text="A")])
+def test_a_rewritten_history_means_the_same_to_us(reply, surface):
+    """A conversation may come back: the request is as if it had never been away."""
+    given = replied(reply, surface)
+    results = [ToolMessage("done", tool_call_id=call["id"]) for call in given.tool_calls] or [HumanMessage("And?")]
+    here = wire_messages([ASKED, given, *results], surface)
+    back = wire_messages([ASKED, *to_google_genai([given]), *results], surface)
+    assert json.dumps(here, sort_keys=True) == json.dumps(back, sort_keys=True)
+
+
+def test_a_rewritten_signature_of_the_other_surface_is_still_known_as_such():
+    """The record of where it came from stays, so that we never replay it where it is an error."""
+    given = replied(Reply(calls=[Call("f")]), "ai_studio")
+    history = [ASKED, *to_google_genai([given]), ToolMessage("done", tool_call_id=given.tool_calls[0]["id"])]
+    sent = build(history, "vertex").payload["messages"]
+    assert sent[1]["tool_calls"][0]["extra_content"] == {"google": {"thought_signature": STAND_IN}}
