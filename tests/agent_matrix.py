@@ -1,6 +1,7 @@
 """The cells of the agent matrix: places, ways to ask for an object, and a model that plays its part by the request."""
 
 import json
+import sys
 from dataclasses import dataclass
 
 from langchain.agents import create_agent
@@ -150,6 +151,8 @@ class Cell:
 
 
 MODES = ("invoke", "ainvoke", "stream")
+#: LangGraph cannot interrupt async nodes before Python 3.11.
+INTERRUPTIBLE = MODES if sys.version_info >= (3, 11) else ("invoke", "stream")
 
 
 def build_cell(place, form, *, tools=TOOLS, replies=answer, middleware=(), model_options=None, **kwargs):

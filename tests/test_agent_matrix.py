@@ -1,10 +1,13 @@
 """`create_agent` with and without tools, in every form of answer, at every place; alone and under middleware."""
 
+from importlib.metadata import version
+
 import pytest
 from agent_matrix import (
     ANSWER,
     ASKED,
     FORMATS,
+    INTERRUPTIBLE,
     LONG,
     MODES,
     PLACES,
@@ -32,6 +35,8 @@ from langgraph.types import Command
 
 from langchain_gemini_compat.errors import InvalidRequestError, UnsupportedParameterError
 from langchain_gemini_compat.testing import Call, FakeGemini, Fault
+
+LANGCHAIN = tuple(int(part) for part in version("langchain").split(".")[:3])
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 CELLS = [
@@ -107,7 +112,7 @@ async def test_human_in_the_loop_decides_and_the_agent_goes_on(place, form, deci
         middleware=[HumanInTheLoopMiddleware(interrupt_on={"get_weather": True})],
         checkpointer=InMemorySaver(),
     )
-    mode = MODES[list(FORMATS).index(form) % len(MODES)]
+    mode = INTERRUPTIBLE[list(FORMATS).index(form) % len(INTERRUPTIBLE)]
     if cell.strategy == "refused":
         await run_all(cell)
         return
@@ -125,7 +130,7 @@ async def test_results_of_a_step_go_out_in_the_order_of_its_calls():
     place = PLACES["3.8 on Vertex"]
     hitl = HumanInTheLoopMiddleware(interrupt_on={"get_time": True})
     cell = build_cell(place, "provider", middleware=[hitl], checkpointer=InMemorySaver())
-    for mode in MODES:
+    for mode in INTERRUPTIBLE:
         await cell.run(mode)
         state = await cell.run(mode, Command(resume={"decisions": [{"type": "reject", "message": "No."}]}))
         check_answer(cell, state)
@@ -297,6 +302,7 @@ def test_summary_starts_by_a_share_of_what_the_model_takes(place):
             SummarizationMiddleware(model, trigger=("fraction", 0.5))
 
 
+@pytest.mark.skipif(LANGCHAIN < (1, 4, 7), reason="langchain asks with the same text again")
 async def test_summary_that_is_too_long_is_asked_for_again_with_less():
     """The error of an overflow is the one that langchain looks for."""
     lengths = []
