@@ -16,7 +16,7 @@ from langchain_gemini_compat._decode import ReplyDecoder
 from langchain_gemini_compat._protocol import CORE_TAKES_PIECES, EventDecoder, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.messages import BaseMessage
@@ -67,13 +67,10 @@ class ModelCalls(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
+        # No generator of its own: each one costs as much as decoding a piece of text.
         request = self._build(messages, stop, kwargs, stream=True)
-        # Leaving the loop closes the connection at once, and does not wait for the garbage collector.
-        with closing(_run.stream(request, self._open_transport(), ReplyDecoder)) as chunks:
-            for chunk in chunks:
-                if run_manager:
-                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                yield chunk
+        chunks = _run.stream(request, self._open_transport(), ReplyDecoder)
+        return _tell_tokens(chunks, run_manager) if run_manager else chunks
 
     def _astream(
         self,
@@ -82,10 +79,9 @@ class ModelCalls(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        # No generator of its own: each one costs as much as decoding a piece of text.
         request = self._build(messages, stop, kwargs, stream=True)
         chunks = _run.astream(request, self._aopen_transport, ReplyDecoder)
-        return _tell_tokens(chunks, run_manager) if run_manager else chunks
+        return _atell_tokens(chunks, run_manager) if run_manager else chunks
 
     def _stream_chat_model_events(
         self,
@@ -132,7 +128,17 @@ class ModelCalls(BaseChatModel):
                 yield event
 
 
-async def _tell_tokens(
+def _tell_tokens(
+    chunks: Generator[ChatGenerationChunk], run_manager: CallbackManagerForLLMRun
+) -> Generator[ChatGenerationChunk]:
+    # Leaving the loop closes the connection at once, and does not wait for the garbage collector.
+    with closing(chunks):
+        for chunk in chunks:
+            run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+            yield chunk
+
+
+async def _atell_tokens(
     chunks: AsyncGenerator[ChatGenerationChunk], run_manager: AsyncCallbackManagerForLLMRun
 ) -> AsyncGenerator[ChatGenerationChunk]:
     async with aclosing(chunks):

@@ -25,19 +25,12 @@ if TYPE_CHECKING:
 #: Characters of an unfinished piece that are worth a look: looking takes langchain-core quadratic time.
 _LONGEST_PIECE = 4096
 #: What the constructors leave behind for such arguments, whatever fields this version of langchain-core has.
-_PLAIN = AIMessageChunk(
-    content="",
-    additional_kwargs={},
-    response_metadata={},
-    tool_call_chunks=[],
-    usage_metadata=None,
-    chunk_position=None,
-)
-_GENERATION = ChatGenerationChunk(message=_PLAIN, generation_info=None)
+_PLAIN = AIMessageChunk(content="", additional_kwargs={}, response_metadata={})
+_GENERATION = ChatGenerationChunk(message=_PLAIN)
 _PLAIN_STATE, _GENERATION_STATE = _PLAIN.__dict__, _GENERATION.__dict__
 _GENERATION_FIELDS = frozenset(_GENERATION.model_fields_set)
 _PLAIN_FIELDS = frozenset(_PLAIN.model_fields_set)
-_CALLING_FIELDS = _PLAIN_FIELDS | {"tool_calls", "invalid_tool_calls"}
+_CALLING_FIELDS = _PLAIN_FIELDS | {"tool_call_chunks", "tool_calls", "invalid_tool_calls"}
 
 
 def _setter(slot: str) -> Callable[[BaseModel, object], None]:

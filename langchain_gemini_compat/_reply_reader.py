@@ -26,7 +26,7 @@ from langchain_gemini_compat._watchdog import Watch
 from langchain_gemini_compat._wire import as_chunk, list_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import httpx2
     from typing_extensions import Self
@@ -66,6 +66,8 @@ class ReplyReader:
         self._surface: Surface = surface
         self._limits = limits
         self._decoder = SseDecoder() if stream and response.is_success else None
+        #: Whether chunks came since the server was waited for.
+        self._came = False
         #: The body so far, where it is read as a whole.
         self._pieces: list[bytes] = []
         self._room = MAX_REPLY_BYTES if response.is_success else MAX_ERROR_BYTES
@@ -91,7 +93,7 @@ class ReplyReader:
             text = f"The connection broke while the reply was being read ({err}). Ask again."
             raise errors.TruncatedStreamError(text) from err
 
-    def feed(self, data: bytes) -> Iterator[WireChunk]:
+    def feed(self, data: bytes) -> Iterable[WireChunk]:
         """The chunks that the next piece makes whole."""
         self._watch.end_wait()
         self._room -= len(data)
@@ -100,10 +102,19 @@ class ReplyReader:
             self._pieces.append(data)
         if self._watch.broken or self._room < 0:
             self._stop()
-        if self._decoder is not None:
-            return self._read(self._decoder, data)
-        self._watch.begin_wait()
-        return iter(())
+        if self._decoder is None:
+            return ()
+        try:
+            values = self._decoder.feed(data)
+        except ValueError as err:
+            raise _not_json(err) from None
+        # One event in one piece is what most servers send: no generator for that.
+        return (self._read(values[0]),) if isinstance(values, tuple) else self._read_all(values)
+
+    def await_more(self) -> None:
+        """What `feed` gave is taken; the server's time runs again."""
+        self._watch.begin_wait(after_chunk=self._came)
+        self._came = False
 
     def finish(self) -> Iterator[WireChunk]:
         """The chunk that the end makes whole; raises what the server said where it refused."""
@@ -112,7 +123,7 @@ class ReplyReader:
         if self._decoder is None:
             yield self._read_whole(b"".join(self._pieces))
         else:
-            yield from self._read(self._decoder, None)
+            yield from self._read_all(self._decoder.finish())
 
     def _stop(self) -> None:
         if self._watch.broken:
@@ -143,17 +154,18 @@ class ReplyReader:
         """The beginning of what the server said, without the key, should it repeat it."""
         return repr(hide_secret(self._response.request, content)[:200].decode(errors="replace"))
 
-    def _read(self, decoder: SseDecoder, data: bytes | None) -> Iterator[WireChunk]:
-        """What `data`, or with `None` the end, makes whole."""
+    def _read_all(self, values: Iterable[JsonValue]) -> Iterator[WireChunk]:
         try:
-            for value in decoder.finish() if data is None else decoder.feed(data):
-                wire = self._check(value)
-                # A server that does not stream answers a request for a stream with a whole reply.
-                yield as_chunk(wire) if _is_whole(wire) else wire
-                self._watch.note_chunk()
+            for value in values:
+                yield self._read(value)
         except ValueError as err:
-            raise errors.InvalidReplyError(f"The stream holds something that is not JSON ({err}). Ask again.") from None
-        self._watch.begin_wait()
+            raise _not_json(err) from None
+
+    def _read(self, value: JsonValue) -> WireChunk:
+        wire = self._check(value)
+        self._came = True
+        # A server that does not stream answers a request for a stream with a whole reply.
+        return as_chunk(wire) if _is_whole(wire) else wire
 
     def _check(self, value: JsonValue) -> WireChunk:
         if is_error_body(value):
@@ -162,6 +174,10 @@ class ReplyReader:
             text = f"The server sent a {type(value).__name__} where a chunk belongs. Ask again."
             raise errors.InvalidReplyError(text)
         return cast("WireChunk", value)
+
+
+def _not_json(err: ValueError) -> errors.InvalidReplyError:
+    return errors.InvalidReplyError(f"The stream holds something that is not JSON ({err}). Ask again.")
 
 
 def _is_whole(wire: WireChunk) -> bool:

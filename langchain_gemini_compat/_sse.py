@@ -42,9 +42,12 @@ class SseDecoder:
 
     def feed(self, data: bytes) -> Iterable[JsonValue]:
         """What `data` completes; to be read to its end before the next piece."""
-        if self._is_one_event(data):
-            return (_parse(data[len(b"data:") :].strip()),)
-        return self._feed_lines(data)
+        # One whole event and nothing that waits is how most servers write.
+        is_event = data.startswith(b"data: {") and data.endswith(b"}\n\n") and data.count(b"\n") == len("\n\n")
+        if not is_event or self._tail or self._data:
+            return self._feed_lines(data)
+        value: JsonValue = from_json(data[len(b"data:") :])
+        return (value,)
 
     def _feed_lines(self, data: bytes) -> Iterator[JsonValue]:
         for line in self._take_lines(data):
@@ -64,16 +67,6 @@ class SseDecoder:
         stray = b"\n".join(self._stray.take()).strip()
         if stray:
             yield _parse(stray)
-
-    def _is_one_event(self, data: bytes) -> bool:
-        """Whether nothing waits and `data` is one whole event, which is how most servers write."""
-        return (
-            data.startswith(b"data: {")
-            and data.endswith(b"}\n\n")
-            and data.count(b"\n") == len("\n\n")
-            and not self._tail
-            and not self._data
-        )
 
     def _take_lines(self, data: bytes) -> list[bytes]:
         """The lines that `data` ends."""

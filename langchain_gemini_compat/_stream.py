@@ -14,6 +14,7 @@ from langchain_gemini_compat._thoughts import DEFAULT_TAGS, ThoughtSplitter
 from langchain_gemini_compat._tool_calls import ToolCallTracker
 from langchain_gemini_compat._usage import decode_usage
 from langchain_gemini_compat._wire import (
+    DONE,
     THOUGHTS_TAGGED,
     list_at,
     object_at,
@@ -88,7 +89,7 @@ class StreamAssembler:
 
     def feed(self, wire: WireChunk) -> Iterator[Event]:
         """Yield what `wire` makes certain."""
-        if wire.get("object") == "[DONE]":
+        if wire is DONE:
             self._done = True
             return
         self._note_reply(wire)
@@ -103,28 +104,25 @@ class StreamAssembler:
 
         Most chunks of a stream are that, and going through `feed` costs them four times as much.
         """
+        if not self._splitter.is_open or self._empty or self._has_news(wire):
+            return None
         choices = cast("JsonValue", wire.get("choices"))
-        if not self._splitter.is_open or self._empty or not isinstance(choices, list) or len(choices) != 1:
+        if not isinstance(choices, list) or len(choices) != 1:
             return None
-        choice = choices[0]
-        if not isinstance(choice, dict) or not choice.keys() <= _TEXT_CHOICE or _index_of(choice, 0) != self._choice:
-            return None
-        delta, text = choice.get("delta"), None
-        if isinstance(delta, dict) and delta.keys() <= _TEXT_DELTA:
-            text = delta.get("content")
-        if not isinstance(text, str) or not text or choice.get("finish_reason") or choice.get("logprobs"):
-            return None
-        return None if self._has_news(wire) else text
+        text = _text_alone(choices[0], self._choice)
+        if text and "usage" in wire:
+            # AI Studio counts anew with every piece; the last one holds.
+            self._usage = object_at(wire, "usage") or self._usage
+        return text
 
     def _has_news(self, wire: WireChunk) -> bool:
         """Whether `wire` says something of the reply that was not known yet."""
-        return bool(
-            wire.get("usage")
-            or wire.get("object") == "[DONE]"
-            or not self.reply_id
+        return (
+            not self.reply_id
             or not self.model
-            or (wire.get("system_fingerprint") and not self.system_fingerprint)
-            or (wire.get("service_tier") and not self.service_tier)
+            or "promptFeedback" in wire
+            or ("system_fingerprint" in wire and not self.system_fingerprint and bool(wire["system_fingerprint"]))
+            or ("service_tier" in wire and not self.service_tier and bool(wire["service_tier"]))
         )
 
     def finish(self) -> Iterator[Event]:
@@ -257,6 +255,19 @@ class StreamAssembler:
             return None
         # AI Studio ends a streamed turn of calls with `stop` (googleapis/python-genai issue 2868).
         return ("tool_calls" if called else "stop") if word in _PLAIN_ENDS else _NATIVE_ENDS.get(word, word)
+
+
+def _text_alone(choice: JsonValue, index: int) -> str | None:
+    """The text of the choice of that number, where it has nothing else."""
+    if not isinstance(choice, dict) or not choice.keys() <= _TEXT_CHOICE or choice.get("index", 0) != index:
+        return None
+    delta = choice.get("delta")
+    if not isinstance(delta, dict) or not delta.keys() <= _TEXT_DELTA:
+        return None
+    text = delta.get("content")
+    if not isinstance(text, str) or not text or choice.get("finish_reason") or choice.get("logprobs"):
+        return None
+    return text
 
 
 def _index_of(choice: JsonObject, position: int) -> int:

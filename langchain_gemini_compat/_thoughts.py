@@ -43,6 +43,8 @@ class ThoughtSplitter:
         self._flagged = False
         #: How much of what is held is a thought, unless it turns out to be a tag.
         self._held_thought = 0
+        #: Whether unflagged text passes as it is, however it is cut.
+        self.is_open = False
 
     def feed(self, text: str, *, flagged: bool = False) -> Iterator[Event]:
         """Yield what `text` makes certain; `flagged` is the server's own `extra_content.google.thought`."""
@@ -56,21 +58,19 @@ class ThoughtSplitter:
         self._flagged = flagged
         text, self._held = self._held + text, ""
         yield from self._state(text)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether unflagged text passes as it is, however it is cut."""
-        return not self._held and not self._flagged and self._state == self._in_text
+        self._look()
 
     def expect_answer(self) -> None:
         """Nobody asked for thoughts, or they came in a field of their own: no tag opens this reply."""
         if self._state == self._start and not self._held:
             self._state = self._in_text
+        self._look()
 
     def expect_thoughts(self) -> None:
         """The server says that there are thoughts in the text to come: a tag may open it after all."""
         if self._state == self._in_text and not self._held:
             self._state = self._start
+        self._look()
 
     def finish(self) -> Iterator[Event]:
         """Yield what was held back as what it turned out to be."""
@@ -82,6 +82,9 @@ class ThoughtSplitter:
             yield ThoughtDelta(held[:cut])
         if held[cut:]:
             yield TextDelta(held[cut:])
+
+    def _look(self) -> None:
+        self.is_open = not self._held and not self._flagged and self._state == self._in_text
 
     def _start(self, text: str) -> Iterator[Event]:
         """Nothing is decided: a tag may open here, perhaps behind white space."""

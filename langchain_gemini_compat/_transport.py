@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import openai
 from pydantic import SecretStr
+from pydantic_core import to_json
 from typing_extensions import TypedDict
 
 from langchain_gemini_compat import _api_errors as errors
@@ -129,8 +130,10 @@ class Transport:
                 response, self._config.surface, limits, tries.deadline, stream=stream, first_by=tries.first_by
             ) as reader,
         ):
-            for data in response.iter_bytes():
+            pieces = response.iter_raw() if _is_plain(response) else response.iter_bytes()
+            for data in pieces:
                 yield from reader.feed(data)
+                reader.await_more()
             yield from reader.finish()
 
     async def _aexchange(self, payload: JsonObject, tries: Tries, *, stream: bool) -> AsyncGenerator[WireChunk]:
@@ -139,9 +142,11 @@ class Transport:
             with ReplyReader(
                 response, self._config.surface, limits, tries.deadline, stream=stream, first_by=tries.first_by
             ) as reader:
-                async for data in response.aiter_bytes():
+                pieces = response.aiter_raw() if _is_plain(response) else response.aiter_bytes()
+                async for data in pieces:
                     for wire in reader.feed(data):
                         yield wire
+                    reader.await_more()
                 for wire in reader.finish():
                     yield wire
 
@@ -213,11 +218,29 @@ def open_transport(
 
 
 def _serialise(payload: JsonObject) -> bytes:
+    """The body; pydantic's serialiser writes what the standard one would, four times as fast.
+
+    What it lets pass or cannot write is for the standard one to judge: NaN, lone surrogates, objects of no type of
+    JSON's.
+    """
+    try:
+        body = to_json(payload)
+    except ValueError:
+        return _serialise_plainly(payload)
+    return _serialise_plainly(payload) if b"NaN" in body or b"Infinity" in body else body
+
+
+def _serialise_plainly(payload: JsonObject) -> bytes:
     try:
         text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as err:
         raise UnsupportedParameterError(f"The request is no JSON ({err}). `preview()` shows it.") from None
     return text.encode(errors="replace")
+
+
+def _is_plain(response: httpx2.Response) -> bool:
+    """Whether the body is as it was sent, which is cheaper to read: not compressed, nor read by the client's hooks."""
+    return not response.is_stream_consumed and "content-encoding" not in response.headers
 
 
 def _build_timeout(limits: TimeLimits, deadline: float | None) -> openai.Timeout:

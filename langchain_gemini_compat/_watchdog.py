@@ -47,8 +47,11 @@ class Watch:
             # From here on the limits are kept here. httpx documents the extension, httpcore reads it per body.
             self._limit_reading(None)
 
-    def begin_wait(self) -> None:
-        """Bytes are awaited from now on."""
+    def begin_wait(self, *, after_chunk: bool = False) -> None:
+        """Bytes are awaited from now on; after a chunk that came and was consumed, the silence starts anew."""
+        if after_chunk:
+            self.limit = "between_chunks"
+            self._patience = time.monotonic() + self._between
         self.due = min(self._patience, self._end)
         if self._is_watched:
             if self.due < _watchdog.looks_at:
@@ -75,11 +78,6 @@ class Watch:
         if late:
             self.bark()
         self.due = math.inf
-
-    def note_chunk(self) -> None:
-        """A chunk came and was consumed: the silence starts anew."""
-        self.limit = "between_chunks"
-        self._patience = time.monotonic() + self._between
 
     def bark(self) -> None:
         """The time is up: shut the socket, so that whoever reads wakes up."""

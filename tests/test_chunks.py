@@ -48,15 +48,11 @@ chunks = st.tuples(
 
 def construct(text, additional_kwargs, response_metadata, tool_call_chunks):
     """The plain way."""
+    given = {"tool_call_chunks": tool_call_chunks} if tool_call_chunks else {}
     message = AIMessageChunk(
-        content=text,
-        additional_kwargs=additional_kwargs,
-        response_metadata=response_metadata,
-        tool_call_chunks=tool_call_chunks,
-        usage_metadata=None,
-        chunk_position=None,
+        content=text, additional_kwargs=additional_kwargs, response_metadata=response_metadata, **given
     )
-    return ChatGenerationChunk(message=message, generation_info=None)
+    return ChatGenerationChunk(message=message)
 
 
 def state(model):

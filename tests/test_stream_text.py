@@ -52,6 +52,7 @@ SAYINGS = [
     *[((key,), value) for key in ("system_fingerprint", "service_tier") for value in ("x", "", 1)],
     *[(("usage",), value) for value in ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}, {}, None, [])],
     (("object",), "[DONE]"),
+    (("promptFeedback",), {"blockReason": "SAFETY"}),
 ]
 
 
