@@ -59,7 +59,8 @@ def resolve_connection(
     _check_credentials(credentials)
     if base_url is not None:
         _check_url(base_url)
-    found_key, found_project = _find_key(), os.environ.get("GOOGLE_CLOUD_PROJECT") or None
+    found_key = None if api_key else _find_key()
+    found_project = os.environ.get("GOOGLE_CLOUD_PROJECT") or None
     has_vertex_arguments = any((project, location, endpoint_id, credentials is not None))
     if surface is None:
         surface = recognise_surface(
@@ -68,7 +69,7 @@ def resolve_connection(
             has_api_key=api_key is not None or (found_key is not None and found_project is None),
             has_project_in_environment=found_project is not None,
         )
-        if not (has_vertex_arguments or base_url or api_key) and found_key and found_project:
+        if not (has_vertex_arguments or base_url) and found_key and found_project:
             _warn_of_two_sources(found_key[0])
     if surface == "vertex":
         project = project or found_project

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -31,6 +32,19 @@ if TYPE_CHECKING:
 _read_connection: Callable[[object], tuple[object, ...]] = attrgetter(*ConnectionFields.model_fields)
 
 
+@dataclass(slots=True)
+class _Link:
+    """Where `fields` lead, and the transport that goes there once it was needed."""
+
+    fields: tuple[object, ...]
+    connection: Connection
+    transport: Transport | None = None
+
+    def __deepcopy__(self, memo: object) -> _Link:
+        """A copy connects anew: sockets and locks have no copies."""
+        return _Link(self.fields, self.connection)
+
+
 class ConnectedModel(ConnectionFields):
     """`ConnectionFields` that can be used: where they lead, and the transport that goes there."""
 
@@ -40,9 +54,7 @@ class ConnectedModel(ConnectionFields):
 
     #: What follows the base URL.
     _path: ClassVar[str] = "/chat/completions"
-    _resolved: Connection | None = PrivateAttr(default=None)
-    _resolved_from: tuple[object, ...] = PrivateAttr(default=())
-    _transport: Transport | None = PrivateAttr(default=None)
+    _link: _Link | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
     @classmethod
@@ -62,24 +74,28 @@ class ConnectedModel(ConnectionFields):
 
     @model_validator(mode="after")
     def _resolve_gemini_compat_connection(self) -> Self:
-        connection = self._connection
+        link = self._linked()
         resolve_timeouts(self.timeout)
         # What the environment gave can be read off the fields, as on other chat models.
-        self.api_key, self.project, self.location = connection.api_key, connection.project, connection.location
-        self._resolved_from = self._connection_fields()
+        found = link.connection.api_key, link.connection.project, link.connection.location
+        if found != (self.api_key, self.project, self.location):
+            self.api_key, self.project, self.location = found
+            link.fields = _read_connection(self)
         return self
 
     @property
     def _connection(self) -> Connection:
         """Where to and as whom, made anew when a field has changed."""
+        return self._linked().connection
+
+    def _linked(self) -> _Link:
         if isinstance(self.api_key, str):
             # Assignments and copies are not validated.
             self.api_key = SecretStr(self.api_key)
-        given = self._connection_fields()
-        if self._resolved is None or given != self._resolved_from:
+        given, link = _read_connection(self), self._link
+        if link is None or given != link.fields:
             # A copy with other values, or a field that was set, is another connection.
-            self._transport, self._resolved_from = None, given
-            self._resolved = resolve_connection(
+            connection = resolve_connection(
                 model=self.model_name,
                 surface=self.surface,
                 project=self.project,
@@ -90,10 +106,8 @@ class ConnectedModel(ConnectionFields):
                 api_key=self.api_key,
                 credentials=self.credentials,
             )
-        return self._resolved
-
-    def _connection_fields(self) -> tuple[object, ...]:
-        return _read_connection(self)
+            link = self._link = _Link(given, connection)
+        return link
 
     @property
     def model(self) -> str:
@@ -115,13 +129,14 @@ class ConnectedModel(ConnectionFields):
         """Connections and clients stay behind when the model is pickled; they are made anew at the next call."""
         state = super().__getstate__()
         state = {**state, "__dict__": {**state["__dict__"], "http_client": None, "http_async_client": None}}
-        private = {**(state.get("__pydantic_private__") or {}), "_transport": None, "_resolved_from": ()}
+        private = {**(state.get("__pydantic_private__") or {}), "_link": _Link((), self._connection)}
         return {**state, "__pydantic_private__": private}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         """What was resolved stays so: where a key came from cannot be seen from the key."""
         super().__setstate__(state)
-        self._resolved_from = self._connection_fields()
+        if self._link is not None:
+            self._link.fields = _read_connection(self)
 
     def endpoint_info(self) -> dict[str, Any]:
         """Where requests go and as whom: `surface`, `base_url`, `model` and `auth` (`kind`, `source`); no secret."""
@@ -136,15 +151,15 @@ class ConnectedModel(ConnectionFields):
         }
 
     def _open_transport(self) -> Transport:
-        connection = self._connection
-        if self._transport is None:
+        link = self._linked()
+        if link.transport is None:
             with making():
-                self._transport = self._transport or self._build_transport(connection)
-        return self._transport
+                link.transport = link.transport or self._build_transport(link.connection)
+        return link.transport
 
     async def _aopen_transport(self) -> Transport:
         """Loading openai and google-auth takes half a second; a thread does it."""
-        if self._transport is None:
+        if self._linked().transport is None:
             await asyncio.to_thread(self._open_transport)
         return self._open_transport()
 

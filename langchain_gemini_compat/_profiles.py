@@ -9,21 +9,29 @@ Summaries start by `max_input_tokens`.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from langchain_core.language_models import ModelProfile
 
     from langchain_gemini_compat._families import ModelFamily
-    from langchain_gemini_compat._surfaces import Endpoint
+    from langchain_gemini_compat._surfaces import Endpoint, Surface
 
 
 def build_profile(family: ModelFamily, endpoint: Endpoint) -> ModelProfile | None:
     """The profile of `family` as `endpoint` serves it; `None` for models of which nothing is known."""
     if not family.generation:
         return None
-    beside_results = family.generation == "gemini-3" and endpoint.surface == "vertex"
-    profile: dict[str, object] = {
+    # The caller's to change, lists in it too.
+    facts = _facts(family, endpoint.surface)
+    return cast("ModelProfile", {key: [*fact] if isinstance(fact, list) else fact for key, fact in facts.items()})
+
+
+@cache
+def _facts(family: ModelFamily, surface: Surface) -> dict[str, object]:
+    beside_results = family.generation == "gemini-3" and surface == "vertex"
+    return {
         "text_inputs": True,
         **{f"{kind}_inputs": kind in family.inputs for kind in ("image", "audio", "video", "pdf")},
         "image_url_inputs": "image" in family.inputs,
@@ -43,7 +51,6 @@ def build_profile(family: ModelFamily, endpoint: Endpoint) -> ModelProfile | Non
         **_limits(family),
         **_reasoning(family),
     }
-    return cast("ModelProfile", profile)
 
 
 def _limits(family: ModelFamily) -> dict[str, object]:

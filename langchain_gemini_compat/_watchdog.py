@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
     import httpx2
 
+#: Seconds until the next look where nothing is due before that, and how many looks without a reply to watch are the
+#: last ones. Who begins to wait meanwhile has nobody to wake, which costs a tenth of a call.
+_LOOK, _IDLE_LOOKS = 1.0, 10
+
 Limit: TypeAlias = Literal["first_byte", "between_chunks", "total"]
 
 
@@ -130,6 +134,7 @@ class _Watchdog:
         self._pid = os.getpid()
 
     def _run(self) -> None:
+        idle = 0
         while True:
             # Whoever adds a watch from here on wakes us, or is seen below.
             self.looks_at = math.inf
@@ -139,7 +144,9 @@ class _Watchdog:
             for watch in watches:
                 if watch.due <= now:
                     watch.bark()
-            self.looks_at = min((watch.due for watch in watches), default=math.inf)
+            idle = 0 if watches else idle + 1
+            next_look = now + _LOOK if idle < _IDLE_LOOKS else math.inf
+            self.looks_at = min(next_look, min((watch.due for watch in watches), default=math.inf))
             self._wake.wait(None if self.looks_at == math.inf else max(0.0, self.looks_at - time.monotonic()))
 
 

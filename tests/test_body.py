@@ -57,7 +57,8 @@ async def test_body_is_read_however_it_comes(run, coding, is_read):
     def answer(request):
         content = STREAM if "stream" in run else json.dumps(completion()).encode()
         headers = {} if coding is None else {"content-encoding": coding}
-        return http.Response(200, headers=headers, content=gzip.compress(content) if coding == "gzip" else content)
+        content = gzip.compress(content) if coding == "gzip" else content
+        return http.Response(200, headers=headers, stream=http.ByteStream(content))
 
     async def read_first(response):
         await response.aread()

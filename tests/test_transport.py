@@ -6,6 +6,7 @@ import os
 import pickle
 import threading
 import warnings
+from copy import deepcopy
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -198,7 +199,7 @@ def test_sockets_end_with_their_event_loop():
         for _ in range(10):
             asyncio.run(chat.ainvoke("hi"))
         gc.collect()
-        assert len(chat._transport._clients._by_loop) == 1
+        assert len(chat._link.transport._clients._by_loop) == 1
         assert len(list(Path("/dev/fd").iterdir())) <= before
         loop = asyncio.new_event_loop()
         loop.run_until_complete(chat.ainvoke("hi"))
@@ -215,8 +216,20 @@ def test_pickled_model_connects_anew():
     chat.endpoint_info()
     copy = pickle.loads(pickle.dumps(chat))
     assert (copy.temperature, copy.api_key.get_secret_value()) == (0.3, "k")
-    assert copy._transport is None
+    assert copy._link.transport is None
     assert copy.endpoint_info() == chat.endpoint_info()
+
+
+def test_deep_copy_of_a_connected_model_connects_anew():
+    """As those who copy whole agents make it."""
+    fake = FakeGemini(["hi", "hi"])
+    with fake.serve() as url:
+        chat = ChatGeminiCompat(model="gemini-3.8-flash", **fake.connection(url))
+        chat.invoke("hi")
+        copy = deepcopy(chat)
+        assert copy._link.transport is None
+        assert copy.endpoint_info() == chat.endpoint_info()
+        assert copy.invoke("hi").text == "hi"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
