@@ -53,6 +53,10 @@ _ROLES = {"developer": "system", "model": "assistant", "human": "user", "ai": "a
 #: What a message without calls and results may be to Gemini.
 _SPEAKERS = ("system", "user", "assistant")
 
+#: Made once: `json.dumps` makes one for each call.
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+_STRICT_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
+
 
 @dataclass(slots=True)
 class MessageEncoder:
@@ -249,9 +253,9 @@ class MessageEncoder:
         """JSON; what has no form there becomes a string (a date), or `null` (NaN), which is said."""
         try:
             try:
-                return _dump(call["args"], allow_nan=False)
+                return _STRICT_JSON.encode(call["args"])
             except ValueError:
-                text = _dump(json.loads(_dump(call["args"]), parse_constant=_to_null))
+                text = _JSON.encode(json.loads(_JSON.encode(call["args"]), parse_constant=_to_null))
         except (TypeError, ValueError, RecursionError) as error:
             place = f"Message {self._index}: the arguments of tool call {call['name']!r}"
             raise InvalidHistoryError(f"{place} have no form in JSON ({error}).") from error
@@ -311,10 +315,6 @@ def _flush(following: list[JsonObject], placed: list[Placed]) -> list[JsonObject
     if following:
         placed.append(Placed({"role": "user", "content": [*following]}))
     return []
-
-
-def _dump(value: object, *, allow_nan: bool = True) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=allow_nan, default=str)
 
 
 def _to_null(_: str) -> None:

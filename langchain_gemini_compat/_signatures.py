@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._families import bare_model_name, family_of
 from langchain_gemini_compat._provider import PROVIDER
-from langchain_gemini_compat._tool_calls import split_litellm_id
+from langchain_gemini_compat._tool_calls import LITELLM_MARK, split_litellm_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,6 +104,13 @@ def attach_extras(key: str, fields: JsonObject, origin: JsonObject, *, is_call: 
 def recover_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> MessageExtras:
     """What belongs beside `message` and its `tool_calls`, from our own keeping or from the ways of other packages."""
     kept = message.additional_kwargs
+    if (
+        not kept
+        and isinstance(message.content, str)
+        and not any(LITELLM_MARK in (call["id"] or "") for call in tool_calls)
+    ):
+        # Most messages: there is no place left where anything could be.
+        return MessageExtras(Extras(), [Extras()] * len(tool_calls))
     records, signatures = _object(kept.get(RECORDS_KEY)), _object(kept.get(SIGNATURES_KEY))
     raw_calls = _raw_calls(message)
     blocks = _BlockSignatures(message)

@@ -25,6 +25,7 @@ NO_RESULT = '{"error":"This call has no result."}'
 #: What the user is made to say where Gemini insists on a user's turn and the history has none.
 BRIDGE = "Continue."
 
+_NO_SIGNATURE = (None, *STAND_INS)
 #: No signature, or a stand-in in a spelling that not every surface takes.
 _UNSIGNED = (None, *(spelling for spelling in STAND_INS if spelling != STAND_IN))
 
@@ -113,7 +114,7 @@ def _pair_results(encoded: Sequence[Placed], notes: list[Note]) -> list[Placed]:
 def _lead_with_signed(placed: Placed, notes: list[Note]) -> Placed:
     """The signed call in front again: Google signs the first call of a step, and looks for the signature there."""
     calls = placed.calls
-    signed = [call for call in calls if read_signature(call.get("extra_content")) not in (None, *STAND_INS)]
+    signed = [call for call in calls if read_signature(call.get("extra_content")) not in _NO_SIGNATURE]
     if not signed or signed[0] is calls[0]:
         return placed
     _note(notes, placed, "The signed call of a step was put before its siblings, where the model had it.")
