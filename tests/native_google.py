@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode, urlsafe_b64decode
 from importlib import import_module
+from importlib.metadata import version
 
 from google.oauth2.credentials import Credentials
 
@@ -14,6 +15,15 @@ MODEL = "gemini-3.8-flash"
 def issue(surface, call):
     """A signature as `FakeGemini` of that surface would issue it, so that either takes the other's."""
     return issue_signature(Issued(surface, MODEL, call, 0, "native"))
+
+
+def native_version():
+    """Major and minor version of langchain-google-genai.
+
+    4.4 is the first that sends Google's stand-in as it is, where a signature is missing, and leaves other packages'
+    thoughts behind: https://github.com/langchain-ai/langchain-google/pull/1972. Earlier ones are refused.
+    """
+    return tuple(int(part) for part in version("langchain-google-genai").split(".")[:2])
 
 
 class NativeGoogle:

@@ -1,6 +1,9 @@
 """Every Python block of the README and the docs runs, page by page, against the fake endpoint; links lead somewhere."""
 
 import re
+import sys
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,13 +17,14 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "cassettes" / "README.md"]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
+with suppress(ModuleNotFoundError):
+    # A server's stderr is by default what stands there at this import: it must not be the capture of one test.
+    import_module("mcp.client.stdio")
 
 
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
     """Every model talks to a strict fake of its surface; there is a key and a project in the environment."""
-    # An empty folder but for what a clone has there.
-    (tmp_path / "docs").symlink_to(ROOT / "docs")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOOGLE_API_KEY", "test-key")
     real, fakes = _transport.open_transport, []
@@ -45,7 +49,12 @@ def test_python_blocks_run_and_print_what_the_page_says(page, offline, capsys):
     printed = None
     for language, code in FENCE.findall(page.read_text()):
         if language == "python":
-            exec(compile(code, str(page), "exec"), namespace)
+            try:
+                exec(compile(code, str(page), "exec"), namespace)
+            except ModuleNotFoundError as missing:
+                if missing.name != "deepagents" or sys.version_info >= (3, 11):
+                    raise
+                pytest.skip("All ran but deepagents, which needs Python 3.11")
             printed = capsys.readouterr().out
         elif language == "text" and printed is not None:
             assert printed == code
