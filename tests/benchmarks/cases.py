@@ -29,7 +29,7 @@ class Case:
     def takes(self, peer):
         if self.reply.startswith("tools") and not peer.streams_arguments:
             return False
-        if self.is_long and peer.is_slow:
+        if (self.is_long and peer.is_slow) or (peer.verbs and self.verb not in peer.verbs):
             return False
         return getattr(peer, self.verb) is not None
 
@@ -54,6 +54,8 @@ def build_cases(*, quick):
         *(_text(verb, size) for verb in ("stream", "astream", "add") for size in sizes),
         *(_tools("stream", *size) for size in tools),
         *(_tools("add", *size) for size in added),
+        *(_events(verb, f"text-{size}", size) for verb in ("events", "aevents") for size in sizes),
+        *(_events(verb, "tools-2-100", 202) for verb in ("events", "aevents")),
         Case("Calls, ms", "plain, sync", "plain", "call", 1, 1e-3),
         Case("Calls, ms", "plain, async", "plain", "acall", 1, 1e-3),
         Case("Calls, ms", "1 MB of image", "plain", "call", 1, 1e-3, messages=build_image(2**20)),
@@ -74,6 +76,12 @@ def _tools(verb, calls, deltas):
     units = calls * (deltas + 1)
     group = "Tool stream added with `+`, µs per delta" if verb == "add" else "Tool stream, calls × deltas, µs per delta"
     return Case(group, name, f"tools-{calls}-{deltas}", verb, units, is_long=units > 2_000)
+
+
+def _events(verb, reply, units):
+    kind = f"{units:,} of text" if reply.startswith("text") else "2 × 100 of calls"
+    name = f"{'async' if verb == 'aevents' else 'sync'}, {kind}"
+    return Case("v3 events, µs per chunk", name, reply, verb, units, is_long=units > 2_000)
 
 
 def _history(kind, length):

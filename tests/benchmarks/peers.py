@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from types import SimpleNamespace
 
 import replies
 
@@ -25,6 +26,8 @@ class Peer:
     is_slow = False
     #: Whether it has streams with arguments of calls in pieces.
     streams_arguments = True
+    #: Of what it is measured, where that is not everything.
+    verbs = None
 
     @classmethod
     def load(cls):
@@ -52,6 +55,19 @@ class LangChainPeer(Peer):
         total = next(chunks)
         for chunk in chunks:
             total = total + chunk
+
+    def events(self, messages):
+        """LangChain's v3 events."""
+        for _ in self.model.stream_events(messages, version="v3"):
+            pass
+
+    async def aevents(self, messages):
+        stream = await self.model.astream_events(messages, version="v3")
+        async for _ in stream:
+            pass
+        await stream.output
+        # LangChain's producer ends a turn of the loop after its stream.
+        await asyncio.sleep(0)
 
     def call(self, messages):
         self.model.invoke(messages)
@@ -86,6 +102,19 @@ class Ours(LangChainPeer):
     def build(self, url, reply):
         url = f"{url}/v1beta/openai"
         return self.load().ChatGeminiCompat(model=replies.MODEL, api_key=KEY, base_url=url, surface="ai_studio")
+
+
+class OursBridged(Ours):
+    """Without the hook for v3 events: LangChain's bridge makes them of chunks, as for every other chat model."""
+
+    name = "ChatGeminiCompat, bridged"
+    verbs = ("events", "aevents")
+
+    @classmethod
+    def load(cls):
+        bridged = type("Bridged", (super().load().ChatGeminiCompat,), {})
+        bridged._stream_chat_model_events = bridged._astream_chat_model_events = None
+        return SimpleNamespace(ChatGeminiCompat=bridged)
 
 
 class OpenAIChat(LangChainPeer):
@@ -126,7 +155,7 @@ class TypedSdk(Peer):
     name = "openai SDK, typed"
     package = "openai"
     module = "openai"
-    add = None
+    add = events = aevents = None
 
     def __init__(self, url, reply):
         self.base_url = f"{url}/{reply}/v1"
@@ -184,7 +213,7 @@ class RawSdk(TypedSdk):
         return client.post("/chat/completions", cast_to=object, body=body, stream=stream, stream_cls=kind[object])
 
 
-PEERS = (Floor, Ours, RawSdk, TypedSdk, OpenAIChat, GoogleChat, LiteLLMChat)
+PEERS = (Floor, Ours, OursBridged, RawSdk, TypedSdk, OpenAIChat, GoogleChat, LiteLLMChat)
 
 
 def installed():

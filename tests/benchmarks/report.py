@@ -24,22 +24,26 @@ class Report:
 
     def add(self, group, name, samples, unit):
         """One row; `unit` is what one of the table's units is in those of the samples."""
-        cells = [_figure(samples.median(peer.name), unit) for peer in self._peers]
-        self._rows.setdefault(group, []).append([name, *cells])
+        cells = {peer.name: _figure(samples.median(peer.name), unit) for peer in self._peers if peer.name in samples}
+        self._rows.setdefault(group, []).append([name, cells])
         for peer, most in targets_of(group, name):
             ratio = samples.ratio(OURS, peer)
             if ratio is not None:
                 self._checks.append([group.partition(",")[0], name, peer, f"{most:g}", ratio, ratio <= most])
-        print(" | ".join([f"{group}: {name}", *cells]), flush=True)
+        print(" | ".join([f"{group}: {name}", *cells.values()]), flush=True)
 
     def text(self, minutes, *, quick):
-        names = [peer.name for peer in self._peers]
-        tables = [f"### {group}\n\n{_table(['', *names], rows)}" for group, rows in self._rows.items()]
+        tables = [f"### {group}\n\n{self._group(rows)}" for group, rows in self._rows.items()]
         met = sum(check[-1] for check in self._checks)
         checks = [[*check[:4], f"{check[4]:.3g}", "yes" if check[5] else "**no**"] for check in self._checks]
         head = ["what", "case", "compared with", "at most", "measured", "met"]
         verdict = f"### Promises\n\n{met} of {len(checks)} are met in this run.\n\n{_table(head, checks)}"
         return "\n\n".join([_machine(self._peers, minutes, quick=quick), verdict, *tables]) + "\n"
+
+    def _group(self, rows):
+        """Peers that are in no row have no column."""
+        names = [peer.name for peer in self._peers if any(peer.name in cells for _, cells in rows)]
+        return _table(["", *names], [[title, *(cells.get(name, "–") for name in names)] for title, cells in rows])
 
 
 def write_page(text):

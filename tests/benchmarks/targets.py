@@ -1,6 +1,6 @@
 """What this package promises: a ratio to a peer in a case, and the most it may be."""
 
-OURS, FLOOR = "ChatGeminiCompat", "LangChain's floor"
+OURS, BRIDGED, FLOOR = "ChatGeminiCompat", "ChatGeminiCompat, bridged", "LangChain's floor"
 DICTS, TYPED, CHAT_OPENAI = "openai SDK, dicts", "openai SDK, typed", "ChatOpenAI"
 _TEXT, _TOOLS = "Text stream, µs per chunk", "Tool stream, calls × deltas, µs per delta"
 _ADDED = "Tool stream added with `+`, µs per delta"
@@ -17,6 +17,7 @@ TARGETS = (
     (_TEXT, "added", CHAT_OPENAI, 0.35),
     (_ADDED, "", CHAT_OPENAI, 0.35),
     (_TOOLS, "", CHAT_OPENAI, 0.25),
+    ("v3 events, µs per chunk", "", BRIDGED, 1.0),
     (_CALLS, "plain", TYPED, 1.0),
     (_CALLS, "plain", CHAT_OPENAI, 0.6),
     (_CALLS, "1 MB", TYPED, 0.55),
