@@ -35,11 +35,12 @@ def adopt_wire_fields(model_input: LanguageModelInput) -> LanguageModelInput:
     """
     if isinstance(model_input, str) or not isinstance(model_input, Sequence):
         return model_input
-    for place, item in enumerate(model_input):
+    others = [(place, item) for place, item in enumerate(model_input) if not isinstance(item, BaseMessage)]
+    for place, item in others:
         if _lacks_id(item):
             text = "a tool's message needs `tool_call_id`, the id of the call that it is the result of."
             raise InvalidHistoryError(f"Message {place}: {text}")
-    if not any(map(_needs_adoption, model_input)):
+    if not any(_needs_adoption(item) for _, item in others):
         return model_input
     return [_adopt(item) if _needs_adoption(item) else item for item in model_input]
 

@@ -35,9 +35,12 @@ def encode_tool_result(
         # AI Studio answers 400 without it; it has to be the function's name, not the id.
         encoded["name"] = name
     content = cast("str | list[JsonValue] | None", message.content) or ""
-    blocks: Sequence[JsonValue] = [content] if isinstance(content, str) else content
-    found = [(media, block) for block in blocks if (media := _media_in(block))]
-    text = _result_content([block for block in blocks if not _media_in(block)])
+    if isinstance(content, str):
+        text: str | list[JsonValue] = content
+        found: list[tuple[Media, JsonValue]] = []
+    else:
+        found = [(media, block) for block in content if (media := _media_in(block))]
+        text = _result_content([block for block in content if not _media_in(block)])
     following: list[JsonObject] = []
     if not found:
         encoded["content"] = text or "{}"

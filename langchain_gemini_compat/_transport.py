@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._auth import TokenSource
     from langchain_gemini_compat._config import Connection
     from langchain_gemini_compat._surfaces import Surface
-    from langchain_gemini_compat._wire import JsonObject, WireChunk
+    from langchain_gemini_compat._wire import JsonObject, JsonValue, WireChunk
 
 _UNAUTHENTICATED = 401
 _HEADERS = {
@@ -218,21 +218,26 @@ def open_transport(
 
 
 def _serialise(payload: JsonObject) -> bytes:
-    """The body; pydantic's serialiser writes what the standard one would, four times as fast.
+    """The body. Messages go through pydantic's serialiser, which takes a quarter of the time of the standard one."""
+    pieces = [b"{"]
+    for name, value in payload.items():
+        pieces += (_dump(name), b":", _dump_messages(value) if name == "messages" else _dump(value), b",")
+    pieces[-1] = b"}"
+    # Joined once: it may be megabytes.
+    return b"".join(pieces)
 
-    What it lets pass or cannot write is for the standard one to judge: NaN, lone surrogates, objects of no type of
-    JSON's.
-    """
+
+def _dump_messages(messages: JsonValue) -> bytes:
     try:
-        body = to_json(payload)
+        return to_json(messages)
     except ValueError:
-        return _serialise_plainly(payload)
-    return _serialise_plainly(payload) if b"NaN" in body or b"Infinity" in body else body
+        # Lone surrogates, and what is no JSON: for the standard one to judge.
+        return _dump(messages)
 
 
-def _serialise_plainly(payload: JsonObject) -> bytes:
+def _dump(value: JsonValue) -> bytes:
     try:
-        text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as err:
         raise UnsupportedParameterError(f"The request is no JSON ({err}). `preview()` shows it.") from None
     return text.encode(errors="replace")

@@ -8,7 +8,7 @@ model turn", "contents is not specified").
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._notes import Note
@@ -36,11 +36,11 @@ class Placed:
 
     message: JsonObject
     index: int | None = None
+    #: The tool calls of an assistant's turn.
+    calls: list[JsonObject] = field(init=False)
 
-    @property
-    def calls(self) -> list[JsonObject]:
-        """The tool calls of an assistant's turn."""
-        return cast("list[JsonObject]", self.message.get("tool_calls") or [])
+    def __post_init__(self) -> None:
+        self.calls = cast("list[JsonObject]", self.message.get("tool_calls") or [])
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -10,30 +11,44 @@ from hypothesis import strategies as st
 from wire import chunk, completion, http
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._transport import _serialise, _serialise_plainly
+from langchain_gemini_compat._transport import _serialise
 from langchain_gemini_compat.errors import UnsupportedParameterError
 
 texts = st.text(st.characters(exclude_categories=()) | st.sampled_from('\0\x1f\x7f\u2028"\\/é\U0001f600'))
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | texts | st.sampled_from(["NaN", "Infinity", -0.0, 1e16]),
-    lambda inner: st.lists(inner) | st.tuples(inner) | st.dictionaries(texts, inner),
-    max_leaves=12,
+
+
+def values(numbers):
+    """JSON of all kinds, with such numbers that are no integers."""
+    leaves = st.none() | st.booleans() | st.integers() | numbers | texts | st.sampled_from(["NaN", "Infinity"])
+    return st.recursive(
+        leaves, lambda inner: st.lists(inner) | st.tuples(inner) | st.dictionaries(texts, inner), max_leaves=12
+    )
+
+
+payloads = st.fixed_dictionaries(
+    {"model": texts, "messages": st.lists(values(st.floats(allow_nan=False, allow_infinity=False)), max_size=3)},
+    optional={"temperature": st.floats(), "tools": values(st.floats())},
 )
 
 
-def outcome(serialise, payload):
-    """What the body says, or the message of the error."""
-    try:
-        return json.loads(serialise(payload))
-    except UnsupportedParameterError as error:
-        return str(error)
+def serialise_plainly(payload):
+    """What the standard library makes of it."""
+    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode(errors="replace")
 
 
 @settings(max_examples=500)
-@given(payload=st.dictionaries(texts, values))
+@given(payload=payloads)
 def test_body_says_what_the_standard_serialiser_says(payload):
-    """Whatever is in it: NaN is refused, lone surrogates become question marks."""
-    assert outcome(_serialise, payload) == outcome(_serialise_plainly, payload)
+    """In the same order; NaN is refused, lone surrogates become question marks."""
+    try:
+        expected = serialise_plainly(payload)
+    except ValueError as error:
+        with pytest.raises(UnsupportedParameterError, match=re.escape(str(error))):
+            _serialise(payload)
+        return
+    assert json.loads(_serialise(payload)) == json.loads(expected)
+    assert list(json.loads(_serialise(payload))) == list(payload)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, object(), ...])
@@ -41,6 +56,13 @@ def test_what_is_no_json_is_refused_before_the_wire(value):
     """With the serialiser's own words."""
     with pytest.raises(UnsupportedParameterError, match="is no JSON"):
         _serialise({"value": [value]})
+
+
+@pytest.mark.parametrize("value", [object(), ...])
+def test_what_is_no_json_in_a_message_is_refused_before_the_wire(value):
+    """There too."""
+    with pytest.raises(UnsupportedParameterError, match="is no JSON"):
+        _serialise({"messages": [{"role": "user", "content": "hi", "extra_content": {"own": value}}]})
 
 
 STREAM = b"".join(
