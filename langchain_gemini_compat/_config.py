@@ -59,7 +59,7 @@ def resolve_connection(
     _check_credentials(credentials)
     if base_url is not None:
         _check_url(base_url)
-    found_key = None if api_key else _find_key()
+    found_key = None if api_key is not None else _find_key()
     found_project = os.environ.get("GOOGLE_CLOUD_PROJECT") or None
     has_vertex_arguments = any((project, location, endpoint_id, credentials is not None))
     if surface is None:

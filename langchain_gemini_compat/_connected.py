@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._config import Connection
     from langchain_gemini_compat._transport import Transport
 
-_read_connection: Callable[[object], tuple[object, ...]] = attrgetter(*ConnectionFields.model_fields)
+#: The fields that say where to and as whom; the others say how.
+_PLACE = (
+    "model_name", "surface", "project", "location", "endpoint_id", "base_url", "api_version", "api_key", "credentials",
+)  # fmt: skip
+_read_connection: Callable[[object], tuple[object, ...]] = attrgetter(
+    *_PLACE, *(name for name in ConnectionFields.model_fields if name not in _PLACE)
+)
 
 
 @dataclass(slots=True)
@@ -94,20 +100,23 @@ class ConnectedModel(ConnectionFields):
             self.api_key = SecretStr(self.api_key)
         given, link = _read_connection(self), self._link
         if link is None or given != link.fields:
-            # A copy with other values, or a field that was set, is another connection.
-            connection = resolve_connection(
-                model=self.model_name,
-                surface=self.surface,
-                project=self.project,
-                location=self.location,
-                endpoint_id=self.endpoint_id,
-                base_url=self.base_url,
-                api_version=self.api_version,
-                api_key=self.api_key,
-                credentials=self.credentials,
-            )
-            link = self._link = _Link(given, connection)
+            # A copy with other values, or a field that was set, needs another transport, if not another place.
+            is_there = link is not None and given[: len(_PLACE)] == link.fields[: len(_PLACE)]
+            link = self._link = _Link(given, link.connection if link and is_there else self._resolve())
         return link
+
+    def _resolve(self) -> Connection:
+        return resolve_connection(
+            model=self.model_name,
+            surface=self.surface,
+            project=self.project,
+            location=self.location,
+            endpoint_id=self.endpoint_id,
+            base_url=self.base_url,
+            api_version=self.api_version,
+            api_key=self.api_key,
+            credentials=self.credentials,
+        )
 
     @property
     def model(self) -> str:
@@ -124,6 +133,11 @@ class ConnectedModel(ConnectionFields):
     def is_lc_serializable(cls) -> bool:
         """Whether `dumps` keeps the constructor's arguments (secrets left out)."""
         return True
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """A copy shares the caller's clients and credentials, which have none."""
+        shared = (self.http_client, self.http_async_client, self.credentials, self.api_key)
+        return super().__deepcopy__({**(memo or {}), **{id(one): one for one in shared}})
 
     def __getstate__(self) -> dict[Any, Any]:
         """Connections and clients stay behind when the model is pickled; they are made anew at the next call."""
@@ -152,16 +166,20 @@ class ConnectedModel(ConnectionFields):
 
     def _open_transport(self) -> Transport:
         link = self._linked()
-        if link.transport is None:
-            with making():
-                link.transport = link.transport or self._build_transport(link.connection)
-        return link.transport
+        return link.transport or self._connect(link)
 
     async def _aopen_transport(self) -> Transport:
         """Loading openai and google-auth takes half a second; a thread does it."""
-        if self._linked().transport is None:
-            await asyncio.to_thread(self._open_transport)
-        return self._open_transport()
+        link = self._linked()
+        if link.transport is None:
+            return await asyncio.to_thread(self._connect, link)
+        return link.transport
+
+    def _connect(self, link: _Link) -> Transport:
+        with making():
+            transport = link.transport or self._build_transport(link.connection)
+            link.transport = transport
+        return transport
 
     def _build_transport(self, connection: Connection) -> Transport:
         from langchain_gemini_compat._transport import open_transport

@@ -225,7 +225,8 @@ class MessageEncoder:
         return kind in ("text", "media")
 
     def _encode_calls(self, tool_calls: Sequence[ToolCall], extras: Sequence[Extras]) -> list[JsonValue]:
-        encoded: list[JsonObject] = []
+        encoded: list[JsonValue] = []
+        siblings: set[str] = set()
         waiting: dict[str, deque[tuple[str, str]]] = {}
         for call, of_call in zip(tool_calls, extras, strict=True):
             if not call["name"]:
@@ -236,18 +237,19 @@ class MessageEncoder:
             signature = fields.pop("litellm_signature", None)
             is_litellm = fields.pop("litellm_id", None)
             sent = split_litellm_id(given)[0] or f"call_{self._calls_made}"
-            sent = _distinct(sent, [entry["id"] for entry in encoded])
+            sent = _distinct(sent, siblings)
             if is_litellm and signature:
                 # LiteLLM's gateway wants the signature back inside the id.
                 sent = f"{sent}{LITELLM_MARK}{signature}"
             self._calls_made += 1
-            self._sent_ids.add(sent)
+            siblings.add(sent)
             waiting.setdefault(given, deque()).append((sent, call["name"]))
             name, arguments = self.names.encode(call["name"], self._index), self._encode_arguments(call)
             function: JsonObject = {"name": name, "arguments": arguments}
             encoded.append({"id": sent, "type": "function", "function": function, **fields})
         self._waiting.update(waiting)
-        return [*encoded]
+        self._sent_ids |= siblings
+        return encoded
 
     def _encode_arguments(self, call: ToolCall) -> str:
         """JSON; what has no form there becomes a string (a date), or `null` (NaN), which is said."""
@@ -321,7 +323,7 @@ def _to_null(_: str) -> None:
     """What `NaN` and `Infinity` of Python's JSON become."""
 
 
-def _distinct(call_id: str, taken: Collection[JsonValue]) -> str:
+def _distinct(call_id: str, taken: Collection[str]) -> str:
     """`call_id`, or with a number behind it where a sibling has it."""
     number, found = 1, call_id
     while found in taken:

@@ -104,20 +104,21 @@ class ReplyReader:
             self._stop()
         if self._decoder is None:
             return ()
-        try:
-            values = self._decoder.feed(data)
-        except ValueError as err:
-            raise _not_json(err) from None
-        # One event in one piece is what most servers send: no generator for that.
-        return (self._read(values[0]),) if isinstance(values, tuple) else self._read_all(values)
+        return self._read_piece(self._decoder, data)
 
     def await_more(self) -> None:
         """What `feed` gave is taken; the server's time runs again."""
-        self._watch.begin_wait(after_chunk=self._came)
-        self._came = False
+        if self._came:
+            self._watch.note_chunk()
+            self._came = False
+        self._watch.begin_wait()
 
     def finish(self) -> Iterator[WireChunk]:
         """The chunk that the end makes whole; raises what the server said where it refused."""
+        # The connection is back in its pool: whoever has it next is not watched by us.
+        self._watch.close()
+        if self._watch.broken:
+            self._stop()
         if not self._response.is_success:
             raise self._refusal()
         if self._decoder is None:
@@ -153,6 +154,14 @@ class ReplyReader:
     def _quote(self, content: bytes) -> str:
         """The beginning of what the server said, without the key, should it repeat it."""
         return repr(hide_secret(self._response.request, content)[:200].decode(errors="replace"))
+
+    def _read_piece(self, decoder: SseDecoder, data: bytes) -> Iterable[WireChunk]:
+        try:
+            value = decoder.read_event(data)
+        except ValueError as err:
+            raise _not_json(err) from None
+        # One event in one piece is what most servers send: no generator for that.
+        return self._read_all(decoder.feed(data)) if value is None else (self._read(value),)
 
     def _read_all(self, values: Iterable[JsonValue]) -> Iterator[WireChunk]:
         try:

@@ -112,7 +112,7 @@ async def astream(
     open_transport: Callable[[], Awaitable[Transport]],
     open_decoder: Callable[[Request, Tries], Decoder[_Piece]],
 ) -> AsyncGenerator[_Piece]:
-    """`stream`, async."""
+    """`stream`, async; the transport is opened at the first step, since what returns this cannot wait."""
     transport = await open_transport()
     tries = transport.begin(request.endpoint.model)
     while True:

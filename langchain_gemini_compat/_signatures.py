@@ -103,14 +103,21 @@ def attach_extras(key: str, fields: JsonObject, origin: JsonObject, *, is_call: 
 
 def recover_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> MessageExtras:
     """What belongs beside `message` and its `tool_calls`, from our own keeping or from the ways of other packages."""
-    kept = message.additional_kwargs
-    if (
-        not kept
-        and isinstance(message.content, str)
-        and not any(LITELLM_MARK in (call["id"] or "") for call in tool_calls)
-    ):
-        # Most messages: there is no place left where anything could be.
+    if _has_no_place(message, tool_calls):
         return MessageExtras(Extras(), [Extras()] * len(tool_calls))
+    return search_extras(message, tool_calls)
+
+
+def _has_no_place(message: AIMessage, tool_calls: Sequence[ToolCall]) -> bool:
+    """Whether there is nowhere to look, as in most messages."""
+    if message.additional_kwargs or not isinstance(message.content, str):
+        return False
+    return not any(LITELLM_MARK in (call["id"] or "") for call in tool_calls)
+
+
+def search_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> MessageExtras:
+    """`recover_extras` for any message."""
+    kept = message.additional_kwargs
     records, signatures = _object(kept.get(RECORDS_KEY)), _object(kept.get(SIGNATURES_KEY))
     raw_calls = _raw_calls(message)
     blocks = _BlockSignatures(message)

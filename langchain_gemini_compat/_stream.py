@@ -80,7 +80,7 @@ class StreamAssembler:
         self._done = False
         self._empty = True
         #: White space at the very start: alone it is no answer.
-        self._blank = ""
+        self._blank: list[str] = []
         #: Facts about the whole reply, from its first chunk that has them.
         self.reply_id = ""
         self.model = ""
@@ -221,14 +221,14 @@ class StreamAssembler:
             if not self._empty or not isinstance(event, TextDelta):
                 yield event
             elif not event.text.strip():
-                self._blank += event.text
+                self._blank.append(event.text)
             else:
                 self._empty = False
                 yield TextDelta(self._take_blank() + event.text)
 
     def _take_blank(self) -> str:
-        blank, self._blank = self._blank, ""
-        return blank
+        blank, self._blank = self._blank, []
+        return "".join(blank)
 
     def _calls(self) -> ToolCallTracker:
         if self._tracker is None:
@@ -259,7 +259,7 @@ class StreamAssembler:
 
 def _text_alone(choice: JsonValue, index: int) -> str | None:
     """The text of the choice of that number, where it has nothing else."""
-    if not isinstance(choice, dict) or not choice.keys() <= _TEXT_CHOICE or choice.get("index", 0) != index:
+    if not isinstance(choice, dict) or not choice.keys() <= _TEXT_CHOICE or _index_of(choice, 0) != index:
         return None
     delta = choice.get("delta")
     if not isinstance(delta, dict) or not delta.keys() <= _TEXT_DELTA:

@@ -84,6 +84,7 @@ class ThoughtSplitter:
             yield TextDelta(held[cut:])
 
     def _look(self) -> None:
+        # `finish` does not: it ends the reply, or a run of thoughts, after which `feed` looks.
         self.is_open = not self._held and not self._flagged and self._state == self._in_text
 
     def _start(self, text: str) -> Iterator[Event]:

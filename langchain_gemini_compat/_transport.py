@@ -7,7 +7,6 @@ OPENAI_* variables.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from contextlib import aclosing, closing
@@ -18,11 +17,11 @@ from uuid import uuid4
 
 import openai
 from pydantic import SecretStr
-from pydantic_core import to_json
 from typing_extensions import TypedDict
 
 from langchain_gemini_compat import _api_errors as errors
 from langchain_gemini_compat._auth import build_token_source
+from langchain_gemini_compat._body import encode_body
 from langchain_gemini_compat._clients import Clients
 from langchain_gemini_compat._gate import gate_of
 from langchain_gemini_compat._reply_reader import ReplyReader
@@ -30,7 +29,6 @@ from langchain_gemini_compat._retry import Tries
 from langchain_gemini_compat._surfaces import PROJECT_PLACEHOLDER
 from langchain_gemini_compat._timeouts import TimeLimits
 from langchain_gemini_compat._translate import translate_errors
-from langchain_gemini_compat.errors import UnsupportedParameterError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Mapping
@@ -42,7 +40,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._auth import TokenSource
     from langchain_gemini_compat._config import Connection
     from langchain_gemini_compat._surfaces import Surface
-    from langchain_gemini_compat._wire import JsonObject, JsonValue, WireChunk
+    from langchain_gemini_compat._wire import JsonObject, WireChunk
 
 _UNAUTHENTICATED = 401
 _HEADERS = {
@@ -152,7 +150,7 @@ class Transport:
 
     def _send(self, payload: JsonObject, tries: Tries) -> httpx2.Response:
         """The response, its body unread; a refused token is replaced once."""
-        body, tokens, limits = _serialise(payload), self._config.tokens, self._config.limits
+        body, tokens, limits = encode_body(payload), self._config.tokens, self._config.limits
         token = tokens.token(tries.deadline)
         client = self._clients.of_threads()
         url = _fill_project(self._config.base_url, lambda: tokens.project(tries.deadline)) + self._config.path
@@ -166,7 +164,7 @@ class Transport:
             token = tokens.token(tries.deadline)
 
     async def _asend(self, payload: JsonObject, tries: Tries) -> httpx2.Response:
-        body, tokens, limits = _serialise(payload), self._config.tokens, self._config.limits
+        body, tokens, limits = encode_body(payload), self._config.tokens, self._config.limits
         token = await tokens.atoken(tries.deadline)
         client = await self._clients.of_loop()
         project = await tokens.aproject(tries.deadline) if PROJECT_PLACEHOLDER in self._config.base_url else None
@@ -215,32 +213,6 @@ def open_transport(
         account += uuid4().hex
     endpoint = connection.endpoint
     return Transport(TransportConfig(endpoint.surface, endpoint.base_url, tokens, account=account, **options))
-
-
-def _serialise(payload: JsonObject) -> bytes:
-    """The body. Messages go through pydantic's serialiser, which takes a quarter of the time of the standard one."""
-    pieces = [b"{"]
-    for name, value in payload.items():
-        pieces += (_dump(name), b":", _dump_messages(value) if name == "messages" else _dump(value), b",")
-    pieces[-1] = b"}"
-    # Joined once: it may be megabytes.
-    return b"".join(pieces)
-
-
-def _dump_messages(messages: JsonValue) -> bytes:
-    try:
-        return to_json(messages)
-    except ValueError:
-        # Lone surrogates, and what is no JSON: for the standard one to judge.
-        return _dump(messages)
-
-
-def _dump(value: JsonValue) -> bytes:
-    try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as err:
-        raise UnsupportedParameterError(f"The request is no JSON ({err}). `preview()` shows it.") from None
-    return text.encode(errors="replace")
 
 
 def _is_plain(response: httpx2.Response) -> bool:

@@ -36,7 +36,7 @@ class Placed:
 
     message: JsonObject
     index: int | None = None
-    #: The tool calls of an assistant's turn.
+    #: The tool calls of an assistant's turn, the list in `message` itself.
     calls: list[JsonObject] = field(init=False)
 
     def __post_init__(self) -> None:

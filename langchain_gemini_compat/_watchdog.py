@@ -51,11 +51,13 @@ class Watch:
             # From here on the limits are kept here. httpx documents the extension, httpcore reads it per body.
             self._limit_reading(None)
 
-    def begin_wait(self, *, after_chunk: bool = False) -> None:
-        """Bytes are awaited from now on; after a chunk that came and was consumed, the silence starts anew."""
-        if after_chunk:
-            self.limit = "between_chunks"
-            self._patience = time.monotonic() + self._between
+    def note_chunk(self) -> None:
+        """A chunk came and was consumed: the silence starts anew."""
+        self.limit = "between_chunks"
+        self._patience = time.monotonic() + self._between
+
+    def begin_wait(self) -> None:
+        """Bytes are awaited from now on."""
         self.due = min(self._patience, self._end)
         if self._is_watched:
             if self.due < _watchdog.looks_at:

@@ -1,4 +1,4 @@
-"""`ChatGeminiCompat`: where LangChain, the pure core and the network meet. Four short run methods and their options."""
+"""`ChatGeminiCompat`: where LangChain, the pure core and the network meet. Its options; `_calls` has the calls."""
 
 from __future__ import annotations
 

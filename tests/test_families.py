@@ -86,6 +86,15 @@ def test_bare_names_lose_google_s_prefixes_only():
     assert bare_model_name("meta/llama") == "meta/llama"
 
 
+def test_profile_of_a_model_is_its_own():
+    """Who changes it, lists in it too, changes no other's."""
+    mine, theirs = (build_profile(family_of("gemini-3.8-flash"), endpoint()) for _ in range(2))
+    mine["reasoning_effort_levels"].append("all")
+    mine["max_input_tokens"] = 1
+    assert theirs["reasoning_effort_levels"][-1] != "all"
+    assert theirs["max_input_tokens"] != 1
+
+
 def test_profiles_tell_agents_what_a_model_can_do():
     """`create_agent` chooses its way to structured output by them; summaries need the token limits."""
     profile = build_profile(family_of("gemini-3.8-flash"), endpoint())

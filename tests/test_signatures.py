@@ -31,6 +31,7 @@ from langchain_gemini_compat._signatures import (
     is_replayable,
     read_signature,
     recover_extras,
+    search_extras,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
@@ -375,3 +376,29 @@ def test_only_what_the_shared_map_cannot_say_is_kept_beside_it():
     assert extras.signature == SIGNATURE
     assert is_replayable(extras, endpoint("vertex"))
     assert not is_replayable(extras, endpoint("ai_studio"))
+
+
+LITELLM_ID = "c1__thought__c2ln"
+PLACES_OF_SIGNATURES = [
+    AIMessage("hi"),
+    AIMessage("", tool_calls=[{"name": "f", "args": {}, "id": "c1"}, {"name": "f", "args": {}, "id": None}]),
+    AIMessage("", tool_calls=[{"name": "f", "args": {}, "id": "c1"}, {"name": "g", "args": {}, "id": "c1"}]),
+    AIMessage("", tool_calls=[{"name": "f", "args": {}, "id": LITELLM_ID}, {"name": "g", "args": {}, "id": "c2"}]),
+    AIMessage("hi", response_metadata={"model_provider": "google_vertexai", "model_name": "gemini-2.5-pro"}),
+    AIMessage([{"type": "text", "text": "hi", "extras": {"signature": SIGNATURE}}]),
+    AIMessage([{"type": "text", "text": "hi"}]),
+    AIMessage("hi", additional_kwargs={"extra_content": signed()["extra_content"]}),
+    AIMessage(
+        "",
+        tool_calls=[{"name": "f", "args": {}, "id": "c1"}],
+        additional_kwargs={"tool_calls": [{"id": "c1", **signed()}]},
+    ),
+]
+
+
+@pytest.mark.parametrize("message", PLACES_OF_SIGNATURES, ids=range(len(PLACES_OF_SIGNATURES)))
+def test_messages_that_have_no_place_for_extras_are_seen_at_a_glance(message):
+    """And nothing is found there by a closer look."""
+    quick, searched = (recover(message, message.tool_calls) for recover in (recover_extras, search_extras))
+    assert quick.own.fields == searched.own.fields
+    assert [extras.fields for extras in quick.calls] == [extras.fields for extras in searched.calls]

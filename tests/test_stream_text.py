@@ -12,9 +12,9 @@ SIGNED = {"google": {"thought_signature": "c2ln"}}
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 
-def text_chunk(text, **more):
+def text_chunk(text, number=0, **more):
     """A chunk of text, as Vertex writes it."""
-    choice = {"index": 0, "delta": {"role": "assistant", "content": text}, **more}
+    choice = {"index": number, "delta": {"role": "assistant", "content": text}, **more}
     return {"id": "r1", "object": "chat.completion.chunk", "model": "m1", "choices": [choice]}
 
 
@@ -56,9 +56,9 @@ SAYINGS = [
 ]
 
 
-def say(*sayings):
+def say(*sayings, number=0):
     """A chunk of text that says this too; where one saying leaves no place for the next, that one is not said."""
-    wire = text_chunk("more")
+    wire = text_chunk("more", number)
     for path, value in sayings:
         place = wire
         try:
@@ -80,27 +80,26 @@ def check(wires, **options):
 @pytest.mark.parametrize("choice", [0, 1])
 def test_quick_way_hears_whatever_a_chunk_of_text_says_besides(saying, choice):
     """At the start, in the middle, and after a second one."""
-    odd = say(saying)
-    thought = say((("choices", 0, "delta", "extra_content"), FLAG))
-    for wires in ([odd], [text_chunk("a"), odd, text_chunk("b")], [text_chunk("a"), thought, odd, text_chunk("b")]):
+    odd = say(saying, number=choice)
+    thought = say((("choices", 0, "delta", "extra_content"), FLAG), number=choice)
+    before, after = text_chunk("a", choice), text_chunk("b", choice)
+    for wires in ([odd], [before, odd, after], [before, thought, odd, after]):
         for expects_thoughts in (False, True):
             check(wires, choice=choice, expects_thoughts=expects_thoughts)
 
 
-CHUNKS = st.lists(st.sampled_from(SAYINGS), max_size=3).map(lambda sayings: say(*sayings))
-
-
 @settings(max_examples=200)
-@given(st.lists(CHUNKS, max_size=8), st.sampled_from([0, 1]), st.booleans())
-def test_quick_way_of_text_says_what_the_long_way_says(wires, choice, expects_thoughts):
+@given(st.lists(st.lists(st.sampled_from(SAYINGS), max_size=3), max_size=8), st.sampled_from([0, 1]), st.booleans())
+def test_quick_way_of_text_says_what_the_long_way_says(sayings, choice, expects_thoughts):
     """`read_text` is nothing but faster."""
-    check(wires, choice=choice, expects_thoughts=expects_thoughts)
+    check([say(*said, number=choice) for said in sayings], choice=choice, expects_thoughts=expects_thoughts)
 
 
-def test_quick_way_is_taken_by_plain_text():
+@pytest.mark.parametrize("choice", [0, 1])
+def test_quick_way_is_taken_by_plain_text(choice):
     """All but the first piece, which is where a thought might have begun."""
-    assembler = StreamAssembler()
-    assert assembler.read_text(text_chunk("Hello")) is None
-    list(assembler.feed(text_chunk("Hello")))
-    assert assembler.read_text(text_chunk(" there")) == " there"
-    assert assembler.read_text(text_chunk(".", finish_reason="stop")) is None
+    assembler = StreamAssembler(choice=choice)
+    assert assembler.read_text(text_chunk("Hello", choice)) is None
+    list(assembler.feed(text_chunk("Hello", choice)))
+    assert assembler.read_text(text_chunk(" there", choice)) == " there"
+    assert assembler.read_text(text_chunk(".", choice, finish_reason="stop")) is None

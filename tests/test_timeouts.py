@@ -9,6 +9,8 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from langchain_core.messages import HumanMessage
+from watchful_server import read_request
 from wire import Wire, http
 
 from langchain_gemini_compat import ChatGeminiCompat, _watchdog, errors
@@ -168,6 +170,54 @@ def keep_alive_server():
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         thread.join(10)
+
+
+CHUNK = {"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}
+EVENT = b"data: %b" % json.dumps({"id": "r", "model": "m", "choices": [CHUNK]}).encode()
+WHOLE = json.dumps(
+    {"id": "r", "model": "m", "choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}
+).encode()
+
+
+@contextmanager
+def abrupt_server(body, wait):
+    """Streams end without the empty line that ends an event, or are no streams; from the second on it waits first."""
+
+    def answer(listener):
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rb") as file:
+            for number in range(2):
+                if not read_request(file):
+                    return
+                time.sleep(wait * number)
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answer, args=(listener,), daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+
+
+@pytest.mark.parametrize("mode", STREAMS)
+@pytest.mark.parametrize("body", [EVENT, WHOLE], ids=["no end of the last event", "a whole reply"])
+def test_reader_of_the_last_chunk_may_take_its_time(mode, body):
+    """The server has said everything: nobody is late."""
+    with abrupt_server(body, 0) as url:
+        model = ChatGeminiCompat(
+            model="m", base_url=url, max_retries=0, timeout={"between_chunks": 0.2, "first_byte": 0.2}
+        )
+        assert "".join(chunk.text for chunk in ask(model, mode, pause=0.4)) == "hi"
+
+
+def test_limit_of_a_reply_that_is_over_does_not_shut_the_next_one():
+    """Its connection is back in the pool, and another call has it."""
+    with abrupt_server(WHOLE, 0.4) as url:
+        model = ChatGeminiCompat(
+            model="m", base_url=url, max_retries=0, timeout={"between_chunks": 0.6, "first_byte": 0.6}
+        )
+        first = model._stream([HumanMessage("hi")])
+        assert next(first).text == "hi"
+        time.sleep(0.45)
+        assert model.invoke("again").text == "hi"
 
 
 @pytest.mark.parametrize("mode", STREAMS)

@@ -232,6 +232,27 @@ def test_deep_copy_of_a_connected_model_connects_anew():
         assert copy.invoke("hi").text == "hi"
 
 
+def test_deep_copy_shares_what_the_caller_brought():
+    """Clients and credentials have no copies."""
+    credentials = FakeCredentials()
+    chat = model(Wire(completion()), project="p", credentials=credentials, temperature=0.1)
+    copy = deepcopy(chat)
+    assert (copy.http_client, copy.credentials) == (chat.http_client, credentials)
+    assert copy.model_kwargs is not chat.model_kwargs
+    assert copy.invoke("hi").text == chat.invoke("hi").text
+
+
+def test_copy_that_changes_how_keeps_where(monkeypatch):
+    """The key's source is told where a key is refused."""
+    monkeypatch.setenv("GOOGLE_API_KEY", "k")
+    chat = ChatGeminiCompat(model="gemini-3.8-flash")
+    copy = chat.model_copy(update={"max_retries": 1})
+    assert copy.endpoint_info() == chat.endpoint_info()
+    assert copy.endpoint_info()["auth"]["source"] == "environment GOOGLE_API_KEY"
+    assert copy._open_transport() is not chat._open_transport()
+    assert chat.model_copy(update={"model_name": "gemini-2.5-pro"}).endpoint_info()["model"] == "gemini-2.5-pro"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_forked_child_makes_clients_of_its_own():

@@ -53,7 +53,7 @@ class WatchfulServer:
         connection = Connection()
         with client, client.makefile("rb") as file:
             try:
-                while _read_request(file):
+                while read_request(file):
                     self.requests.put(connection)
                     self._answer(client)
             except OSError:
@@ -72,7 +72,7 @@ class WatchfulServer:
             client.sendall(framed)
 
 
-def _read_request(file):
+def read_request(file):
     """Whether there was one."""
     length = 0
     while line := file.readline().strip().lower():

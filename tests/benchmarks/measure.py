@@ -25,11 +25,11 @@ class Samples(dict):
     def median(self, name):
         return median(self[name]) if self.get(name) else None
 
-    def ratio(self, name, other):
-        """The median of the ratios of `name` to `other` in each round."""
+    def ratios(self, name, other):
+        """The ratios of `name` to `other` in each round, from the least; none where one of them is not there."""
         if not self.get(name) or not self.get(other):
-            return None
-        return median(one / two for one, two in zip(self[name], self[other], strict=True))
+            return []
+        return sorted(one / two for one, two in zip(self[name], self[other], strict=True))
 
 
 def measure_case(case, peers, url, *, seconds, least):

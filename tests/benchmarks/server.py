@@ -1,6 +1,6 @@
 """The server of the benchmark, a process of its own: replies made once, sent as fast as the socket takes them.
 
-The first part of the path names the reply (see `events_of`), so clients need no more than a base URL. Each event is an
+The first part of the path names the reply (see `replies`), so clients need no more than a base URL. Each event is an
 HTTP chunk, as servers write them.
 """
 

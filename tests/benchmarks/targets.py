@@ -1,7 +1,8 @@
 """What this package promises: a ratio to a peer in a case, and the most it may be."""
 
 OURS, BRIDGED, FLOOR = "ChatGeminiCompat", "ChatGeminiCompat, bridged", "LangChain's floor"
-DICTS, TYPED, CHAT_OPENAI = "openai SDK, dicts", "openai SDK, typed", "ChatOpenAI"
+TYPED, CHAT_OPENAI = "openai SDK, typed", "ChatOpenAI"
+CHAT_GOOGLE, CHAT_LITELLM = "ChatGoogleGenerativeAI", "ChatLiteLLM"
 _TEXT, _TOOLS = "Text stream, µs per chunk", "Tool stream, calls × deltas, µs per delta"
 _ADDED = "Tool stream added with `+`, µs per delta"
 _CALLS, _HISTORIES = "Calls, ms", "Histories, ms per call"
@@ -28,6 +29,8 @@ TARGETS = (
     ("A process, s of CPU", "import", CHAT_OPENAI, 0.5),
     ("A process, s of CPU", "first answer", TYPED, 1.0),
     ("A process, s of CPU", "first answer", CHAT_OPENAI, 1.0),
+    ("A process, s of CPU", "first answer", CHAT_GOOGLE, 1.0),
+    ("A process, s of CPU", "first answer", CHAT_LITELLM, 1.0),
     ("Memory, MB", "peak", FLOOR, 1.1),
 )
 
