@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
@@ -113,6 +114,7 @@ def _check_credentials(credentials: Credentials | None) -> None:
         )
 
 
+@lru_cache(maxsize=128)
 def _check_url(base_url: str) -> None:
     """Raise `ValueError` for what is no address of a server; never repeats it, for it may hold a password."""
     try:

@@ -23,9 +23,12 @@ def build_profile(family: ModelFamily, endpoint: Endpoint) -> ModelProfile | Non
     """The profile of `family` as `endpoint` serves it; `None` for models of which nothing is known."""
     if not family.generation:
         return None
-    # The caller's to change, lists in it too.
-    facts = _facts(family, endpoint.surface)
-    return cast("ModelProfile", {key: [*fact] if isinstance(fact, list) else fact for key, fact in facts.items()})
+    # The caller's to change, the list in it too.
+    profile = _facts(family, endpoint.surface).copy()
+    levels = profile.get("reasoning_effort_levels")
+    if isinstance(levels, list):
+        profile["reasoning_effort_levels"] = levels.copy()
+    return cast("ModelProfile", profile)
 
 
 @cache

@@ -7,6 +7,7 @@ does not know, AI Studio answers 400 to them (seen for `store`, `seed`, `frequen
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -87,6 +88,20 @@ def build_endpoint(
     ...                endpoint_id=None, base_url=None, api_version="v1").base_url
     'https://aiplatform.eu.rep.googleapis.com/v1/projects/p/locations/eu/endpoints/openapi'
     """
+    return _build_endpoint(surface, model, project, location, endpoint_id, base_url, api_version)
+
+
+# Applications make the same model again and again, some for each request.
+@lru_cache(maxsize=128)
+def _build_endpoint(
+    surface: Surface,
+    model: str,
+    project: str | None,
+    location: str | None,
+    endpoint_id: str | None,
+    base_url: str | None,
+    api_version: str,
+) -> Endpoint:
     if base_url is None:
         if surface == "openai_compatible":
             raise ValueError('`surface="openai_compatible"` needs a `base_url`: up to and without `/chat/completions`.')
@@ -120,7 +135,8 @@ def recognise_surface(
 
 
 def _trim(base_url: str) -> str:
-    return base_url.rstrip("/").removesuffix("/chat/completions").rstrip("/")
+    path = base_url.rstrip("/")
+    return path.removesuffix("/chat/completions").removesuffix("/embeddings").rstrip("/")
 
 
 def _spell_model(surface: Surface, model: str) -> str:
