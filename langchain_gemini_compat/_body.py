@@ -17,8 +17,10 @@ from langchain_gemini_compat.errors import UnsupportedParameterError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from langchain_gemini_compat._wire import JsonObject
+    from langchain_gemini_compat._wire import JsonObject, JsonValue
 
+#: Characters of a content from which on the quick way is worth a look at the whole.
+_LONG = 10_000
 #: Values that are JSON whatever they hold.
 _LEAVES = frozenset((str, int, bool, type(None)))
 
@@ -26,7 +28,7 @@ _LEAVES = frozenset((str, int, bool, type(None)))
 def encode_body(payload: JsonObject) -> bytes:
     """JSON in UTF-8; raises `UnsupportedParameterError` for what has no form there, NaN among it."""
     try:
-        if _is_plain(payload):
+        if _holds_much(payload.get("messages")) and _is_plain(payload):
             return to_json(payload)
     except (ValueError, RecursionError):
         # Lone surrogates, loops, and depths that the other may still reach.
@@ -41,6 +43,14 @@ def encode_body_plainly(payload: JsonObject) -> bytes:
     except (TypeError, ValueError, RecursionError) as err:
         raise UnsupportedParameterError(f"The request is no JSON ({err}). `preview()` shows it.") from None
     return text.encode(errors="replace")
+
+
+def _holds_much(messages: JsonValue) -> bool:
+    """Whether some content is long, or made of parts, as media are: else a look at all costs more than it saves."""
+    if not isinstance(messages, list):
+        return False
+    contents = [message.get("content") for message in messages if isinstance(message, dict)]
+    return any(isinstance(content, list) or (isinstance(content, str) and len(content) > _LONG) for content in contents)
 
 
 def _is_plain(value: object) -> bool:

@@ -82,7 +82,8 @@ class MessageEncoder:
         following: list[JsonObject] = []
         for self._index, given in enumerate(messages):
             message = self._as_tool_message(given) if isinstance(given, FunctionMessage) else given
-            self._note_cache_marks(message)
+            if not isinstance(message.content, str):
+                self._note_cache_marks(message)
             if isinstance(message, ToolMessage):
                 result, parts = self._encode_tool_message(message)
                 placed.append(Placed(result, self._index))
@@ -194,6 +195,8 @@ class MessageEncoder:
     def _said(self, message: AIMessage) -> str | list[JsonValue]:
         """The content, with a refusal as the text that it is."""
         blocks, given = _blocks(message), message.additional_kwargs.get("refusal")
+        if isinstance(blocks, str) and not given:
+            return blocks
         said: list[JsonValue] = [blocks] if isinstance(blocks, str) else blocks
         refusals = [] if isinstance(blocks, str) else list(map(read_refusal, blocks))
         if any(refusals):
@@ -268,7 +271,7 @@ class MessageEncoder:
 
     def _replayable(self, extras: Extras) -> JsonObject:
         """What may go to this endpoint; to Google only what it knows, gateways' own fields are errors there."""
-        fields = dict(extras.fields) if is_replayable(extras, self.endpoint) else {}
+        fields = dict(extras.fields) if extras.fields and is_replayable(extras, self.endpoint) else {}
         if not self.endpoint.speaks_gemini:
             return fields
         return {"extra_content": fields["extra_content"]} if fields.get("extra_content") else {}
@@ -339,13 +342,18 @@ def _blocks(message: BaseMessage) -> str | list[JsonValue]:
 def _calls_of(message: AIMessage) -> list[ToolCall]:
     """The calls, and those that langchain-core calls invalid only because a dict history left arguments empty."""
     function = message.additional_kwargs.get("function_call")
-    # Google's own packages leave a copy of a call there, which stays when a person takes the call out.
-    copied = str(message.response_metadata.get("model_provider") or "").startswith("google")
-    if isinstance(function, dict) and not message.tool_calls and not copied:
+    if isinstance(function, dict) and not message.tool_calls and not _is_copied(message):
         name, arguments = str(function.get("name")), _arguments_of(function)
         return [tool_call(name=name, args=arguments, id=f"function_{name}")]
+    if not message.invalid_tool_calls:
+        return message.tool_calls
     blank = (call for call in message.invalid_tool_calls if call["name"] and not (call["args"] or "").strip())
     return [*message.tool_calls, *(tool_call(name=str(call["name"]), args={}, id=call["id"]) for call in blank)]
+
+
+def _is_copied(message: AIMessage) -> bool:
+    """Google's own packages leave a copy of a call there, which stays when a person takes the call out."""
+    return str(message.response_metadata.get("model_provider") or "").startswith("google")
 
 
 def _role(message: BaseMessage) -> str:

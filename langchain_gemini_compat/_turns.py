@@ -114,6 +114,8 @@ def _pair_results(encoded: Sequence[Placed], notes: list[Note]) -> list[Placed]:
 def _lead_with_signed(placed: Placed, notes: list[Note]) -> Placed:
     """The signed call in front again: Google signs the first call of a step, and looks for the signature there."""
     calls = placed.calls
+    if len(calls) == 1:
+        return placed
     signed = [call for call in calls if read_signature(call.get("extra_content")) not in _NO_SIGNATURE]
     if not signed or signed[0] is calls[0]:
         return placed

@@ -75,22 +75,25 @@ def outcome(encode, payload):
 
 
 @settings(max_examples=800)
-@given(payload=st.dictionaries(keys, values) | st.fixed_dictionaries({"messages": st.lists(values, max_size=3)}))
-def test_body_says_what_the_standard_serialiser_says(payload):
+@given(more=st.dictionaries(keys, values), content=st.lists(values, max_size=3))
+def test_body_says_what_the_standard_serialiser_says(more, content):
     """Whatever is in it, and wherever: NaN is refused, and so is what is no JSON; lone surrogates are question marks."""
-    assert outcome(encode_body, payload) == outcome(encode_body_plainly, payload)
+    for payload in (more, {**more, "messages": [{"role": "user", "content": content}, *content]}):
+        assert outcome(encode_body, payload) == outcome(encode_body_plainly, payload)
 
 
-def test_most_bodies_go_the_quick_way(monkeypatch):
+@pytest.mark.parametrize("content", ["é" * 20_000, [{"type": "text", "text": "é"}]], ids=["long", "parts"])
+def test_long_bodies_go_the_quick_way(monkeypatch, content):
     """Else nothing is gained."""
     monkeypatch.setattr(_body, "encode_body_plainly", None)
-    payload = {"model": "m", "n": 1, "temperature": 0.5, "stream": True, "messages": [{"role": "user", "content": "é"}]}
+    messages = [{"role": "system", "content": "hi"}, {"role": "user", "content": content}]
+    payload = {"model": "m", "n": 1, "temperature": 0.5, "stream": True, "messages": messages}
     assert json.loads(encode_body(payload)) == payload
 
 
 def test_loops_are_refused():
     """And end."""
-    payload = {"messages": []}
+    payload = {"messages": [{"role": "user", "content": []}]}
     payload["messages"].append(payload)
     with pytest.raises(UnsupportedParameterError, match="is no JSON"):
         encode_body(payload)
