@@ -119,7 +119,7 @@ class RequestTimeoutError(APIConnectionError, openai.APITimeoutError, core.Model
 
 
 class InvalidReplyError(GeminiCompatError, openai.OpenAIError, core.ModelAPIError):
-    """The server's answer is no Chat Completions reply: no JSON, or JSON of another shape."""
+    """The server's answer is no reply of this API: no JSON, or JSON of another shape."""
 
     is_retryable = True
 

@@ -124,7 +124,7 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         errors.ContextOverflowError,
         (400, 413, 422, 500),
         _OVERFLOW,
-        "Shorten the input: trim or summarise the history.",
+        "Shorten the input: trim or summarise a history, split a long text.",
     ),
     (
         errors.InvalidRequestError,
@@ -184,7 +184,7 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         errors.InvalidRequestError,
         (300, 301, 302, 303, 304, 307, 308),
         r"no answer, and no other place",
-        "Check `base_url` and proxy settings: a chat completions endpoint answers with something else.",
+        "Check `base_url` and proxy settings: an endpoint of this API answers with something else.",
     ),
 )
 _CODES: dict[int, tuple[type[errors.APIStatusError], Remedy]] = {

@@ -29,7 +29,7 @@ class ConnectionFields(BaseModel):
     endpoint_id: str | None = None
     """A model deployed to your own Vertex endpoint."""
     base_url: str | None = None
-    """Up to and without `/chat/completions`."""
+    """Up to and without `/chat/completions` or `/embeddings`."""
     api_version: str = "v1"
     surface: Surface | None = None
     api_key: SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None = Field(
@@ -41,7 +41,7 @@ class ConnectionFields(BaseModel):
     quota_project_id: str | None = None
     """Sent as `x-goog-user-project`."""
     model_kwargs: dict[str, Any] = Field(default_factory=dict)
-    """Further body keys; those the surface does not take are dropped with a warning."""
+    """Further body keys; the chat model drops those its surface does not take, with a warning, embeddings send all."""
     default_headers: dict[str, str] | None = Field(
         default=None,
         exclude=True,

@@ -147,7 +147,7 @@ class ReplyReader:
             raise errors.InvalidReplyError(text) from None
         wire = self._check(value)
         if wire.keys().isdisjoint(_REPLY_KEYS):
-            text = f"The server's answer is no Chat Completions reply: {self._quote(content)}. Check `base_url`."
+            text = f"The server's answer is no reply of this API: {self._quote(content)}. Check `base_url`."
             raise errors.InvalidReplyError(text)
         return as_chunk(wire)
 

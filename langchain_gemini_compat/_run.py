@@ -49,9 +49,20 @@ class Decoder(Protocol[_Piece_co]):
         ...
 
 
-def ask(model: str, payload: JsonObject, transport: Transport, decode: Decode[_Whole]) -> _Whole:
-    """What `decode` makes of the whole reply to `payload`."""
+def ask(
+    model: str,
+    payload: JsonObject,
+    transport: Transport,
+    decode: Decode[_Whole],
+    *,
+    deadline: float | None = None,
+) -> _Whole:
+    """What `decode` makes of the whole reply to `payload`.
+
+    A request that is a part of a larger call has the `deadline` of that, by the monotonic clock.
+    """
     tries = transport.begin(model)
+    tries.deadline = tries.deadline if deadline is None else deadline
     while True:
         tries.wait()
         try:
@@ -61,9 +72,17 @@ def ask(model: str, payload: JsonObject, transport: Transport, decode: Decode[_W
                 raise
 
 
-async def aask(model: str, payload: JsonObject, transport: Transport, decode: Decode[_Whole]) -> _Whole:
+async def aask(
+    model: str,
+    payload: JsonObject,
+    transport: Transport,
+    decode: Decode[_Whole],
+    *,
+    deadline: float | None = None,
+) -> _Whole:
     """`ask`, async."""
     tries = transport.begin(model)
+    tries.deadline = tries.deadline if deadline is None else deadline
     while True:
         await tries.await_turn()
         try:

@@ -266,7 +266,7 @@ def _read_text(status_code: int, content: bytes) -> ServerError:
     if "<html" in text[:500].lower() or "<!doctype" in text[:500].lower():
         title = _TITLE.search(text)
         heading = " ".join(title[1].split()) if title else "no title"
-        so = ", so this is no chat completions endpoint" if status_code in _NO_SUCH_PLACE else ""
+        so = ", so this is no endpoint of this API" if status_code in _NO_SUCH_PLACE else ""
         text = f"The server answered with an HTML page ({heading}){so}."
     return ServerError(status_code, None, text or _NO_REASON, ())
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import time
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -14,14 +16,16 @@ from pydantic import AliasChoices, Field, model_validator
 
 from langchain_gemini_compat import _run
 from langchain_gemini_compat._connected import ConnectedModel
-from langchain_gemini_compat._embed import MOST_TEXTS, encode_batches
+from langchain_gemini_compat._embed import MOST_TEXTS, encode_batches, join_vectors
+from langchain_gemini_compat._timeouts import resolve_timeouts
 from langchain_gemini_compat.errors import GeminiCompatError, UnsupportedParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator
 
     from typing_extensions import Self
 
+    from langchain_gemini_compat._config import Connection
     from langchain_gemini_compat._embed import Batch
     from langchain_gemini_compat._retry import Tries
     from langchain_gemini_compat._surfaces import Endpoint
@@ -33,6 +37,10 @@ _NOT_ON_VERTEX = (
     "Vertex AI has no `/embeddings` beside its OpenAI-compatible endpoint: use `GoogleGenerativeAIEmbeddings(model=…, "
     "vertexai=True, project=…)` of the package langchain-google-genai there. For AI Studio pass `api_key`, or "
     '`surface="ai_studio"`; for a gateway `base_url` and `surface="openai_compatible"`.'
+)
+_BOTH_IN_ENVIRONMENT = (
+    "GOOGLE_CLOUD_PROJECT and a key are both in the environment, and Vertex AI has no `/embeddings`: pass "
+    '`surface="ai_studio"` to use the key.'
 )
 
 
@@ -74,49 +82,62 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
             raise UnsupportedParameterError(_NOT_ON_VERTEX)
         return endpoint
 
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+    def _resolve(self) -> Connection:
+        # Vertex AI would be chosen, with a warning, only to be refused.
+        chosen = self.surface, self.base_url, self.api_key, self.project, self.location, self.endpoint_id
+        if not any((*chosen, self.credentials)) and _has_key_and_project_in_environment():
+            raise UnsupportedParameterError(_BOTH_IN_ENVIRONMENT)
+        return super()._resolve()
+
+    def embed_documents(self, texts: Iterable[str]) -> list[list[float]]:
         """One vector for each text, in their order; no texts, no request.
 
-        When a request fails for good, its error is raised and no vector is returned.
+        When a request fails for good, its error is raised and no vector is returned. The limit `total` of `timeout`
+        holds for the whole call; `max_retries` and `retry_wait` count for each request.
         """
         batches = self._encode(texts)
         if not batches:
             return []
-        transport = self._open_transport()
-        return [vector for batch in batches for vector in _embed(batch, transport)]
+        transport, deadline = self._open_transport(), self._deadline()
+        return join_vectors(_embed(batch, transport, deadline) for batch in batches)
 
     def embed_query(self, text: str) -> list[float]:
         """The vector of one text."""
         return self.embed_documents([text])[0]
 
-    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+    async def aembed_documents(self, texts: Iterable[str]) -> list[list[float]]:
         """`embed_documents`, async: `max_concurrency` requests at once; the first failure ends the others."""
         batches = self._encode(texts)
         if not batches:
             return []
-        transport = await self._aopen_transport()
+        transport, deadline = await self._aopen_transport(), self._deadline()
         found: dict[int, list[list[float]]] = {}
         # The tasks share one iterator: each takes the next batch when it is done with the one before.
         pending = iter(batches)
         count = min(self.max_concurrency, len(batches))
-        tasks = [asyncio.create_task(_aembed(pending, transport, found)) for _ in range(count)]
+        tasks = [asyncio.create_task(_aembed(pending, transport, deadline, found)) for _ in range(count)]
         try:
             await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        return [vector for batch in batches for vector in found[batch.first]]
+        return join_vectors(found[batch.first] for batch in batches)
 
     async def aembed_query(self, text: str) -> list[float]:
         """`embed_query`, async."""
         return (await self.aembed_documents([text]))[0]
 
-    def preview(self, texts: Sequence[str]) -> list[JsonObject]:
+    def preview(self, texts: Iterable[str]) -> list[JsonObject]:
         """The bodies that would be sent for `texts`, one for each request."""
         return [batch.payload for batch in self._encode(texts)]
 
-    def _encode(self, texts: Sequence[str]) -> list[Batch]:
+    def _deadline(self) -> float | None:
+        """When a call that begins now has to be over, by the monotonic clock."""
+        total = resolve_timeouts(self.timeout).total
+        return None if total is None else time.monotonic() + total
+
+    def _encode(self, texts: Iterable[str]) -> list[Batch]:
         return encode_batches(
             texts,
             self._endpoint,
@@ -126,16 +147,25 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         )
 
 
-def _embed(batch: Batch, transport: Transport) -> list[list[float]]:
+def _has_key_and_project_in_environment() -> bool:
+    return bool(
+        os.environ.get("GOOGLE_CLOUD_PROJECT")
+        and (os.environ.get("GOOGLE_API_KEY") or os.environ.get("GEMINI_API_KEY"))
+    )
+
+
+def _embed(batch: Batch, transport: Transport, deadline: float | None) -> list[list[float]]:
     with _telling(batch):
-        return _run.ask(batch.model, batch.payload, transport, partial(_decode, batch))
+        return _run.ask(batch.model, batch.payload, transport, partial(_decode, batch), deadline=deadline)
 
 
-async def _aembed(pending: Iterator[Batch], transport: Transport, found: dict[int, list[list[float]]]) -> None:
+async def _aembed(
+    pending: Iterator[Batch], transport: Transport, deadline: float | None, found: dict[int, list[list[float]]]
+) -> None:
     for batch in pending:
         with _telling(batch):
             decode = partial(_decode, batch)
-            found[batch.first] = await _run.aask(batch.model, batch.payload, transport, decode)
+            found[batch.first] = await _run.aask(batch.model, batch.payload, transport, decode, deadline=deadline)
 
 
 def _decode(batch: Batch, reply: WireChunk, tries: Tries) -> list[list[float]]:

@@ -125,7 +125,9 @@ def test_a_worker_killed_half_way_costs_no_answer_and_doubles_none(bulk, client,
         after = list_pids(client)
         assert list(client.run(lambda dask_worker: "model" in dask_worker.plugins).values()) == [True, True]
         # The second run has nothing to do.
-        assert bulk["ask_all"](client, build(url), prompts, path, lambda line: None) == {}
+        idle = []
+        assert bulk["ask_all"](client, build(url), prompts, path, idle.append) == {}
+        assert idle == ["2000 of 2000 answered, 0 failed"]
         assert group_askers(fake) == askers
         assert bulk["ask_all"](client, build(url), number_prompts("more", 64), path, lambda line: None) == {}
         new_askers = {asker for prompt in number_prompts("more", 64) for asker in group_askers(fake)[prompt]}
@@ -144,6 +146,7 @@ def test_a_worker_killed_half_way_costs_no_answer_and_doubles_none(bulk, client,
     assert len(twice) <= AT_ONCE
     assert counts == sorted(counts)
     assert len(counts) > 2_000 // AT_ONCE
+    assert counts[0] == 0
     assert counts[-1] == len(prompts)
     assert fake.refusals == []
 

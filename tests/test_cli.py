@@ -79,7 +79,7 @@ def test_without_the_extra_one_sentence_says_what_to_install(run, monkeypatch):
     code, out, err = run("demo")
     assert code == 2
     assert out == ""
-    assert err == 'The command needs rich: run `pip install "langchain-gemini-compat[cli]"`.\n'
+    assert err == "The command needs rich: run `pip install rich`.\n"
 
 
 def test_the_extra_is_not_loaded_before_it_is_looked_for():

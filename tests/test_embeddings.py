@@ -1,10 +1,12 @@
 """`GeminiCompatEmbeddings`: batches, order, retries, refusals; and that the fake's vectors find what they should."""
 
 import asyncio
+import base64
 import json
 import logging
 import math
 import pickle
+import struct
 import subprocess
 import sys
 import threading
@@ -15,7 +17,7 @@ from pydantic import ValidationError
 from wire import Wire, google_error, http, reply
 
 from langchain_gemini_compat import GeminiCompatEmbeddings, errors
-from langchain_gemini_compat.testing import FakeGemini
+from langchain_gemini_compat.testing import FakeGemini, Fault
 from langchain_gemini_compat.testing._embeddings import embed
 
 
@@ -118,6 +120,9 @@ def test_dimensions_batch_size_and_further_keys_are_in_the_body(name):
         ([0, 0, 0], [0, 1, 2]),
         ([2, None, 1], [1, 2, 0]),
         ([2, 0, 1], [1, 2, 0]),
+        ([2.0, 0.0, 1.0], [1, 2, 0]),
+        (["2", "0", "1"], [1, 2, 0]),
+        (["2", None, 1.0], [1, 2, 0]),
     ],
 )
 async def test_order_is_kept_by_index(indices, expected):
@@ -135,10 +140,16 @@ async def test_order_is_kept_by_index(indices, expected):
         (vectors(1), "1 vectors came for the 2 of texts[0:2]"),
         (vectors(1, 2, 3), "3 vectors came for the 2 of texts[0:2]"),
         ({"data": None}, "0 vectors came"),
-        ({}, "no Chat Completions reply"),
+        ({}, "no reply of this API"),
         ({"data": [{"index": 1, "embedding": [1]}, {"index": 1, "embedding": [2]}]}, "numbered [1, 1]"),
         ({"data": [{"index": 0, "embedding": [1]}, {"index": 7, "embedding": [2]}]}, "numbered [0, 7]"),
-        ({"data": [{"index": True, "embedding": [1]}, {"index": -1, "embedding": [2]}]}, "numbered [0, -1]"),
+        ({"data": [{"index": 0, "embedding": [1]}, {"index": -1, "embedding": [2]}]}, "numbered [0, -1]"),
+        ({"data": [{"index": 0, "embedding": [1]}, {"index": True, "embedding": [2]}]}, "texts[0:2] is True"),
+        ({"data": [{"index": 1.5, "embedding": [1]}, {"index": 0, "embedding": [2]}]}, "texts[0:2] is 1.5"),
+        ('{"data": [{"index": 1e999, "embedding": [1]}, {"embedding": [2]}]}', "texts[0:2] is inf"),
+        ({"data": [{"index": "first", "embedding": [1]}, {"embedding": [2]}]}, "texts[0:2] is 'first'"),
+        ({"data": [{"index": "²", "embedding": [1]}, {"embedding": [2]}]}, "texts[0:2] is '²'"),
+        ({"data": [{"index": [1], "embedding": [1]}, {"embedding": [2]}]}, "texts[0:2] is [1]"),
         (vectors(1, None), "texts[1] is no list of numbers"),
         (vectors(1, "2"), "texts[1] is no list of numbers"),
         ({"data": [{"embedding": [1]}, {"embedding": [True]}]}, "texts[1] is no list of numbers"),
@@ -146,9 +157,11 @@ async def test_order_is_kept_by_index(indices, expected):
         ('{"data": [{"embedding": [1]}, {"embedding": [NaN]}]}', "texts[1] holds a number that is not finite"),
         ('{"data": [{"embedding": [1e999]}, {"embedding": [1]}]}', "texts[0] holds a number that is not finite"),
         ({"data": [{"embedding": [1]}, {"embedding": []}]}, "texts[1] is no list of numbers"),
-        ({"data": [{"embedding": [1]}, {"embedding": "AACAPw=="}]}, "texts[1] is no list of numbers"),
+        ({"data": [{"embedding": [1]}, {"embedding": "AACAPwA="}]}, "texts[1] is no list of numbers"),
+        ({"data": [{"embedding": [1]}, {"embedding": "no base64"}]}, "texts[1] is no list of numbers"),
+        ({"data": [{"embedding": [1]}, {"embedding": "AACAfw=="}]}, "texts[1] holds a number that is not finite"),
         ({"data": [{"embedding": [1]}, "vector"]}, "texts[1] is no list of numbers"),
-        ({"data": [{"embedding": [1]}, {"embedding": [1, 2]}]}, "different lengths: [1, 2]"),
+        ({"data": [{"embedding": [1]}, {"embedding": [1, 2]}]}, "different lengths: 1 for texts[0] and 2 for texts[1]"),
     ],
 )
 async def test_a_reply_without_one_good_vector_for_each_text_is_an_error(body, words):
@@ -172,7 +185,65 @@ async def test_other_dimensions_than_asked_for_are_an_error_at_once():
     assert len(wire.requests) == 2
 
 
-@pytest.mark.parametrize(("odd", "words"), [("", "is empty"), (None, "is a NoneType"), (7, "is a int")])
+async def test_vectors_of_one_call_have_one_length_whatever_their_request():
+    """No vector store takes them otherwise; a sync call stops at the first that differs."""
+    answers = [{"data": [{"embedding": numbers}]} for numbers in ([1, 2], [1, 2, 3], [1, 2])]
+    wire = Wire(*answers, *answers)
+    embeddings = connect(wire, batch_size=1)
+    text = r"2 for texts\[0\] and 3 for texts\[1\]"
+    with pytest.raises(errors.InvalidReplyError, match=text):
+        embeddings.embed_documents(["a", "b", "c"])
+    assert len(wire.requests) == 2
+    wire.answers = answers
+    with pytest.raises(errors.InvalidReplyError, match="different lengths"):
+        await embeddings.aembed_documents(["a", "b", "c"])
+
+
+async def test_vectors_in_base64_are_read():
+    """As a server sends them that was asked for them: 32-bit floats, the lowest byte first."""
+    wire = Wire({"data": [{"embedding": base64.b64encode(struct.pack("<2f", 0.5, -3.0)).decode()}]})
+    assert await both(connect(wire, model_kwargs={"encoding_format": "base64"}), ["a"]) == [[0.5, -3.0]]
+    assert [body["encoding_format"] for body in wire.bodies] == ["base64"] * 2
+
+
+@pytest.mark.parametrize("form", [tuple, iter, dict.fromkeys, lambda texts: (text for text in texts)])
+async def test_texts_are_any_iterable_of_strings(form):
+    """A generator is read once."""
+    embeddings, texts = connect(Echo(), batch_size=2), ["3", "1", "2"]
+    expected = [[3.0], [1.0], [2.0]]
+    assert embeddings.embed_documents(form(texts)) == expected
+    assert await embeddings.aembed_documents(form(texts)) == expected
+    assert len(embeddings.preview(form(texts))) == 2
+
+
+@pytest.mark.parametrize("odd", [None, 7])
+async def test_what_is_no_list_of_texts_is_said(odd):
+    """Typed, as all that is refused before it is sent."""
+    error = await failure(connect(Echo()), odd, errors.UnsupportedContentError)
+    assert str(error) == f"A list of texts is embedded, not a {type(odd).__name__}."
+
+
+async def test_the_total_limit_holds_for_all_requests_of_a_call():
+    """Each of them is quick enough; together they are not."""
+    fake = FakeGemini(Fault.slow(first_byte=0.1))
+    embeddings = fake.embeddings(batch_size=1, max_concurrency=1, timeout={"total": 0.35})
+    error = await failure(embeddings, ["a"] * 10, errors.RequestTimeoutError)
+    assert (error.limit, "0.35 seconds" in str(error)) == ("total", True)
+    assert len(fake.requests) <= 8
+    # The next call has all of its time.
+    assert len(embeddings.embed_query("a")) == 3072
+
+
+async def test_retries_and_their_waits_are_counted_for_each_request():
+    """Two batches may each be tried again as often as `max_retries` says."""
+    wire = Wire(*(answer for _ in range(2) for answer in (limited(), vectors(1), limited(), vectors(2))))
+    assert await both(connect(wire, batch_size=1, max_retries=1, max_concurrency=1), ["a", "b"]) == [[1.0], [2.0]]
+    assert len(wire.requests) == 8
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"), [("", "is empty, and Google embeds no empty text."), (None, "is a NoneType"), (7, "is a int")]
+)
 async def test_what_google_does_not_embed_is_named_before_it_is_sent(odd, words):
     """An empty text, or no text."""
     wire = Wire(vectors(1, 2, 3))
@@ -255,6 +326,27 @@ async def test_the_first_failure_ends_the_other_requests():
     assert sent <= 9
     await asyncio.sleep(0.05)
     assert len(wire.requests) == sent
+
+
+@pytest.mark.parametrize("end", ["", "/", "/embeddings", "/embeddings/", "/chat/completions"])
+def test_a_base_url_may_end_in_the_path(end):
+    """As it stands in a server's documentation."""
+    wire = Wire(vectors(1))
+    embeddings = GeminiCompatEmbeddings(model="m", base_url=f"http://127.0.0.1:9/v1{end}", **wire.clients)
+    assert embeddings.embed_documents(["a"]) == [[1.0]]
+    assert str(wire.requests[0].url) == "http://127.0.0.1:9/v1/embeddings"
+
+
+@pytest.mark.parametrize("variable", ["GOOGLE_API_KEY", "GEMINI_API_KEY"])
+def test_key_and_project_in_the_environment_are_one_refusal(monkeypatch, variable):
+    """No warning first that Vertex AI is used, which is an error in this test; either of two arguments settles it."""
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    monkeypatch.setenv(variable, "key-of-the-environment")
+    with pytest.raises(ValidationError, match="are both in the environment, and Vertex AI has no") as caught:
+        GeminiCompatEmbeddings(model="m")
+    assert "langchain-google-genai" not in str(caught.value)
+    for chosen in ({"surface": "ai_studio"}, {"api_key": "k"}, {"base_url": "http://127.0.0.1:9/v1"}):
+        GeminiCompatEmbeddings(model="m", **chosen)
 
 
 @pytest.mark.parametrize(

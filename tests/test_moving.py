@@ -4,6 +4,7 @@ import re
 from contextlib import nullcontext
 from importlib import import_module
 from importlib.metadata import version
+from inspect import getsource
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ from native_google import NativeGoogle, issue, native_version, standard
 from langchain_gemini_compat import ChatGeminiCompat, to_google_genai
 from langchain_gemini_compat._connected import _argument_names
 from langchain_gemini_compat._signatures import SIGNATURES_KEY
-from langchain_gemini_compat.testing import Call, FakeGemini, Reply
+from langchain_gemini_compat.errors import QuotaExhaustedError
+from langchain_gemini_compat.testing import Call, FakeGemini, Fault, Reply
 
 HOW_TO = Path(__file__).parents[1] / "docs" / "how-to"
 CONFIG = {"configurable": {"thread_id": "one"}}
@@ -98,7 +100,8 @@ def step(database, model, given=None, *, stop=True, rewritten=False):
         agent = create_agent(model, [get_weather, get_time], checkpointer=saver)
         if rewritten:
             messages = agent.get_state(CONFIG).values["messages"]
-            agent.update_state(CONFIG, {"messages": to_google_genai(messages)}, as_node="model")
+            stands_after = "model" if messages[-1].type == "ai" else "__start__"
+            agent.update_state(CONFIG, {"messages": to_google_genai(messages)}, as_node=stands_after)
         return agent.invoke(given, CONFIG, interrupt_before=["tools"] if stop else None)["messages"]
 
 
@@ -179,6 +182,41 @@ def test_a_finished_thread_of_ours_goes_on_at_google_genai(tmp_path, surface, re
     assert parts[0] == {"text": "Easy.", "thought": True}
     assert parts[1]["text"] == "Sunny."
     assert standard(parts[1]["thoughtSignature"]) == given.content_blocks[1]["extras"]["signature"]
+
+
+#: What had been said when Google failed: the script up to there, the questions, the types of the messages.
+FAILED = {
+    "at the first question": ([], 1, ["human"]),
+    "at a later question": (["Sunny."], 2, ["human", "ai", "human"]),
+    "at a result": ([Call(**FIRST)], 1, ["human", "ai", "tool"]),
+    "at two results": ([[Call(**FIRST), Call(**FIRST)]], 1, ["human", "ai", "tool", "tool"]),
+}
+
+
+@pytest.mark.parametrize("place", FAILED)
+def test_a_thread_that_a_failure_stopped_is_rewritten_and_answered(tmp_path, place):
+    """No question is lost, no message doubled, and the model is what comes next."""
+    script, questions, types = FAILED[place]
+    database = tmp_path / "state.db"
+    fake = FakeGemini([*script, Fault.rate_limit("39043s", per="day")], surface="ai_studio")
+    for _ in range(questions - 1):
+        step(database, fake.chat_model(), QUESTION, stop=False)
+    with pytest.raises(QuotaExhaustedError):
+        step(database, fake.chat_model(), QUESTION, stop=False)
+    native = NativeGoogle("ai_studio", [{"text": ANSWER}])
+    messages = step(database, native.chat_model(), rewritten=True)
+    assert [message.type for message in messages] == [*types, "ai"]
+    assert messages[-1].text == ANSWER
+    assert providers(messages) == ["google_genai"] * types.count("ai") + ["google_genai"]
+    assert native.stand_ins == 0
+
+
+def test_the_page_rewrites_as_the_tests_do():
+    """Word for word, but for the name of the config."""
+    lines = [line.strip() for line in getsource(step).splitlines() if "stands_after" in line]
+    page = (HOW_TO / "move-from-chatgooglegenerativeai.md").read_text(encoding="utf-8")
+    assert len(lines) == 2
+    assert [line for line in lines if line.replace("CONFIG", "config") not in page] == []
 
 
 def change_surfaces(rewritten):

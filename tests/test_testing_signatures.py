@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fake_requests import BOTH, STAND_IN, USER, answered, body_for, called, history, refusals, send, signature
 
-from langchain_gemini_compat.testing import Call, FakeGemini, Style
+from langchain_gemini_compat.testing import Call, FakeGemini, Reply, Style
 
 
 def test_a_missing_signature_is_told_in_the_words_of_the_surface() -> None:
@@ -153,6 +153,16 @@ def test_a_signature_issued_beside_the_message_goes_back_there() -> None:
     moved = history("ai_studio")
     moved[1]["extra_content"] = moved[1]["tool_calls"][0].pop("extra_content")
     assert refusals("ai_studio", body_for("ai_studio", moved))[0] == ["signature-missing"]
+
+
+def test_a_signature_beside_the_message_stays_where_thoughts_are_flagged() -> None:
+    """In a whole reply both are under one key."""
+    style = Style(signature="on_delta")
+    reply = Reply(thoughts="Hm", text="Let me look.", calls=[Call("weather")], style=style)
+    asked = {"extra_body": {"google": {"thinking_config": {"include_thoughts": True}}}}
+    message = send(FakeGemini([reply]), body_for("ai_studio", **asked)).json()["choices"][0]["message"]
+    assert signature(message).keys() == {"thought", "thought_signature"}
+    assert refusals("ai_studio", body_for("ai_studio", [USER, message, *answered(message)], **asked)) == ([], "")
 
 
 def test_another_namespace_is_kept_and_read() -> None:

@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     missing = [name for name in _EXTRA if find_spec(name) is None]
     if missing:
         print(
-            f'The command needs {", ".join(missing)}: run `pip install "langchain-gemini-compat[cli]"`.',
+            f"The command needs {', '.join(missing)}: run `pip install {' '.join(missing)}`.",
             file=sys.stderr,
         )
         return 2

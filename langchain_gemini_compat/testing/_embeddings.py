@@ -1,4 +1,4 @@
-"""A body of `/embeddings` to what Google would say: one vector for each text, or the rule that it breaks.
+"""A body of `/embeddings` to what Google would say: one vector for each text, the rule that it breaks, or a fault.
 
 Its one rule: texts that share words, or parts of words, point in similar directions, so that a search finds what it
 should; the same text gives the same vector in every process.
@@ -15,12 +15,16 @@ from hashlib import blake2b
 from math import log, sqrt
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat.testing._json import as_list, as_text
+from langchain_gemini_compat.testing._answers import Answer, Break, Pause, answer_raw, answer_reply
+from langchain_gemini_compat.testing._json import as_list, as_text, dump
+from langchain_gemini_compat.testing._replies import Raw
+from langchain_gemini_compat.testing._setting import build_setting
 from langchain_gemini_compat.testing._violations import INVALID_ARGUMENT, Violation, unknown_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from langchain_gemini_compat.testing._faults import Fault
     from langchain_gemini_compat.testing._json import JsonObject, JsonValue, Surface
 
 _KEYS = frozenset({"model", "input", "dimensions", "encoding_format"})
@@ -58,6 +62,27 @@ def check_embedding(body: JsonObject, surface: Surface) -> Iterator[Violation]:
         yield Violation("empty-text", "EmbedContentRequest.content contains an empty Part.", "Leave empty texts out.")
     if "dimensions" in body and _dimensions(body) != body["dimensions"]:
         yield Violation("dimensions", INVALID_ARGUMENT, f"`dimensions` is a number from 1 to {_LONGEST}.")
+
+
+def answer_embedding(body: JsonObject, surface: Surface, fault: Fault | None) -> Answer:
+    """Vectors, or what `fault` makes of them, as of a chat reply that is not streamed.
+
+    Raises `TypeError` for a fault that is an end of a chat reply: vectors have none.
+    """
+    whole = answer_raw(Raw(embed(body, surface)))
+    if fault is None:
+        return whole
+    if fault.error is not None or fault.raw is not None:
+        return answer_reply(fault, build_setting({"model": body.get("model")}, surface, 0))
+    if fault.ending != "whole":
+        data = dump(embed(body, surface)).encode()
+        return Answer(200, whole.headers, (data[: len(data) // 2], Break()))
+    if fault.name != "slow":
+        raise TypeError(
+            f"Fault.{fault.name}() is an end of a chat reply, and this request was for embeddings, which have none. "
+            "Use another FakeGemini for the embeddings, or say by `embedding_rule` which faults strike them."
+        )
+    return Answer(200, whole.headers, (*whole.steps, Pause(fault.between)), fault.first_byte)
 
 
 def embed(body: JsonObject, surface: Surface) -> JsonObject:

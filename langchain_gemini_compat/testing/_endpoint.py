@@ -22,7 +22,7 @@ from langchain_gemini_compat.testing._answers import (
     answer_violation,
     build_reply,
 )
-from langchain_gemini_compat.testing._embeddings import check_embedding, embed
+from langchain_gemini_compat.testing._embeddings import answer_embedding, check_embedding
 from langchain_gemini_compat.testing._faults import Fault, GoogleError
 from langchain_gemini_compat.testing._json import Surface
 from langchain_gemini_compat.testing._replies import Call, Raw, Reply
@@ -72,6 +72,9 @@ class FakeGemini:
     `surface` is the dialect: `"ai_studio"`, `"vertex"` or `"openai_compatible"`. With `strict=False` nothing is
     refused. `valid_tokens`, when set, are the only bearer tokens that are let in.
 
+    Requests for embeddings get vectors. A `Fault` strikes them too, where it comes next in the script or is the one
+    reply for every request; all else is for chat, functions too. `embedding_rule`, when set, alone says which strike.
+
     Examples:
         >>> fake = FakeGemini(["Hello!"])
         >>> client = fake.http_client
@@ -88,6 +91,8 @@ class FakeGemini:
         self.surface: Surface = surface
         self.strict = strict
         self.valid_tokens: set[str] | None = None
+        #: Of a request for embeddings the fault that strikes it, or `None`; where it is set, no reply does.
+        self.embedding_rule: Callable[[FakeRequest], Fault | None] | None = None
         #: Every request that came, the refused ones too.
         self.requests: list[FakeRequest] = []
         #: Every rule that a refused request broke; the first one of a request was its answer.
@@ -98,15 +103,18 @@ class FakeGemini:
         self.stand_ins = 0
         self._numbers = count(1)
         self._script: deque[AnyReply] = deque()
+        #: The reply for every request.
+        self._always: AnyReply | None = None
         self._rule: Rule = _echo
         self.answer_with(replies)
 
     def answer_with(self, replies: Replies) -> None:
         """Play `replies` from now on, in any of the constructor's forms; what was left of a script is dropped."""
-        self._script = deque()
+        self._script, self._always = deque(), None
         if replies is None:
             self._rule = _echo
         elif isinstance(replies, (str, Call, Reply, Raw, Fault)):
+            self._always = replies
             self._rule = lambda _: replies
         elif callable(replies):
             self._rule = replies
@@ -206,12 +214,26 @@ class FakeGemini:
         return answer_reply(build_reply(reply), build_setting(request.body, surface, next(self._numbers)))
 
     def _embed(self, request: FakeRequest) -> Answer:
-        """Vectors come of the texts alone; the script is for chat."""
+        """Vectors come of the texts alone; of all replies only faults are for embeddings too."""
         violations = [*check_embedding(request.body, self.surface)] if self.strict else []
         if violations:
             self.refusals.extend(violations)
             return answer_violation(violations[0], self.surface)
-        return answer_raw(Raw(embed(request.body, self.surface)))
+        return answer_embedding(request.body, self.surface, self._next_fault(request))
+
+    def _next_fault(self, request: FakeRequest) -> Fault | None:
+        """The fault that strikes `request`, which is for embeddings; a script that has run out has none left."""
+        if self.embedding_rule is not None:
+            said = cast("object", self.embedding_rule(request))
+            if said is None or isinstance(said, Fault):
+                return said
+            raise TypeError(f"`embedding_rule` has to return a Fault or None, not {said!r}.")
+        reply = self._script[0] if self._script else self._always
+        if not isinstance(reply, Fault):
+            return None
+        if self._script:
+            self._script.popleft()
+        return reply
 
     def _surface_of(self, request: FakeRequest) -> Surface:
         """A model deployed to an endpoint of its own speaks plain OpenAI, on Vertex too."""

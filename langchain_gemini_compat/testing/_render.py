@@ -10,7 +10,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from langchain_gemini_compat.testing._calls import CallWriter
-from langchain_gemini_compat.testing._json import dump
+from langchain_gemini_compat.testing._json import as_object, dump, read_path
 from langchain_gemini_compat.testing._setting import resolve_style
 from langchain_gemini_compat.testing._texts import tag_pieces, tag_whole
 from langchain_gemini_compat.testing._usage import write_usage
@@ -72,7 +72,7 @@ def _whole_message(reply: Reply, style: Style, setting: Setting) -> JsonObject:
         message["reasoning_content"] = reply.thoughts
     extra = _flag(reply, style, setting)
     if reply.calls and style.signature == "on_delta":
-        message |= writer.extras()
+        extra |= as_object(read_path(writer.extras(), "extra_content", "google"))
     if _signs_text(reply, style, setting):
         extra["thought_signature"] = setting.signature()
     if extra:

@@ -36,7 +36,7 @@ def serve(respond: Respond, path: str, port: int) -> Generator[str]:
         import uvicorn
     except ImportError as err:
         raise ImportError(
-            "FakeGemini.serve() needs uvicorn: pip install 'langchain-gemini-compat[server]'. In process "
+            "FakeGemini.serve() needs uvicorn: run `pip install uvicorn`. In process "
             "(`fake.chat_model()`, `fake.connection()`) nothing more is needed."
         ) from err
     with closing(socket.create_server((_HOST, port))) as listener:

@@ -1,0 +1,131 @@
+"""Faults of `FakeGemini` on its embeddings: which strike, how they come out, and which are refused."""
+
+import pytest
+
+from langchain_gemini_compat import errors
+from langchain_gemini_compat.testing import FAULTS, FakeGemini, Fault, Raw
+
+#: What each example of a fault is for embeddings that are not retried; `None`: vectors come all the same.
+RAISES = {
+    "rate_limit_per_minute": errors.RateLimitError,
+    "rate_limit_per_day": errors.RateLimitError,
+    "rate_limit_without_details": errors.RateLimitError,
+    "overloaded": errors.ServerError,
+    "bad_key": errors.AuthenticationError,
+    "expired_token": errors.AuthenticationError,
+    "missing_credential": errors.AuthenticationError,
+    "permission_denied": errors.PermissionDeniedError,
+    "model_not_found": errors.ModelNotFoundError,
+    "context_overflow": errors.ContextOverflowError,
+    "internal": errors.ServerError,
+    "html_404": errors.ModelNotFoundError,
+    "redirect": errors.InvalidRequestError,
+    "error_in_stream_bare_object": errors.ServerError,
+    "error_in_stream_bare_array": errors.ServerError,
+    "error_in_stream_data_object": errors.ServerError,
+    "error_in_stream_data_array": errors.ServerError,
+    "cut_stream": errors.TruncatedStreamError,
+    "cut_stream_in_call": errors.TruncatedStreamError,
+    "dropped_connection": errors.TruncatedStreamError,
+    "empty_reply": TypeError,
+    "malformed_call": TypeError,
+    "blocked": TypeError,
+    "blocked_after_text": TypeError,
+    "no_choices": TypeError,
+    "length": TypeError,
+    "slow": None,
+}
+
+
+@pytest.mark.parametrize("surface", ["ai_studio", "openai_compatible"])
+@pytest.mark.parametrize("name", FAULTS)
+async def test_every_fault_strikes_embeddings_or_is_refused(name, surface):
+    """Scripted, sync and async; a fault that nobody thought of here has no row and fails."""
+    fake = FakeGemini([FAULTS[name](), FAULTS[name]()], surface=surface)
+    embeddings = fake.embeddings(max_retries=0, dimensions=8)
+    expected = RAISES[name]
+    if expected is None:
+        assert len(embeddings.embed_query("a")) == len(await embeddings.aembed_query("a")) == 8
+    else:
+        with pytest.raises(expected):
+            embeddings.embed_query("a")
+        with pytest.raises(expected):
+            await embeddings.aembed_query("a")
+    assert len(fake.requests) == 2
+    assert len(embeddings.embed_query("a")) == 8
+
+
+def test_a_refused_fault_says_what_to_do():
+    """It is about the test, so it is no error of the package."""
+    with pytest.raises(TypeError, match=r"Fault.blocked\(\) is an end of a chat reply.*`embedding_rule`"):
+        FakeGemini(Fault.blocked()).embeddings().embed_query("a")
+
+
+def test_a_fault_in_the_script_strikes_who_asks_next_and_the_rest_is_for_chat():
+    """Texts, calls and raw bodies stay in the script."""
+    fake = FakeGemini([Fault.rate_limit("0.01s"), "Hello!", Fault.overloaded(), Raw({"choices": []})])
+    embeddings, model = fake.embeddings(dimensions=8), fake.chat_model(max_retries=0)
+    assert len(embeddings.embed_query("a")) == 8
+    assert len(fake.requests) == 2
+    assert len(embeddings.embed_query("a")) == 8
+    assert model.invoke("Hi").text == "Hello!"
+    with pytest.raises(errors.ServerError):
+        fake.embeddings(max_retries=0).embed_query("a")
+    assert len(embeddings.embed_query("a")) == 8
+    with pytest.raises(errors.GeminiCompatError):
+        model.invoke("Hi")
+    assert len(embeddings.embed_query("a")) == 8
+    with pytest.raises(AssertionError, match="at its end"):
+        model.invoke("Hi")
+
+
+def test_one_fault_for_every_request_strikes_embeddings():
+    """Until something else is to be answered."""
+    fake = FakeGemini(Fault.internal())
+    for _ in range(2):
+        with pytest.raises(errors.ServerError):
+            fake.embeddings(max_retries=0).embed_query("a")
+    fake.answer_with(None)
+    assert len(fake.embeddings(dimensions=8).embed_query("a")) == 8
+
+
+def test_a_function_that_answers_is_asked_about_chat_alone():
+    """It may look for messages, which embeddings have none of."""
+    fake = FakeGemini(lambda request: request.messages[-1]["content"])
+    assert len(fake.embeddings(dimensions=8).embed_query("a")) == 8
+    assert fake.chat_model().invoke("Hi").text == "Hi"
+
+
+def test_an_embedding_rule_says_alone_which_fault_strikes():
+    """The script is left to chat."""
+    fake = FakeGemini([Fault.overloaded()])
+    fake.embedding_rule = lambda request: Fault.internal() if "bad" in request.body["input"] else None
+    embeddings = fake.embeddings(max_retries=0, dimensions=8)
+    assert len(embeddings.embed_query("good")) == 8
+    with pytest.raises(errors.ServerError) as caught:
+        embeddings.embed_query("bad")
+    assert caught.value.status_code == 500
+    with pytest.raises(errors.ServerError) as caught:
+        fake.chat_model(max_retries=0).invoke("Hi")
+    assert caught.value.status_code == 503
+    fake.embedding_rule = lambda request: "Hello!"
+    with pytest.raises(TypeError, match="a Fault or None, not 'Hello!'"):
+        embeddings.embed_query("good")
+
+
+def test_a_refused_request_plays_no_fault():
+    """As for chat: the script is for requests that would have been answered."""
+    fake = FakeGemini([Fault.overloaded()])
+    with pytest.raises(errors.InvalidRequestError):
+        fake.embeddings(dimensions=4000).embed_query("a")
+    with pytest.raises(errors.ServerError):
+        fake.embeddings(max_retries=0).embed_query("a")
+
+
+async def test_slow_embeddings_break_the_limit_of_the_client():
+    """Before the first byte, in process."""
+    embeddings = FakeGemini(Fault.slow(first_byte=30)).embeddings(timeout=0.05, max_retries=0)
+    with pytest.raises(errors.RequestTimeoutError):
+        embeddings.embed_query("a")
+    with pytest.raises(errors.RequestTimeoutError):
+        await embeddings.aembed_query("a")
