@@ -167,6 +167,16 @@ def test_a_late_signature_is_on_the_block_it_belongs_to():
     assert text["extras"] == {"signature": "c2ln"}
 
 
+@pytest.mark.parametrize(("between", "extras"), [([], {"signature": "c2ln"}), ([chunk(content="a")], None)])
+def test_a_signature_after_the_arguments_is_on_the_block_unless_that_has_ended(between, extras):
+    """And on the message in either case."""
+    signature = chunk(tool_calls=[call("f", "", "c1", **SIGNED)])
+    wires = [chunk(tool_calls=[call("f", '{"x": 1}', "c1")]), *between, signature, chunk(finish="stop")]
+    message = assemble(read_events(wires))
+    assert message.content[0].get("extras") == extras
+    assert message.additional_kwargs[SIGNATURES_KEY] == {"c1": "c2ln"}
+
+
 def test_image_data_goes_out_once():
     """With the finish of its block."""
     events = read_events([chunk(audio=PNG), chunk(finish="stop")])
