@@ -60,7 +60,8 @@ def _is_plain(value: object) -> bool:
         return {*map(type, items)} <= {str} and _are_plain(items.values())
     if type(value) is list:
         return _are_plain(value)
-    return type(value) in _LEAVES or (type(value) is float and isfinite(value))
+    # The two spell powers of ten differently.
+    return type(value) in _LEAVES or (type(value) is float and isfinite(value) and "e" not in repr(value))
 
 
 def _are_plain(values: Collection[object]) -> bool:

@@ -149,6 +149,11 @@ def _find_key() -> tuple[str, str] | None:
     return None
 
 
+def finds_two_sources() -> bool:
+    """Whether the environment names a project and a key too."""
+    return _find_key() is not None and bool(os.environ.get("GOOGLE_CLOUD_PROJECT"))
+
+
 def _warn_of_two_sources(key_variable: str) -> None:
     warnings.warn(
         f"Both GOOGLE_CLOUD_PROJECT and {key_variable} are set: Vertex AI with application default credentials is "

@@ -135,9 +135,12 @@ class ConnectedModel(ConnectionFields):
         return True
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """A copy shares the caller's clients and credentials, which have none."""
-        shared = (self.http_client, self.http_async_client, self.credentials, self.api_key)
-        return super().__deepcopy__({**(memo or {}), **{id(one): one for one in shared}})
+        """A copy shares the caller's clients and credentials: they have no copies."""
+        memo = {} if memo is None else memo
+        memo.update(
+            {id(one): one for one in (self.http_client, self.http_async_client, self.credentials, self.api_key)}
+        )
+        return super().__deepcopy__(memo)
 
     def __getstate__(self) -> dict[Any, Any]:
         """Connections and clients stay behind when the model is pickled; they are made anew at the next call."""

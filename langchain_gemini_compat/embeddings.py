@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +14,7 @@ from langchain_core.load.serializable import Serializable
 from pydantic import AliasChoices, Field, model_validator
 
 from langchain_gemini_compat import _run
+from langchain_gemini_compat._config import finds_two_sources
 from langchain_gemini_compat._connected import ConnectedModel
 from langchain_gemini_compat._embed import MOST_TEXTS, encode_batches, join_vectors
 from langchain_gemini_compat._timeouts import resolve_timeouts
@@ -85,7 +85,7 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
     def _resolve(self) -> Connection:
         # Vertex AI would be chosen, with a warning, only to be refused.
         chosen = self.surface, self.base_url, self.api_key, self.project, self.location, self.endpoint_id
-        if not any((*chosen, self.credentials)) and _has_key_and_project_in_environment():
+        if not any((*chosen, self.credentials)) and finds_two_sources():
             raise UnsupportedParameterError(_BOTH_IN_ENVIRONMENT)
         return super()._resolve()
 
@@ -145,13 +145,6 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
             dimensions=self.dimensions,
             further=self.model_kwargs,
         )
-
-
-def _has_key_and_project_in_environment() -> bool:
-    return bool(
-        os.environ.get("GOOGLE_CLOUD_PROJECT")
-        and (os.environ.get("GOOGLE_API_KEY") or os.environ.get("GEMINI_API_KEY"))
-    )
 
 
 def _embed(batch: Batch, transport: Transport, deadline: float | None) -> list[list[float]]:
