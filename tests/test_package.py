@@ -31,11 +31,9 @@ def test_exports_are_sorted_and_exist():
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_files_are_short_and_say_what_they_are(path):
-    """At most 400 lines, and a docstring at the top."""
-    text = path.read_text()
-    assert len(text.splitlines()) <= 400
-    assert ast.get_docstring(ast.parse(text))
+def test_module_has_a_docstring(path):
+    """Every module says at its top what it is for."""
+    assert ast.get_docstring(ast.parse(path.read_text()))
 
 
 def test_nothing_is_silenced():
