@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import openai
@@ -15,6 +18,13 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire import JsonObject
 
+#: How the text of an error of the server ends before its remedy: `(RESOURCE_EXHAUSTED 429)`, or `(429)`.
+_STATUS_IN_TEXT = re.compile(r"\((?:([^\s()]+) )?([3-5][0-9]{2})\)")
+#: The status of an error that names none.
+_UNKNOWN_STATUS = 500
+#: Bytes of an error body that a refusal keeps. There is one refusal for each rate gate that is not open.
+_MOST_KEPT = 16 * 2**10
+
 
 class APIStatusError(GeminiCompatError, openai.APIStatusError, core.ModelError):
     """The server answered with an error, by HTTP status or in mid-stream.
@@ -27,14 +37,24 @@ class APIStatusError(GeminiCompatError, openai.APIStatusError, core.ModelError):
         self,
         message: str,
         *,
-        response: Response,
-        body: object,
+        response: Response | None = None,
+        body: object = None,
         status_code: int | None = None,
         status: str | None = None,
         details: tuple[JsonObject, ...] = (),
         remedy: str = "",
     ) -> None:
-        super().__init__(message, response=response, body=body)
+        if response is not None:
+            super().__init__(message, response=response, body=body)
+        else:
+            # Task queues build an exception anew from its `args`: Celery's JSON backend calls `cls(*args)`.
+            openai.APIError.__init__(self, message, cast("Request", None), body=body)
+            del self.request
+            self.request_id = None
+            words = _STATUS_IN_TEXT.findall(message)
+            word, number = words[-1] if words else ("", "")
+            status = status or word or None
+            status_code = status_code or int(number or getattr(type(self), "status_code", _UNKNOWN_STATUS))
         if status_code is not None:
             self.status_code = status_code
         self.status = status
@@ -86,6 +106,76 @@ class QuotaExhaustedError(RateLimitError):
     """A daily quota, a spending cap or prepaid credits are used up: waiting seconds does not help."""
 
     is_retryable = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a `RateLimitError` says, for callers that are refused without a request of their own.
+
+    It is not the exception: the traceback of that holds the request, and the images in it, of the call that failed.
+    """
+
+    kind: type[RateLimitError]
+    message: str
+    body: object
+    content: bytes
+    http_status: int
+    response_type: type[Response]
+    response_headers: tuple[tuple[bytes, bytes], ...]
+    request_type: type[Request]
+    method: str
+    url: str
+    request_headers: tuple[tuple[bytes, bytes], ...]
+    status_code: int
+    status: str | None
+    details: tuple[JsonObject, ...]
+    remedy: str
+    quota_id: str | None
+    quota_metric: str | None
+
+    @classmethod
+    def of(cls, error: RateLimitError) -> Refusal:
+        """Return the record of `error`."""
+        response, request = error.response, error.response.request
+        is_small = len(response.content) <= _MOST_KEPT
+        return cls(
+            kind=type(error),
+            message=error.message,
+            body=error.body if is_small else None,
+            content=response.content if is_small else b"",
+            http_status=response.status_code,
+            response_type=type(response),
+            response_headers=tuple(response.headers.raw),
+            request_type=type(request),
+            method=request.method,
+            url=str(request.url),
+            request_headers=tuple(request.headers.raw),
+            status_code=error.status_code,
+            status=error.status,
+            details=error.details if is_small else (),
+            remedy=error.remedy,
+            quota_id=error.quota_id,
+            quota_metric=error.quota_metric,
+        )
+
+    def build_error(self, retry_after: float, tries: int) -> RateLimitError:
+        """Return an error of one's own, with request, response and body."""
+        request = self.request_type(self.method, self.url, headers=list(self.request_headers))
+        response = self.response_type(
+            self.http_status, headers=list(self.response_headers), content=self.content, request=request
+        )
+        error = self.kind(
+            self.message,
+            response=response,
+            body=deepcopy(self.body),
+            status_code=self.status_code,
+            status=self.status,
+            details=deepcopy(self.details),
+            remedy=self.remedy,
+        )
+        error.quota_id, error.quota_metric = self.quota_id, self.quota_metric
+        error.retry_after, error.tries = retry_after, tries
+        return error
 
 
 class ServerError(APIStatusError, openai.InternalServerError, core.ModelAPIError):

@@ -1,6 +1,6 @@
-"""Failures of one call to further tries: the only retry layer, shared by sync and async.
+"""Retries of one call, shared by sync and async.
 
-Its one rule: a call is tried again only where that may help and the caller has been given nothing yet.
+A call is tried again only where that may help and the caller has been given nothing yet.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ import logging
 import math
 import random
 import time
-from copy import copy
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat._api_errors import APIStatusError, RateLimitError, UnusableReplyError
+from langchain_gemini_compat._api_errors import APIStatusError, RateLimitError, Refusal, UnusableReplyError
 
 if TYPE_CHECKING:
     from langchain_core.messages.ai import UsageMetadata
@@ -27,20 +26,24 @@ _random = random.SystemRandom()
 _log = logging.getLogger("langchain_gemini_compat")
 #: Seconds of the first wait where the server names none, and of the longest; each wait is twice the one before.
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
+#: Seconds of one sleep; a longer wait is several. The system's clocks overflow at large numbers.
+_LONGEST_SLEEP = 3600.0
 
 
 class Tries:
     """The tries of one call.
 
-    `wait` (or `await_turn`), try, then `hand_out` what came, or `may_try_again` with the error; raise it when that
-    says no.
+    `wait` (or `await_turn`), try, then `mark_delivered` what came, or `record_failure` with the error; raise it where
+    that returns `None`.
     """
 
     def __init__(self, max_retries: int, limits: TimeLimits, gate: Gate) -> None:
         self._left = max(0, max_retries)
-        # Who wants no retries wants no waiting either.
-        self._patient = max_retries > 0
+        # With `max_retries=0` the rate gate is skipped.
+        self._uses_gate = max_retries > 0
         self._budget = limits.retry_wait
+        #: The longest wait that any call with these limits has.
+        self._patience = min(limits.retry_wait, math.inf if limits.total is None else limits.total)
         self._gate = gate
         self._closings = gate.closings
         self._resume_at = 0.0
@@ -50,7 +53,7 @@ class Tries:
         self.first_by = math.inf
         #: When the call has to be over. Both by the monotonic clock.
         self.deadline = None if limits.total is None else time.monotonic() + limits.total
-        self._handed_out = False
+        self._delivered = False
         self.retries = 0
         self.waited = 0.0
         #: Tokens of replies that were thrown away.
@@ -58,16 +61,16 @@ class Tries:
 
     def wait(self) -> None:
         """Sleep until the next try may go."""
-        while seconds := self._delay():
-            time.sleep(seconds)
+        while seconds := self._try_start():
+            time.sleep(min(seconds, _LONGEST_SLEEP))
 
     async def await_turn(self) -> None:
         """`wait`, async."""
         while True:
-            seconds = self._delay()
+            seconds = self._try_start()
             if not seconds:
                 return
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(min(seconds, _LONGEST_SLEEP))
 
     def note_sending(self) -> None:
         """A request goes out now."""
@@ -78,62 +81,66 @@ class Tries:
         may, self._token_renewed = not self._token_renewed, True
         return may
 
-    def hand_out(self) -> None:
-        """The caller is given something: the server took the request, and it is not sent again."""
-        if not self._handed_out:
-            self._handed_out = True
+    def mark_delivered(self) -> None:
+        """Note that the caller is given something: the server took the request, and it is not sent again."""
+        if not self._delivered:
+            self._delivered = True
             self._gate.open(self._closings)
 
-    def may_try_again(self, error: GeminiCompatError) -> bool:
-        """Whether to try again after `error`; what it cost is counted either way."""
+    def record_failure(self, error: GeminiCompatError) -> float | None:
+        """Count a failed try; return the seconds until the next one, or `None` where `error` is to be raised."""
         seconds = self._back_off(error)
         self._inform_gate(error, seconds)
         if isinstance(error, UnusableReplyError) and error.reply is not None:
             # It counts what was thrown away before it, as every reply does.
             self.discarded = error.reply.usage_metadata
         error.tries = self.retries + 1
-        if self._handed_out or not error.is_retryable or not self._left or not self._fits(seconds):
-            return False
+        if self._delivered or not error.is_retryable or not self._left or not self._fits(seconds):
+            return None
         self._left -= 1
         self.retries += 1
         self._resume_at = time.monotonic() + seconds
         _log.info("Try %d failed (%s). Next one in %.1f s.", self.retries, type(error).__name__, seconds)
-        return True
+        return seconds
 
-    def _delay(self) -> float:
-        """Seconds to sleep before asking again whether to go."""
+    def _try_start(self) -> float:
+        """Return 0 where the next try may go now, else the seconds to sleep before asking again.
+
+        Raises what the server said last where that wait is too long for this call. A closed gate costs no try.
+        """
         seconds = self._resume_at - time.monotonic()
         if seconds <= 0:
-            seconds = self._gate.delay() if self._patient else 0.0
-            # A closed gate costs no try.
-            seconds = _add_jitter(seconds) if seconds and self._can_wait(seconds) else 0.0
+            seconds = self._try_gate() if self._uses_gate else 0.0
         if seconds:
-            self.waited += seconds
+            self.waited += min(seconds, _LONGEST_SLEEP)
         else:
             self._closings = self._gate.closings
         return seconds
 
-    def _can_wait(self, seconds: float) -> bool:
-        """Who cannot wait that long asks the server; most get the refusal of the one who asked just now."""
+    def _try_gate(self) -> float:
+        gate, refusal = self._gate, self._gate.refusal
+        named = gate.refused_for()
+        # A call that cannot wait as long as the server named gains nothing by waiting for the gate alone.
+        seconds = gate.try_enter() if gate.is_half_open() or self._fits(named) else named
+        if seconds <= 0:
+            return 0.0
         if self._fits(seconds):
-            return True
-        refusal = self._gate.refusal
-        if refusal is None or self._gate.may_probe():
-            return False
-        again = copy(refusal)
-        again.tries, again.retry_after = self.retries, seconds
-        raise again
+            return _add_jitter(seconds)
+        if refusal is None or gate.try_probe():
+            return 0.0
+        raise refusal.build_error(max(seconds, named), self.retries)
 
     def _fits(self, seconds: float) -> bool:
         in_time = self.deadline is None or time.monotonic() + seconds < self.deadline
         return in_time and self.waited + seconds <= self._budget
 
     def _inform_gate(self, error: GeminiCompatError, seconds: float) -> None:
-        """A spent daily quota says nothing about the next minute."""
+        """Close the gate after a 429. A spent daily quota says nothing about the next minute."""
         if isinstance(error, RateLimitError):
             if error.is_retryable:
-                self._gate.close(seconds, error)
+                self._gate.close(seconds, Refusal.of(error), limit=self._patience)
         elif isinstance(error, (APIStatusError, UnusableReplyError)):
+            # A 503, too, says that the quota is not what holds the request up.
             self._gate.open(self._closings)
 
     def _back_off(self, error: GeminiCompatError) -> float:

@@ -68,7 +68,7 @@ def ask(
         try:
             return decode(transport.complete(payload, tries), tries)
         except GeminiCompatError as err:
-            if not tries.may_try_again(err):
+            if tries.record_failure(err) is None:
                 raise
 
 
@@ -88,7 +88,7 @@ async def aask(
         try:
             return decode(await transport.acomplete(payload, tries), tries)
         except GeminiCompatError as err:
-            if not tries.may_try_again(err):
+            if tries.record_failure(err) is None:
                 raise
 
 
@@ -114,13 +114,13 @@ def stream(
             with decoder.keeping_partial(), closing(transport.stream(request.payload, tries)) as wires:
                 for wire in wires:
                     for piece in decoder.feed(wire):
-                        tries.hand_out()
+                        tries.mark_delivered()
                         yield piece
                 for piece in decoder.finish():
-                    tries.hand_out()
+                    tries.mark_delivered()
                     yield piece
         except GeminiCompatError as err:
-            if not tries.may_try_again(err):
+            if tries.record_failure(err) is None:
                 raise
         else:
             return
@@ -142,13 +142,13 @@ async def astream(
                 async with aclosing(transport.astream(request.payload, tries)) as wires:
                     async for wire in wires:
                         for piece in decoder.feed(wire):
-                            tries.hand_out()
+                            tries.mark_delivered()
                             yield piece
                 for piece in decoder.finish():
-                    tries.hand_out()
+                    tries.mark_delivered()
                     yield piece
         except GeminiCompatError as err:
-            if not tries.may_try_again(err):
+            if tries.record_failure(err) is None:
                 raise
         else:
             return
@@ -159,7 +159,7 @@ def _decode_reply(request: Request, wire: WireChunk, tries: Tries) -> ChatResult
     asked = request.payload.get("n")
     count = max(1, min(len(wire.get("choices") or ()), asked if isinstance(asked, int) else 1))
     generations = [ReplyDecoder(request, tries, choice=choice).decode_whole(wire) for choice in range(count)]
-    tries.hand_out()
+    tries.mark_delivered()
     # Tokens are counted for the reply, not for each choice of it.
     for generation in generations[1:]:
         cast("AIMessage", generation.message).usage_metadata = None

@@ -163,7 +163,7 @@ async def _aembed(
 
 def _decode(batch: Batch, reply: WireChunk, tries: Tries) -> list[list[float]]:
     vectors = batch.decode(reply)
-    tries.hand_out()
+    tries.mark_delivered()
     return vectors
 
 

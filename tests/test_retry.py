@@ -1,6 +1,7 @@
 """One retry layer: what is tried again, how often, after which wait, and what callers share."""
 
 import asyncio
+import dataclasses
 import logging
 import time
 from datetime import datetime, timedelta, timezone
@@ -9,7 +10,10 @@ from email.utils import format_datetime
 import pytest
 
 from langchain_gemini_compat import ChatGeminiCompat, _retry, errors
+from langchain_gemini_compat._api_errors import Refusal
 from langchain_gemini_compat._gate import Gate
+from langchain_gemini_compat._retry import Tries
+from langchain_gemini_compat._timeouts import TimeLimits
 from langchain_gemini_compat.testing import Call, FakeGemini, Fault, Raw, Reply, Usage
 
 MODES = ["invoke", "ainvoke", "stream", "astream"]
@@ -32,6 +36,19 @@ async def ask(model, mode):
     for chunk in chunks:
         whole = chunk if whole is None else whole + chunk
     return whole
+
+
+async def fail(model, mode):
+    """The error, whichever way it comes."""
+    with pytest.raises(errors.GeminiCompatError) as caught:
+        await ask(model, mode)
+    return caught.value
+
+
+def build_error(status):
+    """An error of the server, as it is built from its text."""
+    kind = {429: errors.RateLimitError, 503: errors.ServerError}[status]
+    return kind(f"Later. ({status})")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -254,15 +271,15 @@ def test_gate_lets_one_ask_for_all():
     """One caller a second until one is answered; then all go."""
     clock = Clock()
     gate = Gate(clock)
-    assert gate.delay() == 0
+    assert gate.try_enter() == 0
     gate.close(5)
-    assert gate.delay() == 5
+    assert gate.try_enter() == 5
     clock.now += 5
-    assert [gate.delay() for _ in range(3)] == [0, 0.1, 0.1]
+    assert [gate.try_enter() for _ in range(3)] == [0, 0.1, 0.1]
     clock.now += 1
-    assert [gate.delay() for _ in range(2)] == [0, 0.1]
+    assert [gate.try_enter() for _ in range(2)] == [0, 0.1]
     gate.open(gate.closings)
-    assert [gate.delay() for _ in range(3)] == [0, 0, 0]
+    assert [gate.try_enter() for _ in range(3)] == [0, 0, 0]
 
 
 def test_gate_is_not_opened_by_an_older_answer():
@@ -271,7 +288,7 @@ def test_gate_is_not_opened_by_an_older_answer():
     before = gate.closings
     gate.close(5)
     gate.open(before)
-    assert gate.delay() == 5
+    assert gate.try_enter() == 5
 
 
 def test_gate_keeps_the_longest_refusal():
@@ -279,4 +296,110 @@ def test_gate_keeps_the_longest_refusal():
     gate = Gate(Clock())
     gate.close(5)
     gate.close(2)
-    assert gate.delay() == 5
+    assert gate.try_enter() == 5
+
+
+def test_gate_stays_closed_no_longer_than_the_caller_waits():
+    """Field case G4: one quota text with an absurd number of seconds does not stop everybody for hours."""
+    clock = Clock()
+    gate = Gate(clock)
+    gate.close(39043, limit=120)
+    assert gate.try_enter() == 120
+    assert gate.refused_for() == 39043
+    clock.now += 120
+    assert gate.is_half_open()
+    assert gate.try_enter() == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Fault.rate_limit("39043s"),
+        Raw({"error": {"message": "later"}}, 429, headers={"retry-after": "999999999"}),
+        Raw({"error": {"message": "later"}}, 429, headers={"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}),
+        Raw({"error": {"message": "Please retry in 9999h59m59.5s."}}, 429),
+    ],
+)
+async def test_a_long_wait_holds_up_no_later_call(mode, refusal):
+    """Field case G4: the next call asks the server, and the gate opens for all when that is answered."""
+    fake = FakeGemini([refusal, *["Hello."] * 3])
+    model = fake.chat_model(max_retries=2)
+    with pytest.raises(errors.RateLimitError):
+        await ask(model, mode)
+    began = time.monotonic()
+    for _ in range(3):
+        assert (await ask(model, mode)).text == "Hello."
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    "header", ["-5", "nan", "NaN", "inf", "-inf", "1e9999", "", "soon", "Wed, 21 Oct 2015 07:28:00 GMT", "0"]
+)
+def test_a_wait_that_makes_no_sense_is_none(header):
+    """Field case G4: no number that is not one, and a date in the past is no wait."""
+    fake = FakeGemini([Raw({"error": {"message": "later"}}, 429, headers={"retry-after": header}), "Hello."])
+    began = time.monotonic()
+    assert fake.chat_model(max_retries=1).invoke("hi").text == "Hello."
+    assert time.monotonic() - began < 30
+
+
+def test_retry_after_in_the_past_is_zero_seconds():
+    """A date that has passed means now, and never a negative number."""
+    past = format_datetime(datetime.now(timezone.utc) - timedelta(hours=1), usegmt=True)
+    fake = FakeGemini([Raw({"error": {"message": "later"}}, 429, headers={"retry-after": past})])
+    with pytest.raises(errors.RateLimitError) as caught:
+        fake.chat_model(max_retries=0).invoke("hi")
+    assert caught.value.retry_after == 0.0
+
+
+def test_gate_opens_after_a_server_error():
+    """A 503 says that the quota is not what holds requests up."""
+    tries = Tries(2, TimeLimits(), gate := Gate(Clock()))
+    gate.close(5)
+    tries._closings = gate.closings
+    assert tries.record_failure(build_error(503)) is not None
+    assert gate.try_enter() == 0
+
+
+async def test_an_error_that_the_gate_repeats_is_whole():
+    """Field case E19: a second caller gets request, response, body and status, and no part of the first call."""
+    fake = FakeGemini(lambda request: Fault.rate_limit("500s"))
+    model = fake.chat_model(max_retries=1, timeout={"retry_wait": 1})
+    caught = [await fail(model, mode) for mode in ["invoke", *MODES]]
+    assert len(fake.requests) < len(caught)
+    for error in caught:
+        assert type(error) is errors.RateLimitError
+        assert error.response.status_code == error.status_code == 429
+        assert error.request.url == error.response.request.url
+        assert error.response.json() == caught[0].response.json()
+        assert error.body == caught[0].body
+        assert error.quota_id == caught[0].quota_id
+        assert str(error) == str(caught[0])
+        assert 400 < error.retry_after <= 502
+    assert len({id(error) for error in caught}) == len(caught)
+    caught[1].body.clear()
+    assert caught[2].body
+
+
+def test_gate_keeps_nothing_of_the_call_that_was_refused():
+    """Field case E7: the traceback of an exception holds the request, with its images."""
+    fake = FakeGemini(lambda request: Fault.rate_limit("500s"))
+    model = fake.chat_model(max_retries=1)
+    image = "A" * 1000
+    with pytest.raises(errors.RateLimitError):
+        model.invoke(image)
+    gate = model._open_transport().begin(model.model_name)._gate
+    assert isinstance(gate.refusal, Refusal)
+    assert image not in repr(gate.refusal)
+    fields = [getattr(gate.refusal, field.name) for field in dataclasses.fields(gate.refusal)]
+    assert not [field for field in fields if isinstance(field, BaseException) or hasattr(field, "stream")]
+
+
+def test_refusal_with_a_large_body_is_kept_without_it():
+    """Field case E7: a gateway's page of a megabyte does not stay for each key."""
+    fake = FakeGemini(lambda request: Raw({"error": {"message": "later", "junk": "x" * 100_000}}, 429))
+    model = fake.chat_model(max_retries=1, timeout={"retry_wait": 0})
+    with pytest.raises(errors.RateLimitError):
+        model.invoke("hi")
+    assert len(repr(model._open_transport().begin(model.model_name)._gate.refusal)) < 10_000
