@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 import openai
 from langchain_core import exceptions as core
+from langchain_core.messages import AIMessage
 
 from langchain_gemini_compat._base_errors import GeminiCompatError
+from langchain_gemini_compat._http import library_name
+from langchain_gemini_compat._wire import JsonObject
 
 if TYPE_CHECKING:
     from httpx2 import Request, Response
-    from langchain_core.messages import AIMessage
-
-    from langchain_gemini_compat._wire import JsonObject
+else:
+    Request, Response = (getattr(import_module(library_name()), name) for name in ("Request", "Response"))
 
 #: How the text of an error of the server ends before its remedy: `(RESOURCE_EXHAUSTED 429)`, or `(429)`.
 _STATUS_IN_TEXT = re.compile(r"\((?:([^\s()]+) )?([3-5][0-9]{2})\)")

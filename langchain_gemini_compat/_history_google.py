@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_gemini_compat._blocks import decode_blocks
 from langchain_gemini_compat._provider import PROVIDER
 from langchain_gemini_compat._signatures import SIGNATURES_KEY, STAND_INS, Extras, recover_extras
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from langchain_core.messages import BaseMessage
-
     from langchain_gemini_compat._wire import JsonObject, JsonValue
 
 _NATIVE_PROVIDER = "google_genai"

@@ -14,8 +14,13 @@ from typing_extensions import TypedDict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
-JsonObject: TypeAlias = "dict[str, JsonValue]"
+if TYPE_CHECKING:
+    JsonValue: TypeAlias = dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
+    JsonObject: TypeAlias = dict[str, JsonValue]
+else:
+    # `typing.get_type_hints` cannot resolve a recursive alias in a module that imports only one of its names.
+    JsonValue = dict[str, object] | list[object] | str | int | float | bool | None
+    JsonObject = dict[str, object]
 
 
 class WireFunction(TypedDict, total=False):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Callable, Generator, Mapping, Sequence
 from copy import deepcopy
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from langchain_core.language_models.base import LangSmithParams
+from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.prompt_values import PromptValue
+from langchain_core.runnables import Runnable
 from pydantic import ConfigDict, PrivateAttr, model_validator
+from typing_extensions import Self
 
 from langchain_gemini_compat import _blocks
 from langchain_gemini_compat._calls import ModelCalls
@@ -18,31 +23,25 @@ from langchain_gemini_compat._connected import ConnectedModel
 from langchain_gemini_compat._families import bare_model_name, family_of
 from langchain_gemini_compat._fields import RequestFields, spell_options
 from langchain_gemini_compat._history import adopt_wire_fields
-from langchain_gemini_compat._payload import build_payload
+from langchain_gemini_compat._lazy import LazyModule
+from langchain_gemini_compat._notes import Note
+from langchain_gemini_compat._payload import Request, build_payload
 from langchain_gemini_compat._profiles import build_profile
 from langchain_gemini_compat._provider import PROVIDER
 from langchain_gemini_compat._structured import build_structured_output
 from langchain_gemini_compat._thinking import THINKING_KNOBS
 from langchain_gemini_compat._tokens import estimate_messages
 from langchain_gemini_compat._tools import format_tool
+from langchain_gemini_compat._wire import JsonObject
 from langchain_gemini_compat.errors import GeminiCompatWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
-
-    from langchain_core.language_models import LanguageModelInput
-    from langchain_core.messages import AIMessage, BaseMessage
-    from langchain_core.prompt_values import PromptValue
-    from langchain_core.runnables import Runnable
-    from langchain_core.tools import BaseTool
-    from typing_extensions import Self
-
-    from langchain_gemini_compat._notes import Note
-    from langchain_gemini_compat._payload import Request
-    from langchain_gemini_compat._wire import JsonObject
+    from langchain_core import tools as lc_tools
+else:
+    lc_tools = LazyModule("langchain_core.tools")
 
 _log = logging.getLogger("langchain_gemini_compat")
-Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | BaseTool"
+Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | lc_tools.BaseTool"
 _blocks.register()
 
 

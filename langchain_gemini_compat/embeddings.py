@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -12,25 +13,25 @@ from typing import TYPE_CHECKING, ClassVar
 from langchain_core.embeddings import Embeddings
 from langchain_core.load.serializable import Serializable
 from pydantic import AliasChoices, Field, model_validator
+from typing_extensions import Self
 
 from langchain_gemini_compat import _run
 from langchain_gemini_compat._config import finds_two_sources
 from langchain_gemini_compat._connected import ConnectedModel
 from langchain_gemini_compat._embed import MOST_TEXTS, encode_batches, join_vectors
 from langchain_gemini_compat._timeouts import resolve_timeouts
+from langchain_gemini_compat._wire import JsonObject
 from langchain_gemini_compat.errors import GeminiCompatError, UnsupportedParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
-
-    from typing_extensions import Self
+    from collections.abc import Generator, Iterator
 
     from langchain_gemini_compat._config import Connection
     from langchain_gemini_compat._embed import Batch
     from langchain_gemini_compat._retry import Tries
     from langchain_gemini_compat._surfaces import Endpoint
     from langchain_gemini_compat._transport import Transport
-    from langchain_gemini_compat._wire import JsonObject, WireChunk
+    from langchain_gemini_compat._wire import WireChunk
 
 _log = logging.getLogger("langchain_gemini_compat")
 _NOT_ON_VERTEX = (

@@ -1,11 +1,15 @@
 """The package as a whole: what it exports, how long its files are, what importing it costs, what its tests look like."""
 
 import ast
+import importlib
 import inspect
+import pkgutil
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
+import openai
 import pytest
 
 import langchain_gemini_compat
@@ -87,3 +91,65 @@ def test_every_test_says_what_it_shows(path):
     functions = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
     silent = [node.name for node in functions if node.name.startswith("test_") and not ast.get_docstring(node)]
     assert silent == []
+
+
+def public_modules():
+    """The package and its modules without an underscore."""
+    names = [
+        module.name
+        for module in pkgutil.walk_packages(langchain_gemini_compat.__path__, f"{langchain_gemini_compat.__name__}.")
+    ]
+    return [langchain_gemini_compat.__name__, *(name for name in names if "._" not in name)]
+
+
+def functions_of(owner):
+    """The public functions that a class of ours has, with their names; those of other packages are theirs."""
+    for name in dir(owner):
+        if name.startswith("_") and name not in ("__init__", "__call__", "__enter__", "__iter__"):
+            continue
+        value = inspect.getattr_static(owner, name)
+        value = getattr(value, "__func__", None) or getattr(value, "fget", None) or getattr(value, "func", value)
+        if inspect.isfunction(value) and value.__module__.startswith(langchain_gemini_compat.__name__):
+            yield f"{owner.__name__}.{name}", value
+
+
+def public_objects(module):
+    """What a module offers: the names of `__all__`, else what it defines itself."""
+    names = getattr(module, "__all__", None) or [name for name in vars(module) if not name.startswith("_")]
+    for name in names:
+        value = getattr(module, name)
+        if "__all__" not in vars(module) and getattr(value, "__module__", None) != module.__name__:
+            continue
+        if inspect.isclass(value):
+            yield name, value
+            yield from functions_of(value)
+        elif inspect.isfunction(value):
+            yield name, value
+
+
+def failures_of_hints(value):
+    """Why the annotations of `value` cannot be evaluated; nothing where they can."""
+    try:
+        typing.get_type_hints(value, include_extras=True)
+    except (NameError, TypeError, AttributeError) as error:
+        return [str(error)]
+    return []
+
+
+@pytest.mark.parametrize("name", public_modules())
+def test_type_hints_of_public_names_can_be_evaluated(name):
+    """Field case D1: LangChain and other tools call `typing.get_type_hints` on them."""
+    failed = []
+    for label, value in public_objects(importlib.import_module(name)):
+        if isinstance(value, type) and issubclass(value, openai.OpenAIError):
+            # openai's own attributes name a module that openai imports for type checkers only.
+            continue
+        failed += [f"{label}: {reason}" for reason in failures_of_hints(value)]
+    assert failed == []
+
+
+def test_type_hints_of_a_model_do_not_hide_a_kind_of_tool():
+    """Field case D1: the hint names LangChain's `BaseTool`, which is loaded when the hint is read."""
+    hints = typing.get_type_hints(ChatGeminiCompat.bind_tools)
+    assert "BaseTool" in str(hints["tools"])
+    assert "Runnable" in str(hints["return"])

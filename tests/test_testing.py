@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+from blockbuster import blockbuster_ctx
 
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat.testing import Call, FakeGemini, FakeRequest, Fault, Raw, Reply, Usage
@@ -397,3 +398,18 @@ def new_client() -> Any:
     """A client of the SDK's HTTP library that uses the network."""
     make: Callable[[], Any] = type(FakeGemini().http_client)
     return make()
+
+
+async def test_fake_without_a_delay_does_not_sleep():
+    """Field case H7: a sleep of no time sets off detectors of blocking calls, and costs a turn of the event loop."""
+    fake = FakeGemini("Hello!")
+    chat, vectors = fake.chat_model(), fake.embeddings()
+    chat.invoke("load what the first call loads")
+    await chat.ainvoke("and the async client")
+    with blockbuster_ctx("langchain_gemini_compat.testing"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "sleep", None)
+        assert chat.invoke("hi").text == "Hello!"
+        assert "".join(chunk.text for chunk in chat.stream("hi")) == "Hello!"
+        assert (await chat.ainvoke("hi")).text == "Hello!"
+        assert "".join([chunk.text async for chunk in chat.astream("hi")]) == "Hello!"
+        assert len(vectors.embed_documents(["a", "b"])) == 2

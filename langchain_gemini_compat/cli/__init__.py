@@ -10,18 +10,15 @@ import argparse
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 from langchain_gemini_compat.cli._options import UsageError, known_secrets
+from langchain_gemini_compat.cli._terminal import Screen
 from langchain_gemini_compat.errors import GeminiCompatError, GeminiCompatWarning
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from langchain_gemini_compat.cli._terminal import Screen
 
 _EXTRA = ("langchain", "rich", "uvicorn")
 _COMMANDS = {

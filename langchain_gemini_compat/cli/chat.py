@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import sys
 from dataclasses import dataclass, field
@@ -13,17 +14,16 @@ from langchain_core.messages.ai import add_usage
 from langchain_core.messages.utils import message_chunk_to_message
 
 from langchain_gemini_compat.cli._options import add_target_arguments, read_target
+from langchain_gemini_compat.cli._terminal import Screen
 from langchain_gemini_compat.errors import GeminiCompatError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
     from langchain_core.messages import AIMessageChunk
     from langchain_core.messages.ai import UsageMetadata
 
     from langchain_gemini_compat import ChatGeminiCompat
-    from langchain_gemini_compat.cli._terminal import Screen
 
 _HELP = "/reset starts anew, /usage counts tokens, /quit ends (so does Ctrl-D)."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -10,9 +11,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, Too
 from pydantic import SecretStr
 
 from langchain_gemini_compat.cli._options import PLACEHOLDER_KEY, UsageError, add_target_arguments, read_target
+from langchain_gemini_compat.cli._terminal import Screen
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Generator, Iterator
 
     import httpx2
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat import ChatGeminiCompat
     from langchain_gemini_compat.cli._options import Target
-    from langchain_gemini_compat.cli._terminal import Screen
     from langchain_gemini_compat.cli._wire_log import WireLog
 
 #: Seconds between two pieces, so that an eye can follow what the fake endpoint sends at once.

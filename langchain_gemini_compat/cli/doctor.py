@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat import errors
 from langchain_gemini_compat._surfaces import PROJECT_PLACEHOLDER
+from langchain_gemini_compat._wire import JsonObject
 from langchain_gemini_compat.cli import _checks as checks
 from langchain_gemini_compat.cli._findings import (
     GLOBAL_ARGUMENT,
@@ -23,17 +26,12 @@ from langchain_gemini_compat.cli._findings import (
     explain_call,
     mention_gcloud,
 )
-from langchain_gemini_compat.cli._options import UsageError, add_target_arguments, read_target
+from langchain_gemini_compat.cli._options import Target, UsageError, add_target_arguments, read_target
+from langchain_gemini_compat.cli._terminal import Screen
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping
-
     from langchain_gemini_compat import ChatGeminiCompat
     from langchain_gemini_compat._auth import TokenSource
-    from langchain_gemini_compat._wire import JsonObject
-    from langchain_gemini_compat.cli._options import Target
-    from langchain_gemini_compat.cli._terminal import Screen
 
 _MARKS = {"ok": ("ok     ", "green"), "warning": ("warning", "yellow"), "failed": ("FAILED ", "bold red")}
 _CALL_SECONDS = 20.0

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import threading
 from argparse import ArgumentTypeError
-from typing import TYPE_CHECKING, cast, get_args
+from typing import cast, get_args
 
 from langchain_gemini_compat._surfaces import Surface
 from langchain_gemini_compat.cli._options import DEFAULT_MODEL, PLACEHOLDER_KEY, UsageError
-
-if TYPE_CHECKING:
-    import argparse
-
-    from langchain_gemini_compat.cli._terminal import Screen
+from langchain_gemini_compat.cli._terminal import Screen
 
 _LAST_PORT = 65_535
 

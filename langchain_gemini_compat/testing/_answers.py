@@ -6,6 +6,7 @@ Its one rule: an answer is a value. In-process clients and the real server play 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -15,7 +16,7 @@ from langchain_gemini_compat.testing._render import encode_event, render_frames,
 from langchain_gemini_compat.testing._replies import Call, Raw, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from langchain_gemini_compat.testing._json import JsonObject, JsonValue, Surface
     from langchain_gemini_compat.testing._setting import Setting
@@ -40,7 +41,7 @@ class Break:
 
 Step: TypeAlias = "bytes | Pause | Break"
 #: What a script holds and a rule returns.
-AnyReply: TypeAlias = "str | Call | Sequence[Call] | Reply | Raw | Fault"
+AnyReply: TypeAlias = str | Call | Sequence[Call] | Reply | Raw | Fault
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from langchain_gemini_compat.testing._json import JsonObject, JsonValue
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from langchain_gemini_compat.testing._json import JsonObject, JsonValue
 
 _BEFORE = 30
 _AFTER = 80

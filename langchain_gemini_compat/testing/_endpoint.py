@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from itertools import count
-from typing import TYPE_CHECKING, NoReturn, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast, get_args
 
+from langchain_gemini_compat._lazy import LazyHttpLibrary
+from langchain_gemini_compat.chat_models import ChatGeminiCompat
+from langchain_gemini_compat.embeddings import GeminiCompatEmbeddings
 from langchain_gemini_compat.testing._answers import (
     Answer,
     AnyReply,
@@ -24,27 +28,20 @@ from langchain_gemini_compat.testing._answers import (
 )
 from langchain_gemini_compat.testing._embeddings import answer_embedding, check_embedding
 from langchain_gemini_compat.testing._faults import Fault, GoogleError
-from langchain_gemini_compat.testing._json import Surface
+from langchain_gemini_compat.testing._json import JsonObject, Surface
 from langchain_gemini_compat.testing._replies import Call, Raw, Reply
-from langchain_gemini_compat.testing._requests import read_request
+from langchain_gemini_compat.testing._requests import FakeRequest, read_request
 from langchain_gemini_compat.testing._rules import judge_request
 from langchain_gemini_compat.testing._setting import build_setting
 from langchain_gemini_compat.testing._violations import Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from contextlib import AbstractContextManager
-    from typing import Any
-
     import httpx2
+else:
+    httpx2 = LazyHttpLibrary()
 
-    from langchain_gemini_compat.chat_models import ChatGeminiCompat
-    from langchain_gemini_compat.embeddings import GeminiCompatEmbeddings
-    from langchain_gemini_compat.testing._json import JsonObject
-    from langchain_gemini_compat.testing._requests import FakeRequest
-
-Rule: TypeAlias = "Callable[[FakeRequest], AnyReply]"
-Replies: TypeAlias = "Sequence[AnyReply] | Rule | AnyReply | None"
+Rule: TypeAlias = Callable[[FakeRequest], AnyReply]
+Replies: TypeAlias = Sequence[AnyReply] | Rule | AnyReply | None
 
 #: Up to and without `/chat/completions`; the host stands before it.
 BASE_PATHS: Mapping[Surface, str] = {
@@ -137,8 +134,6 @@ class FakeGemini:
 
     def chat_model(self, model: str = "gemini-3.8-flash", **kwargs: object) -> ChatGeminiCompat:
         """A `ChatGeminiCompat` that talks to this fake in process; `kwargs` are its own."""
-        from langchain_gemini_compat.chat_models import ChatGeminiCompat
-
         return ChatGeminiCompat.model_validate({"model": model, **self.connection(), **kwargs})
 
     def embeddings(self, model: str = "gemini-embedding-001", **kwargs: object) -> GeminiCompatEmbeddings:
@@ -147,8 +142,6 @@ class FakeGemini:
         The vectors are hashes of words and of pieces of words: good enough to find a passage by the words it shares
         with a question, and blind to synonyms.
         """
-        from langchain_gemini_compat.embeddings import GeminiCompatEmbeddings
-
         return GeminiCompatEmbeddings.model_validate({"model": model, **self.connection(), **kwargs})
 
     @cached_property

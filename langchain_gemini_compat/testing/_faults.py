@@ -6,17 +6,14 @@ Google wraps errors into a list on both surfaces; a plain compatible server gets
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
+from langchain_gemini_compat.testing._json import JsonObject
 from langchain_gemini_compat.testing._replies import Call, Raw, Reply, Usage
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from langchain_gemini_compat.testing._json import JsonObject
 
 ErrorShape: TypeAlias = Literal["bare_object", "bare_array", "data_object", "data_array"]
 _GOOGLE_TYPE = "type.googleapis.com/google.rpc."

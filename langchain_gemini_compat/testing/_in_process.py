@@ -83,6 +83,9 @@ async def _aplay(library: ModuleType, request: httpx2.Request, steps: Sequence[S
 
 
 def _wait(library: ModuleType, request: httpx2.Request, seconds: float) -> None:
+    if seconds <= 0:
+        # Even a sleep of no time sets off what looks for blocking calls in an event loop (blockbuster).
+        return
     limit = _read_limit(request)
     time.sleep(min(seconds, limit))
     if seconds > limit:
@@ -90,6 +93,8 @@ def _wait(library: ModuleType, request: httpx2.Request, seconds: float) -> None:
 
 
 async def _await(library: ModuleType, request: httpx2.Request, seconds: float) -> None:
+    if seconds <= 0:
+        return
     limit = _read_limit(request)
     await asyncio.sleep(min(seconds, limit))
     if seconds > limit:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
-JsonObject: TypeAlias = "dict[str, JsonValue]"
+if TYPE_CHECKING:
+    JsonValue: TypeAlias = dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
+    JsonObject: TypeAlias = dict[str, JsonValue]
+else:
+    # `typing.get_type_hints` cannot resolve a recursive alias in a module that imports only one of its names.
+    JsonValue = dict[str, object] | list[object] | str | int | float | bool | None
+    JsonObject = dict[str, object]
 
 Surface: TypeAlias = Literal["vertex", "ai_studio", "openai_compatible"]
 

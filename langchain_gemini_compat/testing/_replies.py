@@ -5,13 +5,11 @@ Its one rule: a reply knows nothing of a surface; it is put into a dialect when 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from langchain_gemini_compat.testing._json import JsonObject, JsonValue
+from langchain_gemini_compat.testing._json import JsonObject, JsonValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from langchain_gemini_compat.testing._difference import find_difference
-from langchain_gemini_compat.testing._json import as_objects, as_text, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from langchain_gemini_compat.testing._difference import Difference
-    from langchain_gemini_compat.testing._json import JsonObject, JsonValue
+from langchain_gemini_compat.testing._difference import Difference, find_difference
+from langchain_gemini_compat.testing._json import JsonObject, JsonValue, as_objects, as_text, text_of
 
 _SECRET_HEADERS = ("authorization", "x-goog-api-key")
 

@@ -67,7 +67,8 @@ def build_app(respond: Respond) -> Callable[[Mapping[str, object], Receive, Send
     async def app(scope: Mapping[str, object], receive: Receive, send: Send) -> None:
         content = await _read_all(receive)
         answer = respond(str(scope["method"]), _url(scope), _headers(scope), content)
-        await asyncio.sleep(answer.delay)
+        if answer.delay > 0:
+            await asyncio.sleep(answer.delay)
         headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         for step in answer.steps:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from langchain_gemini_compat.testing._json import JsonObject
+from langchain_gemini_compat.testing._json import JsonObject
 
 #: What Google says when it says nothing: the whole text of many a 400.
 INVALID_ARGUMENT = "Request contains an invalid argument."

@@ -1,0 +1,34 @@
+"""Modules that are imported when an attribute of them is read.
+
+`typing.get_type_hints` evaluates annotations in the globals of their function, and LangChain calls it on the methods of
+a model (`RunnableWithFallbacks.__getattr__`). Every name of a public annotation therefore exists at run time. A module
+that takes long to import stands there as a `LazyModule`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+
+class LazyModule:
+    """Stands for a module in annotations; reading an attribute imports the module.
+
+    >>> LazyModule("json").JSONDecodeError.__name__
+    'JSONDecodeError'
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> type:
+        value: type = getattr(import_module(self._name), name)
+        return value
+
+
+class LazyHttpLibrary:
+    """Stands for `httpx2` in annotations: the HTTP library under the installed openai SDK."""
+
+    def __getattr__(self, name: str) -> type:
+        library = import_module("langchain_gemini_compat._http").library_name()
+        value: type = getattr(import_module(library), name)
+        return value

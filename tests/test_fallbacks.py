@@ -1,0 +1,74 @@
+"""Models with fallbacks: what LangChain passes on to each model, with tools, structured output and agents."""
+
+from functools import reduce
+from operator import add
+
+import pytest
+from langchain.agents import create_agent
+from langchain.agents.middleware import ModelFallbackMiddleware
+from langchain_core.runnables.fallbacks import RunnableWithFallbacks
+from pydantic import BaseModel
+
+from langchain_gemini_compat.testing import Call, FakeGemini, Fault
+
+
+class City(BaseModel):
+    """A city."""
+
+    name: str
+
+
+def weather(city: str) -> str:
+    """Weather of a city."""
+    return f"Sunny in {city}."
+
+
+def failing_and_working(*replies):
+    """A model whose server is down, one that works, and the fake behind the second."""
+    down, up = FakeGemini(Fault.internal()), FakeGemini(list(replies))
+    return down.chat_model(max_retries=0), up.chat_model(), up
+
+
+async def test_fallback_models_take_tools():
+    """Field case D1: `bind_tools` reaches each model of a fallback, sync and async, whole and streamed."""
+    first, second, fake = failing_and_working(*[Call("weather", {"city": "Paris"})] * 4)
+    model = first.with_fallbacks([second]).bind_tools([weather], tool_choice="any")
+    assert isinstance(model, RunnableWithFallbacks)
+    replies = [model.invoke("hi"), await model.ainvoke("hi")]
+    replies += [reduce(add, model.stream("hi")), reduce(add, [chunk async for chunk in model.astream("hi")])]
+    assert [reply.tool_calls[0]["args"] for reply in replies] == [{"city": "Paris"}] * 4
+    assert fake.requests[0].tools[0]["function"]["name"] == "weather"
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
+async def test_fallback_models_give_structured_output(method):
+    """Field case D1: `with_structured_output` reaches each model of a fallback."""
+    reply = Call("City", {"name": "Paris"}) if method == "function_calling" else '{"name": "Paris"}'
+    first, second, _ = failing_and_working(reply, reply)
+    model = first.with_fallbacks([second]).with_structured_output(City, method=method)
+    assert model.invoke("hi") == City(name="Paris")
+    assert await model.ainvoke("hi") == City(name="Paris")
+
+
+@pytest.mark.parametrize("way", ["with_fallbacks", "middleware"])
+async def test_agent_with_a_fallback_model_runs(way):
+    """Field case D1: the whole loop, with the model of `with_fallbacks` itself and with LangChain's middleware."""
+    first, second, _ = failing_and_working(*[Call("weather", {"city": "Paris"}), "Sunny."] * 2)
+    if way == "with_fallbacks":
+        agent = create_agent(first.with_fallbacks([second]), tools=[weather])
+    else:
+        agent = create_agent(first, tools=[weather], middleware=[ModelFallbackMiddleware(second)])
+    ask = {"messages": [("user", "Weather in Paris?")]}
+    assert agent.invoke(ask)["messages"][-1].text == "Sunny."
+    assert (await agent.ainvoke(ask))["messages"][-1].text == "Sunny."
+
+
+def test_fallback_models_answer_other_public_methods():
+    """Field case D1: LangChain reads the hints of each method that is not found on the fallback itself."""
+    first, second, _ = failing_and_working("hi")
+    model = first.with_fallbacks([second])
+    payload, _ = model.preview("hi")
+    assert payload["messages"] == [{"role": "user", "content": "hi"}]
+    assert model.endpoint_info()["surface"] == "ai_studio"
+    assert model.get_num_tokens("hello") > 0
+    assert model.model_name == first.model_name
