@@ -15,7 +15,15 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from langchain_gemini_compat._surfaces import build_endpoint, recognise_surface
+from langchain_gemini_compat._surfaces import (
+    build_endpoint,
+    check_segment,
+    find_location,
+    is_bare_vertex_host,
+    is_encrypted_or_loopback,
+    is_google_host,
+    recognise_surface,
+)
 from langchain_gemini_compat.errors import GeminiCompatWarning
 
 if TYPE_CHECKING:
@@ -52,38 +60,38 @@ def resolve_connection(
     api_version: str,
     api_key: ApiKey | None,
     credentials: Credentials | None,
+    quota_project_id: str | None = None,
 ) -> Connection:
     """The connection that arguments and environment name; raises `ValueError` when they name none."""
-    if api_key is not None and credentials is not None:
-        raise ValueError("Pass `api_key` or `credentials`, not both: one of them would go unused.")
-    _check_key(api_key)
-    _check_credentials(credentials)
+    _check_credential(api_key, credentials)
+    _check_quota_project(quota_project_id)
     if base_url is not None:
         _check_url(base_url)
     found_key = None if api_key is not None else _find_key()
-    found_project = os.environ.get("GOOGLE_CLOUD_PROJECT") or None
-    has_vertex_arguments = any((project, location, endpoint_id, credentials is not None))
+    has_place = bool(project or location or endpoint_id)
     if surface is None:
-        surface = recognise_surface(
-            base_url=None if endpoint_id else base_url,
-            has_vertex_arguments=has_vertex_arguments,
-            has_api_key=api_key is not None or (found_key is not None and found_project is None),
-            has_project_in_environment=found_project is not None,
-        )
-        if not (has_vertex_arguments or base_url) and found_key and found_project:
+        has_vertex_arguments = has_place or credentials is not None
+        url = None if endpoint_id else base_url
+        surface = _choose_surface(url, has_vertex_arguments=has_vertex_arguments, api_key=api_key, found_key=found_key)
+        if not (has_vertex_arguments or base_url) and found_key and os.environ.get("GOOGLE_CLOUD_PROJECT"):
             _warn_of_two_sources(found_key[0])
     if surface == "vertex":
-        project = project or found_project
-        location = location or os.environ.get("GOOGLE_CLOUD_LOCATION") or None
+        project, location = _complete_place(project, location, base_url)
+    # Behind another host's bare address the path is built only for those who name the place.
+    keeps_path = not has_place and not is_bare_vertex_host(base_url or "", has_vertex_arguments=True)
     endpoint = build_endpoint(
         surface=surface,
         model=model,
-        project=project,
-        location=location,
-        endpoint_id=endpoint_id,
+        project=project or None,
+        location=location or None,
+        endpoint_id=endpoint_id or None,
         base_url=base_url,
         api_version=api_version,
+        keeps_path=keeps_path,
     )
+    if has_place and surface == "openai_compatible":
+        _warn_of_unused_place()
+    _check_receiver(endpoint, api_key, credentials)
     if api_key is not None:
         return Connection(endpoint, api_key, "argument `api_key`", project, location)
     if credentials is None and surface == "ai_studio":
@@ -92,26 +100,85 @@ def resolve_connection(
                 "AI Studio needs a key: pass `api_key` or set GOOGLE_API_KEY or GEMINI_API_KEY. Keys are made at "
                 "https://aistudio.google.com/apikey."
             )
-        if not _is_safe(endpoint.base_url):
+        if not is_encrypted_or_loopback(endpoint.base_url):
             raise ValueError(f"The key in {found_key[0]} is not sent unencrypted. Use https, or pass `api_key`.")
         return Connection(endpoint, SecretStr(found_key[1]), f"environment {found_key[0]}")
     return Connection(endpoint, None, "", project, location)
 
 
-def _check_key(api_key: ApiKey | None) -> None:
-    """An empty key would send a request without any: a variable was not set."""
+def _check_credential(api_key: ApiKey | None, credentials: Credentials | None) -> None:
+    """Raise `ValueError` for two credentials, an empty key, or an object of another kind."""
+    if api_key is not None and credentials is not None:
+        raise ValueError("Pass `api_key` or `credentials`, not both: one of them would go unused.")
+    # An empty key would send a request without any.
     if isinstance(api_key, SecretStr) and not api_key.get_secret_value().strip():
         raise ValueError(
             "`api_key` is empty: is the variable set that it comes from? Leave it out for a server without keys."
         )
-
-
-def _check_credentials(credentials: Credentials | None) -> None:
     if credentials is not None and (isinstance(credentials, type) or not hasattr(credentials, "refresh")):
         raise ValueError(
             f"`credentials` is a {type(credentials).__name__} and no `google.auth.credentials.Credentials` object. "
             "`google.auth.load_credentials_from_file(path)[0]` makes one of a file."
         )
+
+
+def _choose_surface(
+    base_url: str | None, *, has_vertex_arguments: bool, api_key: ApiKey | None, found_key: tuple[str, str] | None
+) -> Surface:
+    has_project = bool(os.environ.get("GOOGLE_CLOUD_PROJECT"))
+    return recognise_surface(
+        base_url=base_url,
+        has_vertex_arguments=has_vertex_arguments,
+        has_api_key=api_key is not None or (found_key is not None and not has_project),
+        has_project_in_environment=has_project,
+    )
+
+
+def _complete_place(project: str | None, location: str | None, base_url: str | None) -> tuple[str | None, str | None]:
+    """Project and location of a request to Vertex AI: the arguments, else the host that is given, else the environment.
+
+    Without any the credentials name the project, and the location is `global`.
+    """
+    location = location or (find_location(base_url) if base_url else None)
+    return (
+        project or _read_variable("GOOGLE_CLOUD_PROJECT", "project"),
+        location or _read_variable("GOOGLE_CLOUD_LOCATION", "location"),
+    )
+
+
+def _check_receiver(endpoint: Endpoint, api_key: ApiKey | None, credentials: Credentials | None) -> None:
+    """Default credentials go to Google only, others to the host they were passed for, and none goes in the clear."""
+    is_default = api_key is None and credentials is None and endpoint.surface == "vertex"
+    if is_default and not is_google_host(endpoint.base_url):
+        raise ValueError(
+            "Application default credentials are sent only to Google's own hosts, over https. For another host pass "
+            "`credentials=…` or `api_key=…` together with `base_url`."
+        )
+    is_secret = credentials is not None and not _is_anonymous(credentials)
+    if is_secret and not is_encrypted_or_loopback(endpoint.base_url):
+        raise ValueError(
+            "`credentials` are not sent unencrypted. Use an https address as `base_url`; plain http works on "
+            "`localhost`, `127.0.0.1` and `::1` only."
+        )
+
+
+def _is_anonymous(credentials: Credentials) -> bool:
+    """Whether there is nothing to send; by name, as google-auth is not imported before the first call."""
+    return any(base.__name__ == "AnonymousCredentials" for base in type(credentials).__mro__)
+
+
+def _check_quota_project(quota_project_id: str | None) -> None:
+    """It goes out as a header, and HTTP libraries quote what no header can carry."""
+    text = quota_project_id or ""
+    if not isinstance(text, str) or not (text.strip().isascii() and text.strip().isprintable()):
+        raise ValueError("`quota_project_id` has characters that no HTTP header can carry. Set it to a project ID.")
+
+
+def _read_variable(variable: str, argument: str) -> str | None:
+    value = os.environ.get(variable) or None
+    if value is not None:
+        check_segment(argument, value, variable)
+    return value
 
 
 @lru_cache(maxsize=128)
@@ -130,15 +197,13 @@ def _check_url(base_url: str) -> None:
         raise ValueError("`base_url` has another scheme than `https://` or `http://`: write one of these.")
     if any(map(str.isspace, base_url)):
         raise ValueError("`base_url` has a space or a line break in it: write `https://HOST:PORT/v1`.")
+    if not base_url.isprintable() or "\\" in base_url or "%" in url.netloc:
+        # Parsers of URLs disagree about where the host ends then.
+        raise ValueError("`base_url` has characters that no address has: write `https://HOST:PORT/v1`.")
     if not host or port == 0:
         raise ValueError("`base_url` names no host or port 0: write `https://HOST:PORT/v1`.")
     if "?" in base_url or "#" in base_url:
         raise ValueError("`base_url` has a query or a fragment: pass `default_query` instead.")
-
-
-def _is_safe(base_url: str) -> bool:
-    url = urlsplit(base_url)
-    return url.scheme == "https" or url.hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def _find_key() -> tuple[str, str] | None:
@@ -158,6 +223,15 @@ def _warn_of_two_sources(key_variable: str) -> None:
     warnings.warn(
         f"Both GOOGLE_CLOUD_PROJECT and {key_variable} are set: Vertex AI with application default credentials is "
         'used. Pass `surface="ai_studio"` for the key, or `project=…` to say that this is meant.',
+        GeminiCompatWarning,
+        stacklevel=5,
+    )
+
+
+def _warn_of_unused_place() -> None:
+    warnings.warn(
+        "`project`, `location` and `endpoint_id` are not used: `base_url` is neither a host of Vertex AI nor the path "
+        'of an endpoint. Leave them out, or pass `surface="vertex"` and `credentials=…` if Vertex AI is behind it.',
         GeminiCompatWarning,
         stacklevel=5,
     )

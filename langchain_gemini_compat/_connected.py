@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 #: The fields that say where to and as whom; the others say how.
 _PLACE = (
     "model_name", "surface", "project", "location", "endpoint_id", "base_url", "api_version", "api_key", "credentials",
+    "quota_project_id",
 )  # fmt: skip
 _read_connection: Callable[[object], tuple[object, ...]] = attrgetter(
     *_PLACE, *(name for name in ConnectionFields.model_fields if name not in _PLACE)
@@ -116,6 +117,7 @@ class ConnectedModel(ConnectionFields):
             api_version=self.api_version,
             api_key=self.api_key,
             credentials=self.credentials,
+            quota_project_id=self.quota_project_id,
         )
 
     @property

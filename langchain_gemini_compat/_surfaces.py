@@ -6,6 +6,7 @@ does not know, AI Studio answers 400 to them (seen for `store`, `seed`, `frequen
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, TypeAlias
@@ -19,6 +20,34 @@ AI_STUDIO_URL = "https://generativelanguage.googleapis.com/v1beta/openai"
 DEFAULT_LOCATION = "global"
 #: Stands in a base URL until google-auth has said which project it is.
 PROJECT_PLACEHOLDER = "{project}"
+
+#: Each argument that becomes a segment of the URL: what it may consist of, and the same in words.
+_SEGMENTS = {
+    "project": (
+        re.compile(r"(?:[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+:)?[A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
+        "a project ID or number: letters, digits and hyphens, with a domain before it for `example.com:my-project`",
+    ),
+    "location": (
+        re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"),
+        "a region, `us`, `eu` or `global`: lower-case letters, digits and hyphens, such as `us-central1`",
+    ),
+    "endpoint_id": (
+        re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"),
+        "the last part of the endpoint's resource name: letters, digits, hyphens and underscores, such as `123`",
+    ),
+    "api_version": (re.compile(r"v[0-9][a-z0-9]{0,30}"), "a version such as `v1` or `v1beta1`"),
+}
+_HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
+#: Every API of Google is below the first, dedicated endpoints of Vertex AI are below the second.
+_GOOGLE_DOMAINS = (".googleapis.com", ".prediction.vertexai.goog")
+#: Hosts of Vertex AI, with the location that they serve: public, with client certificates, Private Service Connect.
+_VERTEX_HOST = re.compile(
+    r"(?:(?P<region>[a-z]+-[a-z]+[0-9]+)-|(?:[a-z0-9-]+-)?)?aiplatform(?:\.(?P<multi_region>[a-z]+)\.rep)?"
+    r"(?:\.mtls)?(?:-[a-z0-9-]+)?(?:\.p)?\.googleapis\.com"
+)
+#: Serve every API of Google's, inside of a private network.
+_SHARED_HOST = re.compile(r"(?:[a-z0-9-]+\.p|private|restricted)\.googleapis\.com")
+_VERSION_ONLY = re.compile(r"/(?P<version>v[0-9][a-z0-9]{0,30})")
 
 _COMMON_KEYS = frozenset(
     {
@@ -81,14 +110,25 @@ def build_endpoint(
     endpoint_id: str | None,
     base_url: str | None,
     api_version: str,
+    keeps_path: bool = False,
 ) -> Endpoint:
-    """The place that these arguments name; raises `ValueError` where `surface` needs a `base_url` and has none.
+    """The place that these arguments name; raises `ValueError` for invalid ones, and for a missing `base_url`.
+
+    With `keeps_path` a `base_url` is used as it is; else the path of an endpoint is built behind a bare host.
 
     >>> build_endpoint(surface="vertex", model="gemini-3.8-flash", project="p", location="eu",
     ...                endpoint_id=None, base_url=None, api_version="v1").base_url
     'https://aiplatform.eu.rep.googleapis.com/v1/projects/p/locations/eu/endpoints/openapi'
     """
-    return _build_endpoint(surface, model, project, location, endpoint_id, base_url, api_version)
+    for name, value in (("project", project), ("location", location), ("endpoint_id", endpoint_id)):
+        if value is not None:
+            check_segment(name, value)
+    check_segment("api_version", api_version)
+    if base_url is not None and surface == "vertex" and not keeps_path and _lacks_vertex_path(base_url):
+        root, base_url = _trim(base_url), None
+    else:
+        root = ""
+    return _build_endpoint(surface, model, project, location, endpoint_id, base_url, api_version, root)
 
 
 # Applications make the same model again and again, some for each request.
@@ -101,11 +141,15 @@ def _build_endpoint(
     endpoint_id: str | None,
     base_url: str | None,
     api_version: str,
+    root: str,
 ) -> Endpoint:
     if base_url is None:
         if surface == "openai_compatible":
             raise ValueError('`surface="openai_compatible"` needs a `base_url`: up to and without `/chat/completions`.')
-        base_url = AI_STUDIO_URL if surface == "ai_studio" else _vertex_url(project, location, endpoint_id, api_version)
+        if surface == "ai_studio":
+            base_url = AI_STUDIO_URL
+        else:
+            base_url = _vertex_url(root, project, location, endpoint_id, api_version)
     base_url = _trim(base_url)
     own = bool(endpoint_id) or (surface == "vertex" and _names_own_endpoint(base_url))
     return Endpoint(surface, base_url, "", self_deployed=own).with_model(model)
@@ -117,7 +161,9 @@ def recognise_surface(
     """The surface these arguments mean; raises `ValueError` when they mean none."""
     if base_url is not None:
         path = urlsplit(_trim(base_url)).path
-        if path.endswith("/endpoints/openapi"):
+        if path.endswith("/endpoints/openapi") or is_bare_vertex_host(
+            base_url, has_vertex_arguments=has_vertex_arguments
+        ):
             return "vertex"
         if path.endswith("/v1beta/openai"):
             return "ai_studio"
@@ -132,6 +178,55 @@ def recognise_surface(
         "No endpoint: give `api_key` (or set GOOGLE_API_KEY or GEMINI_API_KEY) for AI Studio, `project` (or set "
         "GOOGLE_CLOUD_PROJECT) for Vertex AI, or `base_url` for any other compatible server."
     )
+
+
+def check_segment(name: str, value: object, source: str = "") -> None:
+    """Raise `ValueError` unless `value` is one plain segment of a URL, as the argument `name` takes it.
+
+    Without this a value such as `attacker.example/#` would choose the host that the credential goes to. The value is
+    not repeated. `source` is the variable of the environment that it came from.
+    """
+    pattern, allowed = _SEGMENTS[name]
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        found = f" (from the environment variable {source})" if source else ""
+        raise ValueError(f"`{name}`{found} is not valid. Set it to {allowed}.")
+
+
+def is_google_host(base_url: str) -> bool:
+    """Whether `base_url` leads to one of Google's own API hosts, over TLS."""
+    url = urlsplit(base_url)
+    host = url.hostname or ""
+    return url.scheme == "https" and bool(_HOST.fullmatch(host)) and host.endswith(_GOOGLE_DOMAINS)
+
+
+def is_encrypted_or_loopback(base_url: str) -> bool:
+    """Whether a credential that is sent to `base_url` crosses no network in the clear."""
+    url = urlsplit(base_url)
+    return url.scheme == "https" or url.hostname in ("localhost", "127.0.0.1", "::1")
+
+
+def is_bare_vertex_host(base_url: str, *, has_vertex_arguments: bool) -> bool:
+    """Whether `base_url` is a host of Vertex AI without the path of an endpoint, as for Private Service Connect."""
+    host = urlsplit(base_url).hostname or ""
+    is_vertex = _VERTEX_HOST.fullmatch(host) or (has_vertex_arguments and _SHARED_HOST.fullmatch(host))
+    return bool(is_vertex) and _is_bare(base_url)
+
+
+def _lacks_vertex_path(base_url: str) -> bool:
+    """Whether the path of an endpoint is to be built behind `base_url`: it is a bare host, of Google's or another."""
+    url = urlsplit(_trim(base_url))
+    return not url.path or (is_google_host(base_url) and _is_bare(base_url))
+
+
+def find_location(base_url: str) -> str | None:
+    """The location that a host of Vertex AI serves, where its name tells."""
+    match = _VERTEX_HOST.fullmatch(urlsplit(base_url).hostname or "")
+    return (match["region"] or match["multi_region"]) if match else None
+
+
+def _is_bare(base_url: str) -> bool:
+    path = urlsplit(_trim(base_url)).path
+    return not path or bool(_VERSION_ONLY.fullmatch(path))
 
 
 def _trim(base_url: str) -> str:
@@ -157,10 +252,14 @@ def _vertex_host(location: str) -> str:
     return f"{location}-aiplatform.googleapis.com"
 
 
-def _vertex_url(project: str | None, location: str | None, endpoint_id: str | None, api_version: str) -> str:
-    place = location or DEFAULT_LOCATION
+def _vertex_url(
+    base_url: str, project: str | None, location: str | None, endpoint_id: str | None, api_version: str
+) -> str:
+    """`base_url` is a host, with or without a version, or empty for the host of the location."""
+    place = location or find_location(base_url) or DEFAULT_LOCATION
     path = f"projects/{project or PROJECT_PLACEHOLDER}/locations/{place}/endpoints/{endpoint_id or 'openapi'}"
-    return f"https://{_vertex_host(place)}/{api_version}/{path}"
+    root = base_url or f"https://{_vertex_host(place)}"
+    return f"{root}/{path}" if urlsplit(root).path else f"{root}/{api_version}/{path}"
 
 
 def _names_own_endpoint(base_url: str) -> bool:

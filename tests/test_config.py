@@ -2,9 +2,12 @@
 
 import traceback
 import warnings
+from urllib.parse import urlsplit
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
+from google.oauth2.credentials import Credentials
+from langchain_core.runnables import ConfigurableField
 from pydantic import SecretStr
 
 from langchain_gemini_compat import ChatGeminiCompat
@@ -66,7 +69,7 @@ TABLE = [
     ({}, {"base_url": GATEWAY, "credentials": AnonymousCredentials()}, "openai_compatible", GATEWAY, None, ""),
     (GOOGLE_KEY, {"base_url": VERTEX.format("p")}, "vertex", VERTEX.format("p"), None, ""),
     ({}, {"base_url": VERTEX.format("p"), "api_key": "k"}, "vertex", VERTEX.format("p"), "k", "argument `api_key`"),
-    ({}, {"base_url": GATEWAY, "endpoint_id": "1"}, "vertex", GATEWAY, None, ""),
+    ({}, {"base_url": GATEWAY, "endpoint_id": "1", "credentials": AnonymousCredentials()}, "vertex", GATEWAY, None, ""),
     ({}, {"base_url": GATEWAY, "surface": "ai_studio", "api_key": "k"}, "ai_studio", GATEWAY, "k",
      "argument `api_key`"),
 ]  # fmt: skip
@@ -146,6 +149,9 @@ def test_arguments_that_name_no_place_are_an_error_at_construction(arguments, te
         ("https://gateway.test/v1?key=canary", "pass `default_query`"),
         ("https://gateway.test/v1?", "pass `default_query`"),
         ("https://gateway.test/v1#canary", "pass `default_query`"),
+        ("https://gateway.test\\\\.canary/v1", "no address has"),
+        ("https://gateway.test%2f.canary/v1", "no address has"),
+        ("https://gateway.test\x00.canary/v1", "no address has"),
     ],
 )
 def test_base_url_that_is_none_is_refused_at_construction(build, base_url, text):
@@ -187,3 +193,198 @@ def test_endpoint_info_tells_place_and_winner_and_no_secret(monkeypatch):
     assert (info["surface"], info["base_url"], info["model"]) == ("ai_studio", STUDIO, "gemini-3.8-flash")
     assert info["auth"] == {"kind": "api_key", "source": "environment GOOGLE_API_KEY"}
     assert "canary" not in str(info)
+
+
+#: What must not get into a URL, whichever argument brings it.
+HOSTILE = [
+    "attacker.example/#", "attacker.example", "x/../../y", "p/../../x", "..", ".", "a?b", "a#b", "a@b", "@attacker.example",
+    "a:b@c", "a%2fb", "%2e%2e", "a b", " a", "a\n", "\ta", "\n", " ", "a\\b", "a\x00b", "a．b", "a。b", "ａ", "ä", "{project}",
+    "a;b", "a/b", "a" * 300, "//a",
+]  # fmt: skip
+ARGUMENTS = ("project", "location", "endpoint_id", "api_version")
+
+
+def chat(**arguments):
+    return ChatGeminiCompat(model="gemini-3.8-flash", **arguments)
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_place_argument_that_is_no_plain_segment_is_refused(name, value):
+    """Field case E1: no argument of the place changes the host or the path; the value is not repeated."""
+    place = {"project": "p", name: value}
+    with pytest.raises(ValueError, match=rf"`{name}` is not valid. Set it to ") as caught:
+        chat(**place)
+    assert len(value) < 9 or value not in str(caught.value)
+    for more in ({"base_url": "https://gateway.test/v1", "api_key": "k"}, {"surface": "ai_studio", "api_key": "k"}):
+        with pytest.raises(ValueError, match=name):
+            chat(**place, **more)
+
+
+@pytest.mark.parametrize("value", ["US-CENTRAL1", "us-central1.", "-a", "a-", "us_central1"])
+def test_location_takes_only_what_names_a_region(value):
+    """Field case E1: it becomes a part of the host's name."""
+    with pytest.raises(ValueError, match="`location` is not valid"):
+        chat(project="p", location=value)
+
+
+@pytest.mark.parametrize("value", [value for value in HOSTILE if "\x00" not in value])
+@pytest.mark.parametrize("name", ["project", "location"])
+def test_place_of_the_environment_is_checked_too(monkeypatch, name, value):
+    """Field case E1: the sentence names the variable."""
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    monkeypatch.setenv(f"GOOGLE_CLOUD_{name.upper()}", value)
+    with pytest.raises(ValueError, match=f"environment variable GOOGLE_CLOUD_{name.upper()}"):
+        chat()
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_place_that_changes_later_is_checked_too(name):
+    """Field case E1: by assignment, copy, `model_construct` and configuration, before anything is sent."""
+    bad = "x/../../y"
+    assigned = chat(project="p", credentials=AnonymousCredentials())
+    setattr(assigned, name, bad)
+    copied = chat(project="p", credentials=AnonymousCredentials()).model_copy(update={name: bad})
+    raw = ChatGeminiCompat.model_construct(**{**vars(chat(project="p")), name: bad})
+    for model in (assigned, copied, raw):
+        with pytest.raises(ValueError, match=f"`{name}` is not valid"):
+            model.invoke("hi")
+    configurable = chat(project="p").configurable_fields(**{name: ConfigurableField("x")})
+    with pytest.raises(ValueError, match=f"`{name}` is not valid"):
+        configurable.invoke("hi", {"configurable": {"x": bad}})
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"project": "my-project-1"}, {"project": "example.com:p"}, {"project": "example.co.uk:my-project"},
+        {"project": "123456789012"}, {"location": "us-central1"}, {"location": "northamerica-northeast1"},
+        {"location": "eu"}, {"endpoint_id": "1234567890123456789"}, {"endpoint_id": "mg-endpoint-0a1b"},
+        {"api_version": "v1beta1"}, {"api_version": "v1alpha"}, {"project": "", "location": "", "endpoint_id": ""},
+    ],
+)  # fmt: skip
+def test_place_arguments_that_google_gives_out_are_taken(monkeypatch, place):
+    """Field case E1: the host stays Google's, and each value is one segment of the path."""
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    url = urlsplit(chat(**{"location": "eu", **place}).endpoint_info()["base_url"])
+    assert url.netloc.endswith("aiplatform.googleapis.com") or url.netloc.endswith(".rep.googleapis.com")
+    assert url.path.count("/") == 7
+
+
+PSC = "https://us-central1-aiplatform-psc.p.googleapis.com"
+PATH = "/v1/projects/p/locations/us-central1/endpoints/openapi"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "url"),
+    [
+        ({"project": "p", "location": "us-central1", "base_url": PSC}, PSC + PATH),
+        ({"project": "p", "location": "us-central1", "base_url": PSC + "/"}, PSC + PATH),
+        ({"project": "p", "location": "us-central1", "base_url": PSC + "/v1beta1"}, PSC + PATH.replace("v1", "v1beta1")),
+        ({"project": "p", "location": "us-central1", "base_url": PSC, "endpoint_id": "7"}, PSC + PATH.replace("openapi", "7")),
+        ({"project": "p", "base_url": PSC}, PSC + PATH),
+        ({"base_url": PSC}, PSC + PATH.replace("/p/", "/{project}/")),
+        ({"project": "p", "location": "eu", "base_url": "https://aiplatform-mine.p.googleapis.com"},
+         "https://aiplatform-mine.p.googleapis.com/v1/projects/p/locations/eu/endpoints/openapi"),
+        ({"project": "p", "base_url": "https://us-central1-aiplatform.googleapis.com"},
+         "https://us-central1-aiplatform.googleapis.com" + PATH),
+        ({"project": "p", "base_url": "https://aiplatform.eu.rep.googleapis.com"},
+         "https://aiplatform.eu.rep.googleapis.com/v1/projects/p/locations/eu/endpoints/openapi"),
+        ({"project": "p", "location": "us-central1", "base_url": "https://restricted.googleapis.com"},
+         "https://restricted.googleapis.com" + PATH),
+        ({"project": "p", "location": "us-central1", "base_url": "https://private.googleapis.com"},
+         "https://private.googleapis.com" + PATH),
+        ({"project": "p", "location": "us-central1", "base_url": "https://vertex.internal", "surface": "vertex",
+          "credentials": AnonymousCredentials()}, "https://vertex.internal" + PATH),
+    ],
+)  # fmt: skip
+def test_bare_vertex_host_gets_the_path_of_the_endpoint(monkeypatch, arguments, url):
+    """Field case E12: Private Service Connect and other hosts of Vertex AI, with default credentials."""
+    monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "asia-east1")
+    info = chat(**arguments).endpoint_info()
+    assert (info["surface"], info["base_url"]) == ("vertex", url)
+    assert info["auth"]["kind"] == ("google_credentials" if "credentials" in arguments else "application_default")
+
+
+def test_place_that_the_base_url_has_no_use_for_is_said():
+    """Field case E12: no project is dropped in silence."""
+    with pytest.warns(GeminiCompatWarning, match="`project`, `location` and `endpoint_id` are not used"):
+        chat(project="p", base_url="https://gateway.test/v1", api_key="k")
+
+
+FOREIGN = [
+    "https://attacker.example", "http://aiplatform.googleapis.com", "https://aiplatform.googleapis.com.attacker.example",
+    "https://attacker-aiplatform.googleapis.com.example", "https://xgoogleapis.com", "https://googleapis.com.example",
+    "https://127.0.0.1:8080", "http://127.0.0.1", "http://127.0.0.2/team", "http://localhost", "https://googleapis.com。x.example",
+    "https://prediction.vertexai.goog.example", "https://[::1]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", FOREIGN)
+def test_default_credentials_go_to_google_only(monkeypatch, host):
+    """Field case E14: at construction, however the surface was chosen, and in a copy that leads elsewhere."""
+    url = f"{host}/endpoints/openapi"
+    for arguments in ({}, {"surface": "vertex"}, {"project": "p"}, {"endpoint_id": "1"}):
+        with pytest.raises(ValueError, match="sent only to Google's own hosts"):
+            chat(base_url=url, **arguments)
+    with pytest.raises(ValueError, match="sent only to Google's own hosts"):
+        chat(project="p").model_copy(update={"base_url": url}).invoke("hi")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1/endpoints/openapi",
+        "https://us-central1-aiplatform.mtls.googleapis.com/v1/endpoints/openapi",
+        "https://AIPLATFORM.googleapis.com:443/v1/endpoints/openapi",
+        f"{PSC}/v1/endpoints/openapi",
+    ],
+)
+def test_default_credentials_go_to_each_host_of_google(url):
+    """Field case E14: whatever Google calls its hosts."""
+    assert chat(base_url=url).endpoint_info()["auth"]["kind"] == "application_default"
+    dedicated = "https://1.us-central1-9.prediction.vertexai.goog/v1/projects/p/locations/us-central1/endpoints/1"
+    assert chat(base_url=dedicated, surface="vertex").endpoint_info()["auth"]["kind"] == "application_default"
+
+
+@pytest.mark.parametrize("surface", ["vertex", "ai_studio", "openai_compatible"])
+@pytest.mark.parametrize(
+    ("host", "is_taken"),
+    [
+        ("https://attacker.example", True), ("http://127.0.0.1:8080", True), ("http://localhost", True), ("http://[::1]:1", True),
+        ("http://LOCALHOST", True), ("http://gateway.test", False), ("http://127.0.0.2", False), ("http://127.1", False),
+        ("http://localhost.attacker.example", False), ("http://localhost.", False), ("http://2130706433", False),
+        ("http://[::2]", False), ("http://aiplatform.googleapis.com", False), ("http://0.0.0.0", False),
+    ],
+)  # fmt: skip
+def test_credentials_cross_no_network_in_the_clear(surface, host, is_taken):
+    """Field case E14: with a host of the caller's, https or loopback; a key of the environment likewise."""
+    arguments = {"base_url": f"{host}/team/endpoints/openapi", "surface": surface, "credentials": Credentials("canary")}
+    if is_taken:
+        assert chat(**arguments).endpoint_info()["auth"]["kind"] == "google_credentials"
+    else:
+        with pytest.raises(ValueError, match="not sent unencrypted") as caught:
+            chat(**arguments)
+        assert "canary" not in str(caught.value)
+
+
+def test_key_of_the_environment_crosses_no_network_in_the_clear(monkeypatch):
+    """Field case E14: an explicit key may."""
+    monkeypatch.setenv("GOOGLE_API_KEY", "google-k")
+    for host in ("gateway.test", "127.0.0.2", "localhost.attacker.example"):
+        with pytest.raises(ValueError, match="GOOGLE_API_KEY is not sent unencrypted"):
+            chat(base_url=f"http://{host}/v1beta/openai")
+        assert chat(base_url=f"http://{host}/v1beta/openai", api_key="k").endpoint_info()["auth"]["kind"] == "api_key"
+    assert chat(base_url="http://127.0.0.1:1/v1beta/openai").endpoint_info()["surface"] == "ai_studio"
+
+
+@pytest.mark.parametrize("quota", ["canary\nx: y", "canä", "a\x00b", "a\rb"])
+def test_quota_project_that_no_header_can_carry_is_refused_at_construction(quota):
+    """Field case E4: also by assignment; surrounding white space is taken off."""
+    with pytest.raises(ValueError, match="`quota_project_id` has characters") as caught:
+        chat(project="p", quota_project_id=quota)
+    assert "can" not in str(caught.value).replace("can carry", "")
+    model = chat(project="p", credentials=AnonymousCredentials())
+    model.quota_project_id = quota
+    with pytest.raises(ValueError, match="`quota_project_id` has characters"):
+        model.invoke("hi")
