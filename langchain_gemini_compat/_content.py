@@ -8,8 +8,8 @@ one part that carries a URI together with a MIME type (Vertex), so files by URI 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
-from urllib.parse import urlsplit
 
+from langchain_gemini_compat._media import scheme_of
 from langchain_gemini_compat._read_blocks import read_media, read_text
 from langchain_gemini_compat.errors import UnsupportedContentError
 
@@ -43,6 +43,9 @@ _SERVER_TOOLS = frozenset(
 )
 _SERVER_TOOL_KEYS = ("args", "input", "output", "outputs", "content", "action", "code")
 
+#: Wrappings of one block that are looked into; a block may hold itself.
+_MOST_WRAPPINGS = 50
+
 BlockKind: TypeAlias = Literal["text", "media", "silent", "unknown"]
 
 
@@ -52,21 +55,30 @@ def block_kind(block: JsonValue) -> BlockKind:
         return "text"
     if not isinstance(block, dict):
         return "unknown"
-    kind = block.get("type")
+    kind = _type_of(block)
     if kind in _SILENT:
         return "silent"
     if kind == "non_standard":
-        return block_kind(block.get("value"))
+        return block_kind(unwrap(block))
     if read_text(block) is not None:
         return "text"
     return "unknown" if read_media(block) is None else "media"
+
+
+def unwrap(block: JsonValue) -> JsonValue:
+    """The block inside of `non_standard` blocks; `None` in a wrapping that has no end."""
+    for _ in range(_MOST_WRAPPINGS):
+        if not isinstance(block, dict) or block.get("type") != "non_standard":
+            return block
+        block = block.get("value")
+    return None
 
 
 def is_lost(block: JsonValue, calls: Collection[str]) -> bool:
     """Whether a block that is no content says what nothing else says; `calls` are the ids of the message's calls."""
     if not isinstance(block, dict):
         return False
-    kind = block.get("type")
+    kind = _type_of(block)
     if kind in _SERVER_TOOLS:
         return any(block.get(key) for key in _SERVER_TOOL_KEYS)
     return kind in ("tool_use", "tool_call") and str(block.get("id") or "") not in calls
@@ -79,7 +91,7 @@ def read_refusal(block: JsonValue) -> str:
     ('No.', '')
     """
     if isinstance(block, dict) and block.get("type") == "non_standard":
-        return read_refusal(block.get("value"))
+        return read_refusal(unwrap(block))
     if not isinstance(block, dict) or block.get("type") != "refusal":
         return ""
     extras, text = block.get("extras"), block.get("refusal")
@@ -92,7 +104,7 @@ def own_extra(block: JsonValue) -> JsonValue:
     if not isinstance(block, dict):
         return None
     if block.get("type") == "non_standard":
-        return own_extra(block.get("value"))
+        return own_extra(unwrap(block))
     extras = block.get("extras")
     return block.get("extra_content") or (extras.get("extra_content") if isinstance(extras, dict) else None)
 
@@ -114,20 +126,26 @@ def encode_part(block: JsonValue, endpoint: Endpoint) -> JsonObject | None:
         return _text_part(block)
     if not isinstance(block, dict):
         raise _refuse(f"A block that is a {type(block).__name__}", endpoint)
-    kind = block.get("type")
+    kind = _type_of(block)
     if kind in _SILENT:
         return None
     if kind == "non_standard":
-        return encode_part(block.get("value"), endpoint)
+        return encode_part(unwrap(block), endpoint)
     text = read_text(block)
     if text is not None:
-        return _with_own_keys(_text_part(text), block, endpoint)
+        part = _text_part(text)
+        return part and _with_own_keys(part, block, endpoint)
     media = read_media(block)
     if media is not None:
-        return _with_own_keys(_encode_media(media, endpoint), block, endpoint)
+        return encode_media(media, block, endpoint)
     if endpoint.speaks_gemini:
-        raise _refuse(f"A block of type {kind!r}", endpoint)
+        raise _refuse(f"A block of type {block.get('type')!r}", endpoint)
     return {**block}
+
+
+def encode_media(media: Media, block: JsonObject, endpoint: Endpoint) -> JsonObject:
+    """`media`, read from `block`, as a part; raises `UnsupportedContentError` where `endpoint` has no form for it."""
+    return _with_own_keys(_encode_media(media, endpoint), block, endpoint)
 
 
 def text_of(content: str | Sequence[JsonValue]) -> str:
@@ -136,6 +154,12 @@ def text_of(content: str | Sequence[JsonValue]) -> str:
         return content
     texts = (read_text(block) if isinstance(block, dict) else block for block in content)
     return "".join(text for text in texts if isinstance(text, str))
+
+
+def _type_of(block: JsonObject) -> str | None:
+    """A block's `type`, where it is text: a tool's own JSON may have anything there."""
+    kind = block.get("type")
+    return kind if isinstance(kind, str) else None
 
 
 def _text_part(text: str) -> JsonObject | None:
@@ -160,7 +184,7 @@ def _encode_bytes(media: Media, endpoint: Endpoint) -> JsonObject:
 def _encode_location(media: Media, endpoint: Endpoint) -> JsonObject:
     vertex = endpoint.surface == "vertex"
     url = media.location
-    scheme = urlsplit(url[:12]).scheme
+    scheme = scheme_of(url)
     if scheme == "data" or (media.kind == "image" and scheme in ("https", "http", "gs") and (vertex or scheme != "gs")):
         return {"type": "image_url", "image_url": url} if media.plain and vertex else _image_url(url, media)
     if vertex and scheme in ("gs", "https", "http"):
@@ -185,7 +209,7 @@ def _encode_openai_media(media: Media, endpoint: Endpoint) -> JsonObject:
         return {"type": "file", "file": {"file_id": media.file_id}}
     if media.kind == "file" and media.data:
         return {"type": "file", "file": {"filename": media.name or "file", "file_data": url}}
-    raise _refuse(f"A block of type {media.kind!r} {_describe(media, urlsplit((url or '')[:12]).scheme)}", endpoint)
+    raise _refuse(f"A block of type {media.kind!r} {_describe(media, scheme_of(url or ''))}", endpoint)
 
 
 def _image_url(url: str, media: Media) -> JsonObject:
@@ -199,12 +223,12 @@ def _input_audio(media: Media, audio_format: str) -> JsonObject:
     return {"type": "input_audio", "input_audio": {"data": media.data or media.location, "format": audio_format}}
 
 
-def _with_own_keys(part: JsonObject | None, block: JsonObject, endpoint: Endpoint) -> JsonObject | None:
+def _with_own_keys(part: JsonObject, block: JsonObject, endpoint: Endpoint) -> JsonObject:
     """The caller's `extra_content` as it is; cache marks only where a gateway may know them."""
     extra = own_extra(block)
-    if part is not None and extra:
+    if extra:
         part["extra_content"] = extra
-    if part is not None and "cache_control" in block and not endpoint.speaks_gemini:
+    if "cache_control" in block and not endpoint.speaks_gemini:
         part["cache_control"] = block["cache_control"]
     return part
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import ToolCall
 
     from langchain_gemini_compat._families import ModelFamily
+    from langchain_gemini_compat._notes import NoteKind
     from langchain_gemini_compat._signatures import Extras
     from langchain_gemini_compat._surfaces import Endpoint
     from langchain_gemini_compat._wire import JsonObject, JsonValue
@@ -285,16 +286,21 @@ class MessageEncoder:
         # The result of no call is not sent to Gemini, so that nothing is to be said of its name.
         is_sent = waiting or call_id in self._sent_ids or not self.endpoint.speaks_gemini
         name = self.names.encode(name, self._index) if name and is_sent else name
-        return encode_tool_result(message, self.endpoint, self.family, call_id=call_id, name=name)
+        found = encode_tool_result(message, self.endpoint, self.family, call_id=call_id, name=name)
+        self.notes += [Note("tool_result", text, self._index) for text in found.notes]
+        return found.message, found.following
 
     def _note_cache_marks(self, message: BaseMessage) -> None:
-        blocks = _blocks(message)
-        if isinstance(blocks, str) or "cache_control" in self._told or not self.endpoint.speaks_gemini:
+        """Once for the caller's messages and once for results, which no `strict` makes an error."""
+        blocks: object = message.content
+        kind: NoteKind = "tool_result" if isinstance(message, ToolMessage) else "dropped"
+        told = f"cache_control {kind}"
+        if not isinstance(blocks, list) or told in self._told or not self.endpoint.speaks_gemini:
             return
         if any(isinstance(block, dict) and "cache_control" in block for block in blocks):
-            self._told.add("cache_control")
+            self._told.add(told)
             text = "`cache_control` of content blocks was left out: Gemini caches by itself."
-            self.notes.append(Note("dropped", text, self._index))
+            self.notes.append(Note(kind, text, self._index))
 
     def _note_lost_blocks(self, message: BaseMessage) -> None:
         blocks = _blocks(message)

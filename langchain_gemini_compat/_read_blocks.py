@@ -2,18 +2,26 @@
 
 Its one rule: read, never judge and never fetch; what a surface takes is decided by the one who encodes. Read are
 LangChain's own blocks (v1, and v0 with `source_type`), OpenAI's (Chat Completions and Responses), Anthropic's
-with `source`, and the `media` block of Google's own LangChain packages.
+with `source`, those of MCP (`mimeType`, `resource`, `resource_link`), Google's parts (`inline_data`, `file_data`) and
+the `media` block of Google's own LangChain packages.
 """
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from dataclasses import dataclass, replace
-from mimetypes import types_map
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from langchain_gemini_compat._media import sniff_mime_type
+from langchain_gemini_compat._media import (
+    canonical_data_url,
+    clean_base64,
+    decode_base64,
+    guess_mime_type,
+    normalise_mime_type,
+    scheme_of,
+    sniff_mime_type,
+    split_data_url,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +30,9 @@ if TYPE_CHECKING:
 _DEFAULT_MIME = {"image": "image/jpeg", "audio": "audio/wav", "video": "video/mp4"}
 #: A block without a `type` is text if it has `text` (older Gemini models, plain dicts).
 _TEXT_KINDS = (None, "text", "text-plain", "input_text", "output_text")
+#: LangChain's, Anthropic's, MCP's.
+_MIME_KEYS = ("mime_type", "media_type", "mimeType")
+_GOOGLE_PARTS = ("inline_data", "inlineData", "file_data", "fileData")
 _PDF = "application/pdf"
 #: How base64 of `%PDF` begins.
 _PDF_HEAD = "JVBER"
@@ -48,10 +59,16 @@ class Media:
     @property
     def known_mime_type(self) -> str | None:
         """The MIME type given, else what the bytes or the name tell, else the commonest of its kind."""
-        if self.mime_type:
-            return self.mime_type
+        given = normalise_mime_type(self.mime_type) if self.mime_type else None
+        if given:
+            return given
         found = sniff_mime_type(self.data, "") if self.data else ""
-        return found or _guess_by_name(self.name or self.url) or _DEFAULT_MIME.get(self.kind)
+        return found or self._named_mime_type() or _DEFAULT_MIME.get(self.kind)
+
+    def _named_mime_type(self) -> str | None:
+        """What the name or the URL tells; an `image` by a name that is none is an image all the same."""
+        guesses = (guess_mime_type(text, self.kind) for text in (self.name, self.url) if text)
+        return next((found for found in guesses if found), None)
 
     @property
     def location(self) -> str:
@@ -71,6 +88,9 @@ def read_text(block: Mapping[str, object]) -> str | None:
         if isinstance(text, str):
             return text
         return _decode_text(block) if kind == "text-plain" else None if kind is None else ""
+    if kind == "resource":
+        text = _mapping(block.get("resource")).get("text")
+        return text if isinstance(text, str) else None
     source = _mapping(block.get("source"))
     if kind == "document" and source.get("type") == "text":
         return _text(source, "data")
@@ -86,18 +106,16 @@ def read_media(block: Mapping[str, object]) -> Media | None:
     'gs://b/cat.jpg'
     """
     kind = block.get("type")
+    if kind is None:
+        return _read_google_part(block)
     reader = _READERS.get(kind) if isinstance(kind, str) else None
     return reader(block) if reader and read_text(block) is None else None
 
 
 def _decode_text(block: Mapping[str, object]) -> str | None:
     data = _text(block, "base64")
-    return b64decode(data).decode(errors="replace") if data else None
-
-
-def _guess_by_name(name: str | None) -> str | None:
-    # The table of the interpreter itself; `mimetypes.guess_type` reads files of the system.
-    return types_map.get("." + urlsplit(name).path.rpartition(".")[2].lower()) if name else None
+    found = decode_base64(clean_base64(data)) if data else None
+    return None if found is None else found.decode(errors="replace")
 
 
 def _text(block: Mapping[str, object], *keys: str) -> str | None:
@@ -117,16 +135,11 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 def _at(media: Media, text: str) -> Media:
     """`media` at what `text` is: a `data:` URL, another URL, or base64."""
-    if text.startswith("data:"):
-        head, mark, data = text.partition(";base64,")
-        return (
-            replace(media, mime_type=media.mime_type or head[5:].partition(";")[0] or None, data=data)
-            if mark
-            else (replace(media, url=text))
-        )
-    if urlsplit(text[:12]).scheme in ("gs", "http", "https"):
-        return replace(media, url=text)
-    return replace(media, data=text)
+    scheme = scheme_of(text)
+    parts = split_data_url(text) if scheme == "data" else None
+    if parts:
+        return replace(media, mime_type=media.mime_type or parts[0], data=parts[1])
+    return replace(media, url=text) if scheme else replace(media, data=clean_base64(text))
 
 
 def _read_image_url(block: Mapping[str, object]) -> Media:
@@ -134,6 +147,7 @@ def _read_image_url(block: Mapping[str, object]) -> Media:
     inner = _mapping(image)
     url = image if isinstance(image, str) else _text(inner, "url")
     detail = _text(inner, "detail") or _text(block, "detail")
+    url = canonical_data_url(url) if url else None
     return Media("image", url=url, file_id=_text(block, "file_id"), detail=detail, plain=isinstance(image, str))
 
 
@@ -161,7 +175,7 @@ def _read_standard(block: Mapping[str, object]) -> Media:
     if isinstance(source, dict):
         block = {"mime_type": source.get("media_type"), "filename": block.get("title"), **source}
     extras = _mapping(block.get("extras"))
-    mime_type, data = _text(block, "mime_type", "media_type"), _text(block, "base64", "data")
+    mime_type, data = _text(block, *_MIME_KEYS), _text(block, "base64", "data", "blob")
     media = Media(
         kind,
         mime_type,
@@ -170,9 +184,10 @@ def _read_standard(block: Mapping[str, object]) -> Media:
     )
     if data:
         return _with_true_type(media, data)
-    url = _text(block, "url", "file_uri")
+    url = _text(block, "url", "file_uri", "uri", "fileUri")
     if url:
-        return _at(media, url) if url.startswith("data:") and kind != "image" else replace(media, url=url)
+        is_data = scheme_of(url) == "data"
+        return _at(media, url) if is_data and kind != "image" else replace(media, url=canonical_data_url(url))
     return replace(media, file_id=_text(block, "file_id") or (_text(block, "id") if "source_type" in block else None))
 
 
@@ -186,16 +201,32 @@ def _with_true_type(media: Media, data: str) -> Media:
     if media.kind == "audio" and media.url:
         return replace(media, carried=True)
     if media.kind == "file" and mime_type == _PDF and media.data and not media.data.startswith(_PDF_HEAD):
-        found = sniff_mime_type(media.data, "") or _guess_by_name(media.name)
+        found = sniff_mime_type(media.data, "") or (guess_mime_type(media.name) if media.name else None)
         return replace(media, mime_type=found or _PDF)
     return media
 
 
 def _read_google_media(block: Mapping[str, object]) -> Media:
     """MIME type and data or URI, of any kind."""
-    media = _read_standard(block)
-    kind = (media.mime_type or "").partition("/")[0]
+    return _by_type(_read_standard(block))
+
+
+def _by_type(media: Media) -> Media:
+    """`media` of the kind that its MIME type tells."""
+    kind = (media.mime_type or "").strip().lower().partition("/")[0]
     return replace(media, kind=kind if kind in _DEFAULT_MIME else "file")
+
+
+def _read_google_part(block: Mapping[str, object]) -> Media | None:
+    """A part of Google's own API, in either case of its keys."""
+    inner = next((found for key in _GOOGLE_PARTS if isinstance(found := block.get(key), dict)), None)
+    return _by_type(_read_standard({**inner, "type": "file"})) if inner else None
+
+
+def _read_resource(block: Mapping[str, object]) -> Media:
+    """What MCP embeds in a result, or links to; a name may be a title."""
+    inner = _mapping(block.get("resource")) or block
+    return _by_type(_read_standard({**inner, "type": "file", "name": _text(block, "name") or _text(inner, "name")}))
 
 
 def _read_file(block: Mapping[str, object]) -> Media:
@@ -229,4 +260,7 @@ _READERS: dict[str, Callable[[Mapping[str, object]], Media]] = {
     "input_file": _read_openai_file,
     "media": _read_google_media,
     "video_url": _read_video_url,
+    "resource": _read_resource,
+    "resource_link": _read_resource,
+    "computer_screenshot": _read_input_image,
 }

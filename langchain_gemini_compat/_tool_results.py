@@ -1,21 +1,38 @@
 """A `ToolMessage` to the wire: text and JSON as the result's content, media where the endpoint takes them.
 
-Its one rule: nothing a tool returned is lost. Gemini 3 on Vertex takes media beside the result (Google's examples
-page, multimodal function responses); elsewhere they follow in a user message after all results of the step.
+Its one rule: no result raises and nothing a tool returned is lost. A result stays in the history: an error, here or
+of the server, would repeat in every later turn. Gemini 3 on Vertex takes media beside the result (Google's examples
+page, multimodal function responses); elsewhere they follow in a user message after all results of the step. What has
+no form on a surface is named in the text, and a note says so.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
-from langchain_gemini_compat._content import block_kind, encode_part, own_extra
+from langchain_core.messages import FunctionMessage, ToolMessage
+from langchain_core.prompt_values import ChatPromptValue
+
+from langchain_gemini_compat._content import block_kind, encode_media, own_extra, unwrap
+from langchain_gemini_compat._media import decode_base64, is_public_url, scheme_of, split_data_url
 from langchain_gemini_compat._read_blocks import read_media, read_text
+from langchain_gemini_compat._result_texts import (
+    as_json_object,
+    describe_media,
+    read_text_data,
+    to_json_text,
+    wrap_references,
+)
+from langchain_gemini_compat._wire import list_at, object_at, text_at
+from langchain_gemini_compat.errors import UnsupportedContentError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from langchain_core.messages import ToolMessage
+    from langchain_core.messages import BaseMessage
+    from langchain_core.prompt_values import PromptValue
 
     from langchain_gemini_compat._families import ModelFamily
     from langchain_gemini_compat._read_blocks import Media
@@ -24,89 +41,266 @@ if TYPE_CHECKING:
 
 #: The content of a result that consists of media which follow in another message.
 _FOLLOWS = '{"output":"The next user message holds the output."}'
+#: What Gemini 3 on Vertex takes beside a result; others are likely a 400 (pydantic-ai's list).
+_BESIDE = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
+#: What Google documents as input of Gemini; another type is a 400 (`Unsupported MIME type`).
+_GEMINI_TAKES = frozenset(
+    {
+        "image/png", "image/jpeg", "image/webp", "image/heic", "image/heif", "application/pdf", "text/plain",
+        "audio/wav", "audio/mp3", "audio/mpeg", "audio/mpga", "audio/mp4", "audio/m4a", "audio/aac", "audio/x-aac",
+        "audio/aiff", "audio/flac", "audio/ogg", "audio/opus", "audio/pcm", "audio/webm",
+        "video/mp4", "video/mpeg", "video/mpegs", "video/mpegps", "video/mpg", "video/quicktime", "video/avi",
+        "video/x-flv", "video/webm", "video/wmv", "video/3gpp",
+    }
+)  # fmt: skip
+#: Other servers differ; these are what OpenAI's forms are made for.
+_OTHERS_TAKE = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif", "application/pdf"})
+_OTHERS_TAKE_KINDS = ("audio", "video")
+#: What a v0 block of LangChain has to hold beside `source_type`, or langchain-core raises `KeyError`.
+_V0_KEYS = {"url": "url", "base64": "data", "id": "id", "text": "url"}
+#: Results inside of results that are opened.
+_MOST_NESTED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """The wire message, the parts that have to follow it in a user message, and what a reader should know."""
+
+    message: JsonObject
+    following: list[JsonObject]
+    notes: list[str]
+
+
+@dataclass(slots=True)
+class _Contents:
+    """What a result holds: texts with the `extra_content` of their own, and media that can be sent."""
+
+    texts: list[tuple[str, JsonObject | None]] = field(default_factory=list)
+    media: list[tuple[Media, JsonObject]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def encode_tool_result(
     message: ToolMessage, endpoint: Endpoint, family: ModelFamily, *, call_id: str, name: str | None
-) -> tuple[JsonObject, list[JsonObject]]:
-    """The wire message, and the parts that have to follow it in a user message."""
+) -> ToolResult:
+    """The result as this endpoint takes it; whatever the tool returned, this does not raise."""
     encoded: JsonObject = {"role": "tool", "tool_call_id": call_id}
     if name:
         # AI Studio answers 400 without it; it has to be the function's name, not the id.
         encoded["name"] = name
-    content = cast("str | list[JsonValue] | None", message.content) or ""
-    if isinstance(content, str):
-        text: str | list[JsonValue] = content
-        found: list[tuple[Media, JsonValue]] = []
-    else:
-        found = [(media, block) for block in content if (media := _media_in(block))]
-        text = _result_content([block for block in content if not _media_in(block)])
+    found = _read_contents(message.content, endpoint, family)
+    own = as_json_object(message.additional_kwargs.get("extra_content"))
+    if message.additional_kwargs.get("extra_content") and own is None:
+        found.notes.append("`extra_content` of a tool's result was left out: it is no JSON object.")
+    text = _join_texts(
+        found.texts, [] if own is None else _part_names(own), wrapped=_reads_references(endpoint, family)
+    )
     following: list[JsonObject] = []
-    if not found:
+    if not found.media:
         encoded["content"] = text or "{}"
-    elif _takes_media_beside(endpoint, family) and isinstance(text, str) and _are_plain(found):
-        encoded["content"] = _content_with_references(text, len(found))
-        parts: list[JsonValue] = [_result_part(media, number) for number, (media, _) in enumerate(found, 1)]
-        encoded["extra_content"] = {"google": {"parts": parts}}
+    elif isinstance(text, str) and _go_beside(found.media, endpoint, family):
+        encoded["content"] = _content_with_references("\n".join(one for one, _ in found.texts), len(found.media))
+        parts: list[JsonValue] = [_result_part(media, number) for number, (media, _) in enumerate(found.media, 1)]
+        own = _with_parts(own or {}, parts)
     else:
         encoded["content"] = text or _FOLLOWS
-        following = [part for _, block in found if (part := encode_part(block, endpoint))]
+        following = [encode_media(media, keys, endpoint) for media, keys in found.media]
         following.insert(0, {"type": "text", "text": f"Output of {name or 'the tool'} (call {call_id}):"})
-    own = message.additional_kwargs.get("extra_content")
-    return ({**encoded, "extra_content": own} if own else encoded), following
+    return ToolResult({**encoded, "extra_content": own} if own else encoded, following, found.notes)
 
 
-def _takes_media_beside(endpoint: Endpoint, family: ModelFamily) -> bool:
-    return endpoint.speaks_gemini and endpoint.surface == "vertex" and family.generation == "gemini-3"
+def shield_results(prompt: PromptValue) -> PromptValue:
+    """`prompt`, with blocks of results wrapped that langchain-core would raise for when it reads them."""
+    if not isinstance(prompt, ChatPromptValue) or not any(map(_breaks_core, _result_blocks(prompt.messages))):
+        return prompt
+    return prompt.model_copy(update={"messages": [_shield(message) for message in prompt.messages]})
 
 
-def _are_plain(found: Sequence[tuple[Media, JsonValue]]) -> bool:
-    """Of known types, and without `extra_content` of their own, for which there is no place beside a result."""
-    return all(media.known_mime_type and not own_extra(block) for media, block in found)
+def _result_blocks(messages: Sequence[BaseMessage]) -> Iterator[JsonValue]:
+    for message in messages:
+        if isinstance(message, (ToolMessage, FunctionMessage)) and isinstance(message.content, list):
+            yield from message.content
 
 
-def _media_in(block: JsonValue) -> Media | None:
-    """Media with a place to be had from; a tool's own JSON may have a `type` of `file` too."""
-    inner = block.get("value") if isinstance(block, dict) and block.get("type") == "non_standard" else block
-    media = read_media(inner) if isinstance(inner, dict) else None
-    return media if media and (media.data or media.location) else None
+def _shield(message: BaseMessage) -> BaseMessage:
+    blocks = [*_result_blocks([message])]
+    if not any(map(_breaks_core, blocks)):
+        return message
+    shielded = [{"type": "non_standard", "value": block} if _breaks_core(block) else block for block in blocks]
+    return message.model_copy(update={"content": shielded})
 
 
-def _result_content(blocks: Sequence[JsonValue]) -> str | list[JsonValue]:
-    """One text, or parts where a text has `extra_content` of its own."""
-    extras = [own_extra(block) if _is_text(block) else None for block in blocks]
-    if not any(extras):
-        return "\n".join(map(_result_text, blocks))
-    parts: list[JsonValue] = []
-    for block, extra in zip(blocks, extras, strict=True):
-        text = _result_text(block)
-        if text:
-            parts.append({"type": "text", "text": text, **({"extra_content": extra} if extra else {})})
-    return parts
+def _breaks_core(block: JsonValue) -> bool:
+    """Whether langchain-core raises for a block, in `_normalize_messages` or in `_format_for_tracing`."""
+    if not isinstance(block, dict):
+        return False
+    kind, source = block.get("type"), block.get("source_type")
+    if isinstance(kind, (dict, list)) or isinstance(source, (dict, list)):
+        return True
+    if kind not in ("image", "audio", "file"):
+        return False
+    if source and _V0_KEYS.get(str(source), "type") not in block:
+        return True
+    is_traceable = any(key in block for key in ("url", "file_id", "mime_type")) or source == "id"
+    return kind == "image" and ("base64" in block or "text" in block or bool(source)) and not is_traceable
+
+
+def _read_contents(content: object, endpoint: Endpoint, family: ModelFamily) -> _Contents:
+    found = _Contents()
+    for block in _flatten(content, _MOST_NESTED):
+        extra = own_extra(block) if block_kind(block) in ("text", "media") else None
+        keys: JsonObject = {}
+        if extra:
+            usable = as_json_object(extra)
+            if usable is None:
+                found.notes.append("`extra_content` in a tool's result was left out: it is no JSON object.")
+            else:
+                keys["extra_content"] = usable
+        text = _read_result_text(block)
+        media = None if text is not None else _media_in(block)
+        if media is None:
+            found.texts.append(
+                (to_json_text(block) if text is None else text, object_at(keys, "extra_content") or None)
+            )
+            continue
+        _add_media(found, media, block, keys, endpoint, family)
+    return found
+
+
+def _flatten(content: object, depth: int) -> Iterator[JsonValue]:
+    """The blocks, out of their wrappings and of Anthropic's results inside of results."""
+    if content is None:
+        return
+    blocks = content if isinstance(content, (list, tuple)) else [content]
+    for given in blocks:
+        block = cast("JsonValue", given)
+        inner = unwrap(block)
+        is_wrapped = isinstance(inner, dict) and inner is not block
+        if isinstance(inner, dict) and inner.get("type") == "tool_result" and inner.get("content") and depth:
+            yield from _flatten(inner["content"], depth - 1)
+        elif is_wrapped and (_is_text(inner) or _media_in(inner)):
+            yield inner
+        else:
+            yield block
+
+
+def _read_result_text(block: JsonValue) -> str | None:
+    """The text of a string or a block of text; a tool's own JSON may have a `type` of `text` too."""
+    if isinstance(block, str):
+        return block
+    if not isinstance(block, dict) or not _is_text(block):
+        return None
+    if block.get("type") == "text" and not isinstance(block.get("text"), str):
+        return None if len(block) > 1 else ""
+    text = read_text(block)
+    address = text_at(object_at(block, "resource"), "uri")
+    return f"{address}:\n{text}" if text and address else text
 
 
 def _is_text(block: JsonValue) -> bool:
     return isinstance(block, dict) and ("type" in block or block.keys() == {"text"}) and block_kind(block) == "text"
 
 
-def _result_text(block: JsonValue) -> str:
-    """Text as it is; blocks that are neither text nor media (a tool's own JSON) as JSON."""
-    if isinstance(block, str):
-        return block
-    if isinstance(block, dict) and _is_text(block):
-        return read_text(block) or ""
-    return json.dumps(block, ensure_ascii=False)
+def _media_in(block: JsonValue) -> Media | None:
+    """Media with a place to be had from; a tool's own JSON may have a `type` of `file` too."""
+    media = read_media(block) if isinstance(block, dict) else None
+    if media is None or not (media.data or media.location):
+        return None
+    parts = split_data_url(media.url) if media.url else None
+    return replace(media, mime_type=parts[0] or media.mime_type, data=parts[1], url=None) if parts else media
+
+
+def _add_media(
+    found: _Contents, media: Media, block: JsonValue, keys: JsonObject, endpoint: Endpoint, family: ModelFamily
+) -> None:
+    """To the media, or to the texts what can be told of them."""
+    text = read_text_data(media)
+    if text is not None:
+        found.texts.append((text, None))
+        return
+    why = _why_unsendable(media, endpoint, family)
+    if why is None:
+        mark = block.get("cache_control") if isinstance(block, dict) else None
+        usable = as_json_object(mark)
+        found.media.append((media, {**keys, "cache_control": usable} if usable else keys))
+        return
+    found.texts.append((describe_media(media, block), None))
+    found.notes.append(f"An attachment of kind {media.kind!r} in a tool's result went out as text: {why}.")
+
+
+def _why_unsendable(media: Media, endpoint: Endpoint, family: ModelFamily) -> str | None:
+    """Why there is no form for `media` in a result at `endpoint`; `None` where there is one."""
+    mime_type = (media.known_mime_type or "").partition(";")[0]
+    is_gemini = endpoint.speaks_gemini or bool(family.generation)
+    if media.data and decode_base64(media.data) is None:
+        return "its data is no base64"
+    if media.url and (
+        scheme_of(media.url) not in ("http", "https", "gs") or not _is_reachable(media.url, is_gemini=is_gemini)
+    ):
+        return "the server cannot reach its URI"
+    if is_gemini and not media.file_id:
+        kind = "pdf" if mime_type == "application/pdf" else mime_type.partition("/")[0]
+        if mime_type not in _GEMINI_TAKES or kind not in family.inputs:
+            return f"{family.name} takes no {mime_type or 'file without a type'}"
+    elif not is_gemini and mime_type not in _OTHERS_TAKE and mime_type.partition("/")[0] not in _OTHERS_TAKE_KINDS:
+        return f"{mime_type or 'a file without a type'} has no form on this surface"
+    try:
+        encode_media(media, {}, endpoint)
+    except UnsupportedContentError as err:
+        return str(err).partition(" It takes:")[0].rstrip(".")
+    return None
+
+
+def _is_reachable(url: str, *, is_gemini: bool) -> bool:
+    """Google fetches from the public internet; a server of one's own may be near to that of the tool."""
+    return scheme_of(url) == "gs" or not is_gemini or is_public_url(url)
+
+
+def _join_texts(
+    texts: Sequence[tuple[str, JsonObject | None]], names: Sequence[str], *, wrapped: bool
+) -> str | list[JsonValue]:
+    """One text, or parts where a text has `extra_content` of its own."""
+    if not any(extra for _, extra in texts):
+        text = "\n".join(text for text, _ in texts)
+        return wrap_references(text, names) if wrapped else text
+    parts: list[JsonValue] = []
+    for text, extra in texts:
+        if text:
+            sent = wrap_references(text, names) if wrapped else text
+            parts.append({"type": "text", "text": sent, **({"extra_content": extra} if extra else {})})
+    return parts
+
+
+def _reads_references(endpoint: Endpoint, family: ModelFamily) -> bool:
+    """Whether a Gemini reads the result, or may behind a gateway's alias: LiteLLM and OpenRouter send it on as JSON."""
+    return endpoint.speaks_gemini or bool(family.generation) or "gemini" in endpoint.model.lower()
+
+
+def _go_beside(found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint, family: ModelFamily) -> bool:
+    """All of types that a result takes, and without `extra_content` of their own, for which there is no place there."""
+    if not (endpoint.speaks_gemini and endpoint.surface == "vertex" and family.generation == "gemini-3"):
+        return False
+    return all(media.known_mime_type in _BESIDE and "extra_content" not in keys for media, keys in found)
 
 
 def _result_part(media: Media, number: int) -> JsonObject:
     """`file_data` or `inline_data`, as Google's examples page shows for multimodal function responses."""
     head: JsonObject = {"mime_type": media.known_mime_type, "display_name": _reference(number)}
-    if media.location.startswith("data:"):
-        mime_type, _, data = media.location[5:].partition(";base64,")
-        return {"inline_data": {**head, "mime_type": mime_type, "data": data}}
     if media.data:
         return {"inline_data": {**head, "data": media.data}}
     return {"file_data": {**head, "file_uri": media.location}}
+
+
+def _with_parts(own: JsonObject, parts: list[JsonValue]) -> JsonObject:
+    """The caller's own `extra_content` with our parts behind its own."""
+    google = object_at(own, "google")
+    return {**own, "google": {**google, "parts": [*list_at(google, "parts"), *parts]}}
+
+
+def _part_names(own: JsonObject) -> list[str]:
+    """The names that a result may refer to: those of the parts that the caller gave."""
+    parts = (part for part in list_at(object_at(own, "google"), "parts") if isinstance(part, dict))
+    return [text_at(inner, "display_name") for part in parts for inner in part.values() if isinstance(inner, dict)]
 
 
 def _content_with_references(text: str, count: int) -> str:

@@ -31,6 +31,7 @@ from langchain_gemini_compat._provider import PROVIDER
 from langchain_gemini_compat._structured import build_structured_output
 from langchain_gemini_compat._thinking import THINKING_KNOBS
 from langchain_gemini_compat._tokens import estimate_messages
+from langchain_gemini_compat._tool_results import shield_results
 from langchain_gemini_compat._tools import format_tool
 from langchain_gemini_compat._wire import JsonObject
 from langchain_gemini_compat.errors import GeminiCompatWarning
@@ -153,7 +154,7 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
         return estimate_messages([HumanMessage(text)], [])
 
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
-        return super()._convert_input(adopt_wire_fields(model_input))
+        return shield_results(super()._convert_input(adopt_wire_fields(model_input)))
 
     def _options(self, kwargs: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What the request is made of: the model's own fields, then `model_kwargs`, then those of the call."""

@@ -17,7 +17,7 @@ from langchain_core.messages import (
 from outgoing import GOOGLE, SURFACES, build, notes, send, wire_messages
 
 from langchain_gemini_compat import _encode
-from langchain_gemini_compat.errors import InvalidHistoryError, UnsupportedContentError
+from langchain_gemini_compat.errors import InvalidHistoryError
 
 PNG = "iVBORw0KGgo="
 USER = HumanMessage("Hi.")
@@ -146,11 +146,13 @@ def test_media_of_an_earlier_step_stay_before_the_step_that_follows():
     assert sum(isinstance(message.get("content"), list) for message in sent) == 1
 
 
-def test_media_of_a_tool_that_the_surface_has_no_form_for_are_refused():
-    """The same rule as in a user's message: told before anything is sent."""
+def test_media_of_a_tool_that_the_surface_has_no_form_for_become_text():
+    """A refusal would come back in every later turn, since the result stays in the history."""
     video = [{"type": "video", "url": "https://example.test/a.mp4", "mime_type": "video/mp4"}]
-    with pytest.raises(UnsupportedContentError, match="ai_studio"):
-        build([USER, ask("a"), result("a", video)], "ai_studio")
+    request = build([USER, ask("a"), result("a", video)], "ai_studio", strict=True)
+    sent = request.payload["messages"][2]
+    assert "https://example.test/a.mp4" in sent["content"]
+    assert [(note.kind, note.index) for note in request.notes if note.kind != "stand_in"] == [("tool_result", 2)]
 
 
 @pytest.mark.parametrize("surface", SURFACES)

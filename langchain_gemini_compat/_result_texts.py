@@ -1,0 +1,158 @@
+"""What a tool returned to text: any value to JSON, media that cannot be sent to a line that names them.
+
+Its one rule: no value raises, whatever it is. A result stays in the history, so an error here would repeat in every
+later turn of the thread.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, cast
+
+from pydantic_core import to_jsonable_python
+
+from langchain_gemini_compat._media import decode_base64
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from langchain_gemini_compat._read_blocks import Media
+    from langchain_gemini_compat._wire import JsonObject, JsonValue
+
+#: Levels of a value that `json` refuses which are written out.
+_DEEPEST = 100
+#: Characters of data that is no base64 which are sent as they are.
+_MOST_DATA = 10_000
+#: Keys of a block of media that say something to a reader.
+_TELLING = ("title", "description", "text", "id", "file_id")
+#: An integer from this one on is written in hexadecimal: Python writes no more than 4,300 decimal digits.
+_LONG_NUMBER = 10**1000
+_REFERENCE = "$ref"
+_ESCAPED = re.compile(r"\\u00([0-7][0-9a-fA-F])")
+#: MIME types of texts that do not start with `text/`.
+_TEXTUAL = re.compile(
+    r"text/.+|image/svg\+xml|application/(json|xml|yaml|x-yaml|toml|sql|javascript|x-javascript|typescript|jsonl|"
+    r"x-ndjson|x-python|x-sh|graphql|.+\+(json|xml|yaml))"
+)
+
+
+def to_json_text(value: object) -> str:
+    """`value` as JSON; what JSON has no form for becomes a string."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=_describe)
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps(_plain(value, ()), ensure_ascii=False)
+
+
+def as_json_object(value: object) -> JsonObject | None:
+    """`value` where it is a JSON object as it stands, which may go into a request; else `None`."""
+    if not isinstance(value, dict) or not value:
+        return None
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return value
+
+
+def read_text_data(media: Media) -> str | None:
+    """The text that base64 of a textual MIME type holds, or `None`."""
+    mime_type = (media.known_mime_type or "").partition(";")[0]
+    data = decode_base64(media.data) if media.data and _TEXTUAL.fullmatch(mime_type) else None
+    if data is None:
+        return None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+
+
+def describe_media(media: Media, block: JsonValue) -> str:
+    """Name, type, size and address of media that are not sent; all of a short block whose data is no base64."""
+    size = None
+    if media.data:
+        size = (len(media.data.rstrip("=")) * 3) // 4
+        if len(media.data) <= _MOST_DATA and decode_base64(media.data) is None:
+            return to_json_text(block)
+    told = [
+        ("name", media.name),
+        ("type", media.known_mime_type),
+        ("size", None if size is None else f"{size} bytes"),
+        ("URI", media.location),
+        *((key, block.get(key)) for key in _TELLING if isinstance(block, dict)),
+    ]
+    known = "; ".join(f"{key}: {value}" for key, value in told if isinstance(value, str) and value)
+    return f"[An attachment of kind {media.kind!r} that cannot be shown. {known}]"
+
+
+def wrap_references(text: str, names: Collection[str]) -> str:
+    """`text` as the string `output` of a JSON object, where its own JSON holds `$ref` to none of `names`.
+
+    Gemini 3 reads `{"$ref": …}` anywhere in a function's response as the name of a part beside it, and answers 400
+    where there is none: https://github.com/BerriAI/litellm/issues/38223, https://github.com/vercel/ai/issues/14369.
+    """
+    return json.dumps({"output": text}, ensure_ascii=False) if _holds_reference(text, names) else text
+
+
+def _holds_reference(text: str, names: Collection[str]) -> bool:
+    if _REFERENCE not in text and "\\u00" not in text:
+        return False
+    if text.lstrip("\ufeff \t\r\n\f\v\0")[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(text.lstrip("\ufeff"), object_pairs_hook=_ReferenceFinder(names), parse_int=str)
+    except _ReferenceFoundError:
+        return True
+    except (ValueError, RecursionError):
+        # A reader more lenient than Python's may take it.
+        return _REFERENCE in _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+    return False
+
+
+class _ReferenceFoundError(Exception):
+    """Ends the search."""
+
+
+class _ReferenceFinder:
+    """Looks at the pairs of each object, so that a key which comes twice hides nothing."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
+
+    def __call__(self, pairs: list[tuple[str, object]]) -> None:
+        for key, value in pairs:
+            if key == _REFERENCE and not (isinstance(value, str) and value in self._names):
+                raise _ReferenceFoundError
+
+
+def _describe(value: object) -> JsonValue:
+    """What pydantic makes of a value that is no JSON: dates and enums as texts, models as objects, bytes as base64."""
+    # A class of the tool's own may raise anything.
+    with suppress(Exception):
+        return cast("JsonValue", to_jsonable_python(value, serialize_unknown=True, bytes_mode="base64"))
+    return f"<{type(value).__name__}>"
+
+
+def _as_text(value: object) -> str:
+    with suppress(Exception):
+        described = _describe(value)
+        return described if isinstance(described, str) else json.dumps(described, ensure_ascii=False)
+    return f"<{type(value).__name__}>"
+
+
+def _plain(value: object, inside: tuple[object, ...]) -> JsonValue:
+    """A copy of JSON's own types; `inside` are the containers around it, of which none is written again."""
+    if value is None or isinstance(value, (str, bool, float)):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < _LONG_NUMBER else hex(value)
+    if not isinstance(value, (dict, list, tuple, set, frozenset)):
+        return _as_text(value)
+    if len(inside) == _DEEPEST or any(value is one for one in inside):
+        return "…"
+    around = (*inside, value)
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else _as_text(key): _plain(one, around) for key, one in value.items()}
+    return [_plain(one, around) for one in value]

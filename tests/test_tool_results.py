@@ -1,0 +1,444 @@
+"""What a tool returned goes out, whatever it is: as media where the surface takes it, else as text with a note."""
+
+import base64
+import json
+import warnings
+from datetime import datetime, timezone
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from langchain.agents import create_agent
+from langchain_core.messages import AIMessage, FunctionMessage, HumanMessage, ToolMessage
+from langchain_core.tools import tool
+from langchain_mcp_adapters.tools import _convert_call_tool_result
+from mcp import types as mcp
+from outgoing import GOOGLE, SURFACES, broken_rules, build, send, wire_messages
+
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._body import encode_body
+from langchain_gemini_compat.testing import Call, FakeGemini
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+ZIP = base64.b64encode(b"PK\x03\x04 a zip").decode()
+WAV = base64.b64encode(b"RIFF\x24\x00\x00\x00WAVEfmt ").decode()
+MODELS = ("gemini-3.8-flash", "gemini-2.5-pro", "some-model")
+places = pytest.mark.parametrize(
+    ("surface", "model"),
+    [("vertex", "gemini-3.8-flash"), ("vertex", "gemini-2.5-pro"), ("ai_studio", "gemini-3.8-flash"),
+     ("openai_compatible", "google/gemini-3.8-flash"), ("openai_compatible", "qwen")],
+)  # fmt: skip
+
+
+def history(content, **kwargs):
+    """A call, its result and a further question."""
+    call = {"id": "1", "name": "f", "args": {}}
+    answer = ToolMessage("", tool_call_id="1", **kwargs).model_copy(update={"content": content})
+    return [HumanMessage("a"), AIMessage("", tool_calls=[call]), answer]
+
+
+def request_of(content, surface, model="gemini-3.8-flash", *, strict=True, **kwargs):
+    """The request with `content` as a result: it has a body, and the fake endpoint's rules hold."""
+    request = build(history(content, **kwargs), surface, model, strict=strict)
+    encode_body(request.payload)
+    if surface != "openai_compatible":
+        assert broken_rules(request.payload, surface) == []
+    return request
+
+
+def sent_of(content, surface, model="gemini-3.8-flash", **kwargs):
+    """The message of the result, and the parts that follow in a user message."""
+    messages = request_of(content, surface, model, **kwargs).payload["messages"]
+    following = messages[3]["content"][1:] if len(messages) > 3 else []
+    return messages[2], following
+
+
+def result_notes(request):
+    return [note.message for note in request.notes if note.kind == "tool_result"]
+
+
+class Unfriendly:
+    """A value that cannot be shown at all."""
+
+    def __str__(self):
+        raise OSError("no text")
+
+    __repr__ = __str__
+
+
+def endless():
+    """Values that hold themselves, and one that is deeper than any parser goes."""
+    ring = {}
+    ring["me"] = [ring, ring]
+    wrapped = {"type": "non_standard"}
+    wrapped["value"] = wrapped
+    deep = leaf = {}
+    for _ in range(3000):
+        leaf["a"] = {}
+        leaf = leaf["a"]
+    return [ring, wrapped, deep]
+
+
+ODD = [
+    None, "", [], [None], [[]], (), ("a", {"b": 1}), 5, {"a": 1}, b"bytes", [b"bytes"], [7], [{}], [{"type": None}],
+    [{"type": []}], [{"type": {"a": 1}}], [{"type": 5}], [{"type": "text"}], [{"type": "text", "text": 5}],
+    [{"type": "text", "text": {"value": "x"}}], [{"type": "image"}], [{"type": "image", "source_type": "url"}],
+    [{"type": "image", "source_type": "base64"}], [{"type": "image", "source_type": "id"}],
+    [{"type": "file", "source_type": "text"}], [{"type": "image", "source_type": []}],
+    [{"type": "file", "file": {}}], [{"type": "file", "file": None}], [{"type": "file", "file": {"file_data": 5}}],
+    [{"type": "file", "file": {"file_data": "no data", "filename": 3}}],
+    [{"type": "input_audio"}], [{"type": "input_audio", "input_audio": {"data": 5, "format": None}}],
+    [{"type": "image_url"}], [{"type": "image_url", "image_url": None}],
+    [{"type": "image_url", "image_url": {"url": "data:image/png;base64"}}],
+    [{"type": "image_url", "image_url": {"url": "data:image/png,%89"}}],
+    [{"type": "text-plain", "base64": "é"}], [{"type": "text-plain", "base64": "!"}],
+    [{"type": "image", "url": "http://[abc"}], [{"type": "file", "url": "https://[::1"}],
+    [{"type": "file", "name": "http://[abc", "base64": ZIP}], [{"type": "image", "base64": "!!!"}],
+    [{"type": "image", "base64": "é", "mime_type": "image/png"}], [{"type": "image", "base64": b"x", "mime_type": 7}],
+    [{"type": "image", "base64": PNG, "mime_type": "image/*"}], [{"type": "image", "base64": PNG, "mime_type": "/"}],
+    [{"a": b"x"}], [{"a": {1, 2}}], [{"a": float("nan")}], [{(1, 2): 3}], [{"a": 10**5000}], [{10**5000: [{1: {2}}]}],
+    [{"a": datetime(2026, 1, 1, tzinfo=timezone.utc)}], [{"a": Unfriendly()}], [{Unfriendly(): Unfriendly()}],
+    [{"type": "non_standard"}], [{"type": "non_standard", "value": {"type": "non_standard", "value": 5}}],
+    [{"type": "text", "text": "a", "extra_content": {"a": float("nan")}}],
+    [{"type": "text", "text": "a", "extra_content": "x"}],
+    [{"type": "image", "base64": PNG, "mime_type": "image/png", "cache_control": {"a": b"x"}}],
+    [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}],
+    "\ud83d", [{"\ud83d": "\udc00"}], "x" * 1_000_000, *([value] for value in endless()), "[" * 5000, '{"$ref":' * 5000,
+]  # fmt: skip
+
+
+@places
+@pytest.mark.parametrize("content", ODD, ids=range(len(ODD)))
+def test_any_content_of_a_result_makes_a_request(content, surface, model):
+    """Malformed blocks, values without a form in JSON, and what is no content at all; strict or not."""
+    for strict in (False, True):
+        request = request_of(content, surface, model, strict=strict)
+        assert request.payload["messages"][2]["content"]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("content", [content for content in ODD if isinstance(content, list)])
+def test_any_content_of_a_result_arrives_through_langchain(content, surface):
+    """langchain-core reads the blocks first and raises for some of them."""
+    sent = send(history(content), surface)["messages"]
+    assert sent[2]["role"] == "tool"
+    assert sent[2]["content"]
+
+
+texts = st.text(max_size=8) | st.sampled_from(
+    [PNG, ZIP, "file:///a b", "gs://b/a.png", "https://e.test/a.pdf", "data:,a"]
+)
+leaves = (
+    st.none() | st.booleans() | st.integers() | st.floats() | texts | st.binary(max_size=4) | st.sets(st.integers())
+)
+KEYS = [
+    "type", "text", "url", "base64", "data", "mime_type", "mimeType", "source", "source_type", "file", "file_id", "id",
+    "image_url", "input_audio", "resource", "uri", "blob", "value", "content", "inline_data", "fileData", "extras",
+    "extra_content", "cache_control", "name", "detail", "$ref",
+]  # fmt: skip
+KINDS = [
+    "text", "image", "audio", "video", "file", "image_url", "input_image", "input_audio", "input_file", "document",
+    "text-plain", "media", "video_url", "non_standard", "resource", "resource_link", "tool_result", "reasoning",
+    "tool_use", "refusal", "url", "base64", "image/png", "application/pdf", "application/zip", "audio/wav",
+]  # fmt: skip
+values = st.recursive(
+    leaves | st.sampled_from(KINDS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=3), inner),
+    max_leaves=12,
+)
+blocks = st.fixed_dictionaries({"type": st.sampled_from(KINDS)}, optional=dict.fromkeys(KEYS[1:], values))
+contents = texts | values | st.lists(blocks | texts | values, max_size=4)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(content=contents, surface=st.sampled_from(SURFACES), model=st.sampled_from(MODELS), strict=st.booleans())
+@example(content=[{"type": "image", "base64": "0"}], surface="vertex", model=MODELS[0], strict=True)
+def test_no_result_ends_a_thread(content, surface, model, strict):
+    """Whatever a tool returned, the request is built, has a body, and breaks no rule of the fake endpoint."""
+    before = repr(content)
+    request = request_of(content, surface, model, strict=strict)
+    assert request.payload["messages"][2]["content"]
+    assert repr(content) == before
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    kind=st.sampled_from(["image", "audio", "video", "file", "media", "resource_link"]),
+    url=st.sampled_from(["file:///tmp/r", "s3://b/r", "ui://x/r", "C:/r", "http://localhost/r", "https://e.test/r"]),
+    ending=st.sampled_from(["", ".zip", ".PNG", ".pdf", ".m4a", ".xyz"]),
+    mime_type=st.none() | st.sampled_from(["image/png", "application/zip", "audio/wav", "text/csv", "nonsense"]),
+    surface=st.sampled_from(SURFACES),
+    model=st.sampled_from(MODELS),
+)
+def test_the_address_of_what_a_tool_returned_always_goes_out(kind, url, ending, mime_type, surface, model):
+    """As media or in the text, and one of the two only; text has a note."""
+    block = {"type": kind, "url": url + ending, "name": "n-1", **({"mime_type": mime_type} if mime_type else {})}
+    request = request_of([block], surface, model)
+    tool_message, *following = request.payload["messages"][2:]
+    in_text = url + ending in str(tool_message["content"])
+    in_media = url + ending in json.dumps([tool_message.get("extra_content"), following])
+    assert in_text != in_media
+    assert bool(result_notes(request)) == in_text
+    if in_text:
+        assert "n-1" in tool_message["content"]
+
+
+def convert(*contents):
+    """The blocks that langchain-mcp-adapters makes of a result."""
+    blocks, _ = _convert_call_tool_result(mcp.CallToolResult(content=[*contents]))
+    return blocks
+
+
+LINK = mcp.ResourceLink(type="resource_link", name="report", uri="file:///srv/report.bin")
+ARCHIVE = mcp.EmbeddedResource(
+    type="resource",
+    resource=mcp.BlobResourceContents(uri="file:///srv/a.zip", mimeType="application/zip", blob=ZIP),
+)
+
+
+@places
+@pytest.mark.parametrize("raw", [False, True], ids=["adapters", "as MCP spells it"])
+def test_c2_links_and_archives_of_an_mcp_server_become_text(surface, model, raw):
+    """Field case C2: an error, or `file_uri: "file:///…"`, in every later turn."""
+    content = [one.model_dump(mode="json") for one in (LINK, ARCHIVE)] if raw else convert(LINK, ARCHIVE)
+    request = request_of(content, surface, model)
+    (sent,) = request.payload["messages"][2:]
+    assert "file:///srv/report.bin" in sent["content"]
+    assert "application/zip" in sent["content"]
+    assert f"{len(base64.b64decode(ZIP))} bytes" in sent["content"]
+    assert ZIP not in json.dumps(request.payload)
+    assert "extra_content" not in sent
+    assert len(result_notes(request)) == 2
+    assert all(note.index == 2 for note in request.notes if note.kind == "tool_result")
+
+
+@places
+def test_c2_an_embedded_text_of_an_mcp_server_is_text(surface, model):
+    """With its address, where the block still has it."""
+    resource = mcp.TextResourceContents(uri="file:///a.md", mimeType="text/markdown", text="# Hi")
+    block = mcp.EmbeddedResource(type="resource", resource=resource)
+    sent, following = sent_of([block.model_dump(mode="json")], surface, model)
+    assert (sent["content"], following) == ("file:///a.md:\n# Hi", [])
+    assert sent_of(convert(block), surface, model)[0]["content"] == "# Hi"
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "beside"),
+    [("image/png", True), ("image/jpeg", True), ("image/webp", True), ("application/pdf", True), ("IMAGE/JPG", True),
+     ("text/plain", True), ("image/heic", False), ("audio/wav", False), ("video/mp4", False)],
+)  # fmt: skip
+def test_c2_gemini_3_on_vertex_gets_beside_a_result_what_google_lists(mime_type, beside):
+    """Field case C2: png, jpeg, webp, pdf and plain text; other input of Gemini follows in a user message."""
+    block = {"type": "file", "url": "gs://bucket/a", "mime_type": mime_type}
+    request = request_of([block], "vertex")
+    sent, *following = request.payload["messages"][2:]
+    parts = sent.get("extra_content", {}).get("google", {}).get("parts", [])
+    assert len(parts) == beside
+    assert "gs://bucket/a" in json.dumps(following or parts)
+    assert result_notes(request) == []
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize(
+    "mime_type", ["image/gif", "image/tiff", "application/octet-stream", "application/zip", "font/woff"]
+)
+def test_c2_types_that_gemini_refuses_become_text(mime_type, surface):
+    """Each would be a 400 in this turn and in every later one."""
+    data = base64.b64encode(b"\x00\x01\x02").decode()
+    block = {"type": "image", "base64": data, "mime_type": mime_type, "extras": {"filename": "x.bin"}}
+    request = request_of([{"type": "text", "text": "Look:"}, block], surface)
+    (sent,) = request.payload["messages"][2:]
+    assert sent["content"].startswith("Look:\n[")
+    assert all(told in sent["content"] for told in (mime_type, "x.bin", "3 bytes"))
+    assert len(result_notes(request)) == 1
+
+
+@places
+@pytest.mark.parametrize("mime_type", ["text/csv", "application/json", "image/svg+xml", "TEXT/Plain; charset=utf-8"])
+def test_textual_data_of_a_result_is_sent_as_its_text(mime_type, surface, model):
+    """A model reads a table better than its base64, and every surface takes text."""
+    data = base64.b64encode("a,é\n1,2".encode()).decode()
+    sent, following = sent_of([{"type": "file", "base64": data, "mime_type": mime_type}], surface, model)
+    assert (sent["content"], following) == ("a,é\n1,2", [])
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1:8080", "10.0.0.7", "[::1]", "files", "nas.local", "169.254.169.254"]
+)
+def test_addresses_that_google_cannot_reach_become_text(host, surface):
+    """`Cannot fetch content from the provided URL` is a 400, in every later turn too."""
+    url = f"http://{host}/a.png"
+    sent, following = sent_of([{"type": "image", "url": url}], surface)
+    assert url in sent["content"]
+    assert following == []
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "image", "base64": PNG, "mime_type": "image/png"},
+        {"type": "image", "source_type": "base64", "data": PNG, "mime_type": "image/png"},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}},
+        {"type": "image_url", "image_url": f"DATA:image/PNG;charset=x;BASE64,{PNG}"},
+        {"type": "input_image", "image_url": f"data:image/png;base64,{PNG[:20]}\n{PNG[20:]}"},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
+        {"type": "media", "mime_type": "image/png", "data": PNG},
+        {"type": "image", "data": PNG, "mimeType": "image/png"},
+        {"type": "resource", "resource": {"uri": "x://a", "mimeType": "image/png", "blob": PNG}},
+        {"inline_data": {"mime_type": "image/png", "data": PNG}},
+        {"inlineData": {"mimeType": "image/png", "data": PNG}},
+        {"type": "non_standard", "value": {"type": "image", "base64": PNG, "mime_type": "image/png"}},
+        {"type": "tool_result", "content": [{"type": "image", "base64": PNG, "mime_type": "image/png"}]},
+        {"type": "computer_screenshot", "image_url": f"data:image/png;base64,{PNG}"},
+    ],
+)
+@places
+def test_a_picture_goes_out_in_whatever_spelling_it_came(block, surface, model):
+    """LangChain's blocks, v0 and v1, those of OpenAI, Anthropic, Google and MCP."""
+    sent, following = sent_of([block], surface, model)
+    if surface == "vertex" and model.startswith("gemini-3"):
+        part = {"inline_data": {"mime_type": "image/png", "display_name": "media_1", "data": PNG}}
+        assert sent["extra_content"]["google"]["parts"] == [part]
+    else:
+        assert following == [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_data_that_is_no_base64_goes_out_as_the_block_it_came_in(surface):
+    """The tool may have put a text there."""
+    sent, following = sent_of([{"type": "image", "base64": "not a picture!", "mime_type": "image/png"}], surface)
+    assert "not a picture!" in sent["content"]
+    assert following == []
+
+
+def test_media_beside_a_result_keep_the_parts_that_the_caller_gave():
+    """`extra_content` of the message and media in its content were one or the other."""
+    part = {"file_data": {"mime_type": "image/png", "display_name": "own", "file_uri": "gs://b/own.png"}}
+    extra = {"google": {"parts": [part]}}
+    sent, _ = sent_of([{"type": "image", "base64": PNG, "mime_type": "image/png"}], "vertex",
+                      additional_kwargs={"extra_content": extra})  # fmt: skip
+    parts = sent["extra_content"]["google"]["parts"]
+    assert parts[0] == part
+    assert parts[1]["inline_data"]["data"] == PNG
+    assert extra == {"google": {"parts": [part]}}
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_extra_content_of_a_result_that_is_no_json_is_left_out_and_said(surface):
+    """A tool may return its own `ToolMessage`."""
+    request = request_of("a", surface, additional_kwargs={"extra_content": {"a": b"x"}})
+    assert "extra_content" not in request.payload["messages"][2]
+    assert len(result_notes(request)) == 1
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"type": "string"}}}
+REFERRING = [
+    json.dumps(SCHEMA),
+    json.dumps(SCHEMA, indent=2),
+    f" \n\t{json.dumps(SCHEMA)}\n",
+    json.dumps([SCHEMA]),
+    json.dumps({"tools": [{"parameters": [[SCHEMA]]}]}),
+    '{"\\u0024ref": "x"}',
+    '{"a": {"\\u0024\\u0072\\u0065\\u0066": "x"}}',
+    '{"a": {"$ref": "x"}, "a": 1}',
+    '{"$ref": 5}',
+    '{"$ref": null}',
+    '{"$ref": {"a": 1}}',
+    '{"user": {"$ref": "users", "$id": 7}}',
+    "{'$ref': 'x'}",
+    '{"$ref": "x",}',
+    '\ufeff{"$ref": "x"}',
+    '{"n": ' + "9" * 5000 + ', "$ref": "x"}',
+]
+
+
+@places
+@pytest.mark.parametrize("text", REFERRING, ids=range(len(REFERRING)))
+@pytest.mark.parametrize("as_block", [False, True])
+def test_c1_json_with_a_reference_of_its_own_is_wrapped_as_text(text, as_block, surface, model):
+    """Field case C1: a tool that returns a JSON schema got a 400 in every later turn."""
+    content = [{"type": "text", "text": text}] if as_block else text
+    sent, _ = sent_of(content, surface, model)
+    if model == "qwen":
+        assert sent["content"] == text
+    else:
+        assert json.loads(sent["content"]) == {"output": text}
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+@pytest.mark.parametrize("value", [SCHEMA, {"type": "openapi", "schema": SCHEMA}])
+def test_c1_a_block_of_json_with_a_reference_is_wrapped_too(value, surface):
+    """A tool's own dict becomes JSON, and so does a function's message."""
+    sent, _ = sent_of([value], surface)
+    assert json.loads(json.loads(sent["content"])["output"]) == value
+    call = AIMessage("", additional_kwargs={"function_call": {"name": "f", "arguments": "{}"}})
+    messages = wire_messages([HumanMessage("a"), call, FunctionMessage(json.dumps(value), name="f")], surface)
+    assert json.loads(json.loads(messages[2]["content"])["output"]) == value
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": 1}', "[1, 2]", "see $ref", '{"a": "$ref"}', '{"a": "{\\"$ref\\": \\"x\\"}"}', '{"ref": "x", "$id": "y"}',
+     '{"a": "\\u00e9"}', "", "plain", '"{\\"$ref\\": 1}"', "{", '{"$defs": {}}', '```json\n{"$ref": "x"}\n```'],
+)  # fmt: skip
+def test_c1_results_without_a_reference_go_out_as_they_are(text, surface):
+    """Gemini reads an object as the function's response; it is wrapped only where it has to be."""
+    assert sent_of(text, surface)[0]["content"] == (text or "{}")
+
+
+def test_c1_references_to_parts_that_the_caller_gave_are_kept():
+    """Google's own sample; one more reference to nothing would be the 400 again."""
+    extra = {
+        "google": {
+            "parts": [{"file_data": {"display_name": "a.png", "file_uri": "gs://b/a", "mime_type": "image/png"}}]
+        }
+    }
+    kwargs = {"additional_kwargs": {"extra_content": extra}}
+    text = '{"image":{"$ref":"a.png"}}'
+    assert sent_of(text, "vertex", **kwargs)[0]["content"] == text
+    other = '{"image":{"$ref":"a.png"},"b":{"$ref":"b.png"}}'
+    assert json.loads(sent_of(other, "vertex", **kwargs)[0]["content"]) == {"output": other}
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+def test_c1_parts_with_extra_content_are_wrapped_one_by_one(surface):
+    """Texts with `extra_content` of their own stay parts."""
+    extra = {"google": {"x": 1}}
+    block = {"type": "text", "text": '{"$ref": "x"}', "extra_content": extra}
+    sent, _ = sent_of([block], surface)
+    assert sent["content"] == [{"type": "text", "text": '{"output": "{\\"$ref\\": \\"x\\"}"}', "extra_content": extra}]
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+@pytest.mark.parametrize("strict", [False, True])
+async def test_c2_an_agent_goes_on_after_any_result(surface, strict):
+    """Three turns, whole and streamed: the results stay in the history."""
+
+    @tool
+    def fetch(n: int) -> list:
+        """Fetch something."""
+        return [convert(LINK, ARCHIVE), [SCHEMA], [{"type": "image", "source_type": "base64"}]][n]
+
+    fake = FakeGemini([*([Call("fetch", {"n": n})] for n in range(3)), "Done.", "Fine.", "Bye."], surface=surface)
+    agent = create_agent(fake.chat_model(strict=strict), [fetch])
+    messages = [HumanMessage("Fetch.")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        state = agent.invoke({"messages": messages})
+        state = await agent.ainvoke({"messages": [*state["messages"], HumanMessage("And?")]})
+        given = {"messages": [*state["messages"], HumanMessage("So?")]}
+        states = [state async for state in agent.astream(given, stream_mode="values")]
+    state = states[-1]
+    assert state["messages"][-1].text == "Bye."
+    assert fake.refusals == []
+    assert sum(isinstance(message, ToolMessage) for message in state["messages"]) == 3
+
+
+def test_the_user_s_own_media_are_still_refused():
+    """Only what a tool returned becomes text: a user is there to send another file."""
+    archive = {"type": "file", "url": "file:///a.zip"}
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
+    with pytest.raises(ValueError, match="no form on surface"):
+        chat.preview([HumanMessage([archive])])
