@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING, cast
 from jiter import from_json
 
 from langchain_gemini_compat import _api_errors as errors
+from langchain_gemini_compat._decompress import (
+    ACCEPTED,
+    BrokenEncodingError,
+    UnsupportedEncodingError,
+    build_decompressor,
+)
 from langchain_gemini_compat._sse import SseDecoder
 from langchain_gemini_compat._translate import (
     build_timeout,
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
     import httpx2
     from typing_extensions import Self
 
+    from langchain_gemini_compat._decompress import Decompressor
     from langchain_gemini_compat._surfaces import Surface
     from langchain_gemini_compat._timeouts import TimeLimits
     from langchain_gemini_compat._wire import JsonValue, WireChunk
@@ -71,18 +78,35 @@ class ReplyReader:
         #: The body so far, where it is read as a whole.
         self._pieces: list[bytes] = []
         self._room = MAX_REPLY_BYTES if response.is_success else MAX_ERROR_BYTES
+        self._decompressor: Decompressor | None = None
         self._watch = Watch(response, first=first_by, between=limits.between_chunks, end=deadline)
 
     def __enter__(self) -> Self:
-        # Each layer may inflate a thousandfold, and no server needs two.
-        if "," in self._response.headers.get("content-encoding", ""):
-            raise errors.InvalidReplyError("The server compressed the reply more than once. Check `base_url`.")
+        encoding = self._response.headers.get("content-encoding")
+        # Hooks of the caller's client may have read the body already: then it is decompressed.
+        if encoding and not self._response.is_stream_consumed:
+            self._prepare_decompressor(encoding)
         self._watch.begin_wait()
         return self
+
+    def _prepare_decompressor(self, encoding: str) -> None:
+        try:
+            self._decompressor = build_decompressor(encoding)
+        except UnsupportedEncodingError:
+            said = repr(encoding[:40])
+            text = f"The server compressed the reply as {said}; the request allows {ACCEPTED}, once."
+            self._pieces = [text.encode()]
+            raise self._refuse_body(f"{text} Check `base_url` and the gateways on the way.") from None
+
+    def _refuse_body(self, text: str) -> Exception:
+        """Return the error for a body that cannot be read: the status of a refusal says enough."""
+        return errors.InvalidReplyError(text) if self._response.is_success else self._refusal()
 
     def __exit__(self, kind: object, err: BaseException | None, traceback: object) -> None:
         """A socket that was shut ends the reply, with an error or without."""
         self._watch.close()
+        # The traceback of an error holds this reader for as long as somebody holds the error.
+        self._pieces = []
         if err is not None and not isinstance(err, Exception):
             return
         broken = self._watch.broken or (self._watch.nearest if is_timeout(err) else None)
@@ -94,8 +118,22 @@ class ReplyReader:
             raise errors.TruncatedStreamError(text) from err
 
     def feed(self, data: bytes) -> Iterable[WireChunk]:
-        """The chunks that the next piece makes whole."""
+        """The chunks that the next piece, as it was sent, makes whole."""
         self._watch.end_wait()
+        return self._take(data) if self._decompressor is None else self._decompress(self._decompressor, data)
+
+    def _decompress(self, decompressor: Decompressor, data: bytes) -> Iterator[WireChunk]:
+        # A gzip file may have any number of empty members.
+        self._room -= _PIECE
+        if self._room < 0:
+            self._stop()
+        try:
+            for piece in decompressor.feed(data):
+                yield from self._take(piece)
+        except BrokenEncodingError as err:
+            raise self._refuse_body(f"The server compressed the reply wrongly ({err}). Ask again.") from None
+
+    def _take(self, data: bytes) -> Iterable[WireChunk]:
         self._room -= len(data)
         if self._decoder is None:
             self._room -= _PIECE

@@ -23,6 +23,7 @@ from langchain_gemini_compat import _api_errors as errors
 from langchain_gemini_compat._auth import build_token_source
 from langchain_gemini_compat._body import encode_body
 from langchain_gemini_compat._clients import Clients
+from langchain_gemini_compat._decompress import ACCEPTED
 from langchain_gemini_compat._gate import gate_of
 from langchain_gemini_compat._reply_reader import ReplyReader
 from langchain_gemini_compat._retry import Tries
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 _UNAUTHENTICATED = 401
 _HEADERS = {
     "accept": "application/json",
+    "accept-encoding": ACCEPTED,
     "content-type": "application/json",
     "user-agent": "langchain-gemini-compat",
 }
@@ -128,7 +130,7 @@ class Transport:
                 response, self._config.surface, limits, tries.deadline, stream=stream, first_by=tries.first_by
             ) as reader,
         ):
-            pieces = response.iter_raw() if _is_plain(response) else response.iter_bytes()
+            pieces = response.iter_bytes() if response.is_stream_consumed else response.iter_raw()
             for data in pieces:
                 yield from reader.feed(data)
                 reader.await_more()
@@ -140,7 +142,7 @@ class Transport:
             with ReplyReader(
                 response, self._config.surface, limits, tries.deadline, stream=stream, first_by=tries.first_by
             ) as reader:
-                pieces = response.aiter_raw() if _is_plain(response) else response.aiter_bytes()
+                pieces = response.aiter_bytes() if response.is_stream_consumed else response.aiter_raw()
                 async for data in pieces:
                     for wire in reader.feed(data):
                         yield wire
@@ -213,11 +215,6 @@ def open_transport(
         account += uuid4().hex
     endpoint = connection.endpoint
     return Transport(TransportConfig(endpoint.surface, endpoint.base_url, tokens, account=account, **options))
-
-
-def _is_plain(response: httpx2.Response) -> bool:
-    """Whether the body is as it was sent, which is cheaper to read: not compressed, nor read by the client's hooks."""
-    return not response.is_stream_consumed and "content-encoding" not in response.headers
 
 
 def _build_timeout(limits: TimeLimits, deadline: float | None) -> openai.Timeout:

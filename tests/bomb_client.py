@@ -1,0 +1,41 @@
+"""A program that asks a server in four ways and prints how many MiB that took at the peak, and what came of it."""
+
+import asyncio
+import resource
+import sys
+
+from langchain_gemini_compat import ChatGeminiCompat, errors
+
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+async def read(model):
+    return [chunk async for chunk in model.astream("hi")]
+
+
+def ask(model, mode):
+    if mode == "invoke":
+        model.invoke("hi")
+    elif mode == "ainvoke":
+        asyncio.run(model.ainvoke("hi"))
+    elif mode == "stream":
+        list(model.stream("hi"))
+    else:
+        asyncio.run(read(model))
+
+
+url, *paths = sys.argv[1:]
+# What the SDK loads is not the reply's.
+for mode in ("invoke", "ainvoke"):
+    ask(ChatGeminiCompat(model="m", base_url=f"{url}/plain", max_retries=0), mode)
+for path in paths:
+    for mode in ("invoke", "ainvoke", "stream", "astream"):
+        before = peak()
+        try:
+            ask(ChatGeminiCompat(model="m", base_url=f"{url}/{path}", max_retries=0), mode)
+            outcome = "a reply"
+        except errors.GeminiCompatError as err:
+            outcome = type(err).__name__
+        print(f"{peak() - before:.0f} {outcome}", flush=True)
