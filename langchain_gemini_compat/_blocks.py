@@ -95,15 +95,25 @@ def _message_signature(message: AIMessage) -> str | None:
     return next((signature for signature in reversed(signatures) if signature), None)
 
 
+def describe_refusal(message: AIMessage) -> str:
+    """Return what a person is told of a refusal: the model's words, or which filter stopped the reply; else empty."""
+    text = message.additional_kwargs.get("refusal")
+    if isinstance(text, str) and text:
+        return text
+    if message.response_metadata.get("finish_reason") != "content_filter":
+        return ""
+    reason = str(message.response_metadata.get("native_finish_reason") or "")
+    reason = reason.rpartition(":")[2].strip().removeprefix("content_filter")
+    return f"A filter stopped the reply ({reason})." if reason else "A filter stopped the reply."
+
+
 def _refusal(message: AIMessage) -> list[JsonObject]:
     """LangChain's refusal block, for an OpenAI-style refusal and for a reply that a filter stopped."""
-    text = message.additional_kwargs.get("refusal")
+    text = describe_refusal(message)
     if message.response_metadata.get("finish_reason") == "content_filter":
         reason = message.response_metadata.get("native_finish_reason")
-        return [
-            {"type": "refusal", "refusal": text or str(reason or "content_filter"), "extras": {"finish_reason": reason}}
-        ]
-    return [{"type": "refusal", "refusal": text}] if isinstance(text, str) and text else []
+        return [{"type": "refusal", "refusal": text, "extras": {"finish_reason": reason}}]
+    return [{"type": "refusal", "refusal": text}] if text else []
 
 
 def _signed(block: JsonObject, signature: JsonValue) -> JsonObject:

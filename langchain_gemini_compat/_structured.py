@@ -20,9 +20,12 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, ValidationError
 
 from langchain_gemini_compat._arguments import mend_arguments, satisfies
+from langchain_gemini_compat._blocks import describe_refusal
 from langchain_gemini_compat._families import family_of
+from langchain_gemini_compat._json_answers import read_answers, read_partial_answer
 from langchain_gemini_compat._schema import compile_parameters
 from langchain_gemini_compat._tools import format_response_schema, format_tool, is_google_tool, read_schema
+from langchain_gemini_compat.errors import ModelRefusalError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -37,10 +40,11 @@ if TYPE_CHECKING:
 
 #: A validator of the caller's schema may raise what it likes; what a broken connection raises is none of these.
 _PARSING_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-_FENCED = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL | re.IGNORECASE)
 _REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
 #: The one argument of a call whose answer is no object with members of its own.
 _ANSWER = "answer"
+#: What names of generic classes, such as `Box[int]`, have and names of functions do not.
+_UNUSUAL = re.compile(r"[\[\], ]")
 Method = Literal["json_schema", "function_calling", "json_mode"]
 
 
@@ -109,17 +113,18 @@ def _build_call(named: NamedSchema, answer_class: type | None) -> tuple[dict[str
     compiled, losses = compile_parameters(named.schema)
     member = _ANSWER if compiled is None and losses else ""
     parameters = _wrap(named.schema) if member else named.schema
-    description: JsonObject = {"description": named.description} if named.description else {}
-    tool: JsonObject = {"name": named.name, **description, "parameters": parameters}
+    # Servers such as MLflow refuse a function without `description`.
+    name = _UNUSUAL.sub("_", named.name)
+    tool: JsonObject = {"name": name, "description": named.description, "parameters": parameters}
     parser = _CallParser(
-        key_name=named.name,
+        key_name=name,
         first_tool_only=True,
-        expected_call=named.name,
+        expected_call=name,
         answer_schema=named.schema,
         answer_class=answer_class,
         member=member,
     )
-    return {"tools": [{"type": "function", "function": tool}], "tool_choice": named.name}, parser
+    return {"tools": [{"type": "function", "function": tool}], "tool_choice": name}, parser
 
 
 def _wrap(schema: JsonObject) -> JsonObject:
@@ -167,24 +172,28 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
             if not partial:
                 self._check_ending(message)
                 return self._parse_whole(result, message)
-        answer = self._unwrap(super().parse_result(result, partial=partial))
+            if message.additional_kwargs.get("refusal"):
+                return None
+        answer = self._unwrap(self._read(result, partial=partial))
         if self.answer_class is None or answer is None:
             return answer
         try:
             return _validate(self.answer_class, answer)
-        except ValueError:
+        except _PARSING_ERRORS:
             if partial:
                 return None
             raise
+
+    def _read(self, result: list[Generation], *, partial: bool) -> Any:
+        """The answer as JSON; `None` while nothing of it can be read."""
+        return super().parse_result(result, partial=partial)
 
     def _unwrap(self, answer: Any) -> Any:
         return answer.get(self.member) if self.member and isinstance(answer, dict) else answer
 
     def _parse_whole(self, result: list[Generation], message: AIMessage) -> Any:
         """The answer, or an error: LangChain completes cut JSON, and lets pass what satisfies no schema."""
-        if not self.expected_call and _read_json(message.text) is None:
-            raise _no_answer("The answer is no whole JSON. Ask again, or simplify the schema.", message)
-        answer = self._unwrap(super().parse_result(result))
+        answer = self._unwrap(self._read(result, partial=False))
         if self.answer_class is not None:
             return self._build_instance(self.answer_class, answer, message)
         if self.answer_schema is None:
@@ -208,13 +217,11 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
             raise _no_answer(f"{text} Ask again, or simplify the schema.", message) from fault
 
     def _check_ending(self, message: AIMessage) -> None:
-        reason = message.response_metadata.get("finish_reason")
-        refusal = message.additional_kwargs.get("refusal")
+        refusal = describe_refusal(message)
         if refusal:
-            said = f"The model refused: {str(refusal)[:500]!r}. Asking again gives the same; change the prompt."
-        elif reason == "content_filter":
-            said = "A filter stopped the answer. Asking again gives the same; change the prompt."
-        elif reason == "length":
+            said = f"The model gave no answer: {refusal[:500]} Asking again gives the same; change the prompt."
+            raise ModelRefusalError(said, raw_message=message)
+        if message.response_metadata.get("finish_reason") == "length":
             said = "The answer was cut off before its end. Raise `max_tokens`, or ask for less."
         elif message.tool_calls and self.expected_call not in (names := [call["name"] for call in message.tool_calls]):
             called = ", ".join(names)
@@ -236,10 +243,21 @@ def _no_answer(said: str, message: AIMessage) -> OutputParserException:
 
 
 def _validate(answer_class: type, answer: object) -> object:
-    """An instance of the class, which may be one of pydantic 1."""
-    if issubclass(answer_class, BaseModel):
+    """An instance of the class, which may be one of pydantic 1.
+
+    The answer is JSON, so it is validated as JSON: a strict class takes a date as a text there, and a set as an array.
+    Types that can only be made of Python values are validated as such.
+    """
+    if not issubclass(answer_class, BaseModel):
+        return cast("Any", answer_class).parse_obj(answer)
+    try:
+        return answer_class.model_validate_json(json.dumps(answer))
+    except (*_PARSING_ERRORS, NotImplementedError) as err:
+        fault = err
+    try:
         return answer_class.model_validate(answer)
-    return cast("Any", answer_class).parse_obj(answer)
+    except _PARSING_ERRORS as err:
+        raise (fault if isinstance(fault, ValidationError) else err) from None
 
 
 def _first_fault(err: ValueError) -> str:
@@ -250,17 +268,18 @@ def _first_fault(err: ValueError) -> str:
     return f"{place}: {fault['msg']}" if place else fault["msg"]
 
 
-def _read_json(text: str) -> object:
-    """The JSON value that `text` is, perhaps in a fence; `None` for none, and for null, which answers nothing."""
-    try:
-        return cast("object", json.loads(text, strict=False))
-    except (ValueError, RecursionError):
-        fenced = _FENCED.search(text)
-        return _read_json(fenced[1]) if fenced else None
-
-
 class _TextParser(_AnswerParser, JsonOutputParser):
-    pass
+    def _read(self, result: list[Generation], *, partial: bool) -> Any:
+        message = getattr(result[0], "message", None)
+        text = message.text if isinstance(message, AIMessage) else result[0].text
+        if partial:
+            return read_partial_answer(text, self.answer_schema)
+        answers = read_answers(text, self.answer_schema)
+        if len(answers) == 1 and answers[0] is not None:
+            return answers[0]
+        found = f"The answer holds {len(answers)} JSON values" if answers[1:] else "The answer is no whole JSON"
+        said = f"{found}. Ask again, or simplify the schema."
+        raise _no_answer(said, message) if isinstance(message, AIMessage) else OutputParserException(said)
 
 
 class _CallParser(_AnswerParser, JsonOutputKeyToolsParser):

@@ -6,19 +6,18 @@ choice of one function by name, so a named choice goes out as that function alon
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel
-from typing_extensions import is_typeddict
 
 from langchain_gemini_compat._notes import Note
 from langchain_gemini_compat._schema import compile_parameters, compile_response_schema
 from langchain_gemini_compat._schema_refs import resolve_pointer
 from langchain_gemini_compat._tool_names import ToolNames
+from langchain_gemini_compat._typed_dicts import declare_typed_dict, find_typed_dict
 from langchain_gemini_compat._wire import object_at
 from langchain_gemini_compat.errors import UnsupportedParameterError
 
@@ -139,6 +138,11 @@ def _first_object(given: JsonObject, keys: Sequence[str]) -> JsonObject | None:
 
 def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
     """A class, a function or a LangChain tool; name and description are LangChain's."""
+    if find_typed_dict(tool) is not None:
+        declared = declare_typed_dict(tool)
+        schema = _drop_texts(_open_top(object_at(declared, "parameters")), "title", "")
+        schema.pop("description", None)
+        return {"type": "function", "function": {**declared, "parameters": schema}}
     made = cast("JsonObject", convert_to_openai_tool(tool))
     function: JsonObject = {**object_at(made, "function")}
     if not function:
@@ -148,9 +152,6 @@ def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
         schema = _drop_texts(_open_top(found), "title", "")
         schema.pop("description", None)
         function["parameters"] = schema
-    if is_typeddict(tool):
-        # Without a docstring of its own it has that of `dict`.
-        function = _drop_texts(function, "description", (inspect.getdoc(dict) or "").partition("\n")[0])
     return {"type": "function", "function": function}
 
 
@@ -169,8 +170,6 @@ def _read_parameters(tool: type | Callable[..., Any] | BaseTool) -> JsonObject |
         return cast("JsonObject", arguments) if isinstance(arguments, dict) else _schema_of(arguments)
     if isinstance(tool, type):
         return _schema_of(tool) if is_basemodel_subclass(tool) else None
-    if is_typeddict(tool):
-        return None
     name = str(getattr(tool, "__name__", ""))
     # As LangChain itself reads a function.
     read = create_schema_from_function(
@@ -181,8 +180,11 @@ def _read_parameters(tool: type | Callable[..., Any] | BaseTool) -> JsonObject |
 
 def _schema_of(model: type) -> JsonObject:
     """Pydantic 1 has another word for it."""
-    found = model.model_json_schema() if issubclass(model, BaseModel) else cast("Any", model).schema()
-    return cast("JsonObject", found)
+    if not issubclass(model, BaseModel):
+        return cast("JsonObject", cast("Any", model).schema())
+    # A class that reads its fields by name only has to be told to the model by name.
+    by_alias = model.model_config.get("validate_by_alias", True) is not False
+    return model.model_json_schema(by_alias=by_alias)
 
 
 def _open_top(schema: JsonObject) -> JsonObject:
@@ -251,6 +253,8 @@ def encode_tools(
             chosen, sent = functions, _named(names[0])
     if endpoint.speaks_gemini:
         chosen = [_compile_tool(tool, names_sent, notes) for tool in chosen]
+    else:
+        chosen = [_with_description(tool) for tool in chosen]
     if sent == "validated" and endpoint.surface == "ai_studio":
         notes.append(Note("adjusted", "`tool_choice` 'validated' became 'auto': only Vertex documents it."))
         sent = "auto"
@@ -334,6 +338,15 @@ def _compile_tool(tool: JsonObject, names: ToolNames, notes: list[Note]) -> Json
     if compiled is not None:
         declaration["parameters"] = compiled
     return {"type": "function", "function": declaration}
+
+
+def _with_description(tool: JsonObject) -> JsonObject:
+    """The function with a description, if an empty one: MLflow answers 500 where there is none."""
+    function = tool.get("function")
+    if not isinstance(function, dict) or "description" in function or "name" not in function:
+        return tool
+    described: JsonObject = {"name": function["name"], "description": ""}
+    return {**tool, "function": {**described, **function}}
 
 
 def _lossy(what: str, path: str, reason: str) -> Note:

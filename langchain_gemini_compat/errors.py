@@ -19,6 +19,7 @@ GeminiCompatError
 ├─ InvalidReplyError          openai.OpenAIError           ModelAPIError
 ├─ UnusableReplyError         openai.OpenAIError           ModelError    .reply
 │  └─ EmptyReplyError, MalformedToolCallError, BlockedError
+├─ ModelRefusalError          OutputParserException       ModelRefusalError   .raw_message
 ├─ UnsupportedContentError    ValueError                   ModelInvalidRequestError
 ├─ UnsupportedParameterError  ValueError                   ModelInvalidRequestError
 └─ InvalidHistoryError        ValueError                   ModelInvalidRequestError
@@ -33,11 +34,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from langchain_core.exceptions import ModelInvalidRequestError
+from langchain_core import exceptions
+from langchain_core.exceptions import ModelError, ModelInvalidRequestError, OutputParserException
 
 from langchain_gemini_compat._base_errors import GeminiCompatError
 
 if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+
     from langchain_gemini_compat._api_errors import (
         APIConnectionError,
         APIStatusError,
@@ -79,6 +83,7 @@ __all__ = [
     "MalformedToolCallError",
     "MissingSignatureError",
     "ModelNotFoundError",
+    "ModelRefusalError",
     "PermissionDeniedError",
     "QuotaExhaustedError",
     "RateLimitError",
@@ -106,6 +111,28 @@ class UnsupportedParameterError(GeminiCompatError, ModelInvalidRequestError, Val
 
 class InvalidHistoryError(GeminiCompatError, ModelInvalidRequestError, ValueError):
     """Messages that no request can be made of. Nothing was sent."""
+
+
+if TYPE_CHECKING:
+    _CoreRefusalError = ModelError
+else:
+    # langchain-core has it from 1.7.5 on.
+    _CoreRefusalError = getattr(exceptions, "ModelRefusalError", ModelError)
+
+
+class ModelRefusalError(GeminiCompatError, _CoreRefusalError, OutputParserException):
+    """The model or a filter refused to give the structured answer; asking again gives the same.
+
+    `raw_message` is the reply, with the refusal among its `content_blocks`.
+    """
+
+    def __init__(self, message: str, *, raw_message: BaseMessage | None = None) -> None:
+        # LangChain's parser error would add advice about the output's form.
+        Exception.__init__(self, message)
+        self.raw_message = raw_message
+        self.observation = None
+        self.llm_output = None if raw_message is None else raw_message.text
+        self.send_to_llm = False
 
 
 def __getattr__(name: str) -> object:

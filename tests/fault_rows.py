@@ -31,9 +31,9 @@ def every(word, streamed=None, structured=None, **single):
 RIGHT = every("right")
 AGAIN = every("right after 1 retry")
 #: Google's filters: a message for people, an error for programs that asked for an object.
-REFUSED = every("refusal block", structured="OutputParserException")
+REFUSED = every("refusal block", structured="ModelRefusalError")
 #: langchain-core keeps a refusal block among the events of `stream_events` and leaves it out of their message.
-CUT_REFUSED = every("cut text, refusal block", structured="OutputParserException", stream_events="cut text, finish reason content_filter")  # fmt: skip
+CUT_REFUSED = every("cut text, refusal block", structured="ModelRefusalError", stream_events="cut text, finish reason content_filter")  # fmt: skip
 
 
 def frames(*parts):

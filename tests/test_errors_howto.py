@@ -230,7 +230,7 @@ CASES = {
     ),
     ("The reply is empty (finish reason 'length' … thinking used it up.", "EmptyReplyError"): fail(THOUGHT_OUT),
     ("The answer was cut off before its end.", "OutputParserException"): parse(Fault.length('{"city": "Par')),
-    ("A filter stopped the answer.", "OutputParserException"): parse(Fault.blocked("SAFETY")),
+    ("The model gave no answer: A filter stopped the reply", "ModelRefusalError"): parse(Fault.blocked("SAFETY")),
     ("finish reason 'function_call_filter: MALFORMED_FUNCTION_CALL'", "MalformedToolCallError"): fail(
         Fault.malformed_call()
     ),

@@ -480,3 +480,20 @@ def test_every_method_tells_a_misfit_in_one_way(method):
     answer = completion(None, tool_calls=[call("Choice", text)]) if method == "function_calling" else completion(text)
     with pytest.raises(OutputParserException, match=r"does not fit Choice \(lit: .*Finish reason 'stop'"):
         chain(answer, Choice, method=method)[0].invoke("hi")
+
+
+@pytest.mark.parametrize("surface", ["openai_compatible", "vertex", "ai_studio"])
+def test_g8_a_class_without_a_docstring_is_declared_with_an_empty_description(surface):
+    """As `bind_tools` declares it: MLflow answers 500 to a function without `description`."""
+
+    class Bare(BaseModel):
+        name: str
+
+    fake = FakeGemini(Reply(calls=[FakeCall("Bare", {"name": "fair"})]), surface=surface)
+    model = fake.chat_model()
+    structured = model.with_structured_output(Bare, method="function_calling")
+    assert structured.invoke("hi") == Bare(name="fair")
+    assert structured.first.kwargs["tools"][0]["function"]["description"] == ""
+    model.bind_tools([Bare]).invoke("hi")
+    first, second = (request.body["tools"][0]["function"].get("description") for request in fake.requests)
+    assert first == second == ("" if surface == "openai_compatible" else None)

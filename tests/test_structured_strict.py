@@ -1,0 +1,287 @@
+"""Field case C3: a strict pydantic class takes as an answer what it takes as JSON, in every method and way."""
+
+import datetime as dt
+import decimal
+import enum
+import ipaddress
+import json
+import pathlib
+import uuid
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import pytest
+from langchain_core.exceptions import OutputParserException
+from pydantic import BaseModel, ConfigDict, Field, RootModel, Strict, field_validator, v1
+from pydantic_core import core_schema
+from wire import Wire, call, chunk, completion
+
+from langchain_gemini_compat import ChatGeminiCompat
+
+METHODS = ["json_schema", "function_calling", "json_mode"]
+T = TypeVar("T")
+
+
+class Colour(enum.Enum):
+    """Colours."""
+
+    RED = "red"
+
+
+class Number(enum.IntEnum):
+    """Numbers."""
+
+    ONE = 1
+
+
+class Inner(BaseModel):
+    """A strict part."""
+
+    model_config = ConfigDict(strict=True)
+
+    at: dt.datetime
+
+
+class Cat(BaseModel):
+    """Told apart by `kind`."""
+
+    model_config = ConfigDict(strict=True)
+
+    kind: Literal["cat"]
+    born: dt.date
+
+
+class Dog(BaseModel):
+    """Told apart by `kind`."""
+
+    model_config = ConfigDict(strict=True)
+
+    kind: Literal["dog"]
+    born: dt.date
+
+
+class Box(BaseModel, Generic[T]):
+    """A strict generic."""
+
+    model_config = ConfigDict(strict=True)
+
+    item: T
+
+
+class Whole(BaseModel):
+    """All types that JSON writes as something else."""
+
+    model_config = ConfigDict(strict=True)
+
+    day: dt.date
+    moment: dt.datetime
+    clock: dt.time
+    span: dt.timedelta
+    key: uuid.UUID
+    colour: Colour
+    number: Number
+    price: decimal.Decimal
+    data: bytes
+    pair: tuple[int, str]
+    tags: set[str]
+    frozen: frozenset[int]
+    path: pathlib.Path
+    address: ipaddress.IPv4Address
+    ratio: float
+    inner: Inner
+    inners: list[Inner]
+    by_day: dict[dt.date, int]
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")]
+    box: Box[uuid.UUID]
+
+
+KEY = "12345678-1234-5678-1234-567812345678"
+MOMENT = "2026-01-02T03:04:05Z"
+WHOLE: dict[str, Any] = {
+    "day": "2026-01-02", "moment": MOMENT, "clock": "10:00:00", "span": "PT1H", "key": KEY, "colour": "red", "number": 1,
+    "price": "1.50", "data": "abc", "pair": [1, "x"], "tags": ["a"], "frozen": [1], "path": "/x", "address": "1.2.3.4",
+    "ratio": 1, "inner": {"at": MOMENT}, "inners": [{"at": MOMENT}], "by_day": {"2026-01-02": 1},
+    "pet": {"kind": "dog", "born": "2026-01-02"}, "box": {"item": KEY},
+}  # fmt: skip
+
+
+class ByField(BaseModel):
+    """Strict in one field, by `Field`."""
+
+    day: dt.date = Field(strict=True)
+
+
+class ByAnnotation(BaseModel):
+    """Strict in one field, by `Strict`."""
+
+    key: Annotated[uuid.UUID, Strict()]
+
+
+class Days(RootModel[list[dt.date]]):
+    """A strict root."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class Aliased(BaseModel):
+    """Aliases, a factory and no other members."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", populate_by_name=True)
+
+    day: dt.date = Field(alias="theDay")
+    tags: set[str] = Field(default_factory=set)
+
+
+CASES = {
+    "all types": (Whole, WHOLE),
+    "Field": (ByField, {"day": "2026-01-02"}),
+    "Strict": (ByAnnotation, {"key": KEY}),
+    "RootModel": (Days, ["2026-01-02"]),
+    "generic": (Box[dt.date], {"item": "2026-01-02"}),
+    "alias": (Aliased, {"theDay": "2026-01-02"}),
+    "name": (Aliased, {"day": "2026-01-02", "tags": ["a"]}),
+}
+
+
+def build_chain(schema, value, method, *, streamed=False, **kwargs):
+    """A chain whose model answers with `value`, whole or in two pieces."""
+    wrapped = {"answer": value} if isinstance(value, list) and method == "function_calling" else value
+    text, name = json.dumps(wrapped), schema.__name__.replace("[", "_").replace("]", "_")
+    pieces = [text[: len(text) // 2], text[len(text) // 2 :]]
+    if method == "function_calling":
+        later = {"index": 0, "function": {"arguments": pieces[1]}}
+        parts = [chunk(tool_calls=[call(name, pieces[0])]), chunk(tool_calls=[later])]
+        whole = completion(None, tool_calls=[call(name, text)])
+    else:
+        parts = [chunk(content=piece) for piece in pieces]
+        whole = completion(text)
+    wire = Wire([*parts, chunk(finish="stop"), "[DONE]"] if streamed else whole)
+    model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", **wire.clients)
+    return model.with_structured_output(schema, method=method, **kwargs)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("case", CASES)
+async def test_c3_a_strict_class_takes_what_it_takes_as_json(case, method):
+    """Whole and streamed, sync and async, with the message beside it and without."""
+    schema, value = CASES[case]
+    expected = schema.model_validate_json(json.dumps(value))
+    assert build_chain(schema, value, method).invoke("hi") == expected
+    assert await build_chain(schema, value, method).ainvoke("hi") == expected
+    told = build_chain(schema, value, method, include_raw=True).invoke("hi")
+    assert (told["parsed"], told["parsing_error"]) == (expected, None)
+    assert list(build_chain(schema, value, method, streamed=True).stream("hi"))[-1] == expected
+    parts = [part async for part in build_chain(schema, value, method, streamed=True).astream("hi")]
+    assert parts[-1] == expected
+    raw = list(build_chain(schema, value, method, streamed=True, include_raw=True).stream("hi"))
+    assert [part["parsed"] for part in raw if "parsed" in part][-1] == expected
+
+
+def test_c3_a_strict_class_streams_as_it_grows():
+    """A part of the answer that satisfies the class is an object of it."""
+
+    class Log(BaseModel):
+        """Days."""
+
+        model_config = ConfigDict(strict=True)
+
+        name: str
+        days: list[dt.date] = []
+
+    events = [
+        chunk(content='{"name": "a", "days": ["2026-01-02"'),
+        chunk(content=', "2026-01-03"]}'),
+        chunk(finish="stop"),
+        "[DONE]",
+    ]
+    model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", **Wire(events).clients)
+    parts = list(model.with_structured_output(Log).stream("hi"))
+    assert [len(part.days) for part in parts] == [1, 2]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("value", [{"day": 5}, {"day": "no day"}, {}])
+def test_c3_what_the_class_refuses_as_json_is_still_an_error(value, method):
+    """Strict stays strict."""
+    with pytest.raises(OutputParserException, match="day"):
+        build_chain(ByField, value, method).invoke("hi")
+
+
+def test_c3_base64_is_decoded_as_the_class_says():
+    """Only JSON validation reads `val_json_bytes`."""
+
+    class Data(BaseModel):
+        """Bytes."""
+
+        model_config = ConfigDict(val_json_bytes="base64")
+
+        data: bytes
+
+    assert build_chain(Data, {"data": "aGk="}, "json_schema").invoke("hi").data == b"hi"
+
+
+class OnlyPython:
+    """A type without a form in JSON."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> core_schema.CoreSchema:
+        made = core_schema.no_info_plain_validator_function(lambda _: cls())
+        return core_schema.union_schema([core_schema.is_instance_schema(cls), made])
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, *_: object) -> dict[str, str]:
+        return {"type": "string"}
+
+
+def test_c3_a_class_that_reads_python_values_only_still_gets_them():
+    """Pydantic raises `NotImplementedError` for such types in JSON."""
+
+    class Holder(BaseModel):
+        """Holds one."""
+
+        item: OnlyPython
+
+    assert isinstance(build_chain(Holder, {"item": "x"}, "json_schema").invoke("hi").item, OnlyPython)
+
+
+def test_c3_validators_and_classes_of_pydantic_1_work_as_before():
+    """Validators see Python values of JSON."""
+
+    class Checked(BaseModel):
+        """Upper case."""
+
+        model_config = ConfigDict(strict=True)
+
+        name: str
+
+        @field_validator("name", mode="before")
+        @classmethod
+        def raise_case(cls, value: str) -> str:
+            """Upper case."""
+            return value.upper()
+
+    class Old(v1.BaseModel):
+        """Of pydantic 1."""
+
+        day: dt.date
+
+    assert build_chain(Checked, {"name": "a"}, "json_schema").invoke("hi").name == "A"
+    for method in METHODS:
+        assert build_chain(Old, {"day": "2026-01-02"}, method).invoke("hi").day == dt.date(2026, 1, 2)
+
+
+def test_c3_a_class_that_is_validated_by_name_is_declared_by_name():
+    """The model answers with the names that it was told."""
+    if not hasattr(ConfigDict, "__annotations__") or "validate_by_alias" not in ConfigDict.__annotations__:
+        pytest.skip("pydantic before 2.11 has no `validate_by_alias`")
+
+    class Named(BaseModel):
+        """By name."""
+
+        model_config = ConfigDict(validate_by_alias=False, validate_by_name=True)
+
+        day: dt.date = Field(alias="theDay")
+
+    chain = build_chain(Named, {"day": "2026-01-02"}, "json_schema")
+    assert chain.invoke("hi").day == dt.date(2026, 1, 2)
+    schema = chain.first.kwargs["response_format"]["json_schema"]["schema"]
+    assert list(schema["properties"]) == ["day"]

@@ -1,0 +1,220 @@
+"""Field case C4: a `TypedDict` gives a dict, with null and missing keys as it declares them, recursive or not."""
+
+import datetime as dt
+import enum
+import json
+import typing
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import pytest
+import typing_extensions as te
+from langchain_core.exceptions import OutputParserException
+from pydantic import Field
+from wire import Wire, call, chunk, completion
+
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._schema import compile_parameters
+from langchain_gemini_compat._tools import format_tool
+from langchain_gemini_compat._typed_dicts import read_docstring
+
+METHODS = ["json_schema", "function_calling", "json_mode"]
+T = TypeVar("T")
+#: `typing` has the qualifiers from Python 3.11 on; before, those of `typing_extensions` stand in its classes.
+NOT_REQUIRED = getattr(typing, "NotRequired", te.NotRequired)
+REQUIRED = getattr(typing, "Required", te.Required)
+
+
+class Colour(enum.Enum):
+    """Colours."""
+
+    RED = "red"
+
+
+class Place(typing.TypedDict):
+    """A place."""
+
+    city: str | None
+
+
+class Event(typing.TypedDict):
+    """An event of `typing`.
+
+    Args:
+        name: What it is
+            called.
+        when: Its day.
+    """
+
+    name: str
+    note: str | None
+    other: "str | None"
+    when: NOT_REQUIRED[dt.date]
+    place: Place | None
+    kind: Literal["a", "b"]
+    size: Annotated[int, Field(ge=1)]
+    tags: Annotated[list[str], ..., "Some words"]
+    level: Annotated[int, 5, "How high"]
+    colour: Annotated[Colour, "The colour"]
+
+
+class Partial(te.TypedDict, total=False):
+    """Keys that may be missing."""
+
+    name: te.Required[str]
+    note: te.ReadOnly[str | None]
+    places: dict[str, Place]
+
+
+class Node(typing.TypedDict):
+    """Holds itself."""
+
+    name: str
+    kids: "list[Node]"
+
+
+class Ping(te.TypedDict):
+    """Holds a pong."""
+
+    pong: "Pong | None"
+
+
+class Pong(te.TypedDict):
+    """Holds a ping."""
+
+    ping: "te.NotRequired[Ping]"
+
+
+class Box(te.TypedDict, Generic[T]):
+    """A generic one."""
+
+    item: T
+    more: list[T]
+
+
+class NumberBox(Box[int]):
+    """One with its type."""
+
+    name: str
+
+
+EVENT: dict[str, Any] = {
+    "name": "fair", "note": None, "other": None, "place": {"city": None}, "kind": "a", "size": 1, "tags": ["x"],
+    "colour": "red",
+}  # fmt: skip
+#: Each class with answers that it takes, and with one that it does not.
+CASES: dict[str, tuple[Any, list[Any], Any]] = {
+    "typing": (Event, [EVENT, {**EVENT, "when": "2026-01-02", "place": None, "level": 1}], {**EVENT, "name": None}),
+    "total": (Partial, [{"name": "a"}, {"name": "a", "note": None}, {"name": "a", "places": {"x": {"city": "y"}}}], {}),
+    "recursive": (Node, [{"name": "a", "kids": [{"name": "b", "kids": []}]}], {"name": "a", "kids": [{"name": "b"}]}),
+    "mutual": (Ping, [{"pong": None}, {"pong": {}}, {"pong": {"ping": {"pong": None}}}], {"pong": {"ping": 5}}),
+    "generic": (Box[str], [{"item": "a", "more": []}], {"item": 5, "more": []}),
+    "inherited": (NumberBox, [{"item": 1, "more": [2], "name": "a"}], {"item": "a", "more": [], "name": "a"}),
+}
+
+
+def build_chain(schema, value, method, *, streamed=False, **kwargs):
+    """A chain whose model answers with `value`, whole or in two pieces."""
+    text, name = json.dumps(value), getattr(schema, "__name__", "Box")
+    pieces = [text[: len(text) // 2], text[len(text) // 2 :]]
+    if method == "function_calling":
+        later = {"index": 0, "function": {"arguments": pieces[1]}}
+        parts = [chunk(tool_calls=[call(name, pieces[0])]), chunk(tool_calls=[later])]
+        whole = completion(None, tool_calls=[call(name, text)])
+    else:
+        parts = [chunk(content=piece) for piece in pieces]
+        whole = completion(text)
+    wire = Wire([*parts, chunk(finish="stop"), "[DONE]"] if streamed else whole)
+    model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", **wire.clients)
+    return model.with_structured_output(schema, method=method, **kwargs), wire
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("case", CASES)
+async def test_c4_the_answer_is_the_dict(case, method):
+    """Whole and streamed, sync and async, with the message beside it and without."""
+    schema, answers, wrong = CASES[case]
+    for value in answers:
+        assert build_chain(schema, value, method)[0].invoke("hi") == value
+        assert await build_chain(schema, value, method)[0].ainvoke("hi") == value
+        assert list(build_chain(schema, value, method, streamed=True)[0].stream("hi"))[-1] == value
+        told = build_chain(schema, value, method, include_raw=True)[0].invoke("hi")
+        assert (told["parsed"], told["parsing_error"]) == (value, None)
+    with pytest.raises(OutputParserException, match="does not satisfy"):
+        build_chain(schema, wrong, method)[0].invoke("hi")
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+def test_c4_the_declaration_allows_null_and_missing_keys(method):
+    """With the descriptions of the docstring and of `Annotated`."""
+    chain, wire = build_chain(Event, EVENT, method)
+    chain.invoke("hi")
+    body = wire.bodies[0]
+    sent = (
+        body["response_format"]["json_schema"]["schema"]
+        if method == "json_schema"
+        else body["tools"][0]["function"]["parameters"]
+    )
+    found = sent["properties"]
+    assert [name for name, part in found.items() if part.get("nullable")] == ["note", "other", "place"]
+    assert sent["required"] == ["name", "note", "other", "place", "kind", "size", "tags", "colour"]
+    assert found["place"]["properties"] == {"city": {"type": "string", "nullable": True}}
+    told = {name: part["description"] for name, part in found.items() if "description" in part}
+    assert told["name"] == "What it is called."
+    assert told["when"].startswith("Its day.")
+    assert (told["tags"], told["level"], told["colour"]) == ("Some words", "How high. Default: 5.", "The colour")
+    assert (told["place"], found["size"]["minimum"]) == ("A place.", 1)
+    assert "Args" not in str(body)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_c4_a_tool_is_declared_as_the_class_says(case):
+    """As `bind_tools` keeps it; the description is the docstring's first part."""
+    schema, answers, _ = CASES[case]
+    function = format_tool(schema)["function"]
+    assert function["description"].endswith(".")
+    compiled, _ = compile_parameters(function["parameters"])
+    assert set(answers[-1]) <= set(compiled["properties"])
+    model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k").bind_tools([schema])
+    assert model.kwargs["tools"] == [{"type": "function", "function": function}]
+
+
+def test_c4_recursion_opens_in_the_declaration():
+    """LangChain's conversion never ends."""
+    compiled, losses = compile_parameters(format_tool(Node)["function"]["parameters"])
+    assert compiled["properties"]["kids"]["items"]["properties"]["name"] == {"type": "string"}
+    assert "$ref" in {loss.keyword for loss in losses}
+
+
+def test_c4_a_class_that_holds_itself_inside_a_function_is_found():
+    """Its name is in no module."""
+
+    class Inside(te.TypedDict):
+        """Holds itself."""
+
+        kids: "list[Inside]"
+
+    assert build_chain(Inside, {"kids": [{"kids": []}]}, "json_schema")[0].invoke("hi") == {"kids": [{"kids": []}]}
+
+
+def test_c4_what_cannot_be_resolved_or_is_no_description_says_so():
+    """Classes in functions that name each other in quotes have no place to be found."""
+    fields = {"kid": "NoSuchClass"}
+    lost = te.TypedDict("Lost", fields)
+    with pytest.raises(ValueError, match=r"'Lost' cannot be resolved.*top level of a module"):
+        format_tool(lost)
+
+    class Odd(te.TypedDict):
+        """Describes by a number."""
+
+        kid: Annotated[int, ..., 5]
+
+    with pytest.raises(ValueError, match="'kid' is the description"):
+        format_tool(Odd)
+
+
+def test_c4_sections_of_a_docstring_are_no_part_of_its_description():
+    """Arguments may go over several lines; what follows them is no argument."""
+    read = read_docstring("A film.\n\nArgs:\n    name: What it is\n        called: x.\n    year (int): When.\n\nMore.")
+    assert read == ("A film.", {"name": "What it is called: x.", "year": "When."})
+    assert read_docstring(None) == ("", {})
+    assert read_docstring("One.\nTwo.\n\nReturns:\n    x: Nothing.") == ("One.\nTwo.", {})
