@@ -18,16 +18,10 @@ from langchain_gemini_compat._decompress import (
     UnsupportedEncodingError,
     build_decompressor,
 )
+from langchain_gemini_compat._error_body import is_error_body
+from langchain_gemini_compat._secrets import forget_secrets, hide_secret
 from langchain_gemini_compat._sse import SseDecoder
-from langchain_gemini_compat._translate import (
-    build_timeout,
-    forget_credential,
-    hide_secret,
-    is_error_body,
-    is_http_error,
-    is_timeout,
-    translate_response,
-)
+from langchain_gemini_compat._translate import build_timeout, is_http_error, is_timeout, translate_response
 from langchain_gemini_compat._watchdog import Watch
 from langchain_gemini_compat._wire import as_chunk, list_at
 
@@ -113,7 +107,7 @@ class ReplyReader:
         if broken:
             raise build_timeout(broken, self._limits) from None
         if is_http_error(err):
-            forget_credential(err)
+            forget_secrets(err)
             text = f"The connection broke while the reply was being read ({err}). Ask again."
             raise errors.TruncatedStreamError(text) from err
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from jiter import from_json
 
-from langchain_gemini_compat._wire import DONE
+from langchain_gemini_compat._wire import DONE, is_error_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire import JsonValue
 
 _FIELDS = (b"event:", b"id:", b"retry:", b":")
+#: Characters of an error event whose data is no JSON.
+_LONGEST_TEXT = 2**16
 #: Bytes that may wait for the end of their line or event; an image is some ten megabytes of base64.
 _LIMIT = 64 * 2**20
 #: What Python needs to keep a piece, beside its bytes.
@@ -27,8 +29,9 @@ _PIECE = 64
 class SseDecoder:
     r"""Feed bytes as they arrive, get the JSON values that are complete; `data: [DONE]` becomes `DONE`.
 
-    Lines end in LF or CRLF. Comments and events without data say nothing. Raises `ValueError` for an event
-    that is not JSON, and when `limit` bytes wait for an end that does not come.
+    Lines end in LF or CRLF. Comments and events without data say nothing. An event whose name is one of an error
+    (`event: error`) becomes `{"error": …}`, whatever its data. Raises `ValueError` for another event that is not
+    JSON, and when `limit` bytes wait for an end that does not come.
 
     >>> decoder = SseDecoder()
     >>> [*decoder.feed(b'data: {"a"'), *decoder.feed(b': 1}\n\n'), *decoder.finish()]
@@ -39,6 +42,8 @@ class SseDecoder:
         self._tail = _Pieces(limit)
         self._data = _Pieces(limit)
         self._stray = _Pieces(limit)
+        #: The name of the event that is being read, where it is one of an error.
+        self._error_name = ""
 
     def feed(self, data: bytes) -> Iterator[JsonValue]:
         """Yield what `data` completes; to be read to its end before the next piece."""
@@ -48,8 +53,13 @@ class SseDecoder:
                 if payload:
                     self._data.add(payload)
             elif not line or line == b"\r":
-                if self._data:
+                if self._error_name:
+                    yield self._take_error()
+                elif self._data:
                     yield from self._take_event()
+            elif line.startswith(b"event:"):
+                name = line[6:].strip().decode(errors="replace")
+                self._error_name = name if is_error_name(name) else ""
             elif not line.startswith(_FIELDS):
                 self._stray.add(line)
 
@@ -59,7 +69,7 @@ class SseDecoder:
         Most servers write so, and `feed` costs twice as much.
         """
         is_event = data.startswith(b"data: {") and data.endswith(b"}\n\n") and data.count(b"\n") == len("\n\n")
-        if not is_event or self._tail or self._data:
+        if not is_event or self._tail or self._data or self._error_name:
             return None
         value: JsonValue = from_json(data[len(b"data:") :])
         return value
@@ -85,6 +95,18 @@ class SseDecoder:
         if tail:
             self._tail.add(tail)
         return lines
+
+    def _take_error(self) -> JsonValue:
+        """The error of an event whose name says that it is one."""
+        name, data = self._error_name, b"\n".join(self._data.take() or self._stray.take())
+        self._error_name = ""
+        try:
+            value = cast("JsonValue", from_json(data)) if data else None
+        except ValueError:
+            value = data[:_LONGEST_TEXT].decode(errors="replace")
+        if isinstance(value, dict) and value.get("error"):
+            return value
+        return {"error": value or f"The server sent the event `{name}` and no reason."}
 
     def _take_event(self) -> Sequence[JsonValue]:
         data = self._data.take()

@@ -1,7 +1,6 @@
-"""Google's errors, in whatever wrapping they come, to the exceptions of this package.
+"""Errors of the server, of the network and of time limits to the exceptions of this package.
 
-Google wraps the error object of a non-2xx answer in a list on both surfaces (seen in public captures; plain
-objects occur too); gateways answer with HTML. The text of the server is kept, and what to do next is added.
+The text of the server is kept, without what may be secret in it, and what to do next is added.
 """
 
 from __future__ import annotations
@@ -17,7 +16,9 @@ from urllib.parse import urljoin, urlsplit
 from jiter import from_json
 
 from langchain_gemini_compat import _api_errors as errors
+from langchain_gemini_compat._error_body import LONGEST_TEXT, NO_REASON, cut, read_error
 from langchain_gemini_compat._error_table import ServerError, classify, quota_of
+from langchain_gemini_compat._secrets import HARMLESS, bare_url, forget_secrets, hide_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -35,19 +36,17 @@ _HTTP_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})
 _SECONDS = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)"
 _NUMBER = re.compile(_SECONDS)
 _DURATION = re.compile(f"{_SECONDS}s")
-_RETRY_IN = re.compile(rf"retry in (?:([0-9]{{1,4}})h)?(?:([0-9]{{1,4}})m)?{_SECONDS}s", re.IGNORECASE)
-_NO_REASON = "The server gave no reason."
-#: Characters of a server's text that an exception repeats.
-_LONGEST_TEXT = 2000
+_RETRY_IN = re.compile(
+    r"(?:retry|try again) (?:in|after) (?:([0-9]{1,4})h)?(?:([0-9]{1,4})m(?!s))?"
+    rf"(?:{_SECONDS} ?(s\b|sec|ms\b|milli))?",
+    re.IGNORECASE,
+)
+#: `RetryInfo` in a text that could not be read as JSON.
+_DELAY_IN_TEXT = re.compile(rf"retryDelay[\"'\\]{{1,8}}: ?[\"'\\]{{1,8}}{_SECONDS}s")
 #: Headers that describe the bytes on the wire and not the body that was kept.
 _OF_THE_TRANSFER = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
-#: Headers of a request that hold no secret, whatever the caller adds; an exception keeps these.
-_HARMLESS = frozenset(
-    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
-)
-#: Shorter keys are words of the text as well.
-_SHORTEST_KEY = 8
-_HIDDEN = "[hidden]"
+#: Headers of a response that may hold a secret of the server's own.
+_OF_THE_SERVER = frozenset({b"set-cookie", b"set-cookie2"})
 #: Statuses that a page of a server without this API has.
 _NO_SUCH_PLACE = (404, 405, 410)
 _TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
@@ -61,7 +60,7 @@ def translate_errors(limits: TimeLimits, deadline: float | None) -> Generator[No
     except Exception as err:
         if not is_http_error(err):
             raise
-        forget_credential(err)
+        forget_secrets(err)
         if is_timeout(err):
             raise _translate_timeout(err, limits, deadline) from err
         raise errors.APIConnectionError(_connection_text(err)) from err
@@ -86,15 +85,6 @@ def open_client(client: Callable[[], _Client]) -> _Client:
     raise error
 
 
-def forget_credential(err: BaseException | None) -> None:
-    """Take what may be secret off the request that `err` of the HTTP library carries: it is over, and loggers look."""
-    request = cast("Request | None", getattr(err, "_request", None))
-    if request is not None:
-        for name in request.headers.keys() - _HARMLESS:
-            del request.headers[name]
-        request.url = request.url.copy_with(query=None)
-
-
 def is_http_error(err: BaseException | None) -> bool:
     """Whether the HTTP library under the SDK raised `err`."""
     return type(err).__module__.partition(".")[0] in _HTTP_LIBRARIES
@@ -106,9 +96,9 @@ def is_timeout(err: BaseException | None) -> bool:
 
 
 def translate_response(response: Response, content: bytes, surface: Surface) -> errors.APIStatusError:
-    """The exception for a `response` that is an error, by its status or its body `content`.
+    """Return the exception for a `response` that is an error, by its status or its body `content`.
 
-    It keeps the body, without the key that was sent: some servers repeat it.
+    It keeps the body, without the secrets that were sent: some servers repeat them.
     """
     content = hide_secret(response.request, content)
     kept = _keep(response, content)
@@ -117,79 +107,42 @@ def translate_response(response: Response, content: bytes, surface: Surface) -> 
     try:
         body = cast("JsonValue", from_json(content))
     except ValueError:
-        return _build_error(_read_text(kept.status_code, content), kept, surface)
+        return _translate_text(kept, content, surface)
     return translate_body(body, kept, surface)
 
 
 def translate_body(body: JsonValue, response: Response, surface: Surface) -> errors.APIStatusError:
-    """The exception for an error `body`, of a non-2xx answer or found inside a stream."""
-    return _build_error(read_error(body, default_code=response.status_code), response, surface, body)
+    """Return the exception for an error `body`, of a non-2xx answer or found inside a stream."""
+    error, inner = read_error(body, default_code=response.status_code)
+    return _build_error(error, response, surface, inner)
 
 
-def is_error_body(body: JsonValue) -> bool:
-    """Whether a JSON value found in a stream is an error and no chunk."""
-    if isinstance(body, list):
-        return bool(body) and is_error_body(body[0])
-    return isinstance(body, dict) and bool(body.get("error"))
-
-
-def read_error(body: JsonValue, *, default_code: int) -> ServerError:
-    """What `body` says: Google's object, bare or in a list, or whatever gateways send."""
-    if default_code < 300:
-        # It came inside a stream, after a status that was sent too early.
-        default_code = 500
-    if isinstance(body, list):
-        body = body[0] if body else None
-    error = body.get("error", body) if isinstance(body, dict) else body
-    if not isinstance(error, dict):
-        return ServerError(default_code, None, _cut(_read_reason(error) or str(error or _NO_REASON)), ())
-    code, status = error.get("code"), error.get("status") or error.get("type")
-    details = error.get("details")
-    return ServerError(
-        code=code if isinstance(code, int) and 300 <= code < 600 else default_code,
-        status=_cut(status) if isinstance(status, str) else None,
-        message=_cut(_read_reason(error) or _NO_REASON),
-        details=tuple(item for item in details if isinstance(item, dict)) if isinstance(details, list) else (),
-    )
-
-
-def _read_reason(error: JsonValue) -> str:
-    """Google's and openai's `message`; FastAPI's `detail`, Apigee's `fault`, and lists of `errors`."""
-    if isinstance(error, str):
-        return error
-    if isinstance(error, list):
-        return "; ".join(reason for item in error if (reason := _read_reason(item)))
-    if not isinstance(error, dict):
-        return ""
-    place = error.get("loc")
-    where = f"{'.'.join(map(str, place))}: " if isinstance(place, list) and place else ""
-    names = ("message", "error", "msg", "detail", "errors", "fault", "faultstring")
-    reason = next((reason for name in names if (reason := _read_reason(error.get(name)))), "")
-    return f"{where}{reason}" if reason else ""
-
-
-def hide_secret(request: Request, content: bytes) -> bytes:
-    """`content` without the token that was sent with `request`."""
-    secret = _secret_of(request)
-    return content if secret is None else secret.sub(_HIDDEN.encode(), content)
-
-
-def _secret_of(request: Request) -> re.Pattern[bytes] | None:
-    """What finds the token of `request` in a text, JSON or not; JSON may write any of its characters as a number."""
-    token = request.headers.get("authorization", "").rpartition(" ")[2]
-    if len(token) < _SHORTEST_KEY:
-        return None
-    letters = (
-        letter if letter.isalnum() else rf"(?:\\?{re.escape(letter)}|\\u{ord(letter):04x}|%{ord(letter):02x})"
-        for letter in token
-    )
-    return re.compile("".join(letters).encode(), re.IGNORECASE)
+def _translate_text(response: Response, content: bytes, surface: Surface) -> errors.APIStatusError:
+    """Return the exception for a page for people, or a text, in which an error object may stand."""
+    text = content.decode(errors="replace").strip()
+    beginning = text[:500].lower()
+    if "<html" in beginning or "<!doctype" in beginning:
+        title = _TITLE.search(text[:LONGEST_TEXT])
+        heading = " ".join(title[1].split()) if title else "no title"
+        so = ", so this is no endpoint of this API" if response.status_code in _NO_SUCH_PLACE else ""
+        said = f"The server answered with an HTML page ({heading}){so}."
+        return _build_error(ServerError(response.status_code, None, said, ()), response, surface)
+    if not text:
+        return _build_error(ServerError(response.status_code, None, NO_REASON, ()), response, surface)
+    error, inner = read_error(text, default_code=response.status_code)
+    return _build_error(error, response, surface, cut(inner) if isinstance(inner, str) else inner)
 
 
 def _keep(response: Response, content: bytes) -> Response:
-    """`response` with its body, decompressed; nothing of the connection stays with it."""
+    """Return `response` with its body, decompressed, without secrets; nothing of the connection stays with it."""
+    left_out = _OF_THE_TRANSFER | _OF_THE_SERVER
     # As bytes, for they need not be ASCII.
-    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_TRANSFER]
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in left_out]
+    request = response.request
+    target = hide_secret(request, _target_of(response).encode())
+    headers = [
+        (name, target if name.lower() == b"location" else hide_secret(request, value)) for name, value in headers
+    ]
     return type(response)(
         response.status_code, headers=headers, content=content, request=_without_credential(response.request)
     )
@@ -197,8 +150,8 @@ def _keep(response: Response, content: bytes) -> Response:
 
 def _without_credential(request: Request) -> Request:
     """What was sent where, for the exception; loggers write headers down."""
-    headers = [(name, value) for name, value in request.headers.raw if name.lower().decode("latin-1") in _HARMLESS]
-    return type(request)(request.method, request.url.copy_with(query=None), headers=headers)
+    headers = [(name, value) for name, value in request.headers.raw if name.lower().decode("latin-1") in HARMLESS]
+    return type(request)(request.method, bare_url(request.url), headers=headers)
 
 
 def _build_error(
@@ -227,20 +180,32 @@ def _build_error(
 def _retry_after(error: ServerError, response: Response) -> float | None:
     """Seconds: the message has them to nine decimals, RetryInfo in whole ones, gateways in a header."""
     spoken = _RETRY_IN.search(error.message)
-    if spoken:
-        hours, minutes, seconds = spoken.groups(default="0")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    for detail in error.details:
-        delay = detail.get("retryDelay")
-        match = _DURATION.fullmatch(delay) if isinstance(delay, str) else None
-        if match:
-            return float(match[1])
-    header = response.headers.get("retry-after", "")
+    if spoken and any(spoken.groups()):
+        hours, minutes, seconds = spoken.groups(default="0")[:3]
+        unit = 0.001 if str(spoken[4]).startswith("m") else 1.0
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds) * unit
+    delays = [detail.get("retryDelay") for detail in error.details]
+    match = next((found for delay in delays if isinstance(delay, str) and (found := _DURATION.fullmatch(delay))), None)
+    match = match or _DELAY_IN_TEXT.search(error.message)
+    if match:
+        return float(match[1])
+    return _read_retry_headers(response)
+
+
+def _read_retry_headers(response: Response) -> float | None:
+    """Return the seconds of `Retry-After`, as a number or as a date, or of the SDK's header in milliseconds."""
+    millis = response.headers.get("retry-after-ms", "")
+    if _NUMBER.fullmatch(millis):
+        return float(millis) / 1000
+    header = response.headers.get("retry-after", "").strip()
     if _NUMBER.fullmatch(header):
         return float(header)
     try:
-        return max(0.0, (parsedate_to_datetime(header) - datetime.now(timezone.utc)).total_seconds())
-    except (TypeError, ValueError):
+        then = parsedate_to_datetime(header)
+        # `-0000` means UTC without saying so.
+        then = then if then.tzinfo else then.replace(tzinfo=timezone.utc)
+        return max(0.0, (then - datetime.now(timezone.utc)).total_seconds())
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -258,21 +223,6 @@ def _target_of(response: Response) -> str:
         return url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="").geturl() if url else ""
     except ValueError:
         return ""
-
-
-def _read_text(status_code: int, content: bytes) -> ServerError:
-    """A page for people, or text; its beginning is enough."""
-    text = content[:_LONGEST_TEXT].decode(errors="replace").strip()
-    if "<html" in text[:500].lower() or "<!doctype" in text[:500].lower():
-        title = _TITLE.search(text)
-        heading = " ".join(title[1].split()) if title else "no title"
-        so = ", so this is no endpoint of this API" if status_code in _NO_SUCH_PLACE else ""
-        text = f"The server answered with an HTML page ({heading}){so}."
-    return ServerError(status_code, None, text or _NO_REASON, ())
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
 
 
 def build_timeout(limit: Limit | Literal["connect"], limits: TimeLimits) -> errors.RequestTimeoutError:

@@ -7,6 +7,7 @@ Every key may be absent. The types say what servers should send; whoever reads a
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from typing_extensions import TypedDict
@@ -120,6 +121,22 @@ def list_at(wire: Mapping[str, object], key: str) -> list[JsonValue]:
     """The list at `key`; empty for anything else."""
     value = wire.get(key)
     return cast("list[JsonValue]", value) if isinstance(value, list) else []
+
+
+#: Names of the event, or of the type, of an error that a server sends in a stream.
+_ERROR_NAME = re.compile(
+    r"(?:^|[^a-z])(?:error|exception|fatal|failure|failed)(?:$|[^a-z])|[a-z](?:error|exception)$", re.IGNORECASE
+)
+_LONGEST_NAME = 64
+
+
+def is_error_name(name: object) -> bool:
+    """Return whether the name of an event or of a type is one of an error.
+
+    >>> [is_error_name(name) for name in ("error", "response.failed", "ServerError", "chat.completion", None)]
+    [True, True, True, False, False]
+    """
+    return isinstance(name, str) and len(name) <= _LONGEST_NAME and _ERROR_NAME.search(name) is not None
 
 
 #: On a choice that was a whole reply: its text holds thoughts between tags.

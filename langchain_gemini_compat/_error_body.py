@@ -1,0 +1,356 @@
+"""Error bodies, however wrapped, to what the server said.
+
+Google wraps the error object in a list (public captures of both surfaces). Gateways wrap it again: in an object with
+numbers as keys, in `metadata.raw` (OpenRouter), as JSON in a text (LiteLLM), as Python's `b'…'` or as a printed
+dictionary. The work is bounded in depth, number and bytes, since any server may answer anything.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from langchain_gemini_compat._error_table import CODES_OF_WORDS, VAGUE_WORDS, ServerError
+from langchain_gemini_compat._wire import is_error_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from langchain_gemini_compat._wire import JsonObject, JsonValue
+
+NO_REASON = "The server gave no reason."
+#: Characters of a server's text that an exception repeats.
+LONGEST_TEXT = 2000
+#: Wrappings that are taken off, values that are looked at, and characters that are searched for JSON.
+_DEEPEST, _MOST_VALUES, _MOST_CHARACTERS = 12, 64, 2**18
+#: Of one text: characters, places where JSON may begin, and characters of a printed Python value.
+_LONGEST_SEARCH, _MOST_STARTS, _LONGEST_LITERAL = 2**16, 8, 2**14
+#: Brackets within brackets of a printed Python value.
+_MOST_BRACKETS = 32
+#: Where the words of a server stand, the most telling first.
+_REASONS = (
+    "message", "error", "msg", "detail", "details", "errors", "fault", "faultstring", "error_description",
+    "description", "reason", "error_message", "errorMessage", "err", "title", "raw",
+)  # fmt: skip
+#: Where a gateway puts the error of the server behind it.
+_WRAPPINGS = (
+    "error", "metadata", "raw", "message", "detail", "details", "msg", "errors", "body", "response", "cause", "data",
+    "error_message", "original_error", "upstream_error", "provider_error", "innererror", "inner_error",
+    "provider_response", "error_details", "fault",
+)  # fmt: skip
+#: Keys of an object that is an error, and those beside them that make it certain.
+_SAID, _NAMED = ("message", "msg", "detail", "details"), ("code", "status", "type", "error_type", "statusCode")
+_DECODER = json.JSONDecoder()
+_START = re.compile(r"""\[\s*\{|\{|b['"]|"(?=[\[{])""")
+#: Strings that do not end reach to the end of the text, so that no start is tried twice.
+_BYTES = re.compile(r"""b(?:'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z))""", re.DOTALL)
+_STRING_OR_BRACKET = re.compile(r"""'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z)|[\[\]{}()]""", re.DOTALL)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+#: The first status of an error, and those that say no more than that there was one.
+_FIRST_ERROR, _LAST_ERROR = 300, 599
+_VAGUE_STATUSES = (500, 502)
+
+
+@dataclass(slots=True)
+class _Search:
+    """What may still be looked at, and the objects that say something, from the outside to the inside."""
+
+    values: int = _MOST_VALUES
+    characters: int = _MOST_CHARACTERS
+    layers: list[JsonObject] = field(default_factory=list)
+    #: The innermost text, where no object holds it.
+    text: str = ""
+
+
+def is_error_body(body: JsonValue) -> bool:
+    """Return whether a JSON value found in a reply is an error and no chunk."""
+    if isinstance(body, dict):
+        if body.get("error"):
+            return True
+        choices = body.get("choices")
+        if choices:
+            # The first one alone is looked at in the hot path: this runs for every chunk.
+            choice = choices[0] if isinstance(choices, list) else None
+            return isinstance(choice, dict) and (
+                ("error" in choice and bool(choice["error"]))
+                or (len(cast("list[JsonValue]", choices)) > 1 and _has_failed(choices))
+            )
+        return _says_error(body)
+    return isinstance(body, list) and bool(body) and is_error_body(body[0])
+
+
+def _has_failed(choices: JsonValue) -> bool:
+    """Return whether a choice holds an error, as OpenRouter sends it with status 200."""
+    return any(isinstance(choice, dict) and choice.get("error") for choice in cast("list[JsonValue]", choices))
+
+
+def _says_error(body: JsonObject) -> bool:
+    """Return whether `body`, which has neither choices nor `error`, is an error all the same."""
+    if isinstance(body.get("error"), dict):
+        return True
+    if any(is_error_name(body.get(key)) for key in ("type", "object", "event", "status")):
+        return True
+    if any(body.get(key) for key in ("usage", "data", "id", "promptFeedback")):
+        return False
+    if len(body) == 1:
+        # FastAPI's form, and a list that a gateway made an object of.
+        ((key, inner),) = body.items()
+        return (key == "detail" and bool(inner)) or (key.isdigit() and is_error_body(inner))
+    has_reason = any(body.get(key) for key in ("message", "detail", "errors", "msg"))
+    return has_reason and any(_code_of(body.get(key)) for key in ("code", "status", "status_code", "statusCode"))
+
+
+def read_error(body: JsonValue, *, default_code: int) -> tuple[ServerError, JsonValue]:
+    """Return what `body` says, and the object, or text, in which the server itself says so."""
+    search = _Search()
+    _unwrap(_choice_error(body), search, _DEEPEST)
+    layers = search.layers[::-1]
+    telling = next((layer for layer in layers if _read_reason(layer)), layers[0] if layers else None)
+    message = _read_reason(telling) if telling is not None else ""
+    if not message:
+        # An `error` that is a number or a text.
+        message = search.text or ("" if isinstance(body, (dict, list)) or body is None else str(body))
+    words = tuple(dict.fromkeys(word for layer in layers for word in _words_of(layer)))
+    details = next((found for layer in layers if (found := _details_of(layer))), ())
+    named = next((layer for layer in layers if isinstance(layer.get("message"), str)), telling)
+    error = ServerError(
+        code=_decide_code(layers, words, default_code),
+        status=_status_of(layers),
+        message=cut(message or NO_REASON),
+        details=details,
+        words=words,
+    )
+    return error, named if named is not None else search.text or body
+
+
+def cut(text: str) -> str:
+    """Return `text`, or its beginning."""
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+
+
+def _choice_error(body: JsonValue) -> JsonValue:
+    """Return the error of a choice where the body itself has none."""
+    if isinstance(body, dict) and not body.get("error") and isinstance(body.get("choices"), list):
+        for choice in cast("list[JsonValue]", body["choices"]):
+            if isinstance(choice, dict) and choice.get("error"):
+                return {"error": choice["error"]}
+    return body
+
+
+def _unwrap(value: JsonValue, search: _Search, depth: int) -> None:
+    """Collect the objects that say something, from the outside to the inside."""
+    search.values -= 1
+    if search.values < 0 or depth < 0:
+        return
+    if isinstance(value, str):
+        inner = _find_json(value, search)
+        if inner is not None:
+            _unwrap(inner, search, depth - 1)
+        elif not search.text:
+            search.text = value.strip()
+    elif isinstance(value, list):
+        # The first one speaks; of several texts each does.
+        for item in value[:1]:
+            _unwrap(item, search, depth - 1)
+    elif isinstance(value, dict):
+        _unwrap_object(value, search, depth)
+
+
+def _unwrap_object(value: JsonObject, search: _Search, depth: int) -> None:
+    numbered = next((inner for key, inner in value.items() if key.isdigit() and isinstance(inner, (dict, list))), None)
+    if numbered is not None and not any(key in value for key in ("error", *_SAID)):
+        _unwrap(numbered, search, depth - 1)
+        return
+    search.layers.append(value)
+    known = len(search.layers)
+    number = value.get("error")
+    if isinstance(number, (int, float)) and not isinstance(number, bool):
+        search.text = str(number)
+    for key in _WRAPPINGS:
+        inner = value.get(key)
+        if isinstance(inner, str):
+            inner = _find_json(inner, search)
+        if isinstance(inner, list):
+            # Of several, all are quoted; those of FastAPI name a place.
+            inner = inner[0] if len(inner) == 1 and _is_error(inner[0]) else None
+            inner = None if isinstance(inner, dict) and "loc" in inner else inner
+        if (isinstance(inner, dict) and inner and key == "error") or _is_error(inner):
+            _unwrap(inner, search, depth - 1)
+            if len(search.layers) > known:
+                return
+
+
+def _is_error(value: JsonValue) -> bool:
+    """Return whether `value` is surely an error: a schema, or a message of the request, may stand in a text as well."""
+    if isinstance(value, list):
+        return bool(value) and _is_error(value[0])
+    if not isinstance(value, dict):
+        return False
+    if value.get("error") and isinstance(value["error"], (dict, str, list)):
+        return True
+    if value.get("raw") and isinstance(value["raw"], (dict, str, list)):
+        return True
+    if any(key in value for key in _NAMED) and any(value.get(key) for key in _SAID):
+        return True
+    return any(key.isdigit() and _is_error(inner) for key, inner in list(value.items())[:1])
+
+
+def _find_json(text: str, search: _Search) -> JsonValue:
+    """Return the error that `text` is or holds: JSON, JSON in JSON, bytes or a dictionary as Python prints them."""
+    text = text[: min(_LONGEST_SEARCH, max(0, search.characters))]
+    if not any(sign in text for sign in ("{", "\\x7b", "\\u007b")):
+        return None
+    position = 0
+    for _ in range(_MOST_STARTS):
+        match = _START.search(text, position)
+        search.characters -= len(text) - position
+        if match is None or search.characters < 0:
+            break
+        value, end = _read_at(text, match)
+        if isinstance(value, str):
+            # JSON in JSON, or bytes that hold JSON.
+            value = _find_json(value, search)
+        if _is_error(value):
+            return value
+        position = end if end > match.start() else match.end()
+    return None
+
+
+def _read_at(text: str, match: re.Match[str]) -> tuple[JsonValue, int]:
+    """Return the value that begins at `match` and where it ends; `None` and 0 where there is none."""
+    start = match.start()
+    if match[0].startswith("b"):
+        literal = cast("re.Match[str]", _BYTES.match(text, start))
+        return _read_bytes(literal[0]), literal.end()
+    try:
+        return cast("tuple[JsonValue, int]", _DECODER.raw_decode(text, start))
+    except (ValueError, RecursionError):
+        pass
+    if match[0] != '"' and re.match(r"[\[{\s]{1,8}\\+[\"nrt]", text[start : start + 32]):
+        return _read_escaped(text[start:]), 0
+    end = _extent_of(text, start)
+    return (_read_literal(text[start:end]), end) if end else (None, 0)
+
+
+def _read_bytes(literal: str) -> JsonValue:
+    """Return the text of Python's bytes, also where their end was cut off."""
+    value = _read_literal(literal)
+    return literal[2:].replace("\\n", "\n").replace("\\'", "'").replace("\\\\", "\\") if value is None else value
+
+
+def _read_escaped(text: str) -> JsonValue:
+    r"""Return the value of JSON whose quotation marks are escaped: `{\"error\": …}`."""
+    for _ in range(3):
+        text = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), text)
+        try:
+            return cast("JsonValue", _DECODER.raw_decode(text)[0])
+        except (ValueError, RecursionError):
+            continue
+    return None
+
+
+def _extent_of(text: str, start: int) -> int:
+    """Return where the brackets that open at `start` close; 0 where they do not, or nest too deep."""
+    depth = 0
+    for found in _STRING_OR_BRACKET.finditer(text, start, start + _LONGEST_LITERAL):
+        if found[0] in "[{(":
+            depth += 1
+        elif found[0] in "]})":
+            depth -= 1
+        if depth > _MOST_BRACKETS:
+            return 0
+        if depth <= 0:
+            return found.end()
+    return 0
+
+
+def _read_literal(text: str) -> JsonValue:
+    """Return the value of a printed Python dictionary, list or bytes."""
+    if len(text) > _LONGEST_LITERAL:
+        return None
+    try:
+        value: object = ast.literal_eval(text)
+        if isinstance(value, bytes):
+            value = value.decode(errors="replace")
+        # Only what JSON can hold: sets and complex numbers are no part of an error.
+        return cast("JsonValue", json.loads(json.dumps(value)))
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _read_reason(error: JsonValue, depth: int = _DEEPEST) -> str:
+    """Return the words of `error`: Google's `message`, FastAPI's `detail`, Apigee's `fault`, and lists of `errors`."""
+    if isinstance(error, str):
+        return error.strip()
+    if depth < 0:
+        return ""
+    if isinstance(error, list):
+        return "; ".join(reason for item in error[:_MOST_VALUES] if (reason := _read_reason(item, depth - 1)))
+    if not isinstance(error, dict):
+        return ""
+    place = error.get("loc")
+    where = f"{'.'.join(map(str, place))}: " if isinstance(place, list) and place else ""
+    reason = next((reason for name in _REASONS if (reason := _read_reason(error.get(name), depth - 1))), "")
+    return f"{where}{reason}" if reason else ""
+
+
+def _code_of(value: JsonValue) -> int | None:
+    """Return an HTTP status of an error, as a number or in digits."""
+    if isinstance(value, str) and re.fullmatch("[3-5][0-9]{2}", value):
+        return int(value)
+    is_status = isinstance(value, int) and not isinstance(value, bool) and _FIRST_ERROR <= value <= _LAST_ERROR
+    return cast("int", value) if is_status else None
+
+
+def _codes_of(layer: JsonObject) -> Iterator[int]:
+    for key in ("code", "status_code", "statusCode", "status", "http_status"):
+        code = _code_of(layer.get(key))
+        if code is not None:
+            yield code
+
+
+def _words_of(layer: JsonObject) -> Iterator[str]:
+    """Yield the words by which servers tell the kind of an error, the most exact first."""
+    for key in ("code", "status", "error_type", "type", "reason"):
+        value = layer.get(key)
+        if isinstance(value, str) and 0 < len(value) <= _MOST_VALUES and not value.isdigit():
+            yield value.lower()
+    error = layer.get("error")
+    if isinstance(error, str) and re.fullmatch(r"[A-Za-z_]{1,64}", error):
+        yield error.lower()
+    for detail in _details_of(layer):
+        reason = detail.get("reason")
+        if isinstance(reason, str):
+            yield reason.lower()
+
+
+def _details_of(layer: JsonObject) -> tuple[JsonObject, ...]:
+    details = layer.get("details")
+    return tuple(item for item in details if isinstance(item, dict)) if isinstance(details, list) else ()
+
+
+def _status_of(layers: list[JsonObject]) -> str | None:
+    for layer in layers:
+        for key in ("status", "type", "code", "error_type"):
+            value = layer.get(key)
+            if isinstance(value, str) and value and not _code_of(value):
+                return cut(value)
+    return None
+
+
+def _decide_code(layers: list[JsonObject], words: tuple[str, ...], default_code: int) -> int:
+    """Return the innermost number, else what the words mean, else the HTTP status where it is one of an error."""
+    number = next((code for layer in layers for code in _codes_of(layer)), None)
+    if number is not None:
+        return number
+    meant = [word for word in words if word in CODES_OF_WORDS]
+    exact = [word for word in meant if word not in VAGUE_WORDS]
+    if exact and (default_code < _FIRST_ERROR or default_code in _VAGUE_STATUSES):
+        return CODES_OF_WORDS[exact[0]]
+    if default_code >= _FIRST_ERROR:
+        return default_code
+    # It came inside a stream, after a status that was sent too early.
+    return CODES_OF_WORDS[meant[0]] if meant else 500

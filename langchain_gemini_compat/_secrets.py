@@ -1,0 +1,155 @@
+"""What of a request may be secret, and texts without it: headers, query, user and password of the address.
+
+Servers repeat what they were sent, in their own spelling. HTTP libraries repeat what they could not send.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode, b64encode, urlsafe_b64encode
+from typing import TYPE_CHECKING, cast
+from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from httpx2 import URL, Request
+
+#: Headers of a request that hold no secret, whatever the caller adds. An exception keeps these.
+HARMLESS = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
+)
+#: Headers and query parameters whose values are words of error texts: a project, a version, the name of a program.
+_PUBLIC = HARMLESS | {"api-version", "http-referer", "origin", "referer", "x-goog-user-project", "x-title"}
+#: Shorter values are words of the text as well.
+_SHORTEST = 8
+#: A value of which less stands together is looked for letter by letter.
+_SHORTEST_RUN = 4
+HIDDEN = "[hidden]"
+#: Objects of JSON in a header, as Portkey's configuration, are read to this depth.
+_DEEPEST = 8
+#: Causes of an exception that are looked at.
+_MOST_CAUSES = 16
+
+
+def bare_url(url: URL) -> URL:
+    """Return `url` without user, password, query and fragment."""
+    return url.copy_with(query=None, fragment=None, username=None, password=None)
+
+
+def hide_secret(request: Request, content: bytes) -> bytes:
+    """Return `content` without the secrets that were sent with `request`."""
+    return _hide(_secrets_of(request), content)
+
+
+def forget_secrets(error: BaseException | None) -> None:
+    """Take what may be secret out of `error` of the HTTP library, of its causes and of the request that it carries.
+
+    The request is over, and loggers look at all of them.
+    """
+    chain = list(_chain(error))
+    requests = [request for one in chain if (request := cast("Request | None", getattr(one, "_request", None)))]
+    secrets = [secret for request in requests for secret in _secrets_of(request)]
+    for one in chain:
+        one.args = tuple(_hide_in(secrets, part) for part in one.args)
+    for request in requests:
+        for name in request.headers.keys() - HARMLESS:
+            del request.headers[name]
+        request.url = bare_url(request.url)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting and len(seen) < _MOST_CAUSES:
+        one = waiting.pop()
+        if one is not None and one not in seen:
+            seen.append(one)
+            waiting += [one.__cause__, one.__context__]
+            yield one
+
+
+def _hide_in(secrets: Sequence[bytes], part: object) -> object:
+    if isinstance(part, str):
+        return _hide(secrets, part.encode(errors="surrogateescape")).decode(errors="surrogateescape")
+    return _hide(secrets, part) if isinstance(part, bytes) else part
+
+
+def _secrets_of(request: Request) -> list[bytes]:
+    """Return the values of `request` that may be secret, and those within them, the longest first."""
+    values: set[bytes] = set()
+    for header, sent in request.headers.raw:
+        if header.decode("latin-1").lower() not in _PUBLIC:
+            values.update(_parts_of(sent))
+    for name, value in request.url.params.multi_items():
+        if name.lower() not in _PUBLIC:
+            values.update(_parts_of(value.encode()))
+    values.update(unquote(part).encode() for part in (request.url.username, request.url.password))
+    found = {value.strip() for value in values}
+    return sorted((value for value in found if len(value) >= _SHORTEST), key=len, reverse=True)
+
+
+def _parts_of(value: bytes) -> Iterator[bytes]:
+    """Yield `value`, the token after its scheme, user and password of `Basic`, cookies, and strings of JSON."""
+    value = value.strip()
+    if not value:
+        return
+    yield value
+    yield from (encode(value).rstrip(b"=") for encode in (b64encode, urlsafe_b64encode))
+    words = value.split()
+    if len(words) == len(("scheme", "token")):
+        yield words[1]
+        yield from _parts_of_basic(words)
+    if b"=" in value:
+        yield from (pair.partition(b"=")[2].strip(b'"') for pair in re.split(rb"[;,]\s*", value))
+    if value[:1] in (b"{", b"["):
+        yield from _parts_of_json(value)
+
+
+def _parts_of_basic(words: Sequence[bytes]) -> Iterator[bytes]:
+    try:
+        decoded = b64decode(words[1] + b"==") if words[0].lower() == b"basic" else b""
+    except ValueError:
+        return
+    user, _, password = decoded.partition(b":")
+    yield from (decoded, user, password)
+
+
+def _parts_of_json(value: bytes) -> Iterator[bytes]:
+    try:
+        waiting: list[tuple[object, int]] = [(json.loads(value), 0)]
+    except (ValueError, RecursionError):
+        return
+    while waiting:
+        item, depth = waiting.pop()
+        if isinstance(item, str) and re.search(r"\d", item):
+            yield item.encode(errors="replace")
+        elif isinstance(item, (dict, list)) and depth < _DEEPEST:
+            inner = list(cast("dict[str, object]", item).values()) if isinstance(item, dict) else item
+            waiting += [(part, depth + 1) for part in cast("Sequence[object]", inner)]
+
+
+def _hide(secrets: Sequence[bytes], content: bytes) -> bytes:
+    lowered = content.lower() if secrets else b""
+    for secret in secrets:
+        # Most texts repeat nothing: a search for the longest run of letters and digits spares the slow one.
+        run = max(re.findall(rb"[a-z0-9]+", secret.lower()), key=len, default=b"")
+        if len(run) < _SHORTEST_RUN or run in lowered:
+            content = _pattern_of(secret).sub(HIDDEN.encode(), content)
+    return content
+
+
+def _pattern_of(secret: bytes) -> re.Pattern[bytes]:
+    """Return what finds `secret` in a text, however JSON, URLs, HTML and quotation spell its special characters."""
+    return re.compile(b"".join(map(_spellings_of, secret.decode("latin-1"))), re.IGNORECASE)
+
+
+def _spellings_of(letter: str) -> bytes:
+    if letter.isascii() and letter.isalnum():
+        return letter.encode()
+    number = ord(letter)
+    raw = re.escape(letter.encode("latin-1"))
+    rest = rf"\\{{1,8}}u{number:04x}|\\{{1,8}}x{number:02x}|%(?:25)*{number:02x}|&#0*{number};|&#x0*{number:x};"
+    named = {"&": "|&amp;", "<": "|&lt;", ">": "|&gt;", '"': "|&quot;", " ": r"|\+"}.get(letter, "")
+    return rb"(?:\\{0,8}" + raw + b"|" + (rest + named).encode() + b")"
