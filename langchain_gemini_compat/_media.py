@@ -23,7 +23,7 @@ _MAGIC = (
     (b"fLaC", "audio/flac"),
     (b"%PDF", "application/pdf"),
 )
-_RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/avi"}
+_RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
 
 _ENDINGS: dict[str, str] = {
     "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "jpe": "image/jpeg", "jfif": "image/jpeg",

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from langchain_core.language_models import ModelProfile
 
     from langchain_gemini_compat._families import ModelFamily
-    from langchain_gemini_compat._surfaces import Endpoint, Surface
+    from langchain_gemini_compat._surfaces import Endpoint
 
 
-def build_profile(family: ModelFamily, endpoint: Endpoint) -> ModelProfile | None:
-    """The profile of `family` as `endpoint` serves it; `None` for models of which nothing is known."""
+def build_profile(family: ModelFamily, _endpoint: Endpoint) -> ModelProfile | None:
+    """The profile of `family`, the same at every endpoint; `None` for models of which nothing is known."""
     if not family.generation:
         return None
     # The caller's to change, the list in it too.
-    profile = _facts(family, endpoint.surface).copy()
+    profile = _facts(family).copy()
     levels = profile.get("reasoning_effort_levels")
     if isinstance(levels, list):
         profile["reasoning_effort_levels"] = levels.copy()
@@ -32,14 +32,14 @@ def build_profile(family: ModelFamily, endpoint: Endpoint) -> ModelProfile | Non
 
 
 @cache
-def _facts(family: ModelFamily, surface: Surface) -> dict[str, object]:
-    beside_results = family.generation == "gemini-3" and surface == "vertex"
+def _facts(family: ModelFamily) -> dict[str, object]:
     return {
         "text_inputs": True,
         **{f"{kind}_inputs": kind in family.inputs for kind in ("image", "audio", "video", "pdf")},
         "image_url_inputs": "image" in family.inputs,
-        "image_tool_message": beside_results,
-        "pdf_tool_message": beside_results,
+        # LangChain asks whether a `ToolMessage` may hold them. Where a result takes no media, they follow it.
+        "image_tool_message": family.calls_tools and "image" in family.inputs,
+        "pdf_tool_message": family.calls_tools and "pdf" in family.inputs,
         "text_outputs": True,
         "image_outputs": family.image_output,
         "audio_outputs": False,

@@ -110,9 +110,9 @@ class StreamAssembler:
         if not isinstance(choices, list) or len(choices) != 1:
             return None
         text = _text_alone(choices[0], self._choice)
-        if text and "usage" in wire:
+        if text and ("usage" in wire or "usageMetadata" in wire):
             # AI Studio counts anew with every piece; the last one holds.
-            self._usage = object_at(wire, "usage") or self._usage
+            self._usage = _usage_of(wire) or self._usage
         return text
 
     def _has_news(self, wire: WireChunk) -> bool:
@@ -155,8 +155,8 @@ class StreamAssembler:
         if "service_tier" in wire:
             self.service_tier = self.service_tier or text_at(wire, "service_tier")
         # Cumulative on AI Studio, where every chunk may carry it: the last one holds.
-        if wire.get("usage"):
-            self._usage = object_at(wire, "usage") or self._usage
+        if "usage" in wire or "usageMetadata" in wire:
+            self._usage = _usage_of(wire) or self._usage
 
     def _note_block(self, wire: WireChunk) -> None:
         """Google's own form of a refused prompt, which has no choices."""
@@ -278,6 +278,11 @@ def _index_of(choice: JsonObject, position: int) -> int:
 def _is_thought(delta: JsonObject) -> bool:
     extra = delta.get("extra_content")
     return bool(extra) and object_at(object_at(delta, "extra_content"), "google").get("thought") is True
+
+
+def _usage_of(wire: WireChunk) -> JsonObject:
+    """The counts, also where a gateway passes them on under the name of Google's own API."""
+    return object_at(wire, "usage") or object_at(wire, "usageMetadata")
 
 
 def _merge(known: JsonObject, more: JsonObject) -> None:

@@ -1,21 +1,34 @@
 """Token counts of the wire as counts that add up: input + output = total, in every mode.
 
-Google's `completion_tokens` leave thoughts out; Vertex itemises them, AI Studio shows them only in the total.
+Google's `completion_tokens` leave thoughts out; Vertex itemises them, AI Studio shows them only in the total. What
+Google's own tools returned to the model is in the total alone.
 Source: usage of Google's examples page (27 + 45 + 504 = 576) and captures of AI Studio (11 + 25 of 727).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_gemini_compat._wire import object_at, text_at
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 #: A count above this is none.
 _MOST = 2**53
+#: Names of each count: Chat Completions, the Responses API and Anthropic (gateways use them), Google's own API.
+_PROMPT = ("prompt_tokens", "input_tokens", "promptTokenCount", "prompt_token_count")
+_COMPLETION = ("completion_tokens", "output_tokens", "candidatesTokenCount", "candidates_token_count")
+_TOTAL = ("total_tokens", "totalTokenCount", "total_token_count")
+_PROMPT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "prompt_token_details", "input_token_details")
+_COMPLETION_DETAILS = (
+    "completion_tokens_details", "output_tokens_details", "completion_token_details", "output_token_details",
+)  # fmt: skip
+_REASONING = ("reasoning_tokens", "thoughtsTokenCount", "thoughts_token_count")
+_CACHED = ("cached_tokens", "cachedContentTokenCount", "cached_content_token_count")
+_TOOL_USE = ("toolUsePromptTokenCount", "tool_use_prompt_token_count")
+_NATIVE = ("promptTokenCount", "prompt_token_count", "totalTokenCount", "total_token_count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,33 +51,79 @@ class Usage:
 
 
 def decode_usage(usage: Mapping[str, object]) -> Usage:
-    """Reconcile the counts of a wire `usage`, whichever of the servers' two meanings they have.
+    """Reconcile the counts of a wire `usage`, whichever of the servers' names and meanings they have.
 
     >>> decode_usage({"prompt_tokens": 11, "completion_tokens": 25, "total_tokens": 727})
     Usage(input_tokens=11, output_tokens=716, cached_tokens=None, reasoning_tokens=691, traffic_type=None)
     """
-    prompt = _count(usage, "prompt_tokens") or 0
-    completion = _count(usage, "completion_tokens")
-    total = _count(usage, "total_tokens")
-    reasoning = _count(object_at(usage, "completion_tokens_details"), "reasoning_tokens")
-    output = completion or 0
-    if total is not None and total > prompt + output:
-        output = total - prompt
-        if reasoning is None and completion is not None:
-            reasoning = output - completion
-    elif total is None and reasoning is not None and reasoning > output:
-        # A count of thoughts above the count that should include them: this server excludes them.
-        output += reasoning
-    cached = _count(object_at(usage, "prompt_tokens_details"), "cached_tokens")
+    prompt, completion = _count(usage, _PROMPT), _count(usage, _COMPLETION)
+    reasoning = _detail(usage, _COMPLETION_DETAILS, "reasoning_tokens", _REASONING)
+    cached = _detail(usage, _PROMPT_DETAILS, "cached_tokens", _CACHED)
+    total = _count(usage, _TOTAL)
+    is_native = _count(usage, _NATIVE) is not None
+    prompt = _add(prompt, _count(usage, _TOOL_USE) if is_native else None)
+    if is_native:
+        # Google's own API counts thoughts beside the candidates, whatever the total.
+        completion = _add(completion, reasoning)
+    counts = _reconcile(prompt, completion, total, reasoning)
+    reasoning = counts.reasoning
     return Usage(
-        input_tokens=prompt,
-        output_tokens=output,
-        cached_tokens=None if cached is None else min(cached, prompt),
-        reasoning_tokens=None if reasoning is None else min(reasoning, output),
-        traffic_type=text_at(object_at(object_at(usage, "extra_properties"), "google"), "traffic_type") or None,
+        input_tokens=counts.prompt,
+        output_tokens=counts.output,
+        cached_tokens=None if cached is None else min(cached, counts.prompt),
+        reasoning_tokens=None if reasoning is None else min(reasoning, counts.output),
+        traffic_type=text_at(object_at(object_at(usage, "extra_properties"), "google"), "traffic_type")
+        or text_at(usage, "trafficType")
+        or None,
     )
 
 
-def _count(usage: Mapping[str, object], key: str) -> int | None:
-    value = usage.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None
+class _Counts(NamedTuple):
+    """What `_reconcile` finds: input, output, and the thoughts in the output."""
+
+    prompt: int
+    output: int
+    reasoning: int | None
+
+
+def _reconcile(prompt: int | None, completion: int | None, total: int | None, reasoning: int | None) -> _Counts:
+    """Input and output that make the total, where that is no less than its parts."""
+    given, output = prompt or 0, completion or 0
+    if total is None:
+        # A count of thoughts above the count that should include them: this server excludes them.
+        excluded = reasoning is not None and reasoning > output
+        return _Counts(given, output + (reasoning or 0) if excluded else output, reasoning)
+    rest = total - given - output
+    if rest <= 0:
+        return _Counts(given, output, reasoning)
+    if completion is not None and prompt is None:
+        # Only the input is unknown, and the thoughts that fit are output beside the answer.
+        thoughts = reasoning if reasoning and reasoning <= rest else 0
+        return _Counts(rest - thoughts, output + thoughts, reasoning)
+    if completion is not None and reasoning and rest > reasoning:
+        # Thoughts are told, so what is left was read: Google counts what its own tools return apart from the prompt
+        # (https://github.com/mozilla-ai/any-llm/pull/1367: 80 + 237 for tools + 173 + 60 of 550).
+        return _Counts(given + rest - reasoning, output + reasoning, reasoning)
+    return _Counts(given, output + rest, rest if reasoning is None and completion is not None else reasoning)
+
+
+def _add(count: int | None, more: int | None) -> int | None:
+    return count if more is None else (count or 0) + more
+
+
+def _detail(usage: Mapping[str, object], places: Sequence[str], key: str, own: Sequence[str]) -> int | None:
+    """A count of the details, or beside the others under one of its `own` names."""
+    details = (_count(object_at(usage, place), (key,)) for place in places)
+    found = next((count for count in details if count is not None), None)
+    return _count(usage, own) if found is None else found
+
+
+def _count(usage: Mapping[str, object], names: Sequence[str]) -> int | None:
+    """The first of `names` that holds a count; JavaScript and Lua servers write `10.0` for ten."""
+    for name in names:
+        value = usage.get(name)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST:
+            return value
+    return None

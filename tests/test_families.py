@@ -6,7 +6,7 @@ import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import SummarizationMiddleware
 from langchain_core.language_models import ModelProfile
-from outgoing import PLACES, endpoint
+from outgoing import PLACES, SURFACES, endpoint
 from pydantic import BaseModel
 
 from langchain_gemini_compat import ChatGeminiCompat
@@ -117,7 +117,7 @@ def test_profiles_tell_models_apart():
         build_profile(family_of(model), endpoint())
         for model in ("gemini-2.5-pro", "gemini-3-pro-image", "gemini-flash-latest")
     )
-    assert not pro["image_tool_message"]
+    assert pro["image_tool_message"]
     assert "reasoning_effort_default" not in pro
     assert build_profile(family_of("gemini-2.5-flash"), endpoint())["reasoning_effort_levels"][0] == "none"
     assert image["image_outputs"]
@@ -126,7 +126,15 @@ def test_profiles_tell_models_apart():
     assert alias["max_input_tokens"] == 1_048_576
     assert not build_profile(family_of("gemini-3.5-flash-lite"), endpoint())["temperature"]
     assert build_profile(family_of("gemini-2.0-flash"), endpoint())["reasoning_output"] is False
-    assert not build_profile(family_of("gemini-3.8-flash"), endpoint("ai_studio"))["image_tool_message"]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("family", FAMILIES, ids=[family.name for family in FAMILIES])
+def test_c11_profiles_say_what_a_tool_message_may_hold(family, surface):
+    """Field case C11: agents replaced pictures by a sentence, though each surface has a way to send them."""
+    profile = build_profile(family, endpoint(surface))
+    assert profile["image_tool_message"] == (profile["image_inputs"] and profile["tool_calling"])
+    assert profile["pdf_tool_message"] == (profile["pdf_inputs"] and profile["tool_calling"])
 
 
 @pytest.mark.parametrize("model", [family.name for family in FAMILIES] + ["gemini-flash-latest"])

@@ -13,10 +13,12 @@ from langchain_core.messages import AIMessage, FunctionMessage, HumanMessage, To
 from langchain_core.tools import tool
 from langchain_mcp_adapters.tools import _convert_call_tool_result
 from mcp import types as mcp
-from outgoing import GOOGLE, SURFACES, broken_rules, build, send, wire_messages
+from outgoing import GOOGLE, SURFACES, broken_rules, build, endpoint, send, wire_messages
 
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._body import encode_body
+from langchain_gemini_compat._families import family_of
+from langchain_gemini_compat._profiles import build_profile
 from langchain_gemini_compat.testing import Call, FakeGemini
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -442,3 +444,30 @@ def test_the_user_s_own_media_are_still_refused():
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
     with pytest.raises(ValueError, match="no form on surface"):
         chat.preview([HumanMessage([archive])])
+
+
+PDF = base64.b64encode(b"%PDF-1.4 a report").decode()
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-2.5-pro"])
+def test_c11_deepagents_leaves_pictures_and_papers_to_the_model(surface, model, tmp_path):
+    """Field case C11: its middleware asks the profile, and put a sentence in their place."""
+    deepagents = pytest.importorskip("deepagents")
+    backends = pytest.importorskip("deepagents.backends")
+    (tmp_path / "cat.png").write_bytes(base64.b64decode(PNG))
+    (tmp_path / "report.pdf").write_bytes(base64.b64decode(PDF))
+    calls = [[Call("read_file", {"file_path": name})] for name in ("/cat.png", "/report.pdf")]
+    wire = "vertex" if surface == "vertex" else "ai_studio"
+    fake = FakeGemini([*calls, "A cat and a report.", "Bye."], surface=wire)
+    chat = fake.chat_model(model)
+    chat.profile = build_profile(family_of(model), endpoint(surface))
+    agent = deepagents.create_deep_agent(
+        chat, backend=backends.FilesystemBackend(root_dir=str(tmp_path), virtual_mode=True)
+    )
+    state = agent.invoke({"messages": [HumanMessage("Look.")]})
+    state = agent.invoke({"messages": [*state["messages"], HumanMessage("Thanks.")]})
+    assert state["messages"][-1].text == "Bye."
+    assert fake.refusals == []
+    sent = json.dumps(fake.requests[-1].body["messages"])
+    assert (sent.count(PNG), sent.count(PDF)) == (1, 1)
