@@ -10,18 +10,26 @@ import warnings
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from pydantic import AliasChoices, ConfigDict, PrivateAttr, SecretStr, model_validator
+from pydantic import ConfigDict, ModelWrapValidatorHandler, PrivateAttr, SecretStr, model_validator
 
+from langchain_gemini_compat._aliases import (
+    COMPOSITES,
+    IGNORED,
+    OPTION_COMPOSITES,
+    adopt_vertexai,
+    check_unknown,
+    spell_arguments,
+)
 from langchain_gemini_compat._config import resolve_connection
-from langchain_gemini_compat._fields import ConnectionFields
+from langchain_gemini_compat._fields import ConnectionFields, RequestFields, aliases_of, spell_options
 from langchain_gemini_compat._locks import making
 from langchain_gemini_compat._timeouts import resolve_timeouts
 from langchain_gemini_compat.errors import GeminiCompatWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pydantic import BaseModel
     from typing_extensions import Self
@@ -63,21 +71,41 @@ class ConnectedModel(ConnectionFields):
     _path: ClassVar[str] = "/chat/completions"
     _link: _Link | None = PrivateAttr(default=None)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _adopt_unknown_arguments(cls, values: Any) -> Any:
-        """What is no field is a body key, as on other chat models, and is said: it may be misspelt."""
+    def _adopt_arguments(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Give arguments their own names; what is no field becomes a body key, as on other chat models, and is said."""
         if not isinstance(values, dict):
-            return values
-        unknown = {name: value for name, value in values.items() if name not in _argument_names(cls)}
+            return handler(values)
+        given = _spell(cls, cast("dict[str, object]", values))
+        unknown = {name: given.pop(name) for name in list(given) if name not in cls.model_fields}
         if not unknown:
-            return values
-        text = f"{', '.join(map(repr, unknown))} is no argument of {cls.__name__} and is sent as a body key."
-        if values.get("strict"):
-            raise ValueError(f"{text} `strict=True` forbids that; use `model_kwargs` where it is meant.")
-        warnings.warn(text, GeminiCompatWarning, stacklevel=4)
-        known = {name: value for name, value in values.items() if name not in unknown}
-        return {**known, "model_kwargs": {**unknown, **(values.get("model_kwargs") or {})}}
+            return handler(given)
+        endings = check_unknown(unknown, cls.__name__, _argument_names(cls))
+        if given.get("strict"):
+            words = [f"{', '.join(map(repr, unknown))} is no argument of {cls.__name__}.", *endings.values()]
+            text = " ".join(filter(None, words))
+            raise ValueError(f"{text} `strict=True` forbids that. Use `model_kwargs` for a body key.")
+        further = {name: value for name, value in unknown.items() if name not in IGNORED}
+        given["model_kwargs"] = {**further, **cast("dict[str, object]", given.get("model_kwargs") or {})}
+        self = handler(given)
+        self._warn_of_unknown(endings)
+        return self
+
+    def _warn_of_unknown(self, endings: Mapping[str, str]) -> None:
+        """One warning for the arguments that are sent as they are, one for those that are not."""
+        sent = [name for name in endings if name not in IGNORED and self._sends_body_key(name)]
+        left_out = [name for name in endings if name not in sent]
+        for names, fate in ((sent, "is sent as a body key"), (left_out, "is left out of requests")):
+            if names:
+                said = "".join(f" {endings[name]}" for name in names if endings[name])
+                text = f"{', '.join(map(repr, names))} is no argument of {type(self).__name__} and {fate}.{said}"
+                warnings.warn(text, GeminiCompatWarning, stacklevel=5)
+
+    def _sends_body_key(self, name: str) -> bool:
+        """Whether a request has the key `name` if `model_kwargs` has."""
+        del name
+        return True
 
     @model_validator(mode="after")
     def _resolve_gemini_compat_connection(self) -> Self:
@@ -206,8 +234,32 @@ class ConnectedModel(ConnectionFields):
 @cache
 def _argument_names(cls: type[BaseModel]) -> frozenset[str]:
     """Every name that the constructor takes."""
-    names = set(cls.model_fields)
-    for field in cls.model_fields.values():
-        alias = field.validation_alias
-        names.update(str(choice) for choice in (alias.choices if isinstance(alias, AliasChoices) else [alias]))
-    return frozenset(names)
+    return frozenset({*cls.model_fields, *_aliases_of(cls), *COMPOSITES} - _not_taken_apart(cls))
+
+
+@cache
+def _aliases_of(cls: type[BaseModel]) -> dict[str, str]:
+    return aliases_of(cls)
+
+
+@cache
+def _not_taken_apart(cls: type[BaseModel]) -> frozenset[str]:
+    """Embeddings have no options of a chat."""
+    return frozenset() if issubclass(cls, RequestFields) else OPTION_COMPOSITES
+
+
+def _spell(cls: type[BaseModel], values: dict[str, object]) -> dict[str, object]:
+    """The arguments under the names of the fields; those that are none keep theirs."""
+    given = spell_arguments(values, _aliases_of(cls), whole=_not_taken_apart(cls))
+    if "vertexai" in given:
+        adopt_vertexai(given)
+    further = given.get("model_kwargs")
+    if isinstance(further, dict):
+        spell_options(further)
+    if "response_format" in given and "response_format" not in values:
+        # It was made of `response_schema` or `response_mime_type`.
+        own = {"response_format": given.pop("response_format")}
+        if isinstance(further, dict) and "response_format" in further:
+            raise ValueError("`response_schema` contradicts `response_format` in `model_kwargs`. Pass one of them.")
+        given["model_kwargs"] = {**own, **cast("dict[str, object]", further or {})}
+    return given

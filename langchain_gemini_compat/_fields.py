@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
 
+from langchain_gemini_compat._aliases import COMPOSITES, OPTION_COMPOSITES, check_options, spell_arguments
 from langchain_gemini_compat._surfaces import Surface
+from langchain_gemini_compat.errors import UnsupportedParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,12 +30,13 @@ class ConnectionFields(BaseModel):
     """Region, `us`, `eu` or `global`; else GOOGLE_CLOUD_LOCATION, else `global`."""
     endpoint_id: str | None = None
     """A model deployed to your own Vertex endpoint."""
-    base_url: str | None = None
-    """Up to and without `/chat/completions` or `/embeddings`."""
+    base_url: str | None = Field(default=None, validation_alias=AliasChoices("base_url", "openai_api_base", "api_base"))
+    """Up to and without `/chat/completions` or `/embeddings`. `api_endpoint` and `client_options` set it too."""
     api_version: str = "v1"
     surface: Surface | None = None
     api_key: SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None = Field(
-        default=None, validation_alias=AliasChoices("api_key", "google_api_key")
+        default=None,
+        validation_alias=AliasChoices("api_key", "google_api_key", "gemini_api_key", "openai_api_key"),
     )
     """A key, or a callable that gives a bearer token, sync or async."""
     credentials: Any = Field(default=None, exclude=True, repr=False)
@@ -46,12 +49,14 @@ class ConnectionFields(BaseModel):
         default=None,
         exclude=True,
         repr=False,
-        validation_alias=AliasChoices("default_headers", "additional_headers"),
+        validation_alias=AliasChoices("default_headers", "additional_headers", "extra_headers", "headers"),
     )
-    default_query: dict[str, str] | None = Field(default=None, exclude=True, repr=False)
+    default_query: dict[str, str] | None = Field(
+        default=None, exclude=True, repr=False, validation_alias=AliasChoices("default_query", "extra_query")
+    )
     timeout: Any = Field(default=None, validation_alias=AliasChoices("timeout", "request_timeout"))
     """Seconds, a `Timeouts` dict with limits of their own, or the HTTP library's `Timeout`."""
-    max_retries: int = Field(default=2, ge=0)
+    max_retries: int = Field(default=2, ge=0, validation_alias=AliasChoices("max_retries", "retries"))
     """At most so many further requests, all reasons together; the one new try after a 401 is not counted."""
     http_client: Any = Field(default=None, exclude=True, repr=False)
     http_async_client: Any = Field(default=None, exclude=True, repr=False)
@@ -100,21 +105,42 @@ class RequestFields(BaseModel):
     stream_usage: bool = True
 
 
-#: Names an option may be given by at a call, beside its own.
-_ALIASES = {
-    "max_output_tokens": "max_tokens",
-    "max_completion_tokens": "max_tokens",
-    "stop_sequences": "stop",
-    "candidate_count": "n",
-    "model_name": "model",
-    "response_modalities": "modalities",
-}
+def aliases_of(cls: type[BaseModel]) -> dict[str, str]:
+    """The names under which the constructor takes a field, beside the field's own."""
+    return {
+        alias: name
+        for name, field in cls.model_fields.items()
+        if isinstance(field.validation_alias, AliasChoices)
+        for alias in map(str, field.validation_alias.choices)
+        if alias != name
+    }
+
+
+_OPTION_ALIASES = {**aliases_of(RequestFields), "model_name": "model"}
+#: What belongs to the model and not to a call, under all its names.
+_MODEL_ONLY = (
+    ConnectionFields.model_fields.keys() | aliases_of(ConnectionFields) | (COMPOSITES.keys() - OPTION_COMPOSITES)
+) - {"model", "model_name", "strict", "streaming"}
+_OWN_OPTIONS = RequestFields.model_fields.keys() | {"model", "strict", "streaming"}
 
 
 def spell_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a call under their own names.
+    """Options of a call, or of `model_kwargs`, under their own names.
+
+    Raises `UnsupportedParameterError` where two names of one option have different values, for what belongs to the
+    model and not to a call, and for what looks like a secret and would go into the body.
 
     >>> spell_options({"max_output_tokens": 5})
     {'max_tokens': 5}
     """
-    return {_ALIASES.get(name, name): value for name, value in kwargs.items()}
+    if kwargs.keys() <= _OWN_OPTIONS:
+        return dict(kwargs)
+    misplaced = next((name for name in kwargs if name in _MODEL_ONLY), None)
+    if misplaced is not None:
+        raise UnsupportedParameterError(
+            f"`{misplaced}` belongs to the model and not to a call. Pass it to the constructor, or change a copy: "
+            "`model.model_copy(update={…})`."
+        )
+    spelled = spell_arguments(kwargs, _OPTION_ALIASES)
+    check_options({name: value for name, value in spelled.items() if name not in _OWN_OPTIONS}, "a call")
+    return spelled

@@ -247,6 +247,12 @@ class _Builder:
         return bool(asked) or not self.endpoint.speaks_gemini or "gemini" not in self.endpoint.model
 
 
+def takes_body_key(name: str, endpoint: Endpoint) -> bool:
+    """Whether an option of this name, which is no argument of the chat model, is sent to `endpoint`."""
+    known = BODY_KEYS[endpoint.surface] if endpoint.speaks_gemini else None
+    return known is None or name in known or name in _HANDLED
+
+
 def build_payload(
     messages: Sequence[BaseMessage], options: Mapping[str, object], endpoint: Endpoint, *, stream: bool, strict: bool
 ) -> Request:

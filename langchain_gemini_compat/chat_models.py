@@ -25,7 +25,7 @@ from langchain_gemini_compat._fields import RequestFields, spell_options
 from langchain_gemini_compat._history import adopt_wire_fields
 from langchain_gemini_compat._lazy import LazyModule
 from langchain_gemini_compat._notes import Note
-from langchain_gemini_compat._payload import Request, build_payload
+from langchain_gemini_compat._payload import Request, build_payload, takes_body_key
 from langchain_gemini_compat._profiles import build_profile
 from langchain_gemini_compat._provider import PROVIDER
 from langchain_gemini_compat._structured import build_structured_output
@@ -122,7 +122,17 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
             "parallel_tool_calls": parallel_tool_calls,
             "response_format": response_format,
         }
-        return super().bind(**bound, **{key: value for key, value in optional.items() if value is not None})
+        return self.bind(**bound, **{key: value for key, value in optional.items() if value is not None})
+
+    if not TYPE_CHECKING:
+        # The type of a binding is langchain-core's own, and another in each of its versions.
+        def bind(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+            """Bind options of a request to the model, as on every LangChain model.
+
+            Raises `UnsupportedParameterError` for what looks like a secret: a binding shows what is bound.
+            """
+            spell_options(kwargs)
+            return super().bind(**kwargs)
 
     def with_structured_output(
         self,
@@ -153,6 +163,11 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
 
         return estimate_messages([HumanMessage(text)], [])
 
+    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        # LangChain asks for these before it tells its tracers of a call: what is refused is in no trace.
+        spell_options(kwargs)
+        return super()._get_invocation_params(stop=stop, **kwargs)
+
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
         return shield_results(super()._convert_input(adopt_wire_fields(model_input)))
 
@@ -165,6 +180,9 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
             own = {name: value for name, value in own.items() if name not in THINKING_KNOBS}
         return {**own, **spell_options(self.model_kwargs), **given}
 
+    def _sends_body_key(self, name: str) -> bool:
+        return takes_body_key(name, self._connection.endpoint)
+
     def _build(
         self,
         messages: list[BaseMessage],
@@ -176,7 +194,7 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
     ) -> Request:
         options = self._options({**kwargs, **({"stop": stop} if stop is not None else {})})
         endpoint = self._connection.endpoint
-        override = kwargs.get("model")
+        override = spell_options(kwargs).get("model")
         if override:
             endpoint = endpoint.with_model(override)
         request = build_payload(messages, options, endpoint, stream=stream, strict=self.strict)
@@ -198,7 +216,7 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
         options = self._options(kwargs)
         params = LangSmithParams(
             ls_provider=PROVIDER,
-            ls_model_name=bare_model_name(str(kwargs.get("model") or self.model_name)),
+            ls_model_name=bare_model_name(str(spell_options(kwargs).get("model") or self.model_name)),
             ls_model_type="chat",
         )
         if options.get("temperature") is not None:

@@ -1,0 +1,330 @@
+"""The names under which a parameter may be given, by those who come from other chat models.
+
+Arguments of a constructor and options of a call come through here, and each leaves under our own name. Two names of one
+parameter with different values are an error. What is no parameter at all and looks like a secret, or like the address
+of a server, is an error as well: it must not go into a body, nor a key to another server than the caller meant.
+
+The names are those of `ChatOpenAI` (langchain-openai 1.0), `ChatGoogleGenerativeAI` (langchain-google-genai 4.4),
+`ChatVertexAI` (langchain-google-vertexai 3.2) and `ChatLiteLLM` (langchain-litellm 0.3), and of their embeddings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from enum import Enum
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from langchain_gemini_compat.errors import UnsupportedParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+#: Arguments that are taken apart, and the parameters that come of them.
+COMPOSITES: Mapping[str, tuple[str, ...]] = {
+    "thinking_config": ("thinking_level", "thinking_budget", "include_thoughts"),
+    "response_mime_type": ("response_format",),
+    "response_schema": ("response_format",),
+    "client_options": ("base_url", "api_key", "quota_project_id"),
+    "api_endpoint": ("base_url",),
+    "vertexai": ("surface",),
+}
+#: `thinking_config` and the two of `response_format` say what to ask; the others where to go.
+OPTION_COMPOSITES = frozenset({"thinking_config", "response_mime_type", "response_schema"})
+_OWN_CLIENT = "Pass a client of your own as `http_client` and `http_async_client`."
+_PROXY = "Pass `http_client` and `http_async_client` with a proxy, or set HTTPS_PROXY."
+_ENDPOINT_ID = "Pass `endpoint_id` for a model of your own."
+_AZURE = "This class has no access to Azure: use `AzureChatOpenAI`, or pass `base_url` and `api_key` of a gateway."
+#: Arguments of other chat models that decide where a request goes, or over what: left out, they would mislead.
+REFUSED: Mapping[str, str] = {
+    "openai_proxy": _PROXY,
+    "proxy": _PROXY,
+    "proxies": _PROXY,
+    "http_socket_options": _OWN_CLIENT,
+    "client_args": _OWN_CLIENT,
+    "client_cert_source": _OWN_CLIENT,
+    "client": _OWN_CLIENT,
+    "async_client": _OWN_CLIENT,
+    "root_client": _OWN_CLIENT,
+    "root_async_client": _OWN_CLIENT,
+    "transport": "Requests always go over HTTP. " + _OWN_CLIENT,
+    "api_transport": "Requests always go over HTTP. " + _OWN_CLIENT,
+    "full_model_name": _ENDPOINT_ID,
+    "tuned_model_name": _ENDPOINT_ID,
+    "vertex_project": "Pass `project`.",
+    "vertex_location": "Pass `location`.",
+    "vertex_credentials": "Pass `credentials`.",
+    "azure_endpoint": _AZURE,
+    "azure_deployment": _AZURE,
+    "openai_api_type": _AZURE,
+    "openai_api_version": _AZURE,
+    "custom_llm_provider": "Pass `base_url` or `surface`.",
+    "use_responses_api": "This class speaks Chat Completions only: use `ChatOpenAI` for the Responses API.",
+    "use_previous_response_id": "This class speaks Chat Completions only: use `ChatOpenAI` for the Responses API.",
+}
+#: Arguments of other chat models that are no keys of a body: left out with a warning that ends like this.
+IGNORED: Mapping[str, str] = {
+    "openai_organization": 'Pass `default_headers={"OpenAI-Organization": …}` to a gateway that wants it.',
+    "organization": 'Pass `default_headers={"OpenAI-Organization": …}` to a gateway that wants it.',
+    "stream_chunk_timeout": 'Pass `timeout={"between_chunks": …}`.',
+    "tiktoken_model_name": "Tokens are estimated without tiktoken.",
+    "tiktoken_enabled": "Tokens are estimated without tiktoken.",
+    "disabled_params": "Parameters that a surface does not take are left out anyway.",
+    "convert_system_message_to_human": "System messages are sent as such.",
+    "default_metadata": "The package sends no metadata of its own.",
+    "default_metadata_input": "The package sends no metadata of its own.",
+    "request_parallelism": "Pass `max_concurrency` in the config of a call.",
+    "wait_exponential_kwargs": "The waits that the server names are kept; see `retry_wait` of `timeout`.",
+    "examples": "Pass examples as messages.",
+    "audio_timestamp": "The OpenAI-compatible API has no such option.",
+    "perform_literal_eval_on_string_raw_content": "Content is sent as it is.",
+    "client_preview": "The package makes its own clients.",
+    "model_provider": "Pass `surface` to say where the model is.",
+    "request_options": "Pass `timeout` and `max_retries`.",
+    "check_embedding_ctx_length": "Texts are sent whole.",
+    "embedding_ctx_length": "Texts are sent whole.",
+    "show_progress_bar": "The package shows no progress bar.",
+}
+#: Parameters that decide where a request goes and as whom. A name like one of these is refused.
+_PLACES = (
+    "project", "location", "endpoint_id", "base_url", "api_version", "surface", "api_key", "credentials",
+    "quota_project_id", "default_headers", "default_query", "http_client", "http_async_client",
+)  # fmt: skip
+_SECRET = re.compile(r"key|token|secret|passw|credential|authoriz|bearer|cookie|auth$|^auth_")
+#: Documented keys of request bodies (OpenAI, vLLM) that are no secrets, and read like some.
+_HARMLESS = frozenset({"prompt_cache_key", "tokenizer", "tokenizer_mode", "truncate_prompt_tokens"})
+_ADDRESS = re.compile(r"(^|_)(url|uri|base|endpoint|host|proxy|proxies|server|gateway)$")
+_AI_STUDIO_HOST = "generativelanguage.googleapis.com"
+
+
+@lru_cache(maxsize=512)
+def is_secret_name(name: str) -> bool:
+    """Whether an argument of this name is likely to hold a secret.
+
+    >>> is_secret_name("anthropic_api_key"), is_secret_name("prompt_cache_key"), is_secret_name("top_k")
+    (True, False, False)
+    """
+    return name not in _HARMLESS and _SECRET.search(name.lower()) is not None
+
+
+def holds_secret(name: str, value: object) -> bool:
+    """Whether this argument is likely to be a secret: `min_tokens=5` is none."""
+    return is_secret_name(name) and _may_be_secret(value)
+
+
+def spell_arguments(
+    given: Mapping[str, object], aliases: Mapping[str, str], *, whole: Collection[str] = ()
+) -> dict[str, object]:
+    """Arguments under our own names; those that `aliases` does not know, and those of `whole`, stay as they are.
+
+    Raises `UnsupportedParameterError` where two names of one parameter have different values, and for a value that
+    cannot be taken apart. The text never shows a value.
+
+    >>> spell_arguments({"max_output_tokens": 5, "top_k": 1}, {"max_output_tokens": "max_tokens"})
+    {'max_tokens': 5, 'top_k': 1}
+    """
+    found: dict[str, object] = {}
+    sources: dict[str, str] = {}
+    for source, name, value in _take_apart(given, aliases, whole):
+        if name not in found or found[name] is None:
+            found[name], sources[name] = value, source
+        elif value is not None and not _is_same(found[name], value):
+            raise UnsupportedParameterError(
+                f"`{sources[name]}` and `{source}` name the same parameter and have different values. Pass one of them."
+            )
+    return found
+
+
+def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str]) -> dict[str, str]:
+    """The end of the warning about each unknown argument of `owner`'s constructor, or nothing to add.
+
+    Raises `UnsupportedParameterError` for what may hold a secret, or was to say where a request goes.
+    """
+    names = sorted(known)
+    endings: dict[str, str] = {}
+    for name, value in unknown.items():
+        if name in REFUSED:
+            raise UnsupportedParameterError(f"{owner} has no argument `{name}`. {REFUSED[name]}")
+        if name in IGNORED:
+            endings[name] = IGNORED[name]
+            continue
+        if holds_secret(name, value):
+            raise UnsupportedParameterError(_secret_refusal(name, f"no argument of {owner}"))
+        close = get_close_matches(name.lower(), names, n=1, cutoff=0.72)
+        if _is_address(name, value):
+            raise UnsupportedParameterError(
+                f"{owner} has no argument `{name}`, and it looks like the address of a server. Pass `base_url` to say "
+                "where requests go, or `extra_body` if the server takes this key in its body."
+            )
+        if close and close[0] in _PLACES:
+            raise UnsupportedParameterError(f"{owner} has no argument `{name}`. Did you mean `{close[0]}`?")
+        endings[name] = f"Did you mean `{close[0]}`?" if close else ""
+    return endings
+
+
+def check_options(options: Mapping[str, object], where: str) -> None:
+    """Raise `UnsupportedParameterError` for an option of a call, or of `model_kwargs`, that would send a secret."""
+    for name, value in options.items():
+        if is_secret_name(name) and _may_be_secret(value):
+            raise UnsupportedParameterError(_secret_refusal(name, f"no option of {where}"))
+
+
+def _secret_refusal(name: str, what: str) -> str:
+    ours = "credentials" if "credential" in name.lower() else "api_key"
+    return (
+        f"`{name}` looks like a secret and is {what}: it would go into the request body. Pass `{ours}` to the "
+        "constructor, or `extra_body` if the server takes this key in its body."
+    )
+
+
+def _may_be_secret(value: object) -> bool:
+    """Numbers, flags and lists of numbers are none."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return any(map(_may_be_secret, cast("Iterable[object]", value)))
+    return value is not None and not isinstance(value, (bool, int, float))
+
+
+def _is_address(name: str, value: object) -> bool:
+    if isinstance(value, str):
+        return value.startswith(("http://", "https://")) or bool(value and _ADDRESS.search(name.lower()))
+    return False
+
+
+def _is_same(one: object, other: object) -> bool:
+    return one is other or bool(_reveal(one) == _reveal(other))
+
+
+def _reveal(value: object) -> object:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _take_apart(
+    given: Mapping[str, object], aliases: Mapping[str, str], whole: Collection[str]
+) -> Iterator[tuple[str, str, object]]:
+    """Each argument as it was called, the parameter that it sets, and the value of that."""
+    taken = given.keys() & (COMPOSITES.keys() - {"vertexai", *whole})
+    for name, value in given.items():
+        if name not in taken and not (name == "base_url" and isinstance(value, Mapping)):
+            yield name, aliases.get(name, name), value
+    options = given.get("base_url")
+    if isinstance(options, Mapping):
+        # `ChatGoogleGenerativeAI` takes `base_url` and `client_options` for one another.
+        yield from _take_client_options("base_url", cast("Mapping[str, object]", options))
+    if taken:
+        yield from _take_composites({name: given[name] for name in taken})
+
+
+def _take_composites(given: Mapping[str, object]) -> Iterator[tuple[str, str, object]]:
+    if given.get("thinking_config") is not None:
+        for name, value in _take_thinking_config(given["thinking_config"]):
+            yield f"thinking_config.{name}", name, value
+    if given.get("client_options") is not None:
+        yield from _take_client_options("client_options", given["client_options"])
+    if given.get("api_endpoint") is not None:
+        yield "api_endpoint", "base_url", _read_address("api_endpoint", given["api_endpoint"])
+    response_format = _read_response_format(given.get("response_mime_type"), given.get("response_schema"))
+    if response_format is not None:
+        source = "response_schema" if given.get("response_schema") is not None else "response_mime_type"
+        yield source, "response_format", response_format
+
+
+def _take_thinking_config(config: object) -> Iterator[tuple[str, object]]:
+    """Google's `ThinkingConfig`, as a dict or as its class; the JSON of the native API spells it in camel case."""
+    dump = getattr(config, "model_dump", None)
+    fields = dump(exclude_none=True) if callable(dump) else config
+    if not isinstance(fields, Mapping):
+        raise UnsupportedParameterError(
+            f"`thinking_config` is a {type(config).__name__} and has to be a dict. Pass `thinking_level`, "
+            "`thinking_budget` or `include_thoughts`."
+        )
+    for key, value in cast("Mapping[str, object]", fields).items():
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower()
+        if name not in COMPOSITES["thinking_config"]:
+            raise UnsupportedParameterError(
+                f"`thinking_config` has no key `{key}`. It takes {', '.join(COMPOSITES['thinking_config'])}."
+            )
+        yield name, value.value if isinstance(value, Enum) else value
+
+
+def _take_client_options(source: str, options: object) -> Iterator[tuple[str, str, object]]:
+    """google-api-core's `ClientOptions`, as a dict or as its class, or the address alone."""
+    if isinstance(options, str):
+        yield source, "base_url", _read_address(source, options)
+        return
+    fields = options if isinstance(options, Mapping) else vars(options)
+    for key, value in cast("Mapping[str, object]", fields).items():
+        if value is None:
+            continue
+        if key == "api_endpoint":
+            yield f"{source}.{key}", "base_url", _read_address(f"{source}.{key}", value)
+        elif key in COMPOSITES["client_options"]:
+            yield f"{source}.{key}", key, value
+        else:
+            raise UnsupportedParameterError(
+                f"`{source}` has the key `{key}`, which this class cannot use. Pass `base_url`, `credentials`, "
+                "`quota_project_id`, or a client of your own as `http_client` and `http_async_client`."
+            )
+
+
+def _read_address(source: str, value: object) -> str:
+    """The base URL that an endpoint of Google's own packages means: a host, with or without a scheme."""
+    if not isinstance(value, str) or not value.strip():
+        raise UnsupportedParameterError(
+            f"`{source}` is a {type(value).__name__} and has to be an address. Pass `base_url`."
+        )
+    url = value if "://" in value else f"https://{value}"
+    try:
+        parts = urlsplit(url)
+        is_bare = parts.hostname == _AI_STUDIO_HOST and parts.path.strip("/") in ("", "v1", "v1beta")
+    except ValueError:
+        return url
+    return f"{parts.scheme}://{parts.netloc}/v1beta/openai" if is_bare else url
+
+
+def _read_response_format(mime_type: object, schema: object) -> object:
+    """OpenAI's `response_format` for the two options of Google's own packages."""
+    if mime_type is None or mime_type == "":
+        return schema
+    if mime_type == "application/json":
+        return {"type": "json_object"} if schema is None else schema
+    if mime_type == "text/plain" and schema is None:
+        return None
+    if mime_type == "text/plain":
+        raise UnsupportedParameterError(
+            '`response_mime_type="text/plain"` contradicts `response_schema`. Leave one of them out.'
+        )
+    raise UnsupportedParameterError(
+        "`response_mime_type` is one of `text/plain` and `application/json` in the OpenAI-compatible API. Use "
+        "`with_structured_output` for anything else."
+    )
+
+
+def adopt_vertexai(given: dict[str, object]) -> None:
+    """Turn `vertexai` of Google's own packages, which is in `given`, into `surface` where the rest leaves it open."""
+    wanted = given.pop("vertexai")
+    if wanted is None:
+        return
+    if not isinstance(wanted, bool):
+        raise UnsupportedParameterError(f"`vertexai` is a {type(wanted).__name__} and has to be `True` or `False`.")
+    path = urlsplit(base).path.rstrip("/") if isinstance(base := given.get("base_url"), str) else ""
+    if wanted:
+        against = [f'surface="{given["surface"]}"'] if given.get("surface") not in (None, "vertex") else []
+        against += ["base_url"] if path.endswith("/v1beta/openai") else []
+    else:
+        against = ['surface="vertex"'] if given.get("surface") == "vertex" else []
+        against += [name for name in ("project", "location", "endpoint_id") if given.get(name)]
+        against += ["base_url"] if path.endswith("/endpoints/openapi") else []
+    if against:
+        raise UnsupportedParameterError(
+            f"`vertexai={wanted}` contradicts `{against[0]}`. Leave `vertexai` out: `project` or `location` mean "
+            "Vertex AI, a key alone AI Studio."
+        )
+    if wanted:
+        given["surface"] = "vertex"
+    elif given.get("surface") is None and not base:
+        given["surface"] = "ai_studio"

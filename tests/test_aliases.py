@@ -1,0 +1,360 @@
+"""The names that other chat models give a parameter, names that are misspelt, and names of secrets."""
+
+import warnings
+from types import SimpleNamespace
+
+import pytest
+from google.genai import types
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.load import dumps
+from pydantic import BaseModel, SecretStr
+from wire import Wire, completion
+
+from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings, errors
+from langchain_gemini_compat.errors import GeminiCompatWarning
+from langchain_gemini_compat.testing import FakeGemini
+
+CANARY = "sk-canary-0123456789abcdef"
+GATEWAY = "http://gateway.test/v1"
+STUDIO = "https://generativelanguage.googleapis.com/v1beta/openai"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    """A key of Google's is in the environment, as it is on many machines."""
+    for name in ("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GEMINI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GOOGLE_API_KEY", "environment-key")
+
+
+def chat(**arguments):
+    return ChatGeminiCompat(**{"model": "gemini-3.8-flash", **arguments})
+
+
+def body_of(model, **options):
+    """The body of a call, without its messages."""
+    payload, _ = model.preview("hi", **options)
+    return {key: value for key, value in payload.items() if key not in ("model", "messages")}
+
+
+class Everything(BaseCallbackHandler):
+    """All that a tracer is told when a call begins."""
+
+    def __init__(self):
+        self.texts = []
+
+    def on_chat_model_start(self, *args, **kwargs):
+        self.texts.append(repr((args, kwargs)))
+
+
+@pytest.mark.parametrize("name", ["api_key", "openai_api_key", "google_api_key", "gemini_api_key"])
+@pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
+async def test_key_under_any_name_is_a_secret(name, make):
+    """Field case D2: it goes into the header, and into no body, text, dump or trace."""
+    wire = Wire(*[completion()] * 4)
+    model = make(model="m", base_url=GATEWAY, **{name: CANARY}, **wire.clients)
+    assert model.api_key == SecretStr(CANARY)
+    handler = Everything()
+    if make is ChatGeminiCompat:
+        model.invoke("hi", config={"callbacks": [handler]})
+        await model.ainvoke("hi", config={"callbacks": [handler]})
+        assert len(handler.texts) == 2
+        assert [request.headers["authorization"] for request in wire.requests] == [f"Bearer {CANARY}"] * 2
+    else:
+        handler.texts.append(f"{model.preview(['hi'])}")
+    seen = [repr(model), str(model), dumps(model), f"{model.model_dump()}", f"{wire.bodies}", *handler.texts]
+    assert [text for text in seen if CANARY in text] == []
+
+
+SECRETS = [
+    "anthropic_api_key", "azure_openai_api_key", "openrouter_api_key", "x_api_key", "apikey", "hf_token",
+    "access_token", "bearer_token", "client_secret", "password", "passwd", "credential", "service_account_credentials",
+    "authorization", "Authorization", "cookie", "auth", "azure_ad_token_provider",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
+@pytest.mark.parametrize("place", [{}, {"base_url": GATEWAY}, {"strict": True}])
+def test_unknown_argument_that_looks_like_a_secret_is_refused(name, make, place):
+    """Field case D2: the error names our argument, and no text has the value."""
+    for value in (CANARY, SecretStr(CANARY), {"value": CANARY}, [CANARY], lambda: CANARY):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(ValueError, match=f"`{name}`.*Pass `(api_key|credentials)`") as caught:
+                make(model="m", api_key="k", **place, **{name: value})
+        assert CANARY not in str(caught.value)
+    with pytest.raises(ValueError, match=f"`{name}` looks like a secret"):
+        make(model="m", api_key="k", model_kwargs={name: CANARY})
+
+
+@pytest.mark.parametrize("name", [*SECRETS, "api_key", "openai_api_key", "google_api_key", "gemini_api_key"])
+async def test_secret_of_a_call_is_refused_before_a_tracer_sees_it(name):
+    """Field case D2: at a call and in a binding, sync and async, whole and streamed."""
+    model, handler = FakeGemini("Hello!").chat_model(), Everything()
+    config = {"callbacks": [handler]}
+    given = {name: CANARY}
+
+    async def read():
+        return [chunk async for chunk in model.astream("hi", config, **given)]
+
+    calls = [
+        lambda: model.bind(**given),
+        lambda: model.bind_tools([], **given),
+        lambda: model.preview("hi", **given),
+        lambda: model.invoke("hi", config, **given),
+        lambda: list(model.stream("hi", config, **given)),
+        lambda: model.bind(temperature=0).bind(**given).invoke("hi", config),
+    ]
+    found = []
+    for call in calls:
+        with pytest.raises(errors.UnsupportedParameterError) as caught:
+            call()
+        found.append(str(caught.value))
+    for make in (lambda: model.ainvoke("hi", config, **given), read):
+        with pytest.raises(errors.UnsupportedParameterError) as caught:
+            await make()
+        found.append(str(caught.value))
+    assert all(f"`{name}`" in text for text in found)
+    assert [text for text in (*found, *handler.texts) if CANARY in text] == []
+
+
+def test_options_that_only_read_like_a_secret_are_sent():
+    """Field case D2: numbers and documented keys of OpenAI and vLLM are no secrets."""
+    given = {"min_tokens": 3, "stop_token_ids": [1, 2], "skip_special_tokens": True, "prompt_cache_key": "user-1"}
+    with pytest.warns(GeminiCompatWarning, match="is sent as a body key"):
+        model = ChatGeminiCompat(model="m", base_url=GATEWAY, **given)
+    assert body_of(model) == given
+    assert body_of(ChatGeminiCompat(model="m", base_url=GATEWAY), **given) == given
+    assert body_of(ChatGeminiCompat(model="m", base_url=GATEWAY, extra_body={"api_key": "k"})) == {"api_key": "k"}
+
+
+@pytest.mark.parametrize(
+    ("given", "own"),
+    [
+        ({"request_timeout": 5}, {"timeout": 5}),
+        ({"retries": 4}, {"max_retries": 4}),
+        ({"max_output_tokens": 7}, {"max_tokens": 7}),
+        ({"max_completion_tokens": 7}, {"max_tokens": 7}),
+        ({"stop_sequences": ["END"]}, {"stop": ["END"]}),
+        ({"candidate_count": 2}, {"n": 2}),
+        ({"response_modalities": ["TEXT"]}, {"modalities": ["TEXT"]}),
+        ({"thinking_config": {"thinking_budget": 5}}, {"thinking_budget": 5}),
+        ({"thinking_config": {"thinkingLevel": "low", "includeThoughts": True}},
+         {"thinking_level": "low", "include_thoughts": True}),
+        ({"thinking_config": types.ThinkingConfig(thinking_level="HIGH", include_thoughts=False)},
+         {"thinking_level": "HIGH", "include_thoughts": False}),
+        ({"response_mime_type": "application/json"}, {"model_kwargs": {"response_format": {"type": "json_object"}}}),
+        ({"response_mime_type": "text/plain"}, {"model_kwargs": {}}),
+        ({"headers": {"a": "b"}}, {"default_headers": {"a": "b"}}),
+        ({"extra_headers": {"a": "b"}}, {"default_headers": {"a": "b"}}),
+        ({"openai_api_base": GATEWAY}, {"base_url": GATEWAY, "surface": None}),
+        ({"api_base": GATEWAY}, {"base_url": GATEWAY}),
+        ({"api_endpoint": GATEWAY}, {"base_url": GATEWAY}),
+        ({"api_endpoint": "generativelanguage.googleapis.com"}, {"base_url": STUDIO}),
+        ({"client_options": GATEWAY}, {"base_url": GATEWAY}),
+        ({"client_options": {"api_endpoint": GATEWAY, "quota_project_id": "q"}},
+         {"base_url": GATEWAY, "quota_project_id": "q"}),
+        ({"client_options": SimpleNamespace(api_endpoint=GATEWAY, api_key=None)}, {"base_url": GATEWAY}),
+        ({"base_url": {"api_endpoint": GATEWAY}}, {"base_url": GATEWAY}),
+        ({"vertexai": True, "project": "p", "api_key": None}, {"surface": "vertex", "project": "p"}),
+        ({"vertexai": False}, {"surface": "ai_studio"}),
+        ({"vertexai": False, "base_url": GATEWAY}, {"surface": None}),
+        ({"vertexai": None, "thinking_config": None, "client_options": None, "api_endpoint": None}, {"surface": None}),
+    ],
+)  # fmt: skip
+def test_names_of_other_chat_models_set_our_fields(given, own):
+    """Field case D3: without a warning, since the meaning is the same."""
+    model = chat(**{"api_key": "k", **given})
+    assert {name: getattr(model, name) for name in own} == own
+
+
+def test_response_schema_of_google_s_packages_asks_for_json():
+    """Field case D3: a JSON schema or a class, with the MIME type or without."""
+
+    class City(BaseModel):
+        """A city."""
+
+        name: str
+
+    schema = City.model_json_schema()
+    for given in ({"response_schema": City}, {"response_schema": schema, "response_mime_type": "application/json"}):
+        sent = body_of(chat(api_key="k", **given))["response_format"]
+        assert sent["json_schema"]["schema"]["properties"] == {"name": {"type": "string"}}
+        assert body_of(chat(api_key="k"), **given)["response_format"] == sent
+
+
+@pytest.mark.parametrize("name", ["openai_api_base", "api_base", "api_endpoint", "client_options", "base_url"])
+@pytest.mark.parametrize("key", ["api_key", "openai_api_key", "google_api_key"])
+@pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
+def test_key_of_a_gateway_goes_to_the_gateway(name, key, make):
+    """Field case D3: under whatever names, AI Studio never gets it, nor the gateway Google's key."""
+    info = make(model="m", **{name: GATEWAY, key: "gateway-key"}).endpoint_info()
+    assert (info["base_url"], info["surface"]) == (GATEWAY, "openai_compatible")
+    assert make(model="m", **{name: GATEWAY}).api_key is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["base_ur", "baseurl", "endpoint", "endpoint_url", "anthropic_api_url", "host", "gateway_url", "openai_proxy",
+     "azure_endpoint", "proxy", "openai_api_bse", "some_setting"],
+)  # fmt: skip
+@pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
+def test_unknown_argument_that_names_a_server_is_refused(name, make):
+    """Field case D3: left out, it would send a gateway's key to Google."""
+    with pytest.raises(ValueError, match=rf"`{name}`.*(base_url|http_client)"):
+        make(model="m", api_key="gateway-key", **{name: "https://gateway.test/v1"})
+
+
+@pytest.mark.parametrize(("name", "ours"), [("projct", "project"), ("loction", "location"), ("endpoint_ids", "endpoint_id"),
+                                            ("surfce", "surface"), ("default_header", "default_headers")])  # fmt: skip
+def test_misspelt_argument_that_says_where_to_go_is_refused(name, ours):
+    """Field case D3: a request to another place than was meant is worse than an error."""
+    with pytest.raises(ValueError, match=f"has no argument `{name}`. Did you mean `{ours}`"):
+        chat(api_key="k", **{name: "x"})
+
+
+def test_misspelt_argument_is_said_with_the_right_name():
+    """Field case D3: the warning says what happens to it, which is another thing on each surface."""
+    with pytest.warns(GeminiCompatWarning, match="'tempreature' is no argument.*left out.*mean `temperature`"):
+        model = chat(api_key="k", tempreature=0.1)
+    assert "tempreature" not in body_of(model)
+    with pytest.warns(GeminiCompatWarning, match="'tempreature' is no argument.*sent as a body key.*`temperature`"):
+        model = chat(base_url=GATEWAY, tempreature=0.1)
+    assert body_of(model) == {"tempreature": 0.1}
+    with pytest.raises(ValueError, match=r"'tempreature'.*Did you mean `temperature`.*strict"):
+        chat(api_key="k", tempreature=0.1, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("convert_system_message_to_human", "System messages"), ("organization", "default_headers"),
+        ("stream_chunk_timeout", "between_chunks"), ("tiktoken_model_name", "tiktoken"),
+    ],
+)  # fmt: skip
+def test_argument_of_another_chat_model_is_left_out_with_advice(name, advice):
+    """Field case D3: it is no key of a body, on no surface."""
+    for place in ({"api_key": "k"}, {"base_url": GATEWAY}):
+        with pytest.warns(GeminiCompatWarning, match=f"'{name}' is no argument.*left out of requests.*{advice}"):
+            model = chat(**place, **{name: "x"})
+        assert body_of(model) == {}
+        assert name not in repr(model)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"max_tokens": 5, "max_output_tokens": 6}, ["max_tokens", "max_output_tokens"]),
+        ({"api_key": CANARY, "openai_api_key": "other"}, ["api_key", "openai_api_key"]),
+        ({"base_url": GATEWAY, "openai_api_base": "http://other.test/v1"}, ["base_url", "openai_api_base"]),
+        ({"api_endpoint": GATEWAY, "client_options": {"api_endpoint": "http://other.test/v1"}},
+         ["api_endpoint", "client_options.api_endpoint"]),
+        ({"thinking_budget": 5, "thinking_config": {"thinking_budget": 6}},
+         ["thinking_budget", "thinking_config.thinking_budget"]),
+        ({"timeout": 5, "request_timeout": 6}, ["timeout", "request_timeout"]),
+        ({"model_name": "other"}, ["model", "model_name"]),
+        ({"stop": ["a"], "stop_sequences": ["b"]}, ["stop", "stop_sequences"]),
+    ],
+)  # fmt: skip
+def test_two_names_of_one_parameter_with_different_values_are_an_error(given, named):
+    """Field case D3: one of them would be lost in silence; the text has no value."""
+    with pytest.raises(ValueError, match="name the same parameter") as caught:
+        chat(**{"api_key": "k", **given})
+    assert all(f"`{name}`" in str(caught.value) for name in named)
+    assert CANARY not in str(caught.value)
+    same = {name: value for name, value in given.items() if name in ("max_tokens", "timeout")}
+    assert chat(api_key="k", **same, openai_api_key="k", max_output_tokens=same.get("max_tokens")).max_tokens in (
+        5,
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"vertexai": True, "surface": "ai_studio"}, {"vertexai": True, "base_url": STUDIO},
+        {"vertexai": False, "project": "p"}, {"vertexai": False, "location": "eu"},
+        {"vertexai": False, "surface": "vertex", "project": "p"}, {"vertexai": "yes"},
+        {"vertexai": False, "base_url": "https://x.test/v1/projects/p/locations/l/endpoints/openapi"},
+        {"thinking_config": {"budget": 5}}, {"thinking_config": 5}, {"client_options": {"credentials_file": "x"}},
+        {"response_mime_type": "text/x.enum"}, {"response_mime_type": "text/plain", "response_schema": {}},
+        {"response_mime_type": "application/json", "model_kwargs": {"response_format": {"type": "text"}}},
+        {"model_kwargs": {"openai_api_key": "k"}}, {"model_kwargs": {"base_url": GATEWAY}},
+        {"use_responses_api": True}, {"client": object()}, {"full_model_name": "projects/p/x"}, {"api_endpoint": 5},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_argument_that_contradicts_the_rest_or_cannot_be_used_is_refused(given):
+    """Field case D3: at construction, with a sentence that says what to use."""
+    with pytest.raises(ValueError, match=r"(Pass|Leave|use|Use|takes|has to be)"):
+        chat(**{"api_key": "k", **given})
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"max_output_tokens": 700}, {"max_tokens": 700}),
+        ({"stop_sequences": ["END"]}, {"stop": ["END"]}),
+        ({"thinking_config": {"thinking_level": "low"}}, {"reasoning_effort": "low"}),
+        ({"thinking_config": {"thinking_level": "low", "include_thoughts": True}}, None),
+        ({"response_mime_type": "application/json"}, {"response_format": {"type": "json_object"}}),
+    ],
+)  # fmt: skip
+def test_options_of_a_call_have_the_same_names(given, sent):
+    """Field case D3: at a call, in a binding and in `model_kwargs`."""
+    model = chat(api_key="k", max_tokens=9, reasoning_effort="high")
+    by_call = body_of(model, **given)
+    assert body_of(model, **model.bind(**given).kwargs) == by_call
+    if sent is not None:
+        assert sent.items() <= by_call.items() or "extra_body" in by_call
+    assert by_call.keys() <= {"max_tokens", "stop", "reasoning_effort", "response_format", "extra_body"}
+    with pytest.raises(errors.UnsupportedParameterError, match="name the same parameter"):
+        model.preview("hi", max_tokens=1, max_output_tokens=2)
+
+
+def test_model_of_a_call_is_taken_under_both_names():
+    """Field case D3: `model_name` was ignored."""
+    for name in ("model", "model_name"):
+        payload, _ = chat(api_key="k").preview("hi", **{name: "gemini-2.5-flash"})
+        assert payload["model"] == "gemini-2.5-flash"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "timeout",
+        "base_url",
+        "api_endpoint",
+        "client_options",
+        "vertexai",
+        "max_retries",
+        "default_headers",
+        "http_client",
+    ],
+)
+def test_option_that_belongs_to_the_model_is_refused_at_a_call(name):
+    """Field case D3: it was sent as a body key, or dropped."""
+    model = FakeGemini("Hello!").chat_model()
+    for call in (lambda: model.invoke("hi", **{name: 5}), lambda: model.bind(**{name: 5})):
+        with pytest.raises(errors.UnsupportedParameterError, match=f"`{name}` belongs to the model"):
+            call()
+
+
+def test_embeddings_take_the_names_of_other_embeddings():
+    """Field case D3: and say what they send."""
+    given = {
+        "openai_api_base": GATEWAY,
+        "openai_api_key": "k",
+        "chunk_size": 5,
+        "output_dimensionality": 8,
+        "retries": 1,
+    }
+    vectors = GeminiCompatEmbeddings(model="m", **given)
+    assert (vectors.base_url, vectors.batch_size, vectors.dimensions, vectors.max_retries) == (GATEWAY, 5, 8, 1)
+    with pytest.warns(GeminiCompatWarning, match="'dimensoins' is no argument.*sent as a body key.*`dimensions`"):
+        GeminiCompatEmbeddings(model="m", base_url=GATEWAY, dimensoins=8)
+    with pytest.warns(GeminiCompatWarning, match="'request_options' is no argument.*left out"):
+        assert GeminiCompatEmbeddings(model="m", base_url=GATEWAY, request_options={}).preview(["a"])[0].keys() == {
+            "model", "input",
+        }  # fmt: skip
