@@ -29,6 +29,7 @@ from langchain_gemini_compat._events import (
     ToolCallDelta,
 )
 from langchain_gemini_compat._families import bare_model_name
+from langchain_gemini_compat._kept_fields import MAX_KEPT, MAX_KEYS
 from langchain_gemini_compat._provider import PROVIDER
 from langchain_gemini_compat._signatures import attach_extras, build_origin
 from langchain_gemini_compat._stream import StreamAssembler
@@ -187,7 +188,8 @@ class ReplyDecoder:
             if isinstance(event, Finished):
                 end = event
             elif isinstance(event, CallExtras):
-                parts.attach(attach_extras(event.id, event.fields, self._origin(), is_call=True))
+                origin = {} if event.is_more else self._origin()
+                parts.attach(attach_extras(event.id, event.fields, origin, is_call=True))
             else:
                 parts.add(event)
         for index, call in parts.calls.items():
@@ -237,13 +239,17 @@ class ReplyDecoder:
             "system_fingerprint": reply.system_fingerprint,
             "service_tier": reply.service_tier,
             "traffic_type": end.usage.traffic_type if end.usage else None,
+            "provider": end.provider,
+            "cost": end.cost,
+            "cost_details": end.cost_details,
             "logprobs": {"content": end.logprobs} if end.logprobs else None,
             "retries": self._tries.retries if self._tries else 0,
             "waited": round(self._tries.waited, 3) if self._tries else 0.0,
             "signature_stand_ins": stand_ins,
-            "repairs": [*repairs, *self._mends],
+            "repairs": [*repairs, *self._mends, *_describe_dropped(end.dropped_fields)],
         }
-        return {key: value for key, value in metadata.items() if value}
+        # A reply that cost nothing is a fact, too.
+        return {key: value for key, value in metadata.items() if value or (key == "cost" and value is not None)}
 
     def _check(self, end: Finished, chunk: ChatGenerationChunk) -> None:
         if end.reason is None:
@@ -266,6 +272,13 @@ class ReplyDecoder:
             more = "Raise `max_tokens`: thinking used it up." if end.reason == "length" else "Ask again."
             what = "holds thoughts and nothing else" if self._thought else "is empty"
             raise _unusable(errors.EmptyReplyError, f"The reply {what} ({word}). {more}", chunk, end)
+
+
+def _describe_dropped(keys: Sequence[str]) -> list[str]:
+    if not keys:
+        return []
+    names = ", ".join(f"`{key}`" for key in keys[:_MOST_REPAIRS])
+    return [f"{names} of the reply were not kept: a message keeps {MAX_KEPT} characters and {MAX_KEYS} keys of those."]
 
 
 def _unusable(
@@ -320,6 +333,10 @@ def _usage_metadata(usage: Usage) -> UsageMetadata:
 
 def _media_block(media: MediaSeen, number: int) -> dict[str, object]:
     kind = media.mime_type.partition("/")[0]
-    kind = kind if kind in ("image", "audio", "video") else "file"
+    kind = "image" if media.url else kind if kind in ("image", "audio", "video") else "file"
     # LangChain joins the fields of blocks with the same index, letter by letter.
-    return {"type": kind, "base64": media.data, "mime_type": media.mime_type, "index": f"lc_{kind}_{number}"}
+    index = f"lc_{kind}_{number}"
+    if media.url:
+        typed = {"mime_type": media.mime_type} if media.mime_type else {}
+        return {"type": kind, "url": media.url, **typed, "index": index}
+    return {"type": kind, "base64": media.data, "mime_type": media.mime_type, "index": index}

@@ -31,8 +31,9 @@ from langchain_gemini_compat._content import (
     read_refusal,
     text_of,
 )
+from langchain_gemini_compat._kept_fields import MESSAGE_KEYS
 from langchain_gemini_compat._notes import Note
-from langchain_gemini_compat._signatures import block_signature, is_replayable, recover_extras
+from langchain_gemini_compat._signatures import block_signature, recover_extras, select_fields
 from langchain_gemini_compat._tool_calls import LITELLM_MARK, split_litellm_id
 from langchain_gemini_compat._tool_names import ToolNames
 from langchain_gemini_compat._tool_results import encode_tool_result
@@ -71,6 +72,8 @@ class MessageEncoder:
     _waiting: dict[str, deque[tuple[str, str]]] = field(default_factory=dict)
     #: The ids on the wire of all calls so far.
     _sent_ids: set[str] = field(default_factory=set)
+    #: The caller's ids of calls that were left out and not sent since.
+    _left_out: set[str] = field(default_factory=set)
     _calls_made: int = 0
     #: The place, from 0, of the caller's message at hand.
     _index: int | None = None
@@ -85,6 +88,9 @@ class MessageEncoder:
             message = self._as_tool_message(given) if isinstance(given, FunctionMessage) else given
             if not isinstance(message.content, str):
                 self._note_cache_marks(message)
+            if isinstance(message, ToolMessage) and message.tool_call_id in self._left_out:
+                self._note(f"The result of call {message.tool_call_id!r} was left out, as the call itself was.")
+                continue
             if isinstance(message, ToolMessage):
                 result, parts = self._encode_tool_message(message)
                 placed.append(Placed(result, self._index))
@@ -123,7 +129,8 @@ class MessageEncoder:
             encoded["extra_content"] = own
         if encoded.get("content") or encoded.get("tool_calls"):
             return encoded
-        self._note(f"An empty {message.type} message was left out: Gemini refuses empty contents.")
+        who = "Gemini refuses" if self.endpoint.speaks_gemini else "most servers refuse"
+        self._note(f"An empty {message.type} message was left out: {who} empty contents.")
         return None
 
     def _role(self, message: BaseMessage) -> str:
@@ -141,14 +148,15 @@ class MessageEncoder:
         """Text, calls and what came with them; a key without a value is left out, `null` is refused."""
         tool_calls = _calls_of(message)
         extras = recover_extras(message, tool_calls)
-        fields = self._replayable(extras.own)
+        fields = select_fields(extras.own, self.endpoint)
         encoded: JsonObject = {"role": "assistant"}
         reasoning_field = fields.pop("reasoning_field", None)
         thoughts = message.additional_kwargs.get("reasoning_content")
-        if reasoning_field and thoughts and not self.endpoint.speaks_gemini:
-            encoded[str(reasoning_field)] = thoughts
+        if reasoning_field and not self.endpoint.speaks_gemini:
+            encoded[str(reasoning_field)] = thoughts or ""
         for call in message.invalid_tool_calls:
             if (call["args"] or "").strip():
+                self._leave_out(call["id"])
                 self._note(f"Tool call {call['name']!r} was left out: its arguments are no JSON object.")
         calls = self._encode_calls(tool_calls, extras.calls)
         content = self._assistant_content(message, fields)
@@ -160,7 +168,13 @@ class MessageEncoder:
             encoded["content"] = content
         if calls:
             encoded["tool_calls"] = calls
-        return {**encoded, **fields}
+        return {**encoded, **{key: value for key, value in fields.items() if key not in MESSAGE_KEYS}}
+
+    def _leave_out(self, call_id: str | None) -> None:
+        """The result of a call that is not sent is not sent either."""
+        if call_id:
+            self._left_out.add(call_id)
+            self._waiting.pop(call_id, None)
 
     def _takes_text_beside_calls(self) -> bool:
         return self.endpoint.surface != "vertex" or self.endpoint.self_deployed or self.family.text_beside_calls
@@ -235,12 +249,14 @@ class MessageEncoder:
         for call, of_call in zip(tool_calls, extras, strict=True):
             if not call["name"]:
                 self._note("A tool call without a name was left out: nobody can run it, and no server takes it.")
+                self._leave_out(call["id"])
                 continue
-            fields = self._replayable(of_call)
+            fields = select_fields(of_call, self.endpoint)
             given = call["id"] or ""
             signature = fields.pop("litellm_signature", None)
             is_litellm = fields.pop("litellm_id", None)
-            sent = split_litellm_id(given)[0] or f"call_{self._calls_made}"
+            own_id = fields.pop("server_id", None)
+            sent = str(own_id or split_litellm_id(given)[0] or f"call_{self._calls_made}")
             sent = _distinct(sent, siblings)
             if is_litellm and signature:
                 # LiteLLM's gateway wants the signature back inside the id.
@@ -249,8 +265,11 @@ class MessageEncoder:
             siblings.add(sent)
             waiting.setdefault(given, deque()).append((sent, call["name"]))
             name, arguments = self.names.encode(call["name"], self._index), self._encode_arguments(call)
-            function: JsonObject = {"name": name, "arguments": arguments}
+            more = fields.pop("function", None)
+            beside = more if isinstance(more, dict) else {}
+            function: JsonObject = {**beside, "name": name, "arguments": arguments}
             encoded.append({"id": sent, "type": "function", "function": function, **fields})
+        self._left_out -= waiting.keys()
         self._waiting.update(waiting)
         self._sent_ids |= siblings
         return encoded
@@ -269,13 +288,6 @@ class MessageEncoder:
             f"NaN or infinity in the arguments of tool call {call['name']!r} went out as null: JSON has neither."
         )
         return text
-
-    def _replayable(self, extras: Extras) -> JsonObject:
-        """What may go to this endpoint; to Google only what it knows, gateways' own fields are errors there."""
-        fields = dict(extras.fields) if extras.fields and is_replayable(extras, self.endpoint) else {}
-        if not self.endpoint.speaks_gemini:
-            return fields
-        return {"extra_content": fields["extra_content"]} if fields.get("extra_content") else {}
 
     def _encode_tool_message(self, message: ToolMessage) -> tuple[JsonObject, list[JsonObject]]:
         waiting = self._waiting.get(message.tool_call_id)

@@ -6,7 +6,7 @@ whoever matches on `Event` matches all of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -47,18 +47,23 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class CallExtras:
-    """What came beside call `id`: `extra_content` with its signature, and gateways' own fields."""
+    """What came beside call `id`: `extra_content` with its signature, and gateways' own fields.
+
+    With `is_more` it adds to what was said of that call, and repeats nothing of it.
+    """
 
     id: str
     fields: JsonObject
+    is_more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class MediaSeen:
-    """A whole image or sound, base64."""
+    """A whole image or sound: base64 in `data`, or its `url` where the server gave one."""
 
     data: str
     mime_type: str
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,12 @@ class Finished:
     faults: tuple[str, ...]
     logprobs: list[JsonValue] | None
     empty: bool
+    #: Unknown keys of the message that were too large, or too many, to keep.
+    dropped_fields: tuple[str, ...] = ()
+    #: What a gateway says of where the reply came from and what it cost.
+    provider: str = ""
+    cost: float | None = None
+    cost_details: JsonObject = field(default_factory=dict)
 
 
 Event: TypeAlias = TextDelta | ThoughtDelta | RefusalDelta | ToolCallDelta | CallExtras | MediaSeen | Finished

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
@@ -63,6 +65,20 @@ class ConnectionFields(BaseModel):
     strict: bool = False
     """Raise, before anything is sent, where something would be repaired or dropped."""
     streaming: bool = False
+
+    def routing_digest(self) -> str:
+        """A digest of `default_headers` and `default_query`, empty without any.
+
+        Gateways choose provider and model by them, so LangChain's cache key needs them; they may hold keys, so it
+        gets no value.
+        """
+        # The names of headers have no case.
+        headers = {name.lower(): value for name, value in (self.default_headers or {}).items()}
+        query = self.default_query or {}
+        if not headers and not query:
+            return ""
+        text = json.dumps([headers, query], sort_keys=True, default=repr)
+        return sha256(text.encode(errors="replace")).hexdigest()
 
 
 class RequestFields(BaseModel):

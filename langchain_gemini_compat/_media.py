@@ -11,7 +11,13 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, unquote_to_bytes
+
+from langchain_gemini_compat._wire import object_at, text_at
+
+if TYPE_CHECKING:
+    from langchain_gemini_compat._wire import JsonValue
 
 _MAGIC = (
     (b"\x89PNG", "image/png"),
@@ -192,3 +198,29 @@ def is_public_url(url: str) -> bool:
         return ip_address(host).is_global
     except ValueError:
         return "." in host and not host.endswith((".local", ".localhost", ".internal", ".lan"))
+
+
+def read_image(item: JsonValue) -> tuple[str, str, str] | None:
+    """Base64, MIME type and URL of an image of a gateway's reply, or `None` where `item` is none.
+
+    One of base64 and URL is empty, and the MIME type is where the URL says nothing of it.
+
+    >>> read_image({"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0K"}})
+    ('iVBORw0K', 'image/png', '')
+    """
+    if isinstance(item, str):
+        return _read_location(item, "")
+    if not isinstance(item, dict) or "image" not in (text_at(item, "type") or "image"):
+        return None
+    inner = object_at(item, "image_url") or object_at(item, "image") or item
+    mime_type = text_at(inner, "mime_type") or text_at(inner, "media_type") or text_at(item, "mime_type")
+    keys = ("url", "image_url", "b64_json", "base64", "data")
+    return _read_location(next((text for key in keys if (text := text_at(inner, key))), ""), mime_type)
+
+
+def _read_location(text: str, mime_type: str) -> tuple[str, str, str] | None:
+    """An image at what `text` is: a `data:` URL, another URL, or base64."""
+    if scheme_of(text) in ("gs", "http", "https"):
+        return "", mime_type, text
+    named, data = split_data_url(text) or (None, text)
+    return (data, named or mime_type or sniff_mime_type(data, "image/png"), "") if data else None

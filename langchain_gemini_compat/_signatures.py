@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._families import bare_model_name, family_of
+from langchain_gemini_compat._kept_fields import MESSAGE_KEYS
 from langchain_gemini_compat._provider import PROVIDER
 from langchain_gemini_compat._tool_calls import LITELLM_MARK, split_litellm_id
 
@@ -41,6 +42,8 @@ _PROVIDER_SURFACES = {"google_vertexai": "vertex"}
 _GEMINI_PROVIDERS = frozenset({"", PROVIDER, "google_genai", "google_vertexai", "litellm"})
 #: Fields beside a call that gateways invent, kept as they came.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
+#: What LiteLLM wraps that is read by the server behind it and not by LiteLLM.
+_WRAPPED = frozenset(("extra_content", "reasoning_details"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,9 @@ def build_origin(endpoint: Endpoint, model: str) -> JsonObject:
     `asked` is the name a gateway was asked for, where it answers with another.
     """
     origin: JsonObject = {"surface": endpoint.surface, "model": bare_model_name(model or endpoint.model)}
-    if endpoint.surface == "openai_compatible":
+    if not endpoint.is_google:
         origin["host"] = endpoint.host
+    if not endpoint.speaks_gemini:
         asked = bare_model_name(endpoint.model)
         if asked != origin["model"]:
             origin["asked"] = asked
@@ -79,10 +83,13 @@ def build_origin(endpoint: Endpoint, model: str) -> JsonObject:
 
 
 def attach_extras(key: str, fields: JsonObject, origin: JsonObject, *, is_call: bool) -> JsonObject:
-    """The `additional_kwargs` that keep `fields` for the call or reply `key`."""
+    """The `additional_kwargs` that keep `fields` for the call or reply `key`.
+
+    An empty `origin` adds to what was attached before: told twice, it would be doubled when chunks are added.
+    """
     kept = dict(fields)
     attached: JsonObject = {}
-    record: JsonObject = {"origin": origin}
+    record: JsonObject = {"origin": origin} if origin else {}
     if is_call:
         signature = cast("str | None", kept.pop("litellm_signature", None))
         if signature:
@@ -150,16 +157,63 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
     origin = extras.origin
     if not origin or not origin.get("surface"):
         return True
-    if origin["surface"] != endpoint.surface:
+    host = origin.get("host")
+    if origin["surface"] != endpoint.surface and host != endpoint.host:
         return False
     model = origin.get("model")
     known = isinstance(model, str) and bool(model)
     same_generation = not known or family_of(str(model)).generation == family_of(endpoint.model).generation
-    if endpoint.surface != "openai_compatible":
+    if endpoint.speaks_gemini:
         return same_generation
+    if host != endpoint.host and (host is not None or endpoint.self_deployed):
+        return False
     # A gateway's own name for a model says nothing of its family; the same name is the same model.
     asked = origin.get("asked") or model
-    return origin.get("host") in (None, endpoint.host) and (asked == bare_model_name(endpoint.model) or same_generation)
+    return asked == bare_model_name(endpoint.model) or same_generation
+
+
+def select_fields(extras: Extras, endpoint: Endpoint) -> JsonObject:
+    """The fields of `extras` that may go to `endpoint`, each in the place where that server had it.
+
+    Unknown keys go to the host that sent them and to no other. Google refuses what it does not know, so its hosts
+    get `extra_content` alone.
+    """
+    if not extras.fields or not is_replayable(extras, endpoint):
+        return {}
+    fields = unwrap_fields(extras.fields)
+    from_here = extras.origin is not None and extras.origin.get("host") == endpoint.host
+    if from_here or not endpoint.speaks_gemini:
+        return fields
+    return {"extra_content": fields["extra_content"]} if fields.get("extra_content") else {}
+
+
+def unwrap_fields(fields: JsonObject) -> JsonObject:
+    """`fields` as the server behind LiteLLM wrote them.
+
+    LiteLLM puts what it does not know into `provider_specific_fields`, and hands that on as it is to a server of
+    its route `openai/`, which refuses it. So keys of the wire stand in their own place again.
+    """
+    wrapped = fields.get("provider_specific_fields")
+    if not isinstance(wrapped, dict):
+        return dict(fields)
+    kept: JsonObject = {key: value for key, value in fields.items() if key != "provider_specific_fields"}
+    rest: JsonObject = {}
+    for key, value in wrapped.items():
+        if value is None or key in MESSAGE_KEYS:
+            continue
+        if key in _WRAPPED:
+            kept.setdefault(key, value)
+        else:
+            rest[key] = value
+    return {**kept, "provider_specific_fields": rest} if rest else kept
+
+
+def is_signed(call: JsonObject) -> bool:
+    """Whether `call` of the wire has a signature in a gateway's own place."""
+    function = _object(call.get("function"))
+    places = (call, function, _object(call.get("provider_specific_fields")))
+    inner = _object(function.get("provider_specific_fields"))
+    return LITELLM_MARK in str(call.get("id")) or any(place.get("thought_signature") for place in (*places, inner))
 
 
 def read_signature(extra_content: JsonValue) -> str | None:

@@ -6,15 +6,18 @@ choice of one reply; feed it, finish it, throw it away.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._events import Finished, MediaSeen, RefusalDelta, TextDelta, ThoughtDelta
-from langchain_gemini_compat._media import sniff_mime_type
+from langchain_gemini_compat._kept_fields import MESSAGE_KEYS, REASONING_KEYS, KeptFields
+from langchain_gemini_compat._media import read_image, sniff_mime_type
 from langchain_gemini_compat._thoughts import DEFAULT_TAGS, ThoughtSplitter
 from langchain_gemini_compat._tool_calls import ToolCallTracker
 from langchain_gemini_compat._usage import decode_usage
 from langchain_gemini_compat._wire import (
     DONE,
+    IS_WHOLE,
     THOUGHTS_TAGGED,
     list_at,
     object_at,
@@ -42,8 +45,7 @@ _NATIVE_ENDS = {
         "content_filter",
     ),
 }
-#: Keys of a message that are kept for sending it back.
-_EXTRAS = frozenset(("extra_content", "provider_specific_fields", "reasoning_details"))
+_REASONING = frozenset(REASONING_KEYS)
 #: Keys of a choice, and of its delta, that say no more than text does.
 _TEXT_CHOICE = frozenset(("index", "delta", "finish_reason", "logprobs"))
 _TEXT_DELTA = frozenset(("role", "content"))
@@ -76,8 +78,10 @@ class StreamAssembler:
         self._usage: JsonObject = {}
         self._native_reason = ""
         self._fields: JsonObject = {}
+        self._kept = KeptFields()
+        self._images: set[tuple[str, str, str]] = set()
         self._logprobs: list[JsonValue] = []
-        self._done = False
+        self._done = self._thought = False
         self._empty = True
         #: White space at the very start: alone it is no answer.
         self._blank: list[str] = []
@@ -86,6 +90,7 @@ class StreamAssembler:
         self.model = ""
         self.system_fingerprint = ""
         self.service_tier = ""
+        self.provider = ""
 
     def feed(self, wire: WireChunk) -> Iterator[Event]:
         """Yield what `wire` makes certain."""
@@ -123,6 +128,7 @@ class StreamAssembler:
             or "promptFeedback" in wire
             or ("system_fingerprint" in wire and not self.system_fingerprint and bool(wire["system_fingerprint"]))
             or ("service_tier" in wire and not self.service_tier and bool(wire["service_tier"]))
+            or ("provider" in wire and not self.provider and bool(wire["provider"]))
         )
 
     def finish(self) -> Iterator[Event]:
@@ -132,7 +138,7 @@ class StreamAssembler:
         called = False
         if self._tracker is not None:
             yield from self._tracker.finish()
-            _merge(self._fields, self._tracker.take_early_extras())
+            _merge(self._fields, _extra_content_of(self._tracker.take_early_extras()))
             faults, called = self._tracker.faults(), len(self._tracker) > 0
         if called and self._blank:
             yield TextDelta(self._take_blank())
@@ -140,10 +146,14 @@ class StreamAssembler:
             reason=self._reason(called=called),
             native_reason=self._native_reason or None,
             usage=decode_usage(self._usage) if self._usage else None,
-            fields=self._fields,
+            fields={**self._kept.finish(), **self._fields},
             faults=faults,
             logprobs=self._logprobs or None,
             empty=self._empty and not called,
+            dropped_fields=tuple(sorted(self._kept.dropped)),
+            provider=self.provider,
+            cost=_number_at(self._usage, "cost"),
+            cost_details=object_at(self._usage, "cost_details"),
         )
 
     def _note_reply(self, wire: WireChunk) -> None:
@@ -154,6 +164,8 @@ class StreamAssembler:
             self.system_fingerprint = self.system_fingerprint or text_at(wire, "system_fingerprint")
         if "service_tier" in wire:
             self.service_tier = self.service_tier or text_at(wire, "service_tier")
+        if "provider" in wire:
+            self.provider = self.provider or text_at(wire, "provider")
         # Cumulative on AI Studio, where every chunk may carry it: the last one holds.
         if "usage" in wire or "usageMetadata" in wire:
             self._usage = _usage_of(wire) or self._usage
@@ -169,7 +181,7 @@ class StreamAssembler:
         if THOUGHTS_TAGGED in choice:
             self._splitter.expect_thoughts()
         if delta:
-            yield from self._feed_delta(delta)
+            yield from self._feed_delta(delta, whole=IS_WHOLE in choice)
         if "finish_reason" in choice or "finishReason" in choice:
             self._note_reason(text_at(choice, "finish_reason") or text_at(choice, "finishReason"))
         if choice.get("logprobs"):
@@ -180,8 +192,8 @@ class StreamAssembler:
         if reason and (reason != "stop" or not self._native_reason):
             self._native_reason = reason
 
-    def _feed_delta(self, delta: JsonObject) -> Iterator[Event]:
-        if "reasoning" in delta or "reasoning_content" in delta:
+    def _feed_delta(self, delta: JsonObject, *, whole: bool) -> Iterator[Event]:
+        if not _REASONING.isdisjoint(delta):
             yield from self._feed_reasoning(delta)
         content = delta.get("content")
         if content:
@@ -195,19 +207,25 @@ class StreamAssembler:
             yield RefusalDelta(refusal)
         if delta.get("audio"):
             yield from self._feed_media(object_at(delta, "audio"))
+        if isinstance(content, list) or delta.get("images") or delta.get("image"):
+            yield from self._feed_images(delta)
         if delta.get("tool_calls"):
             yield from self._calls().feed(list_at(delta, "tool_calls"))
-        if not _EXTRAS.isdisjoint(delta):
-            self._note_extras(delta)
+        if not MESSAGE_KEYS.issuperset(delta):
+            self._note_extras(delta, whole=whole)
 
     def _feed_reasoning(self, delta: JsonObject) -> Iterator[Event]:
-        for key in ("reasoning", "reasoning_content"):
+        for key in REASONING_KEYS:
             thought = text_at(delta, key)
             if thought:
-                self._fields.setdefault("reasoning_field", key)
+                if not self._thought:
+                    self._thought, self._fields["reasoning_field"] = True, key
                 self._splitter.expect_answer()
                 yield ThoughtDelta(thought)
                 return
+            if delta.get(key) == "":
+                # DeepSeek wants even an empty one back, and answers 400 without it.
+                self._fields.setdefault("reasoning_field", key)
 
     def _feed_media(self, audio: JsonObject) -> Iterator[Event]:
         data = text_at(audio, "data")
@@ -215,6 +233,18 @@ class StreamAssembler:
             self._empty = False
             mime_type = text_at(object_at(object_at(audio, "extra_content"), "google"), "mime_type")
             yield MediaSeen(data, mime_type or sniff_mime_type(data))
+
+    def _feed_images(self, delta: JsonObject) -> Iterator[Event]:
+        """Images of gateways: `images` (OpenRouter, any-llm), `image` (LiteLLM), and parts of `content`."""
+        content = [part for part in list_at(delta, "content") if isinstance(part, dict) and "text" not in part]
+        typed = [part for part in content if "image" in text_at(part, "type")]
+        for item in (*typed, *list_at(delta, "images"), delta.get("image")):
+            image = read_image(item)
+            # LiteLLM has sent one under both names, and gateways repeat it in a last chunk.
+            if image is not None and image not in self._images:
+                self._images.add(image)
+                self._empty = False
+                yield MediaSeen(*image)
 
     def _said(self, events: Iterator[Event]) -> Iterator[Event]:
         for event in events:
@@ -235,16 +265,11 @@ class StreamAssembler:
             self._tracker = ToolCallTracker(self.reply_id or self._seed, limit=self._call_limit)
         return self._tracker
 
-    def _note_extras(self, delta: JsonObject) -> None:
+    def _note_extras(self, delta: JsonObject, *, whole: bool) -> None:
         extra = without_thought_flag(object_at(delta, "extra_content"))
         if extra:
             _merge(self._fields, {"extra_content": extra})
-        gateway = object_at(delta, "provider_specific_fields")
-        if gateway:
-            _merge(self._fields, {"provider_specific_fields": gateway})
-        details = list_at(delta, "reasoning_details")
-        if details:
-            _merge(self._fields, {"reasoning_details": details})
+        self._kept.feed(delta, whole=whole)
 
     def _reason(self, *, called: bool) -> str | None:
         if not self._native_reason and not self._done:
@@ -268,6 +293,19 @@ def _text_alone(choice: JsonValue, index: int) -> str | None:
     if not isinstance(text, str) or not text or choice.get("finish_reason") or choice.get("logprobs"):
         return None
     return text
+
+
+def _extra_content_of(extras: JsonObject) -> JsonObject:
+    """What may stand beside a message of the extras of a call that never came: a signature is good there too."""
+    extra = object_at(extras, "extra_content")
+    return {"extra_content": extra} if extra else {}
+
+
+def _number_at(wire: JsonObject, key: str) -> float | None:
+    number = wire.get(key)
+    if not isinstance(number, (int, float)) or isinstance(number, bool):
+        return None
+    return number if -math.inf < number < math.inf else None
 
 
 def _index_of(choice: JsonObject, position: int) -> int:

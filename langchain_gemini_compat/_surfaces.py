@@ -91,9 +91,16 @@ class Endpoint:
         return self.surface != "openai_compatible" and not self.self_deployed
 
     @property
+    def is_google(self) -> bool:
+        """Google's own host and model: what comes back may go to any of its hosts, and unknown keys to none."""
+        host = urlsplit(self.base_url).hostname or ""
+        return self.speaks_gemini and host.endswith((".googleapis.com", ".goog"))
+
+    @property
     def host(self) -> str:
-        """Host and port of the base URL; tells one gateway from another."""
-        return urlsplit(self.base_url).netloc
+        """Host and port of the base URL; tells one gateway from another. Vertex has one host for many endpoints."""
+        url = urlsplit(self.base_url)
+        return f"{url.netloc}{url.path}" if self.self_deployed else url.netloc
 
     def with_model(self, model: str) -> Endpoint:
         """The same place for another model, however the caller spells its name."""

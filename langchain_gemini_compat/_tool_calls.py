@@ -10,7 +10,6 @@ with its body (Google's examples page, streamed arguments); AI Studio sends none
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from hashlib import sha1
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from jiter import from_json
 
 from langchain_gemini_compat._events import CallExtras, ToolCallDelta
 from langchain_gemini_compat._json_scan import JsonScanner
+from langchain_gemini_compat._kept_fields import CALL_KEYS, FUNCTION_KEYS, MAX_KEPT, RESERVED, pick_unknown
 from langchain_gemini_compat._wire import object_at, text_at
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._events import Event
     from langchain_gemini_compat._wire import JsonObject, JsonValue
 
-_USABLE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+#: Longer ids are mapped to ours: LangChain's users keep ids in keys and columns.
+_LONGEST_ID = 256
 #: LiteLLM appends the signature to the id (its gateway for Gemini, up to 4,572 characters seen).
 LITELLM_MARK = "__thought__"
 
@@ -59,6 +60,8 @@ class _Call:
     scanner: JsonScanner = field(default_factory=JsonScanner)
     pieces: list[str] = field(default_factory=list)
     extras: JsonObject = field(default_factory=dict)
+    #: What came after the extras were handed out: copies, and perhaps something new.
+    late_extras: JsonObject = field(default_factory=dict)
     #: `{}` as the first arguments may be a whole call or a placeholder before the real ones (seen at gateways).
     held: str = ""
     #: A head of the same name and without arguments came after the arguments: the end, or the start of a twin.
@@ -167,6 +170,9 @@ class ToolCallTracker:
             if call.announced and call.extras and not call.extras_sent:
                 call.extras_sent = True
                 yield CallExtras(call.id, call.extras)
+            new = _only_new(call.extras, call.late_extras)
+            if call.announced and new:
+                yield CallExtras(call.id, new, is_more=True)
 
     def faults(self) -> tuple[str, ...]:
         """Names of the calls that nobody may run: cut short, glued together, no object, or undecidable."""
@@ -189,8 +195,8 @@ class ToolCallTracker:
             self._doubt_index()
         call.name = call.name or entry.name
         yield from self._feed_args(call, entry.args)
-        if entry.extras and not call.extras_sent:
-            _fill_in(call.extras, entry.extras)
+        if entry.extras:
+            _fill_in(call.late_extras if call.extras_sent else call.extras, entry.extras)
         if call.announced and not call.extras_sent and _is_signed(call.extras):
             # At once, beside the head of its call where possible; what else comes later is a copy.
             call.extras_sent = True
@@ -279,8 +285,11 @@ class ToolCallTracker:
 
     def _open(self, entry: _Entry) -> _Call:
         position = len(self._calls)
-        usable = _USABLE_ID.fullmatch(entry.id) is not None and entry.id not in self._ids
+        usable = _is_usable(entry.id) and entry.id not in self._ids
         call = _Call(position, entry.id, entry.id if usable else self._make_id(position), entry.name)
+        if entry.id.strip() and not usable and entry.id not in self._by_id and len(entry.id) <= MAX_KEPT:
+            # The server gets its own id back; LangChain never sees it.
+            call.extras["server_id"] = entry.id
         self._calls.append(call)
         self._ids.add(call.id)
         for key in dict.fromkeys((entry.id, "")):
@@ -332,15 +341,19 @@ def split_litellm_id(wire_id: str) -> tuple[str, str]:
     return (clean, signature) if mark else (wire_id, "")
 
 
+def _is_usable(wire_id: str) -> bool:
+    """Whether LangChain can have the server's own id; `functions.f:0` of Kimi is one that its template needs."""
+    return bool(wire_id.strip()) and wire_id.isprintable() and len(wire_id) <= _LONGEST_ID
+
+
 def _read_entry(wire: JsonObject) -> _Entry:
     function = object_at(wire, "function")
     args = function.get("arguments")
     wire_id, signature = split_litellm_id(text_at(wire, "id"))
-    extras: JsonObject = {}
-    for key in ("extra_content", "provider_specific_fields"):
-        fields = object_at(wire, key)
-        if fields:
-            extras[key] = fields
+    extras = pick_unknown(wire, CALL_KEYS)
+    in_function = pick_unknown(function, FUNCTION_KEYS)
+    if in_function:
+        extras["function"] = in_function
     if signature:
         extras["litellm_signature"] = signature
     return _Entry(
@@ -371,6 +384,20 @@ def _fill_in(known: JsonObject, more: JsonObject) -> None:
                 _fill_in(inner, value)
         else:
             known.setdefault(key, value)
+
+
+def _only_new(known: JsonObject, more: JsonObject) -> JsonObject:
+    """What of `more` is not in `known`: LangChain would join what it is told twice."""
+    new: JsonObject = {}
+    for key, value in more.items():
+        old = known.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            inner = _only_new(old, value)
+            if inner:
+                new[key] = inner
+        elif key not in known and key not in RESERVED:
+            new[key] = value
+    return new
 
 
 def _is_signed(extras: JsonObject) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._notes import Note
-from langchain_gemini_compat._signatures import STAND_IN, STAND_INS, read_signature
+from langchain_gemini_compat._signatures import STAND_IN, STAND_INS, is_signed, read_signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -176,7 +176,7 @@ def _place_stand_ins(encoded: Sequence[Placed], family: ModelFamily, notes: list
         for place, call in enumerate(placed.calls):
             demanded = current and place == 0
             signature = read_signature(call.get("extra_content"))
-            if demanded and signature in _UNSIGNED and not _is_signed_beside(placed.message):
+            if demanded and signature in _UNSIGNED and not _is_signed_beside(placed.message) and not is_signed(call):
                 call["extra_content"] = _set_signature(call, STAND_IN)
                 text = f"Call {_name(call)!r} has no signature of this model: stand-in sent."
                 notes.append(Note("stand_in", text, placed.index))

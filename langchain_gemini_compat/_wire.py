@@ -96,6 +96,7 @@ class WireChunk(TypedDict, total=False):
     model: str
     service_tier: str | None
     system_fingerprint: str | None
+    provider: str | None
     choices: list[WireChoice] | None
     usage: WireUsage | None
     error: JsonValue
@@ -141,6 +142,8 @@ def is_error_name(name: object) -> bool:
 
 #: On a choice that was a whole reply: its text holds thoughts between tags.
 THOUGHTS_TAGGED = "thoughts_tagged"
+#: On a choice that was a whole reply: its lists and texts are complete.
+IS_WHOLE = "is_whole"
 
 
 def as_chunk(completion: WireChunk) -> WireChunk:
@@ -166,6 +169,7 @@ def _as_streamed(choice: JsonObject) -> JsonObject:
     whole: JsonObject = {key: value for key, value in choice.items() if key != "message"}
     if object_at(object_at(object_at(choice, "message"), "extra_content"), "google").get("thought") is True:
         whole[THOUGHTS_TAGGED] = True
+    whole[IS_WHOLE] = True
     reason = text_at(choice, "finish_reason") or text_at(choice, "finishReason") or "stop"
     return {**whole, "delta": delta, "finish_reason": reason}
 

@@ -84,7 +84,14 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        return {"model": self.model_name, "base_url": self._connection.endpoint.base_url, **self._options()}
+        params = {"model": self.model_name, "base_url": self._connection.endpoint.base_url, **self._options()}
+        digest = self.routing_digest()
+        return {**params, "routing_digest": digest} if digest else params
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """The part of LangChain's cache key that is not the prompt."""
+        digest = self.routing_digest()
+        return super()._get_llm_string(stop=stop, **kwargs, **({"routing_digest": digest} if digest else {}))
 
     def __iter__(self) -> Generator[tuple[str, Any]]:
         """Over a copy: langchain-core keeps what it caches among the fields while other threads look at them."""
