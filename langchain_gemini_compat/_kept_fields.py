@@ -36,6 +36,7 @@ MAX_KEYS = 64
 _FRAGMENTED: Mapping[str, tuple[str, ...]] = {
     "reasoning_details": ("text", "summary"),
     "thinking_blocks": ("thinking",),
+    "content_blocks": ("text", "thinking"),
 }
 #: Keys that tell two complete entries apart.
 _SEALS = ("signature", "data")
@@ -58,6 +59,33 @@ def pick_unknown(wire: Mapping[str, object], known: frozenset[str]) -> JsonObjec
             break
         picked[key] = value
     return picked
+
+
+def read_content_block(item: JsonValue) -> JsonObject:
+    """A block of Portkey's `content_blocks`, which streams send as `{"index": 0, "delta": {…}}`.
+
+    >>> read_content_block({"index": 0, "delta": {"thinking": "Hm."}})
+    {'thinking': 'Hm.', 'type': 'thinking', 'index': 0}
+    """
+    block = item if isinstance(item, dict) else {}
+    delta = block.get("delta")
+    if not isinstance(delta, dict):
+        return block
+    kinds = {"text": "text", "thinking": "thinking", "signature": "thinking", "data": "redacted_thinking"}
+    kind = next((kinds[key] for key in kinds if key in delta), "text")
+    named = delta.get("type")
+    is_kind = isinstance(named, str) and not named.endswith("_delta")
+    return {**delta, "type": named if is_kind else kind, "index": block.get("index")}
+
+
+def _read_content_blocks(value: JsonValue) -> JsonValue:
+    """Those that are not read as images."""
+    items = value if isinstance(value, list) else []
+    return [block for block in map(read_content_block, items) if "image" not in str(block.get("type"))]
+
+
+def _without_index(block: JsonValue) -> JsonObject:
+    return {key: value for key, value in block.items() if key != "index"} if isinstance(block, dict) else {}
 
 
 def _size(value: JsonValue) -> int:
@@ -83,9 +111,10 @@ class KeptFields:
         """Keep what `delta` has; the lists of a `whole` message are complete."""
         if MESSAGE_KEYS.issuperset(delta):
             return
-        for key, value in cast("Mapping[str, JsonValue]", delta).items():
-            if key in MESSAGE_KEYS or key == "extra_content" or value is None or value in ({}, []):
+        for key, came in cast("Mapping[str, JsonValue]", delta).items():
+            if key in MESSAGE_KEYS or key == "extra_content" or came is None or came in ({}, []):
                 continue
+            value = _read_content_blocks(came) if key == "content_blocks" else came
             self._room -= _size(value)
             is_new = key not in self._fields and key not in self._fragments
             if self._room < 0 or (is_new and len(self._fields) + len(self._fragments) >= MAX_KEYS):
@@ -101,7 +130,12 @@ class KeptFields:
 
     def finish(self) -> JsonObject:
         """All that was kept."""
-        return {**self._fields, **{key: [*fragments.finish()] for key, fragments in self._fragments.items()}}
+        lists = {key: fragments.finish() for key, fragments in self._fragments.items()}
+        blocks = [_without_index(block) for block in lists.pop("content_blocks", [])]
+        # Portkey prefers them to `content`, which people edit. Where they are only a copy of it, nothing is lost.
+        if any(block.get("type") != "text" for block in blocks):
+            lists["content_blocks"] = [*blocks]
+        return {**self._fields, **lists}
 
     def _drop(self, key: str) -> None:
         """Half a value is of no use, so nothing of it stays."""

@@ -73,7 +73,7 @@ def build_origin(endpoint: Endpoint, model: str) -> JsonObject:
     `asked` is the name a gateway was asked for, where it answers with another.
     """
     origin: JsonObject = {"surface": endpoint.surface, "model": bare_model_name(model or endpoint.model)}
-    if not endpoint.is_google:
+    if not endpoint.is_google or not endpoint.speaks_gemini:
         origin["host"] = endpoint.host
     if not endpoint.speaks_gemini:
         asked = bare_model_name(endpoint.model)
@@ -182,7 +182,7 @@ def select_fields(extras: Extras, endpoint: Endpoint) -> JsonObject:
         return {}
     fields = unwrap_fields(extras.fields)
     from_here = extras.origin is not None and extras.origin.get("host") == endpoint.host
-    if from_here or not endpoint.speaks_gemini:
+    if not endpoint.is_google and (from_here or not endpoint.speaks_gemini):
         return fields
     return {"extra_content": fields["extra_content"]} if fields.get("extra_content") else {}
 

@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._events import Finished, MediaSeen, RefusalDelta, TextDelta, ThoughtDelta
-from langchain_gemini_compat._kept_fields import MESSAGE_KEYS, REASONING_KEYS, KeptFields
+from langchain_gemini_compat._kept_fields import MESSAGE_KEYS, REASONING_KEYS, KeptFields, read_content_block
 from langchain_gemini_compat._media import read_image, sniff_mime_type
 from langchain_gemini_compat._thoughts import DEFAULT_TAGS, ThoughtSplitter
 from langchain_gemini_compat._tool_calls import ToolCallTracker
@@ -46,6 +46,7 @@ _NATIVE_ENDS = {
     ),
 }
 _REASONING = frozenset(REASONING_KEYS)
+_IMAGES = frozenset(("images", "image", "content_blocks"))
 #: Keys of a choice, and of its delta, that say no more than text does.
 _TEXT_CHOICE = frozenset(("index", "delta", "finish_reason", "logprobs"))
 _TEXT_DELTA = frozenset(("role", "content"))
@@ -193,7 +194,7 @@ class StreamAssembler:
             self._native_reason = reason
 
     def _feed_delta(self, delta: JsonObject, *, whole: bool) -> Iterator[Event]:
-        if not _REASONING.isdisjoint(delta):
+        if not _REASONING.isdisjoint(delta) or "content_blocks" in delta:
             yield from self._feed_reasoning(delta)
         content = delta.get("content")
         if content:
@@ -207,7 +208,7 @@ class StreamAssembler:
             yield RefusalDelta(refusal)
         if delta.get("audio"):
             yield from self._feed_media(object_at(delta, "audio"))
-        if isinstance(content, list) or delta.get("images") or delta.get("image"):
+        if isinstance(content, list) or not _IMAGES.isdisjoint(delta):
             yield from self._feed_images(delta)
         if delta.get("tool_calls"):
             yield from self._calls().feed(list_at(delta, "tool_calls"))
@@ -226,6 +227,11 @@ class StreamAssembler:
             if delta.get(key) == "":
                 # DeepSeek wants even an empty one back, and answers 400 without it.
                 self._fields.setdefault("reasoning_field", key)
+        for block in map(read_content_block, list_at(delta, "content_blocks")):
+            thought = text_at(block, "thinking")
+            if thought:
+                self._splitter.expect_answer()
+                yield ThoughtDelta(thought)
 
     def _feed_media(self, audio: JsonObject) -> Iterator[Event]:
         data = text_at(audio, "data")
@@ -235,9 +241,9 @@ class StreamAssembler:
             yield MediaSeen(data, mime_type or sniff_mime_type(data))
 
     def _feed_images(self, delta: JsonObject) -> Iterator[Event]:
-        """Images of gateways: `images` (OpenRouter, any-llm), `image` (LiteLLM), and parts of `content`."""
-        content = [part for part in list_at(delta, "content") if isinstance(part, dict) and "text" not in part]
-        typed = [part for part in content if "image" in text_at(part, "type")]
+        """Images of gateways: `images` (OpenRouter, any-llm), `image` (LiteLLM), and parts of a content (Portkey)."""
+        parts = [*list_at(delta, "content"), *map(read_content_block, list_at(delta, "content_blocks"))]
+        typed = [part for part in parts if isinstance(part, dict) and "image" in text_at(part, "type")]
         for item in (*typed, *list_at(delta, "images"), delta.get("image")):
             image = read_image(item)
             # LiteLLM has sent one under both names, and gateways repeat it in a last chunk.

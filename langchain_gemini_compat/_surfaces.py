@@ -92,9 +92,8 @@ class Endpoint:
 
     @property
     def is_google(self) -> bool:
-        """Google's own host and model: what comes back may go to any of its hosts, and unknown keys to none."""
-        host = urlsplit(self.base_url).hostname or ""
-        return self.speaks_gemini and host.endswith((".googleapis.com", ".goog"))
+        """Whether Google's own layer answers, which refuses unknown keys; not a gateway, and no model of yours."""
+        return not self.self_deployed and (urlsplit(self.base_url).hostname or "").endswith(_GOOGLE_DOMAINS)
 
     @property
     def host(self) -> str:

@@ -504,3 +504,38 @@ def test_g5_the_cache_key_and_the_parameters_hold_no_value_of_a_header():
     assert one._get_llm_string() == two._get_llm_string()
     assert one._identifying_params["routing_digest"] == two._identifying_params["routing_digest"]
     assert "routing_digest" not in chat_at(Wire(completion()))._identifying_params
+
+
+THINKING = [{"type": "thinking", "thinking": "Let me", "signature": SIGNATURE}, {"type": "text", "text": "Hi."}]
+PORTKEY_DELTAS = [
+    {"content_blocks": [{"index": 0, "delta": {"thinking": "Let"}}]},
+    {"content_blocks": [{"index": 0, "delta": {"thinking": " me"}}]},
+    {"content_blocks": [{"index": 0, "delta": {"signature": SIGNATURE}}]},
+    {"content": "H", "content_blocks": [{"index": 1, "delta": {"text": "H"}}]},
+    {"content": "i.", "content_blocks": [{"index": 1, "delta": {"text": "i."}}]},
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_b2_portkey_s_content_blocks_are_thoughts_and_go_back_whole(way):
+    """Field case B2: streams send them in deltas of their own form; where they only copy the text they stay here."""
+    whole = completion("Hi.", content_blocks=THINKING)
+    deltas = streamed(*(chunk(**delta) for delta in PORTKEY_DELTAS), chunk(finish="stop"))
+    message = WAYS[way](chat_at(Wire(whole if way == "invoke" else deltas)))
+    assert (message.text, message.additional_kwargs["reasoning_content"]) == ("Hi.", "Let me")
+    assert sent([message, USER])[1] == {"role": "assistant", "content": "Hi.", "content_blocks": THINKING}
+    copy = completion("Hi.", content_blocks=THINKING[1:])
+    deltas = streamed(*(chunk(**delta) for delta in PORTKEY_DELTAS[3:]), chunk(finish="stop"))
+    message = WAYS[way](chat_at(Wire(copy if way == "invoke" else deltas)))
+    assert sent([message, USER])[1] == {"role": "assistant", "content": "Hi."}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_b3_portkey_s_images_are_image_blocks(way):
+    """Field case B3: they stand in `content_blocks` alone."""
+    block = {"type": "image_url", "image_url": {"url": DATA_URL}}
+    whole = completion(None, content_blocks=[block])
+    deltas = streamed(chunk(content_blocks=[{"index": 0, "delta": block}]), chunk(finish="STOP"))
+    message = WAYS[way](chat_at(Wire(whole if way == "invoke" else deltas)))
+    assert media_of(message) == [IMAGE]
+    assert "content_blocks" not in sent([message, USER])[1]

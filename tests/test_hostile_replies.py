@@ -437,7 +437,7 @@ def test_fields_of_a_message_are_joined_in_place():
 
 
 def test_what_was_handed_out_beside_a_call_does_not_change_any_more():
-    """Later copies are for nobody, and the wire's own objects stay as they were."""
+    """Of later copies only what is new is told, once; the wire's own objects stay as they were."""
     tracker = ToolCallTracker("seed")
     sent = {"google": {"thought_signature": "one"}}
     first = list(tracker.feed([call(extra_content=sent)]))
@@ -448,7 +448,10 @@ def test_what_was_handed_out_beside_a_call_does_not_change_any_more():
     plain = {"google": {"one": 1}}
     calls = [call(call_id="c2", extra_content=plain), call(args="", call_id="c2", extra_content={"google": {"two": 2}})]
     assert not any(isinstance(event, CallExtras) for event in tracker.feed(calls))
-    assert [*tracker.finish()] == [CallExtras("c2", {"extra_content": {"google": {"one": 1, "two": 2}}})]
+    assert [*tracker.finish()] == [
+        CallExtras("call-1", {"extra_content": {"google": {"more": 1}}}, is_more=True),
+        CallExtras("c2", {"extra_content": {"google": {"one": 1, "two": 2}}}),
+    ]
     assert plain == {"google": {"one": 1}}
 
 
