@@ -42,8 +42,15 @@ _PROVIDER_SURFACES = {"google_vertexai": "vertex"}
 _GEMINI_PROVIDERS = frozenset({"", PROVIDER, "google_genai", "google_vertexai", "litellm"})
 #: Fields beside a call that gateways invent, kept as they came.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
-#: What LiteLLM wraps that is read by the server behind it and not by LiteLLM.
-_WRAPPED = frozenset(("extra_content", "reasoning_details"))
+#: Keys of the wire. Beside one of them LiteLLM wrapped what it does not know of another server's reply.
+_WIRE_KEYS = frozenset(("extra_content", "reasoning_details", "reasoning_opaque", "reasoning_text"))
+#: What LiteLLM 1.108 itself reads in `provider_specific_fields` of a request.
+_READ_BY_LITELLM = frozenset(
+    {
+        "thought_signature", "thought_signatures", "server_side_tool_invocations", "compaction_blocks", "tool_results",
+        "web_search_results", "web_search_calls", "code_interpreter_results", "signature",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,18 +197,19 @@ def select_fields(extras: Extras, endpoint: Endpoint) -> JsonObject:
 def unwrap_fields(fields: JsonObject) -> JsonObject:
     """`fields` as the server behind LiteLLM wrote them.
 
-    LiteLLM puts what it does not know into `provider_specific_fields`, and hands that on as it is to a server of
-    its route `openai/`, which refuses it. So keys of the wire stand in their own place again.
+    LiteLLM puts each key that it does not know into `provider_specific_fields`, and hands that on as it is to a
+    server of its route `openai/`, which refuses it. So those keys stand in their own place again.
     """
     wrapped = fields.get("provider_specific_fields")
     if not isinstance(wrapped, dict):
         return dict(fields)
     kept: JsonObject = {key: value for key, value in fields.items() if key != "provider_specific_fields"}
     rest: JsonObject = {}
+    is_foreign = not _WIRE_KEYS.isdisjoint(wrapped)
     for key, value in wrapped.items():
         if value is None or key in MESSAGE_KEYS:
             continue
-        if key in _WRAPPED:
+        if is_foreign and key not in _READ_BY_LITELLM:
             kept.setdefault(key, value)
         else:
             rest[key] = value

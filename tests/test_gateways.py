@@ -364,6 +364,11 @@ def test_g2_what_litellm_only_wraps_goes_back_unwrapped(way):
     message = {"content": "Hi.", **wrapped}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message, "stop"))))
     assert sent([reply, USER])[1] == {"role": "assistant", "content": "Hi.", **SIGNED}
+    # As LiteLLM 1.108.7 wraps what it does not know.
+    odd = {"x_odd": "y", "reasoning_details": [{"type": "reasoning.text", "text": "Hm", "index": 0}], **SIGNED}
+    message = {"content": "Hi.", "provider_specific_fields": odd}
+    reply = WAYS[way](chat_at(Wire(answer_of(way, message, "stop"))))
+    assert sent([reply, USER])[1] == {"role": "assistant", "content": "Hi.", **odd}
     calls = {"tool_calls": [call("f", '{"x":1}', "c1", **wrapped)]}
     reply = WAYS[way](chat_at(Wire(answer_of(way, calls))))
     assert sent(step(reply))[1]["tool_calls"] == [call("f", '{"x":1}', "c1", **SIGNED)]
