@@ -27,6 +27,17 @@ _SHORTEST = 8
 #: A value of which less stands together is looked for letter by letter.
 _SHORTEST_RUN = 4
 HIDDEN = "[hidden]"
+#: Further spellings of a character: HTML's, those of forms, and those of strings in Python and JSON.
+_NAMED = {
+    "&": "|&amp;",
+    "<": "|&lt;",
+    ">": "|&gt;",
+    '"': "|&quot;",
+    " ": r"|\+",
+    "\t": r"|\\{1,8}t",
+    "\n": r"|\\{1,8}n",
+    "\r": r"|\\{1,8}r",
+}
 #: Objects of JSON in a header, as Portkey's configuration, are read to this depth.
 _DEEPEST = 8
 #: Causes of an exception that are looked at.
@@ -52,6 +63,9 @@ def forget_secrets(error: BaseException | None) -> None:
     requests = [request for one in chain if (request := cast("Request | None", getattr(one, "_request", None)))]
     secrets = [secret for request in requests for secret in _secrets_of(request)]
     for one in chain:
+        if isinstance(one, UnicodeEncodeError):
+            # It holds the whole of what could not be encoded.
+            one.object, one.args = "", ()
         one.args = tuple(_hide_in(secrets, part) for part in one.args)
     for request in requests:
         for name in request.headers.keys() - HARMLESS:
@@ -96,6 +110,7 @@ def _parts_of(value: bytes) -> Iterator[bytes]:
     if not value:
         return
     yield value
+    yield from value.splitlines()
     yield from (encode(value).rstrip(b"=") for encode in (b64encode, urlsafe_b64encode))
     words = value.split()
     if len(words) == len(("scheme", "token")):
@@ -151,5 +166,5 @@ def _spellings_of(letter: str) -> bytes:
     number = ord(letter)
     raw = re.escape(letter.encode("latin-1"))
     rest = rf"\\{{1,8}}u{number:04x}|\\{{1,8}}x{number:02x}|%(?:25)*{number:02x}|&#0*{number};|&#x0*{number:x};"
-    named = {"&": "|&amp;", "<": "|&lt;", ">": "|&gt;", '"': "|&quot;", " ": r"|\+"}.get(letter, "")
+    named = _NAMED.get(letter, "")
     return rb"(?:\\{0,8}" + raw + b"|" + (rest + named).encode() + b")"

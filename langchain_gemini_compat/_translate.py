@@ -57,13 +57,27 @@ def translate_errors(limits: TimeLimits, deadline: float | None) -> Generator[No
     """Raise ours for whatever the HTTP library raises while a request is sent."""
     try:
         yield
+    except UnicodeEncodeError as err:
+        forget_secrets(err)
+        raise _build_header_error() from err
     except Exception as err:
         if not is_http_error(err):
             raise
         forget_secrets(err)
+        if type(err).__name__ == "LocalProtocolError" and "header" in str(err):
+            raise _build_header_error() from err
         if is_timeout(err):
             raise _translate_timeout(err, limits, deadline) from err
         raise errors.APIConnectionError(_connection_text(err)) from err
+
+
+def _build_header_error() -> errors.APIConnectionError:
+    error = errors.APIConnectionError(
+        "A header holds a line break or other characters that HTTP cannot carry, so nothing was sent. Check "
+        "`default_headers`, `api_key` and `quota_project_id`."
+    )
+    error.is_retryable = False
+    return error
 
 
 def open_client(client: Callable[[], _Client]) -> _Client:

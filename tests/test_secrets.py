@@ -1,6 +1,8 @@
 """Secrets of five kinds, every fault of the fake endpoint, four ways to call: and none of it in any text."""
 
 import asyncio
+import base64
+import html
 import json
 import logging
 import pickle
@@ -12,6 +14,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import quote, quote_plus
 
 import cassette_files
 import pytest
@@ -25,7 +28,7 @@ from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from token_server import serve_tokens
 from wire import Wire, chunk, reply
 
-from langchain_gemini_compat import ChatGeminiCompat, _transport, errors
+from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings, _transport, errors
 from langchain_gemini_compat._gate import Gate
 from langchain_gemini_compat.testing import FAULTS, FakeGemini
 
@@ -507,3 +510,169 @@ def test_token_that_takes_long_is_bounded_by_the_time_of_the_call(kind, way):
             calls[way]()
         assert 0.5 <= time.monotonic() - began < 2.5
         assert (caught.value.limit, caught.value.tries) == ("total", 1)
+
+
+SENT = {
+    "x-api-key": "canary-header/0123+456789=",
+    "Cookie": "theme=dark; session=canary-cookie-0123456789",
+    "Proxy-Authorization": "Basic " + base64.b64encode(b"canary-user-0123:canary-pass-0123").decode(),
+    "x-portkey-config": json.dumps({"targets": [{"api_key": "canary-config-0123456789"}]}),
+    "x-odd": "  canary-odd with space\t",
+}
+QUERY = {"key": "canary-query-0123&456", "code": "canary-code-0123456789"}
+#: What a server may repeat of that, without what surrounds it.
+PARTS = (
+    "canary-header/0123+456789=",
+    "canary-cookie-0123456789",
+    SENT["Proxy-Authorization"].split()[1],
+    "canary-user-0123:canary-pass-0123",
+    "canary-pass-0123",
+    "canary-config-0123456789",
+    "canary-odd with space",
+    *QUERY.values(),
+)
+SPELLINGS = {
+    "plain": str,
+    "JSON": lambda value: json.dumps(value)[1:-1],
+    "JSON with numbers": lambda value: "".join(
+        letter if letter.isalnum() else f"\\u{ord(letter):04X}" for letter in value
+    ),
+    "JSON twice": lambda value: json.dumps(json.dumps(value)),
+    "address": lambda value: quote(value, safe=""),
+    "address twice": lambda value: quote(quote(value, safe=""), safe=""),
+    "form": quote_plus,
+    "HTML": html.escape,
+    "HTML with numbers": lambda value: "".join(letter if letter.isalnum() else f"&#{ord(letter)};" for letter in value),
+    "Python": lambda value: repr(value.encode()),
+    "upper case": str.upper,
+    "with spaces": lambda value: f" {value}\n",
+}
+FORMS = {
+    "error object": lambda said: reply([{"error": {"code": 403, "message": said, "details": [{"sent": said}]}}], 403),
+    "text": lambda said: reply(f"Not you: {said}", 401),
+    "page": lambda said: reply(f"<html><title>{said}</title></html>", 404),
+    "error in a reply": lambda said: reply({"error": {"message": said}}),
+    "no reply": lambda said: reply({"seen": said}),
+    "no JSON": lambda said: reply(f"{said} is what you sent"),
+    "event": lambda said: reply(f"event: error\ndata: {said.splitlines()[0]}\n\n"),
+    "choice": lambda said: reply({"choices": [{"index": 0, "error": {"code": 401, "message": said}}]}),
+    "wrapped": lambda said: reply({"error": {"message": "x", "metadata": {"raw": json.dumps({"error": said})}}}, 500),
+    "limit": lambda said: reply({"error": {"message": said}}, 429, {"retry-after": "1"}),
+    "header": lambda said: reply("no", 500, {"x-seen": " ".join(said.split()), "set-cookie": "a=canary-server"}),
+    "redirect": lambda said: reply("", 307, {"location": f"https://login.test/{' '.join(said.split())}?q={QUERY['code']}"}),
+}  # fmt: skip
+
+
+async def ways_to_fail(wire):
+    """One error for each entry point."""
+    options = {
+        "base_url": "http://gateway.test/v1",
+        "api_key": ODD_KEY,
+        "default_headers": SENT,
+        "default_query": QUERY,
+    }
+    chat = ChatGeminiCompat(model="m", max_retries=0, **options, **wire.clients)
+    vectors = GeminiCompatEmbeddings(model="m", max_retries=0, **options, **wire.clients)
+    found = await fail_in_every_way(chat, "hi")
+    schema = {"title": "Answer", "description": "x", "type": "object", "properties": {"a": {"type": "string"}}}
+    calls = (
+        lambda: chat.with_structured_output(schema).invoke("hi"),
+        lambda: chat.bind_tools([schema]).invoke("hi"),
+        lambda: chat.batch(["hi"]),
+        lambda: list(chat.with_structured_output(schema).stream("hi")),
+        lambda: vectors.embed_query("hi"),
+        lambda: vectors.embed_documents(["hi"]),
+    )
+    for call in calls:
+        with pytest.raises(errors.GeminiCompatError) as caught:
+            call()
+        found.append(caught.value)
+    with pytest.raises(errors.GeminiCompatError) as caught:
+        await vectors.aembed_query("hi")
+    return [*found, caught.value]
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_header_and_query_that_a_server_repeats_are_hidden(form):
+    """Field case E13: values of `default_headers` and `default_query`, from every entry point, in text, body and headers."""
+    found = []
+    for part in PARTS:
+        wire = Wire(*(FORMS[form](part) for _ in range(20)))
+        for error in await ways_to_fail(wire):
+            evidence = Evidence()
+            add_failure(evidence, error, form)
+            needle = part.lower()
+            found += [(place, text) for place, text in evidence.texts if needle in text.lower() or "canary-" in text]
+        assert any(name == "x-api-key" for name in wire.requests[0].headers)
+    assert found == []
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_secret_is_hidden_in_every_spelling(spelling):
+    """Field case E13: quoted, escaped, encoded for an address, with white space around it."""
+    for part in PARTS:
+        said = f"You sent {SPELLINGS[spelling](part)} just now"
+        for answer in (
+            reply(said, 401),
+            reply({"error": {"message": said}}, 400),
+            reply({"detail": [{"msg": said}]}, 422),
+        ):
+            chat = ChatGeminiCompat(
+                model="m",
+                base_url="http://gateway.test/v1",
+                api_key=ODD_KEY,
+                max_retries=0,
+                default_headers=SENT,
+                default_query=QUERY,
+                **Wire(answer).clients,
+            )
+            with pytest.raises(errors.GeminiCompatError) as caught:
+                chat.invoke("hi")
+            shown = f"{caught.value} {caught.value.body} {caught.value.response.text}"
+            assert "[hidden]" in shown
+            assert "canary-" not in shown.lower().replace("\\u002d", "-").replace("%2d", "-").replace("&#45;", "-")
+            assert "just now" in shown
+
+
+def built_or_refused(**options):
+    """The model, or the error of its construction: both are right for what cannot be sent."""
+    try:
+        return ChatGeminiCompat(model="gemini-3.8-flash", **options)
+    except ValueError as error:
+        return error
+
+
+@pytest.mark.parametrize("value", ["canary-line-0123456789\n", "canary-line-0123\r\nx: canary-more-0123", "canary-ünicode-0123456789"])  # fmt: skip
+@pytest.mark.parametrize("where", ["default_headers", "default_query", "client"])
+async def test_header_that_cannot_be_sent_is_not_shown(where, value):
+    """Field case E13: HTTP libraries repeat what they refuse; here with a real server."""
+    options = {"default_headers": {"x-api-key": value}} if where == "default_headers" else {}
+    if where == "default_query":
+        options = {"default_query": {"key": value}}
+    with FakeGemini(lambda request: FAULTS["internal"]()).serve() as url:
+        base = {"surface": "ai_studio", "base_url": url, "api_key": KEY, "max_retries": 1}
+        chat = built_or_refused(**base, **options)
+        if isinstance(chat, ValueError):
+            assert "canary" not in str(chat)
+            return
+        if where == "client":
+            object.__setattr__(chat, "default_headers", {"x-api-key": value})
+        for error in await fail_in_every_way(chat, "hi"):
+            evidence = Evidence()
+            add_failure(evidence, error, where)
+            assert [text for _, text in evidence.texts if "canary-" in text] == []
+
+
+def test_words_that_are_no_secret_stay_in_the_text():
+    """A project, a version and short words are what an error speaks of."""
+    said = "Project team-project-1234 may not use version 2026-01-01 of app My Program: no key"
+    chat = ChatGeminiCompat(
+        model="m",
+        base_url="http://gateway.test/v1",
+        max_retries=0,
+        default_headers={"x-goog-user-project": "team-project-1234", "X-Title": "My Program", "x-env": "key"},
+        default_query={"api-version": "2026-01-01"},
+        **Wire(reply({"error": {"message": said}}, 403)).clients,
+    )
+    with pytest.raises(errors.PermissionDeniedError, match=f"^{said}"):
+        chat.invoke("hi")
