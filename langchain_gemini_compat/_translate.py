@@ -19,6 +19,7 @@ from langchain_gemini_compat import _api_errors as errors
 from langchain_gemini_compat._error_body import LONGEST_TEXT, NO_REASON, cut, read_error
 from langchain_gemini_compat._error_table import ServerError, classify, quota_of
 from langchain_gemini_compat._secrets import HARMLESS, bare_url, forget_secrets, hide_secret
+from langchain_gemini_compat._surfaces import is_google_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -173,6 +174,13 @@ def _build_error(
 ) -> errors.APIStatusError:
     wait = _retry_after(error, response)
     kind, remedy = classify(error, surface, wait)
+    host = _host_of(response)
+    if kind is errors.MissingSignatureError and not is_google_host(f"https://{host}"):
+        # The caller keeps messages as they come; most gateways drop the signatures on one of the two ways.
+        remedy = (
+            f"`{host}` does not pass thought signatures on, or a message lost the one it came with. Use a route or "
+            "setting of that gateway that keeps them, or Google's own endpoint."
+        )
     word = f"{error.status} {error.code}" if error.status else str(error.code)
     built = kind(
         f"{error.message} ({word}) {remedy}".rstrip(),
@@ -189,6 +197,12 @@ def _build_error(
         built.quota_id = quota["quotaId"] or None
         built.quota_metric = quota["quotaMetric"] or None
     return built
+
+
+def _host_of(response: Response) -> str:
+    """Host and port that answered, without a password."""
+    url = response.request.url
+    return f"{url.host}:{url.port}" if url.port else url.host
 
 
 def _retry_after(error: ServerError, response: Response) -> float | None:

@@ -9,9 +9,9 @@ from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, message_chunk_to_message
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from outgoing import PLACES, SURFACES, build, endpoint, notes
-from wire import Wire, call, chunk, completion
+from wire import Wire, call, chunk, completion, google_error, reply
 
-from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat import ChatGeminiCompat, errors
 from langchain_gemini_compat._kept_fields import MAX_KEPT, KeptFields
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
@@ -21,9 +21,9 @@ DATA_URL = f"data:image/png;base64,{PNG}"
 SIGNATURE = "c2lnbmF0dXJl"
 
 
-def chat_at(wire, surface="openai_compatible", **kwargs):
+def chat_at(wire, place="openai_compatible", **kwargs):
     """A model whose requests `wire` answers."""
-    return ChatGeminiCompat(**{"model": "smart", "max_retries": 0, **PLACES[surface], **wire.clients, **kwargs})
+    return ChatGeminiCompat(**{"model": "smart", "max_retries": 0, **PLACES[place], **wire.clients, **kwargs})
 
 
 def added(chat):
@@ -544,3 +544,27 @@ def test_b3_portkey_s_images_are_image_blocks(way):
     message = WAYS[way](chat_at(Wire(whole if way == "invoke" else deltas)))
     assert media_of(message) == [IMAGE]
     assert "content_blocks" not in sent([message, USER])[1]
+
+
+MISSING = (
+    "Function call is missing a thought_signature in functionCall parts. This is required for tools to work correctly."
+)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize(
+    "base_url", ["http://gateway.test:8080/v1", "https://generativelanguage.googleapis.com/v1beta/openai"]
+)
+def test_g6_a_gateway_that_strips_signatures_is_named_once(base_url, surface, streaming):
+    """Field case G6: "keep the message as it came" helps nobody whose messages never had a signature."""
+    wire = Wire(reply(google_error(400, "INVALID_ARGUMENT", MISSING), 400))
+    chat = chat_at(wire, surface, surface=surface, base_url=base_url, model="gemini-3.8-flash")
+    with pytest.raises(errors.MissingSignatureError) as raised:
+        list(chat.stream([USER])) if streaming else chat.invoke([USER])
+    text = str(raised.value)
+    if "googleapis" in base_url:
+        assert "Keep the AIMessage as it came" in raised.value.remedy
+    else:
+        assert text.count("gateway.test:8080") == raised.value.remedy.count("gateway.test:8080") == 1
+        assert "as it came" not in text
