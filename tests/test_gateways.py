@@ -1,6 +1,8 @@
 """What gateways add to messages and calls, in the shapes that the real ones send, and what goes back to them."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from langchain_core.caches import InMemoryCache
@@ -568,3 +570,14 @@ def test_g6_a_gateway_that_strips_signatures_is_named_once(base_url, surface, st
     else:
         assert text.count("gateway.test:8080") == raised.value.remedy.count("gateway.test:8080") == 1
         assert "as it came" not in text
+
+
+def test_each_test_that_the_table_of_gateways_names_exists():
+    """A cell of the table is as good as the test behind it."""
+    root = Path(__file__).parents[1]
+    named = set(re.findall(r"`(test_\w+)`", (root / "docs" / "reference" / "gateways.md").read_text()))
+    found = {
+        name for path in (root / "tests").glob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+    assert named
+    assert named <= found
