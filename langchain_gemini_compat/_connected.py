@@ -24,6 +24,7 @@ from langchain_gemini_compat._aliases import (
 )
 from langchain_gemini_compat._config import resolve_connection
 from langchain_gemini_compat._fields import ConnectionFields, RequestFields, aliases_of, spell_options
+from langchain_gemini_compat._http_options import check_client, clean_headers, clean_query
 from langchain_gemini_compat._locks import making
 from langchain_gemini_compat._timeouts import resolve_timeouts
 from langchain_gemini_compat.errors import GeminiCompatWarning
@@ -131,8 +132,18 @@ class ConnectedModel(ConnectionFields):
         if link is None or given != link.fields:
             # A copy with other values, or a field that was set, needs another transport, if not another place.
             is_there = link is not None and given[: len(_PLACE)] == link.fields[: len(_PLACE)]
+            self._check_clients()
             link = self._link = _Link(given, link.connection if link and is_there else self._resolve())
         return link
+
+    def _check_clients(self) -> None:
+        clients = {"http_client": self.http_client, "http_async_client": self.http_async_client}
+        given = {name: client for name, client in clients.items() if client is not None}
+        if given:
+            from langchain_gemini_compat._http import library_name
+
+            for name, client in given.items():
+                check_client(name, client, library_name(), is_async=name == "http_async_client")
 
     def _resolve(self) -> Connection:
         return resolve_connection(
@@ -223,8 +234,8 @@ class ConnectedModel(ConnectionFields):
             quota_project_id=self.quota_project_id,
             limits=resolve_timeouts(self.timeout),
             max_retries=self.max_retries,
-            headers=self.default_headers or {},
-            query=self.default_query or {},
+            headers=clean_headers(self.default_headers) or {},
+            query=clean_query(self.default_query) or {},
             http_client=self.http_client,
             http_async_client=self.http_async_client,
             path=self._path,

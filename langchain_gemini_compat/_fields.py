@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from langchain_gemini_compat._aliases import COMPOSITES, OPTION_COMPOSITES, check_options, spell_arguments
+from langchain_gemini_compat._http_options import clean_headers, clean_query
 from langchain_gemini_compat._surfaces import Surface
 from langchain_gemini_compat.errors import UnsupportedParameterError
 
@@ -57,11 +58,20 @@ class ConnectionFields(BaseModel):
         default=None, exclude=True, repr=False, validation_alias=AliasChoices("default_query", "extra_query")
     )
     timeout: Any = Field(default=None, validation_alias=AliasChoices("timeout", "request_timeout"))
-    """Seconds, a `Timeouts` dict with limits of their own, or the HTTP library's `Timeout`."""
+    """Seconds, a `timedelta`, `(connect, read)`, a `Timeouts` dict, or the `Timeout` of httpx, httpx2 or openai."""
     max_retries: int = Field(default=2, ge=0, validation_alias=AliasChoices("max_retries", "retries"))
     """At most so many further requests, all reasons together; the one new try after a 401 is not counted."""
     http_client: Any = Field(default=None, exclude=True, repr=False)
     http_async_client: Any = Field(default=None, exclude=True, repr=False)
+    _clean_headers = field_validator("default_headers", mode="before")(clean_headers)
+    _clean_query = field_validator("default_query", mode="before")(clean_query)
+
+    @field_validator("max_retries", mode="before")
+    @classmethod
+    def _default_retries(cls, value: object) -> object:
+        """`None` means the default, as for `ChatOpenAI`."""
+        return cls.model_fields["max_retries"].default if value is None else value
+
     strict: bool = False
     """Raise, before anything is sent, where something would be repaired or dropped."""
     streaming: bool = False

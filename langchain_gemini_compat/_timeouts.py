@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from datetime import timedelta
+from numbers import Real
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from typing_extensions import TypedDict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import httpx2
+
+    Timeout: TypeAlias = (
+        float | timedelta | tuple[float | None, ...] | list[float | None] | "Timeouts" | httpx2.Timeout | None
+    )
 
 
 class Timeouts(TypedDict, total=False):
@@ -41,28 +50,54 @@ class TimeLimits:
 
 
 _DEFAULT = TimeLimits()
+#: The limits of httpx's `Timeout`, in the order of its tuple.
+_PARTS = ("connect", "read", "write", "pool")
+_MISSING = object()
+_FORMS = (
+    "Pass seconds, a `timedelta`, `(connect, read)`, a dict with limits of their own, or the `Timeout` of httpx, "
+    "httpx2 or openai."
+)
 
 
-def resolve_timeouts(timeout: float | Timeouts | httpx2.Timeout | None) -> TimeLimits:
+def resolve_timeouts(timeout: Timeout) -> TimeLimits:
     """The limits that `timeout` means.
 
-    A number holds for the first byte and for each silence, and for the connection where it is below the default.
-    Raises `ValueError` for an unknown key or a value that is no number of seconds.
+    A number or a `timedelta` holds for the first byte and for each silence, and for the connection where it is below
+    the default. A tuple is `(connect, read)`, as in requests, or `(connect, read, write, pool)`, as in httpx. Raises
+    `ValueError` for an unknown key or a value that is no number of seconds.
     """
-    given = timeout
+    given: object = timeout
     if given is None:
         return _DEFAULT
     if isinstance(given, Mapping):
         return _read_mapping(cast("Mapping[str, object]", given))
-    if isinstance(given, (int, float, str)):
+    if isinstance(given, (tuple, list)):
+        return _read_parts(dict(zip(_PARTS, _check_count(cast("Sequence[object]", given)), strict=False)))
+    if isinstance(given, (Real, timedelta, str)):
         seconds = _check("timeout", given)
         return TimeLimits(min(seconds, _DEFAULT.connect or seconds), seconds, seconds, write=seconds, pool=seconds)
-    return TimeLimits(given.connect, given.read, given.read, write=given.write, pool=given.pool)
+    parts = {name: getattr(given, name, _MISSING) for name in _PARTS}
+    if _MISSING in parts.values():
+        raise ValueError(f"`timeout` is a {type(given).__name__}. {_FORMS}")
+    return _read_parts(parts)
+
+
+def _check_count(given: Sequence[object]) -> Sequence[object]:
+    if len(given) not in (2, len(_PARTS)):
+        raise ValueError(f"`timeout` is a {type(given).__name__} of {len(given)}. {_FORMS}")
+    return given
+
+
+def _read_parts(given: Mapping[str, object]) -> TimeLimits:
+    """The limits of an HTTP library; of two numbers the second one also holds for sending and for the pool."""
+    parts = {name: None if value is None else _check(name, value) for name, value in given.items()}
+    read = parts["read"]
+    return TimeLimits(parts["connect"], read, read, write=parts.get("write", read), pool=parts.get("pool", read))
 
 
 def _read_mapping(given: Mapping[str, object]) -> TimeLimits:
     known = Timeouts.__annotations__
-    unknown = sorted(given.keys() - known.keys())
+    unknown = sorted(map(str, given.keys() - known.keys()))
     if unknown:
         raise ValueError(f"`timeout` has no limit {', '.join(map(repr, unknown))}. It takes {', '.join(known)}.")
     retry_wait = _check("retry_wait", given.get("retry_wait", _DEFAULT.retry_wait))
@@ -73,6 +108,9 @@ def _read_mapping(given: Mapping[str, object]) -> TimeLimits:
 
 
 def _check(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    seconds = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not seconds >= 0:
         raise ValueError(f"{name!r} is {value!r}, and is to be a number of seconds.")
-    return float(value)
+    return seconds

@@ -1,0 +1,108 @@
+"""Headers, query and clients of the caller's own, checked before they meet the HTTP library.
+
+The library says what it cannot send with the value in its text, and only at the first call. Nothing here imports it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
+
+from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: A token of RFC 9110, section 5.6.2.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LIBRARIES = ("httpx", "httpx2")
+
+
+def clean_headers(given: object) -> dict[str, str] | None:
+    """Return the headers with their values as text, without the line break of a file that a value was read from.
+
+    Raises `ValueError` for what no HTTP header can carry. The text never has a value.
+
+    >>> clean_headers({"x-team": "blue", "x-number": 5})
+    {'x-team': 'blue', 'x-number': '5'}
+    """
+    if given is None:
+        return None
+    headers: dict[str, str] = {}
+    for name, value in _read_pairs("default_headers", given):
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise ValueError("`default_headers` has a name that no HTTP header can have. Use letters, digits and `-`.")
+        text = _read_text(value, f"`default_headers` has a {type(value).__name__} for {name!r}").strip()
+        if not text.isascii() or not text.replace("\t", " ").isprintable():
+            raise ValueError(
+                f"The value of {name!r} in `default_headers` has a line break or a character that is not ASCII, which "
+                "no HTTP header can carry. Copy it again, or encode it."
+            )
+        headers[name] = text
+    return headers
+
+
+def clean_query(given: object) -> dict[str, str] | None:
+    """Return the query with its values as text, written as the HTTP library does.
+
+    >>> clean_query({"api-version": 2, "debug": True})
+    {'api-version': '2', 'debug': 'true'}
+    """
+    if given is None:
+        return None
+    query: dict[str, str] = {}
+    for key, value in _read_pairs("default_query", given):
+        name = _read_text(key, f"`default_query` has a {type(key).__name__} as a name")
+        text = str(value).lower() if isinstance(value, bool) else value
+        query[name] = _read_text(text, f"`default_query` has a {type(value).__name__} for {name!r}")
+    return query
+
+
+def check_client(argument: str, client: object, library: str, *, is_async: bool) -> None:
+    """Raise `ValueError` unless `client` is one of `library`, sync or async as the argument wants it."""
+    wanted = f"{library}.{'AsyncClient' if is_async else 'Client'}"
+    kinds = {f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in type(client).__mro__}
+    found = kinds & {f"{one}.{name}" for one in _LIBRARIES for name in ("Client", "AsyncClient")}
+    if wanted in found or (not found and _acts_like_a_client(client, is_async=is_async)):
+        return
+    other = "http_client" if is_async else "http_async_client"
+    if found and f"{library}.{'Client' if is_async else 'AsyncClient'}" in found:
+        raise ValueError(f"`{argument}` is {_with_article(min(found))}. Pass it as `{other}`, and `{wanted}` here.")
+    if found:
+        raise ValueError(
+            f"`{argument}` is {_with_article(min(found))}, and the installed openai SDK sends with {library}. Pass "
+            f"{_with_article(wanted)}."
+        )
+    kind = f"the class {client.__name__}" if isinstance(client, type) else f"a {type(client).__name__}"
+    raise ValueError(f"`{argument}` is {kind}. Pass {_with_article(wanted)}.")
+
+
+def _with_article(name: str) -> str:
+    return f"an `{name}`" if name.startswith("h") else f"a `{name}`"
+
+
+def _acts_like_a_client(client: object, *, is_async: bool) -> bool:
+    """Whether it is another object with the two methods that are called, such as a test double."""
+    build, send = getattr(client, "build_request", None), getattr(client, "send", None)
+    if isinstance(client, type) or not callable(build) or not callable(send):
+        return False
+    return inspect.iscoroutinefunction(cast("Callable[..., object]", send)) is is_async
+
+
+def _read_pairs(argument: str, given: object) -> Iterator[tuple[object, object]]:
+    pairs = cast("Mapping[object, object]", given).items() if isinstance(given, Mapping) else None
+    if pairs is None:
+        raise ValueError(f"`{argument}` is a {type(given).__name__} and has to be a dict.")
+    yield from pairs
+
+
+def _read_text(value: object, what: str) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"{what}. Use text.")
