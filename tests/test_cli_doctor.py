@@ -13,11 +13,12 @@ from google.auth import exceptions as google_errors
 from google.oauth2.credentials import Credentials
 from wire import http
 
+from langchain_gemini_compat._families import FAMILIES
 from langchain_gemini_compat._translate import translate_body
 from langchain_gemini_compat.cli import _checks, main
 from langchain_gemini_compat.cli._findings import LOGIN, Place, explain_call
 from langchain_gemini_compat.errors import APIConnectionError, CredentialsError
-from langchain_gemini_compat.testing import FakeGemini, Fault
+from langchain_gemini_compat.testing import FakeGemini, Fault, Raw
 
 CANARY = "canary-7f3a91c2e5"
 PROJECT = ["--project", "my-project"]
@@ -220,6 +221,46 @@ def test_a_region_without_the_model_is_told(diagnose, reachable, monkeypatch):
     assert diagnose(*PROJECT, "--location", "us-central1", "--model", "gemini-3.5-flash")[0] == 0
 
 
+PLACES = ("global", "us", "eu", "us-central1")
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family.locations], ids=lambda family: family.name)
+def test_each_location_is_checked_against_the_table_of_models(family, place):
+    """Field case E20: what the table does not list is said, whichever model it is, and what it lists is not."""
+    served = place in family.locations or ("regions" in family.locations and place == "us-central1")
+    url = f"https://aiplatform.googleapis.com/v1/projects/p/locations/{place}/endpoints/openapi"
+    for model in (family.name, f"google/{family.name}"):
+        found = _checks.check_location(model, place, Place("vertex", url))
+        assert [finding.status for finding in found] == ([] if served else ["failed"])
+        assert all(place in finding.detail and family.locations[0] in finding.detail for finding in found)
+    own = Place("vertex", url.replace("openapi", "1234567890"))
+    assert _checks.check_location(family.name, place, own) == []
+
+
+def test_a_model_that_is_global_only_is_told(diagnose, reachable, monkeypatch):
+    """Field case E20: `gemini-3.1-pro` is not served in `eu`."""
+    give_token(monkeypatch)
+    code, found, _ = diagnose(*PROJECT, "--model", "gemini-3.1-pro-preview", "--location", "eu")
+    assert code == 1
+    assert "not served in eu, only in global" in found["location"]["detail"]
+    assert diagnose(*PROJECT, "--model", "gemini-3.1-pro-preview", "--location", "global")[0] == 0
+
+
+def test_last_line_speaks_of_indented_lines_only_where_there_are_some(capsys, monkeypatch):
+    """Field case G10: a failure without a command, and one with."""
+    for status, expected in ((400, "marked FAILED"), (401, "The indented lines are what to run.")):
+        answer = Raw({"error": {"code": status, "message": "It is broken."}}, status)
+        with FakeGemini([answer], surface="ai_studio").serve() as url:
+            base = ["--base-url", url, "--surface", "ai_studio", "--api-key-env", "SOME_KEY"]
+            monkeypatch.setenv("SOME_KEY", CANARY)
+            assert main(["doctor", "--call", *base]) == 1
+        output = capsys.readouterr().out
+        assert expected in output
+        indented = [line for line in output.splitlines() if line.startswith(" " * 10) and line.strip()]
+        assert bool(indented) is ("indented" in output)
+
+
 @pytest.mark.parametrize(
     ("typed", "place"),
     [
@@ -314,6 +355,7 @@ ANSWERS = [
     (404, "models/x is not found", [], STUDIO, "/v1beta/openai/models"),
     (400, "Publisher model 'x' in region 'us-central1' is only available via global endpoint.", [], VERTEX, "GOOGLE_CLOUD_LOCATION=global"),
     (429, "Your project has exceeded its monthly spending cap.", [], STUDIO, "https://ai.studio/spend"),
+    (400, "/chat/completions: Invalid model name passed in model=x. Call `/v1/models` to view available models.", [], STUDIO, "/v1beta/openai/models"),
 ]  # fmt: skip
 
 

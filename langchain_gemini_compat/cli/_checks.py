@@ -40,9 +40,10 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _DISTRIBUTION = "langchain-gemini-compat"
 _CREDENTIALS_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
-#: Google's multi-regions; its model pages list these families there and in no single region.
+#: Google's multi-regions; any other location is a region.
 _WIDE_LOCATIONS = ("global", "us", "eu")
-_WIDE_FAMILIES = ("gemini-3.8-flash", "gemini-3.5-flash-lite")
+#: The path of Google's own models; a deployment of one's own is where it was deployed.
+_OPEN_PATH = "/endpoints/openapi"
 TOKEN_SECONDS = 5.0
 _PROBE_SECONDS = 3.0
 
@@ -161,10 +162,13 @@ def check_credentials_file() -> list[Finding]:
 
 
 def check_location(model: str, location: str | None, place: Place) -> list[Finding]:
-    """Newer models are in the multi-regions only (Google's model pages)."""
-    if location is None or location in _WIDE_LOCATIONS or family_of(model).name not in _WIDE_FAMILIES:
+    """Compare the location with those where the table of models says that Vertex serves this one."""
+    served = family_of(model).locations
+    if location is None or served is None or not place.base_url.rstrip("/").endswith(_OPEN_PATH):
         return []
-    text = f"{model} is not served in {location}, only in {', '.join(_WIDE_LOCATIONS)}."
+    if (location if location in _WIDE_LOCATIONS else "regions") in served:
+        return []
+    text = f"{model} is not served in {location}, only in {', '.join(served)}."
     return [Finding("location", "failed", text, (place.set_global,))]
 
 

@@ -93,7 +93,14 @@ class _Diagnosis:
             for fix in finding.fixes:
                 screen.line(f"          {fix}", "bold")
         screen.line()
-        screen.line("All is well." if self.is_well else "The indented lines are what to run.")
+        screen.line(self._conclude())
+
+    def _conclude(self) -> str:
+        if self.is_well:
+            return "All is well."
+        if any(finding.fixes for finding in self.findings):
+            return "The indented lines are what to run."
+        return "No command mends this: the lines marked FAILED say what is wrong."
 
     def examine(self, *, call: bool) -> None:
         """Each check in turn; what cannot work after a failure is left out."""
