@@ -7,28 +7,32 @@ event loop. Nothing is looked up before the first token is asked for; google-aut
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
-from weakref import WeakSet
+from weakref import WeakSet, WeakValueDictionary
 
-from langchain_gemini_compat._auth_errors import Failure, build_error, describe_failure
+from langchain_gemini_compat._auth_errors import Failure, build_error, describe_failure, late_token
 from langchain_gemini_compat._auth_keys import (
     AuthInfo,
     CallableToken,
     StaticToken,
     arun_until,
     await_until,
+    clean_header,
     run_until,
     wait_until,
 )
+from langchain_gemini_compat._auth_shared import Known, Token, find_known, share
+from langchain_gemini_compat._surfaces import check_segment
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    import httpx2
     from google.auth.credentials import Credentials
     from pydantic import SecretStr
 
@@ -69,6 +73,10 @@ class TokenSource(Protocol):
         """Headers beside `Authorization`: the quota project."""
         ...
 
+    def apply(self, token: str) -> Mapping[str, str]:
+        """All headers that say who asks, by names in lower case; `token` is the one that `token` gave."""
+        ...
+
     def project(self, deadline: float | None = None) -> str | None:
         """The project the credentials name; may ask google-auth."""
         ...
@@ -85,33 +93,49 @@ def build_token_source(
     quota_project_id: str | None,
     source: str,
     anonymous: bool = False,
-    clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    clock: Callable[[], datetime] | None = None,
+    http_client: httpx2.Client | None = None,
 ) -> TokenSource:
     """The source for these arguments: credentials, else the key, else application default credentials.
 
-    `source` says where the key came from. `anonymous` servers need no credential at all.
+    `source` says where the key came from. `anonymous` servers need no credential at all. Token requests go over the
+    caller's `http_client`. Those who ask for the same get the same source, unless they bring a `clock`.
     """
-    if credentials is not None:
-        return GoogleTokens(credentials, quota_project_id, clock)
+    quota_project_id = clean_header(quota_project_id or "", "quota project") or None
+    if credentials is not None or (api_key is None and not anonymous):
+        return _share_source(credentials, quota_project_id, http_client, clock)
     quota = {"x-goog-user-project": quota_project_id} if quota_project_id else {}
     if callable(api_key):
         return CallableToken(api_key, AuthInfo("callable", source), quota)
     if api_key is not None:
         return StaticToken(api_key, AuthInfo("api_key", source), quota)
-    if anonymous:
-        return StaticToken(None, AuthInfo("none", "no credential given"), quota)
-    return GoogleTokens(None, quota_project_id, clock)
+    return StaticToken(None, AuthInfo("none", "no credential given"), quota)
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    value: str = field(repr=False)
-    expiry: datetime | None
-    renew_at: datetime | None
+def _share_source(
+    credentials: Credentials | None,
+    quota_project_id: str | None,
+    client: httpx2.Client | None,
+    clock: Callable[[], datetime] | None,
+) -> GoogleTokens:
+    """The one source of this process for all that use the same credential in the same way."""
+    if clock is not None:
+        return GoogleTokens(credentials, quota_project_id, Known(), client, clock)
+    known, key = find_known(credentials, quota_project_id, client)
+    return share(
+        _shared,
+        # The source keeps all of them alive, so that no number is used again meanwhile.
+        (*key, id(known), quota_project_id, id(client)),
+        lambda: GoogleTokens(credentials, quota_project_id, known, client, _now),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
 
 
 #: A token, or what kept us from it. No exception: each waiter has to raise one of its own.
-_Outcome: TypeAlias = _Token | Failure
+_Outcome: TypeAlias = Token | Failure
 
 
 class GoogleTokens:
@@ -123,17 +147,22 @@ class GoogleTokens:
     """
 
     def __init__(
-        self, credentials: Credentials | None, quota_project_id: str | None, clock: Callable[[], datetime]
+        self,
+        credentials: Credentials | None,
+        quota_project_id: str | None,
+        known: Known,
+        client: httpx2.Client | None,
+        clock: Callable[[], datetime],
     ) -> None:
         self._given = credentials
         self._quota_project_id = quota_project_id
+        self._known = known
+        self._client = client
         self._clock = clock
-        self._credentials: Credentials | None = None
-        self._is_fixed = False
-        self._project: str | None = None
-        self._token: _Token | None = None
         #: What the refresh that is under way asked.
         self._network: TokenRequest | None = None
+        #: When the last one who waits for it gives up, by the monotonic clock.
+        self._until = math.inf
         self.info = (
             AuthInfo("application_default", "application default credentials")
             if credentials is None
@@ -150,45 +179,75 @@ class GoogleTokens:
         self._lock = Lock()
         self._running: Future[_Outcome] | None = None
 
+    @property
+    def _credentials(self) -> Credentials | None:
+        """As they are asked for tokens: with scopes; `None` before the first token."""
+        return self._known.loaded or (self._given if self._known.is_loaded else None)
+
     def token(self, deadline: float | None = None) -> str:
-        found = self._find()
-        return _read(wait_until(found, deadline, self.info.source) if isinstance(found, Future) else found)
+        found = self._find(deadline)
+        return self._read(wait_until(found, deadline, self.info.source) if isinstance(found, Future) else found)
 
     async def atoken(self, deadline: float | None = None) -> str:
-        found = self._find()
+        found = self._find(deadline)
         if not isinstance(found, Future):
-            return _read(found)
-        return _read(await await_until(asyncio.wrap_future(found), deadline, self.info.source))
+            return self._read(found)
+        return self._read(await await_until(asyncio.wrap_future(found), deadline, self.info.source))
+
+    def _read(self, outcome: _Outcome) -> str:
+        if isinstance(outcome, Token):
+            return outcome.value
+        if outcome.is_late:
+            raise late_token(self.info.source)
+        raise build_error(outcome.text, is_retryable=outcome.is_retryable)
 
     def reject(self, token: str) -> bool:
+        known = self._known
         with self._lock:
-            if not self._is_fixed and self._token is not None and self._token.value == token:
-                self._token = None
-        return not self._is_fixed
+            if not known.is_fixed and known.token is not None and known.token.value == token:
+                known.token = None
+        return not known.is_fixed
 
     def headers(self) -> Mapping[str, str]:
         quota: object = self._quota_project_id
         quota = quota or getattr(self._credentials or self._given, "quota_project_id", None)
-        return {"x-goog-user-project": quota} if isinstance(quota, str) and quota else {}
+        return {"x-goog-user-project": clean_header(quota, "quota project of the credentials")} if quota else {}
+
+    def apply(self, token: str) -> Mapping[str, str]:
+        credentials = self._credentials
+        if credentials is None or not _applies_itself(credentials):
+            return {**self.headers(), **({"authorization": f"Bearer {token}"} if token else {})}
+        applied: dict[str, str] = {}
+        try:
+            credentials.apply(applied)
+        except Exception as err:
+            failure = self._describe(err, None)
+        else:
+            # The base class writes the token as it came, white space and all.
+            bearer = {f"Bearer {credentials.token}": f"Bearer {token}"}
+            own = {name.lower(): bearer.get(value, value) for name, value in applied.items()}
+            return {**{name: clean_header(value, f"header {name!r}") for name, value in own.items()}, **self.headers()}
+        raise build_error(failure.text, is_retryable=failure.is_retryable)
 
     def project(self, deadline: float | None = None) -> str | None:
         self.token(deadline)
-        return self._project or run_until(self._ask_project, deadline, self.info.source)
+        return _check_project(self._known.project or run_until(self._ask_project, deadline, self.info.source))
 
     async def aproject(self, deadline: float | None = None) -> str | None:
         await self.atoken(deadline)
-        return self._project or await arun_until(self._ask_project, deadline, self.info.source)
+        return _check_project(self._known.project or await arun_until(self._ask_project, deadline, self.info.source))
 
-    def _find(self) -> _Token | Future[_Outcome]:
+    def _find(self, deadline: float | None) -> Token | Future[_Outcome]:
         """A token that is good, or the future of the refresh that is under way."""
         with self._lock:
-            token, now = self._token, self._clock()
+            token, now = self._known.token, self._clock()
             if token is not None and (token.renew_at is None or now < token.renew_at):
                 return token
+            may_wait = token is None or token.expiry is None or token.expiry - now <= _GRACE
+            end = math.inf if deadline is None or not may_wait else deadline
+            self._until = max(self._until, end) if self._running else end
             running = self._running or self._start_refresh()
-            if token is not None and token.expiry is not None and token.expiry - now > _GRACE:
-                return token
-            return running
+            return running if may_wait or token is None else token
 
     def _start_refresh(self) -> Future[_Outcome]:
         future: Future[_Outcome] = Future()
@@ -213,52 +272,87 @@ class GoogleTokens:
             outcome = self._describe(err, self._network)
         finally:
             with self._lock:
-                if isinstance(outcome, _Token):
-                    self._token = outcome
+                if isinstance(outcome, Token):
+                    self._known.token = outcome
                 self._running = None
             future.set_result(outcome)
 
-    def _refresh(self) -> _Token:
-        credentials, is_first = self._credentials, self._credentials is None
+    def _refresh(self) -> Token:
+        known, is_first = self._known, not self._known.is_loaded
+        credentials = self._load() if is_first else self._credentials
         if credentials is None:
-            credentials, self._project = _load(self._given, self._quota_project_id)
-            self._is_fixed = _is_fixed(credentials)
-            self._credentials = credentials
+            raise build_error(f"No token for {self.info.source}: there are no credentials.")
         # A token that the credentials bring along is used while it lasts; after that, or a 401, a new one.
-        if not (is_first or self._is_fixed) or not self._is_usable(credentials):
-            self._network = _build_request()
-            credentials.refresh(self._network)
+        expiry = _expiry(credentials)
+        if not (is_first or known.is_fixed) or not self._is_usable(credentials):
+            network = self._network = self._open_network(credentials)
+            credentials.refresh(network)
+            before, expiry = expiry, _expiry(credentials)
+            if expiry is not None and expiry == before and expiry <= self._clock():
+                # A `refresh` of the caller's own that says nothing about the time.
+                expiry = None
         value = cast("str | None", credentials.token)
-        if not value and not self._is_fixed:
+        if not value and not known.is_fixed:
             raise build_error(f"No token for {self.info.source}: a refresh of the credentials gave none.")
-        return self._build_token(value or "", _expiry(credentials))
+        return self._build_token(clean_header(value or "", f"token of {self.info.source}"), expiry)
 
-    def _build_token(self, value: str, expiry: datetime | None) -> _Token:
-        if expiry is None or self._is_fixed:
-            return _Token(value, expiry, expiry)
+    def _load(self) -> Credentials:
+        """The credentials with scopes; of default ones the search for them, which may ask servers."""
+        import google.auth
+        from google.auth.credentials import with_scopes_if_required
+
+        known = self._known
+        if self._given is None:
+            network = self._network = self._open_network(None)
+            # It warns of user credentials without a quota project: it has to know of ours.
+            credentials, known.project = google.auth.default(
+                scopes=[SCOPE], request=network, quota_project_id=self._quota_project_id
+            )
+        else:
+            credentials = cast("Credentials", with_scopes_if_required(self._given, [SCOPE]))
+            known.project = cast("str | None", getattr(self._given, "project_id", None))
+        known.is_fixed = _is_fixed(credentials)
+        known.loaded = None if credentials is self._given else credentials
+        known.is_loaded = True
+        return credentials
+
+    def _open_network(self, credentials: Credentials | None) -> TokenRequest:
+        from langchain_gemini_compat._auth_network import TokenRequest, use_with_gdch
+
+        network = _build_request()
+        if isinstance(network, TokenRequest):
+            network.client, network.until = self._client, lambda: self._until
+            if any(base.__module__ == "google.oauth2.gdch_credentials" for base in type(credentials).__mro__):
+                return use_with_gdch(network)
+        return network
+
+    def _build_token(self, value: str, expiry: datetime | None) -> Token:
+        if expiry is None or self._known.is_fixed:
+            return Token(value, expiry, expiry)
         # Metadata servers hand out what they have in store, with less than five minutes left: half of that is
         # the window then, or every request would ask for the same token again.
-        return _Token(value, expiry, expiry - min(_WINDOW, max(expiry - self._clock(), timedelta(0)) / 2))
+        return Token(value, expiry, expiry - min(_WINDOW, max(expiry - self._clock(), timedelta(0)) / 2))
 
     def _is_usable(self, credentials: Credentials) -> bool:
-        expiry = _expiry(credentials)
+        expiry, is_fixed = _expiry(credentials), self._known.is_fixed
         if expiry is None:
-            return self._is_fixed
+            return is_fixed
         left = expiry - self._clock()
-        return bool(credentials.token) and left > (timedelta(0) if self._is_fixed else _WINDOW)
+        return bool(credentials.token) and left > (timedelta(0) if is_fixed else _WINDOW)
 
     def _ask_project(self) -> str | None:
         """Credentials of an external account learn their project from the server."""
         ask = getattr(self._credentials, "get_project_id", None)
         if not callable(ask):
             return None
-        network = _build_request()
+        self._until = math.inf
+        network = self._open_network(self._credentials)
         try:
-            self._project = cast("str | None", ask(network))
+            self._known.project = cast("str | None", ask(network))
         except Exception as err:
             failure = self._describe(err, network)
         else:
-            return self._project
+            return self._known.project
         raise build_error(failure.text, is_retryable=failure.is_retryable)
 
     def _describe(self, err: BaseException, network: TokenRequest | None) -> Failure:
@@ -267,6 +361,7 @@ class GoogleTokens:
 
 
 _SOURCES: WeakSet[GoogleTokens] = WeakSet()
+_shared: WeakValueDictionary[tuple[object, ...], GoogleTokens] = WeakValueDictionary()
 
 
 def _forget_refreshes() -> None:
@@ -278,37 +373,46 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_refreshes)
 
 
-def _read(outcome: _Outcome) -> str:
-    if isinstance(outcome, _Token):
-        return outcome.value
-    raise build_error(outcome.text, is_retryable=outcome.is_retryable)
-
-
 def _expiry(credentials: Credentials) -> datetime | None:
-    """google-auth keeps a naive time in UTC."""
+    """google-auth keeps a naive time in UTC; callers may set one with a time zone."""
     expiry = cast("datetime | None", credentials.expiry)
-    return None if expiry is None else expiry.replace(tzinfo=timezone.utc)
+    if expiry is None:
+        return None
+    return expiry.replace(tzinfo=timezone.utc) if expiry.tzinfo is None else expiry.astimezone(timezone.utc)
 
 
-def _load(given: Credentials | None, quota_project_id: str | None) -> tuple[Credentials, str | None]:
-    import google.auth
-    from google.auth.credentials import with_scopes_if_required
+def _check_project(project: str | None) -> str | None:
+    """A project that the credentials name becomes a part of the URL, as one that is passed does."""
+    if not project:
+        return None
+    try:
+        check_segment("project", project)
+    except ValueError:
+        pass
+    else:
+        return project
+    raise build_error("The credentials name a project that is no project ID. Pass `project=…`.")
 
-    if given is None:
-        # It warns of user credentials without a quota project: it has to know of ours.
-        return google.auth.default(scopes=[SCOPE], quota_project_id=quota_project_id)
-    scoped = cast("Credentials", with_scopes_if_required(given, [SCOPE]))
-    return scoped, cast("str | None", getattr(given, "project_id", None))
+
+def _applies_itself(credentials: Credentials) -> bool:
+    """Whether the credentials write other headers than google-auth's base class, which writes the bearer token."""
+    from google.auth.credentials import Credentials as Base
+
+    return type(credentials).apply is not Base.apply
 
 
 def _is_fixed(credentials: Credentials) -> bool:
     """A bare token of the caller's, or none at all, without the means to fetch another one."""
+    from google.auth import api_key
     from google.auth.credentials import AnonymousCredentials
 
-    if isinstance(credentials, AnonymousCredentials):
+    if isinstance(credentials, (AnonymousCredentials, api_key.Credentials)):
         return True
+    from google.oauth2.credentials import Credentials as UserCredentials
+
     means = (getattr(credentials, "refresh_token", ""), getattr(credentials, "refresh_handler", None))
-    return bool(credentials.token) and means == (None, None)
+    is_user = isinstance(credentials, UserCredentials) and type(credentials).refresh is UserCredentials.refresh
+    return is_user and bool(credentials.token) and means == (None, None)
 
 
 def _build_request() -> TokenRequest:

@@ -34,6 +34,8 @@ class Failure:
 
     text: str
     is_retryable: bool = False
+    #: Whether all who waited have given up.
+    is_late: bool = False
 
 
 _UNKNOWN = _Kind("Google credentials", _RUN_LOGIN)
@@ -94,7 +96,7 @@ def describe_failure(
     """
     names = {base.__name__ for base in type(err).__mro__}
     if "GeminiCompatError" in names:
-        return Failure(str(err), is_retryable=getattr(err, "is_retryable", False))
+        return Failure(str(err), getattr(err, "is_retryable", False), "RequestTimeoutError" in names)
     reason, evidence = _quote(err, credentials), " ".join(str(arg) for arg in err.args)
     if "DefaultCredentialsError" in names:
         return Failure(_describe_lookup(reason))
@@ -156,7 +158,8 @@ def late_token(source: str) -> RequestTimeoutError:
     from langchain_gemini_compat.errors import RequestTimeoutError
 
     error = RequestTimeoutError(
-        f"No token for {source} within the time of the call. Raise `timeout={{'total': …}}`, or look why it takes long."
+        f"No token for {source} within the time of the call: what gives tokens did not answer. Check the network and "
+        "the proxy to it, or raise `timeout`."
     )
     error.limit = "total"
     return error

@@ -45,6 +45,9 @@ class _KeySource:
     def headers(self) -> Mapping[str, str]:
         return self._headers
 
+    def apply(self, token: str) -> Mapping[str, str]:
+        return {**self._headers, "authorization": f"Bearer {token}"} if token else self._headers
+
     def project(self, deadline: float | None = None) -> str | None:
         del deadline
         return None
@@ -179,9 +182,19 @@ def _left(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
+def clean_header(value: object, what: str) -> str:
+    """`value` without the white space around it, such as the line break of the file that it was read from.
+
+    Raises `CredentialsError` for what no header can carry: HTTP libraries quote it in what they raise. The value is not
+    repeated; `what` names it.
+    """
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    if isinstance(text, str):
+        text = text.strip()
+        if text.isascii() and text.isprintable():
+            return text
+    raise build_error(f"The {what} has characters that no HTTP header can carry. Copy it again.")
+
+
 def _check(key: str, source: str) -> str:
-    """`key` without the line break of the file it was read from; HTTP libraries quote what no header can carry."""
-    key = key.strip()
-    if key.isascii() and key.isprintable():
-        return key
-    raise build_error(f"The key of {source} has characters that no HTTP header can carry. Copy it again.")
+    return clean_header(key, f"key of {source}")

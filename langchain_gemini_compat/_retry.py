@@ -10,16 +10,19 @@ import logging
 import math
 import random
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from langchain_gemini_compat._api_errors import APIStatusError, RateLimitError, Refusal, UnusableReplyError
+from langchain_gemini_compat._timeouts import TimeLimits
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from langchain_core.messages.ai import UsageMetadata
 
     from langchain_gemini_compat._base_errors import GeminiCompatError
     from langchain_gemini_compat._gate import Gate
-    from langchain_gemini_compat._timeouts import TimeLimits
 
 #: Forked workers would share the seed of an ordinary generator, and their jitter with it.
 _random = random.SystemRandom()
@@ -49,6 +52,8 @@ class Tries:
         self._resume_at = 0.0
         self._first_byte = math.inf if limits.first_byte is None else limits.first_byte
         self._token_renewed = False
+        #: Seconds that all tries together wait for tokens. A limit costs callables a thread, so the default sets none.
+        self._token_budget = math.inf if self._first_byte >= (TimeLimits().first_byte or 0.0) else self._first_byte
         #: When the first chunk, or the whole reply, of the request that was sent last is due.
         self.first_by = math.inf
         #: When the call has to be over. Both by the monotonic clock.
@@ -75,6 +80,17 @@ class Tries:
     def note_sending(self) -> None:
         """A request goes out now."""
         self.first_by = time.monotonic() + self._first_byte
+
+    @contextmanager
+    def waiting_for_token(self) -> Generator[float | None]:
+        """The time at which a token has to be there; a wait in vain counts for all tries: the server may hang."""
+        start = time.monotonic()
+        end = min(start + self._token_budget, math.inf if self.deadline is None else self.deadline)
+        try:
+            yield None if end == math.inf else end
+        except BaseException:
+            self._token_budget = max(0.0, self._token_budget - (time.monotonic() - start))
+            raise
 
     def may_renew_token(self) -> bool:
         """Whether a refused token may be replaced, which is no try: once in a call."""

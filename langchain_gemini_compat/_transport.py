@@ -153,9 +153,10 @@ class Transport:
     def _send(self, payload: JsonObject, tries: Tries) -> httpx2.Response:
         """The response, its body unread; a refused token is replaced once."""
         body, tokens, limits = encode_body(payload), self._config.tokens, self._config.limits
-        token = tokens.token(tries.deadline)
+        with tries.waiting_for_token() as by:
+            token = tokens.token(by)
+            url = _fill_project(self._config.base_url, lambda: tokens.project(by)) + self._config.path
         client = self._clients.of_threads()
-        url = _fill_project(self._config.base_url, lambda: tokens.project(tries.deadline)) + self._config.path
         while True:
             with translate_errors(limits, tries.deadline):
                 request = self._build_request(client, url, body, token, tries)
@@ -163,13 +164,15 @@ class Transport:
             if response.status_code != _UNAUTHENTICATED or not tries.may_renew_token() or not tokens.reject(token):
                 return response
             response.close()
-            token = tokens.token(tries.deadline)
+            with tries.waiting_for_token() as by:
+                token = tokens.token(by)
 
     async def _asend(self, payload: JsonObject, tries: Tries) -> httpx2.Response:
         body, tokens, limits = encode_body(payload), self._config.tokens, self._config.limits
-        token = await tokens.atoken(tries.deadline)
+        with tries.waiting_for_token() as by:
+            token = await tokens.atoken(by)
+            project = await tokens.aproject(by) if PROJECT_PLACEHOLDER in self._config.base_url else None
         client = await self._clients.of_loop()
-        project = await tokens.aproject(tries.deadline) if PROJECT_PLACEHOLDER in self._config.base_url else None
         url = _fill_project(self._config.base_url, lambda: project) + self._config.path
         while True:
             with translate_errors(limits, tries.deadline):
@@ -178,16 +181,18 @@ class Transport:
             if response.status_code != _UNAUTHENTICATED or not tries.may_renew_token() or not tokens.reject(token):
                 return response
             await response.aclose()
-            token = await tokens.atoken(tries.deadline)
+            with tries.waiting_for_token() as by:
+                token = await tokens.atoken(by)
 
     def _build_request(
         self, client: httpx2.Client | httpx2.AsyncClient, url: str, body: bytes, token: str, tries: Tries
     ) -> httpx2.Request:
         config = self._config
         given = {name.lower(): value for name, value in config.headers.items()}
-        headers = {**_HEADERS, **config.tokens.headers(), **given}
-        if token:
-            headers["authorization"] = f"Bearer {token}"
+        credential = config.tokens.apply(token)
+        headers = {**_HEADERS, **credential, **given}
+        if "authorization" in credential:
+            headers["authorization"] = credential["authorization"]
         timeout = _build_timeout(config.limits, tries.deadline)
         tries.note_sending()
         query = dict(config.query) or None
@@ -208,6 +213,7 @@ def open_transport(
         quota_project_id=quota_project_id,
         source=connection.key_source,
         anonymous=connection.endpoint.surface == "openai_compatible",
+        http_client=options["http_client"],
     )
     account = _account_of(connection.api_key)
     if options["http_client"] or options["http_async_client"]:

@@ -548,7 +548,7 @@ def test_default_credentials_are_looked_up_at_the_first_token(monkeypatch):
     """Once, off the loop's thread, with the scope of Google Cloud; they bring the project."""
     clock, calls = Clock(), []
 
-    def default(*, scopes, quota_project_id):
+    def default(*, scopes, request, quota_project_id):
         calls.append((scopes, quota_project_id, threading.current_thread() is threading.main_thread()))
         return Counting(clock), "their-project"
 

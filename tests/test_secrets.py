@@ -467,6 +467,8 @@ async def test_no_secret_is_in_a_cassette(kind, monkeypatch, tmp_path):
         return resolve("127.0.0.1" if name.endswith("googleapis.com") else host, *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve_here)
+    # The server on loopback has Google's name, and no TLS.
+    monkeypatch.setattr("langchain_gemini_compat._config.is_encrypted_or_loopback", lambda base_url: True)
     name = "secrets/gemini-3.8-flash/all"
     with FakeGemini("Hello!").serve() as url, serve_tokens(BEARER) as tokens:
         base_url = url.replace("127.0.0.1", "generativelanguage.googleapis.com")

@@ -12,44 +12,102 @@ from urllib.parse import parse_qs
 class TokenServer(ThreadingHTTPServer):
     """Gives `<prefix>-1`, `<prefix>-2` and so on; when it is `refusing`, an error that repeats what it was sent.
 
-    With a `page`, a status and a text, it answers with that.
+    With a `page`, a status and a text, it answers with that. With a `manner` it does not end its answer: `silence`, or
+    a byte now and then of the `headers` or the `body`. With a TLS `context` it speaks TLS. It is the metadata server
+    as well, and what a proxy is.
     """
 
     daemon_threads = True
 
-    def __init__(self, prefix):
+    def __init__(self, prefix, context=None):
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.scheme = "https" if context else "http"
+        self.context = context
         self.tokens = (f"{prefix}-{number}" for number in count(1))
         self.refusing = False
         self.page = None
-        #: Fields of the forms that came.
-        self.forms = []
+        self.manner = None
+        #: Fields of the forms that came, the path of each request, and its headers.
+        self.forms, self.paths, self.headers = [], [], []
+        self.ended = threading.Event()
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.server_port}/token"
+        return f"{self.scheme}://127.0.0.1:{self.server_port}/token"
+
+    def finish_request(self, request, client_address):
+        if self.context is not None:
+            with self.context.wrap_socket(request, server_side=True) as wrapped:
+                super().finish_request(wrapped, client_address)
+        else:
+            super().finish_request(request, client_address)
+
+    def handle_error(self, request, client_address):
+        """Clients that hang up, or have no certificate."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def do_GET(self):
+        self._note()
+        if self.server.manner:
+            return self._drip()
+        path = self.path.partition("?")[0]
+        if path.endswith("/token"):
+            return self._reply(200, self._token())
+        if "/service-accounts/" in path:
+            return self._reply(200, {"email": "robot@p.iam.gserviceaccount.com", "scopes": [], "aliases": []})
+        if path.endswith("/project-id"):
+            return self._reply(200, b"metadata-project", "text/plain")
+        if "/projects/" in path:
+            return self._reply(200, {"projectId": "their-project"})
+        return self._reply(200, b"", "text/plain")
+
     def do_POST(self):
         time.sleep(getattr(self.server, "seconds", 0))
         sent = self.rfile.read(int(self.headers["content-length"])).decode()
+        self._note()
         self.server.forms.append({name: values[0] for name, values in parse_qs(sent).items()})
-        if self.server.page:
+        if self.server.manner:
+            self._drip()
+        elif self.server.page:
             status, text = self.server.page
             self._reply(status, text.encode(), "text/html")
         elif self.server.refusing:
             self._reply(400, {"error": "invalid_grant", "error_description": f"Bad: {sent} {self.server.forms[-1]}"})
+        elif self.path.endswith(":generateAccessToken"):
+            self._reply(200, {"accessToken": next(self.server.tokens), "expireTime": "2100-01-01T00:00:00Z"})
         else:
-            self._reply(200, {"access_token": next(self.server.tokens), "expires_in": 3600, "token_type": "Bearer"})
+            self._reply(200, self._token())
+
+    def _note(self):
+        self.server.paths.append(self.path)
+        self.server.headers.append({name.lower(): value for name, value in self.headers.items()})
+
+    def _token(self):
+        kind = "urn:ietf:params:oauth:token-type:access_token"
+        token = {"access_token": next(self.server.tokens), "expires_in": 3600, "token_type": "Bearer"}
+        return {**token, "issued_token_type": kind}
+
+    def _drip(self):
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n"
+        begin = {"silence": b"", "headers": head + b"x-slow: ", "body": head + b"\r\n"}[self.server.manner]
+        try:
+            self.wfile.write(begin)
+            while not self.server.ended.wait(0.05):
+                if self.server.manner != "silence":
+                    self.wfile.write(b"a")
+        except OSError:
+            pass
+        self.close_connection = True
 
     def _reply(self, status, body, kind="application/json"):
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         self.send_header("content-type", kind)
-        self.send_header("location", "https://login.example/?canary")
+        self.send_header("metadata-flavor", "Google")
+        self.send_header("location", getattr(self.server, "location", "https://login.example/?canary"))
         self.send_header("content-length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
@@ -59,10 +117,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve_tokens(prefix):
-    with TokenServer(prefix) as server:
+def serve_tokens(prefix, context=None):
+    with TokenServer(prefix, context) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         yield server
+        server.ended.set()
         server.shutdown()
         thread.join()

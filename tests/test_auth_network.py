@@ -1,0 +1,364 @@
+"""How token requests travel: certificates, proxies, redirects and time limits, over real sockets."""
+
+import asyncio
+import functools
+import json
+import logging
+import socket
+import threading
+import time
+import traceback
+from types import SimpleNamespace
+
+import google.auth.credentials
+import pytest
+from certificates import Certificates
+from google.auth import compute_engine, impersonated_credentials
+from google.auth.exceptions import TransportError
+from google.oauth2.credentials import Credentials as UserCredentials
+from token_server import serve_tokens
+
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._auth import build_token_source
+from langchain_gemini_compat._auth_network import TokenRequest
+from langchain_gemini_compat._http import library_name
+from langchain_gemini_compat.errors import CredentialsError, RequestTimeoutError
+from langchain_gemini_compat.testing import FakeGemini
+
+SUBJECT = "canary-subject-token-0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def resolve(monkeypatch):
+    """Send connections to a name, or an address, to a server on loopback."""
+    real, here = socket.getaddrinfo, {}
+
+    def look_up(host, port, *args, **kwargs):
+        name = host.decode() if isinstance(host, bytes) else host
+        server = here.get((name, int(port or 0))) or here.get(name)
+        return real("127.0.0.1", server.server_port, *args, **kwargs) if server else real(host, port, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return here
+
+
+@pytest.fixture
+def metadata_certificates(monkeypatch, certificates):
+    """As a machine of Compute Engine has them; google-auth looks for them where they are documented to be."""
+    mtls = pytest.importorskip("google.auth.compute_engine._mtls", reason="this google-auth has no mutual TLS there")
+    for function in (mtls.should_use_mds_mtls, mtls.MdsMtlsAdapter.__init__):
+        config = function.__defaults__[0]
+        monkeypatch.setattr(config, "ca_cert_path", certificates.authority)
+        monkeypatch.setattr(config, "client_combined_cert_path", certificates.client_both)
+    monkeypatch.setenv("GCE_METADATA_MTLS_MODE", "default")
+
+
+def source(credentials, client=None):
+    return build_token_source(
+        api_key=None, credentials=credentials, quota_project_id=None, source="", http_client=client
+    )
+
+
+def user(url, **kwargs):
+    means = {"refresh_token": "canary-refresh-token", "client_id": "id", "client_secret": "canary-client-secret"}
+    return UserCredentials(None, token_uri=url, **{**means, **kwargs})
+
+
+def test_metadata_server_with_certificates_gives_a_token(metadata_certificates, certificates, resolve):
+    """Field case E2: google-auth mounts how to reach it on the session of the request."""
+    with serve_tokens("t", certificates.server_context()) as server:
+        resolve["metadata.google.internal"] = server
+        assert source(compute_engine.Credentials()).token() == "t-1"
+    assert [path.partition("?")[0].rpartition("/")[2] for path in server.paths][-1] == "token"
+
+
+@pytest.mark.parametrize("mode", ["default", "strict"])
+def test_metadata_server_without_tls_is_asked_in_the_clear_unless_forbidden(
+    metadata_certificates, certificates, resolve, monkeypatch, mode
+):
+    """Field case E2: `default` falls back to plain HTTP as google-auth does, `strict` does not."""
+    monkeypatch.setenv("GCE_METADATA_MTLS_MODE", mode)
+    monkeypatch.setattr("google.auth._exponential_backoff.time", SimpleNamespace(sleep=lambda _: None))
+    with serve_tokens("t") as server:
+        resolve["metadata.google.internal"] = server
+        tokens = source(compute_engine.Credentials())
+        if mode == "default":
+            assert tokens.token() == "t-1"
+        else:
+            with pytest.raises(CredentialsError, match="metadata server"):
+                tokens.token()
+
+
+def test_metadata_server_is_asked_directly(resolve, monkeypatch):
+    """It is link-local: a proxy of the environment, or of the caller's client, leads nowhere."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with serve_tokens("t") as server:
+        resolve["metadata.google.internal"] = server
+        assert source(compute_engine.Credentials()).token() == "t-1"
+
+
+def test_default_credentials_of_a_machine_are_found_with_certificates(
+    metadata_certificates, certificates, resolve, monkeypatch, tmp_path
+):
+    """Field cases E2, E9: the search asks over the same way, and learns the project there."""
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("NO_GCE_CHECK", raising=False)
+    with serve_tokens("t", certificates.server_context()) as server:
+        resolve["metadata.google.internal"] = resolve["169.254.169.254"] = server
+        tokens = source(None)
+        assert (tokens.token(), tokens.project()) == ("t-1", "metadata-project")
+
+
+class WithCertificate(google.auth.credentials.Credentials):
+    """Hands the request a certificate, as google-auth does for X.509 workload identity."""
+
+    def __init__(self, url, cert):
+        super().__init__()
+        self.url, self.cert = url, cert
+
+    def refresh(self, request):
+        ask = functools.partial(request, cert=self.cert)
+        self.token = json.loads(ask(url=self.url, method="POST", body=b"a=b").data)["access_token"]
+
+
+@pytest.mark.parametrize("files", ["two", "one"])
+def test_client_certificate_of_a_token_request_is_presented(certificates, monkeypatch, files):
+    """Field case E3: the server asks for one, and the authority is the one of SSL_CERT_FILE."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+    pair = (str(certificates.client), str(certificates.client_key))
+    with serve_tokens("t", certificates.server_context()) as server:
+        cert = pair if files == "two" else str(certificates.client_both)
+        assert source(WithCertificate(server.url, cert)).token() == "t-1"
+        with pytest.raises(CredentialsError):
+            source(WithCertificate(server.url, None)).token()
+
+
+def test_client_certificate_that_cannot_be_read_is_told(certificates, tmp_path):
+    """Field case E3: a missing file, or one without a key; nothing is sent."""
+    (tmp_path / "empty.pem").write_text("")
+    for path in (str(tmp_path / "missing.pem"), str(tmp_path / "empty.pem")):
+        with pytest.raises(CredentialsError, match="client certificate of the credentials cannot be loaded"):
+            source(WithCertificate("https://127.0.0.1:9/", (path, path))).token()
+
+
+def test_workload_identity_with_a_certificate_gets_its_token(certificates, monkeypatch, tmp_path):
+    """Field cases E3, E9: as default credentials, from the first request on."""
+    identity_pool = pytest.importorskip("google.auth.identity_pool")
+    if not hasattr(identity_pool.Credentials, "_get_mtls_cert_and_key_paths"):
+        pytest.skip("this google-auth has no X.509 workload identity")
+    workload = {"cert_path": str(certificates.client), "key_path": str(certificates.client_key)}
+    (tmp_path / "workload.json").write_text(json.dumps({"version": 1, "cert_configs": {"workload": workload}}))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+    with serve_tokens("t", certificates.server_context()) as server:
+        write_login(
+            monkeypatch,
+            tmp_path,
+            server,
+            {"certificate": {"certificate_config_location": str(tmp_path / "workload.json")}},
+        )
+        monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+        assert source(None).token() == "t-1"
+
+
+def write_login(monkeypatch, tmp_path, server, credential_source, **more):
+    login = {
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": server.url,
+        "credential_source": credential_source,
+        **more,
+    }
+    monkeypatch.setattr("google.auth.external_account._CLOUD_RESOURCE_MANAGER", f"{server.url}/projects/")
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+    (tmp_path / "login.json").write_text(json.dumps(login))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "login.json"))
+
+
+@pytest.mark.parametrize("impersonates", [False, True])
+def test_external_account_follows_no_redirect_with_its_subject_token(monkeypatch, tmp_path, impersonates):
+    """Field case E9: the first request of default credentials goes the way of all others, not through `requests`."""
+    (tmp_path / "subject").write_text(SUBJECT)
+    monkeypatch.setattr("requests.Session.request", lambda *_, **__: pytest.fail("another way"))
+    with serve_tokens("t") as attacker, serve_tokens("t") as server:
+        server.page, server.location = (307, ""), attacker.url
+        more = {"service_account_impersonation_url": f"{server.url}:generateAccessToken"} if impersonates else {}
+        write_login(monkeypatch, tmp_path, server, {"file": str(tmp_path / "subject")}, **more)
+        with pytest.raises(CredentialsError) as caught:
+            source(None).token()
+        assert attacker.paths == []
+        server.page = None
+        tokens = source(None)
+        assert tokens.token().startswith("t-")
+        assert tokens.project() == "their-project"
+        assert server.forms[-1].get("subject_token", SUBJECT) == SUBJECT
+    assert "canary" not in str(caught.value)
+
+
+def test_impersonation_goes_the_same_way(monkeypatch, resolve, certificates):
+    """Field case E9: source and target, both over the caller's client."""
+    with serve_tokens("t") as server:
+        target = impersonated_credentials.Credentials(
+            user(server.url),
+            "target@p.iam.gserviceaccount.com",
+            ["https://www.googleapis.com/auth/cloud-platform"],
+        )
+        target._iam_endpoint_override = f"{server.url}:generateAccessToken"
+        assert source(target).token() == "t-2"
+    assert len(server.paths) == 2
+
+
+def test_gdch_service_account_gets_its_token_over_the_same_way(monkeypatch, certificates, tmp_path):
+    """Field case E9: its credentials insist on the class for `requests`, and name their own authority."""
+    gdch = pytest.importorskip("google.oauth2.gdch_credentials")
+    monkeypatch.setattr("requests.Session.request", lambda *_, **__: pytest.fail("another way"))
+
+    class Signer(google.auth.crypt.Signer):
+        key_id = "1"
+
+        def sign(self, message):
+            return b"signature"
+
+    context = certificates.server_context()
+    context.verify_mode = 0
+    with serve_tokens("t", context) as server:
+        credentials = gdch.ServiceAccountCredentials(
+            Signer(), "name", "project", "audience", server.url, str(certificates.authority)
+        )
+        monkeypatch.setattr("json.dumps", json.dumps)
+        assert source(credentials).token() == "t-1"
+
+
+@pytest.mark.parametrize("kind", ["sync", "ainvoke"])
+def test_token_request_goes_over_the_proxy_of_the_callers_client(kind):
+    """Field case E11: the proxy may be the only way out; hooks and headers of the client do not see the secret."""
+    library = pytest.importorskip(library_name())
+    seen = []
+    with (
+        serve_tokens("t") as proxy,
+        library.Client(
+            proxy=proxy.url.removesuffix("/token"),
+            headers={"x-gateway-key": "canary"},
+            event_hooks={"request": [seen.append], "response": [seen.append]},
+        ) as client,
+    ):
+        tokens = source(user("http://token.example/token"), client)
+        assert (tokens.token() if kind == "sync" else asyncio.run(tokens.atoken())) == "t-1"
+        assert client.event_hooks["request"]
+    assert proxy.paths == ["http://token.example/token"]
+    assert "x-gateway-key" not in proxy.headers[0]
+    assert seen == []
+
+
+def test_model_hands_its_client_to_the_token_requests():
+    """Field case E11: from the constructor on."""
+    library = pytest.importorskip(library_name())
+    with serve_tokens("t") as proxy, FakeGemini("Hello!").serve() as url:
+        port = url.split(":")[2].split("/")[0]
+        with library.Client(
+            mounts={f"http://127.0.0.1:{port}": library.HTTPTransport()}, proxy=proxy.url.removesuffix("/token")
+        ) as client:
+            chat = ChatGeminiCompat(
+                model="gemini-3.8-flash", surface="ai_studio", base_url=url, http_client=client,
+                credentials=user("http://token.example/token"),
+            )  # fmt: skip
+            assert chat.invoke("hi").text == "Hello!"
+    assert proxy.paths == ["http://token.example/token"]
+
+
+def threads():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("gemini-compat")]
+
+
+@pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
+@pytest.mark.parametrize("manner", ["silence", "headers", "body"])
+def test_token_server_that_hangs_is_bounded_by_the_timeout(manner, way):
+    """Field case E18: one number as `timeout`, tries included; afterwards no thread is left."""
+    with serve_tokens("t") as server, FakeGemini("Hello!").serve() as url:
+        server.manner = manner
+        chat = ChatGeminiCompat(
+            model="gemini-3.8-flash", surface="ai_studio", base_url=url, credentials=user(server.url), timeout=1
+        )
+        chat._open_transport()
+
+        async def astream():
+            return [part async for part in chat.astream("hi")]
+
+        calls = {
+            "invoke": lambda: chat.invoke("hi"),
+            "stream": lambda: list(chat.stream("hi")),
+            "ainvoke": lambda: asyncio.run(chat.ainvoke("hi")),
+            "astream": lambda: asyncio.run(astream()),
+        }
+        begun = time.monotonic()
+        with pytest.raises(RequestTimeoutError, match="No token for argument `credentials`"):
+            calls[way]()
+        assert time.monotonic() - begun < 6
+        end = time.monotonic() + 10
+        while threads() and time.monotonic() < end:
+            time.sleep(0.02)
+        assert threads() == []
+
+
+def test_request_of_google_auth_ends_in_its_own_time():
+    """Field case E18: also where nobody set a limit; bytes that drip do not prolong it."""
+    with serve_tokens("t") as server:
+        for manner in ("silence", "headers", "body"):
+            server.manner = manner
+            begun = time.monotonic()
+            with pytest.raises((TransportError, CredentialsError)):
+                TokenRequest()(server.url, method="POST", body=b"a=b", timeout=0.5)
+            assert time.monotonic() - begun < 5
+
+
+def test_metadata_server_that_hangs_is_bounded(resolve):
+    """Field case E18: google-auth would ask five times."""
+    with serve_tokens("t") as server:
+        server.manner = "headers"
+        resolve["metadata.google.internal"] = server
+        begun = time.monotonic()
+        with pytest.raises(RequestTimeoutError):
+            source(compute_engine.Credentials()).token(time.monotonic() + 0.5)
+        assert time.monotonic() - begun < 5
+        while threads() and time.monotonic() - begun < 10:
+            time.sleep(0.02)
+        assert threads() == []
+
+
+def test_answer_without_end_is_cut():
+    """A token has a few thousand bytes."""
+    with serve_tokens("t") as server:
+        server.page = (200, "x" * 3_000_000)
+        with pytest.raises(TransportError, match="more than"):
+            TokenRequest()(server.url, method="POST", body=b"a=b")
+
+
+@pytest.mark.parametrize("header", ["hush-hush\nx: y", "hush-hushä", "a\x00hush-hush"])
+def test_header_of_a_token_request_that_cannot_be_sent_is_not_shown(header, caplog):
+    """Field case E4: HTTP libraries quote it in what they raise; this is no network error, and is not tried again."""
+    caplog.set_level(logging.DEBUG)
+    with serve_tokens("t") as server:
+        request = TokenRequest()
+        for sent in ({"authorization": header}, {"x-goog-user-project": header}):
+            with pytest.raises(CredentialsError, match="no HTTP header can carry") as caught:
+                request(server.url, headers=sent)
+            assert "hush-hush" not in "".join(traceback.format_exception(caught.type, caught.value, None))
+            assert caught.value.__cause__ is caught.value.__context__ is None
+            assert not caught.value.is_retryable
+        assert request(server.url, headers={"x-goog-user-project": " mine\n"}).status == 200
+    assert server.headers[-1]["x-goog-user-project"] == "mine"
+    assert "hush-hush" not in caplog.text
