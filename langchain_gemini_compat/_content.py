@@ -43,6 +43,8 @@ _SERVER_TOOLS = frozenset(
 )
 _SERVER_TOOL_KEYS = ("args", "input", "output", "outputs", "content", "action", "code")
 
+#: Google's own packages know them in both cases; no source shows a place for them on this API.
+_MEDIA_OPTIONS = ("video_metadata", "videoMetadata", "media_resolution", "mediaResolution")
 #: Wrappings of one block that are looked into; a block may hold itself.
 _MOST_WRAPPINGS = 50
 
@@ -107,6 +109,21 @@ def own_extra(block: JsonValue) -> JsonValue:
         return own_extra(unwrap(block))
     extras = block.get("extras")
     return block.get("extra_content") or (extras.get("extra_content") if isinstance(extras, dict) else None)
+
+
+def read_media_options(block: JsonValue) -> list[str]:
+    """Names of what Google's own API takes beside media, and this one does not: frames, offsets, resolution.
+
+    >>> read_media_options({"type": "media", "file_uri": "gs://b/a.mp4", "video_metadata": {"fps": 1}})
+    ['video_metadata']
+    """
+    inner = unwrap(block)
+    if not isinstance(inner, dict):
+        return []
+    extras = inner.get("extras")
+    places = [inner, extras] if isinstance(extras, dict) else [inner]
+    found = [name for name in _MEDIA_OPTIONS if any(place.get(name) is not None for place in places)]
+    return found if found and block_kind(inner) == "media" else []
 
 
 def encode_content(content: str | Sequence[JsonValue], endpoint: Endpoint) -> str | list[JsonObject]:

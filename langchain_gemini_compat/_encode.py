@@ -28,6 +28,7 @@ from langchain_gemini_compat._content import (
     encode_part,
     is_lost,
     own_extra,
+    read_media_options,
     read_refusal,
     text_of,
 )
@@ -87,7 +88,7 @@ class MessageEncoder:
         for self._index, given in enumerate(messages):
             message = self._as_tool_message(given) if isinstance(given, FunctionMessage) else given
             if not isinstance(message.content, str):
-                self._note_cache_marks(message)
+                self._note_left_out(message)
             if isinstance(message, ToolMessage) and message.tool_call_id in self._left_out:
                 self._note(f"The result of call {message.tool_call_id!r} was left out, as the call itself was.")
                 continue
@@ -302,16 +303,25 @@ class MessageEncoder:
         self.notes += [Note("tool_result", text, self._index) for text in found.notes]
         return found.message, found.following
 
-    def _note_cache_marks(self, message: BaseMessage) -> None:
+    def _note_left_out(self, message: BaseMessage) -> None:
         """Once for the caller's messages and once for results, which no `strict` makes an error."""
         blocks: object = message.content
-        kind: NoteKind = "tool_result" if isinstance(message, ToolMessage) else "dropped"
-        told = f"cache_control {kind}"
-        if not isinstance(blocks, list) or told in self._told or not self.endpoint.speaks_gemini:
+        if not isinstance(blocks, list):
             return
-        if any(isinstance(block, dict) and "cache_control" in block for block in blocks):
-            self._told.add(told)
+        kind: NoteKind = "tool_result" if isinstance(message, ToolMessage) else "dropped"
+        if self.endpoint.speaks_gemini and any(
+            isinstance(block, dict) and "cache_control" in block for block in blocks
+        ):
             text = "`cache_control` of content blocks was left out: Gemini caches by itself."
+            self._note_left_out_once(kind, "cache_control", text)
+        for name in {name: None for block in blocks for name in read_media_options(block)}:
+            text = f"`{name}` of a content block was left out: this API has no place for it."
+            self._note_left_out_once(kind, name, text)
+
+    def _note_left_out_once(self, kind: NoteKind, name: str, text: str) -> None:
+        told = f"{name} {kind}"
+        if told not in self._told:
+            self._told.add(told)
             self.notes.append(Note(kind, text, self._index))
 
     def _note_lost_blocks(self, message: BaseMessage) -> None:

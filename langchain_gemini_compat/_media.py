@@ -153,7 +153,7 @@ def split_data_url(url: str) -> tuple[str | None, str] | None:
     mime_type = normalise_mime_type(head)
     if head.rpartition(";")[2].strip().lower() == "base64":
         return mime_type, clean_base64(unquote(content) if "%" in content else content)
-    return mime_type, b64encode(unquote_to_bytes(content)).decode()
+    return mime_type, b64encode(unquote_to_bytes(content.encode(errors="replace"))).decode()
 
 
 def canonical_data_url(url: str) -> str:

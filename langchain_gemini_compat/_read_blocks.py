@@ -33,6 +33,8 @@ _TEXT_KINDS = (None, "text", "text-plain", "input_text", "output_text")
 #: LangChain's, Anthropic's, MCP's.
 _MIME_KEYS = ("mime_type", "media_type", "mimeType")
 _GOOGLE_PARTS = ("inline_data", "inlineData", "file_data", "fileData")
+#: What is said where nobody looked.
+_UNTOLD = ("application/octet-stream", "binary/octet-stream")
 _PDF = "application/pdf"
 #: How base64 of `%PDF` begins.
 _PDF_HEAD = "JVBER"
@@ -49,7 +51,7 @@ class Media:
     file_id: str | None = None
     name: str | None = None
     detail: str | None = None
-    #: The MIME type that OpenAI's `input_audio` was given as `format`; it goes out as it came.
+    #: The MIME type that OpenAI's `input_audio` was given as `format`; it goes out as it came, but for its spelling.
     audio_format: str | None = None
     #: `input_audio` with a URI for data: Google's way to give a URI together with a MIME type.
     carried: bool = False
@@ -60,10 +62,10 @@ class Media:
     def known_mime_type(self) -> str | None:
         """The MIME type given, else what the bytes or the name tell, else the commonest of its kind."""
         given = normalise_mime_type(self.mime_type) if self.mime_type else None
-        if given:
+        if given and given not in _UNTOLD:
             return given
         found = sniff_mime_type(self.data, "") if self.data else ""
-        return found or self._named_mime_type() or _DEFAULT_MIME.get(self.kind)
+        return found or self._named_mime_type() or given or _DEFAULT_MIME.get(self.kind)
 
     def _named_mime_type(self) -> str | None:
         """What the name or the URL tells; an `image` by a name that is none is an image all the same."""
@@ -159,6 +161,8 @@ def _read_input_image(block: Mapping[str, object]) -> Media:
 def _read_input_audio(block: Mapping[str, object]) -> Media:
     inner = _mapping(block.get("input_audio"))
     audio_format = _text(inner, "format") or "wav"
+    if "/" in audio_format:
+        audio_format = normalise_mime_type(audio_format) or audio_format
     return _carried_audio(audio_format if "/" in audio_format else f"audio/{audio_format}", _text(inner, "data") or "",
                           audio_format if "/" in audio_format else None)  # fmt: skip
 
@@ -196,6 +200,7 @@ def _with_true_type(media: Media, data: str) -> Media:
     mime_type = media.mime_type or ""
     inner = mime_type.removeprefix("audio/")
     if media.kind == "audio" and mime_type.startswith("audio/") and "/" in inner:
+        inner = normalise_mime_type(inner) or inner
         return _carried_audio(inner, data, inner)
     media = _at(media, data)
     if media.kind == "audio" and media.url:

@@ -127,8 +127,9 @@ def test_any_content_of_a_result_arrives_through_langchain(content, surface):
     assert sent[2]["content"]
 
 
-texts = st.text(max_size=8) | st.sampled_from(
-    [PNG, ZIP, "file:///a b", "gs://b/a.png", "https://e.test/a.pdf", "data:,a"]
+characters = st.characters(exclude_categories=())
+texts = st.text(characters, max_size=8) | st.sampled_from(
+    [PNG, ZIP, "file:///a b", "gs://b/a.png", "https://e.test/a.pdf", "data:,a\ud83d", "data:text/plain;base64,YQ"]
 )
 leaves = (
     st.none() | st.booleans() | st.integers() | st.floats() | texts | st.binary(max_size=4) | st.sets(st.integers())

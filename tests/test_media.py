@@ -1,0 +1,205 @@
+"""MIME types and addresses of media, as users and other packages spell them, to what Google documents."""
+
+import mimetypes
+from base64 import b64encode
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from outgoing import GOOGLE, SURFACES, build, notes, send, wire_messages
+
+from langchain_gemini_compat._media import (
+    canonical_data_url,
+    clean_base64,
+    decode_base64,
+    guess_mime_type,
+    is_public_url,
+    normalise_mime_type,
+    scheme_of,
+    split_data_url,
+)
+from langchain_gemini_compat._read_blocks import read_media
+from langchain_gemini_compat.errors import UnsupportedContentError, UnsupportedParameterError
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+ENDINGS = [
+    ("audio", "m4a", "audio/mp4"), ("audio", "flac", "audio/flac"), ("audio", "ogg", "audio/ogg"),
+    ("audio", "opus", "audio/opus"), ("audio", "mp3", "audio/mpeg"), ("audio", "wav", "audio/wav"),
+    ("audio", "aac", "audio/aac"), ("audio", "aiff", "audio/aiff"), ("audio", "webm", "audio/webm"),
+    ("audio", "mp4", "audio/mp4"), ("audio", "3gp", "audio/3gpp"), ("video", "3gp", "video/3gpp"),
+    ("video", "mkv", "video/x-matroska"), ("video", "wmv", "video/wmv"), ("video", "mov", "video/quicktime"),
+    ("video", "webm", "video/webm"), ("video", "avi", "video/avi"), ("video", "mp4", "video/mp4"),
+    ("video", "mpg", "video/mpeg"), ("video", "flv", "video/x-flv"), ("video", "m4v", "video/mp4"),
+    ("file", "heic", "image/heic"), ("file", "heif", "image/heif"), ("file", "webp", "image/webp"),
+    ("file", "jpg", "image/jpeg"), ("file", "pdf", "application/pdf"), ("file", "csv", "text/csv"),
+    ("file", "md", "text/markdown"), ("file", "json", "application/json"), ("media", "m4a", "audio/mp4"),
+]  # fmt: skip
+
+
+def sent_type(block):
+    """The MIME type that goes with a URI, on the surface that takes one."""
+    (part,) = wire_messages([HumanMessage([block])], "vertex")[0]["content"]
+    return part["input_audio"]["format"]
+
+
+@pytest.mark.parametrize(("kind", "ending", "mime_type"), ENDINGS)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "gs://b/a.{}",
+        "https://e.test/x/a.{}?X-Goog-Signature=a.b%2Fc&x=1",
+        "gs://b/A.{}#t=10",
+        "https://e.test/get?f=a.{}",
+    ],
+)
+@pytest.mark.parametrize("upper", [False, True])
+def test_c10_the_ending_of_an_address_tells_its_type(kind, ending, mime_type, url, upper):
+    """Field case C10: these went out as `audio/wav` and `video/mp4`."""
+    url = url.format(ending.upper() if upper else ending)
+    key = "file_uri" if kind == "media" else "url"
+    assert sent_type({"type": kind, key: url}) == mime_type
+
+
+@pytest.mark.parametrize(("kind", "ending", "mime_type"), ENDINGS)
+def test_c10_types_do_not_depend_on_the_machine(kind, ending, mime_type, monkeypatch):
+    """`mimetypes.init` reads files of the system, and versions of Python differ."""
+    monkeypatch.setattr(mimetypes, "types_map", {f".{ending}": "application/x-wrong"})
+    monkeypatch.setattr(mimetypes, "guess_type", lambda *_, **__: ("application/x-wrong", None))
+    assert sent_type({"type": kind, "url": f"gs://b/a.{ending}"}) == mime_type
+
+
+@pytest.mark.parametrize(
+    ("given_type", "mime_type"),
+    [
+        ("image/jpg", "image/jpeg"), ("image/PNG; charset=binary", "image/png"), (" Image/JPG ", "image/jpeg"),
+        ("audio/x-wav", "audio/wav"), ("audio/wave", "audio/wav"), ("audio/x-m4a", "audio/mp4"),
+        ("audio/x-flac", "audio/flac"), ("audio/mp3", "audio/mp3"), ("audio/mpeg", "audio/mpeg"),
+        ("video/x-ms-wmv", "video/wmv"), ("video/mov", "video/quicktime"), ("video/x-msvideo", "video/avi"),
+        ("application/x-pdf", "application/pdf"), ("pdf", "application/pdf"), (".png", "image/png"),
+        ("audio/L16;rate=24000", "audio/l16;rate=24000"), ("audio/pcm; rate=16000", "audio/pcm;rate=16000"),
+        ("application/x-own", "application/x-own"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["file", "audio", "video"])
+def test_c10_types_go_out_in_google_s_spelling(kind, given_type, mime_type):
+    """Field case C10: `image/jpg` was sent as it is; case and parameters are no part of a type."""
+    assert sent_type({"type": kind, "url": "gs://b/a", "mime_type": given_type}) == mime_type
+    data = {"type": kind, "base64": "AAAA", "mime_type": given_type}
+    if kind != "audio":
+        (part,) = wire_messages([HumanMessage([data])], "ai_studio")[0]["content"]
+        assert part["image_url"]["url"] == f"data:{mime_type};base64,AAAA"
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "image", "base64": PNG, "mime_type": "image/PNG; x=y"},
+        {"type": "image", "base64": PNG, "mime_type": "application/octet-stream"},
+        {"type": "image", "base64": PNG, "mime_type": "image/*"},
+        {"type": "image", "url": f"data:image/PNG;base64,{PNG}"},
+        {"type": "image_url", "image_url": {"url": f"data:image/x-png;base64,{PNG}"}},
+        {"type": "image_url", "image_url": {"url": f"DATA:image/png;charset=utf-8;BASE64,{PNG}"}},
+        {"type": "image_url", "image_url": {"url": f" data:image/png ; base64,{PNG[:40]}\r\n{PNG[40:]}"}},
+        {"type": "image_url", "image_url": {"url": f"data:;base64,{PNG}"}},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG.rstrip('=')}"}},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG.replace('/', '_').replace('+', '-')}"}},
+        {
+            "type": "image_url",
+            "image_url": {"url": f"data:image/png;base64,{PNG.replace('+', '%2B').replace('=', '%3D')}"},
+        },
+        {"type": "media", "data": PNG, "mime_type": "IMAGE/PNG"},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/x-png", "data": PNG}},
+        {"type": "image", "data": PNG, "mimeType": "image/png"},
+        {"inlineData": {"mimeType": "image/png", "data": PNG}},
+    ],
+)
+def test_c10_pictures_in_odd_spellings_go_out_in_one(block, surface):
+    """A server reads one spelling of a `data:` URL for certain."""
+    (part,) = wire_messages([HumanMessage([block])], surface)[0]["content"]
+    assert part == {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+def test_c10_a_data_url_without_base64_is_sent_as_base64(surface):
+    """Percent-encoded text is a `data:` URL as well."""
+    block = {"type": "file", "url": "data:text/plain;charset=utf-8,a%20%C3%A9"}
+    (part,) = wire_messages([HumanMessage([block])], surface)[0]["content"]
+    assert part["image_url"]["url"] == f"data:text/plain;base64,{b64encode('a é'.encode()).decode()}"
+
+
+@pytest.mark.parametrize("given_format", ["audio/x-wav", "AUDIO/WAV", "audio/wave; x=y"])
+def test_c10_the_format_of_openai_s_audio_part_is_spelt_like_other_types(given_format):
+    """Google's own sample has `audio/mp3` there, which stays."""
+    block = {"type": "input_audio", "input_audio": {"data": "gs://b/a", "format": given_format}}
+    assert sent_type(block) == "audio/wav"
+    block["input_audio"]["format"] = "audio/mp3"
+    assert sent_type(block) == "audio/mp3"
+    sent = send([HumanMessage([block])], "vertex")["messages"][0]["content"][0]
+    assert sent["input_audio"] == {"data": "gs://b/a", "format": "audio/mp3"}
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("name", ["video_metadata", "media_resolution"])
+@pytest.mark.parametrize("place", ["block", "extras", "wrapped"])
+def test_c10_what_google_s_packages_say_beside_a_video_is_noted(name, place, surface):
+    """Field case C10: frames and offsets were dropped without a note; no source shows a place for them."""
+    value = {"fps": 5, "start_offset": "10s", "end_offset": "20s"}
+    block = {"type": "media", "mime_type": "video/mp4", "data": "AAAA"}
+    block = {**block, "extras": {name: value}} if place == "extras" else {**block, name: value}
+    block = {"type": "non_standard", "value": block} if place == "wrapped" else block
+    request = build([HumanMessage("a"), HumanMessage([block]), HumanMessage([block])], surface)
+    text = f"`{name}` of a content block was left out: this API has no place for it."
+    assert [(note.kind, note.message, note.index) for note in request.notes] == [("dropped", text, 1)]
+    with pytest.raises(UnsupportedParameterError, match=f"Message 1: `{name}`"):
+        build([HumanMessage("a"), HumanMessage([block])], surface, strict=True)
+    assert name not in str(request.payload)
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_c10_options_of_a_video_that_a_tool_returned_end_no_thread(surface):
+    """Said, but never an error: the caller cannot change what a tool returned."""
+    call = {"id": "1", "name": "f", "args": {}}
+    block = {"type": "video", "base64": "AAAA", "mime_type": "video/mp4", "video_metadata": {"fps": 1}}
+    messages = [HumanMessage("a"), AIMessage("", tool_calls=[call]), ToolMessage([block], tool_call_id="1")]
+    request = build(messages, surface, model="gemini-2.5-pro", strict=True)
+    assert "`video_metadata`" in notes(request, "tool_result")[0]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("url", ["http://[abc", "https://[::1/a.png", "http://\u2100.test/a.png"])
+def test_addresses_that_no_parser_takes_raise_nothing_of_python_s(url, surface):
+    """A user's block is sent, or refused by the error that is ours."""
+    with suppress(UnsupportedContentError):
+        build([HumanMessage([{"type": "image", "url": url}])], surface)
+    with suppress(UnsupportedContentError):
+        build([HumanMessage([{"type": "file", "url": url}])], surface)
+
+
+@given(st.binary(max_size=40), st.sampled_from(["image/png", "text/plain", "audio/mpeg"]))
+def test_every_spelling_of_base64_is_the_same_bytes(data, mime_type):
+    """With line breaks, in the alphabet of URLs, with and without padding."""
+    plain = b64encode(data).decode()
+    url = f"data:{mime_type};base64,{plain}"
+    odd = plain.replace("+", "-").replace("/", "_").rstrip("=")
+    assert decode_base64(clean_base64(odd)) == data
+    assert canonical_data_url(url) == canonical_data_url(f"Data:{mime_type.upper()};charset=x;Base64,\n{odd}") == url
+    assert split_data_url(url) == (mime_type, plain)
+
+
+@given(
+    st.text(st.characters(exclude_categories=()), max_size=30).flatmap(
+        lambda text: st.sampled_from([text, f"data:,{text}", f"data:a/b;base64,{text}"])
+    )
+    | st.from_regex(r"(data|https?|gs):[^ ]{0,20}", fullmatch=True)
+)
+def test_no_text_makes_the_readers_raise(text):
+    """They read what a tool or a user wrote."""
+    for reader in (normalise_mime_type, guess_mime_type, scheme_of, split_data_url, canonical_data_url, clean_base64):
+        reader(text)
+    assert decode_base64(text) is None or isinstance(decode_base64(text), bytes)
+    assert is_public_url(text) in (True, False)
+    media = read_media({"type": "file", "url": text, "mime_type": text, "name": text})
+    assert media is None or media.known_mime_type in (None, media.known_mime_type)
