@@ -32,7 +32,7 @@ from langchain_gemini_compat._content import (
     read_refusal,
     text_of,
 )
-from langchain_gemini_compat._kept_fields import MESSAGE_KEYS
+from langchain_gemini_compat._kept_fields import MESSAGE_KEYS, REASONING_KEYS
 from langchain_gemini_compat._notes import Note
 from langchain_gemini_compat._signatures import block_signature, recover_extras, select_fields
 from langchain_gemini_compat._tool_calls import LITELLM_MARK, split_litellm_id
@@ -153,8 +153,9 @@ class MessageEncoder:
         encoded: JsonObject = {"role": "assistant"}
         reasoning_field = fields.pop("reasoning_field", None)
         thoughts = message.additional_kwargs.get("reasoning_content")
-        if reasoning_field and not self.endpoint.speaks_gemini:
-            encoded[str(reasoning_field)] = thoughts or ""
+        for key in reasoning_field if isinstance(reasoning_field, list) else [reasoning_field]:
+            if key in REASONING_KEYS and not self.endpoint.speaks_gemini:
+                encoded[str(key)] = thoughts or ""
         for call in message.invalid_tool_calls:
             if (call["args"] or "").strip():
                 self._leave_out(call["id"])

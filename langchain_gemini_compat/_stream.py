@@ -82,7 +82,9 @@ class StreamAssembler:
         self._kept = KeptFields()
         self._images: set[tuple[str, str, str]] = set()
         self._logprobs: list[JsonValue] = []
-        self._done = self._thought = False
+        #: How many characters of thoughts came under each key.
+        self._reasoning: dict[str, int] = {}
+        self._done = False
         self._empty = True
         #: White space at the very start: alone it is no answer.
         self._blank: list[str] = []
@@ -147,7 +149,7 @@ class StreamAssembler:
             reason=self._reason(called=called),
             native_reason=self._native_reason or None,
             usage=decode_usage(self._usage) if self._usage else None,
-            fields={**self._kept.finish(), **self._fields},
+            fields={**self._kept.finish(), **self._reasoning_fields(), **self._fields},
             faults=faults,
             logprobs=self._logprobs or None,
             empty=self._empty and not called,
@@ -216,22 +218,24 @@ class StreamAssembler:
             self._note_extras(delta, whole=whole)
 
     def _feed_reasoning(self, delta: JsonObject) -> Iterator[Event]:
+        said = ""
         for key in REASONING_KEYS:
-            thought = text_at(delta, key)
-            if thought:
-                if not self._thought:
-                    self._thought, self._fields["reasoning_field"] = True, key
-                self._splitter.expect_answer()
-                yield ThoughtDelta(thought)
-                return
-            if delta.get(key) == "":
+            thought = delta.get(key)
+            if isinstance(thought, str):
                 # DeepSeek wants even an empty one back, and answers 400 without it.
-                self._fields.setdefault("reasoning_field", key)
-        for block in map(read_content_block, list_at(delta, "content_blocks")):
-            thought = text_at(block, "thinking")
-            if thought:
-                self._splitter.expect_answer()
-                yield ThoughtDelta(thought)
+                self._reasoning[key] = self._reasoning.get(key, 0) + len(thought)
+                said = said or thought
+        for block in () if said else map(read_content_block, list_at(delta, "content_blocks")):
+            said += text_at(block, "thinking")
+        if said:
+            self._splitter.expect_answer()
+            yield ThoughtDelta(said)
+
+    def _reasoning_fields(self) -> JsonObject:
+        """The names under which the thoughts came; vLLM has sent all of them under two."""
+        longest = max(self._reasoning.values(), default=0)
+        names: list[JsonValue] = [key for key, size in self._reasoning.items() if size == longest]
+        return {"reasoning_field": names[0] if len(names) == 1 else names} if names else {}
 
     def _feed_media(self, audio: JsonObject) -> Iterator[Event]:
         data = text_at(audio, "data")

@@ -5,10 +5,13 @@ import re
 from pathlib import Path
 
 import pytest
+from gateway_fakes import LiteLLMGemini, LiteLLMOpenAI, Portkey
+from langchain.agents import create_agent
 from langchain_core.caches import InMemoryCache
 from langchain_core.globals import set_llm_cache
 from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, message_chunk_to_message
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from outgoing import PLACES, SURFACES, build, endpoint, notes
 from wire import Wire, call, chunk, completion, google_error, reply
@@ -350,6 +353,16 @@ def test_b4_reasoning_is_echoed_even_where_it_is_empty(thoughts, key, way):
         assert key not in sent(step(reply), surface=surface)[1]
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("thoughts", ["", "Hm."])
+def test_b4_reasoning_under_two_keys_is_echoed_under_both(thoughts, way):
+    """Field case B4: vLLM has sent the same text as `reasoning` and as `reasoning_content`."""
+    message = {"reasoning": thoughts, "reasoning_content": thoughts, "tool_calls": [call("f", "{}", "c1")]}
+    reply = WAYS[way](chat_at(Wire(answer_of(way, message))))
+    assert reply.additional_kwargs.get("reasoning_content", "") == thoughts
+    assert sent(step(reply))[1] == {"role": "assistant", **message}
+
+
 def test_b4_a_reply_without_the_key_is_not_given_one():
     """Field case B4: exactly as it came."""
     reply = chat_at(Wire(completion(None, reasoning_content=None, tool_calls=[call()]))).invoke([USER])
@@ -581,3 +594,33 @@ def test_each_test_that_the_table_of_gateways_names_exists():
     }
     assert named
     assert named <= found
+
+
+def look(city: str) -> str:
+    """What the weather of a city is."""
+    return "sunny"
+
+
+async def run_agent(gateway, mode, surface):
+    """Two questions to an agent with a checkpoint; the texts of its answers."""
+    model = ChatGeminiCompat(
+        model="smart" if surface == "openai_compatible" else "gemini-3.8-flash", base_url="http://gateway.test/v1",
+        api_key="k", surface=surface, max_retries=0, streaming="stream" in mode, **gateway.settings, **gateway.clients,
+    )  # fmt: skip
+    agent = create_agent(model, [look], checkpointer=InMemorySaver())
+    config, texts = {"configurable": {"thread_id": "1"}}, []
+    for question in ("How is the weather?", "And now?"):
+        asked = {"messages": [HumanMessage(question)]}
+        state = await agent.ainvoke(asked, config) if mode.startswith("a") else agent.invoke(asked, config)
+        texts.append(state["messages"][-1].text)
+    return texts
+
+
+@pytest.mark.parametrize("surface", ["openai_compatible", "ai_studio"])
+@pytest.mark.parametrize("mode", ["invoke", "stream", "ainvoke", "astream"])
+@pytest.mark.parametrize("kind", [Portkey, LiteLLMGemini, LiteLLMOpenAI])
+async def test_g1_g2_an_agent_runs_through_gateways_that_want_their_signatures_back(kind, mode, surface):
+    """Field cases G1 and G2: two questions with a tool call each, through gateways as the real ones behave."""
+    gateway = kind()
+    assert await run_agent(gateway, mode, surface) == ["Sunny.", "Still."]
+    assert len(gateway.bodies) == 4
