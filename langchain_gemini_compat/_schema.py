@@ -11,14 +11,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from langchain_gemini_compat._schema_compiler import Compiler
-from langchain_gemini_compat._schema_node import Loss, Source, as_text
+from langchain_gemini_compat._schema_counts import find_most_items
+from langchain_gemini_compat._schema_node import NOT_SENT, Loss, Source, as_text
 from langchain_gemini_compat._schema_refs import Reader
 from langchain_gemini_compat._schema_unions import fold_alternatives
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from langchain_gemini_compat._wire import JsonObject
 
-__all__ = ["Loss", "compile_parameters", "compile_response_schema"]
+__all__ = ["Loss", "compile_parameters", "compile_response_schema", "find_most_items"]
 
 #: How often a definition opens inside itself, how deep places nest, and how many places are read and built; the next
 #: row where one grows too large. Opening twice helps the model, but not at the price of a huge prompt.
@@ -27,14 +30,15 @@ _BOUNDS = ((2, 32, 1_000), (1, 32, 10_000), (1, 12, 10_000), (1, 6, 10_000), (1,
 _MOST_BYTES = 100_000
 
 
-def compile_parameters(schema: JsonObject) -> tuple[JsonObject | None, list[Loss]]:
+def compile_parameters(schema: JsonObject, most_items: int | None = None) -> tuple[JsonObject | None, list[Loss]]:
     """The `parameters` of a function declaration, and what they say less than `schema`.
 
+    Bounds of arrays above `most_items` are told and not sent; so are those that are too high for one schema.
     `None` where the function takes no arguments: Gemini refuses an object with empty `properties`, so the key
     must stay out. Alternatives at the top are put together in one object. `schema` stays as it is.
     """
     sources = [Source({"type": "object"}, ""), Source(schema, "", ("",))]
-    compiled, losses = _compile(schema, sources, keep_additional=False)
+    compiled, losses = _compile(schema, sources, keep_additional=False, most_items=most_items)
     return compiled if compiled.get("properties") else None, losses
 
 
@@ -47,15 +51,45 @@ def compile_response_schema(schema: JsonObject) -> tuple[JsonObject, list[Loss]]
     return _compile(schema, [Source(schema, "", ("",))], keep_additional=True)
 
 
-def _compile(root: JsonObject, sources: list[Source], *, keep_additional: bool) -> tuple[JsonObject, list[Loss]]:
+def _compile(
+    root: JsonObject, sources: list[Source], *, keep_additional: bool, most_items: int | None = None
+) -> tuple[JsonObject, list[Loss]]:
+    compiled, losses = _compile_bounded(root, sources, keep_additional=keep_additional, most_items=most_items)
+    own = find_most_items([compiled])
+    if own is None:
+        return compiled, losses
+    return _compile_bounded(root, sources, keep_additional=keep_additional, most_items=own)
+
+
+def _compile_bounded(
+    root: JsonObject, sources: list[Source], *, keep_additional: bool, most_items: int | None
+) -> tuple[JsonObject, list[Loss]]:
     compiled: JsonObject = {}
     losses: list[Loss] = []
     for levels, deepest, budget in _BOUNDS:
         losses = []
-        compiler = Compiler(Reader(root, levels, budget, losses), deepest, keep_additional)
+        compiler = Compiler(Reader(root, levels, budget, losses), deepest, keep_additional, most_items)
         compiled = compiler.compile("", sources, 1)
         if not keep_additional:
             compiled = fold_alternatives(compiled, compiler.top_groups, losses)
+        losses = _drop_opened(losses, compiler.reader.targets)
+        losses += _list_unread(compiler.reader.met, losses)
         if not compiler.exhausted and len(as_text(compiled).encode(errors="surrogatepass")) <= _MOST_BYTES:
             break
     return compiled, list(dict.fromkeys(losses))
+
+
+def _list_unread(met: Mapping[str, bool], losses: list[Loss]) -> list[Loss]:
+    """What was met and read nowhere, such as `minLength` of a number."""
+    listed = {loss.path for loss in losses}
+    unread = (path for path, is_read in met.items() if not is_read and path not in listed)
+    return [Loss(path, path.rpartition("/")[2], "It does not apply to what is sent of this place.") for path in unread]
+
+
+def _drop_opened(losses: list[Loss], targets: set[str]) -> list[Loss]:
+    """The losses less those of unknown keywords that only hold what references point to."""
+    return [
+        loss
+        for loss in losses
+        if loss.reason != NOT_SENT or not any(target.startswith(f"{loss.path}/") for target in targets)
+    ]

@@ -16,13 +16,13 @@ from langchain_gemini_compat._schema_leaves import (
     build_values,
     record_losses,
 )
-from langchain_gemini_compat._schema_node import Source, enum_values, is_never
+from langchain_gemini_compat._schema_node import Source, enum_values, escape, is_never
 from langchain_gemini_compat._schema_refs import resolve_pointer
 from langchain_gemini_compat._schema_unions import (
     arrange,
     build_union,
     choose_groups,
-    describe_value,
+    describe_form,
     finish,
     is_told_apart,
 )
@@ -58,6 +58,8 @@ class Compiler:
     deepest: int
     #: `additionalProperties` may stay.
     keep_additional: bool
+    #: Bounds of arrays that are higher are told and not sent; `None` where all are sent.
+    most_items: int | None = None
     built: int = 0
     #: Unions at the top.
     top_groups: list[Group] = field(default_factory=list["Group"])
@@ -136,8 +138,11 @@ class Compiler:
         first, *others = groups
         if depth == 1:
             self.top_groups = groups
-        rest = [replace(group.source, schema={group.keyword: group.value}) for group in others]
-        branches = [self.compile(branch.path, [*node.base, branch, *rest], depth + 1) for branch in first.branches]
+        rest = [replace(group.source, schema=_alone(group)) for group in others]
+        branches = [
+            self.compile(branch.path, [*node.base, branch, *marks, *rest], depth + 1)
+            for branch, marks in zip(first.branches, first.marks, strict=True)
+        ]
         if first.keyword == "oneOf" and not is_told_apart(first, branches, self.guessed):
             node.lose(f"{first.source.path}/oneOf", "oneOf", "More than one alternative may match.")
         body, hoisted = build_union(branches)
@@ -150,7 +155,12 @@ class Compiler:
         self._name_members(node)
         properties: JsonObject = {}
         for name, sources in node.properties.items():
-            if not any(is_never(source.schema) for source in sources):
+            if not name:
+                for source in sources:
+                    node.lose(
+                        source.path, "properties", "Google refuses a member with an empty name, so it is not sent."
+                    )
+            elif not any(is_never(source.schema) for source in sources):
                 properties[name] = self.compile(sources[0].path, sources, depth + 1)
         required: list[JsonValue] = []
         for name, paths in node.required.items():
@@ -192,20 +202,39 @@ class Compiler:
         closed = any(is_never(check.value) for check in checks)
         described = next((check for check in checks if isinstance(check.value, dict) and check.value), None)
         record_foreign(node, checks, described, closed=closed)
+        patterns = self._describe_patterns(node, depth)
         if self.keep_additional:
+            if patterns:
+                return {"additionalProperties": patterns[0] if len(patterns) == 1 and closed else True}
             if described is not None and not closed:
                 return {"additionalProperties": self._compile_check(described, depth)}
             return {"additionalProperties": not closed} if checks else {}
         if described is not None and not closed:
-            word = describe_value(self._compile_check(described, depth))
-            words = f"Maps any name to {word}." if empty else f"Other names may map to {word}."
-            node.lose(described.path, described.keyword, "Members with other names are not checked.", words)
-        elif empty and closed and depth > 1:
+            start = "Maps any name to" if empty and not patterns else "Other names may map to"
+            told = describe_form(node, start, self._compile_check(described, depth))
+            node.lose(described.path, described.keyword, f"Members with other names are not checked; {told}")
+        elif empty and closed and depth > 1 and not patterns:
             for check in checks:
                 node.lose(check.path, check.keyword, "Members are let through.", "Has no members.")
-        elif empty and (depth > 1 or checks) and not closed:
-            node.lose(node.path, "properties", "The object describes no members, so any are let through.")
+        elif empty and (depth > 1 or checks) and not closed and not patterns:
+            reason = "The object describes no members, so any are let through."
+            node.lose(node.path, "properties", reason, "Maps any name to any value." if checks else "")
         return {}
+
+    def _describe_patterns(self, node: Node, depth: int) -> list[JsonObject]:
+        """Tell the model of members whose names have a certain form, and return what their values are."""
+        found: list[JsonObject] = []
+        for check in node.find("patternProperties"):
+            for pattern, value in check.value.items() if isinstance(check.value, dict) else ():
+                if is_never(value):
+                    node.say(f"No name matches {pattern}.")
+                    continue
+                path = f"{check.path}/{escape(pattern)}"
+                found.append(self.compile(path, [Source(value, path, check.active)], depth + 1))
+                told = describe_form(node, f"Names that match {pattern} map to", found[-1])
+                reason = f"Members with names of a certain form are not checked; {told}"
+                node.lose(check.path, check.keyword, reason)
+        return found
 
     def _compile_check(self, check: Check, depth: int) -> JsonObject:
         return self.compile(check.path, [Source(check.value, check.path, check.active)], depth + 1)
@@ -216,6 +245,7 @@ class Compiler:
         highest = counts.get("maxItems")
         if node.longest is not None:
             counts["maxItems"] = min(node.longest, highest) if isinstance(highest, int) else node.longest
+        counts = self._limit_counts(node, counts)
         if node.prefix:
             if (
                 node.longest is None
@@ -226,6 +256,21 @@ class Compiler:
             return {"type": "array", "items": self._build_tuple(node, depth + 1), **counts}
         path = node.items[0].path if node.items else f"{node.path}/items"
         return {"type": "array", "items": self.compile(path, node.items, depth + 1), **counts}
+
+    def _limit_counts(self, node: Node, counts: JsonObject) -> JsonObject:
+        """The bounds that are sent; the others are told."""
+        kept: JsonObject = {}
+        for keyword, bound in counts.items():
+            if self.most_items is None or not isinstance(bound, int) or bound <= self.most_items:
+                kept[keyword] = bound
+                continue
+            paths = [check.path for check in node.find(keyword)] or [f"{node.path}/{keyword}"]
+            words = "At most" if keyword == "maxItems" else "At least"
+            for path in paths:
+                reason = f"The bound is not checked: Gemini refuses high bounds, so {bound} is in the description only."
+                node.lose(path, keyword, reason)
+            node.say(f"{words} {bound} items.")
+        return kept
 
     def _build_tuple(self, node: Node, depth: int) -> JsonObject:
         """Any of the tuple's places, for each of its items."""
@@ -261,6 +306,13 @@ def record_foreign(node: Node, checks: Sequence[Check], described: Check | None,
         named = (any(source.path.startswith(inside) for source in sources) for sources in node.properties.values())
         if not all(named) and (check.keyword == "additionalProperties" or node.paths != [place]):
             node.lose(check.path, check.keyword, "Members that another schema names are let through.")
+
+
+def _alone(group: Group) -> JsonObject:
+    """A union without what stands beside it."""
+    schema = group.source.schema if isinstance(group.source.schema, dict) else {}
+    beside: JsonObject = {"discriminator": schema["discriminator"]} if "discriminator" in schema else {}
+    return {group.keyword: group.value, **beside}
 
 
 def _types(node: Node) -> list[str]:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 TYPES = ("object", "array", "string", "integer", "number", "boolean")
 NULL = "null"
 _LONGEST_SENTENCE = 240
+#: The form of the values of a map is all that the model sees of them, so it may be longer.
+LONGEST_FORM = 2_000
+_MOST_EXAMPLES = 3
+NOT_SENT = "Gemini does not take this keyword, so it is not sent."
 #: Words that hold no check; they stay on the place when a union beside them is spread over its branches.
 _ANNOTATIONS = frozenset(
     {
@@ -38,6 +42,19 @@ _CHECKS = frozenset(
         "not", "if",
     }
 )  # fmt: skip
+#: Keywords that are read with others, or that say nothing about a value or to the model.
+_READ_ELSEWHERE = frozenset(
+    {
+        "type", "enum", "const", "properties", "required", "items", "prefixItems", "additionalItems", "then", "else",
+        "minContains", "maxContains", "id", "$vocabulary", "$dynamicAnchor", "$recursiveAnchor",
+        "components",
+    }
+)  # fmt: skip
+#: Checks of draft 3 that hold schemas.
+_OLD_CHECKS = ("extends", "disallow")
+#: What is said of members that only results have.
+_OF_RESULTS = {"readOnly": "Read-only.", "writeOnly": "Write-only."}
+_KNOWN = (_ANNOTATIONS | _CHECKS | _READ_ELSEWHERE) - _OF_RESULTS.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +105,8 @@ class Group:
     source: Source
     branches: list[Source]
     with_null: bool
+    #: What a `discriminator` says of each branch.
+    marks: list[list[Source]]
 
 
 @dataclass(slots=True)
@@ -96,6 +115,8 @@ class Node:
 
     path: str
     losses: list[Loss]
+    #: Each check that was met in the whole schema, by its pointer, with whether it was read.
+    met: dict[str, bool] = field(default_factory=dict[str, bool])
     #: The schemas that the place starts from.
     paths: list[str] = field(default_factory=list[str])
     #: Types besides null; `None` where no source names a type.
@@ -145,14 +166,18 @@ class Node:
         """Make a member required, as the keyword at `path` says."""
         self.required.setdefault(name, []).append(path)
 
-    def say(self, sentence: str) -> None:
+    def say(self, sentence: str, longest: int = _LONGEST_SENTENCE) -> bool:
         """Tell the model; what is too long for a prompt is left out."""
-        if 0 < len(sentence) <= _LONGEST_SENTENCE:
+        fits = 0 < len(sentence) <= longest
+        if fits:
             self.sentences.append(sentence)
+        return fits
 
     def find(self, keyword: str) -> list[Check]:
-        """What the sources say under `keyword`."""
-        return [check for check in self.checks if check.keyword == keyword]
+        """What the sources say under `keyword`, which counts as read."""
+        found = [check for check in self.checks if check.keyword == keyword]
+        self.met.update((check.path, True) for check in found)
+        return found
 
     def add(self, source: Source, schema: JsonObject) -> None:
         """Put the keywords of `schema` together with what is here; unions and references are the reader's."""
@@ -161,10 +186,14 @@ class Node:
         self._add_null(source, schema)
         self._add_members(source, schema)
         self._add_items(source, schema)
-        self._add_text(schema)
-        self.checks.extend(
+        self._add_text(source, schema)
+        self._add_unknown(source, schema)
+        added = [
             Check(key, value, f"{source.path}/{key}", source.active) for key, value in schema.items() if key in _CHECKS
-        )
+        ]
+        self.checks.extend(added)
+        for check in added:
+            self.met.setdefault(check.path, False)
         base: JsonObject = {key: value for key, value in schema.items() if key not in _ANNOTATIONS}
         if base:
             self.base.append(replace(source, schema=base))
@@ -230,12 +259,26 @@ class Node:
         if isinstance(properties, dict):
             for name, value in properties.items():
                 self.properties.setdefault(name, []).append(source.child(value, "properties", name))
+                if isinstance(value, dict) and value.get("required") is True:
+                    # The spelling of draft 3.
+                    self.demand(name, f"{source.path}/properties/{escape(name)}/required")
         elif properties is not None:
             self.lose(f"{source.path}/properties", "properties", "It is no object of schemas.")
         required = schema.get("required")
         if isinstance(required, list):
             for name in dict.fromkeys(name for name in required if isinstance(name, str)):
                 self.demand(name, f"{source.path}/required")
+        elif required not in (None, False) and not _is_member(source.path, required):
+            self.lose(f"{source.path}/required", "required", "It is no list of names.")
+
+    def _add_unknown(self, source: Source, schema: JsonObject) -> None:
+        for keyword, value in schema.items():
+            if keyword in _KNOWN or value is None or (keyword in _OF_RESULTS and value is False):
+                continue
+            if not source.path and isinstance(value, (dict, list)) and keyword not in _OLD_CHECKS:
+                # At the top, schemas may stand under any name, for references to point to.
+                continue
+            self.lose(f"{source.path}/{escape(keyword)}", keyword, NOT_SENT, _OF_RESULTS.get(keyword, ""))
 
     def _add_items(self, source: Source, schema: JsonObject) -> None:
         items, prefix, rest = schema.get("items"), schema.get("prefixItems"), schema.get("items")
@@ -249,18 +292,32 @@ class Node:
         elif isinstance(rest, dict):
             self.items.append(source.child(rest, "additionalItems" if where == "items" else "items"))
 
-    def _add_text(self, schema: JsonObject) -> None:
+    def _add_text(self, source: Source, schema: JsonObject) -> None:
         description = schema.get("description")
-        if isinstance(description, str) and description.strip() and description.strip() not in self.descriptions:
-            self.descriptions.append(description.strip())
-        examples = schema.get("examples")
-        found = examples if isinstance(examples, list) else [schema["example"]] if "example" in schema else []
-        if schema.get("default") is not None:
-            self.say(f"Default: {as_text(schema['default'])}.")
-        if found:
-            self.say(f"Examples: {', '.join(as_text(value) for value in found[:3])}.")
+        if isinstance(description, str):
+            if description.strip() and description.strip() not in self.descriptions:
+                self.descriptions.append(description.strip())
+        elif description is not None:
+            self.lose(f"{source.path}/description", "description", "It is no text.")
+        if schema.get("default") is not None and not self.say(f"Default: {as_text(schema['default'])}."):
+            self.lose(f"{source.path}/default", "default", "It is too long to be told.")
+        self._add_examples(source, schema)
         if schema.get("deprecated") is True:
             self.say("Deprecated.")
+
+    def _add_examples(self, source: Source, schema: JsonObject) -> None:
+        examples, keyword = schema.get("examples"), "examples" if schema.get("examples") else "example"
+        found = examples if isinstance(examples, list) else [schema["example"]] if "example" in schema else []
+        told = [as_text(value) for value in found[:_MOST_EXAMPLES]]
+        while told and not self.say(f"Examples: {', '.join(told)}."):
+            told.pop()
+        if len(told) < len(found) or (examples and not isinstance(examples, list)):
+            self.lose(f"{source.path}/{keyword}", keyword, f"{len(told) or 'None'} of the examples are told.")
+
+
+def _is_member(path: str, required: JsonValue) -> bool:
+    """Whether `required` is that of draft 3, which stands in a member and was read with the object around it."""
+    return required is True and path.rpartition("/")[0].endswith("/properties")
 
 
 def escape(step: str | int) -> str:

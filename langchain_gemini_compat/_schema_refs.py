@@ -7,11 +7,12 @@ against a budget.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from langchain_gemini_compat._schema_node import Group, Loss, Node, Source, escape, is_never, is_null_only
+from langchain_gemini_compat._wire import list_at, object_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,10 +37,14 @@ class Reader:
     budget: int
     losses: list[Loss]
     visited: int = 0
+    #: What references point to.
+    targets: set[str] = field(default_factory=set[str])
+    #: Each check that was met, by its pointer, with whether it was read.
+    met: dict[str, bool] = field(default_factory=dict[str, bool])
 
     def read(self, path: str, sources: Sequence[Source]) -> Node:
         """Everything that `sources` say about the place `path`."""
-        node = Node(path, self.losses, [source.path for source in sources])
+        node = Node(path, self.losses, self.met, [source.path for source in sources])
         opened: set[str] = set()
         queue = deque(sources)
         while queue:
@@ -71,7 +76,9 @@ class Reader:
             added.extend(source.child(part, "allOf", index) for index, part in enumerate(parts))
         for keyword in ("anyOf", "oneOf"):
             if keyword in schema:
-                added.extend(_open_union(source, keyword, schema[keyword], node))
+                added.extend(self._open_union(source, keyword, schema[keyword], node))
+        if "discriminator" in schema:
+            self._check_mapping(source, schema, node)
         return [replace(new, beside_null=new.beside_null or source.beside_null) for new in added]
 
     def _resolve(self, source: Source, keyword: str, reference: JsonValue, opened: set[str]) -> list[Source]:
@@ -81,6 +88,7 @@ class Reader:
             self.losses.append(Loss(f"{source.path}/{keyword}", keyword, reason))
             return []
         pointer, target = found
+        self.targets.add(pointer)
         if pointer in opened:
             return []
         opened.add(pointer)
@@ -88,6 +96,67 @@ class Reader:
             self.losses.append(Loss(f"{source.path}/{keyword}", keyword, _ENDED))
             return [Source(_build_shallow(target), pointer, source.active)]
         return [Source(target, pointer, (*source.active, pointer))]
+
+    def _open_union(self, source: Source, keyword: str, branches: JsonValue, node: Node) -> list[Source]:
+        """The only branch that is not null, as a source; else the union goes to `node.groups`."""
+        if not isinstance(branches, list) or not branches:
+            node.lose(f"{source.path}/{keyword}", keyword, "It is no list of schemas.")
+            return []
+        with_null = any(is_null_only(part) for part in branches)
+        parts = [source.child(part, keyword, index) for index, part in enumerate(branches) if not is_null_only(part)]
+        live = [part for part in parts if not is_never(part.schema)]
+        if not live:
+            return [source.child(next(filter(is_null_only, branches), branches[0]), keyword, 0)]
+        marks = [self._read_mapping(source, part) for part in live]
+        if len(live) == 1:
+            only = replace(live[0], beside_null=f"{source.path}/{keyword}" if with_null else "")
+            return [only, *marks[0]]
+        with_null = with_null or bool(source.beside_null)
+        node.groups.append(Group(keyword, branches, source, live, with_null, marks))
+        return []
+
+    def _read_mapping(self, source: Source, branch: Source) -> list[Source]:
+        """What OpenAPI's `discriminator` says of a branch: the values of the property that stand for it."""
+        name, mapping = _discriminator_of(source.schema)
+        target = resolve_pointer(self.root, branch.schema.get("$ref")) if isinstance(branch.schema, dict) else None
+        if not name or target is None:
+            return []
+        values: list[JsonValue] = [value for value, to in mapping.items() if self._leads_to(to, target[0])]
+        inner = object_at(object_at(target[1], "properties"), name) if isinstance(target[1], dict) else {}
+        if not values and not mapping and not {"const", "enum"} & set(inner):
+            # Without a mapping the names of the schemas are the values.
+            values = [target[0].rpartition("/")[2]]
+        if not values or "const" in inner:
+            return []
+        mark: JsonObject = {"properties": {name: {"type": "string", "enum": values}}, "required": [name]}
+        return [Source(mark, branch.path, branch.active)]
+
+    def _leads_to(self, to: JsonValue, pointer: str) -> bool:
+        found = resolve_pointer(self.root, to)
+        return found[0] == pointer if found is not None else to == pointer.rpartition("/")[2]
+
+    def _check_mapping(self, source: Source, schema: JsonObject, node: Node) -> None:
+        """Record values of a `discriminator` that no branch beside it stands for."""
+        name, mapping = _discriminator_of(schema)
+        path = f"{source.path}/discriminator"
+        branches = [part for keyword in ("anyOf", "oneOf") for part in list_at(schema, keyword)]
+        references = [part.get("$ref") for part in branches if isinstance(part, dict)]
+        pointers = [found[0] for reference in references if (found := resolve_pointer(self.root, reference))]
+        left = [value for value, to in mapping.items() if not any(self._leads_to(to, pointer) for pointer in pointers)]
+        if not name:
+            node.lose(path, "discriminator", "It names no property.")
+        elif left:
+            reason = "What its values demand is not checked."
+            node.lose(f"{path}/mapping", "mapping", reason, f"Values of {name}: {', '.join(left)}.")
+        elif not branches:
+            node.lose(path, "discriminator", "What its values demand is not checked.", f"Told apart by {name}.")
+
+
+def _discriminator_of(schema: JsonValue) -> tuple[str, JsonObject]:
+    """The property and the mapping of OpenAPI's `discriminator`."""
+    found = object_at(schema, "discriminator") if isinstance(schema, dict) else {}
+    name = found.get("propertyName")
+    return name if isinstance(name, str) else "", object_at(found, "mapping")
 
 
 def resolve_pointer(root: JsonValue, reference: JsonValue) -> tuple[str, JsonValue] | None:
@@ -125,19 +194,3 @@ def _leave_unread(source: Source, schema: JsonObject, node: Node) -> None:
     for keyword in (*_REFERENCES, *_COMBINED):
         if keyword in schema:
             node.lose(f"{source.path}/{keyword}", keyword, "The schema is too large, so this is not read.")
-
-
-def _open_union(source: Source, keyword: str, branches: JsonValue, node: Node) -> list[Source]:
-    """The only branch that is not null, as a source; else the union goes to `node.groups`."""
-    if not isinstance(branches, list) or not branches:
-        node.lose(f"{source.path}/{keyword}", keyword, "It is no list of schemas.")
-        return []
-    with_null = any(is_null_only(part) for part in branches)
-    parts = [source.child(part, keyword, index) for index, part in enumerate(branches) if not is_null_only(part)]
-    live = [part for part in parts if not is_never(part.schema)]
-    if not live:
-        return [source.child(next(filter(is_null_only, branches), branches[0]), keyword, 0)]
-    if len(live) == 1:
-        return [replace(live[0], beside_null=f"{source.path}/{keyword}" if with_null else "")]
-    node.groups.append(Group(keyword, branches, source, live, with_null or bool(source.beside_null)))
-    return []

@@ -10,7 +10,8 @@ from itertools import combinations
 from math import prod
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat._schema_node import Loss, as_text, value_key
+from langchain_gemini_compat._schema_node import LONGEST_FORM, Loss, as_text, value_key
+from langchain_gemini_compat._wire import list_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -189,6 +190,44 @@ def _open(compiled: JsonObject) -> list[JsonObject]:
     if not isinstance(inner, list):
         return [compiled]
     return [branch for part in inner if isinstance(part, dict) for branch in _open(part)]
+
+
+def describe_form(node: Node, start: str, compiled: JsonObject) -> str:
+    """Tell the model the form of the values of a map, and return what it was told.
+
+    The whole form where it is not too long, else without descriptions, else the names and types of its members.
+    """
+    bare = _drop_descriptions(compiled)
+    for form, told in (
+        (compiled, "the description tells the model their form."),
+        (bare, "the description tells the model their form, without its descriptions."),
+        (_outline(bare), "the description tells the model only an outline of their form."),
+    ):
+        if node.say(f"{start} {describe_value(form)}.", LONGEST_FORM):
+            return told
+    node.say(f"{start} {compiled.get('type', 'values of several types')}.")
+    return "their form is too long for a description."
+
+
+def _drop_descriptions(compiled: JsonObject) -> JsonObject:
+    """The schema without its texts; members keep their names."""
+    bare: JsonObject = {key: value for key, value in compiled.items() if key != "description"}
+    for key in ("items", "additionalProperties"):
+        inner = bare.get(key)
+        if isinstance(inner, dict):
+            bare[key] = _drop_descriptions(inner)
+    if isinstance(bare.get("anyOf"), list):
+        bare["anyOf"] = [_drop_descriptions(part) for part in list_at(bare, "anyOf") if isinstance(part, dict)]
+    if "properties" in bare:
+        bare["properties"] = {name: _drop_descriptions(member) for name, member in members_of(bare).items()}
+    return bare
+
+
+def _outline(bare: JsonObject) -> JsonObject:
+    """The schema with its members' types only."""
+    members: JsonObject = {name: {"type": part.get("type", "any")} for name, part in members_of(bare).items()}
+    kept: JsonObject = {key: bare[key] for key in ("type", "required") if key in bare}
+    return {**kept, "properties": members} if members else kept
 
 
 def describe_value(compiled: JsonObject) -> str:

@@ -14,7 +14,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel
 
 from langchain_gemini_compat._notes import Note
-from langchain_gemini_compat._schema import compile_parameters, compile_response_schema
+from langchain_gemini_compat._schema import compile_parameters, compile_response_schema, find_most_items
 from langchain_gemini_compat._schema_refs import resolve_pointer
 from langchain_gemini_compat._tool_names import ToolNames
 from langchain_gemini_compat._typed_dicts import declare_typed_dict, find_typed_dict
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from langchain_core.tools import BaseTool
 
+    from langchain_gemini_compat._schema import Loss
     from langchain_gemini_compat._surfaces import Endpoint
     from langchain_gemini_compat._wire import JsonObject, JsonValue
 
@@ -252,7 +253,7 @@ def encode_tools(
             # OpenAI's own form leaves the other tools in sight, and with them the prompt's cache.
             chosen, sent = functions, _named(names[0])
     if endpoint.speaks_gemini:
-        chosen = [_compile_tool(tool, names_sent, notes) for tool in chosen]
+        chosen = _compile_tools(chosen, names_sent, notes)
     else:
         chosen = [_with_description(tool) for tool in chosen]
     if sent == "validated" and endpoint.surface == "ai_studio":
@@ -325,18 +326,31 @@ def format_response_schema(schema: object) -> JsonObject:
     return {"type": "json_schema", "json_schema": {"name": named.name, "schema": described}}
 
 
-def _compile_tool(tool: JsonObject, names: ToolNames, notes: list[Note]) -> JsonObject:
+def _compile_tools(tools: Sequence[JsonObject], names: ToolNames, notes: list[Note]) -> list[JsonObject]:
+    """Functions as Gemini takes them; the bounds of their arrays add up over the request."""
+    given = [object_at(object_at(tool, "function"), "parameters") for tool in tools]
+    compiled = [compile_parameters(parameters) for parameters in given]
+    most = find_most_items(parameters for parameters, _ in compiled if parameters is not None)
+    if most is not None:
+        compiled = [compile_parameters(parameters, most) for parameters in given]
+    return [
+        _declare_compiled(tool, parameters, losses, names, notes)
+        for tool, (parameters, losses) in zip(tools, compiled, strict=True)
+    ]
+
+
+def _declare_compiled(
+    tool: JsonObject, parameters: JsonObject | None, losses: Sequence[Loss], names: ToolNames, notes: list[Note]
+) -> JsonObject:
     function = tool.get("function")
     if not isinstance(function, dict):
         return tool
-    parameters = function.get("parameters")
-    compiled, losses = compile_parameters(parameters if isinstance(parameters, dict) else {})
     notes.extend(_lossy(f"tool {function.get('name')!r}", loss.path, loss.reason) for loss in losses)
     declaration: JsonObject = {"name": names.encode(_name_of(tool))}
     if function.get("description"):
         declaration["description"] = function["description"]
-    if compiled is not None:
-        declaration["parameters"] = compiled
+    if parameters is not None:
+        declaration["parameters"] = parameters
     return {"type": "function", "function": declaration}
 
 

@@ -29,7 +29,7 @@ writes the page anew.
 - **left out**: nothing is lost: it holds no check, or it forbids what is not offered.
 - **dropped**: the server no longer checks it, and the loss says so. Where words help the model, the description has them.
 
-Losses are listed by `preview()` and reach `response_metadata`. A word that is not on this page is left out.
+Losses are listed by `preview()` and reach `response_metadata`. A keyword that is not on this page is dropped.
 `#/$defs/D` is `{{"type": "string"}}`. In the schema of an answer (`response_format`) `additionalProperties` is kept too,
 and objects may be empty; all else is the same. At the top of a tool's arguments `anyOf` and `oneOf` become one object
 with the members of all alternatives, which is a loss; a tool without arguments goes without `parameters`.
@@ -74,7 +74,7 @@ ROWS = [
     Row("format", {"type": "string", "format": "email"}, {"type": "string", "description": "Format: email."}, "The format is not checked."),
     Row("contentEncoding", {"type": "string", "contentEncoding": "base64"}, {"type": "string", "description": "Encoding: base64."}, "The encoding is not checked."),
     Row("contentMediaType", {"type": "string", "contentMediaType": "image/png"}, {"type": "string", "description": "Media type: image/png."}, "The media type is not checked."),
-    Row("contentSchema", {"type": "string", "contentSchema": {"type": "object", "properties": {"a": {"type": "string"}}}}, {"type": "string"}),
+    Row("contentSchema", {"type": "string", "contentSchema": {"type": "object", "properties": {"a": {"type": "string"}}}}, {"type": "string"}, "Gemini does not take this keyword, so it is not sent."),
     Row("minimum", {"type": "number", "minimum": 0}, {"type": "number", "minimum": 0}),
     Row("maximum", {"type": "number", "maximum": 9}, {"type": "number", "maximum": 9}),
     Row("exclusiveMinimum", {"type": "integer", "exclusiveMinimum": 0}, {"type": "integer", "minimum": 1}),
@@ -93,6 +93,7 @@ ROWS = [
     Row("unevaluatedItems", {"type": "array", "items": {"type": "string"}, "unevaluatedItems": False}, {"type": "array", "items": {"type": "string"}}, "Further items are not checked."),
     Row("minItems", {"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}),
     Row("maxItems", {"type": "array", "items": {"type": "string"}, "maxItems": 9}, {"type": "array", "items": {"type": "string"}, "maxItems": 9}),
+    Row("maxItems", {"type": "array", "items": {"type": "string"}, "maxItems": 10000}, {"type": "array", "description": "At most 10000 items.", "items": {"type": "string"}}, "The bound is not checked: Gemini refuses high bounds, so 10000 is in the description only."),
     Row("uniqueItems", {"type": "array", "items": {"type": "string"}, "uniqueItems": True}, {"type": "array", "description": "Items must be unique.", "items": {"type": "string"}}, "Items may repeat."),
     Row("contains", {"type": "array", "items": {"type": "string"}, "contains": {"const": "a"}}, {"type": "array", "items": {"type": "string"}}, "It is not checked that a certain item is there."),
     Row("minContains", {"type": "array", "items": {"type": "string"}, "contains": {"const": "a"}, "minContains": 2}, {"type": "array", "items": {"type": "string"}}, "contains: It is not checked that a certain item is there."),
@@ -103,11 +104,13 @@ ROWS = [
     Row("required", {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}, {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}),
     Row("required", {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["b"]}, {"type": "object", "properties": {"a": {"type": "string"}}}, "'b' is required but not described."),
     Row("additionalProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}, {"type": "object", "properties": {"a": {"type": "string"}}}),
-    Row("additionalProperties", {"type": "object", "additionalProperties": {"type": "integer"}}, {"type": "object", "description": "Maps any name to integer."}, "Members with other names are not checked."),
+    Row("additionalProperties", {"type": "object", "additionalProperties": {"type": "integer"}}, {"type": "object", "description": "Maps any name to integer."}, "Members with other names are not checked; the description tells the model their form."),
     Row("additionalProperties", {"type": "object", "additionalProperties": False}, {"type": "object", "description": "Has no members."}, "Members are let through."),
     Row("unevaluatedProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "unevaluatedProperties": False}, {"type": "object", "properties": {"a": {"type": "string"}}}),
-    Row("unevaluatedProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "unevaluatedProperties": {"type": "integer"}}, {"type": "object", "description": "Other names may map to integer.", "properties": {"a": {"type": "string"}}}, "Members with other names are not checked."),
-    Row("patternProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "patternProperties": {"^x-": {"type": "string"}}}, {"type": "object", "properties": {"a": {"type": "string"}}}, "Members with names of a certain form are not offered."),
+    Row("unevaluatedProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "unevaluatedProperties": {"type": "integer"}}, {"type": "object", "description": "Other names may map to integer.", "properties": {"a": {"type": "string"}}}, "Members with other names are not checked; the description tells the model their form."),
+    Row("required", {"type": "object", "properties": {"a": {"type": "string", "required": True}}}, {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}),
+    Row("properties", {"type": "object", "properties": {"a": {"type": "string"}, "": {"type": "string"}}}, {"type": "object", "properties": {"a": {"type": "string"}}}, "Google refuses a member with an empty name, so it is not sent."),
+    Row("patternProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "patternProperties": {"^x-": {"type": "string"}}}, {"type": "object", "description": "Names that match ^x- map to string.", "properties": {"a": {"type": "string"}}}, "Members with names of a certain form are not checked; the description tells the model their form."),
     Row("propertyNames", {"type": "object", "propertyNames": {"enum": ["u", "v"]}, "additionalProperties": {"type": "integer"}}, {"type": "object", "properties": {"u": {"type": "integer"}, "v": {"type": "integer"}}}),
     Row("propertyNames", {"type": "object", "properties": {"a": {"type": "string"}}, "propertyNames": {"pattern": "^a"}}, {"type": "object", "description": "Names must match ^a.", "properties": {"a": {"type": "string"}}}, "Names of members are not checked."),
     Row("minProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "minProperties": 1}, {"type": "object", "description": "At least 1 members.", "properties": {"a": {"type": "string"}}}, "The number of members is not checked."),
@@ -124,6 +127,7 @@ ROWS = [
     Row("oneOf", {"oneOf": [{"type": "string"}, {"type": "integer"}]}, {"anyOf": [{"type": "string"}, {"type": "integer"}]}),
     Row("oneOf", {"oneOf": [{"type": "integer"}, {"type": "number"}]}, {"anyOf": [{"type": "integer"}, {"type": "number"}]}, "More than one alternative may match."),
     Row("discriminator", {"oneOf": [{"type": "object", "properties": {"k": {"const": "a"}}, "required": ["k"]}, {"type": "object", "properties": {"k": {"const": "b"}}, "required": ["k"]}], "discriminator": {"propertyName": "k"}}, {"anyOf": [{"type": "object", "properties": {"k": {"type": "string", "enum": ["a"]}}, "required": ["k"]}, {"type": "object", "properties": {"k": {"type": "string", "enum": ["b"]}}, "required": ["k"]}]}),
+    Row("discriminator", {"type": "object", "properties": {"k": {"type": "string"}}, "discriminator": {"propertyName": "k", "mapping": {"a": "A", "b": "B"}}}, {"type": "object", "description": "Values of k: a, b.", "properties": {"k": {"type": "string"}}}, "mapping: What its values demand is not checked."),
     Row("not", {"type": "string", "not": {"const": "x"}}, {"type": "string"}, "What is excluded is not checked."),
     Row("if", {"type": "string", "if": {"maxLength": 1}, "then": {"pattern": "a"}}, {"type": "string"}, "The condition is not checked."),
     Row("then", {"type": "string", "if": {"maxLength": 1}, "then": {"pattern": "a"}}, {"type": "string"}, "if: The condition is not checked."),
@@ -148,10 +152,10 @@ ROWS = [
     Row("examples", {"type": "string", "examples": ["a", "b"]}, {"type": "string", "description": 'Examples: "a", "b".'}),
     Row("example", {"type": "string", "example": "a"}, {"type": "string", "description": 'Examples: "a".'}),
     Row("deprecated", {"type": "string", "deprecated": True}, {"type": "string", "description": "Deprecated."}),
-    Row("readOnly", {"type": "string", "readOnly": True}, {"type": "string"}),
-    Row("writeOnly", {"type": "string", "writeOnly": True}, {"type": "string"}),
-    Row("xml", {"type": "string", "xml": {"name": "x"}}, {"type": "string"}),
-    Row("externalDocs", {"type": "string", "externalDocs": {"url": "https://example.com"}}, {"type": "string"}),
+    Row("readOnly", {"type": "string", "readOnly": True}, {"type": "string", "description": "Read-only."}, "Gemini does not take this keyword, so it is not sent."),
+    Row("writeOnly", {"type": "string", "writeOnly": True}, {"type": "string", "description": "Write-only."}, "Gemini does not take this keyword, so it is not sent."),
+    Row("xml", {"type": "string", "xml": {"name": "x"}}, {"type": "string"}, "Gemini does not take this keyword, so it is not sent."),
+    Row("externalDocs", {"type": "string", "externalDocs": {"url": "https://example.com"}}, {"type": "string"}, "Gemini does not take this keyword, so it is not sent."),
 ]  # fmt: skip
 
 

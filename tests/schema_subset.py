@@ -44,7 +44,7 @@ def refuse_values(schema: dict[str, Any]) -> str:
     bounds = [schema[key] for key in ("minimum", "maximum") if key in schema]
     checks = {
         "anyOf": len(schema.get("anyOf", [1, 2])) > 1,
-        "properties": schema.get("properties", True),
+        "properties": schema.get("properties", True) and "" not in schema.get("properties", {}),
         "required": set(schema.get("required", [])) <= set(schema.get("properties", {})),
         "enum": texts and all(isinstance(text, str) and text for text in texts) and len(set(texts)) == len(texts),
         "count": all(type(count) is int and count >= 0 for count in counts),

@@ -1,0 +1,344 @@
+"""What a schema loses is listed, and what the model should know of it stands in the description."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from pydantic import BaseModel, Field
+from schema_draws import LEAVES
+from schema_subset import compile_property
+
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._schema import compile_parameters, compile_response_schema
+
+#: Keywords that choose among listed values, which are sent without the others.
+BOUNDS = {
+    "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format", "type",
+}  # fmt: skip
+
+
+class Line(BaseModel):
+    """A line of an order."""
+
+    product: str = Field(description="What is ordered, by the name that the catalogue of the shop gives it")
+    amount: int = Field(ge=1, description="How many pieces are ordered, at least one and of the same kind")
+    notes: list[str] = Field(description="What the customer wrote beside this line of the order, in his own words")
+
+
+class Order(BaseModel):
+    """Lines by their number."""
+
+    lines: dict[str, Line]
+    anything: dict[str, Any]
+    texts: dict[str, str]
+    lists: dict[str, list[int]]
+
+
+def read_loss(losses, path):
+    """The reasons at one place."""
+    return [loss.reason for loss in losses if loss.path == path]
+
+
+def test_c5_a_map_tells_the_model_the_form_of_its_values():
+    """However long; nothing was told of forms over 240 characters."""
+    compiled, losses = compile_parameters(Order.model_json_schema())
+    assert compiled is not None
+    found = compiled["properties"]
+    told = found["lines"]["description"]
+    assert told.startswith("Maps any name to {")
+    assert len(told) > 300
+    form = json.loads(told.removeprefix("Maps any name to ").removesuffix("."))
+    assert form["required"] == ["product", "amount", "notes"]
+    assert form["properties"]["amount"]["minimum"] == 1
+    assert found["texts"]["description"] == "Maps any name to string."
+    assert found["lists"]["description"] == 'Maps any name to {"type":"array","items":{"type":"integer"}}.'
+    assert found["anything"]["description"] == "Maps any name to any value."
+    reasons = read_loss(losses, "/properties/lines/additionalProperties")
+    assert reasons == ["Members with other names are not checked; the description tells the model their form."]
+
+
+@pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
+def test_c5_an_answer_keeps_the_form_of_the_values_as_it_is(surface):
+    """A response schema takes `additionalProperties`; the notes of the tool say what the model sees."""
+    where: dict[str, Any] = {"project": "p", "location": "global"} if surface == "vertex" else {"api_key": "k"}
+    model = ChatGeminiCompat(model="gemini-3.8-flash", **where)
+    form = model.with_structured_output(Order).first.kwargs["response_format"]
+    body, _ = model.preview("hi", response_format=form)
+    sent = body["response_format"]["json_schema"]["schema"]["properties"]["lines"]
+    assert sent["additionalProperties"]["properties"]["product"]["type"] == "string"
+    _, notes = model.preview("hi", tools=model.bind_tools([Order]).kwargs["tools"])
+    told = [note.message for note in notes if "/lines/" in note.message]
+    whole = (
+        "tool 'Order' at /properties/lines/additionalProperties: Members with other names are not checked; the "
+        "description tells the model their form."
+    )
+    assert told == [whole]
+
+
+@pytest.mark.parametrize(
+    ("fields", "length", "told"),
+    [
+        (12, 20, "their form."),
+        (20, 200, "without its descriptions."),
+        (60, 200, "only an outline"),
+        (400, 20, "too long"),
+    ],
+)
+def test_c5_a_long_form_is_told_as_far_as_it_goes(fields, length, told):
+    """First without its descriptions, then as an outline; the note says which."""
+    inner = {"type": "string", "minLength": 1, "description": "d" * length}
+    value = {"type": "object", "properties": {f"field{index}": inner for index in range(fields)}}
+    compiled, losses = compile_parameters(
+        {"type": "object", "properties": {"p": {"type": "object", "additionalProperties": value}}}
+    )
+    assert compiled is not None
+    description = compiled["properties"]["p"]["description"]
+    assert description.startswith("Maps any name to ")
+    assert len(description) <= 2_000
+    assert told in read_loss(losses, "/properties/p/additionalProperties")[0]
+    assert ("field0" in description) == (fields < 400)
+
+
+def test_c5_names_of_a_form_tell_the_form_of_their_values():
+    """In tools by words, in answers by `additionalProperties` where there is one form."""
+    schema = {"type": "object", "patternProperties": {"^x-": {"type": "integer"}}, "additionalProperties": False}
+    built, losses = compile_property(schema)
+    assert built == {"type": "object", "description": "Names that match ^x- map to integer."}
+    assert ("/properties/p/patternProperties", "patternProperties") in losses
+    answer, listed = compile_response_schema(schema)
+    assert answer["additionalProperties"] == {"type": "integer"}
+    assert listed
+    assert compile_response_schema({**schema, "additionalProperties": True})[0]["additionalProperties"] is True
+
+
+def strings(**counts):
+    """An array of texts."""
+    return {"type": "array", "items": {"type": "string"}, **counts}
+
+
+def add_up(schema: Any, factor: int = 1) -> int:
+    """What the bounds of a compiled schema add up to; inside an array they count once for each item."""
+    if not isinstance(schema, dict):
+        return 0
+    bound = max(schema.get("maxItems", 0), schema.get("minItems", 0))
+    inner = [*schema.get("properties", {}).values(), *schema.get("anyOf", [])]
+    below = sum(add_up(part, factor) for part in inner)
+    return factor * bound + below + add_up(schema.get("items"), factor * max(bound, 1))
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"a": strings(maxItems=10_000)},
+        {"a": strings(maxItems=972)},
+        {name: strings(maxItems=120) for name in "abcdefgh"},
+        {f"f{index}": strings(maxItems=20) for index in range(50)},
+        {"a": strings(minItems=5_000, maxItems=5_000)},
+        {"a": strings(maxItems=500), "b": {"type": "object", "properties": {"c": strings(maxItems=500)}}},
+        {"a": {"type": "array", "maxItems": 40, "items": strings(maxItems=40)}},
+        {"a": {"anyOf": [strings(maxItems=900), {"type": "object", "properties": {"c": strings(maxItems=100)}}]}},
+    ],
+    ids=["high", "just too high", "eight", "fifty", "both bounds", "nested object", "nested array", "union"],
+)
+def test_c6_bounds_that_gemini_refuses_are_told_and_not_sent(arrays):
+    """In tools and in answers; each bound that is not sent has a note and a sentence."""
+    schema = {"type": "object", "properties": arrays}
+    for build in (compile_parameters, compile_response_schema):
+        compiled, losses = build(schema)
+        assert add_up(schema) > 950
+        assert add_up(compiled) <= 952
+        dropped = [loss for loss in losses if loss.keyword == "maxItems"]
+        text = json.dumps(compiled)
+        assert dropped
+        for loss in dropped:
+            assert "is in the description only" in loss.reason
+        assert text.count("At most ") == len(dropped)
+        if "both" in json.dumps(arrays) or "minItems" in json.dumps(arrays):
+            assert "At least 5000 items." in text
+
+
+def test_c6_bounds_that_gemini_takes_are_sent():
+    """The highest go first where they are too many."""
+    kept, losses = compile_parameters({"type": "object", "properties": {"a": strings(minItems=1, maxItems=850)}})
+    assert kept is not None
+    assert (kept["properties"]["a"]["maxItems"], kept["properties"]["a"]["minItems"], losses) == (850, 1, [])
+    compiled, _ = compile_parameters(
+        {"type": "object", "properties": {"a": strings(minItems=2, maxItems=5_000), "b": strings(maxItems=100)}}
+    )
+    assert compiled is not None
+    assert compiled["properties"]["a"]["description"] == "At most 5000 items."
+    assert compiled["properties"]["a"]["minItems"] == 2
+    assert compiled["properties"]["b"]["maxItems"] == 100
+
+
+@pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
+def test_c6_bounds_add_up_over_the_tools_of_a_request(surface):
+    """Each alone would be taken."""
+    tools = [
+        {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {"p": strings(maxItems=500)}}}}
+        for name in ("a", "b")
+    ]  # fmt: skip
+    where: dict[str, Any] = {"project": "p", "location": "global"} if surface == "vertex" else {"api_key": "k"}
+    body, notes = ChatGeminiCompat(model="gemini-3.8-flash", **where).preview("hi", tools=tools)
+    sent = [tool["function"]["parameters"]["properties"]["p"] for tool in body["tools"]]
+    assert [part.get("description") for part in sent] == ["At most 500 items."] * 2
+    assert len([note for note in notes if "500 is in the description only" in note.message]) == 2
+
+
+def test_c6_a_compatible_server_gets_the_bounds_as_they_are():
+    """They are Gemini's."""
+    tool = {"type": "function", "function": {"name": "a", "parameters": {"type": "object", "properties": {"p": strings(maxItems=5000)}}}}  # fmt: skip
+    model = ChatGeminiCompat(model="m", base_url="http://127.0.0.1:1/v1", api_key="k")
+    body, notes = model.preview("hi", tools=[tool])
+    assert body["tools"][0]["function"]["parameters"] == tool["function"]["parameters"]
+    assert not notes
+
+
+CAT = {"type": "object", "properties": {"k": {"type": "string"}, "a": {"type": "string"}}}
+DOG = {"type": "object", "properties": {"k": {"type": "string"}, "b": {"type": "string"}}}
+ANIMALS = {"Cat": CAT, "Dog": DOG}
+BRANCHES = [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}]
+
+
+@pytest.mark.parametrize("keyword", ["oneOf", "anyOf"])
+@pytest.mark.parametrize(
+    ("mapping", "values"),
+    [
+        ({"cat": "#/components/schemas/Cat", "dog": "#/components/schemas/Dog"}, [["cat"], ["dog"]]),
+        ({"cat": "Cat", "kitten": "Cat", "dog": "Dog"}, [["cat", "kitten"], ["dog"]]),
+        (None, [["Cat"], ["Dog"]]),
+    ],
+)
+def test_c7_the_mapping_of_a_discriminator_names_the_values(mapping, values, keyword):
+    """OpenAPI's mapping, with pointers or names, and without one the names of the schemas."""
+    discriminator = {"propertyName": "k", **({"mapping": mapping} if mapping else {})}
+    built, losses = compile_property(
+        {keyword: BRANCHES, "discriminator": discriminator}, components={"schemas": ANIMALS}
+    )
+    assert [branch["properties"]["k"]["enum"] for branch in built["anyOf"]] == values
+    assert all(branch["required"] == ["k"] for branch in built["anyOf"])
+    assert losses == []
+
+
+def test_c7_values_of_a_discriminator_without_a_branch_are_listed():
+    """Beside a union, and where none stands."""
+    mapping = {"cat": "Cat", "dog": "Dog", "cow": "Cow"}
+    discriminator = {"propertyName": "k", "mapping": mapping}
+    built, losses = compile_property(
+        {"oneOf": BRANCHES, "discriminator": discriminator}, components={"schemas": ANIMALS}
+    )
+    assert "Values of k: cow." in built["description"]
+    assert ("/properties/p/discriminator/mapping", "mapping") in losses
+    alone, listed = compile_property({**CAT, "discriminator": {"propertyName": "k"}})
+    assert ("Told apart by k." in alone["description"], listed) == (
+        True,
+        [("/properties/p/discriminator", "discriminator")],
+    )
+
+
+def test_c7_a_discriminator_beside_one_branch_and_beside_null_keeps_its_value():
+    """A union of which one branch is left."""
+    schema = {
+        "oneOf": [BRANCHES[0], {"type": "null"}],
+        "discriminator": {"propertyName": "k", "mapping": {"cat": "Cat"}},
+    }
+    built, _ = compile_property(schema, components={"schemas": ANIMALS})
+    assert built["properties"]["k"]["enum"] == ["cat"]
+
+
+def test_c7_a_const_wins_over_the_mapping():
+    """Both say the same in what pydantic writes."""
+    cat = {"type": "object", "properties": {"k": {"const": "cat"}}, "required": ["k"]}
+    schema = {
+        "oneOf": [BRANCHES[0], {"type": "integer"}],
+        "discriminator": {"propertyName": "k", "mapping": {"c": "Cat"}},
+    }
+    built, _ = compile_property(schema, components={"schemas": {"Cat": cat}})
+    assert built["anyOf"][0]["properties"]["k"]["enum"] == ["cat"]
+
+
+def test_c7_a_member_with_an_empty_name_is_listed_and_not_sent():
+    """Google refuses an empty key; its being required is listed, too."""
+    built, losses = compile_property(
+        {"type": "object", "properties": {"": {"type": "string"}, "a": {"type": "string"}}, "required": ["", "a"]}
+    )
+    assert (list(built["properties"]), built["required"]) == (["a"], ["a"])
+    assert losses == [("/properties/p/properties/", "properties"), ("/properties/p/required", "required")]
+    compiled, listed = compile_parameters({"type": "object", "properties": {"": {"type": "string"}}})
+    assert (compiled, [loss.path for loss in listed]) == (None, ["/properties/"])
+
+
+def test_c7_required_as_draft_3_writes_it_is_kept_or_listed():
+    """In a member it makes the member required; elsewhere it says nothing that is known."""
+    built, losses = compile_property(
+        {"type": "object", "properties": {"a": {"type": "string", "required": True}, "b": {"type": "string", "required": False}}}
+    )  # fmt: skip
+    assert (built["required"], losses) == (["a"], [])
+    _, losses = compile_property({"type": "array", "items": {"type": "string", "required": True}})
+    assert losses == [("/properties/p/items/required", "required")]
+    _, losses = compile_property({"type": "object", "properties": {"a": {"type": "string"}}, "required": "a"})
+    assert losses == [("/properties/p/required", "required")]
+
+
+@pytest.mark.parametrize(
+    ("schema", "keyword"),
+    [
+        ({"type": "integer", "divisibleBy": 3}, "divisibleBy"),
+        ({"extends": {"type": "string"}, "type": "string"}, "extends"),
+        ({"type": "string", "disallow": "x"}, "disallow"),
+        ({"type": "string", "readOnly": True}, "readOnly"),
+        ({"type": "string", "x-unit": "metre"}, "x-unit"),
+        ({"type": "string", "enum": ["a"], "enumNames": ["A"]}, "enumNames"),
+        ({"type": "integer", "minLength": 2}, "minLength"),
+        ({"type": "string", "exclusiveMinimum": True}, "exclusiveMinimum"),
+        ({"type": "string", "default": "x" * 300}, "default"),
+        ({"type": "string", "examples": ["a", "b", "c", "d"]}, "examples"),
+        ({"type": "string", "examples": {"a": {"value": 1}}}, "examples"),
+        ({"type": "string", "example": "x" * 300}, "example"),
+        ({"type": "string", "description": 5}, "description"),
+        ({"type": "string", "enum": []}, "enum"),
+        ({"type": "string", "contentSchema": {"type": "integer"}}, "contentSchema"),
+    ],
+    ids=str,
+)
+def test_c7_a_keyword_that_is_not_kept_is_listed(schema, keyword):
+    """Those of older drafts, of other tools, and those that do not apply."""
+    _, losses = compile_property(schema)
+    assert (f"/properties/p/{keyword}", keyword) in losses
+
+
+def is_told(keyword: str, leaf: dict[str, Any], built: dict[str, Any], losses: list[tuple[str, str]]) -> bool:
+    """Whether a keyword is sent, listed, said, or needless beside a list of values."""
+    text = json.dumps(built)
+    exact = {
+        "exclusiveMinimum": '"minimum"',
+        "exclusiveMaximum": '"maximum"',
+        "const": '"enum"',
+        "default": "Default: ",
+    }
+    listed = dict(losses)
+    return (
+        keyword in listed.values()
+        or "/properties/p" in listed
+        or f'"{keyword}"' in text
+        or (keyword in exact and exact[keyword] in text)
+        or (keyword == "default" and leaf["default"] is None)
+        or (keyword in ("enum", "const") and '"minimum"' in text)
+        or (bool({"enum", "const"} & set(leaf)) and keyword in BOUNDS)
+    )
+
+
+@settings(
+    max_examples=200,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(leaf=LEAVES.filter(lambda leaf: isinstance(leaf, dict) and "not" not in leaf))
+def test_c7_every_keyword_is_sent_or_listed_or_said(leaf):
+    """Of texts, numbers and lists of values, with keywords that contradict each other and the type."""
+    built, losses = compile_property(leaf)
+    assert [keyword for keyword in leaf if not is_told(keyword, leaf, built, losses)] == []
