@@ -95,6 +95,29 @@ def mend_arguments_text(schema: JsonObject, text: str) -> tuple[str, list[str]]:
     return text, []
 
 
+def unwrap_arguments(schema: JsonObject | None, text: str) -> JsonObject | None:
+    r"""The arguments in `text`, which is JSON but no object; `None` where it has no certain reading.
+
+    Some gateways encode arguments twice, and some models write `null` for no arguments. The tool's `schema` has to
+    fit what is read.
+
+    >>> unwrap_arguments({"required": ["name"]}, '"{\"name\": \"x\"}"'), unwrap_arguments({}, "null")
+    ({'name': 'x'}, {})
+    """
+    readings = _read_json(text)
+    if schema is None or not readings:
+        return None
+    value = readings[0]
+    if isinstance(value, str):
+        readings = _read_json(value) if value.strip() else [None]
+        value = readings[0] if readings else value
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        return None
+    return value if satisfies(schema, mend_arguments(schema, value)[0]) else None
+
+
 def describe_changes(tool: str, changes: list[str]) -> str:
     """One sentence for the mended arguments of one call."""
     more = len(changes) - _MOST_TOLD
@@ -234,7 +257,7 @@ def _mend_itself(value: JsonValue, schema: JsonObject) -> JsonValue:
     """Another reading of `value` where its type, or not being listed, rules it out."""
     listed, types = _listed_values(schema), _types_of(schema)
     if listed is not None and not _is_among(value, listed):
-        found = [one for reading in _read_again(value) for one in listed if _equal(reading, one)]
+        found = [one for reading in _read_again(value) for one in listed if is_equal(reading, one)]
     elif types and types.isdisjoint(_types_of_value(value)):
         found = [reading for reading in _read_again(value) if not types.isdisjoint(_types_of_value(reading))]
     else:
@@ -309,17 +332,17 @@ def _listed_values(schema: JsonObject) -> list[JsonValue] | None:
 
 
 def _is_among(value: JsonValue, listed: list[JsonValue]) -> bool:
-    return any(_equal(value, one) for one in listed)
+    return any(is_equal(value, one) for one in listed)
 
 
-def _equal(left: JsonValue, right: JsonValue) -> bool:
+def is_equal(left: JsonValue, right: JsonValue) -> bool:
     """Equal as JSON: true is not 1, and 1.0 is."""
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(_equal, left, right))
+        return len(left) == len(right) and all(map(is_equal, left, right))
     if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_equal(left[name], right[name]) for name in left)
+        return left.keys() == right.keys() and all(is_equal(left[name], right[name]) for name in left)
     return left == right
 
 

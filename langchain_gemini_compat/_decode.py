@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire import JsonObject, WireChunk
 
 
+#: A no-break space is no JSON, and goes with `str.strip`. What langchain-core can read in part becomes a call.
+_NO_JSON = "\u00a0"
 #: Schemas lose much, and every message of a history keeps its metadata.
 _MOST_REPAIRS = 20
 
@@ -60,6 +62,8 @@ class Parts:
     media: list[dict[str, object]] = field(default_factory=list)
     kwargs: JsonObject = field(default_factory=dict)
     calls: dict[int, ToolCallChunk] = field(default_factory=dict)
+    #: Calls that nobody may run, where they are kept.
+    invalid: list[InvalidToolCall] = field(default_factory=list)
 
     def add(self, event: TextDelta | ThoughtDelta | RefusalDelta | ToolCallDelta | MediaSeen) -> None:
         match event:
@@ -92,7 +96,17 @@ class Parts:
                 self.kwargs[key] = value
 
     def holds_something(self) -> bool:
-        return bool(self.text or self.media or self.kwargs or self.calls)
+        return bool(self.text or self.media or self.kwargs or self.calls or self.invalid)
+
+    def list_call_chunks(self) -> list[ToolCallChunk]:
+        """The calls; of an invalid one langchain-core would complete the arguments and make a call of it again."""
+        return [
+            *self.calls.values(),
+            *(
+                tool_call_chunk(name=call["name"], args=f"{_NO_JSON}{call['args']}", id=call["id"], index=None)
+                for call in self.invalid
+            ),
+        ]
 
     def content(self) -> str | list[str | dict[str, object]]:
         """A string, unless there are media."""
@@ -106,21 +120,26 @@ class Parts:
 class ReplyDecoder:
     """Feed the wire chunks of one choice of a reply, get one LangChain chunk for each that says something."""
 
-    def __init__(self, request: Request, tries: Tries | None = None, *, choice: int = 0) -> None:
+    def __init__(self, request: Request, tries: Tries | None = None, *, choice: int | None = None) -> None:
         self._request = request
         self._tries = tries
+        asked = request.payload.get("n")
         self._assembler = StreamAssembler(
-            choice=choice,
+            choice=0 if choice is None and isinstance(asked, int) and asked > 1 else choice,
             tags=request.tags,
             expects_thoughts=request.expects_thoughts,
             seed=request.seed,
             call_limit=request.call_limit,
+            tool_names=request.tool_names,
+            schemas=request.schemas,
         )
         self._said: list[str] = []
         self._thought = self._called = False
         self._media_seen = 0
         #: Names on the wire of the calls of whose arguments nothing has been handed out.
-        self._unbegun: dict[int, str] = {}
+        self._pending_args: dict[int, str] = {}
+        #: The pieces of calls that wait for the end, since what was handed out cannot be called invalid any more.
+        self._held_calls: list[ToolCallDelta] = []
         self._mends: list[str] = []
 
     def feed(self, wire: WireChunk) -> Sequence[ChatGenerationChunk]:
@@ -145,6 +164,8 @@ class ReplyDecoder:
         """A whole reply in one step: same events, one chunk."""
         parts, end = self._read((*self._assembler.feed(wire), *self._assembler.finish()))
         message = message_chunk_to_message(self.build_last(parts, cast("Finished", end)).message)
+        if parts.invalid:
+            cast("AIMessage", message).invalid_tool_calls = parts.invalid
         return ChatGeneration(message=message)
 
     def read_text(self, wire: WireChunk) -> str | None:
@@ -187,6 +208,9 @@ class ReplyDecoder:
         for event in events:
             if isinstance(event, Finished):
                 end = event
+                self._release_calls(parts, end)
+            elif isinstance(event, ToolCallDelta) and self._request.keeps_invalid_calls:
+                self._held_calls.append(event)
             elif isinstance(event, CallExtras):
                 origin = {} if event.is_more else self._origin()
                 parts.attach(attach_extras(event.id, event.fields, origin, is_call=True))
@@ -194,28 +218,40 @@ class ReplyDecoder:
                 parts.add(event)
         for index, call in parts.calls.items():
             self._settle_call(index, call)
-        self._called = self._called or bool(parts.calls)
+        self._called = self._called or bool(parts.calls or parts.invalid)
         self._media_seen += len(parts.media)
         self._thought = self._thought or "reasoning_content" in parts.kwargs
         self._said.extend(parts.text)
         return parts, end
 
+    def _release_calls(self, parts: Parts, end: Finished) -> None:
+        """Add to `parts` the calls that waited for the end, the good ones and the others apart."""
+        if not self._request.keeps_invalid_calls:
+            return
+        faulty = {call.index for call in end.invalid}
+        for delta in self._held_calls:
+            if delta.index not in faulty:
+                parts.add(delta)
+        for call in end.invalid:
+            name = self._original_name(call.name)
+            parts.invalid.append(invalid_tool_call(name=name, args=call.args, id=call.id, error=call.error))
+
     def _settle_call(self, index: int, call: ToolCallChunk) -> None:
         """The caller's own name of the tool, and arguments mended where they come as one piece."""
         name, args = call["name"], call["args"]
         if name is not None:
-            self._unbegun[index] = name
-            call["name"] = self._caller_s_name(name)
-        if index not in self._unbegun or not args or args.isspace():
+            self._pending_args[index] = name
+            call["name"] = self._original_name(name)
+        if index not in self._pending_args or not args or args.isspace():
             return
-        name = self._unbegun.pop(index)
+        name = self._pending_args.pop(index)
         schema = self._request.schemas.get(name)
         if schema is not None and args.rstrip().endswith("}"):
             call["args"], changes = mend_arguments_text(schema, args)
             if changes:
-                self._mends.append(describe_changes(self._caller_s_name(name), changes))
+                self._mends.append(describe_changes(self._original_name(name), changes))
 
-    def _caller_s_name(self, name: str) -> str:
+    def _original_name(self, name: str) -> str:
         return self._request.names.get(name, name)
 
     def _origin(self) -> JsonObject:
@@ -243,6 +279,7 @@ class ReplyDecoder:
             "cost": end.cost,
             "cost_details": end.cost_details,
             "logprobs": {"content": end.logprobs} if end.logprobs else None,
+            "invalid_tool_calls": self._name_faults(end),
             "retries": self._tries.retries if self._tries else 0,
             "waited": round(self._tries.waited, 3) if self._tries else 0.0,
             "signature_stand_ins": stand_ins,
@@ -251,20 +288,23 @@ class ReplyDecoder:
         # A reply that cost nothing is a fact, too.
         return {key: value for key, value in metadata.items() if value or (key == "cost" and value is not None)}
 
+    def _name_faults(self, end: Finished) -> dict[str, str]:
+        """By its id, why a call that is kept is invalid: chunks of messages have no place for it."""
+        return {call.id: call.error for call in end.invalid} if self._request.keeps_invalid_calls else {}
+
     def _check(self, end: Finished, chunk: ChatGenerationChunk) -> None:
         if end.reason is None:
-            text = "The stream broke off before its end: what came is no answer. Ask again."
+            said = f" (finish reason {end.native_reason[:200]!r})" if end.native_reason else ""
+            text = f"The stream broke off before its end{said}: what came is no answer. Ask again."
             truncated = errors.TruncatedStreamError(text)
             truncated.partial = "".join(self._said)
             raise truncated
         spent = f"{end.usage.output_tokens} output tokens spent" if end.usage else "usage unknown"
         said = f"finish reason {end.native_reason[:200]!r}" if end.native_reason else "no finish reason"
         word = f"{said}, {spent}"
-        if end.faults or end.reason == "function_call_filter":
-            names = f" for {', '.join(map(self._caller_s_name, end.faults[:5]))[:200]}" if end.faults else ""
-            more = "Raise `max_tokens`." if end.reason == "length" else "Ask again, or simplify the tool's schema."
-            text = f"The model wrote a tool call{names} that is none ({word}). {more}"
-            raise _unusable(errors.MalformedToolCallError, text, chunk, end)
+        is_refused = bool(end.faults) and not self._request.keeps_invalid_calls
+        if is_refused or end.reason == "function_call_filter" or end.announced:
+            raise _unusable(errors.MalformedToolCallError, self._describe_fault(end, word), chunk, end)
         if self._called and end.reason == "content_filter":
             text = f"A filter stopped the reply after a tool call, which nobody may run ({word}). Rephrase the request."
             raise _unusable(errors.BlockedError, text, chunk, end)
@@ -272,6 +312,14 @@ class ReplyDecoder:
             more = "Raise `max_tokens`: thinking used it up." if end.reason == "length" else "Ask again."
             what = "holds thoughts and nothing else" if self._thought else "is empty"
             raise _unusable(errors.EmptyReplyError, f"The reply {what} ({word}). {more}", chunk, end)
+
+    def _describe_fault(self, end: Finished, word: str) -> str:
+        more = "Increase `max_tokens`." if end.reason == "length" else "Ask again, or simplify the tool's schema."
+        if end.announced:
+            return f"The model announced a tool call and sent none ({word}). {more}"
+        names = f" of {', '.join(map(self._original_name, end.faults[:5]))[:200]}" if end.faults else ""
+        why = f" {end.invalid[0].error}" if end.invalid else ""
+        return f"The model returned an invalid tool call{names} ({word}).{why} {more}"
 
 
 def _describe_dropped(keys: Sequence[str]) -> list[str]:
@@ -297,12 +345,12 @@ def _build_chunk(
     end: Finished | None = None,
     discarded: UsageMetadata | None = None,
 ) -> ChatGenerationChunk:
-    calls = [*parts.calls.values()]
+    calls = parts.list_call_chunks()
     if end is None and not parts.media:
         return build_chunk("".join(parts.text), parts.kwargs, {"model_provider": PROVIDER, **metadata}, calls)
     usage = _usage_metadata(end.usage) if end and end.usage else None
     # What is no call raises; LangChain would try to mend it first, in quadratic time.
-    faulty = end is not None and bool(end.faults)
+    faulty = end is not None and bool(end.faults) and not parts.invalid
     message = AIMessageChunk(
         content=parts.content(),
         additional_kwargs=parts.kwargs,

@@ -58,6 +58,17 @@ class CallExtras:
 
 
 @dataclass(frozen=True, slots=True)
+class InvalidCall:
+    """A call that nobody may run: what the server said of it, and why."""
+
+    index: int
+    id: str
+    name: str
+    args: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class MediaSeen:
     """A whole image or sound: base64 in `data`, or its `url` where the server gave one."""
 
@@ -71,8 +82,9 @@ class Finished:
     """The end of a reply.
 
     `native_reason` is the server's word; `reason` is OpenAI's word for it, or `None` when the stream broke
-    off. `faults` names calls that nobody may run: their arguments are no JSON object, or what came fits more than
-    one reading. `fields` came with the message itself.
+    off. `invalid` are calls that nobody may run: their arguments are no JSON object, or what came fits more than
+    one reading; `faults` are their names. The server `announced` a call that never came. `fields` came with the message
+    itself.
     """
 
     reason: str | None
@@ -88,6 +100,8 @@ class Finished:
     provider: str = ""
     cost: float | None = None
     cost_details: JsonObject = field(default_factory=dict)
+    invalid: tuple[InvalidCall, ...] = ()
+    announced: bool = False
 
 
 Event: TypeAlias = TextDelta | ThoughtDelta | RefusalDelta | ToolCallDelta | CallExtras | MediaSeen | Finished

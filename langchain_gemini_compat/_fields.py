@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
@@ -129,6 +129,8 @@ class RequestFields(BaseModel):
     extra_body: dict[str, Any] | None = None
     """Merged into the body last and untouched; `google` goes under the body's literal `extra_body` key."""
     stream_usage: bool = True
+    invalid_tool_calls: Literal["raise", "keep"] = "raise"
+    """Whether a malformed tool call raises, or is kept as LangChain's `invalid_tool_calls`; not sent."""
 
 
 def aliases_of(cls: type[BaseModel]) -> dict[str, str]:

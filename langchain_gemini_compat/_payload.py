@@ -18,7 +18,7 @@ from langchain_gemini_compat._surfaces import BODY_KEYS, GOOGLE_KEYS
 from langchain_gemini_compat._thinking import encode_thinking, warn_of_tight_limit
 from langchain_gemini_compat._thoughts import DEFAULT_TAGS
 from langchain_gemini_compat._tools import build_tool_names, encode_response_format, encode_tools
-from langchain_gemini_compat._wire import object_at
+from langchain_gemini_compat._wire import list_at, object_at, text_at
 from langchain_gemini_compat.errors import InvalidHistoryError, UnsupportedParameterError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _HANDLED = frozenset(
         *_PLAIN, *_GOOGLE_PLAIN, "reasoning_effort", "thinking_level", "thinking_budget", "include_thoughts",
         "thought_tag_marker", "modalities", "media_resolution", "safety_settings", "stop", "tools", "tool_choice",
         "response_format", "parallel_tool_calls", "strict", "stream", "stream_options", "stream_usage", "messages",
-        "model", "extra_body",
+        "model", "extra_body", "invalid_tool_calls",
     }
 )  # fmt: skip
 
@@ -55,7 +55,9 @@ class Request:
 
     `tags` are the names of thought tags, which count without the server's flag only where the reply
     `expects_thoughts`; `call_limit` the number of tool calls that may reach the caller. By a tool's name on the wire,
-    `schemas` are the parameters it was bound with, and `names` the caller's names that had to be changed.
+    `schemas` are the parameters it was bound with, and `names` the caller's names that had to be changed. `tool_names`
+    are the names of all bound tools on the wire, `None` where there are none. With `keeps_invalid_calls` a malformed
+    call is kept on the message and raises nothing.
     """
 
     payload: JsonObject
@@ -67,6 +69,8 @@ class Request:
     seed: str = ""
     schemas: Mapping[str, JsonObject] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    tool_names: frozenset[str] | None = None
+    keeps_invalid_calls: bool = False
 
 
 @dataclass(slots=True)
@@ -106,7 +110,20 @@ class _Builder:
             seed=str(len(messages)),
             schemas=self.schemas,
             names=names.changed(),
+            tool_names=self._tool_names(names) or None,
+            keeps_invalid_calls=self._keeps_invalid_calls(),
         )
+
+    def _tool_names(self, names: ToolNames) -> frozenset[str]:
+        """On the wire; the caller's own `extra_body` may bring tools, too."""
+        sent = (tool for tool in list_at(self.body, "tools") if isinstance(tool, dict))
+        return names.bound | {name for tool in sent if (name := text_at(object_at(tool, "function"), "name"))}
+
+    def _keeps_invalid_calls(self) -> bool:
+        word = self.options.get("invalid_tool_calls", "raise")
+        if word not in ("raise", "keep"):
+            raise UnsupportedParameterError(f"`invalid_tool_calls` is 'raise' or 'keep', not {word!r}.")
+        return word == "keep"
 
     def _add_plain(self) -> None:
         for name in _PLAIN:

@@ -113,6 +113,8 @@ class EventDecoder:
             self._finish(self._begin(medium))
         for index, call in parts.calls.items():
             self._add_call(index, call)
+        for invalid in parts.invalid:
+            self._finish(self._begin(cast("dict[str, object]", invalid)))
 
     def _add_text(self, text: str) -> None:
         if self._text is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, cast
 
+from langchain_gemini_compat._endings import classify_ending, is_listed, name_reason, replaces
 from langchain_gemini_compat._events import Finished, MediaSeen, RefusalDelta, TextDelta, ThoughtDelta
 from langchain_gemini_compat._kept_fields import MESSAGE_KEYS, REASONING_KEYS, KeptFields, read_content_block
 from langchain_gemini_compat._media import read_image, sniff_mime_type
@@ -17,6 +18,7 @@ from langchain_gemini_compat._tool_calls import ToolCallTracker
 from langchain_gemini_compat._usage import decode_usage
 from langchain_gemini_compat._wire import (
     DONE,
+    END_ASSUMED,
     IS_WHOLE,
     THOUGHTS_TAGGED,
     list_at,
@@ -27,26 +29,25 @@ from langchain_gemini_compat._wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from langchain_gemini_compat._events import Event
+    from langchain_gemini_compat._endings import Ending
+    from langchain_gemini_compat._events import Event, InvalidCall
     from langchain_gemini_compat._wire import JsonObject, JsonValue, WireChunk
 
-#: Finish reasons that say no more than that the reply is whole.
-_PLAIN_ENDS = ("", "stop", "tool_calls", "function_call")
-#: Google's own words, which gateways pass on: each with OpenAI's, or the endpoint's own (Google's `FinishReason`).
-_NATIVE_ENDS = {
-    "max_tokens": "length",
-    "malformed_function_call": "function_call_filter",
-    "unexpected_tool_call": "function_call_filter",
-    "too_many_tool_calls": "function_call_filter",
-    **dict.fromkeys(
-        ("safety", "recitation", "language", "blocklist", "prohibited_content", "spii", "image_safety"),
-        "content_filter",
-    ),
-}
 _REASONING = frozenset(REASONING_KEYS)
 _IMAGES = frozenset(("images", "image", "content_blocks"))
+#: By the keys of a delta, what a message takes from one choice alone.
+_KINDS = {
+    "content": "text",
+    **dict.fromkeys(REASONING_KEYS, "thoughts"),
+    "refusal": "refusal",
+    "tool_calls": "calls",
+    "audio": "media",
+}
+#: Where gateways keep the model's own finish reason (LiteLLM, OpenRouter).
+_NATIVE = "native_finish_reason"
+_PLACES_OF_NATIVE = frozenset(("provider_specific_fields", _NATIVE))
 #: Keys of a choice, and of its delta, that say no more than text does.
 _TEXT_CHOICE = frozenset(("index", "delta", "finish_reason", "logprobs"))
 _TEXT_DELTA = frozenset(("role", "content"))
@@ -55,29 +56,45 @@ _TEXT_DELTA = frozenset(("role", "content"))
 class StreamAssembler:
     """Feed the chunks of a reply; get what is certain, in order.
 
-    `choice` is the one of `choices` this instance reads. Ids that the server left out are derived from
-    `seed`, or from the reply's own id where it has one, so the same bytes give the same ids. What is not of the
-    type that the wire gives it is read as absent.
+    `choice` is the one of `choices` this instance reads; by default all of them are one message, since some gateways
+    put text and calls into choices of their own (langchain4j issue 4931, gptel issue 1284). Ids that the server left
+    out are derived from `seed`, or from the reply's own id where it has one, so the same bytes give the same ids. What
+    is not of the type that the wire gives it is read as absent.
     """
 
     def __init__(
         self,
         *,
-        choice: int = 0,
+        choice: int | None = None,
         tags: Sequence[str] = DEFAULT_TAGS,
         expects_thoughts: bool = True,
         seed: str = "",
         call_limit: int | None = None,
+        tool_names: Collection[str] | None = None,
+        schemas: Mapping[str, JsonObject] | None = None,
     ) -> None:
         self._choice = choice
         self._seed = seed
         self._call_limit = call_limit
+        self._tool_names = tool_names
+        self._schemas = schemas
+        #: Where all choices are one message: by what they hold, the choice that it is taken from.
+        self._sources: dict[str, int] = {}
+        #: Choices of which something was left out, because another one had it already.
+        self._alternatives: set[int] = set()
+        self._split_calls = False
+        #: The choices that ended, by a word of their own.
+        self._ended: set[int] = set()
+        #: The keys of the deltas so far that held something.
+        self._seen_keys: set[str] = set()
+        self._has_deltas = False
         self._splitter = ThoughtSplitter(tags)
         if not expects_thoughts:
             self._splitter.expect_answer()
         self._tracker: ToolCallTracker | None = None
         self._usage: JsonObject = {}
         self._native_reason = ""
+        self._ending: Ending = "clean"
         self._fields: JsonObject = {}
         self._kept = KeptFields()
         self._images: set[tuple[str, str, str]] = set()
@@ -103,9 +120,10 @@ class StreamAssembler:
         self._note_reply(wire)
         if "promptFeedback" in wire:
             self._note_block(wire)
-        for position, choice in enumerate(list_at(wire, "choices")):
-            if isinstance(choice, dict) and _index_of(choice, position) == self._choice:
-                yield from self._feed_choice(choice)
+        choices = list_at(wire, "choices")
+        for number, choice in _number_choices(choices) if len(choices) > 1 else _number_one(choices):
+            if self._choice is None or number == self._choice:
+                yield from self._feed_choice(choice, number)
 
     def read_text(self, wire: WireChunk) -> str | None:
         """The text of `wire` where it says nothing else and `feed` would give it as it is; else `None`.
@@ -117,7 +135,7 @@ class StreamAssembler:
         choices = cast("JsonValue", wire.get("choices"))
         if not isinstance(choices, list) or len(choices) != 1:
             return None
-        text = _text_alone(choices[0], self._choice)
+        text = _text_alone(choices[0], self._sources.get("text", self._choice or 0))
         if text and ("usage" in wire or "usageMetadata" in wire):
             # AI Studio counts anew with every piece; the last one holds.
             self._usage = _usage_of(wire) or self._usage
@@ -137,12 +155,13 @@ class StreamAssembler:
     def finish(self) -> Iterator[Event]:
         """Yield what was held back, and the end."""
         yield from self._said(self._splitter.finish())
-        faults: tuple[str, ...] = ()
-        called = False
+        invalid: tuple[InvalidCall, ...] = ()
+        called, announced = False, self._ending == "calls" or "function_call" in self._seen_keys
         if self._tracker is not None:
-            yield from self._tracker.finish()
+            yield from self._finish_calls(self._tracker)
             _merge(self._fields, _extra_content_of(self._tracker.take_early_extras()))
-            faults, called = self._tracker.faults(), len(self._tracker) > 0
+            invalid, called = self._tracker.list_invalid(), len(self._tracker) > 0
+            announced = announced or self._tracker.has_bare_ids
         if called and self._blank:
             yield TextDelta(self._take_blank())
         yield Finished(
@@ -150,14 +169,26 @@ class StreamAssembler:
             native_reason=self._native_reason or None,
             usage=decode_usage(self._usage) if self._usage else None,
             fields={**self._kept.finish(), **self._reasoning_fields(), **self._fields},
-            faults=faults,
+            faults=tuple(call.name or "(nameless)" for call in invalid),
             logprobs=self._logprobs or None,
             empty=self._empty and not called,
             dropped_fields=tuple(sorted(self._kept.dropped)),
             provider=self.provider,
             cost=_number_at(self._usage, "cost"),
             cost_details=object_at(self._usage, "cost_details"),
+            invalid=invalid,
+            announced=announced and not called,
         )
+
+    def _finish_calls(self, tracker: ToolCallTracker) -> Iterator[Event]:
+        """Only a word for a clean ending, of the choice that has the calls, makes a call of a head alone."""
+        source = self._sources.get("calls", self._choice or 0)
+        is_clean = self._ending in ("clean", "calls") and source in self._ended
+        yield from tracker.finish(is_clean=is_clean)
+        if self._ending == "unknown":
+            tracker.doubt_all(f"The reply ended for a reason that is not known: {self._native_reason[:200]!r}.")
+        if self._split_calls or source in self._alternatives:
+            tracker.doubt_all("The server sent several choices, and which of them holds is not certain.")
 
     def _note_reply(self, wire: WireChunk) -> None:
         # Read once, or while absent: this runs for every piece of text.
@@ -177,23 +208,81 @@ class StreamAssembler:
         """Google's own form of a refused prompt, which has no choices."""
         reason = text_at(object_at(wire, "promptFeedback"), "blockReason")
         if reason:
-            self._note_reason(f"content_filter: {reason}")
+            self._note_reason(f"content_filter: {reason}", 0)
 
-    def _feed_choice(self, choice: JsonObject) -> Iterator[Event]:
-        delta = object_at(choice, "delta") or object_at(choice, "message")
+    def _feed_choice(self, choice: JsonObject, number: int) -> Iterator[Event]:
         if THOUGHTS_TAGGED in choice:
             self._splitter.expect_thoughts()
+        delta = self._add_message(choice)
         if delta:
-            yield from self._feed_delta(delta, whole=IS_WHOLE in choice)
-        if "finish_reason" in choice or "finishReason" in choice:
-            self._note_reason(text_at(choice, "finish_reason") or text_at(choice, "finishReason"))
+            yield from self._feed_delta(self._take_own(delta, number), whole=IS_WHOLE in choice)
+        self._note_ending(choice, number)
         if choice.get("logprobs"):
             self._logprobs.extend(list_at(object_at(choice, "logprobs"), "content"))
 
-    def _note_reason(self, reason: str) -> None:
-        # Some gateways say `stop` on every chunk; it must not hide why the reply really ended.
-        if reason and (reason != "stop" or not self._native_reason):
-            self._native_reason = reason
+    def _add_message(self, choice: JsonObject) -> JsonObject:
+        """The delta, and of a `message` beside or after deltas what none of them said: it is all of the reply again."""
+        if self._has_deltas and "message" not in choice and IS_WHOLE not in choice:
+            return object_at(choice, "delta")
+        delta, message = object_at(choice, "delta"), object_at(choice, "message")
+        if IS_WHOLE in choice:
+            delta, message = message, delta
+        if not self._has_deltas:
+            self._has_deltas = any(value for key, value in delta.items() if key != "role")
+        if not message or not self._has_deltas:
+            # Some servers call the deltas so.
+            return delta or message
+        self._seen_keys.update(key for key, value in delta.items() if value)
+        new: JsonObject = {key: value for key, value in message.items() if key not in (*self._seen_keys, "tool_calls")}
+        calls = list_at(message, "tool_calls")
+        if calls and not (self._tracker is not None and self._tracker.repeats_all(calls)):
+            delta = {**delta, "tool_calls": [*list_at(delta, "tool_calls"), *calls]}
+        return {**new, **delta}
+
+    def _take_own(self, delta: JsonObject, number: int) -> JsonObject:
+        """`delta` without what another choice has said already."""
+        if not delta.keys() <= self._seen_keys:
+            self._seen_keys.update([key for key, value in delta.items() if value])
+        if self._choice is not None:
+            return delta
+        taken = delta
+        for key, value in delta.items():
+            kind = _KINDS.get(key) if value else None
+            if kind is not None and self._sources.setdefault(kind, number) != number:
+                if kind == "calls":
+                    self._split_calls = True
+                    continue
+                if kind == "text":
+                    self._alternatives.add(number)
+                taken = {other: held for other, held in taken.items() if other != key}
+        return taken
+
+    def _note_ending(self, choice: JsonObject, number: int) -> None:
+        """How the choice ended, in OpenAI's word and in the model's own."""
+        if "finish_reason" in choice or "finishReason" in choice:
+            reason = text_at(choice, "finish_reason") or text_at(choice, "finishReason")
+            if reason:
+                self._note_reason(reason, number)
+        if END_ASSUMED in choice:
+            self._ended.discard(number)
+        for place in (choice, choice.get("delta"), choice.get("message")):
+            if isinstance(place, dict) and not _PLACES_OF_NATIVE.isdisjoint(place):
+                self._note_native(place, number)
+                self._note_native(object_at(place, "provider_specific_fields"), number)
+
+    def _note_native(self, fields: JsonObject, number: int) -> None:
+        native = text_at(fields, _NATIVE)
+        if native and is_listed(native) and classify_ending(native) not in ("clean", "calls"):
+            self._note_reason(native, number)
+
+    def _note_reason(self, reason: str, number: int) -> None:
+        """The gravest word counts: some gateways say `stop` on every chunk, or for one of two choices."""
+        if number in self._alternatives and number != self._sources.get("calls"):
+            return
+        self._ended.add(number)
+        kind = classify_ending(reason)
+        if not self._native_reason or (replaces(kind, self._ending) and reason != "stop"):
+            self._native_reason, self._ending = reason, kind
 
     def _feed_delta(self, delta: JsonObject, *, whole: bool) -> Iterator[Event]:
         if not _REASONING.isdisjoint(delta) or "content_blocks" in delta:
@@ -272,7 +361,9 @@ class StreamAssembler:
 
     def _calls(self) -> ToolCallTracker:
         if self._tracker is None:
-            self._tracker = ToolCallTracker(self.reply_id or self._seed, limit=self._call_limit)
+            self._tracker = ToolCallTracker(
+                self.reply_id or self._seed, limit=self._call_limit, names=self._tool_names, schemas=self._schemas
+            )
         return self._tracker
 
     def _note_extras(self, delta: JsonObject, *, whole: bool) -> None:
@@ -284,12 +375,23 @@ class StreamAssembler:
     def _reason(self, *, called: bool) -> str | None:
         if not self._native_reason and not self._done:
             return None
-        word = self._native_reason.partition(":")[0].strip().lower()
-        if word == "error":
-            # What some gateways say for a stream that broke behind them.
-            return None
-        # AI Studio ends a streamed turn of calls with `stop` (googleapis/python-genai issue 2868).
-        return ("tool_calls" if called else "stop") if word in _PLAIN_ENDS else _NATIVE_ENDS.get(word, word)
+        return name_reason(self._ending, self._native_reason, called=called)
+
+
+def _number_one(choices: Sequence[JsonValue]) -> Sequence[tuple[int, JsonObject]]:
+    """What most chunks hold: at most one choice."""
+    choice = choices[0] if choices else None
+    return ((_index_of(choice, 0), choice),) if isinstance(choice, dict) else ()
+
+
+def _number_choices(choices: Sequence[JsonValue]) -> Iterator[tuple[int, JsonObject]]:
+    """The choices of one chunk with their numbers; where these are missing or doubled, by their places."""
+    found = [
+        (_index_of(choice, place), place, choice) for place, choice in enumerate(choices) if isinstance(choice, dict)
+    ]
+    are_apart = len({number for number, _, _ in found}) == len(found)
+    for number, place, choice in found:
+        yield (number if are_apart else place), choice
 
 
 def _text_alone(choice: JsonValue, index: int) -> str | None:

@@ -43,6 +43,8 @@ class ToolNames:
         # Names that may stay have the first right to themselves.
         for name in sorted(dict.fromkeys(bound), key=lambda name: not _TAKEN.fullmatch(name)):
             self._add(name, "adjusted", "tool")
+        #: The names of the bound tools on the wire.
+        self.bound = frozenset(self._given)
 
     def encode(self, name: str, index: int | None = None) -> str:
         """The name on the wire; `index` is the place of the message that a note is about."""

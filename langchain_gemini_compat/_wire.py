@@ -140,6 +140,8 @@ def is_error_name(name: object) -> bool:
     return isinstance(name, str) and len(name) <= _LONGEST_NAME and _ERROR_NAME.search(name) is not None
 
 
+#: On a choice that was a whole reply: the server named no finish reason.
+END_ASSUMED = "end_assumed"
 #: On a choice that was a whole reply: its text holds thoughts between tags.
 THOUGHTS_TAGGED = "thoughts_tagged"
 #: On a choice that was a whole reply: its lists and texts are complete.
@@ -161,6 +163,9 @@ def as_chunk(completion: WireChunk) -> WireChunk:
 
 
 def _as_streamed(choice: JsonObject) -> JsonObject:
+    if isinstance(choice.get("delta"), dict):
+        # A chunk after all, with the whole reply beside it.
+        return dict(choice)
     delta = dict(object_at(choice, "message"))
     extra = without_thought_flag(object_at(delta, "extra_content"))
     delta.pop("extra_content", None)
@@ -170,8 +175,10 @@ def _as_streamed(choice: JsonObject) -> JsonObject:
     if object_at(object_at(object_at(choice, "message"), "extra_content"), "google").get("thought") is True:
         whole[THOUGHTS_TAGGED] = True
     whole[IS_WHOLE] = True
-    reason = text_at(choice, "finish_reason") or text_at(choice, "finishReason") or "stop"
-    return {**whole, "delta": delta, "finish_reason": reason}
+    reason = text_at(choice, "finish_reason") or text_at(choice, "finishReason")
+    if not reason:
+        whole[END_ASSUMED] = True
+    return {**whole, "delta": delta, "finish_reason": reason or "stop"}
 
 
 def without_thought_flag(extra_content: JsonObject) -> JsonObject:

@@ -69,11 +69,15 @@ def group(entries, chance):
     return deltas
 
 
-def read_calls(deltas, **options):
+#: The bound tools.
+BOUND = ("f", "g", "h", "get_weather")
+
+
+def read_calls(deltas, *, is_clean=True, names=BOUND, **options):
     """`(calls, faults, extras)` of entries grouped in deltas, each call as `Call`; checks how deltas come."""
-    tracker = ToolCallTracker("seed", **options)
+    tracker = ToolCallTracker("seed", names=names, **options)
     events = [event for delta in deltas for event in tracker.feed(delta)]
-    events += tracker.finish()
+    events += tracker.finish(is_clean=is_clean)
     calls, extras = {}, {}
     for event in events:
         if isinstance(event, CallExtras):

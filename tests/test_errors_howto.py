@@ -235,8 +235,9 @@ CASES = {
         Fault.malformed_call()
     ),
     ("The reply is empty (finish reason 'stop'", "EmptyReplyError"): fail(Fault.empty_reply()),
-    ("The model wrote a tool call for … that is none", "MalformedToolCallError"): fail(
-        Reply(calls=[Call("add", '{"a')])
+    ("The model returned an invalid tool call of …", "MalformedToolCallError"): fail(Reply(calls=[Call("add", '{"a')])),
+    ("The model announced a tool call and sent none", "MalformedToolCallError"): fail(
+        Reply("Let me see.", finish_reason="tool_calls")
     ),
     ("The stream broke off before its end", "TruncatedStreamError"): stream_cut,
 }

@@ -44,7 +44,7 @@ ROWS = [
     ("known id, its name, empty", [("c", "f", ""), ("c", "f", A)], [("f", {"a": 1})], False),
     ("known id, its name, whole", [("c", "f", A), ("c", "f", B)], TWO_OF_F, False),
     ("known id, its name, only {}", [("c", "f", "{}"), ("c", "f", A)], [("f", {"a": 1})], True),
-    ("known id, its name, only {}, twice", [("c", "f", "{}"), ("c", "f", "{}")], [("f", {})], True),
+    ("known id, its name, only {}, twice: a repetition", [("c", "f", "{}"), ("c", "f", "{}")], [("f", {})], False),
     (
         "known id, its name, only {}, but no placeholders here",
         [("d", "g", A), ("c", "f", "{}"), ("c", "f", A)],
@@ -219,12 +219,20 @@ def test_calls_are_read_right_in_every_dialect_or_are_a_fault(calls, dialect, se
     meanings = [call.meaning for call in found]
     if dialect.index == "random" and meanings == by_index(entries):
         return
+    if dialect.ids.startswith("doubled"):
+        calls = drop_repetitions(calls)
     assert meanings == [call.meaning for call in calls]
     ids = [call.id for call in found]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", call_id) for call_id in ids)
     if dialect.ids in ("first", "every"):
         assert ids == [call.id for call in calls]
+
+
+def drop_repetitions(calls):
+    """`calls`, of which every two share an id: the same name and arguments under one id are one call."""
+    texts = [(call.name, json.dumps(call.meaning[1], sort_keys=True)) for call in calls]
+    return [call for position, call in enumerate(calls) if position % 2 == 0 or texts[position] != texts[position - 1]]
 
 
 def _is_decidable(dialect):

@@ -1,0 +1,102 @@
+"""Words by which a reply says how it ended, as one of seven kinds; of several words the gravest one counts.
+
+A word that is not listed is `unknown`: its text is kept, but a tool call before it is not certain. Sources: the API
+references of OpenAI, Google (`FinishReason`), Anthropic, Cohere, Mistral, DeepSeek, xAI, Amazon Bedrock and IBM
+watsonx, and the sources of vLLM (`abort`), SGLang, TGI (`eos_token`), llama.cpp, LiteLLM and OpenRouter (`error`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, TypeAlias
+
+Ending: TypeAlias = Literal["clean", "calls", "unknown", "cut", "broken", "filtered", "malformed"]
+
+#: From the most harmless to the gravest.
+_RANKS: dict[Ending, int] = {
+    "clean": 0, "calls": 1, "unknown": 2, "cut": 3, "broken": 4, "filtered": 5, "malformed": 6,
+}  # fmt: skip
+_WORDS: dict[Ending, frozenset[str]] = {
+    "clean": frozenset(
+        {
+            "", "stop", "stopped", "end_turn", "end", "stop_sequence", "stop_token", "eos", "eos_token", "eos_found",
+            "complete", "completed", "finished", "done", "normal", "word",
+        }
+    ),
+    # The model announces that it calls tools.
+    "calls": frozenset({"tool_calls", "tool_call", "tool_use", "function_call", "function_calls"}),
+    # Google's own words for an end that it does not explain.
+    "unknown": frozenset(
+        {
+            "other", "malformed_response", "missing_thought_signature", "finish_reason_unspecified", "image_other",
+            "no_image", "pause_turn",
+        }
+    ),
+    "cut": frozenset(
+        {
+            "length", "max_tokens", "max_output_tokens", "max_length", "max_len", "model_length", "token_limit",
+            "limit", "max_completion_tokens", "model_context_window_exceeded", "context_length_exceeded",
+        }
+    ),
+    "broken": frozenset({"insufficient_system_resource", "time_limit", "not_finished", "incomplete", "unload"}),
+    "filtered": frozenset(
+        {
+            "content_filter", "content_filtered", "safety", "recitation", "language", "blocklist", "prohibited_content",
+            "spii", "model_armor", "image_safety", "image_prohibited_content", "image_recitation", "refusal",
+            "guardrail_intervened", "error_toxic", "sensitive",
+        }
+    ),
+    "malformed": frozenset(
+        {"function_call_filter", "malformed_function_call", "unexpected_tool_call", "too_many_tool_calls"}
+    ),
+}  # fmt: skip
+_KINDS: dict[str, Ending] = {word: kind for kind, words in _WORDS.items() for word in words}
+#: Words that say that something failed, in whatever form servers write them (`server_error`, `user_cancel`).
+_FAILURE = re.compile(r"error|abort|cancel|time_?d?_?out|fail|interrupt|disconnect|overload|crash|killed|unavailable")
+
+
+def read_word(native: str) -> str:
+    """The word of a finish reason in lower case, without the detail that Google appends.
+
+    >>> read_word("content_filter: SAFETY")
+    'content_filter'
+    """
+    word = native.partition(":")[0].strip().lower()
+    return word if word in _KINDS else word.removeprefix("finish_reason_").replace("-", "_").replace(" ", "_")
+
+
+def classify_ending(native: str) -> Ending:
+    """The kind of a finish reason.
+
+    >>> classify_ending("abort"), classify_ending("eos_token"), classify_ending("MAX_TOKENS"), classify_ending("bored")
+    ('broken', 'clean', 'cut', 'unknown')
+    """
+    word = read_word(native)
+    detail = read_word(native.partition(":")[2])
+    kind = _KINDS.get(word) or ("broken" if _FAILURE.search(word) else "unknown")
+    # Google's detail tells more than OpenAI's word before it.
+    return "malformed" if _KINDS.get(detail) == "malformed" else kind
+
+
+def is_listed(native: str) -> bool:
+    """Whether the word is one that servers are known to use."""
+    return read_word(native) in _KINDS
+
+
+def replaces(kind: Ending, earlier: Ending) -> bool:
+    """Whether `kind` counts instead of what was said before; of two words of one kind the later one does."""
+    return _RANKS[kind] >= _RANKS[earlier]
+
+
+def name_reason(kind: Ending, native: str, *, called: bool) -> str | None:
+    """OpenAI's word for the ending; `None` for a reply that broke off.
+
+    AI Studio ends a streamed turn of calls with `stop` (googleapis/python-genai issue 2868).
+    """
+    if kind in ("clean", "calls"):
+        return "tool_calls" if called else "stop"
+    if kind == "broken":
+        return None
+    return {"cut": "length", "filtered": "content_filter", "malformed": "function_call_filter"}.get(
+        kind, read_word(native)
+    )
