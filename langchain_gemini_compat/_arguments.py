@@ -101,7 +101,7 @@ def unwrap_arguments(schema: JsonObject | None, text: str) -> JsonObject | None:
     Some gateways encode arguments twice, and some models write `null` for no arguments. The tool's `schema` has to
     fit what is read.
 
-    >>> unwrap_arguments({"required": ["name"]}, '"{\"name\": \"x\"}"'), unwrap_arguments({}, "null")
+    >>> unwrap_arguments({"required": ["name"]}, r'"{\"name\": \"x\"}"'), unwrap_arguments({}, "null")
     ({'name': 'x'}, {})
     """
     readings = _read_json(text)

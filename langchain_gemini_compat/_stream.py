@@ -80,6 +80,7 @@ class StreamAssembler:
         self._schemas = schemas
         #: Where all choices are one message: by what they hold, the choice that it is taken from.
         self._sources: dict[str, int] = {}
+        self._text_source = choice or 0
         #: Choices of which something was left out, because another one had it already.
         self._alternatives: set[int] = set()
         self._split_calls = False
@@ -120,8 +121,7 @@ class StreamAssembler:
         self._note_reply(wire)
         if "promptFeedback" in wire:
             self._note_block(wire)
-        choices = list_at(wire, "choices")
-        for number, choice in _number_choices(choices) if len(choices) > 1 else _number_one(choices):
+        for number, choice in _number_choices(list_at(wire, "choices")):
             if self._choice is None or number == self._choice:
                 yield from self._feed_choice(choice, number)
 
@@ -135,7 +135,7 @@ class StreamAssembler:
         choices = cast("JsonValue", wire.get("choices"))
         if not isinstance(choices, list) or len(choices) != 1:
             return None
-        text = _text_alone(choices[0], self._sources.get("text", self._choice or 0))
+        text = _text_alone(choices[0], self._text_source)
         if text and ("usage" in wire or "usageMetadata" in wire):
             # AI Studio counts anew with every piece; the last one holds.
             self._usage = _usage_of(wire) or self._usage
@@ -247,31 +247,36 @@ class StreamAssembler:
             return delta
         taken = delta
         for key, value in delta.items():
-            kind = _KINDS.get(key) if value else None
-            if kind is not None and self._sources.setdefault(kind, number) != number:
-                if kind == "calls":
-                    self._split_calls = True
-                    continue
-                if kind == "text":
-                    self._alternatives.add(number)
+            if not value or key not in _KINDS:
+                continue
+            kind = _KINDS[key]
+            owner = self._sources.setdefault(kind, number)
+            if kind == "text":
+                self._text_source = owner
+            if owner == number:
+                continue
+            if kind == "calls":
+                self._split_calls = True
+            else:
                 taken = {other: held for other, held in taken.items() if other != key}
+            if kind == "text":
+                self._alternatives.add(number)
         return taken
 
     def _note_ending(self, choice: JsonObject, number: int) -> None:
         """How the choice ended, in OpenAI's word and in the model's own."""
-        if "finish_reason" in choice or "finishReason" in choice:
-            reason = text_at(choice, "finish_reason") or text_at(choice, "finishReason")
-            if reason:
-                self._note_reason(reason, number)
+        reason = choice.get("finish_reason") or choice.get("finishReason")
+        if reason and isinstance(reason, str):
+            self._note_reason(reason, number)
+            self._note_native(object_at(choice, "delta"), number)
+            self._note_native(object_at(choice, "message"), number)
         if END_ASSUMED in choice:
             self._ended.discard(number)
-        for place in (choice, choice.get("delta"), choice.get("message")):
-            if isinstance(place, dict) and not _PLACES_OF_NATIVE.isdisjoint(place):
-                self._note_native(place, number)
-                self._note_native(object_at(place, "provider_specific_fields"), number)
+        if not _PLACES_OF_NATIVE.isdisjoint(choice):
+            self._note_native(choice, number)
 
     def _note_native(self, fields: JsonObject, number: int) -> None:
-        native = text_at(fields, _NATIVE)
+        native = text_at(fields, _NATIVE) or text_at(object_at(fields, "provider_specific_fields"), _NATIVE)
         if native and is_listed(native) and classify_ending(native) not in ("clean", "calls"):
             self._note_reason(native, number)
 
@@ -378,14 +383,11 @@ class StreamAssembler:
         return name_reason(self._ending, self._native_reason, called=called)
 
 
-def _number_one(choices: Sequence[JsonValue]) -> Sequence[tuple[int, JsonObject]]:
-    """What most chunks hold: at most one choice."""
-    choice = choices[0] if choices else None
-    return ((_index_of(choice, 0), choice),) if isinstance(choice, dict) else ()
-
-
 def _number_choices(choices: Sequence[JsonValue]) -> Iterator[tuple[int, JsonObject]]:
     """The choices of one chunk with their numbers; where these are missing or doubled, by their places."""
+    if len(choices) == 1 and isinstance(choices[0], dict):
+        yield _index_of(choices[0], 0), choices[0]
+        return
     found = [
         (_index_of(choice, place), place, choice) for place, choice in enumerate(choices) if isinstance(choice, dict)
     ]

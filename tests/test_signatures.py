@@ -51,7 +51,8 @@ def replied(*calls, surface="vertex", model="gemini-3.8-flash", streamed=False, 
         events = [chunk(content=text, **message)] if text or message else []
         answer = [*events, *(chunk(tool_calls=[entry]) for entry in calls), chunk(finish="stop"), "[DONE]"]
     else:
-        answer = completion(text, finish="tool_calls", tool_calls=list(calls), **message)
+        finish = "tool_calls" if calls else "stop"
+        answer = completion(text, finish=finish, tool_calls=list(calls), **message)
     chat = ChatGeminiCompat(model=model, max_retries=0, **kwargs, **Wire(answer).clients)
     if not streamed:
         return chat.invoke([USER])
