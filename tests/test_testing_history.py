@@ -146,3 +146,41 @@ def test_unknown_keys_in_messages_are_refused_on_ai_studio() -> None:
     assert rules == ["unknown-field"] * 2
     assert "\"reasoning_content\" at 'messages[1]'" in message
     assert refusals("vertex", body_for("vertex", [USER | {"reasoning_content": "hm"}])) == ([], "")
+
+
+@pytest.mark.parametrize("surface", BOTH)
+@pytest.mark.parametrize(
+    ("content", "refused"),
+    [
+        ('{"a": [{"$ref": "#/$defs/A"}]}', True),
+        ('{"output": "{\\"$ref\\": 1}"}', False),
+        ('{"a": {"$ref": "own"}}', False),
+        ("no JSON with $ref", False),
+    ],
+)
+def test_c1_a_reference_in_a_result_to_no_part_beside_it_is_refused(surface: str, content: str, refused: bool) -> None:
+    """Field case C1, in Gemini 3's words; models before it resolve none."""
+    part = {"file_data": {"mime_type": "image/png", "display_name": "own", "file_uri": "gs://b/a.png"}}
+    for name in ("gemini-3.8-flash", "gemini-2.5-pro"):
+        model = f"google/{name}" if surface == "vertex" else name
+        messages = history(surface, model=model)
+        messages[2] |= {"content": content, "extra_content": {"google": {"parts": [part]}}}
+        rules, message = refusals(surface, body_for(surface, messages, model=model))
+        is_refused = refused and name != "gemini-2.5-pro"
+        assert rules == (["result-reference"] if is_refused else [])
+        assert message.startswith("The referenced name `#/$defs/A` in function_response.response" if is_refused else "")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"file_data": {"mime_type": "application/zip", "file_uri": "gs://b/a.zip"}},
+        {"inline_data": {"mime_type": "audio/wav", "data": "AA=="}},
+        {"file_data": {"mime_type": "image/png", "file_uri": "file:///a.png"}},
+    ],
+)
+def test_c2_media_that_a_result_takes_no_part_of_are_refused(part: dict[str, Any]) -> None:
+    """Field case C2: png, jpeg, webp, pdf and plain text, from where Google can read them."""
+    messages = history("vertex")
+    messages[2]["extra_content"] = {"google": {"parts": [part]}}
+    assert refusals("vertex", body_for("vertex", messages))[0] == ["result-media"]

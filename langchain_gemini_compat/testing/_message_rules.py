@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from langchain_gemini_compat.testing._json import as_list, as_object, as_objects, as_text, read_path
+from langchain_gemini_compat.testing._result_rules import check_results
 from langchain_gemini_compat.testing._violations import INVALID_ARGUMENT, Violation, unknown_field
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def check_messages(
             yield Violation(
                 "text-beside-calls", INVALID_ARGUMENT, "This model takes no text beside tool calls on Vertex: drop it."
             )
+    yield from check_results(messages, rules)
     yield from _check_order(turns)
     yield from _check_pairs(turns, surface)
     if turns and turns[-1].kind in ("model", "call"):

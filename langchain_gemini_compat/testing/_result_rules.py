@@ -1,0 +1,75 @@
+"""Contents of tool results to the rules of Gemini 3 that they break: references, and media beside a result.
+
+Sources: Google's examples page (multimodal function responses), https://github.com/BerriAI/litellm/issues/38223 and
+https://github.com/vercel/ai/issues/14369 for the words of the refusal. The types that a result takes are those of
+pydantic-ai's notes on live requests.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from langchain_gemini_compat.testing._json import as_object, as_objects, as_text, read_path
+from langchain_gemini_compat.testing._violations import INVALID_ARGUMENT, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from langchain_gemini_compat.testing._json import JsonObject, JsonValue
+    from langchain_gemini_compat.testing._models import ModelRules
+
+_TYPES = frozenset({"image/png", "image/jpeg", "image/jpg", "image/webp", "application/pdf", "text/plain"})
+_SCHEMES = ("gs://", "https://", "http://")
+
+
+def check_results(messages: Sequence[JsonObject], rules: ModelRules) -> Iterator[Violation]:
+    """What Gemini 3 refuses in the results among `messages`; earlier models resolve no references."""
+    if not rules.demands_signatures:
+        return
+    for index, message in enumerate(messages):
+        if message.get("role") not in ("tool", "function"):
+            continue
+        parts = as_objects(read_path(message.get("extra_content"), "google", "parts"))
+        inner = [as_object(part.get("file_data") or part.get("inline_data")) for part in parts]
+        names = {as_text(part.get("display_name")) for part in inner}
+        for name in _references(_read_json(message.get("content"))):
+            if name not in names:
+                text = (
+                    f"The referenced name `{name}` in function_response.response does not match to a display_name in "
+                )
+                hint = f'`messages[{index}]` holds JSON with `$ref`: send it as text, `{{"output": "…"}}`.'
+                yield Violation("result-reference", f"{text}the function_response.parts.", hint)
+        for part in inner:
+            yield from _check_part(part, index)
+
+
+def _check_part(part: JsonObject, index: int) -> Iterator[Violation]:
+    mime_type, uri = as_text(part.get("mime_type")), part.get("file_uri")
+    if mime_type not in _TYPES:
+        hint = f"`messages[{index}]` has media of type {mime_type!r} beside a result: send {', '.join(sorted(_TYPES))}."
+        yield Violation("result-media", INVALID_ARGUMENT, hint)
+    if isinstance(uri, str) and not uri.startswith(_SCHEMES):
+        yield Violation("result-media", INVALID_ARGUMENT, f"Nobody at Google can read {uri!r} of `messages[{index}]`.")
+
+
+def _read_json(content: JsonValue) -> JsonValue:
+    """The object that Google makes of a result's text; other texts are a string inside of one."""
+    try:
+        found: JsonValue = json.loads(as_text(content))
+    except (ValueError, RecursionError):
+        return None
+    return found
+
+
+def _references(value: JsonValue) -> Iterator[str]:
+    """Every value of a key `$ref`, at any depth."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            if "$ref" in one:
+                yield str(one["$ref"])
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
