@@ -6,7 +6,6 @@ Its one rule: the clock runs while we wait for the server, and stands while the 
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING, cast
 
 from jiter import from_json
@@ -22,16 +21,15 @@ from langchain_gemini_compat._error_body import is_error_body
 from langchain_gemini_compat._secrets import forget_secrets, hide_secret
 from langchain_gemini_compat._sse import SseDecoder
 from langchain_gemini_compat._translate import build_timeout, is_http_error, is_timeout, translate_response
-from langchain_gemini_compat._watchdog import Watch
 from langchain_gemini_compat._wire import as_chunk, list_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    import httpx2
     from typing_extensions import Self
 
     from langchain_gemini_compat._decompress import Decompressor
+    from langchain_gemini_compat._sending import AsyncExchange, Exchange
     from langchain_gemini_compat._surfaces import Surface
     from langchain_gemini_compat._timeouts import TimeLimits
     from langchain_gemini_compat._wire import JsonValue, WireChunk
@@ -49,21 +47,15 @@ MAX_ERROR_BYTES = 2**20
 class ReplyReader:
     """The reader of one reply, streamed, whole or refused.
 
-    By the monotonic clock, the first chunk or the whole reply is due at `first_by`, and the end at `deadline`. A
-    context manager around reading: what the HTTP library raises inside comes out as ours.
+    A context manager around reading: what the HTTP library raises inside comes out as ours.
     """
 
     def __init__(
-        self,
-        response: httpx2.Response,
-        surface: Surface,
-        limits: TimeLimits,
-        deadline: float | None,
-        *,
-        stream: bool,
-        first_by: float = math.inf,
+        self, exchange: Exchange | AsyncExchange, surface: Surface, limits: TimeLimits, *, stream: bool
     ) -> None:
+        response = exchange.response
         self._response = response
+        self._is_raw = exchange.is_raw
         self._surface: Surface = surface
         self._limits = limits
         self._decoder = SseDecoder() if stream and response.is_success else None
@@ -73,12 +65,12 @@ class ReplyReader:
         self._pieces: list[bytes] = []
         self._room = MAX_REPLY_BYTES if response.is_success else MAX_ERROR_BYTES
         self._decompressor: Decompressor | None = None
-        self._watch = Watch(response, first=first_by, between=limits.between_chunks, end=deadline)
+        self._watch = exchange.watch
 
     def __enter__(self) -> Self:
         encoding = self._response.headers.get("content-encoding")
         # Hooks of the caller's client may have read the body already: then it is decompressed.
-        if encoding and not self._response.is_stream_consumed:
+        if encoding and self._is_raw:
             self._prepare_decompressor(encoding)
         self._watch.begin_wait()
         return self

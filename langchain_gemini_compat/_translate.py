@@ -5,6 +5,7 @@ The text of the server is kept, without what may be secret in it, and what to do
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from langchain_gemini_compat._error_body import LONGEST_TEXT, NO_REASON, cut, re
 from langchain_gemini_compat._error_table import ServerError, classify, quota_of
 from langchain_gemini_compat._secrets import HARMLESS, bare_url, forget_secrets, hide_secret
 from langchain_gemini_compat._surfaces import is_google_host
+from langchain_gemini_compat._watchdog import LateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -61,6 +63,8 @@ def translate_errors(limits: TimeLimits, deadline: float | None) -> Generator[No
     except UnicodeEncodeError as err:
         forget_secrets(err)
         raise _build_header_error() from err
+    except LateError as err:
+        raise build_timeout(err.limit, limits) from None
     except Exception as err:
         if not is_http_error(err):
             raise
@@ -275,7 +279,20 @@ def _translate_timeout(err: Exception, limits: TimeLimits, deadline: float | Non
     if deadline is not None and time.monotonic() >= deadline:
         return build_timeout("total", limits)
     name = type(err).__name__
-    return build_timeout("connect" if "Connect" in name or "Pool" in name else "first_byte", limits)
+    first_byte = math.inf if limits.first_byte is None else limits.first_byte
+    if "Pool" in name:
+        return _build_pool_timeout(first_byte, math.inf if limits.pool is None else limits.pool)
+    connect = math.inf if limits.connect is None else limits.connect
+    return build_timeout("connect" if "Connect" in name and connect <= first_byte else "first_byte", limits)
+
+
+def _build_pool_timeout(first_byte: float, pool: float) -> errors.RequestTimeoutError:
+    error = errors.RequestTimeoutError(
+        f"No free connection within {min(first_byte, pool):g} seconds: other calls use all that the HTTP client may "
+        "open. Raise `max_connections` in its `Limits`, or `timeout={'first_byte': …}`."
+    )
+    error.limit = "connect" if pool < first_byte else "first_byte"
+    return error
 
 
 def _connection_text(err: BaseException) -> str:

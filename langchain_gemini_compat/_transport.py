@@ -27,6 +27,7 @@ from langchain_gemini_compat._decompress import ACCEPTED
 from langchain_gemini_compat._gate import gate_of
 from langchain_gemini_compat._reply_reader import ReplyReader
 from langchain_gemini_compat._retry import Tries
+from langchain_gemini_compat._sending import asend, send
 from langchain_gemini_compat._surfaces import PROJECT_PLACEHOLDER
 from langchain_gemini_compat._timeouts import TimeLimits
 from langchain_gemini_compat._translate import translate_errors
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._auth import TokenSource
     from langchain_gemini_compat._config import Connection
+    from langchain_gemini_compat._sending import AsyncExchange, Exchange
     from langchain_gemini_compat._surfaces import Surface
     from langchain_gemini_compat._wire import JsonObject, WireChunk
 
@@ -123,34 +125,28 @@ class Transport:
         return self._aexchange(payload, tries, stream=True)
 
     def _exchange(self, payload: JsonObject, tries: Tries, *, stream: bool) -> Generator[WireChunk]:
-        limits = self._config.limits
+        config = self._config
         with (
-            closing(self._send(payload, tries)) as response,
-            ReplyReader(
-                response, self._config.surface, limits, tries.deadline, stream=stream, first_by=tries.first_by
-            ) as reader,
+            closing(self._send(payload, tries)) as exchange,
+            ReplyReader(exchange, config.surface, config.limits, stream=stream) as reader,
         ):
-            pieces = response.iter_bytes() if response.is_stream_consumed else response.iter_raw()
-            for data in pieces:
+            for data in exchange.pieces():
                 yield from reader.feed(data)
                 reader.await_more()
             yield from reader.finish()
 
     async def _aexchange(self, payload: JsonObject, tries: Tries, *, stream: bool) -> AsyncGenerator[WireChunk]:
-        limits = self._config.limits
-        async with aclosing(await self._asend(payload, tries)) as response:
-            with ReplyReader(
-                response, self._config.surface, limits, tries.deadline, stream=stream, first_by=tries.first_by
-            ) as reader:
-                pieces = response.aiter_bytes() if response.is_stream_consumed else response.aiter_raw()
-                async for data in pieces:
+        config = self._config
+        async with aclosing(await self._asend(payload, tries)) as exchange:
+            with ReplyReader(exchange, config.surface, config.limits, stream=stream) as reader:
+                async for data in exchange.pieces():
                     for wire in reader.feed(data):
                         yield wire
                     reader.await_more()
                 for wire in reader.finish():
                     yield wire
 
-    def _send(self, payload: JsonObject, tries: Tries) -> httpx2.Response:
+    def _send(self, payload: JsonObject, tries: Tries) -> Exchange:
         """The response, its body unread; a refused token is replaced once."""
         body, tokens, limits = encode_body(payload), self._config.tokens, self._config.limits
         with tries.waiting_for_token() as by:
@@ -160,14 +156,17 @@ class Transport:
         while True:
             with translate_errors(limits, tries.deadline):
                 request = self._build_request(client, url, body, token, tries)
-                response = client.send(request, stream=True, follow_redirects=False)
-            if response.status_code != _UNAUTHENTICATED or not tries.may_renew_token() or not tokens.reject(token):
-                return response
-            response.close()
+                exchange = send(
+                    client, request, first=tries.first_by, between=limits.between_chunks, end=tries.deadline
+                )
+            refused = exchange.response.status_code == _UNAUTHENTICATED
+            if not refused or not tries.may_renew_token() or not tokens.reject(token):
+                return exchange
+            exchange.close()
             with tries.waiting_for_token() as by:
                 token = tokens.token(by)
 
-    async def _asend(self, payload: JsonObject, tries: Tries) -> httpx2.Response:
+    async def _asend(self, payload: JsonObject, tries: Tries) -> AsyncExchange:
         body, tokens, limits = encode_body(payload), self._config.tokens, self._config.limits
         with tries.waiting_for_token() as by:
             token = await tokens.atoken(by)
@@ -177,10 +176,13 @@ class Transport:
         while True:
             with translate_errors(limits, tries.deadline):
                 request = self._build_request(client, url, body, token, tries)
-                response = await client.send(request, stream=True, follow_redirects=False)
-            if response.status_code != _UNAUTHENTICATED or not tries.may_renew_token() or not tokens.reject(token):
-                return response
-            await response.aclose()
+                exchange = await asend(
+                    client, request, first=tries.first_by, between=limits.between_chunks, end=tries.deadline
+                )
+            refused = exchange.response.status_code == _UNAUTHENTICATED
+            if not refused or not tries.may_renew_token() or not tokens.reject(token):
+                return exchange
+            await exchange.aclose()
             with tries.waiting_for_token() as by:
                 token = await tokens.atoken(by)
 
@@ -226,11 +228,17 @@ def open_transport(
 def _build_timeout(limits: TimeLimits, deadline: float | None) -> openai.Timeout:
     """For one request: what is left of the call's time bounds the rest."""
     left = math.inf if deadline is None else max(0.001, deadline - time.monotonic())
-    connect, first_byte, write, pool = (
-        None if (least := min(left, math.inf if limit is None else limit)) == math.inf else least
-        for limit in (limits.connect, limits.first_byte, limits.write, limits.pool)
+    first = math.inf if limits.first_byte is None else limits.first_byte
+    connect, read, write, pool = (
+        None if (least := min(left, bound, math.inf if limit is None else limit)) == math.inf else least
+        for limit, bound in (
+            (limits.connect, first),
+            (limits.first_byte, first),
+            (limits.write, math.inf),
+            (limits.pool, first),
+        )
     )
-    return openai.Timeout(connect=connect, read=first_byte, write=write, pool=pool)
+    return openai.Timeout(connect=connect, read=read, write=write, pool=pool)
 
 
 def _account_of(key: SecretStr | object) -> str:

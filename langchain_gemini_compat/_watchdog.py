@@ -19,22 +19,50 @@ from langchain_gemini_compat._locks import making
 
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
+    from collections.abc import Callable
 
     import httpx2
+
+    Socket: TypeAlias = socket.socket | TransportSocket
+    FindSocket: TypeAlias = Callable[[], Socket | None]
 
 #: Seconds until the next look where nothing is due before that, and how many looks without a reply to watch are the
 #: last ones. Who begins to wait meanwhile has nobody to wake, which costs a tenth of a call.
 _LOOK, _IDLE_LOOKS = 1.0, 10
+#: Seconds until the next look for the socket of a request that is late and has none yet.
+_SECOND_LOOK = 0.05
 
 Limit: TypeAlias = Literal["first_byte", "between_chunks", "total"]
 
 
-class Watch:
-    """The limits of one reply: `begin_wait` before bytes are awaited, `end_wait` when some came."""
+class LateError(Exception):
+    """A limit of time passed before the response began."""
 
-    def __init__(self, response: httpx2.Response, *, first: float, between: float | None, end: float | None) -> None:
-        self._socket = _socket_of(response)
-        self._request = response.request
+    def __init__(self, limit: Limit) -> None:
+        super().__init__(limit)
+        self.limit: Limit = limit
+
+
+class Watch:
+    """The limits of one request and its reply: `begin_wait` before bytes are awaited, `end_wait` when some came.
+
+    It begins when the request is sent. `find_socket` finds the connection that the request has by then, and
+    `interrupt` wakes the caller where it is not the one who reads the socket.
+    """
+
+    def __init__(
+        self,
+        request: httpx2.Request,
+        *,
+        first: float,
+        between: float | None,
+        end: float | None,
+        find_socket: FindSocket | None = None,
+    ) -> None:
+        self._socket: Socket | None = None
+        self._find_socket = find_socket
+        self.interrupt: Callable[[], object] | None = None
+        self._request = request
         self._between = math.inf if between is None else between
         self._end = math.inf if end is None else end
         self._lock = threading.Lock()
@@ -47,6 +75,21 @@ class Watch:
         self._is_watched = False
         #: The limit that was broken.
         self.broken: Limit | None = None
+        #: Whether the wait was ended from here, and not by the HTTP library's own limits.
+        self.has_ended_wait = False
+
+    def begin_sending(self) -> None:
+        """The request goes out now. Transports without connections are left to their own read timeout."""
+        if self._find_socket is not None:
+            self.begin_wait()
+
+    def end_sending(self, response: httpx2.Response) -> None:
+        """The headers came: from here on the socket is known."""
+        with self._lock:
+            if self._find_socket is not None:
+                self.due = math.inf
+            if self.interrupt is None:
+                self._socket = _socket_of(response)
         if self._socket is not None:
             # From here on the limits are kept here. httpx documents the extension, httpcore reads it per body.
             self._limit_reading(None)
@@ -62,12 +105,16 @@ class Watch:
         if self._is_watched:
             if self.due < _watchdog.looks_at:
                 _watchdog.wake()
-        elif self._socket is not None:
+        elif self._is_in_reach():
             self._is_watched = True
             _watchdog.watch(self)
         else:
             # A transport without a socket may keep the limit itself, as `FakeGemini` does in process.
             self._limit_reading(None if self.due == math.inf else max(0.0, self.due - time.monotonic()))
+
+    def _is_in_reach(self) -> bool:
+        """Whether the watchdog can end the wait."""
+        return self._socket is not None or self._find_socket is not None or self.interrupt is not None
 
     @property
     def nearest(self) -> Limit:
@@ -80,7 +127,7 @@ class Watch:
 
     def end_wait(self) -> None:
         """Bytes came; a transport that has no socket is only found late here."""
-        late = self._socket is None and time.monotonic() > self.due
+        late = not self._is_in_reach() and time.monotonic() > self.due
         if late:
             self.bark()
         self.due = math.inf
@@ -90,10 +137,17 @@ class Watch:
         with self._lock:
             if self.due == math.inf:
                 return
-            self.broken = self.nearest
+            self.broken = self.broken or self.nearest
             self.due = math.inf
-            if self._socket is not None:
-                _shut(self._socket)
+            below = self._socket or (self._find_socket() if self._find_socket is not None else None)
+            self.has_ended_wait = below is not None or self.interrupt is not None
+            if self.interrupt is not None:
+                self.interrupt()
+            elif below is not None:
+                shut(below)
+            elif self._find_socket is not None:
+                # It still connects, within the HTTP library's limits, or waits for a connection: look again.
+                self.due = time.monotonic() + _SECOND_LOOK
 
     def close(self) -> None:
         """The reply is read, or given up; after this the socket is not touched."""
@@ -155,15 +209,13 @@ class _Watchdog:
 _watchdog = _Watchdog()
 
 
-def _socket_of(response: httpx2.Response) -> socket.socket | TransportSocket | None:
+def _socket_of(response: httpx2.Response) -> Socket | None:
     """The socket below `response`; mock transports have none."""
     stream = response.extensions.get("network_stream")
-    return (
-        cast("socket.socket | TransportSocket | None", stream.get_extra_info("socket")) if stream is not None else None
-    )
+    return cast("Socket | None", stream.get_extra_info("socket")) if stream is not None else None
 
 
-def _shut(below: socket.socket | TransportSocket) -> None:
+def shut(below: Socket) -> None:
     """End the connection without touching the object: TLS sockets and those of asyncio are busy elsewhere."""
     try:
         with socket.fromfd(below.fileno(), below.family, below.type) as copy:
@@ -174,7 +226,7 @@ def _shut(below: socket.socket | TransportSocket) -> None:
             _plain_shutdown(below)
 
 
-def _plain_shutdown(below: socket.socket | TransportSocket) -> None:
+def _plain_shutdown(below: Socket) -> None:
     """Not what TLS sockets make of it, which changes their state."""
     if isinstance(below, socket.socket):
         socket.socket.shutdown(below, socket.SHUT_RDWR)

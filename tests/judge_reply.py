@@ -6,6 +6,7 @@ A reply is a message that can be kept and sent back, with calls that anybody may
 import json
 import pickle
 from functools import reduce
+from math import inf
 from operator import add
 
 from jiter import from_json
@@ -15,7 +16,9 @@ from wire import http
 
 from langchain_gemini_compat._decode import ReplyDecoder
 from langchain_gemini_compat._reply_reader import ReplyReader
+from langchain_gemini_compat._sending import Exchange
 from langchain_gemini_compat._timeouts import TimeLimits
+from langchain_gemini_compat._watchdog import Watch
 from langchain_gemini_compat.errors import GeminiCompatError
 
 QUESTION = HumanMessage("hi")
@@ -25,7 +28,9 @@ REQUEST = build([QUESTION], "ai_studio", stream=True)
 def _read(pieces, *, stream, status=200):
     """The wire chunks of a reply."""
     response = http.Response(status, request=http.Request("POST", "http://server.test/chat/completions"))
-    with ReplyReader(response, REQUEST.endpoint.surface, TimeLimits(), None, stream=stream) as reader:
+    exchange = Exchange(Watch(response.request, first=inf, between=None, end=None))
+    exchange.response, exchange.is_raw = response, True
+    with ReplyReader(exchange, REQUEST.endpoint.surface, TimeLimits(), stream=stream) as reader:
         for piece in pieces:
             yield from reader.feed(piece)
         yield from reader.finish()

@@ -317,7 +317,7 @@ def test_a_late_socket_is_shut_when_no_file_descriptor_is_left(monkeypatch):
 
     monkeypatch.setattr(socket, "fromfd", refuse)
     with ours, theirs:
-        _watchdog._shut(ours)
+        _watchdog.shut(ours)
         assert theirs.recv(1) == b""
         # Shut already: nothing is left to do.
-        _watchdog._shut(ours)
+        _watchdog.shut(ours)

@@ -1,0 +1,95 @@
+"""The connection below a request; the only module that reads private attributes of httpx and httpcore.
+
+httpx shows the connection of a request only once the response's headers are there, so a server that sends them byte
+by byte could not be stopped. The names below are those of httpx 0.28 with httpcore 1.0 and of httpx2 2.16 with
+httpcore2; `tests/test_deadlines.py` fails if a release changes them. Without them the HTTP library's timeouts hold.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    import socket
+    from asyncio.trsock import TransportSocket
+    from collections.abc import Iterable, Mapping
+
+    import httpx2
+
+
+class PoolRequest(Protocol):
+    """A request that a pool serves; `connection` is `None` while it waits for one."""
+
+    request: httpx2.Request
+    connection: object
+
+
+def pool_of(client: httpx2.Client | httpx2.AsyncClient, request: httpx2.Request) -> object | None:
+    """Return httpcore's pool that `client` uses for `request`; other transports, such as test doubles, have none."""
+    find = getattr(client, "_transport_for_url", None)
+    pool: object = getattr(find(request.url), "_pool", None) if callable(find) else None
+    return pool if hasattr(pool, "_requests") else None
+
+
+def may_multiplex(pool: object | None) -> bool:
+    """Return whether a connection of `pool` may serve several requests at once, as HTTP/2 does."""
+    return bool(getattr(pool, "_http2", False))
+
+
+def find_socket(pool: object, request: httpx2.Request) -> socket.socket | TransportSocket | None:
+    """Return the socket that serves `request`, or `None` while it waits for a connection."""
+    held = _find(pool, request)
+    connection = None if held is None else held.connection
+    # Proxies and the choice of the HTTP version are layers around the connection.
+    while (inner := cast("object", getattr(connection, "_connection", None))) is not None:
+        connection = inner
+    stream = getattr(connection, "_network_stream", None)
+    found = None if stream is None else stream.get_extra_info("socket")
+    return cast("socket.socket | TransportSocket | None", found)
+
+
+def find_own_socket(pool: object, request: httpx2.Request) -> socket.socket | TransportSocket | None:
+    """Return the socket that serves `request`, or `None` while others need its connection, too."""
+    held = _find(pool, request)
+    if held is None or held.connection is None:
+        return None
+    others = [other for other in _requests_of(pool) if other is not held and other.connection is held.connection]
+    return find_socket(pool, request) if all(_is_abandoned(other.request) for other in others) else None
+
+
+class AbandonedError(BaseException):
+    """Ends the work on a request whose caller has left. httpcore ends the connection for an `Exception` only."""
+
+
+class SharedTimeouts:
+    """The extension `timeout` of a request whose connection may serve others, too.
+
+    httpcore's HTTP/2 ends the whole connection when one read or write is late, so these have no limit here. It asks
+    for the limit before each read: there an abandoned request leaves without harm to the others.
+    """
+
+    def __init__(self, timeouts: Mapping[str, float | None]) -> None:
+        self._timeouts = timeouts
+        self.is_abandoned = False
+
+    def get(self, key: str, default: float | None = None) -> float | None:
+        """Return the seconds for `key`."""
+        if key not in ("read", "write"):
+            return self._timeouts.get(key, default)
+        if key == "read" and self.is_abandoned:
+            raise AbandonedError
+        return None
+
+
+def _is_abandoned(request: httpx2.Request) -> bool:
+    timeouts = request.extensions.get("timeout")
+    return isinstance(timeouts, SharedTimeouts) and timeouts.is_abandoned
+
+
+def _requests_of(pool: object) -> list[PoolRequest]:
+    return list(cast("Iterable[PoolRequest]", getattr(pool, "_requests", ())))
+
+
+def _find(pool: object, request: httpx2.Request) -> PoolRequest | None:
+    """Return the pool's entry for `request`: httpx hands its `extensions` on as they are."""
+    return next((held for held in _requests_of(pool) if held.request.extensions is request.extensions), None)

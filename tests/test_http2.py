@@ -1,0 +1,120 @@
+"""HTTP/2 clients of the caller: a stream that breaks a limit, or is left, ends alone; its siblings go on."""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from wire import http
+
+from langchain_gemini_compat import ChatGeminiCompat, _reply_reader, errors
+
+pytest.importorskip("h2", reason="the package h2 is not installed")
+pytest.importorskip("trustme", reason="the package trustme is not installed")
+http2_server = pytest.importorskip("http2_server")
+
+SLOW_TEXT = "word " * 10
+
+
+@pytest.fixture
+def place():
+    with http2_server.start() as place:
+        yield place
+
+
+def build(place, way, **options):
+    url, _, _ = place
+    return ChatGeminiCompat(model="m", base_url=f"{url}/{way}/v1", api_key="k", max_retries=0, **options)
+
+
+def read(model):
+    return "".join(chunk.text for chunk in model.stream("hi"))
+
+
+async def aread(model):
+    return "".join([chunk.text async for chunk in model.astream("hi")])
+
+
+#: A way to break a limit, and the error that comes of it.
+BREAKS = [
+    ("silence", {"first_byte": 1}, errors.RequestTimeoutError),
+    ("silence", {"total": 1}, errors.RequestTimeoutError),
+    ("mute", {"between_chunks": 1}, errors.RequestTimeoutError),
+    ("flood", {}, errors.InvalidReplyError),
+]
+
+
+@pytest.mark.parametrize(("way", "timeout", "kind"), BREAKS)
+def test_stream_that_breaks_a_limit_ends_alone(place, monkeypatch, way, timeout, kind):
+    """Field case E8: siblings of one connection, from threads."""
+    monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**20)
+    with http.Client(http2=True, verify=place[1]) as client, ThreadPoolExecutor(4) as pool:
+        assert build(place, "answer", http_client=client).invoke("hi").text == "Hello."
+        good = [pool.submit(read, build(place, "slowly", http_client=client)) for _ in range(2)]
+        time.sleep(0.2)
+        with pytest.raises(kind):
+            read(build(place, way, http_client=client, timeout=timeout))
+        assert [future.result(60) for future in good] == [SLOW_TEXT] * 2
+        assert build(place, "answer", http_client=client).invoke("hi").text == "Hello."
+        assert place[2]["connections"] == 1
+
+
+@pytest.mark.parametrize(("way", "timeout", "kind"), BREAKS)
+async def test_async_stream_that_breaks_a_limit_ends_alone(place, monkeypatch, way, timeout, kind):
+    """Field case E8: siblings of one connection, on one event loop."""
+    monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**20)
+    async with http.AsyncClient(http2=True, verify=place[1]) as client:
+        assert (await build(place, "answer", http_async_client=client).ainvoke("hi")).text == "Hello."
+        good = [asyncio.create_task(aread(build(place, "slowly", http_async_client=client))) for _ in range(2)]
+        await asyncio.sleep(0.2)
+        with pytest.raises(kind):
+            await aread(build(place, way, http_async_client=client, timeout=timeout))
+        assert await asyncio.gather(*good) == [SLOW_TEXT] * 2
+        assert (await build(place, "answer", http_async_client=client).ainvoke("hi")).text == "Hello."
+        assert place[2]["connections"] == 1
+
+
+@pytest.mark.parametrize("way", ["silence", "mute"])
+def test_late_stream_without_siblings_leaves_no_thread(place, way):
+    """Field case E8: nobody else needs the connection, so it is shut down."""
+    with http.Client(http2=True, verify=place[1]) as client:
+        with pytest.raises(errors.RequestTimeoutError):
+            read(build(place, way, http_client=client, timeout={"first_byte": 1, "between_chunks": 1}))
+        until = time.monotonic() + 30
+        while time.monotonic() < until and _readers():
+            time.sleep(0.02)
+        assert _readers() == []
+        assert build(place, "answer", http_client=client).invoke("hi").text == "Hello."
+
+
+def test_stream_that_is_left_ends_alone(place):
+    """Field case E8: its siblings go on, and its thread ends."""
+    with http.Client(http2=True, verify=place[1]) as client, ThreadPoolExecutor(2) as pool:
+        good = pool.submit(read, build(place, "slowly", http_client=client))
+        time.sleep(0.2)
+        stream = build(place, "mute", http_client=client).stream("hi")
+        assert next(stream).text == "word "
+        stream.close()
+        assert good.result(60) == SLOW_TEXT
+        until = time.monotonic() + 30
+        while time.monotonic() < until and _readers():
+            time.sleep(0.02)
+        assert _readers() == []
+
+
+async def test_cancelled_async_stream_ends_alone(place):
+    """Field case E8: cancelled while it waits for the headers."""
+    async with http.AsyncClient(http2=True, verify=place[1]) as client:
+        good = asyncio.create_task(aread(build(place, "slowly", http_async_client=client)))
+        await asyncio.sleep(0.2)
+        bad = asyncio.create_task(aread(build(place, "silence", http_async_client=client)))
+        await asyncio.sleep(0.2)
+        bad.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await bad
+        assert await good == SLOW_TEXT
+
+
+def _readers():
+    return [thread for thread in threading.enumerate() if thread.name == "gemini-compat-http2"]
