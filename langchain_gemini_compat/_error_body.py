@@ -99,7 +99,7 @@ def _says_error(body: JsonObject) -> bool:
         # FastAPI's form, and a list that a gateway made an object of.
         ((key, inner),) = body.items()
         return (key == "detail" and bool(inner)) or (key.isdigit() and is_error_body(inner))
-    has_reason = any(body.get(key) for key in ("message", "detail", "errors", "msg"))
+    has_reason = any(body.get(key) for key in ("message", "detail", "details", "errors", "msg"))
     return has_reason and any(_code_of(body.get(key)) for key in ("code", "status", "status_code", "statusCode"))
 
 

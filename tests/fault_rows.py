@@ -189,6 +189,15 @@ def in_stream(shape, code=503):
     return lambda said: Fault.error_in_stream(shape, said.cut, code)
 
 
+OPENROUTER = "https://openrouter.ai/docs/api/reference/errors-and-debugging"
+SPENT = {"code": 429, "message": "Rate limit exceeded: free-models-per-day"}
+
+
+def _failed(part, error):
+    """A reply, or a chunk, whose choice holds an error."""
+    return {"id": "r", "choices": [{"index": 0, part: {"content": ""}, "finish_reason": "error", "error": error}]}
+
+
 STREAMS = (
     Case("an error in mid-stream, an object outside of `data:`", NOISE, in_stream("bare_object"), CUT, CUT_AGAIN),
     Case("an error in mid-stream, a list outside of `data:`", NOISE, in_stream("bare_array"), CUT, CUT_AGAIN),
@@ -198,6 +207,9 @@ STREAMS = (
     Case("an error before the first text, status 200", NOISE, lambda said: Fault.error_in_stream("bare_array", ""), every("ServerError"), AGAIN),
     Case("an error beside `choices`", "https://openrouter.ai/docs/api/reference/errors-and-debugging", raw({**body_of({"role": "assistant", "content": "par"}), "error": BROKE}, lambda said: chunk(content=said.cut), {**delta("error"), "error": BROKE}, DONE), CUT, CUT_AGAIN),
     Case("finish reason `error`", "https://openrouter.ai/docs/api/reference/errors-and-debugging", raw(body_of({"role": "assistant", "content": "par"}, "error"), lambda said: chunk(content=said.cut), delta("error"), DONE), BROKEN, BROKEN_AGAIN),
+    Case("an event `error` without the key `error`", SEEN, raw({"code": 500, "details": "x"}, lambda said: chunk(content=said.cut), 'event: error\ndata: {"code":500,"details":"x"}\n\n', DONE), CUT, CUT_AGAIN),
+    Case("an error in the choice, status 200", OPENROUTER, raw(_failed("message", BROKE), lambda said: chunk(content=said.cut), _failed("delta", BROKE), DONE), CUT, CUT_AGAIN),
+    Case("a spent daily quota in the choice, status 200", OPENROUTER, raw(_failed("message", SPENT), _failed("delta", SPENT), DONE), every("QuotaExhaustedError")),
     Case("a stream that just ends", GONE, lambda said: Fault.cut_stream(said.cut), BROKEN, BROKEN_AGAIN),
     Case("a stream that ends before its first text", "https://github.com/google-gemini/gemini-cli/issues/7851", lambda said: Fault.cut_stream(""), every("TruncatedStreamError"), AGAIN),
     Case("a connection that breaks", "https://github.com/google-gemini/gemini-cli/issues/9271", lambda said: Fault.dropped_connection(said.cut), BROKEN, BROKEN_AGAIN),
@@ -216,7 +228,31 @@ def fails(word):
 
 BAD = "InvalidRequestError"
 JP = "https://github.com/dcdpr/jp/pull/1061"
+DAILY = {
+    "error": {
+        "code": 429,
+        "message": "Quota exceeded.",
+        "status": "RESOURCE_EXHAUSTED",
+        "details": [{"violations": [{"quotaId": "GenerateRequestsPerDay"}]}],
+    }
+}
+
+
+def worded(status, message, **more):
+    """OpenAI's form of an error."""
+    return fault(Raw, {"error": {"message": message, **more}}, status)
+
+
 ERRORS = (
+    Case("429, a quota for each day, in `metadata.raw`", OPENROUTER, worded(429, "Provider returned error", code=429, metadata={"raw": json.dumps(DAILY)}), fails("QuotaExhaustedError")),
+    Case("429, a quota for each day, as bytes in a text", SEEN, worded(429, f"litellm.RateLimitError: geminiException - {json.dumps(DAILY).encode()}", code="429"), fails("QuotaExhaustedError")),
+    Case("429, a quota for each day, under a number", SEEN, fault(Raw, {"0": DAILY}, 429), fails("QuotaExhaustedError")),
+    Case("400, `context_length_exceeded`", OPENAI, worded(400, "No.", code="context_length_exceeded"), fails("ContextOverflowError")),
+    Case("400, a model that the gateway does not have", SEEN, worded(400, "Invalid model name passed in model=x"), fails("ModelNotFoundError")),
+    Case("400, a flag that the server was not started with", "https://docs.vllm.ai/en/latest/features/tool_calling.html", worded(400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'), fails(BAD)),
+    Case("400, a schema with too many states", "https://github.com/googleapis/python-genai/issues/2170", http(400, "INVALID_ARGUMENT", "The specified schema produces a constraint that has too many states for serving."), fails("SchemaRejectedError")),
+    Case("424, the generation failed", SEEN, fault(Raw, {"error": "Request failed during generation", "error_type": "generation"}, 424), fails("ServerError"), AGAIN),
+    Case("429, scaled to zero", SEEN, fault(Raw, "Model is not yet ready for inference. Please wait while model completes scale-up from zero, then try your request again.", 429), fails("ServerError"), AGAIN, **VERTEX),
     Case("429, a quota for each minute", JP, fault(Fault.rate_limit, "0.045837906s"), fails("RateLimitError"), AGAIN),
     Case("429, a quota for each minute, with a wait longer than `retry_wait`", JP, fault(Fault.rate_limit, "600s"), fails("RateLimitError")),
     Case("429, a quota for each day", JP, fault(Fault.rate_limit, "39043s", per="day"), fails("QuotaExhaustedError")),

@@ -26,6 +26,7 @@ RAISED = re.compile(r"\A`(\w+)`")
 ALSO = re.compile(r"^- `([^`]+)`: `(\w+)`", re.MULTILINE)
 #: Classes that pages name without a module: LangChain's and pydantic's.
 THEIRS = {"OutputParserException": OutputParserException, "ValidationError": ValidationError}
+FLAGS = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
 SPENT = "You exceeded your current quota, please check your plan and billing details."
 FIELD = 'Invalid JSON payload received. Unknown name "{}"{}: Cannot find field.'
 PARTS = "function response parts is equal to the number of function call parts of the function call turn."
@@ -142,6 +143,23 @@ CASES = {
         "FAILED_PRECONDITION",
         "vertex",
     ),
+    ("Invalid model name passed in model=…", "ModelNotFoundError"): refuse(
+        400, "Invalid model name passed in model=x."
+    ),
+    ("Rate limit exceeded: free-models-per-day", "QuotaExhaustedError"): refuse(
+        429, "Rate limit exceeded: free-models-per-day"
+    ),
+    ("Model is not yet ready for inference.", "ServerError"): fail(
+        Raw("Model is not yet ready for inference. Please wait while model completes scale-up from zero.", 429)
+    ),
+    ("Loading model", "ServerError"): refuse(503, "Loading model", "unavailable_error"),
+    ("too many states for serving", "SchemaRejectedError"): refuse(
+        400, "The specified schema produces a constraint that has too many states for serving."
+    ),
+    ("exceeds the maximum allowed nesting depth", "SchemaRejectedError"): refuse(
+        400, "A schema in GenerationConfig in the request exceeds the maximum allowed nesting depth."
+    ),
+    (FLAGS, "InvalidRequestError"): refuse(400, FLAGS),
     ("The server answered with an HTML page", "ModelNotFoundError"): fail(Fault.html_404()),
     ("Permission 'aiplatform.endpoints.predict' denied on resource", "PermissionDeniedError"): fail(
         Fault.permission_denied(), "vertex"
@@ -259,11 +277,11 @@ def test_the_page_and_the_cases_quote_the_same_messages():
     assert sorted(quoted) == sorted(CASES)
 
 
-def test_the_page_has_25_entries_with_cause_and_cure():
+def test_the_page_has_27_entries_with_cause_and_cure():
     """No heading of that depth is anything else."""
     page = PAGE.read_text()
     entries = ENTRY.findall(page)
-    assert len(entries) == page.count("\n### ") == 25
+    assert len(entries) == page.count("\n### ") == 27
     for text, body in entries:
         assert (body.count("\n**Cause.** "), body.count("\n**Cure.** ")) == (1, 1), text
 
