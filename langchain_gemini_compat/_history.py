@@ -1,9 +1,9 @@
 """Histories given as OpenAI-style dicts: what langchain-core would drop from them is moved to where it survives.
 
-langchain-core builds messages of dicts from the keys it knows, so `extra_content` with its signatures is lost
-unless it is put into `additional_kwargs` first; and it fails on a call whose arguments are empty, as servers write
-them for functions without any, or no JSON object, and on a turn of calls without `content`. The caller's dicts
-are not touched.
+langchain-core builds messages of dicts from the keys it knows, so `extra_content` with its signatures, and what
+gateways put beside a message, is lost unless it is put into `additional_kwargs` first; and it fails on a call whose
+arguments are empty, as servers write them for functions without any, or no JSON object, and on a turn of calls without
+`content`. The caller's dicts are not touched.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.tool import invalid_tool_call
 from langchain_core.messages.utils import convert_to_messages
 
+from langchain_gemini_compat._kept_fields import CALL_KEYS, FUNCTION_KEYS, MESSAGE_KEYS, REASONING_KEYS, pick_unknown
+from langchain_gemini_compat._signatures import RECORDS_KEY
 from langchain_gemini_compat.errors import InvalidHistoryError
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 #: What a tool call of the wire may carry that LangChain's own call has no place for.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
+#: Keys of LangChain's own dicts, whose other keys are no server's.
+_LANGCHAIN_KEYS = frozenset(("type", "additional_kwargs", "response_metadata", "usage_metadata", "invalid_tool_calls"))
 
 
 def adopt_wire_fields(model_input: LanguageModelInput) -> LanguageModelInput:
@@ -51,7 +55,25 @@ def _needs_adoption(item: object) -> bool:
     # An assistant's turn of calls has no `content` on the wire, and langchain-core demands one.
     calls = _calls(item)
     bare = bool(calls) and "content" not in item
-    return bare or bool(item.get("extra_content")) or any(map(_is_special, calls))
+    return bare or bool(item.get("extra_content")) or any(map(_is_special, calls)) or bool(_read_records(item))
+
+
+def _read_records(item: Mapping[str, object]) -> JsonObject:
+    """What a compatible server put beside an assistant's message and its calls, as our own messages keep it."""
+    if item.get("role") != "assistant" or not _LANGCHAIN_KEYS.isdisjoint(item):
+        return {}
+    fields = pick_unknown(item, MESSAGE_KEYS | {"extra_content"})
+    names = [key for key in REASONING_KEYS if isinstance(item.get(key), str)]
+    if names:
+        fields["reasoning_field"] = names[0]
+    records: JsonObject = {"dict": {"reply": True, "fields": fields}} if fields else {}
+    for call in _calls(item):
+        function = call.get("function")
+        beside = pick_unknown(call, CALL_KEYS) if isinstance(function, Mapping) else {}
+        inside = pick_unknown(function, FUNCTION_KEYS) if isinstance(function, Mapping) else {}
+        if inside or not beside.keys() <= set(_CALL_FIELDS):
+            records[str(call.get("id"))] = {"fields": {**beside, **({"function": inside} if inside else {})}}
+    return records
 
 
 def _lacks_id(item: object) -> bool:
@@ -99,6 +121,11 @@ def _adopt(item: object) -> BaseMessage:
         known["tool_calls"] = [_with_arguments(call) if _lacks_arguments(call) else call for call in sound]
     message = convert_to_messages([known])[0]
     kwargs: dict[str, JsonValue] = dict(message.additional_kwargs)
+    records = _read_records(wire)
+    if records:
+        kwargs[RECORDS_KEY] = records
+        thoughts = [value for key in REASONING_KEYS if isinstance(value := wire.get(key), str)]
+        kwargs.update({"reasoning_content": thoughts[0]} if thoughts else {})
     if wire.get("extra_content"):
         kwargs["extra_content"] = wire["extra_content"]
     if isinstance(message, AIMessage) and calls:

@@ -152,6 +152,26 @@ async def test_b2_g1_unknown_keys_go_back_after_async_calls(name, way):
     assert sent(step(reply))[1] == {"role": "assistant", **message}
 
 
+@pytest.mark.parametrize("name", [*(name for name in GATEWAY_MESSAGES if name != "LiteLLM call"), "empty reasoning"])
+def test_b2_unknown_keys_of_messages_given_as_dicts_go_to_compatible_servers(name):
+    """Field case B2: whoever keeps the wire's own messages sends them back as they are; Google gets none of it."""
+    empty = {"reasoning_content": "", "tool_calls": [call("f", '{"x":1}', "c1")]}
+    message = {"role": "assistant", **GATEWAY_MESSAGES.get(name, empty)}
+    results = [{"role": "tool", "tool_call_id": made["id"], "content": "done"} for made in message["tool_calls"]]
+    for surface in SURFACES:
+        wire = Wire(completion())
+        chat_at(wire, surface).invoke([{"role": "user", "content": "Hi."}, message, *results])
+        (body,) = wire.bodies
+        if surface == "openai_compatible":
+            assert body["messages"][1] == message
+        else:
+            assert body["messages"][1].keys() == {"role", "tool_calls"}
+            assert all(
+                made.keys() <= {"id", "type", "function", "extra_content"} for made in body["messages"][1]["tool_calls"]
+            )
+            assert all(made["function"].keys() == {"name", "arguments"} for made in body["messages"][1]["tool_calls"])
+
+
 def test_b2_a_key_that_comes_after_the_signature_is_kept_and_nothing_is_doubled():
     """Field case B2: what was told once is not told again, since LangChain joins texts when it adds chunks."""
     head = call("f", "", "c1", index=0, extra_content={"google": {"thought_signature": SIGNATURE}}, a="one")
