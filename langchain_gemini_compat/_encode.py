@@ -7,6 +7,7 @@ server's rules: Google's OpenAI-compatibility pages and page on thought signatur
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire import JsonObject, JsonValue
 
 _ROLES = {"developer": "system", "model": "assistant", "human": "user", "ai": "assistant"}
+#: What OpenAI refuses in the `name` of a message: 400 "string does not match pattern".
+_REFUSED_IN_NAMES = re.compile(r"[\s<|\\/>]+")
 #: What a message without calls and results may be to Gemini.
 _SPEAKERS = ("system", "user", "assistant")
 
@@ -122,7 +125,7 @@ class MessageEncoder:
         else:
             encoded = {"role": self._role(message), "content": self._content(message)}
             if message.name and not self.endpoint.speaks_gemini:
-                encoded["name"] = message.name
+                encoded["name"] = self._name(message.name)
             elif message.name:
                 self._note_once("name", "The `name` of a message was left out: Gemini has no place for it.")
         own = message.additional_kwargs.get("extra_content")
@@ -133,6 +136,15 @@ class MessageEncoder:
         who = "Gemini refuses" if self.endpoint.speaks_gemini else "most servers refuse"
         self._note(f"An empty {message.type} message was left out: {who} empty contents.")
         return None
+
+    def _name(self, name: str) -> str:
+        """A name as OpenAI takes it: spaces and some signs in it are a 400 on this turn and each later one."""
+        sent = _REFUSED_IN_NAMES.sub("_", name)
+        if sent != name:
+            self._note_once(
+                f"name {name}", f"The `name` {name!r} of a message was sent as {sent!r}: OpenAI refuses it."
+            )
+        return sent
 
     def _role(self, message: BaseMessage) -> str:
         role = _role(message)
@@ -151,6 +163,13 @@ class MessageEncoder:
         extras = recover_extras(message, tool_calls)
         fields = select_fields(extras.own, self.endpoint)
         encoded: JsonObject = {"role": "assistant"}
+        if message.name and not self.endpoint.speaks_gemini:
+            encoded["name"] = self._name(message.name)
+        elif message.name and "agent" not in self._told:
+            # Agents name each of their messages, so one note a request is enough, and `strict` raises none.
+            self._told.add("agent")
+            text = "The `name` of an assistant message was left out: Gemini has no place for it."
+            self.notes.append(Note("unsent", text, self._index))
         reasoning_field = fields.pop("reasoning_field", None)
         thoughts = message.additional_kwargs.get("reasoning_content")
         for key in reasoning_field if isinstance(reasoning_field, list) else [reasoning_field]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 NoteKind: TypeAlias = Literal[
-    "dropped", "adjusted", "repaired", "lossy_schema", "stand_in", "tight_limit", "tool_result"
+    "dropped", "adjusted", "repaired", "lossy_schema", "stand_in", "tight_limit", "tool_result", "unsent"
 ]
 
 
@@ -14,7 +14,8 @@ NoteKind: TypeAlias = Literal[
 class Note:
     """One change. `dropped` and `adjusted` are about parameters, `repaired` about messages,
     `lossy_schema` about tools and response schemas, `stand_in` about thought signatures, `tool_result` about what a
-    tool returned and this surface has no form for, which no `strict` turns into an error; `tight_limit` changes
+    tool returned and this surface has no form for, which no `strict` turns into an error, as it does
+    not turn `unsent`, the name of an assistant message; `tight_limit` changes
     nothing and warns of a `max_tokens` that thinking may use up. `index` is the place, from 0, of the caller's
     message that it is about, where it is about one.
     """

@@ -271,15 +271,26 @@ def takes_body_key(name: str, endpoint: Endpoint) -> bool:
 
 
 def build_payload(
-    messages: Sequence[BaseMessage], options: Mapping[str, object], endpoint: Endpoint, *, stream: bool, strict: bool
+    messages: Sequence[BaseMessage],
+    options: Mapping[str, object],
+    endpoint: Endpoint,
+    *,
+    stream: bool,
+    strict: bool,
+    overridden: Sequence[str] = (),
 ) -> Request:
     """The request for `messages` at `endpoint`.
 
-    `options` hold what `ChatGeminiCompat` was given, by its public names; unknown names are body keys. Raises
+    `options` hold what `ChatGeminiCompat` was given, by its public names; unknown names are body keys.
+    `overridden` are the names in `model_kwargs` that lost against an argument of the constructor. Raises
     `UnsupportedParameterError`, `UnsupportedContentError` or `InvalidHistoryError` before anything is sent; with
     `strict` also where something would be dropped or repaired.
     """
-    request = _Builder(options, endpoint, family_of(endpoint.model), stream).build(messages)
+    builder = _Builder(options, endpoint, family_of(endpoint.model), stream)
+    for name in overridden:
+        text = f"`{name}` in `model_kwargs` was left out: an argument of the constructor overrides it."
+        builder.notes.append(Note("dropped", text))
+    request = builder.build(messages)
     if strict:
         for note in request.notes:
             error = _STRICT_ERRORS.get(note.kind)

@@ -24,7 +24,7 @@ from langchain_gemini_compat._blocks import describe_refusal
 from langchain_gemini_compat._families import family_of
 from langchain_gemini_compat._json_answers import read_answers, read_partial_answer
 from langchain_gemini_compat._schema import compile_parameters
-from langchain_gemini_compat._tools import format_response_schema, format_tool, is_google_tool, read_schema
+from langchain_gemini_compat._tools import format_response_schema, format_tool, is_google_tool, read_schema, set_strict
 from langchain_gemini_compat.errors import ModelRefusalError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def build_structured_output(
     if schema is not None and not all(map(is_google_tool, beside)) and not _answers_json_beside_tools(name):
         method = "function_calling"
     named = None if schema is None else read_schema(schema)
-    bound, parser = _build_parts(schema, named, method)
+    bound, parser = _build_parts(schema, named, method, strict)
     if named is not None:
         kwargs = {"method": method, **({} if strict is None else {"strict": strict})}
         bound["ls_structured_output_format"] = {"kwargs": kwargs, "schema": _describe(named)}
@@ -94,17 +94,18 @@ def _describe(named: NamedSchema) -> JsonObject:
 
 
 def _build_parts(
-    schema: dict[str, Any] | type | None, named: NamedSchema | None, method: Method
+    schema: dict[str, Any] | type | None, named: NamedSchema | None, method: Method, strict: JsonValue
 ) -> tuple[dict[str, Any], _AnswerParser]:
     answer_class = schema if isinstance(schema, type) and is_basemodel_subclass(schema) else None
     if method == "function_calling" and named is not None:
-        return _build_call(named, answer_class)
+        bound, parser = _build_call(named, answer_class)
+        return {**bound, "tools": [set_strict(tool, strict) for tool in bound["tools"]]}, parser
     answer_schema = None if named is None else named.schema
-    parser = _TextParser(answer_schema=answer_schema, answer_class=answer_class)
+    text_parser = _TextParser(answer_schema=answer_schema, answer_class=answer_class)
     if method == "json_mode":
-        return {"response_format": {"type": "json_object"}}, parser
+        return {"response_format": {"type": "json_object"}}, text_parser
     if method == "json_schema":
-        return {"response_format": format_response_schema(schema)}, parser
+        return {"response_format": set_strict(format_response_schema(schema), strict)}, text_parser
     raise ValueError(f"Unknown method {method!r}. Use 'json_schema', 'function_calling' or 'json_mode'.")
 
 

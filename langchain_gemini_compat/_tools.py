@@ -53,6 +53,8 @@ _LISTS_OF_FUNCTIONS = ("function_declarations", "functionDeclarations")
 _BESIDE_TOP = frozenset({"$ref", "$defs", "definitions", "$schema", "title", "description"})
 #: Values and no schemas: a `title` in them is the caller's.
 _VALUES = frozenset({"default", "const", "enum", "examples", "example"})
+_MAPS_OF_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+_NO_STRICT = "`strict` was left out, as Gemini has no such switch."
 _CHOICES = {"auto": "auto", "none": "none", "any": "required", "required": "required", "validated": "validated"}
 
 
@@ -255,7 +257,7 @@ def encode_tools(
     if endpoint.speaks_gemini:
         chosen = _compile_tools(chosen, names_sent, notes)
     else:
-        chosen = [_with_description(tool) for tool in chosen]
+        chosen = [_close_strict(_with_description(tool), "function", "parameters") for tool in chosen]
     if sent == "validated" and endpoint.surface == "ai_studio":
         notes.append(Note("adjusted", "`tool_choice` 'validated' became 'auto': only Vertex documents it."))
         sent = "auto"
@@ -306,8 +308,12 @@ def encode_response_format(response_format: object, endpoint: Endpoint, notes: l
     """OpenAI's `response_format` for `endpoint`: a dict of that form, or a pydantic class or other schema."""
     form = format_response_schema(response_format)
     inner = form.get("json_schema")
-    if not endpoint.speaks_gemini or not isinstance(inner, dict):
+    if not endpoint.speaks_gemini:
+        return _close_strict(form, "json_schema", "schema")
+    if not isinstance(inner, dict):
         return form
+    if inner.get("strict"):
+        notes.append(Note("lossy_schema", f"response schema {inner.get('name')!r}: {_NO_STRICT}"))
     schema = inner.get("schema")
     compiled, losses = compile_response_schema(schema if isinstance(schema, dict) else {})
     notes.extend(_lossy(f"response schema {inner.get('name')!r}", loss.path, loss.reason) for loss in losses)
@@ -333,6 +339,9 @@ def _compile_tools(tools: Sequence[JsonObject], names: ToolNames, notes: list[No
     most = find_most_items(parameters for parameters, _ in compiled if parameters is not None)
     if most is not None:
         compiled = [compile_parameters(parameters, most) for parameters in given]
+    strict = [repr(_name_of(tool)) for tool in tools if object_at(tool, "function").get("strict")]
+    if strict:
+        notes.append(Note("lossy_schema", f"tool {', '.join(strict)}: {_NO_STRICT}"))
     return [
         _declare_compiled(tool, parameters, losses, names, notes)
         for tool, (parameters, losses) in zip(tools, compiled, strict=True)
@@ -352,6 +361,41 @@ def _declare_compiled(
     if parameters is not None:
         declaration["parameters"] = parameters
     return {"type": "function", "function": declaration}
+
+
+def set_strict(declared: JsonObject, strict: JsonValue) -> JsonObject:
+    """A tool or a `response_format` with OpenAI's `strict`, where its form has a place for it."""
+    nested = _nest(declared)
+    for key in ("function", "json_schema"):
+        inner = nested.get(key)
+        if strict is not None and isinstance(inner, dict):
+            return {**nested, key: {**inner, "strict": strict}}
+    return declared
+
+
+def _close_strict(declared: JsonObject, key: str, schema_key: str) -> JsonObject:
+    """A strict tool or `response_format` whose objects take no other members, as OpenAI demands of a strict schema."""
+    inner = object_at(declared, key)
+    schema = inner.get(schema_key)
+    if inner.get("strict") is not True or not isinstance(schema, dict):
+        return declared
+    return {**declared, key: {**inner, schema_key: _close_objects(schema)}}
+
+
+def _close_objects(schema: JsonObject) -> JsonObject:
+    closed: JsonObject = {
+        key: value if key in _VALUES else _close_below(value, names=key in _MAPS_OF_SCHEMAS)
+        for key, value in schema.items()
+    }
+    return closed if "properties" not in schema else {**closed, "additionalProperties": False}
+
+
+def _close_below(value: JsonValue, *, names: bool) -> JsonValue:
+    if isinstance(value, list):
+        return [_close_below(item, names=False) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _close_below(inner, names=False) for key, inner in value.items()} if names else _close_objects(value)
 
 
 def _with_description(tool: JsonObject) -> JsonObject:

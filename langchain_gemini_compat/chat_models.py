@@ -32,7 +32,7 @@ from langchain_gemini_compat._structured import build_structured_output
 from langchain_gemini_compat._thinking import THINKING_KNOBS
 from langchain_gemini_compat._tokens import estimate_messages
 from langchain_gemini_compat._tool_results import shield_results
-from langchain_gemini_compat._tools import format_tool
+from langchain_gemini_compat._tools import format_response_schema, format_tool, set_strict
 from langchain_gemini_compat._wire import JsonObject
 from langchain_gemini_compat.errors import GeminiCompatWarning
 
@@ -120,10 +120,12 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
 
         `tool_choice` is `auto`, `none`, `any`, `required`, `True`, a name, a list of names, or OpenAI's object.
         With `parallel_tool_calls=False` at most one call of a reply reaches the caller. `response_format` asks
-        for structured output beside the tools.
+        for structured output beside the tools. `strict` is sent to compatible servers; Gemini has no such switch.
         """
-        bound: dict[str, Any] = {"tools": [format_tool(tool) for tool in tools], **kwargs}
-        bound.pop("strict", None)
+        strict = kwargs.pop("strict", None)
+        bound: dict[str, Any] = {"tools": [set_strict(format_tool(tool), strict) for tool in tools], **kwargs}
+        if response_format is not None and strict is not None:
+            response_format = set_strict(format_response_schema(response_format), strict)
         optional = {
             "tool_choice": tool_choice,
             "parallel_tool_calls": parallel_tool_calls,
@@ -154,7 +156,8 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
         """Answers as objects of `schema`: a pydantic class, a TypedDict or a JSON schema.
 
         `json_schema` and `json_mode` use `response_format`, `function_calling` a forced call. With `include_raw`
-        the answer is `{"raw", "parsed", "parsing_error"}`. `strict` is accepted for OpenAI's sake and not sent.
+        the answer is `{"raw", "parsed", "parsing_error"}`.
+        `strict` is sent to compatible servers; Gemini has no such switch.
         """
         return build_structured_output(
             self, schema, method=method, include_raw=include_raw, tools=tools, strict=strict, options=kwargs
@@ -179,13 +182,31 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
         return shield_results(super()._convert_input(adopt_wire_fields(model_input)))
 
     def _options(self, kwargs: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """What the request is made of: the model's own fields, then `model_kwargs`, then those of the call."""
+        """What the request is made of: those of the call, then the constructor's arguments, then `model_kwargs`."""
+        return self._resolve_options(kwargs)[0]
+
+    def _resolve_options(self, kwargs: Mapping[str, Any] | None) -> tuple[dict[str, Any], list[str]]:
+        """The options, and the names in `model_kwargs` that the constructor's arguments override."""
         own = {name: value for name in RequestFields.model_fields if (value := getattr(self, name)) is not None}
-        given = spell_options(kwargs or {})
+        given, further = spell_options(kwargs or {}), spell_options(self.model_kwargs)
+        overridden: list[str] = []
+        if further:
+            overridden = [name for name in further if name not in given and self._overrides(name, further[name])]
+            further = {name: value for name, value in further.items() if not self._overrides(name, value)}
         if any(given.get(knob) is not None for knob in THINKING_KNOBS):
             # The call's word on thinking replaces the model's, under whatever name it stands.
             own = {name: value for name, value in own.items() if name not in THINKING_KNOBS}
-        return {**own, **spell_options(self.model_kwargs), **given}
+            further = {name: value for name, value in further.items() if name not in THINKING_KNOBS}
+        return {**own, **further, **given}, overridden
+
+    def _overrides(self, name: str, value: object) -> bool:
+        """Whether an argument of the constructor stands against an entry of `model_kwargs`."""
+        if name == "model":
+            return value != self.model_name
+        names = THINKING_KNOBS if name in THINKING_KNOBS else (name,)
+        said = [one for one in names if one in RequestFields.model_fields and one in self.model_fields_set]
+        values = {one: getattr(self, one) for one in said}
+        return any(own is not None and (one != name or own != value) for one, own in values.items())
 
     def _sends_body_key(self, name: str) -> bool:
         return takes_body_key(name, self._connection.endpoint)
@@ -199,12 +220,12 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
         stream: bool,
         warn: bool = True,
     ) -> Request:
-        options = self._options({**kwargs, **({"stop": stop} if stop is not None else {})})
+        options, overridden = self._resolve_options({**kwargs, **({"stop": stop} if stop is not None else {})})
         endpoint = self._connection.endpoint
         override = spell_options(kwargs).get("model")
         if override:
             endpoint = endpoint.with_model(override)
-        request = build_payload(messages, options, endpoint, stream=stream, strict=self.strict)
+        request = build_payload(messages, options, endpoint, stream=stream, strict=self.strict, overridden=overridden)
         if warn:
             self._tell_once(request)
         return request
