@@ -257,7 +257,7 @@ def encode_tools(
     if endpoint.speaks_gemini:
         chosen = _compile_tools(chosen, names_sent, notes)
     else:
-        chosen = [_close_strict(_with_description(tool), "function", "parameters") for tool in chosen]
+        chosen = [_with_description(tool) for tool in chosen]
     if sent == "validated" and endpoint.surface == "ai_studio":
         notes.append(Note("adjusted", "`tool_choice` 'validated' became 'auto': only Vertex documents it."))
         sent = "auto"
@@ -309,7 +309,7 @@ def encode_response_format(response_format: object, endpoint: Endpoint, notes: l
     form = format_response_schema(response_format)
     inner = form.get("json_schema")
     if not endpoint.speaks_gemini:
-        return _close_strict(form, "json_schema", "schema")
+        return form
     if not isinstance(inner, dict):
         return form
     if inner.get("strict"):
@@ -364,22 +364,19 @@ def _declare_compiled(
 
 
 def set_strict(declared: JsonObject, strict: JsonValue) -> JsonObject:
-    """A tool or a `response_format` with OpenAI's `strict`, where its form has a place for it."""
+    """A tool or a `response_format` with OpenAI's `strict`, where its form has a place for it.
+
+    The objects of a strict schema take no other members, as OpenAI demands.
+    """
     nested = _nest(declared)
-    for key in ("function", "json_schema"):
+    for key, place in (("function", "parameters"), ("json_schema", "schema")):
         inner = nested.get(key)
-        if strict is not None and isinstance(inner, dict):
-            return {**nested, key: {**inner, "strict": strict}}
+        if strict is None or not isinstance(inner, dict):
+            continue
+        schema = inner.get(place)
+        closed: JsonObject = {place: _close_objects(schema)} if strict is True and isinstance(schema, dict) else {}
+        return {**nested, key: {**inner, **closed, "strict": strict}}
     return declared
-
-
-def _close_strict(declared: JsonObject, key: str, schema_key: str) -> JsonObject:
-    """A strict tool or `response_format` whose objects take no other members, as OpenAI demands of a strict schema."""
-    inner = object_at(declared, key)
-    schema = inner.get(schema_key)
-    if inner.get("strict") is not True or not isinstance(schema, dict):
-        return declared
-    return {**declared, key: {**inner, schema_key: _close_objects(schema)}}
 
 
 def _close_objects(schema: JsonObject) -> JsonObject:
