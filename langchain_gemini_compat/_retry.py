@@ -154,7 +154,9 @@ class Tries:
         """Close the gate after a 429. A spent daily quota says nothing about the next minute."""
         if isinstance(error, RateLimitError):
             if error.is_retryable:
-                self._gate.close(seconds, Refusal.of(error), limit=self._patience)
+                # An error that was rebuilt from its arguments, by a client of the caller's own, has no response.
+                refusal = Refusal.of(error) if hasattr(error, "response") else None
+                self._gate.close(seconds, refusal, limit=self._patience)
         elif isinstance(error, (APIStatusError, UnusableReplyError)):
             # A 503, too, says that the quota is not what holds the request up.
             self._gate.open(self._closings)

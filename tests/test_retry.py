@@ -403,3 +403,23 @@ def test_refusal_with_a_large_body_is_kept_without_it():
     with pytest.raises(errors.RateLimitError):
         model.invoke("hi")
     assert len(repr(model._open_transport().begin(model.model_name)._gate.refusal)) < 10_000
+
+
+def test_gate_lets_one_impatient_caller_probe_a_second():
+    """Those who cannot wait do not hammer: the second probe waits its second, whatever the gate says."""
+    clock = Clock()
+    gate = Gate(clock)
+    gate.close(60)
+    assert [gate.try_probe() for _ in range(3)] == [True, False, False]
+    clock.now += 0.9
+    assert not gate.try_probe()
+    clock.now += 0.1
+    assert [gate.try_probe() for _ in range(2)] == [True, False]
+
+
+def test_limit_without_a_response_closes_the_gate():
+    """An error that was rebuilt from its text has none, and there is nothing to repeat."""
+    tries = Tries(2, TimeLimits(), gate := Gate(Clock()))
+    assert tries.record_failure(build_error(429)) is not None
+    assert gate.refusal is None
+    assert gate.try_enter() > 0

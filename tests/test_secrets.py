@@ -678,3 +678,25 @@ def test_words_that_are_no_secret_stay_in_the_text():
     )
     with pytest.raises(errors.PermissionDeniedError, match=f"^{said}"):
         chat.invoke("hi")
+
+
+@pytest.mark.parametrize(
+    "alias", ["api_key", "openai_api_key", "google_api_key", "gemini_api_key", "apikey", "api_token"]
+)
+@pytest.mark.parametrize("form", FORMS)
+async def test_key_under_any_name_is_hidden(form, alias):
+    """Field case E13: whatever the argument is called, the key is in no error, no repr, no dump and no body."""
+    key = f"{ODD_KEY}\n"
+    wire = Wire(*(FORMS[form](ODD_KEY) for _ in range(4)))
+    options = {"base_url": "http://gateway.test/v1", "surface": "openai_compatible", "max_retries": 0, **wire.clients}
+    chat = built_or_refused(**options, **{alias: key})
+    if isinstance(chat, ValueError):
+        assert ODD_KEY not in str(chat)
+        return
+    evidence = Evidence()
+    add_model(evidence, chat, alias)
+    for error in await fail_in_every_way(chat, "hi"):
+        add_failure(evidence, error, form)
+    evidence.add("body", *(request.content.decode() for request in wire.requests))
+    assert {request.headers["authorization"] for request in wire.requests} == {f"Bearer {ODD_KEY}"}
+    assert [text for _, text in evidence.texts if "canary-odd" in text] == []
