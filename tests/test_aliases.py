@@ -281,7 +281,7 @@ def test_two_names_of_one_parameter_with_different_values_are_an_error(given, na
         {"response_mime_type": "text/x.enum"}, {"response_mime_type": "text/plain", "response_schema": {}},
         {"response_mime_type": "application/json", "model_kwargs": {"response_format": {"type": "text"}}},
         {"model_kwargs": {"openai_api_key": "k"}}, {"model_kwargs": {"base_url": GATEWAY}},
-        {"use_responses_api": True}, {"client": object()}, {"full_model_name": "projects/p/x"}, {"api_endpoint": 5},
+        {"use_responses_api": True}, {"client": 5}, {"full_model_name": "projects/p/x"}, {"api_endpoint": 5},
     ],
     ids=str,
 )  # fmt: skip
