@@ -274,12 +274,21 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         "Check `base_url` and proxy settings: an endpoint of this API answers with something else.",
     ),
 )
+_TOO_LARGE = (
+    "The request is larger than the server, or a proxy on the way, takes. Send less, for instance smaller images or a "
+    "URL instead of the file."
+)
 _CODES: dict[int, tuple[type[errors.APIStatusError], Remedy]] = {
     402: (errors.QuotaExhaustedError, _NO_CREDITS),
     401: (errors.AuthenticationError, _UNAUTHENTICATED),
     403: (errors.PermissionDeniedError, _FORBIDDEN),
     404: (errors.ModelNotFoundError, _NOT_FOUND),
+    407: (
+        errors.InvalidRequestError,
+        "A proxy requires a login. Put it into the proxy's address in HTTP_PROXY: `http://USER:PASSWORD@HOST:PORT`.",
+    ),
     408: (errors.ServerError, "The server gave up waiting for the request. Ask again."),
+    413: (errors.InvalidRequestError, _TOO_LARGE),
     424: (errors.ServerError, "The server could not generate the reply. Ask again."),
     499: (errors.ServerError, "The server cancelled the stream. Ask again."),
     503: (errors.ServerError, "Ask again in a while, or use another model."),

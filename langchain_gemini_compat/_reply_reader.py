@@ -100,7 +100,7 @@ class ReplyReader:
             raise build_timeout(broken, self._limits) from None
         if is_http_error(err):
             forget_secrets(err)
-            text = f"The connection broke while the reply was being read ({err}). Ask again."
+            text = f"The connection broke while the reply was being read ({str(err) or type(err).__name__}). Ask again."
             raise errors.TruncatedStreamError(text) from err
 
     def feed(self, data: bytes) -> Iterable[WireChunk]:

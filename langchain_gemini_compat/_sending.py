@@ -22,6 +22,7 @@ from langchain_gemini_compat._connections import (
     may_multiplex,
     pool_of,
 )
+from langchain_gemini_compat._network_errors import LARGE_BODY, UploadError, UploadWatch
 from langchain_gemini_compat._watchdog import LateError, Watch, shut
 
 if TYPE_CHECKING:
@@ -208,7 +209,10 @@ def send(
     pool = pool_of(client, request)
     watch = _build_watch(pool, request, first, between, end)
     exchange = _SharedExchange(watch, pool) if may_multiplex(pool) else Exchange(watch)
-    with _raising_late(watch):
+    upload = _watch_upload(request)
+    if upload is not None:
+        request.extensions["trace"] = upload.note
+    with _raising_late(watch), _raising_refused(request, upload):
         exchange.open(client, request)
     if watch.broken:
         exchange.close()
@@ -223,7 +227,10 @@ async def asend(
     pool = pool_of(client, request)
     watch = _build_watch(pool, request, first, between, end)
     exchange = _AsyncSharedExchange(watch) if may_multiplex(pool) else AsyncExchange(watch)
-    with _raising_late(watch):
+    upload = _watch_upload(request)
+    if upload is not None:
+        request.extensions["trace"] = upload.anote
+    with _raising_late(watch), _raising_refused(request, upload):
         await exchange.open(client, request)
     if watch.broken:
         await exchange.aclose()
@@ -251,6 +258,24 @@ def _raising_late(watch: Watch) -> Generator[None]:
     except BaseException:
         watch.close()
         raise
+
+
+def _watch_upload(request: httpx2.Request) -> UploadWatch | None:
+    """Small bodies are in the buffers of the network before a server can close."""
+    return UploadWatch() if len(request.content) >= LARGE_BODY else None
+
+
+@contextmanager
+def _raising_refused(request: httpx2.Request, upload: UploadWatch | None) -> Generator[None]:
+    try:
+        yield
+    except Exception as err:
+        if upload is not None and upload.is_refused:
+            raise UploadError(len(request.content)) from err
+        raise
+    finally:
+        # What it holds would keep the request.
+        request.extensions.pop("trace", None)
 
 
 def _share(request: httpx2.Request) -> SharedTimeouts:

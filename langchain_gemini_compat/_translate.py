@@ -13,12 +13,19 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies
 
 from jiter import from_json
 
 from langchain_gemini_compat import _api_errors as errors
 from langchain_gemini_compat._error_body import LONGEST_TEXT, NO_REASON, cut, read_error
 from langchain_gemini_compat._error_table import ServerError, classify, quota_of
+from langchain_gemini_compat._network_errors import (
+    UploadError,
+    build_connection_error,
+    build_upload_error,
+    is_address_error,
+)
 from langchain_gemini_compat._secrets import HARMLESS, bare_url, forget_secrets, hide_secret
 from langchain_gemini_compat._surfaces import is_google_host
 from langchain_gemini_compat._watchdog import LateError
@@ -65,15 +72,17 @@ def translate_errors(limits: TimeLimits, deadline: float | None) -> Generator[No
         raise _build_header_error() from err
     except LateError as err:
         raise build_timeout(err.limit, limits) from None
+    except UploadError as err:
+        raise build_upload_error(err.size) from err.__cause__
     except Exception as err:
-        if not is_http_error(err):
+        if not is_http_error(err) and not is_address_error(err):
             raise
         forget_secrets(err)
         if type(err).__name__ == "LocalProtocolError" and "header" in str(err):
             raise _build_header_error() from err
         if is_timeout(err):
             raise _translate_timeout(err, limits, deadline) from err
-        raise errors.APIConnectionError(_connection_text(err)) from err
+        raise build_connection_error(err) from err
 
 
 def _build_header_error() -> errors.APIConnectionError:
@@ -91,6 +100,7 @@ def open_client(client: Callable[[], _Client]) -> _Client:
     The library's error stays behind: it repeats pieces of the address, and a password is one of them.
     """
     try:
+        _check_proxies()
         return client()
     except Exception as err:
         if not isinstance(err, (ValueError, ImportError)) and not is_http_error(err):
@@ -102,6 +112,13 @@ def open_client(client: Callable[[], _Client]) -> _Client:
     )
     error.is_retryable = False
     raise error
+
+
+def _check_proxies() -> None:
+    """Raise `ValueError` for a port that cannot exist. C's resolver would take its lower 16 bits."""
+    for name, address in getproxies().items():
+        if name != "no":
+            _ = urlsplit(address if "://" in address else f"//{address}").port
 
 
 def is_http_error(err: BaseException | None) -> bool:
@@ -293,8 +310,3 @@ def _build_pool_timeout(first_byte: float, pool: float) -> errors.RequestTimeout
     )
     error.limit = "connect" if pool < first_byte else "first_byte"
     return error
-
-
-def _connection_text(err: BaseException) -> str:
-    cause = err.__cause__ or err
-    return f"Could not reach the server ({cause}). Check the network, proxy settings and `base_url`."

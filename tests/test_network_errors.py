@@ -1,0 +1,212 @@
+"""Why a request did not arrive: the cause and the cure, once, sync and async alike."""
+
+import asyncio
+import socket
+import ssl
+import threading
+from contextlib import contextmanager, suppress
+
+import pytest
+from wire import Wire, http
+from wire import completion as completion_body
+
+from langchain_gemini_compat import ChatGeminiCompat, errors
+
+BODY = "x" * 8_000_000
+
+
+def answer_of(status):
+    return f"HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
+
+
+@contextmanager
+def server(answer, tls=None, *, first=65536):
+    """A server that reads a little and answers with bytes; gives its place and the list of its connections."""
+    seen = []
+
+    def serve(connection):
+        with suppress(OSError), connection:
+            wrapped = tls.wrap_socket(connection, server_side=True) if tls else connection
+            if first:
+                wrapped.recv(first)
+            wrapped.sendall(answer)
+            wrapped.close()
+
+    def accept(listener):
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                seen.append(connection)
+                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=accept, args=(listener,), daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}", seen
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.fixture(params=["invoke", "ainvoke"])
+def fail(request):
+    """The error of a call, which has to come without a second try unless `tries` says so."""
+
+    def run(url, prompt="hi", tries=1, **options):
+        model = ChatGeminiCompat(model="m", base_url=url, api_key="secret-key-1", max_retries=1, **options)
+        with pytest.raises(errors.GeminiCompatError) as caught:
+            model.invoke(prompt) if request.param == "invoke" else asyncio.run(model.ainvoke(prompt))
+        assert caught.value.tries == tries
+        assert "()" not in str(caught.value)
+        assert "secret-key-1" not in str(caught.value)
+        return caught.value
+
+    return run
+
+
+@pytest.fixture
+def proxied(monkeypatch):
+    def use(place):
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, f"http://{place}")
+
+    for name in ("no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    return use
+
+
+def test_untrusted_certificate_is_named_once(fail):
+    """Field case E16: no second try, and no advice about the request."""
+    trustme = pytest.importorskip("trustme")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with server(b"", context) as (place, seen):
+        error = fail(f"https://{place}/v1")
+        assert isinstance(error, errors.APIConnectionError)
+        assert "certificate is not trusted" in str(error)
+        assert "SSL_CERT_FILE" in str(error)
+        assert len(seen) == 1
+
+
+def test_certificate_of_another_host_is_named_once(fail):
+    """Field case E16: the authority is trusted, the name is wrong."""
+    trustme = pytest.importorskip("trustme")
+    authority = trustme.CA()
+    theirs, ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("server.example").configure_cert(theirs)
+    authority.configure_trust(ours)
+    clients = {"http_client": http.Client(verify=ours), "http_async_client": http.AsyncClient(verify=ours)}
+    with server(b"", theirs) as (place, _):
+        assert "another host" in str(fail(f"https://{place}/v1", **clients))
+
+
+def test_plain_server_behind_https_is_named_once(fail):
+    """Field case E16: the port is that of `http://`."""
+    with server(answer_of("400 Bad Request")) as (place, seen):
+        assert "does not speak TLS" in str(fail(f"https://{place}/v1"))
+        assert len(seen) == 1
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_proxy_that_wants_a_login_is_named_once(fail, proxied, scheme):
+    """Field case E16: 407 to CONNECT, and of a forwarding proxy."""
+    with server(answer_of("407 Proxy Authentication Required")) as (place, seen):
+        proxied(place)
+        error = fail(f"{scheme}://server.example/v1")
+        assert "requires a login" in str(error)
+        assert "preview()" not in str(error)
+        assert len(seen) == 1
+
+
+@pytest.mark.parametrize(("status", "tries"), [("403 Forbidden", 1), ("502 Bad Gateway", 2)])
+def test_proxy_that_refuses_or_fails_is_named(fail, proxied, status, tries):
+    """Field case E16: only a failure may pass."""
+    with server(answer_of(status)) as (place, seen):
+        proxied(place)
+        error = fail("https://server.example/v1", tries=tries)
+        assert status in str(error)
+        assert len(seen) == tries
+
+
+def test_proxy_port_that_cannot_exist_is_a_sentence(fail, proxied):
+    """Field case E16: neither an `ExceptionGroup` nor a connection to the port's lower 16 bits."""
+    proxied("127.0.0.1:99999")
+    assert "proxy settings make no sense" in str(fail("https://server.example/v1"))
+
+
+def test_proxy_port_of_the_callers_client_that_cannot_exist_is_a_sentence():
+    """Field case E16: an async client raises a group of errors."""
+
+    async def ask():
+        async with http.AsyncClient(proxy="http://127.0.0.1:99999") as client:
+            await ChatGeminiCompat(
+                model="m", base_url="https://server.example/v1", max_retries=1, http_async_client=client
+            ).ainvoke("hi")
+
+    with pytest.raises(errors.APIConnectionError, match="cannot exist") as caught:
+        asyncio.run(ask())
+    assert caught.value.tries == 1
+
+
+def test_upload_that_the_server_does_not_take_is_sent_once(fail):
+    """Field case E16: it answers 413 and closes before it has read the body, which async clients cannot read."""
+    with server(answer_of("413 Content Too Large")) as (place, seen):
+        error = fail(f"http://{place}/v1", BODY)
+        assert "larger than the server" in str(error)
+        assert "preview()" not in str(error)
+        assert len(seen) == 1
+
+
+def test_connection_closed_without_an_answer_is_tried_again(fail):
+    """A server that restarts does so; the sentence has a reason or says that there is none."""
+    with server(b"") as (place, seen):
+        assert "closed the connection" in str(fail(f"http://{place}/v1", tries=2))
+        assert len(seen) == 2
+
+
+def test_host_without_an_address_is_named_once(fail):
+    """Field case E16: `.invalid` never has one; where no name server answers, another try may help."""
+    url = "https://no-such-host.invalid/v1"
+    try:
+        socket.getaddrinfo("no-such-host.invalid", 443)
+    except socket.gaierror as err:
+        tries = 2 if err.errno == socket.EAI_AGAIN else 1
+    assert "host name has no address" in str(fail(url, tries=tries))
+
+
+def test_refused_connection_is_named(fail):
+    """Field case E16: the operating system's reason, not the library's "All connection attempts failed"."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    error = fail(f"http://127.0.0.1:{port}/v1", tries=2)
+    assert "Nothing listens there ([Errno 111]" in str(error)
+
+
+@pytest.mark.parametrize("kind", ["ReadError", "WriteError", "ConnectError", "RemoteProtocolError", "CloseError"])
+def test_error_without_a_text_leaves_no_empty_parentheses(kind):
+    """Field case E16: "Could not reach the server ()"."""
+    wire = Wire(getattr(http, kind)(""))
+    model = ChatGeminiCompat(model="m", base_url="http://server.example/v1", max_retries=0, **wire.clients)
+    with pytest.raises(errors.APIConnectionError, match="it gave no reason"):
+        model.invoke("hi")
+
+
+def test_reply_that_breaks_without_a_text_leaves_no_empty_parentheses():
+    """Field case E16: in the middle of the body."""
+
+    class Body(http.SyncByteStream):
+        def __iter__(self):
+            yield b"{"
+            raise http.ReadError("")
+
+    wire = Wire(http.Response(200, stream=Body()))
+    model = ChatGeminiCompat(model="m", base_url="http://server.example/v1", max_retries=0, **wire.clients)
+    with pytest.raises(errors.TruncatedStreamError, match=r"\(ReadError\)"):
+        model.invoke("hi")
+
+
+def test_large_request_leaves_no_trace_of_its_upload():
+    """The extension would keep the request."""
+    wire = Wire(completion_body())
+    ChatGeminiCompat(model="m", base_url="http://server.example/v1", **wire.clients).invoke(BODY)
+    assert "trace" not in wire.requests[0].extensions
