@@ -155,7 +155,7 @@ def in_threads(number, call):
     gate = threading.Barrier(number)
 
     def run(_):
-        gate.wait(10)
+        gate.wait(60)
         return call()
 
     with ThreadPoolExecutor(number) as pool:
@@ -308,7 +308,7 @@ def test_event_loop_that_ends_during_a_refresh_is_not_missed(caplog, failures):
     with caplog.at_level(logging.DEBUG):
         credentials.may_go_on.set()
         for thread in set(credentials.threads):
-            thread.join(10)
+            thread.join(60)
     assert tokens.token() == "token-1"
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 

@@ -349,7 +349,7 @@ def test_a_closed_pipe_in_a_real_process_leaves_no_trace():
     process = subprocess.Popen([*RUN, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stdout.readline()
     process.stdout.close()
-    assert process.wait(20) == 141
+    assert process.wait(60) == 141
     assert process.stderr.read() == ""
     process.stderr.close()
 
@@ -370,7 +370,7 @@ def test_the_fake_serves_logs_and_stops():
         call = json.loads(post(url, body))["choices"][0]["message"]["tool_calls"][0]
         assert call["function"] == {"name": "f", "arguments": '{"n":1}'}
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=60)
     finally:
         process.kill()
         process.communicate()
@@ -387,7 +387,7 @@ def post(url, body):
     headers = {"Authorization": f"Bearer {CANARY}"}
     request = urllib.request.Request(f"{url}/chat/completions", json.dumps(body).encode(), headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return response.read()
     except urllib.error.HTTPError as err:
         with err:

@@ -169,7 +169,7 @@ def keep_alive_server():
         thread = threading.Thread(target=answer, args=(listener,), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        thread.join(10)
+        thread.join(60)
 
 
 CHUNK = {"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}
