@@ -319,12 +319,12 @@ class GoogleTokens:
     def _open_network(self, credentials: Credentials | None) -> TokenRequest:
         from langchain_gemini_compat._auth_network import TokenRequest, use_with_gdch
 
-        network = _build_request()
+        network: object = cast("object", _build_request())
         if isinstance(network, TokenRequest):
             network.client, network.until = self._client, lambda: self._until
             if any(base.__module__ == "google.oauth2.gdch_credentials" for base in type(credentials).__mro__):
                 return use_with_gdch(network)
-        return network
+        return cast("TokenRequest", network)
 
     def _build_token(self, value: str, expiry: datetime | None) -> Token:
         if expiry is None or self._known.is_fixed:

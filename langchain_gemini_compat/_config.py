@@ -167,7 +167,7 @@ def _is_anonymous(credentials: Credentials) -> bool:
     return any(base.__name__ == "AnonymousCredentials" for base in type(credentials).__mro__)
 
 
-def _check_quota_project(quota_project_id: str | None) -> None:
+def _check_quota_project(quota_project_id: object) -> None:
     """It goes out as a header, and HTTP libraries quote what no header can carry."""
     text = quota_project_id or ""
     if not isinstance(text, str) or not (text.strip().isascii() and text.strip().isprintable()):
