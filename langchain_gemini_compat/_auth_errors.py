@@ -116,7 +116,8 @@ def describe_failure(
 def _describe_missing(names: set[str], reason: str, evidence: str) -> str:
     """A package or a quota project; empty where neither is missing."""
     if "ImportError" in names:
-        remedy = " Run `pip install requests`." if "requests" in reason else ""
+        packages = {"requests": "requests", "OpenSSL": "pyopenssl"}
+        remedy = "".join(f" Run `pip install {package}`." for name, package in packages.items() if name in reason)
         return f"a package is missing: {reason}{remedy}"
     if _QUOTA_PROJECT.search(evidence):
         return (

@@ -802,6 +802,8 @@ def test_other_missing_packages_are_named_too():
     said = message(source(Counting(Clock(), failures=[ImportError("pyu2f is required: pip install pyu2f")])))
     assert "pyu2f" in said
     assert "requests" not in said
+    said = message(source(Counting(Clock(), failures=[ImportError("No module named 'OpenSSL'")])))
+    assert "Run `pip install pyopenssl`." in said
 
 
 @pytest.mark.parametrize(

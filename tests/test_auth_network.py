@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import inspect
 import json
 import logging
 import socket
@@ -160,6 +161,8 @@ def test_workload_identity_with_a_certificate_gets_its_token(certificates, monke
     identity_pool = pytest.importorskip("google.auth.identity_pool")
     if not hasattr(identity_pool.Credentials, "_get_mtls_cert_and_key_paths"):
         pytest.skip("this google-auth has no X.509 workload identity")
+    if "OpenSSL" in inspect.getsource(identity_pool):
+        pytest.importorskip("OpenSSL", reason="this google-auth needs pyOpenSSL for it")
     workload = {"cert_path": str(certificates.client), "key_path": str(certificates.client_key)}
     (tmp_path / "workload.json").write_text(json.dumps({"version": 1, "cert_configs": {"workload": workload}}))
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
