@@ -12,7 +12,7 @@ from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from pydantic import ConfigDict, ModelWrapValidatorHandler, PrivateAttr, SecretStr, model_validator
+from pydantic import ConfigDict, PrivateAttr, SecretStr, model_validator
 
 from langchain_gemini_compat._aliases import (
     COMPOSITES,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pydantic import BaseModel
+    from pydantic.functional_validators import ModelWrapValidatorHandler
     from typing_extensions import Self
 
     from langchain_gemini_compat._config import Connection
