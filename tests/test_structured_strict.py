@@ -208,6 +208,8 @@ def test_c3_what_the_class_refuses_as_json_is_still_an_error(value, method):
 
 def test_c3_base64_is_decoded_as_the_class_says():
     """Only JSON validation reads `val_json_bytes`."""
+    if "val_json_bytes" not in ConfigDict.__annotations__:
+        pytest.skip("pydantic before 2.9 has no `val_json_bytes`")
 
     class Data(BaseModel):
         """Bytes."""
@@ -271,7 +273,7 @@ def test_c3_validators_and_classes_of_pydantic_1_work_as_before():
 
 def test_c3_a_class_that_is_validated_by_name_is_declared_by_name():
     """The model answers with the names that it was told."""
-    if not hasattr(ConfigDict, "__annotations__") or "validate_by_alias" not in ConfigDict.__annotations__:
+    if "validate_by_alias" not in ConfigDict.__annotations__:
         pytest.skip("pydantic before 2.11 has no `validate_by_alias`")
 
     class Named(BaseModel):

@@ -161,7 +161,9 @@ def test_c4_the_declaration_allows_null_and_missing_keys(method):
     told = {name: part["description"] for name, part in found.items() if "description" in part}
     assert told["name"] == "What it is called."
     assert told["when"].startswith("Its day.")
-    assert (told["tags"], told["level"], told["colour"]) == ("Some words", "How high. Default: 5.", "The colour")
+    assert (told["tags"], told["level"]) == ("Some words", "How high. Default: 5.")
+    # Pydantic before 2.8 puts the description of the enum behind it.
+    assert told["colour"].startswith("The colour")
     assert (told["place"], found["size"]["minimum"]) == ("A place.", 1)
     assert "Args" not in str(body)
 
