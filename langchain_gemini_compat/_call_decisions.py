@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire import JsonObject
 
 
+#: How arguments begin: an object, a text that holds one, or `null`.
+_BEGINNINGS = ("{", '"', "null")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of `tool_calls`, read; what is missing, null or of another type is empty."""
@@ -34,7 +38,7 @@ class Entry:
     has_args: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class TrackedCall:
     """One call under construction. `position` is -1 while it may turn out to repeat the call `repeats`."""
 
@@ -99,7 +103,7 @@ class TrackedCall:
 
     def may_take(self, args: str) -> bool:
         """`args` can be what comes next in its arguments."""
-        return self.is_open or (not self.is_whole and args.lstrip().startswith("{"))
+        return self.is_open or (not self.is_whole and args.lstrip().startswith(_BEGINNINGS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +193,12 @@ def _decide_named(seen: Evidence, entry: Entry) -> Decision:
         is_same = told.is_whole and not told.is_anonymous and holds(told, entry.args)
         if is_same or not (told.is_whole and entry.has_args):
             return Decision(told, is_repetition=is_same, trusts=(told, last))
+    targets = (last,) if told is None or told is last else (told, last)
     if not last.is_called(entry.name):
-        return _decide_other_name(seen, (last,) if told in (None, last) else (told, last), entry)
+        return _decide_other_name(seen, targets, entry)
+    if told is not None and told is not last and seen.names and any(_longer_names(told.name, entry.name, seen.names)):
+        # The rest of that call's name, or this one's name again?
+        return Decision(last, doubts=targets)
     if seen.is_new(entry.index) and not (last.is_whole and entry.has_args):
         return _decide_by_index(last, entry)
     return _decide_same_name(seen, last, entry)
@@ -219,7 +227,8 @@ def _decide_by_index(last: TrackedCall, entry: Entry) -> Decision:
 def _decide_same_name(seen: Evidence, call: TrackedCall, entry: Entry) -> Decision:
     """The name of `call` again: more of it, a repetition, or another call of the same tool?"""
     if call.is_open:
-        return Decision(call)
+        # After a text or `null`, which may be whole, the name can be another call's.
+        return Decision(call, doubts=(call,) if call.is_wrapped and call.is_anonymous else ())
     longer = _decide_doubled_name(call, entry.name, seen.names) if call.is_empty and call.name and seen.names else None
     if longer is not None:
         return longer

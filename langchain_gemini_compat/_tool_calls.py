@@ -42,7 +42,7 @@ _AMBIGUOUS = (
     "What the server sent fits more than one reading: which call, which tool or which arguments is not certain."
 )
 _CUT = "The reply ended before the arguments of the call were whole."
-_NO_ARGUMENTS = "The reply did not end cleanly, and the arguments of the call never came."
+_NO_ARGUMENTS = "The reply did not end cleanly, and no arguments of the call came."
 _NAMELESS = "The call has no name."
 _PART_OF_NAME = "The name of the call came in pieces that are no bound tool's name."
 _NO_OBJECT = "The arguments are no JSON object."
@@ -160,6 +160,8 @@ class ToolCallTracker:
                     call.pieces.append(call.placeholder)
             elif call.is_wrapped:
                 self._unwrap(call, is_clean=is_clean)
+            elif call.value == {} and not is_clean:
+                call.fault = call.fault or _NO_ARGUMENTS
             if call.has_joined_name and self._names is not None and call.name not in self._names:
                 call.fault = call.fault or _PART_OF_NAME
             yield from self._emit(call, is_settled=True)
@@ -330,7 +332,10 @@ class ToolCallTracker:
         original = call.repeats
         self._repetitions.pop(call.wire_id, None)
         self._recent = None
-        if original is None or (call.value is not None and is_equal(call.value, original.value)):
+        if original is None:
+            return
+        known: JsonObject | None = {} if original.placeholder else original.value
+        if call.value is not None and known is not None and is_equal(call.value, known):
             return
         if call.must_repeat:
             original.fault = original.fault or _AMBIGUOUS

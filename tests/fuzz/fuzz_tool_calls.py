@@ -1,0 +1,77 @@
+"""Streams of tool calls at random: an error, or exactly the calls whose arguments were complete.
+
+    PYTHONPATH=.:tests python tests/fuzz/fuzz_tool_calls.py --streams 100000 [--seed 0]
+
+Each stream goes through the decoder of a model with bound tools. Every twentieth is added up by LangChain as well, and
+its tools are run as an agent would. The script prints how many streams came to what; the exit code is 1 if the rule of
+`uncertain_streams` was broken, and then it prints the number of each such stream.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from uncertain_streams import RAN, TOOLS, draw_stream, judge_stream, read_calls, read_message
+
+_BY_NAME = {tool.name: tool for tool in TOOLS}
+_MOST_SHOWN = 20
+
+
+def run_tools(message):
+    """The calls that an agent runs."""
+    RAN.clear()
+    for call in message.tool_calls:
+        _BY_NAME[call["name"]].invoke(call["args"])
+    return [*RAN]
+
+
+def check(seed):
+    """The word for what came of one stream, and whether its tools were run."""
+    found = read_calls(draw_stream(seed).events)
+    word = judge_stream(draw_stream(seed), found)
+    if seed % 20:
+        return word, 0
+    message = read_message(draw_stream(seed).events)
+    if isinstance(message, Exception):
+        assert type(message).__name__ == word
+        return word, 0
+    calls = [(call["name"], call["args"]) for call in message.tool_calls]
+    assert calls == found
+    assert message.invalid_tool_calls == []
+    assert run_tools(message) == [(name, {"number": 0, "text": "", **args}) for name, args in calls]
+    return word, len(calls)
+
+
+def main():
+    """Run, and print the report."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--streams", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    began = time.monotonic()
+    words, kinds, broken, ran = Counter(), Counter(), [], 0
+    for seed in range(options.seed, options.seed + options.streams):
+        kinds.update(set(draw_stream(seed).kinds))
+        try:
+            word, tools = check(seed)
+        except AssertionError:
+            broken.append(seed)
+            continue
+        words[word] += 1
+        ran += tools
+    print(f"{options.streams} streams from seed {options.seed} in {time.monotonic() - began:.0f} s")
+    for title, counts in (("What came", words), ("What was drawn", kinds)):
+        print(f"{title}:")
+        for word, count in counts.most_common():
+            print(f"  {count:7} {word}")
+    print(f"Tools run by an agent: {ran}")
+    print(f"Streams that broke the rule: {len(broken)} {broken[:_MOST_SHOWN]}")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
