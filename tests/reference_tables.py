@@ -119,6 +119,7 @@ SAMPLES = {
     "service_tier": "flex",
     "extra_body": {"google": {"x": 1}},
     "stream_usage": True,
+    "invalid_tool_calls": "keep",
     "tools": [{"type": "function", "function": {"name": "f"}}, {"google_search": {}}],
     "tool_choice": "required",
     "parallel_tool_calls": False,
