@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-import pytest
+from captures import read_capture
 
 from langchain_gemini_compat.testing import Call, FakeGemini, Reply, Style
 
 MODELS = {"ai_studio": "gemini-3.8-flash", "vertex": "google/gemini-3.8-flash", "openai_compatible": "gemma-3-270m"}
 SURFACES = tuple(MODELS)
-RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
 OSLO, ROME = Call("weather", {"city": "Oslo"}), Call("weather", {"city": "Rome"})
 THOUGHTS = {"extra_body": {"google": {"thinking_config": {"include_thoughts": True}}}}
 MARKED = {"extra_body": {"google": {"thinking_config": {"include_thoughts": True}, "thought_tag_marker": "think"}}}
@@ -72,10 +70,7 @@ def shape(value: Any) -> Any:
 
 def recorded(name: str) -> Any:
     """The body of a public capture; skips the test where the captures are not at hand."""
-    path = RECORDINGS / f"{name}.json"
-    if not path.exists():
-        pytest.skip("the recordings are not here")
-    return json.loads(path.read_text())["response"]["body"]
+    return read_capture(name)["response"]["body"]
 
 
 def frames_of(body: str) -> list[dict[str, Any]]:

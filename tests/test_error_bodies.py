@@ -7,17 +7,16 @@ project. A shape is how the error is wrapped; `in stream` rows come after a text
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import openai
 import pytest
+from captures import ABSENT, FOLDERS, capture_paths, read_capture
 from langchain_core import exceptions as core
 from wire import chunk
 
 from langchain_gemini_compat import errors
 from langchain_gemini_compat.testing import FakeGemini, Raw
 
-FOLDER = Path(__file__).parents[2] / "shared" / "recordings"
 MODES = ("invoke", "ainvoke", "stream", "astream")
 #: Class to openai's and langchain_core's of that kind, and whether the same request may succeed later.
 KINDS = {
@@ -181,6 +180,9 @@ RECORDED = {
         429,
         " seconds, or ask for a higher quota",
     ),
+    "ais-N6-gemma4-26b-500-internal": ("ServerError", "INTERNAL", 500, "Ask again"),
+    "ais-N7-frequency_penalty-400": ("InvalidRequestError", "INVALID_ARGUMENT", 400, "Take the field"),
+    "ais-N8-gemma4-reasoning_effort-400": ("InvalidRequestError", "INVALID_ARGUMENT", 400, "`preview()`"),
 }
 
 
@@ -249,21 +251,20 @@ async def test_an_error_with_status_200_is_the_same_error(row, mode, place):
     assert texts == ([] if "invoke" in mode else ["Half of "])
 
 
-@pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings are not beside the project")
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("file", RECORDED)
 async def test_a_recorded_error_body_is_what_the_table_says(file, mode):
     """Google's own bytes."""
-    response = json.loads((FOLDER / f"{file}.json").read_text())["response"]
+    response = read_capture(file)["response"]
     kind, status, code, remedy = RECORDED[file]
     error, _ = await failure(mode, Raw(response["body"], response["status"], response["content_type"]))
     check(error, kind, status, code, json.loads(response["body"])[0]["error"]["message"], remedy)
 
 
-@pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings are not beside the project")
+@pytest.mark.skipif(not all(folder.is_dir() for folder in FOLDERS), reason=ABSENT)
 def test_every_recorded_error_body_is_in_the_table():
     """A new capture has to be judged."""
-    files = {path.stem: json.loads(path.read_text())["response"] for path in FOLDER.glob("*.json")}
+    files = {path.stem: json.loads(path.read_text())["response"] for path in capture_paths()}
     assert {name for name, response in files.items() if response.get("status", 200) >= 300} == set(RECORDED)
 
 

@@ -2,16 +2,14 @@
 
 import json
 import pickle
-from pathlib import Path
 
 import openai
 import pytest
+from captures import read_capture
 from langchain_core import exceptions as core
 from wire import Wire, chunk, google_error, http, reply
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
-
-RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
 
 QUOTA = {
     "@type": "type.googleapis.com/google.rpc.QuotaFailure",
@@ -273,7 +271,6 @@ def test_every_exception_is_exported_and_documented():
         _ = errors.NoSuchError
 
 
-@pytest.mark.skipif(not RECORDINGS.exists(), reason="the recordings lie beside the repository, not in it")
 @pytest.mark.parametrize(
     ("file", "name"),
     [
@@ -281,11 +278,14 @@ def test_every_exception_is_exported_and_documented():
         ("ais-err-400-bad-key", "AuthenticationError"),
         ("ais-err-400-missing-thought-signature", "MissingSignatureError"),
         ("ais-err-429-per-minute-free-tier", "RateLimitError"),
+        ("ais-N6-gemma4-26b-500-internal", "ServerError"),
+        ("ais-N7-frequency_penalty-400", "InvalidRequestError"),
+        ("ais-N8-gemma4-reasoning_effort-400", "InvalidRequestError"),
     ],
 )
 def test_recorded_error_bodies(file, name):
     """Google's own bytes."""
-    response = json.loads((RECORDINGS / f"{file}.json").read_text())["response"]
+    response = read_capture(file)["response"]
     with pytest.raises(getattr(errors, name)) as caught:
         model(reply(response["body"], response["status"])).invoke("hi")
     if name == "RateLimitError":

@@ -8,18 +8,17 @@ import json
 import re
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 
 import pytest
+from captures import ABSENT, FOLDERS, capture_paths, path_belongs_to, read_capture
 from langchain_core.messages import message_chunk_to_message
 
 from langchain_gemini_compat import errors
 from langchain_gemini_compat._signatures import RECORDS_KEY, SIGNATURES_KEY
 from langchain_gemini_compat.testing import FakeGemini, Raw
 
-FOLDER = Path(__file__).parents[2] / "shared" / "recordings"
 pytestmark = [
-    pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings are not beside the project"),
+    pytest.mark.skipif(not capture_paths(), reason=ABSENT),
     pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning"),
 ]
 
@@ -315,9 +314,68 @@ EXPECTED = {
         (9, 1523, 1532, 951, None),
         "MYMNatuyCJuUq8YPmp2j0Q0",
     ),
+    "ais-N1-3.1flashlite-parallel-first-signed-stream": calling(
+        "gemini-3.1-flash-lite",
+        ("set_map_layer", {"layer": "DENSITY"}, "U11J8Nlt"),
+        ("set_map_scope", {"scope": "La Paz"}, "Rf3HPioH"),
+        signed_calls=(True, False),
+        streamed=True,
+    ),
+    "ais-N2-flashlatest-length-signature-only-stream": Failure(
+        errors.EmptyReplyError, "Raise `max_tokens`", streamed=True, facts={"is_retryable": False}
+    ),
+    "ais-N3-3.8flash-usage-before-finish-chunk": Meaning(
+        "gemini-3.8-flash", "OK.", usage=(3, 68, 71, 66, None), reply_id="x", streamed=True
+    ),
+    "ais-N4-gemma4-31b-unflagged-split-thought-tag-stream": Meaning(
+        "gemma-4-31b-it",
+        "Five.",
+        "\nIn `taskManager.test.ts`, there are 5 tests.",
+        blocks=("reasoning", "text"),
+        streamed=True,
+    ),
+    "ais-N5-3.6flash-content-filter-body-nonstream": Meaning(
+        "gemini-3.6-flash",
+        finish="content_filter",
+        native="content_filter: PROHIBITED_CONTENT",
+        blocks=("refusal",),
+    ),
+    "ais-N6-gemma4-26b-500-internal": Failure(
+        errors.ServerError, "Internal error encountered.", facts={"status_code": 500, "is_retryable": True}
+    ),
+    "ais-N7-frequency_penalty-400": Failure(
+        errors.InvalidRequestError, 'Unknown name "frequency_penalty"', facts={"status_code": 400}
+    ),
+    "ais-N8-gemma4-reasoning_effort-400": Failure(
+        errors.InvalidRequestError, "Thinking level is not supported for this model", facts={"status_code": 400}
+    ),
+    "ais-N9-2.5flash-text-nonstream-apisix-doc": Meaning(
+        "gemini-2.5-flash", "The capital of France is **Paris**.", usage=(15, 26, 41, 18, None)
+    ),
+    "vtx-N10-2.5flash-text-nonstream-apisix-doc": Meaning(
+        "gemini-2.5-flash", "1 + 1 = 2\n", usage=(11, 8, 19, None, None), traffic="ON_DEMAND"
+    ),
+    "vtx-N11-gemma4-26b-maas-nonstream": Meaning(
+        "gemma-4-26b-a4b-it-maas",
+        "TOP_RIGHT",
+        usage=(341, 2, 343, None, None),
+        reply_id="d1fc177f-fffc-400c-9294-3b30d2a5ae3c",
+        traffic="ON_DEMAND",
+    ),
 }
 MEANINGS = {name: it for name, it in EXPECTED.items() if isinstance(it, Meaning)}
 FAILURES = {name: it for name, it in EXPECTED.items() if isinstance(it, Failure)}
+
+
+#: Chunks after those that an author left out, as AI Studio sends them.
+END = 'data: {"choices":[{"delta":{"role":"assistant"},"finish_reason":"stop","index":0}]}\n\ndata: [DONE]\n\n'
+ENDINGS = {
+    "ais-N1-3.1flashlite-parallel-first-signed-stream": END,
+    "ais-N3-3.8flash-usage-before-finish-chunk": END,
+    "ais-N4-gemma4-31b-unflagged-split-thought-tag-stream": (
+        f'data: {{"choices":[{{"delta":{{"content":" tests.</thought>Five."}},"index":0}}]}}\n\n{END}'
+    ),
+}
 
 
 def each(table):
@@ -333,8 +391,11 @@ def each(table):
 def capture(name):
     """The file of `name`, and the body of it that `#n` names."""
     stem, _, number = name.partition("#")
-    file = json.loads((FOLDER / f"{stem}.json").read_text())
-    return file, bodies(file["response"])[int(number or 1) - 1]
+    file = read_capture(stem)
+    body = bodies(file["response"])[int(number or 1) - 1]
+    if stem in ENDINGS:
+        body = body.removesuffix("data: [DONE]\n\n") + ENDINGS[stem]
+    return file, body
 
 
 def bodies(response):
@@ -386,7 +447,9 @@ def total(chunks):
 def read(name):
     """Text, thoughts, arguments by call, signatures by call and of the reply, straight from the JSON of a capture."""
     _, body = capture(name)
-    if isinstance(body, str):
+    if isinstance(body, str) and not body.startswith("data:"):
+        events = [json.loads(body)]
+    elif isinstance(body, str):
         events = [json.loads(line[6:]) for line in body.splitlines() if line.startswith("data: {")]
     else:
         events = [body]
@@ -518,16 +581,17 @@ def test_waiting_time_of_the_captured_429_is_read_to_the_nanosecond():
 
 def test_every_capture_is_in_the_table():
     """One entry for each body of each file."""
-    counts = {path.stem: len(bodies(json.loads(path.read_text())["response"])) for path in FOLDER.glob("*.json")}
+    counts = {path.stem: len(bodies(json.loads(path.read_text())["response"])) for path in capture_paths()}
     names = [
         name if count == 1 else f"{name}#{number}" for name, count in counts.items() for number in range(1, count + 1)
     ]
-    assert sorted(names) == sorted(EXPECTED)
+    there = [folder for folder in FOLDERS if folder.is_dir()]
+    assert sorted(names) == sorted(name for name in EXPECTED if any(path_belongs_to(one, name) for one in there))
 
 
 def quoted(start):
     """A piece of the Markdown file: the first line that begins with `start`, or the fenced block that holds it."""
-    text = (FOLDER / "quoted.md").read_text()
+    text = (FOLDERS[0] / "quoted.md").read_text()
     return text[text.index(start) :].partition("\n```")[0]
 
 

@@ -1,11 +1,11 @@
 """Wire chunks to events: every deviation that was seen, streams against whole replies, and hostile JSON."""
 
 import json
-from pathlib import Path
 from random import Random
 
 import pytest
 from call_dialects import Call, Dialect, cut, group, write_calls
+from captures import capture_paths
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +24,6 @@ from langchain_gemini_compat._stream import StreamAssembler
 from langchain_gemini_compat._usage import Usage
 from langchain_gemini_compat._wire import DONE, as_chunk, list_at, object_at, text_at, text_of_parts
 
-RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
 SIGNED = {"google": {"thought_signature": "c2ln"}}
 FLAG = {"google": {"thought": True}}
 
@@ -503,7 +502,7 @@ def test_keys_are_read_by_type(value):
 
 
 def _bodies():
-    for path in sorted(RECORDINGS.glob("*.json")):
+    for path in capture_paths():
         response = json.loads(path.read_text(encoding="utf-8")).get("response", {})
         bodies = response.get("streams") or [response.get("body")]
         for number, body in enumerate(bodies):

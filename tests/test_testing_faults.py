@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
+from captures import read_capture
 
 from langchain_gemini_compat.errors import RequestTimeoutError
 from langchain_gemini_compat.testing import FAULTS, Call, FakeGemini, Fault, Reply
@@ -15,7 +15,6 @@ from langchain_gemini_compat.testing import FAULTS, Call, FakeGemini, Fault, Rep
 MODELS = {"ai_studio": "gemini-3.8-flash", "vertex": "google/gemini-3.8-flash", "openai_compatible": "gemma-3-270m"}
 SURFACES = tuple(MODELS)
 HEADERS = {"Authorization": "Bearer a-long-enough-token"}
-RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
 
 
 def body_for(surface: str, *, stream: bool) -> dict[str, Any]:
@@ -90,10 +89,7 @@ def test_errors_have_googles_status_and_words(fault: Fault, surface: str, status
 
 def test_a_rate_limit_is_the_one_that_was_captured() -> None:
     """Delay and quota in the body, nothing in the headers."""
-    path = RECORDINGS / "ais-err-429-per-minute-free-tier.json"
-    if not path.exists():
-        pytest.skip("the recordings are not here")
-    real = json.loads(json.loads(path.read_text())["response"]["body"])
+    real = json.loads(read_capture("ais-err-429-per-minute-free-tier")["response"]["body"])
     text = json.dumps(real).replace("34.536139291s", "34s").replace("gemini-3.5-flash", "gemini-3.8-flash")
     response = send(Fault.rate_limit("34s"))
     assert response.json() == json.loads(text)
@@ -109,10 +105,7 @@ def test_a_daily_limit_differs_in_the_quota_alone() -> None:
 
 def test_a_bad_key_is_byte_for_byte_the_capture() -> None:
     """Up to the layout of the brackets, which Google closes on one line more."""
-    path = RECORDINGS / "ais-err-400-bad-key.json"
-    if not path.exists():
-        pytest.skip("the recordings are not here")
-    assert send(Fault.bad_key()).json() == json.loads(json.loads(path.read_text())["response"]["body"])
+    assert send(Fault.bad_key()).json() == json.loads(read_capture("ais-err-400-bad-key")["response"]["body"])
 
 
 def test_a_plain_server_words_errors_as_openai_does() -> None:
