@@ -1,0 +1,241 @@
+"""Lines that once could be broken without a test that failed: one test for each (found by mutation testing)."""
+
+import asyncio
+import gzip
+import pickle
+import threading
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from types import SimpleNamespace
+
+import pytest
+from wire import Wire, completion, http, reply
+
+from langchain_gemini_compat import ChatGeminiCompat, _clients, _retry, errors
+from langchain_gemini_compat._clients import Clients
+from langchain_gemini_compat._gate import Gate
+from langchain_gemini_compat._retry import Tries
+from langchain_gemini_compat._sse import SseDecoder
+from langchain_gemini_compat._timeouts import TimeLimits
+from langchain_gemini_compat._transport import Transport, TransportConfig
+
+GATEWAY = "http://gateway.test/v1"
+UNAUTHENTICATED = {"error": {"code": 401, "message": "Who are you?", "status": "UNAUTHENTICATED"}}
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.mark.parametrize("waiting", [b'data: {"a": 1}\n', b'data: {"a": ', b'data: {"a": 1}', b"da"])
+def test_whole_event_is_not_read_before_what_waits(waiting):
+    """The quick way takes a piece only where neither a part of a line nor the data of an event waits."""
+    decoder = SseDecoder()
+    assert list(decoder.feed(waiting)) == []
+    assert decoder.read_event(b'data: {"b": 2}\n\n') is None
+    assert SseDecoder().read_event(b'data: {"b": 2}\n\n') == {"b": 2}
+
+
+def test_events_keep_their_order_where_the_network_cuts_them():
+    """The event that was cut comes before the one that came whole."""
+    decoder = SseDecoder()
+    pieces = [b'data: {"a": 1}\n', b'data: {"b": 2}\n\n', b'data: {"c": 3}\n\n']
+    found = []
+    for piece in pieces:
+        value = decoder.read_event(piece)
+        found += [value] if value is not None else decoder.feed(piece)
+    assert found == [{"a": 1}, {"b": 2}, {"c": 3}]
+
+
+async def test_call_that_gives_up_does_not_end_the_client_of_the_others(monkeypatch):
+    """Making the client of an event loop is shared: a cancelled caller leaves it to the others."""
+    begun, go = threading.Event(), threading.Event()
+    build = _clients.open_client
+
+    def build_slowly(kind):
+        begun.set()
+        assert go.wait(60)
+        return build(kind)
+
+    monkeypatch.setattr(_clients, "open_client", build_slowly)
+    clients = Clients(None, None)
+    first, second = (asyncio.create_task(clients.of_loop()) for _ in range(2))
+    await asyncio.to_thread(begun.wait, 60)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    go.set()
+    client = await second
+    assert not client.is_closed
+    assert await clients.of_loop() is client
+
+
+class Tokens:
+    """A source of tokens that keeps the deadlines that it was given."""
+
+    info = SimpleNamespace(kind="callable", source="test")
+
+    def __init__(self):
+        self.deadlines = []
+
+    def token(self, deadline=None):
+        self.deadlines.append(deadline)
+        return f"token-{len(self.deadlines)}"
+
+    async def atoken(self, deadline=None):
+        return self.token(deadline)
+
+    def project(self, deadline=None):
+        self.deadlines.append(deadline)
+        return "p"
+
+    async def aproject(self, deadline=None):
+        return self.project(deadline)
+
+    def reject(self, token):
+        return True
+
+    def apply(self, token):
+        return {"authorization": f"Bearer {token}"}
+
+    def headers(self):
+        return {}
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+async def test_each_token_and_project_has_the_deadline_of_the_call(way):
+    """The first token, the project, and the token after a 401."""
+    wire, tokens = Wire(reply(UNAUTHENTICATED, 401), completion()), Tokens()
+    config = TransportConfig("vertex", "https://x.test/{project}", tokens, TimeLimits(total=50.0), **wire.clients)
+    transport = Transport(config)
+    tries = transport.begin("m")
+    if way == "sync":
+        transport.complete({}, tries)
+    else:
+        await transport.acomplete({}, tries)
+    assert len(wire.requests) == 2
+    assert tokens.deadlines == [tries.deadline] * 3
+    assert tries.deadline is not None
+
+
+def build_tries(gate, *, retries=2, **limits):
+    return Tries(retries, TimeLimits(**limits), gate)
+
+
+def status_error(kind, status):
+    response = http.Response(status, request=http.Request("POST", GATEWAY))
+    error = kind("No.", response=response, body=None)
+    error.is_retryable = True
+    return error
+
+
+def test_overload_opens_the_gate_that_a_quota_closed():
+    """A 503 says that the quota is not what holds requests up: nobody waits at the gate any more."""
+    clock = Clock()
+    gate = Gate(clock)
+    gate.close(5.0)
+    assert gate.try_enter() > 0
+    clock.now += 6.0
+    tries = build_tries(gate)
+    assert tries._try_start() == 0.0
+    assert gate.try_enter() > 0
+    assert tries.record_failure(status_error(errors.ServerError, 503)) is not None
+    assert gate.try_enter() == 0.0
+    assert not gate.is_half_open()
+
+
+def test_probe_goes_once_a_second():
+    """Of those who wait and of those who cannot: not after half a second, and again after one."""
+    clock = Clock()
+    gate = Gate(clock)
+    gate.close(5.0)
+    clock.now += 5.0
+    assert gate.try_enter() == 0.0
+    for seconds, goes in ((0.5, False), (0.49, False), (0.02, True), (0.5, False)):
+        clock.now += seconds
+        assert (gate.try_enter() == 0.0) is goes
+    gate.close(500.0)
+    assert gate.try_probe()
+    for seconds, goes in ((0.5, False), (0.49, False), (0.02, True), (0.5, False)):
+        clock.now += seconds
+        assert gate.try_probe() is goes
+
+
+@pytest.mark.parametrize("limits", [{"retry_wait": 0.5}, {"total": 0.5}])
+def test_gate_is_half_open_after_the_longest_wait_of_the_call(limits):
+    """A quota text that is wrong closes the gate for no longer than the caller's own limit."""
+    clock = Clock()
+    gate = Gate(clock)
+    tries = build_tries(gate, **limits)
+    error = status_error(errors.RateLimitError, 429)
+    error.retry_after = 39_043.0
+    assert tries.record_failure(error) is None
+    clock.now += 0.4
+    assert not gate.is_half_open()
+    clock.now += 0.2
+    assert gate.is_half_open()
+
+
+def test_backoff_is_at_least_half_of_its_step(monkeypatch):
+    """Half a second, one, two: less up to a half."""
+    asked = []
+    monkeypatch.setattr(_retry, "_random", SimpleNamespace(uniform=lambda low, high: asked.append((low, high)) or low))
+    tries = build_tries(Gate(), retries=3)
+    waits = [tries.record_failure(status_error(errors.ServerError, 503)) for _ in range(3)]
+    assert waits == [0.25, 0.5, 1.0]
+    assert set(asked) == {(0.5, 1.0)}
+
+
+async def ask(chat, way):
+    """Call in one of the four ways."""
+    if way == "invoke":
+        chat.invoke("hi")
+    elif way == "ainvoke":
+        await chat.ainvoke("hi")
+    elif way == "stream":
+        list(chat.stream("hi"))
+    else:
+        _ = [part async for part in chat.astream("hi")]
+
+
+@pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
+@pytest.mark.parametrize("status", [200, 500])
+async def test_reply_that_is_compressed_twice_is_refused(way, status):
+    """Each layer may inflate a thousandfold, and no server was asked for two."""
+    body = gzip.compress(gzip.compress(b'{"error": {"message": "x"}}'))
+    stream = http.ByteStream(body)
+    answer = http.Response(status, headers={"content-encoding": "gzip, gzip"}, stream=stream)
+    chat = ChatGeminiCompat(model="m", base_url=GATEWAY, max_retries=0, **Wire(answer).clients)
+    with pytest.raises(errors.GeminiCompatError) as caught:
+        await ask(chat, way)
+    assert "gzip, gzip" in str(caught.value) or "Content-Encoding" in str(caught.value)
+
+
+def test_unpickled_model_still_says_where_its_key_came_from(monkeypatch):
+    """The key alone does not tell, and the variable may be gone where the model is restored."""
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    monkeypatch.setenv("GOOGLE_API_KEY", "environment-key")
+    data = pickle.dumps(ChatGeminiCompat(model="gemini-3.8-flash"))
+    monkeypatch.delenv("GOOGLE_API_KEY")
+    restored = pickle.loads(data)
+    assert restored.endpoint_info()["auth"] == {"kind": "api_key", "source": "environment GOOGLE_API_KEY"}
+    assert restored.api_key.get_secret_value() == "environment-key"
+
+
+@pytest.mark.parametrize("zone", [timezone.utc, timezone(timedelta(hours=9)), None])
+def test_date_of_retry_after_in_the_past_is_no_wait(zone):
+    """Clocks differ: a negative wait would be a time before the call."""
+    then = datetime.now(timezone.utc) - timedelta(hours=1)
+    header = format_datetime(then.astimezone(zone) if zone else then.replace(tzinfo=None))
+    wire = Wire(reply({"error": {"message": "Busy."}}, 503, {"retry-after": header}))
+    chat = ChatGeminiCompat(model="m", base_url=GATEWAY, max_retries=0, **wire.clients)
+    with pytest.raises(errors.ServerError) as caught:
+        chat.invoke("hi")
+    assert caught.value.retry_after == 0.0
