@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 #: A token of RFC 9110, section 5.6.2.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -88,7 +88,7 @@ def _acts_like_a_client(client: object, *, is_async: bool) -> bool:
     build, send = getattr(client, "build_request", None), getattr(client, "send", None)
     if isinstance(client, type) or not callable(build) or not callable(send):
         return False
-    return inspect.iscoroutinefunction(cast("Callable[..., object]", send)) is is_async
+    return inspect.iscoroutinefunction(send) is is_async
 
 
 def _read_pairs(argument: str, given: object) -> Iterator[tuple[object, object]]:

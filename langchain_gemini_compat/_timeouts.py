@@ -110,7 +110,7 @@ def _read_mapping(given: Mapping[str, object]) -> TimeLimits:
 def _check(name: str, value: object) -> float:
     if isinstance(value, timedelta):
         value = value.total_seconds()
-    seconds = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    seconds = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
     if not seconds >= 0:
         raise ValueError(f"{name!r} is {value!r}, and is to be a number of seconds.")
     return seconds
