@@ -538,7 +538,7 @@ async def test_a_reply_that_a_filter_stopped_says_so_in_a_refusal_block(mode):
     (block,) = message.content_blocks
     assert block == {
         "type": "refusal",
-        "refusal": "content_filter: PROHIBITED_CONTENT",
+        "refusal": "A filter stopped the reply (PROHIBITED_CONTENT).",
         "extras": {"finish_reason": "content_filter: PROHIBITED_CONTENT"},
     }
 
