@@ -25,8 +25,16 @@ if TYPE_CHECKING:
 _DEEPEST = 100
 #: Characters of data that is no base64 which are sent as they are.
 _MOST_DATA = 10_000
-#: Keys of a block of media that say something to a reader.
-_TELLING = ("title", "description", "text", "id", "file_id")
+#: Keys of a block of media that are the media, or about the transport of them; a tool's own keys stand beside.
+_OF_MEDIA = frozenset(
+    {
+        "type", "base64", "data", "blob", "source", "source_type", "image_url", "input_audio", "file", "file_data",
+        "file_url", "video_url", "resource", "inline_data", "inlineData", "fileData", "mime_type", "media_type",
+        "mimeType", "url", "uri", "file_uri", "fileUri", "file_id", "id", "index", "name", "filename", "detail",
+        "extras", "extra_content", "cache_control", "annotations", "_meta", "citations", "size", "video_metadata",
+        "videoMetadata", "media_resolution", "mediaResolution", "icons",
+    }
+)  # fmt: skip
 #: An integer from this one on is written in hexadecimal: Python writes no more than 4,300 decimal digits.
 _LONG_NUMBER = 10**1000
 _REFERENCE = "$ref"
@@ -76,15 +84,20 @@ def describe_media(media: Media, block: JsonValue) -> str:
         size = (len(media.data.rstrip("=")) * 3) // 4
         if len(media.data) <= _MOST_DATA and decode_base64(media.data) is None:
             return to_json_text(block)
-    told = [
-        ("name", media.name),
-        ("type", media.known_mime_type),
-        ("size", None if size is None else f"{size} bytes"),
-        ("URI", media.location),
-        *((key, block.get(key)) for key in _TELLING if isinstance(block, dict)),
-    ]
-    known = "; ".join(f"{key}: {value}" for key, value in told if isinstance(value, str) and value)
-    return f"[An attachment of kind {media.kind!r} that cannot be shown. {known}]"
+    told = {"name": media.name, "type": media.known_mime_type, "URI": media.location}
+    known = [f"{key}: {value}" for key, value in told.items() if value]
+    known += [f"size: {size} bytes"] if size is not None else []
+    rest = rest_of_media(block)
+    known += [rest] if rest else []
+    return f"[An attachment of kind {media.kind!r} that cannot be shown. {'; '.join(known)}]"
+
+
+def rest_of_media(block: JsonValue) -> str:
+    """What a block says beside its media, such as a title or a tool's own keys, as JSON; empty for nothing."""
+    if not isinstance(block, dict):
+        return ""
+    rest = {key: value for key, value in block.items() if key not in _OF_MEDIA and value is not None}
+    return to_json_text(rest) if rest else ""
 
 
 def wrap_references(text: str, names: Collection[str]) -> str:

@@ -22,6 +22,7 @@ from langchain_gemini_compat._result_texts import (
     as_json_object,
     describe_media,
     read_text_data,
+    rest_of_media,
     to_json_text,
     wrap_references,
 )
@@ -207,19 +208,27 @@ def _media_in(block: JsonValue) -> Media | None:
     if media is None or not (media.data or media.location):
         return None
     parts = split_data_url(media.url) if media.url else None
-    return replace(media, mime_type=parts[0] or media.mime_type, data=parts[1], url=None) if parts else media
+    if parts:
+        media = replace(media, mime_type=parts[0] or media.mime_type, data=parts[1], url=None)
+    # Surfaces have more forms for an image than for a file.
+    is_image = media.kind == "file" and (media.known_mime_type or "").startswith("image/")
+    return replace(media, kind="image") if is_image else media
 
 
 def _add_media(
     found: _Contents, media: Media, block: JsonValue, keys: JsonObject, endpoint: Endpoint, family: ModelFamily
 ) -> None:
     """To the media, or to the texts what can be told of them."""
-    text = read_text_data(media)
+    goes_beside = _takes_beside(endpoint, family) and media.known_mime_type in _BESIDE
+    text = None if goes_beside else read_text_data(media)
     if text is not None:
         found.texts.append((text, None))
         return
     why = _why_unsendable(media, endpoint, family)
     if why is None:
+        rest = rest_of_media(block)
+        if rest:
+            found.texts.append((rest, None))
         mark = block.get("cache_control") if isinstance(block, dict) else None
         usable = as_json_object(mark)
         found.media.append((media, {**keys, "cache_control": usable} if usable else keys))
@@ -230,7 +239,6 @@ def _add_media(
 
 def _why_unsendable(media: Media, endpoint: Endpoint, family: ModelFamily) -> str | None:
     """Why there is no form for `media` in a result at `endpoint`; `None` where there is one."""
-    mime_type = (media.known_mime_type or "").partition(";")[0]
     is_gemini = endpoint.speaks_gemini or bool(family.generation)
     if media.data and decode_base64(media.data) is None:
         return "its data is no base64"
@@ -238,17 +246,27 @@ def _why_unsendable(media: Media, endpoint: Endpoint, family: ModelFamily) -> st
         scheme_of(media.url) not in ("http", "https", "gs") or not _is_reachable(media.url, is_gemini=is_gemini)
     ):
         return "the server cannot reach its URI"
-    if is_gemini and not media.file_id:
-        kind = "pdf" if mime_type == "application/pdf" else mime_type.partition("/")[0]
-        if mime_type not in _GEMINI_TAKES or kind not in family.inputs:
-            return f"{family.name} takes no {mime_type or 'file without a type'}"
-    elif not is_gemini and mime_type not in _OTHERS_TAKE and mime_type.partition("/")[0] not in _OTHERS_TAKE_KINDS:
-        return f"{mime_type or 'a file without a type'} has no form on this surface"
+    refused_type = None if media.file_id else _refused_type(media, family, is_gemini=is_gemini)
+    if refused_type:
+        return refused_type
     try:
         encode_media(media, {}, endpoint)
     except UnsupportedContentError as err:
         return str(err).partition(" It takes:")[0].rstrip(".")
     return None
+
+
+def _refused_type(media: Media, family: ModelFamily, *, is_gemini: bool) -> str | None:
+    """What is wrong with the type of `media`; a type that is only guessed from the kind may be a 400."""
+    mime_type = (media.known_mime_type or "").partition(";")[0]
+    if media.kind != "image" and replace(media, kind="file").known_mime_type is None:
+        return "its type is not known"
+    kind = "pdf" if mime_type == "application/pdf" else mime_type.partition("/")[0]
+    if is_gemini:
+        is_taken = mime_type in _GEMINI_TAKES and kind in family.inputs
+        return None if is_taken else f"{family.name} takes no {mime_type}"
+    is_taken = mime_type in _OTHERS_TAKE or kind in _OTHERS_TAKE_KINDS
+    return None if is_taken else f"{mime_type} has no form on this surface"
 
 
 def _is_reachable(url: str, *, is_gemini: bool) -> bool:
@@ -278,9 +296,13 @@ def _reads_references(endpoint: Endpoint, family: ModelFamily) -> bool:
 
 def _go_beside(found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint, family: ModelFamily) -> bool:
     """All of types that a result takes, and without `extra_content` of their own, for which there is no place there."""
-    if not (endpoint.speaks_gemini and endpoint.surface == "vertex" and family.generation == "gemini-3"):
-        return False
-    return all(media.known_mime_type in _BESIDE and "extra_content" not in keys for media, keys in found)
+    return _takes_beside(endpoint, family) and all(
+        media.known_mime_type in _BESIDE and "extra_content" not in keys for media, keys in found
+    )
+
+
+def _takes_beside(endpoint: Endpoint, family: ModelFamily) -> bool:
+    return endpoint.speaks_gemini and endpoint.surface == "vertex" and family.generation == "gemini-3"
 
 
 def _result_part(media: Media, number: int) -> JsonObject:

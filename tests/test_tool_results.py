@@ -257,7 +257,7 @@ def test_c2_types_that_gemini_refuses_become_text(mime_type, surface):
 
 
 @places
-@pytest.mark.parametrize("mime_type", ["text/csv", "application/json", "image/svg+xml", "TEXT/Plain; charset=utf-8"])
+@pytest.mark.parametrize("mime_type", ["text/csv", "application/json", "image/svg+xml", "TEXT/Markdown; charset=utf-8"])
 def test_textual_data_of_a_result_is_sent_as_its_text(mime_type, surface, model):
     """A model reads a table better than its base64, and every surface takes text."""
     data = base64.b64encode("a,é\n1,2".encode()).decode()
@@ -305,6 +305,44 @@ def test_a_picture_goes_out_in_whatever_spelling_it_came(block, surface, model):
         assert sent["extra_content"]["google"]["parts"] == [part]
     else:
         assert following == [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}]
+
+
+@places
+@pytest.mark.parametrize("url", ["https://e.test/a.png", "ftp://e.test/a.png"])
+def test_what_a_tool_says_beside_media_goes_out_too(url, surface, model):
+    """A hit of a search may be a block of media to LangChain, and has a title and more."""
+    hit = {"type": "image", "url": url, "title": "A cat", "views": 5, "owner": {"name": "Ann"}}
+    sent, _ = sent_of([hit], surface, model)
+    text = json.loads(sent["content"])["output"] if "extra_content" in sent else sent["content"]
+    assert '{"title": "A cat", "views": 5, "owner": {"name": "Ann"}}' in text
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_plain_text_in_base64_goes_beside_the_result_where_google_lists_it(surface):
+    """On Vertex; the others get its text."""
+    block = {"type": "file", "base64": base64.b64encode(b"hi").decode(), "mime_type": "Text/Plain; charset=utf-8"}
+    sent, following = sent_of([block], surface)
+    if surface == "vertex":
+        (part,) = sent["extra_content"]["google"]["parts"]
+        assert part["inline_data"] == {"mime_type": "text/plain", "display_name": "media_1", "data": block["base64"]}
+    else:
+        assert (sent["content"], following) == ("hi", [])
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("kind", ["audio", "video", "file"])
+def test_media_of_a_type_that_nobody_tells_become_text(kind, surface):
+    """A wrong guess may be a 400 in every later turn."""
+    sent, following = sent_of([{"type": kind, "url": "https://e.test/stream"}], surface)
+    assert "https://e.test/stream" in sent["content"]
+    assert following == []
+
+
+@places
+def test_a_file_that_is_an_image_is_sent_as_one(surface, model):
+    """MCP's links and LangChain's `file` blocks hold images too; every surface takes an https image."""
+    request = request_of([{"type": "file", "url": "https://e.test/a.PNG?x=1"}], surface, model)
+    assert result_notes(request) == []
 
 
 @pytest.mark.parametrize("surface", SURFACES)
