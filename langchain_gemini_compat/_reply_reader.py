@@ -106,7 +106,13 @@ class ReplyReader:
     def feed(self, data: bytes) -> Iterable[WireChunk]:
         """The chunks that the next piece, as it was sent, makes whole."""
         self._watch.end_wait()
-        return self._take(data) if self._decompressor is None else self._decompress(self._decompressor, data)
+        if self._decompressor is not None:
+            return self._decompress(self._decompressor, data)
+        # As in `_take`, without another call for each piece.
+        self._room -= len(data)
+        if self._decoder is None or self._room < 0 or self._watch.broken:
+            return self._keep(data)
+        return self._read_piece(self._decoder, data)
 
     def _decompress(self, decompressor: Decompressor, data: bytes) -> Iterator[WireChunk]:
         # A gzip file may have any number of empty members.
@@ -121,14 +127,18 @@ class ReplyReader:
 
     def _take(self, data: bytes) -> Iterable[WireChunk]:
         self._room -= len(data)
+        if self._decoder is None or self._room < 0 or self._watch.broken:
+            return self._keep(data)
+        return self._read_piece(self._decoder, data)
+
+    def _keep(self, data: bytes) -> tuple[()]:
+        """Keep a piece of a reply that is read as a whole; raises where a limit is broken."""
         if self._decoder is None:
             self._room -= _PIECE
             self._pieces.append(data)
         if self._watch.broken or self._room < 0:
             self._stop()
-        if self._decoder is None:
-            return ()
-        return self._read_piece(self._decoder, data)
+        return ()
 
     def await_more(self) -> None:
         """What `feed` gave is taken; the server's time runs again."""

@@ -127,7 +127,7 @@ class Watch:
 
     def end_wait(self) -> None:
         """Bytes came; a transport that has no socket is only found late here."""
-        late = not self._is_in_reach() and time.monotonic() > self.due
+        late = not self._is_watched and time.monotonic() > self.due
         if late:
             self.bark()
         self.due = math.inf

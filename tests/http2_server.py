@@ -17,6 +17,10 @@ _EVENT = b'data: {"id": "r", "model": "m", "choices": [{"index": 0, "delta": {"c
 _LAST = b'data: {"id": "r", "model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
 
 
+#: The transports of the connections that are open.
+OPEN = set()
+
+
 class _Connection(asyncio.Protocol):
     """`/answer` at once; `/slowly` ten events, one in 0.3 s; `/silence` nothing; `/mute` headers and one event; `/flood` without end."""
 
@@ -27,11 +31,15 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport):
         self.transport = transport
+        OPEN.add(transport)
         self.counts["connections"] += 1
         self.h2.initiate_connection()
         self._flush()
 
     def connection_lost(self, error):
+        OPEN.discard(self.transport)
+        # Python 3.10 warns of transports of TLS that only the other side has closed.
+        self.transport.abort()
         for task in self.tasks:
             task.cancel()
 
@@ -103,3 +111,9 @@ async def _stop(server):
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+    for transport in list(OPEN):
+        transport.abort()
+    for _ in range(100):
+        if not OPEN:
+            return
+        await asyncio.sleep(0.01)
