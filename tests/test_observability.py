@@ -287,6 +287,8 @@ def test_the_table_of_metadata_is_complete():
     """The page names what the code writes, and one reply can have all of it."""
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     answer = completion() | {"model": "gemini-3.8-flash-002", "system_fingerprint": "fp", "service_tier": "flex"}
+    answer["provider"] = "Google"
+    usage |= {"cost": 0.1, "cost_details": {"upstream_inference_cost": 0.1}}
     answer["choices"][0]["logprobs"] = {"content": [{"token": "Hello", "logprob": -0.1}]}
     answer["usage"] = usage | {"extra_properties": {"google": {"traffic_type": "ON_DEMAND"}}}
     wire = Wire(reply(google_error(503, "UNAVAILABLE", "Busy."), 503), answer)
