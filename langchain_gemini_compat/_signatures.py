@@ -165,8 +165,11 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
     if not origin or not origin.get("surface"):
         return True
     host = origin.get("host")
-    if origin["surface"] != endpoint.surface and host != endpoint.host:
-        return False
+    if origin["surface"] != endpoint.surface:
+        # One gateway may be spoken to in its own dialect first, and in Google's later; Vertex and AI Studio stay apart.
+        is_gateway = "openai_compatible" in (origin["surface"], endpoint.surface)
+        if not is_gateway or host != endpoint.host:
+            return False
     model = origin.get("model")
     known = isinstance(model, str) and bool(model)
     same_generation = not known or family_of(str(model)).generation == family_of(endpoint.model).generation
