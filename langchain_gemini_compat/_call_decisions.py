@@ -55,6 +55,8 @@ class TrackedCall:
     late_extras: JsonObject = field(default_factory=dict)
     #: `{}` as the first arguments may be a whole call or a placeholder before the real ones (seen at gateways).
     placeholder: str = ""
+    #: `{}` came twice under its id: a repetition, unless arguments follow.
+    has_two_placeholders: bool = False
     #: The arguments are JSON, but no object: a text with the arguments inside, or `null`.
     is_wrapped: bool = False
     #: A head of the same name and without arguments came after the arguments: the end, or the start of another call.
@@ -103,7 +105,9 @@ class TrackedCall:
 
     def may_take(self, args: str) -> bool:
         """`args` can be what comes next in its arguments."""
-        return self.is_open or (not self.is_whole and args.lstrip().startswith(_BEGINNINGS))
+        text = args.strip()
+        begins = text.startswith(_BEGINNINGS) or "null".startswith(text)
+        return self.is_open or (not self.is_whole and begins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +261,10 @@ def _decide_after_placeholder(seen: Evidence, call: TrackedCall, entry: Entry) -
     if call.placeholder and is_placeholder and entry.id and not call.is_anonymous:
         return Decision(call, is_repetition=True)
     if call.placeholder and (seen.is_direct or (call.is_anonymous and is_placeholder)):
+        # This server sends no placeholders, or no id.
         return Decision(repeats=None if call.is_anonymous or not entry.id else call)
-    unsure = call.is_anonymous or (bool(call.placeholder) and (bool(entry.id) or call.second_head))
+    is_second = bool(entry.id) or call.second_head or call.has_two_placeholders
+    unsure = call.is_anonymous or (bool(call.placeholder) and is_second)
     return Decision(call, doubts=(call,) if unsure else ())
 
 
@@ -281,7 +287,8 @@ def _decide_more(call: TrackedCall, entry: Entry) -> Decision:
         return Decision(name=call.name, head=call, repeats=call if is_copy else None)
     is_known = not entry.id or entry.id == call.wire_id
     if not call.is_whole or not is_known:
-        return Decision(call)
+        is_own = not call.has_two_placeholders or entry.args.strip() == "{}"
+        return Decision(call, doubts=() if is_own else (call,))
     if holds(call, entry.args):
         return Decision(call, is_repetition=True)
     scanner = JsonScanner()

@@ -83,7 +83,7 @@ class ToolCallTracker:
     | | empty | none, or some | goes on; a fault if anonymous: its own, or a second call's? |
     | | whole, not anonymous | the same | repetition; a fault without the id |
     | | whole | some | new call; if not anonymous, a repetition should they come to the same |
-    | | `{}`, with an id | `{}` | repetition |
+    | | `{}`, with an id | `{}` | repetition; a fault if arguments follow |
     | | `{}` | some, and another call's began without `{}` | new call |
     | | `{}`, anonymous | `{}` | new call |
     | | `{}`, with an id | some, without an id, and no second head before | goes on |
@@ -248,7 +248,9 @@ class ToolCallTracker:
         self._recent = call if call.repeats is not None else None
         if entry.index is not None and entry.index != call.position and not is_copy:
             self._doubt_index()
-        if not decision.is_repetition:
+        if decision.is_repetition:
+            call.has_two_placeholders = bool(call.placeholder)
+        else:
             yield from self._feed_args(call, entry.args)
         target = call.repeats or call
         if entry.extras or (target.extras and not target.extras_sent):

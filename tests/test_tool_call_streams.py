@@ -1,6 +1,6 @@
 """Streams of tool calls at random, with every kind of ending: an error, or exactly the calls that were complete."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from langchain.agents import create_agent
 from uncertain_streams import RAN, TOOLS, draw_stream, judge_stream, read_calls, read_message
@@ -15,6 +15,8 @@ seeds = st.integers(0, 2**48)
 
 @settings(max_examples=2000, deadline=None)
 @given(seed=seeds)
+@example(seed=36289)
+@example(seed=49903)
 def test_a_drawn_stream_gives_an_error_or_exactly_its_complete_calls(seed):
     """Any ending, any subset of heads, pieces and repetitions; `fuzz/fuzz_tool_calls.py` draws more."""
     drawn = draw_stream(seed)

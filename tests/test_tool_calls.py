@@ -46,6 +46,18 @@ ROWS = [
     ("known id, its name, only {}", [("c", "f", "{}"), ("c", "f", A)], [("f", {"a": 1})], True),
     ("known id, its name, only {}, twice: a repetition", [("c", "f", "{}"), ("c", "f", "{}")], [("f", {})], False),
     (
+        "known id, its name, only {}, twice, and arguments",
+        [("c", "f", "{}"), ("c", "f", "{}"), (None, "f", A)],
+        [("f", {"a": 1})],
+        True,
+    ),
+    (
+        "known id, its name, only {}, twice, and arguments without a name",
+        [("c", "f", "{}"), ("c", "f", "{}"), (None, None, A)],
+        [("f", {"a": 1})],
+        True,
+    ),
+    (
         "known id, its name, only {}, but no placeholders here",
         [("d", "g", A), ("c", "f", "{}"), ("c", "f", A)],
         [("g", {"a": 1}), ("f", {}), ("f", {"a": 1})],
