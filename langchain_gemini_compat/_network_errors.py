@@ -103,9 +103,10 @@ def _describe_cause(err: BaseException) -> _Description | None:
     if isinstance(err, socket.gaierror):
         # A name server that does not answer may do so later.
         may_pass = err.errno == socket.EAI_AGAIN
-        return f"The host name has no address ({text}). Check `base_url`, the DNS and proxy settings.", may_pass
+        advice = "the host name has no address. Check `base_url`, the DNS and proxy settings."
+        return f"Could not reach the server ({text}): {advice}", may_pass
     if isinstance(err, ConnectionRefusedError):
-        return f"Nothing listens there ({text}). Check that the server runs. {_CHECK}", True
+        return f"Could not reach the server ({text}): nothing listens there. Check that it runs. {_CHECK}", True
     return None
 
 
