@@ -45,6 +45,14 @@ _KINDS = {
     "tool_calls": "calls",
     "audio": "media",
 }
+#: The types in which the wire has each; a value of another type is read as absent.
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "text": (str, list),
+    "thoughts": (str,),
+    "refusal": (str,),
+    "calls": (list,),
+    "media": (dict,),
+}
 #: Where gateways keep the model's own finish reason (LiteLLM, OpenRouter).
 _NATIVE = "native_finish_reason"
 _PLACES_OF_NATIVE = frozenset(("provider_specific_fields", _NATIVE))
@@ -247,7 +255,7 @@ class StreamAssembler:
             return delta
         taken = delta
         for key, value in delta.items():
-            if not value or key not in _KINDS:
+            if not value or key not in _KINDS or not isinstance(value, _TYPES[_KINDS[key]]):
                 continue
             kind = _KINDS[key]
             owner = self._sources.setdefault(kind, number)

@@ -102,9 +102,9 @@ ROWS = (
     Row("google at the wrong level", "https://github.com/Alishahryar1/free-claude-code/issues/542", 400, 'Invalid JSON payload received. Unknown name "google": Cannot find field.', "InvalidRequestError", "`extra_body`", details=(FIELD,)),
     Row("extra_body too deep", "https://github.com/MinLL/SkyrimNet-GamePlugin/issues/77", 400, "Invalid JSON payload received. Unknown name \"extra_body\" at 'extra_body': Cannot find field.", "InvalidRequestError", "`extra_body`", details=(FIELD,)),
     Row("no reason", "https://github.com/NousResearch/hermes-agent/issues/69231", 400, "Request contains an invalid argument.", "InvalidRequestError", SENTENCE),
-    Row("missing signature", "https://github.com/manthanabc/paws/issues/103", 400, "Function call is missing a thought_signature in functionCall parts. This is required for tools to work correctly, and missing thought_signature may lead to degraded model performance. Additional data, function call `default_api:shell` , position 2. Please refer to https://ai.google.dev/gemini-api/docs/thought-signatures for more details.", "MissingSignatureError", "AIMessage"),
-    Row("missing signature on Vertex", "https://github.com/openai/openai-agents-python/issues/2137", 400, "Unable to submit request because function call `default_api:web_extract` in the 2. content block is missing a `thought_signature`. Learn more: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/thought-signatures", "MissingSignatureError", "AIMessage"),
-    Row("missing signature, documented", "https://ai.google.dev/gemini-api/docs/thought-signatures", 400, "Function call `search` in the 3 content block is missing a thought_signature.", "MissingSignatureError", "AIMessage"),
+    Row("missing signature", "https://github.com/manthanabc/paws/issues/103", 400, "Function call is missing a thought_signature in functionCall parts. This is required for tools to work correctly, and missing thought_signature may lead to degraded model performance. Additional data, function call `default_api:shell` , position 2. Please refer to https://ai.google.dev/gemini-api/docs/thought-signatures for more details.", "MissingSignatureError", "does not pass thought signatures on"),
+    Row("missing signature on Vertex", "https://github.com/openai/openai-agents-python/issues/2137", 400, "Unable to submit request because function call `default_api:web_extract` in the 2. content block is missing a `thought_signature`. Learn more: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/thought-signatures", "MissingSignatureError", "does not pass thought signatures on"),
+    Row("missing signature, documented", "https://ai.google.dev/gemini-api/docs/thought-signatures", 400, "Function call `search` in the 3 content block is missing a thought_signature.", "MissingSignatureError", "does not pass thought signatures on"),
     Row("corrupted signature", "https://github.com/decolua/9router/issues/4136", 400, "Corrupted thought signature.", "InvalidSignatureError", "signature"),
     Row("invalid signature", SEEN, 400, "Invalid thought signature.", "InvalidSignatureError", "signature"),
     Row("signature not valid", SEEN, 400, "Thought signature is not valid", "InvalidSignatureError", "signature"),
@@ -173,7 +173,12 @@ PLACES = ("array", "object", "event array", "event object")
 RECORDED = {
     "ais-07-intellyrouter-404-error": ("ModelNotFoundError", "NOT_FOUND", 404, "`model`"),
     "ais-err-400-bad-key": ("AuthenticationError", "INVALID_ARGUMENT", 400, "aistudio.google.com/apikey"),
-    "ais-err-400-missing-thought-signature": ("MissingSignatureError", "INVALID_ARGUMENT", 400, "AIMessage"),
+    "ais-err-400-missing-thought-signature": (
+        "MissingSignatureError",
+        "INVALID_ARGUMENT",
+        400,
+        "does not pass thought signatures on",
+    ),
     "ais-err-429-per-minute-free-tier": (
         "RateLimitError",
         "RESOURCE_EXHAUSTED",

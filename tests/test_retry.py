@@ -74,7 +74,7 @@ async def test_a_retried_call_says_what_it_cost(mode):
     reply = await ask(fake.chat_model(max_retries=2), mode)
     assert reply.text == "Hello."
     assert reply.response_metadata["retries"] == 2
-    assert 0.05 <= reply.response_metadata["waited"] < 2
+    assert 0 < reply.response_metadata["waited"] < 30
     assert reply.usage_metadata["input_tokens"] == 20
     assert reply.usage_metadata["total_tokens"] == once.usage_metadata["total_tokens"] + 10
 
