@@ -311,7 +311,9 @@ def _decide_other_name(seen: Evidence, targets: Sequence[TrackedCall], entry: En
     if is_new and not any(call.is_empty for call, _ in readings):
         return Decision()
     if not readings:
-        return _decide_new_name(seen, entry)
+        # No id of its own and no tool's name: the rest of a name that nobody knows, or a call of its own?
+        unsure = () if _begins_a_name(entry.name, seen.names) else tuple(it for it in targets if not it.is_whole)
+        return Decision(doubts=unsure, is_doubtful=True) if unsure else _decide_new_name(seen, entry)
     call, name = readings[0]
     if len(readings) == 1 and not is_new and call.is_empty and not call.announced:
         return Decision(call, name=name)

@@ -98,6 +98,7 @@ class ToolCallTracker:
     | | the same, and the new name is, or begins, a tool's as well | any | new call, both a fault |
     | | not empty, and together they are a tool's name, and the new one alone is none | any | new call, both a fault |
     | | empty, and the bound tools are not known | any | new call, both a fault |
+    | | not whole, and the new name is, or begins, no tool's | any | new call, both a fault |
     | | any other | any | new call |
 
     An index is believed once there are two calls, since always zero is a common lie, and while it has always been

@@ -254,6 +254,14 @@ CASES = {
         MALFORMED,
     ),
     "A3: pieces that are no tool": ([calls(entry("delete", "c1")), calls(entry("_dr"), finish="stop")], MALFORMED),
+    "A3: a piece that makes no tool's name": (
+        [calls(entry("delete", "c1", "")), calls(entry("_foo", None, '{"number":7}'), finish="stop")],
+        MALFORMED,
+    ),
+    "A3: a piece under the same id that makes no tool's name": (
+        [calls(entry("delete", "c1", "")), calls(entry("_foo", "c1", '{"number":7}'), finish="stop")],
+        MALFORMED,
+    ),
     "A3: another tool": (
         [calls(entry("delete", "c1")), calls(entry("pay", "c2", '{"amount":1}'), finish="stop")],
         [("delete", {}), PAY],
