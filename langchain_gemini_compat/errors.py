@@ -36,12 +36,11 @@ from typing import TYPE_CHECKING
 
 from langchain_core import exceptions
 from langchain_core.exceptions import ModelError, ModelInvalidRequestError, OutputParserException
+from langchain_core.messages import BaseMessage
 
 from langchain_gemini_compat._base_errors import GeminiCompatError
 
 if TYPE_CHECKING:
-    from langchain_core.messages import BaseMessage
-
     from langchain_gemini_compat._api_errors import (
         APIConnectionError,
         APIStatusError,
