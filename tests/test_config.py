@@ -175,7 +175,7 @@ def test_base_url_of_every_right_form_is_taken(base_url):
 def test_empty_key_is_refused_at_construction(key, place, monkeypatch):
     """A variable that was not set; a request without a credential is never sent, nor another key instead."""
     monkeypatch.setenv("GOOGLE_API_KEY", "google-k")
-    with pytest.raises(ValueError, match="`api_key` is empty: is the variable set"):
+    with pytest.raises(ValueError, match=r"`api_key` is empty\. Likely cause: its environment variable is not set"):
         ChatGeminiCompat(model="gemini-3.8-flash", api_key=key, **place)
 
 
