@@ -189,7 +189,7 @@ def _check_url(base_url: str) -> None:
         url = urlsplit(base_url)
         host, port = url.hostname, url.port
     except ValueError:
-        raise ValueError("`base_url` has a host or port that is none: write `https://HOST:PORT/v1`.") from None
+        raise ValueError("`base_url` has a host or port that is not valid: write `https://HOST:PORT/v1`.") from None
     if "@" in url.netloc or ("://" not in base_url and "@" in base_url):
         raise ValueError("`base_url` holds a user name or password: leave it out, and pass `api_key` instead.")
     if "://" not in base_url:
