@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, cast
 
-from jiter import from_json
-
 from langchain_gemini_compat import _api_errors as errors
 from langchain_gemini_compat._decompress import (
     ACCEPTED,
@@ -20,6 +18,7 @@ from langchain_gemini_compat._decompress import (
 from langchain_gemini_compat._error_body import is_error_body
 from langchain_gemini_compat._secrets import forget_secrets, hide_secret
 from langchain_gemini_compat._sse import SseDecoder
+from langchain_gemini_compat._surrogates import parse_whole
 from langchain_gemini_compat._translate import build_timeout, is_http_error, is_timeout, translate_response
 from langchain_gemini_compat._wire import as_chunk, list_at
 
@@ -158,7 +157,8 @@ class ReplyReader:
         if self._decoder is None:
             yield self._read_whole(b"".join(self._pieces))
         else:
-            yield from self._read_all(self._decoder.finish())
+            yield from self._read_all(self._decoder, self._decoder.finish())
+            yield from map(self._read, self._decoder.joiner.finish())
 
     def _stop(self) -> None:
         if self._watch.broken:
@@ -172,7 +172,7 @@ class ReplyReader:
 
     def _read_whole(self, content: bytes) -> WireChunk:
         try:
-            value = cast("JsonValue", from_json(content))
+            value = parse_whole(content)
         except ValueError:
             if content.lstrip().startswith(b"{"):
                 text = f"The reply is no whole JSON: {self._quote(content)}. Ask again."
@@ -194,13 +194,18 @@ class ReplyReader:
             value = decoder.read_event(data)
         except ValueError as err:
             raise _not_json(err) from None
+        if value is None or decoder.joiner.began:
+            return self._read_all(decoder, decoder.feed(data) if value is None else (value,))
         # One event in one piece is what most servers send: no generator for that.
-        return self._read_all(decoder.feed(data)) if value is None else (self._read(value),)
+        return (self._read(value),)
 
-    def _read_all(self, values: Iterable[JsonValue]) -> Iterator[WireChunk]:
+    def _read_all(self, decoder: SseDecoder, values: Iterable[JsonValue]) -> Iterator[WireChunk]:
         try:
             for value in values:
-                yield self._read(value)
+                if decoder.joiner.began:
+                    yield from map(self._read, decoder.joiner.join(value))
+                else:
+                    yield self._read(value)
         except ValueError as err:
             raise _not_json(err) from None
 

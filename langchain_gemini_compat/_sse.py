@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from jiter import from_json
 
+from langchain_gemini_compat._surrogates import SurrogateJoiner
 from langchain_gemini_compat._wire import DONE, is_error_name
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class SseDecoder:
         self._stray = _Pieces(limit)
         #: The name of the event that is being read, where it is one of an error.
         self._error_name = ""
+        #: Where `began`, values have to go through its `join`.
+        self.joiner = SurrogateJoiner()
 
     def feed(self, data: bytes) -> Iterator[JsonValue]:
         """Yield what `data` completes; to be read to its end before the next piece."""
@@ -71,7 +74,10 @@ class SseDecoder:
         is_event = data.startswith(b"data: {") and data.endswith(b"}\n\n") and data.count(b"\n") == len("\n\n")
         if not is_event or self._tail or self._data or self._error_name:
             return None
-        value: JsonValue = from_json(data[len(b"data:") :])
+        try:
+            value: JsonValue = from_json(data[len(b"data:") :])
+        except ValueError as err:
+            return self.joiner.parse(data[len(b"data:") :], err)
         return value
 
     def finish(self) -> Iterator[JsonValue]:
@@ -79,7 +85,7 @@ class SseDecoder:
         yield from self.feed(b"\n\n")
         stray = b"\n".join(self._stray.take()).strip()
         if stray:
-            yield _parse(stray)
+            yield self._parse(stray)
 
     def _take_lines(self, data: bytes) -> list[bytes]:
         """The lines that `data` ends."""
@@ -101,7 +107,7 @@ class SseDecoder:
         name, data = self._error_name, b"\n".join(self._data.take() or self._stray.take())
         self._error_name = ""
         try:
-            value = cast("JsonValue", from_json(data)) if data else None
+            value = self._parse(data) if data else None
         except ValueError:
             value = data[:_LONGEST_TEXT].decode(errors="replace")
         if isinstance(value, dict) and value.get("error"):
@@ -111,12 +117,20 @@ class SseDecoder:
     def _take_event(self) -> Sequence[JsonValue]:
         data = self._data.take()
         if len(data) == 1:
-            return (_parse(data[0]),)
+            return (self._parse(data[0]),)
         # Several `data:` lines are one event by the standard, and one event each to some gateways.
         try:
-            return (_parse(b"\n".join(data)),)
+            return (self._parse(b"\n".join(data)),)
         except ValueError:
-            return [_parse(piece) for piece in data]
+            return [self._parse(piece) for piece in data]
+
+    def _parse(self, data: bytes) -> JsonValue:
+        if data == b"[DONE]":
+            return cast("JsonValue", DONE)
+        try:
+            return cast("JsonValue", from_json(data))
+        except ValueError as err:
+            return self.joiner.parse(data, err)
 
 
 class _Pieces(list[bytes]):
@@ -139,9 +153,3 @@ class _Pieces(list[bytes]):
         self.clear()
         self._room = self._limit
         return pieces
-
-
-def _parse(data: bytes) -> JsonValue:
-    if data == b"[DONE]":
-        return cast("JsonValue", DONE)
-    return cast("JsonValue", from_json(data))

@@ -1,6 +1,6 @@
-"""Translates errors of the server, the network and time limits to the exceptions of this package.
+"""Errors of the server, of the network and of time limits to the exceptions of this package.
 
-The text keeps the server's words without secrets, and adds what to do next.
+The text of the server is kept, without what may be secret in it, and what to do next is added.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ import time
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies
-
-from jiter import from_json
 
 from langchain_gemini_compat import _api_errors as errors
 from langchain_gemini_compat._error_body import LONGEST_TEXT, NO_REASON, cut, read_error
@@ -28,6 +26,7 @@ from langchain_gemini_compat._network_errors import (
 )
 from langchain_gemini_compat._secrets import HARMLESS, bare_url, forget_secrets, hide_secret
 from langchain_gemini_compat._surfaces import is_google_host
+from langchain_gemini_compat._surrogates import parse_whole
 from langchain_gemini_compat._watchdog import LateError
 
 if TYPE_CHECKING:
@@ -141,7 +140,7 @@ def translate_response(response: Response, content: bytes, surface: Surface) -> 
     if 300 <= kept.status_code < 400:
         return _build_error(_read_redirect(kept), kept, surface)
     try:
-        body = cast("JsonValue", from_json(content))
+        body = parse_whole(content)
     except ValueError:
         return _translate_text(kept, content, surface)
     return translate_body(body, kept, surface)
@@ -154,13 +153,13 @@ def translate_body(body: JsonValue, response: Response, surface: Surface) -> err
 
 
 def _translate_text(response: Response, content: bytes, surface: Surface) -> errors.APIStatusError:
-    """Return the exception for an HTML page, or for a text that may contain an error object."""
+    """Return the exception for a page for people, or a text, in which an error object may stand."""
     text = content.decode(errors="replace").strip()
     beginning = text[:500].lower()
     if "<html" in beginning or "<!doctype" in beginning:
         title = _TITLE.search(text[:LONGEST_TEXT])
         heading = " ".join(title[1].split()) if title else "no title"
-        so = ", so this URL is not an endpoint of this API" if response.status_code in _NO_SUCH_PLACE else ""
+        so = ", so this is no endpoint of this API" if response.status_code in _NO_SUCH_PLACE else ""
         said = f"The server answered with an HTML page ({heading}){so}."
         return _build_error(ServerError(response.status_code, None, said, ()), response, surface)
     if not text:
@@ -170,7 +169,7 @@ def _translate_text(response: Response, content: bytes, surface: Surface) -> err
 
 
 def _keep(response: Response, content: bytes) -> Response:
-    """Return a copy of `response` with its decompressed body, without secrets and without the connection."""
+    """Return `response` with its body, decompressed, without secrets; nothing of the connection stays with it."""
     left_out = _OF_THE_TRANSFER | _OF_THE_SERVER
     # As bytes, for they need not be ASCII.
     headers = [(name, value) for name, value in response.headers.raw if name.lower() not in left_out]
@@ -197,9 +196,9 @@ def _build_error(
     kind, remedy = classify(error, surface, wait)
     host = _host_of(response)
     if kind is errors.MissingSignatureError and not is_google_host(f"https://{host}"):
-        # Most callers keep messages unchanged; most gateways drop signatures from replies or from requests.
+        # The caller keeps messages as they come; most gateways drop the signatures on one of the two ways.
         remedy = (
-            f"`{host}` does not pass thought signatures on, or a message lost its signature. Use a route or "
+            f"`{host}` does not pass thought signatures on, or a message lost the one it came with. Use a route or "
             "setting of that gateway that keeps them, or Google's own endpoint."
         )
     word = f"{error.status} {error.code}" if error.status else str(error.code)
@@ -251,7 +250,7 @@ def _read_retry_headers(response: Response) -> float | None:
         return float(header)
     try:
         then = parsedate_to_datetime(header)
-        # `-0000` means UTC, but Python parses it as a naive time.
+        # `-0000` means UTC without saying so.
         then = then if then.tzinfo else then.replace(tzinfo=timezone.utc)
         return max(0.0, (then - datetime.now(timezone.utc)).total_seconds())
     except (TypeError, ValueError, OverflowError):
@@ -305,8 +304,8 @@ def _translate_timeout(err: Exception, limits: TimeLimits, deadline: float | Non
 
 def _build_pool_timeout(first_byte: float, pool: float) -> errors.RequestTimeoutError:
     error = errors.RequestTimeoutError(
-        f"No free connection within {min(first_byte, pool):g} seconds: other calls use all connections of the HTTP "
-        "client. Raise `max_connections` in its `Limits`, or `timeout={'first_byte': …}`."
+        f"No free connection within {min(first_byte, pool):g} seconds: other calls use all that the HTTP client may "
+        "open. Raise `max_connections` in its `Limits`, or `timeout={'first_byte': …}`."
     )
     error.limit = "connect" if pool < first_byte else "first_byte"
     return error

@@ -3,6 +3,8 @@
 Its one rule: expectations are written by hand; nothing here asks the package what it does.
 """
 
+import json
+
 from fault_entries import Case
 from fault_rows import (
     BROKEN,
@@ -54,6 +56,29 @@ CANCELLED = """
 """
 
 
+HEAD = {"role": "assistant", "tool_calls": [call("add", "", index=0)]}
+SAYING = {"role": "assistant", "content": "Let me see."}
+TWICE = {"role": "assistant", "tool_calls": [call("add", json.dumps('{"a":1,"b":2}'))]}
+REST = {"function": {"arguments": '{"a":1,"b":2}'}}
+NAMED = (call("a", "", index=0), {"index": 0, "function": {"name": "dd"}}, {"index": 0, **REST})
+CUT_PAIR_ARGS = '{"a":1,"b":2,"note":"\ud83d\ude00"}'
+CUT_AT = CUT_PAIR_ARGS.index("\ude00")
+CUT_PAIR = {"role": "assistant", "tool_calls": [call("add", '{"a":1,"b":2,"note":"😀"}')]}
+
+
+def two_choices(key):
+    """A reply, or an event, with a choice for what it says and one for the call."""
+    parts = [{"index": 0, key: SAYING}, {"index": 1, key: CALLING}]
+    return {**delta(), "choices": [{**part, "finish_reason": "tool_calls"} for part in parts]}
+
+
+def last_whole(message):
+    """The last event of a server that says everything again there."""
+    event = delta("tool_calls")
+    event["choices"][0]["message"] = message
+    return event
+
+
 def cut_call(finish=None, after=""):
     """The beginning of a call's arguments, and then the end."""
     entry = call("add", '{"a": 1, "b', "call-1")
@@ -92,7 +117,7 @@ CALLS = (
     Case("a signature beside the calls", "https://github.com/mozilla-ai/any-llm/pull/1320", styled(signature="on_delta"), RIGHT, **PAIR),
     Case("a signature under `extra_content.vertex`", "https://github.com/earendil-works/pi/pull/7745", styled(signature="other_namespace"), RIGHT, **PAIR),
     Case("no signature", "https://github.com/cloudflare/ai/issues/502", styled(signature="absent"), UNSIGNED, **PAIR),
-    Case("`reasoning_details` instead of a signature", "https://github.com/OpenRouterTeam/openrouter-examples/issues/67", raw(body_of({**CALLING, "reasoning_details": DETAILS}, "tool_calls"), delta(reasoning_details=DETAILS), delta("tool_calls", **CALLING), DONE), UNSIGNED, **ONE),
+    Case("`reasoning_details` instead of a signature", "https://github.com/OpenRouterTeam/openrouter-examples/issues/67", raw(body_of({**CALLING, "reasoning_details": DETAILS}, "tool_calls"), delta(reasoning_details=DETAILS), delta("tool_calls", **CALLING), DONE), RIGHT, surface="openai_compatible", **ONE),
     Case("thoughts whose tag is never closed before a call", SIGNATURES, lambda said: Reply(thoughts="Six times seven.", calls=said.calls, style=Style(thoughts="unclosed")), RIGHT, thoughts="Six times seven.", options={"include_thoughts": True}, **PAIR),
     Case("a text's signature in a last, empty chunk", SIGNATURES, text(), RIGHT),
     Case("a text's signature on Vertex", EXAMPLES, text(), RIGHT, **VERTEX),
@@ -100,6 +125,16 @@ CALLS = (
     Case("arguments that break off, `stop`", "https://github.com/NousResearch/hermes-agent/issues/62937", cut_call("stop"), NO_CALL, every("right after 1 retry", "part, then MalformedToolCallError"), **ONE),
     Case("a stream that ends inside a call", "https://github.com/google-gemini/gemini-cli/issues/8521", lambda said: Fault.cut_stream("", (Call("add", '{"a": 1, "b'),)), BROKEN, BROKEN_AGAIN, **ONE),
     Case("`499 CANCELLED` inside a call", SEEN, cut_call(after=CANCELLED), every("MalformedToolCallError", "part, then ServerError"), every("right after 1 retry", "part, then ServerError"), **ONE, **STREAMED_ARGUMENTS),
+    Case("a call's head, and then `length`", SEEN, raw(body_of(HEAD, "length"), delta(**HEAD), delta("length"), DONE), every("MalformedToolCallError", "part, then MalformedToolCallError", stream_events="MalformedToolCallError"), **ONE),
+    Case("a whole call twice, with the same id", SEEN, raw(body_of({**CALLING, "tool_calls": CALLING["tool_calls"] * 2}, "tool_calls"), delta(**CALLING), delta("tool_calls", **CALLING), DONE), UNSIGNED, **ONE),
+    Case("a call's arguments again, without id and name", SEEN, raw(body_of({**CALLING, "tool_calls": [*CALLING["tool_calls"], REST]}, "tool_calls"), delta(**CALLING), delta("tool_calls", tool_calls=[REST]), DONE), UNSIGNED, **ONE),
+    Case("a call's name in pieces", SEEN, raw(body_of(CALLING, "tool_calls"), *(delta(tool_calls=[entry]) for entry in NAMED), delta("tool_calls"), DONE), UNSIGNED, **ONE),
+    Case("a text in one choice, and a call in another", "https://github.com/langchain4j/langchain4j/issues/4931", raw(two_choices("message"), two_choices("delta"), DONE), UNSIGNED, **ONE),
+    Case("finish reason `abort` after a call", SEEN, raw(body_of(CALLING, "abort"), delta(**CALLING), delta("abort"), DONE), BROKEN, BROKEN_AGAIN, **ONE),
+    Case("`tool_calls` as finish reason, and no call", SEEN, raw(body_of(SAYING, "tool_calls"), delta(**SAYING), delta("tool_calls"), DONE), NO_CALL, every("right after 1 retry", "part, then MalformedToolCallError"), **ONE),
+    Case("arguments that are encoded twice", SEEN, raw(body_of(TWICE, "tool_calls"), delta("tool_calls", **TWICE), DONE), UNSIGNED, **ONE),
+    Case("a last chunk with the whole `message` beside `delta`", SEEN, raw(body_of(CALLING, "tool_calls"), delta(**CALLING), last_whole(CALLING), DONE), UNSIGNED, **ONE),
+    Case("a character of the arguments cut in two, by surrogates", SEEN, raw(body_of(CUT_PAIR, "tool_calls"), delta(tool_calls=[call("add", CUT_PAIR_ARGS[:CUT_AT], index=0)]), delta("tool_calls", tool_calls=[{"index": 0, "function": {"arguments": CUT_PAIR_ARGS[CUT_AT:]}}]), DONE), UNSIGNED, note="😀", **ONE),
 )  # fmt: skip
 
 HISTORY = [

@@ -1,0 +1,242 @@
+r"""Halves of characters: `"\ud83d"` in one delta and `"\ude00"` in the next, or one of them alone."""
+
+import asyncio
+import json
+from functools import reduce
+from operator import add
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.tools import tool
+from outgoing import PLACES
+from wire import Wire, call, chunk, completion, reply
+
+from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat._sse import SseDecoder
+from langchain_gemini_compat._surrogates import parse_whole
+
+DONE = "[DONE]"
+FIRST, SECOND = "\ud83d", "\ude00"
+LOST = "\ufffd"
+
+
+@tool
+def note(x: str, y: str = "") -> str:
+    """Note it."""
+    return x
+
+
+async def _gather(model):
+    return reduce(add, [piece async for piece in model.astream("hi")])
+
+
+STREAMED = {
+    "stream": lambda model: reduce(add, model.stream("hi")),
+    "astream": lambda model: asyncio.run(_gather(model)),
+    "v3": lambda model: model.stream_events("hi", version="v3").output,
+}
+WHOLE = {"invoke": lambda model: model.invoke("hi"), "ainvoke": lambda model: asyncio.run(model.ainvoke("hi"))}
+
+
+def read(entry_point, *answers, tools=(note,), surface="vertex", **options):
+    """The message that comes of `answers`, and the request that takes it back."""
+    wire = Wire(*answers)
+    options = {"max_retries": 0, **PLACES[surface], **wire.clients, **options}
+    model = ChatGeminiCompat(model="gemini-3.8-flash", **options)
+    message = {**STREAMED, **WHOLE}[entry_point](model.bind_tools([*tools]) if tools else model)
+    # A half could not be encoded.
+    message.model_dump_json()
+    if message.text and not message.tool_calls:
+        wire.answers = [completion("Hm.")]
+        model.invoke(
+            [HumanMessage("hi"), AIMessage.model_validate({**message.model_dump(), "type": "ai"}), HumanMessage("?")]
+        )
+    return message
+
+
+def stream(*deltas, finish="stop"):
+    """The events of these deltas and the end."""
+    return [*(chunk(**delta) for delta in deltas), chunk(finish), DONE]
+
+
+def made(message):
+    """The calls of a message."""
+    return [(made_call["name"], made_call["args"]) for made_call in message.tool_calls]
+
+
+def piece(args, index=0, **more):
+    """An entry of `tool_calls` that goes on with arguments."""
+    return {"index": index, "function": {"arguments": args}, **more}
+
+
+TEXTS = {
+    "a pair": (["a" + FIRST, SECOND + "b"], "a😀b"),
+    "a pair and nothing else": ([FIRST, SECOND], "😀"),
+    "an empty delta between": (["a" + FIRST, "", SECOND], "a😀"),
+    "pairs in a row": (["a" + FIRST, SECOND + FIRST, SECOND + "b"], "a😀😀b"),
+    "a first half alone": (["a" + FIRST, "b"], f"a{LOST}b"),
+    "a first half at the end": (["a" + FIRST], f"a{LOST}"),
+    "a first half before a line break": (["a" + FIRST + "\n", "b"], f"a{LOST}\nb"),
+    "a second half alone": (["a", SECOND + "b"], f"a{LOST}b"),
+    "two first halves": (["a" + FIRST, FIRST + "b"], f"a{LOST}{LOST}b"),
+    "inside of one delta": (["a" + FIRST + "b"], f"a{LOST}b"),
+    "halves the wrong way round": (["a" + SECOND, FIRST + "b"], f"a{LOST}{LOST}b"),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("entry_point", STREAMED)
+def test_halves_of_a_text_are_joined_or_replaced(entry_point, name):
+    """Field case A9: whatever comes, whole characters are handed out, and go back."""
+    pieces, text = TEXTS[name]
+    assert read(entry_point, stream(*({"content": part} for part in pieces))).text == text
+
+
+@pytest.mark.parametrize("surface", PLACES)
+@pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
+@pytest.mark.parametrize("entry_point", STREAMED)
+def test_halves_of_a_thought_are_joined(entry_point, key, surface):
+    """Field case A9: on each surface, and not with the text."""
+    events = stream({key: "a" + FIRST}, {key: SECOND + "b"}, {"content": "Hi."})
+    message = read(entry_point, events, surface=surface, tools=())
+    assert [block["reasoning"] for block in message.content_blocks if block["type"] == "reasoning"] == ["a😀b"]
+    assert message.text == "Hi."
+
+
+@pytest.mark.parametrize("entry_point", STREAMED)
+def test_a_half_of_a_thought_is_not_joined_with_the_text(entry_point):
+    """Field case A9: two fields; and a flagged `content` is not the answer's."""
+    message = read(entry_point, stream({"reasoning_content": "a" + FIRST}, {"content": SECOND + "b"}), tools=())
+    thoughts = [block["reasoning"] for block in message.content_blocks if block["type"] == "reasoning"]
+    assert (message.text, "".join(thoughts)) == (f"{LOST}b", f"a{LOST}")
+    flagged = {"content": "<thought>a" + FIRST, "extra_content": {"google": {"thought": True}}}
+    message = read(entry_point, stream(flagged, {"content": f"{SECOND}</thought>b"}), tools=())
+    assert SECOND not in json.dumps(message.content, ensure_ascii=False)
+    assert message.text.endswith("b")
+
+
+CALLS = {
+    "halves": ([[call("note", '{"x":"a' + FIRST, index=0)], [piece(SECOND + '"}')]], [("note", {"x": "a😀"})]),
+    "escaped twice": ([[call("note", '{"x":"a\\ud83d', index=0)], [piece('\\ude00"}')]], [("note", {"x": "a😀"})]),
+    "no index": ([[call("note", '{"x":"a' + FIRST)], [piece(SECOND + '"}', None)]], [("note", {"x": "a😀"})]),
+    "the id again, another index": (
+        [[call("note", '{"x":"a' + FIRST, index=0)], [piece(SECOND + '"}', 1, id="call-1")]],
+        [("note", {"x": "a😀"})],
+    ),
+    "two calls by turns": (
+        [
+            [call("note", '{"x":"a' + FIRST, "c1", index=0), call("note", '{"x":"b' + FIRST, "c2", index=1)],
+            [piece("\ude01" + '"}', 1), piece(SECOND + '"}', 0)],
+        ],
+        [("note", {"x": "a😀"}), ("note", {"x": "b😁"})],
+    ),
+    "a half alone": ([[call("note", '{"x":"a' + FIRST, index=0)], [piece('b"}')]], [("note", {"x": f"a{LOST}b"})]),
+    "of a name": (
+        [[call("say" + FIRST, "", index=0)], [{"index": 0, "function": {"name": SECOND, "arguments": '{"x":"a"}'}}]],
+        [("say😀", {"x": "a"})],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("entry_point", STREAMED)
+def test_halves_of_a_call_are_joined(entry_point, name):
+    """Field case A9: of its arguments and of its name, by the call that they belong to."""
+    entries, expected = CALLS[name]
+    message = read(
+        entry_point,
+        stream(*({"tool_calls": one} for one in entries), finish="tool_calls"),
+        tools=() if name == "of a name" else [note],
+    )
+    assert made(message) == expected
+
+
+@pytest.mark.parametrize("entry_point", STREAMED)
+def test_a_half_is_not_joined_with_another_call(entry_point):
+    """Field case A9: a call whose arguments break off is an error, and lends no half to the next one."""
+    entries = [call("note", '{"x":"a' + FIRST, "c1", index=0)], [call("note", '{"x":"b"}', "c2", index=0)]
+    events = stream(*({"tool_calls": one} for one in entries), finish="tool_calls")
+    with pytest.raises(errors.MalformedToolCallError):
+        read(entry_point, events)
+    message = read(entry_point, events, invalid_tool_calls="keep")
+    assert made(message) == [("note", {"x": "b"})]
+    assert [broken["name"] for broken in message.invalid_tool_calls] == ["note"]
+
+
+def test_a_half_is_not_joined_with_another_choice():
+    """Field case A9: with `n=2` each choice has its own."""
+    events = stream({"content": "a" + FIRST}, {"content": "b" + FIRST}, {"content": SECOND}, {"content": "c"})
+    events[1]["choices"][0]["index"] = events[3]["choices"][0]["index"] = 1
+    last = json.loads(json.dumps(events[4]))
+    last["choices"][0]["index"] = 1
+    events.insert(5, last)
+    decoder = SseDecoder()
+    body = "".join(f"data: {event if event == DONE else json.dumps(event)}\n\n" for event in events).encode()
+    texts = {0: "", 1: ""}
+    for value in decoder.feed(body):
+        for joined in decoder.joiner.join(value):
+            for choice in joined.get("choices", ()):
+                texts[choice["index"]] += choice["delta"].get("content", "")
+    assert texts == {0: "a😀", 1: f"b{LOST}c"}
+
+
+@pytest.mark.parametrize("finish", ["every", "last"])
+@pytest.mark.parametrize("entry_point", STREAMED)
+def test_halves_are_joined_whenever_the_finish_reason_comes(entry_point, finish):
+    """With `stop` on every chunk, and on the one that holds the second half."""
+    pieces = chunk("stop" if finish == "every" else None, content="a" + FIRST), chunk("stop", content=SECOND)
+    assert read(entry_point, [*pieces, DONE]).text == "a😀"
+    assert read(entry_point, [*pieces]).text == "a😀"
+    assert read(entry_point, [pieces[0], chunk("stop")]).text == f"a{LOST}"
+
+
+def test_halves_in_bytes_are_read_like_escaped_ones():
+    """As a server writes them that encodes UTF-16 units one by one; in any blocks of the network."""
+    body = "".join(
+        f"data: {event if event == DONE else json.dumps(event, ensure_ascii=False)}\n\n"
+        for event in stream({"content": "a" + FIRST}, {"content": SECOND + "b"})
+    ).encode(errors="surrogatepass")
+    answer = reply(body, headers={"content-type": "text/event-stream"})
+    assert read("stream", answer, tools=()).text == "a😀b"
+
+
+@pytest.mark.parametrize("entry_point", [*WHOLE, *STREAMED])
+def test_halves_in_a_whole_reply_are_replaced(entry_point):
+    """Field case A9: in texts, thoughts and arguments, also where a stream was asked for."""
+    message = read(entry_point, json.dumps(completion("a" + FIRST, reasoning_content="b" + SECOND)), tools=())
+    assert (message.text, message.content_blocks[0]["reasoning"]) == (f"a{LOST}", f"b{LOST}")
+    answer = completion(None, finish="tool_calls", tool_calls=[call("note", '{"x":"a' + FIRST + '"}')])
+    assert made(read(entry_point, json.dumps(answer))) == [("note", {"x": f"a{LOST}"})]
+
+
+@pytest.mark.parametrize("entry_point", [*WHOLE, *STREAMED])
+def test_an_error_with_a_half_is_the_error(entry_point):
+    """In a status, and in mid-stream."""
+    error = {"error": {"code": 429, "message": f"Quota {FIRST}", "status": "RESOURCE_EXHAUSTED"}}
+    answers = [reply(json.dumps(error), status=429)] + (
+        [[chunk(content="a"), error]] if entry_point in STREAMED else []
+    )
+    for answer in answers:
+        with pytest.raises(errors.RateLimitError, match=f"Quota {LOST}"):
+            read(entry_point, answer)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [rb'{"a": "\ud83d', rb'{"a": "\ud83d"} x', b'{"a": "\\ud83d"' + b', "b": ' + b"[" * 10**5, b'{"a": "\xff\\ud83d"}'],
+)
+def test_what_is_no_json_beside_halves_raises(body):
+    """Halves excuse nothing else."""
+    with pytest.raises(ValueError, match=r"."):
+        parse_whole(body)
+    with pytest.raises(errors.InvalidReplyError):
+        read("stream", reply(b"data: " + body + b"\n\n", headers={"content-type": "text/event-stream"}))
+
+
+def test_halves_that_wait_are_bounded():
+    """A server that begins a character in ever new places costs no more than the bytes it sends."""
+    entries = [{"tool_calls": [piece(FIRST, index)]} for index in range(500)]
+    joiner = SseDecoder().joiner
+    joined = [value for entry in entries for value in joiner.join(chunk(**entry))]
+    assert len(joined) == 500 + 500 - 64
+    assert len([*joiner.finish()]) == 64
