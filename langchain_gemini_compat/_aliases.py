@@ -1,8 +1,8 @@
-"""The names under which a parameter may be given, by those who come from other chat models.
+"""Other chat models' names for our parameters.
 
-Arguments of a constructor and options of a call come through here, and each leaves under our own name. Two names of one
-parameter with different values are an error. What is no parameter at all and looks like a secret, or like the address
-of a server, is an error as well: it must not go into a body, nor a key to another server than the caller meant.
+Renames the arguments of a constructor and the options of a call to our own names. Two names of one parameter with
+different values raise an error. An unknown name that looks like a secret or like a server's address raises one too: a
+secret must not go into a request body, and a key must not go to a server that the caller did not mean.
 
 The names are those of `ChatOpenAI` (langchain-openai 1.0), `ChatGoogleGenerativeAI` (langchain-google-genai 4.4),
 `ChatVertexAI` (langchain-google-vertexai 3.2) and `ChatLiteLLM` (langchain-litellm 0.3), and of their embeddings.
@@ -25,7 +25,7 @@ from langchain_gemini_compat.errors import UnsupportedParameterError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-#: Arguments that are taken apart, and the parameters that come of them.
+#: Arguments that hold several of our parameters, and those parameters.
 COMPOSITES: Mapping[str, tuple[str, ...]] = {
     "thinking_config": ("thinking_level", "thinking_budget", "include_thoughts"),
     "response_mime_type": ("response_format",),
@@ -34,13 +34,13 @@ COMPOSITES: Mapping[str, tuple[str, ...]] = {
     "api_endpoint": ("base_url",),
     "vertexai": ("surface",),
 }
-#: `thinking_config` and the two of `response_format` say what to ask; the others where to go.
+#: `thinking_config` and the two for `response_format` belong to a request; the others choose the server.
 OPTION_COMPOSITES = frozenset({"thinking_config", "response_mime_type", "response_schema"})
 _OWN_CLIENT = "Pass a client of your own as `http_client` and `http_async_client`."
 _PROXY = "Pass `http_client` and `http_async_client` with a proxy, or set HTTPS_PROXY."
 _ENDPOINT_ID = "Pass `endpoint_id` for a model of your own."
 _AZURE = "This class has no access to Azure: use `AzureChatOpenAI`, or pass `base_url` and `api_key` of a gateway."
-#: Arguments of other chat models that decide where a request goes, or over what: left out, they would mislead.
+#: Arguments of other chat models that choose the server or the connection. Leaving them out silently would mislead.
 REFUSED: Mapping[str, str] = {
     "openai_proxy": _PROXY,
     "proxy": _PROXY,
@@ -67,7 +67,7 @@ REFUSED: Mapping[str, str] = {
     "use_responses_api": "This class speaks Chat Completions only: use `ChatOpenAI` for the Responses API.",
     "use_previous_response_id": "This class speaks Chat Completions only: use `ChatOpenAI` for the Responses API.",
 }
-#: Arguments of other chat models that are no keys of a body: left out with a warning that ends like this.
+#: Arguments of other chat models that are not body keys. They are left out, with a warning that ends in this text.
 IGNORED: Mapping[str, str] = {
     "openai_organization": 'Pass `default_headers={"OpenAI-Organization": …}` to a gateway that wants it.',
     "organization": 'Pass `default_headers={"OpenAI-Organization": …}` to a gateway that wants it.',
@@ -96,7 +96,7 @@ _PLACES = (
     "quota_project_id", "default_headers", "default_query", "http_client", "http_async_client",
 )  # fmt: skip
 _SECRET = re.compile(r"key|token|secret|passw|credential|authoriz|bearer|cookie|auth$|^auth_")
-#: Documented keys of request bodies (OpenAI, vLLM) that are no secrets, and read like some.
+#: Documented body keys (OpenAI, vLLM) whose names look like secrets but are not.
 _HARMLESS = frozenset({"prompt_cache_key", "tokenizer", "tokenizer_mode", "truncate_prompt_tokens"})
 _ADDRESS = re.compile(r"(^|_)(url|uri|base|endpoint|host|proxy|proxies|server|gateway)$")
 _AI_STUDIO_HOST = "generativelanguage.googleapis.com"
@@ -113,14 +113,14 @@ def is_secret_name(name: str) -> bool:
 
 
 def holds_secret(name: str, value: object) -> bool:
-    """Whether this argument is likely to be a secret: `min_tokens=5` is none."""
+    """Whether this argument is likely to be a secret. `min_tokens=5` is not one."""
     return is_secret_name(name) and _may_be_secret(value)
 
 
 def spell_arguments(
     given: Mapping[str, object], aliases: Mapping[str, str], *, whole: Collection[str] = ()
 ) -> dict[str, object]:
-    """Arguments under our own names; those that `aliases` does not know, and those of `whole`, stay as they are.
+    """Return the arguments under our own names. Names outside of `aliases`, and those in `whole`, stay unchanged.
 
     Raises `UnsupportedParameterError` where two names of one parameter have different values, and for a value that
     cannot be taken apart. The text never shows a value.
@@ -141,9 +141,9 @@ def spell_arguments(
 
 
 def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str]) -> dict[str, str]:
-    """The end of the warning about each unknown argument of `owner`'s constructor, or nothing to add.
+    """Return, for each unknown argument of `owner`'s constructor, the end of its warning; it may be empty.
 
-    Raises `UnsupportedParameterError` for what may hold a secret, or was to say where a request goes.
+    Raises `UnsupportedParameterError` for an argument that may hold a secret or that chooses the server.
     """
     names = sorted(known)
     endings: dict[str, str] = {}
@@ -154,7 +154,7 @@ def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str
             endings[name] = IGNORED[name]
             continue
         if holds_secret(name, value):
-            raise UnsupportedParameterError(_secret_refusal(name, f"no argument of {owner}"))
+            raise UnsupportedParameterError(_secret_refusal(name, f"not an argument of {owner}"))
         close = get_close_matches(name.lower(), names, n=1, cutoff=0.72)
         if _is_address(name, value):
             raise UnsupportedParameterError(
@@ -171,7 +171,7 @@ def check_options(options: Mapping[str, object], where: str) -> None:
     """Raise `UnsupportedParameterError` for an option of a call, or of `model_kwargs`, that would send a secret."""
     for name, value in options.items():
         if is_secret_name(name) and _may_be_secret(value):
-            raise UnsupportedParameterError(_secret_refusal(name, f"no option of {where}"))
+            raise UnsupportedParameterError(_secret_refusal(name, f"not an option of {where}"))
 
 
 def _secret_refusal(name: str, what: str) -> str:
@@ -183,7 +183,7 @@ def _secret_refusal(name: str, what: str) -> str:
 
 
 def _may_be_secret(value: object) -> bool:
-    """Numbers, flags and lists of numbers are none."""
+    """Whether the value can be a secret. Numbers, flags and lists of numbers cannot."""
     if isinstance(value, (list, tuple, set, frozenset)):
         return any(map(_may_be_secret, cast("Iterable[object]", value)))
     return value is not None and not isinstance(value, (bool, int, float))
@@ -206,14 +206,14 @@ def _reveal(value: object) -> object:
 def _take_apart(
     given: Mapping[str, object], aliases: Mapping[str, str], whole: Collection[str]
 ) -> Iterator[tuple[str, str, object]]:
-    """Each argument as it was called, the parameter that it sets, and the value of that."""
+    """Yield for each argument its name as given, the parameter that it sets, and that parameter's value."""
     taken = given.keys() & (COMPOSITES.keys() - {"vertexai", *whole})
     for name, value in given.items():
         if name not in taken and not (name == "base_url" and isinstance(value, Mapping)):
             yield name, aliases.get(name, name), value
     options = given.get("base_url")
     if isinstance(options, Mapping):
-        # `ChatGoogleGenerativeAI` takes `base_url` and `client_options` for one another.
+        # `ChatGoogleGenerativeAI` also takes client options as `base_url`.
         yield from _take_client_options("base_url", cast("Mapping[str, object]", options))
     if taken:
         yield from _take_composites({name: given[name] for name in taken})
@@ -305,7 +305,7 @@ def _read_response_format(mime_type: object, schema: object) -> object:
 
 
 def adopt_vertexai(given: dict[str, object]) -> None:
-    """Turn `vertexai` of Google's own packages, which is in `given`, into `surface` where the rest leaves it open."""
+    """Replace `vertexai` (Google's own packages) in `given` with `surface`, unless other arguments choose one."""
     wanted = given.pop("vertexai")
     if wanted is None:
         return

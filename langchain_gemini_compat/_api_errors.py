@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 else:
     Request, Response = (getattr(import_module(library_name()), name) for name in ("Request", "Response"))
 
-#: How the text of an error of the server ends before its remedy: `(RESOURCE_EXHAUSTED 429)`, or `(429)`.
+#: The end of a server error's text, before the remedy: `(RESOURCE_EXHAUSTED 429)` or `(429)`.
 _STATUS_IN_TEXT = re.compile(r"\((?:([^\s()]+) )?([3-5][0-9]{2})\)")
-#: The status of an error that names none.
+#: The status of an error without one.
 _UNKNOWN_STATUS = 500
-#: Bytes of an error body that a refusal keeps. There is one refusal for each rate gate that is not open.
+#: Bytes of an error body that a refusal keeps. Each closed rate gate holds one refusal.
 _MOST_KEPT = 16 * 2**10
 
 
@@ -50,7 +50,7 @@ class APIStatusError(GeminiCompatError, openai.APIStatusError, core.ModelError):
         if response is not None:
             super().__init__(message, response=response, body=body)
         else:
-            # Task queues build an exception anew from its `args`: Celery's JSON backend calls `cls(*args)`.
+            # Task queues rebuild an exception from its `args`: Celery's JSON backend calls `cls(*args)`.
             openai.APIError.__init__(self, message, cast("Request", None), body=body)
             del self.request
             self.request_id = None
@@ -113,9 +113,9 @@ class QuotaExhaustedError(RateLimitError):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a `RateLimitError` says, for callers that are refused without a request of their own.
+    """The contents of a `RateLimitError`, for callers that the rate gate refuses without a request of their own.
 
-    It is not the exception: the traceback of that holds the request, and the images in it, of the call that failed.
+    The exception itself is not kept: its traceback holds the failed request, with all its images.
     """
 
     kind: type[RateLimitError]
@@ -162,7 +162,7 @@ class Refusal:
         )
 
     def build_error(self, retry_after: float, tries: int) -> RateLimitError:
-        """Return an error of one's own, with request, response and body."""
+        """Return a new error for this caller, with request, response and body."""
         request = self.request_type(self.method, self.url, headers=list(self.request_headers))
         response = self.response_type(
             self.http_status, headers=list(self.response_headers), content=self.content, request=request

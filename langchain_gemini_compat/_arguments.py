@@ -96,7 +96,7 @@ def mend_arguments_text(schema: JsonObject, text: str) -> tuple[str, list[str]]:
 
 
 def unwrap_arguments(schema: JsonObject | None, text: str) -> JsonObject | None:
-    r"""The arguments in `text`, which is JSON but no object; `None` where it has no certain reading.
+    r"""Return the arguments in `text`, which is JSON but not an object; `None` if their reading is not certain.
 
     Some gateways encode arguments twice, and some models write `null` for no arguments. The tool's `schema` has to
     fit what is read.

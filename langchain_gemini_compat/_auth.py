@@ -74,7 +74,7 @@ class TokenSource(Protocol):
         ...
 
     def apply(self, token: str) -> Mapping[str, str]:
-        """All headers that say who asks, by names in lower case; `token` is the one that `token` gave."""
+        """Return all authentication headers, with lower-case names. `token` is the result of `token()`."""
         ...
 
     def project(self, deadline: float | None = None) -> str | None:
@@ -96,10 +96,10 @@ def build_token_source(
     clock: Callable[[], datetime] | None = None,
     http_client: httpx2.Client | None = None,
 ) -> TokenSource:
-    """The source for these arguments: credentials, else the key, else application default credentials.
+    """Return the token source for these arguments: credentials, else the key, else application default credentials.
 
-    `source` says where the key came from. `anonymous` servers need no credential at all. Token requests go over the
-    caller's `http_client`. Those who ask for the same get the same source, unless they bring a `clock`.
+    `source` says where the key came from. `anonymous` servers need no credential. Token requests use the caller's
+    `http_client`. Equal arguments give the same source, unless a `clock` is passed.
     """
     quota_project_id = clean_header(quota_project_id or "", "quota project") or None
     if credentials is not None or (api_key is None and not anonymous):
@@ -118,7 +118,7 @@ def _share_source(
     client: httpx2.Client | None,
     clock: Callable[[], datetime] | None,
 ) -> GoogleTokens:
-    """The one source of this process for all that use the same credential in the same way."""
+    """Return this process's shared source for one credential that is used in one way."""
     if clock is not None:
         return GoogleTokens(credentials, quota_project_id, Known(), client, clock)
     known, key = find_known(credentials, quota_project_id, client)
@@ -161,7 +161,7 @@ class GoogleTokens:
         self._clock = clock
         #: What the refresh that is under way asked.
         self._network: TokenRequest | None = None
-        #: When the last one who waits for it gives up, by the monotonic clock.
+        #: The time on the monotonic clock at which the last waiting caller gives up.
         self._until = math.inf
         self.info = (
             AuthInfo("application_default", "application default credentials")
@@ -181,7 +181,7 @@ class GoogleTokens:
 
     @property
     def _credentials(self) -> Credentials | None:
-        """As they are asked for tokens: with scopes; `None` before the first token."""
+        """The credentials with scopes; `None` before the first token."""
         return self._known.loaded or (self._given if self._known.is_loaded else None)
 
     def token(self, deadline: float | None = None) -> str:
@@ -223,7 +223,7 @@ class GoogleTokens:
         except Exception as err:
             failure = self._describe(err, None)
         else:
-            # The base class writes the token as it came, white space and all.
+            # google-auth's base class does not strip white space from the token.
             bearer = {f"Bearer {credentials.token}": f"Bearer {token}"}
             own = {name.lower(): bearer.get(value, value) for name, value in applied.items()}
             return {**{name: clean_header(value, f"header {name!r}") for name, value in own.items()}, **self.headers()}
@@ -289,7 +289,7 @@ class GoogleTokens:
             credentials.refresh(network)
             before, expiry = expiry, _expiry(credentials)
             if expiry is not None and expiry == before and expiry <= self._clock():
-                # A `refresh` of the caller's own that says nothing about the time.
+                # A caller's own `refresh` may set no expiry.
                 expiry = None
         value = cast("str | None", credentials.token)
         if not value and not known.is_fixed:
@@ -297,14 +297,14 @@ class GoogleTokens:
         return self._build_token(clean_header(value or "", f"token of {self.info.source}"), expiry)
 
     def _load(self) -> Credentials:
-        """The credentials with scopes; of default ones the search for them, which may ask servers."""
+        """Return the credentials with scopes. Looking up default credentials may send requests."""
         import google.auth
         from google.auth.credentials import with_scopes_if_required
 
         known = self._known
         if self._given is None:
             network = self._network = self._open_network(None)
-            # It warns of user credentials without a quota project: it has to know of ours.
+            # google-auth warns of user credentials without a quota project, so pass ours.
             credentials, known.project = google.auth.default(
                 scopes=[SCOPE], request=network, quota_project_id=self._quota_project_id
             )
@@ -382,7 +382,7 @@ def _expiry(credentials: Credentials) -> datetime | None:
 
 
 def _check_project(project: str | None) -> str | None:
-    """A project that the credentials name becomes a part of the URL, as one that is passed does."""
+    """Return the project of the credentials, checked like the argument, since it becomes part of the URL."""
     if not project:
         return None
     try:
@@ -391,7 +391,7 @@ def _check_project(project: str | None) -> str | None:
         pass
     else:
         return project
-    raise build_error("The credentials name a project that is no project ID. Pass `project=…`.")
+    raise build_error("The project ID in the credentials is not valid. Pass `project=…`.")
 
 
 def _applies_itself(credentials: Credentials) -> bool:

@@ -34,7 +34,7 @@ class Failure:
 
     text: str
     is_retryable: bool = False
-    #: Whether all who waited have given up.
+    #: Whether every caller that waited has given up.
     is_late: bool = False
 
 
@@ -155,19 +155,19 @@ def adopt_failure(err: Exception, source: str) -> GeminiCompatError:
 
 
 def late_token(source: str) -> RequestTimeoutError:
-    """For a call whose time is over before it has a token."""
+    """Return the error for a call whose time limit passes before it has a token."""
     from langchain_gemini_compat.errors import RequestTimeoutError
 
     error = RequestTimeoutError(
-        f"No token for {source} within the time of the call: what gives tokens did not answer. Check the network and "
-        "the proxy to it, or raise `timeout`."
+        f"No token for {source} within the time limit of the call: the token source did not answer. Check the network "
+        "and the proxy, or raise `timeout`."
     )
     error.limit = "total"
     return error
 
 
 def build_error(message: str, *, is_retryable: bool = False) -> CredentialsError:
-    """Ours, with this text."""
+    """Return our `CredentialsError` with this text."""
     from langchain_gemini_compat.errors import CredentialsError
 
     error = CredentialsError(message)

@@ -183,10 +183,10 @@ def _left(deadline: float | None) -> float | None:
 
 
 def clean_header(value: object, what: str) -> str:
-    """`value` without the white space around it, such as the line break of the file that it was read from.
+    """Return `value` without surrounding white space, such as the line break of the file that it was read from.
 
-    Raises `CredentialsError` for what no header can carry: HTTP libraries quote it in what they raise. The value is not
-    repeated; `what` names it.
+    Raises `CredentialsError` for characters that no header can carry, since HTTP libraries quote the value in their
+    errors. This error does not quote it; `what` names it.
     """
     text = value.decode("latin-1") if isinstance(value, bytes) else value
     if isinstance(text, str):

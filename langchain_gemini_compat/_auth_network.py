@@ -1,8 +1,8 @@
-"""google-auth's requests over the HTTP client of the openai SDK: one way for all token requests.
+"""Transport for google-auth: all token requests use the HTTP client of the openai SDK.
 
-google-auth's own ways need `requests` or `urllib3`, follow redirects with a subject token in the body, and write the
-secrets that they send into the log at debug level. Here no redirect is followed, a request ends in time, and an answer
-is bounded.
+google-auth's own transports need `requests` or `urllib3`, follow redirects with a subject token in the body, and log
+the secrets that they send at debug level. This one follows no redirect and limits the time of a request and the size
+of an answer.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
     Certificate: TypeAlias = str | tuple[str, str]
 
-#: Seconds for one request where google-auth names none.
+#: Seconds for one request if google-auth names no timeout.
 _SECONDS = 120.0
-#: Bytes; an answer with a token has a few thousand.
+#: Bytes. An answer with a token has a few thousand.
 _LARGEST_ANSWER = 1 << 20
 _HTTP_ERRORS = 400
 #: Google's documented names of the metadata server. It is link-local, so no proxy leads there.
@@ -54,7 +54,7 @@ class _Adapter(Protocol):
 
 
 class Mounts:
-    """In the place of a `requests.Session`, on which google-auth mounts how to reach metadata servers over mutual TLS.
+    """Replaces the `requests.Session` on which google-auth mounts its mutual TLS adapter for metadata servers.
 
     google-auth 2.45 to 2.49 insists on it, later versions ask for it with GCE_METADATA_MTLS_MODE.
     """
@@ -63,29 +63,29 @@ class Mounts:
         self._contexts: dict[str, ssl.SSLContext] = {}
 
     def __bool__(self) -> bool:
-        """google-auth replaces what is false."""
+        """Return true: google-auth replaces a session that is false."""
         return True
 
     def mount(self, prefix: str, adapter: _Adapter) -> None:
-        """URLs that begin with `prefix` are asked with the certificates of `adapter`."""
+        """Use the certificates of `adapter` for URLs that begin with `prefix`."""
         self._contexts[prefix] = adapter.ssl_context
 
     def find(self, url: str) -> ssl.SSLContext | None:
-        """What was mounted for `url`."""
-        # The root of the server is asked for without a slash behind its name.
+        """Return the adapter that was mounted for `url`."""
+        # google-auth asks for the root of the server without a trailing slash.
         found = (context for prefix, context in self._contexts.items() if f"{url}/".startswith(prefix))
         return next(found, None)
 
     def close(self) -> None:
-        """Nothing is open between requests."""
+        """Do nothing: no connection is open between requests."""
 
 
 class TokenRequest(Request):
-    """Requests of google-auth, synchronous; raises its `TransportError` where no answer comes.
+    """Synchronous `Request` for google-auth. Raises google-auth's `TransportError` if no answer comes.
 
-    `answer` is the last one that came: what google-auth raises for it does not always tell. `client` is the caller's
-    own client, whose proxy and certificates are used then. `until` tells the time, by the monotonic clock, at which
-    nobody waits for an answer any more.
+    `answer` is the last answer, since google-auth's errors do not always show it. `client` is the caller's own client;
+    if it is given, its proxy and certificates are used. `until` returns the time on the monotonic clock at which the
+    last caller gives up.
     """
 
     def __init__(self) -> None:
@@ -106,9 +106,9 @@ class TokenRequest(Request):
         verify: str | None = None,
         **_: object,
     ) -> Response:
-        """Ask `url`; a secret goes there and nowhere else, so redirects are not followed.
+        """Send a request to `url`. Redirects are not followed, so that a secret goes nowhere else.
 
-        `cert` is the client's certificate, `verify` a file of certificate authorities.
+        `cert` is the client's certificate. `verify` is a file of certificate authorities.
         """
         self.answer = None
         sent = {name: clean_header(value, "token request") for name, value in (headers or {}).items()}
@@ -131,7 +131,7 @@ class TokenRequest(Request):
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """What is asked, and when it has to be answered: at the `end` of its time, or when nobody waits any more."""
+    """A request and its deadline: `end`, or the time at which the last caller gives up."""
 
     method: str
     url: str
@@ -144,7 +144,10 @@ class _Message:
         return min(self.end, self.until())
 
     def timeout(self) -> openai.Timeout:
-        """For each step of the HTTP library; raises where no time is left, and ends google-auth's tries if for all."""
+        """Return the timeouts of the next step; raise if no time is left.
+
+        If no caller waits any more, the error also ends google-auth's retries.
+        """
         now = time.monotonic()
         if now >= self.until():
             raise late_token("the credentials")
@@ -177,7 +180,7 @@ class TokenResponse(Response):
 
 
 def use_with_gdch(request: TokenRequest) -> TokenRequest:
-    """`request` for Google Distributed Cloud, whose credentials insist on the class that is made for `requests`."""
+    """Return `request` in the class made for `requests`, which the credentials of Google Distributed Cloud demand."""
     from google.auth.transport import requests
 
     adapted = type("GdchTokenRequest", (TokenRequest, requests.Request), {"__init__": TokenRequest.__init__})()
@@ -186,7 +189,7 @@ def use_with_gdch(request: TokenRequest) -> TokenRequest:
 
 
 def _ask_metadata(message: _Message, context: ssl.SSLContext) -> TokenResponse:
-    """Mutual TLS, and plain HTTP where that fails, unless GCE_METADATA_MTLS_MODE is `strict`: as google-auth does."""
+    """Use mutual TLS, then plain HTTP if that fails and GCE_METADATA_MTLS_MODE is not `strict`, as google-auth does."""
     if os.environ.get("GCE_METADATA_MTLS_MODE", "").lower() == "strict":
         return _ask(message, trust_env=False, verify=context)
     with suppress(TransportError):
@@ -198,7 +201,7 @@ def _ask_metadata(message: _Message, context: ssl.SSLContext) -> TokenResponse:
 
 
 def _ask(message: _Message, *, trust_env: bool = True, verify: ssl.SSLContext | bool = True) -> TokenResponse:
-    """Over a client for this one request."""
+    """Send the request over a client of its own."""
     timeout = message.timeout()
 
     def build() -> httpx2.Client:
@@ -217,7 +220,7 @@ def _ask(message: _Message, *, trust_env: bool = True, verify: ssl.SSLContext | 
 
 
 def _ask_over(client: httpx2.Client, message: _Message) -> TokenResponse:
-    """Over the connections, proxy and certificates of the caller's client; its hooks, headers and cookies stay out."""
+    """Send the request over the connections of the caller's client, without its hooks, headers and cookies."""
     same_way = copy(client)
     same_way.event_hooks = {}
     build = cast("type[httpx2.Request]", import_module(library_name()).Request)
@@ -244,7 +247,7 @@ def _translated(message: _Message) -> Generator[None]:
         reason = f"{type(err).__name__}: {err}"
     else:
         return
-    # Raises where nobody waits any more.
+    # Raises if no caller waits any more.
     message.timeout()
     raise TransportError(reason)
 
@@ -253,14 +256,16 @@ def _read(response: httpx2.Response, message: _Message) -> bytes:
     if response.is_stream_consumed:
         return response.content
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise TransportError("The token server sent a compressed answer, which was not asked for.")
+        raise TransportError("The token server sent a compressed answer, which was not requested. Check the proxy.")
     pieces, size = [], 0
     for piece in response.iter_raw():
         message.timeout()
         pieces.append(piece)
         size += len(piece)
         if size > _LARGEST_ANSWER:
-            raise TransportError(f"The token server sent more than {_LARGEST_ANSWER} bytes.")
+            raise TransportError(
+                f"The token server sent more than {_LARGEST_ANSWER} bytes. Check its URL and the proxy."
+            )
     return b"".join(pieces)
 
 
@@ -283,14 +288,14 @@ def _load_certificates(cert: Certificate | None, verify: str | None) -> ssl.SSLC
 
 
 def _is_metadata(url: str) -> bool:
-    """Whether `url` is one of the metadata server's."""
+    """Whether `url` leads to the metadata server."""
     here = urlsplit(url)
     named = {os.environ.get(name) for name in _METADATA_VARIABLES}
     return here.hostname in _METADATA_HOSTS or here.hostname in named or here.netloc in named
 
 
 class _Watch:
-    """Shuts the socket of a request when its time is over: the HTTP library's limits start anew with each byte."""
+    """Shuts down the socket at the deadline of a request. The HTTP library's timeouts restart with each byte."""
 
     def __init__(self, limit: Callable[[], float]) -> None:
         self._limit = limit
@@ -299,7 +304,7 @@ class _Watch:
         self._is_late = False
 
     def __enter__(self) -> Self:
-        # With no thread left the library's own limits have to do.
+        # If no thread can be started, the library's own timeouts hold.
         with suppress(RuntimeError):
             Thread(target=self._run, name="gemini-compat-token-limit", daemon=True).start()
         return self
@@ -310,12 +315,12 @@ class _Watch:
             self._sockets.pop().close()
 
     def note(self, event: str, info: Mapping[str, object]) -> None:
-        """For the `trace` extension that httpcore documents: the socket is known as soon as it is connected."""
+        """Callback of httpcore's documented `trace` extension, which shows the socket as soon as it is connected."""
         stream = info.get("return_value")
         read = getattr(stream, "get_extra_info", None)
         if event.endswith("connect_tcp.complete") and callable(read):
             below = cast("socket.socket", read("socket"))
-            # TLS takes the descriptor away from the object.
+            # Wrapping a socket in TLS detaches its descriptor.
             self._sockets.append(socket.fromfd(below.fileno(), below.family, below.type))
             if self._is_late:
                 self._shut()

@@ -1,7 +1,7 @@
-"""What this process knows of each credential, so that models that are built again and again ask for one token.
+"""Process-wide cache of credentials and tokens, so that models that are built for each request share one token.
 
-Its one rule: two callers share a token only if nothing differs that could give them different ones. What is known of
-the caller's own object is forgotten with that object; of default credentials at most `_MOST` sets are kept.
+Two callers share a token only if nothing differs that could give them different tokens. The entry of a caller's own
+object is removed with that object. At most `_MOST` entries of default credentials are kept.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Key: TypeAlias = tuple[object, ...]
 
 _MOST = 64
-#: Variables of the environment that google-auth, its sources or the HTTP library read begin or end like this.
+#: Beginnings and endings of the environment variables that google-auth, its sources or the HTTP library read.
 _PREFIXES = ("GOOGLE_", "GCLOUD_", "GCE_", "NO_GCE_", "CLOUDSDK_", "AWS_", "SSL_CERT_", "HOME", "APPDATA")
 _PROXIES = "_PROXY"
 _LOGIN_FILE = "application_default_credentials.json"
@@ -35,7 +35,7 @@ _LOGIN_FILE = "application_default_credentials.json"
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A bearer token, and when it is replaced."""
+    """A bearer token and the time at which it is replaced."""
 
     value: str = field(repr=False)
     expiry: datetime | None
@@ -44,22 +44,22 @@ class Token:
 
 @dataclass(slots=True)
 class Known:
-    """What is known of one credential; shared by all that use it."""
+    """The shared state of one credential."""
 
-    #: The loaded credentials; of the caller's own object only a copy with scopes, or it would keep itself alive.
+    #: The loaded credentials. A caller's own object is kept only as a copy with scopes, so that it can be collected.
     loaded: Credentials | None = field(default=None, repr=False)
     is_loaded: bool = False
-    #: Whether there are no means to fetch another token.
+    #: Whether no other token can be fetched.
     is_fixed: bool = False
     project: str | None = None
     token: Token | None = None
 
 
 def find_known(credentials: Credentials | None, quota_project_id: str | None, client: object) -> tuple[Known, Key]:
-    """What is known of `credentials`, `None` being the default ones, and a key that tells it from others.
+    """Return the state of `credentials` (`None`: the default ones) and its key.
 
-    Default credentials are loaded with the quota project, and depend on the environment, and on the caller's `client`
-    where one asks for the tokens.
+    The state of default credentials depends on the quota project, the environment, and the caller's `client` if token
+    requests use one.
     """
     if credentials is not None:
         return _of_object(credentials).setdefault("", Known()), (id(credentials),)
@@ -75,7 +75,7 @@ def find_known(credentials: Credentials | None, quota_project_id: str | None, cl
 
 
 def share(kept: WeakValueDictionary[Key, _Kept], key: Key, build: Callable[[], _Kept]) -> _Kept:
-    """The object under `key`, built where there is none."""
+    """Return the object under `key`; build it if it is missing."""
     with making():
         found = kept.get(key)
         if found is None:
@@ -88,7 +88,7 @@ _by_object: dict[int, tuple[ref[object], dict[str, Known]]] = {}
 
 
 def _of_object(owner: object) -> dict[str, Known]:
-    """A dictionary that lives as long as `owner`, whether that can be hashed or not."""
+    """Return a dictionary that lives as long as `owner`, which need not be hashable."""
     number = id(owner)
     with making():
         entry = _by_object.get(number)
@@ -96,7 +96,7 @@ def _of_object(owner: object) -> dict[str, Known]:
             return entry[1]
         known: dict[str, Known] = {}
         try:
-            # The entry may be another owner's by the time this one is collected: numbers are used again.
+            # Python reuses ids: the entry may belong to another owner by the time this one is collected.
             reference = ref(owner, lambda gone: _forget(number, gone))
         except TypeError:
             return known
@@ -111,7 +111,7 @@ def _forget(number: int, gone: ref[object]) -> None:
 
 
 def _digest_environment() -> str:
-    """Tells environments apart whose default credentials, or the way to their token server, may differ."""
+    """Return a digest of all variables that the default credentials, or the route to their server, depend on."""
     read = sorted(
         (name, value)
         for name, value in os.environ.items()
@@ -121,7 +121,7 @@ def _digest_environment() -> str:
 
 
 def _describe_login() -> tuple[object, ...]:
-    """The file with the default credentials, where google-auth looks for it, and its state."""
+    """Return the path where google-auth looks for the file of default credentials, and the state of that file."""
     named = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
     configuration = os.environ.get("CLOUDSDK_CONFIG")
     if not named and not configuration:

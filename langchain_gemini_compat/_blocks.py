@@ -96,7 +96,7 @@ def _message_signature(message: AIMessage) -> str | None:
 
 
 def describe_refusal(message: AIMessage) -> str:
-    """Return what a person is told of a refusal: the model's words, or which filter stopped the reply; else empty."""
+    """Return the text of a refusal: the model's words, or which filter stopped the reply; empty without a refusal."""
     text = message.additional_kwargs.get("refusal")
     if isinstance(text, str) and text:
         return text

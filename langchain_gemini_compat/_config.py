@@ -77,7 +77,7 @@ def resolve_connection(
             _warn_of_two_sources(found_key[0])
     if surface == "vertex":
         project, location = _complete_place(project, location, base_url)
-    # Behind another host's bare address the path is built only for those who name the place.
+    # Behind the bare address of another host, the path is built only if project, location or endpoint are named.
     keeps_path = not has_place and not is_bare_vertex_host(base_url or "", has_vertex_arguments=True)
     endpoint = build_endpoint(
         surface=surface,
@@ -113,12 +113,13 @@ def _check_credential(api_key: ApiKey | None, credentials: Credentials | None) -
     # An empty key would send a request without any.
     if isinstance(api_key, SecretStr) and not api_key.get_secret_value().strip():
         raise ValueError(
-            "`api_key` is empty: is the variable set that it comes from? Leave it out for a server without keys."
+            "`api_key` is empty. Likely cause: its environment variable is not set. Leave `api_key` out for a server "
+            "without keys."
         )
     if credentials is not None and (isinstance(credentials, type) or not hasattr(credentials, "refresh")):
         raise ValueError(
-            f"`credentials` is a {type(credentials).__name__} and no `google.auth.credentials.Credentials` object. "
-            "`google.auth.load_credentials_from_file(path)[0]` makes one of a file."
+            f"`credentials` is a {type(credentials).__name__} and not a `google.auth.credentials.Credentials` object. "
+            "`google.auth.load_credentials_from_file(path)[0]` loads one from a file."
         )
 
 
@@ -135,9 +136,9 @@ def _choose_surface(
 
 
 def _complete_place(project: str | None, location: str | None, base_url: str | None) -> tuple[str | None, str | None]:
-    """Project and location of a request to Vertex AI: the arguments, else the host that is given, else the environment.
+    """Return project and location for Vertex AI: from the arguments, else from `base_url`, else from the environment.
 
-    Without any the credentials name the project, and the location is `global`.
+    If none is set, the credentials name the project, and the location is `global`.
     """
     location = location or (find_location(base_url) if base_url else None)
     return (
@@ -147,7 +148,7 @@ def _complete_place(project: str | None, location: str | None, base_url: str | N
 
 
 def _check_receiver(endpoint: Endpoint, api_key: ApiKey | None, credentials: Credentials | None) -> None:
-    """Default credentials go to Google only, others to the host they were passed for, and none goes in the clear."""
+    """Raise `ValueError` for default credentials to another host than Google's, and for unencrypted credentials."""
     is_default = api_key is None and credentials is None and endpoint.surface == "vertex"
     if is_default and not is_google_host(endpoint.base_url):
         raise ValueError(
@@ -163,12 +164,12 @@ def _check_receiver(endpoint: Endpoint, api_key: ApiKey | None, credentials: Cre
 
 
 def _is_anonymous(credentials: Credentials) -> bool:
-    """Whether there is nothing to send; by name, as google-auth is not imported before the first call."""
+    """Whether the credentials are anonymous. Checked by class name: google-auth is imported at the first call only."""
     return any(base.__name__ == "AnonymousCredentials" for base in type(credentials).__mro__)
 
 
 def _check_quota_project(quota_project_id: object) -> None:
-    """It goes out as a header, and HTTP libraries quote what no header can carry."""
+    """Raise `ValueError` for characters that no header can carry, since HTTP libraries quote them in their errors."""
     text = quota_project_id or ""
     if not isinstance(text, str) or not (text.strip().isascii() and text.strip().isprintable()):
         raise ValueError("`quota_project_id` has characters that no HTTP header can carry. Set it to a project ID.")
@@ -188,7 +189,7 @@ def _check_url(base_url: str) -> None:
         url = urlsplit(base_url)
         host, port = url.hostname, url.port
     except ValueError:
-        raise ValueError("`base_url` has a host or port that is none: write `https://HOST:PORT/v1`.") from None
+        raise ValueError("`base_url` has a host or port that is not valid: write `https://HOST:PORT/v1`.") from None
     if "@" in url.netloc or ("://" not in base_url and "@" in base_url):
         raise ValueError("`base_url` holds a user name or password: leave it out, and pass `api_key` instead.")
     if "://" not in base_url:
@@ -198,8 +199,8 @@ def _check_url(base_url: str) -> None:
     if any(map(str.isspace, base_url)):
         raise ValueError("`base_url` has a space or a line break in it: write `https://HOST:PORT/v1`.")
     if not base_url.isprintable() or "\\" in base_url or "%" in url.netloc:
-        # Parsers of URLs disagree about where the host ends then.
-        raise ValueError("`base_url` has characters that no address has: write `https://HOST:PORT/v1`.")
+        # With these characters, URL parsers disagree about where the host ends.
+        raise ValueError("`base_url` has characters that are not valid in a URL: write `https://HOST:PORT/v1`.")
     if not host or port == 0:
         raise ValueError("`base_url` names no host or port 0: write `https://HOST:PORT/v1`.")
     if "?" in base_url or "#" in base_url:

@@ -76,7 +76,7 @@ class ConnectedModel(ConnectionFields):
     @model_validator(mode="wrap")
     @classmethod
     def _adopt_arguments(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Give arguments their own names; what is no field becomes a body key, as on other chat models, and is said."""
+        """Rename aliases; make unknown arguments body keys, as other chat models do, with a warning."""
         if not isinstance(values, dict):
             return handler(values)
         given = _spell(cls, cast("dict[str, object]", values))
@@ -85,7 +85,7 @@ class ConnectedModel(ConnectionFields):
             return handler(given)
         endings = check_unknown(unknown, cls.__name__, _argument_names(cls))
         if given.get("strict"):
-            words = [f"{', '.join(map(repr, unknown))} is no argument of {cls.__name__}.", *endings.values()]
+            words = [f"{', '.join(map(repr, unknown))} is not an argument of {cls.__name__}.", *endings.values()]
             text = " ".join(filter(None, words))
             raise ValueError(f"{text} `strict=True` forbids that. Use `model_kwargs` for a body key.")
         further = {name: value for name, value in unknown.items() if name not in IGNORED}
@@ -95,17 +95,17 @@ class ConnectedModel(ConnectionFields):
         return self
 
     def _warn_of_unknown(self, endings: Mapping[str, str]) -> None:
-        """One warning for the arguments that are sent as they are, one for those that are not."""
+        """Warn once of the unknown arguments that are sent, and once of those that are left out."""
         sent = [name for name in endings if name not in IGNORED and self._sends_body_key(name)]
         left_out = [name for name in endings if name not in sent]
         for names, fate in ((sent, "is sent as a body key"), (left_out, "is left out of requests")):
             if names:
                 said = "".join(f" {endings[name]}" for name in names if endings[name])
-                text = f"{', '.join(map(repr, names))} is no argument of {type(self).__name__} and {fate}.{said}"
+                text = f"{', '.join(map(repr, names))} is not an argument of {type(self).__name__} and {fate}.{said}"
                 warnings.warn(text, GeminiCompatWarning, stacklevel=5)
 
     def _sends_body_key(self, name: str) -> bool:
-        """Whether a request has the key `name` if `model_kwargs` has."""
+        """Whether the key `name` of `model_kwargs` is sent in requests."""
         del name
         return True
 
@@ -256,12 +256,12 @@ def _aliases_of(cls: type[BaseModel]) -> dict[str, str]:
 
 @cache
 def _not_taken_apart(cls: type[BaseModel]) -> frozenset[str]:
-    """Embeddings have no options of a chat."""
+    """Return the composite arguments that stay whole: embeddings have no chat options."""
     return frozenset() if issubclass(cls, RequestFields) else OPTION_COMPOSITES
 
 
 def _spell(cls: type[BaseModel], values: dict[str, object]) -> dict[str, object]:
-    """The arguments under the names of the fields; those that are none keep theirs."""
+    """Return the arguments under the names of the fields. Unknown arguments keep their names."""
     given = spell_arguments(values, _aliases_of(cls), whole=_not_taken_apart(cls))
     if "vertexai" in given:
         adopt_vertexai(given)
@@ -269,7 +269,7 @@ def _spell(cls: type[BaseModel], values: dict[str, object]) -> dict[str, object]
     if isinstance(further, dict):
         spell_options(further)
     if "response_format" in given and "response_format" not in values:
-        # It was made of `response_schema` or `response_mime_type`.
+        # `response_format` was built from `response_schema` or `response_mime_type`.
         own = {"response_format": given.pop("response_format")}
         if isinstance(further, dict) and "response_format" in further:
             raise ValueError("`response_schema` contradicts `response_format` in `model_kwargs`. Pass one of them.")

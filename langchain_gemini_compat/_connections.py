@@ -1,4 +1,4 @@
-"""The connection below a request; the only module that reads private attributes of httpx and httpcore.
+"""Finds the connection of a request. Only this module reads private attributes of httpx and httpcore.
 
 httpx shows the connection of a request only once the response's headers are there, so a server that sends them byte
 by byte could not be stopped. The names below are those of httpx 0.28 with httpcore 1.0 and of httpx2 2.16 with
@@ -49,7 +49,7 @@ def find_socket(pool: object, request: httpx2.Request) -> socket.socket | Transp
 
 
 def find_own_socket(pool: object, request: httpx2.Request) -> socket.socket | TransportSocket | None:
-    """Return the socket that serves `request`, or `None` while others need its connection, too."""
+    """Return the socket that serves `request`, or `None` if other requests share its connection."""
     held = _find(pool, request)
     if held is None or held.connection is None:
         return None
@@ -58,14 +58,14 @@ def find_own_socket(pool: object, request: httpx2.Request) -> socket.socket | Tr
 
 
 class AbandonedError(BaseException):
-    """Ends the work on a request whose caller has left. httpcore ends the connection for an `Exception` only."""
+    """Ends a request whose caller has left. Not an `Exception`, for which httpcore would close the whole connection."""
 
 
 class SharedTimeouts:
-    """The extension `timeout` of a request whose connection may serve others, too.
+    """The extension `timeout` of a request on a shared connection.
 
-    httpcore's HTTP/2 ends the whole connection when one read or write is late, so these have no limit here. It asks
-    for the limit before each read: there an abandoned request leaves without harm to the others.
+    httpcore's HTTP/2 closes the whole connection if one read or write is late, so both have no limit here. httpcore
+    reads the limit before each read; an abandoned request ends there, and the other requests go on.
     """
 
     def __init__(self, timeouts: Mapping[str, float | None]) -> None:
@@ -91,5 +91,5 @@ def _requests_of(pool: object) -> list[PoolRequest]:
 
 
 def _find(pool: object, request: httpx2.Request) -> PoolRequest | None:
-    """Return the pool's entry for `request`: httpx hands its `extensions` on as they are."""
+    """Return the pool's entry for `request`, found by `extensions`, which httpx passes on unchanged."""
     return next((held for held in _requests_of(pool) if held.request.extensions is request.extensions), None)

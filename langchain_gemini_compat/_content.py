@@ -43,9 +43,9 @@ _SERVER_TOOLS = frozenset(
 )
 _SERVER_TOOL_KEYS = ("args", "input", "output", "outputs", "content", "action", "code")
 
-#: Google's own packages know them in both cases; no source shows a place for them on this API.
+#: Google's own packages take them in snake and camel case. No source shows a field for them on this API.
 _MEDIA_OPTIONS = ("video_metadata", "videoMetadata", "media_resolution", "mediaResolution")
-#: Wrappings of one block that are looked into; a block may hold itself.
+#: Nested wrappings of one block that are opened at most, since a block may hold itself.
 _MOST_WRAPPINGS = 50
 
 BlockKind: TypeAlias = Literal["text", "media", "silent", "unknown"]
@@ -68,7 +68,7 @@ def block_kind(block: JsonValue) -> BlockKind:
 
 
 def unwrap(block: JsonValue) -> JsonValue:
-    """The block inside of `non_standard` blocks; `None` in a wrapping that has no end."""
+    """Return the block inside of `non_standard` blocks; `None` if they are nested too deep."""
     for _ in range(_MOST_WRAPPINGS):
         if not isinstance(block, dict) or block.get("type") != "non_standard":
             return block
@@ -112,7 +112,7 @@ def own_extra(block: JsonValue) -> JsonValue:
 
 
 def read_media_options(block: JsonValue) -> list[str]:
-    """Names of what Google's own API takes beside media, and this one does not: frames, offsets, resolution.
+    """Return the media options of a block that only Google's own API takes: frames, offsets, resolution.
 
     >>> read_media_options({"type": "media", "file_uri": "gs://b/a.mp4", "video_metadata": {"fps": 1}})
     ['video_metadata']
@@ -174,7 +174,7 @@ def text_of(content: str | Sequence[JsonValue]) -> str:
 
 
 def _type_of(block: JsonObject) -> str | None:
-    """A block's `type`, where it is text: a tool's own JSON may have anything there."""
+    """Return the block's `type` if it is a string. A tool's own JSON may have any value there."""
     kind = block.get("type")
     return kind if isinstance(kind, str) else None
 

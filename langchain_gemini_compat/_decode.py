@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire import JsonObject, WireChunk
 
 
-#: A no-break space is no JSON, and goes with `str.strip`. What langchain-core can read in part becomes a call.
+#: Marks the arguments of an invalid call in a chunk. A no-break space is not JSON, and `str.strip` removes it. Without
+#: it langchain-core completes partial JSON and makes a valid call of it.
 _NO_JSON = "\u00a0"
 #: Schemas lose much, and every message of a history keeps its metadata.
 _MOST_REPAIRS = 20
@@ -62,7 +63,7 @@ class Parts:
     media: list[dict[str, object]] = field(default_factory=list)
     kwargs: JsonObject = field(default_factory=dict)
     calls: dict[int, ToolCallChunk] = field(default_factory=dict)
-    #: Calls that nobody may run, where they are kept.
+    #: Invalid calls, if they are kept.
     invalid: list[InvalidToolCall] = field(default_factory=list)
 
     def add(self, event: TextDelta | ThoughtDelta | RefusalDelta | ToolCallDelta | MediaSeen) -> None:
@@ -99,7 +100,7 @@ class Parts:
         return bool(self.text or self.media or self.kwargs or self.calls or self.invalid)
 
     def list_call_chunks(self) -> list[ToolCallChunk]:
-        """The calls; of an invalid one langchain-core would complete the arguments and make a call of it again."""
+        """Return the chunks of all calls. Invalid calls are marked with `_NO_JSON`."""
         return [
             *self.calls.values(),
             *(
@@ -138,7 +139,7 @@ class ReplyDecoder:
         self._media_seen = 0
         #: Names on the wire of the calls of whose arguments nothing has been handed out.
         self._pending_args: dict[int, str] = {}
-        #: The pieces of calls that wait for the end, since what was handed out cannot be called invalid any more.
+        #: Pieces of calls, held back until the end: a piece that was handed out cannot be marked invalid later.
         self._held_calls: list[ToolCallDelta] = []
         self._mends: list[str] = []
 
@@ -225,7 +226,7 @@ class ReplyDecoder:
         return parts, end
 
     def _release_calls(self, parts: Parts, end: Finished) -> None:
-        """Add to `parts` the calls that waited for the end, the good ones and the others apart."""
+        """Add the held-back calls to `parts`, with valid and invalid calls apart."""
         if not self._request.keeps_invalid_calls:
             return
         faulty = {call.index for call in end.invalid}
@@ -285,17 +286,17 @@ class ReplyDecoder:
             "signature_stand_ins": stand_ins,
             "repairs": [*repairs, *self._mends, *_describe_dropped(end.dropped_fields)],
         }
-        # A reply that cost nothing is a fact, too.
+        # A cost of 0 is kept.
         return {key: value for key, value in metadata.items() if value or (key == "cost" and value is not None)}
 
     def _name_faults(self, end: Finished) -> dict[str, str]:
-        """By its id, why a call that is kept is invalid: chunks of messages have no place for it."""
+        """Return the error of each kept invalid call by its id, since message chunks have no field for it."""
         return {call.id: call.error for call in end.invalid} if self._request.keeps_invalid_calls else {}
 
     def _check(self, end: Finished, chunk: ChatGenerationChunk) -> None:
         if end.reason is None:
             said = f" (finish reason {end.native_reason[:200]!r})" if end.native_reason else ""
-            text = f"The stream broke off before its end{said}: what came is no answer. Ask again."
+            text = f"The stream broke off before its end{said}, so the reply is incomplete. Ask again."
             truncated = errors.TruncatedStreamError(text)
             truncated.partial = "".join(self._said)
             raise truncated
@@ -306,7 +307,9 @@ class ReplyDecoder:
         if is_refused or end.reason == "function_call_filter" or end.announced:
             raise _unusable(errors.MalformedToolCallError, self._describe_fault(end, word), chunk, end)
         if self._called and end.reason == "content_filter":
-            text = f"A filter stopped the reply after a tool call, which nobody may run ({word}). Rephrase the request."
+            text = (
+                f"A filter stopped the reply after a tool call, so the call is withheld ({word}). Rephrase the request."
+            )
             raise _unusable(errors.BlockedError, text, chunk, end)
         if end.empty and end.reason != "content_filter":
             more = "Raise `max_tokens`: thinking used it up." if end.reason == "length" else "Ask again."
@@ -326,7 +329,7 @@ def _describe_dropped(keys: Sequence[str]) -> list[str]:
     if not keys:
         return []
     names = ", ".join(f"`{key}`" for key in keys[:_MOST_REPAIRS])
-    return [f"{names} of the reply were not kept: a message keeps {MAX_KEPT} characters and {MAX_KEYS} keys of those."]
+    return [f"{names} of the reply were left out: at most {MAX_KEPT} characters and {MAX_KEYS} unknown keys are kept."]
 
 
 def _unusable(

@@ -1,7 +1,7 @@
 """Bounded decompression of a reply.
 
-httpx (openai 2) decompresses a received piece in one step: 3 kB of brotli or gzip can become gigabytes before anybody
-can count them. Here each step gives at most `STEP` bytes. Only gzip and deflate are asked for, see `ACCEPTED`.
+httpx (openai 2) decompresses a received piece in one step: 3 kB of brotli or gzip can become gigabytes before a limit
+applies. Here each step gives at most `STEP` bytes. Only gzip and deflate are asked for, see `ACCEPTED`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DEFLATE = 8
 
 
 class UnsupportedEncodingError(ValueError):
-    """The reply has a `Content-Encoding` that was not asked for."""
+    """The reply has a `Content-Encoding` that was not requested."""
 
 
 class BrokenEncodingError(ValueError):

@@ -76,7 +76,7 @@ class MessageEncoder:
     _waiting: dict[str, deque[tuple[str, str]]] = field(default_factory=dict)
     #: The ids on the wire of all calls so far.
     _sent_ids: set[str] = field(default_factory=set)
-    #: The caller's ids of calls that were left out and not sent since.
+    #: The caller's ids of calls that were left out.
     _left_out: set[str] = field(default_factory=set)
     _calls_made: int = 0
     #: The place, from 0, of the caller's message at hand.
@@ -93,7 +93,7 @@ class MessageEncoder:
             if not isinstance(message.content, str):
                 self._note_left_out(message)
             if isinstance(message, ToolMessage) and message.tool_call_id in self._left_out:
-                self._note(f"The result of call {message.tool_call_id!r} was left out, as the call itself was.")
+                self._note(f"The result of call {message.tool_call_id!r} was left out, because its call was left out.")
                 continue
             if isinstance(message, ToolMessage):
                 result, parts = self._encode_tool_message(message)
@@ -138,7 +138,7 @@ class MessageEncoder:
         return None
 
     def _name(self, name: str) -> str:
-        """A name as OpenAI takes it: spaces and some signs in it are a 400 on this turn and each later one."""
+        """Return a name that OpenAI accepts. Spaces and some other characters give a 400 on every turn."""
         sent = _REFUSED_IN_NAMES.sub("_", name)
         if sent != name:
             self._note_once(
@@ -192,7 +192,7 @@ class MessageEncoder:
         return {**encoded, **{key: value for key, value in fields.items() if key not in MESSAGE_KEYS}}
 
     def _leave_out(self, call_id: str | None) -> None:
-        """The result of a call that is not sent is not sent either."""
+        """Leave out a call, and with it the result that belongs to it."""
         if call_id:
             self._left_out.add(call_id)
             self._waiting.pop(call_id, None)
@@ -324,7 +324,7 @@ class MessageEncoder:
         return found.message, found.following
 
     def _note_left_out(self, message: BaseMessage) -> None:
-        """Once for the caller's messages and once for results, which no `strict` makes an error."""
+        """Add a note once for messages and once for tool results. For tool results `strict` raises no error."""
         blocks: object = message.content
         if not isinstance(blocks, list):
             return

@@ -1,7 +1,7 @@
-"""Words by which a reply says how it ended, as one of seven kinds; of several words the gravest one counts.
+"""Classifies finish reasons into seven kinds. Of several finish reasons, the most severe one counts.
 
-A word that is not listed is `unknown`: its text is kept, but a tool call before it is not certain. Sources: the API
-references of OpenAI, Google (`FinishReason`), Anthropic, Cohere, Mistral, DeepSeek, xAI, Amazon Bedrock and IBM
+A finish reason that is not listed is `unknown`: its text is kept, but a tool call before it is not certain. Sources:
+the API references of OpenAI, Google (`FinishReason`), Anthropic, Cohere, Mistral, DeepSeek, xAI, Amazon Bedrock and IBM
 watsonx, and the sources of vLLM (`abort`), SGLang, TGI (`eos_token`), llama.cpp, LiteLLM and OpenRouter (`error`).
 """
 
@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 Ending: TypeAlias = Literal["clean", "calls", "unknown", "cut", "broken", "filtered", "malformed"]
 
-#: From the most harmless to the gravest.
+#: From the least to the most severe.
 _RANKS: dict[Ending, int] = {
     "clean": 0, "calls": 1, "unknown": 2, "cut": 3, "broken": 4, "filtered": 5, "malformed": 6,
 }  # fmt: skip
@@ -25,7 +25,7 @@ _WORDS: dict[Ending, frozenset[str]] = {
     ),
     # The model announces that it calls tools.
     "calls": frozenset({"tool_calls", "tool_call", "tool_use", "function_call", "function_calls"}),
-    # Google's own words for an end that it does not explain.
+    # Google's words for an unexplained end.
     "unknown": frozenset(
         {
             "other", "malformed_response", "missing_thought_signature", "finish_reason_unspecified", "image_other",
@@ -84,7 +84,7 @@ def is_listed(native: str) -> bool:
 
 
 def replaces(kind: Ending, earlier: Ending) -> bool:
-    """Whether `kind` counts instead of what was said before; of two words of one kind the later one does."""
+    """Whether `kind` replaces the previous kind. Of two words of one kind, the later one counts."""
     return _RANKS[kind] >= _RANKS[earlier]
 
 

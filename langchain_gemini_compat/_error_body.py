@@ -1,4 +1,4 @@
-"""Error bodies, however wrapped, to what the server said.
+"""Finds the server's own error in an error body, however it is wrapped.
 
 Google wraps the error object in a list (public captures of both surfaces). Gateways wrap it again: in an object with
 numbers as keys, in `metadata.raw` (OpenRouter), as JSON in a text (LiteLLM), as Python's `b'…'` or as a printed
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 NO_REASON = "The server gave no reason."
 #: Characters of a server's text that an exception repeats.
 LONGEST_TEXT = 2000
-#: Wrappings that are taken off, values that are looked at, and characters that are searched for JSON.
+#: Limits: nested wrappings, values that are read, and characters that are searched for JSON.
 _DEEPEST, _MOST_VALUES, _MOST_CHARACTERS = 12, 64, 2**18
-#: Of one text: characters, places where JSON may begin, and characters of a printed Python value.
+#: Limits of one text: characters, possible beginnings of JSON, and characters of a printed Python value.
 _LONGEST_SEARCH, _MOST_STARTS, _LONGEST_LITERAL = 2**16, 8, 2**14
-#: Brackets within brackets of a printed Python value.
+#: Nested brackets of a printed Python value.
 _MOST_BRACKETS = 32
-#: Where the words of a server stand, the most telling first.
+#: Keys of a server's message, the most specific first.
 _REASONS = (
     "message", "error", "msg", "detail", "details", "errors", "fault", "faultstring", "error_description",
     "description", "reason", "error_message", "errorMessage", "err", "title", "raw",
 )  # fmt: skip
-#: Where a gateway puts the error of the server behind it.
+#: Keys under which a gateway puts the error of the server behind it.
 _WRAPPINGS = (
     "error", "metadata", "raw", "message", "detail", "details", "msg", "errors", "body", "response", "cause", "data",
     "error_message", "original_error", "upstream_error", "provider_error", "innererror", "inner_error",
     "provider_response", "error_details", "fault",
 )  # fmt: skip
-#: Keys of an object that is an error, and those beside them that make it certain.
+#: Keys of an error object, and the further keys that make it certain.
 _SAID, _NAMED = ("message", "msg", "detail", "details"), ("code", "status", "type", "error_type", "statusCode")
 _DECODER = json.JSONDecoder()
 _START = re.compile(r"""\[\s*\{|\{|b['"]|"(?=[\[{])""")
@@ -49,30 +49,30 @@ _START = re.compile(r"""\[\s*\{|\{|b['"]|"(?=[\[{])""")
 _BYTES = re.compile(r"""b(?:'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z))""", re.DOTALL)
 _STRING_OR_BRACKET = re.compile(r"""'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z)|[\[\]{}()]""", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
-#: The first status of an error, and those that say no more than that there was one.
+#: The lowest status of an error, and the statuses that only say that there was an error.
 _FIRST_ERROR, _LAST_ERROR = 300, 599
 _VAGUE_STATUSES = (500, 502)
 
 
 @dataclass(slots=True)
 class _Search:
-    """What may still be looked at, and the objects that say something, from the outside to the inside."""
+    """The rest of the limits, and the error objects found so far, from the outermost to the innermost."""
 
     values: int = _MOST_VALUES
     characters: int = _MOST_CHARACTERS
     layers: list[JsonObject] = field(default_factory=list)
-    #: The innermost text, where no object holds it.
+    #: The innermost text that is not in an object.
     text: str = ""
 
 
 def is_error_body(body: JsonValue) -> bool:
-    """Return whether a JSON value found in a reply is an error and no chunk."""
+    """Return whether a JSON value in a reply is an error and not a chunk."""
     if isinstance(body, dict):
         if body.get("error"):
             return True
         choices = body.get("choices")
         if choices:
-            # The first one alone is looked at in the hot path: this runs for every chunk.
+            # Hot path: only the first choice is checked, since this runs for every chunk.
             choice = choices[0] if isinstance(choices, list) else None
             return isinstance(choice, dict) and (
                 ("error" in choice and bool(choice["error"]))
@@ -104,7 +104,7 @@ def _says_error(body: JsonObject) -> bool:
 
 
 def read_error(body: JsonValue, *, default_code: int) -> tuple[ServerError, JsonValue]:
-    """Return what `body` says, and the object, or text, in which the server itself says so."""
+    """Return the error in `body`, and the object or text in which the server itself wrote it."""
     search = _Search()
     _unwrap(_choice_error(body), search, _DEEPEST)
     layers = search.layers[::-1]
@@ -141,7 +141,7 @@ def _choice_error(body: JsonValue) -> JsonValue:
 
 
 def _unwrap(value: JsonValue, search: _Search, depth: int) -> None:
-    """Collect the objects that say something, from the outside to the inside."""
+    """Collect the error objects, from the outermost to the innermost."""
     search.values -= 1
     if search.values < 0 or depth < 0:
         return
@@ -152,7 +152,7 @@ def _unwrap(value: JsonValue, search: _Search, depth: int) -> None:
         elif not search.text:
             search.text = value.strip()
     elif isinstance(value, list):
-        # The first one speaks; of several texts each does.
+        # Of several objects the first one counts. Of several texts all count.
         for item in value[:1]:
             _unwrap(item, search, depth - 1)
     elif isinstance(value, dict):
@@ -184,7 +184,7 @@ def _unwrap_object(value: JsonObject, search: _Search, depth: int) -> None:
 
 
 def _is_error(value: JsonValue) -> bool:
-    """Return whether `value` is surely an error: a schema, or a message of the request, may stand in a text as well."""
+    """Return whether `value` is certainly an error: a text may also hold a schema or a message of the request."""
     if isinstance(value, list):
         return bool(value) and _is_error(value[0])
     if not isinstance(value, dict):
@@ -220,7 +220,7 @@ def _find_json(text: str, search: _Search) -> JsonValue:
 
 
 def _read_at(text: str, match: re.Match[str]) -> tuple[JsonValue, int]:
-    """Return the value that begins at `match` and where it ends; `None` and 0 where there is none."""
+    """Return the value that begins at `match` and its end; `None` and 0 if there is no value."""
     start = match.start()
     if match[0].startswith("b"):
         literal = cast("re.Match[str]", _BYTES.match(text, start))
@@ -236,7 +236,7 @@ def _read_at(text: str, match: re.Match[str]) -> tuple[JsonValue, int]:
 
 
 def _read_bytes(literal: str) -> JsonValue:
-    """Return the text of Python's bytes, also where their end was cut off."""
+    """Return the text of printed Python bytes, even if their end was cut off."""
     value = _read_literal(literal)
     return literal[2:].replace("\\n", "\n").replace("\\'", "'").replace("\\\\", "\\") if value is None else value
 
@@ -253,7 +253,7 @@ def _read_escaped(text: str) -> JsonValue:
 
 
 def _extent_of(text: str, start: int) -> int:
-    """Return where the brackets that open at `start` close; 0 where they do not, or nest too deep."""
+    """Return where the bracket at `start` closes; 0 if it does not, or if brackets nest too deep."""
     depth = 0
     for found in _STRING_OR_BRACKET.finditer(text, start, start + _LONGEST_LITERAL):
         if found[0] in "[{(":
@@ -313,7 +313,7 @@ def _codes_of(layer: JsonObject) -> Iterator[int]:
 
 
 def _words_of(layer: JsonObject) -> Iterator[str]:
-    """Yield the words by which servers tell the kind of an error, the most exact first."""
+    """Yield the codes, types and reasons of an error, the most exact first."""
     for key in ("code", "status", "error_type", "type", "reason"):
         value = layer.get(key)
         if isinstance(value, str) and 0 < len(value) <= _MOST_VALUES and not value.isdigit():
@@ -342,7 +342,7 @@ def _status_of(layers: list[JsonObject]) -> str | None:
 
 
 def _decide_code(layers: list[JsonObject], words: tuple[str, ...], default_code: int) -> int:
-    """Return the innermost number, else what the words mean, else the HTTP status where it is one of an error."""
+    """Return the innermost number, else the status that the words mean, else the HTTP status if it is an error."""
     number = next((code for layer in layers for code in _codes_of(layer)), None)
     if number is not None:
         return number
@@ -352,5 +352,5 @@ def _decide_code(layers: list[JsonObject], words: tuple[str, ...], default_code:
         return CODES_OF_WORDS[exact[0]]
     if default_code >= _FIRST_ERROR:
         return default_code
-    # It came inside a stream, after a status that was sent too early.
+    # The error came inside a stream, after status 200 was sent.
     return CODES_OF_WORDS[meant[0]] if meant else 500

@@ -1,4 +1,4 @@
-"""What a server says to the exception for it and the next step, by words, texts, details and status.
+"""Maps a server's error to an exception and the next step, by words, text, details and status.
 
 Sources of the texts: captures of both Google surfaces and Google's troubleshooting pages.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ServerError:
-    """What an error body says; `code` is its own number, else the HTTP status.
+    """The contents of an error body; `code` is its own number, else the HTTP status.
 
     `words` are the codes, types and reasons of all its layers in lower case, the innermost first.
     """
@@ -37,7 +37,10 @@ def classify(error: ServerError, surface: Surface, wait: float | None) -> tuple[
     flags = _FLAG.findall(error.message) if kind is errors.InvalidRequestError else []
     if flags:
         named = " ".join(dict.fromkeys(flags))
-        return kind, f"Start the server with `{named}`, as its documentation says, or leave out what needs that."
+        return (
+            kind,
+            f"Start the server with `{named}`, as its documentation says, or leave out what needs it.",
+        )
     return kind, remedy if isinstance(remedy, str) else remedy[surface]
 
 
@@ -53,7 +56,7 @@ def _text_of(error: ServerError) -> str:
 
 
 def _classify_first(error: ServerError) -> _Rule | None:
-    """By words that hold whatever the message and the status say."""
+    """Classify by words that count whatever the message and the status say."""
     return next((_FIRST_WORDS[word] for word in error.words if word in _FIRST_WORDS), None)
 
 
@@ -65,7 +68,7 @@ def _classify_text(error: ServerError, text: str) -> _Rule | None:
 
 
 def _classify_code(error: ServerError, wait: float | None) -> _Rule:
-    """By the status, and by the words where many things have that status."""
+    """Classify by the status, and also by the words if the status has many meanings."""
     code = error.code
     if code in _MANY_THINGS:
         meant = (CODES_OF_WORDS.get(word, code) for word in error.words if word not in VAGUE_WORDS)
@@ -92,7 +95,7 @@ def _classify_limit(error: ServerError, wait: float | None) -> _Rule:
 
 
 def _is_daily(text: str) -> bool:
-    """Whether a text, where no detail names the quota, speaks of that of a day and of no other."""
+    """Whether a text names a daily quota and no other, for errors without details."""
     return bool(_DAILY.search(text)) and not _MINUTE.search(text)
 
 
@@ -162,8 +165,8 @@ _NOT_FOUND: dict[Surface, str] = {
     "openai_compatible": "Check `model` and `base_url`; `endpoint_info()` tells what is used.",
 }
 _OVERFLOW_REMEDY = "Shorten the input: trim or summarise a history, split a long text."
-_NO_CREDITS = "The account has no credits left: add some, or ask who runs the server."
-_FILTERED = "A filter of the server refused the prompt: change what it says. Asking again gives the same."
+_NO_CREDITS = "The account has no credits left. Add credits, or ask the operator of the server."
+_FILTERED = "A filter of the server refused the prompt. Change the prompt: asking again gives the same result."
 _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], ...] = (
     (
         errors.ServerError,
@@ -293,7 +296,7 @@ _CODES: dict[int, tuple[type[errors.APIStatusError], Remedy]] = {
     499: (errors.ServerError, "The server cancelled the stream. Ask again."),
     503: (errors.ServerError, "Ask again in a while, or use another model."),
 }
-#: Words of compatible servers that hold whatever the status is.
+#: Words of compatible servers that count with any status.
 _FIRST_WORDS: dict[str, _Rule] = {
     **dict.fromkeys(
         (
@@ -328,7 +331,7 @@ _FIRST_WORDS: dict[str, _Rule] = {
         (errors.InvalidRequestError, _FILTERED),
     ),
 }
-#: Statuses that a server, or a gateway before it, uses for many things: there its words decide.
+#: Statuses with many meanings, for which the words decide.
 _MANY_THINGS = (400, 403, 409, 422, 424, 500, 502, 503)
 #: What words mean where the status does not tell: Google's (https://cloud.google.com/apis/design/errors), OpenAI's,
 #: Anthropic's, names of exceptions (vLLM, LiteLLM), and the `error_type` of TGI.
@@ -398,7 +401,7 @@ CODES_OF_WORDS: dict[str, int] = {
     **dict.fromkeys(("overloaded_error", "serviceunavailableerror", "unavailable"), 503),
     **dict.fromkeys(("deadline_exceeded",), 504),
 }
-#: Words that stand beside any status, and tell something only where there is none.
+#: Words that come with any status. They count only if there is no status.
 VAGUE_WORDS = frozenset(
     {
         *(
@@ -434,7 +437,7 @@ def quota_of(error: ServerError) -> dict[str, str]:
 
 
 def _read_info(metadata: JsonValue, found: dict[str, str]) -> None:
-    """Fill in what `ErrorInfo` says where `QuotaFailure` is missing."""
+    """Fill in the quota from `ErrorInfo` if `QuotaFailure` is missing."""
     if isinstance(metadata, dict):
         for key, name in (("quotaId", "quota_limit"), ("quotaMetric", "quota_metric")):
             value = metadata.get(name)

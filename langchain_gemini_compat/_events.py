@@ -47,9 +47,9 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class CallExtras:
-    """What came beside call `id`: `extra_content` with its signature, and gateways' own fields.
+    """Fields beside call `id`: `extra_content` with its signature, and gateways' own fields.
 
-    With `is_more` it adds to what was said of that call, and repeats nothing of it.
+    With `is_more` the fields add to earlier ones of that call and repeat none of them.
     """
 
     id: str
@@ -59,7 +59,7 @@ class CallExtras:
 
 @dataclass(frozen=True, slots=True)
 class InvalidCall:
-    """A call that nobody may run: what the server said of it, and why."""
+    """An invalid call that must not run: what the server sent, and the reason."""
 
     index: int
     id: str
@@ -81,10 +81,10 @@ class MediaSeen:
 class Finished:
     """The end of a reply.
 
-    `native_reason` is the server's word; `reason` is OpenAI's word for it, or `None` when the stream broke
-    off. `invalid` are calls that nobody may run: their arguments are no JSON object, or what came fits more than
-    one reading; `faults` are their names. The server `announced` a call that never came. `fields` came with the message
-    itself.
+    `native_reason` is the server's finish reason. `reason` is OpenAI's word for it, or `None` if the stream broke
+    off. `invalid` are calls that must not run: their arguments are not a JSON object, or the chunks have more than one
+    reading. `faults` are their names. `announced` is set if the server announced a call and never sent it. `fields` are
+    the unknown keys of the message.
     """
 
     reason: str | None
@@ -96,7 +96,7 @@ class Finished:
     empty: bool
     #: Unknown keys of the message that were too large, or too many, to keep.
     dropped_fields: tuple[str, ...] = ()
-    #: What a gateway says of where the reply came from and what it cost.
+    #: Provider and cost of the reply, if a gateway names them.
     provider: str = ""
     cost: float | None = None
     cost_details: JsonObject = field(default_factory=dict)

@@ -34,7 +34,7 @@ class ConnectionFields(BaseModel):
     endpoint_id: str | None = None
     """A model deployed to your own Vertex endpoint."""
     base_url: str | None = Field(default=None, validation_alias=AliasChoices("base_url", "openai_api_base", "api_base"))
-    """Up to and without `/chat/completions` or `/embeddings`. `api_endpoint` and `client_options` set it too."""
+    """The address without `/chat/completions` or `/embeddings`. `api_endpoint` and `client_options` set it too."""
     api_version: str = "v1"
     surface: Surface | None = None
     api_key: SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None = Field(
@@ -79,10 +79,10 @@ class ConnectionFields(BaseModel):
     def routing_digest(self) -> str:
         """A digest of `default_headers` and `default_query`, empty without any.
 
-        Gateways choose provider and model by them, so LangChain's cache key needs them; they may hold keys, so it
-        gets no value.
+        Gateways choose provider and model by them, so LangChain's cache key needs them. They may hold secrets, so the
+        cache key gets a digest and no value.
         """
-        # The names of headers have no case.
+        # Header names are case-insensitive.
         headers = {name.lower(): value for name, value in (self.default_headers or {}).items()}
         query = self.default_query or {}
         if not headers and not query:
@@ -130,11 +130,11 @@ class RequestFields(BaseModel):
     """Merged into the body last and untouched; `google` goes under the body's literal `extra_body` key."""
     stream_usage: bool = True
     invalid_tool_calls: Literal["raise", "keep"] = "raise"
-    """Whether a malformed tool call raises, or is kept as LangChain's `invalid_tool_calls`; not sent."""
+    """Whether a malformed tool call raises, or is kept in LangChain's `invalid_tool_calls`. Never sent."""
 
 
 def aliases_of(cls: type[BaseModel]) -> dict[str, str]:
-    """The names under which the constructor takes a field, beside the field's own."""
+    """Return the further names under which the constructor takes a field."""
     return {
         alias: name
         for name, field in cls.model_fields.items()
@@ -145,7 +145,7 @@ def aliases_of(cls: type[BaseModel]) -> dict[str, str]:
 
 
 _OPTION_ALIASES = {**aliases_of(RequestFields), "model_name": "model"}
-#: What belongs to the model and not to a call, under all its names.
+#: All names of the arguments that belong to the model and not to a call.
 _MODEL_ONLY = (
     ConnectionFields.model_fields.keys() | aliases_of(ConnectionFields) | (COMPOSITES.keys() - OPTION_COMPOSITES)
 ) - {"model", "model_name", "strict", "streaming"}
@@ -153,10 +153,10 @@ _OWN_OPTIONS = RequestFields.model_fields.keys() | {"model", "strict", "streamin
 
 
 def spell_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a call, or of `model_kwargs`, under their own names.
+    """Return the options of a call, or of `model_kwargs`, under our own names.
 
-    Raises `UnsupportedParameterError` where two names of one option have different values, for what belongs to the
-    model and not to a call, and for what looks like a secret and would go into the body.
+    Raises `UnsupportedParameterError` if two names of one option have different values, for an argument of the model,
+    and for an option that looks like a secret and would go into the body.
 
     >>> spell_options({"max_output_tokens": 5})
     {'max_tokens': 5}

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._api_errors import Refusal
 
-#: Seconds between two probes: refusals come fast, answers need not.
+#: Seconds between two probes. A refusal comes fast; an answer may take longer.
 _PROBE_SECONDS = 1.0
-#: Seconds after which the others look whether the probe was answered.
+#: Seconds after which waiting callers check whether the probe was answered.
 _LOOK_SECONDS = 0.1
 
 
@@ -32,13 +32,13 @@ class Gate:
         self._half_open_at = 0.0
         self._refused_until = 0.0
         self._probed_at = -_PROBE_SECONDS
-        #: What the server said last, while the gate is not open.
+        #: The server's last refusal, while the gate is not open.
         self.refusal: Refusal | None = None
         #: Counts the closings, so that an answer to an older request does not open what a newer one closed.
         self.closings = 0
 
     def try_enter(self) -> float:
-        """Return 0 where the caller may send now, else the seconds after which to try again.
+        """Return 0 if the caller may send now, else the seconds after which to ask again.
 
         While the gate is half open, the caller that gets 0 sends the probe.
         """
@@ -52,7 +52,7 @@ class Gate:
         return 0.0
 
     def try_probe(self) -> bool:
-        """Let a caller that cannot wait send a probe: one a second, lest all of them do."""
+        """Return whether a caller that cannot wait may send a probe; one probe a second is allowed."""
         now = self._clock()
         if now < self._probed_at + _PROBE_SECONDS:
             return False
@@ -60,17 +60,17 @@ class Gate:
         return True
 
     def is_half_open(self) -> bool:
-        """Return whether probes go out: the gate's time has passed, and no answer has opened it."""
+        """Return whether the gate is half open: its time has passed, and no answer has opened it."""
         return not self._is_open and (self._is_probing or self._clock() >= self._half_open_at)
 
     def refused_for(self) -> float:
-        """Return what is left of the wait that the server named, in seconds; it may be longer than the gate's."""
+        """Return the rest of the server's wait in seconds. It may be longer than the gate stays closed."""
         return 0.0 if self._is_open else max(0.0, self._refused_until - self._clock())
 
     def close(self, seconds: float, refusal: Refusal | None = None, *, limit: float = float("inf")) -> None:
         """Close for the `seconds` that the server named, and no longer than `limit`, the most that the caller waits.
 
-        A number that is wrong, or meant for a daily quota, would stop every caller otherwise.
+        Otherwise a wrong number, or that of a daily quota, would stop every caller.
         """
         now = self._clock()
         self.refusal = refusal
@@ -88,5 +88,5 @@ class Gate:
 
 @lru_cache(maxsize=256)
 def gate_of(_base_url: str, _model: str, _account: str) -> Gate:
-    """Return the gate of this process for those who share a quota."""
+    """Return the process-wide gate of all callers that share a quota."""
     return Gate()

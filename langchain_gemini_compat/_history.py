@@ -1,9 +1,8 @@
-"""Histories given as OpenAI-style dicts: what langchain-core would drop from them is moved to where it survives.
+"""Histories of OpenAI-style dicts: moves the keys that langchain-core would drop to `additional_kwargs`.
 
-langchain-core builds messages of dicts from the keys it knows, so `extra_content` with its signatures, and what
-gateways put beside a message, is lost unless it is put into `additional_kwargs` first; and it fails on a call whose
-arguments are empty, as servers write them for functions without any, or no JSON object, and on a turn of calls without
-`content`. The caller's dicts are not touched.
+langchain-core builds messages from the keys it knows, so it drops `extra_content` with its signatures and the keys of
+gateways. It fails on a call whose arguments are empty, as servers write them for functions without parameters, or are
+not a JSON object. It also fails on a turn of calls without `content`. The caller's dicts are not changed.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 #: What a tool call of the wire may carry that LangChain's own call has no place for.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
-#: Keys of LangChain's own dicts, whose other keys are no server's.
+#: Keys that identify LangChain's own dicts; their other keys come from no server.
 _LANGCHAIN_KEYS = frozenset(("type", "additional_kwargs", "response_metadata", "usage_metadata", "invalid_tool_calls"))
 
 
@@ -59,7 +58,7 @@ def _needs_adoption(item: object) -> bool:
 
 
 def _read_records(item: Mapping[str, object]) -> JsonObject:
-    """What a compatible server put beside an assistant's message and its calls, as our own messages keep it."""
+    """Return a compatible server's keys of an assistant message and its calls, in the form that our messages keep."""
     if item.get("role") != "assistant" or not _LANGCHAIN_KEYS.isdisjoint(item):
         return {}
     fields = pick_unknown(item, MESSAGE_KEYS | {"extra_content"})

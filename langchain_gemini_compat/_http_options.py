@@ -1,6 +1,6 @@
-"""Headers, query and clients of the caller's own, checked before they meet the HTTP library.
+"""Checks the caller's headers, query and clients before the HTTP library gets them.
 
-The library says what it cannot send with the value in its text, and only at the first call. Nothing here imports it.
+The library reports an invalid value at the first call only, and quotes it. This module does not import the library.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _LIBRARIES = ("httpx", "httpx2")
 
 
 def clean_headers(given: object) -> dict[str, str] | None:
-    """Return the headers with their values as text, without the line break of a file that a value was read from.
+    """Return the headers with their values as text, without surrounding white space such as a file's line break.
 
-    Raises `ValueError` for what no HTTP header can carry. The text never has a value.
+    Raises `ValueError` for characters that no HTTP header can carry. Its text never contains a value.
 
     >>> clean_headers({"x-team": "blue", "x-number": 5})
     {'x-team': 'blue', 'x-number': '5'}
@@ -61,7 +61,7 @@ def clean_query(given: object) -> dict[str, str] | None:
 
 
 def check_client(argument: str, client: object, library: str, *, is_async: bool) -> None:
-    """Raise `ValueError` unless `client` is one of `library`, sync or async as the argument wants it."""
+    """Raise `ValueError` unless `client` is a client of `library`, sync or async as the argument demands."""
     wanted = f"{library}.{'AsyncClient' if is_async else 'Client'}"
     kinds = {f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in type(client).__mro__}
     found = kinds & {f"{one}.{name}" for one in _LIBRARIES for name in ("Client", "AsyncClient")}
@@ -84,7 +84,7 @@ def _with_article(name: str) -> str:
 
 
 def _acts_like_a_client(client: object, *, is_async: bool) -> bool:
-    """Whether it is another object with the two methods that are called, such as a test double."""
+    """Whether the object has the two methods that are called, as a test double has."""
     build, send = getattr(client, "build_request", None), getattr(client, "send", None)
     if isinstance(client, type) or not callable(build) or not callable(send):
         return False

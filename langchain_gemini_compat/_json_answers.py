@@ -1,6 +1,6 @@
-"""Reads the JSON answer in the text of a reply: whole, in a fence, after a byte order mark, or with prose around it.
+"""Reads the JSON answer in the text of a reply: plain, in a fence, after a byte order mark, or with prose around it.
 
-A text is read only where it has one reading. JSON that was cut off has none, and two objects have two.
+A text is read only if it has exactly one reading. Truncated JSON has none, and two objects have two.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _CLOSING_FENCE = re.compile(r"\s*(?:```|~~~)\s*\Z")
 _BRACKET = re.compile(r"[{\[]")
 _SCALARS = ("string", "number", "integer", "boolean")
 _CLOSING = {"{": "}", "[": "]"}
-#: Raw line breaks inside texts are not JSON, but models write them and there is one reading of them.
+#: Raw line breaks inside strings are not valid JSON, but models write them, and their meaning is certain.
 _DECODER = json.JSONDecoder(strict=False)
 
 
 def read_answers(text: str, schema: JsonObject | None) -> list[JsonValue]:
-    """Return the JSON values that `text` may stand for: one if the answer is certain, none if it is not whole.
+    """Return the JSON values that `text` may hold: one if the answer is certain, none if it is not complete.
 
-    Where prose stands around the JSON, only objects and arrays count, and of these only the kind that `schema` asks
-    for; without a schema, objects count.
+    If there is prose around the JSON, only the kind that `schema` asks for counts: objects or arrays. Without a schema,
+    objects count.
 
     >>> read_answers('Here it is: {"a": 1} Anything else?', None), read_answers('{"a": 1}{"a": 2}', None)
     ([{'a': 1}], [{'a': 1}, {'a': 2}])
@@ -42,7 +42,7 @@ def read_answers(text: str, schema: JsonObject | None) -> list[JsonValue]:
 
 
 def read_partial_answer(text: str, schema: JsonObject | None) -> JsonValue:
-    """Return what `text`, the beginning of an answer, says so far; `None` while there is nothing to read.
+    """Return the value so far of `text`, the beginning of an answer; `None` while there is no value.
 
     >>> read_partial_answer('```JSON {"name": "fa', None)
     {'name': 'fa'}
@@ -59,7 +59,7 @@ def read_partial_answer(text: str, schema: JsonObject | None) -> JsonValue:
 
 
 def _decode(text: str, start: int = 0) -> tuple[JsonValue, int] | None:
-    """The value that begins at `start`, and where it ends."""
+    """Return the value that begins at `start`, and its end."""
     try:
         return cast("tuple[JsonValue, int]", _DECODER.raw_decode(text, start))
     except (ValueError, RecursionError):
@@ -77,7 +77,7 @@ def _read_beginning(text: str) -> JsonValue:
 
 
 def _strip_fence(text: str) -> str:
-    """The text without the fence around it, of which only the opening line has to be there."""
+    """Return the text without the fence around it. The closing line may be missing."""
     opening = _OPENING_FENCE.match(text)
     return _CLOSING_FENCE.sub("", text[opening.end() :]) if opening else text
 
@@ -88,7 +88,7 @@ def _has_kind(value: JsonValue, schema: JsonObject | None) -> bool:
 
 
 def _scan(text: str) -> list[JsonValue]:
-    """All objects and arrays between prose; none where one of them is cut off or broken, as its parts are no answer."""
+    """Return all objects and arrays in prose; none if one of them is truncated, since its parts are not an answer."""
     found: list[JsonValue] = []
     position = 0
     while bracket := _BRACKET.search(text, position):
@@ -102,7 +102,7 @@ def _scan(text: str) -> list[JsonValue]:
 
 
 def _skip_prose(text: str, start: int) -> int:
-    """The end of brackets that hold words, such as `{name}`; -1 for what may be broken JSON."""
+    """Return the end of brackets that hold prose, such as `{name}`; -1 if they may hold broken JSON."""
     end = text.find(_CLOSING[text[start]], start)
     inside = text[start + 1 : end]
     return -1 if end < 0 or _BRACKET.search(inside) or '"' in inside or ":" in inside else end + 1

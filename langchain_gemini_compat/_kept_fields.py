@@ -1,8 +1,8 @@
-"""Keys of a reply that this package does not know, kept so that they go back to the server that sent them.
+"""Keeps the unknown keys of a reply, so that they go back to the server that sent them.
 
 Gateways put signatures and encrypted reasoning under names of their own: `function.thought_signature` (Portkey),
 `provider_specific_fields` and `thinking_blocks` (LiteLLM), `reasoning_details` (OpenRouter), `reasoning_opaque`
-(GitHub Copilot). Each of them answers with an error, or forgets its reasoning, where the key does not come back.
+(GitHub Copilot). If the key does not come back, the gateway answers with an error or loses its reasoning.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire import JsonObject, JsonValue
 
-#: What this package writes beside the fields of the wire; a server's key of that name is not kept.
+#: Keys that this package writes itself. A server's key of the same name is not kept.
 RESERVED = frozenset(("litellm_signature", "litellm_id", "reasoning_field", "server_id"))
-#: Keys under which servers send thoughts as text; each is echoed under the name it came by.
+#: Keys under which servers send thoughts as text. Each goes back under the same name.
 REASONING_KEYS = ("reasoning", "reasoning_content", "reasoning_text")
-#: Keys of a message that are read, or that no server takes back: OpenAI's response keys, and copies of images.
+#: Keys of a message that this package reads, or that no server takes back (OpenAI's response keys, images).
 MESSAGE_KEYS = RESERVED.union(
     ("role", "content", "name", "id", "index", "object", "tool_calls", "function_call", "tool_call_id"),
     ("refusal", "annotations", "audio", "image", "images", "logprobs", "finish_reason", "parsed"),
@@ -27,9 +27,9 @@ MESSAGE_KEYS = RESERVED.union(
 )
 CALL_KEYS = RESERVED.union(("id", "index", "type", "function"))
 FUNCTION_KEYS = RESERVED.union(("name", "arguments", "parsed_arguments"))
-#: Characters of JSON that are kept of one message, or of one call; a signature of an image takes about a million.
+#: Most characters of JSON that are kept of one message or call. A signature of an image has about a million.
 MAX_KEPT = 4 * 2**20
-#: Keys that are kept of one message or call.
+#: Most keys that are kept of one message or call.
 MAX_KEYS = 64
 
 #: Lists whose entries come in fragments, each with the keys that hold a piece of text.
@@ -43,7 +43,7 @@ _SEALS = ("signature", "data")
 
 
 def pick_unknown(wire: Mapping[str, object], known: frozenset[str]) -> JsonObject:
-    """The keys of `wire` that are not in `known` and hold something, within the limits of size.
+    """Return the keys of `wire` that are not in `known` and not empty, within the size limits.
 
     >>> pick_unknown({"role": "assistant", "cot_id": "x", "cot_summary": None}, MESSAGE_KEYS)
     {'cot_id': 'x'}
@@ -79,7 +79,7 @@ def read_content_block(item: JsonValue) -> JsonObject:
 
 
 def _read_content_blocks(value: JsonValue) -> JsonValue:
-    """Those that are not read as images."""
+    """Return the blocks that are not images."""
     items = value if isinstance(value, list) else []
     return [block for block in map(read_content_block, items) if "image" not in str(block.get("type"))]
 
@@ -95,9 +95,9 @@ def _size(value: JsonValue) -> int:
 class KeptFields:
     """The unknown keys of one message, from its pieces.
 
-    A later value replaces an earlier one, since most servers repeat and none is known to cut a value in pieces.
-    Objects are merged. Lists are joined, except that a repeated or a grown list is not added again. The entries
-    of `reasoning_details` and `thinking_blocks` do come in fragments, which are joined.
+    A later value replaces an earlier one: most servers repeat values, and none is known to send one in pieces.
+    Objects are merged. Lists are joined; a list that repeats or extends the earlier one replaces it. Entries of
+    `reasoning_details` and `thinking_blocks` arrive in fragments, which are joined.
     """
 
     def __init__(self) -> None:
@@ -129,16 +129,16 @@ class KeptFields:
                 _keep(self._fields, key, value)
 
     def finish(self) -> JsonObject:
-        """All that was kept."""
+        """Return all kept keys."""
         lists = {key: fragments.finish() for key, fragments in self._fragments.items()}
         blocks = [_without_index(block) for block in lists.pop("content_blocks", [])]
-        # Portkey prefers them to `content`, which people edit. Where they are only a copy of it, nothing is lost.
+        # Portkey prefers `content_blocks` to `content`, which users may edit. Text blocks alone only repeat `content`.
         if any(block.get("type") != "text" for block in blocks):
             lists["content_blocks"] = [*blocks]
         return {**self._fields, **lists}
 
     def _drop(self, key: str) -> None:
-        """Half a value is of no use, so nothing of it stays."""
+        """Remove the key entirely: part of a value is of no use."""
         if len(self.dropped) < MAX_KEYS:
             self.dropped.add(key[:200])
         self._fields.pop(key, None)
@@ -163,13 +163,13 @@ class _Entry:
         return any(self.fields.get(key) for key in _SEALS)
 
     def may_take(self, more: JsonObject) -> bool:
-        """Whether `more` can belong to this entry: two signatures, or two blobs, are never of one entry."""
+        """Whether `more` can belong to this entry. One entry never has two signatures or two blobs."""
         return all(
             not self.fields.get(key) or not more.get(key) or self.fields[key] == more[key] for key in (*_SEALS, "id")
         )
 
     def add(self, more: JsonObject, texts: tuple[str, ...]) -> None:
-        # With the same signature it can be the whole entry again.
+        # The same signature again can mean that the whole entry is repeated.
         again = any(self.fields.get(key) and self.fields[key] == more.get(key) for key in _SEALS)
         for key, value in more.items():
             if key in texts and isinstance(value, str):
@@ -179,7 +179,7 @@ class _Entry:
 
     def _add_text(self, key: str, piece: str, *, again: bool) -> None:
         pieces = self.pieces.setdefault(key, [])
-        # One piece may well be said twice; a text of several that comes again at once is a summary of them.
+        # A single piece may occur twice. A text that repeats several pieces at once is the complete value.
         may_repeat = again or len(pieces) > 1
         if may_repeat and len(piece) == self._sizes.get(key) and piece == "".join(pieces):
             return
@@ -219,7 +219,7 @@ class _Fragments:
         return [entry.finish() if isinstance(entry, _Entry) else entry for entry in self._entries]
 
     def _find(self, item: JsonObject, *, first: bool) -> _Entry | None:
-        """The entry that `item` is a fragment of, if any."""
+        """Return the entry that `item` is a fragment of, if any."""
         for key in _keys(item):
             entry = self._newest.get(key)
             if entry is not None and entry.may_take(item):
@@ -231,14 +231,14 @@ class _Fragments:
             return None
         if last.is_sealed and last.finish() == item:
             return last
-        # Without an index only neighbours of two deltas can be one entry, until a signature ends it.
+        # Without an index, only adjacent fragments can form one entry, until a signature ends it.
         has_text = any(key in item and key in last.pieces for key in self._texts)
         is_seal = last.pieces and not any(item.get(key) for key in self._texts)
         return last if first and (has_text or is_seal) and not last.is_sealed else None
 
 
 def _keys(item: JsonObject) -> list[tuple[object, ...]]:
-    """By what the entry of `item` is found, the surest first; nothing without an index."""
+    """Return the keys that find the entry of `item`, the most exact first; none without an index."""
     kind, index, name = item.get("type"), item.get("index"), item.get("id")
     if not isinstance(index, (int, str)) or not (kind is None or isinstance(kind, str)):
         return []
@@ -247,7 +247,7 @@ def _keys(item: JsonObject) -> list[tuple[object, ...]]:
 
 
 def _keep(known: JsonObject, key: str, value: JsonValue) -> None:
-    """Put `value` at `key`; `known` shares no object or list with what came."""
+    """Add `value` to `known` at `key`. Objects and lists are copied, not shared with the chunk."""
     old = known.get(key)
     if isinstance(value, dict):
         inner: JsonObject = old if isinstance(old, dict) else {}

@@ -1,8 +1,8 @@
-"""Modules that are imported when an attribute of them is read.
+"""Modules that are imported when one of their attributes is read.
 
 `typing.get_type_hints` evaluates annotations in the globals of their function, and LangChain calls it on the methods of
-a model (`RunnableWithFallbacks.__getattr__`). Every name of a public annotation therefore exists at run time. A module
-that takes long to import stands there as a `LazyModule`.
+a model (`RunnableWithFallbacks.__getattr__`). Every name of a public annotation therefore exists at run time. A
+`LazyModule` takes the place of a module that is slow to import.
 """
 
 from __future__ import annotations

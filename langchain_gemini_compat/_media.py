@@ -55,7 +55,7 @@ _ENDINGS: dict[str, str] = {
     "odt": "application/vnd.oasis.opendocument.text", "ods": "application/vnd.oasis.opendocument.spreadsheet",
     "odp": "application/vnd.oasis.opendocument.presentation",
 }  # fmt: skip
-#: Containers that hold sound alone as well as pictures: the kind of the block decides.
+#: Containers for audio or video: the kind of the block decides.
 _SOUND_OF = {
     "video/mp4": "audio/mp4",
     "video/webm": "audio/webm",
@@ -65,7 +65,7 @@ _SOUND_OF = {
 }
 _PICTURE_OF = {"audio/ogg": "video/ogg", "audio/webm": "video/webm"}
 
-#: Spellings that Google's lists do not have, to those that they have.
+#: Other spellings of MIME types, mapped to those in Google's lists.
 _ALIASES = {
     "image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png", "image/x-webp": "image/webp",
     "audio/x-wav": "audio/wav", "audio/wave": "audio/wav", "audio/vnd.wave": "audio/wav", "audio/x-pn-wav": "audio/wav",
@@ -81,7 +81,7 @@ _ALIASES = {
 _PARAMETRISED = ("audio/pcm", "audio/l16", "audio/l24", "audio/basic")
 _SHAPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]+):")
-#: Where the head of a `data:` URL ends at the latest.
+#: The longest head of a `data:` URL.
 _LONGEST_HEAD = 300
 _SPACES = (" ", "\n", "\r", "\t")
 
@@ -116,7 +116,7 @@ def normalise_mime_type(text: str) -> str | None:
 
 
 def guess_mime_type(name: str, kind: str = "") -> str | None:
-    """The MIME type that the ending of a file's name or a URL tells for a block of `kind`.
+    """Return the MIME type for the ending of a file name or URL, for a block of `kind`.
 
     >>> guess_mime_type("gs://bucket/Speech.M4A?generation=1"), guess_mime_type("a.webm", "audio"), guess_mime_type("a")
     ('audio/mp4', 'audio/webm', None)
@@ -131,7 +131,7 @@ def guess_mime_type(name: str, kind: str = "") -> str | None:
 
 
 def scheme_of(url: str) -> str:
-    """The scheme of a URL in lower case; empty for a path, a drive's letter among them.
+    """Return the scheme of a URL in lower case; empty for a path, even one with a drive letter.
 
     >>> scheme_of("HTTPS://example.com"), scheme_of("C:/a.txt")
     ('https', '')
@@ -141,7 +141,7 @@ def scheme_of(url: str) -> str:
 
 
 def split_data_url(url: str) -> tuple[str | None, str] | None:
-    """MIME type and base64 of a `data:` URL in any of its spellings, or `None` when it is none.
+    """Return MIME type and base64 of a `data:` URL in any spelling; `None` for other texts.
 
     >>> split_data_url("DATA:text/plain;charset=utf-8,a%20b")
     ('text/plain', 'YSBi')
@@ -157,7 +157,7 @@ def split_data_url(url: str) -> tuple[str | None, str] | None:
 
 
 def canonical_data_url(url: str) -> str:
-    """A `data:` URL as servers read it: type known, base64; others come back as they are."""
+    """Return a `data:` URL with a known type and base64, as servers read it. Other URLs are returned unchanged."""
     parts = split_data_url(url)
     if parts is None:
         return url
@@ -167,7 +167,7 @@ def canonical_data_url(url: str) -> str:
 
 
 def clean_base64(data: str) -> str:
-    """Base64 in the standard alphabet, without line breaks, padded; what is something else comes back as it is."""
+    """Return base64 in the standard alphabet, padded, without line breaks. Other texts are returned unchanged."""
     if any(space in data for space in _SPACES):
         data = "".join(data.split())
     if "-" in data or "_" in data:
@@ -176,7 +176,7 @@ def clean_base64(data: str) -> str:
 
 
 def decode_base64(data: str) -> bytes | None:
-    """The bytes of base64, or `None` for what is none."""
+    """Return the bytes of base64; `None` if the text is not valid base64."""
     try:
         return b64decode(data, validate=True)
     except ValueError:
@@ -184,7 +184,7 @@ def decode_base64(data: str) -> bytes | None:
 
 
 def is_public_url(url: str) -> bool:
-    """Whether the host of an http(s) URL may be one that a server elsewhere reaches.
+    """Whether a server elsewhere may reach the host of an http(s) URL.
 
     >>> is_public_url("https://example.com/a.png"), is_public_url("http://localhost:8080/a.png")
     (True, False)
@@ -201,9 +201,9 @@ def is_public_url(url: str) -> bool:
 
 
 def read_image(item: JsonValue) -> tuple[str, str, str] | None:
-    """Base64, MIME type and URL of an image of a gateway's reply, or `None` where `item` is none.
+    """Return base64, MIME type and URL of an image in a gateway's reply; `None` if `item` is not an image.
 
-    One of base64 and URL is empty, and the MIME type is where the URL says nothing of it.
+    Either base64 or URL is empty. The MIME type is empty if the URL does not tell it.
 
     >>> read_image({"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0K"}})
     ('iVBORw0K', 'image/png', '')
@@ -219,7 +219,7 @@ def read_image(item: JsonValue) -> tuple[str, str, str] | None:
 
 
 def _read_location(text: str, mime_type: str) -> tuple[str, str, str] | None:
-    """An image at what `text` is: a `data:` URL, another URL, or base64."""
+    """Return the image of `text`, which is a `data:` URL, another URL, or base64."""
     if scheme_of(text) in ("gs", "http", "https"):
         return "", mime_type, text
     named, data = split_data_url(text) or (None, text)

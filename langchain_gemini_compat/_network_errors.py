@@ -1,4 +1,4 @@
-"""Why a request did not reach the server: the cause that the HTTP library found, and the cure.
+"""Explains why a request did not reach the server: the cause, and what to do.
 
 The library wraps the operating system's errors several times, and some of its own have no text. The names and texts
 below are those of Python's `ssl` and `socket`, of httpcore and of anyio.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _Description: TypeAlias = "tuple[str, bool]"
 _CHECK = "Check the network, proxy settings and `base_url`."
-#: Bytes of a body from which on a broken upload is likely one that is too large.
+#: From this body size in bytes on, a broken upload is probably too large.
 LARGE_BODY = 2**18
 _LONGEST_TEXT = 300
 _STATUS = re.compile(r"([45])\d\d\b")
@@ -33,24 +33,24 @@ class UploadError(Exception):
 
 
 class UploadWatch:
-    """What httpcore's extension `trace` tells of one upload: whether it broke off, on a connection of its own."""
+    """Records from httpcore's `trace` extension whether an upload broke off, and whether its connection was new."""
 
     def __init__(self) -> None:
         self._is_new = self._is_broken = False
 
     @property
     def is_refused(self) -> bool:
-        """Whether the server did not let the body in. A connection from the pool may just have been old."""
+        """Whether the server refused the body. A pooled connection may just have been stale."""
         return self._is_new and self._is_broken
 
     def note(self, event: str, info: object) -> None:
-        """Take the name of an event."""
+        """Record the name of an event."""
         del info
         self._is_new = self._is_new or event.endswith("connect_tcp.complete")
         self._is_broken = self._is_broken or event.endswith("send_request_body.failed")
 
     async def anote(self, event: str, info: object) -> None:
-        """`note`, as async clients call it."""
+        """Record the name of an event, for async clients."""
         self.note(event, info)
 
 
@@ -63,7 +63,7 @@ def build_connection_error(err: BaseException) -> APIConnectionError:
 
 
 def build_upload_error(size: int) -> APIConnectionError:
-    """Return the error for a new connection that the server closed while it was sent a body of `size` bytes."""
+    """Return the error for a new connection that the server closed during an upload of `size` bytes."""
     error = APIConnectionError(
         f"The server closed the connection in the middle of the request ({size / 1e6:.1f} MB). Likely cause: the "
         "request is larger than the server, or a proxy on the way, takes (413). Send less, for instance smaller images "
@@ -74,7 +74,7 @@ def build_upload_error(size: int) -> APIConnectionError:
 
 
 def is_address_error(err: BaseException) -> bool:
-    """Return whether `err` is what sockets raise for a port or a host name that cannot exist."""
+    """Return whether `err` is the sockets' error for a port or a host name that cannot exist."""
     return all(isinstance(one, (OverflowError, UnicodeError)) for one in _members(err))
 
 
@@ -101,7 +101,7 @@ def _describe_cause(err: BaseException) -> _Description | None:
     if isinstance(err, ssl.SSLError) or "[SSL" in text:
         return _describe_tls(text)
     if isinstance(err, socket.gaierror):
-        # A name server that does not answer may do so later.
+        # A name server that does not answer now may answer later.
         may_pass = err.errno == socket.EAI_AGAIN
         advice = "the host name has no address. Check `base_url`, the DNS and proxy settings."
         return f"Could not reach the server ({text}): {advice}", may_pass
@@ -130,7 +130,7 @@ _PLAIN = (
     "The server does not speak TLS at this port ({}). Check the port, and write `http://` where `base_url` or the "
     "proxy is a plain server."
 )
-#: What OpenSSL says, in this order.
+#: Texts of OpenSSL, checked in this order.
 _TLS = {
     "mismatch": "The certificate belongs to another host ({}). Check `base_url`.",
     "not valid for": "The certificate belongs to another host ({}). Check `base_url`.",
@@ -147,7 +147,7 @@ _LOGIN = (
 
 
 def _chain(err: BaseException) -> Iterator[BaseException]:
-    """Yield `err` and what caused it, members of groups included."""
+    """Yield `err` and its causes, including the members of exception groups."""
     seen: set[int] = set()
     waiting = [err]
     while waiting:
@@ -160,7 +160,7 @@ def _chain(err: BaseException) -> Iterator[BaseException]:
 
 
 def _members(err: BaseException) -> list[BaseException]:
-    """Return the errors of a group, of anyio's on Python 3.10, too; else the error itself."""
+    """Return the errors of a group (on Python 3.10, of anyio's group too); else the error itself."""
     members = getattr(err, "exceptions", None)
     if not isinstance(members, tuple) or "ExceptionGroup" not in type(err).__name__:
         return [err]
@@ -168,8 +168,8 @@ def _members(err: BaseException) -> list[BaseException]:
 
 
 def _text_of(chain: list[BaseException]) -> str:
-    """Return the text nearest to the cause that has one, else the name of the error."""
-    # Others, such as "pop from an empty deque", are the inner life of a library.
+    """Return the text of the innermost cause that has one, else the name of the error."""
+    # Other errors, such as "pop from an empty deque", are internals of a library.
     telling = [one for one in chain if isinstance(one, (OSError, OverflowError, UnicodeError)) or one is chain[0]]
     texts = [text for one in telling if (text := str(one).strip())]
     return _cut(texts[-1] if texts else "it gave no reason")

@@ -12,12 +12,13 @@ NoteKind: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One change. `dropped` and `adjusted` are about parameters, `repaired` about messages,
-    `lossy_schema` about tools and response schemas, `stand_in` about thought signatures, `tool_result` about what a
-    tool returned and this surface has no form for, which no `strict` turns into an error, as it does
-    not turn `unsent`, the name of an assistant message; `tight_limit` changes
-    nothing and warns of a `max_tokens` that thinking may use up. `index` is the place, from 0, of the caller's
-    message that it is about, where it is about one.
+    """One change of a request.
+
+    `dropped` and `adjusted` are about parameters, `repaired` about messages, `lossy_schema` about tools and response
+    schemas, `stand_in` about thought signatures. `tool_result` is about a tool's result that this surface has no form
+    for, and `unsent` about the name of an assistant message; `strict` turns neither into an error. `tight_limit`
+    changes nothing: it warns of a `max_tokens` that thinking may use up. `index` is the index, from 0, of the caller's
+    message that the note is about, if there is one.
     """
 
     kind: NoteKind

@@ -51,13 +51,12 @@ _HANDLED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request ready to go, and what its answer has to be read with.
+    """A request, and what is needed to read its reply.
 
-    `tags` are the names of thought tags, which count without the server's flag only where the reply
-    `expects_thoughts`; `call_limit` the number of tool calls that may reach the caller. By a tool's name on the wire,
-    `schemas` are the parameters it was bound with, and `names` the caller's names that had to be changed. `tool_names`
-    are the names of all bound tools on the wire, `None` where there are none. With `keeps_invalid_calls` a malformed
-    call is kept on the message and raises nothing.
+    `tags` are the names of thought tags. Without the server's flag they count only if the reply `expects_thoughts`.
+    `call_limit` is the number of tool calls that may reach the caller. By a tool's name on the wire, `schemas` holds
+    its parameters and `names` the caller's name if it was changed. `tool_names` are the wire names of all bound tools;
+    `None` without tools. With `keeps_invalid_calls` a malformed call stays on the message and raises nothing.
     """
 
     payload: JsonObject
@@ -115,14 +114,14 @@ class _Builder:
         )
 
     def _tool_names(self, names: ToolNames) -> frozenset[str]:
-        """On the wire; the caller's own `extra_body` may bring tools, too."""
+        """Return the wire names of all tools, including those in the caller's `extra_body`."""
         sent = (tool for tool in list_at(self.body, "tools") if isinstance(tool, dict))
         return names.bound | {name for tool in sent if (name := text_at(object_at(tool, "function"), "name"))}
 
     def _keeps_invalid_calls(self) -> bool:
         word = self.options.get("invalid_tool_calls", "raise")
         if word not in ("raise", "keep"):
-            raise UnsupportedParameterError(f"`invalid_tool_calls` is 'raise' or 'keep', not {word!r}.")
+            raise UnsupportedParameterError(f"`invalid_tool_calls` is {word!r}. Set it to 'raise' or 'keep'.")
         return word == "keep"
 
     def _add_plain(self) -> None:
@@ -265,7 +264,7 @@ class _Builder:
 
 
 def takes_body_key(name: str, endpoint: Endpoint) -> bool:
-    """Whether an option of this name, which is no argument of the chat model, is sent to `endpoint`."""
+    """Whether an option of this name, which is not an argument of the chat model, is sent to `endpoint`."""
     known = BODY_KEYS[endpoint.surface] if endpoint.speaks_gemini else None
     return known is None or name in known or name in _HANDLED
 
@@ -281,7 +280,7 @@ def build_payload(
 ) -> Request:
     """The request for `messages` at `endpoint`.
 
-    `options` hold what `ChatGeminiCompat` was given, by its public names; unknown names are body keys.
+    `options` holds the arguments of `ChatGeminiCompat` by their public names; unknown names are body keys.
     `overridden` are the names in `model_kwargs` that lost against an argument of the constructor. Raises
     `UnsupportedParameterError`, `UnsupportedContentError` or `InvalidHistoryError` before anything is sent; with
     `strict` also where something would be dropped or repaired.

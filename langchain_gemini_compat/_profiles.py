@@ -37,7 +37,7 @@ def _facts(family: ModelFamily) -> dict[str, object]:
         "text_inputs": True,
         **{f"{kind}_inputs": kind in family.inputs for kind in ("image", "audio", "video", "pdf")},
         "image_url_inputs": "image" in family.inputs,
-        # LangChain asks whether a `ToolMessage` may hold them. Where a result takes no media, they follow it.
+        # LangChain asks whether a `ToolMessage` may hold media. If a result takes none, they follow in a user message.
         "image_tool_message": family.calls_tools and "image" in family.inputs,
         "pdf_tool_message": family.calls_tools and "pdf" in family.inputs,
         "text_outputs": True,

@@ -1,9 +1,9 @@
-"""Content blocks, in each of the spellings LangChain users have, to text or to one form of media.
+"""Reads content blocks, in all spellings that LangChain users have, as text or as `Media`.
 
-Its one rule: read, never judge and never fetch; what a surface takes is decided by the one who encodes. Read are
-LangChain's own blocks (v1, and v0 with `source_type`), OpenAI's (Chat Completions and Responses), Anthropic's
-with `source`, those of MCP (`mimeType`, `resource`, `resource_link`), Google's parts (`inline_data`, `file_data`) and
-the `media` block of Google's own LangChain packages.
+Nothing is rejected or fetched here: the encoder decides what a surface takes. The module reads LangChain's own blocks
+(v1, and v0 with `source_type`), OpenAI's (Chat Completions and Responses), Anthropic's with `source`, those of MCP
+(`mimeType`, `resource`, `resource_link`), Google's parts (`inline_data`, `file_data`) and the `media` block of Google's
+own LangChain packages.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 _DEFAULT_MIME = {"image": "image/jpeg", "audio": "audio/wav", "video": "video/mp4"}
 #: A block without a `type` is text if it has `text` (older Gemini models, plain dicts).
 _TEXT_KINDS = (None, "text", "text-plain", "input_text", "output_text")
-#: LangChain's, Anthropic's, MCP's.
+#: The key of the MIME type in blocks of LangChain, Anthropic and MCP.
 _MIME_KEYS = ("mime_type", "media_type", "mimeType")
 _GOOGLE_PARTS = ("inline_data", "inlineData", "file_data", "fileData")
-#: What is said where nobody looked.
+#: MIME types that tell nothing about the content.
 _UNTOLD = ("application/octet-stream", "binary/octet-stream")
 _PDF = "application/pdf"
 #: How base64 of `%PDF` begins.
@@ -51,7 +51,7 @@ class Media:
     file_id: str | None = None
     name: str | None = None
     detail: str | None = None
-    #: The MIME type that OpenAI's `input_audio` was given as `format`; it goes out as it came, but for its spelling.
+    #: The MIME type in the `format` of OpenAI's `input_audio`. Only its spelling is changed.
     audio_format: str | None = None
     #: `input_audio` with a URI for data: Google's way to give a URI together with a MIME type.
     carried: bool = False
@@ -68,7 +68,7 @@ class Media:
         return found or self._named_mime_type() or given or _DEFAULT_MIME.get(self.kind)
 
     def _named_mime_type(self) -> str | None:
-        """What the name or the URL tells; an `image` by a name that is none is an image all the same."""
+        """Return the MIME type for a block of this kind that its name or URL tells, if any."""
         guesses = (guess_mime_type(text, self.kind) for text in (self.name, self.url) if text)
         return next((found for found in guesses if found), None)
 
@@ -102,7 +102,7 @@ def read_text(block: Mapping[str, object]) -> str | None:
 
 
 def read_media(block: Mapping[str, object]) -> Media | None:
-    """A block of media in any of its spellings, or `None` when it is none.
+    """Return a block of media in any spelling; `None` for other blocks.
 
     >>> read_media({"type": "image_url", "image_url": "gs://b/cat.jpg"}).location
     'gs://b/cat.jpg'
@@ -217,19 +217,19 @@ def _read_google_media(block: Mapping[str, object]) -> Media:
 
 
 def _by_type(media: Media) -> Media:
-    """`media` of the kind that its MIME type tells."""
+    """Return `media` with the kind that its MIME type tells."""
     kind = (media.mime_type or "").strip().lower().partition("/")[0]
     return replace(media, kind=kind if kind in _DEFAULT_MIME else "file")
 
 
 def _read_google_part(block: Mapping[str, object]) -> Media | None:
-    """A part of Google's own API, in either case of its keys."""
+    """Return a part of Google's own API, with keys in snake or camel case."""
     inner = next((found for key in _GOOGLE_PARTS if isinstance(found := block.get(key), dict)), None)
     return _by_type(_read_standard({**inner, "type": "file"})) if inner else None
 
 
 def _read_resource(block: Mapping[str, object]) -> Media:
-    """What MCP embeds in a result, or links to; a name may be a title."""
+    """Return a resource that MCP embeds in a result or links to. Its name may be a title."""
     inner = _mapping(block.get("resource")) or block
     return _by_type(_read_standard({**inner, "type": "file", "name": _text(block, "name") or _text(inner, "name")}))
 

@@ -1,7 +1,7 @@
-"""What a tool returned to text: any value to JSON, media that cannot be sent to a line that names them.
+"""Converts the result of a tool to text: values to JSON, media that cannot be sent to a line that names them.
 
-Its one rule: no value raises, whatever it is. A result stays in the history, so an error here would repeat in every
-later turn of the thread.
+No value raises. A result stays in the history, so an error here would repeat in every later turn of the
+conversation.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._read_blocks import Media
     from langchain_gemini_compat._wire import JsonObject, JsonValue
 
-#: Levels of a value that `json` refuses which are written out.
+#: Levels that are written of a value that `json` refuses.
 _DEEPEST = 100
-#: Characters of data that is no base64 which are sent as they are.
+#: Most characters of invalid base64 data that are sent unchanged.
 _MOST_DATA = 10_000
-#: Keys of a block of media that are the media, or about the transport of them; a tool's own keys stand beside.
+#: Keys of a media block for the media and their transport. Other keys are the tool's own.
 _OF_MEDIA = frozenset(
     {
         "type", "base64", "data", "blob", "source", "source_type", "image_url", "input_audio", "file", "file_data",
@@ -35,7 +35,7 @@ _OF_MEDIA = frozenset(
         "videoMetadata", "media_resolution", "mediaResolution", "icons",
     }
 )  # fmt: skip
-#: An integer from this one on is written in hexadecimal: Python writes no more than 4,300 decimal digits.
+#: From this value on an integer is written in hexadecimal: Python converts at most 4,300 decimal digits.
 _LONG_NUMBER = 10**1000
 _REFERENCE = "$ref"
 _ESCAPED = re.compile(r"\\u00([0-7][0-9a-fA-F])")
@@ -47,7 +47,7 @@ _TEXTUAL = re.compile(
 
 
 def to_json_text(value: object) -> str:
-    """`value` as JSON; what JSON has no form for becomes a string."""
+    """Return `value` as JSON. Values that JSON has no form for become strings."""
     try:
         return json.dumps(value, ensure_ascii=False, default=_describe)
     except (TypeError, ValueError, RecursionError):
@@ -55,7 +55,7 @@ def to_json_text(value: object) -> str:
 
 
 def as_json_object(value: object) -> JsonObject | None:
-    """`value` where it is a JSON object as it stands, which may go into a request; else `None`."""
+    """Return `value` if it is a JSON object that may go into a request unchanged; else `None`."""
     if not isinstance(value, dict) or not value:
         return None
     try:
@@ -66,7 +66,7 @@ def as_json_object(value: object) -> JsonObject | None:
 
 
 def read_text_data(media: Media) -> str | None:
-    """The text that base64 of a textual MIME type holds, or `None`."""
+    """Return the text in base64 data of a textual MIME type; else `None`."""
     mime_type = (media.known_mime_type or "").partition(";")[0]
     data = decode_base64(media.data) if media.data and _TEXTUAL.fullmatch(mime_type) else None
     if data is None:
@@ -78,7 +78,7 @@ def read_text_data(media: Media) -> str | None:
 
 
 def describe_media(media: Media, block: JsonValue) -> str:
-    """Name, type, size and address of media that are not sent; all of a short block whose data is no base64."""
+    """Return name, type, size and address of media that are not sent; a short block with invalid base64 as JSON."""
     size = None
     if media.data:
         size = (len(media.data.rstrip("=")) * 3) // 4
@@ -93,7 +93,7 @@ def describe_media(media: Media, block: JsonValue) -> str:
 
 
 def rest_of_media(block: JsonValue) -> str:
-    """What a block says beside its media, such as a title or a tool's own keys, as JSON; empty for nothing."""
+    """Return the other keys of a media block, such as a title, as JSON; empty without any."""
     if not isinstance(block, dict):
         return ""
     rest = {key: value for key, value in block.items() if key not in _OF_MEDIA and value is not None}
@@ -101,7 +101,7 @@ def rest_of_media(block: JsonValue) -> str:
 
 
 def wrap_references(text: str, names: Collection[str]) -> str:
-    """`text` as the string `output` of a JSON object, where its own JSON holds `$ref` to none of `names`.
+    """Wrap `text` as `{"output": text}` if its JSON has a `$ref` to a name that is not in `names`.
 
     Gemini 3 reads `{"$ref": …}` anywhere in a function's response as the name of a part beside it, and answers 400
     where there is none: https://github.com/BerriAI/litellm/issues/38223, https://github.com/vercel/ai/issues/14369.
@@ -119,7 +119,7 @@ def _holds_reference(text: str, names: Collection[str]) -> bool:
     except _ReferenceFoundError:
         return True
     except (ValueError, RecursionError):
-        # A reader more lenient than Python's may take it.
+        # A more lenient parser than Python's may accept it.
         return _REFERENCE in _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
     return False
 
@@ -129,7 +129,7 @@ class _ReferenceFoundError(Exception):
 
 
 class _ReferenceFinder:
-    """Looks at the pairs of each object, so that a key which comes twice hides nothing."""
+    """Checks all pairs of each object, so that a duplicate key hides nothing."""
 
     def __init__(self, names: Collection[str]) -> None:
         self._names = names
@@ -141,8 +141,8 @@ class _ReferenceFinder:
 
 
 def _describe(value: object) -> JsonValue:
-    """What pydantic makes of a value that is no JSON: dates and enums as texts, models as objects, bytes as base64."""
-    # A class of the tool's own may raise anything.
+    """Return pydantic's JSON form of a value: dates and enums as strings, models as objects, bytes as base64."""
+    # A tool's own class may raise anything.
     with suppress(Exception):
         return cast("JsonValue", to_jsonable_python(value, serialize_unknown=True, bytes_mode="base64"))
     return f"<{type(value).__name__}>"
@@ -156,7 +156,7 @@ def _as_text(value: object) -> str:
 
 
 def _plain(value: object, inside: tuple[object, ...]) -> JsonValue:
-    """A copy of JSON's own types; `inside` are the containers around it, of which none is written again."""
+    """Return a copy in JSON's own types. `inside` are the containers around the value, which are not written again."""
     if value is None or isinstance(value, (str, bool, float)):
         return value
     if isinstance(value, int):

@@ -29,15 +29,15 @@ _random = random.SystemRandom()
 _log = logging.getLogger("langchain_gemini_compat")
 #: Seconds of the first wait where the server names none, and of the longest; each wait is twice the one before.
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
-#: Seconds of one sleep; a longer wait is several. The system's clocks overflow at large numbers.
+#: The longest single sleep in seconds, since the system's clocks overflow at large numbers. Longer waits are split.
 _LONGEST_SLEEP = 3600.0
 
 
 class Tries:
     """The tries of one call.
 
-    `wait` (or `await_turn`), try, then `mark_delivered` what came, or `record_failure` with the error; raise it where
-    that returns `None`.
+    Call `wait` (or `await_turn`) and send the request. Then call `mark_delivered`, or call `record_failure` with the
+    error and raise it if that returns `None`.
     """
 
     def __init__(self, max_retries: int, limits: TimeLimits, gate: Gate) -> None:
@@ -45,14 +45,14 @@ class Tries:
         # With `max_retries=0` the rate gate is skipped.
         self._uses_gate = max_retries > 0
         self._budget = limits.retry_wait
-        #: The longest wait that any call with these limits has.
+        #: The longest wait of a call with these limits.
         self._patience = min(limits.retry_wait, math.inf if limits.total is None else limits.total)
         self._gate = gate
         self._closings = gate.closings
         self._resume_at = 0.0
         self._first_byte = math.inf if limits.first_byte is None else limits.first_byte
         self._token_renewed = False
-        #: Seconds that all tries together wait for tokens. A limit costs callables a thread, so the default sets none.
+        #: Seconds that all tries together wait for tokens. By default unlimited: a limit costs a thread for callables.
         self._token_budget = math.inf if self._first_byte >= (TimeLimits().first_byte or 0.0) else self._first_byte
         #: When the first chunk, or the whole reply, of the request that was sent last is due.
         self.first_by = math.inf
@@ -83,7 +83,7 @@ class Tries:
 
     @contextmanager
     def waiting_for_token(self) -> Generator[float | None]:
-        """The time at which a token has to be there; a wait in vain counts for all tries: the server may hang."""
+        """Yield the deadline for a token. A failed wait counts for all tries, since the token server may hang."""
         start = time.monotonic()
         end = min(start + self._token_budget, math.inf if self.deadline is None else self.deadline)
         try:
@@ -98,13 +98,13 @@ class Tries:
         return may
 
     def mark_delivered(self) -> None:
-        """Note that the caller is given something: the server took the request, and it is not sent again."""
+        """Record that the caller was given a part of the reply. From here on the request is not sent again."""
         if not self._delivered:
             self._delivered = True
             self._gate.open(self._closings)
 
     def record_failure(self, error: GeminiCompatError) -> float | None:
-        """Count a failed try; return the seconds until the next one, or `None` where `error` is to be raised."""
+        """Count a failed try. Return the seconds until the next one, or `None` if `error` must be raised."""
         seconds = self._back_off(error)
         self._inform_gate(error, seconds)
         if isinstance(error, UnusableReplyError) and error.reply is not None:
@@ -120,9 +120,9 @@ class Tries:
         return seconds
 
     def _try_start(self) -> float:
-        """Return 0 where the next try may go now, else the seconds to sleep before asking again.
+        """Return 0 if the next try may start now, else the seconds to sleep before asking again.
 
-        Raises what the server said last where that wait is too long for this call. A closed gate costs no try.
+        Raises the last refusal if that wait is too long for this call. Waiting at a closed gate costs no try.
         """
         seconds = self._resume_at - time.monotonic()
         if seconds <= 0:
@@ -136,7 +136,7 @@ class Tries:
     def _try_gate(self) -> float:
         gate, refusal = self._gate, self._gate.refusal
         named = gate.refused_for()
-        # A call that cannot wait as long as the server named gains nothing by waiting for the gate alone.
+        # If the call cannot wait as long as the server named, waiting for the gate alone is of no use.
         seconds = gate.try_enter() if gate.is_half_open() or self._fits(named) else named
         if seconds <= 0:
             return 0.0
@@ -154,11 +154,11 @@ class Tries:
         """Close the gate after a 429. A spent daily quota says nothing about the next minute."""
         if isinstance(error, RateLimitError):
             if error.is_retryable:
-                # An error that was rebuilt from its arguments, by a client of the caller's own, has no response.
+                # An error that the caller's own client rebuilt from its arguments has no response.
                 refusal = Refusal.of(error) if hasattr(error, "response") else None
                 self._gate.close(seconds, refusal, limit=self._patience)
         elif isinstance(error, (APIStatusError, UnusableReplyError)):
-            # A 503, too, says that the quota is not what holds the request up.
+            # Any other status, even 503, shows that the quota no longer blocks requests.
             self._gate.open(self._closings)
 
     def _back_off(self, error: GeminiCompatError) -> float:

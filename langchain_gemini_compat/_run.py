@@ -158,7 +158,7 @@ def _decode_reply(request: Request, wire: WireChunk, tries: Tries) -> ChatResult
     """Every choice that was asked for; a reply without any is decoded too, so that it raises by name."""
     asked = request.payload.get("n")
     count = max(1, min(len(wire.get("choices") or ()), asked if isinstance(asked, int) else 1))
-    # One message was asked for: where there are several choices, they are parts of it.
+    # One message was requested, so several choices are parts of it.
     choices = range(count) if isinstance(asked, int) and asked > 1 else (None,)
     generations = [ReplyDecoder(request, tries, choice=choice).decode_whole(wire) for choice in choices]
     tries.mark_delivered()

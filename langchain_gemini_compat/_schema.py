@@ -31,11 +31,11 @@ _MOST_BYTES = 100_000
 
 
 def compile_parameters(schema: JsonObject, most_items: int | None = None) -> tuple[JsonObject | None, list[Loss]]:
-    """The `parameters` of a function declaration, and what they say less than `schema`.
+    """Return the `parameters` of a function declaration, and what they lose of `schema`.
 
-    Bounds of arrays above `most_items` are told and not sent; so are those that are too high for one schema.
-    `None` where the function takes no arguments: Gemini refuses an object with empty `properties`, so the key
-    must stay out. Alternatives at the top are put together in one object. `schema` stays as it is.
+    Array bounds above `most_items`, or too high for one schema, go into the description and not into the schema.
+    The parameters are `None` if the function takes no arguments, since Gemini refuses empty `properties`.
+    Alternatives at the top are merged into one object. `schema` is not changed.
     """
     sources = [Source({"type": "object"}, ""), Source(schema, "", ("",))]
     compiled, losses = _compile(schema, sources, keep_additional=False, most_items=most_items)
@@ -80,14 +80,14 @@ def _compile_bounded(
 
 
 def _list_unread(met: Mapping[str, bool], losses: list[Loss]) -> list[Loss]:
-    """What was met and read nowhere, such as `minLength` of a number."""
+    """Return the checks that apply to nothing, such as `minLength` of a number."""
     listed = {loss.path for loss in losses}
     unread = (path for path, is_read in met.items() if not is_read and path not in listed)
-    return [Loss(path, path.rpartition("/")[2], "It does not apply to what is sent of this place.") for path in unread]
+    return [Loss(path, path.rpartition("/")[2], "It does not apply to the type that is sent.") for path in unread]
 
 
 def _drop_opened(losses: list[Loss], targets: set[str]) -> list[Loss]:
-    """The losses less those of unknown keywords that only hold what references point to."""
+    """Return the losses without unknown keywords that only hold the targets of references."""
     return [
         loss
         for loss in losses

@@ -58,7 +58,7 @@ class Compiler:
     deepest: int
     #: `additionalProperties` may stay.
     keep_additional: bool
-    #: Bounds of arrays that are higher are told and not sent; `None` where all are sent.
+    #: Higher array bounds go into the description instead of the schema. With `None` all bounds are sent.
     most_items: int | None = None
     built: int = 0
     #: Unions at the top.
@@ -222,7 +222,7 @@ class Compiler:
         return {}
 
     def _describe_patterns(self, node: Node, depth: int) -> list[JsonObject]:
-        """Tell the model of members whose names have a certain form, and return what their values are."""
+        """Describe members whose names match a pattern, and return the form of their values."""
         found: list[JsonObject] = []
         for check in node.find("patternProperties"):
             for pattern, value in check.value.items() if isinstance(check.value, dict) else ():
@@ -258,7 +258,7 @@ class Compiler:
         return {"type": "array", "items": self.compile(path, node.items, depth + 1), **counts}
 
     def _limit_counts(self, node: Node, counts: JsonObject) -> JsonObject:
-        """The bounds that are sent; the others are told."""
+        """Return the bounds that are sent; describe the others."""
         kept: JsonObject = {}
         for keyword, bound in counts.items():
             if self.most_items is None or not isinstance(bound, int) or bound <= self.most_items:
@@ -309,7 +309,7 @@ def record_foreign(node: Node, checks: Sequence[Check], described: Check | None,
 
 
 def _alone(group: Group) -> JsonObject:
-    """A union without what stands beside it."""
+    """Return a union without its sibling keywords."""
     schema = group.source.schema if isinstance(group.source.schema, dict) else {}
     beside: JsonObject = {"discriminator": schema["discriminator"]} if "discriminator" in schema else {}
     return {group.keyword: group.value, **beside}

@@ -1,4 +1,4 @@
-"""Finds out which bounds of arrays Gemini has room for.
+"""Finds the array bounds that Gemini accepts in one request.
 
 A request whose `maxItems` add up to about 960 is a 400 without a reason, in one array or in many
 (https://github.com/googleapis/python-genai/issues/2170). Bounds inside bounded arrays count once for each item.
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire import JsonObject, JsonValue
 
-#: What the bounds of one request may add up to; 952 in eight arrays passed, 960 did not.
+#: The largest sum of bounds in one request: 952 in eight arrays passed, 960 did not.
 _MOST_STATES = 900
 
 
 def find_most_items(schemas: Iterable[JsonObject]) -> int | None:
-    """Return the highest bound that may stay in the compiled `schemas` of one request; `None` where all may stay.
+    """Return the highest bound that may stay in the compiled `schemas` of one request; `None` if all may stay.
 
     >>> find_most_items([{"type": "array", "items": {"type": "string"}, "maxItems": 10_000}])
     0
@@ -41,7 +41,7 @@ def _find_bounds(value: JsonValue) -> Iterator[int]:
 
 
 def _count_states(value: JsonValue, most: int) -> int:
-    """How much the bounds up to `most` add up to."""
+    """Return the sum of the bounds up to `most`."""
     total = 0
     for schema in _inside(value):
         bound = _bound_of(schema)
@@ -56,7 +56,7 @@ def _bound_of(schema: JsonObject) -> int:
 
 
 def _inside(value: JsonValue) -> list[JsonObject]:
-    """The schemas right inside a compiled schema, or in a list of them."""
+    """Yield the direct subschemas of a compiled schema or of a list of schemas."""
     if isinstance(value, list):
         found = value
     elif isinstance(value, dict):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TYPES = ("object", "array", "string", "integer", "number", "boolean")
 NULL = "null"
 _LONGEST_SENTENCE = 240
-#: The form of the values of a map is all that the model sees of them, so it may be longer.
+#: Most characters for the form of a map's values. It is all that the model sees of them, so it may be longer.
 LONGEST_FORM = 2_000
 _MOST_EXAMPLES = 3
 NOT_SENT = "Gemini does not take this keyword, so it is not sent."
@@ -42,7 +42,7 @@ _CHECKS = frozenset(
         "not", "if",
     }
 )  # fmt: skip
-#: Keywords that are read with others, or that say nothing about a value or to the model.
+#: Keywords that are read together with others, or that tell the model nothing about a value.
 _READ_ELSEWHERE = frozenset(
     {
         "type", "enum", "const", "properties", "required", "items", "prefixItems", "additionalItems", "then", "else",
@@ -50,9 +50,9 @@ _READ_ELSEWHERE = frozenset(
         "components",
     }
 )  # fmt: skip
-#: Checks of draft 3 that hold schemas.
+#: Keywords of draft 3 whose values are schemas.
 _OLD_CHECKS = ("extends", "disallow")
-#: What is said of members that only results have.
+#: The description of members that only results have.
 _OF_RESULTS = {"readOnly": "Read-only.", "writeOnly": "Write-only."}
 _KNOWN = (_ANNOTATIONS | _CHECKS | _READ_ELSEWHERE) - _OF_RESULTS.keys()
 
@@ -105,7 +105,7 @@ class Group:
     source: Source
     branches: list[Source]
     with_null: bool
-    #: What a `discriminator` says of each branch.
+    #: The values that a `discriminator` gives to each branch.
     marks: list[list[Source]]
 
 
@@ -115,7 +115,7 @@ class Node:
 
     path: str
     losses: list[Loss]
-    #: Each check that was met in the whole schema, by its pointer, with whether it was read.
+    #: Each check in the whole schema, by its pointer, and whether it was read.
     met: dict[str, bool] = field(default_factory=dict[str, bool])
     #: The schemas that the place starts from.
     paths: list[str] = field(default_factory=list[str])
@@ -174,7 +174,7 @@ class Node:
         return fits
 
     def find(self, keyword: str) -> list[Check]:
-        """What the sources say under `keyword`, which counts as read."""
+        """Return the values of `keyword` in all sources, and mark it as read."""
         found = [check for check in self.checks if check.keyword == keyword]
         self.met.update((check.path, True) for check in found)
         return found
@@ -269,14 +269,14 @@ class Node:
             for name in dict.fromkeys(name for name in required if isinstance(name, str)):
                 self.demand(name, f"{source.path}/required")
         elif required not in (None, False) and not _is_member(source.path, required):
-            self.lose(f"{source.path}/required", "required", "It is no list of names.")
+            self.lose(f"{source.path}/required", "required", "It is not a list of names.")
 
     def _add_unknown(self, source: Source, schema: JsonObject) -> None:
         for keyword, value in schema.items():
             if keyword in _KNOWN or value is None or (keyword in _OF_RESULTS and value is False):
                 continue
             if not source.path and isinstance(value, (dict, list)) and keyword not in _OLD_CHECKS:
-                # At the top, schemas may stand under any name, for references to point to.
+                # At the top level, any key may hold a schema that references point to.
                 continue
             self.lose(f"{source.path}/{escape(keyword)}", keyword, NOT_SENT, _OF_RESULTS.get(keyword, ""))
 
@@ -298,9 +298,9 @@ class Node:
             if description.strip() and description.strip() not in self.descriptions:
                 self.descriptions.append(description.strip())
         elif description is not None:
-            self.lose(f"{source.path}/description", "description", "It is no text.")
+            self.lose(f"{source.path}/description", "description", "It is not a string.")
         if schema.get("default") is not None and not self.say(f"Default: {as_text(schema['default'])}."):
-            self.lose(f"{source.path}/default", "default", "It is too long to be told.")
+            self.lose(f"{source.path}/default", "default", "It is too long for the description.")
         self._add_examples(source, schema)
         if schema.get("deprecated") is True:
             self.say("Deprecated.")
@@ -312,11 +312,11 @@ class Node:
         while told and not self.say(f"Examples: {', '.join(told)}."):
             told.pop()
         if len(told) < len(found) or (examples and not isinstance(examples, list)):
-            self.lose(f"{source.path}/{keyword}", keyword, f"{len(told) or 'None'} of the examples are told.")
+            self.lose(f"{source.path}/{keyword}", keyword, f"The description has {len(told) or 'none'} of them.")
 
 
 def _is_member(path: str, required: JsonValue) -> bool:
-    """Whether `required` is that of draft 3, which stands in a member and was read with the object around it."""
+    """Whether `required` is that of draft 3: in a member, and already read with the object around it."""
     return required is True and path.rpartition("/")[0].endswith("/properties")
 
 

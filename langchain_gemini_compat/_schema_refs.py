@@ -37,9 +37,9 @@ class Reader:
     budget: int
     losses: list[Loss]
     visited: int = 0
-    #: What references point to.
+    #: The targets of references.
     targets: set[str] = field(default_factory=set[str])
-    #: Each check that was met, by its pointer, with whether it was read.
+    #: Each check, by its pointer, and whether it was read.
     met: dict[str, bool] = field(default_factory=dict[str, bool])
 
     def read(self, path: str, sources: Sequence[Source]) -> Node:
@@ -98,9 +98,9 @@ class Reader:
         return [Source(target, pointer, (*source.active, pointer))]
 
     def _open_union(self, source: Source, keyword: str, branches: JsonValue, node: Node) -> list[Source]:
-        """The only branch that is not null, as a source; else the union goes to `node.groups`."""
+        """Return the only branch that is not null, as a source. Other unions are added to `node.groups`."""
         if not isinstance(branches, list) or not branches:
-            node.lose(f"{source.path}/{keyword}", keyword, "It is no list of schemas.")
+            node.lose(f"{source.path}/{keyword}", keyword, "It is not a list of schemas.")
             return []
         with_null = any(is_null_only(part) for part in branches)
         parts = [source.child(part, keyword, index) for index, part in enumerate(branches) if not is_null_only(part)]
@@ -116,7 +116,7 @@ class Reader:
         return []
 
     def _read_mapping(self, source: Source, branch: Source) -> list[Source]:
-        """What OpenAPI's `discriminator` says of a branch: the values of the property that stand for it."""
+        """Return the values of the property that OpenAPI's `discriminator` assigns to a branch."""
         name, mapping = _discriminator_of(source.schema)
         target = resolve_pointer(self.root, branch.schema.get("$ref")) if isinstance(branch.schema, dict) else None
         if not name or target is None:
@@ -136,7 +136,7 @@ class Reader:
         return found[0] == pointer if found is not None else to == pointer.rpartition("/")[2]
 
     def _check_mapping(self, source: Source, schema: JsonObject, node: Node) -> None:
-        """Record values of a `discriminator` that no branch beside it stands for."""
+        """Record the values of a `discriminator` that match no branch."""
         name, mapping = _discriminator_of(schema)
         path = f"{source.path}/discriminator"
         branches = [part for keyword in ("anyOf", "oneOf") for part in list_at(schema, keyword)]
@@ -144,7 +144,7 @@ class Reader:
         pointers = [found[0] for reference in references if (found := resolve_pointer(self.root, reference))]
         left = [value for value, to in mapping.items() if not any(self._leads_to(to, pointer) for pointer in pointers)]
         if not name:
-            node.lose(path, "discriminator", "It names no property.")
+            node.lose(path, "discriminator", "It does not name a property.")
         elif left:
             reason = "What its values demand is not checked."
             node.lose(f"{path}/mapping", "mapping", reason, f"Values of {name}: {', '.join(left)}.")
@@ -153,7 +153,7 @@ class Reader:
 
 
 def _discriminator_of(schema: JsonValue) -> tuple[str, JsonObject]:
-    """The property and the mapping of OpenAPI's `discriminator`."""
+    """Return the property and the mapping of OpenAPI's `discriminator`."""
     found = object_at(schema, "discriminator") if isinstance(schema, dict) else {}
     name = found.get("propertyName")
     return name if isinstance(name, str) else "", object_at(found, "mapping")

@@ -193,9 +193,9 @@ def _open(compiled: JsonObject) -> list[JsonObject]:
 
 
 def describe_form(node: Node, start: str, compiled: JsonObject) -> str:
-    """Tell the model the form of the values of a map, and return what it was told.
+    """Describe the form of a map's values to the model, and return how much of it was described.
 
-    The whole form where it is not too long, else without descriptions, else the names and types of its members.
+    The full form if it is short enough, else the form without descriptions, else the names and types of its members.
     """
     bare = _drop_descriptions(compiled)
     for form, told in (
@@ -210,7 +210,7 @@ def describe_form(node: Node, start: str, compiled: JsonObject) -> str:
 
 
 def _drop_descriptions(compiled: JsonObject) -> JsonObject:
-    """The schema without its texts; members keep their names."""
+    """Return the schema without titles and descriptions. Members keep their names."""
     bare: JsonObject = {key: value for key, value in compiled.items() if key != "description"}
     for key in ("items", "additionalProperties"):
         inner = bare.get(key)
@@ -224,7 +224,7 @@ def _drop_descriptions(compiled: JsonObject) -> JsonObject:
 
 
 def _outline(bare: JsonObject) -> JsonObject:
-    """The schema with its members' types only."""
+    """Return the schema with only the types of its members."""
     members: JsonObject = {name: {"type": part.get("type", "any")} for name, part in members_of(bare).items()}
     kept: JsonObject = {key: bare[key] for key in ("type", "required") if key in bare}
     return {**kept, "properties": members} if members else kept

@@ -1,6 +1,6 @@
-"""What of a request may be secret, and texts without it: headers, query, user and password of the address.
+"""Removes the secrets of a request from texts: header values, query, and the user and password of the address.
 
-Servers repeat what they were sent, in their own spelling. HTTP libraries repeat what they could not send.
+Servers repeat what they received, often escaped or quoted. HTTP libraries repeat what they could not send.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
     from httpx2 import URL, Request
 
-#: Headers of a request that hold no secret, whatever the caller adds. An exception keeps these.
+#: Headers of a request that never hold a secret. An exception keeps these.
 HARMLESS = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
 )
-#: Headers and query parameters whose values are words of error texts: a project, a version, the name of a program.
+#: Headers and query parameters with public values that error texts contain: a project, a version, a program's name.
 _PUBLIC = HARMLESS | {"api-version", "http-referer", "origin", "referer", "x-goog-user-project", "x-title"}
-#: Shorter values are words of the text as well.
+#: Shorter values may be ordinary words of a text.
 _SHORTEST = 8
-#: A value of which less stands together is looked for letter by letter.
+#: A value without a run of this many letters and digits always takes the slow search.
 _SHORTEST_RUN = 4
 HIDDEN = "[hidden]"
-#: Further spellings of a character: HTML's, those of forms, and those of strings in Python and JSON.
+#: Further spellings of a character: in HTML, in forms, and in strings of Python and JSON.
 _NAMED = {
     "&": "|&amp;",
     "<": "|&lt;",
@@ -38,9 +38,9 @@ _NAMED = {
     "\n": r"|\\{1,8}n",
     "\r": r"|\\{1,8}r",
 }
-#: Objects of JSON in a header, as Portkey's configuration, are read to this depth.
+#: JSON in a header, such as Portkey's configuration, is read to this depth.
 _DEEPEST = 8
-#: Causes of an exception that are looked at.
+#: Most causes of an exception that are cleaned.
 _MOST_CAUSES = 16
 
 
@@ -55,16 +55,16 @@ def hide_secret(request: Request, content: bytes) -> bytes:
 
 
 def forget_secrets(error: BaseException | None) -> None:
-    """Take what may be secret out of `error` of the HTTP library, of its causes and of the request that it carries.
+    """Remove secrets from `error` of the HTTP library, from its causes and from its request.
 
-    The request is over, and loggers look at all of them.
+    The request is finished, and loggers print all of these.
     """
     chain = list(_chain(error))
     requests = [request for one in chain if (request := cast("Request | None", getattr(one, "_request", None)))]
     secrets = [secret for request in requests for secret in _secrets_of(request)]
     for one in chain:
         if isinstance(one, UnicodeEncodeError):
-            # It holds the whole of what could not be encoded.
+            # It holds the whole text that could not be encoded.
             one.object, one.args = "", ()
         one.args = tuple(_hide_in(secrets, part) for part in one.args)
     for request in requests:
@@ -91,7 +91,7 @@ def _hide_in(secrets: Sequence[bytes], part: object) -> object:
 
 
 def _secrets_of(request: Request) -> list[bytes]:
-    """Return the values of `request` that may be secret, and those within them, the longest first."""
+    """Return the values of `request` that may be secret, and secrets inside them, the longest first."""
     values: set[bytes] = set()
     for header, sent in request.headers.raw:
         if header.decode("latin-1").lower() not in _PUBLIC:
@@ -148,7 +148,7 @@ def _parts_of_json(value: bytes) -> Iterator[bytes]:
 def _hide(secrets: Sequence[bytes], content: bytes) -> bytes:
     lowered = content.lower() if secrets else b""
     for secret in secrets:
-        # Most texts repeat nothing: a search for the longest run of letters and digits spares the slow one.
+        # Most texts repeat no secret: a fast search for its longest run of letters and digits avoids the slow one.
         run = max(re.findall(rb"[a-z0-9]+", secret.lower()), key=len, default=b"")
         if len(run) < _SHORTEST_RUN or run in lowered:
             content = _pattern_of(secret).sub(HIDDEN.encode(), content)
@@ -156,7 +156,7 @@ def _hide(secrets: Sequence[bytes], content: bytes) -> bytes:
 
 
 def _pattern_of(secret: bytes) -> re.Pattern[bytes]:
-    """Return what finds `secret` in a text, however JSON, URLs, HTML and quotation spell its special characters."""
+    """Return the pattern of `secret`, with its special characters as JSON, URLs, HTML and quoting write them."""
     return re.compile(b"".join(map(_spellings_of, secret.decode("latin-1"))), re.IGNORECASE)
 
 

@@ -1,7 +1,7 @@
 """Send a request and read the bytes of its response, so that a deadline can end the wait for either.
 
-With HTTP/1.1 the caller waits itself and its connection is shut down when it is late. With HTTP/2 the connection
-serves other calls, too: a blocking caller waits for a thread, an async one for a task, and leaves the others alone.
+With HTTP/1.1 the caller reads the socket itself, and a late connection is shut down. An HTTP/2 connection also serves
+other calls, so a blocking caller waits for a thread, and an async one for a task, and the connection stays open.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import httpx2
 
 _T = TypeVar("_T")
-#: Pieces that wait for the caller, and seconds after which either side looks whether the other one has left.
+#: Most pieces that wait for the caller, and seconds after which each side checks whether the other one has left.
 _PIECES, _LOOK = 16, 1.0
 
 
@@ -39,14 +39,14 @@ class Exchange:
     """A request that was sent, with its response."""
 
     response: httpx2.Response
-    #: Whether `pieces` are the bytes as they were sent; hooks of the caller's client may have read and decoded them.
+    #: Whether `pieces` are the bytes of the wire. Hooks of the caller's client may have decoded them already.
     is_raw: bool
 
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
 
     def open(self, client: httpx2.Client, request: httpx2.Request) -> None:
-        """Send `request`; raises `LateError`, or what the HTTP library raises."""
+        """Send `request`. Raises `LateError`, or an error of the HTTP library."""
         self.watch.begin_sending()
         response = client.send(request, stream=True, follow_redirects=False)
         self.is_raw = not response.is_stream_consumed
@@ -67,7 +67,7 @@ class Exchange:
 
 
 class _SharedExchange(Exchange):
-    """On a connection that serves others, too: a thread reads, and goes on when the caller has left."""
+    """Sends over a shared connection: a thread reads, so that the caller can leave at its deadline."""
 
     def __init__(self, watch: Watch, pool: object) -> None:
         super().__init__(watch)
@@ -115,7 +115,7 @@ class _SharedExchange(Exchange):
         raise AbandonedError
 
     def _take(self) -> object:
-        """Return what the thread read next: the response, a piece, or `None` at the end."""
+        """Return the next item of the thread: the response, a piece, or `None` at the end."""
         while not self.watch.broken:
             with suppress(Empty):
                 item = self._queue.get(timeout=_LOOK)
@@ -124,7 +124,7 @@ class _SharedExchange(Exchange):
                 try:
                     raise item
                 finally:
-                    # Its traceback holds this frame.
+                    # The error's traceback refers to this frame: break the cycle.
                     del item
         raise LateError(self.watch.broken)
 
@@ -150,7 +150,7 @@ class AsyncExchange:
         self.watch = watch
 
     async def open(self, client: httpx2.AsyncClient, request: httpx2.Request) -> None:
-        """Send `request`; raises `LateError`, or what the HTTP library raises."""
+        """Send `request`. Raises `LateError`, or an error of the HTTP library."""
         self.watch.begin_sending()
         self._receive(await client.send(request, stream=True, follow_redirects=False))
 
@@ -169,7 +169,7 @@ class AsyncExchange:
 
 
 class _AsyncSharedExchange(AsyncExchange):
-    """On a connection that serves others, too: each wait is a task that can be cancelled."""
+    """Sends over a shared connection: each wait is a task that can be cancelled."""
 
     def __init__(self, watch: Watch) -> None:
         super().__init__(watch)
@@ -247,7 +247,7 @@ def _build_watch(
 
 @contextmanager
 def _raising_late(watch: Watch) -> Generator[None]:
-    """What breaks because the connection was shut down is a late answer."""
+    """Raise `LateError` for errors that the shutdown of the connection caused."""
     try:
         yield
     except Exception as err:
@@ -274,7 +274,7 @@ def _raising_refused(request: httpx2.Request, upload: UploadWatch | None) -> Gen
             raise UploadError(len(request.content)) from err
         raise
     finally:
-        # What it holds would keep the request.
+        # The exception would keep the request alive.
         request.extensions.pop("trace", None)
 
 
@@ -285,6 +285,6 @@ def _share(request: httpx2.Request) -> SharedTimeouts:
 
 
 def _tell(loop: asyncio.AbstractEventLoop, late: asyncio.Future[None]) -> None:
-    # The loop may be closed.
+    # The event loop may be closed.
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(lambda: None if late.done() else late.set_result(None))

@@ -42,7 +42,7 @@ _PROVIDER_SURFACES = {"google_vertexai": "vertex"}
 _GEMINI_PROVIDERS = frozenset({"", PROVIDER, "google_genai", "google_vertexai", "litellm"})
 #: Fields beside a call that gateways invent, kept as they came.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
-#: Keys of the wire. Beside one of them LiteLLM wrapped what it does not know of another server's reply.
+#: Keys of the wire. If one of them is present, LiteLLM wrapped unknown keys of another server's reply.
 _WIRE_KEYS = frozenset(("extra_content", "reasoning_details", "reasoning_opaque", "reasoning_text"))
 #: What LiteLLM 1.108 itself reads in `provider_specific_fields` of a request.
 _READ_BY_LITELLM = frozenset(
@@ -92,7 +92,7 @@ def build_origin(endpoint: Endpoint, model: str) -> JsonObject:
 def attach_extras(key: str, fields: JsonObject, origin: JsonObject, *, is_call: bool) -> JsonObject:
     """The `additional_kwargs` that keep `fields` for the call or reply `key`.
 
-    An empty `origin` adds to what was attached before: told twice, it would be doubled when chunks are added.
+    An empty `origin` adds to earlier fields: LangChain would double an `origin` that two chunks have.
     """
     kept = dict(fields)
     attached: JsonObject = {}
@@ -166,7 +166,7 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
         return True
     host = origin.get("host")
     if origin["surface"] != endpoint.surface:
-        # One gateway may be spoken to in its own dialect first, and in Google's later; Vertex and AI Studio stay apart.
+        # A gateway may be used as a compatible server first and with `surface` later. Vertex and AI Studio stay apart.
         is_gateway = "openai_compatible" in (origin["surface"], endpoint.surface)
         if not is_gateway or host != endpoint.host:
             return False
@@ -183,10 +183,10 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
 
 
 def select_fields(extras: Extras, endpoint: Endpoint) -> JsonObject:
-    """The fields of `extras` that may go to `endpoint`, each in the place where that server had it.
+    """Return the fields of `extras` that may go to `endpoint`, each in its original place.
 
-    Unknown keys go to the host that sent them and to no other. Google refuses what it does not know, so its hosts
-    get `extra_content` alone.
+    Unknown keys go only to the host that sent them. Google refuses unknown keys, so its hosts get only
+    `extra_content`.
     """
     if not extras.fields or not is_replayable(extras, endpoint):
         return {}
@@ -198,10 +198,10 @@ def select_fields(extras: Extras, endpoint: Endpoint) -> JsonObject:
 
 
 def unwrap_fields(fields: JsonObject) -> JsonObject:
-    """`fields` as the server behind LiteLLM wrote them.
+    """Return `fields` as the server behind LiteLLM wrote them.
 
-    LiteLLM puts each key that it does not know into `provider_specific_fields`, and hands that on as it is to a
-    server of its route `openai/`, which refuses it. So those keys stand in their own place again.
+    LiteLLM wraps unknown keys in `provider_specific_fields`. Its route `openai/` passes that object on unchanged, and
+    the server refuses it, so the keys are put back in their own place.
     """
     wrapped = fields.get("provider_specific_fields")
     if not isinstance(wrapped, dict):
@@ -220,7 +220,7 @@ def unwrap_fields(fields: JsonObject) -> JsonObject:
 
 
 def is_signed(call: JsonObject) -> bool:
-    """Whether `call` of the wire has a signature in a gateway's own place."""
+    """Whether a wire `call` has a signature under a gateway's own key."""
     function = _object(call.get("function"))
     places = (call, function, _object(call.get("provider_specific_fields")))
     inner = _object(function.get("provider_specific_fields"))

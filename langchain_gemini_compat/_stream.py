@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _REASONING = frozenset(REASONING_KEYS)
 _IMAGES = frozenset(("images", "image", "content_blocks"))
-#: By the keys of a delta, what a message takes from one choice alone.
+#: Keys of a delta, mapped to the kinds of content that a message takes from only one choice.
 _KINDS = {
     "content": "text",
     **dict.fromkeys(REASONING_KEYS, "thoughts"),
@@ -45,7 +45,7 @@ _KINDS = {
     "tool_calls": "calls",
     "audio": "media",
 }
-#: The types in which the wire has each; a value of another type is read as absent.
+#: The types of each kind of content on the wire. A value of another type is read as absent.
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "text": (str, list),
     "thoughts": (str,),
@@ -53,7 +53,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "calls": (list,),
     "media": (dict,),
 }
-#: Where gateways keep the model's own finish reason (LiteLLM, OpenRouter).
+#: The key under which gateways (LiteLLM, OpenRouter) send the model's own finish reason.
 _NATIVE = "native_finish_reason"
 _PLACES_OF_NATIVE = frozenset(("provider_specific_fields", _NATIVE))
 #: Keys of a choice, and of its delta, that say no more than text does.
@@ -62,12 +62,11 @@ _TEXT_DELTA = frozenset(("role", "content"))
 
 
 class StreamAssembler:
-    """Feed the chunks of a reply; get what is certain, in order.
+    """Turns the chunks of a reply into events, in order.
 
-    `choice` is the one of `choices` this instance reads; by default all of them are one message, since some gateways
-    put text and calls into choices of their own (langchain4j issue 4931, gptel issue 1284). Ids that the server left
-    out are derived from `seed`, or from the reply's own id where it has one, so the same bytes give the same ids. What
-    is not of the type that the wire gives it is read as absent.
+    `choice` is the index of the choice to read. By default all choices are one message, since some gateways put text
+    and calls into separate choices (langchain4j issue 4931, gptel issue 1284). Missing ids are derived from the reply's
+    id, or from `seed` without one, so the same bytes give the same ids. A value of the wrong type is read as absent.
     """
 
     def __init__(
@@ -86,15 +85,15 @@ class StreamAssembler:
         self._call_limit = call_limit
         self._tool_names = tool_names
         self._schemas = schemas
-        #: Where all choices are one message: by what they hold, the choice that it is taken from.
+        #: If all choices are one message: for each kind of content, the choice that it is taken from.
         self._sources: dict[str, int] = {}
         self._text_source = choice or 0
-        #: Choices of which something was left out, because another one had it already.
+        #: Choices whose text was left out, because another choice had text first.
         self._alternatives: set[int] = set()
         self._split_calls = False
-        #: The choices that ended, by a word of their own.
+        #: The choices that sent a finish reason.
         self._ended: set[int] = set()
-        #: The keys of the deltas so far that held something.
+        #: The keys of all deltas so far that were not empty.
         self._seen_keys: set[str] = set()
         self._has_deltas = False
         self._splitter = ThoughtSplitter(tags)
@@ -189,14 +188,16 @@ class StreamAssembler:
         )
 
     def _finish_calls(self, tracker: ToolCallTracker) -> Iterator[Event]:
-        """Only a word for a clean ending, of the choice that has the calls, makes a call of a head alone."""
+        """Finish the calls. A call without arguments needs a clean finish reason of its own choice."""
         source = self._sources.get("calls", self._choice or 0)
         is_clean = self._ending in ("clean", "calls") and source in self._ended
         yield from tracker.finish(is_clean=is_clean)
         if self._ending == "unknown":
-            tracker.doubt_all(f"The reply ended for a reason that is not known: {self._native_reason[:200]!r}.")
+            tracker.doubt_all(
+                f"The finish reason {self._native_reason[:200]!r} is unknown, so the call may be incomplete."
+            )
         if self._split_calls or source in self._alternatives:
-            tracker.doubt_all("The server sent several choices, and which of them holds is not certain.")
+            tracker.doubt_all("The server sent several choices, and it is not certain which one counts.")
 
     def _note_reply(self, wire: WireChunk) -> None:
         # Read once, or while absent: this runs for every piece of text.
@@ -229,7 +230,7 @@ class StreamAssembler:
             self._logprobs.extend(list_at(object_at(choice, "logprobs"), "content"))
 
     def _add_message(self, choice: JsonObject) -> JsonObject:
-        """The delta, and of a `message` beside or after deltas what none of them said: it is all of the reply again."""
+        """Return the delta, with the keys of a repeated whole `message` that no delta had."""
         if self._has_deltas and "message" not in choice and IS_WHOLE not in choice:
             return object_at(choice, "delta")
         delta, message = object_at(choice, "delta"), object_at(choice, "message")
@@ -238,7 +239,7 @@ class StreamAssembler:
         if not self._has_deltas:
             self._has_deltas = any(value for key, value in delta.items() if key != "role")
         if not message or not self._has_deltas:
-            # Some servers call the deltas so.
+            # Some servers name the delta `message`.
             return delta or message
         self._seen_keys.update(key for key, value in delta.items() if value)
         new: JsonObject = {key: value for key, value in message.items() if key not in (*self._seen_keys, "tool_calls")}
@@ -248,7 +249,7 @@ class StreamAssembler:
         return {**new, **delta}
 
     def _take_own(self, delta: JsonObject, number: int) -> JsonObject:
-        """`delta` without what another choice has said already."""
+        """Return `delta` without the content that another choice already sent."""
         if not delta.keys() <= self._seen_keys:
             self._seen_keys.update([key for key, value in delta.items() if value])
         if self._choice is not None:
@@ -272,7 +273,7 @@ class StreamAssembler:
         return taken
 
     def _note_ending(self, choice: JsonObject, number: int) -> None:
-        """How the choice ended, in OpenAI's word and in the model's own."""
+        """Record the finish reasons of the choice: OpenAI's and the model's own."""
         reason = choice.get("finish_reason") or choice.get("finishReason")
         if reason and isinstance(reason, str):
             self._note_reason(reason, number)
@@ -289,7 +290,7 @@ class StreamAssembler:
             self._note_reason(native, number)
 
     def _note_reason(self, reason: str, number: int) -> None:
-        """The gravest word counts: some gateways say `stop` on every chunk, or for one of two choices."""
+        """Record the most severe finish reason: some gateways send `stop` on every chunk, or for one of two choices."""
         if number in self._alternatives and number != self._sources.get("calls"):
             return
         self._ended.add(number)
@@ -324,7 +325,7 @@ class StreamAssembler:
         for key in REASONING_KEYS:
             thought = delta.get(key)
             if isinstance(thought, str):
-                # DeepSeek wants even an empty one back, and answers 400 without it.
+                # DeepSeek answers 400 if the key is not sent back, even if it is empty.
                 self._reasoning[key] = self._reasoning.get(key, 0) + len(thought)
                 said = said or thought
         for block in () if said else map(read_content_block, list_at(delta, "content_blocks")):
@@ -334,7 +335,7 @@ class StreamAssembler:
             yield ThoughtDelta(said)
 
     def _reasoning_fields(self) -> JsonObject:
-        """The names under which the thoughts came; vLLM has sent all of them under two."""
+        """Return the keys of the thoughts. vLLM has sent the same thoughts under two keys."""
         longest = max(self._reasoning.values(), default=0)
         names: list[JsonValue] = [key for key, size in self._reasoning.items() if size == longest]
         return {"reasoning_field": names[0] if len(names) == 1 else names} if names else {}
@@ -347,12 +348,12 @@ class StreamAssembler:
             yield MediaSeen(data, mime_type or sniff_mime_type(data))
 
     def _feed_images(self, delta: JsonObject) -> Iterator[Event]:
-        """Images of gateways: `images` (OpenRouter, any-llm), `image` (LiteLLM), and parts of a content (Portkey)."""
+        """Read images of gateways: `images` (OpenRouter, any-llm), `image` (LiteLLM), content blocks (Portkey)."""
         parts = [*list_at(delta, "content"), *map(read_content_block, list_at(delta, "content_blocks"))]
         typed = [part for part in parts if isinstance(part, dict) and "image" in text_at(part, "type")]
         for item in (*typed, *list_at(delta, "images"), delta.get("image")):
             image = read_image(item)
-            # LiteLLM has sent one under both names, and gateways repeat it in a last chunk.
+            # LiteLLM has sent one image under both names, and gateways repeat it in the last chunk.
             if image is not None and image not in self._images:
                 self._images.add(image)
                 self._empty = False
@@ -392,7 +393,7 @@ class StreamAssembler:
 
 
 def _number_choices(choices: Sequence[JsonValue]) -> Iterator[tuple[int, JsonObject]]:
-    """The choices of one chunk with their numbers; where these are missing or doubled, by their places."""
+    """Return the choices of a chunk by index; by position if an index is missing or used twice."""
     if len(choices) == 1 and isinstance(choices[0], dict):
         yield _index_of(choices[0], 0), choices[0]
         return
@@ -418,7 +419,7 @@ def _text_alone(choice: JsonValue, index: int) -> str | None:
 
 
 def _extra_content_of(extras: JsonObject) -> JsonObject:
-    """What may stand beside a message of the extras of a call that never came: a signature is good there too."""
+    """Return the signature of a call that never came, which is also valid on the message."""
     extra = object_at(extras, "extra_content")
     return {"extra_content": extra} if extra else {}
 
@@ -441,7 +442,7 @@ def _is_thought(delta: JsonObject) -> bool:
 
 
 def _usage_of(wire: WireChunk) -> JsonObject:
-    """The counts, also where a gateway passes them on under the name of Google's own API."""
+    """Return the token counts. Some gateways send them under the name of Google's own API."""
     return object_at(wire, "usage") or object_at(wire, "usageMetadata")
 
 

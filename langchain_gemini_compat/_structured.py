@@ -43,7 +43,7 @@ _PARSING_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError,
 _REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
 #: The one argument of a call whose answer is no object with members of its own.
 _ANSWER = "answer"
-#: What names of generic classes, such as `Box[int]`, have and names of functions do not.
+#: Characters of generic class names, such as `Box[int]`, that function names may not have.
 _UNUSUAL = re.compile(r"[\[\], ]")
 Method = Literal["json_schema", "function_calling", "json_mode"]
 
@@ -186,7 +186,7 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
             raise
 
     def _read(self, result: list[Generation], *, partial: bool) -> Any:
-        """The answer as JSON; `None` while nothing of it can be read."""
+        """Return the answer as JSON; `None` while no part of it can be read."""
         return super().parse_result(result, partial=partial)
 
     def _unwrap(self, answer: Any) -> Any:
@@ -244,10 +244,10 @@ def _no_answer(said: str, message: AIMessage) -> OutputParserException:
 
 
 def _validate(answer_class: type, answer: object) -> object:
-    """An instance of the class, which may be one of pydantic 1.
+    """Return an instance of the class, which may be one of pydantic 1.
 
-    The answer is JSON, so it is validated as JSON: a strict class takes a date as a text there, and a set as an array.
-    Types that can only be made of Python values are validated as such.
+    The answer is validated as JSON: a strict class then takes a date as a string and a set as an array. Types that
+    can only be built from Python values are validated in Python mode.
     """
     if not issubclass(answer_class, BaseModel):
         return cast("Any", answer_class).parse_obj(answer)
@@ -278,7 +278,7 @@ class _TextParser(_AnswerParser, JsonOutputParser):
         answers = read_answers(text, self.answer_schema)
         if len(answers) == 1 and answers[0] is not None:
             return answers[0]
-        found = f"The answer holds {len(answers)} JSON values" if answers[1:] else "The answer is no whole JSON"
+        found = f"The answer holds {len(answers)} JSON values" if answers[1:] else "The answer is not complete JSON"
         said = f"{found}. Ask again, or simplify the schema."
         raise _no_answer(said, message) if isinstance(message, AIMessage) else OutputParserException(said)
 

@@ -21,7 +21,7 @@ DEFAULT_LOCATION = "global"
 #: Stands in a base URL until google-auth has said which project it is.
 PROJECT_PLACEHOLDER = "{project}"
 
-#: Each argument that becomes a segment of the URL: what it may consist of, and the same in words.
+#: For each argument that becomes a URL segment: the pattern of valid values, and its description.
 _SEGMENTS = {
     "project": (
         re.compile(r"(?:[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+:)?[A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
@@ -38,14 +38,14 @@ _SEGMENTS = {
     "api_version": (re.compile(r"v[0-9][a-z0-9]{0,30}"), "a version such as `v1` or `v1beta1`"),
 }
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
-#: Every API of Google is below the first, dedicated endpoints of Vertex AI are below the second.
+#: Domains of all Google APIs, and of the dedicated endpoints of Vertex AI.
 _GOOGLE_DOMAINS = (".googleapis.com", ".prediction.vertexai.goog")
 #: Hosts of Vertex AI, with the location that they serve: public, with client certificates, Private Service Connect.
 _VERTEX_HOST = re.compile(
     r"(?:(?P<region>[a-z]+-[a-z]+[0-9]+)-|(?:[a-z0-9-]+-)?)?aiplatform(?:\.(?P<multi_region>[a-z]+)\.rep)?"
     r"(?:\.mtls)?(?:-[a-z0-9-]+)?(?:\.p)?\.googleapis\.com"
 )
-#: Serve every API of Google's, inside of a private network.
+#: Hosts that serve all Google APIs inside a private network.
 _SHARED_HOST = re.compile(r"(?:[a-z0-9-]+\.p|private|restricted)\.googleapis\.com")
 _VERSION_ONLY = re.compile(r"/(?P<version>v[0-9][a-z0-9]{0,30})")
 
@@ -92,12 +92,12 @@ class Endpoint:
 
     @property
     def is_google(self) -> bool:
-        """Whether Google's own layer answers, which refuses unknown keys; not a gateway, and no model of yours."""
+        """Whether Google's own models answer, and not a gateway or your own deployment. Google refuses unknown keys."""
         return not self.self_deployed and (urlsplit(self.base_url).hostname or "").endswith(_GOOGLE_DOMAINS)
 
     @property
     def host(self) -> str:
-        """Host and port of the base URL; tells one gateway from another. Vertex has one host for many endpoints."""
+        """Identifies a gateway: host and port of the base URL. One Vertex host serves many endpoints."""
         url = urlsplit(self.base_url)
         return f"{url.netloc}{url.path}" if self.self_deployed else url.netloc
 
@@ -118,9 +118,9 @@ def build_endpoint(
     api_version: str,
     keeps_path: bool = False,
 ) -> Endpoint:
-    """The place that these arguments name; raises `ValueError` for invalid ones, and for a missing `base_url`.
+    """Return the endpoint for these arguments. Raises `ValueError` for invalid ones and for a missing `base_url`.
 
-    With `keeps_path` a `base_url` is used as it is; else the path of an endpoint is built behind a bare host.
+    With `keeps_path`, `base_url` is used unchanged; else the path of an endpoint is added to a bare host.
 
     >>> build_endpoint(surface="vertex", model="gemini-3.8-flash", project="p", location="eu",
     ...                endpoint_id=None, base_url=None, api_version="v1").base_url
@@ -187,10 +187,10 @@ def recognise_surface(
 
 
 def check_segment(name: str, value: object, source: str = "") -> None:
-    """Raise `ValueError` unless `value` is one plain segment of a URL, as the argument `name` takes it.
+    """Raise `ValueError` unless `value` is one plain URL segment that is valid for the argument `name`.
 
-    Without this a value such as `attacker.example/#` would choose the host that the credential goes to. The value is
-    not repeated. `source` is the variable of the environment that it came from.
+    Without this check a value such as `attacker.example/#` would choose the host that gets the credential. The error
+    does not quote the value. `source` is the environment variable of the value, if it came from one.
     """
     pattern, allowed = _SEGMENTS[name]
     if not isinstance(value, str) or not pattern.fullmatch(value):
@@ -206,7 +206,7 @@ def is_google_host(base_url: str) -> bool:
 
 
 def is_encrypted_or_loopback(base_url: str) -> bool:
-    """Whether a credential that is sent to `base_url` crosses no network in the clear."""
+    """Whether a credential that is sent to `base_url` is encrypted or stays on this machine."""
     url = urlsplit(base_url)
     return url.scheme == "https" or url.hostname in ("localhost", "127.0.0.1", "::1")
 
@@ -219,13 +219,13 @@ def is_bare_vertex_host(base_url: str, *, has_vertex_arguments: bool) -> bool:
 
 
 def _lacks_vertex_path(base_url: str) -> bool:
-    """Whether the path of an endpoint is to be built behind `base_url`: it is a bare host, of Google's or another."""
+    """Whether `base_url` is a bare host, of Google or another, so that the path of an endpoint must be added."""
     url = urlsplit(_trim(base_url))
     return not url.path or (is_google_host(base_url) and _is_bare(base_url))
 
 
 def find_location(base_url: str) -> str | None:
-    """The location that a host of Vertex AI serves, where its name tells."""
+    """Return the location in the name of a Vertex AI host, if it has one."""
     match = _VERTEX_HOST.fullmatch(urlsplit(base_url).hostname or "")
     return (match["region"] or match["multi_region"]) if match else None
 

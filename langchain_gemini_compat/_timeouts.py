@@ -54,17 +54,17 @@ _DEFAULT = TimeLimits()
 _PARTS = ("connect", "read", "write", "pool")
 _MISSING = object()
 _FORMS = (
-    "Pass seconds, a `timedelta`, `(connect, read)`, a dict with limits of their own, or the `Timeout` of httpx, "
+    "Pass seconds, a `timedelta`, `(connect, read)`, a dict of separate limits, or the `Timeout` of httpx, "
     "httpx2 or openai."
 )
 
 
 def resolve_timeouts(timeout: Timeout) -> TimeLimits:
-    """The limits that `timeout` means.
+    """Return the time limits for `timeout`.
 
-    A number or a `timedelta` holds for the first byte and for each silence, and for the connection where it is below
-    the default. A tuple is `(connect, read)`, as in requests, or `(connect, read, write, pool)`, as in httpx. Raises
-    `ValueError` for an unknown key or a value that is no number of seconds.
+    A number or a `timedelta` sets the limits of the first byte and of each silence, and that of the connection if it
+    is below the default. A tuple is `(connect, read)`, as in requests, or `(connect, read, write, pool)`, as in httpx.
+    Raises `ValueError` for an unknown key or a value that is not a number of seconds.
     """
     given: object = timeout
     if given is None:
@@ -84,12 +84,12 @@ def resolve_timeouts(timeout: Timeout) -> TimeLimits:
 
 def _check_count(given: Sequence[object]) -> Sequence[object]:
     if len(given) not in (2, len(_PARTS)):
-        raise ValueError(f"`timeout` is a {type(given).__name__} of {len(given)}. {_FORMS}")
+        raise ValueError(f"`timeout` is a {type(given).__name__} with {len(given)} entries. {_FORMS}")
     return given
 
 
 def _read_parts(given: Mapping[str, object]) -> TimeLimits:
-    """The limits of an HTTP library; of two numbers the second one also holds for sending and for the pool."""
+    """Return the limits for those of an HTTP library. In a pair, the second also limits sending and the pool."""
     parts = {name: None if value is None else _check(name, value) for name, value in given.items()}
     read = parts["read"]
     return TimeLimits(parts["connect"], read, read, write=parts.get("write", read), pool=parts.get("pool", read))

@@ -1,9 +1,9 @@
-"""A `ToolMessage` to the wire: text and JSON as the result's content, media where the endpoint takes them.
+"""Encodes a `ToolMessage`: text and JSON as the result's content, and media if the endpoint takes them.
 
-Its one rule: no result raises and nothing a tool returned is lost. A result stays in the history: an error, here or
-of the server, would repeat in every later turn. Gemini 3 on Vertex takes media beside the result (Google's examples
-page, multimodal function responses); elsewhere they follow in a user message after all results of the step. What has
-no form on a surface is named in the text, and a note says so.
+No result raises, and nothing that a tool returned is lost. A result stays in the history, so an error here or of the
+server would repeat in every later turn. Gemini 3 on Vertex takes media beside the result (Google's examples
+page, multimodal function responses); elsewhere they follow in a user message after all results of the step. Media that
+a surface cannot take are named in the text, with a note.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
 #: The content of a result that consists of media which follow in another message.
 _FOLLOWS = '{"output":"The next user message holds the output."}'
-#: What Gemini 3 on Vertex takes beside a result; others are likely a 400 (pydantic-ai's list).
+#: MIME types that Gemini 3 on Vertex takes in a result (pydantic-ai's list). Other types probably give a 400.
 _BESIDE = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
-#: What Google documents as input of Gemini; another type is a 400 (`Unsupported MIME type`).
+#: MIME types that Google documents for Gemini. Another type is a 400 (`Unsupported MIME type`).
 _GEMINI_TAKES = frozenset(
     {
         "image/png", "image/jpeg", "image/webp", "image/heic", "image/heif", "application/pdf", "text/plain",
@@ -54,18 +54,18 @@ _GEMINI_TAKES = frozenset(
         "video/x-flv", "video/webm", "video/wmv", "video/3gpp",
     }
 )  # fmt: skip
-#: Other servers differ; these are what OpenAI's forms are made for.
+#: MIME types that OpenAI's API has forms for. Other compatible servers differ.
 _OTHERS_TAKE = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif", "application/pdf"})
 _OTHERS_TAKE_KINDS = ("audio", "video")
-#: What a v0 block of LangChain has to hold beside `source_type`, or langchain-core raises `KeyError`.
+#: The key that a LangChain v0 block needs for its `source_type`: langchain-core raises `KeyError` without it.
 _V0_KEYS = {"url": "url", "base64": "data", "id": "id", "text": "url"}
-#: Results inside of results that are opened.
+#: Nested results that are opened at most.
 _MOST_NESTED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """The wire message, the parts that have to follow it in a user message, and what a reader should know."""
+    """The wire message, the parts that must follow in a user message, and the texts of the notes."""
 
     message: JsonObject
     following: list[JsonObject]
@@ -74,7 +74,7 @@ class ToolResult:
 
 @dataclass(slots=True)
 class _Contents:
-    """What a result holds: texts with the `extra_content` of their own, and media that can be sent."""
+    """The contents of a result: texts, each with its `extra_content`, and media that can be sent."""
 
     texts: list[tuple[str, JsonObject | None]] = field(default_factory=list)
     media: list[tuple[Media, JsonObject]] = field(default_factory=list)
@@ -84,7 +84,7 @@ class _Contents:
 def encode_tool_result(
     message: ToolMessage, endpoint: Endpoint, family: ModelFamily, *, call_id: str, name: str | None
 ) -> ToolResult:
-    """The result as this endpoint takes it; whatever the tool returned, this does not raise."""
+    """Return the result in the form of this endpoint. Raises for no value that a tool returns."""
     encoded: JsonObject = {"role": "tool", "tool_call_id": call_id}
     if name:
         # AI Studio answers 400 without it; it has to be the function's name, not the id.
@@ -92,7 +92,7 @@ def encode_tool_result(
     found = _read_contents(message.content, endpoint, family)
     own = as_json_object(message.additional_kwargs.get("extra_content"))
     if message.additional_kwargs.get("extra_content") and own is None:
-        found.notes.append("`extra_content` of a tool's result was left out: it is no JSON object.")
+        found.notes.append("`extra_content` of a tool's result was left out: it is not a JSON object.")
     text = _join_texts(
         found.texts, [] if own is None else _part_names(own), wrapped=_reads_references(endpoint, family)
     )
@@ -111,7 +111,7 @@ def encode_tool_result(
 
 
 def shield_results(prompt: PromptValue) -> PromptValue:
-    """`prompt`, with blocks of results wrapped that langchain-core would raise for when it reads them."""
+    """Return `prompt` with those blocks of results wrapped that make langchain-core raise."""
     if not isinstance(prompt, ChatPromptValue) or not any(map(_breaks_core, _result_blocks(prompt.messages))):
         return prompt
     return prompt.model_copy(update={"messages": [_shield(message) for message in prompt.messages]})
@@ -132,7 +132,7 @@ def _shield(message: BaseMessage) -> BaseMessage:
 
 
 def _breaks_core(block: JsonValue) -> bool:
-    """Whether langchain-core raises for a block, in `_normalize_messages` or in `_format_for_tracing`."""
+    """Whether langchain-core raises for a block in `_normalize_messages` or `_format_for_tracing`."""
     if not isinstance(block, dict):
         return False
     kind, source = block.get("type"), block.get("source_type")
@@ -154,7 +154,7 @@ def _read_contents(content: object, endpoint: Endpoint, family: ModelFamily) -> 
         if extra:
             usable = as_json_object(extra)
             if usable is None:
-                found.notes.append("`extra_content` in a tool's result was left out: it is no JSON object.")
+                found.notes.append("`extra_content` in a tool's result was left out: it is not a JSON object.")
             else:
                 keys["extra_content"] = usable
         text = _read_result_text(block)
@@ -169,7 +169,7 @@ def _read_contents(content: object, endpoint: Endpoint, family: ModelFamily) -> 
 
 
 def _flatten(content: object, depth: int) -> Iterator[JsonValue]:
-    """The blocks, out of their wrappings and of Anthropic's results inside of results."""
+    """Yield the blocks without their wrappings, and those of Anthropic's nested results."""
     if content is None:
         return
     blocks = content if isinstance(content, (list, tuple)) else [content]
@@ -186,7 +186,7 @@ def _flatten(content: object, depth: int) -> Iterator[JsonValue]:
 
 
 def _read_result_text(block: JsonValue) -> str | None:
-    """The text of a string or a block of text; a tool's own JSON may have a `type` of `text` too."""
+    """Return the text of a string or a text block. A tool's own JSON may also have the `type` `text`."""
     if isinstance(block, str):
         return block
     if not isinstance(block, dict) or not _is_text(block):
@@ -210,7 +210,7 @@ def _media_in(block: JsonValue) -> Media | None:
     parts = split_data_url(media.url) if media.url else None
     if parts:
         media = replace(media, mime_type=parts[0] or media.mime_type, data=parts[1], url=None)
-    # Surfaces have more forms for an image than for a file.
+    # Surfaces have more forms for images than for files.
     is_image = media.kind == "file" and (media.known_mime_type or "").startswith("image/")
     return replace(media, kind="image") if is_image else media
 
@@ -218,7 +218,7 @@ def _media_in(block: JsonValue) -> Media | None:
 def _add_media(
     found: _Contents, media: Media, block: JsonValue, keys: JsonObject, endpoint: Endpoint, family: ModelFamily
 ) -> None:
-    """To the media, or to the texts what can be told of them."""
+    """Add media to `found.media`, or their description to `found.texts`."""
     goes_beside = _takes_beside(endpoint, family) and media.known_mime_type in _BESIDE
     text = None if goes_beside else read_text_data(media)
     if text is not None:
@@ -238,10 +238,10 @@ def _add_media(
 
 
 def _why_unsendable(media: Media, endpoint: Endpoint, family: ModelFamily) -> str | None:
-    """Why there is no form for `media` in a result at `endpoint`; `None` where there is one."""
+    """Return why `endpoint` cannot take `media` in a result; `None` if it can."""
     is_gemini = endpoint.speaks_gemini or bool(family.generation)
     if media.data and decode_base64(media.data) is None:
-        return "its data is no base64"
+        return "its data is not valid base64"
     if media.url and (
         scheme_of(media.url) not in ("http", "https", "gs") or not _is_reachable(media.url, is_gemini=is_gemini)
     ):
@@ -257,20 +257,20 @@ def _why_unsendable(media: Media, endpoint: Endpoint, family: ModelFamily) -> st
 
 
 def _refused_type(media: Media, family: ModelFamily, *, is_gemini: bool) -> str | None:
-    """What is wrong with the type of `media`; a type that is only guessed from the kind may be a 400."""
+    """Return why the type of `media` is refused. A type that is only guessed from the kind may give a 400."""
     mime_type = (media.known_mime_type or "").partition(";")[0]
     if media.kind != "image" and replace(media, kind="file").known_mime_type is None:
         return "its type is not known"
     kind = "pdf" if mime_type == "application/pdf" else mime_type.partition("/")[0]
     if is_gemini:
         is_taken = mime_type in _GEMINI_TAKES and kind in family.inputs
-        return None if is_taken else f"{family.name} takes no {mime_type}"
+        return None if is_taken else f"{family.name} does not take {mime_type}"
     is_taken = mime_type in _OTHERS_TAKE or kind in _OTHERS_TAKE_KINDS
     return None if is_taken else f"{mime_type} has no form on this surface"
 
 
 def _is_reachable(url: str, *, is_gemini: bool) -> bool:
-    """Google fetches from the public internet; a server of one's own may be near to that of the tool."""
+    """Whether the server may reach `url`. Google reaches the public internet only; your own server may reach more."""
     return scheme_of(url) == "gs" or not is_gemini or is_public_url(url)
 
 
@@ -290,12 +290,12 @@ def _join_texts(
 
 
 def _reads_references(endpoint: Endpoint, family: ModelFamily) -> bool:
-    """Whether a Gemini reads the result, or may behind a gateway's alias: LiteLLM and OpenRouter send it on as JSON."""
+    """Whether a Gemini model may read the result, also behind a gateway's alias: gateways pass it on as JSON."""
     return endpoint.speaks_gemini or bool(family.generation) or "gemini" in endpoint.model.lower()
 
 
 def _go_beside(found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint, family: ModelFamily) -> bool:
-    """All of types that a result takes, and without `extra_content` of their own, for which there is no place there."""
+    """Whether a result takes all these media: their types are valid, and none has its own `extra_content`."""
     return _takes_beside(endpoint, family) and all(
         media.known_mime_type in _BESIDE and "extra_content" not in keys for media, keys in found
     )
@@ -314,13 +314,13 @@ def _result_part(media: Media, number: int) -> JsonObject:
 
 
 def _with_parts(own: JsonObject, parts: list[JsonValue]) -> JsonObject:
-    """The caller's own `extra_content` with our parts behind its own."""
+    """Return the caller's `extra_content` with our parts after its own."""
     google = object_at(own, "google")
     return {**own, "google": {**google, "parts": [*list_at(google, "parts"), *parts]}}
 
 
 def _part_names(own: JsonObject) -> list[str]:
-    """The names that a result may refer to: those of the parts that the caller gave."""
+    """Return the names that a result may refer to: those of the caller's own parts."""
     parts = (part for part in list_at(object_at(own, "google"), "parts") if isinstance(part, dict))
     return [text_at(inner, "display_name") for part in parts for inner in part.values() if isinstance(inner, dict)]
 

@@ -185,7 +185,7 @@ def _schema_of(model: type) -> JsonObject:
     """Pydantic 1 has another word for it."""
     if not issubclass(model, BaseModel):
         return cast("JsonObject", cast("Any", model).schema())
-    # A class that reads its fields by name only has to be told to the model by name.
+    # If a class accepts fields by name only, the model must get the names and not the aliases.
     by_alias = model.model_config.get("validate_by_alias", True) is not False
     return model.model_json_schema(by_alias=by_alias)
 
@@ -333,7 +333,7 @@ def format_response_schema(schema: object) -> JsonObject:
 
 
 def _compile_tools(tools: Sequence[JsonObject], names: ToolNames, notes: list[Note]) -> list[JsonObject]:
-    """Functions as Gemini takes them; the bounds of their arrays add up over the request."""
+    """Return functions in Gemini's form. Their array bounds count together over the request."""
     given = [object_at(object_at(tool, "function"), "parameters") for tool in tools]
     compiled = [compile_parameters(parameters) for parameters in given]
     most = find_most_items(parameters for parameters, _ in compiled if parameters is not None)
@@ -364,9 +364,9 @@ def _declare_compiled(
 
 
 def set_strict(declared: JsonObject, strict: JsonValue) -> JsonObject:
-    """A tool or a `response_format` with OpenAI's `strict`, where its form has a place for it.
+    """Return a tool or a `response_format` with OpenAI's `strict`, if its form has that key.
 
-    The objects of a strict schema take no other members, as OpenAI demands.
+    OpenAI demands that the objects of a strict schema allow no other members.
     """
     nested = _nest(declared)
     for key, place in (("function", "parameters"), ("json_schema", "schema")):
@@ -396,7 +396,7 @@ def _close_below(value: JsonValue, *, names: bool) -> JsonValue:
 
 
 def _with_description(tool: JsonObject) -> JsonObject:
-    """The function with a description, if an empty one: MLflow answers 500 where there is none."""
+    """Return the function with a description, empty if it has none: MLflow answers 500 without the key."""
     function = tool.get("function")
     if not isinstance(function, dict) or "description" in function or "name" not in function:
         return tool

@@ -1,6 +1,6 @@
-"""Errors of the server, of the network and of time limits to the exceptions of this package.
+"""Translates errors of the server, the network and time limits to the exceptions of this package.
 
-The text of the server is kept, without what may be secret in it, and what to do next is added.
+The text keeps the server's words without secrets, and adds what to do next.
 """
 
 from __future__ import annotations
@@ -153,13 +153,13 @@ def translate_body(body: JsonValue, response: Response, surface: Surface) -> err
 
 
 def _translate_text(response: Response, content: bytes, surface: Surface) -> errors.APIStatusError:
-    """Return the exception for a page for people, or a text, in which an error object may stand."""
+    """Return the exception for an HTML page, or for a text that may contain an error object."""
     text = content.decode(errors="replace").strip()
     beginning = text[:500].lower()
     if "<html" in beginning or "<!doctype" in beginning:
         title = _TITLE.search(text[:LONGEST_TEXT])
         heading = " ".join(title[1].split()) if title else "no title"
-        so = ", so this is no endpoint of this API" if response.status_code in _NO_SUCH_PLACE else ""
+        so = ", so this URL is not an endpoint of this API" if response.status_code in _NO_SUCH_PLACE else ""
         said = f"The server answered with an HTML page ({heading}){so}."
         return _build_error(ServerError(response.status_code, None, said, ()), response, surface)
     if not text:
@@ -169,7 +169,7 @@ def _translate_text(response: Response, content: bytes, surface: Surface) -> err
 
 
 def _keep(response: Response, content: bytes) -> Response:
-    """Return `response` with its body, decompressed, without secrets; nothing of the connection stays with it."""
+    """Return a copy of `response` with its decompressed body, without secrets and without the connection."""
     left_out = _OF_THE_TRANSFER | _OF_THE_SERVER
     # As bytes, for they need not be ASCII.
     headers = [(name, value) for name, value in response.headers.raw if name.lower() not in left_out]
@@ -196,9 +196,9 @@ def _build_error(
     kind, remedy = classify(error, surface, wait)
     host = _host_of(response)
     if kind is errors.MissingSignatureError and not is_google_host(f"https://{host}"):
-        # The caller keeps messages as they come; most gateways drop the signatures on one of the two ways.
+        # Most callers keep messages unchanged; most gateways drop signatures from replies or from requests.
         remedy = (
-            f"`{host}` does not pass thought signatures on, or a message lost the one it came with. Use a route or "
+            f"`{host}` does not pass thought signatures on, or a message lost its signature. Use a route or "
             "setting of that gateway that keeps them, or Google's own endpoint."
         )
     word = f"{error.status} {error.code}" if error.status else str(error.code)
@@ -250,7 +250,7 @@ def _read_retry_headers(response: Response) -> float | None:
         return float(header)
     try:
         then = parsedate_to_datetime(header)
-        # `-0000` means UTC without saying so.
+        # `-0000` means UTC, but Python parses it as a naive time.
         then = then if then.tzinfo else then.replace(tzinfo=timezone.utc)
         return max(0.0, (then - datetime.now(timezone.utc)).total_seconds())
     except (TypeError, ValueError, OverflowError):
@@ -304,8 +304,8 @@ def _translate_timeout(err: Exception, limits: TimeLimits, deadline: float | Non
 
 def _build_pool_timeout(first_byte: float, pool: float) -> errors.RequestTimeoutError:
     error = errors.RequestTimeoutError(
-        f"No free connection within {min(first_byte, pool):g} seconds: other calls use all that the HTTP client may "
-        "open. Raise `max_connections` in its `Limits`, or `timeout={'first_byte': …}`."
+        f"No free connection within {min(first_byte, pool):g} seconds: other calls use all connections of the HTTP "
+        "client. Raise `max_connections` in its `Limits`, or `timeout={'first_byte': …}`."
     )
     error.limit = "connect" if pool < first_byte else "first_byte"
     return error

@@ -1,7 +1,7 @@
-"""Builds the JSON schema of a `TypedDict` class as pydantic reads it: null, keys that may be missing, and recursion.
+"""Builds the JSON schema of a `TypedDict` class with pydantic, including null, optional keys and recursion.
 
-Each class is rebuilt, since pydantic takes those of `typing` from Python 3.12 on only, and since LangChain writes
-descriptions and defaults as plain values of `Annotated`.
+Each class is rebuilt for two reasons: pydantic takes classes of `typing.TypedDict` only from Python 3.12 on, and
+LangChain writes descriptions and defaults as plain values of `Annotated`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MOST_INLINED = 2_000
 
 
 def find_typed_dict(schema: object) -> type | None:
-    """Return the `TypedDict` class of `schema`, which may be a generic one with its types; `None` for anything else."""
+    """Return the `TypedDict` class of `schema`, also of a parametrized generic; `None` for anything else."""
     for candidate in (schema, get_origin(schema)):
         if isinstance(candidate, type) and is_typeddict(candidate):
             return candidate
@@ -77,13 +77,13 @@ def read_docstring(docstring: str | None) -> tuple[str, dict[str, str]]:
 
 
 class _Rebuilder:
-    """Rebuilds `TypedDict` classes, each once, so that a class may hold itself."""
+    """Rebuilds each `TypedDict` class once, so that a class may contain itself."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[type, str], type] = {}
 
     def rebuild(self, annotation: object, types: Mapping[object, object]) -> object:
-        """The annotation with each class in it rebuilt; `types` are what stands for type variables."""
+        """Return the annotation with all its classes rebuilt. `types` maps type variables to their types."""
         if isinstance(annotation, TypeVar):
             return types.get(annotation, annotation)
         found, arguments = find_typed_dict(annotation), get_args(annotation)
@@ -93,12 +93,12 @@ class _Rebuilder:
         if not arguments or name == "Literal":
             return annotation
         if name == "ReadOnly":
-            # Says nothing about the value, and is a warning in pydantic.
+            # `ReadOnly` does not affect the value, and pydantic warns of it.
             return self.rebuild(arguments[0], types)
         return self._rebuild_form(annotation, arguments, types)
 
     def _rebuild_form(self, form: object, arguments: tuple[Any, ...], types: Mapping[object, object]) -> object:
-        """A union, a list, a callable and the like with each class in it rebuilt."""
+        """Return a union, list, callable or similar form with all its classes rebuilt."""
         origin = get_origin(form)
         if origin is Annotated:
             return _annotate(self.rebuild(arguments[0], types), arguments[1:])
@@ -143,7 +143,7 @@ class _Rebuilder:
 
 
 def _special_name(annotation: object) -> str:
-    """The name of a special form such as `Required`, of `typing` or of `typing_extensions`."""
+    """Return the name of a special form of `typing` or `typing_extensions`, such as `Required`."""
     return str(getattr(get_origin(annotation), "_name", ""))
 
 
@@ -157,7 +157,7 @@ def _types_of(generic: type, arguments: Sequence[object]) -> dict[object, object
 
 
 def _inherited_types(given: type) -> dict[object, object]:
-    """What the bases of a class put in the place of their type variables."""
+    """Return the types that the bases of a class assign to type variables."""
     found: dict[object, object] = {}
     for base in get_original_bases(given):
         generic = find_typed_dict(base)
@@ -167,7 +167,7 @@ def _inherited_types(given: type) -> dict[object, object]:
 
 
 def _describe(name: str, hint: object, told: str, *, required: bool) -> object:
-    """The annotation of a key as pydantic reads it."""
+    """Return the annotation of a key in pydantic's form."""
     metadata: list[object] = []
     while (form := _special_name(hint)) in ("Required", "NotRequired") or get_origin(hint) is Annotated:
         hint, *added = get_args(hint)
@@ -185,7 +185,7 @@ def _describe(name: str, hint: object, told: str, *, required: bool) -> object:
 
 
 def _read_plain_values(name: str, metadata: list[object]) -> tuple[list[object], str, list[object]]:
-    """LangChain's `Annotated[type, default, description]`, a description alone, and what is pydantic's."""
+    """Convert LangChain's `Annotated[type, default, description]`, a description alone, and pydantic's metadata."""
     first, second = [*metadata, None, None][:2]
     if isinstance(first, str) and len(metadata) == 1:
         return [], first, []
@@ -201,7 +201,7 @@ def _read_plain_values(name: str, metadata: list[object]) -> tuple[list[object],
 
 
 class _Inliner:
-    """Puts definitions where they are used, but for those that hold themselves."""
+    """Inlines the definitions of a schema, except recursive ones."""
 
     def __init__(self, schema: JsonObject) -> None:
         self._schema = schema
@@ -210,7 +210,7 @@ class _Inliner:
         self._count = 0
 
     def inline(self) -> JsonObject:
-        """The schema, unchanged where it would grow too large."""
+        """Return the inlined schema, or the original one if the result would be too large."""
         body: JsonObject = {key: value for key, value in self._schema.items() if key != "$defs"}
         recursive = {name for name in self._definitions if self._reaches(name, name, set())}
         whole = self._walk(body, recursive)
@@ -247,7 +247,7 @@ def _definition_of(value: JsonObject) -> str | None:
 
 
 def _names_in(value: JsonValue) -> list[str]:
-    """The definitions that a schema refers to."""
+    """Return the definitions that a schema refers to."""
     if isinstance(value, list):
         return [name for item in value for name in _names_in(item)]
     if not isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""Token counts of the wire as counts that add up: input + output = total, in every mode.
+"""Converts token counts of the wire so that input + output = total in every mode.
 
-Google's `completion_tokens` leave thoughts out; Vertex itemises them, AI Studio shows them only in the total. What
-Google's own tools returned to the model is in the total alone.
+Google's `completion_tokens` do not include thoughts: Vertex lists them, AI Studio counts them only in the total. The
+results of Google's own tools are also counted only in the total.
 Source: usage of Google's examples page (27 + 45 + 504 = 576) and captures of AI Studio (11 + 25 of 727).
 """
 
@@ -51,7 +51,7 @@ class Usage:
 
 
 def decode_usage(usage: Mapping[str, object]) -> Usage:
-    """Reconcile the counts of a wire `usage`, whichever of the servers' names and meanings they have.
+    """Return consistent counts for a wire `usage`, whatever names and meanings the server uses.
 
     >>> decode_usage({"prompt_tokens": 11, "completion_tokens": 25, "total_tokens": 727})
     Usage(input_tokens=11, output_tokens=716, cached_tokens=None, reasoning_tokens=691, traffic_type=None)
@@ -63,7 +63,7 @@ def decode_usage(usage: Mapping[str, object]) -> Usage:
     is_native = _count(usage, _NATIVE) is not None
     prompt = _add(prompt, _count(usage, _TOOL_USE) if is_native else None)
     if is_native:
-        # Google's own API counts thoughts beside the candidates, whatever the total.
+        # Google's own API never includes thoughts in the candidates.
         completion = _add(completion, reasoning)
     counts = _reconcile(prompt, completion, total, reasoning)
     reasoning = counts.reasoning
@@ -79,7 +79,7 @@ def decode_usage(usage: Mapping[str, object]) -> Usage:
 
 
 class _Counts(NamedTuple):
-    """What `_reconcile` finds: input, output, and the thoughts in the output."""
+    """The result of `_reconcile`: input, output, and the thoughts in the output."""
 
     prompt: int
     output: int
@@ -87,21 +87,21 @@ class _Counts(NamedTuple):
 
 
 def _reconcile(prompt: int | None, completion: int | None, total: int | None, reasoning: int | None) -> _Counts:
-    """Input and output that make the total, where that is no less than its parts."""
+    """Return input and output that add up to the total, if the total is not less than its parts."""
     given, output = prompt or 0, completion or 0
     if total is None:
-        # A count of thoughts above the count that should include them: this server excludes them.
+        # More thoughts than output: this server does not include thoughts in the output.
         excluded = reasoning is not None and reasoning > output
         return _Counts(given, output + (reasoning or 0) if excluded else output, reasoning)
     rest = total - given - output
     if rest <= 0:
         return _Counts(given, output, reasoning)
     if completion is not None and prompt is None:
-        # Only the input is unknown, and the thoughts that fit are output beside the answer.
+        # Only the input is unknown. Thoughts that fit into the rest are output.
         thoughts = reasoning if reasoning and reasoning <= rest else 0
         return _Counts(rest - thoughts, output + thoughts, reasoning)
     if completion is not None and reasoning and rest > reasoning:
-        # Thoughts are told, so what is left was read: Google counts what its own tools return apart from the prompt
+        # Thoughts are known, so the rest is input: Google counts results of its own tools apart from the prompt
         # (https://github.com/mozilla-ai/any-llm/pull/1367: 80 + 237 for tools + 173 + 60 of 550).
         return _Counts(given + rest - reasoning, output + reasoning, reasoning)
     return _Counts(given, output + rest, rest if reasoning is None and completion is not None else reasoning)
@@ -112,14 +112,14 @@ def _add(count: int | None, more: int | None) -> int | None:
 
 
 def _detail(usage: Mapping[str, object], places: Sequence[str], key: str, own: Sequence[str]) -> int | None:
-    """A count of the details, or beside the others under one of its `own` names."""
+    """Return a count from the details, else from the top level under one of its `own` names."""
     details = (_count(object_at(usage, place), (key,)) for place in places)
     found = next((count for count in details if count is not None), None)
     return _count(usage, own) if found is None else found
 
 
 def _count(usage: Mapping[str, object], names: Sequence[str]) -> int | None:
-    """The first of `names` that holds a count; JavaScript and Lua servers write `10.0` for ten."""
+    """Return the first count among `names`. JavaScript and Lua servers write `10.0` for ten."""
     for name in names:
         value = usage.get(name)
         if isinstance(value, float) and value.is_integer():

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 #: Seconds until the next look where nothing is due before that, and how many looks without a reply to watch are the
 #: last ones. Who begins to wait meanwhile has nobody to wake, which costs a tenth of a call.
 _LOOK, _IDLE_LOOKS = 1.0, 10
-#: Seconds until the next look for the socket of a request that is late and has none yet.
+#: Seconds until the next check for the socket of a late request that has none yet.
 _SECOND_LOOK = 0.05
 
 Limit: TypeAlias = Literal["first_byte", "between_chunks", "total"]
 
 
 class LateError(Exception):
-    """A limit of time passed before the response began."""
+    """A time limit passed before the response began."""
 
     def __init__(self, limit: Limit) -> None:
         super().__init__(limit)
@@ -44,10 +44,10 @@ class LateError(Exception):
 
 
 class Watch:
-    """The limits of one request and its reply: `begin_wait` before bytes are awaited, `end_wait` when some came.
+    """The limits of one request and its reply. Call `begin_wait` before a wait for bytes and `end_wait` after it.
 
-    It begins when the request is sent. `find_socket` finds the connection that the request has by then, and
-    `interrupt` wakes the caller where it is not the one who reads the socket.
+    The limits start when the request is sent. `find_socket` returns the socket of the request at that time. `interrupt`
+    wakes the caller if another thread or task reads the socket.
     """
 
     def __init__(
@@ -75,16 +75,16 @@ class Watch:
         self._is_watched = False
         #: The limit that was broken.
         self.broken: Limit | None = None
-        #: Whether the wait was ended from here, and not by the HTTP library's own limits.
+        #: Whether the watchdog ended the wait, and not the HTTP library's own timeouts.
         self.has_ended_wait = False
 
     def begin_sending(self) -> None:
-        """The request goes out now. Transports without connections are left to their own read timeout."""
+        """Start the limits of the request. Transports without connections keep their own read timeout."""
         if self._find_socket is not None:
             self.begin_wait()
 
     def end_sending(self, response: httpx2.Response) -> None:
-        """The headers came: from here on the socket is known."""
+        """End the wait for the headers. From here on the socket is known."""
         with self._lock:
             if self._find_socket is not None:
                 self.due = math.inf
@@ -146,7 +146,7 @@ class Watch:
             elif below is not None:
                 shut(below)
             elif self._find_socket is not None:
-                # It still connects, within the HTTP library's limits, or waits for a connection: look again.
+                # The request is connecting (the HTTP library limits that) or waits for a connection: check again.
                 self.due = time.monotonic() + _SECOND_LOOK
 
     def close(self) -> None:

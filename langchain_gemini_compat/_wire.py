@@ -124,7 +124,7 @@ def list_at(wire: Mapping[str, object], key: str) -> list[JsonValue]:
     return cast("list[JsonValue]", value) if isinstance(value, list) else []
 
 
-#: Names of the event, or of the type, of an error that a server sends in a stream.
+#: Names of events or types by which servers send an error in a stream.
 _ERROR_NAME = re.compile(
     r"(?:^|[^a-z])(?:error|exception|fatal|failure|failed)(?:$|[^a-z])|[a-z](?:error|exception)$", re.IGNORECASE
 )
@@ -140,11 +140,11 @@ def is_error_name(name: object) -> bool:
     return isinstance(name, str) and len(name) <= _LONGEST_NAME and _ERROR_NAME.search(name) is not None
 
 
-#: On a choice that was a whole reply: the server named no finish reason.
+#: Marks a choice of a whole reply without a finish reason.
 END_ASSUMED = "end_assumed"
 #: On a choice that was a whole reply: its text holds thoughts between tags.
 THOUGHTS_TAGGED = "thoughts_tagged"
-#: On a choice that was a whole reply: its lists and texts are complete.
+#: Marks a choice of a whole reply: its lists and texts are complete.
 IS_WHOLE = "is_whole"
 
 
@@ -164,7 +164,7 @@ def as_chunk(completion: WireChunk) -> WireChunk:
 
 def _as_streamed(choice: JsonObject) -> JsonObject:
     if isinstance(choice.get("delta"), dict):
-        # A chunk after all, with the whole reply beside it.
+        # This is a chunk that also contains the whole reply.
         return dict(choice)
     delta = dict(object_at(choice, "message"))
     extra = without_thought_flag(object_at(delta, "extra_content"))

@@ -89,7 +89,7 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
         return {**params, "routing_digest": digest} if digest else params
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        """The part of LangChain's cache key that is not the prompt."""
+        """Return the part of LangChain's cache key that is not the prompt."""
         digest = self.routing_digest()
         return super()._get_llm_string(stop=stop, **kwargs, **({"routing_digest": digest} if digest else {}))
 
@@ -134,7 +134,7 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
         return self.bind(**bound, **{key: value for key, value in optional.items() if value is not None})
 
     if not TYPE_CHECKING:
-        # The type of a binding is langchain-core's own, and another in each of its versions.
+        # langchain-core's type of a binding differs between its versions.
         def bind(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
             """Bind options of a request to the model, as on every LangChain model.
 
@@ -174,7 +174,7 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
         return estimate_messages([HumanMessage(text)], [])
 
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
-        # LangChain asks for these before it tells its tracers of a call: what is refused is in no trace.
+        # LangChain calls this before it starts a trace, so a refused option is in no trace.
         spell_options(kwargs)
         return super()._get_invocation_params(stop=stop, **kwargs)
 
@@ -182,11 +182,11 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
         return shield_results(super()._convert_input(adopt_wire_fields(model_input)))
 
     def _options(self, kwargs: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """What the request is made of: those of the call, then the constructor's arguments, then `model_kwargs`."""
+        """Return the options of a request: of the call, then of the constructor, then of `model_kwargs`."""
         return self._resolve_options(kwargs)[0]
 
     def _resolve_options(self, kwargs: Mapping[str, Any] | None) -> tuple[dict[str, Any], list[str]]:
-        """The options, and the names in `model_kwargs` that the constructor's arguments override."""
+        """Return the options, and the names in `model_kwargs` that arguments of the constructor override."""
         own = {name: value for name in RequestFields.model_fields if (value := getattr(self, name)) is not None}
         given, further = spell_options(kwargs or {}), spell_options(self.model_kwargs)
         overridden: list[str] = []
@@ -200,7 +200,7 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
         return {**own, **further, **given}, overridden
 
     def _overrides(self, name: str, value: object) -> bool:
-        """Whether an argument of the constructor stands against an entry of `model_kwargs`."""
+        """Whether an argument of the constructor overrides an entry of `model_kwargs`."""
         if name == "model":
             return value != self.model_name
         names = THINKING_KNOBS if name in THINKING_KNOBS else (name,)

@@ -126,7 +126,7 @@ class ModelRefusalError(GeminiCompatError, _CoreRefusalError, OutputParserExcept
     """
 
     def __init__(self, message: str, *, raw_message: BaseMessage | None = None) -> None:
-        # LangChain's parser error would add advice about the output's form.
+        # LangChain's parser error would add advice about the output format.
         Exception.__init__(self, message)
         self.raw_message = raw_message
         self.observation = None

@@ -216,10 +216,10 @@ def test_misspelt_argument_that_says_where_to_go_is_refused(name, ours):
 
 def test_misspelt_argument_is_said_with_the_right_name():
     """Field case D3: the warning says what happens to it, which is another thing on each surface."""
-    with pytest.warns(GeminiCompatWarning, match="'tempreature' is no argument.*left out.*mean `temperature`"):
+    with pytest.warns(GeminiCompatWarning, match="'tempreature' is not an argument.*left out.*mean `temperature`"):
         model = chat(api_key="k", tempreature=0.1)
     assert "tempreature" not in body_of(model)
-    with pytest.warns(GeminiCompatWarning, match="'tempreature' is no argument.*sent as a body key.*`temperature`"):
+    with pytest.warns(GeminiCompatWarning, match="'tempreature' is not an argument.*sent as a body key.*`temperature`"):
         model = chat(base_url=GATEWAY, tempreature=0.1)
     assert body_of(model) == {"tempreature": 0.1}
     with pytest.raises(ValueError, match=r"'tempreature'.*Did you mean `temperature`.*strict"):
@@ -236,7 +236,7 @@ def test_misspelt_argument_is_said_with_the_right_name():
 def test_argument_of_another_chat_model_is_left_out_with_advice(name, advice):
     """Field case D3: it is no key of a body, on no surface."""
     for place in ({"api_key": "k"}, {"base_url": GATEWAY}):
-        with pytest.warns(GeminiCompatWarning, match=f"'{name}' is no argument.*left out of requests.*{advice}"):
+        with pytest.warns(GeminiCompatWarning, match=f"'{name}' is not an argument.*left out of requests.*{advice}"):
             model = chat(**place, **{name: "x"})
         assert body_of(model) == {}
         assert name not in repr(model)
@@ -352,9 +352,9 @@ def test_embeddings_take_the_names_of_other_embeddings():
     }
     vectors = GeminiCompatEmbeddings(model="m", **given)
     assert (vectors.base_url, vectors.batch_size, vectors.dimensions, vectors.max_retries) == (GATEWAY, 5, 8, 1)
-    with pytest.warns(GeminiCompatWarning, match="'dimensoins' is no argument.*sent as a body key.*`dimensions`"):
+    with pytest.warns(GeminiCompatWarning, match="'dimensoins' is not an argument.*sent as a body key.*`dimensions`"):
         GeminiCompatEmbeddings(model="m", base_url=GATEWAY, dimensoins=8)
-    with pytest.warns(GeminiCompatWarning, match="'request_options' is no argument.*left out"):
+    with pytest.warns(GeminiCompatWarning, match="'request_options' is not an argument.*left out"):
         assert GeminiCompatEmbeddings(model="m", base_url=GATEWAY, request_options={}).preview(["a"])[0].keys() == {
             "model", "input",
         }  # fmt: skip

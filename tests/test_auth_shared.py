@@ -409,7 +409,7 @@ def test_project_of_the_credentials_is_one_segment(project):
     credentials.project_id = project
     model = ChatGeminiCompat(model="gemini-3.8-flash", credentials=credentials)
     for call in (lambda: model.invoke("hi"), lambda: asyncio.run(model.ainvoke("hi"))):
-        with pytest.raises(CredentialsError, match="no project ID"):
+        with pytest.raises(CredentialsError, match="project ID"):
             call()
 
 

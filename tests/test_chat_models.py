@@ -302,7 +302,7 @@ async def test_a_call_in_a_filtered_reply_is_nobody_s_to_run(mode):
     [
         ({"detail": "Not here."}, "no reply of this API.*Not here.*base_url"),
         ({}, "no reply of this API.*base_url"),
-        ('{"id": "r", "choices": [{"mess', "no whole JSON.*Ask again"),
+        ('{"id": "r", "choices": [{"mess', "not complete JSON.*Ask again"),
         ("Welcome!", "not JSON: 'Welcome!'.*base_url"),
         ("Welcome, 0123456789abcdef!", r"Welcome, \[hidden\]!"),
     ],

@@ -249,7 +249,7 @@ def test_a_model_that_is_global_only_is_told(diagnose, reachable, monkeypatch):
 
 def test_last_line_speaks_of_indented_lines_only_where_there_are_some(capsys, monkeypatch):
     """Field case G10: a failure without a command, and one with."""
-    for status, expected in ((400, "marked FAILED"), (401, "The indented lines are what to run.")):
+    for status, expected in ((400, "marked FAILED"), (401, "Run the indented commands.")):
         answer = Raw({"error": {"code": status, "message": "It is broken."}}, status)
         with FakeGemini([answer], surface="ai_studio").serve() as url:
             base = ["--base-url", url, "--surface", "ai_studio", "--api-key-env", "SOME_KEY"]

@@ -36,7 +36,7 @@ def test_names_of_google_s_own_package_are_taken():
 def test_unknown_argument_is_sent_and_said():
     """It may be misspelt, and it may be what a gateway takes."""
     wire = Wire(completion())
-    with pytest.warns(GeminiCompatWarning, match="'top_k', 'foo' is no argument of ChatGeminiCompat"):
+    with pytest.warns(GeminiCompatWarning, match="'top_k', 'foo' is not an argument of ChatGeminiCompat"):
         model = ChatGeminiCompat(model="m", base_url="http://127.0.0.1:1/v1", top_k=4, foo=1, **wire.clients)
     model.invoke("hi")
     assert (wire.bodies[0]["top_k"], wire.bodies[0]["foo"]) == (4, 1)

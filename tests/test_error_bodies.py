@@ -159,7 +159,7 @@ ROWS = (
     Row("proxy's text, too large", SEEN, 413, "Request Entity Too Large", "InvalidRequestError", SENTENCE, shape="text"),
     Row("proxy's page", SEEN, 502, "<html><head><title>502 Bad Gateway</title></head></html>", "ServerError", "Ask again", shape="html", text="an HTML page (502 Bad Gateway). (502) Ask again"),
     Row("proxy's page, too many", SEEN, 429, "<html><title>Slow down</title></html>", "RateLimitError", SENTENCE, shape="html", text="an HTML page (Slow down). (429) Wait"),
-    Row("page of another server", SEEN, 404, PAGE, "ModelNotFoundError", "`base_url`", shape="html", text="so this is no endpoint of this API", surface="vertex"),
+    Row("page of another server", SEEN, 404, PAGE, "ModelNotFoundError", "`base_url`", shape="html", text="so this URL is not an endpoint of this API", surface="vertex"),
     Row("empty body", SEEN, 503, "", "ServerError", "Ask again", shape="empty", text="gave no reason"),
     Row("empty body, 401", SEEN, 401, "", "AuthenticationError", "api_key", shape="empty", text="gave no reason"),
     Row("other number inside", "https://github.com/ggml-org/llama.cpp", 500, "request (300 tokens) exceeds the available context size (256 tokens)", "ContextOverflowError", "trim", status="exceed_context_size_error", code=400, shape="object"),

@@ -239,7 +239,7 @@ CASES = {
         400, FIELD.format("store", "")
     ),
     ("was left out: ai_studio does not take it.", "GeminiCompatWarning"): send(seed=7),
-    ("is no argument of ChatGeminiCompat and is left out of requests.", "GeminiCompatWarning"): send(temprature=0),
+    ("is not an argument of ChatGeminiCompat and is left out of requests.", "GeminiCompatWarning"): send(temprature=0),
     ("say the same thing twice: give one.", "UnsupportedParameterError"): send(
         reasoning_effort="low", thinking_budget=100
     ),

@@ -107,7 +107,7 @@ def test_c9_an_error_says_whether_there_were_two_answers_or_none():
     """The cure differs."""
     with pytest.raises(OutputParserException, match="holds 2 JSON values"):
         build_chain(completion(BAD["two objects"]), Event).invoke("hi")
-    with pytest.raises(OutputParserException, match="no whole JSON"):
+    with pytest.raises(OutputParserException, match="not complete JSON"):
         build_chain(completion(BAD["prose"]), Event).invoke("hi")
 
 

@@ -42,7 +42,7 @@ _DISTRIBUTION = "langchain-gemini-compat"
 _CREDENTIALS_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
 #: Google's multi-regions; any other location is a region.
 _WIDE_LOCATIONS = ("global", "us", "eu")
-#: The path of Google's own models; a deployment of one's own is where it was deployed.
+#: The path of Google's own models. A deployment of your own is in the region where it was deployed.
 _OPEN_PATH = "/endpoints/openapi"
 TOKEN_SECONDS = 5.0
 _PROBE_SECONDS = 3.0

@@ -99,8 +99,8 @@ class _Diagnosis:
         if self.is_well:
             return "All is well."
         if any(finding.fixes for finding in self.findings):
-            return "The indented lines are what to run."
-        return "No command mends this: the lines marked FAILED say what is wrong."
+            return "Run the indented commands."
+        return "No command fixes this. The lines marked FAILED say what is wrong."
 
     def examine(self, *, call: bool) -> None:
         """Each check in turn; what cannot work after a failure is left out."""

@@ -84,7 +84,7 @@ async def _aplay(library: ModuleType, request: httpx2.Request, steps: Sequence[S
 
 def _wait(library: ModuleType, request: httpx2.Request, seconds: float) -> None:
     if seconds <= 0:
-        # Even a sleep of no time sets off what looks for blocking calls in an event loop (blockbuster).
+        # Tools that detect blocking calls in an event loop (blockbuster) report even a sleep of 0 seconds.
         return
     limit = _read_limit(request)
     time.sleep(min(seconds, limit))

@@ -1,7 +1,7 @@
-"""Contents of tool results to the rules of Gemini 3 that they break: references, and media beside a result.
+"""Checks tool results against the rules of Gemini 3 for references and for media beside a result.
 
 Sources: Google's examples page (multimodal function responses), https://github.com/BerriAI/litellm/issues/38223 and
-https://github.com/vercel/ai/issues/14369 for the words of the refusal. The types that a result takes are those of
+https://github.com/vercel/ai/issues/14369 for the text of the error. The types that a result takes are from
 pydantic-ai's notes on live requests.
 """
 
@@ -24,7 +24,7 @@ _SCHEMES = ("gs://", "https://", "http://")
 
 
 def check_results(messages: Sequence[JsonObject], rules: ModelRules) -> Iterator[Violation]:
-    """What Gemini 3 refuses in the results among `messages`; earlier models resolve no references."""
+    """Yield what Gemini 3 refuses in the tool results of `messages`. Earlier models resolve no references."""
     if not rules.demands_signatures:
         return
     for index, message in enumerate(messages):
@@ -50,11 +50,11 @@ def _check_part(part: JsonObject, index: int) -> Iterator[Violation]:
         hint = f"`messages[{index}]` has media of type {mime_type!r} beside a result: send {', '.join(sorted(_TYPES))}."
         yield Violation("result-media", INVALID_ARGUMENT, hint)
     if isinstance(uri, str) and not uri.startswith(_SCHEMES):
-        yield Violation("result-media", INVALID_ARGUMENT, f"Nobody at Google can read {uri!r} of `messages[{index}]`.")
+        yield Violation("result-media", INVALID_ARGUMENT, f"Google cannot read {uri!r} of `messages[{index}]`.")
 
 
 def _read_json(content: JsonValue) -> JsonValue:
-    """The object that Google makes of a result's text; other texts are a string inside of one."""
+    """Return the object that Google makes of a result's text. Other texts become a string in an object."""
     try:
         found: JsonValue = json.loads(as_text(content))
     except (ValueError, RecursionError):
@@ -63,7 +63,7 @@ def _read_json(content: JsonValue) -> JsonValue:
 
 
 def _references(value: JsonValue) -> Iterator[str]:
-    """Every value of a key `$ref`, at any depth."""
+    """Yield every value of a key `$ref`, at any depth."""
     waiting = [value]
     while waiting:
         one = waiting.pop()
