@@ -50,7 +50,7 @@ class Everything(BaseCallbackHandler):
 @pytest.mark.parametrize("name", ["api_key", "openai_api_key", "google_api_key", "gemini_api_key"])
 @pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
 async def test_key_under_any_name_is_a_secret(name, make):
-    """Field case D2: it goes into the header, and into no body, text, dump or trace."""
+    """Field case D2: a key under an alias goes into the header, and into no body, text, dump or trace."""
     wire = Wire(*[completion()] * 4)
     model = make(model="m", base_url=GATEWAY, **{name: CANARY}, **wire.clients)
     assert model.api_key == SecretStr(CANARY)
@@ -209,13 +209,13 @@ def test_unknown_argument_that_names_a_server_is_refused(name, make):
 @pytest.mark.parametrize(("name", "ours"), [("projct", "project"), ("loction", "location"), ("endpoint_ids", "endpoint_id"),
                                             ("surfce", "surface"), ("default_header", "default_headers")])  # fmt: skip
 def test_misspelt_argument_that_says_where_to_go_is_refused(name, ours):
-    """Field case D3: a request to another place than was meant is worse than an error."""
+    """Field case D3: a misspelled place raises, since it would send the request to the wrong server."""
     with pytest.raises(ValueError, match=f"has no argument `{name}`. Did you mean `{ours}`"):
         chat(api_key="k", **{name: "x"})
 
 
 def test_misspelt_argument_is_said_with_the_right_name():
-    """Field case D3: the warning says what happens to it, which is another thing on each surface."""
+    """Field case D3: the warning says whether the key is sent, which depends on the surface."""
     with pytest.warns(GeminiCompatWarning, match="'tempreature' is not an argument.*left out.*mean `temperature`"):
         model = chat(api_key="k", tempreature=0.1)
     assert "tempreature" not in body_of(model)
@@ -234,7 +234,7 @@ def test_misspelt_argument_is_said_with_the_right_name():
     ],
 )  # fmt: skip
 def test_argument_of_another_chat_model_is_left_out_with_advice(name, advice):
-    """Field case D3: it is no key of a body, on no surface."""
+    """Field case D3: arguments without meaning here are left out on every surface."""
     for place in ({"api_key": "k"}, {"base_url": GATEWAY}):
         with pytest.warns(GeminiCompatWarning, match=f"'{name}' is not an argument.*left out of requests.*{advice}"):
             model = chat(**place, **{name: "x"})

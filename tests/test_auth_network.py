@@ -57,7 +57,7 @@ def resolve(monkeypatch):
 
 @pytest.fixture
 def metadata_certificates(monkeypatch, certificates):
-    """As a machine of Compute Engine has them; google-auth looks for them where they are documented to be."""
+    """Certificates as on a Compute Engine machine, in the path where google-auth looks for them."""
     mtls = pytest.importorskip("google.auth.compute_engine._mtls", reason="this google-auth has no mutual TLS there")
     for function in (mtls.should_use_mds_mtls, mtls.MdsMtlsAdapter.__init__):
         config = function.__defaults__[0]
@@ -78,7 +78,7 @@ def user(url, **kwargs):
 
 
 def test_metadata_server_with_certificates_gives_a_token(metadata_certificates, certificates, resolve):
-    """Field case E2: google-auth mounts how to reach it on the session of the request."""
+    """Field case E2: google-auth mounts its adapter for the metadata server on the session of the request."""
     with serve_tokens("t", certificates.server_context()) as server:
         resolve["metadata.google.internal"] = server
         assert source(compute_engine.Credentials()).token() == "t-1"
@@ -103,7 +103,7 @@ def test_metadata_server_without_tls_is_asked_in_the_clear_unless_forbidden(
 
 
 def test_metadata_server_is_asked_directly(resolve, monkeypatch):
-    """It is link-local: a proxy of the environment, or of the caller's client, leads nowhere."""
+    """The metadata server is link-local, so neither the environment's nor the client's proxy is used."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with serve_tokens("t") as server:
         resolve["metadata.google.internal"] = server
@@ -113,7 +113,7 @@ def test_metadata_server_is_asked_directly(resolve, monkeypatch):
 def test_default_credentials_of_a_machine_are_found_with_certificates(
     metadata_certificates, certificates, resolve, monkeypatch, tmp_path
 ):
-    """Field cases E2, E9: the search asks over the same way, and learns the project there."""
+    """Field cases E2, E9: the search uses the same transport, and learns the project there."""
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("PATH", "")
@@ -194,7 +194,7 @@ def write_login(monkeypatch, tmp_path, server, credential_source, **more):
 
 @pytest.mark.parametrize("impersonates", [False, True])
 def test_external_account_follows_no_redirect_with_its_subject_token(monkeypatch, tmp_path, impersonates):
-    """Field case E9: the first request of default credentials goes the way of all others, not through `requests`."""
+    """Field case E9: the first request of default credentials does not use `requests` either."""
     (tmp_path / "subject").write_text(SUBJECT)
     monkeypatch.setattr("requests.Session.request", lambda *_, **__: pytest.fail("another way"))
     with serve_tokens("t") as attacker, serve_tokens("t") as server:
@@ -318,7 +318,7 @@ def test_token_server_that_hangs_is_bounded_by_the_timeout(manner, way):
 
 
 def test_request_of_google_auth_ends_in_its_own_time():
-    """Field case E18: also where nobody set a limit; bytes that drip do not prolong it."""
+    """Field case E18: the default limit also holds, and slow single bytes do not extend it."""
     with serve_tokens("t") as server:
         for manner in ("silence", "headers", "body"):
             server.manner = manner
@@ -352,7 +352,7 @@ def test_answer_without_end_is_cut():
 
 @pytest.mark.parametrize("header", ["hush-hush\nx: y", "hush-hushä", "a\x00hush-hush"])
 def test_header_of_a_token_request_that_cannot_be_sent_is_not_shown(header, caplog):
-    """Field case E4: HTTP libraries quote it in what they raise; this is no network error, and is not tried again."""
+    """Field case E4: HTTP libraries quote the value in their errors. Ours is not a network error and is not retried."""
     caplog.set_level(logging.DEBUG)
     with serve_tokens("t") as server:
         request = TokenRequest()

@@ -110,7 +110,7 @@ def test_login_that_changes_is_looked_up_anew(server, login, monkeypatch, tmp_pa
 
 
 def test_quota_projects_are_told_apart(server, login):
-    """Field case E10: the header of one model is not the other's."""
+    """Field case E10: each model keeps its own header."""
     assert source(None, "mine").headers() == {"x-goog-user-project": "mine"}
     for quota, header in (
         ("mine", {"x-goog-user-project": "mine"}),
@@ -127,7 +127,7 @@ def test_quota_projects_are_told_apart(server, login):
 
 
 def test_clients_of_the_caller_are_told_apart(server, login):
-    """Field cases E10, E11: a proxy is no other model's."""
+    """Field cases E10, E11: models with different proxies share no token."""
     library = pytest.importorskip(library_name())
     credentials = user(server)
     with library.Client() as one, library.Client() as other:
@@ -169,7 +169,7 @@ def test_many_models_at_once_cause_one_refresh(server, login):
 
 
 def test_refresh_after_a_401_serves_all(server):
-    """Field case E10: whoever asks next, with a model that exists or with a new one."""
+    """Field case E10: the next call gets the new token, with an existing model or a new one."""
     credentials = user(server)
     first, second = source(credentials), source(credentials, "mine")
     old = first.token()
@@ -181,7 +181,7 @@ def test_refresh_after_a_401_serves_all(server):
 
 
 def test_credentials_that_are_gone_are_forgotten(server):
-    """Field case E10: neither the caller's object nor its token nor its client stays."""
+    """Field case E10: the caller's object, its token and its client are released."""
     library = pytest.importorskip(library_name())
     gc.collect()
     before = len(_auth_shared._by_object)
@@ -266,7 +266,7 @@ class Own(google.auth.credentials.Credentials):
 
 @pytest.mark.parametrize("hours", [9, -8])
 def test_expiry_with_a_time_zone_is_converted(hours):
-    """Field case E15: Tokyo's is not nine hours late, Los Angeles' not eight early."""
+    """Field case E15: an expiry in Tokyo time is not nine hours late, one in Los Angeles not eight hours early."""
     zone, now = timezone(timedelta(hours=hours)), datetime(2026, 1, 1, tzinfo=timezone.utc)
     clock = [now]
 
@@ -360,7 +360,7 @@ def sources_of(text):
     "text", ["hush-hush\nx: y", "hush-hushä", "\x00hush-hush", "hush\rhush-hush", "hush-hush\u2028x"]
 )
 def test_secret_that_no_header_can_carry_is_refused_and_not_shown(text, caplog):
-    """Field case E4: once, not as a network error, sync and async, whichever way it came."""
+    """Field case E4: one error, which is not a network error, sync and async, for each source of the secret."""
     caplog.set_level("DEBUG")
     with FakeGemini("Hello!").serve() as url:
         for credentials in (UserCredentials(text), UserCredentials("good", quota_project_id=text)):
@@ -404,7 +404,7 @@ def test_white_space_around_a_secret_is_taken_off():
 
 @pytest.mark.parametrize("project", ["p/../../x", "attacker.example/#", "a?b", "p\n"])
 def test_project_of_the_credentials_is_one_segment(project):
-    """Field case E1: it becomes a part of the path, wherever it came from."""
+    """Field case E1: the project becomes part of the path, so it is checked whatever its source."""
     credentials = Own()
     credentials.project_id = project
     model = ChatGeminiCompat(model="gemini-3.8-flash", credentials=credentials)

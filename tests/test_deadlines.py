@@ -1,4 +1,4 @@
-"""Time limits before the response's headers are there: on servers and proxies that drip, hang or have no room."""
+"""Time limits before the headers of a response, with servers and proxies that drip, hang or have no free connection."""
 
 import asyncio
 import json

@@ -165,7 +165,7 @@ def test_body_is_the_error_object_as_the_sdk_gives_it():
     ],
 )  # fmt: skip
 def test_quota_is_read_from_a_text_where_nothing_else_is_left(text, kind):
-    """Field case G4: a day's quota is told from a minute's by its name."""
+    """Field case G4: the name of a quota tells whether it is daily or per minute."""
     with pytest.raises(errors.RateLimitError) as caught:
         model(reply(message(text), 429)).invoke("hi")
     assert type(caught.value) is getattr(errors, kind)
@@ -188,7 +188,7 @@ def test_quota_is_read_from_a_text_where_nothing_else_is_left(text, kind):
     ],
 )  # fmt: skip
 def test_wait_is_read_from_a_text(text, seconds):
-    """Field case G4: servers name the wait in their own ways, and what is no number of seconds is none."""
+    """Field case G4: servers write the wait in several ways. A wait that is not a number of seconds is ignored."""
     with pytest.raises(errors.RateLimitError) as caught:
         model(reply(message(text), 429)).invoke("hi")
     assert caught.value.retry_after == (None if seconds is None else pytest.approx(seconds))
@@ -391,7 +391,7 @@ async def test_failed_generation_of_tgi_is_tried_again(mode):
     ],
 )  # fmt: skip
 def test_remedy_names_the_flags_of_the_server(text, flags):
-    """Field case E22: what has to be changed is how the server was started."""
+    """Field case E22: the remedy is to restart the server with the flag."""
     for body, status in ((message(text, type="BadRequestError", code=400), 400), ({"object": "error", "message": text, "code": 400}, 400), (message(text), 200)):  # fmt: skip
         with pytest.raises(errors.APIStatusError) as caught:
             model(reply(body, status), base_url="http://vllm.test/v1").invoke("hi")
@@ -412,7 +412,7 @@ def test_remedy_names_the_flags_of_the_server(text, flags):
     ],
 )  # fmt: skip
 def test_cold_start_tells_how_long_it_takes_and_which_wait_fits(status, body):
-    """Field case E22: no quota is used up, so nobody waits at the gate."""
+    """Field case E22: a starting model uses up no quota, so the rate gate stays open."""
     with pytest.raises(errors.GeminiCompatError) as caught:
         model(reply(body, status), surface="vertex", base_url="https://x.invalid/v1/endpoints/openapi").invoke("hi")
     assert type(caught.value) is errors.ServerError
@@ -502,7 +502,7 @@ def test_error_event_may_be_cut_anywhere(size, newline):
     "name", ["message", "chunk", "completion", "ping", "response.output_text.delta", "terror_alert"]
 )
 def test_other_events_are_chunks(name):
-    """Field case A6: a name that is none of an error changes nothing."""
+    """Field case A6: the name of an event that is not an error changes nothing."""
     event = [f"event: {name}", f"data: {json.dumps(chunk(content='tial', finish='stop'))}"]
     whole = "".join(part.text for part in model(stream_of(event)).stream("hi"))
     assert whole == "partial"
@@ -524,7 +524,7 @@ def test_other_events_are_chunks(name):
 )
 @pytest.mark.parametrize("mode", MODES)
 async def test_error_without_the_key_error_is_an_error(body, kind, mode):
-    """Field case A6: where no choices come with it, its type, or its number and words, tell."""
+    """Field case A6: without choices, a type, or a number with words, marks an error."""
     assert type(await fail(body, 200, mode)) is getattr(errors, kind)
 
 

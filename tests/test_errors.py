@@ -247,7 +247,7 @@ def test_unusable_replies_raise_with_what_came():
 
 
 def test_call_cut_off_by_max_tokens_is_an_error_and_never_a_call():
-    """LangChain completes cut JSON to a call that looks whole; nobody may run that."""
+    """LangChain completes truncated JSON to a call that looks complete; it must not run."""
     cut = {"id": "c", "function": {"name": "pay", "arguments": '{"amount": 1'}}
     with pytest.raises(errors.MalformedToolCallError, match="max_tokens"):
         list(model([chunk(tool_calls=[cut]), chunk(finish="length"), "[DONE]"]).stream("hi"))

@@ -173,7 +173,7 @@ def test_b2_unknown_keys_of_messages_given_as_dicts_go_to_compatible_servers(nam
 
 
 def test_b2_a_key_that_comes_after_the_signature_is_kept_and_nothing_is_doubled():
-    """Field case B2: what was told once is not told again, since LangChain joins texts when it adds chunks."""
+    """Field case B2: each value is emitted once, since LangChain joins texts when it adds chunks."""
     head = call("f", "", "c1", index=0, extra_content={"google": {"thought_signature": SIGNATURE}}, a="one")
     late = {"index": 0, "id": "c1", "a": "one", "b": "two", "function": {"arguments": "{}", "c": "three"},
             "extra_content": {"google": {"thought_signature": SIGNATURE}}}  # fmt: skip
@@ -189,7 +189,7 @@ def test_b2_a_key_that_comes_after_the_signature_is_kept_and_nothing_is_doubled(
 
 @pytest.mark.parametrize("key", ["refusal", "annotations", "audio", "function_call", "logprobs"])
 def test_b2_openai_s_own_response_keys_do_not_go_back(key):
-    """Field case B2: they are known, and servers refuse some of them in a request."""
+    """Field case B2: OpenAI's response keys are not sent back, since servers refuse some of them."""
     wire = Wire(completion("Hi.", **{key: None if key == "audio" else "x" if key == "refusal" else []}))
     assert key not in sent([chat_at(wire).invoke([USER]), USER])[1]
 
@@ -213,7 +213,7 @@ def test_b2_what_is_kept_is_bounded_and_said(way):
 
 
 def test_b2_a_value_that_is_repeated_or_grows_is_not_doubled():
-    """Field case B2: servers repeat whole values, and no piece of a text is known to be one."""
+    """Field case B2: servers repeat complete values, and none is known to send one in pieces."""
     kept = KeptFields()
     for delta in ({"a": "x", "l": [1]}, {"a": "x", "l": [1]}, {"l": [1, 2], "o": {"p": "q"}}, {"l": [3], "a": ""},
                   {"l": [3], "o": {"p": "q", "r": 1}, "n": None}):  # fmt: skip
@@ -222,7 +222,7 @@ def test_b2_a_value_that_is_repeated_or_grows_is_not_doubled():
 
 
 def test_b2_self_deployed_endpoints_on_one_host_do_not_share_keys():
-    """Field case B2: Vertex has one host for all of them, so the endpoint counts."""
+    """Field case B2: Vertex has one host for all endpoints, so the whole address counts."""
     chat = chat_at(Wire(completion(None, finish="tool_calls", tool_calls=[call("f", "{}", "c1", z=1)])), "vertex",
                    endpoint_id="12")  # fmt: skip
     reply = chat.invoke([USER])
@@ -432,7 +432,7 @@ def test_g12_provider_and_cost_are_metadata(way):
 
 @pytest.mark.parametrize(("cost", "expected"), [(0, 0), (0.0, 0.0), ("free", None), (True, None), (None, None)])
 def test_g12_a_cost_of_nothing_is_a_cost(cost, expected):
-    """Field case G12: free models cost 0; what is no number is no cost."""
+    """Field case G12: free models cost 0. A value that is not a number is ignored."""
     answer = completion()
     answer["usage"]["cost"] = cost
     assert chat_at(Wire(answer)).invoke([USER]).response_metadata.get("cost") == expected
@@ -472,7 +472,7 @@ def test_h1_siblings_of_a_call_that_is_left_out_keep_their_results(surface):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("wire_id", ["functions.w:0", "call 1", "chatcmpl-tool-é", "x" * 300, "c\x7f1"])
 def test_h2_an_id_goes_back_verbatim_to_its_server(wire_id, way):
-    """Field case H2: Kimi's template reads its own ids; what LangChain should not have is mapped."""
+    """Field case H2: Kimi's template reads its own ids. Ids that LangChain cannot use are mapped."""
     message = {"tool_calls": [call("w", "{}", wire_id), call("w", '{"x":1}', f"{wire_id}b")]}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message))))
     ids = [made["id"] for made in reply.tool_calls]
@@ -592,7 +592,7 @@ MISSING = (
     "base_url", ["http://gateway.test:8080/v1", "https://generativelanguage.googleapis.com/v1beta/openai"]
 )
 def test_g6_a_gateway_that_strips_signatures_is_named_once(base_url, surface, streaming):
-    """Field case G6: "keep the message as it came" helps nobody whose messages never had a signature."""
+    """Field case G6: "keep the message as it came" is no help if the gateway removed the signature."""
     wire = Wire(reply(google_error(400, "INVALID_ARGUMENT", MISSING), 400))
     chat = chat_at(wire, surface, surface=surface, base_url=base_url, model="gemini-3.8-flash")
     with pytest.raises(errors.MissingSignatureError) as raised:
@@ -606,7 +606,7 @@ def test_g6_a_gateway_that_strips_signatures_is_named_once(base_url, surface, st
 
 
 def test_each_test_that_the_table_of_gateways_names_exists():
-    """A cell of the table is as good as the test behind it."""
+    """Every test that the table names exists."""
     root = Path(__file__).parents[1]
     named = set(re.findall(r"`(test_\w+)`", (root / "docs" / "reference" / "gateways.md").read_text()))
     found = {

@@ -1,4 +1,4 @@
-"""HTTP/2 clients of the caller: a stream that breaks a limit, or is left, ends alone; its siblings go on."""
+"""HTTP/2 clients of the caller: a late or abandoned stream ends alone, and the other streams go on."""
 
 import asyncio
 import threading
@@ -77,7 +77,7 @@ async def test_async_stream_that_breaks_a_limit_ends_alone(place, monkeypatch, w
 
 @pytest.mark.parametrize("way", ["silence", "mute"])
 def test_late_stream_without_siblings_leaves_no_thread(place, way):
-    """Field case E8: nobody else needs the connection, so it is shut down."""
+    """Field case E8: a connection that serves only one request is shut down."""
     with http.Client(http2=True, verify=place[1]) as client:
         with pytest.raises(errors.RequestTimeoutError):
             read(build(place, way, http_client=client, timeout={"first_byte": 1, "between_chunks": 1}))

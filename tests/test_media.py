@@ -160,7 +160,7 @@ def test_c10_what_google_s_packages_say_beside_a_video_is_noted(name, place, sur
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_c10_options_of_a_video_that_a_tool_returned_end_no_thread(surface):
-    """Said, but never an error: the caller cannot change what a tool returned."""
+    """A note and never an error, since the caller cannot change a tool's result."""
     call = {"id": "1", "name": "f", "args": {}}
     block = {"type": "video", "base64": "AAAA", "mime_type": "video/mp4", "video_metadata": {"fps": 1}}
     messages = [HumanMessage("a"), AIMessage("", tool_calls=[call]), ToolMessage([block], tool_call_id="1")]

@@ -1,4 +1,4 @@
-"""What a tool returned goes out, whatever it is: as media where the surface takes it, else as text with a note."""
+"""Every result of a tool is sent: as media if the surface takes them, else as text with a note."""
 
 import base64
 import json
@@ -174,7 +174,7 @@ def test_no_result_ends_a_thread(content, surface, model, strict):
     model=st.sampled_from(MODELS),
 )
 def test_the_address_of_what_a_tool_returned_always_goes_out(kind, url, ending, mime_type, surface, model):
-    """As media or in the text, and one of the two only; text has a note."""
+    """An attachment is sent as media or as text, never as both, and text has a note."""
     block = {"type": kind, "url": url + ending, "name": "n-1", **({"mime_type": mime_type} if mime_type else {})}
     request = request_of([block], surface, model)
     tool_message, *following = request.payload["messages"][2:]
@@ -430,7 +430,7 @@ def test_c1_results_without_a_reference_go_out_as_they_are(text, surface):
 
 
 def test_c1_references_to_parts_that_the_caller_gave_are_kept():
-    """Google's own sample; one more reference to nothing would be the 400 again."""
+    """Google's own sample is not wrapped. A further reference to a missing part would give the 400 again."""
     extra = {
         "google": {
             "parts": [{"file_data": {"display_name": "a.png", "file_uri": "gs://b/a", "mime_type": "image/png"}}]

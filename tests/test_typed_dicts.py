@@ -215,7 +215,7 @@ def test_c4_what_cannot_be_resolved_or_is_no_description_says_so():
 
 
 def test_c4_sections_of_a_docstring_are_no_part_of_its_description():
-    """Arguments may go over several lines; what follows them is no argument."""
+    """Arguments may span several lines. Text after them is not an argument."""
     read = read_docstring("A film.\n\nArgs:\n    name: What it is\n        called: x.\n    year (int): When.\n\nMore.")
     assert read == ("A film.", {"name": "What it is called: x.", "year": "When."})
     assert read_docstring(None) == ("", {})

@@ -1,4 +1,4 @@
-"""Replies in which a tool call is cut, repeated, in pieces or only announced: it runs as it was meant, or not at all."""
+"""Replies with truncated, repeated, fragmented or only announced tool calls: each call runs correctly or not at all."""
 
 import asyncio
 import json
@@ -154,8 +154,8 @@ CASES = {
     "A1: {} may be a placeholder, then length": ([calls(entry("delete", "f1", "{}")), chunk("length"), DONE], MALFORMED),
     "A1: MAX_TOKENS": ([calls(HEAD), chunk("MAX_TOKENS"), DONE], MALFORMED),
     "A1: only [DONE]": ([calls(HEAD), DONE], MALFORMED),
-    "A1: a word that nobody knows": ([calls(HEAD), chunk("bored"), DONE], MALFORMED),
-    "A1: a word that nobody knows, whole arguments": ([calls(BEGUN), chunk("bored"), DONE], MALFORMED),
+    "A1: an unknown finish reason": ([calls(HEAD), chunk("bored"), DONE], MALFORMED),
+    "A1: an unknown finish reason, whole arguments": ([calls(BEGUN), chunk("bored"), DONE], MALFORMED),
     "A1: a whole call, then a head, then length": ([calls(BEGUN, entry("delete", "c2", "", 1)), chunk("length")], MALFORMED),
     "A1: a filter": ([calls(HEAD), chunk("SAFETY"), DONE], MALFORMED),
     "A1: stop": ([calls(HEAD), chunk("stop"), DONE], [("delete", {})]),
@@ -356,7 +356,7 @@ def test_structured_output_takes_no_uncertain_call():
 
 
 def test_a_name_that_may_go_on_is_told_when_it_is_certain():
-    """Field case A3: whoever reads the stream is never told of `delete` where `delete_draft` was meant."""
+    """Field case A3: a reader of the stream never sees `delete` if the call is `delete_draft`."""
     tracker = ToolCallTracker("seed", names={"delete", "delete_draft", "pay"})
     assert list(tracker.feed([entry("delete", "c1", "")])) == []
     assert next(iter(tracker.feed([entry("_draft")]))).name == "delete_draft"
@@ -422,7 +422,7 @@ def test_choices_that_nobody_asked_for_are_one_message(name):
 
 
 def test_choices_that_were_asked_for_stay_apart():
-    """Field case A4: with `n=2` there are two messages, and no call goes from one to the other."""
+    """Field case A4: with `n=2` there are two messages, and each keeps its own calls."""
     reply = several(((0, "stop"), SAYS), ((1, "tool_calls"), PAYS), key="message")
     model, _ = build(reply, surface="openai_compatible", n=2)
     first, second = model.generate([[HumanMessage("hi")]]).generations[0]
@@ -467,7 +467,7 @@ def test_a_last_chunk_brings_what_no_delta_said():
 @pytest.mark.parametrize("word", ["stop", "content_filter", "error"])
 @pytest.mark.parametrize("native", ["SAFETY", "PROHIBITED_CONTENT"])
 def test_a_native_reason_for_a_block_is_a_refusal_after_one_request(place, word, native):
-    """Field case G3: behind whatever word of OpenAI's, whole and streamed."""
+    """Field case G3: the native finish reason counts with any finish reason of OpenAI, whole and streamed."""
     extra = {"native_finish_reason": native}
     extra = extra if place == "choice" else {place: extra}
     reply, event = completion(None, finish=word), chunk(word)
@@ -514,7 +514,7 @@ def test_a_native_reason_that_says_nothing_new_changes_nothing(native):
     ],
 )
 def test_words_for_endings_have_their_kind(words, kind):
-    """Field case A5: of each server that was looked at."""
+    """Field case A5: the finish reasons of all servers in the sources."""
     assert {classify_ending(word) for word in words.split()} == {kind}
 
 

@@ -14,7 +14,7 @@ class TokenServer(ThreadingHTTPServer):
 
     With a `page`, a status and a text, it answers with that. With a `manner` it does not end its answer: `silence`, or
     a byte now and then of the `headers` or the `body`. With a TLS `context` it speaks TLS. It is the metadata server
-    as well, and what a proxy is.
+    as well, and a proxy.
     """
 
     daemon_threads = True

@@ -61,7 +61,7 @@ class Meant:
 
     @property
     def is_complete(self):
-        """All of its arguments came; a call that needs none is complete at a clean ending only."""
+        """Whether all arguments came. A call without arguments is complete only after a clean ending."""
         return self.seen >= self.entries and bool(self.args)
 
 
@@ -146,7 +146,7 @@ def _weave(random, lists):
 
 
 def _repeat(random, calls, kinds):
-    """Some calls again, with their ids: they say nothing new."""
+    """Repeat some calls with their ids and no new content."""
     flat = []
     for call in random.sample(calls, random.randint(1, len(calls))):
         kind = random.choice(("whole", "spaced", "pieces", "head", "nameless"))
