@@ -277,9 +277,9 @@ def block_signature(block: Mapping[str, JsonValue]) -> str | None:
 
 def _reply_extras(message: AIMessage, records: JsonObject, blocks: _BlockSignatures) -> Extras:
     """Of several replies merged into one the last counts."""
-    own = [record for record in map(_object, records.values()) if record.get("reply") and record.get("fields")]
+    own = [record for record in map(_object, records.values()) if record.get("reply") and _object(record.get("fields"))]
     if own:
-        return Extras(cast("JsonObject", own[-1]["fields"]), _origin(message, own[-1]))
+        return Extras(_object(own[-1]["fields"]), _origin(message, own[-1]))
     return Extras(_signature_fields(blocks.of_text), _origin(message, {}))
 
 

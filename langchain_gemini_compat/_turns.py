@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._notes import Note
 from langchain_gemini_compat._signatures import STAND_IN, STAND_INS, is_signed, read_signature
+from langchain_gemini_compat._wire import object_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -192,9 +193,8 @@ def _is_signed_beside(message: JsonObject) -> bool:
 
 
 def _set_signature(call: JsonObject, signature: str) -> JsonObject:
-    extra = cast("JsonObject", call.get("extra_content") or {})
-    google = cast("JsonObject", extra.get("google") or {})
-    return {**extra, "google": {**google, "thought_signature": signature}}
+    extra = object_at(call, "extra_content")
+    return {**extra, "google": {**object_at(extra, "google"), "thought_signature": signature}}
 
 
 def _name(call: JsonObject) -> JsonValue:

@@ -403,3 +403,15 @@ def test_messages_that_have_no_place_for_extras_are_seen_at_a_glance(message):
     quick, searched = (recover(message, message.tool_calls) for recover in (recover_extras, search_extras))
     assert quick.own.fields == searched.own.fields
     assert [extras.fields for extras in quick.calls] == [extras.fields for extras in searched.calls]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("fields", [["a"], "a", 5, {"extra_content": ["a"]}, {"extra_content": {"google": ["a"]}}])
+@pytest.mark.parametrize("key", ["r", "1"])
+def test_records_of_a_wrong_type_in_a_history_are_ignored(surface, fields, key):
+    """A stored history may hold anything under our keys: what is no object there does not stop the conversation."""
+    records = {RECORDS_KEY: {key: {"reply": key == "r", "origin": {}, "fields": fields}}}
+    calls = [{"id": "1", "name": "f", "args": {}}]
+    asked = AIMessage("Yes.", tool_calls=calls, additional_kwargs=records)
+    sent = wire_messages([USER, asked, ToolMessage("done", tool_call_id="1")], surface)
+    assert [message["role"] for message in sent] == ["user", "assistant", "tool"]
