@@ -53,6 +53,8 @@ _WORDS: dict[Ending, frozenset[str]] = {
 _KINDS: dict[str, Ending] = {word: kind for kind, words in _WORDS.items() for word in words}
 #: Words that say that something failed, in whatever form servers write them (`server_error`, `user_cancel`).
 _FAILURE = re.compile(r"error|abort|cancel|time_?d?_?out|fail|interrupt|disconnect|overload|crash|killed|unavailable")
+#: The name of Google's enum, as Python prints it and as protobuf prefixes it.
+_ENUM = re.compile(r"^<?(?:[a-z_]+\.)*finish_?reason[._]")
 
 
 def read_word(native: str) -> str:
@@ -60,9 +62,11 @@ def read_word(native: str) -> str:
 
     >>> read_word("content_filter: SAFETY")
     'content_filter'
+    >>> read_word("FinishReason.SAFETY")
+    'safety'
     """
     word = native.partition(":")[0].strip().lower()
-    return word if word in _KINDS else word.removeprefix("finish_reason_").replace("-", "_").replace(" ", "_")
+    return word if word in _KINDS else _ENUM.sub("", word).replace("-", "_").replace(" ", "_")
 
 
 def classify_ending(native: str) -> Ending:
@@ -78,9 +82,10 @@ def classify_ending(native: str) -> Ending:
     return "malformed" if _KINDS.get(detail) == "malformed" else kind
 
 
-def is_listed(native: str) -> bool:
-    """Whether the word is one that servers are known to use."""
-    return read_word(native) in _KINDS
+def is_understood(native: str) -> bool:
+    """Whether the word is one that servers are known to use, or says that something failed."""
+    word = read_word(native)
+    return word in _KINDS or _FAILURE.search(word) is not None
 
 
 def replaces(kind: Ending, earlier: Ending) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, cast
 
-from langchain_gemini_compat._endings import classify_ending, is_listed, name_reason, replaces
+from langchain_gemini_compat._endings import classify_ending, is_understood, name_reason, replaces
 from langchain_gemini_compat._events import Finished, MediaSeen, RefusalDelta, TextDelta, ThoughtDelta
 from langchain_gemini_compat._kept_fields import MESSAGE_KEYS, REASONING_KEYS, KeptFields, read_content_block
 from langchain_gemini_compat._media import read_image, sniff_mime_type
@@ -102,6 +102,8 @@ class StreamAssembler:
         self._tracker: ToolCallTracker | None = None
         self._usage: JsonObject = {}
         self._native_reason = ""
+        #: The model's own finish reason is a word that nobody knows.
+        self._has_unknown_native = False
         self._ending: Ending = "clean"
         self._fields: JsonObject = {}
         self._kept = KeptFields()
@@ -190,7 +192,7 @@ class StreamAssembler:
     def _finish_calls(self, tracker: ToolCallTracker) -> Iterator[Event]:
         """Finish the calls. A call without arguments needs a clean finish reason of its own choice."""
         source = self._sources.get("calls", self._choice or 0)
-        is_clean = self._ending in ("clean", "calls") and source in self._ended
+        is_clean = self._ending in ("clean", "calls") and source in self._ended and not self._has_unknown_native
         yield from tracker.finish(is_clean=is_clean)
         if self._ending == "unknown":
             tracker.doubt_all(
@@ -286,7 +288,10 @@ class StreamAssembler:
 
     def _note_native(self, fields: JsonObject, number: int) -> None:
         native = text_at(fields, _NATIVE) or text_at(object_at(fields, "provider_specific_fields"), _NATIVE)
-        if native and is_listed(native) and classify_ending(native) not in ("clean", "calls"):
+        if native and not is_understood(native):
+            # Other models have words of their own; beside OpenAI's word they prove nothing.
+            self._has_unknown_native = True
+        elif native and classify_ending(native) not in ("clean", "calls"):
             self._note_reason(native, number)
 
     def _note_reason(self, reason: str, number: int) -> None:

@@ -396,10 +396,16 @@ def _is_usable(wire_id: str) -> bool:
     return bool(wire_id.strip()) and wire_id.isprintable() and len(wire_id) <= _LONGEST_ID
 
 
+def _id_at(wire: JsonObject) -> str:
+    """The id of an entry; a number is one, too."""
+    wire_id = wire.get("id")
+    return str(wire_id) if type(wire_id) is int else text_at(wire, "id")
+
+
 def _read_entry(wire: JsonObject) -> Entry:
     function = object_at(wire, "function")
     args = function.get("arguments")
-    wire_id, signature = split_litellm_id(text_at(wire, "id"))
+    wire_id, signature = split_litellm_id(_id_at(wire))
     extras = pick_unknown(wire, CALL_KEYS)
     in_function = pick_unknown(function, FUNCTION_KEYS)
     if in_function:

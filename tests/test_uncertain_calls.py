@@ -198,6 +198,12 @@ CASES = {
         ],
         [PAY, ("delete", {"number": 2})],
     ),
+    "A2: again, the id is a number": ([calls(entry("pay", 5, '{"amount":1}', 0))] * 2 + [chunk("tool_calls")], [PAY]),
+    "A2: again, the id is 0": ([calls(entry("pay", 0, '{"amount":1}', 0))] * 2 + [chunk("tool_calls")], [PAY]),
+    "A2: another number as id": (
+        [calls(entry("pay", 5, '{"amount":1}')), calls(entry("pay", 6, '{"amount":1}'), finish="stop")],
+        [PAY, PAY],
+    ),
     "A2: its id is the tool's name": (
         [calls(entry("pay", "pay", '{"amount":1}')), calls(entry("pay", "pay", '{"amount":1}'), finish="stop")],
         [PAY, PAY],
@@ -496,6 +502,39 @@ def test_a_native_reason_that_says_nothing_new_changes_nothing(native):
     event = calls(BEGUN, finish="tool_calls")
     event["choices"][0]["native_finish_reason"] = native
     assert made(read("stream", [event, DONE])) == [PAY]
+
+
+def with_native(native, finish, place="choice", **fields):
+    """A last chunk with the model's own finish reason at this place."""
+    event = chunk(finish, **fields)
+    extra = {"native_finish_reason": native}
+    event["choices"][0].update(extra if place == "choice" else {place: extra})
+    return event
+
+
+@pytest.mark.parametrize("place", ["choice", "provider_specific_fields"])
+@pytest.mark.parametrize("finish", ["stop", "tool_calls"])
+@pytest.mark.parametrize("native", ["abort", "error", "network_error", "timeout", "FinishReason.SAFETY"])
+def test_a_native_word_for_a_failure_is_the_same_failure(native, finish, place):
+    """Field cases G3 and A5: no call runs and no cut text is a success, whole and streamed."""
+    expected = errors.BlockedError if "SAFETY" in native else TRUNCATED
+    for first in (calls(BEGUN), chunk(content="par")):
+        events = [first, with_native(native, finish, place)]
+        answer = whole(events)
+        answer["choices"][0].update(
+            {key: value for key, value in events[1]["choices"][0].items() if key in (place, "native_finish_reason")}
+        )
+        for message in (read("stream", [*events, DONE]), read("invoke", answer)):
+            if expected is not TRUNCATED and first != calls(BEGUN):
+                assert message.response_metadata["finish_reason"] == "content_filter"
+            else:
+                assert made(message) == expected
+
+
+def test_a_native_word_that_nobody_knows_makes_no_call_of_a_head():
+    """Field cases G3 and A1: a call without arguments needs a clean word of the model's own, where there is one."""
+    for native, expected in (("FINISH_REASON_NEW", MALFORMED), ("FinishReason.STOP", [("delete", {})])):
+        assert made(read("stream", [calls(HEAD), with_native(native, "tool_calls"), DONE])) == expected
 
 
 @pytest.mark.parametrize(
