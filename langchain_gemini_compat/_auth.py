@@ -204,9 +204,9 @@ class GoogleTokens:
     def reject(self, token: str) -> bool:
         known = self._known
         with self._lock:
-            if not known.is_fixed and known.token is not None and known.token.value == token:
+            if known.token is not None and known.token.value == token:
                 known.token = None
-        return not known.is_fixed
+        return not known.is_fixed or self._is_changed()
 
     def headers(self) -> Mapping[str, str]:
         quota: object = self._quota_project_id
@@ -240,6 +240,8 @@ class GoogleTokens:
     def _find(self, deadline: float | None) -> Token | Future[_Outcome]:
         """A token that is good, or the future of the refresh that is under way."""
         with self._lock:
+            if not self._running and self._is_changed():
+                self._known.token = None
             token, now = self._known.token, self._clock()
             if token is not None and (token.renew_at is None or now < token.renew_at):
                 return token
@@ -248,6 +250,11 @@ class GoogleTokens:
             self._until = max(self._until, end) if self._running else end
             running = self._running or self._start_refresh()
             return running if may_wait or token is None else token
+
+    def _is_changed(self) -> bool:
+        """Whether somebody else gave the credentials another token since they were last read."""
+        credentials = self._credentials
+        return credentials is not None and _state(credentials) != self._known.seen
 
     def _start_refresh(self) -> Future[_Outcome]:
         future: Future[_Outcome] = Future()
@@ -283,18 +290,29 @@ class GoogleTokens:
         if credentials is None:
             raise build_error(f"No token for {self.info.source}: there are no credentials.")
         # A token that the credentials bring along is used while it lasts; after that, or a 401, a new one.
+        before, known.seen = known.seen, _state(credentials)
+        known.is_fixed = _is_fixed(credentials)
+        is_replaced = not is_first and known.seen != before
         expiry = _expiry(credentials)
-        if not (is_first or known.is_fixed) or not self._is_usable(credentials):
-            network = self._network = self._open_network(credentials)
-            credentials.refresh(network)
-            before, expiry = expiry, _expiry(credentials)
-            if expiry is not None and expiry == before and expiry <= self._clock():
-                # A caller's own `refresh` may set no expiry.
-                expiry = None
+        if not (is_first or is_replaced or known.is_fixed) or not self._is_usable(credentials, is_replaced=is_replaced):
+            expiry = self._renew(credentials)
         value = cast("str | None", credentials.token)
         if not value and not known.is_fixed:
             raise build_error(f"No token for {self.info.source}: a refresh of the credentials gave none.")
         return self._build_token(clean_header(value or "", f"token of {self.info.source}"), expiry)
+
+    def _renew(self, credentials: Credentials) -> datetime | None:
+        """Refresh the credentials, and return the expiry of the new token."""
+        before = _expiry(credentials)
+        network = self._network = self._open_network(credentials)
+        try:
+            credentials.refresh(network)
+        finally:
+            self._known.seen = _state(credentials)
+        expiry = _expiry(credentials)
+        # A caller's own `refresh` may set no expiry.
+        is_left = expiry is not None and expiry == before and expiry <= self._clock()
+        return None if is_left else expiry
 
     def _load(self) -> Credentials:
         """Return the credentials with scopes. Looking up default credentials may send requests."""
@@ -311,7 +329,6 @@ class GoogleTokens:
         else:
             credentials = cast("Credentials", with_scopes_if_required(self._given, [SCOPE]))
             known.project = cast("str | None", getattr(self._given, "project_id", None))
-        known.is_fixed = _is_fixed(credentials)
         known.loaded = None if credentials is self._given else credentials
         known.is_loaded = True
         return credentials
@@ -333,10 +350,11 @@ class GoogleTokens:
         # the window then, or every request would ask for the same token again.
         return Token(value, expiry, expiry - min(_WINDOW, max(expiry - self._clock(), timedelta(0)) / 2))
 
-    def _is_usable(self, credentials: Credentials) -> bool:
+    def _is_usable(self, credentials: Credentials, *, is_replaced: bool) -> bool:
+        """Whether the token of the credentials needs no refresh. `is_replaced`: somebody else has just set it."""
         expiry, is_fixed = _expiry(credentials), self._known.is_fixed
         if expiry is None:
-            return is_fixed
+            return is_fixed or (is_replaced and bool(credentials.token))
         left = expiry - self._clock()
         return bool(credentials.token) and left > (timedelta(0) if is_fixed else _WINDOW)
 
@@ -371,6 +389,11 @@ def _forget_refreshes() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_refreshes)
+
+
+def _state(credentials: Credentials) -> tuple[object, object]:
+    """Token and expiry, to notice that somebody else changed them."""
+    return getattr(credentials, "token", None), getattr(credentials, "expiry", None)
 
 
 def _expiry(credentials: Credentials) -> datetime | None:

@@ -53,6 +53,8 @@ class Known:
     is_fixed: bool = False
     project: str | None = None
     token: Token | None = None
+    #: Token and expiry of the credentials when they were last read. Others may renew or replace them meanwhile.
+    seen: object = field(default=None, repr=False)
 
 
 def find_known(credentials: Credentials | None, quota_project_id: str | None, client: object) -> tuple[Known, Key]:

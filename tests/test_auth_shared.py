@@ -305,6 +305,67 @@ def test_own_refresh_is_used_after_a_401_and_not_at_each_call(expiry):
         assert tokens.token() == source(credentials).token() == f"own-{refreshes + 1}"
 
 
+def later(hours):
+    """A time from now, as google-auth keeps times."""
+    return (datetime.now(timezone.utc) + timedelta(hours=hours)).replace(tzinfo=None)
+
+
+@pytest.mark.parametrize("expires", [False, True])
+@pytest.mark.parametrize("keeps_model", [False, True])
+def test_token_that_the_caller_replaces_is_used_at_once(expires, keeps_model):
+    """Field cases E10, E15: with the same model and with a new one; with a time and without."""
+    sent = []
+    credentials = UserCredentials("AAAA", expiry=later(1) if expires else None)
+    kept = source(credentials) if keeps_model else None
+    for token in ("AAAA", "BBBB", "CCCC"):
+        credentials.token = token
+        credentials.expiry = later(2) if expires else None
+        tokens = kept or source(credentials)
+        founds = (tokens.token(), asyncio.run(tokens.atoken()))
+        sent.extend(tokens.apply(found)["authorization"] for found in founds)
+    assert sent == [f"Bearer {token}" for token in ("AAAA", "AAAA", "BBBB", "BBBB", "CCCC", "CCCC")]
+
+
+def test_token_that_the_caller_replaces_ends_a_401():
+    """Field case E15: a fixed token that the server refused is asked for again only once there is another one."""
+    credentials = UserCredentials("AAAA")
+    tokens = source(credentials)
+    assert tokens.token() == "AAAA"
+    assert not tokens.reject("AAAA")
+    credentials.token = "BBBB"
+    assert tokens.reject("AAAA")
+    assert tokens.token() == source(credentials).token() == "BBBB"
+    assert not tokens.reject("BBBB")
+
+
+def test_token_that_comes_after_a_failure_is_used():
+    """Field case E15: credentials that had nothing to refresh with, and get a token or the means later."""
+    credentials = UserCredentials(None)
+    for _ in range(2):
+        with pytest.raises(CredentialsError):
+            source(credentials).token()
+    credentials.token = "AAAA"
+    assert source(credentials).token() == "AAAA"
+    credentials.expiry = later(-1)
+    with pytest.raises(CredentialsError):
+        source(credentials).token()
+    credentials.refresh_handler = lambda request, scopes: ("BBBB", later(1))
+    assert source(credentials).token() == "BBBB"
+
+
+@pytest.mark.parametrize("expires", [False, True])
+def test_token_that_another_library_renews_is_used(expires):
+    """Field cases E10, E15: the same credentials object renewed by Google's own clients, without a refresh of ours."""
+    credentials = Own()
+    assert source(credentials).token() == "own-1"
+    credentials.expiry = later(1) if expires else None
+    credentials.refresh(None)
+    assert [source(credentials).token() for _ in range(3)] == ["own-2"] * 3
+    assert source(credentials).reject("own-2")
+    assert source(credentials).token() == "own-3"
+    assert credentials.refreshes == 3
+
+
 class Applying(Own):
     def apply(self, headers, token=None):
         headers["Authorization"] = f"Custom {self.token}"
