@@ -225,7 +225,7 @@ def test_credentials_stay_as_they_were(server):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_forked_process_uses_the_token_and_refreshes_alone(server):
-    """Field case E10: what is known goes along, locks and refreshes do not."""
+    """Field case E10: a copy shares the known tokens; it has its own locks and refreshes."""
     credentials = user(server)
     tokens = source(credentials)
     token = tokens.token()
