@@ -39,7 +39,7 @@ from langchain_gemini_compat._signatures import block_signature, recover_extras,
 from langchain_gemini_compat._tool_calls import LITELLM_MARK, split_litellm_id
 from langchain_gemini_compat._tool_names import ToolNames
 from langchain_gemini_compat._tool_results import encode_tool_result
-from langchain_gemini_compat._turns import Placed, arrange_turns
+from langchain_gemini_compat._turns import Placed, arrange_turns, leave_out_orphans
 from langchain_gemini_compat.errors import InvalidHistoryError
 
 if TYPE_CHECKING:
@@ -105,8 +105,10 @@ class MessageEncoder:
             if wire is not None:
                 placed.append(Placed(wire, self._index))
         _flush(following, placed)
-        gemini = self.endpoint.speaks_gemini
-        encoded = arrange_turns(placed, self.family, self.notes) if gemini else [one.message for one in placed]
+        if self.endpoint.speaks_gemini:
+            encoded = arrange_turns(placed, self.family, self.notes)
+        else:
+            encoded = leave_out_orphans(placed, self.notes)
         if not encoded:
             text = "There is nothing to send: every message is empty, or the result of a call that is gone."
             raise InvalidHistoryError(f"{text} Give one with content.")
@@ -316,8 +318,8 @@ class MessageEncoder:
         if waiting:
             # A result that comes twice belongs to the last call of that id.
             call_id, name = waiting.popleft() if len(waiting) > 1 else waiting[0]
-        # The result of no call is not sent to Gemini, so that nothing is to be said of its name.
-        is_sent = waiting or call_id in self._sent_ids or not self.endpoint.speaks_gemini
+        # The result of no call is not sent, so that nothing is to be said of its name.
+        is_sent = waiting or call_id in self._sent_ids
         name = self.names.encode(name, self._index) if name and is_sent else name
         found = encode_tool_result(message, self.endpoint, self.family, call_id=call_id, name=name)
         self.notes += [Note("tool_result", text, self._index) for text in found.notes]

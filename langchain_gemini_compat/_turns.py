@@ -63,6 +63,19 @@ def arrange_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[No
     return [placed.message for placed in arranged]
 
 
+def leave_out_orphans(encoded: Sequence[Placed], notes: list[Note]) -> list[JsonObject]:
+    """`encoded` without results of no call, for servers other than Gemini: OpenAI's API and vLLM refuse them, too."""
+    known: set[str] = set()
+    kept: list[JsonObject] = []
+    for placed in encoded:
+        known.update(str(call["id"]) for call in placed.calls)
+        if placed.message["role"] == "tool" and placed.message["tool_call_id"] not in known:
+            _note_orphan(notes, placed)
+        else:
+            kept.append(placed.message)
+    return kept
+
+
 def _gather_system(encoded: Sequence[Placed], notes: list[Note]) -> list[Placed]:
     """All instructions in one system message at the front: Google hoists them there anyway."""
     system = [placed for placed in encoded if placed.message["role"] == "system"]
@@ -129,7 +142,7 @@ def _place_result(placed: Placed, open_steps: dict[str, _Step], last: Placed | _
     call_id = str(placed.message["tool_call_id"])
     step = open_steps.get(call_id)
     if step is None:
-        _note(notes, placed, f"The result of call {call_id!r} was left out: no call before it has that id.")
+        _note_orphan(notes, placed)
         return
     if step.results[call_id] is not None:
         _note(notes, placed, f"Of several results of call {call_id!r} the last one was sent.")
@@ -199,6 +212,11 @@ def _set_signature(call: JsonObject, signature: str) -> JsonObject:
 
 def _name(call: JsonObject) -> JsonValue:
     return cast("JsonObject", call["function"])["name"]
+
+
+def _note_orphan(notes: list[Note], placed: Placed) -> None:
+    call_id = str(placed.message["tool_call_id"])
+    _note(notes, placed, f"The result of call {call_id!r} was left out: no call before it has that id.")
 
 
 def _note(notes: list[Note], placed: Placed, message: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
-from outgoing import GOOGLE, broken_rules, build, notes, wire_messages
+from outgoing import GOOGLE, SURFACES, broken_rules, build, notes, wire_messages
 
 from langchain_gemini_compat.errors import InvalidHistoryError
 
@@ -148,10 +148,36 @@ def test_an_id_used_again_in_a_later_step_belongs_to_that_step():
 
 def test_a_compatible_server_gets_the_history_as_it_is():
     """Its template may take a prefill, and nothing of Google's rules is known of it."""
-    history = [result("gone"), USER, ask("1"), AIMessage("Once upon")]
+    history = [USER, ask("1"), AIMessage("Once upon")]
     request = build(history, "openai_compatible")
-    assert [message["role"] for message in request.payload["messages"]] == ["tool", "user", "assistant", "assistant"]
+    assert [message["role"] for message in request.payload["messages"]] == ["user", "assistant", "assistant"]
     assert request.notes == ()
+
+
+BROKEN = {"id": None, "name": "f", "args": '{"x": ', "error": None, "type": "invalid_tool_call"}
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize(
+    ("history", "place"),
+    [
+        ([USER, AIMessage("", invalid_tool_calls=[BROKEN]), result("c1"), USER], 2),
+        ([USER, result("c1"), USER], 1),
+        ([USER, result("c1"), ask("c1"), result("c1"), USER], 1),
+        ([USER, ask("other"), result("other"), result("c1"), USER], 3),
+    ],
+    ids=["its call was broken", "no call", "before its call", "beside another"],
+)
+def test_h1_the_result_of_no_call_goes_to_no_server(surface, history, place):
+    """Field case H1: the call and its result, or neither, on every surface, with a note."""
+    request = build(history, surface)
+    sent = [message["role"] for message in request.payload["messages"]]
+    kept = [message for at, message in enumerate(history) if at != place]
+    assert sent == [message["role"] for message in build(kept, surface).payload["messages"]]
+    said = "The result of call 'c1' was left out: no call before it has that id."
+    assert (said, place) in [(note.message, note.index) for note in request.notes]
+    with pytest.raises(InvalidHistoryError):
+        build(history, surface, strict=True)
 
 
 def extras(*signatures):
