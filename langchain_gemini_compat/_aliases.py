@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from langchain_gemini_compat.errors import UnsupportedParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 #: Arguments that hold several of our parameters, and those parameters.
 COMPOSITES: Mapping[str, tuple[str, ...]] = {
@@ -98,6 +98,11 @@ _PLACES = (
 _SECRET = re.compile(r"key|token|secret|passw|credential|authoriz|bearer|cookie|auth$|^auth_")
 #: Documented body keys (OpenAI, vLLM) whose names look like secrets but are not.
 _HARMLESS = frozenset({"prompt_cache_key", "tokenizer", "tokenizer_mode", "truncate_prompt_tokens"})
+#: What a secret is replaced with where a model is shown.
+_HIDDEN = "[hidden]"
+#: Keys of a JSON Schema under which names are those of its members, and how deep a value is looked through.
+_NAMES_OF_MEMBERS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
+_DEEPEST = 40
 _ADDRESS = re.compile(r"(^|_)(url|uri|base|endpoint|host|proxy|proxies|server|gateway)$")
 _AI_STUDIO_HOST = "generativelanguage.googleapis.com"
 
@@ -115,6 +120,31 @@ def is_secret_name(name: str) -> bool:
 def holds_secret(name: str, value: object) -> bool:
     """Whether this argument is likely to be a secret. `min_tokens=5` is not one."""
     return is_secret_name(name) and _may_be_secret(value)
+
+
+def hide_secrets(value: object, depth: int = 0) -> object:
+    """Return `value` with what secret-looking names hold replaced; `value` itself where there is none.
+
+    >>> hide_secrets({"api_key": "sk-1", "top_k": 1, "mcp": [{"headers": {"Authorization": "Bearer 1"}}]})
+    {'api_key': '[hidden]', 'top_k': 1, 'mcp': [{'headers': {'Authorization': '[hidden]'}}]}
+    """
+    if not isinstance(value, (Mapping, list, tuple)) or not value:
+        return value
+    if depth > _DEEPEST:
+        return _HIDDEN
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[object, object]", value)
+        shown = {name: _hide_secret(name, inner, depth) for name, inner in pairs.items()}
+        return value if all(shown[name] is inner for name, inner in pairs.items()) else shown
+    items = cast("Sequence[object]", value)
+    looked_through = [hide_secrets(item, depth + 1) for item in items]
+    return value if all(new is old for new, old in zip(looked_through, items, strict=True)) else looked_through
+
+
+def _hide_secret(name: object, value: object, depth: int) -> object:
+    if isinstance(name, str) and value and holds_secret(name, value):
+        return _HIDDEN
+    return value if name in _NAMES_OF_MEMBERS else hide_secrets(value, depth + 1)
 
 
 def spell_arguments(

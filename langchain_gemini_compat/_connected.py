@@ -30,7 +30,7 @@ from langchain_gemini_compat._timeouts import resolve_timeouts
 from langchain_gemini_compat.errors import GeminiCompatWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pydantic import BaseModel
     from pydantic.functional_validators import ModelWrapValidatorHandler
@@ -175,6 +175,16 @@ class ConnectedModel(ConnectionFields):
     def is_lc_serializable(cls) -> bool:
         """Whether `dumps` keeps the constructor's arguments (secrets left out)."""
         return True
+
+    @property
+    def lc_attributes(self) -> dict[str, object]:
+        """What `dumps` writes in place of a field: body keys without their secrets."""
+        return self.shown()
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """The fields that are shown, without the secrets in body keys."""
+        shown = self.shown()
+        return [(name, shown.get(name or "", value)) for name, value in super().__repr_args__()]
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """A copy shares the caller's clients and credentials: they have no copies."""

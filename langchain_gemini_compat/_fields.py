@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from langchain_gemini_compat._aliases import COMPOSITES, OPTION_COMPOSITES, check_options, spell_arguments
+from langchain_gemini_compat._aliases import COMPOSITES, OPTION_COMPOSITES, check_options, hide_secrets, spell_arguments
 from langchain_gemini_compat._http_options import clean_headers, clean_query
 from langchain_gemini_compat._surfaces import Surface
 from langchain_gemini_compat.errors import UnsupportedParameterError
@@ -76,18 +76,25 @@ class ConnectionFields(BaseModel):
     """Raise, before anything is sent, where something would be repaired or dropped."""
     streaming: bool = False
 
-    def routing_digest(self) -> str:
-        """A digest of `default_headers` and `default_query`, empty without any.
+    def shown(self) -> dict[str, object]:
+        """Return the body keys of this model in which secrets had to be hidden, as they may be shown."""
+        given = {name: getattr(self, name, None) for name in ("extra_body", "model_kwargs")}
+        return {name: shown for name, value in given.items() if (shown := hide_secrets(value)) is not value}
+
+    def routing_digest(self, options: Mapping[str, object] | None = None) -> str:
+        """A digest of `default_headers`, `default_query` and of body keys with secrets in them, empty without any.
 
         Gateways choose provider and model by them, so LangChain's cache key needs them. They may hold secrets, so the
-        cache key gets a digest and no value.
+        cache key gets a digest and no value. `options` are those of one call.
         """
         # Header names are case-insensitive.
         headers = {name.lower(): value for name, value in (self.default_headers or {}).items()}
         query = self.default_query or {}
-        if not headers and not query:
+        secret = [getattr(self, name) for name in self.shown()]
+        secret += [options] if options and hide_secrets(options) is not options else []
+        if not headers and not query and not secret:
             return ""
-        text = json.dumps([headers, query], sort_keys=True, default=repr)
+        text = json.dumps([headers, query, *secret], sort_keys=True, default=repr)
         return sha256(text.encode(errors="replace")).hexdigest()
 
 

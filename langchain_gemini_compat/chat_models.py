@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from copy import deepcopy
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
@@ -18,6 +18,7 @@ from pydantic import ConfigDict, PrivateAttr, model_validator
 from typing_extensions import Self
 
 from langchain_gemini_compat import _blocks
+from langchain_gemini_compat._aliases import hide_secrets
 from langchain_gemini_compat._calls import ModelCalls
 from langchain_gemini_compat._connected import ConnectedModel
 from langchain_gemini_compat._families import bare_model_name, family_of
@@ -84,14 +85,16 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        params = {"model": self.model_name, "base_url": self._connection.endpoint.base_url, **self._options()}
+        options = cast("dict[str, Any]", hide_secrets(self._options()))
+        params = {"model": self.model_name, "base_url": self._connection.endpoint.base_url, **options}
         digest = self.routing_digest()
         return {**params, "routing_digest": digest} if digest else params
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """Return the part of LangChain's cache key that is not the prompt."""
-        digest = self.routing_digest()
-        return super()._get_llm_string(stop=stop, **kwargs, **({"routing_digest": digest} if digest else {}))
+        digest = self.routing_digest(kwargs)
+        shown = cast("dict[str, Any]", hide_secrets(kwargs))
+        return super()._get_llm_string(stop=stop, **shown, **({"routing_digest": digest} if digest else {}))
 
     def __iter__(self) -> Generator[tuple[str, Any]]:
         """Over a copy: langchain-core keeps what it caches among the fields while other threads look at them."""
@@ -176,7 +179,7 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
         # LangChain calls this before it starts a trace, so a refused option is in no trace.
         spell_options(kwargs)
-        return super()._get_invocation_params(stop=stop, **kwargs)
+        return super()._get_invocation_params(stop=stop, **cast("dict[str, Any]", hide_secrets(kwargs)))
 
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
         return shield_results(super()._convert_input(adopt_wire_fields(model_input)))
