@@ -672,6 +672,9 @@ async def test_header_that_cannot_be_sent_is_not_shown(where, value):
             evidence = Evidence()
             add_failure(evidence, error, where)
             assert [text for _, text in evidence.texts if "canary-" in text] == []
+        if where == "client":
+            options["http_client"].close()
+            await options["http_async_client"].aclose()
 
 
 def test_words_that_are_no_secret_stay_in_the_text():
