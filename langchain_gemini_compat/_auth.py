@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from concurrent.futures import Future
 from datetime import datetime, timedelta, timezone
-from threading import Lock, Thread
+from threading import Thread
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 from weakref import WeakSet, WeakValueDictionary
 
@@ -26,7 +25,7 @@ from langchain_gemini_compat._auth_keys import (
     run_until,
     wait_until,
 )
-from langchain_gemini_compat._auth_shared import Known, Token, find_known, share
+from langchain_gemini_compat._auth_shared import Known, Refresh, Token, find_known, share
 from langchain_gemini_compat._surfaces import check_segment
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-#: A token, or what kept us from it. No exception: each waiter has to raise one of its own.
+#: A token, or what kept us from it.
 _Outcome: TypeAlias = Token | Failure
 
 
@@ -161,23 +160,19 @@ class GoogleTokens:
         self._clock = clock
         #: What the refresh that is under way asked.
         self._network: TokenRequest | None = None
-        #: The time on the monotonic clock at which the last waiting caller gives up.
-        self._until = math.inf
         self.info = (
             AuthInfo("application_default", "application default credentials")
             if credentials is None
             else AuthInfo("google_credentials", "argument `credentials`")
         )
-        self.forget_refresh()
         _SOURCES.add(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.info.kind}, {self.info.source})"
 
     def forget_refresh(self) -> None:
-        """Start anew in a forked process: a lock may have been held and a refresh under way, neither is ours."""
-        self._lock = Lock()
-        self._running: Future[_Outcome] | None = None
+        """Start anew in a forked process."""
+        self._known.forget_refresh()
 
     @property
     def _credentials(self) -> Credentials | None:
@@ -186,13 +181,21 @@ class GoogleTokens:
 
     def token(self, deadline: float | None = None) -> str:
         found = self._find(deadline)
-        return self._read(wait_until(found, deadline, self.info.source) if isinstance(found, Future) else found)
+        while isinstance(found, Refresh):
+            outcome = wait_until(found, deadline, self.info.source)
+            found = self._find(deadline) if self._may_do_better(found, outcome) else outcome
+        return self._read(found)
 
     async def atoken(self, deadline: float | None = None) -> str:
         found = self._find(deadline)
-        if not isinstance(found, Future):
-            return self._read(found)
-        return self._read(await await_until(asyncio.wrap_future(found), deadline, self.info.source))
+        while isinstance(found, Refresh):
+            outcome = await await_until(asyncio.wrap_future(found), deadline, self.info.source)
+            found = self._find(deadline) if self._may_do_better(found, outcome) else outcome
+        return self._read(found)
+
+    def _may_do_better(self, refresh: Refresh, outcome: _Outcome) -> bool:
+        """Whether the refresh failed through another model's client, which may have another proxy or be closed."""
+        return isinstance(outcome, Failure) and not outcome.is_late and refresh.client is not self._client
 
     def _read(self, outcome: _Outcome) -> str:
         if isinstance(outcome, Token):
@@ -203,7 +206,7 @@ class GoogleTokens:
 
     def reject(self, token: str) -> bool:
         known = self._known
-        with self._lock:
+        with self._known.lock:
             if known.token is not None and known.token.value == token:
                 known.token = None
         return not known.is_fixed or self._is_changed()
@@ -237,18 +240,18 @@ class GoogleTokens:
         await self.atoken(deadline)
         return _check_project(self._known.project or await arun_until(self._ask_project, deadline, self.info.source))
 
-    def _find(self, deadline: float | None) -> Token | Future[_Outcome]:
-        """A token that is good, or the future of the refresh that is under way."""
-        with self._lock:
-            if not self._running and self._is_changed():
+    def _find(self, deadline: float | None) -> _Outcome | Refresh:
+        """A token that is good, or the refresh that is under way."""
+        with self._known.lock:
+            if not self._known.running and self._is_changed():
                 self._known.token = None
             token, now = self._known.token, self._clock()
             if token is not None and (token.renew_at is None or now < token.renew_at):
                 return token
             may_wait = token is None or token.expiry is None or token.expiry - now <= _GRACE
             end = math.inf if deadline is None or not may_wait else deadline
-            self._until = max(self._until, end) if self._running else end
-            running = self._running or self._start_refresh()
+            self._known.until = max(self._known.until, end) if self._known.running else end
+            running = self._known.running or self._start_refresh()
             return running if may_wait or token is None else token
 
     def _is_changed(self) -> bool:
@@ -256,20 +259,18 @@ class GoogleTokens:
         credentials = self._credentials
         return credentials is not None and _state(credentials) != self._known.seen
 
-    def _start_refresh(self) -> Future[_Outcome]:
-        future: Future[_Outcome] = Future()
-        # From now on a cancelled waiter cannot cancel it.
-        future.set_running_or_notify_cancel()
+    def _start_refresh(self) -> Refresh:
+        future = Refresh(self._client)
         try:
             Thread(target=self._run_refresh, args=(future,), name="gemini-compat-token", daemon=True).start()
         except RuntimeError as err:
             text = f"No token for {self.info.source}: {err}. Too many threads are running."
             future.set_result(Failure(text, is_retryable=True))
         else:
-            self._running = future
+            self._known.running = future
         return future
 
-    def _run_refresh(self, future: Future[_Outcome]) -> None:
+    def _run_refresh(self, future: Refresh) -> None:
         text = f"No token for {self.info.source}: the refresh broke off. Ask again."
         outcome: _Outcome = Failure(text, is_retryable=True)
         self._network = None
@@ -278,10 +279,10 @@ class GoogleTokens:
         except BaseException as err:  # whatever google-auth raises, the waiters have to hear of it
             outcome = self._describe(err, self._network)
         finally:
-            with self._lock:
+            with self._known.lock:
                 if isinstance(outcome, Token):
                     self._known.token = outcome
-                self._running = None
+                self._known.running = None
             future.set_result(outcome)
 
     def _refresh(self) -> Token:
@@ -338,7 +339,7 @@ class GoogleTokens:
 
         network: object = cast("object", _build_request())
         if isinstance(network, TokenRequest):
-            network.client, network.until = self._client, lambda: self._until
+            network.client, network.until = self._client, lambda: self._known.until
             if any(base.__module__ == "google.oauth2.gdch_credentials" for base in type(credentials).__mro__):
                 return use_with_gdch(network)
         return cast("TokenRequest", network)
@@ -363,7 +364,7 @@ class GoogleTokens:
         ask = getattr(self._credentials, "get_project_id", None)
         if not callable(ask):
             return None
-        self._until = math.inf
+        self._known.until = math.inf
         network = self._open_network(self._credentials)
         try:
             self._known.project = cast("str | None", ask(network))

@@ -6,14 +6,18 @@ object is removed with that object. At most `_MOST` entries of default credentia
 
 from __future__ import annotations
 
+import math
 import os
 from collections import OrderedDict
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary, ref
 
+from langchain_gemini_compat._auth_errors import Failure
 from langchain_gemini_compat._locks import making
 
 if TYPE_CHECKING:
@@ -42,9 +46,24 @@ class Token:
     renew_at: datetime | None
 
 
+class Refresh(Future[Token | Failure]):
+    """A refresh that is under way. It gives no exception: each waiter has to raise one of its own."""
+
+    def __init__(self, client: object) -> None:
+        super().__init__()
+        #: The caller's `http_client` that it uses, if any.
+        self.client = client
+        # From now on a cancelled waiter cannot cancel it.
+        self.set_running_or_notify_cancel()
+
+
 @dataclass(slots=True)
 class Known:
-    """The shared state of one credential."""
+    """The shared state of one credential.
+
+    Its lock and its refresh belong here, since objects of google-auth are not thread-safe: models with different
+    clients may use one such object.
+    """
 
     #: The loaded credentials. A caller's own object is kept only as a copy with scopes, so that it can be collected.
     loaded: Credentials | None = field(default=None, repr=False)
@@ -55,6 +74,15 @@ class Known:
     token: Token | None = None
     #: Token and expiry of the credentials when they were last read. Others may renew or replace them meanwhile.
     seen: object = field(default=None, repr=False)
+    lock: Lock = field(default_factory=Lock, repr=False)
+    running: Refresh | None = field(default=None, repr=False)
+    #: The time on the monotonic clock at which the last waiting caller gives up.
+    until: float = math.inf
+
+    def forget_refresh(self) -> None:
+        """Start anew in a forked process: a lock may have been held and a refresh under way, neither is ours."""
+        self.lock = Lock()
+        self.running = None
 
 
 def find_known(credentials: Credentials | None, quota_project_id: str | None, client: object) -> tuple[Known, Key]:

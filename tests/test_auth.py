@@ -211,7 +211,7 @@ async def test_steady_traffic_never_meets_an_expired_token():
     tokens = source(credentials, clock)
     for _ in range(90):
         await asyncio.gather(*(tokens.atoken() for _ in range(20)))
-        wait_for(lambda: tokens._running is None)
+        wait_for(lambda: tokens._known.running is None)
         assert credentials.expiry.replace(tzinfo=timezone.utc) - clock() > timedelta(minutes=4)
         clock.pass_time(minutes=2)
     assert credentials.refreshes == 4
@@ -238,7 +238,7 @@ def test_token_far_from_its_expiry_is_not_replaced():
     tokens.token()
     clock.pass_time(minutes=54)
     tokens.token()
-    assert tokens._running is None
+    assert tokens._known.running is None
 
 
 def test_token_about_to_expire_is_not_handed_out():
@@ -257,7 +257,7 @@ def test_token_with_little_time_left_from_the_start_is_not_asked_for_at_every_ca
     tokens = source(credentials, clock)
     for _ in range(20):
         tokens.token()
-        wait_for(lambda: tokens._running is None)
+        wait_for(lambda: tokens._known.running is None)
         clock.pass_time(seconds=5)
     assert credentials.refreshes == 1
     clock.pass_time(minutes=1)
@@ -469,7 +469,7 @@ tokens = build_token_source(api_key=None, credentials=credentials, quota_project
 threading.Thread(target=tokens.token, daemon=True).start()
 assert credentials.begun.wait(30)
 if {held}:
-    tokens._lock.acquire()
+    tokens._known.lock.acquire()
 pid = os.fork()
 if pid == 0:
     signal.alarm(20)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import google.auth.credentials
+import google.auth.exceptions
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.oauth2 import service_account
@@ -166,6 +167,64 @@ def test_many_models_at_once_cause_one_refresh(server, login):
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(run, range(8)))
     assert len(set(found)) == len(server.forms) == 2
+
+
+class Watched(google.auth.credentials.Credentials):
+    """Notes how many refreshes are under way at once; fails as often as it is told to, with one client or all."""
+
+    def __init__(self, failures=0):
+        super().__init__()
+        self.now, self.most, self.refreshes, self.failures = 0, 0, 0, failures
+
+    def refresh(self, request):
+        self.now += 1
+        self.most = max(self.most, self.now)
+        time.sleep(0.2)
+        self.now -= 1
+        self.refreshes += 1
+        if self.refreshes <= self.failures:
+            raise google.auth.exceptions.TransportError("down")
+        self.token, self.expiry = f"own-{self.refreshes}", later(1)
+
+
+def ask_at_once(credentials, clients):
+    """A model for each client, half of them async; gives each one's token or error."""
+    barrier = threading.Barrier(len(clients))
+
+    def run(number):
+        tokens = source(credentials, client=clients[number])
+        barrier.wait(30)
+        try:
+            return tokens.token() if number % 2 else asyncio.run(tokens.atoken())
+        except CredentialsError as err:
+            return err
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        return list(pool.map(run, range(len(clients))))
+
+
+def test_models_with_different_clients_cause_one_refresh():
+    """Field cases E10, E11: objects of google-auth are not thread-safe, and the token is the same."""
+    library = pytest.importorskip(library_name())
+    credentials, clients = Watched(), [None, *(library.Client() for _ in range(5))]
+    assert ask_at_once(credentials, clients) == ["own-1"] * 6
+    assert (credentials.refreshes, credentials.most) == (1, 1)
+    assert source(credentials, client=clients[1]).reject("own-1")
+    assert ask_at_once(credentials, clients) == ["own-2"] * 6
+    assert (credentials.refreshes, credentials.most) == (2, 1)
+
+
+def test_refresh_that_fails_with_one_client_is_tried_with_the_next():
+    """Field case E11: another model's proxy may be down; still one at a time, and no more than one for each client."""
+    library = pytest.importorskip(library_name())
+    clients = [library.Client() for _ in range(4)]
+    credentials = Watched(failures=1)
+    found = ask_at_once(credentials, clients)
+    assert sorted(map(str, found)).count("own-2") == 3
+    assert (credentials.refreshes, credentials.most) == (2, 1)
+    credentials = Watched(failures=99)
+    assert all(isinstance(each, CredentialsError) for each in ask_at_once(credentials, clients))
+    assert (credentials.refreshes <= 4, credentials.most) == (True, 1)
 
 
 def test_refresh_after_a_401_serves_all(server):
