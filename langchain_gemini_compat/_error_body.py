@@ -33,7 +33,8 @@ _MOST_BRACKETS = 32
 #: Keys of a server's message, the most specific first.
 _REASONS = (
     "message", "error", "msg", "detail", "details", "errors", "fault", "faultstring", "error_description",
-    "description", "reason", "error_message", "errorMessage", "err", "title", "raw",
+    "description", "reason", "error_message", "errorMessage", "error_msg", "errorMsg", "err_msg", "errmsg", "exception",
+    "err", "title", "raw",
 )  # fmt: skip
 #: Keys under which a gateway puts the error of the server behind it.
 _WRAPPINGS = (
@@ -43,6 +44,28 @@ _WRAPPINGS = (
 )  # fmt: skip
 #: Keys of an error object, and the further keys that make it certain.
 _SAID, _NAMED = ("message", "msg", "detail", "details"), ("code", "status", "type", "error_type", "statusCode")
+#: Keys that name the kind of an event.
+_KINDS = ("type", "object", "event", "status")
+#: Keys that only an error has.
+_FAULTS = (
+    "errors", "fault", "faultstring", "exception", "error_code", "error_msg", "error_message", "error_description",
+    "errorCode", "errorMsg", "errorMessage", "err", "err_code", "err_msg", "errcode", "errmsg",
+)  # fmt: skip
+#: Values of those keys, and of a message, where nothing failed.
+_GOOD_WORDS = frozenset(("", "0", "200", "ok", "success", "successful", "succeeded", "none", "null"))
+#: Keys of a chunk: an event with one of them is a part of a reply.
+_PARTS = frozenset(
+    (
+        "choices", "object", "model", "created", "created_at", "system_fingerprint", "service_tier", "provider",
+        "usageMetadata", "delta", "content", "role", "done",
+    )
+)  # fmt: skip
+#: What servers name their reports of progress, which come before or between chunks.
+_PROGRESS = re.compile(
+    r"0|1\d\d|2\d\d|ok|success|info|debug|notice|status|progress|processing|in_progress|pending|queued?|running|started"
+    r"|loading|ping|pong|keep-?_?alive|heartbeat|message|metadata|complete[d]?|done",
+    re.IGNORECASE,
+)
 _DECODER = json.JSONDecoder()
 _START = re.compile(r"""\[\s*\{|\{|b['"]|"(?=[\[{])""")
 #: Strings that do not end reach to the end of the text, so that no start is tried twice.
@@ -89,18 +112,39 @@ def _has_failed(choices: JsonValue) -> bool:
 
 def _says_error(body: JsonObject) -> bool:
     """Return whether `body`, which has neither choices nor `error`, is an error all the same."""
-    if isinstance(body.get("error"), dict):
+    if isinstance(body.get("error"), dict) or any(is_error_name(body.get(key)) for key in _KINDS):
         return True
-    if any(is_error_name(body.get(key)) for key in ("type", "object", "event", "status")):
+    if any(_is_told(body.get(key)) for key in _FAULTS) or any(body.get(key) is False for key in ("success", "ok")):
         return True
     if any(body.get(key) for key in ("usage", "data", "id", "promptFeedback")):
         return False
     if len(body) == 1:
         # FastAPI's form, and a list that a gateway made an object of.
         ((key, inner),) = body.items()
-        return (key == "detail" and bool(inner)) or (key.isdigit() and is_error_body(inner))
-    has_reason = any(body.get(key) for key in ("message", "detail", "details", "errors", "msg"))
-    return has_reason and any(_code_of(body.get(key)) for key in ("code", "status", "status_code", "statusCode"))
+        return (key == "detail" and bool(inner)) or (key.isdigit() and is_error_body(inner)) or _is_message_alone(body)
+    has_reason = any(body.get(key) for key in ("message", "detail", "details", "msg"))
+    if has_reason and any(_code_of(body.get(key)) for key in ("code", "status", "status_code", "statusCode")):
+        return True
+    return _is_message_alone(body)
+
+
+def _is_told(value: JsonValue) -> bool:
+    """Return whether the value of a key of errors tells of one; some servers send the code 0 with what went well."""
+    return value.strip().lower() not in _GOOD_WORDS if isinstance(value, str) else bool(value)
+
+
+def _is_message_alone(body: JsonObject) -> bool:
+    """Return whether `body` is a text for people and no part of a reply, nor the text of a progress report."""
+    if not any(isinstance(text := body.get(key), str) and _is_told(text) for key in ("message", "msg", "detail")):
+        return False
+    if body.get("success") is True or body.get("ok") is True or not _PARTS.isdisjoint(body):
+        return False
+    words = (body.get(key) for key in ("type", "event", "status", "level", "code"))
+    return not any(
+        (isinstance(word, str) and _PROGRESS.fullmatch(word.strip()))
+        or (isinstance(word, int) and word in (0, *range(100, _FIRST_ERROR)))
+        for word in words
+    )
 
 
 def read_error(body: JsonValue, *, default_code: int) -> tuple[ServerError, JsonValue]:
@@ -306,7 +350,7 @@ def _code_of(value: JsonValue) -> int | None:
 
 
 def _codes_of(layer: JsonObject) -> Iterator[int]:
-    for key in ("code", "status_code", "statusCode", "status", "http_status"):
+    for key in ("code", "status_code", "statusCode", "status", "http_status", "error_code", "errorCode", "err_code"):
         code = _code_of(layer.get(key))
         if code is not None:
             yield code

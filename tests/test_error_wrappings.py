@@ -586,3 +586,44 @@ def test_error_of_a_server_is_rebuilt_with_its_status(status, body, kind):
         assert (twin.body, twin.status_code, twin.remedy) == (error.body, error.status_code, error.remedy)
     restored = pickle.loads(pickle.dumps(error))
     assert (restored.body, restored.status, restored.remedy) == (error.body, error.status, error.remedy)
+
+
+def wired(answer):
+    """A chat model of a compatible server with `answer`."""
+    return ChatGeminiCompat(model="m", base_url="http://server.example/v1", max_retries=0, **Wire(answer).clients)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"errors": [{"message": "boom"}]}, {"message": "boom"}, {"msg": "boom"}, {"id": "1", "errors": ["boom"]},
+        {"error_code": 500, "error_msg": "boom"}, {"success": False, "message": "boom"}, {"ok": False, "msg": "boom"},
+        {"fault": {"faultstring": "boom"}}, {"code": "Throttled", "message": "boom", "request_id": "1"},
+        {"errorMessage": "boom", "errorType": "Unhandled"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_error_between_chunks_is_raised(event):
+    """Without `error` and without choices: the text before it is not taken for the whole answer."""
+    assert is_error_body(event)
+    chat = wired([chunk(content="Hel"), event, chunk(finish="stop"), "[DONE]"])
+    with pytest.raises(errors.ServerError, match="boom"):
+        list(chat.stream("Hi."))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {}, {"type": "ping"}, {"status": "processing", "message": "Working."}, {"type": "info", "message": "Queued."},
+        {"code": 0, "message": "success"}, {"code": 200, "msg": "fine"}, {"error_code": 0, "error_msg": ""},
+        {"success": True, "errors": [], "message": "fine"}, {"model": "m", "message": "fine"}, {"x_groq": {"id": "1"}},
+        {"usage": {"prompt_tokens": 1}, "message": "fine"}, {"object": "chat.completion.chunk", "message": "fine"},
+        {"message": {"role": "assistant", "content": "fine"}}, {"created": 1}, {"provider": "p"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_event_that_is_no_chunk_and_no_error_is_passed_over(event):
+    """Keep-alives, reports of progress, and parts of a reply without choices."""
+    assert not is_error_body(event)
+    chat = wired([chunk(content="Hel"), event, chunk(finish="stop"), "[DONE]"])
+    assert "".join(part.text for part in chat.stream("Hi.")) == "Hel"
