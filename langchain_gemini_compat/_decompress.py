@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 ACCEPTED = "gzip, deflate"
 #: Bytes that one step of a decompressor may give.
 STEP = 2**18
+_MAGIC = b"\x1f\x8b"
 _GZIP = zlib.MAX_WBITS | 16
 #: Bytes of the wrapper of deflate.
 _WRAPPER = 2
@@ -53,19 +54,46 @@ class Decompressor:
         self._inflate = zlib.decompressobj(window)
         #: The first bytes of deflate, until they show whether it has the zlib wrapper.
         self._start: bytes | None = b"" if window == zlib.MAX_WBITS else None
+        #: The first byte of what may be another member.
+        self._rest = b""
+        #: Whether something that is no member followed the last one.
+        self._is_over = False
+        self._began = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield what `data` becomes, at most `STEP` bytes at a time. Raises `BrokenEncodingError`."""
+        self._began = self._began or bool(data)
         if self._start is not None:
             data = self._find_wrapper(self._start + data)
         while data:
             if self._inflate.eof:
-                # RFC 1952, 2.2: a gzip file may have several members. For deflate the rest is an error.
-                self._inflate = zlib.decompressobj(self._window)
+                data = self._begin_member(self._rest + data)
+                if not data:
+                    return
             while piece := self._step(data):
                 yield piece
                 data = self._inflate.unconsumed_tail
             data = self._inflate.unused_data
+
+    def finish(self) -> None:
+        """Raise `BrokenEncodingError` if the compressed data has no end: what was read may be cut."""
+        if not self._inflate.eof and self._began:
+            raise BrokenEncodingError("the compressed data ends too early")
+
+    def _begin_member(self, data: bytes) -> bytes:
+        """Return `data` if it is the next member of a gzip file, and nothing of what is padding or garbage.
+
+        RFC 1952, 2.2: a gzip file may have several members. gzip itself ignores what follows the last one.
+        """
+        self._rest = b""
+        if self._window == _GZIP and not self._is_over and data.startswith(_MAGIC):
+            self._inflate = zlib.decompressobj(self._window)
+            return data
+        if self._window == _GZIP and not self._is_over and _MAGIC.startswith(data):
+            self._rest = data
+        else:
+            self._is_over = True
+        return b""
 
     def _find_wrapper(self, start: bytes) -> bytes:
         """Return what can be decompressed of `start`. RFC 9110, 8.4.1.2: some servers leave the wrapper out."""

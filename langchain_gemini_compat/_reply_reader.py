@@ -154,11 +154,24 @@ class ReplyReader:
             self._stop()
         if not self._response.is_success:
             raise self._refusal()
+        self._check_end()
         if self._decoder is None:
             yield self._read_whole(b"".join(self._pieces))
         else:
             yield from self._read_all(self._decoder, self._decoder.finish())
             yield from map(self._read, self._decoder.joiner.finish())
+
+    def _check_end(self) -> None:
+        """Raise `TruncatedStreamError` if the compressed body of a whole reply was cut.
+
+        A stream has its own end, `[DONE]` or a finish reason.
+        """
+        if self._decompressor is None or self._decoder is not None:
+            return
+        try:
+            self._decompressor.finish()
+        except BrokenEncodingError as err:
+            raise errors.TruncatedStreamError(f"The reply was cut ({err}). Ask again.") from None
 
     def _stop(self) -> None:
         if self._watch.broken:

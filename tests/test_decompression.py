@@ -70,6 +70,26 @@ def test_several_gzip_members_are_one_reply():
     assert build(lazily(body, "gzip")).invoke("hi").text == "Hello."
 
 
+@pytest.mark.parametrize("rest", [b"\0" * 512, b"\0", b"\x1f", b"garbage", b"\x1f\x8a\x1f\x8b"], ids=repr)
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_padding_behind_the_last_gzip_member_is_ignored(rest, size):
+    """As gzip does: the reply is whole, and a refusal keeps its reason."""
+    assert build(lazily(gzip.compress(WHOLE) + rest, "gzip", size=size)).invoke("hi").text == "Hello."
+    streamed = build(lazily(gzip.compress(EVENTS) + rest, "gzip", size=size)).stream("hi")
+    assert "".join(part.text for part in streamed) == "Hello."
+    refusal = gzip.compress(json.dumps(google_error(400, "INVALID_ARGUMENT", "boom")).encode())
+    with pytest.raises(errors.InvalidRequestError, match="boom"):
+        build(lazily(refusal + rest, "gzip", status=400, size=size)).invoke("hi")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("cut", [1, 2])
+def test_compressed_whole_reply_without_its_end_is_an_error(encoding, cut):
+    """The checksum at the end did not come, so nothing says that the reply is whole."""
+    with pytest.raises(errors.TruncatedStreamError):
+        build(lazily(PACKERS[encoding](WHOLE)[:-cut], encoding)).invoke("hi")
+
+
 def test_request_asks_only_for_what_is_bounded():
     """Field case E6: no brotli and no zstd, even where the HTTP library could read them."""
     wire = Wire(completion())
