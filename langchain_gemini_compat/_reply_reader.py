@@ -188,7 +188,7 @@ class ReplyReader:
             value = parse_whole(content)
         except ValueError:
             if content.lstrip().startswith(b"{"):
-                text = f"The reply is no whole JSON: {self._quote(content)}. Ask again."
+                text = f"The reply is not complete JSON: {self._quote(content)}. Ask again."
             else:
                 text = f"The server answered with something that is not JSON: {self._quote(content)}. Check `base_url`."
             raise errors.InvalidReplyError(text) from None
