@@ -159,7 +159,7 @@ class ReplyReader:
             yield self._read_whole(b"".join(self._pieces))
         else:
             yield from self._read_all(self._decoder, self._decoder.finish())
-            yield from map(self._read, self._decoder.joiner.finish())
+            yield from self._finish_joining(self._decoder)
 
     def _check_end(self) -> None:
         """Raise `TruncatedStreamError` if the compressed body of a whole reply was cut.
@@ -211,6 +211,12 @@ class ReplyReader:
             return self._read_all(decoder, decoder.feed(data) if value is None else (value,))
         # One event in one piece is what most servers send: no generator for that.
         return (self._read(value),)
+
+    def _finish_joining(self, decoder: SseDecoder) -> Iterator[WireChunk]:
+        try:
+            yield from map(self._read, decoder.joiner.finish())
+        except ValueError as err:
+            raise _not_json(err) from None
 
     def _read_all(self, decoder: SseDecoder, values: Iterable[JsonValue]) -> Iterator[WireChunk]:
         try:

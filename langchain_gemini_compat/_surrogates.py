@@ -1,8 +1,9 @@
 r"""Characters that a server cut in two: surrogates without their partner, in whole replies and in deltas.
 
 JSON escapes a character beyond U+FFFF as two surrogates, `"\ud83d\ude00"`. Servers that stream by UTF-16 units send
-one in each of two deltas, and jiter refuses both. Its one rule: halves are joined within one field of one call of one
-choice, and a half that stays alone becomes U+FFFD, since no request could carry it back.
+one in each of two deltas, and jiter refuses both. Halves are joined within one field of one call of one choice. A half
+without its partner becomes U+FFFD in streamed text and in errors, because no request could carry it back. In a tool
+call and in a whole reply it is an error: no tool may run with arguments that the model did not write.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ _DEEPEST = 200
 _IN_PIECES = frozenset(("content", "text", "thinking", "summary", "refusal", "name", "arguments", *REASONING_KEYS))
 #: In a path, the items of a list.
 _ITEMS = "[]"
+#: What stands for a half that stays alone.
+_REPLACEMENT = "\ufffd"
 #: More texts than that do not wait at the same time.
 _MOST_WAITING = 64
 
@@ -47,15 +50,28 @@ def parse_unpaired(data: bytes, err: ValueError) -> JsonValue:
 
 
 def parse_whole(data: bytes) -> JsonValue:
-    r"""The value of JSON, with U+FFFD for each surrogate that stands alone; raises `ValueError` where it is none.
+    r"""Return the value of JSON whose surrogates all have a partner; raises `ValueError` for anything else.
 
-    >>> parse_whole(rb'["a\ud83d", "\ud83d\ude00"]')
-    ['a�', '😀']
+    >>> parse_whole(rb'["\ud83d\ude00"]')
+    ['😀']
     """
     try:
         value: JsonValue = from_json(data)
     except ValueError as err:
         return _Pieces().read(parse_unpaired(data, err), None)
+    return value
+
+
+def parse_error(data: bytes) -> JsonValue:
+    r"""Return the value of JSON, with U+FFFD for each surrogate without a partner; raises `ValueError` for no JSON.
+
+    >>> parse_error(rb'["a\ud83d", "\ud83d\ude00"]')
+    ['a�', '😀']
+    """
+    try:
+        value: JsonValue = from_json(data)
+    except ValueError as err:
+        return _Pieces(lenient=True).read(parse_unpaired(data, err), None)
     return value
 
 
@@ -74,6 +90,10 @@ class _Place:
     @property
     def name(self) -> str:
         return next((key for key in reversed(self.path) if key != _ITEMS), "")
+
+    @property
+    def is_in_call(self) -> bool:
+        return self.path[:1] in (("tool_calls",), ("function_call",))
 
     def enter(self, key: str) -> _Place:
         return replace(self, path=(*self.path, key))
@@ -130,11 +150,12 @@ class SurrogateJoiner:
             yield from self.finish()
             yield cast("JsonValue", DONE)
             return
+        outside = _Pieces(lenient=True)
         if not isinstance(value, dict):
-            yield self._pieces.read(value, None)
+            yield outside.read(value, None)
             return
         rest: JsonObject = {key: item for key, item in value.items() if key != "choices"}
-        read = self._pieces.read(rest, None)
+        read = outside.read(rest, None)
         if "choices" in value:
             choices: JsonValue = [self._join_choice(*one) for one in enumerate(list_at(value, "choices"))]
             read = {**cast("JsonObject", read), "choices": choices}
@@ -158,7 +179,8 @@ class SurrogateJoiner:
 class _Pieces:
     """The halves that wait, by the place of their text."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, lenient: bool = False) -> None:
+        self._lenient = lenient
         self._waiting: dict[_Place, str] = {}
         self._ended: list[JsonObject] = []
 
@@ -168,11 +190,14 @@ class _Pieces:
             raise ValueError("recursion limit exceeded")
         if isinstance(value, str):
             is_piece = place is not None and place.name in _IN_PIECES
-            return self._read_piece(value, place) if place is not None and is_piece else _repair(value)
+            return self._read_piece(value, place) if place is not None and is_piece else self._complete(value, place)
         if isinstance(value, list):
             return [self.read(item, place and place.enter_item(item), depth + 1) for item in value]
         if isinstance(value, dict):
-            return {_repair(key): self.read(item, place and place.enter(key), depth + 1) for key, item in value.items()}
+            return {
+                self._complete(key, place): self.read(item, place and place.enter(key), depth + 1)
+                for key, item in value.items()
+            }
         return value
 
     def end_all(self) -> None:
@@ -200,10 +225,18 @@ class _Pieces:
             text, self._waiting[place] = text[:kept], text[kept:]
             if len(self._waiting) > _MOST_WAITING:
                 self._end(next(iter(self._waiting)))
-        return _repair(text)
+        return self._complete(text, place)
 
     def _end(self, place: _Place) -> None:
-        self._ended.append(place.build_chunk(_repair(self._waiting.pop(place))))
+        self._ended.append(place.build_chunk(self._complete(self._waiting.pop(place), place)))
+
+    def _complete(self, text: str, place: _Place | None) -> str:
+        """`text` with U+FFFD for halves that stay alone, where that is allowed; raises `ValueError` elsewhere."""
+        repaired = _repair(text)
+        is_text = self._lenient or (place is not None and not place.is_in_call)
+        if not is_text and repaired.count(_REPLACEMENT) > text.count(_REPLACEMENT):
+            raise ValueError("half of a character, without the other half")
+        return repaired
 
 
 def _repair(text: str) -> str:

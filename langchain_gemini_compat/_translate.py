@@ -26,7 +26,7 @@ from langchain_gemini_compat._network_errors import (
 )
 from langchain_gemini_compat._secrets import HARMLESS, bare_url, forget_secrets, hide_secret
 from langchain_gemini_compat._surfaces import is_google_host
-from langchain_gemini_compat._surrogates import parse_whole
+from langchain_gemini_compat._surrogates import parse_error
 from langchain_gemini_compat._watchdog import LateError
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def translate_response(response: Response, content: bytes, surface: Surface) -> 
     if 300 <= kept.status_code < 400:
         return _build_error(_read_redirect(kept), kept, surface)
     try:
-        body = parse_whole(content)
+        body = parse_error(content)
     except ValueError:
         return _translate_text(kept, content, surface)
     return translate_body(body, kept, surface)

@@ -130,7 +130,6 @@ CALLS = {
         ],
         [("note", {"x": "a😀"}), ("note", {"x": "b😁"})],
     ),
-    "a half alone": ([[call("note", '{"x":"a' + FIRST, index=0)], [piece('b"}')]], [("note", {"x": f"a{LOST}b"})]),
     "of a name": (
         [[call("say" + FIRST, "", index=0)], [{"index": 0, "function": {"name": SECOND, "arguments": '{"x":"a"}'}}]],
         [("say😀", {"x": "a"})],
@@ -151,16 +150,31 @@ def test_halves_of_a_call_are_joined(entry_point, name):
     assert made(message) == expected
 
 
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [[call("note", '{"x":"a' + FIRST, index=0)], [piece('b"}')]],
+        [[call("note", '{"x":"a' + FIRST + 'b"}', index=0)]],
+        [[call("note", '{"x":"a' + SECOND + '"}', index=0)]],
+        [[call("note" + FIRST, "{}", index=0)]],
+        [[call("note", '{"x":"a"}' + FIRST, index=0)]],
+    ],
+)
+@pytest.mark.parametrize("entry_point", STREAMED)
+def test_a_half_that_stays_alone_in_a_call_is_an_error(entry_point, entries):
+    """Field case A9: with a replacement character in it the tool would run with what the model did not write."""
+    events = stream(*({"tool_calls": one} for one in entries), finish="tool_calls")
+    with pytest.raises((errors.InvalidReplyError, errors.MalformedToolCallError)):
+        read(entry_point, events)
+
+
 @pytest.mark.parametrize("entry_point", STREAMED)
 def test_a_half_is_not_joined_with_another_call(entry_point):
     """Field case A9: a call whose arguments break off is an error, and lends no half to the next one."""
     entries = [call("note", '{"x":"a' + FIRST, "c1", index=0)], [call("note", '{"x":"b"}', "c2", index=0)]
     events = stream(*({"tool_calls": one} for one in entries), finish="tool_calls")
-    with pytest.raises(errors.MalformedToolCallError):
+    with pytest.raises((errors.InvalidReplyError, errors.MalformedToolCallError)):
         read(entry_point, events)
-    message = read(entry_point, events, invalid_tool_calls="keep")
-    assert made(message) == [("note", {"x": "b"})]
-    assert [broken["name"] for broken in message.invalid_tool_calls] == ["note"]
 
 
 def test_a_half_is_not_joined_with_another_choice():
@@ -201,12 +215,12 @@ def test_halves_in_bytes_are_read_like_escaped_ones():
 
 
 @pytest.mark.parametrize("entry_point", [*WHOLE, *STREAMED])
-def test_halves_in_a_whole_reply_are_replaced(entry_point):
-    """Field case A9: in texts, thoughts and arguments, also where a stream was asked for."""
-    message = read(entry_point, json.dumps(completion("a" + FIRST, reasoning_content="b" + SECOND)), tools=())
-    assert (message.text, message.content_blocks[0]["reasoning"]) == (f"a{LOST}", f"b{LOST}")
-    answer = completion(None, finish="tool_calls", tool_calls=[call("note", '{"x":"a' + FIRST + '"}')])
-    assert made(read(entry_point, json.dumps(answer))) == [("note", {"x": f"a{LOST}"})]
+def test_halves_in_a_whole_reply_are_an_error(entry_point):
+    """In texts and arguments, also where a stream was asked for: half a character says that the reply is damaged."""
+    damaged = completion(None, finish="tool_calls", tool_calls=[call("note", '{"x":"a' + FIRST + '"}')])
+    for answer in (completion("a" + FIRST), completion("Hm.", reasoning_content="b" + SECOND), damaged):
+        with pytest.raises(errors.InvalidReplyError):
+            read(entry_point, json.dumps(answer))
 
 
 @pytest.mark.parametrize("entry_point", [*WHOLE, *STREAMED])
@@ -235,8 +249,13 @@ def test_what_is_no_json_beside_halves_raises(body):
 
 def test_halves_that_wait_are_bounded():
     """A server that begins a character in ever new places costs no more than the bytes it sends."""
-    entries = [{"tool_calls": [piece(FIRST, index)]} for index in range(500)]
+    events = [chunk(content=FIRST) for _ in range(500)]
+    for number, event in enumerate(events):
+        event["choices"][0]["index"] = number
     joiner = SseDecoder().joiner
-    joined = [value for entry in entries for value in joiner.join(chunk(**entry))]
+    joined = [value for event in events for value in joiner.join(event)]
     assert len(joined) == 500 + 500 - 64
     assert len([*joiner.finish()]) == 64
+    calls = [chunk(tool_calls=[piece(FIRST, index)]) for index in range(500)]
+    with pytest.raises(ValueError, match="half of a character"):
+        [value for event in calls for value in joiner.join(event)]
