@@ -75,12 +75,16 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 #: The lowest status of an error, and the statuses that only say that there was an error.
 _FIRST_ERROR, _LAST_ERROR = 300, 599
 _VAGUE_STATUSES = (500, 502)
+#: Statuses of a request that was refused for what it says: their texts may repeat the caller's own.
+_REFUSALS = (400, 413, 422)
 
 
 @dataclass(slots=True)
 class _Search:
     """The rest of the limits, and the error objects found so far, from the outermost to the innermost."""
 
+    #: The HTTP status, or the number of the innermost error object so far.
+    code: int = 0
     values: int = _MOST_VALUES
     characters: int = _MOST_CHARACTERS
     layers: list[JsonObject] = field(default_factory=list)
@@ -149,7 +153,7 @@ def _is_message_alone(body: JsonObject) -> bool:
 
 def read_error(body: JsonValue, *, default_code: int) -> tuple[ServerError, JsonValue]:
     """Return the error in `body`, and the object or text in which the server itself wrote it."""
-    search = _Search()
+    search = _Search(default_code)
     _unwrap(_choice_error(body), search, _DEEPEST)
     layers = search.layers[::-1]
     telling = next((layer for layer in layers if _read_reason(layer)), layers[0] if layers else None)
@@ -209,6 +213,7 @@ def _unwrap_object(value: JsonObject, search: _Search, depth: int) -> None:
         _unwrap(numbered, search, depth - 1)
         return
     search.layers.append(value)
+    search.code = next(_codes_of(value), search.code)
     known = len(search.layers)
     number = value.get("error")
     if isinstance(number, (int, float)) and not isinstance(number, bool):
@@ -258,9 +263,27 @@ def _find_json(text: str, search: _Search) -> JsonValue:
             # JSON in JSON, or bytes that hold JSON.
             value = _find_json(value, search)
         if _is_error(value):
-            return value
+            is_all = not text[: match.start()].strip() and not text[end:].strip()
+            if is_all or _agrees(value, search):
+                return value
         position = end if end > match.start() else match.end()
     return None
+
+
+def _agrees(value: JsonValue, search: _Search) -> bool:
+    """Return whether an error in the middle of a text can be the reason of the refusal that the text tells of.
+
+    A server that refuses a request may repeat it, and a prompt may hold an error of any kind.
+    """
+    if search.code not in _REFUSALS:
+        return True
+    inner = _Search(0, search.values, search.characters)
+    _unwrap(value, inner, _DEEPEST)
+    search.values, search.characters = inner.values, inner.characters
+    layers = inner.layers[::-1]
+    numbers = [code for layer in layers for code in _codes_of(layer)]
+    meant = [CODES_OF_WORDS[word] for layer in layers for word in _words_of(layer) if word in CODES_OF_WORDS]
+    return all(code in _REFUSALS for code in numbers or meant)
 
 
 def _read_at(text: str, match: re.Match[str]) -> tuple[JsonValue, int]:

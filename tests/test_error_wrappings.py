@@ -627,3 +627,43 @@ def test_event_that_is_no_chunk_and_no_error_is_passed_over(event):
     assert not is_error_body(event)
     chat = wired([chunk(content="Hel"), event, chunk(finish="stop"), "[DONE]"])
     assert "".join(part.text for part in chat.stream("Hi.")) == "Hel"
+
+
+ECHOED = {
+    "token": {"error": {"code": 401, "message": "No.", "status": "UNAUTHENTICATED"}},
+    "no number": {"error": {"message": "No.", "status": "UNAUTHENTICATED"}},
+    "permission": {"error": {"code": 403, "message": "No.", "status": "PERMISSION_DENIED"}},
+    "daily quota": ERROR,
+    "quota by type": {"error": {"message": "No.", "type": "insufficient_quota"}},
+    "list": [ERROR],
+    "in an error that agrees": message(f"x {TEXT}", code=400),
+}
+
+
+@pytest.mark.parametrize("mode", ["invoke", "astream"])
+@pytest.mark.parametrize("name", ECHOED)
+async def test_error_in_the_callers_own_text_does_not_type_the_refusal(name, mode):
+    """A server that refuses a request may repeat the prompt, and that may hold an error of any kind."""
+    for echo in (json.dumps(ECHOED[name]), printed(ECHOED[name]), printed(json.dumps(ECHOED[name]).encode())):
+        for text in (f"Input should be a valid string, got: 'please explain {echo}'", f"{echo} is no string"):
+            for body, status in (
+                (message(text), 400),
+                (text, 400),
+                (message(text, code=400), 200),
+                ({"detail": text}, 422),
+            ):
+                error = await fail(body, status, mode)
+                assert type(error) is errors.InvalidRequestError, (echo, status)
+                assert error.status_code in (400, 422)
+
+
+def test_wrapped_refusal_that_agrees_with_the_status_is_still_unwrapped():
+    """LiteLLM puts the server's own words behind a prefix; the status agrees with them."""
+    inner = google_error(400, "INVALID_ARGUMENT", "The input token count exceeds the maximum number of tokens allowed.")
+    for text in (
+        f"GeminiException - {json.dumps(inner)}",
+        f"VertexAIException BadRequestError - {json.dumps(inner).encode()}",
+    ):
+        with pytest.raises(errors.ContextOverflowError) as caught:
+            model(reply(message(text), 400)).invoke("hi")
+        assert caught.value.status == "INVALID_ARGUMENT"
