@@ -19,9 +19,11 @@ from langchain_gemini_compat._surfaces import (
     build_endpoint,
     check_segment,
     find_location,
+    find_project,
     is_bare_vertex_host,
     is_encrypted_or_loopback,
     is_google_host,
+    read_place,
     recognise_surface,
 )
 from langchain_gemini_compat.errors import GeminiCompatWarning
@@ -76,7 +78,8 @@ def resolve_connection(
         if not (has_vertex_arguments or base_url) and found_key and os.environ.get("GOOGLE_CLOUD_PROJECT"):
             _warn_of_two_sources(found_key[0])
     if surface == "vertex":
-        project, location = _complete_place(project, location, base_url)
+        named = {"project": project, "location": location, "endpoint_id": endpoint_id}
+        project, location = _complete_place(named, base_url)
     # Behind the bare address of another host, the path is built only if project, location or endpoint are named.
     keeps_path = not has_place and not is_bare_vertex_host(base_url or "", has_vertex_arguments=True)
     endpoint = build_endpoint(
@@ -135,15 +138,20 @@ def _choose_surface(
     )
 
 
-def _complete_place(project: str | None, location: str | None, base_url: str | None) -> tuple[str | None, str | None]:
+def _complete_place(named: dict[str, str | None], base_url: str | None) -> tuple[str | None, str | None]:
     """Return project and location for Vertex AI: from the arguments, else from `base_url`, else from the environment.
 
-    If none is set, the credentials name the project, and the location is `global`.
+    If none is set, the credentials name the project, and the location is `global`. What the path of `base_url` names
+    is sent, so a warning names the arguments that it contradicts.
     """
-    location = location or (find_location(base_url) if base_url else None)
+    path = read_place(base_url or "")
+    unused = [name for name, value in named.items() if value and path.get(name, value) != value]
+    if unused:
+        _warn_of_other_place(unused)
+    kept = {name: value for name, value in named.items() if name not in unused}
     return (
-        project or _read_variable("GOOGLE_CLOUD_PROJECT", "project"),
-        location or _read_variable("GOOGLE_CLOUD_LOCATION", "location"),
+        kept.get("project") or find_project(base_url or "") or _read_variable("GOOGLE_CLOUD_PROJECT", "project"),
+        kept.get("location") or find_location(base_url or "") or _read_variable("GOOGLE_CLOUD_LOCATION", "location"),
     )
 
 
@@ -229,10 +237,19 @@ def _warn_of_two_sources(key_variable: str) -> None:
     )
 
 
+def _warn_of_other_place(names: list[str]) -> None:
+    warnings.warn(
+        f"{', '.join(f'`{name}`' for name in names)}: not used, since the path of `base_url` names another one. Leave "
+        "the argument out, or the path of `base_url`.",
+        GeminiCompatWarning,
+        stacklevel=6,
+    )
+
+
 def _warn_of_unused_place() -> None:
     warnings.warn(
-        "`project`, `location` and `endpoint_id` are not used: `base_url` is neither a host of Vertex AI nor the path "
-        'of an endpoint. Leave them out, or pass `surface="vertex"` and `credentials=…` if Vertex AI is behind it.',
+        "`project`, `location` and `endpoint_id` are not used: `base_url` is no address of an endpoint of "
+        'Vertex AI. Leave them out, or pass `surface="vertex"` and `credentials=…` if Vertex AI is behind it.',
         GeminiCompatWarning,
         stacklevel=5,
     )

@@ -47,7 +47,18 @@ _VERTEX_HOST = re.compile(
 )
 #: Hosts that serve all Google APIs inside a private network.
 _SHARED_HOST = re.compile(r"(?:[a-z0-9-]+\.p|private|restricted)\.googleapis\.com")
-_VERSION_ONLY = re.compile(r"/(?P<version>v[0-9][a-z0-9]{0,30})")
+#: Hosts of one dedicated endpoint: its ID, its location, and the number of its project.
+_DEDICATED_HOST = re.compile(
+    r"(?P<endpoint>[a-z0-9-]+)\.(?P<region>[a-z]+-[a-z]+[0-9]+)-(?P<project>[0-9]+)\.prediction\.vertexai\.goog"
+)
+#: The beginning of the path of an endpoint, as far as somebody wrote it.
+_PATH_BEGINNING = re.compile(
+    r"(?P<root>(?:/v[0-9][a-z0-9]{0,30})?)"
+    r"(?:/projects(?:/(?P<project>[\w.:-]+)(?:/locations(?:/(?P<location>[\w-]+)(?:/endpoints)?)?)?)?)?"
+)
+_RESOURCE = re.compile(
+    r"(?:/v[0-9][a-z0-9]{0,30})?/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)(?:/endpoints/(?P<endpoint_id>[^/]+))?"
+)
 
 _COMMON_KEYS = frozenset(
     {
@@ -131,7 +142,9 @@ def build_endpoint(
             check_segment(name, value)
     check_segment("api_version", api_version)
     if base_url is not None and surface == "vertex" and not keeps_path and _lacks_vertex_path(base_url):
-        root, base_url = _trim(base_url), None
+        host = _DEDICATED_HOST.fullmatch(urlsplit(base_url).hostname or "")
+        endpoint_id = endpoint_id or (host["endpoint"] if host else None)
+        root, base_url = _cut_resource(_trim(base_url)), None
     else:
         root = ""
     return _build_endpoint(surface, model, project, location, endpoint_id, base_url, api_version, root)
@@ -166,12 +179,9 @@ def recognise_surface(
 ) -> Surface:
     """The surface these arguments mean; raises `ValueError` when they mean none."""
     if base_url is not None:
-        path = urlsplit(_trim(base_url)).path
-        if path.endswith("/endpoints/openapi") or is_bare_vertex_host(
-            base_url, has_vertex_arguments=has_vertex_arguments
-        ):
+        if _leads_to_vertex(base_url, has_vertex_arguments=has_vertex_arguments):
             return "vertex"
-        if path.endswith("/v1beta/openai"):
+        if urlsplit(_trim(base_url)).path.endswith("/v1beta/openai"):
             return "ai_studio"
         return "openai_compatible"
     if has_vertex_arguments:
@@ -213,9 +223,23 @@ def is_encrypted_or_loopback(base_url: str) -> bool:
 
 def is_bare_vertex_host(base_url: str, *, has_vertex_arguments: bool) -> bool:
     """Whether `base_url` is a host of Vertex AI without the path of an endpoint, as for Private Service Connect."""
+    return _is_vertex_host(base_url, takes_shared=has_vertex_arguments) and _is_bare(base_url)
+
+
+def _leads_to_vertex(base_url: str, *, has_vertex_arguments: bool) -> bool:
+    path = urlsplit(_trim(base_url)).path
+    return (
+        path.endswith("/endpoints/openapi")
+        or is_bare_vertex_host(base_url, has_vertex_arguments=has_vertex_arguments)
+        or (_is_vertex_host(base_url, takes_shared=True) and bool(_RESOURCE.match(path)))
+    )
+
+
+def _is_vertex_host(base_url: str, *, takes_shared: bool) -> bool:
+    """Whether the host is Vertex AI's; `takes_shared`: or one that serves all Google APIs."""
     host = urlsplit(base_url).hostname or ""
-    is_vertex = _VERTEX_HOST.fullmatch(host) or (has_vertex_arguments and _SHARED_HOST.fullmatch(host))
-    return bool(is_vertex) and _is_bare(base_url)
+    hosts = (_VERTEX_HOST, _DEDICATED_HOST, *([_SHARED_HOST] if takes_shared else []))
+    return any(pattern.fullmatch(host) for pattern in hosts)
 
 
 def _lacks_vertex_path(base_url: str) -> bool:
@@ -225,14 +249,44 @@ def _lacks_vertex_path(base_url: str) -> bool:
 
 
 def find_location(base_url: str) -> str | None:
-    """Return the location in the name of a Vertex AI host, if it has one."""
-    match = _VERTEX_HOST.fullmatch(urlsplit(base_url).hostname or "")
+    """Return the location that the beginning of a path or the name of a Vertex AI host names, if any."""
+    url = urlsplit(_trim(base_url))
+    path = _PATH_BEGINNING.fullmatch(url.path)
+    if path and path["location"]:
+        return path["location"]
+    dedicated = _DEDICATED_HOST.fullmatch(url.hostname or "")
+    if dedicated:
+        return dedicated["region"]
+    match = _VERTEX_HOST.fullmatch(url.hostname or "")
     return (match["region"] or match["multi_region"]) if match else None
 
 
-def _is_bare(base_url: str) -> bool:
+def find_project(base_url: str) -> str | None:
+    """Return the project that the beginning of a path or the name of a dedicated host names, if any."""
+    url = urlsplit(_trim(base_url))
+    path = _PATH_BEGINNING.fullmatch(url.path)
+    if path and path["project"]:
+        return path["project"]
+    dedicated = _DEDICATED_HOST.fullmatch(url.hostname or "")
+    return dedicated["project"] if dedicated else None
+
+
+def read_place(base_url: str) -> dict[str, str]:
+    """Return what the path of `base_url` says of project, location and endpoint, which arguments do not change."""
     path = urlsplit(_trim(base_url)).path
-    return not path or bool(_VERSION_ONLY.fullmatch(path))
+    match = _RESOURCE.match(path) or _PATH_BEGINNING.fullmatch(path)
+    return {name: value for name, value in match.groupdict().items() if value and name != "root"} if match else {}
+
+
+def _cut_resource(base_url: str) -> str:
+    """`base_url` up to the version; the rest is built from its parts."""
+    url = urlsplit(base_url)
+    path = _PATH_BEGINNING.fullmatch(url.path)
+    return f"{base_url[: len(base_url) - len(url.path)]}{path['root']}" if path else base_url
+
+
+def _is_bare(base_url: str) -> bool:
+    return bool(_PATH_BEGINNING.fullmatch(urlsplit(_trim(base_url)).path))
 
 
 def _trim(base_url: str) -> str:

@@ -306,6 +306,44 @@ def test_bare_vertex_host_gets_the_path_of_the_endpoint(monkeypatch, arguments, 
     assert info["auth"]["kind"] == ("google_credentials" if "credentials" in arguments else "application_default")
 
 
+DEDICATED = "https://123.us-central1-5.prediction.vertexai.goog"
+OWN = "/v1/projects/{}/locations/us-central1/endpoints/123"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "url"),
+    [
+        ({"base_url": DEDICATED + OWN.format(5)}, DEDICATED + OWN.format(5)),
+        ({"base_url": DEDICATED + OWN.format(5) + "/chat/completions"}, DEDICATED + OWN.format(5)),
+        ({"base_url": DEDICATED, "project": "p", "endpoint_id": "123"}, DEDICATED + OWN.format("p")),
+        ({"base_url": DEDICATED, "project": "p"}, DEDICATED + OWN.format("p")),
+        ({"base_url": DEDICATED + "/v1"}, DEDICATED + OWN.format(5)),
+        ({"base_url": PSC + OWN.format("p")}, PSC + OWN.format("p")),
+        ({"base_url": PSC + "/v1/projects/q/locations/us-central1"}, PSC + PATH.replace("/p/", "/q/")),
+        ({"base_url": PSC + "/v1/projects/q/locations/us-central1/endpoints/"}, PSC + PATH.replace("/p/", "/q/")),
+        ({"base_url": PSC + "/v1/projects/q"}, PSC + PATH.replace("/p/", "/q/")),
+        ({"base_url": PSC + "/v1/projects/q/locations/us-central1", "project": "q", "endpoint_id": "123"},
+         PSC + OWN.format("q")),
+        ({"base_url": "https://restricted.googleapis.com/v1/projects/p/locations/us-central1", "project": "p"},
+         "https://restricted.googleapis.com" + PATH),
+    ],
+)  # fmt: skip
+def test_vertex_host_with_a_path_gets_default_credentials(monkeypatch, arguments, url):
+    """Field case E12: a dedicated endpoint, and a path that is whole or only begun."""
+    monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "asia-east1")
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "other")
+    info = chat(**arguments).endpoint_info()
+    assert (info["surface"], info["base_url"], info["auth"]["kind"]) == ("vertex", url, "application_default")
+
+
+@pytest.mark.parametrize("end", ["", "/endpoints", "/endpoints/openapi"])
+def test_argument_that_the_path_contradicts_is_named(end):
+    """Field case E12: the path is used, and the warning says which argument is not."""
+    with pytest.warns(GeminiCompatWarning, match=r"^`project`: not used"):
+        model = chat(project="p", location="us-central1", base_url=f"{PSC}/v1/projects/q/locations/us-central1{end}")
+    assert model.endpoint_info()["base_url"] == PSC + PATH.replace("/p/", "/q/")
+
+
 def test_place_that_the_base_url_has_no_use_for_is_said():
     """Field case E12: no project is dropped in silence."""
     with pytest.warns(GeminiCompatWarning, match="`project`, `location` and `endpoint_id` are not used"):
