@@ -8,6 +8,7 @@ Source: usage of Google's examples page (27 + 45 + 504 = 576) and captures of AI
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_gemini_compat._wire import object_at, text_at
@@ -17,16 +18,30 @@ if TYPE_CHECKING:
 
 #: A count above this is none.
 _MOST = 2**53
-#: Names of each count: Chat Completions, the Responses API and Anthropic (gateways use them), Google's own API.
-_PROMPT = ("prompt_tokens", "input_tokens", "promptTokenCount", "prompt_token_count")
-_COMPLETION = ("completion_tokens", "output_tokens", "candidatesTokenCount", "candidates_token_count")
-_TOTAL = ("total_tokens", "totalTokenCount", "total_token_count")
+#: Names of each count: Chat Completions, the Responses API and Anthropic (gateways use them), Google's own API, and
+#: the names of Amazon Bedrock and Vercel's AI SDK.
+_PROMPT = ("prompt_tokens", "input_tokens", "promptTokenCount", "prompt_token_count", "inputTokens", "promptTokens")
+_COMPLETION = (
+    "completion_tokens",
+    "output_tokens",
+    "candidatesTokenCount",
+    "candidates_token_count",
+    "outputTokens",
+    "completionTokens",
+)
+_TOTAL = ("total_tokens", "totalTokenCount", "total_token_count", "totalTokens")
 _PROMPT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "prompt_token_details", "input_token_details")
 _COMPLETION_DETAILS = (
     "completion_tokens_details", "output_tokens_details", "completion_token_details", "output_token_details",
 )  # fmt: skip
-_REASONING = ("reasoning_tokens", "thoughtsTokenCount", "thoughts_token_count")
-_CACHED = ("cached_tokens", "cachedContentTokenCount", "cached_content_token_count")
+_REASONING = ("reasoning_tokens", "thoughtsTokenCount", "thoughts_token_count", "reasoningTokens")
+_CACHED = (
+    "cached_tokens",
+    "cachedContentTokenCount",
+    "cached_content_token_count",
+    "cachedInputTokens",
+    "cacheReadInputTokens",
+)
 _TOOL_USE = ("toolUsePromptTokenCount", "tool_use_prompt_token_count")
 _NATIVE = ("promptTokenCount", "prompt_token_count", "totalTokenCount", "total_token_count")
 
@@ -119,11 +134,11 @@ def _detail(usage: Mapping[str, object], places: Sequence[str], key: str, own: S
 
 
 def _count(usage: Mapping[str, object], names: Sequence[str]) -> int | None:
-    """Return the first count among `names`. JavaScript and Lua servers write `10.0` for ten."""
+    """Return the first count among `names`. Some servers write `10.0` for ten, or `10.7` for a guess."""
     for name in names:
         value = usage.get(name)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
+        if isinstance(value, float) and isfinite(value):
+            value = round(value)
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST:
             return value
     return None

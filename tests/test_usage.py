@@ -91,13 +91,20 @@ def counts(prompt=None, completion=None, total=None, *, cached=None, reasoning=N
             Usage(21, 60, None, 60),
             id="H4: no candidates",
         ),
+        pytest.param(counts(10.7, 5.2, 15.9), Usage(11, 5), id="H4: floats with a fraction"),
+        pytest.param(
+            {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15, "cachedInputTokens": 3, "reasoningTokens": 2},
+            Usage(10, 5, 3, 2),
+            id="H4: camel case",
+        ),
+        pytest.param({"promptTokens": 10, "completionTokens": 5}, Usage(10, 5), id="H4: camel case of older gateways"),
         pytest.param(counts(float("nan"), float("inf"), -1.0), Usage(0, 0), id="H4: floats that are no counts"),
         pytest.param(
             counts(prompt_tokens_details=None, completion_tokens_details=[1]), Usage(0, 0), id="H4: no details"
         ),
         pytest.param({}, Usage(0, 0), id="nothing"),
         pytest.param(
-            {"prompt_tokens": -1, "completion_tokens": True, "total_tokens": 2.5}, Usage(0, 0), id="no counts"
+            {"prompt_tokens": -1, "completion_tokens": True, "total_tokens": "2"}, Usage(0, 0), id="no counts"
         ),
         pytest.param(counts("1", [2], {}, prompt_tokens_details=3), Usage(0, 0), id="no numbers"),
         pytest.param(
