@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -364,9 +364,19 @@ def value_key(value: JsonValue) -> str:
 def as_text(value: JsonValue, *, sort_keys: bool = False) -> str:
     """A value as compact JSON."""
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys)
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys, default=_as_json)
     except RecursionError:
         return "a deeply nested value"
+    except (TypeError, ValueError):
+        # A value that contains itself, or names of members that have no order.
+        return repr(value)
+
+
+def _as_json(value: object) -> object:
+    """Python's own values in a schema, such as a date from YAML, as JSON says them."""
+    if isinstance(value, (set, frozenset)):
+        return sorted(cast("Iterable[object]", value), key=repr)
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def is_never(schema: JsonValue) -> bool:

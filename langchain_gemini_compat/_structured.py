@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 #: A validator of the caller's schema may raise what it likes; what a broken connection raises is none of these.
 _PARSING_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
+#: Levels of a schema in which references are moved.
+_DEEPEST = 200
 #: The one argument of a call whose answer is no object with members of its own.
 _ANSWER = "answer"
 #: Characters of generic class names, such as `Box[int]`, that function names may not have.
@@ -134,18 +136,28 @@ def _wrap(schema: JsonObject) -> JsonObject:
     return {"type": "object", "properties": {_ANSWER: inner}, "required": [_ANSWER]}
 
 
-def _move_references(value: JsonValue, to: str) -> JsonValue:
-    """`value` as it reads with its root at the pointer `to`."""
-    if isinstance(value, list):
-        return [_move_references(item, to) for item in value]
-    if not isinstance(value, dict):
+def _move_references(value: JsonValue, to: str, moved: dict[int, JsonValue] | None = None, depth: int = 0) -> JsonValue:
+    """`value` as it reads with its root at the pointer `to`.
+
+    A schema may contain itself; `moved` are the parts that are already written, by their `id`. What is too deep to be
+    compiled stays as it is.
+    """
+    moved = {} if moved is None else moved
+    if not isinstance(value, (dict, list)) or depth > _DEEPEST:
         return value
-    return {
-        key: to + inner[1:]
-        if key in _REFERENCES and isinstance(inner, str) and (inner == "#" or inner.startswith("#/"))
-        else _move_references(inner, to)
-        for key, inner in value.items()
-    }
+    if id(value) in moved:
+        return moved[id(value)]
+    if isinstance(value, list):
+        items: list[JsonValue] = []
+        moved[id(value)] = items
+        items.extend(_move_references(item, to, moved, depth + 1) for item in value)
+        return items
+    parts: JsonObject = {}
+    moved[id(value)] = parts
+    for key, inner in value.items():
+        is_local = key in _REFERENCES and isinstance(inner, str) and (inner == "#" or inner.startswith("#/"))
+        parts[key] = f"{to}{cast('str', inner)[1:]}" if is_local else _move_references(inner, to, moved, depth + 1)
+    return parts
 
 
 def _mend(schema: JsonObject, answer: JsonValue) -> JsonValue:

@@ -1,5 +1,6 @@
 """`with_structured_output` in its three methods, and what it says when there is nothing to parse."""
 
+import datetime as dt
 import json
 from typing import Literal
 
@@ -497,3 +498,57 @@ def test_g8_a_class_without_a_docstring_is_declared_with_an_empty_description(su
     model.bind_tools([Bare]).invoke("hi")
     first, second = (request.body["tools"][0]["function"].get("description") for request in fake.requests)
     assert first == second == ("" if surface == "openai_compatible" else None)
+
+
+def schema_in_itself():
+    """A schema whose one member is the schema."""
+    schema = {"title": "Event", "type": "object", "properties": {}}
+    schema["properties"]["a"] = schema
+    return schema
+
+
+def deep_schema():
+    """A schema of 2000 levels."""
+    schema = {"type": "object"}
+    for _ in range(2000):
+        schema = {"type": "object", "properties": {"a": schema}}
+    return {"title": "Event", **schema}
+
+
+def schema_of_python_values():
+    """A schema with values that JSON does not have."""
+    day = dt.date(2026, 1, 2)
+    own = []
+    own.append(own)
+    members = {
+        "a": {"type": "object", "default": {1, 2}},
+        "b": {"type": "string", "examples": [b"x", day]},
+        "c": {"enum": ["a", b"q", day]},
+        "d": {"type": "object", "default": {1: 1, "a": own}},
+        "e": {"type": "array", "uniqueItems": {1}, "items": {"type": "string", "pattern": b"x"}},
+    }
+    return {"title": "Event", "type": "object", "properties": members}
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+@pytest.mark.parametrize("build", [schema_in_itself, deep_schema, schema_of_python_values])
+@pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
+def test_schema_that_is_no_json_fails_no_paid_reply(surface, build, method):
+    """What was sent is parsed, too, whatever the schema is made of."""
+    text = '{"a": {}}'
+    wire = Wire(completion(text) if method == "json_schema" else completion(None, tool_calls=[call("Event", text)]))
+    where = {"project": "p"} if surface == "vertex" else {}
+    model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", surface=surface, **where, **wire.clients)
+    assert model.with_structured_output(build(), method=method).invoke("hi") == {"a": {}}
+    assert len(wire.bodies) == 1
+    tool = {"name": "f", "parameters": build()}
+    assert model.preview("hi", **model.bind_tools([tool]).kwargs)[0]["tools"]
+
+
+def test_python_value_in_a_schema_is_told_in_words():
+    """A date from YAML and bytes are written as text, a set as a list."""
+    structured, wire = chain(completion('{"a": {}}'), schema_of_python_values())
+    structured.invoke("hi")
+    sent = json.dumps(wire.bodies[0])
+    assert "2026-01-02" in sent
+    assert "[1,2]" in sent
