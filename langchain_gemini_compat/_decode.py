@@ -284,7 +284,7 @@ class ReplyDecoder:
             "retries": self._tries.retries if self._tries else 0,
             "waited": round(self._tries.waited, 3) if self._tries else 0.0,
             "signature_stand_ins": stand_ins,
-            "repairs": [*repairs, *self._mends, *_describe_dropped(end.dropped_fields)],
+            "repairs": [*repairs, *self._mends, *_describe_dropped(end.dropped_fields), *end.losses],
         }
         # A cost of 0 is kept.
         return {key: value for key, value in metadata.items() if value or (key == "cost" and value is not None)}

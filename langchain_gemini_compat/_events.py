@@ -96,6 +96,8 @@ class Finished:
     empty: bool
     #: Unknown keys of the message that were too large, or too many, to keep.
     dropped_fields: tuple[str, ...] = ()
+    #: Sentences about other parts of the reply that were left out.
+    losses: tuple[str, ...] = ()
     #: Provider and cost of the reply, if a gateway names them.
     provider: str = ""
     cost: float | None = None

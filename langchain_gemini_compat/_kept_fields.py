@@ -106,6 +106,8 @@ class KeptFields:
         self._room = MAX_KEPT
         #: Keys that were not kept, because of their size or number.
         self.dropped: set[str] = set()
+        #: Keys whose string was replaced by another one: nothing says whether the two were pieces of one.
+        self.replaced: set[str] = set()
 
     def feed(self, delta: Mapping[str, object], *, whole: bool) -> None:
         """Keep what `delta` has; the lists of a `whole` message are complete."""
@@ -126,7 +128,13 @@ class KeptFields:
             elif whole:
                 self._fields[key] = value
             else:
+                self._note_replaced(key, value)
                 _keep(self._fields, key, value)
+
+    def _note_replaced(self, key: str, value: JsonValue) -> None:
+        old = self._fields.get(key)
+        if old and value and isinstance(old, str) and isinstance(value, str) and not value.startswith(old):
+            self.replaced.add(key[:200])
 
     def finish(self) -> JsonObject:
         """Return all kept keys."""

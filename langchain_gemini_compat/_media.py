@@ -219,8 +219,11 @@ def read_image(item: JsonValue) -> tuple[str, str, str] | None:
 
 
 def _read_location(text: str, mime_type: str) -> tuple[str, str, str] | None:
-    """Return the image of `text`, which is a `data:` URL, another URL, or base64."""
-    if scheme_of(text) in ("gs", "http", "https"):
+    """Return the image of `text`, which is a `data:` URL, another URL, or base64; `None` for any other text."""
+    scheme = scheme_of(text)
+    if scheme in ("gs", "http", "https"):
         return "", mime_type, text
-    named, data = split_data_url(text) or (None, text)
-    return (data, named or mime_type or sniff_mime_type(data, "image/png"), "") if data else None
+    named, data = split_data_url(text) or (None, "" if scheme else clean_base64(text))
+    if not data or decode_base64(data) is None:
+        return None
+    return data, named or mime_type or sniff_mime_type(data, "image/png"), ""

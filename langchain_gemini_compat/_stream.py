@@ -108,6 +108,8 @@ class StreamAssembler:
         self._fields: JsonObject = {}
         self._kept = KeptFields()
         self._images: set[tuple[str, str, str]] = set()
+        #: Sentences about what was left out, each once, in order.
+        self._losses: dict[str, None] = {}
         self._logprobs: list[JsonValue] = []
         #: How many characters of thoughts came under each key.
         self._reasoning: dict[str, int] = {}
@@ -182,6 +184,7 @@ class StreamAssembler:
             logprobs=self._logprobs or None,
             empty=self._empty and not called,
             dropped_fields=tuple(sorted(self._kept.dropped)),
+            losses=(*self._losses, *map(_describe_replaced, sorted(self._kept.replaced))),
             provider=self.provider,
             cost=_number_at(self._usage, "cost"),
             cost_details=object_at(self._usage, "cost_details"),
@@ -356,8 +359,10 @@ class StreamAssembler:
         """Read images of gateways: `images` (OpenRouter, any-llm), `image` (LiteLLM), content blocks (Portkey)."""
         parts = [*list_at(delta, "content"), *map(read_content_block, list_at(delta, "content_blocks"))]
         typed = [part for part in parts if isinstance(part, dict) and "image" in text_at(part, "type")]
-        for item in (*typed, *list_at(delta, "images"), delta.get("image")):
+        for item in (*typed, *_items(delta.get("images")), *_items(delta.get("image"))):
             image = read_image(item)
+            if image is None:
+                self._losses["An image of the reply was left out: it is neither base64 nor a URL of the web."] = None
             # LiteLLM has sent one image under both names, and gateways repeat it in the last chunk.
             if image is not None and image not in self._images:
                 self._images.add(image)
@@ -427,6 +432,17 @@ def _extra_content_of(extras: JsonObject) -> JsonObject:
     """Return the signature of a call that never came, which is also valid on the message."""
     extra = object_at(extras, "extra_content")
     return {"extra_content": extra} if extra else {}
+
+
+def _describe_replaced(key: str) -> str:
+    return f"Of several values of `{key}` in the reply the last one was kept."
+
+
+def _items(value: JsonValue) -> list[JsonValue]:
+    """Return the items of a list; one value alone is the only item."""
+    if isinstance(value, list):
+        return [item for item in value if item]
+    return [value] if value else []
 
 
 def _number_at(wire: JsonObject, key: str) -> float | None:

@@ -319,6 +319,9 @@ IMAGES = {
     "LiteLLM": {"image": {"url": DATA_URL, "detail": "auto"}},
     "LiteLLM, both": {"image": {"url": DATA_URL}, "images": [{"type": "image_url", "image_url": {"url": DATA_URL}}]},
     "base64": {"images": [{"b64_json": PNG}]},
+    "object under the plural": {"images": {"url": DATA_URL}},
+    "list under the singular": {"image": [{"url": DATA_URL}]},
+    "text under the singular": {"image": DATA_URL},
 }
 IMAGE = {"type": "image", "base64": PNG, "mime_type": "image/png"}
 
@@ -342,6 +345,26 @@ def test_b3_images_of_gateways_are_image_blocks(name, way, text):
     assert message.text == (text or "")
     assert "images" not in sent([message, USER])[1]
     assert "image" not in sent([message, USER])[1]
+
+
+@pytest.mark.parametrize(("values", "is_said"), [(("OP", "QU"), True), (("OP", "OP"), False), (("OP", "OPQU"), False)])
+def test_unknown_text_that_changes_in_a_stream_is_named_in_repairs(values, is_said):
+    """The last one goes back: nothing says that two texts are pieces of one."""
+    events = streamed(chunk(content="A."), *(chunk(reasoning_opaque=value) for value in values), chunk(finish="stop"))
+    message = WAYS["stream"](chat_at(Wire(events)))
+    assert sent([message, USER])[1]["reasoning_opaque"] == values[-1]
+    assert ("`reasoning_opaque`" in str(message.response_metadata.get("repairs"))) is is_said
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("url", ["javascript:x", "%%", "data:image/png;base64,%%", "file:///etc/passwd", "no image!"])
+def test_b3_what_is_no_image_is_left_out_and_named(url, way):
+    """Field case B3: neither base64 nor a URL of the web; the text stays, and `repairs` says it."""
+    images = {"image": {"url": url}}
+    events = streamed(chunk(content="A cat."), chunk(**images), chunk(finish="stop"))
+    message = WAYS[way](chat_at(Wire(completion("A cat.", **images) if way == "invoke" else events)))
+    assert (message.text, media_of(message)) == ("A cat.", [])
+    assert "An image of the reply was left out" in str(message.response_metadata["repairs"])
 
 
 @pytest.mark.parametrize("way", WAYS)
