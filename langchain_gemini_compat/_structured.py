@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire import JsonObject, JsonValue
 
 #: A validator of the caller's schema may raise what it likes; what a broken connection raises is none of these.
-_PARSING_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_PARSING_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 _REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
 #: Levels of a schema in which references are moved.
 _DEEPEST = 200

@@ -110,7 +110,10 @@ def _read_mapping(given: Mapping[str, object]) -> TimeLimits:
 def _check(name: str, value: object) -> float:
     if isinstance(value, timedelta):
         value = value.total_seconds()
-    seconds = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    try:
+        seconds = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    except OverflowError:
+        raise ValueError(f"{name!r} is a number that is too large for seconds. `None` means no limit.") from None
     if not seconds >= 0:
         raise ValueError(f"{name!r} is {value!r}, and is to be a number of seconds.")
     return seconds

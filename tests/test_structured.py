@@ -552,3 +552,29 @@ def test_python_value_in_a_schema_is_told_in_words():
     sent = json.dumps(wire.bodies[0])
     assert "2026-01-02" in sent
     assert "[1,2]" in sent
+
+
+class Restless(BaseModel):
+    """A class whose validator fails in its own way."""
+
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def _fail(cls, value):
+        raise RuntimeError(f"no {value}")
+
+
+def test_any_error_of_a_validator_is_a_parsing_error_beside_raw():
+    """With `include_raw=True` the reply is kept, whatever the class's validator raises."""
+    structured, _ = chain(completion(JSON), Restless, include_raw=True)
+    told = structured.invoke("hi")
+    assert told["parsed"] is None
+    assert isinstance(told["parsing_error"], RuntimeError)
+    assert told["raw"].text == JSON
+
+
+def test_timeout_that_no_float_holds_is_refused_at_once():
+    """A number of 400 digits is a `ValueError` with a sentence."""
+    with pytest.raises(ValueError, match="too large for seconds"):
+        ChatGeminiCompat(model="m", api_key="k", timeout=10**400).invoke("hi")
