@@ -109,6 +109,11 @@ def is_error_body(body: JsonValue) -> bool:
     return isinstance(body, list) and bool(body) and is_error_body(body[0])
 
 
+def is_text_alone(body: JsonValue) -> bool:
+    """Return whether `body` is `{"detail": "…"}` and nothing else, as FastAPI answers for any reason."""
+    return isinstance(body, dict) and len(body) == 1 and isinstance(body.get("detail"), str)
+
+
 def _has_failed(choices: JsonValue) -> bool:
     """Return whether a choice holds an error, as OpenRouter sends it with status 200."""
     return any(isinstance(choice, dict) and choice.get("error") for choice in cast("list[JsonValue]", choices))

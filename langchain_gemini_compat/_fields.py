@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
@@ -13,9 +13,6 @@ from langchain_gemini_compat._aliases import COMPOSITES, OPTION_COMPOSITES, chec
 from langchain_gemini_compat._http_options import clean_headers, clean_query
 from langchain_gemini_compat._surfaces import Surface
 from langchain_gemini_compat.errors import UnsupportedParameterError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class ConnectionFields(BaseModel):

@@ -15,7 +15,7 @@ from langchain_gemini_compat._decompress import (
     UnsupportedEncodingError,
     build_decompressor,
 )
-from langchain_gemini_compat._error_body import is_error_body
+from langchain_gemini_compat._error_body import is_error_body, is_text_alone
 from langchain_gemini_compat._secrets import forget_secrets, hide_secret
 from langchain_gemini_compat._sse import SseDecoder
 from langchain_gemini_compat._surrogates import parse_whole
@@ -192,7 +192,13 @@ class ReplyReader:
             else:
                 text = f"The server answered with something that is not JSON: {self._quote(content)}. Check `base_url`."
             raise errors.InvalidReplyError(text) from None
-        wire = self._check(value)
+        try:
+            wire = self._check(value)
+        except errors.ServerError:
+            if not is_text_alone(value):
+                raise
+            # A text without a code, with status 200: most likely another server than the one that was meant.
+            wire = cast("WireChunk", {})
         if wire.keys().isdisjoint(_REPLY_KEYS):
             text = f"The server's answer is no reply of this API: {self._quote(content)}. Check `base_url`."
             raise errors.InvalidReplyError(text)

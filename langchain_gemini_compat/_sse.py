@@ -110,6 +110,8 @@ class SseDecoder:
             value = self._parse(data) if data else None
         except ValueError:
             value = data[:_LONGEST_TEXT].decode(errors="replace")
+        if value is DONE:
+            value = data.decode()
         if isinstance(value, dict) and value.get("error"):
             return value
         return {"error": value or f"The server sent the event `{name}` and no reason."}

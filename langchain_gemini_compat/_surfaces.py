@@ -227,12 +227,16 @@ def is_bare_vertex_host(base_url: str, *, has_vertex_arguments: bool) -> bool:
 
 
 def _leads_to_vertex(base_url: str, *, has_vertex_arguments: bool) -> bool:
-    path = urlsplit(_trim(base_url)).path
-    return (
-        path.endswith("/endpoints/openapi")
-        or is_bare_vertex_host(base_url, has_vertex_arguments=has_vertex_arguments)
-        or (_is_vertex_host(base_url, takes_shared=True) and bool(_RESOURCE.match(path)))
-    )
+    url = urlsplit(_trim(base_url))
+    if url.path.endswith("/endpoints/openapi"):
+        return True
+    if is_bare_vertex_host(base_url, has_vertex_arguments=has_vertex_arguments):
+        return True
+    resource = _RESOURCE.match(url.path)
+    if resource is None or not _is_vertex_host(base_url, takes_shared=True):
+        return False
+    # The whole address of an own endpoint on the public host is a compatible server, as any other whole address.
+    return not (resource["endpoint_id"] and (url.hostname or "").endswith("aiplatform.googleapis.com"))
 
 
 def _is_vertex_host(base_url: str, *, takes_shared: bool) -> bool:

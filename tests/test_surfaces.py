@@ -60,7 +60,7 @@ def test_ai_studio_and_compatible_urls():
         ("http://proxy.test/v1beta/openai", "ai_studio"),
         ("http://proxy.test/v1", "openai_compatible"),
         ("http://proxy.test/v1beta/openai/more", "openai_compatible"),
-        ("https://aiplatform.googleapis.com/v1/projects/p/locations/global/endpoints/123", "vertex"),
+        ("https://aiplatform.googleapis.com/v1/projects/p/locations/global/endpoints/123", "openai_compatible"),
         ("http://proxy.test/v1/projects/p/locations/global/endpoints/123", "openai_compatible"),
     ],
 )
