@@ -73,6 +73,8 @@ class TrackedCall:
     must_repeat: bool = False
     #: The arguments, once they are whole; `None` where they are no JSON object.
     value: JsonObject | None = None
+    #: The fingerprint of the arguments, once it was computed.
+    fingerprint: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -364,6 +366,21 @@ def holds(call: TrackedCall, args: str) -> bool:
         return False
     said = read_object(JsonScanner().feed(text))
     return said is not None and is_equal(said, call.value)
+
+
+def fingerprint(value: JsonObject) -> str:
+    """One text for all objects that are equal as JSON: servers write 5 and 5.0 for the same.
+
+    >>> fingerprint({"b": 5.0, "a": True})
+    '{"a": true, "b": 5}'
+    """
+    same: object = json.loads(json.dumps(value), parse_float=_read_number)
+    return json.dumps(same, sort_keys=True)
+
+
+def _read_number(text: str) -> int | float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def read_object(text: str) -> JsonObject | None:

@@ -308,7 +308,8 @@ class ReplyDecoder:
             raise _unusable(errors.MalformedToolCallError, self._describe_fault(end, word), chunk, end)
         if self._called and end.reason == "content_filter":
             text = (
-                f"A filter stopped the reply after a tool call, so the call is withheld ({word}). Rephrase the request."
+                "The model refused, or a filter stopped the reply, beside a tool call. So the call is withheld "
+                f"({word}). Rephrase the request."
             )
             raise _unusable(errors.BlockedError, text, chunk, end)
         if end.empty and end.reason != "content_filter":

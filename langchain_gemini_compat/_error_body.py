@@ -99,12 +99,12 @@ def is_error_body(body: JsonValue) -> bool:
             return True
         choices = body.get("choices")
         if choices:
-            # Hot path: only the first choice is checked, since this runs for every chunk.
-            choice = choices[0] if isinstance(choices, list) else None
-            return isinstance(choice, dict) and (
-                ("error" in choice and bool(choice["error"]))
-                or (len(cast("list[JsonValue]", choices)) > 1 and _has_failed(choices))
-            )
+            # Hot path, since this runs for every chunk: a pattern calls no function.
+            match choices:
+                case [{"error": _} | {"delta": {"error": _}} | {"message": {"error": _}}, *_] | [_, _, *_]:
+                    return _has_failed(choices)
+                case _:
+                    return False
         return _says_error(body)
     return isinstance(body, list) and bool(body) and is_error_body(body[0])
 
@@ -116,7 +116,20 @@ def is_text_alone(body: JsonValue) -> bool:
 
 def _has_failed(choices: JsonValue) -> bool:
     """Return whether a choice holds an error, as OpenRouter sends it with status 200."""
-    return any(isinstance(choice, dict) and choice.get("error") for choice in cast("list[JsonValue]", choices))
+    return any(isinstance(choice, dict) and _fails(choice) for choice in cast("list[JsonValue]", choices))
+
+
+def _fails(choice: JsonObject) -> bool:
+    return any(part.get("error") for part in _parts_of(choice))
+
+
+def _parts_of(choice: JsonObject) -> Iterator[JsonObject]:
+    """Yield the objects of a choice in which servers put an error."""
+    yield choice
+    for key in ("delta", "message"):
+        part = choice.get(key)
+        if isinstance(part, dict):
+            yield part
 
 
 def _says_error(body: JsonObject) -> bool:
@@ -188,8 +201,9 @@ def _choice_error(body: JsonValue) -> JsonValue:
     """Return the error of a choice where the body itself has none."""
     if isinstance(body, dict) and not body.get("error") and isinstance(body.get("choices"), list):
         for choice in cast("list[JsonValue]", body["choices"]):
-            if isinstance(choice, dict) and choice.get("error"):
-                return {"error": choice["error"]}
+            for part in _parts_of(choice) if isinstance(choice, dict) else ():
+                if part.get("error"):
+                    return {"error": part["error"]}
     return body
 
 

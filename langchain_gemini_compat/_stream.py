@@ -29,7 +29,7 @@ from langchain_gemini_compat._wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from langchain_gemini_compat._endings import Ending
     from langchain_gemini_compat._events import Event, InvalidCall
@@ -96,6 +96,9 @@ class StreamAssembler:
         #: The keys of all deltas so far that were not empty.
         self._seen_keys: set[str] = set()
         self._has_deltas = False
+        self._has_refusal = False
+        #: Calls came after the server's own end of the stream.
+        self._has_late_calls = False
         self._splitter = ThoughtSplitter(tags)
         if not expects_thoughts:
             self._splitter.expect_answer()
@@ -172,7 +175,10 @@ class StreamAssembler:
             yield from self._finish_calls(self._tracker)
             _merge(self._fields, _extra_content_of(self._tracker.take_early_extras()))
             invalid, called = self._tracker.list_invalid(), len(self._tracker) > 0
-            announced = announced or self._tracker.has_bare_ids
+            announced = announced or self._tracker.has_bare_ids or self._has_late_calls
+        if called and self._has_refusal and replaces("filtered", self._ending):
+            # The server says both, in one choice or in two: a call that was refused is nobody's to run.
+            self._ending = "filtered"
         if called and self._blank:
             yield TextDelta(self._take_blank())
         yield Finished(
@@ -201,6 +207,8 @@ class StreamAssembler:
             tracker.doubt_all(
                 f"The finish reason {self._native_reason[:200]!r} is unknown, so the call may be incomplete."
             )
+        if self._has_late_calls:
+            tracker.doubt_all("A call came after the end of the stream (`[DONE]`).")
         if self._split_calls or source in self._alternatives:
             tracker.doubt_all("The server sent several choices, and it is not certain which one counts.")
 
@@ -227,14 +235,14 @@ class StreamAssembler:
     def _feed_choice(self, choice: JsonObject, number: int) -> Iterator[Event]:
         if THOUGHTS_TAGGED in choice:
             self._splitter.expect_thoughts()
-        delta = self._add_message(choice)
+        delta = self._add_message(choice, number)
         if delta:
             yield from self._feed_delta(self._take_own(delta, number), whole=IS_WHOLE in choice)
         self._note_ending(choice, number)
         if choice.get("logprobs"):
             self._logprobs.extend(list_at(object_at(choice, "logprobs"), "content"))
 
-    def _add_message(self, choice: JsonObject) -> JsonObject:
+    def _add_message(self, choice: JsonObject, number: int) -> JsonObject:
         """Return the delta, with the keys of a repeated whole `message` that no delta had."""
         if self._has_deltas and "message" not in choice and IS_WHOLE not in choice:
             return object_at(choice, "delta")
@@ -245,13 +253,25 @@ class StreamAssembler:
             self._has_deltas = any(value for key, value in delta.items() if key != "role")
         if not message or not self._has_deltas:
             # Some servers name the delta `message`.
-            return delta or message
+            return delta or self._as_delta(message, number)
         self._seen_keys.update(key for key, value in delta.items() if value)
         new: JsonObject = {key: value for key, value in message.items() if key not in (*self._seen_keys, "tool_calls")}
-        calls = list_at(message, "tool_calls")
-        if calls and not (self._tracker is not None and self._tracker.repeats_all(calls)):
+        calls = self._leave_out_known(list_at(message, "tool_calls"), number)
+        if calls:
             delta = {**delta, "tool_calls": [*list_at(delta, "tool_calls"), *calls]}
         return {**new, **delta}
+
+    def _as_delta(self, message: JsonObject, number: int) -> JsonObject:
+        """Return `message` without the calls of an earlier one: some servers repeat them in each."""
+        if not message.get("tool_calls"):
+            return message
+        return {**message, "tool_calls": self._leave_out_known(list_at(message, "tool_calls"), number)}
+
+    def _leave_out_known(self, calls: list[JsonValue], number: int) -> list[JsonValue]:
+        """Return the calls of a `message` that had not come: it holds all of the reply, whatever the ids are now."""
+        if self._tracker is None or self._sources.get("calls", number) != number:
+            return calls
+        return [] if self._tracker.repeats_all(calls) else self._tracker.leave_out_known(calls)
 
     def _take_own(self, delta: JsonObject, number: int) -> JsonObject:
         """Return `delta` without the content that another choice already sent."""
@@ -317,16 +337,24 @@ class StreamAssembler:
             yield TextDelta(self._take_blank())
         refusal = delta.get("refusal")
         if refusal and isinstance(refusal, str):
-            self._empty = False
+            self._empty, self._has_refusal = False, True
             yield RefusalDelta(refusal)
         if delta.get("audio"):
             yield from self._feed_media(object_at(delta, "audio"))
         if isinstance(content, list) or not _IMAGES.isdisjoint(delta):
             yield from self._feed_images(delta)
         if delta.get("tool_calls"):
-            yield from self._calls().feed(list_at(delta, "tool_calls"))
+            yield from self._feed_calls(list_at(delta, "tool_calls"))
         if not MESSAGE_KEYS.issuperset(delta):
             self._note_extras(delta, whole=whole)
+
+    def _feed_calls(self, entries: list[JsonValue]) -> Iterable[Event]:
+        # No generator: it would cost another call for each piece.
+        tracker = self._calls()
+        if not self._done:
+            return tracker.feed(entries)
+        self._has_late_calls = self._has_late_calls or bool(tracker.leave_out_known(entries))
+        return ()
 
     def _feed_reasoning(self, delta: JsonObject) -> Iterator[Event]:
         said = ""

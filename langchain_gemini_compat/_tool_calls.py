@@ -9,6 +9,7 @@ caught in a contradiction. Vertex itself sends index 1 with the head of the firs
 from __future__ import annotations
 
 import json
+from collections import Counter
 from hashlib import sha1
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from langchain_gemini_compat._call_decisions import (
     Evidence,
     TrackedCall,
     decide,
+    fingerprint,
     holds,
     is_name_settled,
     read_object,
@@ -180,6 +182,20 @@ class ToolCallTracker:
             entry.name in ("", call.name) and (holds(call, entry.args) or (call.is_empty and not entry.has_args))
             for entry, call in zip(said, self._calls, strict=True)
         )
+
+    def leave_out_known(self, entries: Sequence[JsonValue]) -> list[JsonValue]:
+        """Return the entries that are no whole call so far once more; each call counts once."""
+        left = Counter((call.name, _fingerprint_of(call)) for call in self._calls if call.is_filled)
+        unknown: list[JsonValue] = []
+        for wire in entries:
+            entry = _read_entry(wire) if isinstance(wire, dict) else None
+            value = read_object(entry.args) if entry and entry.has_args else None
+            key = (entry.name if entry else "", "" if value is None else fingerprint(value))
+            if key[1] and left[key] > 0:
+                left[key] -= 1
+            else:
+                unknown.append(wire)
+        return unknown
 
     def doubt_all(self, why: str) -> None:
         """Make every call a fault."""
@@ -394,6 +410,13 @@ def split_litellm_id(wire_id: str) -> tuple[str, str]:
 def _is_usable(wire_id: str) -> bool:
     """Whether LangChain can have the server's own id; `functions.f:0` of Kimi is one that its template needs."""
     return bool(wire_id.strip()) and wire_id.isprintable() and len(wire_id) <= _LONGEST_ID
+
+
+def _fingerprint_of(call: TrackedCall) -> str:
+    """The fingerprint of whole arguments, computed once; `{}` may be held back."""
+    if not call.fingerprint and call.value is not None:
+        call.fingerprint = fingerprint(call.value)
+    return call.fingerprint or ("{}" if call.placeholder else "")
 
 
 def _id_at(wire: JsonObject) -> str:

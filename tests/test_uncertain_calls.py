@@ -466,6 +466,81 @@ def test_a_last_chunk_brings_what_no_delta_said():
     assert made(read("stream", [other, last, DONE])) == MALFORMED
 
 
+def with_message(*entries, **fields):
+    """A chunk whose delta is named `message`, with these entries."""
+    event = chunk(**fields)
+    event["choices"][0]["message"] = {"role": "assistant", "tool_calls": [*entries]}
+    del event["choices"][0]["delta"]
+    return event
+
+
+NAMED = entry("pay", None, '{"amount":1}')
+
+
+@pytest.mark.parametrize("kind", ["chat.completion.chunk", "chat.completion", None])
+def test_a_message_after_others_holds_no_new_call(kind):
+    """Field cases A2 and A9: a `message` is all of the reply once more, in part and without ids too."""
+    other = entry("pay", "c2", '{"amount":2}', 1)
+    cases = (
+        ([calls(BEGUN), calls(other), with_message(NAMED)], [PAY, ("pay", {"amount": 2})]),
+        ([calls(BEGUN), calls(other), with_message(entry("pay", "c9", '{"amount":2}'))], [PAY, ("pay", {"amount": 2})]),
+        ([with_message(NAMED), with_message(NAMED)], [PAY]),
+        ([with_message(NAMED), with_message(NAMED, entry("pay", None, '{"amount":3}'))], [PAY, ("pay", {"amount": 3})]),
+        ([with_message(NAMED), with_message(NAMED, NAMED)], [PAY, PAY]),
+    )
+    for events, expected in cases:
+        for event in events:
+            if kind:
+                event["object"] = kind
+            else:
+                event.pop("object", None)
+        assert made(read("stream", [*events, chunk("tool_calls"), DONE])) == expected
+
+
+# What speaks against a call.
+
+
+@pytest.mark.parametrize(
+    "late", [entry("delete", "c2", "", 1), entry("delete", "c2", '{"number":1}', 1), entry("delete")]
+)
+def test_no_call_comes_after_the_end(late):
+    """Field case A1: a call or a head after `[DONE]` is an error, and the same call once more says nothing."""
+    end = chunk("tool_calls")
+    assert run_agent([calls(BEGUN), end, DONE, calls(late)], stream=True) == ([], MALFORMED)
+    assert run_agent([chunk("stop", content="Hm."), DONE, calls(late)], stream=True) == ([], MALFORMED)
+    assert made(read("stream", [calls(BEGUN), end, DONE, calls(BEGUN), DONE])) == [PAY]
+
+
+@pytest.mark.parametrize("key", ["message", "delta"])
+@pytest.mark.parametrize("numbers", [(0, 1), (1, 0)])
+def test_a_call_beside_a_refusal_is_not_run(key, numbers):
+    """Field case A4: in whichever choice, and in the same one."""
+    refused, called = {"refusal": "I will not."}, {"tool_calls": [entry("pay", "c1", '{"amount":1}')]}
+    two = several(((numbers[0], "stop"), refused), ((numbers[1], "tool_calls"), called), key=key)
+    one = several(((0, "tool_calls"), {**refused, **called}), key=key)
+    for reply in (two, one):
+        answer, stream = (reply, False) if key == "message" else ([reply, DONE], True)
+        assert run_agent(answer, stream=stream) == ([], errors.BlockedError)
+        assert run_agent(answer, stream=stream, **KEEP) == ([], errors.BlockedError)
+
+
+@pytest.mark.parametrize("key", ["message", "delta"])
+@pytest.mark.parametrize("error", ["boom", {"code": 500, "message": "boom"}, {"message": "boom"}])
+def test_an_error_in_a_message_is_an_error(key, error):
+    """Field case G11: as in the choice itself, beside a call and beside text, whole and streamed."""
+    for fields in ({"tool_calls": [entry("pay", "c1", '{"amount":1}')]}, {"content": "Hm."}):
+        for choices in (
+            [((0, "stop"), {**fields, "error": error})],
+            [((0, "stop"), fields), ((1, "stop"), {"error": error})],
+        ):
+            reply = several(*choices, key=key)
+            message = read("invoke", reply) if key == "message" else read("stream", [reply, DONE])
+            assert isinstance(message, errors.GeminiCompatError)
+            assert "boom" in str(message)
+    none = several(((0, "stop"), {"content": "Hm.", "error": None}), key=key)
+    assert (read("invoke", none) if key == "message" else read("stream", [none, DONE])).text == "Hm."
+
+
 # The model's own finish reason.
 
 
