@@ -8,7 +8,6 @@ Source: usage of Google's examples page (27 + 45 + 504 = 576) and captures of AI
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_gemini_compat._wire import object_at, text_at
@@ -134,11 +133,11 @@ def _detail(usage: Mapping[str, object], places: Sequence[str], key: str, own: S
 
 
 def _count(usage: Mapping[str, object], names: Sequence[str]) -> int | None:
-    """Return the first count among `names`. Some servers write `10.0` for ten, or `10.7` for a guess."""
+    """Return the first count among `names`. JavaScript and Lua servers write `10.0` for ten."""
     for name in names:
         value = usage.get(name)
-        if isinstance(value, float) and isfinite(value):
-            value = round(value)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST:
             return value
     return None
