@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, messag
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from outgoing import PLACES, SURFACES, build, endpoint, notes
-from wire import Wire, call, chunk, completion, google_error, reply
+from wire import Wire, call, chunk, completion, google_error, http, reply
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
 from langchain_gemini_compat._kept_fields import MAX_KEPT, KeptFields
@@ -667,3 +667,24 @@ async def test_g1_g2_an_agent_runs_through_gateways_that_want_their_signatures_b
     gateway = kind()
     assert await run_agent(gateway, mode, surface) == ["Sunny.", "Still."]
     assert len(gateway.bodies) == 4
+
+
+@pytest.mark.parametrize(("max_retries", "gateway_tries", "upstream"), [(2, 3, 9), (2, 1, 3), (0, 3, 3)])
+def test_g7_retries_of_a_gateway_multiply_with_ours(max_retries, gateway_tries, upstream):
+    """Field case G7: the page says how often a request is sent, and which setting turns the retries of one side off."""
+    sent = []
+
+    def answer(request):
+        sent.extend([request] * gateway_tries)
+        return reply(google_error(503, "UNAVAILABLE", "Busy."), 503)
+
+    client = http.Client(transport=http.MockTransport(answer))
+    chat = ChatGeminiCompat(
+        model="smart", base_url="http://busy.test/v1", api_key=f"k{upstream}{gateway_tries}", http_client=client,
+        max_retries=max_retries,
+    )  # fmt: skip
+    with pytest.raises(errors.ServerError):
+        chat.invoke([USER])
+    assert len(sent) == upstream
+    page = (Path(__file__).parents[1] / "docs" / "how-to" / "gateways.md").read_text()
+    assert all(words in page for words in ("nine requests", "num_retries: 0", "max_retries=0", "ai_studio"))

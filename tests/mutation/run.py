@@ -34,7 +34,9 @@ PACKAGE = "langchain_gemini_compat"
 COPIED = (PACKAGE, "tests", "cassettes", "docs", "pyproject.toml", "README.md", "CHANGELOG.md", "mkdocs.yml")
 #: The test files of each module, the quickest that find most first: `-x` ends a run at the first failure.
 TESTS = {
-    "_tool_calls": "tool_calls stream thoughts hostile_replies fuzz_decoders",
+    "_tool_calls": "tool_calls uncertain_calls stream thoughts hostile_replies fuzz_decoders",
+    "_call_decisions": "tool_calls uncertain_calls",
+    "_endings": "uncertain_calls stream",
     "_stream": "stream stream_text tool_calls thoughts hostile_replies protocol recordings",
     "_thoughts": "thoughts stream_text stream signatures hostile_replies",
     "_signatures": "signatures history_google turns content testing_signatures",
