@@ -69,7 +69,9 @@ def leave_out_orphans(encoded: Sequence[Placed], notes: list[Note]) -> list[Json
     kept: list[JsonObject] = []
     for placed in encoded:
         known.update(str(call["id"]) for call in placed.calls)
-        if placed.message["role"] == "tool" and placed.message["tool_call_id"] not in known:
+        call_id = placed.message.get("tool_call_id")
+        # A `ChatMessage` may have the role of a tool's result and be none.
+        if placed.message["role"] == "tool" and call_id is not None and call_id not in known:
             _note_orphan(notes, placed)
         else:
             kept.append(placed.message)
