@@ -179,7 +179,7 @@ def recognise_surface(
 ) -> Surface:
     """The surface these arguments mean; raises `ValueError` when they mean none."""
     if base_url is not None:
-        if _leads_to_vertex(base_url, has_vertex_arguments=has_vertex_arguments):
+        if leads_to_vertex(base_url, has_vertex_arguments=has_vertex_arguments):
             return "vertex"
         if urlsplit(_trim(base_url)).path.endswith("/v1beta/openai"):
             return "ai_studio"
@@ -226,7 +226,8 @@ def is_bare_vertex_host(base_url: str, *, has_vertex_arguments: bool) -> bool:
     return _is_vertex_host(base_url, takes_shared=has_vertex_arguments) and _is_bare(base_url)
 
 
-def _leads_to_vertex(base_url: str, *, has_vertex_arguments: bool) -> bool:
+def leads_to_vertex(base_url: str, *, has_vertex_arguments: bool) -> bool:
+    """Whether `base_url` alone says that Vertex AI, or a server in front of it, answers there."""
     url = urlsplit(_trim(base_url))
     if url.path.endswith("/endpoints/openapi"):
         return True

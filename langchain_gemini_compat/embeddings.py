@@ -19,6 +19,7 @@ from langchain_gemini_compat import _run
 from langchain_gemini_compat._config import finds_two_sources
 from langchain_gemini_compat._connected import ConnectedModel
 from langchain_gemini_compat._embed import MOST_TEXTS, encode_batches, join_vectors
+from langchain_gemini_compat._surfaces import leads_to_vertex
 from langchain_gemini_compat._timeouts import resolve_timeouts
 from langchain_gemini_compat._wire import JsonObject
 from langchain_gemini_compat.errors import GeminiCompatError, UnsupportedParameterError
@@ -88,6 +89,9 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         chosen = self.surface, self.base_url, self.api_key, self.project, self.location, self.endpoint_id
         if not any((*chosen, self.credentials)) and finds_two_sources():
             raise UnsupportedParameterError(_BOTH_IN_ENVIRONMENT)
+        # Before credentials are judged, which would not help there.
+        if self.surface is None and self.base_url and leads_to_vertex(self.base_url, has_vertex_arguments=False):
+            raise UnsupportedParameterError(_NOT_ON_VERTEX)
         return super()._resolve()
 
     def embed_documents(self, texts: Iterable[str]) -> list[list[float]]:

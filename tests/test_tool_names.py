@@ -225,7 +225,7 @@ def test_calls_come_back_under_the_caller_s_name(name, surface):
 def test_a_call_that_is_none_is_named_as_the_caller_knows_it():
     """The error speaks of the tool and not of its name on the wire."""
     chat, _ = ask("vertex", completion("", finish="tool_calls", tool_calls=[call("Create_Volume", "{")]))
-    with pytest.warns(GeminiCompatWarning), pytest.raises(MalformedToolCallError, match="for Create Volume"):
+    with pytest.warns(GeminiCompatWarning), pytest.raises(MalformedToolCallError, match="of Create Volume"):
         chat.invoke("hi")
 
 
