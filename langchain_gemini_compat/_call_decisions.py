@@ -175,8 +175,9 @@ def decide(seen: Evidence, entry: Entry) -> Decision:
     known = seen.by_id.get(entry.id) if entry.id else None
     if known is not None:
         return _decide_known(seen, known, entry)
-    if seen.recent is not None and entry.has_args and not entry.name:
-        return Decision(seen.recent)
+    recent = seen.recent
+    if recent is not None and (entry.has_args if not entry.name else not entry.id and entry.name == recent.name):
+        return Decision(recent)
     if not seen.calls:
         return Decision()
     return _decide_named(seen, entry) if entry.name else _decide_nameless(seen, entry)
@@ -276,8 +277,8 @@ def _decide_after_whole(call: TrackedCall, entry: Entry) -> Decision:
         return Decision()
     if holds(call, entry.args):
         # Without the id that this server sends it may be a second call.
-        return Decision(call, is_repetition=True, doubts=() if entry.id else (call,))
-    return Decision(repeats=call if entry.id else None)
+        return Decision(call, is_repetition=True, doubts=() if entry.id or call.second_head else (call,))
+    return Decision(repeats=call if entry.id or call.second_head else None, head=call if call.second_head else None)
 
 
 def _decide_more(call: TrackedCall, entry: Entry) -> Decision:

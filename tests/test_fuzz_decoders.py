@@ -210,7 +210,25 @@ def test_arguments_are_what_they_say_or_an_error(parts):
     while parts and parts[0].strip(" \t\n") in ("", "{}"):
         # A first `{}` is a placeholder where more follows.
         del parts[0]
-    _assert_call(outcome, meaning("".join(parts)) if parts else {})
+    meant = meaning("".join(parts)) if parts else {}
+    if meant is None and not isinstance(outcome, errors.GeminiCompatError):
+        # The whole arguments once more are the same call.
+        said = [part for part in parts if part.strip(" \t\n")]
+        size = next(number for number in range(1, len(said) + 1) if meaning("".join(said[:number])) is not None)
+        meant = meaning("".join(said[:size]))
+        assert _repeats("".join(said[size:]), meant)
+    _assert_call(outcome, meant)
+
+
+def _repeats(text, meant):
+    """Whether `text` is nothing but the same object, any number of times."""
+    decoder, position = json.JSONDecoder(), 0
+    while position < len(text):
+        value, position = decoder.raw_decode(text, position)
+        if value != meant:
+            return False
+        position += len(text[position:]) - len(text[position:].lstrip())
+    return True
 
 
 def _assert_call(outcome, meant):

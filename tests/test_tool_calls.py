@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 from call_dialects import DIALECTS, Call, Dialect, by_index, group, read_calls, weave, write_calls
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from langchain_gemini_compat._json_scan import JsonScanner
@@ -215,6 +215,11 @@ seeds = st.integers(0, 2**32)
 
 @settings(max_examples=1500, deadline=None)
 @given(calls=call_lists, dialect=st.sampled_from(DIALECTS), seed=seeds)
+@example(
+    calls=[Call("f", "{}", "id_0"), Call("f", "{}", "id_1")],
+    dialect=Dialect("right", "doubled first", "every", "cut"),
+    seed=44276,
+)
 def test_calls_are_read_right_in_every_dialect_or_are_a_fault(calls, dialect, seed):
     """No call is missing, too many, swapped or without its arguments, unless `faults` says so.
 

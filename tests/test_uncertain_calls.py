@@ -655,8 +655,11 @@ def test_a_malformed_call_is_kept_beside_a_valid_one(entry_point):
     assert made(message) == [PAY]
     (broken,) = message.invalid_tool_calls
     assert (broken["name"], broken["id"], broken["args"].strip()) == ("delete", "c2", '{"number": 1')
-    why = broken["error"] or message.response_metadata["invalid_tool_calls"]["c2"]
-    assert why == "The reply ended before the arguments of the call were whole."
+    # Before langchain-core 1.7, v3 events are made by LangChain, with an error text of its own.
+    why = message.response_metadata.get("invalid_tool_calls", {}).get("c2") or broken["error"]
+    assert (
+        entry_point == "v3" and not CORE_TAKES_PIECES
+    ) or why == "The reply ended before the arguments of the call were whole."
     if entry_point in WHOLE or (entry_point == "v3" and CORE_TAKES_PIECES):
         assert (broken["args"], broken["error"]) == ('{"number": 1', why)
 
