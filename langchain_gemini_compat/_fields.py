@@ -60,8 +60,16 @@ class ConnectionFields(BaseModel):
     """At most so many further requests, all reasons together; the one new try after a 401 is not counted."""
     http_client: Any = Field(default=None, exclude=True, repr=False)
     http_async_client: Any = Field(default=None, exclude=True, repr=False)
-    _clean_headers = field_validator("default_headers", mode="before")(clean_headers)
-    _clean_query = field_validator("default_query", mode="before")(clean_query)
+
+    @field_validator("default_headers", mode="before")
+    @classmethod
+    def _clean_headers(cls, value: object) -> object:
+        return clean_headers(value)
+
+    @field_validator("default_query", mode="before")
+    @classmethod
+    def _clean_query(cls, value: object) -> object:
+        return clean_query(value)
 
     @field_validator("max_retries", mode="before")
     @classmethod
