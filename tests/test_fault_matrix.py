@@ -6,6 +6,7 @@ from fault_matrix import CASES, COMMAND, GROUPS, PAGE, print_page, run_matrix
 from langchain_core.messages import AIMessage
 
 from langchain_gemini_compat import errors
+from langchain_gemini_compat._protocol import CORE_TAKES_PIECES
 from langchain_gemini_compat.testing import FAULTS, Fault
 
 WORDS = {
@@ -33,16 +34,27 @@ def case(**more):
     return Case("a case", "", None, {}, **more)
 
 
+#: Before langchain-core 1.7, v3 events are made of chunks, so a head is handed out before the reply turns out to be cut.
+HEADS = "a call's head, and then `length`"
+
+
+def fit(name, expected):
+    """The expected words with the langchain-core at hand."""
+    if CORE_TAKES_PIECES or name != HEADS:
+        return expected
+    return {**expected, "stream_events": expected["stream"]}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_one_request_ends_as_the_table_says(name):
     """With `max_retries=0`, through every entry point."""
-    assert run_matrix()[name][0] == CASES[name].expected
+    assert run_matrix()[name][0] == fit(name, CASES[name].expected)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_with_a_retry_it_ends_as_the_table_says(name):
     """With `max_retries=1` and a good reply after the fault."""
-    assert run_matrix()[name][1] == (CASES[name].again or CASES[name].expected)
+    assert run_matrix()[name][1] == fit(name, CASES[name].again or CASES[name].expected)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -51,6 +63,7 @@ def test_no_entry_point_gives_an_empty_message(name):
     assert [word for table in run_matrix()[name] for word in table.values() if EMPTY in word] == []
 
 
+@pytest.mark.skipif(not CORE_TAKES_PIECES, reason="the page is about langchain-core 1.7 and later")
 def test_the_page_says_what_was_seen():
     """It is written by the command and not by hand."""
     assert PAGE.read_text(encoding="utf-8") == print_page(run_matrix()), f"`{COMMAND}` writes the page anew."
