@@ -78,7 +78,7 @@ def _classify_code(error: ServerError, wait: float | None) -> _Rule:
     if code in _CODES:
         return _CODES[code]
     if 300 <= code < 400:
-        return errors.InvalidRequestError, "Redirects are not followed, so that credentials stay where they belong."
+        return errors.InvalidRequestError, _REDIRECT
     if 400 <= code < 500:
         return errors.InvalidRequestError, "`preview()` shows what was sent: change what the text names."
     return errors.ServerError, "Ask again in a while."
@@ -164,6 +164,7 @@ _NOT_FOUND: dict[Surface, str] = {
     "ai_studio": "Check `model` and `base_url`; `endpoint_info()` tells what is used.",
     "openai_compatible": "Check `model` and `base_url`; `endpoint_info()` tells what is used.",
 }
+_REDIRECT = "Check `base_url`: redirects are not followed, so that credentials stay where they belong."
 _OVERFLOW_REMEDY = "Shorten the input: trim or summarise a history, split a long text."
 _NO_CREDITS = "The account has no credits left. Add credits, or ask the operator of the server."
 _FILTERED = "A filter of the server refused the prompt. Change the prompt: asking again gives the same result."

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 #: A token of RFC 9110, section 5.6.2.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LIBRARIES = ("httpx", "httpx2")
 
 
@@ -47,6 +48,8 @@ def clean_headers(given: object) -> dict[str, str] | None:
 def clean_query(given: object) -> dict[str, str] | None:
     """Return the query with its values as text, written as the HTTP library does.
 
+    Raises `ValueError` for control characters and for values that are no text. Its text never contains a value.
+
     >>> clean_query({"api-version": 2, "debug": True})
     {'api-version': '2', 'debug': 'true'}
     """
@@ -57,6 +60,8 @@ def clean_query(given: object) -> dict[str, str] | None:
         name = _read_text(key, f"`default_query` has a {type(key).__name__} as a name")
         text = str(value).lower() if isinstance(value, bool) else value
         query[name] = _read_text(text, f"`default_query` has a {type(value).__name__} for {name!r}")
+        if _CONTROL.search(name) or _CONTROL.search(query[name]):
+            raise ValueError("`default_query` has a control character, such as a line break. Remove it.")
     return query
 
 

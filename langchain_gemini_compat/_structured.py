@@ -290,9 +290,14 @@ class _TextParser(_AnswerParser, JsonOutputParser):
         answers = read_answers(text, self.answer_schema)
         if len(answers) == 1 and answers[0] is not None:
             return answers[0]
-        found = f"The answer holds {len(answers)} JSON values" if answers[1:] else "The answer is not complete JSON"
-        said = f"{found}. Ask again, or simplify the schema."
+        said = f"{_describe_answers(answers)}. Ask again, or simplify the schema."
         raise _no_answer(said, message) if isinstance(message, AIMessage) else OutputParserException(said)
+
+
+def _describe_answers(answers: list[JsonValue]) -> str:
+    if answers[1:]:
+        return f"The answer holds {len(answers)} JSON values"
+    return "The answer is `null`" if answers else "The answer is not complete JSON, or too deep to be read"
 
 
 class _CallParser(_AnswerParser, JsonOutputKeyToolsParser):

@@ -109,6 +109,10 @@ def test_c9_an_error_says_whether_there_were_two_answers_or_none():
         build_chain(completion(BAD["two objects"]), Event).invoke("hi")
     with pytest.raises(OutputParserException, match="not complete JSON"):
         build_chain(completion(BAD["prose"]), Event).invoke("hi")
+    with pytest.raises(OutputParserException, match="is `null`"):
+        build_chain(completion("null"), Event.model_json_schema()).invoke("hi")
+    with pytest.raises(OutputParserException, match="too deep"):
+        build_chain(completion("[" * 100_000 + "]" * 100_000), Event.model_json_schema()).invoke("hi")
 
 
 def test_c9_the_kind_of_the_schema_decides_between_an_object_and_an_array():

@@ -177,6 +177,6 @@ async def test_headers_and_query_of_other_types_are_sent_as_text():
             "key": "q",
             "name": "ä",
         }
-    for query in ({"a": [1]}, {"a": None}, {"a": {}}, {("a",): 1}, "a=1", [("a", 1)]):
+    for query in ({"a": [1]}, {"a": None}, {"a": {}}, {("a",): 1}, {"a\n": "b"}, {"a": "\x00b"}, "a=1", [("a", 1)]):
         with pytest.raises(ValueError, match="`default_query`"):
             build(ChatGeminiCompat, default_query=query)
