@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat._history_google import to_google_genai
-from langchain_gemini_compat._timeouts import Timeouts
+from langchain_gemini_compat._transport.timeouts import Timeouts
 from langchain_gemini_compat.chat_models import ChatGeminiCompat
+from langchain_gemini_compat.google_genai import to_google_genai
 
 if TYPE_CHECKING:
     from langchain_gemini_compat.embeddings import GeminiCompatEmbeddings

@@ -29,6 +29,11 @@ class LazyHttpLibrary:
     """Stands for `httpx2` in annotations: the HTTP library under the installed openai SDK."""
 
     def __getattr__(self, name: str) -> type:
-        library = import_module("langchain_gemini_compat._http").library_name()
-        value: type = getattr(import_module(library), name)
+        value: type = getattr(import_module(library_name()), name)
         return value
+
+
+def library_name() -> str:
+    """Return the name of the HTTP library under the SDK: `httpx2` since openai 3, `httpx` before."""
+    version: str = import_module("openai").VERSION
+    return "httpx" if version.startswith(("1.", "2.")) else "httpx2"

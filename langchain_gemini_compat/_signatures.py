@@ -12,18 +12,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from langchain_gemini_compat._families import bare_model_name, family_of
-from langchain_gemini_compat._kept_fields import MESSAGE_KEYS
-from langchain_gemini_compat._provider import PROVIDER
-from langchain_gemini_compat._tool_calls import LITELLM_MARK, split_litellm_id
+from langchain_gemini_compat._catalog.models import bare_model_name, family_of
+from langchain_gemini_compat._wire.provider import PROVIDER
+from langchain_gemini_compat._wire.unknown_fields import MESSAGE_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from langchain_core.messages import AIMessage, ToolCall
 
-    from langchain_gemini_compat._surfaces import Endpoint
-    from langchain_gemini_compat._wire import JsonObject, JsonValue
+    from langchain_gemini_compat._catalog.surfaces import Endpoint
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 #: `{tool_call_id: base64}`, shared with Google's own LangChain packages.
 SIGNATURES_KEY = "__gemini_function_call_thought_signatures__"
@@ -31,6 +30,8 @@ SIGNATURES_KEY = "__gemini_function_call_thought_signatures__"
 RECORDS_KEY = "__gemini_compat_records__"
 #: Google's stand-in for a signature that does not exist (Google's page on thought signatures).
 STAND_IN = "skip_thought_signature_validator"
+#: LiteLLM appends the signature to the id (its gateway for Gemini, up to 4,572 characters seen).
+LITELLM_MARK = "__thought__"
 #: All spellings in which packages and gateways leave one in a history; the last is LiteLLM's, in base64.
 STAND_INS = (
     STAND_IN,
@@ -72,6 +73,16 @@ class MessageExtras:
 
     own: Extras
     calls: Sequence[Extras]
+
+
+def split_litellm_id(wire_id: str) -> tuple[str, str]:
+    """A LiteLLM id as clean id and signature; other ids come back whole, with no signature.
+
+    >>> split_litellm_id("call_1__thought__c2ln")
+    ('call_1', 'c2ln')
+    """
+    clean, mark, signature = wire_id.partition(LITELLM_MARK)
+    return (clean, signature) if mark else (wire_id, "")
 
 
 def build_origin(endpoint: Endpoint, model: str) -> JsonObject:

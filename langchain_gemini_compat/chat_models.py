@@ -1,53 +1,64 @@
-"""`ChatGeminiCompat`: where LangChain, the pure core and the network meet. Its options; `_calls` has the calls."""
+"""`ChatGeminiCompat`: the chat model, with the hooks by which LangChain calls it."""
 
 from __future__ import annotations
 
 import logging
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import aclosing, closing
 from copy import deepcopy
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from langchain_core.language_models._compat_bridge import achunks_to_events, chunks_to_events
 from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
+from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable
+from langchain_core.utils.utils import LC_ID_PREFIX
 from pydantic import ConfigDict, PrivateAttr, model_validator
 from typing_extensions import Self
 
-from langchain_gemini_compat import _blocks
-from langchain_gemini_compat._aliases import hide_secrets
-from langchain_gemini_compat._calls import ModelCalls
-from langchain_gemini_compat._connected import ConnectedModel
-from langchain_gemini_compat._families import bare_model_name, family_of
-from langchain_gemini_compat._fields import RequestFields, spell_options
-from langchain_gemini_compat._history import adopt_wire_fields
+from langchain_gemini_compat import _call
+from langchain_gemini_compat._catalog.langchain_profile import build_profile
+from langchain_gemini_compat._catalog.models import bare_model_name, family_of
+from langchain_gemini_compat._connection import ConnectedModel
 from langchain_gemini_compat._lazy import LazyModule
-from langchain_gemini_compat._notes import Note
-from langchain_gemini_compat._payload import Request, build_payload, takes_body_key
-from langchain_gemini_compat._profiles import build_profile
-from langchain_gemini_compat._provider import PROVIDER
-from langchain_gemini_compat._structured import build_structured_output
-from langchain_gemini_compat._thinking import THINKING_KNOBS
-from langchain_gemini_compat._tokens import estimate_messages
-from langchain_gemini_compat._tool_results import shield_results
-from langchain_gemini_compat._tools import format_response_schema, format_tool, set_strict
-from langchain_gemini_compat._wire import JsonObject
+from langchain_gemini_compat._request.build import Request, build_payload, takes_body_key
+from langchain_gemini_compat._request.openai_dicts import adopt_wire_fields
+from langchain_gemini_compat._request.thinking import THINKING_KNOBS
+from langchain_gemini_compat._request.token_estimate import estimate_messages
+from langchain_gemini_compat._request.tool_results import shield_results
+from langchain_gemini_compat._request.tools import format_response_schema, format_tool, set_strict
+from langchain_gemini_compat._response import block_translator
+from langchain_gemini_compat._response.message_chunks import ReplyDecoder
+from langchain_gemini_compat._response.v3_events import CORE_TAKES_PIECES, EventDecoder, text_of
+from langchain_gemini_compat._settings.aliases import hide_secrets
+from langchain_gemini_compat._settings.fields import RequestFields, spell_options
+from langchain_gemini_compat._structured_output import build_structured_output
+from langchain_gemini_compat._wire.json_types import JsonObject
+from langchain_gemini_compat._wire.notes import Note
+from langchain_gemini_compat._wire.provider import PROVIDER
 from langchain_gemini_compat.errors import GeminiCompatWarning
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+
     from langchain_core import tools as lc_tools
+    from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+    from langchain_core.outputs import ChatGenerationChunk, ChatResult
+    from langchain_protocol.protocol import MessagesData
 else:
     lc_tools = LazyModule("langchain_core.tools")
 
 _log = logging.getLogger("langchain_gemini_compat")
 Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | lc_tools.BaseTool"
-_blocks.register()
+block_translator.register()
 
 
-class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
+class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     """Gemini, or a self-deployed model, behind Google's OpenAI-compatible Chat Completions API.
 
     The surface follows from the arguments: `project`, `location`, `endpoint_id` or `credentials` mean Vertex AI,
@@ -243,6 +254,92 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
                 self._warned.add(note.message)
                 warnings.warn(note.message, GeminiCompatWarning, stacklevel=4)
 
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return _call.complete(self._build(messages, stop, kwargs, stream=False), self._open_transport())
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        request = self._build(messages, stop, kwargs, stream=False)
+        return await _call.acomplete(request, await self._aopen_transport())
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        # No generator of its own: each one costs as much as decoding a piece of text.
+        request = self._build(messages, stop, kwargs, stream=True)
+        chunks = _call.stream(request, self._open_transport(), ReplyDecoder)
+        return _tell_tokens(chunks, run_manager) if run_manager else chunks
+
+    def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        request = self._build(messages, stop, kwargs, stream=True)
+        chunks = _call.astream(request, self._aopen_transport, ReplyDecoder)
+        return _atell_tokens(chunks, run_manager) if run_manager else chunks
+
+    def _stream_chat_model_events(
+        self,
+        messages: list[BaseMessage],
+        *,
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[MessagesData]:
+        """For `stream_events(version="v3")`; langchain-core looks it up by its name."""
+        if not CORE_TAKES_PIECES:
+            chunks = self._stream(messages, stop=stop, run_manager=run_manager, **kwargs)
+            yield from chunks_to_events(chunks, message_id=_message_id(run_manager))
+            return
+        request = self._build(messages, stop, kwargs, stream=True)
+        open_decoder = partial(EventDecoder, message_id=_message_id(run_manager))
+        with closing(_call.stream(request, self._open_transport(), open_decoder)) as events:
+            for event in events:
+                token = text_of(event)
+                if token and run_manager:
+                    run_manager.on_llm_new_token(token)
+                yield event
+
+    async def _astream_chat_model_events(
+        self,
+        messages: list[BaseMessage],
+        *,
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[MessagesData]:
+        if not CORE_TAKES_PIECES:
+            chunks = self._astream(messages, stop=stop, run_manager=run_manager, **kwargs)
+            async for event in achunks_to_events(chunks, message_id=_message_id(run_manager)):
+                yield event
+            return
+        request = self._build(messages, stop, kwargs, stream=True)
+        open_decoder = partial(EventDecoder, message_id=_message_id(run_manager))
+        async with aclosing(_call.astream(request, self._aopen_transport, open_decoder)) as events:
+            async for event in events:
+                token = text_of(event)
+                if token and run_manager:
+                    await run_manager.on_llm_new_token(token)
+                yield event
+
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         options = self._options(kwargs)
         params = LangSmithParams(
@@ -263,3 +360,27 @@ class ChatGeminiCompat(ConnectedModel, ModelCalls, RequestFields):
 @cache
 def _package_version() -> str:
     return version("langchain-gemini-compat")
+
+
+def _tell_tokens(
+    chunks: Generator[ChatGenerationChunk], run_manager: CallbackManagerForLLMRun
+) -> Generator[ChatGenerationChunk]:
+    # Leaving the loop closes the connection at once, and does not wait for the garbage collector.
+    with closing(chunks):
+        for chunk in chunks:
+            run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+            yield chunk
+
+
+async def _atell_tokens(
+    chunks: AsyncGenerator[ChatGenerationChunk], run_manager: AsyncCallbackManagerForLLMRun
+) -> AsyncGenerator[ChatGenerationChunk]:
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+            yield chunk
+
+
+def _message_id(run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None) -> str:
+    """The id that langchain-core gives a message that brings none."""
+    return f"{LC_ID_PREFIX}-{run_manager.run_id}" if run_manager else ""

@@ -15,24 +15,24 @@ from langchain_core.load.serializable import Serializable
 from pydantic import AliasChoices, Field, model_validator
 from typing_extensions import Self
 
-from langchain_gemini_compat import _run
-from langchain_gemini_compat._config import finds_two_sources
-from langchain_gemini_compat._connected import ConnectedModel
-from langchain_gemini_compat._embed import MOST_TEXTS, encode_batches, join_vectors
-from langchain_gemini_compat._surfaces import leads_to_vertex
-from langchain_gemini_compat._timeouts import resolve_timeouts
-from langchain_gemini_compat._wire import JsonObject
+from langchain_gemini_compat import _call as _run
+from langchain_gemini_compat._catalog.surfaces import leads_to_vertex
+from langchain_gemini_compat._connection import ConnectedModel
+from langchain_gemini_compat._request.embeddings import MOST_TEXTS, encode_batches, join_vectors
+from langchain_gemini_compat._settings.connection import finds_two_sources
+from langchain_gemini_compat._transport.timeouts import resolve_timeouts
+from langchain_gemini_compat._wire.json_types import JsonObject
 from langchain_gemini_compat.errors import GeminiCompatError, UnsupportedParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from langchain_gemini_compat._config import Connection
-    from langchain_gemini_compat._embed import Batch
-    from langchain_gemini_compat._retry import Tries
-    from langchain_gemini_compat._surfaces import Endpoint
-    from langchain_gemini_compat._transport import Transport
-    from langchain_gemini_compat._wire import WireChunk
+    from langchain_gemini_compat._catalog.surfaces import Endpoint
+    from langchain_gemini_compat._request.embeddings import Batch
+    from langchain_gemini_compat._settings.connection import Connection
+    from langchain_gemini_compat._transport.client import Transport
+    from langchain_gemini_compat._transport.retry import Tries
+    from langchain_gemini_compat._wire.json_types import WireChunk
 
 _log = logging.getLogger("langchain_gemini_compat")
 _NOT_ON_VERTEX = (

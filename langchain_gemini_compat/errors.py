@@ -38,10 +38,10 @@ from langchain_core import exceptions
 from langchain_core.exceptions import ModelError, ModelInvalidRequestError, OutputParserException
 from langchain_core.messages import BaseMessage
 
-from langchain_gemini_compat._base_errors import GeminiCompatError
+from langchain_gemini_compat._errors.base import GeminiCompatError
 
 if TYPE_CHECKING:
-    from langchain_gemini_compat._api_errors import (
+    from langchain_gemini_compat._errors.api import (
         APIConnectionError,
         APIStatusError,
         AuthenticationError,
@@ -137,6 +137,6 @@ class ModelRefusalError(GeminiCompatError, _CoreRefusalError, OutputParserExcept
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module("langchain_gemini_compat._api_errors"), name)
+    value: object = getattr(import_module("langchain_gemini_compat._errors.api"), name)
     globals()[name] = value
     return value

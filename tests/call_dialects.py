@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from itertools import product
 
-from langchain_gemini_compat._events import CallExtras, ToolCallDelta
-from langchain_gemini_compat._tool_calls import ToolCallTracker
+from langchain_gemini_compat._response.events import CallExtras, ToolCallDelta
+from langchain_gemini_compat._response.tool_calls import ToolCallTracker
 
 INDICES = ("right", "absent", "zero", "lying", "random")
 IDS = ("first", "every", "absent", "empty", "doubled first", "doubled every", "name first", "name every")

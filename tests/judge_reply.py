@@ -14,11 +14,11 @@ from langchain_core.messages import HumanMessage, ToolMessage, message_chunk_to_
 from outgoing import build
 from wire import http
 
-from langchain_gemini_compat._decode import ReplyDecoder
-from langchain_gemini_compat._reply_reader import ReplyReader
-from langchain_gemini_compat._sending import Exchange
-from langchain_gemini_compat._timeouts import TimeLimits
-from langchain_gemini_compat._watchdog import Watch
+from langchain_gemini_compat._response.message_chunks import ReplyDecoder
+from langchain_gemini_compat._transport.deadlines import Watch
+from langchain_gemini_compat._transport.reader import ReplyReader
+from langchain_gemini_compat._transport.sending import Exchange
+from langchain_gemini_compat._transport.timeouts import TimeLimits
 from langchain_gemini_compat.errors import GeminiCompatError
 
 QUESTION = HumanMessage("hi")

@@ -5,8 +5,8 @@ import warnings
 from wire import Wire, completion
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._payload import build_payload
-from langchain_gemini_compat._surfaces import build_endpoint
+from langchain_gemini_compat._catalog.surfaces import build_endpoint
+from langchain_gemini_compat._request.build import build_payload
 from langchain_gemini_compat.errors import GeminiCompatWarning
 from langchain_gemini_compat.testing._rules import judge_request
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from langchain_core.messages import HumanMessage
 from outgoing import SURFACES, build, endpoint
 
-from langchain_gemini_compat._families import FAMILIES, LATER_GEMINI
-from langchain_gemini_compat._profiles import build_profile
-from langchain_gemini_compat._surfaces import BODY_KEYS, GOOGLE_KEYS
-from langchain_gemini_compat._thinking import EFFORT_BUDGETS
+from langchain_gemini_compat._catalog.langchain_profile import build_profile
+from langchain_gemini_compat._catalog.models import FAMILIES, LATER_GEMINI
+from langchain_gemini_compat._catalog.surfaces import BODY_KEYS, GOOGLE_KEYS
+from langchain_gemini_compat._request.thinking import EFFORT_BUDGETS
 
 DOCS = Path(__file__).parents[1] / "docs" / "reference"
 COMMAND = "python tests/reference_tables.py"

@@ -14,7 +14,7 @@ from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
 from jsonschema.exceptions import FormatError
 from schema_samples import RANGES, build_samples
 
-from langchain_gemini_compat._schema_refs import resolve_pointer
+from langchain_gemini_compat._schema.references import resolve_pointer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

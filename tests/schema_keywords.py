@@ -12,7 +12,7 @@ from typing import Any
 
 from jsonschema_specifications import REGISTRY
 
-from langchain_gemini_compat._schema import compile_parameters
+from langchain_gemini_compat._schema.functions import compile_parameters
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "schema-keywords.md"
 COMMAND = "python tests/schema_keywords.py"

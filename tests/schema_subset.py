@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from langchain_gemini_compat._schema import compile_parameters
+from langchain_gemini_compat._schema.functions import compile_parameters
 
 KEYS = {
     "object": {"properties", "required"},

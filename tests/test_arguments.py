@@ -14,7 +14,7 @@ from outgoing import PLACES, SURFACES
 from wire import Wire, call, chunk, completion
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._arguments import describe_changes, mend_arguments, mend_arguments_text
+from langchain_gemini_compat._schema.arguments import describe_changes, mend_arguments, mend_arguments_text
 from langchain_gemini_compat.errors import MalformedToolCallError
 
 INTEGER, NUMBER, STRING, BOOLEAN = ({"type": name} for name in ("integer", "number", "string", "boolean"))

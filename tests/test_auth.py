@@ -28,8 +28,8 @@ from google.oauth2.credentials import Credentials as UserCredentials
 from pydantic import SecretStr
 from token_server import serve_tokens
 
-from langchain_gemini_compat import _auth
-from langchain_gemini_compat._auth import build_token_source
+from langchain_gemini_compat._auth import google as _auth
+from langchain_gemini_compat._auth.google import build_token_source
 from langchain_gemini_compat.errors import CredentialsError, RequestTimeoutError
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -455,7 +455,7 @@ def test_forked_process_does_not_wait_for_its_parents_refresh(held):
     code = f"""
 import os, signal, threading, time
 import google.auth.credentials
-from langchain_gemini_compat._auth import build_token_source
+from langchain_gemini_compat._auth.google import build_token_source
 
 class Slow(google.auth.credentials.Credentials):
     seconds, begun = 30, threading.Event()

@@ -20,9 +20,9 @@ from google.oauth2.credentials import Credentials as UserCredentials
 from token_server import serve_tokens
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._auth import build_token_source
-from langchain_gemini_compat._auth_network import TokenRequest
-from langchain_gemini_compat._http import library_name
+from langchain_gemini_compat._auth.google import build_token_source
+from langchain_gemini_compat._auth.google_transport import TokenRequest
+from langchain_gemini_compat._lazy import library_name
 from langchain_gemini_compat.errors import CredentialsError, RequestTimeoutError
 from langchain_gemini_compat.testing import FakeGemini
 

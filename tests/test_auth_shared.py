@@ -21,9 +21,11 @@ from langchain_core.runnables import ConfigurableField
 from test_secrets import _PEM
 from token_server import serve_tokens
 
-from langchain_gemini_compat import ChatGeminiCompat, _auth, _auth_shared
-from langchain_gemini_compat._auth import build_token_source
-from langchain_gemini_compat._http import library_name
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._auth import google as _auth
+from langchain_gemini_compat._auth import shared_tokens as _auth_shared
+from langchain_gemini_compat._auth.google import build_token_source
+from langchain_gemini_compat._lazy import library_name
 from langchain_gemini_compat.errors import CredentialsError
 from langchain_gemini_compat.testing import FakeGemini
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 from wire import chunk, completion, http
 
-from langchain_gemini_compat import ChatGeminiCompat, _body
-from langchain_gemini_compat._body import encode_body, encode_body_plainly
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._transport import body as _body
+from langchain_gemini_compat._transport.body import encode_body, encode_body_plainly
 from langchain_gemini_compat.errors import UnsupportedParameterError
 
 texts = st.text(st.characters(exclude_categories=()) | st.sampled_from('\0\x1f\x7f\u2028"\\/é\U0001f600'))

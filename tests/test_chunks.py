@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_gemini_compat._chunks import build_chunk
+from langchain_gemini_compat._response.chunk_builder import build_chunk
 
 PIECES = st.sampled_from(
     [

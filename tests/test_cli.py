@@ -17,7 +17,8 @@ from rich.console import Console
 from wire import http
 
 import langchain_gemini_compat.cli as command
-from langchain_gemini_compat import ChatGeminiCompat, _retry
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._transport import retry as _retry
 from langchain_gemini_compat.cli import _terminal, fake, main
 from langchain_gemini_compat.cli._demo_agent import convert_currency, get_weather
 from langchain_gemini_compat.cli._fake_rules import answer_tools

@@ -11,7 +11,7 @@ from langchain_core.runnables import ConfigurableField
 from pydantic import SecretStr
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._config import resolve_connection
+from langchain_gemini_compat._settings.connection import resolve_connection
 from langchain_gemini_compat.errors import GeminiCompatWarning
 
 VERTEX = "https://aiplatform.googleapis.com/v1/projects/{}/locations/global/endpoints/openapi"

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from wire import Wire, chunk, completion, google_error, http
 
-from langchain_gemini_compat import ChatGeminiCompat, _decompress, _reply_reader, errors
+from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat._transport import decompression as _decompress
+from langchain_gemini_compat._transport import reader as _reply_reader
 
 WHOLE = json.dumps(completion("Hello.")).encode()
 EVENTS = b"".join(

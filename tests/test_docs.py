@@ -11,7 +11,7 @@ import pytest
 from google.oauth2.credentials import Credentials
 from standard_rule import answer
 
-from langchain_gemini_compat import _transport
+from langchain_gemini_compat._transport import client as _transport
 from langchain_gemini_compat.testing import FakeGemini
 
 ROOT = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ from langchain_core.messages import (
 )
 from outgoing import GOOGLE, SURFACES, build, notes, send, wire_messages
 
-from langchain_gemini_compat import _encode
+from langchain_gemini_compat._request import messages as _encode
 from langchain_gemini_compat.errors import InvalidHistoryError
 
 PNG = "iVBORw0KGgo="

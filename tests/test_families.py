@@ -10,8 +10,8 @@ from outgoing import PLACES, SURFACES, endpoint
 from pydantic import BaseModel
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._families import FAMILIES, LATER_GEMINI, bare_model_name, family_of
-from langchain_gemini_compat._profiles import build_profile
+from langchain_gemini_compat._catalog.langchain_profile import build_profile
+from langchain_gemini_compat._catalog.models import FAMILIES, LATER_GEMINI, bare_model_name, family_of
 from langchain_gemini_compat.testing import Call, FakeGemini
 from langchain_gemini_compat.testing._models import rules_for
 

@@ -6,7 +6,7 @@ from fault_matrix import CASES, COMMAND, GROUPS, PAGE, print_page, run_matrix
 from langchain_core.messages import AIMessage
 
 from langchain_gemini_compat import errors
-from langchain_gemini_compat._protocol import CORE_TAKES_PIECES
+from langchain_gemini_compat._response.v3_events import CORE_TAKES_PIECES
 from langchain_gemini_compat.testing import FAULTS, Fault
 
 WORDS = {

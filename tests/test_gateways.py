@@ -17,7 +17,7 @@ from outgoing import PLACES, SURFACES, build, endpoint, notes
 from wire import Wire, call, chunk, completion, google_error, http, reply
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
-from langchain_gemini_compat._kept_fields import MAX_KEPT, KeptFields
+from langchain_gemini_compat._wire.unknown_fields import MAX_KEPT, KeptFields
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 USER = HumanMessage("Hi.")

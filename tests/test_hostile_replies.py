@@ -17,13 +17,14 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from outgoing import PLACES, SURFACES, build
 from wire import Wire, call, chunk, completion, http
 
-from langchain_gemini_compat import ChatGeminiCompat, _reply_reader, errors
-from langchain_gemini_compat._events import CallExtras
-from langchain_gemini_compat._sse import SseDecoder
-from langchain_gemini_compat._stream import StreamAssembler
-from langchain_gemini_compat._thoughts import ThoughtSplitter
-from langchain_gemini_compat._tool_calls import ToolCallTracker
-from langchain_gemini_compat._usage import decode_usage
+from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat._response.assembler import StreamAssembler
+from langchain_gemini_compat._response.events import CallExtras
+from langchain_gemini_compat._response.thoughts import ThoughtSplitter
+from langchain_gemini_compat._response.tool_calls import ToolCallTracker
+from langchain_gemini_compat._response.usage import decode_usage
+from langchain_gemini_compat._transport import reader as _reply_reader
+from langchain_gemini_compat._transport.sse import SseDecoder
 
 pytestmark = pytest.mark.timeout(60)
 

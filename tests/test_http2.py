@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from wire import http
 
-from langchain_gemini_compat import ChatGeminiCompat, _reply_reader, errors
+from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat._transport import reader as _reply_reader
 
 pytest.importorskip("h2", reason="the package h2 is not installed")
 pytest.importorskip("trustme", reason="the package trustme is not installed")

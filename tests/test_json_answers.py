@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from wire import Wire, chunk, completion
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._json_answers import read_answers, read_partial_answer
+from langchain_gemini_compat._response.json_answers import read_answers, read_partial_answer
 
 
 class Event(BaseModel):

@@ -21,7 +21,7 @@ from google.auth.credentials import Credentials
 from langchain_core._api import LangChainBetaWarning
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
-from langchain_gemini_compat._clients import Clients
+from langchain_gemini_compat._transport.http_clients import Clients
 from langchain_gemini_compat.testing import FakeGemini, Fault
 
 THREADS = 16

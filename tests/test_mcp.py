@@ -19,8 +19,8 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 from mcp_server import PNG
 
-from langchain_gemini_compat import _calls
-from langchain_gemini_compat._protocol import CORE_TAKES_PIECES
+from langchain_gemini_compat import chat_models
+from langchain_gemini_compat._response.v3_events import CORE_TAKES_PIECES
 from langchain_gemini_compat._signatures import SIGNATURES_KEY
 from langchain_gemini_compat.testing import Call, FakeGemini, Reply, Style
 
@@ -97,7 +97,7 @@ async def run(tools, surface, style, taken_away, monkeypatch, build):
     config = {"configurable": {"thread_id": "one"}}
     with monkeypatch.context() as patch:
         for name in taken_away:
-            patch.delattr(_calls.ModelCalls, name)
+            patch.delattr(chat_models.ChatGeminiCompat, name)
         stream = await graph.astream_events({"messages": "Weather in Paris and Rome?"}, config, version="v3")
         events = [event async for event in stream]
         state = await stream.output()

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from outgoing import GOOGLE, SURFACES, build, notes, send, wire_messages
 
-from langchain_gemini_compat._media import (
+from langchain_gemini_compat._request.content_blocks import read_media
+from langchain_gemini_compat._wire.media import (
     canonical_data_url,
     clean_base64,
     decode_base64,
@@ -20,7 +21,6 @@ from langchain_gemini_compat._media import (
     scheme_of,
     split_data_url,
 )
-from langchain_gemini_compat._read_blocks import read_media
 from langchain_gemini_compat.errors import UnsupportedContentError, UnsupportedParameterError
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -10,8 +10,8 @@ from pydantic import SecretStr, ValidationError
 from wire import Wire, completion, http
 
 from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
-from langchain_gemini_compat._http import library_name
-from langchain_gemini_compat._timeouts import TimeLimits, resolve_timeouts
+from langchain_gemini_compat._lazy import library_name
+from langchain_gemini_compat._transport.timeouts import TimeLimits, resolve_timeouts
 
 CANARY = "canary-0123456789abcdef"
 GATEWAY = "http://gateway.test/v1"

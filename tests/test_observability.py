@@ -21,7 +21,7 @@ from span_program import read_page, run_agent, stream_agent, stream_agent_events
 from wire import Wire, completion, google_error, reply
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._decode import ReplyDecoder
+from langchain_gemini_compat._response.message_chunks import ReplyDecoder
 from langchain_gemini_compat._signatures import RECORDS_KEY, SIGNATURES_KEY
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")

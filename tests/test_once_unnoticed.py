@@ -11,13 +11,15 @@ from types import SimpleNamespace
 import pytest
 from wire import Wire, completion, http, reply
 
-from langchain_gemini_compat import ChatGeminiCompat, _clients, _retry, errors
-from langchain_gemini_compat._clients import Clients
-from langchain_gemini_compat._gate import Gate
-from langchain_gemini_compat._retry import Tries
-from langchain_gemini_compat._sse import SseDecoder
-from langchain_gemini_compat._timeouts import TimeLimits
-from langchain_gemini_compat._transport import Transport, TransportConfig
+from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat._transport import http_clients as _clients
+from langchain_gemini_compat._transport import retry as _retry
+from langchain_gemini_compat._transport.client import Transport, TransportConfig
+from langchain_gemini_compat._transport.http_clients import Clients
+from langchain_gemini_compat._transport.rate_gate import Gate
+from langchain_gemini_compat._transport.retry import Tries
+from langchain_gemini_compat._transport.sse import SseDecoder
+from langchain_gemini_compat._transport.timeouts import TimeLimits
 
 GATEWAY = "http://gateway.test/v1"
 UNAUTHENTICATED = {"error": {"code": 401, "message": "Who are you?", "status": "UNAUTHENTICATED"}}

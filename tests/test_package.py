@@ -14,7 +14,7 @@ import pytest
 
 import langchain_gemini_compat
 from langchain_gemini_compat import ChatGeminiCompat, errors
-from langchain_gemini_compat._transport import Transport
+from langchain_gemini_compat._transport.client import Transport
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(langchain_gemini_compat.__file__).parent

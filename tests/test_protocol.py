@@ -13,13 +13,13 @@ from langchain_tests.utils.stream_lifecycle import assert_valid_event_stream
 from outgoing import build
 from wire import Wire, call, chunk
 
-from langchain_gemini_compat import ChatGeminiCompat, _calls
-from langchain_gemini_compat._decode import ReplyDecoder
-from langchain_gemini_compat._gate import Gate
-from langchain_gemini_compat._protocol import CORE_TAKES_PIECES, EventDecoder
-from langchain_gemini_compat._retry import Tries
+from langchain_gemini_compat import ChatGeminiCompat, chat_models
+from langchain_gemini_compat._response.message_chunks import ReplyDecoder
+from langchain_gemini_compat._response.v3_events import CORE_TAKES_PIECES, EventDecoder
 from langchain_gemini_compat._signatures import SIGNATURES_KEY
-from langchain_gemini_compat._timeouts import TimeLimits
+from langchain_gemini_compat._transport.rate_gate import Gate
+from langchain_gemini_compat._transport.retry import Tries
+from langchain_gemini_compat._transport.timeouts import TimeLimits
 from langchain_gemini_compat.errors import GeminiCompatError, TruncatedStreamError
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
@@ -220,8 +220,8 @@ async def both(chat, **config):
 @pytest.mark.skipif(not CORE_TAKES_PIECES, reason="before langchain-core 1.7 a model streams over its bridge")
 async def test_the_model_streams_its_own_events(monkeypatch):
     """Sync and async, without chunks of messages, and handlers of tokens hear the answer."""
-    monkeypatch.delattr(_calls.ModelCalls, "_stream")
-    monkeypatch.delattr(_calls.ModelCalls, "_astream")
+    monkeypatch.delattr(chat_models.ChatGeminiCompat, "_stream")
+    monkeypatch.delattr(chat_models.ChatGeminiCompat, "_astream")
     tokens = Tokens()
     (events, message), (aevents, amessage) = await both(model([*STREAM, "[DONE]"]), config={"callbacks": [tokens]})
     assert finishes(events) == finishes(aevents) == finishes(read_events(STREAM))
@@ -233,7 +233,7 @@ async def test_the_model_streams_its_own_events(monkeypatch):
 
 async def test_older_cores_get_what_their_bridge_makes_of_chunks(monkeypatch):
     """They know no event for a piece of arguments."""
-    monkeypatch.setattr(_calls, "CORE_TAKES_PIECES", False)
+    monkeypatch.setattr(chat_models, "CORE_TAKES_PIECES", False)
     for events, message in await both(model([*STREAM, "[DONE]"])):
         assert_valid_event_stream(events)
         assert message.tool_calls == assemble(read_events(STREAM)).tool_calls

@@ -3,8 +3,8 @@
 import pytest
 from reference_tables import COMMAND, DOCS, PAGES, SAMPLES
 
-from langchain_gemini_compat._families import FAMILIES
-from langchain_gemini_compat._fields import RequestFields
+from langchain_gemini_compat._catalog.models import FAMILIES
+from langchain_gemini_compat._settings.fields import RequestFields
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -9,11 +9,12 @@ from email.utils import format_datetime
 
 import pytest
 
-from langchain_gemini_compat import ChatGeminiCompat, _retry, errors
-from langchain_gemini_compat._api_errors import Refusal
-from langchain_gemini_compat._gate import Gate
-from langchain_gemini_compat._retry import Tries
-from langchain_gemini_compat._timeouts import TimeLimits
+from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat._errors.api import Refusal
+from langchain_gemini_compat._transport import retry as _retry
+from langchain_gemini_compat._transport.rate_gate import Gate
+from langchain_gemini_compat._transport.retry import Tries
+from langchain_gemini_compat._transport.timeouts import TimeLimits
 from langchain_gemini_compat.testing import Call, FakeGemini, Fault, Raw, Reply, Usage
 
 MODES = ["invoke", "ainvoke", "stream", "astream"]

@@ -7,7 +7,7 @@ import json
 import pytest
 from schema_subset import compile_property, refuse
 
-from langchain_gemini_compat._schema import compile_parameters, compile_response_schema
+from langchain_gemini_compat._schema.functions import compile_parameters, compile_response_schema
 
 SILENT = {
     "const": ({"const": "x"}, {"type": "string", "enum": ["x"]}),

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from schema_subset import compile_property, refuse
 
-from langchain_gemini_compat._schema import compile_parameters, compile_response_schema
-from langchain_gemini_compat._schema_node import Source
-from langchain_gemini_compat._schema_refs import Reader
+from langchain_gemini_compat._schema.functions import compile_parameters, compile_response_schema
+from langchain_gemini_compat._schema.node import Source
+from langchain_gemini_compat._schema.references import Reader
 
 
 @pytest.mark.parametrize(

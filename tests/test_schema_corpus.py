@@ -16,8 +16,8 @@ from schema_judge import Judge, find_covered, find_unexplained
 from schema_samples import build_samples
 from schema_subset import refuse
 
-from langchain_gemini_compat._schema import compile_parameters
-from langchain_gemini_compat._tools import format_tool
+from langchain_gemini_compat._request.tools import format_tool
+from langchain_gemini_compat._schema.functions import compile_parameters
 
 CORPUS = Path(__file__).parents[2] / "shared" / "mcp-schemas"
 

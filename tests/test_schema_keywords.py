@@ -8,7 +8,7 @@ import pytest
 from schema_judge import find_unexplained
 from schema_keywords import COMMAND, DEFINITIONS, PAGE, ROWS, compile_row, find_drafts, print_page
 
-from langchain_gemini_compat._schema import compile_parameters
+from langchain_gemini_compat._schema.functions import compile_parameters
 
 OPENAPI = {"nullable", "discriminator", "example", "xml", "externalDocs"}
 

@@ -12,7 +12,7 @@ from schema_draws import LEAVES
 from schema_subset import compile_property
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._schema import compile_parameters, compile_response_schema
+from langchain_gemini_compat._schema.functions import compile_parameters, compile_response_schema
 
 #: Keywords that choose among listed values, which are sent without the others.
 BOUNDS = {

@@ -9,7 +9,7 @@ from schema_draws import build_any
 from schema_judge import find_unexplained
 from schema_subset import refuse
 
-from langchain_gemini_compat._schema import compile_parameters, compile_response_schema
+from langchain_gemini_compat._schema.functions import compile_parameters, compile_response_schema
 
 SLOW_TO_DRAW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 

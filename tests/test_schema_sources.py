@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from schema_subset import refuse
 from typing_extensions import TypedDict
 
-from langchain_gemini_compat._schema import compile_parameters
+from langchain_gemini_compat._schema.functions import compile_parameters
 
 
 class Colour(enum.Enum):

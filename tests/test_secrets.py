@@ -29,9 +29,10 @@ from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from token_server import serve_tokens
 from wire import Wire, chunk, completion, reply
 
-from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings, _transport, errors
-from langchain_gemini_compat._gate import Gate
-from langchain_gemini_compat._http import library_name
+from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings, errors
+from langchain_gemini_compat._lazy import library_name
+from langchain_gemini_compat._transport import client as _transport
+from langchain_gemini_compat._transport.rate_gate import Gate
 from langchain_gemini_compat.testing import FAULTS, FakeGemini
 
 KEY = "canary-api-key-0123456789abcdef"
@@ -470,7 +471,7 @@ async def test_no_secret_is_in_a_cassette(kind, monkeypatch, tmp_path):
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve_here)
     # The server on loopback has Google's name, and no TLS.
-    monkeypatch.setattr("langchain_gemini_compat._config.is_encrypted_or_loopback", lambda base_url: True)
+    monkeypatch.setattr("langchain_gemini_compat._settings.connection.is_encrypted_or_loopback", lambda base_url: True)
     name = "secrets/gemini-3.8-flash/all"
     with FakeGemini("Hello!").serve() as url, serve_tokens(BEARER) as tokens:
         base_url = url.replace("127.0.0.1", "generativelanguage.googleapis.com")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_gemini_compat._sse import SseDecoder
-from langchain_gemini_compat._wire import DONE
+from langchain_gemini_compat._transport.sse import SseDecoder
+from langchain_gemini_compat._wire.json_types import DONE
 
 
 def decode(*pieces):

@@ -9,7 +9,8 @@ from captures import capture_paths
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_gemini_compat._events import (
+from langchain_gemini_compat._response.assembler import StreamAssembler
+from langchain_gemini_compat._response.events import (
     CallExtras,
     Finished,
     MediaSeen,
@@ -18,11 +19,10 @@ from langchain_gemini_compat._events import (
     ThoughtDelta,
     ToolCallDelta,
 )
-from langchain_gemini_compat._media import sniff_mime_type
-from langchain_gemini_compat._sse import SseDecoder
-from langchain_gemini_compat._stream import StreamAssembler
-from langchain_gemini_compat._usage import Usage
-from langchain_gemini_compat._wire import DONE, as_chunk, list_at, object_at, text_at, text_of_parts
+from langchain_gemini_compat._response.usage import Usage
+from langchain_gemini_compat._transport.sse import SseDecoder
+from langchain_gemini_compat._wire.json_types import DONE, as_chunk, list_at, object_at, text_at, text_of_parts
+from langchain_gemini_compat._wire.media import sniff_mime_type
 
 SIGNED = {"google": {"thought_signature": "c2ln"}}
 FLAG = {"google": {"thought": True}}

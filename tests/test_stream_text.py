@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_gemini_compat._events import TextDelta
-from langchain_gemini_compat._stream import StreamAssembler
+from langchain_gemini_compat._response.assembler import StreamAssembler
+from langchain_gemini_compat._response.events import TextDelta
 
 FLAG = {"google": {"thought": True}}
 SIGNED = {"google": {"thought_signature": "c2ln"}}

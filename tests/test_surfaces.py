@@ -3,7 +3,7 @@
 import pytest
 from outgoing import endpoint
 
-from langchain_gemini_compat._surfaces import build_endpoint, recognise_surface
+from langchain_gemini_compat._catalog.surfaces import build_endpoint, recognise_surface
 
 GLOBAL = "https://aiplatform.googleapis.com/v1/projects/p/locations/global/endpoints/openapi"
 

@@ -12,8 +12,8 @@ from outgoing import PLACES
 from wire import Wire, call, chunk, completion, reply
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
-from langchain_gemini_compat._sse import SseDecoder
-from langchain_gemini_compat._surrogates import parse_whole
+from langchain_gemini_compat._transport.sse import SseDecoder
+from langchain_gemini_compat._wire.surrogates import parse_whole
 
 DONE = "[DONE]"
 FIRST, SECOND = "\ud83d", "\ude00"

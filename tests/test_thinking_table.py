@@ -18,8 +18,8 @@ from langchain_core.messages import HumanMessage
 from outgoing import PLACES, SURFACES, broken_rules, build, endpoint
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._families import FAMILIES, family_of
-from langchain_gemini_compat._thinking import encode_thinking, warn_of_tight_limit
+from langchain_gemini_compat._catalog.models import FAMILIES, family_of
+from langchain_gemini_compat._request.thinking import encode_thinking, warn_of_tight_limit
 from langchain_gemini_compat.errors import GeminiCompatWarning, UnsupportedParameterError
 from langchain_gemini_compat.testing import FakeGemini
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_gemini_compat._events import TextDelta, ThoughtDelta
-from langchain_gemini_compat._thoughts import DEFAULT_TAGS, ThoughtSplitter
+from langchain_gemini_compat._response.events import TextDelta, ThoughtDelta
+from langchain_gemini_compat._response.thoughts import DEFAULT_TAGS, ThoughtSplitter
 
 PLAIN, FLAGGED = False, True
 

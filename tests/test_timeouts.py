@@ -13,8 +13,9 @@ from langchain_core.messages import HumanMessage
 from watchful_server import read_request
 from wire import Wire, http
 
-from langchain_gemini_compat import ChatGeminiCompat, _watchdog, errors
-from langchain_gemini_compat._timeouts import TimeLimits, resolve_timeouts
+from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat._transport import deadlines as _watchdog
+from langchain_gemini_compat._transport.timeouts import TimeLimits, resolve_timeouts
 from langchain_gemini_compat.testing import FakeGemini, Fault, Reply
 
 MODES = ["invoke", "ainvoke", "stream", "astream"]

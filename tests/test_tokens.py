@@ -5,7 +5,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from outgoing import PLACES
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._tokens import IMAGE_TOKENS, estimate_messages, estimate_text
+from langchain_gemini_compat._request.token_estimate import IMAGE_TOKENS, estimate_messages, estimate_text
 
 CHAT = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES["ai_studio"])
 

@@ -7,7 +7,7 @@ from uncertain_streams import RAN, TOOLS, draw_stream, judge_stream, read_calls,
 from wire import Wire, chunk
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._wire import DONE
+from langchain_gemini_compat._wire.json_types import DONE
 from langchain_gemini_compat.errors import GeminiCompatError
 
 seeds = st.integers(0, 2**48)

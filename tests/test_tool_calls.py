@@ -10,8 +10,8 @@ from call_dialects import DIALECTS, Call, Dialect, by_index, group, read_calls, 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from langchain_gemini_compat._json_scan import JsonScanner
-from langchain_gemini_compat._tool_calls import ToolCallTracker, split_litellm_id
+from langchain_gemini_compat._response.json_scan import JsonScanner
+from langchain_gemini_compat._response.tool_calls import ToolCallTracker, split_litellm_id
 
 A, B, WHOLE, HALF, REST = '{"a":1}', '{"b":[]}', '{"w":{}}', '{"h":', "2}"
 TWO_OF_F = [("f", {"a": 1}), ("f", {"b": []})]

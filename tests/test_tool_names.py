@@ -14,7 +14,7 @@ from outgoing import GOOGLE, PLACES, broken_rules, build, notes
 from wire import Wire, call, chunk, completion
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._tool_names import ToolNames
+from langchain_gemini_compat._request.tool_names import ToolNames
 from langchain_gemini_compat.errors import (
     GeminiCompatWarning,
     InvalidHistoryError,

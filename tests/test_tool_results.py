@@ -16,9 +16,9 @@ from mcp import types as mcp
 from outgoing import GOOGLE, SURFACES, broken_rules, build, endpoint, send, wire_messages
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._body import encode_body
-from langchain_gemini_compat._families import family_of
-from langchain_gemini_compat._profiles import build_profile
+from langchain_gemini_compat._catalog.langchain_profile import build_profile
+from langchain_gemini_compat._catalog.models import family_of
+from langchain_gemini_compat._transport.body import encode_body
 from langchain_gemini_compat.testing import Call, FakeGemini
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from wire import Wire, completion
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._tools import encode_tools, format_response_schema, format_tool
+from langchain_gemini_compat._request.tools import encode_tools, format_response_schema, format_tool
 from langchain_gemini_compat.errors import GeminiCompatWarning, UnsupportedParameterError
 
 

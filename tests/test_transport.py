@@ -14,7 +14,8 @@ import pytest
 from google.auth.credentials import Credentials
 from wire import Wire, chunk, completion, google_error, http, reply
 
-from langchain_gemini_compat import ChatGeminiCompat, _retry, errors
+from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat._transport import retry as _retry
 from langchain_gemini_compat.testing import FakeGemini
 
 

@@ -13,9 +13,9 @@ from pydantic import Field
 from wire import Wire, call, chunk, completion
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._schema import compile_parameters
-from langchain_gemini_compat._tools import format_tool
-from langchain_gemini_compat._typed_dicts import read_docstring
+from langchain_gemini_compat._request.tools import format_tool
+from langchain_gemini_compat._request.typed_dicts import read_docstring
+from langchain_gemini_compat._schema.functions import compile_parameters
 
 METHODS = ["json_schema", "function_calling", "json_mode"]
 T = TypeVar("T")

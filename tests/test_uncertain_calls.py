@@ -14,9 +14,9 @@ from pydantic import BaseModel, ValidationError
 from wire import Wire, chunk, completion
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
-from langchain_gemini_compat._endings import classify_ending
-from langchain_gemini_compat._protocol import CORE_TAKES_PIECES
-from langchain_gemini_compat._tool_calls import ToolCallTracker
+from langchain_gemini_compat._response.finish_reasons import classify_ending
+from langchain_gemini_compat._response.tool_calls import ToolCallTracker
+from langchain_gemini_compat._response.v3_events import CORE_TAKES_PIECES
 
 DONE = "[DONE]"
 MALFORMED, TRUNCATED = errors.MalformedToolCallError, errors.TruncatedStreamError

@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessageChunk
 from wire import Wire, chunk, completion
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._usage import Usage, decode_usage
+from langchain_gemini_compat._response.usage import Usage, decode_usage
 
 
 def counts(prompt=None, completion=None, total=None, *, cached=None, reasoning=None, **more):

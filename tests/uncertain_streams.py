@@ -18,9 +18,9 @@ from langchain_core.tools import StructuredTool
 from outgoing import build
 from pydantic import create_model
 
-from langchain_gemini_compat._decode import ReplyDecoder
-from langchain_gemini_compat._tools import format_tool
-from langchain_gemini_compat._wire import DONE
+from langchain_gemini_compat._request.tools import format_tool
+from langchain_gemini_compat._response.message_chunks import ReplyDecoder
+from langchain_gemini_compat._wire.json_types import DONE
 from langchain_gemini_compat.errors import GeminiCompatError
 
 CLEAN = ("stop", "tool_calls", "STOP", "end_turn", "eos_token")

@@ -3,7 +3,7 @@
 import json
 from importlib import import_module
 
-from langchain_gemini_compat._http import library_name
+from langchain_gemini_compat._lazy import library_name
 
 http = import_module(library_name())
 

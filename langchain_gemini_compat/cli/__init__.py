@@ -90,7 +90,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _refusals_of_settings() -> tuple[type[Exception], ...]:
     """What Python and the HTTP library raise at an address, a proxy or a file that makes no sense to them."""
-    from langchain_gemini_compat._http import library_name
+    from langchain_gemini_compat._lazy import library_name
 
     return ValueError, OSError, cast("type[Exception]", import_module(library_name()).InvalidURL)
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from packaging.requirements import Requirement
 
 from langchain_gemini_compat import errors
-from langchain_gemini_compat._families import family_of
+from langchain_gemini_compat._catalog.models import family_of
 from langchain_gemini_compat.cli._findings import (
     LOGIN,
     SET_KEY,
@@ -35,7 +35,7 @@ from langchain_gemini_compat.cli._options import PROXY_VARIABLES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from langchain_gemini_compat._auth import TokenSource
+    from langchain_gemini_compat._transport.tokens import TokenSource
 
 _T = TypeVar("_T")
 _DISTRIBUTION = "langchain-gemini-compat"
@@ -214,7 +214,7 @@ def check_project(tokens: TokenSource) -> tuple[str | None, list[Finding]]:
 
 def probe(base_url: str) -> int:
     """The status of a request for the host's root that carries no credential; raises `ConnectionError`."""
-    from langchain_gemini_compat._http import library_name
+    from langchain_gemini_compat._lazy import library_name
 
     library = cast("_HttpLibrary", import_module(library_name()))
     try:

@@ -9,8 +9,8 @@ from langchain_gemini_compat.testing import Call, FakeGemini, Reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from langchain_gemini_compat._surfaces import Surface
-    from langchain_gemini_compat._wire import JsonObject
+    from langchain_gemini_compat._catalog.surfaces import Surface
+    from langchain_gemini_compat._wire.json_types import JsonObject
     from langchain_gemini_compat.cli._terminal import Screen
     from langchain_gemini_compat.testing import FakeRequest
     from langchain_gemini_compat.testing._answers import Answer

@@ -13,7 +13,7 @@ from langchain_gemini_compat import errors
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from langchain_gemini_compat._wire import JsonObject
+    from langchain_gemini_compat._wire.json_types import JsonObject
 
 Status: TypeAlias = Literal["ok", "warning", "failed"]
 

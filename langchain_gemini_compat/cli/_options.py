@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, ValidationError
 from typing_extensions import TypedDict
 
-from langchain_gemini_compat._surfaces import Surface, recognise_surface
+from langchain_gemini_compat._catalog.surfaces import Surface, recognise_surface
 
 if TYPE_CHECKING:
     import argparse
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from langchain_gemini_compat import ChatGeminiCompat
-    from langchain_gemini_compat._auth import TokenSource
+    from langchain_gemini_compat._transport.tokens import TokenSource
 
 DEFAULT_MODEL = "gemini-3.8-flash"
 #: What goes to a fake endpoint, so that a real key or token of the environment never does.
@@ -66,9 +66,9 @@ class Target:
 
     def build_tokens(self) -> TokenSource:
         """What the chat model would ask for tokens; nothing is asked yet."""
-        from langchain_gemini_compat._config import resolve_connection
-        from langchain_gemini_compat._timeouts import resolve_timeouts
-        from langchain_gemini_compat._transport import open_transport
+        from langchain_gemini_compat._connection import open_transport
+        from langchain_gemini_compat._settings.connection import resolve_connection
+        from langchain_gemini_compat._transport.timeouts import resolve_timeouts
 
         connection = resolve_connection(
             model=self.model,

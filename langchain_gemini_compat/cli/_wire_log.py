@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import httpx2
     from langchain_core.messages import AIMessage
 
-    from langchain_gemini_compat._wire import WireMessage
+    from langchain_gemini_compat._wire.json_types import WireMessage
 
 COLUMNS = ("", "answer", "signatures sent back", "signatures received", "in", "out", "thoughts")
 _SECONDS = 60.0
@@ -60,7 +60,7 @@ class WireLog:
 
     def open_client(self, *, trust_env: bool = True) -> httpx2.Client:
         """A client that keeps notes here; without `trust_env` no proxy of the environment stands in its way."""
-        from langchain_gemini_compat._http import library_name
+        from langchain_gemini_compat._lazy import library_name
 
         factory = cast("_ClientFactory", import_module(library_name()).Client)
         return factory(

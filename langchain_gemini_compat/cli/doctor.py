@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat import errors
-from langchain_gemini_compat._surfaces import PROJECT_PLACEHOLDER
-from langchain_gemini_compat._wire import JsonObject
+from langchain_gemini_compat._catalog.surfaces import PROJECT_PLACEHOLDER
+from langchain_gemini_compat._wire.json_types import JsonObject
 from langchain_gemini_compat.cli import _checks as checks
 from langchain_gemini_compat.cli._findings import (
     GLOBAL_ARGUMENT,
@@ -31,7 +31,7 @@ from langchain_gemini_compat.cli._terminal import Screen
 
 if TYPE_CHECKING:
     from langchain_gemini_compat import ChatGeminiCompat
-    from langchain_gemini_compat._auth import TokenSource
+    from langchain_gemini_compat._transport.tokens import TokenSource
 
 _MARKS = {"ok": ("ok     ", "green"), "warning": ("warning", "yellow"), "failed": ("FAILED ", "bold red")}
 _CALL_SECONDS = 20.0

@@ -7,7 +7,7 @@ import threading
 from argparse import ArgumentTypeError
 from typing import cast, get_args
 
-from langchain_gemini_compat._surfaces import Surface
+from langchain_gemini_compat._catalog.surfaces import Surface
 from langchain_gemini_compat.cli._options import DEFAULT_MODEL, PLACEHOLDER_KEY, UsageError
 from langchain_gemini_compat.cli._terminal import Screen
 

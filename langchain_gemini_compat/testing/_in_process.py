@@ -12,7 +12,7 @@ import time
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from langchain_gemini_compat._http import library_name
+from langchain_gemini_compat._lazy import library_name
 from langchain_gemini_compat.testing._answers import Break, Pause
 
 if TYPE_CHECKING:

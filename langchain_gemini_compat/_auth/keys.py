@@ -1,0 +1,193 @@
+"""The caller's own keys and functions to bearer tokens, and the wait for a token of any kind.
+
+Its one rule: who has no more time gets a `RequestTimeoutError`; what was begun goes on in its thread without him.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from concurrent.futures import Future, wait
+from contextvars import copy_context
+from threading import Thread
+from typing import TYPE_CHECKING, TypeVar
+
+from langchain_gemini_compat._auth.failures import adopt_failure, build_error, late_token, no_sync_result
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from pydantic import SecretStr
+
+    from langchain_gemini_compat._transport.tokens import AuthInfo
+
+_T = TypeVar("_T")
+
+
+class _KeySource:
+    """What keys of all kinds have in common: they know nothing of projects."""
+
+    def __init__(self, info: AuthInfo, headers: Mapping[str, str]) -> None:
+        self.info = info
+        self._headers = headers
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.info.kind}, {self.info.source})"
+
+    def headers(self) -> Mapping[str, str]:
+        return self._headers
+
+    def apply(self, token: str) -> Mapping[str, str]:
+        return {**self._headers, "authorization": f"Bearer {token}"} if token else self._headers
+
+    def project(self, deadline: float | None = None) -> str | None:
+        del deadline
+        return None
+
+    async def aproject(self, deadline: float | None = None) -> str | None:
+        return self.project(deadline)
+
+
+class StaticToken(_KeySource):
+    """One key for ever, or none."""
+
+    def __init__(self, key: SecretStr | None, info: AuthInfo, headers: Mapping[str, str]) -> None:
+        super().__init__(info, headers)
+        self._key = key
+
+    def token(self, deadline: float | None = None) -> str:
+        del deadline
+        return "" if self._key is None else _check(self._key.get_secret_value(), self.info.source)
+
+    async def atoken(self, deadline: float | None = None) -> str:
+        return self.token(deadline)
+
+    def reject(self, token: str) -> bool:
+        del token
+        return False
+
+
+class CallableToken(_KeySource):
+    """The caller's own function, sync or async, asked for every request."""
+
+    def __init__(self, ask: Callable[[], str | Awaitable[str]], info: AuthInfo, headers: Mapping[str, str]) -> None:
+        super().__init__(info, headers)
+        self._ask = ask
+
+    def token(self, deadline: float | None = None) -> str:
+        answer = run_until(self._ask_caller, deadline, self.info.source)
+        if not inspect.isawaitable(answer):
+            return self._check(answer)
+        if inspect.iscoroutine(answer):
+            answer.close()
+        # A loop of our own would break what belongs to the caller's loop, such as an HTTP session.
+        raise no_sync_result()
+
+    async def atoken(self, deadline: float | None = None) -> str:
+        if inspect.iscoroutinefunction(self._ask):
+            # It only builds its coroutine: that may be done here.
+            answer = self._ask_caller()
+        else:
+            answer = await arun_until(self._ask_caller, deadline, self.info.source)
+        return self._check(await self._await_caller(answer, deadline) if inspect.isawaitable(answer) else answer)
+
+    def reject(self, token: str) -> bool:
+        del token
+        return True
+
+    def _ask_caller(self) -> str | Awaitable[str]:
+        try:
+            return self._ask()
+        except Exception as err:
+            error = adopt_failure(err, self.info.source)
+            raise error from error.__cause__
+
+    async def _await_caller(self, answer: Awaitable[str], deadline: float | None) -> str:
+        try:
+            if deadline is None:
+                return await answer
+            return await await_until(asyncio.ensure_future(answer), deadline, self.info.source)
+        except Exception as err:
+            error = adopt_failure(err, self.info.source)
+            raise error from error.__cause__
+
+    def _check(self, answer: object) -> str:
+        if isinstance(answer, str) and answer.strip():
+            return _check(answer, self.info.source)
+        got = "an empty string" if isinstance(answer, str) else type(answer).__name__
+        raise build_error(f"The callable of {self.info.source} gave {got}; it has to give a token as `str`.")
+
+
+def run_until(call: Callable[[], _T], deadline: float | None, source: str) -> _T:
+    """What `call` gives; with a `deadline` (seconds of the monotonic clock) a thread of its own makes it."""
+    return call() if deadline is None else wait_until(_start(call, source), deadline, source)
+
+
+async def arun_until(call: Callable[[], _T], deadline: float | None, source: str) -> _T:
+    """`run_until`, off the event loop."""
+    if deadline is None:
+        return await asyncio.to_thread(call)
+    # Not asyncio's pool: a loop that ends waits for it.
+    return await await_until(asyncio.wrap_future(_start(call, source)), deadline, source)
+
+
+def wait_until(future: Future[_T], deadline: float | None, source: str) -> _T:
+    """What `future` gives, if it does before `deadline`."""
+    wait([future], _left(deadline))
+    if not future.done():
+        raise late_token(source)
+    return future.result()
+
+
+async def await_until(future: asyncio.Future[_T], deadline: float | None, source: str) -> _T:
+    """`wait_until`, async; a `future` that nobody waits for any more is cancelled."""
+    try:
+        done, _ = await asyncio.wait([future], timeout=_left(deadline))
+    finally:
+        future.cancel()
+    if not done:
+        raise late_token(source)
+    return future.result()
+
+
+def _start(call: Callable[[], _T], source: str) -> Future[_T]:
+    future: Future[_T] = Future()
+    # From now on nobody can cancel it.
+    future.set_running_or_notify_cancel()
+    try:
+        Thread(target=copy_context().run, args=(_fulfil, future, call), name="gemini-compat-key", daemon=True).start()
+    except RuntimeError as err:
+        reason = str(err)
+    else:
+        return future
+    raise build_error(f"No token for {source}: {reason}. Too many threads are running.", is_retryable=True)
+
+
+def _fulfil(future: Future[_T], call: Callable[[], _T]) -> None:
+    try:
+        future.set_result(call())
+    except BaseException as err:  # somebody waits for it
+        future.set_exception(err)
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def clean_header(value: object, what: str) -> str:
+    """Return `value` without surrounding white space, such as the line break of the file that it was read from.
+
+    Raises `CredentialsError` for characters that no header can carry, since HTTP libraries quote the value in their
+    errors. This error does not quote it; `what` names it.
+    """
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    if isinstance(text, str):
+        text = text.strip()
+        if text.isascii() and text.isprintable():
+            return text
+    raise build_error(f"The {what} has characters that no HTTP header can carry. Copy it again.")
+
+
+def _check(key: str, source: str) -> str:
+    return clean_header(key, f"key of {source}")

@@ -1,0 +1,332 @@
+"""Where a request goes and what that place takes: URLs, model names, body keys. Pure: arguments in, facts out.
+
+Sources: Google's OpenAI-compatibility pages for Vertex AI and for the Gemini API. Vertex ignores body keys it
+does not know, AI Studio answers 400 to them (seen for `store`, `seed`, `frequency_penalty` and others).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from langchain_gemini_compat._catalog.models import bare_model_name
+
+Surface: TypeAlias = Literal["vertex", "ai_studio", "openai_compatible"]
+
+AI_STUDIO_URL = "https://generativelanguage.googleapis.com/v1beta/openai"
+DEFAULT_LOCATION = "global"
+#: Stands in a base URL until google-auth has said which project it is.
+PROJECT_PLACEHOLDER = "{project}"
+
+#: For each argument that becomes a URL segment: the pattern of valid values, and its description.
+_SEGMENTS = {
+    "project": (
+        re.compile(r"(?:[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+:)?[A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
+        "a project ID or number: letters, digits and hyphens, with a domain before it for `example.com:my-project`",
+    ),
+    "location": (
+        re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"),
+        "a region, `us`, `eu` or `global`: lower-case letters, digits and hyphens, such as `us-central1`",
+    ),
+    "endpoint_id": (
+        re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"),
+        "the last part of the endpoint's resource name: letters, digits, hyphens and underscores, such as `123`",
+    ),
+    "api_version": (re.compile(r"v[0-9][a-z0-9]{0,30}"), "a version such as `v1` or `v1beta1`"),
+}
+_HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
+#: Domains of all Google APIs, and of the dedicated endpoints of Vertex AI.
+_GOOGLE_DOMAINS = (".googleapis.com", ".prediction.vertexai.goog")
+#: Hosts of Vertex AI, with the location that they serve: public, with client certificates, Private Service Connect.
+_VERTEX_HOST = re.compile(
+    r"(?:(?P<region>[a-z]+-[a-z]+[0-9]+)-|(?:[a-z0-9-]+-)?)?aiplatform(?:\.(?P<multi_region>[a-z]+)\.rep)?"
+    r"(?:\.mtls)?(?:-[a-z0-9-]+)?(?:\.p)?\.googleapis\.com"
+)
+#: Hosts that serve all Google APIs inside a private network.
+_SHARED_HOST = re.compile(r"(?:[a-z0-9-]+\.p|private|restricted)\.googleapis\.com")
+#: Hosts of one dedicated endpoint: its ID, its location, and the number of its project.
+_DEDICATED_HOST = re.compile(
+    r"(?P<endpoint>[a-z0-9-]+)\.(?P<region>[a-z]+-[a-z]+[0-9]+)-(?P<project>[0-9]+)\.prediction\.vertexai\.goog"
+)
+#: The beginning of the path of an endpoint, as far as somebody wrote it.
+_PATH_BEGINNING = re.compile(
+    r"(?P<root>(?:/v[0-9][a-z0-9]{0,30})?)"
+    r"(?:/projects(?:/(?P<project>[\w.:-]+)(?:/locations(?:/(?P<location>[\w-]+)(?:/endpoints)?)?)?)?)?"
+)
+_RESOURCE = re.compile(
+    r"(?:/v[0-9][a-z0-9]{0,30})?/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)(?:/endpoints/(?P<endpoint_id>[^/]+))?"
+)
+
+_COMMON_KEYS = frozenset(
+    {
+        "model", "messages", "stream", "temperature", "top_p", "max_tokens", "n", "stop", "response_format",
+        "tools", "tool_choice", "reasoning_effort", "extra_body",
+    }
+)  # fmt: skip
+#: Body keys each Google surface takes; the third surface takes whatever it is given.
+BODY_KEYS: dict[Surface, frozenset[str] | None] = {
+    "vertex": _COMMON_KEYS
+    | {"max_completion_tokens", "seed", "frequency_penalty", "presence_penalty", "web_search_options", "modalities"},
+    "ai_studio": _COMMON_KEYS | {"stream_options", "service_tier"},
+    "openai_compatible": None,
+}
+#: Keys under `extra_body.google` that a surface takes for chat; `None` again: whatever it is given.
+GOOGLE_KEYS: dict[Surface, frozenset[str] | None] = {
+    "vertex": frozenset(
+        {
+            "safety_settings", "cached_content", "thinking_config", "thought_tag_marker",
+            "stream_function_call_arguments", "tools", "media_resolution",
+        }
+    ),
+    "ai_studio": frozenset({"safety_settings", "cached_content", "thinking_config", "tools"}),
+    "openai_compatible": None,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One place to send requests to; `model` is the name as that place spells it."""
+
+    surface: Surface
+    base_url: str
+    model: str
+    #: Self-deployed models on Vertex speak plain OpenAI: nothing of Google's is added for them.
+    self_deployed: bool = False
+
+    @property
+    def speaks_gemini(self) -> bool:
+        """Google itself answers: its rules about signatures, turns and schemas hold."""
+        return self.surface != "openai_compatible" and not self.self_deployed
+
+    @property
+    def is_google(self) -> bool:
+        """Whether Google's own models answer, and not a gateway or your own deployment. Google refuses unknown keys."""
+        return not self.self_deployed and (urlsplit(self.base_url).hostname or "").endswith(_GOOGLE_DOMAINS)
+
+    @property
+    def host(self) -> str:
+        """Identifies a gateway: host and port of the base URL. One Vertex host serves many endpoints."""
+        url = urlsplit(self.base_url)
+        return f"{url.netloc}{url.path}" if self.self_deployed else url.netloc
+
+    def with_model(self, model: str) -> Endpoint:
+        """The same place for another model, however the caller spells its name."""
+        name = model if self.self_deployed else _spell_model(self.surface, model)
+        return replace(self, model=name)
+
+
+def build_endpoint(
+    *,
+    surface: Surface,
+    model: str,
+    project: str | None,
+    location: str | None,
+    endpoint_id: str | None,
+    base_url: str | None,
+    api_version: str,
+    keeps_path: bool = False,
+) -> Endpoint:
+    """Return the endpoint for these arguments. Raises `ValueError` for invalid ones and for a missing `base_url`.
+
+    With `keeps_path`, `base_url` is used unchanged; else the path of an endpoint is added to a bare host.
+
+    >>> build_endpoint(surface="vertex", model="gemini-3.8-flash", project="p", location="eu",
+    ...                endpoint_id=None, base_url=None, api_version="v1").base_url
+    'https://aiplatform.eu.rep.googleapis.com/v1/projects/p/locations/eu/endpoints/openapi'
+    """
+    for name, value in (("project", project), ("location", location), ("endpoint_id", endpoint_id)):
+        if value is not None:
+            check_segment(name, value)
+    check_segment("api_version", api_version)
+    if base_url is not None and surface == "vertex" and not keeps_path and _lacks_vertex_path(base_url):
+        host = _DEDICATED_HOST.fullmatch(urlsplit(base_url).hostname or "")
+        endpoint_id = endpoint_id or (host["endpoint"] if host else None)
+        root, base_url = _cut_resource(_trim(base_url)), None
+    else:
+        root = ""
+    return _build_endpoint(surface, model, project, location, endpoint_id, base_url, api_version, root)
+
+
+# Applications make the same model again and again, some for each request.
+@lru_cache(maxsize=128)
+def _build_endpoint(
+    surface: Surface,
+    model: str,
+    project: str | None,
+    location: str | None,
+    endpoint_id: str | None,
+    base_url: str | None,
+    api_version: str,
+    root: str,
+) -> Endpoint:
+    if base_url is None:
+        if surface == "openai_compatible":
+            raise ValueError('`surface="openai_compatible"` needs a `base_url`: up to and without `/chat/completions`.')
+        if surface == "ai_studio":
+            base_url = AI_STUDIO_URL
+        else:
+            base_url = _vertex_url(root, project, location, endpoint_id, api_version)
+    base_url = _trim(base_url)
+    own = bool(endpoint_id) or (surface == "vertex" and _names_own_endpoint(base_url))
+    return Endpoint(surface, base_url, "", self_deployed=own).with_model(model)
+
+
+def recognise_surface(
+    *, base_url: str | None, has_vertex_arguments: bool, has_api_key: bool, has_project_in_environment: bool
+) -> Surface:
+    """The surface these arguments mean; raises `ValueError` when they mean none."""
+    if base_url is not None:
+        if leads_to_vertex(base_url, has_vertex_arguments=has_vertex_arguments):
+            return "vertex"
+        if urlsplit(_trim(base_url)).path.endswith("/v1beta/openai"):
+            return "ai_studio"
+        return "openai_compatible"
+    if has_vertex_arguments:
+        return "vertex"
+    if has_api_key:
+        return "ai_studio"
+    if has_project_in_environment:
+        return "vertex"
+    raise ValueError(
+        "No endpoint: give `api_key` (or set GOOGLE_API_KEY or GEMINI_API_KEY) for AI Studio, `project` (or set "
+        "GOOGLE_CLOUD_PROJECT) for Vertex AI, or `base_url` for any other compatible server."
+    )
+
+
+def check_segment(name: str, value: object, source: str = "") -> None:
+    """Raise `ValueError` unless `value` is one plain URL segment that is valid for the argument `name`.
+
+    Without this check a value such as `attacker.example/#` would choose the host that gets the credential. The error
+    does not quote the value. `source` is the environment variable of the value, if it came from one.
+    """
+    pattern, allowed = _SEGMENTS[name]
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        found = f" (from the environment variable {source})" if source else ""
+        raise ValueError(f"`{name}`{found} is not valid. Set it to {allowed}.")
+
+
+def is_google_host(base_url: str) -> bool:
+    """Whether `base_url` leads to one of Google's own API hosts, over TLS."""
+    url = urlsplit(base_url)
+    host = url.hostname or ""
+    return url.scheme == "https" and bool(_HOST.fullmatch(host)) and host.endswith(_GOOGLE_DOMAINS)
+
+
+def is_encrypted_or_loopback(base_url: str) -> bool:
+    """Whether a credential that is sent to `base_url` is encrypted or stays on this machine."""
+    url = urlsplit(base_url)
+    return url.scheme == "https" or url.hostname in ("localhost", "127.0.0.1", "::1")
+
+
+def is_bare_vertex_host(base_url: str, *, has_vertex_arguments: bool) -> bool:
+    """Whether `base_url` is a host of Vertex AI without the path of an endpoint, as for Private Service Connect."""
+    return _is_vertex_host(base_url, takes_shared=has_vertex_arguments) and _is_bare(base_url)
+
+
+def leads_to_vertex(base_url: str, *, has_vertex_arguments: bool) -> bool:
+    """Whether `base_url` alone says that Vertex AI, or a server in front of it, answers there."""
+    url = urlsplit(_trim(base_url))
+    if url.path.endswith("/endpoints/openapi"):
+        return True
+    if is_bare_vertex_host(base_url, has_vertex_arguments=has_vertex_arguments):
+        return True
+    resource = _RESOURCE.match(url.path)
+    if resource is None or not _is_vertex_host(base_url, takes_shared=True):
+        return False
+    # The whole address of an own endpoint on the public host is a compatible server, as any other whole address.
+    return not (resource["endpoint_id"] and (url.hostname or "").endswith("aiplatform.googleapis.com"))
+
+
+def _is_vertex_host(base_url: str, *, takes_shared: bool) -> bool:
+    """Whether the host is Vertex AI's; `takes_shared`: or one that serves all Google APIs."""
+    host = urlsplit(base_url).hostname or ""
+    hosts = (_VERTEX_HOST, _DEDICATED_HOST, *([_SHARED_HOST] if takes_shared else []))
+    return any(pattern.fullmatch(host) for pattern in hosts)
+
+
+def _lacks_vertex_path(base_url: str) -> bool:
+    """Whether `base_url` is a bare host, of Google or another, so that the path of an endpoint must be added."""
+    url = urlsplit(_trim(base_url))
+    return not url.path or (is_google_host(base_url) and _is_bare(base_url))
+
+
+def find_location(base_url: str) -> str | None:
+    """Return the location that the beginning of a path or the name of a Vertex AI host names, if any."""
+    url = urlsplit(_trim(base_url))
+    path = _PATH_BEGINNING.fullmatch(url.path)
+    if path and path["location"]:
+        return path["location"]
+    dedicated = _DEDICATED_HOST.fullmatch(url.hostname or "")
+    if dedicated:
+        return dedicated["region"]
+    match = _VERTEX_HOST.fullmatch(url.hostname or "")
+    return (match["region"] or match["multi_region"]) if match else None
+
+
+def find_project(base_url: str) -> str | None:
+    """Return the project that the beginning of a path or the name of a dedicated host names, if any."""
+    url = urlsplit(_trim(base_url))
+    path = _PATH_BEGINNING.fullmatch(url.path)
+    if path and path["project"]:
+        return path["project"]
+    dedicated = _DEDICATED_HOST.fullmatch(url.hostname or "")
+    return dedicated["project"] if dedicated else None
+
+
+def read_place(base_url: str) -> dict[str, str]:
+    """Return what the path of `base_url` says of project, location and endpoint, which arguments do not change."""
+    path = urlsplit(_trim(base_url)).path
+    match = _RESOURCE.match(path) or _PATH_BEGINNING.fullmatch(path)
+    return {name: value for name, value in match.groupdict().items() if value and name != "root"} if match else {}
+
+
+def _cut_resource(base_url: str) -> str:
+    """`base_url` up to the version; the rest is built from its parts."""
+    url = urlsplit(base_url)
+    path = _PATH_BEGINNING.fullmatch(url.path)
+    return f"{base_url[: len(base_url) - len(url.path)]}{path['root']}" if path else base_url
+
+
+def _is_bare(base_url: str) -> bool:
+    return bool(_PATH_BEGINNING.fullmatch(urlsplit(_trim(base_url)).path))
+
+
+def _trim(base_url: str) -> str:
+    path = base_url.rstrip("/")
+    return path.removesuffix("/chat/completions").removesuffix("/embeddings").rstrip("/")
+
+
+def _spell_model(surface: Surface, model: str) -> str:
+    if surface == "openai_compatible":
+        return model
+    bare = bare_model_name(model)
+    if surface == "ai_studio" or "/" in bare:
+        return bare
+    return f"google/{bare}"
+
+
+def _vertex_host(location: str) -> str:
+    if location == "global":
+        return "aiplatform.googleapis.com"
+    # The multi-regions have hosts of their own; `us-aiplatform…` is a 400 "Invalid hostname".
+    if location in ("us", "eu"):
+        return f"aiplatform.{location}.rep.googleapis.com"
+    return f"{location}-aiplatform.googleapis.com"
+
+
+def _vertex_url(
+    base_url: str, project: str | None, location: str | None, endpoint_id: str | None, api_version: str
+) -> str:
+    """`base_url` is a host, with or without a version, or empty for the host of the location."""
+    place = location or find_location(base_url) or DEFAULT_LOCATION
+    path = f"projects/{project or PROJECT_PLACEHOLDER}/locations/{place}/endpoints/{endpoint_id or 'openapi'}"
+    root = base_url or f"https://{_vertex_host(place)}"
+    return f"{root}/{path}" if urlsplit(root).path else f"{root}/{api_version}/{path}"
+
+
+def _names_own_endpoint(base_url: str) -> bool:
+    path = urlsplit(base_url).path.rstrip("/")
+    return "/endpoints/" in path and not path.endswith("/endpoints/openapi")

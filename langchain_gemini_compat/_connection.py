@@ -1,0 +1,320 @@
+"""What chat model and embeddings share: fields to a connection, made anew when one changes, and the transport over it.
+
+Its one rule: nothing is connected before the first call, and nothing that is connected travels in a pickle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+from uuid import uuid4
+
+from pydantic import ConfigDict, PrivateAttr, SecretStr, model_validator
+
+from langchain_gemini_compat._settings.aliases import (
+    COMPOSITES,
+    IGNORED,
+    OPTION_COMPOSITES,
+    adopt_vertexai,
+    check_unknown,
+    spell_arguments,
+)
+from langchain_gemini_compat._settings.connection import resolve_connection
+from langchain_gemini_compat._settings.fields import ConnectionFields, RequestFields, aliases_of, spell_options
+from langchain_gemini_compat._settings.http_options import check_client, clean_headers, clean_query
+from langchain_gemini_compat._transport.process_lock import making
+from langchain_gemini_compat._transport.timeouts import resolve_timeouts
+from langchain_gemini_compat.errors import GeminiCompatWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from google.auth.credentials import Credentials
+    from pydantic import BaseModel
+    from pydantic.functional_validators import ModelWrapValidatorHandler
+    from typing_extensions import Self, Unpack
+
+    from langchain_gemini_compat._settings.connection import Connection
+    from langchain_gemini_compat._transport.client import Transport, TransportOptions
+
+#: The fields that say where to and as whom; the others say how.
+_PLACE = (
+    "model_name", "surface", "project", "location", "endpoint_id", "base_url", "api_version", "api_key", "credentials",
+    "quota_project_id",
+)  # fmt: skip
+_read_connection: Callable[[object], tuple[object, ...]] = attrgetter(
+    *_PLACE, *(name for name in ConnectionFields.model_fields if name not in _PLACE)
+)
+
+
+@dataclass(slots=True)
+class _Link:
+    """Where `fields` lead, and the transport that goes there once it was needed."""
+
+    fields: tuple[object, ...]
+    connection: Connection
+    transport: Transport | None = None
+
+    def __deepcopy__(self, memo: object) -> _Link:
+        """A copy connects anew: sockets and locks have no copies."""
+        return _Link(self.fields, self.connection)
+
+
+class ConnectedModel(ConnectionFields):
+    """`ConnectionFields` that can be used: where they lead, and the transport that goes there."""
+
+    model_config = ConfigDict(
+        populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
+    )
+
+    #: What follows the base URL.
+    _path: ClassVar[str] = "/chat/completions"
+    _link: _Link | None = PrivateAttr(default=None)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _adopt_arguments(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Rename aliases; make unknown arguments body keys, as other chat models do, with a warning."""
+        if not isinstance(values, dict):
+            return handler(values)
+        given = _spell(cls, cast("dict[str, object]", values))
+        unknown = {name: given.pop(name) for name in list(given) if name not in cls.model_fields}
+        if not unknown:
+            return handler(given)
+        endings = check_unknown(unknown, cls.__name__, _argument_names(cls))
+        if given.get("strict"):
+            words = [f"{', '.join(map(repr, unknown))} is not an argument of {cls.__name__}.", *endings.values()]
+            text = " ".join(filter(None, words))
+            raise ValueError(f"{text} `strict=True` forbids that. Use `model_kwargs` for a body key.")
+        further = {name: value for name, value in unknown.items() if name not in IGNORED}
+        given["model_kwargs"] = {**further, **cast("dict[str, object]", given.get("model_kwargs") or {})}
+        self = handler(given)
+        self._warn_of_unknown(endings)
+        return self
+
+    def _warn_of_unknown(self, endings: Mapping[str, str]) -> None:
+        """Warn once of the unknown arguments that are sent, and once of those that are left out."""
+        sent = [name for name in endings if name not in IGNORED and self._sends_body_key(name)]
+        left_out = [name for name in endings if name not in sent]
+        for names, fate in ((sent, "is sent as a body key"), (left_out, "is left out of requests")):
+            if names:
+                said = "".join(f" {endings[name]}" for name in names if endings[name])
+                text = f"{', '.join(map(repr, names))} is not an argument of {type(self).__name__} and {fate}.{said}"
+                warnings.warn(text, GeminiCompatWarning, stacklevel=5)
+
+    def _sends_body_key(self, name: str) -> bool:
+        """Whether the key `name` of `model_kwargs` is sent in requests."""
+        del name
+        return True
+
+    @model_validator(mode="after")
+    def _resolve_gemini_compat_connection(self) -> Self:
+        link = self._linked()
+        resolve_timeouts(self.timeout)
+        # What the environment gave can be read off the fields, as on other chat models.
+        found = link.connection.api_key, link.connection.project, link.connection.location
+        if found != (self.api_key, self.project, self.location):
+            self.api_key, self.project, self.location = found
+            link.fields = _read_connection(self)
+        return self
+
+    @property
+    def _connection(self) -> Connection:
+        """Where to and as whom, made anew when a field has changed."""
+        return self._linked().connection
+
+    def _linked(self) -> _Link:
+        if isinstance(self.api_key, str):
+            # Assignments and copies are not validated.
+            self.api_key = SecretStr(self.api_key)
+        given, link = _read_connection(self), self._link
+        if link is None or given != link.fields:
+            # A copy with other values, or a field that was set, needs another transport, if not another place.
+            is_there = link is not None and given[: len(_PLACE)] == link.fields[: len(_PLACE)]
+            self._check_clients()
+            link = self._link = _Link(given, link.connection if link and is_there else self._resolve())
+        return link
+
+    def _check_clients(self) -> None:
+        clients = {"http_client": self.http_client, "http_async_client": self.http_async_client}
+        given = {name: client for name, client in clients.items() if client is not None}
+        if given:
+            from langchain_gemini_compat._lazy import library_name
+
+            for name, client in given.items():
+                check_client(name, client, library_name(), is_async=name == "http_async_client")
+
+    def _resolve(self) -> Connection:
+        return resolve_connection(
+            model=self.model_name,
+            surface=self.surface,
+            project=self.project,
+            location=self.location,
+            endpoint_id=self.endpoint_id,
+            base_url=self.base_url,
+            api_version=self.api_version,
+            api_key=self.api_key,
+            credentials=self.credentials,
+            quota_project_id=self.quota_project_id,
+        )
+
+    @property
+    def model(self) -> str:
+        """The model's name, as given."""
+        return self.model_name
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Where a deserialised model finds its key again; a gateway's key is not Google's."""
+        at_google = self._connection.endpoint.surface == "ai_studio"
+        return {"api_key": "GOOGLE_API_KEY" if at_google else "GEMINI_COMPAT_API_KEY"}
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Whether `dumps` keeps the constructor's arguments (secrets left out)."""
+        return True
+
+    @property
+    def lc_attributes(self) -> dict[str, object]:
+        """What `dumps` writes in place of a field: body keys without their secrets."""
+        return self.shown()
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """The fields that are shown, without the secrets in body keys."""
+        shown = self.shown()
+        return [(name, shown.get(name or "", value)) for name, value in super().__repr_args__()]
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """A copy shares the caller's clients and credentials: they have no copies."""
+        memo = {} if memo is None else memo
+        memo.update(
+            {id(one): one for one in (self.http_client, self.http_async_client, self.credentials, self.api_key)}
+        )
+        return super().__deepcopy__(memo)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Connections and clients stay behind when the model is pickled; they are made anew at the next call."""
+        state = super().__getstate__()
+        state = {**state, "__dict__": {**state["__dict__"], "http_client": None, "http_async_client": None}}
+        private = {**(state.get("__pydantic_private__") or {}), "_link": _Link((), self._connection)}
+        return {**state, "__pydantic_private__": private}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """What was resolved stays so: where a key came from cannot be seen from the key."""
+        super().__setstate__(state)
+        if self._link is not None:
+            self._link.fields = _read_connection(self)
+
+    def endpoint_info(self) -> dict[str, Any]:
+        """Where requests go and as whom: `surface`, `base_url`, `model` and `auth` (`kind`, `source`); no secret."""
+        endpoint = self._connection.endpoint
+        tokens = self._open_transport().tokens
+        auth = {"kind": tokens.info.kind, "source": tokens.info.source}
+        return {
+            "surface": endpoint.surface,
+            "base_url": endpoint.base_url,
+            "model": endpoint.model,
+            "auth": auth,
+        }
+
+    def _open_transport(self) -> Transport:
+        link = self._linked()
+        return link.transport or self._connect(link)
+
+    async def _aopen_transport(self) -> Transport:
+        """Loading openai and google-auth takes half a second; a thread does it."""
+        link = self._linked()
+        if link.transport is None:
+            return await asyncio.to_thread(self._connect, link)
+        return link.transport
+
+    def _connect(self, link: _Link) -> Transport:
+        with making():
+            transport = link.transport or self._build_transport(link.connection)
+            link.transport = transport
+        return transport
+
+    def _build_transport(self, connection: Connection) -> Transport:
+        return open_transport(
+            connection,
+            credentials=self.credentials,
+            quota_project_id=self.quota_project_id,
+            limits=resolve_timeouts(self.timeout),
+            max_retries=self.max_retries,
+            headers=clean_headers(self.default_headers) or {},
+            query=clean_query(self.default_query) or {},
+            http_client=self.http_client,
+            http_async_client=self.http_async_client,
+            path=self._path,
+        )
+
+
+def open_transport(
+    connection: Connection,
+    *,
+    credentials: Credentials | None,
+    quota_project_id: str | None,
+    **options: Unpack[TransportOptions],
+) -> Transport:
+    """A transport for `connection`; asks nobody for a token yet. Loads openai, which takes half a second."""
+    from langchain_gemini_compat._auth.google import build_token_source
+    from langchain_gemini_compat._transport.client import Transport, TransportConfig
+
+    tokens = build_token_source(
+        api_key=connection.api_key,
+        credentials=credentials,
+        quota_project_id=quota_project_id,
+        source=connection.key_source,
+        anonymous=connection.endpoint.surface == "openai_compatible",
+        http_client=options["http_client"],
+    )
+    account = _account_of(connection.api_key)
+    if options["http_client"] or options["http_async_client"]:
+        # Who brings a client may go anywhere with it: to a proxy, to a test double.
+        account += uuid4().hex
+    endpoint = connection.endpoint
+    return Transport(TransportConfig(endpoint.surface, endpoint.base_url, tokens, account=account, **options))
+
+
+def _account_of(key: SecretStr | object) -> str:
+    """Enough of a key to tell it from others, and nothing to guess it from."""
+    return sha256(key.get_secret_value().encode()).hexdigest()[:16] if isinstance(key, SecretStr) else ""
+
+
+@cache
+def _argument_names(cls: type[BaseModel]) -> frozenset[str]:
+    """Every name that the constructor takes."""
+    return frozenset({*cls.model_fields, *_aliases_of(cls), *COMPOSITES} - _not_taken_apart(cls))
+
+
+@cache
+def _aliases_of(cls: type[BaseModel]) -> dict[str, str]:
+    return aliases_of(cls)
+
+
+@cache
+def _not_taken_apart(cls: type[BaseModel]) -> frozenset[str]:
+    """Return the composite arguments that stay whole: embeddings have no chat options."""
+    return frozenset() if issubclass(cls, RequestFields) else OPTION_COMPOSITES
+
+
+def _spell(cls: type[BaseModel], values: dict[str, object]) -> dict[str, object]:
+    """Return the arguments under the names of the fields. Unknown arguments keep their names."""
+    given = spell_arguments(values, _aliases_of(cls), whole=_not_taken_apart(cls))
+    if "vertexai" in given:
+        adopt_vertexai(given)
+    further = given.get("model_kwargs")
+    if isinstance(further, dict):
+        spell_options(further)
+    if "response_format" in given and "response_format" not in values:
+        # `response_format` was built from `response_schema` or `response_mime_type`.
+        own = {"response_format": given.pop("response_format")}
+        if isinstance(further, dict) and "response_format" in further:
+            raise ValueError("`response_schema` contradicts `response_format` in `model_kwargs`. Pass one of them.")
+        given["model_kwargs"] = {**own, **cast("dict[str, object]", further or {})}
+    return given

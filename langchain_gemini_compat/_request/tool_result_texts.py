@@ -1,0 +1,171 @@
+"""Converts the result of a tool to text: values to JSON, media that cannot be sent to a line that names them.
+
+No value raises. A result stays in the history, so an error here would repeat in every later turn of the
+conversation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, cast
+
+from pydantic_core import to_jsonable_python
+
+from langchain_gemini_compat._wire.media import decode_base64
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from langchain_gemini_compat._request.content_blocks import Media
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+
+#: Levels that are written of a value that `json` refuses.
+_DEEPEST = 100
+#: Most characters of invalid base64 data that are sent unchanged.
+_MOST_DATA = 10_000
+#: Keys of a media block for the media and their transport. Other keys are the tool's own.
+_OF_MEDIA = frozenset(
+    {
+        "type", "base64", "data", "blob", "source", "source_type", "image_url", "input_audio", "file", "file_data",
+        "file_url", "video_url", "resource", "inline_data", "inlineData", "fileData", "mime_type", "media_type",
+        "mimeType", "url", "uri", "file_uri", "fileUri", "file_id", "id", "index", "name", "filename", "detail",
+        "extras", "extra_content", "cache_control", "annotations", "_meta", "citations", "size", "video_metadata",
+        "videoMetadata", "media_resolution", "mediaResolution", "icons",
+    }
+)  # fmt: skip
+#: From this value on an integer is written in hexadecimal: Python converts at most 4,300 decimal digits.
+_LONG_NUMBER = 10**1000
+_REFERENCE = "$ref"
+_ESCAPED = re.compile(r"\\u00([0-7][0-9a-fA-F])")
+#: MIME types of texts that do not start with `text/`.
+_TEXTUAL = re.compile(
+    r"text/.+|image/svg\+xml|application/(json|xml|yaml|x-yaml|toml|sql|javascript|x-javascript|typescript|jsonl|"
+    r"x-ndjson|x-python|x-sh|graphql|.+\+(json|xml|yaml))"
+)
+
+
+def to_json_text(value: object) -> str:
+    """Return `value` as JSON. Values that JSON has no form for become strings."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=_describe)
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps(_plain(value, ()), ensure_ascii=False)
+
+
+def as_json_object(value: object) -> JsonObject | None:
+    """Return `value` if it is a JSON object that may go into a request unchanged; else `None`."""
+    if not isinstance(value, dict) or not value:
+        return None
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return value
+
+
+def read_text_data(media: Media) -> str | None:
+    """Return the text in base64 data of a textual MIME type; else `None`."""
+    mime_type = (media.known_mime_type or "").partition(";")[0]
+    data = decode_base64(media.data) if media.data and _TEXTUAL.fullmatch(mime_type) else None
+    if data is None:
+        return None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+
+
+def describe_media(media: Media, block: JsonValue) -> str:
+    """Return name, type, size and address of media that are not sent; a short block with invalid base64 as JSON."""
+    size = None
+    if media.data:
+        size = (len(media.data.rstrip("=")) * 3) // 4
+        if len(media.data) <= _MOST_DATA and decode_base64(media.data) is None:
+            return to_json_text(block)
+    told = {"name": media.name, "type": media.known_mime_type, "URI": media.location}
+    known = [f"{key}: {value}" for key, value in told.items() if value]
+    known += [f"size: {size} bytes"] if size is not None else []
+    rest = rest_of_media(block)
+    known += [rest] if rest else []
+    return f"[An attachment of kind {media.kind!r} that cannot be shown. {'; '.join(known)}]"
+
+
+def rest_of_media(block: JsonValue) -> str:
+    """Return the other keys of a media block, such as a title, as JSON; empty without any."""
+    if not isinstance(block, dict):
+        return ""
+    rest = {key: value for key, value in block.items() if key not in _OF_MEDIA and value is not None}
+    return to_json_text(rest) if rest else ""
+
+
+def wrap_references(text: str, names: Collection[str]) -> str:
+    """Wrap `text` as `{"output": text}` if its JSON has a `$ref` to a name that is not in `names`.
+
+    Gemini 3 reads `{"$ref": …}` anywhere in a function's response as the name of a part beside it, and answers 400
+    where there is none: https://github.com/BerriAI/litellm/issues/38223, https://github.com/vercel/ai/issues/14369.
+    """
+    return json.dumps({"output": text}, ensure_ascii=False) if _holds_reference(text, names) else text
+
+
+def _holds_reference(text: str, names: Collection[str]) -> bool:
+    if _REFERENCE not in text and "\\u00" not in text:
+        return False
+    if text.lstrip("\ufeff \t\r\n\f\v\0")[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(text.lstrip("\ufeff"), object_pairs_hook=_ReferenceFinder(names), parse_int=str)
+    except _ReferenceFoundError:
+        return True
+    except (ValueError, RecursionError):
+        # A more lenient parser than Python's may accept it.
+        return _REFERENCE in _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+    return False
+
+
+class _ReferenceFoundError(Exception):
+    """Ends the search."""
+
+
+class _ReferenceFinder:
+    """Checks all pairs of each object, so that a duplicate key hides nothing."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
+
+    def __call__(self, pairs: list[tuple[str, object]]) -> None:
+        for key, value in pairs:
+            if key == _REFERENCE and not (isinstance(value, str) and value in self._names):
+                raise _ReferenceFoundError
+
+
+def _describe(value: object) -> JsonValue:
+    """Return pydantic's JSON form of a value: dates and enums as strings, models as objects, bytes as base64."""
+    # A tool's own class may raise anything.
+    with suppress(Exception):
+        return cast("JsonValue", to_jsonable_python(value, serialize_unknown=True, bytes_mode="base64"))
+    return f"<{type(value).__name__}>"
+
+
+def _as_text(value: object) -> str:
+    with suppress(Exception):
+        described = _describe(value)
+        return described if isinstance(described, str) else json.dumps(described, ensure_ascii=False)
+    return f"<{type(value).__name__}>"
+
+
+def _plain(value: object, inside: tuple[object, ...]) -> JsonValue:
+    """Return a copy in JSON's own types. `inside` are the containers around the value, which are not written again."""
+    if value is None or isinstance(value, (str, bool, float)):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < _LONG_NUMBER else hex(value)
+    if not isinstance(value, (dict, list, tuple, set, frozenset)):
+        return _as_text(value)
+    if len(inside) == _DEEPEST or any(value is one for one in inside):
+        return "…"
+    around = (*inside, value)
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else _as_text(key): _plain(one, around) for key, one in value.items()}
+    return [_plain(one, around) for one in value]

@@ -1,0 +1,336 @@
+"""Encodes a `ToolMessage`: text and JSON as the result's content, and media if the endpoint takes them.
+
+No result raises, and nothing that a tool returned is lost. A result stays in the history, so an error here or of the
+server would repeat in every later turn. Gemini 3 on Vertex takes media beside the result (Google's examples
+page, multimodal function responses); elsewhere they follow in a user message after all results of the step. Media that
+a surface cannot take are named in the text, with a note.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, cast
+
+from langchain_core.messages import FunctionMessage, ToolMessage
+from langchain_core.prompt_values import ChatPromptValue
+
+from langchain_gemini_compat._request.content import block_kind, encode_media, own_extra, unwrap
+from langchain_gemini_compat._request.content_blocks import read_media, read_text
+from langchain_gemini_compat._request.tool_result_texts import (
+    as_json_object,
+    describe_media,
+    read_text_data,
+    rest_of_media,
+    to_json_text,
+    wrap_references,
+)
+from langchain_gemini_compat._wire.json_types import list_at, object_at, text_at
+from langchain_gemini_compat._wire.media import decode_base64, is_public_url, scheme_of, split_data_url
+from langchain_gemini_compat.errors import UnsupportedContentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from langchain_core.messages import BaseMessage
+    from langchain_core.prompt_values import PromptValue
+
+    from langchain_gemini_compat._catalog.models import ModelFamily
+    from langchain_gemini_compat._catalog.surfaces import Endpoint
+    from langchain_gemini_compat._request.content_blocks import Media
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+
+#: The content of a result that consists of media which follow in another message.
+_FOLLOWS = '{"output":"The next user message holds the output."}'
+#: MIME types that Gemini 3 on Vertex takes in a result (pydantic-ai's list). Other types probably give a 400.
+_BESIDE = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
+#: MIME types that Google documents for Gemini. Another type is a 400 (`Unsupported MIME type`).
+_GEMINI_TAKES = frozenset(
+    {
+        "image/png", "image/jpeg", "image/webp", "image/heic", "image/heif", "application/pdf", "text/plain",
+        "audio/wav", "audio/mp3", "audio/mpeg", "audio/mpga", "audio/mp4", "audio/m4a", "audio/aac", "audio/x-aac",
+        "audio/aiff", "audio/flac", "audio/ogg", "audio/opus", "audio/pcm", "audio/webm",
+        "video/mp4", "video/mpeg", "video/mpegs", "video/mpegps", "video/mpg", "video/quicktime", "video/avi",
+        "video/x-flv", "video/webm", "video/wmv", "video/3gpp",
+    }
+)  # fmt: skip
+#: MIME types that OpenAI's API has forms for. Other compatible servers differ.
+_OTHERS_TAKE = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif", "application/pdf"})
+_OTHERS_TAKE_KINDS = ("audio", "video")
+#: The key that a LangChain v0 block needs for its `source_type`: langchain-core raises `KeyError` without it.
+_V0_KEYS = {"url": "url", "base64": "data", "id": "id", "text": "url"}
+#: Nested results that are opened at most.
+_MOST_NESTED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """The wire message, the parts that must follow in a user message, and the texts of the notes."""
+
+    message: JsonObject
+    following: list[JsonObject]
+    notes: list[str]
+
+
+@dataclass(slots=True)
+class _Contents:
+    """The contents of a result: texts, each with its `extra_content`, and media that can be sent."""
+
+    texts: list[tuple[str, JsonObject | None]] = field(default_factory=list)
+    media: list[tuple[Media, JsonObject]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def encode_tool_result(
+    message: ToolMessage, endpoint: Endpoint, family: ModelFamily, *, call_id: str, name: str | None
+) -> ToolResult:
+    """Return the result in the form of this endpoint. Raises for no value that a tool returns."""
+    encoded: JsonObject = {"role": "tool", "tool_call_id": call_id}
+    if name:
+        # AI Studio answers 400 without it; it has to be the function's name, not the id.
+        encoded["name"] = name
+    found = _read_contents(message.content, endpoint, family)
+    own = as_json_object(message.additional_kwargs.get("extra_content"))
+    if message.additional_kwargs.get("extra_content") and own is None:
+        found.notes.append("`extra_content` of a tool's result was left out: it is not a JSON object.")
+    text = _join_texts(
+        found.texts, [] if own is None else _part_names(own), wrapped=_reads_references(endpoint, family)
+    )
+    following: list[JsonObject] = []
+    if not found.media:
+        encoded["content"] = text or "{}"
+    elif isinstance(text, str) and _go_beside(found.media, endpoint, family):
+        encoded["content"] = _content_with_references("\n".join(one for one, _ in found.texts), len(found.media))
+        parts: list[JsonValue] = [_result_part(media, number) for number, (media, _) in enumerate(found.media, 1)]
+        own = _with_parts(own or {}, parts)
+    else:
+        encoded["content"] = text or _FOLLOWS
+        following = [encode_media(media, keys, endpoint) for media, keys in found.media]
+        following.insert(0, {"type": "text", "text": f"Output of {name or 'the tool'} (call {call_id}):"})
+    return ToolResult({**encoded, "extra_content": own} if own else encoded, following, found.notes)
+
+
+def shield_results(prompt: PromptValue) -> PromptValue:
+    """Return `prompt` with those blocks of results wrapped that make langchain-core raise."""
+    if not isinstance(prompt, ChatPromptValue) or not any(map(_breaks_core, _result_blocks(prompt.messages))):
+        return prompt
+    return prompt.model_copy(update={"messages": [_shield(message) for message in prompt.messages]})
+
+
+def _result_blocks(messages: Sequence[BaseMessage]) -> Iterator[JsonValue]:
+    for message in messages:
+        if isinstance(message, (ToolMessage, FunctionMessage)) and isinstance(message.content, list):
+            yield from message.content
+
+
+def _shield(message: BaseMessage) -> BaseMessage:
+    blocks = [*_result_blocks([message])]
+    if not any(map(_breaks_core, blocks)):
+        return message
+    shielded = [{"type": "non_standard", "value": block} if _breaks_core(block) else block for block in blocks]
+    return message.model_copy(update={"content": shielded})
+
+
+def _breaks_core(block: JsonValue) -> bool:
+    """Whether langchain-core raises for a block in `_normalize_messages` or `_format_for_tracing`."""
+    if not isinstance(block, dict):
+        return False
+    kind, source = block.get("type"), block.get("source_type")
+    if isinstance(kind, (dict, list)) or isinstance(source, (dict, list)):
+        return True
+    if kind not in ("image", "audio", "file"):
+        return False
+    if source and _V0_KEYS.get(str(source), "type") not in block:
+        return True
+    is_traceable = any(key in block for key in ("url", "file_id", "mime_type")) or source == "id"
+    return kind == "image" and ("base64" in block or "text" in block or bool(source)) and not is_traceable
+
+
+def _read_contents(content: object, endpoint: Endpoint, family: ModelFamily) -> _Contents:
+    found = _Contents()
+    for block in _flatten(content, _MOST_NESTED):
+        extra = own_extra(block) if block_kind(block) in ("text", "media") else None
+        keys: JsonObject = {}
+        if extra:
+            usable = as_json_object(extra)
+            if usable is None:
+                found.notes.append("`extra_content` in a tool's result was left out: it is not a JSON object.")
+            else:
+                keys["extra_content"] = usable
+        text = _read_result_text(block)
+        media = None if text is not None else _media_in(block)
+        if media is None:
+            found.texts.append(
+                (to_json_text(block) if text is None else text, object_at(keys, "extra_content") or None)
+            )
+            continue
+        _add_media(found, media, block, keys, endpoint, family)
+    return found
+
+
+def _flatten(content: object, depth: int) -> Iterator[JsonValue]:
+    """Yield the blocks without their wrappings, and those of Anthropic's nested results."""
+    if content is None:
+        return
+    blocks = content if isinstance(content, (list, tuple)) else [content]
+    for given in blocks:
+        block = cast("JsonValue", given)
+        inner = unwrap(block)
+        is_wrapped = isinstance(inner, dict) and inner is not block
+        if isinstance(inner, dict) and inner.get("type") == "tool_result" and inner.get("content") and depth:
+            yield from _flatten(inner["content"], depth - 1)
+        elif is_wrapped and (_is_text(inner) or _media_in(inner)):
+            yield inner
+        else:
+            yield block
+
+
+def _read_result_text(block: JsonValue) -> str | None:
+    """Return the text of a string or a text block. A tool's own JSON may also have the `type` `text`."""
+    if isinstance(block, str):
+        return block
+    if not isinstance(block, dict) or not _is_text(block):
+        return None
+    if block.get("type") == "text" and not isinstance(block.get("text"), str):
+        return None if len(block) > 1 else ""
+    text = read_text(block)
+    address = text_at(object_at(block, "resource"), "uri")
+    return f"{address}:\n{text}" if text and address else text
+
+
+def _is_text(block: JsonValue) -> bool:
+    return isinstance(block, dict) and ("type" in block or block.keys() == {"text"}) and block_kind(block) == "text"
+
+
+def _media_in(block: JsonValue) -> Media | None:
+    """Media with a place to be had from; a tool's own JSON may have a `type` of `file` too."""
+    media = read_media(block) if isinstance(block, dict) else None
+    if media is None or not (media.data or media.location):
+        return None
+    parts = split_data_url(media.url) if media.url else None
+    if parts:
+        media = replace(media, mime_type=parts[0] or media.mime_type, data=parts[1], url=None)
+    # Surfaces have more forms for images than for files.
+    is_image = media.kind == "file" and (media.known_mime_type or "").startswith("image/")
+    return replace(media, kind="image") if is_image else media
+
+
+def _add_media(
+    found: _Contents, media: Media, block: JsonValue, keys: JsonObject, endpoint: Endpoint, family: ModelFamily
+) -> None:
+    """Add media to `found.media`, or their description to `found.texts`."""
+    goes_beside = _takes_beside(endpoint, family) and media.known_mime_type in _BESIDE
+    text = None if goes_beside else read_text_data(media)
+    if text is not None:
+        found.texts.append((text, None))
+        return
+    why = _why_unsendable(media, endpoint, family)
+    if why is None:
+        rest = rest_of_media(block)
+        if rest:
+            found.texts.append((rest, None))
+        mark = block.get("cache_control") if isinstance(block, dict) else None
+        usable = as_json_object(mark)
+        found.media.append((media, {**keys, "cache_control": usable} if usable else keys))
+        return
+    found.texts.append((describe_media(media, block), None))
+    found.notes.append(f"An attachment of kind {media.kind!r} in a tool's result went out as text: {why}.")
+
+
+def _why_unsendable(media: Media, endpoint: Endpoint, family: ModelFamily) -> str | None:
+    """Return why `endpoint` cannot take `media` in a result; `None` if it can."""
+    is_gemini = endpoint.speaks_gemini or bool(family.generation)
+    if media.data and decode_base64(media.data) is None:
+        return "its data is not valid base64"
+    if media.url and (
+        scheme_of(media.url) not in ("http", "https", "gs") or not _is_reachable(media.url, is_gemini=is_gemini)
+    ):
+        return "the server cannot reach its URI"
+    refused_type = None if media.file_id else _refused_type(media, family, is_gemini=is_gemini)
+    if refused_type:
+        return refused_type
+    try:
+        encode_media(media, {}, endpoint)
+    except UnsupportedContentError as err:
+        return str(err).partition(" It takes:")[0].rstrip(".")
+    return None
+
+
+def _refused_type(media: Media, family: ModelFamily, *, is_gemini: bool) -> str | None:
+    """Return why the type of `media` is refused. A type that is only guessed from the kind may give a 400."""
+    mime_type = (media.known_mime_type or "").partition(";")[0]
+    if media.kind != "image" and replace(media, kind="file").known_mime_type is None:
+        return "its type is not known"
+    kind = "pdf" if mime_type == "application/pdf" else mime_type.partition("/")[0]
+    if is_gemini:
+        is_taken = mime_type in _GEMINI_TAKES and kind in family.inputs
+        return None if is_taken else f"{family.name} does not take {mime_type}"
+    is_taken = mime_type in _OTHERS_TAKE or kind in _OTHERS_TAKE_KINDS
+    return None if is_taken else f"{mime_type} has no form on this surface"
+
+
+def _is_reachable(url: str, *, is_gemini: bool) -> bool:
+    """Whether the server may reach `url`. Google reaches the public internet only; your own server may reach more."""
+    return scheme_of(url) == "gs" or not is_gemini or is_public_url(url)
+
+
+def _join_texts(
+    texts: Sequence[tuple[str, JsonObject | None]], names: Sequence[str], *, wrapped: bool
+) -> str | list[JsonValue]:
+    """One text, or parts where a text has `extra_content` of its own."""
+    if not any(extra for _, extra in texts):
+        text = "\n".join(text for text, _ in texts)
+        return wrap_references(text, names) if wrapped else text
+    parts: list[JsonValue] = []
+    for text, extra in texts:
+        if text:
+            sent = wrap_references(text, names) if wrapped else text
+            parts.append({"type": "text", "text": sent, **({"extra_content": extra} if extra else {})})
+    return parts
+
+
+def _reads_references(endpoint: Endpoint, family: ModelFamily) -> bool:
+    """Whether a Gemini model may read the result, also behind a gateway's alias: gateways pass it on as JSON."""
+    return endpoint.speaks_gemini or bool(family.generation) or "gemini" in endpoint.model.lower()
+
+
+def _go_beside(found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint, family: ModelFamily) -> bool:
+    """Whether a result takes all these media: their types are valid, and none has its own `extra_content`."""
+    return _takes_beside(endpoint, family) and all(
+        media.known_mime_type in _BESIDE and "extra_content" not in keys for media, keys in found
+    )
+
+
+def _takes_beside(endpoint: Endpoint, family: ModelFamily) -> bool:
+    return endpoint.speaks_gemini and endpoint.surface == "vertex" and family.generation == "gemini-3"
+
+
+def _result_part(media: Media, number: int) -> JsonObject:
+    """`file_data` or `inline_data`, as Google's examples page shows for multimodal function responses."""
+    head: JsonObject = {"mime_type": media.known_mime_type, "display_name": _reference(number)}
+    if media.data:
+        return {"inline_data": {**head, "data": media.data}}
+    return {"file_data": {**head, "file_uri": media.location}}
+
+
+def _with_parts(own: JsonObject, parts: list[JsonValue]) -> JsonObject:
+    """Return the caller's `extra_content` with our parts after its own."""
+    google = object_at(own, "google")
+    return {**own, "google": {**google, "parts": [*list_at(google, "parts"), *parts]}}
+
+
+def _part_names(own: JsonObject) -> list[str]:
+    """Return the names that a result may refer to: those of the caller's own parts."""
+    parts = (part for part in list_at(object_at(own, "google"), "parts") if isinstance(part, dict))
+    return [text_at(inner, "display_name") for part in parts for inner in part.values() if isinstance(inner, dict)]
+
+
+def _content_with_references(text: str, count: int) -> str:
+    """JSON that refers to each part by its name, the tool's own text with it."""
+    content: JsonObject = {"output": text} if text else {}
+    references: JsonObject = {name: {"$ref": name} for name in map(_reference, range(1, count + 1))}
+    return json.dumps({**content, **references}, ensure_ascii=False)
+
+
+def _reference(number: int) -> str:
+    return f"media_{number}"

@@ -1,0 +1,225 @@
+"""Encoded messages to an order that Gemini takes: who speaks when, one result for each call, a signature per step.
+
+Its one rule: the least change that makes the request valid, the same for the same history, and each one noted.
+Sources of the server's rules: Google's page on thought signatures, and refusals in public issues ("number of
+function response parts", "function call turn comes immediately after a user turn", "requests ending with a
+model turn", "contents is not specified").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from langchain_gemini_compat._signatures import STAND_IN, STAND_INS, is_signed, read_signature
+from langchain_gemini_compat._wire.json_types import object_at
+from langchain_gemini_compat._wire.notes import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from langchain_gemini_compat._catalog.models import ModelFamily
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+
+#: What a call gets for a result when the history has none: it was interrupted, rejected or trimmed away.
+NO_RESULT = '{"error":"This call has no result."}'
+#: What the user is made to say where Gemini insists on a user's turn and the history has none.
+BRIDGE = "Continue."
+
+_NO_SIGNATURE = (None, *STAND_INS)
+#: No signature, or a stand-in in a spelling that not every surface takes.
+_UNSIGNED = (None, *(spelling for spelling in STAND_INS if spelling != STAND_IN))
+
+
+@dataclass(slots=True)
+class Placed:
+    """A message of the wire, and the place, from 0, of the caller's message that it was made from."""
+
+    message: JsonObject
+    index: int | None = None
+    #: The tool calls of an assistant's turn, the list in `message` itself.
+    calls: list[JsonObject] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.calls = cast("list[JsonObject]", self.message.get("tool_calls") or [])
+
+
+@dataclass(slots=True)
+class _Step:
+    """An assistant message with its calls, and the result of each, in the order of the calls."""
+
+    asked: Placed
+    results: dict[str, Placed | None]
+
+
+def arrange_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[Note]) -> list[JsonObject]:
+    """`encoded` in an order that Gemini takes; each repair is added to `notes`."""
+    arranged = _pair_results(_gather_system(encoded, notes), notes)
+    if arranged and all(placed.message["role"] == "system" for placed in arranged):
+        _note(notes, arranged[0], "The instructions were sent as a user message: there was no other.")
+        arranged = [Placed({**placed.message, "role": "user"}, placed.index) for placed in arranged]
+    arranged = _bridge_turns(arranged, family, notes)
+    _place_stand_ins(arranged, family, notes)
+    return [placed.message for placed in arranged]
+
+
+def leave_out_orphans(encoded: Sequence[Placed], notes: list[Note]) -> list[JsonObject]:
+    """`encoded` without results of no call, for servers other than Gemini: OpenAI's API and vLLM refuse them, too."""
+    known: set[str] = set()
+    kept: list[JsonObject] = []
+    for placed in encoded:
+        known.update(str(call["id"]) for call in placed.calls)
+        call_id = placed.message.get("tool_call_id")
+        # A `ChatMessage` may have the role of a tool's result and be none.
+        if placed.message["role"] == "tool" and call_id is not None and call_id not in known:
+            _note_orphan(notes, placed)
+        else:
+            kept.append(placed.message)
+    return kept
+
+
+def _gather_system(encoded: Sequence[Placed], notes: list[Note]) -> list[Placed]:
+    """All instructions in one system message at the front: Google hoists them there anyway."""
+    system = [placed for placed in encoded if placed.message["role"] == "system"]
+    rest = [placed for placed in encoded if placed.message["role"] != "system"]
+    if not system:
+        return rest
+    joined = system[0]
+    if len(system) > 1:
+        contents = _join_contents([placed.message for placed in system])
+        joined = Placed({"role": "system", "content": contents}, system[0].index)
+        _note(notes, system[1], f"{len(system)} system messages were joined into one at the front.")
+    elif encoded[0].message["role"] != "system":
+        _note(notes, joined, "The system message was moved to the front.")
+    return [joined, *rest]
+
+
+def _join_contents(messages: Sequence[JsonObject]) -> JsonValue:
+    """Strings joined by an empty line; as parts where one of them is a list or has `extra_content`."""
+    contents = [message["content"] for message in messages]
+    if all(isinstance(content, str) for content in contents) and not any("extra_content" in m for m in messages):
+        return "\n\n".join(map(str, contents))
+    parts: list[JsonValue] = []
+    for message in messages:
+        content = message["content"]
+        if isinstance(content, list):
+            parts.extend(content)
+            continue
+        extra = {"extra_content": message["extra_content"]} if "extra_content" in message else {}
+        parts.append({"type": "text", "text": content, **extra})
+    return parts
+
+
+def _pair_results(encoded: Sequence[Placed], notes: list[Note]) -> list[Placed]:
+    """Each call followed by exactly one result: late ones moved up, missing ones made, orphans left out."""
+    entries: list[Placed | _Step] = []
+    open_steps: dict[str, _Step] = {}
+    for placed in encoded:
+        if placed.calls:
+            led = _lead_with_signed(placed, notes)
+            step = _Step(led, {str(call["id"]): None for call in led.calls})
+            entries.append(step)
+            open_steps.update(dict.fromkeys(step.results, step))
+        elif placed.message["role"] == "tool":
+            _place_result(placed, open_steps, entries[-1] if entries else None, notes)
+        else:
+            entries.append(placed)
+    return [placed for entry in entries for placed in _lay_out(entry, notes)]
+
+
+def _lead_with_signed(placed: Placed, notes: list[Note]) -> Placed:
+    """The signed call in front again: Google signs the first call of a step, and looks for the signature there."""
+    calls = placed.calls
+    if len(calls) == 1:
+        return placed
+    signed = [call for call in calls if read_signature(call.get("extra_content")) not in _NO_SIGNATURE]
+    if not signed or signed[0] is calls[0]:
+        return placed
+    _note(notes, placed, "The signed call of a step was put before its siblings, where the model had it.")
+    led: list[JsonValue] = [signed[0], *(call for call in calls if call is not signed[0])]
+    return Placed({**placed.message, "tool_calls": led}, placed.index)
+
+
+def _place_result(placed: Placed, open_steps: dict[str, _Step], last: Placed | _Step | None, notes: list[Note]) -> None:
+    call_id = str(placed.message["tool_call_id"])
+    step = open_steps.get(call_id)
+    if step is None:
+        _note_orphan(notes, placed)
+        return
+    if step.results[call_id] is not None:
+        _note(notes, placed, f"Of several results of call {call_id!r} the last one was sent.")
+    elif step is not last:
+        _note(notes, placed, f"The result of call {call_id!r} was moved up to its call.")
+    step.results[call_id] = placed
+
+
+def _lay_out(entry: Placed | _Step, notes: list[Note]) -> Iterator[Placed]:
+    if not isinstance(entry, _Step):
+        yield entry
+        return
+    yield entry.asked
+    for call in entry.asked.calls:
+        result = entry.results[str(call["id"])]
+        if result is None:
+            name = _name(call)
+            _note(notes, entry.asked, f"Call {name!r} has no result in the history: it got one that says so.")
+            result = Placed({"role": "tool", "tool_call_id": call["id"], "name": name, "content": NO_RESULT})
+        yield result
+
+
+def _bridge_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[Note]) -> list[Placed]:
+    """A user's turn before calls that follow no user and no result, and after an assistant's last word."""
+    bridged: list[Placed] = []
+    for placed in encoded:
+        before = bridged[-1].message["role"] if bridged else "system"
+        if placed.calls and before in ("assistant", "system"):
+            text = f"A user message {BRIDGE!r} was put before tool calls that followed no user's turn."
+            _note(notes, placed, text)
+            bridged.append(Placed({"role": "user", "content": BRIDGE}))
+        bridged.append(placed)
+    if bridged and bridged[-1].message["role"] == "assistant" and family.generation:
+        text = f"A user message {BRIDGE!r} was put at the end: Gemini refuses an assistant's last word."
+        _note(notes, bridged[-1], text)
+        bridged.append(Placed({"role": "user", "content": BRIDGE}))
+    return bridged
+
+
+def _place_stand_ins(encoded: Sequence[Placed], family: ModelFamily, notes: list[Note]) -> None:
+    """Google's stand-in on the first call of each unsigned step after the newest user message, and nowhere else."""
+    current = family.signatures_demanded
+    for placed in reversed(encoded):
+        current = current and placed.message["role"] != "user"
+        for place, call in enumerate(placed.calls):
+            demanded = current and place == 0
+            signature = read_signature(call.get("extra_content"))
+            if demanded and signature in _UNSIGNED and not _is_signed_beside(placed.message) and not is_signed(call):
+                call["extra_content"] = _set_signature(call, STAND_IN)
+                text = f"Call {_name(call)!r} has no signature of this model: stand-in sent."
+                notes.append(Note("stand_in", text, placed.index))
+            elif not demanded and signature in STAND_INS:
+                text = f"The stand-in of call {_name(call)!r} was left out: it is for the current turn only."
+                _note(notes, placed, text)
+                del call["extra_content"]
+
+
+def _is_signed_beside(message: JsonObject) -> bool:
+    """Without text it is the call's: it came in a delta of its own, and goes back as it came."""
+    return bool(read_signature(message.get("extra_content"))) and not message.get("content")
+
+
+def _set_signature(call: JsonObject, signature: str) -> JsonObject:
+    extra = object_at(call, "extra_content")
+    return {**extra, "google": {**object_at(extra, "google"), "thought_signature": signature}}
+
+
+def _name(call: JsonObject) -> JsonValue:
+    return cast("JsonObject", call["function"])["name"]
+
+
+def _note_orphan(notes: list[Note], placed: Placed) -> None:
+    call_id = str(placed.message["tool_call_id"])
+    _note(notes, placed, f"The result of call {call_id!r} was left out: no call before it has that id.")
+
+
+def _note(notes: list[Note], placed: Placed, message: str) -> None:
+    notes.append(Note("repaired", message, placed.index))

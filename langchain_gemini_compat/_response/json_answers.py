@@ -1,0 +1,108 @@
+"""Reads the JSON answer in the text of a reply: plain, in a fence, after a byte order mark, or with prose around it.
+
+A text is read only if it has exactly one reading. Truncated JSON has none, and two objects have two.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, cast
+
+from langchain_core.utils.json import parse_partial_json
+
+if TYPE_CHECKING:
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+
+_BYTE_ORDER_MARK = "\ufeff"
+_OPENING_FENCE = re.compile(r"(?:```|~~~)[ \t]*[A-Za-z0-9_+-]*[ \t]*\r?\n?")
+_CLOSING_FENCE = re.compile(r"\s*(?:```|~~~)\s*\Z")
+_BRACKET = re.compile(r"[{\[]")
+_SCALARS = ("string", "number", "integer", "boolean")
+_CLOSING = {"{": "}", "[": "]"}
+#: Raw line breaks inside strings are not valid JSON, but models write them, and their meaning is certain.
+_DECODER = json.JSONDecoder(strict=False)
+
+
+def read_answers(text: str, schema: JsonObject | None) -> list[JsonValue]:
+    """Return the JSON values that `text` may hold: one if the answer is certain, none if it is not complete.
+
+    If there is prose around the JSON, only the kind that `schema` asks for counts: objects or arrays. Without a schema,
+    objects count.
+
+    >>> read_answers('Here it is: {"a": 1} Anything else?', None), read_answers('{"a": 1}{"a": 2}', None)
+    ([{'a': 1}], [{'a': 1}, {'a': 2}])
+    """
+    text = text.strip().removeprefix(_BYTE_ORDER_MARK).strip()
+    for candidate in (text, _strip_fence(text)):
+        whole = _decode(candidate)
+        if whole is not None and not candidate[whole[1] :].strip():
+            return [whole[0]]
+    return [value for value in _scan(text) if _has_kind(value, schema)]
+
+
+def read_partial_answer(text: str, schema: JsonObject | None) -> JsonValue:
+    """Return the value so far of `text`, the beginning of an answer; `None` while there is no value.
+
+    >>> read_partial_answer('```JSON {"name": "fa', None)
+    {'name': 'fa'}
+    """
+    text = _strip_fence(text.strip().removeprefix(_BYTE_ORDER_MARK).strip())
+    if schema is not None and schema.get("type") in _SCALARS:
+        return _read_beginning(text)
+    starts = [found.start() for found in _BRACKET.finditer(text)] if text[:1] not in ("{", "[") else [0]
+    for start in starts:
+        value = _read_beginning(text[start:])
+        if value is not None and _has_kind(value, schema):
+            return value
+    return None
+
+
+def _decode(text: str, start: int = 0) -> tuple[JsonValue, int] | None:
+    """Return the value that begins at `start`, and its end."""
+    try:
+        return cast("tuple[JsonValue, int]", _DECODER.raw_decode(text, start))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _read_beginning(text: str) -> JsonValue:
+    whole = _decode(text)
+    if whole is not None:
+        return whole[0]
+    try:
+        return cast("JsonValue", parse_partial_json(text))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _strip_fence(text: str) -> str:
+    """Return the text without the fence around it. The closing line may be missing."""
+    opening = _OPENING_FENCE.match(text)
+    return _CLOSING_FENCE.sub("", text[opening.end() :]) if opening else text
+
+
+def _has_kind(value: JsonValue, schema: JsonObject | None) -> bool:
+    kind = "object" if schema is None else schema.get("type", "object" if "properties" in schema else None)
+    return kind not in ("object", "array") or isinstance(value, dict if kind == "object" else list)
+
+
+def _scan(text: str) -> list[JsonValue]:
+    """Return all objects and arrays in prose; none if one of them is truncated, since its parts are not an answer."""
+    found: list[JsonValue] = []
+    position = 0
+    while bracket := _BRACKET.search(text, position):
+        whole = _decode(text, bracket.start())
+        if whole is not None:
+            found.append(whole[0])
+        position = whole[1] if whole is not None else _skip_prose(text, bracket.start())
+        if position < 0:
+            return []
+    return found
+
+
+def _skip_prose(text: str, start: int) -> int:
+    """Return the end of brackets that hold prose, such as `{name}`; -1 if they may hold broken JSON."""
+    end = text.find(_CLOSING[text[start]], start)
+    inside = text[start + 1 : end]
+    return -1 if end < 0 or _BRACKET.search(inside) or '"' in inside or ":" in inside else end + 1

@@ -1,0 +1,394 @@
+"""Events of a reply to LangChain chunks and to the finished message; this is where a broken reply raises.
+
+Its one rule: each fact goes into exactly one chunk. LangChain adds chunks by concatenating strings and summing
+numbers, so a name, a signature or a token count sent twice comes out doubled.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata, add_usage
+from langchain_core.messages.tool import invalid_tool_call, tool_call_chunk
+from langchain_core.messages.utils import message_chunk_to_message
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
+
+from langchain_gemini_compat import errors
+from langchain_gemini_compat._catalog.models import bare_model_name
+from langchain_gemini_compat._response.assembler import StreamAssembler
+from langchain_gemini_compat._response.chunk_builder import build_chunk
+from langchain_gemini_compat._response.events import (
+    CallExtras,
+    Finished,
+    MediaSeen,
+    RefusalDelta,
+    TextDelta,
+    ThoughtDelta,
+    ToolCallDelta,
+)
+from langchain_gemini_compat._schema.arguments import describe_changes, mend_arguments_text
+from langchain_gemini_compat._signatures import attach_extras, build_origin
+from langchain_gemini_compat._wire.provider import PROVIDER
+from langchain_gemini_compat._wire.unknown_fields import MAX_KEPT, MAX_KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Sequence
+
+    from langchain_core.messages import InvalidToolCall
+    from langchain_core.messages.tool import ToolCallChunk
+
+    from langchain_gemini_compat._response.events import Event
+    from langchain_gemini_compat._response.options import ReplyOptions
+    from langchain_gemini_compat._response.usage import Usage
+    from langchain_gemini_compat._transport.retry import Tries
+    from langchain_gemini_compat._wire.json_types import JsonObject, WireChunk
+
+
+#: Marks the arguments of an invalid call in a chunk. A no-break space is not JSON, and `str.strip` removes it. Without
+#: it langchain-core completes partial JSON and makes a valid call of it.
+_NO_JSON = "\u00a0"
+#: Schemas lose much, and every message of a history keeps its metadata.
+_MOST_REPAIRS = 20
+
+
+@dataclass(slots=True)
+class Parts:
+    """What one piece of a reply holds; `first_medium` is the number of its first image or sound in the reply."""
+
+    first_medium: int = 0
+    text: list[str] = field(default_factory=list)
+    media: list[dict[str, object]] = field(default_factory=list)
+    kwargs: JsonObject = field(default_factory=dict)
+    calls: dict[int, ToolCallChunk] = field(default_factory=dict)
+    #: Invalid calls, if they are kept.
+    invalid: list[InvalidToolCall] = field(default_factory=list)
+
+    def add(self, event: TextDelta | ThoughtDelta | RefusalDelta | ToolCallDelta | MediaSeen) -> None:
+        match event:
+            case TextDelta():
+                self.text.append(event.text)
+            case ThoughtDelta():
+                self.kwargs["reasoning_content"] = f"{self.kwargs.get('reasoning_content', '')}{event.text}"
+            case RefusalDelta():
+                self.kwargs["refusal"] = f"{self.kwargs.get('refusal', '')}{event.text}"
+            case ToolCallDelta():
+                self._add_call(event)
+            case MediaSeen():
+                self.media.append(_media_block(event, self.first_medium + len(self.media)))
+
+    def _add_call(self, delta: ToolCallDelta) -> None:
+        """Pieces of one call that arrive together are one piece."""
+        known = self.calls.get(delta.index)
+        if known is not None:
+            known["args"] = f"{known['args']}{delta.args}"
+        else:
+            self.calls[delta.index] = tool_call_chunk(name=delta.name, args=delta.args, id=delta.id, index=delta.index)
+
+    def attach(self, kept: JsonObject) -> None:
+        """Maps of `additional_kwargs` are joined: a chunk may carry the extras of several calls."""
+        for key, value in kept.items():
+            old = self.kwargs.get(key)
+            if isinstance(old, dict) and isinstance(value, dict):
+                old.update(value)
+            else:
+                self.kwargs[key] = value
+
+    def holds_something(self) -> bool:
+        return bool(self.text or self.media or self.kwargs or self.calls or self.invalid)
+
+    def list_call_chunks(self) -> list[ToolCallChunk]:
+        """Return the chunks of all calls. Invalid calls are marked with `_NO_JSON`."""
+        return [
+            *self.calls.values(),
+            *(
+                tool_call_chunk(name=call["name"], args=f"{_NO_JSON}{call['args']}", id=call["id"], index=None)
+                for call in self.invalid
+            ),
+        ]
+
+    def content(self) -> str | list[str | dict[str, object]]:
+        """A string, unless there are media."""
+        text = "".join(self.text)
+        if not self.media:
+            return text
+        blocks: list[str | dict[str, object]] = [{"type": "text", "text": text}] if text else []
+        return [*blocks, *self.media]
+
+
+class ReplyDecoder:
+    """Feed the wire chunks of one choice of a reply, get one LangChain chunk for each that says something."""
+
+    def __init__(self, request: ReplyOptions, tries: Tries | None = None, *, choice: int | None = None) -> None:
+        self._request = request
+        self._tries = tries
+        asked = request.payload.get("n")
+        self._assembler = StreamAssembler(
+            choice=0 if choice is None and isinstance(asked, int) and asked > 1 else choice,
+            tags=request.tags,
+            expects_thoughts=request.expects_thoughts,
+            seed=request.seed,
+            call_limit=request.call_limit,
+            tool_names=request.tool_names,
+            schemas=request.schemas,
+        )
+        self._said: list[str] = []
+        self._thought = self._called = False
+        self._media_seen = 0
+        #: Names on the wire of the calls of whose arguments nothing has been handed out.
+        self._pending_args: dict[int, str] = {}
+        #: Pieces of calls, held back until the end: a piece that was handed out cannot be marked invalid later.
+        self._held_calls: list[ToolCallDelta] = []
+        self._mends: list[str] = []
+
+    def feed(self, wire: WireChunk) -> Sequence[ChatGenerationChunk]:
+        """The chunk that `wire` gives, if any."""
+        text = self.read_text(wire)
+        if text is not None:
+            return (build_chunk(text, {}, {"model_provider": PROVIDER}, []),)
+        parts = self.read(wire)
+        return (_build_chunk(parts, {}),) if parts.holds_something() else ()
+
+    def finish(self) -> Iterator[ChatGenerationChunk]:
+        """What was held back, and the last chunk, with usage and metadata and nothing else.
+
+        Raises `TruncatedStreamError`, or an `UnusableReplyError`, for a reply that is none.
+        """
+        parts, end = self.read_end()
+        if parts.holds_something():
+            yield _build_chunk(parts, {})
+        yield self.build_last(Parts(), end)
+
+    def decode_whole(self, wire: WireChunk) -> ChatGeneration:
+        """A whole reply in one step: same events, one chunk."""
+        parts, end = self._read((*self._assembler.feed(wire), *self._assembler.finish()))
+        message = message_chunk_to_message(self.build_last(parts, cast("Finished", end)).message)
+        if parts.invalid:
+            cast("AIMessage", message).invalid_tool_calls = parts.invalid
+        return ChatGeneration(message=message)
+
+    def read_text(self, wire: WireChunk) -> str | None:
+        """The text of `wire` where it says nothing else; `None` where `read` has to look."""
+        text = self._assembler.read_text(wire)
+        if text is not None:
+            self._said.append(text)
+        return text
+
+    def read(self, wire: WireChunk) -> Parts:
+        """What `wire` adds; nothing, where it adds nothing yet."""
+        parts, _ = self._read(self._assembler.feed(wire))
+        return parts
+
+    def read_end(self) -> tuple[Parts, Finished]:
+        """What was held back, and the end."""
+        parts, end = self._read(self._assembler.finish())
+        return parts, cast("Finished", end)
+
+    def build_last(self, parts: Parts, end: Finished) -> ChatGenerationChunk:
+        """The last chunk; raises where the reply is none."""
+        if end.fields:
+            parts.attach(attach_extras(self._reply_key(), end.fields, self._origin(), is_call=False))
+        chunk = _build_chunk(parts, self._metadata(end), end, self._tries.discarded if self._tries else None)
+        self._check(end, chunk)
+        return chunk
+
+    @contextmanager
+    def keeping_partial(self) -> Generator[None]:
+        """Around reading the stream: an error that ends it leaves what had come by then in `partial`."""
+        try:
+            yield
+        except errors.GeminiCompatError as err:
+            err.partial = err.partial or "".join(self._said)
+            raise
+
+    def _read(self, events: Iterable[Event]) -> tuple[Parts, Finished | None]:
+        parts = Parts(self._media_seen)
+        end: Finished | None = None
+        for event in events:
+            if isinstance(event, Finished):
+                end = event
+                self._release_calls(parts, end)
+            elif isinstance(event, ToolCallDelta) and self._request.keeps_invalid_calls:
+                self._held_calls.append(event)
+            elif isinstance(event, CallExtras):
+                origin = {} if event.is_more else self._origin()
+                parts.attach(attach_extras(event.id, event.fields, origin, is_call=True))
+            else:
+                parts.add(event)
+        for index, call in parts.calls.items():
+            self._settle_call(index, call)
+        self._called = self._called or bool(parts.calls or parts.invalid)
+        self._media_seen += len(parts.media)
+        self._thought = self._thought or "reasoning_content" in parts.kwargs
+        self._said.extend(parts.text)
+        return parts, end
+
+    def _release_calls(self, parts: Parts, end: Finished) -> None:
+        """Add the held-back calls to `parts`, with valid and invalid calls apart."""
+        if not self._request.keeps_invalid_calls:
+            return
+        faulty = {call.index for call in end.invalid}
+        for delta in self._held_calls:
+            if delta.index not in faulty:
+                parts.add(delta)
+        for call in end.invalid:
+            name = self._original_name(call.name)
+            parts.invalid.append(invalid_tool_call(name=name, args=call.args, id=call.id, error=call.error))
+
+    def _settle_call(self, index: int, call: ToolCallChunk) -> None:
+        """The caller's own name of the tool, and arguments mended where they come as one piece."""
+        name, args = call["name"], call["args"]
+        if name is not None:
+            self._pending_args[index] = name
+            call["name"] = self._original_name(name)
+        if index not in self._pending_args or not args or args.isspace():
+            return
+        name = self._pending_args.pop(index)
+        schema = self._request.schemas.get(name)
+        if schema is not None and args.rstrip().endswith("}"):
+            call["args"], changes = mend_arguments_text(schema, args)
+            if changes:
+                self._mends.append(describe_changes(self._original_name(name), changes))
+
+    def _original_name(self, name: str) -> str:
+        return self._request.names.get(name, name)
+
+    def _origin(self) -> JsonObject:
+        return build_origin(self._request.endpoint, self._assembler.model)
+
+    def _reply_key(self) -> str:
+        return self._assembler.reply_id or f"reply_{self._request.seed}"
+
+    def _metadata(self, end: Finished) -> dict[str, object]:
+        reply, endpoint = self._assembler, self._request.endpoint
+        name = bare_model_name(reply.model) if endpoint.speaks_gemini else reply.model
+        stand_ins = sum(note.kind == "stand_in" for note in self._request.notes)
+        repairs = [note.message for note in self._request.notes if note.kind not in ("stand_in", "unsent")]
+        if len(repairs) > _MOST_REPAIRS:
+            repairs = [*repairs[:_MOST_REPAIRS], f"{len(repairs) - _MOST_REPAIRS} more: see `preview()`."]
+        metadata = {
+            "model_name": name or bare_model_name(endpoint.model),
+            "finish_reason": end.reason,
+            "native_finish_reason": end.native_reason,
+            "id": reply.reply_id,
+            "system_fingerprint": reply.system_fingerprint,
+            "service_tier": reply.service_tier,
+            "traffic_type": end.usage.traffic_type if end.usage else None,
+            "provider": end.provider,
+            "cost": end.cost,
+            "cost_details": end.cost_details,
+            "logprobs": {"content": end.logprobs} if end.logprobs else None,
+            "invalid_tool_calls": self._name_faults(end),
+            "retries": self._tries.retries if self._tries else 0,
+            "waited": round(self._tries.waited, 3) if self._tries else 0.0,
+            "signature_stand_ins": stand_ins,
+            "repairs": [*repairs, *self._mends, *_describe_dropped(end.dropped_fields), *end.losses],
+        }
+        # A cost of 0 is kept.
+        return {key: value for key, value in metadata.items() if value or (key == "cost" and value is not None)}
+
+    def _name_faults(self, end: Finished) -> dict[str, str]:
+        """Return the error of each kept invalid call by its id, since message chunks have no field for it."""
+        return {call.id: call.error for call in end.invalid} if self._request.keeps_invalid_calls else {}
+
+    def _check(self, end: Finished, chunk: ChatGenerationChunk) -> None:
+        if end.reason is None:
+            said = f" (finish reason {end.native_reason[:200]!r})" if end.native_reason else ""
+            text = f"The stream broke off before its end{said}, so the reply is incomplete. Ask again."
+            truncated = errors.TruncatedStreamError(text)
+            truncated.partial = "".join(self._said)
+            raise truncated
+        spent = f"{end.usage.output_tokens} output tokens spent" if end.usage else "usage unknown"
+        said = f"finish reason {end.native_reason[:200]!r}" if end.native_reason else "no finish reason"
+        word = f"{said}, {spent}"
+        is_refused = bool(end.faults) and not self._request.keeps_invalid_calls
+        if is_refused or end.reason == "function_call_filter" or end.announced:
+            raise _unusable(errors.MalformedToolCallError, self._describe_fault(end, word), chunk, end)
+        if self._called and end.reason == "content_filter":
+            text = (
+                "The model refused, or a filter stopped the reply, beside a tool call. So the call is withheld "
+                f"({word}). Rephrase the request."
+            )
+            raise _unusable(errors.BlockedError, text, chunk, end)
+        if end.empty and end.reason != "content_filter":
+            more = "Raise `max_tokens`: thinking used it up." if end.reason == "length" else "Ask again."
+            what = "holds thoughts and nothing else" if self._thought else "is empty"
+            raise _unusable(errors.EmptyReplyError, f"The reply {what} ({word}). {more}", chunk, end)
+
+    def _describe_fault(self, end: Finished, word: str) -> str:
+        more = "Increase `max_tokens`." if end.reason == "length" else "Ask again, or simplify the tool's schema."
+        if end.announced:
+            return f"The model announced a tool call and sent none ({word}). {more}"
+        names = f" of {', '.join(map(self._original_name, end.faults[:5]))[:200]}" if end.faults else ""
+        why = f" {end.invalid[0].error}" if end.invalid else ""
+        return f"The model returned an invalid tool call{names} ({word}).{why} {more}"
+
+
+def _describe_dropped(keys: Sequence[str]) -> list[str]:
+    if not keys:
+        return []
+    names = ", ".join(f"`{key}`" for key in keys[:_MOST_REPAIRS])
+    return [f"{names} of the reply were left out: at most {MAX_KEPT} characters and {MAX_KEYS} unknown keys are kept."]
+
+
+def _unusable(
+    kind: type[errors.UnusableReplyError], text: str, chunk: ChatGenerationChunk, end: Finished
+) -> errors.UnusableReplyError:
+    error = kind(text)
+    # The same limit cuts the next reply at the same place.
+    error.is_retryable = kind.is_retryable and end.reason != "length"
+    error.reply = cast("AIMessage", message_chunk_to_message(cast("AIMessageChunk", chunk.message)))
+    return error
+
+
+def _build_chunk(
+    parts: Parts,
+    metadata: dict[str, object],
+    end: Finished | None = None,
+    discarded: UsageMetadata | None = None,
+) -> ChatGenerationChunk:
+    calls = parts.list_call_chunks()
+    if end is None and not parts.media:
+        return build_chunk("".join(parts.text), parts.kwargs, {"model_provider": PROVIDER, **metadata}, calls)
+    usage = _usage_metadata(end.usage) if end and end.usage else None
+    # What is no call raises; LangChain would try to mend it first, in quadratic time.
+    faulty = end is not None and bool(end.faults) and not parts.invalid
+    message = AIMessageChunk(
+        content=parts.content(),
+        additional_kwargs=parts.kwargs,
+        response_metadata={"model_provider": PROVIDER, **metadata},
+        tool_call_chunks=[] if faulty else calls,
+        invalid_tool_calls=[_invalid(call) for call in calls] if faulty else [],
+        usage_metadata=add_usage(usage, discarded) if discarded else usage,
+        chunk_position="last" if end else None,
+    )
+    info = {"finish_reason": end.reason} if end else None
+    return ChatGenerationChunk(message=message, generation_info=info)
+
+
+def _invalid(call: ToolCallChunk) -> InvalidToolCall:
+    return invalid_tool_call(name=call["name"], args=call["args"], id=call["id"], error=None)
+
+
+def _usage_metadata(usage: Usage) -> UsageMetadata:
+    metadata = UsageMetadata(
+        input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, total_tokens=usage.total_tokens
+    )
+    if usage.cached_tokens is not None:
+        metadata["input_token_details"] = InputTokenDetails(cache_read=usage.cached_tokens)
+    if usage.reasoning_tokens is not None:
+        metadata["output_token_details"] = OutputTokenDetails(reasoning=usage.reasoning_tokens)
+    return metadata
+
+
+def _media_block(media: MediaSeen, number: int) -> dict[str, object]:
+    kind = media.mime_type.partition("/")[0]
+    kind = "image" if media.url else kind if kind in ("image", "audio", "video") else "file"
+    # LangChain joins the fields of blocks with the same index, letter by letter.
+    index = f"lc_{kind}_{number}"
+    if media.url:
+        typed = {"mime_type": media.mime_type} if media.mime_type else {}
+        return {"type": kind, "url": media.url, **typed, "index": index}
+    return {"type": kind, "base64": media.data, "mime_type": media.mime_type, "index": index}

@@ -1,0 +1,220 @@
+"""Pieces of a reply to the events of LangChain's content-block protocol, without message chunks between.
+
+Its one rule: what the events come to is what the chunks come to. All text is one block and stays open to the end,
+since a signature may come late. Thoughts end where something else begins; a call ends where its arguments are whole
+and the next block begins, or at the end.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from langchain_core.version import VERSION
+
+from langchain_gemini_compat._response.block_translator import decode_chunk_blocks
+from langchain_gemini_compat._response.message_chunks import Parts, ReplyDecoder
+from langchain_gemini_compat._signatures import SIGNATURES_KEY
+from langchain_gemini_compat._wire.provider import PROVIDER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from langchain_core.messages import AIMessageChunk
+    from langchain_core.messages.tool import ToolCallChunk
+    from langchain_protocol.protocol import MessagesData
+
+    from langchain_gemini_compat._response.options import ReplyOptions
+    from langchain_gemini_compat._transport.retry import Tries
+    from langchain_gemini_compat._wire.json_types import JsonObject, WireChunk
+
+#: Before 1.7 langchain-core knows no event for a piece of a call's arguments.
+CORE_TAKES_PIECES = tuple(int(part) for part in VERSION.split(".")[:2]) >= (1, 7)
+#: What a block says once, when it is finished.
+_HEAVY = ("base64", "refusal", "extras")
+
+
+@dataclass(slots=True)
+class _Block:
+    """A block that has begun; its text, thoughts or arguments are in `pieces`."""
+
+    number: int
+    content: dict[str, object]
+    pieces: list[str] = field(default_factory=list)
+
+    def build_finished(self, signatures: Mapping[str, object]) -> dict[str, object]:
+        """The whole block; raises `ValueError` where the arguments of a call are not whole."""
+        kind, whole = self.content["type"], "".join(self.pieces)
+        if kind in ("text", "reasoning"):
+            return {**self.content, str(kind): whole}
+        if kind != "tool_call_chunk":
+            return self.content
+        call_id = self.content["id"]
+        args = json.loads(whole.strip() or "{}")
+        call = {"type": "tool_call", "id": call_id, "name": self.content["name"], "args": args}
+        signature = signatures.get(str(call_id))
+        return {**call, "extras": {"signature": signature}} if signature else call
+
+
+class EventDecoder:
+    """Feed the wire chunks of a reply, get the events that each makes certain; `message_id` is LangChain's own."""
+
+    def __init__(self, request: ReplyOptions, tries: Tries, message_id: str) -> None:
+        self._reply = ReplyDecoder(request, tries)
+        self._message_id = message_id
+        self._events: list[dict[str, object]] = []
+        self._begun = 0
+        self._thoughts_begun = 0
+        self._text: _Block | None = None
+        self._thoughts: _Block | None = None
+        #: The calls that are not finished, by the index of the call, and how many are.
+        self._calls: dict[int, _Block] = {}
+        self._calls_finished: set[int] = set()
+        #: What `additional_kwargs` of the message will be: maps, and texts in pieces.
+        self._maps = Parts()
+        self._texts: dict[str, list[str]] = {}
+
+    def feed(self, wire: WireChunk) -> Sequence[MessagesData]:
+        """The events that `wire` gives, if any."""
+        text = self._reply.read_text(wire)
+        if text is not None:
+            self._add_text(text)
+        else:
+            self._add(self._reply.read(wire))
+        return self._take()
+
+    def keeping_partial(self) -> AbstractContextManager[None]:
+        """An error that ends the stream leaves what had come by then in `partial`."""
+        return self._reply.keeping_partial()
+
+    def finish(self) -> Iterator[MessagesData]:
+        """What was held back, and the end; raises as the decoder of chunks does."""
+        parts, end = self._reply.read_end()
+        self._add(parts)
+        yield from self._take()
+        last = self._reply.build_last(Parts(), end)
+        self._end(cast("AIMessageChunk", last.message), last.generation_info or {})
+        yield from self._take()
+
+    def _take(self) -> Sequence[MessagesData]:
+        events, self._events = self._events, []
+        return cast("Sequence[MessagesData]", events)
+
+    def _add(self, parts: Parts) -> None:
+        self._keep(parts.kwargs)
+        thoughts = parts.kwargs.get("reasoning_content")
+        if isinstance(thoughts, str):
+            self._add_thoughts(thoughts)
+        if parts.text:
+            self._add_text("".join(parts.text))
+        for medium in parts.media:
+            self._finish(self._begin(medium))
+        for index, call in parts.calls.items():
+            self._add_call(index, call)
+        for invalid in parts.invalid:
+            self._finish(self._begin(cast("dict[str, object]", invalid)))
+
+    def _add_text(self, text: str) -> None:
+        if self._text is None:
+            self._text = self._begin({"type": "text", "text": "", "index": "lc_txt_0"})
+        self._text.pieces.append(text)
+        self._tell(self._text, {"type": "text-delta", "text": text})
+
+    def _add_thoughts(self, thoughts: str) -> None:
+        if self._thoughts is None:
+            index = f"lc_rs_{self._thoughts_begun}"
+            block = self._begin({"type": "reasoning", "reasoning": "", "index": index})
+            self._thoughts, self._thoughts_begun = block, self._thoughts_begun + 1
+        self._thoughts.pieces.append(thoughts)
+        self._tell(self._thoughts, {"type": "reasoning-delta", "reasoning": thoughts})
+
+    def _add_call(self, index: int, call: ToolCallChunk) -> None:
+        if index in self._calls_finished:
+            # White space: anything else would not have been a piece of whole arguments.
+            return
+        if index not in self._calls:
+            start = {"type": "tool_call_chunk", "id": call["id"], "name": call["name"], "args": ""}
+            self._calls[index] = self._begin({**start, "index": f"lc_tc_{index}"})
+        if call["args"]:
+            self._calls[index].pieces.append(call["args"])
+            self._tell(self._calls[index], {"type": "tool-call-delta", "args": call["args"]})
+
+    def _keep(self, kwargs: JsonObject) -> None:
+        texts = {key: value for key, value in kwargs.items() if isinstance(value, str)}
+        for key, text in texts.items():
+            self._texts.setdefault(key, []).append(text)
+        self._maps.attach({key: value for key, value in kwargs.items() if key not in texts})
+
+    def _begin(self, content: dict[str, object]) -> _Block:
+        """Begin a block; those that end where another begins are finished first."""
+        if not self._begun:
+            start = {"event": "message-start", "role": "ai", "id": self._message_id}
+            self._events.append({**start, "metadata": {"provider": PROVIDER}})
+        if self._thoughts is not None:
+            self._finish(self._thoughts)
+            self._thoughts = None
+        self._finish_whole_calls()
+        block = _Block(self._begun, content)
+        self._begun += 1
+        light = {key: value for key, value in content.items() if key not in _HEAVY}
+        self._events.append({"event": "content-block-start", "index": block.number, "content": light})
+        return block
+
+    def _tell(self, block: _Block, delta: dict[str, str]) -> None:
+        self._events.append({"event": "content-block-delta", "index": block.number, "delta": delta})
+
+    def _finish(self, block: _Block) -> None:
+        signatures = cast("Mapping[str, object]", self._maps.kwargs.get(SIGNATURES_KEY) or {})
+        content = block.build_finished(signatures)
+        self._events.append({"event": "content-block-finish", "index": block.number, "content": content})
+
+    def _finish_whole_calls(self) -> None:
+        """In their order, which is that of the message's calls."""
+        for index, call in [*self._calls.items()]:
+            if not (call.pieces and call.pieces[-1].endswith("}")):
+                return
+            # Joined once, however often it is looked at.
+            call.pieces = ["".join(call.pieces)]
+            try:
+                self._finish(call)
+            except ValueError:
+                return
+            self._calls_finished.add(index)
+            del self._calls[index]
+
+    def _end(self, last: AIMessageChunk, generation_info: Mapping[str, object]) -> None:
+        self._keep(cast("JsonObject", last.additional_kwargs))
+        kwargs = {**self._maps.kwargs, **{key: "".join(pieces) for key, pieces in self._texts.items()}}
+        if "refusal" in kwargs:
+            # It may have come in pieces, and is one block.
+            last.additional_kwargs["refusal"] = kwargs["refusal"]
+        for block in cast("list[dict[str, object]]", decode_chunk_blocks(last)):
+            self._add_last(block)
+        for open_block in filter(None, (self._thoughts, self._text, *self._calls.values())):
+            self._finish(open_block)
+        finish: dict[str, object] = {"event": "message-finish"}
+        finish["metadata"] = {**generation_info, **last.response_metadata}
+        if last.usage_metadata:
+            finish["usage"] = last.usage_metadata
+        if kwargs:
+            finish["additional_kwargs"] = kwargs
+        self._events.append(finish)
+
+    def _add_last(self, block: dict[str, object]) -> None:
+        """A block of the last chunk: a refusal, or the reply's signature in a text block without text."""
+        if block["type"] != "text":
+            self._finish(self._begin(block))
+        elif self._text is None:
+            self._text = self._begin(block)
+        else:
+            self._text.content = block
+
+
+def text_of(event: MessagesData) -> str:
+    """The piece of the answer that `event` brings; empty where it brings none."""
+    if event["event"] != "content-block-delta":
+        return ""
+    delta = event["delta"]
+    return delta["text"] if delta["type"] == "text-delta" else ""

@@ -1,0 +1,67 @@
+"""Finds the array bounds that Gemini accepts in one request.
+
+A request whose `maxItems` add up to about 960 is a 400 without a reason, in one array or in many
+(https://github.com/googleapis/python-genai/issues/2170). Bounds inside bounded arrays count once for each item.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_gemini_compat._wire.json_types import list_at, object_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+
+#: The largest sum of bounds in one request: 952 in eight arrays passed, 960 did not.
+_MOST_STATES = 900
+
+
+def find_most_items(schemas: Iterable[JsonObject]) -> int | None:
+    """Return the highest bound that may stay in the compiled `schemas` of one request; `None` if all may stay.
+
+    >>> find_most_items([{"type": "array", "items": {"type": "string"}, "maxItems": 10_000}])
+    0
+    """
+    whole: list[JsonValue] = [*schemas]
+    bounds = sorted(set(_find_bounds(whole)), reverse=True)
+    if not bounds or _count_states(whole, bounds[0]) <= _MOST_STATES:
+        return None
+    return next((bound for bound in bounds[1:] if _count_states(whole, bound) <= _MOST_STATES), 0)
+
+
+def _find_bounds(value: JsonValue) -> Iterator[int]:
+    for schema in _inside(value):
+        bound = _bound_of(schema)
+        if bound:
+            yield bound
+        yield from _find_bounds(schema)
+
+
+def _count_states(value: JsonValue, most: int) -> int:
+    """Return the sum of the bounds up to `most`."""
+    total = 0
+    for schema in _inside(value):
+        bound = _bound_of(schema)
+        kept = bound if bound <= most else 0
+        total += kept + max(kept, 1) * _count_states(schema, most)
+    return total
+
+
+def _bound_of(schema: JsonObject) -> int:
+    bounds = (schema.get(keyword) for keyword in ("minItems", "maxItems"))
+    return max((bound for bound in bounds if isinstance(bound, int)), default=0)
+
+
+def _inside(value: JsonValue) -> list[JsonObject]:
+    """Yield the direct subschemas of a compiled schema or of a list of schemas."""
+    if isinstance(value, list):
+        found = value
+    elif isinstance(value, dict):
+        found = [*list_at(value, "anyOf"), *object_at(value, "properties").values()]
+        found += [value[key] for key in ("items", "additionalProperties") if key in value]
+    else:
+        return []
+    return [schema for schema in found if isinstance(schema, dict)]

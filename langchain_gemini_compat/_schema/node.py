@@ -1,0 +1,394 @@
+"""One place of a JSON Schema, and everything said about it, put together in a `Node`.
+
+Its one rule: a place is a conjunction of sources. `$ref`, `allOf`, a union with a single branch and a property that
+is described twice all add a source, so siblings of any of them are never lost.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+
+TYPES = ("object", "array", "string", "integer", "number", "boolean")
+NULL = "null"
+_LONGEST_SENTENCE = 240
+#: Most characters for the form of a map's values. It is all that the model sees of them, so it may be longer.
+LONGEST_FORM = 2_000
+_MOST_EXAMPLES = 3
+NOT_SENT = "Gemini does not take this keyword, so it is not sent."
+#: Words that hold no check; they stay on the place when a union beside them is spread over its branches.
+_ANNOTATIONS = frozenset(
+    {
+        "description", "title", "default", "examples", "example", "deprecated", "nullable", "discriminator",
+        "$ref", "$recursiveRef", "$dynamicRef", "allOf", "anyOf", "oneOf", "$defs", "definitions", "$schema",
+        "$id", "$comment", "$anchor", "readOnly", "writeOnly",
+    }
+)  # fmt: skip
+#: What may forbid even the null that stands beside it.
+_SAY_MORE = frozenset({"$ref", "allOf", "anyOf", "oneOf", "not", "if"})
+#: Keywords that a type reads for itself or that nothing reads.
+_CHECKS = frozenset(
+    {
+        "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength",
+        "pattern", "format", "contentEncoding", "contentMediaType", "minItems", "maxItems", "uniqueItems",
+        "contains", "minProperties", "maxProperties", "patternProperties", "propertyNames", "dependentRequired",
+        "dependentSchemas", "dependencies", "additionalProperties", "unevaluatedProperties", "unevaluatedItems",
+        "not", "if",
+    }
+)  # fmt: skip
+#: Keywords that are read together with others, or that tell the model nothing about a value.
+_READ_ELSEWHERE = frozenset(
+    {
+        "type", "enum", "const", "properties", "required", "items", "prefixItems", "additionalItems", "then", "else",
+        "minContains", "maxContains", "id", "$vocabulary", "$dynamicAnchor", "$recursiveAnchor",
+        "components",
+    }
+)  # fmt: skip
+#: Keywords of draft 3 whose values are schemas.
+_OLD_CHECKS = ("extends", "disallow")
+#: The description of members that only results have.
+_OF_RESULTS = {"readOnly": "Read-only.", "writeOnly": "Write-only."}
+_KNOWN = (_ANNOTATIONS | _CHECKS | _READ_ELSEWHERE) - _OF_RESULTS.keys()
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Something the original schema says that the compiled one does not."""
+
+    #: JSON pointer of the place in the original schema, such as `/properties/when/format`.
+    path: str
+    #: What was dropped or weakened.
+    keyword: str
+    #: What the server no longer checks, in one short sentence.
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One schema that a value at a place must satisfy."""
+
+    schema: JsonValue
+    path: str
+    #: Pointers of the definitions that this schema is nested in; a pointer counts once for each level.
+    active: tuple[str, ...] = ()
+    #: Pointer of a union around it that also offers null, so its own word on null does not count.
+    beside_null: str = ""
+
+    def child(self, value: JsonValue, *steps: str | int) -> Source:
+        """The schema `value`, found by `steps` below this one."""
+        path = self.path + "".join(f"/{escape(step)}" for step in steps)
+        return Source(value, path, self.active)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One keyword with its value, the pointer to it, and the definitions it is nested in."""
+
+    keyword: str
+    value: JsonValue
+    path: str
+    active: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An `anyOf` or `oneOf` with at least two branches that are not null."""
+
+    keyword: str
+    value: JsonValue
+    source: Source
+    branches: list[Source]
+    with_null: bool
+    #: The values that a `discriminator` gives to each branch.
+    marks: list[list[Source]]
+
+
+@dataclass(slots=True)
+class Node:
+    """Everything that is said about one place."""
+
+    path: str
+    losses: list[Loss]
+    #: Each check in the whole schema, by its pointer, and whether it was read.
+    met: dict[str, bool] = field(default_factory=dict[str, bool])
+    #: The schemas that the place starts from.
+    paths: list[str] = field(default_factory=list[str])
+    #: Types besides null; `None` where no source names a type.
+    types: list[str] | None = None
+    #: Whether null is allowed; `None` where no source says.
+    null: bool | None = None
+    #: Each `oneOf` that offers null beside a single other branch, and whether that one forbids null.
+    null_unions: list[str] = field(default_factory=list[str])
+    null_told_apart: bool = False
+    #: A source says `nullable: true`, which also covers a union beside it.
+    flagged_nullable: bool = False
+    values: list[JsonValue] | None = None
+    #: Where the lists of values stand in the original.
+    values_paths: list[str] = field(default_factory=list[str])
+    properties: dict[str, list[Source]] = field(default_factory=dict[str, "list[Source]"])
+    #: Each name with the places that demand it.
+    required: dict[str, list[str]] = field(default_factory=dict[str, "list[str]"])
+    items: list[Source] = field(default_factory=list["Source"])
+    prefix: list[Source] = field(default_factory=list["Source"])
+    #: Most items that a tuple takes.
+    longest: int | None = None
+    checks: list[Check] = field(default_factory=list["Check"])
+    groups: list[Group] = field(default_factory=list["Group"])
+    #: The sources less their annotations, to be repeated in each branch of a union.
+    base: list[Source] = field(default_factory=list["Source"])
+    descriptions: list[str] = field(default_factory=list[str])
+    sentences: list[str] = field(default_factory=list[str])
+
+    def lose(self, path: str, keyword: str, reason: str, sentence: str = "") -> None:
+        """Record a loss, and tell the model in `sentence` what it should do all the same."""
+        self.losses.append(Loss(path, keyword, reason))
+        self.say(sentence)
+
+    def lose_values(self, reason: str, sentence: str = "") -> None:
+        """Record a loss about the lists of values."""
+        for path in self.values_paths:
+            self.lose(path, path.rpartition("/")[2], reason)
+        self.say(sentence)
+
+    def lose_place(self, keyword: str, reason: str, sentence: str = "") -> None:
+        """Record a loss of all that the sources say."""
+        for path in dict.fromkeys([self.path, *self.paths]):
+            self.lose(path, keyword, reason)
+        self.say(sentence)
+
+    def demand(self, name: str, path: str) -> None:
+        """Make a member required, as the keyword at `path` says."""
+        self.required.setdefault(name, []).append(path)
+
+    def say(self, sentence: str, longest: int = _LONGEST_SENTENCE) -> bool:
+        """Tell the model; what is too long for a prompt is left out."""
+        fits = 0 < len(sentence) <= longest
+        if fits:
+            self.sentences.append(sentence)
+        return fits
+
+    def find(self, keyword: str) -> list[Check]:
+        """Return the values of `keyword` in all sources, and mark it as read."""
+        found = [check for check in self.checks if check.keyword == keyword]
+        self.met.update((check.path, True) for check in found)
+        return found
+
+    def add(self, source: Source, schema: JsonObject) -> None:
+        """Put the keywords of `schema` together with what is here; unions and references are the reader's."""
+        self._add_types(source, schema)
+        self._add_values(source, schema)
+        self._add_null(source, schema)
+        self._add_members(source, schema)
+        self._add_items(source, schema)
+        self._add_text(source, schema)
+        self._add_unknown(source, schema)
+        added = [
+            Check(key, value, f"{source.path}/{key}", source.active) for key, value in schema.items() if key in _CHECKS
+        ]
+        self.checks.extend(added)
+        for check in added:
+            self.met.setdefault(check.path, False)
+        base: JsonObject = {key: value for key, value in schema.items() if key not in _ANNOTATIONS}
+        if base:
+            self.base.append(replace(source, schema=base))
+
+    def _add_types(self, source: Source, schema: JsonObject) -> None:
+        names = type_names(schema)
+        if names is None:
+            return
+        known = [name for name in names if name in TYPES]
+        if len(known) + names.count(NULL) < len(names):
+            self.lose(f"{source.path}/type", "type", "A type that JSON Schema does not have is not checked.")
+            if not known and NULL not in names:
+                return
+        if self.types is None:
+            self.types = known
+        elif known or NULL not in names:
+            common = intersect_types(self.types, known)
+            if common or not self.types:
+                self.types = common
+            else:
+                self.lose(f"{source.path}/type", "type", "No value has both types, so the first one counts.")
+        else:
+            self.types = []
+
+    def _add_values(self, source: Source, schema: JsonObject) -> None:
+        if "const" in schema:
+            self._narrow_values(f"{source.path}/const", [schema["const"]])
+        values = schema.get("enum")
+        if isinstance(values, list) and values:
+            self._narrow_values(f"{source.path}/enum", values)
+        elif "enum" in schema:
+            self.lose(f"{source.path}/enum", "enum", "It is no list of values.")
+
+    def _narrow_values(self, path: str, values: list[JsonValue]) -> None:
+        allowed = {value_key(value): value for value in values}
+        if self.values is None:
+            self.values_paths, self.values = [path], list(allowed.values())
+            return
+        common = [value for value in self.values if value_key(value) in allowed]
+        if common:
+            self.values = common
+            self.values_paths.append(path)
+        else:
+            self.lose(path, path.rpartition("/")[2], "No value is in both lists, so the first one counts.")
+
+    def _add_null(self, source: Source, schema: JsonObject) -> None:
+        names, values = type_names(schema), enum_values(schema)
+        vote: bool | None = None
+        if names is not None or values is not None:
+            vote = (names is None or NULL in names) and (values is None or None in values)
+        if source.beside_null:
+            self.null_told_apart = self.null_told_apart or vote is False
+            if source.beside_null.endswith("/oneOf"):
+                self.null_unions.append(source.beside_null)
+        if source.beside_null or schema.get("nullable") is True:
+            vote = True
+            self.flagged_nullable = self.flagged_nullable or schema.get("nullable") is True
+        if vote is not None:
+            self.null = vote and self.null is not False
+
+    def _add_members(self, source: Source, schema: JsonObject) -> None:
+        properties = schema.get("properties")
+        if isinstance(properties, dict):
+            for name, value in properties.items():
+                self.properties.setdefault(name, []).append(source.child(value, "properties", name))
+                if isinstance(value, dict) and value.get("required") is True:
+                    # The spelling of draft 3.
+                    self.demand(name, f"{source.path}/properties/{escape(name)}/required")
+        elif properties is not None:
+            self.lose(f"{source.path}/properties", "properties", "It is no object of schemas.")
+        required = schema.get("required")
+        if isinstance(required, list):
+            for name in dict.fromkeys(name for name in required if isinstance(name, str)):
+                self.demand(name, f"{source.path}/required")
+        elif required not in (None, False) and not _is_member(source.path, required):
+            self.lose(f"{source.path}/required", "required", "It is not a list of names.")
+
+    def _add_unknown(self, source: Source, schema: JsonObject) -> None:
+        for keyword, value in schema.items():
+            if keyword in _KNOWN or value is None or (keyword in _OF_RESULTS and value is False):
+                continue
+            if not source.path and isinstance(value, (dict, list)) and keyword not in _OLD_CHECKS:
+                # At the top level, any key may hold a schema that references point to.
+                continue
+            self.lose(f"{source.path}/{escape(keyword)}", keyword, NOT_SENT, _OF_RESULTS.get(keyword, ""))
+
+    def _add_items(self, source: Source, schema: JsonObject) -> None:
+        items, prefix, rest = schema.get("items"), schema.get("prefixItems"), schema.get("items")
+        where = "prefixItems"
+        if isinstance(items, list):
+            prefix, rest, where = items, schema.get("additionalItems"), "items"
+        prefix = prefix if isinstance(prefix, list) else []
+        self.prefix.extend(source.child(value, where, index) for index, value in enumerate(prefix))
+        if is_never(rest):
+            self.longest = min(len(prefix), len(prefix) if self.longest is None else self.longest)
+        elif isinstance(rest, dict):
+            self.items.append(source.child(rest, "additionalItems" if where == "items" else "items"))
+
+    def _add_text(self, source: Source, schema: JsonObject) -> None:
+        description = schema.get("description")
+        if isinstance(description, str):
+            if description.strip() and description.strip() not in self.descriptions:
+                self.descriptions.append(description.strip())
+        elif description is not None:
+            self.lose(f"{source.path}/description", "description", "It is not a string.")
+        if schema.get("default") is not None and not self.say(f"Default: {as_text(schema['default'])}."):
+            self.lose(f"{source.path}/default", "default", "It is too long for the description.")
+        self._add_examples(source, schema)
+        if schema.get("deprecated") is True:
+            self.say("Deprecated.")
+
+    def _add_examples(self, source: Source, schema: JsonObject) -> None:
+        examples, keyword = schema.get("examples"), "examples" if schema.get("examples") else "example"
+        found = examples if isinstance(examples, list) else [schema["example"]] if "example" in schema else []
+        told = [as_text(value) for value in found[:_MOST_EXAMPLES]]
+        while told and not self.say(f"Examples: {', '.join(told)}."):
+            told.pop()
+        if len(told) < len(found) or (examples and not isinstance(examples, list)):
+            self.lose(f"{source.path}/{keyword}", keyword, f"The description has {len(told) or 'none'} of them.")
+
+
+def _is_member(path: str, required: JsonValue) -> bool:
+    """Whether `required` is that of draft 3: in a member, and already read with the object around it."""
+    return required is True and path.rpartition("/")[0].endswith("/properties")
+
+
+def escape(step: str | int) -> str:
+    """A step of a JSON pointer."""
+    return str(step).replace("~", "~0").replace("/", "~1")
+
+
+def type_names(schema: JsonObject) -> list[str] | None:
+    """The names under `type`, in lower case; `None` where there is no `type`."""
+    found = schema.get("type")
+    if found is None:
+        return None
+    names = found if isinstance(found, list) else [found]
+    return list(dict.fromkeys(name.lower() if isinstance(name, str) else "" for name in names)) or None
+
+
+def enum_values(schema: JsonObject) -> list[JsonValue] | None:
+    """The values of `const` or `enum`; `None` where the schema lists none."""
+    if "const" in schema:
+        return [schema["const"]]
+    values = schema.get("enum")
+    return values if isinstance(values, list) and values else None
+
+
+def intersect_types(first: Iterable[str], second: Iterable[str]) -> list[str]:
+    """The types in both, in the order of the first; an integer is a number."""
+    others = set(second)
+    common: list[str] = []
+    for name in first:
+        if name in others or (name == "integer" and "number" in others):
+            common.append(name)
+        elif name == "number" and "integer" in others:
+            common.append("integer")
+    return list(dict.fromkeys(common))
+
+
+def value_key(value: JsonValue) -> str:
+    """A text that is the same for equal JSON values: `1` and `1.0`, but not `1` and `true`."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return as_text(value, sort_keys=True)
+
+
+def as_text(value: JsonValue, *, sort_keys: bool = False) -> str:
+    """A value as compact JSON."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys, default=_as_json)
+    except RecursionError:
+        return "a deeply nested value"
+    except (TypeError, ValueError):
+        # A value that contains itself, or names of members that have no order.
+        return repr(value)
+
+
+def _as_json(value: object) -> object:
+    """Python's own values in a schema, such as a date from YAML, as JSON says them."""
+    if isinstance(value, (set, frozenset)):
+        return sorted(cast("Iterable[object]", value), key=repr)
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def is_never(schema: JsonValue) -> bool:
+    """Whether no value satisfies the schema: `false`, or what zod writes for `never`."""
+    if not isinstance(schema, dict):
+        return schema is False
+    excluded = schema.get("not")
+    return excluded is True or excluded == {}
+
+
+def is_null_only(schema: JsonValue) -> bool:
+    """Whether a branch of a union says `null` and nothing else."""
+    if not isinstance(schema, dict) or not _SAY_MORE.isdisjoint(schema):
+        return False
+    return type_names(schema) == [NULL] or enum_values(schema) == [None]

@@ -1,0 +1,196 @@
+"""Sources of one place to its `Node`: references resolved, `allOf` opened, unions sorted out.
+
+Its one rule: every walk ends. A definition opens a bounded number of times inside itself, and each source read counts
+against a budget.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from langchain_gemini_compat._schema.node import Group, Loss, Node, Source, escape, is_never, is_null_only
+from langchain_gemini_compat._wire.json_types import list_at, object_at
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+
+_REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
+_COMBINED = ("allOf", "anyOf", "oneOf")
+_SHALLOW = ("type", "enum", "const", "nullable")
+_ENDED = "Recursion ends here, so deeper levels are not checked."
+_SAME_FORM = "Same form as the levels above."
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads the places of one schema."""
+
+    root: JsonValue
+    #: How often a definition opens inside itself, its first time included.
+    levels: int
+    #: How many sources may be read.
+    budget: int
+    losses: list[Loss]
+    visited: int = 0
+    #: The targets of references.
+    targets: set[str] = field(default_factory=set[str])
+    #: Each check, by its pointer, and whether it was read.
+    met: dict[str, bool] = field(default_factory=dict[str, bool])
+
+    def read(self, path: str, sources: Sequence[Source]) -> Node:
+        """Everything that `sources` say about the place `path`."""
+        node = Node(path, self.losses, self.met, [source.path for source in sources])
+        opened: set[str] = set()
+        queue = deque(sources)
+        while queue:
+            source = queue.popleft()
+            self.visited += 1
+            schema = source.schema
+            if isinstance(schema, dict):
+                node.add(source, schema)
+                if self.visited <= self.budget:
+                    queue.extendleft(reversed(self._open(source, schema, node, opened)))
+                else:
+                    _leave_unread(source, schema, node)
+            elif schema is not True:
+                reason = "No value satisfies `false`." if schema is False else "It is no schema."
+                node.lose(source.path, "schema", reason)
+        if not node.null_told_apart:
+            for union in dict.fromkeys(node.null_unions):
+                node.lose(union, "oneOf", "More than one alternative may match.")
+        return node
+
+    def _open(self, source: Source, schema: JsonObject, node: Node, opened: set[str]) -> list[Source]:
+        """The sources that `schema` adds to its own place; unions with a choice go to `node.groups`."""
+        added: list[Source] = []
+        for keyword in _REFERENCES:
+            if keyword in schema:
+                added.extend(self._resolve(source, keyword, schema[keyword], opened))
+        parts = schema.get("allOf")
+        if isinstance(parts, list):
+            added.extend(source.child(part, "allOf", index) for index, part in enumerate(parts))
+        for keyword in ("anyOf", "oneOf"):
+            if keyword in schema:
+                added.extend(self._open_union(source, keyword, schema[keyword], node))
+        if "discriminator" in schema:
+            self._check_mapping(source, schema, node)
+        return [replace(new, beside_null=new.beside_null or source.beside_null) for new in added]
+
+    def _resolve(self, source: Source, keyword: str, reference: JsonValue, opened: set[str]) -> list[Source]:
+        found = resolve_pointer(self.root, reference)
+        if found is None:
+            reason = f"{reference!r} leads nowhere, so any value is taken."
+            self.losses.append(Loss(f"{source.path}/{keyword}", keyword, reason))
+            return []
+        pointer, target = found
+        self.targets.add(pointer)
+        if pointer in opened:
+            return []
+        opened.add(pointer)
+        if source.active.count(pointer) >= self.levels:
+            self.losses.append(Loss(f"{source.path}/{keyword}", keyword, _ENDED))
+            return [Source(_build_shallow(target), pointer, source.active)]
+        return [Source(target, pointer, (*source.active, pointer))]
+
+    def _open_union(self, source: Source, keyword: str, branches: JsonValue, node: Node) -> list[Source]:
+        """Return the only branch that is not null, as a source. Other unions are added to `node.groups`."""
+        if not isinstance(branches, list) or not branches:
+            node.lose(f"{source.path}/{keyword}", keyword, "It is not a list of schemas.")
+            return []
+        with_null = any(is_null_only(part) for part in branches)
+        parts = [source.child(part, keyword, index) for index, part in enumerate(branches) if not is_null_only(part)]
+        live = [part for part in parts if not is_never(part.schema)]
+        if not live:
+            return [source.child(next(filter(is_null_only, branches), branches[0]), keyword, 0)]
+        marks = [self._read_mapping(source, part) for part in live]
+        if len(live) == 1:
+            only = replace(live[0], beside_null=f"{source.path}/{keyword}" if with_null else "")
+            return [only, *marks[0]]
+        with_null = with_null or bool(source.beside_null)
+        node.groups.append(Group(keyword, branches, source, live, with_null, marks))
+        return []
+
+    def _read_mapping(self, source: Source, branch: Source) -> list[Source]:
+        """Return the values of the property that OpenAPI's `discriminator` assigns to a branch."""
+        name, mapping = _discriminator_of(source.schema)
+        target = resolve_pointer(self.root, branch.schema.get("$ref")) if isinstance(branch.schema, dict) else None
+        if not name or target is None:
+            return []
+        values: list[JsonValue] = [value for value, to in mapping.items() if self._leads_to(to, target[0])]
+        inner = object_at(object_at(target[1], "properties"), name) if isinstance(target[1], dict) else {}
+        if not values and not mapping and not {"const", "enum"} & set(inner):
+            # Without a mapping the names of the schemas are the values.
+            values = [target[0].rpartition("/")[2]]
+        if not values or "const" in inner:
+            return []
+        mark: JsonObject = {"properties": {name: {"type": "string", "enum": values}}, "required": [name]}
+        return [Source(mark, branch.path, branch.active)]
+
+    def _leads_to(self, to: JsonValue, pointer: str) -> bool:
+        found = resolve_pointer(self.root, to)
+        return found[0] == pointer if found is not None else to == pointer.rpartition("/")[2]
+
+    def _check_mapping(self, source: Source, schema: JsonObject, node: Node) -> None:
+        """Record the values of a `discriminator` that match no branch."""
+        name, mapping = _discriminator_of(schema)
+        path = f"{source.path}/discriminator"
+        branches = [part for keyword in ("anyOf", "oneOf") for part in list_at(schema, keyword)]
+        references = [part.get("$ref") for part in branches if isinstance(part, dict)]
+        pointers = [found[0] for reference in references if (found := resolve_pointer(self.root, reference))]
+        left = [value for value, to in mapping.items() if not any(self._leads_to(to, pointer) for pointer in pointers)]
+        if not name:
+            node.lose(path, "discriminator", "It does not name a property.")
+        elif left:
+            reason = "What its values demand is not checked."
+            node.lose(f"{path}/mapping", "mapping", reason, f"Values of {name}: {', '.join(left)}.")
+        elif not branches:
+            node.lose(path, "discriminator", "What its values demand is not checked.", f"Told apart by {name}.")
+
+
+def _discriminator_of(schema: JsonValue) -> tuple[str, JsonObject]:
+    """Return the property and the mapping of OpenAPI's `discriminator`."""
+    found = object_at(schema, "discriminator") if isinstance(schema, dict) else {}
+    name = found.get("propertyName")
+    return name if isinstance(name, str) else "", object_at(found, "mapping")
+
+
+def resolve_pointer(root: JsonValue, reference: JsonValue) -> tuple[str, JsonValue] | None:
+    """The pointer in its plain spelling and what it points to; `None` where it leads nowhere in `root`."""
+    if not isinstance(reference, str) or not reference.startswith("#"):
+        return None
+    text = unquote(reference[1:])
+    if text and not text.startswith("/"):
+        return None
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in text.split("/")[1:]]
+    value = root
+    for step in steps:
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isascii() and step.isdigit() and int(step[:9]) < len(value):
+            value = value[int(step[:9])]
+        else:
+            return None
+    return "".join(f"/{escape(step)}" for step in steps), value
+
+
+def _build_shallow(target: JsonValue) -> JsonObject:
+    """What can be said of a definition without going into it."""
+    if not isinstance(target, dict):
+        return {}
+    shallow: JsonObject = {key: target[key] for key in _SHALLOW if key in target}
+    if "type" not in shallow and "properties" in target:
+        shallow["type"] = "object"
+    text = target.get("description")
+    shallow["description"] = f"{text.strip()} {_SAME_FORM}" if isinstance(text, str) else _SAME_FORM
+    return shallow
+
+
+def _leave_unread(source: Source, schema: JsonObject, node: Node) -> None:
+    for keyword in (*_REFERENCES, *_COMBINED):
+        if keyword in schema:
+            node.lose(f"{source.path}/{keyword}", keyword, "The schema is too large, so this is not read.")

@@ -1,0 +1,267 @@
+"""Keywords of numbers, texts and lists of values to the ones Gemini takes, and to words for the ones it does not.
+
+Its one rule: what is exact is rewritten in silence; what is weaker is recorded, and told to the model.
+"""
+
+from __future__ import annotations
+
+import math
+from operator import ge, gt, le, lt
+from typing import TYPE_CHECKING
+
+from langchain_gemini_compat._schema.node import as_text
+
+if TYPE_CHECKING:
+    from langchain_gemini_compat._schema.node import Node
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+
+NUMBER_FORMATS = ("int32", "int64", "float", "double")
+#: Formats that `parameters` takes; every other one is a 400 (public reports on the native path).
+_FORMATS = {
+    "string": ("enum", "date-time"),
+    "integer": NUMBER_FORMATS,
+    "number": NUMBER_FORMATS,
+}
+#: Values with which a keyword says nothing.
+_NEUTRAL: dict[str, JsonValue] = {
+    "uniqueItems": False,
+    "minProperties": 0,
+    "not": False,
+    "unevaluatedItems": True,
+    "dependentRequired": {},
+    "dependentSchemas": {},
+    "dependencies": {},
+}
+_COMPARISONS = {"minimum": ge, "maximum": le, "exclusiveMinimum": gt, "exclusiveMaximum": lt}
+#: Keyword: what is no longer checked, and what the model is told (empty where the value says too little).
+_LOST = {
+    "pattern": ("The pattern is not checked.", "Must match {}."),
+    "multipleOf": ("The divisor is not checked.", "Must be a multiple of {}."),
+    "contentEncoding": ("The encoding is not checked.", "Encoding: {}."),
+    "contentMediaType": ("The media type is not checked.", "Media type: {}."),
+    "uniqueItems": ("Items may repeat.", "Items must be unique."),
+    "unevaluatedItems": ("Further items are not checked.", ""),
+    "contains": ("It is not checked that a certain item is there.", ""),
+    "minProperties": ("The number of members is not checked.", "At least {} members."),
+    "maxProperties": ("The number of members is not checked.", "At most {} members."),
+    "dependentRequired": ("It is not checked which members need each other.", ""),
+    "dependentSchemas": ("It is not checked what members demand of each other.", ""),
+    "dependencies": ("It is not checked what members demand of each other.", ""),
+    "not": ("What is excluded is not checked.", ""),
+    "if": ("The condition is not checked.", ""),
+}
+LOST_BY_TYPE = {
+    "string": ("pattern", "contentEncoding", "contentMediaType"),
+    "number": ("multipleOf",),
+    "array": ("uniqueItems", "contains", "unevaluatedItems"),
+    "object": (
+        "minProperties", "maxProperties", "dependentRequired", "dependentSchemas",
+        "dependencies",
+    ),
+    "any": ("not", "if"),
+}  # fmt: skip
+
+
+def record_losses(node: Node, kind: str) -> None:
+    """Record the keywords of `kind` that have no equal, and put their meaning into words."""
+    for keyword in LOST_BY_TYPE[kind]:
+        for check in node.find(keyword):
+            neutral = _NEUTRAL.get(keyword)
+            if check.value is neutral or check.value is None or check.value == neutral == {}:
+                continue
+            reason, words = _LOST[keyword]
+            value = check.value if isinstance(check.value, str) else as_text(check.value)
+            node.lose(check.path, keyword, reason, words.format(value))
+
+
+def build_string(node: Node) -> JsonObject:
+    """A text without a list of values."""
+    record_losses(node, "string")
+    return {"type": "string", **_build_format(node, "string"), **build_counts(node, "minLength", "maxLength")}
+
+
+def build_number(node: Node, name: str) -> JsonObject:
+    """An integer or number, with bounds."""
+    record_losses(node, "number")
+    return {"type": name, **_build_format(node, name), **_build_bounds(node, whole=name == "integer")}
+
+
+def build_counts(node: Node, lowest: str, highest: str) -> JsonObject:
+    """Bounds of a length; the narrowest of several."""
+    found: JsonObject = {}
+    for keyword, narrowest in ((lowest, max), (highest, min)):
+        counts: list[int] = []
+        for check in node.find(keyword):
+            number = _number(check.value)
+            if number is None or number < 0 or number != int(number):
+                node.lose(check.path, keyword, "It is no count.")
+            else:
+                counts.append(int(number))
+        if counts:
+            found[keyword] = narrowest(counts)
+    return found
+
+
+def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
+    """A list of values as branches: Gemini lists texts only, so numbers become a range where that says the same."""
+    values: list[JsonValue] = [value for value in node.values or [] if value is not None]
+    typed: list[JsonValue] = [value for value in values if types is None or _has_type(value, types)]
+    fitting: list[JsonValue] = [value for value in typed if _is_within(node, value)]
+    if not fitting:
+        return _build_misfits(node, values, types or [])
+    texts = [value for value in fitting if isinstance(value, str)]
+    numbers = _numbers(fitting)
+    if _has_gaps(numbers):
+        # As texts they could be listed, and would come back as texts that the tool refuses.
+        listed = ", ".join(map(as_text, dict.fromkeys(numbers)))
+        node.lose_values("Numbers between the listed ones are not refused.", f"One of: {listed}.")
+    if any(isinstance(value, (dict, list)) for value in fitting):
+        node.lose_values("Objects and arrays in the list are not offered.")
+    ranges: list[JsonObject] = []
+    if texts:
+        record_losses(node, "string")
+        _build_format(node, "string", listed=True)
+    if numbers:
+        record_losses(node, "number")
+        ranges = [_build_range(node, numbers)]
+    return [*_build_texts(node, texts), *ranges, *_build_booleans(node, fitting)]
+
+
+def _build_misfits(node: Node, values: list[JsonValue], types: list[str]) -> list[JsonObject]:
+    """Listed values of which none has a type of the place: texts, where texts or numbers are meant."""
+    if values:
+        keyword = node.values_paths[0].rpartition("/")[2]
+        node.lose_place(keyword, "No listed value fits what else is said of the place.")
+    if not {"string", "integer", "number"} & set(types):
+        return []
+    texts = [value if isinstance(value, str) else as_text(value) for value in values if _is_text_or_number(value)]
+    return _build_texts(node, texts)
+
+
+def _is_within(node: Node, value: JsonValue) -> bool:
+    """Whether a listed value keeps the bounds that stand beside the list."""
+    if isinstance(value, str):
+        counts = build_counts(node, "minLength", "maxLength")
+        lowest, highest = _number(counts.get("minLength")), _number(counts.get("maxLength"))
+        return (lowest or 0) <= len(value) and (highest is None or len(value) <= highest)
+    number = _number(value)
+    return number is None or all(
+        compare(number, bound)
+        for keyword, compare in _COMPARISONS.items()
+        for check in node.find(keyword)
+        if (bound := _number(check.value)) is not None
+    )
+
+
+def _is_text_or_number(value: JsonValue) -> bool:
+    return isinstance(value, str) or _number(value) is not None
+
+
+def _build_texts(node: Node, texts: list[str]) -> list[JsonObject]:
+    listed: list[JsonValue] = [text for text in dict.fromkeys(texts) if text]
+    if "" in texts:
+        node.lose_values("The empty text is not offered in the list.")
+    if listed:
+        return [{"type": "string", "enum": listed}]
+    return [build_string(node)] if texts else []
+
+
+def _build_booleans(node: Node, values: list[JsonValue]) -> list[JsonObject]:
+    found = {value for value in values if isinstance(value, bool)}
+    if len(found) == 1:
+        text = as_text(next(iter(found)))
+        node.lose_values("The other boolean is not refused.", f"The only boolean is {text}.")
+    return [{"type": "boolean"}] if found else []
+
+
+def _build_range(node: Node, numbers: list[int | float]) -> JsonObject:
+    """The numbers as bounds."""
+    name = "integer" if all(isinstance(number, int) for number in numbers) else "number"
+    return {"type": name, **_build_format(node, name), "minimum": min(numbers), "maximum": max(numbers)}
+
+
+def _has_gaps(numbers: list[int | float]) -> bool:
+    """Whether numbers that are not listed lie between those that are."""
+    different = set(numbers)
+    if not different:
+        return False
+    if all(isinstance(number, int) for number in different):
+        return max(different) - min(different) != len(different) - 1
+    return len(different) > 1
+
+
+def _numbers(values: list[JsonValue]) -> list[int | float]:
+    found = (_number(value) for value in values)
+    return [int(number) if number == int(number) else number for number in found if number is not None]
+
+
+def _number(value: JsonValue) -> int | float | None:
+    """A finite number; booleans are none."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _has_type(value: JsonValue, types: list[str]) -> bool:
+    if isinstance(value, bool):
+        return "boolean" in types
+    if isinstance(value, str):
+        return "string" in types
+    if isinstance(value, (int, float)):
+        return "number" in types or ("integer" in types and (isinstance(value, int) or value.is_integer()))
+    return ("object" if isinstance(value, dict) else "array") in types
+
+
+def _build_format(node: Node, name: str, *, listed: bool = False) -> JsonObject:
+    """The first format of those that Gemini takes; texts that are `listed` have none besides."""
+    kept = ("enum",) if listed else _FORMATS[name]
+    found: JsonObject = {}
+    for check in node.find("format"):
+        if isinstance(check.value, str) and check.value in kept and found.get("format", check.value) == check.value:
+            found["format"] = check.value
+            continue
+        text = f"Format: {check.value}." if isinstance(check.value, str) and name == "string" else ""
+        node.lose(check.path, "format", "The format is not checked.", text)
+    return found
+
+
+def _build_bounds(node: Node, *, whole: bool) -> JsonObject:
+    found: JsonObject = {}
+    lows = [math.ceil(low) if whole else low for low in _plain_bounds(node, "minimum")]
+    highs = [math.floor(high) if whole else high for high in _plain_bounds(node, "maximum")]
+    lows += _exclusive_bounds(node, "exclusiveMinimum", "minimum", whole=whole)
+    highs += _exclusive_bounds(node, "exclusiveMaximum", "maximum", whole=whole)
+    if lows:
+        found["minimum"] = max(lows)
+    if highs:
+        found["maximum"] = min(highs)
+    return found
+
+
+def _plain_bounds(node: Node, keyword: str) -> list[int | float]:
+    bounds: list[int | float] = []
+    for check in node.find(keyword):
+        number = _number(check.value)
+        if number is None:
+            node.lose(check.path, keyword, "It is no number.")
+        else:
+            bounds.append(number)
+    return bounds
+
+
+def _exclusive_bounds(node: Node, keyword: str, plain: str, *, whole: bool) -> list[int | float]:
+    """Bounds that are not part of the range; `true` makes the plain bound beside it one (JSON Schema draft 4)."""
+    up = plain == "minimum"
+    bounds: list[int | float] = []
+    for check in node.find(keyword):
+        numbers = _plain_bounds(node, plain) if check.value is True else [check.value]
+        for number in (_number(value) for value in numbers):
+            if number is None:
+                continue
+            if whole:
+                bounds.append(math.floor(number) + 1 if up else math.ceil(number) - 1)
+                continue
+            bounds.append(number)
+            side = "greater" if up else "less"
+            node.lose(check.path, keyword, "The bound itself is let through.", f"Must be {side} than {number}.")
+    return bounds

@@ -1,0 +1,255 @@
+"""Arguments and environment to an endpoint and a credential, with the name of the source that won.
+
+Its one rule: an argument beats the environment, and two sources are never mixed in silence. Reads variables of
+the environment and nothing else: no file, no network, no credential.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from langchain_gemini_compat._catalog.surfaces import (
+    build_endpoint,
+    check_segment,
+    find_location,
+    find_project,
+    is_bare_vertex_host,
+    is_encrypted_or_loopback,
+    is_google_host,
+    read_place,
+    recognise_surface,
+)
+from langchain_gemini_compat.errors import GeminiCompatWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from google.auth.credentials import Credentials
+
+    from langchain_gemini_compat._catalog.surfaces import Endpoint, Surface
+
+    ApiKey: TypeAlias = SecretStr | Callable[[], str] | Callable[[], Awaitable[str]]
+
+_KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where to and as whom; `key_source` names where the key came from, and is empty without a key."""
+
+    endpoint: Endpoint
+    api_key: ApiKey | None
+    key_source: str
+    project: str | None = None
+    location: str | None = None
+
+
+def resolve_connection(
+    *,
+    model: str,
+    surface: Surface | None,
+    project: str | None,
+    location: str | None,
+    endpoint_id: str | None,
+    base_url: str | None,
+    api_version: str,
+    api_key: ApiKey | None,
+    credentials: Credentials | None,
+    quota_project_id: str | None = None,
+) -> Connection:
+    """The connection that arguments and environment name; raises `ValueError` when they name none."""
+    _check_credential(api_key, credentials)
+    _check_quota_project(quota_project_id)
+    if base_url is not None:
+        _check_url(base_url)
+    found_key = None if api_key is not None else _find_key()
+    has_place = bool(project or location or endpoint_id)
+    if surface is None:
+        has_vertex_arguments = has_place or credentials is not None
+        url = None if endpoint_id else base_url
+        surface = _choose_surface(url, has_vertex_arguments=has_vertex_arguments, api_key=api_key, found_key=found_key)
+        if not (has_vertex_arguments or base_url) and found_key and os.environ.get("GOOGLE_CLOUD_PROJECT"):
+            _warn_of_two_sources(found_key[0])
+    if surface == "vertex":
+        named = {"project": project, "location": location, "endpoint_id": endpoint_id}
+        project, location = _complete_place(named, base_url)
+    # Behind the bare address of another host, the path is built only if project, location or endpoint are named.
+    keeps_path = not has_place and not is_bare_vertex_host(base_url or "", has_vertex_arguments=True)
+    endpoint = build_endpoint(
+        surface=surface,
+        model=model,
+        project=project or None,
+        location=location or None,
+        endpoint_id=endpoint_id or None,
+        base_url=base_url,
+        api_version=api_version,
+        keeps_path=keeps_path,
+    )
+    if has_place and surface == "openai_compatible":
+        _warn_of_unused_place()
+    _check_receiver(endpoint, api_key, credentials)
+    if api_key is not None:
+        return Connection(endpoint, api_key, "argument `api_key`", project, location)
+    if credentials is None and surface == "ai_studio":
+        if found_key is None:
+            raise ValueError(
+                "AI Studio needs a key: pass `api_key` or set GOOGLE_API_KEY or GEMINI_API_KEY. Keys are made at "
+                "https://aistudio.google.com/apikey."
+            )
+        if not is_encrypted_or_loopback(endpoint.base_url):
+            raise ValueError(f"The key in {found_key[0]} is not sent unencrypted. Use https, or pass `api_key`.")
+        return Connection(endpoint, SecretStr(found_key[1]), f"environment {found_key[0]}")
+    return Connection(endpoint, None, "", project, location)
+
+
+def _check_credential(api_key: ApiKey | None, credentials: Credentials | None) -> None:
+    """Raise `ValueError` for two credentials, an empty key, or an object of another kind."""
+    if api_key is not None and credentials is not None:
+        raise ValueError("Pass `api_key` or `credentials`, not both: one of them would go unused.")
+    # An empty key would send a request without any.
+    if isinstance(api_key, SecretStr) and not api_key.get_secret_value().strip():
+        raise ValueError(
+            "`api_key` is empty. Likely cause: its environment variable is not set. Leave `api_key` out for a server "
+            "without keys."
+        )
+    if credentials is not None and (isinstance(credentials, type) or not hasattr(credentials, "refresh")):
+        raise ValueError(
+            f"`credentials` is a {type(credentials).__name__} and not a `google.auth.credentials.Credentials` object. "
+            "`google.auth.load_credentials_from_file(path)[0]` loads one from a file."
+        )
+
+
+def _choose_surface(
+    base_url: str | None, *, has_vertex_arguments: bool, api_key: ApiKey | None, found_key: tuple[str, str] | None
+) -> Surface:
+    has_project = bool(os.environ.get("GOOGLE_CLOUD_PROJECT"))
+    return recognise_surface(
+        base_url=base_url,
+        has_vertex_arguments=has_vertex_arguments,
+        has_api_key=api_key is not None or (found_key is not None and not has_project),
+        has_project_in_environment=has_project,
+    )
+
+
+def _complete_place(named: dict[str, str | None], base_url: str | None) -> tuple[str | None, str | None]:
+    """Return project and location for Vertex AI: from the arguments, else from `base_url`, else from the environment.
+
+    If none is set, the credentials name the project, and the location is `global`. What the path of `base_url` names
+    is sent, so a warning names the arguments that it contradicts.
+    """
+    path = read_place(base_url or "")
+    unused = [name for name, value in named.items() if value and path.get(name, value) != value]
+    if unused:
+        _warn_of_other_place(unused)
+    kept = {name: value for name, value in named.items() if name not in unused}
+    return (
+        kept.get("project") or find_project(base_url or "") or _read_variable("GOOGLE_CLOUD_PROJECT", "project"),
+        kept.get("location") or find_location(base_url or "") or _read_variable("GOOGLE_CLOUD_LOCATION", "location"),
+    )
+
+
+def _check_receiver(endpoint: Endpoint, api_key: ApiKey | None, credentials: Credentials | None) -> None:
+    """Raise `ValueError` for default credentials to another host than Google's, and for unencrypted credentials."""
+    is_default = api_key is None and credentials is None and endpoint.surface == "vertex"
+    if is_default and not is_google_host(endpoint.base_url):
+        raise ValueError(
+            "Application default credentials are sent only to Google's own hosts, over https. For another host pass "
+            "`credentials=…` or `api_key=…` together with `base_url`."
+        )
+    is_secret = credentials is not None and not _is_anonymous(credentials)
+    if is_secret and not is_encrypted_or_loopback(endpoint.base_url):
+        raise ValueError(
+            "`credentials` are not sent unencrypted. Use an https address as `base_url`; plain http works on "
+            "`localhost`, `127.0.0.1` and `::1` only."
+        )
+
+
+def _is_anonymous(credentials: Credentials) -> bool:
+    """Whether the credentials are anonymous. Checked by class name: google-auth is imported at the first call only."""
+    return any(base.__name__ == "AnonymousCredentials" for base in type(credentials).__mro__)
+
+
+def _check_quota_project(quota_project_id: object) -> None:
+    """Raise `ValueError` for characters that no header can carry, since HTTP libraries quote them in their errors."""
+    text = quota_project_id or ""
+    if not isinstance(text, str) or not (text.strip().isascii() and text.strip().isprintable()):
+        raise ValueError("`quota_project_id` has characters that no HTTP header can carry. Set it to a project ID.")
+
+
+def _read_variable(variable: str, argument: str) -> str | None:
+    value = os.environ.get(variable) or None
+    if value is not None:
+        check_segment(argument, value, variable)
+    return value
+
+
+@lru_cache(maxsize=128)
+def _check_url(base_url: str) -> None:
+    """Raise `ValueError` for what is no address of a server; never repeats it, for it may hold a password."""
+    try:
+        url = urlsplit(base_url)
+        host, port = url.hostname, url.port
+    except ValueError:
+        raise ValueError("`base_url` has a host or port that is not valid: write `https://HOST:PORT/v1`.") from None
+    if "@" in url.netloc or ("://" not in base_url and "@" in base_url):
+        raise ValueError("`base_url` holds a user name or password: leave it out, and pass `api_key` instead.")
+    if "://" not in base_url:
+        raise ValueError("`base_url` has no scheme: write `https://` before it, or `http://` for a server without TLS.")
+    if url.scheme not in ("http", "https"):
+        raise ValueError("`base_url` has another scheme than `https://` or `http://`: write one of these.")
+    if any(map(str.isspace, base_url)):
+        raise ValueError("`base_url` has a space or a line break in it: write `https://HOST:PORT/v1`.")
+    if not base_url.isprintable() or "\\" in base_url or "%" in url.netloc:
+        # With these characters, URL parsers disagree about where the host ends.
+        raise ValueError("`base_url` has characters that are not valid in a URL: write `https://HOST:PORT/v1`.")
+    if not host or port == 0:
+        raise ValueError("`base_url` names no host or port 0: write `https://HOST:PORT/v1`.")
+    if "?" in base_url or "#" in base_url:
+        raise ValueError("`base_url` has a query or a fragment: pass `default_query` instead.")
+
+
+def _find_key() -> tuple[str, str] | None:
+    for name in _KEY_VARIABLES:
+        value = os.environ.get(name)
+        if value:
+            return name, value
+    return None
+
+
+def finds_two_sources() -> bool:
+    """Whether the environment names a project and a key too."""
+    return _find_key() is not None and bool(os.environ.get("GOOGLE_CLOUD_PROJECT"))
+
+
+def _warn_of_two_sources(key_variable: str) -> None:
+    warnings.warn(
+        f"Both GOOGLE_CLOUD_PROJECT and {key_variable} are set: Vertex AI with application default credentials is "
+        'used. Pass `surface="ai_studio"` for the key, or `project=…` to say that this is meant.',
+        GeminiCompatWarning,
+        stacklevel=5,
+    )
+
+
+def _warn_of_other_place(names: list[str]) -> None:
+    warnings.warn(
+        f"{', '.join(f'`{name}`' for name in names)}: not used, since the path of `base_url` names another one. Leave "
+        "the argument out, or the path of `base_url`.",
+        GeminiCompatWarning,
+        stacklevel=6,
+    )
+
+
+def _warn_of_unused_place() -> None:
+    warnings.warn(
+        "`project`, `location` and `endpoint_id` are not used: `base_url` is no address of an endpoint of "
+        'Vertex AI. Leave them out, or pass `surface="vertex"` and `credentials=…` if Vertex AI is behind it.',
+        GeminiCompatWarning,
+        stacklevel=5,
+    )

@@ -1,0 +1,223 @@
+"""Payloads to wire chunks, over the HTTP client that the openai SDK makes: its pool, limits and proxies.
+
+The only file that holds a client. The body is serialised once and decoded once, no SDK object is made of it. Its
+one rule: a credential goes to the base URL and nowhere else, so redirects are not followed and nothing is read from
+OPENAI_* variables.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import aclosing, closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import openai
+from typing_extensions import TypedDict
+
+from langchain_gemini_compat._catalog.surfaces import PROJECT_PLACEHOLDER
+from langchain_gemini_compat._errors import api as errors
+from langchain_gemini_compat._transport.body import encode_body
+from langchain_gemini_compat._transport.decompression import ACCEPTED
+from langchain_gemini_compat._transport.errors import translate_errors
+from langchain_gemini_compat._transport.http_clients import Clients
+from langchain_gemini_compat._transport.rate_gate import gate_of
+from langchain_gemini_compat._transport.reader import ReplyReader
+from langchain_gemini_compat._transport.retry import Tries
+from langchain_gemini_compat._transport.sending import asend, send
+from langchain_gemini_compat._transport.timeouts import TimeLimits
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+
+    import httpx2
+    from typing_extensions import NotRequired
+
+    from langchain_gemini_compat._catalog.surfaces import Surface
+    from langchain_gemini_compat._transport.sending import AsyncExchange, Exchange
+    from langchain_gemini_compat._transport.tokens import TokenSource
+    from langchain_gemini_compat._wire.json_types import JsonObject, WireChunk
+
+_UNAUTHENTICATED = 401
+_HEADERS = {
+    "accept": "application/json",
+    "accept-encoding": ACCEPTED,
+    "content-type": "application/json",
+    "user-agent": "langchain-gemini-compat",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TransportConfig:
+    """How to reach the endpoint; `account` tells callers apart whose quotas are not the same.
+
+    `path` follows the base URL.
+    """
+
+    surface: Surface
+    base_url: str
+    tokens: TokenSource
+    limits: TimeLimits = field(default_factory=TimeLimits)
+    max_retries: int = 2
+    account: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    http_client: httpx2.Client | None = None
+    http_async_client: httpx2.AsyncClient | None = None
+    path: str = "/chat/completions"
+
+
+class TransportOptions(TypedDict):
+    """What `TransportConfig` takes beside the base URL and the tokens."""
+
+    limits: TimeLimits
+    max_retries: int
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    http_client: httpx2.Client | None
+    http_async_client: httpx2.AsyncClient | None
+    path: NotRequired[str]
+
+
+class Transport:
+    """Four ways to send one payload: whole or streamed, sync or async.
+
+    Clients are made at the first call, one for all threads and one for each event loop, anew after a fork.
+    """
+
+    def __init__(self, config: TransportConfig) -> None:
+        self._config = config
+        self._clients = Clients(config.http_client, config.http_async_client)
+
+    @property
+    def tokens(self) -> TokenSource:
+        """Where bearer tokens come from."""
+        return self._config.tokens
+
+    def begin(self, model: str) -> Tries:
+        """The tries of one call to `model`; all callers of it in this process wait at one gate."""
+        config = self._config
+        return Tries(config.max_retries, config.limits, gate_of(config.base_url, model, config.account))
+
+    def complete(self, payload: JsonObject, tries: Tries) -> WireChunk:
+        """Send `payload`; the whole reply as one chunk."""
+        with closing(self._exchange(payload, tries, stream=False)) as wires:
+            return next(wires)
+
+    def stream(self, payload: JsonObject, tries: Tries) -> Generator[WireChunk]:
+        """Send `payload`; its chunks as they arrive. Closing the iterator closes the connection."""
+        return self._exchange(payload, tries, stream=True)
+
+    async def acomplete(self, payload: JsonObject, tries: Tries) -> WireChunk:
+        """`complete`, async."""
+        async with aclosing(self._aexchange(payload, tries, stream=False)) as wires:
+            return await anext(wires)
+
+    def astream(self, payload: JsonObject, tries: Tries) -> AsyncGenerator[WireChunk]:
+        """`stream`, async."""
+        return self._aexchange(payload, tries, stream=True)
+
+    def _exchange(self, payload: JsonObject, tries: Tries, *, stream: bool) -> Generator[WireChunk]:
+        config = self._config
+        with (
+            closing(self._send(payload, tries)) as exchange,
+            ReplyReader(exchange, config.surface, config.limits, stream=stream) as reader,
+        ):
+            for data in exchange.pieces():
+                yield from reader.feed(data)
+                reader.await_more()
+            yield from reader.finish()
+
+    async def _aexchange(self, payload: JsonObject, tries: Tries, *, stream: bool) -> AsyncGenerator[WireChunk]:
+        config = self._config
+        async with aclosing(await self._asend(payload, tries)) as exchange:
+            with ReplyReader(exchange, config.surface, config.limits, stream=stream) as reader:
+                async for data in exchange.pieces():
+                    for wire in reader.feed(data):
+                        yield wire
+                    reader.await_more()
+                for wire in reader.finish():
+                    yield wire
+
+    def _send(self, payload: JsonObject, tries: Tries) -> Exchange:
+        """The response, its body unread; a refused token is replaced once."""
+        body, tokens, limits = encode_body(payload), self._config.tokens, self._config.limits
+        with tries.waiting_for_token() as by:
+            token = tokens.token(by)
+            url = _fill_project(self._config.base_url, lambda: tokens.project(by)) + self._config.path
+        client = self._clients.of_threads()
+        while True:
+            with translate_errors(limits, tries.deadline):
+                request = self._build_request(client, url, body, token, tries)
+                exchange = send(
+                    client, request, first=tries.first_by, between=limits.between_chunks, end=tries.deadline
+                )
+            refused = exchange.response.status_code == _UNAUTHENTICATED
+            if not refused or not tries.may_renew_token() or not tokens.reject(token):
+                return exchange
+            exchange.close()
+            with tries.waiting_for_token() as by:
+                token = tokens.token(by)
+
+    async def _asend(self, payload: JsonObject, tries: Tries) -> AsyncExchange:
+        body, tokens, limits = encode_body(payload), self._config.tokens, self._config.limits
+        with tries.waiting_for_token() as by:
+            token = await tokens.atoken(by)
+            project = await tokens.aproject(by) if PROJECT_PLACEHOLDER in self._config.base_url else None
+        client = await self._clients.of_loop()
+        url = _fill_project(self._config.base_url, lambda: project) + self._config.path
+        while True:
+            with translate_errors(limits, tries.deadline):
+                request = self._build_request(client, url, body, token, tries)
+                exchange = await asend(
+                    client, request, first=tries.first_by, between=limits.between_chunks, end=tries.deadline
+                )
+            refused = exchange.response.status_code == _UNAUTHENTICATED
+            if not refused or not tries.may_renew_token() or not tokens.reject(token):
+                return exchange
+            await exchange.aclose()
+            with tries.waiting_for_token() as by:
+                token = await tokens.atoken(by)
+
+    def _build_request(
+        self, client: httpx2.Client | httpx2.AsyncClient, url: str, body: bytes, token: str, tries: Tries
+    ) -> httpx2.Request:
+        config = self._config
+        given = {name.lower(): value for name, value in config.headers.items()}
+        credential = config.tokens.apply(token)
+        headers = {**_HEADERS, **credential, **given}
+        if "authorization" in credential:
+            headers["authorization"] = credential["authorization"]
+        timeout = _build_timeout(config.limits, tries.deadline)
+        tries.note_sending()
+        query = dict(config.query) or None
+        return client.build_request("POST", url, content=body, headers=headers, params=query, timeout=timeout)
+
+
+def _build_timeout(limits: TimeLimits, deadline: float | None) -> openai.Timeout:
+    """For one request: what is left of the call's time bounds the rest."""
+    left = math.inf if deadline is None else max(0.001, deadline - time.monotonic())
+    first = math.inf if limits.first_byte is None else limits.first_byte
+    connect, read, write, pool = (
+        None if (least := min(left, bound, math.inf if limit is None else limit)) == math.inf else least
+        for limit, bound in (
+            (limits.connect, first),
+            (limits.first_byte, first),
+            (limits.write, math.inf),
+            (limits.pool, first),
+        )
+    )
+    return openai.Timeout(connect=connect, read=read, write=write, pool=pool)
+
+
+def _fill_project(base_url: str, find_project: Callable[[], str | None]) -> str:
+    if PROJECT_PLACEHOLDER not in base_url:
+        return base_url
+    project = find_project()
+    if not project:
+        raise errors.CredentialsError(
+            "No project: the credentials name none. Pass `project=…`, set GOOGLE_CLOUD_PROJECT, or run "
+            "`gcloud config set project PROJECT_ID`."
+        )
+    return base_url.replace(PROJECT_PLACEHOLDER, project)

@@ -1,0 +1,442 @@
+"""Finds the server's own error in an error body, however it is wrapped.
+
+Google wraps the error object in a list (public captures of both surfaces). Gateways wrap it again: in an object with
+numbers as keys, in `metadata.raw` (OpenRouter), as JSON in a text (LiteLLM), as Python's `b'…'` or as a printed
+dictionary. The work is bounded in depth, number and bytes, since any server may answer anything.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from langchain_gemini_compat._transport.error_rules import CODES_OF_WORDS, VAGUE_WORDS, ServerError
+from langchain_gemini_compat._wire.json_types import is_error_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+
+NO_REASON = "The server gave no reason."
+#: Characters of a server's text that an exception repeats.
+LONGEST_TEXT = 2000
+#: Limits: nested wrappings, values that are read, and characters that are searched for JSON.
+_DEEPEST, _MOST_VALUES, _MOST_CHARACTERS = 12, 64, 2**18
+#: Limits of one text: characters, possible beginnings of JSON, and characters of a printed Python value.
+_LONGEST_SEARCH, _MOST_STARTS, _LONGEST_LITERAL = 2**16, 8, 2**14
+#: Nested brackets of a printed Python value.
+_MOST_BRACKETS = 32
+#: Keys of a server's message, the most specific first.
+_REASONS = (
+    "message", "error", "msg", "detail", "details", "errors", "fault", "faultstring", "error_description",
+    "description", "reason", "error_message", "errorMessage", "error_msg", "errorMsg", "err_msg", "errmsg", "exception",
+    "err", "title", "raw",
+)  # fmt: skip
+#: Keys under which a gateway puts the error of the server behind it.
+_WRAPPINGS = (
+    "error", "metadata", "raw", "message", "detail", "details", "msg", "errors", "body", "response", "cause", "data",
+    "error_message", "original_error", "upstream_error", "provider_error", "innererror", "inner_error",
+    "provider_response", "error_details", "fault",
+)  # fmt: skip
+#: Keys of an error object, and the further keys that make it certain.
+_SAID, _NAMED = ("message", "msg", "detail", "details"), ("code", "status", "type", "error_type", "statusCode")
+#: Keys that name the kind of an event.
+_KINDS = ("type", "object", "event", "status")
+#: Keys that only an error has.
+_FAULTS = (
+    "errors", "fault", "faultstring", "exception", "error_code", "error_msg", "error_message", "error_description",
+    "errorCode", "errorMsg", "errorMessage", "err", "err_code", "err_msg", "errcode", "errmsg",
+)  # fmt: skip
+#: Values of those keys, and of a message, where nothing failed.
+_GOOD_WORDS = frozenset(("", "0", "200", "ok", "success", "successful", "succeeded", "none", "null"))
+#: Keys of a chunk: an event with one of them is a part of a reply.
+_PARTS = frozenset(
+    (
+        "choices", "object", "model", "created", "created_at", "system_fingerprint", "service_tier", "provider",
+        "usageMetadata", "delta", "content", "role", "done",
+    )
+)  # fmt: skip
+#: What servers name their reports of progress, which come before or between chunks.
+_PROGRESS = re.compile(
+    r"0|1\d\d|2\d\d|ok|success|info|debug|notice|status|progress|processing|in_progress|pending|queued?|running|started"
+    r"|loading|ping|pong|keep-?_?alive|heartbeat|message|metadata|complete[d]?|done",
+    re.IGNORECASE,
+)
+_DECODER = json.JSONDecoder()
+_START = re.compile(r"""\[\s*\{|\{|b['"]|"(?=[\[{])""")
+#: Strings that do not end reach to the end of the text, so that no start is tried twice.
+_BYTES = re.compile(r"""b(?:'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z))""", re.DOTALL)
+_STRING_OR_BRACKET = re.compile(r"""'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z)|[\[\]{}()]""", re.DOTALL)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+#: The lowest status of an error, and the statuses that only say that there was an error.
+_FIRST_ERROR, _LAST_ERROR = 300, 599
+_VAGUE_STATUSES = (500, 502)
+#: Statuses of a request that was refused for what it says: their texts may repeat the caller's own.
+_REFUSALS = (400, 413, 422)
+
+
+@dataclass(slots=True)
+class _Search:
+    """The rest of the limits, and the error objects found so far, from the outermost to the innermost."""
+
+    #: The HTTP status, or the number of the innermost error object so far.
+    code: int = 0
+    values: int = _MOST_VALUES
+    characters: int = _MOST_CHARACTERS
+    layers: list[JsonObject] = field(default_factory=list)
+    #: The innermost text that is not in an object.
+    text: str = ""
+
+
+def is_error_body(body: JsonValue) -> bool:
+    """Return whether a JSON value in a reply is an error and not a chunk."""
+    if isinstance(body, dict):
+        if body.get("error"):
+            return True
+        choices = body.get("choices")
+        if choices:
+            # Hot path, since this runs for every chunk: a pattern calls no function.
+            match choices:
+                case [{"error": _} | {"delta": {"error": _}} | {"message": {"error": _}}, *_] | [_, _, *_]:
+                    return _has_failed(choices)
+                case _:
+                    return False
+        return _says_error(body)
+    return isinstance(body, list) and bool(body) and is_error_body(body[0])
+
+
+def is_text_alone(body: JsonValue) -> bool:
+    """Return whether `body` is `{"detail": "…"}` and nothing else, as FastAPI answers for any reason."""
+    return isinstance(body, dict) and len(body) == 1 and isinstance(body.get("detail"), str)
+
+
+def _has_failed(choices: JsonValue) -> bool:
+    """Return whether a choice holds an error, as OpenRouter sends it with status 200."""
+    return any(isinstance(choice, dict) and _fails(choice) for choice in cast("list[JsonValue]", choices))
+
+
+def _fails(choice: JsonObject) -> bool:
+    return any(part.get("error") for part in _parts_of(choice))
+
+
+def _parts_of(choice: JsonObject) -> Iterator[JsonObject]:
+    """Yield the objects of a choice in which servers put an error."""
+    yield choice
+    for key in ("delta", "message"):
+        part = choice.get(key)
+        if isinstance(part, dict):
+            yield part
+
+
+def _says_error(body: JsonObject) -> bool:
+    """Return whether `body`, which has neither choices nor `error`, is an error all the same."""
+    if isinstance(body.get("error"), dict) or any(is_error_name(body.get(key)) for key in _KINDS):
+        return True
+    if any(_is_told(body.get(key)) for key in _FAULTS) or any(body.get(key) is False for key in ("success", "ok")):
+        return True
+    if any(body.get(key) for key in ("usage", "data", "id", "promptFeedback")):
+        return False
+    if len(body) == 1:
+        # FastAPI's form, and a list that a gateway made an object of.
+        ((key, inner),) = body.items()
+        return (key == "detail" and bool(inner)) or (key.isdigit() and is_error_body(inner)) or _is_message_alone(body)
+    has_reason = any(body.get(key) for key in ("message", "detail", "details", "msg"))
+    if has_reason and any(_code_of(body.get(key)) for key in ("code", "status", "status_code", "statusCode")):
+        return True
+    return _is_message_alone(body)
+
+
+def _is_told(value: JsonValue) -> bool:
+    """Return whether the value of a key of errors tells of one; some servers send the code 0 with what went well."""
+    return value.strip().lower() not in _GOOD_WORDS if isinstance(value, str) else bool(value)
+
+
+def _is_message_alone(body: JsonObject) -> bool:
+    """Return whether `body` is a text for people and no part of a reply, nor the text of a progress report."""
+    if not any(isinstance(text := body.get(key), str) and _is_told(text) for key in ("message", "msg", "detail")):
+        return False
+    if body.get("success") is True or body.get("ok") is True or not _PARTS.isdisjoint(body):
+        return False
+    words = (body.get(key) for key in ("type", "event", "status", "level", "code"))
+    return not any(
+        (isinstance(word, str) and _PROGRESS.fullmatch(word.strip()))
+        or (isinstance(word, int) and word in (0, *range(100, _FIRST_ERROR)))
+        for word in words
+    )
+
+
+def read_error(body: JsonValue, *, default_code: int) -> tuple[ServerError, JsonValue]:
+    """Return the error in `body`, and the object or text in which the server itself wrote it."""
+    search = _Search(default_code)
+    _unwrap(_choice_error(body), search, _DEEPEST)
+    layers = search.layers[::-1]
+    telling = next((layer for layer in layers if _read_reason(layer)), layers[0] if layers else None)
+    message = _read_reason(telling) if telling is not None else ""
+    if not message:
+        # An `error` that is a number or a text.
+        message = search.text or ("" if isinstance(body, (dict, list)) or body is None else str(body))
+    words = tuple(dict.fromkeys(word for layer in layers for word in _words_of(layer)))
+    details = next((found for layer in layers if (found := _details_of(layer))), ())
+    named = next((layer for layer in layers if isinstance(layer.get("message"), str)), telling)
+    error = ServerError(
+        code=_decide_code(layers, words, default_code),
+        status=_status_of(layers),
+        message=cut(message or NO_REASON),
+        details=details,
+        words=words,
+    )
+    return error, named if named is not None else search.text or body
+
+
+def cut(text: str) -> str:
+    """Return `text`, or its beginning."""
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+
+
+def _choice_error(body: JsonValue) -> JsonValue:
+    """Return the error of a choice where the body itself has none."""
+    if isinstance(body, dict) and not body.get("error") and isinstance(body.get("choices"), list):
+        for choice in cast("list[JsonValue]", body["choices"]):
+            for part in _parts_of(choice) if isinstance(choice, dict) else ():
+                if part.get("error"):
+                    return {"error": part["error"]}
+    return body
+
+
+def _unwrap(value: JsonValue, search: _Search, depth: int) -> None:
+    """Collect the error objects, from the outermost to the innermost."""
+    search.values -= 1
+    if search.values < 0 or depth < 0:
+        return
+    if isinstance(value, str):
+        inner = _find_json(value, search)
+        if inner is not None:
+            _unwrap(inner, search, depth - 1)
+        elif not search.text:
+            search.text = value.strip()
+    elif isinstance(value, list):
+        # Of several objects the first one counts. Of several texts all count.
+        for item in value[:1]:
+            _unwrap(item, search, depth - 1)
+    elif isinstance(value, dict):
+        _unwrap_object(value, search, depth)
+
+
+def _unwrap_object(value: JsonObject, search: _Search, depth: int) -> None:
+    numbered = next((inner for key, inner in value.items() if key.isdigit() and isinstance(inner, (dict, list))), None)
+    if numbered is not None and not any(key in value for key in ("error", *_SAID)):
+        _unwrap(numbered, search, depth - 1)
+        return
+    search.layers.append(value)
+    search.code = next(_codes_of(value), search.code)
+    known = len(search.layers)
+    number = value.get("error")
+    if isinstance(number, (int, float)) and not isinstance(number, bool):
+        search.text = str(number)
+    for key in _WRAPPINGS:
+        inner = value.get(key)
+        if isinstance(inner, str):
+            inner = _find_json(inner, search)
+        if isinstance(inner, list):
+            # Of several, all are quoted; those of FastAPI name a place.
+            inner = inner[0] if len(inner) == 1 and _is_error(inner[0]) else None
+            inner = None if isinstance(inner, dict) and "loc" in inner else inner
+        if (isinstance(inner, dict) and inner and key == "error") or _is_error(inner):
+            _unwrap(inner, search, depth - 1)
+            if len(search.layers) > known:
+                return
+
+
+def _is_error(value: JsonValue) -> bool:
+    """Return whether `value` is certainly an error: a text may also hold a schema or a message of the request."""
+    if isinstance(value, list):
+        return bool(value) and _is_error(value[0])
+    if not isinstance(value, dict):
+        return False
+    if value.get("error") and isinstance(value["error"], (dict, str, list)):
+        return True
+    if value.get("raw") and isinstance(value["raw"], (dict, str, list)):
+        return True
+    if any(key in value for key in _NAMED) and any(value.get(key) for key in _SAID):
+        return True
+    return any(key.isdigit() and _is_error(inner) for key, inner in list(value.items())[:1])
+
+
+def _find_json(text: str, search: _Search) -> JsonValue:
+    """Return the error that `text` is or holds: JSON, JSON in JSON, bytes or a dictionary as Python prints them."""
+    text = text[: min(_LONGEST_SEARCH, max(0, search.characters))]
+    if not any(sign in text for sign in ("{", "\\x7b", "\\u007b")):
+        return None
+    position = 0
+    for _ in range(_MOST_STARTS):
+        match = _START.search(text, position)
+        search.characters -= len(text) - position
+        if match is None or search.characters < 0:
+            break
+        value, end = _read_at(text, match)
+        if isinstance(value, str):
+            # JSON in JSON, or bytes that hold JSON.
+            value = _find_json(value, search)
+        if _is_error(value):
+            is_all = not text[: match.start()].strip() and not text[end:].strip()
+            if is_all or _agrees(value, search):
+                return value
+        position = end if end > match.start() else match.end()
+    return None
+
+
+def _agrees(value: JsonValue, search: _Search) -> bool:
+    """Return whether an error in the middle of a text can be the reason of the refusal that the text tells of.
+
+    A server that refuses a request may repeat it, and a prompt may hold an error of any kind.
+    """
+    if search.code not in _REFUSALS:
+        return True
+    inner = _Search(0, search.values, search.characters)
+    _unwrap(value, inner, _DEEPEST)
+    search.values, search.characters = inner.values, inner.characters
+    layers = inner.layers[::-1]
+    numbers = [code for layer in layers for code in _codes_of(layer)]
+    meant = [CODES_OF_WORDS[word] for layer in layers for word in _words_of(layer) if word in CODES_OF_WORDS]
+    return all(code in _REFUSALS for code in numbers or meant)
+
+
+def _read_at(text: str, match: re.Match[str]) -> tuple[JsonValue, int]:
+    """Return the value that begins at `match` and its end; `None` and 0 if there is no value."""
+    start = match.start()
+    if match[0].startswith("b"):
+        literal = cast("re.Match[str]", _BYTES.match(text, start))
+        return _read_bytes(literal[0]), literal.end()
+    try:
+        return cast("tuple[JsonValue, int]", _DECODER.raw_decode(text, start))
+    except (ValueError, RecursionError):
+        pass
+    if match[0] != '"' and re.match(r"[\[{\s]{1,8}\\+[\"nrt]", text[start : start + 32]):
+        return _read_escaped(text[start:]), 0
+    end = _extent_of(text, start)
+    return (_read_literal(text[start:end]), end) if end else (None, 0)
+
+
+def _read_bytes(literal: str) -> JsonValue:
+    """Return the text of printed Python bytes, even if their end was cut off."""
+    value = _read_literal(literal)
+    return literal[2:].replace("\\n", "\n").replace("\\'", "'").replace("\\\\", "\\") if value is None else value
+
+
+def _read_escaped(text: str) -> JsonValue:
+    r"""Return the value of JSON whose quotation marks are escaped: `{\"error\": …}`."""
+    for _ in range(3):
+        text = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), text)
+        try:
+            return cast("JsonValue", _DECODER.raw_decode(text)[0])
+        except (ValueError, RecursionError):
+            continue
+    return None
+
+
+def _extent_of(text: str, start: int) -> int:
+    """Return where the bracket at `start` closes; 0 if it does not, or if brackets nest too deep."""
+    depth = 0
+    for found in _STRING_OR_BRACKET.finditer(text, start, start + _LONGEST_LITERAL):
+        if found[0] in "[{(":
+            depth += 1
+        elif found[0] in "]})":
+            depth -= 1
+        if depth > _MOST_BRACKETS:
+            return 0
+        if depth <= 0:
+            return found.end()
+    return 0
+
+
+def _read_literal(text: str) -> JsonValue:
+    """Return the value of a printed Python dictionary, list or bytes."""
+    if len(text) > _LONGEST_LITERAL:
+        return None
+    try:
+        value: object = ast.literal_eval(text)
+        if isinstance(value, bytes):
+            value = value.decode(errors="replace")
+        # Only what JSON can hold: sets and complex numbers are no part of an error.
+        return cast("JsonValue", json.loads(json.dumps(value)))
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _read_reason(error: JsonValue, depth: int = _DEEPEST) -> str:
+    """Return the words of `error`: Google's `message`, FastAPI's `detail`, Apigee's `fault`, and lists of `errors`."""
+    if isinstance(error, str):
+        return error.strip()
+    if depth < 0:
+        return ""
+    if isinstance(error, list):
+        return "; ".join(reason for item in error[:_MOST_VALUES] if (reason := _read_reason(item, depth - 1)))
+    if not isinstance(error, dict):
+        return ""
+    place = error.get("loc")
+    where = f"{'.'.join(map(str, place))}: " if isinstance(place, list) and place else ""
+    reason = next((reason for name in _REASONS if (reason := _read_reason(error.get(name), depth - 1))), "")
+    return f"{where}{reason}" if reason else ""
+
+
+def _code_of(value: JsonValue) -> int | None:
+    """Return an HTTP status of an error, as a number or in digits."""
+    if isinstance(value, str) and re.fullmatch("[3-5][0-9]{2}", value):
+        return int(value)
+    is_status = isinstance(value, int) and not isinstance(value, bool) and _FIRST_ERROR <= value <= _LAST_ERROR
+    return cast("int", value) if is_status else None
+
+
+def _codes_of(layer: JsonObject) -> Iterator[int]:
+    for key in ("code", "status_code", "statusCode", "status", "http_status", "error_code", "errorCode", "err_code"):
+        code = _code_of(layer.get(key))
+        if code is not None:
+            yield code
+
+
+def _words_of(layer: JsonObject) -> Iterator[str]:
+    """Yield the codes, types and reasons of an error, the most exact first."""
+    for key in ("code", "status", "error_type", "type", "reason"):
+        value = layer.get(key)
+        if isinstance(value, str) and 0 < len(value) <= _MOST_VALUES and not value.isdigit():
+            yield value.lower()
+    error = layer.get("error")
+    if isinstance(error, str) and re.fullmatch(r"[A-Za-z_]{1,64}", error):
+        yield error.lower()
+    for detail in _details_of(layer):
+        reason = detail.get("reason")
+        if isinstance(reason, str):
+            yield reason.lower()
+
+
+def _details_of(layer: JsonObject) -> tuple[JsonObject, ...]:
+    details = layer.get("details")
+    return tuple(item for item in details if isinstance(item, dict)) if isinstance(details, list) else ()
+
+
+def _status_of(layers: list[JsonObject]) -> str | None:
+    for layer in layers:
+        for key in ("status", "type", "code", "error_type"):
+            value = layer.get(key)
+            if isinstance(value, str) and value and not _code_of(value):
+                return cut(value)
+    return None
+
+
+def _decide_code(layers: list[JsonObject], words: tuple[str, ...], default_code: int) -> int:
+    """Return the innermost number, else the status that the words mean, else the HTTP status if it is an error."""
+    number = next((code for layer in layers for code in _codes_of(layer)), None)
+    if number is not None:
+        return number
+    meant = [word for word in words if word in CODES_OF_WORDS]
+    exact = [word for word in meant if word not in VAGUE_WORDS]
+    if exact and (default_code < _FIRST_ERROR or default_code in _VAGUE_STATUSES):
+        return CODES_OF_WORDS[exact[0]]
+    if default_code >= _FIRST_ERROR:
+        return default_code
+    # The error came inside a stream, after status 200 was sent.
+    return CODES_OF_WORDS[meant[0]] if meant else 500

@@ -1,0 +1,311 @@
+"""Translates errors of the server, the network and time limits to the exceptions of this package.
+
+The text keeps the server's words without secrets, and adds what to do next.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Literal, TypeVar
+from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies
+
+from langchain_gemini_compat._catalog.surfaces import is_google_host
+from langchain_gemini_compat._errors import api as errors
+from langchain_gemini_compat._transport.deadlines import LateError
+from langchain_gemini_compat._transport.error_bodies import LONGEST_TEXT, NO_REASON, cut, read_error
+from langchain_gemini_compat._transport.error_rules import ServerError, classify, quota_of
+from langchain_gemini_compat._transport.network_errors import (
+    UploadError,
+    build_connection_error,
+    build_upload_error,
+    is_address_error,
+)
+from langchain_gemini_compat._transport.redaction import HARMLESS, bare_url, forget_secrets, hide_secret
+from langchain_gemini_compat._wire.surrogates import parse_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from httpx2 import Request, Response
+
+    from langchain_gemini_compat._catalog.surfaces import Surface
+    from langchain_gemini_compat._transport.deadlines import Limit
+    from langchain_gemini_compat._transport.timeouts import TimeLimits
+    from langchain_gemini_compat._wire.json_types import JsonValue
+
+_Client = TypeVar("_Client")
+#: The libraries under the SDK: httpx2 since openai 3, httpx before. Their errors surface while a body is read.
+_HTTP_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})
+_SECONDS = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)"
+_NUMBER = re.compile(_SECONDS)
+_DURATION = re.compile(f"{_SECONDS}s")
+_RETRY_IN = re.compile(
+    r"(?:retry|try again) (?:in|after) (?:([0-9]{1,4})h)?(?:([0-9]{1,4})m(?!s))?"
+    rf"(?:{_SECONDS} ?(s\b|sec|ms\b|milli))?",
+    re.IGNORECASE,
+)
+#: `RetryInfo` in a text that could not be read as JSON.
+_DELAY_IN_TEXT = re.compile(rf"retryDelay[\"'\\]{{1,8}}: ?[\"'\\]{{1,8}}{_SECONDS}s")
+#: Headers that describe the bytes on the wire and not the body that was kept.
+_OF_THE_TRANSFER = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
+#: Headers of a response that may hold a secret of the server's own.
+_OF_THE_SERVER = frozenset({b"set-cookie", b"set-cookie2"})
+#: Statuses that a page of a server without this API has.
+_NO_SUCH_PLACE = (404, 405, 410)
+_TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+
+
+@contextmanager
+def translate_errors(limits: TimeLimits, deadline: float | None) -> Generator[None]:
+    """Raise ours for whatever the HTTP library raises while a request is sent."""
+    try:
+        yield
+    except UnicodeEncodeError as err:
+        forget_secrets(err)
+        raise _build_header_error() from err
+    except LateError as err:
+        raise build_timeout(err.limit, limits) from None
+    except UploadError as err:
+        raise build_upload_error(err.size) from err.__cause__
+    except Exception as err:
+        if not is_http_error(err) and not is_address_error(err):
+            raise
+        forget_secrets(err)
+        if type(err).__name__ == "LocalProtocolError" and "header" in str(err):
+            raise _build_header_error() from err
+        if is_timeout(err):
+            raise _translate_timeout(err, limits, deadline) from err
+        raise build_connection_error(err) from err
+
+
+def _build_header_error() -> errors.APIConnectionError:
+    error = errors.APIConnectionError(
+        "A header holds a line break or other characters that HTTP cannot carry, so nothing was sent. Check "
+        "`default_headers`, `api_key` and `quota_project_id`."
+    )
+    error.is_retryable = False
+    return error
+
+
+def open_client(client: Callable[[], _Client]) -> _Client:
+    """The SDK's client with its defaults; proxies come from the environment, and may be none.
+
+    The library's error stays behind: it repeats pieces of the address, and a password is one of them.
+    """
+    try:
+        _check_proxies()
+        return client()
+    except Exception as err:
+        if not isinstance(err, (ValueError, ImportError)) and not is_http_error(err):
+            raise
+        reason = f" ({err})" if isinstance(err, ImportError) else ""
+    error = errors.APIConnectionError(
+        f"The proxy settings make no sense{reason}. Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY: a proxy "
+        "is `http://HOST:PORT`."
+    )
+    error.is_retryable = False
+    raise error
+
+
+def _check_proxies() -> None:
+    """Raise `ValueError` for a port that cannot exist. C's resolver would take its lower 16 bits."""
+    for name, address in getproxies().items():
+        if name != "no":
+            _ = urlsplit(address if "://" in address else f"//{address}").port
+
+
+def is_http_error(err: BaseException | None) -> bool:
+    """Whether the HTTP library under the SDK raised `err`."""
+    return type(err).__module__.partition(".")[0] in _HTTP_LIBRARIES
+
+
+def is_timeout(err: BaseException | None) -> bool:
+    """Whether `err` is that library's word for a time limit."""
+    return is_http_error(err) and "Timeout" in type(err).__name__
+
+
+def translate_response(response: Response, content: bytes, surface: Surface) -> errors.APIStatusError:
+    """Return the exception for a `response` that is an error, by its status or its body `content`.
+
+    It keeps the body, without the secrets that were sent: some servers repeat them.
+    """
+    content = hide_secret(response.request, content)
+    kept = _keep(response, content)
+    if 300 <= kept.status_code < 400:
+        return _build_error(_read_redirect(kept), kept, surface)
+    try:
+        body = parse_error(content)
+    except ValueError:
+        return _translate_text(kept, content, surface)
+    return translate_body(body, kept, surface)
+
+
+def translate_body(body: JsonValue, response: Response, surface: Surface) -> errors.APIStatusError:
+    """Return the exception for an error `body`, of a non-2xx answer or found inside a stream."""
+    error, inner = read_error(body, default_code=response.status_code)
+    return _build_error(error, response, surface, inner)
+
+
+def _translate_text(response: Response, content: bytes, surface: Surface) -> errors.APIStatusError:
+    """Return the exception for an HTML page, or for a text that may contain an error object."""
+    text = content.decode(errors="replace").strip()
+    beginning = text[:500].lower()
+    if "<html" in beginning or "<!doctype" in beginning:
+        title = _TITLE.search(text[:LONGEST_TEXT])
+        heading = " ".join(title[1].split()) if title else "no title"
+        so = ", so this URL is not an endpoint of this API" if response.status_code in _NO_SUCH_PLACE else ""
+        said = f"The server answered with an HTML page ({heading}){so}."
+        return _build_error(ServerError(response.status_code, None, said, ()), response, surface)
+    if not text:
+        return _build_error(ServerError(response.status_code, None, NO_REASON, ()), response, surface)
+    error, inner = read_error(text, default_code=response.status_code)
+    return _build_error(error, response, surface, cut(inner) if isinstance(inner, str) else inner)
+
+
+def _keep(response: Response, content: bytes) -> Response:
+    """Return a copy of `response` with its decompressed body, without secrets and without the connection."""
+    left_out = _OF_THE_TRANSFER | _OF_THE_SERVER
+    # As bytes, for they need not be ASCII.
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in left_out]
+    request = response.request
+    target = hide_secret(request, _target_of(response).encode())
+    headers = [
+        (name, target if name.lower() == b"location" else hide_secret(request, value)) for name, value in headers
+    ]
+    return type(response)(
+        response.status_code, headers=headers, content=content, request=_without_credential(response.request)
+    )
+
+
+def _without_credential(request: Request) -> Request:
+    """What was sent where, for the exception; loggers write headers down."""
+    headers = [(name, value) for name, value in request.headers.raw if name.lower().decode("latin-1") in HARMLESS]
+    return type(request)(request.method, bare_url(request.url), headers=headers)
+
+
+def _build_error(
+    error: ServerError, response: Response, surface: Surface, body: object = None
+) -> errors.APIStatusError:
+    wait = _retry_after(error, response)
+    kind, remedy = classify(error, surface, wait)
+    host = _host_of(response)
+    if kind is errors.MissingSignatureError and not is_google_host(f"https://{host}"):
+        # Most callers keep messages unchanged; most gateways drop signatures from replies or from requests.
+        remedy = (
+            f"`{host}` does not pass thought signatures on, or a message lost its signature. Use a route or "
+            "setting of that gateway that keeps them, or Google's own endpoint."
+        )
+    word = f"{error.status} {error.code}" if error.status else str(error.code)
+    built = kind(
+        f"{error.message} ({word}) {remedy}".rstrip(),
+        response=response,
+        body=body,
+        status_code=error.code,
+        status=error.status,
+        details=error.details,
+        remedy=remedy,
+    )
+    built.retry_after = wait
+    if isinstance(built, errors.RateLimitError):
+        quota = quota_of(error)
+        built.quota_id = quota["quotaId"] or None
+        built.quota_metric = quota["quotaMetric"] or None
+    return built
+
+
+def _host_of(response: Response) -> str:
+    """Host and port that answered, without a password."""
+    url = response.request.url
+    return f"{url.host}:{url.port}" if url.port else url.host
+
+
+def _retry_after(error: ServerError, response: Response) -> float | None:
+    """Seconds: the message has them to nine decimals, RetryInfo in whole ones, gateways in a header."""
+    spoken = _RETRY_IN.search(error.message)
+    if spoken and any(spoken.groups()):
+        hours, minutes, seconds = spoken.groups(default="0")[:3]
+        unit = 0.001 if str(spoken[4]).startswith("m") else 1.0
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds) * unit
+    delays = [detail.get("retryDelay") for detail in error.details]
+    match = next((found for delay in delays if isinstance(delay, str) and (found := _DURATION.fullmatch(delay))), None)
+    match = match or _DELAY_IN_TEXT.search(error.message)
+    if match:
+        return float(match[1])
+    return _read_retry_headers(response)
+
+
+def _read_retry_headers(response: Response) -> float | None:
+    """Return the seconds of `Retry-After`, as a number or as a date, or of the SDK's header in milliseconds."""
+    millis = response.headers.get("retry-after-ms", "")
+    if _NUMBER.fullmatch(millis):
+        return float(millis) / 1000
+    header = response.headers.get("retry-after", "").strip()
+    if _NUMBER.fullmatch(header):
+        return float(header)
+    try:
+        then = parsedate_to_datetime(header)
+        # `-0000` means UTC, but Python parses it as a naive time.
+        then = then if then.tzinfo else then.replace(tzinfo=timezone.utc)
+        return max(0.0, (then - datetime.now(timezone.utc)).total_seconds())
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _read_redirect(response: Response) -> ServerError:
+    target = _target_of(response)
+    text = f"The server redirects to {target}. Set `base_url` to that." if target else "No answer, and no other place."
+    return ServerError(response.status_code, None, text, ())
+
+
+def _target_of(response: Response) -> str:
+    """Where a redirect leads, without what may be secret in it."""
+    location = response.headers.get("location", "")
+    try:
+        url = urlsplit(urljoin(str(response.request.url), location)) if location else None
+        return url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="").geturl() if url else ""
+    except ValueError:
+        return ""
+
+
+def build_timeout(limit: Limit | Literal["connect"], limits: TimeLimits) -> errors.RequestTimeoutError:
+    """The exception for a broken limit."""
+    seconds = getattr(limits, limit) or 0.0
+    error = errors.RequestTimeoutError(
+        f"{_LATE[limit].format(seconds)} Raise `timeout={{{limit!r}: …}}`, or ask for less."
+    )
+    error.limit = limit
+    return error
+
+
+_LATE = {
+    "connect": "No connection within {:g} seconds.",
+    "first_byte": "No answer within {:g} seconds.",
+    "between_chunks": "The stream was silent for {:g} seconds.",
+    "total": "The call was not over within {:g} seconds.",
+}
+
+
+def _translate_timeout(err: Exception, limits: TimeLimits, deadline: float | None) -> errors.RequestTimeoutError:
+    if deadline is not None and time.monotonic() >= deadline:
+        return build_timeout("total", limits)
+    name = type(err).__name__
+    first_byte = math.inf if limits.first_byte is None else limits.first_byte
+    if "Pool" in name:
+        return _build_pool_timeout(first_byte, math.inf if limits.pool is None else limits.pool)
+    connect = math.inf if limits.connect is None else limits.connect
+    return build_timeout("connect" if "Connect" in name and connect <= first_byte else "first_byte", limits)
+
+
+def _build_pool_timeout(first_byte: float, pool: float) -> errors.RequestTimeoutError:
+    error = errors.RequestTimeoutError(
+        f"No free connection within {min(first_byte, pool):g} seconds: other calls use all connections of the HTTP "
+        "client. Raise `max_connections` in its `Limits`, or `timeout={'first_byte': …}`."
+    )
+    error.limit = "connect" if pool < first_byte else "first_byte"
+    return error

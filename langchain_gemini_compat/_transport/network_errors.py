@@ -1,0 +1,179 @@
+"""Explains why a request did not reach the server: the cause, and what to do.
+
+The library wraps the operating system's errors several times, and some of its own have no text. The names and texts
+below are those of Python's `ssl` and `socket`, of httpcore and of anyio.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from typing import TYPE_CHECKING, TypeAlias
+
+from langchain_gemini_compat._errors.api import APIConnectionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_Description: TypeAlias = "tuple[str, bool]"
+_CHECK = "Check the network, proxy settings and `base_url`."
+#: From this body size in bytes on, a broken upload is probably too large.
+LARGE_BODY = 2**18
+_LONGEST_TEXT = 300
+_STATUS = re.compile(r"([45])\d\d\b")
+
+
+class UploadError(Exception):
+    """A new connection was closed while a large body was being sent."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+
+class UploadWatch:
+    """Records from httpcore's `trace` extension whether an upload broke off, and whether its connection was new."""
+
+    def __init__(self) -> None:
+        self._is_new = self._is_broken = False
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the server refused the body. A pooled connection may just have been stale."""
+        return self._is_new and self._is_broken
+
+    def note(self, event: str, info: object) -> None:
+        """Record the name of an event."""
+        del info
+        self._is_new = self._is_new or event.endswith("connect_tcp.complete")
+        self._is_broken = self._is_broken or event.endswith("send_request_body.failed")
+
+    async def anote(self, event: str, info: object) -> None:
+        """Record the name of an event, for async clients."""
+        self.note(event, info)
+
+
+def build_connection_error(err: BaseException) -> APIConnectionError:
+    """Return the error for `err`, which the HTTP library raised while a request was sent."""
+    text, is_retryable = _describe(err)
+    error = APIConnectionError(text)
+    error.is_retryable = is_retryable
+    return error
+
+
+def build_upload_error(size: int) -> APIConnectionError:
+    """Return the error for a new connection that the server closed during an upload of `size` bytes."""
+    error = APIConnectionError(
+        f"The server closed the connection in the middle of the request ({size / 1e6:.1f} MB). Likely cause: the "
+        "request is larger than the server, or a proxy on the way, takes (413). Send less, for instance smaller images "
+        "or a URL instead of the file, or raise the limit there."
+    )
+    error.is_retryable = False
+    return error
+
+
+def is_address_error(err: BaseException) -> bool:
+    """Return whether `err` is the sockets' error for a port or a host name that cannot exist."""
+    return all(isinstance(one, (OverflowError, UnicodeError)) for one in _members(err))
+
+
+def _describe(err: BaseException) -> _Description:
+    """Return the sentences for `err`, and whether another try may help."""
+    chain = [*_chain(err)]
+    kind = type(err).__name__
+    if is_address_error(err):
+        return f"The host or port cannot exist ({_text_of(chain)}). Check `base_url` and the proxy settings.", False
+    if kind == "ProxyError":
+        return _describe_proxy(str(err))
+    if kind == "UnsupportedProtocol":
+        return "The address does not begin with `https://` or `http://`. Check `base_url`.", False
+    known = next((described for one in chain if (described := _describe_cause(one))), None)
+    if known is not None:
+        return known
+    if kind in ("ReadError", "WriteError", "RemoteProtocolError", "CloseError"):
+        return f"The server closed the connection without an answer ({_text_of(chain)}). {_CHECK}", True
+    return f"Could not reach the server ({_text_of(chain)}). {_CHECK}", True
+
+
+def _describe_cause(err: BaseException) -> _Description | None:
+    text = _cut(str(err))
+    if isinstance(err, ssl.SSLError) or "[SSL" in text:
+        return _describe_tls(text)
+    if isinstance(err, socket.gaierror):
+        # A name server that does not answer now may answer later.
+        may_pass = err.errno == socket.EAI_AGAIN
+        advice = "the host name has no address. Check `base_url`, the DNS and proxy settings."
+        return f"Could not reach the server ({text}): {advice}", may_pass
+    if isinstance(err, ConnectionRefusedError):
+        return f"Could not reach the server ({text}): nothing listens there. Check that it runs. {_CHECK}", True
+    return None
+
+
+def _describe_tls(reason: str) -> _Description:
+    for mark, advice in _TLS.items():
+        if mark in reason:
+            return advice.format(reason), False
+    return f"The TLS connection failed ({reason}). {_CHECK}", True
+
+
+def _describe_proxy(text: str) -> _Description:
+    reason, status = _cut(text), _STATUS.match(text)
+    if status and status[0] == "407":
+        return _LOGIN.format(reason), False
+    if status and status[1] == "4":
+        return f"The proxy refused the connection ({reason}). Ask who runs it, or add the host to NO_PROXY.", False
+    return f"The proxy could not reach the server ({reason or 'it gave no reason'}). Check the proxy settings.", True
+
+
+_PLAIN = (
+    "The server does not speak TLS at this port ({}). Check the port, and write `http://` where `base_url` or the "
+    "proxy is a plain server."
+)
+#: Texts of OpenSSL, checked in this order.
+_TLS = {
+    "mismatch": "The certificate belongs to another host ({}). Check `base_url`.",
+    "not valid for": "The certificate belongs to another host ({}). Check `base_url`.",
+    "CERTIFICATE_VERIFY_FAILED": "The server's certificate is not trusted ({}). Likely cause: a proxy or server with a "
+    "certificate authority of its own. Set SSL_CERT_FILE to the file of that authority, or pass `http_client` and "
+    "`http_async_client` with `verify=`.",
+    "WRONG_VERSION_NUMBER": _PLAIN,
+    "HTTP_REQUEST": _PLAIN,
+    "RECORD_LAYER_FAILURE": _PLAIN,
+}
+_LOGIN = (
+    "The proxy requires a login ({}). Put it into the proxy's address in HTTPS_PROXY: `http://USER:PASSWORD@HOST:PORT`."
+)
+
+
+def _chain(err: BaseException) -> Iterator[BaseException]:
+    """Yield `err` and its causes, including the members of exception groups."""
+    seen: set[int] = set()
+    waiting = [err]
+    while waiting:
+        one = waiting.pop(0)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += [*_members(one), *(cause for cause in (one.__cause__, one.__context__) if cause is not None)]
+
+
+def _members(err: BaseException) -> list[BaseException]:
+    """Return the errors of a group (on Python 3.10, of anyio's group too); else the error itself."""
+    members = getattr(err, "exceptions", None)
+    if not isinstance(members, tuple) or "ExceptionGroup" not in type(err).__name__:
+        return [err]
+    return [inner for member in members for inner in _members(member)]
+
+
+def _text_of(chain: list[BaseException]) -> str:
+    """Return the text of the innermost cause that has one, else the name of the error."""
+    # Other errors, such as "pop from an empty deque", are internals of a library.
+    telling = [one for one in chain if isinstance(one, (OSError, OverflowError, UnicodeError)) or one is chain[0]]
+    texts = [text for one in telling if (text := str(one).strip())]
+    return _cut(texts[-1] if texts else "it gave no reason")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"

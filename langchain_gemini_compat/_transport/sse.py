@@ -1,0 +1,157 @@
+"""Bytes of a server-sent event stream to the JSON values in it; knows no HTTP and no chat.
+
+Its one rule: nothing the server wrote is dropped in silence. Google writes an error in mid-stream as bare
+JSON without `data:` (seen on Vertex and AI Studio), so lines that are no event field are kept and parsed too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from jiter import from_json
+
+from langchain_gemini_compat._wire.json_types import DONE, is_error_name
+from langchain_gemini_compat._wire.surrogates import SurrogateJoiner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from langchain_gemini_compat._wire.json_types import JsonValue
+
+_FIELDS = (b"event:", b"id:", b"retry:", b":")
+#: Characters of an error event whose data is no JSON.
+_LONGEST_TEXT = 2**16
+#: Bytes that may wait for the end of their line or event; an image is some ten megabytes of base64.
+_LIMIT = 64 * 2**20
+#: What Python needs to keep a piece, beside its bytes.
+_PIECE = 64
+
+
+class SseDecoder:
+    r"""Feed bytes as they arrive, get the JSON values that are complete; `data: [DONE]` becomes `DONE`.
+
+    Lines end in LF or CRLF. Comments and events without data say nothing. An event whose name is one of an error
+    (`event: error`) becomes `{"error": …}`, whatever its data. Raises `ValueError` for another event that is not
+    JSON, and when `limit` bytes wait for an end that does not come.
+
+    >>> decoder = SseDecoder()
+    >>> [*decoder.feed(b'data: {"a"'), *decoder.feed(b': 1}\n\n'), *decoder.finish()]
+    [{'a': 1}]
+    """
+
+    def __init__(self, *, limit: int = _LIMIT) -> None:
+        self._tail = _Pieces(limit)
+        self._data = _Pieces(limit)
+        self._stray = _Pieces(limit)
+        #: The name of the event that is being read, where it is one of an error.
+        self._error_name = ""
+        #: Where `began`, values have to go through its `join`.
+        self.joiner = SurrogateJoiner()
+
+    def feed(self, data: bytes) -> Iterator[JsonValue]:
+        """Yield what `data` completes; to be read to its end before the next piece."""
+        for line in self._take_lines(data):
+            if line.startswith(b"data:"):
+                payload = line[5:].strip()
+                if payload:
+                    self._data.add(payload)
+            elif not line or line == b"\r":
+                if self._error_name:
+                    yield self._take_error()
+                elif self._data:
+                    yield from self._take_event()
+            elif line.startswith(b"event:"):
+                name = line[6:].strip().decode(errors="replace")
+                self._error_name = name if is_error_name(name) else ""
+            elif not line.startswith(_FIELDS):
+                self._stray.add(line)
+
+    def read_event(self, data: bytes) -> JsonValue | None:
+        """The value of `data` where that is one whole event and nothing waits, else `None`: then `feed` it.
+
+        Most servers write so, and `feed` costs twice as much.
+        """
+        is_event = data.startswith(b"data: {") and data.endswith(b"}\n\n") and data.count(b"\n") == len("\n\n")
+        if not is_event or self._tail or self._data or self._error_name:
+            return None
+        try:
+            value: JsonValue = from_json(data[len(b"data:") :])
+        except ValueError as err:
+            return self.joiner.parse(data[len(b"data:") :], err)
+        return value
+
+    def finish(self) -> Iterator[JsonValue]:
+        """Yield what was waiting for an end that did not come: a last event, or JSON outside of events."""
+        yield from self.feed(b"\n\n")
+        stray = b"\n".join(self._stray.take()).strip()
+        if stray:
+            yield self._parse(stray)
+
+    def _take_lines(self, data: bytes) -> list[bytes]:
+        """The lines that `data` ends."""
+        lines = data.split(b"\n")
+        # Megabytes of base64 are one line: its pieces are joined once, when it ends.
+        if len(lines) == 1 or self._tail:
+            self._tail.add(lines[0])
+        if len(lines) == 1:
+            return []
+        if self._tail:
+            lines[0] = b"".join(self._tail.take())
+        tail = lines.pop()
+        if tail:
+            self._tail.add(tail)
+        return lines
+
+    def _take_error(self) -> JsonValue:
+        """The error of an event whose name says that it is one."""
+        name, data = self._error_name, b"\n".join(self._data.take() or self._stray.take())
+        self._error_name = ""
+        try:
+            value = self._parse(data) if data else None
+        except ValueError:
+            value = data[:_LONGEST_TEXT].decode(errors="replace")
+        if value is DONE:
+            value = data.decode()
+        if isinstance(value, dict) and value.get("error"):
+            return value
+        return {"error": value or f"The server sent the event `{name}` and no reason."}
+
+    def _take_event(self) -> Sequence[JsonValue]:
+        data = self._data.take()
+        if len(data) == 1:
+            return (self._parse(data[0]),)
+        # Several `data:` lines are one event by the standard, and one event each to some gateways.
+        try:
+            return (self._parse(b"\n".join(data)),)
+        except ValueError:
+            return [self._parse(piece) for piece in data]
+
+    def _parse(self, data: bytes) -> JsonValue:
+        if data == b"[DONE]":
+            return cast("JsonValue", DONE)
+        try:
+            return cast("JsonValue", from_json(data))
+        except ValueError as err:
+            return self.joiner.parse(data, err)
+
+
+class _Pieces(list[bytes]):
+    """Bytes that wait for what ends them."""
+
+    __slots__ = ("_limit", "_room")
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = self._room = limit
+
+    def add(self, piece: bytes) -> None:
+        self._room -= len(piece) + _PIECE
+        if self._room < 0:
+            raise ValueError(f"no end within {self._limit} bytes")
+        self.append(piece)
+
+    def take(self) -> list[bytes]:
+        pieces = self[:]
+        self.clear()
+        self._room = self._limit
+        return pieces

@@ -1,0 +1,273 @@
+"""Keeps the unknown keys of a reply, so that they go back to the server that sent them.
+
+Gateways put signatures and encrypted reasoning under names of their own: `function.thought_signature` (Portkey),
+`provider_specific_fields` and `thinking_blocks` (LiteLLM), `reasoning_details` (OpenRouter), `reasoning_opaque`
+(GitHub Copilot). If the key does not come back, the gateway answers with an error or loses its reasoning.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+
+#: Keys that this package writes itself. A server's key of the same name is not kept.
+RESERVED = frozenset(("litellm_signature", "litellm_id", "reasoning_field", "server_id"))
+#: Keys under which servers send thoughts as text. Each goes back under the same name.
+REASONING_KEYS = ("reasoning", "reasoning_content", "reasoning_text")
+#: Keys of a message that this package reads, or that no server takes back (OpenAI's response keys, images).
+MESSAGE_KEYS = RESERVED.union(
+    ("role", "content", "name", "id", "index", "object", "tool_calls", "function_call", "tool_call_id"),
+    ("refusal", "annotations", "audio", "image", "images", "logprobs", "finish_reason", "parsed"),
+    REASONING_KEYS,
+)
+CALL_KEYS = RESERVED.union(("id", "index", "type", "function"))
+FUNCTION_KEYS = RESERVED.union(("name", "arguments", "parsed_arguments"))
+#: Most characters of JSON that are kept of one message or call. A signature of an image has about a million.
+MAX_KEPT = 4 * 2**20
+#: Most keys that are kept of one message or call.
+MAX_KEYS = 64
+
+#: Lists whose entries come in fragments, each with the keys that hold a piece of text.
+_FRAGMENTED: Mapping[str, tuple[str, ...]] = {
+    "reasoning_details": ("text", "summary"),
+    "thinking_blocks": ("thinking",),
+    "content_blocks": ("text", "thinking"),
+}
+#: Keys that tell two complete entries apart.
+_SEALS = ("signature", "data")
+
+
+def pick_unknown(wire: Mapping[str, object], known: frozenset[str]) -> JsonObject:
+    """Return the keys of `wire` that are not in `known` and not empty, within the size limits.
+
+    >>> pick_unknown({"role": "assistant", "cot_id": "x", "cot_summary": None}, MESSAGE_KEYS)
+    {'cot_id': 'x'}
+    """
+    if known.issuperset(wire):
+        return {}
+    room, picked = MAX_KEPT, cast("JsonObject", {})
+    for key, value in cast("Mapping[str, JsonValue]", wire).items():
+        if key in known or value is None or value in ({}, []):
+            continue
+        room -= _size(value)
+        if room < 0 or len(picked) >= MAX_KEYS:
+            break
+        picked[key] = value
+    return picked
+
+
+def read_content_block(item: JsonValue) -> JsonObject:
+    """A block of Portkey's `content_blocks`, which streams send as `{"index": 0, "delta": {…}}`.
+
+    >>> read_content_block({"index": 0, "delta": {"thinking": "Hm."}})
+    {'thinking': 'Hm.', 'type': 'thinking', 'index': 0}
+    """
+    block = item if isinstance(item, dict) else {}
+    delta = block.get("delta")
+    if not isinstance(delta, dict):
+        return block
+    kinds = {"text": "text", "thinking": "thinking", "signature": "thinking", "data": "redacted_thinking"}
+    kind = next((kinds[key] for key in kinds if key in delta), "text")
+    named = delta.get("type")
+    is_kind = isinstance(named, str) and not named.endswith("_delta")
+    return {**delta, "type": named if is_kind else kind, "index": block.get("index")}
+
+
+def _read_content_blocks(value: JsonValue) -> JsonValue:
+    """Return the blocks that are not images."""
+    items = value if isinstance(value, list) else []
+    return [block for block in map(read_content_block, items) if "image" not in str(block.get("type"))]
+
+
+def _without_index(block: JsonValue) -> JsonObject:
+    return {key: value for key, value in block.items() if key != "index"} if isinstance(block, dict) else {}
+
+
+def _size(value: JsonValue) -> int:
+    return len(value) if isinstance(value, str) else len(json.dumps(value, ensure_ascii=False))
+
+
+class KeptFields:
+    """The unknown keys of one message, from its pieces.
+
+    A later value replaces an earlier one: most servers repeat values, and none is known to send one in pieces.
+    Objects are merged. Lists are joined; a list that repeats or extends the earlier one replaces it. Entries of
+    `reasoning_details` and `thinking_blocks` arrive in fragments, which are joined.
+    """
+
+    def __init__(self) -> None:
+        self._fields: JsonObject = {}
+        self._fragments: dict[str, _Fragments] = {}
+        self._room = MAX_KEPT
+        #: Keys that were not kept, because of their size or number.
+        self.dropped: set[str] = set()
+        #: Keys whose string was replaced by another one: nothing says whether the two were pieces of one.
+        self.replaced: set[str] = set()
+
+    def feed(self, delta: Mapping[str, object], *, whole: bool) -> None:
+        """Keep what `delta` has; the lists of a `whole` message are complete."""
+        if MESSAGE_KEYS.issuperset(delta):
+            return
+        for key, came in cast("Mapping[str, JsonValue]", delta).items():
+            if key in MESSAGE_KEYS or key == "extra_content" or came is None or came in ({}, []):
+                continue
+            value = _read_content_blocks(came) if key == "content_blocks" else came
+            self._room -= _size(value)
+            is_new = key not in self._fields and key not in self._fragments
+            if self._room < 0 or (is_new and len(self._fields) + len(self._fragments) >= MAX_KEYS):
+                self._drop(key)
+            elif key in _FRAGMENTED and isinstance(value, list):
+                if whole or key not in self._fragments:
+                    self._fragments[key] = _Fragments(_FRAGMENTED[key])
+                self._fragments[key].feed(value, whole=whole)
+            elif whole:
+                self._fields[key] = value
+            else:
+                self._note_replaced(key, value)
+                _keep(self._fields, key, value)
+
+    def _note_replaced(self, key: str, value: JsonValue) -> None:
+        old = self._fields.get(key)
+        if old and value and isinstance(old, str) and isinstance(value, str) and not value.startswith(old):
+            self.replaced.add(key[:200])
+
+    def finish(self) -> JsonObject:
+        """Return all kept keys."""
+        lists = {key: fragments.finish() for key, fragments in self._fragments.items()}
+        blocks = [_without_index(block) for block in lists.pop("content_blocks", [])]
+        # Portkey prefers `content_blocks` to `content`, which users may edit. Text blocks alone only repeat `content`.
+        if any(block.get("type") != "text" for block in blocks):
+            lists["content_blocks"] = [*blocks]
+        return {**self._fields, **lists}
+
+    def _drop(self, key: str) -> None:
+        """Remove the key entirely: part of a value is of no use."""
+        if len(self.dropped) < MAX_KEYS:
+            self.dropped.add(key[:200])
+        self._fields.pop(key, None)
+        self._fragments.pop(key, None)
+
+
+class _Entry:
+    """One entry of a list that comes in fragments."""
+
+    def __init__(self, first: JsonObject, texts: tuple[str, ...]) -> None:
+        self.fields = dict(first)
+        self.pieces: dict[str, list[str]] = {}
+        self._sizes: dict[str, int] = {}
+        for key in texts:
+            piece = self.fields.get(key)
+            if isinstance(piece, str):
+                self.pieces[key] = [piece]
+                self._sizes[key] = len(piece)
+
+    @property
+    def is_sealed(self) -> bool:
+        return any(self.fields.get(key) for key in _SEALS)
+
+    def may_take(self, more: JsonObject) -> bool:
+        """Whether `more` can belong to this entry. One entry never has two signatures or two blobs."""
+        return all(
+            not self.fields.get(key) or not more.get(key) or self.fields[key] == more[key] for key in (*_SEALS, "id")
+        )
+
+    def add(self, more: JsonObject, texts: tuple[str, ...]) -> None:
+        # The same signature again can mean that the whole entry is repeated.
+        again = any(self.fields.get(key) and self.fields[key] == more.get(key) for key in _SEALS)
+        for key, value in more.items():
+            if key in texts and isinstance(value, str):
+                self._add_text(key, value, again=again)
+            elif value is not None and (value != "" or key not in self.fields):
+                self.fields[key] = value
+
+    def _add_text(self, key: str, piece: str, *, again: bool) -> None:
+        pieces = self.pieces.setdefault(key, [])
+        # A single piece may occur twice. A text that repeats several pieces at once is the complete value.
+        may_repeat = again or len(pieces) > 1
+        if may_repeat and len(piece) == self._sizes.get(key) and piece == "".join(pieces):
+            return
+        pieces.append(piece)
+        self._sizes[key] = self._sizes.get(key, 0) + len(piece)
+
+    def finish(self) -> JsonObject:
+        joined: JsonObject = {key: "".join(pieces) for key, pieces in self.pieces.items()}
+        return {**self.fields, **joined}
+
+
+class _Fragments:
+    """A list whose entries come in fragments, told apart by `type`, `index` and `id` (agno-agi/agno issue 8794)."""
+
+    def __init__(self, texts: tuple[str, ...]) -> None:
+        self._texts = texts
+        self._entries: list[_Entry | JsonValue] = []
+        #: The newest entry of each type and index, and of each type, index and id.
+        self._newest: dict[tuple[object, ...], _Entry] = {}
+
+    def feed(self, items: list[JsonValue], *, whole: bool) -> None:
+        for position, item in enumerate(items):
+            if not isinstance(item, dict):
+                if not (self._entries and self._entries[-1] == item):
+                    self._entries.append(item)
+                continue
+            entry = None if whole else self._find(item, first=position == 0)
+            if entry is not None:
+                entry.add(item, self._texts)
+            else:
+                entry = _Entry(item, self._texts)
+                self._entries.append(entry)
+            for key in _keys(item):
+                self._newest[key] = entry
+
+    def finish(self) -> list[JsonValue]:
+        return [entry.finish() if isinstance(entry, _Entry) else entry for entry in self._entries]
+
+    def _find(self, item: JsonObject, *, first: bool) -> _Entry | None:
+        """Return the entry that `item` is a fragment of, if any."""
+        for key in _keys(item):
+            entry = self._newest.get(key)
+            if entry is not None and entry.may_take(item):
+                return entry
+        last = self._entries[-1] if self._entries else None
+        if not isinstance(last, _Entry) or last.fields.get("type") != item.get("type"):
+            return None
+        if "index" in item or "index" in last.fields or not last.may_take(item):
+            return None
+        if last.is_sealed and last.finish() == item:
+            return last
+        # Without an index, only adjacent fragments can form one entry, until a signature ends it.
+        has_text = any(key in item and key in last.pieces for key in self._texts)
+        is_seal = last.pieces and not any(item.get(key) for key in self._texts)
+        return last if first and (has_text or is_seal) and not last.is_sealed else None
+
+
+def _keys(item: JsonObject) -> list[tuple[object, ...]]:
+    """Return the keys that find the entry of `item`, the most exact first; none without an index."""
+    kind, index, name = item.get("type"), item.get("index"), item.get("id")
+    if not isinstance(index, (int, str)) or not (kind is None or isinstance(kind, str)):
+        return []
+    place = (kind, index)
+    return [(*place, name), place] if isinstance(name, str) and name else [place]
+
+
+def _keep(known: JsonObject, key: str, value: JsonValue) -> None:
+    """Add `value` to `known` at `key`. Objects and lists are copied, not shared with the chunk."""
+    old = known.get(key)
+    if isinstance(value, dict):
+        inner: JsonObject = old if isinstance(old, dict) else {}
+        for name, part in value.items():
+            _keep(inner, name, part)
+        known[key] = inner
+    elif isinstance(value, list):
+        items: list[JsonValue] = old if isinstance(old, list) else []
+        if items and len(value) >= len(items) and value[: len(items)] == items:
+            items.extend(value[len(items) :])
+        elif items[len(items) - len(value) :] != value:
+            items.extend(value)
+        known[key] = items
+    elif (value is not None and value != "") or key not in known:
+        known[key] = value

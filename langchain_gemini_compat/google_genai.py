@@ -1,0 +1,114 @@
+"""Our messages in the form that `ChatGoogleGenerativeAI` writes itself, for a conversation that goes on there.
+
+Its one rule: what it would read of our messages anyway is left as it is. Signatures of calls are; thoughts and the
+signatures of texts and images are not, because langchain-google-genai believes those of its own messages only.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from langchain_core.messages import AIMessage, BaseMessage
+
+from langchain_gemini_compat._response.block_translator import decode_blocks
+from langchain_gemini_compat._signatures import SIGNATURES_KEY, STAND_INS, Extras, recover_extras
+from langchain_gemini_compat._wire.provider import PROVIDER
+
+if TYPE_CHECKING:
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+
+_NATIVE_PROVIDER = "google_genai"
+#: Blocks that live in other fields of a native message, or that it cannot hold.
+_ELSEWHERE = ("tool_call", "refusal")
+
+
+def to_google_genai(messages: Sequence[BaseMessage], *, vertexai: bool | None = None) -> list[BaseMessage]:
+    """`messages` for `ChatGoogleGenerativeAI`: ours as it would have written them, all others as they are.
+
+    Thoughts become `thinking` blocks, signatures of texts and images go on their blocks, and the message is stamped
+    as Google's, without which langchain-google-genai 4.4 replays none of these. Signatures become standard base64,
+    the only one it reads. The messages given are not changed, and ids stay: a checkpoint's messages are replaced.
+
+    `vertexai` is the argument of that name of the other model: signatures that another surface issued are left out,
+    because they are errors there. With `None` all are kept.
+
+    >>> from langchain_core.messages import AIMessage
+    >>> ours = {"model_provider": "gemini_compat"}
+    >>> thoughts = {"reasoning_content": "Easy."}
+    >>> to_google_genai([AIMessage("4", additional_kwargs=thoughts, response_metadata=ours)])[0].content
+    [{'type': 'thinking', 'thinking': 'Easy.'}, {'type': 'text', 'text': '4'}]
+    """
+    return [_rewrite(message, vertexai) if _is_ours(message) else message for message in messages]
+
+
+def _is_ours(message: BaseMessage) -> bool:
+    return isinstance(message, AIMessage) and message.response_metadata.get("model_provider") == PROVIDER
+
+
+def _rewrite(given: BaseMessage, vertexai: bool | None) -> BaseMessage:
+    message = cast("AIMessage", given)
+    extras = recover_extras(message, message.tool_calls)
+    found = cast("JsonObject", message.additional_kwargs.get(SIGNATURES_KEY) or {})
+    signatures: JsonObject = {}
+    for call, beside in zip(message.tool_calls, extras.calls, strict=True):
+        signature = _valid_signature(found.get(call["id"] or "") or beside.signature, beside, vertexai)
+        if signature and call["id"]:
+            signatures[call["id"]] = signature
+    moved = (SIGNATURES_KEY, "reasoning_content")
+    kwargs: JsonObject = {key: value for key, value in message.additional_kwargs.items() if key not in moved}
+    if signatures:
+        kwargs[SIGNATURES_KEY] = signatures
+    metadata = {key: value for key, value in message.response_metadata.items() if key != "output_version"}
+    return message.model_copy(
+        update={
+            "content": _native_content(message, _valid_signature(extras.own.signature, extras.own, vertexai)),
+            "additional_kwargs": kwargs,
+            "response_metadata": {**metadata, "model_provider": _NATIVE_PROVIDER},
+        }
+    )
+
+
+def _native_content(message: AIMessage, signature: str | None) -> str | list[JsonObject]:
+    """A string where there is nothing but text; else blocks, and the signature on the text or on the first image."""
+    found = cast("list[JsonObject]", decode_blocks(message))
+    blocks = [_native_block(block) for block in found if block.get("type") not in _ELSEWHERE]
+    if not signature and all(block.get("type") == "text" for block in blocks):
+        return "".join(str(block["text"]) for block in blocks)
+    if signature:
+        places = [place for place, block in enumerate(blocks) if block.get("type") in ("text", "image_url")]
+        if not places:
+            blocks.append({"type": "text", "text": ""})
+        place = places[0] if places else len(blocks) - 1
+        blocks[place] = {**blocks[place], "extras": {"signature": signature}}
+    return blocks
+
+
+def _native_block(block: JsonObject) -> JsonObject:
+    kind = block.get("type")
+    if kind == "reasoning":
+        return {"type": "thinking", "thinking": block["reasoning"]}
+    if kind == "text":
+        return {"type": "text", "text": block["text"]}
+    if kind == "image" and block.get("base64"):
+        # Of an `image` block langchain-google-genai does not read the signature.
+        url = f"data:{block.get('mime_type') or 'image/png'};base64,{block['base64']}"
+        return {"type": "image_url", "image_url": {"url": url}}
+    return block
+
+
+def _valid_signature(signature: JsonValue, extras: Extras, vertexai: bool | None) -> str | None:
+    """Padded standard base64, or `None` for what the other model cannot read or its surface refuses."""
+    surface = extras.origin.get("surface") if extras.origin else None
+    elsewhere = vertexai is not None and surface not in (None, "vertex" if vertexai else "ai_studio")
+    if not isinstance(signature, str) or signature in STAND_INS or elsewhere:
+        return None
+    plain = signature.translate(str.maketrans("-_", "+/")).rstrip("=")
+    padded = plain + "=" * (-len(plain) % 4)
+    try:
+        b64decode(padded, validate=True)
+    except binascii.Error:
+        return None
+    return padded
