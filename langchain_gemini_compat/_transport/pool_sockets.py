@@ -2,7 +2,8 @@
 
 httpx shows the connection of a request only once the response's headers are there, so a server that sends them byte
 by byte could not be stopped. The names below are those of httpx 0.28 with httpcore 1.0 and of httpx2 2.16 with
-httpcore2; `tests/test_deadlines.py` fails if a release changes them. Without them the HTTP library's timeouts hold.
+httpcore2; `tests/transport/test_deadlines.py` fails if a release changes them. Without them the HTTP library's
+timeouts hold.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of everything that reads a reply: bytes in, a message or a typed error out.
 
     pip install --group fuzz    # atheris
-    PYTHONPATH=.:tests python tests/fuzz/fuzz_reply.py 300 [folder]
+    PYTHONPATH=.:tests/support python tests/fuzz/fuzz_reply.py 300 [folder]
 
 runs for 300 seconds and keeps its corpus and its findings in `folder` (else in a new temporary one). The last
 byte of an input decides what it is: raw bytes of a stream, of a whole reply or of an error answer, the recipe for

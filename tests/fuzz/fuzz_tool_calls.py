@@ -1,6 +1,6 @@
 """Streams of tool calls at random: an error, or exactly the calls whose arguments were complete.
 
-    PYTHONPATH=.:tests python tests/fuzz/fuzz_tool_calls.py --streams 100000 [--seed 0]
+    PYTHONPATH=. python tests/fuzz/fuzz_tool_calls.py --streams 100000 [--seed 0]
 
 Each stream goes through the decoder of a model with bound tools. Every twentieth is added up by LangChain as well, and
 its tools are run as an agent would. The script prints how many streams came to what; the exit code is 1 if the rule of
@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from uncertain_streams import RAN, TOOLS, draw_stream, judge_stream, read_calls, read_message
 

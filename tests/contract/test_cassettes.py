@@ -1,0 +1,117 @@
+"""Exchanges with AI Studio from cassettes, and what must be true of every cassette."""
+
+import os
+import re
+
+import pytest
+from cassette_files import EXAMPLES, FOLDER, IGNORED_HOSTS, all_names, cassette, load
+from langchain_core.messages import HumanMessage, ToolMessage
+
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._signatures import SIGNATURES_KEY
+
+MODEL = "gemini-3.8-flash"
+STUDIO = {f"tool_loop/{MODEL}/complete", f"tool_loop/{MODEL}/stream", f"thoughts/{MODEL}/stream"}
+LEAKS = re.compile(
+    r"AIza[0-9A-Za-z_-]{10}|ya29\.|Bearer |BEGIN [A-Z ]*PRIVATE KEY|refresh_token|client_secret|@[a-z-]+\.iam\."
+    r"|projects/(?!PROJECT_ID/)"
+)
+
+
+def get_weather(city: str) -> str:
+    """Weather of a city."""
+    return f"Sunny in {city}."
+
+
+@pytest.fixture
+def studio(record):
+    """A model on AI Studio; recording uses the key of the environment."""
+    key = os.environ["GOOGLE_API_KEY"] if record else "test"
+    return lambda **kwargs: ChatGeminiCompat(model=MODEL, api_key=key, max_retries=0, **kwargs)
+
+
+@pytest.mark.parametrize("mode", ["complete", "stream"])
+async def test_tool_loop(studio, record, mode):
+    """A call, its result with the signature back in place, the answer; sync and async."""
+    model = studio().bind_tools([get_weather])
+    for asynchronous in (False, True):
+        with cassette(f"tool_loop/{MODEL}/{mode}", record=record and not asynchronous):
+            history = [HumanMessage("What is the weather in Paris? Use the tool.")]
+            message = await run(model, history, mode, asynchronous)
+            (call,) = message.tool_calls
+            assert call["args"] == {"city": "Paris"}
+            assert call["id"] in message.additional_kwargs[SIGNATURES_KEY]
+            history += [message, ToolMessage(get_weather(**call["args"]), tool_call_id=call["id"])]
+            answer = await run(model, history, mode, asynchronous)
+            assert "sunny" in answer.text.lower()
+            assert answer.usage_metadata["total_tokens"] > 0
+
+
+async def test_thoughts(studio, record):
+    """Thoughts asked for come as reasoning, streamed."""
+    model = studio(include_thoughts=True)
+    for asynchronous in (False, True):
+        with cassette(f"thoughts/{MODEL}/stream", record=record and not asynchronous):
+            answer = await run(model, "Is 391 prime? One sentence.", "stream", asynchronous)
+        assert [block["type"] for block in answer.content_blocks][:2] == ["reasoning", "text"]
+        assert "thought>" not in answer.text
+
+
+async def run(model, messages, mode, asynchronous):
+    if mode == "complete":
+        return await model.ainvoke(messages) if asynchronous else model.invoke(messages)
+    parts = [part async for part in model.astream(messages)] if asynchronous else list(model.stream(messages))
+    total = parts[0]
+    for part in parts[1:]:
+        total += part
+    return total
+
+
+def test_every_cassette_is_used():
+    """And every one that is used is there."""
+    assert set(all_names()) == set(EXAMPLES.values()) | STUDIO
+
+
+@pytest.mark.parametrize("name", all_names())
+def test_cassette_says_where_it_comes_from(name):
+    """`recorded` means that Google's service answered; anything else is `composed`, with its source."""
+    provenance = load(name)["provenance"]
+    assert provenance.keys() >= {"kind", "source", "date", "model"}
+    assert provenance["kind"] in ("recorded", "composed")
+    assert provenance["model"] == name.split("/")[1]
+    if provenance["kind"] == "recorded":
+        assert all(host.endswith("googleapis.com") for host in provenance["source"].split(", "))
+    else:
+        assert len(provenance["source"]) > 20
+
+
+@pytest.mark.parametrize("name", all_names())
+def test_cassette_holds_no_secret(name):
+    """No key, token, project or header that might be one."""
+    assert LEAKS.findall((FOLDER / f"{name}.yaml").read_text()) == []
+    for item in load(name)["interactions"]:
+        assert "headers" not in item["request"]
+        assert item["response"]["headers"].keys() <= {"content-type", "retry-after"}
+        assert not any(host in item["request"]["uri"] for host in IGNORED_HOSTS)
+
+
+def test_readme_lists_every_cassette_with_its_provenance():
+    """The table is what the files say."""
+    rows = [
+        f"| `{name}` | {load(name)['provenance']['kind']} | {load(name)['provenance']['source']} |"
+        for name in all_names()
+    ]
+    table = [line for line in (FOLDER / "README.md").read_text().splitlines() if line.startswith("| `")]
+    assert table == rows
+
+
+def test_request_that_differs_from_the_cassette_is_an_error(studio):
+    """A cassette pins what is sent."""
+    with pytest.raises(Exception, match=r"overwrite existing cassette|No match"), cassette(f"thoughts/{MODEL}/stream"):
+        list(studio(temperature=0.5, include_thoughts=True).stream("Is 391 prime? One sentence."))
+
+
+def test_cassette_that_is_not_played_to_its_end_fails():
+    """Half a cassette is half a test."""
+    with pytest.raises(AssertionError, match="played to its end"), cassette(f"tool_loop/{MODEL}/complete"):
+        pass

@@ -1,0 +1,349 @@
+"""What traces, spans, metadata and logs say of a call; the recipes are those of the page."""
+
+import ast
+import copy
+import inspect
+import json
+import logging
+import re
+import subprocess
+import sys
+import textwrap
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.tracers import LangChainTracer
+from langsmith import Client
+from langsmith.anonymizer import create_anonymizer
+from span_program import read_page, run_agent, stream_agent, stream_agent_events
+from wire import Wire, completion, google_error, reply
+
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._response.message_chunks import ReplyDecoder
+from langchain_gemini_compat._signatures import RECORDS_KEY, SIGNATURES_KEY
+
+pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "how-to" / "observability.md").read_text()
+LONG = re.compile(r"[A-Za-z0-9+/_-]{100,}")
+
+
+@pytest.fixture(scope="module")
+def page():
+    """What the page's blocks define."""
+    found = read_page("python")
+    logging.getLogger("langchain_gemini_compat").setLevel(logging.NOTSET)
+    return found
+
+
+class Session:
+    """Takes the place of LangSmith: keeps what is posted."""
+
+    def __init__(self):
+        self.headers = {}
+        self.posted = []
+
+    def request(self, method, url, *, data=None, **more):
+        self.posted.append(json.loads(data))
+        return self
+
+    def mount(self, *where): ...
+
+    def close(self): ...
+
+    def raise_for_status(self): ...
+
+
+def post(act=run_agent, anonymizer=None, **options):
+    """All that an agent posts to LangSmith: its runs as they begin and as they end."""
+    session = Session()
+    client = Client(
+        api_url="http://127.0.0.1:9", api_key="k", session=session, auto_batch_tracing=False, anonymizer=anonymizer
+    )
+    tracer = LangChainTracer(client=client)
+    messages = act({"callbacks": [tracer]}, **options)
+    # Whatever becomes of the trace, the state keeps them whole.
+    assert LONG.search(json.dumps(messages[1].additional_kwargs[SIGNATURES_KEY]))
+    assert LONG.search(json.dumps(messages[-1].additional_kwargs[RECORDS_KEY]))
+    tracer.wait_for_futures()
+    return session.posted
+
+
+def metadata_of_calls(posted):
+    """The metadata of each finished run of the model."""
+    found = [run["extra"]["metadata"] for run in posted if run.get("outputs")]
+    return [metadata for metadata in found if "ls_model_type" in metadata]
+
+
+ways = pytest.mark.parametrize("act", [run_agent, stream_agent, stream_agent_events])
+
+
+@ways
+def test_langsmith_gets_what_it_prices_by(act):
+    """The bare name of the model, the provider, and tokens of each kind, on every run of the model."""
+    found = metadata_of_calls(post(act, temperature=0.5, max_tokens=9000, stop=["END"]))
+    assert len(found) == 2
+    for metadata in found:
+        assert {name: value for name, value in metadata.items() if name.startswith(("ls_", "usage"))} == {
+            "ls_integration": "langchain_chat_model",
+            "ls_provider": "gemini_compat",
+            "ls_model_name": "gemini-3.8-flash",
+            "ls_model_type": "chat",
+            "ls_temperature": 0.5,
+            "ls_max_tokens": 9000,
+            "ls_stop": ["END"],
+            "usage_metadata": {
+                "input_tokens": 100,
+                "output_tokens": 50,
+                "total_tokens": 150,
+                "input_token_details": {"cache_read": 60},
+                "output_token_details": {"reasoning": 30},
+            },
+        }
+
+
+def price(metadata, *, pattern, provider=None):
+    """What LangSmith's page on costs says it does, with dollars for a million tokens: input 1, cached 0.1, output 10."""
+    if not re.search(pattern, metadata["ls_model_name"]) or provider not in (None, metadata["ls_provider"]):
+        return None
+    usage = metadata["usage_metadata"]
+    cached = usage["input_token_details"]["cache_read"]
+    return cached * 0.1 + (usage["input_tokens"] - cached) * 1 + usage["output_tokens"] * 10
+
+
+@ways
+def test_a_call_costs_what_google_takes_for_it(act):
+    """40 tokens at the full price, 60 from the cache, and thoughts as output; by name, or by name and provider."""
+    paid = 40 * 1 + 60 * 0.1 + (20 + 30) * 10
+    plain, named = (
+        metadata_of_calls(post(act, model=f"{prefix}gemini-3.8-flash", **more))
+        for prefix, more in (("google/", {}), ("models/", {"metadata": {"ls_provider": "google_genai"}}))
+    )
+    pattern = "^gemini-3.8-flash$"
+    assert [price(each, pattern=pattern) for each in plain + named] == [paid] * 4
+    assert [price(each, pattern=pattern, provider="google_genai") for each in plain + named] == [None] * 2 + [paid] * 2
+
+
+@pytest.mark.parametrize("name", ["google/gemini-3.8-flash", "models/gemini-3.8-flash", "gemini-3.8-flash"])
+def test_the_name_that_is_priced_is_bare(name):
+    """However it is written, in the field or at the call."""
+    chat = ChatGeminiCompat(model=name, api_key="k")
+    other = ChatGeminiCompat(model="gemini-2.5-pro", api_key="k")
+    assert chat._get_ls_params()["ls_model_name"] == "gemini-3.8-flash"
+    assert other._get_ls_params(model=name)["ls_model_name"] == "gemini-3.8-flash"
+
+
+def test_the_provider_of_a_price_table_is_told_to_tracers_alone():
+    """The message and its middleware keep ours."""
+    assert run_agent(metadata={"ls_provider": "google_genai"})[1].response_metadata["model_provider"] == "gemini_compat"
+
+
+@ways
+def test_signatures_are_short_in_langsmith_and_whole_in_the_state(act, page):
+    """In all that is posted of every run; without the recipe they are not, and without its depth not all of them."""
+    assert LONG.search(json.dumps(post(act)))
+    posted = json.dumps(post(act, page["shorten"]), ensure_ascii=False)
+    assert not LONG.search(posted)
+    assert posted.count("…") >= 8
+    shallow = create_anonymizer([{"pattern": page["SIGNATURE"], "replace": r"\1…"}])
+    assert LONG.search(json.dumps(post(act, shallow)))
+
+
+def test_the_recipe_takes_images_too_and_leaves_words(page):
+    """As the page says: any base64 of 100 letters and more, and nothing with spaces."""
+    image = b64encode(bytes(range(256))).decode()
+    cut = page["shorten"]({"image": f"data:image/png;base64,{image}", "short": image[:96], "text": "A word. " * 50})
+    assert cut == {"image": f"data:image/png;base64,{image[:12]}…", "short": image[:96], "text": "A word. " * 50}
+
+
+#: What each instrumentation says of a call of the model.
+ATTRIBUTES = {
+    "openllmetry": {
+        "gen_ai.provider.name": "gcp.gen_ai",
+        "gen_ai.request.model": "gemini-3.8-flash",
+        "gen_ai.response.model": "gemini-3.8-flash",
+        "gen_ai.usage.input_tokens": 100,
+        "gen_ai.usage.output_tokens": 50,
+        "gen_ai.usage.total_tokens": 150,
+        "gen_ai.usage.cache_read.input_tokens": 60,
+    },
+    "openinference": {
+        "llm.provider": "gemini_compat",
+        "llm.model_name": "gemini-3.8-flash",
+        "llm.token_count.prompt": 100,
+        "llm.token_count.completion": 50,
+        "llm.token_count.total": 150,
+        "llm.token_count.prompt_details.cache_read": 60,
+        "llm.token_count.completion_details.reasoning": 30,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def program():
+    """What the program prints."""
+    path = Path(__file__).parents[1] / "support" / "span_program.py"
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(params=ATTRIBUTES)
+def spans(program, request):
+    """The attributes that are expected, and the spans that one instrumentation made, before and after the recipe."""
+    return ATTRIBUTES[request.param], copy.deepcopy(program[request.param])
+
+
+def of_model(found):
+    """The spans of the model's calls."""
+    return [span for span in found if span["name"].startswith("ChatGeminiCompat")]
+
+
+def test_spans_name_model_provider_tokens_and_tools(spans):
+    """On each call of the model, streamed or not; a tool has a span of its own."""
+    expected, found = spans
+    for act, calls in {"run_agent": 2, "stream_agent": 2, "stream_agent_events": 2, "stream": 1}.items():
+        whole, _ = found[act]
+        assert len(of_model(whole)) == calls
+        for span in of_model(whole):
+            assert {name: span["attributes"].get(name) for name in expected} == expected
+        assert sum(span["name"] in ("get_weather", "execute_tool get_weather") for span in whole) == (calls > 1)
+
+
+def test_calls_of_tools_are_in_spans(spans):
+    """Under the name that the page says."""
+    _, found = spans
+    for act in ("run_agent", "stream_agent", "stream_agent_events"):
+        attributes = of_model(found[act][0])[0]["attributes"]
+        if "gen_ai.output.messages" in attributes:
+            [message] = json.loads(attributes["gen_ai.output.messages"])
+            [called] = [part for part in message["parts"] if part["type"] == "tool_call"]
+            assert (called["name"], called["arguments"]) == ("get_weather", {"city": "Paris"})
+        else:
+            start = "llm.output_messages.0.message.tool_calls.0.tool_call.function."
+            assert attributes[start + "name"] == "get_weather"
+            assert json.loads(attributes[start + "arguments"]) == {"city": "Paris"}
+
+
+def test_spans_name_the_model_that_was_asked(program):
+    """And none the one that served, which the message names."""
+    for name in ATTRIBUTES:
+        whole, _ = program[name]["ask_for_another"]
+        [span] = of_model(whole)
+        models = {key: value for key, value in span["attributes"].items() if key.endswith((".model", ".model_name"))}
+        assert models
+        assert set(models.values()) == {"gemini-flash-latest"}
+
+
+def test_thoughts_are_counted_by_one_of_them(program):
+    """The other has tokens of thoughts in its output alone."""
+    found = {name: of_model(program[name]["run_agent"][0])[0]["attributes"] for name in ATTRIBUTES}
+    assert [name for name, attributes in found.items() if 30 in attributes.values()] == ["openinference"]
+
+
+def test_an_error_is_in_its_span(spans):
+    """By its class."""
+    expected, found = spans
+    [span] = of_model(found["fail"][0])
+    assert span["status"]["status_code"] == "ERROR"
+    assert span["events"][0]["attributes"]["exception.type"].endswith("QuotaExhaustedError")
+    kind = "QuotaExhaustedError" if "gen_ai.request.model" in expected else None
+    assert span["attributes"].get("error.type") == kind
+
+
+@pytest.mark.parametrize("act", ["run_agent", "stream_agent", "stream_agent_events"])
+def test_signatures_are_short_in_spans(spans, act):
+    """All else of a span is what it was."""
+    whole, short = spans[1][act]
+    assert LONG.search(json.dumps(whole))
+    assert not LONG.search(json.dumps(short, ensure_ascii=False))
+    for before, after in zip(whole, short, strict=True):
+        cut = {name for name, value in before["attributes"].items() if LONG.search(str(value))}
+        assert before["attributes"].keys() == after["attributes"].keys()
+        for name in cut:
+            assert "…" in after["attributes"].pop(name)
+            del before["attributes"][name]
+        assert before == after
+
+
+def test_the_page_prints_what_it_says(program):
+    """The one block that other tests leave out."""
+    assert program["printed"].splitlines()[-2:] == ["gemini-3.8-flash"] * 2
+
+
+def metadata_in_code():
+    """The keys of the one place that builds metadata."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(ReplyDecoder._metadata)))
+    [keys] = [
+        node.value.keys for node in ast.walk(tree) if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
+    ]
+    return {key.value for key in keys} | {"model_provider"}
+
+
+@pytest.mark.filterwarnings("ignore:The name of tool")
+def test_the_table_of_metadata_is_complete():
+    """The page names what the code writes, and one reply can have all of it."""
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    answer = completion() | {"model": "gemini-3.8-flash-002", "system_fingerprint": "fp", "service_tier": "flex"}
+    answer["provider"] = "Google"
+    usage |= {"cost": 0.1, "cost_details": {"upstream_inference_cost": 0.1}}
+    answer["choices"][0]["logprobs"] = {"content": [{"token": "Hello", "logprob": -0.1}]}
+    answer["usage"] = usage | {"extra_properties": {"google": {"traffic_type": "ON_DEMAND"}}}
+    wire = Wire(reply(google_error(503, "UNAVAILABLE", "Busy."), 503), answer)
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", **wire.clients)
+    call = {"name": "a.b", "args": {}, "id": "c1"}
+    history = [HumanMessage("Hi"), AIMessage("", tool_calls=[call]), ToolMessage("1", tool_call_id="c1")]
+    tool = {"type": "function", "function": {"name": "a.b", "parameters": {"type": "object", "properties": {}}}}
+    metadata = chat.bind_tools([tool]).invoke(history).response_metadata
+    table = PAGE.partition("`response_metadata` has these keys")[2].partition("```")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == metadata_in_code()
+    # A reply has either calls that can run or, with `invalid_tool_calls="keep"`, some that cannot.
+    assert metadata_in_code() - {"invalid_tool_calls"} == set(metadata)
+    assert metadata["model_name"] == "gemini-3.8-flash-002"
+    assert (metadata["id"], metadata["retries"], metadata["signature_stand_ins"]) == ("reply-1", 1, 1)
+    assert 0.2 < metadata["waited"] < 2
+    assert "a.b" in metadata["repairs"][0]
+
+
+def test_one_logger_quiet_by_default():
+    """A call that is retried and changed says nothing on its own; with INFO two lines, without prompt or answer."""
+    program = """
+        import logging, sys, warnings
+        from langchain_gemini_compat.errors import GeminiCompatWarning
+        from langchain_gemini_compat.testing import FakeGemini, Fault
+
+        warnings.simplefilter("ignore", GeminiCompatWarning)
+
+        def ask():
+            fake = FakeGemini([Fault.rate_limit("0.1s"), "answer", "answer"])
+            chat = fake.chat_model(logit_bias={"1": 1})
+            assert [chat.invoke("prompt").text for _ in range(2)] == ["answer"] * 2
+
+        ask()
+        print("--", file=sys.stderr)
+        logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
+        logging.getLogger("langchain_gemini_compat").setLevel("INFO")
+        ask()
+        print(*[name for name in logging.root.manager.loggerDict if name.startswith("langchain_gemini_compat")])
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "langchain_gemini_compat\n")
+    marker, *lines = done.stderr.splitlines()
+    assert marker == "--"
+    assert len(lines) == 2
+    assert lines[0].startswith("INFO langchain_gemini_compat dropped: ")
+    assert lines[1].startswith("INFO langchain_gemini_compat Try 1 failed (RateLimitError).")
+    assert not any("prompt" in line or "answer" in line for line in lines)
+
+
+def test_no_line_is_above_info():
+    """Anywhere but in the fake endpoint, which says what went wrong in a script."""
+    said = set()
+    for path in (ROOT / "langchain_gemini_compat").rglob("*.py"):
+        for name, level in re.findall(
+            r"\b(_?log\w*)\.(debug|info|warning|error|exception|critical|log)\(", path.read_text()
+        ):
+            said.add((path.parent.name, name, level))
+    assert said == {("langchain_gemini_compat", "_log", "info"), ("testing", "_logger", "exception")}

@@ -1,0 +1,101 @@
+"""The RAG tutorial from an empty folder: its retriever finds the right passage, its two programs name the right page."""
+
+import re
+from pathlib import Path
+
+import pytest
+from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_core.vectorstores import InMemoryVectorStore
+
+ROOT = Path(__file__).parents[2]
+FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def tutorial(tmp_path_factory):
+    """What the page's blocks define."""
+    namespace = {"__name__": "docs"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("empty"))
+        for code in FENCE.findall((ROOT / "docs" / "tutorial-rag.md").read_text(encoding="utf-8")):
+            exec(compile(code, "tutorial-rag.md", "exec"), namespace)
+    return namespace
+
+
+#: What is asked, the page that answers it, and words of the very passage; the pages are Python's own, 3.10 to 3.13.
+QUESTIONS = [
+    ("When does a finally clause run, and what becomes of the saved exception?", "try", "saved exception is discarded"),
+    ("What does a with statement do with a context manager?", "with", "the context manager"),
+    ("How do lambda expressions make anonymous functions?", "lambda", "anonymous functions"),
+    ("What does a statement do that does nothing when it is executed?", "pass", "nothing happens"),
+    ("When is the else clause of a while loop executed?", "while", 'the suite of the "else" clause'),
+    (
+        "Are default parameter values evaluated with the function definition?",
+        "function",
+        "default parameter values are",
+    ),
+    (
+        "How are base classes in the inheritance list evaluated?",
+        "class",
+        "inheritance list usually gives a list of base",
+    ),
+    ("What does assert do when optimization is requested?", "assert", "optimization is requested"),
+]
+
+
+def flat(text):
+    """In lower case, on one line."""
+    return " ".join(text.lower().split())
+
+
+@pytest.mark.parametrize(("question", "page", "words"), QUESTIONS)
+async def test_the_right_passage_is_retrieved(question, page, words, tutorial):
+    """The first of three, sync and async alike, and it holds what was asked for."""
+    found = tutorial["retriever"].invoke(question)
+    assert found == await tutorial["retriever"].ainvoke(question)
+    assert len(found) == 3
+    assert found[0].metadata["source"] == page
+    assert words in flat(found[0].page_content)
+
+
+@pytest.mark.parametrize(("question", "page", "words"), QUESTIONS)
+def test_chain_and_graph_answer_from_it(question, page, words, tutorial):
+    """Both programs were given the passage, and Google would have taken every request."""
+    fake = tutorial["fake"]
+    fake.requests.clear()
+    assert tutorial["chain"].invoke(question) == f"See {page}"
+    assert words in flat(fake.requests[-1].messages[0]["content"])
+    assert "".join(tutorial["chain"].stream(question)) == f"See {page}"
+    state = tutorial["graph"].invoke({"messages": question})
+    results = [message.text for message in state["messages"] if message.type == "tool"]
+    assert results[0].startswith(f"[{page}] ")
+    assert words in flat(results[0])
+    assert fake.refusals == []
+
+
+def test_a_question_that_finds_nothing_is_asked_anew(tutorial):
+    """The graph judges what came of the first search, and the second finds the passage."""
+    state = tutorial["graph"].invoke({"messages": "How do I clean up after a crash?"})
+    first, second = (message.text for message in state["messages"] if message.type == "tool")
+    assert '"finally" clause' not in flat(first)
+    assert second.startswith("[try] ")
+    assert '"finally" clause' in flat(second)
+    assert state["messages"][-1].text == "See try"
+
+
+def test_vectors_without_meaning_do_not_find_them(tutorial):
+    """The questions can be failed: of random vectors, the nearest is the right page once in a while at most."""
+    store = InMemoryVectorStore(DeterministicFakeEmbedding(size=768))
+    store.add_documents(tutorial["passages"])
+    found = [store.similarity_search(question, k=1)[0].metadata["source"] == page for question, page, _ in QUESTIONS]
+    assert sum(found) <= len(QUESTIONS) // 2
+
+
+def test_passages_were_embedded_once_in_batches(tutorial):
+    """Documents are paid for once, in as few requests as AI Studio allows."""
+    store = InMemoryVectorStore(tutorial["fake"].embeddings("gemini-embedding-001", dimensions=768))
+    tutorial["fake"].requests.clear()
+    store.add_documents(tutorial["passages"])
+    batches = [len(request.body["input"]) for request in tutorial["fake"].requests]
+    assert sum(batches) == len(tutorial["passages"])
+    assert len(batches) == -(-len(tutorial["passages"]) // 100)

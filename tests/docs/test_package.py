@@ -1,0 +1,155 @@
+"""The package as a whole: what it exports, how long its files are, what importing it costs, what its tests look like."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+import typing
+from pathlib import Path
+
+import openai
+import pytest
+
+import langchain_gemini_compat
+from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat._transport.client import Transport
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path(langchain_gemini_compat.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
+
+
+def run(code):
+    """The output of `code` in a fresh interpreter."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_exports_are_sorted_and_exist():
+    """`__all__` is the public surface."""
+    for module in (langchain_gemini_compat, errors):
+        assert module.__all__ == sorted(module.__all__)
+        assert all(hasattr(module, name) for name in module.__all__)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_module_has_a_docstring(path):
+    """Every module says at its top what it is for."""
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_nothing_is_silenced():
+    """No `noqa`, no ignored types, nothing left to do."""
+    marks = ("# noqa", "type: ignore", "pragma: no cover", "TODO", "FIXME")
+    found = [f"{path.name}: {mark}" for path in MODULES for mark in marks if mark in path.read_text()]
+    assert found == []
+
+
+@pytest.mark.parametrize(("sync", "asynchronous"), [("complete", "acomplete"), ("stream", "astream")])
+def test_sync_and_async_take_the_same_arguments(sync, asynchronous):
+    """They differ in the loop alone."""
+    one, two = inspect.signature(getattr(Transport, sync)), inspect.signature(getattr(Transport, asynchronous))
+    assert one.parameters.keys() == two.parameters.keys()
+
+
+@pytest.mark.parametrize(("sync", "asynchronous"), [("_generate", "_agenerate"), ("_stream", "_astream")])
+def test_model_methods_take_the_same_arguments(sync, asynchronous):
+    """LangChain calls them alike."""
+    one = inspect.signature(getattr(ChatGeminiCompat, sync))
+    two = inspect.signature(getattr(ChatGeminiCompat, asynchronous))
+    assert one.parameters.keys() == two.parameters.keys()
+
+
+def test_import_and_construction_load_no_client():
+    """Both SDKs wait for the first call; heavy things never come."""
+    code = (
+        "import sys, langchain_gemini_compat as p\n"
+        "p.ChatGeminiCompat(model='gemini-3.8-flash', project='p')\n"
+        "print([name for name in ('openai', 'google.auth', 'grpc', 'google.protobuf', 'tiktoken', 'aiohttp')"
+        " if name in sys.modules])"
+    )
+    assert run(code).strip() == "[]"
+
+
+def test_doctests_of_the_modules_pass():
+    """Examples in docstrings are true."""
+    code = (
+        "import doctest, importlib, pkgutil, langchain_gemini_compat as p\n"
+        "names = [m.name for m in pkgutil.iter_modules(p.__path__) if not m.ispkg]\n"
+        "results = [doctest.testmod(importlib.import_module(f'{p.__name__}.{name}')) for name in names]\n"
+        "print(sum(r.failed for r in results), sum(r.attempted for r in results) > 10)"
+    )
+    assert run(code).split()[-2:] == ["0", "True"]
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
+def test_every_test_says_what_it_shows(path):
+    """A sentence each."""
+    tree = ast.parse(path.read_text())
+    functions = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    silent = [node.name for node in functions if node.name.startswith("test_") and not ast.get_docstring(node)]
+    assert silent == []
+
+
+def public_modules():
+    """The package and its modules without an underscore."""
+    names = [
+        module.name
+        for module in pkgutil.walk_packages(langchain_gemini_compat.__path__, f"{langchain_gemini_compat.__name__}.")
+    ]
+    return [langchain_gemini_compat.__name__, *(name for name in names if "._" not in name)]
+
+
+def functions_of(owner):
+    """The public functions that a class of ours has, with their names; those of other packages are theirs."""
+    for name in dir(owner):
+        if name.startswith("_") and name not in ("__init__", "__call__", "__enter__", "__iter__"):
+            continue
+        value = inspect.getattr_static(owner, name)
+        value = getattr(value, "__func__", None) or getattr(value, "fget", None) or getattr(value, "func", value)
+        if inspect.isfunction(value) and value.__module__.startswith(langchain_gemini_compat.__name__):
+            yield f"{owner.__name__}.{name}", value
+
+
+def public_objects(module):
+    """What a module offers: the names of `__all__`, else what it defines itself."""
+    names = getattr(module, "__all__", None) or [name for name in vars(module) if not name.startswith("_")]
+    for name in names:
+        value = getattr(module, name)
+        if "__all__" not in vars(module) and getattr(value, "__module__", None) != module.__name__:
+            continue
+        if inspect.isclass(value):
+            yield name, value
+            yield from functions_of(value)
+        elif inspect.isfunction(value):
+            yield name, value
+
+
+def failures_of_hints(value):
+    """Why the annotations of `value` cannot be evaluated; nothing where they can."""
+    try:
+        typing.get_type_hints(value, include_extras=True)
+    except (NameError, TypeError, AttributeError) as error:
+        return [str(error)]
+    return []
+
+
+@pytest.mark.parametrize("name", public_modules())
+def test_type_hints_of_public_names_can_be_evaluated(name):
+    """Field case D1: LangChain and other tools call `typing.get_type_hints` on them."""
+    failed = []
+    for label, value in public_objects(importlib.import_module(name)):
+        if isinstance(value, type) and issubclass(value, openai.OpenAIError):
+            # openai's own attributes name a module that openai imports for type checkers only.
+            continue
+        failed += [f"{label}: {reason}" for reason in failures_of_hints(value)]
+    assert failed == []
+
+
+def test_type_hints_of_a_model_do_not_hide_a_kind_of_tool():
+    """Field case D1: the hint names LangChain's `BaseTool`, which is loaded when the hint is read."""
+    hints = typing.get_type_hints(ChatGeminiCompat.bind_tools)
+    assert "BaseTool" in str(hints["tools"])
+    assert "Runnable" in str(hints["return"])

@@ -1,0 +1,37 @@
+"""The testing tutorial from an empty folder: its tests pass, and fail where the agent they test is broken."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "tutorial-testing.md"
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def run_page(folder, *options, **changes):
+    """What pytest prints of the page's one file, with the first of each of `changes` replaced by the second."""
+    code = "\n\n".join(
+        block for language, block in FENCE.findall(PAGE.read_text(encoding="utf-8")) if language == "python"
+    )
+    for old, new in changes.values():
+        assert old in code
+        code = code.replace(old, new)
+    (folder / "test_shop.py").write_text(code, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", *options]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=100).stdout
+
+
+def test_the_tests_of_the_page_pass(tmp_path):
+    """All of them, with one for each fault."""
+    assert re.search(r"^(2\d|[3-9]\d) passed in", run_page(tmp_path), re.MULTILINE)
+
+
+def test_the_tests_of_the_page_can_fail(tmp_path):
+    """The change that the page proposes is seen, in the words that it quotes; a tool's lost docstring is seen too."""
+    (quoted,) = (block for language, block in FENCE.findall(PAGE.read_text(encoding="utf-8")) if language == "console")
+    order = ('"A1": "shipped"', '"A1": "lost"')
+    docstring = ('"""The state of an order."""', '"""An order."""')
+    printed = run_page(tmp_path, "-k", "looked_up or knows_its_part", order=order, docstring=docstring)
+    assert "2 failed" in printed
+    assert all(line in printed for line in quoted.splitlines())

@@ -1,0 +1,154 @@
+"""Cassettes as files that people can read: JSON bodies as YAML, event streams as lists, provenance at the top.
+
+A vcrpy serializer, the scrubbing of what must not be kept, and the one way to use a cassette in a test.
+"""
+
+import datetime as dt
+import json
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import vcr
+import yaml
+
+#: The cassettes of the samples on Google's examples page.
+EXAMPLES = {
+    "text": "text/gemini-2.0-flash-001/complete",
+    "text stream": "text/gemini-2.0-flash-001/stream",
+    "image": "image_by_uri/gemini-2.0-flash-001/complete",
+    "self-deployed": "self_deployed/gemma-2-9b-it/complete",
+    "self-deployed stream": "self_deployed/gemma-2-9b-it/stream",
+    "self-deployed global": "self_deployed_global/gemma-2-9b-it/complete",
+    "marker": "thought_tag_marker/gemini-2.5-flash-preview-04-17/complete",
+    "extra_content on a message": "extra_content_on_message/gemini-3.1-pro-preview/complete",
+    "extra_content on a part": "extra_content_on_part/gemini-3.1-pro-preview/complete",
+    "extra_content on a call": "extra_content_on_call/gemini-3.1-pro-preview/complete",
+    "thinking": "thinking_config/gemini-2.5-flash-preview-04-17/stream",
+    "arguments": "streamed_arguments/gemini-3.1-pro-preview/stream",
+    "image generation": "image_generation/gemini-3-pro-image-preview/complete",
+    "audio": "audio_by_uri/gemini-2.0-flash-001/complete",
+    "tool result": "multimodal_tool_result/gemini-3.1-pro-preview/complete",
+    "structured": "structured_output/gemini-2.5-flash-preview-04-17/complete",
+    "global": "global_endpoint/gemini-2.0-flash-001/complete",
+}
+FOLDER = Path(__file__).parents[2] / "cassettes"
+PROJECT = "PROJECT_ID"
+#: Nothing else of an answer is kept; of a request no header is.
+KEPT_HEADERS = ("content-type", "retry-after")
+#: Refresh calls of google-auth carry refresh tokens and client secrets in clear: they are never recorded.
+IGNORED_HOSTS = (
+    "oauth2.googleapis.com",
+    "sts.googleapis.com",
+    "iamcredentials.googleapis.com",
+    "metadata.google.internal",
+    "169.254.169.254",
+    "api.smith.langchain.com",
+)
+
+
+def load(name):
+    """The file of cassette `name` as it is."""
+    return yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
+
+
+def all_names():
+    """Every cassette, as scenario/model/mode."""
+    return sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.yaml"))
+
+
+class ReadableSerializer:
+    """vcrpy's dict to our YAML and back; the bytes of a body are rebuilt from it."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def serialize(self, cassette):
+        interactions = [_readable(item) for item in cassette["interactions"]]
+        hosts = {urlsplit(item["request"]["uri"]).hostname or "" for item in interactions}
+        assert all(host.endswith("googleapis.com") for host in hosts), "only Google's own answers are `recorded`"
+        today = dt.datetime.now(dt.timezone.utc).date().isoformat()
+        provenance = {"kind": "recorded", "source": ", ".join(sorted(hosts)), "date": today, "model": self.model}
+        document = {"provenance": provenance, "interactions": interactions}
+        return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
+
+    def deserialize(self, text):
+        return {"version": 1, "interactions": [_wired(item) for item in yaml.safe_load(text)["interactions"]]}
+
+
+def _readable(item):
+    request, response = item["request"], item["response"]
+    text = _text(response["body"]["string"])
+    kind = response["headers"].get("content-type", [""])[0]
+    if "event-stream" in kind:
+        events = [line[6:] for line in text.splitlines() if line.startswith("data: ")]
+        body = {"events": [event if event == "[DONE]" else json.loads(event) for event in events]}
+    else:
+        body = {"json": json.loads(text)}
+    return {
+        "request": {"method": request["method"], "uri": request["uri"], "json": json.loads(_text(request["body"]))},
+        "response": {"status": response["status"], "headers": response["headers"], **body},
+    }
+
+
+def _wired(item):
+    request, response = item["request"], item["response"]
+    if "events" in response:
+        events = (event if isinstance(event, str) else json.dumps(event) for event in response["events"])
+        text = "".join(f"data: {event}\n\n" for event in events)
+    else:
+        text = json.dumps(response["json"])
+    return {
+        "request": {
+            "method": request["method"],
+            "uri": request["uri"],
+            "body": json.dumps(request["json"]),
+            "headers": {},
+        },
+        "response": {"status": response["status"], "headers": response["headers"], "body": {"string": text}},
+    }
+
+
+def _text(body):
+    return body.decode() if isinstance(body, bytes) else body or "{}"
+
+
+def scrub_request(request):
+    """No header, and no project of anybody's."""
+    request.headers.clear()
+    request.uri = re.sub(r"/projects/[^/]+/", f"/projects/{PROJECT}/", request.uri)
+    return request
+
+
+def scrub_response(response):
+    headers = {key.lower(): value for key, value in response["headers"].items()}
+    response["headers"] = {key: headers[key] for key in KEPT_HEADERS if key in headers}
+    return response
+
+
+def same_json(sent, kept):
+    """The body as sent is the body in the cassette; ids that we make up ourselves count as equal."""
+    bodies = [re.sub(rb"call_[0-9a-f]{20}", b"call_ours", request.body) for request in (sent, kept)]
+    assert json.loads(bodies[0]) == json.loads(bodies[1])
+
+
+@contextmanager
+def cassette(name, *, record=False):
+    """Play cassette `name` to its end, or record it anew."""
+    path = FOLDER / f"{name}.yaml"
+    if record:
+        path.unlink(missing_ok=True)
+    recorder = vcr.VCR(
+        record_mode="once" if record else "none",
+        match_on=["method", "uri", "json"],
+        before_record_request=scrub_request,
+        before_record_response=scrub_response,
+        ignore_hosts=IGNORED_HOSTS,
+        decode_compressed_response=True,
+    )
+    recorder.register_matcher("json", same_json)
+    recorder.register_serializer("readable", ReadableSerializer(name.split("/")[1]))
+    with recorder.use_cassette(str(path), serializer="readable") as tape:
+        yield tape
+    assert record or tape.all_played, f"{name} was not played to its end"

@@ -1,0 +1,207 @@
+"""Each keyword of JSON Schema with an example, what it compiles to, and what is lost; and the page of it.
+
+`python tests/support/schema_keywords.py` writes `docs/reference/schema-keywords.md`. Its one rule: a row is an example that a
+test compiles, so the page says what the compiler does.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jsonschema_specifications import REGISTRY
+
+from langchain_gemini_compat._schema.functions import compile_parameters
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "schema-keywords.md"
+COMMAND = "python tests/support/schema_keywords.py"
+DEFINITIONS = {"D": {"type": "string"}}
+DRAFTS = ("4", "6", "7", "2019-09", "2020-12")
+_HEAD = f"""# Schema keywords
+
+What becomes of each keyword of JSON Schema, drafts 4 to 2020-12, and of OpenAPI 3, in the arguments of a tool. The test
+suite compiles every example of this page, which stands for one member of the arguments, and `{COMMAND}`
+writes the page anew.
+
+- **kept**: it goes to Gemini as it is.
+- **rewritten**: other keywords say the same, or a description says what no server checks anyway.
+- **left out**: nothing is lost: it holds no check, or it forbids what is not offered.
+- **dropped**: the server no longer checks it, and the loss says so. Where words help the model, the description has them.
+
+Losses are listed by `preview()` and reach `response_metadata`. A keyword that is not on this page is dropped.
+`#/$defs/D` is `{{"type": "string"}}`. In the schema of an answer (`response_format`) `additionalProperties` is kept too,
+and objects may be empty; all else is the same. At the top of a tool's arguments `anyOf` and `oneOf` become one object
+with the members of all alternatives, which is a loss; a tool without arguments goes without `parameters`.
+"""
+
+
+class Row:
+    """An example of a keyword."""
+
+    def __init__(self, keyword: str, probe: Any, compiled: Any, *says: str) -> None:
+        self.keyword, self.probe, self.compiled, self.says = keyword, probe, compiled, says
+
+    def fate(self) -> str:
+        """What becomes of the keyword."""
+        if self.says:
+            return "dropped"
+        if self.compiled == self.probe:
+            return "kept"
+        rest = {key: value for key, value in self.probe.items() if key != self.keyword}
+        return "left out" if self.compiled == rest else "rewritten"
+
+
+ROWS = [
+    Row("type", {"type": "string"}, {"type": "string"}),
+    Row("type", {"type": ["string", "null"]}, {"type": "string", "nullable": True}),
+    Row("type", {"type": ["string", "integer"]}, {"anyOf": [{"type": "string"}, {"type": "integer"}]}),
+    Row("type", {"type": "null"}, {"type": "string", "description": "Always null.", "nullable": True}, "Only null is right, but a text is let through."),
+    Row("enum", {"type": "string", "enum": ["a", "b"]}, {"type": "string", "enum": ["a", "b"]}),
+    Row("enum", {"enum": [1, 2, 3]}, {"type": "integer", "minimum": 1, "maximum": 3}),
+    Row("enum", {"enum": [1, 5]}, {"type": "integer", "description": "One of: 1, 5.", "minimum": 1, "maximum": 5}, "Numbers between the listed ones are not refused."),
+    Row("enum", {"enum": ["a", None]}, {"type": "string", "nullable": True, "enum": ["a"]}),
+    Row("enum", {"enum": ["", "a"]}, {"type": "string", "enum": ["a"]}, "The empty text is not offered in the list."),
+    Row("const", {"const": "a"}, {"type": "string", "enum": ["a"]}),
+    Row("const", {"const": 3}, {"type": "integer", "minimum": 3, "maximum": 3}),
+    Row("const", {"const": True}, {"type": "boolean", "description": "The only boolean is true."}, "The other boolean is not refused."),
+    Row("nullable", {"type": "string", "nullable": True}, {"type": "string", "nullable": True}),
+    Row("minLength", {"type": "string", "minLength": 1}, {"type": "string", "minLength": 1}),
+    Row("maxLength", {"type": "string", "maxLength": 9}, {"type": "string", "maxLength": 9}),
+    Row("pattern", {"type": "string", "pattern": "^a+$"}, {"type": "string", "description": "Must match ^a+$."}, "The pattern is not checked."),
+    Row("format", {"type": "string", "format": "date-time"}, {"type": "string", "format": "date-time"}),
+    Row("format", {"type": "integer", "format": "int64"}, {"type": "integer", "format": "int64"}),
+    Row("format", {"type": "string", "format": "email"}, {"type": "string", "description": "Format: email."}, "The format is not checked."),
+    Row("contentEncoding", {"type": "string", "contentEncoding": "base64"}, {"type": "string", "description": "Encoding: base64."}, "The encoding is not checked."),
+    Row("contentMediaType", {"type": "string", "contentMediaType": "image/png"}, {"type": "string", "description": "Media type: image/png."}, "The media type is not checked."),
+    Row("contentSchema", {"type": "string", "contentSchema": {"type": "object", "properties": {"a": {"type": "string"}}}}, {"type": "string"}, "Gemini does not take this keyword, so it is not sent."),
+    Row("minimum", {"type": "number", "minimum": 0}, {"type": "number", "minimum": 0}),
+    Row("maximum", {"type": "number", "maximum": 9}, {"type": "number", "maximum": 9}),
+    Row("exclusiveMinimum", {"type": "integer", "exclusiveMinimum": 0}, {"type": "integer", "minimum": 1}),
+    Row("exclusiveMinimum", {"type": "integer", "minimum": 0, "exclusiveMinimum": True}, {"type": "integer", "minimum": 1}),
+    Row("exclusiveMinimum", {"type": "number", "exclusiveMinimum": 0}, {"type": "number", "description": "Must be greater than 0.", "minimum": 0}, "The bound itself is let through."),
+    Row("exclusiveMaximum", {"type": "integer", "exclusiveMaximum": 9}, {"type": "integer", "maximum": 8}),
+    Row("exclusiveMaximum", {"type": "number", "exclusiveMaximum": 9}, {"type": "number", "description": "Must be less than 9.", "maximum": 9}, "The bound itself is let through."),
+    Row("multipleOf", {"type": "integer", "multipleOf": 5}, {"type": "integer", "description": "Must be a multiple of 5."}, "The divisor is not checked."),
+    Row("items", {"type": "array", "items": {"type": "string"}}, {"type": "array", "items": {"type": "string"}}),
+    Row("items", {"type": "array"}, {"type": "array", "items": {"nullable": True, "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"type": "object"}]}}, "type: Any value is right, but no array is offered."),
+    Row("items", {"type": "array", "items": [{"type": "integer"}, {"type": "string"}], "additionalItems": False}, {"type": "array", "description": "Items in order: integer, string.", "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]}, "maxItems": 2}, "The order of the items' types is not checked."),
+    Row("prefixItems", {"type": "array", "prefixItems": [{"type": "number"}, {"type": "number"}], "items": False}, {"type": "array", "items": {"type": "number"}, "maxItems": 2}),
+    Row("prefixItems", {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "items": False}, {"type": "array", "description": "Items in order: integer, string.", "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]}, "maxItems": 2}, "The order of the items' types is not checked."),
+    Row("additionalItems", {"type": "array", "items": [{"type": "string"}], "additionalItems": {"type": "string"}}, {"type": "array", "items": {"type": "string"}}),
+    Row("additionalItems", {"type": "array", "items": [{"type": "string"}], "additionalItems": {"type": "integer"}}, {"type": "array", "description": "Items in order: string.", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}}, "items: The order of the items' types is not checked.", "The order of the items' types is not checked."),
+    Row("unevaluatedItems", {"type": "array", "items": {"type": "string"}, "unevaluatedItems": False}, {"type": "array", "items": {"type": "string"}}, "Further items are not checked."),
+    Row("minItems", {"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}),
+    Row("maxItems", {"type": "array", "items": {"type": "string"}, "maxItems": 9}, {"type": "array", "items": {"type": "string"}, "maxItems": 9}),
+    Row("maxItems", {"type": "array", "items": {"type": "string"}, "maxItems": 10000}, {"type": "array", "description": "At most 10000 items.", "items": {"type": "string"}}, "The bound is not checked: Gemini refuses high bounds, so 10000 is in the description only."),
+    Row("uniqueItems", {"type": "array", "items": {"type": "string"}, "uniqueItems": True}, {"type": "array", "description": "Items must be unique.", "items": {"type": "string"}}, "Items may repeat."),
+    Row("contains", {"type": "array", "items": {"type": "string"}, "contains": {"const": "a"}}, {"type": "array", "items": {"type": "string"}}, "It is not checked that a certain item is there."),
+    Row("minContains", {"type": "array", "items": {"type": "string"}, "contains": {"const": "a"}, "minContains": 2}, {"type": "array", "items": {"type": "string"}}, "contains: It is not checked that a certain item is there."),
+    Row("maxContains", {"type": "array", "items": {"type": "string"}, "contains": {"const": "a"}, "maxContains": 2}, {"type": "array", "items": {"type": "string"}}, "contains: It is not checked that a certain item is there."),
+    Row("properties", {"type": "object", "properties": {"a": {"type": "string"}}}, {"type": "object", "properties": {"a": {"type": "string"}}}),
+    Row("properties", {"type": "object", "properties": {}}, {"type": "object"}, "The object describes no members, so any are let through."),
+    Row("properties", {"type": "object", "properties": {"a": {"type": "string"}, "b": False}}, {"type": "object", "properties": {"a": {"type": "string"}}}),
+    Row("required", {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}, {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}),
+    Row("required", {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["b"]}, {"type": "object", "properties": {"a": {"type": "string"}}}, "'b' is required but not described."),
+    Row("additionalProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}, {"type": "object", "properties": {"a": {"type": "string"}}}),
+    Row("additionalProperties", {"type": "object", "additionalProperties": {"type": "integer"}}, {"type": "object", "description": "Maps any name to integer."}, "Members with other names are not checked; the description tells the model their form."),
+    Row("additionalProperties", {"type": "object", "additionalProperties": False}, {"type": "object", "description": "Has no members."}, "Members are let through."),
+    Row("unevaluatedProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "unevaluatedProperties": False}, {"type": "object", "properties": {"a": {"type": "string"}}}),
+    Row("unevaluatedProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "unevaluatedProperties": {"type": "integer"}}, {"type": "object", "description": "Other names may map to integer.", "properties": {"a": {"type": "string"}}}, "Members with other names are not checked; the description tells the model their form."),
+    Row("required", {"type": "object", "properties": {"a": {"type": "string", "required": True}}}, {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}),
+    Row("properties", {"type": "object", "properties": {"a": {"type": "string"}, "": {"type": "string"}}}, {"type": "object", "properties": {"a": {"type": "string"}}}, "Google refuses a member with an empty name, so it is not sent."),
+    Row("patternProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "patternProperties": {"^x-": {"type": "string"}}}, {"type": "object", "description": "Names that match ^x- map to string.", "properties": {"a": {"type": "string"}}}, "Members with names of a certain form are not checked; the description tells the model their form."),
+    Row("propertyNames", {"type": "object", "propertyNames": {"enum": ["u", "v"]}, "additionalProperties": {"type": "integer"}}, {"type": "object", "properties": {"u": {"type": "integer"}, "v": {"type": "integer"}}}),
+    Row("propertyNames", {"type": "object", "properties": {"a": {"type": "string"}}, "propertyNames": {"pattern": "^a"}}, {"type": "object", "description": "Names must match ^a.", "properties": {"a": {"type": "string"}}}, "Names of members are not checked."),
+    Row("minProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "minProperties": 1}, {"type": "object", "description": "At least 1 members.", "properties": {"a": {"type": "string"}}}, "The number of members is not checked."),
+    Row("maxProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "maxProperties": 2}, {"type": "object", "description": "At most 2 members.", "properties": {"a": {"type": "string"}}}, "The number of members is not checked."),
+    Row("dependentRequired", {"type": "object", "properties": {"a": {"type": "string"}}, "dependentRequired": {"a": ["b"]}}, {"type": "object", "properties": {"a": {"type": "string"}}}, "It is not checked which members need each other."),
+    Row("dependentSchemas", {"type": "object", "properties": {"a": {"type": "string"}}, "dependentSchemas": {"a": {"required": ["b"]}}}, {"type": "object", "properties": {"a": {"type": "string"}}}, "It is not checked what members demand of each other."),
+    Row("dependencies", {"type": "object", "properties": {"a": {"type": "string"}}, "dependencies": {"a": ["b"]}}, {"type": "object", "properties": {"a": {"type": "string"}}}, "It is not checked what members demand of each other."),
+    Row("allOf", {"allOf": [{"type": "string"}, {"minLength": 1}]}, {"type": "string", "minLength": 1}),
+    Row("allOf", {"allOf": [{"type": "string"}, {"type": "integer"}]}, {"type": "string"}, "type: No value has both types, so the first one counts."),
+    Row("anyOf", {"anyOf": [{"type": "string"}, {"type": "integer"}]}, {"anyOf": [{"type": "string"}, {"type": "integer"}]}),
+    Row("anyOf", {"anyOf": [{"type": "string"}, {"type": "null"}]}, {"type": "string", "nullable": True}),
+    Row("anyOf", {"type": "string", "anyOf": [{"minLength": 3}, {"enum": ["a"]}]}, {"anyOf": [{"type": "string", "minLength": 3}, {"type": "string", "enum": ["a"]}]}),
+    Row("anyOf", {"type": "object", "properties": {"a": {"type": "string"}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, {"type": "object", "description": "Give a or b.", "properties": {"a": {"type": "string"}}}, "It is not checked which members are given together."),
+    Row("oneOf", {"oneOf": [{"type": "string"}, {"type": "integer"}]}, {"anyOf": [{"type": "string"}, {"type": "integer"}]}),
+    Row("oneOf", {"oneOf": [{"type": "integer"}, {"type": "number"}]}, {"anyOf": [{"type": "integer"}, {"type": "number"}]}, "More than one alternative may match."),
+    Row("discriminator", {"oneOf": [{"type": "object", "properties": {"k": {"const": "a"}}, "required": ["k"]}, {"type": "object", "properties": {"k": {"const": "b"}}, "required": ["k"]}], "discriminator": {"propertyName": "k"}}, {"anyOf": [{"type": "object", "properties": {"k": {"type": "string", "enum": ["a"]}}, "required": ["k"]}, {"type": "object", "properties": {"k": {"type": "string", "enum": ["b"]}}, "required": ["k"]}]}),
+    Row("discriminator", {"type": "object", "properties": {"k": {"type": "string"}}, "discriminator": {"propertyName": "k", "mapping": {"a": "A", "b": "B"}}}, {"type": "object", "description": "Values of k: a, b.", "properties": {"k": {"type": "string"}}}, "mapping: What its values demand is not checked."),
+    Row("not", {"type": "string", "not": {"const": "x"}}, {"type": "string"}, "What is excluded is not checked."),
+    Row("if", {"type": "string", "if": {"maxLength": 1}, "then": {"pattern": "a"}}, {"type": "string"}, "The condition is not checked."),
+    Row("then", {"type": "string", "if": {"maxLength": 1}, "then": {"pattern": "a"}}, {"type": "string"}, "if: The condition is not checked."),
+    Row("else", {"type": "string", "if": {"maxLength": 1}, "else": {"pattern": "a"}}, {"type": "string"}, "if: The condition is not checked."),
+    Row("$ref", {"$ref": "#/$defs/D"}, {"type": "string"}),
+    Row("$ref", {"$ref": "https://example.com/a", "type": "string"}, {"type": "string"}, "'https://example.com/a' leads nowhere, so any value is taken."),
+    Row("$dynamicRef", {"$dynamicRef": "#/$defs/D"}, {"type": "string"}),
+    Row("$recursiveRef", {"type": "object", "properties": {"a": {"$recursiveRef": "#/$defs/D"}}}, {"type": "object", "properties": {"a": {"type": "string"}}}),
+    Row("$defs", {"type": "string", "$defs": {"E": {"type": "integer"}}}, {"type": "string"}),
+    Row("definitions", {"type": "string", "definitions": {"E": {"type": "integer"}}}, {"type": "string"}),
+    Row("$schema", {"type": "string", "$schema": "https://json-schema.org/draft/2020-12/schema"}, {"type": "string"}),
+    Row("$id", {"type": "string", "$id": "https://example.com/a"}, {"type": "string"}),
+    Row("id", {"type": "string", "id": "https://example.com/a"}, {"type": "string"}),
+    Row("$anchor", {"type": "string", "$anchor": "a"}, {"type": "string"}),
+    Row("$dynamicAnchor", {"type": "string", "$dynamicAnchor": "a"}, {"type": "string"}),
+    Row("$recursiveAnchor", {"type": "string", "$recursiveAnchor": True}, {"type": "string"}),
+    Row("$vocabulary", {"type": "string", "$vocabulary": {}}, {"type": "string"}),
+    Row("$comment", {"type": "string", "$comment": "c"}, {"type": "string"}),
+    Row("description", {"type": "string", "description": "d"}, {"type": "string", "description": "d"}),
+    Row("title", {"type": "string", "title": "T"}, {"type": "string"}),
+    Row("default", {"type": "string", "default": "a"}, {"type": "string", "description": 'Default: "a".'}),
+    Row("examples", {"type": "string", "examples": ["a", "b"]}, {"type": "string", "description": 'Examples: "a", "b".'}),
+    Row("example", {"type": "string", "example": "a"}, {"type": "string", "description": 'Examples: "a".'}),
+    Row("deprecated", {"type": "string", "deprecated": True}, {"type": "string", "description": "Deprecated."}),
+    Row("readOnly", {"type": "string", "readOnly": True}, {"type": "string", "description": "Read-only."}, "Gemini does not take this keyword, so it is not sent."),
+    Row("writeOnly", {"type": "string", "writeOnly": True}, {"type": "string", "description": "Write-only."}, "Gemini does not take this keyword, so it is not sent."),
+    Row("xml", {"type": "string", "xml": {"name": "x"}}, {"type": "string"}, "Gemini does not take this keyword, so it is not sent."),
+    Row("externalDocs", {"type": "string", "externalDocs": {"url": "https://example.com"}}, {"type": "string"}, "Gemini does not take this keyword, so it is not sent."),
+]  # fmt: skip
+
+
+def compile_row(row: Row) -> tuple[Any, tuple[str, ...]]:
+    """What the compiler makes of the example, and what it says is lost."""
+    whole = {"type": "object", "properties": {"p": row.probe}, "$defs": DEFINITIONS}
+    compiled, losses = compile_parameters(whole)
+    assert compiled is not None
+    said = (loss.reason if loss.keyword == row.keyword else f"{loss.keyword}: {loss.reason}" for loss in losses)
+    return compiled["properties"]["p"], tuple(dict.fromkeys(said))
+
+
+def find_drafts() -> dict[str, list[str]]:
+    """Each keyword of the drafts' own schemas with the drafts that know it."""
+    found: dict[str, list[str]] = {}
+    for uri in REGISTRY:
+        draft = next((name for name in DRAFTS if f"draft/{name}/" in uri or f"draft-0{name}/" in uri), None)
+        words = REGISTRY.contents(uri).get("properties", {}) if draft else {}
+        for word in words:
+            drafts = found.setdefault(word, [])
+            drafts.extend([draft] if draft and draft not in drafts else [])
+    return found
+
+
+def print_drafts(drafts: list[str]) -> str:
+    """The drafts in words."""
+    if not drafts:
+        return "OpenAPI"
+    first, last = min(drafts, key=DRAFTS.index), max(drafts, key=DRAFTS.index)
+    if first == last:
+        return first
+    return "all" if len(drafts) == len(DRAFTS) else f"from {first}" if last == DRAFTS[-1] else f"{first} to {last}"
+
+
+def print_page() -> str:
+    """The page."""
+    drafts = find_drafts()
+    lines = ["", "| keyword | drafts | example | | sent | the loss says |", "|---|---|---|---|---|---|"]
+    for row in ROWS:
+        cells = [
+            f"`{row.keyword}`", print_drafts(drafts.get(row.keyword, [])), f"`{json.dumps(row.probe)}`", row.fate(),
+            "the same" if row.compiled == row.probe else f"`{json.dumps(row.compiled)}`", " ".join(row.says),
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |"))
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(print_page(), encoding="utf-8")

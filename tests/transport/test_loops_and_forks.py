@@ -1,0 +1,419 @@
+"""Event loops, threads and processes: a model works in all of them, over real sockets, and never blocks a loop."""
+
+import asyncio
+import gc
+import os
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, contextmanager
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from pathlib import Path
+
+import openai
+import pytest
+from blockbuster import BlockingError, blockbuster_ctx
+from google.auth.credentials import Credentials
+from langchain_core._api import LangChainBetaWarning
+
+from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat._transport.http_clients import Clients
+from langchain_gemini_compat.testing import FakeGemini, Fault
+
+THREADS = 16
+
+
+class BlockingCredentials(Credentials):
+    """Each refresh blocks for a moment, and gives a token that is good for `life`."""
+
+    def __init__(self, life=timedelta(hours=1)):
+        super().__init__()
+        self.life, self.refreshes = life, 0
+
+    def refresh(self, request):
+        self.refreshes += 1
+        time.sleep(0.05)
+        self.token = f"token-{self.refreshes}"
+        self.expiry = datetime.now(timezone.utc).replace(tzinfo=None) + self.life
+
+
+@pytest.fixture
+def fake():
+    return FakeGemini()
+
+
+@pytest.fixture
+def url(fake):
+    with fake.serve() as url:
+        yield url
+
+
+@pytest.fixture
+def chat(fake, url):
+    return build(fake, url)
+
+
+def build(fake, url, **kwargs):
+    options = {**fake.connection(url), "max_retries": 0, **kwargs}
+    return ChatGeminiCompat(model="gemini-3.8-flash", **options)
+
+
+def open_files():
+    gc.collect()
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+async def ask_each_way(chat):
+    """The texts of `ainvoke`, `astream` and `abatch`."""
+    async with aclosing(chat.astream("two")) as chunks:
+        streamed = "".join([chunk.text async for chunk in chunks])
+    return [(await chat.ainvoke("one")).text, streamed, *(m.text for m in await chat.abatch(["three", "four"]))]
+
+
+TEXTS = ["one", "two", "three", "four"]
+
+
+def test_model_serves_one_event_loop_after_another(chat):
+    """In one thread; sync calls go in between."""
+    for _ in range(3):
+        assert asyncio.run(ask_each_way(chat)) == TEXTS
+        assert chat.invoke("five").text == "five"
+
+
+def test_model_made_inside_of_a_loop_serves_outside_of_it(fake, url):
+    """And in the next loop."""
+
+    async def make():
+        return build(fake, url)
+
+    chat = asyncio.run(make())
+    assert chat.invoke("one").text == "one"
+    assert asyncio.run(ask_each_way(chat)) == TEXTS
+
+
+def test_model_and_loop_that_end_together_leave_no_socket(fake, url):
+    """`asyncio.run` of a function that makes its own model: what most programs are."""
+
+    async def main():
+        return await ask_each_way(build(fake, url))
+
+    assert asyncio.run(main()) == TEXTS
+    before = open_files()
+    for _ in range(5):
+        assert asyncio.run(main()) == TEXTS
+    assert open_files() <= before
+
+
+async def test_model_that_ends_before_its_loop_leaves_no_socket(fake, url):
+    """A model for each request of a long-lived server."""
+    await ask_each_way(build(fake, url))
+    await asyncio.sleep(0.5)
+    before = open_files()
+    for _ in range(5):
+        await ask_each_way(build(fake, url))
+        gc.collect()
+    for _ in range(100):
+        if open_files() <= before:
+            return
+        await asyncio.sleep(0.05)
+    assert open_files() <= before
+
+
+async def test_sync_calls_inside_of_a_running_loop_work(chat):
+    """As in a notebook: they hold the loop up, and nothing worse."""
+    assert chat.invoke("one").text == "one"
+    assert await asyncio.to_thread(lambda: "".join(chunk.text for chunk in chat.stream("two"))) == "two"
+    assert await ask_each_way(chat) == TEXTS
+
+
+def test_threads_with_loops_of_their_own_and_without_share_a_model(chat):
+    """At the same time."""
+
+    def work(number):
+        if number % 2:
+            return asyncio.run(ask_each_way(chat))
+        return [chat.invoke("one").text, "".join(chunk.text for chunk in chat.stream("two")), "three", "four"]
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        assert list(pool.map(work, range(4 * THREADS))) == [TEXTS] * 4 * THREADS
+
+
+def test_threads_forget_the_same_closed_loops_together():
+    """Each that begins with a loop of its own looks for those that are over."""
+    loops = [asyncio.new_event_loop() for _ in range(50)]
+    for loop in loops:
+        loop.close()
+    barrier = threading.Barrier(THREADS)
+
+    def forget(clients):
+        barrier.wait()
+        clients._forget_closed_loops()
+
+    with switching_often(), ThreadPoolExecutor(THREADS) as pool:
+        for _ in range(100):
+            clients = Clients(None, None)
+            clients._by_loop.update(dict.fromkeys(loops))
+            list(pool.map(forget, [clients] * THREADS))
+            assert len(clients._by_loop) == 0
+
+
+def test_threads_that_make_the_first_call_together_make_one_client_and_ask_for_one_token(fake, url, monkeypatch):
+    """Whoever comes first makes it, the others wait."""
+    made = []
+    build_client = openai.DefaultHttpxClient
+
+    def make(**kwargs):
+        made.append(build_client(**kwargs))
+        return made[-1]
+
+    monkeypatch.setattr(openai, "DefaultHttpxClient", make)
+    for number in range(1, 6):
+        credentials = BlockingCredentials()
+        chat = build(fake, url, api_key=None, credentials=credentials)
+        barrier = threading.Barrier(THREADS)
+
+        def work(_, chat=chat, barrier=barrier):
+            barrier.wait()
+            return chat.invoke("one").text
+
+        with switching_often(), ThreadPoolExecutor(THREADS) as pool:
+            assert set(pool.map(work, range(THREADS))) == {"one"}
+        assert credentials.refreshes == 1
+        assert len(made) == number
+
+
+def test_fields_may_be_read_while_another_thread_caches_among_them(chat):
+    """As langchain-core does with what it traces a model as."""
+    done = threading.Event()
+
+    def cache():
+        for number in range(100_000):
+            chat.__dict__[f"_cached_{number}"] = number
+            if done.is_set():
+                return
+
+    with switching_often(), ThreadPoolExecutor(1) as pool:
+        caching = pool.submit(cache)
+        try:
+            fields = {frozenset(dict(chat)) for _ in range(200)}
+        finally:
+            done.set()
+        caching.result()
+    assert fields == {frozenset(type(chat).model_fields)}
+
+
+async def test_tasks_that_make_the_first_call_together_make_one_client_and_ask_for_one_token(fake, url, monkeypatch):
+    """On one event loop."""
+    made = []
+    build_client = openai.DefaultAsyncHttpxClient
+
+    def make(**kwargs):
+        made.append(build_client(**kwargs))
+        return made[-1]
+
+    monkeypatch.setattr(openai, "DefaultAsyncHttpxClient", make)
+    credentials = BlockingCredentials()
+    chat = build(fake, url, api_key=None, credentials=credentials)
+    messages = await asyncio.gather(*(chat.ainvoke("one") for _ in range(THREADS)))
+    assert {message.text for message in messages} == {"one"}
+    assert (len(made), credentials.refreshes) == (1, 1)
+
+
+@contextmanager
+def switching_often():
+    """Threads take turns a thousand times as often."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(5e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+
+
+FORK = """
+import asyncio, os, signal, sys, threading, warnings
+from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat.testing import FakeGemini, Fault
+
+def ask(chat, text):
+    if sys.argv[2] == "sync":
+        return chat.invoke(text).text + "".join(chunk.text for chunk in chat.stream(text))
+    async def main():
+        return (await chat.ainvoke(text)).text + "".join([chunk.text async for chunk in chat.astream(text)])
+    return asyncio.run(main())
+
+def expect_late():
+    try:
+        ask(hurried, "slow")
+    except errors.RequestTimeoutError as err:
+        return err.limit
+    return "not late"
+
+def fork_and_ask(chat, name):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(30)
+        try:
+            said = f"{name} {ask(chat, name)} {expect_late()}\\n"
+        except BaseException as err:
+            said = f"{name} {err!r}\\n"
+        # In one piece: they all write into one pipe.
+        os.write(1, said.encode())
+        os._exit(0)
+    return pid
+
+def build(timeout):
+    return ChatGeminiCompat(
+        model="gemini-3.8-flash", surface="ai_studio", api_key="k", base_url=sys.argv[1], max_retries=0, timeout=timeout
+    )
+
+chat, hurried = build(20), build({"between_chunks": 0.3, "first_byte": 0.3})
+# A stream is under way in the parent, its clock ticks, and an idle connection waits for the next call.
+stream = chat.stream("before")
+next(stream)
+print("parent", ask(chat, "before"), flush=True)
+pids = [fork_and_ask(chat, f"child-{number}") for number in range(3)]
+print("parent", ask(chat, "meanwhile"), flush=True)
+for pid in pids:
+    os.waitpid(pid, 0)
+print("parent", "".join(chunk.text for chunk in stream) or "nothing more", ask(chat, "after"), expect_late(), flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_children_of_a_fork_and_their_parent_all_call_on(mode):
+    """After calls of the parent, with a stream of it under way; time limits hold in all of them."""
+
+    def answer(request):
+        return Fault.slow(between=1.0) if request.prompt == "slow" else request.prompt
+
+    with FakeGemini(answer).serve() as url:
+        command = [sys.executable, "-W", "error", "-W", "ignore:This process:DeprecationWarning", "-c", FORK, url, mode]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[2])
+    lines = run.stdout.splitlines()
+    children = sorted(line for line in lines if line.startswith("child"))
+    assert children == [f"child-{number} child-{number}child-{number} first_byte" for number in range(3)], run.stderr
+    parents = [line for line in lines if line.startswith("parent")]
+    assert parents[:2] == ["parent beforebefore", "parent meanwhilemeanwhile"]
+    assert parents[2].endswith("afterafter first_byte"), run.stderr
+    assert run.stderr == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+async def test_fork_inside_of_a_running_loop_leaves_the_parents_calls_alone(chat):
+    """The child asks with a loop of its own; the parent's call, which is under way, ends well."""
+    await chat.ainvoke("one")
+    async with aclosing(chat.astream("a few words that come in more than one piece")) as chunks:
+        first = await anext(chunks)
+        pid = os.fork()
+        if pid == 0:
+            _ask_in_child(chat)
+        rest = "".join([chunk.text async for chunk in chunks])
+    status = await asyncio.to_thread(lambda: os.waitpid(pid, 0)[1])
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert first.text + rest == "a few words that come in more than one piece"
+    assert await ask_each_way(chat) == TEXTS
+
+
+def _ask_in_child(chat):
+    """Never returns: the tests go on in the parent alone."""
+    code = 2
+    try:
+        code = 0 if chat.invoke("one").text == "one" else 1
+    finally:
+        os._exit(code)
+
+
+@pytest.fixture
+def detector():
+    with blockbuster_ctx() as detector:
+        yield detector
+
+
+async def test_detector_finds_what_blocks(detector):
+    """A check that cannot fail is none: a sleep, a refresh and a file are found on the loop, and allowed off it."""
+    for block in (partial(time.sleep, 0.001), partial(BlockingCredentials().refresh, None), Path(__file__).read_text):
+        with pytest.raises(BlockingError):
+            block()
+        await asyncio.to_thread(block)
+
+
+async def test_no_async_call_blocks_its_loop(fake, url, detector):
+    """The first call and later ones, the refresh of a token, streams, events, errors, retries, cancelling."""
+    credentials = BlockingCredentials(life=timedelta(seconds=30))
+    chat = build(fake, url, api_key=None, credentials=credentials, max_retries=1)
+    assert await ask_each_way(chat) == TEXTS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LangChainBetaWarning)
+        async with await chat.astream_events("hi", version="v3") as events:
+            assert [event async for event in events][-1]["event"] == "message-finish"
+    assert credentials.refreshes >= 1
+    fake.answer_with([Fault.overloaded(), "well"])
+    assert (await chat.ainvoke("hi")).text == "well"
+    fake.answer_with([Fault.expired_token(), "well"])
+    assert (await chat.ainvoke("hi")).text == "well"
+    assert credentials.refreshes >= 2
+    fake.answer_with(Fault.cut_stream())
+    with pytest.raises(errors.TruncatedStreamError):
+        await ask_each_way(chat)
+    fake.answer_with(Fault.slow(first_byte=5))
+    task = asyncio.create_task(chat.ainvoke("hi"))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_no_key_of_a_callable_blocks_the_loop(fake, url, detector):
+    """It is asked in a thread, whatever it does."""
+
+    def read_key():
+        time.sleep(0.01)
+        return "k"
+
+    assert await ask_each_way(build(fake, url, api_key=read_key)) == TEXTS
+
+
+FIRST_CALL = """
+import asyncio, sys, time
+from blockbuster import blockbuster_ctx
+from langchain_gemini_compat import ChatGeminiCompat
+
+async def main():
+    gaps, last = [], time.monotonic()
+    async def tick():
+        nonlocal last
+        while True:
+            await asyncio.sleep(0.001)
+            now = time.monotonic()
+            gaps.append(now - last)
+            last = now
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", surface="ai_studio", api_key="k", base_url=sys.argv[1])
+    ticking = asyncio.create_task(tick())
+    await asyncio.sleep(0.01)
+    gaps.clear()
+    with blockbuster_ctx():
+        text = (await chat.ainvoke("one")).text
+    await asyncio.sleep(0.01)
+    print(text, max(gaps))
+
+asyncio.run(main())
+"""
+
+
+def test_first_call_of_a_process_does_not_block_the_loop(url):
+    """Importing openai and reading certificates take their time: not on the loop."""
+    command = [sys.executable, "-c", FIRST_CALL, url]
+    gaps = []
+    for _ in range(3):
+        run = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[2])
+        assert run.stdout.startswith("one "), run.stderr
+        gaps.append(float(run.stdout.split()[1]))
+    print("longest time without a turn, in seconds:", gaps)
+    assert min(gaps) < 0.4
