@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject
     from langchain_gemini_compat.cli._terminal import Screen
     from langchain_gemini_compat.testing import FakeRequest
-    from langchain_gemini_compat.testing._answers import Answer
+    from langchain_gemini_compat.testing._server.answers import Answer
 
 #: By the type of a parameter: what a tool is called with.
 _SAMPLES: dict[str, object] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}

@@ -13,7 +13,7 @@ from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._catalog.langchain_profile import build_profile
 from langchain_gemini_compat._catalog.models import FAMILIES, LATER_GEMINI, bare_model_name, family_of
 from langchain_gemini_compat.testing import Call, FakeGemini
-from langchain_gemini_compat.testing._models import rules_for
+from langchain_gemini_compat.testing._rules.models import rules_for
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from wire import Wire, google_error, http, reply
 
 from langchain_gemini_compat import GeminiCompatEmbeddings, errors
 from langchain_gemini_compat.testing import FakeGemini, Fault
-from langchain_gemini_compat.testing._embeddings import embed
+from langchain_gemini_compat.testing._server.embeddings import embed
 
 
 def vectors(*numbers, **more):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage, trim_messages
 
 from langchain_gemini_compat.testing import Call, FakeGemini, Reply, Style
-from langchain_gemini_compat.testing._signature_rules import Issued, issue_signature
+from langchain_gemini_compat.testing._rules.signatures import Issued, issue_signature
 
 SIGNATURES_KEY = "__gemini_function_call_thought_signatures__"
 CLAUDE_SIGNATURE = "EqoBCkgIBRABGAIiQL8p"

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from google.oauth2.credentials import Credentials
 
-from langchain_gemini_compat.testing._signature_rules import STAND_IN, Issued, issue_signature, read_signature
+from langchain_gemini_compat.testing._rules.signatures import STAND_IN, Issued, issue_signature, read_signature
 
 MODEL = "gemini-3.8-flash"
 

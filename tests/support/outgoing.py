@@ -8,7 +8,7 @@ from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._catalog.surfaces import build_endpoint
 from langchain_gemini_compat._request.build import build_payload
 from langchain_gemini_compat.errors import GeminiCompatWarning
-from langchain_gemini_compat.testing._rules import judge_request
+from langchain_gemini_compat.testing._rules.judge import judge_request
 
 SURFACES = ("vertex", "ai_studio", "openai_compatible")
 GOOGLE = SURFACES[:2]

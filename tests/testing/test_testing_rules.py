@@ -318,7 +318,7 @@ def test_the_referee_shares_nothing_with_the_product() -> None:
         "testing = types.ModuleType('langchain_gemini_compat.testing')\n"
         "testing.__path__ = [package.__path__[0] + '/testing']\n"
         "sys.modules['langchain_gemini_compat.testing'] = testing\n"
-        "import langchain_gemini_compat.testing._rules\n"
+        "import langchain_gemini_compat.testing._rules.judge\n"
         "own = [name for name in sys.modules if name.startswith('langchain_gemini_compat.')]\n"
         "print([name for name in own if not name.startswith('langchain_gemini_compat.testing')])\n"
         "print([name for name in ('langchain_core', 'openai', 'pydantic') if name in sys.modules])"

@@ -43,7 +43,7 @@ def test_a_signature_is_compared_byte_for_byte(surface: str) -> None:
 def test_a_signature_is_good_on_the_surface_that_issued_it() -> None:
     """Another fake in another process knows it; the other surface does not, and says so in its own word."""
     code = (
-        "from langchain_gemini_compat.testing._signature_rules import *\n"
+        "from langchain_gemini_compat.testing._rules.signatures import *\n"
         "print(issue_signature(Issued('vertex', 'gemini-3.8-flash', 'weather', 0, 'x')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat.testing._json import as_list, as_object, as_text, dump
-from langchain_gemini_compat.testing._violations import Violation, unknown_field
+from langchain_gemini_compat.testing._model.json_values import as_list, as_object, as_text, dump
+from langchain_gemini_compat.testing._rules.violations import Violation, unknown_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from langchain_gemini_compat.testing._json import JsonObject, JsonValue
+    from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue
 
 _TYPES = frozenset({"object", "array", "string", "integer", "number", "boolean"})
 _COUNTS = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")

@@ -9,19 +9,19 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat.testing._calls import CallWriter
-from langchain_gemini_compat.testing._json import as_object, dump, read_path
-from langchain_gemini_compat.testing._setting import resolve_style
-from langchain_gemini_compat.testing._texts import tag_pieces, tag_whole
-from langchain_gemini_compat.testing._usage import write_usage
+from langchain_gemini_compat.testing._model.json_values import as_object, dump, read_path
+from langchain_gemini_compat.testing._render.calls import CallWriter
+from langchain_gemini_compat.testing._render.setting import resolve_style
+from langchain_gemini_compat.testing._render.texts import tag_pieces, tag_whole
+from langchain_gemini_compat.testing._render.usage import write_usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from langchain_gemini_compat.testing._json import JsonObject, JsonValue
-    from langchain_gemini_compat.testing._replies import Reply, Style
-    from langchain_gemini_compat.testing._setting import Setting
-    from langchain_gemini_compat.testing._texts import Piece
+    from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue
+    from langchain_gemini_compat.testing._model.replies import Reply, Style
+    from langchain_gemini_compat.testing._render.setting import Setting
+    from langchain_gemini_compat.testing._render.texts import Piece
 
 
 def render_whole(reply: Reply, setting: Setting, *, choices: bool = True) -> JsonObject:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat.testing._json import as_list, as_object, as_objects, as_text, read_path
-from langchain_gemini_compat.testing._schema_rules import check_function_name, check_parameters, find_recursion
-from langchain_gemini_compat.testing._violations import INVALID_ARGUMENT, Violation, unknown_field
+from langchain_gemini_compat.testing._model.json_values import as_list, as_object, as_objects, as_text, read_path
+from langchain_gemini_compat.testing._rules.schemas import check_function_name, check_parameters, find_recursion
+from langchain_gemini_compat.testing._rules.violations import INVALID_ARGUMENT, Violation, unknown_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from langchain_gemini_compat.testing._json import JsonObject, JsonValue, Surface
+    from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue, Surface
 
 _FUNCTION_KEYS = frozenset({"name", "description", "parameters"})
 _CHOICES = ("none", "auto", "required")

@@ -12,8 +12,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from langchain_gemini_compat.testing._json import JsonObject
-from langchain_gemini_compat.testing._replies import Call, Raw, Reply, Usage
+from langchain_gemini_compat.testing._model.json_values import JsonObject
+from langchain_gemini_compat.testing._model.replies import Call, Raw, Reply, Usage
 
 ErrorShape: TypeAlias = Literal["bare_object", "bare_array", "data_object", "data_array"]
 _GOOGLE_TYPE = "type.googleapis.com/google.rpc."

@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat.testing._json import as_list, as_object, as_objects, as_text, read_path
-from langchain_gemini_compat.testing._result_rules import check_results
-from langchain_gemini_compat.testing._violations import INVALID_ARGUMENT, Violation, unknown_field
+from langchain_gemini_compat.testing._model.json_values import as_list, as_object, as_objects, as_text, read_path
+from langchain_gemini_compat.testing._rules.results import check_results
+from langchain_gemini_compat.testing._rules.violations import INVALID_ARGUMENT, Violation, unknown_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from langchain_gemini_compat.testing._json import JsonObject, JsonValue, Surface
-    from langchain_gemini_compat.testing._models import ModelRules
-    from langchain_gemini_compat.testing._turns import Turn
+    from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue, Surface
+    from langchain_gemini_compat.testing._rules.models import ModelRules
+    from langchain_gemini_compat.testing._rules.turns import Turn
 
 _ROLES = ("system", "user", "assistant", "tool", "function")
 _MESSAGE_KEYS = frozenset(

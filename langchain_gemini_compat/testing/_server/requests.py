@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
-from langchain_gemini_compat.testing._difference import Difference, find_difference
-from langchain_gemini_compat.testing._json import JsonObject, JsonValue, as_objects, as_text, text_of
+from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue, as_objects, as_text, text_of
+from langchain_gemini_compat.testing._server.difference import Difference, find_difference
 
 _SECRET_HEADERS = ("authorization", "x-goog-api-key")
 

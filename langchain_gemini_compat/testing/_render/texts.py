@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from langchain_gemini_compat.testing._replies import Reply, Style
+    from langchain_gemini_compat.testing._model.replies import Reply, Style
 
 _WORDS = re.compile(r"(?:\S+\s*|\s+){1,3}")
 

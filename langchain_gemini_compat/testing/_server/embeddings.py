@@ -15,17 +15,17 @@ from hashlib import blake2b
 from math import log, sqrt
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat.testing._answers import Answer, Break, Pause, answer_raw, answer_reply
-from langchain_gemini_compat.testing._json import as_list, as_text, dump
-from langchain_gemini_compat.testing._replies import Raw
-from langchain_gemini_compat.testing._setting import build_setting
-from langchain_gemini_compat.testing._violations import INVALID_ARGUMENT, Violation, unknown_field
+from langchain_gemini_compat.testing._model.json_values import as_list, as_text, dump
+from langchain_gemini_compat.testing._model.replies import Raw
+from langchain_gemini_compat.testing._render.setting import build_setting
+from langchain_gemini_compat.testing._rules.violations import INVALID_ARGUMENT, Violation, unknown_field
+from langchain_gemini_compat.testing._server.answers import Answer, Break, Pause, answer_raw, answer_reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from langchain_gemini_compat.testing._faults import Fault
-    from langchain_gemini_compat.testing._json import JsonObject, JsonValue, Surface
+    from langchain_gemini_compat.testing._model.faults import Fault
+    from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue, Surface
 
 _KEYS = frozenset({"model", "input", "dimensions", "encoding_format"})
 _MOST_TEXTS = 100

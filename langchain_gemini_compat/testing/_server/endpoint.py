@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast, get_args
 from langchain_gemini_compat._lazy import LazyHttpLibrary
 from langchain_gemini_compat.chat_models import ChatGeminiCompat
 from langchain_gemini_compat.embeddings import GeminiCompatEmbeddings
-from langchain_gemini_compat.testing._answers import (
+from langchain_gemini_compat.testing._model.faults import Fault, GoogleError
+from langchain_gemini_compat.testing._model.json_values import JsonObject, Surface
+from langchain_gemini_compat.testing._model.replies import Call, Raw, Reply
+from langchain_gemini_compat.testing._render.setting import build_setting
+from langchain_gemini_compat.testing._rules.judge import judge_request
+from langchain_gemini_compat.testing._rules.violations import Violation
+from langchain_gemini_compat.testing._server.answers import (
     Answer,
     AnyReply,
     answer_error,
@@ -26,14 +32,8 @@ from langchain_gemini_compat.testing._answers import (
     answer_violation,
     build_reply,
 )
-from langchain_gemini_compat.testing._embeddings import answer_embedding, check_embedding
-from langchain_gemini_compat.testing._faults import Fault, GoogleError
-from langchain_gemini_compat.testing._json import JsonObject, Surface
-from langchain_gemini_compat.testing._replies import Call, Raw, Reply
-from langchain_gemini_compat.testing._requests import FakeRequest, read_request
-from langchain_gemini_compat.testing._rules import judge_request
-from langchain_gemini_compat.testing._setting import build_setting
-from langchain_gemini_compat.testing._violations import Violation
+from langchain_gemini_compat.testing._server.embeddings import answer_embedding, check_embedding
+from langchain_gemini_compat.testing._server.requests import FakeRequest, read_request
 
 if TYPE_CHECKING:
     import httpx2
@@ -147,14 +147,14 @@ class FakeGemini:
     @cached_property
     def http_client(self) -> httpx2.Client:
         """A client of the HTTP library under the installed openai SDK; all it sends comes here."""
-        from langchain_gemini_compat.testing._in_process import build_client
+        from langchain_gemini_compat.testing._server.in_process import build_client
 
         return build_client(self.respond)
 
     @cached_property
     def http_async_client(self) -> httpx2.AsyncClient:
         """The same, async."""
-        from langchain_gemini_compat.testing._in_process import build_async_client
+        from langchain_gemini_compat.testing._server.in_process import build_async_client
 
         return build_async_client(self.respond)
 
@@ -163,7 +163,7 @@ class FakeGemini:
 
         Port 0 takes a free one. Needs the extra `server`; raises `ImportError` without it.
         """
-        from langchain_gemini_compat.testing._server import serve
+        from langchain_gemini_compat.testing._server.http_server import serve
 
         return serve(self._respond_or_tell, BASE_PATHS[self.surface], port)
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat.testing._json import as_object, as_text, read_path
-from langchain_gemini_compat.testing._violations import INVALID_ARGUMENT, Violation, unknown_field
+from langchain_gemini_compat.testing._model.json_values import as_object, as_text, read_path
+from langchain_gemini_compat.testing._rules.violations import INVALID_ARGUMENT, Violation, unknown_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from langchain_gemini_compat.testing._json import JsonObject, JsonValue, Surface
-    from langchain_gemini_compat.testing._models import ModelRules
+    from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue, Surface
+    from langchain_gemini_compat.testing._rules.models import ModelRules
 
 _COMMON = frozenset(
     {

@@ -14,16 +14,16 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat.testing._json import as_list, as_objects, as_text, dump, read_path
-from langchain_gemini_compat.testing._turns import current_turn
-from langchain_gemini_compat.testing._violations import Violation
+from langchain_gemini_compat.testing._model.json_values import as_list, as_objects, as_text, dump, read_path
+from langchain_gemini_compat.testing._rules.turns import current_turn
+from langchain_gemini_compat.testing._rules.violations import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from langchain_gemini_compat.testing._json import JsonObject, JsonValue, Surface
-    from langchain_gemini_compat.testing._models import ModelRules
-    from langchain_gemini_compat.testing._turns import Turn
+    from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue, Surface
+    from langchain_gemini_compat.testing._rules.models import ModelRules
+    from langchain_gemini_compat.testing._rules.turns import Turn
 
 #: Google's own stand-in for a signature that does not exist.
 STAND_IN = "skip_thought_signature_validator"

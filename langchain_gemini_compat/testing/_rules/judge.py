@@ -9,24 +9,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat.testing._body_rules import (
+from langchain_gemini_compat.testing._model.json_values import as_objects, as_text
+from langchain_gemini_compat.testing._rules.body import (
     check_keys,
     check_parameters_of_sampling,
     check_thinking,
     ignored_keys,
 )
-from langchain_gemini_compat.testing._json import as_objects, as_text
-from langchain_gemini_compat.testing._message_rules import check_messages
-from langchain_gemini_compat.testing._models import rules_for
-from langchain_gemini_compat.testing._signature_rules import check_signatures, count_stand_ins
-from langchain_gemini_compat.testing._tool_rules import check_tools, ignored_function_keys
-from langchain_gemini_compat.testing._turns import number_turns
-from langchain_gemini_compat.testing._violations import Violation
+from langchain_gemini_compat.testing._rules.messages import check_messages
+from langchain_gemini_compat.testing._rules.models import rules_for
+from langchain_gemini_compat.testing._rules.signatures import check_signatures, count_stand_ins
+from langchain_gemini_compat.testing._rules.tools import check_tools, ignored_function_keys
+from langchain_gemini_compat.testing._rules.turns import number_turns
+from langchain_gemini_compat.testing._rules.violations import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from langchain_gemini_compat.testing._json import JsonObject, Surface
+    from langchain_gemini_compat.testing._model.json_values import JsonObject, Surface
 
 _OPENAI_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 

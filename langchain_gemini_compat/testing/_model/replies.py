@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from langchain_gemini_compat.testing._json import JsonObject, JsonValue
+from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from langchain_gemini_compat.testing._json import as_text, dump, read_path
-from langchain_gemini_compat.testing._models import bare_name, rules_for
-from langchain_gemini_compat.testing._replies import Style
-from langchain_gemini_compat.testing._signature_rules import Issued, issue_signature
+from langchain_gemini_compat.testing._model.json_values import as_text, dump, read_path
+from langchain_gemini_compat.testing._model.replies import Style
+from langchain_gemini_compat.testing._rules.models import bare_name, rules_for
+from langchain_gemini_compat.testing._rules.signatures import Issued, issue_signature
 
 if TYPE_CHECKING:
-    from langchain_gemini_compat.testing._json import JsonObject, Surface
-    from langchain_gemini_compat.testing._replies import Call
+    from langchain_gemini_compat.testing._model.json_values import JsonObject, Surface
+    from langchain_gemini_compat.testing._model.replies import Call
 
 _EPOCH = 1_790_000_000
 _STUDIO = Style(

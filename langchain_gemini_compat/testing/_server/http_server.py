@@ -12,14 +12,14 @@ import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
-from langchain_gemini_compat.testing._answers import Break, Pause
+from langchain_gemini_compat.testing._server.answers import Break, Pause
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Mapping
 
     from uvicorn import Server
 
-    from langchain_gemini_compat.testing._answers import Answer
+    from langchain_gemini_compat.testing._server.answers import Answer
 
 Respond: TypeAlias = "Callable[[str, str, Mapping[str, str], bytes], Answer]"
 AsgiMessage: TypeAlias = "dict[str, object]"

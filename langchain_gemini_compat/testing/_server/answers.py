@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from langchain_gemini_compat.testing._faults import Fault, GoogleError
-from langchain_gemini_compat.testing._json import dump
-from langchain_gemini_compat.testing._render import encode_event, render_frames, render_whole
-from langchain_gemini_compat.testing._replies import Call, Raw, Reply
+from langchain_gemini_compat.testing._model.faults import Fault, GoogleError
+from langchain_gemini_compat.testing._model.json_values import dump
+from langchain_gemini_compat.testing._model.replies import Call, Raw, Reply
+from langchain_gemini_compat.testing._render.reply import encode_event, render_frames, render_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from langchain_gemini_compat.testing._json import JsonObject, JsonValue, Surface
-    from langchain_gemini_compat.testing._setting import Setting
-    from langchain_gemini_compat.testing._violations import Violation
+    from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue, Surface
+    from langchain_gemini_compat.testing._render.setting import Setting
+    from langchain_gemini_compat.testing._rules.violations import Violation
 
 _JSON = "application/json; charset=UTF-8"
 _EVENTS = "text/event-stream"

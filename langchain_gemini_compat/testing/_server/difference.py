@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat.testing._json import JsonObject, JsonValue
+from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

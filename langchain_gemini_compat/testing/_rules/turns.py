@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from langchain_gemini_compat.testing._json import as_objects, as_text
+from langchain_gemini_compat.testing._model.json_values import as_objects, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from langchain_gemini_compat.testing._json import JsonObject
+    from langchain_gemini_compat.testing._model.json_values import JsonObject
 
 SYSTEM_ROLES = ("system", "developer")
 RESULT_ROLES = ("tool", "function")

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from langchain_gemini_compat._lazy import library_name
-from langchain_gemini_compat.testing._answers import Break, Pause
+from langchain_gemini_compat.testing._server.answers import Break, Pause
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from langchain_gemini_compat.testing._answers import Answer, Step
+    from langchain_gemini_compat.testing._server.answers import Answer, Step
 
 Respond: TypeAlias = "Callable[[str, str, Mapping[str, str], bytes], Answer]"
 _BROKEN = "peer closed connection without sending complete message body (incomplete chunked read)"

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat.testing._signature_rules import ON_MESSAGE
+from langchain_gemini_compat.testing._rules.signatures import ON_MESSAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from langchain_gemini_compat.testing._json import JsonObject
-    from langchain_gemini_compat.testing._replies import Call, Reply, Style
-    from langchain_gemini_compat.testing._setting import Setting
+    from langchain_gemini_compat.testing._model.json_values import JsonObject
+    from langchain_gemini_compat.testing._model.replies import Call, Reply, Style
+    from langchain_gemini_compat.testing._render.setting import Setting
 
 
 @dataclass(frozen=True, slots=True)

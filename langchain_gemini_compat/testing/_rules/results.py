@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat.testing._json import as_object, as_objects, as_text, read_path
-from langchain_gemini_compat.testing._violations import INVALID_ARGUMENT, Violation
+from langchain_gemini_compat.testing._model.json_values import as_object, as_objects, as_text, read_path
+from langchain_gemini_compat.testing._rules.violations import INVALID_ARGUMENT, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from langchain_gemini_compat.testing._json import JsonObject, JsonValue
-    from langchain_gemini_compat.testing._models import ModelRules
+    from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue
+    from langchain_gemini_compat.testing._rules.models import ModelRules
 
 _TYPES = frozenset({"image/png", "image/jpeg", "image/jpg", "image/webp", "application/pdf", "text/plain"})
 _SCHEMES = ("gs://", "https://", "http://")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat.testing._calls import arguments_text
-from langchain_gemini_compat.testing._replies import Usage
+from langchain_gemini_compat.testing._model.replies import Usage
+from langchain_gemini_compat.testing._render.calls import arguments_text
 
 if TYPE_CHECKING:
-    from langchain_gemini_compat.testing._json import JsonObject
-    from langchain_gemini_compat.testing._replies import Reply
-    from langchain_gemini_compat.testing._setting import Setting
+    from langchain_gemini_compat.testing._model.json_values import JsonObject
+    from langchain_gemini_compat.testing._model.replies import Reply
+    from langchain_gemini_compat.testing._render.setting import Setting
 
 
 def write_usage(reply: Reply, setting: Setting, *, share: float = 1.0) -> JsonObject:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from langchain_gemini_compat.testing._json import JsonObject
+from langchain_gemini_compat.testing._model.json_values import JsonObject
 
 #: What Google says when it says nothing: the whole text of many a 400.
 INVALID_ARGUMENT = "Request contains an invalid argument."
