@@ -178,7 +178,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         )
 
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Tool] | None = None) -> int:
-        """An offline estimate; see `_tokens` for what it counts and how near it comes."""
+        """An offline estimate; `_request.token_estimate` says what it counts."""
         return estimate_messages(messages, [format_tool(tool) for tool in tools or ()])
 
     def get_num_tokens(self, text: str) -> int:

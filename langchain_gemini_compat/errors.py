@@ -25,7 +25,7 @@ GeminiCompatError
 └─ InvalidHistoryError        ValueError                   ModelInvalidRequestError
 ```
 
-The classes that are openai's too live in `_api_errors` and are loaded on first use: importing openai takes half
+The classes that are openai's too are in `_errors.api` and are loaded on first use: importing openai takes half
 a second, and a program in which nothing fails never needs it before its first call.
 """
 

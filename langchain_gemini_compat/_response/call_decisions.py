@@ -1,6 +1,6 @@
 """Which call an entry of `tool_calls` belongs to: pure functions from what came so far to a `Decision`.
 
-Nothing here changes anything; `_tool_calls` applies the decision. Where the evidence fits more than one reading, the
+Nothing here changes anything; `tool_calls` applies the decision. Where the evidence fits more than one reading, the
 decision names the calls that are in doubt, and those are faults.
 """
 

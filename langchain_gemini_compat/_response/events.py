@@ -1,6 +1,6 @@
 """Everything that can happen while a reply arrives, as frozen values.
 
-The assembler turns wire chunks into these, `_decode` turns these into LangChain chunks. A closed set:
+The assembler turns wire chunks into these, `message_chunks` turns these into LangChain chunks. A closed set:
 whoever matches on `Event` matches all of it.
 """
 

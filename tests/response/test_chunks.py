@@ -65,7 +65,7 @@ def state(model):
     )
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(given_chunk=chunks)
 def test_filled_chunk_equals_the_constructed_one(given_chunk):
     """Fields, which of them were set, extras, dumps, pickle, text and types."""

@@ -74,7 +74,7 @@ def outcome(encode, payload):
         return re.sub("0x[0-9a-f]+", "", str(error))
 
 
-@settings(max_examples=800)
+@settings(max_examples=300)
 @given(more=st.dictionaries(keys, values), content=st.lists(values, max_size=3))
 def test_body_is_what_the_standard_serialiser_writes(more, content):
     """To the byte, whatever is in it and wherever: NaN is refused, and so is what is no JSON; lone surrogates are question marks."""

@@ -47,6 +47,8 @@ def serve(respond: Respond, path: str, port: int) -> Generator[str]:
             http="h11",
             loop="asyncio",
             log_config=None,
+            # A connection that the server closes while a client sends on it looks like a fault.
+            timeout_keep_alive=75,
             log_level="critical",
             timeout_graceful_shutdown=1,
         )
