@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
     ApiKey: TypeAlias = SecretStr | Callable[[], str] | Callable[[], Awaitable[str]]
 
-_KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
+#: Environment variables with an AI Studio key, the first one wins.
+KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,7 @@ def _check_url(base_url: str) -> None:
 
 
 def _find_key() -> tuple[str, str] | None:
-    for name in _KEY_VARIABLES:
+    for name in KEY_VARIABLES:
         value = os.environ.get(name)
         if value:
             return name, value

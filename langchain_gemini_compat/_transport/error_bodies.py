@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from langchain_gemini_compat._transport.error_rules import CODES_OF_WORDS, VAGUE_WORDS, ServerError
+from langchain_gemini_compat._transport.error_rules import CODES_OF_WORDS, VAGUE_WORDS, ParsedError
 from langchain_gemini_compat._wire.json_types import is_error_name
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _is_message_alone(body: JsonObject) -> bool:
     )
 
 
-def read_error(body: JsonValue, *, default_code: int) -> tuple[ServerError, JsonValue]:
+def read_error(body: JsonValue, *, default_code: int) -> tuple[ParsedError, JsonValue]:
     """Return the error in `body`, and the object or text in which the server itself wrote it."""
     search = _Search(default_code)
     _unwrap(_choice_error(body), search, _DEEPEST)
@@ -182,7 +182,7 @@ def read_error(body: JsonValue, *, default_code: int) -> tuple[ServerError, Json
     words = tuple(dict.fromkeys(word for layer in layers for word in _words_of(layer)))
     details = next((found for layer in layers if (found := _details_of(layer))), ())
     named = next((layer for layer in layers if isinstance(layer.get("message"), str)), telling)
-    error = ServerError(
+    error = ParsedError(
         code=_decide_code(layers, words, default_code),
         status=_status_of(layers),
         message=cut(message or NO_REASON),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerError:
+class ParsedError:
     """The contents of an error body; `code` is its own number, else the HTTP status.
 
     `words` are the codes, types and reasons of all its layers in lower case, the innermost first.
@@ -30,7 +30,7 @@ class ServerError:
     words: tuple[str, ...] = ()
 
 
-def classify(error: ServerError, surface: Surface, wait: float | None) -> tuple[type[errors.APIStatusError], str]:
+def classify(error: ParsedError, surface: Surface, wait: float | None) -> tuple[type[errors.APIStatusError], str]:
     """The class for an error and what to do next; `wait` is in seconds, where the server named any."""
     text = _text_of(error).lower()
     kind, remedy = _classify_first(error) or _classify_text(error, text) or _classify_code(error, wait)
@@ -44,7 +44,7 @@ def classify(error: ServerError, surface: Surface, wait: float | None) -> tuple[
     return kind, remedy if isinstance(remedy, str) else remedy[surface]
 
 
-def _text_of(error: ServerError) -> str:
+def _text_of(error: ParsedError) -> str:
     """The message, and what Google's `BadRequest` says of single fields."""
     found = [error.message]
     for detail in error.details:
@@ -55,19 +55,19 @@ def _text_of(error: ServerError) -> str:
     return "\n".join(found)
 
 
-def _classify_first(error: ServerError) -> _Rule | None:
+def _classify_first(error: ParsedError) -> _Rule | None:
     """Classify by words that count whatever the message and the status say."""
     return next((_FIRST_WORDS[word] for word in error.words if word in _FIRST_WORDS), None)
 
 
-def _classify_text(error: ServerError, text: str) -> _Rule | None:
+def _classify_text(error: ParsedError, text: str) -> _Rule | None:
     return next(
         ((kind, remedy) for kind, codes, pattern, remedy in _TEXTS if error.code in codes and re.search(pattern, text)),
         None,
     )
 
 
-def _classify_code(error: ServerError, wait: float | None) -> _Rule:
+def _classify_code(error: ParsedError, wait: float | None) -> _Rule:
     """Classify by the status, and also by the words if the status has many meanings."""
     code = error.code
     if code in _MANY_THINGS:
@@ -84,7 +84,7 @@ def _classify_code(error: ServerError, wait: float | None) -> _Rule:
     return errors.ServerError, "Ask again in a while."
 
 
-def _classify_limit(error: ServerError, wait: float | None) -> _Rule:
+def _classify_limit(error: ParsedError, wait: float | None) -> _Rule:
     named = any(quota_of(error).values())
     if any(_DAILY.search(name) for name in quota_of(error).values()) or (not named and _is_daily(error.message)):
         return errors.QuotaExhaustedError, "This daily quota is spent: wait for its reset or ask for a higher one."
@@ -421,7 +421,7 @@ VAGUE_WORDS = frozenset(
 )
 
 
-def quota_of(error: ServerError) -> dict[str, str]:
+def quota_of(error: ParsedError) -> dict[str, str]:
     """`quotaId` and `quotaMetric` of the violation that decides, or empty strings."""
     found = {"quotaId": "", "quotaMetric": ""}
     for detail in error.details:

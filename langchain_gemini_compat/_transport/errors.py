@@ -19,7 +19,7 @@ from langchain_gemini_compat._catalog.surfaces import is_google_host
 from langchain_gemini_compat._errors import api as errors
 from langchain_gemini_compat._transport.deadlines import LateError
 from langchain_gemini_compat._transport.error_bodies import LONGEST_TEXT, NO_REASON, cut, read_error
-from langchain_gemini_compat._transport.error_rules import ServerError, classify, quota_of
+from langchain_gemini_compat._transport.error_rules import ParsedError, classify, quota_of
 from langchain_gemini_compat._transport.network_errors import (
     UploadError,
     build_connection_error,
@@ -161,9 +161,9 @@ def _translate_text(response: Response, content: bytes, surface: Surface) -> err
         heading = " ".join(title[1].split()) if title else "no title"
         so = ", so this URL is not an endpoint of this API" if response.status_code in _NO_SUCH_PLACE else ""
         said = f"The server answered with an HTML page ({heading}){so}."
-        return _build_error(ServerError(response.status_code, None, said, ()), response, surface)
+        return _build_error(ParsedError(response.status_code, None, said, ()), response, surface)
     if not text:
-        return _build_error(ServerError(response.status_code, None, NO_REASON, ()), response, surface)
+        return _build_error(ParsedError(response.status_code, None, NO_REASON, ()), response, surface)
     error, inner = read_error(text, default_code=response.status_code)
     return _build_error(error, response, surface, cut(inner) if isinstance(inner, str) else inner)
 
@@ -190,7 +190,7 @@ def _without_credential(request: Request) -> Request:
 
 
 def _build_error(
-    error: ServerError, response: Response, surface: Surface, body: object = None
+    error: ParsedError, response: Response, surface: Surface, body: object = None
 ) -> errors.APIStatusError:
     wait = _retry_after(error, response)
     kind, remedy = classify(error, surface, wait)
@@ -225,7 +225,7 @@ def _host_of(response: Response) -> str:
     return f"{url.host}:{url.port}" if url.port else url.host
 
 
-def _retry_after(error: ServerError, response: Response) -> float | None:
+def _retry_after(error: ParsedError, response: Response) -> float | None:
     """Seconds: the message has them to nine decimals, RetryInfo in whole ones, gateways in a header."""
     spoken = _RETRY_IN.search(error.message)
     if spoken and any(spoken.groups()):
@@ -257,10 +257,10 @@ def _read_retry_headers(response: Response) -> float | None:
         return None
 
 
-def _read_redirect(response: Response) -> ServerError:
+def _read_redirect(response: Response) -> ParsedError:
     target = _target_of(response)
     text = f"The server redirects to {target}. Set `base_url` to that." if target else "No answer, and no other place."
-    return ServerError(response.status_code, None, text, ())
+    return ParsedError(response.status_code, None, text, ())
 
 
 def _target_of(response: Response) -> str:

@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 
 from langchain_gemini_compat import errors
 from langchain_gemini_compat._catalog.models import family_of
+from langchain_gemini_compat._settings.connection import KEY_VARIABLES
 from langchain_gemini_compat.cli._findings import (
     LOGIN,
     SET_KEY,
@@ -124,7 +125,7 @@ def check_transport_package() -> list[Finding]:
 def check_environment(surface: str | None) -> list[Finding]:
     """Variables that contradict each other; `surface` is the one that won."""
     findings: list[Finding] = []
-    keys = [name for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY") if os.environ.get(name)]
+    keys = [name for name in KEY_VARIABLES if os.environ.get(name)]
     if keys and os.environ.get("GOOGLE_CLOUD_PROJECT"):
         won = f"{surface} won" if surface else "they name different surfaces"
         text = f"Both GOOGLE_CLOUD_PROJECT and {keys[0]} are set; {won}. Say which is meant."
@@ -132,8 +133,8 @@ def check_environment(surface: str | None) -> list[Finding]:
         fixes = (*for_vertex, f"{unset_variable('GOOGLE_CLOUD_PROJECT')}   # for AI Studio")
         findings.append(Finding("environment", "warning", text, fixes))
     if len({os.environ[name] for name in keys}) > 1:
-        text = "GOOGLE_API_KEY and GEMINI_API_KEY differ; the first is used."
-        findings.append(Finding("environment", "warning", text, (unset_variable("GEMINI_API_KEY"),)))
+        text = f"{keys[0]} and {keys[1]} differ. {keys[0]} is used."
+        findings.append(Finding("environment", "warning", text, (unset_variable(keys[1]),)))
     for name in keys:
         if os.environ[name] != os.environ[name].strip() or not os.environ[name].isascii():
             text = f"{name} has white space around it or characters that no key has."

@@ -15,6 +15,7 @@ from pydantic import SecretStr, ValidationError
 from typing_extensions import TypedDict
 
 from langchain_gemini_compat._catalog.surfaces import Surface, recognise_surface
+from langchain_gemini_compat._settings.connection import KEY_VARIABLES
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "gemini-3.8-flash"
 #: What goes to a fake endpoint, so that a real key or token of the environment never does.
 PLACEHOLDER_KEY = "not-a-key"
-_KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
@@ -149,7 +149,7 @@ def read_target(args: argparse.Namespace) -> Target:
 def known_secrets(args: argparse.Namespace) -> list[str]:
     """Values that no output may hold: keys, and passwords inside URLs."""
     options = cast("dict[str, str | None]", vars(args))
-    keys = (os.environ.get(name, "") for name in (*_KEY_VARIABLES, options.get("api_key_env") or ""))
+    keys = (os.environ.get(name, "") for name in (*KEY_VARIABLES, options.get("api_key_env") or ""))
     urls = (options.get("base_url") or "", *(os.environ.get(name, "") for name in PROXY_VARIABLES))
     found = [*keys, *map(_password_in, urls)]
     return [secret.strip() for secret in found if secret.strip()]
