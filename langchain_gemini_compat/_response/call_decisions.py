@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
-
-from jiter import from_json
+from typing import TYPE_CHECKING
 
 from langchain_gemini_compat._response.json_scan import JsonScanner
 from langchain_gemini_compat._schema.arguments import is_equal
+from langchain_gemini_compat._wire.strict_json import read_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -382,15 +381,3 @@ def fingerprint(value: JsonObject) -> str:
 def _read_number(text: str) -> int | float:
     number = float(text)
     return int(number) if number.is_integer() else number
-
-
-def read_object(text: str) -> JsonObject | None:
-    """The JSON object that `text` is; `None` for anything else, and where no two readers agree."""
-    try:
-        # Python's own parser takes the last of two values for one key.
-        value: object = from_json(text.encode(), catch_duplicate_keys=True)
-        # NaN, and infinity, which numbers too large are by now, could not be sent back.
-        json.dumps(value, allow_nan=False)
-    except (ValueError, RecursionError):
-        return None
-    return cast("JsonObject", value) if isinstance(value, dict) else None

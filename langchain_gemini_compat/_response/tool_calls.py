@@ -21,12 +21,12 @@ from langchain_gemini_compat._response.call_decisions import (
     fingerprint,
     holds,
     is_name_settled,
-    read_object,
 )
 from langchain_gemini_compat._response.events import CallExtras, InvalidCall, ToolCallDelta
 from langchain_gemini_compat._schema.arguments import is_equal, unwrap_arguments
 from langchain_gemini_compat._signatures import split_litellm_id
 from langchain_gemini_compat._wire.json_types import object_at, text_at
+from langchain_gemini_compat._wire.strict_json import read_object
 from langchain_gemini_compat._wire.unknown_fields import CALL_KEYS, FUNCTION_KEYS, MAX_KEPT, RESERVED, pick_unknown
 
 if TYPE_CHECKING:

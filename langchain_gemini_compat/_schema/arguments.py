@@ -12,11 +12,10 @@ from itertools import chain
 from operator import ge, gt, le, lt
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from jiter import from_json
-
 from langchain_gemini_compat._schema.node import escape
 from langchain_gemini_compat._schema.references import resolve_pointer
 from langchain_gemini_compat._wire.json_types import list_at, object_at
+from langchain_gemini_compat._wire.strict_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +86,7 @@ def satisfies(schema: JsonObject, value: JsonValue) -> bool:
 
 def mend_arguments_text(schema: JsonObject, text: str) -> tuple[str, list[str]]:
     """`mend_arguments` for the JSON text of a call; one that is no JSON object comes back as it is."""
-    for arguments in _read_json(text):
+    for arguments in read_json(text):
         if isinstance(arguments, dict):
             mended, changes = mend_arguments(schema, arguments)
             if changes:
@@ -104,12 +103,12 @@ def unwrap_arguments(schema: JsonObject | None, text: str) -> JsonObject | None:
     >>> unwrap_arguments({"required": ["name"]}, r'"{\"name\": \"x\"}"'), unwrap_arguments({}, "null")
     ({'name': 'x'}, {})
     """
-    readings = _read_json(text)
+    readings = read_json(text)
     if schema is None or not readings:
         return None
     value = readings[0]
     if isinstance(value, str):
-        readings = _read_json(value) if value.strip() else [None]
+        readings = read_json(value) if value.strip() else [None]
         value = readings[0] if readings else value
     if value is None:
         value = {}
@@ -274,20 +273,10 @@ def _read_again(value: JsonValue) -> list[JsonValue]:
     if not isinstance(value, str):
         return []
     if value.lstrip()[:1] in ("{", "["):
-        return [read for read in _read_json(value) if isinstance(read, (dict, list))]
+        return [read for read in read_json(value) if isinstance(read, (dict, list))]
     if len(value) > _LONGEST_SCALAR:
         return []
-    return [read for read in _read_json(value) if not isinstance(read, str) and json.dumps(read) == value]
-
-
-def _read_json(text: str) -> list[JsonValue]:
-    """The value, or none where the text is no JSON, or such that no two readers agree on."""
-    try:
-        read = cast("JsonValue", from_json(text.encode(), catch_duplicate_keys=True))
-        json.dumps(read, allow_nan=False)
-    except (ValueError, RecursionError):
-        return []
-    return [read]
+    return [read for read in read_json(value) if not isinstance(read, str) and json.dumps(read) == value]
 
 
 def _inside(value: JsonValue, schema: JsonObject) -> Iterator[tuple[JsonValue, JsonValue]]:
