@@ -171,8 +171,7 @@ class ConnectedModel(ConnectionFields):
     @property
     def lc_secrets(self) -> dict[str, str]:
         """Where a deserialised model finds its key again; a gateway's key is not Google's."""
-        at_google = self._connection.endpoint.surface == "ai_studio"
-        return {"api_key": "GOOGLE_API_KEY" if at_google else "GEMINI_COMPAT_API_KEY"}
+        return {"api_key": self._connection.endpoint.key_variable}
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -270,7 +269,7 @@ def open_transport(
         credentials=credentials,
         quota_project_id=quota_project_id,
         source=connection.key_source,
-        anonymous=connection.endpoint.surface == "openai_compatible",
+        anonymous=connection.endpoint.takes_calls_without_credentials,
         http_client=options["http_client"],
     )
     account = _account_of(connection.api_key)

@@ -176,14 +176,13 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
     if not origin or not origin.get("surface"):
         return True
     host = origin.get("host")
-    if origin["surface"] != endpoint.surface:
-        # A gateway may be used as a compatible server first and with `surface` later. Vertex and AI Studio stay apart.
-        is_gateway = "openai_compatible" in (origin["surface"], endpoint.surface)
-        if not is_gateway or host != endpoint.host:
-            return False
+    # A gateway may be used as a compatible server first and with `surface` later. Vertex and AI Studio stay apart.
+    is_other = origin["surface"] != endpoint.surface
+    if is_other and not (endpoint.may_be_reached_as(origin["surface"]) and host == endpoint.host):
+        return False
     model = origin.get("model")
     known = isinstance(model, str) and bool(model)
-    same_generation = not known or family_of(str(model)).generation == family_of(endpoint.model).generation
+    same_generation = not known or family_of(endpoint.model).accepts_signatures_of(family_of(str(model)))
     if endpoint.speaks_gemini:
         return same_generation
     if host != endpoint.host and (host is not None or endpoint.self_deployed):

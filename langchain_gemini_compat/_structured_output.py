@@ -75,7 +75,7 @@ def build_structured_output(
         raise ValueError(f"`schema` is needed for method {method!r}. Pass a pydantic class, TypedDict or JSON schema.")
     beside = [format_tool(tool) for tool in tools or ()]
     name = str(options.get("model") or getattr(model, "model_name", ""))
-    if schema is not None and not all(map(is_google_tool, beside)) and not _answers_json_beside_tools(name):
+    if schema is not None and not all(map(is_google_tool, beside)) and not family_of(name).takes_json_beside_functions:
         method = "function_calling"
     named = None if schema is None else read_schema(schema)
     bound, parser = _build_parts(schema, named, method, strict)
@@ -89,10 +89,6 @@ def build_structured_output(
         bound["tool_choice"] = "any"
     llm = cast("Runnable[LanguageModelInput, Any]", model.bind(**bound, **options))
     return llm | (_parse_beside_raw(parser) if include_raw else parser)
-
-
-def _answers_json_beside_tools(model: str) -> bool:
-    return family_of(model).generation in ("", "gemini-3")
 
 
 def _describe(named: NamedSchema) -> JsonObject:

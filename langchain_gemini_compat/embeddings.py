@@ -80,7 +80,7 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
     @property
     def _endpoint(self) -> Endpoint:
         endpoint = self._connection.endpoint
-        if endpoint.surface == "vertex":
+        if not endpoint.serves_embeddings:
             raise UnsupportedParameterError(_NOT_ON_VERTEX)
         return endpoint
 

@@ -67,6 +67,28 @@ class ModelFamily:
     end: str = ""
     known: bool = True
 
+    @property
+    def is_gemini(self) -> bool:
+        """Whether the model is a Gemini."""
+        return bool(self.generation)
+
+    @property
+    def takes_json_beside_functions(self) -> bool:
+        """Whether the model answers in JSON while functions are declared.
+
+        Before Gemini 3 it is a 400 (https://github.com/googleapis/python-genai/issues/867).
+        """
+        return self.generation in ("", _GEMINI_3)
+
+    @property
+    def takes_media_in_results(self) -> bool:
+        """Whether the model reads media inside the result of a function."""
+        return self.generation == _GEMINI_3
+
+    def accepts_signatures_of(self, other: ModelFamily) -> bool:
+        """Whether the model accepts thought signatures that a model of `other` issued, on the same surface."""
+        return self.generation == other.generation
+
 
 FAMILIES: tuple[ModelFamily, ...] = (
     ModelFamily(

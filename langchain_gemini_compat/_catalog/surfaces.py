@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from langchain_gemini_compat._catalog.models import bare_model_name
+
+if TYPE_CHECKING:
+    from langchain_gemini_compat._catalog.models import ModelFamily
 
 Surface: TypeAlias = Literal["vertex", "ai_studio", "openai_compatible"]
 
@@ -84,6 +87,8 @@ GOOGLE_KEYS: dict[Surface, frozenset[str] | None] = {
     "ai_studio": frozenset({"safety_settings", "cached_content", "thinking_config", "tools"}),
     "openai_compatible": None,
 }  # fmt: skip
+#: Values of `reasoning_effort` that Vertex AI documents.
+_VERTEX_EFFORTS = frozenset({"low", "medium", "high"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +103,110 @@ class Endpoint:
 
     @property
     def speaks_gemini(self) -> bool:
-        """Google itself answers: its rules about signatures, turns and schemas hold."""
+        """Whether Google itself answers, so that its rules about signatures, turns and schemas hold."""
         return self.surface != "openai_compatible" and not self.self_deployed
+
+    @property
+    def dialect(self) -> Surface:
+        """The surface whose request format holds: a self-deployed model takes plain OpenAI requests."""
+        return "openai_compatible" if self.self_deployed else self.surface
+
+    @property
+    def body_keys(self) -> frozenset[str] | None:
+        """Keys that the request body may have; `None` for any."""
+        return BODY_KEYS[self.dialect]
+
+    @property
+    def google_keys(self) -> frozenset[str] | None:
+        """Keys that `extra_body.google` may have in a chat request; `None` for any."""
+        return GOOGLE_KEYS[self.dialect]
+
+    @property
+    def takes_calls_without_credentials(self) -> bool:
+        """Whether a request without a key or token can succeed."""
+        return self.surface == "openai_compatible"
+
+    @property
+    def needs_api_key(self) -> bool:
+        """Whether requests need an API key if no `credentials` are given."""
+        return self.surface == "ai_studio"
+
+    @property
+    def uses_default_credentials(self) -> bool:
+        """Whether application default credentials are used if neither a key nor `credentials` are given."""
+        return self.surface == "vertex"
+
+    @property
+    def key_variable(self) -> str:
+        """The environment variable from which LangChain's `load` reads the API key. A gateway's key is not Google's."""
+        return "GOOGLE_API_KEY" if self.surface == "ai_studio" else "GEMINI_COMPAT_API_KEY"
+
+    @property
+    def serves_embeddings(self) -> bool:
+        """Whether the surface has `/embeddings`."""
+        return self.surface != "vertex"
+
+    @property
+    def takes_empty_texts(self) -> bool:
+        """Whether an empty text can be embedded. Google refuses one."""
+        return self.surface == "openai_compatible"
+
+    @property
+    def always_streams_usage(self) -> bool:
+        """Whether a stream has token counts unasked. Vertex AI ignores `stream_options`."""
+        return self.dialect == "vertex"
+
+    @property
+    def takes_files_by_url(self) -> bool:
+        """Whether `https:` and `gs:` URLs are read for audio, video and documents, and `gs:` URLs for images.
+
+        Holds among Google's surfaces; what a gateway takes is not known.
+        """
+        return self.dialect == "vertex"
+
+    @property
+    def takes_plain_image_url(self) -> bool:
+        """Whether `image_url` may be a string instead of an object."""
+        return self.dialect == "vertex"
+
+    @property
+    def takes_validated_choice(self) -> bool:
+        """Whether `tool_choice="validated"` is sent. Among Google's surfaces, only Vertex AI documents it."""
+        return self.surface != "ai_studio"
+
+    @property
+    def takes_thinking_config_beside_effort(self) -> bool:
+        """Whether `reasoning_effort` and a `thinking_config` may stand in one request."""
+        return self.dialect != "vertex"
+
+    @property
+    def needs_thought_marker(self) -> bool:
+        """Whether thoughts come without tags unless `thought_tag_marker` is sent."""
+        return self.dialect == "vertex"
+
+    def takes_effort(self, effort: str) -> bool:
+        """Whether the surface documents this value of `reasoning_effort`."""
+        return self.dialect != "vertex" or effort in _VERTEX_EFFORTS
+
+    def takes_several_candidates(self, family: ModelFamily) -> bool:
+        """Whether `n` above 1 is taken. Vertex AI takes it only for models of other makers than Google."""
+        return not self.speaks_gemini or (self.surface == "vertex" and not family.is_gemini)
+
+    def takes_text_beside_calls(self, family: ModelFamily) -> bool:
+        """Whether an assistant message may have both text and tool calls."""
+        return self.dialect != "vertex" or family.text_beside_calls
+
+    def takes_json_beside_functions(self, family: ModelFamily) -> bool:
+        """Whether a request may have both a JSON `response_format` and function declarations."""
+        return not self.speaks_gemini or family.takes_json_beside_functions
+
+    def takes_media_in_results(self, family: ModelFamily) -> bool:
+        """Whether a tool result may carry media in its `extra_content`."""
+        return self.dialect == "vertex" and family.takes_media_in_results
+
+    def may_be_reached_as(self, surface: object) -> bool:
+        """Whether the same server can answer as `surface` too: one gateway, with another value of `surface`."""
+        return surface == self.surface or "openai_compatible" in (surface, self.surface)
 
     @property
     def is_google(self) -> bool:

@@ -12,7 +12,6 @@ from enum import Enum
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._catalog.models import family_of
-from langchain_gemini_compat._catalog.surfaces import BODY_KEYS, GOOGLE_KEYS
 from langchain_gemini_compat._request.messages import MessageEncoder
 from langchain_gemini_compat._request.thinking import encode_thinking, warn_of_tight_limit
 from langchain_gemini_compat._request.tools import build_tool_names, encode_response_format, encode_tools
@@ -141,7 +140,7 @@ class _Builder:
         for name in ("max_tokens", "max_completion_tokens"):
             if name in self.body:
                 self._fit_limit(name)
-        if self.body.get("n", 1) != 1 and (self.stream or self._takes_one_candidate()):
+        if self.body.get("n", 1) != 1 and (self.stream or not self.endpoint.takes_several_candidates(self.family)):
             del self.body["n"]
             self._drop("n", "a stream has one candidate" if self.stream else "Gemini gives one candidate here")
 
@@ -154,10 +153,6 @@ class _Builder:
             self.body[name] = most
             text = f"`{name}` {given} became {most}: {self.family.name} writes no more than that."
             self.notes.append(Note("adjusted", text))
-
-    def _takes_one_candidate(self) -> bool:
-        """Both surfaces refuse more for current models; partners' models on Vertex go by rules of their own."""
-        return self.endpoint.speaks_gemini and (self.endpoint.surface == "ai_studio" or bool(self.family.generation))
 
     def _tools(self) -> list[JsonObject]:
         return cast("list[JsonObject]", self.options.get("tools") or [])
@@ -186,9 +181,9 @@ class _Builder:
             self._check_format()
 
     def _check_format(self) -> None:
-        """Before Gemini 3 it is a 400 (https://github.com/googleapis/python-genai/issues/867)."""
-        is_older = self.endpoint.speaks_gemini and self.family.generation not in ("", "gemini-3")
-        if is_older and "tools" in self.body and object_at(self.body, "response_format").get("type") != "text":
+        """Refuse a JSON `response_format` beside functions where the model refuses it."""
+        wants_json = object_at(self.body, "response_format").get("type") != "text"
+        if wants_json and "tools" in self.body and not self.endpoint.takes_json_beside_functions(self.family):
             raise UnsupportedParameterError(
                 f"{self.family.name} takes no JSON beside functions (Google: a response mime type is unsupported with "
                 "function calling). Use `ToolStrategy`, or `with_structured_output(schema, tools=…)`."
@@ -217,8 +212,7 @@ class _Builder:
         if not self.stream:
             return
         self.body["stream"] = True
-        # AI Studio says nothing of usage in a stream unless it is asked to; Vertex always does, and ignores the key.
-        if self.endpoint.surface == "vertex" and not self.endpoint.self_deployed:
+        if self.endpoint.always_streams_usage:
             return
         asked: JsonObject = {"include_usage": True} if self.option("stream_usage") is not False else {}
         options = {**asked, **_object(self.option("stream_options"))}
@@ -229,8 +223,8 @@ class _Builder:
         if not self.endpoint.speaks_gemini:
             return
         for target, known, what in (
-            (self.body, BODY_KEYS[self.endpoint.surface], ""),
-            (self.google, GOOGLE_KEYS[self.endpoint.surface], "extra_body.google."),
+            (self.body, self.endpoint.body_keys, ""),
+            (self.google, self.endpoint.google_keys, "extra_body.google."),
         ):
             for name in [name for name in target if known is not None and name not in known]:
                 del target[name]
@@ -264,7 +258,7 @@ class _Builder:
 
 def takes_body_key(name: str, endpoint: Endpoint) -> bool:
     """Whether an option of this name, which is not an argument of the chat model, is sent to `endpoint`."""
-    known = BODY_KEYS[endpoint.surface] if endpoint.speaks_gemini else None
+    known = endpoint.body_keys
     return known is None or name in known or name in _HANDLED
 
 

@@ -199,12 +199,13 @@ def _encode_bytes(media: Media, endpoint: Endpoint) -> JsonObject:
 
 
 def _encode_location(media: Media, endpoint: Endpoint) -> JsonObject:
-    vertex = endpoint.surface == "vertex"
+    by_url = endpoint.takes_files_by_url
     url = media.location
     scheme = scheme_of(url)
-    if scheme == "data" or (media.kind == "image" and scheme in ("https", "http", "gs") and (vertex or scheme != "gs")):
-        return {"type": "image_url", "image_url": url} if media.plain and vertex else _image_url(url, media)
-    if vertex and scheme in ("gs", "https", "http"):
+    if scheme == "data" or (media.kind == "image" and scheme in ("https", "http", "gs") and (by_url or scheme != "gs")):
+        is_plain = media.plain and endpoint.takes_plain_image_url
+        return {"type": "image_url", "image_url": url} if is_plain else _image_url(url, media)
+    if by_url and scheme in ("gs", "https", "http"):
         mime_type = media.audio_format or media.known_mime_type
         if mime_type is None:
             raise _refuse(f"A block of type {media.kind!r} by URL without `mime_type`", endpoint)
@@ -260,5 +261,5 @@ def _describe(media: Media, scheme: str) -> str:
 
 def _refuse(what: str, endpoint: Endpoint) -> UnsupportedContentError:
     name = "a self-deployed model" if endpoint.self_deployed else f"surface {endpoint.surface!r}"
-    takes = _TAKES["openai_compatible" if endpoint.self_deployed else endpoint.surface]
+    takes = _TAKES[endpoint.dialect]
     return UnsupportedContentError(f"{what} has no form on {name}. It takes: {takes}.")

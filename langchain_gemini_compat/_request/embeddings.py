@@ -102,7 +102,7 @@ def encode_batches(
 
     Raises `UnsupportedContentError` for what is no text, and for an empty one where the server takes none.
     """
-    texts = _read_texts(given, takes_empty=endpoint.surface == "openai_compatible")
+    texts = _read_texts(given, takes_empty=endpoint.takes_empty_texts)
     wanted: JsonObject = {} if dimensions is None else {"dimensions": dimensions}
     batches: list[Batch] = []
     for first in range(0, len(texts), batch_size):

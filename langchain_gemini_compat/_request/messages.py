@@ -188,7 +188,7 @@ class MessageEncoder:
                 self._note(f"Tool call {call['name']!r} was left out: its arguments are no JSON object.")
         calls = self._encode_calls(tool_calls, extras.calls)
         content = self._assistant_content(message, fields)
-        if calls and content and not self._takes_text_beside_calls():
+        if calls and content and not self.endpoint.takes_text_beside_calls(self.family):
             self._note("Text beside tool calls was left out: this model on Vertex refuses the two together.")
             fields.pop("extra_content", None)
             content = ""
@@ -203,9 +203,6 @@ class MessageEncoder:
         if call_id:
             self._left_out.add(call_id)
             self._waiting.pop(call_id, None)
-
-    def _takes_text_beside_calls(self) -> bool:
-        return self.endpoint.surface != "vertex" or self.endpoint.self_deployed or self.family.text_beside_calls
 
     def _assistant_content(self, message: AIMessage, fields: JsonObject) -> JsonValue:
         """A string, unless the answer holds media: then parts, the signature with the first of them.

@@ -32,8 +32,6 @@ EFFORT_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high
 _DYNAMIC_BUDGET = 8192
 #: OpenAI's words, least first.
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-#: The words that Vertex documents for `reasoning_effort`.
-_VERTEX_EFFORTS = ("low", "medium", "high")
 #: The names under which a caller may say how much to think.
 THINKING_KNOBS = ("reasoning_effort", "thinking_level", "thinking_budget")
 
@@ -67,7 +65,7 @@ def encode_thinking(
         where = f"`extra_body.google.thinking_config.{min(twice)}`"
         raise UnsupportedParameterError(f"`{knobs[0]}` and {where} say the same thing twice: give one.")
     fields = ThinkingFields()
-    if not endpoint.speaks_gemini or not family.generation:
+    if not endpoint.speaks_gemini or not family.is_gemini:
         _add_as_given(asked, endpoint, fields, notes)
     else:
         checked = _check(asked)
@@ -148,7 +146,7 @@ def _add_as_given(asked: Mapping[str, object], endpoint: Endpoint, fields: Think
     config = {name: cast("JsonValue", value) for name, value in asked.items() if name != "reasoning_effort"}
     if "reasoning_effort" in asked:
         fields.body["reasoning_effort"] = cast("JsonValue", asked["reasoning_effort"])
-        if endpoint.speaks_gemini and endpoint.surface == "vertex" and config.pop("include_thoughts", None):
+        if not endpoint.takes_thinking_config_beside_effort and config.pop("include_thoughts", None):
             notes.append(_drop("include_thoughts", "beside an effort Vertex takes no `thinking_config`"))
     if config:
         fields.google["thinking_config"] = config
@@ -158,8 +156,7 @@ def _add_marker(options: Mapping[str, object], endpoint: Endpoint, family: Model
     marker = cast("JsonValue", options.get("thought_tag_marker"))
     config = fields.google.get("thinking_config")
     wants_thoughts = isinstance(config, dict) and bool(config.get("include_thoughts"))
-    is_gemini = endpoint.speaks_gemini and bool(family.generation)
-    if marker is None and wants_thoughts and endpoint.surface == "vertex" and is_gemini:
+    if marker is None and wants_thoughts and endpoint.needs_thought_marker and family.is_gemini:
         marker = VERTEX_MARKER
     if marker is not None:
         fields.google["thought_tag_marker"] = marker
@@ -182,7 +179,7 @@ class _Fitter:
         if "reasoning_effort" in asked:
             effort = self._fit_effort(str(asked["reasoning_effort"]))
             fields.likely_tokens = _reckon(effort, self.family)
-            if thoughts or (self.endpoint.surface == "vertex" and effort not in _VERTEX_EFFORTS):
+            if thoughts or not self.endpoint.takes_effort(effort):
                 config = self._as_config(effort)
             else:
                 # Beside an effort Vertex takes no `thinking_config`; no thoughts is what it does anyway.

@@ -219,7 +219,7 @@ def _add_media(
     found: _Contents, media: Media, block: JsonValue, keys: JsonObject, endpoint: Endpoint, family: ModelFamily
 ) -> None:
     """Add media to `found.media`, or their description to `found.texts`."""
-    goes_beside = _takes_beside(endpoint, family) and media.known_mime_type in _BESIDE
+    goes_beside = endpoint.takes_media_in_results(family) and media.known_mime_type in _BESIDE
     text = None if goes_beside else read_text_data(media)
     if text is not None:
         found.texts.append((text, None))
@@ -239,7 +239,7 @@ def _add_media(
 
 def _why_unsendable(media: Media, endpoint: Endpoint, family: ModelFamily) -> str | None:
     """Return why `endpoint` cannot take `media` in a result; `None` if it can."""
-    is_gemini = endpoint.speaks_gemini or bool(family.generation)
+    is_gemini = endpoint.speaks_gemini or family.is_gemini
     if media.data and decode_base64(media.data) is None:
         return "its data is not valid base64"
     if media.url and (
@@ -291,18 +291,14 @@ def _join_texts(
 
 def _reads_references(endpoint: Endpoint, family: ModelFamily) -> bool:
     """Whether a Gemini model may read the result, also behind a gateway's alias: gateways pass it on as JSON."""
-    return endpoint.speaks_gemini or bool(family.generation) or "gemini" in endpoint.model.lower()
+    return endpoint.speaks_gemini or family.is_gemini or "gemini" in endpoint.model.lower()
 
 
 def _go_beside(found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint, family: ModelFamily) -> bool:
     """Whether a result takes all these media: their types are valid, and none has its own `extra_content`."""
-    return _takes_beside(endpoint, family) and all(
+    return endpoint.takes_media_in_results(family) and all(
         media.known_mime_type in _BESIDE and "extra_content" not in keys for media, keys in found
     )
-
-
-def _takes_beside(endpoint: Endpoint, family: ModelFamily) -> bool:
-    return endpoint.speaks_gemini and endpoint.surface == "vertex" and family.generation == "gemini-3"
 
 
 def _result_part(media: Media, number: int) -> JsonObject:

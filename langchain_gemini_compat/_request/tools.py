@@ -258,7 +258,7 @@ def encode_tools(
         chosen = _compile_tools(chosen, names_sent, notes)
     else:
         chosen = [_with_description(tool) for tool in chosen]
-    if sent == "validated" and endpoint.surface == "ai_studio":
+    if sent == "validated" and not endpoint.takes_validated_choice:
         notes.append(Note("adjusted", "`tool_choice` 'validated' became 'auto': only Vertex documents it."))
         sent = "auto"
     _note_unsent(choice, sent, chosen, notes)

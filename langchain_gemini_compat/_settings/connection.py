@@ -98,7 +98,7 @@ def resolve_connection(
     _check_receiver(endpoint, api_key, credentials)
     if api_key is not None:
         return Connection(endpoint, api_key, "argument `api_key`", project, location)
-    if credentials is None and surface == "ai_studio":
+    if credentials is None and endpoint.needs_api_key:
         if found_key is None:
             raise ValueError(
                 "AI Studio needs a key: pass `api_key` or set GOOGLE_API_KEY or GEMINI_API_KEY. Keys are made at "
@@ -158,7 +158,7 @@ def _complete_place(named: dict[str, str | None], base_url: str | None) -> tuple
 
 def _check_receiver(endpoint: Endpoint, api_key: ApiKey | None, credentials: Credentials | None) -> None:
     """Raise `ValueError` for default credentials to another host than Google's, and for unencrypted credentials."""
-    is_default = api_key is None and credentials is None and endpoint.surface == "vertex"
+    is_default = api_key is None and credentials is None and endpoint.uses_default_credentials
     if is_default and not is_google_host(endpoint.base_url):
         raise ValueError(
             "Application default credentials are sent only to Google's own hosts, over https. For another host pass "
