@@ -11,7 +11,7 @@ import pytest
 from google.oauth2.credentials import Credentials
 from standard_rule import answer
 
-from langchain_gemini_compat._transport import client as _transport
+from langchain_gemini_compat import _connection
 from langchain_gemini_compat.testing import FakeGemini
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,7 @@ def offline(monkeypatch, tmp_path):
     """Every model talks to a strict fake of its surface; there is a key and a project in the environment."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOOGLE_API_KEY", "test-key")
-    real, fakes = _transport.open_transport, []
+    real, fakes = _connection.open_transport, []
 
     def open_transport(connection, *, credentials, **options):
         fake = FakeGemini(answer, surface=connection.endpoint.surface)
@@ -69,7 +69,7 @@ def offline(monkeypatch, tmp_path):
             options |= {"http_client": fake.http_client, "http_async_client": fake.http_async_client}
         return real(connection, credentials=credentials or Credentials("test"), **options)
 
-    monkeypatch.setattr(_transport, "open_transport", open_transport)
+    monkeypatch.setattr(_connection, "open_transport", open_transport)
     yield
     assert [refusal for fake in fakes for refusal in fake.refusals] == []
 
