@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from google.oauth2.credentials import Credentials
 
-from langchain_gemini_compat.testing._rules.signatures import STAND_IN, Issued, issue_signature, read_signature
+from langchain_gemini_compat.testing._rules.signatures import PLACEHOLDER, Issued, issue_signature, read_signature
 
 MODEL = "gemini-3.8-flash"
 
@@ -68,7 +68,7 @@ class NativeGoogle:
         return None
 
     def _judge_call(self, name, signature):
-        if signature == STAND_IN:
+        if signature == PLACEHOLDER:
             self.stand_ins += 1
             return None
         if not signature:

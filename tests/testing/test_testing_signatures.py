@@ -138,7 +138,7 @@ def test_the_stand_in_is_refused_anywhere_else(place: str) -> None:
         messages += [{"role": "assistant", "content": "Sunny."}, USER]
     if place == "2.5":
         body["model"] = "gemini-2.5-flash"
-    assert refusals("ai_studio", body)[0] == ["stand-in-misplaced"]
+    assert refusals("ai_studio", body)[0] == ["placeholder-misplaced"]
 
 
 def test_a_signature_issued_beside_the_message_goes_back_there() -> None:

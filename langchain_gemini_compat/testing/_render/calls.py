@@ -35,24 +35,24 @@ class CallWriter:
             function: JsonObject = {"arguments": arguments_text(call), "name": call.name}
             entry: JsonObject = {"function": function, "type": "function", **self._id_of(call, place)}
             if place == 0 and self.style.signature != "on_delta":
-                entry |= self.extras()
+                entry |= self.signature_extra()
             entries.append(entry)
         return entries
 
     def frames(self) -> list[list[JsonObject]]:
         """The entries of a stream, those of one frame together."""
-        calls = _glue(self.reply.calls) if self.style.args == "glued" else list(self.reply.calls)
-        tracks = [self._track(call, place, len(calls)) for place, call in enumerate(calls)]
+        calls = _glue_calls(self.reply.calls) if self.style.args == "glued" else list(self.reply.calls)
+        streams = [self._stream_entries(call, place, len(calls)) for place, call in enumerate(calls)]
         together = self.style.calls_per_frame or 1
         frames: list[list[JsonObject]] = []
-        if self.style.signature == "alone_first" and self.extras():
-            frames.append([self.extras() | _index_of(0, len(calls), self.style, head=False)])
-        for start in range(0, len(tracks), together):
-            steps = zip_longest(*tracks[start : start + together])
+        if self.style.signature == "alone_first" and self.signature_extra():
+            frames.append([self.signature_extra() | _index_of(0, len(calls), self.style, first=False)])
+        for start in range(0, len(streams), together):
+            steps = zip_longest(*streams[start : start + together])
             frames.extend([entry for entry in entries if entry is not None] for entries in steps)
         return frames
 
-    def extras(self) -> JsonObject:
+    def signature_extra(self) -> JsonObject:
         """`extra_content` with the signature of the first call; empty where none is due."""
         reply, style = self.reply, self.style
         if not (reply.signed and self.setting.signs and reply.calls) or style.signature == "absent":
@@ -62,29 +62,29 @@ class CallWriter:
         signature = self.setting.signature(reply.calls[0].name, place)
         return {"extra_content": {namespace: {"thought_signature": signature}}}
 
-    def _track(self, call: Call, place: int, count: int) -> list[JsonObject]:
+    def _stream_entries(self, call: Call, place: int, count: int) -> list[JsonObject]:
         """All entries of one call, in order."""
         style = self.style
         entries: list[JsonObject] = []
         for step, piece in enumerate(_cut_arguments(arguments_text(call), style)):
-            head = step == 0
+            first = step == 0
             function: JsonObject = {"arguments": piece}
-            entry: JsonObject = {"function": function, **_index_of(place, count, style, head=head)}
-            if head or style.names == "repeated":
+            entry: JsonObject = {"function": function, **_index_of(place, count, style, first=first)}
+            if first or style.names == "repeated":
                 function["name"] = call.name
                 entry["type"] = "function"
-            if head or style.ids in ("repeated", "empty", "function_name"):
+            if first or style.ids in ("repeated", "empty", "function_name"):
                 entry |= self._id_of(call, place)
             entries.append(entry)
-        return self._sign(entries, _index_of(place, count, style, head=False)) if place == 0 else entries
+        return self._with_signature(entries, _index_of(place, count, style, first=False)) if place == 0 else entries
 
-    def _sign(self, entries: list[JsonObject], index: JsonObject) -> list[JsonObject]:
-        extras, where = self.extras(), self.style.signature
-        if not extras or where in ("on_delta", "alone_first"):
+    def _with_signature(self, entries: list[JsonObject], index: JsonObject) -> list[JsonObject]:
+        signature_extra, where = self.signature_extra(), self.style.signature
+        if not signature_extra or where in ("on_delta", "alone_first"):
             return entries
         if where == "alone":
-            return [*entries, extras | index]
-        return [entries[0] | extras, *entries[1:]]
+            return [*entries, signature_extra | index]
+        return [entries[0] | signature_extra, *entries[1:]]
 
     def _id_of(self, call: Call, place: int) -> JsonObject:
         ids = self.style.ids
@@ -109,7 +109,7 @@ def arguments_text(call: Call) -> str:
     return json.dumps(dict(call.args), ensure_ascii=False, separators=(",", ":"))
 
 
-def _glue(calls: Sequence[Call]) -> list[Call]:
+def _glue_calls(calls: Sequence[Call]) -> list[Call]:
     return [replace(calls[0], args="".join(arguments_text(call) for call in calls))] if calls else []
 
 
@@ -124,12 +124,12 @@ def _cut_arguments(text: str, style: Style) -> list[str]:
     return ["", *(text[start : start + size] for start in range(0, len(text), size))]
 
 
-def _index_of(place: int, count: int, style: Style, *, head: bool) -> JsonObject:
-    """`lying` is what Vertex does: the head of one call has the number of another (Google's examples page)."""
+def _index_of(place: int, count: int, style: Style, *, first: bool) -> JsonObject:
+    """`lying` is what Vertex does: the first of one call has the number of another (Google's examples page)."""
     if style.index == "absent":
         return {}
     if style.index == "zero":
         return {"index": 0}
-    if style.index == "lying" and head:
+    if style.index == "lying" and first:
         return {"index": (place + 1) % max(count, 2)}
     return {"index": place}

@@ -27,27 +27,27 @@ if TYPE_CHECKING:
 def render_whole(reply: Reply, setting: Setting, *, choices: bool = True) -> JsonObject:
     """The body of an unstreamed answer; `choices=False` leaves `choices` empty."""
     style = resolve_style(reply.style, setting)
-    choice: JsonObject = {"index": 0, "finish_reason": _reason(reply, "tool_calls")}
+    choice: JsonObject = {"index": 0, "finish_reason": _finish_reason(reply, "tool_calls")}
     # A prompt that was refused has no `message` at all.
     if not (reply.is_empty and (reply.finish_reason or "").startswith("content_filter")):
         choice["message"] = _whole_message(reply, style, setting)
     body: JsonObject = {**_envelope(setting), "object": "chat.completion", "usage": write_usage(reply, setting)}
-    body["choices"] = [_finished(choice, setting)] if choices else []
+    body["choices"] = [_with_nulls(choice, setting)] if choices else []
     return body
 
 
 def render_frames(reply: Reply, setting: Setting, *, choices: bool = True, finished: bool = True) -> list[bytes]:
     """The events of a streamed answer, ended by `[DONE]`; `finished=False` leaves out how it ends."""
     style = resolve_style(reply.style, setting)
-    deltas = _deltas(reply, style, setting)
+    deltas = _build_deltas(reply, style, setting)
     if finished and _signs_text(reply, style, setting):
         extra: JsonObject = {"google": {"thought_signature": setting.signature()}}
         deltas.append({"content": "", "extra_content": extra, "role": "assistant"})
-    frames = [_chunk({"delta": delta}, setting) for delta in deltas]
+    frames = [_build_chunk({"delta": delta}, setting) for delta in deltas]
     if not choices:
         frames = [{**_envelope(setting), "object": "chat.completion.chunk", "choices": []}]
     if finished:
-        frames = _finish(frames, reply, style, setting)
+        frames = _add_finish_reason(frames, reply, style, setting)
     return [encode_event(frame) for frame in frames] + ([b"data: [DONE]\n\n"] if finished else [])
 
 
@@ -67,12 +67,12 @@ def _whole_message(reply: Reply, style: Style, setting: Setting) -> JsonObject:
     if reply.calls:
         message["tool_calls"] = [*writer.whole()]
     if reply.image is not None:
-        message |= {"content": text or None, "audio": _image(reply)}
+        message |= {"content": text or None, "audio": _image_as_audio(reply)}
     if reply.thoughts and style.thoughts == "reasoning_content":
         message["reasoning_content"] = reply.thoughts
-    extra = _flag(reply, style, setting)
+    extra = _thought_flag(reply, style, setting)
     if reply.calls and style.signature == "on_delta":
-        extra |= as_object(read_path(writer.extras(), "extra_content", "google"))
+        extra |= as_object(read_path(writer.signature_extra(), "extra_content", "google"))
     if _signs_text(reply, style, setting):
         extra["thought_signature"] = setting.signature()
     if extra:
@@ -80,17 +80,17 @@ def _whole_message(reply: Reply, style: Style, setting: Setting) -> JsonObject:
     return message
 
 
-def _flag(reply: Reply, style: Style, setting: Setting) -> JsonObject:
+def _thought_flag(reply: Reply, style: Style, setting: Setting) -> JsonObject:
     """Google flags a whole message that begins with thoughts, although it holds the answer too."""
     shown = reply.thoughts and setting.thought_tag is not None
     return {"thought": True} if shown and style.thoughts in ("flagged", "unclosed") else {}
 
 
-def _deltas(reply: Reply, style: Style, setting: Setting) -> list[JsonObject]:
+def _build_deltas(reply: Reply, style: Style, setting: Setting) -> list[JsonObject]:
     """What each frame adds, without how the stream ends."""
     pieces = tag_pieces(reply, style, setting.thought_tag)
     writer = CallWriter(reply, style, setting)
-    closing = pieces.pop().text if pieces and pieces[-1].closes and reply.calls else ""
+    closing = pieces.pop().text if pieces and pieces[-1].is_closing_tag and reply.calls else ""
     deltas = [_text_delta(piece, style) for piece in pieces]
     if style.thoughts == "reasoning_content" and reply.thoughts:
         deltas.insert(0, {"reasoning_content": reply.thoughts})
@@ -102,10 +102,10 @@ def _deltas(reply: Reply, style: Style, setting: Setting) -> list[JsonObject]:
         if number == 0 and closing:
             delta["content"] = closing
         deltas.append(delta)
-    if style.signature == "on_delta" and writer.extras():
-        deltas.append(writer.extras())
+    if style.signature == "on_delta" and writer.signature_extra():
+        deltas.append(writer.signature_extra())
     if reply.image is not None:
-        deltas.append({"audio": _image(reply)})
+        deltas.append({"audio": _image_as_audio(reply)})
     if setting.surface == "openai_compatible":
         return [{"role": "assistant", "content": ""}, *deltas]
     return [{"role": "assistant", **delta} for delta in deltas]
@@ -118,23 +118,23 @@ def _text_delta(piece: Piece, style: Style) -> JsonObject:
     return {"content": content}
 
 
-def _finish(frames: list[JsonObject], reply: Reply, style: Style, setting: Setting) -> list[JsonObject]:
+def _add_finish_reason(frames: list[JsonObject], reply: Reply, style: Style, setting: Setting) -> list[JsonObject]:
     """The reason and the usage, on the last frame or on one of their own."""
-    called = "tool_calls" if style.finish in ("tool_calls", "camel_case") else "stop"
-    reason = _reason(reply, called)
+    reason_with_calls = "tool_calls" if style.finish in ("tool_calls", "camel_case") else "stop"
+    reason = _finish_reason(reply, reason_with_calls)
     own_frame = not frames or (reply.calls and not (setting.surface == "vertex" and setting.streams_arguments))
     if own_frame or setting.surface == "openai_compatible":
         delta: JsonObject = {} if setting.surface == "openai_compatible" else {"role": "assistant"}
-        frames = [*frames, _chunk({"delta": delta}, setting)]
+        frames = [*frames, _build_chunk({"delta": delta}, setting)]
     key = "finishReason" if style.finish == "camel_case" else "finish_reason"
     for frame in frames if style.finish == "every_chunk" else frames[-1:]:
         for choice in _choices_of(frame):
             if style.finish != "absent":
                 choice[key] = reason
-    return _count(frames, reply, style, setting)
+    return _add_usage(frames, reply, style, setting)
 
 
-def _count(frames: list[JsonObject], reply: Reply, style: Style, setting: Setting) -> list[JsonObject]:
+def _add_usage(frames: list[JsonObject], reply: Reply, style: Style, setting: Setting) -> list[JsonObject]:
     if style.usage == "trailer":
         trailer: JsonObject = {**_envelope(setting), "object": "chat.completion.chunk", "choices": []}
         trailer["usage"] = write_usage(reply, setting)
@@ -152,14 +152,14 @@ def _choices_of(frame: JsonObject) -> Sequence[JsonObject]:
     return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
 
 
-def _chunk(choice: JsonObject, setting: Setting) -> JsonObject:
+def _build_chunk(choice: JsonObject, setting: Setting) -> JsonObject:
     whole: JsonObject = {"index": 0, **choice}
     if setting.surface == "openai_compatible":
         whole["finish_reason"] = None
-    return {**_envelope(setting), "object": "chat.completion.chunk", "choices": [_finished(whole, setting)]}
+    return {**_envelope(setting), "object": "chat.completion.chunk", "choices": [_with_nulls(whole, setting)]}
 
 
-def _finished(choice: JsonObject, setting: Setting) -> JsonObject:
+def _with_nulls(choice: JsonObject, setting: Setting) -> JsonObject:
     """`choice` with the nulls that a surface writes."""
     return choice if setting.surface == "ai_studio" else {**choice, "logprobs": None}
 
@@ -169,8 +169,8 @@ def _envelope(setting: Setting) -> JsonObject:
     return envelope | {"system_fingerprint": ""} if setting.surface == "vertex" else envelope
 
 
-def _reason(reply: Reply, called: str) -> str:
-    return reply.finish_reason or (called if reply.calls else "stop")
+def _finish_reason(reply: Reply, reason_with_calls: str) -> str:
+    return reply.finish_reason or (reason_with_calls if reply.calls else "stop")
 
 
 def _signs_text(reply: Reply, style: Style, setting: Setting) -> bool:
@@ -178,7 +178,7 @@ def _signs_text(reply: Reply, style: Style, setting: Setting) -> bool:
     return spoken and reply.signed and setting.signs and style.signature != "absent"
 
 
-def _image(reply: Reply) -> JsonObject:
+def _image_as_audio(reply: Reply) -> JsonObject:
     """Google puts images into `audio` (its examples page)."""
     data = b64encode(reply.image).decode() if isinstance(reply.image, bytes) else reply.image
     return {"data": data, "extra_content": {"google": {"mime_type": reply.image_type}}}

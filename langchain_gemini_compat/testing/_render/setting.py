@@ -115,20 +115,20 @@ def build_setting(body: JsonObject, surface: Surface, number: int) -> Setting:
 def resolve_style(style: Style, setting: Setting) -> Style:
     """`style` with every field filled in as the surface does it."""
     if setting.surface == "ai_studio":
-        natural = _STUDIO
+        defaults = _STUDIO
     elif setting.surface == "openai_compatible":
-        natural = replace(_COMPATIBLE, thoughts="reasoning_content")
+        defaults = replace(_COMPATIBLE, thoughts="reasoning_content")
     elif setting.streams_arguments:
-        natural = replace(_VERTEX, index="lying", args="cut")
+        defaults = replace(_VERTEX, index="lying", args="cut")
     else:
-        natural = _VERTEX
+        defaults = _VERTEX
     if setting.surface == "vertex" and setting.thought_tag == "":
-        natural = replace(natural, thoughts="untagged")
+        defaults = replace(defaults, thoughts="untagged")
     # Vertex tells usage in every stream, the others where it was asked for.
     if setting.surface != "vertex" and not setting.include_usage:
-        natural = replace(natural, usage="absent")
+        defaults = replace(defaults, usage="absent")
     given = {item.name: getattr(style, item.name) for item in fields(style)}
-    return replace(natural, **{name: value for name, value in given.items() if value is not None})
+    return replace(defaults, **{name: value for name, value in given.items() if value is not None})
 
 
 def _thought_tag(body: JsonObject, surface: Surface) -> str | None:

@@ -14,11 +14,11 @@ _WORDS = re.compile(r"(?:\S+\s*|\s+){1,3}")
 
 
 class Piece(NamedTuple):
-    """Text of one frame; `closes` says that it is nothing but the end of the thoughts."""
+    """Text of one frame; `is_closing_tag` says that it is nothing but the end of the thoughts."""
 
     text: str
     is_thought: bool
-    closes: bool = False
+    is_closing_tag: bool = False
 
 
 def cut_text(text: str, chunks: int | Sequence[str] | None) -> list[str]:
@@ -50,19 +50,19 @@ def tag_pieces(reply: Reply, style: Style, tag: str | None) -> list[Piece]:
     if style.thoughts == "untagged":
         return [*thoughts, *answer]
     tag = tag or "thought"
-    thoughts[:1] = _open(f"<{tag}>", thoughts[0].text, cut=bool(style.tag_cut))
+    thoughts[:1] = _opening_pieces(f"<{tag}>", thoughts[0].text, cut=bool(style.tag_cut))
     if style.thoughts != "unclosed":
-        answer = list(_close(f"</{tag}>", answer, cut=bool(style.tag_cut)))
+        answer = list(_closing_pieces(f"</{tag}>", answer, cut=bool(style.tag_cut)))
     return [*thoughts, *answer]
 
 
-def _open(tag: str, text: str, *, cut: bool) -> list[Piece]:
+def _opening_pieces(tag: str, text: str, *, cut: bool) -> list[Piece]:
     if cut:
         return [Piece(tag[:3], is_thought=True), Piece(tag[3:] + text, is_thought=True)]
     return [Piece(tag + text, is_thought=True)]
 
 
-def _close(tag: str, answer: list[Piece], *, cut: bool) -> Iterator[Piece]:
+def _closing_pieces(tag: str, answer: list[Piece], *, cut: bool) -> Iterator[Piece]:
     """The closing tag is not flagged: it stands before the first text of the answer, or alone."""
     if cut:
         yield Piece(tag[:4], is_thought=False)
@@ -71,4 +71,4 @@ def _close(tag: str, answer: list[Piece], *, cut: bool) -> Iterator[Piece]:
         yield Piece(tag + answer[0].text, is_thought=False)
         yield from answer[1:]
     else:
-        yield Piece(tag, is_thought=False, closes=True)
+        yield Piece(tag, is_thought=False, is_closing_tag=True)

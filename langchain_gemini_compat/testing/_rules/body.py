@@ -67,7 +67,7 @@ def ignored_keys(body: JsonObject) -> list[str]:
     ]
 
 
-def check_parameters_of_sampling(body: JsonObject, surface: Surface, rules: ModelRules) -> Iterator[Violation]:
+def check_sampling(body: JsonObject, surface: Surface, rules: ModelRules) -> Iterator[Violation]:
     """`n` and penalties."""
     count = body.get("n", 1)
     if isinstance(count, int) and not 1 <= count <= 8:
@@ -122,8 +122,8 @@ def _check_budget(budget: JsonValue, rules: ModelRules) -> Iterator[Violation]:
     if not isinstance(budget, int) or isinstance(budget, bool):
         yield Violation("thinking-budget", INVALID_ARGUMENT, "`thinking_budget` is a number of tokens.")
     elif rules.budget is not None:
-        smallest, largest, may_be_off = rules.budget
-        if not (budget == -1 or (budget == 0 and may_be_off) or smallest <= budget <= largest):
+        smallest, largest, can_be_off = rules.budget
+        if not (budget == -1 or (budget == 0 and can_be_off) or smallest <= budget <= largest):
             message = (
                 f"The thinking budget {budget} is invalid. Please choose a value between {smallest} and {largest}."
             )

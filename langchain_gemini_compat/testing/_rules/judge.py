@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from langchain_gemini_compat.testing._model.json_values import as_objects, as_text
 from langchain_gemini_compat.testing._rules.body import (
     check_keys,
-    check_parameters_of_sampling,
+    check_sampling,
     check_thinking,
     ignored_keys,
 )
 from langchain_gemini_compat.testing._rules.messages import check_messages
 from langchain_gemini_compat.testing._rules.models import rules_for
-from langchain_gemini_compat.testing._rules.signatures import check_signatures, count_stand_ins
+from langchain_gemini_compat.testing._rules.signatures import check_signatures, count_placeholders
 from langchain_gemini_compat.testing._rules.tools import check_tools, ignored_function_keys
 from langchain_gemini_compat.testing._rules.turns import number_turns
 from langchain_gemini_compat.testing._rules.violations import Violation
@@ -37,7 +37,7 @@ class Verdict:
 
     violations: tuple[Violation, ...]
     ignored: tuple[str, ...] = ()
-    stand_ins: int = 0
+    placeholders: int = 0
 
 
 def judge_request(body: JsonObject, surface: Surface) -> Verdict:
@@ -50,7 +50,7 @@ def judge_request(body: JsonObject, surface: Surface) -> Verdict:
         return Verdict(wrong_name)
     ignored = (*ignored_keys(body), *ignored_function_keys(body)) if surface == "vertex" else ()
     turns = number_turns(as_objects(body.get("messages")))
-    return Verdict(tuple(_check(body, surface, model)), ignored, count_stand_ins(turns))
+    return Verdict(tuple(_check(body, surface, model)), ignored, count_placeholders(turns))
 
 
 def _check(body: JsonObject, surface: Surface, model: str) -> Iterator[Violation]:
@@ -58,7 +58,7 @@ def _check(body: JsonObject, surface: Surface, model: str) -> Iterator[Violation
     turns = number_turns(messages)
     if surface == "ai_studio":
         yield from check_keys(body)
-    yield from check_parameters_of_sampling(body, surface, rules)
+    yield from check_sampling(body, surface, rules)
     yield from check_thinking(body, surface, rules)
     yield from check_tools(body, surface)
     yield from check_messages(messages, turns, surface, rules)

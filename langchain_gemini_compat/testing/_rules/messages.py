@@ -14,7 +14,7 @@ from langchain_gemini_compat.testing._rules.results import check_results
 from langchain_gemini_compat.testing._rules.violations import INVALID_ARGUMENT, Violation, unknown_field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue, Surface
     from langchain_gemini_compat.testing._rules.models import ModelRules
@@ -59,7 +59,7 @@ def check_messages(
     for turn in turns:
         for call in turn.calls:
             yield from _check_call(call)
-        if surface == "vertex" and turn.kind == "call" and not rules.text_beside_calls and _has_text(turn.message):
+        if surface == "vertex" and turn.kind == "call" and not rules.text_beside_calls and turn.message.get("content"):
             # https://github.com/NousResearch/hermes-agent/issues/69231
             yield Violation(
                 "text-beside-calls", INVALID_ARGUMENT, "This model takes no text beside tool calls on Vertex: drop it."
@@ -123,12 +123,12 @@ def _check_call(call: JsonObject) -> Iterator[Violation]:
         yield Violation("call-name", INVALID_ARGUMENT, "A tool call of the history has no function name.")
     if not isinstance(call.get("id"), str) or not call.get("id"):
         yield Violation("call-id", INVALID_ARGUMENT, "A tool call of the history has no id.")
-    if not _is_object_text(arguments):
+    if not _is_json_object(arguments):
         hint = f"`arguments` is the text of a JSON object (`{{}}` when there are none), not {arguments!r}."
         yield Violation("call-arguments", "Expected a valid JSON object in the request", hint)
 
 
-def _is_object_text(arguments: JsonValue) -> bool:
+def _is_json_object(arguments: JsonValue) -> bool:
     try:
         return isinstance(json.loads(as_text(arguments), parse_constant=_refuse_constant), dict)
     except (ValueError, RecursionError):
@@ -138,10 +138,6 @@ def _is_object_text(arguments: JsonValue) -> bool:
 def _refuse_constant(name: str) -> JsonValue:
     """Python reads `NaN` and `Infinity`; JSON has neither."""
     raise ValueError(name)
-
-
-def _has_text(message: JsonObject) -> bool:
-    return bool(message.get("content"))
 
 
 def _check_order(turns: Sequence[Turn]) -> Iterator[Violation]:
@@ -160,7 +156,13 @@ def _check_pairs(turns: Sequence[Turn], surface: Surface) -> Iterator[Violation]
     open_calls: dict[str, str] = {}
     for turn in turns:
         if turn.kind == "result":
-            yield from _check_result(turn, open_calls, surface)
+            call_id = _answered_id(turn.message, open_calls)
+            function = open_calls.pop(call_id, None)
+            if function is None:
+                hint = f"No open call has the id {call_id!r} of `messages[{turn.index}]`."
+                yield Violation("orphan-result", _COUNT, hint)
+            else:
+                yield from _check_result_name(turn, function, surface)
             continue
         yield from _check_unanswered(open_calls)
         open_calls = {as_text(call.get("id")): as_text(read_path(call, "function", "name")) for call in turn.calls}
@@ -175,19 +177,19 @@ def _check_unanswered(open_calls: dict[str, str]) -> Iterator[Violation]:
         yield Violation("unanswered-call", _COUNT, f"No result for {waiting}.")
 
 
-def _check_result(turn: Turn, open_calls: dict[str, str], surface: Surface) -> Iterator[Violation]:
-    """One result against the calls still open; takes its call off them."""
-    message, name = turn.message, as_text(turn.message.get("name"))
-    call_id = as_text(message.get("tool_call_id"))
-    if message.get("role") == "function":
-        call_id = next((key for key, called in open_calls.items() if called == name), "")
-    if call_id not in open_calls:
-        yield Violation("orphan-result", _COUNT, f"No open call has the id {call_id!r} of `messages[{turn.index}]`.")
-        return
-    called = open_calls.pop(call_id)
+def _answered_id(message: JsonObject, open_calls: Mapping[str, str]) -> str:
+    """Return the id of the call that the result `message` answers. A `function` message names the function only."""
+    if message.get("role") != "function":
+        return as_text(message.get("tool_call_id"))
+    name = as_text(message.get("name"))
+    return next((call_id for call_id, function in open_calls.items() if function == name), "")
+
+
+def _check_result_name(turn: Turn, function: str, surface: Surface) -> Iterator[Violation]:
+    name = as_text(turn.message.get("name"))
     if surface == "ai_studio" and not name:
         # https://github.com/openclaw/openclaw/issues/47857
         place = f"GenerateContentRequest.contents[{turn.position - 1}].parts[0].function_response.name"
-        yield Violation("result-name", f"* {place}: Name cannot be empty.", f"Send `name`: {called!r} on the result.")
-    elif name and name != called:
-        yield Violation("result-name", INVALID_ARGUMENT, f"The result is named {name!r}, its call {called!r}.")
+        yield Violation("result-name", f"* {place}: Name cannot be empty.", f"Send `name`: {function!r} on the result.")
+    elif name and name != function:
+        yield Violation("result-name", INVALID_ARGUMENT, f"The result is named {name!r}, its call {function!r}.")

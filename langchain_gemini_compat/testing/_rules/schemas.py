@@ -53,13 +53,13 @@ def check_parameters(parameters: JsonValue, place: str) -> Iterator[Violation]:
     """`parameters` of a function declaration; `place` is where they stand, for the text."""
     schema = as_object(parameters)
     if _type_of(schema) != "object":
-        yield _broken(place, "schema should be of type OBJECT.", "`parameters` is an object schema.")
+        yield _schema_violation(place, "schema should be of type OBJECT.", "`parameters` is an object schema.")
     if not as_object(schema.get("properties")):
         message = f"* GenerateContentRequest.{place}.properties: should be non-empty for OBJECT type"
         yield Violation("schema-empty", message, "A function without arguments leaves `parameters` out.")
     yield from _check_schema(parameters, place, 1)
     if len(dump(parameters).encode("utf-8", "surrogatepass")) > _MAX_BYTES:
-        yield _broken(place, "schema is too large.", f"More than {_MAX_BYTES} bytes.")
+        yield _schema_violation(place, "schema is too large.", f"More than {_MAX_BYTES} bytes.")
 
 
 def find_recursion(schema: JsonValue) -> str:
@@ -94,10 +94,10 @@ def _references(schema: JsonValue) -> set[str]:
 
 def _check_schema(value: JsonValue, place: str, depth: int) -> Iterator[Violation]:
     if depth > _MAX_DEPTH:
-        yield _broken(place, "schema is nested too deeply.", f"More than {_MAX_DEPTH} levels.")
+        yield _schema_violation(place, "schema is nested too deeply.", f"More than {_MAX_DEPTH} levels.")
         return
     if not isinstance(value, dict):
-        yield _broken(place, "schema is not an object.", f"Found {dump(value)[:40]}.")
+        yield _schema_violation(place, "schema is not an object.", f"Found {dump(value)[:40]}.")
         return
     for key in sorted(value.keys() - _KEYS):
         yield unknown_field(key, place, "This keyword is outside of the subset that Gemini takes.")
@@ -122,9 +122,13 @@ def _check_type(schema: JsonObject, place: str) -> Iterator[Violation]:
         message = f"Invalid value at '{place}.type' ({kind}), {dump(schema['type'])}"
         yield Violation("schema-type", message, "`type` is one word; null is `nullable: true`.")
     elif not schema.keys() & {"type", "anyOf", "$ref", "oneOf", "allOf"}:
-        yield _broken(place, "schema didn't specify the schema type field.", "Each schema has `type` or `anyOf`.")
+        yield _schema_violation(
+            place, "schema didn't specify the schema type field.", "Each schema has `type` or `anyOf`."
+        )
     if not isinstance(schema.get("description", ""), str) or not isinstance(schema.get("nullable", False), bool):
-        yield _broken(place, "schema has an invalid value.", "`description` is a string, `nullable` a boolean.")
+        yield _schema_violation(
+            place, "schema has an invalid value.", "`description` is a string, `nullable` a boolean."
+        )
 
 
 def _check_any_of(schema: JsonObject, place: str) -> Iterator[Violation]:
@@ -132,23 +136,23 @@ def _check_any_of(schema: JsonObject, place: str) -> Iterator[Violation]:
         return
     if schema.keys() - _BESIDE_ANY_OF:
         text = "schema specified other fields alongside any_of. When using any_of, it must be the only field set."
-        yield _broken(place, text, f"Beside `anyOf`: {', '.join(sorted(schema.keys() - _BESIDE_ANY_OF))}.")
+        yield _schema_violation(place, text, f"Beside `anyOf`: {', '.join(sorted(schema.keys() - _BESIDE_ANY_OF))}.")
     if not as_list(schema["anyOf"]):
-        yield _broken(place, "schema has an empty any_of.", "`anyOf` is a list of schemas.")
+        yield _schema_violation(place, "schema has an empty any_of.", "`anyOf` is a list of schemas.")
 
 
 def _check_object(schema: JsonObject, place: str) -> Iterator[Violation]:
     kind = _type_of(schema)
     for key in ("properties", "required"):
         if key in schema and kind not in ("", "object"):
-            yield _broken(place, f"schema has {key} but is no OBJECT.", f"`{key}` on a {kind}.")
+            yield _schema_violation(place, f"schema has {key} but is no OBJECT.", f"`{key}` on a {kind}.")
     properties = schema.get("properties", {})
     if not isinstance(properties, dict):
-        yield _broken(place, "schema has invalid properties.", "`properties` is an object.")
+        yield _schema_violation(place, "schema has invalid properties.", "`properties` is an object.")
         return
     required = schema.get("required", [])
     if not isinstance(required, list):
-        yield _broken(place, "schema has an invalid required.", "`required` is a list of names.")
+        yield _schema_violation(place, "schema has an invalid required.", "`required` is a list of names.")
         return
     for number, name in enumerate(required):
         if not isinstance(name, str) or name not in properties:
@@ -162,7 +166,7 @@ def _check_array(schema: JsonObject, place: str) -> Iterator[Violation]:
         message = f"* GenerateContentRequest.{place}.items: missing field."
         yield Violation("schema-items", message, "An array says what is in it.")
     if "items" in schema and kind not in ("", "array"):
-        yield _broken(place, "schema has items but is no ARRAY.", f"`items` on a {kind}.")
+        yield _schema_violation(place, "schema has items but is no ARRAY.", f"`items` on a {kind}.")
 
 
 def _check_enum(schema: JsonObject, place: str) -> Iterator[Violation]:
@@ -212,5 +216,5 @@ def _is_number(value: JsonValue) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
 
 
-def _broken(place: str, message: str, hint: str) -> Violation:
+def _schema_violation(place: str, message: str, hint: str) -> Violation:
     return Violation("schema", f"Unable to submit request because `{place}` {message}", hint)

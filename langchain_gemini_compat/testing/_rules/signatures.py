@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._rules.turns import Turn
 
 #: Google's own stand-in for a signature that does not exist.
-STAND_IN = "skip_thought_signature_validator"
+PLACEHOLDER = "skip_thought_signature_validator"
 #: `Issued.at` of a signature that was issued beside the message, not on a call.
 ON_MESSAGE = -1
 _CHECKSUM_BYTES = 20
@@ -83,28 +83,28 @@ def check_signatures(turns: Sequence[Turn], surface: Surface, rules: ModelRules)
     """What is wrong with the signatures of a conversation: only the first call of a current step needs one."""
     current = {turn.index for turn in current_turn(turns)}
     for turn in turns:
-        yield from _check_strays(turn, surface)
+        yield from _check_misplaced_placeholders(turn, surface)
         for place, call in enumerate(turn.calls):
             signature = signature_of(call)
             demanded = rules.demands_signatures and turn.index in current and place == 0
-            if signature == STAND_IN:
+            if signature == PLACEHOLDER:
                 if not demanded:
-                    yield _stray_stand_in(surface)
+                    yield _misplaced_placeholder(surface)
             elif demanded and not signature:
                 yield from _check_message_signature(turn, call, surface)
             elif signature and turn.index in current:
-                yield from _check_genuine(signature, _name(call), place, surface)
+                yield from _check_genuine(signature, _function_name(call), place, surface)
 
 
-def count_stand_ins(turns: Sequence[Turn]) -> int:
+def count_placeholders(turns: Sequence[Turn]) -> int:
     """How many calls carry the stand-in."""
-    return sum(signature_of(call) == STAND_IN for turn in turns for call in turn.calls)
+    return sum(signature_of(call) == PLACEHOLDER for turn in turns for call in turn.calls)
 
 
-def _check_strays(turn: Turn, surface: Surface) -> Iterator[Violation]:
+def _check_misplaced_placeholders(turn: Turn, surface: Surface) -> Iterator[Violation]:
     parts: list[JsonValue] = as_list(turn.message.get("content"))
-    if any(signature_of(holder) == STAND_IN for holder in (turn.message, *as_objects(parts))):
-        yield _stray_stand_in(surface)
+    if any(signature_of(holder) == PLACEHOLDER for holder in (turn.message, *as_objects(parts))):
+        yield _misplaced_placeholder(surface)
 
 
 def _check_message_signature(turn: Turn, call: JsonObject, surface: Surface) -> Iterator[Violation]:
@@ -112,23 +112,23 @@ def _check_message_signature(turn: Turn, call: JsonObject, surface: Surface) -> 
     beside = signature_of(turn.message)
     issued = read_signature(beside) if beside else None
     if issued is None or issued.at != ON_MESSAGE:
-        yield _missing(_name(call), turn.position, surface)
+        yield _missing_signature(_function_name(call), turn.position, surface)
     elif issued.surface != surface:
-        yield _not_genuine(surface, f"It was issued on {issued.surface}: drop it, put the stand-in there.")
+        yield _invalid_signature(surface, f"It was issued on {issued.surface}: drop it, put the stand-in there.")
 
 
 def _check_genuine(signature: str, name: str, place: int, surface: Surface) -> Iterator[Violation]:
     issued = read_signature(signature)
     if issued is None:
-        yield _not_genuine(surface, "It is none that was issued, or not byte for byte: send back what came.")
+        yield _invalid_signature(surface, "It is none that was issued, or not byte for byte: send back what came.")
     elif issued.surface != surface:
-        yield _not_genuine(surface, f"It was issued on {issued.surface}: drop it, put the stand-in there.")
+        yield _invalid_signature(surface, f"It was issued on {issued.surface}: drop it, put the stand-in there.")
     elif (issued.call, issued.at) != (name, place):
         hint = f"It was issued for call {issued.at} ({issued.call}) and came back on call {place} ({name})."
-        yield _not_genuine(surface, hint)
+        yield _invalid_signature(surface, hint)
 
 
-def _missing(name: str, position: int, surface: Surface) -> Violation:
+def _missing_signature(name: str, position: int, surface: Surface) -> Violation:
     """Sources: https://github.com/manthanabc/paws/issues/103, https://github.com/openai/openai-agents-python/issues/2137."""
     if surface == "vertex":
         message = (
@@ -145,16 +145,16 @@ def _missing(name: str, position: int, surface: Surface) -> Violation:
     return Violation("signature-missing", message, hint)
 
 
-def _not_genuine(surface: Surface, hint: str) -> Violation:
+def _invalid_signature(surface: Surface, hint: str) -> Violation:
     word = "Invalid" if surface == "vertex" else "Corrupted"
     return Violation("signature-invalid", f"{word} thought signature.", hint)
 
 
-def _stray_stand_in(surface: Surface) -> Violation:
+def _misplaced_placeholder(surface: Surface) -> Violation:
     word = "Invalid" if surface == "vertex" else "Corrupted"
-    hint = f"`{STAND_IN}` belongs on the first call of a step of the current turn, where a signature is demanded."
-    return Violation("stand-in-misplaced", f"{word} thought signature.", hint)
+    hint = f"`{PLACEHOLDER}` belongs on the first call of a step of the current turn, where a signature is demanded."
+    return Violation("placeholder-misplaced", f"{word} thought signature.", hint)
 
 
-def _name(call: JsonObject) -> str:
+def _function_name(call: JsonObject) -> str:
     return as_text(read_path(call, "function", "name"))

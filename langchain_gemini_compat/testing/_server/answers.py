@@ -92,7 +92,7 @@ def answer_raw(raw: Raw) -> Answer:
     """A body as it is, with the content type it looks like."""
     body = raw.body if isinstance(raw.body, (bytes, str)) else dump(raw.body)
     data = body.encode() if isinstance(body, str) else body
-    content_type = raw.content_type or _recognise(data)
+    content_type = raw.content_type or _guess_content_type(data)
     return Answer(raw.status, {"content-type": content_type, **raw.headers}, (data,))
 
 
@@ -165,7 +165,7 @@ def _pretty(value: JsonValue) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
-def _recognise(data: bytes) -> str:
+def _guess_content_type(data: bytes) -> str:
     start = data.lstrip()[:5]
     if start.startswith((b"data:", b":", b"event")):
         return _EVENTS

@@ -28,20 +28,20 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue, Surface
 
 _KEYS = frozenset({"model", "input", "dimensions", "encoding_format"})
-_MOST_TEXTS = 100
-_LONGEST = 3072
+_MAX_TEXTS = 100
+_MAX_DIMENSIONS = 3072
 _WORD = re.compile(r"[^\W_]+")
-#: Letters of a word's beginning, which its forms share ("image", "images"), and of its pieces.
-_BEGINNING, _PIECE = 5, 3
-#: What a word, its beginning and all its pieces together weigh.
-_WORD_WEIGHS, _BEGINNING_WEIGHS, _PIECES_WEIGH = 0.7, 1.0, 0.5
+#: Letters of a word's beginning, which its forms share ("image", "images"), and of its ngrams.
+_PREFIX_LENGTH, _NGRAM_LENGTH = 5, 3
+#: What a word, its beginning and all its ngrams together weigh.
+_WORD_WEIGHT, _PREFIX_WEIGHT, _NGRAM_WEIGHT = 0.7, 1.0, 0.5
 #: English words that say nothing about what a text is about.
-_EMPTY_WORDS = (
+_STOP_WORD_LIST = (
     "a about all also an and any are as at be but by can do does each for from has have how i if in into is it its "
     "no not of on one or other so than that the their then there these they this to was what when where which who "
     "why will with you your"
 )
-_EMPTY = frozenset(_EMPTY_WORDS.split())
+_STOP_WORDS = frozenset(_STOP_WORD_LIST.split())
 
 
 def check_embedding(body: JsonObject, surface: Surface) -> Iterator[Violation]:
@@ -53,15 +53,15 @@ def check_embedding(body: JsonObject, surface: Surface) -> Iterator[Violation]:
         return
     for key in sorted(body.keys() - _KEYS):
         yield unknown_field(key, "", "AI Studio refuses keys it does not know: leave it out.")
-    if len(texts) > _MOST_TEXTS:
+    if len(texts) > _MAX_TEXTS:
         # https://github.com/geldata/gel/issues/9032
-        message = f"* BatchEmbedContentsRequest.requests: at most {_MOST_TEXTS} requests can be in one batch\n"
+        message = f"* BatchEmbedContentsRequest.requests: at most {_MAX_TEXTS} requests can be in one batch\n"
         yield Violation("batch-size", message, "Send fewer texts at once.")
     if not texts or not all(as_text(text) for text in texts):
         # https://github.com/lingfengQAQ/webnovel-writer/issues/49
         yield Violation("empty-text", "EmbedContentRequest.content contains an empty Part.", "Leave empty texts out.")
     if "dimensions" in body and _dimensions(body) != body["dimensions"]:
-        yield Violation("dimensions", INVALID_ARGUMENT, f"`dimensions` is a number from 1 to {_LONGEST}.")
+        yield Violation("dimensions", INVALID_ARGUMENT, f"`dimensions` is a number from 1 to {_MAX_DIMENSIONS}.")
 
 
 def answer_embedding(body: JsonObject, surface: Surface, fault: Fault | None) -> Answer:
@@ -112,13 +112,13 @@ def _texts(body: JsonObject) -> Sequence[JsonValue]:
 def _dimensions(body: JsonObject) -> int:
     asked = body.get("dimensions")
     if isinstance(asked, bool) or not isinstance(asked, int):
-        return _LONGEST
-    return asked if 0 < asked <= _LONGEST else _LONGEST
+        return _MAX_DIMENSIONS
+    return asked if 0 < asked <= _MAX_DIMENSIONS else _MAX_DIMENSIONS
 
 
 def _vector(text: str, length: int) -> list[float]:
-    """Words and their pieces, each counted where its hash says, as a vector of length 1."""
-    words = Counter(word for word in _WORD.findall(text.lower()) if word not in _EMPTY)
+    """Words and their ngrams, each counted where its hash says, as a vector of length 1."""
+    words = Counter(word for word in _WORD.findall(text.lower()) if word not in _STOP_WORDS)
     sums = [0.0] * length
     for word, count in (words or {text: 1}).items():
         # A word said ten times does not say ten times as much.
@@ -133,12 +133,12 @@ def _vector(text: str, length: int) -> list[float]:
 
 def _features(word: str) -> Iterator[tuple[str, float]]:
     """What a word is known by, and what each of it weighs."""
-    yield word, _WORD_WEIGHS
-    yield f"{word[:_BEGINNING]}…", _BEGINNING_WEIGHS
+    yield word, _WORD_WEIGHT
+    yield f"{word[:_PREFIX_LENGTH]}…", _PREFIX_WEIGHT
     framed = f"<{word}>"
-    pieces = [framed[start : start + _PIECE] for start in range(max(1, len(framed) - _PIECE + 1))]
-    for piece in pieces:
-        yield f"…{piece}…", _PIECES_WEIGH / sqrt(len(pieces))
+    ngrams = [framed[start : start + _NGRAM_LENGTH] for start in range(max(1, len(framed) - _NGRAM_LENGTH + 1))]
+    for ngram in ngrams:
+        yield f"…{ngram}…", _NGRAM_WEIGHT / sqrt(len(ngrams))
 
 
 @lru_cache(maxsize=100_000)

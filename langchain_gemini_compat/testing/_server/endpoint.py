@@ -118,7 +118,7 @@ class FakeGemini:
         else:
             script = list(_check_script(replies))
             self._script = deque(script)
-            self._rule = lambda _: _run_out(script)
+            self._rule = lambda _: _raise_script_exhausted(script)
 
     def connection(self, url: str | None = None) -> dict[str, Any]:
         """Arguments for `ChatGeminiCompat` that lead here: in process, or to the `url` that `serve()` gave."""
@@ -165,25 +165,25 @@ class FakeGemini:
         """
         from langchain_gemini_compat.testing._server.http_server import serve
 
-        return serve(self._respond_or_tell, BASE_PATHS[self.surface], port)
+        return serve(self._respond_over_http, BASE_PATHS[self.surface], port)
 
     def respond(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
         """The answer to one request, which is recorded. Both kinds of client and the server come through here."""
         request = read_request(method, url, headers, content)
         self.requests.append(request)
-        locked_out = self._check_credential(headers)
-        if locked_out is not None:
-            return locked_out
+        refusal = self._refuse_credential(headers)
+        if refusal is not None:
+            return refusal
         route = request.path.rpartition("/")[2]
         if method == "POST" and request.path.endswith("/chat/completions"):
             return self._complete(request)
         if method == "POST" and route == "embeddings" and self.surface != "vertex":
             return self._embed(request)
         if method == "GET" and "/models" in request.path and self.surface != "vertex":
-            return _list_models("" if route == "models" else route, self.surface)
+            return _answer_models("" if route == "models" else route, self.surface)
         return answer_reply(Fault.html_404(), build_setting({}, self.surface, 0))
 
-    def _respond_or_tell(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
+    def _respond_over_http(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
         """`respond`; a mistake of the test becomes an answer that no client asks again for."""
         try:
             return self.respond(method, url, headers, content)
@@ -199,7 +199,7 @@ class FakeGemini:
         if self.strict:
             verdict = judge_request(request.body, surface)
             self.ignored.extend(verdict.ignored)
-            self.stand_ins += verdict.stand_ins
+            self.stand_ins += verdict.placeholders
             if verdict.violations:
                 self.refusals.extend(verdict.violations)
                 return answer_violation(verdict.violations[0], surface)
@@ -212,9 +212,9 @@ class FakeGemini:
         if violations:
             self.refusals.extend(violations)
             return answer_violation(violations[0], self.surface)
-        return answer_embedding(request.body, self.surface, self._next_fault(request))
+        return answer_embedding(request.body, self.surface, self._take_fault(request))
 
-    def _next_fault(self, request: FakeRequest) -> Fault | None:
+    def _take_fault(self, request: FakeRequest) -> Fault | None:
         """The fault that strikes `request`, which is for embeddings; a script that has run out has none left."""
         if self.embedding_rule is not None:
             said = cast("object", self.embedding_rule(request))
@@ -233,17 +233,17 @@ class FakeGemini:
         own = self.surface == "vertex" and "/endpoints/" in request.path and "/endpoints/openapi/" not in request.path
         return "openai_compatible" if own else self.surface
 
-    def _check_credential(self, headers: Mapping[str, str]) -> Answer | None:
+    def _refuse_credential(self, headers: Mapping[str, str]) -> Answer | None:
         given = {name.lower(): value for name, value in headers.items()}.get("authorization", "")
         token = given.removeprefix("Bearer ")
         if self.valid_tokens is not None:
             fault = None if token in self.valid_tokens else Fault.expired_token()
         else:
-            fault = None if token or self.surface == "openai_compatible" or not self.strict else _MISSING
+            fault = None if token or self.surface == "openai_compatible" or not self.strict else _MISSING_CREDENTIAL
         return None if fault is None else answer_reply(fault, build_setting({}, self.surface, 0))
 
 
-_MISSING = Fault.missing_credential()
+_MISSING_CREDENTIAL = Fault.missing_credential()
 
 
 def _echo(request: FakeRequest) -> str:
@@ -257,7 +257,7 @@ def _check_script(replies: Sequence[AnyReply]) -> Sequence[AnyReply]:
     return replies
 
 
-def _run_out(script: Sequence[AnyReply]) -> NoReturn:
+def _raise_script_exhausted(script: Sequence[AnyReply]) -> NoReturn:
     last = script[-1] if script else None
     remedy = (
         f"The last one was Fault.{last.name}(), after which a client may ask again, and a retry is a request too: put "
@@ -269,7 +269,7 @@ def _run_out(script: Sequence[AnyReply]) -> NoReturn:
     raise AssertionError(f"The script of this FakeGemini is at its end: {count_of}. {remedy}")
 
 
-def _list_models(name: str, surface: Surface) -> Answer:
+def _answer_models(name: str, surface: Surface) -> Answer:
     """Ids have the prefix `models/`, and there is no `created` (captures of AI Studio)."""
     prefix = "models/" if surface == "ai_studio" else ""
     models: list[JsonObject] = [

@@ -110,8 +110,8 @@ def _headers(scope: Mapping[str, object]) -> dict[str, str]:
 
 
 def _wait_until_started(server: Server, thread: threading.Thread) -> None:
-    give_up = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + _START_SECONDS
     while not server.started:
-        if not thread.is_alive() or time.monotonic() > give_up:
+        if not thread.is_alive() or time.monotonic() > deadline:
             raise RuntimeError("The server of FakeGemini did not start.")
         time.sleep(0.005)

@@ -33,8 +33,8 @@ def build_client(respond: Respond) -> httpx2.Client:
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         found = respond(request.method, str(request.url), request.headers, request.content)
-        _wait(library, request, found.delay)
-        return _response(library, found, _play(library, request, found.steps))
+        _sleep(library, request, found.delay)
+        return _response(library, found, _stream_steps(library, request, found.steps))
 
     transport = library.MockTransport(answer)
     return cast("type[httpx2.Client]", library.Client)(transport=cast("httpx2.MockTransport", transport))
@@ -46,8 +46,8 @@ def build_async_client(respond: Respond) -> httpx2.AsyncClient:
 
     async def answer(request: httpx2.Request) -> httpx2.Response:
         found = respond(request.method, str(request.url), request.headers, request.content)
-        await _await(library, request, found.delay)
-        return _response(library, found, _aplay(library, request, found.steps))
+        await _sleep_async(library, request, found.delay)
+        return _response(library, found, _stream_steps_async(library, request, found.steps))
 
     transport = library.MockTransport(answer)
     return cast("type[httpx2.AsyncClient]", library.AsyncClient)(transport=cast("httpx2.MockTransport", transport))
@@ -62,43 +62,45 @@ def _response(library: ModuleType, answer: Answer, content: Iterator[bytes] | As
     return response(answer.status, headers=dict(answer.headers), content=content)
 
 
-def _play(library: ModuleType, request: httpx2.Request, steps: Sequence[Step]) -> Iterator[bytes]:
+def _stream_steps(library: ModuleType, request: httpx2.Request, steps: Sequence[Step]) -> Iterator[bytes]:
     for step in steps:
         if isinstance(step, Pause):
-            _wait(library, request, step.seconds)
+            _sleep(library, request, step.seconds)
         elif isinstance(step, Break):
-            raise _broken(library)
+            raise _connection_broken(library)
         else:
             yield step
 
 
-async def _aplay(library: ModuleType, request: httpx2.Request, steps: Sequence[Step]) -> AsyncIterator[bytes]:
+async def _stream_steps_async(
+    library: ModuleType, request: httpx2.Request, steps: Sequence[Step]
+) -> AsyncIterator[bytes]:
     for step in steps:
         if isinstance(step, Pause):
-            await _await(library, request, step.seconds)
+            await _sleep_async(library, request, step.seconds)
         elif isinstance(step, Break):
-            raise _broken(library)
+            raise _connection_broken(library)
         else:
             yield step
 
 
-def _wait(library: ModuleType, request: httpx2.Request, seconds: float) -> None:
+def _sleep(library: ModuleType, request: httpx2.Request, seconds: float) -> None:
     if seconds <= 0:
         # Tools that detect blocking calls in an event loop (blockbuster) report even a sleep of 0 seconds.
         return
     limit = _read_limit(request)
     time.sleep(min(seconds, limit))
     if seconds > limit:
-        raise _late(library, request)
+        raise _read_timeout(library, request)
 
 
-async def _await(library: ModuleType, request: httpx2.Request, seconds: float) -> None:
+async def _sleep_async(library: ModuleType, request: httpx2.Request, seconds: float) -> None:
     if seconds <= 0:
         return
     limit = _read_limit(request)
     await asyncio.sleep(min(seconds, limit))
     if seconds > limit:
-        raise _late(library, request)
+        raise _read_timeout(library, request)
 
 
 def _read_limit(request: httpx2.Request) -> float:
@@ -108,9 +110,9 @@ def _read_limit(request: httpx2.Request) -> float:
     return math.inf if limit is None else limit
 
 
-def _late(library: ModuleType, request: httpx2.Request) -> Exception:
+def _read_timeout(library: ModuleType, request: httpx2.Request) -> Exception:
     return cast("type[httpx2.ReadTimeout]", library.ReadTimeout)("The read operation timed out", request=request)
 
 
-def _broken(library: ModuleType) -> Exception:
+def _connection_broken(library: ModuleType) -> Exception:
     return cast("type[httpx2.RemoteProtocolError]", library.RemoteProtocolError)(_BROKEN)
