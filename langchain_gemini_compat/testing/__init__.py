@@ -1,4 +1,8 @@
-"""An offline Gemini for tests: it speaks Google's dialects, makes Google's mistakes and keeps Google's rules."""
+"""An offline Gemini endpoint for tests.
+
+`FakeGemini` speaks the dialects of AI Studio, Vertex AI and compatible servers, and refuses what Google refuses.
+`Reply`, `Call`, `Raw` and `Style` say what it answers, `Fault` and `FAULTS` what goes wrong.
+"""
 
 from langchain_gemini_compat.testing._model.faults import FAULTS, Fault
 from langchain_gemini_compat.testing._model.replies import Call, Raw, Reply, Style, Usage

@@ -1,6 +1,6 @@
-"""The fixture `fake_gemini`, for every test suite where this package is installed.
+"""Pytest plugin with the fixture `fake_gemini`, registered wherever this package is installed.
 
-Its one rule: loading it costs nothing; the fake is imported when a test asks for it.
+Pytest loads the plugin in every test run. The fake is therefore imported by the fixture and not by this module.
 """
 
 from __future__ import annotations
@@ -15,10 +15,16 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def fake_gemini(request: pytest.FixtureRequest) -> FakeGemini:
-    """A fresh `FakeGemini` that echoes; `fake_gemini.answer_with([...])` gives it something to say.
+    """Return a new `FakeGemini` that echoes the newest user message.
 
-    Indirect parameters are its arguments:
-    `@pytest.mark.parametrize("fake_gemini", [{"surface": "vertex"}], indirect=True)`.
+    Call `fake_gemini.answer_with([...])` to give it other replies.
+
+    Args:
+        request: The request of pytest. Indirect parameters become arguments of `FakeGemini`:
+            `@pytest.mark.parametrize("fake_gemini", [{"surface": "vertex"}], indirect=True)`.
+
+    Returns:
+        A fake that no other test uses.
     """
     from langchain_gemini_compat.testing import FakeGemini
 

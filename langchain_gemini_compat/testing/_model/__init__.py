@@ -1,4 +1,4 @@
-"""What a test tells the fake: replies and faults as plain values.
+"""Replies and faults as plain values: what a test gives to the fake.
 
-It may import nothing else of `testing`.
+This package imports nothing else of `testing`.
 """

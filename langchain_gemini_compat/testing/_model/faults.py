@@ -1,7 +1,7 @@
-"""Everything that goes wrong on the wire, by name: `Fault.rate_limit()`, `Fault.cut_stream()` and so on.
+"""Faults of the service by name: `Fault.rate_limit()`, `Fault.cut_stream()` and so on.
 
-Its one rule: texts and shapes are those that were captured or documented; where one is not, its docstring says so.
-Google wraps errors into a list on both surfaces; a plain compatible server gets OpenAI's form of them.
+Texts and shapes are captured from the service or documented. The docstring of a fault says where this is not so.
+On AI Studio and Vertex AI an error is a list with one object. On a compatible server it has OpenAI's form.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CREDENTIAL = (
 
 @dataclass(frozen=True, slots=True)
 class GoogleError:
-    """The inside of an error body; in `message` the word `{model}` stands for the model asked for."""
+    """The content of an error body. `{model}` in its texts is replaced by the model of the request."""
 
     code: int
     status: str
@@ -36,11 +36,27 @@ class GoogleError:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong; made by the named constructors.
+    """A fault of the service. Use the constructors, such as `Fault.overloaded()`.
 
-    `error` answers with an HTTP error (`vertex_error` where Vertex words it differently), `raw` with a body of its
-    own, and `reply` with a reply that ends as `ending` says. A request for a whole reply that meets a fault of
-    streams gets the error as HTTP status, or a body that breaks off.
+    A fault of a stream also answers a request that does not stream: as an HTTP error, or with a body that breaks off.
+
+    Attributes:
+        name: The name of the constructor.
+        error: The HTTP error that is sent.
+        vertex_error: The error on Vertex AI, if it differs.
+        raw: A body that is sent unchanged, instead of an error.
+        reply: The reply that is sent, instead of an error.
+        ending: How the reply ends: complete, with an error, cut, or with a broken connection.
+        shape: The form of an error inside a stream: an object or a list, bare or in a `data:` line.
+        choices: Whether the reply has choices.
+        first_byte: Seconds before the first byte.
+        between: Seconds after each frame.
+
+    Example:
+        >>> from langchain_gemini_compat.testing import FakeGemini
+        >>> fake = FakeGemini([Fault.rate_limit("0.01s"), "Hello!"])
+        >>> fake.chat_model().invoke("Hi").text, len(fake.requests)
+        ('Hello!', 2)
     """
 
     name: str
@@ -56,10 +72,23 @@ class Fault:
 
     @classmethod
     def rate_limit(cls, retry_delay: str | None = "26.5s", per: Literal["minute", "day"] = "minute") -> Fault:
-        """429. AI Studio tells `retry_delay` in the body and no header; only `quotaId` tells a day from a minute.
+        """Return a 429: the quota of a minute or of a day is used up.
 
-        Vertex says neither: there `retry_delay` and `per` make no difference. `None` leaves the delay and all
-        details out, as for a spend cap. Source: https://github.com/dcdpr/jp/pull/1061
+        AI Studio has the delay in the body and sends no header. Only `quotaId` says whether the quota is for a
+        minute or a day. Vertex AI sends neither, so the arguments make no difference there.
+        Source: https://github.com/dcdpr/jp/pull/1061
+
+        Args:
+            retry_delay: The wait that the error asks for, in seconds with the unit, such as `"26.5s"`. `None` leaves
+                out the delay and all details, as for a spending cap.
+            per: The period of the quota.
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+
+        Example:
+            >>> Fault.rate_limit("39043s", per="day").error.code
+            429
         """
         limit = {"minute": "5", "day": "20"}[per]
         metric = "generativelanguage.googleapis.com/generate_content_free_tier_requests"
@@ -95,7 +124,11 @@ class Fault:
 
     @classmethod
     def overloaded(cls) -> Fault:
-        """503, frequent on new models."""
+        """Return a 503: the model is overloaded. It is frequent on new models.
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+        """
         message = (
             "This model is currently experiencing high demand. Spikes in demand are usually temporary. Please try "
             "again later."
@@ -104,7 +137,17 @@ class Fault:
 
     @classmethod
     def bad_key(cls) -> Fault:
-        """400 on AI Studio, not 401; Vertex takes no API keys (https://github.com/SillyTavern/SillyTavern/issues/4223)."""
+        """Return a 400: the API key is not valid. On Vertex AI it is a 401, because Vertex takes no API keys.
+
+        Source: https://github.com/SillyTavern/SillyTavern/issues/4223
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+
+        Example:
+            >>> Fault.bad_key().error.code, Fault.bad_key().vertex_error.code
+            (400, 401)
+        """
         vertex = (
             "API keys are not supported by this API. Expected OAuth2 access token or other authentication "
             "credentials that assert a principal. See https://cloud.google.com/docs/authentication"
@@ -117,7 +160,13 @@ class Fault:
 
     @classmethod
     def expired_token(cls) -> Fault:
-        """401 for a token that is over or unknown; Google's general words, not a capture of these endpoints."""
+        """Return a 401: the token has expired or is unknown.
+
+        The text is Google's general one and was not captured from these endpoints.
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+        """
         message = f"Request had invalid authentication credentials. {_CREDENTIAL}"
         return cls(
             "expired_token", GoogleError(401, "UNAUTHENTICATED", message, (_error_info("ACCESS_TOKEN_EXPIRED"),))
@@ -125,7 +174,13 @@ class Fault:
 
     @classmethod
     def missing_credential(cls) -> Fault:
-        """401 for a request without `Authorization`; Google's general words, not a capture."""
+        """Return a 401: the request has no `Authorization` header.
+
+        The text is Google's general one and was not captured from these endpoints.
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+        """
         message = f"Request is missing required authentication credential. {_CREDENTIAL}"
         return cls(
             "missing_credential", GoogleError(401, "UNAUTHENTICATED", message, (_error_info("CREDENTIALS_MISSING"),))
@@ -133,7 +188,13 @@ class Fault:
 
     @classmethod
     def permission_denied(cls) -> Fault:
-        """403; the text of Vertex is Google's general one, not a capture."""
+        """Return a 403: the credentials are valid but lack permission in the project.
+
+        The text for Vertex AI is Google's general one and was not captured from these endpoints.
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+        """
         vertex = (
             "Permission 'aiplatform.endpoints.predict' denied on resource "
             "'//aiplatform.googleapis.com/projects/fake-project/locations/global/endpoints/openapi' (or it may not "
@@ -147,7 +208,16 @@ class Fault:
 
     @classmethod
     def model_not_found(cls, model: str = "{model}") -> Fault:
-        """404; of AI Studio a capture, of Vertex Google's general words."""
+        """Return a 404: the model does not exist.
+
+        The text of AI Studio was captured. The text for Vertex AI is Google's general one.
+
+        Args:
+            model: The name of the model in the text. Default: the model of the request.
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+        """
         studio = (
             f"models/{model} is not found for API version v1main, or is not supported for generateContent. Call "
             "ModelService.ListModels to see the list of available models and their supported methods."
@@ -161,7 +231,17 @@ class Fault:
 
     @classmethod
     def context_overflow(cls, tokens: int = 1_200_000, limit: int = 1_048_576) -> Fault:
-        """400 in the two wordings that were seen (https://github.com/BerriAI/litellm/issues/18282)."""
+        """Return a 400: the prompt is longer than the context window.
+
+        Source of both texts: https://github.com/BerriAI/litellm/issues/18282
+
+        Args:
+            tokens: Tokens of the prompt, as the error states them.
+            limit: Tokens of the context window.
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+        """
         studio = f"The input token count ({tokens}) exceeds the maximum number of tokens allowed ({limit})."
         vertex = (
             f"Unable to submit request because the input token count is {tokens} but model only supports up to "
@@ -175,7 +255,11 @@ class Fault:
 
     @classmethod
     def internal(cls) -> Fault:
-        """500; Google's general words, not a capture."""
+        """Return a 500: an internal error of the service. The text is Google's general one and was not captured.
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+        """
         message = (
             "An internal error has occurred. Please retry or report in "
             "https://developers.generativeai.google/guide/troubleshooting"
@@ -184,7 +268,11 @@ class Fault:
 
     @classmethod
     def html_404(cls) -> Fault:
-        """A page for people instead of JSON: what a wrong URL gets."""
+        """Return a 404 with an HTML page instead of JSON. It is the answer to a wrong URL.
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+        """
         page = (
             "<!DOCTYPE html>\n<html lang=en>\n<title>Error 404 (Not Found)!!1</title>\n"
             "<p><b>404.</b> <ins>That's an error.</ins>\n<p>The requested URL was not found on this server.\n"
@@ -193,16 +281,39 @@ class Fault:
 
     @classmethod
     def redirect(cls, to: str) -> Fault:
-        """307 to another URL; a client that follows it hands its credential over."""
+        """Return a 307 to another URL. A client that follows it sends its credential there.
+
+        Args:
+            to: The URL of the `location` header.
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+
+        Example:
+            >>> Fault.redirect("https://elsewhere.invalid/").raw.status
+            307
+        """
         return cls("redirect", raw=Raw("<html>Moved</html>", 307, headers={"location": to}))
 
     @classmethod
     def error_in_stream(
         cls, shape: ErrorShape = "bare_object", after: str = "The answer ", code: Literal[499, 503] = 503
     ) -> Fault:
-        """Status 200, text, then an error; bare ones stand outside of `data:`, as Google writes them.
+        """Return a stream with status 200 that ends with an error.
 
-        499 is Vertex's cancellation in mid-stream. Source: https://github.com/vercel/ai/issues/5217
+        Google writes the error as JSON without `data:`. Source: https://github.com/vercel/ai/issues/5217
+
+        Args:
+            shape: The form of the error: an object or a list, bare or in a `data:` line.
+            after: The text before the error.
+            code: The code in the error. 499 means that Vertex AI cancelled the request.
+
+        Returns:
+            A fault for the replies of `FakeGemini`. A request that does not stream gets the code as HTTP status.
+
+        Example:
+            >>> Fault.error_in_stream("data_object", after="Once upon", code=499).error.status
+            'CANCELLED'
         """
         error = (
             GoogleError(499, "CANCELLED", "The operation was cancelled.")
@@ -213,44 +324,113 @@ class Fault:
 
     @classmethod
     def cut_stream(cls, after: str = "The answer ", calls: Sequence[Call] = ()) -> Fault:
-        """Text and calls, then nothing: no finish reason, no `[DONE]`, a clean end of the connection."""
+        """Return a stream that ends early: without finish reason and `[DONE]`. The connection closes normally.
+
+        Args:
+            after: The text before the end.
+            calls: The tool calls before the end. Arguments can be incomplete JSON.
+
+        Returns:
+            A fault for the replies of `FakeGemini`. A request that does not stream gets half of the body, and then
+            the connection breaks.
+
+        Example:
+            >>> fault = Fault.cut_stream("", [Call("add", '{"a": 1, "b')])
+        """
         return cls("cut_stream", reply=Reply(after, calls=tuple(calls)), ending="cut")
 
     @classmethod
     def dropped_connection(cls, after: str = "The answer ") -> Fault:
-        """The connection breaks in the middle of the body."""
+        """Return a reply whose connection breaks in the middle of the body.
+
+        Args:
+            after: The text before the break.
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+        """
         return cls("dropped_connection", reply=Reply(after), ending="dropped")
 
     @classmethod
     def empty_reply(cls) -> Fault:
-        """`stop`, and nothing said; no completion tokens either (seen live 2026-07-19)."""
+        """Return a reply with finish reason `stop`, no content and no completion tokens (seen live 2026-07-19).
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+        """
         return cls("empty_reply", reply=Reply(usage=Usage(5051, 0)))
 
     @classmethod
     def malformed_call(cls) -> Fault:
-        """The model wrote a call that Google could not read: status 200, no call, its own finish reason."""
+        """Return a reply without content whose finish reason says that the model wrote an invalid tool call.
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+
+        Example:
+            >>> Fault.malformed_call().reply.finish_reason
+            'function_call_filter: MALFORMED_FUNCTION_CALL'
+        """
         reason = "function_call_filter: MALFORMED_FUNCTION_CALL"
         return cls("malformed_call", reply=Reply(finish_reason=reason, usage=Usage(6624, 0)))
 
     @classmethod
     def blocked(cls, reason: str = "PROHIBITED_CONTENT", after: str = "") -> Fault:
-        """A filter spoke, perhaps after some text: status 200, and `content_filter: …` as finish reason."""
+        """Return a reply that a safety filter stopped: status 200 and the finish reason `content_filter: …`.
+
+        Args:
+            reason: Google's reason, such as `SAFETY` or `RECITATION`.
+            after: The text before the filter stopped the reply. Empty means that the prompt was blocked.
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+
+        Example:
+            >>> Fault.blocked("RECITATION", "Once upon").reply.finish_reason
+            'content_filter: RECITATION'
+        """
         usage = None if after else Usage(5, 0)
         return cls("blocked", reply=Reply(after, finish_reason=f"content_filter: {reason}", usage=usage, signed=False))
 
     @classmethod
     def no_choices(cls) -> Fault:
-        """`choices` is there and empty."""
+        """Return a reply whose list `choices` is empty.
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+        """
         return cls("no_choices", reply=Reply(usage=Usage(5, 0)), choices=False)
 
     @classmethod
     def length(cls, after: str = "The answer is") -> Fault:
-        """Out of tokens: thinking is spent from the same budget."""
+        """Return a reply that reached `max_tokens`: its finish reason is `length`.
+
+        Thinking uses the same budget, so the text can be short or empty.
+
+        Args:
+            after: The text before the limit.
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+        """
         return cls("length", reply=Reply(after, finish_reason="length", signed=False))
 
     @classmethod
     def slow(cls, first_byte: float = 0.0, between: float = 0.0, reply: Reply | str = "slow and steady") -> Fault:
-        """A good reply that takes its time: seconds before the first byte and between frames."""
+        """Return a complete reply that is slow.
+
+        Args:
+            first_byte: Seconds before the first byte.
+            between: Seconds after each frame. A reply that is not streamed has one frame.
+            reply: The reply, or its text.
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+
+        Example:
+            >>> Fault.slow(first_byte=30).first_byte
+            30
+        """
         said = Reply(reply) if isinstance(reply, str) else reply
         return cls("slow", reply=said, first_byte=first_byte, between=between)
 
@@ -261,7 +441,8 @@ def _error_info(reason: str) -> JsonObject:
 
 _SHAPES: tuple[ErrorShape, ...] = ("bare_object", "bare_array", "data_object", "data_array")
 
-#: Name to a constructor that needs no argument: one example of each, to loop over.
+#: One example of each fault: a name, and a function without arguments that returns the fault. Use it to test
+#: with every fault: `for make in FAULTS.values(): FakeGemini([make()])`.
 FAULTS: Mapping[str, Callable[[], Fault]] = MappingProxyType(
     {
         "rate_limit_per_minute": Fault.rate_limit,

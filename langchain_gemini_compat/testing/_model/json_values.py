@@ -1,4 +1,7 @@
-"""JSON as types, and how to read it when any of it may be missing. Its one rule: reading never raises."""
+"""Types of JSON, and functions that read it and never raise when a part is missing.
+
+They repeat a part of `_wire` because the rules of the fake import nothing of the code that they check.
+"""
 
 from __future__ import annotations
 
@@ -17,27 +20,27 @@ Surface: TypeAlias = Literal["vertex", "ai_studio", "openai_compatible"]
 
 
 def as_object(value: JsonValue) -> JsonObject:
-    """`value` if it is an object, else an empty one."""
+    """Return `value` if it is an object, else an empty object."""
     return value if isinstance(value, dict) else {}
 
 
 def as_list(value: JsonValue) -> list[JsonValue]:
-    """`value` if it is a list, else an empty one."""
+    """Return `value` if it is a list, else an empty list."""
     return value if isinstance(value, list) else []
 
 
 def as_text(value: JsonValue) -> str:
-    """`value` if it is a string, else an empty one."""
+    """Return `value` if it is a string, else an empty string."""
     return value if isinstance(value, str) else ""
 
 
 def as_objects(value: JsonValue) -> list[JsonObject]:
-    """The objects in the list `value`."""
+    """Return the objects in the list `value`."""
     return [item for item in as_list(value) if isinstance(item, dict)]
 
 
 def read_path(value: JsonValue, *keys: str) -> JsonValue:
-    """What lies under `keys` in nested objects; `None` where the way ends.
+    """Return the value under `keys` in nested objects, or `None` if a key is missing.
 
     >>> read_path({"a": {"b": 1}}, "a", "b"), read_path({"a": 2}, "a", "b")
     (1, None)
@@ -48,14 +51,14 @@ def read_path(value: JsonValue, *keys: str) -> JsonValue:
 
 
 def text_of(content: JsonValue) -> str:
-    """The text of a message's `content`, be it a string or a list of parts."""
+    """Return the text of a message's `content`, which is a string or a list of parts."""
     if isinstance(content, str):
         return content
     return "".join(as_text(part.get("text")) for part in as_objects(content))
 
 
 def dump(value: JsonValue) -> str:
-    """Compact JSON with sorted keys, as Google writes it.
+    """Return compact JSON with sorted keys, as Google writes it.
 
     >>> dump({"b": "é", "a": [1]})
     '{"a":[1],"b":"é"}'

@@ -1,6 +1,6 @@
-"""What the fake is told to say, as plain values: text, calls, images, raw bytes, and the manner of a stream.
+"""The replies of the fake as plain values: text, tool calls, images, raw bodies, and the style of a stream.
 
-Its one rule: a reply knows nothing of a surface; it is put into a dialect when it is sent.
+A reply does not depend on the surface. `_render` turns it into the JSON of one.
 """
 
 from __future__ import annotations
@@ -14,9 +14,16 @@ from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonV
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool call; `args` is an object, or a text that is sent as it is, valid or not.
+    """A tool call of the model.
 
-    Without `id` it gets one in the manner of the surface.
+    Attributes:
+        name: The name of the function.
+        args: The arguments as an object. A string is sent unchanged, even if it is not valid JSON.
+        id: The id of the call. With `None`, the call gets an id in the form that the surface uses.
+
+    Example:
+        >>> Call("add", {"a": 1, "b": 2})
+        Call(name='add', args={'a': 1, 'b': 2}, id=None)
     """
 
     name: str
@@ -26,7 +33,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts; `completion` leaves thoughts out, as Google counts, and `cached` is a part of `prompt`."""
+    """Token counts of a reply.
+
+    Attributes:
+        prompt: Tokens of the request, cached ones included.
+        completion: Tokens of text and calls, without the thoughts. This is how Google counts.
+        thoughts: Tokens of the thoughts.
+        cached: Tokens of the prompt that came from the cache.
+    """
 
     prompt: int
     completion: int
@@ -36,44 +50,75 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """The manner of a reply, to bend it into what servers and gateways were seen to send.
+    """The form of a reply, to imitate what servers and gateways were seen to send.
 
-    A field left at `None` follows the surface: AI Studio sends no `index` and ends streamed calls with `stop`,
-    Vertex repeats id and name in every delta, and numbers calls wrongly where their arguments are streamed. All
-    fields shape streams; `ids`, `signature` and `thoughts` shape whole replies too.
+    A field that is `None` follows the surface. AI Studio sends no `index` and ends streamed calls with `stop`. Vertex
+    repeats id and name in every delta, and sends a wrong `index` when it streams arguments. All fields change
+    streams. `ids`, `signature` and `thoughts` change whole replies too.
+
+    Attributes:
+        index: The `index` of streamed calls. `zero`: 0 for every call. `lying`: the first delta of a call has the
+            number of another call.
+        ids: The ids of calls. `repeated`: in every delta. `empty`: an empty string in every delta. `doubled`: all
+            calls have the id of the first. `function_name`: the function's name instead of an id. `litellm`: the id,
+            `__thought__`, and the signature.
+        names: Whether the function's name is in the first delta of a call only, or in every one.
+        args: How arguments are streamed. `cut`: in pieces. `empty_object_first`: after a delta with `{}`.
+            `raw_newlines`: in pieces, with unescaped line breaks. `glued`: one call with the arguments of all.
+        cut_every: Characters of arguments in one piece. Default: 12.
+        calls_per_frame: Number of calls that share a frame. Default: 1.
+        finish: The finish reason of calls. `every_chunk`: in every chunk. `absent`: in none. `camel_case`: as
+            `tool_calls` under `finishReason`, as in 2024.
+        signature: Where the thought signature of a call is. `alone`: in an entry of its own without function, after
+            the call. `alone_first`: the same, before the call. `on_delta`: beside the calls. `other_namespace`: under
+            `extra_content.vertex`.
+        thoughts: How thoughts are marked. `flagged`: with tags and Google's flag. `tagged`: with tags only.
+            `unclosed`: with the flag, and without a closing tag. `untagged`: with neither. `reasoning_content`: in a
+            field of their own, as vLLM sends them.
+        tag_cut: Whether each tag is split between two frames.
+        usage: Where the token counts are. `trailer`: in a last frame without choices.
+        content: The `content` of frames. `absent`, `null` and `empty` apply to frames that hold calls. `parts`: texts
+            are lists of `{"text": …}`.
+
+    Example:
+        >>> Reply(calls=[Call("add", {"a": 1})], style=Style(args="cut", ids="repeated")).style.ids
+        'repeated'
     """
 
     index: Literal["absent", "right", "zero", "lying"] | None = None
     ids: Literal["present", "repeated", "absent", "empty", "doubled", "function_name", "litellm"] | None = None
-    """`litellm`: the id with `__thought__` and the signature behind it."""
     names: Literal["once", "repeated"] | None = None
     args: Literal["whole", "cut", "empty_object_first", "raw_newlines", "glued"] | None = None
-    """`raw_newlines`: cut, and line breaks in strings are not escaped; `glued`: one call with all arguments."""
     cut_every: int | None = None
-    """Characters of arguments in one piece."""
     calls_per_frame: int | None = None
     finish: Literal["stop", "tool_calls", "every_chunk", "absent", "camel_case"] | None = None
-    """`camel_case`: under `finishReason`, as in 2024."""
     signature: Literal["on_call", "alone", "alone_first", "on_delta", "other_namespace", "absent"] | None = None
-    """`alone`: an entry of its own without function, after its call (`alone_first`: before); `on_delta`: beside
-    the calls; `other_namespace`: under `extra_content.vertex`."""
     thoughts: Literal["flagged", "tagged", "unclosed", "untagged", "reasoning_content"] | None = None
-    """`flagged`: tags and Google's flag; `tagged`: tags alone; `unclosed`: flag, no closing tag; `untagged`: neither;
-    `reasoning_content`: in a field of their own, as vLLM does."""
     tag_cut: bool | None = None
-    """Tags are cut in two, and the halves come in different frames."""
     usage: Literal["last", "every_chunk", "absent", "trailer"] | None = None
     content: Literal["absent", "null", "empty", "parts"] | None = None
-    """What frames of calls hold as `content`; `parts`: texts come as a list of `{"text": …}`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer of the model: any of thoughts, text, calls and an image.
+    """One reply of the model: any of thoughts, text, tool calls and an image.
 
-    `image` is bytes or base64. Thoughts are shown only to who asked for them, as the surface does. `finish_reason`
-    beats the natural one, `usage` (a `Usage`, or Google's own object) the estimate, and with `signed=False` no
-    signature is issued. `chunks` cuts the text of a stream: a size in characters, or the pieces.
+    Attributes:
+        text: The text of the answer.
+        thoughts: The text of the thoughts. As with Google, a request gets thoughts only if it asks for them.
+        calls: The tool calls.
+        image: An image as bytes, or as base64.
+        image_type: The MIME type of the image.
+        finish_reason: The finish reason. With `None` it is the one that fits the reply.
+        usage: The token counts, as a `Usage` or as the `usage` object of the reply. With `None` they are estimated.
+        signed: Whether the reply has thought signatures, if the model and the surface issue them.
+        chunks: How a stream splits the text: a size in characters, or the pieces. With `None`, three words each.
+        style: The form of the reply.
+
+    Example:
+        >>> reply = Reply("It is 3.", thoughts="1 and 2.", chunks=["It is ", "3."])
+        >>> reply.is_empty
+        False
     """
 
     text: str = ""
@@ -89,15 +134,23 @@ class Reply:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is said at all."""
+        """Whether the reply has no text, no thoughts, no calls and no image."""
         return not (self.text or self.thoughts or self.calls or self.image)
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A body sent as it is: a recording, or anything else. Objects and lists become JSON.
+    """A body that is sent unchanged, such as a recording.
 
-    Without `content_type` it is told from the body: an event stream, HTML or JSON.
+    Attributes:
+        body: The body. An object or a list is sent as JSON.
+        status: The HTTP status.
+        content_type: The `content-type`. With `None` it follows from the body: an event stream, HTML or JSON.
+        headers: More headers of the response.
+
+    Example:
+        >>> Raw({"choices": []}, headers={"x-request-id": "1"}).status
+        200
     """
 
     body: bytes | str | JsonObject | list[JsonValue]

@@ -1,4 +1,4 @@
-"""Replies as values to the JSON and the stream frames of a surface.
+"""Turn a reply into the JSON or the stream of a surface.
 
-It may import `_rules` and `_model`.
+This package may import `_rules` and `_model`.
 """

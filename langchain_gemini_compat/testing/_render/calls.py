@@ -1,7 +1,4 @@
-"""Calls of a reply to entries of `tool_calls`, whole or in the pieces of a stream, in any manner.
-
-Its one rule: what is bent is said by the style; the calls themselves are never changed.
-"""
+"""Turn the calls of a reply into entries of `tool_calls`, for a whole reply or for a stream, in any `Style`."""
 
 from __future__ import annotations
 
@@ -22,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CallWriter:
-    """The calls of `reply` in `style`, which has no field left open."""
+    """Writes the calls of `reply` in `style`. No field of the style may be `None`: see `resolve_style`."""
 
     reply: Reply
     style: Style
     setting: Setting
 
     def whole(self) -> list[JsonObject]:
-        """The entries of an unstreamed message; only the first is signed."""
+        """Return the entries of a whole message. Only the first call is signed."""
         entries: list[JsonObject] = []
         for place, call in enumerate(self.reply.calls):
             function: JsonObject = {"arguments": arguments_text(call), "name": call.name}
@@ -40,7 +37,7 @@ class CallWriter:
         return entries
 
     def frames(self) -> list[list[JsonObject]]:
-        """The entries of a stream, those of one frame together."""
+        """Return the entries of a stream, one list for each frame."""
         calls = _glue_calls(self.reply.calls) if self.style.args == "glued" else list(self.reply.calls)
         streams = [self._stream_entries(call, place, len(calls)) for place, call in enumerate(calls)]
         together = self.style.calls_per_frame or 1
@@ -53,7 +50,7 @@ class CallWriter:
         return frames
 
     def signature_extra(self) -> JsonObject:
-        """`extra_content` with the signature of the first call; empty where none is due."""
+        """Return `extra_content` with the signature of the first call, or nothing if the reply is not signed."""
         reply, style = self.reply, self.style
         if not (reply.signed and self.setting.signs and reply.calls) or style.signature == "absent":
             return {}
@@ -63,7 +60,7 @@ class CallWriter:
         return {"extra_content": {namespace: {"thought_signature": signature}}}
 
     def _stream_entries(self, call: Call, place: int, count: int) -> list[JsonObject]:
-        """All entries of one call, in order."""
+        """Return the entries of one call in a stream, in order."""
         style = self.style
         entries: list[JsonObject] = []
         for step, piece in enumerate(_cut_arguments(arguments_text(call), style)):
@@ -79,12 +76,12 @@ class CallWriter:
         return self._with_signature(entries, _index_of(place, count, style, first=False)) if place == 0 else entries
 
     def _with_signature(self, entries: list[JsonObject], index: JsonObject) -> list[JsonObject]:
-        signature_extra, where = self.signature_extra(), self.style.signature
-        if not signature_extra or where in ("on_delta", "alone_first"):
+        extra, where = self.signature_extra(), self.style.signature
+        if not extra or where in ("on_delta", "alone_first"):
             return entries
         if where == "alone":
-            return [*entries, signature_extra | index]
-        return [entries[0] | signature_extra, *entries[1:]]
+            return [*entries, extra | index]
+        return [entries[0] | extra, *entries[1:]]
 
     def _id_of(self, call: Call, place: int) -> JsonObject:
         ids = self.style.ids
@@ -103,7 +100,7 @@ class CallWriter:
 
 
 def arguments_text(call: Call) -> str:
-    """The arguments as Google writes them: compact JSON."""
+    """Return the arguments as Google writes them: compact JSON."""
     if isinstance(call.args, str):
         return call.args
     return json.dumps(dict(call.args), ensure_ascii=False, separators=(",", ":"))
@@ -125,7 +122,7 @@ def _cut_arguments(text: str, style: Style) -> list[str]:
 
 
 def _index_of(place: int, count: int, style: Style, *, first: bool) -> JsonObject:
-    """`lying` is what Vertex does: the first of one call has the number of another (Google's examples page)."""
+    """Return the `index` of an entry. On Vertex the first one of a call has another call's (Google's examples page)."""
     if style.index == "absent":
         return {}
     if style.index == "zero":

@@ -1,7 +1,6 @@
-"""A reply to the JSON of a surface: one whole completion, or the frames of a stream. Pure.
+"""Turn a reply into the JSON of a surface: one whole completion, or the frames of a stream.
 
-Its one rule: what a natural reply looks like was seen, in public captures and on Google's examples page; what was
-not is only there when a style asks for it.
+The default form of each surface was seen in public captures and on Google's examples page. Other forms need a `Style`.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
 
 
 def render_whole(reply: Reply, setting: Setting, *, choices: bool = True) -> JsonObject:
-    """The body of an unstreamed answer; `choices=False` leaves `choices` empty."""
+    """Return the body of a whole reply. With `choices=False`, the list `choices` is empty."""
     style = resolve_style(reply.style, setting)
     choice: JsonObject = {"index": 0, "finish_reason": _finish_reason(reply, "tool_calls")}
-    # A prompt that was refused has no `message` at all.
+    # The reply to a blocked prompt has no `message`.
     if not (reply.is_empty and (reply.finish_reason or "").startswith("content_filter")):
         choice["message"] = _whole_message(reply, style, setting)
     body: JsonObject = {**_envelope(setting), "object": "chat.completion", "usage": write_usage(reply, setting)}
@@ -37,7 +36,7 @@ def render_whole(reply: Reply, setting: Setting, *, choices: bool = True) -> Jso
 
 
 def render_frames(reply: Reply, setting: Setting, *, choices: bool = True, finished: bool = True) -> list[bytes]:
-    """The events of a streamed answer, ended by `[DONE]`; `finished=False` leaves out how it ends."""
+    """Return the events of a stream. With `finished=False`, it has no finish reason, no usage and no `[DONE]`."""
     style = resolve_style(reply.style, setting)
     deltas = _build_deltas(reply, style, setting)
     if finished and _signs_text(reply, style, setting):
@@ -52,7 +51,7 @@ def render_frames(reply: Reply, setting: Setting, *, choices: bool = True, finis
 
 
 def encode_event(value: JsonValue) -> bytes:
-    """One server-sent event."""
+    """Return `value` as a server-sent event."""
     return f"data: {dump(value)}\n\n".encode("utf-8", "surrogatepass")
 
 
@@ -81,13 +80,13 @@ def _whole_message(reply: Reply, style: Style, setting: Setting) -> JsonObject:
 
 
 def _thought_flag(reply: Reply, style: Style, setting: Setting) -> JsonObject:
-    """Google flags a whole message that begins with thoughts, although it holds the answer too."""
+    """Return the flag `thought`. Google sets it on a whole message with thoughts, although it has the answer too."""
     shown = reply.thoughts and setting.thought_tag is not None
     return {"thought": True} if shown and style.thoughts in ("flagged", "unclosed") else {}
 
 
 def _build_deltas(reply: Reply, style: Style, setting: Setting) -> list[JsonObject]:
-    """What each frame adds, without how the stream ends."""
+    """Return the delta of each frame, without finish reason and usage."""
     pieces = tag_pieces(reply, style, setting.thought_tag)
     writer = CallWriter(reply, style, setting)
     closing = pieces.pop().text if pieces and pieces[-1].is_closing_tag and reply.calls else ""
@@ -98,7 +97,7 @@ def _build_deltas(reply: Reply, style: Style, setting: Setting) -> list[JsonObje
         delta: JsonObject = {"tool_calls": [*entries]}
         if style.content in ("null", "empty"):
             delta["content"] = None if style.content == "null" else ""
-        # The closing tag comes with the first call when no text follows the thoughts.
+        # If no text follows the thoughts, the closing tag is in the frame of the first call.
         if number == 0 and closing:
             delta["content"] = closing
         deltas.append(delta)
@@ -119,7 +118,7 @@ def _text_delta(piece: Piece, style: Style) -> JsonObject:
 
 
 def _add_finish_reason(frames: list[JsonObject], reply: Reply, style: Style, setting: Setting) -> list[JsonObject]:
-    """The reason and the usage, on the last frame or on one of their own."""
+    """Return `frames` with finish reason and usage, on the last frame or on a new one."""
     reason_with_calls = "tool_calls" if style.finish in ("tool_calls", "camel_case") else "stop"
     reason = _finish_reason(reply, reason_with_calls)
     own_frame = not frames or (reply.calls and not (setting.surface == "vertex" and setting.streams_arguments))
@@ -160,7 +159,7 @@ def _build_chunk(choice: JsonObject, setting: Setting) -> JsonObject:
 
 
 def _with_nulls(choice: JsonObject, setting: Setting) -> JsonObject:
-    """`choice` with the nulls that a surface writes."""
+    """Return `choice` with the `null` fields that the surface sends."""
     return choice if setting.surface == "ai_studio" else {**choice, "logprobs": None}
 
 
@@ -179,6 +178,6 @@ def _signs_text(reply: Reply, style: Style, setting: Setting) -> bool:
 
 
 def _image_as_audio(reply: Reply) -> JsonObject:
-    """Google puts images into `audio` (its examples page)."""
+    """Return the field `audio`. Google sends generated images in it (Google's examples page)."""
     data = b64encode(reply.image).decode() if isinstance(reply.image, bytes) else reply.image
     return {"data": data, "extra_content": {"google": {"mime_type": reply.image_type}}}

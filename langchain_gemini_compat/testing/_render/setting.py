@@ -1,7 +1,7 @@
-"""A request to what its reply has to look like: surface, model, what was asked for, and the ids it will have.
+"""Read from a request how its reply is rendered: surface, model, options, ids and signatures.
 
-Its one rule: nothing is random. Ids come from the number of the reply and the messages it answers, so that the same
-test gives the same bytes, and two runs of one conversation do not give two calls the same id.
+Nothing is random. Ids are derived from the messages of the request and the number of the reply. So a test always
+gets the same bytes, and the calls of two replies never share an id.
 """
 
 from __future__ import annotations
@@ -42,9 +42,18 @@ _COMPATIBLE = replace(_STUDIO, index="right", args="cut", finish="tool_calls", u
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a reply to one request is made with.
+    """How the reply to one request is rendered.
 
-    `thought_tag` is `None` where thoughts stay hidden and empty where they come without tags.
+    Attributes:
+        surface: The surface whose dialect the reply has.
+        model: The model of the request.
+        number: The number of the reply, from 1.
+        seed: A hash of the messages. Ids and signatures depend on it.
+        stream: Whether the request asks for a stream.
+        include_usage: Whether the request asks for usage in the stream.
+        thought_tag: The tag around thoughts. `None`: thoughts are hidden. Empty: thoughts have no tags.
+        streams_arguments: Whether the request asks for the arguments of calls in pieces.
+        prompt_tokens: The estimated number of tokens of the messages.
     """
 
     surface: Surface
@@ -59,12 +68,12 @@ class Setting:
 
     @property
     def signs(self) -> bool:
-        """Whether this model signs on this surface; 2.5 models were seen to send none."""
+        """Whether the model issues signatures on the surface. Models before Gemini 3 were seen to issue none."""
         return self.surface != "openai_compatible" and rules_for(self.model).demands_signatures
 
     @property
     def reply_id(self) -> str:
-        """22 characters on Google's surfaces, without `chatcmpl-`."""
+        """The id of the reply: 22 characters on Google's surfaces, with the prefix `chatcmpl-` on others."""
         digest = self._digest("reply")
         if self.surface == "openai_compatible":
             return f"chatcmpl-{digest.hex()[:32]}"
@@ -72,11 +81,11 @@ class Setting:
 
     @property
     def created(self) -> int:
-        """Seconds since 1970; one more with each reply."""
+        """The time of the reply in seconds since 1970. Each reply is one second later."""
         return _EPOCH + self.number
 
     def call_id(self, call: Call, place: int) -> str:
-        """The id of the call at `place`: its own, or one in the manner of the surface."""
+        """Return the id of the call at `place`: its own, or one in the form that the surface uses."""
         if call.id is not None:
             return call.id
         digest = self._digest(f"call/{place}/{call.name}/{call.args}")
@@ -87,7 +96,7 @@ class Setting:
         return f"call_{int.from_bytes(digest[:5], 'big') % 10**9:09d}"
 
     def signature(self, call: str = "", place: int = 0) -> str:
-        """The signature of the call named `call` at `place`, or of the text when there is no call."""
+        """Return the signature of the function `call` at `place`, or of the text if `call` is empty."""
         nonce = self._digest(f"signature/{place}/{call}").hex()
         return issue_signature(Issued(self.surface, bare_name(self.model), call, place, nonce))
 
@@ -96,7 +105,7 @@ class Setting:
 
 
 def build_setting(body: JsonObject, surface: Surface, number: int) -> Setting:
-    """How the reply number `number` to `body` is to be made."""
+    """Return how to render the reply to `body`, which is the fake's reply number `number`."""
     messages = dump(body.get("messages"))
     google = ("extra_body", "google")
     return Setting(
@@ -113,7 +122,7 @@ def build_setting(body: JsonObject, surface: Surface, number: int) -> Setting:
 
 
 def resolve_style(style: Style, setting: Setting) -> Style:
-    """`style` with every field filled in as the surface does it."""
+    """Return `style` with the surface's default in each field that is `None`."""
     if setting.surface == "ai_studio":
         defaults = _STUDIO
     elif setting.surface == "openai_compatible":
@@ -124,7 +133,7 @@ def resolve_style(style: Style, setting: Setting) -> Style:
         defaults = _VERTEX
     if setting.surface == "vertex" and setting.thought_tag == "":
         defaults = replace(defaults, thoughts="untagged")
-    # Vertex tells usage in every stream, the others where it was asked for.
+    # Vertex sends usage in every stream, other surfaces only if the request asks for it.
     if setting.surface != "vertex" and not setting.include_usage:
         defaults = replace(defaults, usage="absent")
     given = {item.name: getattr(style, item.name) for item in fields(style)}

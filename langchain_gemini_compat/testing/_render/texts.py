@@ -1,4 +1,4 @@
-"""Thoughts and text of a reply to the pieces of a stream. Its one rule: pieces put together are the text, unchanged."""
+"""Split the thoughts and the text of a reply into the pieces of a stream. Joined, they are the text again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WORDS = re.compile(r"(?:\S+\s*|\s+){1,3}")
 
 
 class Piece(NamedTuple):
-    """Text of one frame; `is_closing_tag` says that it is nothing but the end of the thoughts."""
+    """Text of one frame. `is_closing_tag` means that it holds the closing tag of the thoughts and nothing else."""
 
     text: str
     is_thought: bool
@@ -22,7 +22,9 @@ class Piece(NamedTuple):
 
 
 def cut_text(text: str, chunks: int | Sequence[str] | None) -> list[str]:
-    """`text` in pieces of three words, of `chunks` characters, or those given.
+    """Return `text` in pieces: of three words, of `chunks` characters, or the given `chunks`.
+
+    Raises `ValueError` if the given pieces are not the text.
 
     >>> cut_text("one two three four", None), cut_text("abcd", 3)
     (['one two three ', 'four'], ['abc', 'd'])
@@ -32,17 +34,17 @@ def cut_text(text: str, chunks: int | Sequence[str] | None) -> list[str]:
     if isinstance(chunks, int):
         return [text[start : start + chunks] for start in range(0, len(text), chunks)]
     if text and "".join(chunks) != text:
-        raise ValueError("`chunks` put together are not `text`.")
+        raise ValueError("The pieces of `chunks`, joined, are not `text`. Change one of the two.")
     return list(chunks)
 
 
 def tag_whole(reply: Reply, style: Style, tag: str | None) -> str:
-    """Thoughts, tagged as `style` says, and text, as one content."""
+    """Return the content of a whole reply: the tagged thoughts, and the text."""
     return "".join(piece.text for piece in tag_pieces(reply, style, tag))
 
 
 def tag_pieces(reply: Reply, style: Style, tag: str | None) -> list[Piece]:
-    """The texts of a reply in frames: thoughts first where they are shown, the closing tag before the answer."""
+    """Return the pieces of a stream: the tagged thoughts if they are visible, and the text."""
     answer = [Piece(text, is_thought=False) for text in cut_text(reply.text, reply.chunks)]
     if not reply.thoughts or tag is None or style.thoughts == "reasoning_content":
         return answer
@@ -63,7 +65,7 @@ def _opening_pieces(tag: str, text: str, *, cut: bool) -> list[Piece]:
 
 
 def _closing_pieces(tag: str, answer: list[Piece], *, cut: bool) -> Iterator[Piece]:
-    """The closing tag is not flagged: it stands before the first text of the answer, or alone."""
+    """Yield the pieces of the answer with the closing tag before them. The tag has no thought flag."""
     if cut:
         yield Piece(tag[:4], is_thought=False)
         tag = tag[4:]

@@ -1,7 +1,7 @@
-"""Token counts to each surface's `usage`. Its one rule: thoughts are counted as that surface counts them.
+"""Turn token counts into the `usage` object of a surface.
 
-AI Studio hides them in the total, Vertex itemises them outside of `completion_tokens`, OpenAI includes them
-(Google's examples page, captures of AI Studio).
+Surfaces count thoughts differently (Google's examples page, captures of AI Studio). AI Studio adds them to the total
+only. Vertex also itemises them, outside of `completion_tokens`. OpenAI includes them in `completion_tokens`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def write_usage(reply: Reply, setting: Setting, *, share: float = 1.0) -> JsonObject:
-    """The `usage` object; `share` is how much of the completion has been said, for counts that grow."""
+    """Return the `usage` object. `share` is the part of the completion sent so far, for usage in every chunk."""
     usage = reply.usage
     if usage is None:
         usage = _estimate(reply, setting)
@@ -40,7 +40,7 @@ def write_usage(reply: Reply, setting: Setting, *, share: float = 1.0) -> JsonOb
 
 
 def _estimate(reply: Reply, setting: Setting) -> Usage:
-    """About four characters to a token."""
+    """Return estimated counts: about four characters are a token."""
     said = reply.text + "".join(call.name + arguments_text(call) for call in reply.calls)
     tokens = 1120 if reply.image is not None else -(-len(said) // 4)
     return Usage(setting.prompt_tokens, tokens, -(-len(reply.thoughts) // 4))

@@ -1,4 +1,4 @@
-"""What Google refuses in a request, and in which words.
+"""What Google refuses in a request, and the text of each refusal.
 
-It may import `_model`.
+This package may import `_model`.
 """

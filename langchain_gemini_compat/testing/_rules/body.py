@@ -1,8 +1,7 @@
-"""The keys of a body outside of `messages` and `tools` to the rules that they break.
+"""Check the keys of a body other than `messages` and `tools`.
 
-Its one rule: the two surfaces are opposites. AI Studio parses strictly and refuses a key it does not know, Vertex
-passes over it; what was passed over is told, so that a test can look. Source: Google's pages on OpenAI
-compatibility, and public reports for the refusals.
+AI Studio refuses unknown keys. Vertex AI ignores them, and `ignored_keys` lists them for tests.
+Sources: Google's pages on OpenAI compatibility, and public reports for the refusals.
 """
 
 from __future__ import annotations
@@ -45,19 +44,19 @@ _EFFORTS = ("none", "minimal", "low", "medium", "high")
 
 
 def check_keys(body: JsonObject) -> Iterator[Violation]:
-    """What the strict parser of AI Studio does not know."""
+    """Yield a violation for each key that AI Studio does not know."""
     for key in sorted(body.keys() - _BODY_KEYS["ai_studio"]):
-        hint = "It goes one level down, under a literal `extra_body`." if key == "google" else ""
-        yield unknown_field(key, "", hint or "AI Studio refuses keys it does not know: leave it out.")
+        hint = "Send `google` one level down, in the key `extra_body`." if key == "google" else ""
+        yield unknown_field(key, "", hint or "AI Studio refuses unknown keys: leave it out.")
     extra = as_object(body.get("extra_body"))
     for key in sorted(extra.keys() - {"google"}):
-        yield unknown_field(key, "extra_body", "The body holds `extra_body`, and `google` stands right in it.")
+        yield unknown_field(key, "extra_body", "`extra_body` holds the key `google` and no others.")
     for key in sorted(as_object(extra.get("google")).keys() - _GOOGLE_KEYS["ai_studio"]):
-        yield unknown_field(key, "extra_body.google", "Not documented for chat on AI Studio.")
+        yield unknown_field(key, "extra_body.google", "AI Studio does not document this key for chat: leave it out.")
 
 
 def ignored_keys(body: JsonObject) -> list[str]:
-    """What Vertex passes over in silence, as paths."""
+    """Return the paths of the keys that Vertex AI ignores."""
     extra = as_object(body.get("extra_body"))
     google = as_object(extra.get("google"))
     return [
@@ -68,7 +67,7 @@ def ignored_keys(body: JsonObject) -> list[str]:
 
 
 def check_sampling(body: JsonObject, surface: Surface, rules: ModelRules) -> Iterator[Violation]:
-    """`n` and penalties."""
+    """Yield what is wrong with `n` and the penalties."""
     count = body.get("n", 1)
     if isinstance(count, int) and not 1 <= count <= 8:
         yield Violation("n", f"Invalid value of n: should be between 1 and 8, got {count}")
@@ -87,12 +86,12 @@ def check_sampling(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
 
 
 def check_thinking(body: JsonObject, surface: Surface, rules: ModelRules) -> Iterator[Violation]:
-    """The three knobs of thinking, of which one may be turned, and to where."""
+    """Yield what is wrong with the thinking options. At most one of effort, level and budget may be set."""
     config = as_object(read_path(body, "extra_body", "google", "thinking_config"))
     effort, level, budget = body.get("reasoning_effort"), config.get("thinking_level"), config.get("thinking_budget")
     if level is not None and budget is not None:
         yield Violation("thinking-twice", "You can only set only one of thinking budget and thinking level.")
-    # Vertex takes one of the two as a whole; AI Studio names level and budget.
+    # Vertex refuses any `thinking_config` beside an effort. AI Studio refuses only a level or a budget beside it.
     if effort is not None and (config if surface == "vertex" else (level is not None or budget is not None)):
         hint = "Send `reasoning_effort` or `extra_body.google.thinking_config`, not both."
         yield Violation("thinking-twice", INVALID_ARGUMENT, hint)
@@ -113,7 +112,9 @@ def _check_effort(effort: JsonValue, rules: ModelRules) -> Iterator[Violation]:
 
 def _check_level(level: JsonValue, rules: ModelRules) -> Iterator[Violation]:
     if rules.is_gemini and not rules.takes_levels:
-        yield Violation("thinking-level", "Thinking level is not supported for this model.", "Send a budget.")
+        yield Violation(
+            "thinking-level", "Thinking level is not supported for this model.", "Send `thinking_budget` instead."
+        )
     elif rules.is_gemini and as_text(level).lower() not in rules.levels:
         yield _unsupported_level(as_text(level))
 
@@ -131,6 +132,6 @@ def _check_budget(budget: JsonValue, rules: ModelRules) -> Iterator[Violation]:
 
 
 def _unsupported_level(level: str) -> Violation:
-    """What 3.8 Flash says to `minimal` (seen 2026-09-03)."""
+    """Return the refusal that 3.8 Flash gives for `minimal` (seen 2026-09-03)."""
     message = f"Thinking level {level.upper()} is not supported for this model"
-    return Violation("thinking-level", message, "Leave it out, or take a level this model has.")
+    return Violation("thinking-level", message, "Leave it out, or use a level that this model supports.")

@@ -1,7 +1,7 @@
-"""A request body to everything that Google would refuse in it: the referee.
+"""Find everything that Google would refuse in a request.
 
-Its one rule: pure and independent. It reads the body and nothing else, and shares no code and no table with what it
-judges. On the plain OpenAI-compatible surface only OpenAI's own shape is looked at.
+The rules share no code and no table with the package that they check, so that both cannot be wrong in the same way.
+On the surface `openai_compatible`, only the format of OpenAI is checked.
 """
 
 from __future__ import annotations
@@ -33,7 +33,13 @@ _OPENAI_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found in one request: broken rules, keys passed over, stand-ins for signatures used."""
+    """The result for one request.
+
+    Attributes:
+        violations: The rules that it breaks.
+        ignored: The paths of the keys that Vertex AI ignores.
+        placeholders: The number of calls that have Google's placeholder instead of a signature.
+    """
 
     violations: tuple[Violation, ...]
     ignored: tuple[str, ...] = ()
@@ -41,7 +47,7 @@ class Verdict:
 
 
 def judge_request(body: JsonObject, surface: Surface) -> Verdict:
-    """The verdict on `body` sent to `surface`; the first violation is the one to answer with."""
+    """Return the verdict on `body` at `surface`. The fake answers with the first violation."""
     if surface == "openai_compatible":
         return Verdict(tuple(_check_openai_shape(body)))
     model = as_text(body.get("model"))
@@ -66,9 +72,9 @@ def _check(body: JsonObject, surface: Surface, model: str) -> Iterator[Violation
 
 
 def _check_model(model: str, surface: Surface) -> Iterator[Violation]:
-    """Vertex wants `google/…`, AI Studio the bare name or `models/…`.
+    """Yield what is wrong with the name. Vertex AI takes `google/…`, AI Studio the bare name or `models/…`.
 
-    The 404 is a capture; Vertex's words for a name without publisher are ours.
+    The 404 was captured. The text for a name without publisher on Vertex AI is ours.
     """
     if surface == "vertex":
         publisher, slash, name = model.partition("/")

@@ -1,7 +1,7 @@
-"""`messages` to the rules of content, order and pairing that they break.
+"""Check the content, the order and the tool results of `messages`.
 
-Its one rule: it sees contents as the server sees them, after system messages were taken out. Texts come from
-public reports of both surfaces; the sources stand beside them.
+Google numbers the messages without the system messages, and so do these checks. The texts of the refusals come from
+public reports, whose URLs are in the comments.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ _NO_PARTS = (
 def check_messages(
     messages: Sequence[JsonObject], turns: Sequence[Turn], surface: Surface, rules: ModelRules
 ) -> Iterator[Violation]:
-    """Everything wrong with `messages`, the first to be told first."""
+    """Yield everything that is wrong with `messages`. The first violation is the one that Google reports."""
     if not turns:
         # https://github.com/langchain-ai/langchain-google/issues/1351
         text = "* GenerateContentRequest.contents: contents is not specified"
-        yield Violation("no-contents", text, "Only system messages, or none at all: add a user message.")
+        yield Violation("no-contents", text, "There is no user message: add one.")
     for index, message in enumerate(messages):
         yield from _check_shape(message, index, surface)
         yield from _check_content(message, index, surface)
@@ -62,7 +62,9 @@ def check_messages(
         if surface == "vertex" and turn.kind == "call" and not rules.text_beside_calls and turn.message.get("content"):
             # https://github.com/NousResearch/hermes-agent/issues/69231
             yield Violation(
-                "text-beside-calls", INVALID_ARGUMENT, "This model takes no text beside tool calls on Vertex: drop it."
+                "text-beside-calls",
+                INVALID_ARGUMENT,
+                "On Vertex, this model refuses text beside tool calls: leave it out.",
             )
     yield from check_results(messages, rules)
     yield from _check_order(turns)
@@ -72,22 +74,22 @@ def check_messages(
         yield Violation(
             "trailing-assistant",
             "Requests ending with a model turn are not supported",
-            "The last message that is not a system message has to be of the user or a tool.",
+            "End with a user message or a tool result.",
         )
 
 
 def _check_shape(message: JsonObject, index: int, surface: Surface) -> Iterator[Violation]:
     role = as_text(message.get("role"))
     if role not in _ROLES:
-        yield Violation("role", "Please use a valid role: user, model.", f"Role {role!r} is none that Google lists.")
+        yield Violation("role", "Please use a valid role: user, model.", f"Google does not list the role {role!r}.")
     if surface != "ai_studio":
         return
     for key in sorted(message.keys() - _MESSAGE_KEYS):
-        yield unknown_field(key, f"messages[{index}]", "AI Studio parses messages strictly: leave it out.")
+        yield unknown_field(key, f"messages[{index}]", "AI Studio refuses unknown keys of messages: leave it out.")
     for place, call in enumerate(as_objects(message.get("tool_calls"))):
         for key in sorted(call.keys() - _CALL_KEYS):
             path = f"messages[{index}].tool_calls[{place}]"
-            yield unknown_field(key, path, "AI Studio parses calls strictly: leave it out.")
+            yield unknown_field(key, path, "AI Studio refuses unknown keys of calls: leave it out.")
 
 
 def _check_content(message: JsonObject, index: int, surface: Surface) -> Iterator[Violation]:
@@ -109,11 +111,13 @@ def _check_part(part: JsonObject, surface: Surface) -> Iterator[Violation]:
     if kind == "text" and not as_text(part.get("text")):
         yield Violation("empty-text", _EMPTY_TEXT, "A text part is empty: leave it out.")
     if kind == "image_url" and surface == "ai_studio" and _image_url(part.get("image_url")).startswith("gs://"):
-        yield Violation("gs-url", INVALID_ARGUMENT, "AI Studio reads no gs:// URL: send the bytes as a data: URL.")
+        yield Violation(
+            "gs-url", INVALID_ARGUMENT, "AI Studio does not read gs:// URLs: send the bytes as a data: URL."
+        )
 
 
 def _image_url(image: JsonValue) -> str:
-    """Vertex takes the URL as a plain string too (Google's examples page)."""
+    """Return the URL. Vertex also takes it as a plain string (Google's examples page)."""
     return image if isinstance(image, str) else as_text(read_path(image, "url"))
 
 
@@ -124,7 +128,7 @@ def _check_call(call: JsonObject) -> Iterator[Violation]:
     if not isinstance(call.get("id"), str) or not call.get("id"):
         yield Violation("call-id", INVALID_ARGUMENT, "A tool call of the history has no id.")
     if not _is_json_object(arguments):
-        hint = f"`arguments` is the text of a JSON object (`{{}}` when there are none), not {arguments!r}."
+        hint = f"`arguments` has to be the text of a JSON object (`{{}}` if there are none), not {arguments!r}."
         yield Violation("call-arguments", "Expected a valid JSON object in the request", hint)
 
 
@@ -136,7 +140,7 @@ def _is_json_object(arguments: JsonValue) -> bool:
 
 
 def _refuse_constant(name: str) -> JsonValue:
-    """Python reads `NaN` and `Infinity`; JSON has neither."""
+    """Raise `ValueError`: Python reads `NaN` and `Infinity`, and JSON has neither."""
     raise ValueError(name)
 
 
@@ -147,7 +151,7 @@ def _check_order(turns: Sequence[Turn]) -> Iterator[Violation]:
             hint = f"`messages[{turn.index}]` calls a function after {before or 'nothing'!r}."
             yield Violation("call-order", _CALL_ORDER, hint)
         if turn.kind == "result" and before not in ("call", "result"):
-            hint = f"`messages[{turn.index}]` is the result of no call before it: drop it, or keep its call."
+            hint = f"`messages[{turn.index}]` is a result without a call before it: drop it, or keep its call."
             yield Violation("result-order", _RESULT_ORDER, hint)
         before = turn.kind
 

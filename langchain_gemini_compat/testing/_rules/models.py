@@ -1,6 +1,6 @@
-"""Model names to what the server demands of a request for them, in one small table of the fake's own.
+"""What the server demands of a request, by model.
 
-Its one rule: nothing here is shared with the code under test, so that a wrong fact there is caught here.
+The table repeats facts of the package on purpose: tests then find a fact that is wrong in one of the two.
 Sources: https://ai.google.dev/gemini-api/docs/thought-signatures, https://ai.google.dev/gemini-api/docs/thinking,
 Google's model cards as of autumn 2026, and public reports of 400s.
 """
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 _VERSION = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
 _ALL_LEVELS = frozenset({"minimal", "low", "medium", "high"})
 _NO_MINIMAL = frozenset({"low", "medium", "high"})
-#: Longest name first where one starts with another.
+#: The first prefix that matches counts, so a longer name stands before a shorter one.
 _LEVELS = (
     ("gemini-3.8-flash", _NO_MINIMAL),
     ("gemini-3.7-flash", _NO_MINIMAL),
     ("gemini-3.1-pro", _NO_MINIMAL),
     ("gemini-3-pro", frozenset({"low", "high"})),
 )
-#: Smallest and largest thinking budget in tokens, and whether 0 switches thinking off.
+#: The smallest and the largest thinking budget in tokens, and whether 0 is allowed and turns thinking off.
 _BUDGETS = (
     ("gemini-2.5-pro", (128, 32768, False)),
     ("gemini-2.5-flash-lite", (512, 24576, True)),
@@ -31,7 +31,17 @@ _NO_TEXT_BESIDE_CALLS = ("gemini-3.6-flash", "gemini-3.5-flash-lite")
 
 @dataclass(frozen=True, slots=True)
 class ModelRules:
-    """What a model takes; `budget` is `None` where token budgets have no stated range."""
+    """What a model accepts and demands.
+
+    Attributes:
+        is_gemini: Whether it is a Gemini model.
+        demands_signatures: Whether it refuses calls without a thought signature.
+        takes_levels: Whether it accepts `thinking_level`.
+        levels: The thinking levels that it accepts.
+        budget: The smallest and the largest thinking budget, and whether 0 is allowed. `None`: no documented range.
+        text_beside_calls: Whether Vertex AI accepts text in a message with tool calls.
+        penalties: Whether it accepts frequency and presence penalties.
+    """
 
     is_gemini: bool
     demands_signatures: bool
@@ -42,14 +52,14 @@ class ModelRules:
     penalties: bool
 
     def takes_effort(self, effort: str) -> bool:
-        """Whether `reasoning_effort` may be this word; `none` works where a budget of 0 does."""
+        """Return whether `effort` is accepted as `reasoning_effort`. `none` needs a model whose budget may be 0."""
         if effort == "none":
             return self.budget is not None and self.budget[2]
         return effort in self.levels
 
 
 def bare_name(model: str) -> str:
-    """`model` without what stands before its last slash.
+    """Return `model` in lowercase, without everything up to its last slash.
 
     >>> bare_name("google/gemini-3.8-flash")
     'gemini-3.8-flash'
@@ -58,7 +68,7 @@ def bare_name(model: str) -> str:
 
 
 def rules_for(model: str) -> ModelRules:
-    """What `model` demands; an alias such as `gemini-flash-latest` follows the newest generation.
+    """Return the rules for `model`. An alias such as `gemini-flash-latest` has those of the newest generation.
 
     >>> rules_for("gemini-flash-latest").demands_signatures, rules_for("gemini-2.5-pro").demands_signatures
     (True, False)

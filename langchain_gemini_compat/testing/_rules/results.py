@@ -1,4 +1,4 @@
-"""Checks tool results against the rules of Gemini 3 for references and for media beside a result.
+"""Check tool results against the rules of Gemini 3 for references and media.
 
 Sources: Google's examples page (multimodal function responses), https://github.com/BerriAI/litellm/issues/38223 and
 https://github.com/vercel/ai/issues/14369 for the text of the error. The types that a result takes are from
@@ -24,7 +24,7 @@ _SCHEMES = ("gs://", "https://", "http://")
 
 
 def check_results(messages: Sequence[JsonObject], rules: ModelRules) -> Iterator[Violation]:
-    """Yield what Gemini 3 refuses in the tool results of `messages`. Earlier models resolve no references."""
+    """Yield what Gemini 3 refuses in the tool results of `messages`. Earlier models do not resolve references."""
     if not rules.demands_signatures:
         return
     for index, message in enumerate(messages):
@@ -47,14 +47,14 @@ def check_results(messages: Sequence[JsonObject], rules: ModelRules) -> Iterator
 def _check_part(part: JsonObject, index: int) -> Iterator[Violation]:
     mime_type, uri = as_text(part.get("mime_type")), part.get("file_uri")
     if mime_type not in _TYPES:
-        hint = f"`messages[{index}]` has media of type {mime_type!r} beside a result: send {', '.join(sorted(_TYPES))}."
+        hint = f"`messages[{index}]` has media of type {mime_type!r}. Tool results take {', '.join(sorted(_TYPES))}."
         yield Violation("result-media", INVALID_ARGUMENT, hint)
     if isinstance(uri, str) and not uri.startswith(_SCHEMES):
         yield Violation("result-media", INVALID_ARGUMENT, f"Google cannot read {uri!r} of `messages[{index}]`.")
 
 
 def _read_json(content: JsonValue) -> JsonValue:
-    """Return the object that Google makes of a result's text. Other texts become a string in an object."""
+    """Return the JSON value of `content`, or `None` if it is not JSON."""
     try:
         found: JsonValue = json.loads(as_text(content))
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""Function declarations and schemas to the rules that they break.
+"""Check function declarations and schemas.
 
-Its one rule: the subset is the small one that every report agrees on. Google reads `parameters` as an OpenAPI
-schema: `$ref`, `const`, `additionalProperties` and their like are unknown names, and a type is one word.
+Google reads `parameters` as an OpenAPI schema: `$ref`, `const`, `additionalProperties` and others are unknown names,
+and `type` is one word. Only the keywords that every report agrees on are accepted.
 Sources: https://github.com/zed-industries/zed/issues/44875, https://github.com/openswarm-ai/openswarm/issues/24
 """
 
@@ -38,32 +38,32 @@ _MAX_BYTES = 100 * 1024
 
 
 def check_function_name(name: str, place: str) -> Iterator[Violation]:
-    """A function's name: a letter or underscore, then at most 62 letters, digits, `_` or `-`."""
+    """Yield a violation unless `name` is a letter or underscore and then at most 62 letters, digits, `_` or `-`."""
     if not _NAME.fullmatch(name):
         message = (
             f"* GenerateContentRequest.{place}.name: Invalid function name. Must start with a letter or an "
             "underscore. Must be alphanumeric (a-z, A-Z, 0-9), underscores (_), dots (.), colons (:), or dashes (-), "
             "with a maximum length of 64."
         )
-        hint = f"{name!r}: at most 63 letters, digits, `_` or `-`; both surfaces take no more than that."
+        hint = f"{name!r} is not accepted by both surfaces: use at most 63 letters, digits, `_` or `-`."
         yield Violation("function-name", message, hint)
 
 
 def check_parameters(parameters: JsonValue, place: str) -> Iterator[Violation]:
-    """`parameters` of a function declaration; `place` is where they stand, for the text."""
+    """Yield what is wrong with the `parameters` of a function. `place` is their path in the refusal's text."""
     schema = as_object(parameters)
     if _type_of(schema) != "object":
         yield _schema_violation(place, "schema should be of type OBJECT.", "`parameters` is an object schema.")
     if not as_object(schema.get("properties")):
         message = f"* GenerateContentRequest.{place}.properties: should be non-empty for OBJECT type"
-        yield Violation("schema-empty", message, "A function without arguments leaves `parameters` out.")
+        yield Violation("schema-empty", message, "If the function has no arguments, leave `parameters` out.")
     yield from _check_schema(parameters, place, 1)
     if len(dump(parameters).encode("utf-8", "surrogatepass")) > _MAX_BYTES:
         yield _schema_violation(place, "schema is too large.", f"More than {_MAX_BYTES} bytes.")
 
 
 def find_recursion(schema: JsonValue) -> str:
-    """The `$ref` through which a response schema contains itself; empty when it does not.
+    """Return the `$ref` through which a response schema contains itself, or an empty string.
 
     >>> find_recursion({"$defs": {"Node": {"properties": {"next": {"$ref": "#/$defs/Node"}}}}})
     '#/$defs/Node'
@@ -100,7 +100,7 @@ def _check_schema(value: JsonValue, place: str, depth: int) -> Iterator[Violatio
         yield _schema_violation(place, "schema is not an object.", f"Found {dump(value)[:40]}.")
         return
     for key in sorted(value.keys() - _KEYS):
-        yield unknown_field(key, place, "This keyword is outside of the subset that Gemini takes.")
+        yield unknown_field(key, place, "Gemini does not support this keyword in `parameters`.")
     for check in (_check_type, _check_any_of, _check_object, _check_array, _check_enum, _check_limits):
         yield from check(value, place)
     for child, child_place in _children(value, place):
@@ -120,7 +120,7 @@ def _check_type(schema: JsonObject, place: str) -> Iterator[Violation]:
     if "type" in schema and not _type_of(schema):
         kind = "type.googleapis.com/google.ai.generativelanguage.v1beta.Type"
         message = f"Invalid value at '{place}.type' ({kind}), {dump(schema['type'])}"
-        yield Violation("schema-type", message, "`type` is one word; null is `nullable: true`.")
+        yield Violation("schema-type", message, "`type` is one word. Write `null` as `nullable: true`.")
     elif not schema.keys() & {"type", "anyOf", "$ref", "oneOf", "allOf"}:
         yield _schema_violation(
             place, "schema didn't specify the schema type field.", "Each schema has `type` or `anyOf`."
@@ -136,7 +136,9 @@ def _check_any_of(schema: JsonObject, place: str) -> Iterator[Violation]:
         return
     if schema.keys() - _BESIDE_ANY_OF:
         text = "schema specified other fields alongside any_of. When using any_of, it must be the only field set."
-        yield _schema_violation(place, text, f"Beside `anyOf`: {', '.join(sorted(schema.keys() - _BESIDE_ANY_OF))}.")
+        yield _schema_violation(
+            place, text, f"Found beside `anyOf`: {', '.join(sorted(schema.keys() - _BESIDE_ANY_OF))}."
+        )
     if not as_list(schema["anyOf"]):
         yield _schema_violation(place, "schema has an empty any_of.", "`anyOf` is a list of schemas.")
 
@@ -157,14 +159,14 @@ def _check_object(schema: JsonObject, place: str) -> Iterator[Violation]:
     for number, name in enumerate(required):
         if not isinstance(name, str) or name not in properties:
             message = f"* GenerateContentRequest.{place}.required[{number}]: property is not defined"
-            yield Violation("schema-required", message, f"{name!r} is no property.")
+            yield Violation("schema-required", message, f"{name!r} is not in `properties`.")
 
 
 def _check_array(schema: JsonObject, place: str) -> Iterator[Violation]:
     kind = _type_of(schema)
     if kind == "array" and "items" not in schema:
         message = f"* GenerateContentRequest.{place}.items: missing field."
-        yield Violation("schema-items", message, "An array says what is in it.")
+        yield Violation("schema-items", message, "An array needs `items`.")
     if "items" in schema and kind not in ("", "array"):
         yield _schema_violation(place, "schema has items but is no ARRAY.", f"`items` on a {kind}.")
 
@@ -189,7 +191,7 @@ def _check_limits(schema: JsonObject, place: str) -> Iterator[Violation]:
         wrong.append("pattern")
     for key in wrong:
         message = f"Invalid value at '{place}.{key}', {dump(schema[key])}"
-        yield Violation("schema-value", message, f"`{key}` has a value of the wrong kind.")
+        yield Violation("schema-value", message, f"The value of `{key}` has the wrong type.")
     if "format" in schema:
         kind = _type_of(schema)
         if schema["format"] not in _FORMATS.get(kind, ()):
@@ -200,7 +202,7 @@ def _check_limits(schema: JsonObject, place: str) -> Iterator[Violation]:
 
 
 def _type_of(schema: JsonObject) -> str:
-    """The type, in small letters; empty when it is missing or no single known word."""
+    """Return the type in lowercase, or an empty string if it is missing or unknown."""
     word = schema.get("type")
     known = isinstance(word, str) and (word in _TYPES or (word.isupper() and word.lower() in _TYPES))
     return word.lower() if known and isinstance(word, str) else ""

@@ -1,8 +1,8 @@
-"""Thought signatures: issued as real ones look, and judged when they come back.
+"""Issue thought signatures, and check them when they come back.
 
-Its one rule: a signature proves itself. It holds the surface, model, call and a checksum, so a new `FakeGemini` in
-another process can tell a genuine one from one that was altered, moved to another call or issued elsewhere.
-Source of what is demanded where: https://ai.google.dev/gemini-api/docs/thought-signatures
+A signature holds the surface, the model, the call and a checksum. So every `FakeGemini`, also in another process, can
+detect a signature that was changed, moved to another call or issued elsewhere.
+Source of the rules: https://ai.google.dev/gemini-api/docs/thought-signatures
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._rules.models import ModelRules
     from langchain_gemini_compat.testing._rules.turns import Turn
 
-#: Google's own stand-in for a signature that does not exist.
+#: Google's placeholder for a signature that does not exist.
 PLACEHOLDER = "skip_thought_signature_validator"
-#: `Issued.at` of a signature that was issued beside the message, not on a call.
+#: `Issued.at` of a signature on the message instead of a call.
 ON_MESSAGE = -1
 _CHECKSUM_BYTES = 20
 _MORE = "https://ai.google.dev/gemini-api/docs/thought-signatures"
@@ -36,7 +36,7 @@ _MORE_VERTEX = "https://docs.cloud.google.com/vertex-ai/generative-ai/docs/thoug
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What a signature says about itself; `at` is the place of its call in the reply."""
+    """The content of a signature. `at` is the place of its call in the reply."""
 
     surface: Surface
     model: str
@@ -46,7 +46,7 @@ class Issued:
 
 
 def issue_signature(issued: Issued) -> str:
-    """The base64 text that stands for `issued`.
+    """Return the signature for `issued`, in base64.
 
     >>> signature = issue_signature(Issued("vertex", "gemini-3.8-flash", "add", 0, "1"))
     >>> read_signature(signature).call
@@ -57,7 +57,7 @@ def issue_signature(issued: Issued) -> str:
 
 
 def read_signature(signature: str) -> Issued | None:
-    """What was issued as `signature`; `None` unless every byte of it is as it was."""
+    """Return the content of `signature`, or `None` if it was not issued here or was changed."""
     try:
         decoded = b64decode(signature, validate=True)
     except (binascii.Error, ValueError):
@@ -70,7 +70,7 @@ def read_signature(signature: str) -> Issued | None:
 
 
 def signature_of(holder: JsonObject) -> str:
-    """The signature beside a call, message or part, in whichever namespace of `extra_content` it is."""
+    """Return the signature of a call, message or part, from any namespace of `extra_content`."""
     extra = holder.get("extra_content")
     for namespace in extra if isinstance(extra, dict) else ():
         found = as_text(read_path(extra, namespace, "thought_signature"))
@@ -80,7 +80,10 @@ def signature_of(holder: JsonObject) -> str:
 
 
 def check_signatures(turns: Sequence[Turn], surface: Surface, rules: ModelRules) -> Iterator[Violation]:
-    """What is wrong with the signatures of a conversation: only the first call of a current step needs one."""
+    """Yield what is wrong with the signatures of a conversation.
+
+    Only the first call of each step in the current turn needs one.
+    """
     current = {turn.index for turn in current_turn(turns)}
     for turn in turns:
         yield from _check_misplaced_placeholders(turn, surface)
@@ -97,7 +100,7 @@ def check_signatures(turns: Sequence[Turn], surface: Surface, rules: ModelRules)
 
 
 def count_placeholders(turns: Sequence[Turn]) -> int:
-    """How many calls carry the stand-in."""
+    """Return the number of calls with the placeholder signature."""
     return sum(signature_of(call) == PLACEHOLDER for turn in turns for call in turn.calls)
 
 
@@ -108,28 +111,31 @@ def _check_misplaced_placeholders(turn: Turn, surface: Surface) -> Iterator[Viol
 
 
 def _check_message_signature(turn: Turn, call: JsonObject, surface: Surface) -> Iterator[Violation]:
-    """The first call has none: one beside the message counts only if it was issued there."""
+    """Yield a violation if the message has no signature in place of its first call's, or not one issued there."""
     beside = signature_of(turn.message)
     issued = read_signature(beside) if beside else None
     if issued is None or issued.at != ON_MESSAGE:
         yield _missing_signature(_function_name(call), turn.position, surface)
     elif issued.surface != surface:
-        yield _invalid_signature(surface, f"It was issued on {issued.surface}: drop it, put the stand-in there.")
+        yield _invalid_signature(surface, f"It was issued on {issued.surface}: replace it by `{PLACEHOLDER}`.")
 
 
 def _check_genuine(signature: str, name: str, place: int, surface: Surface) -> Iterator[Violation]:
     issued = read_signature(signature)
     if issued is None:
-        yield _invalid_signature(surface, "It is none that was issued, or not byte for byte: send back what came.")
+        yield _invalid_signature(surface, "It was changed, or never issued: send back the signature unchanged.")
     elif issued.surface != surface:
-        yield _invalid_signature(surface, f"It was issued on {issued.surface}: drop it, put the stand-in there.")
+        yield _invalid_signature(surface, f"It was issued on {issued.surface}: replace it by `{PLACEHOLDER}`.")
     elif (issued.call, issued.at) != (name, place):
         hint = f"It was issued for call {issued.at} ({issued.call}) and came back on call {place} ({name})."
         yield _invalid_signature(surface, hint)
 
 
 def _missing_signature(name: str, position: int, surface: Surface) -> Violation:
-    """Sources: https://github.com/manthanabc/paws/issues/103, https://github.com/openai/openai-agents-python/issues/2137."""
+    """Return the refusal of a call without a signature.
+
+    Sources: https://github.com/manthanabc/paws/issues/103, https://github.com/openai/openai-agents-python/issues/2137
+    """
     if surface == "vertex":
         message = (
             f"Unable to submit request because function call `default_api:{name}` in the {position}. content block "
@@ -141,7 +147,7 @@ def _missing_signature(name: str, position: int, surface: Surface) -> Violation:
             "correctly, and missing thought_signature may lead to degraded model performance. Additional data, "
             f"function call `default_api:{name}` , position {position}. Please refer to {_MORE} for more details."
         )
-    hint = "The first call of each step of the current turn goes back with the signature it came with."
+    hint = "Send the first call of each step of the current turn with the signature that it came with."
     return Violation("signature-missing", message, hint)
 
 
@@ -152,7 +158,7 @@ def _invalid_signature(surface: Surface, hint: str) -> Violation:
 
 def _misplaced_placeholder(surface: Surface) -> Violation:
     word = "Invalid" if surface == "vertex" else "Corrupted"
-    hint = f"`{PLACEHOLDER}` belongs on the first call of a step of the current turn, where a signature is demanded."
+    hint = f"`{PLACEHOLDER}` is valid only on the first call of a step of the current turn."
     return Violation("placeholder-misplaced", f"{word} thought signature.", hint)
 
 

@@ -1,6 +1,6 @@
-"""`tools`, `tool_choice` and `response_format` to the rules that they break, surface by surface.
+"""Check `tools`, `tool_choice` and `response_format`. Only what Google documents is accepted.
 
-Its one rule: only what is documented passes. Source: Google's pages on OpenAI compatibility,
+Sources: Google's pages on OpenAI compatibility,
 https://ai.google.dev/gemini-api/docs/openai and
 https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/overview
 """
@@ -23,11 +23,11 @@ _CHOICES = ("none", "auto", "required")
 
 
 def check_tools(body: JsonObject, surface: Surface) -> Iterator[Violation]:
-    """Declarations and the choice among them."""
+    """Yield what is wrong with the declared tools, the tool choice and the response format."""
     tools = body.get("tools")
     if tools is not None:
         if not isinstance(tools, list) or not tools:
-            yield Violation("empty-tools", INVALID_ARGUMENT, "`tools` is a non-empty list, or is left out.")
+            yield Violation("empty-tools", INVALID_ARGUMENT, "`tools` is empty or not a list: leave it out.")
         names: set[str] = set()
         for number, tool in enumerate(as_list(tools)):
             yield from _check_tool(as_object(tool), number, surface)
@@ -40,7 +40,7 @@ def check_tools(body: JsonObject, surface: Surface) -> Iterator[Violation]:
 
 
 def ignored_function_keys(body: JsonObject) -> list[str]:
-    """Keys inside declarations that Vertex passes over, such as `strict`."""
+    """Return the paths of the keys of declarations that Vertex AI ignores, such as `strict`."""
     found: list[str] = []
     for number, tool in enumerate(as_objects(body.get("tools"))):
         extra = as_object(tool.get("function")).keys() - _FUNCTION_KEYS
@@ -50,7 +50,7 @@ def ignored_function_keys(body: JsonObject) -> list[str]:
 
 def _check_tool(tool: JsonObject, number: int, surface: Surface) -> Iterator[Violation]:
     for key in sorted(tool.keys() - {"type", "function"}):
-        hint = "`tools` holds functions; Google's own tools go under `extra_body.google.tools`."
+        hint = "`tools` takes functions only. Send Google's own tools in `extra_body.google.tools`."
         yield unknown_field(key, f"tools[{number}]", hint)
     function = tool.get("function")
     if tool.get("type") != "function" or not isinstance(function, dict):
@@ -58,7 +58,9 @@ def _check_tool(tool: JsonObject, number: int, surface: Surface) -> Iterator[Vio
         return
     if surface == "ai_studio":
         for key in sorted(function.keys() - _FUNCTION_KEYS):
-            yield unknown_field(key, f"tools[{number}].function", "AI Studio parses declarations strictly.")
+            yield unknown_field(
+                key, f"tools[{number}].function", "AI Studio refuses unknown keys of declarations: leave it out."
+            )
     place = f"tools[0].function_declarations[{number}]"
     yield from check_function_name(as_text(function.get("name")), place)
     if "parameters" in function:
@@ -71,11 +73,11 @@ def _check_choice(body: JsonObject, surface: Surface) -> Iterator[Violation]:
         return
     choices = (*_CHOICES, "validated") if surface == "vertex" else _CHOICES
     if choice not in choices:
-        hint = f"`tool_choice` is one of {', '.join(choices)}; for one function send that one with `required`."
+        hint = f"`tool_choice` is one of {', '.join(choices)}. To force one function, declare no other: `required`."
         yield Violation("tool-choice", INVALID_ARGUMENT, hint)
     elif choice in ("required", "validated") and not body.get("tools"):
         message = "Function calling config is set without function_declarations."
-        yield Violation("tool-choice", message, "There is nothing to choose from.")
+        yield Violation("tool-choice", message, "Declare a tool, or leave `tool_choice` out.")
 
 
 def _check_response_format(response_format: JsonValue) -> Iterator[Violation]:
@@ -90,5 +92,5 @@ def _check_response_format(response_format: JsonValue) -> Iterator[Violation]:
             yield Violation("response-format", INVALID_ARGUMENT, "`json_schema.schema` is missing.")
         recursion = find_recursion(schema)
         if recursion:
-            hint = f"{recursion} contains itself; Vertex takes no fully recursive schema."
+            hint = f"{recursion} contains itself. Vertex AI does not accept such a schema."
             yield Violation("response-format", INVALID_ARGUMENT, hint)

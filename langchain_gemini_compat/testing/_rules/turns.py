@@ -1,4 +1,4 @@
-"""`messages` to numbered turns, as the server counts contents. Its one rule: system messages are no contents."""
+"""Number the messages of a request as the server does. System messages are not counted."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ RESULT_ROLES = ("tool", "function")
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message that is a content: its place in `messages` (from 0) and its content's number (from 1).
+    """One message that is not a system message.
 
-    The results of one step are one content and share a number.
+    Attributes:
+        index: Its index in `messages`, from 0.
+        position: Its number in Google's errors, from 1. The results of one step share a number.
+        kind: Whether it is of the user, an assistant with or without tool calls, or a tool.
+        message: The message as it was sent.
     """
 
     index: int
@@ -30,12 +34,12 @@ class Turn:
 
     @property
     def calls(self) -> list[JsonObject]:
-        """The tool calls of an assistant's turn."""
+        """The tool calls of the message."""
         return as_objects(self.message.get("tool_calls"))
 
 
 def number_turns(messages: Sequence[JsonObject]) -> list[Turn]:
-    """The turns of `messages`, in order."""
+    """Return the turns of `messages`, in order."""
     turns: list[Turn] = []
     for index, message in enumerate(messages):
         role = as_text(message.get("role"))
@@ -49,7 +53,7 @@ def number_turns(messages: Sequence[JsonObject]) -> list[Turn]:
 
 
 def current_turn(turns: Sequence[Turn]) -> Iterator[Turn]:
-    """Those after the newest user message: the only ones whose signatures the server looks at.
+    """Yield the turns after the newest user message. The server checks the signatures of no others.
 
     Source: https://ai.google.dev/gemini-api/docs/thought-signatures
     """

@@ -1,4 +1,4 @@
-"""One broken rule, as an object. Its one rule: `message` is what the server says, `hint` is ours."""
+"""A broken rule as a value."""
 
 from __future__ import annotations
 
@@ -6,16 +6,29 @@ from dataclasses import dataclass
 
 from langchain_gemini_compat.testing._model.json_values import JsonObject
 
-#: What Google says when it says nothing: the whole text of many a 400.
+#: The text of a 400 for which Google gives no reason.
 INVALID_ARGUMENT = "Request contains an invalid argument."
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A rule that a request broke.
+    """A rule that a request broke. `FakeGemini.refusals` lists them.
 
-    `rule` names it, `message` is the text of the answer, in Google's words where a capture or page has them, and
-    `hint` tells in ours what to change. `code` is the HTTP status, `status` Google's word for it.
+    Attributes:
+        rule: The name of the rule, such as `signature-missing`.
+        message: The text of the answer. It is Google's if a capture or a page has it.
+        hint: What to change, in our words. The answer does not contain it.
+        code: The HTTP status of the answer.
+        status: Google's name of the status.
+        details: The `details` of the error.
+
+    Example:
+        >>> from langchain_gemini_compat.testing import FakeGemini
+        >>> fake = FakeGemini()
+        >>> fake.respond("POST", "/v1beta/openai/chat/completions", {"Authorization": "Bearer x"}, b'{"n": 9}').status
+        404
+        >>> fake.refusals[0].rule
+        'model-name'
     """
 
     rule: str
@@ -27,7 +40,7 @@ class Violation:
 
 
 def unknown_field(name: str, path: str, hint: str) -> Violation:
-    """What the strict JSON parser of AI Studio says to a key it does not know.
+    """Return the refusal that AI Studio gives for an unknown key.
 
     Sources: https://github.com/MinLL/SkyrimNet-GamePlugin/issues/77,
     https://github.com/Alishahryar1/free-claude-code/issues/542

@@ -1,4 +1,4 @@
-"""Requests to answers, in the process or over HTTP on loopback.
+"""Answer requests, in process or over HTTP on 127.0.0.1.
 
-It may import `_render`, `_rules` and `_model`.
+This package may import `_render`, `_rules` and `_model`.
 """

@@ -1,6 +1,6 @@
-"""Replies, faults, raw bodies and violations to an HTTP answer: status, headers and the steps of a body. Pure.
+"""Turn replies, faults, raw bodies and violations into HTTP answers.
 
-Its one rule: an answer is a value. In-process clients and the real server play the same one.
+An answer is a value: status, headers, and the steps of the body. The clients in process and the HTTP server send it.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ _HTML = "text/html; charset=UTF-8"
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Seconds of silence."""
+    """Send nothing for `seconds`."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """The connection breaks here."""
+    """Break the connection."""
 
 
 Step: TypeAlias = "bytes | Pause | Break"
-#: What a script holds and a rule returns.
+#: A reply in any form that `FakeGemini` accepts.
 AnyReply: TypeAlias = str | Call | Sequence[Call] | Reply | Raw | Fault
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: `delay` seconds pass before the status line, then the steps follow each other."""
+    """An HTTP answer. The status line is sent after `delay` seconds."""
 
     status: int
     headers: Mapping[str, str]
@@ -56,14 +56,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """Bytes and what they are."""
+    """A body and its content type."""
 
     content_type: str
     steps: Sequence[Step] = field(default_factory=tuple[Step, ...])
 
 
 def build_reply(reply: object) -> Reply | Raw | Fault:
-    """The short forms of a reply in full; raises `TypeError` for what is none."""
+    """Return the full form of `reply`. Raises `TypeError` for a value that is not a reply."""
     if isinstance(reply, (Reply, Raw, Fault)):
         return reply
     if isinstance(reply, str):
@@ -73,13 +73,13 @@ def build_reply(reply: object) -> Reply | Raw | Fault:
     if calls and len(calls) == len(given):
         return Reply(calls=calls)
     raise TypeError(
-        f"A reply of FakeGemini is a text, a Call, a list of Calls, a Reply, a Raw or a Fault, not {reply!r}. A rule "
-        "has to return one for every request."
+        f"A reply of FakeGemini is a text, a Call, a list of Calls, a Reply, a Raw or a Fault, not {reply!r}. A "
+        "function has to return one for every request."
     )
 
 
 def answer_reply(reply: Reply | Raw | Fault, setting: Setting) -> Answer:
-    """The answer that says `reply` as `setting` wants it."""
+    """Return the answer for `reply`, rendered as `setting` says."""
     if isinstance(reply, Raw):
         return answer_raw(reply)
     if isinstance(reply, Fault):
@@ -89,7 +89,7 @@ def answer_reply(reply: Reply | Raw | Fault, setting: Setting) -> Answer:
 
 
 def answer_raw(raw: Raw) -> Answer:
-    """A body as it is, with the content type it looks like."""
+    """Return the answer with the body of `raw`, unchanged."""
     body = raw.body if isinstance(raw.body, (bytes, str)) else dump(raw.body)
     data = body.encode() if isinstance(body, str) else body
     content_type = raw.content_type or _guess_content_type(data)
@@ -97,14 +97,14 @@ def answer_raw(raw: Raw) -> Answer:
 
 
 def answer_violation(violation: Violation, surface: Surface) -> Answer:
-    """The refusal; the header `x-fake-gemini-rule` names the rule."""
+    """Return the refusal. Its header `x-fake-gemini-rule` names the rule."""
     error = GoogleError(violation.code, violation.status, violation.message, violation.details)
     answer = answer_error(error, surface, "")
     return Answer(answer.status, {**answer.headers, "x-fake-gemini-rule": violation.rule}, answer.steps)
 
 
 def answer_error(error: GoogleError, surface: Surface, model: str) -> Answer:
-    """An error as HTTP: Google's is a list with one object in it, pretty-printed."""
+    """Return the answer for `error`. Google's body is a list with one object, indented."""
     if surface == "openai_compatible":
         inner: JsonObject = {"message": error.message, "type": error.status.lower(), "param": None, "code": error.code}
         text = dump({"error": inner}).replace("{model}", model)
@@ -114,7 +114,7 @@ def answer_error(error: GoogleError, surface: Surface, model: str) -> Answer:
 
 
 def error_object(error: GoogleError) -> JsonObject:
-    """`{"error": …}` as Google words it."""
+    """Return `{"error": …}` in the form of Google."""
     inner: JsonObject = {"code": error.code, "message": error.message, "status": error.status}
     if error.details:
         inner["details"] = [*error.details]
@@ -138,7 +138,6 @@ def _fault_body(fault: Fault, setting: Setting) -> _Body:
     if fault.ending == "whole":
         return _render(fault.reply, setting, choices=fault.choices)
     if not setting.stream:
-        # Half of the body, then nothing more.
         whole = dump(render_whole(fault.reply, setting)).encode()
         return _Body(_JSON, (whole[: len(whole) // 2], Break()))
     frames: list[Step] = [*render_frames(fault.reply, setting, finished=False)]

@@ -1,7 +1,7 @@
-"""Two request bodies to the first byte in which they differ, and where in the body that is.
+"""Find the first difference of two request bodies.
 
-Its one rule: bytes as they were sent, keys in the order in which they came. Google caches a prompt by what it has in
-common with an earlier one from the first token on, so the place of the first difference is where the discount ends.
+Google's cache covers what a prompt has in common with an earlier one, from the first token on. The discount ends at
+the first difference. So the bytes are compared as they were sent, with the keys in their order.
 """
 
 from __future__ import annotations
@@ -21,11 +21,20 @@ _AFTER = 80
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first difference of two bodies.
+    """The first difference of two request bodies. `str()` shows it on three lines.
 
-    `position` is the number of bytes they have in common, `pointer` the place in JSON-pointer form of the value
-    that differs, or of the object or list in which a key, an entry or the end does. `left` and `right` are what
-    stands around `position` in each; `str()` has it all on three lines.
+    Attributes:
+        position: The number of bytes that both have in common, from the start.
+        pointer: The JSON pointer of the value that differs. If a key or the length differs, it is the pointer of the
+            object or list.
+        left: The text around the position in the first body. A mark (▶) shows the position.
+        right: The same of the second body.
+
+    Example:
+        >>> print(find_difference({"n": 1}, {"n": 2}))
+        first difference at byte 5, /n
+          …{"n":▶1}
+          …{"n":▶2}
     """
 
     position: int
@@ -38,7 +47,7 @@ class Difference:
 
 
 def find_difference(left: JsonObject, right: JsonObject) -> Difference | None:
-    """Where `left` and `right`, as they are sent, part; `None` where they are the same to the byte.
+    """Return the first difference of `left` and `right` as they are sent, or `None` if the bytes are the same.
 
     >>> find_difference({"messages": [{"content": "Hi."}]}, {"messages": [{"content": "Ho."}]}).pointer
     '/messages/0/content'
@@ -52,12 +61,12 @@ def find_difference(left: JsonObject, right: JsonObject) -> Difference | None:
 
 
 def encode_body(body: JsonValue) -> bytes:
-    """`body` as the chat model writes it."""
+    """Return the bytes of `body`, in the form that the chat model sends."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
 
 
 def _point(left: JsonValue, right: JsonValue) -> str:
-    """The pointer to the innermost value in which both differ first."""
+    """Return the pointer of the innermost value that holds the first difference."""
     for (key, one), (other_key, other) in zip(_entries(left), _entries(right), strict=False):
         if key != other_key:
             return ""
@@ -74,6 +83,6 @@ def _entries(value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
 
 
 def _excerpt(body: bytes, position: int) -> str:
-    """What stands around `position`, with a mark at the place; a letter that is cut is left out."""
+    """Return the text around `position`, with a mark. An incomplete character at an end is left out."""
     before = body[max(0, position - _BEFORE) : position].decode(errors="ignore")
     return f"…{before}▶{body[position : position + _AFTER].decode(errors='ignore')}"

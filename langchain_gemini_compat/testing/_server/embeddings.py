@@ -1,7 +1,7 @@
-"""A body of `/embeddings` to what Google would say: one vector for each text, the rule that it breaks, or a fault.
+"""Answer requests to `/embeddings` with vectors, a refusal or a fault.
 
-Its one rule: texts that share words, or parts of words, point in similar directions, so that a search finds what it
-should; the same text gives the same vector in every process.
+Texts that share words or parts of words have similar vectors, so that a search finds them. The same text has the same
+vector in every process.
 Sources: https://ai.google.dev/gemini-api/docs/openai, https://ai.google.dev/gemini-api/docs/embeddings for the
 lengths of vectors, and public reports for the refusals.
 """
@@ -31,11 +31,11 @@ _KEYS = frozenset({"model", "input", "dimensions", "encoding_format"})
 _MAX_TEXTS = 100
 _MAX_DIMENSIONS = 3072
 _WORD = re.compile(r"[^\W_]+")
-#: Letters of a word's beginning, which its forms share ("image", "images"), and of its ngrams.
+#: Characters of a word's prefix, which "image" and "images" share, and of its n-grams.
 _PREFIX_LENGTH, _NGRAM_LENGTH = 5, 3
-#: What a word, its beginning and all its ngrams together weigh.
+#: The weights of a word, of its prefix, and of all its n-grams together.
 _WORD_WEIGHT, _PREFIX_WEIGHT, _NGRAM_WEIGHT = 0.7, 1.0, 0.5
-#: English words that say nothing about what a text is about.
+#: English words that say nothing about the topic of a text.
 _STOP_WORD_LIST = (
     "a about all also an and any are as at be but by can do does each for from has have how i if in into is it its "
     "no not of on one or other so than that the their then there these they this to was what when where which who "
@@ -45,14 +45,14 @@ _STOP_WORDS = frozenset(_STOP_WORD_LIST.split())
 
 
 def check_embedding(body: JsonObject, surface: Surface) -> Iterator[Violation]:
-    """What the server would refuse in `body`."""
+    """Yield what the server would refuse in `body`."""
     texts = _texts(body)
     if not as_text(body.get("model")):
         yield Violation("model-name", "you must provide a model parameter")
     if surface != "ai_studio":
         return
     for key in sorted(body.keys() - _KEYS):
-        yield unknown_field(key, "", "AI Studio refuses keys it does not know: leave it out.")
+        yield unknown_field(key, "", "AI Studio refuses unknown keys: leave it out.")
     if len(texts) > _MAX_TEXTS:
         # https://github.com/geldata/gel/issues/9032
         message = f"* BatchEmbedContentsRequest.requests: at most {_MAX_TEXTS} requests can be in one batch\n"
@@ -65,9 +65,9 @@ def check_embedding(body: JsonObject, surface: Surface) -> Iterator[Violation]:
 
 
 def answer_embedding(body: JsonObject, surface: Surface, fault: Fault | None) -> Answer:
-    """Vectors, or what `fault` makes of them, as of a chat reply that is not streamed.
+    """Return the vectors, or the answer for `fault`, which is the same as for a chat reply that is not streamed.
 
-    Raises `TypeError` for a fault that is an end of a chat reply: vectors have none.
+    Raises `TypeError` for a fault that only a chat reply can have, such as a finish reason.
     """
     whole = answer_raw(Raw(embed(body, surface)))
     if fault is None:
@@ -79,14 +79,14 @@ def answer_embedding(body: JsonObject, surface: Surface, fault: Fault | None) ->
         return Answer(200, whole.headers, (data[: len(data) // 2], Break()))
     if fault.name != "slow":
         raise TypeError(
-            f"Fault.{fault.name}() is an end of a chat reply, and this request was for embeddings, which have none. "
-            "Use another FakeGemini for the embeddings, or say by `embedding_rule` which faults strike them."
+            f"Fault.{fault.name}() is an end of a chat reply, and this request is for embeddings. Use another "
+            "FakeGemini for the embeddings, or choose their faults with `embedding_rule`."
         )
     return Answer(200, whole.headers, (*whole.steps, Pause(fault.between)), fault.first_byte)
 
 
 def embed(body: JsonObject, surface: Surface) -> JsonObject:
-    """The reply to `body`. AI Studio leaves out an `index` of 0, as it does every zero, and `usage`.
+    """Return the reply to `body`. AI Studio leaves out `usage`, and `index` if it is 0.
 
     Source: https://github.com/samfoy/pi-session-search/issues/13
     """
@@ -117,22 +117,22 @@ def _dimensions(body: JsonObject) -> int:
 
 
 def _vector(text: str, length: int) -> list[float]:
-    """Words and their ngrams, each counted where its hash says, as a vector of length 1."""
+    """Return a vector of length 1: words and their n-grams, each added at the place of its hash."""
     words = Counter(word for word in _WORD.findall(text.lower()) if word not in _STOP_WORDS)
     sums = [0.0] * length
     for word, count in (words or {text: 1}).items():
-        # A word said ten times does not say ten times as much.
+        # A word that occurs ten times is not ten times as important.
         weight = 1.0 + log(count)
         for feature, share in _features(word):
             place = _hash(feature)
-            # With signs, features that meet by accident cancel out on average.
+            # Because of the signs, features with the same place cancel out on average.
             sums[(place >> 1) % length] += weight * share * (1.0 if place & 1 else -1.0)
     norm = sqrt(sum(value * value for value in sums))
     return [value / norm for value in sums] if norm else [1.0, *sums[1:]]
 
 
 def _features(word: str) -> Iterator[tuple[str, float]]:
-    """What a word is known by, and what each of it weighs."""
+    """Yield the features of a word and their weights: the word, its prefix and its n-grams."""
     yield word, _WORD_WEIGHT
     yield f"{word[:_PREFIX_LENGTH]}…", _PREFIX_WEIGHT
     framed = f"<{word}>"

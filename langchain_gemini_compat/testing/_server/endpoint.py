@@ -1,7 +1,6 @@
-"""Requests as bytes to answers as values: a whole endpoint without a network.
+"""The fake endpoint: it takes requests as bytes and returns answers as values, without a network.
 
-Its one rule: what Google would refuse is refused, and nothing is said before the request was judged, so a script is
-played only by requests that would have been answered.
+A request that Google would refuse gets a refusal and uses up no reply of the script.
 """
 
 from __future__ import annotations
@@ -43,13 +42,13 @@ else:
 Rule: TypeAlias = Callable[[FakeRequest], AnyReply]
 Replies: TypeAlias = Sequence[AnyReply] | Rule | AnyReply | None
 
-#: Up to and without `/chat/completions`; the host stands before it.
+#: The path of the base URL, without `/chat/completions`.
 BASE_PATHS: Mapping[Surface, str] = {
     "vertex": "/v1/projects/fake-project/locations/global/endpoints/openapi",
     "ai_studio": "/v1beta/openai",
     "openai_compatible": "/v1",
 }
-#: `.invalid` names no host anywhere: a request that goes around the fake's own clients reaches nobody.
+#: The domain `.invalid` never resolves (RFC 2606), so a request of another client reaches no server.
 _HOST = "https://gemini.invalid"
 _KEY = "fake-key-for-tests"
 _MODELS = ("gemini-3.8-flash", "gemini-3.5-flash-lite", "gemini-3.1-pro-preview", "gemini-2.5-flash")
@@ -57,22 +56,39 @@ _logger = logging.getLogger("langchain_gemini_compat")
 
 
 class FakeGemini:
-    """An offline endpoint that talks like Google's and refuses what Google refuses.
+    """An offline endpoint for tests. It answers in Google's dialect and refuses what Google refuses.
 
-    `replies` is a script, a list played in order, one for each request; or a function of the request; or one reply
-    for every request; or nothing, and then the newest user message comes back. A reply is a text, a `Call`, a list
-    of `Call`s, a `Reply`, a `Raw` body or a `Fault`.
+    A mistake in a test raises past the chat model and its retries. Over `serve()` it is a 400 that names the mistake.
 
-    A request after the end of the script raises `AssertionError`, a reply that is none `TypeError`, and what a
-    function raises comes out as it is, all past the chat model and its retries. Over `serve()` that is a 400.
+    - A request after the end of a script raises `AssertionError`.
+    - A value that is not a reply raises `TypeError`.
+    - An exception of a function in `replies` is raised unchanged.
 
-    `surface` is the dialect: `"ai_studio"`, `"vertex"` or `"openai_compatible"`. With `strict=False` nothing is
-    refused. `valid_tokens`, when set, are the only bearer tokens that are let in.
+    Requests for embeddings get vectors and use no reply. An exception is a `Fault` that is next in the script, or that
+    is the reply to every request: it applies to embeddings too. With `embedding_rule`, only its faults do.
 
-    Requests for embeddings get vectors. A `Fault` strikes them too, where it comes next in the script or is the one
-    reply for every request; all else is for chat, functions too. `embedding_rule`, when set, alone says which strike.
+    Args:
+        replies: What the fake answers. A list is a script, with one reply for each request in order. A function takes
+            the `FakeRequest` and returns a reply. A single reply answers every request. `None` (the default) returns
+            the newest user message. A reply is a text, a `Call`, a list of `Call`s, a `Reply`, a `Raw` or a `Fault`.
+        surface: The dialect: `"ai_studio"` (the default), `"vertex"` or `"openai_compatible"`.
+        strict: Whether to refuse what Google refuses. Default: `True`.
 
-    Examples:
+    Attributes:
+        surface: The dialect.
+        strict: Whether requests are checked.
+        valid_tokens: The bearer tokens that are accepted. `None` (the default) accepts every token.
+        embedding_rule: A function of a request for embeddings that returns its `Fault`, or `None` for vectors.
+        requests: Every request so far, refused ones included.
+        refusals: Every rule that a request broke. The fake answers a request with its first one.
+        ignored: The paths of the keys that Vertex AI ignores.
+        stand_ins: The number of calls that came with Google's placeholder instead of a signature.
+
+    Raises:
+        ValueError: `surface` is unknown.
+        TypeError: `replies` is not a reply, a list or a function.
+
+    Example:
         >>> fake = FakeGemini(["Hello!"])
         >>> client = fake.http_client
         >>> body = {"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": "Hi"}]}
@@ -84,29 +100,37 @@ class FakeGemini:
 
     def __init__(self, replies: Replies = None, *, surface: Surface = "ai_studio", strict: bool = True) -> None:
         if surface not in get_args(Surface):
-            raise ValueError(f"`surface` is one of {', '.join(get_args(Surface))}, not {surface!r}.")
+            raise ValueError(f"`surface` has to be one of {', '.join(get_args(Surface))}, not {surface!r}.")
         self.surface: Surface = surface
         self.strict = strict
         self.valid_tokens: set[str] | None = None
-        #: Of a request for embeddings the fault that strikes it, or `None`; where it is set, no reply does.
         self.embedding_rule: Callable[[FakeRequest], Fault | None] | None = None
-        #: Every request that came, the refused ones too.
         self.requests: list[FakeRequest] = []
-        #: Every rule that a refused request broke; the first one of a request was its answer.
         self.refusals: list[Violation] = []
-        #: Paths of the keys that Vertex passed over in silence.
         self.ignored: list[str] = []
-        #: How many calls came with Google's stand-in instead of a signature.
         self.stand_ins = 0
         self._numbers = count(1)
         self._script: deque[AnyReply] = deque()
-        #: The reply for every request.
+        #: The reply to every request, if there is a single one.
         self._always: AnyReply | None = None
         self._rule: Rule = _echo
         self.answer_with(replies)
 
     def answer_with(self, replies: Replies) -> None:
-        """Play `replies` from now on, in any of the constructor's forms; what was left of a script is dropped."""
+        """Replace the replies. What is left of a script is dropped.
+
+        Args:
+            replies: The new replies, in any form that the constructor takes.
+
+        Raises:
+            TypeError: `replies` is not a reply, a list or a function.
+
+        Example:
+            >>> fake = FakeGemini(["never used"])
+            >>> fake.answer_with("Hello!")
+            >>> fake.chat_model().invoke("Hi").text
+            'Hello!'
+        """
         self._script, self._always = deque(), None
         if replies is None:
             self._rule = _echo
@@ -121,7 +145,18 @@ class FakeGemini:
             self._rule = lambda _: _raise_script_exhausted(script)
 
     def connection(self, url: str | None = None) -> dict[str, Any]:
-        """Arguments for `ChatGeminiCompat` that lead here: in process, or to the `url` that `serve()` gave."""
+        """Return the arguments that connect a `ChatGeminiCompat` to this fake.
+
+        Args:
+            url: The URL that `serve()` gave. `None` (the default) connects in process.
+
+        Returns:
+            `surface`, `base_url` and `api_key`, and in process also the two HTTP clients.
+
+        Example:
+            >>> FakeGemini().connection("http://127.0.0.1:8000/v1beta/openai")["surface"]
+            'ai_studio'
+        """
         if url is not None:
             return {"surface": self.surface, "base_url": url, "api_key": _KEY}
         return {
@@ -133,42 +168,105 @@ class FakeGemini:
         }
 
     def chat_model(self, model: str = "gemini-3.8-flash", **kwargs: object) -> ChatGeminiCompat:
-        """A `ChatGeminiCompat` that talks to this fake in process; `kwargs` are its own."""
+        """Return a chat model that sends its requests to this fake, in process.
+
+        Args:
+            model: The name of the model.
+            **kwargs: Any other parameter of `ChatGeminiCompat`.
+
+        Returns:
+            The chat model.
+
+        Raises:
+            ValueError: A parameter is not valid (pydantic's `ValidationError`).
+
+        Example:
+            >>> FakeGemini("Hello!").chat_model(temperature=0).invoke("Hi").text
+            'Hello!'
+        """
         return ChatGeminiCompat.model_validate({"model": model, **self.connection(), **kwargs})
 
     def embeddings(self, model: str = "gemini-embedding-001", **kwargs: object) -> GeminiCompatEmbeddings:
-        """A `GeminiCompatEmbeddings` that talks to this fake in process; `kwargs` are its own.
+        """Return embeddings that send their requests to this fake, in process.
 
-        The vectors are hashes of words and of pieces of words: good enough to find a passage by the words it shares
-        with a question, and blind to synonyms.
+        The vectors are built from hashes of words and of parts of words. They find a passage by the words that it
+        shares with a question. They do not know synonyms.
+
+        Args:
+            model: The name of the model.
+            **kwargs: Any other parameter of `GeminiCompatEmbeddings`.
+
+        Returns:
+            The embeddings.
+
+        Raises:
+            ValueError: A parameter is not valid (pydantic's `ValidationError`).
+
+        Example:
+            >>> len(FakeGemini().embeddings(dimensions=64).embed_query("Hi"))
+            64
         """
         return GeminiCompatEmbeddings.model_validate({"model": model, **self.connection(), **kwargs})
 
     @cached_property
     def http_client(self) -> httpx2.Client:
-        """A client of the HTTP library under the installed openai SDK; all it sends comes here."""
+        """A sync HTTP client whose requests all go to this fake, of the library that the installed openai SDK uses."""
         from langchain_gemini_compat.testing._server.in_process import build_client
 
         return build_client(self.respond)
 
     @cached_property
     def http_async_client(self) -> httpx2.AsyncClient:
-        """The same, async."""
+        """An async HTTP client whose requests all go to this fake. It works in any event loop."""
         from langchain_gemini_compat.testing._server.in_process import build_async_client
 
         return build_async_client(self.respond)
 
     def serve(self, port: int = 0) -> AbstractContextManager[str]:
-        """A real HTTP server on 127.0.0.1 for as long as the `with` lasts; gives the base URL.
+        """Serve this fake over HTTP on 127.0.0.1 until the `with` block ends.
 
-        Port 0 takes a free one. Needs the extra `server`; raises `ImportError` without it.
+        Args:
+            port: The port. 0 (the default) picks a free one.
+
+        Returns:
+            A context manager that gives the base URL.
+
+        Raises:
+            ImportError: The extra `server` (uvicorn) is not installed.
+            OSError: The port is in use.
+            RuntimeError: The server did not start.
+
+        Example:
+            >>> fake = FakeGemini("Hello!")
+            >>> with fake.serve() as url:
+            ...     ChatGeminiCompat(model="gemini-3.8-flash", **fake.connection(url)).invoke("Hi").text
+            'Hello!'
         """
         from langchain_gemini_compat.testing._server.http_server import serve
 
         return serve(self._respond_over_http, BASE_PATHS[self.surface], port)
 
     def respond(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
-        """The answer to one request, which is recorded. Both kinds of client and the server come through here."""
+        """Record one request and return its answer. The HTTP clients and the server call this method.
+
+        Args:
+            method: The HTTP method.
+            url: The whole URL, or its path.
+            headers: The headers of the request.
+            content: The body of the request.
+
+        Returns:
+            The answer: `status`, `headers`, and the steps of the body.
+
+        Raises:
+            AssertionError: The script has no reply left.
+            TypeError: The reply is not one, or the fault does not apply to embeddings.
+
+        Example:
+            >>> fake = FakeGemini()
+            >>> fake.respond("GET", "/v1beta/openai/models", {"Authorization": "Bearer x"}, b"").status
+            200
+        """
         request = read_request(method, url, headers, content)
         self.requests.append(request)
         refusal = self._refuse_credential(headers)
@@ -184,7 +282,7 @@ class FakeGemini:
         return answer_reply(Fault.html_404(), build_setting({}, self.surface, 0))
 
     def _respond_over_http(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
-        """`respond`; a mistake of the test becomes an answer that no client asks again for."""
+        """Return the answer of `respond`. An exception becomes a 400, which clients do not retry."""
         try:
             return self.respond(method, url, headers, content)
         except Exception as err:
@@ -207,7 +305,7 @@ class FakeGemini:
         return answer_reply(build_reply(reply), build_setting(request.body, surface, next(self._numbers)))
 
     def _embed(self, request: FakeRequest) -> Answer:
-        """Vectors come of the texts alone; of all replies only faults are for embeddings too."""
+        """Return the answer to a request for embeddings: a refusal, a fault or vectors."""
         violations = [*check_embedding(request.body, self.surface)] if self.strict else []
         if violations:
             self.refusals.extend(violations)
@@ -215,7 +313,7 @@ class FakeGemini:
         return answer_embedding(request.body, self.surface, self._take_fault(request))
 
     def _take_fault(self, request: FakeRequest) -> Fault | None:
-        """The fault that strikes `request`, which is for embeddings; a script that has run out has none left."""
+        """Return the fault for a request for embeddings, and remove it from the script if it came from there."""
         if self.embedding_rule is not None:
             said = cast("object", self.embedding_rule(request))
             if said is None or isinstance(said, Fault):
@@ -229,7 +327,7 @@ class FakeGemini:
         return reply
 
     def _surface_of(self, request: FakeRequest) -> Surface:
-        """A model deployed to an endpoint of its own speaks plain OpenAI, on Vertex too."""
+        """Return the dialect of the answer. A self-deployed model on Vertex AI has the format of OpenAI."""
         own = self.surface == "vertex" and "/endpoints/" in request.path and "/endpoints/openapi/" not in request.path
         return "openai_compatible" if own else self.surface
 
@@ -251,7 +349,7 @@ def _echo(request: FakeRequest) -> str:
 
 
 def _check_script(replies: Sequence[AnyReply]) -> Sequence[AnyReply]:
-    """A script is a list; its replies are looked at when they are played."""
+    """Raise `TypeError` unless `replies` is a list. The replies in it are checked when they are used."""
     if not isinstance(cast("object", replies), Iterable):
         build_reply(replies)
     return replies
@@ -260,7 +358,7 @@ def _check_script(replies: Sequence[AnyReply]) -> Sequence[AnyReply]:
 def _raise_script_exhausted(script: Sequence[AnyReply]) -> NoReturn:
     last = script[-1] if script else None
     remedy = (
-        f"The last one was Fault.{last.name}(), after which a client may ask again, and a retry is a request too: put "
+        f"The last one was Fault.{last.name}(), which a client may retry, and a retry is a request too: put "
         "a reply after it, or pass `max_retries=0`."
         if isinstance(last, Fault)
         else "Give it one for every request; a retry is a request too."
@@ -270,7 +368,7 @@ def _raise_script_exhausted(script: Sequence[AnyReply]) -> NoReturn:
 
 
 def _answer_models(name: str, surface: Surface) -> Answer:
-    """Ids have the prefix `models/`, and there is no `created` (captures of AI Studio)."""
+    """Return the list of models, or one of them. Ids start with `models/` (captures of AI Studio)."""
     prefix = "models/" if surface == "ai_studio" else ""
     models: list[JsonObject] = [
         {"id": f"{prefix}{model}", "object": "model", "owned_by": "google", "display_name": model}

@@ -1,6 +1,6 @@
-"""The same answers over real HTTP, on loopback: a uvicorn server in a thread, for as long as a `with` lasts.
+"""Serve the answers over HTTP on 127.0.0.1, by uvicorn in a thread.
 
-Its one rule: when the `with` ends, thread and sockets are gone.
+When the `with` block ends, the thread has ended and the sockets are closed.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _START_SECONDS = 10.0
 
 @contextmanager
 def serve(respond: Respond, path: str, port: int) -> Generator[str]:
-    """Serve `respond` and give the base URL, `path` included."""
+    """Serve the answers of `respond`, and yield the base URL with `path`."""
     try:
         import uvicorn
     except ImportError as err:
         raise ImportError(
             "FakeGemini.serve() needs uvicorn: run `pip install uvicorn`. In process "
-            "(`fake.chat_model()`, `fake.connection()`) nothing more is needed."
+            "(`fake.chat_model()`, `fake.connection()`) the fake works without it."
         ) from err
     with closing(socket.create_server((_HOST, port))) as listener:
         config = uvicorn.Config(
@@ -47,7 +47,7 @@ def serve(respond: Respond, path: str, port: int) -> Generator[str]:
             http="h11",
             loop="asyncio",
             log_config=None,
-            # A connection that the server closes while a client sends on it looks like a fault.
+            # If the server closes an idle connection while a client sends, the client sees a network error.
             timeout_keep_alive=75,
             log_level="critical",
             timeout_graceful_shutdown=1,
@@ -64,7 +64,7 @@ def serve(respond: Respond, path: str, port: int) -> Generator[str]:
 
 
 def build_app(respond: Respond) -> Callable[[Mapping[str, object], Receive, Send], Awaitable[None]]:
-    """`respond` as an ASGI application."""
+    """Return an ASGI application that sends the answers of `respond`."""
 
     async def app(scope: Mapping[str, object], receive: Receive, send: Send) -> None:
         content = await _read_all(receive)
@@ -77,7 +77,7 @@ def build_app(respond: Respond) -> Callable[[Mapping[str, object], Receive, Send
             if isinstance(step, Pause):
                 await asyncio.sleep(step.seconds)
             elif isinstance(step, Break):
-                # An application that returns in mid-body makes the server close the socket.
+                # When the application returns before the end of the body, uvicorn closes the socket.
                 return
             else:
                 await send({"type": "http.response.body", "body": step, "more_body": True})
@@ -113,5 +113,5 @@ def _wait_until_started(server: Server, thread: threading.Thread) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while not server.started:
         if not thread.is_alive() or time.monotonic() > deadline:
-            raise RuntimeError("The server of FakeGemini did not start.")
+            raise RuntimeError(f"The server of FakeGemini did not start within {_START_SECONDS:.0f} seconds.")
         time.sleep(0.005)

@@ -1,7 +1,7 @@
-"""Clients of the SDK's HTTP library whose requests never leave the process.
+"""HTTP clients whose requests never leave the process.
 
-Its one rule: the library is the one under the installed openai SDK, and nothing else is asked of it than its
-documented mock transport. Silence longer than a request's limit for reading ends as it does on a socket.
+They use the documented mock transport of the HTTP library that the installed openai SDK uses. A pause longer than the
+read timeout of a request raises the library's timeout error, as on a socket.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BROKEN = "peer closed connection without sending complete message body (incompl
 
 
 def build_client(respond: Respond) -> httpx2.Client:
-    """A sync client whose every request `respond` answers."""
+    """Return a sync client. `respond` answers each of its requests."""
     library = _library()
 
     def answer(request: httpx2.Request) -> httpx2.Response:
@@ -41,7 +41,7 @@ def build_client(respond: Respond) -> httpx2.Client:
 
 
 def build_async_client(respond: Respond) -> httpx2.AsyncClient:
-    """An async client whose every request `respond` answers; it holds no event loop."""
+    """Return an async client that works in any event loop. `respond` answers each of its requests."""
     library = _library()
 
     async def answer(request: httpx2.Request) -> httpx2.Response:
@@ -104,7 +104,7 @@ async def _sleep_async(library: ModuleType, request: httpx2.Request, seconds: fl
 
 
 def _read_limit(request: httpx2.Request) -> float:
-    """Seconds of silence that the client bears now: the limits of a request may change while its reply is read."""
+    """Return the read timeout in seconds. It can change while the reply is read, so it is read before each pause."""
     limits = cast("Mapping[str, float | None]", request.extensions.get("timeout") or {})
     limit = limits.get("read")
     return math.inf if limit is None else limit

@@ -1,4 +1,4 @@
-"""What came in, as a value that a test can look at. Its one rule: a credential is not kept, only its last 4 letters."""
+"""Requests as values that a test can check. Of a credential, only the last 4 characters are kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,22 @@ _SECRET_HEADERS = ("authorization", "x-goog-api-key")
 
 @dataclass(frozen=True, slots=True)
 class FakeRequest:
-    """One request: `headers` have small names, `body` is empty when what came was no JSON object."""
+    """A request that the fake received.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path of the URL.
+        query: The query parameters.
+        headers: The headers, with lowercase names. Of a credential, only the last 4 characters are kept.
+        body: The JSON object that was sent. It is empty if the body is not a JSON object.
+
+    Example:
+        >>> from langchain_gemini_compat.testing import FakeGemini
+        >>> fake = FakeGemini(["Hello!"])
+        >>> reply = fake.chat_model().invoke("Hi")
+        >>> fake.requests[0].prompt, fake.requests[0].stream
+        ('Hi', False)
+    """
 
     method: str
     path: str
@@ -25,22 +40,22 @@ class FakeRequest:
 
     @property
     def model(self) -> str:
-        """The model asked for."""
+        """The name of the model, as sent."""
         return as_text(self.body.get("model"))
 
     @property
     def messages(self) -> list[JsonObject]:
-        """The messages, as on the wire."""
+        """The messages, as sent."""
         return as_objects(self.body.get("messages"))
 
     @property
     def tools(self) -> list[JsonObject]:
-        """The declared tools, as on the wire."""
+        """The declared tools, as sent."""
         return as_objects(self.body.get("tools"))
 
     @property
     def stream(self) -> bool:
-        """Whether a stream was asked for."""
+        """Whether the request asks for a stream."""
         return self.body.get("stream") is True
 
     @property
@@ -60,16 +75,30 @@ class FakeRequest:
         return found
 
     def first_difference(self, other: FakeRequest) -> Difference | None:
-        """Where the bodies of the two requests part, in bytes; `None` where they are the same.
+        """Return the first difference of the two request bodies.
 
-        What stands before it can come from Google's cache. In a conversation that only grows, a later request
-        differs from an earlier one where its new messages begin.
+        Google can take the part before it from its cache. In a conversation that only grows, a later request differs
+        from an earlier one where its new messages begin.
+
+        Args:
+            other: The request to compare with.
+
+        Returns:
+            The first difference, or `None` if the bodies are the same.
+
+        Example:
+            >>> from langchain_gemini_compat.testing import FakeGemini
+            >>> fake = FakeGemini()
+            >>> model = fake.chat_model()
+            >>> replies = model.invoke("Hi"), model.invoke("Hello")
+            >>> fake.requests[0].first_difference(fake.requests[1]).pointer
+            '/messages/0/content'
         """
         return find_difference(self.body, other.body)
 
 
 def read_request(method: str, url: str, headers: Mapping[str, str], content: bytes) -> FakeRequest:
-    """The request without its credential."""
+    """Return the request as a value, without its credential."""
     parts = urlsplit(url)
     return FakeRequest(
         method=method,
