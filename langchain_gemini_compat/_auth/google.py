@@ -14,7 +14,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, TypeAlias, cast
 from weakref import WeakSet, WeakValueDictionary
 
-from langchain_gemini_compat._auth.failures import Failure, build_error, describe_failure, late_token
+from langchain_gemini_compat._auth.failures import Failure, build_error, build_timeout_error, describe_failure
+from langchain_gemini_compat._auth.google_errors import CredentialKind, find_kind
 from langchain_gemini_compat._auth.keys import (
     CallableToken,
     StaticToken,
@@ -156,13 +157,13 @@ class GoogleTokens:
 
     def _may_do_better(self, refresh: Refresh, outcome: _Outcome) -> bool:
         """Whether the refresh failed through another model's client, which may have another proxy or be closed."""
-        return isinstance(outcome, Failure) and not outcome.is_late and refresh.client is not self._client
+        return isinstance(outcome, Failure) and not outcome.is_timeout and refresh.client is not self._client
 
     def _read(self, outcome: _Outcome) -> str:
         if isinstance(outcome, Token):
             return outcome.value
-        if outcome.is_late:
-            raise late_token(self.info.source)
+        if outcome.is_timeout:
+            raise build_timeout_error(self.info.source)
         raise build_error(outcome.text, is_retryable=outcome.is_retryable)
 
     def reject(self, token: str) -> bool:
@@ -232,7 +233,7 @@ class GoogleTokens:
         return future
 
     def _run_refresh(self, future: Refresh) -> None:
-        text = f"No token for {self.info.source}: the refresh broke off. Ask again."
+        text = f"No token for {self.info.source}: the refresh was interrupted. Try again."
         outcome: _Outcome = Failure(text, is_retryable=True)
         self._network = None
         try:
@@ -301,7 +302,7 @@ class GoogleTokens:
         network: object = cast("object", _build_request())
         if isinstance(network, TokenRequest):
             network.client, network.until = self._client, lambda: self._known.until
-            if any(base.__module__ == "google.oauth2.gdch_credentials" for base in type(credentials).__mro__):
+            if find_kind(credentials) is CredentialKind.DISTRIBUTED_CLOUD:
                 return use_with_gdch(network)
         return cast("TokenRequest", network)
 

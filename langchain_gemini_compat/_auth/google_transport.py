@@ -24,7 +24,7 @@ import openai
 from google.auth.exceptions import TransportError
 from google.auth.transport import Request, Response
 
-from langchain_gemini_compat._auth.failures import build_error, late_token
+from langchain_gemini_compat._auth.failures import build_error, build_timeout_error
 from langchain_gemini_compat._auth.keys import clean_header
 from langchain_gemini_compat._lazy import library_name
 from langchain_gemini_compat._transport.errors import is_http_error, open_client
@@ -150,7 +150,7 @@ class _Message:
         """
         now = time.monotonic()
         if now >= self.until():
-            raise late_token("the credentials")
+            raise build_timeout_error("the credentials")
         if now >= self.end:
             raise TransportError("The server did not answer in time.")
         return openai.Timeout(self.limit() - now)

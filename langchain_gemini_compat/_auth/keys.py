@@ -13,7 +13,12 @@ from contextvars import copy_context
 from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
-from langchain_gemini_compat._auth.failures import adopt_failure, build_error, late_token, no_sync_result
+from langchain_gemini_compat._auth.failures import (
+    build_async_callable_error,
+    build_error,
+    build_timeout_error,
+    convert_callable_error,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -82,7 +87,7 @@ class CallableToken(_KeySource):
         if inspect.iscoroutine(answer):
             answer.close()
         # A loop of our own would break what belongs to the caller's loop, such as an HTTP session.
-        raise no_sync_result()
+        raise build_async_callable_error()
 
     async def atoken(self, deadline: float | None = None) -> str:
         if inspect.iscoroutinefunction(self._ask):
@@ -100,7 +105,7 @@ class CallableToken(_KeySource):
         try:
             return self._ask()
         except Exception as err:
-            error = adopt_failure(err, self.info.source)
+            error = convert_callable_error(err, self.info.source)
             raise error from error.__cause__
 
     async def _await_caller(self, answer: Awaitable[str], deadline: float | None) -> str:
@@ -109,7 +114,7 @@ class CallableToken(_KeySource):
                 return await answer
             return await await_until(asyncio.ensure_future(answer), deadline, self.info.source)
         except Exception as err:
-            error = adopt_failure(err, self.info.source)
+            error = convert_callable_error(err, self.info.source)
             raise error from error.__cause__
 
     def _check(self, answer: object) -> str:
@@ -121,7 +126,7 @@ class CallableToken(_KeySource):
 
 def run_until(call: Callable[[], _T], deadline: float | None, source: str) -> _T:
     """What `call` gives; with a `deadline` (seconds of the monotonic clock) a thread of its own makes it."""
-    return call() if deadline is None else wait_until(_start(call, source), deadline, source)
+    return call() if deadline is None else wait_until(start_thread(call, source), deadline, source)
 
 
 async def arun_until(call: Callable[[], _T], deadline: float | None, source: str) -> _T:
@@ -129,14 +134,14 @@ async def arun_until(call: Callable[[], _T], deadline: float | None, source: str
     if deadline is None:
         return await asyncio.to_thread(call)
     # Not asyncio's pool: a loop that ends waits for it.
-    return await await_until(asyncio.wrap_future(_start(call, source)), deadline, source)
+    return await await_until(asyncio.wrap_future(start_thread(call, source)), deadline, source)
 
 
 def wait_until(future: Future[_T], deadline: float | None, source: str) -> _T:
     """What `future` gives, if it does before `deadline`."""
     wait([future], _left(deadline))
     if not future.done():
-        raise late_token(source)
+        raise build_timeout_error(source)
     return future.result()
 
 
@@ -147,16 +152,19 @@ async def await_until(future: asyncio.Future[_T], deadline: float | None, source
     finally:
         future.cancel()
     if not done:
-        raise late_token(source)
+        raise build_timeout_error(source)
     return future.result()
 
 
-def _start(call: Callable[[], _T], source: str) -> Future[_T]:
+def start_thread(call: Callable[[], _T], source: str) -> Future[_T]:
+    """Start `call` in a daemon thread and return its future. `source` names the credential in errors."""
     future: Future[_T] = Future()
     # From now on nobody can cancel it.
     future.set_running_or_notify_cancel()
     try:
-        Thread(target=copy_context().run, args=(_fulfil, future, call), name="gemini-compat-key", daemon=True).start()
+        Thread(
+            target=copy_context().run, args=(_set_outcome, future, call), name="gemini-compat-key", daemon=True
+        ).start()
     except RuntimeError as err:
         reason = str(err)
     else:
@@ -164,7 +172,7 @@ def _start(call: Callable[[], _T], source: str) -> Future[_T]:
     raise build_error(f"No token for {source}: {reason}. Too many threads are running.", is_retryable=True)
 
 
-def _fulfil(future: Future[_T], call: Callable[[], _T]) -> None:
+def _set_outcome(future: Future[_T], call: Callable[[], _T]) -> None:
     try:
         future.set_result(call())
     except BaseException as err:  # somebody waits for it

@@ -12,12 +12,12 @@ from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary, ref
 
 from langchain_gemini_compat._auth.failures import Failure
+from langchain_gemini_compat._auth.login_file import locate_login_file
 from langchain_gemini_compat._transport.process_lock import making
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ _MOST = 64
 #: Beginnings and endings of the environment variables that google-auth, its sources or the HTTP library read.
 _PREFIXES = ("GOOGLE_", "GCLOUD_", "GCE_", "NO_GCE_", "CLOUDSDK_", "AWS_", "SSL_CERT_", "HOME", "APPDATA")
 _PROXIES = "_PROXY"
-_LOGIN_FILE = "application_default_credentials.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,19 +146,14 @@ def _digest_environment() -> str:
         for name, value in os.environ.items()
         if name.startswith(_PREFIXES) or name.upper().endswith(_PROXIES)
     )
-    return sha256(repr((read, _describe_login())).encode(errors="replace")).hexdigest()
+    return sha256(repr((read, _describe_login_file())).encode(errors="replace")).hexdigest()
 
 
-def _describe_login() -> tuple[object, ...]:
-    """Return the path where google-auth looks for the file of default credentials, and the state of that file."""
-    named = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
-    configuration = os.environ.get("CLOUDSDK_CONFIG")
-    if not named and not configuration:
-        roaming = os.environ.get("APPDATA") if os.name == "nt" else None
-        configuration = str(Path(roaming or Path("~/.config").expanduser()) / "gcloud")
-    path = named or str(Path(configuration or "") / _LOGIN_FILE)
+def _describe_login_file() -> tuple[object, ...]:
+    """Return the path of the file with the default credentials, and the state of that file."""
+    path = locate_login_file()
     try:
-        state = Path(path).stat()
+        state = path.stat()
     except (OSError, ValueError, RuntimeError):
-        return (path,)
-    return path, state.st_mtime_ns, state.st_size, state.st_ino
+        return (str(path),)
+    return str(path), state.st_mtime_ns, state.st_size, state.st_ino

@@ -8,17 +8,18 @@ from __future__ import annotations
 import json
 import os
 import platform
-import threading
+import time
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 
 from langchain_gemini_compat import errors
+from langchain_gemini_compat._auth.keys import start_thread, wait_until
+from langchain_gemini_compat._auth.login_file import CREDENTIALS_VARIABLE, locate_login_file
 from langchain_gemini_compat._catalog.models import family_of
 from langchain_gemini_compat._settings.connection import KEY_VARIABLES
 from langchain_gemini_compat.cli._findings import (
@@ -34,13 +35,11 @@ from langchain_gemini_compat.cli._findings import (
 from langchain_gemini_compat.cli._options import PROXY_VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from concurrent.futures import Future
 
     from langchain_gemini_compat._transport.tokens import TokenSource
 
-_T = TypeVar("_T")
 _DISTRIBUTION = "langchain-gemini-compat"
-_CREDENTIALS_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
 #: Google's multi-regions; any other location is a region.
 _WIDE_LOCATIONS = ("global", "us", "eu")
 #: The path of Google's own models. A deployment of your own is in the region where it was deployed.
@@ -60,39 +59,6 @@ class _HttpLibrary(Protocol):
     InvalidURL: type[Exception]
 
     def get(self, url: str, *, timeout: float) -> _Response: ...
-
-
-class Bounded(Generic[_T]):
-    """A call in a thread of its own that nobody has to wait for to the end."""
-
-    def __init__(self, call: Callable[[], _T]) -> None:
-        self._call = call
-        self._results: list[_T] = []
-        self._failure: Exception | None = None
-        # A daemon: google-auth may still be knocking at a metadata server when the command ends.
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def result(self, seconds: float) -> _T:
-        """What the call gave or raised; `TimeoutError` after `seconds`."""
-        self._thread.join(seconds)
-        if self._failure is not None:
-            raise self._failure
-        if not self._results:
-            raise TimeoutError
-        return self._results[0]
-
-    def __enter__(self) -> None:
-        """The call begins."""
-
-    def __exit__(self, kind: object, err: BaseException | None, trace: object) -> bool:
-        """Its failure belongs to whoever asks for the result."""
-        self._failure = err if isinstance(err, Exception) else None
-        return self._failure is not None
-
-    def _run(self) -> None:
-        with self:
-            self._results.append(self._call())
 
 
 def check_versions() -> list[Finding]:
@@ -144,12 +110,12 @@ def check_environment(surface: str | None) -> list[Finding]:
 
 def check_credentials_file() -> list[Finding]:
     """The file of the application default credentials: there, readable, and of which kind."""
-    path = _find_credentials_file()
-    given = os.environ.get(_CREDENTIALS_VARIABLE)
-    if path is None:
+    path = locate_login_file()
+    given = os.environ.get(CREDENTIALS_VARIABLE)
+    if not path.is_file():
         if given:
-            text = f"{_CREDENTIALS_VARIABLE} names a file that does not exist: {given}"
-            return [Finding("credentials file", "failed", text, (unset_variable(_CREDENTIALS_VARIABLE), LOGIN))]
+            text = f"{CREDENTIALS_VARIABLE} names a file that does not exist: {given}"
+            return [Finding("credentials file", "failed", text, (unset_variable(CREDENTIALS_VARIABLE), LOGIN))]
         text = "No file of application default credentials; only a metadata server of Google Cloud could give a token."
         return [Finding("credentials file", "warning", text, (LOGIN,))]
     try:
@@ -158,7 +124,7 @@ def check_credentials_file() -> list[Finding]:
     except (OSError, ValueError, KeyError, TypeError):
         text = f"{path} cannot be read as Google credentials."
         return [Finding("credentials file", "failed", text, (LOGIN,))]
-    source = _CREDENTIALS_VARIABLE if given else "gcloud"
+    source = CREDENTIALS_VARIABLE if given else "gcloud"
     return [Finding("credentials file", "ok", f"{kind}, from {source}: {path}")]
 
 
@@ -182,20 +148,18 @@ def check_key_on_vertex(auth_kind: str) -> list[Finding]:
     return [Finding("api key", "failed", text, fixes)]
 
 
-def check_token(pending: Bounded[str], place: Place) -> Finding:
-    """One token, asked for already."""
+def check_token(tokens: TokenSource, place: Place) -> Finding:
+    """Fetch one token, within `TOKEN_SECONDS`."""
     try:
-        token = pending.result(TOKEN_SECONDS)
-    except TimeoutError:
-        if _find_credentials_file() is None:
+        token = tokens.token(time.monotonic() + TOKEN_SECONDS)
+    except errors.RequestTimeoutError:
+        if not locate_login_file().is_file():
             text = f"No Google credentials were found, and no metadata server answered within {TOKEN_SECONDS:.0f} s."
             return Finding("token", "failed", text, (LOGIN,))
         text = f"Google's token server did not answer within {TOKEN_SECONDS:.0f} s."
         return Finding("token", "failed", text, explain_network(text, place))
     except errors.CredentialsError as err:
         return Finding("token", "failed", str(err), explain_credentials(err, place))
-    except ImportError as err:
-        return Finding("token", "failed", f"{err.name or 'A package'} is missing.", ("pip install requests",))
     if place.is_vertex:
         return Finding("token", "ok", "A token came.")
     return Finding("token", "ok", "A key is there; only --call tells whether it is good." if token else "None needed.")
@@ -204,8 +168,8 @@ def check_token(pending: Bounded[str], place: Place) -> Finding:
 def check_project(tokens: TokenSource) -> tuple[str | None, list[Finding]]:
     """The project that the credentials name, for a URL that needs one."""
     try:
-        project = Bounded(tokens.project).result(TOKEN_SECONDS)
-    except (TimeoutError, errors.CredentialsError):
+        project = tokens.project(time.monotonic() + TOKEN_SECONDS)
+    except (errors.RequestTimeoutError, errors.CredentialsError):
         project = None
     if project:
         return project, []
@@ -224,13 +188,18 @@ def probe(base_url: str) -> int:
         raise ConnectionError(f"{type(err).__name__}: {err}") from None
 
 
-def check_network(pending: Bounded[int], place: Place) -> Finding:
-    """Whether the host answers at all; any status will do."""
+def start_probe(base_url: str) -> Future[int]:
+    """Start `probe` in a thread that the command does not wait for when it ends."""
+    return start_thread(lambda: probe(base_url), "the probe of the host")
+
+
+def check_network(pending: Future[int], place: Place) -> Finding:
+    """Return whether the host answers, with any status. `pending` is the result of `start_probe`."""
     proxy = next((f" by way of {name}" for name in PROXY_VARIABLES if os.environ.get(name)), "")
     host = urlsplit(place.base_url).netloc.rpartition("@")[2]
     try:
-        pending.result(_PROBE_SECONDS + 1)
-    except TimeoutError:
+        wait_until(pending, time.monotonic() + _PROBE_SECONDS + 1, "the probe of the host")
+    except errors.RequestTimeoutError:
         reason = f"no answer within {_PROBE_SECONDS:.0f} s"
     except ConnectionError as err:
         reason = str(err)
@@ -243,16 +212,3 @@ def origin_of(url: str) -> str:
     """Scheme, host and port: no path, no password."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"
-
-
-def _find_credentials_file() -> Path | None:
-    """Where google-auth looks, in its order."""
-    given = os.environ.get(_CREDENTIALS_VARIABLE)
-    if given:
-        path = Path(given)
-    elif os.environ.get("CLOUDSDK_CONFIG"):
-        path = Path(os.environ["CLOUDSDK_CONFIG"]) / "application_default_credentials.json"
-    else:
-        base = Path(os.environ.get("APPDATA", "")) if os.name == "nt" else Path.home() / ".config"
-        path = base / "gcloud" / "application_default_credentials.json"
-    return path if path.is_file() else None

@@ -127,14 +127,13 @@ class _Diagnosis:
         self.used = describe_use(self.target, info)
         url = info["base_url"]
         self.place = Place(info["surface"], url, _in_path(url, "project"), _say_global(self.target))
-        # Both may take seconds: at the same time.
-        probing = checks.Bounded(lambda: checks.probe(info["base_url"]))
-        asking = checks.Bounded(tokens.token)
+        # The probe runs while the token is fetched, since each of them may take seconds.
+        probing = checks.start_probe(url)
         self.findings += checks.check_environment(self.place.surface)
         if self.place.is_vertex:
             self._examine_vertex(info["model"], tokens)
         if not self.place.is_vertex or tokens.info.kind == "application_default":
-            self.findings.append(checks.check_token(asking, self.place))
+            self.findings.append(checks.check_token(tokens, self.place))
         if self.place.is_vertex and self.place.project is None and self.is_well:
             self._examine_project(tokens)
         self.findings.append(checks.check_network(probing, self.place))

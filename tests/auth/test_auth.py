@@ -348,7 +348,7 @@ def test_bare_token_is_used_to_its_end_and_not_asked_for_again():
     assert tokens.token() == "bare"
     assert not tokens.reject("bare")
     clock.pass_time(minutes=1)
-    assert "nothing was given to renew it" in message(tokens)
+    assert "there is no refresh token to renew it" in message(tokens)
     endless = source(UserCredentials("endless"))
     assert (endless.token(), endless.reject("endless"), endless.token()) == ("endless", False, "endless")
 
@@ -967,7 +967,7 @@ def raising(error):
     [
         (RuntimeError("vault sealed"), False, "raised RuntimeError: vault sealed."),
         (FileNotFoundError(2, "No such file"), False, "No such file"),
-        (PassingError(), True, "raised PassingError: PassingError. Ask again"),
+        (PassingError(), True, "raised PassingError: PassingError. Try again"),
         (TransportError(f"no route for {CANARY}"), False, "raised TransportError: no route for [hidden]."),
         (RefreshError("later", retryable=True), True, "later"),
         (StopIteration(), False, "StopIteration"),
@@ -1027,9 +1027,9 @@ def test_token_server_that_fails_for_a_while_is_asked_again(servers, patient, tm
     servers(oauth2=answer, sts=answer)
     for credentials in (user(), robot(), pool(tmp_path / "token")):
         said, is_retryable = failure_of(source(credentials))
-        assert "The token server failed: " in said
+        assert "the token server failed: " in said
         assert "Not now" in said
-        assert said.endswith("Ask again in a while.")
+        assert said.endswith("Try again later.")
         assert is_retryable
 
 
@@ -1039,7 +1039,7 @@ def test_failing_service_behind_impersonation_is_asked_again(servers, patient):
     said, is_retryable = failure_of(
         source(impersonated_credentials.Credentials(user(), "robot@p.iam.gserviceaccount.com", []))
     )
-    assert "Ask again" in said
+    assert "Try again" in said
     assert "roles/" not in said
     assert is_retryable
 
@@ -1057,7 +1057,7 @@ def test_network_that_fails_is_asked_again(monkeypatch):
         port = unused.getsockname()[1]
     said, is_retryable = failure_of(source(user(token_uri=f"http://127.0.0.1:{port}/")))
     assert "could not be reached" in said
-    assert "ask again" in said
+    assert "try again" in said
     assert is_retryable
 
     def unknown(*args, **kwargs):
@@ -1078,7 +1078,7 @@ PAGE = "<!DOCTYPE html><html><title>Sign in</title></html>"
     [
         (200, PAGE, "answered 200 with an HTML page", "`token_uri`"),
         (403, PAGE, "answered 403 with an HTML page", "`token_uri`"),
-        (503, PAGE, "answered 503 with an HTML page", "Ask again"),
+        (503, PAGE, "answered 503 with an HTML page", "Try again"),
         (302, "", "answered 302 with a redirect, which is not followed", "`token_uri`"),
         (302, PAGE, "answered 302 with a redirect, which is not followed", "`token_uri`"),
     ],

@@ -1,0 +1,25 @@
+"""The place of the file with the application default credentials."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+CREDENTIALS_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
+_NAME = "application_default_credentials.json"
+
+
+def locate_login_file() -> Path:
+    """Return the path where google-auth looks for default credentials. There need not be a file.
+
+    The order is that of `google.auth._default` and `google.auth._cloud_sdk`: the variable that names a file, the
+    variable that names gcloud's folder, the folder of the operating system.
+    """
+    named = os.environ.get(CREDENTIALS_VARIABLE)
+    if named:
+        return Path(named)
+    folder = os.environ.get("CLOUDSDK_CONFIG")
+    if folder:
+        return Path(folder) / _NAME
+    roaming = os.environ.get("APPDATA") if os.name == "nt" else None
+    return Path(roaming or Path("~/.config").expanduser()) / "gcloud" / _NAME
