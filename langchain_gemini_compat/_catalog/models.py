@@ -16,6 +16,7 @@ Its one rule: what no source says is `None` or the milder reading, never a guess
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 _ALL_LEVELS = ("minimal", "low", "medium", "high")
@@ -285,14 +286,13 @@ def bare_model_name(model: str) -> str:
     return model
 
 
+@lru_cache(maxsize=256)
 def family_of(model: str) -> ModelFamily:
-    """The row for `model`, whatever its prefix or version suffix.
+    """Return the row whose name is the longest prefix of `model`. Prefixes of providers are ignored.
 
     >>> family_of("google/gemini-3.1-pro-preview").name, family_of("gemini-flash-latest").name
     ('gemini-3.1-pro', 'gemini')
     """
     bare = bare_model_name(model).rpartition("/")[2].lower()
-    for family in FAMILIES:
-        if bare.startswith(family.name):
-            return family
-    return LATER_GEMINI if bare.startswith("gemini") else _OTHER
+    fitting = [family for family in (*FAMILIES, LATER_GEMINI, _OTHER) if bare.startswith(family.name)]
+    return max(fitting, key=lambda family: len(family.name))

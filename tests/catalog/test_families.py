@@ -10,6 +10,7 @@ from outgoing import PLACES, SURFACES, endpoint
 from pydantic import BaseModel
 
 from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._catalog import models
 from langchain_gemini_compat._catalog.langchain_profile import build_profile
 from langchain_gemini_compat._catalog.models import FAMILIES, LATER_GEMINI, bare_model_name, family_of
 from langchain_gemini_compat.testing import Call, FakeGemini
@@ -46,9 +47,12 @@ def test_each_name_has_its_family(model, name, generation):
     assert (family.name, family.generation) == (name, generation)
 
 
-def test_no_row_hides_another():
-    """The first row that fits wins, so a longer name stands before a shorter one it begins with."""
-    assert [family_of(family.name).name for family in FAMILIES] == [family.name for family in FAMILIES]
+@pytest.mark.parametrize("order", [FAMILIES, FAMILIES[::-1]], ids=["as written", "reversed"])
+def test_the_longest_prefix_wins_in_any_order_of_the_table(order, monkeypatch):
+    monkeypatch.setattr(models, "FAMILIES", order)
+    names, look_up = [family.name for family in FAMILIES], family_of.__wrapped__
+    assert [look_up(name).name for name in names] == names
+    assert [look_up(f"{name}-preview-09-2026").name for name in names] == names
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
