@@ -29,7 +29,7 @@ from langchain_gemini_compat._request.tools import (
 )
 from langchain_gemini_compat._response.block_translator import describe_refusal
 from langchain_gemini_compat._response.json_answers import read_answers, read_partial_answer
-from langchain_gemini_compat._schema.arguments import mend_arguments, satisfies
+from langchain_gemini_compat._schema.arguments import repair_arguments, satisfies
 from langchain_gemini_compat._schema.functions import compile_parameters
 from langchain_gemini_compat.errors import ModelRefusalError
 
@@ -162,9 +162,9 @@ def _move_references(value: JsonValue, to: str, moved: dict[int, JsonValue] | No
     return parts
 
 
-def _mend(schema: JsonObject, answer: JsonValue) -> JsonValue:
+def _repair(schema: JsonObject, answer: JsonValue) -> JsonValue:
     """The answer as `schema` asks for it, where that is certain."""
-    return mend_arguments(_wrap(schema), {_ANSWER: answer})[0][_ANSWER]
+    return repair_arguments(_wrap(schema), {_ANSWER: answer})[0][_ANSWER]
 
 
 class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
@@ -213,7 +213,7 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
             return self._build_instance(self.answer_class, answer, message)
         if self.answer_schema is None:
             return answer
-        answer = _mend(self.answer_schema, answer)
+        answer = _repair(self.answer_schema, answer)
         if not satisfies(self.answer_schema, answer):
             raise _no_answer("The answer does not satisfy the schema. Ask again, or simplify it.", message)
         return answer
@@ -223,7 +223,7 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
         try:
             return _validate(answer_class, answer)
         except ValueError as err:
-            mended = _mend(self.answer_schema or {}, answer)
+            mended = _repair(self.answer_schema or {}, answer)
             fault = err
         try:
             return _validate(answer_class, mended)

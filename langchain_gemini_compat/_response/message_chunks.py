@@ -29,7 +29,7 @@ from langchain_gemini_compat._response.events import (
     ThoughtDelta,
     ToolCallDelta,
 )
-from langchain_gemini_compat._schema.arguments import describe_changes, mend_arguments_text
+from langchain_gemini_compat._schema.arguments import describe_changes, repair_arguments_text
 from langchain_gemini_compat._signatures import attach_extras, build_origin
 from langchain_gemini_compat._wire.provider import PROVIDER
 from langchain_gemini_compat._wire.unknown_fields import MAX_KEPT, MAX_KEYS
@@ -248,7 +248,7 @@ class ReplyDecoder:
         name = self._pending_args.pop(index)
         schema = self._request.schemas.get(name)
         if schema is not None and args.rstrip().endswith("}"):
-            call["args"], changes = mend_arguments_text(schema, args)
+            call["args"], changes = repair_arguments_text(schema, args)
             if changes:
                 self._mends.append(describe_changes(self._original_name(name), changes))
 

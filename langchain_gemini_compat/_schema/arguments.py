@@ -1,7 +1,7 @@
 """Arguments of a tool call, as a model wrote them, to what the tool's own schema asks for.
 
 Its one rule: a mend is certain, or there is none. What comes out satisfies the schema, or is what came in. Keywords
-that are not read here (`pattern`, `format`, `not` and others) count as satisfied: they make mends rarer, not bolder.
+that are not read here (`pattern`, `format`, `not` and others) count as satisfied: they make repairs rarer, not bolder.
 """
 
 from __future__ import annotations
@@ -49,48 +49,48 @@ _READ_ELSEWHERE = frozenset(
     }
 )  # fmt: skip
 #: How many places are looked at, and how deep: schemas may be recursive, and unions inside unions multiply.
-_MOST_VISITS = 100_000
-_DEEPEST = 100
+_MAX_VISITS = 100_000
+_MAX_DEPTH = 100
 #: Above it a float may stand for another integer than the one that was written.
 _LARGEST_EXACT = 2**53
-_LONGEST_SCALAR = 64
-_MOST_TOLD = 5
-_LONGEST_PATH = 80
+_MAX_SCALAR = 64
+_MAX_LISTED_CHANGES = 5
+_MAX_PATH = 80
 
 
-def mend_arguments(schema: JsonObject, arguments: JsonObject) -> tuple[JsonObject, list[str]]:
-    """`arguments` as `schema` asks for them, and what was mended, as JSON pointers with a word on each.
+def repair_arguments(schema: JsonObject, arguments: JsonObject) -> tuple[JsonObject, list[str]]:
+    """`arguments` as `schema` asks for them, and what was repaired, as JSON pointers with a word on each.
 
     Arguments that satisfy the schema, and those that no certain mend brings there, come back as they are, with an
     empty list. Neither argument is changed.
 
-    >>> mend_arguments({"properties": {"a": {"type": "integer"}, "b": {"type": "string"}}}, {"a": "3", "b": None})
+    >>> repair_arguments({"properties": {"a": {"type": "integer"}, "b": {"type": "string"}}}, {"a": "3", "b": None})
     ({'a': 3}, ['/a (string to integer)', '/b (null left out)'])
     """
     try:
-        mended = _Mender(schema).mend(arguments, schema, 0)
-    except (_NoMendError, RecursionError):
+        repaired = _Repairer(schema).repair(arguments, schema, 0)
+    except (_NoRepairError, RecursionError):
         return arguments, []
-    if mended is arguments:
+    if repaired is arguments:
         return arguments, []
-    return cast("JsonObject", mended), list(_list_changes(arguments, mended, ""))
+    return cast("JsonObject", repaired), list(_list_changes(arguments, repaired, ""))
 
 
 def satisfies(schema: JsonObject, value: JsonValue) -> bool:
     """Whether `value` is what `schema` asks for, as far as its keywords are read; true where that takes too long."""
     try:
-        return _Reader(schema).holds(value, schema, 0)
-    except (_NoMendError, RecursionError):
+        return _Validator(schema).is_valid(value, schema, 0)
+    except (_NoRepairError, RecursionError):
         return True
 
 
-def mend_arguments_text(schema: JsonObject, text: str) -> tuple[str, list[str]]:
-    """`mend_arguments` for the JSON text of a call; one that is no JSON object comes back as it is."""
+def repair_arguments_text(schema: JsonObject, text: str) -> tuple[str, list[str]]:
+    """`repair_arguments` for the JSON text of a call; one that is no JSON object comes back as it is."""
     for arguments in read_json(text):
         if isinstance(arguments, dict):
-            mended, changes = mend_arguments(schema, arguments)
+            repaired, changes = repair_arguments(schema, arguments)
             if changes:
-                return json.dumps(mended, ensure_ascii=False), changes
+                return json.dumps(repaired, ensure_ascii=False), changes
     return text, []
 
 
@@ -114,30 +114,30 @@ def unwrap_arguments(schema: JsonObject | None, text: str) -> JsonObject | None:
         value = {}
     if not isinstance(value, dict):
         return None
-    return value if satisfies(schema, mend_arguments(schema, value)[0]) else None
+    return value if satisfies(schema, repair_arguments(schema, value)[0]) else None
 
 
 def describe_changes(tool: str, changes: list[str]) -> str:
-    """One sentence for the mended arguments of one call."""
-    more = len(changes) - _MOST_TOLD
-    told = [*changes[:_MOST_TOLD], f"{more} more"] if more > 0 else changes
-    return f"Arguments of {tool!r} were mended: {', '.join(told)}."
+    """One sentence for the repaired arguments of one call."""
+    more = len(changes) - _MAX_LISTED_CHANGES
+    listed = [*changes[:_MAX_LISTED_CHANGES], f"{more} more"] if more > 0 else changes
+    return f"Arguments of {tool!r} were repaired: {', '.join(listed)}."
 
 
-class _NoMendError(Exception):
+class _NoRepairError(Exception):
     """No certain mend makes the value satisfy the schema, or looking for one takes too long."""
 
 
 @dataclass(slots=True)
-class _Reader:
+class _Validator:
     """Checks values; `root` is what references point into."""
 
     root: JsonObject
     visits: int = 0
 
-    def holds(self, value: JsonValue, schema: JsonValue, depth: int) -> bool:
+    def is_valid(self, value: JsonValue, schema: JsonValue, depth: int) -> bool:
         """Whether `value` satisfies `schema`, as far as its keywords are read here."""
-        self.enter(depth)
+        self.count_visit(depth)
         if not isinstance(schema, dict):
             return schema is not False
         if value is None and schema.get("nullable") is True:
@@ -146,15 +146,15 @@ class _Reader:
             check = _CHECKS.get(keyword)
             if check is not None and not check(self, value, schema, depth + 1):
                 return False
-        return all(part is True or self.holds(inner, part, depth + 1) for inner, part in _inside(value, schema))
+        return all(part is True or self.is_valid(inner, part, depth + 1) for inner, part in _children(value, schema))
 
-    def enter(self, depth: int) -> None:
-        """Count one place; raises `_NoMendError` where there are too many."""
+    def count_visit(self, depth: int) -> None:
+        """Count one place; raises `_NoRepairError` where there are too many."""
         self.visits += 1
-        if self.visits > _MOST_VISITS or depth > _DEEPEST:
-            raise _NoMendError
+        if self.visits > _MAX_VISITS or depth > _MAX_DEPTH:
+            raise _NoRepairError
 
-    def parts(self, schema: JsonObject) -> Iterator[JsonValue]:
+    def combined_schemas(self, schema: JsonObject) -> Iterator[JsonValue]:
         """The schemas that hold beside the keywords of `schema` itself; a reference that leads nowhere says nothing."""
         for keyword in _REFERENCES:
             found = resolve_pointer(self.root, schema[keyword]) if keyword in schema else None
@@ -162,111 +162,113 @@ class _Reader:
                 yield found[1]
         yield from list_at(schema, "allOf")
 
-    def holds_parts(self, value: JsonValue, schema: JsonObject, depth: int) -> bool:
-        return all(self.holds(value, part, depth) for part in self.parts(schema))
+    def is_valid_for_all(self, value: JsonValue, schema: JsonObject, depth: int) -> bool:
+        return all(self.is_valid(value, part, depth) for part in self.combined_schemas(schema))
 
-    def holds_any(self, value: JsonValue, schema: JsonObject, depth: int) -> bool:
+    def is_valid_for_any(self, value: JsonValue, schema: JsonObject, depth: int) -> bool:
         branches = list_at(schema, "anyOf")
-        return not branches or any(self.holds(value, branch, depth) for branch in branches)
+        return not branches or any(self.is_valid(value, branch, depth) for branch in branches)
 
-    def holds_one(self, value: JsonValue, schema: JsonObject, depth: int) -> bool:
+    def is_valid_for_one(self, value: JsonValue, schema: JsonObject, depth: int) -> bool:
         """Exactly one; several only where what tells them apart may be a keyword that is not read."""
         branches = list_at(schema, "oneOf")
-        holding = [branch for branch in branches if self.holds(value, branch, depth)]
-        return not branches or len(holding) == 1 or any(map(self._says_more, holding))
+        holding = [branch for branch in branches if self.is_valid(value, branch, depth)]
+        return not branches or len(holding) == 1 or any(map(self._has_unread_keywords, holding))
 
-    def _says_more(self, branch: JsonValue) -> bool:
-        schemas = [branch, *self.parts(branch)] if isinstance(branch, dict) else []
+    def _has_unread_keywords(self, branch: JsonValue) -> bool:
+        schemas = [branch, *self.combined_schemas(branch)] if isinstance(branch, dict) else []
         return any(set(schema) - _READ_ELSEWHERE - set(_CHECKS) for schema in schemas if isinstance(schema, dict))
 
-    def takes_text(self, schema: JsonValue, depth: int) -> bool:
+    def accepts_strings(self, schema: JsonValue, depth: int) -> bool:
         """Whether texts in general are right, if not this one: then a text is no misspelled number."""
-        self.enter(depth)
+        self.count_visit(depth)
         if not isinstance(schema, dict):
             return schema is not False
         types = _types_of(schema)
-        if _listed_values(schema) is not None or (types and "string" not in types):
+        if _enum_values(schema) is not None or (types and "string" not in types):
             return False
         unions = [branches for keyword in ("anyOf", "oneOf") if (branches := list_at(schema, keyword))]
-        return all(self.takes_text(part, depth + 1) for part in self.parts(schema)) and all(
-            any(self.takes_text(branch, depth + 1) for branch in branches) for branches in unions
+        return all(self.accepts_strings(part, depth + 1) for part in self.combined_schemas(schema)) and all(
+            any(self.accepts_strings(branch, depth + 1) for branch in branches) for branches in unions
         )
 
 
-class _Mender(_Reader):
-    """Looks for the one mend; everything raises `_NoMendError` where there is none."""
+class _Repairer(_Validator):
+    """Looks for the one mend; everything raises `_NoRepairError` where there is none."""
 
     __slots__ = ()
 
-    def mend(self, value: JsonValue, schema: JsonValue, depth: int) -> JsonValue:
+    def repair(self, value: JsonValue, schema: JsonValue, depth: int) -> JsonValue:
         """`value` itself where it satisfies `schema`; else a value that does."""
-        if self.holds(value, schema, depth):
+        if self.is_valid(value, schema, depth):
             return value
         if not isinstance(schema, dict):
-            raise _NoMendError
-        mended = self._mend_inside(_mend_itself(value, schema), schema, depth + 1)
-        for part in self.parts(schema):
-            mended = self.mend(mended, part, depth + 1)
+            raise _NoRepairError
+        repaired = self._repair_children(_convert(value, schema), schema, depth + 1)
+        for part in self.combined_schemas(schema):
+            repaired = self.repair(repaired, part, depth + 1)
         for keyword in ("anyOf", "oneOf"):
             branches = list_at(schema, keyword)
             if branches:
-                mended = self._mend_by_branch(mended, branches, depth + 1)
-        if not self.holds(mended, schema, depth):
-            raise _NoMendError
-        return mended
+                repaired = self._repair_union(repaired, branches, depth + 1)
+        if not self.is_valid(repaired, schema, depth):
+            raise _NoRepairError
+        return repaired
 
-    def _mend_inside(self, value: JsonValue, schema: JsonObject, depth: int) -> JsonValue:
+    def _repair_children(self, value: JsonValue, schema: JsonObject, depth: int) -> JsonValue:
         if isinstance(value, dict):
             return {
-                name: kept for name, inner in value.items() for kept in self._mend_member(name, inner, schema, depth)
+                name: kept
+                for name, inner in value.items()
+                for kept in self._repair_property(name, inner, schema, depth)
             }
         if isinstance(value, list):
-            return [self.mend(inner, part, depth) for inner, part in _inside(value, schema)]
+            return [self.repair(inner, part, depth) for inner, part in _children(value, schema)]
         return value
 
-    def _mend_member(self, name: str, value: JsonValue, schema: JsonObject, depth: int) -> list[JsonValue]:
+    def _repair_property(self, name: str, value: JsonValue, schema: JsonObject, depth: int) -> list[JsonValue]:
         """One value, or none for the null of an optional member that takes no null."""
         try:
-            return [self.mend(value, _member_schema(schema, name), depth)]
-        except _NoMendError:
+            return [self.repair(value, _property_schema(schema, name), depth)]
+        except _NoRepairError:
             is_optional = name in object_at(schema, "properties") and name not in list_at(schema, "required")
             if value is None and is_optional:
                 return []
             raise
 
-    def _mend_by_branch(self, value: JsonValue, branches: list[JsonValue], depth: int) -> JsonValue:
+    def _repair_union(self, value: JsonValue, branches: list[JsonValue], depth: int) -> JsonValue:
         """What all branches that can mend the value make of it, where that is one thing."""
-        if any(self.holds(value, branch, depth) for branch in branches):
+        if any(self.is_valid(value, branch, depth) for branch in branches):
             return value
-        if isinstance(value, str) and any(self.takes_text(branch, depth) for branch in branches):
-            raise _NoMendError
-        mends = [mended for branch in branches for mended in self._try_branch(value, branch, depth)]
-        if len({json.dumps(mended, sort_keys=True) for mended in mends}) != 1:
-            raise _NoMendError
-        return mends[0]
+        if isinstance(value, str) and any(self.accepts_strings(branch, depth) for branch in branches):
+            raise _NoRepairError
+        repairs = [repaired for branch in branches for repaired in self._try_branch(value, branch, depth)]
+        if len({json.dumps(repaired, sort_keys=True) for repaired in repairs}) != 1:
+            raise _NoRepairError
+        return repairs[0]
 
     def _try_branch(self, value: JsonValue, branch: JsonValue, depth: int) -> list[JsonValue]:
         try:
-            return [self.mend(value, branch, depth)]
-        except _NoMendError:
+            return [self.repair(value, branch, depth)]
+        except _NoRepairError:
             return []
 
 
-def _mend_itself(value: JsonValue, schema: JsonObject) -> JsonValue:
+def _convert(value: JsonValue, schema: JsonObject) -> JsonValue:
     """Another reading of `value` where its type, or not being listed, rules it out."""
-    listed, types = _listed_values(schema), _types_of(schema)
-    if listed is not None and not _is_among(value, listed):
-        found = [one for reading in _read_again(value) for one in listed if is_equal(reading, one)]
+    listed, types = _enum_values(schema), _types_of(schema)
+    if listed is not None and not _is_listed(value, listed):
+        found = [one for reading in _possible_conversions(value) for one in listed if is_equal(reading, one)]
     elif types and types.isdisjoint(_types_of_value(value)):
-        found = [reading for reading in _read_again(value) if not types.isdisjoint(_types_of_value(reading))]
+        found = [reading for reading in _possible_conversions(value) if not types.isdisjoint(_types_of_value(reading))]
     else:
         return value
     if not found:
-        raise _NoMendError
+        raise _NoRepairError
     return found[0]
 
 
-def _read_again(value: JsonValue) -> list[JsonValue]:
+def _possible_conversions(value: JsonValue) -> list[JsonValue]:
     """What else `value` can only mean: JSON in a text, spelled as JSON spells it, or the integer in a float."""
     if isinstance(value, float):
         return [int(value)] if abs(value) <= _LARGEST_EXACT and value.is_integer() else []
@@ -274,16 +276,16 @@ def _read_again(value: JsonValue) -> list[JsonValue]:
         return []
     if value.lstrip()[:1] in ("{", "["):
         return [read for read in read_json(value) if isinstance(read, (dict, list))]
-    if len(value) > _LONGEST_SCALAR:
+    if len(value) > _MAX_SCALAR:
         return []
     return [read for read in read_json(value) if not isinstance(read, str) and json.dumps(read) == value]
 
 
-def _inside(value: JsonValue, schema: JsonObject) -> Iterator[tuple[JsonValue, JsonValue]]:
+def _children(value: JsonValue, schema: JsonObject) -> Iterator[tuple[JsonValue, JsonValue]]:
     """The members or items of `value`, each with its schema."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield inner, _member_schema(schema, name)
+            yield inner, _property_schema(schema, name)
     elif isinstance(value, list):
         rest = schema.get("items", True)
         # A list in `items` is the older spelling of `prefixItems`.
@@ -293,7 +295,7 @@ def _inside(value: JsonValue, schema: JsonObject) -> Iterator[tuple[JsonValue, J
             yield inner, listed[position] if position < len(listed) else rest
 
 
-def _member_schema(schema: JsonObject, name: str) -> JsonValue:
+def _property_schema(schema: JsonObject, name: str) -> JsonValue:
     properties = schema.get("properties")
     if isinstance(properties, dict) and name in properties:
         return properties[name]
@@ -312,7 +314,7 @@ def _types_of_value(value: JsonValue) -> tuple[str, ...]:
     return _TYPES_OF_VALUES[type(value)]
 
 
-def _listed_values(schema: JsonObject) -> list[JsonValue] | None:
+def _enum_values(schema: JsonObject) -> list[JsonValue] | None:
     """The only values that are right; `None` where there is no such list."""
     if "const" in schema:
         return [schema["const"]]
@@ -320,7 +322,7 @@ def _listed_values(schema: JsonObject) -> list[JsonValue] | None:
     return listed if isinstance(listed, list) else None
 
 
-def _is_among(value: JsonValue, listed: list[JsonValue]) -> bool:
+def _is_listed(value: JsonValue, listed: list[JsonValue]) -> bool:
     return any(is_equal(value, one) for one in listed)
 
 
@@ -339,36 +341,36 @@ def _list_changes(before: JsonValue, after: JsonValue, path: str) -> Iterator[st
     """Where the two differ, and how."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name, inner in before.items():
-            place = f"{path}/{escape(name)}"[:_LONGEST_PATH]
+            place = f"{path}/{escape(name)}"[:_MAX_PATH]
             if name in after:
                 yield from _list_changes(inner, after[name], place)
             else:
                 yield f"{place} (null left out)"
     elif isinstance(before, list) and isinstance(after, list):
         for position, inner in enumerate(before):
-            yield from _list_changes(inner, after[position], f"{path}/{position}"[:_LONGEST_PATH])
+            yield from _list_changes(inner, after[position], f"{path}/{position}"[:_MAX_PATH])
     elif type(before) is not type(after):
         yield f"{path} ({_types_of_value(before)[0]} to {_types_of_value(after)[0]})"
 
 
-_Check: TypeAlias = "Callable[[_Reader, JsonValue, JsonObject, int], bool]"
+_Check: TypeAlias = "Callable[[_Validator, JsonValue, JsonObject, int], bool]"
 
 
-def _check_type(_: _Reader, value: JsonValue, schema: JsonObject, __: int) -> bool:
+def _check_type(_: _Validator, value: JsonValue, schema: JsonObject, __: int) -> bool:
     types = _types_of(schema)
     return not types or not types.isdisjoint(_types_of_value(value))
 
 
-def _check_listed(_: _Reader, value: JsonValue, schema: JsonObject, __: int) -> bool:
-    listed = _listed_values(schema)
-    return listed is None or _is_among(value, listed)
+def _check_enum(_: _Validator, value: JsonValue, schema: JsonObject, __: int) -> bool:
+    listed = _enum_values(schema)
+    return listed is None or _is_listed(value, listed)
 
 
-def _check_required(_: _Reader, value: JsonValue, schema: JsonObject, __: int) -> bool:
+def _check_required(_: _Validator, value: JsonValue, schema: JsonObject, __: int) -> bool:
     return not isinstance(value, dict) or all(name in value for name in list_at(schema, "required"))
 
 
-def _check_sizes(_: _Reader, value: JsonValue, schema: JsonObject, __: int) -> bool:
+def _check_sizes(_: _Validator, value: JsonValue, schema: JsonObject, __: int) -> bool:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return all(compare(value, bound) for name, compare in _BOUNDS.items() for bound in _number_at(schema, name))
     if not isinstance(value, (str, list, dict)):
@@ -387,11 +389,11 @@ def _number_at(schema: JsonObject, keyword: str) -> list[int | float]:
 
 _CHECKS: dict[str, _Check] = {
     "type": _check_type,
-    "enum": _check_listed,
-    "const": _check_listed,
+    "enum": _check_enum,
+    "const": _check_enum,
     "required": _check_required,
-    "anyOf": _Reader.holds_any,
-    "oneOf": _Reader.holds_one,
+    "anyOf": _Validator.is_valid_for_any,
+    "oneOf": _Validator.is_valid_for_one,
     **dict.fromkeys((*_BOUNDS, *chain.from_iterable(_COUNTS.values())), _check_sizes),
-    **dict.fromkeys((*_REFERENCES, "allOf"), _Reader.holds_parts),
+    **dict.fromkeys((*_REFERENCES, "allOf"), _Validator.is_valid_for_all),
 }

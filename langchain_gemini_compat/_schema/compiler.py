@@ -1,6 +1,6 @@
 """Places of a JSON Schema to compiled places, from the top down.
 
-Its one rule: what it builds is in the subset at every depth, and never deeper than `deepest`.
+Its one rule: what it builds is in the subset at every depth, and never deeper than `max_depth`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat._schema.node import Source, enum_values, escape, is_never
+from langchain_gemini_compat._schema.node import Source, enum_values, escape, is_false_schema
 from langchain_gemini_compat._schema.references import resolve_pointer
 from langchain_gemini_compat._schema.scalars import (
     NUMBER_FORMATS,
@@ -16,26 +16,26 @@ from langchain_gemini_compat._schema.scalars import (
     build_number,
     build_string,
     build_values,
-    record_losses,
+    record_unsupported,
 )
 from langchain_gemini_compat._schema.unions import (
-    arrange,
+    add_description,
     build_union,
-    choose_groups,
-    describe_form,
-    finish,
-    is_told_apart,
+    choose_unions,
+    describe_map_values,
+    is_disjoint_union,
+    order_keywords,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from langchain_gemini_compat._schema.node import Check, Group, Node
+    from langchain_gemini_compat._schema.node import Check, Node, SchemaUnion
     from langchain_gemini_compat._schema.references import Reader
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 #: Listed names of members that become `properties`.
-_MOST_NAMES = 50
+_MAX_NAMES = 50
 _TOO_DEEP = "Nesting goes too deep here, so what is inside is not checked."
 _TYPE_OF_KEYWORD = {
     **dict.fromkeys(("properties", "required", "additionalProperties", "patternProperties"), "object"),
@@ -54,20 +54,20 @@ class Compiler:
     """Compiles one schema within its bounds."""
 
     reader: Reader
-    #: Depth of the deepest place; the top has 1.
-    deepest: int
+    #: Depth of the max_depth place; the top has 1.
+    max_depth: int
     #: `additionalProperties` may stay.
     keep_additional: bool
     #: Higher array bounds go into the description instead of the schema. With `None` all bounds are sent.
     most_items: int | None = None
     built: int = 0
     #: Unions at the top.
-    top_groups: list[Group] = field(default_factory=list["Group"])
+    top_unions: list[SchemaUnion] = field(default_factory=list["SchemaUnion"])
     #: Places, by `id`, whose original names no type.
-    guessed: dict[int, JsonObject] = field(default_factory=dict[int, "JsonObject"])
+    untyped: dict[int, JsonObject] = field(default_factory=dict[int, "JsonObject"])
 
     @property
-    def exhausted(self) -> bool:
+    def is_exhausted(self) -> bool:
         """The budget is used up; what follows was cut short."""
         return max(self.reader.visited, self.built) > self.reader.budget
 
@@ -75,18 +75,18 @@ class Compiler:
         """What stands for the place `path`, of which `sources` speak."""
         self.built += 1
         node = self.reader.read(path, sources)
-        record_losses(node, "any")
-        at_end = depth >= self.deepest or self.exhausted
-        compiled = finish(node, self._build_leaf(node) if at_end else self._build(node, depth))
+        record_unsupported(node, "any")
+        at_end = depth >= self.max_depth or self.is_exhausted
+        compiled = add_description(node, self._build_leaf(node) if at_end else self._build(node, depth))
         if node.types is None and node.values is None:
-            self.guessed[id(compiled)] = compiled
+            self.untyped[id(compiled)] = compiled
         return compiled
 
     def _build(self, node: Node, depth: int) -> JsonObject:
-        groups = choose_groups(node)
-        if groups:
-            return self._spread(node, groups, depth)
-        if _holds_null(node):
+        unions = choose_unions(node)
+        if unions:
+            return self._distribute_union(node, unions, depth)
+        if _takes_only_null(node):
             return _build_null(node)
         branches = build_values(node, node.types)
         if not branches:
@@ -107,60 +107,60 @@ class Compiler:
 
     def _build_any(self, node: Node, depth: int) -> JsonObject:
         if depth == 1:
-            node.lose(node.path, "type", "Any value is right, but only an object is offered.")
+            node.record_loss(node.path, "type", "Any value is right, but only an object is offered.")
             return {"type": "object"}
         self.built += len(_ANY_TYPES)
         node.null = node.null is not False
-        node.lose(node.path, "type", "Any value is right, but no array is offered.")
+        node.record_loss(node.path, "type", "Any value is right, but no array is offered.")
         return {"anyOf": [{"type": name} for name in _ANY_TYPES]}
 
     def _build_leaf(self, node: Node) -> JsonObject:
         """A place with no places inside: the walk ends."""
         types = _types(node)
-        if not node.groups:
-            if _holds_null(node):
+        if not node.unions:
+            if _takes_only_null(node):
                 return _build_null(node)
             branches = build_values(node, node.types)
             if len(branches) == 1:
                 return branches[0]
             if len(types) == 1 and types[0] not in ("object", "array"):
-                return self._build_typed(node, types[0], self.deepest)
+                return self._build_typed(node, types[0], self.max_depth)
         if types == ["object"]:
-            if node.properties or node.groups or node.checks or node.required or node.values is not None:
+            if node.properties or node.unions or node.checks or node.required or node.values is not None:
                 words = f"Members: {', '.join(node.properties)}." if node.properties else ""
-                node.lose_place("properties", _TOO_DEEP, words)
+                node.record_place_loss("properties", _TOO_DEEP, words)
             return {"type": "object"}
-        node.lose_place("type", _TOO_DEEP, "Give the value as JSON text.")
+        node.record_place_loss("type", _TOO_DEEP, "Give the value as JSON text.")
         return {"type": "string"}
 
-    def _spread(self, node: Node, groups: list[Group], depth: int) -> JsonObject:
+    def _distribute_union(self, node: Node, unions: list[SchemaUnion], depth: int) -> JsonObject:
         """A union: what is said beside it is repeated in its branches."""
-        first, *others = groups
+        first, *others = unions
         if depth == 1:
-            self.top_groups = groups
-        rest = [replace(group.source, schema=_alone(group)) for group in others]
+            self.top_unions = unions
+        rest = [replace(union.source, schema=_without_siblings(union)) for union in others]
         branches = [
-            self.compile(branch.path, [*node.base, branch, *marks, *rest], depth + 1)
-            for branch, marks in zip(first.branches, first.marks, strict=True)
+            self.compile(branch.path, [*node.assertions, branch, *tags, *rest], depth + 1)
+            for branch, tags in zip(first.branches, first.tags, strict=True)
         ]
-        if first.keyword == "oneOf" and not is_told_apart(first, branches, self.guessed):
-            node.lose(f"{first.source.path}/oneOf", "oneOf", "More than one alternative may match.")
-        body, hoisted = build_union(branches)
-        with_null = all(group.with_null for group in groups)
-        node.null = node.null is not False and (node.flagged_nullable or with_null or hoisted)
+        if first.keyword == "oneOf" and not is_disjoint_union(first, branches, self.untyped):
+            node.record_loss(f"{first.source.path}/oneOf", "oneOf", "More than one alternative may match.")
+        body, nullable = build_union(branches)
+        with_null = all(union.with_null for union in unions)
+        node.null = node.null is not False and (node.flagged_nullable or with_null or nullable)
         return body
 
     def _build_object(self, node: Node, depth: int) -> JsonObject:
-        record_losses(node, "object")
+        record_unsupported(node, "object")
         self._name_members(node)
         properties: JsonObject = {}
         for name, sources in node.properties.items():
             if not name:
                 for source in sources:
-                    node.lose(
+                    node.record_loss(
                         source.path, "properties", "Google refuses a member with an empty name, so it is not sent."
                     )
-            elif not any(is_never(source.schema) for source in sources):
+            elif not any(is_false_schema(source.schema) for source in sources):
                 properties[name] = self.compile(sources[0].path, sources, depth + 1)
         required: list[JsonValue] = []
         for name, paths in node.required.items():
@@ -168,7 +168,7 @@ class Compiler:
                 required.append(name)
                 continue
             for path in paths:
-                node.lose(path, path.rpartition("/")[2], f"{name!r} is required but not described.")
+                node.record_loss(path, path.rpartition("/")[2], f"{name!r} is required but not described.")
         built: JsonObject = {"type": "object"}
         if properties:
             built["properties"] = properties
@@ -178,30 +178,30 @@ class Compiler:
 
     def _name_members(self, node: Node) -> None:
         """Names of members: a short list of them is as good as `properties`."""
-        values = [check for check in node.find("additionalProperties") if isinstance(check.value, dict)]
-        for check in node.find("propertyNames"):
-            rule = self._open_rule(check.value)
+        values = [check for check in node.take_checks("additionalProperties") if isinstance(check.value, dict)]
+        for check in node.take_checks("propertyNames"):
+            rule = self._resolve_rule(check.value)
             names = [name for name in enum_values(rule) or [] if isinstance(name, str)]
             exact = set(rule) <= {"enum", "const", "type", "title", "description"}
-            if names and exact and values and not node.properties and len(names) <= _MOST_NAMES:
+            if names and exact and values and not node.properties and len(names) <= _MAX_NAMES:
                 source = Source(values[0].value, values[0].path, values[0].active)
                 node.properties = {name: [source] for name in names}
                 node.checks = [kept for kept in node.checks if kept is not values[0]]
             elif set(rule) - {"type", "title", "description"} or check.value is False:
                 words = f"Names must match {rule['pattern']}." if "pattern" in rule else ""
-                node.lose(check.path, "propertyNames", "Names of members are not checked.", words)
+                node.record_loss(check.path, "propertyNames", "Names of members are not checked.", words)
 
-    def _open_rule(self, rule: JsonValue) -> JsonObject:
+    def _resolve_rule(self, rule: JsonValue) -> JsonObject:
         if not isinstance(rule, dict):
             return {}
         found = resolve_pointer(self.reader.root, rule.get("$ref"))
         return found[1] if found is not None and isinstance(found[1], dict) else rule
 
     def _build_additional(self, node: Node, depth: int, *, empty: bool) -> JsonObject:
-        checks = [*node.find("additionalProperties"), *node.find("unevaluatedProperties")]
-        closed = any(is_never(check.value) for check in checks)
+        checks = [*node.take_checks("additionalProperties"), *node.take_checks("unevaluatedProperties")]
+        closed = any(is_false_schema(check.value) for check in checks)
         described = next((check for check in checks if isinstance(check.value, dict) and check.value), None)
-        record_foreign(node, checks, described, closed=closed)
+        record_additional_losses(node, checks, described, closed=closed)
         patterns = self._describe_patterns(node, depth)
         if self.keep_additional:
             if patterns:
@@ -211,48 +211,50 @@ class Compiler:
             return {"additionalProperties": not closed} if checks else {}
         if described is not None and not closed:
             start = "Maps any name to" if empty and not patterns else "Other names may map to"
-            told = describe_form(node, start, self._compile_check(described, depth))
-            node.lose(described.path, described.keyword, f"Members with other names are not checked; {told}")
+            told = describe_map_values(node, start, self._compile_check(described, depth))
+            node.record_loss(described.path, described.keyword, f"Members with other names are not checked; {told}")
         elif empty and closed and depth > 1 and not patterns:
             for check in checks:
-                node.lose(check.path, check.keyword, "Members are let through.", "Has no members.")
+                node.record_loss(check.path, check.keyword, "Members are let through.", "Has no members.")
         elif empty and (depth > 1 or checks) and not closed and not patterns:
             reason = "The object describes no members, so any are let through."
-            node.lose(node.path, "properties", reason, "Maps any name to any value." if checks else "")
+            node.record_loss(node.path, "properties", reason, "Maps any name to any value." if checks else "")
         return {}
 
     def _describe_patterns(self, node: Node, depth: int) -> list[JsonObject]:
         """Describe members whose names match a pattern, and return the form of their values."""
         found: list[JsonObject] = []
-        for check in node.find("patternProperties"):
+        for check in node.take_checks("patternProperties"):
             for pattern, value in check.value.items() if isinstance(check.value, dict) else ():
-                if is_never(value):
-                    node.say(f"No name matches {pattern}.")
+                if is_false_schema(value):
+                    node.add_sentence(f"No name matches {pattern}.")
                     continue
                 path = f"{check.path}/{escape(pattern)}"
                 found.append(self.compile(path, [Source(value, path, check.active)], depth + 1))
-                told = describe_form(node, f"Names that match {pattern} map to", found[-1])
+                told = describe_map_values(node, f"Names that match {pattern} map to", found[-1])
                 reason = f"Members with names of a certain form are not checked; {told}"
-                node.lose(check.path, check.keyword, reason)
+                node.record_loss(check.path, check.keyword, reason)
         return found
 
     def _compile_check(self, check: Check, depth: int) -> JsonObject:
         return self.compile(check.path, [Source(check.value, check.path, check.active)], depth + 1)
 
     def _build_array(self, node: Node, depth: int) -> JsonObject:
-        record_losses(node, "array")
+        record_unsupported(node, "array")
         counts = build_counts(node, "minItems", "maxItems")
         highest = counts.get("maxItems")
-        if node.longest is not None:
-            counts["maxItems"] = min(node.longest, highest) if isinstance(highest, int) else node.longest
+        if node.max_tuple is not None:
+            counts["maxItems"] = min(node.max_tuple, highest) if isinstance(highest, int) else node.max_tuple
         counts = self._limit_counts(node, counts)
         if node.prefix:
             if (
-                node.longest is None
+                node.max_tuple is None
                 and not node.items
                 and not (isinstance(highest, int) and highest <= len(node.prefix))
             ):
-                node.lose(f"{node.path}/items", "items", "Items after the listed ones get no other types than these.")
+                node.record_loss(
+                    f"{node.path}/items", "items", "Items after the listed ones get no other types than these."
+                )
             return {"type": "array", "items": self._build_tuple(node, depth + 1), **counts}
         path = node.items[0].path if node.items else f"{node.path}/items"
         return {"type": "array", "items": self.compile(path, node.items, depth + 1), **counts}
@@ -264,62 +266,62 @@ class Compiler:
             if self.most_items is None or not isinstance(bound, int) or bound <= self.most_items:
                 kept[keyword] = bound
                 continue
-            paths = [check.path for check in node.find(keyword)] or [f"{node.path}/{keyword}"]
+            paths = [check.path for check in node.take_checks(keyword)] or [f"{node.path}/{keyword}"]
             words = "At most" if keyword == "maxItems" else "At least"
             for path in paths:
                 reason = f"The bound is not checked: Gemini refuses high bounds, so {bound} is in the description only."
-                node.lose(path, keyword, reason)
-            node.say(f"{words} {bound} items.")
+                node.record_loss(path, keyword, reason)
+            node.add_sentence(f"{words} {bound} items.")
         return kept
 
     def _build_tuple(self, node: Node, depth: int) -> JsonObject:
         """Any of the tuple's places, for each of its items."""
-        inner = min(depth + 1, self.deepest)
+        inner = min(depth + 1, self.max_depth)
         parts = [self.compile(part.path, [part], inner) for part in node.prefix]
         words = ", ".join(str(part.get("type", "one of several types")) for part in parts)
         if node.items:
             parts.append(self.compile(node.items[0].path, node.items, inner))
         self.built += 1
-        body, hoisted = build_union(parts)
+        body, nullable = build_union(parts)
         text = body.get("description")
         if "anyOf" in body:
             reason = "The order of the items' types is not checked."
             for path in dict.fromkeys(part.path.rpartition("/")[0] for part in node.prefix):
-                node.lose(path, path.rpartition("/")[2], reason)
+                node.record_loss(path, path.rpartition("/")[2], reason)
             for source in node.items:
-                node.lose(source.path, source.path.rpartition("/")[2], reason)
-            node.say(f"Items in order: {words}.")
-            if depth >= self.deepest:
+                node.record_loss(source.path, source.path.rpartition("/")[2], reason)
+            node.add_sentence(f"Items in order: {words}.")
+            if depth >= self.max_depth:
                 return {"type": "string"}
-        return arrange(body, text if isinstance(text, str) else "", nullable=hoisted)
+        return order_keywords(body, text if isinstance(text, str) else "", nullable=nullable)
 
 
-def record_foreign(node: Node, checks: Sequence[Check], described: Check | None, *, closed: bool) -> None:
+def record_additional_losses(node: Node, checks: Sequence[Check], described: Check | None, *, closed: bool) -> None:
     """Record what is said about the names of other members where it speaks of members that another schema names."""
     for check in checks:
         if not isinstance(check.value, (bool, dict)) or check.value is True or check.value == {}:
             continue
-        if (closed or check is not described) and not is_never(check.value):
-            node.lose(check.path, check.keyword, "Members with other names are not checked.")
+        if (closed or check is not described) and not is_false_schema(check.value):
+            node.record_loss(check.path, check.keyword, "Members with other names are not checked.")
         place = check.path.rpartition("/")[0]
         inside = f"{place}/properties/" if check.keyword == "additionalProperties" else f"{place}/"
         named = (any(source.path.startswith(inside) for source in sources) for sources in node.properties.values())
         if not all(named) and (check.keyword == "additionalProperties" or node.paths != [place]):
-            node.lose(check.path, check.keyword, "Members that another schema names are let through.")
+            node.record_loss(check.path, check.keyword, "Members that another schema names are let through.")
 
 
-def _alone(group: Group) -> JsonObject:
+def _without_siblings(union: SchemaUnion) -> JsonObject:
     """Return a union without its sibling keywords."""
-    schema = group.source.schema if isinstance(group.source.schema, dict) else {}
+    schema = union.source.schema if isinstance(union.source.schema, dict) else {}
     beside: JsonObject = {"discriminator": schema["discriminator"]} if "discriminator" in schema else {}
-    return {group.keyword: group.value, **beside}
+    return {union.keyword: union.value, **beside}
 
 
 def _types(node: Node) -> list[str]:
     """The types besides null; where none is named, the one that the other keywords are about."""
     if node.types is not None:
         return node.types
-    for source in node.base:
+    for source in node.assertions:
         schema = source.schema if isinstance(source.schema, dict) else {}
         for keyword, value in schema.items():
             if keyword == "format" and value in NUMBER_FORMATS:
@@ -329,12 +331,12 @@ def _types(node: Node) -> list[str]:
     return []
 
 
-def _holds_null(node: Node) -> bool:
+def _takes_only_null(node: Node) -> bool:
     """Whether null is the only value."""
     return node.types == [] or (node.values is not None and all(value is None for value in node.values))
 
 
 def _build_null(node: Node) -> JsonObject:
     node.null = True
-    node.lose_place("type", "Only null is right, but a text is let through.", "Always null.")
+    node.record_place_loss("type", "Only null is right, but a text is let through.", "Always null.")
     return {"type": "string"}

@@ -14,7 +14,7 @@ from langchain_gemini_compat._schema.compiler import Compiler
 from langchain_gemini_compat._schema.counts import find_most_items
 from langchain_gemini_compat._schema.node import NOT_SENT, Loss, Source, as_text
 from langchain_gemini_compat._schema.references import Reader
-from langchain_gemini_compat._schema.unions import fold_alternatives
+from langchain_gemini_compat._schema.unions import merge_object_union
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ __all__ = ["Loss", "compile_parameters", "compile_response_schema", "find_most_i
 #: row where one grows too large. Opening twice helps the model, but not at the price of a huge prompt.
 _BOUNDS = ((2, 32, 1_000), (1, 32, 10_000), (1, 12, 10_000), (1, 6, 10_000), (1, 4, 10_000))
 #: Bytes of a compiled schema.
-_MOST_BYTES = 100_000
+_MAX_BYTES = 100_000
 
 
 def compile_parameters(schema: JsonObject, most_items: int | None = None) -> tuple[JsonObject | None, list[Loss]]:
@@ -66,15 +66,15 @@ def _compile_bounded(
 ) -> tuple[JsonObject, list[Loss]]:
     compiled: JsonObject = {}
     losses: list[Loss] = []
-    for levels, deepest, budget in _BOUNDS:
+    for max_nesting, max_depth, budget in _BOUNDS:
         losses = []
-        compiler = Compiler(Reader(root, levels, budget, losses), deepest, keep_additional, most_items)
+        compiler = Compiler(Reader(root, max_nesting, budget, losses), max_depth, keep_additional, most_items)
         compiled = compiler.compile("", sources, 1)
         if not keep_additional:
-            compiled = fold_alternatives(compiled, compiler.top_groups, losses)
-        losses = _drop_opened(losses, compiler.reader.targets)
-        losses += _list_unread(compiler.reader.met, losses)
-        if not compiler.exhausted and len(as_text(compiled).encode(errors="surrogatepass")) <= _MOST_BYTES:
+            compiled = merge_object_union(compiled, compiler.top_unions, losses)
+        losses = _drop_reference_targets(losses, compiler.reader.targets)
+        losses += _list_unread(compiler.reader.checks_read, losses)
+        if not compiler.is_exhausted and len(as_text(compiled).encode(errors="surrogatepass")) <= _MAX_BYTES:
             break
     return compiled, list(dict.fromkeys(losses))
 
@@ -86,7 +86,7 @@ def _list_unread(met: Mapping[str, bool], losses: list[Loss]) -> list[Loss]:
     return [Loss(path, path.rpartition("/")[2], "It does not apply to the type that is sent.") for path in unread]
 
 
-def _drop_opened(losses: list[Loss], targets: set[str]) -> list[Loss]:
+def _drop_reference_targets(losses: list[Loss], targets: set[str]) -> list[Loss]:
     """Return the losses without unknown keywords that only hold the targets of references."""
     return [
         loss

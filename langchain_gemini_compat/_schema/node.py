@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 TYPES = ("object", "array", "string", "integer", "number", "boolean")
 NULL = "null"
-_LONGEST_SENTENCE = 240
+_MAX_SENTENCE = 240
 #: Most characters for the form of a map's values. It is all that the model sees of them, so it may be longer.
-LONGEST_FORM = 2_000
-_MOST_EXAMPLES = 3
+MAX_FORM = 2_000
+_MAX_EXAMPLES = 3
 NOT_SENT = "Gemini does not take this keyword, so it is not sent."
 #: Words that hold no check; they stay on the place when a union beside them is spread over its branches.
 _ANNOTATIONS = frozenset(
@@ -31,7 +31,7 @@ _ANNOTATIONS = frozenset(
     }
 )  # fmt: skip
 #: What may forbid even the null that stands beside it.
-_SAY_MORE = frozenset({"$ref", "allOf", "anyOf", "oneOf", "not", "if"})
+_APPLICATORS = frozenset({"$ref", "allOf", "anyOf", "oneOf", "not", "if"})
 #: Keywords that a type reads for itself or that nothing reads.
 _CHECKS = frozenset(
     {
@@ -51,10 +51,10 @@ _READ_ELSEWHERE = frozenset(
     }
 )  # fmt: skip
 #: Keywords of draft 3 whose values are schemas.
-_OLD_CHECKS = ("extends", "disallow")
+_DRAFT_3_SCHEMAS = ("extends", "disallow")
 #: The description of members that only results have.
-_OF_RESULTS = {"readOnly": "Read-only.", "writeOnly": "Write-only."}
-_KNOWN = (_ANNOTATIONS | _CHECKS | _READ_ELSEWHERE) - _OF_RESULTS.keys()
+_ACCESS_SENTENCES = {"readOnly": "Read-only.", "writeOnly": "Write-only."}
+_KNOWN = (_ANNOTATIONS | _CHECKS | _READ_ELSEWHERE) - _ACCESS_SENTENCES.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Source:
     #: Pointers of the definitions that this schema is nested in; a pointer counts once for each level.
     active: tuple[str, ...] = ()
     #: Pointer of a union around it that also offers null, so its own word on null does not count.
-    beside_null: str = ""
+    nullable_union: str = ""
 
     def child(self, value: JsonValue, *steps: str | int) -> Source:
         """The schema `value`, found by `steps` below this one."""
@@ -97,7 +97,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class SchemaUnion:
     """An `anyOf` or `oneOf` with at least two branches that are not null."""
 
     keyword: str
@@ -106,7 +106,7 @@ class Group:
     branches: list[Source]
     with_null: bool
     #: The values that a `discriminator` gives to each branch.
-    marks: list[list[Source]]
+    tags: list[list[Source]]
 
 
 @dataclass(slots=True)
@@ -116,7 +116,7 @@ class Node:
     path: str
     losses: list[Loss]
     #: Each check in the whole schema, by its pointer, and whether it was read.
-    met: dict[str, bool] = field(default_factory=dict[str, bool])
+    checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
     #: The schemas that the place starts from.
     paths: list[str] = field(default_factory=list[str])
     #: Types besides null; `None` where no source names a type.
@@ -125,7 +125,7 @@ class Node:
     null: bool | None = None
     #: Each `oneOf` that offers null beside a single other branch, and whether that one forbids null.
     null_unions: list[str] = field(default_factory=list[str])
-    null_told_apart: bool = False
+    null_is_exclusive: bool = False
     #: A source says `nullable: true`, which also covers a union beside it.
     flagged_nullable: bool = False
     values: list[JsonValue] | None = None
@@ -137,46 +137,46 @@ class Node:
     items: list[Source] = field(default_factory=list["Source"])
     prefix: list[Source] = field(default_factory=list["Source"])
     #: Most items that a tuple takes.
-    longest: int | None = None
+    max_tuple: int | None = None
     checks: list[Check] = field(default_factory=list["Check"])
-    groups: list[Group] = field(default_factory=list["Group"])
+    unions: list[SchemaUnion] = field(default_factory=list["SchemaUnion"])
     #: The sources less their annotations, to be repeated in each branch of a union.
-    base: list[Source] = field(default_factory=list["Source"])
+    assertions: list[Source] = field(default_factory=list["Source"])
     descriptions: list[str] = field(default_factory=list[str])
     sentences: list[str] = field(default_factory=list[str])
 
-    def lose(self, path: str, keyword: str, reason: str, sentence: str = "") -> None:
+    def record_loss(self, path: str, keyword: str, reason: str, sentence: str = "") -> None:
         """Record a loss, and tell the model in `sentence` what it should do all the same."""
         self.losses.append(Loss(path, keyword, reason))
-        self.say(sentence)
+        self.add_sentence(sentence)
 
-    def lose_values(self, reason: str, sentence: str = "") -> None:
+    def record_value_loss(self, reason: str, sentence: str = "") -> None:
         """Record a loss about the lists of values."""
         for path in self.values_paths:
-            self.lose(path, path.rpartition("/")[2], reason)
-        self.say(sentence)
+            self.record_loss(path, path.rpartition("/")[2], reason)
+        self.add_sentence(sentence)
 
-    def lose_place(self, keyword: str, reason: str, sentence: str = "") -> None:
+    def record_place_loss(self, keyword: str, reason: str, sentence: str = "") -> None:
         """Record a loss of all that the sources say."""
         for path in dict.fromkeys([self.path, *self.paths]):
-            self.lose(path, keyword, reason)
-        self.say(sentence)
+            self.record_loss(path, keyword, reason)
+        self.add_sentence(sentence)
 
-    def demand(self, name: str, path: str) -> None:
+    def require(self, name: str, path: str) -> None:
         """Make a member required, as the keyword at `path` says."""
         self.required.setdefault(name, []).append(path)
 
-    def say(self, sentence: str, longest: int = _LONGEST_SENTENCE) -> bool:
+    def add_sentence(self, sentence: str, longest: int = _MAX_SENTENCE) -> bool:
         """Tell the model; what is too long for a prompt is left out."""
         fits = 0 < len(sentence) <= longest
         if fits:
             self.sentences.append(sentence)
         return fits
 
-    def find(self, keyword: str) -> list[Check]:
-        """Return the values of `keyword` in all sources, and mark it as read."""
+    def take_checks(self, keyword: str) -> list[Check]:
+        """Return the values of `keyword` in all sources, and mark them as read."""
         found = [check for check in self.checks if check.keyword == keyword]
-        self.met.update((check.path, True) for check in found)
+        self.checks_read.update((check.path, True) for check in found)
         return found
 
     def add(self, source: Source, schema: JsonObject) -> None:
@@ -193,10 +193,10 @@ class Node:
         ]
         self.checks.extend(added)
         for check in added:
-            self.met.setdefault(check.path, False)
+            self.checks_read.setdefault(check.path, False)
         base: JsonObject = {key: value for key, value in schema.items() if key not in _ANNOTATIONS}
         if base:
-            self.base.append(replace(source, schema=base))
+            self.assertions.append(replace(source, schema=base))
 
     def _add_types(self, source: Source, schema: JsonObject) -> None:
         names = type_names(schema)
@@ -204,7 +204,7 @@ class Node:
             return
         known = [name for name in names if name in TYPES]
         if len(known) + names.count(NULL) < len(names):
-            self.lose(f"{source.path}/type", "type", "A type that JSON Schema does not have is not checked.")
+            self.record_loss(f"{source.path}/type", "type", "A type that JSON Schema does not have is not checked.")
             if not known and NULL not in names:
                 return
         if self.types is None:
@@ -214,7 +214,7 @@ class Node:
             if common or not self.types:
                 self.types = common
             else:
-                self.lose(f"{source.path}/type", "type", "No value has both types, so the first one counts.")
+                self.record_loss(f"{source.path}/type", "type", "No value has both types, so the first one counts.")
         else:
             self.types = []
 
@@ -225,7 +225,7 @@ class Node:
         if isinstance(values, list) and values:
             self._narrow_values(f"{source.path}/enum", values)
         elif "enum" in schema:
-            self.lose(f"{source.path}/enum", "enum", "It is no list of values.")
+            self.record_loss(f"{source.path}/enum", "enum", "It is no list of values.")
 
     def _narrow_values(self, path: str, values: list[JsonValue]) -> None:
         allowed = {value_key(value): value for value in values}
@@ -237,22 +237,22 @@ class Node:
             self.values = common
             self.values_paths.append(path)
         else:
-            self.lose(path, path.rpartition("/")[2], "No value is in both lists, so the first one counts.")
+            self.record_loss(path, path.rpartition("/")[2], "No value is in both lists, so the first one counts.")
 
     def _add_null(self, source: Source, schema: JsonObject) -> None:
         names, values = type_names(schema), enum_values(schema)
-        vote: bool | None = None
+        allows_null: bool | None = None
         if names is not None or values is not None:
-            vote = (names is None or NULL in names) and (values is None or None in values)
-        if source.beside_null:
-            self.null_told_apart = self.null_told_apart or vote is False
-            if source.beside_null.endswith("/oneOf"):
-                self.null_unions.append(source.beside_null)
-        if source.beside_null or schema.get("nullable") is True:
-            vote = True
+            allows_null = (names is None or NULL in names) and (values is None or None in values)
+        if source.nullable_union:
+            self.null_is_exclusive = self.null_is_exclusive or allows_null is False
+            if source.nullable_union.endswith("/oneOf"):
+                self.null_unions.append(source.nullable_union)
+        if source.nullable_union or schema.get("nullable") is True:
+            allows_null = True
             self.flagged_nullable = self.flagged_nullable or schema.get("nullable") is True
-        if vote is not None:
-            self.null = vote and self.null is not False
+        if allows_null is not None:
+            self.null = allows_null and self.null is not False
 
     def _add_members(self, source: Source, schema: JsonObject) -> None:
         properties = schema.get("properties")
@@ -261,24 +261,24 @@ class Node:
                 self.properties.setdefault(name, []).append(source.child(value, "properties", name))
                 if isinstance(value, dict) and value.get("required") is True:
                     # The spelling of draft 3.
-                    self.demand(name, f"{source.path}/properties/{escape(name)}/required")
+                    self.require(name, f"{source.path}/properties/{escape(name)}/required")
         elif properties is not None:
-            self.lose(f"{source.path}/properties", "properties", "It is no object of schemas.")
+            self.record_loss(f"{source.path}/properties", "properties", "It is no object of schemas.")
         required = schema.get("required")
         if isinstance(required, list):
             for name in dict.fromkeys(name for name in required if isinstance(name, str)):
-                self.demand(name, f"{source.path}/required")
-        elif required not in (None, False) and not _is_member(source.path, required):
-            self.lose(f"{source.path}/required", "required", "It is not a list of names.")
+                self.require(name, f"{source.path}/required")
+        elif required not in (None, False) and not _is_draft_3_required(source.path, required):
+            self.record_loss(f"{source.path}/required", "required", "It is not a list of names.")
 
     def _add_unknown(self, source: Source, schema: JsonObject) -> None:
         for keyword, value in schema.items():
-            if keyword in _KNOWN or value is None or (keyword in _OF_RESULTS and value is False):
+            if keyword in _KNOWN or value is None or (keyword in _ACCESS_SENTENCES and value is False):
                 continue
-            if not source.path and isinstance(value, (dict, list)) and keyword not in _OLD_CHECKS:
+            if not source.path and isinstance(value, (dict, list)) and keyword not in _DRAFT_3_SCHEMAS:
                 # At the top level, any key may hold a schema that references point to.
                 continue
-            self.lose(f"{source.path}/{escape(keyword)}", keyword, NOT_SENT, _OF_RESULTS.get(keyword, ""))
+            self.record_loss(f"{source.path}/{escape(keyword)}", keyword, NOT_SENT, _ACCESS_SENTENCES.get(keyword, ""))
 
     def _add_items(self, source: Source, schema: JsonObject) -> None:
         items, prefix, rest = schema.get("items"), schema.get("prefixItems"), schema.get("items")
@@ -287,8 +287,8 @@ class Node:
             prefix, rest, where = items, schema.get("additionalItems"), "items"
         prefix = prefix if isinstance(prefix, list) else []
         self.prefix.extend(source.child(value, where, index) for index, value in enumerate(prefix))
-        if is_never(rest):
-            self.longest = min(len(prefix), len(prefix) if self.longest is None else self.longest)
+        if is_false_schema(rest):
+            self.max_tuple = min(len(prefix), len(prefix) if self.max_tuple is None else self.max_tuple)
         elif isinstance(rest, dict):
             self.items.append(source.child(rest, "additionalItems" if where == "items" else "items"))
 
@@ -298,24 +298,24 @@ class Node:
             if description.strip() and description.strip() not in self.descriptions:
                 self.descriptions.append(description.strip())
         elif description is not None:
-            self.lose(f"{source.path}/description", "description", "It is not a string.")
-        if schema.get("default") is not None and not self.say(f"Default: {as_text(schema['default'])}."):
-            self.lose(f"{source.path}/default", "default", "It is too long for the description.")
+            self.record_loss(f"{source.path}/description", "description", "It is not a string.")
+        if schema.get("default") is not None and not self.add_sentence(f"Default: {as_text(schema['default'])}."):
+            self.record_loss(f"{source.path}/default", "default", "It is too long for the description.")
         self._add_examples(source, schema)
         if schema.get("deprecated") is True:
-            self.say("Deprecated.")
+            self.add_sentence("Deprecated.")
 
     def _add_examples(self, source: Source, schema: JsonObject) -> None:
         examples, keyword = schema.get("examples"), "examples" if schema.get("examples") else "example"
         found = examples if isinstance(examples, list) else [schema["example"]] if "example" in schema else []
-        told = [as_text(value) for value in found[:_MOST_EXAMPLES]]
-        while told and not self.say(f"Examples: {', '.join(told)}."):
+        told = [as_text(value) for value in found[:_MAX_EXAMPLES]]
+        while told and not self.add_sentence(f"Examples: {', '.join(told)}."):
             told.pop()
         if len(told) < len(found) or (examples and not isinstance(examples, list)):
-            self.lose(f"{source.path}/{keyword}", keyword, f"The description has {len(told) or 'none'} of them.")
+            self.record_loss(f"{source.path}/{keyword}", keyword, f"The description has {len(told) or 'none'} of them.")
 
 
-def _is_member(path: str, required: JsonValue) -> bool:
+def _is_draft_3_required(path: str, required: JsonValue) -> bool:
     """Whether `required` is that of draft 3: in a member, and already read with the object around it."""
     return required is True and path.rpartition("/")[0].endswith("/properties")
 
@@ -379,7 +379,7 @@ def _as_json(value: object) -> object:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def is_never(schema: JsonValue) -> bool:
+def is_false_schema(schema: JsonValue) -> bool:
     """Whether no value satisfies the schema: `false`, or what zod writes for `never`."""
     if not isinstance(schema, dict):
         return schema is False
@@ -389,6 +389,6 @@ def is_never(schema: JsonValue) -> bool:
 
 def is_null_only(schema: JsonValue) -> bool:
     """Whether a branch of a union says `null` and nothing else."""
-    if not isinstance(schema, dict) or not _SAY_MORE.isdisjoint(schema):
+    if not isinstance(schema, dict) or not _APPLICATORS.isdisjoint(schema):
         return False
     return type_names(schema) == [NULL] or enum_values(schema) == [None]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from langchain_gemini_compat._schema.node import Group, Loss, Node, Source, escape, is_never, is_null_only
+from langchain_gemini_compat._schema.node import Loss, Node, SchemaUnion, Source, escape, is_false_schema, is_null_only
 from langchain_gemini_compat._wire.json_types import list_at, object_at
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Reader:
 
     root: JsonValue
     #: How often a definition opens inside itself, its first time included.
-    levels: int
+    max_nesting: int
     #: How many sources may be read.
     budget: int
     losses: list[Loss]
@@ -40,11 +40,11 @@ class Reader:
     #: The targets of references.
     targets: set[str] = field(default_factory=set[str])
     #: Each check, by its pointer, and whether it was read.
-    met: dict[str, bool] = field(default_factory=dict[str, bool])
+    checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
 
     def read(self, path: str, sources: Sequence[Source]) -> Node:
         """Everything that `sources` say about the place `path`."""
-        node = Node(path, self.losses, self.met, [source.path for source in sources])
+        node = Node(path, self.losses, self.checks_read, [source.path for source in sources])
         opened: set[str] = set()
         queue = deque(sources)
         while queue:
@@ -59,14 +59,14 @@ class Reader:
                     _leave_unread(source, schema, node)
             elif schema is not True:
                 reason = "No value satisfies `false`." if schema is False else "It is no schema."
-                node.lose(source.path, "schema", reason)
-        if not node.null_told_apart:
+                node.record_loss(source.path, "schema", reason)
+        if not node.null_is_exclusive:
             for union in dict.fromkeys(node.null_unions):
-                node.lose(union, "oneOf", "More than one alternative may match.")
+                node.record_loss(union, "oneOf", "More than one alternative may match.")
         return node
 
     def _open(self, source: Source, schema: JsonObject, node: Node, opened: set[str]) -> list[Source]:
-        """The sources that `schema` adds to its own place; unions with a choice go to `node.groups`."""
+        """The sources that `schema` adds to its own place; unions with a choice go to `node.unions`."""
         added: list[Source] = []
         for keyword in _REFERENCES:
             if keyword in schema:
@@ -78,8 +78,8 @@ class Reader:
             if keyword in schema:
                 added.extend(self._open_union(source, keyword, schema[keyword], node))
         if "discriminator" in schema:
-            self._check_mapping(source, schema, node)
-        return [replace(new, beside_null=new.beside_null or source.beside_null) for new in added]
+            self._check_discriminator(source, schema, node)
+        return [replace(new, nullable_union=new.nullable_union or source.nullable_union) for new in added]
 
     def _resolve(self, source: Source, keyword: str, reference: JsonValue, opened: set[str]) -> list[Source]:
         found = resolve_pointer(self.root, reference)
@@ -92,64 +92,64 @@ class Reader:
         if pointer in opened:
             return []
         opened.add(pointer)
-        if source.active.count(pointer) >= self.levels:
+        if source.active.count(pointer) >= self.max_nesting:
             self.losses.append(Loss(f"{source.path}/{keyword}", keyword, _ENDED))
             return [Source(_build_shallow(target), pointer, source.active)]
         return [Source(target, pointer, (*source.active, pointer))]
 
     def _open_union(self, source: Source, keyword: str, branches: JsonValue, node: Node) -> list[Source]:
-        """Return the only branch that is not null, as a source. Other unions are added to `node.groups`."""
+        """Return the only branch that is not null, as a source. Other unions are added to `node.unions`."""
         if not isinstance(branches, list) or not branches:
-            node.lose(f"{source.path}/{keyword}", keyword, "It is not a list of schemas.")
+            node.record_loss(f"{source.path}/{keyword}", keyword, "It is not a list of schemas.")
             return []
         with_null = any(is_null_only(part) for part in branches)
         parts = [source.child(part, keyword, index) for index, part in enumerate(branches) if not is_null_only(part)]
-        live = [part for part in parts if not is_never(part.schema)]
+        live = [part for part in parts if not is_false_schema(part.schema)]
         if not live:
             return [source.child(next(filter(is_null_only, branches), branches[0]), keyword, 0)]
-        marks = [self._read_mapping(source, part) for part in live]
+        tags = [self._read_discriminator(source, part) for part in live]
         if len(live) == 1:
-            only = replace(live[0], beside_null=f"{source.path}/{keyword}" if with_null else "")
-            return [only, *marks[0]]
-        with_null = with_null or bool(source.beside_null)
-        node.groups.append(Group(keyword, branches, source, live, with_null, marks))
+            only = replace(live[0], nullable_union=f"{source.path}/{keyword}" if with_null else "")
+            return [only, *tags[0]]
+        with_null = with_null or bool(source.nullable_union)
+        node.unions.append(SchemaUnion(keyword, branches, source, live, with_null, tags))
         return []
 
-    def _read_mapping(self, source: Source, branch: Source) -> list[Source]:
+    def _read_discriminator(self, source: Source, branch: Source) -> list[Source]:
         """Return the values of the property that OpenAPI's `discriminator` assigns to a branch."""
         name, mapping = _discriminator_of(source.schema)
         target = resolve_pointer(self.root, branch.schema.get("$ref")) if isinstance(branch.schema, dict) else None
         if not name or target is None:
             return []
-        values: list[JsonValue] = [value for value, to in mapping.items() if self._leads_to(to, target[0])]
+        values: list[JsonValue] = [value for value, to in mapping.items() if self._maps_to(to, target[0])]
         inner = object_at(object_at(target[1], "properties"), name) if isinstance(target[1], dict) else {}
         if not values and not mapping and not {"const", "enum"} & set(inner):
             # Without a mapping the names of the schemas are the values.
             values = [target[0].rpartition("/")[2]]
         if not values or "const" in inner:
             return []
-        mark: JsonObject = {"properties": {name: {"type": "string", "enum": values}}, "required": [name]}
-        return [Source(mark, branch.path, branch.active)]
+        tag: JsonObject = {"properties": {name: {"type": "string", "enum": values}}, "required": [name]}
+        return [Source(tag, branch.path, branch.active)]
 
-    def _leads_to(self, to: JsonValue, pointer: str) -> bool:
+    def _maps_to(self, to: JsonValue, pointer: str) -> bool:
         found = resolve_pointer(self.root, to)
         return found[0] == pointer if found is not None else to == pointer.rpartition("/")[2]
 
-    def _check_mapping(self, source: Source, schema: JsonObject, node: Node) -> None:
+    def _check_discriminator(self, source: Source, schema: JsonObject, node: Node) -> None:
         """Record the values of a `discriminator` that match no branch."""
         name, mapping = _discriminator_of(schema)
         path = f"{source.path}/discriminator"
         branches = [part for keyword in ("anyOf", "oneOf") for part in list_at(schema, keyword)]
         references = [part.get("$ref") for part in branches if isinstance(part, dict)]
         pointers = [found[0] for reference in references if (found := resolve_pointer(self.root, reference))]
-        left = [value for value, to in mapping.items() if not any(self._leads_to(to, pointer) for pointer in pointers)]
+        left = [value for value, to in mapping.items() if not any(self._maps_to(to, pointer) for pointer in pointers)]
         if not name:
-            node.lose(path, "discriminator", "It does not name a property.")
+            node.record_loss(path, "discriminator", "It does not name a property.")
         elif left:
             reason = "What its values demand is not checked."
-            node.lose(f"{path}/mapping", "mapping", reason, f"Values of {name}: {', '.join(left)}.")
+            node.record_loss(f"{path}/mapping", "mapping", reason, f"Values of {name}: {', '.join(left)}.")
         elif not branches:
-            node.lose(path, "discriminator", "What its values demand is not checked.", f"Told apart by {name}.")
+            node.record_loss(path, "discriminator", "What its values demand is not checked.", f"Told apart by {name}.")
 
 
 def _discriminator_of(schema: JsonValue) -> tuple[str, JsonObject]:
@@ -193,4 +193,4 @@ def _build_shallow(target: JsonValue) -> JsonObject:
 def _leave_unread(source: Source, schema: JsonObject, node: Node) -> None:
     for keyword in (*_REFERENCES, *_COMBINED):
         if keyword in schema:
-            node.lose(f"{source.path}/{keyword}", keyword, "The schema is too large, so this is not read.")
+            node.record_loss(f"{source.path}/{keyword}", keyword, "The schema is too large, so this is not read.")

@@ -34,7 +34,7 @@ _NEUTRAL: dict[str, JsonValue] = {
 }
 _COMPARISONS = {"minimum": ge, "maximum": le, "exclusiveMinimum": gt, "exclusiveMaximum": lt}
 #: Keyword: what is no longer checked, and what the model is told (empty where the value says too little).
-_LOST = {
+_UNSUPPORTED = {
     "pattern": ("The pattern is not checked.", "Must match {}."),
     "multipleOf": ("The divisor is not checked.", "Must be a multiple of {}."),
     "contentEncoding": ("The encoding is not checked.", "Encoding: {}."),
@@ -50,7 +50,7 @@ _LOST = {
     "not": ("What is excluded is not checked.", ""),
     "if": ("The condition is not checked.", ""),
 }
-LOST_BY_TYPE = {
+UNSUPPORTED_BY_TYPE = {
     "string": ("pattern", "contentEncoding", "contentMediaType"),
     "number": ("multipleOf",),
     "array": ("uniqueItems", "contains", "unevaluatedItems"),
@@ -62,27 +62,27 @@ LOST_BY_TYPE = {
 }  # fmt: skip
 
 
-def record_losses(node: Node, kind: str) -> None:
+def record_unsupported(node: Node, kind: str) -> None:
     """Record the keywords of `kind` that have no equal, and put their meaning into words."""
-    for keyword in LOST_BY_TYPE[kind]:
-        for check in node.find(keyword):
+    for keyword in UNSUPPORTED_BY_TYPE[kind]:
+        for check in node.take_checks(keyword):
             neutral = _NEUTRAL.get(keyword)
             if check.value is neutral or check.value is None or check.value == neutral == {}:
                 continue
-            reason, words = _LOST[keyword]
+            reason, words = _UNSUPPORTED[keyword]
             value = check.value if isinstance(check.value, str) else as_text(check.value)
-            node.lose(check.path, keyword, reason, words.format(value))
+            node.record_loss(check.path, keyword, reason, words.format(value))
 
 
 def build_string(node: Node) -> JsonObject:
     """A text without a list of values."""
-    record_losses(node, "string")
+    record_unsupported(node, "string")
     return {"type": "string", **_build_format(node, "string"), **build_counts(node, "minLength", "maxLength")}
 
 
 def build_number(node: Node, name: str) -> JsonObject:
     """An integer or number, with bounds."""
-    record_losses(node, "number")
+    record_unsupported(node, "number")
     return {"type": name, **_build_format(node, name), **_build_bounds(node, whole=name == "integer")}
 
 
@@ -91,10 +91,10 @@ def build_counts(node: Node, lowest: str, highest: str) -> JsonObject:
     found: JsonObject = {}
     for keyword, narrowest in ((lowest, max), (highest, min)):
         counts: list[int] = []
-        for check in node.find(keyword):
+        for check in node.take_checks(keyword):
             number = _number(check.value)
             if number is None or number < 0 or number != int(number):
-                node.lose(check.path, keyword, "It is no count.")
+                node.record_loss(check.path, keyword, "It is no count.")
             else:
                 counts.append(int(number))
         if counts:
@@ -108,30 +108,30 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
     typed: list[JsonValue] = [value for value in values if types is None or _has_type(value, types)]
     fitting: list[JsonValue] = [value for value in typed if _is_within(node, value)]
     if not fitting:
-        return _build_misfits(node, values, types or [])
+        return _build_unfitting_values(node, values, types or [])
     texts = [value for value in fitting if isinstance(value, str)]
     numbers = _numbers(fitting)
     if _has_gaps(numbers):
         # As texts they could be listed, and would come back as texts that the tool refuses.
         listed = ", ".join(map(as_text, dict.fromkeys(numbers)))
-        node.lose_values("Numbers between the listed ones are not refused.", f"One of: {listed}.")
+        node.record_value_loss("Numbers between the listed ones are not refused.", f"One of: {listed}.")
     if any(isinstance(value, (dict, list)) for value in fitting):
-        node.lose_values("Objects and arrays in the list are not offered.")
+        node.record_value_loss("Objects and arrays in the list are not offered.")
     ranges: list[JsonObject] = []
     if texts:
-        record_losses(node, "string")
+        record_unsupported(node, "string")
         _build_format(node, "string", listed=True)
     if numbers:
-        record_losses(node, "number")
+        record_unsupported(node, "number")
         ranges = [_build_range(node, numbers)]
     return [*_build_texts(node, texts), *ranges, *_build_booleans(node, fitting)]
 
 
-def _build_misfits(node: Node, values: list[JsonValue], types: list[str]) -> list[JsonObject]:
+def _build_unfitting_values(node: Node, values: list[JsonValue], types: list[str]) -> list[JsonObject]:
     """Listed values of which none has a type of the place: texts, where texts or numbers are meant."""
     if values:
         keyword = node.values_paths[0].rpartition("/")[2]
-        node.lose_place(keyword, "No listed value fits what else is said of the place.")
+        node.record_place_loss(keyword, "No listed value fits what else is said of the place.")
     if not {"string", "integer", "number"} & set(types):
         return []
     texts = [value if isinstance(value, str) else as_text(value) for value in values if _is_text_or_number(value)]
@@ -148,7 +148,7 @@ def _is_within(node: Node, value: JsonValue) -> bool:
     return number is None or all(
         compare(number, bound)
         for keyword, compare in _COMPARISONS.items()
-        for check in node.find(keyword)
+        for check in node.take_checks(keyword)
         if (bound := _number(check.value)) is not None
     )
 
@@ -160,7 +160,7 @@ def _is_text_or_number(value: JsonValue) -> bool:
 def _build_texts(node: Node, texts: list[str]) -> list[JsonObject]:
     listed: list[JsonValue] = [text for text in dict.fromkeys(texts) if text]
     if "" in texts:
-        node.lose_values("The empty text is not offered in the list.")
+        node.record_value_loss("The empty text is not offered in the list.")
     if listed:
         return [{"type": "string", "enum": listed}]
     return [build_string(node)] if texts else []
@@ -170,7 +170,7 @@ def _build_booleans(node: Node, values: list[JsonValue]) -> list[JsonObject]:
     found = {value for value in values if isinstance(value, bool)}
     if len(found) == 1:
         text = as_text(next(iter(found)))
-        node.lose_values("The other boolean is not refused.", f"The only boolean is {text}.")
+        node.record_value_loss("The other boolean is not refused.", f"The only boolean is {text}.")
     return [{"type": "boolean"}] if found else []
 
 
@@ -216,12 +216,12 @@ def _build_format(node: Node, name: str, *, listed: bool = False) -> JsonObject:
     """The first format of those that Gemini takes; texts that are `listed` have none besides."""
     kept = ("enum",) if listed else _FORMATS[name]
     found: JsonObject = {}
-    for check in node.find("format"):
+    for check in node.take_checks("format"):
         if isinstance(check.value, str) and check.value in kept and found.get("format", check.value) == check.value:
             found["format"] = check.value
             continue
         text = f"Format: {check.value}." if isinstance(check.value, str) and name == "string" else ""
-        node.lose(check.path, "format", "The format is not checked.", text)
+        node.record_loss(check.path, "format", "The format is not checked.", text)
     return found
 
 
@@ -240,10 +240,10 @@ def _build_bounds(node: Node, *, whole: bool) -> JsonObject:
 
 def _plain_bounds(node: Node, keyword: str) -> list[int | float]:
     bounds: list[int | float] = []
-    for check in node.find(keyword):
+    for check in node.take_checks(keyword):
         number = _number(check.value)
         if number is None:
-            node.lose(check.path, keyword, "It is no number.")
+            node.record_loss(check.path, keyword, "It is no number.")
         else:
             bounds.append(number)
     return bounds
@@ -253,7 +253,7 @@ def _exclusive_bounds(node: Node, keyword: str, plain: str, *, whole: bool) -> l
     """Bounds that are not part of the range; `true` makes the plain bound beside it one (JSON Schema draft 4)."""
     up = plain == "minimum"
     bounds: list[int | float] = []
-    for check in node.find(keyword):
+    for check in node.take_checks(keyword):
         numbers = _plain_bounds(node, plain) if check.value is True else [check.value]
         for number in (_number(value) for value in numbers):
             if number is None:
@@ -263,5 +263,5 @@ def _exclusive_bounds(node: Node, keyword: str, plain: str, *, whole: bool) -> l
                 continue
             bounds.append(number)
             side = "greater" if up else "less"
-            node.lose(check.path, keyword, "The bound itself is let through.", f"Must be {side} than {number}.")
+            node.record_loss(check.path, keyword, "The bound itself is let through.", f"Must be {side} than {number}.")
     return bounds

@@ -219,7 +219,7 @@ def test_calls_come_back_under_the_caller_s_name(name, surface):
     for message in (invoked, streamed):
         assert [(made["name"], made["args"]) for made in message.tool_calls] == [expected]
         said = message.response_metadata["repairs"]
-        assert ("Arguments of 'Create Volume' were mended: /size (string to integer)." in said) == is_bound
+        assert ("Arguments of 'Create Volume' were repaired: /size (string to integer)." in said) == is_bound
 
 
 def test_a_call_that_is_none_is_named_as_the_caller_knows_it():

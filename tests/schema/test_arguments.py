@@ -1,4 +1,4 @@
-"""Arguments as models write them: mended where there is one reading, and left alone everywhere else."""
+"""Arguments as models write them: repaired where there is one reading, and left alone everywhere else."""
 
 import copy
 import json
@@ -14,23 +14,23 @@ from outgoing import PLACES, SURFACES
 from wire import Wire, call, chunk, completion
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._schema.arguments import describe_changes, mend_arguments, mend_arguments_text
+from langchain_gemini_compat._schema.arguments import describe_changes, repair_arguments, repair_arguments_text
 from langchain_gemini_compat.errors import MalformedToolCallError
 
 INTEGER, NUMBER, STRING, BOOLEAN = ({"type": name} for name in ("integer", "number", "string", "boolean"))
 NULL, LIST, OBJECT = {"type": "null"}, {"type": "array"}, {"type": "object"}
 
 
-def mend(schema, value, **root):
-    """One required argument, mended."""
+def repair(schema, value, **root):
+    """One required argument, repaired."""
     arguments = {"p": value}
     before = copy.deepcopy(arguments)
-    mended, changes = mend_arguments(
+    repaired, changes = repair_arguments(
         {"type": "object", "properties": {"p": schema}, "required": ["p"], **root}, arguments
     )
     assert arguments == before
-    assert (mended is arguments) == (changes == [])
-    return mended["p"]
+    assert (repaired is arguments) == (changes == [])
+    return repaired["p"]
 
 
 def same(left, right):
@@ -85,7 +85,7 @@ CERTAIN = {
 @pytest.mark.parametrize(("schema", "value", "meant"), CERTAIN.values(), ids=CERTAIN)
 def test_what_can_mean_one_thing_is_mended(schema, value, meant):
     """The model knows the value and slips in its spelling."""
-    assert same(mend(schema, value, **{"$defs": {"Node": NODE}}), meant)
+    assert same(repair(schema, value, **{"$defs": {"Node": NODE}}), meant)
 
 
 DOUBTFUL = {
@@ -116,7 +116,7 @@ DOUBTFUL = {
     "a required null": (POINT, {"x": None}),
     "the null of a member that nobody declared": ({"additionalProperties": INTEGER}, {"a": None}),
     "a missing member": (POINT, {"y": "1"}),
-    "a mend beside what cannot be mended": (POINT, {"x": "1", "y": "one"}),
+    "a mend beside what cannot be repaired": (POINT, {"x": "1", "y": "one"}),
     "a mend out of bounds": ({"type": "integer", "maximum": 2}, "3"),
     "a text where texts are right but not this one": ({"type": ["string", "integer"], "maxLength": 1}, "33"),
     "a text where another branch takes texts": ({"anyOf": [{"type": "string", "maxLength": 1}, INTEGER]}, "33"),
@@ -135,7 +135,7 @@ DOUBTFUL = {
 @pytest.mark.parametrize(("schema", "value"), DOUBTFUL.values(), ids=DOUBTFUL)
 def test_what_is_in_doubt_stays_as_it_came(schema, value):
     """The tool's own validation answers, and the model reads what it wrote."""
-    assert same(mend(schema, value, **{"$defs": {"Short": {"type": "string", "maxLength": 1}}}), value)
+    assert same(repair(schema, value, **{"$defs": {"Short": {"type": "string", "maxLength": 1}}}), value)
 
 
 LENIENT = {
@@ -153,8 +153,8 @@ LENIENT = {
 def test_what_is_not_read_does_not_hinder_a_mend_beside_it(schema, value):
     """Keywords nobody checks here, and schemas that are none."""
     arguments = {"p": value, "q": "1"}
-    mended, changes = mend_arguments({"properties": {"p": schema, "q": INTEGER}}, arguments)
-    assert same(mended, {"p": value, "q": 1})
+    repaired, changes = repair_arguments({"properties": {"p": schema, "q": INTEGER}}, arguments)
+    assert same(repaired, {"p": value, "q": 1})
     assert changes == ["/q (string to integer)"]
 
 
@@ -175,41 +175,41 @@ def test_what_is_not_read_does_not_hinder_a_mend_beside_it(schema, value):
     ],
 )
 def test_a_mend_beside_needs_the_rest_to_be_right(schema, good, bad):
-    """The call as a whole is mended, or not at all."""
+    """The call as a whole is repaired, or not at all."""
     parameters = {"properties": {"p": schema, "q": INTEGER}}
-    assert same(mend_arguments(parameters, {"p": good, "q": "1"})[0], {"p": good, "q": 1})
-    assert same(mend_arguments(parameters, {"p": bad, "q": "1"})[0], {"p": bad, "q": "1"})
+    assert same(repair_arguments(parameters, {"p": good, "q": "1"})[0], {"p": good, "q": 1})
+    assert same(repair_arguments(parameters, {"p": bad, "q": "1"})[0], {"p": bad, "q": "1"})
 
 
 def test_walks_end():
     """Recursive schemas, unions inside unions, values as deep as the parser lets through."""
     twice = {"anyOf": [{"properties": {"a": {"$ref": "#"}}, "required": [key]} for key in "bc"]}
     value = reduce(lambda inner, _: {"a": inner}, range(90), "1")
-    assert mend_arguments(twice, value) == (value, [])
-    assert mend(INTEGER, "[" * 100_000) == "[" * 100_000
-    assert mend(LIST, "[" * 100_000) == "[" * 100_000
+    assert repair_arguments(twice, value) == (value, [])
+    assert repair(INTEGER, "[" * 100_000) == "[" * 100_000
+    assert repair(LIST, "[" * 100_000) == "[" * 100_000
     endless = {"anyOf": [{"$ref": "#"}, {"allOf": [{"$ref": "#"}]}], "required": ["x"]}
-    assert mend_arguments(endless, {"a": 1}) == ({"a": 1}, [])
+    assert repair_arguments(endless, {"a": 1}) == ({"a": 1}, [])
 
 
 def test_text_that_is_right_is_the_same_text():
     """The hot path: no new text is written, whatever white space the model likes."""
     text = '{ "x": 1, "y": 2 }'
-    assert mend_arguments_text(POINT, text) == (text, [])
-    assert mend_arguments_text(POINT, "[1]") == ("[1]", [])
-    assert mend_arguments_text(POINT, '{"x": "1"') == ('{"x": "1"', [])
-    assert mend_arguments_text(STRING | POINT, '{"x": "1", "y": "ü"}') == ('{"x": "1", "y": "ü"}', [])
-    assert mend_arguments_text({"properties": {"x": INTEGER}}, '{"x": "1", "y": "ü"}')[0] == '{"x": 1, "y": "ü"}'
+    assert repair_arguments_text(POINT, text) == (text, [])
+    assert repair_arguments_text(POINT, "[1]") == ("[1]", [])
+    assert repair_arguments_text(POINT, '{"x": "1"') == ('{"x": "1"', [])
+    assert repair_arguments_text(STRING | POINT, '{"x": "1", "y": "ü"}') == ('{"x": "1", "y": "ü"}', [])
+    assert repair_arguments_text({"properties": {"x": INTEGER}}, '{"x": "1", "y": "ü"}')[0] == '{"x": 1, "y": "ü"}'
 
 
 def test_many_changes_are_told_in_one_short_sentence():
     """Names of places and of types; values may be secrets."""
     schema = {"properties": {"a/b": {"type": "array", "items": INTEGER}, "c": STRING}}
-    _, changes = mend_arguments(schema, {"a/b": ["1"] * 9, "c": None})
+    _, changes = repair_arguments(schema, {"a/b": ["1"] * 9, "c": None})
     said = describe_changes("f", changes)
-    assert said.startswith("Arguments of 'f' were mended: /a~1b/0 (string to integer), ")
+    assert said.startswith("Arguments of 'f' were repaired: /a~1b/0 (string to integer), ")
     assert said.endswith("/a~1b/4 (string to integer), 5 more.")
-    assert describe_changes("f", changes[-1:]) == "Arguments of 'f' were mended: /c (null left out)."
+    assert describe_changes("f", changes[-1:]) == "Arguments of 'f' were repaired: /c (null left out)."
 
 
 def valid(value, schema, root):
@@ -292,13 +292,13 @@ def test_mended_arguments_are_valid_and_valid_ones_are_never_changed(properties,
     """Any schema, any arguments: what comes out is what came in, or satisfies the schema."""
     schema = {"properties": properties, "required": required, "$defs": definitions}
     before = copy.deepcopy((schema, arguments))
-    mended, changes = mend_arguments(schema, arguments)
+    repaired, changes = repair_arguments(schema, arguments)
     assert same((schema, arguments), before)
     if valid(arguments, schema, schema) or not changes:
-        assert mended is arguments
+        assert repaired is arguments
     else:
-        assert valid(mended, schema, schema)
-    assert mend_arguments(schema, mended) == (mended, [])
+        assert valid(repaired, schema, schema)
+    assert repair_arguments(schema, repaired) == (repaired, [])
 
 
 @st.composite
@@ -328,7 +328,7 @@ def slips(draw, depth=0):
 def test_a_slip_of_the_pen_is_undone(drawn):
     """Texts of numbers and of whole objects, nulls for members left out, at any depth."""
     schema, value, slipped = drawn
-    assert same(mend(schema, slipped), value)
+    assert same(repair(schema, slipped), value)
 
 
 @tool
@@ -338,9 +338,9 @@ def book(seats: int, row: str | None = None) -> str:
 
 
 SLIP, MEANT = '{"seats": "2", "row": null}', {"seats": 2, "row": None}
-SAID = ["Arguments of 'book' were mended: /seats (string to integer)."]
+SAID = ["Arguments of 'book' were repaired: /seats (string to integer)."]
 HEAD, BODY = call("book", "", "call-1", index=0), {"index": 0, "function": {"arguments": SLIP}}
-#: The events of a stream that hold the arguments, and whether they can be mended.
+#: The events of a stream that hold the arguments, and whether they can be repaired.
 STREAMS = {
     "as one": ([[call("book", SLIP)]], True),
     "as one, after the head": ([[HEAD], [BODY]], True),
@@ -362,16 +362,16 @@ def stream(surface, events):
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-@pytest.mark.parametrize(("events", "mended"), STREAMS.values(), ids=STREAMS)
-def test_a_stream_gives_the_calls_of_invoke_where_arguments_come_whole(events, mended, surface):
+@pytest.mark.parametrize(("events", "repaired"), STREAMS.values(), ids=STREAMS)
+def test_a_stream_gives_the_calls_of_invoke_where_arguments_come_whole(events, repaired, surface):
     """What has been handed out piece by piece cannot be taken back."""
     whole = model(surface, completion("", finish="tool_calls", tool_calls=[call("book", SLIP)]))
     invoked = whole.bind_tools([book]).invoke("hi")
     assert invoked.tool_calls[0]["args"] == MEANT
     assert invoked.response_metadata["repairs"] == SAID
     streamed = stream(surface, events)
-    assert streamed.tool_calls[0]["args"] == (MEANT if mended else json.loads(SLIP))
-    assert streamed.response_metadata.get("repairs", []) == (SAID if mended else [])
+    assert streamed.tool_calls[0]["args"] == (MEANT if repaired else json.loads(SLIP))
+    assert streamed.response_metadata.get("repairs", []) == (SAID if repaired else [])
 
 
 @pytest.mark.parametrize("surface", SURFACES)
