@@ -68,7 +68,7 @@ class _Link:
 class ConnectedModel(ConnectionFields):
     """`ConnectionFields` that can be used: where they lead, and the transport that goes there."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
     )
 
@@ -117,10 +117,11 @@ class ConnectedModel(ConnectionFields):
         link = self._linked()
         resolve_timeouts(self.timeout)
         # What the environment gave can be read off the fields, as on other chat models.
-        found = link.connection.api_key, link.connection.project, link.connection.location
-        if found != (self.api_key, self.project, self.location):
-            self.api_key, self.project, self.location = found
-            link.fields = _read_connection(self)
+        for name in ("api_key", "project", "location"):
+            found: object = getattr(link.connection, name)
+            if getattr(self, name) != found:
+                setattr(self, name, found)
+        link.fields = _read_connection(self)
         return self
 
     @property

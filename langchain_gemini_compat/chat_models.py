@@ -9,7 +9,7 @@ from contextlib import aclosing, closing
 from copy import deepcopy
 from functools import cache, partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
 
 from langchain_core.language_models._compat_bridge import achunks_to_events, chunks_to_events
 from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from langchain_core import tools as lc_tools
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+    from langchain_core.language_models.model_profile import ModelProfile
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_protocol.protocol import MessagesData
 else:
@@ -76,7 +77,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     `langchain_gemini_compat.errors` at a call.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
     )
 
@@ -86,7 +87,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     def _complete_gemini_compat(self) -> Self:
         if self.profile is None:
             # Here and not in `_resolve_model_profile`, whose result langchain-core checks at the cost of all the rest.
-            self.profile = build_profile(family_of(self.model_name), self._connection.endpoint)
+            self.profile: ModelProfile | None = build_profile(family_of(self.model_name), self._connection.endpoint)
         self._add_version("langchain-gemini-compat", _package_version())
         return self
 

@@ -129,8 +129,8 @@ class ModelRefusalError(GeminiCompatError, _CoreRefusalError, OutputParserExcept
         # LangChain's parser error would add advice about the output format.
         Exception.__init__(self, message)
         self.raw_message = raw_message
-        self.observation = None
-        self.llm_output = None if raw_message is None else raw_message.text
+        self.observation: str | None = None
+        self.llm_output: str | None = None if raw_message is None else raw_message.text
         self.send_to_llm = False
 
 

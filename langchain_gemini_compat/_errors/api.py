@@ -53,7 +53,7 @@ class APIStatusError(GeminiCompatError, openai.APIStatusError, core.ModelError):
             # Task queues rebuild an exception from its `args`: Celery's JSON backend calls `cls(*args)`.
             openai.APIError.__init__(self, message, cast("Request", None), body=body)
             del self.request
-            self.request_id = None
+            self.request_id: str | None = None
             words = _STATUS_IN_TEXT.findall(message)
             word, number = words[-1] if words else ("", "")
             status = status or word or None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
@@ -24,7 +24,7 @@ from langchain_gemini_compat.errors import UnsupportedParameterError
 class ConnectionFields(BaseModel):
     """Where to, as whom, over what; none of it goes into the body."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
     )
 
@@ -112,7 +112,7 @@ class ConnectionFields(BaseModel):
 class RequestFields(BaseModel):
     """Options of a request, by their public names; a call may override each."""
 
-    model_config = ConfigDict(populate_by_name=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(populate_by_name=True)
 
     temperature: float | None = None
     top_p: float | None = None

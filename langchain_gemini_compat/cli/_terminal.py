@@ -39,7 +39,7 @@ class Screen:
 
     def __init__(self, stream: TextIO, secrets: Iterable[str] = ()) -> None:
         """`secrets` are replaced by `***` wherever they turn up."""
-        self.live = stream.isatty()
+        self.live: bool = stream.isatty()
         self._secrets: list[str] = []
         self._console = _open_console(stream, live=self.live)
         for secret in secrets:

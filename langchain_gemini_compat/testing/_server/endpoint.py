@@ -108,7 +108,7 @@ class FakeGemini:
         self.requests: list[FakeRequest] = []
         self.refusals: list[Violation] = []
         self.ignored: list[str] = []
-        self.stand_ins = 0
+        self.stand_ins: int = 0
         self._numbers = count(1)
         self._script: deque[AnyReply] = deque()
         #: The reply to every request, if there is a single one.
