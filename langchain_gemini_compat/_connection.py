@@ -54,15 +54,19 @@ _read_connection: Callable[[object], tuple[object, ...]] = attrgetter(
 
 @dataclass(slots=True)
 class _Link:
-    """Where `fields` lead, and the transport that goes there once it was needed."""
+    """The connection that `fields` lead to, and its transport once one is open."""
 
     fields: tuple[object, ...]
     connection: Connection
     transport: Transport | None = None
 
     def __deepcopy__(self, memo: object) -> _Link:
-        """A copy connects anew: sockets and locks have no copies."""
+        """Return a copy that opens a transport of its own, since sockets and locks cannot be copied."""
         return _Link(self.fields, self.connection)
+
+    def __reduce__(self) -> tuple[type[_Link], tuple[tuple[()], Connection]]:
+        """Pickle the connection alone: fields may hold clients, and `ConnectedModel.__setstate__` reads them again."""
+        return _Link, ((), self.connection)
 
 
 class ConnectedModel(ConnectionFields):
@@ -114,31 +118,54 @@ class ConnectedModel(ConnectionFields):
 
     @model_validator(mode="after")
     def _resolve_gemini_compat_connection(self) -> Self:
-        link = self._linked()
+        link = self._resolved_link()
         resolve_timeouts(self.timeout)
-        # What the environment gave can be read off the fields, as on other chat models.
+        self._write_resolved_fields(link)
+        return self
+
+    def _write_resolved_fields(self, link: _Link) -> None:
+        """Write the key and the place that the environment gave into the fields, as other chat models do."""
         for name in ("api_key", "project", "location"):
             found: object = getattr(link.connection, name)
             if getattr(self, name) != found:
                 setattr(self, name, found)
         link.fields = _read_connection(self)
-        return self
+
+    if not TYPE_CHECKING:
+        # A type checker would take this for permission to set attributes that do not exist.
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Set an attribute, and keep a plain `api_key` as a secret: pydantic does not validate assignments."""
+            super().__setattr__(name, _as_secret(value) if name == "api_key" else value)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy of the model with the fields in `update` replaced.
+
+        The copy opens connections of its own where a field that it connects with has changed.
+
+        Args:
+            update: New values by field name. They are not validated. A plain `api_key` is kept as a secret.
+            deep: Whether the values of the fields are copied too. HTTP clients and credentials are always shared.
+
+        Returns:
+            The copy.
+        """
+        if update and "api_key" in update:
+            update = {**update, "api_key": _as_secret(update["api_key"])}
+        return super().model_copy(update=update, deep=deep)
 
     @property
     def _connection(self) -> Connection:
-        """Where to and as whom, made anew when a field has changed."""
-        return self._linked().connection
+        """The endpoint and the credential that the fields lead to now."""
+        return self._resolved_link().connection
 
-    def _linked(self) -> _Link:
-        if isinstance(self.api_key, str):
-            # Assignments and copies are not validated.
-            self.api_key = SecretStr(self.api_key)
-        given, link = _read_connection(self), self._link
-        if link is None or given != link.fields:
-            # A copy with other values, or a field that was set, needs another transport, if not another place.
-            is_there = link is not None and given[: len(_PLACE)] == link.fields[: len(_PLACE)]
+    def _resolved_link(self) -> _Link:
+        """Return the cached link, or a new one if a field that it depends on has changed."""
+        fields, link = _read_connection(self), self._link
+        if link is None or fields != link.fields:
+            # A changed timeout or client needs another transport, but leads to the same place.
+            is_same_place = link is not None and fields[: len(_PLACE)] == link.fields[: len(_PLACE)]
             self._check_clients()
-            link = self._link = _Link(given, link.connection if link and is_there else self._resolve())
+            link = self._link = _Link(fields, link.connection if link and is_same_place else self._resolve())
         return link
 
     def _check_clients(self) -> None:
@@ -159,7 +186,7 @@ class ConnectedModel(ConnectionFields):
             endpoint_id=self.endpoint_id,
             base_url=self.base_url,
             api_version=self.api_version,
-            api_key=self.api_key,
+            api_key=_as_secret(self.api_key),
             credentials=self.credentials,
             quota_project_id=self.quota_project_id,
         )
@@ -198,14 +225,13 @@ class ConnectedModel(ConnectionFields):
         return super().__deepcopy__(memo)
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Connections and clients stay behind when the model is pickled; they are made anew at the next call."""
+        """Return the state without open connections and the caller's HTTP clients. They hold sockets and locks."""
+        self._resolved_link()
         state = super().__getstate__()
-        state = {**state, "__dict__": {**state["__dict__"], "http_client": None, "http_async_client": None}}
-        private = {**(state.get("__pydantic_private__") or {}), "_link": _Link((), self._connection)}
-        return {**state, "__pydantic_private__": private}
+        return {**state, "__dict__": {**state["__dict__"], "http_client": None, "http_async_client": None}}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
-        """What was resolved stays so: where a key came from cannot be seen from the key."""
+        """Keep the connection that was resolved before pickling: it knows which variable the key came from."""
         super().__setstate__(state)
         if self._link is not None:
             self._link.fields = _read_connection(self)
@@ -223,12 +249,12 @@ class ConnectedModel(ConnectionFields):
         }
 
     def _open_transport(self) -> Transport:
-        link = self._linked()
+        link = self._resolved_link()
         return link.transport or self._connect(link)
 
     async def _aopen_transport(self) -> Transport:
         """Loading openai and google-auth takes half a second; a thread does it."""
-        link = self._linked()
+        link = self._resolved_link()
         if link.transport is None:
             return await asyncio.to_thread(self._connect, link)
         return link.transport
@@ -279,6 +305,11 @@ def open_transport(
         account += uuid4().hex
     endpoint = connection.endpoint
     return Transport(TransportConfig(endpoint.surface, endpoint.base_url, tokens, account=account, **options))
+
+
+def _as_secret(key: Any) -> Any:
+    """Return a plain key as a secret. Secrets, callables and `None` stay as they are."""
+    return SecretStr(key) if isinstance(key, str) else key
 
 
 def _account_of(key: SecretStr | object) -> str:
