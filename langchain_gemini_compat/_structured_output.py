@@ -306,24 +306,24 @@ class _CallParser(_AnswerParser, JsonOutputKeyToolsParser):
     pass
 
 
-class _Told(AddableDict):
+class StreamUpdate(AddableDict):
     """One part of a stream. Messages add up; of objects and errors the last one counts."""
 
-    def __add__(self, other: AddableDict) -> _Told:
+    def __add__(self, other: AddableDict) -> StreamUpdate:
         raw = {"raw": self["raw"] + other["raw"]} if "raw" in self and "raw" in other else {}
-        return _Told({**self, **other, **raw})
+        return StreamUpdate({**self, **other, **raw})
 
 
 def _parse_beside_raw(parser: _AnswerParser) -> Runnable[AIMessage, dict[str, Any]]:
     """The reply, what was read of it, and the parser's error instead of raising; a stream gives them as they come."""
 
-    def transform(messages: Iterator[AIMessage]) -> Iterator[_Told]:
+    def transform(messages: Iterator[AIMessage]) -> Iterator[StreamUpdate]:
         reader = _StreamReader(parser)
         for message in messages:
             yield from reader.read(message)
         yield reader.finish()
 
-    async def atransform(messages: AsyncIterator[AIMessage]) -> AsyncIterator[_Told]:
+    async def atransform(messages: AsyncIterator[AIMessage]) -> AsyncIterator[StreamUpdate]:
         reader = _StreamReader(parser)
         async for message in messages:
             for part in reader.read(message):
@@ -342,22 +342,22 @@ class _StreamReader:
         self._parsed: Any = None
         self._error: Exception | None = None
 
-    def read(self, chunk: AIMessage) -> Iterator[_Told]:
+    def read(self, chunk: AIMessage) -> Iterator[StreamUpdate]:
         """`chunk`, and the object so far where it changed."""
-        yield _Told(raw=chunk)
+        yield StreamUpdate(raw=chunk)
         self._whole = chunk if self._whole is None else cast("AIMessage", self._whole + chunk)
         yield from self._parse(self._whole, partial=True)
 
-    def finish(self) -> _Told:
+    def finish(self) -> StreamUpdate:
         """What is still to be told: the error or `None`, and that there is no object."""
         told: dict[str, Any] = {}
         if self._whole is not None and "finish_reason" not in self._whole.response_metadata:
             told = {key: value for part in self._parse(self._whole, partial=False) for key, value in part.items()}
         if self._error is not None or self._parsed is None:
             told["parsed"] = None
-        return _Told(told, parsing_error=self._error)
+        return StreamUpdate(told, parsing_error=self._error)
 
-    def _parse(self, message: AIMessage, *, partial: bool) -> Iterator[_Told]:
+    def _parse(self, message: AIMessage, *, partial: bool) -> Iterator[StreamUpdate]:
         before = self._parsed
         try:
             self._parsed = self._parser.parse_result([ChatGeneration(message=message)], partial=partial)
@@ -365,4 +365,4 @@ class _StreamReader:
         except _PARSING_ERRORS as err:
             self._error = err
         if self._error is None and self._parsed is not None and self._parsed != before:
-            yield _Told(parsed=self._parsed)
+            yield StreamUpdate(parsed=self._parsed)
