@@ -23,7 +23,7 @@ from langchain_gemini_compat._transport.decompression import ACCEPTED
 from langchain_gemini_compat._transport.errors import translate_errors
 from langchain_gemini_compat._transport.http_clients import Clients
 from langchain_gemini_compat._transport.rate_gate import gate_of
-from langchain_gemini_compat._transport.reader import ReplyReader
+from langchain_gemini_compat._transport.reader import build_reader
 from langchain_gemini_compat._transport.retry import Tries
 from langchain_gemini_compat._transport.sending import asend, send
 from langchain_gemini_compat._transport.timeouts import TimeLimits
@@ -122,7 +122,7 @@ class Transport:
         config = self._config
         with (
             closing(self._send(payload, tries)) as exchange,
-            ReplyReader(exchange, config.surface, config.limits, stream=stream) as reader,
+            build_reader(exchange, config.surface, config.limits, stream=stream) as reader,
         ):
             for data in exchange.pieces():
                 yield from reader.feed(data)
@@ -132,7 +132,7 @@ class Transport:
     async def _aexchange(self, payload: JsonObject, tries: Tries, *, stream: bool) -> AsyncGenerator[WireChunk]:
         config = self._config
         async with aclosing(await self._asend(payload, tries)) as exchange:
-            with ReplyReader(exchange, config.surface, config.limits, stream=stream) as reader:
+            with build_reader(exchange, config.surface, config.limits, stream=stream) as reader:
                 async for data in exchange.pieces():
                     for wire in reader.feed(data):
                         yield wire
@@ -151,7 +151,11 @@ class Transport:
             with translate_errors(limits, tries.deadline):
                 request = self._build_request(client, url, body, token, tries)
                 exchange = send(
-                    client, request, first=tries.first_by, between=limits.between_chunks, end=tries.deadline
+                    client,
+                    request,
+                    first_by=tries.first_by,
+                    between_chunks=limits.between_chunks,
+                    end_by=tries.deadline,
                 )
             refused = exchange.response.status_code == _UNAUTHENTICATED
             if not refused or not tries.may_renew_token() or not tokens.reject(token):
@@ -171,7 +175,11 @@ class Transport:
             with translate_errors(limits, tries.deadline):
                 request = self._build_request(client, url, body, token, tries)
                 exchange = await asend(
-                    client, request, first=tries.first_by, between=limits.between_chunks, end=tries.deadline
+                    client,
+                    request,
+                    first_by=tries.first_by,
+                    between_chunks=limits.between_chunks,
+                    end_by=tries.deadline,
                 )
             refused = exchange.response.status_code == _UNAUTHENTICATED
             if not refused or not tries.may_renew_token() or not tokens.reject(token):

@@ -1,8 +1,8 @@
-"""Time limits while a reply is read: who is late has his socket shut, whatever thread or loop waits on it.
+"""Enforces the first-byte, idle and total timeouts of a reply by shutting down its socket.
 
-The HTTP library's read timeout is one number and starts anew with each byte. Here the first chunk, the silence
-between chunks and the whole call have limits of their own, keep-alive comments do not count as chunks, and the
-time that the consumer of a stream takes is not the server's. One daemon thread serves all replies of the process.
+The read timeout of an HTTP library is one number that starts again with each byte. Here the first chunk, the silence
+between chunks and the whole call each have a limit. Keep-alive comments do not count as chunks, and the time that the
+consumer of a stream takes is not counted. One daemon thread checks the deadlines of all replies of the process.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     Socket: TypeAlias = socket.socket | TransportSocket
     FindSocket: TypeAlias = Callable[[], Socket | None]
 
-#: Seconds until the next look where nothing is due before that, and how many looks without a reply to watch are the
-#: last ones. Who begins to wait meanwhile has nobody to wake, which costs a tenth of a call.
-_LOOK, _IDLE_LOOKS = 1.0, 10
-#: Seconds until the next check for the socket of a late request that has none yet.
-_SECOND_LOOK = 0.05
+#: Seconds between two checks if no deadline is due earlier. The thread keeps checking for `_IDLE_CHECKS` rounds without
+#: a deadline, because waking a sleeping thread costs a tenth of a call.
+_CHECK_SECONDS, _IDLE_CHECKS = 1.0, 10
+#: Seconds until the next check of an expired deadline whose request has no socket yet.
+_SOCKET_CHECK_SECONDS = 0.05
 
 Limit: TypeAlias = Literal["first_byte", "between_chunks", "total"]
 
 
-class LateError(Exception):
+class DeadlineExceededError(Exception):
     """A time limit passed before the response began."""
 
     def __init__(self, limit: Limit) -> None:
@@ -43,45 +43,52 @@ class LateError(Exception):
         self.limit: Limit = limit
 
 
-class Watch:
-    """The limits of one request and its reply. Call `begin_wait` before a wait for bytes and `end_wait` after it.
+class Deadline:
+    """The time limits of one request and its reply.
 
-    The limits start when the request is sent. `find_socket` returns the socket of the request at that time. `interrupt`
-    wakes the caller if another thread or task reads the socket.
+    Call `arm` before each wait for bytes and `disarm` after it. If the deadline passes while it is armed, the deadline
+    thread calls `expire`.
+
+    Args:
+        request: The request. Its `timeout` extension is set where the HTTP library has to keep the limit itself.
+        first_by: When the first chunk or the whole reply is due, by the monotonic clock.
+        between_chunks: The longest silence between two chunks in seconds, or `None`.
+        end_by: When the call must be over, by the monotonic clock, or `None`.
+        find_socket: Returns the socket of the request while it is being sent.
     """
 
     def __init__(
         self,
         request: httpx2.Request,
         *,
-        first: float,
-        between: float | None,
-        end: float | None,
+        first_by: float,
+        between_chunks: float | None,
+        end_by: float | None,
         find_socket: FindSocket | None = None,
     ) -> None:
         self._socket: Socket | None = None
         self._find_socket = find_socket
+        #: Wakes the caller if another thread or task reads the socket.
         self.interrupt: Callable[[], object] | None = None
         self._request = request
-        self._between = math.inf if between is None else between
-        self._end = math.inf if end is None else end
+        self._between_chunks = math.inf if between_chunks is None else between_chunks
+        self._end_by = math.inf if end_by is None else end_by
         self._lock = threading.Lock()
-        #: The limit that waiting would break now.
-        self.limit: Limit = "first_byte"
-        #: When patience ends, by the monotonic clock, if nothing but waiting happens.
-        self._patience = first
-        #: When to shut the socket; infinity while nobody waits for the server.
+        #: The limit of the next chunk, and when it passes.
+        self._limit: Limit = "first_byte"
+        self._limit_by = first_by
+        #: When to expire, by the monotonic clock. Infinity while nobody waits for the server.
         self.due = math.inf
-        self._is_watched = False
-        #: The limit that was broken.
-        self.broken: Limit | None = None
-        #: Whether the watchdog ended the wait, and not the HTTP library's own timeouts.
+        self._is_monitored = False
+        #: The limit that has passed.
+        self.exceeded: Limit | None = None
+        #: Whether `expire` ended the wait. If not, the HTTP library's own timeouts did.
         self.has_ended_wait = False
 
     def begin_sending(self) -> None:
         """Start the limits of the request. Transports without connections keep their own read timeout."""
         if self._find_socket is not None:
-            self.begin_wait()
+            self.arm()
 
     def end_sending(self, response: httpx2.Response) -> None:
         """End the wait for the headers. From here on the socket is known."""
@@ -91,144 +98,150 @@ class Watch:
             if self.interrupt is None:
                 self._socket = _socket_of(response)
         if self._socket is not None:
-            # From here on the limits are kept here. httpx documents the extension, httpcore reads it per body.
+            # From here on this object enforces the limits. httpx documents the extension; httpcore reads it per body.
             self._limit_reading(None)
 
     def note_chunk(self) -> None:
-        """A chunk came and was consumed: the silence starts anew."""
-        self.limit = "between_chunks"
-        self._patience = time.monotonic() + self._between
+        """Restart the idle timeout: a chunk came and was consumed."""
+        self._limit = "between_chunks"
+        self._limit_by = time.monotonic() + self._between_chunks
 
-    def begin_wait(self) -> None:
-        """Bytes are awaited from now on."""
-        self.due = min(self._patience, self._end)
-        if self._is_watched:
-            if self.due < _watchdog.looks_at:
-                _watchdog.wake()
-        elif self._is_in_reach():
-            self._is_watched = True
-            _watchdog.watch(self)
+    def arm(self) -> None:
+        """Start the clock before a wait for bytes."""
+        self.due = min(self._limit_by, self._end_by)
+        if self._is_monitored:
+            if self.due < _monitor.next_check:
+                _monitor.wake()
+        elif self._can_end_wait():
+            self._is_monitored = True
+            _monitor.add(self)
         else:
-            # A transport without a socket may keep the limit itself, as `FakeGemini` does in process.
+            # A transport without a socket may enforce the read timeout itself, as `FakeGemini` does in process.
             self._limit_reading(None if self.due == math.inf else max(0.0, self.due - time.monotonic()))
 
-    def _is_in_reach(self) -> bool:
-        """Whether the watchdog can end the wait."""
+    def _can_end_wait(self) -> bool:
         return self._socket is not None or self._find_socket is not None or self.interrupt is not None
 
     @property
-    def nearest(self) -> Limit:
-        """The limit that is broken first if nothing comes."""
-        return "total" if self._end <= self._patience else self.limit
+    def next_limit(self) -> Limit:
+        """The limit that passes first if nothing comes."""
+        return "total" if self._end_by <= self._limit_by else self._limit
 
     def _limit_reading(self, seconds: float | None) -> None:
         extensions = self._request.extensions
         extensions["timeout"] = {**extensions.get("timeout", {}), "read": seconds}
 
-    def end_wait(self) -> None:
-        """Bytes came; a transport that has no socket is only found late here."""
-        late = not self._is_watched and time.monotonic() > self.due
-        if late:
-            self.bark()
+    def disarm(self) -> None:
+        """Stop the clock after bytes came. Expire if they came late from a transport without a socket."""
+        if not self._is_monitored and time.monotonic() > self.due:
+            self.expire()
         self.due = math.inf
 
-    def bark(self) -> None:
-        """The time is up: shut the socket, so that whoever reads wakes up."""
+    def expire(self) -> None:
+        """Record the limit that has passed, and shut down the socket, so that the reader wakes up."""
         with self._lock:
             if self.due == math.inf:
                 return
-            self.broken = self.broken or self.nearest
+            self.exceeded = self.exceeded or self.next_limit
             self.due = math.inf
             below = self._socket or (self._find_socket() if self._find_socket is not None else None)
             self.has_ended_wait = below is not None or self.interrupt is not None
             if self.interrupt is not None:
                 self.interrupt()
             elif below is not None:
-                shut(below)
+                shut_down(below)
             elif self._find_socket is not None:
                 # The request is connecting (the HTTP library limits that) or waits for a connection: check again.
-                self.due = time.monotonic() + _SECOND_LOOK
+                self.due = time.monotonic() + _SOCKET_CHECK_SECONDS
 
     def close(self) -> None:
-        """The reply is read, or given up; after this the socket is not touched."""
+        """End the deadline. The socket is not touched after this: its connection may serve another call."""
         with self._lock:
             self.due = math.inf
-        _watchdog.forget(self)
+        _monitor.remove(self)
 
 
-class _Watchdog:
+class _Monitor:
+    """The daemon thread that checks all deadlines of this process."""
+
     def __init__(self) -> None:
-        self._watches: set[Watch] = set()
+        self._deadlines: set[Deadline] = set()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._pid = 0
-        #: When the next look is due, by the monotonic clock.
-        self.looks_at = math.inf
+        #: When the next check is due, by the monotonic clock.
+        self.next_check = math.inf
 
-    def watch(self, watch: Watch) -> None:
+    def add(self, deadline: Deadline) -> None:
         if self._pid != os.getpid():
             with making():
                 self._start()
-        self._watches.add(watch)
-        if watch.due < self.looks_at:
+        self._deadlines.add(deadline)
+        if deadline.due < self.next_check:
             self.wake()
 
     def wake(self) -> None:
-        """Look now: something is due earlier than the next look."""
+        """Check now: a deadline is due before the next check."""
         self._wake.set()
 
-    def forget(self, watch: Watch) -> None:
-        self._watches.discard(watch)
+    def remove(self, deadline: Deadline) -> None:
+        self._deadlines.discard(deadline)
 
     def _start(self) -> None:
-        """Once in each process: a thread does not survive a fork, and the parent's sockets are not ours to shut."""
+        """Start the thread once in each process: threads do not survive a fork.
+
+        A child forgets the deadlines of its parent, since it must not shut down the parent's sockets.
+        """
         if self._pid == os.getpid():
             return
-        self._watches, self._wake = set(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="langchain-gemini-compat-watchdog", daemon=True)
+        self._deadlines, self._wake = set(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="langchain-gemini-compat-deadlines", daemon=True)
         self._thread.start()
         self._pid = os.getpid()
 
     def _run(self) -> None:
         idle = 0
         while True:
-            # Whoever adds a watch from here on wakes us, or is seen below.
-            self.looks_at = math.inf
+            # A deadline that is added after this line wakes the thread, or is in the copy below.
+            self.next_check = math.inf
             self._wake.clear()
-            watches = list(self._watches)
+            deadlines = list(self._deadlines)
             now = time.monotonic()
-            for watch in watches:
-                if watch.due <= now:
-                    watch.bark()
-            idle = 0 if watches else idle + 1
-            next_look = now + _LOOK if idle < _IDLE_LOOKS else math.inf
-            self.looks_at = min(next_look, min((watch.due for watch in watches), default=math.inf))
-            self._wake.wait(None if self.looks_at == math.inf else max(0.0, self.looks_at - time.monotonic()))
+            for deadline in deadlines:
+                if deadline.due <= now:
+                    deadline.expire()
+            idle = 0 if deadlines else idle + 1
+            next_round = now + _CHECK_SECONDS if idle < _IDLE_CHECKS else math.inf
+            self.next_check = min(next_round, min((deadline.due for deadline in deadlines), default=math.inf))
+            self._wake.wait(None if self.next_check == math.inf else max(0.0, self.next_check - time.monotonic()))
 
 
-_watchdog = _Watchdog()
+_monitor = _Monitor()
 
 
 def _socket_of(response: httpx2.Response) -> Socket | None:
-    """The socket below `response`; mock transports have none."""
+    """Return the socket of `response`, or `None` for mock transports."""
     stream = response.extensions.get("network_stream")
     return cast("Socket | None", stream.get_extra_info("socket")) if stream is not None else None
 
 
-def shut(below: Socket) -> None:
-    """End the connection without touching the object: TLS sockets and those of asyncio are busy elsewhere."""
+def shut_down(below: Socket) -> None:
+    """Shut down the connection through a copy of its descriptor.
+
+    The object itself is not used, because TLS and asyncio use it in another thread at the same time.
+    """
     try:
         with socket.fromfd(below.fileno(), below.family, below.type) as copy:
             copy.shutdown(socket.SHUT_RDWR)
     except OSError:
-        # No file descriptor is left for a copy, or it is closed already.
+        # No file descriptor is left for a copy, or the socket is closed already.
         with suppress(OSError):
-            _plain_shutdown(below)
+            _shut_down_in_place(below)
 
 
-def _plain_shutdown(below: Socket) -> None:
-    """Not what TLS sockets make of it, which changes their state."""
+def _shut_down_in_place(below: Socket) -> None:
     if isinstance(below, socket.socket):
+        # The override of TLS sockets would also drop their TLS state.
         socket.socket.shutdown(below, socket.SHUT_RDWR)
     else:
         below.shutdown(socket.SHUT_RDWR)

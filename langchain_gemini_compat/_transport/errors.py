@@ -5,6 +5,7 @@ The text keeps the server's words without secrets, and adds what to do next.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import time
@@ -17,7 +18,7 @@ from urllib.request import getproxies
 
 from langchain_gemini_compat._catalog.surfaces import is_google_host
 from langchain_gemini_compat._errors import api as errors
-from langchain_gemini_compat._transport.deadlines import LateError
+from langchain_gemini_compat._transport.deadlines import DeadlineExceededError
 from langchain_gemini_compat._transport.error_bodies import LONGEST_TEXT, NO_REASON, cut, read_error
 from langchain_gemini_compat._transport.error_rules import ParsedError, classify, quota_of
 from langchain_gemini_compat._transport.network_errors import (
@@ -26,7 +27,7 @@ from langchain_gemini_compat._transport.network_errors import (
     build_upload_error,
     is_address_error,
 )
-from langchain_gemini_compat._transport.redaction import HARMLESS, bare_url, forget_secrets, hide_secret
+from langchain_gemini_compat._transport.redaction import HARMLESS, bare_url, forget_secrets, hide_in_value, hide_secret
 from langchain_gemini_compat._wire.surrogates import parse_error
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def translate_errors(limits: TimeLimits, deadline: float | None) -> Generator[No
     except UnicodeEncodeError as err:
         forget_secrets(err)
         raise _build_header_error() from err
-    except LateError as err:
+    except DeadlineExceededError as err:
         raise build_timeout(err.limit, limits) from None
     except UploadError as err:
         raise build_upload_error(err.size) from err.__cause__
@@ -146,8 +147,14 @@ def translate_response(response: Response, content: bytes, surface: Surface) -> 
     return translate_body(body, kept, surface)
 
 
+def translate_value(value: JsonValue, response: Response, surface: Surface) -> errors.APIStatusError:
+    """Return the exception for `value`, the JSON of an error in a reply with a 2xx status."""
+    value = hide_in_value(response.request, value)
+    return translate_body(value, _keep(response, json.dumps(value).encode()), surface)
+
+
 def translate_body(body: JsonValue, response: Response, surface: Surface) -> errors.APIStatusError:
-    """Return the exception for an error `body`, of a non-2xx answer or found inside a stream."""
+    """Return the exception for an error `body` without secrets."""
     error, inner = read_error(body, default_code=response.status_code)
     return _build_error(error, response, surface, inner)
 

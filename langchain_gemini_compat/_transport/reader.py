@@ -1,11 +1,12 @@
-"""Bytes of a reply to wire chunks, within the limits of time and size; what is no chunk raises.
+"""Readers that turn the bytes of a response into wire chunks or exceptions: whole replies, streams and errors.
 
-Its one rule: the clock runs while we wait for the server, and stands while the caller looks at a chunk.
+A reader limits the size of the body and its time. The deadline is armed only while the server is waited for, not while
+the caller works on a chunk.
 """
 
 from __future__ import annotations
 
-import json
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._errors import api as errors
@@ -16,9 +17,15 @@ from langchain_gemini_compat._transport.decompression import (
     build_decompressor,
 )
 from langchain_gemini_compat._transport.error_bodies import is_error_body, is_text_alone
-from langchain_gemini_compat._transport.errors import build_timeout, is_http_error, is_timeout, translate_response
+from langchain_gemini_compat._transport.errors import (
+    build_timeout,
+    is_http_error,
+    is_timeout,
+    translate_response,
+    translate_value,
+)
 from langchain_gemini_compat._transport.redaction import forget_secrets, hide_secret
-from langchain_gemini_compat._transport.sse import SseDecoder
+from langchain_gemini_compat._transport.sse import MAX_REPLY_BYTES, SseDecoder
 from langchain_gemini_compat._wire.json_types import as_chunk, list_at
 from langchain_gemini_compat._wire.surrogates import parse_whole
 
@@ -33,157 +40,220 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._transport.timeouts import TimeLimits
     from langchain_gemini_compat._wire.json_types import JsonValue, WireChunk
 
-#: Nothing that a chat model says is that long; a server that does not end is cut off here.
-MAX_REPLY_BYTES = 64 * 2**20
-#: Some of these are in every reply, and in whatever Google answers instead of one.
-_REPLY_KEYS = ("choices", "data", "id", "model", "usage", "promptFeedback")
-#: What Python needs to keep a piece, beside its bytes.
-_PIECE = 64
-#: Of what a server says when it refuses, so much is read.
+#: Most bytes of an error body that are read.
 MAX_ERROR_BYTES = 2**20
+#: Every reply has one of these keys, and so has every answer that Google sends instead of a reply.
+_REPLY_KEYS = ("choices", "data", "id", "model", "usage", "promptFeedback")
+#: Bytes that Python needs for a bytes object beside its content.
+_OBJECT_BYTES = 64
 
 
-class ReplyReader:
-    """The reader of one reply, streamed, whole or refused.
+def build_reader(
+    exchange: Exchange | AsyncExchange, surface: Surface, limits: TimeLimits, *, stream: bool
+) -> ReplyReader:
+    """Return the reader for the response of `exchange`: for an error, a stream or a whole reply."""
+    if not exchange.response.is_success:
+        return ErrorReader(exchange, surface, limits)
+    return (StreamReader if stream else WholeReader)(exchange, surface, limits)
 
-    A context manager around reading: what the HTTP library raises inside comes out as ours.
+
+class ReplyReader(ABC):
+    """Base of the readers of one response.
+
+    Use it as a context manager around reading, so that it translates errors of the HTTP library. Call `feed` with each
+    piece of the body and `await_more` after its chunks are consumed. Call `finish` at the end of the body.
     """
 
-    def __init__(
-        self, exchange: Exchange | AsyncExchange, surface: Surface, limits: TimeLimits, *, stream: bool
-    ) -> None:
-        response = exchange.response
-        self._response = response
+    def __init__(self, exchange: Exchange | AsyncExchange, surface: Surface, limits: TimeLimits) -> None:
+        self._response = exchange.response
         self._is_raw = exchange.is_raw
+        self._deadline = exchange.deadline
         self._surface: Surface = surface
         self._limits = limits
-        self._decoder = SseDecoder() if stream and response.is_success else None
-        #: Whether chunks came since the server was waited for.
-        self._came = False
-        #: The body so far, where it is read as a whole.
-        self._pieces: list[bytes] = []
-        self._room = MAX_REPLY_BYTES if response.is_success else MAX_ERROR_BYTES
         self._decompressor: Decompressor | None = None
-        self._watch = exchange.watch
+        #: Bytes that may still come.
+        self._room = MAX_REPLY_BYTES
 
     def __enter__(self) -> Self:
         encoding = self._response.headers.get("content-encoding")
-        # Hooks of the caller's client may have read the body already: then it is decompressed.
+        # Hooks of the caller's client may have read the body already. Then it is decompressed.
         if encoding and self._is_raw:
-            self._prepare_decompressor(encoding)
-        self._watch.begin_wait()
+            try:
+                self._decompressor = build_decompressor(encoding)
+            except UnsupportedEncodingError:
+                sent = repr(encoding[:40])
+                text = f"The server compressed the reply as {sent}; the request allows {ACCEPTED}, once."
+                raise self._build_unreadable(f"{text} Check `base_url` and the gateways on the way.") from None
+        self._deadline.arm()
         return self
 
-    def _prepare_decompressor(self, encoding: str) -> None:
-        try:
-            self._decompressor = build_decompressor(encoding)
-        except UnsupportedEncodingError:
-            said = repr(encoding[:40])
-            text = f"The server compressed the reply as {said}; the request allows {ACCEPTED}, once."
-            self._pieces = [text.encode()]
-            raise self._refuse_body(f"{text} Check `base_url` and the gateways on the way.") from None
-
-    def _refuse_body(self, text: str) -> Exception:
-        """Return the error for a body that cannot be read: the status of a refusal says enough."""
-        return errors.InvalidReplyError(text) if self._response.is_success else self._refusal()
-
     def __exit__(self, kind: object, err: BaseException | None, traceback: object) -> None:
-        """A socket that was shut ends the reply, with an error or without."""
-        self._watch.close()
-        # The traceback of an error holds this reader for as long as somebody holds the error.
-        self._pieces = []
+        """Raise `RequestTimeoutError` or `TruncatedStreamError` for an error of the HTTP library.
+
+        A socket that was shut down may also end the body without an error.
+        """
+        self._deadline.close()
         if err is not None and not isinstance(err, Exception):
             return
-        broken = self._watch.broken or (self._watch.nearest if is_timeout(err) else None)
-        if broken:
-            raise build_timeout(broken, self._limits) from None
+        limit = self._deadline.exceeded or (self._deadline.next_limit if is_timeout(err) else None)
+        if limit:
+            raise build_timeout(limit, self._limits) from None
         if is_http_error(err):
             forget_secrets(err)
             text = f"The connection broke while the reply was being read ({str(err) or type(err).__name__}). Ask again."
             raise errors.TruncatedStreamError(text) from err
 
     def feed(self, data: bytes) -> Iterable[WireChunk]:
-        """The chunks that the next piece, as it was sent, makes whole."""
-        self._watch.end_wait()
-        if self._decompressor is not None:
-            return self._decompress(self._decompressor, data)
-        # As in `_take`, without another call for each piece.
-        self._room -= len(data)
-        if self._decoder is None or self._room < 0 or self._watch.broken:
-            return self._keep(data)
-        return self._read_piece(self._decoder, data)
+        """Return the chunks that `data`, the next piece of the body as it was sent, completes."""
+        self._deadline.disarm()
+        if self._decompressor is None:
+            return self._take(data)
+        return self._decompress(self._decompressor, data)
+
+    def await_more(self) -> None:
+        """Arm the deadline again after the chunks of `feed` were consumed."""
+        self._deadline.arm()
+
+    def finish(self) -> Iterator[WireChunk]:
+        """Yield the chunks that the end of the body completes. Raise the server's error, if it sent one."""
+        # Stop the deadline before the connection serves another call: it is back in the pool now.
+        self._deadline.close()
+        if self._deadline.exceeded:
+            self._stop()
+        yield from self._finish()
+
+    @abstractmethod
+    def _take(self, data: bytes) -> Iterable[WireChunk]:
+        """Return the chunks that `data`, a decompressed piece, completes. Raise if a limit is exceeded."""
+
+    @abstractmethod
+    def _finish(self) -> Iterator[WireChunk]:
+        """Yield the last chunks, or raise."""
+
+    def _build_unreadable(self, text: str) -> Exception:
+        """Return the error for a body that cannot be decompressed."""
+        return errors.InvalidReplyError(text)
+
+    def _build_too_long(self) -> Exception:
+        """Return the error for a body that is too long."""
+        return errors.InvalidReplyError(f"The reply is longer than {MAX_REPLY_BYTES} bytes. Nothing of it is kept.")
+
+    def _stop(self) -> None:
+        """Raise the error for the limit of time or size that was exceeded."""
+        if self._deadline.exceeded:
+            raise build_timeout(self._deadline.exceeded, self._limits)
+        raise self._build_too_long()
 
     def _decompress(self, decompressor: Decompressor, data: bytes) -> Iterator[WireChunk]:
-        # A gzip file may have any number of empty members.
-        self._room -= _PIECE
+        # A gzip file may have any number of empty members: count each piece.
+        self._room -= _OBJECT_BYTES
         if self._room < 0:
             self._stop()
         try:
             for piece in decompressor.feed(data):
                 yield from self._take(piece)
         except BrokenEncodingError as err:
-            raise self._refuse_body(f"The server compressed the reply wrongly ({err}). Ask again.") from None
+            text = f"The server compressed the reply wrongly ({err}). Ask again."
+            raise self._build_unreadable(text) from None
+
+    def _check(self, value: JsonValue) -> WireChunk:
+        """Return `value` if it is a chunk. Raise the error that it is instead."""
+        if is_error_body(value):
+            raise translate_value(value, self._response, self._surface)
+        if not isinstance(value, dict):
+            text = f"The server sent a {type(value).__name__} where a chunk belongs. Ask again."
+            raise errors.InvalidReplyError(text)
+        return cast("WireChunk", value)
+
+
+class StreamReader(ReplyReader):
+    """Reads the chunks of a stream."""
+
+    def __init__(self, exchange: Exchange | AsyncExchange, surface: Surface, limits: TimeLimits) -> None:
+        super().__init__(exchange, surface, limits)
+        self._decoder = SseDecoder()
+        #: Whether chunks came since the deadline was armed.
+        self._has_chunks = False
+
+    def await_more(self) -> None:
+        """Arm the deadline again. Chunks restart the idle timeout; keep-alive comments do not."""
+        if self._has_chunks:
+            self._deadline.note_chunk()
+            self._has_chunks = False
+        self._deadline.arm()
 
     def _take(self, data: bytes) -> Iterable[WireChunk]:
         self._room -= len(data)
-        if self._decoder is None or self._room < 0 or self._watch.broken:
-            return self._keep(data)
-        return self._read_piece(self._decoder, data)
+        if self._room < 0 or self._deadline.exceeded:
+            self._stop()
+        decoder = self._decoder
+        try:
+            value = decoder.read_event(data)
+        except ValueError as err:
+            raise _build_not_json(err) from None
+        if value is None or decoder.joiner.began:
+            return self._read_all(decoder.feed(data) if value is None else (value,))
+        # Most servers send one event in one piece: no generator for that.
+        return (self._read(value),)
 
-    def _keep(self, data: bytes) -> tuple[()]:
-        """Keep a piece of a reply that is read as a whole; raises where a limit is broken."""
-        if self._decoder is None:
-            self._room -= _PIECE
-            self._pieces.append(data)
-        if self._watch.broken or self._room < 0:
+    def _finish(self) -> Iterator[WireChunk]:
+        # A cut of compressed data is not checked: a stream has its own end, `[DONE]` or a finish reason.
+        yield from self._read_all(self._decoder.finish())
+        try:
+            yield from map(self._read, self._decoder.joiner.finish())
+        except ValueError as err:
+            raise _build_not_json(err) from None
+
+    def _read_all(self, values: Iterable[JsonValue]) -> Iterator[WireChunk]:
+        joiner = self._decoder.joiner
+        try:
+            for value in values:
+                if joiner.began:
+                    yield from map(self._read, joiner.join(value))
+                else:
+                    yield self._read(value)
+        except ValueError as err:
+            raise _build_not_json(err) from None
+
+    def _read(self, value: JsonValue) -> WireChunk:
+        wire = self._check(value)
+        self._has_chunks = True
+        # A server that does not stream answers a request for a stream with a whole reply.
+        return as_chunk(wire) if _is_whole(wire) else wire
+
+
+class _BodyReader(ReplyReader):
+    """Keeps the body until its end."""
+
+    def __init__(self, exchange: Exchange | AsyncExchange, surface: Surface, limits: TimeLimits) -> None:
+        super().__init__(exchange, surface, limits)
+        self._pieces: list[bytes] = []
+
+    def __exit__(self, kind: object, err: BaseException | None, traceback: object) -> None:
+        # The traceback of an error keeps this reader alive as long as the error lives.
+        self._pieces = []
+        super().__exit__(kind, err, traceback)
+
+    def _take(self, data: bytes) -> Iterable[WireChunk]:
+        self._pieces.append(data)
+        self._room -= len(data) + _OBJECT_BYTES
+        if self._room < 0 or self._deadline.exceeded:
             self._stop()
         return ()
 
-    def await_more(self) -> None:
-        """What `feed` gave is taken; the server's time runs again."""
-        if self._came:
-            self._watch.note_chunk()
-            self._came = False
-        self._watch.begin_wait()
 
-    def finish(self) -> Iterator[WireChunk]:
-        """The chunk that the end makes whole; raises what the server said where it refused."""
-        # The connection is back in its pool: whoever has it next is not watched by us.
-        self._watch.close()
-        if self._watch.broken:
-            self._stop()
-        if not self._response.is_success:
-            raise self._refusal()
-        self._check_end()
-        if self._decoder is None:
-            yield self._read_whole(b"".join(self._pieces))
-        else:
-            yield from self._read_all(self._decoder, self._decoder.finish())
-            yield from self._finish_joining(self._decoder)
+class WholeReader(_BodyReader):
+    """Reads a whole reply as one chunk."""
 
-    def _check_end(self) -> None:
-        """Raise `TruncatedStreamError` if the compressed body of a whole reply was cut.
+    def _finish(self) -> Iterator[WireChunk]:
+        if self._decompressor is not None:
+            try:
+                self._decompressor.finish()
+            except BrokenEncodingError as err:
+                raise errors.TruncatedStreamError(f"The reply was cut ({err}). Ask again.") from None
+        yield self._read(b"".join(self._pieces))
 
-        A stream has its own end, `[DONE]` or a finish reason.
-        """
-        if self._decompressor is None or self._decoder is not None:
-            return
-        try:
-            self._decompressor.finish()
-        except BrokenEncodingError as err:
-            raise errors.TruncatedStreamError(f"The reply was cut ({err}). Ask again.") from None
-
-    def _stop(self) -> None:
-        if self._watch.broken:
-            raise build_timeout(self._watch.broken, self._limits)
-        if not self._response.is_success:
-            raise self._refusal()
-        raise errors.InvalidReplyError(f"The reply is longer than {MAX_REPLY_BYTES} bytes. Nothing of it is kept.")
-
-    def _refusal(self) -> Exception:
-        return translate_response(self._response, b"".join(self._pieces), self._surface)
-
-    def _read_whole(self, content: bytes) -> WireChunk:
+    def _read(self, content: bytes) -> WireChunk:
         try:
             value = parse_whole(content)
         except ValueError:
@@ -205,55 +275,39 @@ class ReplyReader:
         return as_chunk(wire)
 
     def _quote(self, content: bytes) -> str:
-        """The beginning of what the server said, without the key, should it repeat it."""
+        """Return the beginning of the server's text, without the secrets of the request."""
         return repr(hide_secret(self._response.request, content)[:200].decode(errors="replace"))
 
-    def _read_piece(self, decoder: SseDecoder, data: bytes) -> Iterable[WireChunk]:
-        try:
-            value = decoder.read_event(data)
-        except ValueError as err:
-            raise _not_json(err) from None
-        if value is None or decoder.joiner.began:
-            return self._read_all(decoder, decoder.feed(data) if value is None else (value,))
-        # One event in one piece is what most servers send: no generator for that.
-        return (self._read(value),)
 
-    def _finish_joining(self, decoder: SseDecoder) -> Iterator[WireChunk]:
-        try:
-            yield from map(self._read, decoder.joiner.finish())
-        except ValueError as err:
-            raise _not_json(err) from None
+class ErrorReader(_BodyReader):
+    """Reads the body of an error status, and raises the exception for it."""
 
-    def _read_all(self, decoder: SseDecoder, values: Iterable[JsonValue]) -> Iterator[WireChunk]:
-        try:
-            for value in values:
-                if decoder.joiner.began:
-                    yield from map(self._read, decoder.joiner.join(value))
-                else:
-                    yield self._read(value)
-        except ValueError as err:
-            raise _not_json(err) from None
+    def __init__(self, exchange: Exchange | AsyncExchange, surface: Surface, limits: TimeLimits) -> None:
+        super().__init__(exchange, surface, limits)
+        self._room = MAX_ERROR_BYTES
 
-    def _read(self, value: JsonValue) -> WireChunk:
-        wire = self._check(value)
-        self._came = True
-        # A server that does not stream answers a request for a stream with a whole reply.
-        return as_chunk(wire) if _is_whole(wire) else wire
+    def _finish(self) -> Iterator[WireChunk]:
+        raise self._build_error()
 
-    def _check(self, value: JsonValue) -> WireChunk:
-        if is_error_body(value):
-            raise translate_response(self._response, json.dumps(value).encode(), self._surface)
-        if not isinstance(value, dict):
-            text = f"The server sent a {type(value).__name__} where a chunk belongs. Ask again."
-            raise errors.InvalidReplyError(text)
-        return cast("WireChunk", value)
+    def _build_too_long(self) -> Exception:
+        return self._build_error()
+
+    def _build_unreadable(self, text: str) -> Exception:
+        if self._decompressor is None:
+            # The encoding is unknown, and so is the server's own text.
+            self._pieces = [text.encode()]
+        return self._build_error()
+
+    def _build_error(self) -> Exception:
+        return translate_response(self._response, b"".join(self._pieces), self._surface)
 
 
-def _not_json(err: ValueError) -> errors.InvalidReplyError:
+def _build_not_json(err: ValueError) -> errors.InvalidReplyError:
     return errors.InvalidReplyError(f"The stream holds something that is not JSON ({err}). Ask again.")
 
 
 def _is_whole(wire: WireChunk) -> bool:
+    """Return whether `wire` is a whole reply and not a chunk of a stream."""
     if wire.get("object") == "chat.completion.chunk":
         return False
     if wire.get("object") == "chat.completion":

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from httpx2 import URL, Request
 
+    from langchain_gemini_compat._wire.json_types import JsonValue
+
 #: Headers of a request that never hold a secret. An exception keeps these.
 HARMLESS = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
@@ -54,6 +56,12 @@ def hide_secret(request: Request, content: bytes) -> bytes:
     return _hide(_secrets_of(request), content)
 
 
+def hide_in_value(request: Request, value: JsonValue) -> JsonValue:
+    """Return a copy of the JSON `value` without the secrets that were sent with `request`."""
+    secrets = _secrets_of(request)
+    return _hide_in_value(secrets, value) if secrets else value
+
+
 def forget_secrets(error: BaseException | None) -> None:
     """Remove secrets from `error` of the HTTP library, from its causes and from its request.
 
@@ -88,6 +96,20 @@ def _hide_in(secrets: Sequence[bytes], part: object) -> object:
     if isinstance(part, str):
         return _hide(secrets, part.encode(errors="surrogateescape")).decode(errors="surrogateescape")
     return _hide(secrets, part) if isinstance(part, bytes) else part
+
+
+def _hide_in_value(secrets: Sequence[bytes], value: JsonValue) -> JsonValue:
+    if isinstance(value, dict):
+        return {_hide_in_text(secrets, key): _hide_in_value(secrets, inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_hide_in_value(secrets, inner) for inner in value]
+    text = value if isinstance(value, str) else str(value)
+    hidden = _hide_in_text(secrets, text)
+    return value if hidden == text else hidden
+
+
+def _hide_in_text(secrets: Sequence[bytes], text: str) -> str:
+    return _hide(secrets, text.encode(errors="replace")).decode(errors="replace")
 
 
 def _secrets_of(request: Request) -> list[bytes]:

@@ -14,7 +14,7 @@ from queue import Empty, Full, Queue
 from threading import Thread
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from langchain_gemini_compat._transport.deadlines import LateError, Watch, shut
+from langchain_gemini_compat._transport.deadlines import Deadline, DeadlineExceededError, shut_down
 from langchain_gemini_compat._transport.network_errors import LARGE_BODY, UploadError, UploadWatch
 from langchain_gemini_compat._transport.pool_sockets import (
     AbandonedError,
@@ -42,12 +42,12 @@ class Exchange:
     #: Whether `pieces` are the bytes of the wire. Hooks of the caller's client may have decoded them already.
     is_raw: bool
 
-    def __init__(self, watch: Watch) -> None:
-        self.watch = watch
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
 
     def open(self, client: httpx2.Client, request: httpx2.Request) -> None:
-        """Send `request`. Raises `LateError`, or an error of the HTTP library."""
-        self.watch.begin_sending()
+        """Send `request`. Raises `DeadlineExceededError`, or an error of the HTTP library."""
+        self.deadline.begin_sending()
         response = client.send(request, stream=True, follow_redirects=False)
         self.is_raw = not response.is_stream_consumed
         self._receive(response)
@@ -58,26 +58,26 @@ class Exchange:
 
     def close(self) -> None:
         """End the response, read or not."""
-        self.watch.close()
+        self.deadline.close()
         self.response.close()
 
     def _receive(self, response: httpx2.Response) -> None:
         self.response = response
-        self.watch.end_sending(response)
+        self.deadline.end_sending(response)
 
 
 class _SharedExchange(Exchange):
     """Sends over a shared connection: a thread reads, so that the caller can leave at its deadline."""
 
-    def __init__(self, watch: Watch, pool: object) -> None:
-        super().__init__(watch)
+    def __init__(self, deadline: Deadline, pool: object) -> None:
+        super().__init__(deadline)
         self._pool = pool
         self._queue: Queue[object] = Queue(_PIECES)
-        watch.interrupt = self._interrupt
+        deadline.interrupt = self._interrupt
 
     def open(self, client: httpx2.Client, request: httpx2.Request) -> None:
         self._request, self._timeouts = request, _share(request)
-        self.watch.begin_sending()
+        self.deadline.begin_sending()
         Thread(target=copy_context().run, args=(self._run, client), name="gemini-compat-http2", daemon=True).start()
         try:
             self._receive(cast("httpx2.Response", self._take()))
@@ -90,7 +90,7 @@ class _SharedExchange(Exchange):
             yield cast("bytes", data)
 
     def close(self) -> None:
-        self.watch.close()
+        self.deadline.close()
         self._abandon()
 
     def _run(self, client: httpx2.Client) -> None:
@@ -116,7 +116,7 @@ class _SharedExchange(Exchange):
 
     def _take(self) -> object:
         """Return the next item of the thread: the response, a piece, or `None` at the end."""
-        while not self.watch.broken:
+        while not self.deadline.exceeded:
             with suppress(Empty):
                 item = self._queue.get(timeout=_LOOK)
                 if not isinstance(item, BaseException):
@@ -126,7 +126,7 @@ class _SharedExchange(Exchange):
                 finally:
                     # The error's traceback refers to this frame: break the cycle.
                     del item
-        raise LateError(self.watch.broken)
+        raise DeadlineExceededError(self.deadline.exceeded)
 
     def _interrupt(self) -> None:
         self._abandon()
@@ -137,7 +137,7 @@ class _SharedExchange(Exchange):
         self._timeouts.is_abandoned = True
         below = find_own_socket(self._pool, self._request)
         if below is not None:
-            shut(below)
+            shut_down(below)
 
 
 class AsyncExchange:
@@ -146,12 +146,12 @@ class AsyncExchange:
     response: httpx2.Response
     is_raw: bool
 
-    def __init__(self, watch: Watch) -> None:
-        self.watch = watch
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
 
     async def open(self, client: httpx2.AsyncClient, request: httpx2.Request) -> None:
-        """Send `request`. Raises `LateError`, or an error of the HTTP library."""
-        self.watch.begin_sending()
+        """Send `request`. Raises `DeadlineExceededError`, or an error of the HTTP library."""
+        self.deadline.begin_sending()
         self._receive(await client.send(request, stream=True, follow_redirects=False))
 
     def pieces(self) -> AsyncIterator[bytes]:
@@ -160,26 +160,26 @@ class AsyncExchange:
 
     async def aclose(self) -> None:
         """End the response, read or not."""
-        self.watch.close()
+        self.deadline.close()
         await self.response.aclose()
 
     def _receive(self, response: httpx2.Response) -> None:
         self.response, self.is_raw = response, not response.is_stream_consumed
-        self.watch.end_sending(response)
+        self.deadline.end_sending(response)
 
 
 class _AsyncSharedExchange(AsyncExchange):
     """Sends over a shared connection: each wait is a task that can be cancelled."""
 
-    def __init__(self, watch: Watch) -> None:
-        super().__init__(watch)
+    def __init__(self, deadline: Deadline) -> None:
+        super().__init__(deadline)
         loop = asyncio.get_running_loop()
         self._late: asyncio.Future[None] = loop.create_future()
-        watch.interrupt = partial(_tell, loop, self._late)
+        deadline.interrupt = partial(_tell, loop, self._late)
 
     async def open(self, client: httpx2.AsyncClient, request: httpx2.Request) -> None:
         _share(request)
-        self.watch.begin_sending()
+        self.deadline.begin_sending()
         self._receive(await self._until_late(client.send(request, stream=True, follow_redirects=False)))
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -195,68 +195,78 @@ class _AsyncSharedExchange(AsyncExchange):
             if not step.done():
                 step.cancel()
                 await asyncio.wait((step,))
-        if self.watch.broken:
+        if self.deadline.exceeded:
             with suppress(BaseException):
                 step.result()
-            raise LateError(self.watch.broken)
+            raise DeadlineExceededError(self.deadline.exceeded)
         return step.result()
 
 
 def send(
-    client: httpx2.Client, request: httpx2.Request, *, first: float, between: float | None, end: float | None
+    client: httpx2.Client,
+    request: httpx2.Request,
+    *,
+    first_by: float,
+    between_chunks: float | None,
+    end_by: float | None,
 ) -> Exchange:
-    """Send `request` within the limits of `Watch`."""
+    """Send `request` within the limits of `Deadline`."""
     pool = pool_of(client, request)
-    watch = _build_watch(pool, request, first, between, end)
-    exchange = _SharedExchange(watch, pool) if may_multiplex(pool) else Exchange(watch)
+    deadline = _build_deadline(pool, request, first_by, between_chunks, end_by)
+    exchange = _SharedExchange(deadline, pool) if may_multiplex(pool) else Exchange(deadline)
     upload = _watch_upload(request)
     if upload is not None:
         request.extensions["trace"] = upload.note
-    with _raising_late(watch), _raising_refused(request, upload):
+    with _raising_deadline(deadline), _raising_refused(request, upload):
         exchange.open(client, request)
-    if watch.broken:
+    if deadline.exceeded:
         exchange.close()
-        raise LateError(watch.broken)
+        raise DeadlineExceededError(deadline.exceeded)
     return exchange
 
 
 async def asend(
-    client: httpx2.AsyncClient, request: httpx2.Request, *, first: float, between: float | None, end: float | None
+    client: httpx2.AsyncClient,
+    request: httpx2.Request,
+    *,
+    first_by: float,
+    between_chunks: float | None,
+    end_by: float | None,
 ) -> AsyncExchange:
     """`send`, async."""
     pool = pool_of(client, request)
-    watch = _build_watch(pool, request, first, between, end)
-    exchange = _AsyncSharedExchange(watch) if may_multiplex(pool) else AsyncExchange(watch)
+    deadline = _build_deadline(pool, request, first_by, between_chunks, end_by)
+    exchange = _AsyncSharedExchange(deadline) if may_multiplex(pool) else AsyncExchange(deadline)
     upload = _watch_upload(request)
     if upload is not None:
         request.extensions["trace"] = upload.anote
-    with _raising_late(watch), _raising_refused(request, upload):
+    with _raising_deadline(deadline), _raising_refused(request, upload):
         await exchange.open(client, request)
-    if watch.broken:
+    if deadline.exceeded:
         await exchange.aclose()
-        raise LateError(watch.broken)
+        raise DeadlineExceededError(deadline.exceeded)
     return exchange
 
 
-def _build_watch(
-    pool: object | None, request: httpx2.Request, first: float, between: float | None, end: float | None
-) -> Watch:
+def _build_deadline(
+    pool: object | None, request: httpx2.Request, first_by: float, between_chunks: float | None, end_by: float | None
+) -> Deadline:
     find = None if pool is None else partial(find_socket, pool, request)
-    return Watch(request, first=first, between=between, end=end, find_socket=find)
+    return Deadline(request, first_by=first_by, between_chunks=between_chunks, end_by=end_by, find_socket=find)
 
 
 @contextmanager
-def _raising_late(watch: Watch) -> Generator[None]:
-    """Raise `LateError` for errors that the shutdown of the connection caused."""
+def _raising_deadline(deadline: Deadline) -> Generator[None]:
+    """Raise `DeadlineExceededError` for errors that the shutdown of the connection caused."""
     try:
         yield
     except Exception as err:
-        watch.close()
-        if watch.broken and watch.has_ended_wait:
-            raise LateError(watch.broken) from err
+        deadline.close()
+        if deadline.exceeded and deadline.has_ended_wait:
+            raise DeadlineExceededError(deadline.exceeded) from err
         raise
     except BaseException:
-        watch.close()
+        deadline.close()
         raise
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _FIELDS = (b"event:", b"id:", b"retry:", b":")
 #: Characters of an error event whose data is no JSON.
 _LONGEST_TEXT = 2**16
-#: Bytes that may wait for the end of their line or event; an image is some ten megabytes of base64.
-_LIMIT = 64 * 2**20
+#: Most bytes of a reply, and of an event in it. An image is some ten megabytes of base64.
+MAX_REPLY_BYTES = 64 * 2**20
 #: What Python needs to keep a piece, beside its bytes.
 _PIECE = 64
 
@@ -39,7 +39,7 @@ class SseDecoder:
     [{'a': 1}]
     """
 
-    def __init__(self, *, limit: int = _LIMIT) -> None:
+    def __init__(self, *, limit: int = MAX_REPLY_BYTES) -> None:
         self._tail = _Pieces(limit)
         self._data = _Pieces(limit)
         self._stray = _Pieces(limit)

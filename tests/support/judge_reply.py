@@ -15,8 +15,8 @@ from outgoing import build
 from wire import http
 
 from langchain_gemini_compat._response.message_chunks import ReplyDecoder
-from langchain_gemini_compat._transport.deadlines import Watch
-from langchain_gemini_compat._transport.reader import ReplyReader
+from langchain_gemini_compat._transport.deadlines import Deadline
+from langchain_gemini_compat._transport.reader import build_reader
 from langchain_gemini_compat._transport.sending import Exchange
 from langchain_gemini_compat._transport.timeouts import TimeLimits
 from langchain_gemini_compat.errors import GeminiCompatError
@@ -28,9 +28,9 @@ REQUEST = build([QUESTION], "ai_studio", stream=True)
 def _read(pieces, *, stream, status=200):
     """The wire chunks of a reply."""
     response = http.Response(status, request=http.Request("POST", "http://server.test/chat/completions"))
-    exchange = Exchange(Watch(response.request, first=inf, between=None, end=None))
+    exchange = Exchange(Deadline(response.request, first_by=inf, between_chunks=None, end_by=None))
     exchange.response, exchange.is_raw = response, True
-    with ReplyReader(exchange, REQUEST.endpoint.surface, TimeLimits(), stream=stream) as reader:
+    with build_reader(exchange, REQUEST.endpoint.surface, TimeLimits(), stream=stream) as reader:
         for piece in pieces:
             yield from reader.feed(piece)
         yield from reader.finish()

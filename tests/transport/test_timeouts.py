@@ -14,7 +14,7 @@ from watchful_server import read_request
 from wire import Wire, http
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
-from langchain_gemini_compat._transport import deadlines as _watchdog
+from langchain_gemini_compat._transport import deadlines
 from langchain_gemini_compat._transport.timeouts import TimeLimits, resolve_timeouts
 from langchain_gemini_compat.testing import FakeGemini, Fault, Reply
 
@@ -318,7 +318,7 @@ def test_a_late_socket_is_shut_when_no_file_descriptor_is_left(monkeypatch):
 
     monkeypatch.setattr(socket, "fromfd", refuse)
     with ours, theirs:
-        _watchdog.shut(ours)
+        deadlines.shut_down(ours)
         assert theirs.recv(1) == b""
         # Shut already: nothing is left to do.
-        _watchdog.shut(ours)
+        deadlines.shut_down(ours)
