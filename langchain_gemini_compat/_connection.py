@@ -27,7 +27,7 @@ from langchain_gemini_compat._settings.aliases import (
 from langchain_gemini_compat._settings.connection import resolve_connection
 from langchain_gemini_compat._settings.fields import ConnectionFields, RequestFields, aliases_of, spell_options
 from langchain_gemini_compat._settings.http_options import check_client, clean_headers, clean_query
-from langchain_gemini_compat._transport.process_lock import making
+from langchain_gemini_compat._transport.process_lock import singleton_lock
 from langchain_gemini_compat._transport.timeouts import resolve_timeouts
 from langchain_gemini_compat.errors import GeminiCompatWarning
 
@@ -260,7 +260,7 @@ class ConnectedModel(ConnectionFields):
         return link.transport
 
     def _connect(self, link: _Link) -> Transport:
-        with making():
+        with singleton_lock():
             transport = link.transport or self._build_transport(link.connection)
             link.transport = transport
         return transport

@@ -27,7 +27,8 @@ from google.auth.transport import Request, Response
 from langchain_gemini_compat._auth.failures import build_error, build_timeout_error
 from langchain_gemini_compat._auth.keys import clean_header
 from langchain_gemini_compat._lazy import library_name
-from langchain_gemini_compat._transport.errors import is_http_error, open_client
+from langchain_gemini_compat._transport.errors import open_client
+from langchain_gemini_compat._transport.library_errors import is_http_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping

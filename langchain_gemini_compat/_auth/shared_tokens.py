@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary, ref
 
 from langchain_gemini_compat._auth.failures import Failure
 from langchain_gemini_compat._auth.login_file import locate_login_file
-from langchain_gemini_compat._transport.process_lock import making
+from langchain_gemini_compat._transport.process_lock import singleton_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,7 @@ def find_known(credentials: Credentials | None, quota_project_id: str | None, cl
         return _of_object(credentials).setdefault("", Known()), (id(credentials),)
     digest = f"{_digest_environment()} {quota_project_id}"
     kept = _default if client is None else _of_object(client)
-    with making():
+    with singleton_lock():
         known = kept.setdefault(digest, Known())
         if isinstance(kept, OrderedDict):
             kept.move_to_end(digest)
@@ -105,7 +105,7 @@ def find_known(credentials: Credentials | None, quota_project_id: str | None, cl
 
 def share(kept: WeakValueDictionary[Key, _Kept], key: Key, build: Callable[[], _Kept]) -> _Kept:
     """Return the object under `key`; build it if it is missing."""
-    with making():
+    with singleton_lock():
         found = kept.get(key)
         if found is None:
             found = kept[key] = build()
@@ -119,7 +119,7 @@ _by_object: dict[int, tuple[ref[object], dict[str, Known]]] = {}
 def _of_object(owner: object) -> dict[str, Known]:
     """Return a dictionary that lives as long as `owner`, which need not be hashable."""
     number = id(owner)
-    with making():
+    with singleton_lock():
         entry = _by_object.get(number)
         if entry is not None and entry[0]() is owner:
             return entry[1]

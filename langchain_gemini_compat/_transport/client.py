@@ -146,7 +146,7 @@ class Transport:
         with tries.waiting_for_token() as by:
             token = tokens.token(by)
             url = _fill_project(self._config.base_url, lambda: tokens.project(by)) + self._config.path
-        client = self._clients.of_threads()
+        client = self._clients.sync_client()
         while True:
             with translate_errors(limits, tries.deadline):
                 request = self._build_request(client, url, body, token, tries)
@@ -158,7 +158,7 @@ class Transport:
                     end_by=tries.deadline,
                 )
             refused = exchange.response.status_code == _UNAUTHENTICATED
-            if not refused or not tries.may_renew_token() or not tokens.reject(token):
+            if not refused or not tries.try_renew_token() or not tokens.reject(token):
                 return exchange
             exchange.close()
             with tries.waiting_for_token() as by:
@@ -169,7 +169,7 @@ class Transport:
         with tries.waiting_for_token() as by:
             token = await tokens.atoken(by)
             project = await tokens.aproject(by) if PROJECT_PLACEHOLDER in self._config.base_url else None
-        client = await self._clients.of_loop()
+        client = await self._clients.async_client()
         url = _fill_project(self._config.base_url, lambda: project) + self._config.path
         while True:
             with translate_errors(limits, tries.deadline):
@@ -182,7 +182,7 @@ class Transport:
                     end_by=tries.deadline,
                 )
             refused = exchange.response.status_code == _UNAUTHENTICATED
-            if not refused or not tries.may_renew_token() or not tokens.reject(token):
+            if not refused or not tries.try_renew_token() or not tokens.reject(token):
                 return exchange
             await exchange.aclose()
             with tries.waiting_for_token() as by:

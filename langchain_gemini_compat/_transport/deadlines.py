@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
-from langchain_gemini_compat._transport.process_lock import making
+from langchain_gemini_compat._transport.process_lock import singleton_lock
 
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
@@ -174,7 +174,7 @@ class _Monitor:
 
     def add(self, deadline: Deadline) -> None:
         if self._pid != os.getpid():
-            with making():
+            with singleton_lock():
                 self._start()
         self._deadlines.add(deadline)
         if deadline.due < self.next_check:

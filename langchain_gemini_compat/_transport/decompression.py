@@ -64,7 +64,7 @@ class Decompressor:
         """Yield what `data` becomes, at most `STEP` bytes at a time. Raises `BrokenEncodingError`."""
         self._began = self._began or bool(data)
         if self._start is not None:
-            data = self._find_wrapper(self._start + data)
+            data = self._detect_wrapper(self._start + data)
         while data:
             if self._inflate.eof:
                 data = self._begin_member(self._rest + data)
@@ -95,7 +95,7 @@ class Decompressor:
             self._is_over = True
         return b""
 
-    def _find_wrapper(self, start: bytes) -> bytes:
+    def _detect_wrapper(self, start: bytes) -> bytes:
         """Return what can be decompressed of `start`. RFC 9110, 8.4.1.2: some servers leave the wrapper out."""
         if len(start) < _WRAPPER:
             self._start = start

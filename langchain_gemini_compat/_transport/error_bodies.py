@@ -213,7 +213,7 @@ def _unwrap(value: JsonValue, search: _Search, depth: int) -> None:
     if search.values < 0 or depth < 0:
         return
     if isinstance(value, str):
-        inner = _find_json(value, search)
+        inner = _extract_json(value, search)
         if inner is not None:
             _unwrap(inner, search, depth - 1)
         elif not search.text:
@@ -240,7 +240,7 @@ def _unwrap_object(value: JsonObject, search: _Search, depth: int) -> None:
     for key in _WRAPPINGS:
         inner = value.get(key)
         if isinstance(inner, str):
-            inner = _find_json(inner, search)
+            inner = _extract_json(inner, search)
         if isinstance(inner, list):
             # Of several, all are quoted; those of FastAPI name a place.
             inner = inner[0] if len(inner) == 1 and _is_error(inner[0]) else None
@@ -266,7 +266,7 @@ def _is_error(value: JsonValue) -> bool:
     return any(key.isdigit() and _is_error(inner) for key, inner in list(value.items())[:1])
 
 
-def _find_json(text: str, search: _Search) -> JsonValue:
+def _extract_json(text: str, search: _Search) -> JsonValue:
     """Return the error that `text` is or holds: JSON, JSON in JSON, bytes or a dictionary as Python prints them."""
     text = text[: min(_LONGEST_SEARCH, max(0, search.characters))]
     if not any(sign in text for sign in ("{", "\\x7b", "\\u007b")):
@@ -280,16 +280,16 @@ def _find_json(text: str, search: _Search) -> JsonValue:
         value, end = _read_at(text, match)
         if isinstance(value, str):
             # JSON in JSON, or bytes that hold JSON.
-            value = _find_json(value, search)
+            value = _extract_json(value, search)
         if _is_error(value):
             is_all = not text[: match.start()].strip() and not text[end:].strip()
-            if is_all or _agrees(value, search):
+            if is_all or _matches_status(value, search):
                 return value
         position = end if end > match.start() else match.end()
     return None
 
 
-def _agrees(value: JsonValue, search: _Search) -> bool:
+def _matches_status(value: JsonValue, search: _Search) -> bool:
     """Return whether an error in the middle of a text can be the reason of the refusal that the text tells of.
 
     A server that refuses a request may repeat it, and a prompt may hold an error of any kind.

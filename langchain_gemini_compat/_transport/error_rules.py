@@ -32,7 +32,7 @@ class ParsedError:
 
 def classify(error: ParsedError, surface: Surface, wait: float | None) -> tuple[type[errors.APIStatusError], str]:
     """The class for an error and what to do next; `wait` is in seconds, where the server named any."""
-    text = _text_of(error).lower()
+    text = _searchable_text(error).lower()
     kind, remedy = _classify_first(error) or _classify_text(error, text) or _classify_code(error, wait)
     flags = _FLAG.findall(error.message) if kind is errors.InvalidRequestError else []
     if flags:
@@ -44,7 +44,7 @@ def classify(error: ParsedError, surface: Surface, wait: float | None) -> tuple[
     return kind, remedy if isinstance(remedy, str) else remedy[surface]
 
 
-def _text_of(error: ParsedError) -> str:
+def _searchable_text(error: ParsedError) -> str:
     """The message, and what Google's `BadRequest` says of single fields."""
     found = [error.message]
     for detail in error.details:
@@ -433,11 +433,11 @@ def quota_of(error: ParsedError) -> dict[str, str]:
                     value = violation.get(key)
                     if isinstance(value, str) and (not known or "PerDay" in value):
                         found[key] = value
-        _read_info(detail.get("metadata"), found)
+        _add_error_info(detail.get("metadata"), found)
     return found
 
 
-def _read_info(metadata: JsonValue, found: dict[str, str]) -> None:
+def _add_error_info(metadata: JsonValue, found: dict[str, str]) -> None:
     """Fill in the quota from `ErrorInfo` if `QuotaFailure` is missing."""
     if isinstance(metadata, dict):
         for key, name in (("quotaId", "quota_limit"), ("quotaMetric", "quota_metric")):

@@ -21,6 +21,7 @@ from langchain_gemini_compat._errors import api as errors
 from langchain_gemini_compat._transport.deadlines import DeadlineExceededError
 from langchain_gemini_compat._transport.error_bodies import LONGEST_TEXT, NO_REASON, cut, read_error
 from langchain_gemini_compat._transport.error_rules import ParsedError, classify, quota_of
+from langchain_gemini_compat._transport.library_errors import HttpErrorKind, is_http_error, is_timeout, kind_of
 from langchain_gemini_compat._transport.network_errors import (
     UploadError,
     build_connection_error,
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonValue
 
 _Client = TypeVar("_Client")
-#: The libraries under the SDK: httpx2 since openai 3, httpx before. Their errors surface while a body is read.
-_HTTP_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})
 _SECONDS = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)"
 _NUMBER = re.compile(_SECONDS)
 _DURATION = re.compile(f"{_SECONDS}s")
@@ -78,7 +77,7 @@ def translate_errors(limits: TimeLimits, deadline: float | None) -> Generator[No
         if not is_http_error(err) and not is_address_error(err):
             raise
         forget_secrets(err)
-        if type(err).__name__ == "LocalProtocolError" and "header" in str(err):
+        if kind_of(err) is HttpErrorKind.ILLEGAL_HEADER:
             raise _build_header_error() from err
         if is_timeout(err):
             raise _translate_timeout(err, limits, deadline) from err
@@ -119,16 +118,6 @@ def _check_proxies() -> None:
     for name, address in getproxies().items():
         if name != "no":
             _ = urlsplit(address if "://" in address else f"//{address}").port
-
-
-def is_http_error(err: BaseException | None) -> bool:
-    """Whether the HTTP library under the SDK raised `err`."""
-    return type(err).__module__.partition(".")[0] in _HTTP_LIBRARIES
-
-
-def is_timeout(err: BaseException | None) -> bool:
-    """Whether `err` is that library's word for a time limit."""
-    return is_http_error(err) and "Timeout" in type(err).__name__
 
 
 def translate_response(response: Response, content: bytes, surface: Surface) -> errors.APIStatusError:
@@ -301,12 +290,13 @@ _LATE = {
 def _translate_timeout(err: Exception, limits: TimeLimits, deadline: float | None) -> errors.RequestTimeoutError:
     if deadline is not None and time.monotonic() >= deadline:
         return build_timeout("total", limits)
-    name = type(err).__name__
+    kind = kind_of(err)
     first_byte = math.inf if limits.first_byte is None else limits.first_byte
-    if "Pool" in name:
+    if kind is HttpErrorKind.POOL_TIMEOUT:
         return _build_pool_timeout(first_byte, math.inf if limits.pool is None else limits.pool)
     connect = math.inf if limits.connect is None else limits.connect
-    return build_timeout("connect" if "Connect" in name and connect <= first_byte else "first_byte", limits)
+    is_connect = kind is HttpErrorKind.CONNECT_TIMEOUT and connect <= first_byte
+    return build_timeout("connect" if is_connect else "first_byte", limits)
 
 
 def _build_pool_timeout(first_byte: float, pool: float) -> errors.RequestTimeoutError:

@@ -1,7 +1,7 @@
-"""HTTP clients as the openai SDK makes them: one for all threads, one for each event loop.
+"""HTTP clients of the openai SDK: one for all threads, and one for each event loop.
 
-Its one rule: a client ends with what it belongs to, the model or the event loop, and its sockets with it. After a fork
-the child makes its own: sockets of the parent are not ours to use, nor to close.
+A client is closed with its owner, which is the model or the event loop. After a fork the child makes its own clients:
+it must neither use nor close the sockets of its parent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary, finalize
 import openai
 
 from langchain_gemini_compat._transport.errors import open_client
-from langchain_gemini_compat._transport.process_lock import making
+from langchain_gemini_compat._transport.process_lock import singleton_lock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 
 class Clients:
-    """The clients of one model; those that the caller brought are the caller's to close."""
+    """The HTTP clients of one model.
+
+    Args:
+        client: The caller's client for blocking calls, or `None`. The caller closes it.
+        async_client: The caller's client for async calls, or `None`. The caller closes it.
+    """
 
     def __init__(self, client: httpx2.Client | None, async_client: httpx2.AsyncClient | None) -> None:
         self._given, self._given_async = client, async_client
@@ -31,30 +36,30 @@ class Clients:
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[_LoopClient]] = WeakKeyDictionary()
         self._pid = os.getpid()
 
-    def of_threads(self) -> httpx2.Client:
-        """The client for blocking calls."""
+    def sync_client(self) -> httpx2.Client:
+        """Return the client for blocking calls. The first call makes it."""
         if self._given is not None:
             return self._given
         if self._own is None or self._pid != os.getpid():
-            with making():
+            with singleton_lock():
                 self._forget_parent()
                 if self._own is None:
                     self._own = open_client(openai.DefaultHttpxClient)
                     finalize(self, self._own.close)
         return self._own
 
-    async def of_loop(self) -> httpx2.AsyncClient:
-        """The client of the running event loop; making one reads certificates, so a thread does it."""
+    async def async_client(self) -> httpx2.AsyncClient:
+        """Return the client of the running event loop. The first call makes it in a thread: it reads certificates."""
         if self._given_async is not None:
             return self._given_async
         loop = asyncio.get_running_loop()
         self._forget_parent()
-        making_one = self._by_loop.get(loop)
-        if making_one is None or (making_one.done() and (making_one.cancelled() or making_one.exception())):
+        task = self._by_loop.get(loop)
+        if task is None or (task.done() and (task.cancelled() or task.exception())):
             self._forget_closed_loops()
-            making_one = self._by_loop[loop] = loop.create_task(self._make(loop))
-        # Whoever gives up leaves it to the others.
-        return (await asyncio.shield(making_one)).client
+            task = self._by_loop[loop] = loop.create_task(self._make(loop))
+        # A cancelled caller must not cancel the task, since other callers wait for it.
+        return (await asyncio.shield(task)).client
 
     async def _make(self, loop: asyncio.AbstractEventLoop) -> _LoopClient:
         made = _LoopClient(self, await asyncio.to_thread(open_client, openai.DefaultAsyncHttpxClient), loop)
@@ -62,7 +67,7 @@ class Clients:
         return made
 
     def _forget_closed_loops(self) -> None:
-        """Threads with loops of their own do so at the same time: each step is one that they cannot share."""
+        # Threads with event loops of their own do this at the same time, so each step is atomic.
         for reference in self._by_loop.keyrefs():
             loop = reference()
             if loop is not None and loop.is_closed():
@@ -74,39 +79,43 @@ class Clients:
 
 
 class _LoopClient:
-    """A client that is closed when its event loop shuts down, or before that when it is released."""
+    """An async client that is closed with its event loop, or earlier when its owner is garbage collected.
+
+    An event loop has no hook for its end. But `asyncio.run` closes the async generators that have been started and are
+    not finished (`loop.shutdown_asyncgens`). So each client starts a generator whose `finally` closes the client.
+    """
 
     def __init__(self, owner: Clients, client: httpx2.AsyncClient, loop: asyncio.AbstractEventLoop) -> None:
         self.client = client
-        self._release = finalize(owner, self._release_from_owner)
+        self._finalizer = finalize(owner, self._close_soon)
         self._loop = loop
-        self._until_end = self._wait_for_end()
+        self._until_shutdown = self._close_at_shutdown()
         self._closing: asyncio.Task[None] | None = None
 
     async def hold_open(self) -> None:
-        """Begin: `asyncio.run`, like every loop that ends in order, closes the generators that are still open."""
-        for other in _held.copy():
+        """Start the generator. Forget the clients whose event loops were closed without a shutdown."""
+        for other in _open_clients.copy():
             if other.is_over():
-                other.let_go()
-        _held.add(self)
-        await anext(self._until_end)
+                other.forget()
+        _open_clients.add(self)
+        await anext(self._until_shutdown)
 
     def is_over(self) -> bool:
-        """Whether its event loop was closed without a shutdown."""
+        """Return whether the event loop is closed."""
         return self._loop.is_closed()
 
-    def let_go(self) -> None:
-        """Nobody will use it again."""
-        self._release.detach()
-        _held.discard(self)
+    def forget(self) -> None:
+        """Drop the references that keep this object alive."""
+        self._finalizer.detach()
+        _open_clients.discard(self)
 
-    def _release_from_owner(self) -> None:
-        """The model is gone, in whatever thread."""
+    def _close_soon(self) -> None:
+        """Close the client after its owner was garbage collected, in whatever thread that was."""
         try:
             self._loop.call_soon_threadsafe(self._close)
         except RuntimeError:
-            # The loop is closed.
-            self.let_go()
+            # The event loop is closed.
+            self.forget()
 
     def _close(self) -> asyncio.Task[None]:
         if self._closing is None or self._closing.cancelled():
@@ -115,14 +124,14 @@ class _LoopClient:
 
     async def _close_client(self) -> None:
         await self.client.aclose()
-        self.let_go()
+        self.forget()
 
-    async def _wait_for_end(self) -> AsyncGenerator[None]:
+    async def _close_at_shutdown(self) -> AsyncGenerator[None]:
         try:
             yield
         finally:
             await self._close()
 
 
-#: What keeps clients open; an event loop alone would let go of them too soon.
-_held: set[_LoopClient] = set()
+#: Keeps clients alive until they are closed. An event loop holds its async generators by weak references only.
+_open_clients: set[_LoopClient] = set()

@@ -12,6 +12,7 @@ import ssl
 from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_gemini_compat._errors.api import APIConnectionError
+from langchain_gemini_compat._transport.library_errors import HttpErrorKind, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,19 +82,22 @@ def is_address_error(err: BaseException) -> bool:
 def _describe(err: BaseException) -> _Description:
     """Return the sentences for `err`, and whether another try may help."""
     chain = [*_chain(err)]
-    kind = type(err).__name__
+    kind = kind_of(err)
     if is_address_error(err):
-        return f"The host or port cannot exist ({_text_of(chain)}). Check `base_url` and the proxy settings.", False
-    if kind == "ProxyError":
+        return (
+            f"The host or port cannot exist ({_innermost_text(chain)}). Check `base_url` and the proxy settings.",
+            False,
+        )
+    if kind is HttpErrorKind.PROXY:
         return _describe_proxy(str(err))
-    if kind == "UnsupportedProtocol":
+    if kind is HttpErrorKind.SCHEME:
         return "The address does not begin with `https://` or `http://`. Check `base_url`.", False
     known = next((described for one in chain if (described := _describe_cause(one))), None)
     if known is not None:
         return known
-    if kind in ("ReadError", "WriteError", "RemoteProtocolError", "CloseError"):
-        return f"The server closed the connection without an answer ({_text_of(chain)}). {_CHECK}", True
-    return f"Could not reach the server ({_text_of(chain)}). {_CHECK}", True
+    if kind is HttpErrorKind.CLOSED:
+        return f"The server closed the connection without an answer ({_innermost_text(chain)}). {_CHECK}", True
+    return f"Could not reach the server ({_innermost_text(chain)}). {_CHECK}", True
 
 
 def _describe_cause(err: BaseException) -> _Description | None:
@@ -167,7 +171,7 @@ def _members(err: BaseException) -> list[BaseException]:
     return [inner for member in members for inner in _members(member)]
 
 
-def _text_of(chain: list[BaseException]) -> str:
+def _innermost_text(chain: list[BaseException]) -> str:
     """Return the text of the innermost cause that has one, else the name of the error."""
     # Other errors, such as "pop from an empty deque", are internals of a library.
     telling = [one for one in chain if isinstance(one, (OSError, OverflowError, UnicodeError)) or one is chain[0]]

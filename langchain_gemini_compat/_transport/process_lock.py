@@ -1,4 +1,4 @@
-"""The lock of this process for making what exists once; a forked child finds it open."""
+"""Process-wide lock for lazy singletons; recreated after `fork`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Lock:
         self.renew()
 
     def renew(self) -> None:
-        """In a child whoever held it is not there."""
+        """Replace the lock: the thread that holds it does not exist in a forked child."""
         self.held = threading.RLock()
 
 
@@ -24,8 +24,8 @@ _lock = _Lock()
 
 
 @contextmanager
-def making() -> Generator[None]:
-    """Hold the lock: threads that come together make one thing, not one each."""
+def singleton_lock() -> Generator[None]:
+    """Hold the lock while a singleton is looked up or made, so that threads do not make it twice."""
     with _lock.held:
         yield
 

@@ -19,11 +19,10 @@ from langchain_gemini_compat._transport.decompression import (
 from langchain_gemini_compat._transport.error_bodies import is_error_body, is_text_alone
 from langchain_gemini_compat._transport.errors import (
     build_timeout,
-    is_http_error,
-    is_timeout,
     translate_response,
     translate_value,
 )
+from langchain_gemini_compat._transport.library_errors import is_http_error, is_timeout
 from langchain_gemini_compat._transport.redaction import forget_secrets, hide_secret
 from langchain_gemini_compat._transport.sse import MAX_REPLY_BYTES, SseDecoder
 from langchain_gemini_compat._wire.json_types import as_chunk, list_at

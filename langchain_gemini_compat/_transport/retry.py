@@ -92,10 +92,10 @@ class Tries:
             self._token_budget = max(0.0, self._token_budget - (time.monotonic() - start))
             raise
 
-    def may_renew_token(self) -> bool:
-        """Whether a refused token may be replaced, which is no try: once in a call."""
-        may, self._token_renewed = not self._token_renewed, True
-        return may
+    def try_renew_token(self) -> bool:
+        """Return whether a refused token may be replaced: once in a call. It does not count as a retry."""
+        is_first, self._token_renewed = not self._token_renewed, True
+        return is_first
 
     def mark_delivered(self) -> None:
         """Record that the caller was given a part of the reply. From here on the request is not sent again."""

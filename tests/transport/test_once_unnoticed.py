@@ -67,7 +67,7 @@ async def test_call_that_gives_up_does_not_end_the_client_of_the_others(monkeypa
 
     monkeypatch.setattr(_clients, "open_client", build_slowly)
     clients = Clients(None, None)
-    first, second = (asyncio.create_task(clients.of_loop()) for _ in range(2))
+    first, second = (asyncio.create_task(clients.async_client()) for _ in range(2))
     await asyncio.to_thread(begun.wait, 60)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -75,7 +75,7 @@ async def test_call_that_gives_up_does_not_end_the_client_of_the_others(monkeypa
     go.set()
     client = await second
     assert not client.is_closed
-    assert await clients.of_loop() is client
+    assert await clients.async_client() is client
 
 
 class Tokens:

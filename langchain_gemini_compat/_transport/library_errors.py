@@ -1,0 +1,64 @@
+"""Recognizes the exceptions of the HTTP library by module and name.
+
+openai 3 uses httpx2 on httpcore2, and openai 2 uses httpx on httpcore. Importing either would load the other one too,
+so the classes are known by name only. The names are those of httpx 0.28, httpcore 1.0, httpx2 2.16 and httpcore2 2.16.
+`tests/transport/test_library_errors.py` fails if a release renames one, adds one or changes a text.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})
+#: Part of h11's texts "Illegal header name" and "Illegal header value".
+_ILLEGAL_HEADER = "Illegal header"
+
+
+class HttpErrorKind(Enum):
+    """What an exception of the HTTP library means."""
+
+    CONNECT_TIMEOUT = "no connection in time"
+    POOL_TIMEOUT = "no free connection in the pool in time"
+    TIMEOUT = "another timeout"
+    CLOSED = "the server closed the connection"
+    PROXY = "the proxy refused or failed; the text begins with its HTTP status"
+    SCHEME = "the URL has no `http://` or `https://`"
+    ILLEGAL_HEADER = "a header that HTTP cannot carry"
+    OTHER = "another error"
+
+
+#: Exceptions without an entry are `OTHER`: their texts are passed on.
+KINDS = {
+    "ConnectTimeout": HttpErrorKind.CONNECT_TIMEOUT,
+    "PoolTimeout": HttpErrorKind.POOL_TIMEOUT,
+    "ReadTimeout": HttpErrorKind.TIMEOUT,
+    "WriteTimeout": HttpErrorKind.TIMEOUT,
+    "TimeoutException": HttpErrorKind.TIMEOUT,
+    "ReadError": HttpErrorKind.CLOSED,
+    "WriteError": HttpErrorKind.CLOSED,
+    "CloseError": HttpErrorKind.CLOSED,
+    "RemoteProtocolError": HttpErrorKind.CLOSED,
+    "ProxyError": HttpErrorKind.PROXY,
+    "UnsupportedProtocol": HttpErrorKind.SCHEME,
+}
+_TIMEOUTS = (HttpErrorKind.CONNECT_TIMEOUT, HttpErrorKind.POOL_TIMEOUT, HttpErrorKind.TIMEOUT)
+
+
+def is_http_error(err: BaseException | None) -> bool:
+    """Return whether the HTTP library raised `err`."""
+    return type(err).__module__.partition(".")[0] in _LIBRARIES
+
+
+def kind_of(err: BaseException | None) -> HttpErrorKind:
+    """Return the kind of `err`, which is `OTHER` for an exception of another library."""
+    if not is_http_error(err):
+        return HttpErrorKind.OTHER
+    name = type(err).__name__
+    if name == "LocalProtocolError" and _ILLEGAL_HEADER in str(err):
+        return HttpErrorKind.ILLEGAL_HEADER
+    return KINDS.get(name, HttpErrorKind.OTHER)
+
+
+def is_timeout(err: BaseException | None) -> bool:
+    """Return whether `err` is a timeout of the HTTP library."""
+    return kind_of(err) in _TIMEOUTS
