@@ -28,7 +28,7 @@ from langchain_gemini_compat._connection import ConnectedModel
 from langchain_gemini_compat._lazy import LazyModule
 from langchain_gemini_compat._request.build import Request, build_payload, takes_body_key
 from langchain_gemini_compat._request.openai_dicts import adopt_wire_fields
-from langchain_gemini_compat._request.thinking import THINKING_KNOBS
+from langchain_gemini_compat._request.thinking import THINKING_OPTIONS
 from langchain_gemini_compat._request.token_estimate import estimate_messages
 from langchain_gemini_compat._request.tool_results import shield_results
 from langchain_gemini_compat._request.tools import format_response_schema, format_tool, set_strict
@@ -208,17 +208,17 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         if further:
             overridden = [name for name in further if name not in given and self._overrides(name, further[name])]
             further = {name: value for name, value in further.items() if not self._overrides(name, value)}
-        if any(given.get(knob) is not None for knob in THINKING_KNOBS):
+        if any(given.get(knob) is not None for knob in THINKING_OPTIONS):
             # The call's word on thinking replaces the model's, under whatever name it stands.
-            own = {name: value for name, value in own.items() if name not in THINKING_KNOBS}
-            further = {name: value for name, value in further.items() if name not in THINKING_KNOBS}
+            own = {name: value for name, value in own.items() if name not in THINKING_OPTIONS}
+            further = {name: value for name, value in further.items() if name not in THINKING_OPTIONS}
         return {**own, **further, **given}, overridden
 
     def _overrides(self, name: str, value: object) -> bool:
         """Whether an argument of the constructor overrides an entry of `model_kwargs`."""
         if name == "model":
             return value != self.model_name
-        names = THINKING_KNOBS if name in THINKING_KNOBS else (name,)
+        names = THINKING_OPTIONS if name in THINKING_OPTIONS else (name,)
         said = [one for one in names if one in RequestFields.model_fields and one in self.model_fields_set]
         values = {one: getattr(self, one) for one in said}
         return any(own is not None and (one != name or own != value) for one, own in values.items())

@@ -1,265 +1,92 @@
-"""Messages and options to the JSON body of a request, with a note for each thing that was changed.
+"""Builds the JSON body of a request from messages and options, with a note for each change.
 
-Its one rule: what this surface or model does not take is dropped or fitted here, and said, or raised when
-`strict`; the caller's own `extra_body` goes out untouched. Google's fields stand under a literal `extra_body`
-key of the body, on both surfaces (Google's examples page).
+What the surface or model does not take is dropped or adjusted here, with a note; with `strict` it raises. Only the
+caller's `extra_body` is sent unchanged. Google's own fields stand under a literal `extra_body` key of the body, on
+both surfaces (Google's examples page).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from langchain_gemini_compat._catalog.models import family_of
 from langchain_gemini_compat._request.messages import MessageEncoder
+from langchain_gemini_compat._request.options import is_known_option, read_options
 from langchain_gemini_compat._request.thinking import encode_thinking, warn_of_tight_limit
-from langchain_gemini_compat._request.tools import build_tool_names, encode_response_format, encode_tools
+from langchain_gemini_compat._request.tools import ToolSet, build_tool_names, encode_response_format, encode_tools
 from langchain_gemini_compat._wire.json_types import DEFAULT_TAGS, list_at, object_at, text_at
 from langchain_gemini_compat._wire.notes import Note
 from langchain_gemini_compat.errors import InvalidHistoryError, UnsupportedParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from langchain_core.messages import BaseMessage
 
     from langchain_gemini_compat._catalog.models import ModelFamily
     from langchain_gemini_compat._catalog.surfaces import Endpoint
+    from langchain_gemini_compat._request.options import Options
     from langchain_gemini_compat._request.tool_names import ToolNames
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
     from langchain_gemini_compat._wire.notes import NoteKind
 
-#: Options that go into the body under their own names.
-_PLAIN = (
-    "temperature", "top_p", "max_tokens", "n", "seed", "presence_penalty", "frequency_penalty",
-    "logprobs", "top_logprobs", "service_tier", "web_search_options",
-)  # fmt: skip
-_GOOGLE_PLAIN = ("cached_content", "stream_function_call_arguments")
-#: Options that have their own code below, or that belong to the transport.
-_HANDLED = frozenset(
-    {
-        *_PLAIN, *_GOOGLE_PLAIN, "reasoning_effort", "thinking_level", "thinking_budget", "include_thoughts",
-        "thought_tag_marker", "modalities", "media_resolution", "safety_settings", "stop", "tools", "tool_choice",
-        "response_format", "parallel_tool_calls", "strict", "stream", "stream_options", "stream_usage", "messages",
-        "model", "extra_body", "invalid_tool_calls",
-    }
-)  # fmt: skip
+_STRICT_ERRORS: Mapping[NoteKind, type[UnsupportedParameterError | InvalidHistoryError]] = {
+    "dropped": UnsupportedParameterError,
+    "adjusted": UnsupportedParameterError,
+    "repaired": InvalidHistoryError,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request, and what is needed to read its reply.
-
-    `tags` are the names of thought tags. Without the server's flag they count only if the reply `expects_thoughts`.
-    `call_limit` is the number of tool calls that may reach the caller. By a tool's name on the wire, `schemas` holds
-    its parameters and `names` the caller's name if it was changed. `tool_names` are the wire names of all bound tools;
-    `None` without tools. With `keeps_invalid_calls` a malformed call stays on the message and raises nothing.
-    """
+    """A request, and what is needed to read its reply."""
 
     payload: JsonObject
     endpoint: Endpoint
     notes: tuple[Note, ...]
+    #: Names of thought tags.
     tags: tuple[str, ...] = DEFAULT_TAGS
+    #: Whether tags count without the server's own flag for thoughts.
     expects_thoughts: bool = True
+    #: The number of tool calls that may reach the caller; `None` for all.
     call_limit: int | None = None
+    #: Makes the ids that are generated for a reply differ from turn to turn.
     seed: str = ""
+    #: By a tool's name on the wire: its parameters.
     schemas: Mapping[str, JsonObject] = field(default_factory=dict)
+    #: By a tool's name on the wire: the caller's name, if it was changed.
     names: Mapping[str, str] = field(default_factory=dict)
+    #: The wire names of all bound tools; `None` without tools.
     tool_names: frozenset[str] | None = None
+    #: Whether a malformed call stays on the message instead of raising an error.
     keeps_invalid_calls: bool = False
 
 
-@dataclass(slots=True)
-class _Builder:
-    options: Mapping[str, object]
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What a request is built from, and the notes so far."""
+
+    options: Options
     endpoint: Endpoint
     family: ModelFamily
     stream: bool
-    notes: list[Note] = field(default_factory=list)
+    notes: list[Note]
+
+    def note(self, kind: NoteKind, text: str) -> None:
+        self.notes.append(Note(kind, text))
+
+    def note_dropped(self, name: str, why: str) -> None:
+        self.note("dropped", f"`{name}` was left out: {why}.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """Keys of the body and of `extra_body.google`."""
+
     body: JsonObject = field(default_factory=dict)
     google: JsonObject = field(default_factory=dict)
-    schemas: dict[str, JsonObject] = field(default_factory=dict)
-
-    def option(self, name: str) -> JsonValue:
-        return cast("JsonValue", self.options.get(name))
-
-    def build(self, messages: Sequence[BaseMessage]) -> Request:
-        names = build_tool_names(self._tools(), self.endpoint, self.notes)
-        encoder = MessageEncoder(self.endpoint, self.family, self.notes, names)
-        self.body = {"model": self.endpoint.model, "messages": [*encoder.encode(messages)]}
-        self._add_plain()
-        self._add_tools(names)
-        self._add_thinking()
-        self._add_google()
-        self._add_stream()
-        self._drop_unknown()
-        if self.google:
-            self.body["extra_body"] = {"google": self.google}
-        self._add_extra_body()
-        return Request(
-            self.body,
-            self.endpoint,
-            tuple(self.notes),
-            tags=self._tags(),
-            expects_thoughts=self._expects_thoughts(),
-            call_limit=1 if self.option("parallel_tool_calls") is False else None,
-            seed=str(len(messages)),
-            schemas=self.schemas,
-            names=names.changed(),
-            tool_names=self._tool_names(names) or None,
-            keeps_invalid_calls=self._keeps_invalid_calls(),
-        )
-
-    def _tool_names(self, names: ToolNames) -> frozenset[str]:
-        """Return the wire names of all tools, including those in the caller's `extra_body`."""
-        sent = (tool for tool in list_at(self.body, "tools") if isinstance(tool, dict))
-        return names.bound | {name for tool in sent if (name := text_at(object_at(tool, "function"), "name"))}
-
-    def _keeps_invalid_calls(self) -> bool:
-        word = self.options.get("invalid_tool_calls", "raise")
-        if word not in ("raise", "keep"):
-            raise UnsupportedParameterError(f"`invalid_tool_calls` is {word!r}. Set it to 'raise' or 'keep'.")
-        return word == "keep"
-
-    def _add_plain(self) -> None:
-        for name in _PLAIN:
-            value = self.option(name)
-            if value is not None:
-                self.body[name] = value
-        stop = self.option("stop")
-        if stop:
-            self.body["stop"] = [stop] if isinstance(stop, str) else stop
-        for name in self.options:
-            if name not in _HANDLED and self.option(name) is not None:
-                self.body[name] = self.option(name)
-        modalities = self.options.get("modalities")
-        if isinstance(modalities, (list, tuple)):
-            # Google's own packages write them in capitals, as members of an enum.
-            self.body["modalities"] = [_enum_name(modality).lower() for modality in modalities]
-        for name in ("max_tokens", "max_completion_tokens"):
-            if name in self.body:
-                self._fit_limit(name)
-        if self.body.get("n", 1) != 1 and (self.stream or not self.endpoint.takes_several_candidates(self.family)):
-            del self.body["n"]
-            self._drop("n", "a stream has one candidate" if self.stream else "Gemini gives one candidate here")
-
-    def _fit_limit(self, name: str) -> None:
-        """More than the model can write is a 400, and so is less than a token."""
-        given, most = self.body[name], self.family.max_output_tokens
-        if not isinstance(given, int) or isinstance(given, bool) or given < 1:
-            raise UnsupportedParameterError(f"`{name}` is a number of tokens from 1 on, not {given!r}.")
-        if self.endpoint.speaks_gemini and most is not None and given > most:
-            self.body[name] = most
-            text = f"`{name}` {given} became {most}: {self.family.name} writes no more than that."
-            self.notes.append(Note("adjusted", text))
-
-    def _tools(self) -> list[JsonObject]:
-        return cast("list[JsonObject]", self.options.get("tools") or [])
-
-    def _add_tools(self, names: ToolNames) -> None:
-        tools = self._tools()
-        if not tools and self.option("tool_choice") not in (None, False, "auto", "none"):
-            self._drop("tool_choice", "no tool is bound")
-        if tools:
-            found = encode_tools(tools, self.option("tool_choice"), self.endpoint, self.notes, names)
-            self.schemas = found.schemas
-            if found.functions:
-                self.body["tools"] = [*found.functions]
-            if found.choice is not None:
-                self.body["tool_choice"] = found.choice
-            if found.google:
-                self.google["tools"] = [*found.google]
-        if tools and self.option("parallel_tool_calls") is False and self.endpoint.speaks_gemini:
-            text = "`parallel_tool_calls=False` is kept here and not at Google: calls after the first are thrown away."
-            self.notes.append(Note("adjusted", text))
-        if self.option("parallel_tool_calls") is not None and not self.endpoint.speaks_gemini:
-            self.body["parallel_tool_calls"] = self.option("parallel_tool_calls")
-        response_format = self.options.get("response_format")
-        if response_format is not None:
-            self.body["response_format"] = encode_response_format(response_format, self.endpoint, self.notes)
-            self._check_format()
-
-    def _check_format(self) -> None:
-        """Refuse a JSON `response_format` beside functions where the model refuses it."""
-        wants_json = object_at(self.body, "response_format").get("type") != "text"
-        if wants_json and "tools" in self.body and not self.endpoint.takes_json_beside_functions(self.family):
-            raise UnsupportedParameterError(
-                f"{self.family.name} takes no JSON beside functions (Google: a response mime type is unsupported with "
-                "function calling). Use `ToolStrategy`, or `with_structured_output(schema, tools=…)`."
-            )
-
-    def _add_thinking(self) -> None:
-        fields = encode_thinking(self.options, self.endpoint, self.family, self.notes)
-        self.body |= fields.body
-        self.google |= fields.google
-        limit = self.option("max_tokens") or self.option("max_completion_tokens")
-        tight = warn_of_tight_limit(limit, fields, self.family)
-        if tight:
-            self.notes.append(Note("tight_limit", tight))
-
-    def _add_google(self) -> None:
-        for name in _GOOGLE_PLAIN:
-            if self.option(name) is not None:
-                self.google[name] = self.option(name)
-        resolution, safety = self.options.get("media_resolution"), self.option("safety_settings")
-        if resolution is not None:
-            self.google["media_resolution"] = _enum_name(resolution)
-        if safety:
-            self.google["safety_settings"] = _safety_settings(safety)
-
-    def _add_stream(self) -> None:
-        if not self.stream:
-            return
-        self.body["stream"] = True
-        if self.endpoint.always_streams_usage:
-            return
-        asked: JsonObject = {"include_usage": True} if self.option("stream_usage") is not False else {}
-        options = {**asked, **_object(self.option("stream_options"))}
-        if options:
-            self.body["stream_options"] = options
-
-    def _drop_unknown(self) -> None:
-        if not self.endpoint.speaks_gemini:
-            return
-        for target, known, what in (
-            (self.body, self.endpoint.body_keys, ""),
-            (self.google, self.endpoint.google_keys, "extra_body.google."),
-        ):
-            for name in [name for name in target if known is not None and name not in known]:
-                del target[name]
-                self._drop(f"{what}{name}", f"{self.endpoint.surface} does not take it")
-        for name in ("presence_penalty", "frequency_penalty"):
-            if not self.family.takes_penalties and self.body.pop(name, None) is not None:
-                self._drop(name, f"{self.family.name} does not take it")
-
-    def _drop(self, name: str, why: str) -> None:
-        self.notes.append(Note("dropped", f"`{name}` was left out: {why}."))
-
-    def _add_extra_body(self) -> None:
-        """The caller's own fields, last: `google` under the literal `extra_body`, others at the root."""
-        extra = dict(cast("JsonObject", self.options.get("extra_body") or {}))
-        google = extra.pop("google", None)
-        if google is not None:
-            extra["extra_body"] = _merge(_object(extra.get("extra_body")), {"google": google})
-        self.body = _merge(self.body, extra)
-
-    def _tags(self) -> tuple[str, ...]:
-        google = _object(_object(self.body.get("extra_body")).get("google"))
-        marker = google.get("thought_tag_marker")
-        return (str(marker), *(tag for tag in DEFAULT_TAGS if tag != marker)) if marker else DEFAULT_TAGS
-
-    def _expects_thoughts(self) -> bool:
-        """Gemini writes tags where thoughts were asked for; other models do as they like."""
-        google = _object(_object(self.body.get("extra_body")).get("google"))
-        asked = _object(google.get("thinking_config")).get("include_thoughts") or google.get("thought_tag_marker")
-        return bool(asked) or not self.endpoint.speaks_gemini or "gemini" not in self.endpoint.model
-
-
-def takes_body_key(name: str, endpoint: Endpoint) -> bool:
-    """Whether an option of this name, which is not an argument of the chat model, is sent to `endpoint`."""
-    known = endpoint.body_keys
-    return known is None or name in known or name in _HANDLED
 
 
 def build_payload(
@@ -271,36 +98,243 @@ def build_payload(
     strict: bool,
     overridden: Sequence[str] = (),
 ) -> Request:
-    """The request for `messages` at `endpoint`.
+    """Return the request for `messages` at `endpoint`.
 
-    `options` holds the arguments of `ChatGeminiCompat` by their public names; unknown names are body keys.
-    `overridden` are the names in `model_kwargs` that lost against an argument of the constructor. Raises
-    `UnsupportedParameterError`, `UnsupportedContentError` or `InvalidHistoryError` before anything is sent; with
-    `strict` also where something would be dropped or repaired.
+    Args:
+        messages: The conversation; it is not changed.
+        options: The options by their public names. Unknown names are body keys.
+        endpoint: The surface, host and model.
+        stream: Whether the reply is streamed.
+        strict: Whether a dropped, adjusted or repaired part raises an error.
+        overridden: The names in `model_kwargs` that an argument of the constructor overrides.
+
+    Raises:
+        UnsupportedParameterError: An option is invalid here, or was changed and `strict` is set.
+        UnsupportedContentError: The endpoint takes no content block of this kind.
+        InvalidHistoryError: There is no message to send, or one was changed and `strict` is set.
     """
-    builder = _Builder(options, endpoint, family_of(endpoint.model), stream)
+    context = _Context(read_options(options), endpoint, family_of(endpoint.model), stream, [])
     for name in overridden:
-        text = f"`{name}` in `model_kwargs` was left out: an argument of the constructor overrides it."
-        builder.notes.append(Note("dropped", text))
-    request = builder.build(messages)
+        context.note(
+            "dropped", f"`{name}` in `model_kwargs` was left out: an argument of the constructor overrides it."
+        )
+    request = _build_request(messages, context)
     if strict:
-        for note in request.notes:
-            error = _STRICT_ERRORS.get(note.kind)
-            if error is not None:
-                place = "" if note.index is None else f"Message {note.index}: "
-                raise error(f"{place}{note.message} (`strict=True` sends nothing that had to be changed.)")
+        _refuse_changes(request.notes)
     return request
 
 
-_STRICT_ERRORS: Mapping[NoteKind, type[UnsupportedParameterError | InvalidHistoryError]] = {
-    "dropped": UnsupportedParameterError,
-    "adjusted": UnsupportedParameterError,
-    "repaired": InvalidHistoryError,
-}
+def takes_body_key(name: str, endpoint: Endpoint) -> bool:
+    """Return whether `endpoint` gets an option of this name that is not an argument of the chat model."""
+    known = endpoint.body_keys
+    return known is None or name in known or is_known_option(name)
+
+
+def _build_request(messages: Sequence[BaseMessage], context: _Context) -> Request:
+    options, endpoint = context.options, context.endpoint
+    names = build_tool_names(options.tools or (), endpoint, context.notes)
+    encoder = MessageEncoder(endpoint, context.family, context.notes, names)
+    body: JsonObject = {"model": endpoint.model, "messages": [*encoder.encode(messages)], **_encode_plain(context)}
+    tools, schemas = _encode_tools(context, names)
+    response_format = _encode_response_format(context, has_functions="tools" in tools.body)
+    thinking = _encode_thinking(context)
+    body = {**body, **tools.body, **response_format, **thinking.body, **_encode_stream(context)}
+    google = {**tools.google, **thinking.google, **_encode_google(context)}
+    fields = _drop_unsupported(_Fields(body, google), context)
+    body = {**fields.body, "extra_body": {"google": fields.google}} if fields.google else fields.body
+    body = _merge_extra_body(body, options.extra_body or {})
+    return Request(
+        body,
+        endpoint,
+        tuple(context.notes),
+        tags=_thought_tags(body),
+        expects_thoughts=_expects_thoughts(body, endpoint),
+        call_limit=1 if options.parallel_tool_calls is False else None,
+        seed=str(len(messages)),
+        schemas=schemas,
+        names=names.changed(),
+        tool_names=_tool_names(body, names) or None,
+        keeps_invalid_calls=_keeps_invalid_calls(options),
+    )
+
+
+def _refuse_changes(notes: Sequence[Note]) -> None:
+    """Raise the error for the first note that `strict` does not allow."""
+    for note in notes:
+        error = _STRICT_ERRORS.get(note.kind)
+        if error is not None:
+            place = "" if note.index is None else f"Message {note.index}: "
+            raise error(f"{place}{note.message} (`strict=True` sends nothing that had to be changed.)")
+
+
+def _encode_plain(context: _Context) -> JsonObject:
+    """Return the options that are body keys of the same name, and the caller's own body keys."""
+    options = context.options
+    body = _set_options(
+        temperature=options.temperature,
+        top_p=options.top_p,
+        max_tokens=options.max_tokens,
+        n=options.n,
+        seed=options.seed,
+        presence_penalty=options.presence_penalty,
+        frequency_penalty=options.frequency_penalty,
+        logprobs=options.logprobs,
+        top_logprobs=options.top_logprobs,
+        service_tier=options.service_tier,
+        web_search_options=options.web_search_options,
+        stop=None if not options.stop else [options.stop] if isinstance(options.stop, str) else options.stop,
+    )
+    body |= _set_options(**options.further)
+    if isinstance(options.modalities, (list, tuple)):
+        # Google's own packages write them in capitals, as members of an enum.
+        body["modalities"] = [_enum_name(modality).lower() for modality in options.modalities]
+    for name in ("max_tokens", "max_completion_tokens"):
+        if name in body:
+            body[name] = _fit_limit(name, body[name], context)
+    if body.get("n", 1) != 1 and (context.stream or not context.endpoint.takes_several_candidates(context.family)):
+        del body["n"]
+        context.note_dropped("n", "a stream has one candidate" if context.stream else "Gemini gives one candidate here")
+    return body
+
+
+def _fit_limit(name: str, given: JsonValue, context: _Context) -> JsonValue:
+    """Return the limit, lowered to what the model can write: more is a 400, and so is less than one token."""
+    most = context.family.max_output_tokens
+    if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+        raise UnsupportedParameterError(f"`{name}` is a number of tokens from 1 on, not {given!r}.")
+    if not context.endpoint.speaks_gemini or most is None or given <= most:
+        return given
+    context.note("adjusted", f"`{name}` {given} became {most}: {context.family.name} writes no more than that.")
+    return most
+
+
+def _encode_tools(context: _Context, names: ToolNames) -> tuple[_Fields, dict[str, JsonObject]]:
+    """Return the fields of tools and `tool_choice`, and the parameters of each tool by its name on the wire."""
+    options, endpoint = context.options, context.endpoint
+    found = ToolSet([], [], None)
+    if options.tools:
+        found = encode_tools(options.tools, options.tool_choice, endpoint, context.notes, names)
+    elif options.tool_choice not in (None, False, "auto", "none"):
+        context.note_dropped("tool_choice", "no tool is bound")
+    if options.tools and options.parallel_tool_calls is False and endpoint.speaks_gemini:
+        text = "`parallel_tool_calls=False` is kept here and not at Google: calls after the first are thrown away."
+        context.note("adjusted", text)
+    body = _set_options(
+        tools=[*found.functions] or None,
+        tool_choice=found.choice,
+        parallel_tool_calls=None if endpoint.speaks_gemini else options.parallel_tool_calls,
+    )
+    return _Fields(body, _set_options(tools=[*found.google] or None)), found.schemas
+
+
+def _encode_response_format(context: _Context, *, has_functions: bool) -> JsonObject:
+    """Return the body key, or raise if the model takes no JSON beside functions."""
+    if context.options.response_format is None:
+        return {}
+    encoded = encode_response_format(context.options.response_format, context.endpoint, context.notes)
+    wants_json = encoded.get("type") != "text"
+    if wants_json and has_functions and not context.endpoint.takes_json_beside_functions(context.family):
+        raise UnsupportedParameterError(
+            f"{context.family.name} takes no JSON beside functions (Google: a response mime type is unsupported with "
+            "function calling). Use `ToolStrategy`, or `with_structured_output(schema, tools=…)`."
+        )
+    return {"response_format": encoded}
+
+
+def _encode_thinking(context: _Context) -> _Fields:
+    """Return the fields of the thinking options, with a note where thinking may use up the token limit."""
+    options = context.options
+    fields = encode_thinking(options, context.endpoint, context.family, context.notes)
+    limit = options.max_tokens or options.further.get("max_completion_tokens")
+    tight = warn_of_tight_limit(limit, fields, context.family)
+    if tight:
+        context.note("tight_limit", tight)
+    return _Fields(fields.body, fields.google)
+
+
+def _encode_google(context: _Context) -> JsonObject:
+    """Return the other fields of `extra_body.google`."""
+    options, resolution = context.options, context.options.media_resolution
+    return _set_options(
+        cached_content=options.cached_content,
+        stream_function_call_arguments=options.stream_function_call_arguments,
+        media_resolution=None if resolution is None else _enum_name(resolution),
+        safety_settings=_safety_settings(options.safety_settings) or None,
+    )
+
+
+def _encode_stream(context: _Context) -> JsonObject:
+    if not context.stream:
+        return {}
+    if context.endpoint.always_streams_usage:
+        return {"stream": True}
+    asked: JsonObject = {"include_usage": True} if context.options.stream_usage is not False else {}
+    given = context.options.stream_options
+    stream_options: JsonObject = {**asked, **(given if isinstance(given, dict) else {})}
+    return {"stream": True, "stream_options": stream_options} if stream_options else {"stream": True}
+
+
+def _drop_unsupported(fields: _Fields, context: _Context) -> _Fields:
+    """Return the fields without those that the surface or the model refuses. Only Gemini's surfaces are known."""
+    endpoint = context.endpoint
+    if not endpoint.speaks_gemini:
+        return fields
+    body = _keep_known(fields.body, endpoint.body_keys, "", context)
+    google = _keep_known(fields.google, endpoint.google_keys, "extra_body.google.", context)
+    for name in ("presence_penalty", "frequency_penalty"):
+        if not context.family.takes_penalties and body.pop(name, None) is not None:
+            context.note_dropped(name, f"{context.family.name} does not take it")
+    return _Fields(body, google)
+
+
+def _keep_known(fields: JsonObject, known: Collection[str] | None, prefix: str, context: _Context) -> JsonObject:
+    """Return the fields in `known`, with a note for each other one; all fields if `known` is `None`."""
+    for name in fields:
+        if known is not None and name not in known:
+            context.note_dropped(f"{prefix}{name}", f"{context.endpoint.surface} does not take it")
+    return {name: value for name, value in fields.items() if known is None or name in known}
+
+
+def _merge_extra_body(body: JsonObject, given: JsonObject) -> JsonObject:
+    """Return `body` with the caller's own fields: `google` under the literal `extra_body`, others at the root."""
+    extra = dict(given)
+    google = extra.pop("google", None)
+    if google is not None:
+        extra["extra_body"] = _merge(object_at(extra, "extra_body"), {"google": google})
+    return _merge(body, extra)
+
+
+def _thought_tags(body: JsonObject) -> tuple[str, ...]:
+    marker = _google_fields(body).get("thought_tag_marker")
+    return (str(marker), *(tag for tag in DEFAULT_TAGS if tag != marker)) if marker else DEFAULT_TAGS
+
+
+def _expects_thoughts(body: JsonObject, endpoint: Endpoint) -> bool:
+    """Return whether the reply may hold thought tags: Gemini writes them on request, other models at any time."""
+    google = _google_fields(body)
+    asked = object_at(google, "thinking_config").get("include_thoughts") or google.get("thought_tag_marker")
+    return bool(asked) or not endpoint.speaks_gemini or "gemini" not in endpoint.model
+
+
+def _google_fields(body: JsonObject) -> JsonObject:
+    return object_at(object_at(body, "extra_body"), "google")
+
+
+def _tool_names(body: JsonObject, names: ToolNames) -> frozenset[str]:
+    """Return the wire names of all tools, including those in the caller's `extra_body`."""
+    sent = (tool for tool in list_at(body, "tools") if isinstance(tool, dict))
+    return names.bound | {name for tool in sent if (name := text_at(object_at(tool, "function"), "name"))}
+
+
+def _keeps_invalid_calls(options: Options) -> bool:
+    word = options.invalid_tool_calls
+    if word not in ("raise", "keep"):
+        raise UnsupportedParameterError(f"`invalid_tool_calls` is {word!r}. Set it to 'raise' or 'keep'.")
+    return word == "keep"
 
 
 def _safety_settings(settings: JsonValue) -> JsonValue:
-    """Google's list form, also from the mapping that `ChatGoogleGenerativeAI` takes; enum members by their names."""
+    """Return Google's list form, also for the mapping that `ChatGoogleGenerativeAI` takes; enum members by name."""
     if isinstance(settings, dict):
         return [
             {"category": _enum_name(category), "threshold": _enum_name(level)} for category, level in settings.items()
@@ -317,11 +351,13 @@ def _enum_name(value: object) -> str:
     return str(value.name if isinstance(value, Enum) else value)
 
 
-def _object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, dict) else {}
+def _set_options(**given: JsonValue) -> JsonObject:
+    """Return the options that are not `None`."""
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _merge(left: JsonObject, right: JsonObject) -> JsonObject:
+    """Return both objects as one. Where both have a value, objects are merged, and else the right one counts."""
     merged = dict(left)
     for key, value in right.items():
         old = merged.get(key)

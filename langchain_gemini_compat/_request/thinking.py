@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._catalog.models import ModelFamily
     from langchain_gemini_compat._catalog.surfaces import Endpoint
+    from langchain_gemini_compat._request.options import Options
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 #: Vertex returns thoughts untagged unless it is given a marker; this one is what AI Studio uses by itself.
@@ -33,7 +34,7 @@ _DYNAMIC_BUDGET = 8192
 #: OpenAI's words, least first.
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 #: The names under which a caller may say how much to think.
-THINKING_KNOBS = ("reasoning_effort", "thinking_level", "thinking_budget")
+THINKING_OPTIONS = ("reasoning_effort", "thinking_level", "thinking_budget")
 
 
 @dataclass(slots=True)
@@ -46,20 +47,17 @@ class ThinkingFields:
     likely_tokens: int = 0
 
 
-def encode_thinking(
-    options: Mapping[str, object], endpoint: Endpoint, family: ModelFamily, notes: list[Note]
-) -> ThinkingFields:
+def encode_thinking(options: Options, endpoint: Endpoint, family: ModelFamily, notes: list[Note]) -> ThinkingFields:
     """The knobs in `options` for this model.
 
     Raises `UnsupportedParameterError` where two of them contradict each other, and for Gemini where one is no word,
     no number of tokens from -1 on, or no truth value.
     """
-    named = {name: options[name] for name in (*THINKING_KNOBS, "include_thoughts") if options.get(name) is not None}
-    asked = {name: value.value if isinstance(value, Enum) else value for name, value in named.items()}
-    knobs = [name for name in THINKING_KNOBS if name in asked]
+    asked = _read_asked(options)
+    knobs = [name for name in THINKING_OPTIONS if name in asked]
     if len(knobs) > 1:
         raise UnsupportedParameterError(f"`{knobs[0]}` and `{knobs[1]}` say the same thing twice: give one.")
-    extra = object_at(object_at(cast("JsonObject", options), "extra_body"), "google")
+    extra = object_at(options.extra_body or {}, "google")
     twice = object_at(extra, "thinking_config").keys() & {"thinking_level", "thinking_budget"}
     if knobs and twice:
         where = f"`extra_body.google.thinking_config.{min(twice)}`"
@@ -75,6 +73,18 @@ def encode_thinking(
             _Fitter(endpoint, family, notes).fit(checked, fields)
     _add_marker(options, endpoint, family, fields)
     return fields
+
+
+def _read_asked(options: Options) -> dict[str, object]:
+    """Return the thinking options that are set, with the values of enum members."""
+    given = {
+        "reasoning_effort": options.reasoning_effort,
+        "thinking_level": options.thinking_level,
+        "thinking_budget": options.thinking_budget,
+        "include_thoughts": options.include_thoughts,
+    }
+    plain = {name: value.value if isinstance(value, Enum) else value for name, value in given.items()}
+    return {name: value for name, value in plain.items() if given[name] is not None}
 
 
 def warn_of_tight_limit(max_tokens: object, fields: ThinkingFields, family: ModelFamily) -> str | None:
@@ -152,8 +162,8 @@ def _add_as_given(asked: Mapping[str, object], endpoint: Endpoint, fields: Think
         fields.google["thinking_config"] = config
 
 
-def _add_marker(options: Mapping[str, object], endpoint: Endpoint, family: ModelFamily, fields: ThinkingFields) -> None:
-    marker = cast("JsonValue", options.get("thought_tag_marker"))
+def _add_marker(options: Options, endpoint: Endpoint, family: ModelFamily, fields: ThinkingFields) -> None:
+    marker = options.thought_tag_marker
     config = fields.google.get("thinking_config")
     wants_thoughts = isinstance(config, dict) and bool(config.get("include_thoughts"))
     if marker is None and wants_thoughts and endpoint.needs_thought_marker and family.is_gemini:

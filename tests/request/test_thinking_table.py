@@ -19,6 +19,7 @@ from outgoing import PLACES, SURFACES, broken_rules, build, endpoint
 
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._catalog.models import FAMILIES, family_of
+from langchain_gemini_compat._request.options import read_options
 from langchain_gemini_compat._request.thinking import encode_thinking, warn_of_tight_limit
 from langchain_gemini_compat.errors import GeminiCompatWarning, UnsupportedParameterError
 from langchain_gemini_compat.testing import FakeGemini
@@ -338,7 +339,7 @@ TIGHT = [
 def test_a_limit_that_thinking_may_use_up_is_told_with_its_cure(model, knob, limit, tight, surface, thoughts):
     """Whatever the surface makes of the knob, and whether thoughts are shown or not."""
     family = family_of(model)
-    fields = encode_thinking({**knob, "include_thoughts": thoughts}, endpoint(surface, model), family, [])
+    fields = encode_thinking(read_options({**knob, "include_thoughts": thoughts}), endpoint(surface, model), family, [])
     said = warn_of_tight_limit(limit, fields, family)
     assert (said is not None) == tight
     assert said is None or said.startswith(f"`max_tokens` {limit} may leave no answer")
@@ -358,7 +359,7 @@ def test_a_limit_that_thinking_may_use_up_is_told_with_its_cure(model, knob, lim
 def test_the_cure_is_one_that_the_model_has(model, knob, cure):
     """Less thinking is offered only where there is less to be had."""
     family = family_of(model)
-    fields = encode_thinking(knob, endpoint("vertex", model), family, [])
+    fields = encode_thinking(read_options(knob), endpoint("vertex", model), family, [])
     said = warn_of_tight_limit(100, fields, family)
     assert cure in said
     assert ("think less" in said) == ("effort" in cure)
@@ -369,5 +370,5 @@ def test_nothing_is_reckoned_where_nothing_is_known(limit):
     """A compatible server, or a model that is no Gemini."""
     for place, model in (("openai_compatible", "gemini-3.8-flash"), ("vertex", "meta/llama-4")):
         family = family_of(model)
-        fields = encode_thinking({"reasoning_effort": "high"}, endpoint(place, model), family, [])
+        fields = encode_thinking(read_options({"reasoning_effort": "high"}), endpoint(place, model), family, [])
         assert warn_of_tight_limit(limit, fields, family) is None
