@@ -1,20 +1,20 @@
-"""Where a thought signature rests on an `AIMessage`, and how it is found again: attach, recover, judge.
+"""Stores thought signatures on an `AIMessage` and finds them again.
 
-Its one rule: a signature lives in `additional_kwargs`, keyed by the id it belongs to, never by position and
-never twice, so that it survives chunk addition, JSON, pickle, checkpoints and `merge_message_runs`.
-
-The map of call signatures is the one that `langchain-google-genai` and `langchain-google-vertexai` read and
-write, whatever the provider of the message. What else is known (origin, other fields) rests beside it.
+A signature is stored in `additional_kwargs` under the id of its call, once, and never by position. So it survives the
+addition of chunks, JSON, pickle, checkpoints and `merge_message_runs`. The map of signatures is the one that
+`langchain-google-genai` and `langchain-google-vertexai` read and write. A second map has the records of this package:
+the origin of a signature, and other fields of the wire.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._catalog.models import bare_model_name, family_of
+from langchain_gemini_compat._wire.json_types import object_at
 from langchain_gemini_compat._wire.provider import PROVIDER
-from langchain_gemini_compat._wire.unknown_fields import MESSAGE_KEYS
+from langchain_gemini_compat._wire.unknown_fields import MESSAGE_KEYS, RESERVED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,26 +26,26 @@ if TYPE_CHECKING:
 
 #: `{tool_call_id: base64}`, shared with Google's own LangChain packages.
 SIGNATURES_KEY = "__gemini_function_call_thought_signatures__"
-#: `{tool_call_id or reply id: {"origin": …, "fields": …}}`, ours; `reply` is true in the record of a message.
+#: `{tool_call_id or reply id: {"origin": …, "fields": …}}`, our own; `reply` is true in the record of a message.
 RECORDS_KEY = "__gemini_compat_records__"
-#: Google's stand-in for a signature that does not exist (Google's page on thought signatures).
-STAND_IN = "skip_thought_signature_validator"
+#: Google's placeholder for a signature that does not exist (Google's page on thought signatures).
+PLACEHOLDER_SIGNATURE = "skip_thought_signature_validator"
 #: LiteLLM appends the signature to the id (its gateway for Gemini, up to 4,572 characters seen).
 LITELLM_MARK = "__thought__"
-#: All spellings in which packages and gateways leave one in a history; the last is LiteLLM's, in base64.
-STAND_INS = (
-    STAND_IN,
+#: All spellings in which packages and gateways leave a placeholder in a history; the last is LiteLLM's, in base64.
+PLACEHOLDER_SIGNATURES = (
+    PLACEHOLDER_SIGNATURE,
     "context_engineering_is_the_way_to_go",
     "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=",
 )
 _PROVIDER_SURFACES = {"google_vertexai": "vertex"}
-#: Whose content blocks may hold Gemini's signatures; those of Claude's blocks are errors at Google.
+#: Providers whose content blocks may hold Gemini's signatures. Google refuses the signatures in Claude's blocks.
 _GEMINI_PROVIDERS = frozenset({"", PROVIDER, "google_genai", "google_vertexai", "litellm"})
-#: Fields beside a call that gateways invent, kept as they came.
+#: Keys that gateways add to a call. They are kept as they came.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
 #: Keys of the wire. If one of them is present, LiteLLM wrapped unknown keys of another server's reply.
 _WIRE_KEYS = frozenset(("extra_content", "reasoning_details", "reasoning_opaque", "reasoning_text"))
-#: What LiteLLM 1.108 itself reads in `provider_specific_fields` of a request.
+#: Keys that LiteLLM 1.108 itself reads in `provider_specific_fields` of a request.
 _READ_BY_LITELLM = frozenset(
     {
         "thought_signature", "thought_signatures", "server_side_tool_invocations", "compaction_blocks", "tool_results",
@@ -56,27 +56,35 @@ _READ_BY_LITELLM = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What has to go beside a call or message: whole fields of the wire, and where they came from."""
+    """What is sent beside a call or a message, and where it came from."""
 
+    #: Keys of the wire, such as `extra_content`.
     fields: JsonObject = field(default_factory=dict)
+    #: Surface, model and host that the fields came from; `None` if unknown.
     origin: Mapping[str, JsonValue] | None = None
+    #: The id on the wire, if LangChain's call has another one.
+    server_id: str = ""
+    #: The signature that LiteLLM appended to the id.
+    litellm_signature: str = ""
+    #: The keys under which the server sent thoughts.
+    reasoning_fields: tuple[str, ...] = ()
 
     @property
     def signature(self) -> str | None:
-        """The thought signature, in whichever namespace of `extra_content` it came."""
+        """The thought signature, in any namespace of `extra_content`."""
         return read_signature(self.fields.get("extra_content"))
 
 
 @dataclass(frozen=True, slots=True)
 class MessageExtras:
-    """All extras of one message: its own, and those of its tool calls, in the order asked for."""
+    """The extras of a message: its own, and those of its tool calls, in the order of the calls."""
 
     own: Extras
     calls: Sequence[Extras]
 
 
 def split_litellm_id(wire_id: str) -> tuple[str, str]:
-    """A LiteLLM id as clean id and signature; other ids come back whole, with no signature.
+    """Return the clean id and the signature of a LiteLLM id. Other ids have an empty signature.
 
     >>> split_litellm_id("call_1__thought__c2ln")
     ('call_1', 'c2ln')
@@ -86,9 +94,9 @@ def split_litellm_id(wire_id: str) -> tuple[str, str]:
 
 
 def build_origin(endpoint: Endpoint, model: str) -> JsonObject:
-    """Enough to tell later whether a signature is good: surface and model, and for gateways the host.
+    """Return what decides later whether a signature is valid: surface and model, and for gateways the host.
 
-    `asked` is the name a gateway was asked for, where it answers with another.
+    `asked` is the model of the request, if a gateway answers with another name.
     """
     origin: JsonObject = {"surface": endpoint.surface, "model": bare_model_name(model or endpoint.model)}
     if not endpoint.is_google or not endpoint.speaks_gemini:
@@ -100,50 +108,50 @@ def build_origin(endpoint: Endpoint, model: str) -> JsonObject:
     return origin
 
 
-def attach_extras(key: str, fields: JsonObject, origin: JsonObject, *, is_call: bool) -> JsonObject:
-    """The `additional_kwargs` that keep `fields` for the call or reply `key`.
+def attach_call_extras(call_id: str, fields: JsonObject, origin: JsonObject) -> JsonObject:
+    """Return the `additional_kwargs` that keep the signature and the other fields of a call.
 
-    An empty `origin` adds to earlier fields: LangChain would double an `origin` that two chunks have.
+    An empty `origin` adds to earlier fields: LangChain would concatenate an `origin` that two chunks have.
     """
     kept = dict(fields)
-    attached: JsonObject = {}
-    record: JsonObject = {"origin": origin} if origin else {}
-    if is_call:
-        signature = cast("str | None", kept.pop("litellm_signature", None))
-        if signature:
-            kept["litellm_id"] = True
-        else:
-            signature = read_signature(kept.get("extra_content"))
-            if kept.get("extra_content") == _google_signature(signature):
-                del kept["extra_content"]
-        if signature:
-            attached[SIGNATURES_KEY] = {key: signature}
+    signature = cast("str | None", kept.pop("litellm_signature", None))
+    if signature:
+        kept["litellm_id"] = True
     else:
-        record["reply"] = True
-    if kept:
-        record["fields"] = kept
-    attached[RECORDS_KEY] = {key: record}
-    return attached
+        signature = read_signature(kept.get("extra_content"))
+        if kept.get("extra_content") == _google_signature(signature):
+            del kept["extra_content"]
+    record = _build_record(kept, origin)
+    return {**({SIGNATURES_KEY: {call_id: signature}} if signature else {}), RECORDS_KEY: {call_id: record}}
+
+
+def attach_reply_extras(reply_id: str, fields: JsonObject, origin: JsonObject) -> JsonObject:
+    """Return the `additional_kwargs` that keep the fields of a reply itself."""
+    return {RECORDS_KEY: {reply_id: {**_build_record(fields, origin), "reply": True}}}
+
+
+def _build_record(fields: JsonObject, origin: JsonObject) -> JsonObject:
+    return {**({"origin": origin} if origin else {}), **({"fields": {**fields}} if fields else {})}
 
 
 def recover_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> MessageExtras:
-    """What belongs beside `message` and its `tool_calls`, from our own keeping or from the ways of other packages."""
+    """Return the extras of `message` and its `tool_calls`, as this package or another one stored them."""
     if _has_no_place(message, tool_calls):
         return MessageExtras(Extras(), [Extras()] * len(tool_calls))
     return search_extras(message, tool_calls)
 
 
 def _has_no_place(message: AIMessage, tool_calls: Sequence[ToolCall]) -> bool:
-    """Whether there is nowhere to look, as in most messages."""
+    """Return whether the message has no place for extras, as most messages have none."""
     if message.additional_kwargs or not isinstance(message.content, str):
         return False
     return not any(LITELLM_MARK in (call["id"] or "") for call in tool_calls)
 
 
 def search_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> MessageExtras:
-    """`recover_extras` for any message."""
+    """Return what `recover_extras` returns, without its shortcut for messages that have no place for extras."""
     kept = message.additional_kwargs
-    records, signatures = _object(kept.get(RECORDS_KEY)), _object(kept.get(SIGNATURES_KEY))
+    records, signatures = object_at(kept, RECORDS_KEY), object_at(kept, SIGNATURES_KEY)
     raw_calls = _raw_calls(message)
     blocks = _BlockSignatures(message)
     calls: list[Extras] = []
@@ -151,26 +159,25 @@ def search_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> Message
     for position, call in enumerate(tool_calls):
         call_id = call["id"] or ""
         if call_id in seen:
-            # Siblings with one id: what is kept under it belongs to the first.
+            # Of several calls with one id, the first has what is stored under it.
             calls.append(Extras())
             continue
         seen.add(call_id)
-        record = _object(records.get(call_id))
-        fields = _own_fields(_object(record.get("fields")), signatures.get(call_id))
-        fields = fields or _raw_fields(raw_calls.get(call_id, {}))
-        if not fields:
+        record = object_at(records, call_id)
+        stored = _restore_fields(object_at(record, "fields"), signatures.get(call_id))
+        stored = stored or _raw_fields(raw_calls.get(call_id, {}))
+        if not stored:
             signature = blocks.of_call(call_id, position) or split_litellm_id(call_id)[1]
-            fields = _signature_fields(signature)
-        calls.append(Extras(fields, _origin(message, record)))
+            stored = _signature_fields(signature)
+        calls.append(_build_extras(stored, _origin(message, record)))
     return MessageExtras(_reply_extras(message, records, blocks), calls)
 
 
 def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
-    """Whether what came with `extras.origin` may go to `endpoint`.
+    """Return whether extras of this origin may go to `endpoint`. An unknown origin is replayable.
 
-    Signatures are bound to the surface that issued them: one of AI Studio is an error on Vertex and the other
-    way round; within a surface one 3.x model takes another's (both seen). An unknown origin gets the benefit
-    of the doubt.
+    Signatures are bound to the surface that issued them: AI Studio's are errors on Vertex, and the reverse. Within a
+    surface, one 3.x model takes the signatures of another (both seen).
     """
     origin = extras.origin
     if not origin or not origin.get("surface"):
@@ -187,24 +194,24 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
         return same_generation
     if host != endpoint.host and (host is not None or endpoint.self_deployed):
         return False
-    # A gateway's own name for a model says nothing of its family; the same name is the same model.
+    # A gateway's own name of a model does not tell the family, but the same name is the same model.
     asked = origin.get("asked") or model
     return asked == bare_model_name(endpoint.model) or same_generation
 
 
-def select_fields(extras: Extras, endpoint: Endpoint) -> JsonObject:
-    """Return the fields of `extras` that may go to `endpoint`, each in its original place.
+def select_extras(extras: Extras, endpoint: Endpoint) -> Extras:
+    """Return the part of `extras` that may go to `endpoint`.
 
     Unknown keys go only to the host that sent them. Google refuses unknown keys, so its hosts get only
     `extra_content`.
     """
-    if not extras.fields or not is_replayable(extras, endpoint):
-        return {}
+    if not is_replayable(extras, endpoint):
+        return Extras()
     fields = unwrap_fields(extras.fields)
     from_here = extras.origin is not None and extras.origin.get("host") == endpoint.host
     if not endpoint.is_google and (from_here or not endpoint.speaks_gemini):
-        return fields
-    return {"extra_content": fields["extra_content"]} if fields.get("extra_content") else {}
+        return replace(extras, fields=fields)
+    return Extras({"extra_content": fields["extra_content"]} if fields.get("extra_content") else {}, extras.origin)
 
 
 def unwrap_fields(fields: JsonObject) -> JsonObject:
@@ -230,15 +237,15 @@ def unwrap_fields(fields: JsonObject) -> JsonObject:
 
 
 def is_signed(call: JsonObject) -> bool:
-    """Whether a wire `call` has a signature under a gateway's own key."""
-    function = _object(call.get("function"))
-    places = (call, function, _object(call.get("provider_specific_fields")))
-    inner = _object(function.get("provider_specific_fields"))
-    return LITELLM_MARK in str(call.get("id")) or any(place.get("thought_signature") for place in (*places, inner))
+    """Return whether a wire call has a signature under a gateway's own key."""
+    function = object_at(call, "function")
+    inner = object_at(function, "provider_specific_fields")
+    places = (call, function, object_at(call, "provider_specific_fields"), inner)
+    return LITELLM_MARK in str(call.get("id")) or any(place.get("thought_signature") for place in places)
 
 
 def read_signature(extra_content: JsonValue) -> str | None:
-    """The signature in `extra_content`: under `google`, or under a gateway's own name (`vertex` was seen)."""
+    """Return the signature in `extra_content`: under `google`, or under a gateway's own name (`vertex` was seen)."""
     if not isinstance(extra_content, dict):
         return None
     for namespace in ("google", *extra_content):
@@ -250,7 +257,7 @@ def read_signature(extra_content: JsonValue) -> str | None:
 
 
 class _BlockSignatures:
-    """Signatures in content blocks: v1 blocks with `extras`, and older forms of Google's packages."""
+    """The signatures in content blocks: in v1 blocks with `extras`, and in older forms of Google's packages."""
 
     def __init__(self, message: AIMessage) -> None:
         self._by_id: dict[str, str] = {}
@@ -275,46 +282,61 @@ class _BlockSignatures:
         elif kind == "function_call_signature" and isinstance(index, int):
             self._by_position[index] = signature
         elif kind == "text":
-            # Of several on text the last one counts.
+            # The last signature of a text counts.
             self.of_text = signature
 
 
 def block_signature(block: Mapping[str, JsonValue]) -> str | None:
-    """The signature that a content block carries itself."""
-    found = (_object(block.get("extras")).get("signature"), block.get("thought_signature"), block.get("signature"))
+    """Return the signature in a content block, if it has one."""
+    found = (object_at(block, "extras").get("signature"), block.get("thought_signature"), block.get("signature"))
     return next((signature for signature in found if isinstance(signature, str) and signature), None)
 
 
 def _reply_extras(message: AIMessage, records: JsonObject, blocks: _BlockSignatures) -> Extras:
-    """Of several replies merged into one the last counts."""
-    own = [record for record in map(_object, records.values()) if record.get("reply") and _object(record.get("fields"))]
+    """Return the message's own extras. If several replies are merged into one message, the last one counts."""
+    found = [record for record in records.values() if isinstance(record, dict) and record.get("reply")]
+    own = [record for record in found if object_at(record, "fields")]
     if own:
-        return Extras(_object(own[-1]["fields"]), _origin(message, own[-1]))
+        return _build_extras(object_at(own[-1], "fields"), _origin(message, own[-1]))
     return Extras(_signature_fields(blocks.of_text), _origin(message, {}))
 
 
-def _own_fields(kept: JsonObject, signature: JsonValue) -> JsonObject:
-    fields = dict(kept)
+def _build_extras(stored: JsonObject, origin: Mapping[str, JsonValue] | None) -> Extras:
+    """Return stored fields with this package's own keys apart from those of the wire."""
+    names = stored.get("reasoning_field")
+    return Extras(
+        {key: value for key, value in stored.items() if key not in RESERVED},
+        origin,
+        server_id=str(stored.get("server_id") or ""),
+        litellm_signature=str(stored.get("litellm_signature") or "") if stored.get("litellm_id") else "",
+        reasoning_fields=tuple(map(str, names)) if isinstance(names, list) else (str(names),) if names else (),
+    )
+
+
+def _restore_fields(stored: JsonObject, signature: JsonValue) -> JsonObject:
+    """Return the fields of a call with the signature back in its place."""
+    fields = dict(stored)
     if not signature:
         return fields
     if fields.get("litellm_id"):
         fields["litellm_signature"] = signature
     elif not read_signature(fields.get("extra_content")):
-        extra = _object(fields.get("extra_content"))
-        fields["extra_content"] = {**extra, "google": {**_object(extra.get("google")), "thought_signature": signature}}
+        extra = object_at(fields, "extra_content")
+        fields["extra_content"] = {**extra, "google": {**object_at(extra, "google"), "thought_signature": signature}}
     return fields
 
 
 def _raw_calls(message: AIMessage) -> dict[str, JsonObject]:
-    """Tool calls as the wire had them: LiteLLM's package and OpenAI-style dicts leave them there."""
-    raw_calls = message.additional_kwargs.get("tool_calls")
-    found = [_object(raw) for raw in raw_calls] if isinstance(raw_calls, list) else []
-    return {str(call.get("id") or ""): call for call in found}
+    """Return tool calls in the form of the wire, by id. LiteLLM's package and OpenAI-style dicts keep them."""
+    raw_calls: object = message.additional_kwargs.get("tool_calls")
+    found = cast("list[object]", raw_calls) if isinstance(raw_calls, list) else []
+    calls = [cast("JsonObject", raw) for raw in found if isinstance(raw, dict)]
+    return {str(call.get("id") or ""): call for call in calls}
 
 
 def _raw_fields(call: JsonObject) -> JsonObject:
     fields: JsonObject = {key: call[key] for key in _CALL_FIELDS if call.get(key)}
-    gateway = _object(fields.get("provider_specific_fields")).get("thought_signature")
+    gateway = object_at(fields, "provider_specific_fields").get("thought_signature")
     if isinstance(gateway, str) and "extra_content" not in fields:
         fields["extra_content"] = _google_signature(gateway)
     return fields
@@ -328,13 +350,10 @@ def _google_signature(signature: JsonValue) -> JsonObject:
     return {"google": {"thought_signature": signature}}
 
 
-def _object(value: object) -> JsonObject:
-    return cast("JsonObject", value) if isinstance(value, dict) else {}
-
-
 def _origin(message: AIMessage, record: JsonObject) -> Mapping[str, JsonValue] | None:
+    """Return the origin in a record, else that of a message of Google's own LangChain packages."""
     if record.get("origin"):
-        return _object(record["origin"])
+        return object_at(record, "origin")
     provider = message.response_metadata.get("model_provider")
     model = message.response_metadata.get("model_name")
     surface = _PROVIDER_SURFACES.get(str(provider))

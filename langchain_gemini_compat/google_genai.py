@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_gemini_compat._response.block_translator import decode_blocks
-from langchain_gemini_compat._signatures import SIGNATURES_KEY, STAND_INS, Extras, recover_extras
+from langchain_gemini_compat._signatures import PLACEHOLDER_SIGNATURES, SIGNATURES_KEY, Extras, recover_extras
 from langchain_gemini_compat._wire.provider import PROVIDER
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _valid_signature(signature: JsonValue, extras: Extras, vertexai: bool | None
     """Padded standard base64, or `None` for what the other model cannot read or its surface refuses."""
     surface = extras.origin.get("surface") if extras.origin else None
     elsewhere = vertexai is not None and surface not in (None, "vertex" if vertexai else "ai_studio")
-    if not isinstance(signature, str) or signature in STAND_INS or elsewhere:
+    if not isinstance(signature, str) or signature in PLACEHOLDER_SIGNATURES or elsewhere:
         return None
     plain = signature.translate(str.maketrans("-_", "+/")).rstrip("=")
     padded = plain + "=" * (-len(plain) % 4)

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from langchain_gemini_compat._catalog.models import family_of
-from langchain_gemini_compat._request.messages import MessageEncoder
+from langchain_gemini_compat._request.messages import encode_messages
 from langchain_gemini_compat._request.options import is_known_option, read_options
 from langchain_gemini_compat._request.thinking import encode_thinking, warn_of_tight_limit
 from langchain_gemini_compat._request.tools import ToolSet, build_tool_names, encode_response_format, encode_tools
@@ -133,8 +133,8 @@ def takes_body_key(name: str, endpoint: Endpoint) -> bool:
 def _build_request(messages: Sequence[BaseMessage], context: _Context) -> Request:
     options, endpoint = context.options, context.endpoint
     names = build_tool_names(options.tools or (), endpoint, context.notes)
-    encoder = MessageEncoder(endpoint, context.family, context.notes, names)
-    body: JsonObject = {"model": endpoint.model, "messages": [*encoder.encode(messages)], **_encode_plain(context)}
+    encoded = encode_messages(messages, endpoint, context.family, context.notes, names)
+    body: JsonObject = {"model": endpoint.model, "messages": [*encoded], **_encode_plain(context)}
     tools, schemas = _encode_tools(context, names)
     response_format = _encode_response_format(context, has_functions="tools" in tools.body)
     thinking = _encode_thinking(context)

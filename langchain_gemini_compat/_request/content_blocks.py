@@ -1,4 +1,4 @@
-"""Reads content blocks, in all spellings that LangChain users have, as text or as `Media`.
+"""Reads content blocks, in all spellings that LangChain users have, as text, media, silent or unknown blocks.
 
 Nothing is rejected or fetched here: the encoder decides what a surface takes. The module reads LangChain's own blocks
 (v1, and v0 with `source_type`), OpenAI's (Chat Completions and Responses), Anthropic's with `source`, those of MCP
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_gemini_compat._wire.media import (
     canonical_data_url,
@@ -24,9 +24,21 @@ from langchain_gemini_compat._wire.media import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from langchain_gemini_compat._wire.json_types import JsonValue
 
+#: Types of blocks in an assistant's turn that are not content of the next request: they are encoded elsewhere, or not
+#: at all.
+_SILENT = frozenset(
+    {
+        "reasoning", "thinking", "redacted_thinking", "thought", "tool_use", "tool_call", "tool_call_chunk",
+        "invalid_tool_call", "function_call", "function_call_signature", "refusal", "server_tool_call",
+        "server_tool_call_chunk", "server_tool_result", "server_tool_use", "web_search_call", "code_interpreter_call",
+    }
+)  # fmt: skip
+#: Most `non_standard` wrappings of one block that are opened, since a block may contain itself.
+_MOST_WRAPPINGS = 50
 _DEFAULT_MIME = {"image": "image/jpeg", "audio": "audio/wav", "video": "video/mp4"}
 #: A block without a `type` is text if it has `text` (older Gemini models, plain dicts).
 _TEXT_KINDS = (None, "text", "text-plain", "input_text", "output_text")
@@ -34,15 +46,32 @@ _TEXT_KINDS = (None, "text", "text-plain", "input_text", "output_text")
 _MIME_KEYS = ("mime_type", "media_type", "mimeType")
 _GOOGLE_PARTS = ("inline_data", "inlineData", "file_data", "fileData")
 #: MIME types that tell nothing about the content.
-_UNTOLD = ("application/octet-stream", "binary/octet-stream")
+_GENERIC_MIME = ("application/octet-stream", "binary/octet-stream")
 _PDF = "application/pdf"
 #: How base64 of `%PDF` begins.
 _PDF_HEAD = "JVBER"
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """A block of text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A block that is not content of the next request: thoughts, calls, refusals, another provider's tools."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A block in no known spelling."""
+
+
+@dataclass(frozen=True, slots=True)
 class Media:
-    """One block of media; at most one of `url`, `data` (base64) and `file_id` is set."""
+    """A block of media; at most one of `url`, `data` (base64) and `file_id` is set."""
 
     kind: str
     mime_type: str | None = None
@@ -53,37 +82,85 @@ class Media:
     detail: str | None = None
     #: The MIME type in the `format` of OpenAI's `input_audio`. Only its spelling is changed.
     audio_format: str | None = None
-    #: `input_audio` with a URI for data: Google's way to give a URI together with a MIME type.
+    #: Whether it is an `input_audio` with a URI as its data: Google's way to give a URI together with a MIME type.
     carried: bool = False
-    #: `image_url` came as a plain string, a form that Vertex documents and others do not.
+    #: Whether `image_url` is a plain string, a form that only Vertex documents.
     plain: bool = False
 
     @property
     def known_mime_type(self) -> str | None:
-        """The MIME type given, else what the bytes or the name tell, else the commonest of its kind."""
+        """The given MIME type, else that of the bytes or the name, else the most common one of its kind."""
         given = normalise_mime_type(self.mime_type) if self.mime_type else None
-        if given and given not in _UNTOLD:
+        if given and given not in _GENERIC_MIME:
             return given
         found = sniff_mime_type(self.data, "") if self.data else ""
         return found or self._named_mime_type() or given or _DEFAULT_MIME.get(self.kind)
 
     def _named_mime_type(self) -> str | None:
-        """Return the MIME type for a block of this kind that its name or URL tells, if any."""
+        """Return the MIME type that the file extension of the name or URL stands for, if any."""
         guesses = (guess_mime_type(text, self.kind) for text in (self.name, self.url) if text)
         return next((found for found in guesses if found), None)
 
     @property
     def location(self) -> str:
-        """The URI, or a file id that is one; empty where neither is given."""
+        """The URL, else the file id; empty without either."""
         return self.url or self.file_id or ""
 
 
-def read_text(block: Mapping[str, object]) -> str | None:
-    """The text of a block of text in any of its spellings, or `None` when it is none.
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A parsed content block, with the caller's own form of it."""
 
-    >>> read_text({"type": "document", "source": {"type": "text", "data": "hi"}})
-    'hi'
+    content: Text | Media | Silent | Unknown
+    #: The caller's block, without the `non_standard` blocks around it.
+    raw: JsonValue
+
+
+#: A message's content: text, or parsed blocks.
+Content: TypeAlias = "str | list[Block]"
+
+
+def parse_content(content: str | Sequence[JsonValue]) -> Content:
+    """Return a message's content with its blocks parsed. A string stays a string."""
+    return content if isinstance(content, str) else [parse_block(block) for block in content]
+
+
+def parse_block(given: JsonValue) -> Block:
+    """Return a parsed content block.
+
+    >>> parse_block({"type": "document", "source": {"type": "text", "data": "hi"}}).content
+    Text(text='hi')
+    >>> parse_block({"type": "image_url", "image_url": "gs://b/cat.jpg"}).content.location
+    'gs://b/cat.jpg'
     """
+    raw = _unwrap(given)
+    if isinstance(raw, str):
+        return Block(Text(raw), raw)
+    if not isinstance(raw, dict):
+        return Block(Unknown(), raw)
+    if type_of(raw) in _SILENT:
+        return Block(Silent(), raw)
+    text = _read_text(raw)
+    return Block(Text(text) if text is not None else _read_media(raw) or Unknown(), raw)
+
+
+def type_of(block: Mapping[str, object]) -> str | None:
+    """Return the block's `type` if it is a string. A tool's own JSON may have any value there."""
+    kind = block.get("type")
+    return kind if isinstance(kind, str) else None
+
+
+def _unwrap(block: JsonValue) -> JsonValue:
+    """Return the block inside of `non_standard` blocks; `None` if they are nested too deep."""
+    for _ in range(_MOST_WRAPPINGS):
+        if not isinstance(block, dict) or block.get("type") != "non_standard":
+            return block
+        block = block.get("value")
+    return None
+
+
+def _read_text(block: Mapping[str, object]) -> str | None:
+    """Return the text of a block of text in any spelling; `None` for other blocks."""
     kind = block.get("type")
     if kind in _TEXT_KINDS:
         text = block.get("text")
@@ -101,17 +178,13 @@ def read_text(block: Mapping[str, object]) -> str | None:
     return None
 
 
-def read_media(block: Mapping[str, object]) -> Media | None:
-    """Return a block of media in any spelling; `None` for other blocks.
-
-    >>> read_media({"type": "image_url", "image_url": "gs://b/cat.jpg"}).location
-    'gs://b/cat.jpg'
-    """
+def _read_media(block: Mapping[str, object]) -> Media | None:
+    """Return a block of media in any spelling; `None` for other blocks. The block is known to be no text."""
     kind = block.get("type")
     if kind is None:
         return _read_google_part(block)
     reader = _READERS.get(kind) if isinstance(kind, str) else None
-    return reader(block) if reader and read_text(block) is None else None
+    return reader(block) if reader else None
 
 
 def _decode_text(block: Mapping[str, object]) -> str | None:
@@ -121,7 +194,7 @@ def _decode_text(block: Mapping[str, object]) -> str | None:
 
 
 def _text(block: Mapping[str, object], *keys: str) -> str | None:
-    """The first of `keys` that holds a string; bytes, which Google's packages take, as base64."""
+    """Return the first value of `keys` that is a string; bytes, which Google's packages take, as base64."""
     for key in keys:
         value = block.get(key)
         if isinstance(value, bytes) and value:
@@ -136,7 +209,7 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 
 def _at(media: Media, text: str) -> Media:
-    """`media` at what `text` is: a `data:` URL, another URL, or base64."""
+    """Return `media` with the place that `text` gives: a `data:` URL, another URL, or base64."""
     scheme = scheme_of(text)
     parts = split_data_url(text) if scheme == "data" else None
     if parts:
@@ -154,7 +227,7 @@ def _read_image_url(block: Mapping[str, object]) -> Media:
 
 
 def _read_input_image(block: Mapping[str, object]) -> Media:
-    """The Responses API's: a plain string too, but not one that the caller chose for Google."""
+    """Return an image of the Responses API. There `image_url` is always a plain string."""
     return replace(_read_image_url(block), plain=False)
 
 
@@ -173,7 +246,7 @@ def _carried_audio(mime_type: str, data: str, audio_format: str | None) -> Media
 
 
 def _read_standard(block: Mapping[str, object]) -> Media:
-    """LangChain's own block, and Anthropic's with `source`."""
+    """Return the media of LangChain's own block, or of Anthropic's with `source`."""
     kind = "file" if block.get("type") in ("document", "text-plain") else str(block.get("type"))
     source = block.get("source")
     if isinstance(source, dict):
@@ -196,7 +269,10 @@ def _read_standard(block: Mapping[str, object]) -> Media:
 
 
 def _with_true_type(media: Media, data: str) -> Media:
-    """langchain-core calls OpenAI's `input_audio` `audio/<format>` and OpenAI's `file` a PDF, whatever they hold."""
+    """Return media with base64 data, under the MIME type of the data.
+
+    langchain-core converts OpenAI's `input_audio` to `audio/<format>`, and OpenAI's `file` to a PDF, whatever it holds.
+    """
     mime_type = media.mime_type or ""
     inner = mime_type.removeprefix("audio/")
     if media.kind == "audio" and mime_type.startswith("audio/") and "/" in inner:
@@ -212,12 +288,12 @@ def _with_true_type(media: Media, data: str) -> Media:
 
 
 def _read_google_media(block: Mapping[str, object]) -> Media:
-    """MIME type and data or URI, of any kind."""
+    """Return the `media` block of Google's LangChain packages: a MIME type, and data or a URI."""
     return _by_type(_read_standard(block))
 
 
 def _by_type(media: Media) -> Media:
-    """Return `media` with the kind that its MIME type tells."""
+    """Return `media` with the kind of its MIME type."""
     kind = (media.mime_type or "").strip().lower().partition("/")[0]
     return replace(media, kind=kind if kind in _DEFAULT_MIME else "file")
 
@@ -235,7 +311,7 @@ def _read_resource(block: Mapping[str, object]) -> Media:
 
 
 def _read_file(block: Mapping[str, object]) -> Media:
-    """OpenAI's `file` part nests its fields; LangChain's `file` block does not."""
+    """Return a file. OpenAI's `file` part nests its fields; LangChain's `file` block does not."""
     inner = block.get("file")
     return _read_openai_file(inner) if isinstance(inner, dict) else _read_standard(block)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, cast
 
-from langchain_gemini_compat._request.content_blocks import read_media, read_text
+from langchain_gemini_compat._request.content_blocks import Media, Text, parse_block
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,10 +49,7 @@ def _estimate_message(message: BaseMessage) -> int:
 
 
 def _estimate_block(block: JsonValue) -> int:
-    if isinstance(block, str):
-        return estimate_text(block)
-    if not isinstance(block, dict):
-        return 0
-    if read_media(block):
+    content = parse_block(block).content
+    if isinstance(content, Media):
         return IMAGE_TOKENS
-    return estimate_text(read_text(block) or "")
+    return estimate_text(content.text) if isinstance(content, Text) else 0

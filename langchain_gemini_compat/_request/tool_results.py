@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, cast
 from langchain_core.messages import FunctionMessage, ToolMessage
 from langchain_core.prompt_values import ChatPromptValue
 
-from langchain_gemini_compat._request.content import block_kind, encode_media, own_extra, unwrap
-from langchain_gemini_compat._request.content_blocks import read_media, read_text
+from langchain_gemini_compat._request.content import encode_media, read_own_extra
+from langchain_gemini_compat._request.content_blocks import Media, Text, parse_block
 from langchain_gemini_compat._request.tool_result_texts import (
     as_json_object,
     describe_media,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._catalog.models import ModelFamily
     from langchain_gemini_compat._catalog.surfaces import Endpoint
-    from langchain_gemini_compat._request.content_blocks import Media
+    from langchain_gemini_compat._request.content_blocks import Block
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 #: The content of a result that consists of media which follow in another message.
@@ -149,63 +149,64 @@ def _breaks_core(block: JsonValue) -> bool:
 def _read_contents(content: object, endpoint: Endpoint, family: ModelFamily) -> _Contents:
     found = _Contents()
     for block in _flatten(content, _MOST_NESTED):
-        extra = own_extra(block) if block_kind(block) in ("text", "media") else None
-        keys: JsonObject = {}
-        if extra:
-            usable = as_json_object(extra)
-            if usable is None:
-                found.notes.append("`extra_content` in a tool's result was left out: it is not a JSON object.")
-            else:
-                keys["extra_content"] = usable
-        text = _read_result_text(block)
-        media = None if text is not None else _media_in(block)
-        if media is None:
-            found.texts.append(
-                (to_json_text(block) if text is None else text, object_at(keys, "extra_content") or None)
-            )
-            continue
-        _add_media(found, media, block, keys, endpoint, family)
+        extra = as_json_object(block.extra)
+        if block.extra and extra is None:
+            found.notes.append("`extra_content` in a tool's result was left out: it is not a JSON object.")
+        if isinstance(block.content, Media):
+            _add_media(found, block.content, block.raw, {"extra_content": extra} if extra else {}, endpoint, family)
+        else:
+            found.texts.append((to_json_text(block.raw) if block.content is None else block.content, extra))
     return found
 
 
-def _flatten(content: object, depth: int) -> Iterator[JsonValue]:
-    """Yield the blocks without their wrappings, and those of Anthropic's nested results."""
+@dataclass(frozen=True, slots=True)
+class _ResultBlock:
+    """A block of a result."""
+
+    #: Text or media that can be sent; `None` for a tool's own JSON.
+    content: str | Media | None
+    #: The caller's block.
+    raw: JsonValue
+    #: The caller's `extra_content`.
+    extra: JsonValue
+
+
+def _flatten(content: object, depth: int) -> Iterator[_ResultBlock]:
+    """Yield the blocks of a result, also those of Anthropic's nested results."""
     if content is None:
         return
-    blocks = content if isinstance(content, (list, tuple)) else [content]
-    for given in blocks:
-        block = cast("JsonValue", given)
-        inner = unwrap(block)
-        is_wrapped = isinstance(inner, dict) and inner is not block
-        if isinstance(inner, dict) and inner.get("type") == "tool_result" and inner.get("content") and depth:
-            yield from _flatten(inner["content"], depth - 1)
-        elif is_wrapped and (_is_text(inner) or _media_in(inner)):
-            yield inner
+    for given in content if isinstance(content, (list, tuple)) else [content]:
+        block = parse_block(cast("JsonValue", given))
+        raw = block.raw
+        if isinstance(raw, dict) and raw.get("type") == "tool_result" and raw.get("content") and depth:
+            yield from _flatten(raw["content"], depth - 1)
         else:
-            yield block
+            yield _read_block(block, cast("JsonValue", given))
 
 
-def _read_result_text(block: JsonValue) -> str | None:
-    """Return the text of a string or a text block. A tool's own JSON may also have the `type` `text`."""
-    if isinstance(block, str):
-        return block
-    if not isinstance(block, dict) or not _is_text(block):
-        return None
-    if block.get("type") == "text" and not isinstance(block.get("text"), str):
-        return None if len(block) > 1 else ""
-    text = read_text(block)
-    address = text_at(object_at(block, "resource"), "uri")
+def _read_block(block: Block, given: JsonValue) -> _ResultBlock:
+    """Return what a block is in a result. A tool's own JSON may look like a content block."""
+    raw, content = block.raw, block.content
+    extra = read_own_extra(raw) if isinstance(content, (Text, Media)) else None
+    if isinstance(given, str):
+        return _ResultBlock(given, given, extra)
+    if isinstance(raw, dict) and isinstance(content, Text) and ("type" in raw or raw.keys() == {"text"}):
+        return _ResultBlock(_result_text(raw, content.text), raw, extra)
+    media = _sendable_media(content) if isinstance(content, Media) else None
+    return _ResultBlock(media, given if media is None else raw, extra)
+
+
+def _result_text(raw: JsonObject, text: str) -> str | None:
+    """Return the text of a text block; `None` for a tool's own JSON, which may also have the `type` `text`."""
+    if raw.get("type") == "text" and not isinstance(raw.get("text"), str):
+        return None if len(raw) > 1 else ""
+    address = text_at(object_at(raw, "resource"), "uri")
     return f"{address}:\n{text}" if text and address else text
 
 
-def _is_text(block: JsonValue) -> bool:
-    return isinstance(block, dict) and ("type" in block or block.keys() == {"text"}) and block_kind(block) == "text"
-
-
-def _media_in(block: JsonValue) -> Media | None:
-    """Media with a place to be had from; a tool's own JSON may have a `type` of `file` too."""
-    media = read_media(block) if isinstance(block, dict) else None
-    if media is None or not (media.data or media.location):
+def _sendable_media(media: Media) -> Media | None:
+    """Return media that have data or a place; a tool's own JSON may also have the `type` `file`."""
+    if not (media.data or media.location):
         return None
     parts = split_data_url(media.url) if media.url else None
     if parts:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from langchain_gemini_compat._signatures import STAND_IN, STAND_INS, is_signed, read_signature
+from langchain_gemini_compat._signatures import PLACEHOLDER_SIGNATURE, PLACEHOLDER_SIGNATURES, is_signed, read_signature
 from langchain_gemini_compat._wire.json_types import object_at
 from langchain_gemini_compat._wire.notes import Note
 
@@ -26,9 +26,9 @@ NO_RESULT = '{"error":"This call has no result."}'
 #: What the user is made to say where Gemini insists on a user's turn and the history has none.
 BRIDGE = "Continue."
 
-_NO_SIGNATURE = (None, *STAND_INS)
+_NO_SIGNATURE = (None, *PLACEHOLDER_SIGNATURES)
 #: No signature, or a stand-in in a spelling that not every surface takes.
-_UNSIGNED = (None, *(spelling for spelling in STAND_INS if spelling != STAND_IN))
+_UNSIGNED = (None, *(spelling for spelling in PLACEHOLDER_SIGNATURES if spelling != PLACEHOLDER_SIGNATURE))
 
 
 @dataclass(slots=True)
@@ -193,10 +193,10 @@ def _place_stand_ins(encoded: Sequence[Placed], family: ModelFamily, notes: list
             demanded = current and place == 0
             signature = read_signature(call.get("extra_content"))
             if demanded and signature in _UNSIGNED and not _is_signed_beside(placed.message) and not is_signed(call):
-                call["extra_content"] = _set_signature(call, STAND_IN)
+                call["extra_content"] = _set_signature(call, PLACEHOLDER_SIGNATURE)
                 text = f"Call {_name(call)!r} has no signature of this model: stand-in sent."
                 notes.append(Note("stand_in", text, placed.index))
-            elif not demanded and signature in STAND_INS:
+            elif not demanded and signature in PLACEHOLDER_SIGNATURES:
                 text = f"The stand-in of call {_name(call)!r} was left out: it is for the current turn only."
                 _note(notes, placed, text)
                 del call["extra_content"]

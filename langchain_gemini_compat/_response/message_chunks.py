@@ -30,7 +30,7 @@ from langchain_gemini_compat._response.events import (
     ToolCallDelta,
 )
 from langchain_gemini_compat._schema.arguments import describe_changes, repair_arguments_text
-from langchain_gemini_compat._signatures import attach_extras, build_origin
+from langchain_gemini_compat._signatures import attach_call_extras, attach_reply_extras, build_origin
 from langchain_gemini_compat._wire.provider import PROVIDER
 from langchain_gemini_compat._wire.unknown_fields import MAX_KEPT, MAX_KEYS
 
@@ -189,7 +189,7 @@ class ReplyDecoder:
     def build_last(self, parts: Parts, end: Finished) -> ChatGenerationChunk:
         """The last chunk; raises where the reply is none."""
         if end.fields:
-            parts.attach(attach_extras(self._reply_key(), end.fields, self._origin(), is_call=False))
+            parts.attach(attach_reply_extras(self._reply_key(), end.fields, self._origin()))
         chunk = _build_chunk(parts, self._metadata(end), end, self._tries.discarded if self._tries else None)
         self._check(end, chunk)
         return chunk
@@ -214,7 +214,7 @@ class ReplyDecoder:
                 self._held_calls.append(event)
             elif isinstance(event, CallExtras):
                 origin = {} if event.is_more else self._origin()
-                parts.attach(attach_extras(event.id, event.fields, origin, is_call=True))
+                parts.attach(attach_call_extras(event.id, event.fields, origin))
             else:
                 parts.add(event)
         for index, call in parts.calls.items():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from langchain_gemini_compat._signatures import SIGNATURES_KEY, STAND_IN, read_signature
+from langchain_gemini_compat._signatures import PLACEHOLDER_SIGNATURE, SIGNATURES_KEY, read_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -77,7 +77,8 @@ class WireLog:
     @property
     def stand_ins(self) -> int:
         """Signatures that went out and are none."""
-        return sum(signature == STAND_IN for exchange in self.exchanges for signature in exchange.sent.values())
+        sent = (signature for exchange in self.exchanges for signature in exchange.sent.values())
+        return sum(signature == PLACEHOLDER_SIGNATURE for signature in sent)
 
     def rows(self, replies: Sequence[AIMessage]) -> Iterator[tuple[str, ...]]:
         """One row for each exchange; `replies` are the messages that the answered ones became, in order."""
@@ -156,7 +157,7 @@ def _unusable_before(reply: AIMessage) -> int:
 
 
 def _say_sent(call_id: str, signature: str, origins: Mapping[tuple[str, str], int]) -> str:
-    if signature == STAND_IN:
+    if signature == PLACEHOLDER_SIGNATURE:
         return f"{shorten(call_id)} a stand-in"
     number = origins.get((call_id, signature))
     source = f"from #{number}" if number else "from nowhere"

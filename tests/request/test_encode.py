@@ -16,7 +16,7 @@ from langchain_core.messages import (
 )
 from outgoing import GOOGLE, SURFACES, build, notes, send, wire_messages
 
-from langchain_gemini_compat._request import messages as _encode
+from langchain_gemini_compat._request import assistant_messages
 from langchain_gemini_compat.errors import InvalidHistoryError
 
 PNG = "iVBORw0KGgo="
@@ -568,8 +568,8 @@ def test_the_caller_s_messages_are_never_touched(surface):
 def test_encoding_looks_at_each_message_once(monkeypatch):
     """Long histories cost in proportion to their length."""
     asked = []
-    recover = _encode.recover_extras
-    monkeypatch.setattr(_encode, "recover_extras", lambda *args: asked.append(1) or recover(*args))
+    recover = assistant_messages.recover_extras
+    monkeypatch.setattr(assistant_messages, "recover_extras", lambda *args: asked.append(1) or recover(*args))
     step = [USER, ask("a", "b", "c"), result("a"), result("b"), result("c")]
     build(step * 20)
     assert len(asked) == 20

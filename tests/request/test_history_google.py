@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from outgoing import build, wire_messages
 
 from langchain_gemini_compat import to_google_genai
-from langchain_gemini_compat._signatures import RECORDS_KEY, SIGNATURES_KEY, STAND_IN
+from langchain_gemini_compat._signatures import PLACEHOLDER_SIGNATURE, RECORDS_KEY, SIGNATURES_KEY
 from langchain_gemini_compat.testing import Call, FakeGemini, Reply
 
 SIGNATURE = "c2lnbmVk"
@@ -93,7 +93,7 @@ def test_signatures_become_standard_base64(given, kept):
     assert rewritten(with_signature(given)).additional_kwargs[SIGNATURES_KEY] == {"1": kept}
 
 
-@pytest.mark.parametrize("signature", [STAND_IN, "no base64!", "abcde"])
+@pytest.mark.parametrize("signature", [PLACEHOLDER_SIGNATURE, "no base64!", "abcde"])
 def test_what_is_no_signature_is_left_out(signature):
     """langchain-google-genai puts Google's stand-in there itself, and would raise for these."""
     assert SIGNATURES_KEY not in rewritten(with_signature(signature)).additional_kwargs
@@ -155,4 +155,4 @@ def test_a_rewritten_signature_of_the_other_surface_is_still_known_as_such():
     given = replied(Reply(calls=[Call("f")]), "ai_studio")
     history = [ASKED, *to_google_genai([given]), ToolMessage("done", tool_call_id=given.tool_calls[0]["id"])]
     sent = build(history, "vertex").payload["messages"]
-    assert sent[1]["tool_calls"][0]["extra_content"] == {"google": {"thought_signature": STAND_IN}}
+    assert sent[1]["tool_calls"][0]["extra_content"] == {"google": {"thought_signature": PLACEHOLDER_SIGNATURE}}

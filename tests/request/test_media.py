@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from outgoing import GOOGLE, SURFACES, build, notes, send, wire_messages
 
-from langchain_gemini_compat._request.content_blocks import read_media
+from langchain_gemini_compat._request.content_blocks import Media, parse_block
 from langchain_gemini_compat._wire.media import (
     canonical_data_url,
     clean_base64,
@@ -201,5 +201,5 @@ def test_no_text_makes_the_readers_raise(text):
         reader(text)
     assert decode_base64(text) is None or isinstance(decode_base64(text), bytes)
     assert is_public_url(text) in (True, False)
-    media = read_media({"type": "file", "url": text, "mime_type": text, "name": text})
-    assert media is None or media.known_mime_type in (None, media.known_mime_type)
+    media = parse_block({"type": "file", "url": text, "mime_type": text, "name": text}).content
+    assert not isinstance(media, Media) or media.known_mime_type in (None, media.known_mime_type)

@@ -23,10 +23,10 @@ from wire import Wire, call, chunk, completion
 
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._signatures import (
+    PLACEHOLDER_SIGNATURE,
     RECORDS_KEY,
     SIGNATURES_KEY,
-    STAND_IN,
-    attach_extras,
+    attach_call_extras,
     build_origin,
     is_replayable,
     read_signature,
@@ -37,7 +37,7 @@ from langchain_gemini_compat._signatures import (
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 SIGNATURE = "c2lnbmF0dXJlLW9mLXRoZS1maXJzdC1jYWxs"
 USER = HumanMessage("Hi.")
-STAND_IN_EXTRA = {"google": {"thought_signature": STAND_IN}}
+PLACEHOLDER_EXTRA = {"google": {"thought_signature": PLACEHOLDER_SIGNATURE}}
 
 
 def signed(signature=SIGNATURE, namespace="google", **more):
@@ -135,7 +135,7 @@ def test_a_call_that_a_human_took_out_leaves_nothing_on_the_message():
     rest = message.model_copy(update={"tool_calls": message.tool_calls[1:]})
     sent = wire_messages([USER, rest, ToolMessage("done", tool_call_id="2")])
     assert "extra_content" not in sent[1]
-    assert sent[1]["tool_calls"][0]["extra_content"] == STAND_IN_EXTRA
+    assert sent[1]["tool_calls"][0]["extra_content"] == PLACEHOLDER_EXTRA
 
 
 OLD_STEP = (AIMessage("", tool_calls=[{"id": "0", "name": "f", "args": {}}]), ToolMessage("x", tool_call_id="0"))
@@ -152,7 +152,7 @@ def step(message):
 def stand_ins(messages):
     """The ids of the calls that carry the stand-in."""
     made = [entry for message in messages for entry in message.get("tool_calls", ())]
-    return [entry["id"] for entry in made if read_signature(entry.get("extra_content")) == STAND_IN]
+    return [entry["id"] for entry in made if read_signature(entry.get("extra_content")) == PLACEHOLDER_SIGNATURE]
 
 
 @pytest.mark.parametrize("surface", SURFACES)
@@ -207,7 +207,7 @@ def test_a_signature_never_goes_to_another_surface(made_on, sent_to):
     message = replied(call("f", "{}", "1", **signed()), surface=made_on)
     expected = signed()["extra_content"]
     if made_on != sent_to:
-        expected = None if sent_to == "openai_compatible" else STAND_IN_EXTRA
+        expected = None if sent_to == "openai_compatible" else PLACEHOLDER_EXTRA
     assert extras_sent(message, sent_to) == [expected]
 
 
@@ -226,7 +226,7 @@ def test_a_signature_goes_to_other_models_of_its_generation_only(made_by, sent_t
     answer["model"] = f"google/{made_by}"
     chat = ChatGeminiCompat(model=made_by, **PLACES["vertex"], **Wire(answer).clients)
     (sent,) = extras_sent(chat.invoke([USER]), model=sent_to)
-    instead = None if sent_to == "gemini-2.5-pro" else STAND_IN_EXTRA
+    instead = None if sent_to == "gemini-2.5-pro" else PLACEHOLDER_EXTRA
     assert sent == (signed()["extra_content"] if kept else instead)
 
 
@@ -298,7 +298,7 @@ def test_a_signature_of_chat_vertexai_stays_on_vertex():
                         additional_kwargs={SIGNATURES_KEY: {"1": SIGNATURE}},
                         response_metadata={"model_provider": "google_vertexai", "model_name": "gemini-3.1-pro"})  # fmt: skip
     assert extras_sent(message, "vertex") == [signed()["extra_content"]]
-    assert extras_sent(message, "ai_studio") == [STAND_IN_EXTRA]
+    assert extras_sent(message, "ai_studio") == [PLACEHOLDER_EXTRA]
 
 
 PNG = "iVBORw0KGgo="
@@ -370,7 +370,7 @@ def test_origins_tell_enough_and_no_more():
 
 def test_only_what_the_shared_map_cannot_say_is_kept_beside_it():
     """A signature is stored once: kept twice it would be concatenated when chunks are added."""
-    attached = attach_extras("1", signed(), {"surface": "vertex"}, is_call=True)
+    attached = attach_call_extras("1", signed(), {"surface": "vertex"})
     assert attached == {SIGNATURES_KEY: {"1": SIGNATURE}, RECORDS_KEY: {"1": {"origin": {"surface": "vertex"}}}}
     message = AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {}}], additional_kwargs=attached)
     (extras,) = recover_extras(message, message.tool_calls).calls

@@ -123,7 +123,7 @@ def test_a_call_whose_arguments_are_broken_is_left_out_and_said():
     """Gemini refuses them, and nobody could run it."""
     broken = {"id": "1", "name": "f", "args": '{"x": ', "error": None, "type": "invalid_tool_call"}
     request = build([USER, AIMessage("ok", invalid_tool_calls=[broken]), USER])
-    assert notes(request) == ["Tool call 'f' was left out: its arguments are no JSON object."]
+    assert notes(request) == ["Tool call 'f' was left out: its arguments are not a JSON object."]
 
 
 @pytest.mark.parametrize("message", [HumanMessage("x"), AIMessage("x"), SystemMessage("x"), result("1")])
