@@ -1,7 +1,7 @@
-"""API keys, callables and Google credentials to bearer tokens.
+"""Bearer tokens from Google credentials, and the choice between the kinds of token sources.
 
-Its one rule: a token is fetched ahead of its expiry, once however many threads and tasks ask, and never on an
-event loop. Nothing is looked up before the first token is asked for; google-auth is imported then.
+A token is renewed before it expires, by one refresh at a time, in a thread of its own. google-auth is imported and
+credentials are looked up when the first token is requested.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from langchain_gemini_compat._auth.keys import (
     run_until,
     wait_until,
 )
-from langchain_gemini_compat._auth.shared_tokens import Known, Refresh, Token, find_known, share
+from langchain_gemini_compat._auth.shared_tokens import CredentialState, Refresh, Token, share_source, share_state
 from langchain_gemini_compat._catalog.surfaces import check_segment
 from langchain_gemini_compat._transport.tokens import AuthInfo
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     ApiKey = SecretStr | Callable[[], str] | Callable[[], Awaitable[str]]
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-#: Within this time of its expiry a token is replaced; while it is still good for `_GRACE` nobody waits for that.
+#: A token is renewed when less than `_WINDOW` is left. Callers wait for the new one when less than `_GRACE` is left.
 _WINDOW = timedelta(minutes=5)
 _GRACE = timedelta(seconds=60)
 
@@ -57,10 +57,19 @@ def build_token_source(
     clock: Callable[[], datetime] | None = None,
     http_client: httpx2.Client | None = None,
 ) -> TokenSource:
-    """Return the token source for these arguments: credentials, else the key, else application default credentials.
+    """Return the token source for a connection.
 
-    `source` says where the key came from. `anonymous` servers need no credential. Token requests use the caller's
-    `http_client`. Equal arguments give the same source, unless a `clock` is passed.
+    `credentials` are used if they are given, else `api_key`, else the application default credentials. Google sources
+    with the same arguments are the same object, unless a `clock` is passed.
+
+    Args:
+        api_key: A key, or a sync or async function that returns one.
+        credentials: Credentials of google-auth.
+        quota_project_id: The project that is billed, sent as `x-goog-user-project`.
+        source: Where the key came from, for messages.
+        anonymous: Whether the server needs no credential. Default credentials are then not looked up.
+        clock: The current time, for tests.
+        http_client: The client of the caller. Token requests use its proxy and its certificates.
     """
     quota_project_id = clean_header(quota_project_id or "", "quota project") or None
     if credentials is not None or (api_key is None and not anonymous):
@@ -81,13 +90,13 @@ def _share_source(
 ) -> GoogleTokens:
     """Return this process's shared source for one credential that is used in one way."""
     if clock is not None:
-        return GoogleTokens(credentials, quota_project_id, Known(), client, clock)
-    known, key = find_known(credentials, quota_project_id, client)
-    return share(
-        _shared,
-        # The source keeps all of them alive, so that no number is used again meanwhile.
-        (*key, id(known), quota_project_id, id(client)),
-        lambda: GoogleTokens(credentials, quota_project_id, known, client, _now),
+        return GoogleTokens(credentials, quota_project_id, CredentialState(), client, clock)
+    state, key = share_state(credentials, quota_project_id, client)
+    return share_source(
+        _shared_sources,
+        # The source keeps these objects alive, so no other object can get one of their ids.
+        (*key, id(state), quota_project_id, id(client)),
+        lambda: GoogleTokens(credentials, quota_project_id, state, client, _now),
     )
 
 
@@ -95,71 +104,71 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-#: A token, or what kept us from it.
+#: The result of a refresh.
 _Outcome: TypeAlias = Token | Failure
 
 
 class GoogleTokens:
-    """Credentials of google-auth; `None` means the application default ones, found at the first call.
+    """Bearer tokens from credentials of google-auth; `None` means the application default credentials.
 
-    One refresh at a time: whoever comes first starts it in a thread of its own, all others wait for its future.
-    A waiter that is cancelled leaves the refresh alone; a refresh that fails reaches every waiter, and the next
-    call tries again.
+    The first caller that needs a new token starts a refresh in a thread, and all callers wait for its future. A
+    cancelled caller does not cancel the refresh. Each waiting caller gets an error if the refresh fails, and the next
+    call starts another one.
     """
 
     def __init__(
         self,
         credentials: Credentials | None,
         quota_project_id: str | None,
-        known: Known,
+        state: CredentialState,
         client: httpx2.Client | None,
         clock: Callable[[], datetime],
     ) -> None:
         self._given = credentials
         self._quota_project_id = quota_project_id
-        self._known = known
+        self._state = state
         self._client = client
         self._clock = clock
-        #: What the refresh that is under way asked.
+        #: The transport of the running refresh.
         self._network: TokenRequest | None = None
         self.info = (
             AuthInfo("application_default", "application default credentials")
             if credentials is None
             else AuthInfo("google_credentials", "argument `credentials`")
         )
-        _SOURCES.add(self)
+        _all_sources.add(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.info.kind}, {self.info.source})"
 
     def forget_refresh(self) -> None:
-        """Start anew in a forked process."""
-        self._known.forget_refresh()
+        """Drop lock and refresh in a forked process, where the thread of the refresh does not exist."""
+        self._state.forget_refresh()
 
     @property
     def _credentials(self) -> Credentials | None:
-        """The credentials with scopes; `None` before the first token."""
-        return self._known.loaded or (self._given if self._known.is_loaded else None)
+        """Return the credentials with scopes; `None` before the first token."""
+        return self._state.loaded or (self._given if self._state.is_loaded else None)
 
     def token(self, deadline: float | None = None) -> str:
-        found = self._find(deadline)
+        found = self._ensure_token(deadline)
         while isinstance(found, Refresh):
             outcome = wait_until(found, deadline, self.info.source)
-            found = self._find(deadline) if self._may_do_better(found, outcome) else outcome
-        return self._read(found)
+            found = self._ensure_token(deadline) if self._should_retry(found, outcome) else outcome
+        return self._raise_or_return(found)
 
     async def atoken(self, deadline: float | None = None) -> str:
-        found = self._find(deadline)
+        found = self._ensure_token(deadline)
         while isinstance(found, Refresh):
             outcome = await await_until(asyncio.wrap_future(found), deadline, self.info.source)
-            found = self._find(deadline) if self._may_do_better(found, outcome) else outcome
-        return self._read(found)
+            found = self._ensure_token(deadline) if self._should_retry(found, outcome) else outcome
+        return self._raise_or_return(found)
 
-    def _may_do_better(self, refresh: Refresh, outcome: _Outcome) -> bool:
-        """Whether the refresh failed through another model's client, which may have another proxy or be closed."""
+    def _should_retry(self, refresh: Refresh, outcome: _Outcome) -> bool:
+        """Return whether the failed refresh used the client of another model, which may be closed or have no proxy."""
         return isinstance(outcome, Failure) and not outcome.is_timeout and refresh.client is not self._client
 
-    def _read(self, outcome: _Outcome) -> str:
+    def _raise_or_return(self, outcome: _Outcome) -> str:
         if isinstance(outcome, Token):
             return outcome.value
         if outcome.is_timeout:
@@ -167,11 +176,11 @@ class GoogleTokens:
         raise build_error(outcome.text, is_retryable=outcome.is_retryable)
 
     def reject(self, token: str) -> bool:
-        known = self._known
-        with self._known.lock:
-            if known.token is not None and known.token.value == token:
-                known.token = None
-        return not known.is_fixed or self._is_changed()
+        state = self._state
+        with self._state.lock:
+            if state.token is not None and state.token.value == token:
+                state.token = None
+        return not state.is_static or self._is_changed()
 
     def headers(self) -> Mapping[str, str]:
         quota: object = self._quota_project_id
@@ -196,30 +205,30 @@ class GoogleTokens:
 
     def project(self, deadline: float | None = None) -> str | None:
         self.token(deadline)
-        return _check_project(self._known.project or run_until(self._ask_project, deadline, self.info.source))
+        return _check_project(self._state.project or run_until(self._fetch_project, deadline, self.info.source))
 
     async def aproject(self, deadline: float | None = None) -> str | None:
         await self.atoken(deadline)
-        return _check_project(self._known.project or await arun_until(self._ask_project, deadline, self.info.source))
+        return _check_project(self._state.project or await arun_until(self._fetch_project, deadline, self.info.source))
 
-    def _find(self, deadline: float | None) -> _Outcome | Refresh:
-        """A token that is good, or the refresh that is under way."""
-        with self._known.lock:
-            if not self._known.running and self._is_changed():
-                self._known.token = None
-            token, now = self._known.token, self._clock()
+    def _ensure_token(self, deadline: float | None) -> _Outcome | Refresh:
+        """Return a valid token, or the running refresh. Start a refresh if the token is about to expire."""
+        with self._state.lock:
+            if not self._state.running and self._is_changed():
+                self._state.token = None
+            token, now = self._state.token, self._clock()
             if token is not None and (token.renew_at is None or now < token.renew_at):
                 return token
             may_wait = token is None or token.expiry is None or token.expiry - now <= _GRACE
             end = math.inf if deadline is None or not may_wait else deadline
-            self._known.until = max(self._known.until, end) if self._known.running else end
-            running = self._known.running or self._start_refresh()
+            self._state.latest_deadline = max(self._state.latest_deadline, end) if self._state.running else end
+            running = self._state.running or self._start_refresh()
             return running if may_wait or token is None else token
 
     def _is_changed(self) -> bool:
-        """Whether somebody else gave the credentials another token since they were last read."""
+        """Return whether other code has replaced the token of the credentials since they were last read."""
         credentials = self._credentials
-        return credentials is not None and _state(credentials) != self._known.seen
+        return credentials is not None and _snapshot(credentials) != self._state.last_snapshot
 
     def _start_refresh(self) -> Refresh:
         future = Refresh(self._client)
@@ -229,7 +238,7 @@ class GoogleTokens:
             text = f"No token for {self.info.source}: {err}. Too many threads are running."
             future.set_result(Failure(text, is_retryable=True))
         else:
-            self._known.running = future
+            self._state.running = future
         return future
 
     def _run_refresh(self, future: Refresh) -> None:
@@ -238,102 +247,103 @@ class GoogleTokens:
         self._network = None
         try:
             outcome = self._refresh()
-        except BaseException as err:  # whatever google-auth raises, the waiters have to hear of it
+        except BaseException as err:  # without a result, the waiting callers would hang
             outcome = self._describe(err, self._network)
         finally:
-            with self._known.lock:
+            with self._state.lock:
                 if isinstance(outcome, Token):
-                    self._known.token = outcome
-                self._known.running = None
+                    self._state.token = outcome
+                self._state.running = None
             future.set_result(outcome)
 
     def _refresh(self) -> Token:
-        known, is_first = self._known, not self._known.is_loaded
+        state, is_first = self._state, not self._state.is_loaded
         credentials = self._load() if is_first else self._credentials
         if credentials is None:
-            raise build_error(f"No token for {self.info.source}: there are no credentials.")
-        # A token that the credentials bring along is used while it lasts; after that, or a 401, a new one.
-        before, known.seen = known.seen, _state(credentials)
-        known.is_fixed = _is_fixed(credentials)
-        is_replaced = not is_first and known.seen != before
+            raise build_error(f"No token for {self.info.source}: there are no credentials. Pass `credentials`.")
+        # A token that the credentials already have is used until it expires or the server answers 401.
+        before, state.last_snapshot = state.last_snapshot, _snapshot(credentials)
+        state.is_static = _is_static(credentials)
+        is_replaced = not is_first and state.last_snapshot != before
         expiry = _expiry(credentials)
-        if not (is_first or is_replaced or known.is_fixed) or not self._is_usable(credentials, is_replaced=is_replaced):
+        may_keep = is_first or is_replaced or state.is_static
+        if not may_keep or not self._is_usable(credentials, is_replaced=is_replaced):
             expiry = self._renew(credentials)
         value = cast("str | None", credentials.token)
-        if not value and not known.is_fixed:
-            raise build_error(f"No token for {self.info.source}: a refresh of the credentials gave none.")
+        if not value and not state.is_static:
+            raise build_error(f"No token for {self.info.source}: their `refresh` gave no token. Check that method.")
         return self._build_token(clean_header(value or "", f"token of {self.info.source}"), expiry)
 
     def _renew(self, credentials: Credentials) -> datetime | None:
-        """Refresh the credentials, and return the expiry of the new token."""
+        """Refresh the credentials and return the expiry of the new token."""
         before = _expiry(credentials)
-        network = self._network = self._open_network(credentials)
+        network = self._network = self._build_network(credentials)
         try:
             credentials.refresh(network)
         finally:
-            self._known.seen = _state(credentials)
+            self._state.last_snapshot = _snapshot(credentials)
         expiry = _expiry(credentials)
-        # A caller's own `refresh` may set no expiry.
+        # The `refresh` of a caller's own class may leave the old expiry in place.
         is_left = expiry is not None and expiry == before and expiry <= self._clock()
         return None if is_left else expiry
 
     def _load(self) -> Credentials:
-        """Return the credentials with scopes. Looking up default credentials may send requests."""
+        """Load the credentials, and return them with scopes. The lookup of default credentials may send requests."""
         import google.auth
         from google.auth.credentials import with_scopes_if_required
 
-        known = self._known
+        state = self._state
         if self._given is None:
-            network = self._network = self._open_network(None)
-            # google-auth warns of user credentials without a quota project, so pass ours.
-            credentials, known.project = google.auth.default(
+            network = self._network = self._build_network(None)
+            # google-auth warns about user credentials without a quota project.
+            credentials, state.project = google.auth.default(
                 scopes=[SCOPE], request=network, quota_project_id=self._quota_project_id
             )
         else:
             credentials = cast("Credentials", with_scopes_if_required(self._given, [SCOPE]))
-            known.project = cast("str | None", getattr(self._given, "project_id", None))
-        known.loaded = None if credentials is self._given else credentials
-        known.is_loaded = True
+            state.project = cast("str | None", getattr(self._given, "project_id", None))
+        state.loaded = None if credentials is self._given else credentials
+        state.is_loaded = True
         return credentials
 
-    def _open_network(self, credentials: Credentials | None) -> TokenRequest:
+    def _build_network(self, credentials: Credentials | None) -> TokenRequest:
         from langchain_gemini_compat._auth.google_transport import TokenRequest, use_with_gdch
 
         network: object = cast("object", _build_request())
         if isinstance(network, TokenRequest):
-            network.client, network.until = self._client, lambda: self._known.until
+            network.client, network.latest_deadline = self._client, lambda: self._state.latest_deadline
             if find_kind(credentials) is CredentialKind.DISTRIBUTED_CLOUD:
                 return use_with_gdch(network)
         return cast("TokenRequest", network)
 
     def _build_token(self, value: str, expiry: datetime | None) -> Token:
-        if expiry is None or self._known.is_fixed:
+        if expiry is None or self._state.is_static:
             return Token(value, expiry, expiry)
-        # Metadata servers hand out what they have in store, with less than five minutes left: half of that is
-        # the window then, or every request would ask for the same token again.
+        # A metadata server returns its cached token, even with less than `_WINDOW` left. The window is then half of
+        # the time left. Otherwise each request would start a refresh that returns the same token.
         return Token(value, expiry, expiry - min(_WINDOW, max(expiry - self._clock(), timedelta(0)) / 2))
 
     def _is_usable(self, credentials: Credentials, *, is_replaced: bool) -> bool:
-        """Whether the token of the credentials needs no refresh. `is_replaced`: somebody else has just set it."""
-        expiry, is_fixed = _expiry(credentials), self._known.is_fixed
+        """Return whether the token of the credentials needs no refresh; `is_replaced` if other code has just set it."""
+        expiry, is_static = _expiry(credentials), self._state.is_static
         if expiry is None:
-            return is_fixed or (is_replaced and bool(credentials.token))
+            return is_static or (is_replaced and bool(credentials.token))
         left = expiry - self._clock()
-        return bool(credentials.token) and left > (timedelta(0) if is_fixed else _WINDOW)
+        return bool(credentials.token) and left > (timedelta(0) if is_static else _WINDOW)
 
-    def _ask_project(self) -> str | None:
-        """Credentials of an external account learn their project from the server."""
-        ask = getattr(self._credentials, "get_project_id", None)
-        if not callable(ask):
+    def _fetch_project(self) -> str | None:
+        """Return the project of an external account, which a server knows; `None` for other credentials."""
+        request_project = getattr(self._credentials, "get_project_id", None)
+        if not callable(request_project):
             return None
-        self._known.until = math.inf
-        network = self._open_network(self._credentials)
+        self._state.latest_deadline = math.inf
+        network = self._build_network(self._credentials)
         try:
-            self._known.project = cast("str | None", ask(network))
+            self._state.project = cast("str | None", request_project(network))
         except Exception as err:
             failure = self._describe(err, network)
         else:
-            return self._known.project
+            return self._state.project
         raise build_error(failure.text, is_retryable=failure.is_retryable)
 
     def _describe(self, err: BaseException, network: TokenRequest | None) -> Failure:
@@ -341,12 +351,12 @@ class GoogleTokens:
         return describe_failure(err, self._credentials or self._given, self.info.source, answer)
 
 
-_SOURCES: WeakSet[GoogleTokens] = WeakSet()
-_shared: WeakValueDictionary[tuple[object, ...], GoogleTokens] = WeakValueDictionary()
+_all_sources: WeakSet[GoogleTokens] = WeakSet()
+_shared_sources: WeakValueDictionary[tuple[object, ...], GoogleTokens] = WeakValueDictionary()
 
 
 def _forget_refreshes() -> None:
-    for source in list(_SOURCES):
+    for source in list(_all_sources):
         source.forget_refresh()
 
 
@@ -354,13 +364,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_refreshes)
 
 
-def _state(credentials: Credentials) -> tuple[object, object]:
-    """Token and expiry, to notice that somebody else changed them."""
+def _snapshot(credentials: Credentials) -> tuple[object, object]:
+    """Return token and expiry, to notice that other code has changed them."""
     return getattr(credentials, "token", None), getattr(credentials, "expiry", None)
 
 
 def _expiry(credentials: Credentials) -> datetime | None:
-    """google-auth keeps a naive time in UTC; callers may set one with a time zone."""
+    """Return the expiry with a time zone. google-auth uses naive UTC times, callers may set times with a zone."""
     expiry = cast("datetime | None", credentials.expiry)
     if expiry is None:
         return None
@@ -377,18 +387,18 @@ def _check_project(project: str | None) -> str | None:
         pass
     else:
         return project
-    raise build_error("The project ID in the credentials is not valid. Pass `project=…`.")
+    raise build_error("The project ID of the credentials is not valid. Pass `project=…`.")
 
 
 def _applies_itself(credentials: Credentials) -> bool:
-    """Whether the credentials write other headers than google-auth's base class, which writes the bearer token."""
+    """Return whether the credentials write headers of their own instead of a bearer token."""
     from google.auth.credentials import Credentials as Base
 
     return type(credentials).apply is not Base.apply
 
 
-def _is_fixed(credentials: Credentials) -> bool:
-    """A bare token of the caller's, or none at all, without the means to fetch another one."""
+def _is_static(credentials: Credentials) -> bool:
+    """Return whether the credentials have no way to get another token, such as a bare token or an API key."""
     from google.auth import api_key
     from google.auth.credentials import AnonymousCredentials
 
@@ -402,7 +412,7 @@ def _is_fixed(credentials: Credentials) -> bool:
 
 
 def _build_request() -> TokenRequest:
-    """google-auth's way to the network."""
+    """Return the transport that is passed to google-auth. Tests replace it."""
     from langchain_gemini_compat._auth.google_transport import TokenRequest
 
     return TokenRequest()

@@ -1,8 +1,8 @@
-"""Transport for google-auth: all token requests use the HTTP client of the openai SDK.
+"""Transport for google-auth on top of the HTTP client of the openai SDK.
 
-google-auth's own transports need `requests` or `urllib3`, follow redirects with a subject token in the body, and log
-the secrets that they send at debug level. This one follows no redirect and limits the time of a request and the size
-of an answer.
+google-auth's own transports need `requests` or `urllib3`. They follow redirects with a subject token in the body, and
+log the secrets that they send at debug level. This transport follows no redirect, and limits the time of a request
+and the size of an answer.
 """
 
 from __future__ import annotations
@@ -49,22 +49,22 @@ _METADATA_VARIABLES = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_I
 
 
 class _Adapter(Protocol):
-    """google-auth's `MdsMtlsAdapter` of `requests`, as far as it is needed here."""
+    """The part of google-auth's `MdsMtlsAdapter` that is used here."""
 
     ssl_context: ssl.SSLContext
 
 
 class Mounts:
-    """Replaces the `requests.Session` on which google-auth mounts its mutual TLS adapter for metadata servers.
+    """A replacement for `requests.Session`, on which google-auth mounts the certificates for metadata servers.
 
-    google-auth 2.45 to 2.49 insists on it, later versions ask for it with GCE_METADATA_MTLS_MODE.
+    google-auth 2.45 to 2.49 always does that, later versions if GCE_METADATA_MTLS_MODE is set.
     """
 
     def __init__(self) -> None:
         self._contexts: dict[str, ssl.SSLContext] = {}
 
     def __bool__(self) -> bool:
-        """Return true: google-auth replaces a session that is false."""
+        """Return true, because google-auth replaces a session that is false."""
         return True
 
     def mount(self, prefix: str, adapter: _Adapter) -> None:
@@ -72,8 +72,8 @@ class Mounts:
         self._contexts[prefix] = adapter.ssl_context
 
     def find(self, url: str) -> ssl.SSLContext | None:
-        """Return the adapter that was mounted for `url`."""
-        # google-auth asks for the root of the server without a trailing slash.
+        """Return the certificates that were mounted for `url`."""
+        # google-auth requests the root of the server without a trailing slash.
         found = (context for prefix, context in self._contexts.items() if f"{url}/".startswith(prefix))
         return next(found, None)
 
@@ -82,18 +82,20 @@ class Mounts:
 
 
 class TokenRequest(Request):
-    """Synchronous `Request` for google-auth. Raises google-auth's `TransportError` if no answer comes.
+    """The callable that google-auth uses for its requests.
 
-    `answer` is the last answer, since google-auth's errors do not always show it. `client` is the caller's own client;
-    if it is given, its proxy and certificates are used. `until` returns the time on the monotonic clock at which the
-    last caller gives up.
+    Attributes:
+        answer: The last answer, because google-auth's errors do not always contain it.
+        session: The certificates for metadata servers.
+        client: The caller's HTTP client. If it is set, its proxy and certificates are used.
+        latest_deadline: Returns the time on the monotonic clock at which the last waiting caller gives up.
     """
 
     def __init__(self) -> None:
         self.answer: TokenResponse | None = None
         self.session = Mounts()
         self.client: httpx2.Client | None = None
-        self.until: Callable[[], float] = lambda: math.inf
+        self.latest_deadline: Callable[[], float] = lambda: math.inf
 
     def __call__(
         self,
@@ -107,58 +109,59 @@ class TokenRequest(Request):
         verify: str | None = None,
         **_: object,
     ) -> Response:
-        """Send a request to `url`. Redirects are not followed, so that a secret goes nowhere else.
+        """Send a request to `url` and return the answer. A redirect is not followed, since it could leak a secret.
 
-        `cert` is the client's certificate. `verify` is a file of certificate authorities.
+        `timeout` is in seconds. `cert` is a client certificate, `verify` a file of certificate authorities. Raise
+        google-auth's `TransportError` if there is no answer.
         """
         self.answer = None
         sent = {name: clean_header(value, "token request") for name, value in (headers or {}).items()}
         end = time.monotonic() + (timeout if isinstance(timeout, (int, float)) else _SECONDS)
-        message = _Message(method, url, {**sent, "accept-encoding": "identity"}, body, end, self.until)
+        message = _Message(method, url, {**sent, "accept-encoding": "identity"}, body, end, self.latest_deadline)
         context = self.session.find(url)
         if context is None:
-            self.answer = self._choose(message, cert, verify)
+            self.answer = self._route(message, cert, verify)
         else:
-            self.answer = _ask_metadata(message, context)
+            self.answer = _send_to_metadata_server(message, context)
         return self.answer
 
-    def _choose(self, message: _Message, cert: Certificate | None, verify: str | None) -> TokenResponse:
+    def _route(self, message: _Message, cert: Certificate | None, verify: str | None) -> TokenResponse:
         if _is_metadata(message.url):
-            return _ask(message, trust_env=False)
+            return _send(message, trust_env=False)
         if cert is not None or verify is not None:
-            return _ask(message, verify=_load_certificates(cert, verify))
-        return _ask(message) if self.client is None else _ask_over(self.client, message)
+            return _send(message, verify=_load_certificates(cert, verify))
+        return _send(message) if self.client is None else _send_with_client(self.client, message)
 
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """A request and its deadline: `end`, or the time at which the last caller gives up."""
+    """A request. Its deadline is `end`, or earlier, when the last waiting caller gives up."""
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes | None
     end: float
-    until: Callable[[], float]
+    latest_deadline: Callable[[], float]
 
     def limit(self) -> float:
-        return min(self.end, self.until())
+        return min(self.end, self.latest_deadline())
 
     def timeout(self) -> openai.Timeout:
-        """Return the timeouts of the next step; raise if no time is left.
+        """Return the timeouts of the next step; raise an error if no time is left.
 
-        If no caller waits any more, the error also ends google-auth's retries.
+        The error for the case that no caller waits any more also ends google-auth's retries.
         """
         now = time.monotonic()
-        if now >= self.until():
+        if now >= self.latest_deadline():
             raise build_timeout_error("the credentials")
         if now >= self.end:
-            raise TransportError("The server did not answer in time.")
+            raise TransportError("The token server did not answer in time.")
         return openai.Timeout(self.limit() - now)
 
 
 class TokenResponse(Response):
-    """What google-auth reads of an answer."""
+    """An answer, in the form that google-auth reads."""
 
     def __init__(self, response: httpx2.Response, body: bytes) -> None:
         self._response = response
@@ -171,7 +174,7 @@ class TokenResponse(Response):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The headers, by names in any case."""
+        """The headers. Their names are case-insensitive."""
         return cast("Mapping[str, str]", self._response.headers)
 
     @property
@@ -181,51 +184,54 @@ class TokenResponse(Response):
 
 
 def use_with_gdch(request: TokenRequest) -> TokenRequest:
-    """Return `request` in the class made for `requests`, which the credentials of Google Distributed Cloud demand."""
+    """Return `request` as an instance of `requests.Request`, which credentials of Google Distributed Cloud require."""
     from google.auth.transport import requests
 
     adapted = type("GdchTokenRequest", (TokenRequest, requests.Request), {"__init__": TokenRequest.__init__})()
-    adapted.client, adapted.until = request.client, request.until
+    adapted.client, adapted.latest_deadline = request.client, request.latest_deadline
     return cast("TokenRequest", adapted)
 
 
-def _ask_metadata(message: _Message, context: ssl.SSLContext) -> TokenResponse:
-    """Use mutual TLS, then plain HTTP if that fails and GCE_METADATA_MTLS_MODE is not `strict`, as google-auth does."""
+def _send_to_metadata_server(message: _Message, context: ssl.SSLContext) -> TokenResponse:
+    """Send the request over mutual TLS; if that fails, over plain HTTP unless GCE_METADATA_MTLS_MODE is `strict`.
+
+    google-auth does the same.
+    """
     if os.environ.get("GCE_METADATA_MTLS_MODE", "").lower() == "strict":
-        return _ask(message, trust_env=False, verify=context)
+        return _send(message, trust_env=False, verify=context)
     with suppress(TransportError):
-        answer = _ask(message, trust_env=False, verify=context)
+        answer = _send(message, trust_env=False, verify=context)
         if answer.status < _HTTP_ERRORS:
             return answer
     plain = urlsplit(message.url)._replace(scheme="http").geturl()
-    return _ask(replace(message, url=plain), trust_env=False)
+    return _send(replace(message, url=plain), trust_env=False)
 
 
-def _ask(message: _Message, *, trust_env: bool = True, verify: ssl.SSLContext | bool = True) -> TokenResponse:
-    """Send the request over a client of its own."""
+def _send(message: _Message, *, trust_env: bool = True, verify: ssl.SSLContext | bool = True) -> TokenResponse:
+    """Send the request with a new client."""
     timeout = message.timeout()
 
     def build() -> httpx2.Client:
         return openai.DefaultHttpxClient(timeout=timeout, follow_redirects=False, trust_env=trust_env, verify=verify)
 
-    with open_client(build) as client, _Watch(message.limit) as watch, _translated(message):
+    with open_client(build) as client, _SocketDeadline(message.limit) as deadline, _convert_errors(message):
         request = client.build_request(
             message.method,
             message.url,
             content=message.body,
             headers=message.headers,
-            extensions={"trace": watch.note, "timeout": timeout.as_dict()},
+            extensions={"trace": deadline.record_socket, "timeout": timeout.as_dict()},
         )
         with closing(client.send(request, stream=True)) as response:
             return TokenResponse(response, _read(response, message))
 
 
-def _ask_over(client: httpx2.Client, message: _Message) -> TokenResponse:
-    """Send the request over the connections of the caller's client, without its hooks, headers and cookies."""
-    same_way = copy(client)
-    same_way.event_hooks = {}
+def _send_with_client(client: httpx2.Client, message: _Message) -> TokenResponse:
+    """Send the request over the connections of the caller's client, without its event hooks, headers and cookies."""
+    bare_client = copy(client)
+    bare_client.event_hooks = {}
     build = cast("type[httpx2.Request]", import_module(library_name()).Request)
-    with _translated(message):
+    with _convert_errors(message):
         request = build(
             message.method,
             message.url,
@@ -233,13 +239,13 @@ def _ask_over(client: httpx2.Client, message: _Message) -> TokenResponse:
             content=message.body,
             extensions={"timeout": message.timeout().as_dict()},
         )
-        response = same_way.send(request, stream=True, follow_redirects=False, auth=None)
+        response = bare_client.send(request, stream=True, follow_redirects=False, auth=None)
         with closing(response):
             return TokenResponse(response, _read(response, message))
 
 
 @contextmanager
-def _translated(message: _Message) -> Generator[None]:
+def _convert_errors(message: _Message) -> Generator[None]:
     try:
         yield
     except Exception as err:
@@ -248,7 +254,7 @@ def _translated(message: _Message) -> Generator[None]:
         reason = f"{type(err).__name__}: {err}"
     else:
         return
-    # Raises if no caller waits any more.
+    # Raises the timeout error if no caller waits any more.
     message.timeout()
     raise TransportError(reason)
 
@@ -257,7 +263,9 @@ def _read(response: httpx2.Response, message: _Message) -> bytes:
     if response.is_stream_consumed:
         return response.content
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise TransportError("The token server sent a compressed answer, which was not requested. Check the proxy.")
+        raise TransportError(
+            "The token server sent a compressed answer, which the request does not accept. Check the proxy."
+        )
     pieces, size = [], 0
     for piece in response.iter_raw():
         message.timeout()
@@ -278,7 +286,7 @@ def _load_certificates(cert: Certificate | None, verify: str | None) -> ssl.SSLC
     if cert is not None:
         certificate, key = (cert, None) if isinstance(cert, str) else cert
         try:
-            # Without a password OpenSSL would ask for one at the terminal.
+            # Without the argument `password`, OpenSSL prompts for one at the terminal.
             context.load_cert_chain(certificate, key, password="")
         except (OSError, ssl.SSLError) as err:
             reason = f"{type(err).__name__}: {err}"
@@ -289,51 +297,51 @@ def _load_certificates(cert: Certificate | None, verify: str | None) -> ssl.SSLC
 
 
 def _is_metadata(url: str) -> bool:
-    """Whether `url` leads to the metadata server."""
+    """Return whether `url` is on the metadata server."""
     here = urlsplit(url)
     named = {os.environ.get(name) for name in _METADATA_VARIABLES}
     return here.hostname in _METADATA_HOSTS or here.hostname in named or here.netloc in named
 
 
-class _Watch:
-    """Shuts down the socket at the deadline of a request. The HTTP library's timeouts restart with each byte."""
+class _SocketDeadline:
+    """Shuts down the sockets of a request at its deadline. The HTTP library's timeouts restart with each byte."""
 
     def __init__(self, limit: Callable[[], float]) -> None:
         self._limit = limit
         self._sockets: list[socket.socket] = []
-        self._over = Event()
-        self._is_late = False
+        self._is_finished = Event()
+        self._has_expired = False
 
     def __enter__(self) -> Self:
-        # If no thread can be started, the library's own timeouts hold.
+        # If no thread can be started, only the timeouts of the HTTP library apply.
         with suppress(RuntimeError):
-            Thread(target=self._run, name="gemini-compat-token-limit", daemon=True).start()
+            Thread(target=self._wait, name="gemini-compat-token-limit", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._is_finished.set()
         while self._sockets:
             self._sockets.pop().close()
 
-    def note(self, event: str, info: Mapping[str, object]) -> None:
-        """Callback of httpcore's documented `trace` extension, which shows the socket as soon as it is connected."""
+    def record_socket(self, event: str, info: Mapping[str, object]) -> None:
+        """Record the socket of a new connection. This is a callback of httpcore's documented `trace` extension."""
         stream = info.get("return_value")
         read = getattr(stream, "get_extra_info", None)
         if event.endswith("connect_tcp.complete") and callable(read):
             below = cast("socket.socket", read("socket"))
             # Wrapping a socket in TLS detaches its descriptor.
             self._sockets.append(socket.fromfd(below.fileno(), below.family, below.type))
-            if self._is_late:
-                self._shut()
+            if self._has_expired:
+                self._shut_down()
 
-    def _run(self) -> None:
+    def _wait(self) -> None:
         while (left := self._limit() - time.monotonic()) > 0:
-            if self._over.wait(left):
+            if self._is_finished.wait(left):
                 return
-        self._is_late = True
-        self._shut()
+        self._has_expired = True
+        self._shut_down()
 
-    def _shut(self) -> None:
+    def _shut_down(self) -> None:
         for each in self._sockets:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

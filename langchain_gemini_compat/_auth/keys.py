@@ -1,6 +1,6 @@
-"""The caller's own keys and functions to bearer tokens, and the wait for a token of any kind.
+"""Bearer tokens from API keys and functions of the caller, and waiting for tokens with a deadline.
 
-Its one rule: who has no more time gets a `RequestTimeoutError`; what was begun goes on in its thread without him.
+At the deadline the caller gets a `RequestTimeoutError`. The call itself goes on in its thread.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 
 
 class _KeySource:
-    """What keys of all kinds have in common: they know nothing of projects."""
+    """Base class of the sources for keys. A key does not name a project."""
 
     def __init__(self, info: AuthInfo, headers: Mapping[str, str]) -> None:
         self.info = info
@@ -55,7 +55,7 @@ class _KeySource:
 
 
 class StaticToken(_KeySource):
-    """One key for ever, or none."""
+    """A token source with one fixed key, or without a key."""
 
     def __init__(self, key: SecretStr | None, info: AuthInfo, headers: Mapping[str, str]) -> None:
         super().__init__(info, headers)
@@ -74,41 +74,43 @@ class StaticToken(_KeySource):
 
 
 class CallableToken(_KeySource):
-    """The caller's own function, sync or async, asked for every request."""
+    """A token source that calls a sync or async function of the caller for each request."""
 
-    def __init__(self, ask: Callable[[], str | Awaitable[str]], info: AuthInfo, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, function: Callable[[], str | Awaitable[str]], info: AuthInfo, headers: Mapping[str, str]
+    ) -> None:
         super().__init__(info, headers)
-        self._ask = ask
+        self._function = function
 
     def token(self, deadline: float | None = None) -> str:
-        answer = run_until(self._ask_caller, deadline, self.info.source)
+        answer = run_until(self._call_function, deadline, self.info.source)
         if not inspect.isawaitable(answer):
             return self._check(answer)
         if inspect.iscoroutine(answer):
             answer.close()
-        # A loop of our own would break what belongs to the caller's loop, such as an HTTP session.
+        # A new event loop would break objects that belong to the caller's loop, such as an HTTP session.
         raise build_async_callable_error()
 
     async def atoken(self, deadline: float | None = None) -> str:
-        if inspect.iscoroutinefunction(self._ask):
-            # It only builds its coroutine: that may be done here.
-            answer = self._ask_caller()
+        if inspect.iscoroutinefunction(self._function):
+            # Calling an async function only builds its coroutine, so it cannot block the event loop.
+            answer = self._call_function()
         else:
-            answer = await arun_until(self._ask_caller, deadline, self.info.source)
-        return self._check(await self._await_caller(answer, deadline) if inspect.isawaitable(answer) else answer)
+            answer = await arun_until(self._call_function, deadline, self.info.source)
+        return self._check(await self._await_result(answer, deadline) if inspect.isawaitable(answer) else answer)
 
     def reject(self, token: str) -> bool:
         del token
         return True
 
-    def _ask_caller(self) -> str | Awaitable[str]:
+    def _call_function(self) -> str | Awaitable[str]:
         try:
-            return self._ask()
+            return self._function()
         except Exception as err:
             error = convert_callable_error(err, self.info.source)
             raise error from error.__cause__
 
-    async def _await_caller(self, answer: Awaitable[str], deadline: float | None) -> str:
+    async def _await_result(self, answer: Awaitable[str], deadline: float | None) -> str:
         try:
             if deadline is None:
                 return await answer
@@ -121,34 +123,34 @@ class CallableToken(_KeySource):
         if isinstance(answer, str) and answer.strip():
             return _check(answer, self.info.source)
         got = "an empty string" if isinstance(answer, str) else type(answer).__name__
-        raise build_error(f"The callable of {self.info.source} gave {got}; it has to give a token as `str`.")
+        raise build_error(f"The callable of {self.info.source} returned {got}. It has to return a token as `str`.")
 
 
 def run_until(call: Callable[[], _T], deadline: float | None, source: str) -> _T:
-    """What `call` gives; with a `deadline` (seconds of the monotonic clock) a thread of its own makes it."""
+    """Return the result of `call`, which runs in a thread if there is a `deadline` (seconds of the monotonic clock)."""
     return call() if deadline is None else wait_until(start_thread(call, source), deadline, source)
 
 
 async def arun_until(call: Callable[[], _T], deadline: float | None, source: str) -> _T:
-    """`run_until`, off the event loop."""
+    """Return the result of `call` like `run_until`, without blocking the event loop."""
     if deadline is None:
         return await asyncio.to_thread(call)
-    # Not asyncio's pool: a loop that ends waits for it.
+    # `asyncio.run` waits at its end for the threads of asyncio's own pool.
     return await await_until(asyncio.wrap_future(start_thread(call, source)), deadline, source)
 
 
 def wait_until(future: Future[_T], deadline: float | None, source: str) -> _T:
-    """What `future` gives, if it does before `deadline`."""
-    wait([future], _left(deadline))
+    """Return the result of `future`; raise `RequestTimeoutError` if there is none at the `deadline`."""
+    wait([future], _remaining(deadline))
     if not future.done():
         raise build_timeout_error(source)
     return future.result()
 
 
 async def await_until(future: asyncio.Future[_T], deadline: float | None, source: str) -> _T:
-    """`wait_until`, async; a `future` that nobody waits for any more is cancelled."""
+    """Return the result of `future` like `wait_until`, and cancel it if there is none at the `deadline`."""
     try:
-        done, _ = await asyncio.wait([future], timeout=_left(deadline))
+        done, _ = await asyncio.wait([future], timeout=_remaining(deadline))
     finally:
         future.cancel()
     if not done:
@@ -159,7 +161,7 @@ async def await_until(future: asyncio.Future[_T], deadline: float | None, source
 def start_thread(call: Callable[[], _T], source: str) -> Future[_T]:
     """Start `call` in a daemon thread and return its future. `source` names the credential in errors."""
     future: Future[_T] = Future()
-    # From now on nobody can cancel it.
+    # A running future cannot be cancelled.
     future.set_running_or_notify_cancel()
     try:
         Thread(
@@ -169,25 +171,27 @@ def start_thread(call: Callable[[], _T], source: str) -> Future[_T]:
         reason = str(err)
     else:
         return future
-    raise build_error(f"No token for {source}: {reason}. Too many threads are running.", is_retryable=True)
+    raise build_error(
+        f"No token for {source}: {reason}. Likely cause: too many threads are running.", is_retryable=True
+    )
 
 
 def _set_outcome(future: Future[_T], call: Callable[[], _T]) -> None:
     try:
         future.set_result(call())
-    except BaseException as err:  # somebody waits for it
+    except BaseException as err:  # without a result, the waiting caller would hang
         future.set_exception(err)
 
 
-def _left(deadline: float | None) -> float | None:
+def _remaining(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 def clean_header(value: object, what: str) -> str:
-    """Return `value` without surrounding white space, such as the line break of the file that it was read from.
+    """Return `value` without surrounding white space, such as the line break at the end of a file.
 
-    Raises `CredentialsError` for characters that no header can carry, since HTTP libraries quote the value in their
-    errors. This error does not quote it; `what` names it.
+    Raise `CredentialsError`, with `what` as the name of the value, for characters that no HTTP header can carry. HTTP
+    libraries also refuse such a value, but quote it in their errors.
     """
     text = value.decode("latin-1") if isinstance(value, bytes) else value
     if isinstance(text, str):

@@ -1,7 +1,7 @@
-"""Process-wide cache of credentials and tokens, so that models that are built for each request share one token.
+"""Process-wide cache of credentials and tokens, so that models built for each request share one token.
 
-Two callers share a token only if nothing differs that could give them different tokens. The entry of a caller's own
-object is removed with that object. At most `_MOST` entries of default credentials are kept.
+Two callers share a token only if nothing differs that could lead to different tokens. The entry of a caller's object
+is removed together with the object. The cache keeps at most `_MOST` entries for default credentials.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     Key: TypeAlias = tuple[object, ...]
 
 _MOST = 64
-#: Beginnings and endings of the environment variables that google-auth, its sources or the HTTP library read.
+#: Prefixes and the suffix of the environment variables that google-auth or the HTTP library read.
 _PREFIXES = ("GOOGLE_", "GCLOUD_", "GCE_", "NO_GCE_", "CLOUDSDK_", "AWS_", "SSL_CERT_", "HOME", "APPDATA")
-_PROXIES = "_PROXY"
+_PROXY_SUFFIX = "_PROXY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,64 +46,66 @@ class Token:
 
 
 class Refresh(Future[Token | Failure]):
-    """A refresh that is under way. It gives no exception: each waiter has to raise one of its own."""
+    """The future of a running refresh. Its result may be a `Failure`, of which each caller raises its own exception."""
 
     def __init__(self, client: object) -> None:
         super().__init__()
-        #: The caller's `http_client` that it uses, if any.
+        #: The caller's `http_client` that the refresh uses, if there is one.
         self.client = client
-        # From now on a cancelled waiter cannot cancel it.
+        # A running future cannot be cancelled, so a cancelled caller does not affect the others.
         self.set_running_or_notify_cancel()
 
 
 @dataclass(slots=True)
-class Known:
+class CredentialState:
     """The shared state of one credential.
 
-    Its lock and its refresh belong here, since objects of google-auth are not thread-safe: models with different
-    clients may use one such object.
+    The lock and the running refresh are part of it, because credentials of google-auth are not thread-safe and models
+    with different clients may share them.
     """
 
-    #: The loaded credentials. A caller's own object is kept only as a copy with scopes, so that it can be collected.
+    #: The loaded credentials. A caller's object is stored only as a copy with scopes, so that it can be collected.
     loaded: Credentials | None = field(default=None, repr=False)
     is_loaded: bool = False
-    #: Whether no other token can be fetched.
-    is_fixed: bool = False
+    #: Whether the credentials have no way to get another token.
+    is_static: bool = False
     project: str | None = None
     token: Token | None = None
-    #: Token and expiry of the credentials when they were last read. Others may renew or replace them meanwhile.
-    seen: object = field(default=None, repr=False)
+    #: Token and expiry of the credentials when they were last read. Other code may replace them later.
+    last_snapshot: object = field(default=None, repr=False)
     lock: Lock = field(default_factory=Lock, repr=False)
     running: Refresh | None = field(default=None, repr=False)
     #: The time on the monotonic clock at which the last waiting caller gives up.
-    until: float = math.inf
+    latest_deadline: float = math.inf
 
     def forget_refresh(self) -> None:
-        """Start anew in a forked process: a lock may have been held and a refresh under way, neither is ours."""
+        """Replace the lock and drop the refresh in a forked process, which does not have the threads of its parent."""
         self.lock = Lock()
         self.running = None
 
 
-def find_known(credentials: Credentials | None, quota_project_id: str | None, client: object) -> tuple[Known, Key]:
-    """Return the state of `credentials` (`None`: the default ones) and its key.
+def share_state(
+    credentials: Credentials | None, quota_project_id: str | None, client: object
+) -> tuple[CredentialState, Key]:
+    """Return the shared state of `credentials` and its cache key; create the state if it is missing.
 
-    The state of default credentials depends on the quota project, the environment, and the caller's `client` if token
-    requests use one.
+    The state of default credentials (`None`) depends on the quota project, the environment, and on the `client` for
+    token requests if the caller has passed one.
     """
     if credentials is not None:
-        return _of_object(credentials).setdefault("", Known()), (id(credentials),)
+        return _states_of(credentials).setdefault("", CredentialState()), (id(credentials),)
     digest = f"{_digest_environment()} {quota_project_id}"
-    kept = _default if client is None else _of_object(client)
+    kept = _default_states if client is None else _states_of(client)
     with singleton_lock():
-        known = kept.setdefault(digest, Known())
+        state = kept.setdefault(digest, CredentialState())
         if isinstance(kept, OrderedDict):
             kept.move_to_end(digest)
             while len(kept) > _MOST:
                 kept.popitem(last=False)
-    return known, (digest,)
+    return state, (digest,)
 
 
-def share(kept: WeakValueDictionary[Key, _Kept], key: Key, build: Callable[[], _Kept]) -> _Kept:
+def share_source(kept: WeakValueDictionary[Key, _Kept], key: Key, build: Callable[[], _Kept]) -> _Kept:
     """Return the object under `key`; build it if it is missing."""
     with singleton_lock():
         found = kept.get(key)
@@ -112,39 +114,39 @@ def share(kept: WeakValueDictionary[Key, _Kept], key: Key, build: Callable[[], _
     return found
 
 
-_default: OrderedDict[str, Known] = OrderedDict()
-_by_object: dict[int, tuple[ref[object], dict[str, Known]]] = {}
+_default_states: OrderedDict[str, CredentialState] = OrderedDict()
+_states_by_object: dict[int, tuple[ref[object], dict[str, CredentialState]]] = {}
 
 
-def _of_object(owner: object) -> dict[str, Known]:
+def _states_of(owner: object) -> dict[str, CredentialState]:
     """Return a dictionary that lives as long as `owner`, which need not be hashable."""
     number = id(owner)
     with singleton_lock():
-        entry = _by_object.get(number)
+        entry = _states_by_object.get(number)
         if entry is not None and entry[0]() is owner:
             return entry[1]
-        known: dict[str, Known] = {}
+        states: dict[str, CredentialState] = {}
         try:
-            # Python reuses ids: the entry may belong to another owner by the time this one is collected.
+            # Python reuses ids. When this owner is collected, the entry may already belong to another one.
             reference = ref(owner, lambda gone: _forget(number, gone))
         except TypeError:
-            return known
-        _by_object[number] = reference, known
-    return known
+            return states
+        _states_by_object[number] = reference, states
+    return states
 
 
 def _forget(number: int, gone: ref[object]) -> None:
-    entry = _by_object.get(number)
+    entry = _states_by_object.get(number)
     if entry is not None and entry[0] is gone:
-        _by_object.pop(number, None)
+        _states_by_object.pop(number, None)
 
 
 def _digest_environment() -> str:
-    """Return a digest of all variables that the default credentials, or the route to their server, depend on."""
+    """Return a digest of the variables and the file that default credentials and the network settings depend on."""
     read = sorted(
         (name, value)
         for name, value in os.environ.items()
-        if name.startswith(_PREFIXES) or name.upper().endswith(_PROXIES)
+        if name.startswith(_PREFIXES) or name.upper().endswith(_PROXY_SUFFIX)
     )
     return sha256(repr((read, _describe_login_file())).encode(errors="replace")).hexdigest()
 

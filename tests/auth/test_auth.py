@@ -211,7 +211,7 @@ async def test_steady_traffic_never_meets_an_expired_token():
     tokens = source(credentials, clock)
     for _ in range(90):
         await asyncio.gather(*(tokens.atoken() for _ in range(20)))
-        wait_for(lambda: tokens._known.running is None)
+        wait_for(lambda: tokens._state.running is None)
         assert credentials.expiry.replace(tzinfo=timezone.utc) - clock() > timedelta(minutes=4)
         clock.pass_time(minutes=2)
     assert credentials.refreshes == 4
@@ -238,7 +238,7 @@ def test_token_far_from_its_expiry_is_not_replaced():
     tokens.token()
     clock.pass_time(minutes=54)
     tokens.token()
-    assert tokens._known.running is None
+    assert tokens._state.running is None
 
 
 def test_token_about_to_expire_is_not_handed_out():
@@ -257,7 +257,7 @@ def test_token_with_little_time_left_from_the_start_is_not_asked_for_at_every_ca
     tokens = source(credentials, clock)
     for _ in range(20):
         tokens.token()
-        wait_for(lambda: tokens._known.running is None)
+        wait_for(lambda: tokens._state.running is None)
         clock.pass_time(seconds=5)
     assert credentials.refreshes == 1
     clock.pass_time(minutes=1)
@@ -445,7 +445,7 @@ def test_refresh_that_gives_no_token_is_an_error():
         def refresh(self, request):
             self.token = None
 
-    assert "gave none" in message(source(Empty(Clock())))
+    assert "gave no token" in message(source(Empty(Clock())))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -469,7 +469,7 @@ tokens = build_token_source(api_key=None, credentials=credentials, quota_project
 threading.Thread(target=tokens.token, daemon=True).start()
 assert credentials.begun.wait(30)
 if {held}:
-    tokens._known.lock.acquire()
+    tokens._state.lock.acquire()
 pid = os.fork()
 if pid == 0:
     signal.alarm(20)

@@ -137,7 +137,7 @@ def test_clients_of_the_caller_are_told_apart(server, login):
         assert source(credentials, client=one) is source(credentials, client=one)
         assert source(credentials, client=one) is not source(credentials, client=other)
         assert source(None, client=one).token() == source(None, client=one).token()
-        assert source(None, client=one)._known is not source(None, client=other)._known
+        assert source(None, client=one)._state is not source(None, client=other)._state
 
 
 def test_different_credentials_share_nothing(server):
@@ -245,7 +245,7 @@ def test_credentials_that_are_gone_are_forgotten(server):
     """Field case E10: the caller's object, its token and its client are released."""
     library = pytest.importorskip(library_name())
     gc.collect()
-    before, shared = len(_auth_shared._by_object), len(_auth._shared)
+    before, shared = len(_auth_shared._states_by_object), len(_auth._shared_sources)
     with FakeGemini(["Hello!"] * 40).serve() as url:
         for build in (user, robot):
             for _ in range(5):
@@ -263,8 +263,8 @@ def test_credentials_that_are_gone_are_forgotten(server):
         del unused
         gc.collect()
         assert gone() is None
-    assert len(_auth_shared._by_object) == before
-    assert len(_auth._shared) <= shared + 1
+    assert len(_auth_shared._states_by_object) == before
+    assert len(_auth._shared_sources) <= shared + 1
 
 
 def test_default_credentials_that_are_kept_are_bounded(login, monkeypatch):
@@ -272,7 +272,7 @@ def test_default_credentials_that_are_kept_are_bounded(login, monkeypatch):
     for number in range(200):
         monkeypatch.setenv("GOOGLE_CLOUD_QUOTA_PROJECT", f"q{number}")
         source()
-    assert len(_auth_shared._default) <= 64
+    assert len(_auth_shared._default_states) <= 64
 
 
 def test_credentials_stay_as_they_were(server):
