@@ -1,4 +1,4 @@
-"""Every fault that servers were seen to have, through every entry point: the outcome is the one in the table."""
+"""The fault matrix: every fault at every entry point has the outcome of the table."""
 
 import pytest
 from fault_entries import EMPTY, ENTRIES, TEXT, Answer, Case, Say, Sum, classify
@@ -11,7 +11,7 @@ from langchain_gemini_compat.testing import FAULTS, Fault
 
 WORDS = {
     "right",
-    "right, with a stand-in",
+    "right, with a placeholder",
     "right after 1 retry",
     "refusal block",
     "cut text, refusal block",
@@ -34,63 +34,63 @@ def case(**more):
     return Case("a case", "", None, {}, **more)
 
 
-#: Before langchain-core 1.7, v3 events are made of chunks, so a head is handed out before the reply turns out to be cut.
-HEADS = "a call's head, and then `length`"
+#: Before langchain-core 1.7, v3 events are made from chunks, so the caller gets the name before the reply is cut.
+NAME_THEN_LENGTH = "a call's name, and then `length`"
 
 
 def fit(name, expected):
-    """The expected words with the langchain-core at hand."""
-    if CORE_TAKES_PIECES or name != HEADS:
+    """Return the expected outcomes with the installed langchain-core."""
+    if CORE_TAKES_PIECES or name != NAME_THEN_LENGTH:
         return expected
     return {**expected, "stream_events": expected["stream"]}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_one_request_ends_as_the_table_says(name):
-    """With `max_retries=0`, through every entry point."""
+def test_outcome_of_one_request_is_the_expected_one(name):
+    """With `max_retries=0`, at every entry point."""
     assert run_matrix()[name][0] == fit(name, CASES[name].expected)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_with_a_retry_it_ends_as_the_table_says(name):
+def test_outcome_with_a_retry_is_the_expected_one(name):
     """With `max_retries=1` and a good reply after the fault."""
     assert run_matrix()[name][1] == fit(name, CASES[name].again or CASES[name].expected)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_no_entry_point_gives_an_empty_message(name):
-    """Neither with a retry nor without."""
+def test_no_entry_point_returns_an_empty_message(name):
+    """Neither with a retry nor without one."""
     assert [word for table in run_matrix()[name] for word in table.values() if EMPTY in word] == []
 
 
 @pytest.mark.skipif(not CORE_TAKES_PIECES, reason="the page is about langchain-core 1.7 and later")
-def test_the_page_says_what_was_seen():
-    """It is written by the command and not by hand."""
-    assert PAGE.read_text(encoding="utf-8") == print_page(run_matrix()), f"`{COMMAND}` writes the page anew."
+def test_the_page_has_the_observed_outcomes():
+    """A command writes the page."""
+    assert PAGE.read_text(encoding="utf-8") == print_page(run_matrix()), f"Run `{COMMAND}` to write the page again."
 
 
-def test_expectations_are_known_words_for_every_entry_point():
+def test_expected_outcomes_are_known_for_every_entry_point():
     """No table expects a wrong call, a wrong text or an empty message."""
     tables = [table for it in CASES.values() for table in (it.expected, it.again) if table]
     assert {word for table in tables for word in table.values()} <= WORDS
     assert all(set(table) == set(ENTRIES) for table in tables)
 
 
-def test_no_two_faults_have_one_name():
-    """Nothing is hidden by another."""
+def test_names_of_faults_are_unique():
+    """A second fault with the same name would replace the first."""
     assert len(CASES) == sum(map(len, GROUPS.values()))
 
 
 def test_every_fault_of_the_fake_endpoint_is_in_the_matrix():
-    """What `FAULTS` has by name is played here."""
+    """Each fault in `FAULTS` has a case."""
 
     def key(fault):
         details = str(fault.error.details) if fault.error else ""
         said = bool(fault.reply.text), bool(fault.reply.calls), fault.reply.finish_reason
         return fault.name, fault.shape, bool(details), "PerDay" in details, *said
 
-    played = [it.fault(Say(TEXT, (), stream=True)) for it in CASES.values()]
-    known = {key(fault) for fault in played if isinstance(fault, Fault)}
+    made = [it.fault(Say(TEXT, (), stream=True)) for it in CASES.values()]
+    known = {key(fault) for fault in made if isinstance(fault, Fault)}
     assert {name for name, make in FAULTS.items() if key(make()) not in known} == set()
 
 
@@ -120,6 +120,6 @@ def test_every_fault_of_the_fake_endpoint_is_in_the_matrix():
         (None, {}, "wrong object None"),
     ],
 )  # fmt: skip
-def test_outcomes_that_differ_have_different_words(came, about, word):
-    """An empty message, a wrong call and a count that is off are told from what is right."""
+def test_different_results_have_different_outcomes(came, about, word):
+    """An empty message, a wrong call and a wrong count are not called right."""
     assert classify(came, case(**about)) == word

@@ -1,7 +1,4 @@
-"""The fault matrix, second half: tool calls as servers were seen to stream them, and requests that servers refuse.
-
-Its one rule: expectations are written by hand; nothing here asks the package what it does.
-"""
+"""More data of the fault matrix: tool calls as servers were seen to stream them, and requests that servers refuse."""
 
 import json
 
@@ -35,15 +32,15 @@ FORUM = "https://discuss.ai.google.dev/t/gemini-openai-compatibility-issue-with-
 STREAMED_ARGUMENTS = {"surface": "vertex", "options": {"stream_function_call_arguments": True}}
 PAIR = {"calls": 2}
 ONE = {"calls": 1}
-#: The call came without a signature, and an agent sends it back.
-UNSIGNED = every("right", agent="right, with a stand-in", agent_stream="right, with a stand-in")
-STAND_IN = every("right, with a stand-in")
+#: The call comes without a signature. An agent sends it back with the placeholder.
+UNSIGNED = every("right", agent="right, with a placeholder", agent_stream="right, with a placeholder")
+PLACEHOLDER = every("right, with a placeholder")
 NO_CALL = every("MalformedToolCallError", "part, then MalformedToolCallError")
-#: One call, as the part of a message or of a chunk.
+#: One call, as a part of a message or of a delta.
 CALLING = {"role": "assistant", "tool_calls": [call("add", '{"a":1,"b":2}')]}
 DETAILS = [{"type": "reasoning.encrypted", "data": "ZGF0YQ=="}]
 BREAK = [{"text": "\n"}]
-#: As Vertex lays it out, outside of any event.
+#: Vertex sends this error outside of any event, indented.
 CANCELLED = """
 [{
   "error": {
@@ -67,40 +64,40 @@ CUT_PAIR = {"role": "assistant", "tool_calls": [call("add", '{"a":1,"b":2,"note"
 
 
 def two_choices(key):
-    """A reply, or an event, with a choice for what it says and one for the call."""
+    """Return a reply or an event with two choices: one for the text, one for the call."""
     parts = [{"index": 0, key: SAYING}, {"index": 1, key: CALLING}]
     return {**delta(), "choices": [{**part, "finish_reason": "tool_calls"} for part in parts]}
 
 
 def last_whole(message):
-    """The last event of a server that says everything again there."""
+    """Return a last event that repeats the whole message."""
     event = delta("tool_calls")
     event["choices"][0]["message"] = message
     return event
 
 
 def cut_call(finish=None, after=""):
-    """The beginning of a call's arguments, and then the end."""
+    """Return a fault whose reply ends inside the arguments of a call."""
     entry = call("add", '{"a": 1, "b', "call-1")
     parts = [delta(tool_calls=[entry]), *([delta(finish), DONE] if finish else []), after]
     return raw(body_of({"role": "assistant", "tool_calls": [entry]}, finish or "stop"), *parts)
 
 
 CALLS = (
-    Case("calls as they should be", COMPAT, styled(), RIGHT, **PAIR),
+    Case("good calls", COMPAT, styled(), RIGHT, **PAIR),
     Case("calls on Vertex", EXAMPLES, styled(), RIGHT, **PAIR, **VERTEX),
-    Case("no `index`, a call in each chunk", DAYU, styled(index="absent", calls_per_frame=1), RIGHT, **PAIR),
+    Case("no `index`, one call in each chunk", DAYU, styled(index="absent", calls_per_frame=1), RIGHT, **PAIR),
     Case("no `index`, both calls in one chunk", "https://github.com/openai/openai-python/issues/2806", styled(index="absent", calls_per_frame=2), RIGHT, **PAIR),
     Case("`index` always 0", FORUM, styled(index="zero"), RIGHT, **PAIR),
     Case("`index` always 0, both calls in one chunk", FORUM, styled(index="zero", calls_per_frame=2), RIGHT, **PAIR),
     Case("`index` always 0 and empty ids", FORUM, styled(index="zero", ids="empty"), RIGHT, **PAIR),
-    Case("heads and bodies of calls with different `index`, id and name in every chunk", EXAMPLES, styled(index="lying", args="cut", ids="repeated", names="repeated"), RIGHT, **PAIR, **STREAMED_ARGUMENTS),
+    Case("another `index` in the first chunk of a call, id and name in every chunk", EXAMPLES, styled(index="lying", args="cut", ids="repeated", names="repeated"), RIGHT, **PAIR, **STREAMED_ARGUMENTS),
     Case("arguments in pieces, id and name once", OVERVIEW, styled(index="right", args="cut", ids="present", names="once"), RIGHT, **PAIR, **VERTEX),
     Case("arguments in pieces, no `index`, no id after the first", COMPUTER, styled(index="absent", args="cut"), RIGHT, **PAIR),
     Case("`{}` before the arguments", "https://github.com/microsoft/autogen/pull/7549", styled(args="empty_object_first"), RIGHT, **ONE),
     Case("`{}` before the arguments of parallel calls", "https://github.com/microsoft/autogen/pull/7549", styled(index="right", args="empty_object_first"), RIGHT, **PAIR),
-    Case("the arguments of two calls glued into one", "https://github.com/NousResearch/hermes-agent/issues/57939", styled(args="glued"), every("right", "part, then MalformedToolCallError"), **PAIR),
-    Case("line breaks inside of strings that are not escaped", SEEN, styled(args="raw_newlines", ids="repeated", names="repeated"), RIGHT, note="one\ntwo", **PAIR, **STREAMED_ARGUMENTS),
+    Case("the arguments of two calls joined in one", "https://github.com/NousResearch/hermes-agent/issues/57939", styled(args="glued"), every("right", "part, then MalformedToolCallError"), **PAIR),
+    Case("unescaped line breaks inside strings", SEEN, styled(args="raw_newlines", ids="repeated", names="repeated"), RIGHT, note="one\ntwo", **PAIR, **STREAMED_ARGUMENTS),
     Case("empty ids", "https://github.com/camel-ai/camel/issues/3027", styled(ids="empty"), RIGHT, **PAIR),
     Case("no ids", "https://github.com/openai/openai-dotnet/issues/428", styled(ids="absent"), RIGHT, **PAIR),
     Case("the function's name as id", "https://discuss.ai.google.dev/t/openai-compatibility-bug-in-response-object/58484", styled(ids="function_name"), RIGHT, **PAIR),
@@ -108,12 +105,12 @@ CALLS = (
     Case("a signature inside the id", "https://github.com/BerriAI/litellm/pull/16895", styled(ids="litellm"), RIGHT, **PAIR),
     Case("`stop` after calls", "https://github.com/googleapis/python-genai/issues/2868", styled(finish="stop"), RIGHT, **PAIR),
     Case("`stop` on every chunk, calls too", "https://github.com/su-kaka/gcli2api/issues/403", styled(finish="every_chunk"), RIGHT, **PAIR),
-    Case("calls and no finish reason, but `[DONE]`", SEEN, styled(finish="absent"), RIGHT, **PAIR),
+    Case("calls without a finish reason, with `[DONE]`", SEEN, styled(finish="absent"), RIGHT, **PAIR),
     Case("`content: null` beside calls", COMPAT, styled(content="null"), RIGHT, **PAIR),
     Case("`content` in parts, a line break beside a call", "https://discuss.ai.google.dev/t/openai-compatibility-bug-in-response-object/58484", raw(body_of({**CALLING, "content": BREAK}, "tool_calls"), delta("tool_calls", content=BREAK, **CALLING), DONE), UNSIGNED, **ONE),
     Case("an empty text beside calls", COMPAT, styled(content="empty"), RIGHT, **PAIR),
-    Case("a signature in an entry of its own, without function", COMPUTER, styled(signature="alone"), RIGHT, **PAIR),
-    Case("a signature in an entry of its own, before its call", COMPUTER, styled(signature="alone_first"), RIGHT, **PAIR),
+    Case("a signature in a separate entry, after its call", COMPUTER, styled(signature="alone"), RIGHT, **PAIR),
+    Case("a signature in a separate entry, before its call", COMPUTER, styled(signature="alone_first"), RIGHT, **PAIR),
     Case("a signature beside the calls", "https://github.com/mozilla-ai/any-llm/pull/1320", styled(signature="on_delta"), RIGHT, **PAIR),
     Case("a signature under `extra_content.vertex`", "https://github.com/earendil-works/pi/pull/7745", styled(signature="other_namespace"), RIGHT, **PAIR),
     Case("no signature", "https://github.com/cloudflare/ai/issues/502", styled(signature="absent"), UNSIGNED, **PAIR),
@@ -122,19 +119,19 @@ CALLS = (
     Case("a text's signature in a last, empty chunk", SIGNATURES, text(), RIGHT),
     Case("a text's signature on Vertex", EXAMPLES, text(), RIGHT, **VERTEX),
     Case("a call cut off by `length`", "https://github.com/supernovae-st/nika/issues/300", cut_call("length"), NO_CALL, **ONE),
-    Case("arguments that break off, `stop`", "https://github.com/NousResearch/hermes-agent/issues/62937", cut_call("stop"), NO_CALL, every("right after 1 retry", "part, then MalformedToolCallError"), **ONE),
+    Case("incomplete arguments, finish reason `stop`", "https://github.com/NousResearch/hermes-agent/issues/62937", cut_call("stop"), NO_CALL, every("right after 1 retry", "part, then MalformedToolCallError"), **ONE),
     Case("a stream that ends inside a call", "https://github.com/google-gemini/gemini-cli/issues/8521", lambda said: Fault.cut_stream("", (Call("add", '{"a": 1, "b'),)), BROKEN, BROKEN_AGAIN, **ONE),
     Case("`499 CANCELLED` inside a call", SEEN, cut_call(after=CANCELLED), every("MalformedToolCallError", "part, then ServerError"), every("right after 1 retry", "part, then ServerError"), **ONE, **STREAMED_ARGUMENTS),
-    Case("a call's head, and then `length`", SEEN, raw(body_of(HEAD, "length"), delta(**HEAD), delta("length"), DONE), every("MalformedToolCallError", "part, then MalformedToolCallError", stream_events="MalformedToolCallError"), **ONE),
-    Case("a whole call twice, with the same id", SEEN, raw(body_of({**CALLING, "tool_calls": CALLING["tool_calls"] * 2}, "tool_calls"), delta(**CALLING), delta("tool_calls", **CALLING), DONE), UNSIGNED, **ONE),
-    Case("a call's arguments again, without id and name", SEEN, raw(body_of({**CALLING, "tool_calls": [*CALLING["tool_calls"], REST]}, "tool_calls"), delta(**CALLING), delta("tool_calls", tool_calls=[REST]), DONE), UNSIGNED, **ONE),
-    Case("a call's name in pieces", SEEN, raw(body_of(CALLING, "tool_calls"), *(delta(tool_calls=[entry]) for entry in NAMED), delta("tool_calls"), DONE), UNSIGNED, **ONE),
+    Case("a call's name, and then `length`", SEEN, raw(body_of(HEAD, "length"), delta(**HEAD), delta("length"), DONE), every("MalformedToolCallError", "part, then MalformedToolCallError", stream_events="MalformedToolCallError"), **ONE),
+    Case("the same call twice, with the same id", SEEN, raw(body_of({**CALLING, "tool_calls": CALLING["tool_calls"] * 2}, "tool_calls"), delta(**CALLING), delta("tool_calls", **CALLING), DONE), UNSIGNED, **ONE),
+    Case("a call's arguments repeated, without id and name", SEEN, raw(body_of({**CALLING, "tool_calls": [*CALLING["tool_calls"], REST]}, "tool_calls"), delta(**CALLING), delta("tool_calls", tool_calls=[REST]), DONE), UNSIGNED, **ONE),
+    Case("a function's name in pieces", SEEN, raw(body_of(CALLING, "tool_calls"), *(delta(tool_calls=[entry]) for entry in NAMED), delta("tool_calls"), DONE), UNSIGNED, **ONE),
     Case("a text in one choice, and a call in another", "https://github.com/langchain4j/langchain4j/issues/4931", raw(two_choices("message"), two_choices("delta"), DONE), UNSIGNED, **ONE),
     Case("finish reason `abort` after a call", SEEN, raw(body_of(CALLING, "abort"), delta(**CALLING), delta("abort"), DONE), BROKEN, BROKEN_AGAIN, **ONE),
-    Case("`tool_calls` as finish reason, and no call", SEEN, raw(body_of(SAYING, "tool_calls"), delta(**SAYING), delta("tool_calls"), DONE), NO_CALL, every("right after 1 retry", "part, then MalformedToolCallError"), **ONE),
-    Case("arguments that are encoded twice", SEEN, raw(body_of(TWICE, "tool_calls"), delta("tool_calls", **TWICE), DONE), UNSIGNED, **ONE),
+    Case("finish reason `tool_calls`, without a call", SEEN, raw(body_of(SAYING, "tool_calls"), delta(**SAYING), delta("tool_calls"), DONE), NO_CALL, every("right after 1 retry", "part, then MalformedToolCallError"), **ONE),
+    Case("arguments encoded twice", SEEN, raw(body_of(TWICE, "tool_calls"), delta("tool_calls", **TWICE), DONE), UNSIGNED, **ONE),
     Case("a last chunk with the whole `message` beside `delta`", SEEN, raw(body_of(CALLING, "tool_calls"), delta(**CALLING), last_whole(CALLING), DONE), UNSIGNED, **ONE),
-    Case("a character of the arguments cut in two, by surrogates", SEEN, raw(body_of(CUT_PAIR, "tool_calls"), delta(tool_calls=[call("add", CUT_PAIR_ARGS[:CUT_AT], index=0)]), delta("tool_calls", tool_calls=[{"index": 0, "function": {"arguments": CUT_PAIR_ARGS[CUT_AT:]}}]), DONE), UNSIGNED, note="😀", **ONE),
+    Case("a surrogate pair of the arguments split between chunks", SEEN, raw(body_of(CUT_PAIR, "tool_calls"), delta(tool_calls=[call("add", CUT_PAIR_ARGS[:CUT_AT], index=0)]), delta("tool_calls", tool_calls=[{"index": 0, "function": {"arguments": CUT_PAIR_ARGS[CUT_AT:]}}]), DONE), UNSIGNED, note="😀", **ONE),
 )  # fmt: skip
 
 HISTORY = [
@@ -162,19 +159,19 @@ NO_ARGUMENTS = {
 }
 EMPTY_PARTS = "https://github.com/lastmile-ai/mcp-agent/issues/121"
 REQUESTS = (
-    Case("a call without text in the history (`content: null`)", EMPTY_PARTS, text(), STAND_IN, messages=HISTORY),
+    Case("a call without text in the history (`content: null`)", EMPTY_PARTS, text(), PLACEHOLDER, messages=HISTORY),
     Case("a call with broken arguments in the history", SEEN, text(), RIGHT, messages=[HISTORY[0], AIMessage("", invalid_tool_calls=[{"type": "invalid_tool_call", "name": "add", "args": '{"a": 1', "id": "call-1", "error": "broken"}]), HISTORY[2]]),
-    Case("an empty tool result", EMPTY_PARTS, text(), STAND_IN, messages=[*HISTORY[:2], ToolMessage("", tool_call_id="call-1")]),
-    Case("text beside a call in the history, on Vertex", "https://github.com/NousResearch/hermes-agent/issues/69231", text(), STAND_IN, messages=[HISTORY[0], AIMessage("I add.", tool_calls=HISTORY[1].tool_calls), HISTORY[2]], model="gemini-3.5-flash-lite", **VERTEX),
-    Case("a call that has no result", "https://github.com/microsoft/vscode/issues/299295", text(), RIGHT, messages=[*HISTORY[:2], HumanMessage("What is it?")]),
-    Case("a result that has no call", "https://github.com/google-gemini/gemini-cli/issues/26486", text(), RIGHT, messages=[HISTORY[2], HumanMessage("What is it?")]),
+    Case("an empty tool result", EMPTY_PARTS, text(), PLACEHOLDER, messages=[*HISTORY[:2], ToolMessage("", tool_call_id="call-1")]),
+    Case("text beside a call in the history, on Vertex", "https://github.com/NousResearch/hermes-agent/issues/69231", text(), PLACEHOLDER, messages=[HISTORY[0], AIMessage("I add.", tool_calls=HISTORY[1].tool_calls), HISTORY[2]], model="gemini-3.5-flash-lite", **VERTEX),
+    Case("a call without a result", "https://github.com/microsoft/vscode/issues/299295", text(), RIGHT, messages=[*HISTORY[:2], HumanMessage("What is it?")]),
+    Case("a result without a call", "https://github.com/google-gemini/gemini-cli/issues/26486", text(), RIGHT, messages=[HISTORY[2], HumanMessage("What is it?")]),
     Case("only a system message", "https://github.com/langchain-ai/langchain-google/issues/1351", text(), RIGHT, messages=[SystemMessage("Say the answer.")]),
-    Case("a last message of the model", "https://github.com/envoyproxy/ai-gateway/pull/2686", text(), RIGHT, messages=[HumanMessage("What is it?"), AIMessage("The answer")]),
+    Case("an assistant message at the end", "https://github.com/envoyproxy/ai-gateway/pull/2686", text(), RIGHT, messages=[HumanMessage("What is it?"), AIMessage("The answer")]),
     Case("`tools: []`", "https://github.com/langchain-ai/langchain/issues/37184", text(), RIGHT, tools=[]),
     Case("`$schema`, `$ref`, `const`, `default`, `additionalProperties`, fields beside `anyOf`", "https://github.com/taylorwilsdon/google_workspace_mcp/issues/1099", text(), RIGHT, tools=[TOOL]),
     Case("a tool without arguments", "https://github.com/langchain-ai/langgraphjs/issues/1051", text(), RIGHT, tools=[NO_ARGUMENTS]),
     Case("`strict` in a tool", COMPAT, text(), RIGHT, tools=[{**TOOL, "function": {**TOOL["function"], "strict": True}}]),
-    Case("parameters that AI Studio does not know", "https://github.com/Vali-98/ChatterUI/issues/227", text(), RIGHT, options={"seed": 1, "frequency_penalty": 0.5, "model_kwargs": {"store": True}}),
-    Case("a field of `extra_body` that AI Studio does not know", "https://github.com/Alishahryar1/free-claude-code/issues/542", text(), every("InvalidRequestError"), options={"extra_body": {"store": True}}),
-    Case("a thinking level that the model does not have", "https://github.com/BerriAI/litellm/issues/37314", text(), RIGHT, options={"reasoning_effort": "minimal"}),
+    Case("parameters unknown to AI Studio", "https://github.com/Vali-98/ChatterUI/issues/227", text(), RIGHT, options={"seed": 1, "frequency_penalty": 0.5, "model_kwargs": {"store": True}}),
+    Case("a field of `extra_body` unknown to AI Studio", "https://github.com/Alishahryar1/free-claude-code/issues/542", text(), every("InvalidRequestError"), options={"extra_body": {"store": True}}),
+    Case("a thinking level that the model does not support", "https://github.com/BerriAI/litellm/issues/37314", text(), RIGHT, options={"reasoning_effort": "minimal"}),
 )  # fmt: skip

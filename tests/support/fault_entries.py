@@ -1,7 +1,7 @@
-"""One fault and one entry point to one short word for what came of it; the fake endpoint plays the server.
+"""Run one fault at one entry point against the fake endpoint, and name the outcome.
 
-Its one rule: the word is read off the outcome, never off the table of expectations, and a message that says nothing at
-all is a word of its own.
+The outcome is derived from the result only, never from the expected outcomes. An empty message is an outcome of its
+own.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ CUT = 11
 SUMS = ((1, 2), (3, 4))
 EMPTY = "empty message"
 ENTRIES = ("invoke", "ainvoke", "agent", "stream", "astream", "stream_events", "agent_stream", "structured")
-#: Numbers that keep the clients of different cells apart: waits after a 429 are shared by all who use one key.
+#: Each run has its own key, because clients with the same key share the wait after a 429.
 _NUMBERS = count(1)
 
 
@@ -43,7 +43,7 @@ ADD = StructuredTool.from_function(lambda a, b, note: a + b, name="add", descrip
 
 @dataclass(frozen=True)
 class Say:
-    """What the server would say if nothing went wrong, for a fault to bend."""
+    """The good reply of the server, from which a fault makes its bad one."""
 
     text: str
     calls: Sequence[Call]
@@ -51,17 +51,29 @@ class Say:
 
     @property
     def cut(self):
-        """The beginning of the text."""
+        """The first characters of the text."""
         return self.text[:CUT]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A fault, where it was seen, and by entry point the word for what has to come of it.
+    """A fault, its source, and the expected outcome at each entry point.
 
-    `again` is the table for a good reply after the fault and `max_retries=1`; without it nothing is retried.
-    `calls` is how many parallel tool calls the server means to make, `note` a text among their arguments. `tokens`:
-    input, output and total, `()` for none.
+    Attributes:
+        name: The name on the page.
+        source: The URL of a report or a page.
+        fault: A function that takes a `Say` and returns the bad reply.
+        expected: The outcomes with `max_retries=0`.
+        again: The outcomes with `max_retries=1` and a good reply after the fault. `None`: the fault is not retried.
+        calls: The number of parallel tool calls in the good reply.
+        note: A text among the arguments of each call.
+        surface: The surface of the fake.
+        model: The model.
+        options: More parameters of the chat model.
+        messages: The messages that are sent.
+        tools: The tools. `None`: the tool `add` if the reply has calls.
+        tokens: The expected input, output and total tokens. `()` means no usage, `None` that it is not checked.
+        thoughts: The expected thoughts.
     """
 
     name: str
@@ -81,48 +93,48 @@ class Case:
 
     @property
     def arguments(self):
-        """Those of each call."""
+        """The arguments of each call."""
         more = {"note": self.note} if self.note else {}
         return [{"a": a, "b": b, **more} for a, b in SUMS[: self.calls]]
 
 
 @dataclass
-class Handed:
-    """Whether anything was handed to the caller before the end."""
+class Delivery:
+    """Whether the caller received anything before the end."""
 
-    out: bool = False
+    started: bool = False
 
 
 class Cell(NamedTuple):
-    """A call that is under way."""
+    """A run of one case at one entry point."""
 
     case: Case
     fake: FakeGemini
-    handed: Handed
+    delivery: Delivery
     future: Future
 
-    def word(self):
-        """What comes of it; waits for its end."""
+    def outcome(self):
+        """Wait for the end of the run, and return its outcome."""
         err = self.future.exception()
         if err is not None:
-            part = "part, then " if self.handed.out else ""
-            return f"{part}{type(err).__name__}{_count_retries(self.fake)}"
+            part = "part, then " if self.delivery.started else ""
+            return f"{part}{type(err).__name__}{_describe_retries(self.fake)}"
         came = self.future.result()
-        # The signature of a call was lost, or there was none.
-        stand_in = ", with a stand-in" if self.fake.stand_ins else ""
-        return classify(came, self.case) + stand_in + _count_retries(self.fake, came)
+        # The placeholder means that a signature was lost, or that there was none.
+        placeholder = ", with a placeholder" if self.fake.stand_ins else ""
+        return classify(came, self.case) + placeholder + _describe_retries(self.fake, came)
 
 
 def start(pool, case, entry, retries):
-    """Put `case` through `entry` with `max_retries=retries`, in a thread of `pool`."""
-    fake, handed = FakeGemini(_play(case, entry), surface=case.surface), Handed()
+    """Run `case` at `entry` with `max_retries=retries`, in a thread of `pool`."""
+    fake, delivery = FakeGemini(_script(case, entry), surface=case.surface), Delivery()
     options = {"api_key": f"fake-{next(_NUMBERS)}", "max_retries": retries, **case.options}
     chat = fake.chat_model(case.model, **options)
-    return Cell(case, fake, handed, pool.submit(_ENTRY[entry], chat, case, handed))
+    return Cell(case, fake, delivery, pool.submit(_ENTRY[entry], chat, case, delivery))
 
 
 def classify(came, case):
-    """The word for a message, or for an object."""
+    """Return the outcome for a message or an object."""
     if not isinstance(came, AIMessage):
         good = Sum(**case.arguments[0]) if case.calls else Answer(value=42, unit="km")
         return "right" if came == good else f"wrong object {came!r}"
@@ -160,7 +172,7 @@ def _classify_calls(message, case):
 
 
 def _check_rest(message, case):
-    """Thoughts and token counts, where the case names them."""
+    """Return the outcome after a check of thoughts and token counts."""
     thoughts = "".join(block["reasoning"] for block in message.content_blocks if block["type"] == "reasoning")
     if thoughts != case.thoughts:
         return f"right, wrong thoughts {thoughts!r}"
@@ -169,18 +181,18 @@ def _check_rest(message, case):
     return "right" if case.tokens in (None, tokens) else f"right, wrong tokens {tokens}"
 
 
-def _count_retries(fake, came=None):
-    """A retry sends the same bytes again; the message that comes of it has to tell so."""
+def _describe_retries(fake, came=None):
+    """Return the number of retries in words. A retry has the same body, and the message has to report it."""
     bodies = [json.dumps(request.body, sort_keys=True) for request in fake.requests]
     retries = len(bodies) - len(set(bodies))
     word = f" after {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
     told = came.response_metadata.get("retries", 0) if isinstance(came, AIMessage) else retries
-    # An agent's last message tells of the last step alone.
-    return word if told == retries or len(set(bodies)) > 1 else f"{word}, and tells of {told}"
+    # The last message of an agent reports the retries of the last step only.
+    return word if told == retries or len(set(bodies)) > 1 else f"{word}, and reports {told}"
 
 
-def _play(case, entry):
-    """The fault first; then whatever is right: the calls or the text, and the text again after tool results."""
+def _script(case, entry):
+    """Return a function that answers with the fault first, and then with good replies."""
     turns = count()
 
     def answer(request):
@@ -195,65 +207,65 @@ def _play(case, entry):
     return answer
 
 
-def _bound(chat, case):
+def _bind_tools(chat, case):
     tools = [ADD] if case.calls and case.tools is None else case.tools
     return chat if tools is None else chat.bind_tools(tools)
 
 
-def _invoke(chat, case, handed):
-    return _bound(chat, case).invoke([*case.messages])
+def _invoke(chat, case, delivery):
+    return _bind_tools(chat, case).invoke([*case.messages])
 
 
-def _ainvoke(chat, case, handed):
+def _ainvoke(chat, case, delivery):
     async def ask():
-        return await _bound(chat, case).ainvoke([*case.messages])
+        return await _bind_tools(chat, case).ainvoke([*case.messages])
 
     return asyncio.run(ask())
 
 
-def _stream(chat, case, handed):
+def _stream(chat, case, delivery):
     total = None
-    for chunk in _bound(chat, case).stream([*case.messages]):
-        handed.out = True
+    for chunk in _bind_tools(chat, case).stream([*case.messages]):
+        delivery.started = True
         total = chunk if total is None else total + chunk
     return message_chunk_to_message(total)
 
 
-def _astream(chat, case, handed):
+def _astream(chat, case, delivery):
     async def ask():
         total = None
-        async for chunk in _bound(chat, case).astream([*case.messages]):
-            handed.out = True
+        async for chunk in _bind_tools(chat, case).astream([*case.messages]):
+            delivery.started = True
             total = chunk if total is None else total + chunk
         return message_chunk_to_message(total)
 
     return asyncio.run(ask())
 
 
-def _stream_events(chat, case, handed):
-    events = _bound(chat, case).stream_events([*case.messages], version="v3")
+def _stream_events(chat, case, delivery):
+    events = _bind_tools(chat, case).stream_events([*case.messages], version="v3")
     for event in events:
-        handed.out = handed.out or "delta" in event["event"]
+        delivery.started = delivery.started or "delta" in event["event"]
     return events.output
 
 
-def _structured(chat, case, handed):
+def _structured(chat, case, delivery):
     if case.calls:
         return chat.with_structured_output(Sum, method="function_calling").invoke([*case.messages])
     return chat.with_structured_output(Answer, tools=case.tools).invoke([*case.messages])
 
 
-def _agent(chat, case, handed):
+def _agent(chat, case, delivery):
     return _build_agent(chat, case).invoke({"messages": [*case.messages]})["messages"][-1]
 
 
-def _agent_stream(chat, case, handed):
+def _agent_stream(chat, case, delivery):
     state = {}
     for mode, part in _build_agent(chat, case).stream(
         {"messages": [*case.messages]}, stream_mode=["messages", "values"]
     ):
         if mode == "messages":
-            handed.out = True
+            delivery.started = True
         else:
             state = part
     return state["messages"][-1]

@@ -1,7 +1,7 @@
-"""The fault matrix: every fault through every entry point, and the page that says what came of it.
+"""The fault matrix: every fault at every entry point, and the page with the outcomes.
 
-`python tests/support/fault_matrix.py` runs it and writes `docs/reference/faults.md`. Its one rule: the page says what was
-seen, and nothing that changes from run to run.
+`python tests/support/fault_matrix.py` runs it and writes `docs/reference/faults.md`. The page has only observed outcomes,
+and nothing that changes from run to run.
 """
 
 import warnings
@@ -25,56 +25,68 @@ GROUPS = {
     "Thoughts": THOUGHTS,
     "Token counts": COUNTS,
     "Tool calls": CALLS,
-    "What would be refused on the way in": REQUESTS,
+    "Requests that the server would refuse": REQUESTS,
 }
 CASES = {case.name: case for cases in GROUPS.values() for case in cases}
-#: Most of the time of a retry is waiting.
+#: More threads than cores: a retry spends most of its time waiting.
 _THREADS = 48
 _UNSTREAMED = ("invoke", "ainvoke", "agent")
 _SPELLED = {"agent": "agent", "agent_stream": "streamed agent", "structured": "structured"}
 _HEAD = f"""# Faults
 
-What comes of every fault that Google's service, or a gateway before it, was seen to have. The test suite puts each
-of them through every entry point, against [`FakeGemini`](../how-to/testing-your-agent.md), and compares this page
-with what it saw; `{COMMAND}` writes it anew.
+The outcome of each known fault of Google's service and of gateways, at each entry point. The test suite produces the
+faults with [`FakeGemini`](../how-to/testing-your-agent.md) and compares the outcomes with this page. To write the page
+again, run `{COMMAND}`.
 
-- **Entry points**: `invoke`, `ainvoke`, an agent of `create_agent` and `with_structured_output` ask for a whole reply;
-  `stream`, `astream`, `stream_events(version="v3")` and an agent that streams its tokens ask for a stream. One word
-  stands for all of them; otherwise *whole* is the first three, *streams* the four after, *structured* the other.
-- **The name of a fault** leads to a public report or to the page that documents it; one that leads nowhere was seen in
-  public files whose address is not known.
-- **right** is what the server meant to say: the text, the calls with their arguments, the object that was asked for;
-  of an agent, the answer after its tools ran. A name is the class of an [error](errors.md).
-- **with a stand-in**: a call went back without a signature of its own, with the word that Google gives for that. Where
-  a signature came, in whatever place, it goes back.
-- **part, then …**: something had been handed out before the error came. It is not asked again then.
-- **one request** is what comes with `max_retries=0`, **with a retry** what comes with `max_retries=1` when the next
-  reply is good; *same* where the fault is not asked again.
+The name of a fault links to a public report or to the page that documents it. A fault without a link was seen in public
+files whose address is not known.
 
-An empty message is no outcome anywhere: a reply that holds nothing is an error.
+| column | request |
+|---|---|
+| one request | `max_retries=0` |
+| with a retry | `max_retries=1`, and the reply after the fault is good; *same* means that the fault is not retried |
+
+| outcome | meaning |
+|---|---|
+| right | the text, the calls or the object that the server meant; for an agent, the answer after its tools ran |
+| right, with a placeholder | a call came without a signature, and Google's placeholder signature was sent back with it |
+| the name of a class | this [error](errors.md) was raised |
+| refusal block | the message has a `refusal` block |
+| cut text, finish reason … | the message has the incomplete text and this finish reason |
+| part, then an error | the caller received a part before the error, so there was no retry |
+
+An outcome without entry points holds for all of them. Otherwise:
+
+| name | entry points |
+|---|---|
+| whole | `invoke`, `ainvoke`, and an agent of `create_agent` |
+| streams | `stream`, `astream`, `stream_events(version="v3")`, and an agent that streams its tokens |
+| structured | `with_structured_output` |
+
+No fault has an empty message as its outcome: a reply without content is an error.
 """
 
 
 @cache
 def run_matrix():
-    """Name of a case to two tables of words by entry point: of one request, and with a retry."""
+    """Return for each case two tables of outcomes by entry point: of one request, and with a retry."""
     with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
         warnings.simplefilter("ignore", LangChainBetaWarning)
-        # Parameters that are dropped or changed are told; the word says what came of the request.
+        # Dropped parameters warn. The outcome of the request is all that counts here.
         warnings.simplefilter("ignore", GeminiCompatWarning)
         cells = {
             name: [{entry: start(pool, case, entry, retries) for entry in ENTRIES} for retries in (0, 1)]
             for name, case in CASES.items()
         }
-        return {name: tuple(_words(table) for table in tables) for name, tables in cells.items()}
+        return {name: tuple(_outcomes(table) for table in tables) for name, tables in cells.items()}
 
 
-def _words(table):
-    return {entry: cell.word() for entry, cell in table.items()}
+def _outcomes(table):
+    return {entry: cell.outcome() for entry, cell in table.items()}
 
 
 def print_page(seen):
-    """The page for what was seen."""
+    """Return the page with the outcomes in `seen`."""
     return _HEAD + "".join(_print_group(title, cases, seen) for title, cases in GROUPS.items())
 
 
@@ -87,14 +99,14 @@ def _print_group(title, cases, seen):
     return "\n".join(lines) + "\n"
 
 
-def _join(words):
-    """Entry points with the same word together."""
+def _join(outcomes):
+    """Return the outcomes as text, with the entry points of the same outcome together."""
     groups = {}
     for entry in ENTRIES:
-        groups.setdefault(words[entry], []).append(entry)
+        groups.setdefault(outcomes[entry], []).append(entry)
     if len(groups) == 1:
-        return _print_word(words["invoke"])
-    return "; ".join(f"{_print_entries(entries)}: {_print_word(word)}" for word, entries in groups.items())
+        return _print_outcome(outcomes["invoke"])
+    return "; ".join(f"{_print_entries(entries)}: {_print_outcome(outcome)}" for outcome, entries in groups.items())
 
 
 def _print_entries(entries):
@@ -106,8 +118,8 @@ def _print_entries(entries):
     return ", ".join(names + [_SPELLED.get(entry, f"`{entry}`") for entry in entries])
 
 
-def _print_word(word):
-    return " ".join(f"`{part}`" if part.endswith(("Error", "Exception")) else part for part in word.split())
+def _print_outcome(outcome):
+    return " ".join(f"`{part}`" if part.endswith(("Error", "Exception")) else part for part in outcome.split())
 
 
 if __name__ == "__main__":

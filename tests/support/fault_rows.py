@@ -1,6 +1,6 @@
-"""The fault matrix as data: what servers were seen to say, and by entry point the word for what has to come of it.
+"""The data of the fault matrix: what servers were seen to send, and the expected outcome at each entry point.
 
-Its one rule: expectations are written by hand; nothing here asks the package what it does.
+The expected outcomes are written by hand. Nothing here calls the package to find them.
 """
 
 import json
@@ -16,28 +16,28 @@ SIGNATURES = "https://ai.google.dev/gemini-api/docs/thought-signatures"
 COMPAT = "https://ai.google.dev/gemini-api/docs/openai"
 RPC = "https://cloud.google.com/apis/design/errors"
 OPENAI = "https://platform.openai.com/docs/api-reference/chat/object"
-#: In public files whose address is not known.
+#: The source of a fault that was seen in public files whose address is not known.
 SEEN = ""
 
 STREAMED = ("stream", "astream", "stream_events", "agent_stream")
 
 
 def every(word, streamed=None, structured=None, **single):
-    """One word for all entry points, with others for those that stream, or for one of them."""
+    """Return a table with `word` for all entry points, except those that stream or are named."""
     table = dict.fromkeys(ENTRIES, word) | (dict.fromkeys(STREAMED, streamed) if streamed else {})
     return table | ({"structured": structured} if structured else {}) | single
 
 
 RIGHT = every("right")
 AGAIN = every("right after 1 retry")
-#: Google's filters: a message for people, an error for programs that asked for an object.
+#: Google's filters: a message with a refusal, and an error if the caller asked for an object.
 REFUSED = every("refusal block", structured="ModelRefusalError")
-#: langchain-core keeps a refusal block among the events of `stream_events` and leaves it out of their message.
+#: langchain-core keeps the refusal block in the events of `stream_events`, and not in their final message.
 CUT_REFUSED = every("cut text, refusal block", structured="ModelRefusalError", stream_events="cut text, finish reason content_filter")  # fmt: skip
 
 
 def frames(*parts):
-    """The events of a stream; text stands for itself."""
+    """Return the events of a stream. A part that is text is not encoded."""
     return "".join(part if isinstance(part, str) else f"data: {json.dumps(part)}\n\n" for part in parts)
 
 
@@ -45,7 +45,7 @@ DONE = "data: [DONE]\n\n"
 
 
 def raw(whole, *parts):
-    """A fault in bytes: a body for who asks for a whole reply, and the events of a stream; both may use what is said."""
+    """Return a fault as bytes: the body of a whole reply, and the events of a stream. Both may be functions of `Say`."""
 
     def say(said):
         body = frames(*(part(said) if callable(part) else part for part in parts)) if said.stream else whole
@@ -56,50 +56,50 @@ def raw(whole, *parts):
 
 
 def text(**more):
-    """A good text, said in another manner."""
+    """Return a fault whose reply has the good text, with `more` fields of `Reply`."""
     return lambda said: Reply(said.text, **more)
 
 
 def styled(**style):
-    """Good calls and texts in the style of another server."""
+    """Return a fault whose reply has the good calls or text, in the style of another server."""
     return lambda said: Reply("" if said.calls else said.text, calls=said.calls, style=Style(**style))
 
 
 def fault(make, *args, **kwargs):
-    """A fault that has nothing to do with what is said."""
+    """Return a fault that does not depend on the good reply."""
     return lambda said: make(*args, **kwargs)
 
 
 def http(code, status, message, details=None, shape="array"):
-    """An error with an HTTP status, in the shape that Google or a gateway gives it."""
+    """Return an HTTP error in the form of Google or of a gateway."""
     error = {"code": code, "message": message, "status": status} | ({"details": details} if details else {})
     body = {"error": error} if shape == "object" else [{"error": error}]
     return fault(Raw, body, code)
 
 
 def usage(said, where=None, **numbers):
-    """A good reply with these counts."""
+    """Return the good reply with these token counts."""
     return Reply(said.text, usage=numbers, style=Style(usage=where))
 
 
 def body_of(message, finish="stop", usage=(5, 7, 12)):
-    """A whole reply with exactly this message; `None` for none."""
+    """Return a whole reply with this message, or without a message for `None`."""
     whole = completion(finish=finish, usage=usage)
     choice = {"index": 0, "finish_reason": finish} | ({} if message is None else {"message": message})
     return whole | {"choices": [choice]}
 
 
 def delta(finish=None, usage=None, **fields):
-    """One event."""
+    """Return an event with these fields in its delta."""
     return chunk(finish=finish, usage=usage, **fields)
 
 
 def saying(**fields):
-    """An event that holds the text said, in the manner of `fields`."""
+    """Return a function that makes an event with the good text and these fields."""
     return lambda said: chunk(content=said.text, **fields)
 
 
-#: Google's `FinishReason` and `BlockReason`, which gateways pass on as they are.
+#: Google's `FinishReason` and `BlockReason`. Some gateways send them unchanged.
 NATIVE = "https://ai.google.dev/api/generate-content"
 MALFORMED = "function_call_filter: MALFORMED_FUNCTION_CALL"
 FLAGGED = {"google": {"thought": True}}
@@ -114,10 +114,10 @@ def _null(said):
 
 
 REPLIES = (
-    Case("a reply as it should be", COMPAT, text(), RIGHT),
+    Case("a good reply", COMPAT, text(), RIGHT),
     Case("a slow reply", "https://github.com/lbjlaq/Antigravity-Manager/issues/1905", lambda said: Fault.slow(0.01, 0.01, said.text), RIGHT),
     Case("finish reason `length` after some text", OVERVIEW, lambda said: Fault.length(said.cut), every("cut text, finish reason length", structured="OutputParserException")),
-    Case("finish reason `length`, thinking has used up all tokens", "https://github.com/googleapis/python-genai/issues/1039", lambda said: Reply(finish_reason="length"), every("EmptyReplyError")),
+    Case("finish reason `length`, all tokens used by thinking", "https://github.com/googleapis/python-genai/issues/1039", lambda said: Reply(finish_reason="length"), every("EmptyReplyError")),
     Case("`content_filter` without a text", OVERVIEW, lambda said: Reply(finish_reason="content_filter"), REFUSED),
     Case("`content_filter: PROHIBITED_CONTENT`, and no `message`", SEEN, fault(Fault.blocked), REFUSED),
     Case("`content_filter: SAFETY`", "https://github.com/bespokelabsai/curator/issues/258", fault(Fault.blocked, "SAFETY"), REFUSED),
@@ -125,43 +125,43 @@ REPLIES = (
     Case("`content_filter: RECITATION`, a message without content", SEEN, raw(body_of({"role": "assistant"}, "content_filter: RECITATION"), delta("content_filter: RECITATION")), REFUSED),
     Case("`content_filter: RECITATION` after some text", SEEN, lambda said: Fault.blocked("RECITATION", said.cut), CUT_REFUSED),
     Case("OpenAI's `refusal` field", OPENAI, raw(body_of({"role": "assistant", "content": None, "refusal": "No."}), delta("stop", refusal="No.")), REFUSED),
-    Case("an empty reply: `stop`, nothing said, no tokens", "https://github.com/google-gemini/cookbook/issues/331", fault(Fault.empty_reply), every("EmptyReplyError"), AGAIN),
+    Case("an empty reply: `stop`, no content, no tokens", "https://github.com/google-gemini/cookbook/issues/331", fault(Fault.empty_reply), every("EmptyReplyError"), AGAIN),
     Case("an empty text", "https://github.com/langchain-ai/langgraph/issues/4780", raw(body_of({"role": "assistant", "content": ""}), delta(content=""), delta("stop", content=""), DONE), every("EmptyReplyError"), AGAIN),
-    Case("white space, and nothing else", SEEN, raw(body_of({"role": "assistant", "content": " \n"}), delta(content="\n"), delta("stop", content=" "), DONE), every("EmptyReplyError"), AGAIN),
+    Case("only white space", SEEN, raw(body_of({"role": "assistant", "content": " \n"}), delta(content="\n"), delta("stop", content=" "), DONE), every("EmptyReplyError"), AGAIN),
     Case("a refused prompt in Google's own form, `promptFeedback`", NATIVE, raw({"promptFeedback": {"blockReason": "SAFETY"}}, {"promptFeedback": {"blockReason": "SAFETY"}}), REFUSED),
     Case("Google's own `SAFETY`, without `content_filter`", NATIVE, fault(Reply, finish_reason="SAFETY"), REFUSED),
     Case("Google's own `MALFORMED_FUNCTION_CALL`", NATIVE, fault(Reply, finish_reason="MALFORMED_FUNCTION_CALL"), every("MalformedToolCallError"), AGAIN),
     Case("Google's own `MAX_TOKENS` after some text", NATIVE, lambda said: Reply(said.cut, finish_reason="MAX_TOKENS"), every("cut text, finish reason length", structured="OutputParserException")),
-    Case("thoughts, and then nothing", "https://github.com/googleapis/python-genai/issues/1836", raw(body_of(THOUGHT), THINKS, delta("stop", content="</thought>"), DONE), every("EmptyReplyError", "part, then EmptyReplyError"), every("right after 1 retry", "part, then EmptyReplyError")),
+    Case("thoughts without an answer", "https://github.com/googleapis/python-genai/issues/1836", raw(body_of(THOUGHT), THINKS, delta("stop", content="</thought>"), DONE), every("EmptyReplyError", "part, then EmptyReplyError"), every("right after 1 retry", "part, then EmptyReplyError")),
     Case("`function_call_filter: MALFORMED_FUNCTION_CALL`, no content", "https://github.com/langchain-ai/langgraph/issues/6574", fault(Fault.malformed_call), every("MalformedToolCallError"), AGAIN),
     Case("`MALFORMED_FUNCTION_CALL` with `content: null`", "https://github.com/pydantic/pydantic-ai/issues/631", raw(body_of({"role": "assistant", "content": None}, MALFORMED), delta(MALFORMED, content=None), DONE), every("MalformedToolCallError"), AGAIN),
     Case("`MALFORMED_FUNCTION_CALL` after thoughts", SEEN, raw(body_of(THOUGHT, MALFORMED), THINKS, delta(content="</thought>"), delta(MALFORMED, content=None), DONE), every("MalformedToolCallError", "part, then MalformedToolCallError"), every("right after 1 retry", "part, then MalformedToolCallError")),
     Case("`stop` on every chunk", "https://github.com/su-kaka/gcli2api/issues/403", styled(finish="every_chunk"), RIGHT),
-    Case("no finish reason, but `[DONE]`", SEEN, styled(finish="absent"), RIGHT),
+    Case("no finish reason, with `[DONE]`", SEEN, styled(finish="absent"), RIGHT),
     Case("`finish_reason: null` to the end, and `[DONE]`", SEEN, raw(lambda said: completion(said.text), lambda said: _null(said.text), DONE), RIGHT),
-    Case("a finish reason, but no `[DONE]`", SEEN, raw(lambda said: completion(said.text), saying(finish="stop")), RIGHT),
+    Case("a finish reason, without `[DONE]`", SEEN, raw(lambda said: completion(said.text), saying(finish="stop")), RIGHT),
     Case("`finishReason` in camel case", SEEN, styled(finish="camel_case"), RIGHT),
-    Case("`choices` empty", "https://github.com/langchain-ai/langchain-google/issues/436", fault(Fault.no_choices), every("EmptyReplyError"), AGAIN),
+    Case("empty `choices`", "https://github.com/langchain-ai/langchain-google/issues/436", fault(Fault.no_choices), every("EmptyReplyError"), AGAIN),
     Case("`choices: null`", SEEN, raw({**body_of(None), "choices": None}, {**delta("stop"), "choices": None}, DONE), every("EmptyReplyError"), AGAIN),
     Case("no `choices`", SEEN, raw({"id": "r", "object": "chat.completion"}, {"id": "r", "object": "chat.completion.chunk"}, DONE), every("EmptyReplyError"), AGAIN),
     Case("a keep-alive comment before the first event", SEEN, raw(lambda said: completion(said.text), ": keep-alive\n\n", saying(finish="stop"), DONE), RIGHT),
-    Case("`content` in parts, line breaks among them", "https://discuss.ai.google.dev/t/openai-compatibility-bug-in-response-object/58484", styled(content="parts"), RIGHT),
-    Case("a whole reply where a stream was asked for", SEEN, lambda said: Raw(completion(said.text)), RIGHT),
+    Case("`content` in parts, with line breaks", "https://discuss.ai.google.dev/t/openai-compatibility-bug-in-response-object/58484", styled(content="parts"), RIGHT),
+    Case("a whole reply to a request for a stream", SEEN, lambda said: Raw(completion(said.text)), RIGHT),
 )  # fmt: skip
 
 THINKING = {"options": {"include_thoughts": True}, "thoughts": "Six times seven."}
 
 
 def thoughtful(pieces=None, **style):
-    """Thoughts before the good text."""
+    """Return a fault whose reply has thoughts before the good text."""
     return lambda said: Reply(said.text, thoughts="Six times seven.", chunks=pieces, style=Style(**style))
 
 
 THOUGHTS = (
     Case("thoughts in `<thought>`, flagged", "https://github.com/coder/coder", thoughtful(), RIGHT, **THINKING),
-    Case("tags cut by the edges of chunks", "https://github.com/AstrBotDevs/AstrBot/issues/4222", thoughtful(tag_cut=True), RIGHT, **THINKING),
+    Case("tags split between chunks", "https://github.com/AstrBotDevs/AstrBot/issues/4222", thoughtful(tag_cut=True), RIGHT, **THINKING),
     Case("tags without Google's flag", "https://github.com/poe-platform/fastapi_poe/issues/186", thoughtful(thoughts="tagged"), RIGHT, **THINKING),
-    Case("tags without the flag, cut by the edges of chunks", "https://github.com/BerriAI/litellm/issues/11188", thoughtful(thoughts="tagged", tag_cut=True), RIGHT, **THINKING),
+    Case("tags without the flag, split between chunks", "https://github.com/BerriAI/litellm/issues/11188", thoughtful(thoughts="tagged", tag_cut=True), RIGHT, **THINKING),
     Case("thoughts on Vertex", OVERVIEW, thoughtful(), RIGHT, surface="vertex", **THINKING),
     Case("thoughts in `reasoning_content`", "https://github.com/vllm-project/vllm/issues/27755", thoughtful(thoughts="reasoning_content"), RIGHT, **THINKING),
     Case("an answer in pieces of one character", SEEN, thoughtful(1), RIGHT, **THINKING),
@@ -172,7 +172,7 @@ COUNTS = (
     Case("a total larger than prompt and completion", "https://github.com/mozilla-ai/any-llm/issues/1290", lambda said: usage(said, prompt_tokens=11, completion_tokens=25, total_tokens=727), RIGHT, tokens=(11, 716, 727)),
     Case("no completion tokens, 60 of reasoning", SEEN, lambda said: usage(said, prompt_tokens=10, completion_tokens=0, total_tokens=70, completion_tokens_details={"reasoning_tokens": 60}), RIGHT, tokens=(10, 60, 70)),
     Case("no usage", SEEN, lambda said: Raw(dict(completion(said.text), usage=None)) if not said.stream else Reply(said.text, style=Style(usage="absent")), RIGHT, tokens=()),
-    Case("usage in a chunk of its own at the end", COMPAT, styled(usage="trailer"), RIGHT),
+    Case("usage in a separate last chunk", COMPAT, styled(usage="trailer"), RIGHT),
 )  # fmt: skip
 
 CUT = every("ServerError", "part, then ServerError")
@@ -185,7 +185,7 @@ GONE = "https://github.com/diegosouzapw/OmniRoute/issues/4177"
 
 
 def in_stream(shape, code=503):
-    """An error after the beginning of the text."""
+    """Return a fault whose stream has an error after the first characters of the text."""
     return lambda said: Fault.error_in_stream(shape, said.cut, code)
 
 
@@ -194,26 +194,26 @@ SPENT = {"code": 429, "message": "Rate limit exceeded: free-models-per-day"}
 
 
 def _failed(part, error):
-    """A reply, or a chunk, whose choice holds an error."""
+    """Return a reply or a chunk whose choice holds an error."""
     return {"id": "r", "choices": [{"index": 0, part: {"content": ""}, "finish_reason": "error", "error": error}]}
 
 
 STREAMS = (
-    Case("an error in mid-stream, an object outside of `data:`", NOISE, in_stream("bare_object"), CUT, CUT_AGAIN),
-    Case("an error in mid-stream, a list outside of `data:`", NOISE, in_stream("bare_array"), CUT, CUT_AGAIN),
-    Case("an error in mid-stream, an object in an event", NOISE, in_stream("data_object"), CUT, CUT_AGAIN),
-    Case("an error in mid-stream, a list in an event", NOISE, in_stream("data_array"), CUT, CUT_AGAIN),
-    Case("`499 CANCELLED` in mid-stream on Vertex", SEEN, in_stream("bare_array", 499), CUT, CUT_AGAIN, surface="vertex"),
+    Case("an error inside a stream, an object outside of `data:`", NOISE, in_stream("bare_object"), CUT, CUT_AGAIN),
+    Case("an error inside a stream, a list outside of `data:`", NOISE, in_stream("bare_array"), CUT, CUT_AGAIN),
+    Case("an error inside a stream, an object in an event", NOISE, in_stream("data_object"), CUT, CUT_AGAIN),
+    Case("an error inside a stream, a list in an event", NOISE, in_stream("data_array"), CUT, CUT_AGAIN),
+    Case("`499 CANCELLED` inside a stream on Vertex", SEEN, in_stream("bare_array", 499), CUT, CUT_AGAIN, surface="vertex"),
     Case("an error before the first text, status 200", NOISE, lambda said: Fault.error_in_stream("bare_array", ""), every("ServerError"), AGAIN),
     Case("an error beside `choices`", "https://openrouter.ai/docs/api/reference/errors-and-debugging", raw({**body_of({"role": "assistant", "content": "par"}), "error": BROKE}, lambda said: chunk(content=said.cut), {**delta("error"), "error": BROKE}, DONE), CUT, CUT_AGAIN),
     Case("finish reason `error`", "https://openrouter.ai/docs/api/reference/errors-and-debugging", raw(body_of({"role": "assistant", "content": "par"}, "error"), lambda said: chunk(content=said.cut), delta("error"), DONE), BROKEN, BROKEN_AGAIN),
     Case("an event `error` without the key `error`", SEEN, raw({"code": 500, "details": "x"}, lambda said: chunk(content=said.cut), 'event: error\ndata: {"code":500,"details":"x"}\n\n', DONE), CUT, CUT_AGAIN),
     Case("an error in the choice, status 200", OPENROUTER, raw(_failed("message", BROKE), lambda said: chunk(content=said.cut), _failed("delta", BROKE), DONE), CUT, CUT_AGAIN),
     Case("a spent daily quota in the choice, status 200", OPENROUTER, raw(_failed("message", SPENT), _failed("delta", SPENT), DONE), every("QuotaExhaustedError")),
-    Case("a stream that just ends", GONE, lambda said: Fault.cut_stream(said.cut), BROKEN, BROKEN_AGAIN),
+    Case("a stream that ends early", GONE, lambda said: Fault.cut_stream(said.cut), BROKEN, BROKEN_AGAIN),
     Case("a stream that ends before its first text", "https://github.com/google-gemini/gemini-cli/issues/7851", lambda said: Fault.cut_stream(""), every("TruncatedStreamError"), AGAIN),
     Case("a connection that breaks", "https://github.com/google-gemini/gemini-cli/issues/9271", lambda said: Fault.dropped_connection(said.cut), BROKEN, BROKEN_AGAIN),
-    Case("an event that is no JSON", SEEN, raw("data: {nonsense\n\n", "data: {nonsense\n\n"), every("InvalidReplyError"), AGAIN),
+    Case("an event that is not JSON", SEEN, raw("data: {nonsense\n\n", "data: {nonsense\n\n"), every("InvalidReplyError"), AGAIN),
     Case("a web page with status 200", SEEN, fault(Raw, "<!DOCTYPE html><html><title>Sign in</title></html>"), every("InvalidReplyError"), AGAIN),
     Case("status 200 and an empty body", GONE, fault(Raw, ""), every("InvalidReplyError", "TruncatedStreamError"), AGAIN),
 )  # fmt: skip
@@ -222,7 +222,7 @@ VERTEX = {"surface": "vertex"}
 
 
 def fails(word):
-    """An error that asking again does not mend."""
+    """Return the outcomes of an error that is not retried."""
     return every(word)
 
 
@@ -239,24 +239,24 @@ DAILY = {
 
 
 def worded(status, message, **more):
-    """OpenAI's form of an error."""
+    """Return an HTTP error in the form of OpenAI."""
     return fault(Raw, {"error": {"message": message, **more}}, status)
 
 
 ERRORS = (
-    Case("429, a quota for each day, in `metadata.raw`", OPENROUTER, worded(429, "Provider returned error", code=429, metadata={"raw": json.dumps(DAILY)}), fails("QuotaExhaustedError")),
-    Case("429, a quota for each day, as bytes in a text", SEEN, worded(429, f"litellm.RateLimitError: geminiException - {json.dumps(DAILY).encode()}", code="429"), fails("QuotaExhaustedError")),
-    Case("429, a quota for each day, under a number", SEEN, fault(Raw, {"0": DAILY}, 429), fails("QuotaExhaustedError")),
+    Case("429, daily quota, in `metadata.raw`", OPENROUTER, worded(429, "Provider returned error", code=429, metadata={"raw": json.dumps(DAILY)}), fails("QuotaExhaustedError")),
+    Case("429, daily quota, as bytes in a string", SEEN, worded(429, f"litellm.RateLimitError: geminiException - {json.dumps(DAILY).encode()}", code="429"), fails("QuotaExhaustedError")),
+    Case("429, daily quota, under a numeric key", SEEN, fault(Raw, {"0": DAILY}, 429), fails("QuotaExhaustedError")),
     Case("400, `context_length_exceeded`", OPENAI, worded(400, "No.", code="context_length_exceeded"), fails("ContextOverflowError")),
-    Case("400, a model that the gateway does not have", SEEN, worded(400, "Invalid model name passed in model=x"), fails("ModelNotFoundError")),
-    Case("400, a flag that the server was not started with", "https://docs.vllm.ai/en/latest/features/tool_calling.html", worded(400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'), fails(BAD)),
+    Case("400, a model unknown to the gateway", SEEN, worded(400, "Invalid model name passed in model=x"), fails("ModelNotFoundError")),
+    Case("400, the server lacks a start option", "https://docs.vllm.ai/en/latest/features/tool_calling.html", worded(400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'), fails(BAD)),
     Case("400, a schema with too many states", "https://github.com/googleapis/python-genai/issues/2170", http(400, "INVALID_ARGUMENT", "The specified schema produces a constraint that has too many states for serving."), fails("SchemaRejectedError")),
     Case("424, the generation failed", SEEN, fault(Raw, {"error": "Request failed during generation", "error_type": "generation"}, 424), fails("ServerError"), AGAIN),
     Case("429, scaled to zero", SEEN, fault(Raw, "Model is not yet ready for inference. Please wait while model completes scale-up from zero, then try your request again.", 429), fails("ServerError"), AGAIN, **VERTEX),
-    Case("429, a quota for each minute", JP, fault(Fault.rate_limit, "0.045837906s"), fails("RateLimitError"), AGAIN),
-    Case("429, a quota for each minute, with a wait longer than `retry_wait`", JP, fault(Fault.rate_limit, "600s"), fails("RateLimitError")),
-    Case("429, a quota for each day", JP, fault(Fault.rate_limit, "39043s", per="day"), fails("QuotaExhaustedError")),
-    Case("429, a quota for each day that tells a short wait", "https://github.com/dcdpr/jp/pull/1061", fault(Fault.rate_limit, "0.05s", per="day"), fails("QuotaExhaustedError")),
+    Case("429, quota per minute", JP, fault(Fault.rate_limit, "0.045837906s"), fails("RateLimitError"), AGAIN),
+    Case("429, quota per minute, with a wait longer than `retry_wait`", JP, fault(Fault.rate_limit, "600s"), fails("RateLimitError")),
+    Case("429, daily quota", JP, fault(Fault.rate_limit, "39043s", per="day"), fails("QuotaExhaustedError")),
+    Case("429, daily quota, and a short wait in the error", "https://github.com/dcdpr/jp/pull/1061", fault(Fault.rate_limit, "0.05s", per="day"), fails("QuotaExhaustedError")),
     Case("429 without details", SEEN, fault(Fault.rate_limit, None), fails("RateLimitError"), AGAIN),
     Case("429, spending cap", SEEN, http(429, "RESOURCE_EXHAUSTED", "Your project has exceeded its monthly spending cap. Please go to https://ai.studio/spend to manage it."), fails("QuotaExhaustedError")),
     Case("429, prepaid credits", SEEN, http(429, "RESOURCE_EXHAUSTED", "Your prepayment credits are depleted."), fails("QuotaExhaustedError")),
@@ -279,16 +279,16 @@ ERRORS = (
     Case("404, no such model on Vertex", RPC, fault(Fault.model_not_found), fails("ModelNotFoundError"), **VERTEX),
     Case("404, closed to new users", SEEN, http(404, "NOT_FOUND", "This model models/gemini-2.5-flash is no longer available to new users."), fails("ModelNotFoundError")),
     Case("404, a web page", "https://github.com/n8n-io/n8n/issues/16807", fault(Fault.html_404), fails("ModelNotFoundError")),
-    Case("307, another place", "https://www.rfc-editor.org/rfc/rfc9110#name-307-temporary-redirect", fault(Fault.redirect, "https://elsewhere.invalid/"), fails(BAD)),
-    Case("400, too long an input", "https://github.com/BerriAI/litellm/issues/18282", fault(Fault.context_overflow), fails("ContextOverflowError")),
-    Case("400, too long an input on Vertex", "https://github.com/BerriAI/litellm/issues/18282", fault(Fault.context_overflow), fails("ContextOverflowError"), **VERTEX),
+    Case("307, a redirect", "https://www.rfc-editor.org/rfc/rfc9110#name-307-temporary-redirect", fault(Fault.redirect, "https://elsewhere.invalid/"), fails(BAD)),
+    Case("400, the input is too long", "https://github.com/BerriAI/litellm/issues/18282", fault(Fault.context_overflow), fails("ContextOverflowError")),
+    Case("400, the input is too long on Vertex", "https://github.com/BerriAI/litellm/issues/18282", fault(Fault.context_overflow), fails("ContextOverflowError"), **VERTEX),
     Case("400, a missing signature", "https://github.com/manthanabc/paws/issues/103", http(400, "INVALID_ARGUMENT", "Function call is missing a thought_signature in functionCall parts."), fails("MissingSignatureError")),
     Case("400, a missing signature on Vertex", "https://github.com/openai/openai-agents-python/issues/2137", http(400, "INVALID_ARGUMENT", "Unable to submit request because function call `default_api:web_extract` in the 2. content block is missing a `thought_signature`."), fails("MissingSignatureError"), **VERTEX),
     Case("400, `Corrupted thought signature.`", "https://github.com/decolua/9router/issues/4136", http(400, "INVALID_ARGUMENT", "Corrupted thought signature."), fails("InvalidSignatureError")),
     Case("400, `Base64 decoding failed`", "https://github.com/BerriAI/litellm/issues/37849", http(400, "INVALID_ARGUMENT", "Base64 decoding failed for the thought signature."), fails("InvalidSignatureError")),
     Case("400, `Invalid thought signature.`", SIGNATURES, http(400, "INVALID_ARGUMENT", "Invalid thought signature."), fails("InvalidSignatureError"), **VERTEX),
     Case("400 without a reason", "https://github.com/NousResearch/hermes-agent/issues/69231", http(400, "INVALID_ARGUMENT", "Request contains an invalid argument."), fails(BAD), **VERTEX),
-    Case("400, arguments that are no object", SEEN, http(400, "INVALID_ARGUMENT", "Expected a valid JSON object in the request"), fails(BAD), **VERTEX),
+    Case("400, arguments that are not an object", SEEN, http(400, "INVALID_ARGUMENT", "Expected a valid JSON object in the request"), fails(BAD), **VERTEX),
     Case("400, an unknown field", "https://github.com/Vali-98/ChatterUI/issues/227", http(400, "INVALID_ARGUMENT", 'Invalid JSON payload received. Unknown name "seed": Cannot find field.'), fails(BAD)),
     Case("400, a schema", "https://github.com/zed-industries/zed/issues/44875", http(400, "INVALID_ARGUMENT", "Invalid JSON payload received. Unknown name \"const\" at 'tools[0].function_declarations[0].parameters': Cannot find field."), fails("SchemaRejectedError")),
     Case("400, the country is not served", SEEN, http(400, "FAILED_PRECONDITION", "User location is not supported for the API use."), fails(BAD)),
