@@ -1,4 +1,4 @@
-"""What surfaces and model families take: tables, and questions to them.
+"""Tables of surfaces and model families, and functions that say what each of them takes.
 
 It may import _wire.
 """

@@ -1,10 +1,11 @@
-"""Facts about a model family to LangChain's `ModelProfile`, by which agents choose how to work with a model.
+"""Builds LangChain's `ModelProfile` from the facts about a model family.
 
-Its one rule: no key that langchain-core 1.6 does not know (it warns of those), and none whose fact is not known.
+A profile has only keys that langchain-core 1.6 knows, because it warns of others. A key whose fact is unknown is
+left out.
 
-`create_agent` takes `structured_output` for leave to ask for JSON natively. Beside tools it also wants `gemini-3` in
-the name of a Gemini; others, `gemini-flash-latest` and Gemini 4 among them, get the schema as a tool, which all take.
-Summaries start by `max_input_tokens`.
+LangChain's agents read three keys in particular. With `structured_output`, `create_agent` asks for JSON by
+`response_format`. If tools are bound too, it does so only for names that contain `gemini-3`; other models, such as
+`gemini-flash-latest`, get the schema as a tool. `SummarizationMiddleware` reads `max_input_tokens`.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def build_profile(family: ModelFamily, _endpoint: Endpoint) -> ModelProfile | None:
-    """The profile of `family`, the same at every endpoint; `None` for models of which nothing is known."""
+    """Return the profile of `family`, which is the same at every endpoint; `None` for models other than Gemini."""
     if not family.generation:
         return None
-    # The caller's to change, the list in it too.
+    # `_facts` is cached, and callers may change the profile and the list in it.
     profile = _facts(family).copy()
     levels = profile.get("reasoning_effort_levels")
     if isinstance(levels, list):
@@ -37,7 +38,8 @@ def _facts(family: ModelFamily) -> dict[str, object]:
         "text_inputs": True,
         **{f"{kind}_inputs": kind in family.inputs for kind in ("image", "audio", "video", "pdf")},
         "image_url_inputs": "image" in family.inputs,
-        # LangChain asks whether a `ToolMessage` may hold media. If a result takes none, they follow in a user message.
+        # These keys say whether a `ToolMessage` may hold media. Where a tool result cannot carry media, this package
+        # sends them in a user message after it.
         "image_tool_message": family.calls_tools and "image" in family.inputs,
         "pdf_tool_message": family.calls_tools and "pdf" in family.inputs,
         "text_outputs": True,
@@ -64,8 +66,8 @@ def _limits(family: ModelFamily) -> dict[str, object]:
 def _reasoning(family: ModelFamily) -> dict[str, object]:
     if family.thinking == "none":
         return {"reasoning_output": False}
-    words = ["none", *family.levels] if family.may_stop_thinking else [*family.levels]
-    known: dict[str, object] = {"reasoning_output": True, "reasoning_effort_levels": words}
-    if family.default_thinking in words:
-        known["reasoning_effort_default"] = family.default_thinking
-    return known
+    levels = ["none", *family.levels] if family.may_stop_thinking else [*family.levels]
+    facts: dict[str, object] = {"reasoning_output": True, "reasoning_effort_levels": levels}
+    if family.default_thinking in levels:
+        facts["reasoning_effort_default"] = family.default_thinking
+    return facts

@@ -1,16 +1,19 @@
-"""Model names to the facts that a request or a profile needs, in one table; an unknown model gets a permissive row.
+"""The table of model families: the facts that a request or a LangChain profile needs.
 
-Its one rule: what no source says is `None` or the milder reading, never a guess. Sources, read in November 2026:
+A fact without a source is `None`, or the value that changes requests least. An unknown model gets a permissive row.
+Sources, read in November 2026:
 
-- limits, modalities, levels, defaults, locations: Google's cards and guides, https://ai.google.dev/gemini-api/docs/models
-  and https://docs.cloud.google.com/gemini-enterprise-agent-platform/models; of image models, models.dev.
-- ranges of budgets: https://ai.google.dev/gemini-api/docs/thinking. Gemini 3 takes a budget "for compatibility".
-- no `minimal` on 3.7 and 3.8 Flash: their cards, and https://github.com/BerriAI/litellm/issues/37314.
-- text beside calls refused on Vertex: https://github.com/NousResearch/hermes-agent/issues/69231.
-- sampling ignored and penalties refused: the Vertex cards of 3.6 Flash and 3.5 Flash-Lite; no temperature on 4 Argon:
-  models.dev.
-- no structured output beside tools before Gemini 3: https://github.com/googleapis/python-genai/issues/706.
-- ends of service: https://ai.google.dev/gemini-api/docs/deprecations and the cards.
+- Limits, modalities, levels, defaults, locations: Google's model cards and guides,
+  https://ai.google.dev/gemini-api/docs/models and
+  https://docs.cloud.google.com/gemini-enterprise-agent-platform/models. For image models also https://models.dev.
+- Ranges of thinking budgets: https://ai.google.dev/gemini-api/docs/thinking. Gemini 3 takes a budget "for
+  compatibility".
+- No level `minimal` on 3.7 Flash and 3.8 Flash: their cards, and https://github.com/BerriAI/litellm/issues/37314.
+- Text beside tool calls is refused on Vertex AI: https://github.com/NousResearch/hermes-agent/issues/69231.
+- Sampling parameters ignored and penalties refused: the Vertex AI cards of 3.6 Flash and 3.5 Flash-Lite.
+- No temperature on 4 Argon: https://models.dev.
+- No structured output beside tools before Gemini 3: https://github.com/googleapis/python-genai/issues/706.
+- Shutdown dates: https://ai.google.dev/gemini-api/docs/deprecations and the cards.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ _NO_MINIMAL = ("low", "medium", "high")
 _ALL_INPUTS = ("text", "image", "audio", "video", "pdf")
 _NO_PDF = ("text", "image", "audio", "video")
 _IMAGE_INPUTS = ("text", "image")
-#: Where Vertex serves a model; regions are those like `us-central1`.
+#: Locations in which Vertex AI serves a model. `regions` stands for all single regions, such as `us-central1`.
 _GLOBAL = ("global",)
 _MULTI = ("global", "us", "eu")
 _REGIONS = ("global", "us", "eu", "regions")
@@ -34,23 +37,24 @@ _GEMINI_2_5 = "gemini-2.5"
 
 @dataclass(frozen=True, slots=True)
 class ModelFamily:
-    """What a request has to know about the model it goes to; token limits in tokens."""
+    """The facts about one family of models. Limits are in tokens."""
 
+    #: The beginning of the names of its models.
     name: str
-    #: Whose rules it follows; Gemini 4 and later follow those of `gemini-3`. Empty for models that are no Gemini.
+    #: The Gemini generation whose rules hold. Gemini 4 and later follow `gemini-3`. Empty for models other than Gemini.
     generation: str
-    #: Which thinking knob the family takes: a token budget (2.5), a level (3 and later), or neither.
+    #: How thinking is set: by a budget of tokens (Gemini 2.5), by a level (Gemini 3 and later), or not at all.
     thinking: Literal["budget", "level", "none"] = "level"
     levels: tuple[str, ...] = _ALL_LEVELS
-    #: What the model does unasked: a level, or `dynamic` for a budget of its own choice.
+    #: How much the model thinks by default: a level, or `dynamic` if it chooses a budget itself.
     default_thinking: str | None = None
-    #: Least and most tokens of a thinking budget; `None` where no source says that the model takes one.
+    #: Lowest and highest thinking budget in tokens; `None` if no source says that the model takes a budget.
     budgets: tuple[int, int] | None = (1, 65_536)
-    #: A budget of 0 and the effort `none` switch thinking off.
+    #: Whether a budget of 0 and the effort `none` switch thinking off.
     may_stop_thinking: bool = False
-    #: A function call of the current turn without its signature is a 400.
+    #: Whether a function call of the current turn without its thought signature is a 400.
     signatures_demanded: bool = True
-    #: Vertex takes an assistant message with both text and tool calls.
+    #: Whether Vertex AI takes an assistant message with both text and tool calls.
     text_beside_calls: bool = True
     max_input_tokens: int | None = 1_048_576
     max_output_tokens: int | None = 65_536
@@ -58,14 +62,15 @@ class ModelFamily:
     image_output: bool = False
     calls_tools: bool = True
     structured_output: bool = True
-    #: `temperature` and `top_p` have an effect.
+    #: Whether `temperature` and `top_p` have an effect.
     honours_sampling: bool = True
-    #: `presence_penalty` and `frequency_penalty` are not an error.
+    #: Whether `presence_penalty` and `frequency_penalty` are accepted. Other families answer 400.
     takes_penalties: bool = True
-    #: On Vertex; AI Studio has no locations.
+    #: Locations on Vertex AI; `None` if unknown. AI Studio has no locations.
     locations: tuple[str, ...] | None = None
-    #: When it goes or went, and what comes in its place.
+    #: When Google shuts the models down, and what answers instead; empty if no date is known.
     end: str = ""
+    #: Whether the row describes known models. `False` for the rows that stand for all others.
     known: bool = True
 
     @property
@@ -123,7 +128,7 @@ FAMILIES: tuple[ModelFamily, ...] = (
         levels=_NO_MINIMAL,
         default_thinking="medium",
         locations=_MULTI,
-        end="deprecated; AI Studio leads it to `gemini-3.8-flash`",
+        end="deprecated; on AI Studio `gemini-3.8-flash` answers",
     ),
     ModelFamily(
         "gemini-3.6-flash",
@@ -147,7 +152,7 @@ FAMILIES: tuple[ModelFamily, ...] = (
         _GEMINI_3,
         default_thinking="medium",
         locations=_REGIONS,
-        end="deprecated; AI Studio leads it to `gemini-3.6-flash`, Vertex retires it on 2027-05-19",
+        end="deprecated; on AI Studio `gemini-3.6-flash` answers; Vertex AI retires it on 2027-05-19",
     ),
     ModelFamily(
         "gemini-3.1-flash-lite-image",
@@ -226,7 +231,7 @@ FAMILIES: tuple[ModelFamily, ...] = (
         default_thinking="dynamic",
         budgets=(128, 32_768),
         signatures_demanded=False,
-        end="Vertex: 2026-10-20; AI Studio: 2026-12-01, then `gemini-3.8-flash` answers",
+        end="Vertex AI: 2026-10-20; AI Studio: 2026-12-01, then `gemini-3.8-flash` answers",
     ),
     ModelFamily(
         "gemini-2.5-flash-lite",
@@ -236,7 +241,7 @@ FAMILIES: tuple[ModelFamily, ...] = (
         may_stop_thinking=True,
         signatures_demanded=False,
         locations=_REGIONS,
-        end="Vertex: 2026-10-20",
+        end="Vertex AI: 2026-10-20",
     ),
     ModelFamily(
         "gemini-2.5",
@@ -246,7 +251,7 @@ FAMILIES: tuple[ModelFamily, ...] = (
         budgets=(1, 24_576),
         may_stop_thinking=True,
         signatures_demanded=False,
-        end="Vertex: 2026-10-20; AI Studio: 2026-12-01, then `gemini-3.5-flash-lite` answers",
+        end="Vertex AI: 2026-10-20; AI Studio: 2026-12-01, then `gemini-3.5-flash-lite` answers",
     ),
     ModelFamily(
         "gemini-2.0",
@@ -267,15 +272,16 @@ FAMILIES: tuple[ModelFamily, ...] = (
     ),
 )
 
-#: Later versions and moving aliases (`gemini-flash-latest`): the levels and limits that all newer text models share.
+#: The row of later versions and of aliases such as `gemini-flash-latest`: what all newer text models have in common.
 LATER_GEMINI = ModelFamily("gemini", _GEMINI_3, levels=_NO_MINIMAL, budgets=None, known=False)
+#: The row of models other than Gemini.
 _OTHER = ModelFamily(
     "", "", signatures_demanded=False, budgets=None, max_input_tokens=None, max_output_tokens=None, known=False
 )
 
 
 def bare_model_name(model: str) -> str:
-    """`model` without Google's prefixes.
+    """Return `model` without Google's prefixes.
 
     >>> bare_model_name("publishers/google/models/gemini-3.8-flash"), bare_model_name("meta/llama-4")
     ('gemini-3.8-flash', 'meta/llama-4')

@@ -1,7 +1,7 @@
-"""Where a request goes and what that place takes: URLs, model names, body keys. Pure: arguments in, facts out.
+"""Surfaces and endpoints: their URLs, how they spell model names, and what they take in a request.
 
-Sources: Google's OpenAI-compatibility pages for Vertex AI and for the Gemini API. Vertex ignores body keys it
-does not know, AI Studio answers 400 to them (seen for `store`, `seed`, `frequency_penalty` and others).
+Nothing here does I/O. Sources: Google's OpenAI-compatibility pages for Vertex AI and for the Gemini API. Vertex AI
+ignores unknown body keys. AI Studio answers 400 to them (seen for `store`, `seed`, `frequency_penalty` and others).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Surface: TypeAlias = Literal["vertex", "ai_studio", "openai_compatible"]
 
 AI_STUDIO_URL = "https://generativelanguage.googleapis.com/v1beta/openai"
 DEFAULT_LOCATION = "global"
-#: Stands in a base URL until google-auth has said which project it is.
+#: Placeholder in a base URL until google-auth has found the project.
 PROJECT_PLACEHOLDER = "{project}"
 
 #: For each argument that becomes a URL segment: the pattern of valid values, and its description.
@@ -54,7 +54,7 @@ _SHARED_HOST = re.compile(r"(?:[a-z0-9-]+\.p|private|restricted)\.googleapis\.co
 _DEDICATED_HOST = re.compile(
     r"(?P<endpoint>[a-z0-9-]+)\.(?P<region>[a-z]+-[a-z]+[0-9]+)-(?P<project>[0-9]+)\.prediction\.vertexai\.goog"
 )
-#: The beginning of the path of an endpoint, as far as somebody wrote it.
+#: The path of an endpoint, or any beginning of it.
 _PATH_BEGINNING = re.compile(
     r"(?P<root>(?:/v[0-9][a-z0-9]{0,30})?)"
     r"(?:/projects(?:/(?P<project>[\w.:-]+)(?:/locations(?:/(?P<location>[\w-]+)(?:/endpoints)?)?)?)?)?"
@@ -69,14 +69,14 @@ _COMMON_KEYS = frozenset(
         "tools", "tool_choice", "reasoning_effort", "extra_body",
     }
 )  # fmt: skip
-#: Body keys each Google surface takes; the third surface takes whatever it is given.
+#: Body keys that each Google surface takes. Other servers may take any key.
 BODY_KEYS: dict[Surface, frozenset[str] | None] = {
     "vertex": _COMMON_KEYS
     | {"max_completion_tokens", "seed", "frequency_penalty", "presence_penalty", "web_search_options", "modalities"},
     "ai_studio": _COMMON_KEYS | {"stream_options", "service_tier"},
     "openai_compatible": None,
 }
-#: Keys under `extra_body.google` that a surface takes for chat; `None` again: whatever it is given.
+#: Keys that each Google surface takes under `extra_body.google` in a chat request.
 GOOGLE_KEYS: dict[Surface, frozenset[str] | None] = {
     "vertex": frozenset(
         {
@@ -93,12 +93,13 @@ _VERTEX_EFFORTS = frozenset({"low", "medium", "high"})
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One place to send requests to; `model` is the name as that place spells it."""
+    """Where requests go, and what they may contain there."""
 
     surface: Surface
     base_url: str
+    #: The model's name as this endpoint spells it.
     model: str
-    #: Self-deployed models on Vertex speak plain OpenAI: nothing of Google's is added for them.
+    #: Whether the model is your own deployment on Vertex AI. It takes plain OpenAI requests without Google's fields.
     self_deployed: bool = False
 
     @property
@@ -210,17 +211,20 @@ class Endpoint:
 
     @property
     def is_google(self) -> bool:
-        """Whether Google's own models answer, and not a gateway or your own deployment. Google refuses unknown keys."""
+        """Whether the host is Google's and the model is not your own deployment. Google refuses unknown keys."""
         return not self.self_deployed and (urlsplit(self.base_url).hostname or "").endswith(_GOOGLE_DOMAINS)
 
     @property
     def host(self) -> str:
-        """Identifies a gateway: host and port of the base URL. One Vertex host serves many endpoints."""
+        """The host and port that identify the server; for your own deployment also the path.
+
+        One Vertex AI host serves many endpoints.
+        """
         url = urlsplit(self.base_url)
         return f"{url.netloc}{url.path}" if self.self_deployed else url.netloc
 
     def with_model(self, model: str) -> Endpoint:
-        """The same place for another model, however the caller spells its name."""
+        """Return the same endpoint for another model, whose name may have any of Google's prefixes."""
         name = model if self.self_deployed else _spell_model(self.surface, model)
         return replace(self, model=name)
 
@@ -236,9 +240,12 @@ def build_endpoint(
     api_version: str,
     keeps_path: bool = False,
 ) -> Endpoint:
-    """Return the endpoint for these arguments. Raises `ValueError` for invalid ones and for a missing `base_url`.
+    """Return the endpoint for these arguments.
 
-    With `keeps_path`, `base_url` is used unchanged; else the path of an endpoint is added to a bare host.
+    With `keeps_path`, `base_url` is used unchanged. Without it, the path of an endpoint is added to a bare host.
+
+    Raises:
+        ValueError: An argument is not valid, or `base_url` is missing.
 
     >>> build_endpoint(surface="vertex", model="gemini-3.8-flash", project="p", location="eu",
     ...                endpoint_id=None, base_url=None, api_version="v1").base_url
@@ -257,7 +264,7 @@ def build_endpoint(
     return _build_endpoint(surface, model, project, location, endpoint_id, base_url, api_version, root)
 
 
-# Applications make the same model again and again, some for each request.
+# Cached because some applications construct the same model for each request.
 @lru_cache(maxsize=128)
 def _build_endpoint(
     surface: Surface,
@@ -271,7 +278,9 @@ def _build_endpoint(
 ) -> Endpoint:
     if base_url is None:
         if surface == "openai_compatible":
-            raise ValueError('`surface="openai_compatible"` needs a `base_url`: up to and without `/chat/completions`.')
+            raise ValueError(
+                '`surface="openai_compatible"` needs `base_url`. Pass the URL up to, but without, `/chat/completions`.'
+            )
         if surface == "ai_studio":
             base_url = AI_STUDIO_URL
         else:
@@ -284,7 +293,7 @@ def _build_endpoint(
 def recognise_surface(
     *, base_url: str | None, has_vertex_arguments: bool, has_api_key: bool, has_project_in_environment: bool
 ) -> Surface:
-    """The surface these arguments mean; raises `ValueError` when they mean none."""
+    """Return the surface that these arguments select. Raise `ValueError` if they select none."""
     if base_url is not None:
         if leads_to_vertex(base_url, has_vertex_arguments=has_vertex_arguments):
             return "vertex"
@@ -343,12 +352,12 @@ def leads_to_vertex(base_url: str, *, has_vertex_arguments: bool) -> bool:
     resource = _RESOURCE.match(url.path)
     if resource is None or not _is_vertex_host(base_url, takes_shared=True):
         return False
-    # The whole address of an own endpoint on the public host is a compatible server, as any other whole address.
+    # A full URL of your own endpoint on the public host counts as a compatible server, as any other full URL does.
     return not (resource["endpoint_id"] and (url.hostname or "").endswith("aiplatform.googleapis.com"))
 
 
 def _is_vertex_host(base_url: str, *, takes_shared: bool) -> bool:
-    """Whether the host is Vertex AI's; `takes_shared`: or one that serves all Google APIs."""
+    """Whether the host is one of Vertex AI. With `takes_shared`, a host that serves all Google APIs counts too."""
     host = urlsplit(base_url).hostname or ""
     hosts = (_VERTEX_HOST, _DEDICATED_HOST, *([_SHARED_HOST] if takes_shared else []))
     return any(pattern.fullmatch(host) for pattern in hosts)
@@ -384,14 +393,14 @@ def find_project(base_url: str) -> str | None:
 
 
 def read_place(base_url: str) -> dict[str, str]:
-    """Return what the path of `base_url` says of project, location and endpoint, which arguments do not change."""
+    """Return project, location and endpoint ID as far as the path of `base_url` names them."""
     path = urlsplit(_trim(base_url)).path
     match = _RESOURCE.match(path) or _PATH_BEGINNING.fullmatch(path)
     return {name: value for name, value in match.groupdict().items() if value and name != "root"} if match else {}
 
 
 def _cut_resource(base_url: str) -> str:
-    """`base_url` up to the version; the rest is built from its parts."""
+    """Return `base_url` up to its API version."""
     url = urlsplit(base_url)
     path = _PATH_BEGINNING.fullmatch(url.path)
     return f"{base_url[: len(base_url) - len(url.path)]}{path['root']}" if path else base_url
@@ -418,7 +427,7 @@ def _spell_model(surface: Surface, model: str) -> str:
 def _vertex_host(location: str) -> str:
     if location == "global":
         return "aiplatform.googleapis.com"
-    # The multi-regions have hosts of their own; `us-aiplatform…` is a 400 "Invalid hostname".
+    # Multi-regions have hosts of their own. `us-aiplatform…` answers 400 "Invalid hostname".
     if location in ("us", "eu"):
         return f"aiplatform.{location}.rep.googleapis.com"
     return f"{location}-aiplatform.googleapis.com"
@@ -427,7 +436,10 @@ def _vertex_host(location: str) -> str:
 def _vertex_url(
     base_url: str, project: str | None, location: str | None, endpoint_id: str | None, api_version: str
 ) -> str:
-    """`base_url` is a host, with or without a version, or empty for the host of the location."""
+    """Return the base URL of an endpoint on Vertex AI.
+
+    `base_url` is a host, with or without a version, or empty for the public host of the location.
+    """
     place = location or find_location(base_url) or DEFAULT_LOCATION
     path = f"projects/{project or PROJECT_PLACEHOLDER}/locations/{place}/endpoints/{endpoint_id or 'openapi'}"
     root = base_url or f"https://{_vertex_host(place)}"

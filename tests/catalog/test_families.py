@@ -1,4 +1,4 @@
-"""Model names to facts, and facts to LangChain's profile."""
+"""The table of model families, and the LangChain profiles that are built from it."""
 
 from typing import get_type_hints
 
@@ -42,7 +42,7 @@ from langchain_gemini_compat.testing._rules.models import rules_for
     ],
 )
 def test_each_name_has_its_family(model, name, generation):
-    """Prefixes and version suffixes do not count; what comes later follows the newest rules."""
+    """Prefixes and version suffixes do not matter. Later models follow the newest rules."""
     family = family_of(model)
     assert (family.name, family.generation) == (name, generation)
 
@@ -56,8 +56,8 @@ def test_the_longest_prefix_wins_in_any_order_of_the_table(order, monkeypatch):
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-def test_the_table_agrees_with_the_fake_endpoint_s_own(family):
-    """Two tables made apart: a slip in one shows. What the fake does not know of, it takes."""
+def test_the_table_agrees_with_the_table_of_the_fake_endpoint(family):
+    """The two tables are written independently, so a mistake in one of them fails here."""
     rules = rules_for(family.name)
     assert family.signatures_demanded == rules.demands_signatures
     assert family.text_beside_calls == rules.text_beside_calls
@@ -71,7 +71,7 @@ def test_the_table_agrees_with_the_fake_endpoint_s_own(family):
 
 @pytest.mark.parametrize("family", [*FAMILIES, LATER_GEMINI], ids=lambda family: family.name)
 def test_a_row_does_not_contradict_itself(family):
-    """Levels in their order, a default that the family has, a range that is one."""
+    """Levels are in order, the default is one of them, and ranges are not empty."""
     assert [word for word in ("minimal", "low", "medium", "high") if word in family.levels] == [*family.levels]
     if family.thinking == "level":
         assert family.default_thinking in (None, *family.levels)
@@ -84,14 +84,14 @@ def test_a_row_does_not_contradict_itself(family):
     assert family.generation in family.name or family.generation == "gemini-3"
 
 
-def test_bare_names_lose_google_s_prefixes_only():
-    """However often they were put on."""
+def test_bare_model_name_removes_only_google_s_prefixes():
+    """Also if there are several of them."""
     assert bare_model_name("models/google/gemini-x") == "gemini-x"
     assert bare_model_name("meta/llama") == "meta/llama"
 
 
-def test_profile_of_a_model_is_its_own():
-    """Who changes it, lists in it too, changes no other's."""
+def test_a_changed_profile_does_not_change_the_profiles_of_other_models():
+    """Not even through the lists in it."""
     mine, theirs = (build_profile(family_of("gemini-3.8-flash"), endpoint()) for _ in range(2))
     mine["reasoning_effort_levels"].append("all")
     mine["max_input_tokens"] = 1
@@ -99,8 +99,8 @@ def test_profile_of_a_model_is_its_own():
     assert theirs["max_input_tokens"] != 1
 
 
-def test_profiles_tell_agents_what_a_model_can_do():
-    """`create_agent` chooses its way to structured output by them; summaries need the token limits."""
+def test_a_profile_has_the_facts_that_agents_read():
+    """`create_agent` chooses a strategy for structured output by them. Summaries need the token limits."""
     profile = build_profile(family_of("gemini-3.8-flash"), endpoint())
     assert profile["max_input_tokens"] == 1_048_576
     assert profile["max_output_tokens"] == 65_536
@@ -115,8 +115,8 @@ def test_profiles_tell_agents_what_a_model_can_do():
     assert build_profile(family_of("gemma"), endpoint()) is None
 
 
-def test_profiles_tell_models_apart():
-    """What an older model, one that makes images, and an alias have not."""
+def test_profiles_differ_between_model_families():
+    """An older model, an image model and an alias lack some abilities."""
     pro, image, alias = (
         build_profile(family_of(model), endpoint())
         for model in ("gemini-2.5-pro", "gemini-3-pro-image", "gemini-flash-latest")
@@ -135,7 +135,7 @@ def test_profiles_tell_models_apart():
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("family", FAMILIES, ids=[family.name for family in FAMILIES])
 def test_c11_profiles_say_what_a_tool_message_may_hold(family, surface):
-    """Field case C11: agents replaced pictures by a sentence, though each surface has a way to send them."""
+    """Agents replaced images by a sentence, although each surface has a way to send them."""
     profile = build_profile(family, endpoint(surface))
     assert profile["image_tool_message"] == (profile["image_inputs"] and profile["tool_calling"])
     assert profile["pdf_tool_message"] == (profile["pdf_inputs"] and profile["tool_calling"])
@@ -143,7 +143,7 @@ def test_c11_profiles_say_what_a_tool_message_may_hold(family, surface):
 
 @pytest.mark.parametrize("model", [family.name for family in FAMILIES] + ["gemini-flash-latest"])
 def test_profiles_have_only_keys_that_langchain_knows(model):
-    """It warns of others."""
+    """LangChain warns of other keys."""
     profile = build_profile(family_of(model), endpoint())
     assert profile.keys() <= get_type_hints(ModelProfile).keys()
     assert None not in profile.values()
@@ -151,8 +151,8 @@ def test_profiles_have_only_keys_that_langchain_knows(model):
 
 @pytest.mark.parametrize("name", ["gemini-3.8-flash", "google/gemini-3.8-flash", "models/gemini-3.8-flash"])
 @pytest.mark.parametrize("surface", PLACES)
-def test_the_model_has_the_profile_of_its_family(name, surface):
-    """Under every spelling of its name, and the caller's own wins."""
+def test_a_model_has_the_profile_of_its_family(name, surface):
+    """Under every spelling of its name. A profile of the caller overrides it."""
     chat = ChatGeminiCompat(model=name, **PLACES[surface])
     assert chat.profile["max_input_tokens"] == 1_048_576
     own = ChatGeminiCompat(model=name, profile={"max_input_tokens": 5}, **PLACES[surface])
@@ -201,14 +201,14 @@ STRATEGIES = [
 
 
 def test_every_family_has_its_strategy_here():
-    """A new row needs a decision."""
+    """A new row of the table needs a row in `STRATEGIES`."""
     assert {family_of(model).name for model, _, _ in STRATEGIES} >= {family.name for family in FAMILIES}
 
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize(("model", "alone", "beside_tools"), STRATEGIES)
-def test_an_agent_asks_for_objects_in_the_way_that_the_model_takes(model, alone, beside_tools, surface):
-    """JSON beside tools is a 400 before Gemini 3 (googleapis/python-genai issue 706); the schema as a tool is none."""
+def test_an_agent_asks_for_structured_output_in_a_way_that_the_model_takes(model, alone, beside_tools, surface):
+    """JSON beside tools is a 400 before Gemini 3 (googleapis/python-genai issue 706). The schema as a tool works."""
     for tools, native in (([], alone), ([get_number], beside_tools)):
         fake = FakeGemini(play, surface=surface)
         agent = create_agent(fake.chat_model(model), tools, response_format=Answer)
@@ -220,13 +220,13 @@ def test_an_agent_asks_for_objects_in_the_way_that_the_model_takes(model, alone,
 
 
 def play(request):
-    """An answer in the form that was asked for."""
+    """Return an answer in the form that the request asks for."""
     return '{"value": 42}' if "response_format" in request.body else Call("Answer", {"value": 42})
 
 
 @pytest.mark.parametrize("model", [model for model, _, _ in STRATEGIES if "banana" not in model])
-def test_summaries_start_by_the_model_s_own_limit(model):
-    """From half of it on, where a half was asked for, and not one token before."""
+def test_summaries_start_at_a_fraction_of_the_model_s_limit(model):
+    """With a fraction of 0.5 they start at half of it, and not one token earlier."""
     half = family_of(model).max_input_tokens // 2
     for tokens, script in ((half - 1, ["Done."]), (half, ["Short.", "Done."])):
         fake = FakeGemini(script)
@@ -242,8 +242,8 @@ def test_summaries_start_by_the_model_s_own_limit(model):
         assert len(fake.requests) == len(script)
 
 
-def test_a_model_without_a_known_limit_says_that_one_is_wanted():
-    """It can be given: `profile={"max_input_tokens": …}`."""
+def test_summaries_of_a_model_without_a_known_limit_need_a_profile():
+    """The limit can be given as `profile={"max_input_tokens": …}`."""
     chat = FakeGemini().chat_model("gemini-nano-banana-2.1")
     with pytest.raises(ValueError, match="profile"):
         SummarizationMiddleware(chat, trigger=("fraction", 0.5))

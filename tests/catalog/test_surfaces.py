@@ -1,4 +1,4 @@
-"""Arguments to URLs and names, for each place a request can go to."""
+"""URLs and model names of endpoints, and how a surface is recognised."""
 
 import pytest
 from outgoing import endpoint
@@ -36,16 +36,16 @@ def build(surface="vertex", model="gemini-3.8-flash", **arguments):
     ],
 )
 def test_vertex_urls(arguments, url):
-    """Regional, global without a prefix, multi-regions with hosts of their own, self-deployed, and as given."""
+    """Regional, global, multi-region and self-deployed endpoints, and a `base_url` of the caller."""
     assert build(**arguments).base_url == url
 
 
 def test_ai_studio_and_compatible_urls():
-    """One is known, the other is the caller's."""
+    """AI Studio has a default URL, and a compatible server needs `base_url`."""
     assert build("ai_studio").base_url == "https://generativelanguage.googleapis.com/v1beta/openai"
     assert build("ai_studio", base_url="http://proxy.test/v1beta/openai").base_url == "http://proxy.test/v1beta/openai"
     assert build("openai_compatible", base_url="http://host.test:8080/v1/").base_url == "http://host.test:8080/v1"
-    with pytest.raises(ValueError, match="needs a `base_url`"):
+    with pytest.raises(ValueError, match="needs `base_url`"):
         build("openai_compatible")
 
 
@@ -65,8 +65,8 @@ def test_ai_studio_and_compatible_urls():
     ],
 )
 @pytest.mark.parametrize("other", [True, False])
-def test_a_base_url_tells_the_surface_by_its_path(base_url, surface, other):
-    """Whatever else is given."""
+def test_the_path_of_a_base_url_selects_the_surface(base_url, surface, other):
+    """Other arguments do not matter."""
     recognised = recognise_surface(
         base_url=base_url, has_vertex_arguments=other, has_api_key=other, has_project_in_environment=other
     )
@@ -82,16 +82,15 @@ def test_a_base_url_tells_the_surface_by_its_path(base_url, surface, other):
         (False, False, True, "vertex"),
     ],
 )
-def test_without_a_base_url_arguments_tell(vertex, key, project, surface):
-    """An argument beats the environment."""
+def test_arguments_select_the_surface_without_a_base_url(vertex, key, project, surface):
+    """An argument overrides the environment."""
     recognised = recognise_surface(
         base_url=None, has_vertex_arguments=vertex, has_api_key=key, has_project_in_environment=project
     )
     assert recognised == surface
 
 
-def test_nothing_to_go_by_is_an_error_that_says_what_to_give():
-    """All three ways are named."""
+def test_missing_arguments_are_an_error_that_names_all_three_options():
     with pytest.raises(ValueError, match=r"`api_key`.*`project`.*`base_url`"):
         recognise_surface(
             base_url=None, has_vertex_arguments=False, has_api_key=False, has_project_in_environment=False
@@ -108,14 +107,14 @@ def test_nothing_to_go_by_is_an_error_that_says_what_to_give():
         ("openai_compatible", "models/gemini-3.8-flash", "models/gemini-3.8-flash"),
     ],
 )
-def test_model_names_are_spelled_as_the_place_spells_them(surface, given, sent):
-    """Partner models on Vertex keep their publisher."""
+def test_model_names_are_spelled_as_the_surface_spells_them(surface, given, sent):
+    """Models of other publishers on Vertex AI keep their publisher."""
     assert endpoint(surface, given).model == sent
     assert endpoint(surface, "other").with_model(given).model == sent
 
 
-def test_a_self_deployed_model_is_no_gemini():
-    """By its id or by its URL; the name is the container's own."""
+def test_a_self_deployed_model_does_not_speak_gemini():
+    """It is recognised by `endpoint_id` or by its URL. Its name is sent unchanged."""
     for place in (
         build(endpoint_id="123", model="gemma-3"),
         build(base_url="https://1.us-central1-9.prediction.vertexai.goog/v1/projects/p/locations/l/endpoints/1",
@@ -128,6 +127,5 @@ def test_a_self_deployed_model_is_no_gemini():
     ]  # fmt: skip
 
 
-def test_the_host_tells_one_gateway_from_another():
-    """With its port."""
+def test_the_host_of_a_gateway_includes_its_port():
     assert build("openai_compatible", base_url="http://host.test:8080/v1").host == "host.test:8080"

@@ -1,7 +1,7 @@
-"""The pages of `docs/reference/` that say what the code's own tables say: model families, and parameters per surface.
+"""Writes the pages of `docs/reference/` that come from tables in the code: model families, and parameters per surface.
 
-`python tests/support/reference_tables.py` writes them. Its one rule: every cell is a field of a table, or was seen in a request
-that the package built.
+Run `python tests/support/reference_tables.py` to write them. Every cell is a field of a table, or was read from a
+request that the package built.
 """
 
 from pathlib import Path
@@ -24,55 +24,75 @@ HI = [HumanMessage("Hi.")]
 
 _FAMILIES = f"""# Model families
 
-What the package knows of each family, and goes by. A family is all names that begin so, whatever stands before
-(`google/`, `models/`) or after (`-preview`, `-001`); the first row that fits counts. Every other name with `gemini`,
-`gemini-flash-latest` among them, is the last row: what all newer text models share. Models that are no Gemini get what
-you give. *{UNKNOWN}* means that no source says. `{COMMAND}` writes this page from the code's own table.
+These are the facts about each model family that the package builds requests by. `{COMMAND}` writes this page from the
+table in the code.
 
-Sources, read in November 2026: Google's [models](https://ai.google.dev/gemini-api/docs/models),
-[thinking](https://ai.google.dev/gemini-api/docs/thinking),
-[deprecations](https://ai.google.dev/gemini-api/docs/deprecations) and
-[OpenAI compatibility](https://ai.google.dev/gemini-api/docs/openai) for AI Studio, its
-[cards and guides](https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-3-8-flash) for
-Vertex AI; [models.dev](https://models.dev) for image models, whose *no* means "not listed there"; public reports where a
-line says so.
+- A family is every model whose name begins with the family's name. A prefix (`google/`, `models/`) and a suffix
+  (`-preview`, `-001`) do not matter. If several names fit, the longest one counts.
+- Every other name that begins with `gemini`, such as `gemini-flash-latest`, belongs to the last row. It has what all
+  newer text models have in common.
+- For models other than Gemini, your parameters are sent unchanged.
+- *{UNKNOWN}* means that no source states the fact.
 
-## Limits and places
+Sources, read in November 2026:
 
-Tokens in and out. AI Studio has no locations. Vertex serves a model in the locations named; *regions* are those like
-`us-central1`. Gemini 4 shares its 1,048,576 tokens between input and output; a reply that is not streamed ends at 32,768.
+- AI Studio: Google's pages on [models](https://ai.google.dev/gemini-api/docs/models),
+  [thinking](https://ai.google.dev/gemini-api/docs/thinking),
+  [deprecations](https://ai.google.dev/gemini-api/docs/deprecations) and
+  [OpenAI compatibility](https://ai.google.dev/gemini-api/docs/openai).
+- Vertex AI: Google's
+  [cards and guides](https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-3-8-flash).
+- Image models: [models.dev](https://models.dev). For them, *no* means "not listed there".
+- Public reports, where a line links to one.
+
+## Limits and locations
+
+*input* and *output* are limits in tokens. *Vertex AI* lists the locations that serve the model; *regions* are single
+regions such as `us-central1`. AI Studio has no locations. Gemini 4 shares its 1,048,576 tokens between input and output,
+and a reply that is not streamed ends at 32,768 tokens.
 
 """
 _THINKING = f"""
 ## Thinking
 
-What a model can be told, and what it does when it is told nothing. *dynamic* is a budget of its own choice, up to 8,192
-tokens. Gemini 3 takes budgets "for compatibility", with no range stated; we keep to its output limit. Of 2.5 Flash-Lite
-Google's pages disagree on whether it thinks unasked. `minimal` on 3.7 and 3.8 Flash is
-[refused](https://github.com/BerriAI/litellm/issues/37314).
+The table lists the levels and budgets that each family takes, and its default.
+
+- *dynamic* means that the model chooses a budget itself, up to 8,192 tokens.
+- Gemini 3 takes budgets "for compatibility", and Google states no range. The package sends at most the output limit.
+- Google's pages disagree on whether 2.5 Flash-Lite thinks by default.
+- 3.7 Flash and 3.8 Flash [refuse](https://github.com/BerriAI/litellm/issues/37314) `minimal`.
 
 {{thinking}}
 ### What `reasoning_effort` becomes
 
-The nearest word that the model has. On Vertex `none` and `minimal` go out as the level or budget they stand for, and so
-does every word with `include_thoughts`: {", ".join(f"`{word}` {tokens:,}" for word, tokens in EFFORT_BUDGETS.items())}
-tokens on models that count. `max` is as `xhigh`. Where a cell differs from its head, there is a note. `thinking_level`
-takes the same words to the same levels; on models that count it is a budget, which is noted.
+The column heads are your value, and the cells are what is sent: the nearest value that the model has. If they differ,
+the change is noted.
+
+- `max` is sent as `xhigh` is.
+- On Vertex AI, `none` and `minimal` are sent as the level or budget that they stand for. With `include_thoughts`, so is
+  every value on both surfaces. For models with budgets the values stand for these numbers of tokens:
+  {", ".join(f"`{word}` {tokens:,}" for word, tokens in EFFORT_BUDGETS.items())}.
+- `thinking_level` takes the same values. For models with budgets it is sent as a budget, and the change is noted.
 
 {{efforts}}
 ### What `thinking_budget` becomes
+
+The column heads are your value in tokens, and the cells are what is sent.
 
 {{budgets}}"""
 _RULES = """
 ## Rules that differ
 
-- **signatures**: a tool call of the current turn without its signature is a 400.
-- **text beside calls**: on Vertex an assistant message with text and tool calls is a
-  [400](https://github.com/NousResearch/hermes-agent/issues/69231) where it says *left out*.
-- **JSON**: structured output without tools. **beside tools**: JSON and tools in one request; refused
-  [before Gemini 3](https://github.com/googleapis/python-genai/issues/706).
-- **sampling**: `temperature` and `top_p`. **penalties**: `presence_penalty`, `frequency_penalty`. What no source calls
-  ignored or refused is sent.
+- **signatures**: *required* means that a tool call of the current turn without its signature is a 400.
+- **text beside calls**: *left out* means that Vertex AI answers
+  [400](https://github.com/NousResearch/hermes-agent/issues/69231) to an assistant message with text and tool calls, so
+  the package leaves the text out.
+- **JSON**: whether the model has structured output.
+- **JSON beside tools**: whether it can be used with tools in one request. Models
+  [before Gemini 3](https://github.com/googleapis/python-genai/issues/706) refuse that.
+- **sampling**: whether `temperature` and `top_p` have an effect.
+- **penalties**: whether `presence_penalty` and `frequency_penalty` are sent. Parameters are sent unless a source says
+  that they are ignored or refused.
 
 """
 _PARAMETERS = f"""# Parameters per surface
@@ -137,17 +157,17 @@ _SPELLED = {"n": "`n` above 1", "parallel_tool_calls": "`parallel_tool_calls=Fal
 
 
 def print_families():
-    """`families.md`."""
+    """Return the text of `families.md`."""
     thinking = _THINKING.format(
-        thinking=table(("family", "levels", "unasked", "budget", "off"), map(_thinking_row, ROWS)),
+        thinking=table(("family", "levels", "default", "budget", "can be switched off"), map(_thinking_row, ROWS)),
         efforts=table(("family", *map(_code, WORDS)), (_becomes(row, "reasoning_effort", WORDS) for row in ROWS)),
         budgets=table(
             ("family", *(f"{number:,}" for number in BUDGETS)),
             (_becomes(row, "thinking_budget", BUDGETS) for row in ROWS),
         ),
     )
-    limits = table(("family", "in", "out", "takes", "makes", "Vertex", "end"), map(_limits_row, ROWS))
-    heads = ("family", "signatures", "text beside calls", "tools", "JSON", "beside tools", "sampling", "penalties")
+    limits = table(("family", "input", "output", "reads", "writes", "Vertex AI", "shutdown"), map(_limits_row, ROWS))
+    heads = ("family", "signatures", "text beside calls", "tools", "JSON", "JSON beside tools", "sampling", "penalties")
     return _FAMILIES + limits + thinking + _RULES + table(heads, map(_rules_row, ROWS))
 
 
@@ -169,7 +189,7 @@ def _code(word):
 
 
 def _name(family):
-    return _code(family.name) + ("" if family.known else " and what follows")
+    return _code(family.name) + ("" if family.known else " (all others)")
 
 
 def _limits_row(family):
@@ -186,7 +206,7 @@ def _limits_row(family):
 
 def _thinking_row(family):
     if family.thinking == "none":
-        return [_name(family), "none", "off", "none", "always"]
+        return [_name(family), "none", "no thinking", "none", "never on"]
     counts = family.thinking == "budget"
     least, most = family.budgets or (None, None)
     return [
@@ -214,11 +234,11 @@ def _rules_row(family):
     native = family.structured_output
     return [
         _name(family),
-        "demanded" if family.signatures_demanded else "optional",
+        "required" if family.signatures_demanded else "optional",
         "sent" if family.text_beside_calls else "left out",
         "yes" if profile["tool_calling"] else "no",
         "yes" if native else "no",
-        "yes" if native and family.generation == "gemini-3" else "no",
+        "yes" if native and family.takes_json_beside_functions else "no",
         "sent" if family.honours_sampling else "ignored",
         "sent" if family.takes_penalties else "left out",
     ]
