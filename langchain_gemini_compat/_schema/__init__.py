@@ -1,4 +1,4 @@
-"""JSON schemas to what Gemini takes, and the arguments of a call back to what the tool takes.
+"""Compiles JSON schemas to the subset that Gemini takes, and repairs arguments by the tool's own schema.
 
 It may import _wire.
 """

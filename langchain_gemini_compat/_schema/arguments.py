@@ -1,7 +1,8 @@
-"""Arguments of a tool call, as a model wrote them, to what the tool's own schema asks for.
+"""Repairs the arguments of a tool call: converts values that the model wrote in the wrong type, such as `"3"` for 3.
 
-Its one rule: a mend is certain, or there is none. What comes out satisfies the schema, or is what came in. Keywords
-that are not read here (`pattern`, `format`, `not` and others) count as satisfied: they make repairs rarer, not bolder.
+Arguments are only changed if exactly one reading of them satisfies the tool's schema. All others are returned
+unchanged. Keywords that this module does not check (`pattern`, `format`, `not` and others) count as satisfied. That
+makes repairs rarer: a value that already counts as valid is not converted.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
 _TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
-#: 3.0 is no integer here, since tools tell the two apart.
+#: A float such as 3.0 is not an integer here, because tools can tell the two apart.
 _TYPES_OF_VALUES: dict[type, tuple[str, ...]] = {
     type(None): ("null",),
     bool: ("boolean",),
@@ -40,7 +41,7 @@ _COUNTS: dict[type, tuple[str, str]] = {
     list: ("minItems", "maxItems"),
     dict: ("minProperties", "maxProperties"),
 }
-#: Keywords that need no check beside those of `_CHECKS`: they are read with others, or say nothing about values.
+#: Keywords without a check of their own: they are checked with others, or do not restrict values.
 _READ_ELSEWHERE = frozenset(
     {
         "properties", "additionalProperties", "items", "prefixItems", "additionalItems", "nullable", "title",
@@ -48,21 +49,23 @@ _READ_ELSEWHERE = frozenset(
         "$comment",
     }
 )  # fmt: skip
-#: How many places are looked at, and how deep: schemas may be recursive, and unions inside unions multiply.
+#: Limits on the values that are visited and on their depth. Schemas may be recursive, and nested unions multiply.
 _MAX_VISITS = 100_000
 _MAX_DEPTH = 100
-#: Above it a float may stand for another integer than the one that was written.
+#: Above it, a float may differ from the integer that was written.
 _LARGEST_EXACT = 2**53
+#: Most characters of a number, boolean or null in a string.
 _MAX_SCALAR = 64
+#: Most changes that a note lists, and most characters of each path in it.
 _MAX_LISTED_CHANGES = 5
 _MAX_PATH = 80
 
 
 def repair_arguments(schema: JsonObject, arguments: JsonObject) -> tuple[JsonObject, list[str]]:
-    """`arguments` as `schema` asks for them, and what was repaired, as JSON pointers with a word on each.
+    """Return arguments that satisfy `schema`, and a description of each change.
 
-    Arguments that satisfy the schema, and those that no certain mend brings there, come back as they are, with an
-    empty list. Neither argument is changed.
+    Valid arguments, and arguments without a certain repair, are returned unchanged with an empty list. A change is
+    described by a JSON pointer and the two types. `schema` and `arguments` are not modified.
 
     >>> repair_arguments({"properties": {"a": {"type": "integer"}, "b": {"type": "string"}}}, {"a": "3", "b": None})
     ({'a': 3}, ['/a (string to integer)', '/b (null left out)'])
@@ -77,7 +80,7 @@ def repair_arguments(schema: JsonObject, arguments: JsonObject) -> tuple[JsonObj
 
 
 def satisfies(schema: JsonObject, value: JsonValue) -> bool:
-    """Whether `value` is what `schema` asks for, as far as its keywords are read; true where that takes too long."""
+    """Whether `value` satisfies the keywords of `schema` that are checked here; true if checking takes too long."""
     try:
         return _Validator(schema).is_valid(value, schema, 0)
     except (_NoRepairError, RecursionError):
@@ -85,7 +88,7 @@ def satisfies(schema: JsonObject, value: JsonValue) -> bool:
 
 
 def repair_arguments_text(schema: JsonObject, text: str) -> tuple[str, list[str]]:
-    """`repair_arguments` for the JSON text of a call; one that is no JSON object comes back as it is."""
+    """Like `repair_arguments`, for arguments as JSON text. A text that is not a JSON object is returned unchanged."""
     for arguments in read_json(text):
         if isinstance(arguments, dict):
             repaired, changes = repair_arguments(schema, arguments)
@@ -95,10 +98,10 @@ def repair_arguments_text(schema: JsonObject, text: str) -> tuple[str, list[str]
 
 
 def unwrap_arguments(schema: JsonObject | None, text: str) -> JsonObject | None:
-    r"""Return the arguments in `text`, which is JSON but not an object; `None` if their reading is not certain.
+    r"""Return the arguments in `text`, which is JSON but not an object; `None` if they are not certain.
 
-    Some gateways encode arguments twice, and some models write `null` for no arguments. The tool's `schema` has to
-    fit what is read.
+    Some gateways encode arguments twice, and some models write `null` for no arguments. The arguments are certain if
+    they satisfy the tool's `schema`, at least after a repair.
 
     >>> unwrap_arguments({"required": ["name"]}, r'"{\"name\": \"x\"}"'), unwrap_arguments({}, "null")
     ({'name': 'x'}, {})
@@ -118,25 +121,27 @@ def unwrap_arguments(schema: JsonObject | None, text: str) -> JsonObject | None:
 
 
 def describe_changes(tool: str, changes: list[str]) -> str:
-    """One sentence for the repaired arguments of one call."""
+    """Return a sentence that lists the changes to the arguments of one call."""
     more = len(changes) - _MAX_LISTED_CHANGES
     listed = [*changes[:_MAX_LISTED_CHANGES], f"{more} more"] if more > 0 else changes
     return f"Arguments of {tool!r} were repaired: {', '.join(listed)}."
 
 
 class _NoRepairError(Exception):
-    """No certain mend makes the value satisfy the schema, or looking for one takes too long."""
+    """No certain repair makes the value satisfy the schema, or finding one takes too long."""
 
 
 @dataclass(slots=True)
 class _Validator:
-    """Checks values; `root` is what references point into."""
+    """Checks values against a schema."""
 
+    #: The whole schema, which references point into.
     root: JsonObject
+    #: How many values were checked.
     visits: int = 0
 
     def is_valid(self, value: JsonValue, schema: JsonValue, depth: int) -> bool:
-        """Whether `value` satisfies `schema`, as far as its keywords are read here."""
+        """Whether `value` satisfies the keywords of `schema` that are checked here."""
         self.count_visit(depth)
         if not isinstance(schema, dict):
             return schema is not False
@@ -149,13 +154,16 @@ class _Validator:
         return all(part is True or self.is_valid(inner, part, depth + 1) for inner, part in _children(value, schema))
 
     def count_visit(self, depth: int) -> None:
-        """Count one place; raises `_NoRepairError` where there are too many."""
+        """Count a value that is checked. Raise `_NoRepairError` if there are too many, or if they nest too deep."""
         self.visits += 1
         if self.visits > _MAX_VISITS or depth > _MAX_DEPTH:
             raise _NoRepairError
 
     def combined_schemas(self, schema: JsonObject) -> Iterator[JsonValue]:
-        """The schemas that hold beside the keywords of `schema` itself; a reference that leads nowhere says nothing."""
+        """Yield the schemas that apply together with `schema`: targets of references, and the parts of `allOf`.
+
+        A reference without a target is ignored.
+        """
         for keyword in _REFERENCES:
             found = resolve_pointer(self.root, schema[keyword]) if keyword in schema else None
             if found is not None:
@@ -170,7 +178,10 @@ class _Validator:
         return not branches or any(self.is_valid(value, branch, depth) for branch in branches)
 
     def is_valid_for_one(self, value: JsonValue, schema: JsonObject, depth: int) -> bool:
-        """Exactly one; several only where what tells them apart may be a keyword that is not read."""
+        """Whether exactly one branch of `oneOf` is valid.
+
+        Several count as one if a keyword that is not checked here may exclude all but one of them.
+        """
         branches = list_at(schema, "oneOf")
         holding = [branch for branch in branches if self.is_valid(value, branch, depth)]
         return not branches or len(holding) == 1 or any(map(self._has_unread_keywords, holding))
@@ -180,7 +191,7 @@ class _Validator:
         return any(set(schema) - _READ_ELSEWHERE - set(_CHECKS) for schema in schemas if isinstance(schema, dict))
 
     def accepts_strings(self, schema: JsonValue, depth: int) -> bool:
-        """Whether texts in general are right, if not this one: then a text is no misspelled number."""
+        """Whether `schema` accepts some strings. If it does, a string is not converted to another type."""
         self.count_visit(depth)
         if not isinstance(schema, dict):
             return schema is not False
@@ -194,12 +205,12 @@ class _Validator:
 
 
 class _Repairer(_Validator):
-    """Looks for the one mend; everything raises `_NoRepairError` where there is none."""
+    """Finds the only repair of a value. Its methods raise `_NoRepairError` if there is none, or more than one."""
 
     __slots__ = ()
 
     def repair(self, value: JsonValue, schema: JsonValue, depth: int) -> JsonValue:
-        """`value` itself where it satisfies `schema`; else a value that does."""
+        """Return `value` if it satisfies `schema`, else a repaired value that does."""
         if self.is_valid(value, schema, depth):
             return value
         if not isinstance(schema, dict):
@@ -227,7 +238,7 @@ class _Repairer(_Validator):
         return value
 
     def _repair_property(self, name: str, value: JsonValue, schema: JsonObject, depth: int) -> list[JsonValue]:
-        """One value, or none for the null of an optional member that takes no null."""
+        """Return a list with the repaired value; an empty one for the null of an optional property without null."""
         try:
             return [self.repair(value, _property_schema(schema, name), depth)]
         except _NoRepairError:
@@ -237,7 +248,7 @@ class _Repairer(_Validator):
             raise
 
     def _repair_union(self, value: JsonValue, branches: list[JsonValue], depth: int) -> JsonValue:
-        """What all branches that can mend the value make of it, where that is one thing."""
+        """Return the value that all branches with a repair agree on."""
         if any(self.is_valid(value, branch, depth) for branch in branches):
             return value
         if isinstance(value, str) and any(self.accepts_strings(branch, depth) for branch in branches):
@@ -255,7 +266,7 @@ class _Repairer(_Validator):
 
 
 def _convert(value: JsonValue, schema: JsonObject) -> JsonValue:
-    """Another reading of `value` where its type, or not being listed, rules it out."""
+    """Return `value`, converted if its type is wrong or if `enum` or `const` does not list it."""
     listed, types = _enum_values(schema), _types_of(schema)
     if listed is not None and not _is_listed(value, listed):
         found = [one for reading in _possible_conversions(value) for one in listed if is_equal(reading, one)]
@@ -269,7 +280,10 @@ def _convert(value: JsonValue, schema: JsonObject) -> JsonValue:
 
 
 def _possible_conversions(value: JsonValue) -> list[JsonValue]:
-    """What else `value` can only mean: JSON in a text, spelled as JSON spells it, or the integer in a float."""
+    """Return a list with the value that `value` can stand for: JSON in a string, or the integer in a float.
+
+    A number, boolean or null in a string counts only if it is spelled as JSON spells it.
+    """
     if isinstance(value, float):
         return [int(value)] if abs(value) <= _LARGEST_EXACT and value.is_integer() else []
     if not isinstance(value, str):
@@ -282,13 +296,13 @@ def _possible_conversions(value: JsonValue) -> list[JsonValue]:
 
 
 def _children(value: JsonValue, schema: JsonObject) -> Iterator[tuple[JsonValue, JsonValue]]:
-    """The members or items of `value`, each with its schema."""
+    """Yield the properties or items of `value`, each with its schema."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield inner, _property_schema(schema, name)
     elif isinstance(value, list):
         rest = schema.get("items", True)
-        # A list in `items` is the older spelling of `prefixItems`.
+        # Before draft 2020-12, tuples were written as a list in `items`.
         first, rest = (rest, schema.get("additionalItems", True)) if isinstance(rest, list) else (None, rest)
         listed = first or list_at(schema, "prefixItems")
         for position, inner in enumerate(value):
@@ -299,12 +313,12 @@ def _property_schema(schema: JsonObject, name: str) -> JsonValue:
     properties = schema.get("properties")
     if isinstance(properties, dict) and name in properties:
         return properties[name]
-    # Patterns of names are not read, so what they speak of is not judged.
+    # `patternProperties` is not checked, so any value may be valid.
     return True if "patternProperties" in schema else schema.get("additionalProperties", True)
 
 
 def _types_of(schema: JsonObject) -> frozenset[str]:
-    """The types that `schema` names; empty where it takes any, or names one that does not exist."""
+    """Return the types that `schema` names; empty if it takes any type, or names an unknown one."""
     given = schema.get("type")
     names = [str(name).lower() for name in (given if isinstance(given, list) else [given])]
     return frozenset(names) if _TYPES.issuperset(names) else frozenset()
@@ -315,7 +329,7 @@ def _types_of_value(value: JsonValue) -> tuple[str, ...]:
 
 
 def _enum_values(schema: JsonObject) -> list[JsonValue] | None:
-    """The only values that are right; `None` where there is no such list."""
+    """Return the values of `const` or `enum`; `None` if the schema has neither."""
     if "const" in schema:
         return [schema["const"]]
     listed = schema.get("enum")
@@ -327,7 +341,7 @@ def _is_listed(value: JsonValue, listed: list[JsonValue]) -> bool:
 
 
 def is_equal(left: JsonValue, right: JsonValue) -> bool:
-    """Equal as JSON: true is not 1, and 1.0 is."""
+    """Whether two values are equal as JSON: 1 equals 1.0, but not `true`."""
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if isinstance(left, list) and isinstance(right, list):
@@ -338,7 +352,7 @@ def is_equal(left: JsonValue, right: JsonValue) -> bool:
 
 
 def _list_changes(before: JsonValue, after: JsonValue, path: str) -> Iterator[str]:
-    """Where the two differ, and how."""
+    """Yield a description of each place where the two values differ."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name, inner in before.items():
             place = f"{path}/{escape(name)}"[:_MAX_PATH]

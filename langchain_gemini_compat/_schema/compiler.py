@@ -1,6 +1,7 @@
-"""Places of a JSON Schema to compiled places, from the top down.
+"""Compiles a JSON Schema from the top down, place by place.
 
-Its one rule: what it builds is in the subset at every depth, and never deeper than `max_depth`.
+A place is a position in a schema that describes one value, such as a property or the items of an array. The result
+is always in the subset that Gemini takes, and never nests deeper than `max_depth`.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._schema.references import Reader
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Listed names of members that become `properties`.
+#: Most names in `propertyNames` that become `properties`.
 _MAX_NAMES = 50
-_TOO_DEEP = "Nesting goes too deep here, so what is inside is not checked."
+_TOO_DEEP = "The schema nests too deep here, so the inner part is not checked."
 _TYPE_OF_KEYWORD = {
     **dict.fromkeys(("properties", "required", "additionalProperties", "patternProperties"), "object"),
     **dict.fromkeys(("propertyNames", "minProperties", "maxProperties", "unevaluatedProperties"), "object"),
@@ -51,28 +52,29 @@ _ANY_TYPES = ("string", "number", "boolean", "object")
 
 @dataclass(slots=True)
 class Compiler:
-    """Compiles one schema within its bounds."""
+    """Compiles one schema within limits on its depth and size."""
 
     reader: Reader
-    #: Depth of the max_depth place; the top has 1.
+    #: Depth of the deepest place. The top has depth 1.
     max_depth: int
-    #: `additionalProperties` may stay.
+    #: Whether `additionalProperties` stays in the compiled schema.
     keep_additional: bool
     #: Higher array bounds go into the description instead of the schema. With `None` all bounds are sent.
     most_items: int | None = None
+    #: How many places were compiled.
     built: int = 0
-    #: Unions at the top.
+    #: The unions at the top.
     top_unions: list[SchemaUnion] = field(default_factory=list["SchemaUnion"])
-    #: Places, by `id`, whose original names no type.
+    #: Compiled places whose original has no `type`, by `id`.
     untyped: dict[int, JsonObject] = field(default_factory=dict[int, "JsonObject"])
 
     @property
     def is_exhausted(self) -> bool:
-        """The budget is used up; what follows was cut short."""
+        """Whether the budget is used up, so that the rest was cut short."""
         return max(self.reader.visited, self.built) > self.reader.budget
 
     def compile(self, path: str, sources: Sequence[Source], depth: int) -> JsonObject:
-        """What stands for the place `path`, of which `sources` speak."""
+        """Return the compiled schema of the place `path`, which is described by all of `sources`."""
         self.built += 1
         node = self.reader.read(path, sources)
         record_unsupported(node, "any")
@@ -107,15 +109,15 @@ class Compiler:
 
     def _build_any(self, node: Node, depth: int) -> JsonObject:
         if depth == 1:
-            node.record_loss(node.path, "type", "Any value is right, but only an object is offered.")
+            node.record_loss(node.path, "type", "Any value is valid, but only an object is offered.")
             return {"type": "object"}
         self.built += len(_ANY_TYPES)
         node.null = node.null is not False
-        node.record_loss(node.path, "type", "Any value is right, but no array is offered.")
+        node.record_loss(node.path, "type", "Any value is valid, but no array is offered.")
         return {"anyOf": [{"type": name} for name in _ANY_TYPES]}
 
     def _build_leaf(self, node: Node) -> JsonObject:
-        """A place with no places inside: the walk ends."""
+        """Compile a place without the places inside it."""
         types = _types(node)
         if not node.unions:
             if _takes_only_null(node):
@@ -134,7 +136,7 @@ class Compiler:
         return {"type": "string"}
 
     def _distribute_union(self, node: Node, unions: list[SchemaUnion], depth: int) -> JsonObject:
-        """A union: what is said beside it is repeated in its branches."""
+        """Compile a union. The keywords beside it are repeated in each branch."""
         first, *others = unions
         if depth == 1:
             self.top_unions = unions
@@ -158,7 +160,7 @@ class Compiler:
             if not name:
                 for source in sources:
                     node.record_loss(
-                        source.path, "properties", "Google refuses a member with an empty name, so it is not sent."
+                        source.path, "properties", "Google refuses a property with an empty name, so it is not sent."
                     )
             elif not any(is_false_schema(source.schema) for source in sources):
                 properties[name] = self.compile(sources[0].path, sources, depth + 1)
@@ -177,7 +179,7 @@ class Compiler:
         return {**built, **self._build_additional(node, depth, empty=not properties)}
 
     def _name_members(self, node: Node) -> None:
-        """Names of members: a short list of them is as good as `properties`."""
+        """Turn a short list of names in `propertyNames` into `properties`; record other rules about names as lost."""
         values = [check for check in node.take_checks("additionalProperties") if isinstance(check.value, dict)]
         for check in node.take_checks("propertyNames"):
             rule = self._resolve_rule(check.value)
@@ -189,7 +191,7 @@ class Compiler:
                 node.checks = [kept for kept in node.checks if kept is not values[0]]
             elif set(rule) - {"type", "title", "description"} or check.value is False:
                 words = f"Names must match {rule['pattern']}." if "pattern" in rule else ""
-                node.record_loss(check.path, "propertyNames", "Names of members are not checked.", words)
+                node.record_loss(check.path, "propertyNames", "Names of properties are not checked.", words)
 
     def _resolve_rule(self, rule: JsonValue) -> JsonObject:
         if not isinstance(rule, dict):
@@ -212,17 +214,17 @@ class Compiler:
         if described is not None and not closed:
             start = "Maps any name to" if empty and not patterns else "Other names may map to"
             told = describe_map_values(node, start, self._compile_check(described, depth))
-            node.record_loss(described.path, described.keyword, f"Members with other names are not checked; {told}")
+            node.record_loss(described.path, described.keyword, f"Properties with other names are not checked; {told}")
         elif empty and closed and depth > 1 and not patterns:
             for check in checks:
-                node.record_loss(check.path, check.keyword, "Members are let through.", "Has no members.")
+                node.record_loss(check.path, check.keyword, "Properties are let through.", "Has no members.")
         elif empty and (depth > 1 or checks) and not closed and not patterns:
-            reason = "The object describes no members, so any are let through."
+            reason = "The object describes no properties, so any are let through."
             node.record_loss(node.path, "properties", reason, "Maps any name to any value." if checks else "")
         return {}
 
     def _describe_patterns(self, node: Node, depth: int) -> list[JsonObject]:
-        """Describe members whose names match a pattern, and return the form of their values."""
+        """Describe `patternProperties` in words, and return the compiled schemas of their values."""
         found: list[JsonObject] = []
         for check in node.take_checks("patternProperties"):
             for pattern, value in check.value.items() if isinstance(check.value, dict) else ():
@@ -232,7 +234,7 @@ class Compiler:
                 path = f"{check.path}/{escape(pattern)}"
                 found.append(self.compile(path, [Source(value, path, check.active)], depth + 1))
                 told = describe_map_values(node, f"Names that match {pattern} map to", found[-1])
-                reason = f"Members with names of a certain form are not checked; {told}"
+                reason = f"Properties whose names match a pattern are not checked; {told}"
                 node.record_loss(check.path, check.keyword, reason)
         return found
 
@@ -260,7 +262,7 @@ class Compiler:
         return {"type": "array", "items": self.compile(path, node.items, depth + 1), **counts}
 
     def _limit_counts(self, node: Node, counts: JsonObject) -> JsonObject:
-        """Return the bounds that are sent; describe the others."""
+        """Return the bounds that are sent, and describe the others in words."""
         kept: JsonObject = {}
         for keyword, bound in counts.items():
             if self.most_items is None or not isinstance(bound, int) or bound <= self.most_items:
@@ -275,7 +277,7 @@ class Compiler:
         return kept
 
     def _build_tuple(self, node: Node, depth: int) -> JsonObject:
-        """Any of the tuple's places, for each of its items."""
+        """Return one schema for all items of a tuple: a union of the types of its items."""
         inner = min(depth + 1, self.max_depth)
         parts = [self.compile(part.path, [part], inner) for part in node.prefix]
         words = ", ".join(str(part.get("type", "one of several types")) for part in parts)
@@ -297,28 +299,31 @@ class Compiler:
 
 
 def record_additional_losses(node: Node, checks: Sequence[Check], described: Check | None, *, closed: bool) -> None:
-    """Record what is said about the names of other members where it speaks of members that another schema names."""
+    """Record `additionalProperties` and `unevaluatedProperties` as lost where they cannot be kept.
+
+    They refer only to the properties of their own schema, but other schemas may add properties to the same place.
+    """
     for check in checks:
         if not isinstance(check.value, (bool, dict)) or check.value is True or check.value == {}:
             continue
         if (closed or check is not described) and not is_false_schema(check.value):
-            node.record_loss(check.path, check.keyword, "Members with other names are not checked.")
+            node.record_loss(check.path, check.keyword, "Properties with other names are not checked.")
         place = check.path.rpartition("/")[0]
         inside = f"{place}/properties/" if check.keyword == "additionalProperties" else f"{place}/"
         named = (any(source.path.startswith(inside) for source in sources) for sources in node.properties.values())
         if not all(named) and (check.keyword == "additionalProperties" or node.paths != [place]):
-            node.record_loss(check.path, check.keyword, "Members that another schema names are let through.")
+            node.record_loss(check.path, check.keyword, "Properties that another schema describes are let through.")
 
 
 def _without_siblings(union: SchemaUnion) -> JsonObject:
-    """Return a union without its sibling keywords."""
+    """Return a schema with only the union, without the keywords beside it."""
     schema = union.source.schema if isinstance(union.source.schema, dict) else {}
     beside: JsonObject = {"discriminator": schema["discriminator"]} if "discriminator" in schema else {}
     return {union.keyword: union.value, **beside}
 
 
 def _types(node: Node) -> list[str]:
-    """The types besides null; where none is named, the one that the other keywords are about."""
+    """Return the types other than null. Without `type`, return the type that the other keywords belong to."""
     if node.types is not None:
         return node.types
     for source in node.assertions:
@@ -332,11 +337,11 @@ def _types(node: Node) -> list[str]:
 
 
 def _takes_only_null(node: Node) -> bool:
-    """Whether null is the only value."""
+    """Whether null is the only valid value."""
     return node.types == [] or (node.values is not None and all(value is None for value in node.values))
 
 
 def _build_null(node: Node) -> JsonObject:
     node.null = True
-    node.record_place_loss("type", "Only null is right, but a text is let through.", "Always null.")
+    node.record_place_loss("type", "Only null is valid, but a string is let through.", "Always null.")
     return {"type": "string"}

@@ -1,4 +1,4 @@
-"""Finds the array bounds that Gemini accepts in one request.
+"""Computes the array bounds that Gemini accepts in one request.
 
 A request whose `maxItems` add up to about 960 is a 400 without a reason, in one array or in many
 (https://github.com/googleapis/python-genai/issues/2170). Bounds inside bounded arrays count once for each item.
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: The largest sum of bounds in one request: 952 in eight arrays passed, 960 did not.
+#: The highest sum of bounds in one request. A sum of 952 in eight arrays passed, 960 did not.
 _MOST_STATES = 900
 
 
@@ -41,7 +41,7 @@ def _find_bounds(value: JsonValue) -> Iterator[int]:
 
 
 def _count_states(value: JsonValue, most: int) -> int:
-    """Return the sum of the bounds up to `most`."""
+    """Return the sum of the bounds, without those above `most`."""
     total = 0
     for schema in _inside(value):
         bound = _bound_of(schema)
@@ -56,7 +56,7 @@ def _bound_of(schema: JsonObject) -> int:
 
 
 def _inside(value: JsonValue) -> list[JsonObject]:
-    """Yield the direct subschemas of a compiled schema or of a list of schemas."""
+    """Return the direct subschemas of a compiled schema or of a list of schemas."""
     if isinstance(value, list):
         found = value
     elif isinstance(value, dict):

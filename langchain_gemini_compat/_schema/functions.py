@@ -1,8 +1,7 @@
-"""A JSON Schema, as pydantic, MCP servers and people write it, to the subset that Gemini takes.
+"""Compiles JSON schemas of tools and answers to the subset that Gemini takes.
 
-Its one rule: what cannot be kept is said. A rewrite that means the same is silent; everything weaker is returned as
-a `Loss` and, where that helps the model, put into the description. The subset is that of Google's function
-declarations, read as OpenAPI 3.0:
+A rewrite that means the same is silent. Everything weaker is returned as a `Loss`, and put into the description if
+that helps the model. The subset is that of Google's function declarations, which follow OpenAPI 3.0:
 https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/overview
 """
 
@@ -23,10 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Loss", "compile_parameters", "compile_response_schema", "find_most_items"]
 
-#: How often a definition opens inside itself, how deep places nest, and how many places are read and built; the next
-#: row where one grows too large. Opening twice helps the model, but not at the price of a huge prompt.
+#: Limits for one attempt: how often a recursive definition is expanded, how deep places nest, and how many are read or
+#: built. If the result is too large, the next row is tried. Expanding a definition twice helps the model, but is not
+#: worth a huge prompt.
 _BOUNDS = ((2, 32, 1_000), (1, 32, 10_000), (1, 12, 10_000), (1, 6, 10_000), (1, 4, 10_000))
-#: Bytes of a compiled schema.
+#: Most bytes of a compiled schema.
 _MAX_BYTES = 100_000
 
 
@@ -43,10 +43,10 @@ def compile_parameters(schema: JsonObject, most_items: int | None = None) -> tup
 
 
 def compile_response_schema(schema: JsonObject) -> tuple[JsonObject, list[Loss]]:
-    """The schema of a `response_format`, and what it says less than `schema`.
+    """Return the schema of a `response_format`, and what it loses of `schema`.
 
-    As for parameters, but any type may stand at the top, objects may be empty, and `additionalProperties` stays.
-    `schema` stays as it is.
+    Unlike parameters, it may have any type at the top and empty objects, and it keeps `additionalProperties`.
+    `schema` is not changed.
     """
     return _compile(schema, [Source(schema, "", ("",))], keep_additional=True)
 
@@ -87,7 +87,7 @@ def _list_unread(met: Mapping[str, bool], losses: list[Loss]) -> list[Loss]:
 
 
 def _drop_reference_targets(losses: list[Loss], targets: set[str]) -> list[Loss]:
-    """Return the losses without unknown keywords that only hold the targets of references."""
+    """Return the losses, except unknown keywords that only hold the targets of references."""
     return [
         loss
         for loss in losses

@@ -1,7 +1,8 @@
-"""One place of a JSON Schema, and everything said about it, put together in a `Node`.
+"""Everything that a JSON Schema says about one place, collected in a `Node`.
 
-Its one rule: a place is a conjunction of sources. `$ref`, `allOf`, a union with a single branch and a property that
-is described twice all add a source, so siblings of any of them are never lost.
+A place is a position in a schema that describes one value. Several schemas can describe it: `$ref`, `allOf`, a union
+with a single branch, and a second description of the same property each add one. They are the sources of the place,
+and a value must satisfy them all. So the keywords beside a `$ref` or an `allOf` are never lost.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
 
 TYPES = ("object", "array", "string", "integer", "number", "boolean")
 NULL = "null"
+#: Most characters of a sentence in a description.
 _MAX_SENTENCE = 240
-#: Most characters for the form of a map's values. It is all that the model sees of them, so it may be longer.
+#: Most characters that describe the values of a map. The model sees nothing else of them, so they may be longer.
 MAX_FORM = 2_000
 _MAX_EXAMPLES = 3
 NOT_SENT = "Gemini does not take this keyword, so it is not sent."
-#: Words that hold no check; they stay on the place when a union beside them is spread over its branches.
+#: Keywords that restrict no values. They stay on the place when its other keywords are repeated in branches of a union.
 _ANNOTATIONS = frozenset(
     {
         "description", "title", "default", "examples", "example", "deprecated", "nullable", "discriminator",
@@ -30,9 +32,9 @@ _ANNOTATIONS = frozenset(
         "$id", "$comment", "$anchor", "readOnly", "writeOnly",
     }
 )  # fmt: skip
-#: What may forbid even the null that stands beside it.
+#: Keywords that may forbid null even if `type` allows it.
 _APPLICATORS = frozenset({"$ref", "allOf", "anyOf", "oneOf", "not", "if"})
-#: Keywords that a type reads for itself or that nothing reads.
+#: Keywords that restrict values and are read for one type, or are recorded as lost.
 _CHECKS = frozenset(
     {
         "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength",
@@ -42,7 +44,7 @@ _CHECKS = frozenset(
         "not", "if",
     }
 )  # fmt: skip
-#: Keywords that are read together with others, or that tell the model nothing about a value.
+#: Keywords that are read together with others, or that say nothing about a value.
 _READ_ELSEWHERE = frozenset(
     {
         "type", "enum", "const", "properties", "required", "items", "prefixItems", "additionalItems", "then", "else",
@@ -52,14 +54,14 @@ _READ_ELSEWHERE = frozenset(
 )  # fmt: skip
 #: Keywords of draft 3 whose values are schemas.
 _DRAFT_3_SCHEMAS = ("extends", "disallow")
-#: The description of members that only results have.
+#: What the description says about properties that only requests or only responses have.
 _ACCESS_SENTENCES = {"readOnly": "Read-only.", "writeOnly": "Write-only."}
 _KNOWN = (_ANNOTATIONS | _CHECKS | _READ_ELSEWHERE) - _ACCESS_SENTENCES.keys()
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Something the original schema says that the compiled one does not."""
+    """A restriction of the original schema that the compiled one does not have."""
 
     #: JSON pointer of the place in the original schema, such as `/properties/when/format`.
     path: str
@@ -75,20 +77,20 @@ class Source:
 
     schema: JsonValue
     path: str
-    #: Pointers of the definitions that this schema is nested in; a pointer counts once for each level.
+    #: Pointers of the definitions that this schema is nested in. A recursive definition occurs once for each level.
     active: tuple[str, ...] = ()
-    #: Pointer of a union around it that also offers null, so its own word on null does not count.
+    #: Pointer of the union around it if that also allows null. Then it does not matter whether this schema allows null.
     nullable_union: str = ""
 
     def child(self, value: JsonValue, *steps: str | int) -> Source:
-        """The schema `value`, found by `steps` below this one."""
+        """Return the source of `value`, which stands at `steps` below this schema."""
         path = self.path + "".join(f"/{escape(step)}" for step in steps)
         return Source(value, path, self.active)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One keyword with its value, the pointer to it, and the definitions it is nested in."""
+    """A keyword with its value, its JSON pointer, and the definitions that it is nested in."""
 
     keyword: str
     value: JsonValue
@@ -98,76 +100,77 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class SchemaUnion:
-    """An `anyOf` or `oneOf` with at least two branches that are not null."""
+    """An `anyOf` or `oneOf` with at least two branches other than null."""
 
     keyword: str
     value: JsonValue
     source: Source
     branches: list[Source]
     with_null: bool
-    #: The values that a `discriminator` gives to each branch.
+    #: For each branch, the values that a `discriminator` assigns to it.
     tags: list[list[Source]]
 
 
 @dataclass(slots=True)
 class Node:
-    """Everything that is said about one place."""
+    """Everything that the schema says about one place."""
 
     path: str
     losses: list[Loss]
-    #: Each check in the whole schema, by its pointer, and whether it was read.
+    #: For the pointer of each check in the whole schema, whether it was read.
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
-    #: The schemas that the place starts from.
+    #: Pointers of the first sources of the place.
     paths: list[str] = field(default_factory=list[str])
-    #: Types besides null; `None` where no source names a type.
+    #: Types other than null; `None` if no source names a type.
     types: list[str] | None = None
-    #: Whether null is allowed; `None` where no source says.
+    #: Whether null is allowed; `None` if no source says.
     null: bool | None = None
-    #: Each `oneOf` that offers null beside a single other branch, and whether that one forbids null.
+    #: Pointers of each `oneOf` that allows null beside a single other branch.
     null_unions: list[str] = field(default_factory=list[str])
+    #: Whether that other branch forbids null.
     null_is_exclusive: bool = False
-    #: A source says `nullable: true`, which also covers a union beside it.
+    #: Whether a source says `nullable: true`, which also holds for a union beside it.
     flagged_nullable: bool = False
     values: list[JsonValue] | None = None
-    #: Where the lists of values stand in the original.
+    #: Pointers of the lists of values.
     values_paths: list[str] = field(default_factory=list[str])
     properties: dict[str, list[Source]] = field(default_factory=dict[str, "list[Source]"])
-    #: Each name with the places that demand it.
+    #: Each required name, with the pointers of the keywords that require it.
     required: dict[str, list[str]] = field(default_factory=dict[str, "list[str]"])
     items: list[Source] = field(default_factory=list["Source"])
     prefix: list[Source] = field(default_factory=list["Source"])
-    #: Most items that a tuple takes.
+    #: Most items that a tuple may have.
     max_tuple: int | None = None
     checks: list[Check] = field(default_factory=list["Check"])
     unions: list[SchemaUnion] = field(default_factory=list["SchemaUnion"])
-    #: The sources less their annotations, to be repeated in each branch of a union.
+    #: The sources without their annotations. They are repeated in each branch of a union.
     assertions: list[Source] = field(default_factory=list["Source"])
     descriptions: list[str] = field(default_factory=list[str])
     sentences: list[str] = field(default_factory=list[str])
 
     def record_loss(self, path: str, keyword: str, reason: str, sentence: str = "") -> None:
-        """Record a loss, and tell the model in `sentence` what it should do all the same."""
+        """Record a loss, and add `sentence` to the description, so that the model knows the restriction."""
         self.losses.append(Loss(path, keyword, reason))
         self.add_sentence(sentence)
 
     def record_value_loss(self, reason: str, sentence: str = "") -> None:
-        """Record a loss about the lists of values."""
+        """Record a loss for each list of values."""
         for path in self.values_paths:
             self.record_loss(path, path.rpartition("/")[2], reason)
         self.add_sentence(sentence)
 
     def record_place_loss(self, keyword: str, reason: str, sentence: str = "") -> None:
-        """Record a loss of all that the sources say."""
+        """Record a loss for the place and for each of its first sources."""
         for path in dict.fromkeys([self.path, *self.paths]):
             self.record_loss(path, keyword, reason)
         self.add_sentence(sentence)
 
     def require(self, name: str, path: str) -> None:
-        """Make a member required, as the keyword at `path` says."""
+        """Make a property required, as the keyword at `path` says."""
         self.required.setdefault(name, []).append(path)
 
     def add_sentence(self, sentence: str, longest: int = _MAX_SENTENCE) -> bool:
-        """Tell the model; what is too long for a prompt is left out."""
+        """Add a sentence to the description, and return whether it was added. One that is too long is left out."""
         fits = 0 < len(sentence) <= longest
         if fits:
             self.sentences.append(sentence)
@@ -180,7 +183,7 @@ class Node:
         return found
 
     def add(self, source: Source, schema: JsonObject) -> None:
-        """Put the keywords of `schema` together with what is here; unions and references are the reader's."""
+        """Combine the keywords of `schema` with those collected so far. `Reader` handles unions and references."""
         self._add_types(source, schema)
         self._add_values(source, schema)
         self._add_null(source, schema)
@@ -225,7 +228,7 @@ class Node:
         if isinstance(values, list) and values:
             self._narrow_values(f"{source.path}/enum", values)
         elif "enum" in schema:
-            self.record_loss(f"{source.path}/enum", "enum", "It is no list of values.")
+            self.record_loss(f"{source.path}/enum", "enum", "It is not a list of values.")
 
     def _narrow_values(self, path: str, values: list[JsonValue]) -> None:
         allowed = {value_key(value): value for value in values}
@@ -260,10 +263,10 @@ class Node:
             for name, value in properties.items():
                 self.properties.setdefault(name, []).append(source.child(value, "properties", name))
                 if isinstance(value, dict) and value.get("required") is True:
-                    # The spelling of draft 3.
+                    # Draft 3 wrote `required` in the property.
                     self.require(name, f"{source.path}/properties/{escape(name)}/required")
         elif properties is not None:
-            self.record_loss(f"{source.path}/properties", "properties", "It is no object of schemas.")
+            self.record_loss(f"{source.path}/properties", "properties", "It is not an object of schemas.")
         required = schema.get("required")
         if isinstance(required, list):
             for name in dict.fromkeys(name for name in required if isinstance(name, str)):
@@ -316,17 +319,17 @@ class Node:
 
 
 def _is_draft_3_required(path: str, required: JsonValue) -> bool:
-    """Whether `required` is that of draft 3: in a member, and already read with the object around it."""
+    """Whether `required` is written in a property, as in draft 3. Then it was read with the object around it."""
     return required is True and path.rpartition("/")[0].endswith("/properties")
 
 
 def escape(step: str | int) -> str:
-    """A step of a JSON pointer."""
+    """Return `step` as it is written in a JSON pointer."""
     return str(step).replace("~", "~0").replace("/", "~1")
 
 
 def type_names(schema: JsonObject) -> list[str] | None:
-    """The names under `type`, in lower case; `None` where there is no `type`."""
+    """Return the names under `type` in lower case; `None` if there is no `type`."""
     found = schema.get("type")
     if found is None:
         return None
@@ -335,7 +338,7 @@ def type_names(schema: JsonObject) -> list[str] | None:
 
 
 def enum_values(schema: JsonObject) -> list[JsonValue] | None:
-    """The values of `const` or `enum`; `None` where the schema lists none."""
+    """Return the values of `const` or `enum`; `None` if the schema lists none."""
     if "const" in schema:
         return [schema["const"]]
     values = schema.get("enum")
@@ -343,7 +346,7 @@ def enum_values(schema: JsonObject) -> list[JsonValue] | None:
 
 
 def intersect_types(first: Iterable[str], second: Iterable[str]) -> list[str]:
-    """The types in both, in the order of the first; an integer is a number."""
+    """Return the types in both lists, in the order of the first. An integer is also a number."""
     others = set(second)
     common: list[str] = []
     for name in first:
@@ -355,32 +358,32 @@ def intersect_types(first: Iterable[str], second: Iterable[str]) -> list[str]:
 
 
 def value_key(value: JsonValue) -> str:
-    """A text that is the same for equal JSON values: `1` and `1.0`, but not `1` and `true`."""
+    """Return a string that is the same for equal JSON values: `1` and `1.0`, but not `1` and `true`."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return as_text(value, sort_keys=True)
 
 
 def as_text(value: JsonValue, *, sort_keys: bool = False) -> str:
-    """A value as compact JSON."""
+    """Return a value as compact JSON."""
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys, default=_as_json)
     except RecursionError:
         return "a deeply nested value"
     except (TypeError, ValueError):
-        # A value that contains itself, or names of members that have no order.
+        # The value contains itself, or has property names that cannot be sorted.
         return repr(value)
 
 
 def _as_json(value: object) -> object:
-    """Python's own values in a schema, such as a date from YAML, as JSON says them."""
+    """Return a JSON value for a Python object in a schema, such as a date from YAML."""
     if isinstance(value, (set, frozenset)):
         return sorted(cast("Iterable[object]", value), key=repr)
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def is_false_schema(schema: JsonValue) -> bool:
-    """Whether no value satisfies the schema: `false`, or what zod writes for `never`."""
+    """Whether no value satisfies the schema: `false`, or `{"not": {}}` as zod writes it for `never`."""
     if not isinstance(schema, dict):
         return schema is False
     excluded = schema.get("not")
@@ -388,7 +391,7 @@ def is_false_schema(schema: JsonValue) -> bool:
 
 
 def is_null_only(schema: JsonValue) -> bool:
-    """Whether a branch of a union says `null` and nothing else."""
+    """Whether a branch of a union allows only null."""
     if not isinstance(schema, dict) or not _APPLICATORS.isdisjoint(schema):
         return False
     return type_names(schema) == [NULL] or enum_values(schema) == [None]

@@ -1,7 +1,7 @@
-"""Sources of one place to its `Node`: references resolved, `allOf` opened, unions sorted out.
+"""Reads the sources of one place into a `Node`: resolves references, expands `allOf`, and collects unions.
 
-Its one rule: every walk ends. A definition opens a bounded number of times inside itself, and each source read counts
-against a budget.
+Reading always ends: a definition is expanded a limited number of times inside itself, and each source that is read
+counts against a budget.
 """
 
 from __future__ import annotations
@@ -31,19 +31,20 @@ class Reader:
     """Reads the places of one schema."""
 
     root: JsonValue
-    #: How often a definition opens inside itself, its first time included.
+    #: How often a definition is expanded inside itself, including the first time.
     max_nesting: int
     #: How many sources may be read.
     budget: int
     losses: list[Loss]
+    #: How many sources were read.
     visited: int = 0
-    #: The targets of references.
+    #: Pointers of the targets of references.
     targets: set[str] = field(default_factory=set[str])
-    #: Each check, by its pointer, and whether it was read.
+    #: For the pointer of each check, whether it was read.
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
 
     def read(self, path: str, sources: Sequence[Source]) -> Node:
-        """Everything that `sources` say about the place `path`."""
+        """Return everything that `sources` say about the place `path`."""
         node = Node(path, self.losses, self.checks_read, [source.path for source in sources])
         opened: set[str] = set()
         queue = deque(sources)
@@ -58,7 +59,7 @@ class Reader:
                 else:
                     _leave_unread(source, schema, node)
             elif schema is not True:
-                reason = "No value satisfies `false`." if schema is False else "It is no schema."
+                reason = "No value satisfies `false`." if schema is False else "It is not a schema."
                 node.record_loss(source.path, "schema", reason)
         if not node.null_is_exclusive:
             for union in dict.fromkeys(node.null_unions):
@@ -66,7 +67,7 @@ class Reader:
         return node
 
     def _open(self, source: Source, schema: JsonObject, node: Node, opened: set[str]) -> list[Source]:
-        """The sources that `schema` adds to its own place; unions with a choice go to `node.unions`."""
+        """Return the sources that `schema` adds to its place. Unions of several branches go to `node.unions`."""
         added: list[Source] = []
         for keyword in _REFERENCES:
             if keyword in schema:
@@ -84,7 +85,7 @@ class Reader:
     def _resolve(self, source: Source, keyword: str, reference: JsonValue, opened: set[str]) -> list[Source]:
         found = resolve_pointer(self.root, reference)
         if found is None:
-            reason = f"{reference!r} leads nowhere, so any value is taken."
+            reason = f"{reference!r} has no target, so any value is accepted."
             self.losses.append(Loss(f"{source.path}/{keyword}", keyword, reason))
             return []
         pointer, target = found
@@ -146,10 +147,10 @@ class Reader:
         if not name:
             node.record_loss(path, "discriminator", "It does not name a property.")
         elif left:
-            reason = "What its values demand is not checked."
+            reason = "What its values require is not checked."
             node.record_loss(f"{path}/mapping", "mapping", reason, f"Values of {name}: {', '.join(left)}.")
         elif not branches:
-            node.record_loss(path, "discriminator", "What its values demand is not checked.", f"Told apart by {name}.")
+            node.record_loss(path, "discriminator", "What its values require is not checked.", f"Told apart by {name}.")
 
 
 def _discriminator_of(schema: JsonValue) -> tuple[str, JsonObject]:
@@ -160,7 +161,7 @@ def _discriminator_of(schema: JsonValue) -> tuple[str, JsonObject]:
 
 
 def resolve_pointer(root: JsonValue, reference: JsonValue) -> tuple[str, JsonValue] | None:
-    """The pointer in its plain spelling and what it points to; `None` where it leads nowhere in `root`."""
+    """Return a JSON pointer without URL escapes, and its target in `root`; `None` if there is no target."""
     if not isinstance(reference, str) or not reference.startswith("#"):
         return None
     text = unquote(reference[1:])
@@ -179,7 +180,7 @@ def resolve_pointer(root: JsonValue, reference: JsonValue) -> tuple[str, JsonVal
 
 
 def _build_shallow(target: JsonValue) -> JsonObject:
-    """What can be said of a definition without going into it."""
+    """Return the keywords of a definition that do not lead deeper into it."""
     if not isinstance(target, dict):
         return {}
     shallow: JsonObject = {key: target[key] for key in _SHALLOW if key in target}

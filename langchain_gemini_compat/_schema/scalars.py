@@ -1,6 +1,6 @@
-"""Keywords of numbers, texts and lists of values to the ones Gemini takes, and to words for the ones it does not.
+"""Compiles the keywords of numbers, strings and enums to those that Gemini takes.
 
-Its one rule: what is exact is rewritten in silence; what is weaker is recorded, and told to the model.
+An exact rewrite is silent. A weaker one is recorded as a loss, and described to the model in words.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 NUMBER_FORMATS = ("int32", "int64", "float", "double")
-#: Formats that `parameters` takes; every other one is a 400 (public reports on the native path).
+#: Formats that `parameters` takes. Any other one is a 400 (public reports about Google's native API).
 _FORMATS = {
     "string": ("enum", "date-time"),
     "integer": NUMBER_FORMATS,
     "number": NUMBER_FORMATS,
 }
-#: Values with which a keyword says nothing.
+#: Values with which a keyword restricts nothing.
 _NEUTRAL: dict[str, JsonValue] = {
     "uniqueItems": False,
     "minProperties": 0,
@@ -33,7 +33,8 @@ _NEUTRAL: dict[str, JsonValue] = {
     "dependencies": {},
 }
 _COMPARISONS = {"minimum": ge, "maximum": le, "exclusiveMinimum": gt, "exclusiveMaximum": lt}
-#: Keyword: what is no longer checked, and what the model is told (empty where the value says too little).
+#: For each keyword without an equivalent: the reason of the loss, and the sentence for the description. The sentence is
+#: empty if the keyword's value would not help the model.
 _UNSUPPORTED = {
     "pattern": ("The pattern is not checked.", "Must match {}."),
     "multipleOf": ("The divisor is not checked.", "Must be a multiple of {}."),
@@ -41,12 +42,12 @@ _UNSUPPORTED = {
     "contentMediaType": ("The media type is not checked.", "Media type: {}."),
     "uniqueItems": ("Items may repeat.", "Items must be unique."),
     "unevaluatedItems": ("Further items are not checked.", ""),
-    "contains": ("It is not checked that a certain item is there.", ""),
-    "minProperties": ("The number of members is not checked.", "At least {} members."),
-    "maxProperties": ("The number of members is not checked.", "At most {} members."),
-    "dependentRequired": ("It is not checked which members need each other.", ""),
-    "dependentSchemas": ("It is not checked what members demand of each other.", ""),
-    "dependencies": ("It is not checked what members demand of each other.", ""),
+    "contains": ("It is not checked that the array contains a certain item.", ""),
+    "minProperties": ("The number of properties is not checked.", "At least {} members."),
+    "maxProperties": ("The number of properties is not checked.", "At most {} members."),
+    "dependentRequired": ("It is not checked which properties require each other.", ""),
+    "dependentSchemas": ("It is not checked what properties require of each other.", ""),
+    "dependencies": ("It is not checked what properties require of each other.", ""),
     "not": ("What is excluded is not checked.", ""),
     "if": ("The condition is not checked.", ""),
 }
@@ -63,7 +64,7 @@ UNSUPPORTED_BY_TYPE = {
 
 
 def record_unsupported(node: Node, kind: str) -> None:
-    """Record the keywords of `kind` that have no equal, and put their meaning into words."""
+    """Record the keywords of `kind` that have no equivalent, and describe them in words."""
     for keyword in UNSUPPORTED_BY_TYPE[kind]:
         for check in node.take_checks(keyword):
             neutral = _NEUTRAL.get(keyword)
@@ -75,26 +76,26 @@ def record_unsupported(node: Node, kind: str) -> None:
 
 
 def build_string(node: Node) -> JsonObject:
-    """A text without a list of values."""
+    """Return the schema of a string without an enum."""
     record_unsupported(node, "string")
     return {"type": "string", **_build_format(node, "string"), **build_counts(node, "minLength", "maxLength")}
 
 
 def build_number(node: Node, name: str) -> JsonObject:
-    """An integer or number, with bounds."""
+    """Return the schema of an integer or number, with its bounds."""
     record_unsupported(node, "number")
     return {"type": name, **_build_format(node, name), **_build_bounds(node, whole=name == "integer")}
 
 
 def build_counts(node: Node, lowest: str, highest: str) -> JsonObject:
-    """Bounds of a length; the narrowest of several."""
+    """Return the bounds of a length. Of several bounds the narrowest one counts."""
     found: JsonObject = {}
     for keyword, narrowest in ((lowest, max), (highest, min)):
         counts: list[int] = []
         for check in node.take_checks(keyword):
             number = _number(check.value)
             if number is None or number < 0 or number != int(number):
-                node.record_loss(check.path, keyword, "It is no count.")
+                node.record_loss(check.path, keyword, "It is not a count.")
             else:
                 counts.append(int(number))
         if counts:
@@ -103,7 +104,10 @@ def build_counts(node: Node, lowest: str, highest: str) -> JsonObject:
 
 
 def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
-    """A list of values as branches: Gemini lists texts only, so numbers become a range where that says the same."""
+    """Return an enum as branches of a union.
+
+    Gemini takes only strings in an enum. Numbers become a range, booleans become the type.
+    """
     values: list[JsonValue] = [value for value in node.values or [] if value is not None]
     typed: list[JsonValue] = [value for value in values if types is None or _has_type(value, types)]
     fitting: list[JsonValue] = [value for value in typed if _is_within(node, value)]
@@ -112,7 +116,7 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
     texts = [value for value in fitting if isinstance(value, str)]
     numbers = _numbers(fitting)
     if _has_gaps(numbers):
-        # As texts they could be listed, and would come back as texts that the tool refuses.
+        # They could be listed as strings, but would come back as strings, which the tool refuses.
         listed = ", ".join(map(as_text, dict.fromkeys(numbers)))
         node.record_value_loss("Numbers between the listed ones are not refused.", f"One of: {listed}.")
     if any(isinstance(value, (dict, list)) for value in fitting):
@@ -128,10 +132,10 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
 
 
 def _build_unfitting_values(node: Node, values: list[JsonValue], types: list[str]) -> list[JsonObject]:
-    """Listed values of which none has a type of the place: texts, where texts or numbers are meant."""
+    """Return an enum of which no value has a type of the place, as strings if the types allow strings or numbers."""
     if values:
         keyword = node.values_paths[0].rpartition("/")[2]
-        node.record_place_loss(keyword, "No listed value fits what else is said of the place.")
+        node.record_place_loss(keyword, "No listed value satisfies the keywords beside the list.")
     if not {"string", "integer", "number"} & set(types):
         return []
     texts = [value if isinstance(value, str) else as_text(value) for value in values if _is_text_or_number(value)]
@@ -139,7 +143,7 @@ def _build_unfitting_values(node: Node, values: list[JsonValue], types: list[str
 
 
 def _is_within(node: Node, value: JsonValue) -> bool:
-    """Whether a listed value keeps the bounds that stand beside the list."""
+    """Whether a value of an enum is within the bounds beside it."""
     if isinstance(value, str):
         counts = build_counts(node, "minLength", "maxLength")
         lowest, highest = _number(counts.get("minLength")), _number(counts.get("maxLength"))
@@ -160,7 +164,7 @@ def _is_text_or_number(value: JsonValue) -> bool:
 def _build_texts(node: Node, texts: list[str]) -> list[JsonObject]:
     listed: list[JsonValue] = [text for text in dict.fromkeys(texts) if text]
     if "" in texts:
-        node.record_value_loss("The empty text is not offered in the list.")
+        node.record_value_loss("The empty string is not offered in the list.")
     if listed:
         return [{"type": "string", "enum": listed}]
     return [build_string(node)] if texts else []
@@ -175,13 +179,13 @@ def _build_booleans(node: Node, values: list[JsonValue]) -> list[JsonObject]:
 
 
 def _build_range(node: Node, numbers: list[int | float]) -> JsonObject:
-    """The numbers as bounds."""
+    """Return the range from the lowest to the highest of `numbers`."""
     name = "integer" if all(isinstance(number, int) for number in numbers) else "number"
     return {"type": name, **_build_format(node, name), "minimum": min(numbers), "maximum": max(numbers)}
 
 
 def _has_gaps(numbers: list[int | float]) -> bool:
-    """Whether numbers that are not listed lie between those that are."""
+    """Whether there are other numbers between the lowest and the highest of `numbers`."""
     different = set(numbers)
     if not different:
         return False
@@ -196,7 +200,7 @@ def _numbers(values: list[JsonValue]) -> list[int | float]:
 
 
 def _number(value: JsonValue) -> int | float | None:
-    """A finite number; booleans are none."""
+    """Return `value` if it is a finite number and not a boolean, else `None`."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
@@ -213,7 +217,7 @@ def _has_type(value: JsonValue, types: list[str]) -> bool:
 
 
 def _build_format(node: Node, name: str, *, listed: bool = False) -> JsonObject:
-    """The first format of those that Gemini takes; texts that are `listed` have none besides."""
+    """Return the first format that Gemini takes. With `listed`, an enum of strings, only `enum` is taken."""
     kept = ("enum",) if listed else _FORMATS[name]
     found: JsonObject = {}
     for check in node.take_checks("format"):
@@ -243,14 +247,14 @@ def _plain_bounds(node: Node, keyword: str) -> list[int | float]:
     for check in node.take_checks(keyword):
         number = _number(check.value)
         if number is None:
-            node.record_loss(check.path, keyword, "It is no number.")
+            node.record_loss(check.path, keyword, "It is not a number.")
         else:
             bounds.append(number)
     return bounds
 
 
 def _exclusive_bounds(node: Node, keyword: str, plain: str, *, whole: bool) -> list[int | float]:
-    """Bounds that are not part of the range; `true` makes the plain bound beside it one (JSON Schema draft 4)."""
+    """Return exclusive bounds as inclusive ones. In draft 4, `true` makes the inclusive bound beside it exclusive."""
     up = plain == "minimum"
     bounds: list[int | float] = []
     for check in node.take_checks(keyword):

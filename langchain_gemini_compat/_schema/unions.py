@@ -1,6 +1,6 @@
-"""Compiled branches to one union, and a compiled place to its final form with its description.
+"""Builds unions from compiled branches, and adds descriptions to compiled places.
 
-Its one rule: nothing but `description` and `nullable` may stand beside `anyOf`, as Gemini refuses the rest
+Only `description` and `nullable` may stand beside `anyOf`. Gemini refuses other keywords there
 (https://github.com/langchain-ai/langchain-google/issues/1216).
 """
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._schema.node import Node, SchemaUnion
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Combinations of several unions at one place.
+#: Most combinations of several unions at one place.
 _MAX_COMBINATIONS = 24
-#: Branches compared with each other.
+#: Most branches that are compared with each other.
 _MAX_COMPARED = 200
-#: A branch with no other keyword demands members but describes none.
+#: A branch with no other keywords requires properties but describes none.
 _REQUIRED_ONLY = frozenset({"required", "not", "type", "title", "description"})
 _LEADING = ("type", "description", "nullable")
 
 
 def build_union(branches: Iterable[JsonObject]) -> tuple[JsonObject, bool]:
-    """The branches as `anyOf`, or the only one that is left of them; and whether one of them allows null."""
+    """Return the branches as `anyOf`, or the only distinct one, and whether one of them allows null."""
     flat: list[JsonObject] = []
     nullable = False
     for branch in branches:
@@ -49,7 +49,7 @@ def build_union(branches: Iterable[JsonObject]) -> tuple[JsonObject, bool]:
 
 
 def _merge_enums(branches: list[JsonObject]) -> list[JsonObject]:
-    """Bare lists of texts become one list, at the place of the first."""
+    """Merge branches that are only an enum into one enum, at the position of the first."""
     bare = [set(branch) == {"type", "enum"} for branch in branches]
     lists = [strings_in(branch, "enum") for branch, is_bare in zip(branches, bare, strict=True) if is_bare]
     texts: list[JsonValue] = [*dict.fromkeys(text for names in lists for text in names)]
@@ -62,7 +62,7 @@ def _merge_enums(branches: list[JsonObject]) -> list[JsonObject]:
 
 
 def choose_unions(node: Node) -> list[SchemaUnion]:
-    """The unions that are spread; the others are recorded as lost."""
+    """Return the unions that are compiled to `anyOf`. The others are recorded as lost."""
     unions: list[SchemaUnion] = []
     for union in node.unions:
         if _only_requires(node, union):
@@ -92,20 +92,20 @@ def _merge_required(node: Node, union: SchemaUnion) -> None:
         if all(name in names for names in lists):
             node.require(name, path)
     words = " or ".join(" and ".join(names) for names in lists) if all(lists) else ""
-    reason = "It is not checked which members are given together."
+    reason = "It is not checked which properties are given together."
     node.record_loss(path, union.keyword, reason, f"Give {words}." if words else "")
 
 
 def strings_in(schema: JsonValue, keyword: str) -> list[str]:
-    """The texts of a list such as `required`."""
+    """Return the strings in a list such as `required`."""
     names = schema.get(keyword) if isinstance(schema, dict) else None
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def is_disjoint_union(union: SchemaUnion, branches: Sequence[JsonObject], untyped: Mapping[int, JsonObject]) -> bool:
-    """Whether no value can satisfy two branches, as far as types and listed values tell.
+    """Whether no value can satisfy two branches, judged by types and enums.
 
-    `untyped` holds the places, by `id`, whose original names no type: a value of another type satisfies them too.
+    `untyped` has the compiled places, by `id`, whose original has no `type`. A value of any type satisfies them.
     """
     schema = union.source.schema
     if isinstance(schema, dict) and "discriminator" in schema:
@@ -129,14 +129,14 @@ def _disjoint(first: JsonObject, second: JsonObject, untyped: Mapping[int, JsonO
 
 
 def properties_of(schema: JsonObject) -> dict[str, JsonObject]:
-    """The compiled `properties`."""
+    """Return the compiled `properties`."""
     properties = schema.get("properties")
     found = properties.items() if isinstance(properties, dict) else ()
     return {name: value for name, value in found if isinstance(value, dict)}
 
 
 def add_description(node: Node, body: JsonObject) -> JsonObject:
-    """The compiled place: description and `nullable` added, keys in a fixed order."""
+    """Return the compiled place with its description and `nullable`, and keys in a fixed order."""
     inner = body.get("description")
     texts = [*node.descriptions, *([inner] if isinstance(inner, str) else [])]
     text = ""
@@ -147,7 +147,7 @@ def add_description(node: Node, body: JsonObject) -> JsonObject:
 
 
 def order_keywords(body: JsonObject, description: str, *, nullable: bool) -> JsonObject:
-    """The keys of a place in their fixed order, so that equal schemas are equal bytes."""
+    """Return a place with its keys in a fixed order, so that equal schemas are sent as equal bytes."""
     whole: JsonObject = {**body, "description": description, "nullable": nullable}
     kept: JsonObject = {key: whole[key] for key in _LEADING if whole.get(key)}
     return {**kept, **{key: value for key, value in body.items() if key not in _LEADING}}
@@ -160,11 +160,11 @@ def _append(text: str, more: str) -> str:
 
 
 def merge_object_union(compiled: JsonObject, unions: Iterable[SchemaUnion], losses: list[Loss]) -> JsonObject:
-    """One object for a union of objects: members of all of them, and only those required that all require."""
+    """Merge a union of objects into one object with all their properties. It requires only what all of them require."""
     branches = _open(compiled)
     if "anyOf" not in compiled:
         return compiled
-    reason = "Members of all alternatives are offered together."
+    reason = "Properties of all alternatives are offered together."
     losses.extend(Loss(f"{union.source.path}/{union.keyword}", union.keyword, reason) for union in unions)
     found: dict[str, list[JsonObject]] = {}
     for branch in branches:
@@ -193,9 +193,10 @@ def _open(compiled: JsonObject) -> list[JsonObject]:
 
 
 def describe_map_values(node: Node, start: str, compiled: JsonObject) -> str:
-    """Describe the form of a map's values to the model, and return how much of it was described.
+    """Describe the values of a map to the model, and return a phrase that says how much was described.
 
-    The full form if it is short enough, else the form without descriptions, else the names and types of its members.
+    The description has their whole schema if that is short enough, else the schema without descriptions, else only
+    the names and types of their properties.
     """
     bare = _drop_descriptions(compiled)
     for form, told in (
@@ -210,7 +211,7 @@ def describe_map_values(node: Node, start: str, compiled: JsonObject) -> str:
 
 
 def _drop_descriptions(compiled: JsonObject) -> JsonObject:
-    """Return the schema without titles and descriptions. Members keep their names."""
+    """Return the schema without descriptions. Properties that are named `description` stay."""
     bare: JsonObject = {key: value for key, value in compiled.items() if key != "description"}
     for key in ("items", "additionalProperties"):
         inner = bare.get(key)
@@ -224,12 +225,12 @@ def _drop_descriptions(compiled: JsonObject) -> JsonObject:
 
 
 def _outline(bare: JsonObject) -> JsonObject:
-    """Return the schema with only the types of its members."""
+    """Return the schema with only the types of its properties."""
     members: JsonObject = {name: {"type": part.get("type", "any")} for name, part in properties_of(bare).items()}
     kept: JsonObject = {key: bare[key] for key in ("type", "required") if key in bare}
     return {**kept, "properties": members} if members else kept
 
 
 def describe_value(compiled: JsonObject) -> str:
-    """A compiled schema in as few words as possible."""
+    """Return a compiled schema as text: the bare type if there is nothing else, or JSON."""
     return str(compiled["type"]) if set(compiled) == {"type"} else as_text(compiled)

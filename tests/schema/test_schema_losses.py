@@ -57,7 +57,7 @@ def test_c5_a_map_tells_the_model_the_form_of_its_values():
     assert found["lists"]["description"] == 'Maps any name to {"type":"array","items":{"type":"integer"}}.'
     assert found["anything"]["description"] == "Maps any name to any value."
     reasons = read_loss(losses, "/properties/lines/additionalProperties")
-    assert reasons == ["Members with other names are not checked; the description tells the model their form."]
+    assert reasons == ["Properties with other names are not checked; the description tells the model their form."]
 
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
@@ -72,7 +72,7 @@ def test_c5_an_answer_keeps_the_form_of_the_values_as_it_is(surface):
     _, notes = model.preview("hi", tools=model.bind_tools([Order]).kwargs["tools"])
     told = [note.message for note in notes if "/lines/" in note.message]
     whole = (
-        "tool 'Order' at /properties/lines/additionalProperties: Members with other names are not checked; the "
+        "tool 'Order' at /properties/lines/additionalProperties: Properties with other names are not checked; the "
         "description tells the model their form."
     )
     assert told == [whole]

@@ -24,10 +24,10 @@ MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSch
 SINGLE = ("items", "additionalItems", "not", "if", "then", "else", "contains", "propertyNames")
 #: Losses of all that is said of a place.
 WHOLE = (
-    "Nesting goes too deep here, so what is inside is not checked.",
-    "No listed value fits what else is said of the place.",
+    "The schema nests too deep here, so the inner part is not checked.",
+    "No listed value satisfies the keywords beside the list.",
     "No value satisfies `false`.",
-    "Only null is right, but a text is let through.",
+    "Only null is valid, but a string is let through.",
 )
 #: How often one definition may stand in a chain of places.
 MOST_OPENED = 40
