@@ -1,8 +1,7 @@
-"""Modules that are imported when one of their attributes is read.
+"""Placeholders for modules that are slow to import. Reading an attribute imports the module.
 
-`typing.get_type_hints` evaluates annotations in the globals of their function, and LangChain calls it on the methods of
-a model (`RunnableWithFallbacks.__getattr__`). Every name of a public annotation therefore exists at run time. A
-`LazyModule` takes the place of a module that is slow to import.
+LangChain calls `typing.get_type_hints` on the methods of a model (`RunnableWithFallbacks.__getattr__`), which evaluates
+their annotations. So each name in a public annotation must exist at run time.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from importlib import import_module
 
 
 class LazyModule:
-    """Stands for a module in annotations; reading an attribute imports the module.
+    """A placeholder for a module in annotations.
 
     >>> LazyModule("json").JSONDecodeError.__name__
     'JSONDecodeError'
@@ -26,7 +25,7 @@ class LazyModule:
 
 
 class LazyHttpLibrary:
-    """Stands for `httpx2` in annotations: the HTTP library under the installed openai SDK."""
+    """A placeholder for `httpx2` in annotations. It imports the HTTP library that the installed openai SDK uses."""
 
     def __getattr__(self, name: str) -> type:
         value: type = getattr(import_module(library_name()), name)
@@ -34,6 +33,6 @@ class LazyHttpLibrary:
 
 
 def library_name() -> str:
-    """Return the name of the HTTP library under the SDK: `httpx2` since openai 3, `httpx` before."""
+    """Return the name of the HTTP library that the openai SDK uses: `httpx2` since openai 3, `httpx` before."""
     version: str = import_module("openai").VERSION
     return "httpx" if version.startswith(("1.", "2.")) else "httpx2"

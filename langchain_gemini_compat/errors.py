@@ -1,4 +1,6 @@
-"""The exceptions of this package. One exception is ours, openai's and langchain_core's at once.
+"""The exceptions of this package. Each one is also the exception of openai and of langchain_core for the same failure.
+
+Catch any of the three. The columns show this package's class, the class of openai, and the class of langchain_core.
 
 ```
 GeminiCompatError
@@ -25,8 +27,7 @@ GeminiCompatError
 └─ InvalidHistoryError        ValueError                   ModelInvalidRequestError
 ```
 
-The classes that are openai's too are in `_errors.api` and are loaded on first use: importing openai takes half
-a second, and a program in which nothing fails never needs it before its first call.
+The classes that are also openai's are imported on first use, because the import of openai takes half a second.
 """
 
 from __future__ import annotations
@@ -97,36 +98,52 @@ __all__ = [
 
 
 class GeminiCompatWarning(UserWarning):
-    """Something the caller asked for was left out or changed; raised instead where `strict=True`."""
+    """Something in the request was left out or changed because the surface or the model does not accept it.
+
+    With `strict=True` an error is raised instead. `model.preview(messages)` lists all such changes.
+    """
 
 
 class UnsupportedContentError(GeminiCompatError, ModelInvalidRequestError, ValueError):
-    """A content block that this surface has no form for; the text lists what it takes. Nothing was sent."""
+    """A content block cannot be sent to this surface. The text lists the accepted types. No request was sent.
+
+    It is not retried. Change or remove the block.
+    """
 
 
 class UnsupportedParameterError(GeminiCompatError, ModelInvalidRequestError, ValueError):
-    """A parameter, or two that exclude each other, that this surface or model does not take. Nothing was sent."""
+    """This surface or model does not accept a parameter, its value, or two parameters together. No request was sent.
+
+    It is not retried. Change the parameter that the text names.
+    """
 
 
 class InvalidHistoryError(GeminiCompatError, ModelInvalidRequestError, ValueError):
-    """Messages that no request can be made of. Nothing was sent."""
+    """The messages cannot be sent, for example because none has content. No request was sent.
+
+    It is not retried. Change the message that the text names.
+    """
 
 
 if TYPE_CHECKING:
     _CoreRefusalError = ModelError
 else:
-    # langchain-core has it from 1.7.5 on.
+    # langchain-core has this class since 1.7.5.
     _CoreRefusalError = getattr(exceptions, "ModelRefusalError", ModelError)
 
 
 class ModelRefusalError(GeminiCompatError, _CoreRefusalError, OutputParserException):
-    """The model or a filter refused to give the structured answer; asking again gives the same.
+    """The model or a filter refused the answer of `with_structured_output`.
 
-    `raw_message` is the reply, with the refusal among its `content_blocks`.
+    It is not retried, because another try gives the same result. Change the prompt, or use `include_raw=True`.
+
+    Attributes:
+        raw_message: The reply, with the refusal in its `content_blocks`.
+        llm_output: The text of the reply.
     """
 
     def __init__(self, message: str, *, raw_message: BaseMessage | None = None) -> None:
-        # LangChain's parser error would add advice about the output format.
+        # `OutputParserException.__init__` would append advice about the output format to the text.
         Exception.__init__(self, message)
         self.raw_message = raw_message
         self.observation: str | None = None

@@ -1,4 +1,4 @@
-"""The classes behind `errors`, in two files, so that `openai` is loaded with the first of its errors.
+"""The exception classes of `errors`, in two modules, so that `openai` is imported only when one of its errors is used.
 
 It may import _lazy and _wire.
 """

@@ -1,4 +1,4 @@
-"""The exceptions that are openai's as well; the tree is drawn in `errors`. Loads openai."""
+"""The exceptions that are also exceptions of openai, which this module imports. `errors` shows the whole tree."""
 
 from __future__ import annotations
 
@@ -21,19 +21,27 @@ if TYPE_CHECKING:
 else:
     Request, Response = (getattr(import_module(library_name()), name) for name in ("Request", "Response"))
 
-#: The end of a server error's text, before the remedy: `(RESOURCE_EXHAUSTED 429)` or `(429)`.
+#: The part of a server error's text before the remedy, such as `(RESOURCE_EXHAUSTED 429)` or `(429)`.
 _STATUS_IN_TEXT = re.compile(r"\((?:([^\s()]+) )?([3-5][0-9]{2})\)")
-#: The status of an error without one.
+#: The status code for a text that contains none.
 _UNKNOWN_STATUS = 500
-#: Bytes of an error body that a refusal keeps. Each closed rate gate holds one refusal.
+#: Bytes of the largest error body that a `Refusal` keeps. Each closed rate gate holds one `Refusal`.
 _MOST_KEPT = 16 * 2**10
 
 
 class APIStatusError(GeminiCompatError, openai.APIStatusError, core.ModelError):
-    """The server answered with an error, by HTTP status or in mid-stream.
+    """The server answered with an error: by HTTP status, in the body of a reply, or in the middle of a stream.
 
-    `status_code` is the number Google gave, `status` its word (`INVALID_ARGUMENT`), `details` its list of
-    `google.rpc` objects, `remedy` what to do next.
+    This is the base class of all errors of a server. Whether it is retried depends on the subclass.
+
+    Attributes:
+        status_code: Number of the error: Google's `code` if the body has one, else the HTTP status.
+        status: Google's name of the error, such as `INVALID_ARGUMENT`; `None` if the server sent none.
+        details: Google's `details`: objects of `google.rpc`, such as `QuotaFailure`.
+        remedy: What to do; it is also the end of the error's text.
+        body: The error object of the body, as in openai's errors.
+        response: The HTTP response, as in openai's errors; its request has no headers or query with secrets.
+        request_id: The request ID of the response, as in openai's errors.
     """
 
     def __init__(
@@ -50,7 +58,7 @@ class APIStatusError(GeminiCompatError, openai.APIStatusError, core.ModelError):
         if response is not None:
             super().__init__(message, response=response, body=body)
         else:
-            # Task queues rebuild an exception from its `args`: Celery's JSON backend calls `cls(*args)`.
+            # Task queues rebuild an exception from its `args`. Celery's JSON backend calls `cls(*args)`.
             openai.APIError.__init__(self, message, cast("Request", None), body=body)
             del self.request
             self.request_id: str | None = None
@@ -66,39 +74,73 @@ class APIStatusError(GeminiCompatError, openai.APIStatusError, core.ModelError):
 
 
 class AuthenticationError(APIStatusError, openai.AuthenticationError, core.ModelAuthenticationError):
-    """The key or token is missing, wrong or expired. AI Studio says so with 400, Vertex with 401."""
+    """The key or token is missing, wrong or expired (401; AI Studio answers 400 for a wrong key).
+
+    It is not retried, except once with a new token after a 401, if the source can give another token. Check `api_key`,
+    or log in with `gcloud auth application-default login`.
+    """
 
 
 class PermissionDeniedError(APIStatusError, openai.PermissionDeniedError, core.ModelPermissionDeniedError):
-    """The credentials are good and may not do this (403)."""
+    """The credentials are valid but lack permission for this project, API or model (403).
+
+    It is not retried. Grant the role, enable the API or enable billing, as `remedy` says.
+    """
 
 
 class InvalidRequestError(APIStatusError, openai.BadRequestError, core.ModelInvalidRequestError):
-    """The server refused the request as it is (400, 409, 413, 422)."""
+    """The server refused the content of the request (400, 409, 413, 422 and other 4xx; redirects).
+
+    It is not retried. `model.preview(messages)` shows the request; change the part that the text names.
+    """
 
 
 class MissingSignatureError(InvalidRequestError):
-    """A function call of the current turn came back to Gemini without its thought signature."""
+    """A tool call of the current turn has no thought signature in the request (400).
+
+    It is not retried. Put the model's `AIMessage` into the history unchanged: its `additional_kwargs` hold the
+    signatures.
+    """
 
 
 class InvalidSignatureError(InvalidRequestError):
-    """A thought signature was altered, or belongs to another surface."""
+    """A thought signature has been changed, or comes from another surface (400).
+
+    It is not retried. Keep signatures unchanged, and continue a conversation on the surface where it began.
+    """
 
 
 class SchemaRejectedError(InvalidRequestError):
-    """A tool or response schema has something the server does not take."""
+    """The server does not accept the name of a tool, or the schema of a tool or of the answer (400).
+
+    It is not retried. Rename the tool or simplify the schema that the text names.
+    """
 
 
 class ContextOverflowError(InvalidRequestError, core.ContextOverflowError):
-    """The input is longer than the model's context."""
+    """The input is longer than the context window of the model.
+
+    It is not retried. Shorten the messages. LangChain's middleware does that when it catches this error.
+    """
 
 
 class ModelNotFoundError(APIStatusError, openai.NotFoundError, core.ModelNotFoundError):
-    """No such model, or no such place (404)."""
+    """The server does not know the model, the location or the path (404, or a gateway's 400 for an unknown model).
+
+    It is not retried. Check `model`, `location` and `base_url`.
+    """
 
 
 class RateLimitError(APIStatusError, openai.RateLimitError, core.ModelRateLimitError):
-    """Too many requests (429); `quota_id` and `quota_metric` are Google's names."""
+    """A quota that refills soon is used up (429).
+
+    It is retried after the time that the server names, or with exponential backoff. If it remains, send fewer requests
+    or ask for a higher quota.
+
+    Attributes:
+        quota_id: Google's name of the quota, such as `GenerateRequestsPerMinutePerProjectPerModel-FreeTier`.
+        quota_metric: Google's name of the metric that the quota limits.
+    """
 
     is_retryable = True
     quota_id: str | None = None
@@ -106,16 +148,20 @@ class RateLimitError(APIStatusError, openai.RateLimitError, core.ModelRateLimitE
 
 
 class QuotaExhaustedError(RateLimitError):
-    """A daily quota, a spending cap or prepaid credits are used up: waiting seconds does not help."""
+    """A daily quota, a spending cap or prepaid credits are used up (429 or 402).
+
+    It is not retried, because the quota does not refill within seconds. Wait for the reset, raise the cap, add credits
+    or use another model.
+    """
 
     is_retryable = False
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The contents of a `RateLimitError`, for callers that the rate gate refuses without a request of their own.
+    """The contents of a `RateLimitError`, from which the rate gate builds errors for calls that it refuses.
 
-    The exception itself is not kept: its traceback holds the failed request, with all its images.
+    The exception itself is not stored, because its traceback holds the failed request with all its images.
     """
 
     kind: type[RateLimitError]
@@ -162,7 +208,7 @@ class Refusal:
         )
 
     def build_error(self, retry_after: float, tries: int) -> RateLimitError:
-        """Return a new error for this caller, with request, response and body."""
+        """Return a new error with request, response and body; `retry_after` is in seconds."""
         request = self.request_type(self.method, self.url, headers=list(self.request_headers))
         response = self.response_type(
             self.http_status, headers=list(self.response_headers), content=self.content, request=request
@@ -182,17 +228,31 @@ class Refusal:
 
 
 class ServerError(APIStatusError, openai.InternalServerError, core.ModelAPIError):
-    """The server failed (5xx), gave up waiting (408), or cancelled a stream (499)."""
+    """The server failed (5xx, 424), gave up waiting (408), is starting the model, or cancelled a stream (499).
+
+    It is retried with exponential backoff. If it remains, try later or use another model.
+    """
 
     is_retryable = True
 
 
 class CredentialsError(GeminiCompatError, openai.OpenAIError, core.ModelAuthenticationError):
-    """No token could be had; nothing was sent. The text names the credential and the command that mends it."""
+    """There is no bearer token, so no request was sent.
+
+    The text names the credential, the cause and the command to run. It is retried only if the token server failed or
+    could not be reached, or if your `api_key` function raised an error with `is_retryable` or `retryable` set.
+    """
 
 
 class APIConnectionError(GeminiCompatError, openai.APIConnectionError, core.ModelConnectionError):
-    """The server could not be reached, or the connection broke."""
+    """The server could not be reached, or the connection was lost.
+
+    It is retried with exponential backoff, except for an untrusted certificate, a refusing proxy or a host name
+    without an address, for which `is_retryable` is `False`. Check `base_url`, the network, and the proxy variables.
+
+    Attributes:
+        request: The HTTP request, if there was one.
+    """
 
     is_retryable = True
 
@@ -201,38 +261,67 @@ class APIConnectionError(GeminiCompatError, openai.APIConnectionError, core.Mode
 
 
 class TruncatedStreamError(APIConnectionError):
-    """The stream ended before its end; `partial` is the text that had come by then."""
+    """The stream ended before the model had finished.
+
+    It is retried only if you have not received a part of the reply. `partial` is the text that had arrived.
+    """
 
 
 class RequestTimeoutError(APIConnectionError, openai.APITimeoutError, core.ModelTimeoutError):
-    """A time limit passed; `limit` is its key in `Timeouts`."""
+    """A time limit of the call expired.
+
+    It is retried while `total` has not expired. Raise the limit with `timeout={"first_byte": 900}` or the like, or
+    stream the reply.
+
+    Attributes:
+        limit: The key of the limit in `timeout`: `connect`, `first_byte`, `between_chunks` or `total`.
+    """
 
     is_retryable = True
     limit: str = ""
 
 
 class InvalidReplyError(GeminiCompatError, openai.OpenAIError, core.ModelAPIError):
-    """The server's answer is no reply of this API: no JSON, or JSON of another shape."""
+    """The answer of the server is not JSON, or is JSON that is not a reply of this API.
+
+    It is retried. If it remains, check `base_url` and the proxy.
+    """
 
     is_retryable = True
 
 
 class UnusableReplyError(GeminiCompatError, openai.OpenAIError, core.ModelError):
-    """The reply came whole and holds nothing to go on with; `reply` is what came, with usage and metadata."""
+    """The reply is complete but cannot be used.
+
+    It is retried, except if `max_tokens` cut the reply or a filter stopped it.
+
+    Attributes:
+        reply: The message as it arrived, with `usage_metadata` and `response_metadata`.
+    """
 
     is_retryable = True
     reply: AIMessage | None = None
 
 
 class EmptyReplyError(UnusableReplyError):
-    """No text, no tool call, no media: a state Gemini reaches now and then after tool results."""
+    """The reply has no text, no tool call and no media. Gemini does that now and then after tool results.
+
+    It is retried, except if thinking used up `max_tokens`: then raise `max_tokens`.
+    """
 
 
 class MalformedToolCallError(UnusableReplyError):
-    """The model wrote a tool call that is not one, or was cut off inside its arguments."""
+    """The model wrote an invalid tool call, or its arguments are incomplete.
+
+    It is retried, except if `max_tokens` cut the reply. Raise `max_tokens` or simplify the schema of the tool.
+    `invalid_tool_calls="keep"` returns such calls instead of raising.
+    """
 
 
 class BlockedError(UnusableReplyError):
-    """A filter stopped the reply; asking again gives the same."""
+    """The model refused or a filter stopped the reply, which also contains a tool call. The call is withheld.
+
+    It is not retried, because another try gives the same result. Rephrase the request.
+    """
 
     is_retryable = False

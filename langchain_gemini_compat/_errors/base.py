@@ -1,4 +1,4 @@
-"""The root of the exception tree, apart from it so that both of its halves can stand on it."""
+"""The base class of all exceptions of this package. It does not import openai."""
 
 from __future__ import annotations
 
@@ -11,15 +11,29 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _E = TypeVar("_E", bound="GeminiCompatError")
-#: HTTP objects hold sockets and headers with credentials: they do not travel between processes.
-_LEFT_BEHIND = frozenset({"request", "response"})
+#: These HTTP objects hold sockets and headers with credentials, so they are not pickled.
+_NOT_PICKLED = frozenset({"request", "response"})
 
 
 class GeminiCompatError(Exception):
-    """Root of all errors of this package.
+    """Base class of all errors of this package. Catch it to catch everything that a model of this package raises.
 
-    `is_retryable` says whether the same request may succeed later, `retry_after` after how many seconds, where
-    the server said so, and `tries` how many requests were made for the call. `partial` is the text that had come.
+    A pickled error keeps everything but `request` and `response`; a copied one keeps these too.
+
+    Attributes:
+        is_retryable: Whether the same request may succeed later. The package retries such errors, up to `max_retries`
+            times, until you have received a part of the reply. Default: `False`.
+        retry_after: Seconds to wait before the next try, if the server or the rate gate named them, else `None`.
+        tries: Number of requests that were sent for this call.
+        partial: Text of a stream that had arrived before the error; empty for other calls.
+
+    Example:
+        ```python
+        try:
+            print(model.invoke("Hello").text)
+        except GeminiCompatError as err:
+            print(err, "Try again later." if err.is_retryable else "")
+        ```
     """
 
     is_retryable: bool = False
@@ -28,15 +42,15 @@ class GeminiCompatError(Exception):
     partial: str = ""
 
     def __reduce__(self) -> tuple[object, ...]:
-        state = {key: value for key, value in self.__dict__.items() if key not in _LEFT_BEHIND}
+        state = {key: value for key, value in self.__dict__.items() if key not in _NOT_PICKLED}
         return _rebuild, (type(self), self.args, state)
 
     def __copy__(self) -> Self:
         return _rebuild(type(self), self.args, self.__dict__)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
-        # The HTTP objects stay shared: within a process they may be kept, and nobody changes them.
-        kept = {key: value for key, value in self.__dict__.items() if key in _LEFT_BEHIND}
+        # The copy shares the HTTP objects, which nothing changes.
+        kept = {key: value for key, value in self.__dict__.items() if key in _NOT_PICKLED}
         state = {key: value for key, value in self.__dict__.items() if key not in kept}
         return _rebuild(type(self), deepcopy(self.args, memo), deepcopy(state, memo) | kept)
 
