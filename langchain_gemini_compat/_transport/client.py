@@ -1,8 +1,8 @@
-"""Payloads to wire chunks, over the HTTP client that the openai SDK makes: its pool, limits and proxies.
+"""Sends payloads to the endpoint and returns wire chunks.
 
-The only file that holds a client. The body is serialised once and decoded once, no SDK object is made of it. Its
-one rule: a credential goes to the base URL and nowhere else, so redirects are not followed and nothing is read from
-OPENAI_* variables.
+The HTTP clients are those of the openai SDK, with its pool, limits and proxies. The SDK's typed objects are not used:
+they cost 120 µs a chunk. Credentials go only to the base URL, so redirects are not followed, and `OPENAI_*` variables
+are not read.
 """
 
 from __future__ import annotations
@@ -50,9 +50,20 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class TransportConfig:
-    """How to reach the endpoint; `account` tells callers apart whose quotas are not the same.
+    """How to reach an endpoint.
 
-    `path` follows the base URL.
+    Args:
+        surface: The kind of endpoint. It selects the advice in error messages.
+        base_url: The URL without `path`. It may contain the placeholder for the project.
+        tokens: Where bearer tokens come from.
+        limits: The time limits of a call.
+        max_retries: Retries of a call after its first try. 0 also skips the rate gate.
+        account: Separates the rate gates of callers that do not share a quota.
+        headers: Further headers, which replace headers of the same name except `authorization`.
+        query: Further query parameters.
+        http_client: The caller's client for blocking calls.
+        http_async_client: The caller's client for async calls.
+        path: The path below `base_url`.
     """
 
     surface: Surface
@@ -69,7 +80,7 @@ class TransportConfig:
 
 
 class TransportOptions(TypedDict):
-    """What `TransportConfig` takes beside the base URL and the tokens."""
+    """The arguments of `TransportConfig` except the endpoint, the tokens and the account."""
 
     limits: TimeLimits
     max_retries: int
@@ -81,9 +92,9 @@ class TransportOptions(TypedDict):
 
 
 class Transport:
-    """Four ways to send one payload: whole or streamed, sync or async.
+    """Sends one payload: whole or streamed, blocking or async.
 
-    Clients are made at the first call, one for all threads and one for each event loop, anew after a fork.
+    The first call makes the HTTP client, see `Clients`.
     """
 
     def __init__(self, config: TransportConfig) -> None:
@@ -92,21 +103,21 @@ class Transport:
 
     @property
     def tokens(self) -> TokenSource:
-        """Where bearer tokens come from."""
+        """The source of bearer tokens."""
         return self._config.tokens
 
     def begin(self, model: str) -> Tries:
-        """The tries of one call to `model`; all callers of it in this process wait at one gate."""
+        """Return the retry state of a new call to `model`. All callers of a model share one rate gate."""
         config = self._config
         return Tries(config.max_retries, config.limits, gate_of(config.base_url, model, config.account))
 
     def complete(self, payload: JsonObject, tries: Tries) -> WireChunk:
-        """Send `payload`; the whole reply as one chunk."""
+        """Send `payload`. Return the whole reply as one chunk."""
         with closing(self._exchange(payload, tries, stream=False)) as wires:
             return next(wires)
 
     def stream(self, payload: JsonObject, tries: Tries) -> Generator[WireChunk]:
-        """Send `payload`; its chunks as they arrive. Closing the iterator closes the connection."""
+        """Send `payload`. Yield the chunks as they arrive. Closing the generator closes the connection."""
         return self._exchange(payload, tries, stream=True)
 
     async def acomplete(self, payload: JsonObject, tries: Tries) -> WireChunk:
@@ -141,7 +152,7 @@ class Transport:
                     yield wire
 
     def _send(self, payload: JsonObject, tries: Tries) -> Exchange:
-        """The response, its body unread; a refused token is replaced once."""
+        """Send `payload` and return the response with its body unread. Replace a rejected token once."""
         body, tokens, limits = encode_body(payload), self._config.tokens, self._config.limits
         with tries.waiting_for_token() as by:
             token = tokens.token(by)
@@ -165,6 +176,7 @@ class Transport:
                 token = tokens.token(by)
 
     async def _asend(self, payload: JsonObject, tries: Tries) -> AsyncExchange:
+        """`_send`, async."""
         body, tokens, limits = encode_body(payload), self._config.tokens, self._config.limits
         with tries.waiting_for_token() as by:
             token = await tokens.atoken(by)
@@ -204,7 +216,7 @@ class Transport:
 
 
 def _build_timeout(limits: TimeLimits, deadline: float | None) -> openai.Timeout:
-    """For one request: what is left of the call's time bounds the rest."""
+    """Return the timeouts of one request, shortened to the rest of the call's time."""
     left = math.inf if deadline is None else max(0.001, deadline - time.monotonic())
     first = math.inf if limits.first_byte is None else limits.first_byte
     connect, read, write, pool = (
@@ -225,7 +237,7 @@ def _fill_project(base_url: str, find_project: Callable[[], str | None]) -> str:
     project = find_project()
     if not project:
         raise errors.CredentialsError(
-            "No project: the credentials name none. Pass `project=…`, set GOOGLE_CLOUD_PROJECT, or run "
-            "`gcloud config set project PROJECT_ID`."
+            "No project is set, and the credentials do not name one. Pass `project=…`, set GOOGLE_CLOUD_PROJECT, "
+            "or run `gcloud config set project PROJECT_ID`."
         )
     return base_url.replace(PROJECT_PLACEHOLDER, project)

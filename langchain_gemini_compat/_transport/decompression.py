@@ -1,7 +1,7 @@
-"""Bounded decompression of a reply.
+"""Decompresses a reply in bounded steps.
 
 httpx (openai 2) decompresses a received piece in one step: 3 kB of brotli or gzip can become gigabytes before a limit
-applies. Here each step gives at most `STEP` bytes. Only gzip and deflate are asked for, see `ACCEPTED`.
+applies. Here each step returns at most `STEP` bytes. Requests accept only gzip and deflate, see `ACCEPTED`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 #: The request header `Accept-Encoding`. The decompressors of brotli and zstd have a bounded mode in new releases only.
 ACCEPTED = "gzip, deflate"
-#: Bytes that one step of a decompressor may give.
+#: Most bytes that one step of a decompressor returns.
 STEP = 2**18
 _MAGIC = b"\x1f\x8b"
 _GZIP = zlib.MAX_WBITS | 16
-#: Bytes of the wrapper of deflate.
+#: Bytes of the zlib header of deflate.
 _WRAPPER = 2
 _DEFLATE = 8
 
@@ -28,7 +28,7 @@ class UnsupportedEncodingError(ValueError):
 
 
 class BrokenEncodingError(ValueError):
-    """The bytes of the reply are not what its `Content-Encoding` says."""
+    """The body of the reply does not match its `Content-Encoding`."""
 
 
 def build_decompressor(encoding: str) -> Decompressor | None:
@@ -52,16 +52,16 @@ class Decompressor:
     def __init__(self, window: int) -> None:
         self._window = window
         self._inflate = zlib.decompressobj(window)
-        #: The first bytes of deflate, until they show whether it has the zlib wrapper.
+        #: The first bytes of deflate, until they show whether there is a zlib header.
         self._start: bytes | None = b"" if window == zlib.MAX_WBITS else None
-        #: The first byte of what may be another member.
+        #: One byte that may begin another gzip member.
         self._rest = b""
-        #: Whether something that is no member followed the last one.
+        #: Whether padding or garbage followed the last member.
         self._is_over = False
         self._began = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield what `data` becomes, at most `STEP` bytes at a time. Raises `BrokenEncodingError`."""
+        """Yield the decompressed `data`, at most `STEP` bytes at a time. Raise `BrokenEncodingError`."""
         self._began = self._began or bool(data)
         if self._start is not None:
             data = self._detect_wrapper(self._start + data)
@@ -76,14 +76,14 @@ class Decompressor:
             data = self._inflate.unused_data
 
     def finish(self) -> None:
-        """Raise `BrokenEncodingError` if the compressed data has no end: what was read may be cut."""
+        """Raise `BrokenEncodingError` if the end of the compressed data is missing."""
         if not self._inflate.eof and self._began:
             raise BrokenEncodingError("the compressed data ends too early")
 
     def _begin_member(self, data: bytes) -> bytes:
-        """Return `data` if it is the next member of a gzip file, and nothing of what is padding or garbage.
+        """Start the next gzip member and return `data`, or return no bytes for padding and garbage.
 
-        RFC 1952, 2.2: a gzip file may have several members. gzip itself ignores what follows the last one.
+        A gzip file may have several members (RFC 1952, 2.2). The gzip program ignores bytes after the last one.
         """
         self._rest = b""
         if self._window == _GZIP and not self._is_over and data.startswith(_MAGIC):
@@ -96,12 +96,15 @@ class Decompressor:
         return b""
 
     def _detect_wrapper(self, start: bytes) -> bytes:
-        """Return what can be decompressed of `start`. RFC 9110, 8.4.1.2: some servers leave the wrapper out."""
+        """Choose the format by the bytes `start`. Return them, or no bytes if more are needed.
+
+        Some servers send deflate without the zlib header (RFC 9110, 8.4.1.2).
+        """
         if len(start) < _WRAPPER:
             self._start = start
             return b""
         self._start = None
-        # RFC 1950, 2.2: method 8, and a multiple of 31.
+        # A zlib header names method 8 and is a multiple of 31 (RFC 1950, 2.2).
         if start[0] & 15 != _DEFLATE or int.from_bytes(start[:_WRAPPER], "big") % 31:
             self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         return start

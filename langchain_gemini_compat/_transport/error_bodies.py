@@ -1,8 +1,8 @@
-"""Finds the server's own error in an error body, however it is wrapped.
+"""Finds the server's own error in an error body, even if gateways have wrapped it.
 
 Google wraps the error object in a list (public captures of both surfaces). Gateways wrap it again: in an object with
 numbers as keys, in `metadata.raw` (OpenRouter), as JSON in a text (LiteLLM), as Python's `b'…'` or as a printed
-dictionary. The work is bounded in depth, number and bytes, since any server may answer anything.
+dictionary. Depth, values and bytes are limited, since a server may send anything.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _FAULTS = (
     "errors", "fault", "faultstring", "exception", "error_code", "error_msg", "error_message", "error_description",
     "errorCode", "errorMsg", "errorMessage", "err", "err_code", "err_msg", "errcode", "errmsg",
 )  # fmt: skip
-#: Values of those keys, and of a message, where nothing failed.
+#: Values of those keys and of a message that mean success.
 _GOOD_WORDS = frozenset(("", "0", "200", "ok", "success", "successful", "succeeded", "none", "null"))
 #: Keys of a chunk: an event with one of them is a part of a reply.
 _PARTS = frozenset(
@@ -60,7 +60,7 @@ _PARTS = frozenset(
         "usageMetadata", "delta", "content", "role", "done",
     )
 )  # fmt: skip
-#: What servers name their reports of progress, which come before or between chunks.
+#: Types of progress reports, which some servers send before or between chunks.
 _PROGRESS = re.compile(
     r"0|1\d\d|2\d\d|ok|success|info|debug|notice|status|progress|processing|in_progress|pending|queued?|running|started"
     r"|loading|ping|pong|keep-?_?alive|heartbeat|message|metadata|complete[d]?|done",
@@ -68,25 +68,32 @@ _PROGRESS = re.compile(
 )
 _DECODER = json.JSONDecoder()
 _START = re.compile(r"""\[\s*\{|\{|b['"]|"(?=[\[{])""")
-#: Strings that do not end reach to the end of the text, so that no start is tried twice.
+#: An unfinished string extends to the end of the text, so that no start is tried twice.
 _BYTES = re.compile(r"""b(?:'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z))""", re.DOTALL)
 _STRING_OR_BRACKET = re.compile(r"""'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z)|[\[\]{}()]""", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
-#: The lowest status of an error, and the statuses that only say that there was an error.
+#: The range of error statuses, and the statuses that say nothing about the cause.
 _FIRST_ERROR, _LAST_ERROR = 300, 599
 _VAGUE_STATUSES = (500, 502)
-#: Statuses of a request that was refused for what it says: their texts may repeat the caller's own.
+#: Statuses of requests that were refused for their content. Their texts may repeat the request.
 _REFUSALS = (400, 413, 422)
 
 
 @dataclass(slots=True)
+class _Budget:
+    """How many values and characters may still be read."""
+
+    values: int = _MOST_VALUES
+    characters: int = _MOST_CHARACTERS
+
+
+@dataclass(slots=True)
 class _Search:
-    """The rest of the limits, and the error objects found so far, from the outermost to the innermost."""
+    """The error objects found so far, from the outermost to the innermost."""
 
     #: The HTTP status, or the number of the innermost error object so far.
     code: int = 0
-    values: int = _MOST_VALUES
-    characters: int = _MOST_CHARACTERS
+    budget: _Budget = field(default_factory=_Budget)
     layers: list[JsonObject] = field(default_factory=list)
     #: The innermost text that is not in an object.
     text: str = ""
@@ -102,24 +109,24 @@ def is_error_body(body: JsonValue) -> bool:
             # Hot path, since this runs for every chunk: a pattern calls no function.
             match choices:
                 case [{"error": _} | {"delta": {"error": _}} | {"message": {"error": _}}, *_] | [_, _, *_]:
-                    return _has_failed(choices)
+                    return _any_has_error(choices)
                 case _:
                     return False
         return _says_error(body)
     return isinstance(body, list) and bool(body) and is_error_body(body[0])
 
 
-def is_text_alone(body: JsonValue) -> bool:
+def is_bare_detail(body: JsonValue) -> bool:
     """Return whether `body` is `{"detail": "…"}` and nothing else, as FastAPI answers for any reason."""
     return isinstance(body, dict) and len(body) == 1 and isinstance(body.get("detail"), str)
 
 
-def _has_failed(choices: JsonValue) -> bool:
+def _any_has_error(choices: JsonValue) -> bool:
     """Return whether a choice holds an error, as OpenRouter sends it with status 200."""
-    return any(isinstance(choice, dict) and _fails(choice) for choice in cast("list[JsonValue]", choices))
+    return any(isinstance(choice, dict) and _has_error(choice) for choice in cast("list[JsonValue]", choices))
 
 
-def _fails(choice: JsonObject) -> bool:
+def _has_error(choice: JsonObject) -> bool:
     return any(part.get("error") for part in _parts_of(choice))
 
 
@@ -133,31 +140,33 @@ def _parts_of(choice: JsonObject) -> Iterator[JsonObject]:
 
 
 def _says_error(body: JsonObject) -> bool:
-    """Return whether `body`, which has neither choices nor `error`, is an error all the same."""
+    """Return whether `body` is an error, although it has neither `choices` nor a true `error`."""
     if isinstance(body.get("error"), dict) or any(is_error_name(body.get(key)) for key in _KINDS):
         return True
-    if any(_is_told(body.get(key)) for key in _FAULTS) or any(body.get(key) is False for key in ("success", "ok")):
+    if any(_reports_error(body.get(key)) for key in _FAULTS) or any(
+        body.get(key) is False for key in ("success", "ok")
+    ):
         return True
     if any(body.get(key) for key in ("usage", "data", "id", "promptFeedback")):
         return False
     if len(body) == 1:
-        # FastAPI's form, and a list that a gateway made an object of.
+        # FastAPI's form, or a list that a gateway turned into an object with numbers as keys.
         ((key, inner),) = body.items()
-        return (key == "detail" and bool(inner)) or (key.isdigit() and is_error_body(inner)) or _is_message_alone(body)
+        return (key == "detail" and bool(inner)) or (key.isdigit() and is_error_body(inner)) or _is_bare_message(body)
     has_reason = any(body.get(key) for key in ("message", "detail", "details", "msg"))
     if has_reason and any(_code_of(body.get(key)) for key in ("code", "status", "status_code", "statusCode")):
         return True
-    return _is_message_alone(body)
+    return _is_bare_message(body)
 
 
-def _is_told(value: JsonValue) -> bool:
-    """Return whether the value of a key of errors tells of one; some servers send the code 0 with what went well."""
+def _reports_error(value: JsonValue) -> bool:
+    """Return whether the value of an error's key reports an error. Some servers send the code 0 or "ok" on success."""
     return value.strip().lower() not in _GOOD_WORDS if isinstance(value, str) else bool(value)
 
 
-def _is_message_alone(body: JsonObject) -> bool:
-    """Return whether `body` is a text for people and no part of a reply, nor the text of a progress report."""
-    if not any(isinstance(text := body.get(key), str) and _is_told(text) for key in ("message", "msg", "detail")):
+def _is_bare_message(body: JsonObject) -> bool:
+    """Return whether `body` is a message to people, and neither a part of a reply nor a progress report."""
+    if not any(isinstance(text := body.get(key), str) and _reports_error(text) for key in ("message", "msg", "detail")):
         return False
     if body.get("success") is True or body.get("ok") is True or not _PARTS.isdisjoint(body):
         return False
@@ -170,7 +179,12 @@ def _is_message_alone(body: JsonObject) -> bool:
 
 
 def read_error(body: JsonValue, *, default_code: int) -> tuple[ParsedError, JsonValue]:
-    """Return the error in `body`, and the object or text in which the server itself wrote it."""
+    """Return the error in `body`, and the innermost object or text of it.
+
+    Args:
+        body: The JSON of an error response, or its text.
+        default_code: The HTTP status, which is used if the body names none.
+    """
     search = _Search(default_code)
     _unwrap(_choice_error(body), search, _DEEPEST)
     layers = search.layers[::-1]
@@ -209,8 +223,8 @@ def _choice_error(body: JsonValue) -> JsonValue:
 
 def _unwrap(value: JsonValue, search: _Search, depth: int) -> None:
     """Collect the error objects, from the outermost to the innermost."""
-    search.values -= 1
-    if search.values < 0 or depth < 0:
+    search.budget.values -= 1
+    if search.budget.values < 0 or depth < 0:
         return
     if isinstance(value, str):
         inner = _extract_json(value, search)
@@ -219,7 +233,7 @@ def _unwrap(value: JsonValue, search: _Search, depth: int) -> None:
         elif not search.text:
             search.text = value.strip()
     elif isinstance(value, list):
-        # Of several objects the first one counts. Of several texts all count.
+        # Only the first object is unwrapped. `_read_reason` joins the texts of all.
         for item in value[:1]:
             _unwrap(item, search, depth - 1)
     elif isinstance(value, dict):
@@ -242,7 +256,7 @@ def _unwrap_object(value: JsonObject, search: _Search, depth: int) -> None:
         if isinstance(inner, str):
             inner = _extract_json(inner, search)
         if isinstance(inner, list):
-            # Of several, all are quoted; those of FastAPI name a place.
+            # A list of several errors is not unwrapped, since all are quoted. FastAPI's errors have a place, `loc`.
             inner = inner[0] if len(inner) == 1 and _is_error(inner[0]) else None
             inner = None if isinstance(inner, dict) and "loc" in inner else inner
         if (isinstance(inner, dict) and inner and key == "error") or _is_error(inner):
@@ -252,7 +266,7 @@ def _unwrap_object(value: JsonObject, search: _Search, depth: int) -> None:
 
 
 def _is_error(value: JsonValue) -> bool:
-    """Return whether `value` is certainly an error: a text may also hold a schema or a message of the request."""
+    """Return whether `value` is certainly an error. A text may also contain a schema or a message of the request."""
     if isinstance(value, list):
         return bool(value) and _is_error(value[0])
     if not isinstance(value, dict):
@@ -267,15 +281,16 @@ def _is_error(value: JsonValue) -> bool:
 
 
 def _extract_json(text: str, search: _Search) -> JsonValue:
-    """Return the error that `text` is or holds: JSON, JSON in JSON, bytes or a dictionary as Python prints them."""
-    text = text[: min(_LONGEST_SEARCH, max(0, search.characters))]
+    """Return the error in `text`: JSON, JSON in a JSON string, or bytes or a dictionary as Python prints them."""
+    budget = search.budget
+    text = text[: min(_LONGEST_SEARCH, max(0, budget.characters))]
     if not any(sign in text for sign in ("{", "\\x7b", "\\u007b")):
         return None
     position = 0
     for _ in range(_MOST_STARTS):
         match = _START.search(text, position)
-        search.characters -= len(text) - position
-        if match is None or search.characters < 0:
+        budget.characters -= len(text) - position
+        if match is None or budget.characters < 0:
             break
         value, end = _read_at(text, match)
         if isinstance(value, str):
@@ -290,15 +305,14 @@ def _extract_json(text: str, search: _Search) -> JsonValue:
 
 
 def _matches_status(value: JsonValue, search: _Search) -> bool:
-    """Return whether an error in the middle of a text can be the reason of the refusal that the text tells of.
+    """Return whether an error in the middle of a text can be the cause of the HTTP status.
 
-    A server that refuses a request may repeat it, and a prompt may hold an error of any kind.
+    A server that refuses a request may repeat it, and a prompt may contain an error of any kind.
     """
     if search.code not in _REFUSALS:
         return True
-    inner = _Search(0, search.values, search.characters)
+    inner = _Search(0, search.budget)
     _unwrap(value, inner, _DEEPEST)
-    search.values, search.characters = inner.values, inner.characters
     layers = inner.layers[::-1]
     numbers = [code for layer in layers for code in _codes_of(layer)]
     meant = [CODES_OF_WORDS[word] for layer in layers for word in _words_of(layer) if word in CODES_OF_WORDS]
@@ -317,7 +331,7 @@ def _read_at(text: str, match: re.Match[str]) -> tuple[JsonValue, int]:
         pass
     if match[0] != '"' and re.match(r"[\[{\s]{1,8}\\+[\"nrt]", text[start : start + 32]):
         return _read_escaped(text[start:]), 0
-    end = _extent_of(text, start)
+    end = _end_of_bracket(text, start)
     return (_read_literal(text[start:end]), end) if end else (None, 0)
 
 
@@ -338,7 +352,7 @@ def _read_escaped(text: str) -> JsonValue:
     return None
 
 
-def _extent_of(text: str, start: int) -> int:
+def _end_of_bracket(text: str, start: int) -> int:
     """Return where the bracket at `start` closes; 0 if it does not, or if brackets nest too deep."""
     depth = 0
     for found in _STRING_OR_BRACKET.finditer(text, start, start + _LONGEST_LITERAL):
@@ -361,14 +375,14 @@ def _read_literal(text: str) -> JsonValue:
         value: object = ast.literal_eval(text)
         if isinstance(value, bytes):
             value = value.decode(errors="replace")
-        # Only what JSON can hold: sets and complex numbers are no part of an error.
+        # Sets, complex numbers and other values that JSON does not have raise here.
         return cast("JsonValue", json.loads(json.dumps(value)))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
 
 
 def _read_reason(error: JsonValue, depth: int = _DEEPEST) -> str:
-    """Return the words of `error`: Google's `message`, FastAPI's `detail`, Apigee's `fault`, and lists of `errors`."""
+    """Return the message of `error`: Google's `message`, FastAPI's `detail`, Apigee's `fault`, or all of `errors`."""
     if isinstance(error, str):
         return error.strip()
     if depth < 0:

@@ -1,6 +1,7 @@
-"""Maps a server's error to an exception and the next step, by words, text, details and status.
+"""Maps an error of the server to an exception class and to advice, by its words, text, details and status.
 
-Sources of the texts: captures of both Google surfaces and Google's troubleshooting pages.
+The texts are from captures of both Google surfaces and from Google's troubleshooting pages. `error_bodies` reads the
+error before, and `library_errors` and `network_errors` know the texts of HTTP libraries and of OpenSSL.
 """
 
 from __future__ import annotations
@@ -18,9 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ParsedError:
-    """The contents of an error body; `code` is its own number, else the HTTP status.
+    """The contents of an error body.
 
-    `words` are the codes, types and reasons of all its layers in lower case, the innermost first.
+    Attributes:
+        code: The status in the body, else the HTTP status.
+        status: Google's name of the status, such as `RESOURCE_EXHAUSTED`, or the type of another server.
+        message: The server's text.
+        details: Google's `details`.
+        words: The codes, types and reasons of all nested errors in lower case, the innermost first.
     """
 
     code: int
@@ -31,7 +37,13 @@ class ParsedError:
 
 
 def classify(error: ParsedError, surface: Surface, wait: float | None) -> tuple[type[errors.APIStatusError], str]:
-    """The class for an error and what to do next; `wait` is in seconds, where the server named any."""
+    """Return the exception class for `error` and the advice for the caller.
+
+    Args:
+        error: The parsed error.
+        surface: The kind of endpoint, which selects the advice.
+        wait: The wait that the server named, in seconds, or `None`.
+    """
     text = _searchable_text(error).lower()
     kind, remedy = _classify_first(error) or _classify_text(error, text) or _classify_code(error, wait)
     flags = _FLAG.findall(error.message) if kind is errors.InvalidRequestError else []
@@ -39,13 +51,13 @@ def classify(error: ParsedError, surface: Surface, wait: float | None) -> tuple[
         named = " ".join(dict.fromkeys(flags))
         return (
             kind,
-            f"Start the server with `{named}`, as its documentation says, or leave out what needs it.",
+            f"Start the server with `{named}`, see its documentation, or leave out the parameter that needs it.",
         )
     return kind, remedy if isinstance(remedy, str) else remedy[surface]
 
 
 def _searchable_text(error: ParsedError) -> str:
-    """The message, and what Google's `BadRequest` says of single fields."""
+    """Return the message, and the field violations of Google's `BadRequest`, one in a line."""
     found = [error.message]
     for detail in error.details:
         violations = detail.get("fieldViolations")
@@ -56,7 +68,7 @@ def _searchable_text(error: ParsedError) -> str:
 
 
 def _classify_first(error: ParsedError) -> _Rule | None:
-    """Classify by words that count whatever the message and the status say."""
+    """Classify by words that decide regardless of the message and the status."""
     return next((_FIRST_WORDS[word] for word in error.words if word in _FIRST_WORDS), None)
 
 
@@ -80,22 +92,25 @@ def _classify_code(error: ParsedError, wait: float | None) -> _Rule:
     if 300 <= code < 400:
         return errors.InvalidRequestError, _REDIRECT
     if 400 <= code < 500:
-        return errors.InvalidRequestError, "`preview()` shows what was sent: change what the text names."
+        return errors.InvalidRequestError, "Change the field that the text names. `preview()` shows the request."
     return errors.ServerError, "Ask again in a while."
 
 
 def _classify_limit(error: ParsedError, wait: float | None) -> _Rule:
     named = any(quota_of(error).values())
     if any(_DAILY.search(name) for name in quota_of(error).values()) or (not named and _is_daily(error.message)):
-        return errors.QuotaExhaustedError, "This daily quota is spent: wait for its reset or ask for a higher one."
+        return errors.QuotaExhaustedError, "This daily quota is spent. Wait for its reset, or request a higher quota."
     if _NO_QUOTA.search(error.message):
-        return errors.QuotaExhaustedError, "There is no quota for this model (limit 0): use another, or ask for it."
+        return (
+            errors.QuotaExhaustedError,
+            "This model has no quota (limit 0). Use another model, or request quota.",
+        )
     pause = "a while" if wait is None else f"{wait:g} seconds"
-    return errors.RateLimitError, f"Wait {pause}, or ask for a higher quota."
+    return errors.RateLimitError, f"Wait {pause}, or request a higher quota."
 
 
 def _is_daily(text: str) -> bool:
-    """Whether a text names a daily quota and no other, for errors without details."""
+    """Return whether `text` names a daily quota and no other one. Use it for errors without details."""
     return bool(_DAILY.search(text)) and not _MINUTE.search(text)
 
 
@@ -148,26 +163,26 @@ _UNAUTHENTICATED: dict[Surface, str] = {
     "openai_compatible": "Pass a key or token of this server as `api_key`, and check `base_url`.",
 }
 _FORBIDDEN: dict[Surface, str] = {
-    "vertex": "The caller needs the role `roles/aiplatform.user` in the project, and the project the Vertex AI API.",
-    "ai_studio": "See at https://aistudio.google.com whether the project of this key may use the Gemini API.",
-    "openai_compatible": "This key may not do that here: ask who runs the server.",
+    "vertex": "Grant the caller the role `roles/aiplatform.user` in the project, and enable the Vertex AI API there.",
+    "ai_studio": "Check at https://aistudio.google.com that the project of this key may use the Gemini API.",
+    "openai_compatible": "The key is valid but lacks this permission. Ask the operator of the server.",
 }
 _DISABLED: dict[Surface, str] = {
     "vertex": "Run `gcloud services enable aiplatform.googleapis.com --project=PROJECT`, and wait a few minutes.",
     "ai_studio": "Run `gcloud services enable generativelanguage.googleapis.com --project=PROJECT`, and wait a few "
     "minutes; or make a key at https://aistudio.google.com/apikey.",
-    "openai_compatible": "Enable the API that the text names: ask who runs the server.",
+    "openai_compatible": "The text names an API that is disabled. Ask the operator of the server to enable it.",
 }
 _NOT_FOUND: dict[Surface, str] = {
     "vertex": "Check `model`, `location` (newer models are only in `global`, `us` and `eu`) and `base_url`; "
-    "`endpoint_info()` tells what is used.",
-    "ai_studio": "Check `model` and `base_url`; `endpoint_info()` tells what is used.",
-    "openai_compatible": "Check `model` and `base_url`; `endpoint_info()` tells what is used.",
+    "`endpoint_info()` shows them.",
+    "ai_studio": "Check `model` and `base_url`; `endpoint_info()` shows them.",
+    "openai_compatible": "Check `model` and `base_url`; `endpoint_info()` shows them.",
 }
-_REDIRECT = "Check `base_url`: redirects are not followed, so that credentials stay where they belong."
+_REDIRECT = "Check `base_url`. Redirects are not followed, so that credentials are not sent to another server."
 _OVERFLOW_REMEDY = "Shorten the input: trim or summarise a history, split a long text."
 _NO_CREDITS = "The account has no credits left. Add credits, or ask the operator of the server."
-_FILTERED = "A filter of the server refused the prompt. Change the prompt: asking again gives the same result."
+_FILTERED = "A filter of the server refused the prompt. Change the prompt: a retry gives the same result."
 _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], ...] = (
     (
         errors.ServerError,
@@ -197,13 +212,13 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         errors.MissingSignatureError,
         _BAD,
         r"missing a `?thought_signature",
-        "Keep the AIMessage as it came: its `additional_kwargs` hold the signatures.",
+        "Keep the AIMessage as it came: its `additional_kwargs` contain the signatures.",
     ),
     (
         errors.InvalidSignatureError,
         _BAD,
         r"(invalid|corrupted) thought signature|thought signature is not valid|base64 decoding failed",
-        "A signature is only good on the surface that gave it and as it was given.",
+        "A signature is valid only unchanged, and only on the surface that sent it.",
     ),
     (
         errors.ContextOverflowError,
@@ -274,13 +289,13 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
     (
         errors.InvalidRequestError,
         (300, 301, 302, 303, 304, 307, 308),
-        r"no answer, and no other place",
-        "Check `base_url` and proxy settings: an endpoint of this API answers with something else.",
+        r"redirects without a target",
+        "Check `base_url` and the proxy settings: an endpoint of this API does not redirect.",
     ),
 )
 _TOO_LARGE = (
-    "The request is larger than the server, or a proxy on the way, takes. Send less, for instance smaller images or a "
-    "URL instead of the file."
+    "The request is larger than the server or a proxy accepts. Send less, for instance smaller images or a URL instead "
+    "of the file."
 )
 _CODES: dict[int, tuple[type[errors.APIStatusError], Remedy]] = {
     402: (errors.QuotaExhaustedError, _NO_CREDITS),
@@ -291,13 +306,13 @@ _CODES: dict[int, tuple[type[errors.APIStatusError], Remedy]] = {
         errors.InvalidRequestError,
         "A proxy requires a login. Put it into the proxy's address in HTTP_PROXY: `http://USER:PASSWORD@HOST:PORT`.",
     ),
-    408: (errors.ServerError, "The server gave up waiting for the request. Ask again."),
+    408: (errors.ServerError, "The server timed out while it waited for the request. Ask again."),
     413: (errors.InvalidRequestError, _TOO_LARGE),
     424: (errors.ServerError, "The server could not generate the reply. Ask again."),
     499: (errors.ServerError, "The server cancelled the stream. Ask again."),
     503: (errors.ServerError, "Ask again in a while, or use another model."),
 }
-#: Words of compatible servers that count with any status.
+#: Words of compatible servers that decide regardless of the status.
 _FIRST_WORDS: dict[str, _Rule] = {
     **dict.fromkeys(
         (
@@ -334,8 +349,9 @@ _FIRST_WORDS: dict[str, _Rule] = {
 }
 #: Statuses with many meanings, for which the words decide.
 _MANY_THINGS = (400, 403, 409, 422, 424, 500, 502, 503)
-#: What words mean where the status does not tell: Google's (https://cloud.google.com/apis/design/errors), OpenAI's,
-#: Anthropic's, names of exceptions (vLLM, LiteLLM), and the `error_type` of TGI.
+#: The status that a word means if the HTTP status is vague. The words are Google's
+#: (https://cloud.google.com/apis/design/errors), OpenAI's, Anthropic's, names of exceptions (vLLM, LiteLLM), and the
+#: `error_type` of TGI.
 CODES_OF_WORDS: dict[str, int] = {
     **dict.fromkeys(
         (
@@ -402,7 +418,7 @@ CODES_OF_WORDS: dict[str, int] = {
     **dict.fromkeys(("overloaded_error", "serviceunavailableerror", "unavailable"), 503),
     **dict.fromkeys(("deadline_exceeded",), 504),
 }
-#: Words that come with any status. They count only if there is no status.
+#: Words that servers send with any status. They decide only if there is no status.
 VAGUE_WORDS = frozenset(
     {
         *(
@@ -422,13 +438,13 @@ VAGUE_WORDS = frozenset(
 
 
 def quota_of(error: ParsedError) -> dict[str, str]:
-    """`quotaId` and `quotaMetric` of the violation that decides, or empty strings."""
+    """Return `quotaId` and `quotaMetric` of the violated quota, or empty strings."""
     found = {"quotaId": "", "quotaMetric": ""}
     for detail in error.details:
         violations = detail.get("violations")
         for violation in violations if isinstance(violations, list) else ():
             if isinstance(violation, dict):
-                # Of several violations the daily one decides.
+                # A daily violation overrides the others.
                 for key, known in found.items():
                     value = violation.get(key)
                     if isinstance(value, str) and (not known or "PerDay" in value):
@@ -438,7 +454,7 @@ def quota_of(error: ParsedError) -> dict[str, str]:
 
 
 def _add_error_info(metadata: JsonValue, found: dict[str, str]) -> None:
-    """Fill in the quota from `ErrorInfo` if `QuotaFailure` is missing."""
+    """Add the quota of `ErrorInfo` to `found` if `QuotaFailure` is missing."""
     if isinstance(metadata, dict):
         for key, name in (("quotaId", "quota_limit"), ("quotaMetric", "quota_metric")):
             value = metadata.get(name)

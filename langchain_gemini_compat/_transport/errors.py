@@ -52,18 +52,23 @@ _RETRY_IN = re.compile(
 )
 #: `RetryInfo` in a text that could not be read as JSON.
 _DELAY_IN_TEXT = re.compile(rf"retryDelay[\"'\\]{{1,8}}: ?[\"'\\]{{1,8}}{_SECONDS}s")
-#: Headers that describe the bytes on the wire and not the body that was kept.
+#: Headers that describe the bytes as sent, which do not match the decompressed body.
 _OF_THE_TRANSFER = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
-#: Headers of a response that may hold a secret of the server's own.
+#: Headers of a response that may hold a secret of the server.
 _OF_THE_SERVER = frozenset({b"set-cookie", b"set-cookie2"})
-#: Statuses that a page of a server without this API has.
-_NO_SUCH_PLACE = (404, 405, 410)
+#: Statuses of the HTML pages of servers without this API.
+_NOT_AN_ENDPOINT = (404, 405, 410)
 _TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 @contextmanager
 def translate_errors(limits: TimeLimits, deadline: float | None) -> Generator[None]:
-    """Raise ours for whatever the HTTP library raises while a request is sent."""
+    """Raise an exception of this package for errors of the HTTP library while a request is sent.
+
+    Args:
+        limits: The time limits of the call.
+        deadline: When the call must be over, by the monotonic clock, or `None`.
+    """
     try:
         yield
     except UnicodeEncodeError as err:
@@ -86,7 +91,7 @@ def translate_errors(limits: TimeLimits, deadline: float | None) -> Generator[No
 
 def _build_header_error() -> errors.APIConnectionError:
     error = errors.APIConnectionError(
-        "A header holds a line break or other characters that HTTP cannot carry, so nothing was sent. Check "
+        "A header contains a line break or other characters that HTTP does not allow. Nothing was sent. Check "
         "`default_headers`, `api_key` and `quota_project_id`."
     )
     error.is_retryable = False
@@ -94,9 +99,12 @@ def _build_header_error() -> errors.APIConnectionError:
 
 
 def open_client(client: Callable[[], _Client]) -> _Client:
-    """The SDK's client with its defaults; proxies come from the environment, and may be none.
+    """Return the client of the SDK that `client` builds, with proxies from the environment.
 
-    The library's error stays behind: it repeats pieces of the address, and a password is one of them.
+    The HTTP library's error is not chained, since it repeats the proxy's URL, which may contain a password.
+
+    Raises:
+        APIConnectionError: The proxy settings are invalid.
     """
     try:
         _check_proxies()
@@ -106,7 +114,7 @@ def open_client(client: Callable[[], _Client]) -> _Client:
             raise
         reason = f" ({err})" if isinstance(err, ImportError) else ""
     error = errors.APIConnectionError(
-        f"The proxy settings make no sense{reason}. Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY: a proxy "
+        f"The proxy settings are invalid{reason}. Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY: a proxy "
         "is `http://HOST:PORT`."
     )
     error.is_retryable = False
@@ -114,16 +122,16 @@ def open_client(client: Callable[[], _Client]) -> _Client:
 
 
 def _check_proxies() -> None:
-    """Raise `ValueError` for a port that cannot exist. C's resolver would take its lower 16 bits."""
+    """Raise `ValueError` for an invalid port. C's resolver would use its lower 16 bits."""
     for name, address in getproxies().items():
         if name != "no":
             _ = urlsplit(address if "://" in address else f"//{address}").port
 
 
 def translate_response(response: Response, content: bytes, surface: Surface) -> errors.APIStatusError:
-    """Return the exception for a `response` that is an error, by its status or its body `content`.
+    """Return the exception for a `response` with an error status and the body `content`.
 
-    It keeps the body, without the secrets that were sent: some servers repeat them.
+    The exception keeps the body without the secrets of the request, since some servers repeat them.
     """
     content = hide_secret(response.request, content)
     kept = _keep(response, content)
@@ -155,9 +163,9 @@ def _translate_text(response: Response, content: bytes, surface: Surface) -> err
     if "<html" in beginning or "<!doctype" in beginning:
         title = _TITLE.search(text[:LONGEST_TEXT])
         heading = " ".join(title[1].split()) if title else "no title"
-        so = ", so this URL is not an endpoint of this API" if response.status_code in _NO_SUCH_PLACE else ""
-        said = f"The server answered with an HTML page ({heading}){so}."
-        return _build_error(ParsedError(response.status_code, None, said, ()), response, surface)
+        cause = ", so this URL is not an endpoint of this API" if response.status_code in _NOT_AN_ENDPOINT else ""
+        message = f"The server answered with an HTML page ({heading}){cause}."
+        return _build_error(ParsedError(response.status_code, None, message, ()), response, surface)
     if not text:
         return _build_error(ParsedError(response.status_code, None, NO_REASON, ()), response, surface)
     error, inner = read_error(text, default_code=response.status_code)
@@ -167,7 +175,7 @@ def _translate_text(response: Response, content: bytes, surface: Surface) -> err
 def _keep(response: Response, content: bytes) -> Response:
     """Return a copy of `response` with its decompressed body, without secrets and without the connection."""
     left_out = _OF_THE_TRANSFER | _OF_THE_SERVER
-    # As bytes, for they need not be ASCII.
+    # As bytes, since headers may not be ASCII.
     headers = [(name, value) for name, value in response.headers.raw if name.lower() not in left_out]
     request = response.request
     target = hide_secret(request, _target_of(response).encode())
@@ -180,7 +188,7 @@ def _keep(response: Response, content: bytes) -> Response:
 
 
 def _without_credential(request: Request) -> Request:
-    """What was sent where, for the exception; loggers write headers down."""
+    """Return a copy of `request` without its body and secrets, since loggers print headers of exceptions."""
     headers = [(name, value) for name, value in request.headers.raw if name.lower().decode("latin-1") in HARMLESS]
     return type(request)(request.method, bare_url(request.url), headers=headers)
 
@@ -192,10 +200,10 @@ def _build_error(
     kind, remedy = classify(error, surface, wait)
     host = _host_of(response)
     if kind is errors.MissingSignatureError and not is_google_host(f"https://{host}"):
-        # Most callers keep messages unchanged; most gateways drop signatures from replies or from requests.
+        # Most gateways drop signatures from replies or requests, while most callers keep messages unchanged.
         remedy = (
-            f"`{host}` does not pass thought signatures on, or a message lost its signature. Use a route or "
-            "setting of that gateway that keeps them, or Google's own endpoint."
+            f"`{host}` does not pass thought signatures on, or a message lost its signature. Use a route or setting of "
+            "that gateway that keeps them, or use Google's own endpoint."
         )
     word = f"{error.status} {error.code}" if error.status else str(error.code)
     built = kind(
@@ -216,17 +224,20 @@ def _build_error(
 
 
 def _host_of(response: Response) -> str:
-    """Host and port that answered, without a password."""
+    """Return host and port of the server, without user and password."""
     url = response.request.url
     return f"{url.host}:{url.port}" if url.port else url.host
 
 
 def _retry_after(error: ParsedError, response: Response) -> float | None:
-    """Seconds: the message has them to nine decimals, RetryInfo in whole ones, gateways in a header."""
-    spoken = _RETRY_IN.search(error.message)
-    if spoken and any(spoken.groups()):
-        hours, minutes, seconds = spoken.groups(default="0")[:3]
-        unit = 0.001 if str(spoken[4]).startswith("m") else 1.0
+    """Return the wait that the server named, in seconds, or `None`.
+
+    The message is more exact than `RetryInfo`, which has whole seconds. Gateways use a header.
+    """
+    in_text = _RETRY_IN.search(error.message)
+    if in_text and any(in_text.groups()):
+        hours, minutes, seconds = in_text.groups(default="0")[:3]
+        unit = 0.001 if str(in_text[4]).startswith("m") else 1.0
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds) * unit
     delays = [detail.get("retryDelay") for detail in error.details]
     match = next((found for delay in delays if isinstance(delay, str) and (found := _DURATION.fullmatch(delay))), None)
@@ -237,7 +248,7 @@ def _retry_after(error: ParsedError, response: Response) -> float | None:
 
 
 def _read_retry_headers(response: Response) -> float | None:
-    """Return the seconds of `Retry-After`, as a number or as a date, or of the SDK's header in milliseconds."""
+    """Return the seconds of `retry-after-ms`, or of `Retry-After` as a number or a date, or `None`."""
     millis = response.headers.get("retry-after-ms", "")
     if _NUMBER.fullmatch(millis):
         return float(millis) / 1000
@@ -254,13 +265,15 @@ def _read_retry_headers(response: Response) -> float | None:
 
 
 def _read_redirect(response: Response) -> ParsedError:
+    """Return the error for a redirect: credentials go only to `base_url`."""
     target = _target_of(response)
-    text = f"The server redirects to {target}. Set `base_url` to that." if target else "No answer, and no other place."
+    text = f"The server redirects to {target}. Set `base_url` to that URL."
+    text = text if target else "The server redirects without a target."
     return ParsedError(response.status_code, None, text, ())
 
 
 def _target_of(response: Response) -> str:
-    """Where a redirect leads, without what may be secret in it."""
+    """Return the target of a redirect without user, password, query and fragment, or an empty string."""
     location = response.headers.get("location", "")
     try:
         url = urlsplit(urljoin(str(response.request.url), location)) if location else None
@@ -270,10 +283,10 @@ def _target_of(response: Response) -> str:
 
 
 def build_timeout(limit: Limit | Literal["connect"], limits: TimeLimits) -> errors.RequestTimeoutError:
-    """The exception for a broken limit."""
+    """Return the exception for the time limit `limit` that has passed."""
     seconds = getattr(limits, limit) or 0.0
     error = errors.RequestTimeoutError(
-        f"{_LATE[limit].format(seconds)} Raise `timeout={{{limit!r}: …}}`, or ask for less."
+        f"{_LATE[limit].format(seconds)} Increase `timeout={{{limit!r}: …}}`, or request less output."
     )
     error.limit = limit
     return error
@@ -302,7 +315,7 @@ def _translate_timeout(err: Exception, limits: TimeLimits, deadline: float | Non
 def _build_pool_timeout(first_byte: float, pool: float) -> errors.RequestTimeoutError:
     error = errors.RequestTimeoutError(
         f"No free connection within {min(first_byte, pool):g} seconds: other calls use all connections of the HTTP "
-        "client. Raise `max_connections` in its `Limits`, or `timeout={'first_byte': …}`."
+        "client. Increase `max_connections` in its `Limits`, or `timeout={'first_byte': …}`."
     )
     error.limit = "connect" if pool < first_byte else "first_byte"
     return error

@@ -1,7 +1,8 @@
-"""Explains why a request did not reach the server: the cause, and what to do.
+"""Builds the errors for requests that did not reach the server, with the cause and what to do.
 
-The library wraps the operating system's errors several times, and some of its own have no text. The names and texts
-below are those of Python's `ssl` and `socket`, of httpcore and of anyio.
+The HTTP library wraps the operating system's errors several times, and some of its own errors have no text. The texts
+below are those of OpenSSL (as Python's `ssl` repeats them) and of httpcore's `ProxyError`.
+`tests/transport/test_network_errors.py` provokes each of them.
 """
 
 from __future__ import annotations
@@ -41,17 +42,17 @@ class UploadWatch:
 
     @property
     def is_refused(self) -> bool:
-        """Whether the server refused the body. A pooled connection may just have been stale."""
+        """Whether the server closed a new connection during the upload. A pooled one may just have been stale."""
         return self._is_new and self._is_broken
 
     def note(self, event: str, info: object) -> None:
-        """Record the name of an event."""
+        """Record the event `event`, a name of httpcore."""
         del info
         self._is_new = self._is_new or event.endswith("connect_tcp.complete")
         self._is_broken = self._is_broken or event.endswith("send_request_body.failed")
 
     async def anote(self, event: str, info: object) -> None:
-        """Record the name of an event, for async clients."""
+        """`note`, async."""
         self.note(event, info)
 
 
@@ -67,20 +68,20 @@ def build_upload_error(size: int) -> APIConnectionError:
     """Return the error for a new connection that the server closed during an upload of `size` bytes."""
     error = APIConnectionError(
         f"The server closed the connection in the middle of the request ({size / 1e6:.1f} MB). Likely cause: the "
-        "request is larger than the server, or a proxy on the way, takes (413). Send less, for instance smaller images "
-        "or a URL instead of the file, or raise the limit there."
+        "request is larger than the server or a proxy accepts (413). Send less, for instance smaller images or a URL "
+        "instead of the file, or increase the limit of that server."
     )
     error.is_retryable = False
     return error
 
 
 def is_address_error(err: BaseException) -> bool:
-    """Return whether `err` is the sockets' error for a port or a host name that cannot exist."""
+    """Return whether `err` is the error of Python's sockets for an invalid port or host name."""
     return all(isinstance(one, (OverflowError, UnicodeError)) for one in _members(err))
 
 
 def _describe(err: BaseException) -> _Description:
-    """Return the sentences for `err`, and whether another try may help."""
+    """Return the text for `err`, and whether a retry may help."""
     chain = [*_chain(err)]
     kind = kind_of(err)
     if is_address_error(err):
@@ -105,12 +106,15 @@ def _describe_cause(err: BaseException) -> _Description | None:
     if isinstance(err, ssl.SSLError) or "[SSL" in text:
         return _describe_tls(text)
     if isinstance(err, socket.gaierror):
-        # A name server that does not answer now may answer later.
+        # A name server that does not answer may answer later.
         may_pass = err.errno == socket.EAI_AGAIN
         advice = "the host name has no address. Check `base_url`, the DNS and proxy settings."
         return f"Could not reach the server ({text}): {advice}", may_pass
     if isinstance(err, ConnectionRefusedError):
-        return f"Could not reach the server ({text}): nothing listens there. Check that it runs. {_CHECK}", True
+        return (
+            f"Could not reach the server ({text}): nothing listens there. Check that it is running. {_CHECK}",
+            True,
+        )
     return None
 
 
@@ -126,13 +130,13 @@ def _describe_proxy(text: str) -> _Description:
     if status and status[0] == "407":
         return _LOGIN.format(reason), False
     if status and status[1] == "4":
-        return f"The proxy refused the connection ({reason}). Ask who runs it, or add the host to NO_PROXY.", False
+        return f"The proxy refused the connection ({reason}). Ask its operator, or add the host to NO_PROXY.", False
     return f"The proxy could not reach the server ({reason or 'it gave no reason'}). Check the proxy settings.", True
 
 
 _PLAIN = (
-    "The server does not speak TLS at this port ({}). Check the port, and write `http://` where `base_url` or the "
-    "proxy is a plain server."
+    "The server does not speak TLS at this port ({}). Check the port. If `base_url` or the proxy is a server without "
+    "TLS, write `http://`."
 )
 #: Texts of OpenSSL, checked in this order.
 _TLS = {
@@ -164,7 +168,7 @@ def _chain(err: BaseException) -> Iterator[BaseException]:
 
 
 def _members(err: BaseException) -> list[BaseException]:
-    """Return the errors of a group (on Python 3.10, of anyio's group too); else the error itself."""
+    """Return the errors of a group (on Python 3.10 also of anyio's own group), else a list of the error itself."""
     members = getattr(err, "exceptions", None)
     if not isinstance(members, tuple) or "ExceptionGroup" not in type(err).__name__:
         return [err]

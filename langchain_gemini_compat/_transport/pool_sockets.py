@@ -1,9 +1,11 @@
-"""Finds the connection of a request. Only this module reads private attributes of httpx and httpcore.
+"""Finds the socket of a request. Only this module reads private attributes of httpx and httpcore.
 
-httpx shows the connection of a request only once the response's headers are there, so a server that sends them byte
-by byte could not be stopped. The names below are those of httpx 0.28 with httpcore 1.0 and of httpx2 2.16 with
-httpcore2; `tests/transport/test_deadlines.py` fails if a release changes them. Without them the HTTP library's
-timeouts hold.
+httpx exposes the connection of a request only when the response's headers are complete. Without the socket, the
+deadline could not end a request whose headers arrive byte by byte.
+
+The attributes are those of httpx 0.28 with httpcore 1.0 and of httpx2 2.16 with httpcore2 2.16. If a release renames
+one, the functions here return `None` or `False`, and the HTTP library's own timeouts apply. Each comment below names
+the test that fails then.
 """
 
 from __future__ import annotations
@@ -19,14 +21,19 @@ if TYPE_CHECKING:
 
 
 class PoolRequest(Protocol):
-    """A request that a pool serves; `connection` is `None` while it waits for one."""
+    """A request in httpcore's pool. `connection` is `None` while the request waits for one.
+
+    Both attributes are private to httpcore. Without them, `test_headers_that_drip_break_a_limit` fails.
+    """
 
     request: httpx2.Request
     connection: object
 
 
 def pool_of(client: httpx2.Client | httpx2.AsyncClient, request: httpx2.Request) -> object | None:
-    """Return httpcore's pool that `client` uses for `request`; other transports, such as test doubles, have none."""
+    """Return httpcore's pool that `client` uses for `request`, or `None` for other transports, such as test doubles."""
+    # `_transport_for_url` and `_pool` lead to the pool, and `_requests` lists its requests. Without them,
+    # `test_headers_that_drip_break_a_limit` fails.
     find = getattr(client, "_transport_for_url", None)
     pool: object = getattr(find(request.url), "_pool", None) if callable(find) else None
     return pool if hasattr(pool, "_requests") else None
@@ -34,6 +41,7 @@ def pool_of(client: httpx2.Client | httpx2.AsyncClient, request: httpx2.Request)
 
 def may_multiplex(pool: object | None) -> bool:
     """Return whether a connection of `pool` may serve several requests at once, as HTTP/2 does."""
+    # Without `_http2`, `test_stream_that_breaks_a_limit_ends_alone` fails.
     return bool(getattr(pool, "_http2", False))
 
 
@@ -41,7 +49,8 @@ def find_socket(pool: object, request: httpx2.Request) -> socket.socket | Transp
     """Return the socket that serves `request`, or `None` while it waits for a connection."""
     held = _find(pool, request)
     connection = None if held is None else held.connection
-    # Proxies and the choice of the HTTP version are layers around the connection.
+    # `_connection`: proxies and the choice of the HTTP version are layers around the connection. `_network_stream`:
+    # the stream of the innermost layer. Without them, `test_headers_that_drip_break_a_limit` fails.
     while (inner := cast("object", getattr(connection, "_connection", None))) is not None:
         connection = inner
     stream = getattr(connection, "_network_stream", None)
@@ -59,14 +68,14 @@ def find_own_socket(pool: object, request: httpx2.Request) -> socket.socket | Tr
 
 
 class AbandonedError(BaseException):
-    """Ends a request whose caller has left. Not an `Exception`, for which httpcore would close the whole connection."""
+    """Ends a request whose caller has left. httpcore closes the whole connection for an `Exception`, so it is none."""
 
 
 class SharedTimeouts:
     """The extension `timeout` of a request on a shared connection.
 
-    httpcore's HTTP/2 closes the whole connection if one read or write is late, so both have no limit here. httpcore
-    reads the limit before each read; an abandoned request ends there, and the other requests go on.
+    httpcore's HTTP/2 closes the whole connection if one read or write times out, so both have no limit here. httpcore
+    calls `get("read")` before each read. There an abandoned request ends, and the other requests go on.
     """
 
     def __init__(self, timeouts: Mapping[str, float | None]) -> None:

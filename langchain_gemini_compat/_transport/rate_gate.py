@@ -1,8 +1,8 @@
 """Rate gate: a circuit breaker that all callers of one quota share.
 
-A 429 closes the gate. When its time has passed the gate is half open: one probe request a second is sent, and the
-first one that the server takes opens the gate. There is no lock, so the gate is safe across threads, event loops and
-forks: a race lets a second probe through, no more.
+A 429 closes the gate. After the wait that the server named, the gate is half open: one probe request per second is
+sent, and the first one that the server accepts opens the gate. The gate has no lock that a thread, an event loop or a
+fork could block on. The worst result of a race is a second probe.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._errors.api import Refusal
 
-#: Seconds between two probes. A refusal comes fast; an answer may take longer.
+#: Seconds between two probes. A server refuses a request within that time; its answer may take longer.
 _PROBE_SECONDS = 1.0
 #: Seconds after which waiting callers check whether the probe was answered.
 _LOOK_SECONDS = 0.1
 
 
 class Gate:
-    """When the next request may go, in seconds of `clock`."""
+    """The state of one circuit breaker.
+
+    Args:
+        clock: Returns the time in seconds.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -34,11 +38,11 @@ class Gate:
         self._probed_at = -_PROBE_SECONDS
         #: The server's last refusal, while the gate is not open.
         self.refusal: Refusal | None = None
-        #: Counts the closings, so that an answer to an older request does not open what a newer one closed.
+        #: Counts the closings, so that the answer to an older request does not reopen the gate.
         self.closings = 0
 
     def try_enter(self) -> float:
-        """Return 0 if the caller may send now, else the seconds after which to ask again.
+        """Return 0 if the caller may send now, else the seconds to wait before the next attempt to enter.
 
         While the gate is half open, the caller that gets 0 sends the probe.
         """
@@ -52,7 +56,7 @@ class Gate:
         return 0.0
 
     def try_probe(self) -> bool:
-        """Return whether a caller that cannot wait may send a probe; one probe a second is allowed."""
+        """Claim the probe of this second for a caller that cannot wait. Return whether it was still free."""
         now = self._clock()
         if now < self._probed_at + _PROBE_SECONDS:
             return False
@@ -64,13 +68,17 @@ class Gate:
         return not self._is_open and (self._is_probing or self._clock() >= self._half_open_at)
 
     def refused_for(self) -> float:
-        """Return the rest of the server's wait in seconds. It may be longer than the gate stays closed."""
+        """Return the rest of the wait that the server named, in seconds. The gate may open earlier."""
         return 0.0 if self._is_open else max(0.0, self._refused_until - self._clock())
 
     def close(self, seconds: float, refusal: Refusal | None = None, *, limit: float = float("inf")) -> None:
-        """Close for the `seconds` that the server named, and no longer than `limit`, the most that the caller waits.
+        """Close the gate for the wait that the server named.
 
-        Otherwise a wrong number, or that of a daily quota, would stop every caller.
+        Args:
+            seconds: The wait.
+            refusal: The 429, which other callers raise if they cannot wait.
+            limit: The longest wait of this caller in seconds, which bounds `seconds`. Without it, a wrong number or
+                the wait of a daily quota would stop every caller.
         """
         now = self._clock()
         self.refusal = refusal
@@ -80,7 +88,7 @@ class Gate:
         self.closings += 1
 
     def open(self, closings: int) -> None:
-        """Open after an answer to a request that was sent after `closings` closings."""
+        """Open the gate after an answer, unless it was closed again since `closings` was read."""
         if closings == self.closings:
             self._is_open = True
             self.refusal = None

@@ -16,7 +16,7 @@ from langchain_gemini_compat._transport.decompression import (
     UnsupportedEncodingError,
     build_decompressor,
 )
-from langchain_gemini_compat._transport.error_bodies import is_error_body, is_text_alone
+from langchain_gemini_compat._transport.error_bodies import is_bare_detail, is_error_body
 from langchain_gemini_compat._transport.errors import (
     build_timeout,
     translate_response,
@@ -24,7 +24,7 @@ from langchain_gemini_compat._transport.errors import (
 )
 from langchain_gemini_compat._transport.library_errors import is_http_error, is_timeout
 from langchain_gemini_compat._transport.redaction import forget_secrets, hide_secret
-from langchain_gemini_compat._transport.sse import MAX_REPLY_BYTES, SseDecoder
+from langchain_gemini_compat._transport.sse import MAX_REPLY_BYTES, OBJECT_BYTES, SseDecoder
 from langchain_gemini_compat._wire.json_types import as_chunk, list_at
 from langchain_gemini_compat._wire.surrogates import parse_whole
 
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 MAX_ERROR_BYTES = 2**20
 #: Every reply has one of these keys, and so has every answer that Google sends instead of a reply.
 _REPLY_KEYS = ("choices", "data", "id", "model", "usage", "promptFeedback")
-#: Bytes that Python needs for a bytes object beside its content.
-_OBJECT_BYTES = 64
 
 
 def build_reader(
@@ -145,7 +143,7 @@ class ReplyReader(ABC):
 
     def _decompress(self, decompressor: Decompressor, data: bytes) -> Iterator[WireChunk]:
         # A gzip file may have any number of empty members: count each piece.
-        self._room -= _OBJECT_BYTES
+        self._room -= OBJECT_BYTES
         if self._room < 0:
             self._stop()
         try:
@@ -235,7 +233,7 @@ class _BodyReader(ReplyReader):
 
     def _take(self, data: bytes) -> Iterable[WireChunk]:
         self._pieces.append(data)
-        self._room -= len(data) + _OBJECT_BYTES
+        self._room -= len(data) + OBJECT_BYTES
         if self._room < 0 or self._deadline.exceeded:
             self._stop()
         return ()
@@ -264,7 +262,7 @@ class WholeReader(_BodyReader):
         try:
             wire = self._check(value)
         except errors.ServerError:
-            if not is_text_alone(value):
+            if not is_bare_detail(value):
                 raise
             # A text without a code, with status 200: most likely another server than the one that was meant.
             wire = cast("WireChunk", {})

@@ -1,6 +1,7 @@
-"""Removes the secrets of a request from texts: header values, query, and the user and password of the address.
+"""Removes the secrets of a request from texts and errors.
 
-Servers repeat what they received, often escaped or quoted. HTTP libraries repeat what they could not send.
+Secrets are the values of headers and query parameters, and the user and password of the URL. Servers repeat them,
+often escaped or quoted. HTTP libraries repeat what they could not send.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
 HARMLESS = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
 )
-#: Headers and query parameters with public values that error texts contain: a project, a version, a program's name.
+#: Headers and query parameters with public values, such as a project or a program's name. Error texts keep them.
 _PUBLIC = HARMLESS | {"api-version", "http-referer", "origin", "referer", "x-goog-user-project", "x-title"}
-#: Shorter values may be ordinary words of a text.
+#: Fewest characters of a secret: shorter values may be ordinary words.
 _SHORTEST = 8
-#: A value without a run of this many letters and digits always takes the slow search.
+#: Fewest letters and digits in a row for the fast search of a secret.
 _SHORTEST_RUN = 4
 HIDDEN = "[hidden]"
-#: Further spellings of a character: in HTML, in forms, and in strings of Python and JSON.
+#: Further spellings of a character in HTML, in forms, and in strings of Python and JSON, as parts of a pattern.
 _NAMED = {
     "&": "|&amp;",
     "<": "|&lt;",
@@ -40,9 +41,9 @@ _NAMED = {
     "\n": r"|\\{1,8}n",
     "\r": r"|\\{1,8}r",
 }
-#: JSON in a header, such as Portkey's configuration, is read to this depth.
+#: Deepest level that is read of JSON in a header, such as Portkey's configuration.
 _DEEPEST = 8
-#: Most causes of an exception that are cleaned.
+#: Most exceptions that are cleaned in a chain of causes.
 _MOST_CAUSES = 16
 
 
@@ -63,9 +64,9 @@ def hide_in_value(request: Request, value: JsonValue) -> JsonValue:
 
 
 def forget_secrets(error: BaseException | None) -> None:
-    """Remove secrets from `error` of the HTTP library, from its causes and from its request.
+    """Remove secrets from `error` of the HTTP library, from its causes and from its request, since loggers print them.
 
-    The request is finished, and loggers print all of these.
+    The request must be finished.
     """
     chain = list(_chain(error))
     requests = [request for one in chain if (request := cast("Request | None", getattr(one, "_request", None)))]
@@ -113,7 +114,7 @@ def _hide_in_text(secrets: Sequence[bytes], text: str) -> str:
 
 
 def _secrets_of(request: Request) -> list[bytes]:
-    """Return the values of `request` that may be secret, and secrets inside them, the longest first."""
+    """Return the possible secrets of `request`, including parts of values, the longest first."""
     values: set[bytes] = set()
     for header, sent in request.headers.raw:
         if header.decode("latin-1").lower() not in _PUBLIC:
@@ -127,7 +128,7 @@ def _secrets_of(request: Request) -> list[bytes]:
 
 
 def _parts_of(value: bytes) -> Iterator[bytes]:
-    """Yield `value`, the token after its scheme, user and password of `Basic`, cookies, and strings of JSON."""
+    """Yield a header's value and the secrets in it: tokens, passwords of `Basic`, cookies and strings of JSON."""
     value = value.strip()
     if not value:
         return
@@ -170,7 +171,7 @@ def _parts_of_json(value: bytes) -> Iterator[bytes]:
 def _hide(secrets: Sequence[bytes], content: bytes) -> bytes:
     lowered = content.lower() if secrets else b""
     for secret in secrets:
-        # Most texts repeat no secret: a fast search for its longest run of letters and digits avoids the slow one.
+        # Most texts repeat no secret. Search for its longest run of letters and digits first, which is fast.
         run = max(re.findall(rb"[a-z0-9]+", secret.lower()), key=len, default=b"")
         if len(run) < _SHORTEST_RUN or run in lowered:
             content = _pattern_of(secret).sub(HIDDEN.encode(), content)
@@ -178,7 +179,7 @@ def _hide(secrets: Sequence[bytes], content: bytes) -> bytes:
 
 
 def _pattern_of(secret: bytes) -> re.Pattern[bytes]:
-    """Return the pattern of `secret`, with its special characters as JSON, URLs, HTML and quoting write them."""
+    """Return a pattern that matches `secret`, however JSON, URLs, HTML or quoting spell its special characters."""
     return re.compile(b"".join(map(_spellings_of, secret.decode("latin-1"))), re.IGNORECASE)
 
 

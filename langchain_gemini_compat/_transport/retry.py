@@ -1,6 +1,6 @@
-"""Retries of one call, shared by sync and async.
+"""Decides whether and when to retry a call, for blocking and async callers.
 
-A call is tried again only where that may help and the caller has been given nothing yet.
+A call is retried only if its error may pass, and only before the caller has received a part of the reply.
 """
 
 from __future__ import annotations
@@ -24,48 +24,52 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._errors.base import GeminiCompatError
     from langchain_gemini_compat._transport.rate_gate import Gate
 
-#: Forked workers would share the seed of an ordinary generator, and their jitter with it.
+#: Reads the system's entropy, since forked workers would share the seed of another generator.
 _random = random.SystemRandom()
 _log = logging.getLogger("langchain_gemini_compat")
-#: Seconds of the first wait where the server names none, and of the longest; each wait is twice the one before.
+#: Exponential backoff in seconds: the first wait and the longest one. It applies if the server names no wait.
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
-#: The longest single sleep in seconds, since the system's clocks overflow at large numbers. Longer waits are split.
+#: The longest single sleep in seconds, since longer ones may overflow the system's clock. Longer waits are split.
 _LONGEST_SLEEP = 3600.0
 
 
 class Tries:
-    """The tries of one call.
+    """The retry state of one call.
 
-    Call `wait` (or `await_turn`) and send the request. Then call `mark_delivered`, or call `record_failure` with the
-    error and raise it if that returns `None`.
+    Call `wait` or `await_turn` and send the request. On success call `mark_delivered`. On an error call
+    `record_failure`, and raise the error if that returns `None`.
+
+    Args:
+        max_retries: Most retries after the first try. With 0 the rate gate is skipped.
+        limits: The time limits of the call.
+        gate: The rate gate of the quota.
     """
 
     def __init__(self, max_retries: int, limits: TimeLimits, gate: Gate) -> None:
         self._left = max(0, max_retries)
-        # With `max_retries=0` the rate gate is skipped.
         self._uses_gate = max_retries > 0
         self._budget = limits.retry_wait
-        #: The longest wait of a call with these limits.
-        self._patience = min(limits.retry_wait, math.inf if limits.total is None else limits.total)
+        #: The longest wait that such a call accepts, in seconds.
+        self._longest_wait = min(limits.retry_wait, math.inf if limits.total is None else limits.total)
         self._gate = gate
         self._closings = gate.closings
         self._resume_at = 0.0
         self._first_byte = math.inf if limits.first_byte is None else limits.first_byte
         self._token_renewed = False
-        #: Seconds that all tries together wait for tokens. By default unlimited: a limit costs a thread for callables.
+        #: Seconds that all tries together may wait for tokens. Infinite by default, since a limit costs a thread.
         self._token_budget = math.inf if self._first_byte >= (TimeLimits().first_byte or 0.0) else self._first_byte
-        #: When the first chunk, or the whole reply, of the request that was sent last is due.
+        #: When the first chunk or the whole reply of the current try is due, by the monotonic clock.
         self.first_by = math.inf
-        #: When the call has to be over. Both by the monotonic clock.
+        #: When the call must be over, by the monotonic clock, or `None`.
         self.deadline = None if limits.total is None else time.monotonic() + limits.total
         self._delivered = False
         self.retries = 0
         self.waited = 0.0
-        #: Tokens of replies that were thrown away.
+        #: Usage of replies that were discarded.
         self.discarded: UsageMetadata | None = None
 
     def wait(self) -> None:
-        """Sleep until the next try may go."""
+        """Sleep until the next try may start. Raise the last 429 if that wait is too long for this call."""
         while seconds := self._try_start():
             time.sleep(min(seconds, _LONGEST_SLEEP))
 
@@ -78,12 +82,15 @@ class Tries:
             await asyncio.sleep(min(seconds, _LONGEST_SLEEP))
 
     def note_sending(self) -> None:
-        """A request goes out now."""
+        """Start the clock of the first chunk: a request is sent now."""
         self.first_by = time.monotonic() + self._first_byte
 
     @contextmanager
     def waiting_for_token(self) -> Generator[float | None]:
-        """Yield the deadline for a token. A failed wait counts for all tries, since the token server may hang."""
+        """Yield the deadline for a token, or `None`.
+
+        A failed wait shortens the deadlines of later tries, since the token server may hang.
+        """
         start = time.monotonic()
         end = min(start + self._token_budget, math.inf if self.deadline is None else self.deadline)
         try:
@@ -98,7 +105,7 @@ class Tries:
         return is_first
 
     def mark_delivered(self) -> None:
-        """Record that the caller was given a part of the reply. From here on the request is not sent again."""
+        """Record that the caller received a part of the reply. The request is not sent again after this."""
         if not self._delivered:
             self._delivered = True
             self._gate.open(self._closings)
@@ -108,7 +115,7 @@ class Tries:
         seconds = self._back_off(error)
         self._inform_gate(error, seconds)
         if isinstance(error, UnusableReplyError) and error.reply is not None:
-            # It counts what was thrown away before it, as every reply does.
+            # The usage of a reply includes that of the replies that were discarded before it.
             self.discarded = error.reply.usage_metadata
         error.tries = self.retries + 1
         if self._delivered or not error.is_retryable or not self._left or not self._fits(seconds):
@@ -120,9 +127,9 @@ class Tries:
         return seconds
 
     def _try_start(self) -> float:
-        """Return 0 if the next try may start now, else the seconds to sleep before asking again.
+        """Return 0 if the next try may start now, else the seconds to sleep before the next attempt to start it.
 
-        Raises the last refusal if that wait is too long for this call. Waiting at a closed gate costs no try.
+        Raise the last 429 if that wait is too long for this call. Waiting at the rate gate does not count as a try.
         """
         seconds = self._resume_at - time.monotonic()
         if seconds <= 0:
@@ -134,9 +141,13 @@ class Tries:
         return seconds
 
     def _try_gate(self) -> float:
+        """Return 0 if the rate gate lets the try pass, else the seconds to wait.
+
+        If the wait is too long for this call, one call per second is sent as a probe. The others raise the last 429.
+        """
         gate, refusal = self._gate, self._gate.refusal
         named = gate.refused_for()
-        # If the call cannot wait as long as the server named, waiting for the gate alone is of no use.
+        # A call that cannot wait as long as the server named does not wait for the gate either.
         seconds = gate.try_enter() if gate.is_half_open() or self._fits(named) else named
         if seconds <= 0:
             return 0.0
@@ -151,12 +162,12 @@ class Tries:
         return in_time and self.waited + seconds <= self._budget
 
     def _inform_gate(self, error: GeminiCompatError, seconds: float) -> None:
-        """Close the gate after a 429. A spent daily quota says nothing about the next minute."""
+        """Close the gate after a 429, or open it after another status. A spent daily quota does neither."""
         if isinstance(error, RateLimitError):
             if error.is_retryable:
                 # An error that the caller's own client rebuilt from its arguments has no response.
                 refusal = Refusal.of(error) if hasattr(error, "response") else None
-                self._gate.close(seconds, refusal, limit=self._patience)
+                self._gate.close(seconds, refusal, limit=self._longest_wait)
         elif isinstance(error, (APIStatusError, UnusableReplyError)):
             # Any other status, even 503, shows that the quota no longer blocks requests.
             self._gate.open(self._closings)
@@ -170,5 +181,5 @@ class Tries:
 
 
 def _add_jitter(seconds: float) -> float:
-    """Later by up to a tenth, and never earlier: the server has named a minimum."""
+    """Return `seconds` and up to a tenth more. Never less, since the server named a minimum."""
     return seconds + _random.uniform(0.0, 0.1) * min(seconds, 10.0)

@@ -1,7 +1,8 @@
-"""Send a request and read the bytes of its response, so that a deadline can end the wait for either.
+"""Sends a request and reads the bytes of its response, with a deadline for both.
 
-With HTTP/1.1 the caller reads the socket itself, and a late connection is shut down. An HTTP/2 connection also serves
-other calls, so a blocking caller waits for a thread, and an async one for a task, and the connection stays open.
+With HTTP/1.1 the caller reads the socket itself, and an expired deadline shuts the connection down. An HTTP/2
+connection also serves other calls and must stay open. So a blocking caller waits for a thread, and an async caller for
+a task.
 """
 
 from __future__ import annotations
@@ -32,32 +33,32 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 #: Most pieces that wait for the caller, and seconds after which each side checks whether the other one has left.
-_PIECES, _LOOK = 16, 1.0
+_MOST_PIECES, _CHECK_SECONDS = 16, 1.0
 
 
 class Exchange:
     """A request that was sent, with its response."""
 
     response: httpx2.Response
-    #: Whether `pieces` are the bytes of the wire. Hooks of the caller's client may have decoded them already.
+    #: Whether `pieces` yields the bytes as sent. Hooks of the caller's client may have read and decompressed the body.
     is_raw: bool
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
 
     def open(self, client: httpx2.Client, request: httpx2.Request) -> None:
-        """Send `request`. Raises `DeadlineExceededError`, or an error of the HTTP library."""
+        """Send `request`. Raise `DeadlineExceededError`, or an error of the HTTP library."""
         self.deadline.begin_sending()
         response = client.send(request, stream=True, follow_redirects=False)
         self.is_raw = not response.is_stream_consumed
         self._receive(response)
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the body."""
+        """Yield the pieces of the body as they arrive."""
         return self.response.iter_raw() if self.is_raw else self.response.iter_bytes()
 
     def close(self) -> None:
-        """End the response, read or not."""
+        """Close the response, even if its body is not read to the end."""
         self.deadline.close()
         self.response.close()
 
@@ -67,16 +68,16 @@ class Exchange:
 
 
 class _SharedExchange(Exchange):
-    """Sends over a shared connection: a thread reads, so that the caller can leave at its deadline."""
+    """Sends over a shared connection. A thread reads, so that the caller can leave at its deadline."""
 
     def __init__(self, deadline: Deadline, pool: object) -> None:
         super().__init__(deadline)
         self._pool = pool
-        self._queue: Queue[object] = Queue(_PIECES)
+        self._queue: Queue[object] = Queue(_MOST_PIECES)
         deadline.interrupt = self._interrupt
 
     def open(self, client: httpx2.Client, request: httpx2.Request) -> None:
-        self._request, self._timeouts = request, _share(request)
+        self._request, self._timeouts = request, _remove_read_timeout(request)
         self.deadline.begin_sending()
         Thread(target=copy_context().run, args=(self._run, client), name="gemini-compat-http2", daemon=True).start()
         try:
@@ -110,15 +111,15 @@ class _SharedExchange(Exchange):
     def _put(self, item: object) -> None:
         while not self._timeouts.is_abandoned:
             with suppress(Full):
-                self._queue.put(item, timeout=_LOOK)
+                self._queue.put(item, timeout=_CHECK_SECONDS)
                 return
         raise AbandonedError
 
     def _take(self) -> object:
-        """Return the next item of the thread: the response, a piece, or `None` at the end."""
+        """Return the next item of the thread: the response, a piece of the body, or `None` at the end."""
         while not self.deadline.exceeded:
             with suppress(Empty):
-                item = self._queue.get(timeout=_LOOK)
+                item = self._queue.get(timeout=_CHECK_SECONDS)
                 if not isinstance(item, BaseException):
                     return item
                 try:
@@ -150,16 +151,16 @@ class AsyncExchange:
         self.deadline = deadline
 
     async def open(self, client: httpx2.AsyncClient, request: httpx2.Request) -> None:
-        """Send `request`. Raises `DeadlineExceededError`, or an error of the HTTP library."""
+        """Send `request`. Raise `DeadlineExceededError`, or an error of the HTTP library."""
         self.deadline.begin_sending()
         self._receive(await client.send(request, stream=True, follow_redirects=False))
 
     def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the body."""
+        """Yield the pieces of the body as they arrive."""
         return self.response.aiter_raw() if self.is_raw else self.response.aiter_bytes()
 
     async def aclose(self) -> None:
-        """End the response, read or not."""
+        """Close the response, even if its body is not read to the end."""
         self.deadline.close()
         await self.response.aclose()
 
@@ -169,16 +170,16 @@ class AsyncExchange:
 
 
 class _AsyncSharedExchange(AsyncExchange):
-    """Sends over a shared connection: each wait is a task that can be cancelled."""
+    """Sends over a shared connection. Each wait is a task that can be cancelled."""
 
     def __init__(self, deadline: Deadline) -> None:
         super().__init__(deadline)
         loop = asyncio.get_running_loop()
         self._late: asyncio.Future[None] = loop.create_future()
-        deadline.interrupt = partial(_tell, loop, self._late)
+        deadline.interrupt = partial(_set_from_thread, loop, self._late)
 
     async def open(self, client: httpx2.AsyncClient, request: httpx2.Request) -> None:
-        _share(request)
+        _remove_read_timeout(request)
         self.deadline.begin_sending()
         self._receive(await self._until_late(client.send(request, stream=True, follow_redirects=False)))
 
@@ -210,14 +211,26 @@ def send(
     between_chunks: float | None,
     end_by: float | None,
 ) -> Exchange:
-    """Send `request` within the limits of `Deadline`."""
+    """Send `request` and return the exchange with its response.
+
+    Args:
+        client: The HTTP client.
+        request: The request. Its `timeout` extension may be changed.
+        first_by: When the first chunk or the whole reply is due, by the monotonic clock.
+        between_chunks: The longest silence between two chunks in seconds, or `None`.
+        end_by: When the call must be over, by the monotonic clock, or `None`.
+
+    Raises:
+        DeadlineExceededError: A limit passed before the response began.
+        UploadError: The server closed a new connection during a large upload.
+    """
     pool = pool_of(client, request)
     deadline = _build_deadline(pool, request, first_by, between_chunks, end_by)
     exchange = _SharedExchange(deadline, pool) if may_multiplex(pool) else Exchange(deadline)
     upload = _watch_upload(request)
     if upload is not None:
         request.extensions["trace"] = upload.note
-    with _raising_deadline(deadline), _raising_refused(request, upload):
+    with _raising_deadline(deadline), _raising_upload_error(request, upload):
         exchange.open(client, request)
     if deadline.exceeded:
         exchange.close()
@@ -240,7 +253,7 @@ async def asend(
     upload = _watch_upload(request)
     if upload is not None:
         request.extensions["trace"] = upload.anote
-    with _raising_deadline(deadline), _raising_refused(request, upload):
+    with _raising_deadline(deadline), _raising_upload_error(request, upload):
         await exchange.open(client, request)
     if deadline.exceeded:
         await exchange.aclose()
@@ -271,12 +284,13 @@ def _raising_deadline(deadline: Deadline) -> Generator[None]:
 
 
 def _watch_upload(request: httpx2.Request) -> UploadWatch | None:
-    """Small bodies are in the buffers of the network before a server can close."""
+    """Return a watch for a large body. A small one is in the network's buffers before the server can close."""
     return UploadWatch() if len(request.content) >= LARGE_BODY else None
 
 
 @contextmanager
-def _raising_refused(request: httpx2.Request, upload: UploadWatch | None) -> Generator[None]:
+def _raising_upload_error(request: httpx2.Request, upload: UploadWatch | None) -> Generator[None]:
+    """Raise `UploadError` for errors of a large upload that the server refused."""
     try:
         yield
     except Exception as err:
@@ -284,17 +298,17 @@ def _raising_refused(request: httpx2.Request, upload: UploadWatch | None) -> Gen
             raise UploadError(len(request.content)) from err
         raise
     finally:
-        # The exception would keep the request alive.
+        # The extension would keep the body alive as long as the request.
         request.extensions.pop("trace", None)
 
 
-def _share(request: httpx2.Request) -> SharedTimeouts:
+def _remove_read_timeout(request: httpx2.Request) -> SharedTimeouts:
     timeouts = SharedTimeouts(request.extensions.get("timeout", {}))
     request.extensions["timeout"] = timeouts
     return timeouts
 
 
-def _tell(loop: asyncio.AbstractEventLoop, late: asyncio.Future[None]) -> None:
+def _set_from_thread(loop: asyncio.AbstractEventLoop, late: asyncio.Future[None]) -> None:
     # The event loop may be closed.
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(lambda: None if late.done() else late.set_result(None))

@@ -1,4 +1,4 @@
-"""The `timeout` a user gives, to the limits of one call; the only place that knows the defaults."""
+"""Resolves the `timeout` parameter to the time limits of one call. All defaults are in this module."""
 
 from __future__ import annotations
 
@@ -22,11 +22,20 @@ if TYPE_CHECKING:
 
 
 class Timeouts(TypedDict, total=False):
-    """Limits of one call, in seconds; `None` means no limit, a key left out its default.
+    """Time limits of one call in seconds. `None` means no limit. A missing key means the default.
 
-    `connect` (30) holds for the connection, `first_byte` (600) from the request to the first chunk or the whole
-    reply, `between_chunks` (120) for the silence between chunks of a stream, whatever keep-alive comments come.
-    `total` (none) holds for the call with all its tries, and `retry_wait` (120) for all waits between them.
+    Example:
+        ```python
+        ChatGeminiCompat(model="gemini-3.8-flash", timeout={"first_byte": 60, "total": 300})
+        ```
+
+    Attributes:
+        connect: Limit for opening the connection. Default 30.
+        first_byte: Limit from sending the request to the first chunk, or to the whole reply. Default 600.
+        between_chunks: Limit for the silence between two chunks of a stream. Keep-alive comments do not count as
+            chunks. Default 120.
+        total: Limit for the call with all its retries. Default `None`.
+        retry_wait: Limit for the sum of all waits between tries. Default 120.
     """
 
     connect: float | None
@@ -38,7 +47,7 @@ class Timeouts(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """`Timeouts` with every key filled in; `write` and `pool` are the HTTP library's own."""
+    """`Timeouts` with all defaults, and the HTTP library's limits for sending (`write`) and for its `pool`."""
 
     connect: float | None = 30.0
     first_byte: float | None = 600.0
@@ -62,9 +71,13 @@ _FORMS = (
 def resolve_timeouts(timeout: Timeout) -> TimeLimits:
     """Return the time limits for `timeout`.
 
-    A number or a `timedelta` sets the limits of the first byte and of each silence, and that of the connection if it
-    is below the default. A tuple is `(connect, read)`, as in requests, or `(connect, read, write, pool)`, as in httpx.
-    Raises `ValueError` for an unknown key or a value that is not a number of seconds.
+    Args:
+        timeout: A number of seconds or a `timedelta` limits the first byte and each silence, and also the connection if
+            it is below that default. A tuple is `(connect, read)` as in requests, or `(connect, read, write, pool)` as
+            in httpx. A dict has the keys of `Timeouts`. `None` means the defaults.
+
+    Raises:
+        ValueError: A key is unknown, or a value is not a number of seconds.
     """
     given: object = timeout
     if given is None:
@@ -89,7 +102,7 @@ def _check_count(given: Sequence[object]) -> Sequence[object]:
 
 
 def _read_parts(given: Mapping[str, object]) -> TimeLimits:
-    """Return the limits for those of an HTTP library. In a pair, the second also limits sending and the pool."""
+    """Return the time limits for those of an HTTP library. `read` also replaces a missing `write` or `pool`."""
     parts = {name: None if value is None else _check(name, value) for name, value in given.items()}
     read = parts["read"]
     return TimeLimits(parts["connect"], read, read, write=parts.get("write", read), pool=parts.get("pool", read))
@@ -99,7 +112,7 @@ def _read_mapping(given: Mapping[str, object]) -> TimeLimits:
     known = Timeouts.__annotations__
     unknown = sorted(map(str, given.keys() - known.keys()))
     if unknown:
-        raise ValueError(f"`timeout` has no limit {', '.join(map(repr, unknown))}. It takes {', '.join(known)}.")
+        raise ValueError(f"`timeout` has no limit {', '.join(map(repr, unknown))}. Use {', '.join(known)}.")
     retry_wait = _check("retry_wait", given.get("retry_wait", _DEFAULT.retry_wait))
     limits = {
         name: None if value is None else _check(name, value) for name, value in given.items() if name != "retry_wait"
@@ -113,7 +126,7 @@ def _check(name: str, value: object) -> float:
     try:
         seconds = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
     except OverflowError:
-        raise ValueError(f"{name!r} is a number that is too large for seconds. `None` means no limit.") from None
+        raise ValueError(f"{name!r} is too large for seconds. Pass `None` for no limit.") from None
     if not seconds >= 0:
-        raise ValueError(f"{name!r} is {value!r}, and is to be a number of seconds.")
+        raise ValueError(f"{name!r} must be a number of seconds that is not negative, not {value!r}.")
     return seconds

@@ -1,4 +1,4 @@
-"""What the transport needs of a source of bearer tokens; `_auth` has the sources."""
+"""The interface of sources of bearer tokens. `_auth` implements it."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AuthInfo:
-    """As whom requests go, and which source won; never a secret."""
+    """The kind of credentials, and the source that they were found in. It never holds a secret."""
 
     kind: Literal["api_key", "callable", "google_credentials", "application_default", "none"]
     source: str
 
 
 class TokenSource(Protocol):
-    """What the transport asks before every request. An empty token means: send no `Authorization`.
+    """A source of bearer tokens, which the transport calls before every request.
 
-    `deadline` is in seconds of the monotonic clock; who would have to wait longer gets a `RequestTimeoutError`.
+    A `deadline` is by the monotonic clock. A wait that passes it raises `RequestTimeoutError`.
     """
 
     @property
     def info(self) -> AuthInfo:
-        """Kind and source."""
+        """The kind and the source of the credentials."""
         ...
 
     def token(self, deadline: float | None = None) -> str:
-        """A token that is good now; raises `CredentialsError`."""
+        """Return a valid token, or an empty one to send no `Authorization`. Raise `CredentialsError`."""
         ...
 
     async def atoken(self, deadline: float | None = None) -> str:
@@ -37,11 +37,11 @@ class TokenSource(Protocol):
         ...
 
     def reject(self, token: str) -> bool:
-        """The server said 401 to `token`; whether asking again can give another one."""
+        """Discard `token` after a 401. Return whether `token()` may return another one."""
         ...
 
     def headers(self) -> Mapping[str, str]:
-        """Headers beside `Authorization`: the quota project."""
+        """Return further headers, such as that of the quota project."""
         ...
 
     def apply(self, token: str) -> Mapping[str, str]:
@@ -49,7 +49,7 @@ class TokenSource(Protocol):
         ...
 
     def project(self, deadline: float | None = None) -> str | None:
-        """The project the credentials name; may ask google-auth."""
+        """Return the project of the credentials, or `None`. This may look it up with google-auth."""
         ...
 
     async def aproject(self, deadline: float | None = None) -> str | None:

@@ -417,7 +417,7 @@ def test_the_limits_of_a_quota_and_a_broken_connection_have_remedies_too():
     """What `--call` can meet beside refusals."""
     err = APIConnectionError("Could not reach the server (no route).")
     assert explain_call(err, VERTEX)[0].startswith("curl -sSI https://aiplatform")
-    assert explain_call(CredentialsError("No project: the credentials name none."), VERTEX) == (
+    assert explain_call(CredentialsError("No project is set, and the credentials do not name one."), VERTEX) == (
         "export GOOGLE_CLOUD_PROJECT=PROJECT_ID",
     )
     assert explain_call(CredentialsError("It is broken."), VERTEX) == (LOGIN,)

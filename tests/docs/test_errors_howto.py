@@ -129,7 +129,7 @@ CASES = {
     ("AI Studio needs a key: pass …", "ValidationError"): lambda _: ChatGeminiCompat(
         model="gemini-3.8-flash", surface="ai_studio"
     ),
-    ("No project: the credentials name none.", "CredentialsError"): without_project,
+    ("No project is set, and the credentials do not name one.", "CredentialsError"): without_project,
     ("models/… is not found for API version", "ModelNotFoundError"): fail(Fault.model_not_found()),
     ("Publisher Model … was not found or your project does not have access to it", "ModelNotFoundError"): fail(
         Fault.model_not_found(), "vertex"

@@ -16,7 +16,7 @@ from wire import chunk, completion, http
 
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._transport import body as _body
-from langchain_gemini_compat._transport.body import encode_body, encode_body_plainly
+from langchain_gemini_compat._transport.body import encode_body, encode_with_json
 from langchain_gemini_compat.errors import UnsupportedParameterError
 
 texts = st.text(st.characters(exclude_categories=()) | st.sampled_from('\0\x1f\x7f\u2028"\\/é\U0001f600'))
@@ -79,13 +79,13 @@ def outcome(encode, payload):
 def test_body_is_what_the_standard_serialiser_writes(more, content):
     """To the byte, whatever is in it and wherever: NaN is refused, and so is what is no JSON; lone surrogates are question marks."""
     for payload in (more, {**more, "messages": [{"role": "user", "content": content}, *content]}):
-        assert outcome(encode_body, payload) == outcome(encode_body_plainly, payload)
+        assert outcome(encode_body, payload) == outcome(encode_with_json, payload)
 
 
 @pytest.mark.parametrize("content", ["é" * 20_000, [{"type": "text", "text": "é"}]], ids=["long", "parts"])
 def test_long_bodies_go_the_quick_way(monkeypatch, content):
     """Else nothing is gained."""
-    monkeypatch.setattr(_body, "encode_body_plainly", None)
+    monkeypatch.setattr(_body, "encode_with_json", None)
     messages = [{"role": "system", "content": "hi"}, {"role": "user", "content": content}]
     payload = {"model": "m", "n": 1, "temperature": 0.5, "stream": True, "messages": messages}
     assert json.loads(encode_body(payload)) == payload
@@ -95,14 +95,14 @@ def test_long_bodies_go_the_quick_way(monkeypatch, content):
 def test_numbers_are_spelt_as_the_standard_serialiser_spells_them(number):
     """A body that goes the other way next time has the same beginning."""
     payload = {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}], "temperature": number}
-    assert encode_body(payload) == encode_body_plainly(payload)
+    assert encode_body(payload) == encode_with_json(payload)
 
 
 def test_loops_are_refused():
     """And end."""
     payload = {"messages": [{"role": "user", "content": []}]}
     payload["messages"].append(payload)
-    with pytest.raises(UnsupportedParameterError, match="is no JSON"):
+    with pytest.raises(UnsupportedParameterError, match="cannot be written as JSON"):
         encode_body(payload)
 
 

@@ -174,7 +174,9 @@ def test_reason_is_read_wherever_servers_put_it(body, said):
 @pytest.mark.parametrize(("status", "headers"), [(304, {}), (302, {}), (307, {"location": ""}), (300, {})])
 def test_redirect_to_nowhere_is_told_as_what_it_is(status, headers):
     """No place is made up."""
-    with pytest.raises(errors.InvalidRequestError, match=rf"^No answer, and no other place\. \({status}\)") as caught:
+    with pytest.raises(
+        errors.InvalidRequestError, match=rf"^The server redirects without a target\. \({status}\)"
+    ) as caught:
         model(reply("", status, headers)).invoke("hi")
     assert "nowhere" not in str(caught.value)
     assert "`base_url`" in caught.value.remedy

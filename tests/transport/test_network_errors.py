@@ -131,7 +131,7 @@ def test_proxy_that_refuses_or_fails_is_named(fail, proxied, status, tries):
 def test_proxy_port_that_cannot_exist_is_a_sentence(fail, proxied):
     """Field case E16: an invalid port gives our error, no `ExceptionGroup` and no connection to its lower 16 bits."""
     proxied("127.0.0.1:99999")
-    assert "proxy settings make no sense" in str(fail("https://server.example/v1"))
+    assert "proxy settings are invalid" in str(fail("https://server.example/v1"))
 
 
 def test_proxy_port_of_the_callers_client_that_cannot_exist_is_a_sentence():

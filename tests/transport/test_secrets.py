@@ -371,7 +371,7 @@ def test_key_as_short_as_a_word_leaves_the_text_alone():
         ("https://me:canary@login.example/v1?key=canary#canary", "redirects to https://login.example/v1. "),
         ("//me:canary@login.example/v1", "redirects to http://login.example/v1. "),
         ("/elsewhere?key=canary", "redirects to http://gateway.test/elsewhere. "),
-        ("http://[me:canary@login", "No answer, and no other place."),
+        ("http://[me:canary@login", "The server redirects without a target."),
     ],
 )
 async def test_redirect_is_told_without_what_may_be_secret(location, shown):
