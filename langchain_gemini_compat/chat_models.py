@@ -60,21 +60,41 @@ block_translator.register()
 
 
 class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
-    """Gemini, or a self-deployed model, behind Google's OpenAI-compatible Chat Completions API.
+    """Chat model for Gemini, or a model of your own, behind Google's OpenAI-compatible Chat Completions API.
 
-    The surface follows from the arguments: `project`, `location`, `endpoint_id` or `credentials` mean Vertex AI,
-    an API key alone means AI Studio, any other `base_url` means a compatible server, to which the model name
-    goes as it is and nothing of Google's is added. Nothing is connected and no credential is looked up before
-    the first call.
+    The surface follows from the arguments:
 
-    ```python
-    ChatGeminiCompat(model="gemini-3.8-flash", project="my-project")  # Vertex AI, default credentials
-    ChatGeminiCompat(model="gemini-3.8-flash", api_key="...")  # AI Studio
-    ChatGeminiCompat(model="gemma-3-270m", base_url="http://127.0.0.1:8080/v1")  # anything compatible
-    ```
+    - `project`, `location`, `endpoint_id` or `credentials`: Vertex AI
+    - an API key alone: AI Studio
+    - any other `base_url`: a compatible server, which gets the model name unchanged and none of Google's fields
 
-    Raises `ValueError` at construction when the arguments name no endpoint, and the classes of
-    `langchain_gemini_compat.errors` at a call.
+    The constructor opens no connection and reads no credential. The first call does.
+
+    All parameters are keyword arguments and optional except `model`. The `description` of each field tells its unit,
+    its default and the surfaces that take it: `ChatGeminiCompat.model_fields["max_tokens"].description`. By group:
+
+    - model: `model`
+    - place: `project`, `location`, `endpoint_id`, `base_url`, `api_version`, `surface`
+    - credentials: `api_key`, `credentials`, `quota_project_id`
+    - sampling: `temperature`, `top_p`, `max_tokens`, `stop`, `n`, `seed`, `presence_penalty`, `frequency_penalty`,
+      `logprobs`, `top_logprobs`
+    - thinking: `reasoning_effort`, `thinking_level`, `thinking_budget`, `include_thoughts`, `thought_tag_marker`
+    - Gemini: `safety_settings`, `cached_content`, `media_resolution`, `modalities`, `stream_function_call_arguments`,
+      `service_tier`
+    - open end: `extra_body`, `model_kwargs`, `default_headers`, `default_query`
+    - transport: `timeout`, `max_retries`, `http_client`, `http_async_client`
+    - replies and errors: `streaming`, `stream_usage`, `strict`, `invalid_tool_calls`
+
+    Raises:
+        ValueError: At construction, if the arguments name no endpoint or contradict each other.
+        GeminiCompatError: At a call. `langchain_gemini_compat.errors` has a class for each kind of failure.
+
+    Examples:
+        ```python
+        ChatGeminiCompat(model="gemini-3.8-flash", project="my-project")  # Vertex AI, default credentials
+        ChatGeminiCompat(model="gemini-3.8-flash", api_key="...")  # AI Studio
+        ChatGeminiCompat(model="gemma-3-270m", base_url="http://127.0.0.1:8080/v1")  # a compatible server
+        ```
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(

@@ -47,28 +47,54 @@ _BOTH_IN_ENVIRONMENT = (
 
 
 class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
-    """Embeddings over the `/embeddings` of AI Studio and of compatible servers.
+    """Embedding model on the `/embeddings` endpoint of AI Studio and of compatible servers.
 
-    Connection, credentials, time limits, retries and errors are those of `ChatGeminiCompat`, and so are the names of
-    their parameters. Vertex AI has no such endpoint.
+    Vertex AI has no such endpoint. Connection, credentials, time limits, retries and errors work as in
+    `ChatGeminiCompat`, with the same parameters.
 
-    ```python
-    GeminiCompatEmbeddings(model="gemini-embedding-001", api_key="...", dimensions=768)  # AI Studio
-    GeminiCompatEmbeddings(model="nomic-embed-text", base_url="http://127.0.0.1:8080/v1")  # anything compatible
-    ```
+    All parameters are keyword arguments and optional except `model`. The `description` of each field tells its unit,
+    its default and the surfaces that take it: `GeminiCompatEmbeddings.model_fields["dimensions"].description`. By
+    group:
 
-    Raises `ValueError` at construction when the arguments name no endpoint, or Vertex AI; at a call the classes of
-    `langchain_gemini_compat.errors`, `InvalidReplyError` where there is not one good vector for each text.
+    - model and vectors: `model`, `dimensions`
+    - requests: `batch_size`, `max_concurrency`, `model_kwargs`, `default_headers`, `default_query`
+    - place: `base_url`, `surface`; `project`, `location`, `endpoint_id` and `api_version` belong to Vertex AI only
+    - credentials: `api_key`, `credentials`, `quota_project_id`
+    - transport: `timeout`, `max_retries`, `http_client`, `http_async_client`
+    - errors: `strict`; `streaming` has no effect
+
+    Raises:
+        ValueError: At construction, if the arguments name no endpoint or name Vertex AI.
+        GeminiCompatError: At a call. `InvalidReplyError` means that the reply has not exactly one valid vector for
+            each text.
+
+    Examples:
+        ```python
+        GeminiCompatEmbeddings(model="gemini-embedding-001", api_key="...", dimensions=768)  # AI Studio
+        GeminiCompatEmbeddings(model="nomic-embed-text", base_url="http://127.0.0.1:8080/v1")  # a compatible server
+        ```
     """
 
     dimensions: int | None = Field(
-        default=None, ge=1, validation_alias=AliasChoices("dimensions", "output_dimensionality")
+        default=None,
+        ge=1,
+        validation_alias=AliasChoices("dimensions", "output_dimensionality"),
+        description="Length of the vectors, from 1 on. Default: `None`, which means the model's own (3072 for Gemini). "
+        "Surfaces: AI Studio, compatible servers.",
     )
-    """Length of the vectors; else the model's own (3072 for Gemini's)."""
-    batch_size: int = Field(default=MOST_TEXTS, ge=1, validation_alias=AliasChoices("batch_size", "chunk_size"))
-    """Texts in one request; AI Studio takes 100 at most."""
-    max_concurrency: int = Field(default=4, ge=1)
-    """Requests under way at once for one async call; a sync call sends one after the other."""
+    batch_size: int = Field(
+        default=MOST_TEXTS,
+        ge=1,
+        validation_alias=AliasChoices("batch_size", "chunk_size"),
+        description="Number of texts in one request, from 1 on. AI Studio takes at most 100. Default: `100`. "
+        "Surfaces: AI Studio, compatible servers.",
+    )
+    max_concurrency: int = Field(
+        default=4,
+        ge=1,
+        description="Number of requests that one async call has open at once, from 1 on. A sync call sends them one by "
+        "one. Default: `4`. Surfaces: AI Studio, compatible servers.",
+    )
 
     _path: ClassVar[str] = "/embeddings"
 

@@ -28,44 +28,123 @@ class ConnectionFields(BaseModel):
         populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
     )
 
-    model_name: str = Field(alias="model", validation_alias=AliasChoices("model", "model_name"))
-    """The model; `gemini-x`, `google/gemini-x` and `models/gemini-x` work on every surface."""
-    project: str | None = None
-    """Google Cloud project; else GOOGLE_CLOUD_PROJECT, else the one the credentials name."""
-    location: str | None = None
-    """Region, `us`, `eu` or `global`; else GOOGLE_CLOUD_LOCATION, else `global`."""
-    endpoint_id: str | None = None
-    """A model deployed to your own Vertex endpoint."""
-    base_url: str | None = Field(default=None, validation_alias=AliasChoices("base_url", "openai_api_base", "api_base"))
-    """The address without `/chat/completions` or `/embeddings`. `api_endpoint` and `client_options` set it too."""
-    api_version: str = "v1"
-    surface: Surface | None = None
+    model_name: str = Field(
+        alias="model",
+        validation_alias=AliasChoices("model", "model_name"),
+        description="Name of the model. `gemini-x`, `google/gemini-x` and `models/gemini-x` mean the same on Google's "
+        "surfaces. Compatible servers get the name unchanged. Required. Surfaces: all.",
+    )
+    project: str | None = Field(
+        default=None,
+        description="ID or number of the Google Cloud project. It selects Vertex AI. Default: `None`, which means the "
+        "environment variable `GOOGLE_CLOUD_PROJECT`, then the project of the credentials. Surfaces: Vertex AI.",
+    )
+    location: str | None = Field(
+        default=None,
+        description="Region such as `us-central1`, or `us`, `eu` or `global`. It selects Vertex AI. Default: `None`, "
+        "which means the environment variable `GOOGLE_CLOUD_LOCATION`, then `global`. Surfaces: Vertex AI.",
+    )
+    endpoint_id: str | None = Field(
+        default=None,
+        description="ID of a Vertex AI endpoint to which you deployed a model. It selects Vertex AI. Default: `None`, "
+        "which means Google's shared endpoint. Surfaces: Vertex AI.",
+    )
+    base_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("base_url", "openai_api_base", "api_base"),
+        description="Address of the API without `/chat/completions` or `/embeddings`, with its scheme. "
+        "`api_endpoint` and `client_options` set it too. Default: `None`, which means Google's address for the "
+        "surface. Surfaces: all.",
+    )
+    api_version: str = Field(
+        default="v1",
+        description="Version of the Vertex AI API in the URL, such as `v1beta1`. It is not used if `base_url` has a "
+        'path. Default: `"v1"`. Surfaces: Vertex AI.',
+    )
+    surface: Surface | None = Field(
+        default=None,
+        description='The API to use: `"vertex"`, `"ai_studio"` or `"openai_compatible"`. Default: `None`, which means '
+        "the surface that follows from the other arguments and the environment. Surfaces: all.",
+    )
     api_key: SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None = Field(
         default=None,
         validation_alias=AliasChoices("api_key", "google_api_key", "gemini_api_key", "openai_api_key"),
+        description="API key, or a function that returns a bearer token and is called for each request. An async "
+        "function works in async calls only. It excludes `credentials`. Default: `None`, which means "
+        "`GOOGLE_API_KEY`, then `GEMINI_API_KEY` on AI Studio, and `credentials` on Vertex AI. Surfaces: all.",
     )
-    """A key, or a callable that gives a bearer token, sync or async."""
-    credentials: Any = Field(default=None, exclude=True, repr=False)
-    """A `google.auth.credentials.Credentials` object of any kind."""
-    quota_project_id: str | None = None
-    """Sent as `x-goog-user-project`."""
-    model_kwargs: dict[str, Any] = Field(default_factory=dict)
-    """Further body keys; the chat model drops those its surface does not take, with a warning, embeddings send all."""
+    credentials: Any = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="A `google.auth.credentials.Credentials` object. It selects Vertex AI unless `base_url` is given, "
+        "and excludes `api_key`. Default: `None`, which means application default credentials on Vertex AI. "
+        "Surfaces: all.",
+    )
+    quota_project_id: str | None = Field(
+        default=None,
+        description="Project that is billed for the requests, sent as the header `x-goog-user-project`. Default: "
+        "`None`, which means the quota project of the credentials. Surfaces: all.",
+    )
+    model_kwargs: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Further keys of the request body. `ChatGeminiCompat` leaves out keys that the surface does not "
+        "take, with a warning. `GeminiCompatEmbeddings` sends them all. Default: `{}`. Surfaces: all.",
+    )
     default_headers: dict[str, str] | None = Field(
         default=None,
         exclude=True,
         repr=False,
         validation_alias=AliasChoices("default_headers", "additional_headers", "extra_headers", "headers"),
+        description="HTTP headers of every request, in addition to those of the package. Default: `None`. "
+        "Surfaces: all.",
     )
     default_query: dict[str, str] | None = Field(
-        default=None, exclude=True, repr=False, validation_alias=AliasChoices("default_query", "extra_query")
+        default=None,
+        exclude=True,
+        repr=False,
+        validation_alias=AliasChoices("default_query", "extra_query"),
+        description="Query parameters of every request. Default: `None`. Surfaces: all.",
     )
-    timeout: Any = Field(default=None, validation_alias=AliasChoices("timeout", "request_timeout"))
-    """Seconds, a `timedelta`, `(connect, read)`, a `Timeouts` dict, or the `Timeout` of httpx, httpx2 or openai."""
-    max_retries: int = Field(default=2, ge=0, validation_alias=AliasChoices("max_retries", "retries"))
-    """At most so many further requests, all reasons together; the one new try after a 401 is not counted."""
-    http_client: Any = Field(default=None, exclude=True, repr=False)
-    http_async_client: Any = Field(default=None, exclude=True, repr=False)
+    timeout: Any = Field(
+        default=None,
+        validation_alias=AliasChoices("timeout", "request_timeout"),
+        description="Time limits of a call: seconds, a `timedelta`, `(connect, read)`, a `Timeouts` dict, or the "
+        "`Timeout` of httpx, httpx2 or openai. Default: `None`, which means 30 s to connect, 600 s to the first chunk "
+        "or the whole reply, 120 s between chunks, 120 s for all waits between tries, and no limit for the whole call. "
+        "Surfaces: all.",
+    )
+    max_retries: int = Field(
+        default=2,
+        ge=0,
+        validation_alias=AliasChoices("max_retries", "retries"),
+        description="Number of further requests that one call may cost, from 0 on. A request that is repeated with a "
+        "fresh token after a 401 is not counted. Default: `2`. Surfaces: all.",
+    )
+    http_client: Any = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="Client for sync calls: `httpx.Client` with openai 2, `httpx2.Client` with openai 3. Default: "
+        "`None`, which means a client that models share. Surfaces: all.",
+    )
+    http_async_client: Any = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="Client for async calls: `httpx.AsyncClient` with openai 2, `httpx2.AsyncClient` with openai 3. "
+        "Default: `None`, which means a client that models share. Surfaces: all.",
+    )
+    strict: bool = Field(
+        default=False,
+        description="Whether to raise an error before a request is sent instead of repairing or leaving out something. "
+        "Default: `False`, which repairs and leaves out with one warning. Surfaces: all.",
+    )
+    streaming: bool = Field(
+        default=False,
+        description="Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks. Embeddings "
+        "ignore it. Default: `False`. Surfaces: all.",
+    )
 
     @field_validator("default_headers", mode="before")
     @classmethod
@@ -82,10 +161,6 @@ class ConnectionFields(BaseModel):
     def _default_retries(cls, value: object) -> object:
         """`None` means the default, as for `ChatOpenAI`."""
         return cls.model_fields["max_retries"].default if value is None else value
-
-    strict: bool = False
-    """Raise, before anything is sent, where something would be repaired or dropped."""
-    streaming: bool = False
 
     def shown(self) -> dict[str, object]:
         """Return the body keys of this model in which secrets had to be hidden, as they may be shown."""
@@ -114,41 +189,132 @@ class RequestFields(BaseModel):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(populate_by_name=True)
 
-    temperature: float | None = None
-    top_p: float | None = None
+    temperature: float | None = Field(
+        default=None,
+        description="Randomness of the answer; Gemini takes 0 to 2. Default: `None`, which means the model's own. "
+        "Surfaces: all.",
+    )
+    top_p: float | None = Field(
+        default=None,
+        description="Share of the probability mass that tokens are drawn from, from 0 to 1. Default: `None`, which "
+        "means the model's own. Surfaces: all.",
+    )
     max_tokens: int | None = Field(
-        default=None, validation_alias=AliasChoices("max_tokens", "max_output_tokens", "max_completion_tokens")
+        default=None,
+        validation_alias=AliasChoices("max_tokens", "max_output_tokens", "max_completion_tokens"),
+        description="Limit of the reply in tokens, from 1 on. Thoughts count towards it. A value above the model's "
+        "limit is lowered to it. Default: `None`, which means the model's own limit. Surfaces: all.",
     )
-    """Thinking is spent from the same budget."""
-    stop: list[str] | str | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
-    n: int | None = Field(default=None, validation_alias=AliasChoices("n", "candidate_count"))
-    seed: int | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    logprobs: bool | None = None
-    top_logprobs: int | None = None
-    reasoning_effort: str | None = None
-    """`none`, `minimal`, `low`, `medium` or `high`; excludes the next two."""
-    thinking_level: str | None = None
-    thinking_budget: int | None = None
-    include_thoughts: bool | None = None
-    """Thoughts come as `reasoning` blocks, never in the text."""
-    thought_tag_marker: str | None = None
-    """Vertex tags thoughts with it; set by itself with `include_thoughts`."""
-    safety_settings: Any = None
-    """A list of `{category, threshold}`, or a mapping of the two."""
-    cached_content: str | None = None
-    media_resolution: str | None = None
+    stop: list[str] | str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("stop", "stop_sequences"),
+        description="One text or several at which the answer ends. Default: `None`. Surfaces: all.",
+    )
+    n: int | None = Field(
+        default=None,
+        validation_alias=AliasChoices("n", "candidate_count"),
+        description="Number of answers to one request. Gemini gives one, and so does a stream. Default: `None`, which "
+        "means 1. Surfaces: compatible servers.",
+    )
+    seed: int | None = Field(
+        default=None,
+        description="Seed for sampling: equal requests with an equal seed get similar answers. Default: `None`, which "
+        "means a random seed. Surfaces: Vertex AI, compatible servers.",
+    )
+    presence_penalty: float | None = Field(
+        default=None,
+        description="Penalty for tokens that the answer already has, from -2 to 2. Default: `None`, which means no "
+        "penalty. Surfaces: Vertex AI, compatible servers.",
+    )
+    frequency_penalty: float | None = Field(
+        default=None,
+        description="Penalty for tokens by how often the answer already has them, from -2 to 2. Default: `None`, which "
+        "means no penalty. Surfaces: Vertex AI, compatible servers.",
+    )
+    logprobs: bool | None = Field(
+        default=None,
+        description="Whether the reply has the log probability of each token. Default: `None`, which means no. "
+        "Surfaces: compatible servers.",
+    )
+    top_logprobs: int | None = Field(
+        default=None,
+        description="Number of alternatives per token with their log probabilities. It needs `logprobs=True`. Default: "
+        "`None`, which means none. Surfaces: compatible servers.",
+    )
+    reasoning_effort: str | None = Field(
+        default=None,
+        description="How much the model thinks: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. A Gemini "
+        "model gets the nearest value that it takes. It excludes `thinking_level` and `thinking_budget`. Default: "
+        "`None`, which means the model's own. Surfaces: all.",
+    )
+    thinking_level: str | None = Field(
+        default=None,
+        description="How much the model thinks, with the same values as `reasoning_effort`, sent as Google's option. "
+        "It excludes `reasoning_effort` and `thinking_budget`. Default: `None`, which means the model's own. "
+        "Surfaces: all.",
+    )
+    thinking_budget: int | None = Field(
+        default=None,
+        description="Limit of the thoughts in tokens: `0` turns thinking off, `-1` lets the model choose. It excludes "
+        "`reasoning_effort` and `thinking_level`. Default: `None`, which means the model's own. Surfaces: all.",
+    )
+    include_thoughts: bool | None = Field(
+        default=None,
+        description="Whether the reply has summaries of the model's thoughts, as `reasoning` blocks outside of the "
+        "text. Default: `None`, which means no. Surfaces: all.",
+    )
+    thought_tag_marker: str | None = Field(
+        default=None,
+        description="Name of the tag around thoughts in the text that Vertex AI sends. The package removes the tags. "
+        'Default: `None`, which means `"thought"` with `include_thoughts`. Surfaces: Vertex AI, compatible servers.',
+    )
+    safety_settings: Any = Field(
+        default=None,
+        description="Thresholds of Google's content filters: a list of `{category, threshold}` dicts, or a dict from "
+        "category to threshold. Names and enum members are taken. Default: `None`, which means Google's thresholds. "
+        "Surfaces: all.",
+    )
+    cached_content: str | None = Field(
+        default=None,
+        description="Resource name of a context cache, such as `cachedContents/1`. The request starts with its "
+        "content. Default: `None`. Surfaces: all.",
+    )
+    media_resolution: str | None = Field(
+        default=None,
+        description="Resolution at which the model reads media, such as `MEDIA_RESOLUTION_LOW`. A lower one costs "
+        "fewer tokens. Default: `None`, which means the model's own. Surfaces: Vertex AI, compatible servers.",
+    )
     modalities: list[str] | None = Field(
-        default=None, validation_alias=AliasChoices("modalities", "response_modalities")
+        default=None,
+        validation_alias=AliasChoices("modalities", "response_modalities"),
+        description="Kinds of output: `text`, `image` or `audio`, in small or capital letters. Default: `None`, which "
+        "means the model's own. Surfaces: Vertex AI, compatible servers.",
     )
-    stream_function_call_arguments: bool | None = None
-    service_tier: str | None = None
-    extra_body: dict[str, Any] | None = None
-    """Merged into the body last and untouched; `google` goes under the body's literal `extra_body` key."""
-    stream_usage: bool = True
-    invalid_tool_calls: Literal["raise", "keep"] = "raise"
-    """Whether a malformed tool call raises, or is kept in LangChain's `invalid_tool_calls`. Never sent."""
+    stream_function_call_arguments: bool | None = Field(
+        default=None,
+        description="Whether a stream has the arguments of a tool call in pieces instead of at once. Default: `None`, "
+        "which means at once. Surfaces: Vertex AI, compatible servers.",
+    )
+    service_tier: str | None = Field(
+        default=None,
+        description="Price and priority of the request, such as `flex`. Default: `None`, which means the server's own. "
+        "Surfaces: AI Studio, compatible servers.",
+    )
+    extra_body: dict[str, Any] | None = Field(
+        default=None,
+        description="Fields that are merged into the body last and unchanged. `google` goes under the body's literal "
+        "`extra_body` key, everything else to the root. Default: `None`. Surfaces: all.",
+    )
+    stream_usage: bool = Field(
+        default=True,
+        description="Whether a stream asks for token counts. Vertex AI always sends them. Default: `True`. "
+        "Surfaces: AI Studio, compatible servers.",
+    )
+    invalid_tool_calls: Literal["raise", "keep"] = Field(
+        default="raise",
+        description='What happens to a malformed tool call: `"raise"` raises `MalformedToolCallError`, `"keep"` puts '
+        'it into `invalid_tool_calls` of the message. Default: `"raise"`. Surfaces: all.',
+    )
 
 
 def aliases_of(cls: type[BaseModel]) -> dict[str, str]:

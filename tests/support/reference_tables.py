@@ -1,18 +1,24 @@
-"""Writes the pages of `docs/reference/` that come from tables in the code: model families, and parameters per surface.
+"""Writes the pages of `docs/reference/` about model families and parameters from the code.
 
-Run `python tests/support/reference_tables.py` to write them. Every cell is a field of a table, or was read from a
-request that the package built.
+Run `python tests/support/reference_tables.py` to write them. Every cell is a field of a table in the code, a part of the
+description of a parameter, or something seen in a request that the package built.
 """
 
+import re
+from collections.abc import Callable
 from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from langchain_core.messages import HumanMessage
 from outgoing import SURFACES, build, endpoint
 
+from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
 from langchain_gemini_compat._catalog.langchain_profile import build_profile
 from langchain_gemini_compat._catalog.models import FAMILIES, LATER_GEMINI
 from langchain_gemini_compat._catalog.surfaces import BODY_KEYS, GOOGLE_KEYS
 from langchain_gemini_compat._request.thinking import EFFORT_BUDGETS
+from langchain_gemini_compat._settings.fields import ConnectionFields, aliases_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 COMMAND = "python tests/support/reference_tables.py"
@@ -95,12 +101,29 @@ _RULES = """
   that they are ignored or refused.
 
 """
-_PARAMETERS = f"""# Parameters per surface
+_PARAMETERS = f"""# Parameters
 
-Where each parameter goes, as seen in requests that the package built. What a surface does not take is left out and
-noted: a warning, a line of `preview()`, an error with `strict=True`. `google.x` stands for `extra_body.google.x` of the
-body, under a literal key `extra_body`. A model of your own on a Vertex endpoint is treated as a compatible server.
-`{COMMAND}` writes this page.
+Every parameter of the two constructors: what it does, its type, its default and the surfaces that take it. Names in
+parentheses are the names in other chat models, which work too. The texts are the `description` of each field:
+`ChatGeminiCompat.model_fields["max_tokens"].description`.
+
+If a surface does not take a parameter, the package leaves it out and tells you: with a warning, with a note in
+`preview()`, or with an error if `strict=True`. A model that you deployed to a Vertex AI endpoint counts as a compatible
+server. `{COMMAND}` writes this page.
+
+## ChatGeminiCompat
+
+The options of a request (from *Sampling* to *Open end*, without `model_kwargs`, `default_headers` and
+`default_query`) can also be passed to a call: `model.invoke("Hello", temperature=0)`. The parameters of every LangChain
+chat model (`cache`, `callbacks`, `disable_streaming`, `metadata`, `name`, `output_version`, `profile`, `rate_limiter`,
+`tags`, `verbose`) are in
+[LangChain's reference](https://python.langchain.com/api_reference/core/language_models/langchain_core.language_models.chat_models.BaseChatModel.html).
+"""
+_LANDINGS = """
+## Where a parameter goes in the request
+
+As seen in requests that the package built. `google.x` stands for `extra_body.google.x` of the body, under a literal key
+`extra_body`.
 
 Sources: Google's pages on OpenAI compatibility for
 [Vertex AI](https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/overview), which passes
@@ -110,10 +133,41 @@ over keys it does not know, and for [AI Studio](https://ai.google.dev/gemini-api
 _KEYS = """
 ## Keys of the body
 
-Any other key, from `model_kwargs` or at a call, goes out where it is in these lists, and to compatible servers always.
-`extra_body` is merged in last and not looked at.
+Any other key, from `model_kwargs` or a call, is sent if it is in these lists. Compatible servers get every key.
+`extra_body` is merged last and sent unchanged.
 
 """
+_EMBEDDINGS = """
+## GeminiCompatEmbeddings
+
+It also takes the parameters above under *Model*, *Place*, *Credentials* and *Transport*, and `model_kwargs`,
+`default_headers`, `default_query` and `strict`.
+
+"""
+#: The parameters of `ChatGeminiCompat` by the headings of the page.
+GROUPS = {
+    "Model": ("model_name",),
+    "Place": ("project", "location", "endpoint_id", "base_url", "api_version", "surface"),
+    "Credentials": ("api_key", "credentials", "quota_project_id"),
+    "Sampling": (
+        "temperature", "top_p", "max_tokens", "stop", "n", "seed", "presence_penalty", "frequency_penalty", "logprobs",
+        "top_logprobs",
+    ),
+    "Thinking": (
+        "reasoning_effort", "thinking_level", "thinking_budget", "include_thoughts", "thought_tag_marker",
+    ),
+    "Gemini": (
+        "safety_settings", "cached_content", "media_resolution", "modalities", "stream_function_call_arguments",
+        "service_tier",
+    ),
+    "Open end": ("extra_body", "model_kwargs", "default_headers", "default_query"),
+    "Transport": ("timeout", "max_retries", "http_client", "http_async_client"),
+    "Replies and errors": ("streaming", "stream_usage", "strict", "invalid_tool_calls"),
+}  # fmt: skip
+#: The shape of the description of a parameter.
+DESCRIPTION = re.compile(
+    r"(?P<what>[A-Z].+\.) (?P<default>Required|Default: `.+`(?:, which .+)?)\. Surfaces: (?P<surfaces>[A-Za-z, ]+)\."
+)
 #: A value for each parameter; a model on which it counts.
 SAMPLES = {
     "temperature": 0.5,
@@ -146,6 +200,8 @@ SAMPLES = {
     "response_format": {"type": "json_object"},
     "web_search_options": {},
 }
+#: How pages name the surfaces.
+WORDS_OF_SURFACES = {"vertex": "Vertex AI", "ai_studio": "AI Studio", "openai_compatible": "compatible servers"}
 #: What a parameter needs beside it, to be looked at.
 _ONE_TOOL = {"tools": SAMPLES["tools"][:1]}
 _BESIDE = {
@@ -173,9 +229,52 @@ def print_families():
 
 def print_parameters():
     """`parameters.md`."""
-    heads = ("parameter", "Vertex AI", "AI Studio", "compatible servers")
-    rows = ([_SPELLED.get(name, _code(name)), *(_landing(name, surface) for surface in SURFACES)] for name in SAMPLES)
-    return _PARAMETERS + table(heads, rows) + _KEYS + table(("key", "Vertex AI", "AI Studio"), _key_rows())
+    tables = [f"\n### {group}\n\n{describe(ChatGeminiCompat, names)}" for group, names in GROUPS.items()]
+    own = GeminiCompatEmbeddings.model_fields.keys() - ConnectionFields.model_fields.keys()
+    embeddings = describe(GeminiCompatEmbeddings, [name for name in GeminiCompatEmbeddings.model_fields if name in own])
+    heads = ("parameter", *WORDS_OF_SURFACES.values())
+    rows = ([_SPELLED.get(name, _code(name)), *(landing(name, surface) for surface in SURFACES)] for name in SAMPLES)
+    keys = table(("key", "Vertex AI", "AI Studio"), _key_rows())
+    return "".join((_PARAMETERS, *tables, _EMBEDDINGS, embeddings, _LANDINGS, table(heads, rows), _KEYS, keys))
+
+
+def describe(model, names):
+    """A table of the parameters `names` of `model`, from their descriptions."""
+    others = aliases_of(model)
+    rows = []
+    for name in names:
+        field = model.model_fields[name]
+        parts = DESCRIPTION.fullmatch(field.description).groupdict()
+        own = field.alias or name
+        further = [other for other, target in others.items() if target == name and other != own]
+        further += [name] if own != name else []
+        shown = _code(own) + (f" ({', '.join(map(_code, further))})" if further else "")
+        default = parts["default"].removeprefix("Default: ").replace("Required", "required")
+        rows.append(
+            [
+                shown,
+                show_type(field.annotation),
+                default.replace(", which means", ":"),
+                parts["surfaces"],
+                parts["what"],
+            ]
+        )
+    return table(("parameter", "type", "default", "surfaces", "what it does"), rows)
+
+
+def show_type(annotation):
+    """The type of a parameter without `None`, which the default tells."""
+    if get_origin(annotation) in (Union, UnionType):
+        shown = [show_type(one) for one in get_args(annotation) if one is not NoneType]
+        return " or ".join(dict.fromkeys(shown))
+    if get_origin(annotation) is Literal:
+        return " or ".join(f'`"{value}"`' for value in get_args(annotation))
+    if get_origin(annotation) is Callable:
+        return "function"
+    if annotation is Any:
+        return "see text"
+    text = annotation.__name__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)
+    return _code(text.replace("typing.", ""))
 
 
 def table(heads, rows):
@@ -244,7 +343,8 @@ def _rules_row(family):
     ]
 
 
-def _landing(name, surface):
+def landing(name, surface):
+    """Where the parameter goes in a request to `surface`."""
     beside = _BESIDE.get(name, {})
     bare = build(HI, surface, **beside)
     full = build(HI, surface, **{**beside, name: SAMPLES[name]})

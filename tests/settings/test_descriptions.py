@@ -1,0 +1,55 @@
+"""Every parameter of the two models describes itself: purpose, default, and the surfaces that take it."""
+
+import inspect
+
+import pytest
+from pydantic_core import PydanticUndefined
+from reference_tables import DESCRIPTION, GROUPS, SAMPLES, WORDS_OF_SURFACES, landing
+
+from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
+from langchain_gemini_compat._settings.fields import ConnectionFields, RequestFields
+
+CHAT_FIELDS = ConnectionFields.model_fields | RequestFields.model_fields
+OWN_FIELDS = CHAT_FIELDS | {
+    name: field for name, field in GeminiCompatEmbeddings.model_fields.items() if name not in CHAT_FIELDS
+}
+
+
+@pytest.mark.parametrize("name", OWN_FIELDS)
+def test_description_of_a_parameter_has_purpose_default_and_surfaces(name):
+    """Each text stands alone in `model_fields`, in the API page and in the table of parameters."""
+    field = OWN_FIELDS[name]
+    parts = DESCRIPTION.fullmatch(field.description or "")
+    assert parts, field.description
+    assert len(parts["what"].split()) >= 4
+    default = field.get_default(call_default_factory=True)
+    shown = "Required" if default is PydanticUndefined else f"Default: `{default}`"
+    assert parts["default"].replace('"', "").startswith(shown)
+    assert parts["surfaces"] == "all" or set(parts["surfaces"].split(", ")) <= {*WORDS_OF_SURFACES.values()}
+
+
+@pytest.mark.parametrize("name", RequestFields.model_fields)
+def test_description_names_the_surfaces_that_get_the_parameter(name):
+    """The surfaces in the text are those whose request changes when the parameter is set."""
+    given = {
+        word for surface, word in WORDS_OF_SURFACES.items() if landing(name, surface) not in ("left out", "nothing")
+    }
+    named = DESCRIPTION.fullmatch(RequestFields.model_fields[name].description)["surfaces"]
+    # `invalid_tool_calls` is never sent and works on every surface.
+    expected = {*WORDS_OF_SURFACES.values()} if name == "invalid_tool_calls" else given
+    assert ({*WORDS_OF_SURFACES.values()} if named == "all" else {*named.split(", ")}) == expected
+
+
+def test_groups_of_the_page_have_every_parameter_once():
+    """A new field needs a place on the page."""
+    grouped = [name for names in GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(CHAT_FIELDS)
+    assert RequestFields.model_fields.keys() <= SAMPLES.keys()
+
+
+@pytest.mark.parametrize("model", [ChatGeminiCompat, GeminiCompatEmbeddings])
+def test_docstring_of_the_class_names_every_parameter(model):
+    """Editors show the docstring while the constructor is typed."""
+    groups = inspect.getdoc(model).partition("group:")[2].partition("Raises:")[0]
+    names = {field.alias or name for name, field in model.model_fields.items() if name in OWN_FIELDS}
+    assert {name for name in names if f"`{name}`" not in groups} == set()
