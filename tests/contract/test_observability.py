@@ -303,7 +303,7 @@ def test_the_table_of_metadata_is_complete():
     assert metadata_in_code() - {"invalid_tool_calls"} == set(metadata)
     assert metadata["model_name"] == "gemini-3.8-flash-002"
     assert (metadata["id"], metadata["retries"], metadata["signature_stand_ins"]) == ("reply-1", 1, 1)
-    assert 0.2 < metadata["waited"] < 2
+    assert 0.2 < metadata["waited"] < 30
     assert "a.b" in metadata["repairs"][0]
 
 
@@ -345,5 +345,5 @@ def test_no_line_is_above_info():
         for name, level in re.findall(
             r"\b(_?log\w*)\.(debug|info|warning|error|exception|critical|log)\(", path.read_text()
         ):
-            said.add((path.parent.name, name, level))
-    assert said == {("langchain_gemini_compat", "_log", "info"), ("testing", "_logger", "exception")}
+            said.add(("testing" if "testing" in path.parts else "", name, level))
+    assert said == {("", "_log", "info"), ("testing", "_logger", "exception")}

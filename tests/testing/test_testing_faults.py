@@ -244,7 +244,7 @@ async def test_in_process_the_clients_limit_for_reading_counts(fault: Fault, str
     assert late.value.request.url == url
     with pytest.raises(library.ReadTimeout):
         await fake.http_async_client.post(url, json=body, headers=HEADERS, timeout=limits)
-    assert 0.1 <= time.perf_counter() - start < 10
+    assert 0.1 <= time.perf_counter() - start < 30
 
 
 async def test_in_process_the_chat_models_time_limit_counts() -> None:

