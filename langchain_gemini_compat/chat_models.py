@@ -34,7 +34,7 @@ from langchain_gemini_compat._request.tool_results import shield_results
 from langchain_gemini_compat._request.tools import format_response_schema, format_tool, set_strict
 from langchain_gemini_compat._response import block_translator
 from langchain_gemini_compat._response.message_chunks import ReplyDecoder
-from langchain_gemini_compat._response.v3_events import CORE_TAKES_PIECES, EventDecoder, text_of
+from langchain_gemini_compat._response.v3_events import CORE_TAKES_PIECES, EventDecoder, read_text_delta
 from langchain_gemini_compat._settings.aliases import hide_secrets
 from langchain_gemini_compat._settings.fields import RequestFields, spell_options
 from langchain_gemini_compat._structured_output import build_structured_output
@@ -334,7 +334,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         open_decoder = partial(EventDecoder, message_id=_message_id(run_manager))
         with closing(_call.stream(request, self._open_transport(), open_decoder)) as events:
             for event in events:
-                token = text_of(event)
+                token = read_text_delta(event)
                 if token and run_manager:
                     run_manager.on_llm_new_token(token)
                 yield event
@@ -356,7 +356,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         open_decoder = partial(EventDecoder, message_id=_message_id(run_manager))
         async with aclosing(_call.astream(request, self._aopen_transport, open_decoder)) as events:
             async for event in events:
-                token = text_of(event)
+                token = read_text_delta(event)
                 if token and run_manager:
                     await run_manager.on_llm_new_token(token)
                 yield event

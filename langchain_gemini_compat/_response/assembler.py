@@ -10,7 +10,12 @@ import math
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._response.events import Finished, MediaSeen, RefusalDelta, TextDelta, ThoughtDelta
-from langchain_gemini_compat._response.finish_reasons import classify_ending, is_understood, name_reason, replaces
+from langchain_gemini_compat._response.finish_reasons import (
+    classify_ending,
+    is_at_least_as_severe,
+    is_known_reason,
+    to_openai_reason,
+)
 from langchain_gemini_compat._response.thoughts import ThoughtSplitter
 from langchain_gemini_compat._response.tool_calls import ToolCallTracker
 from langchain_gemini_compat._response.usage import decode_usage
@@ -145,7 +150,7 @@ class StreamAssembler:
 
         Most chunks of a stream are that, and going through `feed` costs them four times as much.
         """
-        if not self._splitter.is_open or self._empty or self._has_news(wire):
+        if not self._splitter.passes_text or self._empty or self._has_new_facts(wire):
             return None
         choices = cast("JsonValue", wire.get("choices"))
         if not isinstance(choices, list) or len(choices) != 1:
@@ -156,7 +161,7 @@ class StreamAssembler:
             self._usage = _usage_of(wire) or self._usage
         return text
 
-    def _has_news(self, wire: WireChunk) -> bool:
+    def _has_new_facts(self, wire: WireChunk) -> bool:
         """Whether `wire` says something of the reply that was not known yet."""
         return (
             not self.reply_id
@@ -169,25 +174,24 @@ class StreamAssembler:
 
     def finish(self) -> Iterator[Event]:
         """Yield what was held back, and the end."""
-        yield from self._said(self._splitter.finish())
+        yield from self._drop_leading_space(self._splitter.finish())
         invalid: tuple[InvalidCall, ...] = ()
-        called, announced = False, self._ending == "calls" or "function_call" in self._seen_keys
+        called, is_call_announced = False, self._ending == "calls" or "function_call" in self._seen_keys
         if self._tracker is not None:
             yield from self._finish_calls(self._tracker)
             _merge(self._fields, _extra_content_of(self._tracker.take_early_extras()))
             invalid, called = self._tracker.list_invalid(), len(self._tracker) > 0
-            announced = announced or self._tracker.has_bare_ids or self._has_late_calls
-        if called and self._has_refusal and replaces("filtered", self._ending):
+            is_call_announced = is_call_announced or self._tracker.has_ids_without_calls or self._has_late_calls
+        if called and self._has_refusal and is_at_least_as_severe("filtered", self._ending):
             # The server says both, in one choice or in two: a call that was refused is nobody's to run.
             self._ending = "filtered"
         if called and self._blank:
             yield TextDelta(self._take_blank())
         yield Finished(
-            reason=self._reason(called=called),
+            reason=self._openai_reason(called=called),
             native_reason=self._native_reason or None,
             usage=decode_usage(self._usage) if self._usage else None,
             fields={**self._kept.finish(), **self._reasoning_fields(), **self._fields},
-            faults=tuple(call.name or "(nameless)" for call in invalid),
             logprobs=self._logprobs or None,
             empty=self._empty and not called,
             dropped_fields=tuple(sorted(self._kept.dropped)),
@@ -196,7 +200,7 @@ class StreamAssembler:
             cost=_number_at(self._usage, "cost"),
             cost_details=object_at(self._usage, "cost_details"),
             invalid=invalid,
-            announced=announced and not called,
+            is_call_missing=is_call_announced and not called,
         )
 
     def _finish_calls(self, tracker: ToolCallTracker) -> Iterator[Event]:
@@ -205,13 +209,13 @@ class StreamAssembler:
         is_clean = self._ending in ("clean", "calls") and source in self._ended and not self._has_unknown_native
         yield from tracker.finish(is_clean=is_clean)
         if self._ending == "unknown":
-            tracker.doubt_all(
+            tracker.invalidate_all(
                 f"The finish reason {self._native_reason[:200]!r} is unknown, so the call may be incomplete."
             )
         if self._has_late_calls:
-            tracker.doubt_all("A call came after the end of the stream (`[DONE]`).")
+            tracker.invalidate_all("A call came after the end of the stream (`[DONE]`).")
         if self._split_calls or source in self._alternatives:
-            tracker.doubt_all("The server sent several choices, and it is not certain which one counts.")
+            tracker.invalidate_all("The server sent several choices, and it is not certain which one counts.")
 
     def _note_reply(self, wire: WireChunk) -> None:
         # Read once, or while absent: this runs for every piece of text.
@@ -236,14 +240,14 @@ class StreamAssembler:
     def _feed_choice(self, choice: JsonObject, number: int) -> Iterator[Event]:
         if THOUGHTS_TAGGED in choice:
             self._splitter.expect_thoughts()
-        delta = self._add_message(choice, number)
+        delta = self._merge_message(choice, number)
         if delta:
             yield from self._feed_delta(self._take_own(delta, number), whole=IS_WHOLE in choice)
         self._note_ending(choice, number)
         if choice.get("logprobs"):
             self._logprobs.extend(list_at(object_at(choice, "logprobs"), "content"))
 
-    def _add_message(self, choice: JsonObject, number: int) -> JsonObject:
+    def _merge_message(self, choice: JsonObject, number: int) -> JsonObject:
         """Return the delta, with the keys of a repeated whole `message` that no delta had."""
         if self._has_deltas and "message" not in choice and IS_WHOLE not in choice:
             return object_at(choice, "delta")
@@ -257,7 +261,7 @@ class StreamAssembler:
             return delta or self._as_delta(message, number)
         self._seen_keys.update(key for key, value in delta.items() if value)
         new: JsonObject = {key: value for key, value in message.items() if key not in (*self._seen_keys, "tool_calls")}
-        calls = self._leave_out_known(list_at(message, "tool_calls"), number)
+        calls = self._select_new_calls(list_at(message, "tool_calls"), number)
         if calls:
             delta = {**delta, "tool_calls": [*list_at(delta, "tool_calls"), *calls]}
         return {**new, **delta}
@@ -266,13 +270,13 @@ class StreamAssembler:
         """Return `message` without the calls of an earlier one: some servers repeat them in each."""
         if not message.get("tool_calls"):
             return message
-        return {**message, "tool_calls": self._leave_out_known(list_at(message, "tool_calls"), number)}
+        return {**message, "tool_calls": self._select_new_calls(list_at(message, "tool_calls"), number)}
 
-    def _leave_out_known(self, calls: list[JsonValue], number: int) -> list[JsonValue]:
+    def _select_new_calls(self, calls: list[JsonValue], number: int) -> list[JsonValue]:
         """Return the calls of a `message` that had not come: it holds all of the reply, whatever the ids are now."""
         if self._tracker is None or self._sources.get("calls", number) != number:
             return calls
-        return [] if self._tracker.repeats_all(calls) else self._tracker.leave_out_known(calls)
+        return [] if self._tracker.repeats_all(calls) else self._tracker.select_new(calls)
 
     def _take_own(self, delta: JsonObject, number: int) -> JsonObject:
         """Return `delta` without the content that another choice already sent."""
@@ -312,7 +316,7 @@ class StreamAssembler:
 
     def _note_native(self, fields: JsonObject, number: int) -> None:
         native = text_at(fields, _NATIVE) or text_at(object_at(fields, "provider_specific_fields"), _NATIVE)
-        if native and not is_understood(native):
+        if native and not is_known_reason(native):
             # Other models have words of their own; beside OpenAI's word they prove nothing.
             self._has_unknown_native = True
         elif native and classify_ending(native) not in ("clean", "calls"):
@@ -324,7 +328,7 @@ class StreamAssembler:
             return
         self._ended.add(number)
         kind = classify_ending(reason)
-        if not self._native_reason or (replaces(kind, self._ending) and reason != "stop"):
+        if not self._native_reason or (is_at_least_as_severe(kind, self._ending) and reason != "stop"):
             self._native_reason, self._ending = reason, kind
 
     def _feed_delta(self, delta: JsonObject, *, whole: bool) -> Iterator[Event]:
@@ -333,7 +337,7 @@ class StreamAssembler:
         content = delta.get("content")
         if content:
             text = text_of_parts(content) if isinstance(content, list) else text_at(delta, "content")
-            yield from self._said(self._splitter.feed(text, flagged=_is_thought(delta)))
+            yield from self._drop_leading_space(self._splitter.feed(text, flagged=_is_thought(delta)))
         if self._blank and (delta.get("tool_calls") or delta.get("audio")):
             yield TextDelta(self._take_blank())
         refusal = delta.get("refusal")
@@ -351,10 +355,10 @@ class StreamAssembler:
 
     def _feed_calls(self, entries: list[JsonValue]) -> Iterable[Event]:
         # No generator: it would cost another call for each piece.
-        tracker = self._calls()
+        tracker = self._open_tracker()
         if not self._done:
             return tracker.feed(entries)
-        self._has_late_calls = self._has_late_calls or bool(tracker.leave_out_known(entries))
+        self._has_late_calls = self._has_late_calls or bool(tracker.select_new(entries))
         return ()
 
     def _feed_reasoning(self, delta: JsonObject) -> Iterator[Event]:
@@ -398,7 +402,7 @@ class StreamAssembler:
                 self._empty = False
                 yield MediaSeen(*image)
 
-    def _said(self, events: Iterator[Event]) -> Iterator[Event]:
+    def _drop_leading_space(self, events: Iterator[Event]) -> Iterator[Event]:
         for event in events:
             if not self._empty or not isinstance(event, TextDelta):
                 yield event
@@ -412,7 +416,7 @@ class StreamAssembler:
         blank, self._blank = self._blank, []
         return "".join(blank)
 
-    def _calls(self) -> ToolCallTracker:
+    def _open_tracker(self) -> ToolCallTracker:
         if self._tracker is None:
             self._tracker = ToolCallTracker(
                 self.reply_id or self._seed, limit=self._call_limit, names=self._tool_names, schemas=self._schemas
@@ -425,10 +429,10 @@ class StreamAssembler:
             _merge(self._fields, {"extra_content": extra})
         self._kept.feed(delta, whole=whole)
 
-    def _reason(self, *, called: bool) -> str | None:
+    def _openai_reason(self, *, called: bool) -> str | None:
         if not self._native_reason and not self._done:
             return None
-        return name_reason(self._ending, self._native_reason, called=called)
+        return to_openai_reason(self._ending, self._native_reason, called=called)
 
 
 def _number_choices(choices: Sequence[JsonValue]) -> Iterator[tuple[int, JsonObject]]:

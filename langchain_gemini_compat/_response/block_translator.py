@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from langchain_core.messages.block_translators import register_translator
 
+from langchain_gemini_compat._response.block_indices import REFUSAL_INDEX, TEXT_INDEX, call_index, reasoning_index
 from langchain_gemini_compat._signatures import RECORDS_KEY, SIGNATURES_KEY, read_signature
 from langchain_gemini_compat._wire.provider import PROVIDER
 
@@ -41,7 +42,7 @@ def decode_chunk_blocks(chunk: AIMessageChunk) -> list[ContentBlock]:
     if chunk.chunk_position == "last" and (chunk.content or chunk.tool_call_chunks or _reasoning(chunk)):
         # Our last chunk says none of these, so this is a sum of chunks: a finished message.
         return decode_blocks(chunk)
-    blocks: list[JsonObject] = [{**block, "index": "lc_rs_0"} for block in _reasoning(chunk)]
+    blocks: list[JsonObject] = [{**block, "index": reasoning_index(0)} for block in _reasoning(chunk)]
     blocks += _content(chunk, indexed=True)
     signatures = _object(chunk.additional_kwargs.get(SIGNATURES_KEY))
     for call in chunk.tool_call_chunks:
@@ -50,10 +51,10 @@ def decode_chunk_blocks(chunk: AIMessageChunk) -> list[ContentBlock]:
             "id": call["id"],
             "name": call["name"],
             "args": call["args"],
-            "index": f"lc_tc_{call['index']}",
+            "index": call_index(call["index"]),
         }
         blocks.append(_signed(block, signatures.get(call["id"] or "")))
-    blocks += [{**block, "index": "lc_refusal_0"} for block in _refusal(chunk)]
+    blocks += [{**block, "index": REFUSAL_INDEX} for block in _refusal(chunk)]
     return cast("list[ContentBlock]", blocks)
 
 
@@ -76,7 +77,7 @@ def _content(message: AIMessage, *, indexed: bool) -> list[JsonObject]:
     blocks: list[JsonObject] = []
     if text or (signature and indexed):
         block: JsonObject = {"type": "text", "text": text}
-        blocks.append(_signed({**block, "index": "lc_txt_0"} if indexed else block, signature))
+        blocks.append(_signed({**block, "index": TEXT_INDEX} if indexed else block, signature))
     media = (part for part in parts if isinstance(part, dict) and part.get("type") not in _ELSEWHERE)
     blocks.extend(part if indexed else {key: value for key, value in part.items() if key != "index"} for part in media)
     return blocks

@@ -37,12 +37,16 @@ class RefusalDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A piece of tool call number `index`: `id` and `name` come once, with the first piece."""
+    """A piece of tool call number `index`: `id` and `name` come once, with the first piece.
+
+    `is_complete` is true if the arguments so far, with this piece, are a complete JSON object.
+    """
 
     index: int
     id: str | None
     name: str | None
     args: str
+    is_complete: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class Finished:
 
     `native_reason` is the server's finish reason. `reason` is OpenAI's word for it, or `None` if the stream broke
     off. `invalid` are calls that must not run: their arguments are not a JSON object, or the chunks have more than one
-    reading. `faults` are their names. `announced` is set if the server announced a call and never sent it. `fields` are
+    reading. `is_call_missing` is set if the server announced a call and never sent it. `fields` are
     the unknown keys of the message.
     """
 
@@ -91,7 +95,6 @@ class Finished:
     native_reason: str | None
     usage: Usage | None
     fields: JsonObject
-    faults: tuple[str, ...]
     logprobs: list[JsonValue] | None
     empty: bool
     #: Unknown keys of the message that were too large, or too many, to keep.
@@ -103,7 +106,7 @@ class Finished:
     cost: float | None = None
     cost_details: JsonObject = field(default_factory=dict)
     invalid: tuple[InvalidCall, ...] = ()
-    announced: bool = False
+    is_call_missing: bool = False
 
 
 Event: TypeAlias = TextDelta | ThoughtDelta | RefusalDelta | ToolCallDelta | CallExtras | MediaSeen | Finished

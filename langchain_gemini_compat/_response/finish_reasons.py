@@ -57,12 +57,12 @@ _FAILURE = re.compile(r"error|abort|cancel|time_?d?_?out|fail|interrupt|disconne
 _ENUM = re.compile(r"^<?(?:[a-z_]+\.)*finish_?reason[._]")
 
 
-def read_word(native: str) -> str:
+def normalize_reason(native: str) -> str:
     """The word of a finish reason in lower case, without the detail that Google appends.
 
-    >>> read_word("content_filter: SAFETY")
+    >>> normalize_reason("content_filter: SAFETY")
     'content_filter'
-    >>> read_word("FinishReason.SAFETY")
+    >>> normalize_reason("FinishReason.SAFETY")
     'safety'
     """
     word = native.partition(":")[0].strip().lower()
@@ -75,25 +75,25 @@ def classify_ending(native: str) -> Ending:
     >>> classify_ending("abort"), classify_ending("eos_token"), classify_ending("MAX_TOKENS"), classify_ending("bored")
     ('broken', 'clean', 'cut', 'unknown')
     """
-    word = read_word(native)
-    detail = read_word(native.partition(":")[2])
+    word = normalize_reason(native)
+    detail = normalize_reason(native.partition(":")[2])
     kind = _KINDS.get(word) or ("broken" if _FAILURE.search(word) else "unknown")
     # Google's detail tells more than OpenAI's word before it.
     return "malformed" if _KINDS.get(detail) == "malformed" else kind
 
 
-def is_understood(native: str) -> bool:
+def is_known_reason(native: str) -> bool:
     """Whether the word is one that servers are known to use, or says that something failed."""
-    word = read_word(native)
+    word = normalize_reason(native)
     return word in _KINDS or _FAILURE.search(word) is not None
 
 
-def replaces(kind: Ending, earlier: Ending) -> bool:
+def is_at_least_as_severe(kind: Ending, earlier: Ending) -> bool:
     """Whether `kind` replaces the previous kind. Of two words of one kind, the later one counts."""
     return _RANKS[kind] >= _RANKS[earlier]
 
 
-def name_reason(kind: Ending, native: str, *, called: bool) -> str | None:
+def to_openai_reason(kind: Ending, native: str, *, called: bool) -> str | None:
     """OpenAI's word for the ending; `None` for a reply that broke off.
 
     AI Studio ends a streamed turn of calls with `stop` (googleapis/python-genai issue 2868).
@@ -103,5 +103,5 @@ def name_reason(kind: Ending, native: str, *, called: bool) -> str | None:
     if kind == "broken":
         return None
     return {"cut": "length", "filtered": "content_filter", "malformed": "function_call_filter"}.get(
-        kind, read_word(native)
+        kind, normalize_reason(native)
     )

@@ -19,6 +19,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
 from langchain_gemini_compat import errors
 from langchain_gemini_compat._catalog.models import bare_model_name
 from langchain_gemini_compat._response.assembler import StreamAssembler
+from langchain_gemini_compat._response.block_indices import media_index
 from langchain_gemini_compat._response.chunk_builder import build_chunk
 from langchain_gemini_compat._response.events import (
     CallExtras,
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 _NO_JSON = "\u00a0"
 #: Schemas lose much, and every message of a history keeps its metadata.
 _MOST_REPAIRS = 20
+#: Invalid calls that an error message names.
+_MOST_NAMES = 5
 
 
 @dataclass(slots=True)
@@ -63,6 +66,8 @@ class Parts:
     media: list[dict[str, object]] = field(default_factory=list)
     kwargs: JsonObject = field(default_factory=dict)
     calls: dict[int, ToolCallChunk] = field(default_factory=dict)
+    #: The calls, by number, whose arguments are complete with this piece.
+    complete_calls: set[int] = field(default_factory=set)
     #: Invalid calls, if they are kept.
     invalid: list[InvalidToolCall] = field(default_factory=list)
 
@@ -80,14 +85,15 @@ class Parts:
                 self.media.append(_media_block(event, self.first_medium + len(self.media)))
 
     def _add_call(self, delta: ToolCallDelta) -> None:
-        """Pieces of one call that arrive together are one piece."""
+        """Join pieces of one call that arrive together."""
+        (self.complete_calls.add if delta.is_complete else self.complete_calls.discard)(delta.index)
         known = self.calls.get(delta.index)
         if known is not None:
             known["args"] = f"{known['args']}{delta.args}"
         else:
             self.calls[delta.index] = tool_call_chunk(name=delta.name, args=delta.args, id=delta.id, index=delta.index)
 
-    def attach(self, kept: JsonObject) -> None:
+    def merge_kwargs(self, kept: JsonObject) -> None:
         """Maps of `additional_kwargs` are joined: a chunk may carry the extras of several calls."""
         for key, value in kept.items():
             old = self.kwargs.get(key)
@@ -96,7 +102,7 @@ class Parts:
             else:
                 self.kwargs[key] = value
 
-    def holds_something(self) -> bool:
+    def has_content(self) -> bool:
         return bool(self.text or self.media or self.kwargs or self.calls or self.invalid)
 
     def list_call_chunks(self) -> list[ToolCallChunk]:
@@ -134,14 +140,14 @@ class ReplyDecoder:
             tool_names=request.tool_names,
             schemas=request.schemas,
         )
-        self._said: list[str] = []
-        self._thought = self._called = False
-        self._media_seen = 0
+        self._texts: list[str] = []
+        self._has_thoughts = self._has_calls = False
+        self._media_count = 0
         #: Names on the wire of the calls of whose arguments nothing has been handed out.
         self._pending_args: dict[int, str] = {}
         #: Pieces of calls, held back until the end: a piece that was handed out cannot be marked invalid later.
         self._held_calls: list[ToolCallDelta] = []
-        self._mends: list[str] = []
+        self._argument_repairs: list[str] = []
 
     def feed(self, wire: WireChunk) -> Sequence[ChatGenerationChunk]:
         """The chunk that `wire` gives, if any."""
@@ -149,7 +155,7 @@ class ReplyDecoder:
         if text is not None:
             return (build_chunk(text, {}, {"model_provider": PROVIDER}, []),)
         parts = self.read(wire)
-        return (_build_chunk(parts, {}),) if parts.holds_something() else ()
+        return (_build_chunk(parts, {}),) if parts.has_content() else ()
 
     def finish(self) -> Iterator[ChatGenerationChunk]:
         """What was held back, and the last chunk, with usage and metadata and nothing else.
@@ -157,7 +163,7 @@ class ReplyDecoder:
         Raises `TruncatedStreamError`, or an `UnusableReplyError`, for a reply that is none.
         """
         parts, end = self.read_end()
-        if parts.holds_something():
+        if parts.has_content():
             yield _build_chunk(parts, {})
         yield self.build_last(Parts(), end)
 
@@ -173,7 +179,7 @@ class ReplyDecoder:
         """The text of `wire` where it says nothing else; `None` where `read` has to look."""
         text = self._assembler.read_text(wire)
         if text is not None:
-            self._said.append(text)
+            self._texts.append(text)
         return text
 
     def read(self, wire: WireChunk) -> Parts:
@@ -189,9 +195,9 @@ class ReplyDecoder:
     def build_last(self, parts: Parts, end: Finished) -> ChatGenerationChunk:
         """The last chunk; raises where the reply is none."""
         if end.fields:
-            parts.attach(attach_reply_extras(self._reply_key(), end.fields, self._origin()))
+            parts.merge_kwargs(attach_reply_extras(self._reply_key(), end.fields, self._origin()))
         chunk = _build_chunk(parts, self._metadata(end), end, self._tries.discarded if self._tries else None)
-        self._check(end, chunk)
+        self._raise_for_unusable_reply(end, chunk)
         return chunk
 
     @contextmanager
@@ -200,11 +206,11 @@ class ReplyDecoder:
         try:
             yield
         except errors.GeminiCompatError as err:
-            err.partial = err.partial or "".join(self._said)
+            err.partial = err.partial or "".join(self._texts)
             raise
 
     def _read(self, events: Iterable[Event]) -> tuple[Parts, Finished | None]:
-        parts = Parts(self._media_seen)
+        parts = Parts(self._media_count)
         end: Finished | None = None
         for event in events:
             if isinstance(event, Finished):
@@ -214,30 +220,30 @@ class ReplyDecoder:
                 self._held_calls.append(event)
             elif isinstance(event, CallExtras):
                 origin = {} if event.is_more else self._origin()
-                parts.attach(attach_call_extras(event.id, event.fields, origin))
+                parts.merge_kwargs(attach_call_extras(event.id, event.fields, origin))
             else:
                 parts.add(event)
         for index, call in parts.calls.items():
-            self._settle_call(index, call)
-        self._called = self._called or bool(parts.calls or parts.invalid)
-        self._media_seen += len(parts.media)
-        self._thought = self._thought or "reasoning_content" in parts.kwargs
-        self._said.extend(parts.text)
+            self._finalize_call(index, call, is_complete=index in parts.complete_calls)
+        self._has_calls = self._has_calls or bool(parts.calls or parts.invalid)
+        self._media_count += len(parts.media)
+        self._has_thoughts = self._has_thoughts or "reasoning_content" in parts.kwargs
+        self._texts.extend(parts.text)
         return parts, end
 
     def _release_calls(self, parts: Parts, end: Finished) -> None:
         """Add the held-back calls to `parts`, with valid and invalid calls apart."""
         if not self._request.keeps_invalid_calls:
             return
-        faulty = {call.index for call in end.invalid}
+        invalid = {call.index for call in end.invalid}
         for delta in self._held_calls:
-            if delta.index not in faulty:
+            if delta.index not in invalid:
                 parts.add(delta)
         for call in end.invalid:
             name = self._original_name(call.name)
             parts.invalid.append(invalid_tool_call(name=name, args=call.args, id=call.id, error=call.error))
 
-    def _settle_call(self, index: int, call: ToolCallChunk) -> None:
+    def _finalize_call(self, index: int, call: ToolCallChunk, *, is_complete: bool) -> None:
         """The caller's own name of the tool, and arguments mended where they come as one piece."""
         name, args = call["name"], call["args"]
         if name is not None:
@@ -247,10 +253,10 @@ class ReplyDecoder:
             return
         name = self._pending_args.pop(index)
         schema = self._request.schemas.get(name)
-        if schema is not None and args.rstrip().endswith("}"):
+        if schema is not None and is_complete:
             call["args"], changes = repair_arguments_text(schema, args)
             if changes:
-                self._mends.append(describe_changes(self._original_name(name), changes))
+                self._argument_repairs.append(describe_changes(self._original_name(name), changes))
 
     def _original_name(self, name: str) -> str:
         return self._request.names.get(name, name)
@@ -280,48 +286,49 @@ class ReplyDecoder:
             "cost": end.cost,
             "cost_details": end.cost_details,
             "logprobs": {"content": end.logprobs} if end.logprobs else None,
-            "invalid_tool_calls": self._name_faults(end),
+            "invalid_tool_calls": self._list_invalid_call_errors(end),
             "retries": self._tries.retries if self._tries else 0,
             "waited": round(self._tries.waited, 3) if self._tries else 0.0,
             "signature_stand_ins": stand_ins,
-            "repairs": [*repairs, *self._mends, *_describe_dropped(end.dropped_fields), *end.losses],
+            "repairs": [*repairs, *self._argument_repairs, *_describe_dropped(end.dropped_fields), *end.losses],
         }
         # A cost of 0 is kept.
         return {key: value for key, value in metadata.items() if value or (key == "cost" and value is not None)}
 
-    def _name_faults(self, end: Finished) -> dict[str, str]:
+    def _list_invalid_call_errors(self, end: Finished) -> dict[str, str]:
         """Return the error of each kept invalid call by its id, since message chunks have no field for it."""
         return {call.id: call.error for call in end.invalid} if self._request.keeps_invalid_calls else {}
 
-    def _check(self, end: Finished, chunk: ChatGenerationChunk) -> None:
+    def _raise_for_unusable_reply(self, end: Finished, chunk: ChatGenerationChunk) -> None:
         if end.reason is None:
             said = f" (finish reason {end.native_reason[:200]!r})" if end.native_reason else ""
             text = f"The stream broke off before its end{said}, so the reply is incomplete. Ask again."
             truncated = errors.TruncatedStreamError(text)
-            truncated.partial = "".join(self._said)
+            truncated.partial = "".join(self._texts)
             raise truncated
         spent = f"{end.usage.output_tokens} output tokens spent" if end.usage else "usage unknown"
         said = f"finish reason {end.native_reason[:200]!r}" if end.native_reason else "no finish reason"
         word = f"{said}, {spent}"
-        is_refused = bool(end.faults) and not self._request.keeps_invalid_calls
-        if is_refused or end.reason == "function_call_filter" or end.announced:
-            raise _unusable(errors.MalformedToolCallError, self._describe_fault(end, word), chunk, end)
-        if self._called and end.reason == "content_filter":
+        is_refused = bool(end.invalid) and not self._request.keeps_invalid_calls
+        if is_refused or end.reason == "function_call_filter" or end.is_call_missing:
+            raise _build_error(errors.MalformedToolCallError, self._describe_invalid_call(end, word), chunk, end)
+        if self._has_calls and end.reason == "content_filter":
             text = (
                 "The model refused, or a filter stopped the reply, beside a tool call. So the call is withheld "
                 f"({word}). Rephrase the request."
             )
-            raise _unusable(errors.BlockedError, text, chunk, end)
+            raise _build_error(errors.BlockedError, text, chunk, end)
         if end.empty and end.reason != "content_filter":
             more = "Raise `max_tokens`: thinking used it up." if end.reason == "length" else "Ask again."
-            what = "holds thoughts and nothing else" if self._thought else "is empty"
-            raise _unusable(errors.EmptyReplyError, f"The reply {what} ({word}). {more}", chunk, end)
+            what = "holds thoughts and nothing else" if self._has_thoughts else "is empty"
+            raise _build_error(errors.EmptyReplyError, f"The reply {what} ({word}). {more}", chunk, end)
 
-    def _describe_fault(self, end: Finished, word: str) -> str:
+    def _describe_invalid_call(self, end: Finished, word: str) -> str:
         more = "Increase `max_tokens`." if end.reason == "length" else "Ask again, or simplify the tool's schema."
-        if end.announced:
+        if end.is_call_missing:
             return f"The model announced a tool call and sent none ({word}). {more}"
-        names = f" of {', '.join(map(self._original_name, end.faults[:5]))[:200]}" if end.faults else ""
+        named = [self._original_name(call.name) or "(nameless)" for call in end.invalid[:_MOST_NAMES]]
+        names = f" of {', '.join(named)[:200]}" if named else ""
         why = f" {end.invalid[0].error}" if end.invalid else ""
         return f"The model returned an invalid tool call{names} ({word}).{why} {more}"
 
@@ -333,7 +340,7 @@ def _describe_dropped(keys: Sequence[str]) -> list[str]:
     return [f"{names} of the reply were left out: at most {MAX_KEPT} characters and {MAX_KEYS} unknown keys are kept."]
 
 
-def _unusable(
+def _build_error(
     kind: type[errors.UnusableReplyError], text: str, chunk: ChatGenerationChunk, end: Finished
 ) -> errors.UnusableReplyError:
     error = kind(text)
@@ -354,13 +361,13 @@ def _build_chunk(
         return build_chunk("".join(parts.text), parts.kwargs, {"model_provider": PROVIDER, **metadata}, calls)
     usage = _usage_metadata(end.usage) if end and end.usage else None
     # What is no call raises; LangChain would try to mend it first, in quadratic time.
-    faulty = end is not None and bool(end.faults) and not parts.invalid
+    is_invalid = end is not None and bool(end.invalid) and not parts.invalid
     message = AIMessageChunk(
         content=parts.content(),
         additional_kwargs=parts.kwargs,
         response_metadata={"model_provider": PROVIDER, **metadata},
-        tool_call_chunks=[] if faulty else calls,
-        invalid_tool_calls=[_invalid(call) for call in calls] if faulty else [],
+        tool_call_chunks=[] if is_invalid else calls,
+        invalid_tool_calls=[_invalid(call) for call in calls] if is_invalid else [],
         usage_metadata=add_usage(usage, discarded) if discarded else usage,
         chunk_position="last" if end else None,
     )
@@ -386,8 +393,7 @@ def _usage_metadata(usage: Usage) -> UsageMetadata:
 def _media_block(media: MediaSeen, number: int) -> dict[str, object]:
     kind = media.mime_type.partition("/")[0]
     kind = "image" if media.url else kind if kind in ("image", "audio", "video") else "file"
-    # LangChain joins the fields of blocks with the same index, letter by letter.
-    index = f"lc_{kind}_{number}"
+    index = media_index(kind, number)
     if media.url:
         typed = {"mime_type": media.mime_type} if media.mime_type else {}
         return {"type": kind, "url": media.url, **typed, "index": index}

@@ -43,7 +43,7 @@ class ThoughtSplitter:
         #: How much of what is held is a thought, unless it turns out to be a tag.
         self._held_thought = 0
         #: Whether unflagged text passes as it is, however it is cut.
-        self.is_open = False
+        self.passes_text = False
 
     def feed(self, text: str, *, flagged: bool = False) -> Iterator[Event]:
         """Yield what `text` makes certain; `flagged` is the server's own `extra_content.google.thought`."""
@@ -57,19 +57,19 @@ class ThoughtSplitter:
         self._flagged = flagged
         text, self._held = self._held + text, ""
         yield from self._state(text)
-        self._look()
+        self._update_passes_text()
 
     def expect_answer(self) -> None:
         """Nobody asked for thoughts, or they came in a field of their own: no tag opens this reply."""
         if self._state == self._start and not self._held:
             self._state = self._in_text
-        self._look()
+        self._update_passes_text()
 
     def expect_thoughts(self) -> None:
         """The server says that there are thoughts in the text to come: a tag may open it after all."""
         if self._state == self._in_text and not self._held:
             self._state = self._start
-        self._look()
+        self._update_passes_text()
 
     def finish(self) -> Iterator[Event]:
         """Yield what was held back as what it turned out to be."""
@@ -82,9 +82,9 @@ class ThoughtSplitter:
         if held[cut:]:
             yield TextDelta(held[cut:])
 
-    def _look(self) -> None:
+    def _update_passes_text(self) -> None:
         # `finish` does not: it ends the reply, or a run of thoughts, after which `feed` looks.
-        self.is_open = not self._held and not self._flagged and self._state == self._in_text
+        self.passes_text = not self._held and not self._flagged and self._state == self._in_text
 
     def _start(self, text: str) -> Iterator[Event]:
         """Nothing is decided: a tag may open here, perhaps behind white space."""

@@ -19,8 +19,8 @@ from langchain_gemini_compat._response.call_decisions import (
     TrackedCall,
     decide,
     fingerprint,
-    holds,
-    is_name_settled,
+    has_same_arguments,
+    may_name_grow,
 )
 from langchain_gemini_compat._response.events import CallExtras, InvalidCall, ToolCallDelta
 from langchain_gemini_compat._schema.arguments import is_equal, unwrap_arguments
@@ -121,21 +121,21 @@ class ToolCallTracker:
         """
         self._seed = seed
         self._limit = limit
-        self._names = None if names is None else frozenset(names)
+        self._tool_names = None if names is None else frozenset(names)
         self._schemas = schemas or {}
         self._calls: list[TrackedCall] = []
         self._by_id: dict[str, TrackedCall] = {}
         self._by_name: dict[str, TrackedCall] = {}
-        self._repetitions: dict[str, TrackedCall] = {}
-        self._recent: TrackedCall | None = None
+        self._open_repetitions: dict[str, TrackedCall] = {}
+        self._current_repetition: TrackedCall | None = None
         self._ids: set[str] = set()
         self._early_extras: dict[str, JsonObject] = {}
-        self._index_credible = True
-        self._is_direct = False
+        self._is_index_reliable = True
+        self._skips_placeholders = False
         #: Calls about which the index alone decided.
-        self._trusting: list[TrackedCall] = []
+        self._decided_by_index: list[TrackedCall] = []
         #: An entry had an id, and neither name nor arguments nor extras.
-        self.has_bare_ids = False
+        self.has_ids_without_calls = False
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -151,26 +151,26 @@ class ToolCallTracker:
 
         At a clean ending a call without any arguments gets `{}`; at any other it was cut, and is a fault.
         """
-        for repetition in [*self._repetitions.values()]:
+        for repetition in [*self._open_repetitions.values()]:
             yield from self._end_repetition(repetition)
         for call in self._calls:
             if not call.scanner.started:
                 if is_clean:
                     self._add_args(call, call.placeholder or "{}")
                 else:
-                    call.fault = call.fault or _NO_ARGUMENTS
+                    call.error = call.error or _NO_ARGUMENTS
                     call.pieces.append(call.placeholder)
             elif call.is_wrapped:
                 self._unwrap(call, is_clean=is_clean)
             elif call.value == {} and not is_clean:
-                call.fault = call.fault or _NO_ARGUMENTS
-            if call.has_joined_name and self._names is not None and call.name not in self._names:
-                call.fault = call.fault or _PART_OF_NAME
-            yield from self._emit(call, is_settled=True)
+                call.error = call.error or _NO_ARGUMENTS
+            if call.has_joined_name and self._tool_names is not None and call.name not in self._tool_names:
+                call.error = call.error or _PART_OF_NAME
+            yield from self._emit_pieces(call, is_name_final=True)
             if call.announced and call.extras and not call.extras_sent:
                 call.extras_sent = True
                 yield CallExtras(call.id, call.extras)
-            new = _only_new(call.extras, call.late_extras)
+            new = _select_new_fields(call.extras, call.late_extras)
             if call.announced and new:
                 yield CallExtras(call.id, new, is_more=True)
 
@@ -178,13 +178,14 @@ class ToolCallTracker:
         """Whether `entries` are all the calls so far, once more, in their order."""
         said = [_read_entry(entry) for entry in entries if isinstance(entry, dict)]
         return len(said) == len(self._calls) and all(
-            entry.name in ("", call.name) and (holds(call, entry.args) or (call.is_empty and not entry.has_args))
+            entry.name in ("", call.name)
+            and (has_same_arguments(call, entry.args) or (call.is_empty and not entry.has_args))
             for entry, call in zip(said, self._calls, strict=True)
         )
 
-    def leave_out_known(self, entries: Sequence[JsonValue]) -> list[JsonValue]:
+    def select_new(self, entries: Sequence[JsonValue]) -> list[JsonValue]:
         """Return the entries that are no whole call so far once more; each call counts once."""
-        left = Counter((call.name, _fingerprint_of(call)) for call in self._calls if call.is_filled)
+        left = Counter((call.name, _fingerprint_of(call)) for call in self._calls if call.has_arguments)
         unknown: list[JsonValue] = []
         for wire in entries:
             entry = _read_entry(wire) if isinstance(wire, dict) else None
@@ -196,114 +197,111 @@ class ToolCallTracker:
                 unknown.append(wire)
         return unknown
 
-    def doubt_all(self, why: str) -> None:
+    def invalidate_all(self, why: str) -> None:
         """Make every call a fault."""
         for call in self._calls:
-            call.fault = call.fault or why
+            call.error = call.error or why
 
     def list_invalid(self) -> tuple[InvalidCall, ...]:
         """The calls that nobody may run: cut short, glued together, no object, or undecidable."""
         return tuple(
-            InvalidCall(call.position, call.id, call.name, "".join(call.pieces), fault)
+            InvalidCall(call.position, call.id, call.name, "".join(call.pieces), error)
             for call in self._calls
-            if self._is_kept(call) and (fault := _fault_of(call))
+            if self._is_kept(call) and (error := _error_of(call))
         )
-
-    def faults(self) -> tuple[str, ...]:
-        """The names of the calls that nobody may run."""
-        return tuple(call.name or "(nameless)" for call in self.list_invalid())
 
     def take_early_extras(self) -> JsonObject:
         """What came as a call's extras although that call never came."""
         extras: JsonObject = {}
         for early in self._early_extras.values():
-            _fill_in(extras, early)
+            _merge_missing(extras, early)
         self._early_extras.clear()
         return extras
 
     def _feed_entry(self, entry: Entry) -> Iterator[Event]:
         if not entry.name and not entry.has_args and entry.id not in self._by_id and (entry.id or not self._calls):
-            self.has_bare_ids = self.has_bare_ids or bool(entry.id and not entry.extras)
-            _fill_in(self._early_extras.setdefault(entry.id, {}), entry.extras)
+            self.has_ids_without_calls = self.has_ids_without_calls or bool(entry.id and not entry.extras)
+            _merge_missing(self._early_extras.setdefault(entry.id, {}), entry.extras)
             return
-        decision = decide(self._look(), entry)
-        if decision.call is None and decision.repeats is None:
+        decision = decide(self._collect_evidence(), entry)
+        if decision.call is None and decision.repeated_call is None:
             # The name of the call before is all there now.
             for earlier in self._calls[-1:]:
-                yield from self._emit(earlier, is_settled=True)
+                yield from self._emit_pieces(earlier, is_name_final=True)
         yield from self._apply(entry, decision)
 
-    def _look(self) -> Evidence:
+    def _collect_evidence(self) -> Evidence:
         return Evidence(
             self._calls,
             self._by_id,
             self._by_name,
-            self._repetitions,
-            self._recent,
-            self._names,
-            index_credible=self._index_credible,
-            is_direct=self._is_direct,
+            self._open_repetitions,
+            self._current_repetition,
+            self._tool_names,
+            is_index_reliable=self._is_index_reliable,
+            skips_placeholders=self._skips_placeholders,
         )
 
     def _apply(self, entry: Entry, decision: Decision) -> Iterator[Event]:
         """The one place where a decision changes anything."""
-        for call in decision.doubts:
-            call.fault = call.fault or _AMBIGUOUS
-        self._trusting += decision.trusts
-        if decision.head is not None:
-            decision.head.second_head = False
-        call = decision.call or self._open(entry, decision)
-        if decision.is_second_head:
-            call.second_head = True
+        for call in decision.ambiguous_calls:
+            call.error = call.error or _AMBIGUOUS
+        self._decided_by_index += decision.decided_by_index
+        if decision.header_call is not None:
+            decision.header_call.has_second_header = False
+        call = decision.call or self._create_call(entry, decision)
+        if decision.is_second_header:
+            call.has_second_header = True
         if decision.call is not None and decision.name:
             call.name, call.has_joined_name = decision.name, True
         call.name = call.name or entry.name
-        if call.repeats is None and call.name:
+        if call.repeated_call is None and call.name:
             self._by_name[call.name] = call
-        is_copy = decision.is_repetition or call.repeats is not None
-        self._recent = call if call.repeats is not None else None
+        is_copy = decision.is_repetition or call.repeated_call is not None
+        self._current_repetition = call if call.repeated_call is not None else None
         if entry.index is not None and entry.index != call.position and not is_copy:
-            self._doubt_index()
+            self._distrust_index()
         if decision.is_repetition:
             call.has_two_placeholders = bool(call.placeholder)
         else:
             yield from self._feed_args(call, entry.args)
-        target = call.repeats or call
+        target = call.repeated_call or call
         if entry.extras or (target.extras and not target.extras_sent):
             yield from self._feed_extras(target, entry.extras)
 
     def _feed_extras(self, call: TrackedCall, extras: JsonObject) -> Iterator[Event]:
-        _fill_in(call.late_extras if call.extras_sent else call.extras, extras)
+        _merge_missing(call.late_extras if call.extras_sent else call.extras, extras)
         if call.announced and not call.extras_sent and _is_signed(call.extras):
             # At once, beside the head of its call where possible; what else comes later is a copy.
             call.extras_sent = True
             yield CallExtras(call.id, call.extras)
 
-    def _doubt_index(self) -> None:
-        self._index_credible = False
-        for call in self._trusting:
-            call.fault = call.fault or _AMBIGUOUS
-        self._trusting.clear()
+    def _distrust_index(self) -> None:
+        self._is_index_reliable = False
+        for call in self._decided_by_index:
+            call.error = call.error or _AMBIGUOUS
+        self._decided_by_index.clear()
 
-    def _open(self, entry: Entry, decision: Decision) -> TrackedCall:
+    def _create_call(self, entry: Entry, decision: Decision) -> TrackedCall:
         name = decision.name or entry.name
-        if decision.repeats is not None:
-            wire_id = decision.repeats.wire_id
-            call = TrackedCall(-1, wire_id, "", name, repeats=decision.repeats, must_repeat=decision.must_repeat)
-            self._repetitions[wire_id] = call
+        if decision.repeated_call is not None:
+            wire_id = decision.repeated_call.wire_id
+            original, must_repeat = decision.repeated_call, decision.must_repeat
+            call = TrackedCall(-1, wire_id, "", name, repeated_call=original, must_repeat=must_repeat)
+            self._open_repetitions[wire_id] = call
             return call
         call = TrackedCall(-1, entry.id, "", name)
-        if decision.is_doubtful:
-            call.fault = _AMBIGUOUS
-        self._add_call(call)
+        if decision.is_new_call_ambiguous:
+            call.error = _AMBIGUOUS
+        self._number_call(call)
         for key in dict.fromkeys((entry.id, "")):
-            _fill_in(call.extras, self._early_extras.pop(key, {}))
+            _merge_missing(call.extras, self._early_extras.pop(key, {}))
         return call
 
-    def _add_call(self, call: TrackedCall) -> None:
+    def _number_call(self, call: TrackedCall) -> None:
         """Give `call` its number and its id."""
         call.position = len(self._calls)
-        usable = _is_usable(call.wire_id) and call.wire_id not in self._ids
+        usable = _is_usable_id(call.wire_id) and call.wire_id not in self._ids
         call.id = call.wire_id if usable else self._make_id(call.position)
         if call.wire_id.strip() and not usable and call.wire_id not in self._by_id and len(call.wire_id) <= MAX_KEPT:
             # The server gets its own id back; LangChain never sees it.
@@ -324,15 +322,15 @@ class ToolCallTracker:
         if body == "{}" and not call.scanner.started:
             call.placeholder, args = args, ""
         elif body:
-            self._is_direct = self._is_direct or not (call.placeholder or call.scanner.started)
+            self._skips_placeholders = self._skips_placeholders or not (call.placeholder or call.scanner.started)
             call.placeholder = ""
         if args:
             self._add_args(call, args)
-        if call.repeats is not None:
-            if call.is_whole:
+        if call.repeated_call is not None:
+            if call.is_closed:
                 yield from self._end_repetition(call)
         elif args or not call.announced:
-            yield from self._emit(call)
+            yield from self._emit_pieces(call)
 
     def _add_args(self, call: TrackedCall, args: str) -> None:
         scanner = call.scanner
@@ -347,56 +345,56 @@ class ToolCallTracker:
 
     def _end_repetition(self, call: TrackedCall) -> Iterator[Event]:
         """Its arguments are whole, or there are no more: it is dropped as a repetition, or is a call of its own."""
-        original = call.repeats
-        self._repetitions.pop(call.wire_id, None)
-        self._recent = None
+        original = call.repeated_call
+        self._open_repetitions.pop(call.wire_id, None)
+        self._current_repetition = None
         if original is None:
             return
         known: JsonObject | None = {} if original.placeholder else original.value
         if call.value is not None and known is not None and is_equal(call.value, known):
             return
         if call.must_repeat:
-            original.fault = original.fault or _AMBIGUOUS
+            original.error = original.error or _AMBIGUOUS
             return
-        if not call.is_whole:
-            call.fault = _AMBIGUOUS if call.placeholder else _CUT
-        call.repeats = None
-        self._add_call(call)
-        yield from self._emit(call)
+        if not call.is_closed:
+            call.error = _AMBIGUOUS if call.placeholder else _CUT
+        call.repeated_call = None
+        self._number_call(call)
+        yield from self._emit_pieces(call)
 
     def _unwrap(self, call: TrackedCall, *, is_clean: bool) -> None:
         value = unwrap_arguments(self._schemas.get(call.name), "".join(call.pieces))
         call.is_wrapped = False
         if value is None:
-            call.fault = call.fault or _NO_OBJECT
+            call.error = call.error or _NO_OBJECT
         elif not value and not is_clean:
-            call.fault = call.fault or _NO_ARGUMENTS
+            call.error = call.error or _NO_ARGUMENTS
         else:
             call.value, call.pieces = value, [json.dumps(value, ensure_ascii=False)]
 
-    def _emit(self, call: TrackedCall, *, is_settled: bool = False) -> Iterator[Event]:
+    def _emit_pieces(self, call: TrackedCall, *, is_name_final: bool = False) -> Iterator[Event]:
         """The pieces of a call that were not handed out; the first ones wait for the whole name.
 
         Arguments that are no object wait for the end: they may be encoded twice.
         """
         if not call.name or not self._is_kept(call):
             return
-        if not call.announced and not is_settled and not is_name_settled(call, self._names):
+        if not call.announced and not is_name_final and may_name_grow(call, self._tool_names):
             return
-        text = "" if call.is_wrapped else "".join(call.pieces[call.sent :])
+        text = "" if call.is_wrapped else "".join(call.pieces[call.pieces_sent :])
         if not call.is_wrapped:
-            call.sent = len(call.pieces)
+            call.pieces_sent = len(call.pieces)
         if not call.announced:
             call.announced = True
-            yield ToolCallDelta(call.position, call.id, call.name, text)
+            yield ToolCallDelta(call.position, call.id, call.name, text, is_complete=call.value is not None)
         elif text:
-            yield ToolCallDelta(call.position, None, None, text)
+            yield ToolCallDelta(call.position, None, None, text, is_complete=call.value is not None)
 
     def _is_kept(self, call: TrackedCall) -> bool:
         return self._limit is None or call.position < self._limit
 
 
-def _is_usable(wire_id: str) -> bool:
+def _is_usable_id(wire_id: str) -> bool:
     """Whether LangChain can have the server's own id; `functions.f:0` of Kimi is one that its template needs."""
     return bool(wire_id.strip()) and wire_id.isprintable() and len(wire_id) <= _LONGEST_ID
 
@@ -436,24 +434,24 @@ def _read_entry(wire: JsonObject) -> Entry:
     )
 
 
-def _fill_in(known: JsonObject, more: JsonObject) -> None:
+def _merge_missing(known: JsonObject, more: JsonObject) -> None:
     """Add to `known` what only `more` has: servers repeat extras, and the first signature is the call's."""
     for key, value in more.items():
         if isinstance(value, dict):
             inner = known.setdefault(key, {})
             if isinstance(inner, dict):
-                _fill_in(inner, value)
+                _merge_missing(inner, value)
         else:
             known.setdefault(key, value)
 
 
-def _only_new(known: JsonObject, more: JsonObject) -> JsonObject:
+def _select_new_fields(known: JsonObject, more: JsonObject) -> JsonObject:
     """What of `more` is not in `known`: LangChain would join what it is told twice."""
     new: JsonObject = {}
     for key, value in more.items():
         old = known.get(key)
         if isinstance(old, dict) and isinstance(value, dict):
-            inner = _only_new(old, value)
+            inner = _select_new_fields(old, value)
             if inner:
                 new[key] = inner
         elif key not in known and key not in RESERVED:
@@ -466,12 +464,12 @@ def _is_signed(extras: JsonObject) -> bool:
     return "litellm_signature" in extras or any(isinstance(it, dict) and "thought_signature" in it for it in spaces)
 
 
-def _fault_of(call: TrackedCall) -> str:
+def _error_of(call: TrackedCall) -> str:
     """Why nobody may run it; empty for a good call."""
     if not call.name:
         return _NAMELESS
-    if call.fault or (call.second_head and call.is_anonymous):
-        return call.fault or _AMBIGUOUS
+    if call.error or (call.has_second_header and call.lacks_id):
+        return call.error or _AMBIGUOUS
     if call.value is not None:
         return ""
-    return _CUT if call.is_open else _NO_OBJECT
+    return _CUT if call.is_partial else _NO_OBJECT

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from langchain_core.version import VERSION
 
+from langchain_gemini_compat._response.block_indices import TEXT_INDEX, call_index, reasoning_index
 from langchain_gemini_compat._response.block_translator import decode_chunk_blocks
 from langchain_gemini_compat._response.message_chunks import Parts, ReplyDecoder
 from langchain_gemini_compat._signatures import SIGNATURES_KEY
@@ -43,9 +44,11 @@ class _Block:
     number: int
     content: dict[str, object]
     pieces: list[str] = field(default_factory=list)
+    #: The arguments of a call are a complete JSON object.
+    is_complete: bool = False
 
     def build_finished(self, signatures: Mapping[str, object]) -> dict[str, object]:
-        """The whole block; raises `ValueError` where the arguments of a call are not whole."""
+        """Return the whole block."""
         kind, whole = self.content["type"], "".join(self.pieces)
         if kind in ("text", "reasoning"):
             return {**self.content, str(kind): whole}
@@ -83,7 +86,7 @@ class EventDecoder:
             self._add_text(text)
         else:
             self._add(self._reply.read(wire))
-        return self._take()
+        return self._take_events()
 
     def keeping_partial(self) -> AbstractContextManager[None]:
         """An error that ends the stream leaves what had come by then in `partial`."""
@@ -93,17 +96,17 @@ class EventDecoder:
         """What was held back, and the end; raises as the decoder of chunks does."""
         parts, end = self._reply.read_end()
         self._add(parts)
-        yield from self._take()
+        yield from self._take_events()
         last = self._reply.build_last(Parts(), end)
-        self._end(cast("AIMessageChunk", last.message), last.generation_info or {})
-        yield from self._take()
+        self._emit_finish(cast("AIMessageChunk", last.message), last.generation_info or {})
+        yield from self._take_events()
 
-    def _take(self) -> Sequence[MessagesData]:
+    def _take_events(self) -> Sequence[MessagesData]:
         events, self._events = self._events, []
         return cast("Sequence[MessagesData]", events)
 
     def _add(self, parts: Parts) -> None:
-        self._keep(parts.kwargs)
+        self._add_kwargs(parts.kwargs)
         thoughts = parts.kwargs.get("reasoning_content")
         if isinstance(thoughts, str):
             self._add_thoughts(thoughts)
@@ -112,40 +115,41 @@ class EventDecoder:
         for medium in parts.media:
             self._finish(self._begin(medium))
         for index, call in parts.calls.items():
-            self._add_call(index, call)
+            self._add_call(index, call, is_complete=index in parts.complete_calls)
         for invalid in parts.invalid:
             self._finish(self._begin(cast("dict[str, object]", invalid)))
 
     def _add_text(self, text: str) -> None:
         if self._text is None:
-            self._text = self._begin({"type": "text", "text": "", "index": "lc_txt_0"})
+            self._text = self._begin({"type": "text", "text": "", "index": TEXT_INDEX})
         self._text.pieces.append(text)
-        self._tell(self._text, {"type": "text-delta", "text": text})
+        self._emit_delta(self._text, {"type": "text-delta", "text": text})
 
     def _add_thoughts(self, thoughts: str) -> None:
         if self._thoughts is None:
-            index = f"lc_rs_{self._thoughts_begun}"
+            index = reasoning_index(self._thoughts_begun)
             block = self._begin({"type": "reasoning", "reasoning": "", "index": index})
             self._thoughts, self._thoughts_begun = block, self._thoughts_begun + 1
         self._thoughts.pieces.append(thoughts)
-        self._tell(self._thoughts, {"type": "reasoning-delta", "reasoning": thoughts})
+        self._emit_delta(self._thoughts, {"type": "reasoning-delta", "reasoning": thoughts})
 
-    def _add_call(self, index: int, call: ToolCallChunk) -> None:
+    def _add_call(self, index: int, call: ToolCallChunk, *, is_complete: bool) -> None:
         if index in self._calls_finished:
             # White space: anything else would not have been a piece of whole arguments.
             return
         if index not in self._calls:
             start = {"type": "tool_call_chunk", "id": call["id"], "name": call["name"], "args": ""}
-            self._calls[index] = self._begin({**start, "index": f"lc_tc_{index}"})
+            self._calls[index] = self._begin({**start, "index": call_index(index)})
+        self._calls[index].is_complete = is_complete
         if call["args"]:
             self._calls[index].pieces.append(call["args"])
-            self._tell(self._calls[index], {"type": "tool-call-delta", "args": call["args"]})
+            self._emit_delta(self._calls[index], {"type": "tool-call-delta", "args": call["args"]})
 
-    def _keep(self, kwargs: JsonObject) -> None:
+    def _add_kwargs(self, kwargs: JsonObject) -> None:
         texts = {key: value for key, value in kwargs.items() if isinstance(value, str)}
         for key, text in texts.items():
             self._texts.setdefault(key, []).append(text)
-        self._maps.attach({key: value for key, value in kwargs.items() if key not in texts})
+        self._maps.merge_kwargs({key: value for key, value in kwargs.items() if key not in texts})
 
     def _begin(self, content: dict[str, object]) -> _Block:
         """Begin a block; those that end where another begins are finished first."""
@@ -155,14 +159,14 @@ class EventDecoder:
         if self._thoughts is not None:
             self._finish(self._thoughts)
             self._thoughts = None
-        self._finish_whole_calls()
+        self._finish_complete_calls()
         block = _Block(self._begun, content)
         self._begun += 1
         light = {key: value for key, value in content.items() if key not in _HEAVY}
         self._events.append({"event": "content-block-start", "index": block.number, "content": light})
         return block
 
-    def _tell(self, block: _Block, delta: dict[str, str]) -> None:
+    def _emit_delta(self, block: _Block, delta: dict[str, str]) -> None:
         self._events.append({"event": "content-block-delta", "index": block.number, "delta": delta})
 
     def _finish(self, block: _Block) -> None:
@@ -170,22 +174,17 @@ class EventDecoder:
         content = block.build_finished(signatures)
         self._events.append({"event": "content-block-finish", "index": block.number, "content": content})
 
-    def _finish_whole_calls(self) -> None:
-        """In their order, which is that of the message's calls."""
+    def _finish_complete_calls(self) -> None:
+        """Finish the calls with complete arguments, up to the first one without: calls finish in their order."""
         for index, call in [*self._calls.items()]:
-            if not (call.pieces and call.pieces[-1].endswith("}")):
+            if not call.is_complete:
                 return
-            # Joined once, however often it is looked at.
-            call.pieces = ["".join(call.pieces)]
-            try:
-                self._finish(call)
-            except ValueError:
-                return
+            self._finish(call)
             self._calls_finished.add(index)
             del self._calls[index]
 
-    def _end(self, last: AIMessageChunk, generation_info: Mapping[str, object]) -> None:
-        self._keep(cast("JsonObject", last.additional_kwargs))
+    def _emit_finish(self, last: AIMessageChunk, generation_info: Mapping[str, object]) -> None:
+        self._add_kwargs(cast("JsonObject", last.additional_kwargs))
         kwargs = {**self._maps.kwargs, **{key: "".join(pieces) for key, pieces in self._texts.items()}}
         if "refusal" in kwargs:
             # It may have come in pieces, and is one block.
@@ -212,7 +211,7 @@ class EventDecoder:
             self._text.content = block
 
 
-def text_of(event: MessagesData) -> str:
+def read_text_delta(event: MessagesData) -> str:
     """The piece of the answer that `event` brings; empty where it brings none."""
     if event["event"] != "content-block-delta":
         return ""

@@ -419,7 +419,7 @@ def test_calls_beyond_the_limit_are_dropped():
     calls = [call(), {**call("{"), "id": "c2"}]
     reply = assemble(chunk({"tool_calls": calls}, finish_reason="stop"), call_limit=1)
     assert [made.id for made in reply["calls"].values()] == ["c1"]
-    assert (reply["end"].reason, reply["end"].faults) == ("tool_calls", ())
+    assert (reply["end"].reason, reply["end"].invalid) == ("tool_calls", ())
 
 
 # JSON of other types than the wire has.
@@ -475,7 +475,7 @@ def test_what_is_of_another_type_is_read_as_absent(hostile):
     """Nothing raises, every event holds what its type says, and a good chunk is read as ever among bad ones."""
     reply = assemble(*hostile, *map(as_chunk, hostile))
     end = reply["end"]
-    strings = [reply["text"], reply["thoughts"], reply["refusal"], *end.faults]
+    strings = [reply["text"], reply["thoughts"], reply["refusal"], *(call.name for call in end.invalid)]
     for made in reply["calls"].values():
         strings += [made.name, made.args, made.id]
     strings += [text for media in reply["media"] for text in media]
@@ -483,7 +483,7 @@ def test_what_is_of_another_type_is_read_as_absent(hostile):
     assert isinstance(end.reason, str | None)
     assert isinstance(end.native_reason, str | None)
     assert isinstance(end.usage, Usage | None)
-    if not end.faults:
+    if not end.invalid:
         assert all(isinstance(json.loads(made.args), dict) for made in reply["calls"].values())
     # Of several choices that nobody asked for the first text counts, so the good chunk is read as one of its choice.
     mixed = assemble(*hostile, chunk({"content": "answer"}), choice=0)
@@ -520,7 +520,7 @@ def test_recorded_streams_come_to_the_same_wherever_the_network_cuts_them(body):
     chunks = [*decoder.feed(body), *decoder.finish()]
     assert "error" not in chunks[-1]
     reply = assemble(*chunks)
-    assert reply["end"].faults == ()
+    assert reply["end"].invalid == ()
     assert "<thought>" not in reply["text"]
     decoder = SseDecoder()
     bytewise = [value for place in range(len(body)) for value in decoder.feed(body[place : place + 1])]
@@ -557,7 +557,7 @@ def test_streamed_arguments_of_vertex_are_two_calls():
         "c-b": ("get_weather", {"location": "New Delhi"}),
     }
     assert reply["extras"] == {"c-a": {"extra_content": SIGNED}}
-    assert (reply["end"].faults, reply["end"].reason) == ((), "tool_calls")
+    assert (reply["end"].invalid, reply["end"].reason) == ((), "tool_calls")
 
 
 def test_white_space_at_the_start_waits_for_what_comes_after_it():

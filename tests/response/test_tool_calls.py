@@ -435,7 +435,7 @@ def test_extras_of_a_call_that_never_comes_are_not_lost(wire_id):
     """They are the reply's own then."""
     tracker = ToolCallTracker("seed")
     assert [*tracker.feed([entry(wire_id, extra_content=SIGNED)]), *tracker.finish()] == []
-    assert (len(tracker), tracker.faults()) == (0, ())
+    assert (len(tracker), tracker.list_invalid()) == (0, ())
     assert tracker.take_early_extras() == {"extra_content": SIGNED}
     assert tracker.take_early_extras() == {}
 
@@ -535,7 +535,7 @@ def _count_work(pieces):
                 pass
         for _ in tracker.finish():
             pass
-        assert tracker.faults() == ()
+        assert tracker.list_invalid() == ()
     finally:
         sys.setprofile(None)
     return work

@@ -374,7 +374,7 @@ def test_names_are_not_joined_where_no_bound_tool_is_known():
     tracker = ToolCallTracker("seed")
     list(tracker.feed([entry("delete", "c1", ""), entry("_draft", None, "{}")]))
     list(tracker.finish())
-    assert tracker.faults() == ("delete", "_draft")
+    assert [call.name for call in tracker.list_invalid()] == ["delete", "_draft"]
 
 
 # Several choices.

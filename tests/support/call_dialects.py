@@ -94,7 +94,12 @@ def read_calls(deltas, *, is_clean=True, names=BOUND, **options):
             assert event.id, "a call starts with its id"
             assert event.name, "a call starts with its name"
             calls[event.index] = Call(event.name, event.args, event.id)
-    return [calls[index] for index in sorted(calls)], tracker.faults(), extras
+    return [calls[index] for index in sorted(calls)], names_of_invalid(tracker), extras
+
+
+def names_of_invalid(tracker):
+    """Return the names of the calls that must not run."""
+    return tuple(call.name or "(nameless)" for call in tracker.list_invalid())
 
 
 def by_index(entries):
