@@ -174,7 +174,7 @@ class StreamAssembler:
 
     def finish(self) -> Iterator[Event]:
         """Yield what was held back, and the end."""
-        yield from self._drop_leading_space(self._splitter.finish())
+        yield from self._hold_leading_space(self._splitter.finish())
         invalid: tuple[InvalidCall, ...] = ()
         called, is_call_announced = False, self._ending == "calls" or "function_call" in self._seen_keys
         if self._tracker is not None:
@@ -337,7 +337,7 @@ class StreamAssembler:
         content = delta.get("content")
         if content:
             text = text_of_parts(content) if isinstance(content, list) else text_at(delta, "content")
-            yield from self._drop_leading_space(self._splitter.feed(text, flagged=_is_thought(delta)))
+            yield from self._hold_leading_space(self._splitter.feed(text, flagged=_is_thought(delta)))
         if self._blank and (delta.get("tool_calls") or delta.get("audio")):
             yield TextDelta(self._take_blank())
         refusal = delta.get("refusal")
@@ -402,7 +402,7 @@ class StreamAssembler:
                 self._empty = False
                 yield MediaSeen(*image)
 
-    def _drop_leading_space(self, events: Iterator[Event]) -> Iterator[Event]:
+    def _hold_leading_space(self, events: Iterator[Event]) -> Iterator[Event]:
         for event in events:
             if not self._empty or not isinstance(event, TextDelta):
                 yield event

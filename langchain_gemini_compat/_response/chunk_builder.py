@@ -1,12 +1,16 @@
-"""LangChain's chunk objects, filled without pydantic's validation: the one place that does so.
+"""Fills LangChain's chunk objects without pydantic's validation. No other module does so.
 
-A chunk for each piece of a stream is where its time goes, and what comes in is typed already. Its one rule: the
-objects are equal, in all that pydantic keeps of them, to those that the constructors make, and a test holds that.
+Most of the time of a stream goes into building one chunk for each piece, and the values have the right types already.
+
+This rests on internals of pydantic (2.7 to 2.14) and langchain-core (1.6 to 1.8): the slots of `BaseModel`, and the
+fields that the constructors set. If pydantic has other slots, the constructors are used instead. If a constructor of
+langchain-core derives more fields from its arguments, these fields keep their defaults in a filled chunk.
+`tests/response/test_chunks.py` compares filled with constructed chunks and fails in both cases.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import invalid_tool_call, tool_call
@@ -22,24 +26,31 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject
 
-#: Characters of an unfinished piece that are worth a look: looking takes langchain-core quadratic time.
+#: Longer unfinished arguments are not parsed: `parse_partial_json` of langchain-core takes quadratic time.
 _LONGEST_PIECE = 4096
-#: What the constructors leave behind for such arguments, whatever fields this version of langchain-core has.
+#: The state that the constructors leave, with whatever fields this version of langchain-core has.
 _PLAIN = AIMessageChunk(content="", additional_kwargs={}, response_metadata={})
 _GENERATION = ChatGenerationChunk(message=_PLAIN)
 _PLAIN_STATE, _GENERATION_STATE = _PLAIN.__dict__, _GENERATION.__dict__
 _GENERATION_FIELDS = frozenset(_GENERATION.model_fields_set)
 _PLAIN_FIELDS = frozenset(_PLAIN.model_fields_set)
 _CALLING_FIELDS = _PLAIN_FIELDS | {"tool_call_chunks", "tool_calls", "invalid_tool_calls"}
+#: Where pydantic keeps what a model holds: `BaseModel.__slots__` of pydantic 2.7 to 2.14.
+_SLOTS = ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 
 
-def _setter(slot: str) -> Callable[[BaseModel, object], None]:
-    return cast("Callable[[BaseModel, object], None]", vars(BaseModel)[slot].__set__)
+_Setter: TypeAlias = "Callable[[BaseModel, object], None]"
 
 
-#: Where pydantic keeps what a model holds, in the order of its own `BaseModel.__slots__`.
-_set_state, _set_fields = _setter("__dict__"), _setter("__pydantic_fields_set__")
-_set_extra, _set_private = _setter("__pydantic_extra__"), _setter("__pydantic_private__")
+def _find_setters(base: type) -> tuple[_Setter, _Setter, _Setter, _Setter] | None:
+    """Return the setters of pydantic's slots; `None` if `base` has other slots than pydantic 2.7 to 2.14."""
+    if base.__dict__.get("__slots__") != _SLOTS:
+        return None
+    setters = [cast("_Setter", base.__dict__[slot].__set__) for slot in _SLOTS]
+    return setters[0], setters[1], setters[2], setters[3]
+
+
+_SETTERS = _find_setters(BaseModel)
 
 
 def build_chunk(
@@ -48,7 +59,10 @@ def build_chunk(
     response_metadata: dict[str, object],
     tool_call_chunks: list[ToolCallChunk],
 ) -> ChatGenerationChunk:
-    """A chunk in the middle of a stream; the arguments become its own."""
+    """Return a chunk of the middle of a stream. It takes over the arguments: they are not copied."""
+    if _SETTERS is None:
+        return _construct_chunk(text, additional_kwargs, response_metadata, tool_call_chunks)
+    set_state, set_fields, set_extra, set_private = _SETTERS
     valid, invalid = _read_calls(tool_call_chunks) if tool_call_chunks else ([], [])
     state = _PLAIN_STATE.copy()
     state["content"] = text
@@ -58,23 +72,39 @@ def build_chunk(
     state["invalid_tool_calls"] = invalid
     state["tool_call_chunks"] = tool_call_chunks
     message = AIMessageChunk.__new__(AIMessageChunk)
-    _set_state(message, state)
-    _set_fields(message, set(_CALLING_FIELDS if tool_call_chunks else _PLAIN_FIELDS))
-    _set_extra(message, {})
-    _set_private(message, None)
+    set_state(message, state)
+    set_fields(message, set(_CALLING_FIELDS if tool_call_chunks else _PLAIN_FIELDS))
+    set_extra(message, {})
+    set_private(message, None)
     state = _GENERATION_STATE.copy()
     state["text"] = text
     state["message"] = message
     chunk = ChatGenerationChunk.__new__(ChatGenerationChunk)
-    _set_state(chunk, state)
-    _set_fields(chunk, set(_GENERATION_FIELDS))
-    _set_extra(chunk, None)
-    _set_private(chunk, None)
+    set_state(chunk, state)
+    set_fields(chunk, set(_GENERATION_FIELDS))
+    set_extra(chunk, None)
+    set_private(chunk, None)
     return chunk
 
 
+def _construct_chunk(
+    text: str,
+    additional_kwargs: JsonObject,
+    response_metadata: dict[str, object],
+    tool_call_chunks: list[ToolCallChunk],
+) -> ChatGenerationChunk:
+    """Return the same chunk from the constructors."""
+    message = AIMessageChunk(
+        content=text,
+        additional_kwargs=additional_kwargs,
+        response_metadata=response_metadata,
+        tool_call_chunks=tool_call_chunks,
+    )
+    return ChatGenerationChunk(message=message)
+
+
 def _read_calls(chunks: list[ToolCallChunk]) -> tuple[list[ToolCall], list[InvalidToolCall]]:
-    """What langchain-core reads from pieces of arguments; only what opens with a bracket can be an object."""
+    """Return the valid and the invalid calls that langchain-core's constructor reads from `chunks`."""
     valid: list[ToolCall] = []
     invalid: list[InvalidToolCall] = []
     for chunk in chunks:
@@ -87,6 +117,7 @@ def _read_calls(chunks: list[ToolCallChunk]) -> tuple[list[ToolCall], list[Inval
 
 
 def _read_args(args: str | None) -> dict[str, object] | None:
+    """Return the arguments, as far as they go; `None` for a text that cannot become an object."""
     if not args:
         return {}
     if not args.lstrip().startswith("{"):

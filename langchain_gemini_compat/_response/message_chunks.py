@@ -67,7 +67,7 @@ class Parts:
     kwargs: JsonObject = field(default_factory=dict)
     calls: dict[int, ToolCallChunk] = field(default_factory=dict)
     #: The calls, by number, whose arguments are complete with this piece.
-    complete_calls: set[int] = field(default_factory=set)
+    complete_calls: frozenset[int] = frozenset()
     #: Invalid calls, if they are kept.
     invalid: list[InvalidToolCall] = field(default_factory=list)
 
@@ -86,7 +86,10 @@ class Parts:
 
     def _add_call(self, delta: ToolCallDelta) -> None:
         """Join pieces of one call that arrive together."""
-        (self.complete_calls.add if delta.is_complete else self.complete_calls.discard)(delta.index)
+        if delta.is_complete:
+            self.complete_calls |= {delta.index}
+        elif self.complete_calls:
+            self.complete_calls -= {delta.index}
         known = self.calls.get(delta.index)
         if known is not None:
             known["args"] = f"{known['args']}{delta.args}"

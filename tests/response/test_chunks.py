@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
+from langchain_gemini_compat._response import chunk_builder
 from langchain_gemini_compat._response.chunk_builder import build_chunk
 
 PIECES = st.sampled_from(
@@ -105,3 +106,17 @@ def test_long_pieces_of_garbage_cost_nothing(piece):
     """langchain-core would look at each for minutes."""
     call = tool_call_chunk(name="f", args=piece, id="1", index=0)
     assert build_chunk("", {}, {}, [call]).message.tool_call_chunks == [call]
+
+
+def test_other_slots_of_pydantic_have_no_setters():
+    class Other:
+        __slots__ = ("__pydantic_fields__",)
+
+    assert chunk_builder._find_setters(Other) is None
+
+
+@pytest.mark.parametrize("calls", [[], [tool_call_chunk(name="f", args='{"a": 1}', id="1", index=0)]])
+def test_without_setters_chunks_come_from_the_constructors(monkeypatch, calls):
+    filled = build_chunk("a", {"refusal": "no"}, {}, calls)
+    monkeypatch.setattr(chunk_builder, "_SETTERS", None)
+    assert build_chunk("a", {"refusal": "no"}, {}, calls) == filled
