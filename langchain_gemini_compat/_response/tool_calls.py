@@ -430,7 +430,7 @@ def _read_entry(wire: JsonObject) -> Entry:
         name=text_at(function, "name"),
         args=text,
         extras=extras,
-        has_args=bool(text) and not text.isspace(),
+        has_args=text != "" and not text.isspace(),
     )
 
 
