@@ -407,9 +407,11 @@ def _fingerprint_of(call: TrackedCall) -> str:
 
 
 def _id_at(wire: JsonObject) -> str:
-    """The id of an entry; a number is one, too."""
+    """Return the id of an entry. Some servers send a number."""
     wire_id = wire.get("id")
-    return str(wire_id) if type(wire_id) is int else text_at(wire, "id")
+    if type(wire_id) is int:
+        return str(wire_id)
+    return wire_id if isinstance(wire_id, str) else ""
 
 
 def _read_entry(wire: JsonObject) -> Entry:
