@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from itertools import chain
-from operator import ge, gt, le, lt
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from langchain_gemini_compat._schema.node import escape
+from langchain_gemini_compat._schema.node import COMPARISONS, REFERENCES, escape
 from langchain_gemini_compat._schema.references import resolve_pointer
 from langchain_gemini_compat._wire.json_types import list_at, object_at
 from langchain_gemini_compat._wire.strict_json import read_json
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-_REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
 _TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 #: A float such as 3.0 is not an integer here, because tools can tell the two apart.
 _TYPES_OF_VALUES: dict[type, tuple[str, ...]] = {
@@ -35,7 +33,6 @@ _TYPES_OF_VALUES: dict[type, tuple[str, ...]] = {
     list: ("array",),
     dict: ("object",),
 }
-_BOUNDS = {"minimum": ge, "maximum": le, "exclusiveMinimum": gt, "exclusiveMaximum": lt}
 _COUNTS: dict[type, tuple[str, str]] = {
     str: ("minLength", "maxLength"),
     list: ("minItems", "maxItems"),
@@ -164,7 +161,7 @@ class _Validator:
 
         A reference without a target is ignored.
         """
-        for keyword in _REFERENCES:
+        for keyword in REFERENCES:
             found = resolve_pointer(self.root, schema[keyword]) if keyword in schema else None
             if found is not None:
                 yield found[1]
@@ -386,7 +383,7 @@ def _check_required(_: _Validator, value: JsonValue, schema: JsonObject, __: int
 
 def _check_sizes(_: _Validator, value: JsonValue, schema: JsonObject, __: int) -> bool:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return all(compare(value, bound) for name, compare in _BOUNDS.items() for bound in _number_at(schema, name))
+        return all(compare(value, bound) for name, compare in COMPARISONS.items() for bound in _number_at(schema, name))
     if not isinstance(value, (str, list, dict)):
         return True
     lowest, highest = _COUNTS[type(value)]
@@ -408,6 +405,6 @@ _CHECKS: dict[str, _Check] = {
     "required": _check_required,
     "anyOf": _Validator.is_valid_for_any,
     "oneOf": _Validator.is_valid_for_one,
-    **dict.fromkeys((*_BOUNDS, *chain.from_iterable(_COUNTS.values())), _check_sizes),
-    **dict.fromkeys((*_REFERENCES, "allOf"), _Validator.is_valid_for_all),
+    **dict.fromkeys((*COMPARISONS, *chain.from_iterable(_COUNTS.values())), _check_sizes),
+    **dict.fromkeys((*REFERENCES, "allOf"), _Validator.is_valid_for_all),
 }

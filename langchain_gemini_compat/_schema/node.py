@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from operator import ge, gt, le, lt
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 TYPES = ("object", "array", "string", "integer", "number", "boolean")
 NULL = "null"
+REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
+#: For each bound of a number, how the number compares with it.
+COMPARISONS = {"minimum": ge, "maximum": le, "exclusiveMinimum": gt, "exclusiveMaximum": lt}
 #: Most characters of a sentence in a description.
 _MAX_SENTENCE = 240
 #: Most characters that describe the values of a map. The model sees nothing else of them, so they may be longer.

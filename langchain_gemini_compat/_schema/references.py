@@ -11,7 +11,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from langchain_gemini_compat._schema.node import Loss, Node, SchemaUnion, Source, escape, is_false_schema, is_null_only
+from langchain_gemini_compat._schema.node import (
+    REFERENCES,
+    Loss,
+    Node,
+    SchemaUnion,
+    Source,
+    escape,
+    is_false_schema,
+    is_null_only,
+)
 from langchain_gemini_compat._wire.json_types import list_at, object_at
 
 if TYPE_CHECKING:
@@ -19,7 +28,6 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-_REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
 _COMBINED = ("allOf", "anyOf", "oneOf")
 _SHALLOW = ("type", "enum", "const", "nullable")
 _ENDED = "Recursion ends here, so deeper levels are not checked."
@@ -69,7 +77,7 @@ class Reader:
     def _open(self, source: Source, schema: JsonObject, node: Node, opened: set[str]) -> list[Source]:
         """Return the sources that `schema` adds to its place. Unions of several branches go to `node.unions`."""
         added: list[Source] = []
-        for keyword in _REFERENCES:
+        for keyword in REFERENCES:
             if keyword in schema:
                 added.extend(self._resolve(source, keyword, schema[keyword], opened))
         parts = schema.get("allOf")
@@ -192,6 +200,6 @@ def _build_shallow(target: JsonValue) -> JsonObject:
 
 
 def _leave_unread(source: Source, schema: JsonObject, node: Node) -> None:
-    for keyword in (*_REFERENCES, *_COMBINED):
+    for keyword in (*REFERENCES, *_COMBINED):
         if keyword in schema:
             node.record_loss(f"{source.path}/{keyword}", keyword, "The schema is too large, so this is not read.")

@@ -6,10 +6,9 @@ An exact rewrite is silent. A weaker one is recorded as a loss, and described to
 from __future__ import annotations
 
 import math
-from operator import ge, gt, le, lt
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat._schema.node import as_text
+from langchain_gemini_compat._schema.node import COMPARISONS, as_text
 
 if TYPE_CHECKING:
     from langchain_gemini_compat._schema.node import Node
@@ -32,7 +31,6 @@ _NEUTRAL: dict[str, JsonValue] = {
     "dependentSchemas": {},
     "dependencies": {},
 }
-_COMPARISONS = {"minimum": ge, "maximum": le, "exclusiveMinimum": gt, "exclusiveMaximum": lt}
 #: For each keyword without an equivalent: the reason of the loss, and the sentence for the description. The sentence is
 #: empty if the keyword's value would not help the model.
 _UNSUPPORTED = {
@@ -151,7 +149,7 @@ def _is_within(node: Node, value: JsonValue) -> bool:
     number = _number(value)
     return number is None or all(
         compare(number, bound)
-        for keyword, compare in _COMPARISONS.items()
+        for keyword, compare in COMPARISONS.items()
         for check in node.take_checks(keyword)
         if (bound := _number(check.value)) is not None
     )

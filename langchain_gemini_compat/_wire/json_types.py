@@ -1,8 +1,8 @@
-"""The JSON of the Chat Completions wire, as types: keys spelled as on the wire, nothing validated.
+"""Types for the JSON of the Chat Completions API, and functions that read it.
 
-Sources: Google's examples page for the OpenAI-compatible API, and public captures of both surfaces.
-Every key may be absent. The types say what servers should send; whoever reads a reply goes through `text_at`,
-`object_at` and `list_at`, whose one rule is: what is not of its type is absent.
+The types say what servers should send; nothing is validated, and every key may be absent. Code that reads a reply uses
+`text_at`, `object_at` and `list_at`, which treat a value of the wrong type as absent. Sources: Google's examples page
+for the OpenAI-compatible API, and public captures of both surfaces.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ else:
 
 
 class WireFunction(TypedDict, total=False):
-    """Name and arguments (a JSON text, or a piece of one) of a tool call."""
+    """Name and arguments of a tool call. The arguments are JSON text, or a fragment of it."""
 
     name: str | None
     arguments: str | None
 
 
 class WireToolCall(TypedDict, total=False):
-    """One entry of `tool_calls`; in a stream any key may be missing, repeated or untrue."""
+    """One entry of `tool_calls`. In a stream any key may be missing, repeated or wrong."""
 
     index: int | None
     id: str | None
@@ -43,7 +43,7 @@ class WireToolCall(TypedDict, total=False):
 
 
 class WireMedia(TypedDict, total=False):
-    """`message.audio`; Google puts images there too and tells the MIME type in `extra_content.google`."""
+    """The `audio` of a message. Google sends images there too, with their MIME type in `extra_content.google`."""
 
     id: str
     data: str
@@ -51,7 +51,7 @@ class WireMedia(TypedDict, total=False):
 
 
 class WireMessage(TypedDict, total=False):
-    """`choices[].message` of a whole reply and `choices[].delta` of a streamed one."""
+    """The `message` of a choice in a whole reply, or its `delta` in a streamed one."""
 
     role: str
     content: str | list[JsonObject] | None
@@ -66,7 +66,7 @@ class WireMessage(TypedDict, total=False):
 
 
 class WireChoice(TypedDict, total=False):
-    """One of `choices`; Google leaves `message` out of a blocked reply."""
+    """One of `choices`. Google leaves `message` out if the reply was blocked."""
 
     index: int
     message: WireMessage | None
@@ -88,7 +88,7 @@ class WireUsage(TypedDict, total=False):
 
 
 class WireChunk(TypedDict, total=False):
-    """One event of a stream, or a whole reply: both hold `choices` and `usage`."""
+    """One event of a stream, or a whole reply. Both have `choices` and `usage`."""
 
     id: str
     object: str
@@ -102,31 +102,31 @@ class WireChunk(TypedDict, total=False):
     error: JsonValue
 
 
-#: Names of thought tags. `think` is what vLLM-like servers and Google's own sample marker use.
+#: Names of tags around thoughts. vLLM-like servers and Google's own sample marker use `think`.
 DEFAULT_TAGS = ("thought", "think")
-#: What `data: [DONE]` becomes: the server's own word that nothing is missing.
+#: The event for `data: [DONE]`, by which a server says that the stream is complete.
 DONE: WireChunk = {"object": "[DONE]"}
 
 
 def text_at(wire: Mapping[str, object], key: str) -> str:
-    """The string at `key`; empty for anything else."""
+    """Return the string at `key`; an empty string for any other value."""
     value = wire.get(key)
     return value if isinstance(value, str) else ""
 
 
 def object_at(wire: Mapping[str, object], key: str) -> JsonObject:
-    """The object at `key`; empty for anything else."""
+    """Return the object at `key`; an empty object for any other value."""
     value = wire.get(key)
     return cast("JsonObject", value) if isinstance(value, dict) else {}
 
 
 def list_at(wire: Mapping[str, object], key: str) -> list[JsonValue]:
-    """The list at `key`; empty for anything else."""
+    """Return the list at `key`; an empty list for any other value."""
     value = wire.get(key)
     return cast("list[JsonValue]", value) if isinstance(value, list) else []
 
 
-#: Names of events or types by which servers send an error in a stream.
+#: Matches names of events or types by which servers send an error in a stream.
 _ERROR_NAME = re.compile(
     r"(?:^|[^a-z])(?:error|exception|fatal|failure|failed)(?:$|[^a-z])|[a-z](?:error|exception)$", re.IGNORECASE
 )
@@ -134,7 +134,7 @@ _LONGEST_NAME = 64
 
 
 def is_error_name(name: object) -> bool:
-    """Return whether the name of an event or of a type is one of an error.
+    """Whether `name` is the name of an event or type for errors.
 
     >>> [is_error_name(name) for name in ("error", "response.failed", "ServerError", "chat.completion", None)]
     [True, True, True, False, False]
@@ -144,22 +144,22 @@ def is_error_name(name: object) -> bool:
 
 #: Marks a choice of a whole reply without a finish reason.
 END_ASSUMED = "end_assumed"
-#: On a choice that was a whole reply: its text holds thoughts between tags.
+#: Marks a choice of a whole reply whose text has thoughts between tags.
 THOUGHTS_TAGGED = "thoughts_tagged"
 #: Marks a choice of a whole reply: its lists and texts are complete.
 IS_WHOLE = "is_whole"
 
 
 def as_chunk(completion: WireChunk) -> WireChunk:
-    """A whole reply as the only chunk of a stream.
+    """Return a whole reply as the only chunk of a stream.
 
-    The message-level flag `extra_content.google.thought` becomes `THOUGHTS_TAGGED`: on a whole reply it stands
-    beside text that holds the answer too (seen on AI Studio), so it says nothing about any one piece of it.
-    A whole reply cannot have broken off: without a finish reason, or without choices, it is finished too.
+    The flag `extra_content.google.thought` of the message becomes `THOUGHTS_TAGGED`. In a whole reply the flag is set
+    although the text has the answer too (seen on AI Studio), so the whole text must not be read as a thought. A whole
+    reply is complete even without a finish reason or without choices.
     """
     choices = [_as_streamed(choice) for choice in list_at(completion, "choices") if isinstance(choice, dict)]
     if len(choices) == 1:
-        # The only one is the one that was asked for, whatever its number.
+        # A single choice is the first one, even if the server numbers it otherwise.
         choices[0]["index"] = 0
     return cast("WireChunk", {**completion, "choices": choices or [_as_streamed({})]})
 
@@ -184,7 +184,7 @@ def _as_streamed(choice: JsonObject) -> JsonObject:
 
 
 def without_thought_flag(extra_content: JsonObject) -> JsonObject:
-    """`extra_content` less `google.thought`, and less a `google` that holds nothing else."""
+    """Return `extra_content` without `google.thought`, and without `google` if that has no other key."""
     google = extra_content.get("google")
     if not isinstance(google, dict) or "thought" not in google:
         return extra_content
@@ -194,6 +194,6 @@ def without_thought_flag(extra_content: JsonObject) -> JsonObject:
 
 
 def text_of_parts(parts: Sequence[JsonValue]) -> str:
-    """The text of a `content` that came as a list of parts (older Gemini models sent `{"text": …}` items)."""
+    """Return the text of a `content` that is a list of parts (older Gemini models sent `{"text": …}` items)."""
     texts = (part.get("text") if isinstance(part, dict) else part for part in parts)
     return "".join(text for text in texts if isinstance(text, str))

@@ -1,7 +1,7 @@
-"""Facts about media types: what a name, a MIME type or the first bytes say. Pure, no I/O.
+"""Recognises media types by file name, MIME type or first bytes, and reads `data:` URLs and base64.
 
-The table of endings is our own: Python's reads files of the machine (`mimetypes.init`) and differs between versions.
-Sources: the input types that Google documents for Gemini
+Nothing here does I/O. Python's `mimetypes` is not used, because it reads files of the machine and differs between
+versions. Sources: the input types that Google documents for Gemini
 (https://docs.cloud.google.com/gemini-enterprise-agent-platform/models and https://ai.google.dev/gemini-api/docs/audio),
 else IANA's registry.
 """
@@ -55,7 +55,7 @@ _ENDINGS: dict[str, str] = {
     "odt": "application/vnd.oasis.opendocument.text", "ods": "application/vnd.oasis.opendocument.spreadsheet",
     "odp": "application/vnd.oasis.opendocument.presentation",
 }  # fmt: skip
-#: Containers for audio or video: the kind of the block decides.
+#: Containers that hold audio or video. The kind of the content block decides between the two types.
 _SOUND_OF = {
     "video/mp4": "audio/mp4",
     "video/webm": "audio/webm",
@@ -77,17 +77,17 @@ _ALIASES = {
     "video/3gp": "video/3gpp", "video/matroska": "video/x-matroska", "video/x-mpeg": "video/mpeg",
     "video/flv": "video/x-flv", "application/x-pdf": "application/pdf",
 }  # fmt: skip
-#: Raw samples, whose rate and channels stand in the parameters.
+#: Types of raw samples. Their parameters, such as the sample rate, are kept.
 _PARAMETRISED = ("audio/pcm", "audio/l16", "audio/l24", "audio/basic")
 _SHAPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]+):")
-#: The longest head of a `data:` URL.
+#: Most characters before the comma of a `data:` URL.
 _LONGEST_HEAD = 300
 _SPACES = (" ", "\n", "\r", "\t")
 
 
 def sniff_mime_type(data: str, default: str = "audio/wav") -> str:
-    """The MIME type that the first bytes of base64 `data` tell, else `default`.
+    """Return the MIME type that the first bytes of base64 `data` indicate, else `default`.
 
     >>> sniff_mime_type("/9j/4AAQSk")
     'image/jpeg'
@@ -102,7 +102,7 @@ def sniff_mime_type(data: str, default: str = "audio/wav") -> str:
 
 
 def normalise_mime_type(text: str) -> str | None:
-    """A MIME type in the spelling of Google's lists; `None` where `text` names no one type (`image/*`).
+    """Return a MIME type in the spelling of Google's lists; `None` if `text` is not a single type (`image/*`).
 
     >>> normalise_mime_type("image/JPG; charset=binary"), normalise_mime_type("pdf"), normalise_mime_type("image/*")
     ('image/jpeg', 'application/pdf', None)
@@ -122,7 +122,7 @@ def guess_mime_type(name: str, kind: str = "") -> str | None:
     ('audio/mp4', 'audio/webm', None)
     """
     path = re.split(r"[?#]", name, maxsplit=1)[0]
-    # Names in a bucket may hold a question mark, and a download's name may stand in the query.
+    # Names in a bucket may contain a question mark, and the query may contain the name of a download.
     endings = (unquote(text).strip().rpartition(".")[2].lower() for text in (path, name))
     found = next((_ENDINGS[ending] for ending in endings if ending in _ENDINGS), None)
     if found is None:
@@ -184,7 +184,7 @@ def decode_base64(data: str) -> bytes | None:
 
 
 def is_public_url(url: str) -> bool:
-    """Whether a server elsewhere may reach the host of an http(s) URL.
+    """Whether a server on the internet may be able to reach the host of an http(s) URL.
 
     >>> is_public_url("https://example.com/a.png"), is_public_url("http://localhost:8080/a.png")
     (True, False)

@@ -1,4 +1,4 @@
-"""What was changed between what the caller gave and what goes out; `preview()` lists it."""
+"""Notes about changes of a request, which `preview()` lists."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ NoteKind: TypeAlias = Literal[
 class Note:
     """One change of a request.
 
-    `dropped` and `adjusted` are about parameters, `repaired` about messages, `lossy_schema` about tools and response
-    schemas, `stand_in` about thought signatures. `tool_result` is about a tool's result that this surface has no form
-    for, and `unsent` about the name of an assistant message; `strict` turns neither into an error. `tight_limit`
-    changes nothing: it warns of a `max_tokens` that thinking may use up. `index` is the index, from 0, of the caller's
-    message that the note is about, if there is one.
+    The kinds are:
+
+    - `dropped`, `adjusted`: a parameter was left out, or sent with another value.
+    - `repaired`: a message was changed.
+    - `lossy_schema`: a schema of a tool or response was sent without some of its restrictions.
+    - `stand_in`: a placeholder was sent in place of a missing thought signature.
+    - `tool_result`: part of a tool result cannot be sent on this surface. `strict` does not make it an error.
+    - `unsent`: the name of an assistant message was not sent. `strict` does not make it an error.
+    - `tight_limit`: nothing was changed, but thinking may use up `max_tokens`.
     """
 
     kind: NoteKind
     message: str
+    #: The index, from 0, of the caller's message that the note is about, if there is one.
     index: int | None = None

@@ -1,4 +1,4 @@
-"""The name this package goes by in LangChain's metadata; `model_provider` and `ls_provider` have to be equal."""
+"""The name of this package in LangChain's metadata. `model_provider` and `ls_provider` must be equal."""
 
 from __future__ import annotations
 

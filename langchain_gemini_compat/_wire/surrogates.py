@@ -1,9 +1,11 @@
-r"""Characters that a server cut in two: surrogates without their partner, in whole replies and in deltas.
+r"""Joins characters that a server split into two surrogates.
 
-JSON escapes a character beyond U+FFFF as two surrogates, `"\ud83d\ude00"`. Servers that stream by UTF-16 units send
-one in each of two deltas, and jiter refuses both. Halves are joined within one field of one call of one choice. A half
-without its partner becomes U+FFFD in streamed text and in errors, because no request could carry it back. In a tool
-call and in a whole reply it is an error: no tool may run with arguments that the model did not write.
+JSON escapes a character beyond U+FFFF as a pair of surrogates, `"\ud83d\ude00"`. Servers that stream by UTF-16 units
+send one surrogate in each of two deltas, and jiter refuses both. They are joined within one field of one call of one
+choice.
+
+A surrogate without its pair becomes U+FFFD in streamed text and in errors, because no request could send it back. In
+a tool call and in a whole reply it is an error: no tool may run with arguments that the model did not write.
 """
 
 from __future__ import annotations
@@ -23,24 +25,27 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Surrogates in JSON: escaped, or in bytes that UTF-8 does not allow.
-_IN_JSON = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
-_FIRST_HALF = re.compile("[\ud800-\udbff]\\Z")
+#: A surrogate in JSON: escaped, or as bytes that UTF-8 does not allow.
+_SURROGATE_IN_JSON = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+_HIGH_SURROGATE = re.compile("[\ud800-\udbff]\\Z")
 #: The depth at which jiter refuses JSON.
-_DEEPEST = 200
-#: The texts of a delta that come in pieces; others are whole.
-_IN_PIECES = frozenset(("content", "text", "thinking", "summary", "refusal", "name", "arguments", *REASONING_KEYS))
-#: In a path, the items of a list.
+_MAX_DEPTH = 200
+#: Keys of a delta whose text arrives in fragments. Other texts are complete.
+_STREAMED_KEYS = frozenset(("content", "text", "thinking", "summary", "refusal", "name", "arguments", *REASONING_KEYS))
+#: Stands for the items of a list in a path.
 _ITEMS = "[]"
-#: What stands for a half that stays alone.
+#: Replaces a surrogate without its pair.
 _REPLACEMENT = "\ufffd"
-#: More texts than that do not wait at the same time.
-_MOST_WAITING = 64
+#: Most surrogates that wait for their pair at the same time.
+_MAX_WAITING = 64
 
 
 def parse_unpaired(data: bytes, err: ValueError) -> JsonValue:
-    """The value of JSON that jiter refused with `err`, surrogates as they are; raises `err` for any other reason."""
-    if _IN_JSON.search(data) is None:
+    """Return the value of JSON that jiter refused with `err`, with unpaired surrogates in it.
+
+    Raise `err` if the JSON was refused for another reason.
+    """
+    if _SURROGATE_IN_JSON.search(data) is None:
         raise err
     try:
         value: JsonValue = json.loads(data.decode(errors="surrogatepass"))
@@ -50,7 +55,7 @@ def parse_unpaired(data: bytes, err: ValueError) -> JsonValue:
 
 
 def parse_whole(data: bytes) -> JsonValue:
-    r"""Return the value of JSON whose surrogates all have a partner; raises `ValueError` for anything else.
+    r"""Return the value of JSON without unpaired surrogates. Raise `ValueError` for anything else.
 
     >>> parse_whole(rb'["\ud83d\ude00"]')
     ['😀']
@@ -58,12 +63,12 @@ def parse_whole(data: bytes) -> JsonValue:
     try:
         value: JsonValue = from_json(data)
     except ValueError as err:
-        return _Pieces().read(parse_unpaired(data, err), None)
+        return _PairJoiner().read(parse_unpaired(data, err), None)
     return value
 
 
 def parse_error(data: bytes) -> JsonValue:
-    r"""Return the value of JSON, with U+FFFD for each surrogate without a partner; raises `ValueError` for no JSON.
+    r"""Return the value of JSON, with U+FFFD for each unpaired surrogate. Raise `ValueError` for invalid JSON.
 
     >>> parse_error(rb'["a\ud83d", "\ud83d\ude00"]')
     ['a�', '😀']
@@ -71,19 +76,19 @@ def parse_error(data: bytes) -> JsonValue:
     try:
         value: JsonValue = from_json(data)
     except ValueError as err:
-        return _Pieces(lenient=True).read(parse_unpaired(data, err), None)
+        return _PairJoiner(lenient=True).read(parse_unpaired(data, err), None)
     return value
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where a piece of text belongs."""
+class _TextField:
+    """The field of a streamed reply that a fragment of text belongs to."""
 
     choice: int
-    #: Google flags a delta whose `content` is a thought.
+    #: Whether Google flags the delta as a thought.
     is_thought: bool
     path: tuple[str, ...] = ()
-    #: Of the item of the list it is in: the call, most of all.
+    #: Index and ID of the list item that the field is in, such as a tool call.
     index: int | None = None
     call_id: str = ""
 
@@ -95,10 +100,10 @@ class _Place:
     def is_in_call(self) -> bool:
         return self.path[:1] in (("tool_calls",), ("function_call",))
 
-    def enter(self, key: str) -> _Place:
+    def enter(self, key: str) -> _TextField:
         return replace(self, path=(*self.path, key))
 
-    def enter_item(self, item: JsonValue) -> _Place:
+    def enter_item(self, item: JsonValue) -> _TextField:
         wire = item if isinstance(item, dict) else {}
         index, call_id = wire.get("index"), wire.get("id")
         return replace(
@@ -107,16 +112,16 @@ class _Place:
             call_id=call_id if isinstance(call_id, str) else "",
         )
 
-    def is_continued_by(self, other: _Place) -> bool:
+    def is_continued_in(self, other: _TextField) -> bool:
         if self.is_thought != other.is_thought or other.call_id not in ("", self.call_id):
             return False
-        return bool(other.call_id) or self.may_share_index(other)
+        return bool(other.call_id) or self.shares_index(other)
 
-    def may_share_index(self, other: _Place) -> bool:
+    def shares_index(self, other: _TextField) -> bool:
         return self.index is None or other.index is None or self.index == other.index
 
     def build_chunk(self, text: str) -> JsonObject:
-        """A chunk that says `text` here and nothing else."""
+        """Return a chunk with only `text` in this field."""
         value: JsonValue = text
         for key in reversed(self.path):
             if key != _ITEMS:
@@ -131,26 +136,33 @@ class _Place:
 
 
 class SurrogateJoiner:
-    """Give it what jiter refused, and from then on each value of the stream; nothing is done before that."""
+    """Joins surrogates that a stream sends in separate events.
+
+    It does nothing until `parse` is called with the first event that jiter refused. From then on, each value of the
+    stream has to go through `join`.
+    """
 
     def __init__(self) -> None:
-        #: Whether there was anything to join.
+        #: Whether `parse` was called.
         self.began = False
-        self._pieces = _Pieces()
+        self._pairs = _PairJoiner()
 
     def parse(self, data: bytes, err: ValueError) -> JsonValue:
-        """As `parse_unpaired`; the value has to go through `join`."""
+        """Parse like `parse_unpaired`. The value has to go through `join`."""
         value = parse_unpaired(data, err)
         self.began = True
         return value
 
     def join(self, value: JsonValue) -> Iterator[JsonValue]:
-        """Yield `value` without halves of characters, after what turned out to stay alone."""
+        """Yield `value` without unpaired surrogates.
+
+        Before it, yield a chunk with U+FFFD for each surrogate of an earlier value whose pair did not come.
+        """
         if value is DONE:
             yield from self.finish()
             yield cast("JsonValue", DONE)
             return
-        outside = _Pieces(lenient=True)
+        outside = _PairJoiner(lenient=True)
         if not isinstance(value, dict):
             yield outside.read(value, None)
             return
@@ -159,83 +171,83 @@ class SurrogateJoiner:
         if "choices" in value:
             choices: JsonValue = [self._join_choice(*one) for one in enumerate(list_at(value, "choices"))]
             read = {**cast("JsonObject", read), "choices": choices}
-        yield from self._pieces.take_ended()
+        yield from self._pairs.take_ended()
         yield read
 
     def finish(self) -> Iterator[JsonValue]:
-        """Yield what still waits, as chunks: no partner comes any more."""
-        self._pieces.end_all()
-        yield from self._pieces.take_ended()
+        """Yield chunks with U+FFFD for all surrogates that still wait, because the stream has ended."""
+        self._pairs.end_all()
+        yield from self._pairs.take_ended()
 
     def _join_choice(self, position: int, choice: JsonValue) -> JsonValue:
         if not isinstance(choice, dict):
-            return self._pieces.read(choice, None)
+            return self._pairs.read(choice, None)
         index, delta = choice.get("index"), object_at(choice, "delta")
         is_thought = object_at(object_at(delta, "extra_content"), "google").get("thought") is True
-        place = _Place(index if isinstance(index, int) else position, is_thought)
-        return {key: self._pieces.read(item, place if key == "delta" else None) for key, item in choice.items()}
+        field = _TextField(index if isinstance(index, int) else position, is_thought)
+        return {key: self._pairs.read(item, field if key == "delta" else None) for key, item in choice.items()}
 
 
-class _Pieces:
-    """The halves that wait, by the place of their text."""
+class _PairJoiner:
+    """Joins surrogates field by field, and keeps those that wait for their pair."""
 
     def __init__(self, *, lenient: bool = False) -> None:
         self._lenient = lenient
-        self._waiting: dict[_Place, str] = {}
+        self._waiting: dict[_TextField, str] = {}
         self._ended: list[JsonObject] = []
 
-    def read(self, value: JsonValue, place: _Place | None, depth: int = 0) -> JsonValue:
-        """`value`, a copy, with whole characters; `place` is `None` where texts are complete."""
-        if depth > _DEEPEST:
+    def read(self, value: JsonValue, field: _TextField | None, depth: int = 0) -> JsonValue:
+        """Return a copy of `value` with joined characters. `field` is `None` if its texts are complete."""
+        if depth > _MAX_DEPTH:
             raise ValueError("recursion limit exceeded")
         if isinstance(value, str):
-            is_piece = place is not None and place.name in _IN_PIECES
-            return self._read_piece(value, place) if place is not None and is_piece else self._complete(value, place)
+            is_piece = field is not None and field.name in _STREAMED_KEYS
+            return self._read_piece(value, field) if field is not None and is_piece else self._complete(value, field)
         if isinstance(value, list):
-            return [self.read(item, place and place.enter_item(item), depth + 1) for item in value]
+            return [self.read(item, field and field.enter_item(item), depth + 1) for item in value]
         if isinstance(value, dict):
             return {
-                self._complete(key, place): self.read(item, place and place.enter(key), depth + 1)
+                self._complete(key, field): self.read(item, field and field.enter(key), depth + 1)
                 for key, item in value.items()
             }
         return value
 
     def end_all(self) -> None:
-        for place in [*self._waiting]:
-            self._end(place)
+        for field in [*self._waiting]:
+            self._end(field)
 
     def take_ended(self) -> list[JsonObject]:
         ended, self._ended = self._ended, []
         return ended
 
-    def _read_piece(self, text: str, place: _Place) -> str:
+    def _read_piece(self, text: str, field: _TextField) -> str:
         if not text:
             return text
         for other in [*self._waiting]:
-            if other.choice != place.choice or other.path != place.path:
+            if other.choice != field.choice or other.path != field.path:
                 continue
-            if other.is_continued_by(place):
+            if other.is_continued_in(field):
                 text = self._waiting.pop(other) + text
-            elif other.is_thought != place.is_thought or other.may_share_index(place):
-                # The thought, or the call, is over.
+            elif other.is_thought != field.is_thought or other.shares_index(field):
+                # The thought or call of the other field has ended.
                 self._end(other)
-        if _FIRST_HALF.search(text):
-            # A name is read as a whole: its beginning may be another tool's.
-            kept = 0 if place.name == "name" else len(text) - 1
-            text, self._waiting[place] = text[:kept], text[kept:]
-            if len(self._waiting) > _MOST_WAITING:
+        if _HIGH_SURROGATE.search(text):
+            # The whole name waits, because its beginning could be the name of another tool.
+            kept = 0 if field.name == "name" else len(text) - 1
+            text, self._waiting[field] = text[:kept], text[kept:]
+            if len(self._waiting) > _MAX_WAITING:
                 self._end(next(iter(self._waiting)))
-        return self._complete(text, place)
+        return self._complete(text, field)
 
-    def _end(self, place: _Place) -> None:
-        self._ended.append(place.build_chunk(self._complete(self._waiting.pop(place), place)))
+    def _end(self, field: _TextField) -> None:
+        self._ended.append(field.build_chunk(self._complete(self._waiting.pop(field), field)))
 
-    def _complete(self, text: str, place: _Place | None) -> str:
-        """`text` with U+FFFD for halves that stay alone, where that is allowed; raises `ValueError` elsewhere."""
+    def _complete(self, text: str, field: _TextField | None) -> str:
+        """Return `text` with U+FFFD for unpaired surrogates. Raise `ValueError` where that is not allowed."""
         repaired = _repair(text)
-        is_text = self._lenient or (place is not None and not place.is_in_call)
+        is_text = self._lenient or (field is not None and not field.is_in_call)
         if not is_text and repaired.count(_REPLACEMENT) > text.count(_REPLACEMENT):
-            raise ValueError("half of a character, without the other half")
+            raise ValueError("unpaired surrogate")
         return repaired
 
 

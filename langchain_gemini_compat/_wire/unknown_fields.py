@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: Keys that this package writes itself. A server's key of the same name is not kept.
 RESERVED = frozenset(("litellm_signature", "litellm_id", "reasoning_field", "server_id"))
-#: Keys under which servers send thoughts as text. Each goes back under the same name.
+#: Keys under which servers send thoughts as text. They are sent back under the same key.
 REASONING_KEYS = ("reasoning", "reasoning_content", "reasoning_text")
 #: Keys of a message that this package reads, or that no server takes back (OpenAI's response keys, images).
 MESSAGE_KEYS = RESERVED.union(
@@ -27,19 +27,19 @@ MESSAGE_KEYS = RESERVED.union(
 )
 CALL_KEYS = RESERVED.union(("id", "index", "type", "function"))
 FUNCTION_KEYS = RESERVED.union(("name", "arguments", "parsed_arguments"))
-#: Most characters of JSON that are kept of one message or call. A signature of an image has about a million.
+#: Most characters of JSON that are kept for one message or call. The signature of an image has about a million.
 MAX_KEPT = 4 * 2**20
-#: Most keys that are kept of one message or call.
+#: Most keys that are kept for one message or call.
 MAX_KEYS = 64
 
-#: Lists whose entries come in fragments, each with the keys that hold a piece of text.
+#: Lists whose entries arrive in fragments, each with the keys whose text is joined.
 _FRAGMENTED: Mapping[str, tuple[str, ...]] = {
     "reasoning_details": ("text", "summary"),
     "thinking_blocks": ("thinking",),
     "content_blocks": ("text", "thinking"),
 }
-#: Keys that tell two complete entries apart.
-_SEALS = ("signature", "data")
+#: Keys that an entry has only once, at its end. Two different values mean two entries.
+_END_KEYS = ("signature", "data")
 
 
 def pick_unknown(wire: Mapping[str, object], known: frozenset[str]) -> JsonObject:
@@ -62,7 +62,7 @@ def pick_unknown(wire: Mapping[str, object], known: frozenset[str]) -> JsonObjec
 
 
 def read_content_block(item: JsonValue) -> JsonObject:
-    """A block of Portkey's `content_blocks`, which streams send as `{"index": 0, "delta": {…}}`.
+    """Return a block of Portkey's `content_blocks`. Streams send it as `{"index": 0, "delta": {…}}`.
 
     >>> read_content_block({"index": 0, "delta": {"thinking": "Hm."}})
     {'thinking': 'Hm.', 'type': 'thinking', 'index': 0}
@@ -93,7 +93,7 @@ def _size(value: JsonValue) -> int:
 
 
 class KeptFields:
-    """The unknown keys of one message, from its pieces.
+    """Collects the unknown keys of one message from its deltas.
 
     A later value replaces an earlier one: most servers repeat values, and none is known to send one in pieces.
     Objects are merged. Lists are joined; a list that repeats or extends the earlier one replaces it. Entries of
@@ -110,7 +110,7 @@ class KeptFields:
         self.replaced: set[str] = set()
 
     def feed(self, delta: Mapping[str, object], *, whole: bool) -> None:
-        """Keep what `delta` has; the lists of a `whole` message are complete."""
+        """Keep the unknown keys of `delta`. The lists of a `whole` message are complete."""
         if MESSAGE_KEYS.issuperset(delta):
             return
         for key, came in cast("Mapping[str, JsonValue]", delta).items():
@@ -129,7 +129,7 @@ class KeptFields:
                 self._fields[key] = value
             else:
                 self._note_replaced(key, value)
-                _keep(self._fields, key, value)
+                _merge_value(self._fields, key, value)
 
     def _note_replaced(self, key: str, value: JsonValue) -> None:
         old = self._fields.get(key)
@@ -154,7 +154,7 @@ class KeptFields:
 
 
 class _Entry:
-    """One entry of a list that comes in fragments."""
+    """One entry of a list that arrives in fragments."""
 
     def __init__(self, first: JsonObject, texts: tuple[str, ...]) -> None:
         self.fields = dict(first)
@@ -167,18 +167,18 @@ class _Entry:
                 self._sizes[key] = len(piece)
 
     @property
-    def is_sealed(self) -> bool:
-        return any(self.fields.get(key) for key in _SEALS)
+    def is_ended(self) -> bool:
+        return any(self.fields.get(key) for key in _END_KEYS)
 
-    def may_take(self, more: JsonObject) -> bool:
+    def accepts(self, more: JsonObject) -> bool:
         """Whether `more` can belong to this entry. One entry never has two signatures or two blobs."""
         return all(
-            not self.fields.get(key) or not more.get(key) or self.fields[key] == more[key] for key in (*_SEALS, "id")
+            not self.fields.get(key) or not more.get(key) or self.fields[key] == more[key] for key in (*_END_KEYS, "id")
         )
 
     def add(self, more: JsonObject, texts: tuple[str, ...]) -> None:
         # The same signature again can mean that the whole entry is repeated.
-        again = any(self.fields.get(key) and self.fields[key] == more.get(key) for key in _SEALS)
+        again = any(self.fields.get(key) and self.fields[key] == more.get(key) for key in _END_KEYS)
         for key, value in more.items():
             if key in texts and isinstance(value, str):
                 self._add_text(key, value, again=again)
@@ -200,7 +200,10 @@ class _Entry:
 
 
 class _Fragments:
-    """A list whose entries come in fragments, told apart by `type`, `index` and `id` (agno-agi/agno issue 8794)."""
+    """A list whose entries arrive in fragments. `type`, `index` and `id` identify an entry.
+
+    Source: agno-agi/agno issue 8794.
+    """
 
     def __init__(self, texts: tuple[str, ...]) -> None:
         self._texts = texts
@@ -220,7 +223,7 @@ class _Fragments:
             else:
                 entry = _Entry(item, self._texts)
                 self._entries.append(entry)
-            for key in _keys(item):
+            for key in _lookup_keys(item):
                 self._newest[key] = entry
 
     def finish(self) -> list[JsonValue]:
@@ -228,25 +231,25 @@ class _Fragments:
 
     def _find(self, item: JsonObject, *, first: bool) -> _Entry | None:
         """Return the entry that `item` is a fragment of, if any."""
-        for key in _keys(item):
+        for key in _lookup_keys(item):
             entry = self._newest.get(key)
-            if entry is not None and entry.may_take(item):
+            if entry is not None and entry.accepts(item):
                 return entry
         last = self._entries[-1] if self._entries else None
         if not isinstance(last, _Entry) or last.fields.get("type") != item.get("type"):
             return None
-        if "index" in item or "index" in last.fields or not last.may_take(item):
+        if "index" in item or "index" in last.fields or not last.accepts(item):
             return None
-        if last.is_sealed and last.finish() == item:
+        if last.is_ended and last.finish() == item:
             return last
         # Without an index, only adjacent fragments can form one entry, until a signature ends it.
         has_text = any(key in item and key in last.pieces for key in self._texts)
-        is_seal = last.pieces and not any(item.get(key) for key in self._texts)
-        return last if first and (has_text or is_seal) and not last.is_sealed else None
+        is_end = last.pieces and not any(item.get(key) for key in self._texts)
+        return last if first and (has_text or is_end) and not last.is_ended else None
 
 
-def _keys(item: JsonObject) -> list[tuple[object, ...]]:
-    """Return the keys that find the entry of `item`, the most exact first; none without an index."""
+def _lookup_keys(item: JsonObject) -> list[tuple[object, ...]]:
+    """Return the lookup keys for the entry of `item`, the most specific first; none without an index."""
     kind, index, name = item.get("type"), item.get("index"), item.get("id")
     if not isinstance(index, (int, str)) or not (kind is None or isinstance(kind, str)):
         return []
@@ -254,13 +257,13 @@ def _keys(item: JsonObject) -> list[tuple[object, ...]]:
     return [(*place, name), place] if isinstance(name, str) and name else [place]
 
 
-def _keep(known: JsonObject, key: str, value: JsonValue) -> None:
+def _merge_value(known: JsonObject, key: str, value: JsonValue) -> None:
     """Add `value` to `known` at `key`. Objects and lists are copied, not shared with the chunk."""
     old = known.get(key)
     if isinstance(value, dict):
         inner: JsonObject = old if isinstance(old, dict) else {}
         for name, part in value.items():
-            _keep(inner, name, part)
+            _merge_value(inner, name, part)
         known[key] = inner
     elif isinstance(value, list):
         items: list[JsonValue] = old if isinstance(old, list) else []

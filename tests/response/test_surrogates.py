@@ -257,5 +257,5 @@ def test_halves_that_wait_are_bounded():
     assert len(joined) == 500 + 500 - 64
     assert len([*joiner.finish()]) == 64
     calls = [chunk(tool_calls=[piece(FIRST, index)]) for index in range(500)]
-    with pytest.raises(ValueError, match="half of a character"):
+    with pytest.raises(ValueError, match="unpaired surrogate"):
         [value for event in calls for value in joiner.join(event)]
