@@ -1,4 +1,4 @@
-"""Arguments as models write them: repaired where there is one reading, and left alone everywhere else."""
+"""Repair of tool arguments: a value with one certain reading is converted, any other is left unchanged."""
 
 import copy
 import json
@@ -22,7 +22,7 @@ NULL, LIST, OBJECT = {"type": "null"}, {"type": "array"}, {"type": "object"}
 
 
 def repair(schema, value, **root):
-    """One required argument, repaired."""
+    """Return the only argument after a repair, and check that the input stays unchanged."""
     arguments = {"p": value}
     before = copy.deepcopy(arguments)
     repaired, changes = repair_arguments(
@@ -34,7 +34,7 @@ def repair(schema, value, **root):
 
 
 def same(left, right):
-    """Equal with all types, which `==` is not: 1, 1.0 and true are three things."""
+    """Whether two values are equal with their types. For `==`, 1, 1.0 and `True` are equal."""
     return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
 
 
@@ -65,7 +65,7 @@ CERTAIN = {
     "an array as text": (LIST, "[]", []),
     "an array as text, with texts for integers": ({"type": "array", "items": INTEGER}, '["1", 2]', [1, 2]),
     "inside members": (POINT, {"x": "1", "y": 2}, {"x": 1, "y": 2}),
-    "the null of an optional member": (POINT, {"x": 1, "y": None}, {"x": 1}),
+    "the null of an optional property": (POINT, {"x": 1, "y": None}, {"x": 1}),
     "inside items": ({"type": "array", "items": POINT}, [{"x": "1"}], [{"x": 1}]),
     "inside a tuple": ({"prefixItems": [INTEGER, STRING], "items": BOOLEAN}, ["1", "1", "true"], [1, "1", True]),
     "inside an older tuple": ({"items": [INTEGER], "additionalItems": BOOLEAN}, ["1", "true"], [1, True]),
@@ -83,8 +83,7 @@ CERTAIN = {
 
 
 @pytest.mark.parametrize(("schema", "value", "meant"), CERTAIN.values(), ids=CERTAIN)
-def test_what_can_mean_one_thing_is_mended(schema, value, meant):
-    """The model knows the value and slips in its spelling."""
+def test_a_value_with_one_reading_is_repaired(schema, value, meant):
     assert same(repair(schema, value, **{"$defs": {"Node": NODE}}), meant)
 
 
@@ -96,7 +95,7 @@ DOUBTFUL = {
     "a float's spelling for an integer": (INTEGER, "3.0"),
     "a float that is not whole": (INTEGER, 3.5),
     "a float too large to be exact": (INTEGER, 1e17),
-    "an endless number": (NUMBER, "Infinity"),
+    "infinity": (NUMBER, "Infinity"),
     "another spelling of a number": (NUMBER, "1e3"),
     "a number that has hundreds of digits": (INTEGER, "9" * 300),
     "a boolean in Python": (BOOLEAN, "True"),
@@ -111,13 +110,13 @@ DOUBTFUL = {
     "an array where an object is asked": (OBJECT, "[1]"),
     "an object that is cut": (OBJECT, '{"x": 1'),
     "an object with a key twice": (OBJECT, '{"x": 1, "x": 2}'),
-    "an object with an endless number": (OBJECT, '{"x": 1e999}'),
+    "an object with infinity": (OBJECT, '{"x": 1e999}'),
     "an object in a text in a text": (OBJECT, '"{}"'),
     "a required null": (POINT, {"x": None}),
-    "the null of a member that nobody declared": ({"additionalProperties": INTEGER}, {"a": None}),
-    "a missing member": (POINT, {"y": "1"}),
-    "a mend beside what cannot be repaired": (POINT, {"x": "1", "y": "one"}),
-    "a mend out of bounds": ({"type": "integer", "maximum": 2}, "3"),
+    "the null of an undeclared property": ({"additionalProperties": INTEGER}, {"a": None}),
+    "a missing property": (POINT, {"y": "1"}),
+    "a repair beside a value without one": (POINT, {"x": "1", "y": "one"}),
+    "a repair out of bounds": ({"type": "integer", "maximum": 2}, "3"),
     "a text where texts are right but not this one": ({"type": ["string", "integer"], "maxLength": 1}, "33"),
     "a text where another branch takes texts": ({"anyOf": [{"type": "string", "maxLength": 1}, INTEGER]}, "33"),
     "a text where a branch behind a reference takes texts": (
@@ -125,33 +124,33 @@ DOUBTFUL = {
     "two readings": ({"anyOf": [{"properties": {"a": INTEGER, "b": STRING}}, {"properties": {"a": INTEGER, "b": NULL}}]},
                      {"a": "1", "b": None}),
     "a value that two alternatives would take": ({"oneOf": [INTEGER, NUMBER]}, "3"),
-    "what nothing satisfies": (False, "3"),
-    "a member too many": ({**POINT, "additionalProperties": False}, {"x": "1", "w": 1}),
+    "a schema that nothing satisfies": (False, "3"),
+    "a property too many": ({**POINT, "additionalProperties": False}, {"x": "1", "w": 1}),
     "a reference to itself": ({"$ref": "#/properties/p"}, "3"),
-    "a reference that leads nowhere": ({"$ref": "#/$defs/None"}, "3"),
+    "a reference without a target": ({"$ref": "#/$defs/None"}, "3"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("schema", "value"), DOUBTFUL.values(), ids=DOUBTFUL)
-def test_what_is_in_doubt_stays_as_it_came(schema, value):
-    """The tool's own validation answers, and the model reads what it wrote."""
+def test_a_value_without_a_certain_reading_is_unchanged(schema, value):
+    """The tool's own validation then reports the error to the model."""
     assert same(repair(schema, value, **{"$defs": {"Short": {"type": "string", "maxLength": 1}}}), value)
 
 
 LENIENT = {
-    "patterns of names": ({"patternProperties": {"^a": INTEGER}, "additionalProperties": False}, {"a": "1"}),
-    "alternatives told apart by a format": (
+    "patternProperties": ({"patternProperties": {"^a": INTEGER}, "additionalProperties": False}, {"a": "1"}),
+    "alternatives that differ only in format": (
         {"oneOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "time"}]}, "x"),
     "a type that does not exist": ({"type": "date"}, "3"),
-    "no schema at all": ("integer", "3"),
-    "lists that are none": ({"anyOf": {}, "oneOf": [], "enum": 1, "required": 1, "properties": []}, "3"),
-    "bounds that are none": ({"exclusiveMinimum": True, "maximum": "1"}, 3),
+    "not a schema": ("integer", "3"),
+    "values that should be lists": ({"anyOf": {}, "oneOf": [], "enum": 1, "required": 1, "properties": []}, "3"),
+    "bounds that are not numbers": ({"exclusiveMinimum": True, "maximum": "1"}, 3),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("schema", "value"), LENIENT.values(), ids=LENIENT)
-def test_what_is_not_read_does_not_hinder_a_mend_beside_it(schema, value):
-    """Keywords nobody checks here, and schemas that are none."""
+def test_an_unchecked_keyword_does_not_prevent_a_repair_of_another_argument(schema, value):
+    """Also for values that are not valid schemas."""
     arguments = {"p": value, "q": "1"}
     repaired, changes = repair_arguments({"properties": {"p": schema, "q": INTEGER}}, arguments)
     assert same(repaired, {"p": value, "q": 1})
@@ -174,15 +173,13 @@ def test_what_is_not_read_does_not_hinder_a_mend_beside_it(schema, value):
         ({"$ref": "#/properties/q"}, 1, "x"),
     ],
 )
-def test_a_mend_beside_needs_the_rest_to_be_right(schema, good, bad):
-    """The call as a whole is repaired, or not at all."""
+def test_arguments_are_repaired_only_if_all_of_them_are_valid(schema, good, bad):
     parameters = {"properties": {"p": schema, "q": INTEGER}}
     assert same(repair_arguments(parameters, {"p": good, "q": "1"})[0], {"p": good, "q": 1})
     assert same(repair_arguments(parameters, {"p": bad, "q": "1"})[0], {"p": bad, "q": "1"})
 
 
-def test_walks_end():
-    """Recursive schemas, unions inside unions, values as deep as the parser lets through."""
+def test_repair_ends_for_recursive_schemas_and_deep_values():
     twice = {"anyOf": [{"properties": {"a": {"$ref": "#"}}, "required": [key]} for key in "bc"]}
     value = reduce(lambda inner, _: {"a": inner}, range(90), "1")
     assert repair_arguments(twice, value) == (value, [])
@@ -192,8 +189,8 @@ def test_walks_end():
     assert repair_arguments(endless, {"a": 1}) == ({"a": 1}, [])
 
 
-def test_text_that_is_right_is_the_same_text():
-    """The hot path: no new text is written, whatever white space the model likes."""
+def test_valid_text_is_returned_unchanged():
+    """White space is kept, because the text is not written anew."""
     text = '{ "x": 1, "y": 2 }'
     assert repair_arguments_text(POINT, text) == (text, [])
     assert repair_arguments_text(POINT, "[1]") == ("[1]", [])
@@ -202,8 +199,8 @@ def test_text_that_is_right_is_the_same_text():
     assert repair_arguments_text({"properties": {"x": INTEGER}}, '{"x": "1", "y": "ü"}')[0] == '{"x": 1, "y": "ü"}'
 
 
-def test_many_changes_are_told_in_one_short_sentence():
-    """Names of places and of types; values may be secrets."""
+def test_the_description_of_many_changes_is_short_and_has_no_values():
+    """Values may be secrets."""
     schema = {"properties": {"a/b": {"type": "array", "items": INTEGER}, "c": STRING}}
     _, changes = repair_arguments(schema, {"a/b": ["1"] * 9, "c": None})
     said = describe_changes("f", changes)
@@ -213,7 +210,7 @@ def test_many_changes_are_told_in_one_short_sentence():
 
 
 def valid(value, schema, root):
-    """JSON Schema in small, written anew: what the property tests below judge by."""
+    """Validate by an independent, small implementation of JSON Schema. The property tests below use it."""
     if isinstance(schema, bool):
         return schema
     kinds = {bool: {"boolean"}, int: {"integer", "number"}, float: {"number"}, str: {"string"}, list: {"array"},
@@ -275,7 +272,7 @@ def nest(inner):
 
 
 SCHEMAS = st.recursive(LEAVES, nest, max_leaves=8)
-#: Definitions that end: what they refer to has none.
+#: Definitions that refer at most to themselves, so that validation ends.
 DEFINITIONS = st.fixed_dictionaries(
     {"a": st.just({"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}, "b": INTEGER}}),
      "b": st.just({"type": ["integer", "null"]})}
@@ -288,8 +285,7 @@ DEFINITIONS = st.fixed_dictionaries(
     DEFINITIONS,
     st.dictionaries(NAMES, VALUES),
 )
-def test_mended_arguments_are_valid_and_valid_ones_are_never_changed(properties, required, definitions, arguments):
-    """Any schema, any arguments: what comes out is what came in, or satisfies the schema."""
+def test_repaired_arguments_are_valid_and_valid_ones_are_unchanged(properties, required, definitions, arguments):
     schema = {"properties": properties, "required": required, "$defs": definitions}
     before = copy.deepcopy((schema, arguments))
     repaired, changes = repair_arguments(schema, arguments)
@@ -303,7 +299,7 @@ def test_mended_arguments_are_valid_and_valid_ones_are_never_changed(properties,
 
 @st.composite
 def slips(draw, depth=0):
-    """A schema, a value that satisfies it, and the value as a model may spell it."""
+    """Draw a schema, a valid value, and the value as a model may misspell it."""
     kind = draw(st.sampled_from(["integer", "number", "boolean", "enum", *(["array", "object"] if depth < 3 else [])]))
     if kind in ("integer", "number", "boolean", "enum"):
         numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -325,8 +321,8 @@ def slips(draw, depth=0):
 
 
 @given(slips())
-def test_a_slip_of_the_pen_is_undone(drawn):
-    """Texts of numbers and of whole objects, nulls for members left out, at any depth."""
+def test_a_misspelled_value_is_repaired_at_any_depth(drawn):
+    """Numbers and objects as strings, and null for optional properties."""
     schema, value, slipped = drawn
     assert same(repair(schema, slipped), value)
 
@@ -363,8 +359,8 @@ def stream(surface, events):
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize(("events", "repaired"), STREAMS.values(), ids=STREAMS)
-def test_a_stream_gives_the_calls_of_invoke_where_arguments_come_whole(events, repaired, surface):
-    """What has been handed out piece by piece cannot be taken back."""
+def test_a_stream_repairs_arguments_that_arrive_in_one_event(events, repaired, surface):
+    """Fragments that were already yielded cannot be taken back."""
     whole = model(surface, completion("", finish="tool_calls", tool_calls=[call("book", SLIP)]))
     invoked = whole.bind_tools([book]).invoke("hi")
     assert invoked.tool_calls[0]["args"] == MEANT
@@ -375,22 +371,22 @@ def test_a_stream_gives_the_calls_of_invoke_where_arguments_come_whole(events, r
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_calls_of_other_tools_and_right_calls_stay_as_they_are(surface):
-    """A tool that was not bound has no schema to judge by."""
+def test_valid_calls_and_calls_of_unbound_tools_are_unchanged(surface):
+    """A tool that was not bound has no schema."""
     calls = [call("book", '{"seats": 2}', "c1"), call("buy", SLIP, "c2"), call("book", "{}", "c3")]
     streamed = stream(surface, [[one] for one in calls])
     assert [made["args"] for made in streamed.tool_calls] == [{"seats": 2}, json.loads(SLIP), {}]
     assert "repairs" not in streamed.response_metadata
 
 
-def test_arguments_that_go_on_after_their_end_are_still_none():
-    """A mend does not make a call of what is glued together."""
+def test_two_objects_in_the_arguments_of_one_call_are_an_error():
+    """They are not repaired."""
     with pytest.raises(MalformedToolCallError):
         stream("vertex", [[call("book", SLIP)], [{"id": "call-1", "function": {"arguments": '{"seats": 3}'}}]])
 
 
-def test_each_call_of_a_reply_is_mended_by_its_own_schema():
-    """Parallel calls in one event, as AI Studio sends them: without an index."""
+def test_each_parallel_call_is_repaired():
+    """AI Studio sends parallel calls in one event, without an index."""
     parallel = [call("book", SLIP, "c1"), call("book", '{"seats": 1.0}', "c2")]
     streamed = stream("ai_studio", [parallel])
     assert [made["args"]["seats"] for made in streamed.tool_calls] == [2, 1]

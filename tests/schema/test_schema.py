@@ -1,4 +1,4 @@
-"""JSON Schemas compiled to Gemini's subset: what stays, what is said instead, and that nothing else gets out."""
+"""Compiling JSON schemas to Gemini's subset: what is kept, rewritten or lost."""
 
 from __future__ import annotations
 
@@ -140,8 +140,8 @@ SILENT = {
 
 
 @pytest.mark.parametrize(("schema", "expected"), SILENT.values(), ids=SILENT)
-def test_a_rewrite_that_means_the_same_is_no_loss(schema, expected):
-    """Exact rewrites give the expected form, with keys in a fixed order, and record nothing."""
+def test_an_exact_rewrite_records_no_loss(schema, expected):
+    """The keys of the result are in a fixed order."""
     compiled, losses = compile_property(schema)
     assert json.dumps(compiled) == json.dumps(expected)
     assert losses == []
@@ -198,8 +198,8 @@ LOSSY = {
 
 
 @pytest.mark.parametrize("keyword", LOSSY)
-def test_a_loss_names_the_place_in_the_original_and_the_description_tells_the_model(keyword):
-    """Weaker rewrites give the expected form and exactly one loss, at the keyword."""
+def test_a_weaker_rewrite_records_one_loss_at_the_keyword(keyword):
+    """The description tells the model the restriction."""
     schema, expected = LOSSY[keyword]
     compiled, losses = compile_property(schema)
     assert json.dumps(compiled) == json.dumps(expected)
@@ -231,8 +231,7 @@ CONFUSED = {
 
 
 @pytest.mark.parametrize("case", CONFUSED)
-def test_a_schema_that_contradicts_itself_compiles_to_the_nearest_sense(case):
-    """People write schemas by hand; the result is legal and the oddity is recorded."""
+def test_a_contradictory_schema_compiles_and_records_the_contradiction(case):
     schema, expected, keyword = CONFUSED[case]
     compiled, losses = compile_property(schema)
     assert expected is None or json.dumps(compiled) == json.dumps(expected)
@@ -240,15 +239,15 @@ def test_a_schema_that_contradicts_itself_compiles_to_the_nearest_sense(case):
 
 
 def test_too_many_combinations_of_unions_keep_the_first_union():
-    """Six by six branches are not spread out."""
+    """Two unions of six branches would become 36 branches."""
     unions = {key: [{"properties": {f"{key}{n}": {"const": str(n)}}} for n in range(6)] for key in ("anyOf", "oneOf")}
     compiled, losses = compile_property({"type": "object", **unions})
     assert len(compiled["anyOf"]) == 6
     assert ("/properties/p/oneOf", "oneOf") in losses
 
 
-def test_a_tuple_of_several_types_becomes_an_array_with_its_order_in_words():
-    """Gemini has one `items`; the order of types is only told."""
+def test_a_tuple_becomes_an_array_with_the_order_in_its_description():
+    """Gemini takes only one schema in `items`."""
     compiled, losses = compile_property(
         {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "items": False}
     )
@@ -258,22 +257,22 @@ def test_a_tuple_of_several_types_becomes_an_array_with_its_order_in_words():
 
 
 @pytest.mark.parametrize("schema", [True, {}, {"description": "x"}])
-def test_a_place_for_any_value_gets_a_legal_union(schema):
-    """`true` and `{}` have no equal; scalars and objects are offered, and the gap is said."""
+def test_a_schema_for_any_value_becomes_a_union_of_types(schema):
+    """Gemini has no equivalent of `true` and `{}`. Arrays are not offered, which is recorded."""
     compiled, losses = compile_property(schema)
     assert [branch["type"] for branch in compiled["anyOf"]] == ["string", "number", "boolean", "object"]
     assert losses == [("/properties/p", "type")]
 
 
-def test_a_property_that_may_not_be_given_is_not_offered():
-    """`false` as a property schema forbids the property."""
+def test_a_forbidden_property_is_not_offered():
+    """`false` as the schema of a property forbids it."""
     compiled, losses = compile_parameters({"properties": {"a": False, "b": {"type": "string"}}})
     assert compiled == {"type": "object", "properties": {"b": {"type": "string"}}}
     assert losses == []
 
 
-def test_required_names_only_properties_that_exist():
-    """A required name without a property is a 400, so it goes, and is recorded."""
+def test_required_names_without_a_property_are_dropped():
+    """Gemini answers 400 to them."""
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a", "b", "a"]}
     compiled, losses = compile_parameters(schema)
     assert compiled is not None
@@ -287,15 +286,14 @@ def test_a_tool_without_arguments_has_no_parameters(schema):
     assert compile_parameters(schema) == (None, [])
 
 
-def test_a_tool_that_takes_anything_has_no_parameters_and_says_so():
-    """A free-form top is a loss, not silence."""
+def test_a_tool_that_takes_any_arguments_has_no_parameters_and_a_loss():
     compiled, losses = compile_parameters({"type": "object", "additionalProperties": True})
     assert compiled is None
     assert losses
 
 
 def test_alternatives_at_the_top_become_one_object():
-    """Function arguments are one object: all members, and only those required that all alternatives require."""
+    """The arguments of a function are one object. It requires only what all alternatives require."""
     one = {"type": "object", "properties": {"k": {"const": "a"}, "n": {"type": "integer"}}, "required": ["k", "n"]}
     two = {"type": "object", "properties": {"k": {"const": "b"}}, "required": ["k"]}
     compiled, losses = compile_parameters({"anyOf": [one, two], "description": "d"})
@@ -308,8 +306,8 @@ def test_alternatives_at_the_top_become_one_object():
     assert [loss.keyword for loss in losses] == ["anyOf"]
 
 
-def test_a_union_beside_a_union_keeps_both():
-    """Branches of both are combined, as nothing may stand beside `anyOf`."""
+def test_two_unions_at_one_place_are_combined():
+    """Gemini takes no other union beside `anyOf`."""
     schema = {
         "type": "object",
         "anyOf": [{"properties": {"a": {"type": "string"}}}, {"properties": {"b": {"type": "string"}}}],
@@ -321,8 +319,8 @@ def test_a_union_beside_a_union_keeps_both():
     ]  # fmt: skip
 
 
-def test_a_response_schema_keeps_free_form_maps_and_empty_objects():
-    """Vertex documents `additionalProperties` for response schemas."""
+def test_a_response_schema_keeps_maps_and_empty_objects():
+    """Vertex AI documents `additionalProperties` for response schemas."""
     schema = {
         "type": "object",
         "properties": {
@@ -344,8 +342,8 @@ def test_a_response_schema_keeps_free_form_maps_and_empty_objects():
 
 
 @pytest.mark.parametrize("schema", [{"type": "array", "items": {"type": "string"}}, {"enum": ["a", "b"]}, {}])
-def test_a_response_may_have_any_type_at_the_top(schema):
-    """Unlike arguments, an answer may be a list or one of some words; without a type it is an object."""
+def test_a_response_schema_may_have_any_type_at_the_top(schema):
+    """Without a type it is an object."""
     compiled, _ = compile_response_schema(schema)
     assert refuse(compiled, response=True) == ""
     assert compiled["type"] == schema.get("type", "string" if schema else "object")

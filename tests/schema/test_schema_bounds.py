@@ -1,4 +1,4 @@
-"""References, recursion and size: every schema compiles, within bounds, to something that stays as it is."""
+"""References, recursion and size: every schema compiles within limits, and the result compiles to itself."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from langchain_gemini_compat._schema.references import Reader
     "reference",
     ["#/$defs/a~1b%20~0", "#/definitions/D", "#/properties/q", "#/x/1", "#/$defs/chain"],
 )
-def test_a_reference_is_replaced_by_what_it_points_to(reference):
-    """All spellings of a pointer into the same document lead somewhere, and siblings stay."""
+def test_a_reference_is_replaced_by_its_target(reference):
+    """All spellings of a pointer are resolved, and the keywords beside the reference are kept."""
     target = {"type": "string", "description": "inner"}
     root = {
         "$defs": {"a/b ~": target, "chain": {"$ref": "#/definitions/D"}},
@@ -35,14 +35,14 @@ def test_a_reference_is_replaced_by_what_it_points_to(reference):
 
 
 @pytest.mark.parametrize("reference", ["#/$defs/none", "other.json", "#anchor", 7, "#/x/9"])
-def test_a_reference_that_leads_nowhere_takes_any_value(reference):
-    """It is a loss, not an exception."""
+def test_a_reference_without_a_target_is_a_loss(reference):
+    """It does not raise."""
     _, losses = compile_property({"$ref": reference}, x=[1])
     assert ("/properties/p/$ref", "$ref") in losses
 
 
-def test_recursion_opens_twice_and_ends_in_an_object_in_words():
-    """A tree keeps one level of children; below it any object is let through."""
+def test_a_recursive_definition_is_expanded_twice():
+    """A tree keeps one level of children. Below it any object is accepted."""
     node = {"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#/$defs/N"}}}}
     compiled, losses = compile_property({"$ref": "#/$defs/N"}, **{"$defs": {"N": node}})
     end = {"type": "object", "description": "Same form as the levels above."}
@@ -60,16 +60,16 @@ def test_recursion_opens_twice_and_ends_in_an_object_in_words():
         {"properties": {"p": {"anyOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/properties/p"}]}}},
     ],
 )
-def test_references_in_a_circle_end(schema):
-    """Definitions that say nothing but each other neither hang nor raise."""
+def test_circular_references_compile(schema):
+    """Definitions that only refer to each other neither hang nor raise."""
     circle = {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"allOf": [{"$ref": "#/$defs/a"}]}}}
     compiled, _ = compile_parameters({**schema, **circle})
     assert compiled is None or refuse(compiled) == ""
     assert refuse(compile_response_schema({**schema, **circle})[0], response=True) == ""
 
 
-def test_definitions_that_multiply_stay_within_bounds():
-    """Ten references on each of twelve levels would be a million million places."""
+def test_definitions_that_multiply_stay_within_the_limits():
+    """Ten references on each of twelve levels would be 10**12 places."""
     defs = {
         f"L{level}": {"properties": {f"p{n}": {"$ref": f"#/$defs/L{level + 1}"} for n in range(10)}}
         for level in range(12)
@@ -86,7 +86,7 @@ def test_definitions_that_multiply_stay_within_bounds():
 @pytest.mark.parametrize(
     "keyword", ["properties", "items", "allOf", "anyOf", "not", "additionalProperties", "default", "prefixItems"]
 )
-def test_deep_nesting_ends_in_words_and_never_in_a_recursion_error(keyword):
+def test_deep_nesting_is_cut_short_without_a_recursion_error(keyword):
     """Five thousand levels of one keyword compile."""
     schema: dict[str, Any] = {"type": "string"}
     for _ in range(5_000):
@@ -101,8 +101,8 @@ MEMBERS = {f"m{n}": {"type": "object", "properties": {"x": {"type": "string"}}} 
 
 
 @pytest.mark.parametrize(("schema", "count"), [({"properties": MEMBERS}, 1_200), ({}, 3_000)], ids=["objects", "any"])
-def test_a_schema_with_too_many_places_is_cut_short_and_stays_so(schema, count):
-    """Beyond the budget places lose what is inside, and compiling the result changes nothing."""
+def test_a_schema_with_too_many_places_is_cut_short(schema, count):
+    """Beyond the budget the inner parts are left out. Compiling the result again changes nothing."""
     compiled, losses = compile_parameters({"properties": {f"p{n}": schema for n in range(3_000)}})
     assert refuse(compiled) == ""
     assert "The schema nests too deep here, so the inner part is not checked." in {loss.reason for loss in losses}
@@ -110,14 +110,14 @@ def test_a_schema_with_too_many_places_is_cut_short_and_stays_so(schema, count):
 
 
 def test_a_definition_is_read_once_for_a_place():
-    """Each definition names the next one twice: a billion readings where none were remembered."""
+    """Each definition refers to the next one twice, which would be 2**30 reads."""
     defs = {f"D{n}": {"allOf": [{"$ref": f"#/$defs/D{n + 1}"}] * 2} for n in range(30)}
     reader = Reader({"$defs": {**defs, "D30": {"type": "string"}}}, 1, 10_000, [])
     assert reader.read("", [Source({"$ref": "#/$defs/D0"}, "")]).types == ["string"]
     assert reader.visited < 200
 
 
-def test_a_reader_opens_nothing_more_once_its_budget_is_used_up():
+def test_a_reader_expands_nothing_after_its_budget_is_used_up():
     """Otherwise each of many places would still read a long `allOf`."""
     reader = Reader({}, 1, 5, [])
     for _ in range(10):
@@ -125,8 +125,8 @@ def test_a_reader_opens_nothing_more_once_its_budget_is_used_up():
     assert reader.visited < 120
 
 
-def test_a_loss_in_a_definition_is_told_once():
-    """A definition in two places is one place of the original."""
+def test_a_loss_in_a_definition_is_listed_once():
+    """The definition is used twice, but is one place of the original."""
     defs = {"D": {"type": "string", "pattern": "a"}}
     schema = {"properties": {"p": {"$ref": "#/$defs/D"}, "q": {"$ref": "#/$defs/D"}}, "$defs": defs}
     assert [loss.path for loss in compile_parameters(schema)[1]] == ["/$defs/D/pattern"]
@@ -141,7 +141,7 @@ ODD = [True, False, None, 3, "x", [], {}]
 
 
 def build_schemas(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Schemas with every keyword that the compiler knows, right and wrong."""
+    """Build schemas with every keyword that the compiler knows, valid and invalid."""
     many, some = st.lists(inner, max_size=3), st.dictionaries(NAMES, inner, max_size=3)
     kinds = st.sampled_from(KINDS) | st.lists(st.sampled_from(KINDS), max_size=3)
     texts = st.sampled_from(["x", "Default is 3", " d. ", "", 3])
@@ -158,7 +158,7 @@ def build_schemas(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         **dict.fromkeys(["uniqueItems", "contains", "dependentRequired", "deprecated"], VALUES),
     }  # fmt: skip
     wrong = st.dictionaries(st.sampled_from(sorted(keywords)), st.sampled_from(ODD), max_size=1)
-    # A few keywords each time: with all of them at once no two would ever meet.
+    # Only a few keywords in each schema, so that pairs of them occur often.
     chosen = st.lists(st.sampled_from(sorted(keywords)), max_size=4, unique=True)
     right = chosen.flatmap(lambda names: st.fixed_dictionaries({name: keywords[name] for name in names}))
     return st.builds(lambda first, second: {**first, **second}, right, wrong)
@@ -169,8 +169,8 @@ SCHEMAS = st.recursive(st.sampled_from([{}, True, False, 3, {"type": "string"}])
 
 @settings(max_examples=400, deadline=None)
 @given(schema=SCHEMAS, first=SCHEMAS, second=SCHEMAS)
-def test_whatever_is_given_what_comes_out_is_accepted_and_stays_as_it_is(schema, first, second):
-    """No schema raises; the result is in the subset, compiles to itself, and the input is untouched."""
+def test_any_schema_compiles_into_the_subset_and_then_stays_unchanged(schema, first, second):
+    """No schema raises, the result is in the subset and compiles to itself, and the input is not modified."""
     both = {"allOf": [schema, first, {"$ref": "#/$defs/B"}]}
     spread = {**(first if isinstance(first, dict) else {}), "anyOf": [schema, second]}
     whole = {"properties": {"p": schema, "q": both, "r": spread}, "$defs": {"A": first, "B": second}}

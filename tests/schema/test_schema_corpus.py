@@ -1,4 +1,4 @@
-"""Tools of published MCP servers: what they compile to passes the checker beside them, and loses nothing unsaid."""
+"""Tools of published MCP servers compile into the subset, and every restriction that is lost is listed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def load_checker() -> Any:
-    """The checker that lies beside the corpus."""
+    """Load the checker that comes with the corpus."""
     spec = importlib.util.spec_from_file_location("check_subset", CORPUS / "check_subset.py")
     assert spec is not None
     assert spec.loader is not None
@@ -38,7 +38,7 @@ def load_checker() -> Any:
 
 @cache
 def load_tools() -> list[tuple[str, Any]]:
-    """Each tool by server and name, with its schema."""
+    """Return the name and schema of each tool."""
     servers = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(CORPUS.glob("*.json"))}
     return [
         (f"{server}: {tool['name']}", tool["inputSchema"])
@@ -49,12 +49,12 @@ def load_tools() -> list[tuple[str, Any]]:
 
 @cache
 def compile_tools() -> list[tuple[str, Any, Any, Any]]:
-    """Each tool by server and name, with its schema, the compiled one and the losses."""
+    """Return the name, schema, compiled schema and losses of each tool."""
     return [(name, schema, *compile_parameters(schema)) for name, schema in load_tools()]
 
 
 def measure() -> tuple[Counter[str], Counter[str], list[str]]:
-    """Counts, the samples that each lost keyword explains, and the failures that nothing explains."""
+    """Return counts, how many samples each lost keyword explains, and the failures without an explanation."""
     counts: Counter[str] = Counter()
     explained: Counter[str] = Counter()
     unexplained: list[str] = []
@@ -72,8 +72,8 @@ def measure() -> tuple[Counter[str], Counter[str], list[str]]:
     return counts, explained, unexplained
 
 
-def test_every_tool_of_the_corpus_compiles_to_what_the_checker_passes():
-    """Judged by the checker that lies beside the corpus; compiled again, nothing changes."""
+def test_every_tool_of_the_corpus_compiles_into_the_subset():
+    """The checker of the corpus passes the result, and compiling it again changes nothing."""
     checker = load_checker()
     assert len(load_tools()) > 2_000
     for name, schema in load_tools():
@@ -85,20 +85,20 @@ def test_every_tool_of_the_corpus_compiles_to_what_the_checker_passes():
         assert compiled is None or json.dumps(compile_parameters(compiled)[0]) == json.dumps(compiled)
 
 
-def test_arguments_that_satisfy_the_compiled_schema_satisfy_the_original_or_a_loss_says_why_not():
-    """Judged by a validator of JSON Schema; every tool has at least one sample."""
+def test_each_difference_from_the_original_has_a_loss():
+    """A validator of JSON Schema checks samples of each compiled schema against the original."""
     counts, explained, unexplained = measure()
     assert unexplained == []
     assert counts["tools with a sample"] == counts["tools"] > 2_000
     assert counts["samples"] > 10 * counts["tools"]
-    # Losses are the exception: more than nine in ten samples satisfy the original as it is.
+    # Losses are rare: more than nine in ten samples satisfy the original.
     assert counts["explained samples"] < counts["samples"] / 10
     assert len(explained) > 5
 
 
 @pytest.mark.parametrize("keyword", ["const", "enum", "exclusiveMinimum", "format", "if", "pattern", "uniqueItems"])
-def test_a_loss_that_is_not_listed_is_found(keyword):
-    """With all losses of one keyword left out, samples fail and nothing explains it."""
+def test_a_missing_loss_is_detected(keyword):
+    """Without the losses of one keyword, some samples fail without an explanation."""
     found: list[str] = []
     for _, schema, compiled, losses in compile_tools():
         told = [loss for loss in losses if loss.keyword != keyword]
@@ -107,8 +107,7 @@ def test_a_loss_that_is_not_listed_is_found(keyword):
     assert found
 
 
-def test_a_tool_that_is_offered_without_arguments_takes_none_or_says_what_it_takes():
-    """Without `parameters` no arguments come; that a tool speaks of more than that is a loss at its top."""
+def test_a_tool_without_parameters_takes_no_arguments_or_has_a_loss():
     bare = {"type", "properties", "required", "additionalProperties", "title", "description", "$schema", "$defs"}
     for name, schema, compiled, losses in compile_tools():
         if compiled is None:
@@ -118,8 +117,8 @@ def test_a_tool_that_is_offered_without_arguments_takes_none_or_says_what_it_tak
             assert not more or "" in {loss.path for loss in losses}, name
 
 
-def test_a_tool_of_langchain_compiles_to_what_its_schema_does():
-    """Of a sample, with all those that refer to themselves; a tool's description stands beside its parameters."""
+def test_a_langchain_tool_compiles_like_its_schema():
+    """For a sample of the tools, and for all with references."""
     found = load_tools()
     sample = [*found[::20], *((name, schema) for name, schema in found if "$ref" in json.dumps(schema))]
     for name, schema in sample:

@@ -1,4 +1,4 @@
-"""The page of schema keywords says what the compiler does."""
+"""The page of schema keywords shows what the compiler does."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ OPENAPI = {"nullable", "discriminator", "example", "xml", "externalDocs"}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row.keyword} {json.dumps(row.probe)}" for row in ROWS])
-def test_the_example_compiles_to_what_the_row_says(row):
-    """To the byte, with the same losses."""
+def test_the_example_compiles_as_the_row_says(row):
+    """The result is equal to the byte, with the same losses."""
     compiled, says = compile_row(row)
     assert json.dumps(compiled) == json.dumps(row.compiled)
     assert says == row.says
 
 
 def test_every_keyword_of_every_draft_has_a_row():
-    """The drafts' own schemas name them; a keyword's examples use it."""
+    """The meta-schemas of the drafts list the keywords."""
     assert len(find_drafts()) > 50
     assert {row.keyword for row in ROWS} == set(find_drafts()) | OPENAPI
     assert all(
@@ -31,12 +31,11 @@ def test_every_keyword_of_every_draft_has_a_row():
     )
 
 
-def test_the_page_is_what_the_rows_say():
-    """It is written by the command and not by hand."""
-    assert PAGE.read_text(encoding="utf-8") == print_page(), f"`{COMMAND}` writes the page anew."
+def test_the_page_is_up_to_date():
+    assert PAGE.read_text(encoding="utf-8") == print_page(), f"Run `{COMMAND}` to update the page."
 
 
-#: What samples do not break, or what is only offered no more.
+#: Keywords whose loss no sample shows, because samples satisfy them or do not contain them.
 UNSEEN = {
     "enum", "contentEncoding", "contentMediaType", "unevaluatedItems", "properties", "unevaluatedProperties",
     "patternProperties", "propertyNames", "maxProperties", "dependencies", "not", "$ref",
@@ -46,8 +45,8 @@ BROKEN = [row for row in ROWS if row.says and row.keyword not in UNSEEN and row.
 
 
 @pytest.mark.parametrize("row", BROKEN, ids=[f"{row.keyword} {json.dumps(row.probe)}" for row in BROKEN])
-def test_samples_break_what_is_dropped_and_only_the_loss_explains_it(row):
-    """The judge of losses fails where a loss is left out."""
+def test_samples_of_a_dropped_keyword_fail_and_the_loss_explains_it(row):
+    """Without the loss, the failure has no explanation."""
     whole = {"type": "object", "properties": {"p": row.probe}, "$defs": DEFINITIONS}
     compiled, losses = compile_parameters(whole)
     assert find_unexplained(whole, compiled, losses) == []

@@ -1,4 +1,4 @@
-"""What a schema loses is listed, and what the model should know of it stands in the description."""
+"""What a schema loses is listed, and the description has what helps the model."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def read_loss(losses, path):
     return [loss.reason for loss in losses if loss.path == path]
 
 
-def test_c5_a_map_tells_the_model_the_form_of_its_values():
-    """However long; nothing was told of forms over 240 characters."""
+def test_the_description_of_a_map_has_the_schema_of_its_values():
+    """Also if the schema is long."""
     compiled, losses = compile_parameters(Order.model_json_schema())
     assert compiled is not None
     found = compiled["properties"]
@@ -61,8 +61,8 @@ def test_c5_a_map_tells_the_model_the_form_of_its_values():
 
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
-def test_c5_an_answer_keeps_the_form_of_the_values_as_it_is(surface):
-    """A response schema takes `additionalProperties`; the notes of the tool say what the model sees."""
+def test_a_response_schema_keeps_the_schema_of_a_map_s_values(surface):
+    """The note of a tool says what the model sees instead."""
     where: dict[str, Any] = {"project": "p", "location": "global"} if surface == "vertex" else {"api_key": "k"}
     model = ChatGeminiCompat(model="gemini-3.8-flash", **where)
     form = model.with_structured_output(Order).first.kwargs["response_format"]
@@ -87,8 +87,8 @@ def test_c5_an_answer_keeps_the_form_of_the_values_as_it_is(surface):
         (400, 20, "too long"),
     ],
 )
-def test_c5_a_long_form_is_told_as_far_as_it_goes(fields, length, told):
-    """First without its descriptions, then as an outline; the note says which."""
+def test_a_long_schema_of_a_map_s_values_is_shortened(fields, length, told):
+    """First its descriptions are left out, then all but an outline. The note says which."""
     inner = {"type": "string", "minLength": 1, "description": "d" * length}
     value = {"type": "object", "properties": {f"field{index}": inner for index in range(fields)}}
     compiled, losses = compile_parameters(
@@ -102,8 +102,8 @@ def test_c5_a_long_form_is_told_as_far_as_it_goes(fields, length, told):
     assert ("field0" in description) == (fields < 400)
 
 
-def test_c5_names_of_a_form_tell_the_form_of_their_values():
-    """In tools by words, in answers by `additionalProperties` where there is one form."""
+def test_pattern_properties_are_described():
+    """In a response schema they become `additionalProperties` if there is only one pattern."""
     schema = {"type": "object", "patternProperties": {"^x-": {"type": "integer"}}, "additionalProperties": False}
     built, losses = compile_property(schema)
     assert built == {"type": "object", "description": "Names that match ^x- map to integer."}
@@ -143,8 +143,8 @@ def add_up(schema: Any, factor: int = 1) -> int:
     ],
     ids=["high", "just too high", "eight", "fifty", "both bounds", "nested object", "nested array", "union"],
 )
-def test_c6_bounds_that_gemini_refuses_are_told_and_not_sent(arrays):
-    """In tools and in answers; each bound that is not sent has a note and a sentence."""
+def test_high_array_bounds_are_described_and_not_sent(arrays):
+    """Each of them has a loss and a sentence, in tools and in response schemas."""
     schema = {"type": "object", "properties": arrays}
     for build in (compile_parameters, compile_response_schema):
         compiled, losses = build(schema)
@@ -160,8 +160,8 @@ def test_c6_bounds_that_gemini_refuses_are_told_and_not_sent(arrays):
             assert "At least 5000 items." in text
 
 
-def test_c6_bounds_that_gemini_takes_are_sent():
-    """The highest go first where they are too many."""
+def test_array_bounds_are_sent_as_long_as_their_sum_is_low():
+    """If the sum is too high, the highest bounds are left out."""
     kept, losses = compile_parameters({"type": "object", "properties": {"a": strings(minItems=1, maxItems=850)}})
     assert kept is not None
     assert (kept["properties"]["a"]["maxItems"], kept["properties"]["a"]["minItems"], losses) == (850, 1, [])
@@ -175,8 +175,8 @@ def test_c6_bounds_that_gemini_takes_are_sent():
 
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
-def test_c6_bounds_add_up_over_the_tools_of_a_request(surface):
-    """Each alone would be taken."""
+def test_array_bounds_of_all_tools_of_a_request_are_added(surface):
+    """Each tool alone would be accepted."""
     tools = [
         {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {"p": strings(maxItems=500)}}}}
         for name in ("a", "b")
@@ -188,8 +188,8 @@ def test_c6_bounds_add_up_over_the_tools_of_a_request(surface):
     assert len([note for note in notes if "500 is in the description only" in note.message]) == 2
 
 
-def test_c6_a_compatible_server_gets_the_bounds_as_they_are():
-    """They are Gemini's."""
+def test_a_compatible_server_gets_all_array_bounds():
+    """The limit is Gemini's."""
     tool = {"type": "function", "function": {"name": "a", "parameters": {"type": "object", "properties": {"p": strings(maxItems=5000)}}}}  # fmt: skip
     model = ChatGeminiCompat(model="m", base_url="http://127.0.0.1:1/v1", api_key="k")
     body, notes = model.preview("hi", tools=[tool])
@@ -212,8 +212,8 @@ BRANCHES = [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas
         (None, [["Cat"], ["Dog"]]),
     ],
 )
-def test_c7_the_mapping_of_a_discriminator_names_the_values(mapping, values, keyword):
-    """OpenAPI's mapping, with pointers or names, and without one the names of the schemas."""
+def test_the_mapping_of_a_discriminator_gives_the_values(mapping, values, keyword):
+    """With pointers or names. Without a mapping, the names of the schemas are the values."""
     discriminator = {"propertyName": "k", **({"mapping": mapping} if mapping else {})}
     built, losses = compile_property(
         {keyword: BRANCHES, "discriminator": discriminator}, components={"schemas": ANIMALS}
@@ -223,8 +223,7 @@ def test_c7_the_mapping_of_a_discriminator_names_the_values(mapping, values, key
     assert losses == []
 
 
-def test_c7_values_of_a_discriminator_without_a_branch_are_listed():
-    """Beside a union, and where none stands."""
+def test_discriminator_values_without_a_branch_are_listed_as_lost():
     mapping = {"cat": "Cat", "dog": "Dog", "cow": "Cow"}
     discriminator = {"propertyName": "k", "mapping": mapping}
     built, losses = compile_property(
@@ -239,8 +238,7 @@ def test_c7_values_of_a_discriminator_without_a_branch_are_listed():
     )
 
 
-def test_c7_a_discriminator_beside_one_branch_and_beside_null_keeps_its_value():
-    """A union of which one branch is left."""
+def test_a_discriminator_of_a_single_branch_keeps_its_value():
     schema = {
         "oneOf": [BRANCHES[0], {"type": "null"}],
         "discriminator": {"propertyName": "k", "mapping": {"cat": "Cat"}},
@@ -249,8 +247,7 @@ def test_c7_a_discriminator_beside_one_branch_and_beside_null_keeps_its_value():
     assert built["properties"]["k"]["enum"] == ["cat"]
 
 
-def test_c7_a_const_wins_over_the_mapping():
-    """Both say the same in what pydantic writes."""
+def test_a_const_overrides_the_mapping_of_a_discriminator():
     cat = {"type": "object", "properties": {"k": {"const": "cat"}}, "required": ["k"]}
     schema = {
         "oneOf": [BRANCHES[0], {"type": "integer"}],
@@ -260,8 +257,8 @@ def test_c7_a_const_wins_over_the_mapping():
     assert built["anyOf"][0]["properties"]["k"]["enum"] == ["cat"]
 
 
-def test_c7_a_member_with_an_empty_name_is_listed_and_not_sent():
-    """Google refuses an empty key; its being required is listed, too."""
+def test_a_property_with_an_empty_name_is_listed_as_lost():
+    """Google refuses it. If it is required, that is listed too."""
     built, losses = compile_property(
         {"type": "object", "properties": {"": {"type": "string"}, "a": {"type": "string"}}, "required": ["", "a"]}
     )
@@ -271,8 +268,8 @@ def test_c7_a_member_with_an_empty_name_is_listed_and_not_sent():
     assert (compiled, [loss.path for loss in listed]) == (None, ["/properties/"])
 
 
-def test_c7_required_as_draft_3_writes_it_is_kept_or_listed():
-    """In a member it makes the member required; elsewhere it says nothing that is known."""
+def test_required_of_draft_3_is_kept_or_listed():
+    """It is kept in a property, and listed as lost elsewhere."""
     built, losses = compile_property(
         {"type": "object", "properties": {"a": {"type": "string", "required": True}, "b": {"type": "string", "required": False}}}
     )  # fmt: skip
@@ -304,8 +301,8 @@ def test_c7_required_as_draft_3_writes_it_is_kept_or_listed():
     ],
     ids=str,
 )
-def test_c7_a_keyword_that_is_not_kept_is_listed(schema, keyword):
-    """Those of older drafts, of other tools, and those that do not apply."""
+def test_a_keyword_that_is_not_kept_is_listed(schema, keyword):
+    """Keywords of older drafts and of other tools, and those that do not apply."""
     _, losses = compile_property(schema)
     assert (f"/properties/p/{keyword}", keyword) in losses
 
@@ -338,7 +335,7 @@ def is_told(keyword: str, leaf: dict[str, Any], built: dict[str, Any], losses: l
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(leaf=LEAVES.filter(lambda leaf: isinstance(leaf, dict) and "not" not in leaf))
-def test_c7_every_keyword_is_sent_or_listed_or_said(leaf):
-    """Of texts, numbers and lists of values, with keywords that contradict each other and the type."""
+def test_every_keyword_is_sent_or_listed_or_described(leaf):
+    """For strings, numbers and enums with contradictory keywords."""
     built, losses = compile_property(leaf)
     assert [keyword for keyword in leaf if not is_told(keyword, leaf, built, losses)] == []

@@ -1,4 +1,4 @@
-"""Schemas at random: what satisfies the compiled one satisfies the original, or a listed loss says why not."""
+"""Random schemas: a value that satisfies the compiled schema satisfies the original, or a loss says why not."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SLOW_TO_DRAW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 @settings(max_examples=300, derandomize=True, deadline=None, suppress_health_check=SLOW_TO_DRAW)
 @given(schema=build_any())
-def test_what_satisfies_the_compiled_schema_satisfies_the_original_or_a_loss_says_why_not(schema):
-    """Judged by a validator of JSON Schema, for arguments and for answers."""
+def test_each_difference_from_the_original_has_a_loss(schema):
+    """A validator of JSON Schema checks samples, for arguments and for responses."""
     before = json.dumps(schema)
     for response, build in ((False, compile_parameters), (True, compile_response_schema)):
         compiled, losses = build(schema)

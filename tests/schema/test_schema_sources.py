@@ -81,7 +81,7 @@ EVERYTHING = {
 
 
 def test_a_pydantic_model_compiles_field_by_field():
-    """Every idiom of pydantic's JSON schema, with the exact result where it is short."""
+    """With the exact result where it is short."""
     compiled, losses = compile_parameters(Everything.model_json_schema())
     assert compiled is not None
     assert refuse(compiled) == ""
@@ -121,7 +121,6 @@ class Box:
     ],
 )
 def test_typed_dicts_and_dataclasses_compile_without_loss(schema, expected):
-    """What LangChain and pydantic make of them is plain."""
     compiled, losses = compile_parameters(schema)
     assert compiled is not None
     assert refuse(compiled) == ""
@@ -185,8 +184,8 @@ SERVERS = {
 
 
 @pytest.mark.parametrize("schema", SERVERS.values(), ids=SERVERS)
-def test_schemas_in_the_manner_of_mcp_servers_compile(schema):
-    """Shapes that are common among published servers."""
+def test_schemas_of_mcp_servers_compile(schema):
+    """Patterns that are common among published servers."""
     before = copy.deepcopy(schema)
     compiled, _ = compile_parameters(schema)
     assert compiled is not None

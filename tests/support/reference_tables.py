@@ -317,8 +317,8 @@ def _thinking_row(family):
     ]
 
 
-def _becomes(family, knob, values):
-    return [_name(family), *(_sent(build(HI, "ai_studio", family.name, **{knob: value})) for value in values)]
+def _becomes(family, option, values):
+    return [_name(family), *(_sent(build(HI, "ai_studio", family.name, **{option: value})) for value in values)]
 
 
 def _sent(request):

@@ -1,7 +1,6 @@
-"""Schemas at random, as hypothesis draws them: well formed in their dialect, contradictory at times, often recursive.
+"""Hypothesis strategies for JSON schemas: valid in their dialect, sometimes contradictory, often recursive.
 
-References stand only where the value is another one, so that validating ends: what a definition says of its own value
-it says without references.
+References occur only in properties and items, so that validation ends.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Whether what satisfies a compiled schema satisfies the original, and where not, whether a listed loss says so.
+"""Checks whether values of a compiled schema satisfy the original, or whether a listed loss explains the difference.
 
-A validator of JSON Schema judges. Its verdict is explained by a loss at the keyword that fails or at a place that
-leads to it, references included; a union is explained where one of its branches is.
+A validator of JSON Schema finds the failures. A loss explains a failure if it is listed for the failing keyword or for
+a place above it, references included. The failure of a union is explained if one of its branches is.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _has_format(value: str | float, name: str) -> bool:
 
 
 def find_unexplained(original: Any, compiled: Any, losses: list[Any], samples: list[Any] | None = None) -> list[str]:
-    """What samples of `compiled` fail in `original` although no loss tells of it."""
+    """Return the failures of samples of `compiled` in `original` that no loss explains."""
     judge = Judge(original, {find_covered(loss) for loss in losses})
     found = build_samples(compiled) if samples is None else samples
     return [text for sample in found for text in judge.find_unexplained(sample)]

@@ -1,7 +1,7 @@
-"""Each keyword of JSON Schema with an example, what it compiles to, and what is lost; and the page of it.
+"""Examples of every keyword of JSON Schema, and the page that shows what they compile to and what they lose.
 
-`python tests/support/schema_keywords.py` writes `docs/reference/schema-keywords.md`. Its one rule: a row is an example that a
-test compiles, so the page says what the compiler does.
+Run `python tests/support/schema_keywords.py` to write `docs/reference/schema-keywords.md`. A test compiles every
+example, so the page shows what the compiler does.
 """
 
 from __future__ import annotations
@@ -20,30 +20,36 @@ DEFINITIONS = {"D": {"type": "string"}}
 DRAFTS = ("4", "6", "7", "2019-09", "2020-12")
 _HEAD = f"""# Schema keywords
 
-What becomes of each keyword of JSON Schema, drafts 4 to 2020-12, and of OpenAPI 3, in the arguments of a tool. The test
-suite compiles every example of this page, which stands for one member of the arguments, and `{COMMAND}`
-writes the page anew.
+Gemini takes a subset of JSON Schema. This page shows what the package does with each keyword of JSON Schema (drafts 4 to
+2020-12) and of OpenAPI 3 in the arguments of a tool:
 
-- **kept**: it goes to Gemini as it is.
-- **rewritten**: other keywords say the same, or a description says what no server checks anyway.
-- **left out**: nothing is lost: it holds no check, or it forbids what is not offered.
-- **dropped**: the server no longer checks it, and the loss says so. Where words help the model, the description has them.
+| result | meaning |
+|---|---|
+| kept | The keyword is sent unchanged. |
+| rewritten | Other keywords, or the description, have the same meaning. |
+| left out | Nothing is lost: the keyword restricts nothing, or forbids what is not offered anyway. |
+| dropped | The server no longer checks the restriction. It is listed as a loss, and described if that helps the model. |
 
-Losses are listed by `preview()` and reach `response_metadata`. A keyword that is not on this page is dropped.
-`#/$defs/D` is `{{"type": "string"}}`. In the schema of an answer (`response_format`) `additionalProperties` is kept too,
-and objects may be empty; all else is the same. At the top of a tool's arguments `anyOf` and `oneOf` become one object
-with the members of all alternatives, which is a loss; a tool without arguments goes without `parameters`.
+`preview()` and `response_metadata` list the losses. A keyword that is not on this page is dropped.
+
+- Each example is the schema of one argument. `#/$defs/D` is `{{"type": "string"}}`. The test suite compiles all of them,
+  and `{COMMAND}` writes this page.
+- In the schema of an answer (`response_format`), `additionalProperties` is kept and objects may be empty. Everything
+  else is the same.
+- At the top of a tool's arguments, `anyOf` and `oneOf` become one object with the properties of all alternatives. That is
+  listed as a loss.
+- A tool without arguments is sent without `parameters`.
 """
 
 
 class Row:
-    """An example of a keyword."""
+    """An example of a keyword, its compiled form, and the reasons of its losses."""
 
     def __init__(self, keyword: str, probe: Any, compiled: Any, *says: str) -> None:
         self.keyword, self.probe, self.compiled, self.says = keyword, probe, compiled, says
 
     def fate(self) -> str:
-        """What becomes of the keyword."""
+        """Return the result for the keyword: kept, rewritten, left out or dropped."""
         if self.says:
             return "dropped"
         if self.compiled == self.probe:
@@ -160,7 +166,7 @@ ROWS = [
 
 
 def compile_row(row: Row) -> tuple[Any, tuple[str, ...]]:
-    """What the compiler makes of the example, and what it says is lost."""
+    """Return the compiled example, and the reasons of its losses."""
     whole = {"type": "object", "properties": {"p": row.probe}, "$defs": DEFINITIONS}
     compiled, losses = compile_parameters(whole)
     assert compiled is not None
@@ -169,7 +175,7 @@ def compile_row(row: Row) -> tuple[Any, tuple[str, ...]]:
 
 
 def find_drafts() -> dict[str, list[str]]:
-    """Each keyword of the drafts' own schemas with the drafts that know it."""
+    """Return each keyword of the drafts' meta-schemas with the drafts that know it."""
     found: dict[str, list[str]] = {}
     for uri in REGISTRY:
         draft = next((name for name in DRAFTS if f"draft/{name}/" in uri or f"draft-0{name}/" in uri), None)
@@ -181,7 +187,7 @@ def find_drafts() -> dict[str, list[str]]:
 
 
 def print_drafts(drafts: list[str]) -> str:
-    """The drafts in words."""
+    """Return a list of drafts as text."""
     if not drafts:
         return "OpenAPI"
     first, last = min(drafts, key=DRAFTS.index), max(drafts, key=DRAFTS.index)
@@ -191,9 +197,9 @@ def print_drafts(drafts: list[str]) -> str:
 
 
 def print_page() -> str:
-    """The page."""
+    """Return the text of the page."""
     drafts = find_drafts()
-    lines = ["", "| keyword | drafts | example | | sent | the loss says |", "|---|---|---|---|---|---|"]
+    lines = ["", "| keyword | drafts | example | result | sent | loss |", "|---|---|---|---|---|---|"]
     for row in ROWS:
         cells = [
             f"`{row.keyword}`", print_drafts(drafts.get(row.keyword, [])), f"`{json.dumps(row.probe)}`", row.fate(),

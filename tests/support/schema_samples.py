@@ -1,6 +1,6 @@
-"""Sample values of a compiled schema: boundaries, each listed value, each branch, with and without what is optional.
+"""Builds sample values of a compiled schema: bounds, enum values, each branch, with and without optional properties.
 
-Members that the schema does not name appear only where it names none, as the model is offered no others.
+Properties that the schema does not name occur only if it names none, because the model is offered no others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ABSENT = object()
 
 
 def build_samples(schema: dict[str, Any] | None) -> list[Any]:
-    """Values that satisfy a compiled schema; none where nothing does. No `parameters` means no arguments."""
+    """Return values that satisfy a compiled schema. `None` stands for a tool without arguments."""
     if schema is None:
         return [{}]
     found = [None] if schema.get("nullable") else []

@@ -1,4 +1,4 @@
-"""What Gemini takes as a schema, in small: the judge of what the compiler makes."""
+"""A small checker of the schemas that Gemini takes, written independently of the compiler."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NUMBER_FORMATS = {"int32", "int64", "float", "double"}
 
 
 def refuse(schema: Any, *, response: bool = False, depth: int = 1) -> str:
-    """Why Gemini would refuse a compiled schema; empty when it would not."""
+    """Return why Gemini would refuse a compiled schema; an empty string if it would not."""
     if not isinstance(schema, dict) or depth > 32:
         return f"no schema, or too deep: {schema!r:.80}"
     extra = {"additionalProperties"} if response else set()
@@ -56,7 +56,7 @@ def refuse_values(schema: dict[str, Any]) -> str:
 
 
 def compile_property(schema: Any, **root: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """One property compiled, and its losses as pairs of path and keyword."""
+    """Return one property compiled, and its losses as pairs of path and keyword."""
     compiled, losses = compile_parameters({"type": "object", "properties": {"p": schema}, **root})
     assert compiled is not None
     assert refuse(compiled) == ""
