@@ -3,6 +3,7 @@
 import pytest
 from outgoing import endpoint
 
+from langchain_gemini_compat._catalog.models import family_of
 from langchain_gemini_compat._catalog.surfaces import build_endpoint, recognise_surface
 
 GLOBAL = "https://aiplatform.googleapis.com/v1/projects/p/locations/global/endpoints/openapi"
@@ -125,6 +126,48 @@ def test_a_self_deployed_model_does_not_speak_gemini():
     assert [endpoint(surface).speaks_gemini for surface in ("vertex", "ai_studio", "openai_compatible")] == [
         True, True, False,
     ]  # fmt: skip
+
+
+QUESTIONS = {
+    "takes_calls_without_credentials": {"openai_compatible"},
+    "needs_api_key": {"ai_studio"},
+    "uses_default_credentials": {"vertex", "self_deployed"},
+    "serves_embeddings": {"ai_studio", "openai_compatible"},
+    "takes_empty_texts": {"openai_compatible"},
+    "always_streams_usage": {"vertex"},
+    "takes_files_by_url": {"vertex"},
+    "takes_plain_image_url": {"vertex"},
+    "takes_validated_choice": {"vertex", "self_deployed", "openai_compatible"},
+    "takes_thinking_config_beside_effort": {"ai_studio", "self_deployed", "openai_compatible"},
+    "needs_thought_marker": {"vertex"},
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_each_surface_answers_what_it_takes(question):
+    places = {surface: endpoint(surface) for surface in ("vertex", "ai_studio", "openai_compatible")}
+    places["self_deployed"] = build(endpoint_id="123", model="gemma-3")
+    assert {name for name, place in places.items() if getattr(place, question)} == QUESTIONS[question]
+
+
+@pytest.mark.parametrize(
+    ("surface", "model", "candidates", "text", "json", "media"),
+    [
+        ("vertex", "gemini-3.8-flash", False, True, True, True),
+        ("vertex", "gemini-3.6-flash", False, False, True, True),
+        ("vertex", "gemini-2.5-pro", False, True, False, False),
+        ("vertex", "meta/llama-4", True, True, True, False),
+        ("ai_studio", "gemini-3.6-flash", False, True, True, False),
+        ("ai_studio", "gemini-2.5-pro", False, True, False, False),
+        ("openai_compatible", "gemini-2.5-pro", True, True, True, False),
+    ],
+)
+def test_a_surface_answers_what_it_takes_for_a_family(surface, model, candidates, text, json, media):
+    place, family = endpoint(surface, model), family_of(model)
+    assert place.takes_several_candidates(family) == candidates
+    assert place.takes_text_beside_calls(family) == text
+    assert place.takes_json_beside_functions(family) == json
+    assert place.takes_media_in_results(family) == media
 
 
 def test_the_host_of_a_gateway_includes_its_port():

@@ -14,7 +14,7 @@ from schema_subset import compile_property
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._schema.functions import compile_parameters, compile_response_schema
 
-#: Keywords that choose among listed values, which are sent without the others.
+#: Keywords that restrict an enum. The enum is sent without the values that they exclude.
 BOUNDS = {
     "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format", "type",
 }  # fmt: skip
@@ -38,7 +38,7 @@ class Order(BaseModel):
 
 
 def read_loss(losses, path):
-    """The reasons at one place."""
+    """Return the reasons of the losses at one place."""
     return [loss.reason for loss in losses if loss.path == path]
 
 
@@ -115,12 +115,12 @@ def test_pattern_properties_are_described():
 
 
 def strings(**counts):
-    """An array of texts."""
+    """Return the schema of an array of strings."""
     return {"type": "array", "items": {"type": "string"}, **counts}
 
 
 def add_up(schema: Any, factor: int = 1) -> int:
-    """What the bounds of a compiled schema add up to; inside an array they count once for each item."""
+    """Return the sum of the bounds of a compiled schema. Bounds inside an array count once for each item."""
     if not isinstance(schema, dict):
         return 0
     bound = max(schema.get("maxItems", 0), schema.get("minItems", 0))
@@ -308,7 +308,7 @@ def test_a_keyword_that_is_not_kept_is_listed(schema, keyword):
 
 
 def is_told(keyword: str, leaf: dict[str, Any], built: dict[str, Any], losses: list[tuple[str, str]]) -> bool:
-    """Whether a keyword is sent, listed, said, or needless beside a list of values."""
+    """Whether a keyword is sent, listed as lost, described, or needless beside an enum."""
     text = json.dumps(built)
     exact = {
         "exclusiveMinimum": '"minimum"',

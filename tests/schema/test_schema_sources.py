@@ -51,7 +51,7 @@ class Tree(BaseModel):
 
 
 class Everything(BaseModel):
-    """One field for each thing that pydantic writes its own way."""
+    """A model with one field for each construct that pydantic writes in its own way."""
 
     maybe: int | None = None
     word: Literal["a", "b"]

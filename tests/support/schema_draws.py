@@ -27,7 +27,7 @@ ANYTHING = st.sampled_from([True, False, {}, {"not": {}}, {"description": "any"}
 
 
 def choose(keywords: dict[str, Draw], most: int = 3, **always: Draw) -> Draw:
-    """Some of the keywords, besides those that are always there."""
+    """Draw some of the optional keywords, besides the fixed ones."""
     some = st.lists(st.sampled_from(sorted(keywords)), max_size=most, unique=True)
     return some.flatmap(lambda names: st.fixed_dictionaries({**always, **{name: keywords[name] for name in names}}))
 
@@ -53,7 +53,7 @@ LEAVES = st.one_of(
 
 
 def build_objects(inner: Draw, beside: Draw) -> Draw:
-    """Objects; `beside` is what is said of the object itself."""
+    """Draw objects. `beside` draws the schemas in `dependentSchemas`, which describe the object itself."""
     some = st.dictionaries(st.sampled_from(NAMES), inner, max_size=3)
     names, some_names = (
         st.lists(st.sampled_from([*NAMES, "d"]), min_size=least, max_size=2, unique=True) for least in (0, 1)
@@ -70,7 +70,7 @@ def build_objects(inner: Draw, beside: Draw) -> Draw:
 
 
 def build_arrays(inner: Draw, *, old: bool) -> Draw:
-    """Arrays and tuples, in the spelling of draft 7 where `old`."""
+    """Draw arrays and tuples; with `old`, in the spelling of draft 7."""
     places = st.lists(inner, min_size=1, max_size=3)
     words: dict[str, Draw] = {
         "minItems": COUNTS, "maxItems": COUNTS, "uniqueItems": st.booleans(), "contains": inner,
@@ -81,7 +81,7 @@ def build_arrays(inner: Draw, *, old: bool) -> Draw:
 
 
 def build_combined(inner: Draw, base: Draw) -> Draw:
-    """Unions and conditions, beside what is said anyway."""
+    """Draw unions and conditions beside other keywords."""
     many = st.lists(inner, min_size=1, max_size=3)
     words: dict[str, Draw] = {
         "anyOf": many, "oneOf": many, "allOf": many, "not": inner, "description": st.just("words"),
@@ -96,7 +96,7 @@ def _put_together(first: Any, second: Any) -> Any:
 
 
 def extend(leaves: Draw, *, old: bool) -> Draw:
-    """Schemas of all kinds above the leaves."""
+    """Draw schemas of all kinds from simpler ones."""
 
     def build(inner: Draw) -> Draw:
         plain = build_objects(inner, inner) | build_arrays(inner, old=old)
@@ -106,7 +106,7 @@ def extend(leaves: Draw, *, old: bool) -> Draw:
 
 
 def build_roots(*, old: bool) -> Draw:
-    """Whole schemas with definitions that hold each other."""
+    """Draw whole schemas whose definitions refer to each other."""
     own, far = extend(LEAVES, old=old), extend(LEAVES | REFERENCES, old=old)
     definitions = st.one_of(
         build_objects(far, own),
@@ -130,5 +130,5 @@ def build_roots(*, old: bool) -> Draw:
 
 
 def build_any(build: Callable[..., Draw] = build_roots) -> Draw:
-    """Schemas of both dialects."""
+    """Draw schemas of draft 7 and of draft 2020-12."""
     return build(old=False) | build(old=True)

@@ -22,29 +22,29 @@ if TYPE_CHECKING:
 LISTS = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
 MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 SINGLE = ("items", "additionalItems", "not", "if", "then", "else", "contains", "propertyNames")
-#: Losses of all that is said of a place.
+#: Reasons of losses that cover a whole place.
 WHOLE = (
     "The schema nests too deep here, so the inner part is not checked.",
     "No listed value satisfies the keywords beside the list.",
     "No value satisfies `false`.",
     "Only null is valid, but a string is let through.",
 )
-#: How often one definition may stand in a chain of places.
+#: How often one definition may occur in a chain of places.
 MOST_OPENED = 40
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 class Formats(FormatChecker):
-    """Knows the formats that compiled schemas keep. What has any other format is refused, so that each is listed."""
+    """Checks the formats that compiled schemas keep. Other formats always fail, so each of them needs a loss."""
 
     def check(self, instance, name):
-        """Raise where the value has not the format."""
+        """Raise `FormatError` if the value does not have the format."""
         if (
             isinstance(instance, (str, int, float))
             and not isinstance(instance, bool)
             and not _has_format(instance, name)
         ):
-            raise FormatError(f"{instance!r} is no {name}")
+            raise FormatError(f"{instance!r} is not a {name}")
 
 
 def _has_format(value: str | float, name: str) -> bool:
@@ -61,7 +61,7 @@ def find_unexplained(original: Any, compiled: Any, losses: list[Any], samples: l
 
 
 def find_covered(loss: Any) -> str:
-    """The place that a loss covers: a keyword, or a whole schema where the loss is of all that it says."""
+    """Return the pointer that a loss covers: a keyword, or the whole schema if all of it is lost."""
     names = keyword = False
     last = ""
     for last in loss.path.split("/")[1:]:
@@ -73,7 +73,7 @@ def find_covered(loss: Any) -> str:
 
 
 class Judge:
-    """Judges values by one schema and the losses that are listed for it."""
+    """Checks values against one schema and the losses that are listed for it."""
 
     def __init__(self, original: Any, paths: set[str]) -> None:
         self.root = spell_out(json.loads(json.dumps(original)))
@@ -83,7 +83,7 @@ class Judge:
         self.verdicts: dict[tuple[Any, ...], bool] = {}
 
     def find_unexplained(self, value: Any) -> list[str]:
-        """The failures of one value that no loss explains."""
+        """Return the failures of one value that no loss explains."""
         errors = list(self.validator.iter_errors(value))
         return [
             f"{'/'.join(map(str, error.absolute_schema_path))}: {error.message:.200}"
@@ -92,7 +92,7 @@ class Judge:
         ]
 
     def is_explained(self, error: Any) -> bool:
-        """Whether a loss stands at the failing keyword, above it, or in what fails inside a union."""
+        """Whether a loss is listed for the failing keyword, a place above it, or a failing branch of a union."""
         steps = tuple(error.absolute_schema_path)
         key = (id(error.schema), *steps)
         if key not in self.verdicts:
@@ -111,7 +111,7 @@ class Judge:
         return any(all(explained) for explained in branches.values())
 
     def find_unevaluated(self, error: Any) -> Iterator[Any]:
-        """What fails inside the members that are unevaluated; the validator itself names only them."""
+        """Return the failures inside unevaluated properties. The validator only names the properties."""
         for name, value in error.instance.items():
             if repr(name) in error.message:
                 for inner in self.validator.evolve(schema=error.validator_value).iter_errors(value):
@@ -119,7 +119,7 @@ class Judge:
                     yield inner
 
     def find_places(self, steps: tuple[Any, ...], schema: Any) -> set[str]:
-        """Pointers from the top to a failing keyword of `schema`, through the references between."""
+        """Return the pointers from the top to a failing keyword of `schema`, through references."""
         chains = self._follow([("",)], [self.root])
         for step in steps[:-1]:
             opened = [
@@ -133,7 +133,7 @@ class Judge:
         return {place for chain in ends for place in chain}
 
     def _follow(self, chains: list[tuple[str, ...]], values: list[Any]) -> list[tuple[tuple[str, ...], Any]]:
-        """The chains, and those that go on through references. A reference counts only where it opens again."""
+        """Return the chains, and those that continue through references. A definition may repeat in a chain."""
         found = list(zip(chains, values, strict=True))
         for chain, value in found:
             target = resolve_pointer(self.root, value.get("$ref")) if isinstance(value, dict) else None
@@ -145,7 +145,7 @@ class Judge:
 
 
 def _follows(error: Any, errors: list[Any]) -> bool:
-    """Whether members or items count as unevaluated only because what evaluates them fails, which is judged itself."""
+    """Whether properties or items are unevaluated only because another keyword fails, which is checked itself."""
     where = list(error.absolute_path)
     return str(error.validator).startswith("unevaluated") and any(
         list(other.absolute_path)[: len(where)] == where and other.validator != error.validator for other in errors
@@ -160,13 +160,13 @@ def _extend(chain: tuple[str, ...], step: Any) -> tuple[str, ...]:
 
 
 def choose_dialect(root: Any) -> Any:
-    """Draft 7 where the schema says so or lists `items`, else 2020-12."""
+    """Return the validator of draft 7 if the schema names that draft or lists `items`, else that of 2020-12."""
     text = json.dumps(root)
     return Draft7Validator if "draft-07" in str(root.get("$schema")) or '"items": [' in text else Draft202012Validator
 
 
 def spell_out(schema: Any) -> Any:
-    """The schema with `false` written as what names a keyword, so that every failure has a place."""
+    """Return the schema with `false` replaced by a schema with a keyword, so that every failure has a pointer."""
     if schema is False:
         return {"not": {}}
     if not isinstance(schema, dict):
