@@ -1,4 +1,4 @@
-"""`FakeGemini` as a user meets it: scripts, rules, both clients, real HTTP, what it records."""
+"""`FakeGemini` from the user's side: scripts, functions, both clients, HTTP, and recorded requests."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ ADD = {
 
 
 def post(fake: FakeGemini, body: dict[str, Any] | None = None, token: str = "a-long-enough-token", **more: Any) -> Any:
-    """The raw response to one chat request, over the fake's own client."""
+    """Send one chat request with the fake's client, and return the raw response."""
     whole = {"model": MODELS[fake.surface], "messages": USER, **(body or {}), **more}
     url = f"{fake.connection()['base_url']}/chat/completions"
     return fake.http_client.post(url, json=whole, headers={"Authorization": f"Bearer {token}"})
 
 
 def sdk(fake: FakeGemini) -> openai.OpenAI:
-    """The openai SDK on the fake's client, without retries."""
+    """Return a client of the openai SDK that uses the fake's HTTP client, without retries."""
     settings = fake.connection()
     return openai.OpenAI(
         base_url=settings["base_url"], api_key="k" * 12, http_client=settings["http_client"], max_retries=0
@@ -45,11 +45,11 @@ def sdk(fake: FakeGemini) -> openai.OpenAI:
 
 
 def text_of(response: Any) -> str:
-    """The content of a whole answer."""
+    """Return the content of a whole reply."""
     return response.json()["choices"][0]["message"]["content"]
 
 
-def test_a_script_is_played_in_order() -> None:
+def test_script_answers_requests_in_order() -> None:
     """One reply for each request, in any of the short forms."""
     fake = FakeGemini(["one", Call("add", {"a": 1}), [Call("add"), Call("sub")], Reply("four")])
     assert text_of(post(fake)) == "one"
@@ -60,20 +60,20 @@ def test_a_script_is_played_in_order() -> None:
     assert text_of(post(fake)) == "four"
 
 
-def test_a_rule_sees_the_request() -> None:
-    """A function of the request answers each of them."""
+def test_function_gets_the_request() -> None:
+    """It returns the reply to each request."""
     fake = FakeGemini(lambda request: f"You said {request.prompt}, {len(request.tools)} tools")
     assert text_of(post(fake, tools=[ADD])) == "You said Hi, 1 tools"
 
 
 def test_a_single_reply_answers_every_request() -> None:
-    """A text alone is no script of letters."""
+    """A single text is not read as a list of characters."""
     fake = FakeGemini("Hello")
     assert [text_of(post(fake)), text_of(post(fake))] == ["Hello", "Hello"]
 
 
-def test_nothing_to_say_echoes() -> None:
-    """Without replies the newest user message comes back, a request for JSON included."""
+def test_fake_without_replies_echoes() -> None:
+    """The reply is the newest user message, also to a request for JSON."""
     fake = FakeGemini()
     assert text_of(post(fake)) == "Hi"
     schema = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
@@ -81,14 +81,14 @@ def test_nothing_to_say_echoes() -> None:
 
 
 def test_answer_with_starts_a_new_script() -> None:
-    """The fixture's fake gets its replies after it was made."""
+    """The fixture's fake gets its replies after it was created."""
     fake = FakeGemini(["never played"])
     fake.answer_with(["played"])
     assert text_of(post(fake)) == "played"
 
 
-def test_raw_bodies_go_out_byte_for_byte() -> None:
-    """A recording is replayed as it is, with the content type it looks like."""
+def test_raw_body_is_sent_unchanged() -> None:
+    """A recording keeps its bytes. Its content type follows from the body."""
     events = 'data: {"choices":[]}\n\ndata: [DONE]\n\n'
     fake = FakeGemini([Raw(events), Raw({"b": 1, "a": 2}, status=418), Raw("<html>", content_type="text/plain")])
     response = post(fake)
@@ -99,7 +99,7 @@ def test_raw_bodies_go_out_byte_for_byte() -> None:
 
 
 def test_requests_are_kept_without_the_credential() -> None:
-    """A test may look at everything that was sent, except at the token."""
+    """A test can check all parts of a request but the token."""
     fake = FakeGemini()
     post(fake, tools=[ADD], token="ya-secret-token-1234")
     request = fake.requests[0]
@@ -113,7 +113,7 @@ def test_requests_are_kept_without_the_credential() -> None:
 
 
 def test_results_are_those_of_the_newest_step() -> None:
-    """A rule reads what the tools said without digging."""
+    """A function gets the tool results without searching the messages."""
     messages = [
         {"role": "user", "content": "Hi"},
         {"role": "tool", "content": "old"},
@@ -124,8 +124,8 @@ def test_results_are_those_of_the_newest_step() -> None:
     assert FakeRequest("POST", "/", body={"messages": messages}).results == ["3", "4"]
 
 
-def test_a_request_without_credential_is_locked_out() -> None:
-    """Google's surfaces want a bearer token, a server of one's own does not."""
+def test_request_without_credential_is_refused() -> None:
+    """Google's surfaces require a bearer token. Compatible servers do not."""
     for surface, status in (("ai_studio", 401), ("vertex", 401), ("openai_compatible", 200)):
         fake = FakeGemini(surface=surface)
         url = f"{fake.connection()['base_url']}/chat/completions"
@@ -133,8 +133,8 @@ def test_a_request_without_credential_is_locked_out() -> None:
         assert response.status_code == status
 
 
-def test_only_valid_tokens_get_in_once_they_are_named() -> None:
-    """Tokens expire: the rest is 401, and the script waits."""
+def test_valid_tokens_are_the_only_ones_accepted() -> None:
+    """Other tokens get a 401 and use up no reply."""
     fake = FakeGemini(["welcome"], surface="vertex")
     fake.valid_tokens = {"the-new-token"}
     response = post(fake, token="the-old-token")
@@ -144,7 +144,7 @@ def test_only_valid_tokens_get_in_once_they_are_named() -> None:
 
 
 def test_a_refused_request_does_not_use_up_the_script() -> None:
-    """What was refused was not answered, and says which rule it broke."""
+    """The refusal names the rule that the request broke."""
     fake = FakeGemini(["one"])
     response = post(fake, store=True)
     assert response.status_code == 400
@@ -154,7 +154,7 @@ def test_a_refused_request_does_not_use_up_the_script() -> None:
 
 
 def test_without_strict_nothing_is_refused() -> None:
-    """For tests of other things the referee can be sent home."""
+    """Tests of other subjects can turn the rules off."""
     fake = FakeGemini(strict=False)
     assert post(fake, store=True, messages=[]).status_code == 200
     assert not fake.refusals
@@ -162,7 +162,7 @@ def test_without_strict_nothing_is_refused() -> None:
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_replies_are_the_same_for_the_same_test(surface: Any) -> None:
-    """No randomness: ids, signatures and times repeat, and differ between replies."""
+    """Ids, signatures and times repeat in the next run, and differ between replies."""
     runs = []
     for _ in range(2):
         fake = FakeGemini([Call("add"), Call("add")], surface=surface)
@@ -175,7 +175,7 @@ def test_replies_are_the_same_for_the_same_test(surface: Any) -> None:
 
 
 def test_another_conversation_gets_other_ids() -> None:
-    """Ids come from the messages too, so that a restarted test process does not repeat those in its history."""
+    """Ids depend on the messages too, so a restarted test process does not repeat ids of its history."""
     ids = set()
     for text in ("one", "two"):
         message = post(FakeGemini([Call("add")]), messages=[{"role": "user", "content": text}]).json()
@@ -184,7 +184,7 @@ def test_another_conversation_gets_other_ids() -> None:
 
 
 def test_usage_counts_thoughts_as_each_surface_does() -> None:
-    """Hidden in the total, itemised, or part of the completion."""
+    """In the total only, itemised, or as a part of the completion."""
     reply = Reply("Hi", usage=Usage(10, 5, thoughts=7, cached=3))
     usages = {surface: post(FakeGemini(reply, surface=surface)).json()["usage"] for surface in SURFACES}
     common = {"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": 3}, "total_tokens": 22}
@@ -198,7 +198,7 @@ def test_usage_counts_thoughts_as_each_surface_does() -> None:
 
 
 def test_models_are_listed_where_they_are_documented() -> None:
-    """AI Studio lists them with their prefix and without `created`."""
+    """AI Studio lists them with a prefix and without `created`."""
     fake = FakeGemini()
     base, headers = fake.connection()["base_url"], {"Authorization": "Bearer k"}
     listed = fake.http_client.get(f"{base}/models", headers=headers).json()
@@ -210,7 +210,7 @@ def test_models_are_listed_where_they_are_documented() -> None:
 
 
 def test_embeddings_are_one_vector_for_each_text() -> None:
-    """Deterministic, and as bare as AI Studio's."""
+    """The vectors are deterministic, and the reply has only the fields that AI Studio sends."""
     fake = FakeGemini()
     url = f"{fake.connection()['base_url']}/embeddings"
     body = {"model": "gemini-embedding-001", "input": ["a", "b", "a"]}
@@ -220,16 +220,16 @@ def test_embeddings_are_one_vector_for_each_text() -> None:
     assert set(data[0]) == {"object", "embedding"}
 
 
-def test_another_path_is_a_page_for_people() -> None:
-    """A wrong URL gets HTML, as at Google."""
+def test_unknown_path_returns_html() -> None:
+    """Google answers a wrong URL with HTML."""
     fake = FakeGemini(surface="vertex")
     response = fake.http_client.get("https://gemini.invalid/v1/models", headers={"Authorization": "Bearer k"})
     assert response.status_code == 404
     assert response.headers["content-type"].startswith("text/html")
 
 
-def test_a_deployed_endpoint_speaks_plain_openai() -> None:
-    """Google's rules end where a model of one's own begins."""
+def test_self_deployed_endpoint_has_the_format_of_openai() -> None:
+    """Google's rules do not apply to self-deployed models."""
     fake = FakeGemini([Call("add")], surface="vertex")
     url = "https://gemini.invalid/v1/projects/p/locations/us-central1/endpoints/123/chat/completions"
     response = fake.http_client.post(
@@ -240,7 +240,7 @@ def test_a_deployed_endpoint_speaks_plain_openai() -> None:
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_the_openai_sdk_reads_whole_and_streamed_replies(surface: Any) -> None:
-    """The clients belong to the library under the SDK, and the frames are its chunks."""
+    """The client is of the library that the SDK uses, and the SDK parses the frames."""
     client = sdk(FakeGemini("one two three four", surface=surface))
     whole = client.chat.completions.create(model=MODELS[surface], messages=USER)
     assert whole.choices[0].message.content == "one two three four"
@@ -250,8 +250,8 @@ def test_the_openai_sdk_reads_whole_and_streamed_replies(surface: Any) -> None:
     assert len(texts) > 2
 
 
-def test_the_openai_sdk_keeps_the_reason_of_an_error_out_of_its_fields() -> None:
-    """Google's list is no object: what ChatOpenAI stands on has no code, and late versions of openai 3 no text either."""
+def test_openai_sdk_does_not_parse_googles_error_list() -> None:
+    """Google's error is a list. So `ChatOpenAI` gets no code, and with late versions of openai 3 no text."""
     client = sdk(FakeGemini([Fault.context_overflow()]))
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(model="gemini-3.8-flash", messages=USER)
@@ -260,8 +260,8 @@ def test_the_openai_sdk_keeps_the_reason_of_an_error_out_of_its_fields() -> None
     assert str(caught.value).startswith("Error code: 400")
 
 
-async def test_the_async_client_plays_the_same() -> None:
-    """Sync and async see one script."""
+async def test_async_client_uses_the_same_script() -> None:
+    """Sync and async requests share one script."""
     fake = FakeGemini(["one", "two"])
     settings = fake.connection()
     client = openai.AsyncOpenAI(
@@ -273,8 +273,8 @@ async def test_the_async_client_plays_the_same() -> None:
     assert (one.choices[0].message.content, "".join(two)) == ("one", "two")
 
 
-def test_the_async_client_works_in_one_loop_after_another() -> None:
-    """It holds no event loop."""
+def test_async_client_works_in_several_event_loops() -> None:
+    """It belongs to no event loop."""
     fake = FakeGemini("again")
 
     async def ask() -> int:
@@ -287,8 +287,8 @@ def test_the_async_client_works_in_one_loop_after_another() -> None:
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_real_http_gives_the_same_bytes(surface: Any) -> None:
-    """In process and over a socket the answers are equal."""
+def test_http_server_sends_the_same_bytes(surface: Any) -> None:
+    """The answer over HTTP is the same as in process."""
     here, there = (FakeGemini(["Hello there", Call("add")], surface=surface) for _ in range(2))
     local = [post(here).content, post(here, stream=True).content]
     body = {"model": MODELS[surface], "messages": USER}
@@ -304,7 +304,7 @@ def test_real_http_gives_the_same_bytes(surface: Any) -> None:
 
 
 def test_serving_leaves_no_thread_and_no_socket() -> None:
-    """After the `with` the port is free again, even with a client still connected."""
+    """After the `with` block the port is free, even if a client is still connected."""
     before = threading.active_count()
     fake = FakeGemini()
     with new_client() as client:
@@ -316,7 +316,7 @@ def test_serving_leaves_no_thread_and_no_socket() -> None:
 
 
 def test_a_slow_reply_sends_its_frames_one_by_one() -> None:
-    """Over real HTTP the first frame is there long before the last."""
+    """Over HTTP the first frame arrives long before the last."""
     fake = FakeGemini([Fault.slow(between=0.05, reply=Reply("a b c", chunks=2))])
     with fake.serve() as url, new_client() as client:
         body = {"model": "gemini-3.8-flash", "messages": USER, "stream": True}
@@ -325,14 +325,14 @@ def test_a_slow_reply_sends_its_frames_one_by_one() -> None:
 
 
 def test_serving_without_uvicorn_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence says what to install, and that in process nothing is needed."""
+    """The error names the package, and says that in process none is needed."""
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ImportError, match="`pip install uvicorn`"), FakeGemini().serve():
         pass
 
 
-def test_the_chat_model_is_wired_to_the_fake() -> None:
-    """One line gives a model that needs no key and no network; arguments pass through."""
+def test_chat_model_sends_its_requests_to_the_fake() -> None:
+    """It needs no key and no network, and takes any parameter of the model."""
     fake = FakeGemini(["Hello!"])
     model = fake.chat_model("gemini-3.8-flash", temperature=0.5)
     assert model.invoke("Hi").content == "Hello!"
@@ -341,7 +341,7 @@ def test_the_chat_model_is_wired_to_the_fake() -> None:
 
 
 def test_a_model_of_a_served_fake_survives_pickling() -> None:
-    """As the page on testing says: what is over HTTP may travel to another process."""
+    """A model that has the URL of the fake works in another process."""
     fake = FakeGemini(lambda request: f"You said {request.prompt}")
     with fake.serve() as url:
         model = ChatGeminiCompat(model="gemini-3.8-flash", **fake.connection(url))
@@ -352,7 +352,7 @@ def test_a_model_of_a_served_fake_survives_pickling() -> None:
 
 
 def test_connection_to_a_url_has_no_clients() -> None:
-    """What `serve()` gives is reached over the network."""
+    """Requests to the URL of `serve()` use the network."""
     assert FakeGemini().connection("http://127.0.0.1:1/v1beta/openai") == {
         "surface": "ai_studio",
         "base_url": "http://127.0.0.1:1/v1beta/openai",
@@ -360,28 +360,28 @@ def test_connection_to_a_url_has_no_clients() -> None:
     }
 
 
-def test_the_fixture_is_a_fresh_fake(fake_gemini: FakeGemini) -> None:
-    """Every test has its own, and it echoes."""
+def test_fixture_is_a_new_fake(fake_gemini: FakeGemini) -> None:
+    """Each test has its own fake, which echoes."""
     assert fake_gemini.requests == []
     assert text_of(post(fake_gemini)) == "Hi"
 
 
 @pytest.mark.parametrize("fake_gemini", [{"surface": "vertex", "replies": ["one"]}], indirect=True)
 def test_the_fixture_takes_arguments(fake_gemini: FakeGemini) -> None:
-    """Indirect parameters are the fake's own."""
+    """Indirect parameters are arguments of the fake."""
     assert fake_gemini.surface == "vertex"
     assert text_of(post(fake_gemini)) == "one"
 
 
-def test_the_plugin_loads_no_fake() -> None:
-    """Test suites that never ask for it pay nothing for it."""
+def test_plugin_does_not_import_the_fake() -> None:
+    """A test suite without the fixture does not spend time on the import."""
     code = "import sys, langchain_gemini_compat.testing.pytest_plugin as p; print(p.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("pytest_plugin")
 
 
 def test_importing_the_fake_needs_no_http_library() -> None:
-    """The referee and the renderer are plain Python; clients are made when asked for."""
+    """Rules and rendering are plain Python. HTTP clients are created on first use."""
     code = (
         "import sys\n"
         "before = set(sys.modules)\n"
@@ -395,13 +395,13 @@ def test_importing_the_fake_needs_no_http_library() -> None:
 
 
 def new_client() -> Any:
-    """A client of the SDK's HTTP library that uses the network."""
+    """Return a client of the SDK's HTTP library that uses the network."""
     make: Callable[[], Any] = type(FakeGemini().http_client)
     return make()
 
 
 async def test_fake_without_a_delay_does_not_sleep():
-    """Field case H7: a sleep of no time sets off detectors of blocking calls, and costs a turn of the event loop."""
+    """Even a sleep of 0 seconds is reported by tools that detect blocking calls, and costs a turn of the event loop."""
     fake = FakeGemini("Hello!")
     chat, vectors = fake.chat_model(), fake.embeddings()
     chat.invoke("load what the first call loads")

@@ -1,4 +1,4 @@
-"""What goes wrong with `FakeGemini` on purpose: errors, cut streams, broken connections, odd endings."""
+"""Faults of `FakeGemini`: errors, cut streams, broken connections, unusual endings."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ HEADERS = {"Authorization": "Bearer a-long-enough-token"}
 
 
 def body_for(surface: str, *, stream: bool) -> dict[str, Any]:
-    """A good request."""
+    """Return a good request."""
     return {"model": MODELS[surface], "messages": [{"role": "user", "content": "Hi"}], "stream": stream}
 
 
 def send(fault: Fault, surface: Any = "ai_studio", *, stream: bool = False) -> Any:
-    """The raw response of a fresh fake that has `fault`."""
+    """Send a request to a new fake with `fault`, and return the raw response."""
     fake = FakeGemini([fault], surface=surface)
     url = f"{fake.connection()['base_url']}/chat/completions"
     return fake.http_client.post(url, json=body_for(surface, stream=stream), headers=HEADERS, follow_redirects=False)
 
 
 def error_of(response: Any) -> dict[str, Any]:
-    """The error in Google's list."""
+    """Return the error in Google's list."""
     return response.json()[0]["error"]
 
 
 def broken_pipe(fake: FakeGemini) -> type[Exception]:
-    """What the HTTP library under the SDK raises when the other side goes away."""
+    """Return the exception that the SDK's HTTP library raises when the server closes the connection."""
     module = __import__(type(fake.http_client).__module__.split(".")[0])
     return module.RemoteProtocolError
 
@@ -44,7 +44,7 @@ def broken_pipe(fake: FakeGemini) -> type[Exception]:
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("stream", [False, True])
 def test_every_fault_answers_and_the_next_reply_is_good(name: str, surface: Any, stream: bool) -> None:
-    """On each surface, streamed and not; one fault uses up one reply of the script."""
+    """On each surface, streamed or not, a fault uses up one reply of the script."""
     fake = FakeGemini([FAULTS[name](), "fine"], surface=surface)
     url = f"{fake.connection()['base_url']}/chat/completions"
     body = body_for(surface, stream=stream)
@@ -79,16 +79,16 @@ def test_every_fault_answers_and_the_next_reply_is_good(name: str, surface: Any,
         (Fault.rate_limit(), "vertex", 429, "RESOURCE_EXHAUSTED", "Resource exhausted. Please try again later."),
     ],
 )
-def test_errors_have_googles_status_and_words(fault: Fault, surface: str, status: int, word: str, text: str) -> None:
-    """In a list with one object, as on both surfaces."""
+def test_errors_have_googles_status_and_text(fault: Fault, surface: str, status: int, word: str, text: str) -> None:
+    """On both surfaces the body is a list with one object."""
     response = send(fault, surface)
     error = error_of(response)
     assert (response.status_code, error["code"], error["status"]) == (status, status, word)
     assert error["message"].startswith(text)
 
 
-def test_a_rate_limit_is_the_one_that_was_captured() -> None:
-    """Delay and quota in the body, nothing in the headers."""
+def test_rate_limit_has_the_captured_form() -> None:
+    """Delay and quota are in the body, and the headers have neither."""
     real = json.loads(read_capture("ais-err-429-per-minute-free-tier")["response"]["body"])
     text = json.dumps(real).replace("34.536139291s", "34s").replace("gemini-3.5-flash", "gemini-3.8-flash")
     response = send(Fault.rate_limit("34s"))
@@ -96,26 +96,26 @@ def test_a_rate_limit_is_the_one_that_was_captured() -> None:
     assert "retry-after" not in response.headers
 
 
-def test_a_daily_limit_differs_in_the_quota_alone() -> None:
-    """And a spend cap has no details at all."""
+def test_daily_rate_limit_differs_only_in_the_quota() -> None:
+    """A spending cap has no details."""
     failure = error_of(send(Fault.rate_limit("39043s", per="day")))["details"][1]
     assert failure["violations"][0]["quotaId"] == "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
     assert "details" not in error_of(send(Fault.rate_limit(None)))
 
 
-def test_a_bad_key_is_byte_for_byte_the_capture() -> None:
-    """Up to the layout of the brackets, which Google closes on one line more."""
+def test_bad_key_has_the_captured_body() -> None:
+    """The body differs from the capture only in one line break, which Google adds before a bracket."""
     assert send(Fault.bad_key()).json() == json.loads(read_capture("ais-err-400-bad-key")["response"]["body"])
 
 
-def test_a_plain_server_words_errors_as_openai_does() -> None:
-    """An object, no list."""
+def test_compatible_server_has_the_error_format_of_openai() -> None:
+    """The body is an object and not a list."""
     error = send(Fault.overloaded(), "openai_compatible").json()["error"]
     assert (error["code"], error["type"]) == (503, "unavailable")
 
 
-def test_pages_and_redirects_are_no_json() -> None:
-    """HTML with its own content type, and a place to go."""
+def test_pages_and_redirects_are_html() -> None:
+    """They have the content type of HTML, and a redirect has a location."""
     page = send(Fault.html_404())
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=UTF-8")
     redirect = send(Fault.redirect("https://elsewhere.invalid/x"))
@@ -132,7 +132,7 @@ def test_pages_and_redirects_are_no_json() -> None:
     ],
 )
 def test_errors_in_a_stream_come_in_four_shapes(shape: Any, start: str) -> None:
-    """After the text, with status 200 and no `[DONE]`; unstreamed it is the HTTP error."""
+    """The stream has status 200, text, the error, and no `[DONE]`. Without a stream, it is an HTTP error."""
     response = send(Fault.error_in_stream(shape, after="Once "), stream=True)
     first, _, rest = response.text.partition("\n\n")
     assert response.status_code == 200
@@ -143,8 +143,8 @@ def test_errors_in_a_stream_come_in_four_shapes(shape: Any, start: str) -> None:
     assert '"status": "CANCELLED"' in send(Fault.error_in_stream(code=499), stream=True).text
 
 
-def test_a_cut_stream_just_ends() -> None:
-    """Text and the start of a call, then nothing: no reason, no `[DONE]`, no error."""
+def test_cut_stream_has_no_ending() -> None:
+    """After text and the start of a call, there is no finish reason, no `[DONE]` and no error."""
     response = send(Fault.cut_stream("Once ", [Call("add", '{"a": 1')]), stream=True)
     assert "Once " in response.text
     assert '{\\"a\\": 1' in response.text
@@ -155,7 +155,7 @@ def test_a_cut_stream_just_ends() -> None:
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_dropped_connection_breaks_in_process(surface: Any, stream: bool) -> None:
-    """Some bytes come, then the client's own error."""
+    """After some bytes, the client raises its own error."""
     fake = FakeGemini([Fault.dropped_connection("Once ")], surface=surface)
     url = f"{fake.connection()['base_url']}/chat/completions"
     got: list[bytes] = []
@@ -167,15 +167,15 @@ def test_a_dropped_connection_breaks_in_process(surface: Any, stream: bool) -> N
 
 
 async def test_a_dropped_connection_breaks_async() -> None:
-    """The same for the async client."""
+    """The same with the async client."""
     fake = FakeGemini([Fault.dropped_connection()])
     url = f"{fake.connection()['base_url']}/chat/completions"
     with pytest.raises(broken_pipe(fake)):
         await fake.http_async_client.post(url, json=body_for("ai_studio", stream=True), headers=HEADERS)
 
 
-def test_a_dropped_connection_breaks_over_real_http() -> None:
-    """The socket closes in the middle of a chunked body; the next request is served."""
+def test_a_dropped_connection_breaks_over_http() -> None:
+    """The socket closes in the middle of a chunked body, and the next request is answered."""
     fake = FakeGemini([Fault.dropped_connection(), "fine"])
     with fake.serve() as url, type(fake.http_client)() as client:
         with pytest.raises(broken_pipe(fake), match="incomplete chunked read"):
@@ -184,8 +184,8 @@ def test_a_dropped_connection_breaks_over_real_http() -> None:
         assert good.status_code == 200
 
 
-def test_an_empty_reply_says_nothing() -> None:
-    """A role, `stop` and no tokens, streamed and not."""
+def test_empty_reply_has_no_content() -> None:
+    """It has a role, `stop` and no tokens, streamed or not."""
     choice = send(Fault.empty_reply()).json()["choices"][0]
     assert choice == {"finish_reason": "stop", "index": 0, "message": {"role": "assistant"}}
     events = send(Fault.empty_reply(), stream=True).text.split("\n\n")
@@ -194,15 +194,15 @@ def test_an_empty_reply_says_nothing() -> None:
     ]
 
 
-def test_a_malformed_call_has_a_reason_of_two_words() -> None:
-    """Status 200 and no call."""
+def test_malformed_call_has_its_finish_reason() -> None:
+    """The status is 200, and there is no call."""
     choice = send(Fault.malformed_call()).json()["choices"][0]
     assert choice["finish_reason"] == "function_call_filter: MALFORMED_FUNCTION_CALL"
     assert choice["message"] == {"role": "assistant"}
 
 
 def test_a_blocked_prompt_has_no_message() -> None:
-    """The key is not there; after some text it is."""
+    """The key `message` is missing. After some text it is there."""
     assert send(Fault.blocked()).json()["choices"] == [
         {"finish_reason": "content_filter: PROHIBITED_CONTENT", "index": 0}
     ]
@@ -212,13 +212,13 @@ def test_a_blocked_prompt_has_no_message() -> None:
 
 
 def test_no_choices_is_an_empty_list() -> None:
-    """Streamed and not."""
+    """Streamed or not."""
     assert send(Fault.no_choices()).json()["choices"] == []
     assert '"choices":[],' in send(Fault.no_choices(), stream=True).text
 
 
 def test_length_cuts_the_text_short() -> None:
-    """The text is there, and the reason."""
+    """The reply has the text and the finish reason."""
     choice = send(Fault.length("The answer is")).json()["choices"][0]
     assert (choice["message"]["content"], choice["finish_reason"]) == ("The answer is", "length")
 
@@ -231,8 +231,8 @@ TOO_SLOW = [
 
 
 @pytest.mark.parametrize(("fault", "stream"), TOO_SLOW)
-async def test_in_process_the_clients_limit_for_reading_counts(fault: Fault, stream: bool) -> None:
-    """The HTTP library's own exception after that time, sync and async: time limits are tested without a socket."""
+async def test_read_timeout_works_in_process(fault: Fault, stream: bool) -> None:
+    """The HTTP library's own exception, sync and async, so timeouts are tested without a socket."""
     fake = FakeGemini([fault, fault])
     url = f"{fake.connection()['base_url']}/chat/completions"
     body = body_for("ai_studio", stream=stream)
@@ -247,8 +247,8 @@ async def test_in_process_the_clients_limit_for_reading_counts(fault: Fault, str
     assert 0.1 <= time.perf_counter() - start < 30
 
 
-async def test_in_process_the_chat_models_time_limit_counts() -> None:
-    """`timeout` of the model, and the library's error for it."""
+async def test_timeout_of_the_model_works_in_process() -> None:
+    """The model raises this package's error."""
     fake = FakeGemini([Fault.slow(first_byte=30)] * 2)
     model = fake.chat_model(timeout=0.05, max_retries=0)
     with pytest.raises(RequestTimeoutError, match=r"No answer within 0\.05 seconds"):
@@ -258,16 +258,16 @@ async def test_in_process_the_chat_models_time_limit_counts() -> None:
 
 
 @pytest.mark.parametrize("limit", [None, 5.0])
-def test_in_process_a_patient_client_waits(limit: float | None) -> None:
-    """No limit, and one that is not reached."""
+def test_slow_reply_within_the_timeout_arrives(limit: float | None) -> None:
+    """Without a timeout, and with one that does not expire."""
     fake = FakeGemini([Fault.slow(0.02, 0.01)])
     url = f"{fake.connection()['base_url']}/chat/completions"
     response = fake.http_client.post(url, json=body_for("ai_studio", stream=True), headers=HEADERS, timeout=limit)
     assert "[DONE]" in response.text
 
 
-def test_slow_takes_its_time() -> None:
-    """Before the first byte, and between frames."""
+def test_slow_waits_before_the_first_byte_and_between_frames() -> None:
+    """The reply is complete."""
     start = time.perf_counter()
     response = send(Fault.slow(0.05, 0.02, Reply("abc", chunks=1)), stream=True)
     assert time.perf_counter() - start >= 0.05 + 4 * 0.02

@@ -1,4 +1,4 @@
-"""The referee of `FakeGemini` on conversations: order, pairing, content. Good ones pass."""
+"""The rules of `FakeGemini` for conversations: order, tool results, content."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ ORDER = "Please ensure that function call turn comes immediately after a user tu
         (["role"], "Please use a valid role", lambda m: [{"role": "developer", "content": "x"}, *m]),
     ],
 )  # fmt: skip
-def test_turns_come_in_order_and_calls_have_results(rules: list[str], words: str, change: Any) -> None:
-    """Every call exactly one result, right behind it; the user or a tool has the last word."""
+def test_order_of_turns_and_results_of_calls_are_checked(rules: list[str], words: str, change: Any) -> None:
+    """Each call has one result right after it, and the last message is of the user or a tool."""
     found, message = refusals("ai_studio", body_for("ai_studio", change(two_steps())))
     assert sorted(found) == sorted(rules)
     assert message.startswith(words)
 
 
 def test_parallel_calls_come_before_all_results() -> None:
-    """Interleaved, the second call is a step of its own, and unsigned."""
+    """A call after a result is a step of its own, and has no signature."""
     messages = two_steps()
     one, two = ({"role": "assistant", "tool_calls": [call]} for call in messages[1]["tool_calls"])
     rules, _ = refusals("ai_studio", body_for("ai_studio", [USER, one, messages[2], two, messages[3]]))
@@ -61,20 +61,20 @@ def test_parallel_calls_come_before_all_results() -> None:
     ],
 )
 @pytest.mark.parametrize("surface", BOTH)
-def test_nothing_empty_is_sent(surface: str, message: dict[str, Any], rule: str) -> None:
+def test_empty_content_and_unknown_parts_are_refused(surface: str, message: dict[str, Any], rule: str) -> None:
     """No empty content, no empty text part, no part that Google does not list."""
     assert refusals(surface, body_for(surface, [message, USER]))[0] == [rule]
 
 
 def test_an_empty_tool_result_is_refused() -> None:
-    """A tool that says nothing still has to say something."""
+    """A tool result needs content."""
     messages = history("vertex")
     messages[2]["content"] = ""
     assert refusals("vertex", body_for("vertex", messages))[0] == ["empty-text"]
 
 
 def test_a_result_names_its_function() -> None:
-    """AI Studio wants the name; on both it is the function's, not the id."""
+    """AI Studio requires the name. On both surfaces it is the name of the function and not the id."""
     for surface, missing in (("ai_studio", ["result-name"]), ("vertex", [])):
         messages = history(surface)
         messages[2]["name"] = messages[2]["tool_call_id"]
@@ -89,8 +89,8 @@ def test_a_result_names_its_function() -> None:
 
 
 @pytest.mark.parametrize("arguments", ["", "{", "[]", "null", '"x"', None, {}])
-def test_arguments_are_the_text_of_an_object(arguments: Any) -> None:
-    """Cut arguments in the history are refused, and so is no text at all."""
+def test_arguments_that_are_not_a_json_object_are_refused(arguments: Any) -> None:
+    """Incomplete and empty arguments in the history are refused."""
     messages = history("vertex")
     messages[1]["tool_calls"][0]["function"]["arguments"] = arguments
     expected = (["call-arguments"], "Expected a valid JSON object in the request")
@@ -98,7 +98,7 @@ def test_arguments_are_the_text_of_an_object(arguments: Any) -> None:
 
 
 def test_calls_of_the_history_have_an_id_and_a_name() -> None:
-    """And no two of one step the same id."""
+    """Two calls of one step have different ids."""
     messages = two_steps()
     messages[1]["tool_calls"][0]["id"] = ""
     assert "call-id" in refusals("ai_studio", body_for("ai_studio", messages))[0]
@@ -120,7 +120,7 @@ def test_calls_of_the_history_have_an_id_and_a_name() -> None:
     ],
 )
 def test_two_models_take_no_text_beside_calls_on_vertex(surface: str, model: str, refused: bool) -> None:
-    """The answer is the bare sentence that says nothing; the hint says it."""
+    """Google's text gives no reason. The hint does."""
     messages = history(surface, model=model)
     messages[1]["content"] = "Let me look."
     rules, message = refusals(surface, body_for(surface, messages, model=model))
@@ -129,7 +129,7 @@ def test_two_models_take_no_text_beside_calls_on_vertex(surface: str, model: str
 
 
 def test_gs_urls_are_for_vertex() -> None:
-    """There in both spellings of `image_url`; AI Studio cannot read the bucket."""
+    """Vertex AI takes both forms of `image_url`. AI Studio cannot read the bucket."""
     plain = {"type": "image_url", "image_url": "gs://bucket/cat.jpg"}
     for part in (image("gs://bucket/cat.jpg"), plain):
         messages = [{"role": "user", "content": [part]}]
@@ -138,7 +138,7 @@ def test_gs_urls_are_for_vertex() -> None:
 
 
 def test_unknown_keys_in_messages_are_refused_on_ai_studio() -> None:
-    """Its parser is as strict there as at the top."""
+    """Its parser is as strict there as at the top of the body."""
     messages = history("ai_studio")
     messages[1]["reasoning_content"] = "hm"
     messages[1]["tool_calls"][0]["provider_specific_fields"] = {}
@@ -158,8 +158,8 @@ def test_unknown_keys_in_messages_are_refused_on_ai_studio() -> None:
         ("no JSON with $ref", False),
     ],
 )
-def test_c1_a_reference_in_a_result_to_no_part_beside_it_is_refused(surface: str, content: str, refused: bool) -> None:
-    """Field case C1, in Gemini 3's words; models before it resolve none."""
+def test_reference_to_a_missing_part_of_a_result_is_refused(surface: str, content: str, refused: bool) -> None:
+    """With the text of Gemini 3. Earlier models do not resolve references."""
     part = {"file_data": {"mime_type": "image/png", "display_name": "own", "file_uri": "gs://b/a.png"}}
     for name in ("gemini-3.8-flash", "gemini-2.5-pro"):
         model = f"google/{name}" if surface == "vertex" else name
@@ -179,8 +179,8 @@ def test_c1_a_reference_in_a_result_to_no_part_beside_it_is_refused(surface: str
         {"file_data": {"mime_type": "image/png", "file_uri": "file:///a.png"}},
     ],
 )
-def test_c2_media_that_a_result_takes_no_part_of_are_refused(part: dict[str, Any]) -> None:
-    """Field case C2: png, jpeg, webp, pdf and plain text, from where Google can read them."""
+def test_unsupported_media_in_a_result_are_refused(part: dict[str, Any]) -> None:
+    """A result takes PNG, JPEG, WebP, PDF and plain text, from a URL that Google can read."""
     messages = history("vertex")
     messages[2]["extra_content"] = {"google": {"parts": [part]}}
     assert refusals("vertex", body_for("vertex", messages))[0] == ["result-media"]

@@ -1,4 +1,4 @@
-"""Mistakes of whoever writes a test: `FakeGemini` says what is wrong, and no retry hides it."""
+"""Mistakes in a test: `FakeGemini` names them, and no retry hides them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from langchain_gemini_compat.testing import FakeGemini, FakeRequest, Fault
 SURFACES = ("ai_studio", "vertex", "openai_compatible")
 
 
-async def test_a_script_that_ran_out_fails_the_test() -> None:
-    """A test that asks once too often ends there, past all retries, whichever way it asked."""
+async def test_request_after_the_end_of_the_script_fails_the_test() -> None:
+    """The error is not retried, for each way to call the model."""
     fake = FakeGemini(["one"])
     model = fake.chat_model(max_retries=2)
     model.invoke("Hi")
@@ -27,16 +27,16 @@ async def test_a_script_that_ran_out_fails_the_test() -> None:
     assert len(fake.requests) == 4
 
 
-def test_a_retry_that_found_no_reply_is_explained() -> None:
-    """The fault that was played last is the reason for the request that came too much."""
+def test_retry_after_the_end_of_the_script_names_the_fault() -> None:
+    """The last fault is the reason for the additional request."""
     model = FakeGemini([Fault.malformed_call()]).chat_model(max_retries=1)
     with pytest.raises(AssertionError, match=r"Fault\.malformed_call\(\), .* or pass `max_retries=0`"):
         model.invoke("Hi")
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_over_http_a_mistake_of_the_test_is_an_answer_without_retries(surface: Any, caplog: Any) -> None:
-    """A client elsewhere gets a 400 whose text says what is wrong; the log has the traceback."""
+def test_mistake_over_http_is_an_error_without_retries(surface: Any, caplog: Any) -> None:
+    """A client gets a 400 whose text names the mistake. The log has the traceback."""
 
     def assert_in_rule(request: FakeRequest) -> str:
         raise AssertionError(f"{request.prompt} was not to be asked")
@@ -55,8 +55,8 @@ def test_over_http_a_mistake_of_the_test_is_an_answer_without_retries(surface: A
         assert "could not answer" in caplog.text
 
 
-def test_what_is_no_reply_is_named() -> None:
-    """A rule that forgets to return is told so, and so is a script with something else in it."""
+def test_value_that_is_not_a_reply_is_named() -> None:
+    """A function that returns nothing and a script with another value raise `TypeError`."""
     wrong: list[Any] = [[None], [5], [["text"]], [[]], lambda request: None]
     for replies in wrong:
         with pytest.raises(TypeError, match=r"A reply of FakeGemini is a text, .*, not (None|5|\['text'\]|\[\])\."):
@@ -66,6 +66,6 @@ def test_what_is_no_reply_is_named() -> None:
 
 
 def test_an_unknown_surface_is_refused() -> None:
-    """A misspelt surface does not become a plain server."""
+    """A misspelt surface does not become a compatible server."""
     with pytest.raises(ValueError, match="ai_studio"):
         FakeGemini(surface="studio")

@@ -1,4 +1,4 @@
-"""`FakeGemini` beside public captures of the real thing: the same keys and kinds, frame by frame."""
+"""`FakeGemini` compared with public captures of Google's replies: the same keys and types in each frame."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from langchain_gemini_compat.testing import Reply, Style, Usage
 
 
 def test_streamed_parallel_calls_are_shaped_as_ai_studio_sends_them() -> None:
-    """Frame by frame the keys of a real capture: no index, one call each, `stop` on a frame of its own."""
+    """No index, one call in each frame, and `stop` in a separate frame."""
     real = frames_of(recorded("ais-04-aguirust-3.1flashlite-parallel-signed-stream"))
     ours = stream("ai_studio", Reply(calls=(OSLO, ROME)))
     assert [shape(frame) for frame in ours] == [shape(frame) for frame in real]
@@ -19,7 +19,7 @@ def test_streamed_parallel_calls_are_shaped_as_ai_studio_sends_them() -> None:
 
 
 def test_streamed_arguments_are_shaped_as_vertex_sends_them() -> None:
-    """The kinds of frames of Google's own sample, and its lying indices, call by call."""
+    """The types of frames of Google's sample, and its wrong indices, for each call."""
     real = frames_of(recorded("vtx-doc-3.1pro-stream_function_call_arguments"))
     reply = Reply(calls=(OSLO, ROME), style=Style(cut_every=8), usage=Usage(27, 45, thoughts=504))
     ours = stream("vertex", reply, **STREAMED)
@@ -37,7 +37,7 @@ def test_streamed_arguments_are_shaped_as_vertex_sends_them() -> None:
 
 
 def test_thoughts_are_shaped_as_ai_studio_sends_them() -> None:
-    """Opening tag in the first flagged frame, closing tag before the first text of the answer."""
+    """The opening tag is in the first flagged frame, the closing tag before the first text of the answer."""
     real = frames_of(recorded("ais-10-2.5flash-include_thoughts-stream"))
     reply = Reply("Hello!", "one two three four five six seven eight nine")
     ours = stream("ai_studio", reply, model="gemini-2.5-flash", **THOUGHTS)
@@ -55,7 +55,7 @@ def test_a_call_right_after_thoughts_brings_the_closing_tag() -> None:
 
 
 def test_an_image_is_shaped_as_vertex_sends_it() -> None:
-    """In `audio`, with `content: null` and the signature beside the message."""
+    """In `audio`, with `content: null` and the signature on the message."""
     real = recorded("vtx-doc-3proimage-image-nonstream")
     ours = send("vertex", Reply(image=b"png", usage=Usage(7, 1120, thoughts=251)), modalities=["image"]).json()
     assert shape(ours) == shape(real)
@@ -63,7 +63,7 @@ def test_an_image_is_shaped_as_vertex_sends_it() -> None:
 
 
 def test_a_whole_text_is_shaped_as_each_surface_sends_it() -> None:
-    """Vertex has nulls and a fingerprint that AI Studio has not."""
+    """Vertex AI sends nulls and a fingerprint, AI Studio does not."""
     real = recorded("vtx-gw-3.5flash-text-nonstream")
     ours = send("vertex", Reply("Hi", usage=Usage(1, 2, thoughts=3))).json()
     assert shape(ours["choices"]) == shape(real["choices"])

@@ -1,4 +1,4 @@
-"""The referee of `FakeGemini`: every rule refuses what breaks it, in the words of Google, and the good request passes."""
+"""The rules of `FakeGemini`: each refuses what breaks it, with Google's text, and accepts a good request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from langchain_gemini_compat.testing import Call, FakeGemini
 
 @pytest.mark.parametrize("surface", BOTH)
 def test_a_good_request_passes(surface: str) -> None:
-    """Parallel calls, several steps, a system message, images and sampling: nothing to say against it."""
+    """Parallel calls, several steps, a system message, images and sampling parameters."""
     first = called(surface, Call("weather", {"city": "Oslo"}), Call("weather", {"city": "Rome"}))
     second = called(surface, Call("weather", {"city": "Bonn"}))
     messages = [
@@ -35,8 +35,8 @@ def test_a_good_request_passes(surface: str) -> None:
     "key",
     ["store", "seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "user", "metadata", "top_k"],
 )
-def test_ai_studio_refuses_keys_that_vertex_passes_over(key: str) -> None:
-    """The two surfaces are opposites; what Vertex ignored can be seen."""
+def test_ai_studio_refuses_keys_that_vertex_ignores(key: str) -> None:
+    """A test can read which keys Vertex AI ignores."""
     rules, message = refusals("ai_studio", body_for("ai_studio", **{key: 1}))
     assert rules == ["unknown-field"]
     assert message == f'Invalid JSON payload received. Unknown name "{key}": Cannot find field.'
@@ -46,7 +46,7 @@ def test_ai_studio_refuses_keys_that_vertex_passes_over(key: str) -> None:
 
 
 def test_google_fields_on_the_wrong_level_are_refused_or_ignored() -> None:
-    """They belong right under a literal `extra_body`."""
+    """They belong in `google`, in the key `extra_body` of the body."""
     google = {"google": {"cached_content": "cachedContents/1"}}
     right = {"extra_body": google}
     too_deep = {"extra_body": {"extra_body": google}}
@@ -75,7 +75,7 @@ def test_google_fields_on_the_wrong_level_are_refused_or_ignored() -> None:
     ],
 )
 def test_the_model_name_has_the_prefix_of_the_surface(surface: Any, model: str, status: int) -> None:
-    """`google/…` on Vertex, bare or `models/…` on AI Studio; the name comes back as it went."""
+    """`google/…` on Vertex AI, bare or `models/…` on AI Studio. The reply has the name as it was sent."""
     response = send(FakeGemini(surface=surface), {"model": model, "messages": [USER]})
     assert response.status_code == status
     if status == 200:
@@ -98,19 +98,19 @@ def test_the_model_name_has_the_prefix_of_the_surface(surface: Any, model: str, 
     ],
 )
 @pytest.mark.parametrize("surface", BOTH)
-def test_what_is_not_documented_is_refused(surface: str, more: dict[str, Any], rule: str) -> None:
+def test_undocumented_tools_choices_and_candidates_are_refused(surface: str, more: dict[str, Any], rule: str) -> None:
     """Empty tools, Google's own tools in the wrong place, a choice by name, several candidates."""
     assert rule in refusals(surface, body_for(surface, **more))[0]
 
 
-def test_validated_is_a_choice_of_vertex_alone() -> None:
-    """Google's own word for a choice."""
+def test_validated_is_accepted_on_vertex_only() -> None:
+    """It is Google's own value of `tool_choice`."""
     assert refusals("vertex", body_for("vertex", tool_choice="validated")) == ([], "")
     assert refusals("ai_studio", body_for("ai_studio", tool_choice="validated"))[0] == ["tool-choice"]
 
 
 def test_a_recursive_response_schema_is_refused() -> None:
-    """Through any number of definitions; the same definition twice is no recursion."""
+    """Through any number of definitions. A definition that is used twice is not recursive."""
     node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Other"}}}
     for target, expected in (("Node", ["response-format"]), ("Leaf", [])):
         other = {"type": "array", "items": {"$ref": f"#/$defs/{target}"}}
@@ -147,10 +147,10 @@ def test_a_recursive_response_schema_is_refused() -> None:
     ],
 )
 @pytest.mark.parametrize("surface", BOTH)
-def test_thinking_has_one_knob_at_a_level_the_model_has(
+def test_thinking_takes_one_option_with_a_supported_value(
     surface: str, config: Any, effort: Any, model: str, rule: str | None
 ) -> None:
-    """Effort or config, and only levels and budgets of the model."""
+    """An effort or a config, and only levels and budgets that the model supports."""
     body = body_for(surface, model=model if surface == "ai_studio" else f"google/{model}")
     if config:
         body["extra_body"] = {"google": {"thinking_config": config}}
@@ -160,14 +160,14 @@ def test_thinking_has_one_knob_at_a_level_the_model_has(
 
 
 def test_thoughts_beside_an_effort_are_for_ai_studio() -> None:
-    """Vertex takes one of effort and config as a whole."""
+    """Vertex AI refuses any `thinking_config` beside an effort."""
     more = {"reasoning_effort": "low", "extra_body": {"google": {"thinking_config": {"include_thoughts": True}}}}
     assert refusals("ai_studio", body_for("ai_studio", **more)) == ([], "")
     assert refusals("vertex", body_for("vertex", **more))[0] == ["thinking-twice"]
 
 
 def test_one_model_takes_no_penalties() -> None:
-    """On Vertex, where others take them."""
+    """On Vertex AI, where other models take them."""
     for model, rules in (("google/gemini-3.5-flash-lite", ["penalty"]), ("google/gemini-3.5-flash", [])):
         assert refusals("vertex", body_for("vertex", model=model, presence_penalty=0.5))[0] == rules
 
@@ -206,7 +206,7 @@ def test_one_model_takes_no_penalties() -> None:
     ],
 )
 @pytest.mark.parametrize("surface", BOTH)
-def test_schemas_outside_of_the_subset_are_refused(surface: str, schema: dict[str, Any]) -> None:
+def test_unsupported_schemas_are_refused(surface: str, schema: dict[str, Any]) -> None:
     """Each keyword and value that Google was seen to refuse, at any depth."""
     body = body_for(surface)
     body["tools"][0]["function"]["parameters"] = {"type": "object", "properties": {"x": schema}}
@@ -219,7 +219,7 @@ def test_schemas_outside_of_the_subset_are_refused(surface: str, schema: dict[st
     "parameters", [{}, {"type": "object"}, {"type": "object", "properties": {}}, {"type": "string"}]
 )
 def test_parameters_without_properties_are_refused(parameters: dict[str, Any]) -> None:
-    """A function without arguments leaves the key out."""
+    """A function without arguments leaves `parameters` out."""
     body = body_for("vertex")
     body["tools"][0]["function"]["parameters"] = parameters
     assert "schema-empty" in refusals("vertex", body)[0]
@@ -228,7 +228,7 @@ def test_parameters_without_properties_are_refused(parameters: dict[str, Any]) -
 
 
 def test_parameters_are_an_object_of_bounded_size_and_depth() -> None:
-    """Another type at the top, 100 kB, or 33 levels are too much."""
+    """Another type at the top, 100 kB, or 33 levels are refused."""
 
     def words(parameters: dict[str, Any]) -> str:
         body = body_for("vertex")
@@ -246,22 +246,22 @@ def test_parameters_are_an_object_of_bounded_size_and_depth() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "1st", "a.b", "a b", "é", "x" * 64])
-def test_function_names_are_short_and_plain(name: str) -> None:
-    """Letters, digits, `_` and `-`, at most 63."""
+def test_invalid_function_names_are_refused(name: str) -> None:
+    """At most 63 letters, digits, `_` and `-`."""
     body = body_for("ai_studio")
     body["tools"][0]["function"]["name"] = name
     assert refusals("ai_studio", body)[0] == ["function-name"]
 
 
-def test_a_function_is_declared_once() -> None:
-    """Two tools of one name are refused."""
+def test_duplicate_functions_are_refused() -> None:
+    """Two tools with the same name."""
     body = body_for("ai_studio")
     body["tools"] *= 2
     assert refusals("ai_studio", body)[1] == "Duplicate function declaration found: weather"
 
 
-def test_strict_inside_a_declaration() -> None:
-    """Refused on AI Studio, passed over on Vertex, which can be seen."""
+def test_strict_in_a_declaration_is_refused_or_ignored() -> None:
+    """AI Studio refuses it. Vertex AI ignores it, which a test can read."""
     for surface in BOTH:
         body = body_for(surface)
         body["tools"][0]["function"]["strict"] = True
@@ -273,15 +273,15 @@ def test_strict_inside_a_declaration() -> None:
 @pytest.mark.parametrize("surface", BOTH)
 @pytest.mark.parametrize("arguments", ['{"x":NaN}', '{"x":[-Infinity]}', "[1]", "{", "", '"x"'])
 def test_arguments_of_the_history_are_a_json_object(surface: str, arguments: str) -> None:
-    """Python reads `NaN`, and JSON has none."""
+    """Python reads `NaN`, and JSON does not have it."""
     message = called(surface)
     message["tool_calls"][0]["function"]["arguments"] = arguments
     rules, words = refusals(surface, body_for(surface, [USER, message, *answered(message)]))
     assert (rules, words) == (["call-arguments"], "Expected a valid JSON object in the request")
 
 
-def test_refusals_look_like_googles() -> None:
-    """A list with one error in it, with the violated field; a plain server answers as OpenAI does."""
+def test_refusals_have_googles_format() -> None:
+    """A list with one error that names the field. A compatible server has OpenAI's format."""
     error = send(FakeGemini(), body_for("ai_studio", store=True)).json()[0]["error"]
     assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
     assert error["details"][0]["@type"] == "type.googleapis.com/google.rpc.BadRequest"
@@ -300,15 +300,15 @@ def test_refusals_look_like_googles() -> None:
         ({"model": "m", "messages": [{"role": "tool", "content": "x"}]}, ["orphan-result"]),
     ],
 )
-def test_a_plain_server_looks_at_openais_shape_only(body: dict[str, Any], rules: list[str]) -> None:
-    """None of Google's rules holds there."""
+def test_compatible_server_checks_only_the_format_of_openai(body: dict[str, Any], rules: list[str]) -> None:
+    """Google's rules do not apply."""
     fake = FakeGemini(surface="openai_compatible")
     send(fake, body)
     assert [violation.rule for violation in fake.refusals] == rules
 
 
-def test_the_referee_shares_nothing_with_the_product() -> None:
-    """A wrong fact in the product cannot hide behind the same wrong fact in the rules."""
+def test_rules_import_nothing_of_the_package_they_check() -> None:
+    """So a wrong fact cannot be in both."""
     code = (
         "import sys, types\n"
         "package = types.ModuleType('langchain_gemini_compat')\n"

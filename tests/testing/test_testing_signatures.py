@@ -1,4 +1,4 @@
-"""The referee of `FakeGemini` on thought signatures: where they are demanded, and what counts as one."""
+"""The rules of `FakeGemini` for thought signatures: where they are required, and which are valid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fake_requests import BOTH, STAND_IN, USER, answered, body_for, called, hist
 from langchain_gemini_compat.testing import Call, FakeGemini, Reply, Style
 
 
-def test_a_missing_signature_is_told_in_the_words_of_the_surface() -> None:
+def test_missing_signature_is_refused_with_the_text_of_the_surface() -> None:
     """With the prefixed name of the function and the number of the content."""
     for surface, start in (
         ("ai_studio", "Function call is missing a thought_signature in functionCall parts."),
@@ -29,8 +29,8 @@ def test_a_missing_signature_is_told_in_the_words_of_the_surface() -> None:
 
 
 @pytest.mark.parametrize("surface", BOTH)
-def test_a_signature_is_compared_byte_for_byte(surface: str) -> None:
-    """One changed letter anywhere, a cut, or an addition is noticed."""
+def test_changed_signature_is_refused(surface: str) -> None:
+    """A changed, missing or additional character is detected at any place."""
     word = {"ai_studio": "Corrupted", "vertex": "Invalid"}[surface]
     genuine = signature(called(surface)["tool_calls"][0])["thought_signature"]
     swapped = [genuine[:at] + ("A" if genuine[at] != "A" else "B") + genuine[at + 1 :] for at in range(len(genuine))]
@@ -40,8 +40,8 @@ def test_a_signature_is_compared_byte_for_byte(surface: str) -> None:
         assert refusals(surface, body_for(surface, messages)) == (["signature-invalid"], f"{word} thought signature.")
 
 
-def test_a_signature_is_good_on_the_surface_that_issued_it() -> None:
-    """Another fake in another process knows it; the other surface does not, and says so in its own word."""
+def test_signature_is_valid_only_on_its_surface() -> None:
+    """A fake in another process accepts it. The other surface refuses it with its own text."""
     code = (
         "from langchain_gemini_compat.testing._rules.signatures import *\n"
         "print(issue_signature(Issued('vertex', 'gemini-3.8-flash', 'weather', 0, 'x')))"
@@ -62,8 +62,8 @@ def test_a_signature_is_good_on_the_surface_that_issued_it() -> None:
     assert refusals("vertex", body_for("vertex", messages))[1] == "Invalid thought signature."
 
 
-def test_a_signature_stays_on_its_own_call() -> None:
-    """Swapped between steps, moved to a sibling or taken from a text it is no good."""
+def test_signature_is_valid_only_on_its_call() -> None:
+    """A signature of another step, of another call or of a text is refused."""
     first, second = called("ai_studio", Call("weather")), called("ai_studio", Call("news"), Call("weather"))
     swapped = deepcopy([USER, first, *answered(first), second, *answered(second)])
     one, two = swapped[1]["tool_calls"][0], swapped[3]["tool_calls"][0]
@@ -78,8 +78,8 @@ def test_a_signature_stays_on_its_own_call() -> None:
     assert refusals("ai_studio", body_for("ai_studio", from_text))[0] == ["signature-invalid"]
 
 
-def test_only_the_current_turn_is_looked_at() -> None:
-    """A completed turn needs no signature, and what it has is not read."""
+def test_signatures_of_earlier_turns_are_not_checked() -> None:
+    """Calls of a finished turn need no signature."""
     messages = history("ai_studio")
     messages += [{"role": "assistant", "content": "Sunny."}, {"role": "user", "content": "Thanks"}]
     del messages[1]["tool_calls"][0]["extra_content"]
@@ -101,7 +101,7 @@ def test_only_the_current_turn_is_looked_at() -> None:
     ],
 )
 def test_families_demand_signatures_from_gemini_3_on(model: str, demanded: bool) -> None:
-    """Aliases follow the newest generation; what demands them issues them, and nothing else does."""
+    """Aliases have the rules of the newest generation. A model that requires signatures also issues them."""
     message = called("ai_studio", model=model)
     assert ("extra_content" in message["tool_calls"][0]) is demanded
     message["tool_calls"][0].pop("extra_content", None)
@@ -110,8 +110,8 @@ def test_families_demand_signatures_from_gemini_3_on(model: str, demanded: bool)
 
 
 @pytest.mark.parametrize("surface", BOTH)
-def test_the_stand_in_is_good_where_a_signature_is_demanded(surface: Any) -> None:
-    """First call of a step of the current turn; each use is counted."""
+def test_placeholder_is_accepted_where_a_signature_is_required(surface: Any) -> None:
+    """On the first call of a step in the current turn. Each use is counted."""
     fake = FakeGemini(surface=surface)
     messages = history(surface, Call("weather"), Call("weather", {"city": "Rome"}))
     signature(messages[1]["tool_calls"][0])["thought_signature"] = STAND_IN
@@ -120,8 +120,8 @@ def test_the_stand_in_is_good_where_a_signature_is_demanded(surface: Any) -> Non
 
 
 @pytest.mark.parametrize("place", ["sibling", "earlier turn", "text", "part", "2.5"])
-def test_the_stand_in_is_refused_anywhere_else(place: str) -> None:
-    """A sibling, an old turn, a text, or a model that demands none."""
+def test_placeholder_is_refused_in_other_places(place: str) -> None:
+    """On another call, in an earlier turn, on a text, or for a model that requires no signatures."""
     extra = {"google": {"thought_signature": STAND_IN}}
     messages = history("ai_studio", Call("weather"), Call("weather", {"city": "Rome"}))
     body = body_for("ai_studio", messages)
@@ -141,8 +141,8 @@ def test_the_stand_in_is_refused_anywhere_else(place: str) -> None:
     assert refusals("ai_studio", body)[0] == ["placeholder-misplaced"]
 
 
-def test_a_signature_issued_beside_the_message_goes_back_there() -> None:
-    """And one issued on the call may not move beside the message."""
+def test_signature_of_the_message_is_valid_only_on_the_message() -> None:
+    """A signature of the call is not valid on the message."""
     messages = history("ai_studio", style=Style(signature="on_delta"))
     assert "extra_content" not in messages[1]["tool_calls"][0]
     assert refusals("ai_studio", body_for("ai_studio", messages)) == ([], "")
@@ -155,8 +155,8 @@ def test_a_signature_issued_beside_the_message_goes_back_there() -> None:
     assert refusals("ai_studio", body_for("ai_studio", moved))[0] == ["signature-missing"]
 
 
-def test_a_signature_beside_the_message_stays_where_thoughts_are_flagged() -> None:
-    """In a whole reply both are under one key."""
+def test_whole_message_has_signature_and_thought_flag_together() -> None:
+    """Both are in the same object."""
     style = Style(signature="on_delta")
     reply = Reply(thoughts="Hm", text="Let me look.", calls=[Call("weather")], style=style)
     asked = {"extra_body": {"google": {"thinking_config": {"include_thoughts": True}}}}
@@ -165,8 +165,8 @@ def test_a_signature_beside_the_message_stays_where_thoughts_are_flagged() -> No
     assert refusals("ai_studio", body_for("ai_studio", [USER, message, *answered(message)], **asked)) == ([], "")
 
 
-def test_another_namespace_is_kept_and_read() -> None:
-    """A gateway's `vertex` comes back as it was given."""
+def test_signature_in_another_namespace_is_accepted() -> None:
+    """A gateway's key `vertex` comes back as it was sent."""
     messages = history("vertex", style=Style(signature="other_namespace"))
     assert "vertex" in messages[1]["tool_calls"][0]["extra_content"]
     assert refusals("vertex", body_for("vertex", messages)) == ([], "")

@@ -1,4 +1,4 @@
-"""How `FakeGemini` says things: the natural manner of each surface, and every way to bend it."""
+"""The form of the replies of `FakeGemini`: the default of each surface, and every `Style`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from langchain_gemini_compat.testing import Call, Reply, Style, Usage
 
 
 def test_keys_are_in_alphabetical_order() -> None:
-    """As on Google's wire, at every level."""
+    """As in Google's replies, at every level."""
     text = send("vertex", Reply("Hi", calls=[OSLO])).text
     assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
 
@@ -25,14 +25,14 @@ def test_keys_are_in_alphabetical_order() -> None:
         ("openai_compatible", "tool_calls", "tool_calls"),
     ],
 )
-def test_the_end_of_a_turn_of_calls(surface: str, reason: str, whole_reason: str) -> None:
-    """AI Studio alone says `stop` after streamed calls."""
+def test_finish_reason_of_streamed_calls(surface: str, reason: str, whole_reason: str) -> None:
+    """Only AI Studio sends `stop` after streamed calls."""
     assert choices(surface, Reply(calls=[OSLO]))[-1]["finish_reason"] == reason
     assert whole(surface, Reply(calls=[OSLO]))["finish_reason"] == whole_reason
 
 
-def test_thoughts_are_shown_to_who_asked() -> None:
-    """Tagged on AI Studio, bare or marked on Vertex, in a field of their own elsewhere."""
+def test_thoughts_are_sent_on_request() -> None:
+    """Tagged on AI Studio, with or without a marker on Vertex AI, in a separate field elsewhere."""
     reply = Reply("Yes", "Hm")
     assert whole("ai_studio", reply)["message"]["content"] == "Yes"
     assert texts("vertex", reply) == [("Yes", False)]
@@ -44,8 +44,8 @@ def test_thoughts_are_shown_to_who_asked() -> None:
     assert whole("openai_compatible", reply)["message"]["reasoning_content"] == "Hm"
 
 
-def test_the_signature_of_a_text_comes_last_and_empty() -> None:
-    """A frame without text that may not be skipped; the whole message has the same one."""
+def test_signature_of_a_text_is_in_a_last_empty_frame() -> None:
+    """Readers must not skip the frame. The whole message has the same signature."""
     last = choices("ai_studio", Reply("Hi"))[-1]
     assert last["delta"]["content"] == ""
     assert (
@@ -55,8 +55,8 @@ def test_the_signature_of_a_text_comes_last_and_empty() -> None:
     assert "extra_content" not in whole("ai_studio", Reply("Hi", signed=False))["message"]
 
 
-def test_usage_in_a_stream_is_told_as_each_surface_does() -> None:
-    """Vertex always, AI Studio when asked, a plain server in a trailer when asked."""
+def test_usage_of_a_stream_by_surface() -> None:
+    """Vertex AI always sends it, AI Studio on request, a compatible server on request in a last chunk."""
     asked = {"stream_options": {"include_usage": True}}
     assert "usage" in stream("vertex", Reply("Hi"))[-1]
     assert not any("usage" in frame for frame in stream("ai_studio", Reply("Hi")))
@@ -65,8 +65,8 @@ def test_usage_in_a_stream_is_told_as_each_surface_does() -> None:
     assert (trailer["choices"], trailer["usage"]["completion_tokens"]) == ([], 1)
 
 
-def test_chunks_cut_the_text_where_they_are_told() -> None:
-    """A size, the pieces themselves, or three words."""
+def test_chunks_split_the_text() -> None:
+    """By a size, by the given pieces, or by three words."""
     assert [text for text, _ in texts("ai_studio", Reply("abcde", chunks=2))] == ["ab", "cd", "e"]
     assert [text for text, _ in texts("ai_studio", Reply("abcde", chunks=("a", "bcde")))] == ["a", "bcde"]
     assert [text for text, _ in texts("ai_studio", Reply("a b c d"))] == ["a b c ", "d"]
@@ -75,7 +75,7 @@ def test_chunks_cut_the_text_where_they_are_told() -> None:
 
 
 def test_arguments_may_be_any_text() -> None:
-    """Broken JSON goes out as it is, and so does an id of the test's own."""
+    """Invalid JSON and a custom id are sent unchanged."""
     entry = entries("ai_studio", Style(), Call("weather", '{"city": "Os', id="mine"))[0]
     assert (entry["id"], entry["function"]["arguments"]) == ("mine", '{"city": "Os')
 
@@ -86,13 +86,13 @@ def test_arguments_may_be_any_text() -> None:
 )
 @pytest.mark.parametrize("surface", SURFACES)
 def test_index(surface: str, index: Any, expected: list[Any]) -> None:
-    """Head and body of each of two calls."""
+    """First and later deltas of each of two calls."""
     found = entries(surface, Style(index=index, args="cut", cut_every=100))
     assert [entry.get("index") for entry in found] == expected
 
 
-def test_a_single_lying_call_lies_too() -> None:
-    """Its head has a number that no call has."""
+def test_lying_index_of_a_single_call() -> None:
+    """Its first delta has a number that no call has."""
     assert [entry["index"] for entry in entries("vertex", Style(index="lying", args="cut", cut_every=99), OSLO)] == [
         1,
         0,
@@ -112,7 +112,7 @@ def test_a_single_lying_call_lies_too() -> None:
 )
 @pytest.mark.parametrize("surface", SURFACES)
 def test_ids(surface: str, ids: Any, expected: list[Any]) -> None:
-    """Where an id is, and whose; whole replies have the same ones."""
+    """Which deltas have an id, and which id. Whole replies have the same ids."""
     calls = (Call("weather", {"city": "Oslo"}, id="a"), Call("weather", {"city": "Rome"}, id="b"))
     style = Style(ids=ids, args="cut", cut_every=100)
     assert [entry.get("id") for entry in entries(surface, style, *calls)] == expected
@@ -121,14 +121,14 @@ def test_ids(surface: str, ids: Any, expected: list[Any]) -> None:
 
 
 def test_a_litellm_id_carries_the_signature() -> None:
-    """Behind `__thought__`, on the first call."""
+    """After `__thought__`, on the first call."""
     first, second = entries("ai_studio", Style(ids="litellm", signature="absent"))
     assert "__thought__" in first["id"]
     assert "__thought__" not in second["id"]
 
 
 def test_names() -> None:
-    """Once, or in every entry."""
+    """In the first entry of a call, or in every entry."""
     for names, expected in (("once", ["weather", None]), ("repeated", ["weather", "weather"])):
         found = entries("ai_studio", Style(names=names, args="cut", cut_every=100), OSLO)
         assert [entry["function"].get("name") for entry in found] == expected
@@ -146,13 +146,13 @@ def test_names() -> None:
 )
 @pytest.mark.parametrize("surface", SURFACES)
 def test_args(surface: str, args: Any, expected: list[str]) -> None:
-    """Whole, in pieces, behind a placeholder, unescaped, or those of all calls in one."""
+    """Whole, in pieces, after a placeholder, with unescaped line breaks, or of all calls in one."""
     found = entries(surface, Style(args=args, cut_every=6), Call("f", {"a": "x\ny"}), Call("g", {"b": 1}))
     assert [entry["function"]["arguments"] for entry in found] == expected
 
 
 def test_calls_per_frame() -> None:
-    """Several calls in one frame, step by step."""
+    """Several calls share a frame."""
     style = Style(calls_per_frame=2, args="cut", cut_every=100)
     found = choices("ai_studio", Reply(calls=(OSLO, ROME, OSLO), style=style))
     assert [len(choice["delta"].get("tool_calls", ())) for choice in found] == [2, 2, 1, 1, 0]
@@ -169,7 +169,7 @@ def test_calls_per_frame() -> None:
 )
 @pytest.mark.parametrize("surface", SURFACES)
 def test_finish(surface: str, finish: Any, expected: list[Any]) -> None:
-    """At the end, on every frame, or nowhere."""
+    """In the last frame, in every frame, or in none."""
     style = Style(finish=finish, args="whole")
     found = choices(surface, Reply(calls=(OSLO, ROME), style=style))
     reasons = [choice.get("finish_reason") for choice in found]
@@ -177,14 +177,14 @@ def test_finish(surface: str, finish: Any, expected: list[Any]) -> None:
 
 
 def test_finish_in_camel_case() -> None:
-    """As the surface wrote it in 2024."""
+    """As AI Studio sent it in 2024."""
     last = choices("ai_studio", Reply("Hi", style=Style(finish="camel_case")))[-1]
     assert last["finishReason"] == "stop"
     assert "finish_reason" not in last
 
 
-def test_a_finish_reason_of_its_own_wins() -> None:
-    """Streamed and not."""
+def test_given_finish_reason_is_used() -> None:
+    """Streamed or not."""
     reply = Reply("Hi", finish_reason="length")
     assert choices("vertex", reply)[-1]["finish_reason"] == whole("vertex", reply)["finish_reason"] == "length"
 
@@ -202,7 +202,7 @@ def test_a_finish_reason_of_its_own_wins() -> None:
 )
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 def test_signature(surface: str, signature: Any, where: list[str]) -> None:
-    """On the first call, in an entry or frame without function, under another name, or nowhere."""
+    """On the first call, in an entry or frame without function, under another name, or missing."""
 
     def place(delta: dict[str, Any]) -> str:
         entry = delta.get("tool_calls", [{}])[0]
@@ -228,7 +228,7 @@ def test_signature(surface: str, signature: Any, where: list[str]) -> None:
 )
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 def test_thoughts(surface: str, thoughts: Any, expected: list[Any]) -> None:
-    """With and without tags, flags and the closing tag; a whole reply has the same text."""
+    """With and without tags, flags and the closing tag. A whole reply has the same text."""
     reply = Reply("Yes", "Hm", style=Style(thoughts=thoughts))
     more = (
         THOUGHTS
@@ -242,13 +242,13 @@ def test_thoughts(surface: str, thoughts: Any, expected: list[Any]) -> None:
 
 
 def test_thoughts_in_a_field_of_their_own() -> None:
-    """As vLLM does, also where Google would not."""
+    """As vLLM sends them, also on Google's surfaces."""
     found = choices("ai_studio", Reply("Yes", "Hm", style=Style(thoughts="reasoning_content")))
     assert found[0]["delta"]["reasoning_content"] == "Hm"
 
 
-def test_tags_are_cut_in_two() -> None:
-    """The halves come in different frames; a call may bring the rest of the closing tag."""
+def test_tags_are_split_between_frames() -> None:
+    """The frame of a call can have the rest of the closing tag."""
     style = Style(tag_cut=True)
     found = texts("ai_studio", Reply("Yes", "Hm", style=style), **THOUGHTS)
     assert found == [("<th", True), ("ought>Hm", True), ("</th", False), ("ought>Yes", False)]
@@ -267,21 +267,21 @@ def test_tags_are_cut_in_two() -> None:
 )
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 def test_usage(surface: str, usage: Any, expected: list[Any]) -> None:
-    """At the end, growing on every frame, in a frame without choices, or not at all."""
+    """At the end, in every frame with growing counts, in a frame without choices, or missing."""
     reply = Reply("a b c d", usage=Usage(1, 9), style=Style(usage=usage))
     frames = stream(surface, reply)
     assert [frame.get("usage", {}).get("completion_tokens") for frame in frames] == expected
 
 
 def test_usage_may_be_any_object() -> None:
-    """Google's own words, or nonsense."""
+    """Google's own fields, or any others."""
     odd = {"prompt_tokens": 10, "completion_tokens": 0, "total_tokens": 70}
     assert send("ai_studio", Reply("Hi", usage=odd)).json()["usage"] == odd
 
 
 @pytest.mark.parametrize(("content", "expected"), [("absent", "none"), ("null", None), ("empty", "")])
 def test_content_beside_calls(content: Any, expected: Any) -> None:
-    """Left out, null or empty."""
+    """Missing, `null` or empty."""
     delta = choices("ai_studio", Reply(calls=[OSLO], style=Style(content=content)))[0]["delta"]
     assert delta.get("content", "none") == expected
 
