@@ -1,4 +1,4 @@
-"""`create_agent` with and without tools, in every form of answer, at every place; alone and under middleware."""
+"""`create_agent` with and without tools, with every response format, on every surface, alone and with middleware."""
 
 from importlib.metadata import version
 
@@ -48,8 +48,11 @@ CELLS = [
 
 
 @pytest.mark.parametrize(("place", "form", "tools"), CELLS)
-async def test_agent_answers_in_the_form_that_the_place_takes(place, form, tools):
-    """Whole, async and streamed; JSON beside functions is an error before Gemini 3, where only tools will do."""
+async def test_agent_uses_the_response_format_that_the_model_supports(place, form, tools):
+    """Whole, async and streamed.
+
+    Models before Gemini 3 refuse a JSON schema beside functions, so only `ToolStrategy` works.
+    """
     cell = build_cell(place, form, tools=tools)
     for mode in MODES:
         if cell.strategy == "refused":
@@ -62,13 +65,13 @@ async def test_agent_answers_in_the_form_that_the_place_takes(place, form, tools
         assert all(request.stream is (mode == "stream") for request in cell.fake.requests)
 
 
-#: One place of each kind; the others differ in nothing that a middleware could see.
+#: One place of each kind. A middleware sees no difference between the others.
 FOUR = ("2.5 on AI Studio", "3.8 on Vertex", "alias on AI Studio", "self-deployed")
 UNDER = [pytest.param(PLACES[place], form, id=f"{place}-{form}") for place in FOUR for form in FORMATS]
 
 
 async def run_all(cell, check=None, question=ASKED):
-    """Every mode; `check` sees the state and the requests of each."""
+    """Run the agent in every mode. `check` gets the state and the requests of each run."""
     for mode in MODES:
         if cell.strategy == "refused":
             with pytest.raises(UnsupportedParameterError, match="mime type"):
@@ -81,13 +84,13 @@ async def run_all(cell, check=None, question=ASKED):
 
 
 def summarise(model):
-    """After the second step, and all but that step."""
+    """Return a middleware that summarises after the second step and keeps that step."""
     return [SummarizationMiddleware(model, trigger=("messages", 6), keep=("messages", 3))]
 
 
 @pytest.mark.parametrize(("place", "form"), UNDER)
-async def test_summary_amid_a_turn_leaves_a_valid_history(place, form):
-    """The first call and its signature are gone; those of the step that was kept go on behind the summary."""
+async def test_summary_inside_a_turn_leaves_a_valid_history(place, form):
+    """The first call and its signature are gone. Those of the step that is kept follow the summary."""
 
     def check(state, requests):
         assert ["tools" in request.body for request in requests] == [True, True, False, True]
@@ -100,8 +103,8 @@ async def test_summary_amid_a_turn_leaves_a_valid_history(place, form):
 
 @pytest.mark.parametrize("decision", ["approve", "edit", "reject"])
 @pytest.mark.parametrize(("place", "form"), UNDER)
-async def test_human_in_the_loop_decides_and_the_agent_goes_on(place, form, decision):
-    """The call is asked about, then made, made otherwise or not made; its id and its signature stay."""
+async def test_agent_continues_after_a_human_decision(place, form, decision):
+    """A person approves, edits or rejects the call. Its id and its signature stay."""
     first = {"type": decision}
     if decision == "edit":
         first["edited_action"] = {"name": "get_weather", "args": {"city": "Lyon"}}
@@ -125,8 +128,8 @@ async def test_human_in_the_loop_decides_and_the_agent_goes_on(place, form, deci
     assert [len(message.tool_calls) for message in state["messages"] if message.type == "ai"][:2] == [1, 2]
 
 
-async def test_results_of_a_step_go_out_in_the_order_of_its_calls():
-    """A rejected call is answered before the others are made; the second call's result comes first."""
+async def test_results_are_sent_in_the_order_of_the_calls():
+    """A rejected call gets its result before the others run, and the second call finishes first."""
     place = PLACES["3.8 on Vertex"]
     hitl = HumanInTheLoopMiddleware(interrupt_on={"get_time": True})
     cell = build_cell(place, "provider", middleware=[hitl], checkpointer=InMemorySaver())
@@ -139,8 +142,8 @@ async def test_results_of_a_step_go_out_in_the_order_of_its_calls():
 
 
 @pytest.mark.parametrize(("place", "form"), UNDER)
-async def test_tool_is_tried_again_and_its_failure_told(place, form):
-    """One tool recovers, the other does not; the model hears the good result and the error."""
+async def test_failing_tool_is_retried_and_its_error_sent(place, form):
+    """One tool succeeds at the second attempt, the other one fails. The model gets the result and the error."""
     tries = []
 
     def get_weather(city: str) -> str:
@@ -166,13 +169,13 @@ async def test_tool_is_tried_again_and_its_failure_told(place, form):
 
 
 def fail_at_second_step(request):
-    """Overloaded as soon as a result has come."""
+    """Return an overload error as soon as the request has a tool result."""
     return Fault.overloaded() if request.results else answer(request)
 
 
 @pytest.mark.parametrize(("place", "form"), UNDER)
-async def test_fallback_takes_over_amid_a_turn(place, form):
-    """The other model gets a history with foreign signatures, and an object is asked for as it takes it."""
+async def test_fallback_model_continues_a_turn(place, form):
+    """It gets a history with signatures of another model, and a request for an object in the form that it supports."""
     other = PLACES["3.8 on AI Studio" if place.surface == "vertex" else "2.5 on Vertex"]
     fake = FakeGemini(answer, surface=other.surface)
     cell = build_cell(
@@ -199,7 +202,7 @@ async def test_fallback_takes_over_amid_a_turn(place, form):
 
 @pytest.mark.parametrize(("place", "form"), UNDER)
 async def test_cleared_tool_uses_keep_their_signatures(place, form):
-    """Old results become a word, old arguments an empty object; ids, order and signatures are untouched."""
+    """Old results become a placeholder text and old arguments an empty object. Ids, order and signatures stay."""
     inputs = form in ("none", "tool")
 
     def check(state, requests):
@@ -214,7 +217,7 @@ async def test_cleared_tool_uses_keep_their_signatures(place, form):
 
 
 def all_at_once(model):
-    """The five together."""
+    """Return the five middlewares together."""
     return [
         *summarise(model),
         HumanInTheLoopMiddleware(interrupt_on={"get_weather": False}),
@@ -226,7 +229,7 @@ def all_at_once(model):
 
 @pytest.mark.parametrize(("place", "form"), UNDER)
 async def test_five_middlewares_at_once_without_tools(place, form):
-    """A long conversation is summarised, and the answer has its form."""
+    """A long conversation is summarised, and the answer has the requested format."""
 
     def check(state, requests):
         assert len(requests) == 2
@@ -235,8 +238,8 @@ async def test_five_middlewares_at_once_without_tools(place, form):
     await run_all(build_cell(place, form, tools=(), middleware=all_at_once), check, LONG)
 
 
-async def test_second_question_of_a_thread_passes_in_every_form():
-    """The first answer, or the call that was one, is history then."""
+async def test_second_question_of_a_thread_is_accepted_in_every_format():
+    """The history contains the first answer, or the call that returned it."""
     for place in (PLACES[name] for name in FOUR):
         for form in FORMATS:
             cell = build_cell(place, form, checkpointer=InMemorySaver())
@@ -246,8 +249,8 @@ async def test_second_question_of_a_thread_passes_in_every_form():
 
 
 @pytest.mark.parametrize("place", FOUR)
-async def test_object_that_breaks_its_schema_is_asked_for_again(place):
-    """`ToolStrategy` tells the error as the result of the call, and the call keeps its signature."""
+async def test_invalid_object_is_requested_again(place):
+    """`ToolStrategy` sends the error as the result of the call, and the call keeps its signature."""
 
     def answer_wrongly_first(request):
         return answer(request) if request.results else Call("Report", {"lines": 3})
@@ -259,8 +262,8 @@ async def test_object_that_breaks_its_schema_is_asked_for_again(place):
 
 
 @pytest.mark.parametrize("place", FOUR)
-async def test_limit_of_tool_calls_answers_for_the_calls_it_blocks(place):
-    """A blocked call has a result too, as each needs one."""
+async def test_blocked_tool_calls_get_a_result(place):
+    """Each call needs a result, also one that the limit of tool calls blocks."""
 
     def check(state, requests):
         assert "sunny in Paris" in requests[1].results
@@ -270,8 +273,8 @@ async def test_limit_of_tool_calls_answers_for_the_calls_it_blocks(place):
 
 
 @pytest.mark.parametrize("place", FOUR)
-async def test_model_is_asked_again_by_the_middleware(place):
-    """What the model's own retries did not mend; a 400 is not asked again."""
+async def test_middleware_retries_the_model(place):
+    """It retries the errors that are left after the model's own retries. A 400 is not retried."""
     retry = ModelRetryMiddleware(max_retries=1, initial_delay=0, on_failure="error")
     for fault, tries in ((Fault.overloaded(), 2), (Fault.context_overflow(), 1)):
         cell = build_cell(
@@ -291,8 +294,8 @@ async def test_model_is_asked_again_by_the_middleware(place):
 
 
 @pytest.mark.parametrize("place", FOUR)
-def test_summary_starts_by_a_share_of_what_the_model_takes(place):
-    """The profile of a Gemini says how much that is; of a self-deployed model nobody knows it."""
+def test_summary_starts_at_a_share_of_the_context_window(place):
+    """The profile of a Gemini model has the size of the window. For a self-deployed model it is unknown."""
     fake = FakeGemini(surface=PLACES[place].surface)
     model = PLACES[place].build_model(fake)
     if PLACES[place].speaks_gemini:
@@ -303,8 +306,8 @@ def test_summary_starts_by_a_share_of_what_the_model_takes(place):
 
 
 @pytest.mark.skipif(LANGCHAIN < (1, 4, 7), reason="langchain asks with the same text again")
-async def test_summary_that_is_too_long_is_asked_for_again_with_less():
-    """The error of an overflow is the one that langchain looks for."""
+async def test_summary_is_retried_with_fewer_messages():
+    """The error of an overflow is the one that LangChain handles."""
     lengths = []
 
     def overflow_once(request):

@@ -1,4 +1,4 @@
-"""Agents of langchain under the fake endpoint's strict rules: signatures, order of turns, pairing of results."""
+"""LangChain agents under the rules of the fake endpoint: signatures, order of turns, results of calls."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ QUESTION = {"messages": [("user", "Weather in Paris, then Rome?")]}
 
 
 def check(fake, messages):
-    """Every request was legal, no stand-in was needed, and the answer is there."""
+    """Assert that every request was accepted without a placeholder signature, and that the answer arrived."""
     assert fake.refusals == []
     assert fake.stand_ins == 0
     assert messages[-1].text == ANSWER
@@ -32,8 +32,8 @@ def check(fake, messages):
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("mode", ["invoke", "ainvoke", "stream", "astream", "batch", "events"])
-async def test_two_step_agent_passes_the_signature_checks(surface, mode):
-    """The second tool turn is where a lost signature is a 400."""
+async def test_two_step_agent_keeps_its_signatures(surface, mode):
+    """A signature that is lost in the second step is a 400."""
     fake, agent = build(surface)
     if mode == "invoke":
         messages = agent.invoke(QUESTION)["messages"]
@@ -68,8 +68,8 @@ def test_agent_streams_tokens_and_keeps_signatures(surface):
 
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
 @pytest.mark.parametrize("surface", SURFACES)
-def test_agent_state_of_either_content_version_goes_back_whole(surface, output_version):
-    """Lists of blocks carry what strings do."""
+def test_agent_state_of_either_content_version_is_sent_complete(surface, output_version):
+    """Content in blocks carries the same fields as content in strings."""
     fake, agent = build(surface, output_version=output_version, include_thoughts=True)
     state = list(agent.stream(QUESTION, stream_mode=["messages", "values"]))[-1][1]
     check(fake, state["messages"])
@@ -78,7 +78,7 @@ def test_agent_state_of_either_content_version_goes_back_whole(surface, output_v
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("saver", ["memory", "sqlite"])
 def test_conversation_resumes_from_a_checkpoint_with_another_agent(surface, saver, tmp_path):
-    """A new model object and a new endpoint continue a saved thread between call and result."""
+    """A new model object and a new endpoint continue a saved thread between a call and its result."""
     if saver == "memory":
         _resume(surface, InMemorySaver())
     else:
@@ -94,8 +94,8 @@ def _resume(surface, saver):
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_killed_process_is_continued_by_another(surface, tmp_path):
-    """Call, death, restart, result, second call, answer: two processes, one database."""
+def test_thread_of_a_killed_process_continues_in_another(surface, tmp_path):
+    """Call, exit, restart, result, second call, answer: two processes and one database."""
     script = Path(__file__).parents[1] / "support" / "resume_agent.py"
     arguments = [str(tmp_path / "state.db"), surface]
     started = subprocess.run([sys.executable, script, "start", *arguments], capture_output=True, text=True)
@@ -106,7 +106,7 @@ def test_killed_process_is_continued_by_another(surface, tmp_path):
 
 
 def test_arguments_edited_by_a_human_keep_the_signature():
-    """The call keeps its id, so the signature finds it."""
+    """The call keeps its id, by which the signature is found."""
     fake = FakeGemini(list(SCRIPT), surface="vertex")
     middleware = HumanInTheLoopMiddleware(interrupt_on={"get_weather": True})
     agent = create_agent(
@@ -126,7 +126,7 @@ def test_arguments_edited_by_a_human_keep_the_signature():
 
 
 def test_arguments_edited_in_the_state_keep_the_signature():
-    """A checkpoint rewritten by hand: other arguments, the same id."""
+    """The checkpoint has other arguments and the same id."""
     fake, agent = build("vertex", SCRIPT, InMemorySaver())
     state = agent.invoke(QUESTION, CONFIG, interrupt_before=["tools"])
     message = state["messages"][-1]
@@ -137,8 +137,8 @@ def test_arguments_edited_in_the_state_keep_the_signature():
     check(fake, messages)
 
 
-def test_history_of_another_provider_gets_a_stand_in_and_says_so():
-    """Only in the current turn, only for the first call of a step, and in `response_metadata`."""
+def test_history_of_another_provider_gets_a_placeholder_signature():
+    """Only in the current turn, and only for the first call of a step. `response_metadata` reports it."""
     fake = FakeGemini(["Sunny."], surface="vertex")
     calls = [{"name": "get_weather", "args": {"city": city}, "id": city} for city in ("Paris", "Rome")]
     history = [
@@ -154,8 +154,8 @@ def test_history_of_another_provider_gets_a_stand_in_and_says_so():
     assert answer.response_metadata["signature_stand_ins"] == 1
 
 
-def test_signature_of_one_surface_is_not_replayed_on_the_other():
-    """AI Studio's signatures are errors on Vertex: a stand-in goes instead."""
+def test_signature_of_one_surface_is_not_sent_to_another():
+    """Vertex AI refuses signatures of AI Studio, so the placeholder is sent."""
     _, agent = build("ai_studio", SCRIPT[:1], InMemorySaver())
     messages = agent.invoke(QUESTION, CONFIG, interrupt_before=["tools"])["messages"]
     vertex = FakeGemini(["Sunny."], surface="vertex")
@@ -165,8 +165,8 @@ def test_signature_of_one_surface_is_not_replayed_on_the_other():
     assert vertex.stand_ins == 1
 
 
-def test_second_question_in_a_thread_passes():
-    """Earlier turns go back as they were."""
+def test_second_question_of_a_thread_is_accepted():
+    """Earlier turns are sent back unchanged."""
     fake, agent = build("vertex", [*SCRIPT, "You are welcome."], InMemorySaver())
     agent.invoke(QUESTION, CONFIG)
     assert agent.invoke({"messages": [("user", "Thanks.")]}, CONFIG)["messages"][-1].text == "You are welcome."

@@ -1,4 +1,7 @@
-"""The program of the how-to on bulk work, on two real worker processes: whatever is killed, no answer is lost or doubled."""
+"""The program of the how-to page on bulk work, with two worker processes.
+
+No answer is lost or doubled if a worker or the program is killed.
+"""
 
 import os
 import pickle
@@ -26,13 +29,13 @@ WORKERS, THREADS = 2, 8
 AT_ONCE = 2 * WORKERS * THREADS
 START_SECONDS = 60
 
-# A machine that has other work to do is slow with four processes.
+# Four processes are slow on a busy machine.
 pytestmark = [pytest.mark.load, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
 def bulk():
-    """What the page's program defines; nobody can import it, so Dask sends it by value."""
+    """Return the names that the page's program defines. No process can import it, so Dask sends it by value."""
     namespace = {"__name__": "bulk_page"}
     exec(compile(PROGRAM, str(PAGE), "exec"), namespace)
     return namespace
@@ -40,7 +43,7 @@ def bulk():
 
 @pytest.fixture(scope="module")
 def cluster(bulk):
-    # On a busy machine a new worker may need more than the 15 seconds after which it is given up.
+    # On a busy machine, a new worker can need more than the default 15 seconds.
     with dask.config.set({"distributed.deploy.lost-worker-timeout": "5m"}):
         cluster = bulk["LocalCluster"](n_workers=WORKERS, threads_per_worker=THREADS, dashboard_address=":0")
         with cluster, bulk["Client"](cluster) as client:
@@ -49,7 +52,7 @@ def cluster(bulk):
 
 @pytest.fixture
 def client(cluster):
-    """A client of both workers, also after a test that killed one. Each test has prompts of its own."""
+    """Return a client of both workers, also after a test that killed one. Each test has its own prompts."""
     cluster.wait_for_workers(WORKERS, timeout=START_SECONDS)
     return cluster
 
@@ -63,7 +66,7 @@ def answer(request):
 
 
 def build(url, **kwargs):
-    """A model whose key ends in the process that asks; the fake keeps of a key its last four letters."""
+    """Return a model whose key ends with the id of its process. The fake keeps the last four characters of a key."""
     connection = {"model": "gemini-3.8-flash", "surface": "ai_studio", "base_url": url}
     return ChatGeminiCompat(**{**connection, "api_key": lambda: f"test-key-{os.getpid() % 10_000:04}", **kwargs})
 
@@ -81,7 +84,7 @@ def list_pids(client):
 
 
 def group_askers(fake):
-    """For each prompt the processes that asked it, in order; a request that died with its process has no body."""
+    """Return for each prompt the processes that sent it, in order. A request whose process died has no body."""
     askers = defaultdict(list)
     for request in fake.requests:
         if request.body:
@@ -100,8 +103,8 @@ def check_answers(path, prompts):
     assert dict(rows) == {prompt: f"About {prompt}" for prompt in prompts}
 
 
-def test_a_worker_killed_half_way_costs_no_answer_and_doubles_none(bulk, client, tmp_path):
-    """Asked twice is only what the dead worker had asked and what had not arrived when it died."""
+def test_killed_worker_loses_and_doubles_no_answer(bulk, client, tmp_path):
+    """Only the prompts of the killed worker whose answers had not arrived are sent twice."""
     prompts, path = number_prompts("word", 600), tmp_path / "answers.db"
     fake, counts, arrived = FakeGemini(answer), [], []
     before = list_pids(client)
@@ -116,15 +119,15 @@ def test_a_worker_killed_half_way_costs_no_answer_and_doubles_none(bulk, client,
 
     with fake.serve() as url:
         began = time.monotonic()
-        # Four are there twice: they are asked once.
+        # Four prompts occur twice. They are sent once.
         assert bulk["ask_all"](client, build(url), [*prompts, *prompts[:4]], path, report) == {}
         seconds = time.monotonic() - began
         askers = group_askers(fake)
-        # The worker that took the place of the dead one was sent the model too.
+        # The worker that replaced the killed one got the model too.
         client.wait_for_workers(WORKERS, timeout=START_SECONDS)
         after = list_pids(client)
         assert list(client.run(lambda dask_worker: "model" in dask_worker.plugins).values()) == [True, True]
-        # The second run has nothing to do.
+        # The second run sends no request.
         idle = []
         assert bulk["ask_all"](client, build(url), prompts, path, idle.append) == {}
         assert idle == ["600 of 600 answered, 0 failed"]
@@ -141,7 +144,7 @@ def test_a_worker_killed_half_way_costs_no_answer_and_doubles_none(bulk, client,
     check_answers(path, [*prompts, *number_prompts("more", 64)])
     assert askers.keys() == set(prompts)
     assert all(len(pids) == 2 and pids[0] == mark(victim) != pids[1] for pids in twice.values())
-    # An answer has arrived for good when Dask has heard so, a moment later.
+    # An answer is safe when Dask knows of it, which takes a moment.
     assert unsettled <= set(arrived[-AT_ONCE:])
     assert len(twice) <= AT_ONCE
     assert counts == sorted(counts)
@@ -164,8 +167,8 @@ if __name__ == "__main__":
 """
 
 
-def test_a_killed_client_is_run_again_and_pays_for_what_is_missing(bulk, client, tmp_path):
-    """The whole program, saved as the page says, dies without a word, its workers with it."""
+def test_killed_program_runs_again_for_the_missing_answers_only(bulk, client, tmp_path):
+    """The whole program, saved as the page says, is killed with its workers."""
     (tmp_path / "bulk.py").write_text(PROGRAM)
     (tmp_path / "client.py").write_text(CLIENT)
     prompts, path = number_prompts("letter", 200), tmp_path / "answers.db"
@@ -188,8 +191,8 @@ def test_a_killed_client_is_run_again_and_pays_for_what_is_missing(bulk, client,
     assert all(len(pids) <= 2 for pids in askers.values())
 
 
-def test_an_exhausted_quota_ends_the_run_and_the_next_one_goes_on(bulk, client, tmp_path):
-    """What failed is given back with its error and is not stored."""
+def test_exhausted_quota_ends_the_run_and_the_next_one_continues(bulk, client, tmp_path):
+    """A failed prompt is returned with its error and is not stored."""
     prompts, path = number_prompts("day", 150), tmp_path / "answers.db"
     exhausted = Fault.rate_limit("39043s", per="day")
     fake = FakeGemini(lambda request: answer(request) if len(fake.requests) <= 50 else exhausted)
@@ -204,8 +207,11 @@ def test_an_exhausted_quota_ends_the_run_and_the_next_one_goes_on(bulk, client, 
     check_answers(path, prompts)
 
 
-def test_each_worker_has_one_gate_for_all_its_threads(bulk, client, tmp_path):
-    """For two seconds all is refused, with half a second to wait: the threads are refused once, then one asks."""
+def test_each_worker_has_one_rate_gate_for_all_its_threads(bulk, client, tmp_path):
+    """For two seconds, all requests get a 429 with a wait of half a second.
+
+    Each thread gets one, and then one thread probes.
+    """
     prompts, path = number_prompts("minute", 120), tmp_path / "answers.db"
     fake, refused, closed_at = FakeGemini(), [], []
 
@@ -224,13 +230,13 @@ def test_each_worker_has_one_gate_for_all_its_threads(bulk, client, tmp_path):
     print(f"{len(refused)} refusals")
     check_answers(path, prompts)
     assert set(refused) == {mark(pid) for pid in list_pids(client)}
-    # Those that were on their way, then one for each process and half second; a race may let another one pass.
+    # The requests under way, then one for each process and half second. A race can let one more pass.
     assert len(refused) <= WORKERS * THREADS + WORKERS * 4 + 4
     assert len(fake.requests) == len(prompts) + len(refused)
 
 
-def test_prompts_wait_for_workers_that_are_still_on_their_way(bulk, tmp_path):
-    """A scheduler starts before its workers do; and a server that counts no tokens is no reason to lose an answer."""
+def test_prompts_wait_for_workers_that_start(bulk, tmp_path):
+    """A scheduler starts before its workers. A server without token counts loses no answer either."""
     uncounted = {
         "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Yes."}}]
     }
@@ -245,8 +251,8 @@ def test_prompts_wait_for_workers_that_are_still_on_their_way(bulk, tmp_path):
     assert len(fake.requests) == 8
 
 
-def test_the_model_is_sent_small_and_connects_at_its_first_call(bulk):
-    """A connected model weighs what a fresh one weighs, and a copy of it has no client."""
+def test_pickled_model_is_small_and_connects_at_its_first_call(bulk):
+    """A connected model has the same size as a new one, and its copy has no client."""
     fake = FakeGemini(answer)
     with fake.serve() as url:
         model = build(url, api_key="test")

@@ -1,4 +1,4 @@
-"""Exchanges with AI Studio from cassettes, and what must be true of every cassette."""
+"""Replayed exchanges with AI Studio, and checks of all cassettes."""
 
 import os
 import re
@@ -25,14 +25,14 @@ def get_weather(city: str) -> str:
 
 @pytest.fixture
 def studio(record):
-    """A model on AI Studio; recording uses the key of the environment."""
+    """Return a model on AI Studio. Recording uses the key of the environment."""
     key = os.environ["GOOGLE_API_KEY"] if record else "test"
     return lambda **kwargs: ChatGeminiCompat(model=MODEL, api_key=key, max_retries=0, **kwargs)
 
 
 @pytest.mark.parametrize("mode", ["complete", "stream"])
 async def test_tool_loop(studio, record, mode):
-    """A call, its result with the signature back in place, the answer; sync and async."""
+    """A call, its result with the signature, and the answer, sync and async."""
     model = studio().bind_tools([get_weather])
     for asynchronous in (False, True):
         with cassette(f"tool_loop/{MODEL}/{mode}", record=record and not asynchronous):
@@ -48,7 +48,7 @@ async def test_tool_loop(studio, record, mode):
 
 
 async def test_thoughts(studio, record):
-    """Thoughts asked for come as reasoning, streamed."""
+    """Requested thoughts arrive as reasoning in a stream."""
     model = studio(include_thoughts=True)
     for asynchronous in (False, True):
         with cassette(f"thoughts/{MODEL}/stream", record=record and not asynchronous):
@@ -68,13 +68,13 @@ async def run(model, messages, mode, asynchronous):
 
 
 def test_every_cassette_is_used():
-    """And every one that is used is there."""
+    """Every cassette that a test uses exists."""
     assert set(all_names()) == set(EXAMPLES.values()) | STUDIO
 
 
 @pytest.mark.parametrize("name", all_names())
-def test_cassette_says_where_it_comes_from(name):
-    """`recorded` means that Google's service answered; anything else is `composed`, with its source."""
+def test_cassette_has_a_source(name):
+    """`recorded` means that Google's service answered. Other cassettes are `composed` and name their source."""
     provenance = load(name)["provenance"]
     assert provenance.keys() >= {"kind", "source", "date", "model"}
     assert provenance["kind"] in ("recorded", "composed")
@@ -87,7 +87,7 @@ def test_cassette_says_where_it_comes_from(name):
 
 @pytest.mark.parametrize("name", all_names())
 def test_cassette_holds_no_secret(name):
-    """No key, token, project or header that might be one."""
+    """No key, token, project or header that might be secret."""
     assert LEAKS.findall((FOLDER / f"{name}.yaml").read_text()) == []
     for item in load(name)["interactions"]:
         assert "headers" not in item["request"]
@@ -96,7 +96,7 @@ def test_cassette_holds_no_secret(name):
 
 
 def test_readme_lists_every_cassette_with_its_provenance():
-    """The table is what the files say."""
+    """The table has the content of the files."""
     rows = [
         f"| `{name}` | {load(name)['provenance']['kind']} | {load(name)['provenance']['source']} |"
         for name in all_names()
@@ -106,12 +106,12 @@ def test_readme_lists_every_cassette_with_its_provenance():
 
 
 def test_request_that_differs_from_the_cassette_is_an_error(studio):
-    """A cassette pins what is sent."""
+    """A cassette fixes the body that is sent."""
     with pytest.raises(Exception, match=r"overwrite existing cassette|No match"), cassette(f"thoughts/{MODEL}/stream"):
         list(studio(temperature=0.5, include_thoughts=True).stream("Is 391 prime? One sentence."))
 
 
-def test_cassette_that_is_not_played_to_its_end_fails():
-    """Half a cassette is half a test."""
-    with pytest.raises(AssertionError, match="played to its end"), cassette(f"tool_loop/{MODEL}/complete"):
+def test_cassette_with_unused_exchanges_fails():
+    """A test has to use every exchange of its cassette."""
+    with pytest.raises(AssertionError, match="replayed to its end"), cassette(f"tool_loop/{MODEL}/complete"):
         pass

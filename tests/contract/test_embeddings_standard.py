@@ -1,4 +1,7 @@
-"""langchain-tests' embeddings suites: the unit suite by arguments and by environment, the integration suite offline."""
+"""The embeddings suites of langchain-tests.
+
+The unit suite gets its settings from arguments and from the environment. The integration suite runs offline.
+"""
 
 from functools import cached_property
 
@@ -44,7 +47,7 @@ class IntegrationTests(EmbeddingsIntegrationTests):
 
     @pytest.fixture(autouse=True)
     def every_request_is_legal(self):
-        """The server would have taken all of them."""
+        """Assert that the server would accept every request."""
         yield
         assert self.fake.refusals == []
 
@@ -67,7 +70,7 @@ class TestCompatibleIntegration(IntegrationTests):
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 def test_embeddings_survive_dump_and_load_without_their_key(monkeypatch):
-    """`dumps` keeps the arguments and not the key; `load` finds the key in the environment."""
+    """`dumps` keeps the arguments and not the key. `load` reads the key from the environment."""
     monkeypatch.setenv("GOOGLE_API_KEY", "key-of-the-environment")
     embeddings = GeminiCompatEmbeddings(model="gemini-embedding-001", api_key="key-of-the-argument", dimensions=5)
     dumped = dumpd(embeddings)

@@ -1,6 +1,6 @@
-"""Google's examples page for the OpenAI-compatible API: what it sends is sent, and what it shows is read.
+"""Google's examples page for the OpenAI-compatible API: its requests are sent and its replies are read.
 
-Each cassette holds the request of the page, and playing it demands that very body: a field more or less is an error.
+Each cassette has the request of the page. Replaying it requires the same body, so one field more or less is an error.
 """
 
 import json
@@ -20,13 +20,13 @@ IMAGE = "gs://cloud-samples-data/generative-ai/image/scones.jpg"
 
 @pytest.fixture
 def play(record):
-    """Play the cassette of an example; recording uses the credentials and the project of the environment."""
+    """Replay the cassette of an example. Recording uses the credentials and the project of the environment."""
     return lambda name: cassette(EXAMPLES[name], record=record)
 
 
 @pytest.fixture
 def vertex(record):
-    """A model on Vertex AI."""
+    """Return a model on Vertex AI."""
 
     def build(model, **kwargs):
         where = {"location": "us-central1", **kwargs}
@@ -39,7 +39,7 @@ def vertex(record):
 
 @pytest.fixture(params=["sync", "async"])
 def ask(request):
-    """`invoke` or `ainvoke`: both send the same bytes, so they share a cassette."""
+    """Call `invoke` or `ainvoke`. Both send the same bytes, so they share a cassette."""
 
     async def call(model, messages, **kwargs):
         if request.param == "sync":
@@ -51,7 +51,7 @@ def ask(request):
 
 @pytest.fixture(params=["sync", "async"])
 def stream(request):
-    """`stream` or `astream`, added up."""
+    """Call `stream` or `astream`, and return the sum of the chunks."""
 
     async def call(model, messages):
         parts = list(model.stream(messages)) if request.param == "sync" else [p async for p in model.astream(messages)]
@@ -74,7 +74,7 @@ async def test_text(play, vertex, ask):
 
 
 async def test_text_streamed(play, vertex, stream):
-    """The SDK sample: v1, chunks, usage with the last one."""
+    """The SDK sample: v1, chunks, usage in the last chunk."""
     with play("text stream"):
         answer = await stream(vertex("google/gemini-2.0-flash-001"), "Why is the sky blue?")
     assert answer.text
@@ -85,7 +85,10 @@ async def test_text_streamed(play, vertex, stream):
 
 @pytest.mark.parametrize("form", ["plain string", "standard block"])
 async def test_image_by_uri(play, vertex, ask, form, record):
-    """`image_url` as a plain `gs://` string; LangChain's own block goes as an object, and is not on the page."""
+    """`image_url` as a plain `gs://` string.
+
+    LangChain's own block is sent as an object, which the page does not show.
+    """
     block = {"type": "image_url", "image_url": IMAGE}
     text = {"type": "text", "text": "Describe the following image:"}
     model = vertex("gemini-2.0-flash-001")
@@ -98,7 +101,7 @@ async def test_image_by_uri(play, vertex, ask, form, record):
 
 
 async def test_self_deployed(play, vertex, ask, stream):
-    """`endpoints/{id}`, the model's name as the SDK sample gives it, nothing of Google's in the body."""
+    """`endpoints/{id}`, the model's name of the SDK sample, and no field of Google's in the body."""
     model = vertex("gemma-2-9b-it", endpoint_id="YOUR_ENDPOINT_ID")
     with play("self-deployed"):
         assert (await ask(model, "Why is the sky blue?")).text
@@ -110,7 +113,7 @@ async def test_self_deployed(play, vertex, ask, stream):
 
 
 async def test_thought_tag_marker(play, vertex, ask):
-    """Under the literal `extra_body`; text in the caller's tags is thought."""
+    """The marker is sent in the key `extra_body`, and text in these tags is a thought."""
     model = vertex("gemini-2.5-flash-preview-04-17", include_thoughts=True, thought_tag_marker="mind")
     with play("marker"):
         answer = await ask(model, "Is 391 prime?")
@@ -118,8 +121,8 @@ async def test_thought_tag_marker(play, vertex, ask):
     assert "<mind>" not in answer.text
 
 
-def test_extra_body_by_hand_lands_where_the_page_puts_it(vertex):
-    """The SDK sample nests it twice, because the SDK merges the outer level away; either spelling gives one body."""
+def test_extra_body_is_sent_where_the_page_has_it(vertex):
+    """The SDK sample nests it twice, because the SDK removes the outer level. Both spellings give the same body."""
     google = {"google": {"thought_tag_marker": "mind"}}
     for given in (google, {"extra_body": google}):
         body, _ = vertex("gemini-2.5-flash", extra_body=given).preview("hi")
@@ -127,7 +130,7 @@ def test_extra_body_by_hand_lands_where_the_page_puts_it(vertex):
 
 
 async def test_extra_content_in_its_three_places(play, vertex, ask):
-    """On a message with string content, on a part, on a tool call; untouched in each."""
+    """On a message with string content, on a part, and on a tool call, each unchanged."""
     given = {"google": {"thought": True}}
     model = vertex("gemini-3.1-pro-preview", location="global")
     with play("extra_content on a message"):
@@ -147,7 +150,7 @@ async def test_extra_content_in_its_three_places(play, vertex, ask):
 
 
 async def test_thinking_config_streamed(play, vertex, stream):
-    """Thoughts asked for, a budget, the marker of the page."""
+    """With requested thoughts, a budget, and the marker of the page."""
     model = vertex(
         "gemini-2.5-flash-preview-04-17", include_thoughts=True, thinking_budget=10000, thought_tag_marker="think"
     )
@@ -177,7 +180,7 @@ WEATHER = {
 
 
 async def test_streamed_function_call_arguments(play, vertex, stream, record):
-    """The page's own stream: indices that lie, ids and names in every delta, one signature."""
+    """The stream of the page: wrong indices, ids and names in every delta, one signature."""
     model = vertex("gemini-3.1-pro-preview", location="global", stream_function_call_arguments=True)
     with play("arguments"):
         answer = await stream(model.bind_tools([WEATHER]), "What is the weather like in Boston and New Delhi today?")
@@ -192,7 +195,7 @@ async def test_streamed_function_call_arguments(play, vertex, stream, record):
 
 
 async def test_image_generation_and_an_edit_after_it(play, vertex, ask):
-    """The image comes in `message.audio`; it goes back as a part that carries the message's signature."""
+    """The image is in `message.audio`. It is sent back as a part with the signature of the message."""
     model = vertex("gemini-3-pro-image-preview", location="global", modalities=["image"])
     with play("image generation"):
         cat = await ask(model, "Generate an image of a cat.")
@@ -211,7 +214,7 @@ async def test_audio_by_uri(play, vertex, ask):
 
 
 async def test_multimodal_tool_result(play, vertex, ask):
-    """The page's `extra_content.google.parts` with `$ref`, given by hand; the tool message also carries its name."""
+    """The page's `extra_content.google.parts` with `$ref`, and the name of the tool."""
     call = {"name": "get_image", "args": {"item_name": "green shirt"}, "id": "function-call-a350228d"}
     part = {
         "mime_type": "image/jpg",

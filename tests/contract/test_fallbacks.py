@@ -1,4 +1,4 @@
-"""Models with fallbacks: what LangChain passes on to each model, with tools, structured output and agents."""
+"""Models with fallbacks: what LangChain passes to each model, with tools, structured output and agents."""
 
 import sys
 from functools import reduce
@@ -25,13 +25,13 @@ def weather(city: str) -> str:
 
 
 def failing_and_working(*replies):
-    """A model whose server is down, one that works, and the fake behind the second."""
+    """Return a model whose server fails, a model that works, and the fake of the second one."""
     down, up = FakeGemini(Fault.internal()), FakeGemini(list(replies))
     return down.chat_model(max_retries=0), up.chat_model(), up
 
 
 async def test_fallback_models_take_tools():
-    """Field case D1: `bind_tools` reaches each model of a fallback, sync and async, whole and streamed."""
+    """`bind_tools` reaches each model, sync and async, whole and streamed."""
     first, second, fake = failing_and_working(*[Call("weather", {"city": "Paris"})] * 4)
     model = first.with_fallbacks([second]).bind_tools([weather], tool_choice="any")
     assert isinstance(model, RunnableWithFallbacks)
@@ -43,7 +43,7 @@ async def test_fallback_models_take_tools():
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
 async def test_fallback_models_give_structured_output(method):
-    """Field case D1: `with_structured_output` reaches each model of a fallback."""
+    """`with_structured_output` reaches each model."""
     reply = Call("City", {"name": "Paris"}) if method == "function_calling" else '{"name": "Paris"}'
     first, second, _ = failing_and_working(reply, reply)
     model = first.with_fallbacks([second]).with_structured_output(City, method=method)
@@ -53,7 +53,7 @@ async def test_fallback_models_give_structured_output(method):
 
 @pytest.mark.parametrize("way", ["with_fallbacks", "middleware"])
 async def test_agent_with_a_fallback_model_runs(way):
-    """Field case D1: the whole loop, with the model of `with_fallbacks` itself and with LangChain's middleware."""
+    """With the model of `with_fallbacks`, and with LangChain's middleware."""
     first, second, _ = failing_and_working(*[Call("weather", {"city": "Paris"}), "Sunny."] * 2)
     if way == "with_fallbacks":
         agent = create_agent(first.with_fallbacks([second]), tools=[weather])
@@ -66,7 +66,7 @@ async def test_agent_with_a_fallback_model_runs(way):
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="LangChain takes `dict[…]` for a class there, and fails")
 def test_fallback_models_answer_other_public_methods():
-    """Field case D1: LangChain reads the hints of each method that is not found on the fallback itself."""
+    """LangChain reads the type hints of each method that the fallback itself does not have."""
     first, second, _ = failing_and_working("hi")
     model = first.with_fallbacks([second])
     payload, _ = model.preview("hi")

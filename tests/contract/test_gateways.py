@@ -1,4 +1,4 @@
-"""What gateways add to messages and calls, in the shapes that the real ones send, and what goes back to them."""
+"""Fields that gateways add to messages and calls: how they are read, and what is sent back."""
 
 import json
 import re
@@ -27,7 +27,7 @@ SIGNATURE = "c2lnbmF0dXJl"
 
 
 def chat_at(wire, place="openai_compatible", **kwargs):
-    """A model whose requests `wire` answers."""
+    """Return a model whose requests `wire` answers."""
     return ChatGeminiCompat(**{"model": "smart", "max_retries": 0, **PLACES[place], **wire.clients, **kwargs})
 
 
@@ -67,7 +67,10 @@ def streamed(*events):
 
 
 def split(message, finish):
-    """A stream of `message`: its text, its other keys, and each call in pieces, the head with all its keys."""
+    """Return a stream of `message`: its text, its other keys, and each call in pieces.
+
+    The first piece of a call has all its keys.
+    """
     calls = message.get("tool_calls", ())
     events = [chunk(**{key: value for key, value in message.items() if key != "tool_calls"})]
     for index, made in enumerate(calls):
@@ -94,7 +97,7 @@ def step(message):
 
 
 def sent(history, at=None, surface="openai_compatible", model="smart"):
-    """The messages of the next request."""
+    """Return the messages of the next request."""
     return build([USER, *history], surface, model, at=at or endpoint(surface, model)).payload["messages"]
 
 
@@ -105,7 +108,7 @@ TRIPS = {
     "JSON": lambda message: AIMessage(**json.loads(json.dumps(message.model_dump()))),
     "checkpoint": lambda message: JsonPlusSerializer().loads_typed(JsonPlusSerializer().dumps_typed(message)),
 }
-#: Message, call and function keys of gateways; each has to come back where it stood.
+#: Keys of messages, calls and functions that gateways send. Each has to be sent back in its place.
 GATEWAY_MESSAGES = {
     "Portkey": {"tool_calls": [{**call("f", '{"x":1}', "c1"),
                                 "function": {"name": "f", "arguments": '{"x":1}', "thought_signature": SIGNATURE}},
@@ -126,8 +129,8 @@ GATEWAY_MESSAGES = {
 @pytest.mark.parametrize("trip", TRIPS)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", GATEWAY_MESSAGES)
-def test_b2_g1_unknown_keys_go_back_in_their_place_to_the_same_host(name, way, trip):
-    """Field cases B2 and G1: keys of message, call and function, whatever their name, by call id."""
+def test_unknown_keys_are_sent_back_in_their_place_to_the_same_host(name, way, trip):
+    """Keys of messages, calls and functions, whatever their name, by call id."""
     message = GATEWAY_MESSAGES[name]
     reply = TRIPS[trip](WAYS[way](chat_at(Wire(answer_of(way, message)))))
     expected = {"role": "assistant", **message}
@@ -145,16 +148,16 @@ def test_b2_g1_unknown_keys_go_back_in_their_place_to_the_same_host(name, way, t
 
 @pytest.mark.parametrize("way", AWAYS)
 @pytest.mark.parametrize("name", GATEWAY_MESSAGES)
-async def test_b2_g1_unknown_keys_go_back_after_async_calls(name, way):
-    """Field cases B2 and G1, async."""
+async def test_unknown_keys_are_sent_back_after_async_calls(name, way):
+    """The same with async calls."""
     message = GATEWAY_MESSAGES[name]
     reply = await AWAYS[way](chat_at(Wire(answer_of(way, message))))
     assert sent(step(reply))[1] == {"role": "assistant", **message}
 
 
 @pytest.mark.parametrize("name", [*(name for name in GATEWAY_MESSAGES if name != "LiteLLM call"), "empty reasoning"])
-def test_b2_unknown_keys_of_messages_given_as_dicts_go_to_compatible_servers(name):
-    """Field case B2: whoever keeps the wire's own messages sends them back as they are; Google gets none of it."""
+def test_unknown_keys_of_messages_given_as_dicts_go_to_compatible_servers(name):
+    """A caller who keeps the messages of the API as dicts sends them unchanged. Google gets none of the keys."""
     empty = {"reasoning_content": "", "tool_calls": [call("f", '{"x":1}', "c1")]}
     message = {"role": "assistant", **GATEWAY_MESSAGES.get(name, empty)}
     results = [{"role": "tool", "tool_call_id": made["id"], "content": "done"} for made in message["tool_calls"]]
@@ -172,8 +175,8 @@ def test_b2_unknown_keys_of_messages_given_as_dicts_go_to_compatible_servers(nam
             assert all(made["function"].keys() == {"name", "arguments"} for made in body["messages"][1]["tool_calls"])
 
 
-def test_b2_a_key_that_comes_after_the_signature_is_kept_and_nothing_is_doubled():
-    """Field case B2: each value is emitted once, since LangChain joins texts when it adds chunks."""
+def test_key_after_the_signature_is_kept_once():
+    """Each value is emitted once, because LangChain joins texts when it adds chunks."""
     head = call("f", "", "c1", index=0, extra_content={"google": {"thought_signature": SIGNATURE}}, a="one")
     late = {"index": 0, "id": "c1", "a": "one", "b": "two", "function": {"arguments": "{}", "c": "three"},
             "extra_content": {"google": {"thought_signature": SIGNATURE}}}  # fmt: skip
@@ -188,14 +191,14 @@ def test_b2_a_key_that_comes_after_the_signature_is_kept_and_nothing_is_doubled(
 
 
 @pytest.mark.parametrize("key", ["refusal", "annotations", "audio", "function_call", "logprobs"])
-def test_b2_openai_s_own_response_keys_do_not_go_back(key):
-    """Field case B2: OpenAI's response keys are not sent back, since servers refuse some of them."""
+def test_openai_s_own_response_keys_are_not_sent_back(key):
+    """Some servers refuse OpenAI's response keys in a request."""
     wire = Wire(completion("Hi.", **{key: None if key == "audio" else "x" if key == "refusal" else []}))
     assert key not in sent([chat_at(wire).invoke([USER]), USER])[1]
 
 
-def test_b2_a_server_cannot_name_a_key_of_ours_or_change_the_call():
-    """Field case B2: keys that this package writes itself, and standard ones, are not taken from a reply."""
+def test_reserved_and_standard_keys_are_not_taken_from_a_reply():
+    """Otherwise a server could replace what this package writes, or change the call."""
     strange = {"litellm_id": True, "litellm_signature": "x", "server_id": "y", "reasoning_field": "content"}
     entry = {**call("f", "{}", "c1", **strange), "function": {"name": "f", "arguments": "{}", **strange}}
     reply = chat_at(Wire(completion(None, finish="tool_calls", tool_calls=[entry], **strange))).invoke([USER])
@@ -203,8 +206,8 @@ def test_b2_a_server_cannot_name_a_key_of_ours_or_change_the_call():
 
 
 @pytest.mark.parametrize("way", ["invoke", "stream"])
-def test_b2_what_is_kept_is_bounded_and_said(way):
-    """Field case B2: a server cannot fill the history; the reply's metadata names what was not kept."""
+def test_size_of_kept_keys_is_limited_and_reported(way):
+    """A server cannot fill the history. The metadata of the reply names what was not kept."""
     message = {"small": "x", "huge": "x" * (MAX_KEPT + 1)}
     reply = WAYS[way](chat_at(Wire(answer_of(way, {"content": "Hi.", **message}, "stop"))))
     assert len(dumps(reply)) < 10_000
@@ -212,8 +215,8 @@ def test_b2_what_is_kept_is_bounded_and_said(way):
     assert any("`huge`" in text for text in reply.response_metadata["repairs"])
 
 
-def test_b2_a_value_that_is_repeated_or_grows_is_not_doubled():
-    """Field case B2: servers repeat complete values, and none is known to send one in pieces."""
+def test_repeated_or_growing_value_is_kept_once():
+    """Servers repeat complete values. No server is known to send a value in pieces."""
     kept = KeptFields()
     for delta in ({"a": "x", "l": [1]}, {"a": "x", "l": [1]}, {"l": [1, 2], "o": {"p": "q"}}, {"l": [3], "a": ""},
                   {"l": [3], "o": {"p": "q", "r": 1}, "n": None}):  # fmt: skip
@@ -221,8 +224,8 @@ def test_b2_a_value_that_is_repeated_or_grows_is_not_doubled():
     assert kept.finish() == {"a": "x", "l": [1, 2, 3], "o": {"p": "q", "r": 1}}
 
 
-def test_b2_self_deployed_endpoints_on_one_host_do_not_share_keys():
-    """Field case B2: Vertex has one host for all endpoints, so the whole address counts."""
+def test_self_deployed_endpoints_on_one_host_do_not_share_keys():
+    """All endpoints of Vertex AI have the same host, so the whole address counts."""
     chat = chat_at(Wire(completion(None, finish="tool_calls", tool_calls=[call("f", "{}", "c1", z=1)])), "vertex",
                    endpoint_id="12")  # fmt: skip
     reply = chat.invoke([USER])
@@ -232,8 +235,8 @@ def test_b2_self_deployed_endpoints_on_one_host_do_not_share_keys():
 
 
 @pytest.mark.parametrize("made_on", ["ai_studio", "openai_compatible"])
-def test_g1_portkey_with_google_s_rules_gets_its_signature_back_and_no_stand_in(made_on):
-    """Field case G1: behind `surface="ai_studio"` the gateway's own key is the signature."""
+def test_portkey_with_google_s_rules_gets_its_signature_back(made_on):
+    """With `surface="ai_studio"`, the gateway's own key is the signature, and no placeholder is sent."""
     answer = completion(None, finish="tool_calls", tool_calls=GATEWAY_MESSAGES["Portkey"]["tool_calls"])
     base_url = "http://gateway.test/v1"
     at = endpoint("ai_studio", base_url=base_url)
@@ -289,8 +292,8 @@ DETAILS = {
 
 @pytest.mark.parametrize("name", DETAILS)
 @pytest.mark.parametrize("way", ["stream", "v3"])
-def test_b1_reasoning_details_in_fragments_go_back_as_a_whole_reply_has_them(name, way):
-    """Field case B1: one entry of a type, index and id, its text joined and its signature carried."""
+def test_reasoning_details_in_pieces_are_sent_back_joined(name, way):
+    """One entry for each type, index and id, with its whole text and its signature."""
     fragments, expected = DETAILS[name]
     events = [chunk(reasoning_details=[fragment]) for fragment in fragments]
     wire = Wire(streamed(*events, chunk(tool_calls=[call("f", "{}", "c1", index=0)]), chunk(finish="tool_calls")))
@@ -300,8 +303,8 @@ def test_b1_reasoning_details_in_fragments_go_back_as_a_whole_reply_has_them(nam
     assert sent(step(chat_at(Wire(whole)).invoke([USER])))[1] == message
 
 
-def test_b1_thinking_blocks_of_litellm_are_joined_until_their_signature():
-    """Field case B1: they have no index; a signature ends a block."""
+def test_thinking_blocks_of_litellm_are_joined_until_their_signature():
+    """They have no index. A signature ends a block."""
     pieces = [("Let", None), (" me", None), ("", SIGNATURE), ("So", None), ("", "b3RoZXI=")]
     events = [
         chunk(thinking_blocks=[{"type": "thinking", "thinking": text, "signature": mark}]) for text, mark in pieces
@@ -334,8 +337,8 @@ def media_of(message):
 @pytest.mark.parametrize("text", [None, "A cat."])
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", IMAGES)
-def test_b3_images_of_gateways_are_image_blocks(name, way, text):
-    """Field case B3: alone and beside text, and once although a last chunk repeats them."""
+def test_images_of_gateways_are_image_blocks(name, way, text):
+    """Alone and beside text. An image that the last chunk repeats is kept once."""
     images = IMAGES[name]
     said = [chunk(content=text)] if text else []
     streams = streamed(*said, chunk(content="", **images), chunk(**images), chunk(finish="stop"))
@@ -349,7 +352,7 @@ def test_b3_images_of_gateways_are_image_blocks(name, way, text):
 
 @pytest.mark.parametrize(("values", "is_said"), [(("OP", "QU"), True), (("OP", "OP"), False), (("OP", "OPQU"), False)])
 def test_unknown_text_that_changes_in_a_stream_is_named_in_repairs(values, is_said):
-    """The last one goes back: nothing says that two texts are pieces of one."""
+    """The last value is sent back, because nothing says that two texts are pieces of one."""
     events = streamed(chunk(content="A."), *(chunk(reasoning_opaque=value) for value in values), chunk(finish="stop"))
     message = WAYS["stream"](chat_at(Wire(events)))
     assert sent([message, USER])[1]["reasoning_opaque"] == values[-1]
@@ -358,8 +361,8 @@ def test_unknown_text_that_changes_in_a_stream_is_named_in_repairs(values, is_sa
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("url", ["javascript:x", "%%", "data:image/png;base64,%%", "file:///etc/passwd", "no image!"])
-def test_b3_what_is_no_image_is_left_out_and_named(url, way):
-    """Field case B3: neither base64 nor a URL of the web; the text stays, and `repairs` says it."""
+def test_invalid_image_is_left_out_and_reported(url, way):
+    """A value that is neither base64 nor a URL is dropped. The text stays, and `repairs` reports it."""
     images = {"image": {"url": url}}
     events = streamed(chunk(content="A cat."), chunk(**images), chunk(finish="stop"))
     message = WAYS[way](chat_at(Wire(completion("A cat.", **images) if way == "invoke" else events)))
@@ -368,16 +371,16 @@ def test_b3_what_is_no_image_is_left_out_and_named(url, way):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_b3_an_image_may_be_a_url_and_there_may_be_several(way):
-    """Field case B3: a URL instead of data, each image in its own block."""
+def test_images_can_be_urls_and_several(way):
+    """Each image has its own block."""
     url = "https://images.test/cat"
     images = {"images": [{"type": "image_url", "image_url": {"url": one}} for one in (url, DATA_URL)]}
     wire = Wire(completion("", **images) if way == "invoke" else streamed(chunk(**images), chunk(finish="stop")))
     assert media_of(WAYS[way](chat_at(wire))) == [{"type": "image", "url": url}, IMAGE]
 
 
-def test_b3_image_parts_of_a_content_list_are_not_lost():
-    """Field case B3: the sister of `images`, as gateways with one form for requests and replies send it."""
+def test_image_parts_of_a_content_list_are_kept():
+    """Gateways with one format for requests and replies send images as parts of the content."""
     parts = [{"type": "text", "text": "A cat."}, {"type": "image_url", "image_url": {"url": DATA_URL}},
              {"type": "redacted_thinking", "data": "eA=="}]  # fmt: skip
     message = chat_at(Wire(completion(parts))).invoke([USER])
@@ -387,8 +390,8 @@ def test_b3_image_parts_of_a_content_list_are_not_lost():
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("key", ["reasoning_content", "reasoning", "reasoning_text"])
 @pytest.mark.parametrize("thoughts", ["", "Hm."])
-def test_b4_reasoning_is_echoed_even_where_it_is_empty(thoughts, key, way):
-    """Field case B4: DeepSeek answers 400 where the key of a turn of calls does not come back."""
+def test_reasoning_is_sent_back_even_if_empty(thoughts, key, way):
+    """DeepSeek answers 400 if the key of a turn with calls is missing in the next request."""
     message = {key: thoughts, "tool_calls": [call("f", "{}", "c1")]}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message))))
     assert sent(step(reply))[1] == {"role": "assistant", **message}
@@ -398,16 +401,16 @@ def test_b4_reasoning_is_echoed_even_where_it_is_empty(thoughts, key, way):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("thoughts", ["", "Hm."])
-def test_b4_reasoning_under_two_keys_is_echoed_under_both(thoughts, way):
-    """Field case B4: vLLM has sent the same text as `reasoning` and as `reasoning_content`."""
+def test_reasoning_under_two_keys_is_sent_back_under_both(thoughts, way):
+    """Some versions of vLLM send the same text as `reasoning` and as `reasoning_content`."""
     message = {"reasoning": thoughts, "reasoning_content": thoughts, "tool_calls": [call("f", "{}", "c1")]}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message))))
     assert reply.additional_kwargs.get("reasoning_content", "") == thoughts
     assert sent(step(reply))[1] == {"role": "assistant", **message}
 
 
-def test_b4_a_reply_without_the_key_is_not_given_one():
-    """Field case B4: exactly as it came."""
+def test_reply_without_reasoning_is_sent_back_without_the_key():
+    """The message is sent back unchanged."""
     reply = chat_at(Wire(completion(None, reasoning_content=None, tool_calls=[call()]))).invoke([USER])
     assert "reasoning_content" not in sent(step(reply))[1]
 
@@ -416,13 +419,13 @@ SIGNED = {"extra_content": {"google": {"thought_signature": SIGNATURE}}}
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_g2_what_litellm_only_wraps_goes_back_unwrapped(way):
-    """Field case G2: behind its route `openai/` the server refuses `provider_specific_fields`."""
+def test_fields_that_litellm_wraps_are_sent_back_unwrapped(way):
+    """On its route `openai/`, the server refuses `provider_specific_fields`."""
     wrapped = {"provider_specific_fields": {"refusal": None, **SIGNED}}
     message = {"content": "Hi.", **wrapped}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message, "stop"))))
     assert sent([reply, USER])[1] == {"role": "assistant", "content": "Hi.", **SIGNED}
-    # As LiteLLM 1.108.7 wraps what it does not know.
+    # LiteLLM 1.108.7 wraps unknown fields like this.
     odd = {"x_odd": "y", "reasoning_details": [{"type": "reasoning.text", "text": "Hm", "index": 0}], **SIGNED}
     message = {"content": "Hi.", "provider_specific_fields": odd}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message, "stop"))))
@@ -432,16 +435,16 @@ def test_g2_what_litellm_only_wraps_goes_back_unwrapped(way):
     assert sent(step(reply))[1]["tool_calls"] == [call("f", '{"x":1}', "c1", **SIGNED)]
 
 
-def test_g2_what_litellm_reads_itself_stays_wrapped():
-    """Field case G2: its route `gemini/` finds signatures there."""
+def test_fields_that_litellm_reads_stay_wrapped():
+    """On its route `gemini/`, LiteLLM looks for signatures there."""
     fields = {"provider_specific_fields": {"thought_signatures": [SIGNATURE], "refusal": None}}
     reply = chat_at(Wire(completion("Hi.", **fields))).invoke([USER])
     assert sent([reply, USER])[1]["provider_specific_fields"] == {"thought_signatures": [SIGNATURE]}
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_g12_provider_and_cost_are_metadata(way):
-    """Field case G12: OpenRouter and LiteLLM name them at the reply and in its usage."""
+def test_provider_and_cost_are_metadata(way):
+    """OpenRouter and LiteLLM send them in the reply and in its usage."""
     priced = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, "cost": 0.00015,
               "cost_details": {"upstream_inference_cost": None, "upstream_inference_prompt_cost": 0.0001}}  # fmt: skip
     whole = {**completion("Hello there."), "provider": "Google AI Studio", "usage": priced}
@@ -454,8 +457,8 @@ def test_g12_provider_and_cost_are_metadata(way):
 
 
 @pytest.mark.parametrize(("cost", "expected"), [(0, 0), (0.0, 0.0), ("free", None), (True, None), (None, None)])
-def test_g12_a_cost_of_nothing_is_a_cost(cost, expected):
-    """Field case G12: free models cost 0. A value that is not a number is ignored."""
+def test_cost_of_zero_is_kept(cost, expected):
+    """Free models cost 0. A value that is not a number is ignored."""
     answer = completion()
     answer["usage"]["cost"] = cost
     assert chat_at(Wire(answer)).invoke([USER]).response_metadata.get("cost") == expected
@@ -466,8 +469,8 @@ GOOD = {"name": "g", "args": {}, "id": "c2"}
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_h1_a_call_that_is_left_out_takes_its_result_along(surface):
-    """Field case H1: deepagents' PatchToolCalls middleware answers invalid calls, too."""
+def test_result_of_a_dropped_call_is_dropped(surface):
+    """The PatchToolCalls middleware of deepagents also adds results to invalid calls."""
     result = ToolMessage("Tool call f with id c1 could not be parsed.", tool_call_id="c1")
     request = build(
         [USER, AIMessage("", invalid_tool_calls=[BAD]), result, HumanMessage("Go on.")], surface, "gemini-3.8-flash"
@@ -479,8 +482,8 @@ def test_h1_a_call_that_is_left_out_takes_its_result_along(surface):
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_h1_siblings_of_a_call_that_is_left_out_keep_their_results(surface):
-    """Field case H1: both or neither, for each call; a later call may have the same id."""
+def test_results_of_other_calls_are_kept_when_one_is_dropped(surface):
+    """Each call is kept or dropped together with its result. A later call can have the same id."""
     first = AIMessage("", tool_calls=[GOOD], invalid_tool_calls=[BAD])
     again = AIMessage("", tool_calls=[{"name": "f", "args": {"x": 1}, "id": "c1"}])
     bad, good, late = ToolMessage("bad", tool_call_id="c1"), ToolMessage("good", tool_call_id="c2"), ToolMessage(
@@ -494,8 +497,8 @@ def test_h1_siblings_of_a_call_that_is_left_out_keep_their_results(surface):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("wire_id", ["functions.w:0", "call 1", "chatcmpl-tool-é", "x" * 300, "c\x7f1"])
-def test_h2_an_id_goes_back_verbatim_to_its_server(wire_id, way):
-    """Field case H2: Kimi's template reads its own ids. Ids that LangChain cannot use are mapped."""
+def test_call_id_is_sent_back_unchanged_to_its_server(wire_id, way):
+    """The template of Kimi reads its own ids. Ids that LangChain cannot use are mapped."""
     message = {"tool_calls": [call("w", "{}", wire_id), call("w", '{"x":1}', f"{wire_id}b")]}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message))))
     ids = [made["id"] for made in reply.tool_calls]
@@ -508,8 +511,8 @@ def test_h2_an_id_goes_back_verbatim_to_its_server(wire_id, way):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("ids", [("", ""), (None, None), (" ", " "), ("c", "c")])
-def test_h2_ids_of_ours_stand_where_the_server_has_none_or_one_twice(ids, way):
-    """Field case H2: LangChain needs unique ids, and so does a request."""
+def test_missing_and_duplicate_call_ids_are_replaced(ids, way):
+    """LangChain and the API both need unique ids."""
     message = {"tool_calls": [call("w", '{"x":1}', ids[0]), call("v", '{"x":2}', ids[1])]}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message))))
     made = [entry["id"] for entry in sent(step(reply))[1]["tool_calls"]]
@@ -520,7 +523,7 @@ def test_h2_ids_of_ours_stand_where_the_server_has_none_or_one_twice(ids, way):
 
 @pytest.fixture
 def cache():
-    """LangChain's own cache, for one test."""
+    """Set LangChain's cache for one test."""
     set_llm_cache(InMemoryCache())
     yield
     set_llm_cache(None)
@@ -537,8 +540,8 @@ ROUTES = {
 
 
 @pytest.mark.parametrize("name", ROUTES)
-def test_g5_models_that_a_gateway_tells_apart_share_no_cached_answer(name, cache):
-    """Field case G5: headers and query choose the provider, so the cache key has a digest of them."""
+def test_models_with_different_headers_or_query_do_not_share_cached_replies(name, cache):
+    """A gateway chooses the provider by headers and query, so the cache key has a digest of them."""
     for number, kwargs in enumerate([*ROUTES[name], *ROUTES[name]]):
         wire = Wire(completion(f"Answer {number}."))
         assert chat_at(wire, **kwargs).invoke([USER]).text == f"Answer {number % 2}."
@@ -546,15 +549,15 @@ def test_g5_models_that_a_gateway_tells_apart_share_no_cached_answer(name, cache
 
 
 @pytest.mark.parametrize("name", ["header", "query"])
-async def test_g5_async_calls_share_no_cached_answer_either(name, cache):
-    """Field case G5, async; and streams, which LangChain answers from the cache where it can."""
+async def test_async_models_with_different_headers_or_query_do_not_share_cached_replies(name, cache):
+    """Also in streams, which LangChain answers from the cache if it can."""
     for number, kwargs in enumerate([*ROUTES[name], *ROUTES[name]]):
         wire = Wire(completion(f"Answer {number}."))
         assert (await chat_at(wire, **kwargs).ainvoke([USER])).text == f"Answer {number % 2}."
 
 
-def test_g5_the_cache_key_and_the_parameters_hold_no_value_of_a_header():
-    """Field case G5: headers hold keys, so only a digest is told; the case and order of names do not matter."""
+def test_cache_key_and_parameters_contain_no_header_value():
+    """Headers contain keys, so only a digest is used. The case and the order of the names do not matter."""
     one = chat_at(
         Wire(completion()), default_headers={"x-api-key": "s3cr3t-v4lue", "A": "1"}, default_query={"k": "qu3ry"}
     )
@@ -580,8 +583,8 @@ PORTKEY_DELTAS = [
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_b2_portkey_s_content_blocks_are_thoughts_and_go_back_whole(way):
-    """Field case B2: streams send them in deltas of their own form; where they only copy the text they stay here."""
+def test_portkey_s_content_blocks_are_thoughts_and_are_sent_back_joined(way):
+    """Streams have them in deltas of their own format. Blocks that repeat the text are dropped."""
     whole = completion("Hi.", content_blocks=THINKING)
     deltas = streamed(*(chunk(**delta) for delta in PORTKEY_DELTAS), chunk(finish="stop"))
     message = WAYS[way](chat_at(Wire(whole if way == "invoke" else deltas)))
@@ -594,8 +597,8 @@ def test_b2_portkey_s_content_blocks_are_thoughts_and_go_back_whole(way):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_b3_portkey_s_images_are_image_blocks(way):
-    """Field case B3: they stand in `content_blocks` alone."""
+def test_portkey_s_images_are_image_blocks(way):
+    """Portkey sends them only in `content_blocks`."""
     block = {"type": "image_url", "image_url": {"url": DATA_URL}}
     whole = completion(None, content_blocks=[block])
     deltas = streamed(chunk(content_blocks=[{"index": 0, "delta": block}]), chunk(finish="STOP"))
@@ -614,8 +617,8 @@ MISSING = (
 @pytest.mark.parametrize(
     "base_url", ["http://gateway.test:8080/v1", "https://generativelanguage.googleapis.com/v1beta/openai"]
 )
-def test_g6_a_gateway_that_strips_signatures_is_named_once(base_url, surface, streaming):
-    """Field case G6: "keep the message as it came" is no help if the gateway removed the signature."""
+def test_gateway_that_removes_signatures_is_warned_about_once(base_url, surface, streaming):
+    """The usual advice to keep the message does not help if the gateway removed the signature."""
     wire = Wire(reply(google_error(400, "INVALID_ARGUMENT", MISSING), 400))
     chat = chat_at(wire, surface, surface=surface, base_url=base_url, model="gemini-3.8-flash")
     with pytest.raises(errors.MissingSignatureError) as raised:
@@ -629,7 +632,7 @@ def test_g6_a_gateway_that_strips_signatures_is_named_once(base_url, surface, st
 
 
 def test_each_test_that_the_table_of_gateways_names_exists():
-    """Every test that the table names exists."""
+    """The table names tests as evidence."""
     root = Path(__file__).parents[2]
     named = set(re.findall(r"`(test_\w+)`", (root / "docs" / "reference" / "gateways.md").read_text()))
     found = {
@@ -640,12 +643,12 @@ def test_each_test_that_the_table_of_gateways_names_exists():
 
 
 def look(city: str) -> str:
-    """What the weather of a city is."""
+    """Return the weather of a city."""
     return "sunny"
 
 
 async def run_agent(gateway, mode, surface):
-    """Two questions to an agent with a checkpoint; the texts of its answers."""
+    """Ask an agent with a checkpoint two questions, and return the texts of its answers."""
     model = ChatGeminiCompat(
         model="smart" if surface == "openai_compatible" else "gemini-3.8-flash", base_url="http://gateway.test/v1",
         api_key="k", surface=surface, max_retries=0, streaming="stream" in mode, **gateway.settings, **gateway.clients,
@@ -662,16 +665,16 @@ async def run_agent(gateway, mode, surface):
 @pytest.mark.parametrize("surface", ["openai_compatible", "ai_studio"])
 @pytest.mark.parametrize("mode", ["invoke", "stream", "ainvoke", "astream"])
 @pytest.mark.parametrize("kind", [Portkey, LiteLLMGemini, LiteLLMOpenAI])
-async def test_g1_g2_an_agent_runs_through_gateways_that_want_their_signatures_back(kind, mode, surface):
-    """Field cases G1 and G2: two questions with a tool call each, through gateways as the real ones behave."""
+async def test_agent_works_with_gateways_that_require_signatures(kind, mode, surface):
+    """Two questions with a tool call each, through gateways that behave like the real ones."""
     gateway = kind()
     assert await run_agent(gateway, mode, surface) == ["Sunny.", "Still."]
     assert len(gateway.bodies) == 4
 
 
 @pytest.mark.parametrize(("max_retries", "gateway_tries", "upstream"), [(2, 3, 9), (2, 1, 3), (0, 3, 3)])
-def test_g7_retries_of_a_gateway_multiply_with_ours(max_retries, gateway_tries, upstream):
-    """Field case G7: the page says how often a request is sent, and which setting turns the retries of one side off."""
+def test_retries_of_a_gateway_multiply_with_the_model_s(max_retries, gateway_tries, upstream):
+    """The page says how often a request is sent, and how to turn off the retries of one side."""
     sent = []
 
     def answer(request):

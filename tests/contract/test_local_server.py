@@ -1,4 +1,4 @@
-"""`ChatGeminiCompat` on a server that none of us wrote, as `openai_compatible`."""
+"""`ChatGeminiCompat` with llama.cpp, a compatible server, as `openai_compatible`."""
 
 import socket
 from functools import reduce
@@ -29,22 +29,25 @@ class Weather(BaseModel):
 
 @tool
 def weather(city: Literal["Paris", "Rome"], days: Literal[1, 2]) -> str:
-    """Tell the weather."""
+    """Return the weather."""
     return f"{city}: sunny for {days}"
 
 
 @pytest.fixture
 async def async_client():
-    """One that is closed before its loop is: a connection left open is collected later, as another test's warning."""
+    """Return an async client that is closed before its event loop.
+
+    An open connection would cause a warning in a later test.
+    """
     async with openai.DefaultAsyncHttpxClient() as client:
         yield client
 
 
 @pytest.fixture
 def build(local_server):
-    """A model on that server; what was computed for an earlier prompt is not reused, so that the same is the same.
+    """Return a model on the server that does not reuse the prompt cache, so that the same request has the same reply.
 
-    `max_retries` stays as it is: after a long stream llama.cpp closes a connection that it had promised to keep.
+    `max_retries` has its default, because llama.cpp closes a keep-alive connection after a long stream.
     """
 
     def build_model(**changes):
@@ -68,7 +71,7 @@ def model(build):
 
 @pytest.fixture
 def dead_url():
-    """A port that was free a moment ago."""
+    """Return the URL of a port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     return f"http://127.0.0.1:{port}/v1"
@@ -84,16 +87,16 @@ def counts(message):
     return usage["input_tokens"], usage["output_tokens"]
 
 
-def assert_everyones(error, kind):
-    """Whatever tree a caller catches by, it is caught."""
+def assert_caught_by_all_classes(error, kind):
+    """Assert that the error is caught by the classes of this package, of openai and of langchain_core."""
     assert isinstance(error, errors.GeminiCompatError)
     assert isinstance(error, openai.OpenAIError)
     assert isinstance(error, core.ModelError)
     assert isinstance(error, kind)
 
 
-def test_server_is_recognised_as_merely_compatible(model):
-    """Nothing of Google's is added and the name goes out as it is."""
+def test_server_is_recognised_as_compatible(model):
+    """Requests have no fields of Google's, and the model's name is sent unchanged."""
     assert model.endpoint_info()["surface"] == "openai_compatible"
     body, notes = model.preview(PROMPT)
     assert body["model"] == "gemma-3-270m"
@@ -101,8 +104,8 @@ def test_server_is_recognised_as_merely_compatible(model):
     assert notes == []
 
 
-def test_streamed_reply_is_the_invoked_reply(model):
-    """At temperature 0 text, tokens and finish reason are the same both ways."""
+def test_streamed_and_whole_reply_are_equal(model):
+    """At temperature 0, text, tokens and finish reason are the same."""
     whole = model.invoke(PROMPT)
     chunks = list(model.stream(PROMPT))
     streamed = add_up(chunks)
@@ -116,8 +119,8 @@ def test_streamed_reply_is_the_invoked_reply(model):
         assert message.response_metadata["model_provider"]
 
 
-async def test_async_reply_is_the_sync_reply(build, model, async_client):
-    """Both async entry points."""
+async def test_async_and_sync_reply_are_equal(build, model, async_client):
+    """With `ainvoke` and `astream`."""
     whole = model.invoke(PROMPT)
     on_loop = build(http_async_client=async_client)
     awaited = await on_loop.ainvoke(PROMPT)
@@ -126,15 +129,15 @@ async def test_async_reply_is_the_sync_reply(build, model, async_client):
     assert counts(awaited) == counts(streamed) == counts(whole)
 
 
-def test_seed_decides_where_chance_does(build):
-    """The same seed says the same; of a few others one says something else."""
+def test_seed_makes_a_reply_repeatable(build):
+    """The same seed gives the same text, and one of some other seeds gives another."""
     texts = [build(temperature=1.5, seed=seed).invoke(PROMPT).text for seed in (7, 7, 8, 9, 10)]
     assert texts[0] == texts[1]
     assert len(set(texts)) > 1
 
 
 def test_extra_body_reaches_the_server(build):
-    """A field that only llama.cpp knows decides whether tokens come from its cache; they are itemised."""
+    """A field of llama.cpp turns its prompt cache on and off, which the token counts show."""
     read = {}
     for wanted in (True, False):
         model = build(extra_body={"cache_prompt": wanted})
@@ -146,14 +149,14 @@ def test_extra_body_reaches_the_server(build):
 
 
 def test_batch_keeps_the_order(model):
-    """Told by the lengths of the prompts."""
+    """The prompts have different lengths, so the token counts show the order."""
     prompts = ["a " * length for length in (30, 1, 15)]
     lengths = [counts(answer)[0] for answer in model.batch(prompts)]
     assert lengths[1] < lengths[2] < lengths[0]
 
 
 def test_text_ends_before_a_stop_sequence(model):
-    """The reply is what it was up to there, streamed or not."""
+    """The reply is the text before it, streamed or not."""
     text = model.invoke(PROMPT).text
     word = text.split()[1]
     before = text.partition(word)[0]
@@ -164,21 +167,21 @@ def test_text_ends_before_a_stop_sequence(model):
 
 
 def test_json_schema_gives_a_pydantic_object(model):
-    """The server's grammar makes the text fit the schema; a bare model of this size would not."""
+    """The server's grammar enforces the schema. A model of this size would not follow it without one."""
     structured = model.with_structured_output(Weather, method="json_schema", max_tokens=100)
     assert isinstance(structured.invoke("Is it sunny?"), Weather)
 
 
-def test_json_that_was_cut_off_is_no_silent_none(model):
-    """A model this small begins with white space: what comes is cut JSON, or nothing at all."""
+def test_incomplete_json_raises_an_error(model):
+    """A model of this size starts with white space, so the reply is incomplete JSON or empty."""
     with pytest.raises((core.OutputParserException, errors.EmptyReplyError), match="length"):
         model.with_structured_output(Weather, max_tokens=8).invoke("Is it sunny?")
 
 
-def test_forced_tool_call_comes_whole_and_streamed_and_its_result_goes_back(build):
-    """Name and arguments are the same both ways; the server takes the history that they make."""
+def test_forced_tool_call_is_read_and_its_result_is_accepted(build):
+    """Name and arguments are the same in a stream. The server accepts the history with the result."""
     model = build(max_tokens=60)
-    # Left alone, a model this small never stops calling.
+    # Without a tool choice, a model of this size never stops to call tools.
     one = {"parallel_tool_calls": False, "stop": ["</tool_call>"]}
     forced = model.bind_tools([weather], tool_choice="any", **one)
     question = HumanMessage("Is it sunny in Paris?")
@@ -197,40 +200,40 @@ def test_forced_tool_call_comes_whole_and_streamed_and_its_result_goes_back(buil
     assert counts(after)[0] > counts(whole)[0]
 
 
-def test_too_long_a_prompt_is_a_context_overflow(model):
-    """LangChain's middleware compacts on it, before the first chunk as well."""
+def test_too_long_prompt_is_a_context_overflow(model):
+    """LangChain's middleware shortens the history on this error. A stream raises it before the first chunk."""
     for call in (model.invoke, lambda prompt: list(model.stream(prompt))):
         with pytest.raises(core.ContextOverflowError, match="exceeds the available context size") as caught:
             call(TOO_LONG)
-        assert_everyones(caught.value, openai.BadRequestError)
+        assert_caught_by_all_classes(caught.value, openai.BadRequestError)
         assert isinstance(caught.value, errors.ContextOverflowError)
         assert caught.value.status == "exceed_context_size_error"
 
 
-def test_refused_field_is_an_invalid_request_in_the_words_of_the_server(build):
-    """Asking again would not help."""
+def test_refused_field_is_an_invalid_request_with_the_server_s_text(build):
+    """The error is not retried."""
     with pytest.raises(core.ModelInvalidRequestError, match=r"Field 'min_p'.* must be number") as caught:
         build(extra_body={"min_p": "little"}).invoke(PROMPT)
-    assert_everyones(caught.value, openai.BadRequestError)
+    assert_caught_by_all_classes(caught.value, openai.BadRequestError)
     assert not caught.value.is_retryable
 
 
 async def test_wrong_path_is_not_found(build, local_server, async_client):
-    """404 with the server's words, sync and async."""
+    """The server's 404, sync and async."""
     model = build(base_url=f"{local_server}/nowhere", http_async_client=async_client)
     with pytest.raises(core.ModelNotFoundError, match="File Not Found") as caught:
         model.invoke("hi")
-    assert_everyones(caught.value, openai.NotFoundError)
+    assert_caught_by_all_classes(caught.value, openai.NotFoundError)
     with pytest.raises(errors.ModelNotFoundError, match="File Not Found"):
         await model.ainvoke("hi")
 
 
 async def test_dead_port_is_a_connection_error(dead_url, async_client):
-    """Sync and async; asking again may help."""
+    """Sync and async. The error can be retried."""
     model = ChatGeminiCompat(model="m", base_url=dead_url, max_retries=0, http_async_client=async_client)
     with pytest.raises(core.ModelConnectionError) as caught:
         model.invoke("hi")
-    assert_everyones(caught.value, openai.APIConnectionError)
+    assert_caught_by_all_classes(caught.value, openai.APIConnectionError)
     assert caught.value.is_retryable
     with pytest.raises(errors.APIConnectionError):
         await model.ainvoke("hi")

@@ -1,4 +1,4 @@
-"""An agent with the tools of a real MCP server, streamed as v3 events: by our own hook and over LangChain's bridge."""
+"""An agent with tools of a real MCP server, streamed as v3 events by this package's hook and by LangChain's bridge."""
 
 import json
 import sys
@@ -33,7 +33,7 @@ SERVER = {
     "command": sys.executable,
     "args": [str(Path(__file__).parents[1] / "support" / "mcp_server.py")],
 }
-#: By either way, what the model has to do without.
+#: For each way, the methods of the model that are removed.
 TAKEN_AWAY = {
     "native": ("_stream", "_astream"),
     "bridge": ("_stream_chat_model_events", "_astream_chat_model_events"),
@@ -42,7 +42,7 @@ PARIS, ROME = {"place": {"city": "Paris", "country": "FR"}, "unit": "C"}, {"plac
 
 
 def script(style):
-    """Thoughts, text and two calls at once; a call that fails; an answer."""
+    """Return the replies: thoughts, text and two parallel calls, then a call that fails, then an answer."""
     alerts = Call("weather_alerts", {"cities": ["Paris", "Rome"]})
     return [
         Reply(
@@ -59,28 +59,28 @@ def script(style):
 
 @asynccontextmanager
 async def open_tools():
-    """The tools of one running server, which would otherwise be started for each call."""
+    """Return the tools of one running server. Otherwise each call would start one."""
     async with MultiServerMCPClient({"weather": SERVER}).session("weather") as session:
         yield await load_mcp_tools(session)
 
 
 def build_agent(model, tools, checkpointer):
-    """LangChain's own graph."""
+    """Return an agent of `create_agent`."""
     return create_agent(model, tools, system_prompt="Be brief.", checkpointer=checkpointer)
 
 
 class Counted(MessagesState):
-    """A state with more in it than messages."""
+    """A state with another key than messages."""
 
     tokens: Annotated[int, add]
     said: Annotated[list[str], add]
 
 
 def build_graph(model, tools, checkpointer):
-    """A graph of the parts that come with LangGraph."""
+    """Return a graph with the same steps, built from LangGraph's parts."""
     bound = model.bind_tools(tools)
 
-    # Python 3.10 hands the config to async nodes by this argument alone, and LangGraph reads its annotation.
+    # On Python 3.10, async nodes get the config only by this argument, whose annotation LangGraph reads.
     async def ask(state, config: RunnableConfig):
         reply = await bound.ainvoke([SystemMessage("Be brief."), *state["messages"]], config)
         return {"messages": reply, "tokens": reply.usage_metadata["total_tokens"], "said": [reply.text]}
@@ -95,7 +95,7 @@ def build_graph(model, tools, checkpointer):
 
 
 async def run(tools, surface, style, taken_away, monkeypatch, build):
-    """The events and the final state of one run, and what was sent."""
+    """Run the agent, and return its events, its final state and the requests."""
     fake = FakeGemini(script(style), surface=surface)
     graph = build(fake.chat_model(include_thoughts=True), tools, InMemorySaver())
     config = {"configurable": {"thread_id": "one"}}
@@ -112,7 +112,7 @@ async def run(tools, surface, style, taken_away, monkeypatch, build):
 
 
 def split_messages(events):
-    """The events of each message of the model."""
+    """Return the events of each message of the model."""
     found = []
     for event in events:
         if event["method"] == "messages":
@@ -124,7 +124,7 @@ def split_messages(events):
 
 
 def assert_valid_messages(events):
-    """Three messages of the model, each from its start to its finish."""
+    """Assert that there are three messages of the model, each from its start to its finish."""
     streams = split_messages(events)
     assert len(streams) == 3
     for stream in streams:
@@ -133,7 +133,7 @@ def assert_valid_messages(events):
 
 
 def without_random_ids(state):
-    """All of a state, but for the ids that LangChain draws for messages and for the blocks of results."""
+    """Return the state without the ids that LangChain generates for messages and for blocks of results."""
     messages = [message.model_dump(exclude={"id"}) for message in state["messages"]]
     for message in messages:
         if message["type"] == "tool":
@@ -142,7 +142,10 @@ def without_random_ids(state):
 
 
 def strip_signatures(message):
-    """Take them off the blocks of calls, where the bridge loses those that come after their call; how many there were."""
+    """Remove the signatures from the blocks of calls, and return their number.
+
+    The bridge loses those that arrive after their call.
+    """
     calls = [block for block in message.content if message.type == "ai" and block["type"] == "tool_call"]
     return sum(block.pop("extras", None) is not None for block in calls)
 
@@ -165,8 +168,8 @@ builds = pytest.mark.parametrize("build", [pytest.param(build_agent, marks=unstr
 @pytest.mark.skipif(not CORE_TAKES_PIECES, reason="before langchain-core 1.7 there is the bridge alone")
 @builds
 @pytest.mark.parametrize(("surface", "style"), CASES, ids=range(4))
-async def test_the_final_state_is_that_of_the_bridge(surface, style, build, monkeypatch):
-    """Every event stream is valid, every value of the state equal, and the model is asked the same."""
+async def test_final_state_equals_that_of_the_bridge(surface, style, build, monkeypatch):
+    """Every event stream is valid, the states are equal, and the requests are the same."""
     async with open_tools() as tools:
         native, bridge = [await run(tools, surface, style, gone, monkeypatch, build) for gone in TAKEN_AWAY.values()]
     for events, _, _ in (native, bridge):
@@ -186,8 +189,8 @@ async def test_the_final_state_is_that_of_the_bridge(surface, style, build, monk
 
 
 @builds
-async def test_the_tools_were_called_on_the_server(build, monkeypatch):
-    """Results, a failure, and names and schemas that Gemini refuses as they are; with every core."""
+async def test_tools_are_called_on_the_server(build, monkeypatch):
+    """Results, an error, and names and schemas that Gemini refuses, with every version of langchain-core."""
     async with open_tools() as tools:
         events, state, bodies = await run(tools, "ai_studio", Style(), (), monkeypatch, build)
     assert_valid_messages(events)
@@ -205,8 +208,8 @@ async def test_the_tools_were_called_on_the_server(build, monkeypatch):
 
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-2.5-flash"])
-async def test_a_picture_of_the_server_reaches_the_model(surface, model):
-    """Whole and once, in the form that the surface takes."""
+async def test_image_of_the_server_reaches_the_model(surface, model):
+    """It is sent complete and once, in the format that the surface supports."""
     fake = FakeGemini([[Call("get_map", {"city": "Paris"})], "A map."], surface=surface)
     async with open_tools() as tools:
         state = await create_agent(fake.chat_model(model), tools).ainvoke({"messages": "Map of Paris?"})

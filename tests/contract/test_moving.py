@@ -1,4 +1,4 @@
-"""One conversation through several packages: a thread of a checkpoint database, begun elsewhere, goes on here and there."""
+"""One conversation in several packages: a thread that one package saved continues in another."""
 
 import re
 from contextlib import nullcontext
@@ -26,20 +26,20 @@ HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 CONFIG = {"configurable": {"thread_id": "one"}}
 QUESTION = {"messages": [("user", "Weather in Paris, then the time in Rome?")]}
 ANSWER = "Paris is sunny, it is noon in Rome."
-#: What the first package's model says, and then ours; the last one has the answer.
+#: The replies of the first package's model, and then of this package's. The last one is the answer.
 FIRST = {"name": "get_weather", "args": {"city": "Paris"}}
 SECOND = Reply(thoughts="Rome now.", text="Paris is sunny.", calls=[Call("get_time", {"city": "Rome"})])
 
 
 class OtherModel(FakeMessagesListChatModel):
-    """A model of a package that is not installed: plays a message as that package writes it."""
+    """A model of a package that is not installed. It returns a message in the form of that package."""
 
     def bind_tools(self, tools, **kwargs):
         return self
 
 
 def other_model(provider, content="", call_id="call_1", **kwargs):
-    """An `OtherModel` whose message holds the first call."""
+    """Return an `OtherModel` whose message has the first call."""
     calls = [{**FIRST, "id": call_id, "type": "tool_call"}]
     metadata = {"model_provider": provider, "model_name": "gemini-3.8-flash"}
     message = AIMessage(content, tool_calls=calls, response_metadata=metadata, additional_kwargs=kwargs)
@@ -47,13 +47,13 @@ def other_model(provider, content="", call_id="call_1", **kwargs):
 
 
 def begin_with_google_genai(surface):
-    """The package itself, with a signed call."""
+    """Use the package itself, with a signed call."""
     parts = [{"functionCall": FIRST, "thoughtSignature": issue(surface, "get_weather")}]
     return NativeGoogle(surface, parts).chat_model()
 
 
 def begin_with_openai(surface):
-    """The package itself, with a call that has no signature."""
+    """Use the package itself, with a call without a signature."""
     openai = import_module("langchain_openai")
     fake = FakeGemini([Call(**FIRST)], surface="openai_compatible")
     base_url = fake.connection()["base_url"]
@@ -61,7 +61,7 @@ def begin_with_openai(surface):
 
 
 def begin_with_anthropic(surface):
-    """A signed thought of Claude's, text, and the call as a block."""
+    """A signed thought of Claude, a text, and the call as a block."""
     content = [
         {"type": "thinking", "thinking": "Paris first.", "signature": "RXJVQkNrUUlCeGdDSWtBPQ=="},
         {"type": "text", "text": "I look."},
@@ -71,7 +71,7 @@ def begin_with_anthropic(surface):
 
 
 def begin_with_vertexai(surface):
-    """A signed call, with the map that it shares with langchain-google-genai."""
+    """A signed call, with the map that langchain-google-genai also uses."""
     return other_model("google_vertexai", **{SIGNATURES_KEY: {"call_1": issue(surface, "get_weather")}})
 
 
@@ -80,7 +80,8 @@ def begin_with_litellm(surface):
     return other_model("litellm", call_id=f"call_1__thought__{issue(surface, 'get_weather')}")
 
 
-#: How a thread begins, as whose, where, and how many stand-ins that means to us and to ChatGoogleGenerativeAI.
+#: How a thread begins: a function, the provider, the surface, and the number of placeholder signatures that we
+#: and `ChatGoogleGenerativeAI` send for it.
 THREADS = {
     "ChatGoogleGenerativeAI, AI Studio": (begin_with_google_genai, "google_genai", "ai_studio", 0, 0),
     "ChatGoogleGenerativeAI, Vertex": (begin_with_google_genai, "google_genai", "vertex", 0, 0),
@@ -95,7 +96,10 @@ THREADS = {
 
 
 def step(database, model, given=None, *, stop=True, rewritten=False):
-    """The thread's messages after a step of a new agent over a new connection, up to its next call or to the end."""
+    """Return the messages of the thread after a step of a new agent, to its next call or its end.
+
+    The agent has a new connection to the database.
+    """
     with SqliteSaver.from_conn_string(str(database)) as saver:
         agent = create_agent(model, [get_weather, get_time], checkpointer=saver)
         if rewritten:
@@ -106,8 +110,8 @@ def step(database, model, given=None, *, stop=True, rewritten=False):
 
 
 @pytest.mark.parametrize("thread", THREADS)
-def test_a_turn_begun_elsewhere_goes_on_with_us(tmp_path, thread):
-    """Between call and result: a signature of Google's goes back, a call without one gets the stand-in."""
+def test_turn_of_another_package_continues_here(tmp_path, thread):
+    """Between call and result. A signature of Google's is sent back, a call without one gets the placeholder."""
     begin, provider, surface, stand_ins, _ = THREADS[thread]
     database = tmp_path / "state.db"
     step(database, begin(surface), QUESTION)
@@ -124,8 +128,11 @@ def test_a_turn_begun_elsewhere_goes_on_with_us(tmp_path, thread):
 
 @pytest.mark.parametrize("rewritten", [False, True], ids=["as it is", "rewritten"])
 @pytest.mark.parametrize("thread", THREADS)
-def test_a_turn_begun_elsewhere_goes_on_with_us_and_ends_at_google_genai(tmp_path, thread, rewritten):
-    """One database, three packages, one turn: our call's signature arrives byte for byte; rewritten, our thoughts too."""
+def test_turn_continues_here_and_ends_in_google_genai(tmp_path, thread, rewritten):
+    """One database, three packages and one turn: the signature of this package's call arrives unchanged.
+
+    After a rewrite, the thoughts do too.
+    """
     begin, provider, surface, ours, theirs = THREADS[thread]
     database = tmp_path / "state.db"
     step(database, begin(surface), QUESTION)
@@ -148,7 +155,7 @@ def test_a_turn_begun_elsewhere_goes_on_with_us_and_ends_at_google_genai(tmp_pat
 
 
 def refused(stand_ins):
-    """Where a signature is missing, ChatGoogleGenerativeAI before 4.4 makes up one that Google refuses."""
+    """Return whether the request is refused: before 4.4, `ChatGoogleGenerativeAI` makes up missing signatures."""
     if stand_ins and native_version() < (4, 4):
         error = import_module("langchain_google_genai.chat_models").GoogleInvalidRequestError
         return pytest.raises(error, match="Corrupted")
@@ -156,19 +163,19 @@ def refused(stand_ins):
 
 
 def providers(messages):
-    """Whose each of the model's messages is."""
+    """Return the provider of each message of a model."""
     return [message.response_metadata["model_provider"] for message in messages if message.type == "ai"]
 
 
 def thoughts_of(parts):
-    """The texts of those that are thoughts."""
+    """Return the texts of the thoughts."""
     return [part["text"] for part in parts if part.get("thought")]
 
 
 @pytest.mark.parametrize("rewritten", [False, True], ids=["as it is", "rewritten"])
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
-def test_a_finished_thread_of_ours_goes_on_at_google_genai(tmp_path, surface, rewritten):
-    """The signature of a text is optional: it goes along if the history was rewritten."""
+def test_finished_thread_continues_in_google_genai(tmp_path, surface, rewritten):
+    """The signature of a text is optional. It is sent if the history was rewritten."""
     database = tmp_path / "state.db"
     fake = FakeGemini([Reply(thoughts="Easy.", text="Sunny.")], surface=surface)
     given = step(database, fake.chat_model(include_thoughts=True), QUESTION)[-1]
@@ -184,7 +191,7 @@ def test_a_finished_thread_of_ours_goes_on_at_google_genai(tmp_path, surface, re
     assert standard(parts[1]["thoughtSignature"]) == given.content_blocks[1]["extras"]["signature"]
 
 
-#: What had been said when Google failed: the script up to there, the questions, the types of the messages.
+#: The state at a failure: the script so far, the questions, and the types of the messages.
 FAILED = {
     "at the first question": ([], 1, ["human"]),
     "at a later question": (["Sunny."], 2, ["human", "ai", "human"]),
@@ -194,8 +201,8 @@ FAILED = {
 
 
 @pytest.mark.parametrize("place", FAILED)
-def test_a_thread_that_a_failure_stopped_is_rewritten_and_answered(tmp_path, place):
-    """No question is lost, no message doubled, and the model is what comes next."""
+def test_thread_after_a_failure_is_rewritten_and_answered(tmp_path, place):
+    """No question is lost, no message is doubled, and the model runs next."""
     script, questions, types = FAILED[place]
     database = tmp_path / "state.db"
     fake = FakeGemini([*script, Fault.rate_limit("39043s", per="day")], surface="ai_studio")
@@ -211,8 +218,8 @@ def test_a_thread_that_a_failure_stopped_is_rewritten_and_answered(tmp_path, pla
     assert native.stand_ins == 0
 
 
-def test_the_page_rewrites_as_the_tests_do():
-    """Word for word, but for the name of the config."""
+def test_page_has_the_rewrite_of_the_tests():
+    """The code is the same except for the name of the config."""
     lines = [line.strip() for line in getsource(step).splitlines() if "stands_after" in line]
     page = (HOW_TO / "move-from-chatgooglegenerativeai.md").read_text(encoding="utf-8")
     assert len(lines) == 2
@@ -220,7 +227,7 @@ def test_the_page_rewrites_as_the_tests_do():
 
 
 def change_surfaces(rewritten):
-    """A turn of ours on AI Studio, and Google's native Vertex to go on with it."""
+    """Return a turn of this package on AI Studio, and Google's native Vertex AI to continue it."""
     fake = FakeGemini([SECOND], surface="ai_studio")
     reply = fake.chat_model().invoke("Time in Rome?")
     history = [("user", "Time in Rome?"), reply, {"role": "tool", "content": "noon", "tool_call_id": call_id(reply)}]
@@ -229,16 +236,16 @@ def change_surfaces(rewritten):
     return NativeGoogle("vertex", [{"text": ANSWER}]), history
 
 
-def test_a_turn_that_changes_surfaces_on_the_way_back_needs_the_surface_said():
-    """A signature of AI Studio is left out for Vertex, and replaced by the stand-in."""
+def test_turn_that_changes_surfaces_gets_a_placeholder_if_the_surface_is_set():
+    """A signature of AI Studio is replaced by the placeholder for Vertex AI."""
     native, history = change_surfaces(rewritten=True)
     with refused(1):
         assert native.chat_model().invoke(history).text == ANSWER
         assert native.stand_ins == 1
 
 
-def test_a_turn_that_changes_surfaces_is_refused_where_the_surface_was_not_said():
-    """A signature of AI Studio is an error on Vertex."""
+def test_turn_that_changes_surfaces_is_refused_if_the_surface_is_not_set():
+    """A signature of AI Studio is an error on Vertex AI."""
     native, history = change_surfaces(rewritten=False)
     error = import_module("langchain_google_genai.chat_models").GoogleInvalidRequestError
     with pytest.raises(error, match="Corrupted"):
@@ -246,11 +253,11 @@ def test_a_turn_that_changes_surfaces_is_refused_where_the_surface_was_not_said(
 
 
 def call_id(message):
-    """The id of its only call."""
+    """Return the id of the only call."""
     return message.tool_calls[0]["id"]
 
 
-#: Page, class, the tables of the page that list the class's arguments.
+#: The page, the class, and the tables of the page that list the class's arguments.
 CLASSES = {
     "ChatOpenAI": ("chatopenai", "langchain_openai", ["ChatOpenAI"]),
     "ChatGoogleGenerativeAI": ("chatgooglegenerativeai", "langchain_google_genai", ["ChatGoogleGenerativeAI"]),
@@ -266,7 +273,7 @@ NAME = re.compile(r"[a-z_]+")
 
 
 def read_table(page, name):
-    """The rows of the table headed by `name`: their arguments, and what is said of them here."""
+    """Return the rows of the table headed by `name`: the other class's arguments, and this package's."""
     text = (HOW_TO / f"move-from-{page}.md").read_text(encoding="utf-8")
     rows = text.partition(f"| {name} | here |\n|---|---|\n")[2].partition("\n\n")[0].splitlines()
     assert rows, f"No table of {name}."
@@ -275,14 +282,14 @@ def read_table(page, name):
 
 
 def import_other(module):
-    """Another package: of the two that pull in much, or hold openai below 3, only where they are installed."""
+    """Import another package. Skip the test if it is not installed, which is optional for two of them."""
     if module in {"langchain_google_vertexai", "langchain_litellm"}:
         return pytest.importorskip(module)
     return import_module(module)
 
 
 def is_as_seen(page, module):
-    """Whether the package is not older than the one that the page was written after, and has all that it lists."""
+    """Return whether the package has at least the version that the page describes, and all arguments of the page."""
     name = module.replace("_", "-")
     text = (HOW_TO / f"move-from-{page}.md").read_text(encoding="utf-8")
     seen = re.search(rf"{name}\s+([\d.]+\d)", text)[1]
@@ -290,8 +297,8 @@ def is_as_seen(page, module):
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_the_arguments_of_the_page_exist_here(name):
-    """`same` is a name that we take; any other that a cell leads with is one of ours, or a method."""
+def test_arguments_of_the_page_exist_in_this_package(name):
+    """`same` means the same name. Any other name at the start of a cell is an argument or a method of this package."""
     page, _, tables = CLASSES[name]
     ours = _argument_names(ChatGeminiCompat)
     for theirs, here in (row for table in tables for row in read_table(page, table)):
@@ -306,10 +313,10 @@ def test_the_arguments_of_the_page_exist_here(name):
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_the_arguments_of_the_page_are_those_of_the_other_class(name, monkeypatch):
-    """All of them, by every name, and no others."""
+def test_page_has_all_arguments_of_the_other_class(name, monkeypatch):
+    """All arguments by every name, and no others."""
     page, module, tables = CLASSES[name]
-    # Otherwise its import waits for the network.
+    # Without this setting, the import waits for the network.
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     cls = getattr(import_other(module), name)
     fields = {key: field for key, field in cls.model_fields.items() if key not in BaseChatModel.model_fields}
@@ -321,8 +328,8 @@ def test_the_arguments_of_the_page_are_those_of_the_other_class(name, monkeypatc
 
 
 @pytest.mark.parametrize("name", ["ChatOpenAI", "ChatGoogleGenerativeAI", "ChatLiteLLM"])
-def test_the_code_before_is_code_that_works(name, monkeypatch):
-    """It makes a model of the other package."""
+def test_code_before_the_move_works(name, monkeypatch):
+    """It creates a model of the other package."""
     page, module, _ = CLASSES[name]
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     import_other(module)

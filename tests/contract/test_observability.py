@@ -1,4 +1,4 @@
-"""What traces, spans, metadata and logs say of a call; the recipes are those of the page."""
+"""Traces, spans, metadata and logs of a call, with the code of the observability page."""
 
 import ast
 import copy
@@ -32,14 +32,14 @@ LONG = re.compile(r"[A-Za-z0-9+/_-]{100,}")
 
 @pytest.fixture(scope="module")
 def page():
-    """What the page's blocks define."""
+    """Return the names that the page's blocks define."""
     found = read_page("python")
     logging.getLogger("langchain_gemini_compat").setLevel(logging.NOTSET)
     return found
 
 
 class Session:
-    """Takes the place of LangSmith: keeps what is posted."""
+    """Takes the place of LangSmith and keeps the posted data."""
 
     def __init__(self):
         self.headers = {}
@@ -57,14 +57,14 @@ class Session:
 
 
 def post(act=run_agent, anonymizer=None, **options):
-    """All that an agent posts to LangSmith: its runs as they begin and as they end."""
+    """Return what an agent posts to LangSmith: the start and the end of its runs."""
     session = Session()
     client = Client(
         api_url="http://127.0.0.1:9", api_key="k", session=session, auto_batch_tracing=False, anonymizer=anonymizer
     )
     tracer = LangChainTracer(client=client)
     messages = act({"callbacks": [tracer]}, **options)
-    # Whatever becomes of the trace, the state keeps them whole.
+    # The state keeps the whole signatures, whatever the trace has.
     assert LONG.search(json.dumps(messages[1].additional_kwargs[SIGNATURES_KEY]))
     assert LONG.search(json.dumps(messages[-1].additional_kwargs[RECORDS_KEY]))
     tracer.wait_for_futures()
@@ -72,7 +72,7 @@ def post(act=run_agent, anonymizer=None, **options):
 
 
 def metadata_of_calls(posted):
-    """The metadata of each finished run of the model."""
+    """Return the metadata of each finished run of the model."""
     found = [run["extra"]["metadata"] for run in posted if run.get("outputs")]
     return [metadata for metadata in found if "ls_model_type" in metadata]
 
@@ -81,8 +81,8 @@ ways = pytest.mark.parametrize("act", [run_agent, stream_agent, stream_agent_eve
 
 
 @ways
-def test_langsmith_gets_what_it_prices_by(act):
-    """The bare name of the model, the provider, and tokens of each kind, on every run of the model."""
+def test_langsmith_gets_model_provider_and_tokens(act):
+    """Every run of the model has the bare name, the provider, and the tokens of each kind."""
     found = metadata_of_calls(post(act, temperature=0.5, max_tokens=9000, stop=["END"]))
     assert len(found) == 2
     for metadata in found:
@@ -105,7 +105,10 @@ def test_langsmith_gets_what_it_prices_by(act):
 
 
 def price(metadata, *, pattern, provider=None):
-    """What LangSmith's page on costs says it does, with dollars for a million tokens: input 1, cached 0.1, output 10."""
+    """Return the cost by the rules of LangSmith's page.
+
+    In dollars for a million tokens: input 1, cached 0.1, output 10.
+    """
     if not re.search(pattern, metadata["ls_model_name"]) or provider not in (None, metadata["ls_provider"]):
         return None
     usage = metadata["usage_metadata"]
@@ -114,8 +117,8 @@ def price(metadata, *, pattern, provider=None):
 
 
 @ways
-def test_a_call_costs_what_google_takes_for_it(act):
-    """40 tokens at the full price, 60 from the cache, and thoughts as output; by name, or by name and provider."""
+def test_cost_of_a_call_is_google_s(act):
+    """40 tokens at the full price, 60 from the cache, and thoughts as output, by name or by name and provider."""
     paid = 40 * 1 + 60 * 0.1 + (20 + 30) * 10
     plain, named = (
         metadata_of_calls(post(act, model=f"{prefix}gemini-3.8-flash", **more))
@@ -127,22 +130,22 @@ def test_a_call_costs_what_google_takes_for_it(act):
 
 
 @pytest.mark.parametrize("name", ["google/gemini-3.8-flash", "models/gemini-3.8-flash", "gemini-3.8-flash"])
-def test_the_name_that_is_priced_is_bare(name):
-    """However it is written, in the field or at the call."""
+def test_name_of_the_model_in_traces_is_bare(name):
+    """For each spelling, in the field or as an argument of the call."""
     chat = ChatGeminiCompat(model=name, api_key="k")
     other = ChatGeminiCompat(model="gemini-2.5-pro", api_key="k")
     assert chat._get_ls_params()["ls_model_name"] == "gemini-3.8-flash"
     assert other._get_ls_params(model=name)["ls_model_name"] == "gemini-3.8-flash"
 
 
-def test_the_provider_of_a_price_table_is_told_to_tracers_alone():
-    """The message and its middleware keep ours."""
+def test_provider_for_prices_is_only_in_traces():
+    """The message and its middleware have this package's provider."""
     assert run_agent(metadata={"ls_provider": "google_genai"})[1].response_metadata["model_provider"] == "gemini_compat"
 
 
 @ways
 def test_signatures_are_short_in_langsmith_and_whole_in_the_state(act, page):
-    """In all that is posted of every run; without the recipe they are not, and without its depth not all of them."""
+    """In every posted run. Without the code of the page they are not, and without its depth only some are."""
     assert LONG.search(json.dumps(post(act)))
     posted = json.dumps(post(act, page["shorten"]), ensure_ascii=False)
     assert not LONG.search(posted)
@@ -151,14 +154,14 @@ def test_signatures_are_short_in_langsmith_and_whole_in_the_state(act, page):
     assert LONG.search(json.dumps(post(act, shallow)))
 
 
-def test_the_recipe_takes_images_too_and_leaves_words(page):
-    """As the page says: any base64 of 100 letters and more, and nothing with spaces."""
+def test_recipe_shortens_images_and_keeps_text(page):
+    """It shortens base64 of 100 characters and more, and nothing with spaces."""
     image = b64encode(bytes(range(256))).decode()
     cut = page["shorten"]({"image": f"data:image/png;base64,{image}", "short": image[:96], "text": "A word. " * 50})
     assert cut == {"image": f"data:image/png;base64,{image[:12]}…", "short": image[:96], "text": "A word. " * 50}
 
 
-#: What each instrumentation says of a call of the model.
+#: The attributes that each instrumentation writes for a call of the model.
 ATTRIBUTES = {
     "openllmetry": {
         "gen_ai.provider.name": "gcp.gen_ai",
@@ -183,7 +186,7 @@ ATTRIBUTES = {
 
 @pytest.fixture(scope="module")
 def program():
-    """What the program prints."""
+    """Return the output of the program."""
     path = Path(__file__).parents[1] / "support" / "span_program.py"
     done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -192,17 +195,17 @@ def program():
 
 @pytest.fixture(params=ATTRIBUTES)
 def spans(program, request):
-    """The attributes that are expected, and the spans that one instrumentation made, before and after the recipe."""
+    """Return the expected attributes, and the spans of one instrumentation before and after the code of the page."""
     return ATTRIBUTES[request.param], copy.deepcopy(program[request.param])
 
 
 def of_model(found):
-    """The spans of the model's calls."""
+    """Return the spans of the model's calls."""
     return [span for span in found if span["name"].startswith("ChatGeminiCompat")]
 
 
 def test_spans_name_model_provider_tokens_and_tools(spans):
-    """On each call of the model, streamed or not; a tool has a span of its own."""
+    """On each call of the model, streamed or not. A tool has its own span."""
     expected, found = spans
     for act, calls in {"run_agent": 2, "stream_agent": 2, "stream_agent_events": 2, "stream": 1}.items():
         whole, _ = found[act]
@@ -213,7 +216,7 @@ def test_spans_name_model_provider_tokens_and_tools(spans):
 
 
 def test_calls_of_tools_are_in_spans(spans):
-    """Under the name that the page says."""
+    """Under the name on the page."""
     _, found = spans
     for act in ("run_agent", "stream_agent", "stream_agent_events"):
         attributes = of_model(found[act][0])[0]["attributes"]
@@ -227,8 +230,8 @@ def test_calls_of_tools_are_in_spans(spans):
             assert json.loads(attributes[start + "arguments"]) == {"city": "Paris"}
 
 
-def test_spans_name_the_model_that_was_asked(program):
-    """And none the one that served, which the message names."""
+def test_spans_name_the_requested_model(program):
+    """No span names the model that answered. The message does."""
     for name in ATTRIBUTES:
         whole, _ = program[name]["ask_for_another"]
         [span] = of_model(whole)
@@ -237,8 +240,8 @@ def test_spans_name_the_model_that_was_asked(program):
         assert set(models.values()) == {"gemini-flash-latest"}
 
 
-def test_thoughts_are_counted_by_one_of_them(program):
-    """The other has tokens of thoughts in its output alone."""
+def test_one_instrumentation_counts_thoughts(program):
+    """The other one has the tokens of thoughts only in its output."""
     found = {name: of_model(program[name]["run_agent"][0])[0]["attributes"] for name in ATTRIBUTES}
     assert [name for name, attributes in found.items() if 30 in attributes.values()] == ["openinference"]
 
@@ -255,7 +258,7 @@ def test_an_error_is_in_its_span(spans):
 
 @pytest.mark.parametrize("act", ["run_agent", "stream_agent", "stream_agent_events"])
 def test_signatures_are_short_in_spans(spans, act):
-    """All else of a span is what it was."""
+    """The rest of a span does not change."""
     whole, short = spans[1][act]
     assert LONG.search(json.dumps(whole))
     assert not LONG.search(json.dumps(short, ensure_ascii=False))
@@ -268,13 +271,13 @@ def test_signatures_are_short_in_spans(spans, act):
         assert before == after
 
 
-def test_the_page_prints_what_it_says(program):
-    """The one block that other tests leave out."""
+def test_block_of_the_page_prints_its_output(program):
+    """This is the block that other tests leave out."""
     assert program["printed"].splitlines()[-2:] == ["gemini-3.8-flash"] * 2
 
 
 def metadata_in_code():
-    """The keys of the one place that builds metadata."""
+    """Return the keys in the code that builds metadata."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(ReplyDecoder._metadata)))
     [keys] = [
         node.value.keys for node in ast.walk(tree) if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
@@ -284,7 +287,7 @@ def metadata_in_code():
 
 @pytest.mark.filterwarnings("ignore:The name of tool")
 def test_the_table_of_metadata_is_complete():
-    """The page names what the code writes, and one reply can have all of it."""
+    """The page has every key of the code, and one reply can have all of them."""
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     answer = completion() | {"model": "gemini-3.8-flash-002", "system_fingerprint": "fp", "service_tier": "flex"}
     answer["provider"] = "Google"
@@ -299,7 +302,7 @@ def test_the_table_of_metadata_is_complete():
     metadata = chat.bind_tools([tool]).invoke(history).response_metadata
     table = PAGE.partition("`response_metadata` has these keys")[2].partition("```")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == metadata_in_code()
-    # A reply has either calls that can run or, with `invalid_tool_calls="keep"`, some that cannot.
+    # A reply has either valid calls or, with `invalid_tool_calls="keep"`, invalid ones.
     assert metadata_in_code() - {"invalid_tool_calls"} == set(metadata)
     assert metadata["model_name"] == "gemini-3.8-flash-002"
     assert (metadata["id"], metadata["retries"], metadata["signature_stand_ins"]) == ("reply-1", 1, 1)
@@ -307,8 +310,8 @@ def test_the_table_of_metadata_is_complete():
     assert "a.b" in metadata["repairs"][0]
 
 
-def test_one_logger_quiet_by_default():
-    """A call that is retried and changed says nothing on its own; with INFO two lines, without prompt or answer."""
+def test_logger_is_silent_by_default():
+    """With INFO, a call that is retried and changed logs two lines, without prompt or answer."""
     program = """
         import logging, sys, warnings
         from langchain_gemini_compat.errors import GeminiCompatWarning
@@ -339,7 +342,7 @@ def test_one_logger_quiet_by_default():
 
 
 def test_no_line_is_above_info():
-    """Anywhere but in the fake endpoint, which says what went wrong in a script."""
+    """Except in the fake endpoint, which logs mistakes in a script."""
     said = set()
     for path in (ROOT / "langchain_gemini_compat").rglob("*.py"):
         for name, level in re.findall(

@@ -1,4 +1,7 @@
-"""The RAG tutorial from an empty folder: its retriever finds the right passage, its two programs name the right page."""
+"""The RAG tutorial in an empty folder.
+
+Its retriever finds the right passage, and its two programs name the right page.
+"""
 
 import re
 from pathlib import Path
@@ -13,7 +16,7 @@ FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @pytest.fixture(scope="module")
 def tutorial(tmp_path_factory):
-    """What the page's blocks define."""
+    """Return the names that the page's blocks define."""
     namespace = {"__name__": "docs"}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("empty"))
@@ -22,7 +25,7 @@ def tutorial(tmp_path_factory):
     return namespace
 
 
-#: What is asked, the page that answers it, and words of the very passage; the pages are Python's own, 3.10 to 3.13.
+#: A question, the page that answers it, and words of the passage. The pages are those of Python 3.10 to 3.13.
 QUESTIONS = [
     ("When does a finally clause run, and what becomes of the saved exception?", "try", "saved exception is discarded"),
     ("What does a with statement do with a context manager?", "with", "the context manager"),
@@ -44,13 +47,13 @@ QUESTIONS = [
 
 
 def flat(text):
-    """In lower case, on one line."""
+    """Return the text in lowercase on one line."""
     return " ".join(text.lower().split())
 
 
 @pytest.mark.parametrize(("question", "page", "words"), QUESTIONS)
-async def test_the_right_passage_is_retrieved(question, page, words, tutorial):
-    """The first of three, sync and async alike, and it holds what was asked for."""
+async def test_right_passage_is_retrieved(question, page, words, tutorial):
+    """It is the first of three, sync and async, and contains the answer."""
     found = tutorial["retriever"].invoke(question)
     assert found == await tutorial["retriever"].ainvoke(question)
     assert len(found) == 3
@@ -59,8 +62,8 @@ async def test_the_right_passage_is_retrieved(question, page, words, tutorial):
 
 
 @pytest.mark.parametrize(("question", "page", "words"), QUESTIONS)
-def test_chain_and_graph_answer_from_it(question, page, words, tutorial):
-    """Both programs were given the passage, and Google would have taken every request."""
+def test_chain_and_graph_get_the_passage(question, page, words, tutorial):
+    """Both programs send it to the model, and Google would accept every request."""
     fake = tutorial["fake"]
     fake.requests.clear()
     assert tutorial["chain"].invoke(question) == f"See {page}"
@@ -73,8 +76,8 @@ def test_chain_and_graph_answer_from_it(question, page, words, tutorial):
     assert fake.refusals == []
 
 
-def test_a_question_that_finds_nothing_is_asked_anew(tutorial):
-    """The graph judges what came of the first search, and the second finds the passage."""
+def test_question_without_a_result_is_rewritten(tutorial):
+    """The graph judges the first result, and the second search finds the passage."""
     state = tutorial["graph"].invoke({"messages": "How do I clean up after a crash?"})
     first, second = (message.text for message in state["messages"] if message.type == "tool")
     assert '"finally" clause' not in flat(first)
@@ -83,15 +86,15 @@ def test_a_question_that_finds_nothing_is_asked_anew(tutorial):
     assert state["messages"][-1].text == "See try"
 
 
-def test_vectors_without_meaning_do_not_find_them(tutorial):
-    """The questions can be failed: of random vectors, the nearest is the right page once in a while at most."""
+def test_random_vectors_do_not_find_the_passages(tutorial):
+    """The other tests can fail: with random vectors, the nearest passage is rarely of the right page."""
     store = InMemoryVectorStore(DeterministicFakeEmbedding(size=768))
     store.add_documents(tutorial["passages"])
     found = [store.similarity_search(question, k=1)[0].metadata["source"] == page for question, page, _ in QUESTIONS]
     assert sum(found) <= len(QUESTIONS) // 2
 
 
-def test_passages_were_embedded_once_in_batches(tutorial):
+def test_passages_are_embedded_once_in_batches(tutorial):
     """Documents are paid for once, in as few requests as AI Studio allows."""
     store = InMemoryVectorStore(tutorial["fake"].embeddings("gemini-embedding-001", dimensions=768))
     tutorial["fake"].requests.clear()

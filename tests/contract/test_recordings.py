@@ -1,7 +1,7 @@
-"""Public captures of Google's answers, replayed through every entry point: one table says what each of them means.
+"""Public captures of Google's replies, replayed at every entry point. One table has the meaning of each capture.
 
-The captures are no part of the project; where they are not beside it the tests are skipped. Texts, arguments and
-signatures are compared with what a reader of twenty lines finds in the file, everything else with the table.
+The captures are not part of the project. If they are missing, the tests are skipped. Texts, arguments and signatures
+are compared with the file itself, read by a few lines of code. Everything else is compared with the table.
 """
 
 import json
@@ -29,10 +29,11 @@ SYNTHESISED = re.compile(r"call_[0-9a-f]{20}")
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a capture says. `usage`: input, output, total, and of the output the reasoning, of the input the cached.
+    """The meaning of a capture.
 
-    `text` and `thoughts` are the whole text or, for long ones, its beginning and its length. `calls`: name, arguments
-    and id, `""` for one that the server left out. `signed`: which calls are, and whether the reply itself is.
+    `text` and `thoughts` are the whole text or, if it is long, its start and its length. `calls`: name, arguments and
+    id, with `""` for an id that the server left out. `signed`: which calls are signed, and whether the reply is.
+    `usage`: input, output and total tokens, then the reasoning tokens of the output and the cached tokens of the input.
     """
 
     model: str
@@ -52,7 +53,7 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Failure:
-    """The exception that a capture raises, words of its text, and what can be read off it."""
+    """The exception that a capture raises, words of its text, and its attributes."""
 
     kind: type
     words: str
@@ -152,7 +153,7 @@ EXPECTED = {
         usage=(12, 210, 222, None, None),
         reply_id="RpPPaLS3J-3Uz7IP2NS36Qg",
     ),
-    # No finish reason, but `[DONE]`: whole, and Google's word for the end is unknown.
+    # No finish reason, with `[DONE]`: the reply is complete, and Google's finish reason is unknown.
     "ais-13-gemma4-31b-thought-then-tool-stream": calling(
         "gemma-4-31b-it",
         ("list_files", {"recursive": True}, "6eic0cwq"),
@@ -201,7 +202,7 @@ EXPECTED = {
         errors.MalformedToolCallError, "MALFORMED_FUNCTION_CALL", usage=(3832, 0, 3832, None, None)
     ),
     "ais-20-2.5flash-usage-bodies#1": Meaning("gemini-2.5-flash", "391", usage=(11, 716, 727, 691, None)),
-    # The author of the capture kept only finish reason and usage of these two.
+    # The author of the capture kept only the finish reason and the usage of these two.
     "ais-20-2.5flash-usage-bodies#2": Failure(errors.EmptyReplyError, "empty", usage=(11, 35, 46, None, None)),
     "ais-20-2.5flash-usage-bodies#3": Failure(errors.EmptyReplyError, "empty", usage=(4634, 19, 4653, None, 4088)),
     "ais-21-thought-stream-and-filter-shapes#1": Meaning(
@@ -367,7 +368,7 @@ MEANINGS = {name: it for name, it in EXPECTED.items() if isinstance(it, Meaning)
 FAILURES = {name: it for name, it in EXPECTED.items() if isinstance(it, Failure)}
 
 
-#: Chunks after those that an author left out, as AI Studio sends them.
+#: The last chunks of AI Studio, in place of those that an author left out.
 END = 'data: {"choices":[{"delta":{"role":"assistant"},"finish_reason":"stop","index":0}]}\n\ndata: [DONE]\n\n'
 ENDINGS = {
     "ais-N1-3.1flashlite-parallel-first-signed-stream": END,
@@ -379,7 +380,7 @@ ENDINGS = {
 
 
 def each(table):
-    """Every capture of `table` with every entry point that it can be served to."""
+    """Return every capture of `table` with every entry point that can read it."""
     return [
         pytest.param(name, mode, id=f"{name}-{mode}")
         for name, it in table.items()
@@ -389,7 +390,7 @@ def each(table):
 
 @cache
 def capture(name):
-    """The file of `name`, and the body of it that `#n` names."""
+    """Return the file of `name`, and in it the body with the number after `#`."""
     stem, _, number = name.partition("#")
     file = read_capture(stem)
     body = bodies(file["response"])[int(number or 1) - 1]
@@ -399,7 +400,7 @@ def capture(name):
 
 
 def bodies(response):
-    """One file may hold several bodies, or a bare message."""
+    """Return the bodies of a file. It has one or several bodies, or a bare message."""
     if "streams" in response:
         whole = {"choices": [{"finish_reason": "stop", "index": 0, "message": response["nonstream_message"]}]}
         return [*response["streams"], whole]
@@ -407,15 +408,15 @@ def bodies(response):
 
 
 def server(name):
-    """A model whose server answers with the capture, byte for byte."""
+    """Return a model whose server answers with the capture, unchanged."""
     file, body = capture(name)
     surface = "vertex" if file["surface"].startswith("vertex") else "ai_studio"
     model = file["request"].get("body", {}).get("model", "gemini-3.8-flash")
-    return playing(body, status=file["response"]["status"], surface=surface, model=model)
+    return replaying(body, status=file["response"]["status"], surface=surface, model=model)
 
 
-def playing(body, status=200, surface="ai_studio", model="gemini-3.8-flash"):
-    """A model whose server says `body`."""
+def replaying(body, status=200, surface="ai_studio", model="gemini-3.8-flash"):
+    """Return a model whose server answers with `body`."""
     streamed = isinstance(body, str) and body.startswith("data:")
     kind = "text/event-stream" if streamed else "application/json; charset=UTF-8"
     fake = FakeGemini(Raw(body, status=status, content_type=kind), surface=surface, strict=False)
@@ -423,7 +424,7 @@ def playing(body, status=200, surface="ai_studio", model="gemini-3.8-flash"):
 
 
 async def ask(mode, chat):
-    """The message that entry point `mode` gives."""
+    """Return the message that entry point `mode` gives."""
     if mode == "invoke":
         return chat.invoke("hi")
     if mode == "ainvoke":
@@ -445,7 +446,7 @@ def total(chunks):
 
 
 def read(name):
-    """Text, thoughts, arguments by call, signatures by call and of the reply, straight from the JSON of a capture."""
+    """Return the text, thoughts, arguments of calls, and signatures of calls and reply, from the JSON of a capture."""
     _, body = capture(name)
     if isinstance(body, str) and not body.startswith("data:"):
         events = [json.loads(body)]
@@ -469,7 +470,7 @@ def signature(holder):
 
 
 def numbers(usage):
-    """Usage as the table writes it."""
+    """Return the usage in the form of the table."""
     if usage is None:
         return None
     totals = (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"])
@@ -478,13 +479,13 @@ def numbers(usage):
 
 
 def check_text(seen, in_file, expected):
-    """As in the file, and as in the table."""
+    """Assert that the text is that of the file and of the table."""
     assert seen == in_file
     assert seen == expected if isinstance(expected, str) else (seen[: len(expected[0])], len(seen)) == expected
 
 
 def signature_of_reply(message):
-    """Where the signature of the reply itself is kept."""
+    """Return the signature of the reply itself."""
     records = message.additional_kwargs.get(RECORDS_KEY, {})
     found = [signature(record["fields"]) for record in records.values() if record.get("reply") and "fields" in record]
     return found[0] if found else None
@@ -492,7 +493,7 @@ def signature_of_reply(message):
 
 @pytest.mark.parametrize(("name", "mode"), each(MEANINGS))
 async def test_a_captured_reply_means_the_same_at_every_entry_point(name, mode):
-    """Text, thoughts, calls, ids, signatures, usage, finish reason in both wordings, model and id."""
+    """Text, thoughts, calls, ids, signatures, usage, both finish reasons, model and id."""
     expected, (text, thoughts, arguments, of_calls, of_reply) = MEANINGS[name], read(name)
     message = await ask(mode, server(name))
     check_text(message.text, text, expected.text)
@@ -512,14 +513,14 @@ async def test_a_captured_reply_means_the_same_at_every_entry_point(name, mode):
     assert metadata["model_name"] == expected.model
     assert (metadata["finish_reason"], metadata.get("native_finish_reason")) == (expected.finish, expected.native)
     assert (metadata.get("id"), metadata.get("traffic_type")) == (expected.reply_id, expected.traffic)
-    # Event streams put the signature of a reply without text on an empty text block.
+    # In event streams, the signature of a reply without text is on an empty text block.
     shown = [block["type"] for block in message.content_blocks if block.get("text") != ""]
     assert tuple(shown) == expected.blocks
 
 
 @pytest.mark.parametrize(("name", "mode"), each(FAILURES))
 async def test_a_captured_failure_raises_its_class_at_every_entry_point(name, mode):
-    """Error bodies, empty and malformed replies, cut streams; what came is on the exception."""
+    """Errors, empty and malformed replies, cut streams. The exception has the part that arrived."""
     expected = FAILURES[name]
     with pytest.raises(errors.GeminiCompatError) as raised:
         await ask(mode, server(name))
@@ -532,8 +533,8 @@ async def test_a_captured_failure_raises_its_class_at_every_entry_point(name, mo
 
 
 @pytest.mark.parametrize("mode", WHOLE)
-async def test_a_reply_that_a_filter_stopped_says_so_in_a_refusal_block(mode):
-    """It is no exception: agents read the finish reason, readers the block."""
+async def test_filtered_reply_has_a_refusal_block(mode):
+    """It is not an exception: agents read the finish reason, and people read the block."""
     message = await ask(mode, server("ais-err-content-filter-200"))
     (block,) = message.content_blocks
     assert block == {
@@ -544,8 +545,8 @@ async def test_a_reply_that_a_filter_stopped_says_so_in_a_refusal_block(mode):
 
 
 @pytest.mark.parametrize("mode", WHOLE)
-async def test_a_captured_image_comes_as_an_image_block(mode):
-    """Google's page shows it in `audio`, with its MIME type beside it and the bytes elided."""
+async def test_captured_image_is_an_image_block(mode):
+    """Google's page has it in `audio`, with its MIME type, and without the bytes."""
     block, *rest = (await ask(mode, server("vtx-doc-3proimage-image-nonstream"))).content_blocks
     assert all(block.get("text") == "" for block in rest)
     assert (block["type"], block["base64"], block["mime_type"]) == ("image", "<BASE64_BYTES>", "image/png")
@@ -554,24 +555,24 @@ async def test_a_captured_image_comes_as_an_image_block(mode):
 @pytest.mark.parametrize(
     "name", ["ais-01-pydanticai-2.5pro-tool-nonstream-turn1", "ais-16-2.5proexp-tool-chunk-2025-05"]
 )
-async def test_a_call_without_id_gets_the_same_one_everywhere(name):
-    """The id is derived and not drawn, so a replayed reply still fits the history that was made of it."""
+async def test_call_without_id_gets_the_same_id_everywhere(name):
+    """The id is derived and not random, so a replayed reply fits a history with the earlier one."""
     modes = STREAMED if EXPECTED[name].streamed else WHOLE
     ids = {(await ask(mode, server(name))).tool_calls[0]["id"] for mode in modes}
     assert len(ids) == 1
 
 
 @pytest.mark.parametrize("mode", STREAMED)
-async def test_what_had_come_of_a_cut_stream_is_on_the_exception(mode):
-    """A captured text without its second half."""
+async def test_exception_of_a_cut_stream_has_the_received_part(mode):
+    """With the first half of a captured text."""
     whole = capture("ais-03-aguirust-2.5flashlite-text-stream")[1]
     with pytest.raises(errors.TruncatedStreamError) as raised:
-        await ask(mode, playing(whole.partition("\n\n")[0] + "\n\n"))
+        await ask(mode, replaying(whole.partition("\n\n")[0] + "\n\n"))
     assert raised.value.partial == "One,"
 
 
-def test_waiting_time_of_the_captured_429_is_read_to_the_nanosecond():
-    """The text has it in full, `RetryInfo` in whole seconds, no header has it at all."""
+def test_retry_delay_of_the_captured_429_is_exact():
+    """The text has it to the nanosecond, `RetryInfo` has whole seconds, and no header has it."""
     with pytest.raises(errors.RateLimitError) as raised:
         server("ais-err-429-per-minute-free-tier").invoke("hi")
     body = json.dumps(capture("ais-err-429-per-minute-free-tier")[1])
@@ -580,7 +581,7 @@ def test_waiting_time_of_the_captured_429_is_read_to_the_nanosecond():
 
 
 def test_every_capture_is_in_the_table():
-    """One entry for each body of each file."""
+    """There is one entry for each body of each file."""
     counts = {path.stem: len(bodies(json.loads(path.read_text())["response"])) for path in capture_paths()}
     names = [
         name if count == 1 else f"{name}#{number}" for name, count in counts.items() for number in range(1, count + 1)
@@ -590,25 +591,25 @@ def test_every_capture_is_in_the_table():
 
 
 def quoted(start):
-    """A piece of the Markdown file: the first line that begins with `start`, or the fenced block that holds it."""
+    """Return the first line of the Markdown file that starts with `start`, or the fenced block that contains it."""
     text = (FOLDERS[0] / "quoted.md").read_text()
     return text[text.index(start) :].partition("\n```")[0]
 
 
 @pytest.mark.parametrize("mode", STREAMED)
-async def test_a_quoted_call_of_3_8_flash_is_cut_off_without_an_end(mode):
-    """The chunk alone, as an issue quotes it: no finish reason, no `[DONE]`."""
+async def test_quoted_call_of_3_8_flash_without_an_end_is_incomplete(mode):
+    """An issue quotes the chunk alone, without finish reason and `[DONE]`."""
     body = "data: " + quoted('{"choices":[{"delta":{"role":"assistant","tool_calls":[{"extra_content"') + "\n\n"
     with pytest.raises(errors.TruncatedStreamError):
-        await ask(mode, playing(body))
+        await ask(mode, replaying(body))
 
 
 @pytest.mark.parametrize("mode", STREAMED)
-async def test_a_quoted_call_of_3_8_flash_is_read_when_the_end_follows(mode):
-    """The same chunk before the end of stream that AI Studio sends: no index, short id, signature on the call."""
+async def test_quoted_call_of_3_8_flash_with_an_end_is_read(mode):
+    """The same chunk before the last chunks of AI Studio: no index, a short id, and the signature on the call."""
     chunk = quoted('{"choices":[{"delta":{"role":"assistant","tool_calls":[{"extra_content"')
     end = '{"choices":[{"delta":{"role":"assistant"},"finish_reason":"stop","index":0}]}'
-    message = await ask(mode, playing(f"data: {chunk}\n\ndata: {end}\n\ndata: [DONE]\n\n"))
+    message = await ask(mode, replaying(f"data: {chunk}\n\ndata: {end}\n\ndata: [DONE]\n\n"))
     (call,) = message.tool_calls
     assert (call["name"], call["id"]) == ("read", "call_297140")
     assert call["args"] == {"offset": 1, "limit": 100, "path": "/app/skills/agent-runtime/stage-design/SKILL.md"}
@@ -617,19 +618,19 @@ async def test_a_quoted_call_of_3_8_flash_is_read_when_the_end_follows(mode):
 
 
 @pytest.mark.parametrize("mode", STREAMED)
-async def test_a_quoted_stream_that_vertex_cancelled_raises_what_vertex_said(mode):
-    """The error stands in the stream as bare JSON, in a list and without `data:`."""
+async def test_quoted_stream_that_vertex_cancelled_raises_its_error(mode):
+    """The error is bare JSON in the stream, in a list and without `data:`."""
     body = quoted('data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"z"')
     with pytest.raises(errors.ServerError, match=r"The operation was cancelled. \(CANCELLED 499\)") as raised:
-        await ask(mode, playing(body, surface="vertex"))
+        await ask(mode, replaying(body, surface="vertex"))
     assert raised.value.status_code == 499
 
 
 @pytest.mark.parametrize("mode", WHOLE)
-async def test_a_quoted_reply_through_a_gateway_is_read_whatever_the_order_of_its_keys(mode):
+async def test_quoted_reply_of_a_gateway_is_read_with_its_keys_in_any_order(mode):
     """Text, usage and the signature of the reply."""
     body = quoted('{"model":"gemini-3.1-flash-lite-preview","usage"')
-    message = await ask(mode, playing(body))
+    message = await ask(mode, replaying(body))
     assert message.text == "Hello, it is a pleasure to meet you!"
     assert numbers(message.usage_metadata) == (7, 10, 17, None, None)
     assert (
@@ -639,9 +640,9 @@ async def test_a_quoted_reply_through_a_gateway_is_read_whatever_the_order_of_it
 
 
 @pytest.mark.parametrize("mode", WHOLE)
-async def test_a_quoted_overload_is_a_server_error_that_may_be_retried(mode):
+async def test_quoted_overload_is_a_retryable_server_error(mode):
     """503, an object without a list around it."""
     body = quoted("HTTP 503: ").partition("\n")[0].removeprefix("HTTP 503: ")
     with pytest.raises(errors.ServerError, match="high demand") as raised:
-        await ask(mode, playing(body, status=503))
+        await ask(mode, replaying(body, status=503))
     assert (raised.value.status_code, raised.value.is_retryable) == (503, True)

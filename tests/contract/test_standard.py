@@ -1,4 +1,4 @@
-"""langchain-tests' unit suite, on each surface."""
+"""The unit suite of langchain-tests, on each surface."""
 
 import pytest
 from langchain_core.load import dumpd, load
@@ -39,7 +39,7 @@ class TestVertexStandard(StandardUnitTests):
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 def test_model_survives_dump_and_load_without_its_key(monkeypatch):
-    """`dumps` keeps the arguments and not the key; `load` with an explicit list finds the key in the environment."""
+    """`dumps` keeps the arguments and not the key. `load` with an explicit list reads the key from the environment."""
     monkeypatch.setenv("GOOGLE_API_KEY", "key-of-the-environment")
     model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="key-of-the-argument", temperature=0.5, max_tokens=7)
     dumped = dumpd(model)

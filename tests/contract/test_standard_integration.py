@@ -1,4 +1,4 @@
-"""langchain-tests' integration suite, offline against the fake endpoint's strict rules, on both Google surfaces."""
+"""The integration suite of langchain-tests, offline under the rules of the fake endpoint, on both Google surfaces."""
 
 import base64
 from functools import cached_property
@@ -13,7 +13,7 @@ from langchain_gemini_compat.testing import FakeGemini
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning"),
-    # One of the suite's histories holds Anthropic's cache marks, which are dropped with a warning.
+    # A history of the suite has Anthropic's cache marks, which are dropped with a warning.
     pytest.mark.filterwarnings("ignore::langchain_gemini_compat.errors.GeminiCompatWarning"),
 ]
 PIXEL = base64.b64decode(
@@ -23,7 +23,7 @@ PIXEL = base64.b64decode(
 
 @pytest.fixture(autouse=True)
 def downloads_are_local(monkeypatch):
-    """The media tests fetch files of public sites; any bytes do."""
+    """Replace the downloads of the media tests from public sites by fixed bytes."""
     request = httpx.Request("GET", "https://files.example/x")
     monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "tests@example.com")
     monkeypatch.setattr(httpx, "get", lambda url, **_: httpx.Response(200, content=PIXEL, request=request))
@@ -38,7 +38,7 @@ class StandardIntegrationTests(ChatModelIntegrationTests):
 
     @pytest.fixture(autouse=True)
     def every_request_is_legal(self):
-        """Google would have taken all of them."""
+        """Assert that Google would accept every request."""
         yield
         assert self.fake.refusals == []
 

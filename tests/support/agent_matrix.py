@@ -1,4 +1,4 @@
-"""The cells of the agent matrix: places, ways to ask for an object, and a model that plays its part by the request."""
+"""The agent matrix: surfaces and models, response formats, and a function that plays the model."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from langchain_gemini_compat.testing import Call, FakeGemini, Raw, Reply
 
 ANSWER = "Paris is sunny, Rome is sunny at noon."
-#: What Google says before Gemini 3 (https://github.com/googleapis/python-genai/issues/867).
+#: Google's refusal on models before Gemini 3 (https://github.com/googleapis/python-genai/issues/867).
 NO_JSON_BESIDE_TOOLS = "Function calling with a response mime type: 'application/json' is unsupported"
 SUMMARY = "Paris was asked for first."
 
@@ -33,7 +33,7 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Place:
-    """A model where it is served."""
+    """A model on a surface."""
 
     model: str
     surface: str
@@ -41,16 +41,16 @@ class Place:
 
     @property
     def speaks_gemini(self):
-        """Whether Google's rules hold."""
+        """Whether Google's rules apply."""
         return not self.own and self.surface != "openai_compatible"
 
     @property
     def signs(self):
-        """Whether calls come with signatures."""
+        """Whether calls have signatures."""
         return self.speaks_gemini and "gemini-2.5" not in self.model
 
     def build_model(self, fake, **kwargs):
-        """A model that talks to `fake`."""
+        """Return a chat model that sends its requests to `fake`."""
         if self.own:
             base_url = "https://gemini.invalid/v1/projects/p/locations/us-central1/endpoints/123"
             return fake.chat_model(self.model, base_url=base_url, **kwargs)
@@ -72,10 +72,10 @@ PLACES = {
 
 
 def expected_strategy(place, form, *, tools):
-    """`text`, `tool`, `json`, or `refused`: what `create_agent` is to make of `form` at `place`.
+    """Return how `create_agent` should ask for `form` at `place`: `text`, `tool`, `json` or `refused`.
 
-    A plain class goes natively where the profile says that the model can; beside tools langchain also wants
-    `gemini-3` in the name of a Gemini.
+    A plain class is requested natively if the profile says that the model supports it. With tools, LangChain also
+    requires `gemini-3` in the name of a Gemini model.
     """
     if form == "none":
         return "text"
@@ -90,9 +90,10 @@ def expected_strategy(place, form, *, tools):
 
 
 def answer(request):
-    """Paris, then Rome twice at once, then the answer in the form that the request asks for.
+    """Return the model's reply: a call for Paris, then two parallel calls for Rome, then the answer.
 
-    What was done is read from the calls of the history, so that a history that was cut or edited still leads on.
+    The answer has the requested format. The step follows from the calls in the history, so it works with a history that
+    was cut or edited.
     """
     names = [tool["function"]["name"] for tool in request.tools]
     json_asked = "response_format" in request.body
@@ -128,7 +129,7 @@ LONG = [("user", "Hello."), ("assistant", "Hello!")] * 3 + ASKED
 
 @dataclass
 class Cell:
-    """One agent with its fake endpoint."""
+    """An agent and its fake endpoint."""
 
     place: Place
     strategy: str
@@ -136,7 +137,10 @@ class Cell:
     agent: object
 
     async def run(self, mode, question=ASKED, thread="one"):
-        """The last state, by one of the three ways to run an agent; the fake forgets what was before."""
+        """Run the agent in one of the three modes, and return the last state.
+
+        Forget the earlier requests of the fake.
+        """
         self.fake.requests.clear()
         config = {"configurable": {"thread_id": f"{thread}/{mode}"}}
         given = {"messages": question} if isinstance(question, list) else question
@@ -156,7 +160,7 @@ INTERRUPTIBLE = MODES if sys.version_info >= (3, 11) else ("invoke", "stream")
 
 
 def build_cell(place, form, *, tools=TOOLS, replies=answer, middleware=(), model_options=None, **kwargs):
-    """An agent of `create_agent` at `place`; `middleware` is a function of the model."""
+    """Return an agent of `create_agent` at `place`. `middleware` is a function of the model."""
     fake = FakeGemini(replies, surface=place.surface)
     model = place.build_model(fake, **(model_options or {}))
     made = middleware(model) if callable(middleware) else list(middleware)
@@ -165,7 +169,7 @@ def build_cell(place, form, *, tools=TOOLS, replies=answer, middleware=(), model
 
 
 def check_answer(cell, state):
-    """The object or the text, made the way that was expected, and nothing refused, ignored or stood in for."""
+    """Assert the object or the text, the expected strategy, and that nothing was refused, ignored or replaced."""
     fake = cell.fake
     assert [violation.hint for violation in fake.refusals] == []
     assert (fake.stand_ins, fake.ignored) == (0, [])
@@ -181,7 +185,7 @@ def check_answer(cell, state):
 
 
 def strategy_of(request):
-    """How an object was asked for on the wire."""
+    """Return how a request asks for an object."""
     names = [tool["function"]["name"] for tool in request.tools]
     by_format, by_tool = "response_format" in request.body, "Report" in names
     assert not (by_format and by_tool)
@@ -191,7 +195,7 @@ def strategy_of(request):
 
 
 def check_request(request, place):
-    """Results in the order of their calls, signatures where they belong, and none of OpenAI's own keys."""
+    """Assert the order of the results, the places of signatures, and that no key is OpenAI's only."""
     assert request.body.get("tools") != []
     if place.speaks_gemini:
         assert "strict" not in json.dumps([request.tools, request.body.get("response_format")])

@@ -1,4 +1,4 @@
-"""A two-step agent over the fake endpoint: a call, its result, another call, its result, the answer."""
+"""An agent with two steps on the fake endpoint: a call, its result, another call, its result, the answer."""
 
 from langchain.agents import create_agent
 
@@ -22,7 +22,7 @@ def get_time(city: str) -> str:
 
 
 def build(surface="vertex", replies=SCRIPT, checkpointer=None, **kwargs):
-    """The fake endpoint and an agent on it."""
+    """Return the fake endpoint and an agent that uses it."""
     fake = FakeGemini(list(replies), surface=surface)
     model = fake.chat_model("gemini-3.8-flash", **kwargs)
     return fake, create_agent(model, [get_weather, get_time], checkpointer=checkpointer)

@@ -1,4 +1,4 @@
-"""Public captures of Google's answers, which lie beside the repository, where they are at all."""
+"""Public captures of Google's replies. They are in a folder beside the repository, if they are available."""
 
 import json
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 SHARED = Path(__file__).parents[3] / "shared"
-#: The second one was collected in November 2026; its files are numbered `N1`, `N2` and so on.
+#: The second folder was collected in November 2026. Its files are numbered `N1`, `N2` and so on.
 FOLDERS = (SHARED / "recordings", SHARED / "recordings-2")
 ABSENT = "the recordings are not beside the project"
 
 
 def capture_paths():
-    """The files of all folders that are there."""
+    """Return the files of all folders that exist."""
     return [path for folder in FOLDERS for path in sorted(folder.glob("*.json"))]
 
 
 def read_capture(stem):
-    """The file of this name; skips the test where it is not at hand."""
+    """Return the text of the capture `name`. Skip the test if the file is not available."""
     for folder in FOLDERS:
         path = folder / f"{stem}.json"
         if path.exists():
@@ -28,5 +28,5 @@ def read_capture(stem):
 
 
 def path_belongs_to(folder, stem):
-    """Whether a capture of this name is one of the folder's."""
+    """Return whether a capture of this name is in the folder."""
     return ("-N" in stem[:5]) is (folder.name == "recordings-2")

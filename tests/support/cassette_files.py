@@ -1,6 +1,6 @@
-"""Cassettes as files that people can read: JSON bodies as YAML, event streams as lists, provenance at the top.
+"""Cassettes as readable files: JSON bodies as YAML, event streams as lists, the source at the top.
 
-A vcrpy serializer, the scrubbing of what must not be kept, and the one way to use a cassette in a test.
+This module has the serializer for vcrpy, the removal of secrets, and the context manager that tests use.
 """
 
 import datetime as dt
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import vcr
 import yaml
 
-#: The cassettes of the samples on Google's examples page.
+#: The cassettes of Google's examples page.
 EXAMPLES = {
     "text": "text/gemini-2.0-flash-001/complete",
     "text stream": "text/gemini-2.0-flash-001/stream",
@@ -35,9 +35,9 @@ EXAMPLES = {
 }
 FOLDER = Path(__file__).parents[2] / "cassettes"
 PROJECT = "PROJECT_ID"
-#: Nothing else of an answer is kept; of a request no header is.
+#: The only headers of a response that are kept. Request headers are all removed.
 KEPT_HEADERS = ("content-type", "retry-after")
-#: Refresh calls of google-auth carry refresh tokens and client secrets in clear: they are never recorded.
+#: The token requests of google-auth contain refresh tokens and client secrets, so they are never recorded.
 IGNORED_HOSTS = (
     "oauth2.googleapis.com",
     "sts.googleapis.com",
@@ -49,17 +49,17 @@ IGNORED_HOSTS = (
 
 
 def load(name):
-    """The file of cassette `name` as it is."""
+    """Return the content of the cassette `name`."""
     return yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
 
 
 def all_names():
-    """Every cassette, as scenario/model/mode."""
+    """Return the name of every cassette, as scenario/model/mode."""
     return sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.yaml"))
 
 
 class ReadableSerializer:
-    """vcrpy's dict to our YAML and back; the bytes of a body are rebuilt from it."""
+    """Converts vcrpy's dict to YAML and back. The bytes of a body are built from the YAML."""
 
     def __init__(self, model):
         self.model = model
@@ -115,7 +115,7 @@ def _text(body):
 
 
 def scrub_request(request):
-    """No header, and no project of anybody's."""
+    """Remove all headers and the name of the project."""
     request.headers.clear()
     request.uri = re.sub(r"/projects/[^/]+/", f"/projects/{PROJECT}/", request.uri)
     return request
@@ -128,14 +128,14 @@ def scrub_response(response):
 
 
 def same_json(sent, kept):
-    """The body as sent is the body in the cassette; ids that we make up ourselves count as equal."""
+    """Assert that the body is the one in the cassette. Ids that this package generates count as equal."""
     bodies = [re.sub(rb"call_[0-9a-f]{20}", b"call_ours", request.body) for request in (sent, kept)]
     assert json.loads(bodies[0]) == json.loads(bodies[1])
 
 
 @contextmanager
 def cassette(name, *, record=False):
-    """Play cassette `name` to its end, or record it anew."""
+    """Replay the cassette `name` to its end, or record it again."""
     path = FOLDER / f"{name}.yaml"
     if record:
         path.unlink(missing_ok=True)
@@ -151,4 +151,4 @@ def cassette(name, *, record=False):
     recorder.register_serializer("readable", ReadableSerializer(name.split("/")[1]))
     with recorder.use_cassette(str(path), serializer="readable") as tape:
         yield tape
-    assert record or tape.all_played, f"{name} was not played to its end"
+    assert record or tape.all_played, f"{name} was not replayed to its end"

@@ -1,4 +1,4 @@
-"""Replies of `FakeGemini` as frames: what the tests of its manners share."""
+"""Replies of `FakeGemini` as frames, for the tests of its styles."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STREAMED = {"extra_body": {"google": {"stream_function_call_arguments": True}}}
 
 
 def send(surface: Any, reply: Reply, **more: Any) -> Any:
-    """The raw response of a fresh fake that says `reply`."""
+    """Send a request to a new fake that answers `reply`, and return the raw response."""
     fake = FakeGemini([reply], surface=surface)
     body = {"model": MODELS[surface], "messages": [{"role": "user", "content": "Hi"}], **more}
     url = f"{fake.connection()['base_url']}/chat/completions"
@@ -28,52 +28,52 @@ def send(surface: Any, reply: Reply, **more: Any) -> Any:
 
 
 def whole(surface: str, reply: Reply, **more: Any) -> dict[str, Any]:
-    """The choice of an unstreamed answer."""
+    """Return the choice of a whole reply."""
     return send(surface, reply, **more).json()["choices"][0]
 
 
 def stream(surface: str, reply: Reply, **more: Any) -> list[dict[str, Any]]:
-    """The frames of a streamed answer, which ends in `[DONE]`."""
+    """Return the frames of a streamed reply. Assert that it ends with `[DONE]`."""
     events = send(surface, reply, stream=True, **more).text.split("\n\n")
     assert events[-2:] == ["data: [DONE]", ""]
     return [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
 
 
 def choices(surface: str, reply: Reply, **more: Any) -> list[dict[str, Any]]:
-    """The choice of each frame that has one."""
+    """Return the choice of each frame that has one."""
     return [frame["choices"][0] for frame in stream(surface, reply, **more) if frame["choices"]]
 
 
 def entries(surface: str, style: Style, *calls: Call, **more: Any) -> list[dict[str, Any]]:
-    """All entries of `tool_calls` of a stream, in order."""
+    """Return all entries of `tool_calls` in a stream, in order."""
     found = choices(surface, Reply(calls=calls or (OSLO, ROME), style=style), **more)
     return [entry for choice in found for entry in choice["delta"].get("tool_calls", ())]
 
 
 def texts(surface: str, reply: Reply, **more: Any) -> list[tuple[Any, bool]]:
-    """Content of each frame that has some, and whether it is flagged as a thought."""
+    """Return the content of each frame that has one, and whether it is flagged as a thought."""
     found = [choice["delta"] for choice in choices(surface, reply, **more)]
     return [(delta["content"], "thought" in google(delta)) for delta in found if delta.get("content")]
 
 
 def google(holder: dict[str, Any]) -> dict[str, Any]:
-    """What stands under `extra_content.google`."""
+    """Return the value of `extra_content.google`."""
     return (holder.get("extra_content") or {}).get("google", {})
 
 
 def shape(value: Any) -> Any:
-    """`value` with only its keys and kinds left; lists by their first item."""
+    """Return `value` with only its keys and types. A list has its first item only."""
     if isinstance(value, dict):
         return {key: shape(inner) for key, inner in value.items()}
     return [shape(value[0])] if isinstance(value, list) and value else type(value).__name__
 
 
 def recorded(name: str) -> Any:
-    """The body of a public capture; skips the test where the captures are not at hand."""
+    """Return the body of a public capture. Skip the test if the captures are not available."""
     return read_capture(name)["response"]["body"]
 
 
 def frames_of(body: str) -> list[dict[str, Any]]:
-    """The JSON events of a recorded stream."""
+    """Return the JSON events of a recorded stream."""
     lines = [line.removeprefix("data: ") for line in body.split("\n") if line.startswith("data: {")]
     return [json.loads(line) for line in lines]

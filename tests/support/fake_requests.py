@@ -1,4 +1,4 @@
-"""Requests for `FakeGemini` and what it finds wrong with them: what the tests of its rules share."""
+"""Requests for `FakeGemini`, and the rules that they break, for the tests of its rules."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ USER = {"role": "user", "content": "Weather in Oslo and Rome?"}
 
 
 def send(fake: FakeGemini, body: dict[str, Any]) -> Any:
-    """The raw response to `body`."""
+    """Send `body` to the fake, and return the raw response."""
     url = f"{fake.connection()['base_url']}/chat/completions"
     return fake.http_client.post(url, json=body, headers={"Authorization": "Bearer a-long-enough-token"})
 
 
 def body_for(surface: str, messages: Any = None, **more: Any) -> dict[str, Any]:
-    """A good request with one tool; `more` beats its keys."""
+    """Return a good request with one tool. `more` replaces its keys."""
     tool = {"type": "function", "function": {"name": "weather", "parameters": deepcopy(PARAMETERS)}}
     return {"model": MODELS[surface], "messages": messages or [USER], "tools": [tool], **more}
 
 
 def called(surface: Any, *calls: Call, **more: Any) -> dict[str, Any]:
-    """The assistant's message, as issued, that makes `calls`."""
+    """Return the signed assistant message that makes `calls`."""
     style = more.pop("style", Style())
     fake = FakeGemini([Reply(calls=calls or (Call("weather"),), style=style)], surface=surface)
     return send(fake, body_for(surface, **more)).json()["choices"][0]["message"]
 
 
 def answered(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """A result for each call of `message`."""
+    """Return a result for each call of `message`."""
     return [
         {"role": "tool", "tool_call_id": call["id"], "name": call["function"]["name"], "content": "sunny"}
         for call in message["tool_calls"]
@@ -51,13 +51,13 @@ def answered(message: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def history(surface: str, *calls: Call, **more: Any) -> list[dict[str, Any]]:
-    """A question, the calls it led to, and their results."""
+    """Return a question, its calls and their results."""
     message = called(surface, *calls, **more)
     return [USER, message, *answered(message)]
 
 
 def refusals(surface: Any, body: dict[str, Any]) -> tuple[list[str], str]:
-    """The rules that `body` breaks, and what the server says."""
+    """Return the rules that `body` breaks, and the text of the answer."""
     fake = FakeGemini(surface=surface)
     response = send(fake, body)
     if response.status_code == 200:
@@ -66,15 +66,15 @@ def refusals(surface: Any, body: dict[str, Any]) -> tuple[list[str], str]:
 
 
 def signature(call: dict[str, Any]) -> dict[str, Any]:
-    """Where the signature of a call is."""
+    """Return the object that holds the signature of a call."""
     return call["extra_content"]["google"]
 
 
 def two_steps() -> list[dict[str, Any]]:
-    """A question, two parallel calls, two results."""
+    """Return a question, two parallel calls and two results."""
     return history("ai_studio", Call("weather", {"city": "Oslo"}), Call("weather", {"city": "Rome"}))
 
 
 def image(url: str) -> dict[str, Any]:
-    """An image part."""
+    """Return an image part."""
     return {"type": "image_url", "image_url": {"url": url}}

@@ -1,6 +1,7 @@
-"""Gateways in process that do to requests and replies what the real ones were seen to do.
+"""Gateways in process that change requests and replies as the real ones do.
 
-Written after replies of LiteLLM 1.108.7 and Portkey 1.15.2, in front of endpoints on loopback that kept each request.
+Written after replies of LiteLLM 1.108.7 and Portkey 1.15.2, in front of endpoints on loopback that recorded each
+request.
 """
 
 import json
@@ -16,7 +17,10 @@ USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 
 
 class Gateway:
-    """Calls the tool `look` once for each user message, then answers; signs calls and wants signatures back."""
+    """Calls the tool `look` once for each user message, and then answers.
+
+    Signs calls and requires the signatures back.
+    """
 
     def __init__(self):
         self.bodies = []
@@ -53,7 +57,7 @@ class Gateway:
 
 
 class Portkey(Gateway):
-    """Provider `google`: the signature stands in the function, once strict mode is off."""
+    """Provider `google` without strict mode: the signature is in `function`."""
 
     settings = MappingProxyType(
         {"default_headers": {"x-portkey-provider": "google", "x-portkey-strict-open-ai-compliance": "false"}}
@@ -75,7 +79,7 @@ class Portkey(Gateway):
 
 
 class LiteLLMGemini(Gateway):
-    """Route `gemini/`: the signature stands behind the id, beside the call and beside the message."""
+    """Route `gemini/`: the signature is in the id, on the call and on the message."""
 
     settings = MappingProxyType({})
 
@@ -100,7 +104,7 @@ class LiteLLMGemini(Gateway):
 
 
 class LiteLLMOpenAI:
-    """Route `openai/` to Google's own endpoint, which is strict: what LiteLLM does not know it wraps."""
+    """Route `openai/` to Google's endpoint, which is strict. LiteLLM wraps the fields that it does not know."""
 
     settings = MappingProxyType({})
     clients = Gateway.clients

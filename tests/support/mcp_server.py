@@ -1,4 +1,4 @@
-"""A real MCP server over stdio, a process of its own; its schemas have what Gemini does not take as it is."""
+"""An MCP server over stdio, in a process of its own. Its schemas have keywords that Gemini refuses."""
 
 from base64 import b64decode
 from typing import Annotated, Literal
@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 from mcp.server.fastmcp import FastMCP, Image
 from pydantic import BaseModel, Field
 
-#: One pixel.
+#: An image of one pixel.
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 server = FastMCP("weather", log_level="ERROR")
 
 
 class Place(BaseModel):
-    """Where to look."""
+    """A place."""
 
     city: str
     country: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None

@@ -1,4 +1,4 @@
-"""Google's native API in process, as far as `ChatGoogleGenerativeAI` needs it: signs calls, and refuses lost signatures."""
+"""Google's native API in process, for `ChatGoogleGenerativeAI`: it signs calls and refuses lost signatures."""
 
 import json
 from base64 import b64encode, urlsafe_b64decode
@@ -13,21 +13,22 @@ MODEL = "gemini-3.8-flash"
 
 
 def issue(surface, call):
-    """A signature as `FakeGemini` of that surface would issue it, so that either takes the other's."""
+    """Return a signature that `FakeGemini` on `surface` also accepts."""
     return issue_signature(Issued(surface, MODEL, call, 0, "native"))
 
 
 def native_version():
-    """Major and minor version of langchain-google-genai.
+    """Return the major and minor version of langchain-google-genai.
 
-    4.4 is the first that sends Google's stand-in as it is, where a signature is missing, and leaves other packages'
-    thoughts behind: https://github.com/langchain-ai/langchain-google/pull/1972. Earlier ones are refused.
+    4.4 is the first version that sends Google's placeholder unchanged if a signature is missing, and that leaves out
+    thoughts of other packages: https://github.com/langchain-ai/langchain-google/pull/1972. Requests of earlier versions
+    are refused.
     """
     return tuple(int(part) for part in version("langchain-google-genai").split(".")[:2])
 
 
 class NativeGoogle:
-    """Plays `replies`, lists of parts, in order; `contents` has what each request said."""
+    """Answers with `replies`, which are lists of parts, in order. `contents` has the contents of each request."""
 
     def __init__(self, surface, *replies):
         self.surface = surface
@@ -36,7 +37,7 @@ class NativeGoogle:
         self.stand_ins = 0
 
     def answer(self, request):
-        """The response to one request; the handler of a mock transport."""
+        """Return the response to one request. It is the handler of a mock transport."""
         httpx = import_module("httpx")
         contents = json.loads(request.content)["contents"]
         self.contents.append(contents)
@@ -48,7 +49,7 @@ class NativeGoogle:
         return httpx.Response(200, json={"candidates": [{"content": content, "finishReason": "STOP"}]})
 
     def chat_model(self):
-        """A real `ChatGoogleGenerativeAI` that talks to this."""
+        """Return a `ChatGoogleGenerativeAI` that sends its requests here."""
         package, httpx = import_module("langchain_google_genai"), import_module("httpx")
         where = {"api_key": "test-key"}
         if self.surface == "vertex":
@@ -83,5 +84,5 @@ def _user(content):
 
 
 def standard(signature):
-    """Base64 of either alphabet in the standard one."""
+    """Return base64 of either alphabet in the standard one."""
     return b64encode(urlsafe_b64decode(signature.replace("+", "-").replace("/", "_"))).decode()

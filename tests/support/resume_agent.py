@@ -1,4 +1,4 @@
-"""Run by test_agents in a process of its own: start the agent and die before its first result, or go on from there."""
+"""Program for `test_agents`: start the agent and exit before its first result, or continue it from there."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ def main():
     with SqliteSaver.from_conn_string(database) as saver:
         if action == "start":
             _, agent = build(surface, SCRIPT[:1], saver)
-            # The step after the call is saved before the tool runs: then the lights go out.
+            # The checkpoint after the call is saved before the tool runs. Then the process exits.
             for _ in agent.stream(
                 {"messages": [("user", "Weather?")]}, CONFIG, stream_mode="updates", interrupt_before=["tools"]
             ):

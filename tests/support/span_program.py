@@ -1,4 +1,4 @@
-"""Makes spans with both instrumentations and prints them as JSON; a program, since one of them cannot be undone."""
+"""Program that makes spans with both instrumentations and prints them as JSON. One of them cannot be removed again."""
 
 import io
 import json
@@ -31,7 +31,7 @@ SCRIPT = [Reply(calls=[Call("get_weather", {"city": "Paris"})], usage=USAGE), Re
 
 
 def read_page(language):
-    """What the page's blocks define; `py` marks the one that instruments the process it runs in for good."""
+    """Return the names that the page's blocks define. The block marked `py` instruments its process for good."""
     namespace = {"__name__": "docs"}
     for code in re.findall(rf"^```(?:{language})\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL):
         exec(compile(code, "observability.md", "exec"), namespace)
@@ -48,7 +48,7 @@ def build_agent(fake, *, model="gemini-3.8-flash", **options):
 
 
 def run_agent(config=None, **options):
-    """The final messages of an agent that calls one tool."""
+    """Return the final messages of an agent that calls one tool."""
     fake = FakeGemini(SCRIPT)
     messages = build_agent(fake, **options).invoke(QUESTION, config)["messages"]
     assert fake.refusals == []
@@ -56,7 +56,7 @@ def run_agent(config=None, **options):
 
 
 def stream_agent(config=None, **options):
-    """`run_agent`, in chunks of messages."""
+    """Do the same as `run_agent`, and stream messages."""
     fake = FakeGemini(SCRIPT)
     *_, state = build_agent(fake, **options).stream(QUESTION, config, stream_mode=["messages", "values"])
     assert all(request.stream for request in fake.requests)
@@ -64,7 +64,7 @@ def stream_agent(config=None, **options):
 
 
 def stream_agent_events(config=None, **options):
-    """`run_agent`, as v3 events."""
+    """Do the same as `run_agent`, and stream v3 events."""
     fake = FakeGemini(SCRIPT)
     run = build_agent(fake, **options).stream_events(QUESTION, config, version="v3")
     assert list(run)
@@ -76,7 +76,7 @@ def stream():
 
 
 def ask_for_another():
-    """The server answers by another model than was asked for."""
+    """Send a request that the server answers with another model than the requested one."""
     wire = Wire(completion())
     chat = ChatGeminiCompat(model="gemini-flash-latest", api_key="k", **wire.clients)
     assert chat.invoke("Hi").response_metadata["model_name"] == "gemini-3.8-flash"
@@ -91,7 +91,7 @@ def main():
     printed = io.StringIO()
     with redirect_stdout(printed):
         page = read_page("python|py")
-    # The page has set up the one; the other goes the same way.
+    # The page sets up one exporter. The other one is set up in the same way.
     provider, short = TracerProvider(), InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(page["ShortSignatures"](short)))
     LangChainInstrumentor().instrument(tracer_provider=provider)

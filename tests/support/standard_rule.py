@@ -1,16 +1,16 @@
-"""A rule that lets the fake endpoint behave as langchain-tests expect of a model: calls what it is told to, obeys schemas."""
+"""A function of the request that lets the fake endpoint pass langchain-tests: it calls tools and obeys schemas."""
 
 import json
 import re
 
 from langchain_gemini_compat.testing import Call, Reply
 
-#: Arguments that the suite looks for, by name.
+#: The values of arguments that the suite expects, by name.
 KNOWN = {"input": 3, "x": 3, "location": "San Francisco, CA", "city": "San Francisco"}
 
 
 def answer(request):
-    """A call where tools are bound and the last word was the user's; JSON where a schema is given; else text."""
+    """Return a call if tools are bound and the user spoke last, JSON if a schema is given, and else text."""
     body = request.body
     prompt = request.prompt
     last = body["messages"][-1]
@@ -28,7 +28,7 @@ JOKE = {"type": "object", "properties": {"setup": {"type": "string"}, "punchline
 
 
 def example(schema, prompt, name=""):
-    """A value that fits `schema`."""
+    """Return a value that satisfies `schema`."""
     if schema.get("anyOf"):
         return example(schema["anyOf"][0], prompt, name)
     if schema.get("enum"):
