@@ -45,7 +45,7 @@ DONE = "data: [DONE]\n\n"
 
 
 def raw(whole, *parts):
-    """Return a fault as bytes: the body of a whole reply, and the events of a stream. Both may be functions of `Say`."""
+    """Return a fault as bytes: the body of a whole reply and the events of a stream, or functions of `Say`."""
 
     def say(said):
         body = frames(*(part(said) if callable(part) else part for part in parts)) if said.stream else whole
