@@ -152,7 +152,7 @@ def _build_request(messages: Sequence[BaseMessage], context: _Context) -> Reques
         call_limit=1 if options.parallel_tool_calls is False else None,
         seed=str(len(messages)),
         schemas=schemas,
-        names=names.changed(),
+        names=names.original_names(),
         tool_names=_tool_names(body, names) or None,
         keeps_invalid_calls=_keeps_invalid_calls(options),
     )

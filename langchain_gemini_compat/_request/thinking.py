@@ -1,10 +1,10 @@
-"""The thinking knobs to the one form that surface and model take.
+"""Converts the thinking options to the form that the surface and the model take.
 
-Its one rule: the nearest setting that the model has, never a 400, and one note where that is another than was asked
-for. What is no setting at all is an error before anything is sent. Models that are no Gemini get what was given.
-Sources: Google's OpenAI-compatibility pages (with an effort Vertex returns no thoughts, and takes only one of
-effort and `thinking_config`), https://ai.google.dev/gemini-api/docs/thinking, and refusals of `minimal` and `none`
-in public issues.
+A model gets the nearest setting that it has, with a note if that differs from the caller's, so no setting is a 400. An
+invalid setting raises before the request is sent. Models other than Gemini get the options unchanged. Sources: Google's
+OpenAI-compatibility pages (with an effort Vertex returns no thoughts, and takes only one of effort and
+`thinking_config`), https://ai.google.dev/gemini-api/docs/thinking, and refusals of `minimal` and `none` in public
+issues.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.options import Options
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Vertex returns thoughts untagged unless it is given a marker; this one is what AI Studio uses by itself.
+#: Vertex returns thoughts untagged unless the request has a marker. AI Studio uses this one by default.
 VERTEX_MARKER = "thought"
-#: Token budgets that Google gives for OpenAI's words on models that count (Google's compatibility page).
+#: Token budgets of OpenAI's efforts on models with budgets (Google's compatibility page).
 EFFORT_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
-#: What a model thinks that chooses for itself: "up to 8,192 tokens" (Google's page on thinking).
+#: The budget of a model that chooses for itself: "up to 8,192 tokens" (Google's page on thinking).
 _DYNAMIC_BUDGET = 8192
-#: OpenAI's words, least first.
+#: OpenAI's efforts, the least first.
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-#: The names under which a caller may say how much to think.
+#: The options that set how much to think. A request may have one of them.
 THINKING_OPTIONS = ("reasoning_effort", "thinking_level", "thinking_budget")
 
 
@@ -43,32 +43,33 @@ class ThinkingFields:
 
     body: JsonObject = field(default_factory=dict)
     google: JsonObject = field(default_factory=dict)
-    #: Tokens of thinking that an answer has to reckon with; 0 where there are few, or nothing is known.
+    #: The tokens that thinking is likely to use; 0 if they are few or unknown.
     likely_tokens: int = 0
 
 
 def encode_thinking(options: Options, endpoint: Endpoint, family: ModelFamily, notes: list[Note]) -> ThinkingFields:
-    """The knobs in `options` for this model.
+    """Return the fields for the thinking options on this model.
 
-    Raises `UnsupportedParameterError` where two of them contradict each other, and for Gemini where one is no word,
-    no number of tokens from -1 on, or no truth value.
+    Raises:
+        UnsupportedParameterError: Two options set how much to think, or one is invalid for Gemini.
     """
     asked = _read_asked(options)
-    knobs = [name for name in THINKING_OPTIONS if name in asked]
-    if len(knobs) > 1:
-        raise UnsupportedParameterError(f"`{knobs[0]}` and `{knobs[1]}` say the same thing twice: give one.")
+    given = [name for name in THINKING_OPTIONS if name in asked]
+    if len(given) > 1:
+        raise UnsupportedParameterError(f"`{given[0]}` and `{given[1]}` set the same thing. Set only one of them.")
     extra = object_at(options.extra_body or {}, "google")
     twice = object_at(extra, "thinking_config").keys() & {"thinking_level", "thinking_budget"}
-    if knobs and twice:
+    if given and twice:
         where = f"`extra_body.google.thinking_config.{min(twice)}`"
-        raise UnsupportedParameterError(f"`{knobs[0]}` and {where} say the same thing twice: give one.")
+        raise UnsupportedParameterError(f"`{given[0]}` and {where} set the same thing. Set only one of them.")
     fields = ThinkingFields()
     if not endpoint.speaks_gemini or not family.is_gemini:
         _add_as_given(asked, endpoint, fields, notes)
     else:
         checked = _check(asked)
         if family.thinking == "none":
-            notes.extend(_drop(name, f"{family.name} does not think") for name in _knobs_for_thinking(checked))
+            names = [name for name, value in checked.items() if value not in ("none", 0, False)]
+            notes.extend(_drop(name, f"{family.name} does not think") for name in names)
         else:
             _Fitter(endpoint, family, notes).fit(checked, fields)
     _add_marker(options, endpoint, family, fields)
@@ -88,68 +89,64 @@ def _read_asked(options: Options) -> dict[str, object]:
 
 
 def warn_of_tight_limit(max_tokens: object, fields: ThinkingFields, family: ModelFamily) -> str | None:
-    """What to say where thinking may use up `max_tokens`, and the cure; `None` where there is room.
+    """Return a warning if thinking may use up `max_tokens`, with what to do; else `None`.
 
-    Thinking is spent from `max_tokens` on both surfaces. Reports of answers that were empty or cut off:
+    Thinking counts toward `max_tokens` on both surfaces. Reports of answers that were empty or cut off:
     https://github.com/googleapis/python-genai/issues/811 (256 tokens), issue 2062 there (1,024),
     https://github.com/vectorize-io/hindsight/issues/3365 (1,500),
     https://github.com/langchain-ai/langchain-google/issues/1020 (3,072),
-    https://github.com/llmsresearch/paperbanana/issues/54 (4,096). Each lies within half of what Google allots to
-    the level, so that half is what we reckon with; a budget that was given counts in full.
+    https://github.com/llmsresearch/paperbanana/issues/54 (4,096). Each limit is below half of Google's budget for
+    the level, so half of the budget is what is expected here. A budget of the caller counts in full.
     """
     likely = fields.likely_tokens
     if not isinstance(max_tokens, int) or not likely or max_tokens > likely:
         return None
     least = "none" if family.may_stop_thinking else family.levels[0]
-    cure = f', or think less (`reasoning_effort="{least}"`)' if _reckon(least, family) < likely else ""
+    cure = f', or think less (`reasoning_effort="{least}"`)' if _likely_tokens(least, family) < likely else ""
     return (
-        f"`max_tokens` {max_tokens} may leave no answer: thinking is spent from it, and {family.name} may well think "
-        f"for {likely} tokens here. Raise `max_tokens` or leave it out{cure}."
+        f"`max_tokens` {max_tokens} may leave no room for an answer: thinking counts toward it, and {family.name} is "
+        f"likely to think for {likely} tokens. Increase `max_tokens` or leave it out{cure}."
     )
 
 
-def _reckon(word: str | None, family: ModelFamily) -> int:
-    """Half of what Google allots; `minimal` is next to nothing on models with levels."""
+def _likely_tokens(word: str | None, family: ModelFamily) -> int:
+    """Return half of Google's budget for an effort. On models with levels, `minimal` uses almost nothing."""
     if word is None or (word == "minimal" and family.thinking == "level"):
         return 0
     return EFFORT_BUDGETS.get(word, _DYNAMIC_BUDGET) // 2
 
 
 def _check(asked: Mapping[str, object]) -> dict[str, str | int | bool]:
-    """The knobs in their own types, words in small letters."""
+    """Return the options checked, efforts and levels in small letters."""
     return {name: _CHECKS[name](name, value) for name, value in asked.items()}
 
 
-def _check_word(name: str, value: object) -> str:
+def _check_effort(name: str, value: object) -> str:
     if not isinstance(value, str) or value.lower() not in _EFFORTS:
-        raise UnsupportedParameterError(f"`{name}` is one of {', '.join(_EFFORTS)}, not {value!r}.")
+        raise UnsupportedParameterError(f"`{name}` is {value!r}. Set it to one of {', '.join(_EFFORTS)}.")
     return value.lower()
 
 
 def _check_budget(name: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < -1:
         raise UnsupportedParameterError(
-            f"`{name}` is a number of tokens, 0 for no thinking or -1 for the model's own choice, not {value!r}."
+            f"`{name}` is {value!r}. Set it to a number of tokens, 0 for no thinking, or -1 to let the model choose."
         )
     return value
 
 
 def _check_flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise UnsupportedParameterError(f"`{name}` is `True` or `False`, not {value!r}.")
+        raise UnsupportedParameterError(f"`{name}` is {value!r}. Set it to `True` or `False`.")
     return value
 
 
 _CHECKS: Mapping[str, Callable[[str, object], str | int | bool]] = {
-    "reasoning_effort": _check_word,
-    "thinking_level": _check_word,
+    "reasoning_effort": _check_effort,
+    "thinking_level": _check_effort,
     "thinking_budget": _check_budget,
     "include_thoughts": _check_flag,
 }
-
-
-def _knobs_for_thinking(asked: Mapping[str, object]) -> list[str]:
-    return [name for name, value in asked.items() if value not in ("none", 0, False)]
 
 
 def _add_as_given(asked: Mapping[str, object], endpoint: Endpoint, fields: ThinkingFields, notes: list[Note]) -> None:
@@ -178,6 +175,8 @@ def _drop(name: str, why: str) -> Note:
 
 @dataclass(slots=True)
 class _Fitter:
+    """Fits the checked options to what a Gemini model takes, with a note for each adjustment."""
+
     endpoint: Endpoint
     family: ModelFamily
     notes: list[Note]
@@ -185,18 +184,18 @@ class _Fitter:
     def fit(self, asked: Mapping[str, str | int | bool], fields: ThinkingFields) -> None:
         thoughts = cast("bool | None", asked.get("include_thoughts"))
         config: JsonObject = {}
-        fields.likely_tokens = _reckon(self.family.default_thinking, self.family)
+        fields.likely_tokens = _likely_tokens(self.family.default_thinking, self.family)
         if "reasoning_effort" in asked:
             effort = self._fit_effort(str(asked["reasoning_effort"]))
-            fields.likely_tokens = _reckon(effort, self.family)
+            fields.likely_tokens = _likely_tokens(effort, self.family)
             if thoughts or not self.endpoint.takes_effort(effort):
                 config = self._as_config(effort)
             else:
-                # Beside an effort Vertex takes no `thinking_config`; no thoughts is what it does anyway.
+                # Vertex takes no `thinking_config` beside an effort. Without one it returns no thoughts.
                 fields.body["reasoning_effort"], thoughts = effort, None
         elif "thinking_level" in asked:
             level = str(asked["thinking_level"])
-            config, fields.likely_tokens = self._fit_level(level), _reckon(self._nearest(level), self.family)
+            config, fields.likely_tokens = self._fit_level(level), _likely_tokens(self._nearest(level), self.family)
         elif "thinking_budget" in asked:
             config = self._fit_budget(cast("int", asked["thinking_budget"]), fields)
         if thoughts and config.get("thinking_budget") == 0:
@@ -209,7 +208,7 @@ class _Fitter:
     def _fit_effort(self, word: str) -> str:
         nearest = self._nearest(word)
         if nearest != word:
-            self._adjusted(f"`reasoning_effort` {word!r} became {nearest!r}: {self._name_words()}.")
+            self._note_adjusted(f"`reasoning_effort` {word!r} became {nearest!r}: {self._describe_levels()}.")
         return nearest
 
     def _fit_level(self, word: str) -> JsonObject:
@@ -217,56 +216,58 @@ class _Fitter:
         config = self._as_config(nearest)
         if "thinking_budget" in config:
             budget = config["thinking_budget"]
-            self._adjusted(
+            self._note_adjusted(
                 f"`thinking_level` {word!r} became a thinking budget of {budget}: {self.family.name} counts tokens."
             )
         elif nearest != word:
-            self._adjusted(f"`thinking_level` {word!r} became {nearest!r}: {self._name_words()}.")
+            self._note_adjusted(f"`thinking_level` {word!r} became {nearest!r}: {self._describe_levels()}.")
         return config
 
     def _fit_budget(self, budget: int, fields: ThinkingFields) -> JsonObject:
-        """-1 lets the model choose, 0 stops thinking where that is possible."""
+        """Return the config for a budget: -1 lets the model choose, 0 stops thinking if the model can stop."""
         if budget == -1:
-            # What a model with levels does unasked.
+            # A model with levels chooses by default.
             return {"thinking_budget": -1} if self.family.budgets else {}
         if self.family.budgets is None or (budget == 0 and self.family.thinking == "level"):
-            level = self._nearest(_word_for(budget))
-            fields.likely_tokens = _reckon(level, self.family)
-            self._adjusted(f"`thinking_budget` {budget} became the level {level!r}: {self._name_words()}.")
+            level = self._nearest(_effort_for(budget))
+            fields.likely_tokens = _likely_tokens(level, self.family)
+            self._note_adjusted(f"`thinking_budget` {budget} became the level {level!r}: {self._describe_levels()}.")
             return {"thinking_level": level}
         least, most = self.family.budgets
         may_be_0 = budget == 0 and self.family.may_stop_thinking
         fitted = 0 if may_be_0 else min(max(budget, least), most)
         if fitted != budget:
-            self._adjusted(f"`thinking_budget` {budget} became {fitted}: {self.family.name} takes {least} to {most}.")
+            self._note_adjusted(
+                f"`thinking_budget` {budget} became {fitted}: {self.family.name} takes {least} to {most}."
+            )
         fields.likely_tokens = fitted
         return {"thinking_budget": fitted}
 
     def _nearest(self, word: str) -> str:
-        """The word itself, or the nearest below it that the model has, or the least it has."""
-        words = self._words()
+        """Return the highest level that the model has up to `word`, or its lowest one."""
+        words = self._levels()
         rank = _EFFORTS.index(word)
         return next((level for level in reversed(words) if _EFFORTS.index(level) <= rank), words[0])
 
-    def _words(self) -> tuple[str, ...]:
+    def _levels(self) -> tuple[str, ...]:
         return ("none", *self.family.levels) if self.family.may_stop_thinking else self.family.levels
 
-    def _name_words(self) -> str:
-        return f"{self.family.name} has {', '.join(self._words())}"
+    def _describe_levels(self) -> str:
+        return f"{self.family.name} has {', '.join(self._levels())}"
 
     def _as_config(self, word: str) -> JsonObject:
         if self.family.thinking == "budget":
             return {"thinking_budget": EFFORT_BUDGETS[word]}
         return {"thinking_level": word}
 
-    def _adjusted(self, message: str) -> None:
+    def _note_adjusted(self, message: str) -> None:
         self.notes.append(Note("adjusted", message))
 
 
-def _word_for(budget: int) -> str:
-    """The least of Google's words that allots as much.
+def _effort_for(budget: int) -> str:
+    """Return the lowest effort with at least this budget.
 
-    >>> [_word_for(budget) for budget in (0, 1, 1024, 1025, 8192, 8193)]
+    >>> [_effort_for(budget) for budget in (0, 1, 1024, 1025, 8192, 8193)]
     ['none', 'low', 'low', 'medium', 'medium', 'high']
     """
     words = ("none", "low", "medium")

@@ -1,7 +1,7 @@
-"""Names of tools to names that Gemini takes, and back.
+"""Converts names of tools to names that Gemini takes, and back.
 
-Its one rule: no two names share one on the wire. A name that is taken as it is stays; what else a name becomes hangs
-on that name alone, unless another one came first. Sources, which differ in details, so that the narrower counts:
+No two names share one on the wire. A valid name stays as it is. Another name becomes one that depends on that name
+alone, unless the result is taken. The sources differ in details, so the narrower rule counts:
 https://ai.google.dev/api/python/google/generativeai/protos/FunctionCall and
 https://cloud.google.com/vertex-ai/generative-ai/docs/reference/java/1.3.0/com.google.cloud.vertexai.api.FunctionDeclarationOrBuilder
 """
@@ -17,18 +17,22 @@ from langchain_gemini_compat._wire.notes import Note
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from langchain_gemini_compat._wire.json_types import JsonObject
     from langchain_gemini_compat._wire.notes import NoteKind
 
-_LONGEST = 63
-_TAKEN = re.compile(rf"[A-Za-z_][A-Za-z0-9_-]{{0,{_LONGEST - 1}}}")
-_REFUSED = re.compile(r"[^A-Za-z0-9_-]")
+_MAX_LENGTH = 63
+_VALID = re.compile(rf"[A-Za-z_][A-Za-z0-9_-]{{0,{_MAX_LENGTH - 1}}}")
+_INVALID_CHARACTER = re.compile(r"[^A-Za-z0-9_-]")
 _HASH_DIGITS = 8
 
 
 class ToolNames:
-    """The names of one request: first those of the bound tools, then those of the history as they are met.
+    """The names of tools in one request: first those of the bound tools, then those of the history in their order.
 
-    Where the place is not `restricted`, every name is its own.
+    Args:
+        bound: The caller's names of the bound tools.
+        notes: Gets a note for each name that is changed.
+        restricted: Whether the server takes only Gemini's names. If not, every name is sent as it is.
 
     >>> names = ToolNames(["Create Volume", "Create_Volume"], [])
     >>> names.encode("Create_Volume"), names.encode("Create Volume"), names.encode("3d.print")
@@ -40,20 +44,20 @@ class ToolNames:
         self._restricted = restricted
         self._sent: dict[str, str] = {}
         self._given: dict[str, str] = {}
-        # Names that may stay have the first right to themselves.
-        for name in sorted(dict.fromkeys(bound), key=lambda name: not _TAKEN.fullmatch(name)):
+        # Valid names first, so that no converted name takes theirs.
+        for name in sorted(dict.fromkeys(bound), key=lambda name: not _VALID.fullmatch(name)):
             self._add(name, "adjusted", "tool")
         #: The names of the bound tools on the wire.
         self.bound = frozenset(self._given)
 
     def encode(self, name: str, index: int | None = None) -> str:
-        """The name on the wire; `index` is the place of the message that a note is about."""
+        """Return the name on the wire; `index` is the index of the message that a note is about."""
         if name not in self._sent:
             self._add(name, "repaired", "call", index)
         return self._sent[name]
 
-    def changed(self) -> Mapping[str, str]:
-        """By the name on the wire, the caller's name, where the two differ."""
+    def original_names(self) -> Mapping[str, str]:
+        """Return the caller's name for each name on the wire that differs from it."""
         return {sent: given for sent, given in self._given.items() if sent != given}
 
     def _add(self, name: str, kind: NoteKind, what: str, index: int | None = None) -> None:
@@ -65,11 +69,14 @@ class ToolNames:
             self._notes.append(Note(kind, text, index))
 
     def _choose(self, name: str) -> str:
-        """`name` itself, or what is left of it, with a hash where that is too long, says nothing or is in use."""
-        clean = _REFUSED.sub("_", name)
-        clean = clean if _TAKEN.match(clean) else f"_{clean}"
-        says_nothing = clean != name and not clean.strip("_-")
-        sent = _add_hash(clean, name) if len(clean) > _LONGEST or says_nothing else clean
+        """Return the name with invalid characters replaced.
+
+        A hash is added if the result is too long, has neither letter nor digit, or is taken.
+        """
+        clean = _INVALID_CHARACTER.sub("_", name)
+        clean = clean if _VALID.match(clean) else f"_{clean}"
+        is_blank = clean != name and not clean.strip("_-")
+        sent = _add_hash(clean, name) if len(clean) > _MAX_LENGTH or is_blank else clean
         tries = 0
         while sent in self._given:
             sent = _add_hash(clean, f"{tries}/{name}" if tries else name)
@@ -79,4 +86,10 @@ class ToolNames:
 
 def _add_hash(clean: str, name: str) -> str:
     digest = sha1(name.encode(errors="surrogatepass"), usedforsecurity=False).hexdigest()[:_HASH_DIGITS]
-    return f"{clean[: _LONGEST - _HASH_DIGITS - 1]}_{digest}"
+    return f"{clean[: _MAX_LENGTH - _HASH_DIGITS - 1]}_{digest}"
+
+
+def declared_name(tool: JsonObject) -> str:
+    """Return the name in a tool's declaration, which OpenAI nests under `function`."""
+    function = tool.get("function")
+    return str(function.get("name") if isinstance(function, dict) else tool.get("name"))

@@ -1,8 +1,4 @@
-"""Bound tools and `tool_choice`, in all of LangChain's spellings, to the wire's `tools` and `tool_choice`.
-
-Its one rule: portable on the wire. Google documents `none`, `auto`, `required` and (Vertex) `validated`, and no
-choice of one function by name, so a named choice goes out as that function alone with `required`.
-"""
+"""Encodes bound tools and response schemas, in all spellings that LangChain takes, in the form of the wire."""
 
 from __future__ import annotations
 
@@ -13,13 +9,13 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel
 
-from langchain_gemini_compat._request.tool_names import ToolNames
+from langchain_gemini_compat._request.tool_choice import encode_tool_choice
+from langchain_gemini_compat._request.tool_names import ToolNames, declared_name
 from langchain_gemini_compat._request.typed_dicts import declare_typed_dict, find_typed_dict
 from langchain_gemini_compat._schema.functions import compile_parameters, compile_response_schema, find_most_items
 from langchain_gemini_compat._schema.references import resolve_pointer
 from langchain_gemini_compat._wire.json_types import object_at
 from langchain_gemini_compat._wire.notes import Note
-from langchain_gemini_compat.errors import UnsupportedParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,50 +26,49 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._schema.functions import Loss
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Google's native tools, by the one key each has; they go under `extra_body.google.tools`.
+#: Google's own tools, each by its only key. They go under `extra_body.google.tools`.
 GOOGLE_TOOLS = frozenset(
     {
         "google_search", "google_search_retrieval", "google_maps", "code_execution", "url_context",
         "enterprise_web_search", "retrieval", "computer_use", "file_search",
     }
 )  # fmt: skip
-#: The same as the JSON of Google's native API spells them.
+#: The same names as the JSON of Google's own API spells them.
 _CAMEL_TOOLS = {name.title().replace("_", ""): name for name in GOOGLE_TOOLS}
-_OWN = '`{"google_search": {}}` among them'
-#: A dict with one of these declares a function, whatever its `type` says.
+#: A dict with one of these keys declares a function, with any `type`.
 _DECLARATION_KEYS = frozenset(
     {"function", "parameters", "input_schema", "inputSchema", "properties", "title", "toolSpec"}
 )
-#: Where a declaration stands one deeper: OpenAI's two, and Bedrock's.
+#: Keys that hold a declaration: OpenAI's two, and Bedrock's.
 _NESTED = ("function", "json_schema", "toolSpec")
-#: Where a declaration has its schema: OpenAI, Anthropic, MCP and Bedrock, OpenAI's response format, Google.
+#: Keys of a declaration for its schema: OpenAI, Anthropic, MCP and Bedrock, OpenAI's response format, Google.
 _SCHEMA_KEYS = ("parameters", "input_schema", "inputSchema", "schema", "parameters_json_schema", "parametersJsonSchema")
 _LISTS_OF_FUNCTIONS = ("function_declarations", "functionDeclarations")
-#: What pydantic writes beside a reference at the top.
+#: Keys that pydantic writes beside a reference at the top of a schema.
 _BESIDE_TOP = frozenset({"$ref", "$defs", "definitions", "$schema", "title", "description"})
-#: Values and no schemas: a `title` in them is the caller's.
+#: Keywords for values: a `title` inside them belongs to the caller's value.
 _VALUES = frozenset({"default", "const", "enum", "examples", "example"})
 _MAPS_OF_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
-_NO_STRICT = "`strict` was left out, as Gemini has no such switch."
-_CHOICES = {"auto": "auto", "none": "none", "any": "required", "required": "required", "validated": "validated"}
+_NO_STRICT = "`strict` was left out: Gemini has no such option."
 
 
 @dataclass(frozen=True, slots=True)
 class ToolSet:
-    """What goes out: function declarations, Google's own tools, and the choice among them.
+    """Tools in the form of the wire."""
 
-    `schemas` are the original parameters of the bound functions, by their names on the wire.
-    """
-
+    #: Function declarations.
     functions: list[JsonObject]
+    #: Google's own tools.
     google: list[JsonObject]
+    #: `tool_choice`.
     choice: JsonValue
+    #: The original parameters of the bound functions, by their names on the wire.
     schemas: dict[str, JsonObject] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class NamedSchema:
-    """A JSON schema, less the name and the description that it is declared with."""
+    """A JSON schema with its name and description apart."""
 
     name: str
     description: str
@@ -81,7 +76,7 @@ class NamedSchema:
 
 
 def read_schema(schema: object) -> NamedSchema:
-    """Any schema LangChain takes, OpenAI's forms around one, and JSON schemas of any type, with a title or without."""
+    """Return a schema of any form that LangChain takes, in OpenAI's forms around one, or a plain JSON schema."""
     if isinstance(schema, dict):
         function = _read_declaration(cast("JsonObject", schema))
     else:
@@ -91,10 +86,12 @@ def read_schema(schema: object) -> NamedSchema:
 
 
 def format_tool(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> JsonObject:
-    """A tool as `bind_tools` keeps it: OpenAI's form, or Google's own dict as it is.
+    """Return a tool in the form that `bind_tools` keeps: OpenAI's declaration, or Google's own dict unchanged.
 
-    Dicts of another provider's built-in tools (`{"type": "web_search_…"}`) are kept too: what they are for is
-    decided when the endpoint is known. Raises `ValueError` for what is no tool, and for a list of them.
+    Dicts of another provider's built-in tools (`{"type": "web_search_…"}`) are kept until the endpoint is known.
+
+    Raises:
+        ValueError: It is not a tool, or it is Google's list of functions.
     """
     if not isinstance(tool, dict):
         return _declare(tool)
@@ -104,9 +101,8 @@ def format_tool(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> 
     for key in _LISTS_OF_FUNCTIONS:
         if key in tool:
             raise ValueError(
-                f"`{key}` is Google's list of functions, and no tool by itself. Pass what is in the list: "
-                f"`bind_tools([*tool[{key!r}]])`, and Google's own tools, such as `{{'google_search': {{}}}}`, "
-                "as dicts of their own."
+                f"`{key}` is Google's list of functions, not one tool. Pass its items: `bind_tools([*tool[{key!r}]])`, "
+                "and each of Google's own tools, such as `{'google_search': {}}`, as a separate dict."
             )
     given = cast("JsonObject", tool)
     if tool.get("type") == "function" or (isinstance(tool.get("type"), str) and not tool.keys() & _DECLARATION_KEYS):
@@ -118,7 +114,7 @@ def format_tool(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> 
 
 
 def _read_declaration(given: JsonObject) -> JsonObject:
-    """A declaration of any API, or a JSON schema, as OpenAI's `name`, `description`, `parameters` and `strict`."""
+    """Return any API's declaration, or a JSON schema, as OpenAI's `name`, `description`, `parameters` and `strict`."""
     inner = _first_object(given, _NESTED) or given
     schema = _first_object(inner, _SCHEMA_KEYS)
     if schema is not None and "toolSpec" in given:
@@ -140,7 +136,7 @@ def _first_object(given: JsonObject, keys: Sequence[str]) -> JsonObject | None:
 
 
 def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
-    """A class, a function or a LangChain tool; name and description are LangChain's."""
+    """Return OpenAI's declaration of a class, a function or a LangChain tool, with LangChain's name and description."""
     if find_typed_dict(tool) is not None:
         declared = declare_typed_dict(tool)
         schema = _drop_texts(_open_top(object_at(declared, "parameters")), "title", "")
@@ -159,11 +155,11 @@ def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
 
 
 def _read_parameters(tool: type | Callable[..., Any] | BaseTool) -> JsonObject | None:
-    """The JSON schema of the arguments that a model writes; LangChain's own puts `{}` where a class holds itself.
+    """Return the JSON schema of the arguments that a model writes; `None` if only LangChain has one.
 
-    `None` where LangChain's has to do.
+    LangChain's own schema has `{}` where a class contains itself.
     """
-    # Who binds no tools need not load them.
+    # Loaded here to keep the import of the package fast without tools.
     from langchain_core.tools import BaseTool, Tool, create_schema_from_function
 
     if isinstance(tool, BaseTool):
@@ -174,7 +170,7 @@ def _read_parameters(tool: type | Callable[..., Any] | BaseTool) -> JsonObject |
     if isinstance(tool, type):
         return _schema_of(tool) if is_basemodel_subclass(tool) else None
     name = str(getattr(tool, "__name__", ""))
-    # As LangChain itself reads a function.
+    # The arguments are those of `langchain_core.utils.function_calling.convert_to_openai_function`.
     read = create_schema_from_function(
         name, tool, filter_args=(), parse_docstring=True, error_on_invalid_docstring=False, include_injected=False
     )
@@ -182,7 +178,7 @@ def _read_parameters(tool: type | Callable[..., Any] | BaseTool) -> JsonObject |
 
 
 def _schema_of(model: type) -> JsonObject:
-    """Pydantic 1 has another word for it."""
+    """Return the JSON schema of a class of pydantic 2 or 1."""
     if not issubclass(model, BaseModel):
         return cast("JsonObject", cast("Any", model).schema())
     # If a class accepts fields by name only, the model must get the names and not the aliases.
@@ -191,7 +187,7 @@ def _schema_of(model: type) -> JsonObject:
 
 
 def _open_top(schema: JsonObject) -> JsonObject:
-    """A reference at the top is opened: pydantic writes one for a class that holds itself."""
+    """Return the schema that a reference at the top names. Pydantic writes one for a class that contains itself."""
     found = resolve_pointer(schema, schema["$ref"]) if schema.keys() <= _BESIDE_TOP and "$ref" in schema else None
     if found is None or not isinstance(found[1], dict) or "$ref" in found[1]:
         return schema
@@ -199,7 +195,7 @@ def _open_top(schema: JsonObject) -> JsonObject:
 
 
 def _drop_texts(schema: JsonObject, keyword: str, start: str) -> JsonObject:
-    """`schema` without the texts of `keyword` that begin with `start`, at any depth."""
+    """Return `schema` without the texts of `keyword` that begin with `start`, at any depth."""
     return {
         key: value if key in _VALUES else _drop_texts_below(value, keyword, start)
         for key, value in schema.items()
@@ -214,14 +210,14 @@ def _drop_texts_below(value: JsonValue, keyword: str, start: str) -> JsonValue:
 
 
 def is_google_tool(tool: dict[str, Any]) -> bool:
-    """Whether a dict is one of Google's native tools."""
+    """Return whether a dict is one of Google's own tools."""
     return bool(tool) and set(tool) <= GOOGLE_TOOLS
 
 
 def build_tool_names(tools: Sequence[JsonObject], endpoint: Endpoint, notes: list[Note]) -> ToolNames:
-    """The names of bound tools as they go to `endpoint`."""
+    """Return the names of the bound tools for `endpoint`, with a note for each that is changed."""
     functions = (_nest(tool) for tool in tools if not is_google_tool(tool))
-    bound = [_name_of(tool) for tool in functions if isinstance(tool.get("function"), dict)]
+    bound = [declared_name(tool) for tool in functions if isinstance(tool.get("function"), dict)]
     return ToolNames(bound, notes, restricted=endpoint.speaks_gemini)
 
 
@@ -230,47 +226,32 @@ def encode_tools(
     choice: JsonValue,
     endpoint: Endpoint,
     notes: list[Note],
-    names_sent: ToolNames | None = None,
+    names: ToolNames | None = None,
 ) -> ToolSet:
-    """Bound tools for `endpoint`; raises `UnsupportedParameterError` for a choice of a tool that is not bound."""
+    """Return the bound tools in the form that `endpoint` takes.
+
+    Args:
+        tools: Tools in the form that `format_tool` returns.
+        choice: The caller's `tool_choice`.
+        endpoint: The surface, host and model.
+        notes: Gets a note for each change.
+        names: The names on the wire, if they are known already.
+
+    Raises:
+        UnsupportedParameterError: The choice is in no known form, or names a function that is not bound.
+    """
     google = [tool for tool in tools if is_google_tool(tool)]
     functions = [_nest(tool) for tool in tools if not is_google_tool(tool)]
-    names_sent = names_sent or build_tool_names(tools, endpoint, notes)
-    schemas = _schemas_of(functions, names_sent)
+    names = names or build_tool_names(tools, endpoint, notes)
+    schemas = _schemas_of(functions, names)
     if endpoint.speaks_gemini:
-        functions = _declarable(functions, notes)
-    names, word = _chosen_names(choice), _choice_word(choice)
-    names = list(dict.fromkeys(names or ()))
-    if choice and not names and word is None:
-        raise UnsupportedParameterError(
-            f"`tool_choice` {choice!r} says nothing that is known. Use 'auto', 'none', 'any', 'required', the name of "
-            "a tool, a list of names, or OpenAI's or Google's object."
-        )
-    chosen = functions
-    sent: JsonValue = word
-    if names:
-        chosen = _choose(functions, names)
-        sent = word or "required"
-        if not endpoint.speaks_gemini and len(names) == 1:
-            # OpenAI's own form leaves the other tools in sight, and with them the prompt's cache.
-            chosen, sent = functions, _named(names[0])
+        functions = _keep_declarable(functions, notes)
+    chosen = encode_tool_choice(choice, functions, endpoint, notes)
     if endpoint.speaks_gemini:
-        chosen = _compile_tools(chosen, names_sent, notes)
+        declared = _compile_tools(chosen.functions, names, notes)
     else:
-        chosen = [_with_description(tool) for tool in chosen]
-    if sent == "validated" and not endpoint.takes_validated_choice:
-        notes.append(Note("adjusted", "`tool_choice` 'validated' became 'auto': only Vertex documents it."))
-        sent = "auto"
-    _note_unsent(choice, sent, chosen, notes)
-    return ToolSet(chosen, google, sent if chosen else None, schemas)
-
-
-def _note_unsent(choice: JsonValue, sent: JsonValue, chosen: Sequence[JsonObject], notes: list[Note]) -> None:
-    """A choice that does not go out, where that changes what the model may do."""
-    if not choice and choice is not None and choice is not False:
-        notes.append(Note("dropped", f"`tool_choice` {choice!r} was left out: it names no tool."))
-    elif not chosen and sent not in (None, "auto", "none"):
-        notes.append(Note("dropped", "`tool_choice` was left out: no function is bound that it could force."))
+        declared = [_with_description(tool) for tool in chosen.functions]
+    return ToolSet(declared, google, chosen.choice if declared else None, schemas)
 
 
 def _schemas_of(functions: Sequence[JsonObject], names: ToolNames) -> dict[str, JsonObject]:
@@ -278,34 +259,35 @@ def _schemas_of(functions: Sequence[JsonObject], names: ToolNames) -> dict[str, 
     for tool in functions:
         parameters = object_at(tool, "function").get("parameters")
         if isinstance(parameters, dict):
-            schemas.setdefault(names.encode(_name_of(tool)), parameters)
+            schemas.setdefault(names.encode(declared_name(tool)), parameters)
     return schemas
 
 
 def _nest(tool: JsonObject) -> JsonObject:
-    """The flat declaration of OpenAI's Responses API as one of Chat Completions; others as they are."""
+    """Return a declaration in the form of Chat Completions. That of OpenAI's Responses API is flat."""
     if tool.get("type") != "function" or "function" in tool:
         return tool
     return {"type": "function", "function": {key: value for key, value in tool.items() if key != "type"}}
 
 
-def _declarable(tools: Sequence[JsonObject], notes: list[Note]) -> list[JsonObject]:
-    """Functions, each name once; built-in tools of other providers do not exist at Google."""
+def _keep_declarable(tools: Sequence[JsonObject], notes: list[Note]) -> list[JsonObject]:
+    """Return the functions, each name once, without other providers' built-in tools, which Google does not have."""
     kept: dict[str, JsonObject] = {}
     for tool in tools:
-        name = _name_of(tool)
+        name = declared_name(tool)
         if not isinstance(tool.get("function"), dict):
             kind = tool.get("type")
-            notes.append(Note("dropped", f"The built-in tool {kind!r} was left out: Google has its own, {_OWN}."))
+            own = 'Google has its own, such as `{"google_search": {}}`'
+            notes.append(Note("dropped", f"The built-in tool {kind!r} was left out: {own}."))
         elif name not in kept:
             kept[name] = tool
         elif kept[name] != tool:
-            notes.append(Note("dropped", f"Of two tools named {name!r} the second was left out."))
+            notes.append(Note("dropped", f"The second of two tools named {name!r} was left out."))
     return list(kept.values())
 
 
 def encode_response_format(response_format: object, endpoint: Endpoint, notes: list[Note]) -> JsonObject:
-    """OpenAI's `response_format` for `endpoint`: a dict of that form, or a pydantic class or other schema."""
+    """Return OpenAI's `response_format` for `endpoint`, from a dict of that form or from any schema."""
     form = format_response_schema(response_format)
     inner = form.get("json_schema")
     if not endpoint.speaks_gemini:
@@ -321,25 +303,25 @@ def encode_response_format(response_format: object, endpoint: Endpoint, notes: l
 
 
 def format_response_schema(schema: object) -> JsonObject:
-    """Any schema LangChain takes as a `response_format` of type `json_schema`; ready ones stay as they are."""
+    """Return any schema as a `response_format` of type `json_schema`. A dict of that form stays as it is."""
     if isinstance(schema, dict) and schema.get("type") in ("json_schema", "json_object", "text"):
         return cast("JsonObject", schema)
     if isinstance(schema, dict) and isinstance(schema.get("schema"), dict) and "name" in schema:
         return {"type": "json_schema", "json_schema": cast("JsonObject", schema)}
     named = read_schema(schema)
-    # Google documents `name` and `schema`; a description is read as part of the schema.
+    # Google documents only `name` and `schema`, so the description goes into the schema.
     described = {"description": named.description, **named.schema} if named.description else named.schema
     return {"type": "json_schema", "json_schema": {"name": named.name, "schema": described}}
 
 
 def _compile_tools(tools: Sequence[JsonObject], names: ToolNames, notes: list[Note]) -> list[JsonObject]:
-    """Return functions in Gemini's form. Their array bounds count together over the request."""
+    """Return functions in Gemini's form. The limit on array bounds counts over all functions of the request."""
     given = [object_at(object_at(tool, "function"), "parameters") for tool in tools]
     compiled = [compile_parameters(parameters) for parameters in given]
     most = find_most_items(parameters for parameters, _ in compiled if parameters is not None)
     if most is not None:
         compiled = [compile_parameters(parameters, most) for parameters in given]
-    strict = [repr(_name_of(tool)) for tool in tools if object_at(tool, "function").get("strict")]
+    strict = [repr(declared_name(tool)) for tool in tools if object_at(tool, "function").get("strict")]
     if strict:
         notes.append(Note("lossy_schema", f"tool {', '.join(strict)}: {_NO_STRICT}"))
     return [
@@ -355,7 +337,7 @@ def _declare_compiled(
     if not isinstance(function, dict):
         return tool
     notes.extend(_lossy(f"tool {function.get('name')!r}", loss.path, loss.reason) for loss in losses)
-    declaration: JsonObject = {"name": names.encode(_name_of(tool))}
+    declaration: JsonObject = {"name": names.encode(declared_name(tool))}
     if function.get("description"):
         declaration["description"] = function["description"]
     if parameters is not None:
@@ -366,7 +348,7 @@ def _declare_compiled(
 def set_strict(declared: JsonObject, strict: JsonValue) -> JsonObject:
     """Return a tool or a `response_format` with OpenAI's `strict`, if its form has that key.
 
-    OpenAI demands that the objects of a strict schema allow no other members.
+    OpenAI requires that the objects of a strict schema allow no other members.
     """
     nested = _nest(declared)
     for key, place in (("function", "parameters"), ("json_schema", "schema")):
@@ -406,61 +388,3 @@ def _with_description(tool: JsonObject) -> JsonObject:
 
 def _lossy(what: str, path: str, reason: str) -> Note:
     return Note("lossy_schema", f"{what} at {path or '/'}: {reason}")
-
-
-def _choice_word(choice: JsonValue) -> str | None:
-    if choice is True:
-        return "required"
-    if isinstance(choice, str):
-        return _CHOICES.get(choice)
-    if not isinstance(choice, dict):
-        return None
-    choice = _unwrap_choice(choice)
-    allowed = choice.get("allowed_tools")
-    kind = (allowed if isinstance(allowed, dict) else choice).get("mode") or choice.get("type")
-    return _CHOICES.get(kind) if isinstance(kind, str) else None
-
-
-def _unwrap_choice(choice: JsonObject) -> JsonObject:
-    """Google's own spelling is one deeper, and in capitals."""
-    config = choice.get("function_calling_config")
-    if not isinstance(config, dict):
-        return choice
-    return {**config, "mode": str(config.get("mode")).lower()}
-
-
-def _chosen_names(choice: JsonValue) -> list[str] | None:
-    """The functions that a choice names; `None` where it names none."""
-    if isinstance(choice, str) and choice not in _CHOICES:
-        return [choice]
-    if isinstance(choice, list):
-        return [str(name) for name in choice]
-    if not isinstance(choice, dict):
-        return None
-    choice = _unwrap_choice(choice)
-    function = choice.get("function")
-    name = function.get("name") if isinstance(function, dict) else choice.get("name")
-    if isinstance(name, str):
-        return [name]
-    allowed = object_at(choice, "allowed_tools") or choice
-    listed = allowed.get("tools") or allowed.get("allowed_function_names")
-    return [name for item in listed for name in _chosen_names(item) or []] if isinstance(listed, list) else None
-
-
-def _choose(functions: Sequence[JsonObject], names: Sequence[str]) -> list[JsonObject]:
-    by_name = {_name_of(tool): tool for tool in functions}
-    missing = [name for name in names if name not in by_name]
-    if missing:
-        raise UnsupportedParameterError(
-            f"`tool_choice` names {missing[0]!r}, which is not bound. Bound: {', '.join(by_name) or 'nothing'}."
-        )
-    return [by_name[name] for name in names]
-
-
-def _name_of(tool: JsonObject) -> str:
-    function = tool.get("function")
-    return str(function.get("name") if isinstance(function, dict) else tool.get("name"))
-
-
-def _named(name: str) -> JsonObject:
-    return {"type": "function", "function": {"name": name}}

@@ -240,7 +240,7 @@ CASES = {
     ),
     ("was left out: ai_studio does not take it.", "GeminiCompatWarning"): send(seed=7),
     ("is not an argument of ChatGeminiCompat and is left out of requests.", "GeminiCompatWarning"): send(temprature=0),
-    ("say the same thing twice: give one.", "UnsupportedParameterError"): send(
+    ("set the same thing. Set only one of them.", "UnsupportedParameterError"): send(
         reasoning_effort="low", thinking_budget=100
     ),
     ("Request contains an invalid argument.", "InvalidRequestError"): refuse(

@@ -218,7 +218,7 @@ def test_two_knobs_are_an_error_everywhere(model, surface):
         {"reasoning_effort": "none", "thinking_budget": 0},
         {"thinking_level": "low", "thinking_budget": 1024},
     ):
-        with pytest.raises(UnsupportedParameterError, match="say the same thing twice"):
+        with pytest.raises(UnsupportedParameterError, match="set the same thing"):
             build(HI, surface, model, **pair)
 
 
@@ -342,7 +342,7 @@ def test_a_limit_that_thinking_may_use_up_is_told_with_its_cure(model, knob, lim
     fields = encode_thinking(read_options({**knob, "include_thoughts": thoughts}), endpoint(surface, model), family, [])
     said = warn_of_tight_limit(limit, fields, family)
     assert (said is not None) == tight
-    assert said is None or said.startswith(f"`max_tokens` {limit} may leave no answer")
+    assert said is None or said.startswith(f"`max_tokens` {limit} may leave no room for an answer")
 
 
 @pytest.mark.parametrize(

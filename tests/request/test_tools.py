@@ -252,7 +252,7 @@ def test_a_tool_bound_twice_is_declared_once():
     assert (names(made.payload), made.notes) == (["now"], ())
     other = {"type": "function", "function": {"name": "now"}}
     made = request(tools=[TOOLS[1], other])
-    assert notes(made, "dropped") == ["Of two tools named 'now' the second was left out."]
+    assert notes(made, "dropped") == ["The second of two tools named 'now' was left out."]
 
 
 @pytest.mark.parametrize("surface", SURFACES)

@@ -1,0 +1,112 @@
+"""Encodes `tool_choice`, in the spellings of LangChain, OpenAI and Google.
+
+Google documents `none`, `auto`, `required` and (Vertex) `validated`, and no choice of one function by name. So a choice
+by name declares that function alone, with `required`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from langchain_gemini_compat._request.tool_names import declared_name
+from langchain_gemini_compat._wire.json_types import object_at
+from langchain_gemini_compat._wire.notes import Note
+from langchain_gemini_compat.errors import UnsupportedParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_gemini_compat._catalog.surfaces import Endpoint
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+
+#: The caller's modes, and those of the wire.
+_MODES = {"auto": "auto", "none": "none", "any": "required", "required": "required", "validated": "validated"}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """The functions to declare, and the `tool_choice` of the wire."""
+
+    functions: list[JsonObject]
+    choice: JsonValue
+
+
+def encode_tool_choice(
+    choice: JsonValue, functions: Sequence[JsonObject], endpoint: Endpoint, notes: list[Note]
+) -> ToolChoice:
+    """Return the functions that the choice allows, and the choice in the form of the wire.
+
+    Raises:
+        UnsupportedParameterError: The choice is in no known form, or names a function that is not bound.
+    """
+    names, mode = list(dict.fromkeys(_chosen_names(choice))), _mode_of(choice)
+    if choice and not names and mode is None:
+        raise UnsupportedParameterError(
+            f"`tool_choice` {choice!r} is not a known form. Use 'auto', 'none', 'any', 'required', the name of a tool, "
+            "a list of names, or OpenAI's or Google's object."
+        )
+    chosen, sent = [*functions], mode
+    if names:
+        chosen, sent = _select(functions, names), mode or "required"
+        if not endpoint.speaks_gemini and len(names) == 1:
+            # OpenAI's own form keeps the other tools in the request, and so the prompt's cache.
+            return ToolChoice([*functions], {"type": "function", "function": {"name": names[0]}})
+    if sent == "validated" and not endpoint.takes_validated_choice:
+        notes.append(Note("adjusted", "`tool_choice` 'validated' became 'auto': only Vertex documents it."))
+        sent = "auto"
+    if not choice and choice is not None and choice is not False:
+        notes.append(Note("dropped", f"`tool_choice` {choice!r} was left out: it names no tool."))
+    elif not chosen and sent not in (None, "auto", "none"):
+        notes.append(Note("dropped", "`tool_choice` was left out: no function is bound that it could force."))
+    return ToolChoice(chosen, sent)
+
+
+def _mode_of(choice: JsonValue) -> str | None:
+    """Return the wire's word for the mode of a choice; `None` without a known one."""
+    if choice is True:
+        return "required"
+    if isinstance(choice, str):
+        return _MODES.get(choice)
+    if not isinstance(choice, dict):
+        return None
+    config = _open_google_config(choice)
+    allowed = config.get("allowed_tools")
+    mode = (allowed if isinstance(allowed, dict) else config).get("mode") or config.get("type")
+    return _MODES.get(mode) if isinstance(mode, str) else None
+
+
+def _open_google_config(choice: JsonObject) -> JsonObject:
+    """Return the object inside of Google's `function_calling_config`, its mode in small letters."""
+    config = choice.get("function_calling_config")
+    if not isinstance(config, dict):
+        return choice
+    return {**config, "mode": str(config.get("mode")).lower()}
+
+
+def _chosen_names(choice: JsonValue) -> list[str]:
+    """Return the names of the functions in a choice."""
+    if isinstance(choice, str):
+        return [] if choice in _MODES else [choice]
+    if isinstance(choice, list):
+        return [str(name) for name in choice]
+    if not isinstance(choice, dict):
+        return []
+    config = _open_google_config(choice)
+    function = config.get("function")
+    name = function.get("name") if isinstance(function, dict) else config.get("name")
+    if isinstance(name, str):
+        return [name]
+    allowed = object_at(config, "allowed_tools") or config
+    listed = allowed.get("tools") or allowed.get("allowed_function_names")
+    return [name for item in listed for name in _chosen_names(item)] if isinstance(listed, list) else []
+
+
+def _select(functions: Sequence[JsonObject], names: Sequence[str]) -> list[JsonObject]:
+    by_name = {declared_name(tool): tool for tool in functions}
+    missing = [name for name in names if name not in by_name]
+    if missing:
+        raise UnsupportedParameterError(
+            f"`tool_choice` names {missing[0]!r}, which is not bound. Bound: {', '.join(by_name) or 'nothing'}."
+        )
+    return [by_name[name] for name in names]
