@@ -1,7 +1,7 @@
-"""Our messages in the form that `ChatGoogleGenerativeAI` writes itself, for a conversation that goes on there.
+"""Converts messages to the form of `ChatGoogleGenerativeAI`, for a conversation that goes on there.
 
-Its one rule: what it would read of our messages anyway is left as it is. Signatures of calls are; thoughts and the
-signatures of texts and images are not, because langchain-google-genai believes those of its own messages only.
+It converts only what that class would not read: thoughts, and the signatures of texts and images. It reads those from
+its own messages only, and the signatures of calls from all messages.
 """
 
 from __future__ import annotations
@@ -21,25 +21,32 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 _NATIVE_PROVIDER = "google_genai"
-#: Blocks that live in other fields of a native message, or that it cannot hold.
+#: Types of blocks that a native message has in other fields, or has no place for.
 _ELSEWHERE = ("tool_call", "refusal")
 
 
 def to_google_genai(messages: Sequence[BaseMessage], *, vertexai: bool | None = None) -> list[BaseMessage]:
-    """`messages` for `ChatGoogleGenerativeAI`: ours as it would have written them, all others as they are.
+    """Return the messages in the form that `ChatGoogleGenerativeAI` writes, to go on with a conversation there.
 
-    Thoughts become `thinking` blocks, signatures of texts and images go on their blocks, and the message is stamped
-    as Google's, without which langchain-google-genai 4.4 replays none of these. Signatures become standard base64,
-    the only one it reads. The messages given are not changed, and ids stay: a checkpoint's messages are replaced.
+    Thoughts become `thinking` blocks, and signatures of texts and images go on their blocks. The message is marked as
+    Google's: langchain-google-genai 4.4 replays thoughts and signatures of no other message. Signatures become standard
+    base64, the only form that it reads. Ids stay the same, so the messages replace those of a checkpoint. The given
+    messages are not changed, and messages of other models are returned as they are.
 
-    `vertexai` is the argument of that name of the other model: signatures that another surface issued are left out,
-    because they are errors there. With `None` all are kept.
+    Args:
+        messages: A conversation.
+        vertexai: The argument of that name of the other model. `True` or `False` leaves out the signatures that the
+            other surface issued, because they are errors there. `None`, the default, keeps all.
 
-    >>> from langchain_core.messages import AIMessage
-    >>> ours = {"model_provider": "gemini_compat"}
-    >>> thoughts = {"reasoning_content": "Easy."}
-    >>> to_google_genai([AIMessage("4", additional_kwargs=thoughts, response_metadata=ours)])[0].content
-    [{'type': 'thinking', 'thinking': 'Easy.'}, {'type': 'text', 'text': '4'}]
+    Returns:
+        A new list of the same length.
+
+    Example:
+        >>> from langchain_core.messages import AIMessage
+        >>> ours = {"model_provider": "gemini_compat"}
+        >>> thoughts = {"reasoning_content": "Easy."}
+        >>> to_google_genai([AIMessage("4", additional_kwargs=thoughts, response_metadata=ours)])[0].content
+        [{'type': 'thinking', 'thinking': 'Easy.'}, {'type': 'text', 'text': '4'}]
     """
     return [_rewrite(message, vertexai) if _is_ours(message) else message for message in messages]
 
@@ -72,7 +79,7 @@ def _rewrite(given: BaseMessage, vertexai: bool | None) -> BaseMessage:
 
 
 def _native_content(message: AIMessage, signature: str | None) -> str | list[JsonObject]:
-    """A string where there is nothing but text; else blocks, and the signature on the text or on the first image."""
+    """Return a string if there is only text; else blocks, with the signature on the first text or image."""
     found = cast("list[JsonObject]", decode_blocks(message))
     blocks = [_native_block(block) for block in found if block.get("type") not in _ELSEWHERE]
     if not signature and all(block.get("type") == "text" for block in blocks):
@@ -93,14 +100,14 @@ def _native_block(block: JsonObject) -> JsonObject:
     if kind == "text":
         return {"type": "text", "text": block["text"]}
     if kind == "image" and block.get("base64"):
-        # Of an `image` block langchain-google-genai does not read the signature.
+        # langchain-google-genai does not read the signature of an `image` block.
         url = f"data:{block.get('mime_type') or 'image/png'};base64,{block['base64']}"
         return {"type": "image_url", "image_url": {"url": url}}
     return block
 
 
 def _valid_signature(signature: JsonValue, extras: Extras, vertexai: bool | None) -> str | None:
-    """Padded standard base64, or `None` for what the other model cannot read or its surface refuses."""
+    """Return a signature in padded standard base64; `None` if the other model cannot read it, or refuses it."""
     surface = extras.origin.get("surface") if extras.origin else None
     elsewhere = vertexai is not None and surface not in (None, "vertex" if vertexai else "ai_studio")
     if not isinstance(signature, str) or signature in PLACEHOLDER_SIGNATURES or elsewhere:

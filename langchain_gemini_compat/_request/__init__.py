@@ -1,4 +1,4 @@
-"""LangChain messages, tools and options to the body of a request.
+"""Builds the body of a request from LangChain's messages, tools and options.
 
-It may import _signatures, _schema, _catalog, errors and _wire.
+It may import `_signatures`, `_schema`, `_catalog`, `errors` and `_wire`.
 """

@@ -201,10 +201,10 @@ def _fit_limit(name: str, given: JsonValue, context: _Context) -> JsonValue:
     """Return the limit, lowered to what the model can write: more is a 400, and so is less than one token."""
     most = context.family.max_output_tokens
     if not isinstance(given, int) or isinstance(given, bool) or given < 1:
-        raise UnsupportedParameterError(f"`{name}` is a number of tokens from 1 on, not {given!r}.")
+        raise UnsupportedParameterError(f"`{name}` is {given!r}. Set it to a whole number of tokens, at least 1.")
     if not context.endpoint.speaks_gemini or most is None or given <= most:
         return given
-    context.note("adjusted", f"`{name}` {given} became {most}: {context.family.name} writes no more than that.")
+    context.note("adjusted", f"`{name}` {given} became {most}, the most that {context.family.name} can write.")
     return most
 
 
@@ -217,7 +217,7 @@ def _encode_tools(context: _Context, names: ToolNames) -> tuple[_Fields, dict[st
     elif options.tool_choice not in (None, False, "auto", "none"):
         context.note_dropped("tool_choice", "no tool is bound")
     if options.tools and options.parallel_tool_calls is False and endpoint.speaks_gemini:
-        text = "`parallel_tool_calls=False` is kept here and not at Google: calls after the first are thrown away."
+        text = "`parallel_tool_calls=False` is not sent to Google: all calls of a reply but the first are discarded."
         context.note("adjusted", text)
     body = _set_options(
         tools=[*found.functions] or None,
@@ -235,8 +235,8 @@ def _encode_response_format(context: _Context, *, has_functions: bool) -> JsonOb
     wants_json = encoded.get("type") != "text"
     if wants_json and has_functions and not context.endpoint.takes_json_beside_functions(context.family):
         raise UnsupportedParameterError(
-            f"{context.family.name} takes no JSON beside functions (Google: a response mime type is unsupported with "
-            "function calling). Use `ToolStrategy`, or `with_structured_output(schema, tools=…)`."
+            f"{context.family.name} takes no JSON `response_format` beside functions (Google: a response mime type is "
+            "unsupported with function calling). Use `ToolStrategy`, or `with_structured_output(schema, tools=…)`."
         )
     return {"response_format": encoded}
 

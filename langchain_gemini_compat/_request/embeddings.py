@@ -1,7 +1,7 @@
-"""Texts to bodies of `/embeddings`, and replies to vectors in the order of the texts. Pure.
+"""Encodes texts as bodies of `/embeddings`, and decodes replies to vectors in the order of the texts.
 
-Its one rule: one vector for each text, finite and as long as all others of the call, or an error; nothing is filled in.
-Sources: https://ai.google.dev/gemini-api/docs/openai for the request. AI Studio takes 100 texts at once
+Each text gets one vector, finite and as long as all others of the call, or an error is raised. Nothing is filled in.
+Sources: https://ai.google.dev/gemini-api/docs/openai for the request. AI Studio takes 100 texts in one request
 (https://github.com/geldata/gel/issues/9032), refuses empty ones
 (https://github.com/lingfengQAQ/webnovel-writer/pull/51), and leaves out an `index` of 0, or every one
 (https://github.com/samfoy/pi-session-search/issues/13), and `usage`
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._catalog.surfaces import Endpoint
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: So many texts AI Studio takes in one request.
+#: The most texts that AI Studio takes in one request.
 MOST_TEXTS = 100
 _NUMBERS = {int, float}
 _DIGITS = re.compile(r"[0-9]{1,9}")
@@ -36,39 +36,47 @@ _DIGITS = re.compile(r"[0-9]{1,9}")
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One request: its body, and which of the texts it holds, by the place of the first one and their count."""
+    """A request for some of the texts of a call."""
 
     model: str
+    #: The body.
     payload: JsonObject
+    #: The index of the first text, from 0.
     first: int
+    #: The number of texts.
     size: int
+    #: The length of a vector that is asked for; `None` for the model's own.
     dimensions: int | None
 
     def __str__(self) -> str:
-        """Which texts, as errors and the log name them."""
+        """Return the range of the texts, as errors and the log show it."""
         return f"texts[{self.first}:{self.first + self.size}]"
 
     def decode(self, reply: Mapping[str, object]) -> list[list[float]]:
-        """The vectors of `reply`, in the order of the texts; raises `InvalidReplyError` where one is missing or bad."""
+        """Return the vectors of `reply` in the order of the texts.
+
+        Raises:
+            InvalidReplyError: A vector is missing or invalid, or its place is not certain.
+        """
         data = list_at(reply, "data")
         if len(data) != self.size:
-            _refuse(f"{len(data)} vectors came for the {self.size} of {self}. Try a smaller `batch_size`.")
+            _refuse(f"{len(data)} vectors came for {self.size} texts ({self}). Try a smaller `batch_size`.")
         items = [item if isinstance(item, dict) else {} for item in data]
         order = self._read_order(items)
         if sorted(order) != list(range(self.size)):
-            _refuse(f"The vectors for {self} are numbered {order[:10]}: it cannot be told which is whose.")
+            _refuse(f"The vectors for {self} have the indexes {order[:10]}, so they cannot be matched with the texts.")
         places = sorted(range(self.size), key=order.__getitem__)
         vectors = [_read_vector(items[place].get("embedding"), self.first + order[place]) for place in places]
         self._check_dimensions({len(vector) for vector in vectors})
         return vectors
 
     def _read_order(self, items: Sequence[JsonObject]) -> list[int]:
-        """The place of each item's text: by `index`, or as they came where that says nothing."""
+        """Return the index of each item's text: from `index`, or in the order of the reply without any `index`."""
         given = [self._read_index(item.get("index")) for item in items]
         return given if any(given) else list(range(len(items)))
 
     def _read_index(self, value: JsonValue) -> int:
-        """Zero where it is left out, as AI Studio does it."""
+        """Return the `index` of a vector. AI Studio leaves out an `index` of 0."""
         if value is None:
             return 0
         if isinstance(value, str):
@@ -76,15 +84,15 @@ class Batch:
         else:
             is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and value % 1 == 0
         if not is_number:
-            _refuse(f"An `index` of the vectors for {self} is {value!r:.40}: it cannot be told which is whose.")
+            _refuse(f"A vector for {self} has the `index` {value!r:.40}, so it cannot be matched with its text.")
         return int(cast("str | float", value))
 
     def _check_dimensions(self, lengths: set[int]) -> None:
         others = lengths - {self.dimensions}
         if self.dimensions is not None and others:
             error = errors.InvalidReplyError(
-                f"The vectors have {others.pop()} dimensions and {self.dimensions} were asked for: this model or "
-                "server does not take `dimensions`. Leave it out."
+                f"The vectors have {others.pop()} dimensions instead of {self.dimensions}: this model or server does "
+                "not take `dimensions`. Leave it out."
             )
             error.is_retryable = False
             raise error
@@ -98,9 +106,17 @@ def encode_batches(
     dimensions: int | None,
     further: Mapping[str, JsonValue],
 ) -> list[Batch]:
-    """The requests for the texts that are `given`, `batch_size` of them in each; none for no texts.
+    """Return the requests for the texts, in their order.
 
-    Raises `UnsupportedContentError` for what is no text, and for an empty one where the server takes none.
+    Args:
+        given: The texts.
+        endpoint: The surface, host and model.
+        batch_size: The most texts of a request.
+        dimensions: The length of a vector; `None` for the model's own.
+        further: Other body keys.
+
+    Raises:
+        UnsupportedContentError: A text is not a string, or is empty and the server takes no empty text.
     """
     texts = _read_texts(given, takes_empty=endpoint.takes_empty_texts)
     wanted: JsonObject = {} if dimensions is None else {"dimensions": dimensions}
@@ -113,10 +129,13 @@ def encode_batches(
 
 
 def join_vectors(batches: Iterable[list[list[float]]]) -> list[list[float]]:
-    """The vectors of all batches of a call; raises `InvalidReplyError` at the first of another length.
+    """Return the vectors of all batches of a call as one list.
 
     >>> join_vectors([[[1.0], [2.0]], [[3.0]]])
     [[1.0], [2.0], [3.0]]
+
+    Raises:
+        InvalidReplyError: The vectors have different lengths.
     """
     joined: list[list[float]] = []
     for vectors in batches:
@@ -124,7 +143,7 @@ def join_vectors(batches: Iterable[list[list[float]]]) -> list[list[float]]:
             if joined and len(vector) != len(joined[0]):
                 _refuse(
                     f"The vectors have different lengths: {len(joined[0])} for texts[0] and {len(vector)} for "
-                    f"texts[{len(joined)}]. One model gives one length: check what answers at `base_url`."
+                    f"texts[{len(joined)}]. One model returns one length, so check which server answers at `base_url`."
                 )
             joined.append(vector)
     return joined
@@ -132,16 +151,16 @@ def join_vectors(batches: Iterable[list[list[float]]]) -> list[list[float]]:
 
 def _read_texts(given: Iterable[str], *, takes_empty: bool) -> list[str]:
     if isinstance(given, str):
-        raise errors.UnsupportedContentError("A list of texts is embedded, not one text: use `embed_query` for that.")
+        raise errors.UnsupportedContentError("`texts` is one string. Pass a list, or use `embed_query` for one text.")
     if not isinstance(cast("object", given), Iterable):
-        raise errors.UnsupportedContentError(f"A list of texts is embedded, not a {type(given).__name__}.")
+        raise errors.UnsupportedContentError(f"`texts` is a {type(given).__name__}. Pass a list of strings.")
     texts = list(given)
     for place, text in enumerate(cast("list[object]", texts)):
         if not isinstance(text, str):
-            raise errors.UnsupportedContentError(f"texts[{place}] is a {type(text).__name__}. Only text is embedded.")
+            raise errors.UnsupportedContentError(f"texts[{place}] is a {type(text).__name__}. Pass a string.")
         if not text and not takes_empty:
             raise errors.UnsupportedContentError(
-                f"texts[{place}] is empty, and Google embeds no empty text. Look for empty ones before the call."
+                f"texts[{place}] is empty, and Google embeds no empty text. Remove empty texts before the call."
             )
     return texts
 
@@ -150,18 +169,18 @@ def _read_vector(value: JsonValue | tuple[float, ...], place: int) -> list[float
     if isinstance(value, str):
         value = _unpack(value)
     if not isinstance(value, (list, tuple)) or not value or not set(map(type, value)) <= _NUMBERS:
-        _refuse(f"The vector for texts[{place}] is no list of numbers.")
+        _refuse(f"The vector for texts[{place}] is not a list of numbers.")
     try:
         vector = [float(number) for number in cast("list[float]", value)]
     except OverflowError:
         vector = [float("inf")]
     if not all(map(isfinite, vector)):
-        _refuse(f"The vector for texts[{place}] holds a number that is not finite.")
+        _refuse(f"The vector for texts[{place}] has a number that is not finite.")
     return vector
 
 
 def _unpack(text: str) -> tuple[float, ...]:
-    """The numbers of a vector in base64; none where it is no such thing."""
+    """Return the numbers of a vector in base64; none if the text is not such a vector."""
     try:
         data = b64decode(text, validate=True)
     except ValueError:

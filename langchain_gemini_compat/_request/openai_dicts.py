@@ -1,6 +1,6 @@
-"""Histories of OpenAI-style dicts: moves the keys that langchain-core would drop to `additional_kwargs`.
+"""Reads histories of OpenAI-style dicts: moves the keys that langchain-core would drop to `additional_kwargs`.
 
-langchain-core builds messages from the keys it knows, so it drops `extra_content` with its signatures and the keys of
+langchain-core builds messages from the keys it knows, so it drops `extra_content` with its signatures, and the keys of
 gateways. It fails on a call whose arguments are empty, as servers write them for functions without parameters, or are
 not a JSON object. It also fails on a turn of calls without `content`. The caller's dicts are not changed.
 """
@@ -31,23 +31,24 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: What a tool call of the wire may carry that LangChain's own call has no place for.
+#: Keys of a tool call of the wire that LangChain's own call has no place for.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
-#: Keys that identify LangChain's own dicts; their other keys come from no server.
+#: Keys that identify LangChain's own dicts, whose other keys do not come from a server.
 _LANGCHAIN_KEYS = frozenset(("type", "additional_kwargs", "response_metadata", "usage_metadata", "invalid_tool_calls"))
 
 
 def adopt_wire_fields(model_input: LanguageModelInput) -> LanguageModelInput:
-    """`model_input` with `extra_content` of dict messages, and of the calls in them, kept.
+    """Return `model_input` with the wire keys of dict messages and their calls in `additional_kwargs`.
 
-    Raises `InvalidHistoryError` for a tool's message without the id of its call.
+    Raises:
+        InvalidHistoryError: A tool's message has no `tool_call_id`.
     """
     if isinstance(model_input, str) or not isinstance(model_input, Sequence):
         return model_input
     others = [(place, item) for place, item in enumerate(model_input) if not isinstance(item, BaseMessage)]
     for place, item in others:
         if _lacks_id(item):
-            text = "a tool's message needs `tool_call_id`, the id of the call that it is the result of."
+            text = "a tool's message has no `tool_call_id`. Add the id of the call that it is the result of."
             raise InvalidHistoryError(f"Message {place}: {text}")
     if not any(_needs_adoption(item) for _, item in others):
         return model_input
@@ -57,7 +58,7 @@ def adopt_wire_fields(model_input: LanguageModelInput) -> LanguageModelInput:
 def _needs_adoption(item: object) -> bool:
     if not isinstance(item, Mapping):
         return False
-    # An assistant's turn of calls has no `content` on the wire, and langchain-core demands one.
+    # An assistant's turn of calls has no `content` on the wire, and langchain-core requires one.
     calls = _calls(item)
     bare = bool(calls) and "content" not in item
     return bare or bool(item.get("extra_content")) or any(map(_is_special, calls)) or bool(_read_records(item))
@@ -93,7 +94,7 @@ def _is_special(call: Mapping[str, object]) -> bool:
 
 
 def _is_broken(call: Mapping[str, object]) -> bool:
-    """Arguments that are given and are no JSON object."""
+    """Return whether the call has arguments that are not a JSON object."""
     function = call.get("function")
     if not isinstance(function, Mapping) or _lacks_arguments(call):
         return False

@@ -1,8 +1,8 @@
-"""Messages and tools to a number of tokens, offline: an estimate, the same for the same input.
+"""Estimates the number of tokens of messages and tools, offline.
 
-Four characters of Latin script are about one token for Gemini, and one of the wide scripts is about one; images
-count as the 258 tokens of one tile (Google's page on token counting). Expect the figure within a quarter of the
-server's for prose; signatures and thoughts, which are not sent back, count nothing.
+For Gemini, about four characters of Latin script are one token, and so is one character of the wide scripts. Images
+count as the 258 tokens of one tile (Google's page on token counting). For prose, expect the estimate within a quarter
+of the server's count. Signatures and thoughts are not counted.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 IMAGE_TOKENS = 258
-#: Role and separators of one message.
+#: Tokens for the role and the separators of a message.
 _MESSAGE_TOKENS = 4
+#: The first character of the scripts that take one token for each character.
 _WIDE = "\u2e80"
 
 
 def estimate_text(text: str) -> int:
-    """Tokens of `text`.
+    """Return the estimated number of tokens of `text`.
 
     >>> estimate_text("Why is the sky blue?"), estimate_text("")
     (5, 0)
@@ -36,7 +37,7 @@ def estimate_text(text: str) -> int:
 
 
 def estimate_messages(messages: Sequence[BaseMessage], tools: Sequence[JsonObject]) -> int:
-    """Tokens of a request with `messages` and function declarations `tools`."""
+    """Return the estimated number of tokens of a request with `messages` and function declarations `tools`."""
     total = sum(_MESSAGE_TOKENS + _estimate_message(message) for message in messages)
     return total + sum(estimate_text(json.dumps(tool, default=str)) for tool in tools)
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.content_blocks import Media
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Levels that are written of a value that `json` refuses.
+#: Most levels that are written of a value that `json` refuses.
 _DEEPEST = 100
 #: Most characters of invalid base64 data that are sent unchanged.
 _MOST_DATA = 10_000
-#: Keys of a media block for the media and their transport. Other keys are the tool's own.
+#: Keys of a media block that describe the media. Other keys are the tool's own.
 _OF_MEDIA = frozenset(
     {
         "type", "base64", "data", "blob", "source", "source_type", "image_url", "input_audio", "file", "file_data",
@@ -47,7 +47,7 @@ _TEXTUAL = re.compile(
 
 
 def to_json_text(value: object) -> str:
-    """Return `value` as JSON. Values that JSON has no form for become strings."""
+    """Return `value` as JSON text. A value without a form in JSON becomes a string."""
     try:
         return json.dumps(value, ensure_ascii=False, default=_describe)
     except (TypeError, ValueError, RecursionError):
@@ -78,14 +78,17 @@ def read_text_data(media: Media) -> str | None:
 
 
 def describe_media(media: Media, block: JsonValue) -> str:
-    """Return name, type, size and address of media that are not sent; a short block with invalid base64 as JSON."""
+    """Return the name, type, size and URI of media that are not sent.
+
+    A short block with invalid base64 is returned as JSON, since its data may be text.
+    """
     size = None
     if media.data:
         size = (len(media.data.rstrip("=")) * 3) // 4
         if len(media.data) <= _MOST_DATA and decode_base64(media.data) is None:
             return to_json_text(block)
-    told = {"name": media.name, "type": media.known_mime_type, "URI": media.location}
-    known = [f"{key}: {value}" for key, value in told.items() if value]
+    facts = {"name": media.name, "type": media.known_mime_type, "URI": media.location}
+    known = [f"{key}: {value}" for key, value in facts.items() if value]
     known += [f"size: {size} bytes"] if size is not None else []
     rest = rest_of_media(block)
     known += [rest] if rest else []
@@ -125,11 +128,11 @@ def _holds_reference(text: str, names: Collection[str]) -> bool:
 
 
 class _ReferenceFoundError(Exception):
-    """Ends the search."""
+    """Ends the parsing as soon as a reference is found."""
 
 
 class _ReferenceFinder:
-    """Checks all pairs of each object, so that a duplicate key hides nothing."""
+    """Checks all pairs of each object, so that a duplicate key cannot hide a reference."""
 
     def __init__(self, names: Collection[str]) -> None:
         self._names = names
@@ -142,7 +145,7 @@ class _ReferenceFinder:
 
 def _describe(value: object) -> JsonValue:
     """Return pydantic's JSON form of a value: dates and enums as strings, models as objects, bytes as base64."""
-    # A tool's own class may raise anything.
+    # The methods of a tool's own class may raise any exception.
     with suppress(Exception):
         return cast("JsonValue", to_jsonable_python(value, serialize_unknown=True, bytes_mode="base64"))
     return f"<{type(value).__name__}>"
@@ -156,7 +159,7 @@ def _as_text(value: object) -> str:
 
 
 def _plain(value: object, inside: tuple[object, ...]) -> JsonValue:
-    """Return a copy in JSON's own types. `inside` are the containers around the value, which are not written again."""
+    """Return a copy in JSON's own types. `inside` are the containers around the value, to stop at a cycle."""
     if value is None or isinstance(value, (str, bool, float)):
         return value
     if isinstance(value, int):

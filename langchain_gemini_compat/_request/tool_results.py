@@ -1,9 +1,9 @@
 """Encodes a `ToolMessage`: text and JSON as the result's content, and media if the endpoint takes them.
 
-No result raises, and nothing that a tool returned is lost. A result stays in the history, so an error here or of the
-server would repeat in every later turn. Gemini 3 on Vertex takes media beside the result (Google's examples
-page, multimodal function responses); elsewhere they follow in a user message after all results of the step. Media that
-a surface cannot take are named in the text, with a note.
+No result raises an error, and nothing that a tool returned is lost. A result stays in the history, so an error would
+repeat in every later turn. Gemini 3 on Vertex takes media beside the result (Google's examples page, multimodal
+function responses). Elsewhere they follow in a user message after all results of the step. Media that a surface cannot
+take are named in the text, with a note.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.content_blocks import Block
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: The content of a result that consists of media which follow in another message.
+#: The content of a result whose media follow in another message, if it has no text.
 _FOLLOWS = '{"output":"The next user message holds the output."}'
 #: MIME types that Gemini 3 on Vertex takes in a result (pydantic-ai's list). Other types probably give a 400.
 _BESIDE = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
@@ -59,16 +59,19 @@ _OTHERS_TAKE = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif", 
 _OTHERS_TAKE_KINDS = ("audio", "video")
 #: The key that a LangChain v0 block needs for its `source_type`: langchain-core raises `KeyError` without it.
 _V0_KEYS = {"url": "url", "base64": "data", "id": "id", "text": "url"}
-#: Nested results that are opened at most.
+#: Most levels of nested results that are opened.
 _MOST_NESTED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """The wire message, the parts that must follow in a user message, and the texts of the notes."""
+    """An encoded result."""
 
+    #: The wire message.
     message: JsonObject
+    #: The parts that follow in a user message after all results of the step.
     following: list[JsonObject]
+    #: The texts of the notes.
     notes: list[str]
 
 
@@ -84,7 +87,15 @@ class _Contents:
 def encode_tool_result(
     message: ToolMessage, endpoint: Endpoint, family: ModelFamily, *, call_id: str, name: str | None
 ) -> ToolResult:
-    """Return the result in the form of this endpoint. Raises for no value that a tool returns."""
+    """Return the result in the form that the endpoint takes. No value of a tool raises an error.
+
+    Args:
+        message: The caller's message.
+        endpoint: The surface, host and model.
+        family: The family of the model.
+        call_id: The id of the call on the wire.
+        name: The name of the tool on the wire, if it is known.
+    """
     encoded: JsonObject = {"role": "tool", "tool_call_id": call_id}
     if name:
         # AI Studio answers 400 without it; it has to be the function's name, not the id.
@@ -99,7 +110,7 @@ def encode_tool_result(
     following: list[JsonObject] = []
     if not found.media:
         encoded["content"] = text or "{}"
-    elif isinstance(text, str) and _go_beside(found.media, endpoint, family):
+    elif isinstance(text, str) and _can_go_beside(found.media, endpoint, family):
         encoded["content"] = _content_with_references("\n".join(one for one, _ in found.texts), len(found.media))
         parts: list[JsonValue] = [_result_part(media, number) for number, (media, _) in enumerate(found.media, 1)]
         own = _with_parts(own or {}, parts)
@@ -111,7 +122,7 @@ def encode_tool_result(
 
 
 def shield_results(prompt: PromptValue) -> PromptValue:
-    """Return `prompt` with those blocks of results wrapped that make langchain-core raise."""
+    """Return `prompt` with the blocks of results wrapped that would make langchain-core raise an error."""
     if not isinstance(prompt, ChatPromptValue) or not any(map(_breaks_core, _result_blocks(prompt.messages))):
         return prompt
     return prompt.model_copy(update={"messages": [_shield(message) for message in prompt.messages]})
@@ -132,7 +143,7 @@ def _shield(message: BaseMessage) -> BaseMessage:
 
 
 def _breaks_core(block: JsonValue) -> bool:
-    """Whether langchain-core raises for a block in `_normalize_messages` or `_format_for_tracing`."""
+    """Return whether langchain-core raises for a block in `_normalize_messages` or `_format_for_tracing`."""
     if not isinstance(block, dict):
         return False
     kind, source = block.get("type"), block.get("source_type")
@@ -258,7 +269,7 @@ def _why_unsendable(media: Media, endpoint: Endpoint, family: ModelFamily) -> st
 
 
 def _refused_type(media: Media, family: ModelFamily, *, is_gemini: bool) -> str | None:
-    """Return why the type of `media` is refused. A type that is only guessed from the kind may give a 400."""
+    """Return why the type of `media` is refused; `None` if it is not. A guess from the kind could be a 400."""
     mime_type = (media.known_mime_type or "").partition(";")[0]
     if media.kind != "image" and replace(media, kind="file").known_mime_type is None:
         return "its type is not known"
@@ -271,14 +282,14 @@ def _refused_type(media: Media, family: ModelFamily, *, is_gemini: bool) -> str 
 
 
 def _is_reachable(url: str, *, is_gemini: bool) -> bool:
-    """Whether the server may reach `url`. Google reaches the public internet only; your own server may reach more."""
+    """Return whether the server may reach `url`. Google reaches only the public internet; other servers may differ."""
     return scheme_of(url) == "gs" or not is_gemini or is_public_url(url)
 
 
 def _join_texts(
     texts: Sequence[tuple[str, JsonObject | None]], names: Sequence[str], *, wrapped: bool
 ) -> str | list[JsonValue]:
-    """One text, or parts where a text has `extra_content` of its own."""
+    """Return one text, or a list of parts if a text has its own `extra_content`."""
     if not any(extra for _, extra in texts):
         text = "\n".join(text for text, _ in texts)
         return wrap_references(text, names) if wrapped else text
@@ -291,19 +302,19 @@ def _join_texts(
 
 
 def _reads_references(endpoint: Endpoint, family: ModelFamily) -> bool:
-    """Whether a Gemini model may read the result, also behind a gateway's alias: gateways pass it on as JSON."""
+    """Return whether a Gemini model may read the result, also behind a gateway, which passes it on as JSON."""
     return endpoint.speaks_gemini or family.is_gemini or "gemini" in endpoint.model.lower()
 
 
-def _go_beside(found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint, family: ModelFamily) -> bool:
-    """Whether a result takes all these media: their types are valid, and none has its own `extra_content`."""
+def _can_go_beside(found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint, family: ModelFamily) -> bool:
+    """Return whether the media can go beside the result: it takes their types, and none has `extra_content`."""
     return endpoint.takes_media_in_results(family) and all(
         media.known_mime_type in _BESIDE and "extra_content" not in keys for media, keys in found
     )
 
 
 def _result_part(media: Media, number: int) -> JsonObject:
-    """`file_data` or `inline_data`, as Google's examples page shows for multimodal function responses."""
+    """Return `file_data` or `inline_data`, the forms of Google's examples page for multimodal function responses."""
     head: JsonObject = {"mime_type": media.known_mime_type, "display_name": _reference(number)}
     if media.data:
         return {"inline_data": {**head, "data": media.data}}
@@ -323,7 +334,7 @@ def _part_names(own: JsonObject) -> list[str]:
 
 
 def _content_with_references(text: str, count: int) -> str:
-    """JSON that refers to each part by its name, the tool's own text with it."""
+    """Return the content of a result as JSON: the tool's text, and a reference to each part by its name."""
     content: JsonObject = {"output": text} if text else {}
     references: JsonObject = {name: {"$ref": name} for name in map(_reference, range(1, count + 1))}
     return json.dumps({**content, **references}, ensure_ascii=False)

@@ -1,9 +1,9 @@
-"""Encoded messages to an order that Gemini takes: who speaks when, one result for each call, a signature per step.
+"""Arranges encoded messages in an order that Gemini takes: turns, one result for each call, a signature for each step.
 
-Its one rule: the least change that makes the request valid, the same for the same history, and each one noted.
-Sources of the server's rules: Google's page on thought signatures, and refusals in public issues ("number of
-function response parts", "function call turn comes immediately after a user turn", "requests ending with a
-model turn", "contents is not specified").
+Each repair is the smallest one that makes the request valid. It is the same for the same history, and it is noted.
+Sources of the server's rules: Google's page on thought signatures, and refusals in public issues ("number of function
+response parts", "function call turn comes immediately after a user turn", "requests ending with a model turn",
+"contents is not specified").
 """
 
 from __future__ import annotations
@@ -21,23 +21,24 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._catalog.models import ModelFamily
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: What a call gets for a result when the history has none: it was interrupted, rejected or trimmed away.
+#: The result of a call that has none in the history, because it was interrupted, rejected or trimmed away.
 NO_RESULT = '{"error":"This call has no result."}'
-#: What the user is made to say where Gemini insists on a user's turn and the history has none.
+#: The text of a user message that is added where Gemini requires a user's turn.
 BRIDGE = "Continue."
 
 _NO_SIGNATURE = (None, *PLACEHOLDER_SIGNATURES)
-#: No signature, or a stand-in in a spelling that not every surface takes.
+#: No signature, or a placeholder in a spelling that not every surface takes.
 _UNSIGNED = (None, *(spelling for spelling in PLACEHOLDER_SIGNATURES if spelling != PLACEHOLDER_SIGNATURE))
 
 
 @dataclass(slots=True)
 class Placed:
-    """A message of the wire, and the place, from 0, of the caller's message that it was made from."""
+    """A message of the wire, and where it comes from."""
 
     message: JsonObject
+    #: The index of the caller's message, from 0; `None` for an added message.
     index: int | None = None
-    #: The tool calls of an assistant's turn, the list in `message` itself.
+    #: The tool calls of an assistant's turn: the list in `message` itself.
     calls: list[JsonObject] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,31 +47,35 @@ class Placed:
 
 @dataclass(slots=True)
 class _Step:
-    """An assistant message with its calls, and the result of each, in the order of the calls."""
+    """An assistant message with calls, and their results."""
 
     asked: Placed
+    #: By the id of a call, in the order of the calls: its result, if there is one.
     results: dict[str, Placed | None]
 
 
 def arrange_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[Note]) -> list[JsonObject]:
-    """`encoded` in an order that Gemini takes; each repair is added to `notes`."""
+    """Return the messages in an order that Gemini takes, and add a note to `notes` for each repair."""
     arranged = _pair_results(_gather_system(encoded, notes), notes)
     if arranged and all(placed.message["role"] == "system" for placed in arranged):
-        _note(notes, arranged[0], "The instructions were sent as a user message: there was no other.")
+        _note(notes, arranged[0], "The system message was sent as a user message: there is no other message.")
         arranged = [Placed({**placed.message, "role": "user"}, placed.index) for placed in arranged]
     arranged = _bridge_turns(arranged, family, notes)
-    _place_stand_ins(arranged, family, notes)
+    _place_placeholders(arranged, family, notes)
     return [placed.message for placed in arranged]
 
 
 def leave_out_orphans(encoded: Sequence[Placed], notes: list[Note]) -> list[JsonObject]:
-    """`encoded` without results of no call, for servers other than Gemini: OpenAI's API and vLLM refuse them, too."""
+    """Return the messages without results that belong to no call, for servers other than Gemini.
+
+    OpenAI's API and vLLM refuse such results, too.
+    """
     known: set[str] = set()
     kept: list[JsonObject] = []
     for placed in encoded:
         known.update(str(call["id"]) for call in placed.calls)
         call_id = placed.message.get("tool_call_id")
-        # A `ChatMessage` may have the role of a tool's result and be none.
+        # A `ChatMessage` with the role `tool` has no id and is not a result.
         if placed.message["role"] == "tool" and call_id is not None and call_id not in known:
             _note_orphan(notes, placed)
         else:
@@ -79,7 +84,7 @@ def leave_out_orphans(encoded: Sequence[Placed], notes: list[Note]) -> list[Json
 
 
 def _gather_system(encoded: Sequence[Placed], notes: list[Note]) -> list[Placed]:
-    """All instructions in one system message at the front: Google hoists them there anyway."""
+    """Return the messages with one system message at the front, where Google moves all system messages."""
     system = [placed for placed in encoded if placed.message["role"] == "system"]
     rest = [placed for placed in encoded if placed.message["role"] != "system"]
     if not system:
@@ -95,7 +100,7 @@ def _gather_system(encoded: Sequence[Placed], notes: list[Note]) -> list[Placed]
 
 
 def _join_contents(messages: Sequence[JsonObject]) -> JsonValue:
-    """Strings joined by an empty line; as parts where one of them is a list or has `extra_content`."""
+    """Return the contents joined by an empty line; as parts if one is a list or has `extra_content`."""
     contents = [message["content"] for message in messages]
     if all(isinstance(content, str) for content in contents) and not any("extra_content" in m for m in messages):
         return "\n\n".join(map(str, contents))
@@ -111,13 +116,16 @@ def _join_contents(messages: Sequence[JsonObject]) -> JsonValue:
 
 
 def _pair_results(encoded: Sequence[Placed], notes: list[Note]) -> list[Placed]:
-    """Each call followed by exactly one result: late ones moved up, missing ones made, orphans left out."""
+    """Return the messages with exactly one result after each call.
+
+    A late result is moved up, a missing one is added, and one that belongs to no call is left out.
+    """
     entries: list[Placed | _Step] = []
     open_steps: dict[str, _Step] = {}
     for placed in encoded:
         if placed.calls:
-            led = _lead_with_signed(placed, notes)
-            step = _Step(led, {str(call["id"]): None for call in led.calls})
+            ordered = _move_signed_call_first(placed, notes)
+            step = _Step(ordered, {str(call["id"]): None for call in ordered.calls})
             entries.append(step)
             open_steps.update(dict.fromkeys(step.results, step))
         elif placed.message["role"] == "tool":
@@ -127,17 +135,17 @@ def _pair_results(encoded: Sequence[Placed], notes: list[Note]) -> list[Placed]:
     return [placed for entry in entries for placed in _lay_out(entry, notes)]
 
 
-def _lead_with_signed(placed: Placed, notes: list[Note]) -> Placed:
-    """The signed call in front again: Google signs the first call of a step, and looks for the signature there."""
+def _move_signed_call_first(placed: Placed, notes: list[Note]) -> Placed:
+    """Return the message with its signed call first: Google signs the first call of a step and checks only that."""
     calls = placed.calls
     if len(calls) == 1:
         return placed
     signed = [call for call in calls if read_signature(call.get("extra_content")) not in _NO_SIGNATURE]
     if not signed or signed[0] is calls[0]:
         return placed
-    _note(notes, placed, "The signed call of a step was put before its siblings, where the model had it.")
-    led: list[JsonValue] = [signed[0], *(call for call in calls if call is not signed[0])]
-    return Placed({**placed.message, "tool_calls": led}, placed.index)
+    _note(notes, placed, "The signed call of a step was moved before the other calls, where the model wrote it.")
+    ordered: list[JsonValue] = [signed[0], *(call for call in calls if call is not signed[0])]
+    return Placed({**placed.message, "tool_calls": ordered}, placed.index)
 
 
 def _place_result(placed: Placed, open_steps: dict[str, _Step], last: Placed | _Step | None, notes: list[Note]) -> None:
@@ -147,13 +155,14 @@ def _place_result(placed: Placed, open_steps: dict[str, _Step], last: Placed | _
         _note_orphan(notes, placed)
         return
     if step.results[call_id] is not None:
-        _note(notes, placed, f"Of several results of call {call_id!r} the last one was sent.")
+        _note(notes, placed, f"Call {call_id!r} has several results: only the last one was sent.")
     elif step is not last:
         _note(notes, placed, f"The result of call {call_id!r} was moved up to its call.")
     step.results[call_id] = placed
 
 
 def _lay_out(entry: Placed | _Step, notes: list[Note]) -> Iterator[Placed]:
+    """Yield the messages of an entry: of a step, its calls and then one result for each."""
     if not isinstance(entry, _Step):
         yield entry
         return
@@ -162,30 +171,36 @@ def _lay_out(entry: Placed | _Step, notes: list[Note]) -> Iterator[Placed]:
         result = entry.results[str(call["id"])]
         if result is None:
             name = _name(call)
-            _note(notes, entry.asked, f"Call {name!r} has no result in the history: it got one that says so.")
+            _note(notes, entry.asked, f"Call {name!r} has no result in the history: one that says so was added.")
             result = Placed({"role": "tool", "tool_call_id": call["id"], "name": name, "content": NO_RESULT})
         yield result
 
 
 def _bridge_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[Note]) -> list[Placed]:
-    """A user's turn before calls that follow no user and no result, and after an assistant's last word."""
+    """Return the messages with a user message added where Gemini requires one.
+
+    Calls must follow a user message or a result, and the last message must not be an assistant's.
+    """
     bridged: list[Placed] = []
     for placed in encoded:
         before = bridged[-1].message["role"] if bridged else "system"
         if placed.calls and before in ("assistant", "system"):
-            text = f"A user message {BRIDGE!r} was put before tool calls that followed no user's turn."
+            text = f"A user message {BRIDGE!r} was added before tool calls that followed no user message."
             _note(notes, placed, text)
             bridged.append(Placed({"role": "user", "content": BRIDGE}))
         bridged.append(placed)
     if bridged and bridged[-1].message["role"] == "assistant" and family.generation:
-        text = f"A user message {BRIDGE!r} was put at the end: Gemini refuses an assistant's last word."
+        text = f"A user message {BRIDGE!r} was added at the end: Gemini refuses a last message of an assistant."
         _note(notes, bridged[-1], text)
         bridged.append(Placed({"role": "user", "content": BRIDGE}))
     return bridged
 
 
-def _place_stand_ins(encoded: Sequence[Placed], family: ModelFamily, notes: list[Note]) -> None:
-    """Google's stand-in on the first call of each unsigned step after the newest user message, and nowhere else."""
+def _place_placeholders(encoded: Sequence[Placed], family: ModelFamily, notes: list[Note]) -> None:
+    """Put placeholder signatures on the first call of each unsigned step of the current turn; remove all others.
+
+    The current turn is what follows the newest user message. Only there does Google require signatures.
+    """
     current = family.signatures_demanded
     for placed in reversed(encoded):
         current = current and placed.message["role"] != "user"
@@ -194,16 +209,22 @@ def _place_stand_ins(encoded: Sequence[Placed], family: ModelFamily, notes: list
             signature = read_signature(call.get("extra_content"))
             if demanded and signature in _UNSIGNED and not _is_signed_beside(placed.message) and not is_signed(call):
                 call["extra_content"] = _set_signature(call, PLACEHOLDER_SIGNATURE)
-                text = f"Call {_name(call)!r} has no signature of this model: stand-in sent."
+                text = f"Call {_name(call)!r} has no signature of this model: a placeholder signature was sent."
                 notes.append(Note("stand_in", text, placed.index))
             elif not demanded and signature in PLACEHOLDER_SIGNATURES:
-                text = f"The stand-in of call {_name(call)!r} was left out: it is for the current turn only."
+                text = (
+                    f"The placeholder signature of call {_name(call)!r} was left out: only the current turn takes it."
+                )
                 _note(notes, placed, text)
                 del call["extra_content"]
 
 
 def _is_signed_beside(message: JsonObject) -> bool:
-    """Without text it is the call's: it came in a delta of its own, and goes back as it came."""
+    """Return whether the message has a signature for its first call.
+
+    A message-level signature without text belongs to the call. It came in a delta of its own, and goes back the same
+    way.
+    """
     return bool(read_signature(message.get("extra_content"))) and not message.get("content")
 
 

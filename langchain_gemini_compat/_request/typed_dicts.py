@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 #: The first line of an argument in a docstring of Google's style, such as `name (str): Its name.`
 _ARGUMENT = re.compile(r"(\s+)(\w+)(?: \([^)]*\))?:(.*)")
 _SECTION = re.compile(r"(Args|Attributes|Returns|Example|Examples|Raises|Note|Notes):")
+#: Most parts of a schema that is inlined. A larger one keeps its references.
 _MOST_INLINED = 2_000
 
 
@@ -38,7 +39,7 @@ def declare_typed_dict(schema: object) -> JsonObject:
     """Return OpenAI's `name`, `description` and `parameters` for a `TypedDict` class.
 
     Raises:
-        ValueError: An annotation names a class that cannot be found, or describes a key by something other than text.
+        ValueError: An annotation names a class that cannot be found, or a description is not a string.
     """
     whole = cast("type", find_typed_dict(schema))
     try:
@@ -192,8 +193,8 @@ def _read_plain_values(name: str, metadata: list[object]) -> tuple[list[object],
     if first is ... or isinstance(second, str):
         if second is not None and not isinstance(second, str):
             raise ValueError(
-                f"The third argument of `Annotated` for {name!r} is the description, so it must be a text, not a "
-                f"{type(second).__name__}."
+                f"The third argument of `Annotated` for {name!r} is the description, and its type is "
+                f"`{type(second).__name__}`. Pass a string."
             )
         return [] if first is ... else [first], second or "", metadata[2:]
     texts = [str(getattr(item, "documentation", "")) for item in metadata]

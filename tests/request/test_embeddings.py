@@ -137,30 +137,36 @@ async def test_order_is_kept_by_index(indices, expected):
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (vectors(1), "1 vectors came for the 2 of texts[0:2]"),
-        (vectors(1, 2, 3), "3 vectors came for the 2 of texts[0:2]"),
+        (vectors(1), "1 vectors came for 2 texts (texts[0:2])"),
+        (vectors(1, 2, 3), "3 vectors came for 2 texts (texts[0:2])"),
         ({"data": None}, "0 vectors came"),
         ({}, "no reply of this API"),
-        ({"data": [{"index": 1, "embedding": [1]}, {"index": 1, "embedding": [2]}]}, "numbered [1, 1]"),
-        ({"data": [{"index": 0, "embedding": [1]}, {"index": 7, "embedding": [2]}]}, "numbered [0, 7]"),
-        ({"data": [{"index": 0, "embedding": [1]}, {"index": -1, "embedding": [2]}]}, "numbered [0, -1]"),
-        ({"data": [{"index": 0, "embedding": [1]}, {"index": True, "embedding": [2]}]}, "texts[0:2] is True"),
-        ({"data": [{"index": 1.5, "embedding": [1]}, {"index": 0, "embedding": [2]}]}, "texts[0:2] is 1.5"),
-        ('{"data": [{"index": 1e999, "embedding": [1]}, {"embedding": [2]}]}', "texts[0:2] is inf"),
-        ({"data": [{"index": "first", "embedding": [1]}, {"embedding": [2]}]}, "texts[0:2] is 'first'"),
-        ({"data": [{"index": "²", "embedding": [1]}, {"embedding": [2]}]}, "texts[0:2] is '²'"),
-        ({"data": [{"index": [1], "embedding": [1]}, {"embedding": [2]}]}, "texts[0:2] is [1]"),
-        (vectors(1, None), "texts[1] is no list of numbers"),
-        (vectors(1, "2"), "texts[1] is no list of numbers"),
-        ({"data": [{"embedding": [1]}, {"embedding": [True]}]}, "texts[1] is no list of numbers"),
-        (vectors(1, 10**400), "texts[1] holds a number that is not finite"),
-        ('{"data": [{"embedding": [1]}, {"embedding": [NaN]}]}', "texts[1] holds a number that is not finite"),
-        ('{"data": [{"embedding": [1e999]}, {"embedding": [1]}]}', "texts[0] holds a number that is not finite"),
-        ({"data": [{"embedding": [1]}, {"embedding": []}]}, "texts[1] is no list of numbers"),
-        ({"data": [{"embedding": [1]}, {"embedding": "AACAPwA="}]}, "texts[1] is no list of numbers"),
-        ({"data": [{"embedding": [1]}, {"embedding": "no base64"}]}, "texts[1] is no list of numbers"),
-        ({"data": [{"embedding": [1]}, {"embedding": "AACAfw=="}]}, "texts[1] holds a number that is not finite"),
-        ({"data": [{"embedding": [1]}, "vector"]}, "texts[1] is no list of numbers"),
+        ({"data": [{"index": 1, "embedding": [1]}, {"index": 1, "embedding": [2]}]}, "the indexes [1, 1]"),
+        ({"data": [{"index": 0, "embedding": [1]}, {"index": 7, "embedding": [2]}]}, "the indexes [0, 7]"),
+        ({"data": [{"index": 0, "embedding": [1]}, {"index": -1, "embedding": [2]}]}, "the indexes [0, -1]"),
+        (
+            {"data": [{"index": 0, "embedding": [1]}, {"index": True, "embedding": [2]}]},
+            "texts[0:2] has the `index` True",
+        ),
+        (
+            {"data": [{"index": 1.5, "embedding": [1]}, {"index": 0, "embedding": [2]}]},
+            "texts[0:2] has the `index` 1.5",
+        ),
+        ('{"data": [{"index": 1e999, "embedding": [1]}, {"embedding": [2]}]}', "texts[0:2] has the `index` inf"),
+        ({"data": [{"index": "first", "embedding": [1]}, {"embedding": [2]}]}, "texts[0:2] has the `index` 'first'"),
+        ({"data": [{"index": "²", "embedding": [1]}, {"embedding": [2]}]}, "texts[0:2] has the `index` '²'"),
+        ({"data": [{"index": [1], "embedding": [1]}, {"embedding": [2]}]}, "texts[0:2] has the `index` [1]"),
+        (vectors(1, None), "texts[1] is not a list of numbers"),
+        (vectors(1, "2"), "texts[1] is not a list of numbers"),
+        ({"data": [{"embedding": [1]}, {"embedding": [True]}]}, "texts[1] is not a list of numbers"),
+        (vectors(1, 10**400), "texts[1] has a number that is not finite"),
+        ('{"data": [{"embedding": [1]}, {"embedding": [NaN]}]}', "texts[1] has a number that is not finite"),
+        ('{"data": [{"embedding": [1e999]}, {"embedding": [1]}]}', "texts[0] has a number that is not finite"),
+        ({"data": [{"embedding": [1]}, {"embedding": []}]}, "texts[1] is not a list of numbers"),
+        ({"data": [{"embedding": [1]}, {"embedding": "AACAPwA="}]}, "texts[1] is not a list of numbers"),
+        ({"data": [{"embedding": [1]}, {"embedding": "no base64"}]}, "texts[1] is not a list of numbers"),
+        ({"data": [{"embedding": [1]}, {"embedding": "AACAfw=="}]}, "texts[1] has a number that is not finite"),
+        ({"data": [{"embedding": [1]}, "vector"]}, "texts[1] is not a list of numbers"),
         ({"data": [{"embedding": [1]}, {"embedding": [1, 2]}]}, "different lengths: 1 for texts[0] and 2 for texts[1]"),
     ],
 )
@@ -181,7 +187,7 @@ async def test_other_dimensions_than_asked_for_are_an_error_at_once():
     """A server that passes over `dimensions` would fill a vector store that takes no others later."""
     wire = Wire(vectors(1))
     error = await failure(connect(wire, dimensions=3), ["a"], errors.InvalidReplyError)
-    assert "have 1 dimensions and 3 were asked for" in str(error)
+    assert "have 1 dimensions instead of 3" in str(error)
     assert len(wire.requests) == 2
 
 
@@ -220,7 +226,7 @@ async def test_texts_are_any_iterable_of_strings(form):
 async def test_what_is_no_list_of_texts_is_said(odd):
     """Typed, as all that is refused before it is sent."""
     error = await failure(connect(Echo()), odd, errors.UnsupportedContentError)
-    assert str(error) == f"A list of texts is embedded, not a {type(odd).__name__}."
+    assert str(error) == f"`texts` is a {type(odd).__name__}. Pass a list of strings."
 
 
 async def test_the_total_limit_holds_for_all_requests_of_a_call():

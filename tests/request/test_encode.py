@@ -269,7 +269,7 @@ def test_a_dict_history_s_call_whose_arguments_are_no_object_is_left_out(surface
 @pytest.mark.parametrize("message", [{"role": "tool", "content": "x"}, {"type": "tool", "content": "x"}, ("tool", "x")])
 def test_a_tool_s_message_without_an_id_is_named(surface, message):
     """langchain-core answers with a bare `KeyError`."""
-    with pytest.raises(InvalidHistoryError, match="Message 1: a tool's message needs `tool_call_id`"):
+    with pytest.raises(InvalidHistoryError, match="Message 1: a tool's message has no `tool_call_id`"):
         send([USER, message], surface)
 
 

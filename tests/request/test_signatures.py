@@ -182,7 +182,7 @@ def test_a_step_whose_sibling_carries_the_signature_leads_with_it_and_gets_no_st
     assert [entry["id"] for entry in sent[1]["tool_calls"]] == ["1", "2"]
     assert [entry["tool_call_id"] for entry in sent[2:]] == ["1", "2"]
     assert (read_signature(sent[1]["tool_calls"][0]["extra_content"]), stand_ins(sent)) == (SIGNATURE, [])
-    assert notes(request) == ["The signed call of a step was put before its siblings, where the model had it."]
+    assert notes(request) == ["The signed call of a step was moved before the other calls, where the model wrote it."]
     elsewhere = build([USER, *step(turned)], "openai_compatible").payload["messages"]
     assert [entry["id"] for entry in elsewhere[1]["tool_calls"]] == ["2", "1"]
 

@@ -40,17 +40,17 @@ def shape(messages):
         pytest.param(
             [ask("1"), result("1"), USER],
             [("user", "Continue."), ("assistant", "1"), ("tool", "1"), ("user", "Hi.")],
-            "A user message 'Continue.' was put before tool calls that followed no user's turn.", id="trimmed to a call",
+            "A user message 'Continue.' was added before tool calls that followed no user message.", id="trimmed to a call",
         ),
         pytest.param(
             [USER, AIMessage("I ask Bob."), ask("1"), result("1")],
             [("user", "Hi."), ("assistant", "I ask Bob."), ("user", "Continue."), ("assistant", "1"), ("tool", "1")],
-            "A user message 'Continue.' was put before tool calls that followed no user's turn.", id="hand-off",
+            "A user message 'Continue.' was added before tool calls that followed no user message.", id="hand-off",
         ),
         pytest.param(
             [USER, ask("1", "2"), result("2"), HumanMessage("Stop.")],
             [("user", "Hi."), ("assistant", "1+2"), ("tool", "1"), ("tool", "2"), ("user", "Stop.")],
-            "Call 'f' has no result in the history: it got one that says so.", id="interrupted",
+            "Call 'f' has no result in the history: one that says so was added.", id="interrupted",
         ),
         pytest.param(
             [USER, ask("1"), HumanMessage("Well?"), result("1")],
@@ -60,12 +60,12 @@ def shape(messages):
         pytest.param(
             [USER, ask("1"), result("1", "old"), result("1", "new")],
             [("user", "Hi."), ("assistant", "1"), ("tool", "1")],
-            "Of several results of call '1' the last one was sent.", id="result twice",
+            "Call '1' has several results: only the last one was sent.", id="result twice",
         ),
         pytest.param(
             [USER, AIMessage("Once upon")],
             [("user", "Hi."), ("assistant", "Once upon"), ("user", "Continue.")],
-            "A user message 'Continue.' was put at the end: Gemini refuses an assistant's last word.", id="last word",
+            "A user message 'Continue.' was added at the end: Gemini refuses a last message of an assistant.", id="last word",
         ),
         pytest.param(
             [USER, AIMessage("x"), USER, SystemMessage("s")],
@@ -216,7 +216,7 @@ def test_a_stand_in_that_was_stored_is_sent_in_the_current_turn_only(surface, sp
     stored = google(thought_signature=spelling)
     over = build([*extras(stored), AIMessage("ok"), USER], surface)
     assert sent_extras(over) == [None]
-    assert notes(over) == ["The stand-in of call 'f' was left out: it is for the current turn only."]
+    assert notes(over) == ["The placeholder signature of call 'f' was left out: only the current turn takes it."]
     assert sent_extras(build(extras(stored), surface)) == [STAND_IN]
     beside = build(extras(None, stored), surface)
     assert sent_extras(beside) == [STAND_IN, None]
@@ -227,7 +227,7 @@ def test_other_fields_beside_a_call_are_no_signature():
     """The stand-in joins them."""
     request = build(extras(google(mark=1)))
     assert sent_extras(request) == [google(mark=1, thought_signature="skip_thought_signature_validator")]
-    assert notes(request) == ["Call 'f' has no signature of this model: stand-in sent."]
+    assert notes(request) == ["Call 'f' has no signature of this model: a placeholder signature was sent."]
 
 
 def test_siblings_with_one_id_share_no_signature():
