@@ -366,7 +366,7 @@ def test_strict_raises_before_anything_is_sent():
     chat = ChatGeminiCompat(model="gemini-3.8-flash", strict=True, **PLACES["ai_studio"], **wire.clients)
     with pytest.raises(UnsupportedParameterError, match="`seed`"):
         chat.invoke("Hi.", seed=1)
-    with pytest.raises(InvalidHistoryError, match=r"'Continue\.' was put at the end"):
+    with pytest.raises(InvalidHistoryError, match=r"'Continue\.' was added at the end"):
         chat.invoke([("user", "Hi."), ("ai", "Once")])
     with pytest.raises(UnsupportedParameterError, match="became 'low'"):
         chat.invoke("Hi.", reasoning_effort="minimal")
