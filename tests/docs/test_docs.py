@@ -1,4 +1,4 @@
-"""Every Python block of the README and the docs runs, page by page, against the fake endpoint; links lead somewhere."""
+"""The README and the docs: Python blocks run against the fake endpoint, links and `pip install` lines are right."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "cassettes" / "README.md"]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
-#: What each word of a `pip install` line brings, as far as pages import it. `clone` is this package.
+#: For each word of a `pip install` line, the modules that it installs and that pages import. `clone` is this package.
 BRINGS = {
     "clone": {
         "langchain_gemini_compat",
@@ -44,20 +44,20 @@ BRINGS = {
     "opentelemetry-sdk": {"opentelemetry.sdk"},
     "pytest": {"pytest"},
 }
-#: A module that is no part of the distribution that its package's name says.
+#: Modules inside a package that belong to another distribution than the package itself.
 APART = {module for modules in BRINGS.values() for module in modules if "." in module}
-#: What imports a module of another distribution when it is used.
+#: Names whose use imports a module of another distribution.
 INSIDE = {"serve": "uvicorn", "InMemoryVectorStore": "numpy"}
 INSTALLED = re.compile(r"pip install ([^`\n&#]+)")
 CLONE = re.compile(r"(?:\.|/path/to/the/clone)(\[\w+\])?")
 with suppress(ModuleNotFoundError):
-    # A server's stderr is by default what stands there at this import: it must not be the capture of one test.
+    # The module keeps the `sys.stderr` of its import as a default. Import it before pytest captures a test's output.
     import_module("mcp.client.stdio")
 
 
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
-    """Every model talks to a strict fake of its surface; there is a key and a project in the environment."""
+    """Connect every model to a strict fake of its surface. The environment has a key."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOOGLE_API_KEY", "test-key")
     real, fakes = _connection.open_transport, []
@@ -76,8 +76,8 @@ def offline(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
-def test_python_blocks_run_and_print_what_the_page_says(page, offline, capsys):
-    """One namespace for a page; a `text` block after a Python block is its output."""
+def test_python_blocks_print_the_output_on_the_page(page, offline, capsys):
+    """All blocks of a page share a namespace. A `text` block after a Python block is its output."""
     namespace = {"__name__": "docs"}
     printed = None
     for language, code in FENCE.findall(page.read_text()):
@@ -87,15 +87,15 @@ def test_python_blocks_run_and_print_what_the_page_says(page, offline, capsys):
             except ModuleNotFoundError as missing:
                 if missing.name != "deepagents" or sys.version_info >= (3, 11):
                     raise
-                pytest.skip("All ran but deepagents, which needs Python 3.11")
+                pytest.skip("All blocks ran up to deepagents, which needs Python 3.11.")
             printed = capsys.readouterr().out
         elif language == "text" and printed is not None:
             assert printed == code
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page):
-    """Relative links name files that exist, and anchors name headings."""
+def test_relative_links_have_targets(page):
+    """Relative links name existing files, and anchors name existing headings."""
     for target, anchor in LINK.findall(page.read_text()):
         if "://" in target:
             continue
@@ -107,14 +107,14 @@ def test_links_lead_somewhere(page):
 
 
 def read_installed(text):
-    """The words of a page's `pip install` lines; without one for this package, the README's holds."""
+    """Return the words of the page's `pip install` lines, or of the README's if the page does not install the clone."""
     words = [word.strip("\"'") for line in INSTALLED.findall(text) for word in line.split()]
     named = {f"clone{match[1] or ''}" if (match := CLONE.fullmatch(word)) else word for word in words}
     return named | ({"clone"} if any(word.startswith("clone") for word in named) else {"clone", "clone[cli]"})
 
 
 def read_imports(code):
-    """The modules that a block imports, and those that are imported by what it uses."""
+    """Return the modules that a block imports, directly or by using a name of `INSIDE`."""
     nodes = [*ast.walk(ast.parse(code))]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
@@ -124,8 +124,8 @@ def read_imports(code):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_what_a_page_imports_is_what_it_installs(page):
-    """Its own `pip install` lines, or README's; nothing else is there in a fresh environment."""
+def test_page_installs_what_it_imports(page):
+    """The `pip install` lines of the page, or the README's, install every module that the page imports."""
     text = page.read_text()
     found = set().union(*[read_imports(code) for language, code in FENCE.findall(text) if language == "python"])
     found = {name for name in found if name.partition(".")[0] not in sys.stdlib_module_names}
@@ -137,18 +137,18 @@ def test_what_a_page_imports_is_what_it_installs(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_no_page_installs_this_package_from_an_index(page):
-    """Nothing is published."""
+def test_page_does_not_install_this_package_from_an_index(page):
+    """The package is not published."""
     assert [line for line in INSTALLED.findall(page.read_text()) if "langchain-gemini-compat" in line] == []
 
 
 def test_readme_is_short():
-    """At most 120 lines."""
+    """The README has at most 120 lines."""
     assert len((ROOT / "README.md").read_text().splitlines()) <= 120
 
 
-def test_every_page_is_in_the_index():
-    """Nothing is hidden."""
+def test_index_lists_every_page():
+    """The index names every other page."""
     index = (ROOT / "docs" / "index.md").read_text()
     missing = [page.name for page in PAGES if page.is_relative_to(ROOT / "docs") and page.name not in index]
     assert missing == ["index.md"]

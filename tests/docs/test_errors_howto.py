@@ -1,7 +1,7 @@
-"""Each message on the how-to page of errors is provoked, and is what the page quotes, of the class the page names.
+"""Each message quoted on the how-to page about errors is produced, with the class that the page names.
 
-A heading of the page is a message or a part of it; `…` stands for words left out. Further texts of the same entry
-stand below it, each with its class. The page and `CASES` hold the same pairs of text and class.
+A heading of the page is a message or a part of it. `…` stands for words that are left out. An entry can list further
+messages, each with its class. The page and `CASES` have the same pairs of message and class.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "errors.md"
 ENTRY = re.compile(r"^### `(?P<text>[^`]+)`\n\n(?P<body>.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 RAISED = re.compile(r"\A`(\w+)`")
 ALSO = re.compile(r"^- `([^`]+)`: `(\w+)`", re.MULTILINE)
-#: Classes that pages name without a module: LangChain's and pydantic's.
+#: Classes of LangChain and pydantic, which the page names without a module.
 THEIRS = {"OutputParserException": OutputParserException, "ValidationError": ValidationError}
 FLAGS = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
 SPENT = "You exceeded your current quota, please check your plan and billing details."
@@ -39,28 +39,28 @@ class Answer(BaseModel):
 
 
 def ask(reply, surface="ai_studio", prompt="hi", **options):
-    """Put `prompt` to a model whose endpoint gives `reply`."""
+    """Send `prompt` to a model whose endpoint answers with `reply`."""
     return FakeGemini(reply, surface=surface).chat_model(max_retries=0, **options).invoke(prompt)
 
 
 def refuse(code, message, status="INVALID_ARGUMENT", surface="ai_studio"):
-    """The server answers with this error, in Google's wrapping."""
+    """Return a case: the server answers with this error in Google's format."""
     body = [{"error": {"code": code, "message": message, "status": status}}]
     return lambda _: ask(Raw(body, code), surface)
 
 
 def fail(fault, surface="ai_studio", **options):
-    """The server has this fault."""
+    """Return a case: the server has this fault."""
     return lambda _: ask(fault, surface, **options)
 
 
 def parse(reply):
-    """A structured answer is asked for, and `reply` comes."""
+    """Return a case: a request for a structured answer gets `reply`."""
     return lambda _: FakeGemini(reply).chat_model(max_retries=0).with_structured_output(Answer).invoke("hi")
 
 
 def without_login(monkeypatch, **arguments):
-    """Application default credentials are nowhere."""
+    """Call a model without application default credentials."""
 
     def look_up(**_):
         raise DefaultCredentialsError("Your default credentials were not found.")
@@ -70,26 +70,26 @@ def without_login(monkeypatch, **arguments):
 
 
 def without_project(monkeypatch):
-    """Somebody is logged in, and no project is named anywhere."""
+    """Call a model with credentials but without a project."""
     monkeypatch.setattr(google.auth, "default", lambda **_: (Credentials("token"), None))
     ChatGeminiCompat(model="gemini-3.8-flash", surface="vertex").invoke("hi")
 
 
 class Expired(Credentials):
-    """A login that its company has ended."""
+    """Credentials whose login a company has ended."""
 
     def refresh(self, request):
-        """Google's answer to a login that is over."""
+        """Raise Google's error for an ended login."""
         raise RefreshError("invalid_grant: Bad Request", {"error": "invalid_grant", "error_subtype": "invalid_rapt"})
 
 
 def with_old_login(_):
-    """The login of application default credentials is over."""
+    """Call a model with credentials whose login has ended."""
     ChatGeminiCompat(model="gemini-3.8-flash", project="p", credentials=Expired(None, refresh_token="r")).invoke("hi")
 
 
 def send(**options):
-    """What the model is given is refused before anything is sent, or warned of; warnings are raised."""
+    """Return a case: an argument is refused or causes a warning. Warnings are raised as errors."""
 
     def run(_):
         with warnings.catch_warnings():
@@ -100,7 +100,7 @@ def send(**options):
 
 
 def stream_cut(_):
-    """The stream of an answer ends before its end."""
+    """Read a stream that breaks off."""
 
     async def read():
         async for _ in FakeGemini(Fault.cut_stream()).chat_model(max_retries=0).astream("hi"):
@@ -112,7 +112,7 @@ def stream_cut(_):
 ORPHAN = [HumanMessage("hi"), ToolMessage("4", tool_call_id="call_1"), AIMessage("Four."), HumanMessage("And?")]
 THOUGHT_OUT = Reply(finish_reason="length", usage=Usage(9, 0, thoughts=100))
 
-#: What the page quotes, and the class it names, to what provokes it.
+#: Message and class on the page, with the function that produces them.
 CASES = {
     ("API key not valid. Please pass a valid API key.", "AuthenticationError"): refuse(
         400, "API key not valid. Please pass a valid API key."
@@ -262,7 +262,7 @@ CASES = {
 
 
 def read_page():
-    """Text of each entry to the pairs of text and class that it quotes, its own first."""
+    """Return for each entry its pairs of message and class. The pair of the heading comes first."""
     entries = {}
     for text, body in ENTRY.findall(PAGE.read_text()):
         raised = RAISED.match(body)
@@ -271,14 +271,14 @@ def read_page():
     return entries
 
 
-def test_the_page_and_the_cases_quote_the_same_messages():
-    """None is untested, none is hidden, and none stands twice."""
+def test_page_and_cases_have_the_same_messages():
+    """Every message of the page has a case, and every case is on the page once."""
     quoted = [pair for pairs in read_page().values() for pair in pairs]
     assert sorted(quoted) == sorted(CASES)
 
 
-def test_the_page_has_27_entries_with_cause_and_cure():
-    """No heading of that depth is anything else."""
+def test_page_has_27_entries_with_cause_and_cure():
+    """Every heading of level 3 is an entry with one cause and one cure."""
     page = PAGE.read_text()
     entries = ENTRY.findall(page)
     assert len(entries) == page.count("\n### ") == 27
@@ -287,8 +287,8 @@ def test_the_page_has_27_entries_with_cause_and_cure():
 
 
 @pytest.mark.parametrize(("text", "name"), CASES, ids=lambda part: part[:40])
-def test_what_the_page_quotes_is_what_the_user_sees(text, name, monkeypatch):
-    """The very class, and its words in their order."""
+def test_message_has_the_class_and_words_on_the_page(text, name, monkeypatch):
+    """The error has exactly the class of the page, and the quoted words in their order."""
     with pytest.raises((Exception, Warning)) as caught:
         CASES[text, name](monkeypatch)
     assert type(caught.value) is (THEIRS.get(name) or getattr(errors, name))

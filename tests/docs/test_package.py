@@ -1,4 +1,4 @@
-"""The package as a whole: what it exports, how long its files are, what importing it costs, what its tests look like."""
+"""Tests of the package as a whole: exports, docstrings, import cost, type hints."""
 
 import ast
 import importlib
@@ -23,12 +23,12 @@ TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 
 def run(code):
-    """The output of `code` in a fresh interpreter."""
+    """Return the output of `code` in a new interpreter."""
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
 def test_exports_are_sorted_and_exist():
-    """`__all__` is the public surface."""
+    """`__all__` lists the public names."""
     for module in (langchain_gemini_compat, errors):
         assert module.__all__ == sorted(module.__all__)
         assert all(hasattr(module, name) for name in module.__all__)
@@ -36,34 +36,34 @@ def test_exports_are_sorted_and_exist():
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_module_has_a_docstring(path):
-    """Every module says at its top what it is for."""
+    """Every module has a docstring."""
     assert ast.get_docstring(ast.parse(path.read_text()))
 
 
-def test_nothing_is_silenced():
-    """No `noqa`, no ignored types, nothing left to do."""
+def test_package_silences_no_check():
+    """The package has no `noqa`, no `type: ignore` and no TODO."""
     marks = ("# noqa", "type: ignore", "pragma: no cover", "TODO", "FIXME")
     found = [f"{path.name}: {mark}" for path in MODULES for mark in marks if mark in path.read_text()]
     assert found == []
 
 
 @pytest.mark.parametrize(("sync", "asynchronous"), [("complete", "acomplete"), ("stream", "astream")])
-def test_sync_and_async_take_the_same_arguments(sync, asynchronous):
-    """They differ in the loop alone."""
+def test_transport_sync_and_async_methods_take_the_same_arguments(sync, asynchronous):
+    """Each async method of the transport has the parameters of its sync method."""
     one, two = inspect.signature(getattr(Transport, sync)), inspect.signature(getattr(Transport, asynchronous))
     assert one.parameters.keys() == two.parameters.keys()
 
 
 @pytest.mark.parametrize(("sync", "asynchronous"), [("_generate", "_agenerate"), ("_stream", "_astream")])
-def test_model_methods_take_the_same_arguments(sync, asynchronous):
-    """LangChain calls them alike."""
+def test_model_sync_and_async_methods_take_the_same_arguments(sync, asynchronous):
+    """LangChain calls both with the same arguments."""
     one = inspect.signature(getattr(ChatGeminiCompat, sync))
     two = inspect.signature(getattr(ChatGeminiCompat, asynchronous))
     assert one.parameters.keys() == two.parameters.keys()
 
 
 def test_import_and_construction_load_no_client():
-    """Both SDKs wait for the first call; heavy things never come."""
+    """The first call loads openai and google-auth. The other modules are never loaded."""
     code = (
         "import sys, langchain_gemini_compat as p\n"
         "p.ChatGeminiCompat(model='gemini-3.8-flash', project='p')\n"
@@ -74,7 +74,7 @@ def test_import_and_construction_load_no_client():
 
 
 def test_doctests_of_the_modules_pass():
-    """Examples in docstrings are true."""
+    """The examples in docstrings run and print what they say."""
     code = (
         "import doctest, importlib, pkgutil, langchain_gemini_compat as p\n"
         "names = [m.name for m in pkgutil.walk_packages(p.__path__, p.__name__ + '.') if '__main__' not in m.name]\n"
@@ -85,8 +85,8 @@ def test_doctests_of_the_modules_pass():
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
-def test_every_test_says_what_it_shows(path):
-    """A sentence each."""
+def test_every_test_has_a_docstring(path):
+    """Every test has a docstring."""
     tree = ast.parse(path.read_text())
     functions = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
     silent = [node.name for node in functions if node.name.startswith("test_") and not ast.get_docstring(node)]
@@ -94,7 +94,7 @@ def test_every_test_says_what_it_shows(path):
 
 
 def public_modules():
-    """The package and its modules without an underscore."""
+    """Return the names of the package and of its modules without an underscore."""
     names = [
         module.name
         for module in pkgutil.walk_packages(langchain_gemini_compat.__path__, f"{langchain_gemini_compat.__name__}.")
@@ -103,7 +103,7 @@ def public_modules():
 
 
 def functions_of(owner):
-    """The public functions that a class of ours has, with their names; those of other packages are theirs."""
+    """Yield the public functions of a class with their names, without those inherited from other packages."""
     for name in dir(owner):
         if name.startswith("_") and name not in ("__init__", "__call__", "__enter__", "__iter__"):
             continue
@@ -114,7 +114,7 @@ def functions_of(owner):
 
 
 def public_objects(module):
-    """What a module offers: the names of `__all__`, else what it defines itself."""
+    """Yield the public names and objects of a module: those in `__all__`, or those that it defines."""
     names = getattr(module, "__all__", None) or [name for name in vars(module) if not name.startswith("_")]
     for name in names:
         value = getattr(module, name)
@@ -128,7 +128,7 @@ def public_objects(module):
 
 
 def failures_of_hints(value):
-    """Why the annotations of `value` cannot be evaluated; nothing where they can."""
+    """Return the reasons why the annotations of `value` cannot be evaluated."""
     try:
         typing.get_type_hints(value, include_extras=True)
     except (NameError, TypeError, AttributeError) as error:
@@ -138,18 +138,18 @@ def failures_of_hints(value):
 
 @pytest.mark.parametrize("name", public_modules())
 def test_type_hints_of_public_names_can_be_evaluated(name):
-    """Field case D1: LangChain and other tools call `typing.get_type_hints` on them."""
+    """LangChain and other tools call `typing.get_type_hints` on public objects."""
     failed = []
     for label, value in public_objects(importlib.import_module(name)):
         if isinstance(value, type) and issubclass(value, openai.OpenAIError):
-            # openai's own attributes name a module that openai imports for type checkers only.
+            # The attributes of openai's classes name a module that openai imports only for type checkers.
             continue
         failed += [f"{label}: {reason}" for reason in failures_of_hints(value)]
     assert failed == []
 
 
-def test_type_hints_of_a_model_do_not_hide_a_kind_of_tool():
-    """Field case D1: the hint names LangChain's `BaseTool`, which is loaded when the hint is read."""
+def test_type_hints_of_bind_tools_name_base_tool():
+    """The hints name LangChain's `BaseTool` and `Runnable`, which are loaded when the hints are read."""
     hints = typing.get_type_hints(ChatGeminiCompat.bind_tools)
     assert "BaseTool" in str(hints["tools"])
     assert "Runnable" in str(hints["return"])

@@ -1,4 +1,4 @@
-"""The testing tutorial from an empty folder: its tests pass, and fail where the agent they test is broken."""
+"""The testing tutorial runs in an empty folder. Its tests pass, and fail if the agent under test is broken."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def run_page(folder, *options, **changes):
-    """What pytest prints of the page's one file, with the first of each of `changes` replaced by the second."""
+    """Return the output of pytest for the blocks of the page, after applying `changes` as pairs of old and new text."""
     code = "\n\n".join(
         block for language, block in FENCE.findall(PAGE.read_text(encoding="utf-8")) if language == "python"
     )
@@ -22,13 +22,13 @@ def run_page(folder, *options, **changes):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=100).stdout
 
 
-def test_the_tests_of_the_page_pass(tmp_path):
-    """All of them, with one for each fault."""
+def test_tests_of_the_page_pass(tmp_path):
+    """All tests of the page pass, including one for each fault."""
     assert re.search(r"^(2\d|[3-9]\d) passed in", run_page(tmp_path), re.MULTILINE)
 
 
-def test_the_tests_of_the_page_can_fail(tmp_path):
-    """The change that the page proposes is seen, in the words that it quotes; a tool's lost docstring is seen too."""
+def test_tests_of_the_page_can_fail(tmp_path):
+    """They fail after the change that the page proposes, with the quoted words, and if the tool loses its docstring."""
     (quoted,) = (block for language, block in FENCE.findall(PAGE.read_text(encoding="utf-8")) if language == "console")
     order = ('"A1": "shipped"', '"A1": "lost"')
     docstring = ('"""The state of an order."""', '"""An order."""')

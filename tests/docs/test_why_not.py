@@ -1,6 +1,6 @@
-"""What the page on ChatOpenAI says of it, row by row: langchain-openai itself against the fake endpoint.
+"""Each row of the page `why-not-chatopenai.md` is shown with langchain-openai against the fake endpoint.
 
-A row that fails here may have become better there: then the page is what has to change.
+If a test fails, langchain-openai may have fixed the problem. In that case, update the page.
 """
 
 import re
@@ -20,7 +20,7 @@ ROWS = {}
 
 
 def shows(row):
-    """Says which row of the page, by its first cell, a test is about."""
+    """Return a decorator that registers a test for the row with this first cell."""
 
     def keep(test):
         ROWS[row] = test
@@ -30,21 +30,21 @@ def shows(row):
 
 
 def build(fake, model="gemini-3.8-flash", **kwargs):
-    """A `ChatOpenAI` that talks to `fake`."""
+    """Return a `ChatOpenAI` that is connected to `fake`."""
     url = fake.connection()["base_url"]
     chat = import_module("langchain_openai").ChatOpenAI
     return chat(model=model, base_url=url, api_key="test-key", http_client=fake.http_client, max_retries=0, **kwargs)
 
 
 def read_stream(fake, **kwargs):
-    """The message that the chunks of one stream add up to."""
+    """Return the sum of the chunks of one stream."""
     chunks = list(build(fake, **kwargs).bind_tools(TOOLS).stream("Weather in Paris, and the time in Rome?"))
     return sum(chunks[1:], chunks[0])
 
 
 @shows("`extra_content` with a thought signature")
-def test_a_signature_is_dropped_and_the_second_tool_turn_refused():
-    """It comes, is not on the message, and Gemini 3 wants it back."""
+def test_signature_is_dropped_and_the_second_tool_turn_is_refused():
+    """The reply has a signature, the message does not, and Gemini 3 requires it back."""
     fake = FakeGemini([PARIS, "Sunny."])
     model = build(fake).bind_tools(TOOLS)
     reply = model.invoke("Weather in Paris?")
@@ -56,8 +56,8 @@ def test_a_signature_is_dropped_and_the_second_tool_turn_refused():
 
 
 @shows("streamed calls whose pieces have no index")
-def test_pieces_without_an_index_stay_apart():
-    """A call without arguments, and arguments without a name."""
+def test_pieces_without_an_index_are_not_joined():
+    """The result is a call without arguments, and arguments without a name."""
     message = read_stream(FakeGemini([Reply(calls=[PARIS], style=Style(index="absent", args="cut", cut_every=6))]))
     calls = [*message.tool_calls, *message.invalid_tool_calls]
     assert [call["args"] for call in calls if call["name"] == "get_weather"] == [{}]
@@ -66,23 +66,23 @@ def test_pieces_without_an_index_stay_apart():
 
 
 @shows("streamed calls that share an index, with empty ids")
-def test_calls_that_share_an_index_are_glued():
-    """Of two calls one is left, or none."""
+def test_calls_that_share_an_index_are_joined():
+    """Two calls become one, with both names."""
     message = read_stream(FakeGemini([Reply(calls=[PARIS, ROME], style=Style(index="zero", ids="empty"))]))
     (call,) = [*message.tool_calls, *message.invalid_tool_calls]
     assert call["name"] == "get_weatherget_time"
 
 
 @shows("a signature on a delta of its own")
-def test_a_signature_on_a_delta_of_its_own_crashes():
-    """An entry of a call without a function."""
+def test_signature_on_a_delta_of_its_own_raises_attribute_error():
+    """The delta has an entry of a call without a function."""
     with pytest.raises(AttributeError):
         read_stream(FakeGemini([Reply(calls=[PARIS], style=Style(signature="alone"))]))
 
 
 @shows("thoughts in `<thought>` tags")
-def test_thoughts_are_left_in_the_text():
-    """With their tags."""
+def test_thoughts_stay_in_the_text():
+    """The text contains the thoughts and their tags."""
     fake = FakeGemini([Reply(thoughts="Easy.", text="Yes.")])
     text = build(fake, extra_body=THOUGHTS).invoke("Is it?").text
     assert text.startswith("<thought>")
@@ -91,7 +91,7 @@ def test_thoughts_are_left_in_the_text():
 
 @shows("cumulative usage on every chunk")
 def test_cumulative_usage_is_summed():
-    """Three chunks of one text cost three prompts."""
+    """Three chunks of one text count the prompt three times."""
     fake = FakeGemini(Reply(text="one two three", chunks=4, style=Style(usage="every_chunk")))
     prompt = fake.chat_model("gemini-3.8-flash").invoke("Count.").usage_metadata["input_tokens"]
     chunks = [*build(fake, stream_usage=True).stream("Count.")]
@@ -100,16 +100,16 @@ def test_cumulative_usage_is_summed():
 
 @shows("an error in mid-stream outside of `data:`, a cut stream")
 @pytest.mark.parametrize("fault", [Fault.error_in_stream("bare_object"), Fault.cut_stream()], ids=["error", "cut"])
-def test_a_broken_stream_is_taken_for_the_end(fault):
-    """The half of a text is returned as if it were all."""
+def test_broken_stream_is_treated_as_the_end(fault):
+    """A part of the text is returned as a complete answer."""
     message = read_stream(FakeGemini([fault]))
     assert message.text == fault.reply.text != ""
     assert "finish_reason" not in message.response_metadata
 
 
 @shows("errors wrapped in a list")
-def test_an_error_in_a_list_has_no_reason():
-    """Its text is the status alone, or the list as Python prints it."""
+def test_error_in_a_list_has_no_reason():
+    """The message is only the status, or the list as Python prints it."""
     openai = import_module("openai")
     with pytest.raises(openai.BadRequestError) as caught:
         build(FakeGemini([Fault.context_overflow()])).invoke("Hi")
@@ -118,8 +118,8 @@ def test_an_error_in_a_list_has_no_reason():
 
 
 @shows("images in `message.audio`")
-def test_an_image_is_no_content():
-    """Its data is in `additional_kwargs` alone."""
+def test_image_is_not_in_the_content():
+    """The data of the image is only in `additional_kwargs`."""
     reply = build(FakeGemini([Reply(image=b"\x89PNG")]), "gemini-2.5-flash-image").invoke("A cat.")
     assert not reply.content
     assert reply.additional_kwargs["audio"]["data"]
@@ -127,15 +127,15 @@ def test_an_image_is_no_content():
 
 @shows("`seed` and penalties")
 @pytest.mark.parametrize("name", ["seed", "frequency_penalty", "presence_penalty"])
-def test_what_is_not_taken_is_sent_as_given(name):
-    """What AI Studio was seen to refuse."""
+def test_refused_parameters_are_sent_unchanged(name):
+    """AI Studio was seen to refuse these parameters."""
     fake = FakeGemini(["Hi"])
     with pytest.raises(import_module("openai").BadRequestError):
         build(fake, **{name: 1}).invoke("Hi")
     assert fake.requests[0].body[name] == 1
 
 
-def test_each_row_of_the_page_is_shown():
-    """None is claimed without having been seen."""
+def test_every_row_of_the_page_has_a_test():
+    """The rows of the table are the registered tests."""
     table = PAGE.read_text(encoding="utf-8").partition("|---|---|---|\n")[2].partition("\n\n")[0]
     assert re.findall(r"^\| (.+?) \|", table, re.MULTILINE) == [*ROWS]
