@@ -85,12 +85,12 @@ def test_doctests_of_the_modules_pass():
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
-def test_every_test_has_a_docstring(path):
-    """Every test has a docstring."""
+def test_every_test_says_what_it_shows(path):
+    """A test has a docstring, or a name with at least a subject, a verb and an object."""
     tree = ast.parse(path.read_text())
     functions = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
     silent = [node.name for node in functions if node.name.startswith("test_") and not ast.get_docstring(node)]
-    assert silent == []
+    assert [name for name in silent if name.count("_") < 3] == []
 
 
 def public_modules():
