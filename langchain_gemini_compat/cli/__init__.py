@@ -1,7 +1,7 @@
-"""The command `langchain-gemini-compat`: arguments to one of its subcommands, and what happened to an exit code.
+"""The command `langchain-gemini-compat` and its exit codes.
 
-0 all is well, 1 it failed, 2 it makes no sense as asked for or the extra `cli` is missing, 130 Ctrl-C, 141 nobody
-reads the output any more.
+0: success. 1: failure. 2: invalid arguments, or the extra `cli` is not installed. 130: Ctrl-C. 141: the reader of the
+output has closed the pipe.
 """
 
 from __future__ import annotations
@@ -22,29 +22,33 @@ from langchain_gemini_compat.errors import GeminiCompatError, GeminiCompatWarnin
 
 _EXTRA = ("langchain", "rich", "uvicorn")
 _COMMANDS = {
-    "demo": "an agent with tools, streamed, and what went over the wire; needs no key and no network",
-    "doctor": "what is set up, what is wrong with it, and the command that mends it",
-    "chat": "a conversation, line by line",
-    "fake": "the offline endpoint as a server",
+    "demo": "run an agent with tools and show its requests; needs no key and no network",
+    "doctor": "check the setup, and print the commands that fix it",
+    "chat": "chat with a model, line by line",
+    "fake": "serve the offline endpoint",
 }
 
 
 class _Command(Protocol):
-    """What a module of a subcommand has."""
+    """The functions that the module of a subcommand has to define."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of the subcommand."""
         ...
 
     def run(self, args: argparse.Namespace, screen: Screen) -> int:
-        """Do it, saying on `screen` what happens; the exit code."""
+        """Run the subcommand, print to `screen`, and return the exit code."""
         ...
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command with `argv` (default: the process's arguments); returns the exit code."""
+    """Run the command and return its exit code.
+
+    Args:
+        argv: The arguments, without the name of the command. Default: those of the process.
+    """
     parser = _build_parser()
-    # Left over arguments are named here, not by argparse: it would repeat a key that somebody typed.
+    # argparse's own error would repeat unknown arguments, and one of them may be a key.
     args, unknown = parser.parse_known_args(argv)
     missing = [name for name in _EXTRA if find_spec(name) is None]
     if missing:
@@ -77,19 +81,19 @@ def _run(args: argparse.Namespace) -> int:
         print(file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The interpreter flushes once more at its end: let that go nowhere.
+        # The interpreter flushes standard output once more when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (UsageError, GeminiCompatError) as err:
         errors.line(f"error: {err}", "red")
         return 2 if isinstance(err, UsageError) else 1
-    except _refusals_of_settings() as err:
+    except _settings_errors() as err:
         errors.line(f"error: {err} ({type(err).__name__}). Check URLs, proxy settings and certificates.", "red")
         return 1
 
 
-def _refusals_of_settings() -> tuple[type[Exception], ...]:
-    """What Python and the HTTP library raise at an address, a proxy or a file that makes no sense to them."""
+def _settings_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions that Python and the HTTP library raise for an invalid URL, proxy or certificate file."""
     from langchain_gemini_compat._lazy import library_name
 
     return ValueError, OSError, cast("type[Exception]", import_module(library_name()).InvalidURL)
@@ -98,13 +102,13 @@ def _refusals_of_settings() -> tuple[type[Exception], ...]:
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="langchain-gemini-compat",
-        description="Gemini behind Google's OpenAI-compatible API, for LangChain: try it and find out what is wrong.",
+        description="Gemini behind Google's OpenAI-compatible API, for LangChain: try it, and check your setup.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('langchain-gemini-compat')}")
     commands = parser.add_subparsers(dest="command", metavar="{demo,doctor,chat,fake}")
     for name, text in _COMMANDS.items():
-        # Abbreviations would take `--api-key` for `--api-key-env`, and a key for the name of a variable.
+        # With abbreviations, `--api-key KEY` would mean `--api-key-env KEY`.
         command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         _load(name).add_arguments(command)
     return parser
@@ -116,8 +120,8 @@ def _load(name: str) -> _Command:
 
 def _name_unknown(arguments: Sequence[str]) -> str:
     names = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
-    text = f"unknown options: {' '.join(names)}" if names else "arguments that this command does not take"
-    hint = " (a key is never given on the command line: put it into a variable and name that with --api-key-env)"
+    text = f"unknown options: {' '.join(names)}" if names else "arguments that this command does not accept"
+    hint = " (do not put a key on the command line: set an environment variable and name it with --api-key-env)"
     return text + (hint if any("key" in name for name in names) else "")
 
 

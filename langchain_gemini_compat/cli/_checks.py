@@ -1,6 +1,6 @@
-"""Each thing that can be wrong with a setup, looked at by itself: versions, environment, credentials, network.
+"""The checks of `doctor`: versions, environment, credentials, location and network.
 
-Its one rule: no check raises, none takes longer than its limit, and none repeats a secret.
+A check returns findings. It raises nothing, has a time limit, and repeats no secret.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._transport.tokens import TokenSource
 
 _DISTRIBUTION = "langchain-gemini-compat"
-#: Google's multi-regions; any other location is a region.
+#: `global` and Google's multi-regions. Any other location is a region.
 _WIDE_LOCATIONS = ("global", "us", "eu")
-#: The path of Google's own models. A deployment of your own is in the region where it was deployed.
+#: The end of the URL for Google's own models. Your own endpoints are only where you have deployed them.
 _OPEN_PATH = "/endpoints/openapi"
 TOKEN_SECONDS = 5.0
 _PROBE_SECONDS = 3.0
@@ -53,7 +53,7 @@ class _Response(Protocol):
 
 
 class _HttpLibrary(Protocol):
-    """What httpx and httpx2 have in common, as far as it is needed."""
+    """The parts of httpx and httpx2 that are used here."""
 
     HTTPError: type[Exception]
     InvalidURL: type[Exception]
@@ -62,7 +62,7 @@ class _HttpLibrary(Protocol):
 
 
 def check_versions() -> list[Finding]:
-    """The packages this one needs, against what it says it needs."""
+    """Compare the installed packages with the requirements of this package and its extra `cli`."""
     found, wrong = [f"Python {platform.python_version()}"], []
     for requirement in map(Requirement, requires(_DISTRIBUTION) or ()):
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": "cli"}):
@@ -74,27 +74,30 @@ def check_versions() -> list[Finding]:
         found.append(f"{requirement.name} {installed or 'missing'}")
         if not installed or not requirement.specifier.contains(installed, prereleases=True):
             wrong.append(requirement)
-    names = "; ".join(f"{item.name} has to be {item.specifier}" for item in wrong)
+    names = "; ".join(f"{item.name} must be {item.specifier}" for item in wrong)
     fixes = tuple(f'pip install "{item.name}{item.specifier}"' for item in wrong)
     text = ", ".join(found)
     return [Finding("versions", "failed" if wrong else "ok", f"{names} ({text})" if wrong else text, fixes)]
 
 
 def check_transport_package() -> list[Finding]:
-    """google-auth fetches tokens over a library that it does not install itself."""
+    """Check that an HTTP library for google-auth is installed, which google-auth does not require itself."""
     if find_spec("requests") or find_spec("urllib3"):
         return []
-    text = "google-auth has no HTTP library to fetch tokens with."
+    text = "google-auth has no HTTP library to fetch tokens with. Install requests."
     return [Finding("google-auth transport", "failed", text, ("pip install requests",))]
 
 
 def check_environment(surface: str | None) -> list[Finding]:
-    """Variables that contradict each other; `surface` is the one that won."""
+    """Return findings for environment variables that contradict each other or are invalid.
+
+    `surface` is the surface that is used, or `None` if there is none.
+    """
     findings: list[Finding] = []
     keys = [name for name in KEY_VARIABLES if os.environ.get(name)]
     if keys and os.environ.get("GOOGLE_CLOUD_PROJECT"):
-        won = f"{surface} won" if surface else "they name different surfaces"
-        text = f"Both GOOGLE_CLOUD_PROJECT and {keys[0]} are set; {won}. Say which is meant."
+        used = f"{surface} is used" if surface else "they belong to different surfaces"
+        text = f"Both GOOGLE_CLOUD_PROJECT and {keys[0]} are set, and {used}. Unset one of them."
         for_vertex = tuple(f"{unset_variable(name)}   # for Vertex AI" for name in keys)
         fixes = (*for_vertex, f"{unset_variable('GOOGLE_CLOUD_PROJECT')}   # for AI Studio")
         findings.append(Finding("environment", "warning", text, fixes))
@@ -103,33 +106,33 @@ def check_environment(surface: str | None) -> list[Finding]:
         findings.append(Finding("environment", "warning", text, (unset_variable(keys[1]),)))
     for name in keys:
         if os.environ[name] != os.environ[name].strip() or not os.environ[name].isascii():
-            text = f"{name} has white space around it or characters that no key has."
+            text = f"{name} has surrounding white space, or characters that are not valid in a key."
             findings.append(Finding("environment", "failed", text, (SET_KEY,)))
     return findings
 
 
 def check_credentials_file() -> list[Finding]:
-    """The file of the application default credentials: there, readable, and of which kind."""
+    """Return whether the file with the default credentials exists and can be read, and its type."""
     path = locate_login_file()
     given = os.environ.get(CREDENTIALS_VARIABLE)
     if not path.is_file():
         if given:
             text = f"{CREDENTIALS_VARIABLE} names a file that does not exist: {given}"
             return [Finding("credentials file", "failed", text, (unset_variable(CREDENTIALS_VARIABLE), LOGIN))]
-        text = "No file of application default credentials; only a metadata server of Google Cloud could give a token."
+        text = "There is no file with application default credentials. Only Google Cloud's machines work without one."
         return [Finding("credentials file", "warning", text, (LOGIN,))]
     try:
         content = json.loads(path.read_text("utf-8"))
         kind = str(content["type"])
     except (OSError, ValueError, KeyError, TypeError):
-        text = f"{path} cannot be read as Google credentials."
+        text = f"{path} does not contain Google credentials."
         return [Finding("credentials file", "failed", text, (LOGIN,))]
     source = CREDENTIALS_VARIABLE if given else "gcloud"
     return [Finding("credentials file", "ok", f"{kind}, from {source}: {path}")]
 
 
 def check_location(model: str, location: str | None, place: Place) -> list[Finding]:
-    """Compare the location with those where the table of models says that Vertex serves this one."""
+    """Compare the location with the locations of the model in the catalog."""
     served = family_of(model).locations
     if location is None or served is None or not place.base_url.rstrip("/").endswith(_OPEN_PATH):
         return []
@@ -140,16 +143,16 @@ def check_location(model: str, location: str | None, place: Place) -> list[Findi
 
 
 def check_key_on_vertex(auth_kind: str) -> list[Finding]:
-    """Vertex answers 401 to API keys."""
+    """Return a finding for an API key, to which Vertex AI answers 401."""
     if auth_kind != "api_key":
         return []
-    text = "An API key is set for Vertex AI, which takes OAuth tokens only."
-    fixes = (LOGIN, "langchain-gemini-compat doctor --surface ai_studio   # for AI Studio, which takes keys")
+    text = "An API key is set for Vertex AI, which accepts OAuth tokens only."
+    fixes = (LOGIN, "langchain-gemini-compat doctor --surface ai_studio   # AI Studio accepts keys")
     return [Finding("api key", "failed", text, fixes)]
 
 
 def check_token(tokens: TokenSource, place: Place) -> Finding:
-    """Fetch one token, within `TOKEN_SECONDS`."""
+    """Fetch one token within `TOKEN_SECONDS`."""
     try:
         token = tokens.token(time.monotonic() + TOKEN_SECONDS)
     except errors.RequestTimeoutError:
@@ -161,24 +164,25 @@ def check_token(tokens: TokenSource, place: Place) -> Finding:
     except errors.CredentialsError as err:
         return Finding("token", "failed", str(err), explain_credentials(err, place))
     if place.is_vertex:
-        return Finding("token", "ok", "A token came.")
-    return Finding("token", "ok", "A key is there; only --call tells whether it is good." if token else "None needed.")
+        return Finding("token", "ok", "A token was fetched.")
+    text = "A key is set. Add --call to check that it is valid." if token else "No key is needed."
+    return Finding("token", "ok", text)
 
 
 def check_project(tokens: TokenSource) -> tuple[str | None, list[Finding]]:
-    """The project that the credentials name, for a URL that needs one."""
+    """Return the project that the credentials name, for a URL without a project, or a finding if they name none."""
     try:
         project = tokens.project(time.monotonic() + TOKEN_SECONDS)
     except (errors.RequestTimeoutError, errors.CredentialsError):
         project = None
     if project:
         return project, []
-    text = "No project: neither option nor environment nor credentials name one."
+    text = "There is no project: --project, GOOGLE_CLOUD_PROJECT and the credentials name none."
     return None, [Finding("project", "failed", text, (SET_PROJECT, "gcloud config set project PROJECT_ID"))]
 
 
 def probe(base_url: str) -> int:
-    """The status of a request for the host's root that carries no credential; raises `ConnectionError`."""
+    """Request the root of the host without a credential, and return the status; raise `ConnectionError` on failure."""
     from langchain_gemini_compat._lazy import library_name
 
     library = cast("_HttpLibrary", import_module(library_name()))
@@ -195,7 +199,7 @@ def start_probe(base_url: str) -> Future[int]:
 
 def check_network(pending: Future[int], place: Place) -> Finding:
     """Return whether the host answers, with any status. `pending` is the result of `start_probe`."""
-    proxy = next((f" by way of {name}" for name in PROXY_VARIABLES if os.environ.get(name)), "")
+    proxy = next((f" through the proxy in {name}" for name in PROXY_VARIABLES if os.environ.get(name)), "")
     host = urlsplit(place.base_url).netloc.rpartition("@")[2]
     try:
         wait_until(pending, time.monotonic() + _PROBE_SECONDS + 1, "the probe of the host")
@@ -209,6 +213,6 @@ def check_network(pending: Future[int], place: Place) -> Finding:
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port: no path, no password."""
+    """Return scheme, host and port of `url`, without path and password."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"

@@ -1,4 +1,4 @@
-"""What the demo's agent can do and is asked, and what the fake endpoint answers to that: all made up, and fixed."""
+"""The question and the tools of the demo's agent, and the script of the fake endpoint. All data is made up."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _STREAMED = Style(args="cut", cut_every=4)
 
 
 def get_weather(city: str) -> str:
-    """Weather of tomorrow in a city.
+    """Return tomorrow's weather in a city.
 
     Args:
-        city: name of the city, in English
+        city: Name of the city, in English.
     """
     sky, degrees = _WEATHER.get(city.lower(), ("unknown", 0))
     return f"{city}: {sky}, {degrees} degrees Celsius"
 
 
 def convert_currency(amount: float, source: str, target: str) -> str:
-    """Convert an amount of money.
+    """Convert an amount of money to another currency.
 
     Args:
-        amount: how much
-        source: code of the currency it is in, such as EUR
-        target: code of the currency wanted
+        amount: Amount to convert.
+        source: Currency code of the amount, such as EUR.
+        target: Currency code of the result.
     """
     rates = _PER_EURO.get(source.upper()), _PER_EURO.get(target.upper())
     if rates[0] is None or rates[1] is None:
-        return f"No rate for {source} to {target}; there are {', '.join(_PER_EURO)}."
+        return f"There is no rate from {source} to {target}. Available: {', '.join(_PER_EURO)}."
     return f"{amount:.2f} {source.upper()} = {amount / rates[0] * rates[1]:.2f} {target.upper()}"
 
 
@@ -46,7 +46,7 @@ TOOLS: tuple[Callable[..., str], ...] = (get_weather, convert_currency)
 
 
 def script() -> list[Reply | Fault]:
-    """Three steps: two calls at once, one call, the answer; in between the server is overloaded once."""
+    """Return the replies: two parallel calls, an overloaded server, one call, and the answer."""
     return [
         Reply(
             thoughts="Two cities to compare. Neither lookup needs the other, so I ask for both at once.",

@@ -1,4 +1,4 @@
-"""Requests to replies for `fake`, and each of them to a line of its log."""
+"""The replies of `fake` (`--rule`), and its log."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing import FakeRequest
     from langchain_gemini_compat.testing._server.answers import Answer
 
-#: By the type of a parameter: what a tool is called with.
+#: Arguments of tool calls, by the type of the parameter.
 _SAMPLES: dict[str, object] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
 _FIRST_ERROR = 400
 
 
 class LoggedFake(FakeGemini):
-    """A fake endpoint that says on `screen` what it thinks of each request."""
+    """A fake endpoint that prints one line for each request."""
 
     def __init__(self, screen: Screen, rule: Callable[[FakeRequest], Reply], surface: Surface) -> None:
         super().__init__(rule, surface=surface)
         self._screen = screen
 
     def respond(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
-        """The answer, as the fake gives it, and a line about it."""
+        """Return the answer of the fake endpoint, and print its status and the broken rules."""
         known = len(self.refusals)
         answer = super().respond(method, url, headers, content)
         request, broken = self.requests[-1], self.refusals[known:]
@@ -42,14 +42,14 @@ class LoggedFake(FakeGemini):
 
 
 def answer_echo(request: FakeRequest) -> Reply:
-    """The newest user message comes back."""
-    return Reply(request.prompt or "(nothing to echo)", thoughts="I am asked to repeat what was said.")
+    """Return the last user message."""
+    return Reply(request.prompt or "(nothing to echo)", thoughts="I have to repeat the message.")
 
 
 def answer_tools(request: FakeRequest) -> Reply:
-    """Every declared tool is called once, with sample arguments; their results are the answer."""
+    """Return one call of each declared tool, with sample arguments; then a text with their results."""
     if request.results:
-        return Reply("The tools said: " + "; ".join(request.results), thoughts="Now I know enough.")
+        return Reply("The tools said: " + "; ".join(request.results), thoughts="I have all results.")
     functions = [cast("JsonObject", tool.get("function") or {}) for tool in request.tools]
     calls = [Call(str(function.get("name")), _sample_arguments(function)) for function in functions]
     if not calls:

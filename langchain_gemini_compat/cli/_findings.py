@@ -1,4 +1,4 @@
-"""What the doctor found, and the commands that mend it: exceptions of the library in, findings out."""
+"""Results of the checks of `doctor`, and the commands that fix each error."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ Status: TypeAlias = Literal["ok", "warning", "failed"]
 
 
 def set_variable(name: str, value: str) -> str:
-    """The line that sets a variable of the environment, in this platform's usual shell."""
+    """Return the line that sets an environment variable in the usual shell of this platform."""
     return f'$env:{name} = "{value}"' if os.name == "nt" else f"export {name}={value}"
 
 
 def unset_variable(name: str) -> str:
-    """The line that takes a variable out of the environment."""
+    """Return the line that removes an environment variable in the usual shell of this platform."""
     return f"Remove-Item Env:{name}" if os.name == "nt" else f"unset {name}"
 
 
 LOGIN = "gcloud auth application-default login"
 SET_PROJECT = set_variable("GOOGLE_CLOUD_PROJECT", "PROJECT_ID")
-SET_KEY = set_variable("GOOGLE_API_KEY", "YOUR_KEY") + "   # made at https://aistudio.google.com/apikey"
+SET_KEY = set_variable("GOOGLE_API_KEY", "YOUR_KEY") + "   # create one at https://aistudio.google.com/apikey"
 SET_GLOBAL = set_variable("GOOGLE_CLOUD_LOCATION", "global")
 GLOBAL_ARGUMENT = "langchain-gemini-compat doctor --location global"
-#: Commands in the texts of the library stand between backticks.
+#: Commands in error texts of this package are in backquotes.
 _COMMAND = re.compile(r"`((?:gcloud|pip) [^`]+)`")
-_USED_UP = "https://console.cloud.google.com/iam-admin/quotas"
+_QUOTAS_PAGE = "https://console.cloud.google.com/iam-admin/quotas"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; `fixes` are lines to paste into a shell."""
+    """The result of one check. `fixes` are lines to paste into a shell."""
 
     name: str
     status: Status
@@ -48,28 +48,28 @@ class Finding:
     fixes: tuple[str, ...] = ()
 
     def as_json(self) -> JsonObject:
-        """For `--json`."""
+        """Return the finding as `--json` prints it."""
         return {**asdict(self), "fixes": [*self.fixes]}
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the request that failed went to, as far as a remedy depends on it."""
+    """The endpoint of a failed request, on which its fix depends."""
 
     surface: str
     base_url: str
     project: str | None = None
-    #: What makes the location `global`; it has to be where the location came from.
+    #: The line that sets the location to `global`. It depends on where the location was set.
     set_global: str = SET_GLOBAL
 
     @property
     def is_vertex(self) -> bool:
-        """Google Cloud, where roles, projects and regions matter."""
+        """Whether the endpoint is Vertex AI, which has roles, projects and locations."""
         return self.surface == "vertex"
 
 
 def explain_credentials(err: errors.CredentialsError, place: Place) -> tuple[str, ...]:
-    """The commands for a token that could not be had; `err` names most of them itself."""
+    """Return the commands for a missing token. The text of `err` contains most of them."""
     text = str(err)
     found = _COMMAND.findall(text)
     if "could not be reached" in text:
@@ -80,7 +80,7 @@ def explain_credentials(err: errors.CredentialsError, place: Place) -> tuple[str
 
 
 def explain_call(err: errors.GeminiCompatError, place: Place) -> tuple[str, ...]:
-    """The commands for a request that failed."""
+    """Return the commands for a failed request."""
     if isinstance(err, errors.CredentialsError):
         return explain_credentials(err, place)
     if isinstance(err, errors.APIConnectionError):
@@ -91,19 +91,19 @@ def explain_call(err: errors.GeminiCompatError, place: Place) -> tuple[str, ...]
 
 
 def explain_network(text: str, place: Place) -> tuple[str, ...]:
-    """The commands for a host that does not answer, whose failure `text` describes."""
+    """Return the commands for a host that cannot be reached. `text` is the reason."""
     if "CERTIFICATE" in text.upper():
         return (set_variable("SSL_CERT_FILE", "/path/to/your/company-ca.pem"),)
     proxy = set_variable("HTTPS_PROXY", "http://PROXY_HOST:PORT")
-    return (f"curl -sSI {place.base_url}", f"{proxy}   # where there is a proxy")
+    return (f"curl -sSI {place.base_url}", f"{proxy}   # if your network requires a proxy")
 
 
 def mention_gcloud(findings: Sequence[Finding]) -> list[Finding]:
-    """A last finding where the remedies need gcloud and this machine has none."""
+    """Return a finding if a fix needs gcloud and it is not installed."""
     needed = any(fix.startswith("gcloud ") for finding in findings for fix in finding.fixes)
     if not needed or shutil.which("gcloud"):
         return []
-    text = "gcloud is not on the PATH, and a remedy needs it: https://cloud.google.com/sdk/docs/install"
+    text = "A fix needs gcloud, which is not on the PATH. Install it: https://cloud.google.com/sdk/docs/install"
     return [Finding("gcloud", "warning", text)]
 
 
@@ -111,7 +111,7 @@ def _explain_answer(err: errors.GeminiCompatError, place: Place) -> tuple[str, .
     if isinstance(err, errors.AuthenticationError):
         return (LOGIN,) if place.is_vertex else (SET_KEY,)
     if isinstance(err, errors.RateLimitError):
-        return (f"open {_USED_UP if place.is_vertex else 'https://ai.studio/spend'}",)
+        return (f"open {_QUOTAS_PAGE if place.is_vertex else 'https://ai.studio/spend'}",)
     if isinstance(err, errors.ModelNotFoundError) or "only available via global" in str(err):
         list_models = f'curl -H "Authorization: Bearer $KEY" {place.base_url}/models'
         return (place.set_global if place.is_vertex else list_models,)

@@ -1,6 +1,7 @@
-"""Arguments of the command line that say which model, where and as whom, to a chat model.
+"""Command-line options that select the model, the endpoint and the credential.
 
-Its one rule: a key is never on the command line. `--api-key-env` names the variable that holds it.
+A key is never an argument, because shells save arguments in their history. `--api-key-env` names the environment
+variable that contains it.
 """
 
 from __future__ import annotations
@@ -27,17 +28,17 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._transport.tokens import TokenSource
 
 DEFAULT_MODEL = "gemini-3.8-flash"
-#: What goes to a fake endpoint, so that a real key or token of the environment never does.
+#: Sent to a fake endpoint in place of a real key or token.
 PLACEHOLDER_KEY = "not-a-key"
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
 class UsageError(Exception):
-    """The command line makes no sense; the text says why and repeats no argument that could be a secret."""
+    """The arguments are invalid. The text says why, and does not repeat an argument that may be a secret."""
 
 
 class ModelOptions(TypedDict, total=False):
-    """What a command sets on the chat model beside its target."""
+    """Arguments of the chat model that a command sets in addition to the target."""
 
     timeout: float
     max_retries: int
@@ -48,7 +49,7 @@ class ModelOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which model, where and as whom, as far as the command line says it."""
+    """The model, the endpoint and the credential that the command line names. `None` means not named."""
 
     model: str = DEFAULT_MODEL
     surface: Surface | None = None
@@ -56,16 +57,16 @@ class Target:
     location: str | None = None
     base_url: str | None = None
     api_key: SecretStr | None = None
-    #: Where the key came from, in the words of the command line; empty for what the environment gives by itself.
+    #: Where `api_key` came from; empty if the command line names no key.
     key_source: str = ""
 
     @property
     def is_local(self) -> bool:
-        """Whether this very machine answers."""
+        """Whether the endpoint is on this machine."""
         return self.base_url is not None and is_loopback(self.base_url)
 
     def build_tokens(self) -> TokenSource:
-        """What the chat model would ask for tokens; nothing is asked yet."""
+        """Return the token source that the chat model would use. This sends no request."""
         from langchain_gemini_compat._connection import open_transport
         from langchain_gemini_compat._settings.connection import resolve_connection
         from langchain_gemini_compat._transport.timeouts import resolve_timeouts
@@ -95,7 +96,7 @@ class Target:
         return transport.tokens
 
     def build_model(self, **options: Unpack[ModelOptions]) -> ChatGeminiCompat:
-        """The chat model; raises `UsageError` where arguments and environment name no endpoint."""
+        """Return the chat model; raise `UsageError` if arguments and environment name no endpoint."""
         from langchain_gemini_compat import ChatGeminiCompat
 
         try:
@@ -113,20 +114,21 @@ class Target:
 
 
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that `read_target` reads."""
-    group = parser.add_argument_group("where")
+    """Add the options that `read_target` reads."""
+    group = parser.add_argument_group("model and endpoint")
     group.add_argument("--model", default=DEFAULT_MODEL, help="default: %(default)s")
-    group.add_argument("--surface", choices=get_args(Surface), help="default: what the other options mean")
-    group.add_argument("--project", metavar="ID", help="Google Cloud project; else GOOGLE_CLOUD_PROJECT")
-    group.add_argument("--location", metavar="PLACE", help="else GOOGLE_CLOUD_LOCATION, else global")
-    group.add_argument("--base-url", metavar="URL", help="a compatible server, up to /chat/completions")
-    group.add_argument("--api-key-env", metavar="NAME", help="the variable that holds the key, never the key itself")
+    group.add_argument("--surface", choices=get_args(Surface), help="default: derived from the other options")
+    group.add_argument("--project", metavar="ID", help="Google Cloud project; default: GOOGLE_CLOUD_PROJECT")
+    group.add_argument("--location", metavar="NAME", help="default: GOOGLE_CLOUD_LOCATION, else global")
+    group.add_argument("--base-url", metavar="URL", help="URL of a compatible server, without /chat/completions")
+    group.add_argument("--api-key-env", metavar="NAME", help="environment variable with the key; not the key")
 
 
 def read_target(args: argparse.Namespace) -> Target:
-    """The target that `args` name.
+    """Return the target that `args` name.
 
-    Raises `UsageError` when `--api-key-env` names no variable that is set, or `--base-url` is no URL.
+    Raises:
+        UsageError: `--api-key-env` names a variable that is not set, or `--base-url` is not a URL.
     """
     options = cast("dict[str, str | None]", vars(args))
     surface, base_url = cast("Surface | None", options["surface"]), _check_url(options["base_url"])
@@ -134,7 +136,7 @@ def read_target(args: argparse.Namespace) -> Target:
     key = _read_key(key_variable)
     source = f"environment {key_variable}" if key else ""
     if key is None and _wants_placeholder(surface, base_url):
-        key, source = SecretStr(PLACEHOLDER_KEY), "a placeholder, as the server is on this machine"
+        key, source = SecretStr(PLACEHOLDER_KEY), "a placeholder, because the server is on this machine"
     return Target(
         model=options["model"] or DEFAULT_MODEL,
         surface=surface,
@@ -147,7 +149,7 @@ def read_target(args: argparse.Namespace) -> Target:
 
 
 def known_secrets(args: argparse.Namespace) -> list[str]:
-    """Values that no output may hold: keys, and passwords inside URLs."""
+    """Return the values that no output may contain: keys, and passwords in URLs."""
     options = cast("dict[str, str | None]", vars(args))
     keys = (os.environ.get(name, "") for name in (*KEY_VARIABLES, options.get("api_key_env") or ""))
     urls = (options.get("base_url") or "", *(os.environ.get(name, "") for name in PROXY_VARIABLES))
@@ -156,7 +158,7 @@ def known_secrets(args: argparse.Namespace) -> list[str]:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether `url` names this very machine."""
+    """Return whether the host of `url` is this machine."""
     try:
         host = urlsplit(url).hostname or ""
         return host == "localhost" or ip_address(host).is_loopback
@@ -168,8 +170,8 @@ def _check_url(url: str | None) -> str | None:
     if url is None:
         return None
     if not _is_http_url(url):
-        # What was typed may hold a password, and is not repeated.
-        raise UsageError("--base-url is no address of a server: http:// or https://, a host, and perhaps a port.")
+        # The value is not repeated, because it may contain a password.
+        raise UsageError("--base-url is not a server URL. Write http:// or https://, a host and, if needed, a port.")
     return url
 
 
@@ -178,12 +180,12 @@ def _is_http_url(url: str) -> bool:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        # A bracket that stays open, or a port that is none.
+        # An unclosed bracket, or an invalid port.
         return False
 
 
 def _password_in(url: str) -> str:
-    """The password in `url`, however broken the rest of it is."""
+    """Return the password in `url`, even if the URL is invalid."""
     user, _, _ = url.partition("//")[2].rpartition("@")
     return user.partition(":")[2]
 
@@ -194,13 +196,13 @@ def _read_key(variable: str | None) -> SecretStr | None:
     value = os.environ.get(variable)
     if not value:
         raise UsageError(
-            "--api-key-env names no environment variable that is set. Give the name of the variable, not the key."
+            "--api-key-env names an environment variable that is not set. Give the name of the variable, not the key."
         )
     return SecretStr(value)
 
 
 def _wants_placeholder(surface: Surface | None, base_url: str | None) -> bool:
-    """Google's paths on this machine are a fake endpoint: nobody's credentials are looked up for it."""
+    """Return whether the endpoint is a fake one: this machine, with a path of Google. It gets no real credential."""
     if base_url is None or not is_loopback(base_url):
         return False
     found = surface or recognise_surface(
@@ -210,7 +212,7 @@ def _wants_placeholder(surface: Surface | None, base_url: str | None) -> bool:
 
 
 def _one_line(err: ValueError) -> str:
-    """The sentence of ours that pydantic wraps in several lines of its own."""
+    """Return the message of `err` without the lines that pydantic adds."""
     if isinstance(err, ValidationError):
         return "; ".join(problem["msg"].removeprefix("Value error, ") for problem in err.errors(include_input=False))
     return str(err)

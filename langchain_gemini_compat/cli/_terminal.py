@@ -1,6 +1,6 @@
-"""What the commands say, to lines on a terminal: styled there, plain text everywhere else.
+"""Output of the commands: with styles on a terminal, plain text elsewhere.
 
-Its one rule: whatever is printed goes through `Screen`, which leaves out control codes and known secrets.
+All output goes through `Screen`, which removes control codes and known secrets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-#: All of C0 but tab and newline, DEL and C1: what a model or a server writes must not steer the terminal.
+#: C0 without tab and newline, DEL and C1. Text of a model or a server must not control the terminal.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LABEL_WIDTH = 10
 _SHORTEST_SECRET = 8
@@ -35,10 +35,10 @@ _STYLES = {
 
 
 class Screen:
-    """Standard output or standard error. `live` is whether somebody watches."""
+    """Standard output or standard error. `live` is whether it is a terminal."""
 
     def __init__(self, stream: TextIO, secrets: Iterable[str] = ()) -> None:
-        """`secrets` are replaced by `***` wherever they turn up."""
+        """Open the screen. `secrets` are printed as `***`."""
         self.live: bool = stream.isatty()
         self._secrets: list[str] = []
         self._console = _open_console(stream, live=self.live)
@@ -46,20 +46,20 @@ class Screen:
             self.hide(secret)
 
     def hide(self, secret: str) -> None:
-        """Never print `secret` from now on; a shorter one than any real key would hide ordinary words."""
+        """Print `secret` as `***` from now on. Short values are ignored, because they may be ordinary words."""
         if len(secret) >= _SHORTEST_SECRET:
             self._secrets.append(secret)
 
     def line(self, text: str = "", style: str = "") -> None:
-        """One line, or several, as they are."""
+        """Print `text` and a line end."""
         self._put(text, style, end="\n")
 
     def piece(self, text: str, style: str = "") -> None:
-        """Text without a line end, at once."""
+        """Print `text` immediately, without a line end."""
         self._put(text, style, end="")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Rows under their headings."""
+        """Print a table with headings."""
         from rich import box
         from rich.table import Table
         from rich.text import Text
@@ -72,12 +72,12 @@ class Screen:
         self._console.print(table)
 
     def pause(self, seconds: float) -> None:
-        """Wait, for somebody who watches."""
+        """Wait, but only on a terminal."""
         if self.live:
             time.sleep(seconds)
 
     def clean(self, text: str) -> str:
-        """`text` as it may be printed."""
+        """Return `text` without control codes, with `***` in place of secrets."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return _CONTROL.sub("", text)
@@ -90,14 +90,14 @@ class Screen:
 
 @dataclass(slots=True)
 class Transcript:
-    """A conversation as it arrives in pieces; a label stands where another speaker or call begins."""
+    """Prints a conversation as it arrives. A label marks where another speaker or tool call begins."""
 
     screen: Screen
     _now: tuple[str, object] | None = None
     _after_newline: bool = field(default=False)
 
     def piece(self, kind: str, text: str, key: object = None) -> None:
-        """More of `kind` (a key of the styles); `key` tells one call from another."""
+        """Print more text of `kind`, a key of `_STYLES`. `key` identifies a tool call."""
         if not text:
             return
         if self._now != (kind, key):
@@ -105,7 +105,7 @@ class Transcript:
             self.screen.piece(kind.ljust(_LABEL_WIDTH), "bold")
             self._now = (kind, key)
             text = text.lstrip("\n")
-        # A line end is printed when something follows it, so that none are left over before the next label.
+        # A line end is printed only when more text follows, so that no empty line precedes the next label.
         if self._after_newline and text:
             self.screen.piece("\n" + " " * _LABEL_WIDTH)
             self._after_newline = False
@@ -114,19 +114,19 @@ class Transcript:
         self.screen.piece(text.replace("\n", "\n" + " " * _LABEL_WIDTH), _STYLES.get(kind, ""))
 
     def entry(self, kind: str, text: str) -> None:
-        """A whole entry with an end."""
+        """Print a complete entry."""
         self.piece(kind, text or "(nothing)")
         self.end()
 
     def end(self) -> None:
-        """Close the line that is open."""
+        """End the current line."""
         if self._now is not None:
             self.screen.line()
         self._now, self._after_newline = None, False
 
 
 def tolerate_encodings() -> None:
-    """Characters that the terminal's encoding lacks come out as `?`, not as an exception."""
+    """Print `?` for characters that the terminal's encoding lacks, instead of raising an exception."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -136,7 +136,7 @@ def _open_console(stream: TextIO, *, live: bool) -> Console:
     from rich.console import Console
 
     class PipeConsole(Console):
-        """Without this rich would end the process itself when nobody reads its output any more."""
+        """A console that raises `BrokenPipeError`. The base class would end the process."""
 
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError

@@ -1,6 +1,6 @@
-"""What really went over the wire: an HTTP client that keeps notes, and the table made of them.
+"""A log of HTTP requests, and the table that `demo` prints of them.
 
-Its one rule: requests are read as they leave, not as they were meant, so a retry or a lost signature shows.
+Requests are recorded as the HTTP client sends them, so the table shows retries and lost signatures.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 COLUMNS = ("", "answer", "signatures sent back", "signatures received", "in", "out", "thoughts")
 _SECONDS = 60.0
 _OK = 200
-#: A try with a new token after this is not counted as a retry.
+#: A new try after this status is not counted as a retry.
 _UNAUTHENTICATED = 401
-#: `call_` and nine digits, AI Studio's ids, fit.
+#: Longer texts are shortened. AI Studio's call ids, `call_` and nine digits, fit.
 _SHORT = 14
 
 
@@ -39,27 +39,27 @@ class _ClientFactory(Protocol):
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer; `sent` holds signatures by call id."""
+    """One request and its answer. `sent` maps call ids to the signatures in the request."""
 
     number: int
     sent: dict[str, str]
-    #: 0 while there is no answer.
+    #: The HTTP status; 0 if there is no answer.
     status: int = 0
 
     @property
     def succeeded(self) -> bool:
-        """The server took the request, and with it the signatures."""
+        """Whether the server accepted the request and its signatures."""
         return self.status == _OK
 
 
 class WireLog:
-    """Every exchange of the client it makes, in order."""
+    """All exchanges of a client, in order."""
 
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []
 
     def open_client(self, *, trust_env: bool = True) -> httpx2.Client:
-        """A client that keeps notes here; without `trust_env` no proxy of the environment stands in its way."""
+        """Return a client whose requests are recorded; `trust_env` is whether it uses the environment's proxies."""
         from langchain_gemini_compat._lazy import library_name
 
         factory = cast("_ClientFactory", import_module(library_name()).Client)
@@ -71,17 +71,17 @@ class WireLog:
 
     @property
     def verified(self) -> bool:
-        """Whether a server looked at signatures and was content."""
+        """Whether a server has accepted a request with signatures."""
         return any(exchange.succeeded and exchange.sent for exchange in self.exchanges)
 
     @property
-    def stand_ins(self) -> int:
-        """Signatures that went out and are none."""
+    def placeholders(self) -> int:
+        """Number of placeholder signatures that were sent."""
         sent = (signature for exchange in self.exchanges for signature in exchange.sent.values())
         return sum(signature == PLACEHOLDER_SIGNATURE for signature in sent)
 
     def rows(self, replies: Sequence[AIMessage]) -> Iterator[tuple[str, ...]]:
-        """One row for each exchange; `replies` are the messages that the answered ones became, in order."""
+        """Return one row for each exchange. `replies` are the messages that the model returned, in order."""
         origins: dict[tuple[str, str], int] = {}
         for exchange, reply in zip(self.exchanges, self._match(replies), strict=True):
             back = [_say_sent(call_id, signature, origins) for call_id, signature in exchange.sent.items()]
@@ -96,21 +96,21 @@ class WireLog:
             )
 
     def retries(self, replies: Sequence[AIMessage]) -> int:
-        """Requests that had to be sent again."""
+        """Return the number of requests that were sent again."""
         return sum(reply is None for reply in list(self._match(replies))[:-1])
 
     def _match(self, replies: Sequence[AIMessage]) -> Iterator[AIMessage | None]:
-        """For each exchange what became of it: `None` where it failed, or gave nothing to use and was sent anew."""
-        waiting, thrown_away = iter(replies), 0
+        """Return for each exchange its message, or `None` if it failed or its reply was discarded."""
+        waiting, discarded = iter(replies), 0
         reply = next(waiting, None)
         for exchange in self.exchanges:
-            if reply is None or not exchange.succeeded or thrown_away < _unusable_before(reply):
-                # A message counts all tries before it; those that failed show by their status too.
-                thrown_away += exchange.status != _UNAUTHENTICATED
+            if reply is None or not exchange.succeeded or discarded < _count_retries(reply):
+                # The retries in a message's metadata include the requests that failed.
+                discarded += exchange.status != _UNAUTHENTICATED
                 yield None
                 continue
             yield reply
-            reply, thrown_away = next(waiting, None), 0
+            reply, discarded = next(waiting, None), 0
 
     def _note_request(self, request: httpx2.Request) -> None:
         messages = cast("list[WireMessage]", json.loads(request.content).get("messages") or [])
@@ -122,7 +122,7 @@ class WireLog:
 
 
 def shorten(text: str) -> str:
-    """Both ends of `text`.
+    """Return both ends of a long `text`.
 
     >>> shorten("abcdefghijklmnopqrstuvwxyz")
     'abcd…uvwxyz'
@@ -143,24 +143,24 @@ def _read_signatures(reply: AIMessage | None) -> dict[str, str]:
 
 
 def _say_verdict(exchange: Exchange, *, used: bool, last: bool) -> str:
-    """The server looked at the signatures of a request that it answered; one that failed was sent anew."""
+    """Return the status, and whether the signatures were verified, the request was refused or it was sent again."""
     if exchange.succeeded and (used or last):
         return f"{exchange.status} verified" if exchange.sent else f"{exchange.status}"
     if not exchange.status:
-        return "no answer" if last else "no answer, sent anew"
-    return f"{exchange.status} refused" if last else f"{exchange.status} sent anew"
+        return "no answer" if last else "no answer, retried"
+    return f"{exchange.status} refused" if last else f"{exchange.status} retried"
 
 
-def _unusable_before(reply: AIMessage) -> int:
+def _count_retries(reply: AIMessage) -> int:
     retries = reply.response_metadata.get("retries", 0)
     return retries if isinstance(retries, int) else 0
 
 
 def _say_sent(call_id: str, signature: str, origins: Mapping[tuple[str, str], int]) -> str:
     if signature == PLACEHOLDER_SIGNATURE:
-        return f"{shorten(call_id)} a stand-in"
+        return f"{shorten(call_id)} placeholder"
     number = origins.get((call_id, signature))
-    source = f"from #{number}" if number else "from nowhere"
+    source = f"from #{number}" if number else "of unknown origin"
     return f"{shorten(call_id)} {shorten(signature)} {source}"
 
 

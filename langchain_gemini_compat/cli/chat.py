@@ -1,4 +1,4 @@
-"""`chat`: lines of standard input to a conversation with any model, streamed; an error costs one turn, not the chat."""
+"""`chat`: a streamed conversation with a model on standard input and output. An error ends one turn, not the chat."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat import ChatGeminiCompat
 
-_HELP = "/reset starts anew, /usage counts tokens, /quit ends (so does Ctrl-D)."
+_HELP = "/reset starts a new conversation, /usage counts tokens, /quit or Ctrl-D ends the chat."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `chat`."""
+    """Add the options of `chat`."""
     add_target_arguments(parser)
     parser.add_argument("--system", metavar="TEXT", help="a system message")
     parser.add_argument("--no-thoughts", action="store_true", help="do not ask for thoughts")
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
-    """Read and answer until the input ends; 1 when a turn of piped input failed."""
+    """Answer each line until the input ends; return 1 if the input is not a terminal and a turn failed."""
     target = read_target(args)
     model = target.build_model()
     endpoint = model.endpoint_info()
@@ -49,13 +49,13 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     for line in _read_lines(asked=asked):
         if line == "/quit":
             break
-        chat.take(line)
+        chat.process(line)
     return 0 if asked or not chat.failures else 1
 
 
 @dataclass(slots=True)
 class _Chat:
-    """The messages so far and what they cost."""
+    """A conversation: its messages and the tokens that it has used."""
 
     model: ChatGeminiCompat
     screen: Screen
@@ -64,11 +64,11 @@ class _Chat:
     usage: UsageMetadata | None = None
     failures: int = 0
 
-    def take(self, line: str) -> None:
-        """One line: a command or something to answer."""
+    def process(self, line: str) -> None:
+        """Run a command such as `/usage`, or answer the line."""
         if line == "/reset":
             self.messages.clear()
-            self.screen.line("The conversation starts anew.", "dim")
+            self.screen.line("A new conversation starts.", "dim")
         elif line == "/usage":
             self.screen.line(_say_usage(self.usage), "dim")
         elif line.startswith("/"):
@@ -110,7 +110,7 @@ class _Chat:
 def _read_lines(*, asked: bool) -> Iterator[str]:
     if asked:
         with contextlib.suppress(ImportError):
-            # Arrow keys and history, where the platform has them.
+            # Enables arrow keys and history, if the platform supports them.
             import_module("readline")
     while True:
         try:
@@ -122,7 +122,7 @@ def _read_lines(*, asked: bool) -> Iterator[str]:
 
 def _say_usage(usage: UsageMetadata | None) -> str:
     if usage is None:
-        return "Nothing was spent yet."
+        return "No tokens have been used yet."
     thoughts = (usage.get("output_token_details") or {}).get("reasoning", 0)
     cached = (usage.get("input_token_details") or {}).get("cache_read", 0)
     return (

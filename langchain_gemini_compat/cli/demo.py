@@ -1,4 +1,4 @@
-"""`demo`: a LangChain agent at work, shown as it streams, and after it what went over the wire."""
+"""`demo`: runs a LangChain agent with tools, prints its stream, and then a table of its requests."""
 
 from __future__ import annotations
 
@@ -23,33 +23,35 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.cli._options import Target
     from langchain_gemini_compat.cli._wire_log import WireLog
 
-#: Seconds between two pieces, so that an eye can follow what the fake endpoint sends at once.
+#: Seconds between two pieces of text, because the fake endpoint sends them faster than anyone can read.
 _PIECE_SECONDS = 0.03
-_EXPLANATION = "A request whose signatures were lost or altered would have been refused."
+_EXPLANATION = "The server would have refused a request with a lost or changed signature."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `demo`."""
+    """Add the options of `demo`."""
     add_target_arguments(parser)
-    parser.add_argument("--live", action="store_true", help="ask Google, with your credentials; costs a few tokens")
+    parser.add_argument(
+        "--live", action="store_true", help="call a real model; uses your credentials and a few tokens"
+    )
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
-    """Run the agent once; 0 when it came to an answer."""
+    """Run the agent once; return 0 if it has answered."""
     from langchain_gemini_compat.cli._wire_log import WireLog
 
     target, log = read_target(args), WireLog()
     if args.live:
         return _show(target, screen, log)
     if target.base_url or target.surface == "openai_compatible":
-        raise UsageError("The demo brings its own endpoint, Vertex AI's or AI Studio's. Add --live to use another.")
+        raise UsageError("The demo runs its own endpoint for Vertex AI or AI Studio. Add --live to use another one.")
     with _serve(target) as served:
-        return _show(served, screen, log, on_stage=True)
+        return _show(served, screen, log, is_offline=True)
 
 
 @contextlib.contextmanager
 def _serve(target: Target) -> Generator[Target]:
-    """The fake endpoint of the target's surface on a port of this machine, and the target that leads there."""
+    """Serve the fake endpoint for the target's surface on this machine, and yield a target with its URL."""
     from langchain_gemini_compat.cli._demo_agent import script
     from langchain_gemini_compat.testing import FakeGemini
 
@@ -58,11 +60,11 @@ def _serve(target: Target) -> Generator[Target]:
         yield replace(target, surface=surface, base_url=base_url, api_key=SecretStr(PLACEHOLDER_KEY))
 
 
-def _show(target: Target, screen: Screen, log: WireLog, *, on_stage: bool = False) -> int:
-    """Run the agent; `on_stage` the endpoint is the demo's own, beside us, and answers faster than an eye reads."""
-    with log.open_client(trust_env=not on_stage) as client:
+def _show(target: Target, screen: Screen, log: WireLog, *, is_offline: bool = False) -> int:
+    """Run the agent. An offline demo uses no proxy, and prints its text slowly."""
+    with log.open_client(trust_env=not is_offline) as client:
         model = _build_model(target, client)
-        return _run_agent(model, screen, log, seconds=_PIECE_SECONDS if on_stage else 0.0)
+        return _run_agent(model, screen, log, seconds=_PIECE_SECONDS if is_offline else 0.0)
 
 
 def _run_agent(model: ChatGeminiCompat, screen: Screen, log: WireLog, *, seconds: float) -> int:
@@ -84,20 +86,20 @@ def _run_agent(model: ChatGeminiCompat, screen: Screen, log: WireLog, *, seconds
         screen.line()
         screen.table(COLUMNS, log.rows(replies))
         explanation = f" {_EXPLANATION}" if log.verified else ""
-        screen.line(f"Retries: {log.retries(replies)}. Stand-ins for signatures: {log.stand_ins}.{explanation}")
+        screen.line(f"Retries: {log.retries(replies)}. Placeholder signatures: {log.placeholders}.{explanation}")
     return 0 if replies and not replies[-1].tool_calls else 1
 
 
 def _build_model(target: Target, client: httpx2.Client) -> ChatGeminiCompat:
     model = target.build_model(http_client=client, include_thoughts=True)
     if model.endpoint_info()["surface"] == "vertex":
-        # AI Studio has no such switch.
+        # AI Studio does not support streamed arguments.
         model = model.model_copy(update={"stream_function_call_arguments": True})
     return model
 
 
 def _pieces(model: ChatGeminiCompat, replies: list[AIMessage]) -> Iterator[tuple[str, str, object]]:
-    """What the agent does, piece by piece, as (kind, text, key); finished replies go to `replies`."""
+    """Yield the agent's steps in pieces of (kind, text, key), and append its complete messages to `replies`."""
     from langchain.agents import create_agent
 
     from langchain_gemini_compat.cli._demo_agent import QUESTION, TOOLS
@@ -112,7 +114,7 @@ def _pieces(model: ChatGeminiCompat, replies: list[AIMessage]) -> Iterator[tuple
             elif isinstance(message, ToolMessage):
                 yield "result", f"{message.name}: {message.text}", message.tool_call_id
         else:
-            replies += _finished(cast("dict[str, dict[str, list[BaseMessage]]]", data))
+            replies += _complete_messages(cast("dict[str, dict[str, list[BaseMessage]]]", data))
 
 
 def _chunk_pieces(chunk: AIMessageChunk) -> Iterator[tuple[str, str, object]]:
@@ -123,6 +125,6 @@ def _chunk_pieces(chunk: AIMessageChunk) -> Iterator[tuple[str, str, object]]:
         yield "call", f"{name}{call['args'] or ''}", (chunk.id, call["index"])
 
 
-def _finished(update: dict[str, dict[str, list[BaseMessage]]]) -> Iterator[AIMessage]:
+def _complete_messages(update: dict[str, dict[str, list[BaseMessage]]]) -> Iterator[AIMessage]:
     for state in update.values():
         yield from (message for message in state.get("messages", ()) if isinstance(message, AIMessage))

@@ -1,4 +1,4 @@
-"""`doctor`: arguments and environment to what would be used, what is wrong with it, and the command that mends it."""
+"""`doctor`: checks the setup that arguments and environment describe, and prints the commands that fix it."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ _PATH = re.compile(r"/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `doctor`."""
+    """Add the options of `doctor`."""
     add_target_arguments(parser)
-    parser.add_argument("--call", action="store_true", help="send one tiny request too; costs a few tokens")
+    parser.add_argument("--call", action="store_true", help="also send one small request; uses a few tokens")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
-    """Look at everything; 0 when nothing failed."""
+    """Run all checks; return 0 if none failed."""
     diagnosis = _Diagnosis(read_target(args))
     diagnosis.examine(call=bool(args.call))
     diagnosis.findings += mention_gcloud(diagnosis.findings)
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
 @dataclass(slots=True)
 class _Diagnosis:
-    """What would be used, and what was found."""
+    """The setup that would be used, and the findings of the checks."""
 
     target: Target
     place: Place = field(default_factory=lambda: Place("", ""))
@@ -69,11 +69,11 @@ class _Diagnosis:
 
     @property
     def is_well(self) -> bool:
-        """Nothing failed; a warning is no failure."""
+        """Whether no check failed. Warnings are not failures."""
         return all(finding.status != "failed" for finding in self.findings)
 
     def as_json(self) -> JsonObject:
-        """For `--json`."""
+        """Return the diagnosis as `--json` prints it."""
         return {
             "ok": self.is_well,
             "used": {**self.used},
@@ -81,7 +81,7 @@ class _Diagnosis:
         }
 
     def show(self, screen: Screen) -> None:
-        """For people."""
+        """Print the diagnosis as text."""
         for name, value in self.used.items():
             screen.line(f"{name:<10} {value}")
         if self.used:
@@ -97,19 +97,19 @@ class _Diagnosis:
 
     def _conclude(self) -> str:
         if self.is_well:
-            return "All is well."
+            return "No problems found."
         if any(finding.fixes for finding in self.findings):
             return "Run the indented commands."
-        return "No command fixes this. The lines marked FAILED say what is wrong."
+        return "There is no command to fix this. The lines marked FAILED say what is wrong."
 
     def examine(self, *, call: bool) -> None:
-        """Each check in turn; what cannot work after a failure is left out."""
+        """Run the checks in turn, without those that would fail because of an earlier failure."""
         self.findings += checks.check_versions()
         if not self.is_well:
             return
         try:
             with warnings.catch_warnings():
-                # It is a finding here.
+                # `check_environment` reports the same problem.
                 warnings.simplefilter("ignore", errors.GeminiCompatWarning)
                 model = self.target.build_model(timeout=_CALL_SECONDS, max_retries=0)
         except UsageError as err:
@@ -158,7 +158,7 @@ class _Diagnosis:
         try:
             reply = asked.invoke(_QUESTION)
         except errors.UnusableReplyError as err:
-            return Finding("call", "warning", f"The model answered, though with nothing to use: {err}")
+            return Finding("call", "warning", f"The model answered, but the reply cannot be used: {err}")
         except errors.GeminiCompatError as err:
             return Finding("call", "failed", " ".join(str(err).split()), explain_call(err, self.place))
         usage = reply.usage_metadata
@@ -167,7 +167,7 @@ class _Diagnosis:
 
 
 def describe_use(target: Target, info: Mapping[str, object]) -> dict[str, str]:
-    """What would be used, and which source won, from `endpoint_info()` and what the command line says."""
+    """Return the setup that would be used, with the source of each part. `info` is the result of `endpoint_info()`."""
     auth = cast("dict[str, str]", info["auth"])
     url = str(info["base_url"])
     used = {
@@ -186,7 +186,7 @@ def describe_use(target: Target, info: Mapping[str, object]) -> dict[str, str]:
 def _describe_part(name: str, option: str | None, value: str | None, *, by_url: bool) -> str:
     variable = f"GOOGLE_CLOUD_{name.upper()}"
     if value is None:
-        return "what the credentials name"
+        return "the project of the credentials"
     if by_url:
         return f"{value} (--base-url)"
     if option:
@@ -195,12 +195,12 @@ def _describe_part(name: str, option: str | None, value: str | None, *, by_url: 
 
 
 def _say_global(target: Target) -> str:
-    """The line that makes the location `global`: an argument beats the environment, and the URL beats both."""
+    """Return the line that sets the location to `global`. The URL overrides arguments and the environment."""
     if target.base_url is not None:
-        return f"{GLOBAL_ARGUMENT}   # and --project, both in place of --base-url"
+        return f"{GLOBAL_ARGUMENT}   # with --project, and without --base-url"
     if target.location:
-        return f'{GLOBAL_ARGUMENT}   # in place of the --location given; location="global" in code'
-    return f'{SET_GLOBAL}   # or location="global" in code'
+        return f'{GLOBAL_ARGUMENT}   # replaces your --location; in code: location="global"'
+    return f'{SET_GLOBAL}   # in code: location="global"'
 
 
 def _in_path(url: str, name: str) -> str | None:

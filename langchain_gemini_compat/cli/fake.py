@@ -1,4 +1,4 @@
-"""`fake`: the offline endpoint on a port of this machine, and a line for each request it judged."""
+"""`fake`: serves the offline endpoint on a port of this machine, and prints one line for each request."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _LAST_PORT = 65_535
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `fake`."""
+    """Add the options of `fake`."""
     parser.add_argument("--surface", choices=get_args(Surface), default="ai_studio", help="default: %(default)s")
-    parser.add_argument("--port", type=_port, default=8765, help="0 takes a free one; default: %(default)s")
+    parser.add_argument("--port", type=_port, default=8765, help="0 selects a free port; default: %(default)s")
     parser.add_argument(
         "--rule",
         choices=("echo", "tools"),
         default="echo",
-        help="echo repeats the newest user message, tools calls each tool once and then answers; default: %(default)s",
+        help="echo: repeat the last user message; tools: call each tool once, then answer; default: %(default)s",
     )
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
-    """Serve until Ctrl-C."""
+    """Serve until Ctrl-C, then return 0."""
     from langchain_gemini_compat.cli._fake_rules import RULES, LoggedFake
 
     surface = cast("Surface", args.surface)
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
             _introduce(screen, base_url, surface)
             _wait()
     except OSError as err:
-        raise UsageError(f"Port {args.port} cannot be used ({err}). --port 0 takes a free one.") from None
+        raise UsageError(f"Port {args.port} cannot be used ({err}). Use --port 0 for a free port.") from None
     except KeyboardInterrupt:
         screen.line()
         screen.line(f"Stopped after {len(fake.requests)} requests.")
@@ -51,8 +51,8 @@ def _wait() -> None:
 def _port(text: str) -> int:
     port = int(text) if text.isdecimal() else -1
     if not 0 <= port <= _LAST_PORT:
-        # argparse would name this function for a ValueError.
-        raise ArgumentTypeError(f"a port is a number from 0 to {_LAST_PORT}, and 0 takes a free one")
+        # For a ValueError, argparse would print the name of this function.
+        raise ArgumentTypeError(f"a port is a number from 0 to {_LAST_PORT}; 0 selects a free port")
     return port
 
 
@@ -68,4 +68,4 @@ def _introduce(screen: Screen, base_url: str, surface: Surface) -> None:
     headers = f'-H "Authorization: Bearer {PLACEHOLDER_KEY}" -H "Content-Type: application/json"'
     screen.line(f"curl -s {base_url}/chat/completions {headers} -d '{body}'")
     screen.line()
-    screen.line("Ctrl-C stops it. Requests:", "dim")
+    screen.line("Press Ctrl-C to stop. Requests:", "dim")

@@ -102,9 +102,9 @@ def test_no_subcommand_prints_the_help(run):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--api-key", CANARY], "unknown options: --api-key (a key is never given"),
-        ([f"--api-key={CANARY}"], "unknown options: --api-key (a key is never given"),
-        ([CANARY], "arguments that this command does not take"),
+        (["--api-key", CANARY], "unknown options: --api-key (do not put a key on the command line"),
+        ([f"--api-key={CANARY}"], "unknown options: --api-key (do not put a key on the command line"),
+        ([CANARY], "arguments that this command does not accept"),
     ],
 )
 def test_a_key_on_the_command_line_is_refused_and_not_repeated(run, arguments, reason):
@@ -137,13 +137,13 @@ def test_the_demo_shows_two_tool_steps_and_the_way_of_their_signatures(run, surf
     assert "120.00 EUR = 1380.00 NOK" in out
     assert len(re.findall(r"#[134] +200", out)) == 3
     assert len(re.findall(r"200 verified", out)) == 2
-    assert re.search(r"#2 +503 sent anew", out)
+    assert re.search(r"#2 +503 retried", out)
     # The first call is signed and its sibling is not; the signature goes back with all three later requests.
     signature = re.search(r"#1 +200 +- +\S+ (\S+…\S+)", out)[1]
     assert out.count(f"{signature} from #1") == 3
     assert out.count("(unsigned)") == 1
     assert out.count("from #3") == 1
-    assert "Retries: 1. Stand-ins for signatures: 0." in out
+    assert "Retries: 1. Placeholder signatures: 0." in out
     assert "\x1b" not in out
 
 
@@ -175,8 +175,8 @@ def test_a_reply_that_was_thrown_away_keeps_the_table_in_step(run):
         code, out, err = run("demo", "--live", "--base-url", url)
     assert (code, err) == (0, "")
     signature = re.search(r"#2 +200 +- +\S+ (\S+…\S+)", out)[1]
-    assert re.search(r"#1 +200 sent anew +- +- +-", out)
-    assert re.search(rf"#3 +200 sent anew +\S+ {re.escape(signature)} from #2 +-", out)
+    assert re.search(r"#1 +200 retried +- +- +-", out)
+    assert re.search(rf"#3 +200 retried +\S+ {re.escape(signature)} from #2 +-", out)
     assert re.search(rf"#4 +200 verified +\S+ {re.escape(signature)} from #2 +-", out)
     assert "Retries: 2." in out
 
@@ -188,7 +188,7 @@ def test_a_demo_that_reaches_nobody_says_so(run, monkeypatch):
         port = closed.getsockname()[1]
     code, out, err = run("demo", "--live", "--base-url", f"http://127.0.0.1:{port}/v1beta/openai")
     assert code == 1
-    assert re.search(r"#1 +no answer, sent anew", out)
+    assert re.search(r"#1 +no answer, retried", out)
     assert re.search(r"#3 +no answer +-", out)
     assert "refused" not in out
     assert err.startswith("error: Could not reach the server")
@@ -221,7 +221,7 @@ def test_a_base_url_that_is_none_is_told(run, command_line, url):
     """One sentence, which does not repeat what may hold a password."""
     code, out, err = run(*command_line, "--base-url", url, lines=["hi"])
     assert (code, out) == (2, "")
-    assert re.fullmatch(r"error: --base-url is no address of a server: [^\n]+\n", err)
+    assert re.fullmatch(r"error: --base-url is not a server URL\. [^\n]+\n", err)
 
 
 @pytest.mark.parametrize("err", [ValueError("odd"), FileNotFoundError("no CA file"), http.InvalidURL("odd")])
@@ -267,8 +267,8 @@ def test_a_lost_signature_shows_in_the_table():
             }
             messages = [{"role": "assistant", "tool_calls": [call]}]
             client.post(f"{url}/chat/completions", json={"model": "gemini-3.8-flash", "messages": messages})
-    assert log.stand_ins == 1
-    assert [row[2] for row in log.rows([])] == ["call_1 a stand-in", "call_1 c29t…Vsc2U= from nowhere"]
+    assert log.placeholders == 1
+    assert [row[2] for row in log.rows([])] == ["call_1 placeholder", "call_1 c29t…Vsc2U= of unknown origin"]
 
 
 def test_chat_answers_piped_lines_and_keeps_the_history(run):
@@ -362,7 +362,7 @@ def test_the_fake_serves_logs_and_stops():
     )
     try:
         # `communicate` would lose what `readline` has buffered: all that is there is read by lines.
-        printed = "".join(iter(process.stdout.readline, "Ctrl-C stops it. Requests:\n"))
+        printed = "".join(iter(process.stdout.readline, "Press Ctrl-C to stop. Requests:\n"))
         url = printed.partition("\n")[0]
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v1beta/openai", url)
         parameters = {"type": "object", "properties": {"n": {"type": "integer"}}}
@@ -534,5 +534,5 @@ def test_a_person_at_a_terminal_is_greeted_and_may_stop_a_reply(run, monkeypatch
 
 def test_the_tools_of_the_demo_answer_what_they_do_not_know():
     """Live models ask for other things than the script."""
-    assert convert_currency(1, "EUR", "XYZ") == "No rate for EUR to XYZ; there are EUR, NOK, USD."
+    assert convert_currency(1, "EUR", "XYZ") == "There is no rate from EUR to XYZ. Available: EUR, NOK, USD."
     assert get_weather("Rome") == "Rome: unknown, 0 degrees Celsius"

@@ -27,7 +27,7 @@ URL_OF_NOWHERE = "https://nowhere-aiplatform.googleapis.com/v1/projects/p/locati
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch, tmp_path):
-    """Nothing set up at all, and no way out of this machine."""
+    """Set up nothing, and block all ways out of this machine."""
     for name in (
         "GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION",
         "GOOGLE_APPLICATION_CREDENTIALS", "HTTP_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy",
@@ -36,6 +36,8 @@ def _bare_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
+    # google-auth would run gcloud, which takes seconds.
+    monkeypatch.setattr("google.auth._cloud_sdk.get_project_id", lambda: None)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     # Port 9 refuses: whatever is meant for another machine ends there.
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
@@ -207,7 +209,7 @@ def test_key_and_project_in_the_environment_are_a_warning(diagnose, reachable, m
     give_token(monkeypatch)
     code, found, used = diagnose()
     assert code == 0
-    assert "vertex won" in found["environment"]["detail"]
+    assert "vertex is used" in found["environment"]["detail"]
     assert used["project"] == "env-project (environment GOOGLE_CLOUD_PROJECT)"
 
 
@@ -264,8 +266,8 @@ def test_last_line_speaks_of_indented_lines_only_where_there_are_some(capsys, mo
 @pytest.mark.parametrize(
     ("typed", "place"),
     [
-        (["--location", "nowhere", *PROJECT], "in place of the --location given"),
-        (["--base-url", URL_OF_NOWHERE], "--project, both in place of --base-url"),
+        (["--location", "nowhere", *PROJECT], "replaces your --location"),
+        (["--base-url", URL_OF_NOWHERE], "with --project, and without --base-url"),
     ],
 )
 def test_a_location_that_was_typed_is_mended_by_typing_another(diagnose, reachable, monkeypatch, typed, place):
@@ -283,7 +285,7 @@ def test_an_unreachable_host_names_the_proxy_variable(diagnose, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", f"http://user:{CANARY}@127.0.0.1:9")
     code, found, _ = diagnose()
     assert code == 1
-    assert "by way of HTTPS_PROXY" in found["network"]["detail"]
+    assert "through the proxy in HTTPS_PROXY" in found["network"]["detail"]
 
 
 def test_white_space_around_a_key_is_told(diagnose, reachable, monkeypatch):
@@ -394,7 +396,7 @@ def test_a_host_that_never_answers_costs_a_bounded_time(diagnose, monkeypatch):
     assert time.monotonic() - started < 60
     assert code == 1
     assert "Timeout" in found["network"]["detail"] or "no answer" in found["network"]["detail"]
-    assert found["token"]["detail"] == "None needed."
+    assert found["token"]["detail"] == "No key is needed."
 
 
 def test_gcloud_is_mentioned_where_a_remedy_needs_it(diagnose, reachable, monkeypatch):
