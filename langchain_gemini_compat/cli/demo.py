@@ -31,9 +31,7 @@ _EXPLANATION = "The server would have refused a request with a lost or changed s
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `demo`."""
     add_target_arguments(parser)
-    parser.add_argument(
-        "--live", action="store_true", help="call a real model; uses your credentials and a few tokens"
-    )
+    parser.add_argument("--live", action="store_true", help="call a real model; uses your credentials and a few tokens")
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
