@@ -1,4 +1,4 @@
-"""A LangChain chat model for Gemini behind Google's OpenAI-compatible Chat Completions API, and embeddings."""
+"""LangChain chat model and embeddings for Gemini behind Google's OpenAI-compatible API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ChatGeminiCompat", "GeminiCompatEmbeddings", "Timeouts", "to_google_
 
 
 def __getattr__(name: str) -> object:
-    """Embeddings are loaded by those who use them."""
+    """Import the embeddings when they are first used."""
     if name != "GeminiCompatEmbeddings":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module("langchain_gemini_compat.embeddings"), name)

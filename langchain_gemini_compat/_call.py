@@ -1,6 +1,6 @@
-"""One call, from the request to LangChain's result: send, decode, and try again where that helps.
+"""Runs one call: sends the request, decodes the reply, and retries after failures that a retry can fix.
 
-The functions differ in their loops alone; whatever is decided is decided by `Tries` and `ReplyDecoder`.
+The functions differ only in their loops. `Tries` decides on retries, and `ReplyDecoder` on what a reply is.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._transport.retry import Tries
     from langchain_gemini_compat._wire.json_types import JsonObject, WireChunk
 
-    Decode: TypeAlias = Callable[[WireChunk, Tries], "_Whole"]
+    Decode: TypeAlias = Callable[[WireChunk, Tries], "_Reply"]
 
 
-_Whole = TypeVar("_Whole")
+_Reply = TypeVar("_Reply")
 _Piece = TypeVar("_Piece")
 _Piece_co = TypeVar("_Piece_co", covariant=True)
 
 
 class Decoder(Protocol[_Piece_co]):
-    """What makes pieces of a stream for LangChain: chunks of a message, or events."""
+    """Decoder of a stream for LangChain, to message chunks or to v3 events."""
 
     def feed(self, wire: WireChunk) -> Iterable[_Piece_co]:
-        """The pieces that `wire` gives."""
+        """Return the pieces for one chunk from the server."""
         ...
 
     def finish(self) -> Iterable[_Piece_co]:
-        """The last pieces; raises where the reply is none."""
+        """Return the last pieces. Raises an error if the reply is not usable."""
         ...
 
     def keeping_partial(self) -> AbstractContextManager[None]:
-        """Around reading: an error leaves what had come by then in `partial`."""
+        """Return a context that puts the text received so far into `partial` of an error."""
         ...
 
 
@@ -53,13 +53,25 @@ def ask(
     model: str,
     payload: JsonObject,
     transport: Transport,
-    decode: Decode[_Whole],
+    decode: Decode[_Reply],
     *,
     deadline: float | None = None,
-) -> _Whole:
-    """What `decode` makes of the whole reply to `payload`.
+) -> _Reply:
+    """Send `payload`, and return what `decode` makes of the whole reply.
 
-    A request that is a part of a larger call has the `deadline` of that, by the monotonic clock.
+    Args:
+        model: Name of the model, for its rate gate.
+        payload: Body of the request.
+        transport: Sends the request.
+        decode: Decodes the reply. An error that it raises can lead to a retry.
+        deadline: End of the call in seconds of the monotonic clock, if the request is part of a larger call.
+            Default: the `total` limit of the transport.
+
+    Returns:
+        The decoded reply.
+
+    Raises:
+        GeminiCompatError: If the last try fails.
     """
     tries = transport.begin(model)
     tries.deadline = tries.deadline if deadline is None else deadline
@@ -76,11 +88,11 @@ async def aask(
     model: str,
     payload: JsonObject,
     transport: Transport,
-    decode: Decode[_Whole],
+    decode: Decode[_Reply],
     *,
     deadline: float | None = None,
-) -> _Whole:
-    """`ask`, async."""
+) -> _Reply:
+    """Async version of `ask`."""
     tries = transport.begin(model)
     tries.deadline = tries.deadline if deadline is None else deadline
     while True:
@@ -93,19 +105,19 @@ async def aask(
 
 
 def complete(request: Request, transport: Transport) -> ChatResult:
-    """The whole reply to `request`."""
+    """Send `request` and return the whole reply."""
     return ask(request.endpoint.model, request.payload, transport, partial(_decode_reply, request))
 
 
 async def acomplete(request: Request, transport: Transport) -> ChatResult:
-    """`complete`, async."""
+    """Async version of `complete`."""
     return await aask(request.endpoint.model, request.payload, transport, partial(_decode_reply, request))
 
 
 def stream(
     request: Request, transport: Transport, open_decoder: Callable[[Request, Tries], Decoder[_Piece]]
 ) -> Generator[_Piece]:
-    """The pieces of the reply to `request`. Closing the generator closes the connection."""
+    """Send `request` and yield the pieces of the streamed reply. Closing the generator closes the connection."""
     tries = transport.begin(request.endpoint.model)
     while True:
         tries.wait()
@@ -131,7 +143,7 @@ async def astream(
     open_transport: Callable[[], Awaitable[Transport]],
     open_decoder: Callable[[Request, Tries], Decoder[_Piece]],
 ) -> AsyncGenerator[_Piece]:
-    """`stream`, async; the transport is opened at the first step, since what returns this cannot wait."""
+    """Async version of `stream`. It opens the transport itself, since its caller is not a coroutine."""
     transport = await open_transport()
     tries = transport.begin(request.endpoint.model)
     while True:
@@ -155,14 +167,14 @@ async def astream(
 
 
 def _decode_reply(request: Request, wire: WireChunk, tries: Tries) -> ChatResult:
-    """Every choice that was asked for; a reply without any is decoded too, so that it raises by name."""
+    """Return each requested choice of the reply. A reply without choices is decoded too, to raise the right error."""
     asked = request.payload.get("n")
     count = max(1, min(len(wire.get("choices") or ()), asked if isinstance(asked, int) else 1))
-    # One message was requested, so several choices are parts of it.
+    # If one message was requested, all choices of the reply are parts of it.
     choices = range(count) if isinstance(asked, int) and asked > 1 else (None,)
     generations = [ReplyDecoder(request, tries, choice=choice).decode_whole(wire) for choice in choices]
     tries.mark_delivered()
-    # Tokens are counted for the reply, not for each choice of it.
+    # The server counts tokens for the reply and not for each choice.
     for generation in generations[1:]:
         cast("AIMessage", generation.message).usage_metadata = None
     return ChatResult(generations=generations)

@@ -1,6 +1,7 @@
-"""What chat model and embeddings share: fields to a connection, made anew when one changes, and the transport over it.
+"""Base class of chat model and embeddings: resolves their fields to a connection, and opens a transport for it.
 
-Its one rule: nothing is connected before the first call, and nothing that is connected travels in a pickle.
+A changed field leads to a new connection. Nothing is connected before the first call. A pickle contains no open
+connection.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from langchain_gemini_compat._settings.aliases import (
     COMPOSITES,
     IGNORED,
     OPTION_COMPOSITES,
-    adopt_vertexai,
     check_unknown,
-    spell_arguments,
+    normalize_arguments,
+    replace_vertexai,
 )
 from langchain_gemini_compat._settings.connection import resolve_connection
-from langchain_gemini_compat._settings.fields import ConnectionFields, RequestFields, aliases_of, spell_options
+from langchain_gemini_compat._settings.fields import ConnectionFields, RequestFields, aliases_of, normalize_options
 from langchain_gemini_compat._settings.http_options import check_client, clean_headers, clean_query
 from langchain_gemini_compat._transport.process_lock import singleton_lock
 from langchain_gemini_compat._transport.timeouts import resolve_timeouts
@@ -42,13 +43,13 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._settings.connection import Connection
     from langchain_gemini_compat._transport.client import Transport, TransportOptions
 
-#: The fields that say where to and as whom; the others say how.
-_PLACE = (
+#: The fields that choose the server and the credential. The others choose how requests are sent.
+_PLACE_FIELDS = (
     "model_name", "surface", "project", "location", "endpoint_id", "base_url", "api_version", "api_key", "credentials",
     "quota_project_id",
 )  # fmt: skip
 _read_connection: Callable[[object], tuple[object, ...]] = attrgetter(
-    *_PLACE, *(name for name in ConnectionFields.model_fields if name not in _PLACE)
+    *_PLACE_FIELDS, *(name for name in ConnectionFields.model_fields if name not in _PLACE_FIELDS)
 )
 
 
@@ -70,49 +71,49 @@ class _Link:
 
 
 class ConnectedModel(ConnectionFields):
-    """`ConnectionFields` that can be used: where they lead, and the transport that goes there."""
+    """`ConnectionFields` with the connection that they lead to and its transport."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
     )
 
-    #: What follows the base URL.
+    #: Path of the endpoint after the base URL.
     _path: ClassVar[str] = "/chat/completions"
     _link: _Link | None = PrivateAttr(default=None)
 
     @model_validator(mode="wrap")
     @classmethod
     def _adopt_arguments(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Rename aliases; make unknown arguments body keys, as other chat models do, with a warning."""
+        """Rename aliases. Warn of unknown arguments and make them body keys, as other chat models do."""
         if not isinstance(values, dict):
             return handler(values)
-        given = _spell(cls, cast("dict[str, object]", values))
+        given = _normalize(cls, cast("dict[str, object]", values))
         unknown = {name: given.pop(name) for name in list(given) if name not in cls.model_fields}
         if not unknown:
             return handler(given)
-        endings = check_unknown(unknown, cls.__name__, _argument_names(cls))
+        advice = check_unknown(unknown, cls.__name__, _argument_names(cls))
         if given.get("strict"):
-            words = [f"{', '.join(map(repr, unknown))} is not an argument of {cls.__name__}.", *endings.values()]
+            words = [f"{', '.join(map(repr, unknown))} is not an argument of {cls.__name__}.", *advice.values()]
             text = " ".join(filter(None, words))
-            raise ValueError(f"{text} `strict=True` forbids that. Use `model_kwargs` for a body key.")
+            raise ValueError(f"{text} `strict=True` forbids unknown arguments. Use `model_kwargs` for a body key.")
         further = {name: value for name, value in unknown.items() if name not in IGNORED}
         given["model_kwargs"] = {**further, **cast("dict[str, object]", given.get("model_kwargs") or {})}
         self = handler(given)
-        self._warn_of_unknown(endings)
+        self._warn_of_unknown(advice)
         return self
 
-    def _warn_of_unknown(self, endings: Mapping[str, str]) -> None:
-        """Warn once of the unknown arguments that are sent, and once of those that are left out."""
-        sent = [name for name in endings if name not in IGNORED and self._sends_body_key(name)]
-        left_out = [name for name in endings if name not in sent]
+    def _warn_of_unknown(self, advice: Mapping[str, str]) -> None:
+        """Warn once of unknown arguments that are sent, and once of those that are left out."""
+        sent = [name for name in advice if name not in IGNORED and self._sends_body_key(name)]
+        left_out = [name for name in advice if name not in sent]
         for names, fate in ((sent, "is sent as a body key"), (left_out, "is left out of requests")):
             if names:
-                said = "".join(f" {endings[name]}" for name in names if endings[name])
-                text = f"{', '.join(map(repr, names))} is not an argument of {type(self).__name__} and {fate}.{said}"
+                ending = "".join(f" {advice[name]}" for name in names if advice[name])
+                text = f"{', '.join(map(repr, names))} is not an argument of {type(self).__name__} and {fate}.{ending}"
                 warnings.warn(text, GeminiCompatWarning, stacklevel=5)
 
     def _sends_body_key(self, name: str) -> bool:
-        """Whether the key `name` of `model_kwargs` is sent in requests."""
+        """Return whether requests contain the key `name` of `model_kwargs`."""
         del name
         return True
 
@@ -163,7 +164,7 @@ class ConnectedModel(ConnectionFields):
         fields, link = _read_connection(self), self._link
         if link is None or fields != link.fields:
             # A changed timeout or client needs another transport, but leads to the same place.
-            is_same_place = link is not None and fields[: len(_PLACE)] == link.fields[: len(_PLACE)]
+            is_same_place = link is not None and fields[: len(_PLACE_FIELDS)] == link.fields[: len(_PLACE_FIELDS)]
             self._check_clients()
             link = self._link = _Link(fields, link.connection if link and is_same_place else self._resolve())
         return link
@@ -193,31 +194,34 @@ class ConnectedModel(ConnectionFields):
 
     @property
     def model(self) -> str:
-        """The model's name, as given."""
+        """Name of the model, as given to the constructor."""
         return self.model_name
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """Where a deserialised model finds its key again; a gateway's key is not Google's."""
+        """Environment variables that a deserialized model reads its secrets from.
+
+        The key of a compatible server has a variable of its own, so that Google's key never goes to another server.
+        """
         return {"api_key": self._connection.endpoint.key_variable}
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """Whether `dumps` keeps the constructor's arguments (secrets left out)."""
+        """Return `True`: LangChain's `dumps` writes the constructor's arguments, without secrets."""
         return True
 
     @property
     def lc_attributes(self) -> dict[str, object]:
-        """What `dumps` writes in place of a field: body keys without their secrets."""
-        return self.shown()
+        """Values that LangChain's `dumps` writes instead of those of fields: body keys without secrets."""
+        return self.redacted_fields()
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """The fields that are shown, without the secrets in body keys."""
-        shown = self.shown()
+        """Yield the fields for `repr`, without the secrets in body keys."""
+        shown = self.redacted_fields()
         return [(name, shown.get(name or "", value)) for name, value in super().__repr_args__()]
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """A copy shares the caller's clients and credentials: they have no copies."""
+        """Return a deep copy that shares the caller's clients and credentials, since they cannot be copied."""
         memo = {} if memo is None else memo
         memo.update(
             {id(one): one for one in (self.http_client, self.http_async_client, self.credentials, self.api_key)}
@@ -237,7 +241,17 @@ class ConnectedModel(ConnectionFields):
             self._link.fields = _read_connection(self)
 
     def endpoint_info(self) -> dict[str, Any]:
-        """Where requests go and as whom: `surface`, `base_url`, `model` and `auth` (`kind`, `source`); no secret."""
+        """Return where requests go and which credential they use. It has no secret, and nothing is sent.
+
+        Returns:
+            A dict with `surface`, `base_url`, `model` (as the surface spells it) and `auth`. `auth` has the `kind` of
+            the credential and its `source`, such as "environment GOOGLE_API_KEY".
+
+        Example:
+            ```python
+            ChatGeminiCompat(model="gemini-3.8-flash", api_key="...").endpoint_info()["surface"]  # "ai_studio"
+            ```
+        """
         endpoint = self._connection.endpoint
         tokens = self._open_transport().tokens
         auth = {"kind": tokens.info.kind, "source": tokens.info.source}
@@ -253,7 +267,7 @@ class ConnectedModel(ConnectionFields):
         return link.transport or self._connect(link)
 
     async def _aopen_transport(self) -> Transport:
-        """Loading openai and google-auth takes half a second; a thread does it."""
+        """Open the transport in a thread: importing openai and google-auth takes half a second."""
         link = self._resolved_link()
         if link.transport is None:
             return await asyncio.to_thread(self._connect, link)
@@ -287,7 +301,7 @@ def open_transport(
     quota_project_id: str | None,
     **options: Unpack[TransportOptions],
 ) -> Transport:
-    """A transport for `connection`; asks nobody for a token yet. Loads openai, which takes half a second."""
+    """Return a transport for `connection`. It imports openai, which takes half a second, and gets no token yet."""
     from langchain_gemini_compat._auth.google import build_token_source
     from langchain_gemini_compat._transport.client import Transport, TransportConfig
 
@@ -301,7 +315,7 @@ def open_transport(
     )
     account = _account_of(connection.api_key)
     if options["http_client"] or options["http_async_client"]:
-        # Who brings a client may go anywhere with it: to a proxy, to a test double.
+        # A client of the caller may lead to a proxy or a test double, so the rate gate of others does not hold for it.
         account += uuid4().hex
     endpoint = connection.endpoint
     return Transport(TransportConfig(endpoint.surface, endpoint.base_url, tokens, account=account, **options))
@@ -313,14 +327,14 @@ def _as_secret(key: Any) -> Any:
 
 
 def _account_of(key: SecretStr | object) -> str:
-    """Enough of a key to tell it from others, and nothing to guess it from."""
+    """Return a digest that tells keys apart without revealing them."""
     return sha256(key.get_secret_value().encode()).hexdigest()[:16] if isinstance(key, SecretStr) else ""
 
 
 @cache
 def _argument_names(cls: type[BaseModel]) -> frozenset[str]:
-    """Every name that the constructor takes."""
-    return frozenset({*cls.model_fields, *_aliases_of(cls), *COMPOSITES} - _not_taken_apart(cls))
+    """Return every name that the constructor takes."""
+    return frozenset({*cls.model_fields, *_aliases_of(cls), *COMPOSITES} - _unsplit_composites(cls))
 
 
 @cache
@@ -329,19 +343,19 @@ def _aliases_of(cls: type[BaseModel]) -> dict[str, str]:
 
 
 @cache
-def _not_taken_apart(cls: type[BaseModel]) -> frozenset[str]:
-    """Return the composite arguments that stay whole: embeddings have no chat options."""
+def _unsplit_composites(cls: type[BaseModel]) -> frozenset[str]:
+    """Return the composite arguments that are not split: embeddings have no chat options."""
     return frozenset() if issubclass(cls, RequestFields) else OPTION_COMPOSITES
 
 
-def _spell(cls: type[BaseModel], values: dict[str, object]) -> dict[str, object]:
+def _normalize(cls: type[BaseModel], values: dict[str, object]) -> dict[str, object]:
     """Return the arguments under the names of the fields. Unknown arguments keep their names."""
-    given = spell_arguments(values, _aliases_of(cls), whole=_not_taken_apart(cls))
+    given = normalize_arguments(values, _aliases_of(cls), whole=_unsplit_composites(cls))
     if "vertexai" in given:
-        adopt_vertexai(given)
+        replace_vertexai(given)
     further = given.get("model_kwargs")
     if isinstance(further, dict):
-        spell_options(further)
+        normalize_options(further)
     if "response_format" in given and "response_format" not in values:
         # `response_format` was built from `response_schema` or `response_mime_type`.
         own = {"response_format": given.pop("response_format")}

@@ -1,6 +1,7 @@
-"""`with_structured_output`: a schema to a bound model and a parser that never gives `None` unasked.
+"""Implements `with_structured_output`: a model with the schema bound to it, and a parser for its answers.
 
-Its one rule: a stream ends as a call does, with the whole object or with the error that says why there is none.
+A stream ends as a call does: with the whole object, or with an error that says why there is none. The parser never
+returns `None` instead of raising an error.
 """
 
 from __future__ import annotations
@@ -44,12 +45,12 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.tools import NamedSchema
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: A validator of the caller's schema may raise what it likes; what a broken connection raises is none of these.
+#: What validators of the caller's schema may raise. Errors of the connection are not among them.
 _PARSING_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 _REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
 #: Levels of a schema in which references are moved.
-_DEEPEST = 200
-#: The one argument of a call whose answer is no object with members of its own.
+_MAX_DEPTH = 200
+#: Name of the only argument of a call, if the answer is not an object with named members.
 _ANSWER = "answer"
 #: Characters of generic class names, such as `Box[int]`, that function names may not have.
 _UNUSUAL = re.compile(r"[\[\], ]")
@@ -66,10 +67,11 @@ def build_structured_output(
     strict: bool | None,
     options: Mapping[str, Any],
 ) -> Runnable[LanguageModelInput, Any]:
-    """The chain; raises `ValueError` for an unknown `method` or a missing `schema`.
+    """Return the model and its parser as one runnable.
 
-    Before Gemini 3 JSON beside functions is a 400 (https://github.com/googleapis/python-genai/issues/867): with
-    `tools`, such a model gets the schema as one more of them.
+    Models before Gemini 3 answer 400 to `response_format` together with functions
+    (https://github.com/googleapis/python-genai/issues/867). With `tools`, they get the schema as one more function.
+    Raises `ValueError` for an unknown `method` or a missing `schema`.
     """
     if schema is None and method != "json_mode":
         raise ValueError(f"`schema` is needed for method {method!r}. Pass a pydantic class, TypedDict or JSON schema.")
@@ -85,14 +87,14 @@ def build_structured_output(
     if beside:
         bound["tools"] = [*bound.get("tools", ()), *beside]
     if beside and method == "function_calling":
-        # By its name the schema alone would go out.
+        # A choice by name would send the function of the schema alone.
         bound["tool_choice"] = "any"
     llm = cast("Runnable[LanguageModelInput, Any]", model.bind(**bound, **options))
     return llm | (_parse_beside_raw(parser) if include_raw else parser)
 
 
 def _describe(named: NamedSchema) -> JsonObject:
-    """The schema with its name and its description in it."""
+    """Return the schema with its name as `title` and with its description."""
     description: JsonObject = {"description": named.description} if named.description else {}
     return {"title": named.name, **description, **named.schema}
 
@@ -114,7 +116,10 @@ def _build_parts(
 
 
 def _build_call(named: NamedSchema, answer_class: type | None) -> tuple[dict[str, Any], _AnswerParser]:
-    """The schema as a forced tool. Its arguments are an object with named members, so another schema gets one."""
+    """Return the schema as a forced function, and its parser.
+
+    The arguments of a function are an object with named members. Any other schema becomes the only member of one.
+    """
     compiled, losses = compile_parameters(named.schema)
     member = _ANSWER if compiled is None and losses else ""
     parameters = _wrap(named.schema) if member else named.schema
@@ -133,19 +138,19 @@ def _build_call(named: NamedSchema, answer_class: type | None) -> tuple[dict[str
 
 
 def _wrap(schema: JsonObject) -> JsonObject:
-    """An object whose one member is what `schema` describes."""
+    """Return the schema of an object whose only member is what `schema` describes."""
     inner = _move_references(schema, f"#/properties/{_ANSWER}")
     return {"type": "object", "properties": {_ANSWER: inner}, "required": [_ANSWER]}
 
 
 def _move_references(value: JsonValue, to: str, moved: dict[int, JsonValue] | None = None, depth: int = 0) -> JsonValue:
-    """`value` as it reads with its root at the pointer `to`.
+    """Return a copy of a schema in which local references start at the JSON pointer `to` instead of the root.
 
-    A schema may contain itself; `moved` are the parts that are already written, by their `id`. What is too deep to be
-    compiled stays as it is.
+    A schema may contain itself, so `moved` has the copies of its parts by their `id`. Parts below `_MAX_DEPTH` levels
+    stay unchanged.
     """
     moved = {} if moved is None else moved
-    if not isinstance(value, (dict, list)) or depth > _DEEPEST:
+    if not isinstance(value, (dict, list)) or depth > _MAX_DEPTH:
         return value
     if id(value) in moved:
         return moved[id(value)]
@@ -168,21 +173,24 @@ def _repair(schema: JsonObject, answer: JsonValue) -> JsonValue:
 
 
 class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
-    """A parser that looks at how the reply ended first: LangChain's mend cut JSON and answer `None` for no call."""
+    """Base of the parsers. It checks first how the reply ended.
+
+    LangChain's parsers complete truncated JSON, and return `None` for a missing call.
+    """
 
     expected_call: str = ""
-    """The function whose arguments are the answer; empty where the text is."""
+    """Name of the function whose arguments are the answer. Empty if the text is the answer."""
     answer_schema: dict[str, Any] | None = None
-    """What the answer has to satisfy."""
+    """JSON schema of the answer."""
     answer_class: type | None = None
-    """The pydantic class of the answer, where there is one; its word counts, not that of the schema."""
+    """Pydantic class of the answer. If given, it validates the answer instead of the schema."""
     member: str = ""
-    """The argument that holds the answer, where not all of them do."""
+    """Name of the only argument that holds the answer. Empty if all arguments together are the answer."""
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         message = getattr(result[0], "message", None)
         if isinstance(message, AIMessage):
-            # What is broken at the end of a stream is no part of something.
+            # With a finish reason the reply is complete, so its last chunk is not parsed as a partial answer.
             partial = partial and "finish_reason" not in message.response_metadata
             if not partial:
                 self._check_ending(message)
@@ -200,14 +208,14 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
             raise
 
     def _read(self, result: list[Generation], *, partial: bool) -> Any:
-        """Return the answer as JSON; `None` while no part of it can be read."""
+        """Return the answer as JSON, or `None` while no part of it can be read."""
         return super().parse_result(result, partial=partial)
 
     def _unwrap(self, answer: Any) -> Any:
         return answer.get(self.member) if self.member and isinstance(answer, dict) else answer
 
     def _parse_whole(self, result: list[Generation], message: AIMessage) -> Any:
-        """The answer, or an error: LangChain completes cut JSON, and lets pass what satisfies no schema."""
+        """Return the answer of a complete reply. Raises an error if it does not satisfy class or schema."""
         answer = self._unwrap(self._read(result, partial=False))
         if self.answer_class is not None:
             return self._build_instance(self.answer_class, answer, message)
@@ -219,14 +227,14 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
         return answer
 
     def _build_instance(self, answer_class: type, answer: JsonValue, message: AIMessage) -> Any:
-        """What the class takes as it is stays so; only what it refuses is mended."""
+        """Return an instance of the class. The answer is repaired only if the class refuses it."""
         try:
             return _validate(answer_class, answer)
         except ValueError as err:
-            mended = _repair(self.answer_schema or {}, answer)
+            repaired = _repair(self.answer_schema or {}, answer)
             fault = err
         try:
-            return _validate(answer_class, mended)
+            return _validate(answer_class, repaired)
         except ValueError:
             text = f"The answer does not fit {answer_class.__name__} ({_first_fault(fault)})."
             raise _no_answer(f"{text} Ask again, or simplify the schema.", message) from fault
@@ -234,31 +242,31 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
     def _check_ending(self, message: AIMessage) -> None:
         refusal = describe_refusal(message)
         if refusal:
-            said = f"The model gave no answer: {refusal[:500]} Asking again gives the same; change the prompt."
-            raise ModelRefusalError(said, raw_message=message)
+            text = f"The model refused to answer: {refusal[:500]} A retry gives the same result. Change the prompt."
+            raise ModelRefusalError(text, raw_message=message)
         if message.response_metadata.get("finish_reason") == "length":
-            said = "The answer was cut off before its end. Raise `max_tokens`, or ask for less."
+            text = "The answer was cut off at the token limit. Increase `max_tokens`, or ask for a shorter answer."
         elif message.tool_calls and self.expected_call not in (names := [call["name"] for call in message.tool_calls]):
             called = ", ".join(names)
-            said = f"The model called {called} instead of answering. With `include_raw=True` the call is in `raw`."
+            text = f"The model called {called} instead of answering. Set `include_raw=True` to get the call in `raw`."
         elif self.expected_call and not message.tool_calls:
-            said = "The model answered without the call that was forced. Ask again, or use method='json_schema'."
+            text = "The model answered without calling the forced function. Ask again, or use method='json_schema'."
         else:
             return
-        raise _no_answer(said, message)
+        raise _no_answer(text, message)
 
 
-def _no_answer(said: str, message: AIMessage) -> OutputParserException:
-    """`said`, with what the reply was."""
+def _no_answer(text: str, message: AIMessage) -> OutputParserException:
+    """Return an error with `text` and the state of the reply."""
     usage, ending = message.usage_metadata, message.response_metadata
     native = ending.get("native_finish_reason", ending.get("finish_reason"))
     spent = f"{usage['output_tokens']} output tokens spent" if usage else "usage unknown"
-    text = f"{said} Finish reason {native!r}, {spent}; its text: {message.text[:500]!r}."
-    return OutputParserException(text, llm_output=message.text)
+    full = f"{text} Finish reason {native!r}, {spent}; text of the reply: {message.text[:500]!r}."
+    return OutputParserException(full, llm_output=message.text)
 
 
 def _validate(answer_class: type, answer: object) -> object:
-    """Return an instance of the class, which may be one of pydantic 1.
+    """Return an instance of the class, of pydantic 1 or 2.
 
     The answer is validated as JSON: a strict class then takes a date as a string and a set as an array. Types that
     can only be built from Python values are validated in Python mode.
@@ -292,8 +300,8 @@ class _TextParser(_AnswerParser, JsonOutputParser):
         answers = read_answers(text, self.answer_schema)
         if len(answers) == 1 and answers[0] is not None:
             return answers[0]
-        said = f"{_describe_answers(answers)}. Ask again, or simplify the schema."
-        raise _no_answer(said, message) if isinstance(message, AIMessage) else OutputParserException(said)
+        fault = f"{_describe_answers(answers)}. Ask again, or simplify the schema."
+        raise _no_answer(fault, message) if isinstance(message, AIMessage) else OutputParserException(fault)
 
 
 def _describe_answers(answers: list[JsonValue]) -> str:
@@ -307,7 +315,7 @@ class _CallParser(_AnswerParser, JsonOutputKeyToolsParser):
 
 
 class StreamUpdate(AddableDict):
-    """One part of a stream. Messages add up; of objects and errors the last one counts."""
+    """One part of a stream with `include_raw`. Messages are added up; objects and errors replace earlier ones."""
 
     def __add__(self, other: AddableDict) -> StreamUpdate:
         raw = {"raw": self["raw"] + other["raw"]} if "raw" in self and "raw" in other else {}
@@ -315,7 +323,7 @@ class StreamUpdate(AddableDict):
 
 
 def _parse_beside_raw(parser: _AnswerParser) -> Runnable[AIMessage, dict[str, Any]]:
-    """The reply, what was read of it, and the parser's error instead of raising; a stream gives them as they come."""
+    """Return a runnable that gives the reply, its parsed object and the parser's error, each as soon as it is there."""
 
     def transform(messages: Iterator[AIMessage]) -> Iterator[StreamUpdate]:
         reader = _StreamReader(parser)
@@ -334,7 +342,7 @@ def _parse_beside_raw(parser: _AnswerParser) -> Runnable[AIMessage, dict[str, An
 
 
 class _StreamReader:
-    """The chunks of one reply to the objects that they add up to."""
+    """Parses the chunks of one reply as they add up."""
 
     def __init__(self, parser: _AnswerParser) -> None:
         self._parser = parser
@@ -343,19 +351,19 @@ class _StreamReader:
         self._error: Exception | None = None
 
     def read(self, chunk: AIMessage) -> Iterator[StreamUpdate]:
-        """`chunk`, and the object so far where it changed."""
+        """Yield `chunk`, and the object so far if it has changed."""
         yield StreamUpdate(raw=chunk)
         self._whole = chunk if self._whole is None else cast("AIMessage", self._whole + chunk)
         yield from self._parse(self._whole, partial=True)
 
     def finish(self) -> StreamUpdate:
-        """What is still to be told: the error or `None`, and that there is no object."""
-        told: dict[str, Any] = {}
+        """Return the last part: the error or `None`, and `None` as the object if there is none."""
+        update: dict[str, Any] = {}
         if self._whole is not None and "finish_reason" not in self._whole.response_metadata:
-            told = {key: value for part in self._parse(self._whole, partial=False) for key, value in part.items()}
+            update = {key: value for part in self._parse(self._whole, partial=False) for key, value in part.items()}
         if self._error is not None or self._parsed is None:
-            told["parsed"] = None
-        return StreamUpdate(told, parsing_error=self._error)
+            update["parsed"] = None
+        return StreamUpdate(update, parsing_error=self._error)
 
     def _parse(self, message: AIMessage, *, partial: bool) -> Iterator[StreamUpdate]:
         before = self._parsed

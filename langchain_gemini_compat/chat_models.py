@@ -1,4 +1,4 @@
-"""`ChatGeminiCompat`: the chat model, with the hooks by which LangChain calls it."""
+"""`ChatGeminiCompat`: the chat model, and its implementation of LangChain's hooks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from langchain_gemini_compat._response import block_translator
 from langchain_gemini_compat._response.message_chunks import ReplyDecoder
 from langchain_gemini_compat._response.v3_events import CORE_TAKES_PIECES, EventDecoder, read_text_delta
 from langchain_gemini_compat._settings.aliases import hide_secrets
-from langchain_gemini_compat._settings.fields import RequestFields, spell_options
+from langchain_gemini_compat._settings.fields import RequestFields, normalize_options
 from langchain_gemini_compat._structured_output import build_structured_output
 from langchain_gemini_compat._wire.json_types import JsonObject
 from langchain_gemini_compat._wire.notes import Note
@@ -106,7 +106,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     @model_validator(mode="after")
     def _complete_gemini_compat(self) -> Self:
         if self.profile is None:
-            # Here and not in `_resolve_model_profile`, whose result langchain-core checks at the cost of all the rest.
+            # `_resolve_model_profile` would be the hook. langchain-core validates its result, which is slow.
             self.profile: ModelProfile | None = build_profile(family_of(self.model_name), self._connection.endpoint)
         self._add_version("langchain-gemini-compat", _package_version())
         return self
@@ -129,14 +129,32 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         return super()._get_llm_string(stop=stop, **shown, **({"routing_digest": digest} if digest else {}))
 
     def __iter__(self) -> Generator[tuple[str, Any]]:
-        """Over a copy: langchain-core keeps what it caches among the fields while other threads look at them."""
+        """Iterate over a copy of the fields: langchain-core adds cached values to them while other threads iterate."""
         yield from [(name, value) for name, value in self.__dict__.copy().items() if not name.startswith("_")]
 
     def preview(self, messages: LanguageModelInput, **kwargs: Any) -> tuple[JsonObject, list[Note]]:
-        """The body that would be sent for `messages`, and a note for each repair, dropped parameter or lossy step.
+        """Return the request that `invoke` would send, and what was changed to get there. No request is sent.
 
-        A binding (`bind_tools`, `bind`) hands out its model's method: give it what is bound, as in
-        `model.preview("hi", **model.bind_tools(tools).kwargs)`. The body is the caller's to change.
+        A model with bound options (`bind_tools`, `bind`) does not pass them to this method. Pass them yourself, as in
+        the example.
+
+        Args:
+            messages: Input as for `invoke`.
+            **kwargs: Options as for `invoke`. `stream=True` shows the request of `stream`.
+
+        Returns:
+            The body, which you may change, and a list of notes. There is a note for each repair, each parameter that
+            was left out or adjusted, and each part of a schema that was lost.
+
+        Raises:
+            UnsupportedParameterError: For conflicting or invalid options. With `strict`, for every change to an option.
+            UnsupportedContentError: For content that the surface does not take.
+            InvalidHistoryError: For a history that cannot be repaired. With `strict`, for every repair.
+
+        Example:
+            ```python
+            body, notes = model.preview("Hello", **model.bind_tools(tools).kwargs)
+            ```
         """
         stop, stream = kwargs.pop("stop", None), bool(kwargs.pop("stream", False))
         request = self._build(self._convert_input(messages).to_messages(), stop, kwargs, stream=stream, warn=False)
@@ -151,11 +169,28 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         response_format: dict[str, Any] | type | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Bind tools: anything LangChain takes, and Google's own (`{"google_search": {}}`).
+        """Return a model with tools bound to it.
 
-        `tool_choice` is `auto`, `none`, `any`, `required`, `True`, a name, a list of names, or OpenAI's object.
-        With `parallel_tool_calls=False` at most one call of a reply reaches the caller. `response_format` asks
-        for structured output beside the tools. `strict` is sent to compatible servers; Gemini has no such switch.
+        Args:
+            tools: Functions, pydantic classes, LangChain tools, dicts in OpenAI's form, and Google's own tools such as
+                `{"google_search": {}}`.
+            tool_choice: Which tool the model calls: `"auto"`, `"none"`, `"any"`, `"required"`, `True` (any tool), the
+                name of a tool, a list of names, or OpenAI's dict. Default: the model decides.
+            parallel_tool_calls: With `False`, at most one tool call of a reply reaches you. Default: no limit.
+            response_format: Schema of the answer for structured output together with tools. Default: none.
+            **kwargs: Further options of a request. `strict` is sent with each tool to compatible servers; Gemini has
+                no such option.
+
+        Returns:
+            A runnable from messages to an `AIMessage`.
+
+        Raises:
+            UnsupportedParameterError: For an option that looks like a secret or can only be set on the model.
+
+        Example:
+            ```python
+            model.bind_tools([get_weather], tool_choice="any").invoke("Weather in Oslo?").tool_calls
+            ```
         """
         strict = kwargs.pop("strict", None)
         bound: dict[str, Any] = {"tools": [set_strict(format_tool(tool), strict) for tool in tools], **kwargs}
@@ -169,13 +204,13 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         return self.bind(**bound, **{key: value for key, value in optional.items() if value is not None})
 
     if not TYPE_CHECKING:
-        # langchain-core's type of a binding differs between its versions.
+        # The return type in langchain-core differs between its versions.
         def bind(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
-            """Bind options of a request to the model, as on every LangChain model.
+            """Return a model with options of a request bound to it.
 
-            Raises `UnsupportedParameterError` for what looks like a secret: a binding shows what is bound.
+            Raises `UnsupportedParameterError` for an option that looks like a secret, since `repr` shows bound options.
             """
-            spell_options(kwargs)
+            normalize_options(kwargs)
             return super().bind(**kwargs)
 
     def with_structured_output(
@@ -188,60 +223,99 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         tools: Sequence[Tool] | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
-        """Answers as objects of `schema`: a pydantic class, a TypedDict or a JSON schema.
+        """Return a runnable whose answers are objects of `schema`.
 
-        `json_schema` and `json_mode` use `response_format`, `function_calling` a forced call. With `include_raw`
-        the answer is `{"raw", "parsed", "parsing_error"}`.
-        `strict` is sent to compatible servers; Gemini has no such switch.
+        Args:
+            schema: Pydantic class, `TypedDict` or JSON schema. Only `json_mode` works without one.
+            method: `"json_schema"` (default) sends the schema as `response_format`. `"function_calling"` forces the
+                call of a function with that schema. `"json_mode"` asks for JSON without sending the schema.
+            include_raw: Whether the result is a dict of `raw` (the message), `parsed` and `parsing_error`. Errors of
+                the parser are then not raised. Default: `False`.
+            strict: Sent to compatible servers; Gemini has no such option. Default: not sent.
+            tools: Tools that the model may call before it answers. Default: none.
+            **kwargs: Further options of a request.
+
+        Returns:
+            A runnable from messages to an instance of a pydantic class, or to parsed JSON for other schemas.
+
+        Raises:
+            ValueError: For an unknown `method` or a missing `schema`. At a call, the runnable raises
+                `OutputParserException` for an answer that does not satisfy the schema, and `ModelRefusalError` if the
+                model refuses to answer.
+
+        Example:
+            ```python
+            class City(BaseModel):
+                name: str
+                population: int
+
+
+            model.with_structured_output(City).invoke("The largest city of Norway?")
+            ```
         """
         return build_structured_output(
             self, schema, method=method, include_raw=include_raw, tools=tools, strict=strict, options=kwargs
         )
 
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Tool] | None = None) -> int:
-        """An offline estimate; `_request.token_estimate` says what it counts."""
+        """Estimate the number of input tokens of messages, offline and without a tokenizer.
+
+        Args:
+            messages: Messages to count. Thought signatures are not counted.
+            tools: Tools whose declarations are counted too. Default: none.
+
+        Returns:
+            The estimated number of tokens.
+        """
         return estimate_messages(messages, [format_tool(tool) for tool in tools or ()])
 
     def get_num_tokens(self, text: str) -> int:
-        """An offline estimate of the tokens of `text`."""
+        """Estimate the number of tokens of a text, offline and without a tokenizer.
+
+        Args:
+            text: Text to count.
+
+        Returns:
+            The estimated number of tokens.
+        """
         from langchain_core.messages import HumanMessage
 
         return estimate_messages([HumanMessage(text)], [])
 
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
-        # LangChain calls this before it starts a trace, so a refused option is in no trace.
-        spell_options(kwargs)
+        # LangChain calls this before it starts a trace, so a secret that is refused here never gets into one.
+        normalize_options(kwargs)
         return super()._get_invocation_params(stop=stop, **cast("dict[str, Any]", hide_secrets(kwargs)))
 
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
         return shield_results(super()._convert_input(adopt_wire_fields(model_input)))
 
     def _options(self, kwargs: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the options of a request: of the call, then of the constructor, then of `model_kwargs`."""
+        """Return the options of a request. Those of the call come first, then the constructor, then `model_kwargs`."""
         return self._resolve_options(kwargs)[0]
 
     def _resolve_options(self, kwargs: Mapping[str, Any] | None) -> tuple[dict[str, Any], list[str]]:
-        """Return the options, and the names in `model_kwargs` that arguments of the constructor override."""
+        """Return the options of a request, and the names in `model_kwargs` that the constructor overrides."""
         own = {name: value for name in RequestFields.model_fields if (value := getattr(self, name)) is not None}
-        given, further = spell_options(kwargs or {}), spell_options(self.model_kwargs)
+        given, further = normalize_options(kwargs or {}), normalize_options(self.model_kwargs)
         overridden: list[str] = []
         if further:
             overridden = [name for name in further if name not in given and self._overrides(name, further[name])]
             further = {name: value for name, value in further.items() if not self._overrides(name, value)}
-        if any(given.get(knob) is not None for knob in THINKING_OPTIONS):
-            # The call's word on thinking replaces the model's, under whatever name it stands.
+        if any(given.get(name) is not None for name in THINKING_OPTIONS):
+            # An option of the call for thinking replaces that of the model, even if they have different names.
             own = {name: value for name, value in own.items() if name not in THINKING_OPTIONS}
             further = {name: value for name, value in further.items() if name not in THINKING_OPTIONS}
         return {**own, **further, **given}, overridden
 
     def _overrides(self, name: str, value: object) -> bool:
-        """Whether an argument of the constructor overrides an entry of `model_kwargs`."""
+        """Return whether an argument of the constructor overrides an entry of `model_kwargs`."""
         if name == "model":
             return value != self.model_name
         names = THINKING_OPTIONS if name in THINKING_OPTIONS else (name,)
-        said = [one for one in names if one in RequestFields.model_fields and one in self.model_fields_set]
-        values = {one: getattr(self, one) for one in said}
-        return any(own is not None and (one != name or own != value) for one, own in values.items())
+        given = self.model_fields_set & RequestFields.model_fields.keys()
+        own = {one: getattr(self, one) for one in names if one in given}
+        return any(other is not None and (one != name or other != value) for one, other in own.items())
 
     def _sends_body_key(self, name: str) -> bool:
         return takes_body_key(name, self._connection.endpoint)
@@ -257,16 +331,16 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     ) -> Request:
         options, overridden = self._resolve_options({**kwargs, **({"stop": stop} if stop is not None else {})})
         endpoint = self._connection.endpoint
-        override = spell_options(kwargs).get("model")
+        override = normalize_options(kwargs).get("model")
         if override:
             endpoint = endpoint.with_model(override)
         request = build_payload(messages, options, endpoint, stream=stream, strict=self.strict, overridden=overridden)
         if warn:
-            self._tell_once(request)
+            self._report_notes(request)
         return request
 
-    def _tell_once(self, request: Request) -> None:
-        """A warning for each loss, a line in the log for each kind of change; every one is on the reply."""
+    def _report_notes(self, request: Request) -> None:
+        """Warn once of each loss, and log each kind of change once. The reply's metadata has all of them."""
         for note in request.notes:
             if note.kind not in self._warned:
                 self._warned.add(note.kind)
@@ -301,10 +375,10 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        # No generator of its own: each one costs as much as decoding a piece of text.
+        # This is not a generator itself: one more would cost as much as decoding a piece of text.
         request = self._build(messages, stop, kwargs, stream=True)
         chunks = _call.stream(request, self._open_transport(), ReplyDecoder)
-        return _tell_tokens(chunks, run_manager) if run_manager else chunks
+        return _report_tokens(chunks, run_manager) if run_manager else chunks
 
     def _astream(
         self,
@@ -315,7 +389,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         request = self._build(messages, stop, kwargs, stream=True)
         chunks = _call.astream(request, self._aopen_transport, ReplyDecoder)
-        return _atell_tokens(chunks, run_manager) if run_manager else chunks
+        return _areport_tokens(chunks, run_manager) if run_manager else chunks
 
     def _stream_chat_model_events(
         self,
@@ -325,7 +399,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[MessagesData]:
-        """For `stream_events(version="v3")`; langchain-core looks it up by its name."""
+        """Yield the events of `stream_events(version="v3")`. langchain-core finds this method by its name."""
         if not CORE_TAKES_PIECES:
             chunks = self._stream(messages, stop=stop, run_manager=run_manager, **kwargs)
             yield from chunks_to_events(chunks, message_id=_message_id(run_manager))
@@ -365,7 +439,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         options = self._options(kwargs)
         params = LangSmithParams(
             ls_provider=PROVIDER,
-            ls_model_name=bare_model_name(str(spell_options(kwargs).get("model") or self.model_name)),
+            ls_model_name=bare_model_name(str(normalize_options(kwargs).get("model") or self.model_name)),
             ls_model_type="chat",
         )
         if options.get("temperature") is not None:
@@ -383,17 +457,17 @@ def _package_version() -> str:
     return version("langchain-gemini-compat")
 
 
-def _tell_tokens(
+def _report_tokens(
     chunks: Generator[ChatGenerationChunk], run_manager: CallbackManagerForLLMRun
 ) -> Generator[ChatGenerationChunk]:
-    # Leaving the loop closes the connection at once, and does not wait for the garbage collector.
+    # `closing` closes the connection as soon as the caller leaves the loop, and not when Python collects the generator.
     with closing(chunks):
         for chunk in chunks:
             run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
 
 
-async def _atell_tokens(
+async def _areport_tokens(
     chunks: AsyncGenerator[ChatGenerationChunk], run_manager: AsyncCallbackManagerForLLMRun
 ) -> AsyncGenerator[ChatGenerationChunk]:
     async with aclosing(chunks):
@@ -403,5 +477,5 @@ async def _atell_tokens(
 
 
 def _message_id(run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None) -> str:
-    """The id that langchain-core gives a message that brings none."""
+    """Return the ID that langchain-core gives to a message without one."""
     return f"{LC_ID_PREFIX}-{run_manager.run_id}" if run_manager else ""

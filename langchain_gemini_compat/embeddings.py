@@ -1,4 +1,4 @@
-"""`GeminiCompatEmbeddings`: texts to vectors over `/embeddings`, on the chat model's connection, retries and errors."""
+"""`GeminiCompatEmbeddings`: an embedding model with the chat model's connection, retries and errors."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from langchain_core.load.serializable import Serializable
 from pydantic import AliasChoices, Field, model_validator
 from typing_extensions import Self
 
-from langchain_gemini_compat import _call as _run
+from langchain_gemini_compat import _call
 from langchain_gemini_compat._catalog.surfaces import leads_to_vertex
 from langchain_gemini_compat._connection import ConnectedModel
 from langchain_gemini_compat._request.embeddings import MOST_TEXTS, encode_batches, join_vectors
-from langchain_gemini_compat._settings.connection import finds_two_sources
+from langchain_gemini_compat._settings.connection import has_two_sources
 from langchain_gemini_compat._transport.timeouts import resolve_timeouts
 from langchain_gemini_compat._wire.json_types import JsonObject
 from langchain_gemini_compat.errors import GeminiCompatError, UnsupportedParameterError
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("langchain_gemini_compat")
 _NOT_ON_VERTEX = (
-    "Vertex AI has no `/embeddings` beside its OpenAI-compatible endpoint: use `GoogleGenerativeAIEmbeddings(model=…, "
-    "vertexai=True, project=…)` of the package langchain-google-genai there. For AI Studio pass `api_key`, or "
+    "Vertex AI has no OpenAI-compatible `/embeddings`. There, use `GoogleGenerativeAIEmbeddings(model=…, "
+    "vertexai=True, project=…)` of the package langchain-google-genai. For AI Studio pass `api_key`, or "
     '`surface="ai_studio"`; for a gateway `base_url` and `surface="openai_compatible"`.'
 )
 _BOTH_IN_ENVIRONMENT = (
-    "GOOGLE_CLOUD_PROJECT and a key are both in the environment, and Vertex AI has no `/embeddings`: pass "
+    "GOOGLE_CLOUD_PROJECT and a key are both in the environment, and Vertex AI has no `/embeddings`. Pass "
     '`surface="ai_studio"` to use the key.'
 )
 
@@ -111,20 +111,36 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         return endpoint
 
     def _resolve(self) -> Connection:
-        # Vertex AI would be chosen, with a warning, only to be refused.
+        # Without this check, Vertex AI would be chosen with a warning and then refused.
         chosen = self.surface, self.base_url, self.api_key, self.project, self.location, self.endpoint_id
-        if not any((*chosen, self.credentials)) and finds_two_sources():
+        if not any((*chosen, self.credentials)) and has_two_sources():
             raise UnsupportedParameterError(_BOTH_IN_ENVIRONMENT)
-        # Before credentials are judged, which would not help there.
+        # Credentials are checked later: other credentials would not help here.
         if self.surface is None and self.base_url and leads_to_vertex(self.base_url, has_vertex_arguments=False):
             raise UnsupportedParameterError(_NOT_ON_VERTEX)
         return super()._resolve()
 
     def embed_documents(self, texts: Iterable[str]) -> list[list[float]]:
-        """One vector for each text, in their order; no texts, no request.
+        """Embed texts, one request after the other with `batch_size` texts each.
 
-        When a request fails for good, its error is raised and no vector is returned. The limit `total` of `timeout`
-        holds for the whole call; `max_retries` and `retry_wait` count for each request.
+        The limit `total` of `timeout` holds for the whole call. `max_retries` and the other limits hold for each
+        request.
+
+        Args:
+            texts: Texts to embed. Any iterable of strings. Without texts, no request is sent.
+
+        Returns:
+            One vector for each text, in the order of the texts.
+
+        Raises:
+            UnsupportedContentError: Before a request is sent, if an item is not a string, or is empty on AI Studio.
+            InvalidReplyError: If a reply has not exactly one valid vector for each text.
+            GeminiCompatError: If a request fails for another reason. No vector of the call is returned.
+
+        Example:
+            ```python
+            vectors = GeminiCompatEmbeddings(model="gemini-embedding-001").embed_documents(["one", "two"])
+            ```
         """
         batches = self._encode(texts)
         if not batches:
@@ -133,17 +149,37 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         return join_vectors(_embed(batch, transport, deadline) for batch in batches)
 
     def embed_query(self, text: str) -> list[float]:
-        """The vector of one text."""
+        """Embed one text.
+
+        Args:
+            text: Text to embed.
+
+        Returns:
+            Its vector.
+
+        Raises:
+            GeminiCompatError: As for `embed_documents`.
+        """
         return self.embed_documents([text])[0]
 
     async def aembed_documents(self, texts: Iterable[str]) -> list[list[float]]:
-        """`embed_documents`, async: `max_concurrency` requests at once; the first failure ends the others."""
+        """Embed texts with up to `max_concurrency` requests at once. The first failure cancels the other requests.
+
+        Args:
+            texts: Texts to embed. Any iterable of strings. Without texts, no request is sent.
+
+        Returns:
+            One vector for each text, in the order of the texts.
+
+        Raises:
+            GeminiCompatError: As for `embed_documents`.
+        """
         batches = self._encode(texts)
         if not batches:
             return []
         transport, deadline = await self._aopen_transport(), self._deadline()
         found: dict[int, list[list[float]]] = {}
-        # The tasks share one iterator: each takes the next batch when it is done with the one before.
+        # The tasks share one iterator, so that each takes the next batch when it has finished one.
         pending = iter(batches)
         count = min(self.max_concurrency, len(batches))
         tasks = [asyncio.create_task(_aembed(pending, transport, deadline, found)) for _ in range(count)]
@@ -156,15 +192,35 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         return join_vectors(found[batch.first] for batch in batches)
 
     async def aembed_query(self, text: str) -> list[float]:
-        """`embed_query`, async."""
+        """Embed one text. Async version of `embed_query`.
+
+        Args:
+            text: Text to embed.
+
+        Returns:
+            Its vector.
+
+        Raises:
+            GeminiCompatError: As for `embed_documents`.
+        """
         return (await self.aembed_documents([text]))[0]
 
     def preview(self, texts: Iterable[str]) -> list[JsonObject]:
-        """The bodies that would be sent for `texts`, one for each request."""
+        """Return the bodies of the requests that `embed_documents` would send. No request is sent.
+
+        Args:
+            texts: Texts to embed.
+
+        Returns:
+            One body for each request.
+
+        Raises:
+            UnsupportedContentError: If an item of `texts` is not a string, or is empty on AI Studio.
+        """
         return [batch.payload for batch in self._encode(texts)]
 
     def _deadline(self) -> float | None:
-        """When a call that begins now has to be over, by the monotonic clock."""
+        """Return the end of a call that begins now, in seconds of the monotonic clock, or `None`."""
         total = resolve_timeouts(self.timeout).total
         return None if total is None else time.monotonic() + total
 
@@ -179,17 +235,17 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
 
 
 def _embed(batch: Batch, transport: Transport, deadline: float | None) -> list[list[float]]:
-    with _telling(batch):
-        return _run.ask(batch.model, batch.payload, transport, partial(_decode, batch), deadline=deadline)
+    with _log_failure(batch):
+        return _call.ask(batch.model, batch.payload, transport, partial(_decode, batch), deadline=deadline)
 
 
 async def _aembed(
     pending: Iterator[Batch], transport: Transport, deadline: float | None, found: dict[int, list[list[float]]]
 ) -> None:
     for batch in pending:
-        with _telling(batch):
+        with _log_failure(batch):
             decode = partial(_decode, batch)
-            found[batch.first] = await _run.aask(batch.model, batch.payload, transport, decode, deadline=deadline)
+            found[batch.first] = await _call.aask(batch.model, batch.payload, transport, decode, deadline=deadline)
 
 
 def _decode(batch: Batch, reply: WireChunk, tries: Tries) -> list[list[float]]:
@@ -199,8 +255,8 @@ def _decode(batch: Batch, reply: WireChunk, tries: Tries) -> list[list[float]]:
 
 
 @contextmanager
-def _telling(batch: Batch) -> Generator[None]:
-    """The exception is the server's; which texts it was about is in the log."""
+def _log_failure(batch: Batch) -> Generator[None]:
+    """Log which texts a failed request was about, since the error does not say it."""
     try:
         yield
     except GeminiCompatError as err:

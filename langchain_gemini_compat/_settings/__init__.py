@@ -1,4 +1,4 @@
-"""The arguments of the constructors, their aliases, and the endpoint that they name.
+"""Parameters of the constructors, their aliases, and the endpoint that they lead to.
 
 It may import _catalog, errors and _wire.
 """

@@ -1,8 +1,8 @@
-"""Other chat models' names for our parameters.
+"""Names of our parameters in other chat models, and checks of unknown names.
 
 Renames the arguments of a constructor and the options of a call to our own names. Two names of one parameter with
-different values raise an error. An unknown name that looks like a secret or like a server's address raises one too: a
-secret must not go into a request body, and a key must not go to a server that the caller did not mean.
+different values raise an error. So does an unknown name that looks like a secret or like a server's address: a secret
+must not go into a request body, and a key must not go to a server that the caller did not mean.
 
 The names are those of `ChatOpenAI` (langchain-openai 1.0), `ChatGoogleGenerativeAI` (langchain-google-genai 4.4),
 `ChatVertexAI` (langchain-google-vertexai 3.2) and `ChatLiteLLM` (langchain-litellm 0.3), and of their embeddings.
@@ -25,7 +25,7 @@ from langchain_gemini_compat.errors import UnsupportedParameterError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-#: Arguments that hold several of our parameters, and those parameters.
+#: Arguments of other chat models that set several of our parameters, or set one in another form.
 COMPOSITES: Mapping[str, tuple[str, ...]] = {
     "thinking_config": ("thinking_level", "thinking_budget", "include_thoughts"),
     "response_mime_type": ("response_format",),
@@ -34,13 +34,14 @@ COMPOSITES: Mapping[str, tuple[str, ...]] = {
     "api_endpoint": ("base_url",),
     "vertexai": ("surface",),
 }
-#: `thinking_config` and the two for `response_format` belong to a request; the others choose the server.
+#: Those that are options of a request. The others choose the server.
 OPTION_COMPOSITES = frozenset({"thinking_config", "response_mime_type", "response_schema"})
 _OWN_CLIENT = "Pass a client of your own as `http_client` and `http_async_client`."
 _PROXY = "Pass `http_client` and `http_async_client` with a proxy, or set HTTPS_PROXY."
-_ENDPOINT_ID = "Pass `endpoint_id` for a model of your own."
+_ENDPOINT_ID = "Pass `endpoint_id` for a model that you deployed."
 _AZURE = "This class has no access to Azure: use `AzureChatOpenAI`, or pass `base_url` and `api_key` of a gateway."
-#: Arguments of other chat models that choose the server or the connection. Leaving them out silently would mislead.
+#: Arguments of other chat models that choose the server or the connection. They are refused, since a request without
+#: them would go elsewhere.
 REFUSED: Mapping[str, str] = {
     "openai_proxy": _PROXY,
     "proxy": _PROXY,
@@ -72,95 +73,99 @@ IGNORED: Mapping[str, str] = {
     "openai_organization": 'Pass `default_headers={"OpenAI-Organization": …}` to a gateway that wants it.',
     "organization": 'Pass `default_headers={"OpenAI-Organization": …}` to a gateway that wants it.',
     "stream_chunk_timeout": 'Pass `timeout={"between_chunks": …}`.',
-    "tiktoken_model_name": "Tokens are estimated without tiktoken.",
-    "tiktoken_enabled": "Tokens are estimated without tiktoken.",
-    "disabled_params": "Parameters that a surface does not take are left out anyway.",
-    "convert_system_message_to_human": "System messages are sent as such.",
+    "tiktoken_model_name": "The package estimates tokens without tiktoken.",
+    "tiktoken_enabled": "The package estimates tokens without tiktoken.",
+    "disabled_params": "The package leaves out what a surface does not take.",
+    "convert_system_message_to_human": "System messages are sent unchanged.",
     "default_metadata": "The package sends no metadata of its own.",
     "default_metadata_input": "The package sends no metadata of its own.",
     "request_parallelism": "Pass `max_concurrency` in the config of a call.",
-    "wait_exponential_kwargs": "The waits that the server names are kept; see `retry_wait` of `timeout`.",
+    "wait_exponential_kwargs": "The package waits as long as the server says. Limit it with `retry_wait` in `timeout`.",
     "examples": "Pass examples as messages.",
     "audio_timestamp": "The OpenAI-compatible API has no such option.",
-    "perform_literal_eval_on_string_raw_content": "Content is sent as it is.",
-    "client_preview": "The package makes its own clients.",
-    "model_provider": "Pass `surface` to say where the model is.",
+    "perform_literal_eval_on_string_raw_content": "Content is sent unchanged.",
+    "client_preview": "The package creates its clients itself.",
+    "model_provider": "Pass `surface` to choose the API.",
     "request_options": "Pass `timeout` and `max_retries`.",
-    "check_embedding_ctx_length": "Texts are sent whole.",
-    "embedding_ctx_length": "Texts are sent whole.",
+    "check_embedding_ctx_length": "Texts are not split.",
+    "embedding_ctx_length": "Texts are not split.",
     "show_progress_bar": "The package shows no progress bar.",
 }
-#: Parameters that decide where a request goes and as whom. A name like one of these is refused.
-_PLACES = (
+#: Parameters that choose the server or the credential. An unknown name that resembles one of them is refused.
+_DESTINATION = (
     "project", "location", "endpoint_id", "base_url", "api_version", "surface", "api_key", "credentials",
     "quota_project_id", "default_headers", "default_query", "http_client", "http_async_client",
 )  # fmt: skip
 _SECRET = re.compile(r"key|token|secret|passw|credential|authoriz|bearer|cookie|auth$|^auth_")
-#: Documented body keys (OpenAI, vLLM) whose names look like secrets but are not.
-_HARMLESS = frozenset({"prompt_cache_key", "tokenizer", "tokenizer_mode", "truncate_prompt_tokens"})
-#: What a secret is replaced with where a model is shown.
+#: Body keys that OpenAI or vLLM document and whose names only look like secrets.
+_NOT_SECRET = frozenset({"prompt_cache_key", "tokenizer", "tokenizer_mode", "truncate_prompt_tokens"})
+#: Shown in place of a secret.
 _HIDDEN = "[hidden]"
-#: Keys of a JSON Schema under which names are those of its members, and how deep a value is looked through.
-_NAMES_OF_MEMBERS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
-_DEEPEST = 40
+#: Keys of a JSON Schema whose own keys are names of members. Such a name does not make its value a secret.
+_MEMBER_KEYS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
+#: Levels of a value that are searched for secrets.
+_MAX_DEPTH = 40
 _ADDRESS = re.compile(r"(^|_)(url|uri|base|endpoint|host|proxy|proxies|server|gateway)$")
 _AI_STUDIO_HOST = "generativelanguage.googleapis.com"
 
 
 @lru_cache(maxsize=512)
 def is_secret_name(name: str) -> bool:
-    """Whether an argument of this name is likely to hold a secret.
+    """Return whether an argument of this name is likely to hold a secret.
 
     >>> is_secret_name("anthropic_api_key"), is_secret_name("prompt_cache_key"), is_secret_name("top_k")
     (True, False, False)
     """
-    return name not in _HARMLESS and _SECRET.search(name.lower()) is not None
+    return name not in _NOT_SECRET and _SECRET.search(name.lower()) is not None
 
 
 def holds_secret(name: str, value: object) -> bool:
-    """Whether this argument is likely to be a secret. `min_tokens=5` is not one."""
+    """Return whether this argument is likely to be a secret. `min_tokens=5` is not one."""
     return is_secret_name(name) and _may_be_secret(value)
 
 
 def hide_secrets(value: object, depth: int = 0) -> object:
-    """Return `value` with what secret-looking names hold replaced; `value` itself where there is none.
+    """Return `value` with the values of secret-looking names replaced, or `value` itself if it has none.
 
     >>> hide_secrets({"api_key": "sk-1", "top_k": 1, "mcp": [{"headers": {"Authorization": "Bearer 1"}}]})
     {'api_key': '[hidden]', 'top_k': 1, 'mcp': [{'headers': {'Authorization': '[hidden]'}}]}
     """
     if not isinstance(value, (Mapping, list, tuple)) or not value:
         return value
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         return _HIDDEN
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value)
         shown = {name: _hide_secret(name, inner, depth) for name, inner in pairs.items()}
         return value if all(shown[name] is inner for name, inner in pairs.items()) else shown
     items = cast("Sequence[object]", value)
-    looked_through = [hide_secrets(item, depth + 1) for item in items]
-    return value if all(new is old for new, old in zip(looked_through, items, strict=True)) else looked_through
+    shown_items = [hide_secrets(item, depth + 1) for item in items]
+    return value if all(new is old for new, old in zip(shown_items, items, strict=True)) else shown_items
 
 
 def _hide_secret(name: object, value: object, depth: int) -> object:
     if isinstance(name, str) and value and holds_secret(name, value):
         return _HIDDEN
-    return value if name in _NAMES_OF_MEMBERS else hide_secrets(value, depth + 1)
+    return value if name in _MEMBER_KEYS else hide_secrets(value, depth + 1)
 
 
-def spell_arguments(
+def normalize_arguments(
     given: Mapping[str, object], aliases: Mapping[str, str], *, whole: Collection[str] = ()
 ) -> dict[str, object]:
-    """Return the arguments under our own names. Names outside of `aliases`, and those in `whole`, stay unchanged.
+    """Return the arguments under our own names.
 
-    Raises `UnsupportedParameterError` where two names of one parameter have different values, and for a value that
-    cannot be taken apart. The text never shows a value.
+    Names that are not in `aliases` stay unchanged. Composite arguments are split into our parameters, except those in
+    `whole`.
 
-    >>> spell_arguments({"max_output_tokens": 5, "top_k": 1}, {"max_output_tokens": "max_tokens"})
+    Raises `UnsupportedParameterError` if two names of one parameter have different values, or if a composite argument
+    cannot be split. The message never contains a value.
+
+    >>> normalize_arguments({"max_output_tokens": 5, "top_k": 1}, {"max_output_tokens": "max_tokens"})
     {'max_tokens': 5, 'top_k': 1}
     """
     found: dict[str, object] = {}
     sources: dict[str, str] = {}
-    for source, name, value in _take_apart(given, aliases, whole):
+    for source, name, value in _expand_arguments(given, aliases, whole):
         if name not in found or found[name] is None:
             found[name], sources[name] = value, source
         elif value is not None and not _is_same(found[name], value):
@@ -171,34 +176,34 @@ def spell_arguments(
 
 
 def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str]) -> dict[str, str]:
-    """Return, for each unknown argument of `owner`'s constructor, the end of its warning; it may be empty.
+    """Return advice, possibly empty, for each unknown argument of `owner`'s constructor. A warning ends with it.
 
     Raises `UnsupportedParameterError` for an argument that may hold a secret or that chooses the server.
     """
     names = sorted(known)
-    endings: dict[str, str] = {}
+    advice: dict[str, str] = {}
     for name, value in unknown.items():
         if name in REFUSED:
             raise UnsupportedParameterError(f"{owner} has no argument `{name}`. {REFUSED[name]}")
         if name in IGNORED:
-            endings[name] = IGNORED[name]
+            advice[name] = IGNORED[name]
             continue
         if holds_secret(name, value):
             raise UnsupportedParameterError(_secret_refusal(name, f"not an argument of {owner}"))
         close = get_close_matches(name.lower(), names, n=1, cutoff=0.72)
         if _is_address(name, value):
             raise UnsupportedParameterError(
-                f"{owner} has no argument `{name}`, and it looks like the address of a server. Pass `base_url` to say "
-                "where requests go, or `extra_body` if the server takes this key in its body."
+                f"{owner} has no argument `{name}`, and it looks like the address of a server. Pass `base_url` to "
+                "choose the server, or `extra_body` if the server takes this key in its body."
             )
-        if close and close[0] in _PLACES:
+        if close and close[0] in _DESTINATION:
             raise UnsupportedParameterError(f"{owner} has no argument `{name}`. Did you mean `{close[0]}`?")
-        endings[name] = f"Did you mean `{close[0]}`?" if close else ""
-    return endings
+        advice[name] = f"Did you mean `{close[0]}`?" if close else ""
+    return advice
 
 
 def check_options(options: Mapping[str, object], where: str) -> None:
-    """Raise `UnsupportedParameterError` for an option of a call, or of `model_kwargs`, that would send a secret."""
+    """Raise `UnsupportedParameterError` for an option that looks like a secret, since it would go into the body."""
     for name, value in options.items():
         if is_secret_name(name) and _may_be_secret(value):
             raise UnsupportedParameterError(_secret_refusal(name, f"not an option of {where}"))
@@ -213,7 +218,7 @@ def _secret_refusal(name: str, what: str) -> str:
 
 
 def _may_be_secret(value: object) -> bool:
-    """Whether the value can be a secret. Numbers, flags and lists of numbers cannot."""
+    """Return whether the value can be a secret. Numbers, flags and lists of them cannot."""
     if isinstance(value, (list, tuple, set, frozenset)):
         return any(map(_may_be_secret, cast("Iterable[object]", value)))
     return value is not None and not isinstance(value, (bool, int, float))
@@ -233,7 +238,7 @@ def _reveal(value: object) -> object:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
-def _take_apart(
+def _expand_arguments(
     given: Mapping[str, object], aliases: Mapping[str, str], whole: Collection[str]
 ) -> Iterator[tuple[str, str, object]]:
     """Yield for each argument its name as given, the parameter that it sets, and that parameter's value."""
@@ -244,17 +249,17 @@ def _take_apart(
     options = given.get("base_url")
     if isinstance(options, Mapping):
         # `ChatGoogleGenerativeAI` also takes client options as `base_url`.
-        yield from _take_client_options("base_url", cast("Mapping[str, object]", options))
+        yield from _expand_client_options("base_url", cast("Mapping[str, object]", options))
     if taken:
-        yield from _take_composites({name: given[name] for name in taken})
+        yield from _expand_composites({name: given[name] for name in taken})
 
 
-def _take_composites(given: Mapping[str, object]) -> Iterator[tuple[str, str, object]]:
+def _expand_composites(given: Mapping[str, object]) -> Iterator[tuple[str, str, object]]:
     if given.get("thinking_config") is not None:
-        for name, value in _take_thinking_config(given["thinking_config"]):
+        for name, value in _expand_thinking_config(given["thinking_config"]):
             yield f"thinking_config.{name}", name, value
     if given.get("client_options") is not None:
-        yield from _take_client_options("client_options", given["client_options"])
+        yield from _expand_client_options("client_options", given["client_options"])
     if given.get("api_endpoint") is not None:
         yield "api_endpoint", "base_url", _read_address("api_endpoint", given["api_endpoint"])
     response_format = _read_response_format(given.get("response_mime_type"), given.get("response_schema"))
@@ -263,13 +268,13 @@ def _take_composites(given: Mapping[str, object]) -> Iterator[tuple[str, str, ob
         yield source, "response_format", response_format
 
 
-def _take_thinking_config(config: object) -> Iterator[tuple[str, object]]:
-    """Google's `ThinkingConfig`, as a dict or as its class; the JSON of the native API spells it in camel case."""
+def _expand_thinking_config(config: object) -> Iterator[tuple[str, object]]:
+    """Yield the parameters in Google's `ThinkingConfig`: its class, or a dict in snake case or camel case."""
     dump = getattr(config, "model_dump", None)
     fields = dump(exclude_none=True) if callable(dump) else config
     if not isinstance(fields, Mapping):
         raise UnsupportedParameterError(
-            f"`thinking_config` is a {type(config).__name__} and has to be a dict. Pass `thinking_level`, "
+            f"`thinking_config` is a {type(config).__name__} and not a dict. Pass a dict, or `thinking_level`, "
             "`thinking_budget` or `include_thoughts`."
         )
     for key, value in cast("Mapping[str, object]", fields).items():
@@ -281,8 +286,8 @@ def _take_thinking_config(config: object) -> Iterator[tuple[str, object]]:
         yield name, value.value if isinstance(value, Enum) else value
 
 
-def _take_client_options(source: str, options: object) -> Iterator[tuple[str, str, object]]:
-    """google-api-core's `ClientOptions`, as a dict or as its class, or the address alone."""
+def _expand_client_options(source: str, options: object) -> Iterator[tuple[str, str, object]]:
+    """Yield the parameters in google-api-core's `ClientOptions`: its class, a dict, or the address alone."""
     if isinstance(options, str):
         yield source, "base_url", _read_address(source, options)
         return
@@ -302,10 +307,10 @@ def _take_client_options(source: str, options: object) -> Iterator[tuple[str, st
 
 
 def _read_address(source: str, value: object) -> str:
-    """The base URL that an endpoint of Google's own packages means: a host, with or without a scheme."""
+    """Return the base URL for an endpoint as Google's packages take it: a host, with or without a scheme."""
     if not isinstance(value, str) or not value.strip():
         raise UnsupportedParameterError(
-            f"`{source}` is a {type(value).__name__} and has to be an address. Pass `base_url`."
+            f"`{source}` is a {type(value).__name__} and not an address. Pass the address as `base_url`."
         )
     url = value if "://" in value else f"https://{value}"
     try:
@@ -317,7 +322,7 @@ def _read_address(source: str, value: object) -> str:
 
 
 def _read_response_format(mime_type: object, schema: object) -> object:
-    """OpenAI's `response_format` for the two options of Google's own packages."""
+    """Return OpenAI's `response_format` for the two options of Google's packages, or `None`."""
     if mime_type is None or mime_type == "":
         return schema
     if mime_type == "application/json":
@@ -326,21 +331,21 @@ def _read_response_format(mime_type: object, schema: object) -> object:
         return None
     if mime_type == "text/plain":
         raise UnsupportedParameterError(
-            '`response_mime_type="text/plain"` contradicts `response_schema`. Leave one of them out.'
+            '`response_mime_type="text/plain"` contradicts `response_schema`. Pass one of them.'
         )
     raise UnsupportedParameterError(
-        "`response_mime_type` is one of `text/plain` and `application/json` in the OpenAI-compatible API. Use "
-        "`with_structured_output` for anything else."
+        "The OpenAI-compatible API takes only `text/plain` and `application/json` as `response_mime_type`. Use one of "
+        "them, or `with_structured_output`."
     )
 
 
-def adopt_vertexai(given: dict[str, object]) -> None:
-    """Replace `vertexai` (Google's own packages) in `given` with `surface`, unless other arguments choose one."""
+def replace_vertexai(given: dict[str, object]) -> None:
+    """Replace `vertexai`, a parameter of Google's packages, in `given` with `surface` if no other argument sets it."""
     wanted = given.pop("vertexai")
     if wanted is None:
         return
     if not isinstance(wanted, bool):
-        raise UnsupportedParameterError(f"`vertexai` is a {type(wanted).__name__} and has to be `True` or `False`.")
+        raise UnsupportedParameterError(f"`vertexai` is a {type(wanted).__name__}. Pass `True` or `False`.")
     path = urlsplit(base).path.rstrip("/") if isinstance(base := given.get("base_url"), str) else ""
     if wanted:
         against = [f'surface="{given["surface"]}"'] if given.get("surface") not in (None, "vertex") else []
@@ -351,8 +356,8 @@ def adopt_vertexai(given: dict[str, object]) -> None:
         against += ["base_url"] if path.endswith("/endpoints/openapi") else []
     if against:
         raise UnsupportedParameterError(
-            f"`vertexai={wanted}` contradicts `{against[0]}`. Leave `vertexai` out: `project` or `location` mean "
-            "Vertex AI, a key alone AI Studio."
+            f"`vertexai={wanted}` contradicts `{against[0]}`. Leave `vertexai` out: `project` or `location` selects "
+            "Vertex AI, and a key alone selects AI Studio."
         )
     if wanted:
         given["surface"] = "vertex"

@@ -1,7 +1,7 @@
-"""Arguments and environment to an endpoint and a credential, with the name of the source that won.
+"""Resolves arguments and environment variables to an endpoint and a credential, and names the source of the key.
 
-Its one rule: an argument beats the environment, and two sources are never mixed in silence. Reads variables of
-the environment and nothing else: no file, no network, no credential.
+An argument takes precedence over the environment. If the environment names both a project and a key, a warning says
+which one is used. This module reads environment variables only: no files, no network, no credentials.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where to and as whom; `key_source` names where the key came from, and is empty without a key."""
+    """The endpoint and the key to use. `key_source` names the argument or variable with the key; empty without one."""
 
     endpoint: Endpoint
     api_key: ApiKey | None
@@ -65,7 +65,7 @@ def resolve_connection(
     credentials: Credentials | None,
     quota_project_id: str | None = None,
 ) -> Connection:
-    """The connection that arguments and environment name; raises `ValueError` when they name none."""
+    """Return the connection that arguments and environment name. Raises `ValueError` if they name none."""
     _check_credential(api_key, credentials)
     _check_quota_project(quota_project_id)
     if base_url is not None:
@@ -81,7 +81,7 @@ def resolve_connection(
     if surface == "vertex":
         named = {"project": project, "location": location, "endpoint_id": endpoint_id}
         project, location = _complete_place(named, base_url)
-    # Behind the bare address of another host, the path is built only if project, location or endpoint are named.
+    # A bare address of another host gets a path only if project, location or endpoint are named.
     keeps_path = not has_place and not is_bare_vertex_host(base_url or "", has_vertex_arguments=True)
     endpoint = build_endpoint(
         surface=surface,
@@ -101,11 +101,13 @@ def resolve_connection(
     if credentials is None and endpoint.needs_api_key:
         if found_key is None:
             raise ValueError(
-                "AI Studio needs a key: pass `api_key` or set GOOGLE_API_KEY or GEMINI_API_KEY. Keys are made at "
+                "AI Studio needs a key: pass `api_key` or set GOOGLE_API_KEY or GEMINI_API_KEY. Create one at "
                 "https://aistudio.google.com/apikey."
             )
         if not is_encrypted_or_loopback(endpoint.base_url):
-            raise ValueError(f"The key in {found_key[0]} is not sent unencrypted. Use https, or pass `api_key`.")
+            raise ValueError(
+                f"The key in {found_key[0]} is not sent unencrypted. Use an https `base_url`, or pass `api_key`."
+            )
         return Connection(endpoint, SecretStr(found_key[1]), f"environment {found_key[0]}")
     return Connection(endpoint, None, "", project, location)
 
@@ -113,8 +115,8 @@ def resolve_connection(
 def _check_credential(api_key: ApiKey | None, credentials: Credentials | None) -> None:
     """Raise `ValueError` for two credentials, an empty key, or an object of another kind."""
     if api_key is not None and credentials is not None:
-        raise ValueError("Pass `api_key` or `credentials`, not both: one of them would go unused.")
-    # An empty key would send a request without any.
+        raise ValueError("Pass `api_key` or `credentials`, not both: only one of them can be sent.")
+    # With an empty key, the request would be sent without a credential.
     if isinstance(api_key, SecretStr) and not api_key.get_secret_value().strip():
         raise ValueError(
             "`api_key` is empty. Likely cause: its environment variable is not set. Leave `api_key` out for a server "
@@ -157,7 +159,7 @@ def _complete_place(named: dict[str, str | None], base_url: str | None) -> tuple
 
 
 def _check_receiver(endpoint: Endpoint, api_key: ApiKey | None, credentials: Credentials | None) -> None:
-    """Raise `ValueError` for default credentials to another host than Google's, and for unencrypted credentials."""
+    """Raise `ValueError` if credentials would go out unencrypted, or default credentials to a host not of Google."""
     is_default = api_key is None and credentials is None and endpoint.uses_default_credentials
     if is_default and not is_google_host(endpoint.base_url):
         raise ValueError(
@@ -173,12 +175,12 @@ def _check_receiver(endpoint: Endpoint, api_key: ApiKey | None, credentials: Cre
 
 
 def _is_anonymous(credentials: Credentials) -> bool:
-    """Whether the credentials are anonymous. Checked by class name: google-auth is imported at the first call only."""
+    """Return whether the credentials are anonymous, by class name: google-auth is imported at the first call only."""
     return any(base.__name__ == "AnonymousCredentials" for base in type(credentials).__mro__)
 
 
 def _check_quota_project(quota_project_id: object) -> None:
-    """Raise `ValueError` for characters that no header can carry, since HTTP libraries quote them in their errors."""
+    """Raise `ValueError` for characters that no HTTP header can carry. HTTP libraries would quote the whole value."""
     text = quota_project_id or ""
     if not isinstance(text, str) or not (text.strip().isascii() and text.strip().isprintable()):
         raise ValueError("`quota_project_id` has characters that no HTTP header can carry. Set it to a project ID.")
@@ -193,27 +195,27 @@ def _read_variable(variable: str, argument: str) -> str | None:
 
 @lru_cache(maxsize=128)
 def _check_url(base_url: str) -> None:
-    """Raise `ValueError` for what is no address of a server; never repeats it, for it may hold a password."""
+    """Raise `ValueError` if `base_url` is not a valid address. The message never quotes it: it may hold a password."""
     try:
         url = urlsplit(base_url)
         host, port = url.hostname, url.port
     except ValueError:
-        raise ValueError("`base_url` has a host or port that is not valid: write `https://HOST:PORT/v1`.") from None
+        raise ValueError("`base_url` has a host or port that is not valid. Write `https://HOST:PORT/v1`.") from None
     if "@" in url.netloc or ("://" not in base_url and "@" in base_url):
-        raise ValueError("`base_url` holds a user name or password: leave it out, and pass `api_key` instead.")
+        raise ValueError("`base_url` holds a user name or password. Remove it and pass `api_key` instead.")
     if "://" not in base_url:
         raise ValueError("`base_url` has no scheme: write `https://` before it, or `http://` for a server without TLS.")
     if url.scheme not in ("http", "https"):
-        raise ValueError("`base_url` has another scheme than `https://` or `http://`: write one of these.")
+        raise ValueError("`base_url` has another scheme than `https://` or `http://`. Use one of these.")
     if any(map(str.isspace, base_url)):
-        raise ValueError("`base_url` has a space or a line break in it: write `https://HOST:PORT/v1`.")
+        raise ValueError("`base_url` has a space or a line break in it. Remove it.")
     if not base_url.isprintable() or "\\" in base_url or "%" in url.netloc:
         # With these characters, URL parsers disagree about where the host ends.
-        raise ValueError("`base_url` has characters that are not valid in a URL: write `https://HOST:PORT/v1`.")
+        raise ValueError("`base_url` has characters that are not valid in a URL. Write `https://HOST:PORT/v1`.")
     if not host or port == 0:
-        raise ValueError("`base_url` names no host or port 0: write `https://HOST:PORT/v1`.")
+        raise ValueError("`base_url` has no host, or it has port 0. Write `https://HOST:PORT/v1`.")
     if "?" in base_url or "#" in base_url:
-        raise ValueError("`base_url` has a query or a fragment: pass `default_query` instead.")
+        raise ValueError("`base_url` has a query or a fragment. Remove it; for a query, pass `default_query` instead.")
 
 
 def _find_key() -> tuple[str, str] | None:
@@ -224,15 +226,15 @@ def _find_key() -> tuple[str, str] | None:
     return None
 
 
-def finds_two_sources() -> bool:
-    """Whether the environment names a project and a key too."""
+def has_two_sources() -> bool:
+    """Return whether the environment names both a project and a key."""
     return _find_key() is not None and bool(os.environ.get("GOOGLE_CLOUD_PROJECT"))
 
 
 def _warn_of_two_sources(key_variable: str) -> None:
     warnings.warn(
-        f"Both GOOGLE_CLOUD_PROJECT and {key_variable} are set: Vertex AI with application default credentials is "
-        'used. Pass `surface="ai_studio"` for the key, or `project=…` to say that this is meant.',
+        f"Both GOOGLE_CLOUD_PROJECT and {key_variable} are set. The model uses Vertex AI with application default "
+        'credentials. Pass `surface="ai_studio"` to use the key, or `project=…` to silence this warning.',
         GeminiCompatWarning,
         stacklevel=5,
     )
@@ -240,8 +242,8 @@ def _warn_of_two_sources(key_variable: str) -> None:
 
 def _warn_of_other_place(names: list[str]) -> None:
     warnings.warn(
-        f"{', '.join(f'`{name}`' for name in names)}: not used, since the path of `base_url` names another one. Leave "
-        "the argument out, or the path of `base_url`.",
+        f"{', '.join(f'`{name}`' for name in names)}: not used, since the path of `base_url` names another one. Remove "
+        "the argument, or the path of `base_url`.",
         GeminiCompatWarning,
         stacklevel=6,
     )
@@ -249,8 +251,8 @@ def _warn_of_other_place(names: list[str]) -> None:
 
 def _warn_of_unused_place() -> None:
     warnings.warn(
-        "`project`, `location` and `endpoint_id` are not used: `base_url` is no address of an endpoint of "
-        'Vertex AI. Leave them out, or pass `surface="vertex"` and `credentials=…` if Vertex AI is behind it.',
+        "`project`, `location` and `endpoint_id` are not used, since `base_url` is not the address of a Vertex AI "
+        'endpoint. Leave them out, or pass `surface="vertex"` and `credentials=…` if Vertex AI is behind it.',
         GeminiCompatWarning,
         stacklevel=5,
     )

@@ -1,4 +1,7 @@
-"""What a user may set on `ChatGeminiCompat`, in two groups: how to reach the model, and what goes into a request."""
+"""Parameters of the models, in two classes: how to reach the model, and options of a request.
+
+Each `description` has one shape: purpose with unit, default, surfaces. `docs/reference/parameters.md` is made of them.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,14 @@ from langchain_gemini_compat._settings.aliases import (
     OPTION_COMPOSITES,
     check_options,
     hide_secrets,
-    spell_arguments,
+    normalize_arguments,
 )
 from langchain_gemini_compat._settings.http_options import clean_headers, clean_query
 from langchain_gemini_compat.errors import UnsupportedParameterError
 
 
 class ConnectionFields(BaseModel):
-    """Where to, as whom, over what; none of it goes into the body."""
+    """Parameters of both models: model, place, credentials and transport."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
@@ -159,24 +162,30 @@ class ConnectionFields(BaseModel):
     @field_validator("max_retries", mode="before")
     @classmethod
     def _default_retries(cls, value: object) -> object:
-        """`None` means the default, as for `ChatOpenAI`."""
+        """Return the default for `None`, as `ChatOpenAI` does."""
         return cls.model_fields["max_retries"].default if value is None else value
 
-    def shown(self) -> dict[str, object]:
-        """Return the body keys of this model in which secrets had to be hidden, as they may be shown."""
+    def redacted_fields(self) -> dict[str, object]:
+        """Return `extra_body` and `model_kwargs` with secrets replaced, each only if it holds one."""
         given = {name: getattr(self, name, None) for name in ("extra_body", "model_kwargs")}
         return {name: shown for name, value in given.items() if (shown := hide_secrets(value)) is not value}
 
     def routing_digest(self, options: Mapping[str, object] | None = None) -> str:
-        """A digest of `default_headers`, `default_query` and of body keys with secrets in them, empty without any.
+        """Return a digest of `default_headers`, `default_query` and body keys with secrets, or `""` without any.
 
-        Gateways choose provider and model by them, so LangChain's cache key needs them. They may hold secrets, so the
-        cache key gets a digest and no value. `options` are those of one call.
+        Gateways choose provider and model by these, so LangChain's cache key depends on them. They may hold secrets, so
+        the cache key has a digest instead of their values.
+
+        Args:
+            options: Options of one call, to be included if they hold a secret. Default: none.
+
+        Returns:
+            A SHA-256 digest in hexadecimal, or an empty string.
         """
         # Header names are case-insensitive.
         headers = {name.lower(): value for name, value in (self.default_headers or {}).items()}
         query = self.default_query or {}
-        secret = [getattr(self, name) for name in self.shown()]
+        secret = [getattr(self, name) for name in self.redacted_fields()]
         secret += [options] if options and hide_secrets(options) is not options else []
         if not headers and not query and not secret:
             return ""
@@ -185,7 +194,7 @@ class ConnectionFields(BaseModel):
 
 
 class RequestFields(BaseModel):
-    """Options of a request, by their public names; a call may override each."""
+    """Parameters that are options of a request. A call can override each of them."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(populate_by_name=True)
 
@@ -318,7 +327,7 @@ class RequestFields(BaseModel):
 
 
 def aliases_of(cls: type[BaseModel]) -> dict[str, str]:
-    """Return the further names under which the constructor takes a field."""
+    """Return the other names that the constructor takes for a field, with the name of the field."""
     return {
         alias: name
         for name, field in cls.model_fields.items()
@@ -329,20 +338,20 @@ def aliases_of(cls: type[BaseModel]) -> dict[str, str]:
 
 
 _OPTION_ALIASES = {**aliases_of(RequestFields), "model_name": "model"}
-#: All names of the arguments that belong to the model and not to a call.
+#: All names of parameters that a call cannot override.
 _MODEL_ONLY = (
     ConnectionFields.model_fields.keys() | aliases_of(ConnectionFields) | (COMPOSITES.keys() - OPTION_COMPOSITES)
 ) - {"model", "model_name", "strict", "streaming"}
 _OWN_OPTIONS = RequestFields.model_fields.keys() | {"model", "strict", "streaming"}
 
 
-def spell_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def normalize_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a call, or of `model_kwargs`, under our own names.
 
-    Raises `UnsupportedParameterError` if two names of one option have different values, for an argument of the model,
-    and for an option that looks like a secret and would go into the body.
+    Raises `UnsupportedParameterError` if two names of one option have different values, if an option can only be set
+    on the model, or if it looks like a secret and would go into the body.
 
-    >>> spell_options({"max_output_tokens": 5})
+    >>> normalize_options({"max_output_tokens": 5})
     {'max_tokens': 5}
     """
     if kwargs.keys() <= _OWN_OPTIONS:
@@ -350,9 +359,9 @@ def spell_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     misplaced = next((name for name in kwargs if name in _MODEL_ONLY), None)
     if misplaced is not None:
         raise UnsupportedParameterError(
-            f"`{misplaced}` belongs to the model and not to a call. Pass it to the constructor, or change a copy: "
-            "`model.model_copy(update={…})`."
+            f"`{misplaced}` belongs to the model and cannot be set for a call. Pass it to the constructor, or copy the "
+            "model: `model.model_copy(update={…})`."
         )
-    spelled = spell_arguments(kwargs, _OPTION_ALIASES)
+    spelled = normalize_arguments(kwargs, _OPTION_ALIASES)
     check_options({name: value for name, value in spelled.items() if name not in _OWN_OPTIONS}, "a call")
     return spelled

@@ -1,6 +1,7 @@
-"""Checks the caller's headers, query and clients before the HTTP library gets them.
+"""Checks the caller's headers, query and clients at construction.
 
-The library reports an invalid value at the first call only, and quotes it. This module does not import the library.
+The HTTP library would report an invalid value at the first call only, and quote it. This module does not import the
+library.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ _LIBRARIES = ("httpx", "httpx2")
 
 
 def clean_headers(given: object) -> dict[str, str] | None:
-    """Return the headers with their values as text, without surrounding white space such as a file's line break.
+    """Return the headers with their values as text, without white space around them.
 
-    Raises `ValueError` for characters that no HTTP header can carry. Its text never contains a value.
+    A key that was read from a file often ends with a line break. Raises `ValueError` for characters that no HTTP header
+    can carry. The message never contains a value.
 
     >>> clean_headers({"x-team": "blue", "x-number": 5})
     {'x-team': 'blue', 'x-number': '5'}
@@ -34,7 +36,7 @@ def clean_headers(given: object) -> dict[str, str] | None:
     headers: dict[str, str] = {}
     for name, value in _read_pairs("default_headers", given):
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise ValueError("`default_headers` has a name that no HTTP header can have. Use letters, digits and `-`.")
+            raise ValueError("`default_headers` has an invalid header name. Use letters, digits and `-`.")
         text = _read_text(value, f"`default_headers` has a {type(value).__name__} for {name!r}").strip()
         if not text.isascii() or not text.replace("\t", " ").isprintable():
             raise ValueError(
@@ -46,9 +48,10 @@ def clean_headers(given: object) -> dict[str, str] | None:
 
 
 def clean_query(given: object) -> dict[str, str] | None:
-    """Return the query with its values as text, written as the HTTP library does.
+    """Return the query with its values as text, in the form that the HTTP library uses.
 
-    Raises `ValueError` for control characters and for values that are no text. Its text never contains a value.
+    Raises `ValueError` for control characters, and for values that are not text or numbers. The message never contains
+    a value.
 
     >>> clean_query({"api-version": 2, "debug": True})
     {'api-version': '2', 'debug': 'true'}
@@ -66,7 +69,7 @@ def clean_query(given: object) -> dict[str, str] | None:
 
 
 def check_client(argument: str, client: object, library: str, *, is_async: bool) -> None:
-    """Raise `ValueError` unless `client` is a client of `library`, sync or async as the argument demands."""
+    """Raise `ValueError` unless `client` is a client of `library` of the right kind, sync or async."""
     wanted = f"{library}.{'AsyncClient' if is_async else 'Client'}"
     kinds = {f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in type(client).__mro__}
     found = kinds & {f"{one}.{name}" for one in _LIBRARIES for name in ("Client", "AsyncClient")}
@@ -77,7 +80,7 @@ def check_client(argument: str, client: object, library: str, *, is_async: bool)
         raise ValueError(f"`{argument}` is {_with_article(min(found))}. Pass it as `{other}`, and `{wanted}` here.")
     if found:
         raise ValueError(
-            f"`{argument}` is {_with_article(min(found))}, and the installed openai SDK sends with {library}. Pass "
+            f"`{argument}` is {_with_article(min(found))}, and the installed openai SDK uses {library}. Pass "
             f"{_with_article(wanted)}."
         )
     kind = f"the class {client.__name__}" if isinstance(client, type) else f"a {type(client).__name__}"
@@ -89,7 +92,7 @@ def _with_article(name: str) -> str:
 
 
 def _acts_like_a_client(client: object, *, is_async: bool) -> bool:
-    """Whether the object has the two methods that are called, as a test double has."""
+    """Return whether the object has the two methods that the SDK calls. A test double may have only these."""
     build, send = getattr(client, "build_request", None), getattr(client, "send", None)
     if isinstance(client, type) or not callable(build) or not callable(send):
         return False
@@ -99,7 +102,7 @@ def _acts_like_a_client(client: object, *, is_async: bool) -> bool:
 def _read_pairs(argument: str, given: object) -> Iterator[tuple[object, object]]:
     pairs = cast("Mapping[object, object]", given).items() if isinstance(given, Mapping) else None
     if pairs is None:
-        raise ValueError(f"`{argument}` is a {type(given).__name__} and has to be a dict.")
+        raise ValueError(f"`{argument}` is a {type(given).__name__} and not a dict. Pass a dict.")
     yield from pairs
 
 

@@ -247,8 +247,8 @@ CASES = {
         400, "Request contains an invalid argument."
     ),
     ("The reply is empty (finish reason 'length' … thinking used it up.", "EmptyReplyError"): fail(THOUGHT_OUT),
-    ("The answer was cut off before its end.", "OutputParserException"): parse(Fault.length('{"city": "Par')),
-    ("The model gave no answer: A filter stopped the reply", "ModelRefusalError"): parse(Fault.blocked("SAFETY")),
+    ("The answer was cut off at the token limit.", "OutputParserException"): parse(Fault.length('{"city": "Par')),
+    ("The model refused to answer: A filter stopped the reply", "ModelRefusalError"): parse(Fault.blocked("SAFETY")),
     ("finish reason 'function_call_filter: MALFORMED_FUNCTION_CALL'", "MalformedToolCallError"): fail(
         Fault.malformed_call()
     ),

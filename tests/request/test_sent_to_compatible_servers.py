@@ -139,7 +139,7 @@ def test_h5_a_call_overrides_the_constructor_and_that_overrides_model_kwargs(sur
     body, notes = model.preview("hi", temperature=0.9, top_p=0.8)
     assert (body["temperature"], body["top_p"], notes) == (0.9, 0.8, [])
     with pytest.warns(GeminiCompatWarning, match="`temperature` in `model_kwargs`"):
-        model._tell_once(model._build([HumanMessage("hi")], None, {}, stream=False, warn=False))
+        model._report_notes(model._build([HumanMessage("hi")], None, {}, stream=False, warn=False))
     with pytest.raises(UnsupportedParameterError, match="`temperature` in `model_kwargs`"):
         build_model(surface, strict=True, temperature=0.5, model_kwargs={"temperature": 0.1}).preview("hi")
 

@@ -115,7 +115,7 @@ def test_who_has_chosen_is_not_warned(monkeypatch, arguments):
     [
         ({}, "No endpoint"),
         ({"surface": "ai_studio"}, "AI Studio needs a key"),
-        ({"surface": "openai_compatible"}, "needs a `base_url`"),
+        ({"surface": "openai_compatible"}, "needs `base_url`"),
     ],
 )
 def test_arguments_that_name_no_place_are_an_error_at_construction(arguments, text):
@@ -138,7 +138,7 @@ def test_arguments_that_name_no_place_are_an_error_at_construction(arguments, te
         ("http+unix://gateway.test/v1", "another scheme"),
         ("http://gateway.test:port/v1", "host or port that is not valid"),
         ("http://gateway.test:99999/v1", "host or port that is not valid"),
-        ("http://gateway.test:0/v1", "no host or port 0"),
+        ("http://gateway.test:0/v1", "it has port 0"),
         ("http://[::1/v1", "host or port that is not valid"),
         ("https:///v1", "no host"),
         ("http://gate way.test/v1", "a space"),
