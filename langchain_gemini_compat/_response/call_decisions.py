@@ -1,7 +1,8 @@
-"""Which call an entry of `tool_calls` belongs to: pure functions from what came so far to a `Decision`.
+"""Decides which call an entry of `delta.tool_calls` belongs to.
 
-Nothing here changes anything; `tool_calls` applies the decision. Where the evidence fits more than one reading, the
-decision names the calls that are in doubt, and those are faults.
+All functions are pure: they read what came so far (`Evidence`) and return a `Decision`. The tracker in `tool_calls`
+applies it. If the evidence fits more than one reading, the decision lists the ambiguous calls. The docstring of
+`ToolCallTracker` has the rules as a table.
 """
 
 from __future__ import annotations
@@ -20,26 +21,29 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject
 
 
-#: How arguments begin: an object, a text that holds one, or `null`.
+#: How arguments can begin: an object, a string that contains an object, or `null`.
 _BEGINNINGS = ("{", '"', "null")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of `tool_calls`, read; what is missing, null or of another type is empty."""
+    """One entry of `tool_calls`. A value that is missing, null or of another type is empty."""
 
     index: int | None
     id: str
     name: str
     args: str
     extras: JsonObject
-    #: There are arguments, or a piece of them, and not only white space.
+    #: Whether `args` contains more than white space.
     has_args: bool
 
 
 @dataclass(slots=True, eq=False)
 class TrackedCall:
-    """One call under construction. `position` is -1 while it may turn out to repeat the call `repeats`."""
+    """One call under construction.
+
+    `position` is the number of the call. It is -1 while the call may turn out to repeat `repeated_call`.
+    """
 
     position: int
     wire_id: str
@@ -47,65 +51,65 @@ class TrackedCall:
     name: str
     scanner: JsonScanner = field(default_factory=JsonScanner)
     pieces: list[str] = field(default_factory=list)
-    #: How many of the pieces were handed out.
+    #: How many of the pieces were emitted.
     pieces_sent: int = 0
     extras: JsonObject = field(default_factory=dict)
-    #: What came after the extras were handed out: copies, and perhaps something new.
+    #: Extra fields that came after `extras` was emitted: mostly copies.
     late_extras: JsonObject = field(default_factory=dict)
-    #: `{}` as the first arguments may be a whole call or a placeholder before the real ones (seen at gateways).
+    #: `{}` if these are the only arguments so far: the complete arguments, or a placeholder (seen at gateways).
     placeholder: str = ""
-    #: `{}` came twice under its id: a repetition, unless arguments follow.
+    #: `{}` came twice with the same id: a repetition, unless other arguments follow.
     has_two_placeholders: bool = False
-    #: The arguments are JSON, but no object: a text with the arguments inside, or `null`.
+    #: The arguments do not start with `{`: a string that contains the arguments, or `null`.
     is_wrapped: bool = False
-    #: A head of the same name and without arguments came after the arguments: the end, or the start of another call.
+    #: An entry with the same name and no arguments came after the arguments: their end, or the start of another call.
     has_second_header: bool = False
     announced: bool = False
     extras_sent: bool = False
-    #: Its name came in more than one piece.
+    #: The name came in more than one piece.
     has_joined_name: bool = False
-    #: Why nobody may run it; empty while nothing speaks against it.
+    #: Why the call must not run; empty for a valid call.
     error: str = ""
-    #: The whole call that this one may be a repetition of.
+    #: The complete call that this one may repeat.
     repeated_call: TrackedCall | None = None
-    #: A repetition that named neither call nor tool: it can be nothing but a repetition.
+    #: The entry had neither id nor name: if it does not repeat a call, that call gets an error.
     must_repeat: bool = False
-    #: The arguments, once they are whole; `None` where they are no JSON object.
+    #: The arguments, once they are complete; `None` if they are not a JSON object.
     value: JsonObject | None = None
-    #: The fingerprint of the arguments, once it was computed.
+    #: The fingerprint of `value`; empty before its first use.
     fingerprint: str = ""
 
     @property
     def is_partial(self) -> bool:
-        """Arguments have begun and are not whole."""
+        """Whether the arguments have begun, and their brackets are not closed."""
         return self.scanner.started and not self.scanner.complete
 
     @property
     def is_closed(self) -> bool:
-        """The brackets of the arguments are closed."""
+        """Whether the brackets of the arguments are closed. `value` says whether they are a JSON object."""
         return self.scanner.complete
 
     @property
     def has_arguments(self) -> bool:
-        """There are whole arguments, even if only `{}`."""
+        """Whether there are complete arguments, `{}` included."""
         return self.scanner.complete or bool(self.placeholder)
 
     @property
     def is_empty(self) -> bool:
-        """No arguments came, and no placeholder for them."""
+        """Whether no arguments came, and no `{}`."""
         return not self.scanner.started and not self.placeholder
 
     @property
     def lacks_id(self) -> bool:
-        """No id tells it from other calls of its name (Vertex sent names as ids in 2024)."""
+        """Whether no id distinguishes it from other calls of the same tool (Vertex sent names as ids in 2024)."""
         return self.wire_id in ("", self.name)
 
     def matches_name(self, name: str) -> bool:
-        """`name` does not contradict its name."""
+        """Return whether `name` can be the name of this call; an empty name always can."""
         return not name or not self.name or name == self.name
 
     def can_continue_with(self, args: str) -> bool:
-        """`args` can be what comes next in its arguments."""
+        """Return whether `args` can be the next piece of the arguments."""
         text = args.strip()
         begins = text.startswith(_BEGINNINGS) or "null".startswith(text)
         return self.is_partial or (not self.is_closed and begins)
@@ -113,61 +117,62 @@ class TrackedCall:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What came so far, as far as it decides about the next entry."""
+    """What came so far and is needed to decide about the next entry."""
 
     calls: Sequence[TrackedCall]
     by_id: dict[str, TrackedCall]
     #: The newest call of each name.
     by_name: dict[str, TrackedCall]
-    #: By their wire id, the possible repetitions whose arguments are not whole.
+    #: The possible repetitions with incomplete arguments, by their wire id.
     open_repetitions: dict[str, TrackedCall]
-    #: The one of them that the last entry belonged to.
+    #: The possible repetition that the last entry belonged to.
     current_repetition: TrackedCall | None
-    #: The names of the bound tools; `None` where they are not known.
+    #: The wire names of the bound tools; `None` if they are not known.
     tool_names: frozenset[str] | None
+    #: No entry had another index than the number of its call.
     is_index_reliable: bool
-    #: Some call's arguments began with something else than `{}`: this server sends no placeholders.
+    #: The arguments of some call did not begin with `{}`: this server sends no placeholders.
     skips_placeholders: bool
 
     def call_at(self, index: int | None) -> TrackedCall | None:
-        """The call that the index names, as far as indices can be believed."""
+        """Return the call with this index; `None` if the index is missing, unknown or not reliable."""
         calls = self.calls
         if index is None or not self.is_index_reliable or not 0 <= index < len(calls) or len(calls) == 1:
             return None
         return calls[index]
 
     def is_next_index(self, index: int | None) -> bool:
-        """The index is the next one."""
+        """Return whether the index is that of the next call."""
         return self.is_index_reliable and index == len(self.calls)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one entry is: more of `call`, or a new call where `call` is `None`."""
+    """What one entry means: it continues `call`, or starts a new call if `call` is `None`."""
 
     call: TrackedCall | None = None
-    #: The name that the call has from now on, where the entry does not say it in one piece.
+    #: The name that the call gets, if it is not the name in the entry.
     name: str = ""
-    #: The entry says what `call` already holds.
+    #: The entry repeats `call` and is ignored.
     is_repetition: bool = False
-    #: The new call may be a repetition of this one.
+    #: The new call may be a repetition of this call.
     repeated_call: TrackedCall | None = None
-    #: The new call is a repetition, or there is a fault.
+    #: If the new call is not a repetition, `repeated_call` gets an error.
     must_repeat: bool = False
-    #: It is the end of `call`, or the head of another call of the same tool.
+    #: The entry is the end of `call`, or the header of another call of the same tool.
     is_second_header: bool = False
-    #: The head that announced the new call.
+    #: The second header of this call was the header of the new call.
     header_call: TrackedCall | None = None
-    #: Calls that fit more than one reading.
+    #: The calls that get an error, since the entry fits more than one reading.
     ambiguous_calls: tuple[TrackedCall, ...] = ()
-    #: The new call fits more than one reading.
+    #: The new call gets an error as well.
     is_new_call_ambiguous: bool = False
-    #: Calls about which the index alone decided.
+    #: The calls for which only the index decided.
     decided_by_index: tuple[TrackedCall, ...] = ()
 
 
 def decide(evidence: Evidence, entry: Entry) -> Decision:
-    """The call that the entry goes on, or a new one; the table is in the docstring of `ToolCallTracker`."""
+    """Return what `entry` means, by the tables in the docstring of `ToolCallTracker`."""
     repetition = evidence.open_repetitions.get(entry.id) if entry.id else None
     if repetition is not None and repetition.matches_name(entry.name):
         return Decision(repetition)
@@ -191,7 +196,7 @@ def _decide_by_id(evidence: Evidence, call: TrackedCall, entry: Entry) -> Decisi
 def _decide_with_name(evidence: Evidence, entry: Entry) -> Decision:
     last = evidence.calls[-1]
     if entry.id:
-        # A late id, or another call?
+        # The id of the last call may come late, or another call starts.
         is_late = not last.wire_id and last.matches_name(entry.name) and not last.is_closed
         return Decision(last, ambiguous_calls=(last,)) if is_late else _decide_new_name(evidence, entry)
     indexed = evidence.call_at(entry.index)
@@ -204,7 +209,7 @@ def _decide_with_name(evidence: Evidence, entry: Entry) -> Decision:
         return _decide_other_name(evidence, targets, entry)
     names = evidence.tool_names or frozenset()
     if indexed is not None and indexed is not last and any(_longer_names(indexed.name, entry.name, names)):
-        # The rest of that call's name, or this one's name again?
+        # The entry may be the rest of the name at the index, or the name of the last call again.
         return Decision(last, ambiguous_calls=targets)
     if evidence.is_next_index(entry.index) and not (last.is_closed and entry.has_args):
         return _decide_by_index(last, entry)
@@ -225,7 +230,7 @@ def _decide_without_name(evidence: Evidence, entry: Entry) -> Decision:
 
 
 def _decide_by_index(last: TrackedCall, entry: Entry) -> Decision:
-    """The index alone says that this is a new call of the last one's name."""
+    """Decide about an entry with the name of the last call and the next index."""
     if not last.is_partial:
         return Decision(decided_by_index=(last,))
     is_ambiguous = not entry.has_args or entry.args.lstrip().startswith("{")
@@ -233,9 +238,9 @@ def _decide_by_index(last: TrackedCall, entry: Entry) -> Decision:
 
 
 def _decide_same_name(evidence: Evidence, call: TrackedCall, entry: Entry) -> Decision:
-    """The name of `call` again: more of it, a repetition, or another call of the same tool?"""
+    """Decide about an entry with the name of `call`: its next piece, a repetition, or another call of the tool."""
     if call.is_partial:
-        # After a text or `null`, which may be whole, the name can be another call's.
+        # A string or `null` may be complete, so the name can start another call.
         return Decision(call, ambiguous_calls=(call,) if call.is_wrapped and call.lacks_id else ())
     names = evidence.tool_names or frozenset()
     longer = _decide_repeated_name(call, entry.name, names) if call.is_empty and call.name else None
@@ -251,7 +256,7 @@ def _decide_same_name(evidence: Evidence, call: TrackedCall, entry: Entry) -> De
 
 
 def _decide_repeated_name(call: TrackedCall, piece: str, names: frozenset[str]) -> Decision | None:
-    """The name twice, where that begins a tool's name as well; `None` where it does not."""
+    """Decide about a name that comes twice; `None` if no tool's name begins with it twice."""
     same = [name for name in names if name.startswith(call.name)]
     longer = [name for name in same if name.startswith(call.name + piece)]
     if not longer:
@@ -261,12 +266,12 @@ def _decide_repeated_name(call: TrackedCall, piece: str, names: frozenset[str]) 
 
 
 def _decide_after_placeholder(evidence: Evidence, call: TrackedCall, entry: Entry) -> Decision:
-    """Name and arguments after none, or after `{}`."""
+    """Decide about a name and arguments after a call that is empty or has only `{}`."""
     is_placeholder = entry.args.strip() == "{}"
     if call.placeholder and is_placeholder and entry.id and not call.lacks_id:
         return Decision(call, is_repetition=True)
     if call.placeholder and (evidence.skips_placeholders or (call.lacks_id and is_placeholder)):
-        # This server sends no placeholders, or no id.
+        # The `{}` was complete: this server sends no placeholders, or it is a second `{}` without an id.
         return Decision(repeated_call=None if call.lacks_id or not entry.id else call)
     is_second = bool(entry.id) or call.has_second_header or call.has_two_placeholders
     is_ambiguous = call.lacks_id or (bool(call.placeholder) and is_second)
@@ -274,18 +279,18 @@ def _decide_after_placeholder(evidence: Evidence, call: TrackedCall, entry: Entr
 
 
 def _decide_after_complete(call: TrackedCall, entry: Entry) -> Decision:
-    """Name and arguments after whole ones."""
+    """Decide about a name and arguments after a call with complete arguments."""
     if call.lacks_id:
         return Decision()
     is_identified = bool(entry.id) or call.has_second_header
     if has_same_arguments(call, entry.args):
-        # Without the id that this server sends it may be a second call.
+        # This server sends ids, so an entry without one may also be a second call.
         return Decision(call, is_repetition=True, ambiguous_calls=() if is_identified else (call,))
     return Decision(repeated_call=call if is_identified else None, header_call=call if call.has_second_header else None)
 
 
 def _decide_continuation(call: TrackedCall, entry: Entry) -> Decision:
-    """No name: more of `call`, what follows a second head of its name, or its arguments once more."""
+    """Decide about an entry without a name: the next piece of `call`, a repetition, or the call of a second header."""
     if not entry.has_args:
         return Decision(call)
     if call.has_second_header:
@@ -305,9 +310,9 @@ def _decide_continuation(call: TrackedCall, entry: Entry) -> Decision:
 
 
 def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry: Entry) -> Decision:
-    """Another name than that of the calls it may belong to: a piece of a name, all of it so far, or a new call.
+    """Decide about an entry with another name than `targets`: a piece of a name, or a new call.
 
-    The names of the bound tools decide; where they are not known, a call without arguments is a fault.
+    The names of the bound tools decide. If they are not known, targets without arguments get an error.
     """
     names = evidence.tool_names
     if names is None:
@@ -319,7 +324,7 @@ def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry
     if is_new and not any(call.is_empty for call, _ in readings):
         return Decision()
     if not readings:
-        # No id of its own and no tool's name: the rest of a name that nobody knows, or a call of its own?
+        # The name begins no tool's name: it may be the rest of an unknown name, or a call of an unknown tool.
         unclear = () if begins_a_name else tuple(call for call in targets if not call.is_closed)
         if unclear:
             return Decision(ambiguous_calls=unclear, is_new_call_ambiguous=True)
@@ -331,7 +336,7 @@ def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry
 
 
 def _decide_new_name(evidence: Evidence, entry: Entry) -> Decision:
-    """A new call, unless its name is no tool's and can be the rest of an earlier call's."""
+    """Return a new call; it is ambiguous if its name can only be the rest of an earlier call's name."""
     if evidence.tool_names is None or _begins_a_tool_name(entry.name, evidence.tool_names):
         return Decision()
     unclear = tuple(_calls_completed_by(entry.name, evidence.tool_names, evidence.by_name))
@@ -339,7 +344,7 @@ def _decide_new_name(evidence: Evidence, entry: Entry) -> Decision:
 
 
 def _calls_completed_by(piece: str, names: frozenset[str], by_name: dict[str, TrackedCall]) -> Iterator[TrackedCall]:
-    """The calls whose names `piece` can follow in the name of a tool."""
+    """Yield the calls whose name, followed by `piece`, is part of a tool's name."""
     for name in names:
         start = name.find(piece, 1)
         while start > 0:
@@ -349,7 +354,7 @@ def _calls_completed_by(piece: str, names: frozenset[str], by_name: dict[str, Tr
 
 
 def _longer_names(known: str, piece: str, names: frozenset[str]) -> Iterator[str]:
-    """What `known` may become by `piece`: some servers send the rest of a name, others the name so far."""
+    """Yield the names that `known` and `piece` can form: servers send the rest of a name, or the name so far."""
     if _begins_a_tool_name(known + piece, names):
         yield known + piece
     if known and piece.startswith(known) and _begins_a_tool_name(piece, names):
@@ -368,16 +373,16 @@ def may_name_grow(call: TrackedCall, names: frozenset[str] | None) -> bool:
 
 
 def has_same_arguments(call: TrackedCall, args: str) -> bool:
-    """Whether `args` are whole, and as JSON what the arguments of `call` are."""
+    """Return whether `args` are complete, and equal as JSON to the arguments of `call`."""
     text = args.strip()
     if call.value is None or not (text.startswith("{") and text.endswith("}")):
         return False
-    said = read_object(JsonScanner().feed(text))
-    return said is not None and is_equal(said, call.value)
+    value = read_object(JsonScanner().feed(text))
+    return value is not None and is_equal(value, call.value)
 
 
 def fingerprint(value: JsonObject) -> str:
-    """One text for all objects that are equal as JSON: servers write 5 and 5.0 for the same.
+    """Return the same text for all objects that are equal as JSON: servers write 5 or 5.0.
 
     >>> fingerprint({"b": 5.0, "a": True})
     '{"a": true, "b": 5}'

@@ -1,9 +1,19 @@
-"""Tool-call entries of a stream, however a server cuts and numbers them, to calls with an index of ours.
+"""Assembles the tool calls of a stream from the entries of `delta.tool_calls`.
 
-Evidence decides, and where it does not suffice the call is a fault, never a guess. Ids count most, then names, then
-whether a call's arguments are already a whole JSON object; the server's `index` counts only while it has not been
-caught in a contradiction. Vertex itself sends index 1 with the head of the first call and index 0 with its body
-(Google's examples page, streamed arguments); AI Studio sends none, and sent empty ids in 2025 (captures of both).
+Servers number, name and cut entries in many ways, so an entry does not always say which call it belongs to. The
+evidence counts in this order:
+
+1. the id of the entry
+2. its name
+3. whether the arguments of the earlier call are complete
+4. its `index`, as long as no index of this stream has been wrong
+
+If the evidence fits more than one reading, the call gets an error and must not run. It is never guessed.
+
+`call_decisions` decides what an entry means and changes nothing. `ToolCallTracker._apply` carries the decision out.
+
+Sources: Vertex sends index 1 with the header of the first call and index 0 with its arguments (Google's examples page,
+streamed arguments). AI Studio sends no index, and sent empty ids in 2025 (captures of both).
 """
 
 from __future__ import annotations
@@ -36,75 +46,86 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._response.events import Event
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Longer ids are mapped to ours: LangChain's users keep ids in keys and columns.
+#: A longer id is replaced by a generated one, since LangChain's users keep ids in keys and database columns.
 _LONGEST_ID = 256
-#: Why a call is a fault.
-_AMBIGUOUS = (
-    "What the server sent fits more than one reading: which call, which tool or which arguments is not certain."
-)
-_CUT = "The reply ended before the arguments of the call were whole."
-_NO_ARGUMENTS = "The reply did not end cleanly, and no arguments of the call came."
+#: The errors of invalid calls.
+_AMBIGUOUS = "The chunks fit more than one reading, so the call, its tool or its arguments are uncertain."
+_TRUNCATED = "The reply ended before the arguments of the call were complete."
+_NO_ARGUMENTS = "The reply did not end cleanly, and the call has no arguments."
 _NAMELESS = "The call has no name."
-_PART_OF_NAME = "The name of the call came in pieces that are no bound tool's name."
-_NO_OBJECT = "The arguments are no JSON object."
+_UNKNOWN_NAME = "The name of the call came in pieces that do not form the name of a bound tool."
+_NO_OBJECT = "The arguments are not a JSON object."
 
 
 class ToolCallTracker:
-    """Feed entries of `delta.tool_calls`; get deltas with an index of ours, and id and name exactly once.
+    """Turns entries of `delta.tool_calls` into events. Each call gets a number, and its id and name exactly once.
 
-    An entry goes on an earlier call or opens a new one; of each table the first row that fits holds. A call is
-    `empty` until arguments come, then `open`, then `whole`; `{}` may be whole, or a placeholder before the real
-    arguments. `Anonymous` is a call without an id, or with its name as id. `Same` are arguments that are equal as JSON
-    to the whole ones of that call.
+    Each entry continues an earlier call or starts a new one. The tables below say which. In each table, the first row
+    that matches an entry applies. The terms:
 
-    | id of the entry | its name | then |
+    | term | meaning |
+    |---|---|
+    | empty | The call has no arguments yet. |
+    | `{}` | The only arguments so far are `{}`: the complete arguments, or a placeholder before the real ones. |
+    | partial | The arguments have begun, and their brackets are not closed. |
+    | complete | The brackets of the arguments are closed. |
+    | without id | The call has no id, or its id equals its name. |
+    | header | An entry with a name and without arguments. |
+    | second header | A header after arguments: either the end of that call, or the start of another call of the tool. |
+    | equal | The entry has complete arguments, equal as JSON to the complete arguments of the call. |
+    | repetition | The entry repeats a call, and is ignored. |
+    | error | The call is ambiguous and must not run. |
+
+    Table 1, all entries. "The call" is the one with that id; without a known id, it is the last call.
+
+    | id of the entry | name of the entry | result |
     |---|---|---|
-    | known | another than that call's | *other name* |
-    | known | that call's | *name repeated* at that call |
-    | known | none | *no name* at that call |
-    | new | none, and no arguments | kept for the call that will have that id |
-    | new | the last call's, which has no id and is not whole | goes on, a fault: a late id, or a second call? |
-    | new | any other | new call; a fault if it is no tool's name but the rest of one |
-    | none | that of the index's call, unless this one is whole and more follows | goes on |
-    | none | that of the index's call, which has an id, and the same arguments | repetition |
-    | none | another than the last call's | *other name* |
-    | none | the last call's, and the index is new, unless that is whole and more follows | *index alone* |
-    | none | the last call's | *name repeated* |
-    | new, none | none, and the arguments can follow on the index's call | goes on |
-    | none | none, and the index's call has the same arguments | repetition |
-    | new, none | none | *no name* |
+    | known | another name than the call's | *other name* |
+    | known | the call's name | *same name* |
+    | known | none | *no name* |
+    | new | none, and no arguments | its extra fields are kept for the call that gets this id |
+    | new | the name of the last call, which has no id and is not complete | continues, error: late id or second call? |
+    | new | any other name | new call; error if the name can only be the rest of an earlier name |
+    | none | the name of the call at the index, unless that is complete and more arguments come | continues |
+    | none | the name of the call at the index, which has an id and equal arguments | repetition |
+    | none | another name than the last call's | *other name* |
+    | none | the last call's name, with the next index, unless that call is complete and more comes | *index only* |
+    | none | the last call's name | *same name* |
+    | new or none | none, and the arguments can continue the call at the index | continues |
+    | none | none, and the call at the index has equal arguments | repetition |
+    | new or none | none | *no name* |
 
-    Where no other call is named, the cases are about the last one.
+    Table 2, the cases.
 
-    | case | that call | arguments | then |
+    | case | state of the call | arguments of the entry | result |
     |---|---|---|---|
-    | *name repeated* | open | any | goes on |
-    | | empty, and a bound tool is called by the name twice | any | one name, or a fault |
-    | | `{}` or whole | none | its end, or a second head: unless a body without a name follows, a fault if anonymous |
-    | | empty | none, or some | goes on; a fault if anonymous: its own, or a second call's? |
-    | | whole, not anonymous | the same | repetition; a fault without the id |
-    | | whole | some | new call; if not anonymous, a repetition should they come to the same |
-    | | `{}`, with an id | `{}` | repetition; a fault if arguments follow |
-    | | `{}` | some, and another call's began without `{}` | new call |
-    | | `{}`, anonymous | `{}` | new call |
-    | | `{}`, with an id | some, without an id, and no second head before | goes on |
-    | | `{}` | some | goes on, a fault: its own, or a second call's? |
-    | *no name* | after a second head | some | new call, or a repetition, as above |
-    | | whole | the same, or what comes to the same in pieces | repetition |
-    | | any other | any | goes on, and breaks what was whole: a fault |
-    | *index alone* | open | none, or some that start with `{` | goes on, a fault: its own, or a second call's? |
-    | | open | some that do not | goes on |
+    | *same name* | partial | any | continues |
+    | | empty, and a bound tool's name begins with the name twice | any | continues the name, or error |
+    | | `{}` or complete | none | second header; error if without id and no entry without a name follows |
+    | | empty | none, or some | continues; error if without id: its own arguments or a second call's? |
+    | | complete, with id | equal | repetition; error if the entry has no id |
+    | | complete | some | new call; if it has an id and ends up equal, a repetition |
+    | | `{}`, with id | `{}` | repetition; error if arguments follow |
+    | | `{}` | some, and the arguments of another call began without `{}` | new call |
+    | | `{}`, without id | `{}` | new call |
+    | | `{}`, with id | some, in an entry without id, and no second header came | continues |
+    | | `{}` | some | continues, error: its own arguments or a second call's? |
+    | *no name* | after a second header | some | new call, or a repetition as above |
+    | | complete | equal, or pieces that end up equal | repetition |
+    | | any other | any | continues; error if the call was complete |
+    | *index only* | partial | none, or some that start with `{` | continues, error: its own or a second call's? |
+    | | partial | some that do not start with `{` | continues |
     | | any other | any | new call |
-    | *other name* | empty, and together they are, or begin, a bound tool's name | any | the name goes on |
-    | | the same, and the new name is, or begins, a tool's as well | any | new call, both a fault |
-    | | not empty, and together they are a tool's name, and the new one alone is none | any | new call, both a fault |
-    | | empty, and the bound tools are not known | any | new call, both a fault |
-    | | not whole, and the new name is, or begins, no tool's | any | new call, both a fault |
+    | *other name* | empty, and both names together begin a bound tool's name | any | continues the name |
+    | | the same, and the new name alone begins one too | any | new call, both get an error |
+    | | not empty, and both names together are a tool's name, the new one is not | any | new call, both get an error |
+    | | empty, and the bound tools are not known | any | new call, both get an error |
+    | | not complete, and the new name begins no tool's name | any | new call, both get an error |
     | | any other | any | new call |
 
-    An index is believed once there are two calls, since always zero is a common lie, and while it has always been
-    the number of the call that its entry went on or opened. Where it alone decided and is caught later, the calls
-    it decided about are faults. A repetition's index says nothing.
+    The index is used only from the second call on, since many servers always send 0. It is used until an entry comes
+    with another index than the number of its call. Then the calls for which only the index decided get an error.
+    The index of a repetition is ignored.
     """
 
     def __init__(
@@ -115,9 +136,13 @@ class ToolCallTracker:
         names: Collection[str] | None = None,
         schemas: Mapping[str, JsonObject] | None = None,
     ) -> None:
-        """`names` are those of the bound tools on the wire, `schemas` their parameters; `None` is not known.
+        """Start with no calls.
 
-        Ids that the server left out are derived from `seed` and position; calls from number `limit` on are dropped.
+        Args:
+            seed: Missing ids are derived from it and the number of the call.
+            limit: Calls from this number on are dropped; `None` for no limit.
+            names: The wire names of the bound tools; `None` if they are not known.
+            schemas: The parameters of each tool, by its wire name.
         """
         self._seed = seed
         self._limit = limit
@@ -132,24 +157,24 @@ class ToolCallTracker:
         self._early_extras: dict[str, JsonObject] = {}
         self._is_index_reliable = True
         self._skips_placeholders = False
-        #: Calls about which the index alone decided.
+        #: The calls for which only the index decided.
         self._decided_by_index: list[TrackedCall] = []
-        #: An entry had an id, and neither name nor arguments nor extras.
+        #: Whether an entry had only an id: the server announced a call.
         self.has_ids_without_calls = False
 
     def __len__(self) -> int:
         return len(self._calls)
 
     def feed(self, entries: Sequence[JsonValue]) -> Iterator[Event]:
-        """Yield what `entries` make certain."""
+        """Yield the events that are certain after `entries`."""
         for entry in entries:
             if isinstance(entry, dict):
                 yield from self._feed_entry(_read_entry(entry))
 
     def finish(self, *, is_clean: bool = True) -> Iterator[Event]:
-        """Yield arguments and extras that were held back.
+        """Yield the arguments and extra fields that were held back.
 
-        At a clean ending a call without any arguments gets `{}`; at any other it was cut, and is a fault.
+        After a clean ending, a call without arguments gets `{}`. After any other ending it gets an error.
         """
         for repetition in [*self._open_repetitions.values()]:
             yield from self._end_repetition(repetition)
@@ -165,7 +190,7 @@ class ToolCallTracker:
             elif call.value == {} and not is_clean:
                 call.error = call.error or _NO_ARGUMENTS
             if call.has_joined_name and self._tool_names is not None and call.name not in self._tool_names:
-                call.error = call.error or _PART_OF_NAME
+                call.error = call.error or _UNKNOWN_NAME
             yield from self._emit_pieces(call, is_name_final=True)
             if call.announced and call.extras and not call.extras_sent:
                 call.extras_sent = True
@@ -175,16 +200,16 @@ class ToolCallTracker:
                 yield CallExtras(call.id, new, is_more=True)
 
     def repeats_all(self, entries: Sequence[JsonValue]) -> bool:
-        """Whether `entries` are all the calls so far, once more, in their order."""
-        said = [_read_entry(entry) for entry in entries if isinstance(entry, dict)]
-        return len(said) == len(self._calls) and all(
+        """Return whether `entries` repeat all calls so far, in the same order."""
+        repeated = [_read_entry(entry) for entry in entries if isinstance(entry, dict)]
+        return len(repeated) == len(self._calls) and all(
             entry.name in ("", call.name)
             and (has_same_arguments(call, entry.args) or (call.is_empty and not entry.has_args))
-            for entry, call in zip(said, self._calls, strict=True)
+            for entry, call in zip(repeated, self._calls, strict=True)
         )
 
     def select_new(self, entries: Sequence[JsonValue]) -> list[JsonValue]:
-        """Return the entries that are no whole call so far once more; each call counts once."""
+        """Return the entries that do not repeat a call with complete arguments. Each call is repeated at most once."""
         left = Counter((call.name, _fingerprint_of(call)) for call in self._calls if call.has_arguments)
         unknown: list[JsonValue] = []
         for wire in entries:
@@ -197,13 +222,13 @@ class ToolCallTracker:
                 unknown.append(wire)
         return unknown
 
-    def invalidate_all(self, why: str) -> None:
-        """Make every call a fault."""
+    def invalidate_all(self, error: str) -> None:
+        """Give every call without an error this one."""
         for call in self._calls:
-            call.error = call.error or why
+            call.error = call.error or error
 
     def list_invalid(self) -> tuple[InvalidCall, ...]:
-        """The calls that nobody may run: cut short, glued together, no object, or undecidable."""
+        """Return the calls that must not run: truncated, ambiguous, or with arguments that are not an object."""
         return tuple(
             InvalidCall(call.position, call.id, call.name, "".join(call.pieces), error)
             for call in self._calls
@@ -211,7 +236,7 @@ class ToolCallTracker:
         )
 
     def take_early_extras(self) -> JsonObject:
-        """What came as a call's extras although that call never came."""
+        """Return and forget the extra fields of calls that never came."""
         extras: JsonObject = {}
         for early in self._early_extras.values():
             _merge_missing(extras, early)
@@ -225,7 +250,7 @@ class ToolCallTracker:
             return
         decision = decide(self._collect_evidence(), entry)
         if decision.call is None and decision.repeated_call is None:
-            # The name of the call before is all there now.
+            # A new call starts, so the name of the last call is complete.
             for earlier in self._calls[-1:]:
                 yield from self._emit_pieces(earlier, is_name_final=True)
         yield from self._apply(entry, decision)
@@ -243,7 +268,7 @@ class ToolCallTracker:
         )
 
     def _apply(self, entry: Entry, decision: Decision) -> Iterator[Event]:
-        """The one place where a decision changes anything."""
+        """Change the calls as `decision` says. No other function does."""
         for call in decision.ambiguous_calls:
             call.error = call.error or _AMBIGUOUS
         self._decided_by_index += decision.decided_by_index
@@ -272,7 +297,7 @@ class ToolCallTracker:
     def _feed_extras(self, call: TrackedCall, extras: JsonObject) -> Iterator[Event]:
         _merge_missing(call.late_extras if call.extras_sent else call.extras, extras)
         if call.announced and not call.extras_sent and _is_signed(call.extras):
-            # At once, beside the head of its call where possible; what else comes later is a copy.
+            # A signature goes out at once, in the chunk of the call's header if possible.
             call.extras_sent = True
             yield CallExtras(call.id, call.extras)
 
@@ -299,17 +324,17 @@ class ToolCallTracker:
         return call
 
     def _number_call(self, call: TrackedCall) -> None:
-        """Give `call` its number and its id."""
+        """Append `call` to the calls, and give it a number and an id."""
         call.position = len(self._calls)
         usable = _is_usable_id(call.wire_id) and call.wire_id not in self._ids
         call.id = call.wire_id if usable else self._make_id(call.position)
         if call.wire_id.strip() and not usable and call.wire_id not in self._by_id and len(call.wire_id) <= MAX_KEPT:
-            # The server gets its own id back; LangChain never sees it.
+            # The server gets its own id back, and LangChain gets the generated one.
             call.extras["server_id"] = call.wire_id
         self._calls.append(call)
         self._ids.add(call.id)
         if call.wire_id:
-            # A doubled id names the newest call that carries it.
+            # If two calls have the same id, later entries with that id belong to the newer call.
             self._by_id[call.wire_id] = call
 
     def _make_id(self, position: int) -> str:
@@ -344,7 +369,7 @@ class ToolCallTracker:
             call.value = None
 
     def _end_repetition(self, call: TrackedCall) -> Iterator[Event]:
-        """Its arguments are whole, or there are no more: it is dropped as a repetition, or is a call of its own."""
+        """Drop `call` if its arguments equal those of the call it may repeat; else make it a call of its own."""
         original = call.repeated_call
         self._open_repetitions.pop(call.wire_id, None)
         self._current_repetition = None
@@ -357,7 +382,7 @@ class ToolCallTracker:
             original.error = original.error or _AMBIGUOUS
             return
         if not call.is_closed:
-            call.error = _AMBIGUOUS if call.placeholder else _CUT
+            call.error = _AMBIGUOUS if call.placeholder else _TRUNCATED
         call.repeated_call = None
         self._number_call(call)
         yield from self._emit_pieces(call)
@@ -373,9 +398,9 @@ class ToolCallTracker:
             call.value, call.pieces = value, [json.dumps(value, ensure_ascii=False)]
 
     def _emit_pieces(self, call: TrackedCall, *, is_name_final: bool = False) -> Iterator[Event]:
-        """The pieces of a call that were not handed out; the first ones wait for the whole name.
+        """Yield the pieces of `call` that were not emitted yet. The first piece waits for the complete name.
 
-        Arguments that are no object wait for the end: they may be encoded twice.
+        Arguments that do not start with `{` wait for the end of the reply, since they may be encoded twice.
         """
         if not call.name or not self._is_kept(call):
             return
@@ -395,12 +420,12 @@ class ToolCallTracker:
 
 
 def _is_usable_id(wire_id: str) -> bool:
-    """Whether LangChain can have the server's own id; `functions.f:0` of Kimi is one that its template needs."""
+    """Return whether LangChain can use the server's id. Kimi's chat template needs its own ids (`functions.f:0`)."""
     return bool(wire_id.strip()) and wire_id.isprintable() and len(wire_id) <= _LONGEST_ID
 
 
 def _fingerprint_of(call: TrackedCall) -> str:
-    """The fingerprint of whole arguments, computed once; `{}` may be held back."""
+    """Return the fingerprint of complete arguments, computed once. A `{}` that is held back counts as complete."""
     if not call.fingerprint and call.value is not None:
         call.fingerprint = fingerprint(call.value)
     return call.fingerprint or ("{}" if call.placeholder else "")
@@ -424,7 +449,7 @@ def _read_entry(wire: JsonObject) -> Entry:
         extras["function"] = in_function
     if signature:
         extras["litellm_signature"] = signature
-    # Arguments of another type are taken as the JSON they are: absent ones would make a call of `{}`.
+    # Arguments that are not a string are encoded as JSON. Without arguments, the call would run with `{}`.
     text = args if isinstance(args, str) else "" if args is None else json.dumps(args)
     return Entry(
         index=index if type(index := wire.get("index")) is int else None,
@@ -437,7 +462,7 @@ def _read_entry(wire: JsonObject) -> Entry:
 
 
 def _merge_missing(known: JsonObject, more: JsonObject) -> None:
-    """Add to `known` what only `more` has: servers repeat extras, and the first signature is the call's."""
+    """Add the keys of `more` that `known` lacks. Servers repeat extra fields, and the first signature is valid."""
     for key, value in more.items():
         if isinstance(value, dict):
             inner = known.setdefault(key, {})
@@ -448,7 +473,7 @@ def _merge_missing(known: JsonObject, more: JsonObject) -> None:
 
 
 def _select_new_fields(known: JsonObject, more: JsonObject) -> JsonObject:
-    """What of `more` is not in `known`: LangChain would join what it is told twice."""
+    """Return the keys of `more` that `known` lacks, since LangChain concatenates a value that it gets twice."""
     new: JsonObject = {}
     for key, value in more.items():
         old = known.get(key)
@@ -467,11 +492,11 @@ def _is_signed(extras: JsonObject) -> bool:
 
 
 def _error_of(call: TrackedCall) -> str:
-    """Why nobody may run it; empty for a good call."""
+    """Return why `call` must not run; an empty string for a valid call."""
     if not call.name:
         return _NAMELESS
     if call.error or (call.has_second_header and call.lacks_id):
         return call.error or _AMBIGUOUS
     if call.value is not None:
         return ""
-    return _CUT if call.is_partial else _NO_OBJECT
+    return _TRUNCATED if call.is_partial else _NO_OBJECT

@@ -659,7 +659,7 @@ def test_a_malformed_call_is_kept_beside_a_valid_one(entry_point):
     why = message.response_metadata.get("invalid_tool_calls", {}).get("c2") or broken["error"]
     assert (
         entry_point == "v3" and not CORE_TAKES_PIECES
-    ) or why == "The reply ended before the arguments of the call were whole."
+    ) or why == "The reply ended before the arguments of the call were complete."
     if entry_point in WHOLE or (entry_point == "v3" and CORE_TAKES_PIECES):
         assert (broken["args"], broken["error"]) == ('{"number": 1', why)
 
