@@ -1,4 +1,4 @@
-"""The chunks of a reply to LangChain messages and events.
+"""Turns the chunks of a reply into LangChain messages and events.
 
-It may import _signatures, _transport (types), _schema, _catalog, errors and _wire.
+It may import `_signatures`, `_transport` (types only), `_schema`, `_catalog`, `errors` and `_wire`.
 """

@@ -1,7 +1,11 @@
-"""Wire chunks of one reply to events: the only decoder, since a whole reply is a stream of one chunk.
+"""Turns the wire chunks of one reply into events.
 
-Its one rule: it reports and does not judge. No I/O, no clock, no random ids, no LangChain. One instance is one
-choice of one reply; feed it, finish it, throw it away.
+A whole reply is decoded as a stream of one chunk, so this is the only decoder. It reports what the server sent, and
+`message_chunks` decides whether that is an error. It does no I/O, uses no clock and no random ids, and does not import
+LangChain.
+
+A text chunk takes one of two ways. `read_text` returns the text of a chunk that holds nothing else, which most chunks
+do. `feed` reads every other chunk: thoughts, tool calls, media, finish reasons, usage, and unknown keys to send back.
 """
 
 from __future__ import annotations
@@ -62,17 +66,15 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 #: The key under which gateways (LiteLLM, OpenRouter) send the model's own finish reason.
 _NATIVE = "native_finish_reason"
 _PLACES_OF_NATIVE = frozenset(("provider_specific_fields", _NATIVE))
-#: Keys of a choice, and of its delta, that say no more than text does.
+#: The only keys of a choice, and of its delta, in a chunk for `read_text`.
 _TEXT_CHOICE = frozenset(("index", "delta", "finish_reason", "logprobs"))
 _TEXT_DELTA = frozenset(("role", "content"))
 
 
 class StreamAssembler:
-    """Turns the chunks of a reply into events, in order.
+    """Turns the chunks of one choice of one reply into events. Use one instance for each choice.
 
-    `choice` is the index of the choice to read. By default all choices are one message, since some gateways put text
-    and calls into separate choices (langchain4j issue 4931, gptel issue 1284). Missing ids are derived from the reply's
-    id, or from `seed` without one, so the same bytes give the same ids. A value of the wrong type is read as absent.
+    A value of the wrong type is read as absent.
     """
 
     def __init__(
@@ -86,24 +88,36 @@ class StreamAssembler:
         tool_names: Collection[str] | None = None,
         schemas: Mapping[str, JsonObject] | None = None,
     ) -> None:
+        """Start before the first chunk.
+
+        Args:
+            choice: The index of the choice to read. With `None`, all choices are one message, since some gateways put
+                text and calls into separate choices (langchain4j issue 4931, gptel issue 1284).
+            tags: The names of the tags around thoughts.
+            expects_thoughts: Whether tags count without the server's flag for thoughts.
+            seed: Missing ids are derived from it if the reply has no id, so the same bytes give the same ids.
+            call_limit: The most tool calls to emit; `None` for no limit.
+            tool_names: The wire names of the bound tools; `None` if they are not known.
+            schemas: The parameters of each tool, by its wire name.
+        """
         self._choice = choice
         self._seed = seed
         self._call_limit = call_limit
         self._tool_names = tool_names
         self._schemas = schemas
-        #: If all choices are one message: for each kind of content, the choice that it is taken from.
+        #: The choice that each kind of content is taken from, if all choices are one message.
         self._sources: dict[str, int] = {}
         self._text_source = choice or 0
-        #: Choices whose text was left out, because another choice had text first.
+        #: The choices whose text is ignored, since another choice had text first.
         self._alternatives: set[int] = set()
         self._split_calls = False
         #: The choices that sent a finish reason.
         self._ended: set[int] = set()
-        #: The keys of all deltas so far that were not empty.
+        #: The keys that had a value in some delta.
         self._seen_keys: set[str] = set()
         self._has_deltas = False
         self._has_refusal = False
-        #: Calls came after the server's own end of the stream.
+        #: Whether calls came after the end of the stream (`[DONE]`).
         self._has_late_calls = False
         self._splitter = ThoughtSplitter(tags)
         if not expects_thoughts:
@@ -111,22 +125,22 @@ class StreamAssembler:
         self._tracker: ToolCallTracker | None = None
         self._usage: JsonObject = {}
         self._native_reason = ""
-        #: The model's own finish reason is a word that nobody knows.
+        #: Whether the model's own finish reason is not a known word.
         self._has_unknown_native = False
         self._ending: Ending = "clean"
         self._fields: JsonObject = {}
         self._kept = KeptFields()
         self._images: set[tuple[str, str, str]] = set()
-        #: Sentences about what was left out, each once, in order.
+        #: Messages about content that was left out: a dict keeps each once, in order.
         self._losses: dict[str, None] = {}
         self._logprobs: list[JsonValue] = []
-        #: How many characters of thoughts came under each key.
+        #: The number of characters of thoughts under each key.
         self._reasoning: dict[str, int] = {}
         self._done = False
         self._empty = True
-        #: White space at the very start: alone it is no answer.
+        #: White space at the start of the text. Without other text, it is not an answer.
         self._blank: list[str] = []
-        #: Facts about the whole reply, from its first chunk that has them.
+        #: Facts about the reply, each from the first chunk that has it.
         self.reply_id = ""
         self.model = ""
         self.system_fingerprint = ""
@@ -134,7 +148,7 @@ class StreamAssembler:
         self.provider = ""
 
     def feed(self, wire: WireChunk) -> Iterator[Event]:
-        """Yield what `wire` makes certain."""
+        """Yield the events that are certain after the chunk `wire`."""
         if wire is DONE:
             self._done = True
             return
@@ -146,9 +160,9 @@ class StreamAssembler:
                 yield from self._feed_choice(choice, number)
 
     def read_text(self, wire: WireChunk) -> str | None:
-        """The text of `wire` where it says nothing else and `feed` would give it as it is; else `None`.
+        """Return the text of `wire` if `feed` would yield this text and nothing else; otherwise `None`.
 
-        Most chunks of a stream are that, and going through `feed` costs them four times as much.
+        Most chunks of a stream hold only text, and `feed` takes four times as long for them.
         """
         if not self._splitter.passes_text or self._empty or self._has_new_facts(wire):
             return None
@@ -157,12 +171,12 @@ class StreamAssembler:
             return None
         text = _text_alone(choices[0], self._text_source)
         if text and ("usage" in wire or "usageMetadata" in wire):
-            # AI Studio counts anew with every piece; the last one holds.
+            # AI Studio sends cumulative counts with every chunk, so the last ones are valid.
             self._usage = _usage_of(wire) or self._usage
         return text
 
     def _has_new_facts(self, wire: WireChunk) -> bool:
-        """Whether `wire` says something of the reply that was not known yet."""
+        """Return whether `wire` has a fact about the reply that is not known yet."""
         return (
             not self.reply_id
             or not self.model
@@ -173,7 +187,7 @@ class StreamAssembler:
         )
 
     def finish(self) -> Iterator[Event]:
-        """Yield what was held back, and the end."""
+        """Yield the text and calls that were held back, and `Finished`."""
         yield from self._hold_leading_space(self._splitter.finish())
         invalid: tuple[InvalidCall, ...] = ()
         called, is_call_announced = False, self._ending == "calls" or "function_call" in self._seen_keys
@@ -183,7 +197,7 @@ class StreamAssembler:
             invalid, called = self._tracker.list_invalid(), len(self._tracker) > 0
             is_call_announced = is_call_announced or self._tracker.has_ids_without_calls or self._has_late_calls
         if called and self._has_refusal and is_at_least_as_severe("filtered", self._ending):
-            # The server says both, in one choice or in two: a call that was refused is nobody's to run.
+            # A reply with a refusal and a call counts as filtered, so that the call does not run.
             self._ending = "filtered"
         if called and self._blank:
             yield TextDelta(self._take_blank())
@@ -204,7 +218,7 @@ class StreamAssembler:
         )
 
     def _finish_calls(self, tracker: ToolCallTracker) -> Iterator[Event]:
-        """Finish the calls. A call without arguments needs a clean finish reason of its own choice."""
+        """Yield the rest of the calls. A call without arguments is valid only if its choice ended cleanly."""
         source = self._sources.get("calls", self._choice or 0)
         is_clean = self._ending in ("clean", "calls") and source in self._ended and not self._has_unknown_native
         yield from tracker.finish(is_clean=is_clean)
@@ -218,7 +232,7 @@ class StreamAssembler:
             tracker.invalidate_all("The server sent several choices, and it is not certain which one counts.")
 
     def _note_reply(self, wire: WireChunk) -> None:
-        # Read once, or while absent: this runs for every piece of text.
+        # Each fact is read only while it is missing, since this runs for most chunks.
         self.reply_id = self.reply_id or text_at(wire, "id")
         self.model = self.model or text_at(wire, "model")
         if "system_fingerprint" in wire:
@@ -227,12 +241,12 @@ class StreamAssembler:
             self.service_tier = self.service_tier or text_at(wire, "service_tier")
         if "provider" in wire:
             self.provider = self.provider or text_at(wire, "provider")
-        # Cumulative on AI Studio, where every chunk may carry it: the last one holds.
+        # AI Studio may send cumulative counts with every chunk, so the last ones are valid.
         if "usage" in wire or "usageMetadata" in wire:
             self._usage = _usage_of(wire) or self._usage
 
     def _note_block(self, wire: WireChunk) -> None:
-        """Google's own form of a refused prompt, which has no choices."""
+        """Record the reason of a refused prompt, which Google sends without choices."""
         reason = text_at(object_at(wire, "promptFeedback"), "blockReason")
         if reason:
             self._note_reason(f"content_filter: {reason}", 0)
@@ -248,7 +262,11 @@ class StreamAssembler:
             self._logprobs.extend(list_at(object_at(choice, "logprobs"), "content"))
 
     def _merge_message(self, choice: JsonObject, number: int) -> JsonObject:
-        """Return the delta, with the keys of a repeated whole `message` that no delta had."""
+        """Return the delta of `choice`, joined with its `message`.
+
+        Some servers call the delta `message`. Others send the complete `message` after the deltas: then only the keys
+        and calls that no delta had are new.
+        """
         if self._has_deltas and "message" not in choice and IS_WHOLE not in choice:
             return object_at(choice, "delta")
         delta, message = object_at(choice, "delta"), object_at(choice, "message")
@@ -257,7 +275,7 @@ class StreamAssembler:
         if not self._has_deltas:
             self._has_deltas = any(value for key, value in delta.items() if key != "role")
         if not message or not self._has_deltas:
-            # Some servers name the delta `message`.
+            # There are no deltas, so the message is one.
             return delta or self._as_delta(message, number)
         self._seen_keys.update(key for key, value in delta.items() if value)
         new: JsonObject = {key: value for key, value in message.items() if key not in (*self._seen_keys, "tool_calls")}
@@ -267,13 +285,13 @@ class StreamAssembler:
         return {**new, **delta}
 
     def _as_delta(self, message: JsonObject, number: int) -> JsonObject:
-        """Return `message` without the calls of an earlier one: some servers repeat them in each."""
+        """Return `message` without the calls of earlier messages, since some servers repeat them."""
         if not message.get("tool_calls"):
             return message
         return {**message, "tool_calls": self._select_new_calls(list_at(message, "tool_calls"), number)}
 
     def _select_new_calls(self, calls: list[JsonValue], number: int) -> list[JsonValue]:
-        """Return the calls of a `message` that had not come: it holds all of the reply, whatever the ids are now."""
+        """Return the calls of a complete `message` that did not come before. Their ids may differ from earlier ones."""
         if self._tracker is None or self._sources.get("calls", number) != number:
             return calls
         return [] if self._tracker.repeats_all(calls) else self._tracker.select_new(calls)
@@ -317,13 +335,13 @@ class StreamAssembler:
     def _note_native(self, fields: JsonObject, number: int) -> None:
         native = text_at(fields, _NATIVE) or text_at(object_at(fields, "provider_specific_fields"), _NATIVE)
         if native and not is_known_reason(native):
-            # Other models have words of their own; beside OpenAI's word they prove nothing.
+            # The word of another model proves nothing beside OpenAI's word.
             self._has_unknown_native = True
         elif native and classify_ending(native) not in ("clean", "calls"):
             self._note_reason(native, number)
 
     def _note_reason(self, reason: str, number: int) -> None:
-        """Record the most severe finish reason: some gateways send `stop` on every chunk, or for one of two choices."""
+        """Record `reason` if it is the most severe: gateways send `stop` in every chunk, or for one of two choices."""
         if number in self._alternatives and number != self._sources.get("calls"):
             return
         self._ended.add(number)
@@ -354,7 +372,7 @@ class StreamAssembler:
             self._note_extras(delta, whole=whole)
 
     def _feed_calls(self, entries: list[JsonValue]) -> Iterable[Event]:
-        # No generator: it would cost another call for each piece.
+        # This is not a generator, since that costs one more call for each piece of arguments.
         tracker = self._open_tracker()
         if not self._done:
             return tracker.feed(entries)
@@ -376,7 +394,7 @@ class StreamAssembler:
             yield ThoughtDelta(said)
 
     def _reasoning_fields(self) -> JsonObject:
-        """Return the keys of the thoughts. vLLM has sent the same thoughts under two keys."""
+        """Return the keys under which thoughts came: vLLM has sent the same thoughts under two keys."""
         longest = max(self._reasoning.values(), default=0)
         names: list[JsonValue] = [key for key, size in self._reasoning.items() if size == longest]
         return {"reasoning_field": names[0] if len(names) == 1 else names} if names else {}
@@ -389,20 +407,21 @@ class StreamAssembler:
             yield MediaSeen(data, mime_type or sniff_mime_type(data))
 
     def _feed_images(self, delta: JsonObject) -> Iterator[Event]:
-        """Read images of gateways: `images` (OpenRouter, any-llm), `image` (LiteLLM), content blocks (Portkey)."""
+        """Yield images from `images` (OpenRouter, any-llm), `image` (LiteLLM) and content blocks (Portkey)."""
         parts = [*list_at(delta, "content"), *map(read_content_block, list_at(delta, "content_blocks"))]
         typed = [part for part in parts if isinstance(part, dict) and "image" in text_at(part, "type")]
         for item in (*typed, *_items(delta.get("images")), *_items(delta.get("image"))):
             image = read_image(item)
             if image is None:
-                self._losses["An image of the reply was left out: it is neither base64 nor a URL of the web."] = None
-            # LiteLLM has sent one image under both names, and gateways repeat it in the last chunk.
+                self._losses["An image of the reply was left out: it is neither base64 nor a web URL."] = None
+            # LiteLLM has sent one image under both keys, and gateways repeat images in the last chunk.
             if image is not None and image not in self._images:
                 self._images.add(image)
                 self._empty = False
                 yield MediaSeen(*image)
 
     def _hold_leading_space(self, events: Iterator[Event]) -> Iterator[Event]:
+        """Yield `events`, with white space at the start of the text held back until other text comes."""
         for event in events:
             if not self._empty or not isinstance(event, TextDelta):
                 yield event
@@ -436,20 +455,20 @@ class StreamAssembler:
 
 
 def _number_choices(choices: Sequence[JsonValue]) -> Iterator[tuple[int, JsonObject]]:
-    """Return the choices of a chunk by index; by position if an index is missing or used twice."""
+    """Yield the choices of a chunk with their index, or with their position if an index is missing or used twice."""
     if len(choices) == 1 and isinstance(choices[0], dict):
         yield _index_of(choices[0], 0), choices[0]
         return
     found = [
         (_index_of(choice, place), place, choice) for place, choice in enumerate(choices) if isinstance(choice, dict)
     ]
-    are_apart = len({number for number, _, _ in found}) == len(found)
+    is_unique = len({number for number, _, _ in found}) == len(found)
     for number, place, choice in found:
-        yield (number if are_apart else place), choice
+        yield (number if is_unique else place), choice
 
 
 def _text_alone(choice: JsonValue, index: int) -> str | None:
-    """The text of the choice of that number, where it has nothing else."""
+    """Return the text of `choice` if it has that index and nothing but text; otherwise `None`."""
     if not isinstance(choice, dict) or not choice.keys() <= _TEXT_CHOICE or _index_of(choice, 0) != index:
         return None
     delta = choice.get("delta")
@@ -462,17 +481,17 @@ def _text_alone(choice: JsonValue, index: int) -> str | None:
 
 
 def _extra_content_of(extras: JsonObject) -> JsonObject:
-    """Return the signature of a call that never came, which is also valid on the message."""
+    """Return the signature in the extra fields of a call that never came. It is also valid on the message."""
     extra = object_at(extras, "extra_content")
     return {"extra_content": extra} if extra else {}
 
 
 def _describe_replaced(key: str) -> str:
-    return f"Of several values of `{key}` in the reply the last one was kept."
+    return f"The reply had several values of `{key}`, and the last one was kept."
 
 
 def _items(value: JsonValue) -> list[JsonValue]:
-    """Return the items of a list; one value alone is the only item."""
+    """Return the items of a list; any other value is the only item."""
     if isinstance(value, list):
         return [item for item in value if item]
     return [value] if value else []
@@ -496,14 +515,14 @@ def _is_thought(delta: JsonObject) -> bool:
 
 
 def _usage_of(wire: WireChunk) -> JsonObject:
-    """Return the token counts. Some gateways send them under the name of Google's own API."""
+    """Return the token counts. Some gateways send them under the key of Google's native API."""
     return object_at(wire, "usage") or object_at(wire, "usageMetadata")
 
 
 def _merge(known: JsonObject, more: JsonObject) -> None:
-    """Objects are merged, lists joined, anything else is replaced: of two signatures the last one counts.
+    """Merge `more` into `known`. Objects are merged, lists are joined, and other values are replaced.
 
-    `known` is changed and shares no object or list with `more`: its work is linear in what comes.
+    `known` shares no object or list with `more`, so the time is linear in the size of all chunks.
     """
     for key, value in more.items():
         old = known.get(key)

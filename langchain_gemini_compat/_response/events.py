@@ -1,7 +1,6 @@
-"""Everything that can happen while a reply arrives, as frozen values.
+"""Defines the events that `assembler` reads from a reply. `message_chunks` turns them into LangChain chunks.
 
-The assembler turns wire chunks into these, `message_chunks` turns these into LangChain chunks. A closed set:
-whoever matches on `Event` matches all of it.
+`Event` is a closed union: `Parts.add` and `ReplyDecoder` handle every member.
 """
 
 from __future__ import annotations
@@ -51,9 +50,9 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class CallExtras:
-    """Fields beside call `id`: `extra_content` with its signature, and gateways' own fields.
+    """The extra fields of call `id`: `extra_content` with its signature, and the fields of gateways.
 
-    With `is_more` the fields add to earlier ones of that call and repeat none of them.
+    With `is_more`, the fields come in addition to earlier ones and repeat none of them.
     """
 
     id: str
@@ -74,7 +73,7 @@ class InvalidCall:
 
 @dataclass(frozen=True, slots=True)
 class MediaSeen:
-    """A whole image or sound: base64 in `data`, or its `url` where the server gave one."""
+    """A complete image or sound: `data` in base64, or a `url` if the server sent one."""
 
     data: str
     mime_type: str
@@ -97,11 +96,11 @@ class Finished:
     fields: JsonObject
     logprobs: list[JsonValue] | None
     empty: bool
-    #: Unknown keys of the message that were too large, or too many, to keep.
+    #: Unknown keys that were not kept, since they were too large or too many.
     dropped_fields: tuple[str, ...] = ()
-    #: Sentences about other parts of the reply that were left out.
+    #: Messages about other parts of the reply that were left out.
     losses: tuple[str, ...] = ()
-    #: Provider and cost of the reply, if a gateway names them.
+    #: The provider and the cost of the reply, if a gateway sends them.
     provider: str = ""
     cost: float | None = None
     cost_details: JsonObject = field(default_factory=dict)

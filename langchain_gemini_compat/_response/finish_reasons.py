@@ -25,7 +25,7 @@ _WORDS: dict[Ending, frozenset[str]] = {
     ),
     # The model announces that it calls tools.
     "calls": frozenset({"tool_calls", "tool_call", "tool_use", "function_call", "function_calls"}),
-    # Google's words for an unexplained end.
+    # Google's reasons for an end without an explanation.
     "unknown": frozenset(
         {
             "other", "malformed_response", "missing_thought_signature", "finish_reason_unspecified", "image_other",
@@ -51,14 +51,14 @@ _WORDS: dict[Ending, frozenset[str]] = {
     ),
 }  # fmt: skip
 _KINDS: dict[str, Ending] = {word: kind for kind, words in _WORDS.items() for word in words}
-#: Words that say that something failed, in whatever form servers write them (`server_error`, `user_cancel`).
+#: Parts of a finish reason that name a failure, as in `server_error` and `user_cancel`.
 _FAILURE = re.compile(r"error|abort|cancel|time_?d?_?out|fail|interrupt|disconnect|overload|crash|killed|unavailable")
 #: The name of Google's enum, as Python prints it and as protobuf prefixes it.
 _ENUM = re.compile(r"^<?(?:[a-z_]+\.)*finish_?reason[._]")
 
 
 def normalize_reason(native: str) -> str:
-    """The word of a finish reason in lower case, without the detail that Google appends.
+    """Return a finish reason in lower case, without the detail that Google appends.
 
     >>> normalize_reason("content_filter: SAFETY")
     'content_filter'
@@ -70,7 +70,7 @@ def normalize_reason(native: str) -> str:
 
 
 def classify_ending(native: str) -> Ending:
-    """The kind of a finish reason.
+    """Return the kind of a finish reason.
 
     >>> classify_ending("abort"), classify_ending("eos_token"), classify_ending("MAX_TOKENS"), classify_ending("bored")
     ('broken', 'clean', 'cut', 'unknown')
@@ -78,23 +78,23 @@ def classify_ending(native: str) -> Ending:
     word = normalize_reason(native)
     detail = normalize_reason(native.partition(":")[2])
     kind = _KINDS.get(word) or ("broken" if _FAILURE.search(word) else "unknown")
-    # Google's detail tells more than OpenAI's word before it.
+    # The detail is Google's finish reason, and more precise than OpenAI's before it.
     return "malformed" if _KINDS.get(detail) == "malformed" else kind
 
 
 def is_known_reason(native: str) -> bool:
-    """Whether the word is one that servers are known to use, or says that something failed."""
+    """Return whether servers are known to use this finish reason, or whether it names a failure."""
     word = normalize_reason(native)
     return word in _KINDS or _FAILURE.search(word) is not None
 
 
 def is_at_least_as_severe(kind: Ending, earlier: Ending) -> bool:
-    """Whether `kind` replaces the previous kind. Of two words of one kind, the later one counts."""
+    """Return whether `kind` is as severe as `earlier`, or more."""
     return _RANKS[kind] >= _RANKS[earlier]
 
 
 def to_openai_reason(kind: Ending, native: str, *, called: bool) -> str | None:
-    """OpenAI's word for the ending; `None` for a reply that broke off.
+    """Return OpenAI's finish reason for `kind`; `None` for a reply that broke off.
 
     AI Studio ends a streamed turn of calls with `stop` (googleapis/python-genai issue 2868).
     """

@@ -25,7 +25,7 @@ _DECODER = json.JSONDecoder(strict=False)
 
 
 def read_answers(text: str, schema: JsonObject | None) -> list[JsonValue]:
-    """Return the JSON values that `text` may hold: one if the answer is certain, none if it is not complete.
+    """Return the JSON values that `text` may hold: one value if the answer is certain, none if it is incomplete.
 
     If there is prose around the JSON, only the kind that `schema` asks for counts: objects or arrays. Without a schema,
     objects count.

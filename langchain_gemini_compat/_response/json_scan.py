@@ -1,6 +1,6 @@
-"""Pieces of a JSON text, as they arrive, to the same pieces made safe, and to one fact: is it complete?
+"""Scans the arguments of a tool call piece by piece: escapes control characters, and finds the closing bracket.
 
-Its one rule: it never needs what it has seen before, so its work is linear in the text.
+The scanner keeps no earlier text, so its time is linear in the length of the arguments.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import re
 _CONTROL = {chr(code): f"\\u{code:04x}" for code in range(0x20)} | {
     "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r",
 }  # fmt: skip
-#: What means something inside a string, and outside of one.
+#: The characters that matter inside a string, and outside of one.
 _IN_STRING = re.compile(r'["\\\x00-\x1f]')
 _STRUCTURE = re.compile(r'["{}\[\]]')
 
 
 class JsonScanner:
-    r"""Follow one JSON object through its pieces; whether it is valid is the parser's to judge.
+    r"""Scans the pieces of one JSON object. It finds the end of the object and does not validate it.
 
-    Raw control characters inside strings are escaped on the way: Vertex streams them unescaped in the
-    arguments of multi-line values (seen with `stream_function_call_arguments`).
+    Control characters inside strings are escaped. Vertex streams them unescaped in multi-line values (seen with
+    `stream_function_call_arguments`).
 
     >>> scanner = JsonScanner()
     >>> scanner.feed('{"a": "x\ny'), scanner.complete, scanner.feed('"}'), scanner.complete
@@ -32,13 +32,13 @@ class JsonScanner:
         self._depth = 0
         self._in_string = False
         self._escaped = False
-        #: Something other than white space was seen.
+        #: Whether there was a character other than white space.
         self.started = False
-        #: What opened the text is closed.
+        #: Whether the first bracket is closed.
         self.complete = False
 
     def feed(self, text: str) -> str:
-        """Take the next piece; return it with control characters in strings escaped."""
+        """Scan the next piece. Return it with the control characters in strings escaped."""
         safe: list[str] = []
         position = 0
         while position < len(text):
@@ -49,7 +49,7 @@ class JsonScanner:
         return "".join(safe)
 
     def _scan_string(self, text: str, start: int, safe: list[str]) -> int:
-        """Take what lies inside a string, at most to the next character that means something there."""
+        """Scan the inside of a string, up to the next quote, backslash or control character. Return the position."""
         if self._escaped:
             self._escaped = False
             safe.append(text[start])
@@ -65,7 +65,7 @@ class JsonScanner:
         return found.end()
 
     def _scan_structure(self, text: str, start: int, safe: list[str]) -> int:
-        """Take what lies outside of strings, at most to the next quote or bracket."""
+        """Scan the text outside of strings, up to the next quote or bracket. Return the position."""
         found = _STRUCTURE.search(text, start)
         end = found.end() if found else len(text)
         safe.append(text[start:end])

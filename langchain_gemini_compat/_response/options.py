@@ -1,4 +1,4 @@
-"""What the reader of a reply has to know of its request."""
+"""Declares what the decoder of a reply needs to know about its request."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class ReplyOptions(Protocol):
-    """The fields of a request that its reply is read with; `_request.build.Request` has them.
+    """The fields of `_request.build.Request` that the decoder of the reply reads.
 
-    A protocol, so that `_request` and `_response` do not import each other.
+    This is a protocol, so that `_request` and `_response` do not import each other.
     """
 
     @property
     def payload(self) -> JsonObject:
-        """The body that was sent; `n` says how many choices were asked for."""
+        """The body of the request; its `n` is the number of requested choices."""
         ...
 
     @property
@@ -30,7 +30,7 @@ class ReplyOptions(Protocol):
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What was changed in the request."""
+        """The notes on what was changed in the request."""
         ...
 
     @property
@@ -40,27 +40,27 @@ class ReplyOptions(Protocol):
 
     @property
     def expects_thoughts(self) -> bool:
-        """Whether tags count without the server's flag."""
+        """Whether thought tags count without the server's flag."""
         ...
 
     @property
     def call_limit(self) -> int | None:
-        """How many tool calls may reach the caller; `None` for all."""
+        """The most tool calls that the caller gets; `None` for no limit."""
         ...
 
     @property
     def seed(self) -> str:
-        """What ids are made of where the server gives none."""
+        """A text from which missing ids are derived."""
         ...
 
     @property
     def schemas(self) -> Mapping[str, JsonObject]:
-        """The parameters of each tool, by its name on the wire."""
+        """The parameters of each tool, by its wire name."""
         ...
 
     @property
     def names(self) -> Mapping[str, str]:
-        """The caller's name of a tool, by its name on the wire, if it was changed."""
+        """The original name of each renamed tool, by its wire name."""
         ...
 
     @property
@@ -70,5 +70,5 @@ class ReplyOptions(Protocol):
 
     @property
     def keeps_invalid_calls(self) -> bool:
-        """Whether a malformed call stays on the message instead of raising an error."""
+        """Whether an invalid call stays on the message instead of raising an error."""
         ...

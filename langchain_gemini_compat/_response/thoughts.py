@@ -1,9 +1,14 @@
-"""Text as it arrives, to thoughts and answer, wherever the chunks break.
+"""Separates thoughts from the answer in the text of a reply.
 
-Its one rule: the server's flag is the truth, and tags count only where they open the reply or close what they
-opened. Gemini wraps thoughts in `<thought>…</thought>` on AI Studio and in the caller's `thought_tag_marker`
-on Vertex; the closing tag stands before the first unflagged text, or is left out before a tool call
-(captures of AI Studio with `include_thoughts`).
+Gemini puts thoughts into the text: between `<thought>` and `</thought>` on AI Studio, and between the caller's
+`thought_tag_marker` on Vertex. It also flags them with `extra_content.google.thought`. The rules:
+
+- The server's flag decides: flagged text is a thought, and unflagged text after it is the answer.
+- An opening tag counts only at the start of the reply, or at the start of flagged text.
+- A closing tag counts only after an opening tag, or at the end of flagged text. The model leaves it out before a tool
+  call, and sends it with the first unflagged text otherwise.
+
+Tags may be cut anywhere between two chunks. Source: captures of AI Studio with `include_thoughts`.
 """
 
 from __future__ import annotations
@@ -18,16 +23,15 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._response.events import Event
 
-#: A tag behind more white space than this is none: it need not be held back, and searched, for ever.
+#: The most white space before an opening tag. Without a limit, leading white space would be held back forever.
 _MOST_SPACE = 4096
 
 
 class ThoughtSplitter:
-    """Separate thoughts from the answer; all that is lost on the way are the tags.
+    """Turns text into `ThoughtDelta` and `TextDelta` events, without the tags around thoughts.
 
-    A tag counts at the opening of the reply or of a run of flagged thoughts, perhaps behind white space, which
-    then belongs to the thoughts; and where it closes such thoughts. What could still become a tag is held back
-    until the next `feed()`; `finish()` gives up what is left.
+    White space before an opening tag belongs to the thoughts. Text that may be the start of a tag is held back until
+    the next `feed()`; `finish()` yields the rest. `_state` is the method that reads the next text.
 
     >>> splitter = ThoughtSplitter()
     >>> [*splitter.feed("<thou"), *splitter.feed("ght>hm</thought>hi"), *splitter.finish()]
@@ -40,13 +44,13 @@ class ThoughtSplitter:
         self._state = self._start
         self._held = ""
         self._flagged = False
-        #: How much of what is held is a thought, unless it turns out to be a tag.
+        #: How many characters of `_held` are a thought if they do not become a tag.
         self._held_thought = 0
-        #: Whether unflagged text passes as it is, however it is cut.
+        #: Whether unflagged text is the answer, unchanged.
         self.passes_text = False
 
     def feed(self, text: str, *, flagged: bool = False) -> Iterator[Event]:
-        """Yield what `text` makes certain; `flagged` is the server's own `extra_content.google.thought`."""
+        """Yield the events that are certain after `text`; `flagged` is the server's `extra_content.google.thought`."""
         if not text:
             return
         if flagged and not self._flagged:
@@ -60,19 +64,19 @@ class ThoughtSplitter:
         self._update_passes_text()
 
     def expect_answer(self) -> None:
-        """Nobody asked for thoughts, or they came in a field of their own: no tag opens this reply."""
+        """Stop looking for an opening tag: no thoughts were requested, or they came in a separate field."""
         if self._state == self._start and not self._held:
             self._state = self._in_text
         self._update_passes_text()
 
     def expect_thoughts(self) -> None:
-        """The server says that there are thoughts in the text to come: a tag may open it after all."""
+        """Look for an opening tag again: the server says that the text contains thoughts."""
         if self._state == self._in_text and not self._held:
             self._state = self._start
         self._update_passes_text()
 
     def finish(self) -> Iterator[Event]:
-        """Yield what was held back as what it turned out to be."""
+        """Yield the text that was held back. A closing tag is dropped."""
         held, self._held = self._held, ""
         cut, self._held_thought = self._held_thought, 0
         if held in self._closing and cut == len(held):
@@ -83,11 +87,11 @@ class ThoughtSplitter:
             yield TextDelta(held[cut:])
 
     def _update_passes_text(self) -> None:
-        # `finish` does not: it ends the reply, or a run of thoughts, after which `feed` looks.
+        # `finish` need not call this: after it the reply ends, or `feed` calls it.
         self.passes_text = not self._held and not self._flagged and self._state == self._in_text
 
     def _start(self, text: str) -> Iterator[Event]:
-        """Nothing is decided: a tag may open here, perhaps behind white space."""
+        """Read the start of the reply, which may be an opening tag after white space."""
         bare = text.lstrip()
         for opening, closing in self._tags:
             if bare.startswith(opening):
@@ -95,14 +99,14 @@ class ThoughtSplitter:
                 self._state = self._in_tag
                 yield from self._in_tag(text.replace(opening, "", 1))
                 return
-        if self._may_open(text, bare):
+        if self._may_start_tag(text, bare):
             self._held = text
             return
         self._state = self._in_text
         yield TextDelta(text)
 
     def _in_tag(self, text: str) -> Iterator[Event]:
-        """Unflagged thoughts: all until the closing tag."""
+        """Read thoughts without a flag, up to the closing tag."""
         closing = self._closing[0]
         thought, tag, answer = text.partition(closing)
         if tag:
@@ -116,22 +120,25 @@ class ThoughtSplitter:
         yield from self._hold_thought(text, _overlap(text, closing))
 
     def _flagged_start(self, text: str) -> Iterator[Event]:
-        """Flagged thoughts, perhaps behind their opening tag."""
+        """Read the start of flagged thoughts, which may be an opening tag."""
         bare = text.lstrip()
         opening = next((opening for opening, _ in self._tags if bare.startswith(opening)), "")
-        if not opening and self._may_open(text, bare):
+        if not opening and self._may_start_tag(text, bare):
             self._held, self._held_thought = text, len(text)
             return
         self._state = self._in_flagged
         yield from self._in_flagged(text.replace(opening, "", 1))
 
     def _in_flagged(self, text: str) -> Iterator[Event]:
-        """Flagged thoughts: only a closing tag at their very end is no thought."""
+        """Read flagged thoughts. A closing tag is dropped only at their end."""
         keep = max(len(closing) if text.endswith(closing) else _overlap(text, closing) for closing in self._closing)
         yield from self._hold_thought(text, keep)
 
     def _after_flagged(self, text: str) -> Iterator[Event]:
-        """The first unflagged text: the closing tag comes first, or began flagged, or is left out."""
+        """Read the first text after flagged thoughts.
+
+        The closing tag is in the unflagged text, or its beginning was flagged, or there is none.
+        """
         cut = self._held_thought
         for start in (0, cut):
             closing = next((closing for closing in self._closing if text.startswith(closing, start)), "")
@@ -147,13 +154,15 @@ class ThoughtSplitter:
         yield from self.finish()
 
     def _in_text(self, text: str) -> Iterator[Event]:
+        """Read the answer."""
         yield TextDelta(text)
 
-    def _may_open(self, text: str, bare: str) -> bool:
+    def _may_start_tag(self, text: str, bare: str) -> bool:
+        """Return whether `text` can be the beginning of an opening tag; `bare` is `text` without leading space."""
         return len(text) - len(bare) <= _MOST_SPACE and any(opening.startswith(bare) for opening, _ in self._tags)
 
     def _hold_thought(self, text: str, size: int) -> Iterator[Event]:
-        """Hold the last `size` characters back, yield the others."""
+        """Yield `text` as a thought, with the last `size` characters held back."""
         cut = len(text) - size
         self._held, self._held_thought = text[cut:], size
         if cut:
@@ -161,7 +170,7 @@ class ThoughtSplitter:
 
 
 def _overlap(text: str, tag: str) -> int:
-    """How many characters at the end of `text` may be the start of `tag`."""
+    """Return how many characters at the end of `text` can be the start of `tag`."""
     for size in range(min(len(tag) - 1, len(text)), 0, -1):
         if text.endswith(tag[:size]):
             return size

@@ -1,8 +1,8 @@
-"""Converts token counts of the wire so that input + output = total in every mode.
+"""Converts the token counts of a reply so that input plus output is always the total.
 
-Google's `completion_tokens` do not include thoughts: Vertex lists them, AI Studio counts them only in the total. The
-results of Google's own tools are also counted only in the total.
-Source: usage of Google's examples page (27 + 45 + 504 = 576) and captures of AI Studio (11 + 25 of 727).
+Google's `completion_tokens` do not include thoughts. Vertex lists thoughts separately, and AI Studio counts them only
+in the total. Both count the results of Google's own tools only in the total.
+Sources: the usage on Google's examples page (27 + 45 + 504 = 576) and captures of AI Studio (11 + 25 of 727).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from langchain_gemini_compat._wire.json_types import object_at, text_at
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: A count above this is none.
+#: A larger number is not a token count, and is ignored.
 _MOST = 2**53
-#: Names of each count: Chat Completions, the Responses API and Anthropic (gateways use them), Google's own API, and
-#: the names of Amazon Bedrock and Vercel's AI SDK.
+#: The names of each count: in Chat Completions, in the Responses API and at Anthropic (gateways use both), in Google's
+#: native API, at Amazon Bedrock and in Vercel's AI SDK.
 _PROMPT = ("prompt_tokens", "input_tokens", "promptTokenCount", "prompt_token_count", "inputTokens", "promptTokens")
 _COMPLETION = (
     "completion_tokens",
@@ -47,9 +47,10 @@ _NATIVE = ("promptTokenCount", "prompt_token_count", "totalTokenCount", "total_t
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one reply; `output_tokens` include `reasoning_tokens`, `input_tokens` include `cached_tokens`.
+    """The token counts of one reply.
 
-    `cached_tokens` and `reasoning_tokens` are `None` where the server says nothing of them.
+    `output_tokens` include `reasoning_tokens`, and `input_tokens` include `cached_tokens`. Both are `None` if the
+    server does not send them.
     """
 
     input_tokens: int
@@ -65,7 +66,7 @@ class Usage:
 
 
 def decode_usage(usage: Mapping[str, object]) -> Usage:
-    """Return consistent counts for a wire `usage`, whatever names and meanings the server uses.
+    """Return consistent counts for the `usage` of any server.
 
     >>> decode_usage({"prompt_tokens": 11, "completion_tokens": 25, "total_tokens": 727})
     Usage(input_tokens=11, output_tokens=716, cached_tokens=None, reasoning_tokens=691, traffic_type=None)
@@ -77,7 +78,7 @@ def decode_usage(usage: Mapping[str, object]) -> Usage:
     is_native = _count(usage, _NATIVE) is not None
     prompt = _add(prompt, _count(usage, _TOOL_USE) if is_native else None)
     if is_native:
-        # Google's own API never includes thoughts in the candidates.
+        # The native API never includes thoughts in `candidatesTokenCount`.
         completion = _add(completion, reasoning)
     counts = _reconcile(prompt, completion, total, reasoning)
     reasoning = counts.reasoning
@@ -101,10 +102,10 @@ class _Counts(NamedTuple):
 
 
 def _reconcile(prompt: int | None, completion: int | None, total: int | None, reasoning: int | None) -> _Counts:
-    """Return input and output that add up to the total, if the total is not less than its parts."""
+    """Return input and output that add up to the total, unless the total is less than its parts."""
     given, output = prompt or 0, completion or 0
     if total is None:
-        # More thoughts than output: this server does not include thoughts in the output.
+        # With more thoughts than output, this server does not include thoughts in the output.
         excluded = reasoning is not None and reasoning > output
         return _Counts(given, output + (reasoning or 0) if excluded else output, reasoning)
     rest = total - given - output
@@ -115,7 +116,7 @@ def _reconcile(prompt: int | None, completion: int | None, total: int | None, re
         thoughts = reasoning if reasoning and reasoning <= rest else 0
         return _Counts(rest - thoughts, output + thoughts, reasoning)
     if completion is not None and reasoning and rest > reasoning:
-        # Thoughts are known, so the rest is input: Google counts results of its own tools apart from the prompt
+        # Thoughts are known, so the rest is input: Google does not count results of its own tools in the prompt
         # (https://github.com/mozilla-ai/any-llm/pull/1367: 80 + 237 for tools + 173 + 60 of 550).
         return _Counts(given + rest - reasoning, output + reasoning, reasoning)
     return _Counts(given, output + rest, rest if reasoning is None and completion is not None else reasoning)
@@ -126,14 +127,14 @@ def _add(count: int | None, more: int | None) -> int | None:
 
 
 def _detail(usage: Mapping[str, object], places: Sequence[str], key: str, own: Sequence[str]) -> int | None:
-    """Return a count from the details, else from the top level under one of its `own` names."""
+    """Return a count from the details, or from the top level under one of its `own` names."""
     details = (_count(object_at(usage, place), (key,)) for place in places)
     found = next((count for count in details if count is not None), None)
     return _count(usage, own) if found is None else found
 
 
 def _count(usage: Mapping[str, object], names: Sequence[str]) -> int | None:
-    """Return the first count among `names`. JavaScript and Lua servers write `10.0` for ten."""
+    """Return the first count among `names`; `None` without one. JavaScript and Lua servers write 10 as `10.0`."""
     for name in names:
         value = usage.get(name)
         if isinstance(value, float) and value.is_integer():
