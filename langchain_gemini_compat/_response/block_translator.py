@@ -1,7 +1,6 @@
-"""Our messages and chunks to LangChain's standard content blocks, registered with langchain-core.
+"""Converts messages and chunks of this package to LangChain's standard content blocks (`message.content_blocks`).
 
-Its one rule: string indices that start with `lc_`. With integer indices langchain-core merges a text block into
-tool call 0 when `output_version="v1"` is streamed.
+`register` adds the two functions to langchain-core's registry, which is global to the process.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 
-#: Blocks of `content` that are made from other fields of the message.
+#: The types of blocks in `content` that are built from other fields of the message instead.
 _ELSEWHERE = ("text", "reasoning", "tool_call", "tool_call_chunk")
 
 
 def decode_blocks(message: AIMessage) -> list[ContentBlock]:
-    """The blocks of a finished message, in the order: reasoning, text and media, tool calls, refusal."""
+    """Return the blocks of a complete message, in this order: reasoning, text and media, tool calls, refusal."""
     blocks = _reasoning(message)
     blocks += _content(message, indexed=False)
     signatures = _object(message.additional_kwargs.get(SIGNATURES_KEY))
@@ -38,9 +37,9 @@ def decode_blocks(message: AIMessage) -> list[ContentBlock]:
 
 
 def decode_chunk_blocks(chunk: AIMessageChunk) -> list[ContentBlock]:
-    """The blocks of a chunk, each a piece of the block its `index` names."""
+    """Return the blocks of a chunk. Each is a piece of the block with the same `index`."""
     if chunk.chunk_position == "last" and (chunk.content or chunk.tool_call_chunks or _reasoning(chunk)):
-        # Our last chunk says none of these, so this is a sum of chunks: a finished message.
+        # The last chunk of a stream has none of these, so this is the sum of all chunks: a complete message.
         return decode_blocks(chunk)
     blocks: list[JsonObject] = [{**block, "index": reasoning_index(0)} for block in _reasoning(chunk)]
     blocks += _content(chunk, indexed=True)
@@ -59,7 +58,7 @@ def decode_chunk_blocks(chunk: AIMessageChunk) -> list[ContentBlock]:
 
 
 def register() -> None:
-    """Tell langchain-core how to read messages whose `model_provider` is ours; once per process."""
+    """Register the translators for messages with the `model_provider` of this package. Call it once per process."""
     register_translator(PROVIDER, decode_blocks, decode_chunk_blocks)
 
 
@@ -69,7 +68,7 @@ def _reasoning(message: AIMessage) -> list[JsonObject]:
 
 
 def _content(message: AIMessage, *, indexed: bool) -> list[JsonObject]:
-    """Text with its signature, media as they are; content that was a list of strings and blocks is one text."""
+    """Return one text block with its signature, and the media blocks. A list of texts becomes one text."""
     raw = cast("str | list[JsonValue]", message.content)
     parts = [raw] if isinstance(raw, str) else raw
     text = "".join(map(_text_of, parts))
@@ -92,7 +91,7 @@ def _text_of(part: JsonValue) -> str:
 def _message_signature(message: AIMessage) -> str | None:
     records = map(_object, _object(message.additional_kwargs.get(RECORDS_KEY)).values())
     fields = (_object(record.get("fields")) for record in records if record.get("reply"))
-    signatures = [read_signature(of_message.get("extra_content")) for of_message in fields]
+    signatures = [read_signature(own.get("extra_content")) for own in fields]
     return next((signature for signature in reversed(signatures) if signature), None)
 
 
@@ -109,7 +108,7 @@ def describe_refusal(message: AIMessage) -> str:
 
 
 def _refusal(message: AIMessage) -> list[JsonObject]:
-    """LangChain's refusal block, for an OpenAI-style refusal and for a reply that a filter stopped."""
+    """Return LangChain's refusal block if the model refused in OpenAI's form, or if a filter stopped the reply."""
     text = describe_refusal(message)
     if message.response_metadata.get("finish_reason") == "content_filter":
         reason = message.response_metadata.get("native_finish_reason")

@@ -1,7 +1,10 @@
-"""Events of a reply to LangChain chunks and to the finished message; this is where a broken reply raises.
+"""Turns the events of a reply into LangChain chunks and messages, and raises the errors of unusable replies.
 
-Its one rule: each fact goes into exactly one chunk. LangChain adds chunks by concatenating strings and summing
-numbers, so a name, a signature or a token count sent twice comes out doubled.
+LangChain adds chunks: it concatenates strings and sums numbers. A name, a signature or a token count in two chunks
+would come out doubled, so each fact goes into exactly one chunk. Usage and metadata go into the last one.
+
+- `ReplyDecoder` decodes one choice: `feed` and `finish` for a stream, `decode_whole` for a whole reply.
+- `Parts` collects the events of one wire chunk. `v3_events` uses it as well.
 """
 
 from __future__ import annotations
@@ -48,18 +51,18 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, WireChunk
 
 
-#: Marks the arguments of an invalid call in a chunk. A no-break space is not JSON, and `str.strip` removes it. Without
-#: it langchain-core completes partial JSON and makes a valid call of it.
+#: Prefix of the arguments of an invalid call in a chunk. A no-break space is not JSON, and `str.strip` removes it.
+#: Without it, langchain-core completes partial JSON and makes a valid call of it.
 _NO_JSON = "\u00a0"
-#: Schemas lose much, and every message of a history keeps its metadata.
+#: The most entries of `repairs`. Every message of a history keeps its metadata, and a schema can lose many keywords.
 _MOST_REPAIRS = 20
-#: Invalid calls that an error message names.
+#: The most invalid calls that an error message names.
 _MOST_NAMES = 5
 
 
 @dataclass(slots=True)
 class Parts:
-    """What one piece of a reply holds; `first_medium` is the number of its first image or sound in the reply."""
+    """The content of one wire chunk. `first_medium` is the number of its first image or sound in the reply."""
 
     first_medium: int = 0
     text: list[str] = field(default_factory=list)
@@ -72,6 +75,7 @@ class Parts:
     invalid: list[InvalidToolCall] = field(default_factory=list)
 
     def add(self, event: TextDelta | ThoughtDelta | RefusalDelta | ToolCallDelta | MediaSeen) -> None:
+        """Add the content of `event`."""
         match event:
             case TextDelta():
                 self.text.append(event.text)
@@ -97,7 +101,7 @@ class Parts:
             self.calls[delta.index] = tool_call_chunk(name=delta.name, args=delta.args, id=delta.id, index=delta.index)
 
     def merge_kwargs(self, kept: JsonObject) -> None:
-        """Maps of `additional_kwargs` are joined: a chunk may carry the extras of several calls."""
+        """Merge `kept` into `kwargs`. Dicts are joined, since a chunk may have the extra fields of several calls."""
         for key, value in kept.items():
             old = self.kwargs.get(key)
             if isinstance(old, dict) and isinstance(value, dict):
@@ -106,6 +110,7 @@ class Parts:
                 self.kwargs[key] = value
 
     def has_content(self) -> bool:
+        """Return whether a chunk of these parts would hold anything."""
         return bool(self.text or self.media or self.kwargs or self.calls or self.invalid)
 
     def list_call_chunks(self) -> list[ToolCallChunk]:
@@ -119,7 +124,7 @@ class Parts:
         ]
 
     def content(self) -> str | list[str | dict[str, object]]:
-        """A string, unless there are media."""
+        """Return the content of the chunk: a string, or a list of blocks if there are media."""
         text = "".join(self.text)
         if not self.media:
             return text
@@ -128,7 +133,7 @@ class Parts:
 
 
 class ReplyDecoder:
-    """Feed the wire chunks of one choice of a reply, get one LangChain chunk for each that says something."""
+    """Decodes one choice of a reply into LangChain chunks, or into one message."""
 
     def __init__(self, request: ReplyOptions, tries: Tries | None = None, *, choice: int | None = None) -> None:
         self._request = request
@@ -146,14 +151,14 @@ class ReplyDecoder:
         self._texts: list[str] = []
         self._has_thoughts = self._has_calls = False
         self._media_count = 0
-        #: Names on the wire of the calls of whose arguments nothing has been handed out.
+        #: The wire names of the calls without arguments so far, by the number of the call.
         self._pending_args: dict[int, str] = {}
-        #: Pieces of calls, held back until the end: a piece that was handed out cannot be marked invalid later.
+        #: The pieces of calls if invalid calls are kept: a piece that was emitted cannot be marked as invalid later.
         self._held_calls: list[ToolCallDelta] = []
         self._argument_repairs: list[str] = []
 
     def feed(self, wire: WireChunk) -> Sequence[ChatGenerationChunk]:
-        """The chunk that `wire` gives, if any."""
+        """Return the LangChain chunk for `wire`; nothing if `wire` adds nothing yet."""
         text = self.read_text(wire)
         if text is not None:
             return (build_chunk(text, {}, {"model_provider": PROVIDER}, []),)
@@ -161,9 +166,11 @@ class ReplyDecoder:
         return (_build_chunk(parts, {}),) if parts.has_content() else ()
 
     def finish(self) -> Iterator[ChatGenerationChunk]:
-        """What was held back, and the last chunk, with usage and metadata and nothing else.
+        """Yield the content that was held back, and the last chunk with usage and metadata.
 
-        Raises `TruncatedStreamError`, or an `UnusableReplyError`, for a reply that is none.
+        Raises:
+            TruncatedStreamError: The stream broke off.
+            UnusableReplyError: The reply is empty, blocked, or has an invalid tool call.
         """
         parts, end = self.read_end()
         if parts.has_content():
@@ -171,7 +178,7 @@ class ReplyDecoder:
         yield self.build_last(Parts(), end)
 
     def decode_whole(self, wire: WireChunk) -> ChatGeneration:
-        """A whole reply in one step: same events, one chunk."""
+        """Return the message of a whole reply. It raises the errors of `finish`."""
         parts, end = self._read((*self._assembler.feed(wire), *self._assembler.finish()))
         message = message_chunk_to_message(self.build_last(parts, cast("Finished", end)).message)
         if parts.invalid:
@@ -179,24 +186,24 @@ class ReplyDecoder:
         return ChatGeneration(message=message)
 
     def read_text(self, wire: WireChunk) -> str | None:
-        """The text of `wire` where it says nothing else; `None` where `read` has to look."""
+        """Return the text of `wire` if it holds nothing else; `None` if `read` has to decode it."""
         text = self._assembler.read_text(wire)
         if text is not None:
             self._texts.append(text)
         return text
 
     def read(self, wire: WireChunk) -> Parts:
-        """What `wire` adds; nothing, where it adds nothing yet."""
+        """Return the content of `wire`; empty parts if it adds nothing yet."""
         parts, _ = self._read(self._assembler.feed(wire))
         return parts
 
     def read_end(self) -> tuple[Parts, Finished]:
-        """What was held back, and the end."""
+        """Return the content that was held back, and the end of the reply."""
         parts, end = self._read(self._assembler.finish())
         return parts, cast("Finished", end)
 
     def build_last(self, parts: Parts, end: Finished) -> ChatGenerationChunk:
-        """The last chunk; raises where the reply is none."""
+        """Return the last chunk. It raises the errors of `finish`."""
         if end.fields:
             parts.merge_kwargs(attach_reply_extras(self._reply_key(), end.fields, self._origin()))
         chunk = _build_chunk(parts, self._metadata(end), end, self._tries.discarded if self._tries else None)
@@ -205,7 +212,7 @@ class ReplyDecoder:
 
     @contextmanager
     def keeping_partial(self) -> Generator[None]:
-        """Around reading the stream: an error that ends it leaves what had come by then in `partial`."""
+        """Add the text so far, as `partial`, to an error that ends the stream."""
         try:
             yield
         except errors.GeminiCompatError as err:
@@ -235,7 +242,7 @@ class ReplyDecoder:
         return parts, end
 
     def _release_calls(self, parts: Parts, end: Finished) -> None:
-        """Add the held-back calls to `parts`, with valid and invalid calls apart."""
+        """Add the calls that were held back to `parts`: valid ones as calls, invalid ones as invalid calls."""
         if not self._request.keeps_invalid_calls:
             return
         invalid = {call.index for call in end.invalid}
@@ -247,7 +254,7 @@ class ReplyDecoder:
             parts.invalid.append(invalid_tool_call(name=name, args=call.args, id=call.id, error=call.error))
 
     def _finalize_call(self, index: int, call: ToolCallChunk, *, is_complete: bool) -> None:
-        """The caller's own name of the tool, and arguments mended where they come as one piece."""
+        """Give `call` the original name of its tool, and repair its arguments if they came in one piece."""
         name, args = call["name"], call["args"]
         if name is not None:
             self._pending_args[index] = name
@@ -299,7 +306,7 @@ class ReplyDecoder:
         return {key: value for key, value in metadata.items() if value or (key == "cost" and value is not None)}
 
     def _list_invalid_call_errors(self, end: Finished) -> dict[str, str]:
-        """Return the error of each kept invalid call by its id, since message chunks have no field for it."""
+        """Return the error of each kept invalid call by its id. A message chunk has no field for these errors."""
         return {call.id: call.error for call in end.invalid} if self._request.keeps_invalid_calls else {}
 
     def _raise_for_unusable_reply(self, end: Finished, chunk: ChatGenerationChunk) -> None:
@@ -311,43 +318,43 @@ class ReplyDecoder:
             raise truncated
         spent = f"{end.usage.output_tokens} output tokens spent" if end.usage else "usage unknown"
         said = f"finish reason {end.native_reason[:200]!r}" if end.native_reason else "no finish reason"
-        word = f"{said}, {spent}"
+        ending = f"{said}, {spent}"
         is_refused = bool(end.invalid) and not self._request.keeps_invalid_calls
         if is_refused or end.reason == "function_call_filter" or end.is_call_missing:
-            raise _build_error(errors.MalformedToolCallError, self._describe_invalid_call(end, word), chunk, end)
+            raise _build_error(errors.MalformedToolCallError, self._describe_invalid_call(end, ending), chunk, end)
         if self._has_calls and end.reason == "content_filter":
             text = (
-                "The model refused, or a filter stopped the reply, beside a tool call. So the call is withheld "
-                f"({word}). Rephrase the request."
+                "The model refused, or a filter stopped the reply. The reply also has a tool call, which must not run "
+                f"({ending}). Rephrase the request."
             )
             raise _build_error(errors.BlockedError, text, chunk, end)
         if end.empty and end.reason != "content_filter":
             more = "Raise `max_tokens`: thinking used it up." if end.reason == "length" else "Ask again."
-            what = "holds thoughts and nothing else" if self._has_thoughts else "is empty"
-            raise _build_error(errors.EmptyReplyError, f"The reply {what} ({word}). {more}", chunk, end)
+            what = "has only thoughts" if self._has_thoughts else "is empty"
+            raise _build_error(errors.EmptyReplyError, f"The reply {what} ({ending}). {more}", chunk, end)
 
-    def _describe_invalid_call(self, end: Finished, word: str) -> str:
+    def _describe_invalid_call(self, end: Finished, ending: str) -> str:
         more = "Increase `max_tokens`." if end.reason == "length" else "Ask again, or simplify the tool's schema."
         if end.is_call_missing:
-            return f"The model announced a tool call and sent none ({word}). {more}"
+            return f"The model announced a tool call and sent none ({ending}). {more}"
         named = [self._original_name(call.name) or "(nameless)" for call in end.invalid[:_MOST_NAMES]]
         names = f" of {', '.join(named)[:200]}" if named else ""
         why = f" {end.invalid[0].error}" if end.invalid else ""
-        return f"The model returned an invalid tool call{names} ({word}).{why} {more}"
+        return f"The model returned an invalid tool call{names} ({ending}).{why} {more}"
 
 
 def _describe_dropped(keys: Sequence[str]) -> list[str]:
     if not keys:
         return []
     names = ", ".join(f"`{key}`" for key in keys[:_MOST_REPAIRS])
-    return [f"{names} of the reply were left out: at most {MAX_KEPT} characters and {MAX_KEYS} unknown keys are kept."]
+    return [f"The reply's {names} were left out: at most {MAX_KEPT} characters and {MAX_KEYS} unknown keys are kept."]
 
 
 def _build_error(
     kind: type[errors.UnusableReplyError], text: str, chunk: ChatGenerationChunk, end: Finished
 ) -> errors.UnusableReplyError:
     error = kind(text)
-    # The same limit cuts the next reply at the same place.
+    # A second request would be cut at the same limit.
     error.is_retryable = kind.is_retryable and end.reason != "length"
     error.reply = cast("AIMessage", message_chunk_to_message(cast("AIMessageChunk", chunk.message)))
     return error
@@ -363,7 +370,7 @@ def _build_chunk(
     if end is None and not parts.media:
         return build_chunk("".join(parts.text), parts.kwargs, {"model_provider": PROVIDER, **metadata}, calls)
     usage = _usage_metadata(end.usage) if end and end.usage else None
-    # What is no call raises; LangChain would try to mend it first, in quadratic time.
+    # The caller gets an error for an invalid call. LangChain would first try to complete its JSON, in quadratic time.
     is_invalid = end is not None and bool(end.invalid) and not parts.invalid
     message = AIMessageChunk(
         content=parts.content(),

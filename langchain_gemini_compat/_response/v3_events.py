@@ -1,8 +1,13 @@
-"""Pieces of a reply to the events of LangChain's content-block protocol, without message chunks between.
+"""Turns a reply into events of LangChain's content-block protocol, for `stream_events(version="v3")`.
 
-Its one rule: what the events come to is what the chunks come to. All text is one block and stays open to the end,
-since a signature may come late. Thoughts end where something else begins; a call ends where its arguments are whole
-and the next block begins, or at the end.
+The events are built from the same `Parts` as message chunks, and add up to the same message. When each block ends:
+
+| block | ends |
+|---|---|
+| text | at the end of the message: all text is one block, since its signature can come in the last chunk |
+| thoughts | when another block starts |
+| tool call | when another block starts and its arguments are complete, or at the end |
+| image, audio, refusal, invalid call | at once: it comes as a whole |
 """
 
 from __future__ import annotations
@@ -31,24 +36,26 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._transport.retry import Tries
     from langchain_gemini_compat._wire.json_types import JsonObject, WireChunk
 
-#: Before 1.7 langchain-core knows no event for a piece of a call's arguments.
+#: langchain-core before 1.7 ignores `tool-call-delta` events, so `chat_models` uses its bridge from chunks instead
+#: (`_compat_bridge`). No public name shows whether it reads them, so this compares versions. If it is wrong,
+#: `tests/response/test_protocol.py` fails: the message of the events lacks its tool calls.
 CORE_TAKES_PIECES = tuple(int(part) for part in VERSION.split(".")[:2]) >= (1, 7)
-#: What a block says once, when it is finished.
+#: The fields of a block that are only in its `content-block-finish` event.
 _HEAVY = ("base64", "refusal", "extras")
 
 
 @dataclass(slots=True)
 class _Block:
-    """A block that has begun; its text, thoughts or arguments are in `pieces`."""
+    """A block that has started. `pieces` holds its text, thoughts or arguments."""
 
     number: int
     content: dict[str, object]
     pieces: list[str] = field(default_factory=list)
-    #: The arguments of a call are a complete JSON object.
+    #: Whether the arguments of a call are a complete JSON object.
     is_complete: bool = False
 
     def build_finished(self, signatures: Mapping[str, object]) -> dict[str, object]:
-        """Return the whole block."""
+        """Return the complete block for its `content-block-finish` event."""
         kind, whole = self.content["type"], "".join(self.pieces)
         if kind in ("text", "reasoning"):
             return {**self.content, str(kind): whole}
@@ -62,7 +69,7 @@ class _Block:
 
 
 class EventDecoder:
-    """Feed the wire chunks of a reply, get the events that each makes certain; `message_id` is LangChain's own."""
+    """Decodes a streamed reply into protocol events. `message_id` is the id that LangChain gave to the message."""
 
     def __init__(self, request: ReplyOptions, tries: Tries, message_id: str) -> None:
         self._reply = ReplyDecoder(request, tries)
@@ -72,15 +79,15 @@ class EventDecoder:
         self._thoughts_begun = 0
         self._text: _Block | None = None
         self._thoughts: _Block | None = None
-        #: The calls that are not finished, by the index of the call, and how many are.
+        #: The blocks of the calls that are not finished, and the numbers of the calls that are.
         self._calls: dict[int, _Block] = {}
         self._calls_finished: set[int] = set()
-        #: What `additional_kwargs` of the message will be: maps, and texts in pieces.
+        #: The `additional_kwargs` of the message: the dicts, and the strings in pieces.
         self._maps = Parts()
         self._texts: dict[str, list[str]] = {}
 
     def feed(self, wire: WireChunk) -> Sequence[MessagesData]:
-        """The events that `wire` gives, if any."""
+        """Return the events for `wire`; nothing if `wire` adds nothing yet."""
         text = self._reply.read_text(wire)
         if text is not None:
             self._add_text(text)
@@ -89,11 +96,11 @@ class EventDecoder:
         return self._take_events()
 
     def keeping_partial(self) -> AbstractContextManager[None]:
-        """An error that ends the stream leaves what had come by then in `partial`."""
+        """Add the text so far, as `partial`, to an error that ends the stream."""
         return self._reply.keeping_partial()
 
     def finish(self) -> Iterator[MessagesData]:
-        """What was held back, and the end; raises as the decoder of chunks does."""
+        """Yield the events that were held back, and those of the end. It raises the errors of `ReplyDecoder.finish`."""
         parts, end = self._reply.read_end()
         self._add(parts)
         yield from self._take_events()
@@ -135,7 +142,7 @@ class EventDecoder:
 
     def _add_call(self, index: int, call: ToolCallChunk, *, is_complete: bool) -> None:
         if index in self._calls_finished:
-            # White space: anything else would not have been a piece of whole arguments.
+            # After complete arguments, only white space is valid.
             return
         if index not in self._calls:
             start = {"type": "tool_call_chunk", "id": call["id"], "name": call["name"], "args": ""}
@@ -152,7 +159,7 @@ class EventDecoder:
         self._maps.merge_kwargs({key: value for key, value in kwargs.items() if key not in texts})
 
     def _begin(self, content: dict[str, object]) -> _Block:
-        """Begin a block; those that end where another begins are finished first."""
+        """Start a block, after finishing thoughts and complete calls."""
         if not self._begun:
             start = {"event": "message-start", "role": "ai", "id": self._message_id}
             self._events.append({**start, "metadata": {"provider": PROVIDER}})
@@ -187,7 +194,7 @@ class EventDecoder:
         self._add_kwargs(cast("JsonObject", last.additional_kwargs))
         kwargs = {**self._maps.kwargs, **{key: "".join(pieces) for key, pieces in self._texts.items()}}
         if "refusal" in kwargs:
-            # It may have come in pieces, and is one block.
+            # The refusal may have come in pieces.
             last.additional_kwargs["refusal"] = kwargs["refusal"]
         for block in cast("list[dict[str, object]]", decode_chunk_blocks(last)):
             self._add_last(block)
@@ -202,7 +209,7 @@ class EventDecoder:
         self._events.append(finish)
 
     def _add_last(self, block: dict[str, object]) -> None:
-        """A block of the last chunk: a refusal, or the reply's signature in a text block without text."""
+        """Add a block of the last chunk: a refusal, or an empty text block with the signature of the reply."""
         if block["type"] != "text":
             self._finish(self._begin(block))
         elif self._text is None:
@@ -212,7 +219,7 @@ class EventDecoder:
 
 
 def read_text_delta(event: MessagesData) -> str:
-    """The piece of the answer that `event` brings; empty where it brings none."""
+    """Return the text of a `text-delta` event; an empty string for other events."""
     if event["event"] != "content-block-delta":
         return ""
     delta = event["delta"]
