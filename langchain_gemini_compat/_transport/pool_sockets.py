@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class PoolRequest(Protocol):
     """A request in httpcore's pool. `connection` is `None` while the request waits for one.
 
-    Both attributes are private to httpcore. Without them, `test_headers_that_drip_break_a_limit` fails.
+    Both attributes are private to httpcore. Without them, `test_slow_headers_exceed_a_limit` fails.
     """
 
     request: httpx2.Request
@@ -33,7 +33,7 @@ class PoolRequest(Protocol):
 def pool_of(client: httpx2.Client | httpx2.AsyncClient, request: httpx2.Request) -> object | None:
     """Return httpcore's pool that `client` uses for `request`, or `None` for other transports, such as test doubles."""
     # `_transport_for_url` and `_pool` lead to the pool, and `_requests` lists its requests. Without them,
-    # `test_headers_that_drip_break_a_limit` fails.
+    # `test_slow_headers_exceed_a_limit` fails.
     find = getattr(client, "_transport_for_url", None)
     pool: object = getattr(find(request.url), "_pool", None) if callable(find) else None
     return pool if hasattr(pool, "_requests") else None
@@ -41,7 +41,7 @@ def pool_of(client: httpx2.Client | httpx2.AsyncClient, request: httpx2.Request)
 
 def may_multiplex(pool: object | None) -> bool:
     """Return whether a connection of `pool` may serve several requests at once, as HTTP/2 does."""
-    # Without `_http2`, `test_stream_that_breaks_a_limit_ends_alone` fails.
+    # Without `_http2`, `test_stream_that_exceeds_a_limit_ends_alone` fails.
     return bool(getattr(pool, "_http2", False))
 
 
@@ -50,7 +50,7 @@ def find_socket(pool: object, request: httpx2.Request) -> socket.socket | Transp
     held = _find(pool, request)
     connection = None if held is None else held.connection
     # `_connection`: proxies and the choice of the HTTP version are layers around the connection. `_network_stream`:
-    # the stream of the innermost layer. Without them, `test_headers_that_drip_break_a_limit` fails.
+    # the stream of the innermost layer. Without them, `test_slow_headers_exceed_a_limit` fails.
     while (inner := cast("object", getattr(connection, "_connection", None))) is not None:
         connection = inner
     stream = getattr(connection, "_network_stream", None)

@@ -1,4 +1,4 @@
-"""What the package costs, counted and not timed: modules, dependencies, calls of Python, copies and bytes."""
+"""Cost of the package in counts, not in time: modules, dependencies, function calls, copies and bytes."""
 
 import base64
 import gc
@@ -21,9 +21,9 @@ import langchain_gemini_compat
 from langchain_gemini_compat import ChatGeminiCompat
 
 PACKAGE = str(Path(langchain_gemini_compat.__file__).parent)
-#: Nobody should have to load these for an answer.
+#: Heavy packages that a call must not load.
 HEAVY = {"aiohttp", "boto3", "google", "grpc", "numpy", "pandas", "requests", "tiktoken", "tokenizers", "urllib3"}
-#: One process does these after each other, and says what each has loaded.
+#: One process runs these in order and prints the modules that each one loads.
 STAGES = {
     "base": "import asyncio, langchain_core.language_models.chat_models",
     "import": "from langchain_gemini_compat import ChatGeminiCompat",
@@ -37,7 +37,7 @@ TELL = "print(*sorted(set(sys.modules) - before)); before = set(sys.modules)"
 
 @pytest.fixture(scope="module")
 def loaded():
-    """The modules that each stage adds."""
+    """Return the modules that each stage loads."""
     with load_server.start("canned") as server:
         lines = [line for code in STAGES.values() for line in (code.format(url=server.url), TELL)]
         script = "\n".join(["import sys; before = set(sys.modules)", *lines])
@@ -46,13 +46,13 @@ def loaded():
 
 
 def foreign(modules):
-    """Those that are neither Python's own nor ours."""
+    """Return those that belong neither to Python nor to this package."""
     own = {*sys.stdlib_module_names, "langchain_gemini_compat"}
     return {name for name in modules if name.partition(".")[0] not in own}
 
 
-def test_import_adds_a_parser_of_json_and_itself_to_langchain(loaded):
-    """No client, no google-auth, no terminal and no server: these wait until they are needed."""
+def test_import_loads_only_langchain_and_a_json_parser(loaded):
+    """Clients, google-auth, the command line and the server are loaded when they are needed."""
     modules = loaded["import"]
     assert {name.partition(".")[0] for name in foreign(modules)} <= {"jiter", "langchain_core"}
     assert len(foreign(modules)) <= 10
@@ -63,22 +63,21 @@ def test_import_adds_a_parser_of_json_and_itself_to_langchain(loaded):
 
 @pytest.mark.parametrize("stage", ["key", "project"])
 def test_construction_loads_nothing(loaded, stage):
-    """Thousands of models may be made that never ask."""
+    """A program may construct thousands of models and call none."""
     assert loaded[stage] == set()
 
 
-def test_first_calls_with_a_key_load_the_openai_sdk_and_no_credentials_library(loaded):
-    """Google-auth, and what it would bring, is for those who come without a key."""
+def test_first_call_with_a_key_does_not_load_google_auth(loaded):
     modules = loaded["calls"]
     assert "langchain_gemini_compat._transport.client" in modules
     assert {name.partition(".")[0] for name in foreign(modules)}.isdisjoint(HEAVY)
-    # Beside our network side, what the SDK and LangChain load at their own first call.
+    # The rest is what the SDK and LangChain load at their own first call.
     assert len(foreign(modules)) <= 120
     assert len(modules - foreign(modules)) <= 60
 
 
 def dependencies(name, seen):
-    """The distributions that an installation of `name` without extras brings."""
+    """Return the distributions that an installation of `name` without extras adds."""
     for text in requires(name) or ():
         requirement = Requirement(text)
         wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
@@ -88,8 +87,8 @@ def dependencies(name, seen):
     return seen
 
 
-def test_installation_brings_four_packages_and_what_they_need():
-    """The heavy ones of other integrations are not among them."""
+def test_installation_adds_four_packages_and_their_dependencies():
+    """None of the heavy dependencies of other integrations."""
     own = [Requirement(text) for text in distribution("langchain-gemini-compat").requires]
     direct = {one.name for one in own if one.marker is None or one.marker.evaluate({"extra": ""})}
     four = {"google-auth", "langchain-core", "openai", "pydantic"}
@@ -104,7 +103,7 @@ def test_installation_brings_four_packages_and_what_they_need():
 
 
 class Events(http.SyncByteStream):
-    """The bytes of a stream of text, made while it is read."""
+    """The bytes of a stream of text, made while they are read."""
 
     def __init__(self, events):
         self.events = events
@@ -116,7 +115,7 @@ class Events(http.SyncByteStream):
 
 
 def model_of(reply):
-    """A model whose server gives what `reply` returns, in process."""
+    """Return a model whose server, in process, sends the result of `reply`."""
 
     def answer(request):
         body = reply()
@@ -134,7 +133,7 @@ def text_events(count):
 
 
 def tool_events(calls, count):
-    """The pieces of each call's arguments, call after call."""
+    """Yield the pieces of each call's arguments, one call after another."""
     for index in range(calls):
         pieces = ['{"text": "', *(f" word{number}" for number in range(1000, 998 + count)), '"}']
         yield chunk(tool_calls=[call(args="", call_id=f"call-{index}", index=index)])
@@ -143,7 +142,7 @@ def tool_events(calls, count):
 
 
 def count_calls(function, *, within=""):
-    """The calls of Python and C functions, resumed generators included, that files below `within` make or run."""
+    """Count the calls of Python and C functions from files below `within`, including resumed generators."""
     count = 0
 
     def note(frame, event, argument):
@@ -167,21 +166,21 @@ def drain(iterator):
 
 @cache
 def warm():
-    """What happens once in a process is not counted."""
+    """Run once, so that work per process is not counted."""
     drain(model_of(lambda: text_events(3)).stream("hi"))
     drain(model_of(lambda: tool_events(1, 3)).stream("hi"))
     model_of(completion).invoke("hi")
 
 
 def cost_of_more(make, small, large, *, within=""):
-    """Calls for each unit by which `large` is more than `small`."""
+    """Return the calls per unit by which `large` exceeds `small`."""
     warm()
     few, many = (count_calls(make(size), within=within) for size in (small, large))
     return (many - few) / (large - small)
 
 
 def streaming(events):
-    """For a number, a function that streams so many of `events`."""
+    """Return a function that streams the given number of `events`."""
 
     def make(size):
         model = model_of(lambda: events(size))
@@ -191,37 +190,37 @@ def streaming(events):
 
 
 def adding(size):
-    """A function that streams a text of `size` chunks and adds them up."""
+    """Return a function that streams a text of `size` chunks and adds them."""
     model = model_of(lambda: text_events(size))
     return lambda: sum(model.stream("hi"), AIMessageChunk(content=""))
 
 
 @pytest.mark.parametrize("make", [streaming(text_events), adding], ids=["streamed", "added"])
-def test_each_further_piece_of_text_costs_the_same(make):
-    """A long stream is as cheap as a short one, in everybody's code together."""
+def test_cost_of_a_text_chunk_is_constant(make):
+    """In all code together, a long stream costs as much per chunk as a short one."""
     assert cost_of_more(make, 500, 2000) == pytest.approx(cost_of_more(make, 100, 200), rel=0.01)
 
 
-def test_a_piece_of_text_costs_few_calls_of_ours():
-    """From bytes to the chunk that LangChain gets."""
+def test_text_chunk_costs_few_calls_of_this_package():
+    """From bytes to the chunk for LangChain."""
     assert cost_of_more(streaming(text_events), 100, 300, within=PACKAGE) <= 64
 
 
 @pytest.mark.parametrize("calls", [1, 2, 8])
-def test_each_further_piece_of_arguments_costs_the_same(calls):
-    """What came before is not read again."""
+def test_cost_of_an_argument_chunk_is_constant(calls):
+    """Earlier pieces are not read again."""
     make = streaming(lambda size: tool_events(calls, size))
     assert cost_of_more(make, 50, 200) == pytest.approx(cost_of_more(make, 10, 50), rel=0.01)
 
 
-def test_a_piece_of_arguments_costs_few_calls_of_ours():
-    """From bytes to the chunk that LangChain gets."""
+def test_argument_chunk_costs_few_calls_of_this_package():
+    """From bytes to the chunk for LangChain."""
     make = streaming(lambda size: tool_events(1, size))
     assert cost_of_more(make, 50, 150, within=PACKAGE) <= 165
 
 
 def build_history(length):
-    """An agent's steps."""
+    """Return the messages of an agent's steps."""
     messages = [HumanMessage("Find out.")]
     for number in range(length):
         request = {"name": "search", "args": {"text": f"question {number}"}, "id": f"call-{number}"}
@@ -231,23 +230,23 @@ def build_history(length):
 
 
 def encoding(length):
-    """A function that encodes a history of four times `length` messages."""
+    """Return a function that encodes a history of four times `length` messages."""
     model, messages = model_of(completion), build_history(length)
     return lambda: model._build(messages, None, {}, stream=False)
 
 
-def test_each_further_message_of_a_history_costs_the_same():
-    """With all checks of the order of turns, signatures and results."""
+def test_cost_of_a_history_message_is_constant():
+    """With all checks of turn order, signatures and tool results."""
     assert cost_of_more(encoding, 100, 400) == pytest.approx(cost_of_more(encoding, 10, 50), rel=0.01)
 
 
-def test_a_message_of_a_history_costs_few_calls_of_ours():
-    """An agent sends all of them at each step."""
+def test_history_message_costs_few_calls_of_this_package():
+    """An agent sends the whole history at each step."""
     assert cost_of_more(encoding, 50, 100, within=PACKAGE) / 4 <= 60
 
 
 def peak(function):
-    """The most that Python had allocated while `function` ran, in bytes."""
+    """Return the peak of Python's allocations in bytes while `function` runs."""
     warm()
     gc.collect()
     tracemalloc.start()
@@ -259,8 +258,8 @@ def peak(function):
 
 
 @pytest.mark.parametrize(("kind", "copies"), [("image_url", 2), ("image", 4)])
-def test_an_image_is_copied_few_times(kind, copies):
-    """Each copy of ten megabytes is time and memory."""
+def test_image_is_copied_few_times(kind, copies):
+    """Each copy of ten megabytes costs time and memory."""
     size = 8 * 2**20
     data = "iVBORw0KGgo" + base64.b64encode(random.Random(1).randbytes(size * 3 // 4)).decode()
     url = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
@@ -269,8 +268,8 @@ def test_an_image_is_copied_few_times(kind, copies):
     assert peak(lambda: model.invoke(messages)) / size <= copies + 0.5
 
 
-def test_of_a_long_stream_that_nobody_keeps_only_the_text_stays():
-    """For the errors that carry what had come; LangChain's own `stream` keeps every chunk."""
+def test_long_stream_keeps_only_its_text():
+    """Errors need the partial text. LangChain's own `stream` keeps every chunk."""
 
     def cost(size):
         model = model_of(lambda: text_events(size))

@@ -1,4 +1,4 @@
-"""Thousands of calls and a thousand streams at once: memory and sockets stay flat, and with faults the counts add up."""
+"""Thousands of calls and a thousand concurrent streams: memory and sockets stay flat, with and without faults."""
 
 import asyncio
 import gc
@@ -25,19 +25,19 @@ AT_ONCE = 20
 STREAMS = 1_000
 FAULTY_CALLS = 1_000
 MAX_RETRIES = 1
-#: One object that stays behind with each call would be 3,000 blocks.
+#: A leak of one object per call would be 3,000 blocks.
 SPARE_BLOCKS = 2_000
-#: A kilobyte that stays behind with each call would be three.
+#: A leak of a kilobyte per call would be three megabytes.
 SPARE_MEGABYTES = 3
 
 
 def build(url, **kwargs):
-    # A surface of Google's, so that all of its work is done; the retries of other tests shut no gate of ours.
+    # On a surface of Google the package does the most work. The key is not used elsewhere, and neither is its gate.
     return ChatGeminiCompat(model=MODEL, surface="ai_studio", base_url=url, api_key="load", **kwargs)
 
 
 def held():
-    """Memory blocks of Python, resident megabytes and open files of this process, after the collector."""
+    """Return Python's memory blocks, resident megabytes and open files after a garbage collection."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return sys.getallocatedblocks(), pages * resource.getpagesize() / 2**20, len(list(Path("/dev/fd").iterdir()))
@@ -56,7 +56,7 @@ def check_flat(before, after):
     print(f"after {CALLS - WARM_UP} calls: {blocks:+} blocks, {megabytes:+.1f} MB, {files:+} files")
     assert blocks < SPARE_BLOCKS
     assert megabytes < SPARE_MEGABYTES
-    # Each thread or task may have opened one connection by now.
+    # Each thread or task may have opened one connection.
     assert files <= AT_ONCE
 
 
@@ -64,8 +64,8 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="m
 
 
 @needs_proc
-def test_thousands_of_calls_from_threads_hold_memory_and_sockets_flat():
-    """As batches of many threads; each request is sent once, and each answer reaches its own caller."""
+def test_thousands_of_sync_calls_keep_memory_and_sockets_flat():
+    """From many threads. Each request is sent once, and each caller gets its own answer."""
     with start("canned") as server:
         chat = build(server.url)
         for first in range(0, CALLS, ROUND):
@@ -79,8 +79,8 @@ def test_thousands_of_calls_from_threads_hold_memory_and_sockets_flat():
 
 
 @needs_proc
-async def test_thousands_of_async_calls_hold_memory_and_sockets_flat():
-    """As batches on one event loop."""
+async def test_thousands_of_async_calls_keep_memory_and_sockets_flat():
+    """On one event loop."""
     with start("canned") as server:
         chat = build(server.url)
         for first in range(0, CALLS, ROUND):
@@ -95,7 +95,7 @@ async def test_thousands_of_async_calls_hold_memory_and_sockets_flat():
 
 @pytest.fixture
 def many_files():
-    """Leave to open a socket for each stream; here and in the server, which inherits it."""
+    """Raise the limit of open files for a socket per stream, also for the server, which inherits it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = STREAMS + 500
     if hard != resource.RLIM_INFINITY and hard < wanted:
@@ -105,8 +105,8 @@ def many_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def test_a_thousand_streams_at_once_complete(many_files):
-    """The server goes on with none of them before all have begun; their sockets are kept for the next ones, or closed."""
+async def test_thousand_concurrent_streams_complete(many_files):
+    """The server goes on only after all have begun. Later the sockets are pooled or closed."""
     with start("canned") as server:
         chat = build(server.url, timeout={"connect": 60})
 
@@ -117,12 +117,12 @@ async def test_a_thousand_streams_at_once_complete(many_files):
         texts = await asyncio.gather(*map(read, range(STREAMS)))
         assert texts == [right_answer(number) for number in range(STREAMS)]
         await asyncio.sleep(0.1)
-        # As many as the SDK's pool keeps alive.
+        # The SDK's pool keeps so many connections.
         assert server.count()["connections"] <= 100
 
 
 def classify(number, ask):
-    """What came of call `number` and after how many tries, in the words of `expect`."""
+    """Return the outcome of call `number` and its tries, in the words of `expect`."""
     try:
         return read_outcome(number, ask(f"call {number}"))
     except errors.GeminiCompatError as err:
@@ -137,7 +137,7 @@ async def aclassify(number, ask):
 
 
 def read_outcome(number, message):
-    """Anything but a right answer and a refusal fails the test, and so does an error without a type of ours."""
+    """Return the outcome. Fail the test for a wrong answer and for an error of another package."""
     about = message.response_metadata
     refused = about["finish_reason"] == "content_filter" and message.content_blocks[-1]["type"] == "refusal"
     if not refused:
@@ -161,7 +161,7 @@ def sum_up(chunks):
 
 
 def check_outcomes(seen, server):
-    """Each call ended as its faults say, none was lost, and the server saw the tries that the client told of."""
+    """Assert that each call ended as its faults require, and that the server counted the same tries."""
     expected = {number: expect(number, MAX_RETRIES, stream=number % 2 == 1) for number in range(FAULTY_CALLS)}
     assert {number: outcome for number, outcome in seen.items() if outcome != expected[number]} == {}
     counts = server.count()
@@ -175,7 +175,7 @@ def check_outcomes(seen, server):
 
 
 def test_faults_under_load_end_in_an_answer_or_a_typed_error():
-    """From many threads, half of them streams; a fifth of all requests meets a fault."""
+    """From many threads, half of them streams. A fifth of all requests meets a fault."""
     with start("fake") as server, ThreadPoolExecutor(100) as pool:
         chat = build(server.url, max_retries=MAX_RETRIES)
         ways = (chat.invoke, partial(read_stream, chat))
@@ -184,7 +184,7 @@ def test_faults_under_load_end_in_an_answer_or_a_typed_error():
         check_outcomes(dict(zip(numbers, outcomes, strict=True)), server)
 
 
-async def test_faults_under_load_end_in_an_answer_or_a_typed_error_async_too():
+async def test_async_faults_under_load_end_in_an_answer_or_a_typed_error():
     """On one event loop, all at once."""
     with start("fake") as server:
         chat = build(server.url, max_retries=MAX_RETRIES)
@@ -197,7 +197,7 @@ async def test_faults_under_load_end_in_an_answer_or_a_typed_error_async_too():
 @needs_proc
 @pytest.mark.timeout(600)
 def test_failed_and_cancelled_calls_leave_nothing_behind():
-    """Field case E7: sockets, threads, tasks and memory are as before; `tests/cost/soak/soak.py` has the full figures."""
+    """Sockets, threads, tasks and memory return to their level. `tests/cost/soak/soak.py` has the full figures."""
     program = str(Path(__file__).parent / "soak" / "soak.py")
     command = [sys.executable, program, "--calls", "600", "--storm", "500", "--refused", "30"]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""A program that asks a server in four ways and prints how many MiB that took at the peak, and what came of it."""
+"""A program that calls a server in four modes and prints the peak of memory in MiB and the outcome of each."""
 
 import asyncio
 import resource
@@ -27,7 +27,7 @@ def ask(model, mode):
 
 
 url, *paths = sys.argv[1:]
-# What the SDK loads is not the reply's.
+# Load the SDK first, so that its memory is not counted.
 for mode in ("invoke", "ainvoke"):
     ask(ChatGeminiCompat(model="m", base_url=f"{url}/plain", max_retries=0), mode)
 for path in paths:

@@ -1,4 +1,4 @@
-"""A small HTTP/2 server over TLS on loopback: it answers as the path of the request says. Needs `h2` and `trustme`."""
+"""A small HTTP/2 server over TLS on loopback. The path of a request selects the answer. Needs `h2` and `trustme`."""
 
 import asyncio
 import json
@@ -17,12 +17,16 @@ _EVENT = b'data: {"id": "r", "model": "m", "choices": [{"index": 0, "delta": {"c
 _LAST = b'data: {"id": "r", "model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
 
 
-#: The transports of the connections that are open.
+#: The transports of open connections.
 OPEN = set()
 
 
 class _Connection(asyncio.Protocol):
-    """`/answer` at once; `/slowly` ten events, one in 0.3 s; `/silence` nothing; `/mute` headers and one event; `/flood` without end."""
+    """Answers by path.
+
+    `/answer` replies at once, and `/slowly` sends ten events at intervals of 0.3 s. `/silence` sends nothing, `/mute` sends
+    headers and one event, and `/flood` sends without end.
+    """
 
     def __init__(self, counts):
         self.counts = counts
@@ -38,7 +42,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, error):
         OPEN.discard(self.transport)
-        # Python 3.10 warns of transports of TLS that only the other side has closed.
+        # Python 3.10 warns of TLS transports that only the other side has closed.
         self.transport.abort()
         for task in self.tasks:
             task.cancel()
@@ -84,7 +88,7 @@ class _Connection(asyncio.Protocol):
 
 @contextmanager
 def start():
-    """The server's URL, an SSL context that trusts it, and its counts."""
+    """Yield the server's URL, an SSL context that trusts it, and its counts."""
     authority = trustme.CA()
     theirs, ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
     theirs.set_alpn_protocols(["h2"])

@@ -1,7 +1,7 @@
-"""Servers for thousands of calls, in a process of their own, so that memory and sockets of the client are counted alone.
+"""Servers for load tests, in a process of their own, so that only the client's memory and sockets are counted.
 
-`canned` answers as fast as asyncio can, `fake` is a `FakeGemini` that plays the faults of `fault_of`. As a program:
-that process, until its input ends; for each line of input it says what it has counted.
+`canned` answers as fast as asyncio can. `fake` is a `FakeGemini` that plays the faults of `fault_of`. As a program, this
+module serves until its input ends, and prints its counts for each line of input.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ MODEL = "gemini-3.8-flash"
 SEED = 20
 SHARE_OF_FAULTS = 0.2
 NOT_JSON = Raw('data: {"choices": [{"delta": {"content"\n\n', content_type="text/event-stream")
-#: A fault, what is left of it when there are no tries any more, and who does not try again: nobody does (`all`), or
-#: streams that have handed out text already.
+#: A fault, the outcome after the last try, and which calls are not retried: all (`all`), or only streams
+#: whose caller has received text (`streams`).
 FAULTS = (
     (Fault.rate_limit("0.02s"), "RateLimitError", ""),
     (Fault.rate_limit("39043s", per="day"), "QuotaExhaustedError", "all"),
@@ -44,18 +44,18 @@ _NUMBER = re.compile(rb'"call (\d+)(?: together with (\d+))?"')
 
 
 def right_answer(number):
-    """Longer than the strings that the parser of JSON keeps for the next time."""
+    """Return the answer to a call. It is longer than the strings that the JSON parser caches."""
     return f"This is the answer to call {number}, and {number} is the number that the caller has to look for in it."
 
 
 def fault_of(number, tried):
-    """The row of `FAULTS` that meets try number `tried` of call `number`; most meet none."""
+    """Return the row of `FAULTS` for try `tried` of call `number`. Most tries have none."""
     dice = Random(f"{SEED}/{number}/{tried}")
     return dice.choice(FAULTS) if dice.random() < SHARE_OF_FAULTS else None
 
 
 def expect(number, max_retries, *, stream):
-    """What has to come of call `number`: `right`, `refusal` or the name of an error, and after how many tries."""
+    """Return the expected outcome (`right`, `refusal` or the name of an error) of call `number`, and its tries."""
     for tried in range(max_retries + 1):
         row = fault_of(number, tried)
         if row is None:
@@ -66,14 +66,14 @@ def expect(number, max_retries, *, stream):
 
 
 class Server:
-    """The client's end of the process."""
+    """The client's side of the process."""
 
     def __init__(self, process):
         self._process = process
         self.url = process.stdout.readline().strip()
 
     def count(self):
-        """Requests seen, by the number of the call; connections under `connections`."""
+        """Return the requests by the number of the call. `connections` counts the open connections."""
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         return Counter(json.loads(self._process.stdout.readline()))
@@ -81,7 +81,7 @@ class Server:
 
 @contextmanager
 def start(kind):
-    """A server that answers; at the end its process is gone."""
+    """Yield a running server. Its process ends with the context."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, __file__, kind]
     pipe = subprocess.PIPE
@@ -94,7 +94,7 @@ def start(kind):
 
 
 class Canned(asyncio.Protocol):
-    """HTTP/1.1 with connections kept alive: one reply for each request, without a look at anything but its number."""
+    """HTTP/1.1 with keep-alive: one reply for each request. Only the number of the call is read."""
 
     def __init__(self, counts, waiting):
         self.counts, self.waiting = counts, waiting
@@ -133,7 +133,7 @@ class Canned(asyncio.Protocol):
         self.transport.write(head + body)
 
     def start_together(self, events, count):
-        """The first event at once, the others when `count` streams have begun."""
+        """Send the first event at once, and the others when `count` streams have begun."""
         head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
         self.transport.write(head + _framed(events[0]))
         self.waiting.append((self.transport, events[1:]))

@@ -1,4 +1,4 @@
-"""A server on loopback that notes when its clients hang up, to the millisecond: one thread for each connection."""
+"""A server on loopback that records when its clients close their connections. It uses a thread per connection."""
 
 import json
 import queue
@@ -15,7 +15,7 @@ _BUSY = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n
 
 
 class Connection:
-    """One client: `hung_up_at` is when it did, by the monotonic clock, or `None` when it does not within `patience`."""
+    """The connection of one client."""
 
     def __init__(self):
         self._times = queue.Queue()
@@ -24,6 +24,7 @@ class Connection:
         self._times.put(time.monotonic())
 
     def hung_up_at(self, patience):
+        """Return when the client closed the connection, by the monotonic clock, or `None` after `patience` seconds."""
         try:
             return self._times.get(timeout=patience)
         except queue.Empty:
@@ -31,12 +32,14 @@ class Connection:
 
 
 class WatchfulServer:
-    """What the server does with a request is said by `manner`: one event and silence (`stream`), events without end
-    (`flood`), nothing (`silence`), or 503 (`busy`).
+    """Answers each request by its `behaviour`.
+
+    `stream` sends one event and then nothing, `flood` sends events without end, `silence` sends nothing, and `busy`
+    answers 503.
     """
 
-    def __init__(self, listener, manner):
-        self._listener, self._manner = listener, manner
+    def __init__(self, listener, behaviour):
+        self._listener, self._behaviour = listener, behaviour
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         #: The connection of each request.
         self.requests = queue.Queue()
@@ -63,17 +66,17 @@ class WatchfulServer:
     def _answer(self, client):
         data = b"data: %b\n\n" % json.dumps(EVENT).encode()
         framed = b"%x\r\n%b\r\n" % (len(data), data)
-        if self._manner == "busy":
+        if self._behaviour == "busy":
             client.sendall(_BUSY)
-        elif self._manner != "silence":
+        elif self._behaviour != "silence":
             client.sendall(_STREAM + framed)
-        while self._manner == "flood":
+        while self._behaviour == "flood":
             time.sleep(0.002)
             client.sendall(framed)
 
 
 def read_request(file):
-    """Whether there was one."""
+    """Read a request and return whether there was one."""
     length = 0
     while line := file.readline().strip().lower():
         name, _, value = line.partition(b":")
@@ -82,12 +85,12 @@ def read_request(file):
 
 
 @contextmanager
-def start(manner):
+def start(behaviour):
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        server = WatchfulServer(listener, manner)
+        server = WatchfulServer(listener, behaviour)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         yield server
-        # Wakes the thread that accepts.
+        # Wake the thread that accepts connections.
         listener.shutdown(socket.SHUT_RDWR)
         thread.join()

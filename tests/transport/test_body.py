@@ -1,4 +1,4 @@
-"""Bodies as they go over the network: written quickly as the standard library would write them, read as they come."""
+"""Request bodies are encoded as by the standard library; replies are read in every encoding."""
 
 import gzip
 import json
@@ -23,19 +23,19 @@ texts = st.text(st.characters(exclude_categories=()) | st.sampled_from('\0\x1f\x
 
 
 class Text(str):
-    """JSON to one serialiser, and who knows what to another."""
+    """A subclass of `str`, which the two encoders may treat differently."""
 
     __slots__ = ()
 
 
 class Color(Enum):
-    """Neither."""
+    """A value that is not JSON."""
 
     RED = "red"
 
 
 class Thing(BaseModel):
-    """Nor this."""
+    """A model of pydantic, which `to_json` would accept."""
 
     name: str
 
@@ -67,7 +67,7 @@ values = st.recursive(
 
 
 def outcome(encode, payload):
-    """The body, or the message of the error."""
+    """Return the body, or the message of the error."""
     try:
         return encode(payload)
     except UnsupportedParameterError as error:
@@ -76,15 +76,14 @@ def outcome(encode, payload):
 
 @settings(max_examples=300)
 @given(more=st.dictionaries(keys, values), content=st.lists(values, max_size=3))
-def test_body_is_what_the_standard_serialiser_writes(more, content):
-    """To the byte, whatever is in it and wherever: NaN is refused, and so is what is no JSON; lone surrogates are question marks."""
+def test_body_has_the_bytes_of_json_dumps(more, content):
+    """Both encoders also refuse the same values, such as NaN and dates."""
     for payload in (more, {**more, "messages": [{"role": "user", "content": content}, *content]}):
         assert outcome(encode_body, payload) == outcome(encode_with_json, payload)
 
 
 @pytest.mark.parametrize("content", ["é" * 20_000, [{"type": "text", "text": "é"}]], ids=["long", "parts"])
-def test_long_bodies_go_the_quick_way(monkeypatch, content):
-    """Else nothing is gained."""
+def test_long_body_is_encoded_by_the_fast_encoder(monkeypatch, content):
     monkeypatch.setattr(_body, "encode_with_json", None)
     messages = [{"role": "system", "content": "hi"}, {"role": "user", "content": content}]
     payload = {"model": "m", "n": 1, "temperature": 0.5, "stream": True, "messages": messages}
@@ -92,14 +91,13 @@ def test_long_bodies_go_the_quick_way(monkeypatch, content):
 
 
 @pytest.mark.parametrize("number", [1e-07, 1e-05, 0.0001, 0.1, -0.0, 1e15, 1e16, 1.5e300, 5e-324, 10**30])
-def test_numbers_are_spelt_as_the_standard_serialiser_spells_them(number):
-    """A body that goes the other way next time has the same beginning."""
+def test_number_is_written_as_by_json_dumps(number):
+    """The prefix of a request must stay the same for the server's cache, whichever encoder is used."""
     payload = {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}], "temperature": number}
     assert encode_body(payload) == encode_with_json(payload)
 
 
-def test_loops_are_refused():
-    """And end."""
+def test_cyclic_payload_is_refused():
     payload = {"messages": [{"role": "user", "content": []}]}
     payload["messages"].append(payload)
     with pytest.raises(UnsupportedParameterError, match="cannot be written as JSON"):
@@ -114,8 +112,8 @@ STREAM = b"".join(
 @pytest.mark.parametrize("run", ["invoke", "ainvoke", "stream", "astream"])
 @pytest.mark.parametrize("coding", ["gzip", "identity", None])
 @pytest.mark.parametrize("is_read", [False, True], ids=["as it comes", "read by a hook of the client"])
-async def test_body_is_read_however_it_comes(run, coding, is_read):
-    """Compressed or not, and where a hook of the caller's client has read it before us."""
+async def test_reply_is_read_compressed_or_already_read_by_a_hook(run, coding, is_read):
+    """A hook of the caller's client may read the body first."""
 
     def answer(request):
         content = STREAM if "stream" in run else json.dumps(completion()).encode()

@@ -1,4 +1,4 @@
-"""Whoever stops listening hangs up at once: measured by the server, from the moment of leaving to the end of the socket."""
+"""Leaving a stream or a call closes its connection at once; the server measures the delay."""
 
 import asyncio
 import gc
@@ -17,7 +17,7 @@ from watchful_server import start
 from langchain_gemini_compat import ChatGeminiCompat
 
 LIMIT = 0.05
-#: A busy machine may spoil a round; a connection that is left open spoils them all.
+#: On a busy machine a round may be too slow. A connection that stays open makes all rounds too slow.
 ROUNDS, MEASUREMENTS = 4, 5
 PATIENCE = 0.5
 SECONDS_FOR_A_REQUEST = 10
@@ -34,14 +34,14 @@ def build(server, **kwargs):
 
 
 def delay_of(server, left_at):
-    """Seconds from leaving to the end of the connection that the newest request came over."""
+    """Return the seconds from leaving to the end of the newest request's connection."""
     ended_at = server.requests.get(timeout=SECONDS_FOR_A_REQUEST).hung_up_at(PATIENCE)
     assert server.requests.empty()
     return PATIENCE if ended_at is None else ended_at - left_at
 
 
 def check(measure):
-    """The best of a few medians is below the limit."""
+    """Assert that the best of a few medians is below the limit."""
     medians = []
     while len(medians) < ROUNDS and min(medians, default=PATIENCE) >= LIMIT:
         medians.append(statistics.median(measure() for _ in range(MEASUREMENTS)))
@@ -58,12 +58,12 @@ async def acheck(measure):
 
 
 async def adelay_of(server, left_at):
-    """The loop runs on meanwhile, as it would in a program."""
+    """`delay_of` on a running event loop, which goes on meanwhile as in a program."""
     return await asyncio.to_thread(delay_of, server, left_at)
 
 
 async def cancel(task):
-    """When the task was told to stop; it has stopped on return."""
+    """Cancel the task, wait for its end, and return the time of the cancellation."""
     left_at = time.monotonic()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -71,10 +71,10 @@ async def cancel(task):
     return left_at
 
 
-@pytest.mark.parametrize("manner", ["stream", "flood"])
-def test_closed_stream_hangs_up(manner):
-    """By `close()`, or at the end of a `with closing(...)`; the server may be silent or talking."""
-    with start(manner) as server:
+@pytest.mark.parametrize("behaviour", ["stream", "flood"])
+def test_closed_stream_closes_its_connection(behaviour):
+    """By `close()`, or at the end of `with closing(...)`, while the server is silent or sends."""
+    with start(behaviour) as server:
         chat = build(server)
 
         def measure():
@@ -86,10 +86,10 @@ def test_closed_stream_hangs_up(manner):
         check(measure)
 
 
-@pytest.mark.parametrize("manner", ["stream", "flood"])
-def test_stream_left_by_break_hangs_up(manner):
-    """Nobody closes it: CPython does, when the loop lets go of it."""
-    with start(manner) as server:
+@pytest.mark.parametrize("behaviour", ["stream", "flood"])
+def test_stream_left_by_break_closes_its_connection(behaviour):
+    """CPython closes the generator when the loop drops its last reference."""
+    with start(behaviour) as server:
         chat = build(server)
 
         def measure():
@@ -101,10 +101,10 @@ def test_stream_left_by_break_hangs_up(manner):
         check(measure)
 
 
-@pytest.mark.parametrize("manner", ["stream", "flood"])
-async def test_async_stream_left_by_break_hangs_up(manner):
-    """Under `aclosing`, as Python's documentation asks for."""
-    with start(manner) as server:
+@pytest.mark.parametrize("behaviour", ["stream", "flood"])
+async def test_async_stream_left_by_break_closes_its_connection(behaviour):
+    """With `aclosing`, as Python's documentation recommends."""
+    with start(behaviour) as server:
         chat = build(server)
 
         async def measure():
@@ -117,8 +117,8 @@ async def test_async_stream_left_by_break_hangs_up(manner):
         await acheck(measure)
 
 
-async def test_async_stream_left_by_break_hangs_up_without_closing_too():
-    """The event loop closes what CPython let go of."""
+async def test_async_stream_left_by_break_without_aclosing_closes_its_connection():
+    """The event loop closes the generator that CPython has dropped."""
     with start("stream") as server:
         chat = build(server)
 
@@ -131,10 +131,10 @@ async def test_async_stream_left_by_break_hangs_up_without_closing_too():
         await acheck(measure)
 
 
-@pytest.mark.parametrize("manner", ["stream", "flood"])
-async def test_cancelled_task_hangs_up_in_mid_stream(manner):
-    """While it waits for the next chunk, or takes one."""
-    with start(manner) as server:
+@pytest.mark.parametrize("behaviour", ["stream", "flood"])
+async def test_cancelled_task_closes_its_connection_in_mid_stream(behaviour):
+    """While it waits for the next chunk, or while it handles one."""
+    with start(behaviour) as server:
         chat = build(server)
 
         async def measure():
@@ -153,8 +153,7 @@ async def test_cancelled_task_hangs_up_in_mid_stream(manner):
 
 
 @pytest.mark.parametrize("way", ["ainvoke", "astream"])
-async def test_cancelled_task_hangs_up_before_the_first_byte(way):
-    """The request is sent, and nothing has come."""
+async def test_cancelled_task_closes_its_connection_before_the_first_byte(way):
     with start("silence") as server:
         chat = build(server)
 
@@ -172,12 +171,11 @@ async def as_coroutine(awaitable):
 
 
 async def wait_for_request(server):
-    """And leave it to be looked at."""
+    """Wait until the server has received a request, and keep it in the queue."""
     server.requests.put(await asyncio.to_thread(server.requests.get, timeout=SECONDS_FOR_A_REQUEST))
 
 
-async def test_time_limit_around_a_call_hangs_up():
-    """`asyncio.wait_for` cancels."""
+async def test_wait_for_around_a_call_closes_its_connection():
     with start("silence") as server:
         chat = build(server)
 
@@ -190,8 +188,8 @@ async def test_time_limit_around_a_call_hangs_up():
         await acheck(measure)
 
 
-async def test_cancelled_wait_between_two_tries_ends_at_once_and_asks_no_more():
-    """The connection was given back already; no request follows."""
+async def test_cancelled_wait_between_tries_ends_at_once_without_another_request():
+    """The connection is already back in the pool."""
     with start("busy") as server:
         chat = build(server, max_retries=2)
 
@@ -206,10 +204,10 @@ async def test_cancelled_wait_between_two_tries_ends_at_once_and_asks_no_more():
 
         connections = set()
         await acheck(measure)
-        # The first wait is half a second at most.
+        # The first wait is at most half a second.
         await asyncio.sleep(0.7)
         assert server.requests.empty()
-        # It serves the calls that follow.
+        # The connection serves the next calls.
         assert len(connections) == 1
 
 
@@ -222,15 +220,15 @@ def no_beta_warning():
 
 @pytest.fixture
 def quick_collector():
-    """The collector looks at what the test itself has made."""
+    """Make the garbage collector quick: it looks only at objects of the test."""
     gc.collect()
     gc.freeze()
     yield
     gc.unfreeze()
 
 
-def test_events_left_early_hang_up(no_beta_warning, quick_collector):
-    """`stream_events(version="v3")` cannot be closed and holds itself: the connection ends with it, by the collector."""
+def test_events_left_early_close_their_connection(no_beta_warning, quick_collector):
+    """`stream_events(version="v3")` has no `close` and refers to itself, so the garbage collector ends it."""
     with start("stream") as server:
         chat = build(server)
 
@@ -247,8 +245,8 @@ def test_events_left_early_hang_up(no_beta_warning, quick_collector):
         check(measure)
 
 
-async def test_async_events_left_early_hang_up(no_beta_warning):
-    """`astream_events(version="v3")` as a context manager."""
+async def test_async_events_left_early_close_their_connection(no_beta_warning):
+    """`astream_events(version="v3")` is a context manager."""
     with start("stream") as server:
         chat = build(server)
 
@@ -263,15 +261,15 @@ async def test_async_events_left_early_hang_up(no_beta_warning):
         await acheck(measure)
 
 
-#: Before Python 3.11 LangGraph does not tell the model of an async node that somebody listens to its tokens.
+#: Before Python 3.11 LangGraph does not stream the model of an async node.
 needs_contexts = pytest.mark.skipif(
     sys.version_info < (3, 11), reason="LangGraph streams no tokens of async nodes here"
 )
 
 
 @needs_contexts
-async def test_agents_stream_left_early_hangs_up():
-    """LangGraph cancels the node that is under way."""
+async def test_agent_stream_left_early_closes_its_connection():
+    """LangGraph cancels the running node."""
     with start("stream") as server:
         agent = create_agent(build(server), [add])
 
@@ -287,8 +285,7 @@ async def test_agents_stream_left_early_hangs_up():
 
 
 @needs_contexts
-async def test_cancelled_agent_hangs_up():
-    """In mid-stream of its model."""
+async def test_cancelled_agent_closes_its_connection():
     with start("stream") as server:
         agent = create_agent(build(server), [add])
 

@@ -1,4 +1,4 @@
-"""Time limits before the headers of a response, with servers and proxies that drip, hang or have no free connection."""
+"""Time limits before the headers of a response: slow or silent servers and proxies, and a full pool."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from langchain_gemini_compat import ChatGeminiCompat, errors
 
 MODES = ["invoke", "ainvoke", "stream", "astream"]
 BODY = json.dumps(completion("Hello.")).encode()
-#: A limit is kept if the call ends within this time; the servers would go on for minutes.
+#: Most seconds of a call with a limit. The servers would go on for minutes.
 SOON = 30
 
 
@@ -40,20 +40,20 @@ def drip(connection, data, pause=0.1):
 
 
 def drip_headers(connection):
-    """Header after header, byte by byte."""
+    """Send one header after another, byte by byte."""
     connection.sendall(b"HTTP/1.1 200 OK\r\n")
     drip(connection, b"x-header: value\r\n" * 1000)
 
 
 def send_1xx(connection):
-    """Interim responses without end."""
+    """Send interim responses without end."""
     for _ in range(1000):
         connection.sendall(b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n")
         time.sleep(0.1)
 
 
 def read_slowly(connection):
-    """Nothing at all."""
+    """Send nothing."""
     time.sleep(100)
 
 
@@ -63,7 +63,7 @@ def drip_status(connection):
 
 @contextmanager
 def server(answer, *, good=0, read=True):
-    """A server that answers `good` requests of each connection rightly, then as `answer` does; gives host and port."""
+    """Yield host and port of a server that answers `good` requests of each connection, then calls `answer`."""
 
     def serve(connection):
         with connection, suppress(OSError), connection.makefile("rb") as file:
@@ -91,7 +91,7 @@ def server(answer, *, good=0, read=True):
 
 
 def fail(model, mode):
-    """The limit that was broken."""
+    """Return the limit that passed."""
     began = time.monotonic()
     with pytest.raises(errors.RequestTimeoutError) as caught:
         ask(model, mode)
@@ -106,23 +106,21 @@ def build(url, **options):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("answer", [drip_headers, send_1xx, drip_status, read_slowly])
 @pytest.mark.parametrize(("timeout", "limit"), [({"first_byte": 0.5}, "first_byte"), ({"total": 0.5}, "total")])
-def test_headers_that_drip_break_a_limit(answer, mode, timeout, limit):
-    """Field case E5: each byte would restart the HTTP library's own timeout."""
+def test_slow_headers_exceed_a_limit(answer, mode, timeout, limit):
+    """Each byte would restart the HTTP library's own timeout."""
     with server(answer) as place:
         assert fail(build(f"http://{place}/v1", timeout=timeout), mode) == limit
 
 
 @pytest.mark.parametrize("mode", ["invoke", "stream"])
-def test_headers_that_drip_on_a_connection_from_the_pool_break_a_limit(mode):
-    """Field case E5: the connection is not new to the client."""
+def test_slow_headers_on_a_pooled_connection_exceed_a_limit(mode):
     with server(drip_headers, good=1) as place:
         model = build(f"http://{place}/v1", timeout={"first_byte": 0.5})
         assert model.invoke("hi").text == "Hello."
         assert fail(model, mode) == "first_byte"
 
 
-async def test_headers_that_drip_on_an_async_connection_from_the_pool_break_a_limit():
-    """Field case E5: the same, async."""
+async def test_slow_headers_on_a_pooled_async_connection_exceed_a_limit():
     with server(drip_headers, good=1) as place:
         model = build(f"http://{place}/v1", timeout={"first_byte": 0.5})
         assert (await model.ainvoke("hi")).text == "Hello."
@@ -132,8 +130,8 @@ async def test_headers_that_drip_on_an_async_connection_from_the_pool_break_a_li
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_proxy_that_drips_its_answer_breaks_a_limit(monkeypatch, mode, scheme):
-    """Field case E5: the answer to CONNECT, and what a forwarding proxy says."""
+def test_slow_proxy_exceeds_a_limit(monkeypatch, mode, scheme):
+    """In the answer to CONNECT, and in the response of a forwarding proxy."""
     with server(drip_headers) as place:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
             monkeypatch.setenv(name, f"http://{place}")
@@ -146,24 +144,23 @@ def test_proxy_that_drips_its_answer_breaks_a_limit(monkeypatch, mode, scheme):
     ("timeout", "limit"),
     [({"connect": 0.5}, "connect"), ({"first_byte": 0.5}, "first_byte"), ({"total": 0.5}, "total")],
 )
-def test_tls_handshake_that_hangs_breaks_a_limit(mode, timeout, limit):
-    """Field case E5: the server accepts and says nothing."""
+def test_silent_tls_handshake_exceeds_a_limit(mode, timeout, limit):
     with server(read_slowly, read=False) as place:
         assert fail(build(f"https://{place}/v1", timeout=timeout), mode) == limit
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("answer", [drip_headers, read_slowly])
-def test_limits_hold_with_a_client_of_the_caller(answer, mode):
-    """Field case E5: its own timeouts are not the model's."""
+def test_limits_apply_to_the_callers_client(answer, mode):
+    """The client's own timeouts are not those of the model."""
     clients = {"http_client": http.Client(timeout=None), "http_async_client": http.AsyncClient(timeout=None)}
     with server(answer) as place:
         assert fail(build(f"http://{place}/v1", timeout={"first_byte": 0.5}, **clients), mode) == "first_byte"
 
 
 @pytest.mark.parametrize(("timeout", "limit"), [({"first_byte": 0.5}, "first_byte"), ({"total": 0.5}, "total")])
-def test_wait_for_a_pooled_connection_breaks_a_limit(timeout, limit):
-    """Field case E5: a client with one connection that another call holds."""
+def test_wait_for_a_pooled_connection_exceeds_a_limit(timeout, limit):
+    """Another call holds the only connection of the client."""
     with server(read_slowly) as place, http.Client(limits=http.Limits(max_connections=1)) as client:
         url = f"http://{place}/v1"
         holder = threading.Thread(target=_hold, args=(client, url), daemon=True)
@@ -185,8 +182,7 @@ def _hold(client, url):
 
 
 @pytest.mark.parametrize(("timeout", "limit"), [({"first_byte": 0.5}, "first_byte"), ({"total": 0.5}, "total")])
-async def test_async_wait_for_a_pooled_connection_breaks_a_limit(timeout, limit):
-    """Field case E5: the same, async."""
+async def test_async_wait_for_a_pooled_connection_exceeds_a_limit(timeout, limit):
     with server(read_slowly) as place:
         async with http.AsyncClient(limits=http.Limits(max_connections=1)) as client:
             url = f"http://{place}/v1"
@@ -200,8 +196,7 @@ async def test_async_wait_for_a_pooled_connection_breaks_a_limit(timeout, limit)
             await asyncio.wait([holder])
 
 
-def test_late_server_is_told_by_closing_the_connection():
-    """Field case E5: nothing of the call stays behind, neither here nor there."""
+def test_expired_deadline_closes_the_connection():
     closed = threading.Event()
 
     def answer(connection):

@@ -1,4 +1,4 @@
-"""Compressed replies: memory stays near the documented limit whatever the bytes become, with both HTTP libraries."""
+"""Decompressed replies stay within the documented memory limit, with httpx and with httpx2."""
 
 import gzip
 import json
@@ -42,7 +42,7 @@ PACKERS = {
 
 
 def lazily(body, encoding, status=200, size=7):
-    """A response whose body comes in small pieces, as it was sent."""
+    """Return a response whose body arrives in small compressed pieces."""
 
     class Body(http.SyncByteStream):
         def __iter__(self):
@@ -59,7 +59,7 @@ def build(answer):
     ("encoding", "pack"), [*PACKERS.items(), ("deflate", raw_deflate)], ids=[*map(repr, PACKERS), "raw deflate"]
 )
 def test_compressed_reply_is_read(encoding, pack):
-    """Field case E6: gzip and deflate in their spellings, whole and streamed, in whatever pieces."""
+    """Gzip and deflate in all their forms, whole and streamed, in pieces of any size."""
     for size in (1, 7, 10_000):
         assert build(lazily(pack(WHOLE), encoding, size=size)).invoke("hi").text == "Hello."
         streamed = build(lazily(pack(EVENTS), encoding, size=size)).stream("hi")
@@ -67,15 +67,15 @@ def test_compressed_reply_is_read(encoding, pack):
 
 
 def test_several_gzip_members_are_one_reply():
-    """RFC 1952 allows it, and log-structured gateways send it."""
+    """RFC 1952 allows several members, and log-structured gateways send them."""
     body = gzip.compress(WHOLE[:50]) + gzip.compress(b"") + gzip.compress(WHOLE[50:])
     assert build(lazily(body, "gzip")).invoke("hi").text == "Hello."
 
 
 @pytest.mark.parametrize("rest", [b"\0" * 512, b"\0", b"\x1f", b"garbage", b"\x1f\x8a\x1f\x8b"], ids=repr)
 @pytest.mark.parametrize("size", [1, 7, 10_000])
-def test_padding_behind_the_last_gzip_member_is_ignored(rest, size):
-    """As gzip does: the reply is whole, and a refusal keeps its reason."""
+def test_padding_after_the_last_gzip_member_is_ignored(rest, size):
+    """The gzip program ignores it too. A whole reply and the text of an error stay readable."""
     assert build(lazily(gzip.compress(WHOLE) + rest, "gzip", size=size)).invoke("hi").text == "Hello."
     streamed = build(lazily(gzip.compress(EVENTS) + rest, "gzip", size=size)).stream("hi")
     assert "".join(part.text for part in streamed) == "Hello."
@@ -87,21 +87,21 @@ def test_padding_behind_the_last_gzip_member_is_ignored(rest, size):
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 @pytest.mark.parametrize("cut", [1, 2])
 def test_compressed_whole_reply_without_its_end_is_an_error(encoding, cut):
-    """The checksum at the end did not come, so nothing says that the reply is whole."""
+    """The checksum at the end is missing, so nothing proves that the reply is complete."""
     with pytest.raises(errors.TruncatedStreamError):
         build(lazily(PACKERS[encoding](WHOLE)[:-cut], encoding)).invoke("hi")
 
 
-def test_request_asks_only_for_what_is_bounded():
-    """Field case E6: no brotli and no zstd, even where the HTTP library could read them."""
+def test_request_accepts_only_gzip_and_deflate():
+    """Brotli and zstd are not requested, even if the HTTP library can read them."""
     wire = Wire(completion())
     ChatGeminiCompat(model="m", base_url="http://server.example/v1", **wire.clients).invoke("hi")
     assert wire.requests[0].headers["accept-encoding"] == "gzip, deflate"
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "gzip, br", "compress", "x" * 500])
-def test_encoding_that_was_not_asked_for_is_refused(encoding):
-    """Field case E6: nothing is decompressed without a bound; the error names the encoding."""
+def test_unrequested_encoding_is_refused(encoding):
+    """Its decompressor may have no bounded mode. The error names the encoding."""
     for ask in (lambda model: model.invoke("hi"), lambda model: list(model.stream("hi"))):
         with pytest.raises(errors.InvalidReplyError, match="compressed the reply as") as caught:
             ask(build(lazily(b"x", encoding)))
@@ -110,35 +110,33 @@ def test_encoding_that_was_not_asked_for_is_refused(encoding):
 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "zstd"])
-def test_refusal_in_an_encoding_that_was_not_asked_for_keeps_its_status(encoding):
-    """Field case E6: a 429 is a rate limit whatever its body says."""
+def test_error_in_an_unrequested_encoding_keeps_its_status(encoding):
+    """A 429 is a rate limit even if its body cannot be read."""
     with pytest.raises(errors.RateLimitError, match="compressed the reply as"):
         build(lazily(b"x", encoding, 429)).invoke("hi")
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-def test_compressed_refusal_is_read(encoding):
-    """The server's text is kept."""
+def test_compressed_error_keeps_the_servers_text(encoding):
     body = PACKERS[encoding](json.dumps(google_error(400, "INVALID_ARGUMENT", "No such field.")).encode())
     with pytest.raises(errors.InvalidRequestError, match=r"No such field\."):
         build(lazily(body, encoding, 400)).invoke("hi")
 
 
-def test_refusal_with_broken_compression_keeps_its_status():
-    """The status says enough."""
+def test_error_with_broken_compression_keeps_its_status():
     with pytest.raises(errors.ServerError):
         build(lazily(b"no gzip", "gzip", 503)).invoke("hi")
 
 
-def test_empty_members_without_end_are_given_up(monkeypatch):
-    """They give no byte that could be counted."""
+def test_endless_empty_gzip_members_exceed_the_size_limit(monkeypatch):
+    """They decompress to no bytes, so each received piece is counted."""
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**16)
     with pytest.raises(errors.InvalidReplyError, match="longer than"):
         build(lazily(gzip.compress(b"") * 2000, "gzip", size=20)).invoke("hi")
 
 
 def test_step_of_a_decompressor_is_bounded():
-    """Field case E6: a megabyte in one received piece comes out in steps."""
+    """A received piece that decompresses to a megabyte is returned in steps."""
     pieces = list(_decompress.build_decompressor("gzip").feed(gzip.compress(b" " * 2**20)))
     assert max(map(len, pieces)) <= _decompress.STEP
     assert sum(map(len, pieces)) == 2**20
@@ -149,7 +147,7 @@ BOMBS = {}
 
 
 class Bombs(BaseHTTPRequestHandler):
-    """Answers `/ENCODING/STATUS/…` with bytes that become 256 MiB, and `/plain/…` with a reply."""
+    """Answers `/ENCODING/STATUS/…` with bytes that decompress to 256 MiB, and `/plain/…` with a reply."""
 
     protocol_version = "HTTP/1.1"
 
@@ -174,7 +172,7 @@ class Bombs(BaseHTTPRequestHandler):
 
 @cache
 def quarter_gigabyte(encoding):
-    """What becomes 256 MiB of blanks."""
+    """Return compressed bytes that become 256 MiB of blanks."""
     if encoding == "zstd":
         packer = pytest.importorskip("zstandard").ZstdCompressor().compressobj()
     elif encoding == "br":
@@ -199,8 +197,8 @@ def bomb_server(encoding):
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd", "br"])
-def test_bomb_costs_no_more_memory_than_the_documented_limit(encoding):
-    """Field case E6: 1 MiB for an error and 64 MiB for a reply, measured in a process of its own."""
+def test_decompression_bomb_stays_within_the_documented_memory(encoding):
+    """1 MiB for an error and 64 MiB for a reply, measured in a process of its own."""
     with bomb_server(encoding) as url:
         program = str(Path(__file__).parents[1] / "support" / "bomb_client.py")
         command = [sys.executable, program, url, f"{encoding}/400", f"{encoding}/200"]

@@ -1,7 +1,7 @@
-"""Error bodies as servers were seen to write them: one table says what each becomes, through every way of asking.
+"""Error bodies of real servers: a table of the exception for each, checked in every call mode.
 
-Texts are quoted from public reports, whose address stands in each row, and from captures where they lie beside the
-project. A shape is how the error is wrapped; `in stream` rows come after a text, with status 200.
+The texts are quoted from public reports, whose URL is in each row, and from recorded replies. A shape is the way in
+which the error is wrapped. Rows `in stream` come after a text, with status 200.
 """
 
 import json
@@ -18,7 +18,7 @@ from langchain_gemini_compat import errors
 from langchain_gemini_compat.testing import FakeGemini, Raw
 
 MODES = ("invoke", "ainvoke", "stream", "astream")
-#: Class to openai's and langchain_core's of that kind, and whether the same request may succeed later.
+#: For each class those of openai and langchain_core of that kind, and whether a retry may help.
 KINDS = {
     "AuthenticationError": (openai.AuthenticationError, core.ModelAuthenticationError, False),
     "PermissionDeniedError": (openai.PermissionDeniedError, core.ModelPermissionDeniedError, False),
@@ -40,9 +40,9 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Row:
-    """What a server says and what has to come of it: class, a fragment of the remedy, status word and code.
+    """An error body, and the expected class, part of the remedy, status word and code.
 
-    `text` is what of the server's words the exception's text must have; all of `message` where it is left out.
+    `text` is the part of the server's words that the exception must quote. By default that is all of `message`.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Row:
 
     @property
     def body(self):
-        """The body in its shape."""
+        """Return the body in its shape."""
         if self.shape in ("html", "text", "empty"):
             return self.message
         error = {"code": self.code or self.http, "message": self.message, "status": self.status or WORDS[self.http]}
@@ -192,7 +192,7 @@ RECORDED = {
 
 
 async def ask(mode, chat, texts):
-    """Put a question in one of four ways; `texts` gets what is streamed."""
+    """Ask in one of the four call modes. `texts` receives the streamed texts."""
     if mode == "invoke":
         chat.invoke("hi")
     elif mode == "ainvoke":
@@ -206,7 +206,7 @@ async def ask(mode, chat, texts):
 
 
 async def failure(mode, raw, surface="ai_studio"):
-    """The exception that comes of `raw`, and the texts that came before it."""
+    """Return the exception for `raw`, and the texts before it."""
     texts = []
     with pytest.raises(errors.GeminiCompatError) as caught:
         await ask(mode, FakeGemini(raw, surface=surface).chat_model(max_retries=0), texts)
@@ -214,7 +214,7 @@ async def failure(mode, raw, surface="ai_studio"):
 
 
 def check(error, kind, status, code, words, remedy):
-    """Class in three families, facts, and a text that quotes the server and says what to do next."""
+    """Assert the class in its three families, the attributes, and a text with the server's words and a remedy."""
     theirs, cores, retryable = KINDS[kind]
     assert type(error) is getattr(errors, kind)
     assert isinstance(error, theirs)
@@ -229,8 +229,8 @@ def check(error, kind, status, code, words, remedy):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-async def test_an_error_body_is_what_the_table_says(row, mode):
-    """With its HTTP status, whole or streamed."""
+async def test_error_body_raises_the_exception_of_its_row(row, mode):
+    """With its HTTP status, for whole replies and streams."""
     error, _ = await failure(mode, Raw(row.body, row.http), row.surface)
     status = None if row.shape in ("html", "text", "empty") else row.status or WORDS[row.http]
     check(error, row.kind, status, row.code or row.http, row.words, row.remedy)
@@ -239,8 +239,8 @@ async def test_an_error_body_is_what_the_table_says(row, mode):
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("row", IN_STREAM, ids=lambda row: row.name)
-async def test_an_error_with_status_200_is_the_same_error(row, mode, place):
-    """In mid-stream, inside and outside of events, in a list or not; as the whole body where no stream was asked for."""
+async def test_error_with_status_200_raises_the_same_exception(row, mode, place):
+    """In mid-stream, in an event or outside, in a list or not; and as the body of a whole reply."""
     error = json.loads(row.body)
     error = error if isinstance(error, dict) else error[0]
     shaped = [error] if "array" in place else error
@@ -258,8 +258,7 @@ async def test_an_error_with_status_200_is_the_same_error(row, mode, place):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("file", RECORDED)
-async def test_a_recorded_error_body_is_what_the_table_says(file, mode):
-    """Google's own bytes."""
+async def test_recorded_error_body_raises_the_exception_of_its_row(file, mode):
     response = read_capture(file)["response"]
     kind, status, code, remedy = RECORDED[file]
     error, _ = await failure(mode, Raw(response["body"], response["status"], response["content_type"]))
@@ -268,14 +267,14 @@ async def test_a_recorded_error_body_is_what_the_table_says(file, mode):
 
 @pytest.mark.skipif(not all(folder.is_dir() for folder in FOLDERS), reason=ABSENT)
 def test_every_recorded_error_body_is_in_the_table():
-    """A new capture has to be judged."""
+    """A new recording must be added to the table."""
     files = {path.stem: json.loads(path.read_text())["response"] for path in capture_paths()}
     assert {name for name, response in files.items() if response.get("status", 200) >= 300} == set(RECORDED)
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_limit_tells_its_wait_and_its_quota(mode):
-    """Seconds to the fraction, and Google's name of what is used up."""
+async def test_rate_limit_has_its_wait_and_its_quota(mode):
+    """Seconds with fractions, and Google's name of the quota."""
     minute, _ = await failure(mode, Raw(BY_NAME["per minute"].body, 429))
     day, _ = await failure(mode, Raw(BY_NAME["per day"].body, 429))
     silent, _ = await failure(mode, Raw(BY_NAME["per day that tells a minute"].body, 429))
@@ -284,8 +283,8 @@ async def test_a_limit_tells_its_wait_and_its_quota(mode):
     assert (silent.retry_after, silent.quota_id) == (58.0, f"{PER_DAY}-FreeTier")
 
 
-def test_the_table_is_large_enough():
-    """At least 25 bodies, in every shape, of every class, and no name twice."""
+def test_table_covers_every_shape_and_class():
+    """At least 25 bodies, and no name twice."""
     assert len(BY_NAME) == len(ROWS) >= 25
     assert {row.shape for row in ROWS} == {"array", "object", "html", "text", "empty"}
     assert {row.kind for row in ROWS} == set(KINDS)

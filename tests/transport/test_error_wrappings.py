@@ -1,4 +1,4 @@
-"""Errors inside the wrappings of gateways: unwrapped, typed by what the server itself says, within bounds."""
+"""Errors that gateways have wrapped: typed by the server's own error, with bounded work."""
 
 import copy
 import itertools
@@ -24,12 +24,12 @@ TEXT = json.dumps(ERROR, indent=2)
 
 
 def message(text, **more):
-    """OpenAI's form of an error."""
+    """Return an error in OpenAI's form."""
     return {"error": {"message": text, **more}}
 
 
 def printed(value):
-    """What an f-string makes of the body of a response, or of what it was parsed to."""
+    """Return the text that an f-string makes of a body, or of its parsed value."""
     return f"{value}"
 
 
@@ -71,13 +71,13 @@ WRAPPED = {
 
 
 def model(*answers, **kwargs):
-    """A model whose server gives these answers."""
+    """Return a model whose server gives these answers."""
     wire = Wire(*answers)
     return ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", max_retries=0, **wire.clients, **kwargs)
 
 
 async def fail(body, status, mode="invoke", **kwargs):
-    """The error that comes of `body`; with status 200 it stands in a stream, where one is asked for."""
+    """Return the error for `body`. With status 200 it is in a stream, if one is requested."""
     if status == 200 and "stream" in mode:
         said = f"data: {json.dumps(chunk(content='par'))}\n\n"
         body = f"{said}data: {json.dumps(body)}\n\ndata: [DONE]\n\n"
@@ -87,7 +87,7 @@ async def fail(body, status, mode="invoke", **kwargs):
 
 
 async def ask(chat, mode):
-    """One call, in one of four ways."""
+    """Call in one of the four modes."""
     if mode == "invoke":
         chat.invoke("hi")
     elif mode == "ainvoke":
@@ -99,7 +99,7 @@ async def ask(chat, mode):
 
 
 async def fail_of(chat, mode):
-    """The error of one call."""
+    """Return the error of one call."""
     with pytest.raises(errors.GeminiCompatError) as caught:
         await ask(chat, mode)
     return caught.value
@@ -107,8 +107,8 @@ async def fail_of(chat, mode):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("shape", WRAPPED)
-async def test_wrapped_error_is_typed_by_what_the_server_said(shape, mode):
-    """Field cases G4 and E21: a daily quota stays one in any wrapping, and `body` is Google's own object."""
+async def test_wrapped_error_is_typed_by_the_servers_own_error(shape, mode):
+    """A daily quota stays one in any wrapping, and `body` is Google's own object."""
     for status in (429, 500) if shape == "plain text" else (429, 500, 200):
         error = await fail(WRAPPED[shape], status, mode)
         assert type(error) is errors.QuotaExhaustedError
@@ -122,8 +122,8 @@ async def test_wrapped_error_is_typed_by_what_the_server_said(shape, mode):
 
 
 @pytest.mark.parametrize("wraps", [*itertools.product(["text", "raw", "0", "bytes", "list", "printed"], repeat=3)])
-def test_wrappings_in_wrappings_are_taken_off(wraps):
-    """Field case G4: gateways stand behind gateways."""
+def test_nested_wrappings_are_unwrapped(wraps):
+    """Gateways stand behind gateways."""
     value = ERROR
     for kind in wraps:
         value = {
@@ -138,8 +138,8 @@ def test_wrappings_in_wrappings_are_taken_off(wraps):
     assert (error.code, error.status, body) == (429, "RESOURCE_EXHAUSTED", ERROR["error"])
 
 
-def test_body_is_the_error_object_as_the_sdk_gives_it():
-    """Field case E21: `error.body["message"]` for a list, an object, and none."""
+def test_error_body_is_the_error_object_as_in_the_sdk():
+    """`error.body["message"]` for a list, an object, and a body without an error object."""
     for body, said in (
         (google_error(400, "INVALID_ARGUMENT", "No."), "No."),
         ({"error": {"message": "No.", "code": None}}, "No."),
@@ -164,8 +164,8 @@ def test_body_is_the_error_object_as_the_sdk_gives_it():
         ("GeminiException - Please retry in 39043s.", "RateLimitError"),
     ],
 )  # fmt: skip
-def test_quota_is_read_from_a_text_where_nothing_else_is_left(text, kind):
-    """Field case G4: the name of a quota tells whether it is daily or per minute."""
+def test_quota_is_read_from_the_text_without_details(text, kind):
+    """The name of a quota shows whether it is daily or per minute."""
     with pytest.raises(errors.RateLimitError) as caught:
         model(reply(message(text), 429)).invoke("hi")
     assert type(caught.value) is getattr(errors, kind)
@@ -187,8 +187,8 @@ def test_quota_is_read_from_a_text_where_nothing_else_is_left(text, kind):
         ("Please retry in 99999999999999999999s.", None),
     ],
 )  # fmt: skip
-def test_wait_is_read_from_a_text(text, seconds):
-    """Field case G4: servers write the wait in several ways. A wait that is not a number of seconds is ignored."""
+def test_wait_is_read_from_the_text(text, seconds):
+    """Servers write the wait in several forms. A wait that is not a number of seconds is ignored."""
     with pytest.raises(errors.RateLimitError) as caught:
         model(reply(message(text), 429)).invoke("hi")
     assert caught.value.retry_after == (None if seconds is None else pytest.approx(seconds))
@@ -213,7 +213,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_is_read_in_bounded_time(name):
-    """Field case G4: no recursion error, and no search that grows with the square of the text."""
+    """Without a recursion error, and without a search that grows with the square of the text."""
     text = HOSTILE[name]
     deep = message(text, metadata={"raw": text}, detail=text, cause=text, body=text)
     began = time.process_time()
@@ -226,8 +226,8 @@ def test_hostile_text_is_read_in_bounded_time(name):
     assert time.process_time() - began < 30
 
 
-def test_wrapping_without_an_end_is_read_to_a_bounded_depth():
-    """Field case G4: an error in an error, thousands of times."""
+def test_endless_wrapping_is_read_to_a_bounded_depth():
+    """An error in an error, thousands of times."""
     body = {"message": "inside"}
     for _ in range(300):
         body = {"error": body}
@@ -248,8 +248,8 @@ def test_wrapping_without_an_end_is_read_to_a_bounded_depth():
         "Expected {'message': 'x'} here",
     ],
 )
-def test_json_in_a_text_that_is_no_error_leaves_the_text_alone(text):
-    """A server quotes what it was sent."""
+def test_json_in_a_text_is_kept_if_it_is_not_an_error(text):
+    """A server may quote the request."""
     with pytest.raises(errors.InvalidRequestError) as caught:
         model(reply(message(text), 400)).invoke("hi")
     assert str(caught.value).startswith(f"{text} (400) ")
@@ -267,7 +267,7 @@ PLACES = ("choice", "choice without a reason", "top", "second choice")
 
 
 def failed_chunk(error, place, *, whole):
-    """A chunk, or a reply, with an error in one of several places."""
+    """Return a chunk or a reply with an error in one of several places."""
     part = {"role": "assistant", "content": ""}
     choice = {"index": 0, "message" if whole else "delta": part, "finish_reason": "error"}
     kind = "chat.completion" if whole else "chat.completion.chunk"
@@ -283,8 +283,8 @@ def failed_chunk(error, place, *, whole):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", CHOICE)
-async def test_error_of_a_choice_is_the_error(name, place, mode):
-    """Field case G11: OpenRouter answers 200, with the error in the choice and `finish_reason: "error"`."""
+async def test_error_in_a_choice_is_raised(name, place, mode):
+    """OpenRouter answers 200 with the error in the choice and `finish_reason: "error"`."""
     error, kind, is_retryable = CHOICE[name]
     caught = await fail(failed_chunk(error, place, whole="invoke" in mode), 200, mode)
     assert type(caught) is getattr(errors, kind)
@@ -292,8 +292,7 @@ async def test_error_of_a_choice_is_the_error(name, place, mode):
     assert caught.partial == ("par" if "stream" in mode else "")
 
 
-def test_daily_quota_in_a_choice_is_asked_for_once():
-    """Field case G11: nothing is tried again."""
+def test_daily_quota_in_a_choice_is_not_retried():
     error = CHOICE["daily"][0]
     fake = FakeGemini([Raw(failed_chunk(error, "choice", whole=True)), "Hello."])
     with pytest.raises(errors.QuotaExhaustedError, match="free-models-per-day"):
@@ -302,7 +301,7 @@ def test_daily_quota_in_a_choice_is_asked_for_once():
 
 
 def openai(code, kind="invalid_request_error", text="Whatever it says."):
-    """OpenAI's form, with a word as code."""
+    """Return an error in OpenAI's form, with a word as its code."""
     return {"error": {"message": text, "type": kind, "param": None, "code": code}}
 
 
@@ -358,18 +357,18 @@ WORDS = [
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("status", "body", "kind"), WORDS)
-async def test_words_of_compatible_servers_tell_the_class(status, body, kind, mode):
-    """Field cases H3, G10 and C6: codes as words, types, and texts where the status alone does not tell."""
+async def test_words_of_compatible_servers_select_the_class(status, body, kind, mode):
+    """Words as codes, types, and texts, if the status alone does not select the class."""
     if status == 200 and "stream" not in mode:
-        # Without a status, without a stream: the same body, as a whole reply.
+        # The same body with status 200, as a whole reply.
         assert is_error_body(body)
     error = await fail(body, status, mode)
     assert type(error) is getattr(errors, kind)
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_failed_generation_of_tgi_is_tried_again(mode):
-    """Field case E22: 424 is a failure of the server, not of the request."""
+async def test_failed_generation_of_tgi_is_retried(mode):
+    """424 is a failure of the server, not of the request."""
     body = {"error": "Request failed during generation: Server error: CUDA out of memory.", "error_type": "generation"}
     for status in (424, 500, 200):
         error = await fail(body, status, mode)
@@ -391,7 +390,7 @@ async def test_failed_generation_of_tgi_is_tried_again(mode):
     ],
 )  # fmt: skip
 def test_remedy_names_the_flags_of_the_server(text, flags):
-    """Field case E22: the remedy is to restart the server with the flag."""
+    """The server must be restarted with the flag."""
     for body, status in ((message(text, type="BadRequestError", code=400), 400), ({"object": "error", "message": text, "code": 400}, 400), (message(text), 200)):  # fmt: skip
         with pytest.raises(errors.APIStatusError) as caught:
             model(reply(body, status), base_url="http://vllm.test/v1").invoke("hi")
@@ -411,8 +410,8 @@ def test_remedy_names_the_flags_of_the_server(text, flags):
         (503, {"error": "Model google/gemma is currently loading", "estimated_time": 20.0}),
     ],
 )  # fmt: skip
-def test_cold_start_tells_how_long_it_takes_and_which_wait_fits(status, body):
-    """Field case E22: a starting model uses up no quota, so the rate gate stays open."""
+def test_cold_start_names_its_duration_and_a_wait(status, body):
+    """A model that starts uses no quota, so the rate gate stays open."""
     with pytest.raises(errors.GeminiCompatError) as caught:
         model(reply(body, status), surface="vertex", base_url="https://x.invalid/v1/endpoints/openapi").invoke("hi")
     assert type(caught.value) is errors.ServerError
@@ -451,12 +450,12 @@ class Pieces(http.SyncByteStream):
 
 
 def cut_at(data, size):
-    """The bytes in pieces."""
+    """Return the bytes in pieces."""
     return [data[place : place + size] for place in range(0, len(data), size)]
 
 
 def stream_of(event, newline="\n"):
-    """Text, then the event, then a clean end."""
+    """Return a stream with a text, then the event, then a regular end."""
     said = chunk(content="par")
     lines = [f"data: {json.dumps(said)}", "", *event, "", "data: [DONE]", "", ""]
     return newline.join(lines).encode()
@@ -464,8 +463,8 @@ def stream_of(event, newline="\n"):
 
 @pytest.mark.parametrize("mode", ["stream", "astream"])
 @pytest.mark.parametrize("data", EVENTS)
-async def test_error_event_is_an_error_whatever_its_data(data, mode):
-    """Field case A6: the name of the event is enough."""
+async def test_error_event_is_raised_with_any_data(data, mode):
+    """The name of the event is enough."""
     text, kind, words = EVENTS[data]
     for newline, name in itertools.product(("\n", "\r\n"), ("error", "exception")):
         error = await fail_of(model(reply(stream_of([f"event: {name}", f"data: {text}"], newline))), mode)
@@ -479,8 +478,8 @@ async def test_error_event_is_an_error_whatever_its_data(data, mode):
     "event",
     [["event:{}", "data:x"], ["data: x", "event: {}"], ["event: {}"], ["id: 1", "event: {}", "retry: 5", "data: x"]],
 )
-async def test_error_event_is_known_by_its_name(name, event):
-    """Field case A6: other spellings, another order of the lines, no data."""
+async def test_error_event_is_recognized_by_its_name(name, event):
+    """Other spellings, another order of the lines, no data."""
     error = await fail_of(model(reply(stream_of([line.format(name) for line in event]))), "stream")
     assert type(error) is errors.ServerError
 
@@ -488,7 +487,7 @@ async def test_error_event_is_known_by_its_name(name, event):
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 20])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_error_event_may_be_cut_anywhere(size, newline):
-    """Field case A6: the pieces of the network say nothing."""
+    """The network may cut the stream at any byte."""
     data = stream_of(["event: error", 'data: {"code":500,"details":"x"}'], newline)
     fake = FakeGemini(lambda request: Raw(data.decode(), content_type="text/event-stream"))
     with pytest.raises(errors.ServerError):
@@ -502,7 +501,7 @@ def test_error_event_may_be_cut_anywhere(size, newline):
     "name", ["message", "chunk", "completion", "ping", "response.output_text.delta", "terror_alert"]
 )
 def test_other_events_are_chunks(name):
-    """Field case A6: the name of an event that is not an error changes nothing."""
+    """Names of events that are not errors change nothing."""
     event = [f"event: {name}", f"data: {json.dumps(chunk(content='tial', finish='stop'))}"]
     whole = "".join(part.text for part in model(stream_of(event)).stream("hi"))
     assert whole == "partial"
@@ -523,8 +522,8 @@ def test_other_events_are_chunks(name):
     ],
 )
 @pytest.mark.parametrize("mode", MODES)
-async def test_error_without_the_key_error_is_an_error(body, kind, mode):
-    """Field case A6: without choices, a type, or a number with words, marks an error."""
+async def test_error_without_the_key_error_is_raised(body, kind, mode):
+    """Without choices, a type or a status with a message marks an error."""
     assert type(await fail(body, 200, mode)) is getattr(errors, kind)
 
 
@@ -541,13 +540,13 @@ async def test_error_without_the_key_error_is_an_error(body, kind, mode):
         {"promptFeedback": {"blockReason": "SAFETY"}},
     ],
 )
-def test_what_is_no_error_is_none(body):
-    """Keep-alive objects, chunks, counts, vectors and refusals."""
+def test_other_objects_are_not_errors(body):
+    """Keep-alive objects, chunks, usage, vectors and refusals."""
     assert not is_error_body(body)
 
 
 def everything():
-    """One error of each class, as a task queue would send it."""
+    """Return one error of each class, as a task queue would send it."""
     for name in errors.__all__:
         kind = getattr(errors, name)
         if issubclass(kind, errors.GeminiCompatError):
@@ -556,7 +555,7 @@ def everything():
 
 @pytest.mark.parametrize("kind", [*everything()], ids=lambda kind: kind.__name__)
 def test_error_is_rebuilt_from_its_arguments(kind):
-    """Field case G9: Celery's JSON backend calls `cls(*args)`, with what JSON can hold."""
+    """Celery's JSON backend calls `cls(*args)` with arguments that JSON can represent."""
     error = kind("Quota exceeded. (RESOURCE_EXHAUSTED 429) Wait.")
     for again in (
         kind(*json.loads(json.dumps(error.args))),
@@ -573,23 +572,23 @@ def test_error_is_rebuilt_from_its_arguments(kind):
 
 @pytest.mark.parametrize(("status", "body", "kind"), WORDS)
 def test_error_of_a_server_is_rebuilt_with_its_status(status, body, kind):
-    """Field case G9: class, text, number and word travel in the arguments alone."""
+    """The arguments alone carry class, text, code and status word."""
     with pytest.raises(errors.APIStatusError) as caught:
         model(reply(body, status)).invoke("hi")
     error = caught.value
     again = type(error)(*json.loads(json.dumps(error.args)))
     assert (type(again), str(again), again.status_code) == (type(error), str(error), error.status_code)
     assert again.is_retryable == error.is_retryable
-    for twin in (copy.copy(error), copy.deepcopy(error)):
-        assert twin.response is error.response
-        assert twin.request is error.request
-        assert (twin.body, twin.status_code, twin.remedy) == (error.body, error.status_code, error.remedy)
+    for copied in (copy.copy(error), copy.deepcopy(error)):
+        assert copied.response is error.response
+        assert copied.request is error.request
+        assert (copied.body, copied.status_code, copied.remedy) == (error.body, error.status_code, error.remedy)
     restored = pickle.loads(pickle.dumps(error))
     assert (restored.body, restored.status, restored.remedy) == (error.body, error.status, error.remedy)
 
 
 def wired(answer):
-    """A chat model of a compatible server with `answer`."""
+    """Return a chat model of a compatible server that sends `answer`."""
     return ChatGeminiCompat(model="m", base_url="http://server.example/v1", max_retries=0, **Wire(answer).clients)
 
 
@@ -604,7 +603,7 @@ def wired(answer):
     ids=str,
 )  # fmt: skip
 def test_error_between_chunks_is_raised(event):
-    """Without `error` and without choices: the text before it is not taken for the whole answer."""
+    """Without `error` and without choices. The text before it is not the whole answer."""
     assert is_error_body(event)
     chat = wired([chunk(content="Hel"), event, chunk(finish="stop"), "[DONE]"])
     with pytest.raises(errors.ServerError, match="boom"):
@@ -622,8 +621,8 @@ def test_error_between_chunks_is_raised(event):
     ],
     ids=str,
 )  # fmt: skip
-def test_event_that_is_no_chunk_and_no_error_is_passed_over(event):
-    """Keep-alives, reports of progress, and parts of a reply without choices."""
+def test_event_that_is_neither_chunk_nor_error_is_skipped(event):
+    """Keep-alives, progress reports, and parts of a reply without choices."""
     assert not is_error_body(event)
     chat = wired([chunk(content="Hel"), event, chunk(finish="stop"), "[DONE]"])
     assert "".join(part.text for part in chat.stream("Hi.")) == "Hel"
@@ -642,8 +641,8 @@ ECHOED = {
 
 @pytest.mark.parametrize("mode", ["invoke", "astream"])
 @pytest.mark.parametrize("name", ECHOED)
-async def test_error_in_the_callers_own_text_does_not_type_the_refusal(name, mode):
-    """A server that refuses a request may repeat the prompt, and that may hold an error of any kind."""
+async def test_error_in_the_callers_text_does_not_change_the_class(name, mode):
+    """A server may repeat the prompt when it refuses a request, and the prompt may contain any error."""
     for echo in (json.dumps(ECHOED[name]), printed(ECHOED[name]), printed(json.dumps(ECHOED[name]).encode())):
         for text in (f"Input should be a valid string, got: 'please explain {echo}'", f"{echo} is no string"):
             for body, status in (
@@ -657,8 +656,8 @@ async def test_error_in_the_callers_own_text_does_not_type_the_refusal(name, mod
                 assert error.status_code in (400, 422)
 
 
-def test_wrapped_refusal_that_agrees_with_the_status_is_still_unwrapped():
-    """LiteLLM puts the server's own words behind a prefix; the status agrees with them."""
+def test_wrapped_error_that_matches_the_status_is_unwrapped():
+    """LiteLLM puts a prefix before the server's own words."""
     inner = google_error(400, "INVALID_ARGUMENT", "The input token count exceeds the maximum number of tokens allowed.")
     for text in (
         f"GeminiException - {json.dumps(inner)}",

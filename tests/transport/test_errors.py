@@ -1,4 +1,4 @@
-"""Error bodies to exceptions: which class, whether to try again, and what the text says."""
+"""Error responses, errors in streams and unusable replies: their classes, texts and attributes."""
 
 import json
 import pickle
@@ -61,7 +61,7 @@ def model(*answers, **kwargs):
 
 @pytest.mark.parametrize(("status", "body", "name", "retryable"), BODIES)
 async def test_error_body_becomes_one_exception_of_three_families(status, body, name, retryable):
-    """Class, `is_retryable` and status are right, sync and async, and Google's own words are in the text."""
+    """Class, `is_retryable` and status are right, and the text contains Google's own words."""
     broken = model(reply(body, status))
     with pytest.raises(errors.GeminiCompatError) as caught:
         broken.invoke("hi")
@@ -78,8 +78,7 @@ async def test_error_body_becomes_one_exception_of_three_families(status, body, 
 
 
 @pytest.mark.parametrize(("status", "body", "name", "retryable"), BODIES)
-def test_exceptions_travel_between_processes(status, body, name, retryable):
-    """An exception pickles with its facts; the HTTP objects stay behind."""
+def test_exception_pickles_without_its_http_objects(status, body, name, retryable):
     with pytest.raises(errors.GeminiCompatError) as caught:
         model(reply(body, status)).invoke("hi")
     copy = pickle.loads(pickle.dumps(caught.value))
@@ -90,8 +89,8 @@ def test_exceptions_travel_between_processes(status, body, name, retryable):
     )
 
 
-def test_rate_limit_tells_how_long_to_wait_and_which_quota():
-    """Seconds come from the message with its fractions, else from RetryInfo, else from a gateway's header."""
+def test_rate_limit_has_the_wait_and_the_quota():
+    """The message has fractions of a second, `RetryInfo` is next, and gateways send a header."""
     spoken = google_error(429, "RESOURCE_EXHAUSTED", "Please retry in 10h50m43.651927829s.", [MINUTE, RETRY])
     listed = google_error(429, "RESOURCE_EXHAUSTED", "Slow down.", [MINUTE, RETRY])
     seen = []
@@ -118,7 +117,7 @@ IN_STREAM = {
 
 @pytest.mark.parametrize("shape", IN_STREAM)
 async def test_error_inside_a_stream_raises(shape):
-    """Whatever its shape, an error after the first text raises with its status, and the text came through before."""
+    """In any shape, with its own status, after the text before it."""
     body = "data: " + json.dumps(chunk(content="par")) + "\n\n" + IN_STREAM[shape]
     seen = []
     with pytest.raises(errors.ServerError, match="overloaded") as caught:
@@ -137,8 +136,8 @@ async def test_error_inside_a_stream_raises(shape):
         [{"error": "boom"}],
     ],
 )
-async def test_error_in_a_stream_that_names_no_status_is_a_server_error(body):
-    """The 200 at its beginning says nothing any more."""
+async def test_error_in_a_stream_without_a_status_is_a_server_error(body):
+    """The stream began with 200."""
     for text in (f"data: {json.dumps(body)}\n\n", json.dumps(body)):
         with pytest.raises(errors.ServerError, match=r"^boom \(500\) ") as caught:
             list(model(text).stream("hi"))
@@ -164,16 +163,15 @@ REASONS = [
 
 
 @pytest.mark.parametrize(("body", "said"), REASONS)
-def test_reason_is_read_wherever_servers_put_it(body, said):
-    """FastAPI, Apigee, and lists of errors; what is none of it is no reason."""
+def test_message_is_read_from_every_known_key(body, said):
+    """FastAPI, Apigee, and lists of errors. Other values are not a message."""
     with pytest.raises(errors.InvalidRequestError) as caught:
         model(reply(body, 422)).invoke("hi")
     assert str(caught.value).startswith(f"{said} (422) ")
 
 
 @pytest.mark.parametrize(("status", "headers"), [(304, {}), (302, {}), (307, {"location": ""}), (300, {})])
-def test_redirect_to_nowhere_is_told_as_what_it_is(status, headers):
-    """No place is made up."""
+def test_redirect_without_a_target_names_no_target(status, headers):
     with pytest.raises(
         errors.InvalidRequestError, match=rf"^The server redirects without a target\. \({status}\)"
     ) as caught:
@@ -182,8 +180,8 @@ def test_redirect_to_nowhere_is_told_as_what_it_is(status, headers):
     assert "`base_url`" in caught.value.remedy
 
 
-async def test_stream_cut_before_its_end_raises_with_what_had_come():
-    """Neither a finish reason nor `[DONE]`: the text so far is in `partial`."""
+async def test_stream_without_its_end_raises_with_the_partial_text():
+    """Without a finish reason and without `[DONE]`."""
     body = "data: " + json.dumps(chunk(content="par")) + "\n\n"
     with pytest.raises(errors.TruncatedStreamError) as caught:
         list(model(body).stream("hi"))
@@ -202,8 +200,8 @@ async def test_stream_cut_before_its_end_raises_with_what_had_come():
         (http.RemoteProtocolError("closed"), "APIConnectionError"),
     ],
 )
-async def test_network_failures_have_names(raised, name):
-    """What the HTTP library raises becomes ours, with what to check."""
+async def test_network_failure_raises_a_connection_error(raised, name):
+    """Its text says what to check."""
     with pytest.raises(getattr(errors, name)) as caught:
         model(raised).invoke("hi")
     assert isinstance(caught.value, core.ModelConnectionError)
@@ -211,8 +209,8 @@ async def test_network_failures_have_names(raised, name):
         await model(raised).ainvoke("hi")
 
 
-def test_connection_that_breaks_inside_the_body_raises():
-    """The HTTP library's own error while a stream is read is no end of the stream."""
+def test_connection_that_breaks_in_the_body_raises():
+    """An error of the HTTP library does not end a stream normally."""
 
     class Broken(http.SyncByteStream):
         def __iter__(self):
@@ -224,8 +222,8 @@ def test_connection_that_breaks_inside_the_body_raises():
     assert caught.value.partial == "par"
 
 
-def test_answers_that_are_no_json_raise():
-    """A web page with status 200, and an event that is no JSON."""
+def test_reply_that_is_not_json_raises():
+    """A web page with status 200, and an event that is not JSON."""
     for answer in ("<html>login</html>", b"data: {nonsense\n\n"):
         with pytest.raises(errors.InvalidReplyError):
             model(answer).invoke("hi")
@@ -233,8 +231,8 @@ def test_answers_that_are_no_json_raise():
             list(model(answer).stream("hi"))
 
 
-def test_unusable_replies_raise_with_what_came():
-    """Empty and malformed replies are errors that carry the message with its usage."""
+def test_unusable_reply_raises_with_the_message():
+    """Empty and malformed replies. The message has the usage."""
     usage = {"prompt_tokens": 5, "completion_tokens": 0, "total_tokens": 5}
     for reason, name in (
         ("stop", "EmptyReplyError"),
@@ -248,15 +246,15 @@ def test_unusable_replies_raise_with_what_came():
         assert caught.value.is_retryable == (reason != "length")
 
 
-def test_call_cut_off_by_max_tokens_is_an_error_and_never_a_call():
-    """LangChain completes truncated JSON to a call that looks complete; it must not run."""
+def test_call_cut_off_by_max_tokens_is_an_error():
+    """LangChain completes truncated JSON to a call that looks complete. Such a call must not run."""
     cut = {"id": "c", "function": {"name": "pay", "arguments": '{"amount": 1'}}
     with pytest.raises(errors.MalformedToolCallError, match="max_tokens"):
         list(model([chunk(tool_calls=[cut]), chunk(finish="length"), "[DONE]"]).stream("hi"))
 
 
 async def test_blocked_reply_is_a_message_with_a_refusal_block():
-    """A choice without `message`: finish reason, Google's own word, and LangChain's refusal block."""
+    """A choice without `message`: the finish reason, Google's own word, and LangChain's refusal block."""
     blocked = {"choices": [{"index": 0, "finish_reason": "content_filter: PROHIBITED_CONTENT"}]}
     for message in (model(blocked).invoke("hi"), await model(blocked).ainvoke("hi")):
         assert message.response_metadata["finish_reason"] == "content_filter"
@@ -285,8 +283,7 @@ def test_every_exception_is_exported_and_documented():
         ("ais-N8-gemma4-reasoning_effort-400", "InvalidRequestError"),
     ],
 )
-def test_recorded_error_bodies(file, name):
-    """Google's own bytes."""
+def test_recorded_error_body_raises_its_class(file, name):
     response = read_capture(file)["response"]
     with pytest.raises(getattr(errors, name)) as caught:
         model(reply(response["body"], response["status"])).invoke("hi")

@@ -1,4 +1,4 @@
-"""HTTP/2 clients of the caller: a late or abandoned stream ends alone, and the other streams go on."""
+"""HTTP/2 clients of the caller: an expired or abandoned stream ends alone, and the other streams go on."""
 
 import asyncio
 import threading
@@ -37,7 +37,7 @@ async def aread(model):
     return "".join([chunk.text async for chunk in model.astream("hi")])
 
 
-#: A way to break a limit, and the error that comes of it.
+#: A path of the server, the limit that it exceeds, and the error.
 BREAKS = [
     ("silence", {"first_byte": 1}, errors.RequestTimeoutError),
     ("silence", {"total": 1}, errors.RequestTimeoutError),
@@ -47,8 +47,8 @@ BREAKS = [
 
 
 @pytest.mark.parametrize(("way", "timeout", "kind"), BREAKS)
-def test_stream_that_breaks_a_limit_ends_alone(place, monkeypatch, way, timeout, kind):
-    """Field case E8: siblings of one connection, from threads."""
+def test_stream_that_exceeds_a_limit_ends_alone(place, monkeypatch, way, timeout, kind):
+    """Other streams of the same connection go on, from threads."""
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**20)
     with http.Client(http2=True, verify=place[1]) as client, ThreadPoolExecutor(4) as pool:
         assert build(place, "answer", http_client=client).invoke("hi").text == "Hello."
@@ -62,8 +62,8 @@ def test_stream_that_breaks_a_limit_ends_alone(place, monkeypatch, way, timeout,
 
 
 @pytest.mark.parametrize(("way", "timeout", "kind"), BREAKS)
-async def test_async_stream_that_breaks_a_limit_ends_alone(place, monkeypatch, way, timeout, kind):
-    """Field case E8: siblings of one connection, on one event loop."""
+async def test_async_stream_that_exceeds_a_limit_ends_alone(place, monkeypatch, way, timeout, kind):
+    """Other streams of the same connection go on, on one event loop."""
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**20)
     async with http.AsyncClient(http2=True, verify=place[1]) as client:
         assert (await build(place, "answer", http_async_client=client).ainvoke("hi")).text == "Hello."
@@ -77,8 +77,8 @@ async def test_async_stream_that_breaks_a_limit_ends_alone(place, monkeypatch, w
 
 
 @pytest.mark.parametrize("way", ["silence", "mute"])
-def test_late_stream_without_siblings_leaves_no_thread(place, way):
-    """Field case E8: a connection that serves only one request is shut down."""
+def test_expired_stream_alone_on_its_connection_leaves_no_thread(place, way):
+    """A connection that serves only one request is shut down."""
     with http.Client(http2=True, verify=place[1]) as client:
         with pytest.raises(errors.RequestTimeoutError):
             read(build(place, way, http_client=client, timeout={"first_byte": 1, "between_chunks": 1}))
@@ -89,8 +89,8 @@ def test_late_stream_without_siblings_leaves_no_thread(place, way):
         assert build(place, "answer", http_client=client).invoke("hi").text == "Hello."
 
 
-def test_stream_that_is_left_ends_alone(place):
-    """Field case E8: its siblings go on, and its thread ends."""
+def test_abandoned_stream_ends_alone(place):
+    """The other streams go on, and its thread ends."""
     with http.Client(http2=True, verify=place[1]) as client, ThreadPoolExecutor(2) as pool:
         good = pool.submit(read, build(place, "slowly", http_client=client))
         time.sleep(0.2)
@@ -105,7 +105,7 @@ def test_stream_that_is_left_ends_alone(place):
 
 
 async def test_cancelled_async_stream_ends_alone(place):
-    """Field case E8: cancelled while it waits for the headers."""
+    """It is cancelled while it waits for the headers."""
     async with http.AsyncClient(http2=True, verify=place[1]) as client:
         good = asyncio.create_task(aread(build(place, "slowly", http_async_client=client)))
         await asyncio.sleep(0.2)

@@ -11,8 +11,8 @@ from langchain_gemini_compat._transport.library_errors import KINDS, HttpErrorKi
 
 #: The library below httpx, whose exceptions may surface while a body is read.
 core = import_module(http.HTTPTransport.__module__.replace("httpx", "httpcore").partition(".")[0])
-#: Transport errors that mean nothing special, so their text is passed on. `ConnectError` is described by its cause;
-#: httpx2 raises `SSEError` in its own reader of events only.
+#: Transport errors without a meaning of their own, whose text is passed on. `ConnectError` is described by its cause.
+#: Only httpx2 has `SSEError`, and raises it only in its own decoder of events.
 OTHERS = {"SSEError", "TransportError", "NetworkError", "ConnectError", "ProtocolError", "LocalProtocolError"}
 
 

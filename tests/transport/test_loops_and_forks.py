@@ -1,4 +1,4 @@
-"""Event loops, threads and processes: a model works in all of them, over real sockets, and never blocks a loop."""
+"""A model works across event loops, threads and processes over real sockets, and never blocks a loop."""
 
 import asyncio
 import gc
@@ -28,7 +28,7 @@ THREADS = 16
 
 
 class BlockingCredentials(Credentials):
-    """Each refresh blocks for a moment, and gives a token that is good for `life`."""
+    """Credentials whose refresh blocks for a moment. Each token is valid for `life`."""
 
     def __init__(self, life=timedelta(hours=1)):
         super().__init__()
@@ -68,7 +68,7 @@ def open_files():
 
 
 async def ask_each_way(chat):
-    """The texts of `ainvoke`, `astream` and `abatch`."""
+    """Return the texts of `ainvoke`, `astream` and `abatch`."""
     async with aclosing(chat.astream("two")) as chunks:
         streamed = "".join([chunk.text async for chunk in chunks])
     return [(await chat.ainvoke("one")).text, streamed, *(m.text for m in await chat.abatch(["three", "four"]))]
@@ -78,13 +78,13 @@ TEXTS = ["one", "two", "three", "four"]
 
 
 def test_model_serves_one_event_loop_after_another(chat):
-    """In one thread; sync calls go in between."""
+    """In one thread, with blocking calls between them."""
     for _ in range(3):
         assert asyncio.run(ask_each_way(chat)) == TEXTS
         assert chat.invoke("five").text == "five"
 
 
-def test_model_made_inside_of_a_loop_serves_outside_of_it(fake, url):
+def test_model_made_in_a_loop_works_outside_of_it(fake, url):
     """And in the next loop."""
 
     async def make():
@@ -96,7 +96,7 @@ def test_model_made_inside_of_a_loop_serves_outside_of_it(fake, url):
 
 
 def test_model_and_loop_that_end_together_leave_no_socket(fake, url):
-    """`asyncio.run` of a function that makes its own model: what most programs are."""
+    """Most programs call `asyncio.run` with a function that makes its own model."""
 
     async def main():
         return await ask_each_way(build(fake, url))
@@ -109,7 +109,7 @@ def test_model_and_loop_that_end_together_leave_no_socket(fake, url):
 
 
 async def test_model_that_ends_before_its_loop_leaves_no_socket(fake, url):
-    """A model for each request of a long-lived server."""
+    """A long-lived server may make a model for each request."""
     await ask_each_way(build(fake, url))
     await asyncio.sleep(0.5)
     before = open_files()
@@ -123,14 +123,14 @@ async def test_model_that_ends_before_its_loop_leaves_no_socket(fake, url):
     assert open_files() <= before
 
 
-async def test_sync_calls_inside_of_a_running_loop_work(chat):
-    """As in a notebook: they hold the loop up, and nothing worse."""
+async def test_sync_call_in_a_running_loop_works(chat):
+    """As in a notebook. It only blocks the loop."""
     assert chat.invoke("one").text == "one"
     assert await asyncio.to_thread(lambda: "".join(chunk.text for chunk in chat.stream("two"))) == "two"
     assert await ask_each_way(chat) == TEXTS
 
 
-def test_threads_with_loops_of_their_own_and_without_share_a_model(chat):
+def test_threads_with_and_without_event_loops_share_a_model(chat):
     """At the same time."""
 
     def work(number):
@@ -142,8 +142,8 @@ def test_threads_with_loops_of_their_own_and_without_share_a_model(chat):
         assert list(pool.map(work, range(4 * THREADS))) == [TEXTS] * 4 * THREADS
 
 
-def test_threads_forget_the_same_closed_loops_together():
-    """Each that begins with a loop of its own looks for those that are over."""
+def test_threads_forget_the_same_closed_loops_at_the_same_time():
+    """Each thread that starts an event loop removes the closed ones."""
     loops = [asyncio.new_event_loop() for _ in range(50)]
     for loop in loops:
         loop.close()
@@ -161,8 +161,7 @@ def test_threads_forget_the_same_closed_loops_together():
             assert len(clients._by_loop) == 0
 
 
-def test_threads_that_make_the_first_call_together_make_one_client_and_ask_for_one_token(fake, url, monkeypatch):
-    """Whoever comes first makes it, the others wait."""
+def test_simultaneous_first_calls_of_threads_share_one_client_and_one_token(fake, url, monkeypatch):
     made = []
     build_client = openai.DefaultHttpxClient
 
@@ -186,8 +185,8 @@ def test_threads_that_make_the_first_call_together_make_one_client_and_ask_for_o
         assert len(made) == number
 
 
-def test_fields_may_be_read_while_another_thread_caches_among_them(chat):
-    """As langchain-core does with what it traces a model as."""
+def test_fields_are_readable_while_another_thread_caches(chat):
+    """langchain-core reads the fields for tracing."""
     done = threading.Event()
 
     def cache():
@@ -206,8 +205,7 @@ def test_fields_may_be_read_while_another_thread_caches_among_them(chat):
     assert fields == {frozenset(type(chat).model_fields)}
 
 
-async def test_tasks_that_make_the_first_call_together_make_one_client_and_ask_for_one_token(fake, url, monkeypatch):
-    """On one event loop."""
+async def test_simultaneous_first_calls_of_tasks_share_one_client_and_one_token(fake, url, monkeypatch):
     made = []
     build_client = openai.DefaultAsyncHttpxClient
 
@@ -225,7 +223,7 @@ async def test_tasks_that_make_the_first_call_together_make_one_client_and_ask_f
 
 @contextmanager
 def switching_often():
-    """Threads take turns a thousand times as often."""
+    """Switch threads a thousand times as often."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(5e-6)
     try:
@@ -261,7 +259,7 @@ def fork_and_ask(chat, name):
             said = f"{name} {ask(chat, name)} {expect_late()}\\n"
         except BaseException as err:
             said = f"{name} {err!r}\\n"
-        # In one piece: they all write into one pipe.
+        # One write, since all processes write to one pipe.
         os.write(1, said.encode())
         os._exit(0)
     return pid
@@ -272,7 +270,7 @@ def build(timeout):
     )
 
 chat, hurried = build(20), build({"between_chunks": 0.3, "first_byte": 0.3})
-# A stream is under way in the parent, its clock ticks, and an idle connection waits for the next call.
+# The parent has an open stream, whose deadline runs, and an idle connection in the pool.
 stream = chat.stream("before")
 next(stream)
 print("parent", ask(chat, "before"), flush=True)
@@ -286,8 +284,8 @@ print("parent", "".join(chunk.text for chunk in stream) or "nothing more", ask(c
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize("mode", ["sync", "async"])
-def test_children_of_a_fork_and_their_parent_all_call_on(mode):
-    """After calls of the parent, with a stream of it under way; time limits hold in all of them."""
+def test_forked_children_and_their_parent_go_on_calling(mode):
+    """The parent has made calls and has an open stream. Time limits hold in all processes."""
 
     def answer(request):
         return Fault.slow(between=1.0) if request.prompt == "slow" else request.prompt
@@ -306,8 +304,8 @@ def test_children_of_a_fork_and_their_parent_all_call_on(mode):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-async def test_fork_inside_of_a_running_loop_leaves_the_parents_calls_alone(chat):
-    """The child asks with a loop of its own; the parent's call, which is under way, ends well."""
+async def test_fork_in_a_running_loop_leaves_the_parents_calls_alone(chat):
+    """The child calls with a loop of its own. The parent's open call completes."""
     await chat.ainvoke("one")
     async with aclosing(chat.astream("a few words that come in more than one piece")) as chunks:
         first = await anext(chunks)
@@ -322,7 +320,7 @@ async def test_fork_inside_of_a_running_loop_leaves_the_parents_calls_alone(chat
 
 
 def _ask_in_child(chat):
-    """Never returns: the tests go on in the parent alone."""
+    """Run the check and exit. This never returns, since only the parent goes on with the tests."""
     code = 2
     try:
         code = 0 if chat.invoke("one").text == "one" else 1
@@ -336,16 +334,16 @@ def detector():
         yield detector
 
 
-async def test_detector_finds_what_blocks(detector):
-    """A check that cannot fail is none: a sleep, a refresh and a file are found on the loop, and allowed off it."""
+async def test_detector_finds_blocking_calls(detector):
+    """A sleep, a refresh and a file are found on the loop, and allowed off it."""
     for block in (partial(time.sleep, 0.001), partial(BlockingCredentials().refresh, None), Path(__file__).read_text):
         with pytest.raises(BlockingError):
             block()
         await asyncio.to_thread(block)
 
 
-async def test_no_async_call_blocks_its_loop(fake, url, detector):
-    """The first call and later ones, the refresh of a token, streams, events, errors, retries, cancelling."""
+async def test_async_call_does_not_block_its_loop(fake, url, detector):
+    """First and later calls, token refreshes, streams, events, errors, retries and cancellation."""
     credentials = BlockingCredentials(life=timedelta(seconds=30))
     chat = build(fake, url, api_key=None, credentials=credentials, max_retries=1)
     assert await ask_each_way(chat) == TEXTS
@@ -370,8 +368,8 @@ async def test_no_async_call_blocks_its_loop(fake, url, detector):
         await task
 
 
-async def test_no_key_of_a_callable_blocks_the_loop(fake, url, detector):
-    """It is asked in a thread, whatever it does."""
+async def test_callable_key_does_not_block_the_loop(fake, url, detector):
+    """The callable runs in a thread."""
 
     def read_key():
         time.sleep(0.01)
@@ -408,7 +406,7 @@ asyncio.run(main())
 
 
 def test_first_call_of_a_process_does_not_block_the_loop(url):
-    """Importing openai and reading certificates take their time: not on the loop."""
+    """Importing openai and reading certificates take time, so they run off the loop."""
     command = [sys.executable, "-c", FIRST_CALL, url]
     gaps = []
     for _ in range(3):

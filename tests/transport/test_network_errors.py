@@ -1,4 +1,4 @@
-"""Why a request did not arrive: the cause and the cure, once, sync and async alike."""
+"""Requests that do not reach the server: the error names the cause and the remedy."""
 
 import asyncio
 import socket
@@ -21,7 +21,7 @@ def answer_of(status):
 
 @contextmanager
 def server(answer, tls=None, *, first=65536):
-    """A server that reads a little and answers with bytes; gives its place and the list of its connections."""
+    """Yield the address of a server that reads a little and answers with bytes, and the list of its connections."""
     seen = []
 
     def serve(connection):
@@ -50,7 +50,7 @@ def server(answer, tls=None, *, first=65536):
 
 @pytest.fixture(params=["invoke", "ainvoke"])
 def fail(request):
-    """The error of a call, which has to come without a second try unless `tries` says so."""
+    """Return a function that calls a model and returns the error. It asserts the number of `tries`."""
 
     def run(url, prompt="hi", tries=1, **options):
         model = ChatGeminiCompat(model="m", base_url=url, api_key="secret-key-1", max_retries=1, **options)
@@ -75,8 +75,8 @@ def proxied(monkeypatch):
     return use
 
 
-def test_untrusted_certificate_is_named_once(fail):
-    """Field case E16: no second try, and no advice about the request."""
+def test_untrusted_certificate_is_not_retried(fail):
+    """The text has no advice about the request."""
     trustme = pytest.importorskip("trustme")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
@@ -88,8 +88,8 @@ def test_untrusted_certificate_is_named_once(fail):
         assert len(seen) == 1
 
 
-def test_certificate_of_another_host_is_named_once(fail):
-    """Field case E16: the authority is trusted, the name is wrong."""
+def test_certificate_of_another_host_is_not_retried(fail):
+    """The authority is trusted, but the name is wrong."""
     trustme = pytest.importorskip("trustme")
     authority = trustme.CA()
     theirs, ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
@@ -100,16 +100,16 @@ def test_certificate_of_another_host_is_named_once(fail):
         assert "another host" in str(fail(f"https://{place}/v1", **clients))
 
 
-def test_plain_server_behind_https_is_named_once(fail):
-    """Field case E16: the port is that of `http://`."""
+def test_server_without_tls_is_not_retried(fail):
+    """The port is that of `http://`."""
     with server(answer_of("400 Bad Request")) as (place, seen):
         assert "does not speak TLS" in str(fail(f"https://{place}/v1"))
         assert len(seen) == 1
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_proxy_that_wants_a_login_is_named_once(fail, proxied, scheme):
-    """Field case E16: 407 to CONNECT, and of a forwarding proxy."""
+def test_proxy_login_is_not_retried(fail, proxied, scheme):
+    """The proxy answers 407 to CONNECT, or to a forwarded request."""
     with server(answer_of("407 Proxy Authentication Required")) as (place, seen):
         proxied(place)
         error = fail(f"{scheme}://server.example/v1")
@@ -120,7 +120,7 @@ def test_proxy_that_wants_a_login_is_named_once(fail, proxied, scheme):
 
 @pytest.mark.parametrize(("status", "tries"), [("403 Forbidden", 1), ("502 Bad Gateway", 2)])
 def test_proxy_that_refuses_or_fails_is_named(fail, proxied, status, tries):
-    """Field case E16: only a failure may pass."""
+    """Only a failure is retried."""
     with server(answer_of(status)) as (place, seen):
         proxied(place)
         error = fail("https://server.example/v1", tries=tries)
@@ -128,14 +128,14 @@ def test_proxy_that_refuses_or_fails_is_named(fail, proxied, status, tries):
         assert len(seen) == tries
 
 
-def test_proxy_port_that_cannot_exist_is_a_sentence(fail, proxied):
-    """Field case E16: an invalid port gives our error, no `ExceptionGroup` and no connection to its lower 16 bits."""
+def test_invalid_proxy_port_is_named(fail, proxied):
+    """There is no `ExceptionGroup`, and no connection to the lower 16 bits of the port."""
     proxied("127.0.0.1:99999")
     assert "proxy settings are invalid" in str(fail("https://server.example/v1"))
 
 
-def test_proxy_port_of_the_callers_client_that_cannot_exist_is_a_sentence():
-    """Field case E16: an async client raises a group of errors."""
+def test_invalid_proxy_port_of_the_callers_client_is_named():
+    """An async client raises a group of errors."""
 
     async def ask():
         async with http.AsyncClient(proxy="http://127.0.0.1:99999") as client:
@@ -148,8 +148,8 @@ def test_proxy_port_of_the_callers_client_that_cannot_exist_is_a_sentence():
     assert caught.value.tries == 1
 
 
-def test_upload_that_the_server_does_not_take_is_sent_once(fail):
-    """Field case E16: it answers 413 and closes before it has read the body, which async clients cannot read."""
+def test_refused_upload_is_not_retried(fail):
+    """The server answers 413 and closes before it has read the body. Async clients cannot read such an answer."""
     with server(answer_of("413 Content Too Large")) as (place, seen):
         error = fail(f"http://{place}/v1", BODY)
         assert "larger than the server" in str(error)
@@ -157,15 +157,15 @@ def test_upload_that_the_server_does_not_take_is_sent_once(fail):
         assert len(seen) == 1
 
 
-def test_connection_closed_without_an_answer_is_tried_again(fail):
-    """A server that restarts does so; the sentence has a reason or says that there is none."""
+def test_connection_closed_without_an_answer_is_retried(fail):
+    """A server that restarts does so. The text has a reason, or says that there is none."""
     with server(b"") as (place, seen):
         assert "closed the connection" in str(fail(f"http://{place}/v1", tries=2))
         assert len(seen) == 2
 
 
-def test_host_without_an_address_is_named_once(fail):
-    """Field case E16: `.invalid` never has one; where no name server answers, another try may help."""
+def test_host_without_an_address_is_named(fail):
+    """`.invalid` never has an address. A retry may help if no name server answers."""
     url = "https://no-such-host.invalid/v1"
     try:
         socket.getaddrinfo("no-such-host.invalid", 443)
@@ -175,7 +175,7 @@ def test_host_without_an_address_is_named_once(fail):
 
 
 def test_refused_connection_is_named(fail):
-    """Field case E16: the operating system's reason, not the library's "All connection attempts failed"."""
+    """By the operating system's reason, not by the library's "All connection attempts failed"."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     error = fail(f"http://127.0.0.1:{port}/v1", tries=2)
@@ -185,7 +185,6 @@ def test_refused_connection_is_named(fail):
 
 @pytest.mark.parametrize("kind", ["ReadError", "WriteError", "ConnectError", "RemoteProtocolError", "CloseError"])
 def test_error_without_a_text_leaves_no_empty_parentheses(kind):
-    """Field case E16: "Could not reach the server ()"."""
     wire = Wire(getattr(http, kind)(""))
     model = ChatGeminiCompat(model="m", base_url="http://server.example/v1", max_retries=0, **wire.clients)
     with pytest.raises(errors.APIConnectionError, match="it gave no reason"):
@@ -193,7 +192,6 @@ def test_error_without_a_text_leaves_no_empty_parentheses(kind):
 
 
 def test_reply_that_breaks_without_a_text_leaves_no_empty_parentheses():
-    """Field case E16: in the middle of the body."""
 
     class Body(http.SyncByteStream):
         def __iter__(self):
@@ -207,7 +205,7 @@ def test_reply_that_breaks_without_a_text_leaves_no_empty_parentheses():
 
 
 def test_large_request_leaves_no_trace_of_its_upload():
-    """The extension would keep the request."""
+    """The extension `trace` would keep the body alive."""
     wire = Wire(completion_body())
     ChatGeminiCompat(model="m", base_url="http://server.example/v1", **wire.clients).invoke(BODY)
     assert "trace" not in wire.requests[0].extensions

@@ -1,4 +1,4 @@
-"""Time limits, retries, clients, headers and query of the caller's own: taken, or one sentence at construction."""
+"""Time limits, retries, clients, headers and query of the caller: accepted, or refused at construction."""
 
 from datetime import timedelta
 from importlib import import_module
@@ -45,8 +45,8 @@ def foreign_timeout(*args, **kwargs):
         (lambda: foreign_timeout(9, connect=1), TimeLimits(1, 9, 9, write=9, pool=9)),
     ],
 )
-async def test_time_limits_in_every_usual_form_are_taken(make, limits):
-    """Field case D8: as requests, httpx, openai and the standard library spell them; in both classes, by a call."""
+async def test_time_limits_in_every_usual_form_are_accepted(make, limits):
+    """In the forms of requests, httpx, openai and the standard library, checked by a call."""
     timeout = make()
     assert resolve_timeouts(timeout) == limits
     wire = Wire(*[completion()] * 2)
@@ -61,15 +61,15 @@ async def test_time_limits_in_every_usual_form_are_taken(make, limits):
     ["5", True, -1, float("nan"), (1,), (1, 2, 3), ("a", 5), (5, True), object(), {"read": 5}, {5: 5}, timedelta(-1)],
 )
 @pytest.mark.parametrize("make", CLASSES)
-def test_time_limit_that_is_none_is_refused_at_construction(make, timeout):
-    """Field case D8: with what it takes, and no `AttributeError` at the first call."""
+def test_invalid_time_limit_is_refused_at_construction(make, timeout):
+    """The text names the accepted forms. There is no `AttributeError` at the first call."""
     with pytest.raises(ValueError, match=r"number of seconds|Pass seconds|It takes"):
         build(make, timeout=timeout)
 
 
 @pytest.mark.parametrize("make", CLASSES)
 def test_retries_of_none_are_the_default(make):
-    """Field case D8: as for `ChatOpenAI`."""
+    """As in `ChatOpenAI`."""
     assert build(make, max_retries=None).max_retries == build(make).max_retries == 2
     assert build(make, max_retries=0)._open_transport()._config.max_retries == 0
     for given in (-1, "many", 1.5):
@@ -80,7 +80,7 @@ def test_retries_of_none_are_the_default(make):
 @pytest.mark.parametrize("make", CLASSES)
 @pytest.mark.parametrize("way", ["construction", "change"])
 def test_client_of_another_kind_is_refused(make, way):
-    """Field case D8: of the other HTTP library, async for sync, a class, another package's; the text says what to pass."""
+    """Of the other HTTP library, async for sync, a class, or of another package. The text names the right class."""
     library = import_module(library_name())
     cases = [
         ("http_client", library.AsyncClient(), f"`{library_name()}.Client`"),
@@ -107,7 +107,7 @@ def test_client_of_another_kind_is_refused(make, way):
 
 
 def use(model, name, value):
-    """A copy with the value, or the model with it assigned, alike: neither is validated."""
+    """Return a copy with the value, or the model after an assignment. Neither is validated."""
     copy = model.model_copy(update={name: value})
     setattr(model, name, value)
     try:
@@ -117,8 +117,8 @@ def use(model, name, value):
 
 
 @pytest.mark.parametrize("make", CLASSES)
-def test_clients_of_the_right_kind_are_taken(make):
-    """Field case D8: those of the library, openai's subclasses, and doubles that send and build requests."""
+def test_client_of_the_right_kind_is_accepted(make):
+    """Those of the library, openai's subclasses, and test doubles that build and send requests."""
     library = import_module(library_name())
     for client in (library.Client(), openai.DefaultHttpxClient(), MagicMock()):
         assert build(make, http_client=client).http_client is client
@@ -144,8 +144,8 @@ def test_clients_of_the_right_kind_are_taken(make):
         ([("a", CANARY)], "is a list and has to be a dict"),
     ],
 )
-def test_header_that_no_request_can_carry_is_refused_at_construction(make, headers, text):
-    """Field case D8: without the value in the text, under every name of the argument."""
+def test_illegal_header_is_refused_at_construction(make, headers, text):
+    """Under every name of the parameter. The text does not contain the value."""
     for name in ("default_headers", "additional_headers", "headers"):
         with pytest.raises(ValueError, match=text) as caught:
             build(make, **{name: headers})
@@ -157,7 +157,7 @@ def test_header_that_no_request_can_carry_is_refused_at_construction(make, heade
 
 
 async def test_headers_and_query_of_other_types_are_sent_as_text():
-    """Field case D8: numbers, secrets and bytes; the line break of a file that a key was read from is left out."""
+    """Numbers, secrets and bytes. The line break at the end of a key file is removed."""
     wire = Wire(*[completion()] * 2)
     model = build(
         ChatGeminiCompat,

@@ -1,4 +1,4 @@
-"""One retry layer: what is tried again, how often, after which wait, and what callers share."""
+"""Retries: which errors, how often, after which wait, and what callers share."""
 
 import asyncio
 import dataclasses
@@ -22,12 +22,12 @@ MODES = ["invoke", "ainvoke", "stream", "astream"]
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
-    """Waits that the server does not name are a hundredth of what they are."""
+    """Make the waits of the exponential backoff a hundredth of their length."""
     monkeypatch.setattr(_retry, "_FIRST_WAIT", 0.005)
 
 
 async def ask(model, mode):
-    """The message, whichever way it comes."""
+    """Return the message, in one of the call modes."""
     if mode == "invoke":
         return model.invoke("hi")
     if mode == "ainvoke":
@@ -40,14 +40,14 @@ async def ask(model, mode):
 
 
 async def fail(model, mode):
-    """The error, whichever way it comes."""
+    """Return the error, in one of the call modes."""
     with pytest.raises(errors.GeminiCompatError) as caught:
         await ask(model, mode)
     return caught.value
 
 
 def build_error(status):
-    """An error of the server, as it is built from its text."""
+    """Return an error of the server, built from its text."""
     kind = {429: errors.RateLimitError, 503: errors.ServerError}[status]
     return kind(f"Later. ({status})")
 
@@ -56,7 +56,7 @@ def build_error(status):
 @pytest.mark.parametrize("max_retries", [0, 1, 2, 3])
 @pytest.mark.parametrize("fault", [Fault.overloaded, Fault.empty_reply, Fault.malformed_call, Fault.rate_limit])
 async def test_max_retries_bounds_the_requests_of_a_call(mode, max_retries, fault):
-    """N retries are at most n + 1 requests, whatever the reasons; the error tells how many were made."""
+    """`max_retries=n` allows n + 1 requests, whatever the errors. The error has the number of tries."""
     bad = Fault.rate_limit("0.01s") if fault == Fault.rate_limit else fault()
     fake = FakeGemini(lambda request: bad)
     with pytest.raises(errors.GeminiCompatError) as caught:
@@ -65,8 +65,8 @@ async def test_max_retries_bounds_the_requests_of_a_call(mode, max_retries, faul
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_retried_call_says_what_it_cost(mode):
-    """Number of retries, seconds waited, and the tokens of what was thrown away."""
+async def test_retried_call_reports_its_cost(mode):
+    """Retries, seconds waited, and the tokens of discarded replies."""
     good = Reply("Hello.", usage=Usage(10, 3))
     once = await ask(FakeGemini([good]).chat_model(), mode)
     assert not {"retries", "waited"} & once.response_metadata.keys()
@@ -81,8 +81,8 @@ async def test_a_retried_call_says_what_it_cost(mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_the_last_error_counts_the_tokens_of_all_tries(mode):
-    """Thrice empty is thrice paid."""
+async def test_last_error_has_the_tokens_of_all_tries(mode):
+    """Each empty reply is billed."""
     fake = FakeGemini(lambda request: Reply(usage=Usage(10, 0)))
     with pytest.raises(errors.EmptyReplyError) as caught:
         await ask(fake.chat_model(max_retries=2), mode)
@@ -90,8 +90,8 @@ async def test_the_last_error_counts_the_tokens_of_all_tries(mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_the_waiting_time_of_the_body_is_kept(mode):
-    """AI Studio names it in RetryInfo and in the text; nobody asks earlier, and hardly later."""
+async def test_wait_in_the_body_is_kept(mode):
+    """AI Studio names it in `RetryInfo` and in the text. The retry comes at that time, not earlier and hardly later."""
     fake = FakeGemini([Fault.rate_limit("0.25s"), "Hello."])
     began = time.monotonic()
     await ask(fake.chat_model(max_retries=1), mode)
@@ -100,7 +100,7 @@ async def test_the_waiting_time_of_the_body_is_kept(mode):
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("spelling", ["seconds", "date"])
-def test_the_waiting_time_of_the_header_is_kept(status, spelling):
+def test_wait_in_the_header_is_kept(status, spelling):
     """Gateways send `Retry-After`, as seconds or as a date."""
     then = datetime.now(timezone.utc) + timedelta(seconds=3600)
     value = "3600" if spelling == "seconds" else format_datetime(then, usegmt=True)
@@ -122,8 +122,8 @@ def test_the_waiting_time_of_the_header_is_kept(status, spelling):
         (Fault.context_overflow(), errors.ContextOverflowError),
     ],
 )
-async def test_what_a_retry_cannot_mend_is_asked_once(mode, fault, kind):
-    """A spent daily quota, a filter, a bad key, a budget that thinking used up."""
+async def test_permanent_error_is_not_retried(mode, fault, kind):
+    """A spent daily quota, a filter, an invalid key, a budget that thinking used up."""
     fake = FakeGemini([fault, "Hello."])
     if kind is None:
         await ask(fake.chat_model(max_retries=3), mode)
@@ -135,8 +135,8 @@ async def test_what_a_retry_cannot_mend_is_asked_once(mode, fault, kind):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("timeout", [{"retry_wait": 5}, {"total": 5}])
-async def test_a_wait_that_is_too_long_is_not_begun(mode, timeout):
-    """The error comes at once, with the time in it."""
+async def test_wait_beyond_the_limit_is_not_started(mode, timeout):
+    """The error comes at once and names the wait."""
     fake = FakeGemini([Fault.rate_limit("86.5s"), "Hello."])
     began = time.monotonic()
     with pytest.raises(errors.RateLimitError) as caught:
@@ -151,8 +151,8 @@ async def test_a_wait_that_is_too_long_is_not_begun(mode, timeout):
 @pytest.mark.parametrize(
     "fault", [Fault.cut_stream, Fault.dropped_connection, lambda after: Fault.error_in_stream(after=after)]
 )
-async def test_a_stream_is_tried_again_before_its_first_chunk_and_never_after(mode, after, fault):
-    """What the caller has seen is not said twice."""
+async def test_stream_is_retried_only_before_its_first_chunk(mode, after, fault):
+    """Otherwise the caller would get the same text twice."""
     fake = FakeGemini([fault(after=after), "Hello."])
     model = fake.chat_model(max_retries=2)
     if after:
@@ -165,16 +165,16 @@ async def test_a_stream_is_tried_again_before_its_first_chunk_and_never_after(mo
         assert len(fake.requests) == 2
 
 
-def test_a_call_that_streamed_is_not_streamed_again():
-    """Pieces of arguments have been handed out when the stream breaks."""
+def test_partly_streamed_call_is_not_retried():
+    """The caller has pieces of the arguments when the stream breaks."""
     fake = FakeGemini([Fault.cut_stream("", calls=[Call("add", '{"a": 1, "b')]), "Hello."])
     with pytest.raises(errors.GeminiCompatError):
         list(fake.chat_model(max_retries=2).stream("hi"))
     assert len(fake.requests) == 1
 
 
-def test_retries_are_logged_quietly(caplog):
-    """One line each at INFO, with neither prompt nor key."""
+def test_retry_is_logged_once_at_info(caplog):
+    """The line contains neither the prompt nor the key."""
     fake = FakeGemini([Fault.overloaded(), "Hello."])
     with caplog.at_level(logging.INFO, "langchain_gemini_compat"):
         fake.chat_model(max_retries=1).invoke("secret words")
@@ -185,7 +185,7 @@ def test_retries_are_logged_quietly(caplog):
 
 
 class Quota:
-    """A server that refuses whatever comes until its minute is over, and names a shorter wait than that."""
+    """A server that refuses all requests of its minute, and names a shorter wait than that."""
 
     def __init__(self, seconds):
         self.seconds = seconds
@@ -201,12 +201,12 @@ class Quota:
         return "Hello."
 
 
-async def test_a_hundred_callers_do_not_hammer_in_turn():
-    """The first wave is refused; then one at a time goes and asks, and all are served when it is answered."""
+async def test_hundred_callers_send_one_probe_at_a_time():
+    """The first requests are refused. Then one caller probes at a time, and all are served after its answer."""
     quota = Quota(1.5)
     fake = FakeGemini(quota)
     model = fake.chat_model(max_retries=6)
-    # Loading the network side takes a while, and the callers are to come together.
+    # The callers must start at the same time, so load the HTTP modules first.
     model._open_transport()
     replies = await asyncio.gather(*(model.ainvoke("hi") for _ in range(100)))
     assert {reply.text for reply in replies} == {"Hello."}
@@ -214,8 +214,8 @@ async def test_a_hundred_callers_do_not_hammer_in_turn():
     assert len(fake.requests) == quota.refused + 100
 
 
-async def test_a_crowd_whose_patience_ends_does_not_hammer_either():
-    """One a second still asks; the others hear what it heard."""
+async def test_callers_that_cannot_wait_send_one_probe_per_second():
+    """The other callers raise the 429 of the probe."""
     quota = Quota(60)
     fake = FakeGemini(quota)
     model = fake.chat_model(max_retries=9, timeout={"retry_wait": 1.2})
@@ -226,8 +226,8 @@ async def test_a_crowd_whose_patience_ends_does_not_hammer_either():
     assert quota.refused <= 100 + 10
 
 
-async def test_callers_of_another_model_are_not_held_up():
-    """Quotas are counted for each model."""
+async def test_gate_is_separate_for_each_model():
+    """Quotas are counted per model."""
     fake = FakeGemini(lambda request: Fault.rate_limit("90s") if "pro" in request.model else "Hello.")
     with pytest.raises(errors.RateLimitError):
         await fake.chat_model("gemini-3.1-pro-preview", max_retries=1, timeout={"retry_wait": 1}).ainvoke("hi")
@@ -237,8 +237,8 @@ async def test_callers_of_another_model_are_not_held_up():
     assert time.monotonic() - began < 30
 
 
-def test_models_with_the_same_key_share_a_gate_and_others_do_not():
-    """A new object for each request is still the same caller to Google."""
+def test_models_share_a_gate_only_with_the_same_key():
+    """A new object for each request uses the same quota."""
 
     def gate(name="gemini-3.8-flash", key="k", **kwargs):
         return ChatGeminiCompat(model=name, api_key=key, **kwargs)._open_transport().begin(name)._gate
@@ -249,8 +249,8 @@ def test_models_with_the_same_key_share_a_gate_and_others_do_not():
     assert gate() is not gate(base_url="https://gateway.invalid/v1")
 
 
-def test_who_wants_no_retries_does_not_wait_for_others():
-    """One request, at once."""
+def test_call_without_retries_skips_the_gate():
+    """It sends one request at once."""
     fake = FakeGemini([Fault.rate_limit("90s"), "Hello."])
     model = fake.chat_model(max_retries=0)
     with pytest.raises(errors.RateLimitError):
@@ -268,8 +268,8 @@ class Clock:
         return self.now
 
 
-def test_gate_lets_one_ask_for_all():
-    """One caller a second until one is answered; then all go."""
+def test_half_open_gate_allows_one_probe():
+    """One request per second until one is answered. Then the gate is open."""
     clock = Clock()
     gate = Gate(clock)
     assert gate.try_enter() == 0
@@ -284,7 +284,7 @@ def test_gate_lets_one_ask_for_all():
 
 
 def test_gate_is_not_opened_by_an_older_answer():
-    """A request that was under way when another one was refused proves nothing."""
+    """The answer to a request that was sent before the 429 proves nothing."""
     gate = Gate(Clock())
     before = gate.closings
     gate.close(5)
@@ -293,7 +293,7 @@ def test_gate_is_not_opened_by_an_older_answer():
 
 
 def test_gate_keeps_the_longest_refusal():
-    """Two callers are refused; the later time holds."""
+    """Of two refusals the later time counts."""
     gate = Gate(Clock())
     gate.close(5)
     gate.close(2)
@@ -301,7 +301,7 @@ def test_gate_keeps_the_longest_refusal():
 
 
 def test_gate_stays_closed_no_longer_than_the_caller_waits():
-    """Field case G4: one quota text with an absurd number of seconds does not stop everybody for hours."""
+    """A quota error with an absurd number of seconds must not stop all callers for hours."""
     clock = Clock()
     gate = Gate(clock)
     gate.close(39043, limit=120)
@@ -322,8 +322,8 @@ def test_gate_stays_closed_no_longer_than_the_caller_waits():
         Raw({"error": {"message": "Please retry in 9999h59m59.5s."}}, 429),
     ],
 )
-async def test_a_long_wait_holds_up_no_later_call(mode, refusal):
-    """Field case G4: the next call asks the server, and the gate opens for all when that is answered."""
+async def test_long_wait_does_not_block_later_calls(mode, refusal):
+    """The next call probes, and its answer opens the gate for all."""
     fake = FakeGemini([refusal, *["Hello."] * 3])
     model = fake.chat_model(max_retries=2)
     with pytest.raises(errors.RateLimitError):
@@ -337,8 +337,8 @@ async def test_a_long_wait_holds_up_no_later_call(mode, refusal):
 @pytest.mark.parametrize(
     "header", ["-5", "nan", "NaN", "inf", "-inf", "1e9999", "", "soon", "Wed, 21 Oct 2015 07:28:00 GMT", "0"]
 )
-def test_a_wait_that_makes_no_sense_is_none(header):
-    """Field case G4: no number that is not one, and a date in the past is no wait."""
+def test_invalid_wait_is_ignored(header):
+    """Text that is not a number, and a date in the past."""
     fake = FakeGemini([Raw({"error": {"message": "later"}}, 429, headers={"retry-after": header}), "Hello."])
     began = time.monotonic()
     assert fake.chat_model(max_retries=1).invoke("hi").text == "Hello."
@@ -346,7 +346,7 @@ def test_a_wait_that_makes_no_sense_is_none(header):
 
 
 def test_retry_after_in_the_past_is_zero_seconds():
-    """A date that has passed means now, and never a negative number."""
+    """A date in the past means now, and never a negative number."""
     past = format_datetime(datetime.now(timezone.utc) - timedelta(hours=1), usegmt=True)
     fake = FakeGemini([Raw({"error": {"message": "later"}}, 429, headers={"retry-after": past})])
     with pytest.raises(errors.RateLimitError) as caught:
@@ -355,7 +355,7 @@ def test_retry_after_in_the_past_is_zero_seconds():
 
 
 def test_gate_opens_after_a_server_error():
-    """A 503 says that the quota is not what holds requests up."""
+    """A 503 shows that the quota no longer blocks requests."""
     tries = Tries(2, TimeLimits(), gate := Gate(Clock()))
     gate.close(5)
     tries._closings = gate.closings
@@ -363,8 +363,8 @@ def test_gate_opens_after_a_server_error():
     assert gate.try_enter() == 0
 
 
-async def test_an_error_that_the_gate_repeats_is_whole():
-    """Field case E19: a second caller gets request, response, body and status, and no part of the first call."""
+async def test_error_from_the_gate_is_complete():
+    """A second caller gets request, response, body and status, but no other part of the first call."""
     fake = FakeGemini(lambda request: Fault.rate_limit("500s"))
     model = fake.chat_model(max_retries=1, timeout={"retry_wait": 1})
     caught = [await fail(model, mode) for mode in ["invoke", *MODES]]
@@ -383,8 +383,8 @@ async def test_an_error_that_the_gate_repeats_is_whole():
     assert caught[2].body
 
 
-def test_gate_keeps_nothing_of_the_call_that_was_refused():
-    """Field case E7: the traceback of an exception holds the request, with its images."""
+def test_gate_keeps_no_reference_to_the_refused_call():
+    """The traceback of an exception would keep the request alive, with its images."""
     fake = FakeGemini(lambda request: Fault.rate_limit("500s"))
     model = fake.chat_model(max_retries=1)
     image = "A" * 1000
@@ -397,8 +397,8 @@ def test_gate_keeps_nothing_of_the_call_that_was_refused():
     assert not [field for field in fields if isinstance(field, BaseException) or hasattr(field, "stream")]
 
 
-def test_refusal_with_a_large_body_is_kept_without_it():
-    """Field case E7: a gateway's page of a megabyte does not stay for each key."""
+def test_gate_keeps_a_refusal_without_its_large_body():
+    """Otherwise a page of a megabyte would stay in memory for each key."""
     fake = FakeGemini(lambda request: Raw({"error": {"message": "later", "junk": "x" * 100_000}}, 429))
     model = fake.chat_model(max_retries=1, timeout={"retry_wait": 0})
     with pytest.raises(errors.RateLimitError):
@@ -406,8 +406,7 @@ def test_refusal_with_a_large_body_is_kept_without_it():
     assert len(repr(model._open_transport().begin(model.model_name)._gate.refusal)) < 10_000
 
 
-def test_gate_lets_one_impatient_caller_probe_a_second():
-    """Those who cannot wait do not hammer: the second probe waits its second, whatever the gate says."""
+def test_gate_allows_one_probe_per_second_to_callers_that_cannot_wait():
     clock = Clock()
     gate = Gate(clock)
     gate.close(60)
@@ -418,8 +417,8 @@ def test_gate_lets_one_impatient_caller_probe_a_second():
     assert [gate.try_probe() for _ in range(2)] == [True, False]
 
 
-def test_limit_without_a_response_closes_the_gate():
-    """An error that was rebuilt from its text has none, and there is nothing to repeat."""
+def test_rate_limit_without_a_response_closes_the_gate():
+    """An error that was rebuilt from its text has no response to repeat."""
     tries = Tries(2, TimeLimits(), gate := Gate(Clock()))
     assert tries.record_failure(build_error(429)) is not None
     assert gate.refusal is None

@@ -1,4 +1,4 @@
-"""Bytes of an event stream to JSON values, wherever the network cuts them."""
+"""Event streams are decoded to JSON values, wherever the network cuts them."""
 
 import json
 
@@ -11,7 +11,7 @@ from langchain_gemini_compat._wire.json_types import DONE
 
 
 def decode(*pieces):
-    """The values of `pieces`, with the quick way of whole events and without it."""
+    """Return the values of `pieces`. Assert that `read_event` makes no difference."""
     quick, plain = ([*_decode(pieces, quick=quick)] for quick in (True, False))
     assert quick == plain
     return plain
@@ -56,28 +56,28 @@ PRETTY += b'    "status": "CANCELLED"\n  }\n}\n]\n'
     ],
 )
 def test_events_are_read(body, values):
-    """As one block, byte by byte, and in blocks of three."""
+    """As one piece, byte by byte, and in pieces of three bytes."""
     assert decode(body) == values
     assert decode(*(body[place : place + 1] for place in range(len(body)))) == values
     assert decode(*(body[place : place + 3] for place in range(0, len(body), 3))) == values
 
 
-def test_done_is_the_marker_itself():
-    """Whoever reads the values can ask for identity."""
+def test_done_is_the_constant():
+    """Callers compare by identity."""
     assert decode(b"data: [DONE]\n\n")[0] is DONE
 
 
 @pytest.mark.parametrize(
     "body", [b"data: nonsense\n\n", b'data: {"a": 1\n\n', b"<html>busy</html>", b'data: {"a": 1}\n\n{"error": \n']
 )
-def test_what_is_no_json_raises(body):
-    """Nothing that a server wrote is dropped in silence."""
+def test_invalid_json_raises(body):
+    """Nothing that a server wrote is dropped silently."""
     with pytest.raises(ValueError, match=r"expected|EOF"):
         decode(body)
 
 
-def test_events_come_as_soon_as_they_are_complete():
-    """At the blank line, not at the next event."""
+def test_event_is_complete_at_its_blank_line():
+    """Not only at the next event."""
     decoder = SseDecoder()
     assert [*decoder.feed(b'data: {"a": 1}\n')] == []
     assert [*decoder.feed(b"\n")] == [{"a": 1}]
@@ -94,7 +94,7 @@ events = st.dictionaries(st.text(max_size=4), values, min_size=1, max_size=3)
 
 @st.composite
 def streams(draw):
-    """Bytes of a stream in one of its spellings, and the values in it."""
+    """Return the bytes of a stream in one of the allowed spellings, and its values."""
     newline = draw(st.sampled_from([b"\n", b"\r\n"]))
     field = draw(st.sampled_from([b"data:", b"data: "]))
     lines, expected = [], []
@@ -117,16 +117,16 @@ def streams(draw):
 
 @settings(max_examples=400, deadline=None)
 @given(stream=streams(), places=st.lists(st.integers(0, 400), max_size=8))
-def test_any_cut_of_the_same_bytes_gives_the_same_values(stream, places):
-    """Inside characters, between CR and LF, anywhere."""
+def test_pieces_of_any_size_give_the_same_values(stream, places):
+    """Cut inside characters, between CR and LF, anywhere."""
     body, expected = stream
     ends = [*sorted(places), len(body)]
     assert decode(*(body[start:end] for start, end in zip([0, *ends], ends, strict=False))) == expected
     assert decode(body) == expected
 
 
-def test_a_long_line_in_many_pieces_is_joined_once():
-    """Megabytes of base64 are one line: after each piece only that piece has been looked at."""
+def test_long_line_in_many_pieces_is_joined_once():
+    """An image is one line of megabytes, so earlier pieces must not be scanned again."""
     decoder = SseDecoder()
     pieces = [b"data: [" + b'"' + b"x" * 100, *([b"x" * 100] * 1000), b'"]']
     for piece in pieces:

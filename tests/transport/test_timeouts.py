@@ -1,4 +1,4 @@
-"""Limits of time: for the connection, the first byte, the silence between chunks and the whole call."""
+"""Time limits for the connection, the first byte, the silence between chunks and the whole call."""
 
 import asyncio
 import errno
@@ -23,7 +23,7 @@ STREAMS = ["stream", "astream"]
 
 
 def ask(model, mode, *, pause=0.0):
-    """The chunks that came; `pause` is what their reader takes over each."""
+    """Return the chunks. `pause` is the time in seconds that the reader takes over each."""
     if mode == "invoke":
         return [model.invoke("hi")]
     if mode == "ainvoke":
@@ -45,7 +45,7 @@ def ask(model, mode, *, pause=0.0):
 
 
 def fail(model, mode):
-    """The limit that was broken, the seconds it took, and the error."""
+    """Return the limit that passed, the seconds until then, and the error."""
     began = time.monotonic()
     with pytest.raises(errors.RequestTimeoutError) as caught:
         ask(model, mode)
@@ -54,7 +54,7 @@ def fail(model, mode):
 
 @pytest.fixture(scope="module", params=["http", "in process"])
 def slow(request):
-    """A model whose server waits before the first byte or between chunks; over real HTTP, or without a socket."""
+    """Return a model whose server waits before the first byte or between chunks, over HTTP or in process."""
 
     def rule(sent):
         first, between = (float(word) for word in sent.prompt.split())
@@ -76,7 +76,7 @@ def slow(request):
 
 
 class Prompting:
-    """A model that is asked the same whatever it is asked."""
+    """A model that sends the same prompt whatever the input."""
 
     def __init__(self, model, prompt):
         self.model, self.prompt = model, prompt
@@ -86,8 +86,7 @@ class Prompting:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_server_that_does_not_begin_breaks_the_first_byte_limit(slow, mode):
-    """Whatever the other limits allow."""
+def test_silent_server_exceeds_the_first_byte_limit(slow, mode):
     limit, seconds, error = fail(slow(60, 0, first_byte=0.4, between_chunks=9), mode)
     assert limit == "first_byte"
     assert 0.36 <= seconds < 30
@@ -96,8 +95,8 @@ def test_a_server_that_does_not_begin_breaks_the_first_byte_limit(slow, mode):
 
 
 @pytest.mark.parametrize("mode", STREAMS)
-def test_a_stream_that_falls_silent_breaks_the_limit_between_chunks(slow, mode):
-    """Its first chunk may take longer than that."""
+def test_silent_stream_exceeds_the_limit_between_chunks(slow, mode):
+    """The first chunk may take longer than that limit."""
     limit, seconds, error = fail(slow(0.6, 60, first_byte=45, between_chunks=0.4), mode)
     assert limit == "between_chunks"
     assert 0.9 <= seconds < 60
@@ -105,44 +104,42 @@ def test_a_stream_that_falls_silent_breaks_the_limit_between_chunks(slow, mode):
 
 
 @pytest.mark.parametrize("mode", STREAMS)
-def test_a_call_that_goes_on_breaks_the_total_limit(slow, mode):
-    """Every chunk is in time, the answer is not."""
+def test_long_stream_exceeds_the_total_limit(slow, mode):
+    """Every chunk is in time, but the reply is not."""
     limit, seconds, _ = fail(slow(0, 0.3, total=0.8), mode)
     assert limit == "total"
     assert 0.72 <= seconds < 30
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_total_holds_before_the_first_byte_too(slow, mode):
-    """Whole replies are bounded by it as streams are."""
+def test_total_limit_applies_before_the_first_byte(slow, mode):
+    """To whole replies and to streams."""
     limit, seconds, _ = fail(slow(60, 0, total=0.5), mode)
     assert limit == "total"
     assert 0.45 <= seconds < 30
 
 
 @pytest.mark.parametrize("mode", STREAMS)
-def test_a_slow_reader_is_not_a_slow_server(slow, mode):
-    """The time between chunks is the server's alone."""
+def test_slow_reader_does_not_exceed_a_limit(slow, mode):
+    """Only the server's time counts as silence."""
     chunks = ask(slow(0, 0.01, between_chunks=0.3), mode, pause=0.4)
     assert "".join(chunk.text for chunk in chunks) == "one two three four five six"
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_call_within_its_limits_is_not_disturbed(slow, mode):
-    """Limits that are not reached change nothing."""
+def test_call_within_its_limits_succeeds(slow, mode):
     chunks = ask(slow(0.1, 0.02, connect=2, first_byte=2, between_chunks=2, total=5), mode)
     assert "".join(chunk.text for chunk in chunks) == "one two three four five six"
 
 
-def test_what_had_come_is_on_the_exception(slow):
-    """Text that was streamed before the silence is not lost."""
+def test_timeout_has_the_partial_text(slow):
     _, _, error = fail(slow(0, 1, between_chunks=0.5), "stream")
     assert error.partial
     assert "one two three four five six".startswith(error.partial)
 
 
 def test_retries_stay_within_the_total_limit():
-    """Five tries of a dead server take no longer than one call may."""
+    """Five tries of a silent server take no longer than one call may."""
     fake = FakeGemini(lambda request: Fault.slow(5, 0))
     with fake.serve() as url:
         options = {"max_retries": 5, "timeout": {"first_byte": 1, "total": 4}, **fake.connection(url)}
@@ -153,7 +150,7 @@ def test_retries_stay_within_the_total_limit():
 
 @contextmanager
 def keep_alive_server():
-    """It sends comments for ever, as gateways do to keep a connection open, and never a chunk."""
+    """Yield a server that sends comments without end, as gateways do to keep a connection open."""
 
     def answer(listener):
         connection, _ = listener.accept()
@@ -182,7 +179,7 @@ WHOLE = json.dumps(
 
 @contextmanager
 def abrupt_server(body, wait):
-    """Streams end without the empty line that ends an event, or are no streams; from the second on it waits first."""
+    """Yield a server whose streams end without the last blank line, or are not streams. It delays later replies."""
 
     def answer(listener):
         connection, _ = listener.accept()
@@ -200,8 +197,8 @@ def abrupt_server(body, wait):
 
 @pytest.mark.parametrize("mode", STREAMS)
 @pytest.mark.parametrize("body", [EVENT, WHOLE], ids=["no end of the last event", "a whole reply"])
-def test_reader_of_the_last_chunk_may_take_its_time(mode, body):
-    """The server has said everything: nobody is late."""
+def test_slow_reader_of_the_last_chunk_exceeds_no_limit(mode, body):
+    """The server has sent everything."""
     with abrupt_server(body, 0) as url:
         model = ChatGeminiCompat(
             model="m", base_url=url, max_retries=0, timeout={"between_chunks": 0.2, "first_byte": 0.2}
@@ -209,8 +206,8 @@ def test_reader_of_the_last_chunk_may_take_its_time(mode, body):
         assert "".join(chunk.text for chunk in ask(model, mode, pause=0.4)) == "hi"
 
 
-def test_limit_of_a_reply_that_is_over_does_not_shut_the_next_one():
-    """Its connection is back in the pool, and another call has it."""
+def test_deadline_of_a_finished_reply_leaves_the_next_one_alone():
+    """Its connection is back in the pool and serves another call."""
     with abrupt_server(WHOLE, 0.4) as url:
         model = ChatGeminiCompat(
             model="m", base_url=url, max_retries=0, timeout={"between_chunks": 0.6, "first_byte": 0.6}
@@ -232,8 +229,8 @@ def test_keep_alive_comments_are_silence(mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_connection_that_does_not_come_breaks_the_connect_limit(mode):
-    """The HTTP library's own timeout, by its name."""
+def test_connect_timeout_exceeds_the_connect_limit(mode):
+    """By the HTTP library's own timeout."""
     model = ChatGeminiCompat(
         model="m", api_key="k", max_retries=0, timeout={"connect": 3}, **Wire(http.ConnectTimeout("late")).clients
     )
@@ -254,27 +251,26 @@ def test_a_connection_that_does_not_come_breaks_the_connect_limit(mode):
         (http.Timeout(7, connect=1), TimeLimits(1, 7, 7, write=7, pool=7)),
     ],
 )
-def test_a_timeout_may_be_given_in_three_ways(timeout, limits):
-    """A number, a dict of limits, the HTTP library's own object."""
+def test_timeout_is_accepted_in_three_forms(timeout, limits):
+    """A number, a dict of limits, or the HTTP library's own object."""
     assert resolve_timeouts(timeout) == limits
 
 
 @pytest.mark.parametrize("timeout", [-1, "60", True, {"read": 3}, {"total": "x"}, {"retry_wait": None}, float("nan")])
-def test_a_timeout_that_makes_no_sense_is_refused_at_construction(timeout):
-    """With the names of the limits."""
+def test_invalid_timeout_is_refused_at_construction(timeout):
+    """The text names the limits."""
     with pytest.raises(ValueError, match=r"number of seconds|has no limit"):
         ChatGeminiCompat(model="m", api_key="k", timeout=timeout)
 
 
-def test_limits_as_a_dict_travel_with_the_model():
-    """They are JSON."""
+def test_limits_as_a_dict_are_serialized_with_the_model():
     model = ChatGeminiCompat(model="m", api_key="k", timeout={"total": 60})
     assert json.loads(json.dumps(model.timeout)) == {"total": 60}
 
 
 @contextmanager
 def trickling(pieces, pause):
-    """A server whose whole reply comes piece by piece; gives its URL."""
+    """Yield the URL of a server that sends a whole reply in small pieces."""
     body = json.dumps({"id": "r", "object": "chat.completion", "choices": []}).encode()
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % (pieces * len(body))
 
@@ -298,8 +294,8 @@ def trickling(pieces, pause):
 
 
 @pytest.mark.parametrize("mode", ["invoke", "ainvoke"])
-def test_a_whole_reply_that_trickles_breaks_the_first_byte_limit(mode):
-    """It holds for the whole reply, and is named."""
+def test_slow_whole_reply_exceeds_the_first_byte_limit(mode):
+    """The limit applies to the whole reply."""
     with trickling(300, 0.2) as url:
         timeout = {"first_byte": 0.5, "between_chunks": 9}
         model = ChatGeminiCompat(model="m", base_url=url, api_key="k", max_retries=0, timeout=timeout)
@@ -309,8 +305,8 @@ def test_a_whole_reply_that_trickles_breaks_the_first_byte_limit(mode):
     assert seconds < 30
 
 
-def test_a_late_socket_is_shut_when_no_file_descriptor_is_left(monkeypatch):
-    """A copy of it takes one."""
+def test_socket_is_shut_down_without_a_free_file_descriptor(monkeypatch):
+    """A copy of the socket needs one."""
     ours, theirs = socket.socketpair()
 
     def refuse(*args):
@@ -320,5 +316,5 @@ def test_a_late_socket_is_shut_when_no_file_descriptor_is_left(monkeypatch):
     with ours, theirs:
         deadlines.shut_down(ours)
         assert theirs.recv(1) == b""
-        # Shut already: nothing is left to do.
+        # A second shutdown does nothing.
         deadlines.shut_down(ours)

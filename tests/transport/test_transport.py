@@ -1,4 +1,4 @@
-"""What goes over the network besides the body: credentials, headers, clients, retries."""
+"""Parts of a request beside its body: credentials, headers, clients and retries."""
 
 import asyncio
 import gc
@@ -20,7 +20,7 @@ from langchain_gemini_compat.testing import FakeGemini
 
 
 class FakeCredentials(Credentials):
-    """Counts refreshes; each gives a new token that lasts an hour."""
+    """Credentials that count refreshes. Each refresh gives a new token that is valid for an hour."""
 
     def __init__(self):
         super().__init__()
@@ -41,7 +41,7 @@ UNAUTHENTICATED = google_error(401, "UNAUTHENTICATED", "Request had invalid auth
 
 
 async def test_refused_token_is_refreshed_once_and_the_request_sent_again():
-    """A 401 forces one refresh and one more try, which `max_retries=0` does not count."""
+    """After a 401. `max_retries=0` does not count that try."""
     for run in ("invoke", "ainvoke", "stream", "astream"):
         credentials = FakeCredentials()
         good = [chunk(content="hi", finish="stop"), "[DONE]"] if "stream" in run else completion()
@@ -61,15 +61,14 @@ async def test_refused_token_is_refreshed_once_and_the_request_sent_again():
 
 
 def test_second_refusal_is_an_error():
-    """One more try, not more."""
     wire = Wire(reply(UNAUTHENTICATED, 401))
     with pytest.raises(errors.AuthenticationError):
         model(wire, project="p", credentials=FakeCredentials()).invoke("hi")
     assert len(wire.requests) == 2
 
 
-def test_token_is_renewed_once_in_a_call_whatever_comes_between(monkeypatch):
-    """`max_retries=2` is at most three requests and the one that follows a refused token."""
+def test_token_is_renewed_once_in_a_call(monkeypatch):
+    """`max_retries=2` allows three requests, and one more after a refused token."""
     monkeypatch.setattr(_retry, "_FIRST_WAIT", 0.001)
     refused, busy = reply(UNAUTHENTICATED, 401), reply(google_error(503, "UNAVAILABLE", "Overloaded."), 503)
     wire = Wire(refused, busy, refused, busy, refused)
@@ -79,7 +78,7 @@ def test_token_is_renewed_once_in_a_call_whatever_comes_between(monkeypatch):
 
 
 def test_static_key_is_not_tried_twice():
-    """Asking again with the same key is asking for the same answer."""
+    """The same key would get the same answer."""
     wire = Wire(reply(UNAUTHENTICATED, 401))
     with pytest.raises(errors.AuthenticationError):
         model(wire, api_key="k").invoke("hi")
@@ -87,7 +86,7 @@ def test_static_key_is_not_tried_twice():
 
 
 def test_redirects_are_not_followed():
-    """Credentials stay with their origin: the error names the target, nothing is sent there."""
+    """Credentials must not go to another origin. The error names the target."""
     wire = Wire(http.Response(307, headers={"location": "https://elsewhere.example/v1/chat?key=x"}))
     with pytest.raises(errors.InvalidRequestError, match=r"redirects to https://elsewhere\.example/v1/chat") as caught:
         model(wire, api_key="k").invoke("hi")
@@ -96,7 +95,7 @@ def test_redirects_are_not_followed():
 
 
 def test_openai_variables_of_the_environment_are_not_sent(monkeypatch):
-    """Nothing meant for OpenAI reaches Google: no organisation, project, base URL, key or custom header."""
+    """Google must not get OpenAI's organization, project, key or custom headers."""
     monkeypatch.setenv("OPENAI_API_KEY", "canary-key")
     monkeypatch.setenv("OPENAI_ORG_ID", "canary-org")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "canary-project")
@@ -115,7 +114,7 @@ def test_openai_variables_of_the_environment_are_not_sent(monkeypatch):
 
 
 def test_own_headers_and_query_are_sent():
-    """Gateways want them."""
+    """Gateways need them."""
     wire = Wire(completion())
     model(wire, api_key="k", default_headers={"X-Team": "blue"}, default_query={"trace": "1"}).invoke("hi")
     assert wire.requests[0].headers["x-team"] == "blue"
@@ -123,7 +122,7 @@ def test_own_headers_and_query_are_sent():
 
 
 def test_server_without_credentials_gets_none(monkeypatch):
-    """A local server needs no key, and the key of the environment is not for it."""
+    """A local server needs no key, and must not get the key of the environment."""
     monkeypatch.setenv("GOOGLE_API_KEY", "canary")
     wire = Wire(completion())
     model(wire, base_url="http://127.0.0.1:8080/v1").invoke("hi")
@@ -131,14 +130,14 @@ def test_server_without_credentials_gets_none(monkeypatch):
 
 
 def test_quota_project_is_sent_as_a_header():
-    """User credentials need it, and google-auth only sends it on its own calls."""
+    """User credentials need it. google-auth sends it only on its own calls."""
     wire = Wire(completion())
     model(wire, project="p", credentials=FakeCredentials(), quota_project_id="billing").invoke("hi")
     assert wire.requests[0].headers["x-goog-user-project"] == "billing"
 
 
-async def test_callable_keys_are_asked_for_every_request():
-    """Sync and async callables give bearer tokens."""
+async def test_callable_key_is_called_for_every_request():
+    """Blocking and async callables return bearer tokens."""
     tokens = iter(["one", "two", "three"])
     wire = Wire(completion())
     chat = model(wire, project="p", api_key=lambda: next(tokens))
@@ -158,8 +157,8 @@ async def test_callable_keys_are_asked_for_every_request():
         model(wire, project="p", api_key=later).invoke("hi")
 
 
-def test_project_is_asked_of_the_credentials_when_nobody_gave_it():
-    """`location` alone means Vertex; the project comes with the credentials at the first call."""
+def test_project_is_taken_from_the_credentials():
+    """`location` alone means Vertex AI. The first call looks up the project."""
     credentials = FakeCredentials()
     credentials.project_id = "theirs"
     wire = Wire(completion())
@@ -171,14 +170,13 @@ def test_project_is_asked_of_the_credentials_when_nobody_gave_it():
     assert "/projects/theirs/" in str(wire.requests[1].url)
 
 
-def test_no_project_anywhere_is_a_sentence():
-    """The remedy is in the text."""
+def test_missing_project_raises_with_a_remedy():
     with pytest.raises(errors.CredentialsError, match="GOOGLE_CLOUD_PROJECT"):
         model(Wire(completion()), location="eu", credentials=FakeCredentials()).invoke("hi")
 
 
-def test_two_event_loops_in_a_row_and_threads_with_loops_of_their_own():
-    """A client belongs to a loop; the model makes one for each."""
+def test_each_event_loop_has_its_own_client():
+    """Two loops in a row, and threads with their own loops."""
     chat = model(Wire(completion()), api_key="k")
     assert asyncio.run(chat.ainvoke("one")).text == asyncio.run(chat.ainvoke("two")).text == "Hello."
     answers = []
@@ -191,7 +189,7 @@ def test_two_event_loops_in_a_row_and_threads_with_loops_of_their_own():
 
 
 def test_sockets_end_with_their_event_loop():
-    """Ten loops leave nothing open; the eleventh, closed in haste, costs one warning of Python's and no error."""
+    """Ten loops leave no socket open. A loop that is closed without a shutdown causes one warning of Python's."""
     fake = FakeGemini("hi")
     with fake.serve() as url:
         chat = ChatGeminiCompat(model="gemini-3.8-flash", max_retries=0, **fake.connection(url))
@@ -212,7 +210,7 @@ def test_sockets_end_with_their_event_loop():
 
 
 def test_pickled_model_connects_anew():
-    """Clients stay behind; arguments travel."""
+    """Clients are not pickled, but arguments are."""
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", temperature=0.3)
     chat.endpoint_info()
     copy = pickle.loads(pickle.dumps(chat))
@@ -222,7 +220,7 @@ def test_pickled_model_connects_anew():
 
 
 def test_deep_copy_of_a_connected_model_connects_anew():
-    """As those who copy whole agents make it."""
+    """Some programs copy whole agents."""
     fake = FakeGemini(["hi", "hi"])
     with fake.serve() as url:
         chat = ChatGeminiCompat(model="gemini-3.8-flash", **fake.connection(url))
@@ -233,8 +231,8 @@ def test_deep_copy_of_a_connected_model_connects_anew():
         assert copy.invoke("hi").text == "hi"
 
 
-def test_deep_copy_shares_what_the_caller_brought():
-    """Clients and credentials have no copies."""
+def test_deep_copy_shares_the_callers_objects():
+    """Clients and credentials cannot be copied."""
     credentials = FakeCredentials()
     chat = model(Wire(completion()), project="p", credentials=credentials, temperature=0.1)
     copy = deepcopy(chat)
@@ -243,8 +241,8 @@ def test_deep_copy_shares_what_the_caller_brought():
     assert copy.invoke("hi").text == chat.invoke("hi").text
 
 
-def test_copy_that_changes_how_keeps_where(monkeypatch):
-    """The key's source is told where a key is refused."""
+def test_copy_with_other_options_keeps_the_source_of_the_key(monkeypatch):
+    """An error about the key names its source."""
     monkeypatch.setenv("GOOGLE_API_KEY", "k")
     chat = ChatGeminiCompat(model="gemini-3.8-flash")
     copy = chat.model_copy(update={"max_retries": 1})
@@ -257,7 +255,7 @@ def test_copy_that_changes_how_keeps_where(monkeypatch):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_forked_child_makes_clients_of_its_own():
-    """Sockets of the parent are not the child's."""
+    """It must not use the sockets of its parent."""
     chat = ChatGeminiCompat(model="m", base_url="http://127.0.0.1:9/v1")
     transport = chat._open_transport()
     parents = transport._clients.sync_client()
@@ -269,7 +267,7 @@ def test_forked_child_makes_clients_of_its_own():
 
 
 def test_nothing_is_looked_up_at_construction(monkeypatch):
-    """No credential, no client, no file: google-auth and openai are not even asked."""
+    """Neither credentials nor files, and google-auth and openai are not imported."""
     monkeypatch.setattr("google.auth.default", lambda **_: pytest.fail("looked up"))
     monkeypatch.setattr("openai.DefaultHttpxClient", lambda **_: pytest.fail("connected"))
     chat = ChatGeminiCompat(model="gemini-3.8-flash", project="p")
@@ -295,7 +293,7 @@ def test_abandoned_stream_closes_its_response():
 
 
 async def test_async_calls_leave_no_garbage_with_open_responses():
-    """Streams read to their end are closed; nothing waits for the collector."""
+    """Streams that are read to their end are closed without the garbage collector."""
     chat = model(Wire([chunk(content="hi", finish="stop"), "[DONE]"]), api_key="k")
     for _ in range(3):
         assert "".join([part.text async for part in chat.astream("hi")]) == "hi"
@@ -303,7 +301,7 @@ async def test_async_calls_leave_no_garbage_with_open_responses():
 
 
 async def test_abandoned_async_stream_closes_its_response_at_once():
-    """`aclose()` on the stream reaches the connection; nobody waits for the garbage collector."""
+    """`aclose()` on the stream closes the connection without the garbage collector."""
     closed = []
 
     class Body(http.AsyncByteStream):

@@ -1,4 +1,4 @@
-"""What is measured: a function of a peer for each case, and how many units of work one run of it is."""
+"""The cases of the benchmark: a function of a peer for each, and the units of work in one run."""
 
 import asyncio
 import base64
@@ -13,7 +13,7 @@ _LOOP = asyncio.new_event_loop()
 
 @dataclass(frozen=True)
 class Case:
-    """`verb` of a peer on the reply called `reply`."""
+    """Calls `verb` of a peer with the reply named `reply`."""
 
     group: str
     name: str
@@ -34,7 +34,7 @@ class Case:
         return getattr(peer, self.verb) is not None
 
     def prepare(self, peer, url):
-        """A function that runs the case once, and the client to keep meanwhile."""
+        """Return a function that runs the case once, and the client to keep alive meanwhile."""
         client = peer(url, self.reply)
         verb = getattr(client, self.verb)
         if self.verb == "construct":
@@ -45,7 +45,7 @@ class Case:
 
 
 def build_cases(*, quick):
-    """All of them, or those that take no longer than a coffee."""
+    """Return all cases, or only those that take a few minutes."""
     sizes = (200, 2_000) if quick else (200, 2_000, 20_000)
     tools = [(calls, deltas) for calls in (1, 2, 8) for deltas in ((100,) if quick else (10, 100, 1_000))]
     added = [(2, 100)] if quick else [(calls, deltas) for calls, deltas in tools if deltas == 100]
@@ -91,13 +91,13 @@ def _history(kind, length):
 
 
 def build_talk(length):
-    """A person and a model in turn."""
+    """Return a conversation of a person and a model."""
     said = "A sentence of which there are many in a long talk, and which is as long as sentences are."
     return [(AIMessage if number % 2 else HumanMessage)(f"{said} {number}") for number in range(length)]
 
 
 def build_history(length):
-    """An agent's steps: a question, then calls and their results, an answer now and then."""
+    """Return the steps of an agent: a question, then calls and their results, and an answer now and then."""
     messages, number = [HumanMessage("Find out what there is to know.")], 0
     while len(messages) < length:
         number += 1
@@ -111,7 +111,7 @@ def build_history(length):
 
 
 def build_image(size):
-    """A question about a picture of `size` bytes."""
+    """Return a question about a picture of `size` bytes."""
     data = base64.b64encode(random.Random(1).randbytes(size)).decode()
     picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
     return [HumanMessage([{"type": "text", "text": "What is this?"}, picture])]

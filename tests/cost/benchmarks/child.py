@@ -1,4 +1,4 @@
-"""One measurement that needs a process of its own: `cold <peer> <url>` or `memory <peer> <url> <chunks>`."""
+"""One measurement in a process of its own: `cold <peer> <url>` or `memory <peer> <url> <chunks>`."""
 
 import gc
 import sys
@@ -8,13 +8,13 @@ from peers import PEERS
 
 
 def cold(peer, url):
-    """Import, construct, ask once; the parent looks at what the process cost."""
+    """Import, construct and call once. The parent measures the process."""
     client = peer(url, "plain")
     client.call(client.prepare("hi"))
 
 
 def memory(peer, url, chunks):
-    """The peak of Python's allocations over a stream of which the caller keeps nothing, in bytes."""
+    """Return the peak of Python's allocations in bytes over a stream whose chunks are not kept."""
     warm = peer(url, "text-200")
     warm.stream(warm.prepare("hi"))
     client = peer(url, f"text-{chunks}")

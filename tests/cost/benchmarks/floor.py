@@ -1,4 +1,4 @@
-"""A chat model without a network: builds what LangChain asks of every chat model, and nothing else."""
+"""A chat model without a network: it builds only the objects that LangChain requires of every chat model."""
 
 from typing import Any
 

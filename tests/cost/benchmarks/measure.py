@@ -1,6 +1,6 @@
-"""CPU time of this process or of a child, peers in turn, round after round; what is kept is medians.
+"""Measures the CPU time of this process or of a child, alternating between peers, and keeps medians.
 
-Other work on the machine disturbs a ratio less than a figure, so ratios are taken round by round.
+Other work on the machine changes a ratio less than a time, so ratios are taken per round.
 """
 
 import gc
@@ -12,7 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 from statistics import median
 
-#: Seconds of CPU that one sample takes at least, by repetition.
+#: Fewest seconds of CPU per sample; short cases are repeated.
 _SAMPLE = 0.05
 _MOST_REPEATS = 200
 _MOST_ROUNDS = 15
@@ -20,20 +20,20 @@ _CHILD = Path(__file__).with_name("child.py")
 
 
 class Samples(dict):
-    """The samples of each peer, by its name, in the order of rounds."""
+    """The samples of each peer by its name, in the order of the rounds."""
 
     def median(self, name):
         return median(self[name]) if self.get(name) else None
 
     def ratios(self, name, other):
-        """The ratios of `name` to `other` in each round, from the least; none where one of them is not there."""
+        """Return the sorted ratios of `name` to `other` per round, or an empty list if a peer is missing."""
         if not self.get(name) or not self.get(other):
             return []
         return sorted(one / two for one, two in zip(self[name], self[other], strict=True))
 
 
 def measure_case(case, peers, url, *, seconds, least):
-    """Seconds of CPU per unit; as many rounds as fit into `seconds`, and no fewer than `least`."""
+    """Measure the seconds of CPU per unit, for `seconds` and for at least `least` rounds."""
     runs = {peer.name: case.prepare(peer, url) for peer in peers if case.takes(peer)}
     repeats = {name: _repeats(run) for name, run in runs.items()}
     samples = Samples({name: [] for name in runs})
@@ -45,14 +45,14 @@ def measure_case(case, peers, url, *, seconds, least):
         for name in order[number % len(order) :] + order[: number % len(order)]:
             gc.collect()
             if repeats[name] > 1:
-                # Connections that were idle for some seconds are made anew, which is another case.
+                # A client reopens connections that were idle for some seconds, which is another case.
                 runs[name]()
             samples[name].append(_time(runs[name], repeats[name]) / case.units)
     return samples
 
 
 def _repeats(run):
-    """How often to run for one sample; what loads with the first run does not count."""
+    """Return the runs per sample. The first run is not counted, since it loads modules."""
     first = _time(run, 1)
     if first > 1:
         return 1
@@ -67,27 +67,27 @@ def _time(run, repeats):
 
 
 def measure_imports(peers, *, rounds):
-    """What a fresh interpreter pays for the import: seconds of CPU, resident megabytes, modules."""
+    """Measure an import in a new interpreter: seconds of CPU, resident megabytes and modules."""
     code = "import sys, {}\nprint(len(sys.modules))"
     found = [(peer.name, _run_child("-c", code.format(peer.module))) for peer in peers * (rounds + 1)]
     return [_collect(found, len(peers), read) for read in (itemgetter(0), itemgetter(1), lambda child: int(child[2]))]
 
 
 def measure_cold(peers, url, *, rounds):
-    """Seconds of CPU of a process that imports, constructs and gets one answer."""
+    """Measure the seconds of CPU of a process that imports, constructs and gets one answer."""
     found = [(peer.name, _run_child(_CHILD, "cold", peer.__name__, url)) for peer in peers * (rounds + 1)]
     return _collect(found, len(peers), itemgetter(0))
 
 
 def measure_memory(peers, url, *, chunks):
-    """Megabytes that Python had allocated at most over a stream of which nothing was kept."""
+    """Measure the peak of Python's allocations in megabytes over a stream whose chunks are not kept."""
     fast = [peer for peer in peers if not peer.is_slow]
     found = [(peer.name, _run_child(_CHILD, "memory", peer.__name__, url, str(chunks))) for peer in fast]
     return _collect(found, 0, lambda child: int(child[2]) / 2**20)
 
 
 def _collect(found, skipped, read):
-    """By name, without the first round, which fills caches: of bytecode, of the file system."""
+    """Return samples by name without the first round, which fills the caches of bytecode and of the file system."""
     samples = Samples()
     for name, child in found[skipped:]:
         samples.setdefault(name, []).append(read(child))
@@ -95,7 +95,7 @@ def _collect(found, skipped, read):
 
 
 def _run_child(*arguments):
-    """Seconds of CPU, peak of resident megabytes, and what was printed."""
+    """Run a child. Return its seconds of CPU, its peak of resident megabytes, and its output."""
     with subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ.copy()
     ) as process:

@@ -1,6 +1,6 @@
-"""Those who are measured, all with the same verbs; nothing is imported before a peer is asked for.
+"""The measured packages, all with the same methods. Each is imported only when it is measured.
 
-LangChain's floor is a chat model without a network: what building messages and chunks costs by itself.
+LangChain's floor is a chat model without a network: the cost of building messages and chunks alone.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ KEY = "test-key"
 
 
 class Peer:
-    """What is measured: constructed with the server's URL and the name of the reply that it is to get."""
+    """A measured package, constructed with the server's URL and the name of the reply."""
 
     module = package = name = ""
-    #: Long cases take minutes.
+    #: Whether long cases take minutes.
     is_slow = False
-    #: Whether it has streams with arguments of calls in pieces.
+    #: Whether it streams arguments of calls in pieces.
     streams_arguments = True
-    #: Of what it is measured, where that is not everything.
+    #: The names of its cases, if not all are measured.
     verbs = None
 
     @classmethod
@@ -50,14 +50,14 @@ class LangChainPeer(Peer):
             pass
 
     def add(self, messages):
-        """What a caller does who wants the message."""
+        """Add the chunks, as a caller does that needs the message."""
         chunks = self.model.stream(messages)
         total = next(chunks)
         for chunk in chunks:
             total = total + chunk
 
     def events(self, messages):
-        """LangChain's v3 events."""
+        """Read LangChain's v3 events."""
         for _ in self.model.stream_events(messages, version="v3"):
             pass
 
@@ -66,7 +66,7 @@ class LangChainPeer(Peer):
         async for _ in stream:
             pass
         await stream.output
-        # LangChain's producer ends a turn of the loop after its stream.
+        # LangChain's producer ends one turn of the event loop after its stream.
         await asyncio.sleep(0)
 
     def call(self, messages):
@@ -105,7 +105,7 @@ class Ours(LangChainPeer):
 
 
 class OursBridged(Ours):
-    """Without the hook for v3 events: LangChain's bridge makes them of chunks, as for every other chat model."""
+    """This package without its hook for v3 events: LangChain's bridge makes them from chunks."""
 
     name = "ChatGeminiCompat, bridged"
     verbs = ("events", "aevents")
@@ -127,7 +127,7 @@ class OpenAIChat(LangChainPeer):
 
 
 class GoogleChat(LangChainPeer):
-    """Over Google's own protocol, which has no pieces of arguments."""
+    """`ChatGoogleGenerativeAI` over Google's own protocol, which has no pieces of arguments."""
 
     name = "ChatGoogleGenerativeAI"
     package = "langchain-google-genai"
@@ -150,7 +150,7 @@ class LiteLLMChat(LangChainPeer):
 
 
 class TypedSdk(Peer):
-    """The openai SDK as its documentation uses it."""
+    """The openai SDK as its documentation shows it."""
 
     name = "openai SDK, typed"
     package = "openai"
@@ -202,7 +202,7 @@ class TypedSdk(Peer):
 
 
 class RawSdk(TypedSdk):
-    """The openai SDK told to return plain objects: no typed model of a request, of a chunk or of a reply."""
+    """The openai SDK with plain objects: no typed model of a request, of a chunk or of a reply."""
 
     name = "openai SDK, dicts"
 
@@ -217,7 +217,7 @@ PEERS = (Floor, Ours, OursBridged, RawSdk, TypedSdk, OpenAIChat, GoogleChat, Lit
 
 
 def installed():
-    """The peers that this environment has."""
+    """Return the peers that are installed in this environment."""
     return [peer for peer in PEERS if version_of(peer.package)]
 
 

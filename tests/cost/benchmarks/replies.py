@@ -1,21 +1,21 @@
-"""What is said in each reply, whoever says it: `plain`, `text-<chunks>`, `tools-<calls>-<deltas>`."""
+"""The content of each reply, for all protocols: `plain`, `text-<chunks>`, `tools-<calls>-<deltas>`."""
 
 MODEL = "gemini-3.8-flash"
 _USAGE = {"prompt_tokens": 3, "completion_tokens": 7, "total_tokens": 10}
 
 
 def words(count):
-    """The pieces of a text."""
+    """Return the pieces of a text."""
     return [f" word{number}" for number in range(count)]
 
 
 def arguments(count):
-    """The pieces of the arguments of a call; together they are a JSON object."""
+    """Return the pieces of a call's arguments. Together they are a JSON object."""
     return ['{"text": "', *words(count - 2), '"}']
 
 
 def deltas(calls, count):
-    """The entries of `tool_calls`, one for each event: a call's name first, then its arguments, call after call."""
+    """Return the entries of `tool_calls`, one per event: first a call's name, then its arguments."""
     for index in range(calls):
         function = {"name": "search", "arguments": ""}
         yield {"index": index, "id": f"call_{index}", "type": "function", "function": function}
@@ -24,7 +24,7 @@ def deltas(calls, count):
 
 
 def build(name, *, is_google):
-    """A whole reply as a dict, or the events of a stream."""
+    """Return a whole reply as a dict, or the events of a stream."""
     kind, *sizes = name.split("-")
     numbers = [int(size) for size in sizes]
     if is_google:

@@ -1,4 +1,4 @@
-"""Results as Markdown: the machine, a table for each group, and each promise with its ratio."""
+"""Results as Markdown: the machine, a table for each group, and each target with its ratio."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ _PACKAGES = ("langchain-core", "openai", "pydantic", "httpx2", "httpx", "langsmi
 
 
 class Report:
-    """Rows as they come in; `text` when all are there."""
+    """Collects rows. `text` is the page when all rows are added."""
 
     def __init__(self, peers):
         self._peers = peers
@@ -24,7 +24,7 @@ class Report:
         self._checks = []
 
     def add(self, group, name, samples, unit):
-        """One row; `unit` is what one of the table's units is in those of the samples."""
+        """Add one row. `unit` is the table's unit in units of the samples."""
         cells = {peer.name: _figure(samples.median(peer.name), unit) for peer in self._peers if peer.name in samples}
         self._rows.setdefault(group, []).append([name, cells])
         for peer, most in targets_of(group, name):
@@ -44,13 +44,13 @@ class Report:
         return "\n\n".join([_machine(self._peers, minutes, quick=quick), verdict, *tables]) + "\n"
 
     def _group(self, rows):
-        """Peers that are in no row have no column."""
+        """Return the table of a group. Peers without a value have no column."""
         names = [peer.name for peer in self._peers if any(peer.name in cells for _, cells in rows)]
         return _table(["", *names], [[title, *(cells.get(name, "–") for name in names)] for title, cells in rows])
 
 
 def write_page(text):
-    """Put `text` between the markers of the page."""
+    """Write `text` between the markers of the page."""
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(_MARKED.sub(lambda found: f"{found[1]}\n{text}\n{found[2]}", page), encoding="utf-8")
 
@@ -84,7 +84,7 @@ def _figure(value, unit):
 
 
 def _spread(ratios):
-    """The median, and between what the middle half of the rounds lies."""
+    """Return the median and the interquartile range."""
     quarter = len(ratios) // 4
     return f"{median(ratios):.3g}", f"{ratios[quarter]:.3g} to {ratios[-1 - quarter]:.3g}"
 

@@ -1,6 +1,6 @@
-"""The benchmark: `python tests/cost/benchmarks/run.py`, with `--quick` in some minutes, with `--write` into the docs.
+"""The benchmark: `python tests/cost/benchmarks/run.py`. `--quick` takes some minutes, `--write` updates the docs.
 
-Measures the CPU time of the client; the server is another process. Peers that are not installed are left out.
+It measures the CPU time of the client; the server is another process. Peers that are not installed are skipped.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def _measure(report, peers, url, options):
 
 
 def _measure_processes(report, peers, url, *, only, quick):
-    """First, while this process is small: what a child costs depends on its parent's size."""
+    """Measure child processes first, while this process is small: their cost depends on the size of the parent."""
     rounds = 2 if quick else 4
     if any(
         only in row for row in ("A process, s of CPU import", "Import, modules", "Memory, MB after import, resident")

@@ -1,7 +1,7 @@
-"""The server of the benchmark, a process of its own: replies made once, sent as fast as the socket takes them.
+"""The server of the benchmark, in a process of its own: it sends prepared replies as fast as the socket takes them.
 
-The first part of the path names the reply (see `replies`), so clients need no more than a base URL. Each event is an
-HTTP chunk, as servers write them.
+The first part of the path names the reply (see `replies`), so a client needs only a base URL. Each event is an HTTP
+chunk, as real servers send them.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _REQUEST = re.compile(rb"POST /([^/]+)/(\S+)")
 
 @contextmanager
 def start():
-    """The URL of a server that answers; at the end its process is gone."""
+    """Yield the URL of a server. Its process ends with the context."""
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, __file__], stdin=pipe, stdout=pipe, text=True) as process:
         try:
@@ -30,7 +30,7 @@ def start():
 
 
 class Canned(asyncio.Protocol):
-    """HTTP/1.1 with connections kept alive, one reply for each request."""
+    """HTTP/1.1 with keep-alive: one reply for each request."""
 
     def connection_made(self, transport):
         self.transport = transport
@@ -54,7 +54,7 @@ class Canned(asyncio.Protocol):
 
 @cache
 def _reply(name, is_google):
-    """The bytes of the reply called `name`, in Google's own protocol or OpenAI's."""
+    """Return the bytes of the reply `name`, in Google's own protocol or OpenAI's."""
     body = replies.build(name, is_google=is_google)
     if isinstance(body, dict):
         content = json.dumps(body).encode()
@@ -71,7 +71,7 @@ async def _serve():
     server = await loop.create_server(Canned, "127.0.0.1", 0, backlog=1024)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await asyncio.to_thread(sys.stdin.read)
-    # Those who still have a connection open do not hold the end up.
+    # Do not wait for clients with open connections.
     server.close()
 
 

@@ -1,4 +1,4 @@
-"""What this package promises: a ratio to a peer in a case, and the most it may be."""
+"""Targets of the benchmark: the largest ratio to a peer in a case."""
 
 OURS, BRIDGED, FLOOR = "ChatGeminiCompat", "ChatGeminiCompat, bridged", "LangChain's floor"
 TYPED, CHAT_OPENAI = "openai SDK, typed", "ChatOpenAI"
@@ -8,7 +8,7 @@ _ADDED = "Tool stream added with `+`, µs per delta"
 _CALLS, _HISTORIES = "Calls, ms", "Histories, ms per call"
 _TOGETHER = "100 concurrent calls, ms per call"
 
-#: Group, beginning of the case's name, peer, most.
+#: The group, the start of the case's name, the peer, and the largest ratio.
 TARGETS = (
     *(
         (_TEXT, kind, *limit)
@@ -36,5 +36,5 @@ TARGETS = (
 
 
 def targets_of(group, name):
-    """The promises about one case."""
+    """Return the targets of a case."""
     return [(peer, most) for where, start, peer, most in TARGETS if where == group and name.startswith(start)]

@@ -1,4 +1,4 @@
-"""Soak test: what stays behind after many calls that fail, are cancelled, or are refused with large requests.
+"""Soak test: looks for leaks after many calls that fail, are cancelled, or are refused with large requests.
 
 Run by hand: `uv run python tests/cost/soak/soak.py` (25,000 calls, a storm of 2,000 cancelled streams, 200 refused calls with
 4 MB each). It prints sockets, threads, tasks and resident memory before and after each part, and exits with 1 if any grew.
@@ -28,7 +28,7 @@ from langchain_gemini_compat import ChatGeminiCompat, errors
 
 AT_ONCE = 50
 SPARE_MEGABYTES = 10
-#: Connections that a client keeps for the next calls.
+#: Connections that a client keeps in its pool.
 SPARE_FILES = 8
 STORMS = 2
 #: Path of the refusing server, and the model's options.
@@ -43,10 +43,10 @@ REFUSALS = {
 
 
 def held():
-    """Open files, threads, tasks and resident megabytes, after the collector."""
+    """Return open files, threads, tasks and resident megabytes after a garbage collection."""
     gc.collect()
     with suppress(AttributeError, OSError):
-        # glibc keeps freed memory of its threads for later; that is not what is looked for here.
+        # glibc keeps the freed memory of its threads, which is not a leak.
         ctypes.CDLL(None).malloc_trim(0)
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     with suppress(RuntimeError):
@@ -60,7 +60,7 @@ def _megabytes(pages):
 
 
 def report(part, before, after, began):
-    """Print both and return whether nothing grew."""
+    """Print both measurements and return whether nothing grew."""
     names = ("files", "threads", "tasks", "MB")
     told = ", ".join(f"{name} {old} -> {new}" for name, old, new in zip(names, before, after, strict=True))
     print(f"{part}: {told} ({time.monotonic() - began:.0f} s)", flush=True)
@@ -73,7 +73,7 @@ def build(url, **options):
 
 
 def settle():
-    """Wait until connections that were shut are closed."""
+    """Wait until connections that were shut down are closed."""
     time.sleep(1)
 
 
@@ -100,7 +100,7 @@ async def aask(chat, number, outcomes, room):
 
 
 def soak_faults(count):
-    """Half of the calls from threads, half on one event loop; a fifth of all requests meets a fault."""
+    """Run half of the calls from threads and half on one event loop. A fifth of all requests meets a fault."""
     outcomes = Counter()
 
     async def all_async(first, last):
@@ -119,14 +119,14 @@ def soak_faults(count):
         asyncio.run(all_async(600 + count // 2, 600 + count))
         settle()
         files, *rest = held()
-        # The pool of `chat` keeps as many connections as there were threads.
+        # The pool of `chat` keeps one connection per thread.
         after = (min(files, before[0] + SPARE_FILES) if files <= before[0] + AT_ONCE else files, *rest)
     print(dict(outcomes))
     return report(f"{count} calls under faults", before, after, began)
 
 
 async def storm(url, count):
-    # A busy machine needs its time for 2,000 connections at once.
+    # A busy machine needs time for 2,000 connections at once.
     chat = build(url, max_retries=0, timeout={"connect": 300})
 
     async def read(number):
@@ -204,7 +204,7 @@ def refusing_server():
 
 
 def refuse(port, ways, count, first):
-    """Ask with as many keys as calls, one picture of 4 MB each."""
+    """Call with as many keys as calls, each with a picture of 4 MB."""
     picture = base64.b64encode(bytes(4_000_000)).decode()
     part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{picture}"}}
     for number in range(first, first + count):
@@ -220,7 +220,7 @@ def refuse(port, ways, count, first):
 
 
 def soak_refusals(count):
-    """Different keys, a picture of 4 MB each, all refused in one way or another."""
+    """Refuse calls with different keys and a picture of 4 MB each, in several ways."""
     is_flat = True
     with refusing_server() as port:
         refuse(port, [*REFUSALS], 12, 0)

@@ -1,4 +1,4 @@
-"""Lines that once could be broken without a test that failed: one test for each (found by mutation testing)."""
+"""Regression tests for lines that mutation testing could break without a failing test."""
 
 import asyncio
 import gzip
@@ -26,7 +26,7 @@ UNAUTHENTICATED = {"error": {"code": 401, "message": "Who are you?", "status": "
 
 
 class Clock:
-    """Seconds that pass when the test says so."""
+    """A clock that the test moves."""
 
     def __init__(self):
         self.now = 100.0
@@ -36,16 +36,16 @@ class Clock:
 
 
 @pytest.mark.parametrize("waiting", [b'data: {"a": 1}\n', b'data: {"a": ', b'data: {"a": 1}', b"da"])
-def test_whole_event_is_not_read_before_what_waits(waiting):
-    """The quick way takes a piece only where neither a part of a line nor the data of an event waits."""
+def test_whole_event_is_not_read_before_the_buffered_data(waiting):
+    """`read_event` returns `None` while a part of a line or the data of an event is buffered."""
     decoder = SseDecoder()
     assert list(decoder.feed(waiting)) == []
     assert decoder.read_event(b'data: {"b": 2}\n\n') is None
     assert SseDecoder().read_event(b'data: {"b": 2}\n\n') == {"b": 2}
 
 
-def test_events_keep_their_order_where_the_network_cuts_them():
-    """The event that was cut comes before the one that came whole."""
+def test_events_keep_their_order_however_they_are_cut():
+    """An event in pieces comes before the whole one that follows."""
     decoder = SseDecoder()
     pieces = [b'data: {"a": 1}\n', b'data: {"b": 2}\n\n', b'data: {"c": 3}\n\n']
     found = []
@@ -55,8 +55,8 @@ def test_events_keep_their_order_where_the_network_cuts_them():
     assert found == [{"a": 1}, {"b": 2}, {"c": 3}]
 
 
-async def test_call_that_gives_up_does_not_end_the_client_of_the_others(monkeypatch):
-    """Making the client of an event loop is shared: a cancelled caller leaves it to the others."""
+async def test_cancelled_first_call_leaves_the_client_to_other_calls(monkeypatch):
+    """Calls share the task that makes the client of an event loop."""
     begun, go = threading.Event(), threading.Event()
     build = _clients.open_client
 
@@ -79,7 +79,7 @@ async def test_call_that_gives_up_does_not_end_the_client_of_the_others(monkeypa
 
 
 class Tokens:
-    """A source of tokens that keeps the deadlines that it was given."""
+    """A source of tokens that records the deadlines."""
 
     info = SimpleNamespace(kind="callable", source="test")
 
@@ -137,8 +137,8 @@ def status_error(kind, status):
     return error
 
 
-def test_overload_opens_the_gate_that_a_quota_closed():
-    """A 503 says that the quota is not what holds requests up: nobody waits at the gate any more."""
+def test_server_error_opens_the_gate_after_a_rate_limit():
+    """A 503 shows that the quota no longer blocks requests."""
     clock = Clock()
     gate = Gate(clock)
     gate.close(5.0)
@@ -152,8 +152,8 @@ def test_overload_opens_the_gate_that_a_quota_closed():
     assert not gate.is_half_open()
 
 
-def test_probe_goes_once_a_second():
-    """Of those who wait and of those who cannot: not after half a second, and again after one."""
+def test_gate_allows_one_probe_per_second():
+    """For callers that wait and for callers that cannot."""
     clock = Clock()
     gate = Gate(clock)
     gate.close(5.0)
@@ -171,7 +171,7 @@ def test_probe_goes_once_a_second():
 
 @pytest.mark.parametrize("limits", [{"retry_wait": 0.5}, {"total": 0.5}])
 def test_gate_is_half_open_after_the_longest_wait_of_the_call(limits):
-    """A quota text that is wrong closes the gate for no longer than the caller's own limit."""
+    """A wrong wait in a quota error closes the gate no longer than the caller's own limit."""
     clock = Clock()
     gate = Gate(clock)
     tries = build_tries(gate, **limits)
@@ -185,7 +185,7 @@ def test_gate_is_half_open_after_the_longest_wait_of_the_call(limits):
 
 
 def test_backoff_is_at_least_half_of_its_step(monkeypatch):
-    """Half a second, one, two: less up to a half."""
+    """The steps are 0.5, 1 and 2 seconds, less up to a half."""
     asked = []
     monkeypatch.setattr(_retry, "_random", SimpleNamespace(uniform=lambda low, high: asked.append((low, high)) or low))
     tries = build_tries(Gate(), retries=3)
@@ -195,7 +195,7 @@ def test_backoff_is_at_least_half_of_its_step(monkeypatch):
 
 
 async def ask(chat, way):
-    """Call in one of the four ways."""
+    """Call in one of the four modes."""
     if way == "invoke":
         chat.invoke("hi")
     elif way == "ainvoke":
@@ -209,7 +209,7 @@ async def ask(chat, way):
 @pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
 @pytest.mark.parametrize("status", [200, 500])
 async def test_reply_that_is_compressed_twice_is_refused(way, status):
-    """Each layer may inflate a thousandfold, and no server was asked for two."""
+    """Each layer may inflate the data a thousandfold, and the request accepts only one."""
     body = gzip.compress(gzip.compress(b'{"error": {"message": "x"}}'))
     stream = http.ByteStream(body)
     answer = http.Response(status, headers={"content-encoding": "gzip, gzip"}, stream=stream)
@@ -219,8 +219,8 @@ async def test_reply_that_is_compressed_twice_is_refused(way, status):
     assert "gzip, gzip" in str(caught.value) or "Content-Encoding" in str(caught.value)
 
 
-def test_unpickled_model_still_says_where_its_key_came_from(monkeypatch):
-    """The key alone does not tell, and the variable may be gone where the model is restored."""
+def test_unpickled_model_keeps_the_source_of_its_key(monkeypatch):
+    """The environment variable may not exist where the model is restored."""
     monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
     monkeypatch.delenv("GEMINI_API_KEY", raising=False)
     monkeypatch.setenv("GOOGLE_API_KEY", "environment-key")
@@ -232,8 +232,8 @@ def test_unpickled_model_still_says_where_its_key_came_from(monkeypatch):
 
 
 @pytest.mark.parametrize("zone", [timezone.utc, timezone(timedelta(hours=9)), None])
-def test_date_of_retry_after_in_the_past_is_no_wait(zone):
-    """Clocks differ: a negative wait would be a time before the call."""
+def test_retry_after_in_the_past_is_a_wait_of_zero(zone):
+    """Clocks differ, and a negative wait is invalid."""
     then = datetime.now(timezone.utc) - timedelta(hours=1)
     header = format_datetime(then.astimezone(zone) if zone else then.replace(tzinfo=None))
     wire = Wire(reply({"error": {"message": "Busy."}}, 503, {"retry-after": header}))
