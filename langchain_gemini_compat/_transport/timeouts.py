@@ -112,7 +112,7 @@ def _read_mapping(given: Mapping[str, object]) -> TimeLimits:
     known = Timeouts.__annotations__
     unknown = sorted(map(str, given.keys() - known.keys()))
     if unknown:
-        raise ValueError(f"`timeout` has no limit {', '.join(map(repr, unknown))}. Use {', '.join(known)}.")
+        raise ValueError(f"`timeout` has no limit {', '.join(map(repr, unknown))}. It takes {', '.join(known)}.")
     retry_wait = _check("retry_wait", given.get("retry_wait", _DEFAULT.retry_wait))
     limits = {
         name: None if value is None else _check(name, value) for name, value in given.items() if name != "retry_wait"
