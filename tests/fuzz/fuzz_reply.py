@@ -1,17 +1,17 @@
-"""Coverage-guided fuzzing of everything that reads a reply: bytes in, a message or a typed error out.
+"""Coverage-guided fuzzing of the code that reads a reply. Each input gives a message or a typed error.
 
     pip install --group fuzz    # atheris
     PYTHONPATH=.:tests/support python tests/fuzz/fuzz_reply.py 300 [folder]
 
-runs for 300 seconds and keeps its corpus and its findings in `folder` (else in a new temporary one). The last
-byte of an input decides what it is: raw bytes of a stream, of a whole reply or of an error answer, the recipe for
-JSON made of the wire's own keys with values of any type, or for a stream of pieces of calls, thoughts and text in
-any order. Each goes all the way: `SseDecoder`, `StreamAssembler`, `ReplyDecoder`, the sum of the chunks, and back
-into a request. What has to hold is in `judge_reply`; besides, bytes cut elsewhere have to say the same.
+The second command runs for 300 seconds. It keeps its corpus and its findings in `folder`, by default a new temporary
+one. The last byte of an input decides its kind: raw bytes of a stream, of a whole reply or of an error; JSON made of the
+API's own keys with values of any type; or a stream of pieces of calls, thoughts and text in any order. Each input is
+read by `SseDecoder`, `StreamAssembler` and `ReplyDecoder`. Its chunks are added up, and the message is sent back in a
+request. `judge_reply` checks the results. The same bytes in other pieces have to give the same result.
 
-A finding does not end the run: each place is reported once, with an input that reaches it. On the way libFuzzer
-says how many branches it has seen (`cov`), at the end the script says how often it ran and what came of it; the
-exit code is 1 if anything was found. `fuzz_reply.py 0 FILE` reads one input again and lets it raise.
+The run continues after a finding. Each place in the code is reported once, with an input that reaches it. libFuzzer
+prints the number of branches that it has seen (`cov`). At the end, the script prints the number of inputs for each
+outcome. The exit code is 1 if anything was found. `fuzz_reply.py 0 FILE` reads one input again and raises its error.
 """
 
 import json
@@ -31,7 +31,7 @@ with atheris.instrument_imports(include=["langchain_gemini_compat"]):
     from judge_reply import judge, outcome_key, read_refusal, read_stream, read_whole
     from wire import call, chunk, completion, google_error
 
-#: Keys of the wire, by where they stand.
+#: Keys of the API's JSON, by the object that has them.
 KEYS = {
     "reply": ["id", "object", "model", "system_fingerprint", "service_tier", "error", "usage", "choices", "choices"],
     "choices": ["index", "finish_reason", "finishReason", "logprobs", "delta", "delta", "message"],
@@ -52,7 +52,7 @@ KEYS = {
 }
 KEYS |= {"message": KEYS["delta"], "extra_properties": ["google"]}
 KEYS |= {key: ["cached_tokens", "reasoning_tokens"] for key in ("prompt_tokens_details", "completion_tokens_details")}
-#: Values of strings and numbers that mean something to somebody.
+#: Strings and numbers with a meaning for a parser.
 TEXTS = [
     *("", "x", "f", "g", "c1", "c2", "{}", "{", "}", '{"a":1}', '{"a":', "1}", '"x', '{"a":{"b":[1]}}', "NaN", "null"),
     *("<thought>", "</thought>", "<think>", "</think>", "<thou", "ght>", " ", "\n", "\u00a0", "\x00", "\ud83d\ude00"),
@@ -82,13 +82,13 @@ SEEDS = [
 
 
 class Recipe:
-    """JSON by the dice of the input."""
+    """Builds JSON from the bytes of the input."""
 
     def __init__(self, dice):
         self._dice = dice
 
     def value(self, key, depth=0):
-        """What stands at `key`: as the wire has it, or anything."""
+        """Return a value for `key`: one with its usual keys, or any other."""
         kind = self._dice.ConsumeIntInRange(0, 15)
         if kind == 0:
             return None
@@ -108,12 +108,12 @@ class Recipe:
         return self.text() if kind % 2 else NUMBERS[kind // 2 % 5]
 
     def text(self):
-        """One of the texts that mean something, or any."""
+        """Return a text with a meaning for a parser, or any other."""
         kind = self._dice.ConsumeIntInRange(0, len(TEXTS))
         return TEXTS[kind] if kind < len(TEXTS) else self._dice.ConsumeUnicodeNoSurrogates(12)
 
     def plain_chunk(self):
-        """A chunk as servers send it, that may follow on any other: pieces of calls, thoughts and text."""
+        """Return a valid chunk that can follow any other: a piece of a call, a thought or a text."""
         said = self._dice.PickValueInList(["call", "call", "call", "thought", "text", "end"])
         if said == "end":
             return chunk("stop")
@@ -141,14 +141,14 @@ class Recipe:
 
 
 def cut(dice, data):
-    """`data` in up to five pieces."""
+    """Return `data` in up to five pieces."""
     places = sorted(dice.ConsumeIntInRange(0, len(data)) for _ in range(dice.ConsumeIntInRange(0, 4)))
     ends = [*places, len(data)]
     return [data[start:end] for start, end in zip([0, *places], ends, strict=True)]
 
 
 def read_input(data):
-    """Whatever `data` stands for, read and judged; the name of what came of it."""
+    """Read and check the reply that `data` stands for, and return the message or the error."""
     dice = atheris.FuzzedDataProvider(data)
     kind = dice.ConsumeIntInRange(0, 6)
     if kind == 0:
@@ -172,7 +172,7 @@ def read_input(data):
 
 
 def _both_ways(dice, data):
-    """The network cuts as it likes."""
+    """Check that a stream has the same outcome in one piece and in several."""
     whole = judge(read_stream([data]))
     pieces = cut(dice, data) if dice.remaining_bytes() else [data[:1], data[1:]]
     assert outcome_key(read_stream(pieces)) == outcome_key(whole)
@@ -180,7 +180,7 @@ def _both_ways(dice, data):
 
 
 class Run:
-    """A run of some seconds: counts, keeps findings, says what it did."""
+    """A run for a number of seconds: it counts outcomes, saves findings and prints a report."""
 
     def __init__(self, seconds, folder):
         self._folder = folder
@@ -191,7 +191,7 @@ class Run:
         self._slowest = 0.0
 
     def feed(self, data):
-        """One input."""
+        """Read one input."""
         began = time.monotonic()
         if began > self._end:
             self._report()
@@ -227,15 +227,15 @@ class Run:
         for place, path in self._found.items():
             print(f"FOUND {place} {path}")
         sys.stdout.flush()
-        # libFuzzer never returns.
+        # libFuzzer does not return.
         os._exit(1 if self._found else 0)
 
 
 def write_seeds(folder):
-    """Good replies, as each kind of raw input."""
+    """Write good replies as seeds, for each kind of raw input."""
     for number, events in enumerate(SEEDS):
         stream = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events) + b"data: [DONE]\n\n"
-        # The dice take numbers from the end of the input.
+        # The data provider takes numbers from the end of the input.
         (folder / f"stream-{number}").write_bytes(stream + b"\x00")
         (folder / f"whole-{number}").write_bytes(json.dumps(events[-1]).encode() + b"\x01")
     (folder / "refusal").write_bytes(json.dumps(google_error(429, "X", "retry in 3s")).encode() + b"\x02\x01\x02")

@@ -1,10 +1,10 @@
-"""Streams of tool calls at random: an error, or exactly the calls whose arguments were complete.
+"""Random streams of tool calls: each gives an error, or exactly the calls whose arguments were complete.
 
     PYTHONPATH=. python tests/fuzz/fuzz_tool_calls.py --streams 100000 [--seed 0]
 
-Each stream goes through the decoder of a model with bound tools. Every twentieth is added up by LangChain as well, and
-its tools are run as an agent would. The script prints how many streams came to what; the exit code is 1 if the rule of
-`uncertain_streams` was broken, and then it prints the number of each such stream.
+Each stream is read by the decoder of a model with bound tools. Every twentieth stream is also added up by LangChain,
+and its tools run as in an agent. The script prints the number of streams for each outcome. If the rule of
+`uncertain_streams` was broken, the exit code is 1, and it prints the number of each such stream.
 """
 
 import argparse
@@ -22,7 +22,7 @@ _MOST_SHOWN = 20
 
 
 def run_tools(message):
-    """The calls that an agent runs."""
+    """Run the tools of the message, and return the calls that ran."""
     RAN.clear()
     for call in message.tool_calls:
         _BY_NAME[call["name"]].invoke(call["args"])
@@ -30,7 +30,7 @@ def run_tools(message):
 
 
 def check(seed):
-    """The word for what came of one stream, and whether its tools were run."""
+    """Return the outcome of one stream, and the number of tools that ran."""
     found = read_calls(draw_stream(seed).events)
     word = judge_stream(draw_stream(seed), found)
     if seed % 20:
@@ -47,7 +47,7 @@ def check(seed):
 
 
 def main():
-    """Run, and print the report."""
+    """Run the streams, and print the report."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--streams", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)

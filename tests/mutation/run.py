@@ -2,9 +2,9 @@
 
     uv run --group mutation python tests/mutation/run.py --sample 20 --seed 1 --workers 2 --report mutation.md
 
-The mutants are cosmic-ray's (https://cosmic-ray.readthedocs.io), which knows the operators; this script adds what a
-large test suite needs: the tests of each module (`TESTS`), workers that each have a copy of the repository, a sample,
-a time limit for each mutant, and a report of the survivors. Annotations are not mutated: nothing evaluates them.
+The mutants are those of cosmic-ray (https://cosmic-ray.readthedocs.io). This script adds what a large test suite needs:
+the tests of each module (`TESTS`), parallel workers with copies of the repository, a sample, a time limit for each
+mutant, and a report of the survivors. Annotations are not mutated, because nothing evaluates them.
 """
 
 import argparse
@@ -30,9 +30,9 @@ from cosmic_ray.plugins import get_operator, operator_names
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "langchain_gemini_compat"
-#: What a copy of the repository needs for its tests.
+#: The files that a copy of the repository needs for its tests.
 COPIED = (PACKAGE, "tests", "cassettes", "docs", "pyproject.toml", "README.md", "CHANGELOG.md", "mkdocs.yml")
-#: The test files of each module, the quickest that find most first: `-x` ends a run at the first failure.
+#: The test files of each module. The fast ones that find most come first, because `-x` stops at the first failure.
 TESTS = {
     "_response/tool_calls": "tool_calls uncertain_calls stream thoughts hostile_replies fuzz_decoders",
     "_response/call_decisions": "tool_calls uncertain_calls",
@@ -54,9 +54,9 @@ TESTS = {
     "_transport/sending": "transport deadlines timeouts errors",
     "_transport/pool_sockets": "deadlines timeouts transport",
 }
-#: Operators that need arguments, or whose mutants mean the same for immutable constants of a module.
+#: Operators that need arguments, or whose mutants change nothing for immutable constants.
 LEFT_OUT = {"core/VariableReplacer", "core/VariableInserter"}
-#: A mutant that loops for ever is ended after so many times the time of the unbroken run, and no sooner than this.
+#: The time limit of a mutant, which may loop forever: a multiple of the time without it, and at least these seconds.
 TIMES, LEAST_SECONDS = 4, 60
 
 
@@ -72,7 +72,7 @@ class Mutant:
 
 @dataclass
 class Result:
-    """What the tests said to a mutant: `killed`, `timeout` or `survived`."""
+    """The outcome of the tests for a mutant: `killed`, `timeout`, `survived` or `same`."""
 
     mutant: Mutant
     outcome: str
@@ -81,7 +81,7 @@ class Result:
 
 
 def annotation_spans(source):
-    """The places of annotations, of type aliases and of imports for type checkers."""
+    """Return the places of annotations, type aliases and imports for type checkers."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns is not None:
@@ -96,7 +96,7 @@ def annotation_spans(source):
 
 
 def list_mutants(module):
-    """All mutants of a module."""
+    """Return all mutants of a module."""
     source = (ROOT / PACKAGE / f"{module}.py").read_text(encoding="utf-8")
     spans, nodes, found = annotation_spans(source), list(ast_nodes(get_ast(source))), []
     for name in sorted(set(operator_names()) - LEFT_OUT):
@@ -109,7 +109,7 @@ def list_mutants(module):
 
 
 def draw(mutants, count, chance):
-    """A sample of which no kind of mutant has too many: comparisons alone have a dozen for each place."""
+    """Return a sample with one mutant for each place and kind. Comparisons alone have a dozen for each place."""
     by_place = defaultdict(list)
     for mutant in mutants:
         by_place[mutant.line, mutant.operator.partition("_")[0]].append(mutant)
@@ -120,7 +120,7 @@ def draw(mutants, count, chance):
 
 
 class Workshop:
-    """A copy of the repository in which a module can be broken."""
+    """A copy of the repository, in which the tests run with a changed module."""
 
     def __init__(self, folder):
         self.root = folder / "repository"
@@ -134,17 +134,17 @@ class Workshop:
                 shutil.copy(source, self.root / name)
         shared = ROOT.parent / "shared"
         if shared.exists():
-            # Captured replies lie beside the repository, where they are at all.
+            # Captured replies are in a folder beside the repository, if they are available.
             (folder / "shared").symlink_to(shared.resolve())
 
     def run(self, module, source, seconds):
-        """What pytest says to `module` with the text `source`: its exit code, or `None` after so many seconds."""
+        """Run the tests with `source` as the text of `module`. Return the exit code, or `None` after `seconds`."""
         path = self.root / PACKAGE / f"{module}.py"
         before = path.read_text(encoding="utf-8")
         path.write_text(source, encoding="utf-8")
         options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-m", "not load and not local_server"]
         command = [sys.executable, "-m", "pytest", *options, *tests_of(module)]
-        # Property tests draw the same examples each time; a stale .pyc would hide a change within a second.
+        # `CI` makes property tests repeatable. A stale .pyc would hide a change within a second.
         environment = {**os.environ, "CI": "true", "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
         try:
             with subprocess.Popen(
@@ -165,7 +165,7 @@ class Workshop:
 
 
 def tests_of(module):
-    """The test files of `module`."""
+    """Return the test files of `module`."""
     return [str(next(ROOT.glob(f"tests/*/test_{name}.py")).relative_to(ROOT)) for name in TESTS[module].split()]
 
 
@@ -175,7 +175,7 @@ def make_diff(module, before, after):
 
 
 def judge(workshop, mutant, seconds):
-    """Break the module, run its tests, and say what came."""
+    """Run the tests of a module with the mutant, and return the result."""
     before = (ROOT / PACKAGE / f"{mutant.module}.py").read_text(encoding="utf-8")
     after = mutate_code(before, get_operator(mutant.operator)(), mutant.occurrence)
     began = time.monotonic()
@@ -201,7 +201,7 @@ def work(folder, waiting, limits, results):
 
 
 def measure(folder, modules):
-    """The time limit of each module: its tests have to pass unbroken."""
+    """Return the time limit of each module. Exit if the tests fail without a mutant."""
     workshop, limits = Workshop(folder), {}
     for module in modules:
         source = (ROOT / PACKAGE / f"{module}.py").read_text(encoding="utf-8")
@@ -216,7 +216,7 @@ def measure(folder, modules):
 
 
 def report(results):
-    """The score of each module, then each survivor as a diff."""
+    """Return the score of each module, and then each survivor as a diff."""
     lines = ["| module | mutants | killed | survived | score |", "|---|---|---|---|---|"]
     for module in [*TESTS, "all"]:
         own = [one for one in results if one.outcome != "same" and module in ("all", one.mutant.module)]
