@@ -1,4 +1,4 @@
-"""The ways in which servers write tool calls into a stream, each way one choice per field, and their reader."""
+"""The forms in which servers stream tool calls, with one choice for each field, and a reader of them."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ ARGUMENTS = ("whole", "cut", "placeholder", "head")
 
 @dataclass(frozen=True)
 class Dialect:
-    """`index`, `ids`, `names` and `arguments` as in the lists above."""
+    """One form. `index`, `ids`, `names` and `arguments` have values of the lists above."""
 
     index: str = "absent"
     ids: str = "first"
@@ -28,7 +28,10 @@ DIALECTS = [Dialect(*choice) for choice in product(INDICES, IDS, NAMES, ARGUMENT
 
 @dataclass(frozen=True)
 class Call:
-    """A call as meant: `args` is its JSON text, empty where the server writes nothing for no arguments."""
+    """A call that the model made.
+
+    `args` is its JSON text, which is empty if the server sends nothing for no arguments.
+    """
 
     name: str
     args: str
@@ -40,18 +43,18 @@ class Call:
 
 
 def write_calls(calls, dialect, chance):
-    """The `tool_calls` entries of `calls`, one list for each call; `chance(n)` gives a number below n."""
+    """Return the `tool_calls` entries of `calls`, one list for each call. `chance(n)` gives a number below n."""
     return [_write_call(position, calls, dialect, chance) for position in range(len(calls))]
 
 
 def cut(text, chance, most=4):
-    """`text` in some pieces."""
+    """Return `text` in some pieces."""
     ends = [*sorted(chance(len(text) + 1) for _ in range(chance(most))), len(text)]
     return [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def weave(lists, chance):
-    """The items of all `lists`, each list in its order."""
+    """Return the items of all `lists` mixed, each list in its order."""
     lists = [list(items) for items in lists]
     woven = []
     while any(lists):
@@ -60,7 +63,7 @@ def weave(lists, chance):
 
 
 def group(entries, chance):
-    """`entries` in deltas of one or more."""
+    """Return `entries` in deltas of one or more."""
     deltas = [[]]
     for entry in entries:
         if deltas[-1] and chance(3):
@@ -74,7 +77,7 @@ BOUND = ("f", "g", "h", "get_weather")
 
 
 def read_calls(deltas, *, is_clean=True, names=BOUND, **options):
-    """`(calls, faults, extras)` of entries grouped in deltas, each call as `Call`; checks how deltas come."""
+    """Return `(calls, faults, extras)` of entries grouped in deltas, each call as `Call`. Check the order of deltas."""
     tracker = ToolCallTracker("seed", names=names, **options)
     events = [event for delta in deltas for event in tracker.feed(delta)]
     events += tracker.finish(is_clean=is_clean)
@@ -103,7 +106,7 @@ def names_of_invalid(tracker):
 
 
 def by_index(entries):
-    """What a reader who trusts every index reads, or `None` where the indices contradict something."""
+    """Return the calls by their index, or `None` if the indices contradict something."""
     groups = {}
     for entry in entries:
         groups.setdefault(entry.get("index"), []).append(entry)
@@ -164,6 +167,6 @@ def _id_of(position, calls, dialect):
 
 def _index_of(position, number, count, style, chance):
     if style == "lying":
-        # As Vertex streams arguments: the head of the first of two calls has 1 and its body 0.
+        # Vertex streams arguments like this: the first of two calls has the index 1 in its first delta, and then 0.
         return max(1, count - 1) - position if number == 0 else position
     return {"right": position, "zero": 0, "random": chance(count + 1)}.get(style)

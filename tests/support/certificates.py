@@ -1,4 +1,4 @@
-"""A certificate authority on disk, and certificates of a server and of a client that it signed."""
+"""A certificate authority on disk, and the certificates that it signed for a server and a client."""
 
 import ipaddress
 import ssl
@@ -21,7 +21,7 @@ _ADDRESSES = ("127.0.0.1", "169.254.169.254")
 
 
 class Certificates:
-    """`authority`, `client` (certificate), `client_key` and `client_both` (one file) are paths below `folder`."""
+    """The files of the certificates: `authority`, `client`, `client_key` and `client_both` are paths in `folder`."""
 
     def __init__(self, folder):
         key, name = ec.generate_private_key(ec.SECP256R1()), _name("authority")
@@ -33,7 +33,7 @@ class Certificates:
         self.client_both = _write(folder / "client-both.pem", both)
 
     def server_context(self):
-        """Takes only clients with a certificate of this authority."""
+        """Return a TLS context that accepts only clients with a certificate of this authority."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.server, self.server_key)
         context.load_verify_locations(self.authority)
@@ -75,7 +75,7 @@ def _build(subject, issuer, public_key, signer, *, is_authority=False):
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        # Python 3.13 asks for both in each certificate that an authority signed.
+        # Python 3.13 requires both in each certificate that an authority signed.
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         .add_extension(_usage(is_authority=is_authority), critical=True)

@@ -1,7 +1,7 @@
-"""Conversations as other packages leave them behind, and what people and middlewares then do to them.
+"""Messages that other packages produce, and the changes that people and middlewares make to them.
 
-Every maker and operation draws its choices from hypothesis, so that a failing story is shrunk. Nothing here knows
-what our code does with a message.
+Every maker and operation draws its choices from hypothesis, which shortens a failing example. Nothing here depends on
+what this package does with a message.
 """
 
 import json
@@ -18,7 +18,7 @@ SIGNATURES_KEY = "__gemini_function_call_thought_signatures__"
 CLAUDE_SIGNATURE = "EqoBCkgIBRABGAIiQL8p"
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 TOOL_NAMES = ("look", "add", "transfer_to_bob")
-#: What `bind_tools` gets.
+#: The tools for `bind_tools`.
 TOOLS = [
     {"type": "function", "function": {"name": name, "description": name, "parameters": {
         "type": "object", "properties": {"q": {"type": "string"}}}}}
@@ -32,7 +32,7 @@ IDS = st.sampled_from(["1", "1_2", "call_0", "call_1", "toolu_01", ""])
 
 
 class Numbers:
-    """Serial numbers of one story: the same story has the same ids."""
+    """Counters for ids of one history, so that the same history has the same ids."""
 
     def __init__(self):
         self._numbers = count(1)
@@ -42,7 +42,7 @@ class Numbers:
 
 
 def draw_calls(data, numbers, prefix, least=0):
-    """Some calls; mostly with ids of their own, as servers give them, at times with ids that collide."""
+    """Return some calls. Most have unique ids, as servers send them. Some have ids that collide."""
     names = data.draw(st.lists(st.sampled_from(TOOL_NAMES[:2]), min_size=least, max_size=3), label="calls")
     strange = data.draw(st.integers(0, 5), label="strange ids") == 0
     return [
@@ -57,7 +57,7 @@ def draw_calls(data, numbers, prefix, least=0):
 
 
 def results_of(message, wrap=lambda text: text):
-    """A result for each call of `message`."""
+    """Return a result for each call of `message`."""
     return [
         ToolMessage(wrap(f"result of {call['name']}"), tool_call_id=call["id"] or "", name=call["name"])
         for call in message.tool_calls
@@ -65,7 +65,7 @@ def results_of(message, wrap=lambda text: text):
 
 
 def openai_chat(data, numbers, surface):
-    """`ChatOpenAI`, Chat Completions: a string, and calls; in older versions the raw calls beside them."""
+    """`ChatOpenAI`, Chat Completions: string content and calls, and in older versions the raw calls too."""
     calls = draw_calls(data, numbers, "call_o")
     kwargs = {"refusal": None}
     if calls and data.draw(st.booleans(), label="older version"):
@@ -107,7 +107,7 @@ def openai_responses(data, numbers, surface):
 
 
 def anthropic(data, numbers, surface):
-    """`ChatAnthropic`: thinking that is signed by Claude, redacted thinking, `tool_use`, cache marks, server tools."""
+    """`ChatAnthropic`: thinking with Claude's signature, redacted thinking, `tool_use`, cache marks, server tools."""
     calls = draw_calls(data, numbers, "toolu_")
     mark = {"cache_control": {"type": "ephemeral"}} if data.draw(st.booleans(), label="cached") else {}
     blocks = [
@@ -157,7 +157,7 @@ def google_genai(data, numbers, surface):
 
 
 def ours(data, numbers, surface):
-    """Our own messages, of either surface and generation: whole, streamed, as v1 blocks, and as a v3 stream."""
+    """Messages of this package, of each surface and generation: whole, streamed, as v1 blocks, and as a v3 stream."""
     made_on = data.draw(st.sampled_from(["vertex", "ai_studio"]), label="made on")
     model = data.draw(st.sampled_from(["gemini-3.8-flash", "gemini-2.5-flash"]), label="model")
     names = data.draw(st.lists(st.sampled_from(TOOL_NAMES[:2]), max_size=3), label="calls")
@@ -199,12 +199,12 @@ MAKERS = {maker.__name__: maker for maker in (openai_chat, openai_responses, ant
 
 
 def genuine(surface, model, name, place, numbers):
-    """A signature as `surface` issues them, for the call at `place`, or for the message at -1."""
+    """Return a signature that `surface` issues for the call at `place`, or for the message at -1."""
     return issue_signature(Issued(surface, model, name, place, numbers("n")))
 
 
 def _image(data, *, anthropics=False):
-    """A picture in the spelling of one package, or one more text."""
+    """Return an image in the form of one package, or a text."""
     forms = [
         {"type": "text", "text": "And?"},
         {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}},
@@ -216,28 +216,28 @@ def _image(data, *, anthropics=False):
 
 
 def _last_word(message, data):
-    """The answer after the results; a step without one is still open."""
+    """Return the answer after the results. A step without one is not finished."""
     if not message.tool_calls or data.draw(st.booleans(), label="answered"):
         return []
     return [AIMessage("Done.", response_metadata=message.response_metadata)]
 
 
-# What happens to a history: each operation gives a new list and leaves the messages alone.
+# Changes of a history. Each operation returns a new list and does not change the messages.
 
 
 def trim_front(data, messages, numbers):
-    """The oldest are gone, wherever that cuts."""
+    """Drop the oldest messages, at any place."""
     return messages[data.draw(st.integers(1, max(1, len(messages))), label="from") :]
 
 
 def trim_middle(data, messages, numbers):
-    """Some in the middle are gone."""
+    """Drop some messages in the middle."""
     start = data.draw(st.integers(0, len(messages)), label="start")
     return messages[:start] + messages[start + data.draw(st.integers(1, 3), label="count") :]
 
 
 def trim_by_tokens(data, messages, numbers):
-    """langchain-core's `trim_messages`, with and without care for what stands first."""
+    """Use langchain-core's `trim_messages`, with and without a rule for the first message."""
     more = data.draw(
         st.sampled_from([{}, {"include_system": True}, {"start_on": "human"}, {"end_on": ("human", "tool")}])
     )
@@ -246,7 +246,7 @@ def trim_by_tokens(data, messages, numbers):
 
 
 def summarise(data, messages, numbers):
-    """All but the newest become a summary, by the user or as instructions, in front or behind them."""
+    """Replace all but the newest messages by a summary, in a user or system message, before or after them."""
     kept = messages[max(0, len(messages) - data.draw(st.integers(0, 3), label="kept")) :]
     kind = data.draw(st.sampled_from([HumanMessage, SystemMessage]))
     summary = kind("Here is a summary of the conversation to date:\n\nThey spoke.")
@@ -254,7 +254,7 @@ def summarise(data, messages, numbers):
 
 
 def hand_off(data, messages, numbers):
-    """A supervisor's transfer: the result beside its call, elsewhere, or in another agent's history."""
+    """Add a supervisor's transfer, whose result is beside its call, elsewhere, or in another agent's history."""
     call = {"name": "transfer_to_bob", "args": {}, "id": numbers("call_t")}
     asked = AIMessage(data.draw(st.sampled_from(["", "Bob knows."])), tool_calls=[call], name="alice")
     told = ToolMessage("Transferred to bob.", tool_call_id=call["id"], name="transfer_to_bob")
@@ -266,7 +266,7 @@ def hand_off(data, messages, numbers):
 
 
 def interrupt(data, messages, numbers):
-    """Calls that wait for a person: none or some have results, and the talk goes on."""
+    """Let calls wait for a person: some have no result, and the conversation continues."""
     calls = draw_calls(data, numbers, "call_i", least=1)
     asked = AIMessage("", tool_calls=calls)
     results = [result for result in results_of(asked) if data.draw(st.booleans(), label="has result")]
@@ -275,7 +275,7 @@ def interrupt(data, messages, numbers):
 
 
 def resume(data, messages, numbers):
-    """The results that were missing come in at the end, in any order."""
+    """Add the missing results at the end, in any order."""
     answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
     missing = [
         result
@@ -288,7 +288,7 @@ def resume(data, messages, numbers):
 
 
 def edit_text(data, messages, numbers):
-    """A person wrote another text, or none: an empty string, an empty list, an empty part."""
+    """Replace a text by another one, or by an empty string, list or part."""
     text = data.draw(
         st.sampled_from(["Edited.", "", [], [""], [{"type": "text", "text": ""}], [{"type": "text", "text": "E"}]])
     )
@@ -296,7 +296,7 @@ def edit_text(data, messages, numbers):
 
 
 def remove_call(data, messages, numbers):
-    """A person took out a call, and left its result and what belonged to it."""
+    """Remove a call, and leave its result and its signature."""
 
     def without(message):
         calls = getattr(message, "tool_calls", [])
@@ -309,7 +309,7 @@ def remove_call(data, messages, numbers):
 
 
 def edit_call(data, messages, numbers):
-    """A person changed the arguments of every call."""
+    """Change the arguments of every call."""
 
     def edited(message):
         return message.model_copy(update={"tool_calls": [{**call, "args": {"q": "e"}} for call in message.tool_calls]})
@@ -318,14 +318,14 @@ def edit_call(data, messages, numbers):
 
 
 def reorder_calls(data, messages, numbers):
-    """Calls of one message in the other order, the signed one no longer first."""
+    """Reverse the calls of one message, so that the signed one is not first."""
     return _change(
         data, messages, lambda message: message.model_copy(update={"tool_calls": message.tool_calls[::-1]}), AIMessage
     )
 
 
 def remove_result(data, messages, numbers):
-    """A result is gone."""
+    """Remove a result."""
     places = [place for place, message in enumerate(messages) if isinstance(message, ToolMessage)]
     if not places:
         return messages
@@ -334,7 +334,7 @@ def remove_result(data, messages, numbers):
 
 
 def duplicate(data, messages, numbers):
-    """A message was stored twice."""
+    """Store a message twice."""
     if not messages:
         return messages
     place = data.draw(st.integers(0, len(messages) - 1), label="twice")
@@ -342,7 +342,7 @@ def duplicate(data, messages, numbers):
 
 
 def swap(data, messages, numbers):
-    """Two neighbours changed places."""
+    """Swap two neighbours."""
     if len(messages) < 2:
         return messages
     place = data.draw(st.integers(0, len(messages) - 2), label="swapped")
@@ -350,7 +350,7 @@ def swap(data, messages, numbers):
 
 
 def instruct(data, messages, numbers):
-    """One more system message, anywhere, as a string or as marked blocks."""
+    """Add a system message anywhere, as a string or as marked blocks."""
     content = data.draw(
         st.sampled_from(["Be kind.", [{"type": "text", "text": "Be kind.", "cache_control": {"type": "ephemeral"}}]])
     )
@@ -359,7 +359,7 @@ def instruct(data, messages, numbers):
 
 
 def say_nothing(data, messages, numbers):
-    """An empty message of any kind at the end."""
+    """Add an empty message of any kind at the end."""
     kinds = [
         HumanMessage(""),
         AIMessage(""),
@@ -371,7 +371,7 @@ def say_nothing(data, messages, numbers):
 
 
 def show_picture(data, messages, numbers):
-    """A tool gave back a picture, in a step of its own."""
+    """Add a step whose tool returns an image."""
     call = {"name": "look", "args": {}, "id": numbers("call_p")}
     blocks = [{"type": "text", "text": "Here."}, {"type": "image", "base64": PNG, "mime_type": "image/png"}]
     return [*messages, HumanMessage("Show."), AIMessage("", tool_calls=[call]),
@@ -379,7 +379,7 @@ def show_picture(data, messages, numbers):
 
 
 def speak(data, messages, numbers):
-    """The user goes on."""
+    """Add a user message."""
     return [*messages, HumanMessage(data.draw(TEXTS))]
 
 

@@ -1,6 +1,6 @@
-"""Bytes of a reply, read as the package reads them, and what has to hold of whatever comes of it.
+"""Read the bytes of a reply as the package does, and check the result.
 
-A reply is a message that can be kept and sent back, with calls that anybody may run, or a typed error.
+A reply is a typed error, or a message that can be stored and sent back, with calls that can run.
 """
 
 import json
@@ -26,7 +26,7 @@ REQUEST = build([QUESTION], "ai_studio", stream=True)
 
 
 def _read(pieces, *, stream, status=200):
-    """The wire chunks of a reply."""
+    """Return the chunks of a reply."""
     response = http.Response(status, request=http.Request("POST", "http://server.test/chat/completions"))
     exchange = Exchange(Deadline(response.request, first_by=inf, between_chunks=None, end_by=None))
     exchange.response, exchange.is_raw = response, True
@@ -37,7 +37,7 @@ def _read(pieces, *, stream, status=200):
 
 
 def read_stream(pieces):
-    """The message that streamed `pieces` of bytes come to, or the error they raise."""
+    """Return the message of a stream whose bytes arrive in `pieces`, or the error that it raises."""
     decoder = ReplyDecoder(REQUEST)
     try:
         chunks = [chunk for wire in _read(pieces, stream=True) for chunk in decoder.feed(wire)] + [*decoder.finish()]
@@ -47,7 +47,7 @@ def read_stream(pieces):
 
 
 def read_whole(content):
-    """The message of a whole reply, or the error it raises."""
+    """Return the message of a whole reply, or the error that it raises."""
     try:
         (wire,) = _read([content], stream=False)
         return ReplyDecoder(REQUEST).decode_whole(wire).message
@@ -56,7 +56,7 @@ def read_whole(content):
 
 
 def read_refusal(status, content):
-    """The error for an answer with an error status."""
+    """Return the error for an answer with an error status."""
     try:
         return [*_read([content], stream=True, status=status)]
     except GeminiCompatError as err:
@@ -64,7 +64,7 @@ def read_refusal(status, content):
 
 
 def judge(outcome):
-    """Assert what has to hold of a message or an error; returns it."""
+    """Assert what every message or error has to fulfil, and return it."""
     if isinstance(outcome, GeminiCompatError):
         assert str(outcome)
         assert repr(pickle.loads(pickle.dumps(outcome))) == repr(outcome)
@@ -75,7 +75,7 @@ def judge(outcome):
 
 
 def _judge_calls(message):
-    """Nobody finds out later that a call was none."""
+    """Assert that each call has a name, an id and valid arguments."""
     assert message.invalid_tool_calls == []
     ids = [call["id"] for call in message.tool_calls]
     assert all(ids)
@@ -89,7 +89,7 @@ def _judge_calls(message):
 
 
 def _judge_message(message):
-    """It can be printed, stored, looked at in blocks, and sent back with results of its calls."""
+    """Assert that the message can be printed, stored, read as blocks, and sent back with results of its calls."""
     usage = message.usage_metadata
     assert usage is None or usage["input_tokens"] + usage["output_tokens"] == usage["total_tokens"]
     assert message.model_dump_json()
@@ -105,7 +105,7 @@ def _judge_message(message):
 
 
 def outcome_key(outcome):
-    """What two readings of the same reply have to agree about."""
+    """Return what two readings of the same reply have in common."""
     if isinstance(outcome, GeminiCompatError):
         return type(outcome).__name__
     calls = [(call["name"], call["id"], json.dumps(call["args"], sort_keys=True)) for call in outcome.tool_calls]

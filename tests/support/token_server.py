@@ -1,4 +1,4 @@
-"""Google's token server on loopback, for google-auth to talk to over real HTTP; what it is sent is kept."""
+"""Google's token server on loopback. google-auth sends it real HTTP requests, and it keeps them."""
 
 import json
 import threading
@@ -10,11 +10,11 @@ from urllib.parse import parse_qs
 
 
 class TokenServer(ThreadingHTTPServer):
-    """Gives `<prefix>-1`, `<prefix>-2` and so on; when it is `refusing`, an error that repeats what it was sent.
+    """Returns the tokens `<prefix>-1`, `<prefix>-2` and so on, or with `refusing` an error that repeats the request.
 
-    With a `page`, a status and a text, it answers with that. With a `manner` it does not end its answer: `silence`, or
-    a byte now and then of the `headers` or the `body`. With a TLS `context` it speaks TLS. It is the metadata server
-    as well, and a proxy.
+    With a `page`, a status and a text, it returns that. With a `manner`, its answer never ends: `silence`, or a byte
+    now and then of the `headers` or the `body`. With a TLS `context` it uses TLS. It is also the metadata server and a
+    proxy.
     """
 
     daemon_threads = True
@@ -27,7 +27,7 @@ class TokenServer(ThreadingHTTPServer):
         self.refusing = False
         self.page = None
         self.manner = None
-        #: Fields of the forms that came, the path of each request, and its headers.
+        #: The form fields, the path and the headers of each request.
         self.forms, self.paths, self.headers = [], [], []
         self.ended = threading.Event()
 
@@ -43,7 +43,7 @@ class TokenServer(ThreadingHTTPServer):
             super().finish_request(request, client_address)
 
     def handle_error(self, request, client_address):
-        """Clients that hang up, or have no certificate."""
+        """Ignore clients that close the connection or have no certificate."""
 
 
 class _Handler(BaseHTTPRequestHandler):

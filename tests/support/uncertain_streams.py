@@ -1,9 +1,8 @@
-"""Streams of tool calls at random, with what the model meant, and the rule that holds for each of them.
+"""Random streams of tool calls, with the calls that the model made, and the rule that holds for each stream.
 
-A stream has calls of bound tools as a server of some dialect writes them: heads, arguments whole or in pieces, names
-whole or in pieces, placeholders, arguments encoded twice, repetitions of all kinds, calls in a choice of their own.
-Then it ends in some word or none, and may be cut anywhere. What comes of it is an error, or exactly the calls whose
-arguments were complete.
+A stream has calls of bound tools in the form of some server: names and arguments whole or in pieces, placeholders,
+arguments encoded twice, repetitions, calls in a separate choice. It ends with a finish reason or without one, and can
+be cut anywhere. The result is an error, or exactly the calls whose arguments were complete.
 """
 
 import json
@@ -49,25 +48,25 @@ REQUEST = build([HumanMessage("hi")], "vertex", stream=True, tools=[format_tool(
 
 @dataclass
 class Meant:
-    """A call as the model meant it; `text` is what the server writes for the arguments."""
+    """A call that the model made. `text` is what the server writes for the arguments."""
 
     name: str
     args: dict
     text: str
     id: str
-    #: Number of entries that have to come before the call is complete.
+    #: The number of entries after which the call is complete.
     entries: int = 0
     seen: int = 0
 
     @property
     def is_complete(self):
-        """Whether all arguments came. A call without arguments is complete only after a clean ending."""
+        """Whether all arguments arrived. A call without arguments is complete only if the stream ends normally."""
         return self.seen >= self.entries and bool(self.args)
 
 
 @dataclass
 class Drawn:
-    """The events of a stream, and what was meant."""
+    """The events of a stream, and the calls that the model made."""
 
     events: list
     calls: list
@@ -76,7 +75,7 @@ class Drawn:
 
 
 def draw_stream(seed):
-    """The stream of this number."""
+    """Return the stream with this number."""
     random = Random(seed)
     kinds = []
     calls = [_draw_call(random, position) for position in range(random.choice((1, 1, 1, 2, 2, 3)))]
@@ -191,7 +190,7 @@ def _end(random, calls, flat, kinds):
 
 
 def _shorten(random, last):
-    """The last piece of arguments loses its end."""
+    """Cut the end off the last piece of arguments."""
     call, entry = last
     text = entry["function"]["arguments"]
     if text:
@@ -206,7 +205,7 @@ def _event(delta, number, word=None):
 
 
 def read_calls(events):
-    """The calls that the chunks come to, or the error."""
+    """Return the calls of the chunks, or the error."""
     decoder = ReplyDecoder(REQUEST)
     calls = {}
     try:
@@ -227,7 +226,7 @@ def _collect(calls, parts):
 
 
 def read_message(events):
-    """The message that LangChain adds up, or the error."""
+    """Return the message that LangChain adds up, or the error."""
     decoder = ReplyDecoder(REQUEST)
     try:
         chunks = [piece for event in events for piece in decoder.feed(event)] + [*decoder.finish()]
@@ -237,7 +236,7 @@ def read_message(events):
 
 
 def judge_stream(drawn, found):
-    """Assert the rule; returns a word for what came."""
+    """Assert the rule, and return the name of the outcome."""
     if isinstance(found, Exception):
         return type(found).__name__
     meant = [(call.name, call.args) for call in drawn.calls]

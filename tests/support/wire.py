@@ -1,4 +1,4 @@
-"""A server made of one function, in process, under the HTTP library that the installed openai SDK uses."""
+"""A fake server in process: HTTP clients of the library that the installed openai SDK uses, and a list of answers."""
 
 import json
 from importlib import import_module
@@ -9,10 +9,10 @@ http = import_module(library_name())
 
 
 class Wire:
-    """Plays `answers` in order (the last one for ever) and keeps the requests.
+    """Sends `answers` in order, the last one for every further request, and keeps the requests.
 
-    An answer is a dict (a JSON body), a list of dicts (the events of a stream), text or bytes (a body as it is), a
-    ready response, or an exception to raise.
+    An answer is a dict (a JSON body), a list of dicts (the events of a stream), text or bytes (a body), a response, or
+    an exception to raise.
     """
 
     def __init__(self, *answers):
@@ -52,7 +52,7 @@ def reply(body, status=200, headers=None):
 
 
 def completion(content="Hello.", *, finish="stop", usage=(3, 2, 5), **message):
-    """A whole reply; `usage` is prompt, completion and total."""
+    """Return a whole reply. `usage` is prompt, completion and total tokens."""
     prompt, completed, total = usage
     return {
         "id": "reply-1",
@@ -67,7 +67,7 @@ def completion(content="Hello.", *, finish="stop", usage=(3, 2, 5), **message):
 
 
 def chunk(finish=None, usage=None, **delta):
-    """One event of a stream."""
+    """Return one event of a stream."""
     choice = {"index": 0, "delta": {"role": "assistant", **delta}}
     if finish:
         choice["finish_reason"] = finish
@@ -79,11 +79,11 @@ def chunk(finish=None, usage=None, **delta):
 
 
 def call(name="f", args='{"x": 1}', call_id="call-1", **more):
-    """One entry of `tool_calls`."""
+    """Return one entry of `tool_calls`."""
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": args}, **more}
 
 
 def google_error(code, status, message, details=None):
-    """An error body as Google wraps it."""
+    """Return an error body in Google's form."""
     error = {"code": code, "message": message, "status": status}
     return [{"error": {**error, "details": details} if details else error}]
