@@ -12,6 +12,7 @@ from google.oauth2.credentials import Credentials
 from standard_rule import answer
 
 from langchain_gemini_compat import _connection
+from langchain_gemini_compat.cli import main
 from langchain_gemini_compat.testing import FakeGemini
 
 ROOT = Path(__file__).parents[2]
@@ -145,6 +146,14 @@ def test_page_does_not_install_this_package_from_an_index(page):
 def test_readme_is_short():
     """The README has at most 120 lines."""
     assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+
+
+def test_demo_prints_the_lines_of_the_readme(capsys):
+    """Every line of the README's `console` block is a line of the demo."""
+    readme = (ROOT / "README.md").read_text()
+    (lines,) = (code.splitlines() for language, code in FENCE.findall(readme) if language == "console")
+    assert main(["demo"]) == 0
+    assert set(lines) <= set(capsys.readouterr().out.splitlines())
 
 
 def test_index_lists_every_page():
