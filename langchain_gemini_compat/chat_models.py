@@ -107,7 +107,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     def _complete_gemini_compat(self) -> Self:
         if self.profile is None:
             # `_resolve_model_profile` would be the hook. langchain-core validates its result, which is slow.
-            self.profile: ModelProfile | None = build_profile(family_of(self.model_name), self._connection.endpoint)
+            self.profile: ModelProfile | None = build_profile(family_of(self.model_name))
         self._add_version("langchain-gemini-compat", _package_version())
         return self
 

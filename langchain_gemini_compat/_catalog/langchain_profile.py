@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from langchain_core.language_models import ModelProfile
 
     from langchain_gemini_compat._catalog.models import ModelFamily
-    from langchain_gemini_compat._catalog.surfaces import Endpoint
 
 
-def build_profile(family: ModelFamily, _endpoint: Endpoint) -> ModelProfile | None:
-    """Return the profile of `family`, which is the same at every endpoint; `None` for models other than Gemini."""
+def build_profile(family: ModelFamily) -> ModelProfile | None:
+    """Return the profile of `family`; `None` for models other than Gemini."""
     if not family.generation:
         return None
     # `_facts` is cached, and callers may change the profile and the list in it.

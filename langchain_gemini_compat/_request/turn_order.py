@@ -189,7 +189,7 @@ def _bridge_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[No
             _note(notes, placed, text)
             bridged.append(Placed({"role": "user", "content": BRIDGE}))
         bridged.append(placed)
-    if bridged and bridged[-1].message["role"] == "assistant" and family.generation:
+    if bridged and bridged[-1].message["role"] == "assistant" and family.is_gemini:
         text = f"A user message {BRIDGE!r} was added at the end: Gemini refuses a last message of an assistant."
         _note(notes, bridged[-1], text)
         bridged.append(Placed({"role": "user", "content": BRIDGE}))

@@ -213,8 +213,8 @@ class Compiler:
             return {"additionalProperties": not closed} if checks else {}
         if described is not None and not closed:
             start = "Maps any name to" if empty and not patterns else "Other names may map to"
-            told = describe_map_values(node, start, self._compile_check(described, depth))
-            node.record_loss(described.path, described.keyword, f"Properties with other names are not checked; {told}")
+            form = describe_map_values(node, start, self._compile_check(described, depth))
+            node.record_loss(described.path, described.keyword, f"Properties with other names are not checked; {form}")
         elif empty and closed and depth > 1 and not patterns:
             for check in checks:
                 node.record_loss(check.path, check.keyword, "Properties are let through.", "Has no members.")
@@ -233,8 +233,8 @@ class Compiler:
                     continue
                 path = f"{check.path}/{escape(pattern)}"
                 found.append(self.compile(path, [Source(value, path, check.active)], depth + 1))
-                told = describe_map_values(node, f"Names that match {pattern} map to", found[-1])
-                reason = f"Properties whose names match a pattern are not checked; {told}"
+                form = describe_map_values(node, f"Names that match {pattern} map to", found[-1])
+                reason = f"Properties whose names match a pattern are not checked; {form}"
                 node.record_loss(check.path, check.keyword, reason)
         return found
 

@@ -87,7 +87,7 @@ class Source:
     nullable_union: str = ""
 
     def child(self, value: JsonValue, *steps: str | int) -> Source:
-        """Return the source of `value`, which stands at `steps` below this schema."""
+        """Return the source of `value`, found at `steps` below this schema."""
         path = self.path + "".join(f"/{escape(step)}" for step in steps)
         return Source(value, path, self.active)
 
@@ -315,11 +315,11 @@ class Node:
     def _add_examples(self, source: Source, schema: JsonObject) -> None:
         examples, keyword = schema.get("examples"), "examples" if schema.get("examples") else "example"
         found = examples if isinstance(examples, list) else [schema["example"]] if "example" in schema else []
-        told = [as_text(value) for value in found[:_MAX_EXAMPLES]]
-        while told and not self.add_sentence(f"Examples: {', '.join(told)}."):
-            told.pop()
-        if len(told) < len(found) or (examples and not isinstance(examples, list)):
-            self.record_loss(f"{source.path}/{keyword}", keyword, f"The description has {len(told) or 'none'} of them.")
+        kept = [as_text(value) for value in found[:_MAX_EXAMPLES]]
+        while kept and not self.add_sentence(f"Examples: {', '.join(kept)}."):
+            kept.pop()
+        if len(kept) < len(found) or (examples and not isinstance(examples, list)):
+            self.record_loss(f"{source.path}/{keyword}", keyword, f"The description has {len(kept) or 'none'} of them.")
 
 
 def _is_draft_3_required(path: str, required: JsonValue) -> bool:

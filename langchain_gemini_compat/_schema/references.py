@@ -54,7 +54,7 @@ class Reader:
     def read(self, path: str, sources: Sequence[Source]) -> Node:
         """Return everything that `sources` say about the place `path`."""
         node = Node(path, self.losses, self.checks_read, [source.path for source in sources])
-        opened: set[str] = set()
+        resolved: set[str] = set()
         queue = deque(sources)
         while queue:
             source = queue.popleft()
@@ -63,7 +63,7 @@ class Reader:
             if isinstance(schema, dict):
                 node.add(source, schema)
                 if self.visited <= self.budget:
-                    queue.extendleft(reversed(self._open(source, schema, node, opened)))
+                    queue.extendleft(reversed(self._expand(source, schema, node, resolved)))
                 else:
                     _leave_unread(source, schema, node)
             elif schema is not True:
@@ -74,23 +74,23 @@ class Reader:
                 node.record_loss(union, "oneOf", "More than one alternative may match.")
         return node
 
-    def _open(self, source: Source, schema: JsonObject, node: Node, opened: set[str]) -> list[Source]:
+    def _expand(self, source: Source, schema: JsonObject, node: Node, resolved: set[str]) -> list[Source]:
         """Return the sources that `schema` adds to its place. Unions of several branches go to `node.unions`."""
         added: list[Source] = []
         for keyword in REFERENCES:
             if keyword in schema:
-                added.extend(self._resolve(source, keyword, schema[keyword], opened))
+                added.extend(self._resolve(source, keyword, schema[keyword], resolved))
         parts = schema.get("allOf")
         if isinstance(parts, list):
             added.extend(source.child(part, "allOf", index) for index, part in enumerate(parts))
         for keyword in ("anyOf", "oneOf"):
             if keyword in schema:
-                added.extend(self._open_union(source, keyword, schema[keyword], node))
+                added.extend(self._expand_union(source, keyword, schema[keyword], node))
         if "discriminator" in schema:
             self._check_discriminator(source, schema, node)
         return [replace(new, nullable_union=new.nullable_union or source.nullable_union) for new in added]
 
-    def _resolve(self, source: Source, keyword: str, reference: JsonValue, opened: set[str]) -> list[Source]:
+    def _resolve(self, source: Source, keyword: str, reference: JsonValue, resolved: set[str]) -> list[Source]:
         found = resolve_pointer(self.root, reference)
         if found is None:
             reason = f"{reference!r} has no target, so any value is accepted."
@@ -98,15 +98,15 @@ class Reader:
             return []
         pointer, target = found
         self.targets.add(pointer)
-        if pointer in opened:
+        if pointer in resolved:
             return []
-        opened.add(pointer)
+        resolved.add(pointer)
         if source.active.count(pointer) >= self.max_nesting:
             self.losses.append(Loss(f"{source.path}/{keyword}", keyword, _ENDED))
             return [Source(_build_shallow(target), pointer, source.active)]
         return [Source(target, pointer, (*source.active, pointer))]
 
-    def _open_union(self, source: Source, keyword: str, branches: JsonValue, node: Node) -> list[Source]:
+    def _expand_union(self, source: Source, keyword: str, branches: JsonValue, node: Node) -> list[Source]:
         """Return the only branch that is not null, as a source. Other unions are added to `node.unions`."""
         if not isinstance(branches, list) or not branches:
             node.record_loss(f"{source.path}/{keyword}", keyword, "It is not a list of schemas.")

@@ -161,18 +161,18 @@ def _append(text: str, more: str) -> str:
 
 def merge_object_union(compiled: JsonObject, unions: Iterable[SchemaUnion], losses: list[Loss]) -> JsonObject:
     """Merge a union of objects into one object with all their properties. It requires only what all of them require."""
-    branches = _open(compiled)
+    branches = _flatten(compiled)
     if "anyOf" not in compiled:
         return compiled
     reason = "Properties of all alternatives are offered together."
     losses.extend(Loss(f"{union.source.path}/{union.keyword}", union.keyword, reason) for union in unions)
     found: dict[str, list[JsonObject]] = {}
     for branch in branches:
-        for name, member in properties_of(branch).items():
-            found.setdefault(name, []).append(member)
+        for name, schema in properties_of(branch).items():
+            found.setdefault(name, []).append(schema)
     properties: JsonObject = {}
-    for name, members in found.items():
-        body, nullable = build_union(members)
+    for name, schemas in found.items():
+        body, nullable = build_union(schemas)
         description = body.get("description")
         text = description if isinstance(description, str) else ""
         properties[name] = order_keywords(body, text, nullable=nullable)
@@ -185,11 +185,11 @@ def merge_object_union(compiled: JsonObject, unions: Iterable[SchemaUnion], loss
     return {**folded, "required": required} if required else folded
 
 
-def _open(compiled: JsonObject) -> list[JsonObject]:
+def _flatten(compiled: JsonObject) -> list[JsonObject]:
     inner = compiled.get("anyOf")
     if not isinstance(inner, list):
         return [compiled]
-    return [branch for part in inner if isinstance(part, dict) for branch in _open(part)]
+    return [branch for part in inner if isinstance(part, dict) for branch in _flatten(part)]
 
 
 def describe_map_values(node: Node, start: str, compiled: JsonObject) -> str:
@@ -199,13 +199,13 @@ def describe_map_values(node: Node, start: str, compiled: JsonObject) -> str:
     the names and types of their properties.
     """
     bare = _drop_descriptions(compiled)
-    for form, told in (
+    for form, phrase in (
         (compiled, "the description tells the model their form."),
         (bare, "the description tells the model their form, without its descriptions."),
         (_outline(bare), "the description tells the model only an outline of their form."),
     ):
         if node.add_sentence(f"{start} {describe_value(form)}.", MAX_FORM):
-            return told
+            return phrase
     node.add_sentence(f"{start} {compiled.get('type', 'values of several types')}.")
     return "their form is too long for a description."
 
@@ -220,15 +220,15 @@ def _drop_descriptions(compiled: JsonObject) -> JsonObject:
     if isinstance(bare.get("anyOf"), list):
         bare["anyOf"] = [_drop_descriptions(part) for part in list_at(bare, "anyOf") if isinstance(part, dict)]
     if "properties" in bare:
-        bare["properties"] = {name: _drop_descriptions(member) for name, member in properties_of(bare).items()}
+        bare["properties"] = {name: _drop_descriptions(schema) for name, schema in properties_of(bare).items()}
     return bare
 
 
 def _outline(bare: JsonObject) -> JsonObject:
     """Return the schema with only the types of its properties."""
-    members: JsonObject = {name: {"type": part.get("type", "any")} for name, part in properties_of(bare).items()}
+    schemas: JsonObject = {name: {"type": part.get("type", "any")} for name, part in properties_of(bare).items()}
     kept: JsonObject = {key: bare[key] for key in ("type", "required") if key in bare}
-    return {**kept, "properties": members} if members else kept
+    return {**kept, "properties": schemas} if schemas else kept
 
 
 def describe_value(compiled: JsonObject) -> str:

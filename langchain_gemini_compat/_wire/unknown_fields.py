@@ -113,10 +113,10 @@ class KeptFields:
         """Keep the unknown keys of `delta`. The lists of a `whole` message are complete."""
         if MESSAGE_KEYS.issuperset(delta):
             return
-        for key, came in cast("Mapping[str, JsonValue]", delta).items():
-            if key in MESSAGE_KEYS or key == "extra_content" or came is None or came in ({}, []):
+        for key, received in cast("Mapping[str, JsonValue]", delta).items():
+            if key in MESSAGE_KEYS or key == "extra_content" or received is None or received in ({}, []):
                 continue
-            value = _read_content_blocks(came) if key == "content_blocks" else came
+            value = _read_content_blocks(received) if key == "content_blocks" else received
             self._room -= _size(value)
             is_new = key not in self._fields and key not in self._fragments
             if self._room < 0 or (is_new and len(self._fields) + len(self._fragments) >= MAX_KEYS):

@@ -6,7 +6,7 @@ import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import SummarizationMiddleware
 from langchain_core.language_models import ModelProfile
-from outgoing import PLACES, SURFACES, endpoint
+from outgoing import PLACES, SURFACES
 from pydantic import BaseModel
 
 from langchain_gemini_compat import ChatGeminiCompat
@@ -92,7 +92,7 @@ def test_bare_model_name_removes_only_google_s_prefixes():
 
 def test_a_changed_profile_does_not_change_the_profiles_of_other_models():
     """Not even through the lists in it."""
-    mine, theirs = (build_profile(family_of("gemini-3.8-flash"), endpoint()) for _ in range(2))
+    mine, theirs = (build_profile(family_of("gemini-3.8-flash")) for _ in range(2))
     mine["reasoning_effort_levels"].append("all")
     mine["max_input_tokens"] = 1
     assert theirs["reasoning_effort_levels"][-1] != "all"
@@ -101,7 +101,7 @@ def test_a_changed_profile_does_not_change_the_profiles_of_other_models():
 
 def test_a_profile_has_the_facts_that_agents_read():
     """`create_agent` chooses a strategy for structured output by them. Summaries need the token limits."""
-    profile = build_profile(family_of("gemini-3.8-flash"), endpoint())
+    profile = build_profile(family_of("gemini-3.8-flash"))
     assert profile["max_input_tokens"] == 1_048_576
     assert profile["max_output_tokens"] == 65_536
     assert profile["structured_output"]
@@ -112,31 +112,30 @@ def test_a_profile_has_the_facts_that_agents_read():
     assert profile["image_tool_message"]
     assert profile["temperature"]
     assert not profile["image_outputs"]
-    assert build_profile(family_of("gemma"), endpoint()) is None
+    assert build_profile(family_of("gemma")) is None
 
 
 def test_profiles_differ_between_model_families():
     """An older model, an image model and an alias lack some abilities."""
     pro, image, alias = (
-        build_profile(family_of(model), endpoint())
-        for model in ("gemini-2.5-pro", "gemini-3-pro-image", "gemini-flash-latest")
+        build_profile(family_of(model)) for model in ("gemini-2.5-pro", "gemini-3-pro-image", "gemini-flash-latest")
     )
     assert pro["image_tool_message"]
     assert "reasoning_effort_default" not in pro
-    assert build_profile(family_of("gemini-2.5-flash"), endpoint())["reasoning_effort_levels"][0] == "none"
+    assert build_profile(family_of("gemini-2.5-flash"))["reasoning_effort_levels"][0] == "none"
     assert image["image_outputs"]
     assert not image["tool_calling"]
     assert not image["audio_inputs"]
     assert alias["max_input_tokens"] == 1_048_576
-    assert not build_profile(family_of("gemini-3.5-flash-lite"), endpoint())["temperature"]
-    assert build_profile(family_of("gemini-2.0-flash"), endpoint())["reasoning_output"] is False
+    assert not build_profile(family_of("gemini-3.5-flash-lite"))["temperature"]
+    assert build_profile(family_of("gemini-2.0-flash"))["reasoning_output"] is False
 
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("family", FAMILIES, ids=[family.name for family in FAMILIES])
 def test_profiles_say_which_media_a_tool_message_may_have(family, surface):
     """Agents replaced images by a sentence, although each surface has a way to send them."""
-    profile = build_profile(family, endpoint(surface))
+    profile = build_profile(family)
     assert profile["image_tool_message"] == (profile["image_inputs"] and profile["tool_calling"])
     assert profile["pdf_tool_message"] == (profile["pdf_inputs"] and profile["tool_calling"])
 
@@ -144,7 +143,7 @@ def test_profiles_say_which_media_a_tool_message_may_have(family, surface):
 @pytest.mark.parametrize("model", [family.name for family in FAMILIES] + ["gemini-flash-latest"])
 def test_profiles_have_only_keys_that_langchain_knows(model):
     """LangChain warns of other keys."""
-    profile = build_profile(family_of(model), endpoint())
+    profile = build_profile(family_of(model))
     assert profile.keys() <= get_type_hints(ModelProfile).keys()
     assert None not in profile.values()
 

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, FunctionMessage, HumanMessage, To
 from langchain_core.tools import tool
 from langchain_mcp_adapters.tools import _convert_call_tool_result
 from mcp import types as mcp
-from outgoing import GOOGLE, SURFACES, broken_rules, build, endpoint, send, wire_messages
+from outgoing import GOOGLE, SURFACES, broken_rules, build, send, wire_messages
 
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._catalog.langchain_profile import build_profile
@@ -500,7 +500,7 @@ def test_c11_deepagents_leaves_pictures_and_papers_to_the_model(surface, model, 
     wire = "vertex" if surface == "vertex" else "ai_studio"
     fake = FakeGemini([*calls, "A cat and a report.", "Bye."], surface=wire)
     chat = fake.chat_model(model)
-    chat.profile = build_profile(family_of(model), endpoint(surface))
+    chat.profile = build_profile(family_of(model))
     agent = deepagents.create_deep_agent(
         chat, backend=backends.FilesystemBackend(root_dir=str(tmp_path), virtual_mode=True)
     )

@@ -11,7 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from langchain_core.messages import HumanMessage
-from outgoing import SURFACES, build, endpoint
+from outgoing import SURFACES, build
 
 from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
 from langchain_gemini_compat._catalog.langchain_profile import build_profile
@@ -329,7 +329,7 @@ def _sent(request):
 
 
 def _rules_row(family):
-    profile = build_profile(family, endpoint())
+    profile = build_profile(family)
     native = family.structured_output
     return [
         _name(family),
