@@ -154,7 +154,7 @@ class Compiler:
 
     def _build_object(self, node: Node, depth: int) -> JsonObject:
         record_unsupported(node, "object")
-        self._name_members(node)
+        self._read_property_names(node)
         properties: JsonObject = {}
         for name, sources in node.properties.items():
             if not name:
@@ -178,7 +178,7 @@ class Compiler:
             built["required"] = required
         return {**built, **self._build_additional(node, depth, empty=not properties)}
 
-    def _name_members(self, node: Node) -> None:
+    def _read_property_names(self, node: Node) -> None:
         """Turn a short list of names in `propertyNames` into `properties`; record other rules about names as lost."""
         values = [check for check in node.take_checks("additionalProperties") if isinstance(check.value, dict)]
         for check in node.take_checks("propertyNames"):
@@ -186,7 +186,7 @@ class Compiler:
             names = [name for name in enum_values(rule) or [] if isinstance(name, str)]
             exact = set(rule) <= {"enum", "const", "type", "title", "description"}
             if names and exact and values and not node.properties and len(names) <= _MAX_NAMES:
-                source = Source(values[0].value, values[0].path, values[0].active)
+                source = Source(values[0].value, values[0].path, values[0].enclosing)
                 node.properties = {name: [source] for name in names}
                 node.checks = [kept for kept in node.checks if kept is not values[0]]
             elif set(rule) - {"type", "title", "description"} or check.value is False:
@@ -232,14 +232,14 @@ class Compiler:
                     node.add_sentence(f"No name matches {pattern}.")
                     continue
                 path = f"{check.path}/{escape(pattern)}"
-                found.append(self.compile(path, [Source(value, path, check.active)], depth + 1))
+                found.append(self.compile(path, [Source(value, path, check.enclosing)], depth + 1))
                 form = describe_map_values(node, f"Names that match {pattern} map to", found[-1])
                 reason = f"Properties whose names match a pattern are not checked; {form}"
                 node.record_loss(check.path, check.keyword, reason)
         return found
 
     def _compile_check(self, check: Check, depth: int) -> JsonObject:
-        return self.compile(check.path, [Source(check.value, check.path, check.active)], depth + 1)
+        return self.compile(check.path, [Source(check.value, check.path, check.enclosing)], depth + 1)
 
     def _build_array(self, node: Node, depth: int) -> JsonObject:
         record_unsupported(node, "array")

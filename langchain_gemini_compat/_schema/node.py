@@ -82,14 +82,14 @@ class Source:
     schema: JsonValue
     path: str
     #: Pointers of the definitions that this schema is nested in. A recursive definition occurs once for each level.
-    active: tuple[str, ...] = ()
+    enclosing: tuple[str, ...] = ()
     #: Pointer of the union around it if that also allows null. Then it does not matter whether this schema allows null.
     nullable_union: str = ""
 
     def child(self, value: JsonValue, *steps: str | int) -> Source:
         """Return the source of `value`, found at `steps` below this schema."""
         path = self.path + "".join(f"/{escape(step)}" for step in steps)
-        return Source(value, path, self.active)
+        return Source(value, path, self.enclosing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Check:
     keyword: str
     value: JsonValue
     path: str
-    active: tuple[str, ...]
+    enclosing: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,9 @@ class Node:
         self._add_text(source, schema)
         self._add_unknown(source, schema)
         added = [
-            Check(key, value, f"{source.path}/{key}", source.active) for key, value in schema.items() if key in _CHECKS
+            Check(key, value, f"{source.path}/{key}", source.enclosing)
+            for key, value in schema.items()
+            if key in _CHECKS
         ]
         self.checks.extend(added)
         for check in added:

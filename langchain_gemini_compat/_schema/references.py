@@ -101,10 +101,10 @@ class Reader:
         if pointer in resolved:
             return []
         resolved.add(pointer)
-        if source.active.count(pointer) >= self.max_nesting:
+        if source.enclosing.count(pointer) >= self.max_nesting:
             self.losses.append(Loss(f"{source.path}/{keyword}", keyword, _ENDED))
-            return [Source(_build_shallow(target), pointer, source.active)]
-        return [Source(target, pointer, (*source.active, pointer))]
+            return [Source(_build_shallow(target), pointer, source.enclosing)]
+        return [Source(target, pointer, (*source.enclosing, pointer))]
 
     def _expand_union(self, source: Source, keyword: str, branches: JsonValue, node: Node) -> list[Source]:
         """Return the only branch that is not null, as a source. Other unions are added to `node.unions`."""
@@ -138,7 +138,7 @@ class Reader:
         if not values or "const" in inner:
             return []
         tag: JsonObject = {"properties": {name: {"type": "string", "enum": values}}, "required": [name]}
-        return [Source(tag, branch.path, branch.active)]
+        return [Source(tag, branch.path, branch.enclosing)]
 
     def _maps_to(self, to: JsonValue, pointer: str) -> bool:
         found = resolve_pointer(self.root, to)
