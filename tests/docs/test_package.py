@@ -4,8 +4,10 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
+import textwrap
 import typing
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from langchain_gemini_compat._transport.client import Transport
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(langchain_gemini_compat.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
+#: A name that asks a question.
+QUESTION = re.compile(r"_*(is|has|may|can|find|get)_")
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 
@@ -45,6 +49,47 @@ def test_package_silences_no_check():
     marks = ("# noqa", "type: ignore", "pragma: no cover", "TODO", "FIXME")
     found = [f"{path.name}: {mark}" for path in MODULES for mark in marks if mark in path.read_text()]
     assert found == []
+
+
+def find_assigning_questions(tree):
+    """Return the functions whose name asks, but which assign an attribute or an item of `self` or of an argument."""
+    found = []
+    for function in ast.walk(tree):
+        if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) or not QUESTION.match(function.name):
+            continue
+        arguments = {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
+        targets = [node for node in ast.walk(function) if isinstance(node, (ast.Attribute, ast.Subscript))]
+        assigned = [node for node in targets if not isinstance(node.ctx, ast.Load)]
+        if any(name_of_root(node) in arguments for node in assigned):
+            found.append(function.name)
+    return found
+
+
+def name_of_root(node):
+    """Return `a` for `a.b["c"].d`, and `None` if the expression does not start with a name."""
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_function_whose_name_asks_changes_nothing(path):
+    """A function named `is_…`, `has_…`, `may_…`, `can_…`, `find_…` or `get_…` does not assign to its arguments."""
+    assert find_assigning_questions(ast.parse(path.read_text())) == []
+
+
+def test_assigning_question_is_found():
+    """The check of the previous test finds attributes and items, and does not find local variables."""
+    code = """
+        class A:
+            def _is_new(self): self.seen = True
+            async def get_all(self, kept): kept["all"].count += 1
+            def find(self): self.found = 1
+            def can_go(self):
+                local = {}
+                local["a"] = self.a
+        """
+    assert find_assigning_questions(ast.parse(textwrap.dedent(code))) == ["_is_new", "get_all"]
 
 
 @pytest.mark.parametrize(("sync", "asynchronous"), [("complete", "acomplete"), ("stream", "astream")])
