@@ -3,9 +3,11 @@
 A profile has only keys that langchain-core 1.6 knows, because it warns of others. A key whose fact is unknown is
 left out.
 
-LangChain's agents read three keys in particular. With `structured_output`, `create_agent` asks for JSON by
-`response_format`. If tools are bound too, it does so only for names that contain `gemini-3`; other models, such as
-`gemini-flash-latest`, get the schema as a tool. `SummarizationMiddleware` reads `max_input_tokens`.
+LangChain's agents read two keys in particular:
+
+- `structured_output`: if it is true, `create_agent` asks for JSON by `response_format`. With tools, it does so only for
+  names that contain `gemini-3`. Other models, such as `gemini-flash-latest`, get the schema as a tool.
+- `max_input_tokens`: `SummarizationMiddleware` starts at a fraction of it.
 """
 
 from __future__ import annotations

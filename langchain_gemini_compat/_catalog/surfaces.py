@@ -154,14 +154,14 @@ class Endpoint:
 
     @property
     def always_streams_usage(self) -> bool:
-        """Whether a stream has token counts unasked. Vertex AI ignores `stream_options`."""
+        """Whether a stream has token counts without `stream_options`. Vertex AI ignores that key."""
         return self.dialect == "vertex"
 
     @property
     def takes_files_by_url(self) -> bool:
         """Whether `https:` and `gs:` URLs are read for audio, video and documents, and `gs:` URLs for images.
 
-        Holds among Google's surfaces; what a gateway takes is not known.
+        It is only asked about Google's surfaces. What a gateway takes is not known.
         """
         return self.dialect == "vertex"
 
@@ -177,7 +177,7 @@ class Endpoint:
 
     @property
     def takes_thinking_config_beside_effort(self) -> bool:
-        """Whether `reasoning_effort` and a `thinking_config` may stand in one request."""
+        """Whether one request may have both `reasoning_effort` and a `thinking_config`."""
         return self.dialect != "vertex"
 
     @property
@@ -343,7 +343,7 @@ def is_bare_vertex_host(base_url: str, *, has_vertex_arguments: bool) -> bool:
 
 
 def leads_to_vertex(base_url: str, *, has_vertex_arguments: bool) -> bool:
-    """Whether `base_url` alone says that Vertex AI, or a server in front of it, answers there."""
+    """Whether `base_url` alone identifies Vertex AI, or a server in front of it."""
     url = urlsplit(_trim(base_url))
     if url.path.endswith("/endpoints/openapi"):
         return True

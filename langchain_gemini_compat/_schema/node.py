@@ -38,7 +38,7 @@ _ANNOTATIONS = frozenset(
 )  # fmt: skip
 #: Keywords that may forbid null even if `type` allows it.
 _APPLICATORS = frozenset({"$ref", "allOf", "anyOf", "oneOf", "not", "if"})
-#: Keywords that restrict values and are read for one type, or are recorded as lost.
+#: Keywords that restrict values of one type. They are kept, or recorded as lost.
 _CHECKS = frozenset(
     {
         "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength",
@@ -81,7 +81,7 @@ class Source:
 
     schema: JsonValue
     path: str
-    #: Pointers of the definitions that this schema is nested in. A recursive definition occurs once for each level.
+    #: Pointers of the definitions around this schema. A recursive definition occurs once for each level.
     enclosing: tuple[str, ...] = ()
     #: Pointer of the union around it if that also allows null. Then it does not matter whether this schema allows null.
     nullable_union: str = ""
@@ -121,7 +121,7 @@ class Node:
 
     path: str
     losses: list[Loss]
-    #: For the pointer of each check in the whole schema, whether it was read.
+    #: Whether each check of the whole schema was read, by its JSON pointer.
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
     #: Pointers of the first sources of the place.
     paths: list[str] = field(default_factory=list[str])

@@ -48,7 +48,7 @@ class Reader:
     visited: int = 0
     #: Pointers of the targets of references.
     targets: set[str] = field(default_factory=set[str])
-    #: For the pointer of each check, whether it was read.
+    #: Whether each check was read, by its JSON pointer.
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
 
     def read(self, path: str, sources: Sequence[Source]) -> Node:

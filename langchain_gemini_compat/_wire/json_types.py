@@ -166,7 +166,7 @@ def as_chunk(completion: WireChunk) -> WireChunk:
 
 def _as_streamed(choice: JsonObject) -> JsonObject:
     if isinstance(choice.get("delta"), dict):
-        # This is a chunk that also contains the whole reply.
+        # The choice has a `delta`, so this is a chunk that also contains the whole reply.
         return dict(choice)
     delta = dict(object_at(choice, "message"))
     extra = without_thought_flag(object_at(delta, "extra_content"))

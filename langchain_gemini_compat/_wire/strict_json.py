@@ -30,7 +30,7 @@ def read_json(text: str) -> list[JsonValue]:
 
 
 def read_object(text: str) -> JsonObject | None:
-    """Return the JSON object that `text` is; `None` for an incomplete text and for any other value."""
+    """Return the JSON object in `text`; `None` if the text is incomplete or has another value."""
     for value in read_json(text):
         if isinstance(value, dict):
             return value

@@ -106,7 +106,7 @@ class KeptFields:
         self._room = MAX_KEPT
         #: Keys that were not kept, because of their size or number.
         self.dropped: set[str] = set()
-        #: Keys whose string was replaced by another one: nothing says whether the two were pieces of one.
+        #: Keys whose string was replaced by another one, although the two may have been fragments of one string.
         self.replaced: set[str] = set()
 
     def feed(self, delta: Mapping[str, object], *, whole: bool) -> None:
@@ -208,7 +208,7 @@ class _Fragments:
     def __init__(self, texts: tuple[str, ...]) -> None:
         self._texts = texts
         self._entries: list[_Entry | JsonValue] = []
-        #: The newest entry of each type and index, and of each type, index and id.
+        #: The newest entry by type and index, and by type, index and ID.
         self._newest: dict[tuple[object, ...], _Entry] = {}
 
     def feed(self, items: list[JsonValue], *, whole: bool) -> None:

@@ -29,7 +29,7 @@ class Line(BaseModel):
 
 
 class Order(BaseModel):
-    """Lines by their number."""
+    """A map of lines."""
 
     lines: dict[str, Line]
     anything: dict[str, Any]
