@@ -1,4 +1,4 @@
-"""The model as LangChain sees it: four entry points and the v3 events give one message."""
+"""The chat model through LangChain's entry points: `invoke`, `stream`, their async versions and v3 events."""
 
 import json
 import pickle
@@ -103,8 +103,8 @@ async def test_every_entry_point_gives_the_same_message(mode, output_version):
 
 
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
-def test_chunks_carry_dense_indices_and_names_once(output_version):
-    """What LangChain's merging and its v3 bridge rely on."""
+def test_chunks_have_consecutive_indices_and_one_name_per_call(output_version):
+    """LangChain's merging and its v3 bridge rely on this."""
     chunks = list(model(STREAM, output_version=output_version).stream("hi"))
     pieces = [(c["index"], c["id"], c["name"], c["args"]) for part in chunks for c in part.tool_call_chunks]
     assert pieces == [
@@ -118,15 +118,15 @@ def test_chunks_carry_dense_indices_and_names_once(output_version):
     assert sum(part.usage_metadata is not None for part in chunks) == 1
 
 
-def test_text_answers_are_strings_with_thoughts_or_without():
-    """`content` does not change its type."""
+def test_content_is_a_string_with_and_without_thoughts():
+    """Its type does not depend on thoughts."""
     thinking = completion("<thought>Hm.</thought>Hi.")
     answers = [model(answer, include_thoughts=True).invoke("hi") for answer in (thinking, completion("Hi."))]
     assert [answer.content for answer in answers] == ["Hi.", "Hi."]
 
 
-def test_images_come_as_image_blocks():
-    """Google puts them into `message.audio`; one signature for the message."""
+def test_image_becomes_an_image_block():
+    """Google sends it in `message.audio`, with one signature for the message."""
     audio = {"data": "iVBORw0KGgo=", "extra_content": {"google": {"mime_type": "image/png"}}}
     answer = completion(None, audio=audio, extra_content={"google": {"thought_signature": "c2ln"}})
     message = model(answer).invoke("a cat")
@@ -135,8 +135,8 @@ def test_images_come_as_image_blocks():
     assert streamed.content_blocks == message.content_blocks
 
 
-def test_two_images_stay_two():
-    """LangChain adds blocks of one index up, letter by letter; its v3 events keep the last of them."""
+def test_two_images_are_two_blocks():
+    """LangChain concatenates blocks of one index, and its v3 events keep the last of them."""
     first, second = {"data": "iVBORw0KGgo="}, {"data": "/9j/4AAQSk"}
     events = [chunk(audio=first), chunk(content="and"), chunk(audio=second), chunk(finish="stop"), "[DONE]"]
     streamed = total(model(events).stream("two cats"))
@@ -146,8 +146,8 @@ def test_two_images_stay_two():
         assert images == [first["data"], second["data"]]
 
 
-def test_image_beside_text():
-    """Text first, then the image; `.text` is the text."""
+def test_image_follows_the_text():
+    """`.text` has the text alone."""
     audio = {"data": "/9j/4AAQSk"}
     message = model(completion("A cat.", audio=audio)).invoke("a cat")
     assert [block["type"] for block in message.content_blocks] == ["text", "image"]
@@ -156,15 +156,15 @@ def test_image_beside_text():
     assert [block["type"] for block in streamed.content_blocks] == ["text", "image"]
 
 
-def test_usage_on_every_chunk_is_not_summed():
-    """AI Studio's counts are cumulative: the last one holds."""
+def test_usage_of_a_stream_is_that_of_the_last_chunk():
+    """AI Studio's counts are cumulative."""
     events = [chunk(content="a", usage=(10, 1, 11)), chunk(content="b", finish="stop", usage=(10, 2, 12)), "[DONE]"]
     usage = total(model(events).stream("hi")).usage_metadata
     assert (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) == (10, 2, 12)
 
 
-def test_several_candidates_are_several_generations():
-    """`n` gives each choice its message, and counts tokens once."""
+def test_each_candidate_is_a_generation():
+    """The tokens of the reply are counted once."""
     answer = completion("one")
     answer["choices"].append({"index": 1, "finish_reason": "stop", "message": {"content": "two"}})
     result = model(answer, n=2, base_url="http://gateway.example/v1").generate([[HumanMessage("hi")]])
@@ -172,14 +172,14 @@ def test_several_candidates_are_several_generations():
     assert [generation.message.usage_metadata is None for generation in result.generations[0]] == [False, True]
 
 
-def test_only_one_call_comes_through_when_parallel_calls_are_off():
-    """The server ignores the flag, so the rest is dropped here, signatures and all."""
+def test_parallel_tool_calls_false_returns_one_call():
+    """The server ignores the option, so the package drops the other calls and their signatures."""
     bound = model(WHOLE, STREAM).bind_tools([], parallel_tool_calls=False)
     assert [c["id"] for c in bound.invoke("hi").tool_calls] == ["call-1"]
     assert [c["id"] for c in total(bound.stream("hi")).tool_calls] == ["call-1"]
 
 
-def test_dropped_parameter_warns_once_and_strict_raises():
+def test_dropped_parameter_warns_once_and_raises_with_strict():
     """AI Studio has no `seed`."""
     chat = model(completion(), seed=1)
     with pytest.warns(GeminiCompatWarning, match="seed"):
@@ -189,7 +189,7 @@ def test_dropped_parameter_warns_once_and_strict_raises():
         model(completion(), seed=1, strict=True).invoke("hi")
 
 
-def test_preview_shows_the_request_and_the_notes():
+def test_preview_returns_the_request_and_notes():
     """Nothing is sent."""
     wire = Wire(completion())
     body, notes = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", seed=1, **wire.clients).preview("hi")
@@ -199,7 +199,7 @@ def test_preview_shows_the_request_and_the_notes():
 
 
 def test_model_can_be_overridden_for_a_call():
-    """The name is spelled for the surface, and tracing sees it."""
+    """The request has the surface's form of the name, and tracing sees the new name."""
     wire = Wire(completion())
     chat = ChatGeminiCompat(model="gemini-3.8-flash", project="p", api_key="k", **wire.clients)
     chat.invoke("hi", model="gemini-3.1-pro-preview")
@@ -207,8 +207,8 @@ def test_model_can_be_overridden_for_a_call():
     assert chat._get_ls_params(model="models/gemini-3.1-pro-preview")["ls_model_name"] == "gemini-3.1-pro-preview"
 
 
-def test_invoke_streams_when_asked_to():
-    """`streaming=True` and `stream=True` read a stream and return its sum; reserved words do not reach the body twice."""
+def test_invoke_streams_with_streaming_or_stream():
+    """`streaming=True` and `stream=True` read a stream and return its sum. The body has `stream` once."""
     wire = Wire(STREAM)
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", streaming=True, **wire.clients)
     assert chat.invoke("hi").text == "Let me check."
@@ -216,8 +216,8 @@ def test_invoke_streams_when_asked_to():
     assert chat.invoke("hi", stream=True).text == "Let me check."
 
 
-def test_callbacks_see_every_token():
-    """Handlers get the text pieces in order."""
+def test_callbacks_get_every_token():
+    """In the order of the stream."""
 
     class Tokens(BaseCallbackHandler):
         def __init__(self):
@@ -232,21 +232,21 @@ def test_callbacks_see_every_token():
 
 
 def test_batch_keeps_the_order():
-    """One request each."""
+    """Each prompt is one request."""
     chat = model(completion("one"), completion("two"))
     assert [answer.text for answer in chat.batch(["a", "b"], config={"max_concurrency": 1})] == ["one", "two"]
 
 
-def test_known_models_have_a_profile():
-    """Agents choose by it how to ask for structured output, summarisation when to start."""
+def test_known_model_has_a_profile():
+    """Agents use it to choose the form of structured output and the time to summarize."""
     profile = ChatGeminiCompat(model="google/gemini-3.8-flash", project="p").profile
     assert profile["structured_output"]
     assert profile["max_input_tokens"] == 1_048_576
     assert ChatGeminiCompat(model="mystery", base_url="http://127.0.0.1/v1").profile is None
 
 
-def test_tokens_are_counted_offline():
-    """An estimate that counts tools and no signatures."""
+def test_token_estimate_counts_tools_and_no_signatures():
+    """It needs no network."""
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
     plain = [HumanMessage("Why is the sky blue?")]
 
@@ -261,35 +261,35 @@ def test_tokens_are_counted_offline():
     assert chat.get_num_tokens_from_messages([signed]) == chat.get_num_tokens_from_messages([AIMessage("x")])
 
 
-def test_message_of_a_reply_survives_json_and_pickle():
-    """Signatures lie where serialisers find them."""
+def test_message_survives_json_and_pickle():
+    """Signatures are in fields that serializers keep."""
     message = model(WHOLE).invoke("hi")
     assert AIMessage(**json.loads(json.dumps(message.model_dump()))).additional_kwargs == message.additional_kwargs
     assert pickle.loads(pickle.dumps(message)) == message
 
 
-def test_sum_of_chunks_is_a_chunk_that_pickles():
-    """Workers send them to each other."""
+def test_sum_of_chunks_can_be_pickled():
+    """Worker processes exchange such chunks."""
     summed = total(model(STREAM).stream("hi"))
     assert isinstance(pickle.loads(pickle.dumps(summed)), AIMessageChunk)
 
 
-def test_secrets_are_in_no_text():
+def test_texts_of_the_model_contain_no_secret():
     """Neither repr nor dump nor the identifying parameters hold the key."""
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="canary", default_headers={"X-Key": "canary"})
     texts = [repr(chat), str(chat), str(chat.model_dump()), str(chat._identifying_params), str(chat.endpoint_info())]
     assert "canary" not in "".join(texts)
 
 
-def test_calls_without_arguments_in_a_whole_reply_stay_two_calls():
-    """Their `{}` is held back to the end, and goes on the call it belongs to."""
+def test_two_calls_without_arguments_stay_two_calls():
+    """`{}` is held back to the end, and added to the right call."""
     message = model(completion(None, tool_calls=[call("f", "{}", "a"), call("g", "{}", "b")])).invoke("hi")
     assert [(c["name"], c["args"], c["id"]) for c in message.tool_calls] == [("f", {}, "a"), ("g", {}, "b")]
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_call_in_a_filtered_reply_is_nobody_s_to_run(mode):
-    """An agent would run it, since LangChain's refusal block stands beside the calls."""
+async def test_tool_call_in_a_filtered_reply_raises(mode):
+    """LangChain puts a refusal block next to the calls, so an agent would still run them."""
     whole = completion(None, finish="content_filter: SAFETY", tool_calls=[call()])
     stream = [chunk(tool_calls=[call()]), chunk(finish="content_filter: SAFETY"), "[DONE]"]
     with pytest.raises(BlockedError, match="SAFETY") as caught:
@@ -307,27 +307,27 @@ async def test_a_call_in_a_filtered_reply_is_nobody_s_to_run(mode):
         ("Welcome, 0123456789abcdef!", r"Welcome, \[hidden\]!"),
     ],
 )
-def test_a_body_that_is_no_reply_is_quoted(answer, words):
-    """With its beginning, without the key, and with what to look at."""
+def test_invalid_reply_is_quoted_without_the_key(answer, words):
+    """The error has the start of the body and says what to check."""
     with pytest.raises(InvalidReplyError, match=words):
         model(answer, api_key="0123456789abcdef", max_retries=0).invoke("hi")
 
 
-def test_a_call_s_word_on_thinking_replaces_the_model_s():
-    """Whatever the names of the two."""
+def test_thinking_option_of_a_call_replaces_that_of_the_model():
+    """Even if the two options have different names."""
     body, _ = model(reasoning_effort="high").preview("hi", thinking_level="low")
     assert body["extra_body"]["google"]["thinking_config"] == {"thinking_level": "low"}
     assert "reasoning_effort" not in body
 
 
-def test_model_kwargs_are_read_under_every_name():
-    """As arguments and options of a call are."""
+def test_model_kwargs_accept_aliases():
+    """As the constructor and calls do."""
     body, notes = model(model_kwargs={"max_output_tokens": 50_000, "stop_sequences": ["x"]}).preview("hi")
     assert (body["max_tokens"], body["stop"], notes) == (50_000, ["x"], [])
 
 
-def test_what_preview_gives_may_be_changed():
-    """It is a copy."""
+def test_body_of_preview_is_a_copy():
+    """A change to it does not change the model."""
     extra = {"google": {"cached_content": "c"}}
     chat = model(extra_body=extra, stop=["x"])
     body, _ = chat.preview("hi")
@@ -336,8 +336,8 @@ def test_what_preview_gives_may_be_changed():
     assert (extra["google"]["cached_content"], chat.preview("hi")[0]["stop"]) == ("c", ["x"])
 
 
-def test_losses_of_schemas_are_told_with_the_reply():
-    """Few of them: every message of a history keeps its metadata."""
+def test_reply_lists_losses_of_schemas():
+    """The list is limited, since every message of a history keeps its metadata."""
     properties = {f"p{number}": {"type": "string", "pattern": "^a"} for number in range(30)}
     parameters = {"type": "object", "properties": properties}
     tool = {"type": "function", "function": {"name": "f", "description": "F.", "parameters": parameters}}

@@ -1,4 +1,4 @@
-"""`with_structured_output` in its three methods, and what it says when there is nothing to parse."""
+"""`with_structured_output`: its three methods, its streams and its errors."""
 
 import datetime as dt
 import json
@@ -43,7 +43,7 @@ def chain(answer, schema=Event, **kwargs):
 
 
 def test_json_schema_sends_a_compiled_schema_and_parses_the_text():
-    """No `strict`, no `title`, no `additionalProperties` on the wire."""
+    """The request has no `strict`, `title` or `additionalProperties`."""
     structured, wire = chain(completion(JSON))
     assert structured.invoke("hi") == Event(name="fair", guests=["Alice"])
     form = wire.bodies[0]["response_format"]
@@ -53,23 +53,23 @@ def test_json_schema_sends_a_compiled_schema_and_parses_the_text():
     assert "title" not in str(form)
 
 
-def test_function_calling_forces_the_one_tool():
-    """A named choice goes out as that tool alone with `required`."""
+def test_function_calling_forces_the_function():
+    """A choice by name is sent as that tool alone with `required`."""
     structured, wire = chain(completion(None, tool_calls=[call("Event", JSON)]), method="function_calling", strict=True)
     assert structured.invoke("hi") == Event(name="fair", guests=["Alice"])
     assert wire.bodies[0]["tool_choice"] == "required"
     assert "strict" not in str(wire.bodies[0])
 
 
-def test_json_mode_asks_for_any_object():
-    """The schema only parses."""
+def test_json_mode_does_not_send_the_schema():
+    """The schema is used to parse the answer."""
     structured, wire = chain(completion(JSON), method="json_mode")
     assert structured.invoke("hi").name == "fair"
     assert wire.bodies[0]["response_format"] == {"type": "json_object"}
 
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
-def test_dict_schemas_give_dicts(method):
+def test_dict_schema_returns_a_dict(method):
     """TypedDict and JSON schema."""
     schema = {"title": "Event", "description": "x", "type": "object", "properties": {"name": {"type": "string"}}}
     answer = completion(None, tool_calls=[call("Event", JSON)]) if method == "function_calling" else completion(JSON)
@@ -78,20 +78,20 @@ def test_dict_schemas_give_dicts(method):
     assert chain(named, EventDict, method=method)[0].invoke("hi")["name"] == "fair"
 
 
-def test_thoughts_never_reach_the_parser():
-    """They are no part of the text."""
+def test_parser_ignores_thoughts():
+    """They are not part of the text."""
     flagged = {"extra_content": {"google": {"thought": True}}}
     assert chain(completion(f"<thought>{{</thought>{JSON}", **flagged))[0].invoke("hi").name == "fair"
 
 
-def test_dicts_stream_as_they_grow():
-    """Partial objects for JSON schemas."""
+def test_json_schema_streams_partial_dicts():
+    """Each part is a dict."""
     events = [chunk(content='{"name": "fa'), chunk(content='ir"}'), chunk(finish="stop"), "[DONE]"]
     assert list(chain(events, EventDict)[0].stream("hi")) == [{"name": "fa"}, {"name": "fair"}]
 
 
-def test_text_instead_of_the_forced_call_is_an_error_that_quotes_it():
-    """Never `None`."""
+def test_text_instead_of_the_forced_call_raises():
+    """The result is never `None`, and the error quotes the text."""
     with pytest.raises(OutputParserException, match="I would rather not"):
         chain(completion("I would rather not."), method="function_calling")[0].invoke("hi")
 
@@ -102,8 +102,8 @@ SCHEMAS = [Event, EventDict, Event.model_json_schema()]
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=["pydantic", "TypedDict", "JSON schema"])
 @pytest.mark.parametrize("method", ["json_schema", "json_mode"])
-async def test_cut_json_is_an_error_that_says_so(method, schema):
-    """LangChain's parser would close the brackets and give a shorter list; the stream gives parts, then the error."""
+async def test_truncated_json_raises(method, schema):
+    """LangChain's parser would close the brackets and return a shorter list. The stream gives parts, then the error."""
     answer = completion(CUT, finish="length")
     structured, _ = chain(answer, schema, method=method)
     with pytest.raises(OutputParserException, match=r"cut off.*max_tokens.*'length', \d+ output tokens"):
@@ -118,8 +118,8 @@ async def test_cut_json_is_an_error_that_says_so(method, schema):
 
 
 @pytest.mark.parametrize("method", ["json_schema", "json_mode", "function_calling"])
-def test_what_a_filter_stopped_is_an_error_that_says_so(method):
-    """Also where what had come is good JSON."""
+def test_filtered_answer_raises(method):
+    """Even if the text so far is valid JSON."""
     answer = completion(JSON, finish="content_filter: RECITATION")
     with pytest.raises(OutputParserException, match="RECITATION"):
         chain(answer, method=method)[0].invoke("hi")
@@ -127,8 +127,8 @@ def test_what_a_filter_stopped_is_an_error_that_says_so(method):
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 @pytest.mark.parametrize("schema", SCHEMAS, ids=["pydantic", "TypedDict", "JSON schema"])
-def test_call_of_another_tool_is_an_error_that_says_so(method, schema):
-    """LangChain's parsers answer `None` to it, or that the text is no JSON."""
+def test_call_of_another_tool_raises(method, schema):
+    """LangChain's parsers return `None`, or say that the text is not JSON."""
 
     def look_up(name: str) -> str:
         """Look a name up."""
@@ -142,14 +142,14 @@ def test_call_of_another_tool_is_an_error_that_says_so(method, schema):
         chain(answer, schema, method=method, tools=[look_up])[0].invoke("hi")
 
 
-def test_description_of_the_schema_reaches_the_model():
-    """A class's docstring is its instruction; Google documents no place for it beside the schema."""
+def test_description_of_the_schema_is_sent():
+    """The docstring of a class is an instruction. Google documents no other place for it."""
     structured, wire = chain(completion(JSON))
     structured.invoke("hi")
     assert wire.bodies[0]["response_format"]["json_schema"]["schema"]["description"] == "A calendar event."
 
 
-def test_calls_stream_as_they_grow():
+def test_function_calling_streams_partial_objects():
     """Partial objects for `function_calling` too."""
     first, second = call("EventDict", '{"name": "fa'), {"index": 0, "function": {"arguments": 'ir"}'}}
     events = [chunk(tool_calls=[first]), chunk(tool_calls=[second]), chunk(finish="stop"), "[DONE]"]
@@ -157,8 +157,8 @@ def test_calls_stream_as_they_grow():
     assert parts == [{"name": "fa"}, {"name": "fair"}]
 
 
-def test_include_raw_keeps_the_message_and_the_error():
-    """`parsing_error` is filled instead of raised."""
+def test_include_raw_returns_the_message_and_the_error():
+    """`parsing_error` has the error, which is not raised."""
     structured, _ = chain(completion("no json"), include_raw=True)
     result = structured.invoke("hi")
     assert result["raw"].text == "no json"
@@ -168,8 +168,8 @@ def test_include_raw_keeps_the_message_and_the_error():
     assert (good["parsed"].name, good["parsing_error"]) == ("fair", None)
 
 
-def test_tools_can_be_bound_beside_it():
-    """The model may call them or answer."""
+def test_tools_are_bound_together_with_the_schema():
+    """The model can call them or answer."""
 
     def look_up(name: str) -> str:
         """Look a name up."""
@@ -179,8 +179,8 @@ def test_tools_can_be_bound_beside_it():
     assert [tool["function"]["name"] for tool in wire.bodies[0]["tools"]] == ["look_up"]
 
 
-def test_unknown_method_and_missing_schema_are_refused():
-    """With what would do."""
+def test_unknown_method_and_missing_schema_raise():
+    """The message says what is valid."""
     with pytest.raises(ValueError, match="json_schema"):
         chain(completion(JSON), method="yaml")
     with pytest.raises(ValueError, match="schema"):
@@ -209,7 +209,7 @@ def names_of(parts):
 
 @pytest.mark.parametrize("method", METHODS)
 @KINDS
-async def test_every_method_streams_the_object_as_it_grows(method, schema):
+async def test_every_method_streams_partial_objects(method, schema):
     """Sync and async, for each kind of schema."""
     events = stream_of(method, schema, '{"name": "fair"}')
     assert names_of(chain(events, schema, method=method)[0].stream("hi")) == ["fa", "fair"]
@@ -219,8 +219,8 @@ async def test_every_method_streams_the_object_as_it_grows(method, schema):
 
 @pytest.mark.parametrize("method", METHODS)
 @KINDS
-async def test_raw_stream_tells_chunks_and_objects_in_turn(method, schema):
-    """The chunks add up to the message, and the error, which is none here, comes last."""
+async def test_raw_stream_yields_chunks_objects_and_the_error(method, schema):
+    """The chunks add up to the message. The error comes last and is `None` here."""
     events = stream_of(method, schema, '{"name": "fair"}')
     structured = chain(events, schema, method=method, include_raw=True)[0]
     parts = list(structured.stream("hi"))
@@ -235,8 +235,8 @@ async def test_raw_stream_tells_chunks_and_objects_in_turn(method, schema):
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_stream_without_an_object_ends_with_the_error(method):
-    """Where a call raises, a stream does not end in silence; with `include_raw` both tell it."""
+async def test_stream_without_an_object_ends_with_an_error(method):
+    """As a call does. With `include_raw` the error is in the last part."""
     events = [chunk(content="no json"), chunk(finish="stop"), "[DONE]"]
     with pytest.raises(OutputParserException, match="no json"):
         list(chain(events, method=method)[0].stream("hi"))
@@ -249,8 +249,8 @@ async def test_stream_without_an_object_ends_with_the_error(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_streamed_object_that_breaks_its_schema_is_an_error(method):
-    """A field that never came is missed at the end of the stream, and not before."""
+def test_streamed_object_that_violates_its_schema_raises(method):
+    """A missing field is an error only at the end of the stream."""
     events = stream_of(method, Event, '{"guests": ["Alice"]}')
     with pytest.raises(ValueError, match="name"):
         list(chain(events, method=method)[0].stream("hi"))
@@ -259,8 +259,8 @@ def test_streamed_object_that_breaks_its_schema_is_an_error(method):
     assert "name" in str(last["parsing_error"])
 
 
-def test_broken_connection_is_no_parsing_error():
-    """With `include_raw` what the parser raises is told; what the model raises is raised."""
+def test_connection_error_is_raised_with_include_raw():
+    """`include_raw` catches errors of the parser, and not those of the model."""
     fake = FakeGemini(Fault.cut_stream('{"name": "fa'))
     structured = fake.chat_model().with_structured_output(Event, include_raw=True)
     with pytest.raises(TruncatedStreamError):
@@ -280,8 +280,8 @@ def look_up(name: str) -> str:
     ("model", "beside"),
     [("gemini-2.5-flash", False), ("gemini-3.8-flash", True), ("gemini-flash-latest", True), ("gemini-4-argon", True)],
 )
-def test_tools_beside_a_schema_go_out_as_the_family_takes_them(model, beside, method, surface):
-    """Before Gemini 3 JSON beside functions is a 400: there the schema is one of the tools."""
+def test_tools_and_schema_are_sent_in_the_form_of_the_model(model, beside, method, surface):
+    """Models before Gemini 3 answer 400 to JSON with functions, so they get the schema as a function."""
     by_call = method == "function_calling" or not beside
     reply = Reply(calls=[FakeCall("Event", {"name": "fair"})]) if by_call else '{"name": "fair"}'
     fake = FakeGemini(reply, surface=surface)
@@ -295,8 +295,8 @@ def test_tools_beside_a_schema_go_out_as_the_family_takes_them(model, beside, me
     assert (fake.refusals, fake.ignored) == ([], [])
 
 
-def test_method_stays_where_no_function_stands_beside_it():
-    """Nothing is changed for a schema alone and for Google's own tools; JSON without a schema cannot be a call."""
+def test_method_is_kept_without_functions():
+    """For a schema alone and with Google's own tools. JSON without a schema cannot be a call."""
     fake = FakeGemini('{"name": "fair"}')
     model = fake.chat_model("gemini-2.5-flash")
     model.with_structured_output(Event).invoke("hi")
@@ -306,8 +306,8 @@ def test_method_stays_where_no_function_stands_beside_it():
         model.with_structured_output(None, method="json_mode", tools=[look_up]).invoke("hi")
 
 
-def test_model_of_the_call_decides_and_not_that_of_the_object():
-    """`model` may be given beside the schema."""
+def test_model_option_selects_the_form_of_the_request():
+    """The option `model` takes precedence over the model of the object."""
     fake = FakeGemini(Reply(calls=[FakeCall("Event", {"name": "fair"})]))
     structured = fake.chat_model().with_structured_output(Event, tools=[look_up], model="gemini-2.5-flash")
     assert structured.invoke("hi") == Event(name="fair")
@@ -320,8 +320,8 @@ def test_model_of_the_call_decides_and_not_that_of_the_object():
     "text",
     ["null", '{"name": "fa', '{"name": "a"}{"name": "b"}', "5", "[]", "{}", '{"name": []}', "No.", '```json\n{"na'],
 )
-def test_what_is_not_the_whole_object_is_an_error(text, schema, way):
-    """The server says `stop` to all of them; LangChain completes cut JSON, and checks no dict."""
+def test_incomplete_object_raises(text, schema, way):
+    """The finish reason is `stop`. LangChain completes truncated JSON and does not validate dicts."""
     structured = FakeGemini(text).chat_model().with_structured_output(schema)
     with pytest.raises(OutputParserException):
         structured.invoke("hi") if way == "invoke" else list(structured.stream("hi"))
@@ -334,13 +334,13 @@ def test_what_is_not_the_whole_object_is_an_error(text, schema, way):
 @pytest.mark.parametrize(
     "text", ['{"name": "fair"}', '```json\n{"name": "fair"}\n```', 'Here:\n```\n{"name": "fair"}\n```\n']
 )
-def test_a_whole_object_is_read_in_a_fence_too(text, schema):
-    """As some servers write it."""
+def test_object_in_a_code_fence_is_parsed(text, schema):
+    """Some servers write it that way."""
     assert FakeGemini(text).chat_model().with_structured_output(schema).invoke("hi") == {"name": "fair"}
 
 
-def test_arguments_that_break_the_class_are_told_in_one_way():
-    """Not pydantic's own error, which says nothing of the reply."""
+def test_arguments_that_violate_the_class_raise_a_parser_error():
+    """Pydantic's own error would not describe the reply."""
     fake = FakeGemini(Reply(calls=[FakeCall("Event", {"name": []})]))
     structured = fake.chat_model().with_structured_output(Event, method="function_calling")
     with pytest.raises(OutputParserException, match=r"does not fit Event \(name: .*Finish reason"):
@@ -373,8 +373,8 @@ WHOLE = {
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 @pytest.mark.parametrize("case", WHOLE)
-def test_a_schema_of_any_form_is_sent_whole_and_checked(case, method):
-    """LangChain keeps none but those with `properties`; a call has them as its one argument."""
+def test_schema_of_any_form_is_sent_and_validated(case, method):
+    """LangChain keeps only schemas with `properties`. A call has any other as its only argument."""
     schema, good, bad = WHOLE[case]
     name = "Names" if schema is Names else "Node" if schema is Node else schema["title"]
     wrapped = method == "function_calling" and "recursive" not in case
@@ -401,7 +401,7 @@ def test_a_schema_of_any_form_is_sent_whole_and_checked(case, method):
         assert sent["items"]["items"]["type"] == "array"
 
 
-def test_a_wrapped_answer_streams_as_it_grows():
+def test_wrapped_answer_streams_partial_objects():
     """Without the argument around it."""
     first, second = call("L", '{"answer": ["a"'), {"index": 0, "function": {"arguments": ', "b"]}'}}
     events = [chunk(tool_calls=[first]), chunk(tool_calls=[second]), chunk(finish="stop"), "[DONE]"]
@@ -423,7 +423,7 @@ BARE = {key: value for key, value in EVENT_SCHEMA.items() if key != "title"}
     ],
     ids=["no title", "name and schema", "json_schema", "function"],
 )
-def test_each_form_of_a_schema_is_the_same_to_every_method(schema, name, method):
+def test_every_method_takes_each_form_of_a_schema(schema, name, method):
     """LangChain's own conversion refuses most of them."""
     calls = [FakeCall(name, {"name": "fair"})]
     fake = FakeGemini(Reply(calls=calls) if method == "function_calling" else JSON)
@@ -449,15 +449,15 @@ class Choice(BaseModel):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_an_answer_of_a_class_is_mended_where_that_is_certain(method):
-    """As that of a JSON schema is."""
+def test_answer_for_a_class_is_repaired_if_unambiguous(method):
+    """As for a JSON schema."""
     text = '{"lit": "5"}'
     answer = completion(None, tool_calls=[call("Choice", text)]) if method == "function_calling" else completion(text)
     assert chain(answer, Choice, method=method)[0].invoke("hi") == Choice(lit=5)
 
 
-def test_an_answer_that_the_class_takes_is_not_mended():
-    """A class may take more than its JSON schema says."""
+def test_answer_that_the_class_accepts_is_not_repaired():
+    """A class may accept more than its JSON schema."""
 
     class Tags(BaseModel):
         """Some tags."""
@@ -475,8 +475,8 @@ def test_an_answer_that_the_class_takes_is_not_mended():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_tells_a_misfit_in_one_way(method):
-    """What does not fit, and what the reply was."""
+def test_every_method_reports_an_invalid_answer_alike(method):
+    """The error names the fault and describes the reply."""
     text = '{"lit": 7}'
     answer = completion(None, tool_calls=[call("Choice", text)]) if method == "function_calling" else completion(text)
     with pytest.raises(OutputParserException, match=r"does not fit Choice \(lit: .*Finish reason 'stop'"):
@@ -484,8 +484,8 @@ def test_every_method_tells_a_misfit_in_one_way(method):
 
 
 @pytest.mark.parametrize("surface", ["openai_compatible", "vertex", "ai_studio"])
-def test_g8_a_class_without_a_docstring_is_declared_with_an_empty_description(surface):
-    """As `bind_tools` declares it: MLflow answers 500 to a function without `description`."""
+def test_class_without_a_docstring_gets_an_empty_description(surface):
+    """As with `bind_tools`. MLflow answers 500 to a function without `description`."""
 
     class Bare(BaseModel):
         name: str
@@ -533,8 +533,8 @@ def schema_of_python_values():
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 @pytest.mark.parametrize("build", [schema_in_itself, deep_schema, schema_of_python_values])
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
-def test_schema_that_is_no_json_fails_no_paid_reply(surface, build, method):
-    """What was sent is parsed, too, whatever the schema is made of."""
+def test_schema_with_python_values_does_not_fail_after_the_reply(surface, build, method):
+    """If the schema can be sent, its answer can be parsed."""
     text = '{"a": {}}'
     wire = Wire(completion(text) if method == "json_schema" else completion(None, tool_calls=[call("Event", text)]))
     where = {"project": "p"} if surface == "vertex" else {}
@@ -545,8 +545,8 @@ def test_schema_that_is_no_json_fails_no_paid_reply(surface, build, method):
     assert model.preview("hi", **model.bind_tools([tool]).kwargs)[0]["tools"]
 
 
-def test_python_value_in_a_schema_is_told_in_words():
-    """A date from YAML and bytes are written as text, a set as a list."""
+def test_python_values_in_a_schema_become_json():
+    """Dates from YAML and bytes become text, and a set becomes a list."""
     structured, wire = chain(completion('{"a": {}}'), schema_of_python_values())
     structured.invoke("hi")
     sent = json.dumps(wire.bodies[0])
@@ -565,8 +565,8 @@ class Restless(BaseModel):
         raise RuntimeError(f"no {value}")
 
 
-def test_any_error_of_a_validator_is_a_parsing_error_beside_raw():
-    """With `include_raw=True` the reply is kept, whatever the class's validator raises."""
+def test_any_validator_error_is_a_parsing_error_with_include_raw():
+    """The reply is kept, whatever the validator raises."""
     structured, _ = chain(completion(JSON), Restless, include_raw=True)
     told = structured.invoke("hi")
     assert told["parsed"] is None
@@ -574,7 +574,7 @@ def test_any_error_of_a_validator_is_a_parsing_error_beside_raw():
     assert told["raw"].text == JSON
 
 
-def test_timeout_that_no_float_holds_is_refused_at_once():
-    """A number of 400 digits is a `ValueError` with a sentence."""
+def test_timeout_too_large_for_a_float_raises():
+    """A number of 400 digits is a `ValueError`."""
     with pytest.raises(ValueError, match="too large for seconds"):
         ChatGeminiCompat(model="m", api_key="k", timeout=10**400).invoke("hi")

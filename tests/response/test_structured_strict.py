@@ -1,4 +1,4 @@
-"""Field case C3: a strict pydantic class takes as an answer what it takes as JSON, in every method and way."""
+"""Structured output for strict pydantic classes: an answer is validated as JSON, in every method."""
 
 import datetime as dt
 import decimal
@@ -161,8 +161,8 @@ def build_chain(schema, value, method, *, streamed=False, **kwargs):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("case", CASES)
-async def test_c3_a_strict_class_takes_what_it_takes_as_json(case, method):
-    """Whole and streamed, sync and async, with the message beside it and without."""
+async def test_strict_class_is_validated_as_json(case, method):
+    """Whole and streamed, sync and async, with `include_raw` and without."""
     schema, value = CASES[case]
     expected = schema.model_validate_json(json.dumps(value))
     assert build_chain(schema, value, method).invoke("hi") == expected
@@ -176,8 +176,8 @@ async def test_c3_a_strict_class_takes_what_it_takes_as_json(case, method):
     assert [part["parsed"] for part in raw if "parsed" in part][-1] == expected
 
 
-def test_c3_a_strict_class_streams_as_it_grows():
-    """A part of the answer that satisfies the class is an object of it."""
+def test_strict_class_streams_partial_objects():
+    """A partial answer that satisfies the class becomes an instance."""
 
     class Log(BaseModel):
         """Days."""
@@ -200,13 +200,13 @@ def test_c3_a_strict_class_streams_as_it_grows():
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("value", [{"day": 5}, {"day": "no day"}, {}])
-def test_c3_what_the_class_refuses_as_json_is_still_an_error(value, method):
-    """Strict stays strict."""
+def test_value_that_a_strict_class_refuses_as_json_raises(value, method):
+    """Validation as JSON is still strict."""
     with pytest.raises(OutputParserException, match="day"):
         build_chain(ByField, value, method).invoke("hi")
 
 
-def test_c3_base64_is_decoded_as_the_class_says():
+def test_base64_is_decoded_as_the_class_says():
     """Only JSON validation reads `val_json_bytes`."""
     if "val_json_bytes" not in ConfigDict.__annotations__:
         pytest.skip("pydantic before 2.9 has no `val_json_bytes`")
@@ -234,7 +234,7 @@ class OnlyPython:
         return {"type": "string"}
 
 
-def test_c3_a_class_that_reads_python_values_only_still_gets_them():
+def test_class_without_json_validation_gets_python_values():
     """Pydantic raises `NotImplementedError` for such types in JSON."""
 
     class Holder(BaseModel):
@@ -245,8 +245,8 @@ def test_c3_a_class_that_reads_python_values_only_still_gets_them():
     assert isinstance(build_chain(Holder, {"item": "x"}, "json_schema").invoke("hi").item, OnlyPython)
 
 
-def test_c3_validators_and_classes_of_pydantic_1_work_as_before():
-    """Validators see Python values of JSON."""
+def test_validators_and_pydantic_1_classes_get_python_values():
+    """Validators get the Python values of the JSON."""
 
     class Checked(BaseModel):
         """Upper case."""
@@ -271,8 +271,8 @@ def test_c3_validators_and_classes_of_pydantic_1_work_as_before():
         assert build_chain(Old, {"day": "2026-01-02"}, method).invoke("hi").day == dt.date(2026, 1, 2)
 
 
-def test_c3_a_class_that_is_validated_by_name_is_declared_by_name():
-    """The model answers with the names that it was told."""
+def test_class_validated_by_name_is_declared_by_name():
+    """The model answers with the names in the declaration."""
     if "validate_by_alias" not in ConfigDict.__annotations__:
         pytest.skip("pydantic before 2.11 has no `validate_by_alias`")
 

@@ -1,4 +1,4 @@
-"""The names that other chat models give a parameter, names that are misspelt, and names of secrets."""
+"""Aliases of parameters from other chat models, misspelled names, and names of secrets."""
 
 import warnings
 from types import SimpleNamespace
@@ -50,7 +50,7 @@ class Everything(BaseCallbackHandler):
 @pytest.mark.parametrize("name", ["api_key", "openai_api_key", "google_api_key", "gemini_api_key"])
 @pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
 async def test_key_under_any_name_is_a_secret(name, make):
-    """Field case D2: a key under an alias goes into the header, and into no body, text, dump or trace."""
+    """A key under an alias is sent in the header. No body, text, dump or trace contains it."""
     wire = Wire(*[completion()] * 4)
     model = make(model="m", base_url=GATEWAY, **{name: CANARY}, **wire.clients)
     assert model.api_key == SecretStr(CANARY)
@@ -76,8 +76,8 @@ SECRETS = [
 @pytest.mark.parametrize("name", SECRETS)
 @pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
 @pytest.mark.parametrize("place", [{}, {"base_url": GATEWAY}, {"strict": True}])
-def test_unknown_argument_that_looks_like_a_secret_is_refused(name, make, place):
-    """Field case D2: the error names our argument, and no text has the value."""
+def test_unknown_argument_that_looks_like_a_secret_raises(name, make, place):
+    """The error names the right argument and does not contain the value."""
     for value in (CANARY, SecretStr(CANARY), {"value": CANARY}, [CANARY], lambda: CANARY):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -89,8 +89,8 @@ def test_unknown_argument_that_looks_like_a_secret_is_refused(name, make, place)
 
 
 @pytest.mark.parametrize("name", [*SECRETS, "api_key", "openai_api_key", "google_api_key", "gemini_api_key"])
-async def test_secret_of_a_call_is_refused_before_a_tracer_sees_it(name):
-    """Field case D2: at a call and in a binding, sync and async, whole and streamed."""
+async def test_secret_as_option_of_a_call_raises_before_tracing(name):
+    """In a call and in a binding, sync and async, whole and streamed."""
     model, handler = FakeGemini("Hello!").chat_model(), Everything()
     config = {"callbacks": [handler]}
     given = {name: CANARY}
@@ -119,8 +119,8 @@ async def test_secret_of_a_call_is_refused_before_a_tracer_sees_it(name):
     assert [text for text in (*found, *handler.texts) if CANARY in text] == []
 
 
-def test_options_that_only_read_like_a_secret_are_sent():
-    """Field case D2: numbers and documented keys of OpenAI and vLLM are no secrets."""
+def test_options_with_secret_like_names_are_sent():
+    """Numbers and documented keys of OpenAI and vLLM are not secrets."""
     given = {"min_tokens": 3, "stop_token_ids": [1, 2], "skip_special_tokens": True, "prompt_cache_key": "user-1"}
     with pytest.warns(GeminiCompatWarning, match="is sent as a body key"):
         model = ChatGeminiCompat(model="m", base_url=GATEWAY, **given)
@@ -164,13 +164,13 @@ def test_options_that_only_read_like_a_secret_are_sent():
     ],
 )  # fmt: skip
 def test_names_of_other_chat_models_set_our_fields(given, own):
-    """Field case D3: without a warning, since the meaning is the same."""
+    """Without a warning, since the meaning is the same."""
     model = chat(**{"api_key": "k", **given})
     assert {name: getattr(model, name) for name in own} == own
 
 
-def test_response_schema_of_google_s_packages_asks_for_json():
-    """Field case D3: a JSON schema or a class, with the MIME type or without."""
+def test_response_schema_sets_the_response_format():
+    """A JSON schema or a class, with the MIME type or without."""
 
     class City(BaseModel):
         """A city."""
@@ -187,8 +187,8 @@ def test_response_schema_of_google_s_packages_asks_for_json():
 @pytest.mark.parametrize("name", ["openai_api_base", "api_base", "api_endpoint", "client_options", "base_url"])
 @pytest.mark.parametrize("key", ["api_key", "openai_api_key", "google_api_key"])
 @pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
-def test_key_of_a_gateway_goes_to_the_gateway(name, key, make):
-    """Field case D3: under whatever names, AI Studio never gets it, nor the gateway Google's key."""
+def test_key_of_a_gateway_is_sent_to_the_gateway_only(name, key, make):
+    """Under every name of the address and of the key."""
     info = make(model="m", **{name: GATEWAY, key: "gateway-key"}).endpoint_info()
     assert (info["base_url"], info["surface"]) == (GATEWAY, "openai_compatible")
     assert make(model="m", **{name: GATEWAY}).api_key is None
@@ -200,22 +200,22 @@ def test_key_of_a_gateway_goes_to_the_gateway(name, key, make):
      "azure_endpoint", "proxy", "openai_api_bse", "some_setting"],
 )  # fmt: skip
 @pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
-def test_unknown_argument_that_names_a_server_is_refused(name, make):
-    """Field case D3: left out, it would send a gateway's key to Google."""
+def test_unknown_argument_that_names_a_server_raises(name, make):
+    """Without it, a gateway's key would be sent to Google."""
     with pytest.raises(ValueError, match=rf"`{name}`.*(base_url|http_client)"):
         make(model="m", api_key="gateway-key", **{name: "https://gateway.test/v1"})
 
 
 @pytest.mark.parametrize(("name", "ours"), [("projct", "project"), ("loction", "location"), ("endpoint_ids", "endpoint_id"),
                                             ("surfce", "surface"), ("default_header", "default_headers")])  # fmt: skip
-def test_misspelt_argument_that_says_where_to_go_is_refused(name, ours):
-    """Field case D3: a misspelled place raises, since it would send the request to the wrong server."""
+def test_misspelled_place_argument_raises(name, ours):
+    """Without it, the request would go to the wrong server."""
     with pytest.raises(ValueError, match=f"has no argument `{name}`. Did you mean `{ours}`"):
         chat(api_key="k", **{name: "x"})
 
 
-def test_misspelt_argument_is_said_with_the_right_name():
-    """Field case D3: the warning says whether the key is sent, which depends on the surface."""
+def test_misspelled_argument_warns_with_the_right_name():
+    """The warning says whether the key is sent, which depends on the surface."""
     with pytest.warns(GeminiCompatWarning, match="'tempreature' is not an argument.*left out.*mean `temperature`"):
         model = chat(api_key="k", tempreature=0.1)
     assert "tempreature" not in body_of(model)
@@ -233,8 +233,8 @@ def test_misspelt_argument_is_said_with_the_right_name():
         ("stream_chunk_timeout", "between_chunks"), ("tiktoken_model_name", "tiktoken"),
     ],
 )  # fmt: skip
-def test_argument_of_another_chat_model_is_left_out_with_advice(name, advice):
-    """Field case D3: arguments without meaning here are left out on every surface."""
+def test_argument_without_meaning_here_is_left_out_with_advice(name, advice):
+    """On every surface."""
     for place in ({"api_key": "k"}, {"base_url": GATEWAY}):
         with pytest.warns(GeminiCompatWarning, match=f"'{name}' is not an argument.*left out of requests.*{advice}"):
             model = chat(**place, **{name: "x"})
@@ -257,8 +257,8 @@ def test_argument_of_another_chat_model_is_left_out_with_advice(name, advice):
         ({"stop": ["a"], "stop_sequences": ["b"]}, ["stop", "stop_sequences"]),
     ],
 )  # fmt: skip
-def test_two_names_of_one_parameter_with_different_values_are_an_error(given, named):
-    """Field case D3: one of them would be lost in silence; the text has no value."""
+def test_two_names_with_different_values_raise(given, named):
+    """One of them would be lost silently. The message contains no value."""
     with pytest.raises(ValueError, match="name the same parameter") as caught:
         chat(**{"api_key": "k", **given})
     assert all(f"`{name}`" in str(caught.value) for name in named)
@@ -285,8 +285,8 @@ def test_two_names_of_one_parameter_with_different_values_are_an_error(given, na
     ],
     ids=str,
 )  # fmt: skip
-def test_argument_that_contradicts_the_rest_or_cannot_be_used_is_refused(given):
-    """Field case D3: at construction, with a sentence that says what to use."""
+def test_contradicting_or_unusable_argument_raises(given):
+    """At construction, with the argument to use instead."""
     with pytest.raises(ValueError, match=r"(Pass|Leave|use|Use|takes|has to be)"):
         chat(**{"api_key": "k", **given})
 
@@ -301,8 +301,8 @@ def test_argument_that_contradicts_the_rest_or_cannot_be_used_is_refused(given):
         ({"response_mime_type": "application/json"}, {"response_format": {"type": "json_object"}}),
     ],
 )  # fmt: skip
-def test_options_of_a_call_have_the_same_names(given, sent):
-    """Field case D3: at a call, in a binding and in `model_kwargs`."""
+def test_options_of_a_call_have_the_same_aliases(given, sent):
+    """In a call, in a binding and in `model_kwargs`."""
     model = chat(api_key="k", max_tokens=9, reasoning_effort="high")
     by_call = body_of(model, **given)
     assert body_of(model, **model.bind(**given).kwargs) == by_call
@@ -313,8 +313,8 @@ def test_options_of_a_call_have_the_same_names(given, sent):
         model.preview("hi", max_tokens=1, max_output_tokens=2)
 
 
-def test_model_of_a_call_is_taken_under_both_names():
-    """Field case D3: `model_name` was ignored."""
+def test_model_of_a_call_has_two_names():
+    """`model` and `model_name`."""
     for name in ("model", "model_name"):
         payload, _ = chat(api_key="k").preview("hi", **{name: "gemini-2.5-flash"})
         assert payload["model"] == "gemini-2.5-flash"
@@ -333,16 +333,16 @@ def test_model_of_a_call_is_taken_under_both_names():
         "http_client",
     ],
 )
-def test_option_that_belongs_to_the_model_is_refused_at_a_call(name):
-    """Field case D3: it was sent as a body key, or dropped."""
+def test_parameter_of_the_model_as_option_of_a_call_raises(name):
+    """It must not become a body key."""
     model = FakeGemini("Hello!").chat_model()
     for call in (lambda: model.invoke("hi", **{name: 5}), lambda: model.bind(**{name: 5})):
         with pytest.raises(errors.UnsupportedParameterError, match=f"`{name}` belongs to the model"):
             call()
 
 
-def test_embeddings_take_the_names_of_other_embeddings():
-    """Field case D3: and say what they send."""
+def test_embeddings_accept_the_names_of_other_embeddings():
+    """An unknown argument warns and is sent."""
     given = {
         "openai_api_base": GATEWAY,
         "openai_api_key": "k",

@@ -1,4 +1,4 @@
-"""Arguments and environment to one place and one credential: an argument beats the environment, nothing is mixed."""
+"""Resolution of arguments and environment variables to an endpoint and a credential."""
 
 import traceback
 import warnings
@@ -76,22 +76,24 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("environment", "arguments", "surface", "url", "key", "source"), TABLE)
-def test_who_wins(monkeypatch, environment, arguments, surface, url, key, source):
-    """The whole table: which place, which key, and which source it came from."""
+def test_arguments_and_environment_select_surface_url_key_and_source(
+    monkeypatch, environment, arguments, surface, url, key, source
+):
+    """Each row checks the surface, the base URL, the key and where the key came from."""
     found = resolve(monkeypatch, environment, **arguments)
     assert (found.endpoint.surface, found.endpoint.base_url, key_of(found), found.key_source) == (
         surface, url, key, source,
     )  # fmt: skip
 
 
-def test_the_location_of_the_environment_counts_for_vertex(monkeypatch):
-    """And an argument beats it."""
+def test_location_of_the_environment_is_used_on_vertex(monkeypatch):
+    """The argument `location` takes precedence."""
     assert "locations/eu/" in resolve(monkeypatch, PROJECT | LOCATION).endpoint.base_url
     assert "locations/us/" in resolve(location="us").endpoint.base_url
 
 
-def test_key_and_project_in_the_environment_is_said(monkeypatch):
-    """Vertex it is; the warning names both variables and both ways out."""
+def test_key_and_project_in_the_environment_warn(monkeypatch):
+    """Vertex AI is used. The warning names both variables."""
     for extra in (GOOGLE_KEY, GEMINI_KEY):
         with pytest.warns(GeminiCompatWarning, match=rf"GOOGLE_CLOUD_PROJECT and {next(iter(extra))}") as caught:
             found = resolve(monkeypatch, PROJECT | extra)
@@ -103,8 +105,8 @@ def test_key_and_project_in_the_environment_is_said(monkeypatch):
 @pytest.mark.parametrize(
     "arguments", [{"surface": "vertex"}, {"surface": "ai_studio"}, {"project": "p"}, {"api_key": "k"}]
 )
-def test_who_has_chosen_is_not_warned(monkeypatch, arguments):
-    """An argument that settles the question is an answer to it."""
+def test_argument_that_selects_the_surface_silences_the_warning(monkeypatch, arguments):
+    """With such an argument the environment is not ambiguous."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         resolve(monkeypatch, PROJECT | GOOGLE_KEY, **arguments)
@@ -118,8 +120,8 @@ def test_who_has_chosen_is_not_warned(monkeypatch, arguments):
         ({"surface": "openai_compatible"}, "needs `base_url`"),
     ],
 )
-def test_arguments_that_name_no_place_are_an_error_at_construction(arguments, text):
-    """The text says what to give."""
+def test_arguments_without_endpoint_raise_at_construction(arguments, text):
+    """The message says which argument is missing."""
     with pytest.raises(ValueError, match=text):
         resolve(**arguments)
     with pytest.raises(ValueError, match=text):
@@ -154,8 +156,8 @@ def test_arguments_that_name_no_place_are_an_error_at_construction(arguments, te
         ("https://gateway.test\x00.canary/v1", "not valid in a URL"),
     ],
 )
-def test_base_url_that_is_none_is_refused_at_construction(build, base_url, text):
-    """The text says what to write instead, and repeats nothing: there may be a password in it."""
+def test_invalid_base_url_raises_at_construction(build, base_url, text):
+    """The message does not quote the URL, since it may hold a password."""
     with pytest.raises(ValueError, match=text) as caught:
         build(base_url=base_url)
     seen = "".join(traceback.format_exception(caught.type, caught.value, None))
@@ -165,29 +167,29 @@ def test_base_url_that_is_none_is_refused_at_construction(build, base_url, text)
 @pytest.mark.parametrize(
     "base_url", ["http://[::1]:8080/v1", "HTTPS://Gateway.Test/v1/", "http://g/a@b/v1", VERTEX.format("{project}")]
 )
-def test_base_url_of_every_right_form_is_taken(base_url):
-    """Addresses, capitals, signs in the path, and the place of a project that is not known yet."""
+def test_valid_base_url_is_accepted(base_url):
+    """IPv6 addresses, capitals, an `@` in the path, and a placeholder for the project."""
     assert resolve(base_url=base_url).endpoint.base_url == base_url.rstrip("/")
 
 
 @pytest.mark.parametrize("key", ["", " ", "\n", SecretStr("")])
 @pytest.mark.parametrize("place", [{}, {"project": "p"}, {"base_url": GATEWAY}])
-def test_empty_key_is_refused_at_construction(key, place, monkeypatch):
-    """A variable that was not set; a request without a credential is never sent, nor another key instead."""
+def test_empty_key_raises_at_construction(key, place, monkeypatch):
+    """Otherwise the request would have no credential, or the key of the environment."""
     monkeypatch.setenv("GOOGLE_API_KEY", "google-k")
     with pytest.raises(ValueError, match=r"`api_key` is empty\. Likely cause: its environment variable is not set"):
         ChatGeminiCompat(model="gemini-3.8-flash", api_key=key, **place)
 
 
 @pytest.mark.parametrize("credentials", ["x.json", {"type": "service_account"}, AnonymousCredentials])
-def test_credentials_that_are_none_are_refused_at_construction(credentials):
-    """The text names the function that makes them of a file."""
+def test_invalid_credentials_raise_at_construction(credentials):
+    """The message names the function that loads credentials from a file."""
     with pytest.raises(ValueError, match=r"google\.auth\.load_credentials_from_file"):
         ChatGeminiCompat(model="gemini-3.8-flash", project="p", credentials=credentials)
 
 
-def test_endpoint_info_tells_place_and_winner_and_no_secret(monkeypatch):
-    """What `resolve_connection` found, as the user can read it."""
+def test_endpoint_info_shows_endpoint_and_source_without_secret(monkeypatch):
+    """It shows what `resolve_connection` found."""
     monkeypatch.setenv("GOOGLE_API_KEY", "canary-k")
     info = ChatGeminiCompat(model="models/gemini-3.8-flash").endpoint_info()
     assert (info["surface"], info["base_url"], info["model"]) == ("ai_studio", STUDIO, "gemini-3.8-flash")
@@ -210,8 +212,8 @@ def chat(**arguments):
 
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("name", ARGUMENTS)
-def test_place_argument_that_is_no_plain_segment_is_refused(name, value):
-    """Field case E1: no argument of the place changes the host or the path; the value is not repeated."""
+def test_place_argument_with_url_syntax_raises(name, value):
+    """An argument must not change the host or the path. The message does not quote the value."""
     place = {"project": "p", name: value}
     with pytest.raises(ValueError, match=rf"`{name}` is not valid. Set it to ") as caught:
         chat(**place)
@@ -222,16 +224,16 @@ def test_place_argument_that_is_no_plain_segment_is_refused(name, value):
 
 
 @pytest.mark.parametrize("value", ["US-CENTRAL1", "us-central1.", "-a", "a-", "us_central1"])
-def test_location_takes_only_what_names_a_region(value):
-    """Field case E1: it becomes a part of the host's name."""
+def test_invalid_location_raises(value):
+    """The location becomes part of the host name."""
     with pytest.raises(ValueError, match="`location` is not valid"):
         chat(project="p", location=value)
 
 
 @pytest.mark.parametrize("value", [value for value in HOSTILE if "\x00" not in value])
 @pytest.mark.parametrize("name", ["project", "location"])
-def test_place_of_the_environment_is_checked_too(monkeypatch, name, value):
-    """Field case E1: the sentence names the variable."""
+def test_invalid_place_in_the_environment_raises(monkeypatch, name, value):
+    """The message names the variable."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv(f"GOOGLE_CLOUD_{name.upper()}", value)
     with pytest.raises(ValueError, match=f"environment variable GOOGLE_CLOUD_{name.upper()}"):
@@ -239,8 +241,8 @@ def test_place_of_the_environment_is_checked_too(monkeypatch, name, value):
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
-def test_place_that_changes_later_is_checked_too(name):
-    """Field case E1: by assignment, copy, `model_construct` and configuration, before anything is sent."""
+def test_place_that_changes_later_is_checked(name):
+    """By assignment, copy, `model_construct` and configuration, before a request is sent."""
     bad = "x/../../y"
     assigned = chat(project="p", credentials=AnonymousCredentials())
     setattr(assigned, name, bad)
@@ -263,8 +265,8 @@ def test_place_that_changes_later_is_checked_too(name):
         {"api_version": "v1beta1"}, {"api_version": "v1alpha"}, {"project": "", "location": "", "endpoint_id": ""},
     ],
 )  # fmt: skip
-def test_place_arguments_that_google_gives_out_are_taken(monkeypatch, place):
-    """Field case E1: the host stays Google's, and each value is one segment of the path."""
+def test_place_arguments_in_google_s_forms_are_accepted(monkeypatch, place):
+    """The host stays Google's, and each value is one segment of the path."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     url = urlsplit(chat(**{"location": "eu", **place}).endpoint_info()["base_url"])
     assert url.netloc.endswith("aiplatform.googleapis.com") or url.netloc.endswith(".rep.googleapis.com")
@@ -299,7 +301,7 @@ PATH = "/v1/projects/p/locations/us-central1/endpoints/openapi"
     ],
 )  # fmt: skip
 def test_bare_vertex_host_gets_the_path_of_the_endpoint(monkeypatch, arguments, url):
-    """Field case E12: Private Service Connect and other hosts of Vertex AI, with default credentials."""
+    """Private Service Connect and other hosts of Vertex AI, with default credentials."""
     monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "asia-east1")
     info = chat(**arguments).endpoint_info()
     assert (info["surface"], info["base_url"]) == ("vertex", url)
@@ -329,7 +331,7 @@ OWN = "/v1/projects/{}/locations/us-central1/endpoints/123"
     ],
 )  # fmt: skip
 def test_vertex_host_with_a_path_gets_default_credentials(monkeypatch, arguments, url):
-    """Field case E12: a dedicated endpoint, and a path that is whole or only begun."""
+    """A dedicated endpoint, and a path that is complete or incomplete."""
     monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "asia-east1")
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "other")
     info = chat(**arguments).endpoint_info()
@@ -337,15 +339,15 @@ def test_vertex_host_with_a_path_gets_default_credentials(monkeypatch, arguments
 
 
 @pytest.mark.parametrize("end", ["", "/endpoints", "/endpoints/openapi"])
-def test_argument_that_the_path_contradicts_is_named(end):
-    """Field case E12: the path is used, and the warning says which argument is not."""
+def test_argument_that_contradicts_the_path_warns(end):
+    """The path is used. The warning names the unused argument."""
     with pytest.warns(GeminiCompatWarning, match=r"^`project`: not used"):
         model = chat(project="p", location="us-central1", base_url=f"{PSC}/v1/projects/q/locations/us-central1{end}")
     assert model.endpoint_info()["base_url"] == PSC + PATH.replace("/p/", "/q/")
 
 
-def test_place_that_the_base_url_has_no_use_for_is_said():
-    """Field case E12: no project is dropped in silence."""
+def test_unused_place_argument_warns():
+    """Otherwise a project would be ignored silently."""
     with pytest.warns(GeminiCompatWarning, match="`project`, `location` and `endpoint_id` are not used"):
         chat(project="p", base_url="https://gateway.test/v1", api_key="k")
 
@@ -359,8 +361,8 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("host", FOREIGN)
-def test_default_credentials_go_to_google_only(monkeypatch, host):
-    """Field case E14: at construction, however the surface was chosen, and in a copy that leads elsewhere."""
+def test_default_credentials_are_sent_to_google_only(monkeypatch, host):
+    """Checked at construction for every way to choose the surface, and in a copy with another address."""
     url = f"{host}/endpoints/openapi"
     for arguments in ({}, {"surface": "vertex"}, {"project": "p"}, {"endpoint_id": "1"}):
         with pytest.raises(ValueError, match="sent only to Google's own hosts"):
@@ -378,8 +380,8 @@ def test_default_credentials_go_to_google_only(monkeypatch, host):
         f"{PSC}/v1/endpoints/openapi",
     ],
 )
-def test_default_credentials_go_to_each_host_of_google(url):
-    """Field case E14: whatever Google calls its hosts."""
+def test_default_credentials_are_sent_to_each_host_of_google(url):
+    """Under every name that Google uses for its hosts."""
     assert chat(base_url=url).endpoint_info()["auth"]["kind"] == "application_default"
     dedicated = "https://1.us-central1-9.prediction.vertexai.goog/v1/projects/p/locations/us-central1/endpoints/1"
     assert chat(base_url=dedicated, surface="vertex").endpoint_info()["auth"]["kind"] == "application_default"
@@ -395,8 +397,8 @@ def test_default_credentials_go_to_each_host_of_google(url):
         ("http://[::2]", False), ("http://aiplatform.googleapis.com", False), ("http://0.0.0.0", False),
     ],
 )  # fmt: skip
-def test_credentials_cross_no_network_in_the_clear(surface, host, is_taken):
-    """Field case E14: with a host of the caller's, https or loopback; a key of the environment likewise."""
+def test_credentials_are_not_sent_unencrypted(surface, host, is_taken):
+    """Hosts of the caller need https, except on loopback."""
     arguments = {"base_url": f"{host}/team/endpoints/openapi", "surface": surface, "credentials": Credentials("canary")}
     if is_taken:
         assert chat(**arguments).endpoint_info()["auth"]["kind"] == "google_credentials"
@@ -406,8 +408,8 @@ def test_credentials_cross_no_network_in_the_clear(surface, host, is_taken):
         assert "canary" not in str(caught.value)
 
 
-def test_key_of_the_environment_crosses_no_network_in_the_clear(monkeypatch):
-    """Field case E14: an explicit key may."""
+def test_key_of_the_environment_is_not_sent_unencrypted(monkeypatch):
+    """A key that is passed as an argument is."""
     monkeypatch.setenv("GOOGLE_API_KEY", "google-k")
     for host in ("gateway.test", "127.0.0.2", "localhost.attacker.example"):
         with pytest.raises(ValueError, match="GOOGLE_API_KEY is not sent unencrypted"):
@@ -417,8 +419,8 @@ def test_key_of_the_environment_crosses_no_network_in_the_clear(monkeypatch):
 
 
 @pytest.mark.parametrize("quota", ["canary\nx: y", "canä", "a\x00b", "a\rb"])
-def test_quota_project_that_no_header_can_carry_is_refused_at_construction(quota):
-    """Field case E4: also by assignment; surrounding white space is taken off."""
+def test_invalid_quota_project_raises_at_construction(quota):
+    """An assignment is checked too. White space around the value is removed."""
     with pytest.raises(ValueError, match="`quota_project_id` has characters") as caught:
         chat(project="p", quota_project_id=quota)
     assert "can" not in str(caught.value).replace("can carry", "")

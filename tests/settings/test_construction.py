@@ -1,4 +1,4 @@
-"""What the constructor takes, what it keeps, and what copies, pickles and dumps of a model are."""
+"""Construction of a model, and its copies, pickles and dumps."""
 
 import pickle
 import warnings
@@ -25,7 +25,7 @@ def key_of(model):
     return model.api_key.get_secret_value()
 
 
-def test_names_of_google_s_own_package_are_taken():
+def test_names_of_google_s_package_are_accepted():
     """Changing the import is most of a migration."""
     model = ChatGeminiCompat(
         model_name="m", google_api_key="mine", request_timeout=5, additional_headers={"a": "b"}, max_output_tokens=7
@@ -33,8 +33,8 @@ def test_names_of_google_s_own_package_are_taken():
     assert (key_of(model), model.timeout, model.default_headers, model.max_tokens) == ("mine", 5, {"a": "b"}, 7)
 
 
-def test_unknown_argument_is_sent_and_said():
-    """It may be misspelt, and it may be what a gateway takes."""
+def test_unknown_argument_warns_and_is_sent():
+    """It may be misspelled, or an option of a gateway."""
     wire = Wire(completion())
     with pytest.warns(GeminiCompatWarning, match="'top_k', 'foo' is not an argument of ChatGeminiCompat"):
         model = ChatGeminiCompat(model="m", base_url="http://127.0.0.1:1/v1", top_k=4, foo=1, **wire.clients)
@@ -47,29 +47,29 @@ def test_unknown_argument_is_sent_and_said():
 @pytest.mark.parametrize(
     "arguments", [{}, {"model": "g", "surface": "openai_compatible"}, {"model": "g", "max_retries": -1}]
 )
-def test_construction_that_fails_does_not_show_the_key(arguments):
-    """Pydantic would print what it was given."""
+def test_failed_construction_does_not_show_the_key(arguments):
+    """Pydantic would print its input."""
     with pytest.raises((ValidationError, ValueError)) as caught:
         ChatGeminiCompat(api_key="SECRETKEY", credentials=None, **arguments)
     assert "SECRETKEY" not in str(caught.value)
 
 
 def test_key_and_credentials_exclude_each_other():
-    """One of them would go unused in silence."""
+    """Otherwise one of them would be ignored silently."""
     with pytest.raises(ValueError, match="not both"):
         ChatGeminiCompat(model="m", api_key="k", credentials=AnonymousCredentials())
 
 
 def test_key_of_the_environment_is_not_sent_unencrypted():
-    """A path like Google's proves nothing about who listens."""
+    """A path like Google's does not prove that the server is Google's."""
     with pytest.raises(ValueError, match="GOOGLE_API_KEY is not sent unencrypted"):
         ChatGeminiCompat(model="m", base_url="http://elsewhere.invalid/v1beta/openai")
     assert key_of(ChatGeminiCompat(model="m", base_url="http://127.0.0.1:1/v1beta/openai")) == "environment-key"
 
 
 @pytest.mark.parametrize("change", ["copy", "assignment"])
-def test_changed_model_goes_where_it_says(change):
-    """Model, key, address and client of before are forgotten."""
+def test_changed_model_uses_its_new_connection(change):
+    """Nothing of the old model, key, address or client is used."""
     first, second = FakeGemini("first"), FakeGemini("second")
     model = first.chat_model()
     assert model.invoke("hi").text == "first"
@@ -109,7 +109,7 @@ def test_restored_model_does_not_send_google_s_key_to_a_gateway(monkeypatch):
     assert key_of(restore(ChatGeminiCompat(model="m", api_key="k"))) == "environment-key"
 
 
-def test_clients_of_the_caller_stay_behind_when_a_model_is_pickled():
+def test_pickle_of_a_model_has_no_clients():
     """They hold sockets and locks."""
     model = FakeGemini("hi").chat_model()
     copy = pickle.loads(pickle.dumps(model))
