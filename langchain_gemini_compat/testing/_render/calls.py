@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat.testing._model.json_values import JsonObject
     from langchain_gemini_compat.testing._model.replies import Call, Reply, Style
-    from langchain_gemini_compat.testing._render.setting import Setting
+    from langchain_gemini_compat.testing._render.context import RenderContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class CallWriter:
 
     reply: Reply
     style: Style
-    setting: Setting
+    context: RenderContext
 
     def whole(self) -> list[JsonObject]:
         """Return the entries of a whole message. Only the first call is signed."""
@@ -52,11 +52,11 @@ class CallWriter:
     def signature_extra(self) -> JsonObject:
         """Return `extra_content` with the signature of the first call, or nothing if the reply is not signed."""
         reply, style = self.reply, self.style
-        if not (reply.signed and self.setting.signs and reply.calls) or style.signature == "absent":
+        if not (reply.signed and self.context.signs and reply.calls) or style.signature == "absent":
             return {}
         place = ON_MESSAGE if style.signature == "on_delta" else 0
         namespace = "vertex" if style.signature == "other_namespace" else "google"
-        signature = self.setting.signature(reply.calls[0].name, place)
+        signature = self.context.signature(reply.calls[0].name, place)
         return {"extra_content": {namespace: {"thought_signature": signature}}}
 
     def _stream_entries(self, call: Call, place: int, count: int) -> list[JsonObject]:
@@ -92,10 +92,10 @@ class CallWriter:
         if ids == "function_name":
             return {"id": call.name}
         if ids == "doubled":
-            return {"id": self.setting.call_id(self.reply.calls[0], 0)}
-        call_id = self.setting.call_id(call, place)
-        if ids == "litellm" and place == 0 and self.setting.signs and self.reply.signed:
-            call_id += f"__thought__{self.setting.signature(call.name)}"
+            return {"id": self.context.call_id(self.reply.calls[0], 0)}
+        call_id = self.context.call_id(call, place)
+        if ids == "litellm" and place == 0 and self.context.signs and self.reply.signed:
+            call_id += f"__thought__{self.context.signature(call.name)}"
         return {"id": call_id}
 
 

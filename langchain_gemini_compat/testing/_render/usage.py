@@ -14,33 +14,33 @@ from langchain_gemini_compat.testing._render.calls import arguments_text
 if TYPE_CHECKING:
     from langchain_gemini_compat.testing._model.json_values import JsonObject
     from langchain_gemini_compat.testing._model.replies import Reply
-    from langchain_gemini_compat.testing._render.setting import Setting
+    from langchain_gemini_compat.testing._render.context import RenderContext
 
 
-def write_usage(reply: Reply, setting: Setting, *, share: float = 1.0) -> JsonObject:
+def write_usage(reply: Reply, context: RenderContext, *, share: float = 1.0) -> JsonObject:
     """Return the `usage` object. `share` is the part of the completion sent so far, for usage in every chunk."""
     usage = reply.usage
     if usage is None:
-        usage = _estimate(reply, setting)
+        usage = _estimate(reply, context)
     if not isinstance(usage, Usage):
         return dict(usage)
     completion = round(usage.completion * share)
     written: JsonObject = {"prompt_tokens": usage.prompt}
     if usage.cached:
         written["prompt_tokens_details"] = {"cached_tokens": usage.cached}
-    if setting.surface == "openai_compatible":
+    if context.surface == "openai_compatible":
         completion += usage.thoughts
         return {**written, "completion_tokens": completion, "total_tokens": usage.prompt + completion}
     written |= {"completion_tokens": completion, "total_tokens": usage.prompt + completion + usage.thoughts}
-    if setting.surface == "vertex":
+    if context.surface == "vertex":
         written["extra_properties"] = {"google": {"traffic_type": "ON_DEMAND"}}
         if usage.thoughts:
             written["completion_tokens_details"] = {"reasoning_tokens": usage.thoughts}
     return written
 
 
-def _estimate(reply: Reply, setting: Setting) -> Usage:
+def _estimate(reply: Reply, context: RenderContext) -> Usage:
     """Return estimated counts: about four characters are a token."""
     said = reply.text + "".join(call.name + arguments_text(call) for call in reply.calls)
     tokens = 1120 if reply.image is not None else -(-len(said) // 4)
-    return Usage(setting.prompt_tokens, tokens, -(-len(reply.thoughts) // 4))
+    return Usage(context.prompt_tokens, tokens, -(-len(reply.thoughts) // 4))

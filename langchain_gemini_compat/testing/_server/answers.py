@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue, Surface
-    from langchain_gemini_compat.testing._render.setting import Setting
+    from langchain_gemini_compat.testing._render.context import RenderContext
     from langchain_gemini_compat.testing._rules.violations import Violation
 
 _JSON = "application/json; charset=UTF-8"
@@ -78,13 +78,13 @@ def build_reply(reply: object) -> Reply | Raw | Fault:
     )
 
 
-def answer_reply(reply: Reply | Raw | Fault, setting: Setting) -> Answer:
-    """Return the answer for `reply`, rendered as `setting` says."""
+def answer_reply(reply: Reply | Raw | Fault, context: RenderContext) -> Answer:
+    """Return the answer for `reply`, rendered for `context`."""
     if isinstance(reply, Raw):
         return answer_raw(reply)
     if isinstance(reply, Fault):
-        return _answer_fault(reply, setting)
-    body = _render(reply, setting)
+        return _answer_fault(reply, context)
+    body = _render(reply, context)
     return Answer(200, {"content-type": body.content_type}, body.steps)
 
 
@@ -121,26 +121,26 @@ def error_object(error: GoogleError) -> JsonObject:
     return {"error": inner}
 
 
-def _answer_fault(fault: Fault, setting: Setting) -> Answer:
+def _answer_fault(fault: Fault, context: RenderContext) -> Answer:
     if fault.raw is not None:
         return answer_raw(fault.raw)
     error = fault.error
-    if error is not None and (fault.ending != "error" or not setting.stream):
-        if fault.vertex_error is not None and setting.surface == "vertex":
+    if error is not None and (fault.ending != "error" or not context.stream):
+        if fault.vertex_error is not None and context.surface == "vertex":
             error = fault.vertex_error
-        return answer_error(error, setting.surface, setting.model.rpartition("/")[2])
-    body = _fault_body(fault, setting)
+        return answer_error(error, context.surface, context.model.rpartition("/")[2])
+    body = _fault_body(fault, context)
     steps = [step for data in body.steps for step in (data, *([Pause(fault.between)] if fault.between else ()))]
     return Answer(200, {"content-type": body.content_type}, steps, fault.first_byte)
 
 
-def _fault_body(fault: Fault, setting: Setting) -> _Body:
+def _fault_body(fault: Fault, context: RenderContext) -> _Body:
     if fault.ending == "whole":
-        return _render(fault.reply, setting, choices=fault.choices)
-    if not setting.stream:
-        whole = dump(render_whole(fault.reply, setting)).encode()
+        return _render(fault.reply, context, choices=fault.choices)
+    if not context.stream:
+        whole = dump(render_whole(fault.reply, context)).encode()
         return _Body(_JSON, (whole[: len(whole) // 2], Break()))
-    frames: list[Step] = [*render_frames(fault.reply, setting, finished=False)]
+    frames: list[Step] = [*render_frames(fault.reply, context, finished=False)]
     if fault.ending == "dropped":
         return _Body(_EVENTS, (*frames, b'data: {"choices":[{"delta":{"cont', Break()))
     if fault.ending == "error" and fault.error is not None:
@@ -154,10 +154,10 @@ def _error_event(error: GoogleError, shape: str) -> bytes:
     return encode_event(value) if place == "data" else _pretty(value).encode()
 
 
-def _render(reply: Reply, setting: Setting, *, choices: bool = True) -> _Body:
-    if setting.stream:
-        return _Body(_EVENTS, render_frames(reply, setting, choices=choices))
-    return _Body(_JSON, (dump(render_whole(reply, setting, choices=choices)).encode("utf-8", "surrogatepass"),))
+def _render(reply: Reply, context: RenderContext, *, choices: bool = True) -> _Body:
+    if context.stream:
+        return _Body(_EVENTS, render_frames(reply, context, choices=choices))
+    return _Body(_JSON, (dump(render_whole(reply, context, choices=choices)).encode("utf-8", "surrogatepass"),))
 
 
 def _pretty(value: JsonValue) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from langchain_gemini_compat.testing._model.json_values import as_list, as_text, dump
 from langchain_gemini_compat.testing._model.replies import Raw
-from langchain_gemini_compat.testing._render.setting import build_setting
+from langchain_gemini_compat.testing._render.context import build_context
 from langchain_gemini_compat.testing._rules.violations import INVALID_ARGUMENT, Violation, unknown_field
 from langchain_gemini_compat.testing._server.answers import Answer, Break, Pause, answer_raw, answer_reply
 
@@ -73,7 +73,7 @@ def answer_embedding(body: JsonObject, surface: Surface, fault: Fault | None) ->
     if fault is None:
         return whole
     if fault.error is not None or fault.raw is not None:
-        return answer_reply(fault, build_setting({"model": body.get("model")}, surface, 0))
+        return answer_reply(fault, build_context({"model": body.get("model")}, surface, 0))
     if fault.ending != "whole":
         data = dump(embed(body, surface)).encode()
         return Answer(200, whole.headers, (data[: len(data) // 2], Break()))

@@ -19,7 +19,7 @@ from langchain_gemini_compat.embeddings import GeminiCompatEmbeddings
 from langchain_gemini_compat.testing._model.faults import Fault, GoogleError
 from langchain_gemini_compat.testing._model.json_values import JsonObject, Surface
 from langchain_gemini_compat.testing._model.replies import Call, Raw, Reply
-from langchain_gemini_compat.testing._render.setting import build_setting
+from langchain_gemini_compat.testing._render.context import build_context
 from langchain_gemini_compat.testing._rules.judge import judge_request
 from langchain_gemini_compat.testing._rules.violations import Violation
 from langchain_gemini_compat.testing._server.answers import (
@@ -64,8 +64,8 @@ class FakeGemini:
     - A value that is not a reply raises `TypeError`.
     - An exception of a function in `replies` is raised unchanged.
 
-    Requests for embeddings get vectors and use no reply. An exception is a `Fault` that is next in the script, or that
-    is the reply to every request: it applies to embeddings too. With `embedding_rule`, only its faults do.
+    Requests for embeddings get vectors and use no reply, with one exception. A `Fault` that is next in the script, or
+    that is the reply to every request, also applies to embeddings. With `embedding_rule`, only its faults do.
 
     Args:
         replies: What the fake answers. A list is a script, with one reply for each request in order. A function takes
@@ -260,7 +260,8 @@ class FakeGemini:
 
         Raises:
             AssertionError: The script has no reply left.
-            TypeError: The reply is not one, or the fault does not apply to embeddings.
+            TypeError: The value is not a reply, or the fault does not apply to embeddings.
+            ValueError: The `chunks` of the reply are not its text.
 
         Example:
             >>> fake = FakeGemini()
@@ -279,7 +280,7 @@ class FakeGemini:
             return self._embed(request)
         if method == "GET" and "/models" in request.path and self.surface != "vertex":
             return _answer_models("" if route == "models" else route, self.surface)
-        return answer_reply(Fault.html_404(), build_setting({}, self.surface, 0))
+        return answer_reply(Fault.html_404(), build_context({}, self.surface, 0))
 
     def _respond_over_http(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
         """Return the answer of `respond`. An exception becomes a 400, which clients do not retry."""
@@ -287,7 +288,7 @@ class FakeGemini:
             return self.respond(method, url, headers, content)
         except Exception as err:
             _logger.exception("FakeGemini could not answer.")
-            text = f"FakeGemini could not answer, the mistake is in the test: {type(err).__name__}: {err}"
+            text = f"FakeGemini could not answer because of a mistake in the test: {type(err).__name__}: {err}"
             return answer_violation(Violation("test-code", text, status="FAILED_PRECONDITION"), self.surface)
 
     def _complete(self, request: FakeRequest) -> Answer:
@@ -302,7 +303,7 @@ class FakeGemini:
                 self.refusals.extend(verdict.violations)
                 return answer_violation(verdict.violations[0], surface)
         reply = self._script.popleft() if self._script else self._rule(request)
-        return answer_reply(build_reply(reply), build_setting(request.body, surface, next(self._numbers)))
+        return answer_reply(build_reply(reply), build_context(request.body, surface, next(self._numbers)))
 
     def _embed(self, request: FakeRequest) -> Answer:
         """Return the answer to a request for embeddings: a refusal, a fault or vectors."""
@@ -315,10 +316,10 @@ class FakeGemini:
     def _take_fault(self, request: FakeRequest) -> Fault | None:
         """Return the fault for a request for embeddings, and remove it from the script if it came from there."""
         if self.embedding_rule is not None:
-            said = cast("object", self.embedding_rule(request))
-            if said is None or isinstance(said, Fault):
-                return said
-            raise TypeError(f"`embedding_rule` has to return a Fault or None, not {said!r}.")
+            fault = cast("object", self.embedding_rule(request))
+            if fault is None or isinstance(fault, Fault):
+                return fault
+            raise TypeError(f"`embedding_rule` has to return a Fault or None, not {fault!r}.")
         reply = self._script[0] if self._script else self._always
         if not isinstance(reply, Fault):
             return None
@@ -332,16 +333,15 @@ class FakeGemini:
         return "openai_compatible" if own else self.surface
 
     def _refuse_credential(self, headers: Mapping[str, str]) -> Answer | None:
+        """Return a 401 if the token is missing or not valid, else `None`."""
         given = {name.lower(): value for name, value in headers.items()}.get("authorization", "")
         token = given.removeprefix("Bearer ")
+        fault = None
         if self.valid_tokens is not None:
             fault = None if token in self.valid_tokens else Fault.expired_token()
-        else:
-            fault = None if token or self.surface == "openai_compatible" or not self.strict else _MISSING_CREDENTIAL
-        return None if fault is None else answer_reply(fault, build_setting({}, self.surface, 0))
-
-
-_MISSING_CREDENTIAL = Fault.missing_credential()
+        elif not token and self.strict and self.surface != "openai_compatible":
+            fault = Fault.missing_credential()
+        return None if fault is None else answer_reply(fault, build_context({}, self.surface, 0))
 
 
 def _echo(request: FakeRequest) -> str:

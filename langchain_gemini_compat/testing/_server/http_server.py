@@ -113,5 +113,7 @@ def _wait_until_started(server: Server, thread: threading.Thread) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while not server.started:
         if not thread.is_alive() or time.monotonic() > deadline:
-            raise RuntimeError(f"The server of FakeGemini did not start within {_START_SECONDS:.0f} seconds.")
+            raise RuntimeError(
+                f"The server of FakeGemini did not start: its thread ended, or {_START_SECONDS:.0f} seconds passed."
+            )
         time.sleep(0.005)

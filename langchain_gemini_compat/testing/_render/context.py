@@ -41,7 +41,7 @@ _COMPATIBLE = replace(_STUDIO, index="right", args="cut", finish="tool_calls", u
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class RenderContext:
     """How the reply to one request is rendered.
 
     Attributes:
@@ -104,11 +104,11 @@ class Setting:
         return sha256(f"{self.seed}/{self.number}/{what}".encode()).digest()
 
 
-def build_setting(body: JsonObject, surface: Surface, number: int) -> Setting:
+def build_context(body: JsonObject, surface: Surface, number: int) -> RenderContext:
     """Return how to render the reply to `body`, which is the fake's reply number `number`."""
     messages = dump(body.get("messages"))
     google = ("extra_body", "google")
-    return Setting(
+    return RenderContext(
         surface=surface,
         model=as_text(body.get("model")),
         number=number,
@@ -121,20 +121,20 @@ def build_setting(body: JsonObject, surface: Surface, number: int) -> Setting:
     )
 
 
-def resolve_style(style: Style, setting: Setting) -> Style:
+def resolve_style(style: Style, context: RenderContext) -> Style:
     """Return `style` with the surface's default in each field that is `None`."""
-    if setting.surface == "ai_studio":
+    if context.surface == "ai_studio":
         defaults = _STUDIO
-    elif setting.surface == "openai_compatible":
+    elif context.surface == "openai_compatible":
         defaults = replace(_COMPATIBLE, thoughts="reasoning_content")
-    elif setting.streams_arguments:
+    elif context.streams_arguments:
         defaults = replace(_VERTEX, index="lying", args="cut")
     else:
         defaults = _VERTEX
-    if setting.surface == "vertex" and setting.thought_tag == "":
+    if context.surface == "vertex" and context.thought_tag == "":
         defaults = replace(defaults, thoughts="untagged")
     # Vertex sends usage in every stream, other surfaces only if the request asks for it.
-    if setting.surface != "vertex" and not setting.include_usage:
+    if context.surface != "vertex" and not context.include_usage:
         defaults = replace(defaults, usage="absent")
     given = {item.name: getattr(style, item.name) for item in fields(style)}
     return replace(defaults, **{name: value for name, value in given.items() if value is not None})
