@@ -55,7 +55,7 @@ def grow(data, chat, fake, messages, replies, *, streamed):
     model=st.sampled_from(["gemini-2.5-flash", "gemini-3.8-flash", "gemini-3.6-flash"]),
     system=st.booleans(),
 )
-def test_each_request_of_a_growing_history_begins_with_the_bytes_of_the_one_before(data, surface, model, system):
+def test_growing_history_keeps_the_bytes_of_the_previous_request(data, surface, model, system):
     """Tools, pictures, thoughts, signatures: none of it changes what was sent before."""
     fake = FakeGemini(surface=surface)
     chat = fake.chat_model(model, include_thoughts=True).bind_tools(TOOLS)
@@ -75,7 +75,7 @@ def foreign_step(numbers):
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
-def test_stand_ins_keep_the_prefix_until_the_user_speaks_again(surface):
+def test_placeholder_signatures_keep_the_prefix_within_a_turn(surface):
     """They are for the current turn only, so a turn of theirs changes once: when it is over, at its first call."""
     fake, numbers = FakeGemini(["Fine.", UNSIGNED, "Fine.", "Fine."], surface=surface), Numbers()
     chat = fake.chat_model().bind_tools(TOOLS)
@@ -108,7 +108,7 @@ def test_stand_ins_keep_the_prefix_until_the_user_speaks_again(surface):
         pytest.param([AIMessage("Once upon")], [AIMessage("a time."), HumanMessage("And?")], "/messages/2/role", id="last word"),
     ],
 )  # fmt: skip
-def test_what_cannot_keep_the_prefix_is_found_by_its_place(before, new, pointer):
+def test_first_difference_points_to_the_change_of_the_prefix(before, new, pointer):
     """Late instructions, late results and an assistant's last word change what had been sent."""
     fake = FakeGemini(["Fine."] * 2)
     chat = fake.chat_model()
@@ -135,7 +135,7 @@ def request(**body):
         ({"a": "é"}, {"a": "è"}, "/a"),
     ],
 )
-def test_the_first_difference_is_a_byte_and_a_place(left, right, pointer):
+def test_first_difference_has_a_byte_position_and_a_pointer(left, right, pointer):
     """The bytes before `position` are the same, and those at it are not."""
     one, other = (
         json.dumps({"model": "m", **body}, ensure_ascii=False, separators=(",", ":")).encode() for body in (left, right)

@@ -102,13 +102,13 @@ def test_chunks_share_nothing():
 
 
 @pytest.mark.parametrize("piece", ['{"a":' + "z" * 100_000, "z" * 1_000_000, "{" * 100_000])
-def test_long_pieces_of_garbage_cost_nothing(piece):
+def test_long_invalid_arguments_are_not_parsed(piece):
     """langchain-core would look at each for minutes."""
     call = tool_call_chunk(name="f", args=piece, id="1", index=0)
     assert build_chunk("", {}, {}, [call]).message.tool_call_chunks == [call]
 
 
-def test_other_slots_of_pydantic_have_no_setters():
+def test_setters_are_missing_for_other_slots():
     class Other:
         __slots__ = ("__pydantic_fields__",)
 
@@ -116,7 +116,7 @@ def test_other_slots_of_pydantic_have_no_setters():
 
 
 @pytest.mark.parametrize("calls", [[], [tool_call_chunk(name="f", args='{"a": 1}', id="1", index=0)]])
-def test_without_setters_chunks_come_from_the_constructors(monkeypatch, calls):
+def test_chunk_comes_from_the_constructors_without_setters(monkeypatch, calls):
     filled = build_chunk("a", {"refusal": "no"}, {}, calls)
     monkeypatch.setattr(chunk_builder, "_SETTERS", None)
     assert build_chunk("a", {"refusal": "no"}, {}, calls) == filled

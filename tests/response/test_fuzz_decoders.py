@@ -62,7 +62,7 @@ def pieces(body, places):
 
 @settings(max_examples=250, deadline=None)
 @given(body=damaged() | st.binary(max_size=200), places=st.lists(st.integers(0, 2000), max_size=4))
-def test_any_bytes_come_to_a_message_or_a_typed_error(body, places):
+def test_any_bytes_give_a_message_or_a_typed_error(body, places):
     """As a stream, as a whole reply, as an error; and a stream says the same wherever the network cuts it."""
     outcome = judge(read_stream([body]))
     assert outcome_key(read_stream(pieces(body, places))) == outcome_key(outcome)
@@ -118,7 +118,7 @@ refusals = st.lists(objects(error=objects("code", "message", "status", "details"
 
 @settings(max_examples=200, deadline=None)
 @given(values=st.lists(replies | anything, min_size=1, max_size=4), places=st.lists(st.integers(0, 2000), max_size=3))
-def test_any_json_comes_to_a_message_or_a_typed_error(values, places):
+def test_any_json_gives_a_message_or_a_typed_error(values, places):
     """Wrong types everywhere: no key is trusted to hold what it should."""
     body = events(*values)
     outcome = judge(read_stream([body]))
@@ -129,7 +129,7 @@ def test_any_json_comes_to_a_message_or_a_typed_error(values, places):
 
 @settings(max_examples=150, deadline=None)
 @given(value=refusals, status=st.integers(300, 599))
-def test_any_json_of_an_error_answer_is_a_typed_error(value, status):
+def test_any_json_in_an_error_response_gives_a_typed_error(value, status):
     """In each of the shapes that errors have, and in none."""
     error = judge(read_refusal(status, json.dumps(value).encode()))
     assert isinstance(error, errors.APIStatusError)
@@ -139,7 +139,7 @@ def test_any_json_of_an_error_answer_is_a_typed_error(value, status):
 
 
 @pytest.mark.parametrize("end", ENDS[:6])
-def test_a_stream_that_breaks_off_gives_whole_calls_or_an_error(end):
+def test_truncated_stream_gives_complete_calls_or_an_error(end):
     """Wherever it breaks off, and with whatever behind: calls are what was meant, or nobody gets any."""
     body = GOOD[0]
     boundaries = [place for place in range(len(body)) if body[place : place + 1] in b'\n"{}[]']
@@ -196,7 +196,7 @@ words = st.sampled_from(
 @example(parts=['{"a":[', "NaN]}"])
 @example(parts=['{"a":[', "1e999]}"])
 @example(parts=['{"a":[', "9" * 4301, "]}"])
-def test_arguments_are_what_they_say_or_an_error(parts):
+def test_arguments_are_read_exactly_or_raise(parts):
     """NaN, doubled keys, halves of characters, text behind the end: what is no JSON object is no call."""
     text = "".join(parts)
     bodies = [chunk(tool_calls=[{"id": "c1", "index": 0, "function": {"arguments": part}}]) for part in parts]
@@ -240,7 +240,7 @@ def _assert_call(outcome, meant):
 
 
 @pytest.mark.parametrize("args", ['{"a":"x"}', '{"a":[1,{"b":null}],"c":"\\ud83d\\ude00"}', "{ }", '{"a":1e300}'])
-def test_good_arguments_are_no_fault_in_any_two_pieces(args):
+def test_valid_arguments_are_valid_in_any_two_pieces(args):
     """The guards above do not cost a good call."""
     for place in range(1, len(args)):
         heads = [chunk(tool_calls=[call("f", part, "c1", index=0)]) for part in (args[:place], args[place:])]

@@ -153,7 +153,7 @@ def events(*values):
         pytest.param(whole(tool_calls=[5, None, [call()]]), errors.EmptyReplyError, id="calls that are none"),
     ],
 )
-def test_what_is_no_reply_is_a_typed_error(body, kind):
+def test_invalid_reply_is_a_typed_error(body, kind):
     """Both ways of asking; the error can be printed."""
     for made in answers(body):
         assert isinstance(made, kind | errors.TruncatedStreamError)
@@ -174,7 +174,7 @@ def test_what_is_no_reply_is_a_typed_error(body, kind):
         pytest.param(b"<html>" + b"<title>" * 30_000, errors.InvalidRequestError, id="titles that are never closed"),
     ],
 )
-def test_error_answers_are_typed_whatever_they_hold(body, kind):
+def test_error_response_with_any_body_is_a_typed_error(body, kind):
     """The status decides where the body is no help."""
     for made in answers(body, 400):
         assert isinstance(made, kind)
@@ -191,7 +191,7 @@ def test_error_answers_are_typed_whatever_they_hold(body, kind):
         ("x", [(b"retry-after", b"-1")]),
     ],
 )
-def test_times_to_wait_are_read_as_numbers_or_not_at_all(message, headers):
+def test_invalid_retry_delay_is_ignored(message, headers):
     """A 429 stays one, and says nothing that nobody could wait for."""
     for made in answers(json.dumps({"error": {"code": 429, "message": message}}).encode(), 429, headers):
         assert isinstance(made, errors.RateLimitError)
@@ -199,7 +199,7 @@ def test_times_to_wait_are_read_as_numbers_or_not_at_all(message, headers):
 
 
 @pytest.mark.parametrize("charset", ["hex", "base64", "zlib", "rot13", "idna", "undefined", "utf-7", "\x00", "é"])
-def test_the_charset_of_an_error_answer_is_no_trap(charset):
+def test_invalid_charset_of_an_error_response_is_ignored(charset):
     """Python has codecs that are no encodings; a server may name them."""
     headers = [(b"content-type", b"text/html; charset=" + charset.encode())]
     for made in answers(b"<html>busy</html>", 503, headers):
@@ -217,7 +217,7 @@ def test_the_charset_of_an_error_answer_is_no_trap(charset):
         b"\xff",
     ],
 )
-async def test_async_calls_raise_the_same(body):
+async def test_async_calls_raise_the_same_errors(body):
     """Whatever `invoke` and `stream` raise; none of it is another exception."""
     kinds = [type(made) for made in answers(body)]
     with pytest.raises(kinds[0]):
@@ -229,14 +229,14 @@ async def test_async_calls_raise_the_same(body):
 # Right answers in spite of all.
 
 
-def test_texts_keep_null_bytes_and_whatever_else_is_a_character():
+def test_text_keeps_null_bytes_and_control_characters():
     """What JSON can say is text."""
     text = "a\x00b\u2028\ufeff\U0001f600\uffff"
     for made in answers(json.dumps(completion(text)).encode()):
         assert made.text == text
 
 
-def test_megabytes_in_one_delta_are_one_text():
+def test_megabytes_in_one_delta_are_read():
     """Two of them, as text, as thoughts and as arguments."""
     long = "x\n" * 1_000_000
     (_, said) = answers(events(chunk(content=long), chunk(reasoning=long), chunk("stop")))
@@ -245,13 +245,13 @@ def test_megabytes_in_one_delta_are_one_text():
         assert made.tool_calls[0]["args"] == {"x": long}
 
 
-def test_of_doubled_keys_of_the_envelope_the_last_counts():
+def test_last_value_of_a_duplicate_key_outside_arguments_counts():
     """As in every JSON parser; only arguments are judged more strictly."""
     body = b'{"choices": 1, "choices": [{"message": {"content": "a", "content": "b"}}]}'
     assert [made.text for made in answers(body)] == ["b", "b"]
 
 
-def test_thousands_of_calls_are_thousands_of_calls():
+def test_thousands_of_calls_are_read():
     """In one delta, and each in its own."""
     calls = [call("f", json.dumps({"x": number}), f"c{number}") for number in range(2000)]
     for made in answers(whole(tool_calls=calls)):
@@ -269,7 +269,7 @@ def test_thousands_of_choices_are_one_answer():
 
 
 @pytest.mark.parametrize("index", [b"true", b"1.0", b'"1"', b"null", b"[1]", b"NaN"])
-def test_an_index_that_is_none_is_the_place_in_the_list(index):
+def test_invalid_choice_index_is_replaced_by_the_position(index):
     """`true` is no number, though Python says it is 1."""
     assert [made.text for made in answers(b'{"choices": [{"index": %b, "message": {"content": "a"}}]}' % index)] == [
         "a",
@@ -277,7 +277,7 @@ def test_an_index_that_is_none_is_the_place_in_the_list(index):
     ]
 
 
-def test_infinite_numbers_beside_the_answer_do_no_harm():
+def test_infinite_numbers_outside_arguments_are_accepted():
     """Log probabilities are written so by some servers."""
     body = b'{"choices": [{"message": {"content": "a"}, "logprobs": {"content": [NaN, -Infinity, 1e999]}}]}'
     for made in answers(body):
@@ -286,7 +286,7 @@ def test_infinite_numbers_beside_the_answer_do_no_harm():
 
 
 @pytest.mark.parametrize("number", [b"9" * 4300, b"-1", b"NaN", b"1.5", b'"7"', b"true", b"[7]", b"null"])
-def test_counts_that_are_none_are_left_out(number):
+def test_invalid_token_counts_are_ignored(number):
     """An answer is not lost for its bill."""
     usage = b'{"prompt_tokens": %b, "completion_tokens": %b, "total_tokens": %b}' % (number, number, number)
     for made in answers(b'{"choices": [{"message": {"content": "a"}}], "usage": ' + usage + b"}"):
@@ -298,7 +298,7 @@ def test_counts_that_are_none_are_left_out(number):
 # Replies that do not end.
 
 
-def test_a_line_that_does_not_end_is_given_up():
+def test_endless_line_is_an_error():
     """At 64 MiB, long before memory is."""
     answer, taken = lazily(repeat(b"x" * 2**20))
     with pytest.raises(errors.InvalidReplyError, match=r"no end within|longer than"):
@@ -316,7 +316,7 @@ def test_a_line_that_does_not_end_is_given_up():
         pytest.param(b"\xff" * 100, id="no text"),
     ],
 )
-def test_what_waits_for_its_end_is_bounded_with_all_that_it_costs(piece):
+def test_memory_of_an_unfinished_event_is_bounded(piece):
     """A byte that is a Python object of its own is counted as one."""
     decoder = SseDecoder(limit=2**20)
     tracemalloc.start()
@@ -331,7 +331,7 @@ def test_what_waits_for_its_end_is_bounded_with_all_that_it_costs(piece):
 @pytest.mark.parametrize(
     "piece", [b'data: "%b"\n\n' % (b"x" * 800), b": keep-alive\n\n", b": keep-alive\n", b"\n" * 2000, b"event: x\n"]
 )
-def test_the_bound_is_for_one_event_and_not_for_the_stream(piece):
+def test_size_limit_applies_to_one_event(piece):
     """What ended is forgotten, what says nothing is never kept; at any cut."""
     decoder = SseDecoder(limit=1000)
     for _ in range(100):
@@ -341,7 +341,7 @@ def test_the_bound_is_for_one_event_and_not_for_the_stream(piece):
     assert [*decoder.finish()] == []
 
 
-def test_comments_that_do_not_end_break_the_limit_of_silence():
+def test_endless_comments_hit_the_idle_timeout():
     """They keep the connection alive, and not the caller's patience."""
     answer, _ = lazily(repeat(b": keep-alive\n\n"))
     chat = model(answer, timeout={"first_byte": 0.3, "between_chunks": 0.3})
@@ -362,7 +362,7 @@ def test_comments_that_do_not_end_break_the_limit_of_silence():
         pytest.param(repeat(events({})), id="chunks that say nothing"),
     ],
 )
-def test_a_stream_that_does_not_end_is_given_up(monkeypatch, pieces):
+def test_endless_stream_is_an_error(monkeypatch, pieces):
     """The whole of a reply has a bound too."""
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**20)
     answer, _ = lazily(pieces)
@@ -370,7 +370,7 @@ def test_a_stream_that_does_not_end_is_given_up(monkeypatch, pieces):
         list(model(answer).stream("hi"))
 
 
-def test_a_whole_reply_that_does_not_end_is_given_up(monkeypatch):
+def test_endless_whole_reply_is_an_error(monkeypatch):
     """As it is read, not after."""
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**20)
     answer, taken = lazily(repeat(b" " * 2**16))
@@ -379,7 +379,7 @@ def test_a_whole_reply_that_does_not_end_is_given_up(monkeypatch):
     assert taken[0] <= 17
 
 
-def test_a_compressed_flood_is_counted_as_what_it_becomes(monkeypatch):
+def test_size_limit_counts_decompressed_bytes(monkeypatch):
     """A kilobyte of gzip is a megabyte of blanks."""
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**20)
     bomb = gzip.compress(b" " * (8 * 2**20), mtime=0)
@@ -410,7 +410,7 @@ def test_broken_compression_is_a_typed_error(status, data):
 
 
 @pytest.mark.parametrize("flagged", [False, True])
-def test_white_space_that_does_not_end_is_not_held_back_for_ever(flagged):
+def test_endless_white_space_is_not_held_back_forever(flagged):
     """A tag may stand behind some of it; each piece of more of it comes out as it came."""
     splitter = ThoughtSplitter()
     out = sum(len(event.text) for _ in range(10_000) for event in splitter.feed(" ", flagged=flagged))
@@ -418,7 +418,7 @@ def test_white_space_that_does_not_end_is_not_held_back_for_ever(flagged):
     assert splitter._held == ""
 
 
-def test_fields_of_a_message_are_joined_in_place():
+def test_fields_of_a_message_are_merged_in_linear_time():
     """Thousands of pieces cost no copies of what came before, and the wire's own stay as they were."""
     assembler = StreamAssembler()
     detail = {"type": "reasoning.text", "text": "x"}
@@ -437,7 +437,7 @@ def test_fields_of_a_message_are_joined_in_place():
     assert wire["choices"][0]["delta"]["extra_content"] == {"google": {"grounding": [detail]}}
 
 
-def test_what_was_handed_out_beside_a_call_does_not_change_any_more():
+def test_emitted_extra_fields_do_not_change():
     """Of later copies only what is new is told, once; the wire's own objects stay as they were."""
     tracker = ToolCallTracker("seed")
     sent = {"google": {"thought_signature": "one"}}
@@ -494,7 +494,7 @@ def reached():
     _watching.clear()
 
 
-def test_the_guard_sees_whoever_reaches_out(reached):
+def test_audit_hook_sees_each_access(reached):
     """Else the tests below could not fail."""
     with pytest.raises(OSError, match=r"."):
         socket.create_connection(("127.0.0.1", 9), timeout=1)

@@ -124,7 +124,7 @@ def test_c9_the_kind_of_the_schema_decides_between_an_object_and_an_array():
     assert read_answers("5", {"type": "integer"}) == read_answers("```\n5\n```", {"type": "integer"}) == [5]
 
 
-def test_c9_a_beginning_is_read_so_far():
+def test_c9_partial_answer_is_read():
     """Before the JSON begins there is nothing."""
     assert read_partial_answer("Here", SCHEMA) is None
     assert read_partial_answer('Here [1]: {"name": "a', SCHEMA) == {"name": "a"}

@@ -28,7 +28,7 @@ def scan(pieces):
 
 
 @given(text=texts)
-def test_json_comes_out_as_it_went_in_and_is_complete_at_its_last_bracket(text):
+def test_json_is_unchanged_and_complete_at_its_last_bracket(text):
     """Never before, whatever brackets and quotes its strings hold."""
     assert scan([text]) == (text, True, True)
     assert scan([text[:-1]]) == (text[:-1], True, False)
@@ -36,7 +36,7 @@ def test_json_comes_out_as_it_went_in_and_is_complete_at_its_last_bracket(text):
 
 @settings(max_examples=300)
 @given(text=fragments | texts, places=st.lists(st.integers(0, 30), max_size=6))
-def test_pieces_give_what_the_whole_gives(text, places):
+def test_pieces_give_the_same_as_the_whole_text(text, places):
     """Cutting changes nothing, not even between a backslash and what it escapes."""
     ends = [*sorted(places), len(text)]
     pieces = [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
@@ -83,12 +83,12 @@ def test_every_control_character_is_escaped(code):
         ("}", True, True),
     ],
 )
-def test_state_tells_started_and_complete(text, started, complete):
+def test_scanner_knows_started_and_complete(text, started, complete):
     """The rest is the parser's to judge."""
     assert scan([text])[1:] == (started, complete)
 
 
-def test_it_keeps_nothing_that_it_could_read_again():
+def test_scanner_keeps_no_text():
     """Its whole state is numbers and truth values, so its work cannot but be linear."""
     scanner = JsonScanner()
     scanner.feed('{"a": ["long text", {"b\\')

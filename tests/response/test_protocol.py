@@ -123,7 +123,7 @@ def finishes(events):
     ],
     ids=range(15),
 )
-def test_events_come_to_what_the_chunks_come_to(wires):
+def test_events_give_the_same_message_as_chunks(wires):
     """Content blocks, calls, signatures, usage and metadata."""
     check(wires)
 
@@ -145,12 +145,12 @@ ENDS = st.sampled_from(["stop", "tool_calls", "length", "content_filter: SAFETY"
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(TEXTS | THOUGHTS | HEADS | TAILS | OTHERS, max_size=8), ENDS)
-def test_events_come_to_what_the_chunks_come_to_in_any_order(wires, end):
+def test_events_equal_chunks_in_any_order(wires, end):
     """Valid replies and broken ones."""
     check([*wires, chunk(finish=end)])
 
 
-def test_thoughts_end_where_the_answer_begins_and_a_call_where_the_next_one_does():
+def test_block_ends_when_the_next_one_starts():
     """Not at the end of the message, as over the bridge."""
     events = read_events(STREAM)
     assert finishes(events) == [("reasoning", 4), ("tool_call", 11), ("text", 14), ("tool_call", 15)]
@@ -161,14 +161,14 @@ def test_thoughts_end_where_the_answer_begins_and_a_call_where_the_next_one_does
     ]
 
 
-def test_a_late_signature_is_on_the_block_it_belongs_to():
+def test_late_signature_is_on_its_block():
     """That of the reply comes after its calls."""
     text = next(block for block in assemble(read_events(STREAM)).content if block["type"] == "text")
     assert text["extras"] == {"signature": "c2ln"}
 
 
 @pytest.mark.parametrize(("between", "extras"), [([], {"signature": "c2ln"}), ([chunk(content="a")], None)])
-def test_a_signature_after_the_arguments_is_on_the_block_unless_that_has_ended(between, extras):
+def test_signature_after_the_arguments_is_on_an_open_block(between, extras):
     """And on the message in either case."""
     signature = chunk(tool_calls=[call("f", "", "c1", **SIGNED)])
     wires = [chunk(tool_calls=[call("f", '{"x": 1}', "c1")]), *between, signature, chunk(finish="stop")]
@@ -183,7 +183,7 @@ def test_image_data_goes_out_once():
     assert sum(PNG["data"] in str(event) for event in events) == 1
 
 
-def test_calls_whose_arguments_are_interleaved_stay_open():
+def test_interleaved_calls_end_when_complete():
     """A call is finished when its arguments are whole, and not before."""
     pieces = [
         chunk(tool_calls=[call("f", '{"x"', "c1", index=0)]),
@@ -231,7 +231,7 @@ async def test_the_model_streams_its_own_events(monkeypatch):
     assert tokens.tokens == ["Let me ", "look."] * 2
 
 
-async def test_older_cores_get_what_their_bridge_makes_of_chunks(monkeypatch):
+async def test_older_langchain_core_uses_its_bridge_from_chunks(monkeypatch):
     """They know no event for a piece of arguments."""
     monkeypatch.setattr(chat_models, "CORE_TAKES_PIECES", False)
     for events, message in await both(model([*STREAM, "[DONE]"])):
@@ -239,7 +239,7 @@ async def test_older_cores_get_what_their_bridge_makes_of_chunks(monkeypatch):
         assert message.tool_calls == assemble(read_events(STREAM)).tool_calls
 
 
-async def test_a_broken_stream_raises_and_keeps_what_had_come():
+async def test_broken_stream_raises_with_the_partial_text():
     """As chunks do."""
     chat = model([chunk(content="Half a sen"), chunk(content="tence")])
     with pytest.raises(TruncatedStreamError) as caught:

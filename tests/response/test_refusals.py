@@ -71,7 +71,7 @@ async def test_c12_a_refused_answer_is_a_refusal_error(case, method):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_c12_the_refusal_block_has_words_for_people(case):
+def test_c12_refusal_block_has_a_readable_text(case):
     """LangChain's own parsers quote it."""
     message, finish, told = CASES[case]
     answer = completion(finish=finish, **message)
@@ -80,7 +80,7 @@ def test_c12_the_refusal_block_has_words_for_people(case):
     assert block["refusal"] == told
 
 
-def test_c12_a_refusal_error_travels_between_processes():
+def test_c12_refusal_error_can_be_pickled():
     """With the reply in it."""
     error = pickle.loads(pickle.dumps(ModelRefusalError("No.", raw_message=None)))
     assert (str(error), error.raw_message, error.llm_output) == ("No.", None, None)

@@ -111,7 +111,7 @@ def test_the_finish_reason_is_read_under_both_names(where):
     assert (reply["text"], reply["end"].reason) == ("ab", "length")
 
 
-def test_done_stands_for_a_reason_that_never_came():
+def test_done_replaces_a_missing_finish_reason():
     """A stream that ends with `[DONE]` is whole, one without either broke off."""
     chunks = [chunk({"tool_calls": [call()]})]
     assert end_of(*chunks).reason is None
@@ -132,7 +132,7 @@ def test_chunks_without_content_carry_usage(trailer):
     assert (reply["text"], reply["end"].usage, reply["end"].reason) == ("x", Usage(1, 2), "stop")
 
 
-def test_the_last_usage_counts():
+def test_last_usage_is_valid():
     """AI Studio repeats cumulative counts on every chunk; null, empty and odd ones change nothing."""
     usages = [{"prompt_tokens": 5, "completion_tokens": count, "total_tokens": 5 + count} for count in (1, 2, 7)]
     chunks = [chunk({"content": "x"}, usage=usage) for usage in [*usages, None, {}, [1]]]
@@ -140,7 +140,7 @@ def test_the_last_usage_counts():
     assert end_of(chunk(finish_reason="stop")).usage is None
 
 
-def test_choices_are_told_apart():
+def test_choices_are_separated_by_index_or_position():
     """By their index, or by their place where they have none."""
     wire = {"choices": [{"index": 1, "delta": {"content": "b"}}, {"index": 0, "delta": {"content": "a"}}]}
     assert [assemble(wire, choice=number)["text"] for number in (0, 1, 2)] == ["a", "b", ""]
@@ -149,7 +149,7 @@ def test_choices_are_told_apart():
         assert [assemble(wire, choice=number)["text"] for number in (0, 1, 2)] == ["a", "b", ""]
 
 
-def test_facts_about_the_reply_come_from_its_first_chunk_that_has_them():
+def test_facts_come_from_the_first_chunk_that_has_them():
     """Each by itself: the first chunk of some servers has only some of them."""
     assembler = StreamAssembler()
     facts = {"id": "r", "model": "m", "system_fingerprint": "f", "service_tier": "t"}
@@ -329,14 +329,14 @@ def test_fields_of_the_message_are_kept(deltas, fields):
         ({}, "stop"),
     ],
 )
-def test_a_whole_reply_never_broke_off(completion, reason):
+def test_whole_reply_is_never_truncated(completion, reason):
     """Without a reason, a message or choices it is empty, not cut short."""
     reply = assemble(as_chunk(completion))
     assert reply["end"].reason == reason
     assert reply["end"].empty is (reply["text"] == "")
 
 
-def test_the_flag_of_a_whole_reply_says_nothing_about_its_answer():
+def test_thought_flag_of_a_whole_reply_does_not_hide_the_answer():
     """AI Studio flags a message that holds thoughts and answer; the tags tell them apart."""
     message = {
         "content": "<thought>hm</thought>hi",
@@ -366,9 +366,7 @@ words = st.text(alphabet="ab \n.é<>/", max_size=12)
     usage=st.booleans(),
     seed=st.integers(0, 2**32),
 )
-def test_a_stream_and_the_whole_reply_come_to_the_same(
-    thoughts, text, calls, style, arguments_style, signature, usage, seed
-):
+def test_stream_equals_the_whole_reply(thoughts, text, calls, style, arguments_style, signature, usage, seed):
     """Thoughts, text, calls, signatures, usage: `stream()` and `invoke()` must not differ."""
     chance = Random(seed).randrange
     calls = [Call(name, json.dumps(args), f"id_{number}") for number, (name, args) in enumerate(calls)]
@@ -471,7 +469,7 @@ wires = objects(
 
 @settings(max_examples=500, deadline=None)
 @given(st.lists(wires, min_size=1, max_size=4))
-def test_what_is_of_another_type_is_read_as_absent(hostile):
+def test_value_of_another_type_is_read_as_absent(hostile):
     """Nothing raises, every event holds what its type says, and a good chunk is read as ever among bad ones."""
     reply = assemble(*hostile, *map(as_chunk, hostile))
     end = reply["end"]
@@ -514,7 +512,7 @@ def _bodies():
 @pytest.mark.parametrize(
     "body", [*_bodies()] or [pytest.param(b"", marks=pytest.mark.skip(reason="no recordings here"))]
 )
-def test_recorded_streams_come_to_the_same_wherever_the_network_cuts_them(body):
+def test_recorded_streams_are_the_same_at_any_cut(body):
     """Every call of them can be run, and every byte may be a block of its own."""
     decoder = SseDecoder()
     chunks = [*decoder.feed(body), *decoder.finish()]
@@ -560,7 +558,7 @@ def test_streamed_arguments_of_vertex_are_two_calls():
     assert (reply["end"].invalid, reply["end"].reason) == ((), "tool_calls")
 
 
-def test_white_space_at_the_start_waits_for_what_comes_after_it():
+def test_leading_white_space_waits_for_the_next_content():
     """Alone it is no answer, and a stream of which nothing was handed out can be asked for again."""
     assembler = StreamAssembler(expects_thoughts=False)
     assert [event for text in ("\n", " ") for event in assembler.feed(chunk({"content": text}))] == []

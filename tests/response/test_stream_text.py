@@ -78,7 +78,7 @@ def check(wires, **options):
 
 @pytest.mark.parametrize("saying", SAYINGS, ids=repr)
 @pytest.mark.parametrize("choice", [0, 1])
-def test_quick_way_hears_whatever_a_chunk_of_text_says_besides(saying, choice):
+def test_read_text_leaves_other_facts_to_feed(saying, choice):
     """At the start, in the middle, and after a second one."""
     odd = say(saying, number=choice)
     thought = say((("choices", 0, "delta", "extra_content"), FLAG), number=choice)
@@ -90,13 +90,13 @@ def test_quick_way_hears_whatever_a_chunk_of_text_says_besides(saying, choice):
 
 @settings(max_examples=200)
 @given(st.lists(st.lists(st.sampled_from(SAYINGS), max_size=3), max_size=8), st.sampled_from([0, 1]), st.booleans())
-def test_quick_way_of_text_says_what_the_long_way_says(sayings, choice, expects_thoughts):
+def test_read_text_equals_feed(sayings, choice, expects_thoughts):
     """`read_text` is nothing but faster."""
     check([say(*said, number=choice) for said in sayings], choice=choice, expects_thoughts=expects_thoughts)
 
 
 @pytest.mark.parametrize("choice", [0, 1])
-def test_quick_way_is_taken_by_plain_text(choice):
+def test_read_text_reads_plain_text(choice):
     """All but the first piece, which is where a thought might have begun."""
     assembler = StreamAssembler(choice=choice)
     assert assembler.read_text(text_chunk("Hello", choice)) is None

@@ -86,7 +86,7 @@ TEXTS = {
 
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("entry_point", STREAMED)
-def test_halves_of_a_text_are_joined_or_replaced(entry_point, name):
+def test_surrogates_of_a_text_are_joined_or_replaced(entry_point, name):
     """Field case A9: whatever comes, whole characters are handed out, and go back."""
     pieces, text = TEXTS[name]
     assert read(entry_point, stream(*({"content": part} for part in pieces))).text == text
@@ -95,7 +95,7 @@ def test_halves_of_a_text_are_joined_or_replaced(entry_point, name):
 @pytest.mark.parametrize("surface", PLACES)
 @pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
 @pytest.mark.parametrize("entry_point", STREAMED)
-def test_halves_of_a_thought_are_joined(entry_point, key, surface):
+def test_surrogates_of_a_thought_are_joined(entry_point, key, surface):
     """Field case A9: on each surface, and not with the text."""
     events = stream({key: "a" + FIRST}, {key: SECOND + "b"}, {"content": "Hi."})
     message = read(entry_point, events, surface=surface, tools=())
@@ -104,7 +104,7 @@ def test_halves_of_a_thought_are_joined(entry_point, key, surface):
 
 
 @pytest.mark.parametrize("entry_point", STREAMED)
-def test_a_half_of_a_thought_is_not_joined_with_the_text(entry_point):
+def test_surrogate_of_a_thought_is_not_joined_with_the_text(entry_point):
     """Field case A9: two fields; and a flagged `content` is not the answer's."""
     message = read(entry_point, stream({"reasoning_content": "a" + FIRST}, {"content": SECOND + "b"}), tools=())
     thoughts = [block["reasoning"] for block in message.content_blocks if block["type"] == "reasoning"]
@@ -139,7 +139,7 @@ CALLS = {
 
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("entry_point", STREAMED)
-def test_halves_of_a_call_are_joined(entry_point, name):
+def test_surrogates_of_a_call_are_joined(entry_point, name):
     """Field case A9: of its arguments and of its name, by the call that they belong to."""
     entries, expected = CALLS[name]
     message = read(
@@ -161,7 +161,7 @@ def test_halves_of_a_call_are_joined(entry_point, name):
     ],
 )
 @pytest.mark.parametrize("entry_point", STREAMED)
-def test_a_half_that_stays_alone_in_a_call_is_an_error(entry_point, entries):
+def test_lone_surrogate_in_a_call_is_an_error(entry_point, entries):
     """Field case A9: with a replacement character in it the tool would run with what the model did not write."""
     events = stream(*({"tool_calls": one} for one in entries), finish="tool_calls")
     with pytest.raises((errors.InvalidReplyError, errors.MalformedToolCallError)):
@@ -169,7 +169,7 @@ def test_a_half_that_stays_alone_in_a_call_is_an_error(entry_point, entries):
 
 
 @pytest.mark.parametrize("entry_point", STREAMED)
-def test_a_half_is_not_joined_with_another_call(entry_point):
+def test_surrogate_is_not_joined_with_another_call(entry_point):
     """Field case A9: a call whose arguments break off is an error, and lends no half to the next one."""
     entries = [call("note", '{"x":"a' + FIRST, "c1", index=0)], [call("note", '{"x":"b"}', "c2", index=0)]
     events = stream(*({"tool_calls": one} for one in entries), finish="tool_calls")
@@ -177,7 +177,7 @@ def test_a_half_is_not_joined_with_another_call(entry_point):
         read(entry_point, events)
 
 
-def test_a_half_is_not_joined_with_another_choice():
+def test_surrogate_is_not_joined_with_another_choice():
     """Field case A9: with `n=2` each choice has its own."""
     events = stream({"content": "a" + FIRST}, {"content": "b" + FIRST}, {"content": SECOND}, {"content": "c"})
     events[1]["choices"][0]["index"] = events[3]["choices"][0]["index"] = 1
@@ -196,7 +196,7 @@ def test_a_half_is_not_joined_with_another_choice():
 
 @pytest.mark.parametrize("finish", ["every", "last"])
 @pytest.mark.parametrize("entry_point", STREAMED)
-def test_halves_are_joined_whenever_the_finish_reason_comes(entry_point, finish):
+def test_surrogates_are_joined_with_any_finish_reason(entry_point, finish):
     """With `stop` on every chunk, and on the one that holds the second half."""
     pieces = chunk("stop" if finish == "every" else None, content="a" + FIRST), chunk("stop", content=SECOND)
     assert read(entry_point, [*pieces, DONE]).text == "a😀"
@@ -204,7 +204,7 @@ def test_halves_are_joined_whenever_the_finish_reason_comes(entry_point, finish)
     assert read(entry_point, [pieces[0], chunk("stop")]).text == f"a{LOST}"
 
 
-def test_halves_in_bytes_are_read_like_escaped_ones():
+def test_surrogates_in_bytes_are_read_like_escaped_ones():
     """As a server writes them that encodes UTF-16 units one by one; in any blocks of the network."""
     body = "".join(
         f"data: {event if event == DONE else json.dumps(event, ensure_ascii=False)}\n\n"
@@ -215,7 +215,7 @@ def test_halves_in_bytes_are_read_like_escaped_ones():
 
 
 @pytest.mark.parametrize("entry_point", [*WHOLE, *STREAMED])
-def test_halves_in_a_whole_reply_are_an_error(entry_point):
+def test_surrogates_in_a_whole_reply_are_an_error(entry_point):
     """In texts and arguments, also where a stream was asked for: half a character says that the reply is damaged."""
     damaged = completion(None, finish="tool_calls", tool_calls=[call("note", '{"x":"a' + FIRST + '"}')])
     for answer in (completion("a" + FIRST), completion("Hm.", reasoning_content="b" + SECOND), damaged):
@@ -224,7 +224,7 @@ def test_halves_in_a_whole_reply_are_an_error(entry_point):
 
 
 @pytest.mark.parametrize("entry_point", [*WHOLE, *STREAMED])
-def test_an_error_with_a_half_is_the_error(entry_point):
+def test_error_with_a_surrogate_is_raised(entry_point):
     """In a status, and in mid-stream."""
     error = {"error": {"code": 429, "message": f"Quota {FIRST}", "status": "RESOURCE_EXHAUSTED"}}
     answers = [reply(json.dumps(error), status=429)] + (
@@ -239,7 +239,7 @@ def test_an_error_with_a_half_is_the_error(entry_point):
     "body",
     [rb'{"a": "\ud83d', rb'{"a": "\ud83d"} x', b'{"a": "\\ud83d"' + b', "b": ' + b"[" * 10**5, b'{"a": "\xff\\ud83d"}'],
 )
-def test_what_is_no_json_beside_halves_raises(body):
+def test_invalid_json_with_surrogates_raises(body):
     """Halves excuse nothing else."""
     with pytest.raises(ValueError, match=r"."):
         parse_whole(body)
@@ -247,7 +247,7 @@ def test_what_is_no_json_beside_halves_raises(body):
         read("stream", reply(b"data: " + body + b"\n\n", headers={"content-type": "text/event-stream"}))
 
 
-def test_halves_that_wait_are_bounded():
+def test_memory_of_waiting_surrogates_is_bounded():
     """A server that begins a character in ever new places costs no more than the bytes it sends."""
     events = [chunk(content=FIRST) for _ in range(500)]
     for number, event in enumerate(events):

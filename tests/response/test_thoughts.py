@@ -88,21 +88,21 @@ def folded(runs):
         pytest.param([("", FLAGGED), ("", PLAIN), ("<thought>a</thought>b", PLAIN)], "a", "b", id="empty deltas"),
     ],
 )
-def test_thoughts_and_answer_are_told_apart(deltas, thoughts, answer):
+def test_thoughts_are_separated_from_the_answer(deltas, thoughts, answer):
     """In one piece for each delta, and character by character."""
     assert folded(split(deltas)) == (thoughts, answer)
     assert folded(split([(char, flagged) for text, flagged in deltas for char in text])) == (thoughts, answer)
 
 
 @pytest.mark.parametrize("marker", ["a.*b", "(x|y)+", "[z]", "\\d", "$^", "é", "think ing"])
-def test_a_marker_is_no_pattern(marker):
+def test_marker_is_not_a_regular_expression(marker):
     """The caller's `thought_tag_marker` may hold any characters."""
     text = f"<{marker}>hm</{marker}>hi"
     assert split([(text, PLAIN)], [marker, *DEFAULT_TAGS]) == [("thought", "hm"), ("text", "hi")]
     assert split([("<axxb>hi", PLAIN)], [marker]) == [("text", "<axxb>hi")]
 
 
-def test_no_tag_is_expected_after_thoughts_in_a_field_of_their_own():
+def test_tag_after_thoughts_in_a_separate_field_is_text():
     """Where a server has told thoughts and answer apart, the answer may open with a tag."""
     splitter = ThoughtSplitter()
     splitter.expect_answer()
@@ -145,7 +145,7 @@ def cuts(draw, runs):
     words,
     st.booleans(),
 )
-def test_a_tagged_reply_is_split_alike_wherever_it_is_cut(data, space, tag, thoughts, answer, is_closed):
+def test_tagged_reply_is_split_alike_at_any_cut(data, space, tag, thoughts, answer, is_closed):
     """With white space before, any marker, and a closing tag or none."""
     closing = f"</{tag}>{answer}" if is_closed else ""
     deltas = data.draw(cuts([(f"{space}<{tag}>{thoughts}{closing}", PLAIN)]))
@@ -154,7 +154,7 @@ def test_a_tagged_reply_is_split_alike_wherever_it_is_cut(data, space, tag, thou
 
 @settings(max_examples=300)
 @given(st.data(), st.sampled_from(["", *DEFAULT_TAGS]), words, texts, st.sampled_from(["flagged", "plain", "none"]))
-def test_a_flagged_reply_is_split_alike_wherever_it_is_cut(data, tag, thoughts, answer, closing):
+def test_flagged_reply_is_split_alike_at_any_cut(data, tag, thoughts, answer, closing):
     """The closing tag comes flagged, unflagged or never; the answer may hold any tags but this one first."""
     opening, end = (f"<{tag}>", f"</{tag}>") if tag else ("", "")
     answer = f"a{answer}"
@@ -165,7 +165,7 @@ def test_a_flagged_reply_is_split_alike_wherever_it_is_cut(data, tag, thoughts, 
 
 @settings(max_examples=300)
 @given(st.data(), st.lists(st.tuples(texts, st.booleans()), max_size=5))
-def test_any_mixture_is_split_alike_wherever_it_is_cut_and_loses_only_tags(data, runs):
+def test_any_mixture_loses_only_tags_at_any_cut(data, runs):
     """Whatever is flagged or tagged how often: the same for every cut, and nothing but tags is gone."""
     runs = [("".join(text for text, _ in run), flagged) for flagged, run in groupby(runs, lambda pair: pair[1])]
     found = split(runs)

@@ -17,7 +17,7 @@ seeds = st.integers(0, 2**48)
 @given(seed=seeds)
 @example(seed=36289)
 @example(seed=49903)
-def test_a_drawn_stream_gives_an_error_or_exactly_its_complete_calls(seed):
+def test_random_stream_gives_an_error_or_its_complete_calls(seed):
     """Any ending, any subset of heads, pieces and repetitions; `fuzz/fuzz_tool_calls.py` draws more."""
     drawn = draw_stream(seed)
     judge_stream(drawn, read_calls(drawn.events))
@@ -25,7 +25,7 @@ def test_a_drawn_stream_gives_an_error_or_exactly_its_complete_calls(seed):
 
 @settings(max_examples=150, deadline=None)
 @given(seed=seeds)
-def test_the_message_that_langchain_adds_up_has_the_same_calls(seed):
+def test_sum_of_chunks_has_the_same_calls(seed):
     """What an agent looks at is the sum of the chunks."""
     drawn = draw_stream(seed)
     message, found = read_message(drawn.events), read_calls(drawn.events)
@@ -38,7 +38,7 @@ def test_the_message_that_langchain_adds_up_has_the_same_calls(seed):
 
 @settings(max_examples=40, deadline=None)
 @given(seed=seeds, kept=st.booleans())
-def test_an_agent_runs_no_tool_with_arguments_that_the_model_did_not_write(seed, kept):
+def test_agent_runs_only_calls_that_the_model_wrote(seed, kept):
     """Through the transport and the agent's loop, also where invalid calls are kept."""
     drawn = draw_stream(seed)
     events = ["[DONE]" if event is DONE else event for event in drawn.events]

@@ -220,7 +220,7 @@ seeds = st.integers(0, 2**32)
     dialect=Dialect("right", "doubled first", "every", "cut"),
     seed=44276,
 )
-def test_calls_are_read_right_in_every_dialect_or_are_a_fault(calls, dialect, seed):
+def test_calls_are_right_or_invalid_in_every_dialect(calls, dialect, seed):
     """No call is missing, too many, swapped or without its arguments, unless `faults` says so.
 
     Where a server gives two calls one id, nothing written for no arguments reads as the head of the other: there
@@ -259,7 +259,7 @@ def _is_decidable(dialect):
 
 @settings(max_examples=1000, deadline=None)
 @given(calls=call_lists, dialect=st.sampled_from([*filter(_is_decidable, DIALECTS)]), seed=seeds)
-def test_servers_that_send_ids_never_cause_a_fault(calls, dialect, seed):
+def test_calls_with_ids_are_never_invalid(calls, dialect, seed):
     """AI Studio, Vertex with its untrue indices, OpenAI and Ollama are all read without a doubt.
 
     Only placeholders beside repeated ids and names are in doubt, since ids are doubled elsewhere.
@@ -275,7 +275,7 @@ def test_servers_that_send_ids_never_cause_a_fault(calls, dialect, seed):
 @given(
     calls=call_lists, ids=st.sampled_from(["absent", "empty"]), index=st.sampled_from(["absent", "zero"]), seed=seeds
 )
-def test_whole_calls_without_ids_are_in_doubt_only_after_an_empty_one_of_the_same_tool(calls, ids, index, seed):
+def test_complete_calls_without_ids_are_ambiguous_only_after_an_empty_one(calls, ids, index, seed):
     """AI Studio sent empty ids in 2025: `{}` and then arguments of the same tool may be a placeholder's."""
     calls = [Call(call.name, call.args or "{}") for call in calls]
     chance = Random(seed).randrange
@@ -301,7 +301,7 @@ def test_whole_calls_without_ids_are_in_doubt_only_after_an_empty_one_of_the_sam
     ),
     seed=seeds,
 )
-def test_interleaved_calls_are_told_apart_by_ids_or_by_right_indices(calls, dialect, seed):
+def test_interleaved_calls_are_separated_by_ids_or_right_indices(calls, dialect, seed):
     """Deltas of several calls may alternate when each says whose it is; heads come in order."""
     chance = Random(seed).randrange
     lists = write_calls(calls, dialect, chance)
@@ -313,7 +313,7 @@ def test_interleaved_calls_are_told_apart_by_ids_or_by_right_indices(calls, dial
 
 @settings(max_examples=300, deadline=None)
 @given(calls=call_lists, dialect=st.sampled_from(DIALECTS), seed=seeds)
-def test_the_same_entries_give_the_same_ids_however_they_are_grouped(calls, dialect, seed):
+def test_generated_ids_do_not_depend_on_the_grouping(calls, dialect, seed):
     """Ids that we make come from seed and position, so reading twice, or all at once, changes nothing."""
     entries = [item for items in write_calls(calls, dialect, Random(seed).randrange) for item in items]
     assert read_calls([[item] for item in entries]) == read_calls([entries])
@@ -415,7 +415,7 @@ SIGNED = {"google": {"thought_signature": "c2ln"}}
         ([entry("c", "f", A, extra_content=None, provider_specific_fields={})], {}),
     ],
 )
-def test_what_comes_beside_a_call_is_kept_for_it_once(entries, expected):
+def test_extra_fields_of_a_call_come_once(entries, expected):
     """A signature stands on the call's first delta, on all of them, or alone in a delta before or after it."""
     found, _, faults, extras = read(*entries)
     assert found[0] == ("f", {}) or found[0] == ("f", {"a": 1}) or found[0] == ("f", {"h": 2})
@@ -423,7 +423,7 @@ def test_what_comes_beside_a_call_is_kept_for_it_once(entries, expected):
     assert extras == expected
 
 
-def test_a_signature_comes_at_once_beside_the_head_of_its_call():
+def test_signature_comes_with_the_header_of_its_call():
     """Whoever reads a stream finds the signature in the chunk that opens the call."""
     tracker = ToolCallTracker("seed")
     head, extras = tracker.feed([entry("c", "f", "", extra_content=SIGNED)])
@@ -431,7 +431,7 @@ def test_a_signature_comes_at_once_beside_the_head_of_its_call():
 
 
 @pytest.mark.parametrize("wire_id", [None, "c"])
-def test_extras_of_a_call_that_never_comes_are_not_lost(wire_id):
+def test_extra_fields_of_a_missing_call_are_kept(wire_id):
     """They are the reply's own then."""
     tracker = ToolCallTracker("seed")
     assert [*tracker.feed([entry(wire_id, extra_content=SIGNED)]), *tracker.finish()] == []
@@ -464,7 +464,7 @@ def test_raw_control_characters_in_arguments_come_out_as_json(args):
     ],
     ids=range(9),
 )
-def test_arguments_that_are_no_object_are_a_fault(args):
+def test_arguments_that_are_not_an_object_are_invalid(args):
     """Cut short, glued together, of another type, or too deep to parse."""
     _, _, faults, _ = read(entry("c", "f", args))
     assert faults == ("f",)
@@ -474,7 +474,7 @@ def test_arguments_that_are_no_object_are_a_fault(args):
     ("args", "meaning"),
     [({"a": [1]}, {"a": [1]}), ({}, {}), (None, {}), ([], None), (5, None), (False, None), (0, None)],
 )
-def test_arguments_that_are_no_string_are_the_json_they_are(args, meaning):
+def test_arguments_that_are_not_a_string_are_read_as_json(args, meaning):
     """An object is taken for whole arguments, anything else is a fault, and never a call of `{}`."""
     found, _, faults, _ = read({"id": "c", "function": {"name": "f", "arguments": args}})
     assert (found == [("f", meaning)]) is (meaning is not None)
@@ -484,7 +484,7 @@ def test_arguments_that_are_no_string_are_the_json_they_are(args, meaning):
 @pytest.mark.parametrize(
     "missing", [{}, {"function": None}, {"function": {}}, {"id": None, "index": None}, {"type": "function"}]
 )
-def test_entries_that_say_nothing_change_nothing(missing):
+def test_empty_entries_change_nothing(missing):
     """Before, between and after calls."""
     assert read(missing, entry("c", "f", HALF), missing, entry("c", None, REST), missing)[0] == [("f", {"h": 2})]
 
@@ -509,7 +509,7 @@ def test_a_call_is_announced_with_its_first_entry_and_pieces_follow():
     assert [event.args for event in tracker.finish()] == ["{}"]
 
 
-def test_calls_beyond_the_limit_are_dropped_with_their_extras_and_faults():
+def test_calls_beyond_the_limit_are_dropped_with_their_errors():
     """With `parallel_tool_calls=False` one call reaches the caller, whatever the others are like."""
     found, ids, faults, extras = read(
         entry("c", "f", A), entry("d", "g", HALF, extra_content=SIGNED), entry("e", None, "}}"), limit=1

@@ -325,7 +325,7 @@ def test_an_uncertain_call_of_a_whole_reply_is_an_error(name):
 
 @pytest.mark.parametrize("name", [name for name in CASES if name[:2] in ("A1", "A3", "A5", "A7")][::3])
 @pytest.mark.parametrize("surface", SURFACES)
-def test_no_surface_and_no_async_call_differs(name, surface):
+def test_uncertain_call_is_an_error_on_each_surface(name, surface):
     """Field cases A1, A3, A5 and A7: the async calls on each surface."""
     events, expected = CASES[name]
     assert made(read("astream", events, surface=surface)) == expected
@@ -340,14 +340,14 @@ def test_an_agent_runs_no_tool_of_an_uncertain_reply(name):
     assert run_agent(whole(events)) == ([], expected)
 
 
-def test_a_payment_that_is_sent_twice_is_made_once():
+def test_repeated_payment_runs_once():
     """Field case A2: an agent runs the call once, whatever index the repetition has."""
     for index in (0, 1, None):
         events = [calls(BEGUN), calls(entry("pay", "c1", '{"amount":1}', index), finish="tool_calls"), DONE]
         assert run_agent(events, [chunk("stop", content="Paid."), DONE], stream=True) == ([PAY], None)
 
 
-def test_structured_output_takes_no_uncertain_call():
+def test_structured_output_refuses_an_uncertain_call():
     """Field cases A1 and A3: a forced call is judged like any other."""
     for events in (
         [calls(entry("Payment", "c1", "{}")), chunk("length"), DONE],
@@ -361,7 +361,7 @@ def test_structured_output_takes_no_uncertain_call():
     assert model.with_structured_output(Payment, method="function_calling").invoke("hi") == Payment(amount=3)
 
 
-def test_a_name_that_may_go_on_is_told_when_it_is_certain():
+def test_partial_name_is_not_emitted():
     """Field case A3: a reader of the stream never sees `delete` if the call is `delete_draft`."""
     tracker = ToolCallTracker("seed", names={"delete", "delete_draft", "pay"})
     assert list(tracker.feed([entry("delete", "c1", "")])) == []
@@ -369,7 +369,7 @@ def test_a_name_that_may_go_on_is_told_when_it_is_certain():
     assert next(iter(tracker.feed([entry("pay", "c2", "")]))).name == "pay"
 
 
-def test_names_are_not_joined_where_no_bound_tool_is_known():
+def test_names_are_not_joined_without_bound_tools():
     """Field case A3: without the names of the tools a second name is an error."""
     tracker = ToolCallTracker("seed")
     list(tracker.feed([entry("delete", "c1", ""), entry("_draft", None, "{}")]))
@@ -413,7 +413,7 @@ CHOICES = {
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_choices_that_nobody_asked_for_are_one_message(name):
+def test_unrequested_choices_are_one_message(name):
     """Field case A4: text in one choice and calls in another, whole, in one chunk and in chunks of their own."""
     choices, expected = CHOICES[name]
     replies = {
@@ -427,7 +427,7 @@ def test_choices_that_nobody_asked_for_are_one_message(name):
         assert found == expected, entry_point
 
 
-def test_choices_that_were_asked_for_stay_apart():
+def test_requested_choices_are_separate_messages():
     """Field case A4: with `n=2` there are two messages, and each keeps its own calls."""
     reply = several(((0, "stop"), SAYS), ((1, "tool_calls"), PAYS), key="message")
     model, _ = build(reply, surface="openai_compatible", n=2)
@@ -442,7 +442,7 @@ def test_choices_that_were_asked_for_stay_apart():
 @pytest.mark.parametrize("delta", [None, {}, {"content": ""}, {"role": "assistant"}])
 @pytest.mark.parametrize("kind", ["chat.completion.chunk", "chat.completion", None])
 @pytest.mark.parametrize("entry_point", ["stream", "v3"])
-def test_a_last_chunk_with_the_whole_message_says_nothing_twice(delta, kind, entry_point):
+def test_last_chunk_with_the_complete_message_adds_nothing(delta, kind, entry_point):
     """Field case A9: text and calls once, whether or not there is a delta beside the message."""
     last = chunk("tool_calls")
     last["choices"][0]["message"] = {**SAYS, **PAYS}
@@ -455,7 +455,7 @@ def test_a_last_chunk_with_the_whole_message_says_nothing_twice(delta, kind, ent
     assert (message.text, made(message)) == ("Let me pay.", [PAY])
 
 
-def test_a_last_chunk_brings_what_no_delta_said():
+def test_last_chunk_adds_what_no_delta_had():
     """Field case A9: a call that only the whole message holds is not lost, and one that contradicts is an error."""
     last = chunk("tool_calls")
     last["choices"][0]["message"] = {**SAYS, **PAYS}
@@ -478,7 +478,7 @@ NAMED = entry("pay", None, '{"amount":1}')
 
 
 @pytest.mark.parametrize("kind", ["chat.completion.chunk", "chat.completion", None])
-def test_a_message_after_others_holds_no_new_call(kind):
+def test_repeated_message_adds_no_call(kind):
     """Field cases A2 and A9: a `message` is all of the reply once more, in part and without ids too."""
     other = entry("pay", "c2", '{"amount":2}', 1)
     cases = (
@@ -503,7 +503,7 @@ def test_a_message_after_others_holds_no_new_call(kind):
 @pytest.mark.parametrize(
     "late", [entry("delete", "c2", "", 1), entry("delete", "c2", '{"number":1}', 1), entry("delete")]
 )
-def test_no_call_comes_after_the_end(late):
+def test_call_after_the_end_is_an_error(late):
     """Field case A1: a call or a head after `[DONE]` is an error, and the same call once more says nothing."""
     end = chunk("tool_calls")
     assert run_agent([calls(BEGUN), end, DONE, calls(late)], stream=True) == ([], MALFORMED)
@@ -513,7 +513,7 @@ def test_no_call_comes_after_the_end(late):
 
 @pytest.mark.parametrize("key", ["message", "delta"])
 @pytest.mark.parametrize("numbers", [(0, 1), (1, 0)])
-def test_a_call_beside_a_refusal_is_not_run(key, numbers):
+def test_call_with_a_refusal_does_not_run(key, numbers):
     """Field case A4: in whichever choice, and in the same one."""
     refused, called = {"refusal": "I will not."}, {"tool_calls": [entry("pay", "c1", '{"amount":1}')]}
     two = several(((numbers[0], "stop"), refused), ((numbers[1], "tool_calls"), called), key=key)
@@ -572,7 +572,7 @@ def test_a_native_reason_for_a_malformed_call_is_its_error(word):
 
 
 @pytest.mark.parametrize("native", ["STOP", "tool_use", "completed", "bored", None, 5])
-def test_a_native_reason_that_says_nothing_new_changes_nothing(native):
+def test_unknown_native_reason_changes_nothing(native):
     """Field case G3: other models' words beside `tool_calls` make no call doubtful."""
     event = calls(BEGUN, finish="tool_calls")
     event["choices"][0]["native_finish_reason"] = native
@@ -606,7 +606,7 @@ def test_a_native_word_for_a_failure_is_the_same_failure(native, finish, place):
                 assert made(message) == expected
 
 
-def test_a_native_word_that_nobody_knows_makes_no_call_of_a_head():
+def test_unknown_native_reason_invalidates_a_call_without_arguments():
     """Field cases G3 and A1: a call without arguments needs a clean word of the model's own, where there is one."""
     for native, expected in (("FINISH_REASON_NEW", MALFORMED), ("FinishReason.STOP", [("delete", {})])):
         assert made(read("stream", [calls(HEAD), with_native(native, "tool_calls"), DONE])) == expected
@@ -627,12 +627,12 @@ def test_a_native_word_that_nobody_knows_makes_no_call_of_a_head():
         ("OTHER bored FINISH_REASON_UNSPECIFIED MALFORMED_RESPONSE", "unknown"),
     ],
 )
-def test_words_for_endings_have_their_kind(words, kind):
+def test_finish_reasons_have_their_kind(words, kind):
     """Field case A5: the finish reasons of all servers in the sources."""
     assert {classify_ending(word) for word in words.split()} == {kind}
 
 
-def test_a_text_that_ends_in_an_unknown_word_is_kept():
+def test_text_with_an_unknown_finish_reason_is_kept():
     """Field case A5: the word is in the metadata; only calls need a clean ending."""
     for message in (
         read("stream", [chunk("bored", content="Hm."), DONE]),
@@ -668,7 +668,7 @@ def test_a_malformed_call_is_kept_beside_a_valid_one(entry_point):
     "name",
     [name for name, (_, expected) in CASES.items() if expected is MALFORMED and not name.startswith("A7")],
 )
-def test_no_uncertain_call_runs_where_calls_are_kept(name):
+def test_kept_uncertain_call_does_not_run(name):
     """Field case H6: each uncertain call is invalid, streamed and whole, and an agent runs none of them."""
     events, _ = CASES[name]
     for entry_point, answer in (("stream", events), ("v3", events), ("invoke", whole(events))):
@@ -681,7 +681,7 @@ def test_no_uncertain_call_runs_where_calls_are_kept(name):
     assert ran in ([], [PAY])
 
 
-def test_what_is_kept_can_be_set_for_one_call_only():
+def test_invalid_tool_calls_can_be_set_for_one_request():
     """Field case H6: as an option of a call, and never in the body; another word is refused."""
     reply = completion(None, tool_calls=[CUT_CALL])
     model, wire = build(reply)

@@ -123,7 +123,7 @@ numbers = st.none() | st.integers(-5, 500) | st.integers(0, 500).map(float)
 
 
 @given(numbers, numbers, numbers, numbers, numbers)
-def test_parts_never_exceed_what_they_are_parts_of(prompt, completion, total, cached, reasoning):
+def test_detail_counts_never_exceed_their_sum(prompt, completion, total, cached, reasoning):
     """Input and output make the total; a total of the server that is larger than its parts is kept."""
     usage = decode_usage(counts(prompt, completion, total, cached=cached, reasoning=reasoning))
     assert usage.total_tokens == usage.input_tokens + usage.output_tokens
@@ -157,7 +157,7 @@ def test_any_usage_gives_counts_that_add_up(usage, details):
 
 
 @given(*[st.integers(0, 10**6)] * 4)
-def test_google_s_four_buckets_are_told_apart_on_both_surfaces(prompt, answer, thoughts, tools):
+def test_google_counts_are_separated_on_both_surfaces(prompt, answer, thoughts, tools):
     """Prompt and what tools returned are input; answer and thoughts are output."""
     total = prompt + answer + thoughts + tools
     native = {"promptTokenCount": prompt, "candidatesTokenCount": answer, "thoughtsTokenCount": thoughts,
