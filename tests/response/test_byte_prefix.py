@@ -1,4 +1,4 @@
-"""A history that only grows serialises to a byte prefix of the next request, so that Google's cache pays."""
+"""Tests that a growing history keeps the bytes of the previous request, so that Google's cache applies."""
 
 import json
 
@@ -28,13 +28,13 @@ FIXED = settings(derandomize=True, deadline=None, database=None, suppress_health
 
 
 def as_prefix(request):
-    """The body up to the last message, in bytes: what the next request has to begin with."""
+    """Return the body up to the last message, in bytes: the required beginning of the next request."""
     head = json.dumps({"model": request.model, "messages": request.messages}, ensure_ascii=False)
     return head.encode()[: -len(b"]}")]
 
 
 def grow(data, chat, fake, messages, replies, *, streamed):
-    """One request, its reply, and a result for each of its calls, or the next question."""
+    """Send one request, and append its reply with a result for each call, or the next question."""
     fake.answer_with([data.draw(st.sampled_from(replies), label="reply")])
     if streamed:
         chunks = list(chat.stream(messages))
@@ -56,7 +56,6 @@ def grow(data, chat, fake, messages, replies, *, streamed):
     system=st.booleans(),
 )
 def test_growing_history_keeps_the_bytes_of_the_previous_request(data, surface, model, system):
-    """Tools, pictures, thoughts, signatures: none of it changes what was sent before."""
     fake = FakeGemini(surface=surface)
     chat = fake.chat_model(model, include_thoughts=True).bind_tools(TOOLS)
     messages = [*([SystemMessage("Be kind.")] if system else []), HumanMessage("Hi.")]
@@ -76,7 +75,7 @@ def foreign_step(numbers):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_placeholder_signatures_keep_the_prefix_within_a_turn(surface):
-    """They are for the current turn only, so a turn of theirs changes once: when it is over, at its first call."""
+    """They are sent only in the current turn, so the first call of a turn changes once, when the turn is over."""
     fake, numbers = FakeGemini(["Fine.", UNSIGNED, "Fine.", "Fine."], surface=surface), Numbers()
     chat = fake.chat_model().bind_tools(TOOLS)
     messages = [HumanMessage("Hi."), *foreign_step(numbers)]
@@ -109,7 +108,7 @@ def test_placeholder_signatures_keep_the_prefix_within_a_turn(surface):
     ],
 )  # fmt: skip
 def test_first_difference_points_to_the_change_of_the_prefix(before, new, pointer):
-    """Late instructions, late results and an assistant's last word change what had been sent."""
+    """Late instructions, late results and a final assistant message change the earlier request."""
     fake = FakeGemini(["Fine."] * 2)
     chat = fake.chat_model()
     asked = [*before, HumanMessage("Hi.")] if isinstance(before[0], SystemMessage) else [HumanMessage("Hi."), *before]
@@ -136,7 +135,6 @@ def request(**body):
     ],
 )
 def test_first_difference_has_a_byte_position_and_a_pointer(left, right, pointer):
-    """The bytes before `position` are the same, and those at it are not."""
     one, other = (
         json.dumps({"model": "m", **body}, ensure_ascii=False, separators=(",", ":")).encode() for body in (left, right)
     )
@@ -155,5 +153,5 @@ def test_first_difference_has_a_byte_position_and_a_pointer(left, right, pointer
 
 
 def test_equal_requests_have_no_first_difference():
-    """Headers and the like are not looked at."""
+    """Only bodies are compared."""
     assert request(a=[1]).first_difference(FakeRequest("POST", "/other", body={"model": "m", "a": [1]})) is None

@@ -1,4 +1,4 @@
-"""Chunks filled without validation are what the constructors make, in all that pydantic keeps."""
+"""Tests that filled chunks equal constructed ones, in all the state that pydantic keeps."""
 
 import pickle
 
@@ -48,7 +48,7 @@ chunks = st.tuples(
 
 
 def construct(text, additional_kwargs, response_metadata, tool_call_chunks):
-    """The plain way."""
+    """Return the chunk from the constructors."""
     given = {"tool_call_chunks": tool_call_chunks} if tool_call_chunks else {}
     message = AIMessageChunk(
         content=text, additional_kwargs=additional_kwargs, response_metadata=response_metadata, **given
@@ -57,7 +57,7 @@ def construct(text, additional_kwargs, response_metadata, tool_call_chunks):
 
 
 def state(model):
-    """All that pydantic keeps of a model."""
+    """Return all the state that pydantic keeps of a model."""
     return (
         model.__dict__ if not isinstance(model, ChatGenerationChunk) else {**model.__dict__, "message": None},
         model.model_fields_set,
@@ -69,7 +69,6 @@ def state(model):
 @settings(max_examples=200)
 @given(given_chunk=chunks)
 def test_filled_chunk_equals_the_constructed_one(given_chunk):
-    """Fields, which of them were set, extras, dumps, pickle, text and types."""
     filled, constructed = build_chunk(*given_chunk), construct(*given_chunk)
     assert state(filled) == state(constructed)
     assert state(filled.message) == state(constructed.message)
@@ -84,13 +83,11 @@ def test_filled_chunk_equals_the_constructed_one(given_chunk):
 
 @given(first=chunks, second=chunks)
 def test_sum_of_filled_chunks_equals_the_sum_of_constructed_ones(first, second):
-    """Both sides, in both orders."""
     assert build_chunk(*first) + build_chunk(*second) == construct(*first) + construct(*second)
     assert construct(*first) + build_chunk(*second) == build_chunk(*first) + construct(*second)
 
 
 def test_chunks_share_nothing():
-    """What a caller does to one changes no other."""
     one, other = build_chunk("a", {}, {}, []), build_chunk("b", {}, {}, [])
     one.message.additional_kwargs["x"] = one.message.tool_calls = 1
     one.message.id = "run"
@@ -103,7 +100,7 @@ def test_chunks_share_nothing():
 
 @pytest.mark.parametrize("piece", ['{"a":' + "z" * 100_000, "z" * 1_000_000, "{" * 100_000])
 def test_long_invalid_arguments_are_not_parsed(piece):
-    """langchain-core would look at each for minutes."""
+    """langchain-core takes minutes to parse each of them."""
     call = tool_call_chunk(name="f", args=piece, id="1", index=0)
     assert build_chunk("", {}, {}, [call]).message.tool_call_chunks == [call]
 

@@ -28,7 +28,7 @@ MEANT = [("f", {"text": "ab", "n": [1, 2]}), ("g", {})]
 
 
 def events(*values, end="data: [DONE]\n\n"):
-    """The bytes of a stream."""
+    """Return the bytes of a stream."""
     return ("".join(f"data: {json.dumps(value)}\n\n" for value in values) + end).encode()
 
 
@@ -44,7 +44,7 @@ ENDS = [b"", b"\n", b"\n\n", b'"', b"}", b"\xff", b"\x00", b"\\ud800", b"NaN", b
 
 @st.composite
 def damaged(draw):
-    """A good reply in which some bytes are gone, doubled, or others."""
+    """Draw a valid reply with some bytes removed, doubled or replaced."""
     body = draw(st.sampled_from(GOOD))
     for _ in range(draw(st.integers(0, 4))):
         start = draw(st.integers(0, len(body)))
@@ -55,7 +55,7 @@ def damaged(draw):
 
 
 def pieces(body, places):
-    """`body`, cut at `places`."""
+    """Return `body` cut at `places`."""
     ends = [*sorted(place % (len(body) + 1) for place in places), len(body)]
     return [body[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
@@ -63,7 +63,7 @@ def pieces(body, places):
 @settings(max_examples=250, deadline=None)
 @given(body=damaged() | st.binary(max_size=200), places=st.lists(st.integers(0, 2000), max_size=4))
 def test_any_bytes_give_a_message_or_a_typed_error(body, places):
-    """As a stream, as a whole reply, as an error; and a stream says the same wherever the network cuts it."""
+    """The bytes come as a stream, a whole reply and an error. A stream gives the same at any cut."""
     outcome = judge(read_stream([body]))
     assert outcome_key(read_stream(pieces(body, places))) == outcome_key(outcome)
     judge(read_whole(body))
@@ -101,7 +101,7 @@ anything = st.recursive(
 
 
 def objects(*plain, **nested):
-    """Objects in which any key may be missing or hold anything."""
+    """Draw objects in which any key is missing or has any value."""
     keys = dict.fromkeys(plain, anything) | {key: shape | anything for key, shape in nested.items()}
     return st.fixed_dictionaries({}, optional=keys)
 
@@ -119,7 +119,6 @@ refusals = st.lists(objects(error=objects("code", "message", "status", "details"
 @settings(max_examples=200, deadline=None)
 @given(values=st.lists(replies | anything, min_size=1, max_size=4), places=st.lists(st.integers(0, 2000), max_size=3))
 def test_any_json_gives_a_message_or_a_typed_error(values, places):
-    """Wrong types everywhere: no key is trusted to hold what it should."""
     body = events(*values)
     outcome = judge(read_stream([body]))
     assert outcome_key(read_stream(pieces(body, places))) == outcome_key(outcome)
@@ -130,7 +129,7 @@ def test_any_json_gives_a_message_or_a_typed_error(values, places):
 @settings(max_examples=150, deadline=None)
 @given(value=refusals, status=st.integers(300, 599))
 def test_any_json_in_an_error_response_gives_a_typed_error(value, status):
-    """In each of the shapes that errors have, and in none."""
+    """Some values have the shape of a known error, some have none."""
     error = judge(read_refusal(status, json.dumps(value).encode()))
     assert isinstance(error, errors.APIStatusError)
 
@@ -140,7 +139,7 @@ def test_any_json_in_an_error_response_gives_a_typed_error(value, status):
 
 @pytest.mark.parametrize("end", ENDS[:6])
 def test_truncated_stream_gives_complete_calls_or_an_error(end):
-    """Wherever it breaks off, and with whatever behind: calls are what was meant, or nobody gets any."""
+    """The stream is cut anywhere and ends in any way: its calls are right, or it raises."""
     body = GOOD[0]
     boundaries = [place for place in range(len(body)) if body[place : place + 1] in b'\n"{}[]']
     for place in boundaries:
@@ -159,7 +158,7 @@ def _refuse(word):
 
 
 def meaning(text):
-    """The object that `text` is by the letter of the standard, but for raw control characters; `None` for none."""
+    """Return the JSON object that `text` is by the standard, raw control characters apart; `None` for other texts."""
     try:
         made = json.loads(text, strict=False, parse_constant=_refuse, object_pairs_hook=_no_twice)
         json.dumps(made, ensure_ascii=False, allow_nan=False).encode()
@@ -197,7 +196,7 @@ words = st.sampled_from(
 @example(parts=['{"a":[', "1e999]}"])
 @example(parts=['{"a":[', "9" * 4301, "]}"])
 def test_arguments_are_read_exactly_or_raise(parts):
-    """NaN, doubled keys, halves of characters, text behind the end: what is no JSON object is no call."""
+    """`NaN`, duplicate keys, lone surrogates and text after the end are not JSON objects."""
     text = "".join(parts)
     bodies = [chunk(tool_calls=[{"id": "c1", "index": 0, "function": {"arguments": part}}]) for part in parts]
     outcome = judge(
@@ -221,7 +220,7 @@ def test_arguments_are_read_exactly_or_raise(parts):
 
 
 def _repeats(text, meant):
-    """Whether `text` is nothing but the same object, any number of times."""
+    """Return whether `text` is one object, repeated any number of times."""
     decoder, position = json.JSONDecoder(), 0
     while position < len(text):
         value, position = decoder.raw_decode(text, position)
@@ -232,7 +231,7 @@ def _repeats(text, meant):
 
 
 def _assert_call(outcome, meant):
-    """One call with these arguments, or an error where there are none."""
+    """Assert that `outcome` is one call with these arguments, or an error if there are none."""
     if meant is None:
         assert isinstance(outcome, errors.MalformedToolCallError)
     else:
@@ -241,7 +240,7 @@ def _assert_call(outcome, meant):
 
 @pytest.mark.parametrize("args", ['{"a":"x"}', '{"a":[1,{"b":null}],"c":"\\ud83d\\ude00"}', "{ }", '{"a":1e300}'])
 def test_valid_arguments_are_valid_in_any_two_pieces(args):
-    """The guards above do not cost a good call."""
+    """The checks above do not invalidate a valid call."""
     for place in range(1, len(args)):
         heads = [chunk(tool_calls=[call("f", part, "c1", index=0)]) for part in (args[:place], args[place:])]
         (made,) = judge(read_stream([events(*heads, chunk("tool_calls"))])).tool_calls

@@ -32,7 +32,7 @@ BIG = b"9" * 4300
 
 
 def lazily(pieces, status=200, **headers):
-    """An answer whose body is made as it is read; `taken` counts its pieces."""
+    """Return a response whose body is generated while it is read; `taken` counts its pieces."""
     taken = [0]
 
     class Body(http.SyncByteStream):
@@ -69,7 +69,7 @@ def add_up(chunks):
 
 
 def outcome(run, *given):
-    """What `run` returns, or the error of ours that it raises."""
+    """Return the result of `run`, or the `GeminiCompatError` that it raises."""
     try:
         return run(*given)
     except errors.GeminiCompatError as err:
@@ -80,7 +80,7 @@ RUNS = (lambda chat: chat.invoke("hi"), lambda chat: add_up(list(chat.stream("hi
 
 
 def answers(body, status=200, headers=None):
-    """What `invoke` and `stream` make of the same bytes: messages or errors of ours."""
+    """Return what `invoke` and `stream` give for the same bytes: messages or errors."""
     return [outcome(run, model(http.Response(status, content=body, headers=headers))) for run in RUNS]
 
 
@@ -89,7 +89,7 @@ def whole(**message):
 
 
 def with_args(args):
-    """A whole reply with one call of these arguments."""
+    """Return a whole reply with one call with these arguments."""
     return whole(tool_calls=[call(args=args)])
 
 
@@ -154,7 +154,7 @@ def events(*values):
     ],
 )
 def test_invalid_reply_is_a_typed_error(body, kind):
-    """Both ways of asking; the error can be printed."""
+    """`invoke` and `stream` raise it, and it can be printed."""
     for made in answers(body):
         assert isinstance(made, kind | errors.TruncatedStreamError)
         assert len(str(made)) < 3000
@@ -175,7 +175,7 @@ def test_invalid_reply_is_a_typed_error(body, kind):
     ],
 )
 def test_error_response_with_any_body_is_a_typed_error(body, kind):
-    """The status decides where the body is no help."""
+    """The status decides if the body has no information."""
     for made in answers(body, 400):
         assert isinstance(made, kind)
 
@@ -192,7 +192,7 @@ def test_error_response_with_any_body_is_a_typed_error(body, kind):
     ],
 )
 def test_invalid_retry_delay_is_ignored(message, headers):
-    """A 429 stays one, and says nothing that nobody could wait for."""
+    """The error is still a 429, without a delay that is not a finite number."""
     for made in answers(json.dumps({"error": {"code": 429, "message": message}}).encode(), 429, headers):
         assert isinstance(made, errors.RateLimitError)
         assert made.retry_after is None or made.retry_after >= 0
@@ -200,7 +200,7 @@ def test_invalid_retry_delay_is_ignored(message, headers):
 
 @pytest.mark.parametrize("charset", ["hex", "base64", "zlib", "rot13", "idna", "undefined", "utf-7", "\x00", "é"])
 def test_invalid_charset_of_an_error_response_is_ignored(charset):
-    """Python has codecs that are no encodings; a server may name them."""
+    """A server can name a Python codec that is not a text encoding."""
     headers = [(b"content-type", b"text/html; charset=" + charset.encode())]
     for made in answers(b"<html>busy</html>", 503, headers):
         assert isinstance(made, errors.ServerError)
@@ -218,7 +218,6 @@ def test_invalid_charset_of_an_error_response_is_ignored(charset):
     ],
 )
 async def test_async_calls_raise_the_same_errors(body):
-    """Whatever `invoke` and `stream` raise; none of it is another exception."""
     kinds = [type(made) for made in answers(body)]
     with pytest.raises(kinds[0]):
         await model(http.Response(200, content=body)).ainvoke("hi")
@@ -230,14 +229,13 @@ async def test_async_calls_raise_the_same_errors(body):
 
 
 def test_text_keeps_null_bytes_and_control_characters():
-    """What JSON can say is text."""
     text = "a\x00b\u2028\ufeff\U0001f600\uffff"
     for made in answers(json.dumps(completion(text)).encode()):
         assert made.text == text
 
 
 def test_megabytes_in_one_delta_are_read():
-    """Two of them, as text, as thoughts and as arguments."""
+    """Two megabytes come as text, as thoughts and as arguments."""
     long = "x\n" * 1_000_000
     (_, said) = answers(events(chunk(content=long), chunk(reasoning=long), chunk("stop")))
     assert said.text == said.additional_kwargs["reasoning_content"] == long
@@ -246,13 +244,12 @@ def test_megabytes_in_one_delta_are_read():
 
 
 def test_last_value_of_a_duplicate_key_outside_arguments_counts():
-    """As in every JSON parser; only arguments are judged more strictly."""
+    """Only arguments are read more strictly."""
     body = b'{"choices": 1, "choices": [{"message": {"content": "a", "content": "b"}}]}'
     assert [made.text for made in answers(body)] == ["b", "b"]
 
 
 def test_thousands_of_calls_are_read():
-    """In one delta, and each in its own."""
     calls = [call("f", json.dumps({"x": number}), f"c{number}") for number in range(2000)]
     for made in answers(whole(tool_calls=calls)):
         assert [it["args"]["x"] for it in made.tool_calls] == [*range(2000)]
@@ -261,7 +258,7 @@ def test_thousands_of_calls_are_read():
 
 
 def test_thousands_of_choices_are_one_answer():
-    """Nobody asked for more."""
+    """The request did not ask for more than one."""
     choices = [{"index": number, "message": {"content": f"{number}"}} for number in range(1000)]
     assert [made.text for made in answers(json.dumps({"choices": choices}).encode())] == ["0", "0"]
     deltas = [{"index": number, "delta": {"content": f"{number}"}} for number in range(5000)]
@@ -270,7 +267,7 @@ def test_thousands_of_choices_are_one_answer():
 
 @pytest.mark.parametrize("index", [b"true", b"1.0", b'"1"', b"null", b"[1]", b"NaN"])
 def test_invalid_choice_index_is_replaced_by_the_position(index):
-    """`true` is no number, though Python says it is 1."""
+    """`true` is not a number, although Python treats it as 1."""
     assert [made.text for made in answers(b'{"choices": [{"index": %b, "message": {"content": "a"}}]}' % index)] == [
         "a",
         "a",
@@ -278,7 +275,7 @@ def test_invalid_choice_index_is_replaced_by_the_position(index):
 
 
 def test_infinite_numbers_outside_arguments_are_accepted():
-    """Log probabilities are written so by some servers."""
+    """Some servers send them as log probabilities."""
     body = b'{"choices": [{"message": {"content": "a"}, "logprobs": {"content": [NaN, -Infinity, 1e999]}}]}'
     for made in answers(body):
         assert made.text == "a"
@@ -287,7 +284,7 @@ def test_infinite_numbers_outside_arguments_are_accepted():
 
 @pytest.mark.parametrize("number", [b"9" * 4300, b"-1", b"NaN", b"1.5", b'"7"', b"true", b"[7]", b"null"])
 def test_invalid_token_counts_are_ignored(number):
-    """An answer is not lost for its bill."""
+    """Wrong counts do not invalidate the answer."""
     usage = b'{"prompt_tokens": %b, "completion_tokens": %b, "total_tokens": %b}' % (number, number, number)
     for made in answers(b'{"choices": [{"message": {"content": "a"}}], "usage": ' + usage + b"}"):
         assert made.text == "a"
@@ -299,7 +296,7 @@ def test_invalid_token_counts_are_ignored(number):
 
 
 def test_endless_line_is_an_error():
-    """At 64 MiB, long before memory is."""
+    """The limit is 64 MiB."""
     answer, taken = lazily(repeat(b"x" * 2**20))
     with pytest.raises(errors.InvalidReplyError, match=r"no end within|longer than"):
         list(model(answer).stream("hi"))
@@ -317,7 +314,7 @@ def test_endless_line_is_an_error():
     ],
 )
 def test_memory_of_an_unfinished_event_is_bounded(piece):
-    """A byte that is a Python object of its own is counted as one."""
+    """Each piece counts with the size of its Python object."""
     decoder = SseDecoder(limit=2**20)
     tracemalloc.start()
     try:
@@ -332,7 +329,7 @@ def test_memory_of_an_unfinished_event_is_bounded(piece):
     "piece", [b'data: "%b"\n\n' % (b"x" * 800), b": keep-alive\n\n", b": keep-alive\n", b"\n" * 2000, b"event: x\n"]
 )
 def test_size_limit_applies_to_one_event(piece):
-    """What ended is forgotten, what says nothing is never kept; at any cut."""
+    """Finished events and comments are not kept, at any cut."""
     decoder = SseDecoder(limit=1000)
     for _ in range(100):
         middle = len(piece) // 2
@@ -342,7 +339,7 @@ def test_size_limit_applies_to_one_event(piece):
 
 
 def test_endless_comments_hit_the_idle_timeout():
-    """They keep the connection alive, and not the caller's patience."""
+    """Comments keep the connection alive, and are not chunks."""
     answer, _ = lazily(repeat(b": keep-alive\n\n"))
     chat = model(answer, timeout={"first_byte": 0.3, "between_chunks": 0.3})
     with pytest.raises(errors.RequestTimeoutError):
@@ -363,7 +360,6 @@ def test_endless_comments_hit_the_idle_timeout():
     ],
 )
 def test_endless_stream_is_an_error(monkeypatch, pieces):
-    """The whole of a reply has a bound too."""
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**20)
     answer, _ = lazily(pieces)
     with pytest.raises(errors.InvalidReplyError, match="longer than"):
@@ -371,7 +367,7 @@ def test_endless_stream_is_an_error(monkeypatch, pieces):
 
 
 def test_endless_whole_reply_is_an_error(monkeypatch):
-    """As it is read, not after."""
+    """The error comes while the reply is read."""
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**20)
     answer, taken = lazily(repeat(b" " * 2**16))
     with pytest.raises(errors.InvalidReplyError, match="longer than"):
@@ -380,7 +376,7 @@ def test_endless_whole_reply_is_an_error(monkeypatch):
 
 
 def test_size_limit_counts_decompressed_bytes(monkeypatch):
-    """A kilobyte of gzip is a megabyte of blanks."""
+    """A kilobyte of gzip can expand to a megabyte."""
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**20)
     bomb = gzip.compress(b" " * (8 * 2**20), mtime=0)
     for run in RUNS:
@@ -399,7 +395,7 @@ def test_size_limit_counts_decompressed_bytes(monkeypatch):
     ids=["no gzip", "cut", "more than the end", "nothing"],
 )
 def test_broken_compression_is_a_typed_error(status, data):
-    """Whoever fails on it, the HTTP library or the parser."""
+    """Either the HTTP library or the parser fails."""
     for run in RUNS:
         answer, _ = lazily([data], status, content_encoding="gzip")
         with pytest.raises(errors.GeminiCompatError):
@@ -411,7 +407,7 @@ def test_broken_compression_is_a_typed_error(status, data):
 
 @pytest.mark.parametrize("flagged", [False, True])
 def test_endless_white_space_is_not_held_back_forever(flagged):
-    """A tag may stand behind some of it; each piece of more of it comes out as it came."""
+    """A tag can follow some white space. Beyond that limit, each piece is emitted at once."""
     splitter = ThoughtSplitter()
     out = sum(len(event.text) for _ in range(10_000) for event in splitter.feed(" ", flagged=flagged))
     assert out == 10_000
@@ -419,7 +415,7 @@ def test_endless_white_space_is_not_held_back_forever(flagged):
 
 
 def test_fields_of_a_message_are_merged_in_linear_time():
-    """Thousands of pieces cost no copies of what came before, and the wire's own stay as they were."""
+    """Earlier fields are not copied for each chunk, and the chunks are not changed."""
     assembler = StreamAssembler()
     detail = {"type": "reasoning.text", "text": "x"}
     wire = {
@@ -438,7 +434,7 @@ def test_fields_of_a_message_are_merged_in_linear_time():
 
 
 def test_emitted_extra_fields_do_not_change():
-    """Of later copies only what is new is told, once; the wire's own objects stay as they were."""
+    """Of later copies only new keys are emitted, once. The chunks are not changed."""
     tracker = ToolCallTracker("seed")
     sent = {"google": {"thought_signature": "one"}}
     first = list(tracker.feed([call(extra_content=sent)]))
@@ -474,7 +470,7 @@ _watching = []
 
 
 def _audit(event, args):
-    """Python itself tells of every socket, process and file; this hook stays, and sleeps unless asked."""
+    """Record every socket, process and file. An audit hook cannot be removed, so it is inactive outside these tests."""
     if _watching and (
         event.startswith(("socket.", "urllib.", "http.", "subprocess.", "os.system", "ftplib."))
         or (event == "open" and str(args[0]).startswith(SECRET))
@@ -487,7 +483,7 @@ sys.addaudithook(_audit)
 
 @pytest.fixture
 def reached():
-    """What was reached for since the test began: names looked up, sockets, processes, the file that is named."""
+    """Return the list of accesses since the test began: host names, sockets, processes, and the named file."""
     _seen.clear()
     _watching.append(True)
     yield _seen
@@ -495,7 +491,7 @@ def reached():
 
 
 def test_audit_hook_sees_each_access(reached):
-    """Else the tests below could not fail."""
+    """Otherwise the tests below could not fail."""
     with pytest.raises(OSError, match=r"."):
         socket.create_connection(("127.0.0.1", 9), timeout=1)
     assert Path(SECRET).read_bytes()
@@ -503,7 +499,7 @@ def test_audit_hook_sees_each_access(reached):
 
 
 def blocks(url):
-    """`url` in every block that takes one."""
+    """Return `url` in every block that accepts one."""
     return [
         {"type": "image_url", "image_url": {"url": url}},
         {"type": "image_url", "image_url": url},
@@ -528,7 +524,7 @@ def blocks(url):
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("url", URLS, ids=range(len(URLS)))
 def test_no_url_of_a_message_is_fetched(reached, surface, url):
-    """It travels as it came, or is refused; of the user, of a tool and of an earlier answer."""
+    """A URL from the user, a tool or an earlier answer is sent unchanged, or refused."""
     for block in blocks(url):
         histories = [
             [HumanMessage([block])],
@@ -549,7 +545,7 @@ _made = {"name": "f", "args": {}, "id": "c1", "type": "tool_call"}
 
 @pytest.mark.parametrize("url", URLS, ids=range(len(URLS)))
 def test_no_url_of_a_server_is_fetched(reached, url):
-    """Neither in content nor beside it, nor when the reply is looked at in blocks or sent back."""
+    """This holds for reading the reply, for its content blocks, and for sending it back."""
     parts = [{"type": "text", "text": "see"}, *blocks(url)]
     extra = {"google": {"thought_signature": url, "mime_type": url}}
     reply = completion(parts, audio={"data": url, "url": url, "extra_content": extra}, extra_content=extra)
@@ -566,7 +562,7 @@ def test_no_url_of_a_server_is_fetched(reached, url):
 
 @pytest.mark.parametrize("url", URLS, ids=range(len(URLS)))
 def test_no_redirect_is_followed(reached, url):
-    """Whoever answers elsewhere is not asked, streamed or not, even by a client that would."""
+    """This holds for streams and whole replies, even with a client that follows redirects."""
     for run, status in product(RUNS, (300, 301, 302, 303, 307, 308)):
         wire = Wire(http.Response(status, headers={"location": url}), completion())
         client = http.Client(transport=http.MockTransport(wire.answer), follow_redirects=True)

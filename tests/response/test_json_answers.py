@@ -1,4 +1,4 @@
-"""Field case C9: JSON in the text of a reply is read where it has exactly one reading."""
+"""Field case C9: JSON in the text of a reply is read if it has exactly one reading."""
 
 import pytest
 from langchain_core.exceptions import OutputParserException
@@ -59,13 +59,13 @@ BAD = {
 
 
 def build_chain(answer, schema, **kwargs):
-    """A chain whose model answers so."""
+    """Return a chain whose model gives this answer."""
     model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", **Wire(answer).clients)
     return model.with_structured_output(schema, **kwargs)
 
 
 def stream_of(text):
-    """The text in pieces of three characters."""
+    """Return a stream of the text in pieces of three characters."""
     pieces = [text[start : start + 3] for start in range(0, len(text), 3)]
     return [*(chunk(content=piece) for piece in pieces), chunk(finish="stop"), "[DONE]"]
 
@@ -74,7 +74,7 @@ def stream_of(text):
 @pytest.mark.parametrize("schema", [Event, SCHEMA], ids=["class", "JSON schema"])
 @pytest.mark.parametrize("case", GOOD)
 async def test_c9_json_with_one_reading_is_read(case, schema, method):
-    """Whole and streamed, where each part is the beginning of the object."""
+    """It is read from a whole reply and from a stream, where each part is the beginning of the object."""
     text, value = GOOD[case]
     expected = Event(**value) if schema is Event else value
     assert build_chain(completion(text), schema, method=method).invoke("hi") == expected
@@ -90,7 +90,7 @@ async def test_c9_json_with_one_reading_is_read(case, schema, method):
 @pytest.mark.parametrize("schema", [Event, SCHEMA], ids=["class", "JSON schema"])
 @pytest.mark.parametrize("case", BAD)
 def test_c9_text_without_one_reading_is_an_error(case, schema):
-    """Never one of two objects, and never a part of a broken one."""
+    """One of two objects, or part of a truncated one, is never the answer."""
     if not BAD[case]:
         assert read_answers("", SCHEMA) == []
         return
@@ -104,7 +104,6 @@ def test_c9_text_without_one_reading_is_an_error(case, schema):
 
 
 def test_c9_an_error_says_whether_there_were_two_answers_or_none():
-    """The cure differs."""
     with pytest.raises(OutputParserException, match="holds 2 JSON values"):
         build_chain(completion(BAD["two objects"]), Event).invoke("hi")
     with pytest.raises(OutputParserException, match="not complete JSON"):
@@ -116,7 +115,7 @@ def test_c9_an_error_says_whether_there_were_two_answers_or_none():
 
 
 def test_c9_the_kind_of_the_schema_decides_between_an_object_and_an_array():
-    """The others are part of the prose."""
+    """JSON of the other kind is part of the prose."""
     text = 'From {"x": 1}: ["a"]'
     assert read_answers(text, {"type": "array"}) == [["a"]]
     assert read_answers(text, {"type": "object"}) == [{"x": 1}]
@@ -125,7 +124,6 @@ def test_c9_the_kind_of_the_schema_decides_between_an_object_and_an_array():
 
 
 def test_c9_partial_answer_is_read():
-    """Before the JSON begins there is nothing."""
     assert read_partial_answer("Here", SCHEMA) is None
     assert read_partial_answer('Here [1]: {"name": "a', SCHEMA) == {"name": "a"}
     assert read_partial_answer('```JSON\n{"name"', SCHEMA) == {}

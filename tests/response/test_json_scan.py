@@ -1,4 +1,4 @@
-"""Pieces of JSON: made safe, and known to be complete, without looking back."""
+"""Tests the scanner of JSON pieces: it escapes control characters and finds the end."""
 
 import json
 
@@ -21,7 +21,7 @@ fragments = st.text(alphabet='{}[]",:\\ab1 \n\t\x00\x1f\x7fé', max_size=30)
 
 
 def scan(pieces):
-    """What comes out for `pieces`, and the state after them."""
+    """Return the output for `pieces`, and the state after them."""
     scanner = JsonScanner()
     safe = "".join([scanner.feed(piece) for piece in pieces])
     return safe, scanner.started, scanner.complete
@@ -29,7 +29,7 @@ def scan(pieces):
 
 @given(text=texts)
 def test_json_is_unchanged_and_complete_at_its_last_bracket(text):
-    """Never before, whatever brackets and quotes its strings hold."""
+    """Brackets and quotes in its strings do not count."""
     assert scan([text]) == (text, True, True)
     assert scan([text[:-1]]) == (text[:-1], True, False)
 
@@ -37,7 +37,7 @@ def test_json_is_unchanged_and_complete_at_its_last_bracket(text):
 @settings(max_examples=300)
 @given(text=fragments | texts, places=st.lists(st.integers(0, 30), max_size=6))
 def test_pieces_give_the_same_as_the_whole_text(text, places):
-    """Cutting changes nothing, not even between a backslash and what it escapes."""
+    """This includes a cut between a backslash and the escaped character."""
     ends = [*sorted(places), len(text)]
     pieces = [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     assert scan(pieces) == scan([text])
@@ -48,7 +48,7 @@ def test_pieces_give_the_same_as_the_whole_text(text, places):
     value=st.dictionaries(st.text(alphabet='a\n\t"é', max_size=4), st.text(alphabet='b\n\t\x00\x1f\b"{}', max_size=8))
 )
 def test_raw_control_characters_in_strings_are_escaped(value):
-    """What a server left unescaped parses to what it meant; white space between values stays as it is."""
+    """The output parses to the original value, and white space between values is unchanged."""
     raw = json.dumps(value, indent=1, ensure_ascii=False)
     for char, escape in (("\n", "\\n"), ("\t", "\\t"), ("\x00", "\\u0000"), ("\x1f", "\\u001f"), ("\b", "\\b")):
         raw = raw.replace(escape, char)
@@ -59,7 +59,6 @@ def test_raw_control_characters_in_strings_are_escaped(value):
 
 @pytest.mark.parametrize("code", range(0x20))
 def test_every_control_character_is_escaped(code):
-    """All that JSON forbids in a string."""
     safe, *_ = scan([f'{{"a": "{chr(code)}"}}'])
     assert json.loads(safe) == {"a": chr(code)}
 
@@ -84,12 +83,11 @@ def test_every_control_character_is_escaped(code):
     ],
 )
 def test_scanner_knows_started_and_complete(text, started, complete):
-    """The rest is the parser's to judge."""
     assert scan([text])[1:] == (started, complete)
 
 
 def test_scanner_keeps_no_text():
-    """Its whole state is numbers and truth values, so its work cannot but be linear."""
+    """Its state is numbers and flags, so its time is linear."""
     scanner = JsonScanner()
     scanner.feed('{"a": ["long text", {"b\\')
     assert {type(getattr(scanner, name)) for name in JsonScanner.__slots__} == {int, bool}

@@ -1,4 +1,4 @@
-"""The v3 events: valid, in time, and the same message in the end as over LangChain's own bridge from chunks."""
+"""Tests that v3 events are valid, and give the same message as LangChain's bridge from chunks."""
 
 from itertools import chain
 
@@ -45,20 +45,20 @@ def tries():
 
 
 def read_events(wires):
-    """Our own events of a stream."""
+    """Return the events of this package for a stream."""
     decoder = EventDecoder(REQUEST, tries(), "lc_run--1")
     return [event for wire in wires for event in decoder.feed(wire)] + [*decoder.finish()]
 
 
 def read_bridged(wires):
-    """The events that LangChain makes of our chunks."""
+    """Return the events that LangChain's bridge builds from chunks."""
     decoder = ReplyDecoder(REQUEST, tries())
     chunks = chain((piece for wire in wires for piece in decoder.feed(wire)), decoder.finish())
     return [*chunks_to_events(chunks, message_id="lc_run--1")]
 
 
 def assemble(events):
-    """The message that LangChain makes of events; thoughts that came in several blocks are in the first of them."""
+    """Return the message that LangChain builds from events. All thoughts are moved into their first block."""
     stream = ChatModelStream()
     for event in events:
         stream.dispatch(event)
@@ -79,7 +79,7 @@ def attempt(read, wires):
 
 
 def check(wires):
-    """Both ways come to one message, or to one error."""
+    """Assert that events and chunks give the same message, or the same error."""
     events, expected = attempt(read_events, wires), attempt(read_bridged, wires)
     if isinstance(expected, str):
         assert events == expected
@@ -94,7 +94,7 @@ def check(wires):
 
 
 def finishes(events):
-    """Types of the finished blocks, each with how many events came before its finish."""
+    """Return the type of each finished block, with the number of events before its finish."""
     return [
         (event["content"]["type"], place)
         for place, event in enumerate(events)
@@ -124,7 +124,6 @@ def finishes(events):
     ids=range(15),
 )
 def test_events_give_the_same_message_as_chunks(wires):
-    """Content blocks, calls, signatures, usage and metadata."""
     check(wires)
 
 
@@ -146,12 +145,11 @@ ENDS = st.sampled_from(["stop", "tool_calls", "length", "content_filter: SAFETY"
 @settings(max_examples=400, deadline=None)
 @given(st.lists(TEXTS | THOUGHTS | HEADS | TAILS | OTHERS, max_size=8), ENDS)
 def test_events_equal_chunks_in_any_order(wires, end):
-    """Valid replies and broken ones."""
     check([*wires, chunk(finish=end)])
 
 
 def test_block_ends_when_the_next_one_starts():
-    """Not at the end of the message, as over the bridge."""
+    """LangChain's bridge ends them with the message."""
     events = read_events(STREAM)
     assert finishes(events) == [("reasoning", 4), ("tool_call", 11), ("text", 14), ("tool_call", 15)]
     assert [event["event"] for event in events[4:7]] == [
@@ -162,14 +160,14 @@ def test_block_ends_when_the_next_one_starts():
 
 
 def test_late_signature_is_on_its_block():
-    """That of the reply comes after its calls."""
+    """The signature of the reply comes after its calls."""
     text = next(block for block in assemble(read_events(STREAM)).content if block["type"] == "text")
     assert text["extras"] == {"signature": "c2ln"}
 
 
 @pytest.mark.parametrize(("between", "extras"), [([], {"signature": "c2ln"}), ([chunk(content="a")], None)])
 def test_signature_after_the_arguments_is_on_an_open_block(between, extras):
-    """And on the message in either case."""
+    """The message has the signature in either case."""
     signature = chunk(tool_calls=[call("f", "", "c1", **SIGNED)])
     wires = [chunk(tool_calls=[call("f", '{"x": 1}', "c1")]), *between, signature, chunk(finish="stop")]
     message = assemble(read_events(wires))
@@ -178,13 +176,13 @@ def test_signature_after_the_arguments_is_on_an_open_block(between, extras):
 
 
 def test_image_data_goes_out_once():
-    """With the finish of its block."""
+    """It is in the finish event of its block."""
     events = read_events([chunk(audio=PNG), chunk(finish="stop")])
     assert sum(PNG["data"] in str(event) for event in events) == 1
 
 
 def test_interleaved_calls_end_when_complete():
-    """A call is finished when its arguments are whole, and not before."""
+    """A call is finished when its arguments are complete, and not before."""
     pieces = [
         chunk(tool_calls=[call("f", '{"x"', "c1", index=0)]),
         chunk(tool_calls=[call("g", '{"y": 2}', "c2", index=1)]),
@@ -200,7 +198,7 @@ def model(*answers):
 
 
 class Tokens(BaseCallbackHandler):
-    """Keeps the tokens it is told of."""
+    """Keeps the tokens of `on_llm_new_token`."""
 
     def __init__(self):
         self.tokens = []
@@ -210,7 +208,7 @@ class Tokens(BaseCallbackHandler):
 
 
 async def both(chat, **config):
-    """The streams of both entry points, read to the end."""
+    """Return the events of the sync and the async stream."""
     stream = chat.stream_events("hi", version="v3", **config)
     events = [*stream]
     astream = await chat.astream_events("hi", version="v3", **config)
@@ -219,7 +217,7 @@ async def both(chat, **config):
 
 @pytest.mark.skipif(not CORE_TAKES_PIECES, reason="before langchain-core 1.7 a model streams over its bridge")
 async def test_the_model_streams_its_own_events(monkeypatch):
-    """Sync and async, without chunks of messages, and handlers of tokens hear the answer."""
+    """Callback handlers get the tokens of the answer."""
     monkeypatch.delattr(chat_models.ChatGeminiCompat, "_stream")
     monkeypatch.delattr(chat_models.ChatGeminiCompat, "_astream")
     tokens = Tokens()
@@ -232,7 +230,7 @@ async def test_the_model_streams_its_own_events(monkeypatch):
 
 
 async def test_older_langchain_core_uses_its_bridge_from_chunks(monkeypatch):
-    """They know no event for a piece of arguments."""
+    """Before 1.7 it ignores `tool-call-delta` events."""
     monkeypatch.setattr(chat_models, "CORE_TAKES_PIECES", False)
     for events, message in await both(model([*STREAM, "[DONE]"])):
         assert_valid_event_stream(events)
@@ -240,7 +238,6 @@ async def test_older_langchain_core_uses_its_bridge_from_chunks(monkeypatch):
 
 
 async def test_broken_stream_raises_with_the_partial_text():
-    """As chunks do."""
     chat = model([chunk(content="Half a sen"), chunk(content="tence")])
     with pytest.raises(TruncatedStreamError) as caught:
         list(chat.stream_events("hi", version="v3"))

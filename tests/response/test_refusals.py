@@ -1,4 +1,4 @@
-"""Field case C12: a refused structured answer is LangChain's `ModelRefusalError`, with words for people."""
+"""Field case C12: a refused structured answer is LangChain's `ModelRefusalError`, with a readable message."""
 
 import pickle
 
@@ -37,7 +37,7 @@ CASES = {
 
 
 def build_chain(case, method, *, streamed=False, **kwargs):
-    """A chain whose model refuses."""
+    """Return a chain whose model refuses."""
     message, finish, _ = CASES[case]
     answer = [chunk(**message), chunk(finish=finish), "[DONE]"] if streamed else completion(finish=finish, **message)
     model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", **Wire(answer).clients)
@@ -47,7 +47,7 @@ def build_chain(case, method, *, streamed=False, **kwargs):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("case", CASES)
 async def test_c12_a_refused_answer_is_a_refusal_error(case, method):
-    """Whole and streamed, sync and async; with `include_raw` it is the parsing error."""
+    """With `include_raw` it is the parsing error."""
     told = CASES[case][2]
     with pytest.raises(ModelRefusalError) as caught:
         build_chain(case, method).invoke("hi")
@@ -72,7 +72,6 @@ async def test_c12_a_refused_answer_is_a_refusal_error(case, method):
 
 @pytest.mark.parametrize("case", CASES)
 def test_c12_refusal_block_has_a_readable_text(case):
-    """LangChain's own parsers quote it."""
     message, finish, told = CASES[case]
     answer = completion(finish=finish, **message)
     reply = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", **Wire(answer).clients).invoke("hi")
@@ -81,7 +80,7 @@ def test_c12_refusal_block_has_a_readable_text(case):
 
 
 def test_c12_refusal_error_can_be_pickled():
-    """With the reply in it."""
+    """It contains the reply."""
     error = pickle.loads(pickle.dumps(ModelRefusalError("No.", raw_message=None)))
     assert (str(error), error.raw_message, error.llm_output) == ("No.", None, None)
     assert isinstance(error, GeminiCompatError)

@@ -1,4 +1,4 @@
-"""Wire chunks to events: every deviation that was seen, streams against whole replies, and hostile JSON."""
+"""Tests the assembler: every deviation that servers showed, streams against whole replies, and invalid JSON."""
 
 import json
 from random import Random
@@ -29,18 +29,18 @@ FLAG = {"google": {"thought": True}}
 
 
 def chunk(delta=None, *, finish_reason=None, **more):
-    """A chunk of one choice, without what is `None`."""
+    """Return a chunk with one choice, without the keys that are `None`."""
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
     return {"id": "r1", "choices": [{key: value for key, value in choice.items() if value is not None}], **more}
 
 
 def call(args='{"a":1}', **more):
-    """One entry of `tool_calls`."""
+    """Return an entry of `tool_calls`."""
     return {"id": "c1", "type": "function", "function": {"name": "f", "arguments": args}, **more}
 
 
 def assemble(*chunks, **options):
-    """What `chunks` come to: pieces joined, calls by index, and the end."""
+    """Return the reply of `chunks`: joined text, calls by index, and the end."""
     assembler = StreamAssembler(**options)
     events = [event for wire in chunks for event in assembler.feed(wire)]
     events += assembler.finish()
@@ -62,7 +62,7 @@ def assemble(*chunks, **options):
 
 
 def end_of(*chunks, **options):
-    """The `Finished` of `chunks`."""
+    """Return the `Finished` event of `chunks`."""
     return assemble(*chunks, **options)["end"]
 
 
@@ -97,7 +97,7 @@ def end_of(*chunks, **options):
     ],
 )
 def test_finish_reasons_are_translated_and_kept(reasons, called, expected):
-    """Calls make `tool_calls`, whatever the server says; `stop` hides nothing; no reason is none."""
+    """A reply with calls ends in `tool_calls`, even if the server sends `stop`."""
     deltas = [{"content": "x"} if not called else {"tool_calls": [call()]}, {}, {}, {}]
     end = end_of(*(chunk(delta, finish_reason=reason) for delta, reason in zip(deltas, reasons, strict=False)))
     assert (end.reason, end.native_reason) == expected
@@ -105,14 +105,14 @@ def test_finish_reasons_are_translated_and_kept(reasons, called, expected):
 
 @pytest.mark.parametrize("where", ["finish_reason", "finishReason"])
 def test_the_finish_reason_is_read_under_both_names(where):
-    """Google's endpoint wrote it in camel case in 2024; an early one does not end the reading."""
+    """Google's endpoint wrote it in camel case in 2024. Chunks after it are still read."""
     first = {"choices": [{"index": 0, "delta": {"content": "a"}, where: "length"}]}
     reply = assemble(first, chunk({"content": "b"}))
     assert (reply["text"], reply["end"].reason) == ("ab", "length")
 
 
 def test_done_replaces_a_missing_finish_reason():
-    """A stream that ends with `[DONE]` is whole, one without either broke off."""
+    """A stream with `[DONE]` is complete. A stream without `[DONE]` and finish reason broke off."""
     chunks = [chunk({"tool_calls": [call()]})]
     assert end_of(*chunks).reason is None
     assert end_of(*chunks, DONE).reason == "tool_calls"
@@ -126,14 +126,14 @@ def test_done_replaces_a_missing_finish_reason():
     "trailer", [{"choices": []}, {"choices": None}, {}, {"choices": [{}]}, {"choices": [{"delta": None}]}]
 )
 def test_chunks_without_content_carry_usage(trailer):
-    """Some servers send usage in a last chunk of its own."""
+    """Some servers send usage in a separate last chunk."""
     usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
     reply = assemble(chunk({"content": "x"}, finish_reason="stop"), {**trailer, "usage": usage})
     assert (reply["text"], reply["end"].usage, reply["end"].reason) == ("x", Usage(1, 2), "stop")
 
 
 def test_last_usage_is_valid():
-    """AI Studio repeats cumulative counts on every chunk; null, empty and odd ones change nothing."""
+    """AI Studio sends cumulative counts with every chunk. Null, empty and invalid ones are ignored."""
     usages = [{"prompt_tokens": 5, "completion_tokens": count, "total_tokens": 5 + count} for count in (1, 2, 7)]
     chunks = [chunk({"content": "x"}, usage=usage) for usage in [*usages, None, {}, [1]]]
     assert end_of(*chunks, chunk(finish_reason="stop")).usage == Usage(5, 7)
@@ -141,7 +141,6 @@ def test_last_usage_is_valid():
 
 
 def test_choices_are_separated_by_index_or_position():
-    """By their index, or by their place where they have none."""
     wire = {"choices": [{"index": 1, "delta": {"content": "b"}}, {"index": 0, "delta": {"content": "a"}}]}
     assert [assemble(wire, choice=number)["text"] for number in (0, 1, 2)] == ["a", "b", ""]
     for index in ({}, {"index": None}, {"index": "0"}):
@@ -150,7 +149,7 @@ def test_choices_are_separated_by_index_or_position():
 
 
 def test_facts_come_from_the_first_chunk_that_has_them():
-    """Each by itself: the first chunk of some servers has only some of them."""
+    """The first chunk of some servers has only some of them."""
     assembler = StreamAssembler()
     facts = {"id": "r", "model": "m", "system_fingerprint": "f", "service_tier": "t"}
     for key, value in facts.items():
@@ -161,7 +160,7 @@ def test_facts_come_from_the_first_chunk_that_has_them():
 
 
 def test_log_probabilities_are_joined():
-    """Those of every chunk, in order; none at all is `None`."""
+    """Without log probabilities the value is `None`."""
     wires = [
         {"choices": [{"delta": {}, "logprobs": logprobs}]} for logprobs in ({"content": [1]}, None, {"content": [2]}, 3)
     ]
@@ -187,7 +186,7 @@ def test_log_probabilities_are_joined():
     ],
 )
 def test_content_is_read_in_every_form(content, text):
-    """Null, text, and parts with text (Vertex sent those beside calls in 2024)."""
+    """Content is null, a string, or a list of parts (Vertex sent lists with calls in 2024)."""
     reply = assemble(chunk({"content": content}, finish_reason="stop"))
     assert (reply["text"], reply["end"].empty) == (text, not text)
 
@@ -208,13 +207,13 @@ def test_content_is_read_in_every_form(content, text):
     ],
 )
 def test_a_reply_of_thoughts_only_is_empty(delta, is_empty):
-    """Text, a refusal, media or a call make it one."""
+    """With text, a refusal, media or a call, it is not empty."""
     assert end_of(chunk(delta, finish_reason="stop")).empty is is_empty
 
 
 @pytest.mark.parametrize("key", ["reasoning", "reasoning_content"])
 def test_thoughts_are_read_from_their_own_field(key):
-    """Both names of vLLM-like servers, and the name is kept; the answer after them may open with a tag."""
+    """The key is kept, and the answer after the thoughts can start with a tag."""
     reply = assemble(
         chunk({key: "h"}), chunk({key: "m", "content": ""}), chunk({"content": "<think>x"}, finish_reason="stop")
     )
@@ -223,12 +222,12 @@ def test_thoughts_are_read_from_their_own_field(key):
 
 
 def test_thoughts_in_both_fields_count_once():
-    """Gateways send them twice for old and new clients."""
+    """Gateways send them twice, for old and new clients."""
     assert assemble(chunk({"reasoning": "hm", "reasoning_content": "hm"}))["thoughts"] == "hm"
 
 
 def test_the_closing_tag_and_a_call_may_come_in_one_delta():
-    """As Gemma did on AI Studio."""
+    """Gemma did so on AI Studio."""
     reply = assemble(
         chunk({"content": "<thought>a", "extra_content": FLAG}),
         chunk({"content": "</thought>", "tool_calls": [call(extra_content=SIGNED)]}, finish_reason="stop"),
@@ -238,7 +237,6 @@ def test_the_closing_tag_and_a_call_may_come_in_one_delta():
 
 
 def test_text_passes_through_while_a_call_is_pending():
-    """Nothing waits for arguments that come late."""
     assembler = StreamAssembler()
     assert len([*assembler.feed(chunk({"tool_calls": [call("")]}))]) == 1
     assert [*assembler.feed(chunk({"content": "one moment"}))] == [TextDelta("one moment")]
@@ -253,7 +251,7 @@ def test_text_passes_through_while_a_call_is_pending():
     ],
 )
 def test_media_come_in_the_audio_field(audio, media):
-    """Google puts images there; without a MIME type the first bytes tell."""
+    """Google puts images there. Without a MIME type, the first bytes decide."""
     assert assemble(chunk({"content": None, "audio": audio}))["media"] == [media]
 
 
@@ -274,7 +272,7 @@ def test_media_come_in_the_audio_field(audio, media):
     ],
 )
 def test_media_types_are_sniffed_from_base64(data, expected):
-    """What cannot be told, and what is no base64, is the default."""
+    """Unknown types and invalid base64 get the default type."""
     assert sniff_mime_type(data, "x/y") == expected
 
 
@@ -309,7 +307,7 @@ def test_media_types_are_sniffed_from_base64(data, expected):
     ],
 )
 def test_fields_of_the_message_are_kept(deltas, fields):
-    """Signatures wherever they stand, in whatever namespace; the flag of thoughts is not one of them."""
+    """Signatures are kept in any place and namespace. The flag of thoughts is not kept."""
     assert end_of(*map(chunk, deltas)).fields == fields
 
 
@@ -330,14 +328,14 @@ def test_fields_of_the_message_are_kept(deltas, fields):
     ],
 )
 def test_whole_reply_is_never_truncated(completion, reason):
-    """Without a reason, a message or choices it is empty, not cut short."""
+    """Without a finish reason, a message or choices, it is empty."""
     reply = assemble(as_chunk(completion))
     assert reply["end"].reason == reason
     assert reply["end"].empty is (reply["text"] == "")
 
 
 def test_thought_flag_of_a_whole_reply_does_not_hide_the_answer():
-    """AI Studio flags a message that holds thoughts and answer; the tags tell them apart."""
+    """AI Studio flags a message with thoughts and an answer, and the tags separate them."""
     message = {
         "content": "<thought>hm</thought>hi",
         "extra_content": {"google": {"thought": True, "thought_signature": "c2ln"}},
@@ -367,7 +365,6 @@ words = st.text(alphabet="ab \n.é<>/", max_size=12)
     seed=st.integers(0, 2**32),
 )
 def test_stream_equals_the_whole_reply(thoughts, text, calls, style, arguments_style, signature, usage, seed):
-    """Thoughts, text, calls, signatures, usage: `stream()` and `invoke()` must not differ."""
     chance = Random(seed).randrange
     calls = [Call(name, json.dumps(args), f"id_{number}") for number, (name, args) in enumerate(calls)]
     message, deltas = {"role": "assistant"}, []
@@ -401,7 +398,7 @@ def test_stream_equals_the_whole_reply(thoughts, text, calls, style, arguments_s
 
 
 def test_ids_come_from_the_reply_or_from_the_seed():
-    """The same bytes give the same ids, two replies give different ones."""
+    """The same bytes give the same ids, and two replies give different ids."""
     wire = chunk({"tool_calls": [call(id="")]})
     ids = [
         assemble({**wire, "id": reply}, seed=seed)["calls"][0].id
@@ -413,7 +410,7 @@ def test_ids_come_from_the_reply_or_from_the_seed():
 
 
 def test_calls_beyond_the_limit_are_dropped():
-    """They still make the reason `tool_calls`, and a broken one does no harm."""
+    """The finish reason is still `tool_calls`, and an invalid dropped call raises nothing."""
     calls = [call(), {**call("{"), "id": "c2"}]
     reply = assemble(chunk({"tool_calls": calls}, finish_reason="stop"), call_limit=1)
     assert [made.id for made in reply["calls"].values()] == ["c1"]
@@ -436,7 +433,7 @@ anything = st.recursive(
 
 
 def objects(*plain, **nested):
-    """Objects in which any key may be missing or of any type."""
+    """Draw objects in which any key is missing or has any type."""
     keys = dict.fromkeys(plain, anything) | {key: shape | anything for key, shape in nested.items()}
     return st.fixed_dictionaries({}, optional=keys)
 
@@ -470,7 +467,7 @@ wires = objects(
 @settings(max_examples=500, deadline=None)
 @given(st.lists(wires, min_size=1, max_size=4))
 def test_value_of_another_type_is_read_as_absent(hostile):
-    """Nothing raises, every event holds what its type says, and a good chunk is read as ever among bad ones."""
+    """Every event has the declared types, and a valid chunk between invalid ones is read."""
     reply = assemble(*hostile, *map(as_chunk, hostile))
     end = reply["end"]
     strings = [reply["text"], reply["thoughts"], reply["refusal"], *(call.name for call in end.invalid)]
@@ -490,7 +487,7 @@ def test_value_of_another_type_is_read_as_absent(hostile):
 
 @given(anything)
 def test_keys_are_read_by_type(value):
-    """A string, an object or a list, or else an empty one."""
+    """A value of another type is read as an empty string, object or list."""
     for read, kind in ((text_at, str), (object_at, dict), (list_at, list)):
         assert read({"key": value}, "key") == (value if isinstance(value, kind) else kind())
         assert read({}, "key") == kind()
@@ -513,7 +510,7 @@ def _bodies():
     "body", [*_bodies()] or [pytest.param(b"", marks=pytest.mark.skip(reason="no recordings here"))]
 )
 def test_recorded_streams_are_the_same_at_any_cut(body):
-    """Every call of them can be run, and every byte may be a block of its own."""
+    """Every call is valid, even if each byte comes alone."""
     decoder = SseDecoder()
     chunks = [*decoder.feed(body), *decoder.finish()]
     assert "error" not in chunks[-1]
@@ -539,7 +536,7 @@ VERTEX = [
 
 
 def test_streamed_arguments_of_vertex_are_two_calls():
-    """The stream of Google's examples page: indices of head and body differ, ids and names on every delta."""
+    """In the stream of Google's examples page, the indices of header and arguments differ."""
     deltas = []
     for number, (wire_id, index, args) in enumerate(VERTEX):
         entry = {
@@ -559,7 +556,7 @@ def test_streamed_arguments_of_vertex_are_two_calls():
 
 
 def test_leading_white_space_waits_for_the_next_content():
-    """Alone it is no answer, and a stream of which nothing was handed out can be asked for again."""
+    """White space alone is not an answer, and a stream without emitted content can be retried."""
     assembler = StreamAssembler(expects_thoughts=False)
     assert [event for text in ("\n", " ") for event in assembler.feed(chunk({"content": text}))] == []
     assert [*assembler.feed(chunk({"content": "x"}))] == [TextDelta("\n x")]
@@ -569,7 +566,7 @@ def test_leading_white_space_waits_for_the_next_content():
 
 
 def test_a_refused_prompt_in_googles_own_form_is_a_filter():
-    """`promptFeedback`, and no choices."""
+    """It has `promptFeedback` and no choices."""
     end = end_of({"promptFeedback": {"blockReason": "SAFETY"}})
     assert (end.reason, end.native_reason) == ("content_filter", "content_filter: SAFETY")
     assert end_of({"promptFeedback": None}).reason is None

@@ -1,4 +1,4 @@
-"""The quick way of plain text through the assembler: it says what the long way says, whatever comes."""
+"""Tests that `read_text` and `feed` of the assembler give the same for any chunk."""
 
 import pytest
 from hypothesis import given, settings
@@ -13,13 +13,13 @@ CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "
 
 
 def text_chunk(text, number=0, **more):
-    """A chunk of text, as Vertex writes it."""
+    """Return a text chunk as Vertex writes it."""
     choice = {"index": number, "delta": {"role": "assistant", "content": text}, **more}
     return {"id": "r1", "object": "chat.completion.chunk", "model": "m1", "choices": [choice]}
 
 
 def read(assembler, wires, *, quick):
-    """What an assembler makes of `wires`: texts joined, everything else as it came, and what is known at the end."""
+    """Return the events of `wires` with joined text, and the facts known at the end."""
     seen = []
     for wire in wires:
         text = assembler.read_text(wire) if quick else None
@@ -57,7 +57,7 @@ SAYINGS = [
 
 
 def say(*sayings, number=0):
-    """A chunk of text that says this too; where one saying leaves no place for the next, that one is not said."""
+    """Return a text chunk with these additional values, as far as the values before them leave a place."""
     wire = text_chunk("more", number)
     for path, value in sayings:
         place = wire
@@ -71,7 +71,7 @@ def say(*sayings, number=0):
 
 
 def check(wires, **options):
-    """Both ways say the same."""
+    """Assert that both methods give the same."""
     quick = read(StreamAssembler(**options), wires, quick=True)
     assert quick == read(StreamAssembler(**options), wires, quick=False)
 
@@ -79,7 +79,6 @@ def check(wires, **options):
 @pytest.mark.parametrize("saying", SAYINGS, ids=repr)
 @pytest.mark.parametrize("choice", [0, 1])
 def test_read_text_leaves_other_facts_to_feed(saying, choice):
-    """At the start, in the middle, and after a second one."""
     odd = say(saying, number=choice)
     thought = say((("choices", 0, "delta", "extra_content"), FLAG), number=choice)
     before, after = text_chunk("a", choice), text_chunk("b", choice)
@@ -91,13 +90,12 @@ def test_read_text_leaves_other_facts_to_feed(saying, choice):
 @settings(max_examples=200)
 @given(st.lists(st.lists(st.sampled_from(SAYINGS), max_size=3), max_size=8), st.sampled_from([0, 1]), st.booleans())
 def test_read_text_equals_feed(sayings, choice, expects_thoughts):
-    """`read_text` is nothing but faster."""
     check([say(*said, number=choice) for said in sayings], choice=choice, expects_thoughts=expects_thoughts)
 
 
 @pytest.mark.parametrize("choice", [0, 1])
 def test_read_text_reads_plain_text(choice):
-    """All but the first piece, which is where a thought might have begun."""
+    """It does not read the first piece, which may be the start of thoughts."""
     assembler = StreamAssembler(choice=choice)
     assert assembler.read_text(text_chunk("Hello", choice)) is None
     list(assembler.feed(text_chunk("Hello", choice)))

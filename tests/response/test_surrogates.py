@@ -1,4 +1,4 @@
-r"""Halves of characters: `"\ud83d"` in one delta and `"\ude00"` in the next, or one of them alone."""
+r"""Tests lone surrogates: `"\ud83d"` in one delta and `"\ude00"` in the next, or only one of them."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ WHOLE = {"invoke": lambda model: model.invoke("hi"), "ainvoke": lambda model: as
 
 
 def read(entry_point, *answers, tools=(note,), surface="vertex", **options):
-    """The message that comes of `answers`, and the request that takes it back."""
+    """Return the message for `answers`, and the request that sends it back."""
     wire = Wire(*answers)
     options = {"max_retries": 0, **PLACES[surface], **wire.clients, **options}
     model = ChatGeminiCompat(model="gemini-3.8-flash", **options)
@@ -55,17 +55,17 @@ def read(entry_point, *answers, tools=(note,), surface="vertex", **options):
 
 
 def stream(*deltas, finish="stop"):
-    """The events of these deltas and the end."""
+    """Return the events of these deltas, and the end."""
     return [*(chunk(**delta) for delta in deltas), chunk(finish), DONE]
 
 
 def made(message):
-    """The calls of a message."""
+    """Return the calls of a message."""
     return [(made_call["name"], made_call["args"]) for made_call in message.tool_calls]
 
 
 def piece(args, index=0, **more):
-    """An entry of `tool_calls` that goes on with arguments."""
+    """Return an entry of `tool_calls` that continues with arguments."""
     return {"index": index, "function": {"arguments": args}, **more}
 
 
@@ -87,7 +87,7 @@ TEXTS = {
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("entry_point", STREAMED)
 def test_surrogates_of_a_text_are_joined_or_replaced(entry_point, name):
-    """Field case A9: whatever comes, whole characters are handed out, and go back."""
+    """Field case A9: only complete characters are emitted and sent back."""
     pieces, text = TEXTS[name]
     assert read(entry_point, stream(*({"content": part} for part in pieces))).text == text
 
@@ -96,7 +96,7 @@ def test_surrogates_of_a_text_are_joined_or_replaced(entry_point, name):
 @pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
 @pytest.mark.parametrize("entry_point", STREAMED)
 def test_surrogates_of_a_thought_are_joined(entry_point, key, surface):
-    """Field case A9: on each surface, and not with the text."""
+    """Field case A9: on each surface, separately from the text."""
     events = stream({key: "a" + FIRST}, {key: SECOND + "b"}, {"content": "Hi."})
     message = read(entry_point, events, surface=surface, tools=())
     assert [block["reasoning"] for block in message.content_blocks if block["type"] == "reasoning"] == ["a😀b"]
@@ -105,7 +105,7 @@ def test_surrogates_of_a_thought_are_joined(entry_point, key, surface):
 
 @pytest.mark.parametrize("entry_point", STREAMED)
 def test_surrogate_of_a_thought_is_not_joined_with_the_text(entry_point):
-    """Field case A9: two fields; and a flagged `content` is not the answer's."""
+    """Field case A9: they are two fields, and flagged `content` is not the answer."""
     message = read(entry_point, stream({"reasoning_content": "a" + FIRST}, {"content": SECOND + "b"}), tools=())
     thoughts = [block["reasoning"] for block in message.content_blocks if block["type"] == "reasoning"]
     assert (message.text, "".join(thoughts)) == (f"{LOST}b", f"a{LOST}")
@@ -140,7 +140,7 @@ CALLS = {
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("entry_point", STREAMED)
 def test_surrogates_of_a_call_are_joined(entry_point, name):
-    """Field case A9: of its arguments and of its name, by the call that they belong to."""
+    """Field case A9: in the arguments and the name, for each call."""
     entries, expected = CALLS[name]
     message = read(
         entry_point,
@@ -162,7 +162,7 @@ def test_surrogates_of_a_call_are_joined(entry_point, name):
 )
 @pytest.mark.parametrize("entry_point", STREAMED)
 def test_lone_surrogate_in_a_call_is_an_error(entry_point, entries):
-    """Field case A9: with a replacement character in it the tool would run with what the model did not write."""
+    """Field case A9: with a replacement character, the tool would run with other arguments than the model's."""
     events = stream(*({"tool_calls": one} for one in entries), finish="tool_calls")
     with pytest.raises((errors.InvalidReplyError, errors.MalformedToolCallError)):
         read(entry_point, events)
@@ -170,7 +170,7 @@ def test_lone_surrogate_in_a_call_is_an_error(entry_point, entries):
 
 @pytest.mark.parametrize("entry_point", STREAMED)
 def test_surrogate_is_not_joined_with_another_call(entry_point):
-    """Field case A9: a call whose arguments break off is an error, and lends no half to the next one."""
+    """Field case A9: a call with truncated arguments is an error, and its surrogate is not used for the next call."""
     entries = [call("note", '{"x":"a' + FIRST, "c1", index=0)], [call("note", '{"x":"b"}', "c2", index=0)]
     events = stream(*({"tool_calls": one} for one in entries), finish="tool_calls")
     with pytest.raises((errors.InvalidReplyError, errors.MalformedToolCallError)):
@@ -178,7 +178,7 @@ def test_surrogate_is_not_joined_with_another_call(entry_point):
 
 
 def test_surrogate_is_not_joined_with_another_choice():
-    """Field case A9: with `n=2` each choice has its own."""
+    """Field case A9: with `n=2`, each choice is separate."""
     events = stream({"content": "a" + FIRST}, {"content": "b" + FIRST}, {"content": SECOND}, {"content": "c"})
     events[1]["choices"][0]["index"] = events[3]["choices"][0]["index"] = 1
     last = json.loads(json.dumps(events[4]))
@@ -197,7 +197,7 @@ def test_surrogate_is_not_joined_with_another_choice():
 @pytest.mark.parametrize("finish", ["every", "last"])
 @pytest.mark.parametrize("entry_point", STREAMED)
 def test_surrogates_are_joined_with_any_finish_reason(entry_point, finish):
-    """With `stop` on every chunk, and on the one that holds the second half."""
+    """`stop` comes with every chunk, or with the second surrogate."""
     pieces = chunk("stop" if finish == "every" else None, content="a" + FIRST), chunk("stop", content=SECOND)
     assert read(entry_point, [*pieces, DONE]).text == "a😀"
     assert read(entry_point, [*pieces]).text == "a😀"
@@ -205,7 +205,7 @@ def test_surrogates_are_joined_with_any_finish_reason(entry_point, finish):
 
 
 def test_surrogates_in_bytes_are_read_like_escaped_ones():
-    """As a server writes them that encodes UTF-16 units one by one; in any blocks of the network."""
+    """Some servers encode each UTF-16 unit separately. The bytes are cut anywhere."""
     body = "".join(
         f"data: {event if event == DONE else json.dumps(event, ensure_ascii=False)}\n\n"
         for event in stream({"content": "a" + FIRST}, {"content": SECOND + "b"})
@@ -216,7 +216,7 @@ def test_surrogates_in_bytes_are_read_like_escaped_ones():
 
 @pytest.mark.parametrize("entry_point", [*WHOLE, *STREAMED])
 def test_surrogates_in_a_whole_reply_are_an_error(entry_point):
-    """In texts and arguments, also where a stream was asked for: half a character says that the reply is damaged."""
+    """A lone surrogate shows that the reply is damaged, in texts, arguments and streams."""
     damaged = completion(None, finish="tool_calls", tool_calls=[call("note", '{"x":"a' + FIRST + '"}')])
     for answer in (completion("a" + FIRST), completion("Hm.", reasoning_content="b" + SECOND), damaged):
         with pytest.raises(errors.InvalidReplyError):
@@ -225,7 +225,7 @@ def test_surrogates_in_a_whole_reply_are_an_error(entry_point):
 
 @pytest.mark.parametrize("entry_point", [*WHOLE, *STREAMED])
 def test_error_with_a_surrogate_is_raised(entry_point):
-    """In a status, and in mid-stream."""
+    """The error comes as a status, or during the stream."""
     error = {"error": {"code": 429, "message": f"Quota {FIRST}", "status": "RESOURCE_EXHAUSTED"}}
     answers = [reply(json.dumps(error), status=429)] + (
         [[chunk(content="a"), error]] if entry_point in STREAMED else []
@@ -240,7 +240,6 @@ def test_error_with_a_surrogate_is_raised(entry_point):
     [rb'{"a": "\ud83d', rb'{"a": "\ud83d"} x', b'{"a": "\\ud83d"' + b', "b": ' + b"[" * 10**5, b'{"a": "\xff\\ud83d"}'],
 )
 def test_invalid_json_with_surrogates_raises(body):
-    """Halves excuse nothing else."""
     with pytest.raises(ValueError, match=r"."):
         parse_whole(body)
     with pytest.raises(errors.InvalidReplyError):
@@ -248,7 +247,7 @@ def test_invalid_json_with_surrogates_raises(body):
 
 
 def test_memory_of_waiting_surrogates_is_bounded():
-    """A server that begins a character in ever new places costs no more than the bytes it sends."""
+    """A server that starts characters in ever new places uses no more memory than its bytes."""
     events = [chunk(content=FIRST) for _ in range(500)]
     for number, event in enumerate(events):
         event["choices"][0]["index"] = number

@@ -1,4 +1,4 @@
-"""Text with thoughts in it, cut anywhere, to thoughts and answer."""
+"""Tests that text is separated into thoughts and answer, wherever it is cut."""
 
 from itertools import groupby
 
@@ -13,7 +13,7 @@ PLAIN, FLAGGED = False, True
 
 
 def split(deltas, tags=DEFAULT_TAGS):
-    """Runs of `deltas` (text, flagged), as `(kind, text)` with "thought" or "text"; no event is empty."""
+    """Return the events of `deltas` (text, flagged), joined by kind, as ("thought" or "text", text)."""
     splitter = ThoughtSplitter(tags)
     events = [event for text, flagged in deltas for event in splitter.feed(text, flagged=flagged)]
     events += splitter.finish()
@@ -24,7 +24,7 @@ def split(deltas, tags=DEFAULT_TAGS):
 
 
 def folded(runs):
-    """All thoughts and all answer of `runs`."""
+    """Return all thoughts and the whole answer of `runs`."""
     return tuple("".join(text for kind, text in runs if kind == wanted) for wanted in ("thought", "text"))
 
 
@@ -89,28 +89,28 @@ def folded(runs):
     ],
 )
 def test_thoughts_are_separated_from_the_answer(deltas, thoughts, answer):
-    """In one piece for each delta, and character by character."""
+    """Each delta comes as one piece, and character by character."""
     assert folded(split(deltas)) == (thoughts, answer)
     assert folded(split([(char, flagged) for text, flagged in deltas for char in text])) == (thoughts, answer)
 
 
 @pytest.mark.parametrize("marker", ["a.*b", "(x|y)+", "[z]", "\\d", "$^", "é", "think ing"])
 def test_marker_is_not_a_regular_expression(marker):
-    """The caller's `thought_tag_marker` may hold any characters."""
+    """The caller's `thought_tag_marker` can contain any characters."""
     text = f"<{marker}>hm</{marker}>hi"
     assert split([(text, PLAIN)], [marker, *DEFAULT_TAGS]) == [("thought", "hm"), ("text", "hi")]
     assert split([("<axxb>hi", PLAIN)], [marker]) == [("text", "<axxb>hi")]
 
 
 def test_tag_after_thoughts_in_a_separate_field_is_text():
-    """Where a server has told thoughts and answer apart, the answer may open with a tag."""
+    """If the server separates thoughts and answer, the answer can start with a tag."""
     splitter = ThoughtSplitter()
     splitter.expect_answer()
     assert [*splitter.feed("<think>hi"), *splitter.finish()] == [TextDelta("<think>hi")]
 
 
 def test_at_most_a_tag_is_held_back():
-    """Text comes when it comes: only what may become a tag waits, and only until it cannot."""
+    """Only text that can still become a tag is held back."""
     splitter = ThoughtSplitter()
     assert [*splitter.feed("<tho")] == []
     assert [*splitter.feed("ught>abc</th")] == [ThoughtDelta("abc")]
@@ -128,7 +128,7 @@ words = st.lists(st.sampled_from(["a", " ", "\n", "<", "</", ">", "<b>", "é"]),
 
 @st.composite
 def cuts(draw, runs):
-    """Deltas of `runs` (text, flagged), each cut anywhere."""
+    """Draw deltas of `runs` (text, flagged), each cut anywhere."""
     deltas = []
     for text, flagged in runs:
         ends = [*sorted(draw(st.lists(st.integers(0, len(text)), max_size=5))), len(text)]
@@ -146,7 +146,7 @@ def cuts(draw, runs):
     st.booleans(),
 )
 def test_tagged_reply_is_split_alike_at_any_cut(data, space, tag, thoughts, answer, is_closed):
-    """With white space before, any marker, and a closing tag or none."""
+    """There can be white space before it, any marker, and no closing tag."""
     closing = f"</{tag}>{answer}" if is_closed else ""
     deltas = data.draw(cuts([(f"{space}<{tag}>{thoughts}{closing}", PLAIN)]))
     assert folded(split(deltas, [*DEFAULT_TAGS, "(m|n)*"])) == (space + thoughts, answer if is_closed else "")
@@ -155,7 +155,7 @@ def test_tagged_reply_is_split_alike_at_any_cut(data, space, tag, thoughts, answ
 @settings(max_examples=300)
 @given(st.data(), st.sampled_from(["", *DEFAULT_TAGS]), words, texts, st.sampled_from(["flagged", "plain", "none"]))
 def test_flagged_reply_is_split_alike_at_any_cut(data, tag, thoughts, answer, closing):
-    """The closing tag comes flagged, unflagged or never; the answer may hold any tags but this one first."""
+    """The closing tag is flagged, unflagged or missing. The answer can contain tags after its start."""
     opening, end = (f"<{tag}>", f"</{tag}>") if tag else ("", "")
     answer = f"a{answer}"
     runs = [(f"{opening}{thoughts}{end if closing == 'flagged' else ''}", FLAGGED)]
@@ -166,7 +166,6 @@ def test_flagged_reply_is_split_alike_at_any_cut(data, tag, thoughts, answer, cl
 @settings(max_examples=300)
 @given(st.data(), st.lists(st.tuples(texts, st.booleans()), max_size=5))
 def test_any_mixture_loses_only_tags_at_any_cut(data, runs):
-    """Whatever is flagged or tagged how often: the same for every cut, and nothing but tags is gone."""
     runs = [("".join(text for text, _ in run), flagged) for flagged, run in groupby(runs, lambda pair: pair[1])]
     found = split(runs)
     assert split(data.draw(cuts(runs))) == found
@@ -174,7 +173,7 @@ def test_any_mixture_loses_only_tags_at_any_cut(data, runs):
 
 
 def _assert_only_tags_are_gone(text, rest):
-    """`rest` is `text` without some tags: a walk that keeps every way to read it open."""
+    """Assert that `rest` is `text` without some tags. All ways to remove them are followed."""
     places = {0}
     tags = [mark.format(tag) for tag in DEFAULT_TAGS for mark in ("<{}>", "</{}>")]
     for char in [*rest, None]:

@@ -1,4 +1,4 @@
-"""Streams of tool calls at random, with every kind of ending: an error, or exactly the calls that were complete."""
+"""Tests random streams of tool calls with any ending: an error, or exactly the complete calls."""
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -18,7 +18,7 @@ seeds = st.integers(0, 2**48)
 @example(seed=36289)
 @example(seed=49903)
 def test_random_stream_gives_an_error_or_its_complete_calls(seed):
-    """Any ending, any subset of heads, pieces and repetitions; `fuzz/fuzz_tool_calls.py` draws more."""
+    """`fuzz/fuzz_tool_calls.py` draws more streams."""
     drawn = draw_stream(seed)
     judge_stream(drawn, read_calls(drawn.events))
 
@@ -26,7 +26,7 @@ def test_random_stream_gives_an_error_or_its_complete_calls(seed):
 @settings(max_examples=150, deadline=None)
 @given(seed=seeds)
 def test_sum_of_chunks_has_the_same_calls(seed):
-    """What an agent looks at is the sum of the chunks."""
+    """An agent reads the sum of the chunks."""
     drawn = draw_stream(seed)
     message, found = read_message(drawn.events), read_calls(drawn.events)
     if isinstance(found, Exception):
@@ -39,7 +39,7 @@ def test_sum_of_chunks_has_the_same_calls(seed):
 @settings(max_examples=40, deadline=None)
 @given(seed=seeds, kept=st.booleans())
 def test_agent_runs_only_calls_that_the_model_wrote(seed, kept):
-    """Through the transport and the agent's loop, also where invalid calls are kept."""
+    """The reply goes through the transport and an agent, also with kept invalid calls."""
     drawn = draw_stream(seed)
     events = ["[DONE]" if event is DONE else event for event in drawn.events]
     wire = Wire(events, [chunk("stop", content="Done."), "[DONE]"])

@@ -1,4 +1,4 @@
-"""Tool-call entries to calls: the decision table, and the ways in which servers write calls, at random."""
+"""Tests the assembly of tool calls: the decision tables, and random calls in the dialects of servers."""
 
 import json
 import re
@@ -18,14 +18,14 @@ TWO_OF_F = [("f", {"a": 1}), ("f", {"b": []})]
 
 
 def entry(wire_id=None, name=None, args=None, index=None, **more):
-    """One entry of `tool_calls` without the keys that are `None`."""
+    """Return an entry of `tool_calls` without the keys that are `None`."""
     function = {key: value for key, value in (("name", name), ("arguments", args)) if value is not None}
     fields = {"index": index, "id": wire_id, "function": function or None, **more}
     return {key: value for key, value in fields.items() if value is not None}
 
 
 def read(*entries, **options):
-    """The meanings, ids, faults and extras of `entries`, one in each delta."""
+    """Return the meanings, ids, invalid names and extra fields of `entries`, one in each delta."""
     calls, faults, extras = read_calls([[item] for item in entries], **options)
     return [call.meaning for call in calls if _is_json(call.args)], [call.id for call in calls], faults, extras
 
@@ -193,7 +193,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("entries", "meanings", "faulty"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_every_row_of_the_decision_table_holds(entries, meanings, faulty):
-    """What goes on, what is new, and what is a fault, as the tracker's table says."""
+    """The rows are those of the tables in `ToolCallTracker`."""
     found, _, faults, _ = read(*(entry(*item) for item in entries))
     assert found == meanings
     assert bool(faults) is faulty
@@ -247,7 +247,7 @@ def test_calls_are_right_or_invalid_in_every_dialect(calls, dialect, seed):
 
 
 def drop_repetitions(calls):
-    """`calls`, of which every two share an id: the same name and arguments under one id are one call."""
+    """Return `calls` without repetitions: of two calls with one id, equal ones are one call."""
     texts = [(call.name, json.dumps(call.meaning[1], sort_keys=True)) for call in calls]
     return [call for position, call in enumerate(calls) if position % 2 == 0 or texts[position] != texts[position - 1]]
 
@@ -276,7 +276,7 @@ def test_calls_with_ids_are_never_invalid(calls, dialect, seed):
     calls=call_lists, ids=st.sampled_from(["absent", "empty"]), index=st.sampled_from(["absent", "zero"]), seed=seeds
 )
 def test_complete_calls_without_ids_are_ambiguous_only_after_an_empty_one(calls, ids, index, seed):
-    """AI Studio sent empty ids in 2025: `{}` and then arguments of the same tool may be a placeholder's."""
+    """AI Studio sent empty ids in 2025. `{}` before arguments of the same tool may be a placeholder."""
     calls = [Call(call.name, call.args or "{}") for call in calls]
     chance = Random(seed).randrange
     entries = [item for items in write_calls(calls, Dialect(index, ids), chance) for item in items]
@@ -302,7 +302,7 @@ def test_complete_calls_without_ids_are_ambiguous_only_after_an_empty_one(calls,
     seed=seeds,
 )
 def test_interleaved_calls_are_separated_by_ids_or_right_indices(calls, dialect, seed):
-    """Deltas of several calls may alternate when each says whose it is; heads come in order."""
+    """Deltas of several calls can alternate if each has an id or a right index. Headers come in order."""
     chance = Random(seed).randrange
     lists = write_calls(calls, dialect, chance)
     woven = [head for head, *_ in lists] + weave([body for _, *body in lists], chance)
@@ -314,7 +314,7 @@ def test_interleaved_calls_are_separated_by_ids_or_right_indices(calls, dialect,
 @settings(max_examples=300, deadline=None)
 @given(calls=call_lists, dialect=st.sampled_from(DIALECTS), seed=seeds)
 def test_generated_ids_do_not_depend_on_the_grouping(calls, dialect, seed):
-    """Ids that we make come from seed and position, so reading twice, or all at once, changes nothing."""
+    """They are derived from the seed and the position."""
     entries = [item for items in write_calls(calls, dialect, Random(seed).randrange) for item in items]
     assert read_calls([[item] for item in entries]) == read_calls([entries])
 
@@ -361,12 +361,12 @@ def test_ids_differ_between_replies_and_between_calls():
     ],
 )
 def test_litellm_ids_are_split(wire, parts):
-    """LiteLLM's gateway hides the signature in the id."""
+    """LiteLLM's gateway puts the signature into the id."""
     assert split_litellm_id(wire) == parts
 
 
 def test_a_litellm_id_is_clean_and_its_signature_is_kept():
-    """The clean id joins the deltas of a call, whether or not each carries the signature."""
+    """The clean id identifies the deltas of a call, with or without the signature."""
     found, ids, faults, extras = read(
         entry("call_1__thought__c2ln", "f", HALF), entry("call_1", None, REST), entry("call_2", "g", A)
     )
@@ -416,7 +416,7 @@ SIGNED = {"google": {"thought_signature": "c2ln"}}
     ],
 )
 def test_extra_fields_of_a_call_come_once(entries, expected):
-    """A signature stands on the call's first delta, on all of them, or alone in a delta before or after it."""
+    """A signature comes with the first delta, with all deltas, or in a separate delta before or after."""
     found, _, faults, extras = read(*entries)
     assert found[0] == ("f", {}) or found[0] == ("f", {"a": 1}) or found[0] == ("f", {"h": 2})
     assert faults == ()
@@ -424,7 +424,6 @@ def test_extra_fields_of_a_call_come_once(entries, expected):
 
 
 def test_signature_comes_with_the_header_of_its_call():
-    """Whoever reads a stream finds the signature in the chunk that opens the call."""
     tracker = ToolCallTracker("seed")
     head, extras = tracker.feed([entry("c", "f", "", extra_content=SIGNED)])
     assert (head.id, extras.id) == ("c", "c")
@@ -432,7 +431,7 @@ def test_signature_comes_with_the_header_of_its_call():
 
 @pytest.mark.parametrize("wire_id", [None, "c"])
 def test_extra_fields_of_a_missing_call_are_kept(wire_id):
-    """They are the reply's own then."""
+    """They become fields of the reply."""
     tracker = ToolCallTracker("seed")
     assert [*tracker.feed([entry(wire_id, extra_content=SIGNED)]), *tracker.finish()] == []
     assert (len(tracker), tracker.list_invalid()) == (0, ())
@@ -442,7 +441,7 @@ def test_extra_fields_of_a_missing_call_are_kept(wire_id):
 
 @pytest.mark.parametrize("args", ['{"a": "x\ny"}', '{"a": "x\r\n\ty\x00"}', '{"a\n": "\\\\\n"}'])
 def test_raw_control_characters_in_arguments_come_out_as_json(args):
-    """Vertex streams multi-line values unescaped; what comes out parses to the same."""
+    """Vertex streams multi-line values unescaped. The output parses to the same value."""
     pieces = [entry("c", "f", ""), *(entry("c", "f", char) for char in args)]
     ((_, meaning),), _, faults, _ = read(*pieces)
     assert meaning == json.loads(args, strict=False)
@@ -465,7 +464,7 @@ def test_raw_control_characters_in_arguments_come_out_as_json(args):
     ids=range(9),
 )
 def test_arguments_that_are_not_an_object_are_invalid(args):
-    """Cut short, glued together, of another type, or too deep to parse."""
+    """They are truncated, joined, of another type, or too deep to parse."""
     _, _, faults, _ = read(entry("c", "f", args))
     assert faults == ("f",)
 
@@ -475,7 +474,7 @@ def test_arguments_that_are_not_an_object_are_invalid(args):
     [({"a": [1]}, {"a": [1]}), ({}, {}), (None, {}), ([], None), (5, None), (False, None), (0, None)],
 )
 def test_arguments_that_are_not_a_string_are_read_as_json(args, meaning):
-    """An object is taken for whole arguments, anything else is a fault, and never a call of `{}`."""
+    """An object is complete arguments, and any other value is invalid."""
     found, _, faults, _ = read({"id": "c", "function": {"name": "f", "arguments": args}})
     assert (found == [("f", meaning)]) is (meaning is not None)
     assert bool(faults) is (meaning is None)
@@ -485,12 +484,11 @@ def test_arguments_that_are_not_a_string_are_read_as_json(args, meaning):
     "missing", [{}, {"function": None}, {"function": {}}, {"id": None, "index": None}, {"type": "function"}]
 )
 def test_empty_entries_change_nothing(missing):
-    """Before, between and after calls."""
     assert read(missing, entry("c", "f", HALF), missing, entry("c", None, REST), missing)[0] == [("f", {"h": 2})]
 
 
 def test_a_call_waits_for_its_name():
-    """Nothing of a call is told before its name is known, and then all of it."""
+    """Nothing of a call is emitted before its name is known."""
     tracker = ToolCallTracker("seed")
     assert [*tracker.feed([entry("c", None, HALF)])] == []
     (head,) = tracker.feed([entry("c", "f", REST)])
@@ -498,7 +496,7 @@ def test_a_call_waits_for_its_name():
 
 
 def test_a_call_is_announced_with_its_first_entry_and_pieces_follow():
-    """Arguments pass through as they come; only `{}` is held back, as it may be replaced."""
+    """Arguments are emitted as they come. Only `{}` is held back, since it may be a placeholder."""
     tracker = ToolCallTracker("seed")
     events = [
         [(event.name, event.args) for event in tracker.feed([entry("c", "f", piece)])] for piece in ("", HALF, REST)
@@ -510,7 +508,7 @@ def test_a_call_is_announced_with_its_first_entry_and_pieces_follow():
 
 
 def test_calls_beyond_the_limit_are_dropped_with_their_errors():
-    """With `parallel_tool_calls=False` one call reaches the caller, whatever the others are like."""
+    """With `parallel_tool_calls=False`, the caller gets one call, even if the others are invalid."""
     found, ids, faults, extras = read(
         entry("c", "f", A), entry("d", "g", HALF, extra_content=SIGNED), entry("e", None, "}}"), limit=1
     )
@@ -518,7 +516,7 @@ def test_calls_beyond_the_limit_are_dropped_with_their_errors():
 
 
 def _count_work(pieces):
-    """Function calls, and characters handed to the scanner, for one call in `pieces` pieces."""
+    """Return the number of function calls and of scanned characters for one call in `pieces` pieces."""
     work = {"calls": 0, "characters": 0}
 
     def note(frame, event, arg):
@@ -542,7 +540,7 @@ def _count_work(pieces):
 
 
 def test_work_is_linear_in_the_pieces_of_a_call():
-    """Ten times the pieces are ten times the function calls, and no character is scanned twice."""
+    """Ten times the pieces need ten times the function calls, and no character is scanned twice."""
     few, many = _count_work(200), _count_work(2000)
     assert many["calls"] < 10.5 * few["calls"]
     assert many["characters"] == 2000 * len(',"k00000":"v"') + 1

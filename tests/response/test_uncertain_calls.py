@@ -55,19 +55,19 @@ class Payment(BaseModel):
 
 
 def entry(name=None, call_id=None, args=None, index=None):
-    """An entry of `tool_calls` without what is `None`."""
+    """Return an entry of `tool_calls` without the keys that are `None`."""
     function = {key: value for key, value in (("name", name), ("arguments", args)) if value is not None}
     fields = {"index": index, "id": call_id, "function": function}
     return {key: value for key, value in fields.items() if value is not None}
 
 
 def calls(*entries, finish=None):
-    """A chunk with these entries."""
+    """Return a chunk with these entries."""
     return chunk(finish, tool_calls=[*entries])
 
 
 def build(*answers, surface="vertex", **options):
-    """A model over a server that plays `answers`."""
+    """Return a model whose server sends `answers`."""
     wire = Wire(*answers)
     return ChatGeminiCompat(
         model="gemini-3.8-flash", **{"max_retries": 0, **PLACES[surface], **wire.clients, **options}
@@ -75,7 +75,7 @@ def build(*answers, surface="vertex", **options):
 
 
 def whole(events):
-    """What the server would say of it in one piece: entries with whole arguments only."""
+    """Return the whole reply for `events`: only entries with complete arguments."""
     deltas = [choice["delta"] for event in events if event != DONE for choice in event["choices"]]
     finish = [choice.get("finish_reason") for event in events if event != DONE for choice in event["choices"]]
     text = "".join(delta.get("content") or "" for delta in deltas)
@@ -113,7 +113,7 @@ WHOLE = {"invoke": _invoke, "ainvoke": _ainvoke}
 
 
 def read(entry_point, answer, **options):
-    """The message, or the error, that comes of `answer`."""
+    """Return the message for `answer`, or the error."""
     model, _ = build(answer, **options)
     try:
         return {**STREAMED, **WHOLE}[entry_point](model.bind_tools(TOOLS))
@@ -122,14 +122,14 @@ def read(entry_point, answer, **options):
 
 
 def made(message):
-    """The calls of a message; the error where there is none."""
+    """Return the calls of a message, or the error."""
     if isinstance(message, Exception):
         return type(message)
     return [(call["name"], call["args"]) for call in message.tool_calls]
 
 
 def run_agent(*answers, stream=False, **options):
-    """The calls that an agent ran, and the error that ended it."""
+    """Return the calls that an agent ran, and the error that ended it."""
     RAN.clear()
     model, _ = build(*answers, **options)
     agent = create_agent(model, TOOLS)
@@ -311,14 +311,14 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("entry_point", ["stream", "v3"])
 def test_an_uncertain_call_of_a_stream_is_an_error(name, entry_point):
-    """Field cases A1, A2, A3, A5, A7, A8 and A9: the calls that were meant, or an error."""
+    """Field cases A1, A2, A3, A5, A7, A8 and A9: the calls of the model, or an error."""
     events, expected = CASES[name]
     assert made(read(entry_point, events)) == expected
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_an_uncertain_call_of_a_whole_reply_is_an_error(name):
-    """Field cases A1, A2, A3, A5, A7, A8 and A9: whole replies go by the same rules."""
+    """Field cases A1, A2, A3, A5, A7, A8 and A9: the rules for whole replies are the same."""
     events, expected = CASES[name]
     assert made(read("invoke", whole(events))) == expected
 
@@ -348,7 +348,7 @@ def test_repeated_payment_runs_once():
 
 
 def test_structured_output_refuses_an_uncertain_call():
-    """Field cases A1 and A3: a forced call is judged like any other."""
+    """Field cases A1 and A3: the rules for a forced call are the same."""
     for events in (
         [calls(entry("Payment", "c1", "{}")), chunk("length"), DONE],
         [calls(entry("Pay", "c1"), finish="stop"), DONE],
@@ -362,7 +362,7 @@ def test_structured_output_refuses_an_uncertain_call():
 
 
 def test_partial_name_is_not_emitted():
-    """Field case A3: a reader of the stream never sees `delete` if the call is `delete_draft`."""
+    """Field case A3: the stream never contains the name `delete` if the call is `delete_draft`."""
     tracker = ToolCallTracker("seed", names={"delete", "delete_draft", "pay"})
     assert list(tracker.feed([entry("delete", "c1", "")])) == []
     assert next(iter(tracker.feed([entry("_draft")]))).name == "delete_draft"
@@ -381,13 +381,13 @@ def test_names_are_not_joined_without_bound_tools():
 
 
 def choice(number, finish=None, **fields):
-    """A choice of a whole reply, or of a chunk; without a number for `None`."""
+    """Return a choice of a whole reply or of a chunk; without an index if `number` is `None`."""
     held = {"finish_reason": finish, **fields}
     return held if number is None else {"index": number, **held}
 
 
 def several(*choices, key):
-    """A whole reply or a chunk with these choices."""
+    """Return a whole reply or a chunk with these choices."""
     kind = "chat.completion" if key == "message" else "chat.completion.chunk"
     return {
         "id": "r",
@@ -414,7 +414,7 @@ CHOICES = {
 
 @pytest.mark.parametrize("name", CHOICES)
 def test_unrequested_choices_are_one_message(name):
-    """Field case A4: text in one choice and calls in another, whole, in one chunk and in chunks of their own."""
+    """Field case A4: text is in one choice and calls are in another."""
     choices, expected = CHOICES[name]
     replies = {
         "invoke": several(*choices, key="message"),
@@ -428,7 +428,7 @@ def test_unrequested_choices_are_one_message(name):
 
 
 def test_requested_choices_are_separate_messages():
-    """Field case A4: with `n=2` there are two messages, and each keeps its own calls."""
+    """Field case A4: with `n=2` there are two messages, each with its own calls."""
     reply = several(((0, "stop"), SAYS), ((1, "tool_calls"), PAYS), key="message")
     model, _ = build(reply, surface="openai_compatible", n=2)
     first, second = model.generate([[HumanMessage("hi")]]).generations[0]
@@ -443,7 +443,7 @@ def test_requested_choices_are_separate_messages():
 @pytest.mark.parametrize("kind", ["chat.completion.chunk", "chat.completion", None])
 @pytest.mark.parametrize("entry_point", ["stream", "v3"])
 def test_last_chunk_with_the_complete_message_adds_nothing(delta, kind, entry_point):
-    """Field case A9: text and calls once, whether or not there is a delta beside the message."""
+    """Field case A9: text and calls come once, with or without a delta in the same choice."""
     last = chunk("tool_calls")
     last["choices"][0]["message"] = {**SAYS, **PAYS}
     del last["choices"][0]["delta"], last["object"]
@@ -456,7 +456,7 @@ def test_last_chunk_with_the_complete_message_adds_nothing(delta, kind, entry_po
 
 
 def test_last_chunk_adds_what_no_delta_had():
-    """Field case A9: a call that only the whole message holds is not lost, and one that contradicts is an error."""
+    """Field case A9: a call that is only in the complete message is kept, and a contradicting call is an error."""
     last = chunk("tool_calls")
     last["choices"][0]["message"] = {**SAYS, **PAYS}
     assert made(read("stream", [chunk(content="Let me pay."), last, DONE])) == [PAY]
@@ -467,7 +467,7 @@ def test_last_chunk_adds_what_no_delta_had():
 
 
 def with_message(*entries, **fields):
-    """A chunk whose delta is named `message`, with these entries."""
+    """Return a chunk with these entries, whose delta has the key `message`."""
     event = chunk(**fields)
     event["choices"][0]["message"] = {"role": "assistant", "tool_calls": [*entries]}
     del event["choices"][0]["delta"]
@@ -479,7 +479,7 @@ NAMED = entry("pay", None, '{"amount":1}')
 
 @pytest.mark.parametrize("kind", ["chat.completion.chunk", "chat.completion", None])
 def test_repeated_message_adds_no_call(kind):
-    """Field cases A2 and A9: a `message` is all of the reply once more, in part and without ids too."""
+    """Field cases A2 and A9: a `message` repeats all or part of the reply, with or without ids."""
     other = entry("pay", "c2", '{"amount":2}', 1)
     cases = (
         ([calls(BEGUN), calls(other), with_message(NAMED)], [PAY, ("pay", {"amount": 2})]),
@@ -504,7 +504,7 @@ def test_repeated_message_adds_no_call(kind):
     "late", [entry("delete", "c2", "", 1), entry("delete", "c2", '{"number":1}', 1), entry("delete")]
 )
 def test_call_after_the_end_is_an_error(late):
-    """Field case A1: a call or a head after `[DONE]` is an error, and the same call once more says nothing."""
+    """Field case A1: a call or a header after `[DONE]` is an error, and a repetition is ignored."""
     end = chunk("tool_calls")
     assert run_agent([calls(BEGUN), end, DONE, calls(late)], stream=True) == ([], MALFORMED)
     assert run_agent([chunk("stop", content="Hm."), DONE, calls(late)], stream=True) == ([], MALFORMED)
@@ -514,7 +514,7 @@ def test_call_after_the_end_is_an_error(late):
 @pytest.mark.parametrize("key", ["message", "delta"])
 @pytest.mark.parametrize("numbers", [(0, 1), (1, 0)])
 def test_call_with_a_refusal_does_not_run(key, numbers):
-    """Field case A4: in whichever choice, and in the same one."""
+    """Field case A4: in the same choice or in another."""
     refused, called = {"refusal": "I will not."}, {"tool_calls": [entry("pay", "c1", '{"amount":1}')]}
     two = several(((numbers[0], "stop"), refused), ((numbers[1], "tool_calls"), called), key=key)
     one = several(((0, "tool_calls"), {**refused, **called}), key=key)
@@ -527,7 +527,7 @@ def test_call_with_a_refusal_does_not_run(key, numbers):
 @pytest.mark.parametrize("key", ["message", "delta"])
 @pytest.mark.parametrize("error", ["boom", {"code": 500, "message": "boom"}, {"message": "boom"}])
 def test_an_error_in_a_message_is_an_error(key, error):
-    """Field case G11: as in the choice itself, beside a call and beside text, whole and streamed."""
+    """Field case G11: with a call or with text."""
     for fields in ({"tool_calls": [entry("pay", "c1", '{"amount":1}')]}, {"content": "Hm."}):
         for choices in (
             [((0, "stop"), {**fields, "error": error})],
@@ -548,7 +548,7 @@ def test_an_error_in_a_message_is_an_error(key, error):
 @pytest.mark.parametrize("word", ["stop", "content_filter", "error"])
 @pytest.mark.parametrize("native", ["SAFETY", "PROHIBITED_CONTENT"])
 def test_a_native_reason_for_a_block_is_a_refusal_after_one_request(place, word, native):
-    """Field case G3: the native finish reason counts with any finish reason of OpenAI, whole and streamed."""
+    """Field case G3: the native finish reason counts with any finish reason of OpenAI."""
     extra = {"native_finish_reason": native}
     extra = extra if place == "choice" else {place: extra}
     reply, event = completion(None, finish=word), chunk(word)
@@ -564,7 +564,7 @@ def test_a_native_reason_for_a_block_is_a_refusal_after_one_request(place, word,
 
 @pytest.mark.parametrize("word", ["stop", "content_filter", "error"])
 def test_a_native_reason_for_a_malformed_call_is_its_error(word):
-    """Field case G3: OpenRouter says `error` for it, LiteLLM `stop`."""
+    """Field case G3: OpenRouter sends `error` for it, LiteLLM sends `stop`."""
     reply, event = completion("Hm.", finish=word), chunk(word, content="Hm.")
     for one in (reply, event):
         one["choices"][0]["native_finish_reason"] = "MALFORMED_FUNCTION_CALL"
@@ -573,14 +573,14 @@ def test_a_native_reason_for_a_malformed_call_is_its_error(word):
 
 @pytest.mark.parametrize("native", ["STOP", "tool_use", "completed", "bored", None, 5])
 def test_unknown_native_reason_changes_nothing(native):
-    """Field case G3: other models' words beside `tool_calls` make no call doubtful."""
+    """Field case G3: with `tool_calls`, the words of other models do not invalidate a call."""
     event = calls(BEGUN, finish="tool_calls")
     event["choices"][0]["native_finish_reason"] = native
     assert made(read("stream", [event, DONE])) == [PAY]
 
 
 def with_native(native, finish, place="choice", **fields):
-    """A last chunk with the model's own finish reason at this place."""
+    """Return a last chunk with the model's own finish reason at this place."""
     event = chunk(finish, **fields)
     extra = {"native_finish_reason": native}
     event["choices"][0].update(extra if place == "choice" else {place: extra})
@@ -591,7 +591,7 @@ def with_native(native, finish, place="choice", **fields):
 @pytest.mark.parametrize("finish", ["stop", "tool_calls"])
 @pytest.mark.parametrize("native", ["abort", "error", "network_error", "timeout", "FinishReason.SAFETY"])
 def test_a_native_word_for_a_failure_is_the_same_failure(native, finish, place):
-    """Field cases G3 and A5: no call runs and no cut text is a success, whole and streamed."""
+    """Field cases G3 and A5: no call runs, and truncated text is an error."""
     expected = errors.BlockedError if "SAFETY" in native else TRUNCATED
     for first in (calls(BEGUN), chunk(content="par")):
         events = [first, with_native(native, finish, place)]
@@ -607,7 +607,7 @@ def test_a_native_word_for_a_failure_is_the_same_failure(native, finish, place):
 
 
 def test_unknown_native_reason_invalidates_a_call_without_arguments():
-    """Field cases G3 and A1: a call without arguments needs a clean word of the model's own, where there is one."""
+    """Field cases G3 and A1: a call without arguments needs a clean native finish reason, if there is one."""
     for native, expected in (("FINISH_REASON_NEW", MALFORMED), ("FinishReason.STOP", [("delete", {})])):
         assert made(read("stream", [calls(HEAD), with_native(native, "tool_calls"), DONE])) == expected
 
@@ -633,7 +633,7 @@ def test_finish_reasons_have_their_kind(words, kind):
 
 
 def test_text_with_an_unknown_finish_reason_is_kept():
-    """Field case A5: the word is in the metadata; only calls need a clean ending."""
+    """Field case A5: the finish reason is in the metadata, and only calls need a clean ending."""
     for message in (
         read("stream", [chunk("bored", content="Hm."), DONE]),
         read("invoke", completion("Hm.", finish="bored")),
@@ -649,7 +649,7 @@ CUT_CALL = entry("delete", "c2", '{"number": 1', 1)
 
 @pytest.mark.parametrize("entry_point", [*STREAMED, *WHOLE])
 def test_a_malformed_call_is_kept_beside_a_valid_one(entry_point):
-    """Field case H6: with `invalid_tool_calls="keep"` nothing raises, and the good call is the only one to run."""
+    """Field case H6: with `invalid_tool_calls="keep"` nothing raises, and only the valid call runs."""
     events = [calls(BEGUN, CUT_CALL, finish="tool_calls"), DONE]
     message = read(entry_point, events if entry_point in STREAMED else whole(events), **KEEP)
     assert made(message) == [PAY]
@@ -669,7 +669,7 @@ def test_a_malformed_call_is_kept_beside_a_valid_one(entry_point):
     [name for name, (_, expected) in CASES.items() if expected is MALFORMED and not name.startswith("A7")],
 )
 def test_kept_uncertain_call_does_not_run(name):
-    """Field case H6: each uncertain call is invalid, streamed and whole, and an agent runs none of them."""
+    """Field case H6: each uncertain call is invalid, and an agent runs none of them."""
     events, _ = CASES[name]
     for entry_point, answer in (("stream", events), ("v3", events), ("invoke", whole(events))):
         message = read(entry_point, answer, **KEEP)
@@ -682,7 +682,7 @@ def test_kept_uncertain_call_does_not_run(name):
 
 
 def test_invalid_tool_calls_can_be_set_for_one_request():
-    """Field case H6: as an option of a call, and never in the body; another word is refused."""
+    """Field case H6: it is an option of a call and not part of the body. Other values are refused."""
     reply = completion(None, tool_calls=[CUT_CALL])
     model, wire = build(reply)
     assert model.invoke("hi", **KEEP).invalid_tool_calls[0]["id"] == "c2"

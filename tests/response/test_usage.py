@@ -1,4 +1,4 @@
-"""Token counts of both surfaces, and of others, to counts that add up."""
+"""Tests that the token counts of all servers add up."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ from langchain_gemini_compat._response.usage import Usage, decode_usage
 
 
 def counts(prompt=None, completion=None, total=None, *, cached=None, reasoning=None, **more):
-    """A `usage` of the wire without what is `None`."""
+    """Return a wire `usage` without the keys that are `None`."""
     usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total, **more}
     if cached is not None:
         usage["prompt_tokens_details"] = {"cached_tokens": cached}
@@ -115,7 +115,7 @@ def counts(prompt=None, completion=None, total=None, *, cached=None, reasoning=N
     ],
 )
 def test_counts_are_reconciled(usage, expected):
-    """Thoughts are output in every mode; cached tokens are input."""
+    """Thoughts are output in every mode, and cached tokens are input."""
     assert decode_usage(usage) == expected
 
 
@@ -124,7 +124,7 @@ numbers = st.none() | st.integers(-5, 500) | st.integers(0, 500).map(float)
 
 @given(numbers, numbers, numbers, numbers, numbers)
 def test_detail_counts_never_exceed_their_sum(prompt, completion, total, cached, reasoning):
-    """Input and output make the total; a total of the server that is larger than its parts is kept."""
+    """Input and output add up to the total. A total that is larger than its parts is kept."""
     usage = decode_usage(counts(prompt, completion, total, cached=cached, reasoning=reasoning))
     assert usage.total_tokens == usage.input_tokens + usage.output_tokens
     assert 0 <= (usage.cached_tokens or 0) <= usage.input_tokens
@@ -149,7 +149,7 @@ odd = numbers | st.floats() | st.text(max_size=2) | st.booleans() | st.lists(st.
     ),
 )
 def test_any_usage_gives_counts_that_add_up(usage, details):
-    """Never negative, parts within what they are parts of, whatever names and values stand there."""
+    """Counts are not negative, and details do not exceed their sum."""
     found = decode_usage({**usage, **details})
     assert found.total_tokens == found.input_tokens + found.output_tokens
     assert 0 <= (found.cached_tokens or 0) <= found.input_tokens
@@ -158,7 +158,7 @@ def test_any_usage_gives_counts_that_add_up(usage, details):
 
 @given(*[st.integers(0, 10**6)] * 4)
 def test_google_counts_are_separated_on_both_surfaces(prompt, answer, thoughts, tools):
-    """Prompt and what tools returned are input; answer and thoughts are output."""
+    """The prompt and tool results are input. The answer and thoughts are output."""
     total = prompt + answer + thoughts + tools
     native = {"promptTokenCount": prompt, "candidatesTokenCount": answer, "thoughtsTokenCount": thoughts,
               "toolUsePromptTokenCount": tools, "totalTokenCount": total}  # fmt: skip
@@ -171,7 +171,7 @@ def test_google_counts_are_separated_on_both_surfaces(prompt, answer, thoughts, 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("name", ["usage", "usageMetadata"])
 def test_h4_usage_of_a_gateway_reaches_the_message(name, stream):
-    """Field case H4: counts as floats, and under the names of other APIs, whole and streamed."""
+    """Field case H4: counts come as floats, and under the names of other APIs."""
     usage = {"input_tokens": 10.0, "output_tokens": 5.0, "total_tokens": 15.0}
     if name == "usageMetadata":
         usage = {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15}
