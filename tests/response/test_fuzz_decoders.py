@@ -1,6 +1,6 @@
-"""Bytes of no good will, all the way to a message: any bytes, any JSON, any cut; at random, and without a server.
+"""Tests random bytes, random JSON and random cuts, from the bytes of a reply to the message, without a server.
 
-`fuzz/fuzz_reply.py` looks longer and is led by coverage; what it finds becomes a test here or in
+`fuzz/fuzz_reply.py` runs longer and is guided by coverage. Its findings become tests here or in
 `test_hostile_replies`.
 """
 
@@ -71,7 +71,7 @@ def test_any_bytes_give_a_message_or_a_typed_error(body, places):
         assert isinstance(judge(read_refusal(status, body)), errors.APIStatusError)
 
 
-# JSON that keeps to the keys of the wire and to nothing else.
+# Random JSON with the keys of the wire.
 
 leaves = (
     st.none()
@@ -134,7 +134,7 @@ def test_any_json_in_an_error_response_gives_a_typed_error(value, status):
     assert isinstance(error, errors.APIStatusError)
 
 
-# Never a wrong call.
+# Calls are right, or the reply raises.
 
 
 @pytest.mark.parametrize("end", ENDS[:6])
@@ -207,11 +207,11 @@ def test_arguments_are_read_exactly_or_raise(parts):
         _assert_call(whole, meaning(text))
     parts = [*parts]
     while parts and parts[0].strip(" \t\n") in ("", "{}"):
-        # A first `{}` is a placeholder where more follows.
+        # A `{}` before other arguments is a placeholder.
         del parts[0]
     meant = meaning("".join(parts)) if parts else {}
     if meant is None and not isinstance(outcome, errors.GeminiCompatError):
-        # The whole arguments once more are the same call.
+        # Complete arguments that come again are the same call.
         said = [part for part in parts if part.strip(" \t\n")]
         size = next(number for number in range(1, len(said) + 1) if meaning("".join(said[:number])) is not None)
         meant = meaning("".join(said[:size]))

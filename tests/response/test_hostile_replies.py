@@ -1,6 +1,6 @@
-"""Replies of a server that is broken or means harm, through the whole model: a right answer or a typed error.
+"""Tests replies of broken and hostile servers with the complete model: a right answer or a typed error.
 
-Never another exception, never a wrong call, and never more time or memory than the reply is worth.
+There must be no other exception, no wrong call, and no time or memory out of proportion to the reply.
 """
 
 import gzip
@@ -50,7 +50,7 @@ _keys = count()
 
 
 def model(answer, **options):
-    # Who shares a key shares what a 429 says about it.
+    # Models with the same key share the rate gate, so each model has its own key.
     settings = {
         "model": "gemini-3.8-flash",
         "api_key": f"k{next(_keys)}",
@@ -98,7 +98,7 @@ def events(*values):
     return b"".join(b"data: " + text + b"\n\n" for text in texts)
 
 
-# Whole replies and error answers.
+# Whole replies and error responses.
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ async def test_async_calls_raise_the_same_errors(body):
         [part async for part in model(http.Response(200, content=body)).astream("hi")]
 
 
-# Right answers in spite of all.
+# Unusual replies that are valid.
 
 
 def test_text_keeps_null_bytes_and_control_characters():
@@ -402,7 +402,7 @@ def test_broken_compression_is_a_typed_error(status, data):
             run(model(answer))
 
 
-# Work that grows with the square of a reply is a bomb too.
+# Time and memory are linear in the size of a reply.
 
 
 @pytest.mark.parametrize("flagged", [False, True])
@@ -452,9 +452,9 @@ def test_emitted_extra_fields_do_not_change():
     assert plain == {"google": {"one": 1}}
 
 
-# Nothing that somebody names is fetched.
+# No URL of a message or a reply is fetched.
 
-#: A file that is there.
+#: An existing file.
 SECRET = str(Path(__file__).parents[1] / "conftest.py")
 URLS = [
     *(

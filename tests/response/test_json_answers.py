@@ -18,7 +18,7 @@ class Event(BaseModel):
 
 FENCE = "```"
 SCHEMA = {"title": "Event", **Event.model_json_schema()}
-#: Texts with one reading, and the object that each stands for.
+#: Texts with one reading, each with its object.
 GOOD = {
     "opening fence only": (f'{FENCE}json\n{{"name": "a"}}', {"name": "a"}),
     "opening fence without a line": (f'{FENCE}json {{"name": "a"}}', {"name": "a"}),

@@ -88,7 +88,7 @@ def check(wires):
         message, bridged = assemble(events), assemble(expected)
         signatures = message.additional_kwargs.get(SIGNATURES_KEY, {})
         for block in [block for block in (*message.content, *bridged.content) if block["type"] == "tool_call"]:
-            # The bridge loses a signature that comes after the head of its call, we one that comes after its end.
+            # The bridge loses a signature after the header of its call. `EventDecoder` loses one after the end of its call.
             assert block.pop("extras", {}).get("signature") in (None, signatures.get(block["id"]))
         assert message == bridged
 

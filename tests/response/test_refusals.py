@@ -12,7 +12,7 @@ from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat.errors import GeminiCompatError, ModelRefusalError
 
 METHODS = ["json_schema", "function_calling", "json_mode"]
-#: langchain-core has it from 1.7.5 on.
+#: `ModelRefusalError` is in langchain-core 1.7.5 and later.
 CORE = getattr(exceptions, "ModelRefusalError", ModelError)
 
 
@@ -22,7 +22,7 @@ class Event(BaseModel):
     name: str
 
 
-#: The message, the finish reason, and what a person is told.
+#: The message, the finish reason, and the readable text.
 CASES = {
     "words of the model": ({"content": None, "refusal": "I cannot help."}, "stop", "I cannot help."),
     "words beside text": ({"content": "", "refusal": "I cannot help."}, "content_filter", "I cannot help."),

@@ -417,7 +417,7 @@ def test_calls_beyond_the_limit_are_dropped():
     assert (reply["end"].reason, reply["end"].invalid) == ("tool_calls", ())
 
 
-# JSON of other types than the wire has.
+# JSON with other types than the wire.
 
 anything = st.recursive(
     st.none()
@@ -480,7 +480,7 @@ def test_value_of_another_type_is_read_as_absent(hostile):
     assert isinstance(end.usage, Usage | None)
     if not end.invalid:
         assert all(isinstance(json.loads(made.args), dict) for made in reply["calls"].values())
-    # Of several choices that nobody asked for the first text counts, so the good chunk is read as one of its choice.
+    # Without a requested choice the first text counts, so the valid chunk is read as part of that choice.
     mixed = assemble(*hostile, chunk({"content": "answer"}), choice=0)
     assert "answer" in mixed["text"] + mixed["thoughts"]
 
@@ -494,7 +494,7 @@ def test_keys_are_read_by_type(value):
     assert isinstance(text_of_parts([value]), str)
 
 
-# Recordings of real streams, where they are at hand.
+# Recordings of real streams, if they are available.
 
 
 def _bodies():

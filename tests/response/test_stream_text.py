@@ -18,11 +18,11 @@ def text_chunk(text, number=0, **more):
     return {"id": "r1", "object": "chat.completion.chunk", "model": "m1", "choices": [choice]}
 
 
-def read(assembler, wires, *, quick):
+def read(assembler, wires, *, uses_read_text):
     """Return the events of `wires` with joined text, and the facts known at the end."""
     seen = []
     for wire in wires:
-        text = assembler.read_text(wire) if quick else None
+        text = assembler.read_text(wire) if uses_read_text else None
         assert text != ""
         events = assembler.feed(wire) if text is None else [TextDelta(text)]
         seen += [event for event in events if event != TextDelta("")]
@@ -31,8 +31,8 @@ def read(assembler, wires, *, quick):
     return seen, known
 
 
-#: What else a chunk of text may say, or say wrongly: where, and what.
-SAYINGS = [
+#: What else a text chunk can contain, valid or not: the path, and the value.
+ADDITIONS = [
     *[(("choices",), value) for value in (None, [], "x", [None], [{}, {}], {"0": {}})],
     *[(("choices", 0, "delta"), value) for value in (None, {}, "x", {"content": ["a"]}, {"role": "assistant"})],
     *[
@@ -56,10 +56,10 @@ SAYINGS = [
 ]
 
 
-def say(*sayings, number=0):
+def say(*additions, number=0):
     """Return a text chunk with these additional values, as far as the values before them leave a place."""
     wire = text_chunk("more", number)
-    for path, value in sayings:
+    for path, value in additions:
         place = wire
         try:
             for key in path[:-1]:
@@ -72,14 +72,14 @@ def say(*sayings, number=0):
 
 def check(wires, **options):
     """Assert that both methods give the same."""
-    quick = read(StreamAssembler(**options), wires, quick=True)
-    assert quick == read(StreamAssembler(**options), wires, quick=False)
+    uses_read_text = read(StreamAssembler(**options), wires, uses_read_text=True)
+    assert uses_read_text == read(StreamAssembler(**options), wires, uses_read_text=False)
 
 
-@pytest.mark.parametrize("saying", SAYINGS, ids=repr)
+@pytest.mark.parametrize("addition", ADDITIONS, ids=repr)
 @pytest.mark.parametrize("choice", [0, 1])
-def test_read_text_leaves_other_facts_to_feed(saying, choice):
-    odd = say(saying, number=choice)
+def test_read_text_leaves_other_facts_to_feed(addition, choice):
+    odd = say(addition, number=choice)
     thought = say((("choices", 0, "delta", "extra_content"), FLAG), number=choice)
     before, after = text_chunk("a", choice), text_chunk("b", choice)
     for wires in ([odd], [before, odd, after], [before, thought, odd, after]):
@@ -88,9 +88,9 @@ def test_read_text_leaves_other_facts_to_feed(saying, choice):
 
 
 @settings(max_examples=200)
-@given(st.lists(st.lists(st.sampled_from(SAYINGS), max_size=3), max_size=8), st.sampled_from([0, 1]), st.booleans())
-def test_read_text_equals_feed(sayings, choice, expects_thoughts):
-    check([say(*said, number=choice) for said in sayings], choice=choice, expects_thoughts=expects_thoughts)
+@given(st.lists(st.lists(st.sampled_from(ADDITIONS), max_size=3), max_size=8), st.sampled_from([0, 1]), st.booleans())
+def test_read_text_equals_feed(additions, choice, expects_thoughts):
+    check([say(*said, number=choice) for said in additions], choice=choice, expects_thoughts=expects_thoughts)
 
 
 @pytest.mark.parametrize("choice", [0, 1])

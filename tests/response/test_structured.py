@@ -359,7 +359,7 @@ class Names(RootModel[list[str]]):
 
 
 TREE = {"name": "a", "kids": [{"name": "b", "kids": []}]}
-#: Schemas that are no object with members, an answer, and what breaks them.
+#: Schemas that are not an object with properties, each with a valid and an invalid answer.
 WHOLE = {
     "array": ({"title": "L", "type": "array", "items": {"type": "string"}}, ["a"], {"a": 1}),
     "union": ({"title": "L", "anyOf": [{"type": "string"}, {"type": "integer"}]}, 5, [5]),

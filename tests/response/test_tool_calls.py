@@ -26,8 +26,8 @@ def entry(wire_id=None, name=None, args=None, index=None, **more):
 
 def read(*entries, **options):
     """Return the meanings, ids, invalid names and extra fields of `entries`, one in each delta."""
-    calls, faults, extras = read_calls([[item] for item in entries], **options)
-    return [call.meaning for call in calls if _is_json(call.args)], [call.id for call in calls], faults, extras
+    calls, invalid, extras = read_calls([[item] for item in entries], **options)
+    return [call.meaning for call in calls if _is_json(call.args)], [call.id for call in calls], invalid, extras
 
 
 def _is_json(text):
@@ -37,12 +37,12 @@ def _is_json(text):
         return False
 
 
-# Each row: what it shows, the entries (id, name, arguments, index), the calls, whether there is a fault.
+# Each row: the case, the entries (id, name, arguments, index), the calls, and whether a call is invalid.
 ROWS = [
     ("known id, another name", [("c", "f", A), ("c", "g", B)], [("f", {"a": 1}), ("g", {"b": []})], False),
-    ("known id, its name, open", [("c", "f", HALF), ("c", "f", REST)], [("f", {"h": 2})], False),
+    ("known id, its name, partial", [("c", "f", HALF), ("c", "f", REST)], [("f", {"h": 2})], False),
     ("known id, its name, empty", [("c", "f", ""), ("c", "f", A)], [("f", {"a": 1})], False),
-    ("known id, its name, whole", [("c", "f", A), ("c", "f", B)], TWO_OF_F, False),
+    ("known id, its name, complete", [("c", "f", A), ("c", "f", B)], TWO_OF_F, False),
     ("known id, its name, only {}", [("c", "f", "{}"), ("c", "f", A)], [("f", {"a": 1})], True),
     ("known id, its name, only {}, twice: a repetition", [("c", "f", "{}"), ("c", "f", "{}")], [("f", {})], False),
     (
@@ -58,17 +58,17 @@ ROWS = [
         True,
     ),
     (
-        "known id, its name, only {}, but no placeholders here",
+        "known id, its name, only {}, server without placeholders",
         [("d", "g", A), ("c", "f", "{}"), ("c", "f", A)],
         [("g", {"a": 1}), ("f", {}), ("f", {"a": 1})],
         False,
     ),
-    ("known id, its name, nothing more", [("c", "f", A), ("c", "f", "")], [("f", {"a": 1})], False),
-    ("known id, its name, head of a twin", [("c", "f", A), ("c", "f", ""), ("c", None, B)], TWO_OF_F, False),
-    ("known id, its name, head of a twin, named", [("c", "f", A), ("c", "f", ""), ("c", "f", B)], TWO_OF_F, False),
+    ("known id, its name, no arguments", [("c", "f", A), ("c", "f", "")], [("f", {"a": 1})], False),
+    ("known id, its name, second header", [("c", "f", A), ("c", "f", ""), ("c", None, B)], TWO_OF_F, False),
+    ("known id, its name, second header, named", [("c", "f", A), ("c", "f", ""), ("c", "f", B)], TWO_OF_F, False),
     ("known id, no name", [("c", "f", HALF), ("c", None, REST)], [("f", {"h": 2})], False),
     ("known id, no name, only {}", [("c", "f", "{}"), ("c", None, A)], [("f", {"a": 1})], False),
-    ("known id, no name, whole", [("c", "f", A), ("c", None, B)], [], True),
+    ("known id, no name, complete", [("c", "f", A), ("c", None, B)], [], True),
     (
         "known ids, interleaved",
         [("c", "f", HALF), ("d", "g", B), ("c", None, REST)],
@@ -79,54 +79,54 @@ ROWS = [
     ("name as id, empty twice", [("f", "f", ""), ("f", "f", "")], [("f", {})], True),
     ("name as id, only {}, twice", [("f", "f", "{}"), ("f", "f", "{}")], [("f", {}), ("f", {})], False),
     ("name as id, only {}", [("f", "f", "{}"), ("f", "f", A)], [("f", {"a": 1})], True),
-    ("name as id, whole", [("f", "f", A), ("f", "f", B)], TWO_OF_F, False),
-    ("name as id, nothing more", [("f", "f", A), ("f", "f", "")], [("f", {"a": 1})], True),
+    ("name as id, complete", [("f", "f", A), ("f", "f", B)], TWO_OF_F, False),
+    ("name as id, no arguments", [("f", "f", A), ("f", "f", "")], [("f", {"a": 1})], True),
     ("new id, late", [(None, "f", ""), ("c", "f", A)], [("f", {"a": 1})], True),
-    ("new id, last is whole", [(None, "f", A), ("c", "f", B)], TWO_OF_F, False),
+    ("new id, last is complete", [(None, "f", A), ("c", "f", B)], TWO_OF_F, False),
     ("new id", [("c", "f", "{}"), ("d", "f", A)], [("f", {}), ("f", {"a": 1})], False),
-    ("new id, last is open", [("c", "f", HALF), ("d", "g", A)], [("g", {"a": 1})], True),
+    ("new id, last is partial", [("c", "f", HALF), ("d", "g", A)], [("g", {"a": 1})], True),
     ("new id, no name: ids change", [("c", "f", HALF), ("d", None, REST)], [("f", {"h": 2})], False),
-    ("new id, no name, last is whole", [("c", "f", A), ("d", None, B)], [], True),
+    ("new id, no name, last is complete", [("c", "f", A), ("d", None, B)], [], True),
     ("no id, another name", [(None, "f", ""), (None, "g", A)], [("f", {}), ("g", {"a": 1})], False),
-    ("no id, last name, open", [(None, "f", HALF), (None, "f", REST)], [("f", {"h": 2})], False),
-    ("no id, last name, whole", [(None, "f", A), (None, "f", B)], TWO_OF_F, False),
+    ("no id, last name, partial", [(None, "f", HALF), (None, "f", REST)], [("f", {"h": 2})], False),
+    ("no id, last name, complete", [(None, "f", A), (None, "f", B)], TWO_OF_F, False),
     ("no id, last name, empty", [(None, "f", ""), (None, "f", A)], [("f", {"a": 1})], True),
-    ("no id, last name, empty, the call has one", [("c", "f", ""), (None, "f", A)], [("f", {"a": 1})], False),
+    ("no id, last name, empty, the call has an id", [("c", "f", ""), (None, "f", A)], [("f", {"a": 1})], False),
     ("no id, last name, empty twice", [(None, "f", ""), (None, "f", "")], [("f", {})], True),
     ("no id, last name, only {}", [(None, "f", "{}"), (None, "f", A)], [("f", {"a": 1})], True),
-    ("no id, last name, only {}, the call has one", [("c", "f", "{}"), (None, "f", A)], [("f", {"a": 1})], False),
+    ("no id, last name, only {}, the call has an id", [("c", "f", "{}"), (None, "f", A)], [("f", {"a": 1})], False),
     ("no id, last name, only {}, twice", [(None, "f", "{}"), (None, "f", "{}")], [("f", {}), ("f", {})], False),
     (
-        "no id, last name, only {}, but no placeholders here",
+        "no id, last name, only {}, server without placeholders",
         [(None, "g", A), (None, "f", "{}"), (None, "f", A)],
         [("g", {"a": 1}), ("f", {}), ("f", {"a": 1})],
         False,
     ),
-    ("no id, last name, nothing more", [(None, "f", A), (None, "f", "")], [("f", {"a": 1})], True),
-    ("no id, last name, head of a twin", [(None, "f", A), (None, "f", ""), (None, None, B)], TWO_OF_F, False),
+    ("no id, last name, no arguments", [(None, "f", A), (None, "f", "")], [("f", {"a": 1})], True),
+    ("no id, last name, second header", [(None, "f", A), (None, "f", ""), (None, None, B)], TWO_OF_F, False),
     (
-        "no id, last name, two heads",
+        "no id, last name, two headers",
         [(None, "f", A), (None, "f", ""), (None, "f", ""), (None, None, B)],
         TWO_OF_F,
         True,
     ),
     (
-        "no id, last name, head of a twin, after {}",
+        "no id, last name, second header, after {}",
         [(None, "f", "{}"), (None, "f", ""), (None, None, B)],
         [("f", {}), ("f", {"b": []})],
         False,
     ),
     ("no id, no name", [(None, "f", ""), (None, None, A)], [("f", {"a": 1})], False),
     ("no id, no name, only {}", [(None, "f", "{}"), (None, None, A)], [("f", {"a": 1})], False),
-    ("no id, no name, last is whole", [(None, "f", A), (None, None, B)], [], True),
+    ("no id, no name, last is complete", [(None, "f", A), (None, None, B)], [], True),
     ("no id, no name, no call", [(None, None, A)], [], True),
-    ("no name for long", [("c", None, HALF), ("c", "f", REST)], [("f", {"h": 2})], False),
+    ("name comes late", [("c", None, HALF), ("c", "f", REST)], [("f", {"h": 2})], False),
     ("index, new, last is empty", [(None, "f", "", 0), (None, "f", A, 1)], [("f", {}), ("f", {"a": 1})], False),
     ("index, new, last is only {}", [(None, "f", "{}", 0), (None, "f", A, 1)], [("f", {}), ("f", {"a": 1})], False),
-    ("index, new, last is open", [(None, "f", HALF, 0), (None, "f", A, 1)], [], True),
-    ("index, new, last is open, no start", [(None, "f", HALF, 0), (None, "f", REST, 1)], [("f", {"h": 2})], False),
+    ("index, new, last is partial", [(None, "f", HALF, 0), (None, "f", A, 1)], [], True),
+    ("index, new, last is partial, no start", [(None, "f", HALF, 0), (None, "f", REST, 1)], [("f", {"h": 2})], False),
     ("index, always zero, empty", [(None, "f", "", 0), (None, "f", A, 0)], [("f", {"a": 1})], True),
-    ("index, always zero, whole", [("", "f", A, 0), ("", "f", B, 0)], TWO_OF_F, False),
+    ("index, always zero, complete", [("", "f", A, 0), ("", "f", B, 0)], TWO_OF_F, False),
     (
         "index, of an earlier call, no name",
         [("c", "f", "", 0), ("d", "g", "", 1), (None, None, A, 0), (None, None, B, 1)],
@@ -140,31 +140,31 @@ ROWS = [
         False,
     ),
     (
-        "index, of an earlier call where nothing can follow",
+        "index, of an earlier call that is complete",
         [("c", "f", A, 0), ("d", "g", HALF, 1), (None, None, REST, 0)],
         [("f", {"a": 1}), ("g", {"h": 2})],
         False,
     ),
     (
-        "index, believed and caught later",
+        "index, wrong later",
         [("c", "f", "", 0), ("d", "g", "", 1), (None, None, A, 0), ("e", "h", B, 7)],
         [("f", {"a": 1}), ("g", {}), ("h", {"b": []})],
         True,
     ),
     (
-        "index, of an earlier call, its name, believed and caught later",
+        "index, of an earlier call, its name, wrong later",
         [(None, "f", "", 0), (None, "g", "", 1), (None, "f", A, 0), (None, "h", B, 7)],
         [("f", {"a": 1}), ("g", {}), ("h", {"b": []})],
         True,
     ),
     (
-        "index, of an earlier call where this cannot follow",
+        "index, of an earlier call that these cannot continue",
         [("c", "f", "", 0), ("d", "g", HALF, 1), (None, None, REST, 0)],
         [("f", {}), ("g", {"h": 2})],
         False,
     ),
     (
-        "index, new, last is open, which might hold it",
+        "index, new, last is partial, which can contain it",
         [(None, "f", '{"a":[', 0), (None, "f", B, 1), (None, "f", "]}", 0)],
         [("f", {"a": [{"b": []}]})],
         True,
@@ -176,7 +176,7 @@ ROWS = [
         False,
     ),
     (
-        "index, of an earlier call that is whole, its name, nothing more",
+        "index, of an earlier call that is complete, its name, no arguments",
         [(None, "f", A, 0), (None, "g", B, 1), (None, "f", "", 0)],
         [("f", {"a": 1}), ("g", {"b": []})],
         False,
@@ -191,12 +191,12 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("entries", "meanings", "faulty"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
-def test_every_row_of_the_decision_table_holds(entries, meanings, faulty):
+@pytest.mark.parametrize(("entries", "meanings", "is_invalid"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_every_row_of_the_decision_table_holds(entries, meanings, is_invalid):
     """The rows are those of the tables in `ToolCallTracker`."""
-    found, _, faults, _ = read(*(entry(*item) for item in entries))
+    found, _, invalid, _ = read(*(entry(*item) for item in entries))
     assert found == meanings
-    assert bool(faults) is faulty
+    assert bool(invalid) is is_invalid
 
 
 names = st.sampled_from(["f", "g", "get_weather"])
@@ -221,17 +221,17 @@ seeds = st.integers(0, 2**32)
     seed=44276,
 )
 def test_calls_are_right_or_invalid_in_every_dialect(calls, dialect, seed):
-    """No call is missing, too many, swapped or without its arguments, unless `faults` says so.
+    """No call is missing, added, swapped or without its arguments, unless a call is invalid.
 
-    Where a server gives two calls one id, nothing written for no arguments reads as the head of the other: there
-    `{}` is written. Where indices are drawn at random and all happen to fit, they are believed.
+    If two calls have the same id, a call without arguments looks like the header of the other, so it is written as
+    `{}`. If random indices all happen to be possible, they are used.
     """
     if dialect.ids.startswith("doubled"):
         calls = [Call(call.name, call.args or "{}", call.id) for call in calls]
     chance = Random(seed).randrange
     entries = [item for items in write_calls(calls, dialect, chance) for item in items]
-    found, faults, _ = read_calls(group(entries, chance))
-    if faults:
+    found, invalid, _ = read_calls(group(entries, chance))
+    if invalid:
         return
     meanings = [call.meaning for call in found]
     if dialect.index == "random" and meanings == by_index(entries):
@@ -260,14 +260,14 @@ def _is_decidable(dialect):
 @settings(max_examples=1000, deadline=None)
 @given(calls=call_lists, dialect=st.sampled_from([*filter(_is_decidable, DIALECTS)]), seed=seeds)
 def test_calls_with_ids_are_never_invalid(calls, dialect, seed):
-    """AI Studio, Vertex with its untrue indices, OpenAI and Ollama are all read without a doubt.
+    """AI Studio, Vertex with its wrong indices, OpenAI and Ollama are never ambiguous.
 
-    Only placeholders beside repeated ids and names are in doubt, since ids are doubled elsewhere.
+    Only placeholders with repeated ids and names are ambiguous, since other servers use one id for two calls.
     """
     chance = Random(seed).randrange
     entries = [item for items in write_calls(calls, dialect, chance) for item in items]
-    found, faults, _ = read_calls(group(entries, chance))
-    assert faults == ()
+    found, invalid, _ = read_calls(group(entries, chance))
+    assert invalid == ()
     assert [call.meaning for call in found] == [call.meaning for call in calls]
 
 
@@ -280,12 +280,12 @@ def test_complete_calls_without_ids_are_ambiguous_only_after_an_empty_one(calls,
     calls = [Call(call.name, call.args or "{}") for call in calls]
     chance = Random(seed).randrange
     entries = [item for items in write_calls(calls, Dialect(index, ids), chance) for item in items]
-    found, faults, _ = read_calls(group(entries, chance))
+    found, invalid, _ = read_calls(group(entries, chance))
     first = next((number for number, call in enumerate(calls) if call.args != "{}"), 0)
     if first and calls[first - 1].name == calls[first].name:
-        assert faults
+        assert invalid
     else:
-        assert not faults
+        assert not invalid
         assert [call.meaning for call in found] == [call.meaning for call in calls]
 
 
@@ -306,8 +306,8 @@ def test_interleaved_calls_are_separated_by_ids_or_right_indices(calls, dialect,
     chance = Random(seed).randrange
     lists = write_calls(calls, dialect, chance)
     woven = [head for head, *_ in lists] + weave([body for _, *body in lists], chance)
-    found, faults, _ = read_calls(group(woven, chance))
-    assert faults == ()
+    found, invalid, _ = read_calls(group(woven, chance))
+    assert invalid == ()
     assert [call.meaning for call in found] == [call.meaning for call in calls]
 
 
@@ -367,10 +367,10 @@ def test_litellm_ids_are_split(wire, parts):
 
 def test_a_litellm_id_is_clean_and_its_signature_is_kept():
     """The clean id identifies the deltas of a call, with or without the signature."""
-    found, ids, faults, extras = read(
+    found, ids, invalid, extras = read(
         entry("call_1__thought__c2ln", "f", HALF), entry("call_1", None, REST), entry("call_2", "g", A)
     )
-    assert (found, ids, faults) == ([("f", {"h": 2}), ("g", {"a": 1})], ["call_1", "call_2"], ())
+    assert (found, ids, invalid) == ([("f", {"h": 2}), ("g", {"a": 1})], ["call_1", "call_2"], ())
     assert extras == {"call_1": {"litellm_signature": "c2ln"}}
 
 
@@ -417,9 +417,9 @@ SIGNED = {"google": {"thought_signature": "c2ln"}}
 )
 def test_extra_fields_of_a_call_come_once(entries, expected):
     """A signature comes with the first delta, with all deltas, or in a separate delta before or after."""
-    found, _, faults, extras = read(*entries)
+    found, _, invalid, extras = read(*entries)
     assert found[0] == ("f", {}) or found[0] == ("f", {"a": 1}) or found[0] == ("f", {"h": 2})
-    assert faults == ()
+    assert invalid == ()
     assert extras == expected
 
 
@@ -443,9 +443,9 @@ def test_extra_fields_of_a_missing_call_are_kept(wire_id):
 def test_raw_control_characters_in_arguments_come_out_as_json(args):
     """Vertex streams multi-line values unescaped. The output parses to the same value."""
     pieces = [entry("c", "f", ""), *(entry("c", "f", char) for char in args)]
-    ((_, meaning),), _, faults, _ = read(*pieces)
+    ((_, meaning),), _, invalid, _ = read(*pieces)
     assert meaning == json.loads(args, strict=False)
-    assert faults == ()
+    assert invalid == ()
 
 
 @pytest.mark.parametrize(
@@ -465,8 +465,8 @@ def test_raw_control_characters_in_arguments_come_out_as_json(args):
 )
 def test_arguments_that_are_not_an_object_are_invalid(args):
     """They are truncated, joined, of another type, or too deep to parse."""
-    _, _, faults, _ = read(entry("c", "f", args))
-    assert faults == ("f",)
+    _, _, invalid, _ = read(entry("c", "f", args))
+    assert invalid == ("f",)
 
 
 @pytest.mark.parametrize(
@@ -475,9 +475,9 @@ def test_arguments_that_are_not_an_object_are_invalid(args):
 )
 def test_arguments_that_are_not_a_string_are_read_as_json(args, meaning):
     """An object is complete arguments, and any other value is invalid."""
-    found, _, faults, _ = read({"id": "c", "function": {"name": "f", "arguments": args}})
+    found, _, invalid, _ = read({"id": "c", "function": {"name": "f", "arguments": args}})
     assert (found == [("f", meaning)]) is (meaning is not None)
-    assert bool(faults) is (meaning is None)
+    assert bool(invalid) is (meaning is None)
 
 
 @pytest.mark.parametrize(
@@ -509,10 +509,10 @@ def test_a_call_is_announced_with_its_first_entry_and_pieces_follow():
 
 def test_calls_beyond_the_limit_are_dropped_with_their_errors():
     """With `parallel_tool_calls=False`, the caller gets one call, even if the others are invalid."""
-    found, ids, faults, extras = read(
+    found, ids, invalid, extras = read(
         entry("c", "f", A), entry("d", "g", HALF, extra_content=SIGNED), entry("e", None, "}}"), limit=1
     )
-    assert (found, ids, faults, extras) == ([("f", {"a": 1})], ["c"], (), {})
+    assert (found, ids, invalid, extras) == ([("f", {"a": 1})], ["c"], (), {})
 
 
 def _count_work(pieces):

@@ -147,7 +147,7 @@ def run_agent(*answers, stream=False, **options):
 HEAD = entry("delete", "f1", "", 1)
 BEGUN = entry("pay", "c1", '{"amount":1}', 0)
 
-#: Events, and the calls or the error that come of them.
+#: Events, each with the resulting calls or the error.
 CASES = {
     "A1: a head, then length": ([calls(HEAD), chunk("length"), DONE], MALFORMED),
     "A1: a head without the key, then length": ([calls(entry("delete", "f1")), chunk("length"), DONE], MALFORMED),
@@ -436,7 +436,7 @@ def test_requested_choices_are_separate_messages():
     assert (second.message.text, made(second.message)) == ("", [PAY])
 
 
-# A last chunk with all of the reply.
+# A last chunk with the complete reply.
 
 
 @pytest.mark.parametrize("delta", [None, {}, {"content": ""}, {"role": "assistant"}])
@@ -497,7 +497,7 @@ def test_repeated_message_adds_no_call(kind):
         assert made(read("stream", [*events, chunk("tool_calls"), DONE])) == expected
 
 
-# What speaks against a call.
+# Errors, refusals and late calls.
 
 
 @pytest.mark.parametrize(
@@ -641,7 +641,7 @@ def test_text_with_an_unknown_finish_reason_is_kept():
         assert (message.text, message.response_metadata["finish_reason"]) == ("Hm.", "bored")
 
 
-# Calls that are kept.
+# Invalid calls that are kept.
 
 KEEP = {"invalid_tool_calls": "keep"}
 CUT_CALL = entry("delete", "c2", '{"number": 1', 1)
@@ -655,7 +655,7 @@ def test_a_malformed_call_is_kept_beside_a_valid_one(entry_point):
     assert made(message) == [PAY]
     (broken,) = message.invalid_tool_calls
     assert (broken["name"], broken["id"], broken["args"].strip()) == ("delete", "c2", '{"number": 1')
-    # Before langchain-core 1.7, v3 events are made by LangChain, with an error text of its own.
+    # Before langchain-core 1.7, LangChain builds the v3 events, with its own error text.
     why = message.response_metadata.get("invalid_tool_calls", {}).get("c2") or broken["error"]
     assert (
         entry_point == "v3" and not CORE_TAKES_PIECES

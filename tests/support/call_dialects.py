@@ -77,7 +77,7 @@ BOUND = ("f", "g", "h", "get_weather")
 
 
 def read_calls(deltas, *, is_clean=True, names=BOUND, **options):
-    """Return `(calls, faults, extras)` of entries grouped in deltas, each call as `Call`. Check the order of deltas."""
+    """Return `(calls, invalid names, extras)` of entries grouped in deltas, each call as `Call`. Check the order of deltas."""
     tracker = ToolCallTracker("seed", names=names, **options)
     events = [event for delta in deltas for event in tracker.feed(delta)]
     events += tracker.finish(is_clean=is_clean)
