@@ -107,7 +107,7 @@ class Transport:
         return self._config.tokens
 
     def begin(self, model: str) -> Tries:
-        """Return the retry state of a new call to `model`. All callers of a model share one rate gate."""
+        """Return the retry state of a new call. Calls with the same endpoint, model and account share a rate gate."""
         config = self._config
         return Tries(config.max_retries, config.limits, gate_of(config.base_url, model, config.account))
 

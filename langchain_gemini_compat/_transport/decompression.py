@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: The request header `Accept-Encoding`. The decompressors of brotli and zstd have a bounded mode in new releases only.
 ACCEPTED = "gzip, deflate"
-#: Most bytes that one step of a decompressor returns.
+#: Maximum number of bytes that one step of a decompressor returns.
 STEP = 2**18
 _MAGIC = b"\x1f\x8b"
 _GZIP = zlib.MAX_WBITS | 16

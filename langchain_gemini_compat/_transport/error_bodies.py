@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 NO_REASON = "The server gave no reason."
-#: Characters of a server's text that an exception repeats.
+#: Maximum length of a server's text in an exception.
 LONGEST_TEXT = 2000
-#: Limits: nested wrappings, values that are read, and characters that are searched for JSON.
+#: Limits of one error body: nested wrappings, values that are read, and characters that are searched for JSON.
 _DEEPEST, _MOST_VALUES, _MOST_CHARACTERS = 12, 64, 2**18
 #: Limits of one text: characters, possible beginnings of JSON, and characters of a printed Python value.
 _LONGEST_SEARCH, _MOST_STARTS, _LONGEST_LITERAL = 2**16, 8, 2**14
-#: Nested brackets of a printed Python value.
+#: Maximum depth of the brackets of a printed Python value.
 _MOST_BRACKETS = 32
 #: Keys of a server's message, the most specific first.
 _REASONS = (
@@ -42,8 +42,11 @@ _WRAPPINGS = (
     "error_message", "original_error", "upstream_error", "provider_error", "innererror", "inner_error",
     "provider_response", "error_details", "fault",
 )  # fmt: skip
-#: Keys of an error object, and the further keys that make it certain.
-_SAID, _NAMED = ("message", "msg", "detail", "details"), ("code", "status", "type", "error_type", "statusCode")
+#: Keys of the message in an error object, and keys of which one must stand beside it.
+_MESSAGE_KEYS, _CODE_KEYS = (
+    ("message", "msg", "detail", "details"),
+    ("code", "status", "type", "error_type", "statusCode"),
+)
 #: Keys that name the kind of an event.
 _KINDS = ("type", "object", "event", "status")
 #: Keys that only an error has.
@@ -242,7 +245,7 @@ def _unwrap(value: JsonValue, search: _Search, depth: int) -> None:
 
 def _unwrap_object(value: JsonObject, search: _Search, depth: int) -> None:
     numbered = next((inner for key, inner in value.items() if key.isdigit() and isinstance(inner, (dict, list))), None)
-    if numbered is not None and not any(key in value for key in ("error", *_SAID)):
+    if numbered is not None and not any(key in value for key in ("error", *_MESSAGE_KEYS)):
         _unwrap(numbered, search, depth - 1)
         return
     search.layers.append(value)
@@ -275,7 +278,7 @@ def _is_error(value: JsonValue) -> bool:
         return True
     if value.get("raw") and isinstance(value["raw"], (dict, str, list)):
         return True
-    if any(key in value for key in _NAMED) and any(value.get(key) for key in _SAID):
+    if any(key in value for key in _CODE_KEYS) and any(value.get(key) for key in _MESSAGE_KEYS):
         return True
     return any(key.isdigit() and _is_error(inner) for key, inner in list(value.items())[:1])
 

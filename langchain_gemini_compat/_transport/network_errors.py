@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _Description: TypeAlias = "tuple[str, bool]"
 _CHECK = "Check the network, proxy settings and `base_url`."
-#: From this body size in bytes on, a broken upload is probably too large.
+#: If the upload of at least this many bytes breaks off, the body is probably too large.
 LARGE_BODY = 2**18
 _LONGEST_TEXT = 300
 _STATUS = re.compile(r"([45])\d\d\b")
@@ -34,8 +34,11 @@ class UploadError(Exception):
         self.size = size
 
 
-class UploadWatch:
-    """Records from httpcore's `trace` extension whether an upload broke off, and whether its connection was new."""
+class UploadTrace:
+    """Records whether an upload broke off, and whether its connection was new.
+
+    It uses httpcore's `trace` extension, whose event names may change. Then `test_refused_upload_is_not_retried` fails.
+    """
 
     def __init__(self) -> None:
         self._is_new = self._is_broken = False
@@ -46,7 +49,7 @@ class UploadWatch:
         return self._is_new and self._is_broken
 
     def note(self, event: str, info: object) -> None:
-        """Record the event `event`, a name of httpcore."""
+        """Record an event of httpcore."""
         del info
         self._is_new = self._is_new or event.endswith("connect_tcp.complete")
         self._is_broken = self._is_broken or event.endswith("send_request_body.failed")

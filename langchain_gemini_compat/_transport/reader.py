@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._transport.timeouts import TimeLimits
     from langchain_gemini_compat._wire.json_types import JsonValue, WireChunk
 
-#: Most bytes of an error body that are read.
+#: Maximum size of an error body. The rest is not read.
 MAX_ERROR_BYTES = 2**20
-#: Every reply has one of these keys, and so has every answer that Google sends instead of a reply.
+#: Every reply of this API has one of these keys. So has everything that Google sends instead of a reply.
 _REPLY_KEYS = ("choices", "data", "id", "model", "usage", "promptFeedback")
 
 
@@ -133,7 +133,7 @@ class ReplyReader(ABC):
 
     def _build_too_long(self) -> Exception:
         """Return the error for a body that is too long."""
-        return errors.InvalidReplyError(f"The reply is longer than {MAX_REPLY_BYTES} bytes. Nothing of it is kept.")
+        return errors.InvalidReplyError(f"The reply is longer than {MAX_REPLY_BYTES} bytes and was discarded.")
 
     def _stop(self) -> None:
         """Raise the error for the limit of time or size that was exceeded."""
@@ -150,7 +150,7 @@ class ReplyReader(ABC):
             for piece in decompressor.feed(data):
                 yield from self._take(piece)
         except BrokenEncodingError as err:
-            text = f"The server compressed the reply wrongly ({err}). Ask again."
+            text = f"The reply cannot be decompressed ({err}). Ask again."
             raise self._build_unreadable(text) from None
 
     def _check(self, value: JsonValue) -> WireChunk:
@@ -158,7 +158,7 @@ class ReplyReader(ABC):
         if is_error_body(value):
             raise translate_value(value, self._response, self._surface)
         if not isinstance(value, dict):
-            text = f"The server sent a {type(value).__name__} where a chunk belongs. Ask again."
+            text = f"The server sent a {type(value).__name__} instead of a chunk. Ask again."
             raise errors.InvalidReplyError(text)
         return cast("WireChunk", value)
 
@@ -264,10 +264,10 @@ class WholeReader(_BodyReader):
         except errors.ServerError:
             if not is_bare_detail(value):
                 raise
-            # A text without a code, with status 200: most likely another server than the one that was meant.
+            # `{"detail": "…"}` with status 200 is most likely the answer of another kind of server.
             wire = cast("WireChunk", {})
         if wire.keys().isdisjoint(_REPLY_KEYS):
-            text = f"The server's answer is no reply of this API: {self._quote(content)}. Check `base_url`."
+            text = f"The server's answer is not a reply of this API: {self._quote(content)}. Check `base_url`."
             raise errors.InvalidReplyError(text)
         return as_chunk(wire)
 
@@ -300,7 +300,7 @@ class ErrorReader(_BodyReader):
 
 
 def _build_not_json(err: ValueError) -> errors.InvalidReplyError:
-    return errors.InvalidReplyError(f"The stream holds something that is not JSON ({err}). Ask again.")
+    return errors.InvalidReplyError(f"The stream contains an event that is not JSON ({err}). Ask again.")
 
 
 def _is_whole(wire: WireChunk) -> bool:

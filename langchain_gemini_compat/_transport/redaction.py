@@ -25,9 +25,9 @@ HARMLESS = frozenset(
 )
 #: Headers and query parameters with public values, such as a project or a program's name. Error texts keep them.
 _PUBLIC = HARMLESS | {"api-version", "http-referer", "origin", "referer", "x-goog-user-project", "x-title"}
-#: Fewest characters of a secret: shorter values may be ordinary words.
+#: Minimum length of a secret: shorter values may be ordinary words.
 _SHORTEST = 8
-#: Fewest letters and digits in a row for the fast search of a secret.
+#: Minimum number of letters and digits in a row for the fast search of a secret.
 _SHORTEST_RUN = 4
 HIDDEN = "[hidden]"
 #: Further spellings of a character in HTML, in forms, and in strings of Python and JSON, as parts of a pattern.
@@ -43,7 +43,7 @@ _NAMED = {
 }
 #: Deepest level that is read of JSON in a header, such as Portkey's configuration.
 _DEEPEST = 8
-#: Most exceptions that are cleaned in a chain of causes.
+#: Maximum number of exceptions that are cleaned in a chain of causes.
 _MOST_CAUSES = 16
 
 

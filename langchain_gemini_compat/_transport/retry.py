@@ -40,7 +40,7 @@ class Tries:
     `record_failure`, and raise the error if that returns `None`.
 
     Args:
-        max_retries: Most retries after the first try. With 0 the rate gate is skipped.
+        max_retries: Maximum number of retries after the first try. With 0 the rate gate is skipped.
         limits: The time limits of the call.
         gate: The rate gate of the quota.
     """

@@ -16,7 +16,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from langchain_gemini_compat._transport.deadlines import Deadline, DeadlineExceededError, shut_down
-from langchain_gemini_compat._transport.network_errors import LARGE_BODY, UploadError, UploadWatch
+from langchain_gemini_compat._transport.network_errors import LARGE_BODY, UploadError, UploadTrace
 from langchain_gemini_compat._transport.pool_sockets import (
     AbandonedError,
     SharedTimeouts,
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import httpx2
 
 _T = TypeVar("_T")
-#: Most pieces that wait for the caller, and seconds after which each side checks whether the other one has left.
-_MOST_PIECES, _CHECK_SECONDS = 16, 1.0
+#: Size of the queue of pieces, and seconds between checks whether the other side has left.
+_QUEUE_SIZE, _CHECK_SECONDS = 16, 1.0
 
 
 class Exchange:
@@ -73,7 +73,7 @@ class _SharedExchange(Exchange):
     def __init__(self, deadline: Deadline, pool: object) -> None:
         super().__init__(deadline)
         self._pool = pool
-        self._queue: Queue[object] = Queue(_MOST_PIECES)
+        self._queue: Queue[object] = Queue(_QUEUE_SIZE)
         deadline.interrupt = self._interrupt
 
     def open(self, client: httpx2.Client, request: httpx2.Request) -> None:
@@ -109,6 +109,7 @@ class _SharedExchange(Exchange):
                 self._put(err)
 
     def _put(self, item: object) -> None:
+        """Pass `item` to the caller. Raise `AbandonedError` if the caller has left."""
         while not self._timeouts.is_abandoned:
             with suppress(Full):
                 self._queue.put(item, timeout=_CHECK_SECONDS)
@@ -135,6 +136,7 @@ class _SharedExchange(Exchange):
             self._queue.put_nowait(None)
 
     def _abandon(self) -> None:
+        """End the request. Shut the connection down if no other request uses it."""
         self._timeouts.is_abandoned = True
         below = find_own_socket(self._pool, self._request)
         if below is not None:
@@ -175,23 +177,24 @@ class _AsyncSharedExchange(AsyncExchange):
     def __init__(self, deadline: Deadline) -> None:
         super().__init__(deadline)
         loop = asyncio.get_running_loop()
-        self._late: asyncio.Future[None] = loop.create_future()
-        deadline.interrupt = partial(_set_from_thread, loop, self._late)
+        self._expired: asyncio.Future[None] = loop.create_future()
+        deadline.interrupt = partial(_set_from_thread, loop, self._expired)
 
     async def open(self, client: httpx2.AsyncClient, request: httpx2.Request) -> None:
         _remove_read_timeout(request)
         self.deadline.begin_sending()
-        self._receive(await self._until_late(client.send(request, stream=True, follow_redirects=False)))
+        self._receive(await self._await_in_time(client.send(request, stream=True, follow_redirects=False)))
 
     async def pieces(self) -> AsyncIterator[bytes]:
         async with aclosing(cast("AsyncGenerator[bytes]", super().pieces())) as pieces:
-            while data := await self._until_late(anext(pieces, None)):
+            while data := await self._await_in_time(anext(pieces, None)):
                 yield data
 
-    async def _until_late(self, call: Awaitable[_T]) -> _T:
+    async def _await_in_time(self, call: Awaitable[_T]) -> _T:
+        """Await `call`. Cancel it and raise `DeadlineExceededError` when the deadline expires."""
         step = asyncio.ensure_future(call)
         try:
-            await asyncio.wait((step, self._late), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((step, self._expired), return_when=asyncio.FIRST_COMPLETED)
         finally:
             if not step.done():
                 step.cancel()
@@ -227,7 +230,7 @@ def send(
     pool = pool_of(client, request)
     deadline = _build_deadline(pool, request, first_by, between_chunks, end_by)
     exchange = _SharedExchange(deadline, pool) if may_multiplex(pool) else Exchange(deadline)
-    upload = _watch_upload(request)
+    upload = _trace_upload(request)
     if upload is not None:
         request.extensions["trace"] = upload.note
     with _raising_deadline(deadline), _raising_upload_error(request, upload):
@@ -250,7 +253,7 @@ async def asend(
     pool = pool_of(client, request)
     deadline = _build_deadline(pool, request, first_by, between_chunks, end_by)
     exchange = _AsyncSharedExchange(deadline) if may_multiplex(pool) else AsyncExchange(deadline)
-    upload = _watch_upload(request)
+    upload = _trace_upload(request)
     if upload is not None:
         request.extensions["trace"] = upload.anote
     with _raising_deadline(deadline), _raising_upload_error(request, upload):
@@ -283,13 +286,13 @@ def _raising_deadline(deadline: Deadline) -> Generator[None]:
         raise
 
 
-def _watch_upload(request: httpx2.Request) -> UploadWatch | None:
-    """Return a watch for a large body. A small one is in the network's buffers before the server can close."""
-    return UploadWatch() if len(request.content) >= LARGE_BODY else None
+def _trace_upload(request: httpx2.Request) -> UploadTrace | None:
+    """Return a trace for a large body. A small one is in the network's buffers before the server can close."""
+    return UploadTrace() if len(request.content) >= LARGE_BODY else None
 
 
 @contextmanager
-def _raising_upload_error(request: httpx2.Request, upload: UploadWatch | None) -> Generator[None]:
+def _raising_upload_error(request: httpx2.Request, upload: UploadTrace | None) -> Generator[None]:
     """Raise `UploadError` for errors of a large upload that the server refused."""
     try:
         yield
@@ -308,7 +311,7 @@ def _remove_read_timeout(request: httpx2.Request) -> SharedTimeouts:
     return timeouts
 
 
-def _set_from_thread(loop: asyncio.AbstractEventLoop, late: asyncio.Future[None]) -> None:
+def _set_from_thread(loop: asyncio.AbstractEventLoop, event: asyncio.Future[None]) -> None:
     # The event loop may be closed.
     with suppress(RuntimeError):
-        loop.call_soon_threadsafe(lambda: None if late.done() else late.set_result(None))
+        loop.call_soon_threadsafe(lambda: None if event.done() else event.set_result(None))

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonValue
 
 _FIELDS = (b"event:", b"id:", b"retry:", b":")
-#: Most characters that are kept of an error event whose data is not JSON.
+#: Maximum length of the text of an error event whose data is not JSON.
 _LONGEST_TEXT = 2**16
-#: Most bytes of a reply, and of an event in it. An image is some ten megabytes of base64.
+#: Maximum size of a reply, and of an event in it. An image is some ten megabytes of base64.
 MAX_REPLY_BYTES = 64 * 2**20
 #: Bytes that Python needs for a bytes object beside its content.
 OBJECT_BYTES = 64
@@ -34,7 +34,7 @@ class SseDecoder:
     is named as an error (`event: error`) becomes `{"error": …}`, whatever its data.
 
     Args:
-        limit: Most bytes of an unfinished line or event.
+        limit: Maximum number of bytes of an unfinished line or event.
 
     Raises:
         ValueError: The data of another event is not JSON, or an event exceeds `limit`.
