@@ -247,7 +247,7 @@ class ConnectedModel(ConnectionFields):
             A dict with `surface`, `base_url`, `model` (as the surface spells it) and `auth`. `auth` has the `kind` of
             the credential and its `source`, such as "environment GOOGLE_API_KEY".
 
-        Example:
+        Examples:
             ```python
             ChatGeminiCompat(model="gemini-3.8-flash", api_key="...").endpoint_info()["surface"]  # "ai_studio"
             ```

@@ -151,7 +151,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             UnsupportedContentError: For content that the surface does not take.
             InvalidHistoryError: For a history that cannot be repaired. With `strict`, for every repair.
 
-        Example:
+        Examples:
             ```python
             body, notes = model.preview("Hello", **model.bind_tools(tools).kwargs)
             ```
@@ -187,7 +187,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         Raises:
             UnsupportedParameterError: For an option that looks like a secret or can only be set on the model.
 
-        Example:
+        Examples:
             ```python
             model.bind_tools([get_weather], tool_choice="any").invoke("Weather in Oslo?").tool_calls
             ```
@@ -243,7 +243,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
                 `OutputParserException` for an answer that does not satisfy the schema, and `ModelRefusalError` if the
                 model refuses to answer.
 
-        Example:
+        Examples:
             ```python
             class City(BaseModel):
                 name: str

@@ -137,7 +137,7 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
             InvalidReplyError: If a reply has not exactly one valid vector for each text.
             GeminiCompatError: If a request fails for another reason. No vector of the call is returned.
 
-        Example:
+        Examples:
             ```python
             vectors = GeminiCompatEmbeddings(model="gemini-embedding-001").embed_documents(["one", "two"])
             ```

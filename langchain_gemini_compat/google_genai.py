@@ -41,7 +41,7 @@ def to_google_genai(messages: Sequence[BaseMessage], *, vertexai: bool | None = 
     Returns:
         A new list of the same length.
 
-    Example:
+    Examples:
         >>> from langchain_core.messages import AIMessage
         >>> ours = {"model_provider": "gemini_compat"}
         >>> thoughts = {"reasoning_content": "Easy."}

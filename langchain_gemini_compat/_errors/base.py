@@ -27,7 +27,7 @@ class GeminiCompatError(Exception):
         tries: Number of requests that were sent for this call.
         partial: Text of a stream that had arrived before the error; empty for other calls.
 
-    Example:
+    Examples:
         ```python
         try:
             print(model.invoke("Hello").text)

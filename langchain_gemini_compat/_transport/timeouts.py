@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Timeouts(TypedDict, total=False):
     """Time limits of one call in seconds. `None` means no limit. A missing key means the default.
 
-    Example:
+    Examples:
         ```python
         ChatGeminiCompat(model="gemini-3.8-flash", timeout={"first_byte": 60, "total": 300})
         ```

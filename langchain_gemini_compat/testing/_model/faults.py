@@ -52,7 +52,7 @@ class Fault:
         first_byte: Seconds before the first byte.
         between: Seconds after each frame.
 
-    Example:
+    Examples:
         >>> from langchain_gemini_compat.testing import FakeGemini
         >>> fake = FakeGemini([Fault.rate_limit("0.01s"), "Hello!"])
         >>> fake.chat_model().invoke("Hi").text, len(fake.requests)
@@ -86,7 +86,7 @@ class Fault:
         Returns:
             A fault for the replies of `FakeGemini`.
 
-        Example:
+        Examples:
             >>> Fault.rate_limit("39043s", per="day").error.code
             429
         """
@@ -144,7 +144,7 @@ class Fault:
         Returns:
             A fault for the replies of `FakeGemini`.
 
-        Example:
+        Examples:
             >>> Fault.bad_key().error.code, Fault.bad_key().vertex_error.code
             (400, 401)
         """
@@ -289,7 +289,7 @@ class Fault:
         Returns:
             A fault for the replies of `FakeGemini`.
 
-        Example:
+        Examples:
             >>> Fault.redirect("https://elsewhere.invalid/").raw.status
             307
         """
@@ -311,7 +311,7 @@ class Fault:
         Returns:
             A fault for the replies of `FakeGemini`. A request that does not stream gets the code as HTTP status.
 
-        Example:
+        Examples:
             >>> Fault.error_in_stream("data_object", after="Once upon", code=499).error.status
             'CANCELLED'
         """
@@ -334,7 +334,7 @@ class Fault:
             A fault for the replies of `FakeGemini`. A request that does not stream gets half of the body, and then
             the connection breaks.
 
-        Example:
+        Examples:
             >>> fault = Fault.cut_stream("", [Call("add", '{"a": 1, "b')])
         """
         return cls("cut_stream", reply=Reply(after, calls=tuple(calls)), ending="cut")
@@ -367,7 +367,7 @@ class Fault:
         Returns:
             A fault for the replies of `FakeGemini`.
 
-        Example:
+        Examples:
             >>> Fault.malformed_call().reply.finish_reason
             'function_call_filter: MALFORMED_FUNCTION_CALL'
         """
@@ -385,7 +385,7 @@ class Fault:
         Returns:
             A fault for the replies of `FakeGemini`.
 
-        Example:
+        Examples:
             >>> Fault.blocked("RECITATION", "Once upon").reply.finish_reason
             'content_filter: RECITATION'
         """
@@ -427,7 +427,7 @@ class Fault:
         Returns:
             A fault for the replies of `FakeGemini`.
 
-        Example:
+        Examples:
             >>> Fault.slow(first_byte=30).first_byte
             30
         """

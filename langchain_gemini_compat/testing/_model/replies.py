@@ -21,7 +21,7 @@ class Call:
         args: The arguments as an object. A string is sent unchanged, even if it is not valid JSON.
         id: The id of the call. With `None`, the call gets an id in the form that the surface uses.
 
-    Example:
+    Examples:
         >>> Call("add", {"a": 1, "b": 2})
         Call(name='add', args={'a': 1, 'b': 2}, id=None)
     """
@@ -80,7 +80,7 @@ class Style:
         content: The `content` of frames. `absent`, `null` and `empty` apply to frames that hold calls. `parts`: texts
             are lists of `{"text": …}`.
 
-    Example:
+    Examples:
         >>> Reply(calls=[Call("add", {"a": 1})], style=Style(args="cut", ids="repeated")).style.ids
         'repeated'
     """
@@ -115,7 +115,7 @@ class Reply:
         chunks: How a stream splits the text: a size in characters, or the pieces. With `None`, three words each.
         style: The form of the reply.
 
-    Example:
+    Examples:
         >>> reply = Reply("It is 3.", thoughts="1 and 2.", chunks=["It is ", "3."])
         >>> reply.is_empty
         False
@@ -148,7 +148,7 @@ class Raw:
         content_type: The `content-type`. With `None` it follows from the body: an event stream, HTML or JSON.
         headers: More headers of the response.
 
-    Example:
+    Examples:
         >>> Raw({"choices": []}, headers={"x-request-id": "1"}).status
         200
     """

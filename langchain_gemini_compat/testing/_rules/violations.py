@@ -22,7 +22,7 @@ class Violation:
         status: Google's name of the status.
         details: The `details` of the error.
 
-    Example:
+    Examples:
         >>> from langchain_gemini_compat.testing import FakeGemini
         >>> fake = FakeGemini()
         >>> fake.respond("POST", "/v1beta/openai/chat/completions", {"Authorization": "Bearer x"}, b'{"n": 9}').status

@@ -30,7 +30,7 @@ class Difference:
         left: The text around the position in the first body. A mark (▶) shows the position.
         right: The same of the second body.
 
-    Example:
+    Examples:
         >>> print(find_difference({"n": 1}, {"n": 2}))
         first difference at byte 5, /n
           …{"n":▶1}

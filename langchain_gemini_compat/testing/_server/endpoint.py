@@ -88,7 +88,7 @@ class FakeGemini:
         ValueError: `surface` is unknown.
         TypeError: `replies` is not a reply, a list or a function.
 
-    Example:
+    Examples:
         >>> fake = FakeGemini(["Hello!"])
         >>> client = fake.http_client
         >>> body = {"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": "Hi"}]}
@@ -125,7 +125,7 @@ class FakeGemini:
         Raises:
             TypeError: `replies` is not a reply, a list or a function.
 
-        Example:
+        Examples:
             >>> fake = FakeGemini(["never used"])
             >>> fake.answer_with("Hello!")
             >>> fake.chat_model().invoke("Hi").text
@@ -153,7 +153,7 @@ class FakeGemini:
         Returns:
             `surface`, `base_url` and `api_key`, and in process also the two HTTP clients.
 
-        Example:
+        Examples:
             >>> FakeGemini().connection("http://127.0.0.1:8000/v1beta/openai")["surface"]
             'ai_studio'
         """
@@ -180,7 +180,7 @@ class FakeGemini:
         Raises:
             ValueError: A parameter is not valid (pydantic's `ValidationError`).
 
-        Example:
+        Examples:
             >>> FakeGemini("Hello!").chat_model(temperature=0).invoke("Hi").text
             'Hello!'
         """
@@ -202,7 +202,7 @@ class FakeGemini:
         Raises:
             ValueError: A parameter is not valid (pydantic's `ValidationError`).
 
-        Example:
+        Examples:
             >>> len(FakeGemini().embeddings(dimensions=64).embed_query("Hi"))
             64
         """
@@ -236,7 +236,7 @@ class FakeGemini:
             OSError: The port is in use.
             RuntimeError: The server did not start.
 
-        Example:
+        Examples:
             >>> fake = FakeGemini("Hello!")
             >>> with fake.serve() as url:
             ...     ChatGeminiCompat(model="gemini-3.8-flash", **fake.connection(url)).invoke("Hi").text
@@ -263,7 +263,7 @@ class FakeGemini:
             TypeError: The value is not a reply, or the fault does not apply to embeddings.
             ValueError: The `chunks` of the reply are not its text.
 
-        Example:
+        Examples:
             >>> fake = FakeGemini()
             >>> fake.respond("GET", "/v1beta/openai/models", {"Authorization": "Bearer x"}, b"").status
             200

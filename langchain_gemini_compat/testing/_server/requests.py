@@ -24,7 +24,7 @@ class FakeRequest:
         headers: The headers, with lowercase names. Of a credential, only the last 4 characters are kept.
         body: The JSON object that was sent. It is empty if the body is not a JSON object.
 
-    Example:
+    Examples:
         >>> from langchain_gemini_compat.testing import FakeGemini
         >>> fake = FakeGemini(["Hello!"])
         >>> reply = fake.chat_model().invoke("Hi")
@@ -86,7 +86,7 @@ class FakeRequest:
         Returns:
             The first difference, or `None` if the bodies are the same.
 
-        Example:
+        Examples:
             >>> from langchain_gemini_compat.testing import FakeGemini
             >>> fake = FakeGemini()
             >>> model = fake.chat_model()
