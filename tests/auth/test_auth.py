@@ -1,4 +1,4 @@
-"""Keys, callables and Google credentials as bearer tokens: when they are refreshed, by whom, and what failure says."""
+"""Bearer tokens from keys, callables and Google credentials: refreshes, deadlines and error messages."""
 
 import asyncio
 import contextvars
@@ -38,7 +38,7 @@ CANARY = "canary-" + "0123456789abcdef" * 4
 
 
 class Clock:
-    """Time that passes when told to."""
+    """A clock that the test moves."""
 
     def __init__(self):
         self.now = START
@@ -51,7 +51,7 @@ class Clock:
 
 
 class Counting(google.auth.credentials.Credentials):
-    """Each refresh takes `seconds` and gives a new token that is good for `life`; `failures` come first."""
+    """Credentials whose refresh takes `seconds` and gives a token that lasts for `life`, after the `failures`."""
 
     def __init__(self, clock, seconds=0.0, failures=(), life=None):
         super().__init__()
@@ -73,7 +73,7 @@ class Counting(google.auth.credentials.Credentials):
 
 
 class Answers:
-    """Google's servers, by host: status and body; whatever is sent is kept."""
+    """A transport for google-auth with one answer (status and body) for each host. It records the URLs."""
 
     def __init__(self, **answers):
         self.answers, self.sent, self.answer = answers, [], None
@@ -92,7 +92,7 @@ class Answers:
 
 @pytest.fixture
 def servers(monkeypatch):
-    """google-auth's own code runs, and meets these answers instead of a network."""
+    """Replace the network below google-auth with these answers."""
 
     def play(**answers):
         network = Answers(**answers)
@@ -104,7 +104,7 @@ def servers(monkeypatch):
 
 @pytest.fixture
 def credentials_file(monkeypatch, tmp_path):
-    """A login file, as GOOGLE_APPLICATION_CREDENTIALS names it; nothing else of the machine is seen."""
+    """Write a login file that GOOGLE_APPLICATION_CREDENTIALS names, and hide other logins of this machine."""
 
     def write(content):
         path = tmp_path / "login.json"
@@ -136,14 +136,12 @@ def key_source(api_key, quota_project_id=None):
 
 
 def message(tokens):
-    """What the caller reads."""
     with pytest.raises(CredentialsError) as caught:
         tokens.token()
     return str(caught.value)
 
 
 def wait_for(condition):
-    """Background refreshes end soon."""
     deadline = time.monotonic() + 5
     while not condition():
         assert time.monotonic() < deadline
@@ -151,7 +149,7 @@ def wait_for(condition):
 
 
 def in_threads(number, call):
-    """What `number` threads get that start together."""
+    """Return the results of `call` in `number` threads that start together."""
     gate = threading.Barrier(number)
 
     def run(_):
@@ -181,7 +179,7 @@ def robot():
 
 
 def pool(path):
-    """Workload identity federation with a token in a file."""
+    """Return credentials of workload identity federation with a subject token in a file."""
     return identity_pool.Credentials(
         audience="//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
         subject_token_type="urn:ietf:params:oauth:token-type:jwt",
@@ -191,7 +189,7 @@ def pool(path):
 
 
 async def test_thousand_tasks_and_fifty_threads_cause_one_refresh_a_lifetime():
-    """Over four hours: four refreshes, none on the event loop's thread."""
+    """Four hours need four refreshes, none of them on the thread of the event loop."""
     clock = Clock()
     credentials = Counting(clock, seconds=0.02)
     tokens = source(credentials, clock)
@@ -205,7 +203,7 @@ async def test_thousand_tasks_and_fifty_threads_cause_one_refresh_a_lifetime():
 
 
 async def test_steady_traffic_never_meets_an_expired_token():
-    """Three hours, calls every two minutes: one refresh an hour, each ahead of time."""
+    """Calls every two minutes for three hours cause one refresh an hour, before the token expires."""
     clock = Clock()
     credentials = Counting(clock)
     tokens = source(credentials, clock)
@@ -217,8 +215,8 @@ async def test_steady_traffic_never_meets_an_expired_token():
     assert credentials.refreshes == 4
 
 
-def test_refresh_ahead_of_expiry_keeps_nobody_waiting():
-    """Four minutes before the end the old token is handed out while one refresh is under way."""
+def test_refresh_before_expiry_does_not_block_callers():
+    """Four minutes before expiry, callers get the old token while the refresh runs."""
     clock = Clock()
     credentials = Counting(clock)
     tokens = source(credentials, clock)
@@ -232,7 +230,6 @@ def test_refresh_ahead_of_expiry_keeps_nobody_waiting():
 
 
 def test_token_far_from_its_expiry_is_not_replaced():
-    """Six minutes before the end nothing happens."""
     clock = Clock()
     tokens = source(Counting(clock), clock)
     tokens.token()
@@ -241,8 +238,8 @@ def test_token_far_from_its_expiry_is_not_replaced():
     assert tokens._state.running is None
 
 
-def test_token_about_to_expire_is_not_handed_out():
-    """Less than a minute left: callers wait for the new one."""
+def test_token_about_to_expire_is_not_used():
+    """With less than a minute left, callers wait for the new token."""
     clock = Clock()
     tokens = source(Counting(clock, seconds=0.02), clock)
     tokens.token()
@@ -250,8 +247,8 @@ def test_token_about_to_expire_is_not_handed_out():
     assert tokens.token() == "token-2"
 
 
-def test_token_with_little_time_left_from_the_start_is_not_asked_for_at_every_call():
-    """A metadata server gives what it has in store: four minutes left, and the same token until then."""
+def test_short_lived_token_is_not_refreshed_at_every_call():
+    """A metadata server returns its cached token, here with four minutes left."""
     clock = Clock()
     credentials = Counting(clock, life=timedelta(minutes=4))
     tokens = source(credentials, clock)
@@ -266,7 +263,6 @@ def test_token_with_little_time_left_from_the_start_is_not_asked_for_at_every_ca
 
 
 async def test_event_loop_runs_on_while_a_token_is_fetched():
-    """Another task ticks."""
     ticks = 0
 
     async def tick():
@@ -282,7 +278,6 @@ async def test_event_loop_runs_on_while_a_token_is_fetched():
 
 
 async def test_cancelled_waiter_leaves_the_refresh_to_the_others():
-    """One task gives up, the other gets the token, one refresh is made."""
     credentials = Counting(Clock())
     credentials.may_go_on.clear()
     tokens = source(credentials)
@@ -297,8 +292,8 @@ async def test_cancelled_waiter_leaves_the_refresh_to_the_others():
 
 
 @pytest.mark.parametrize("failures", [[], [TransportError("no route")]])
-def test_event_loop_that_ends_during_a_refresh_is_not_missed(caplog, failures):
-    """The only waiter times out and its loop closes: nothing is logged, the next call is served."""
+def test_event_loop_may_end_during_a_refresh(caplog, failures):
+    """The only waiting call times out and its loop closes. Nothing is logged, and the next call works."""
     credentials = Counting(Clock(), failures=failures)
     credentials.may_go_on.clear()
     tokens = source(credentials)
@@ -314,7 +309,6 @@ def test_event_loop_that_ends_during_a_refresh_is_not_missed(caplog, failures):
 
 
 def test_event_loops_of_several_threads_share_a_refresh():
-    """Each waits in its own loop."""
     credentials = Counting(Clock(), seconds=0.1)
     tokens = source(credentials)
     assert in_threads(5, lambda: asyncio.run(tokens.atoken())) == ["token-1"] * 5
@@ -322,7 +316,7 @@ def test_event_loops_of_several_threads_share_a_refresh():
 
 
 def test_many_rejections_of_one_token_cause_one_refresh():
-    """Twenty threads hear 401 to the same token; a late one hears it of a token that is gone already."""
+    """Twenty threads reject the same token, and one more rejects it after it has been replaced."""
     credentials = Counting(Clock(), seconds=0.02)
     tokens = source(credentials)
     old = tokens.token()
@@ -332,14 +326,12 @@ def test_many_rejections_of_one_token_cause_one_refresh():
     assert credentials.refreshes == 2
 
 
-def test_rejected_keys_are_not_asked_for_again_and_callables_are():
-    """Whether a second request makes sense."""
+def test_rejected_key_is_final_and_rejected_callable_is_not():
     assert not key_source(SecretStr("k")).reject("k")
     assert key_source(lambda: "k").reject("k")
 
 
-def test_bare_token_is_used_to_its_end_and_not_asked_for_again():
-    """Nothing was given to renew it; the sentence afterwards says so."""
+def test_bare_token_is_used_until_it_expires():
     clock = Clock()
     bare = UserCredentials("bare", expiry=clock().replace(tzinfo=None) + timedelta(minutes=3))
     tokens = source(bare, clock)
@@ -354,12 +346,10 @@ def test_bare_token_is_used_to_its_end_and_not_asked_for_again():
 
 
 def test_anonymous_credentials_send_no_token():
-    """For servers that ask for none."""
     assert source(google.auth.credentials.AnonymousCredentials()).token() == ""
 
 
-def test_token_that_credentials_bring_along_is_used_while_it_lasts():
-    """No refresh for a token that is good, one after a 401."""
+def test_existing_token_of_credentials_is_used_until_it_expires():
     clock = Clock()
     credentials = Counting(clock)
     credentials.token, credentials.expiry = "brought", clock().replace(tzinfo=None) + timedelta(minutes=30)
@@ -369,8 +359,8 @@ def test_token_that_credentials_bring_along_is_used_while_it_lasts():
     assert tokens.token() == "token-1"
 
 
-def test_refresh_handler_of_the_caller_is_asked_after_a_rejection():
-    """Credentials with a handler can be renewed though they have no refresh token."""
+def test_refresh_handler_is_called_after_a_rejection():
+    """Credentials with a handler can be renewed without a refresh token."""
     answers = iter(["first", "second"])
     far = datetime.now(timezone.utc).replace(tzinfo=None) + timedelta(days=9000)
     tokens = source(UserCredentials("old", refresh_handler=lambda request, scopes: (next(answers), far)))
@@ -380,7 +370,7 @@ def test_refresh_handler_of_the_caller_is_asked_after_a_rejection():
 
 
 def test_failed_refresh_reaches_every_waiter_and_the_next_call_tries_again():
-    """No failure is for ever; each waiter has an exception of its own, for tracebacks grow where they are raised."""
+    """Each waiting call raises an exception of its own, because raising adds to the traceback."""
     credentials = Counting(Clock(), seconds=0.5, failures=[TransportError("no route")])
     tokens = source(credentials)
 
@@ -398,15 +388,13 @@ def test_failed_refresh_reaches_every_waiter_and_the_next_call_tries_again():
 
 
 async def test_failed_refresh_reaches_async_waiters_too():
-    """And the next call tries again."""
     tokens = source(Counting(Clock(), seconds=0.02, failures=[TransportError("no route")]))
     results = await asyncio.gather(*(tokens.atoken() for _ in range(5)), return_exceptions=True)
     assert [type(result) for result in results] == [CredentialsError] * 5
     assert await tokens.atoken() == "token-1"
 
 
-def test_failed_refresh_ahead_of_time_is_silent_while_the_token_lasts():
-    """There is a good token; the next call tries again."""
+def test_failed_early_refresh_is_silent_while_the_token_is_valid():
     clock = Clock()
     credentials = Counting(clock)
     tokens = source(credentials, clock)
@@ -418,15 +406,14 @@ def test_failed_refresh_ahead_of_time_is_silent_while_the_token_lasts():
     wait_for(lambda: tokens.token() == "token-2")
 
 
-def test_nobody_hangs_when_a_refresh_is_torn_down():
-    """Not every exception is an `Exception`."""
+def test_refresh_that_exits_does_not_block_callers():
+    """`SystemExit` is not an `Exception`."""
     tokens = source(Counting(Clock(), failures=[SystemExit("stop")]))
     assert "stop" in message(tokens)
     assert tokens.token() == "token-1"
 
 
-def test_nobody_hangs_when_no_thread_can_be_started(monkeypatch):
-    """The error says why, and the next call tries again."""
+def test_missing_thread_for_a_refresh_is_an_error(monkeypatch):
     tokens = source(Counting(Clock()))
 
     def refuse(self):
@@ -438,8 +425,8 @@ def test_nobody_hangs_when_no_thread_can_be_started(monkeypatch):
     assert tokens.token() == "token-1"
 
 
-def test_refresh_that_gives_no_token_is_an_error():
-    """Nothing is sent without the credential that was asked for."""
+def test_refresh_without_token_is_an_error():
+    """No request is sent without the requested credential."""
 
     class Empty(Counting):
         def refresh(self, request):
@@ -451,7 +438,7 @@ def test_refresh_that_gives_no_token_is_an_error():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize("held", [False, True], ids=["refresh under way", "lock held as well"])
 def test_forked_process_does_not_wait_for_its_parents_refresh(held):
-    """The thread that refreshes stays in the parent, and so does whoever holds the lock."""
+    """The thread that refreshes, or holds the lock, exists only in the parent."""
     code = f"""
 import os, signal, threading, time
 import google.auth.credentials
@@ -485,8 +472,8 @@ os._exit(0)
     assert run.stdout.split() == ["token", "0"], run.stderr
 
 
-def test_sync_callable_is_asked_off_the_event_loop():
-    """It may block; each request asks anew."""
+def test_sync_callable_runs_off_the_event_loop():
+    """It may block, and is called for each request."""
     asked = []
 
     def ask():
@@ -499,7 +486,7 @@ def test_sync_callable_is_asked_off_the_event_loop():
 
 
 def test_async_callables_of_all_shapes_are_awaited():
-    """A function, and an object whose call gives an awaitable."""
+    """The callable is a function, or an object whose call returns an awaitable."""
 
     async def ask():
         return "k"
@@ -513,16 +500,15 @@ def test_async_callables_of_all_shapes_are_awaited():
 
 
 @pytest.mark.parametrize(("answer", "said"), [(None, "NoneType"), ("", "an empty string"), (b"k", "bytes")])
-def test_callable_that_gives_no_token_is_told_so(answer, said):
-    """In both modes, before anything is sent."""
+def test_callable_without_token_is_an_error(answer, said):
     tokens = key_source(lambda: answer)
     assert said in message(tokens)
     with pytest.raises(CredentialsError, match=said):
         asyncio.run(tokens.atoken())
 
 
-def test_line_break_after_a_key_is_not_part_of_it():
-    """Keys are read from files; a key that no header can carry is refused without being shown."""
+def test_line_break_after_a_key_is_removed():
+    """Keys are often read from files. A key with other control characters is refused, and not shown."""
     assert key_source(SecretStr("key\n")).token() == key_source(lambda: "key\n").token() == "key"
     for broken in ("canary\nkey", "canary\u2026key"):
         said = message(key_source(SecretStr(broken)))
@@ -530,8 +516,7 @@ def test_line_break_after_a_key_is_not_part_of_it():
         assert "canary" not in said
 
 
-def test_what_won_is_named():
-    """Kind and source of each way."""
+def test_info_names_kind_and_source():
     given = [key_source(SecretStr("k")), key_source(lambda: "k"), source(Counting(Clock())), source(None)]
     local = build_token_source(api_key=None, credentials=None, quota_project_id=None, source="", anonymous=True)
     assert [(tokens.info.kind, tokens.info.source) for tokens in [*given, local]] == [
@@ -545,7 +530,7 @@ def test_what_won_is_named():
 
 
 def test_default_credentials_are_looked_up_at_the_first_token(monkeypatch):
-    """Once, off the loop's thread, with the scope of Google Cloud; they bring the project."""
+    """The lookup happens once, off the thread of the event loop, with the scope of Google Cloud."""
     clock, calls = Clock(), []
 
     def default(*, scopes, request, quota_project_id):
@@ -560,8 +545,8 @@ def test_default_credentials_are_looked_up_at_the_first_token(monkeypatch):
     assert calls == [(["https://www.googleapis.com/auth/cloud-platform"], "billing", False)]
 
 
-def test_failed_lookup_is_tried_again(monkeypatch):
-    """Somebody logged in meanwhile."""
+def test_failed_lookup_is_repeated(monkeypatch):
+    """The user may have logged in meanwhile."""
     answers = iter([DefaultCredentialsError("Your default credentials were not found."), None])
 
     def default(**_):
@@ -579,7 +564,7 @@ def test_failed_lookup_is_tried_again(monkeypatch):
 
 
 def test_file_of_the_environment_is_used(credentials_file, servers):
-    """GOOGLE_APPLICATION_CREDENTIALS, read at the first call; its quota project goes along."""
+    """The file is read at the first call, with its quota project."""
     login = {"type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "r"}
     credentials_file({**login, "quota_project_id": "theirs"})
     servers(oauth2=(200, {"access_token": "fetched", "expires_in": 3600}))
@@ -590,7 +575,7 @@ def test_file_of_the_environment_is_used(credentials_file, servers):
 
 
 def test_quota_project_of_the_environment_is_used(credentials_file, servers, monkeypatch):
-    """GOOGLE_CLOUD_QUOTA_PROJECT beats the file, an argument beats both."""
+    """GOOGLE_CLOUD_QUOTA_PROJECT overrides the file, and an argument overrides both."""
     credentials_file({"type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "r"})
     monkeypatch.setenv("GOOGLE_CLOUD_QUOTA_PROJECT", "environment")
     servers(oauth2=(200, {"access_token": "fetched", "expires_in": 3600}))
@@ -603,7 +588,7 @@ def test_quota_project_of_the_environment_is_used(credentials_file, servers, mon
 
 @pytest.mark.parametrize("content", ["{", '{"type": "nonsense"}'])
 def test_broken_file_of_the_environment_is_named(credentials_file, content):
-    """Not the sentence for credentials that are nowhere."""
+    """The message differs from that for missing credentials."""
     path = credentials_file(content)
     said = message(source(None))
     assert path.name in said
@@ -611,8 +596,8 @@ def test_broken_file_of_the_environment_is_named(credentials_file, content):
     assert LOGIN in said
 
 
-def test_gcloud_login_without_a_quota_project_is_no_warning_where_one_is_given(credentials_file, servers):
-    """google-auth warns of it, and here warnings are errors; the remedy is named where there is none."""
+def test_quota_project_argument_prevents_the_warning_of_google_auth(credentials_file, servers):
+    """google-auth warns about gcloud logins without a quota project, and tests treat warnings as errors."""
     login = {"type": "authorized_user", "client_id": CLOUD_SDK_CLIENT_ID, "client_secret": "s", "refresh_token": "r"}
     credentials_file(login)
     servers(oauth2=(200, {"access_token": "fetched", "expires_in": 3600}))
@@ -621,14 +606,14 @@ def test_gcloud_login_without_a_quota_project_is_no_warning_where_one_is_given(c
 
 
 def test_user_credentials_carry_their_quota_project():
-    """As `x-goog-user-project`; an explicit one wins."""
+    """An explicit quota project overrides it."""
     credentials = UserCredentials("token", quota_project_id="theirs")
     assert source(credentials).headers() == {"x-goog-user-project": "theirs"}
     assert source(credentials, quota_project_id="mine").headers() == {"x-goog-user-project": "mine"}
 
 
-def test_service_accounts_and_keys_send_no_quota_project_unless_told_to():
-    """Service accounts are billed to their own project."""
+def test_service_accounts_and_keys_send_only_an_explicit_quota_project():
+    """The project of a service account is billed by default."""
     assert source(robot()).headers() == key_source(SecretStr("k")).headers() == {}
     for tokens in (source(robot(), quota_project_id="mine"), key_source(SecretStr("k"), "mine")):
         assert tokens.headers() == {"x-goog-user-project": "mine"}
@@ -653,7 +638,7 @@ def test_given_credentials_are_scoped():
 
 
 def test_project_of_a_service_account_is_known():
-    """It stands in the key file; keys know of none."""
+    """The key file names the project. An API key names none."""
     credentials = Counting(Clock())
     credentials.project_id = "theirs"
     tokens = source(credentials)
@@ -661,8 +646,8 @@ def test_project_of_a_service_account_is_known():
     assert key_source(SecretStr("k")).project() is asyncio.run(key_source(lambda: "k").aproject()) is None
 
 
-def test_project_of_an_external_account_is_asked_for_off_the_loop(monkeypatch):
-    """Only the server knows it; a failure is ours, and the next call asks again."""
+def test_project_of_an_external_account_is_requested_off_the_loop(monkeypatch):
+    """A failed request raises an error of this package, and the next call repeats it."""
     monkeypatch.setattr(_auth, "_build_request", lambda: None)
     credentials, asked = Counting(Clock()), []
 
@@ -681,8 +666,7 @@ def test_project_of_an_external_account_is_asked_for_off_the_loop(monkeypatch):
     assert threading.main_thread() not in asked
 
 
-def test_expired_login_is_mended_by_a_login(servers):
-    """Of a user, in the words of the token server."""
+def test_expired_login_suggests_a_login(servers):
     servers(oauth2=(400, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}))
     said = message(source(user(account="me@example.com")))
     assert "user credentials me@example.com (argument `credentials`)" in said
@@ -690,8 +674,8 @@ def test_expired_login_is_mended_by_a_login(servers):
     assert said.endswith(f"Run {LOGIN}.")
 
 
-def test_reauthentication_is_a_login_as_well(servers):
-    """Where the organisation limits sessions."""
+def test_reauthentication_suggests_a_login(servers):
+    """Organisations may limit the length of a session."""
     body = {"error": "invalid_grant", "error_description": "reauth related error (invalid_rapt)"}
     servers(oauth2=(400, {**body, "error_subtype": "invalid_rapt"}))
     assert LOGIN in message(source(user(refresh_token="r", quota_project_id="q")))
@@ -700,8 +684,8 @@ def test_reauthentication_is_a_login_as_well(servers):
 @pytest.mark.parametrize(
     "text", ["Invalid JWT: Token must be a short-lived token, check your iat and exp values.", "Invalid JWT Signature."]
 )
-def test_refused_service_account_key_points_at_the_clock_and_the_key(servers, text):
-    """Not at a login, which would not help."""
+def test_refused_service_account_key_suggests_clock_and_key(servers, text):
+    """A login would not help."""
     servers(oauth2=(400, {"error": "invalid_grant", "error_description": text}))
     said = message(source(robot()))
     assert "service account key robot@p.iam.gserviceaccount.com" in said
@@ -716,7 +700,7 @@ def impersonating(caller):
 
 
 def test_missing_role_for_impersonation_is_named(servers):
-    """With the account that it is to be granted on."""
+    """The command names the account on which to grant the role."""
     denied = {"error": {"code": 403, "message": "Permission 'iam.serviceAccounts.getAccessToken' denied"}}
     servers(oauth2=(200, {"access_token": "t", "expires_in": 3600}), iamcredentials=(403, denied))
     said = message(source(impersonating(user())))
@@ -726,14 +710,14 @@ def test_missing_role_for_impersonation_is_named(servers):
 
 
 def test_disabled_api_behind_impersonation_is_named(servers):
-    """The role would not help."""
+    """Another role would not help."""
     disabled = {"error": {"code": 403, "message": "IAM Service Account Credentials API has not been used in project 1"}}
     servers(oauth2=(200, {"access_token": "t", "expires_in": 3600}), iamcredentials=(403, disabled))
     assert "`gcloud services enable iamcredentials.googleapis.com`" in message(source(impersonating(user())))
 
 
-def test_expired_login_behind_impersonation_is_mended_by_a_login(servers):
-    """The caller's own credentials failed; a role would not help."""
+def test_expired_login_behind_impersonation_suggests_a_login(servers):
+    """The credentials of the caller failed, so a role would not help."""
     servers(oauth2=(400, {"error": "invalid_grant", "error_description": "Bad Request"}))
     said = message(source(impersonating(user())))
     assert "target@p.iam.gserviceaccount.com" in said
@@ -741,8 +725,8 @@ def test_expired_login_behind_impersonation_is_mended_by_a_login(servers):
     assert "TokenCreator" not in said
 
 
-def test_refused_quota_project_is_mended_by_another_one(servers):
-    """Impersonation sends the caller's quota project along."""
+def test_refused_quota_project_suggests_another_one(servers):
+    """Impersonation sends the quota project of the caller."""
     denied = {
         "error": {
             "code": 403,
@@ -756,8 +740,8 @@ def test_refused_quota_project_is_mended_by_another_one(servers):
     assert "`gcloud auth application-default set-quota-project PROJECT`" in said
 
 
-def test_metadata_server_that_does_not_answer_is_named(servers, monkeypatch):
-    """Off Google Cloud, or without a service account."""
+def test_missing_metadata_server_is_named(servers, monkeypatch):
+    """This happens outside of Google Cloud, and on machines without a service account."""
     servers()
 
     def fail(*_, **__):
@@ -773,8 +757,8 @@ def test_metadata_server_that_does_not_answer_is_named(servers, monkeypatch):
     assert "Check the network" not in said
 
 
-def test_federation_points_at_its_configuration(servers, tmp_path):
-    """The file with the subject token is missing; then the token server refuses what is in it."""
+def test_failed_federation_suggests_its_configuration(servers, tmp_path):
+    """First the file with the subject token is missing, then the server refuses the token."""
     path = tmp_path / "subject"
     servers(sts=(400, {"error": "invalid_request", "error_description": f"Bad subject token {CANARY}"}))
     said = message(source(pool(path)))
@@ -787,8 +771,8 @@ def test_federation_points_at_its_configuration(servers, tmp_path):
     assert "login" not in said
 
 
-def test_unreachable_token_server_is_told_apart_from_a_refusal(servers):
-    """No command for credentials would help; the reason keeps what names a certificate or a proxy."""
+def test_unreachable_token_server_suggests_no_login(servers):
+    """The reason still names the certificate or the proxy."""
     servers(oauth2=TransportError("CERTIFICATE_VERIFY_FAILED at proxy http://me:canary@proxy.invalid:3128/"))
     said = message(source(user()))
     assert "could not be reached" in said
@@ -797,8 +781,8 @@ def test_unreachable_token_server_is_told_apart_from_a_refusal(servers):
     assert "canary" not in said
 
 
-def test_other_missing_packages_are_named_too():
-    """Some credentials need one more."""
+def test_missing_packages_are_named():
+    """Some kinds of credentials need another package."""
     said = message(source(Counting(Clock(), failures=[ImportError("pyu2f is required: pip install pyu2f")])))
     assert "pyu2f" in said
     assert "requests" not in said
@@ -816,8 +800,8 @@ def test_other_missing_packages_are_named_too():
         {"error": {"message": "short", "id_token": CANARY[:20]}},
     ],
 )
-def test_no_secret_gets_from_an_answer_into_an_exception(servers, body):
-    """Servers repeat what they were sent; neither text nor traceback nor pickle has it."""
+def test_secret_in_an_answer_is_not_in_the_exception(servers, body):
+    """Servers may repeat the request. Text, traceback and pickle have no secret."""
     servers(oauth2=(400, body))
     with pytest.raises(CredentialsError) as caught:
         source(user()).token()
@@ -826,15 +810,14 @@ def test_no_secret_gets_from_an_answer_into_an_exception(servers, body):
     assert caught.value.__cause__ is caught.value.__context__ is None
 
 
-def test_short_secret_of_the_credentials_is_hidden_too(servers):
-    """It looks like a word, and is known to be none."""
+def test_short_secret_of_the_credentials_is_hidden(servers):
+    """The value looks like an ordinary word, but is known from the credentials."""
     servers(oauth2=(400, {"error": "invalid_client", "error_description": "The client hush-hush is not known."}))
     said = message(source(user(client_secret="hush-hush")))
     assert "The client [hidden] is not known." in said
 
 
-def test_no_secret_is_in_a_representation():
-    """Kind and source only."""
+def test_repr_has_no_secret():
     google_tokens, key = source(Counting(Clock())), key_source(SecretStr("canary"))
     google_tokens.token()
     assert key.token() == "canary"
@@ -846,8 +829,7 @@ def test_no_secret_is_in_a_representation():
     assert "canary" not in repr(held)
 
 
-def test_credentials_error_travels_between_processes():
-    """Workers raise it too."""
+def test_credentials_error_can_be_pickled():
     with pytest.raises(CredentialsError) as caught:
         source(Counting(Clock(), failures=[RefreshError("x")])).token()
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
@@ -855,7 +837,7 @@ def test_credentials_error_travels_between_processes():
 
 @contextmanager
 def out_of_time(seconds=0.1):
-    """The deadline that a call gets, and the error that has to come soon after it."""
+    """Yield a deadline, and check that a `RequestTimeoutError` is raised soon after it."""
     start = time.monotonic()
     with pytest.raises(RequestTimeoutError) as caught:
         yield start + seconds
@@ -864,8 +846,8 @@ def out_of_time(seconds=0.1):
     assert caught.value.is_retryable
 
 
-async def test_waiter_without_time_gives_up_and_the_refresh_goes_on():
-    """Sync and async; who has more time gets the token of the same refresh."""
+async def test_deadline_ends_the_wait_and_not_the_refresh():
+    """Calls with a later deadline get the token of the same refresh."""
     credentials = Counting(Clock())
     credentials.may_go_on.clear()
     tokens = source(credentials)
@@ -884,8 +866,7 @@ async def test_waiter_without_time_gives_up_and_the_refresh_goes_on():
     assert credentials.refreshes == 1
 
 
-def test_question_for_the_project_is_bounded_too():
-    """It is a request of its own."""
+def test_request_for_the_project_has_a_deadline():
     asked = threading.Event()
 
     class Asking(Counting):
@@ -903,8 +884,8 @@ def test_question_for_the_project_is_bounded_too():
     assert tokens.project(time.monotonic() + 30) == "p"
 
 
-def test_callable_that_hangs_keeps_nobody_beyond_his_time():
-    """Sync, sync on an event loop that then ends, and async, which is cancelled."""
+def test_hanging_callable_ends_at_the_deadline():
+    """A sync callable goes on in its thread, an async one is cancelled."""
     may_go_on, ended = threading.Event(), []
 
     def ask():
@@ -934,7 +915,7 @@ def test_callable_that_hangs_keeps_nobody_beyond_his_time():
 
 
 def test_callable_with_a_deadline_sees_the_context_of_its_caller():
-    """It runs in another thread, and knows nothing of that."""
+    """With a deadline, it runs in another thread."""
     who = contextvars.ContextVar("who")
     who.set("me")
     tokens = key_source(who.get)
@@ -942,12 +923,12 @@ def test_callable_with_a_deadline_sees_the_context_of_its_caller():
     assert asyncio.run(tokens.atoken(time.monotonic() + 30)) == "me"
 
 
-class PassingError(Exception):
+class TemporaryError(Exception):
     retryable = True
 
 
 def raising(error):
-    """A callable of each sort, and the deadline to call it with."""
+    """Yield calls of sync and async callables that raise `error`, with and without a deadline."""
 
     def ask():
         raise error
@@ -967,14 +948,14 @@ def raising(error):
     [
         (RuntimeError("vault sealed"), False, "raised RuntimeError: vault sealed."),
         (FileNotFoundError(2, "No such file"), False, "No such file"),
-        (PassingError(), True, "raised PassingError: PassingError. Try again"),
+        (TemporaryError(), True, "raised TemporaryError: TemporaryError. Try again"),
         (TransportError(f"no route for {CANARY}"), False, "raised TransportError: no route for [hidden]."),
         (RefreshError("later", retryable=True), True, "later"),
         (StopIteration(), False, "StopIteration"),
     ],
 )
 def test_failing_callable_is_a_credentials_error(error, is_retryable, said):
-    """It names the argument, and what was raised is behind it; only the cause knows whether asking again helps."""
+    """The message names the argument, the exception is the cause, and it decides whether the error is retryable."""
     calls = list(raising(error))
     # No coroutine can raise that.
     for call in calls if not isinstance(error, StopIteration) else calls[:4]:
@@ -986,15 +967,15 @@ def test_failing_callable_is_a_credentials_error(error, is_retryable, said):
         assert caught.value.is_retryable is is_retryable
 
 
-def test_callable_that_raises_ours_is_left_alone():
-    """Its text is better than one about it."""
+def test_error_of_this_package_from_a_callable_is_kept():
+    """Its text is more exact than a wrapper's."""
     for call in raising(CredentialsError("Ask Kim for a key.")):
         with pytest.raises(CredentialsError, match=r"^Ask Kim for a key\.$"):
             call()
 
 
-def test_callable_for_which_no_thread_can_be_started_is_told_so(monkeypatch):
-    """Only a call with a time limit needs one."""
+def test_missing_thread_for_a_callable_is_an_error(monkeypatch):
+    """Only a call with a deadline needs a thread."""
     tokens = key_source(lambda: "k")
 
     def refuse(self):
@@ -1009,7 +990,7 @@ def test_callable_for_which_no_thread_can_be_started_is_told_so(monkeypatch):
 
 @pytest.fixture
 def patient(monkeypatch):
-    """google-auth asks three times, with seconds between."""
+    """Skip the pauses between google-auth's own three tries."""
     monkeypatch.setattr("google.auth._exponential_backoff.time", SimpleNamespace(sleep=lambda _: None))
 
 
@@ -1020,8 +1001,8 @@ def failure_of(tokens):
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_token_server_that_fails_for_a_while_is_asked_again(servers, patient, tmp_path, status):
-    """Whoever's credentials they are, and whatever google-auth makes of it; no command would help."""
+def test_temporary_failure_of_the_token_server_is_retryable(servers, patient, tmp_path, status):
+    """This holds for each kind of credentials. The message names no command, because none would help."""
     (tmp_path / "token").write_text("subject")
     answer = (status, {"error": "strange", "error_description": "Not now"})
     servers(oauth2=answer, sts=answer)
@@ -1033,8 +1014,8 @@ def test_token_server_that_fails_for_a_while_is_asked_again(servers, patient, tm
         assert is_retryable
 
 
-def test_failing_service_behind_impersonation_is_asked_again(servers, patient):
-    """It is no missing role."""
+def test_temporary_failure_behind_impersonation_is_retryable(servers, patient):
+    """The message does not suggest a role."""
     servers(oauth2=(200, {"access_token": "t", "expires_in": 3600}), iamcredentials=(503, {"error": {}}))
     said, is_retryable = failure_of(
         source(impersonated_credentials.Credentials(user(), "robot@p.iam.gserviceaccount.com", []))
@@ -1044,14 +1025,13 @@ def test_failing_service_behind_impersonation_is_asked_again(servers, patient):
     assert is_retryable
 
 
-def test_refusal_is_not_asked_again(servers):
-    """A login that has expired stays so."""
+def test_refusal_is_not_retryable(servers):
     servers(oauth2=(400, {"error": "invalid_grant", "error_description": "Bad"}))
     assert failure_of(source(user()))[1] is False
 
 
-def test_network_that_fails_is_asked_again(monkeypatch):
-    """A refused connection, and a name that is not known now."""
+def test_network_failure_is_retryable(monkeypatch):
+    """The connection is refused, or the name cannot be resolved."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -1083,8 +1063,8 @@ PAGE = "<!DOCTYPE html><html><title>Sign in</title></html>"
         (302, PAGE, "answered 302 with a redirect, which is not followed", "`token_uri`"),
     ],
 )
-def test_page_or_redirect_of_the_token_server_is_told(patient, status, page, said, remedy):
-    """Over real HTTP: something else answers in its place."""
+def test_page_or_redirect_of_the_token_server_is_named(patient, status, page, said, remedy):
+    """Another server, such as a login page, answers over real HTTP."""
     with serve_tokens("t") as server:
         server.page = (status, page)
         text, is_retryable = failure_of(source(user(token_uri=server.url)))
@@ -1095,8 +1075,8 @@ def test_page_or_redirect_of_the_token_server_is_told(patient, status, page, sai
     assert is_retryable == (status == 503)
 
 
-def test_broken_proxy_settings_are_told_where_the_token_is_asked_for(monkeypatch):
-    """No library's words, which repeat pieces of the password, and no other try."""
+def test_invalid_proxy_settings_are_named(monkeypatch):
+    """The message has no text of the HTTP library, which repeats parts of the password. There is no retry."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTPS_PROXY", "http://me:canary@proxy.example:canary")

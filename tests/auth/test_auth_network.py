@@ -1,4 +1,4 @@
-"""How token requests travel: certificates, proxies, redirects and time limits, over real sockets."""
+"""Token requests over real sockets: certificates, proxies, redirects and time limits."""
 
 import asyncio
 import functools
@@ -78,7 +78,7 @@ def user(url, **kwargs):
 
 
 def test_metadata_server_with_certificates_gives_a_token(metadata_certificates, certificates, resolve):
-    """Field case E2: google-auth mounts its adapter for the metadata server on the session of the request."""
+    """google-auth mounts its TLS adapter for the metadata server on the session of the request."""
     with serve_tokens("t", certificates.server_context()) as server:
         resolve["metadata.google.internal"] = server
         assert source(compute_engine.Credentials()).token() == "t-1"
@@ -86,10 +86,10 @@ def test_metadata_server_with_certificates_gives_a_token(metadata_certificates, 
 
 
 @pytest.mark.parametrize("mode", ["default", "strict"])
-def test_metadata_server_without_tls_is_asked_in_the_clear_unless_forbidden(
+def test_metadata_server_without_tls_gets_plain_http_unless_strict(
     metadata_certificates, certificates, resolve, monkeypatch, mode
 ):
-    """Field case E2: `default` falls back to plain HTTP as google-auth does, `strict` does not."""
+    """`default` falls back to plain HTTP as google-auth does, `strict` does not."""
     monkeypatch.setenv("GCE_METADATA_MTLS_MODE", mode)
     monkeypatch.setattr("google.auth._exponential_backoff.time", SimpleNamespace(sleep=lambda _: None))
     with serve_tokens("t") as server:
@@ -102,7 +102,7 @@ def test_metadata_server_without_tls_is_asked_in_the_clear_unless_forbidden(
                 tokens.token()
 
 
-def test_metadata_server_is_asked_directly(resolve, monkeypatch):
+def test_metadata_server_is_contacted_without_proxy(resolve, monkeypatch):
     """The metadata server is link-local, so neither the environment's nor the client's proxy is used."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with serve_tokens("t") as server:
@@ -113,7 +113,7 @@ def test_metadata_server_is_asked_directly(resolve, monkeypatch):
 def test_default_credentials_of_a_machine_are_found_with_certificates(
     metadata_certificates, certificates, resolve, monkeypatch, tmp_path
 ):
-    """Field cases E2, E9: the search uses the same transport, and learns the project there."""
+    """The lookup of default credentials uses the same transport, and finds the project."""
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("PATH", "")
@@ -125,7 +125,7 @@ def test_default_credentials_of_a_machine_are_found_with_certificates(
 
 
 class WithCertificate(google.auth.credentials.Credentials):
-    """Hands the request a certificate, as google-auth does for X.509 workload identity."""
+    """Credentials that pass a certificate to the request, as google-auth does for X.509 workload identity."""
 
     def __init__(self, url, cert):
         super().__init__()
@@ -138,7 +138,7 @@ class WithCertificate(google.auth.credentials.Credentials):
 
 @pytest.mark.parametrize("files", ["two", "one"])
 def test_client_certificate_of_a_token_request_is_presented(certificates, monkeypatch, files):
-    """Field case E3: the server asks for one, and the authority is the one of SSL_CERT_FILE."""
+    """The server requires a certificate, and its authority is in SSL_CERT_FILE."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
     pair = (str(certificates.client), str(certificates.client_key))
     with serve_tokens("t", certificates.server_context()) as server:
@@ -148,8 +148,8 @@ def test_client_certificate_of_a_token_request_is_presented(certificates, monkey
             source(WithCertificate(server.url, None)).token()
 
 
-def test_client_certificate_that_cannot_be_read_is_told(certificates, tmp_path):
-    """Field case E3: a missing file, or one without a key; nothing is sent."""
+def test_unreadable_client_certificate_is_an_error(certificates, tmp_path):
+    """The file is missing or contains no key. Nothing is sent."""
     (tmp_path / "empty.pem").write_text("")
     for path in (str(tmp_path / "missing.pem"), str(tmp_path / "empty.pem")):
         with pytest.raises(CredentialsError, match="client certificate of the credentials cannot be loaded"):
@@ -157,7 +157,7 @@ def test_client_certificate_that_cannot_be_read_is_told(certificates, tmp_path):
 
 
 def test_workload_identity_with_a_certificate_gets_its_token(certificates, monkeypatch, tmp_path):
-    """Field cases E3, E9: as default credentials, from the first request on."""
+    """The first request of default credentials already uses the certificate."""
     identity_pool = pytest.importorskip("google.auth.identity_pool")
     if not hasattr(identity_pool.Credentials, "_get_mtls_cert_and_key_paths"):
         pytest.skip("this google-auth has no X.509 workload identity")
@@ -194,7 +194,7 @@ def write_login(monkeypatch, tmp_path, server, credential_source, **more):
 
 @pytest.mark.parametrize("impersonates", [False, True])
 def test_external_account_follows_no_redirect_with_its_subject_token(monkeypatch, tmp_path, impersonates):
-    """Field case E9: the first request of default credentials does not use `requests` either."""
+    """No request uses the library `requests`, not even the first one of default credentials."""
     (tmp_path / "subject").write_text(SUBJECT)
     monkeypatch.setattr("requests.Session.request", lambda *_, **__: pytest.fail("another way"))
     with serve_tokens("t") as attacker, serve_tokens("t") as server:
@@ -212,8 +212,8 @@ def test_external_account_follows_no_redirect_with_its_subject_token(monkeypatch
     assert "canary" not in str(caught.value)
 
 
-def test_impersonation_goes_the_same_way(monkeypatch, resolve, certificates):
-    """Field case E9: source and target, both over the caller's client."""
+def test_impersonation_uses_the_same_transport(monkeypatch, resolve, certificates):
+    """Both requests, for the caller and for the target, use this transport."""
     with serve_tokens("t") as server:
         target = impersonated_credentials.Credentials(
             user(server.url),
@@ -225,8 +225,8 @@ def test_impersonation_goes_the_same_way(monkeypatch, resolve, certificates):
     assert len(server.paths) == 2
 
 
-def test_gdch_service_account_gets_its_token_over_the_same_way(monkeypatch, certificates, tmp_path):
-    """Field case E9: its credentials insist on the class for `requests`, and name their own authority."""
+def test_gdch_service_account_uses_the_same_transport(monkeypatch, certificates, tmp_path):
+    """These credentials require the request class for `requests`, and name a certificate authority."""
     gdch = pytest.importorskip("google.oauth2.gdch_credentials")
     monkeypatch.setattr("requests.Session.request", lambda *_, **__: pytest.fail("another way"))
 
@@ -247,8 +247,8 @@ def test_gdch_service_account_gets_its_token_over_the_same_way(monkeypatch, cert
 
 
 @pytest.mark.parametrize("kind", ["sync", "ainvoke"])
-def test_token_request_goes_over_the_proxy_of_the_callers_client(kind):
-    """Field case E11: the proxy may be the only way out; hooks and headers of the client do not see the secret."""
+def test_token_request_uses_the_proxy_of_the_callers_client(kind):
+    """The proxy may be the only way out. Hooks of the client do not see the secret, and its headers are not sent."""
     library = pytest.importorskip(library_name())
     seen = []
     with (
@@ -267,8 +267,8 @@ def test_token_request_goes_over_the_proxy_of_the_callers_client(kind):
     assert seen == []
 
 
-def test_model_hands_its_client_to_the_token_requests():
-    """Field case E11: from the constructor on."""
+def test_model_passes_its_client_to_token_requests():
+    """Token requests use the `http_client` of the constructor."""
     library = pytest.importorskip(library_name())
     with serve_tokens("t") as proxy, FakeGemini("Hello!").serve() as url:
         port = url.split(":")[2].split("/")[0]
@@ -288,11 +288,11 @@ def threads():
 
 
 @pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
-@pytest.mark.parametrize("manner", ["silence", "headers", "body"])
-def test_token_server_that_hangs_is_bounded_by_the_timeout(manner, way):
-    """Field case E18: one number as `timeout`, tries included; afterwards no thread is left."""
+@pytest.mark.parametrize("stall", ["silence", "headers", "body"])
+def test_token_server_that_hangs_is_bounded_by_the_timeout(stall, way):
+    """One number as `timeout` limits the call with all its tries. No thread remains."""
     with serve_tokens("t") as server, FakeGemini("Hello!").serve() as url:
-        server.manner = manner
+        server.stall = stall
         chat = ChatGeminiCompat(
             model="gemini-3.8-flash", surface="ai_studio", base_url=url, credentials=user(server.url), timeout=1
         )
@@ -317,11 +317,11 @@ def test_token_server_that_hangs_is_bounded_by_the_timeout(manner, way):
         assert threads() == []
 
 
-def test_request_of_google_auth_ends_in_its_own_time():
-    """Field case E18: the default limit also holds, and slow single bytes do not extend it."""
+def test_token_request_has_its_own_time_limit():
+    """Single bytes that arrive slowly do not extend the limit."""
     with serve_tokens("t") as server:
-        for manner in ("silence", "headers", "body"):
-            server.manner = manner
+        for stall in ("silence", "headers", "body"):
+            server.stall = stall
             begun = time.monotonic()
             with pytest.raises((TransportError, CredentialsError)):
                 TokenRequest()(server.url, method="POST", body=b"a=b", timeout=0.5)
@@ -329,9 +329,9 @@ def test_request_of_google_auth_ends_in_its_own_time():
 
 
 def test_metadata_server_that_hangs_is_bounded(resolve):
-    """Field case E18: google-auth would ask five times."""
+    """google-auth alone would send five requests."""
     with serve_tokens("t") as server:
-        server.manner = "headers"
+        server.stall = "headers"
         resolve["metadata.google.internal"] = server
         begun = time.monotonic()
         with pytest.raises(RequestTimeoutError):
@@ -342,8 +342,8 @@ def test_metadata_server_that_hangs_is_bounded(resolve):
         assert threads() == []
 
 
-def test_answer_without_end_is_cut():
-    """A token has a few thousand bytes."""
+def test_endless_answer_is_cut():
+    """The answer with a token has a few thousand bytes."""
     with serve_tokens("t") as server:
         server.page = (200, "x" * 3_000_000)
         with pytest.raises(TransportError, match="more than"):
@@ -351,8 +351,8 @@ def test_answer_without_end_is_cut():
 
 
 @pytest.mark.parametrize("header", ["hush-hush\nx: y", "hush-hushä", "a\x00hush-hush"])
-def test_header_of_a_token_request_that_cannot_be_sent_is_not_shown(header, caplog):
-    """Field case E4: HTTP libraries quote the value in their errors. Ours is not a network error and is not retried."""
+def test_invalid_header_of_a_token_request_is_not_shown(header, caplog):
+    """HTTP libraries quote the value in their errors. This error does not, and is not retried."""
     caplog.set_level(logging.DEBUG)
     with serve_tokens("t") as server:
         request = TokenRequest()

@@ -1,4 +1,4 @@
-"""Tokens of one credential are shared within the process: what is shared, between whom, and what is forgotten."""
+"""The process-wide cache of tokens: what is shared between models, and when it is dropped."""
 
 import asyncio
 import gc
@@ -38,7 +38,7 @@ def server():
 
 @pytest.fixture
 def login(monkeypatch, tmp_path, server):
-    """A login file as `gcloud` writes it; gives what writes it anew."""
+    """A login file as `gcloud` writes it. The fixture is a function that rewrites it."""
 
     def write(**more):
         content = {"type": "authorized_user", "client_id": "id", "client_secret": "s", "refresh_token": "r", **more}
@@ -73,8 +73,8 @@ def chat(url, **arguments):
 
 
 @pytest.mark.parametrize("build", [user, robot])
-def test_model_for_each_request_asks_for_one_token(server, build):
-    """Field case E10: the same credentials object, models that come and go, sync and async, and configured ones."""
+def test_models_built_for_each_request_share_one_token(server, build):
+    """The models use the same credentials object, sync, async and with configurable fields."""
     credentials = build(server)
     with FakeGemini(["Hello!"] * 9).serve() as url:
         for _ in range(3):
@@ -88,7 +88,7 @@ def test_model_for_each_request_asks_for_one_token(server, build):
 
 
 def test_default_credentials_are_looked_up_once(server, login):
-    """Field case E10: also where each model is gone before the next one is built."""
+    """The cache outlives the models."""
     for _ in range(3):
         tokens = source()
         assert tokens.token() == "t-1"
@@ -97,8 +97,8 @@ def test_default_credentials_are_looked_up_once(server, login):
     assert len(server.forms) == 1
 
 
-def test_login_that_changes_is_looked_up_anew(server, login, monkeypatch, tmp_path):
-    """Field case E10: another login in the same file, another file, and another way to the server."""
+def test_changed_login_is_looked_up_again(server, login, monkeypatch, tmp_path):
+    """The file has another content, another path is set, or the proxy settings change."""
     assert source().token() == "t-1"
     login(refresh_token="another one")
     assert source().token() == "t-2"
@@ -112,8 +112,8 @@ def test_login_that_changes_is_looked_up_anew(server, login, monkeypatch, tmp_pa
     assert [form["refresh_token"] for form in server.forms] == ["r", "another one", "r", "r"]
 
 
-def test_quota_projects_are_told_apart(server, login):
-    """Field case E10: each model keeps its own header."""
+def test_quota_projects_are_not_shared(server, login):
+    """Each model sends its own quota project."""
     assert source(None, "mine").headers() == {"x-goog-user-project": "mine"}
     for quota, header in (
         ("mine", {"x-goog-user-project": "mine"}),
@@ -129,8 +129,8 @@ def test_quota_projects_are_told_apart(server, login):
     assert first.headers() != second.headers()
 
 
-def test_clients_of_the_caller_are_told_apart(server, login):
-    """Field cases E10, E11: models with different proxies share no token."""
+def test_tokens_are_not_shared_between_clients(server, login):
+    """The clients may use different proxies."""
     library = pytest.importorskip(library_name())
     credentials = user(server)
     with library.Client() as one, library.Client() as other:
@@ -141,7 +141,7 @@ def test_clients_of_the_caller_are_told_apart(server, login):
 
 
 def test_different_credentials_share_nothing(server):
-    """Field case E10: even if they are equal, or cannot be hashed."""
+    """This also holds for credentials that are equal or not hashable."""
 
     class Equal(UserCredentials):
         def __eq__(self, other):
@@ -156,7 +156,7 @@ def test_different_credentials_share_nothing(server):
 
 
 def test_many_models_at_once_cause_one_refresh(server, login):
-    """Field case E10: threads and event loops, each with a model of its own, and a slow server."""
+    """The calls come from threads and event loops, each with its own model."""
     server.seconds = 0.3
     credentials = user(server)
     barrier = threading.Barrier(8)
@@ -172,7 +172,7 @@ def test_many_models_at_once_cause_one_refresh(server, login):
 
 
 class Watched(google.auth.credentials.Credentials):
-    """Notes how many refreshes are under way at once; fails as often as it is told to, with one client or all."""
+    """Credentials that count simultaneous refreshes. The first `failures` refreshes fail."""
 
     def __init__(self, failures=0):
         super().__init__()
@@ -189,8 +189,8 @@ class Watched(google.auth.credentials.Credentials):
         self.token, self.expiry = f"own-{self.refreshes}", later(1)
 
 
-def ask_at_once(credentials, clients):
-    """A model for each client, half of them async; gives each one's token or error."""
+def request_tokens_at_once(credentials, clients):
+    """Request a token for each client at the same time, half of them async; return tokens and errors."""
     barrier = threading.Barrier(len(clients))
 
     def run(number):
@@ -206,31 +206,31 @@ def ask_at_once(credentials, clients):
 
 
 def test_models_with_different_clients_cause_one_refresh():
-    """Field cases E10, E11: objects of google-auth are not thread-safe, and the token is the same."""
+    """Credentials of google-auth are not thread-safe, and the token is the same for all clients."""
     library = pytest.importorskip(library_name())
     credentials, clients = Watched(), [None, *(library.Client() for _ in range(5))]
-    assert ask_at_once(credentials, clients) == ["own-1"] * 6
+    assert request_tokens_at_once(credentials, clients) == ["own-1"] * 6
     assert (credentials.refreshes, credentials.most) == (1, 1)
     assert source(credentials, client=clients[1]).reject("own-1")
-    assert ask_at_once(credentials, clients) == ["own-2"] * 6
+    assert request_tokens_at_once(credentials, clients) == ["own-2"] * 6
     assert (credentials.refreshes, credentials.most) == (2, 1)
 
 
-def test_refresh_that_fails_with_one_client_is_tried_with_the_next():
-    """Field case E11: another model's proxy may be down; still one at a time, and no more than one for each client."""
+def test_failed_refresh_is_tried_with_the_next_client():
+    """The proxy of another model may be down. Each client makes at most one refresh, one after the other."""
     library = pytest.importorskip(library_name())
     clients = [library.Client() for _ in range(4)]
     credentials = Watched(failures=1)
-    found = ask_at_once(credentials, clients)
+    found = request_tokens_at_once(credentials, clients)
     assert sorted(map(str, found)).count("own-2") == 3
     assert (credentials.refreshes, credentials.most) == (2, 1)
     credentials = Watched(failures=99)
-    assert all(isinstance(each, CredentialsError) for each in ask_at_once(credentials, clients))
+    assert all(isinstance(each, CredentialsError) for each in request_tokens_at_once(credentials, clients))
     assert (credentials.refreshes <= 4, credentials.most) == (True, 1)
 
 
 def test_refresh_after_a_401_serves_all(server):
-    """Field case E10: the next call gets the new token, with an existing model or a new one."""
+    """The next call of an existing or a new model uses the new token."""
     credentials = user(server)
     first, second = source(credentials), source(credentials, "mine")
     old = first.token()
@@ -241,8 +241,8 @@ def test_refresh_after_a_401_serves_all(server):
     assert second.token() == "t-2"
 
 
-def test_credentials_that_are_gone_are_forgotten(server):
-    """Field case E10: the caller's object, its token and its client are released."""
+def test_collected_credentials_leave_the_cache(server):
+    """Credentials, token and client are released."""
     library = pytest.importorskip(library_name())
     gc.collect()
     before, shared = len(_auth_shared._states_by_object), len(_auth._shared_sources)
@@ -267,16 +267,16 @@ def test_credentials_that_are_gone_are_forgotten(server):
     assert len(_auth._shared_sources) <= shared + 1
 
 
-def test_default_credentials_that_are_kept_are_bounded(login, monkeypatch):
-    """Field case E10: an environment that changes at each call fills no memory."""
+def test_cache_of_default_credentials_is_bounded(login, monkeypatch):
+    """The environment may change before each call."""
     for number in range(200):
         monkeypatch.setenv("GOOGLE_CLOUD_QUOTA_PROJECT", f"q{number}")
         source()
     assert len(_auth_shared._default_states) <= 64
 
 
-def test_credentials_stay_as_they_were(server):
-    """Field case E10: they can still be pickled, and carry nothing of ours."""
+def test_credentials_are_not_modified(server):
+    """They can still be pickled."""
     credentials = user(server)
     source(credentials).token()
     assert pickle.loads(pickle.dumps(credentials)).refresh_token == "r"
@@ -286,7 +286,7 @@ def test_credentials_stay_as_they_were(server):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_forked_process_uses_the_token_and_refreshes_alone(server):
-    """Field case E10: a copy shares the known tokens; it has its own locks and refreshes."""
+    """The child process keeps the token, and has its own lock and refreshes."""
     credentials = user(server)
     tokens = source(credentials)
     token = tokens.token()
@@ -298,8 +298,8 @@ def test_forked_process_uses_the_token_and_refreshes_alone(server):
     assert tokens.token() == token
 
 
-def test_failed_search_is_not_remembered(server, login, monkeypatch):
-    """Field case E10: the next model searches again."""
+def test_failed_lookup_is_not_cached(server, login, monkeypatch):
+    """The next model looks the credentials up again."""
     path = login()
     content = path.read_text()
     path.write_text("{")
@@ -309,12 +309,12 @@ def test_failed_search_is_not_remembered(server, login, monkeypatch):
     assert source().token() == "t-1"
 
 
-#: As google-auth keeps times.
+#: google-auth uses naive UTC times.
 NAIVE = datetime(2020, 1, 1, tzinfo=timezone.utc).replace(tzinfo=None)
 
 
 class Own(google.auth.credentials.Credentials):
-    """Of the caller's; each refresh gives a new token, without a time."""
+    """Credentials of the caller. Each refresh sets a new token without an expiry."""
 
     def __init__(self, expiry=None, token=None):
         super().__init__()
@@ -327,7 +327,7 @@ class Own(google.auth.credentials.Credentials):
 
 @pytest.mark.parametrize("hours", [9, -8])
 def test_expiry_with_a_time_zone_is_converted(hours):
-    """Field case E15: an expiry in Tokyo time is not nine hours late, one in Los Angeles not eight hours early."""
+    """An expiry in Tokyo time is not nine hours late, one in Los Angeles not eight hours early."""
     zone, now = timezone(timedelta(hours=hours)), datetime(2026, 1, 1, tzinfo=timezone.utc)
     clock = [now]
 
@@ -350,7 +350,7 @@ def test_expiry_with_a_time_zone_is_converted(hours):
 
 @pytest.mark.parametrize("expiry", [None, NAIVE, datetime(2020, 1, 1, tzinfo=timezone.utc)])
 def test_own_refresh_is_used_after_a_401_and_not_at_each_call(expiry):
-    """Field case E15: a subclass of Google's `Credentials` that says nothing about the time, with a token and without."""
+    """The `refresh` of a subclass sets no expiry."""
 
     class OwnUser(UserCredentials):
         refreshes = 0
@@ -367,14 +367,14 @@ def test_own_refresh_is_used_after_a_401_and_not_at_each_call(expiry):
 
 
 def later(hours):
-    """A time from now, as google-auth keeps times."""
+    """Return a time in the future as naive UTC, as google-auth uses it."""
     return (datetime.now(timezone.utc) + timedelta(hours=hours)).replace(tzinfo=None)
 
 
 @pytest.mark.parametrize("expires", [False, True])
 @pytest.mark.parametrize("keeps_model", [False, True])
 def test_token_that_the_caller_replaces_is_used_at_once(expires, keeps_model):
-    """Field cases E10, E15: with the same model and with a new one; with a time and without."""
+    """The model is the same or a new one, the token has an expiry or none."""
     sent = []
     credentials = UserCredentials("AAAA", expiry=later(1) if expires else None)
     kept = source(credentials) if keeps_model else None
@@ -388,7 +388,7 @@ def test_token_that_the_caller_replaces_is_used_at_once(expires, keeps_model):
 
 
 def test_token_that_the_caller_replaces_ends_a_401():
-    """Field case E15: a fixed token that the server refused is asked for again only once there is another one."""
+    """A bare token that the server refused is used again only after the caller has replaced it."""
     credentials = UserCredentials("AAAA")
     tokens = source(credentials)
     assert tokens.token() == "AAAA"
@@ -399,8 +399,8 @@ def test_token_that_the_caller_replaces_ends_a_401():
     assert not tokens.reject("BBBB")
 
 
-def test_token_that_comes_after_a_failure_is_used():
-    """Field case E15: credentials that had nothing to refresh with, and get a token or the means later."""
+def test_token_set_after_a_failure_is_used():
+    """The credentials get a token, or a refresh handler, only after the first call."""
     credentials = UserCredentials(None)
     for _ in range(2):
         with pytest.raises(CredentialsError):
@@ -416,7 +416,7 @@ def test_token_that_comes_after_a_failure_is_used():
 
 @pytest.mark.parametrize("expires", [False, True])
 def test_token_that_another_library_renews_is_used(expires):
-    """Field cases E10, E15: the same credentials object renewed by Google's own clients, without a refresh of ours."""
+    """Google's own clients may renew the same credentials object."""
     credentials = Own()
     assert source(credentials).token() == "own-1"
     credentials.expiry = later(1) if expires else None
@@ -435,7 +435,7 @@ class Applying(Own):
 
 @pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
 def test_own_apply_writes_the_headers(way):
-    """Field case E15: also where it writes no bearer token."""
+    """The credentials write another header than a bearer token."""
     with serve_tokens("t") as receiver:
         model = chat(receiver.url, credentials=Applying(), max_retries=0, default_headers={"authorization": "mine"})
 
@@ -453,8 +453,8 @@ def test_own_apply_writes_the_headers(way):
     assert (receiver.headers[0]["authorization"], receiver.headers[0]["x-signed"]) == ("Custom own-1", "yes")
 
 
-def test_key_as_google_credentials_goes_out_as_one():
-    """Field case E15: google-auth's own credentials for API keys apply themselves, and have nothing to refresh."""
+def test_api_key_credentials_of_google_auth_send_the_key():
+    """These credentials write their own header, and cannot be refreshed."""
     api_key = pytest.importorskip("google.auth.api_key")
     tokens = source(api_key.Credentials("k"))
     assert tokens.apply(tokens.token()) == {"x-goog-api-key": "k"}
@@ -463,7 +463,7 @@ def test_key_as_google_credentials_goes_out_as_one():
 
 
 def sources_of(text):
-    """Each way to bring a secret in, and what its header has to be."""
+    """Yield a token source for each way to pass a secret."""
     anonymous = {"quota_project_id": None, "source": "argument `api_key`", "credentials": None}
 
     async def ask():
@@ -481,8 +481,8 @@ def sources_of(text):
 @pytest.mark.parametrize(
     "text", ["hush-hush\nx: y", "hush-hushä", "\x00hush-hush", "hush\rhush-hush", "hush-hush\u2028x"]
 )
-def test_secret_that_no_header_can_carry_is_refused_and_not_shown(text, caplog):
-    """Field case E4: one error, which is not a network error, sync and async, for each source of the secret."""
+def test_secret_invalid_in_a_header_is_refused_and_not_shown(text, caplog):
+    """The error is a `CredentialsError` for each source of the secret, sync and async."""
     caplog.set_level("DEBUG")
     with FakeGemini("Hello!").serve() as url:
         for credentials in (UserCredentials(text), UserCredentials("good", quota_project_id=text)):
@@ -515,8 +515,8 @@ def check_hidden(error):
         behind = behind.__cause__ or behind.__context__
 
 
-def test_white_space_around_a_secret_is_taken_off():
-    """Field case E4: tokens and projects are read from files and variables."""
+def test_white_space_around_a_secret_is_removed():
+    """Files and variables often end with a line break."""
     for tokens in sources_of(" good\n"):
         headers = asyncio.run(aask(tokens))
         assert headers["authorization"] == "Bearer good"
@@ -526,7 +526,7 @@ def test_white_space_around_a_secret_is_taken_off():
 
 @pytest.mark.parametrize("project", ["p/../../x", "attacker.example/#", "a?b", "p\n"])
 def test_project_of_the_credentials_is_one_segment(project):
-    """Field case E1: the project becomes part of the path, so it is checked whatever its source."""
+    """The project becomes part of the URL path."""
     credentials = Own()
     credentials.project_id = project
     model = ChatGeminiCompat(model="gemini-3.8-flash", credentials=credentials)
@@ -535,8 +535,8 @@ def test_project_of_the_credentials_is_one_segment(project):
             call()
 
 
-def test_new_model_asks_no_thread_for_a_token_that_is_there(server):
-    """Field case E10: building one costs nothing but looking it up."""
+def test_new_model_uses_a_cached_token_without_a_thread(server):
+    """A thread for each request would be slow."""
     credentials = user(server)
     source(credentials).token()
     begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""The command `langchain-gemini-compat`: its subcommands run, fail in sentences, and print no secret."""
+"""The command `langchain-gemini-compat`: its subcommands, their error messages, and hidden secrets."""
 
 import io
 import json
@@ -39,7 +39,7 @@ RUN = [
 
 @pytest.fixture(autouse=True)
 def _canaries_in_the_environment(monkeypatch, tmp_path):
-    """Keys that must never be seen, no login, and no way out of this machine."""
+    """Set keys that no output may contain. There is no login and no network."""
     monkeypatch.setenv("GOOGLE_API_KEY", CANARY)
     monkeypatch.setenv("GEMINI_API_KEY", CANARY)
     for name in ("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GOOGLE_APPLICATION_CREDENTIALS", "NO_COLOR"):
@@ -52,7 +52,7 @@ def _canaries_in_the_environment(monkeypatch, tmp_path):
 
 @pytest.fixture
 def run(capsys, monkeypatch):
-    """Run `main` with arguments and lines of input; exit code, output and errors, neither with a key in it."""
+    """Run `main`, check that no output has a key, and return exit code, output and errors."""
 
     def run_main(*arguments, lines=(), stdin=io.StringIO):
         monkeypatch.setattr(sys, "stdin", stdin("".join(f"{line}\n" for line in lines)))
@@ -68,14 +68,13 @@ def run(capsys, monkeypatch):
 
 
 class Terminal(io.StringIO):
-    """A stream that says somebody watches."""
+    """A stream that is a terminal."""
 
     def isatty(self):
         return True
 
 
-def test_without_the_extra_one_sentence_says_what_to_install(run, monkeypatch):
-    """No traceback and no help text."""
+def test_missing_extra_names_the_packages_to_install(run, monkeypatch):
     monkeypatch.setattr(command, "find_spec", lambda name: None if name == "rich" else object())
     code, out, err = run("demo")
     assert code == 2
@@ -83,8 +82,7 @@ def test_without_the_extra_one_sentence_says_what_to_install(run, monkeypatch):
     assert err == "The command needs rich: run `pip install rich`.\n"
 
 
-def test_the_extra_is_not_loaded_before_it_is_looked_for():
-    """Parsing and help need neither rich nor langchain, openai nor the server library."""
+def test_parser_imports_no_optional_package():
     code = (
         "import sys; from langchain_gemini_compat.cli import _build_parser; _build_parser(); "
         "print([name for name in ('langchain', 'openai', 'rich', 'uvicorn') if name in sys.modules])"
@@ -92,8 +90,7 @@ def test_the_extra_is_not_loaded_before_it_is_looked_for():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_no_subcommand_prints_the_help(run):
-    """And fails, as nothing was done."""
+def test_command_without_subcommand_prints_the_help(run):
     code, out, _ = run()
     assert code == 2
     assert all(name in out for name in ("demo", "doctor", "chat", "fake"))
@@ -107,15 +104,15 @@ def test_no_subcommand_prints_the_help(run):
         ([CANARY], "arguments that this command does not accept"),
     ],
 )
-def test_a_key_on_the_command_line_is_refused_and_not_repeated(run, arguments, reason):
-    """The fixture looks for the key in everything printed."""
+def test_key_on_the_command_line_is_refused_and_not_repeated(run, arguments, reason):
+    """The fixture `run` searches the output for the key."""
     code, _, err = run("chat", *arguments)
     assert code == 2
     assert reason in err
 
 
-def test_a_key_in_place_of_the_name_of_a_variable_is_not_repeated(run):
-    """The commonest slip with `--api-key-env`."""
+def test_key_given_as_variable_name_is_not_repeated(run):
+    """This is a likely mistake with `--api-key-env`."""
     code, _, err = run("doctor", "--api-key-env", CANARY)
     assert code == 2
     assert "not the key" in err
@@ -124,8 +121,8 @@ def test_a_key_in_place_of_the_name_of_a_variable_is_not_repeated(run):
 @pytest.mark.parametrize(
     ("surface", "model"), [("vertex", "google/gemini-3.8-flash"), ("ai_studio", "gemini-3.8-flash")]
 )
-def test_the_demo_shows_two_tool_steps_and_the_way_of_their_signatures(run, surface, model):
-    """End to end over loopback: parallel calls, a retry, and each signature back where it belongs."""
+def test_demo_shows_tool_steps_and_signatures(run, surface, model):
+    """The demo has parallel calls, a retry, and signatures that return on their own calls."""
     code, out, err = run("demo", "--surface", surface)
     assert (code, err) == (0, "")
     assert out.startswith(f"{model} at http://127.0.0.1:")
@@ -138,7 +135,7 @@ def test_the_demo_shows_two_tool_steps_and_the_way_of_their_signatures(run, surf
     assert len(re.findall(r"#[134] +200", out)) == 3
     assert len(re.findall(r"200 verified", out)) == 2
     assert re.search(r"#2 +503 retried", out)
-    # The first call is signed and its sibling is not; the signature goes back with all three later requests.
+    # The first call has a signature and the parallel one has none. All three later requests send it back.
     signature = re.search(r"#1 +200 +- +\S+ (\S+…\S+)", out)[1]
     assert out.count(f"{signature} from #1") == 3
     assert out.count("(unsigned)") == 1
@@ -147,8 +144,8 @@ def test_the_demo_shows_two_tool_steps_and_the_way_of_their_signatures(run, surf
     assert "\x1b" not in out
 
 
-def test_arguments_of_calls_come_in_pieces(monkeypatch):
-    """What the demo shows is what came: `get_weather` and its arguments a few characters at a time."""
+def test_demo_streams_arguments_of_calls(monkeypatch):
+    """The transcript prints a few characters at a time, as they arrive."""
     pieces = []
     monkeypatch.setattr(Transcript, "piece", lambda self, kind, text, key=None: pieces.append((kind, text)))
     assert main(["demo"]) == 0
@@ -158,8 +155,8 @@ def test_arguments_of_calls_come_in_pieces(monkeypatch):
     assert all(len(text.removeprefix("get_weather ").removeprefix("convert_currency ")) <= 4 for text in texts)
 
 
-def test_the_demo_takes_a_live_endpoint_by_its_options(run):
-    """`--live` goes where the options lead; a refusal ends in a table and one line."""
+def test_demo_live_calls_the_given_endpoint(run):
+    """After a refusal, the demo prints the table and one error line."""
     with FakeGemini([Fault.model_not_found()], surface="ai_studio").serve() as url:
         code, out, err = run("demo", "--live", "--base-url", url)
     assert code == 1
@@ -168,8 +165,8 @@ def test_the_demo_takes_a_live_endpoint_by_its_options(run):
     assert "Traceback" not in err
 
 
-def test_a_reply_that_was_thrown_away_keeps_the_table_in_step(run):
-    """An empty reply is status 200 and sent anew: what came after it stands beside its own request."""
+def test_demo_table_has_a_row_for_a_discarded_reply(run):
+    """An empty reply has status 200 and is retried."""
     script = [Fault.empty_reply(), Reply(calls=[Call("get_weather", {"city": "Oslo"})]), Fault.empty_reply(), "Cold."]
     with FakeGemini(script, surface="ai_studio").serve() as url:
         code, out, err = run("demo", "--live", "--base-url", url)
@@ -181,8 +178,8 @@ def test_a_reply_that_was_thrown_away_keeps_the_table_in_step(run):
     assert "Retries: 2." in out
 
 
-def test_a_demo_that_reaches_nobody_says_so(run, monkeypatch):
-    """No answer is no refusal, and proves nothing about signatures."""
+def test_demo_without_answer_says_so(run, monkeypatch):
+    """No answer is not shown as a refusal."""
     monkeypatch.setattr(_retry, "_FIRST_WAIT", 0.01)
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -194,8 +191,8 @@ def test_a_demo_that_reaches_nobody_says_so(run, monkeypatch):
     assert err.startswith("error: Could not reach the server")
 
 
-def test_the_demo_of_its_own_endpoint_goes_around_proxies(run, monkeypatch):
-    """The endpoint is on this machine, whatever the environment says."""
+def test_demo_offline_uses_no_proxy(run, monkeypatch):
+    """The endpoint is on this machine."""
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTPS_PROXY", "foo://bar")
@@ -204,8 +201,8 @@ def test_the_demo_of_its_own_endpoint_goes_around_proxies(run, monkeypatch):
 
 
 @pytest.mark.parametrize("arguments", [["chat"], ["demo", "--live", "--surface", "ai_studio"]])
-def test_a_proxy_that_makes_no_sense_is_told(run, monkeypatch, arguments):
-    """In one sentence, without a traceback and without the address, which may hold a password."""
+def test_invalid_proxy_is_an_error(run, monkeypatch, arguments):
+    """The message has no traceback, and no URL, which may contain a password."""
     monkeypatch.setenv("HTTPS_PROXY", "foo://bar")
     code, out, err = run(*arguments, lines=["hi"])
     assert code == 1
@@ -217,16 +214,15 @@ def test_a_proxy_that_makes_no_sense_is_told(run, monkeypatch, arguments):
 @pytest.mark.parametrize(
     "url", ["http://[bad", f"http://me:{CANARY}@[bad", "http://host:99999/v1", f"http://host:{CANARY}", "host/v1", ""]
 )
-def test_a_base_url_that_is_none_is_told(run, command_line, url):
-    """One sentence, which does not repeat what may hold a password."""
+def test_invalid_base_url_is_an_error(run, command_line, url):
+    """The message does not repeat the URL, which may contain a password."""
     code, out, err = run(*command_line, "--base-url", url, lines=["hi"])
     assert (code, out) == (2, "")
     assert re.fullmatch(r"error: --base-url is not a server URL\. [^\n]+\n", err)
 
 
 @pytest.mark.parametrize("err", [ValueError("odd"), FileNotFoundError("no CA file"), http.InvalidURL("odd")])
-def test_settings_that_a_library_refuses_end_in_a_sentence(run, monkeypatch, err):
-    """Whatever of these surfaces, and wherever."""
+def test_settings_that_a_library_refuses_are_an_error(run, monkeypatch, err):
 
     def refuse(self, **options):
         raise err
@@ -237,8 +233,8 @@ def test_settings_that_a_library_refuses_end_in_a_sentence(run, monkeypatch, err
     assert said == f"error: {err} ({type(err).__name__}). Check URLs, proxy settings and certificates.\n"
 
 
-def test_a_password_of_a_broken_proxy_url_is_a_secret(run, monkeypatch):
-    """It is hidden, though no parser takes the URL; the fixture looks for it."""
+def test_password_of_an_invalid_proxy_url_is_hidden(run, monkeypatch):
+    """It is hidden although no parser accepts the URL."""
     monkeypatch.setenv("HTTPS_PROXY", f"foo://user:{CANARY}@[bad")
     monkeypatch.delenv("GOOGLE_API_KEY")
     monkeypatch.setenv("GEMINI_API_KEY", "another-key")
@@ -247,15 +243,15 @@ def test_a_password_of_a_broken_proxy_url_is_a_secret(run, monkeypatch):
     assert "error: " in out + err
 
 
-def test_the_demo_without_live_takes_no_other_endpoint(run):
-    """It would be left unused in silence."""
+def test_demo_without_live_refuses_another_endpoint(run):
+    """The demo would ignore the endpoint."""
     code, _, err = run("demo", "--base-url", "http://127.0.0.1:1/v1")
     assert code == 2
     assert "--live" in err
 
 
-def test_a_lost_signature_shows_in_the_table():
-    """The log reads requests as they leave: a stand-in and a signature of unknown origin are named."""
+def test_log_names_placeholder_and_unknown_signatures():
+    """The log records requests as they are sent."""
     log = WireLog()
     with FakeGemini(["Done."], surface="ai_studio", strict=False).serve() as url, log.open_client() as client:
         for signature in ("skip_thought_signature_validator", "c29tZXRoaW5nIGVsc2U="):
@@ -272,7 +268,7 @@ def test_a_lost_signature_shows_in_the_table():
 
 
 def test_chat_answers_piped_lines_and_keeps_the_history(run):
-    """Thoughts are labelled, `/usage` counts, `/reset` forgets."""
+    """Thoughts have a label, `/usage` counts tokens, and `/reset` clears the history."""
     server = FakeGemini(lambda request: Reply(f"{len(request.messages)} so far", thoughts="Let me count."))
     with server.serve() as url:
         code, out, _ = run("chat", "--base-url", url, lines=["hi", "", "more", "/usage", "/reset", "hi", "/quit", "no"])
@@ -284,8 +280,8 @@ def test_chat_answers_piped_lines_and_keeps_the_history(run):
     assert len(server.requests) == 3
 
 
-def test_an_error_costs_one_turn_and_not_the_chat(run):
-    """The library's text on one line, the failed turn out of the history, and a failing exit code for scripts."""
+def test_chat_continues_after_an_error(run):
+    """The failed turn is not in the history, and the exit code is 1."""
     server = FakeGemini([Fault.context_overflow(), "fine"])
     with server.serve() as url:
         code, out, err = run("chat", "--base-url", url, lines=["too much", "hi"])
@@ -296,8 +292,8 @@ def test_an_error_costs_one_turn_and_not_the_chat(run):
     assert len(server.requests[-1].messages) == 1
 
 
-def test_chat_sends_a_system_message_and_no_thoughts_on_demand(run):
-    """Options of `chat`; a compatible server is asked for nothing of Google's."""
+def test_chat_options_set_system_message_and_thoughts(run):
+    """A compatible server gets none of Google's fields."""
     for surface in ("vertex", "openai_compatible"):
         server = FakeGemini(surface=surface)
         with server.serve() as url:
@@ -306,8 +302,7 @@ def test_chat_sends_a_system_message_and_no_thoughts_on_demand(run):
         assert "extra_body" not in server.requests[0].body
 
 
-def test_chat_without_any_endpoint_says_what_to_set(run, monkeypatch):
-    """One sentence on standard error."""
+def test_chat_without_endpoint_is_an_error(run, monkeypatch):
     monkeypatch.delenv("GOOGLE_API_KEY")
     monkeypatch.delenv("GEMINI_API_KEY")
     code, out, err = run("chat", lines=["hi"])
@@ -316,8 +311,8 @@ def test_chat_without_any_endpoint_says_what_to_set(run, monkeypatch):
     assert err.count("\n") == 1
 
 
-def test_a_key_of_the_environment_does_not_go_to_a_server_on_this_machine(run):
-    """Google's paths on loopback get a placeholder; another key has to be named."""
+def test_key_of_the_environment_is_not_sent_to_a_local_server(run):
+    """Google's paths on loopback get a placeholder, unless `--api-key-env` names a key."""
     server = FakeGemini(surface="ai_studio")
     with server.serve() as url:
         run("chat", "--base-url", url, lines=["hi"])
@@ -331,12 +326,11 @@ def test_a_key_of_the_environment_does_not_go_to_a_server_on_this_machine(run):
     [("http://localhost:1/v1", True), ("http://[::1]:1", True), ("https://127.0.0.1.example.com", False), ("", False)],
 )
 def test_loopback_is_recognised_by_host(url, local):
-    """A name that only starts like one is none."""
+    """A name that starts with `127.0.0.1` is not an address."""
     assert is_loopback(url) is local
 
 
-def test_an_interrupted_command_ends_without_a_traceback(run, monkeypatch):
-    """Ctrl-C while something is under way."""
+def test_interrupted_command_prints_no_traceback(run, monkeypatch):
 
     def interrupt(self, **options):
         raise KeyboardInterrupt
@@ -345,8 +339,8 @@ def test_an_interrupted_command_ends_without_a_traceback(run, monkeypatch):
     assert run("chat", lines=["hi"]) == (130, "", "\n")
 
 
-def test_a_closed_pipe_in_a_real_process_leaves_no_trace():
-    """`… | head -1`: nothing on standard error."""
+def test_closed_pipe_prints_no_error():
+    """As in `langchain-gemini-compat demo | head -1`."""
     process = subprocess.Popen([*RUN, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stdout.readline()
     process.stdout.close()
@@ -355,13 +349,13 @@ def test_a_closed_pipe_in_a_real_process_leaves_no_trace():
     process.stderr.close()
 
 
-def test_the_fake_serves_logs_and_stops():
-    """As a process: base URL, lines to copy, one line for each request, and a clean end on SIGINT."""
+def test_fake_serves_logs_and_stops():
+    """The process prints its URL, examples and one line for each request, and ends on SIGINT."""
     process = subprocess.Popen(
         [*RUN, "fake", "--port", "0", "--rule", "tools"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
-        # `communicate` would lose what `readline` has buffered: all that is there is read by lines.
+        # `communicate` would lose the text that `readline` has buffered.
         printed = "".join(iter(process.stdout.readline, "Press Ctrl-C to stop. Requests:\n"))
         url = printed.partition("\n")[0]
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v1beta/openai", url)
@@ -384,7 +378,7 @@ def test_the_fake_serves_logs_and_stops():
 
 
 def post(url, body):
-    """What the endpoint answers to `body`, error or not."""
+    """Return the answer to `body`, even if it is an error."""
     headers = {"Authorization": f"Bearer {CANARY}"}
     request = urllib.request.Request(f"{url}/chat/completions", json.dumps(body).encode(), headers)
     try:
@@ -395,8 +389,8 @@ def post(url, body):
             return err.read()
 
 
-def test_the_printed_python_of_the_fake_runs(run, monkeypatch, capsys):
-    """What is there to copy is the truth, and a broken rule is logged by name."""
+def test_fake_prints_python_that_runs(run, monkeypatch, capsys):
+    """The log names a broken rule."""
     answers = []
 
     def use_it():
@@ -414,8 +408,8 @@ def test_the_printed_python_of_the_fake_runs(run, monkeypatch, capsys):
     assert "POST completions gemini-3.8-flash: 400 model-name: Malformed publisher model" in out
 
 
-def test_a_port_that_is_taken_is_told(run):
-    """Not a traceback of the server library."""
+def test_used_port_is_an_error(run):
+    """The message is not a traceback."""
     with FakeGemini().serve() as url:
         port = url.split(":")[2].partition("/")[0]
         code, _, err = run("fake", "--port", port)
@@ -424,16 +418,15 @@ def test_a_port_that_is_taken_is_told(run):
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "http", ""])
-def test_a_port_that_is_none_is_told(run, port):
-    """What a port is, and no name of a function of ours."""
+def test_invalid_port_is_an_error(run, port):
+    """The message does not contain the name of the function, as that of argparse would."""
     code, _, err = run("fake", f"--port={port}")
     assert code == 2
     assert "argument --port: a port is a number from 0 to 65535" in err
     assert "_port" not in err
 
 
-def test_a_terminal_gets_dimmed_thoughts_and_no_color_gets_none(monkeypatch):
-    """Styles are for terminals, and NO_COLOR is obeyed there."""
+def test_terminal_output_is_dimmed_unless_no_color_is_set(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(_terminal.time, "sleep", lambda seconds: None)
     for setting, dimmed in ((None, True), ("1", False)):
@@ -445,8 +438,7 @@ def test_a_terminal_gets_dimmed_thoughts_and_no_color_gets_none(monkeypatch):
         assert "hm" in stream.getvalue()
 
 
-def test_only_a_watched_screen_waits(monkeypatch):
-    """Delays are for eyes."""
+def test_screen_pauses_only_on_a_terminal(monkeypatch):
     waits = []
     monkeypatch.setattr(_terminal.time, "sleep", waits.append)
     Screen(io.StringIO()).pause(1)
@@ -454,16 +446,16 @@ def test_only_a_watched_screen_waits(monkeypatch):
     assert waits == [2]
 
 
-def test_control_codes_and_secrets_do_not_reach_the_screen():
-    """A model cannot steer the terminal, and a server that echoes a key is not repeated."""
+def test_screen_removes_control_codes_and_secrets():
+    """Text of a model or server must not control the terminal or show a key."""
     stream = io.StringIO()
     screen = Screen(stream, secrets=[CANARY, "short"])
     screen.line(f"\x1b[31mred\x07 {CANARY} [bold]short[/bold]\x9b2J")
     assert stream.getvalue() == "[31mred *** [bold]short[/bold]2J\n"
 
 
-def test_text_over_several_lines_stays_beside_its_label():
-    """Line ends at the end of a piece are kept until something follows."""
+def test_transcript_indents_further_lines():
+    """A line end at the end of a piece is printed only when more text follows."""
     stream = io.StringIO()
     transcript = Transcript(Screen(stream))
     for text in ("\n\none\n", "two\nthree\n"):
@@ -472,13 +464,13 @@ def test_text_over_several_lines_stays_beside_its_label():
     assert stream.getvalue() == "answer    one\n          two\n          three\nresult    (nothing)\n"
 
 
-def test_the_console_leaves_broken_pipes_to_the_command():
-    """Rich would end the process with a code of its own."""
+def test_console_raises_for_a_broken_pipe():
+    """The console of rich would end the process with its own exit code."""
     assert _terminal._open_console(io.StringIO(), live=False).on_broken_pipe.__func__ is not Console.on_broken_pipe
 
 
-def test_a_warning_of_the_library_is_one_line(run, monkeypatch):
-    """A key and a project in the environment: said once, without file name and line of the library."""
+def test_warning_is_printed_on_one_line(run, monkeypatch):
+    """The warning about a key and a project in the environment has no file name and line."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     code, out, err = run("chat", lines=["hi"])
@@ -487,8 +479,8 @@ def test_a_warning_of_the_library_is_one_line(run, monkeypatch):
     assert re.fullmatch(r"note: Both GOOGLE_CLOUD_PROJECT and GOOGLE_API_KEY are set: [^\n]+\n", err)
 
 
-def test_the_tools_rule_calls_each_tool_once_and_then_answers():
-    """An agent against `fake --rule tools` comes to an end."""
+def test_tools_rule_calls_each_tool_once_and_then_answers():
+    """So an agent that uses `fake --rule tools` ends."""
 
     def tell(amount: int, unit: str, exact: bool, kind: Literal["a", "b"]) -> str:
         """Tell."""
@@ -500,8 +492,8 @@ def test_the_tools_rule_calls_each_tool_once_and_then_answers():
     assert messages[-1].text == "The tools said: 1 unit True a"
 
 
-def test_a_person_at_a_terminal_is_greeted_and_may_stop_a_reply(run, monkeypatch):
-    """A prompt, a hint at the commands, Ctrl-C during an answer, and exit code 0 whatever failed before."""
+def test_chat_on_a_terminal_has_a_greeting_and_can_stop_a_reply(run, monkeypatch):
+    """The exit code is 0 even if a turn has failed."""
     lines = iter(["/what", "hi", "again"])
     prompts = []
 
@@ -532,7 +524,7 @@ def test_a_person_at_a_terminal_is_greeted_and_may_stop_a_reply(run, monkeypatch
     assert "error: " in out
 
 
-def test_the_tools_of_the_demo_answer_what_they_do_not_know():
-    """Live models ask for other things than the script."""
+def test_demo_tools_answer_unknown_arguments():
+    """Real models call them with other arguments than the script."""
     assert convert_currency(1, "EUR", "XYZ") == "There is no rate from EUR to XYZ. Available: EUR, NOK, USD."
     assert get_weather("Rome") == "Rome: unknown, 0 degrees Celsius"

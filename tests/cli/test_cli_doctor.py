@@ -1,4 +1,4 @@
-"""`langchain-gemini-compat doctor`: each thing that can be wrong is named with the command that mends it."""
+"""`langchain-gemini-compat doctor`: each problem is reported with the command that fixes it."""
 
 import json
 import socket
@@ -39,19 +39,19 @@ def _bare_environment(monkeypatch, tmp_path):
     # google-auth would run gcloud, which takes seconds.
     monkeypatch.setattr("google.auth._cloud_sdk.get_project_id", lambda: None)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    # Port 9 refuses: whatever is meant for another machine ends there.
+    # Port 9 refuses connections, so no request reaches another machine.
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
 
 
 @pytest.fixture
 def reachable(monkeypatch):
-    """Every host answers."""
+    """Let every host answer."""
     monkeypatch.setattr(_checks, "probe", lambda base_url: 404)
 
 
 @pytest.fixture
 def diagnose(capsys):
-    """Run the doctor with `--json`; the exit code and the findings by name, after checking that no key is in them."""
+    """Run `doctor --json`, check that no output has a key, and return exit code, findings and setup."""
 
     def run(*arguments):
         code = main(["doctor", "--json", *arguments])
@@ -73,12 +73,12 @@ def log_in(tmp_path, kind="authorized_user", **fields):
 
 
 def give_token(monkeypatch, *, project=None):
-    """Let google-auth find credentials with a token that lasts."""
+    """Let google-auth find credentials with a valid token."""
     monkeypatch.setattr(google.auth, "default", lambda **_: (Credentials(CANARY), project))
 
 
-def test_nothing_set_up_names_both_ways_and_fails(diagnose):
-    """No key, no project, no file: what to set, on one exit code, without a traceback."""
+def test_missing_setup_suggests_key_and_project(diagnose):
+    """There is no key, no project and no credentials file."""
     code, found, used = diagnose()
     assert code == 1
     assert found["endpoint"]["status"] == "failed"
@@ -87,8 +87,8 @@ def test_nothing_set_up_names_both_ways_and_fails(diagnose):
     assert used == {}
 
 
-def test_people_get_the_same_as_text(capsys):
-    """Without `--json`: plain lines, no escape codes where nobody watches."""
+def test_findings_are_printed_as_text(capsys):
+    """Without a terminal, the lines have no escape codes."""
     assert main(["doctor", *PROJECT]) == 1
     output = capsys.readouterr().out
     assert "FAILED  token" in output
@@ -96,8 +96,7 @@ def test_people_get_the_same_as_text(capsys):
     assert "\x1b" not in output
 
 
-def test_missing_default_credentials_are_mended_by_a_login(diagnose, reachable):
-    """Vertex without a credentials file."""
+def test_missing_default_credentials_suggest_a_login(diagnose, reachable):
     code, found, used = diagnose(*PROJECT)
     assert code == 1
     assert found["token"]["fixes"] == [LOGIN]
@@ -106,16 +105,14 @@ def test_missing_default_credentials_are_mended_by_a_login(diagnose, reachable):
     assert used["as"].startswith("application_default")
 
 
-def test_a_credentials_variable_that_names_no_file_is_told(diagnose, reachable, monkeypatch, tmp_path):
-    """GOOGLE_APPLICATION_CREDENTIALS with a path to nothing."""
+def test_credentials_variable_without_file_fails(diagnose, reachable, monkeypatch, tmp_path):
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "gone.json"))
     _, found, _ = diagnose(*PROJECT)
     assert "gone.json" in found["credentials file"]["detail"]
     assert found["credentials file"]["fixes"] == ["unset GOOGLE_APPLICATION_CREDENTIALS", LOGIN]
 
 
-def test_an_unreadable_credentials_file_is_told(diagnose, reachable, tmp_path):
-    """A file that is no JSON."""
+def test_unreadable_credentials_file_fails(diagnose, reachable, tmp_path):
     (tmp_path / "application_default_credentials.json").write_text("{", "utf-8")
     _, found, _ = diagnose(*PROJECT)
     assert found["credentials file"]["status"] == "failed"
@@ -129,8 +126,7 @@ def test_an_unreadable_credentials_file_is_told(diagnose, reachable, tmp_path):
         google_errors.RefreshError("Reauthentication is needed. Please run gcloud again."),
     ],
 )
-def test_an_expired_login_is_mended_by_a_login(diagnose, reachable, monkeypatch, tmp_path, err):
-    """The token server refuses the refresh token."""
+def test_expired_login_suggests_a_login(diagnose, reachable, monkeypatch, tmp_path, err):
 
     def refuse(self, request):
         raise err
@@ -145,8 +141,8 @@ def test_an_expired_login_is_mended_by_a_login(diagnose, reachable, monkeypatch,
     assert found["token"]["fixes"] == [LOGIN]
 
 
-def test_an_unreachable_token_server_points_at_the_network(diagnose, reachable, monkeypatch, tmp_path):
-    """The login is good, the proxy is not."""
+def test_unreachable_token_server_suggests_the_network(diagnose, reachable, monkeypatch, tmp_path):
+    """The login is valid."""
 
     def fail(self, request):
         raise google_errors.TransportError("no route")
@@ -157,8 +153,8 @@ def test_an_unreachable_token_server_points_at_the_network(diagnose, reachable, 
     assert any("HTTPS_PROXY" in fix for fix in found["token"]["fixes"])
 
 
-def test_a_metadata_server_that_hangs_costs_a_bounded_time(diagnose, reachable, monkeypatch):
-    """Looking for credentials on a machine where 169.254.169.254 swallows packets."""
+def test_hanging_metadata_server_has_a_time_limit(diagnose, reachable, monkeypatch):
+    """On some machines, packets to 169.254.169.254 are dropped."""
     release = threading.Event()
     monkeypatch.setattr(google.auth, "default", lambda **_: release.wait(120))
     monkeypatch.setattr(_checks, "TOKEN_SECONDS", 0.2)
@@ -171,13 +167,13 @@ def test_a_metadata_server_that_hangs_costs_a_bounded_time(diagnose, reachable, 
     assert found["token"]["fixes"] == [LOGIN]
 
 
-def test_the_limit_for_a_token_leaves_room_within_ten_seconds():
-    """Token and network are asked for at the same time, so the larger limit counts."""
+def test_time_limit_of_the_token_is_below_ten_seconds():
+    """The network is probed at the same time, so only the longer limit counts."""
     assert _checks.TOKEN_SECONDS + 2 < 10
 
 
-def test_no_project_anywhere_is_told(diagnose, reachable, monkeypatch):
-    """Vertex by `--location` alone, and credentials that name no project."""
+def test_missing_project_fails(diagnose, reachable, monkeypatch):
+    """The arguments name only a location, and the credentials name no project."""
     give_token(monkeypatch)
     code, found, _ = diagnose("--location", "global")
     assert code == 1
@@ -185,16 +181,14 @@ def test_no_project_anywhere_is_told(diagnose, reachable, monkeypatch):
     assert "export GOOGLE_CLOUD_PROJECT=PROJECT_ID" in found["project"]["fixes"]
 
 
-def test_the_project_of_the_credentials_is_named_as_their_own(diagnose, reachable, monkeypatch):
-    """Nothing but credentials, which know a project."""
+def test_project_of_the_credentials_is_named_with_its_source(diagnose, reachable, monkeypatch):
     give_token(monkeypatch, project="from-adc")
     code, _, used = diagnose("--location", "global")
     assert code == 0
     assert used["project"] == "from-adc (from the credentials)"
 
 
-def test_an_api_key_on_vertex_is_refused_before_anything_is_sent(diagnose, reachable, monkeypatch):
-    """Vertex takes no keys."""
+def test_api_key_on_vertex_is_refused_before_anything_is_sent(diagnose, reachable, monkeypatch):
     monkeypatch.setenv("MY_KEY", CANARY)
     code, found, used = diagnose(*PROJECT, "--api-key-env", "MY_KEY")
     assert code == 1
@@ -202,8 +196,8 @@ def test_an_api_key_on_vertex_is_refused_before_anything_is_sent(diagnose, reach
     assert used["as"] == "api_key (environment MY_KEY)"
 
 
-def test_key_and_project_in_the_environment_are_a_warning(diagnose, reachable, monkeypatch):
-    """Both sources are there: which one won, and how to say which is meant."""
+def test_key_and_project_in_the_environment_cause_a_warning(diagnose, reachable, monkeypatch):
+    """The warning names the surface that is used."""
     monkeypatch.setenv("GOOGLE_API_KEY", CANARY)
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "env-project")
     give_token(monkeypatch)
@@ -213,8 +207,7 @@ def test_key_and_project_in_the_environment_are_a_warning(diagnose, reachable, m
     assert used["project"] == "env-project (environment GOOGLE_CLOUD_PROJECT)"
 
 
-def test_a_region_without_the_model_is_told(diagnose, reachable, monkeypatch):
-    """The newest models are in global, us and eu only."""
+def test_location_without_the_model_fails(diagnose, reachable, monkeypatch):
     give_token(monkeypatch)
     monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "us-central1")
     code, found, _ = diagnose(*PROJECT, "--model", "gemini-3.8-flash")
@@ -229,7 +222,7 @@ PLACES = ("global", "us", "eu", "us-central1")
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family.locations], ids=lambda family: family.name)
 def test_each_location_is_checked_against_the_table_of_models(family, place):
-    """Field case E20: a location is reported only if the table does not list it, for every model."""
+    """A location is reported if the catalog does not list it for the model."""
     served = place in family.locations or ("regions" in family.locations and place == "us-central1")
     url = f"https://aiplatform.googleapis.com/v1/projects/p/locations/{place}/endpoints/openapi"
     for model in (family.name, f"google/{family.name}"):
@@ -240,8 +233,7 @@ def test_each_location_is_checked_against_the_table_of_models(family, place):
     assert _checks.check_location(family.name, place, own) == []
 
 
-def test_a_model_that_is_global_only_is_told(diagnose, reachable, monkeypatch):
-    """Field case E20: `gemini-3.1-pro` is not served in `eu`."""
+def test_global_model_in_another_location_fails(diagnose, reachable, monkeypatch):
     give_token(monkeypatch)
     code, found, _ = diagnose(*PROJECT, "--model", "gemini-3.1-pro-preview", "--location", "eu")
     assert code == 1
@@ -249,8 +241,7 @@ def test_a_model_that_is_global_only_is_told(diagnose, reachable, monkeypatch):
     assert diagnose(*PROJECT, "--model", "gemini-3.1-pro-preview", "--location", "global")[0] == 0
 
 
-def test_last_line_speaks_of_indented_lines_only_where_there_are_some(capsys, monkeypatch):
-    """Field case G10: a failure without a command, and one with."""
+def test_last_line_names_commands_only_if_there_are_some(capsys, monkeypatch):
     for status, expected in ((400, "marked FAILED"), (401, "Run the indented commands.")):
         answer = Raw({"error": {"code": status, "message": "It is broken."}}, status)
         with FakeGemini([answer], surface="ai_studio").serve() as url:
@@ -270,8 +261,8 @@ def test_last_line_speaks_of_indented_lines_only_where_there_are_some(capsys, mo
         (["--base-url", URL_OF_NOWHERE], "with --project, and without --base-url"),
     ],
 )
-def test_a_location_that_was_typed_is_mended_by_typing_another(diagnose, reachable, monkeypatch, typed, place):
-    """A variable of the environment would be beaten by it again."""
+def test_location_option_is_fixed_by_an_option(diagnose, reachable, monkeypatch, typed, place):
+    """The option would override an environment variable."""
     give_token(monkeypatch)
     _, found, _ = diagnose(*typed)
     (fix,) = found["location"]["fixes"]
@@ -279,8 +270,8 @@ def test_a_location_that_was_typed_is_mended_by_typing_another(diagnose, reachab
     assert place in fix
 
 
-def test_an_unreachable_host_names_the_proxy_variable(diagnose, monkeypatch):
-    """The proxy of the environment refuses; its password stays out of the report."""
+def test_unreachable_host_names_the_proxy_variable(diagnose, monkeypatch):
+    """The password of the proxy is not in the report."""
     monkeypatch.setenv("GOOGLE_API_KEY", CANARY)
     monkeypatch.setenv("HTTPS_PROXY", f"http://user:{CANARY}@127.0.0.1:9")
     code, found, _ = diagnose()
@@ -288,15 +279,15 @@ def test_an_unreachable_host_names_the_proxy_variable(diagnose, monkeypatch):
     assert "through the proxy in HTTPS_PROXY" in found["network"]["detail"]
 
 
-def test_white_space_around_a_key_is_told(diagnose, reachable, monkeypatch):
-    """A key pasted with its line end makes an invalid header."""
+def test_white_space_around_a_key_fails(diagnose, reachable, monkeypatch):
+    """A key with a line end makes an invalid header."""
     monkeypatch.setenv("GOOGLE_API_KEY", f"{CANARY}\n")
     _, found, _ = diagnose()
     assert found["environment"]["status"] == "failed"
 
 
-def test_two_different_keys_are_told(diagnose, reachable, monkeypatch):
-    """GOOGLE_API_KEY wins over GEMINI_API_KEY."""
+def test_two_different_keys_cause_a_warning(diagnose, reachable, monkeypatch):
+    """GOOGLE_API_KEY is used."""
     monkeypatch.setenv("GOOGLE_API_KEY", CANARY)
     monkeypatch.setenv("GEMINI_API_KEY", f"{CANARY}-other")
     _, found, used = diagnose()
@@ -304,8 +295,8 @@ def test_two_different_keys_are_told(diagnose, reachable, monkeypatch):
     assert used["as"] == "api_key (environment GOOGLE_API_KEY)"
 
 
-def test_a_missing_transport_package_is_told(diagnose, reachable, monkeypatch):
-    """google-auth without `requests` and `urllib3`."""
+def test_missing_http_library_fails(diagnose, reachable, monkeypatch):
+    """google-auth needs `requests` or `urllib3`."""
     give_token(monkeypatch)
     monkeypatch.setattr(_checks, "find_spec", lambda name: None)
     code, found, _ = diagnose(*PROJECT)
@@ -314,8 +305,8 @@ def test_a_missing_transport_package_is_told(diagnose, reachable, monkeypatch):
 
 
 @pytest.mark.parametrize("installed", ["1.99.0", "4.0.0"])
-def test_a_version_of_openai_out_of_range_is_told(diagnose, monkeypatch, installed):
-    """Too old or too new; nothing else is tried then."""
+def test_unsupported_version_of_openai_fails(diagnose, monkeypatch, installed):
+    """The other checks are skipped."""
     monkeypatch.setattr(_checks, "version", lambda name: installed if name == "openai" else metadata.version(name))
     code, found, _ = diagnose()
     assert code == 1
@@ -323,8 +314,7 @@ def test_a_version_of_openai_out_of_range_is_told(diagnose, monkeypatch, install
     assert found["versions"]["fixes"] == ['pip install "openai<4,>=2.16.0"']
 
 
-def test_a_good_setup_ends_with_zero(diagnose):
-    """A key, a server that answers, and a real call."""
+def test_valid_setup_ends_with_zero(diagnose):
     with FakeGemini("ok", surface="ai_studio").serve() as url:
         code, found, used = diagnose("--base-url", url, "--call")
     assert code == 0
@@ -332,8 +322,8 @@ def test_a_good_setup_ends_with_zero(diagnose):
     assert used["surface"] == "ai_studio"
 
 
-def test_a_call_that_fails_is_explained(diagnose, monkeypatch):
-    """A wrong key shows only when it is used."""
+def test_failed_call_suggests_a_fix(diagnose, monkeypatch):
+    """A wrong key is found only by `--call`."""
     monkeypatch.setenv("MY_KEY", CANARY)
     with FakeGemini([Fault.bad_key()], surface="ai_studio").serve() as url:
         code, found, _ = diagnose("--base-url", url, "--call", "--api-key-env", "MY_KEY")
@@ -363,20 +353,20 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("status", "message", "details", "place", "command"), ANSWERS)
 def test_each_refusal_of_google_has_a_command(status, message, details, place, command):
-    """What the server says, to the line that mends it on that surface."""
+    """The command depends on the surface."""
     body = [{"error": {"code": status, "message": message, "status": "X", "details": details}}]
     err = translate_body(body, http.Response(status, request=http.Request("POST", "https://host.invalid")), "vertex")
     assert any(command in fix for fix in explain_call(err, place))
 
 
-def test_a_refused_certificate_points_at_the_company_ca():
-    """TLS inspection by a proxy."""
+def test_untrusted_certificate_suggests_the_company_ca():
+    """A proxy that inspects TLS uses the certificate of the company."""
     err = APIConnectionError("Could not reach the server ([SSL: CERTIFICATE_VERIFY_FAILED] unable to get issuer).")
     assert explain_call(err, STUDIO) == ("export SSL_CERT_FILE=/path/to/your/company-ca.pem",)
 
 
-def test_a_slow_token_server_is_told_apart_from_missing_credentials(diagnose, reachable, monkeypatch, tmp_path):
-    """A login is there, so another login would not help."""
+def test_slow_token_server_suggests_no_login(diagnose, reachable, monkeypatch, tmp_path):
+    """There is a login, so another login would not help."""
     release = threading.Event()
     log_in(tmp_path)
     monkeypatch.setattr(google.oauth2.credentials.Credentials, "refresh", lambda self, request: release.wait(120))
@@ -387,8 +377,8 @@ def test_a_slow_token_server_is_told_apart_from_missing_credentials(diagnose, re
     assert LOGIN not in found["token"]["fixes"]
 
 
-def test_a_host_that_never_answers_costs_a_bounded_time(diagnose, monkeypatch):
-    """A socket that accepts and says nothing."""
+def test_silent_host_has_a_time_limit(diagnose, monkeypatch):
+    """The socket accepts the connection and sends nothing."""
     monkeypatch.setattr(_checks, "_PROBE_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
@@ -399,15 +389,14 @@ def test_a_host_that_never_answers_costs_a_bounded_time(diagnose, monkeypatch):
     assert found["token"]["detail"] == "No key is needed."
 
 
-def test_gcloud_is_mentioned_where_a_remedy_needs_it(diagnose, reachable, monkeypatch):
-    """The command to run is not there to be run."""
+def test_missing_gcloud_is_reported_if_a_fix_needs_it(diagnose, reachable, monkeypatch):
     monkeypatch.setenv("PATH", "")
     _, found, _ = diagnose(*PROJECT)
     assert "cloud.google.com/sdk/docs/install" in found["gcloud"]["detail"]
 
 
-def test_a_call_that_gives_nothing_to_use_still_proves_the_setup(diagnose):
-    """An empty reply came from the model, with these credentials."""
+def test_unusable_reply_is_only_a_warning(diagnose):
+    """An empty reply proves that the credentials work."""
     with FakeGemini([Fault.empty_reply()], surface="vertex").serve() as url:
         code, found, used = diagnose("--base-url", url, "--call")
     assert code == 0
@@ -415,8 +404,7 @@ def test_a_call_that_gives_nothing_to_use_still_proves_the_setup(diagnose):
     assert used["project"] == "fake-project (--base-url)"
 
 
-def test_the_limits_of_a_quota_and_a_broken_connection_have_remedies_too():
-    """What `--call` can meet beside refusals."""
+def test_quota_and_connection_errors_have_fixes():
     err = APIConnectionError("Could not reach the server (no route).")
     assert explain_call(err, VERTEX)[0].startswith("curl -sSI https://aiplatform")
     assert explain_call(CredentialsError("No project is set, and the credentials do not name one."), VERTEX) == (

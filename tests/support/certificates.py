@@ -1,4 +1,4 @@
-"""A certificate authority on disk, and the certificates that it signed for a server and a client."""
+"""A certificate authority in files, with certificates for a server and a client."""
 
 import ipaddress
 import ssl
@@ -21,7 +21,7 @@ _ADDRESSES = ("127.0.0.1", "169.254.169.254")
 
 
 class Certificates:
-    """The files of the certificates: `authority`, `client`, `client_key` and `client_both` are paths in `folder`."""
+    """Paths of PEM files in `folder`: `authority`, `client`, `client_key`, and `client_both` with certificate and key."""
 
     def __init__(self, folder):
         key, name = ec.generate_private_key(ec.SECP256R1()), _name("authority")
@@ -75,7 +75,7 @@ def _build(subject, issuer, public_key, signer, *, is_authority=False):
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        # Python 3.13 requires both in each certificate that an authority signed.
+        # Python 3.13 requires both identifiers.
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         .add_extension(_usage(is_authority=is_authority), critical=True)

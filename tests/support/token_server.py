@@ -1,4 +1,4 @@
-"""Google's token server on loopback. google-auth sends it real HTTP requests, and it keeps them."""
+"""A token server on loopback, to which google-auth sends its requests over real HTTP."""
 
 import json
 import threading
@@ -10,11 +10,16 @@ from urllib.parse import parse_qs
 
 
 class TokenServer(ThreadingHTTPServer):
-    """Returns the tokens `<prefix>-1`, `<prefix>-2` and so on, or with `refusing` an error that repeats the request.
+    """Issues the tokens `<prefix>-1`, `<prefix>-2` and so on. It is also a metadata server and an HTTP proxy.
 
-    With a `page`, a status and a text, it returns that. With a `manner`, its answer never ends: `silence`, or a byte
-    now and then of the `headers` or the `body`. With a TLS `context` it uses TLS. It is also the metadata server and a
-    proxy.
+    Attributes:
+        context: A TLS context; without one, the server speaks plain HTTP.
+        refusing: Whether it answers with an error that repeats the request.
+        page: Status and HTML text to answer with, or `None`.
+        stall: Where an answer never ends: `silence` sends nothing, `headers` and `body` send single bytes.
+        seconds: Time before each answer to a POST.
+        forms: The form fields of each POST.
+        paths, headers: Path and headers of each request.
     """
 
     daemon_threads = True
@@ -26,8 +31,8 @@ class TokenServer(ThreadingHTTPServer):
         self.tokens = (f"{prefix}-{number}" for number in count(1))
         self.refusing = False
         self.page = None
-        self.manner = None
-        #: The form fields, the path and the headers of each request.
+        self.stall = None
+        self.seconds = 0
         self.forms, self.paths, self.headers = [], [], []
         self.ended = threading.Event()
 
@@ -43,15 +48,15 @@ class TokenServer(ThreadingHTTPServer):
             super().finish_request(request, client_address)
 
     def handle_error(self, request, client_address):
-        """Ignore clients that close the connection or have no certificate."""
+        """Ignore clients that hang up or have no certificate."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        self._note()
-        if self.server.manner:
+        self._record()
+        if self.server.stall:
             return self._drip()
         path = self.path.partition("?")[0]
         if path.endswith("/token"):
@@ -65,11 +70,11 @@ class _Handler(BaseHTTPRequestHandler):
         return self._reply(200, b"", "text/plain")
 
     def do_POST(self):
-        time.sleep(getattr(self.server, "seconds", 0))
+        time.sleep(self.server.seconds)
         sent = self.rfile.read(int(self.headers["content-length"])).decode()
-        self._note()
+        self._record()
         self.server.forms.append({name: values[0] for name, values in parse_qs(sent).items()})
-        if self.server.manner:
+        if self.server.stall:
             self._drip()
         elif self.server.page:
             status, text = self.server.page
@@ -81,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._reply(200, self._token())
 
-    def _note(self):
+    def _record(self):
         self.server.paths.append(self.path)
         self.server.headers.append({name.lower(): value for name, value in self.headers.items()})
 
@@ -92,11 +97,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _drip(self):
         head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n"
-        begin = {"silence": b"", "headers": head + b"x-slow: ", "body": head + b"\r\n"}[self.server.manner]
+        begin = {"silence": b"", "headers": head + b"x-slow: ", "body": head + b"\r\n"}[self.server.stall]
         try:
             self.wfile.write(begin)
             while not self.server.ended.wait(0.05):
-                if self.server.manner != "silence":
+                if self.server.stall != "silence":
                     self.wfile.write(b"a")
         except OSError:
             pass

@@ -244,19 +244,19 @@ def ask(chat, text):
         return (await chat.ainvoke(text)).text + "".join([chunk.text async for chunk in chat.astream(text)])
     return asyncio.run(main())
 
-def expect_late():
+def expect_timeout():
     try:
-        ask(hurried, "slow")
+        ask(impatient, "slow")
     except errors.RequestTimeoutError as err:
         return err.limit
-    return "not late"
+    return "no timeout"
 
 def fork_and_ask(chat, name):
     pid = os.fork()
     if pid == 0:
         signal.alarm(30)
         try:
-            said = f"{name} {ask(chat, name)} {expect_late()}\\n"
+            said = f"{name} {ask(chat, name)} {expect_timeout()}\\n"
         except BaseException as err:
             said = f"{name} {err!r}\\n"
         # One write, since all processes write to one pipe.
@@ -269,7 +269,7 @@ def build(timeout):
         model="gemini-3.8-flash", surface="ai_studio", api_key="k", base_url=sys.argv[1], max_retries=0, timeout=timeout
     )
 
-chat, hurried = build(20), build({"between_chunks": 0.3, "first_byte": 0.3})
+chat, impatient = build(20), build({"between_chunks": 0.3, "first_byte": 0.3})
 # The parent has an open stream, whose deadline runs, and an idle connection in the pool.
 stream = chat.stream("before")
 next(stream)
@@ -278,7 +278,7 @@ pids = [fork_and_ask(chat, f"child-{number}") for number in range(3)]
 print("parent", ask(chat, "meanwhile"), flush=True)
 for pid in pids:
     os.waitpid(pid, 0)
-print("parent", "".join(chunk.text for chunk in stream) or "nothing more", ask(chat, "after"), expect_late(), flush=True)
+print("parent", "".join(chunk.text for chunk in stream) or "nothing more", ask(chat, "after"), expect_timeout(), flush=True)
 """
 
 

@@ -1,4 +1,4 @@
-"""Secrets of five kinds, every fault of the fake endpoint, four ways to call: and none of it in any text."""
+"""No text contains a secret: five kinds of secrets, every fault of the fake endpoint, four methods."""
 
 import asyncio
 import base64
@@ -43,13 +43,13 @@ KINDS = ("api key", "callable key", "user credentials", "service account")
 WAYS = ("invoke", "stream", "ainvoke", "astream")
 REFUSED = "token refused"
 CASES = ("success", *FAULTS)
-#: Room for the waits between tries; longer ones are not waited for.
+#: Long enough for a backoff; longer waits raise the error at once.
 TIMEOUT = {"retry_wait": 0.7}
 
 
 @dataclass
 class Evidence:
-    """Texts by the place where they were seen; what must not be in them."""
+    """Collected texts, each with its place."""
 
     texts: list[tuple[str, str]] = field(default_factory=list)
     assertions: set[str] = field(default_factory=set)
@@ -61,8 +61,8 @@ class Evidence:
         return {place.partition(":")[0] for place, _ in self.texts}
 
     def leaks(self):
-        """Where a secret is, with a bit of what stands before it."""
-        # Any line of the key would do; so would a signed assertion, which is as good as a token.
+        """Return each place of a secret, with the text before it."""
+        # A line of the private key is a secret too, and so is a signed assertion, which can be exchanged for a token.
         lines = [line for line in PRIVATE_KEY.splitlines() if len(line) == 64]
         pattern = re.compile("|".join(["canary-[a-z]+", "PRIVATE KEY", *map(re.escape, [*lines, *self.assertions])]))
         found = ((place, text, pattern.search(text)) for place, text in self.texts)
@@ -72,7 +72,7 @@ class Evidence:
 
 
 class Collector(logging.Handler):
-    """Every record of every logger, as text and as what it holds."""
+    """Collects all log records, as text and with their attributes."""
 
     def __init__(self, evidence):
         super().__init__(logging.NOTSET)
@@ -85,7 +85,7 @@ class Collector(logging.Handler):
 
 @contextmanager
 def everything_logged(evidence):
-    """All loggers at DEBUG, also those that keep their records for themselves."""
+    """Collect the records of all loggers at DEBUG, including those that do not propagate."""
     root = logging.getLogger()
     known = [item for item in root.manager.loggerDict.values() if isinstance(item, logging.Logger)]
     levels = {logger: logger.level for logger in (root, *known)}
@@ -105,7 +105,7 @@ def everything_logged(evidence):
 
 
 def credentials_of(kind, token_url):
-    """Arguments of the model."""
+    """Return the arguments of the model for a kind of credential."""
     if kind == "api key":
         return {"api_key": KEY}
     if kind == "callable key":
@@ -141,7 +141,7 @@ def add_run(evidence, run, place):
 
 
 def add_error(evidence, err, place):
-    """An exception and those behind it, as all that print them see them."""
+    """Add an exception with its causes, in all forms in which a program may print it."""
     evidence.add(f"traceback:{place}", "".join(traceback.format_exception(type(err), err, err.__traceback__)))
     evidence.add(f"pickle:{place}", pickle.dumps(err).decode("latin-1"))
     behind, seen = [err], []
@@ -162,7 +162,7 @@ def add_outcome(evidence, outcome, place):
 
 
 def call(chat, way, prompt, runs):
-    """The message, the chunks, or the error."""
+    """Return the message, the chunks or the error of a call."""
     try:
         if way == "invoke":
             return chat.invoke(prompt, {"callbacks": [runs]})
@@ -181,7 +181,7 @@ async def acall(chat, way, prompt, runs):
 
 
 def call_all(chat, evidence, kind, prompts):
-    """Every way and prompt, the async ones on one loop."""
+    """Call each method with each prompt; async calls share one event loop."""
     cells = [(way, prompt, RunCollectorCallbackHandler()) for way in WAYS for prompt in prompts]
 
     async def acall_all():
@@ -200,7 +200,7 @@ def call_all(chat, evidence, kind, prompts):
 
 @pytest.fixture(scope="module")
 def seen():
-    """All of it, once: evidence, outcomes by kind of credential, and the fake."""
+    """Make all calls once; return the texts, the outcomes by kind of credential, and both servers."""
     evidence, outcomes = Evidence(), {}
     fake = FakeGemini(lambda request: FAULTS[request.prompt]() if request.prompt in FAULTS else "Hello!")
     with (
@@ -211,7 +211,7 @@ def seen():
         pytest.MonkeyPatch.context() as patch,
     ):
         warnings.simplefilter("always")
-        # At a gate for all, one 429 would answer most calls, and they would ask nobody.
+        # With a shared rate gate, most calls after a 429 would fail without a request.
         patch.setattr(_transport, "gate_of", lambda *_: Gate())
         for kind in KINDS:
             chat = build(url, kind, tokens.url)
@@ -229,13 +229,13 @@ def seen():
 
 
 def test_no_secret_is_in_any_text(seen):
-    """Models, messages, errors and those behind them, tracebacks, pickles, traces, logs, warnings, addresses."""
+    """The places are models, messages, errors, tracebacks, pickles, traces, logs, warnings and URLs."""
     leaks = seen[0].leaks()
     assert leaks == [], f"{len(leaks)} places"
 
 
-def test_all_of_that_was_looked_at(seen):
-    """Each secret was used, each place has texts, and faults were met."""
+def test_search_for_secrets_covers_all_places(seen):
+    """Each secret has been sent, each place has texts, and the faults have caused errors."""
     evidence, outcomes, fake, tokens = seen
     assert {request.headers["authorization"][:6] for request in fake.requests} == {"Bearer"}
     sent = {key for form in tokens.forms for key in form}
@@ -254,8 +254,8 @@ def test_all_of_that_was_looked_at(seen):
     assert {type(error) for error in refused} == {errors.CredentialsError}
 
 
-def test_request_that_an_error_carries_has_no_credential(seen):
-    """Whoever writes down the headers of `error.request` or of `error.response.request` writes down no key."""
+def test_request_of_an_error_has_no_credential(seen):
+    """Programs may log the headers of `error.request` or of `error.response.request`."""
     evidence = Evidence(assertions=seen[0].assertions)
     for kind, outcomes in seen[1].items():
         for error in outcomes:
@@ -266,8 +266,8 @@ def test_request_that_an_error_carries_has_no_credential(seen):
     assert evidence.leaks() == []
 
 
-async def fail_in_every_way(chat, prompt):
-    """The errors of the four ways to call."""
+async def fail_with_each_method(chat, prompt):
+    """Return the errors of the four methods."""
     found = []
     for call in (lambda: chat.invoke(prompt), lambda: list(chat.stream(prompt))):
         with pytest.raises(errors.GeminiCompatError) as caught:
@@ -282,7 +282,7 @@ async def fail_in_every_way(chat, prompt):
 
 
 def add_failure(evidence, error, place):
-    """An error with all that it carries: requests, responses, bodies."""
+    """Return an error as text, with its requests, responses and bodies."""
     add_error(evidence, error, place)
     for one in (error, error.__cause__):
         for request in requests_of(one):
@@ -298,8 +298,8 @@ OWN = {
 }
 
 
-async def test_request_that_an_error_carries_has_no_secret_of_the_callers_own():
-    """Headers and query of `default_headers` and `default_query`, with every fault and where nobody listens."""
+async def test_request_of_an_error_has_no_secret_header_or_query():
+    """This holds for each fault, and if nothing listens at the address."""
     evidence = Evidence()
     fake = FakeGemini(lambda request: FAULTS[request.prompt]())
     with fake.serve() as url:
@@ -315,7 +315,7 @@ async def test_request_that_an_error_carries_has_no_secret_of_the_callers_own():
     assert failed > 10
     assert any("canary" in str(request.query) for request in fake.requests)
     assert {"x-gateway-key", "cookie"} <= fake.requests[0].headers.keys()
-    for error in await fail_in_every_way(build(url, "api key", "", **{**OWN, "max_retries": 0}), "hi"):
+    for error in await fail_with_each_method(build(url, "api key", "", **{**OWN, "max_retries": 0}), "hi"):
         assert isinstance(error.__cause__.request.headers["user-agent"], str)
         add_failure(evidence, error, "nobody listens")
     assert "request" in evidence.places()
@@ -341,7 +341,7 @@ ECHOES = {
 
 @pytest.mark.parametrize("shape", ECHOES)
 async def test_key_that_a_server_repeats_is_hidden(shape):
-    """In the text, the body and the details, however JSON writes it."""
+    """It is hidden in text, body and details, in each JSON spelling."""
     status, body = ECHOES[shape]
     evidence = Evidence()
     wire = Wire(reply(body.encode(), status))
@@ -357,8 +357,8 @@ async def test_key_that_a_server_repeats_is_hidden(shape):
     assert found == []
 
 
-def test_key_as_short_as_a_word_leaves_the_text_alone():
-    """A local server's key may be anything, and the text has to be read."""
+def test_short_key_is_not_hidden():
+    """The key of a local server may be an ordinary word, and the text must stay readable."""
     wire = Wire(reply({"error": {"message": "this key is not known"}}, 403))
     chat = ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", api_key="key", max_retries=0, **wire.clients)
     with pytest.raises(errors.PermissionDeniedError, match="this key is not known"):
@@ -374,11 +374,11 @@ def test_key_as_short_as_a_word_leaves_the_text_alone():
         ("http://[me:canary@login", "The server redirects without a target."),
     ],
 )
-async def test_redirect_is_told_without_what_may_be_secret(location, shown):
-    """User, password, query and fragment of the address stay out of the text."""
+async def test_redirect_is_named_without_secrets(location, shown):
+    """The text has no user, password, query or fragment of the URL."""
     wire = Wire(*(reply("", 302, {"location": location}) for _ in range(4)))
     chat = ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", max_retries=0, **wire.clients)
-    for error in await fail_in_every_way(chat, "hi"):
+    for error in await fail_with_each_method(chat, "hi"):
         assert shown in str(error)
         assert "canary" not in str(error)
 
@@ -388,15 +388,15 @@ async def test_redirect_is_told_without_what_may_be_secret(location, shown):
     ["http://me:canary@proxy.example:canary", "http://me:canary#x@proxy.example", "ftp://me:canary@proxy.example"],
 )
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
-async def test_broken_proxy_settings_are_told_without_the_password(monkeypatch, name, proxy):
-    """The error is ours, is not tried again, and names the variables; the library's own repeats pieces."""
+async def test_invalid_proxy_settings_are_named_without_the_password(monkeypatch, name, proxy):
+    """The error names the variables and is not retried. The error of the HTTP library repeats parts of the password."""
     for other in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(other, raising=False)
         monkeypatch.delenv(other.lower(), raising=False)
     monkeypatch.setenv(name, proxy)
     chat = ChatGeminiCompat(model="m", base_url="http://gateway.test/v1")
     evidence = Evidence()
-    for error in await fail_in_every_way(chat, "hi"):
+    for error in await fail_with_each_method(chat, "hi"):
         assert type(error) is errors.APIConnectionError
         assert name in str(error)
         assert not error.is_retryable
@@ -407,7 +407,7 @@ async def test_broken_proxy_settings_are_told_without_the_password(monkeypatch, 
 
 
 def requests_of(error):
-    """Those of the error itself and of its response; the HTTP library raises when there is none."""
+    """Return the requests of an error and of its response. The HTTP library raises an exception if there is none."""
     response = getattr(error, "response", None)
     for holder, name in ((error, "request"), (response, "request")):
         try:
@@ -423,8 +423,8 @@ def requests_of(error):
     [KEY, f"{BEARER}-7", REFRESH_TOKEN, CLIENT_SECRET, PRIVATE_KEY.splitlines()[3], PRIVATE_KEY, "a.b.c"],
     ids=["key", "token", "refresh token", "client secret", "line of a key", "private key", "signed token"],
 )
-def test_secrets_that_get_out_are_found(secret):
-    """In a log of any library, in an error, behind an error, in a message."""
+def test_leaked_secret_is_found(secret):
+    """The place may be a log, an error, its cause or a message."""
     for put in (put_into_log, put_into_error, put_behind_error, put_into_message):
         evidence = Evidence(assertions={"a.b.c"})
         put(evidence, secret)
@@ -455,7 +455,7 @@ def put_into_message(evidence, secret):
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_no_secret_is_in_a_cassette(kind, monkeypatch, tmp_path):
-    """Recorded as `--record` does, sync and async, with the refresh of a token among it."""
+    """The cassette contains sync and async calls and the refresh of a token."""
     monkeypatch.setattr(cassette_files, "FOLDER", tmp_path)
     resolve = socket.getaddrinfo
 
@@ -464,7 +464,7 @@ async def test_no_secret_is_in_a_cassette(kind, monkeypatch, tmp_path):
         return resolve("127.0.0.1" if name.endswith("googleapis.com") else host, *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve_here)
-    # The server on loopback has Google's name, and no TLS.
+    # The server on loopback uses Google's name without TLS.
     monkeypatch.setattr("langchain_gemini_compat._settings.connection.is_encrypted_or_loopback", lambda base_url: True)
     name = "secrets/gemini-3.8-flash/all"
     with FakeGemini("Hello!").serve() as url, serve_tokens(BEARER) as tokens:
@@ -486,8 +486,8 @@ async def test_no_secret_is_in_a_cassette(kind, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
 @pytest.mark.parametrize("kind", ["user credentials", "callable key"])
-def test_token_that_takes_long_is_bounded_by_the_time_of_the_call(kind, way):
-    """`total` holds for the wait for a token as well, and nothing is tried again."""
+def test_wait_for_a_token_ends_at_the_total_limit(kind, way):
+    """There is no retry."""
     with FakeGemini("Hello!").serve() as url, serve_tokens(BEARER) as tokens:
         tokens.seconds = 60
         chat = build(url, kind, tokens.url, timeout={"total": 0.5})
@@ -562,8 +562,8 @@ FORMS = {
 }  # fmt: skip
 
 
-async def ways_to_fail(wire):
-    """One error for each entry point."""
+async def fail_at_each_entry_point(wire):
+    """Return one error for each entry point."""
     options = {
         "base_url": "http://gateway.test/v1",
         "api_key": ODD_KEY,
@@ -572,7 +572,7 @@ async def ways_to_fail(wire):
     }
     chat = ChatGeminiCompat(model="m", max_retries=0, **options, **wire.clients)
     vectors = GeminiCompatEmbeddings(model="m", max_retries=0, **options, **wire.clients)
-    found = await fail_in_every_way(chat, "hi")
+    found = await fail_with_each_method(chat, "hi")
     schema = {"title": "Answer", "description": "x", "type": "object", "properties": {"a": {"type": "string"}}}
     calls = (
         lambda: chat.with_structured_output(schema).invoke("hi"),
@@ -593,11 +593,11 @@ async def ways_to_fail(wire):
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_header_and_query_that_a_server_repeats_are_hidden(form):
-    """Field case E13: values of `default_headers` and `default_query`, from every entry point, in text, body and headers."""
+    """They are hidden in text, body and headers, for each entry point."""
     found = []
     for part in PARTS:
         wire = Wire(*(FORMS[form](part) for _ in range(20)))
-        for error in await ways_to_fail(wire):
+        for error in await fail_at_each_entry_point(wire):
             evidence = Evidence()
             add_failure(evidence, error, form)
             needle = part.lower()
@@ -608,7 +608,7 @@ async def test_header_and_query_that_a_server_repeats_are_hidden(form):
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_secret_is_hidden_in_every_spelling(spelling):
-    """Field case E13: quoted, escaped, encoded for an address, with white space around it."""
+    """A server may quote, escape or URL-encode it, or surround it with white space."""
     for part in PARTS:
         said = f"You sent {SPELLINGS[spelling](part)} just now"
         for answer in (
@@ -634,7 +634,7 @@ def test_secret_is_hidden_in_every_spelling(spelling):
 
 
 def built_or_refused(**options):
-    """The model, or the error of its construction: both are right for what cannot be sent."""
+    """Return the model, or the error of its constructor. Both are correct for an invalid header."""
     try:
         return ChatGeminiCompat(model="gemini-3.8-flash", **options)
     except ValueError as error:
@@ -642,28 +642,28 @@ def built_or_refused(**options):
 
 
 def own_clients(headers):
-    """A sync and an async client of the installed HTTP library."""
+    """Return a sync and an async client of the installed HTTP library."""
     library = importlib.import_module(library_name())
     return {"http_client": library.Client(headers=headers), "http_async_client": library.AsyncClient(headers=headers)}
 
 
 @pytest.mark.parametrize("value", ["canary-line-0123456789\n", "canary-line-0123\r\nx: canary-more-0123", "canary-ünicode-0123456789"])  # fmt: skip
 @pytest.mark.parametrize("where", ["default_headers", "default_query", "client"])
-async def test_header_that_cannot_be_sent_is_not_shown(where, value):
-    """Field case E13: HTTP libraries repeat what they refuse; here with a real server."""
+async def test_invalid_header_is_not_shown(where, value):
+    """HTTP libraries repeat the value that they refuse. The server is real."""
     options = {"default_headers": {"x-api-key": value}} if where == "default_headers" else {}
     if where == "default_query":
         options = {"default_query": {"key": value}}
     with FakeGemini(lambda request: FAULTS["internal"]()).serve() as url:
         base = {"surface": "ai_studio", "base_url": url, "api_key": KEY, "max_retries": 1}
         if where == "client":
-            # Headers of a client of the caller's own are not looked at before the HTTP library sends them.
+            # The headers of the caller's client are checked only by the HTTP library.
             options = own_clients({"x-api-key": value.encode()})
         chat = built_or_refused(**base, **options)
         if isinstance(chat, ValueError):
             assert "canary" not in str(chat)
             return
-        for error in await fail_in_every_way(chat, "hi"):
+        for error in await fail_with_each_method(chat, "hi"):
             evidence = Evidence()
             add_failure(evidence, error, where)
             assert [text for _, text in evidence.texts if "canary-" in text] == []
@@ -672,8 +672,8 @@ async def test_header_that_cannot_be_sent_is_not_shown(where, value):
             await options["http_async_client"].aclose()
 
 
-def test_words_that_are_no_secret_stay_in_the_text():
-    """A project, a version and short words are what an error speaks of."""
+def test_words_without_secrets_stay_in_the_text():
+    """A project, a version and short words make an error readable."""
     said = "Project team-project-1234 may not use version 2026-01-01 of app My Program: no key"
     chat = ChatGeminiCompat(
         model="m",
@@ -692,7 +692,7 @@ def test_words_that_are_no_secret_stay_in_the_text():
 )
 @pytest.mark.parametrize("form", FORMS)
 async def test_key_under_any_name_is_hidden(form, alias):
-    """Field case E13: whatever the argument is called, the key is in no error, no repr, no dump and no body."""
+    """The key is in no error, repr, dump or body, whichever alias passes it."""
     key = f"{ODD_KEY}\n"
     wire = Wire(*(FORMS[form](ODD_KEY) for _ in range(4)))
     options = {"base_url": "http://gateway.test/v1", "surface": "openai_compatible", "max_retries": 0, **wire.clients}
@@ -702,7 +702,7 @@ async def test_key_under_any_name_is_hidden(form, alias):
         return
     evidence = Evidence()
     add_model(evidence, chat, alias)
-    for error in await fail_in_every_way(chat, "hi"):
+    for error in await fail_with_each_method(chat, "hi"):
         add_failure(evidence, error, form)
     evidence.add("body", *(request.content.decode() for request in wire.requests))
     assert {request.headers["authorization"] for request in wire.requests} == {f"Bearer {ODD_KEY}"}
@@ -719,7 +719,7 @@ BODY_SECRETS = {
 
 @pytest.mark.parametrize("given", BODY_SECRETS.values(), ids=BODY_SECRETS)
 def test_secret_in_the_body_is_sent_and_not_shown(given):
-    """A key that a server takes in its body goes there, and into no text, cache key or trace."""
+    """A key for the body of a request is sent, and is in no text, cache key or trace."""
     wire = Wire(completion())
     chat = ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", **given, **wire.clients)
     shown = [repr(chat), str(chat), dumps(chat), chat._get_llm_string(), str(chat._identifying_params)]
@@ -733,7 +733,7 @@ def test_secret_in_the_body_is_sent_and_not_shown(given):
 
 
 def test_secret_in_the_body_of_one_call_is_not_traced():
-    """The options of a call are told to callbacks and make the cache key."""
+    """Callbacks and the cache key contain the options of a call."""
     wire, runs = Wire(completion()), RunCollectorCallbackHandler()
     chat = ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", **wire.clients)
     keys = [{"extra_body": {"api_key": key}} for key in ("canary-one", "canary-two")]
@@ -746,7 +746,7 @@ def test_secret_in_the_body_of_one_call_is_not_traced():
 
 
 def test_models_with_different_keys_in_the_body_share_no_cached_answer():
-    """What is hidden still counts for LangChain's cache; a number under such a name stays readable."""
+    """A hidden key still separates entries of LangChain's cache. Numbers stay readable."""
     bodies = ({"api_key": "one"}, {"api_key": "two"}, {"min_tokens": 5})
     chats = [ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", extra_body=body) for body in bodies]
     assert len({chat._get_llm_string() for chat in chats}) == 3
@@ -754,14 +754,14 @@ def test_models_with_different_keys_in_the_body_share_no_cached_answer():
 
 
 def test_members_of_a_schema_are_not_hidden():
-    """A tool's parameter may be called `token`: its schema holds no secret."""
+    """A parameter of a tool may have the name `token`. Its schema contains no secret."""
     tool = {"type": "function", "function": {"name": "f", "parameters": {"properties": {"token": {"type": "string"}}}}}
     chat = ChatGeminiCompat(model="m", base_url="http://gateway.test/v1")
     assert chat._get_invocation_params(tools=[tool])["tools"] == [tool]
 
 
 def test_deep_body_is_shown_without_an_endless_walk():
-    """Whatever the body is, to show a model does not fail."""
+    """The repr of a model works for any body."""
     body = {}
     body["a"] = {"b": [body]}
     assert "[hidden]" in repr(ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", extra_body=body))
