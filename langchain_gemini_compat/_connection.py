@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from uuid import uuid4
 
 from pydantic import ConfigDict, PrivateAttr, SecretStr, model_validator
+from typing_extensions import Self
 
 from langchain_gemini_compat._settings.aliases import (
     COMPOSITES,
@@ -33,12 +35,12 @@ from langchain_gemini_compat._transport.timeouts import resolve_timeouts
 from langchain_gemini_compat.errors import GeminiCompatWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from google.auth.credentials import Credentials
     from pydantic import BaseModel
     from pydantic.functional_validators import ModelWrapValidatorHandler
-    from typing_extensions import Self, Unpack
+    from typing_extensions import Unpack
 
     from langchain_gemini_compat._settings.connection import Connection
     from langchain_gemini_compat._transport.client import Transport, TransportOptions
