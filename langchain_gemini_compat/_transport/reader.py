@@ -68,7 +68,7 @@ class ReplyReader(ABC):
         self._surface: Surface = surface
         self._limits = limits
         self._decompressor: Decompressor | None = None
-        #: Bytes that may still come.
+        #: Bytes that may still arrive within the size limit.
         self._room = MAX_REPLY_BYTES
 
     def __enter__(self) -> Self:
@@ -190,7 +190,7 @@ class StreamReader(ReplyReader):
             raise _build_not_json(err) from None
         if value is None or decoder.joiner.began:
             return self._read_all(decoder.feed(data) if value is None else (value,))
-        # Most servers send one event in one piece: no generator for that.
+        # Most servers send one event in one piece. A tuple costs less than a generator.
         return (self._read(value),)
 
     def _finish(self) -> Iterator[WireChunk]:
@@ -291,7 +291,7 @@ class ErrorReader(_BodyReader):
 
     def _build_unreadable(self, text: str) -> Exception:
         if self._decompressor is None:
-            # The encoding is unknown, and so is the server's own text.
+            # The encoding is not supported, so the server's own text cannot be read.
             self._pieces = [text.encode()]
         return self._build_error()
 

@@ -72,9 +72,9 @@ def resolve_timeouts(timeout: Timeout) -> TimeLimits:
     """Return the time limits for `timeout`.
 
     Args:
-        timeout: A number of seconds or a `timedelta` limits the first byte and each silence, and also the connection if
-            it is below that default. A tuple is `(connect, read)` as in requests, or `(connect, read, write, pool)` as
-            in httpx. A dict has the keys of `Timeouts`. `None` means the defaults.
+        timeout: A number of seconds or a `timedelta` limits the first byte and the silence between chunks. If it is
+            below the default of `connect`, it also limits the connection. A tuple is `(connect, read)` as in requests,
+            or `(connect, read, write, pool)` as in httpx. A dict has the keys of `Timeouts`. `None` means the defaults.
 
     Raises:
         ValueError: A key is unknown, or a value is not a number of seconds.
