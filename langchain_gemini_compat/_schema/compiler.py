@@ -217,9 +217,9 @@ class Compiler:
             node.record_loss(described.path, described.keyword, f"Properties with other names are not checked; {form}")
         elif empty and closed and depth > 1 and not patterns:
             for check in checks:
-                node.record_loss(check.path, check.keyword, "Properties are let through.", "Has no members.")
+                node.record_loss(check.path, check.keyword, "Properties are accepted.", "Has no members.")
         elif empty and (depth > 1 or checks) and not closed and not patterns:
-            reason = "The object describes no properties, so any are let through."
+            reason = "The object describes no properties, so any are accepted."
             node.record_loss(node.path, "properties", reason, "Maps any name to any value." if checks else "")
         return {}
 
@@ -312,7 +312,7 @@ def record_additional_losses(node: Node, checks: Sequence[Check], described: Che
         inside = f"{place}/properties/" if check.keyword == "additionalProperties" else f"{place}/"
         named = (any(source.path.startswith(inside) for source in sources) for sources in node.properties.values())
         if not all(named) and (check.keyword == "additionalProperties" or node.paths != [place]):
-            node.record_loss(check.path, check.keyword, "Properties that another schema describes are let through.")
+            node.record_loss(check.path, check.keyword, "Properties that another schema describes are accepted.")
 
 
 def _without_siblings(union: SchemaUnion) -> JsonObject:
@@ -343,5 +343,5 @@ def _takes_only_null(node: Node) -> bool:
 
 def _build_null(node: Node) -> JsonObject:
     node.null = True
-    node.record_place_loss("type", "Only null is valid, but a string is let through.", "Always null.")
+    node.record_place_loss("type", "Only null is valid, but a string is accepted.", "Always null.")
     return {"type": "string"}

@@ -265,5 +265,5 @@ def _exclusive_bounds(node: Node, keyword: str, plain: str, *, whole: bool) -> l
                 continue
             bounds.append(number)
             side = "greater" if up else "less"
-            node.record_loss(check.path, keyword, "The bound itself is let through.", f"Must be {side} than {number}.")
+            node.record_loss(check.path, keyword, "The bound itself is accepted.", f"Must be {side} than {number}.")
     return bounds

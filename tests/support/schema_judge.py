@@ -27,7 +27,7 @@ WHOLE = (
     "The schema nests too deep here, so the inner part is not checked.",
     "No listed value satisfies the keywords beside the list.",
     "No value satisfies `false`.",
-    "Only null is valid, but a string is let through.",
+    "Only null is valid, but a string is accepted.",
 )
 #: How often one definition may occur in a chain of places.
 MOST_OPENED = 40
