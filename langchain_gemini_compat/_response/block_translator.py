@@ -1,6 +1,10 @@
 """Converts messages and chunks of this package to LangChain's standard content blocks (`message.content_blocks`).
 
 `register` adds the two functions to langchain-core's registry, which is global to the process.
+
+This module also names the `index` of each block, for message chunks and for v3 events. LangChain merges pieces with the
+same index into one block. The names are strings that start with `lc_`, as langchain-core's own are: with integers,
+`output_version="v1"` merges a text block into tool call 0.
 """
 
 from __future__ import annotations
@@ -9,7 +13,6 @@ from typing import TYPE_CHECKING, cast
 
 from langchain_core.messages.block_translators import register_translator
 
-from langchain_gemini_compat._response.block_indices import REFUSAL_INDEX, TEXT_INDEX, call_index, reasoning_index
 from langchain_gemini_compat._signatures import RECORDS_KEY, SIGNATURES_KEY, read_signature
 from langchain_gemini_compat._wire.provider import PROVIDER
 
@@ -20,8 +23,26 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 
+#: All text of a reply is one block.
+TEXT_INDEX = "lc_txt_0"
+REFUSAL_INDEX = "lc_refusal_0"
 #: The types of blocks in `content` that are built from other fields of the message instead.
 _ELSEWHERE = ("text", "reasoning", "tool_call", "tool_call_chunk")
+
+
+def reasoning_index(number: int) -> str:
+    """Return the index of thoughts. All thoughts of chunks have number 0; v3 events count each run of thoughts."""
+    return f"lc_rs_{number}"
+
+
+def call_index(number: int | str | None) -> str:
+    """Return the index of tool call `number`."""
+    return f"lc_tc_{number}"
+
+
+def media_index(kind: str, number: int) -> str:
+    """Return the index of medium `number` of the reply: LangChain joins the fields of blocks with one index."""
+    return f"lc_{kind}_{number}"
 
 
 def decode_blocks(message: AIMessage) -> list[ContentBlock]:
@@ -71,7 +92,7 @@ def _content(message: AIMessage, *, indexed: bool) -> list[JsonObject]:
     """Return one text block with its signature, and the media blocks. A list of texts becomes one text."""
     raw = cast("str | list[JsonValue]", message.content)
     parts = [raw] if isinstance(raw, str) else raw
-    text = "".join(map(_text_of, parts))
+    text = "".join(map(_read_text_part, parts))
     signature = _message_signature(message)
     blocks: list[JsonObject] = []
     if text or (signature and indexed):
@@ -82,7 +103,7 @@ def _content(message: AIMessage, *, indexed: bool) -> list[JsonObject]:
     return blocks
 
 
-def _text_of(part: JsonValue) -> str:
+def _read_text_part(part: JsonValue) -> str:
     if isinstance(part, dict):
         return str(part.get("text", "")) if part.get("type") == "text" else ""
     return str(part)

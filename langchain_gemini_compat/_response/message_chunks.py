@@ -22,7 +22,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
 from langchain_gemini_compat import errors
 from langchain_gemini_compat._catalog.models import bare_model_name
 from langchain_gemini_compat._response.assembler import StreamAssembler
-from langchain_gemini_compat._response.block_indices import media_index
+from langchain_gemini_compat._response.block_translator import media_index
 from langchain_gemini_compat._response.chunk_builder import build_chunk
 from langchain_gemini_compat._response.events import (
     CallExtras,
@@ -280,7 +280,7 @@ class ReplyDecoder:
     def _metadata(self, end: Finished) -> dict[str, object]:
         reply, endpoint = self._assembler, self._request.endpoint
         name = bare_model_name(reply.model) if endpoint.speaks_gemini else reply.model
-        stand_ins = sum(note.kind == "stand_in" for note in self._request.notes)
+        placeholders = sum(note.kind == "stand_in" for note in self._request.notes)
         repairs = [note.message for note in self._request.notes if note.kind not in ("stand_in", "unsent")]
         if len(repairs) > _MOST_REPAIRS:
             repairs = [*repairs[:_MOST_REPAIRS], f"{len(repairs) - _MOST_REPAIRS} more: see `preview()`."]
@@ -299,7 +299,7 @@ class ReplyDecoder:
             "invalid_tool_calls": self._list_invalid_call_errors(end),
             "retries": self._tries.retries if self._tries else 0,
             "waited": round(self._tries.waited, 3) if self._tries else 0.0,
-            "signature_stand_ins": stand_ins,
+            "signature_stand_ins": placeholders,
             "repairs": [*repairs, *self._argument_repairs, *_describe_dropped(end.dropped_fields), *end.losses],
         }
         # A cost of 0 is kept.
@@ -311,14 +311,14 @@ class ReplyDecoder:
 
     def _raise_for_unusable_reply(self, end: Finished, chunk: ChatGenerationChunk) -> None:
         if end.reason is None:
-            said = f" (finish reason {end.native_reason[:200]!r})" if end.native_reason else ""
-            text = f"The stream broke off before its end{said}, so the reply is incomplete. Ask again."
+            reason = f" (finish reason {end.native_reason[:200]!r})" if end.native_reason else ""
+            text = f"The stream broke off before its end{reason}, so the reply is incomplete. Ask again."
             truncated = errors.TruncatedStreamError(text)
             truncated.partial = "".join(self._texts)
             raise truncated
         spent = f"{end.usage.output_tokens} output tokens spent" if end.usage else "usage unknown"
-        said = f"finish reason {end.native_reason[:200]!r}" if end.native_reason else "no finish reason"
-        ending = f"{said}, {spent}"
+        reason = f"finish reason {end.native_reason[:200]!r}" if end.native_reason else "no finish reason"
+        ending = f"{reason}, {spent}"
         is_refused = bool(end.invalid) and not self._request.keeps_invalid_calls
         if is_refused or end.reason == "function_call_filter" or end.is_call_missing:
             raise _build_error(errors.MalformedToolCallError, self._describe_invalid_call(end, ending), chunk, end)

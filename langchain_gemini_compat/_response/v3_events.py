@@ -18,8 +18,12 @@ from typing import TYPE_CHECKING, cast
 
 from langchain_core.version import VERSION
 
-from langchain_gemini_compat._response.block_indices import TEXT_INDEX, call_index, reasoning_index
-from langchain_gemini_compat._response.block_translator import decode_chunk_blocks
+from langchain_gemini_compat._response.block_translator import (
+    TEXT_INDEX,
+    call_index,
+    decode_chunk_blocks,
+    reasoning_index,
+)
 from langchain_gemini_compat._response.message_chunks import Parts, ReplyDecoder
 from langchain_gemini_compat._signatures import SIGNATURES_KEY
 from langchain_gemini_compat._wire.provider import PROVIDER
