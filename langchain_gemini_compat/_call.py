@@ -34,7 +34,7 @@ _Piece_co = TypeVar("_Piece_co", covariant=True)
 
 
 class Decoder(Protocol[_Piece_co]):
-    """Decoder of a stream for LangChain, to message chunks or to v3 events."""
+    """Decodes a streamed reply to pieces for LangChain: message chunks or v3 events."""
 
     def feed(self, wire: WireChunk) -> Iterable[_Piece_co]:
         """Return the pieces for one chunk from the server."""

@@ -200,13 +200,13 @@ class RequestFields(BaseModel):
 
     temperature: float | None = Field(
         default=None,
-        description="Randomness of the answer; Gemini takes 0 to 2. Default: `None`, which means the model's own. "
+        description="Randomness of the answer; Gemini takes 0 to 2. Default: `None`, which means the model's default. "
         "Surfaces: all.",
     )
     top_p: float | None = Field(
         default=None,
         description="Share of the probability mass that tokens are drawn from, from 0 to 1. Default: `None`, which "
-        "means the model's own. Surfaces: all.",
+        "means the model's default. Surfaces: all.",
     )
     max_tokens: int | None = Field(
         default=None,
@@ -254,18 +254,18 @@ class RequestFields(BaseModel):
         default=None,
         description="How much the model thinks: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. A Gemini "
         "model gets the nearest value that it takes. It excludes `thinking_level` and `thinking_budget`. Default: "
-        "`None`, which means the model's own. Surfaces: all.",
+        "`None`, which means the model's default. Surfaces: all.",
     )
     thinking_level: str | None = Field(
         default=None,
         description="How much the model thinks, with the same values as `reasoning_effort`, sent as Google's option. "
-        "It excludes `reasoning_effort` and `thinking_budget`. Default: `None`, which means the model's own. "
+        "It excludes `reasoning_effort` and `thinking_budget`. Default: `None`, which means the model's default. "
         "Surfaces: all.",
     )
     thinking_budget: int | None = Field(
         default=None,
         description="Limit of the thoughts in tokens: `0` turns thinking off, `-1` lets the model choose. It excludes "
-        "`reasoning_effort` and `thinking_level`. Default: `None`, which means the model's own. Surfaces: all.",
+        "`reasoning_effort` and `thinking_level`. Default: `None`, which means the model's default. Surfaces: all.",
     )
     include_thoughts: bool | None = Field(
         default=None,
@@ -291,13 +291,13 @@ class RequestFields(BaseModel):
     media_resolution: str | None = Field(
         default=None,
         description="Resolution at which the model reads media, such as `MEDIA_RESOLUTION_LOW`. A lower one costs "
-        "fewer tokens. Default: `None`, which means the model's own. Surfaces: Vertex AI, compatible servers.",
+        "fewer tokens. Default: `None`, which means the model's default. Surfaces: Vertex AI, compatible servers.",
     )
     modalities: list[str] | None = Field(
         default=None,
         validation_alias=AliasChoices("modalities", "response_modalities"),
-        description="Kinds of output: `text`, `image` or `audio`, in small or capital letters. Default: `None`, which "
-        "means the model's own. Surfaces: Vertex AI, compatible servers.",
+        description="Kinds of output: `text`, `image` or `audio`, in lowercase or uppercase. Default: `None`, which "
+        "means the model's default. Surfaces: Vertex AI, compatible servers.",
     )
     stream_function_call_arguments: bool | None = Field(
         default=None,

@@ -109,6 +109,22 @@ def test_restored_model_does_not_send_google_s_key_to_a_gateway(monkeypatch):
     assert key_of(restore(ChatGeminiCompat(model="m", api_key="k"))) == "environment-key"
 
 
+def test_assigned_key_is_a_secret():
+    """Pydantic does not validate assignments and copies."""
+    model = ChatGeminiCompat(model="m", api_key="k")
+    copy = model.model_copy(update={"api_key": "canary"})
+    model.api_key = "canary"
+    assert (key_of(model), key_of(copy)) == ("canary", "canary")
+    assert "canary" not in f"{model!r} {copy!r} {model.model_dump()} {copy.model_dump()}"
+
+
+def test_pickled_model_keeps_the_source_of_its_key():
+    """The key alone does not tell that it came from the environment."""
+    for given in ({}, {"api_key": "k"}):
+        model = ChatGeminiCompat(model="m", **given)
+        assert pickle.loads(pickle.dumps(model)).endpoint_info() == model.endpoint_info()
+
+
 def test_pickle_of_a_model_has_no_clients():
     """They hold sockets and locks."""
     model = FakeGemini("hi").chat_model()

@@ -239,7 +239,7 @@ def print_parameters():
 
 
 def describe(model, names):
-    """A table of the parameters `names` of `model`, from their descriptions."""
+    """Return a table of the parameters `names` of `model`, from their descriptions."""
     others = aliases_of(model)
     rows = []
     for name in names:
@@ -263,7 +263,7 @@ def describe(model, names):
 
 
 def show_type(annotation):
-    """The type of a parameter without `None`, which the default tells."""
+    """Return the type of a parameter without `None`. The column with the default shows it."""
     if get_origin(annotation) in (Union, UnionType):
         shown = [show_type(one) for one in get_args(annotation) if one is not NoneType]
         return " or ".join(dict.fromkeys(shown))
@@ -344,7 +344,7 @@ def _rules_row(family):
 
 
 def landing(name, surface):
-    """Where the parameter goes in a request to `surface`."""
+    """Return where the parameter is in a request to `surface`."""
     beside = _BESIDE.get(name, {})
     bare = build(HI, surface, **beside)
     full = build(HI, surface, **{**beside, name: SAMPLES[name]})
