@@ -50,7 +50,7 @@ def check_keys(body: JsonObject) -> Iterator[Violation]:
         yield unknown_field(key, "", hint or "AI Studio refuses unknown keys: leave it out.")
     extra = as_object(body.get("extra_body"))
     for key in sorted(extra.keys() - {"google"}):
-        yield unknown_field(key, "extra_body", "`extra_body` holds the key `google` and no others.")
+        yield unknown_field(key, "extra_body", "`extra_body` takes only the key `google`: leave it out.")
     for key in sorted(as_object(extra.get("google")).keys() - _GOOGLE_KEYS["ai_studio"]):
         yield unknown_field(key, "extra_body.google", "AI Studio does not document this key for chat: leave it out.")
 
@@ -105,7 +105,9 @@ def check_thinking(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
 
 def _check_effort(effort: JsonValue, rules: ModelRules) -> Iterator[Violation]:
     if effort not in _EFFORTS:
-        yield Violation("thinking-level", INVALID_ARGUMENT, f"`reasoning_effort` is one of {', '.join(_EFFORTS)}.")
+        yield Violation(
+            "thinking-level", INVALID_ARGUMENT, f"`reasoning_effort` has to be one of {', '.join(_EFFORTS)}."
+        )
     elif rules.is_gemini and not rules.takes_effort(as_text(effort)):
         yield _unsupported_level(as_text(effort))
 
@@ -121,7 +123,7 @@ def _check_level(level: JsonValue, rules: ModelRules) -> Iterator[Violation]:
 
 def _check_budget(budget: JsonValue, rules: ModelRules) -> Iterator[Violation]:
     if not isinstance(budget, int) or isinstance(budget, bool):
-        yield Violation("thinking-budget", INVALID_ARGUMENT, "`thinking_budget` is a number of tokens.")
+        yield Violation("thinking-budget", INVALID_ARGUMENT, "`thinking_budget` has to be a number of tokens.")
     elif rules.budget is not None:
         smallest, largest, can_be_off = rules.budget
         if not (budget == -1 or (budget == 0 and can_be_off) or smallest <= budget <= largest):

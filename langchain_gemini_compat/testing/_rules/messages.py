@@ -81,7 +81,11 @@ def check_messages(
 def _check_shape(message: JsonObject, index: int, surface: Surface) -> Iterator[Violation]:
     role = as_text(message.get("role"))
     if role not in _ROLES:
-        yield Violation("role", "Please use a valid role: user, model.", f"Google does not list the role {role!r}.")
+        yield Violation(
+            "role",
+            "Please use a valid role: user, model.",
+            f"Google does not list the role {role!r}: use one of {', '.join(_ROLES)}.",
+        )
     if surface != "ai_studio":
         return
     for key in sorted(message.keys() - _MESSAGE_KEYS):
@@ -107,7 +111,7 @@ def _check_content(message: JsonObject, index: int, surface: Surface) -> Iterato
 def _check_part(part: JsonObject, surface: Surface) -> Iterator[Violation]:
     kind = as_text(part.get("type"))
     if kind not in _PART_TYPES:
-        yield Violation("part-type", f"Invalid content part type: {kind}", f"Google lists {', '.join(_PART_TYPES)}.")
+        yield Violation("part-type", f"Invalid content part type: {kind}", f"Use one of {', '.join(_PART_TYPES)}.")
     if kind == "text" and not as_text(part.get("text")):
         yield Violation("empty-text", _EMPTY_TEXT, "A text part is empty: leave it out.")
     if kind == "image_url" and surface == "ai_studio" and _image_url(part.get("image_url")).startswith("gs://"):
@@ -124,9 +128,11 @@ def _image_url(image: JsonValue) -> str:
 def _check_call(call: JsonObject) -> Iterator[Violation]:
     name, arguments = read_path(call, "function", "name"), read_path(call, "function", "arguments")
     if not isinstance(name, str) or not name:
-        yield Violation("call-name", INVALID_ARGUMENT, "A tool call of the history has no function name.")
+        yield Violation(
+            "call-name", INVALID_ARGUMENT, "A tool call in the history has no function name: send it back as it came."
+        )
     if not isinstance(call.get("id"), str) or not call.get("id"):
-        yield Violation("call-id", INVALID_ARGUMENT, "A tool call of the history has no id.")
+        yield Violation("call-id", INVALID_ARGUMENT, "A tool call in the history has no id: send it back as it came.")
     if not _is_json_object(arguments):
         hint = f"`arguments` has to be the text of a JSON object (`{{}}` if there are none), not {arguments!r}."
         yield Violation("call-arguments", "Expected a valid JSON object in the request", hint)
@@ -163,7 +169,7 @@ def _check_pairs(turns: Sequence[Turn], surface: Surface) -> Iterator[Violation]
             call_id = _answered_id(turn.message, open_calls)
             function = open_calls.pop(call_id, None)
             if function is None:
-                hint = f"No open call has the id {call_id!r} of `messages[{turn.index}]`."
+                hint = f"No open call has the id {call_id!r} of `messages[{turn.index}]`: drop it, or keep its call."
                 yield Violation("orphan-result", _COUNT, hint)
             else:
                 yield from _check_result_name(turn, function, surface)
@@ -178,7 +184,7 @@ def _check_pairs(turns: Sequence[Turn], surface: Surface) -> Iterator[Violation]
 def _check_unanswered(open_calls: dict[str, str]) -> Iterator[Violation]:
     if open_calls:
         waiting = ", ".join(f"{name} ({call_id})" for call_id, name in open_calls.items())
-        yield Violation("unanswered-call", _COUNT, f"No result for {waiting}.")
+        yield Violation("unanswered-call", _COUNT, f"Add a result for {waiting}.")
 
 
 def _answered_id(message: JsonObject, open_calls: Mapping[str, str]) -> str:

@@ -53,7 +53,7 @@ def check_parameters(parameters: JsonValue, place: str) -> Iterator[Violation]:
     """Yield what is wrong with the `parameters` of a function. `place` is their path in the refusal's text."""
     schema = as_object(parameters)
     if _type_of(schema) != "object":
-        yield _schema_violation(place, "schema should be of type OBJECT.", "`parameters` is an object schema.")
+        yield _schema_violation(place, "schema should be of type OBJECT.", "`parameters` has to be an object schema.")
     if not as_object(schema.get("properties")):
         message = f"* GenerateContentRequest.{place}.properties: should be non-empty for OBJECT type"
         yield Violation("schema-empty", message, "If the function has no arguments, leave `parameters` out.")
@@ -120,14 +120,12 @@ def _check_type(schema: JsonObject, place: str) -> Iterator[Violation]:
     if "type" in schema and not _type_of(schema):
         kind = "type.googleapis.com/google.ai.generativelanguage.v1beta.Type"
         message = f"Invalid value at '{place}.type' ({kind}), {dump(schema['type'])}"
-        yield Violation("schema-type", message, "`type` is one word. Write `null` as `nullable: true`.")
+        yield Violation("schema-type", message, "`type` has to be one word. Write `null` as `nullable: true`.")
     elif not schema.keys() & {"type", "anyOf", "$ref", "oneOf", "allOf"}:
-        yield _schema_violation(
-            place, "schema didn't specify the schema type field.", "Each schema has `type` or `anyOf`."
-        )
+        yield _schema_violation(place, "schema didn't specify the schema type field.", "Add `type` or `anyOf`.")
     if not isinstance(schema.get("description", ""), str) or not isinstance(schema.get("nullable", False), bool):
         yield _schema_violation(
-            place, "schema has an invalid value.", "`description` is a string, `nullable` a boolean."
+            place, "schema has an invalid value.", "`description` has to be a string, `nullable` a boolean."
         )
 
 
@@ -140,7 +138,7 @@ def _check_any_of(schema: JsonObject, place: str) -> Iterator[Violation]:
             place, text, f"Found beside `anyOf`: {', '.join(sorted(schema.keys() - _BESIDE_ANY_OF))}."
         )
     if not as_list(schema["anyOf"]):
-        yield _schema_violation(place, "schema has an empty any_of.", "`anyOf` is a list of schemas.")
+        yield _schema_violation(place, "schema has an empty any_of.", "`anyOf` has to be a list of schemas.")
 
 
 def _check_object(schema: JsonObject, place: str) -> Iterator[Violation]:
@@ -150,11 +148,11 @@ def _check_object(schema: JsonObject, place: str) -> Iterator[Violation]:
             yield _schema_violation(place, f"schema has {key} but is no OBJECT.", f"`{key}` on a {kind}.")
     properties = schema.get("properties", {})
     if not isinstance(properties, dict):
-        yield _schema_violation(place, "schema has invalid properties.", "`properties` is an object.")
+        yield _schema_violation(place, "schema has invalid properties.", "`properties` has to be an object.")
         return
     required = schema.get("required", [])
     if not isinstance(required, list):
-        yield _schema_violation(place, "schema has an invalid required.", "`required` is a list of names.")
+        yield _schema_violation(place, "schema has an invalid required.", "`required` has to be a list of names.")
         return
     for number, name in enumerate(required):
         if not isinstance(name, str) or name not in properties:
@@ -178,10 +176,10 @@ def _check_enum(schema: JsonObject, place: str) -> Iterator[Violation]:
     for number, value in enumerate(values):
         if not isinstance(value, str):
             message = f"Invalid value at '{place}.enum[{number}]' (TYPE_STRING), {dump(value)}"
-            yield Violation("schema-enum", message, "Enum values are strings.")
+            yield Violation("schema-enum", message, "Send strings: other enum values are not accepted.")
     if not values or _type_of(schema) != "string":
         message = f"* GenerateContentRequest.{place}.enum: only allowed for STRING type"
-        yield Violation("schema-enum", message, "`enum` is a non-empty list on a schema of type string.")
+        yield Violation("schema-enum", message, "`enum` has to be a non-empty list on a schema of type string.")
 
 
 def _check_limits(schema: JsonObject, place: str) -> Iterator[Violation]:

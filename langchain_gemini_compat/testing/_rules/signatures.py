@@ -111,7 +111,7 @@ def _check_misplaced_placeholders(turn: Turn, surface: Surface) -> Iterator[Viol
 
 
 def _check_message_signature(turn: Turn, call: JsonObject, surface: Surface) -> Iterator[Violation]:
-    """Yield a violation if the message has no signature in place of its first call's, or not one issued there."""
+    """Yield a violation unless the message has a valid signature, which replaces that of its first call."""
     beside = signature_of(turn.message)
     issued = read_signature(beside) if beside else None
     if issued is None or issued.at != ON_MESSAGE:

@@ -54,7 +54,9 @@ def _check_tool(tool: JsonObject, number: int, surface: Surface) -> Iterator[Vio
         yield unknown_field(key, f"tools[{number}]", hint)
     function = tool.get("function")
     if tool.get("type") != "function" or not isinstance(function, dict):
-        yield Violation("tool-type", INVALID_ARGUMENT, '`tools` holds `{"type": "function", "function": {…}}`.')
+        yield Violation(
+            "tool-type", INVALID_ARGUMENT, 'Each entry of `tools` has to be `{"type": "function", "function": {…}}`.'
+        )
         return
     if surface == "ai_studio":
         for key in sorted(function.keys() - _FUNCTION_KEYS):
@@ -85,11 +87,11 @@ def _check_response_format(response_format: JsonValue) -> Iterator[Violation]:
         return
     kind = as_text(read_path(response_format, "type"))
     if not kind:
-        yield Violation("response-format", INVALID_ARGUMENT, "`response_format` is an object with a `type`.")
+        yield Violation("response-format", INVALID_ARGUMENT, "`response_format` has to be an object with a `type`.")
     if kind == "json_schema":
         schema = read_path(response_format, "json_schema", "schema")
         if not isinstance(schema, dict):
-            yield Violation("response-format", INVALID_ARGUMENT, "`json_schema.schema` is missing.")
+            yield Violation("response-format", INVALID_ARGUMENT, "`json_schema.schema` is missing: add the schema.")
         recursion = find_recursion(schema)
         if recursion:
             hint = f"{recursion} contains itself. Vertex AI does not accept such a schema."
