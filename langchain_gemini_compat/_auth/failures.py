@@ -117,12 +117,12 @@ _CHECK_ROUTE = "Check the proxy settings and the `token_uri` of the credentials.
 #: Distributions by the module whose import fails.
 _PACKAGES = {"requests": "requests", "OpenSSL": "pyopenssl"}
 
-#: Shorter values are also ordinary words of a sentence.
+#: A shorter value may also be an ordinary word.
 _SHORTEST_SECRET = 8
 _SECRET_ATTRIBUTES = ("token", "refresh_token", "client_secret", "id_token")
 _SECRET_FIELD = re.compile(r"""((?:token|secret|assertion|key|password)["']?\s*[:=]\s*["'])[^"']+""", re.IGNORECASE)
 _PASSWORD_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
-#: Names of projects, accounts and files have shorter words.
+#: Long words are tokens or keys. Names of projects, accounts and files are shorter.
 _OPAQUE_WORD = re.compile(r"[\w+=~-]{40,}")
 _LONGEST_REASON = 300
 
@@ -159,7 +159,7 @@ def _describe(
         reason=reason,
         remedy=wording.remedy.format(mail=mail),
         mail=mail,
-        install=_say_install(reason),
+        install=_suggest_install(reason),
         status=answer.status if answer else "",
         later=_TRY_LATER if is_passing else _CHECK_ROUTE,
     )
@@ -174,7 +174,7 @@ def _name_credentials(noun: str, credentials: Credentials | None, source: str) -
     return f"the {noun} {mail} ({source})" if mail else f"the {noun} ({source})"
 
 
-def _say_install(reason: str) -> str:
+def _suggest_install(reason: str) -> str:
     return "".join(f" Run `pip install {package}`." for name, package in _PACKAGES.items() if name in reason)
 
 
@@ -198,7 +198,10 @@ def _redact_message(err: BaseException, credentials: Credentials | None) -> str:
 
 
 def convert_callable_error(err: Exception, source: str) -> GeminiCompatError:
-    """Return a `CredentialsError` for an exception of the caller's `api_key` function; `err` itself if it is ours."""
+    """Return a `CredentialsError` for an exception of the caller's `api_key` function.
+
+    An error of this package is returned unchanged.
+    """
     if isinstance(err, GeminiCompatError):
         return err
     is_retryable = any(getattr(err, name, False) is True for name in ("is_retryable", "retryable"))

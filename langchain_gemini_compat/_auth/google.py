@@ -1,4 +1,4 @@
-"""Bearer tokens from Google credentials, and the choice between the kinds of token sources.
+"""Token sources for Google credentials, and the function that selects a token source.
 
 A token is renewed before it expires, by one refresh at a time, in a thread of its own. google-auth is imported and
 credentials are looked up when the first token is requested.
@@ -165,7 +165,7 @@ class GoogleTokens:
         return self._raise_or_return(found)
 
     def _should_retry(self, refresh: Refresh, outcome: _Outcome) -> bool:
-        """Return whether the failed refresh used the client of another model, which may be closed or have no proxy."""
+        """Return whether another model's client has failed, so that a refresh with this model's client may succeed."""
         return isinstance(outcome, Failure) and not outcome.is_timeout and refresh.client is not self._client
 
     def _raise_or_return(self, outcome: _Outcome) -> str:
@@ -332,7 +332,7 @@ class GoogleTokens:
         return bool(credentials.token) and left > (timedelta(0) if is_static else _WINDOW)
 
     def _fetch_project(self) -> str | None:
-        """Return the project of an external account, which a server knows; `None` for other credentials."""
+        """Request the project of an external account from the server; return `None` for other credentials."""
         request_project = getattr(self._credentials, "get_project_id", None)
         if not callable(request_project):
             return None

@@ -140,7 +140,7 @@ async def arun_until(call: Callable[[], _T], deadline: float | None, source: str
 
 
 def wait_until(future: Future[_T], deadline: float | None, source: str) -> _T:
-    """Return the result of `future`; raise `RequestTimeoutError` if there is none at the `deadline`."""
+    """Wait for `future` and return its result; raise `RequestTimeoutError` at the `deadline`."""
     wait([future], _remaining(deadline))
     if not future.done():
         raise build_timeout_error(source)
@@ -148,7 +148,7 @@ def wait_until(future: Future[_T], deadline: float | None, source: str) -> _T:
 
 
 async def await_until(future: asyncio.Future[_T], deadline: float | None, source: str) -> _T:
-    """Return the result of `future` like `wait_until`, and cancel it if there is none at the `deadline`."""
+    """Wait for `future` like `wait_until`, without blocking the event loop; cancel it at the `deadline`."""
     try:
         done, _ = await asyncio.wait([future], timeout=_remaining(deadline))
     finally:

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
 _DISTRIBUTION = "langchain-gemini-compat"
 #: `global` and Google's multi-regions. Any other location is a region.
-_WIDE_LOCATIONS = ("global", "us", "eu")
+_MULTI_REGIONS = ("global", "us", "eu")
 #: The end of the URL for Google's own models. Your own endpoints are only where you have deployed them.
-_OPEN_PATH = "/endpoints/openapi"
+_PUBLISHED_MODELS_PATH = "/endpoints/openapi"
 TOKEN_SECONDS = 5.0
 _PROBE_SECONDS = 3.0
 
@@ -134,9 +134,9 @@ def check_credentials_file() -> list[Finding]:
 def check_location(model: str, location: str | None, place: Place) -> list[Finding]:
     """Compare the location with the locations of the model in the catalog."""
     served = family_of(model).locations
-    if location is None or served is None or not place.base_url.rstrip("/").endswith(_OPEN_PATH):
+    if location is None or served is None or not place.base_url.rstrip("/").endswith(_PUBLISHED_MODELS_PATH):
         return []
-    if (location if location in _WIDE_LOCATIONS else "regions") in served:
+    if (location if location in _MULTI_REGIONS else "regions") in served:
         return []
     text = f"{model} is not served in {location}, only in {', '.join(served)}."
     return [Finding("location", "failed", text, (place.set_global,))]

@@ -84,14 +84,14 @@ class WireLog:
         """Return one row for each exchange. `replies` are the messages that the model returned, in order."""
         origins: dict[tuple[str, str], int] = {}
         for exchange, reply in zip(self.exchanges, self._match(replies), strict=True):
-            back = [_say_sent(call_id, signature, origins) for call_id, signature in exchange.sent.items()]
+            back = [_describe_sent(call_id, signature, origins) for call_id, signature in exchange.sent.items()]
             came = _read_signatures(reply)
             origins |= dict.fromkeys(came.items(), exchange.number)
             yield (
                 f"#{exchange.number}",
-                _say_verdict(exchange, used=reply is not None, last=exchange is self.exchanges[-1]),
+                _describe_outcome(exchange, used=reply is not None, last=exchange is self.exchanges[-1]),
                 "\n".join(back) or "-",
-                "\n".join(_say_calls(reply, came)) or "-",
+                "\n".join(_describe_calls(reply, came)) or "-",
                 *_count(reply),
             )
 
@@ -142,7 +142,7 @@ def _read_signatures(reply: AIMessage | None) -> dict[str, str]:
     return dict(cast("dict[str, str]", held or {}))
 
 
-def _say_verdict(exchange: Exchange, *, used: bool, last: bool) -> str:
+def _describe_outcome(exchange: Exchange, *, used: bool, last: bool) -> str:
     """Return the status, and whether the signatures were verified, the request was refused or it was sent again."""
     if exchange.succeeded and (used or last):
         return f"{exchange.status} verified" if exchange.sent else f"{exchange.status}"
@@ -156,7 +156,7 @@ def _count_retries(reply: AIMessage) -> int:
     return retries if isinstance(retries, int) else 0
 
 
-def _say_sent(call_id: str, signature: str, origins: Mapping[tuple[str, str], int]) -> str:
+def _describe_sent(call_id: str, signature: str, origins: Mapping[tuple[str, str], int]) -> str:
     if signature == PLACEHOLDER_SIGNATURE:
         return f"{shorten(call_id)} placeholder"
     number = origins.get((call_id, signature))
@@ -164,7 +164,7 @@ def _say_sent(call_id: str, signature: str, origins: Mapping[tuple[str, str], in
     return f"{shorten(call_id)} {shorten(signature)} {source}"
 
 
-def _say_calls(reply: AIMessage | None, came: Mapping[str, str]) -> Iterator[str]:
+def _describe_calls(reply: AIMessage | None, came: Mapping[str, str]) -> Iterator[str]:
     for call in reply.tool_calls if reply else ():
         call_id = call["id"] or ""
         signature = came.get(call_id)

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `chat`."""
     add_target_arguments(parser)
     parser.add_argument("--system", metavar="TEXT", help="a system message")
-    parser.add_argument("--no-thoughts", action="store_true", help="do not ask for thoughts")
+    parser.add_argument("--no-thoughts", action="store_true", help="do not request thoughts")
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
@@ -43,14 +43,14 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     if endpoint["surface"] != "openai_compatible" and not args.no_thoughts:
         model = target.build_model(include_thoughts=True)
     chat = _Chat(model, screen, cast("str | None", args.system))
-    asked = sys.stdin.isatty()
-    if asked:
+    is_interactive = sys.stdin.isatty()
+    if is_interactive:
         screen.line(f"{endpoint['model']} on {endpoint['surface']}. {_HELP}", "dim")
-    for line in _read_lines(asked=asked):
+    for line in _read_lines(is_interactive=is_interactive):
         if line == "/quit":
             break
         chat.process(line)
-    return 0 if asked or not chat.failures else 1
+    return 0 if is_interactive or not chat.failures else 1
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class _Chat:
             self.messages.clear()
             self.screen.line("A new conversation starts.", "dim")
         elif line == "/usage":
-            self.screen.line(_say_usage(self.usage), "dim")
+            self.screen.line(_describe_usage(self.usage), "dim")
         elif line.startswith("/"):
             self.screen.line(_HELP, "dim")
         elif line:
@@ -107,20 +107,20 @@ class _Chat:
         return cast("AIMessage", message_chunk_to_message(total)) if total else AIMessage("")
 
 
-def _read_lines(*, asked: bool) -> Iterator[str]:
-    if asked:
+def _read_lines(*, is_interactive: bool) -> Iterator[str]:
+    if is_interactive:
         with contextlib.suppress(ImportError):
             # Enables arrow keys and history, if the platform supports them.
             import_module("readline")
     while True:
         try:
-            line = input("you       " if asked else "")
+            line = input("you       " if is_interactive else "")
         except (EOFError, KeyboardInterrupt):
             return
         yield line.strip()
 
 
-def _say_usage(usage: UsageMetadata | None) -> str:
+def _describe_usage(usage: UsageMetadata | None) -> str:
     if usage is None:
         return "No tokens have been used yet."
     thoughts = (usage.get("output_token_details") or {}).get("reasoning", 0)

@@ -126,7 +126,7 @@ class _Diagnosis:
         tokens = self.target.build_tokens()
         self.used = describe_use(self.target, info)
         url = info["base_url"]
-        self.place = Place(info["surface"], url, _in_path(url, "project"), _say_global(self.target))
+        self.place = Place(info["surface"], url, _read_from_path(url, "project"), _global_location_line(self.target))
         # The probe runs while the token is fetched, since each of them may take seconds.
         probing = checks.start_probe(url)
         self.findings += checks.check_environment(self.place.surface)
@@ -144,7 +144,7 @@ class _Diagnosis:
             self.findings += checks.check_credentials_file()
         elif not self.target.is_local:
             self.findings += checks.check_key_on_vertex(tokens.info.kind)
-        self.findings += checks.check_location(model, _in_path(self.place.base_url, "location"), self.place)
+        self.findings += checks.check_location(model, _read_from_path(self.place.base_url, "location"), self.place)
 
     def _examine_project(self, tokens: TokenSource) -> None:
         project, findings = checks.check_project(tokens)
@@ -179,7 +179,7 @@ def describe_use(target: Target, info: Mapping[str, object]) -> dict[str, str]:
     if info["surface"] == "vertex":
         given = {"project": target.project, "location": target.location}
         for name, option in given.items():
-            used[name] = _describe_part(name, option, _in_path(url, name), by_url=target.base_url is not None)
+            used[name] = _describe_part(name, option, _read_from_path(url, name), by_url=target.base_url is not None)
     return used
 
 
@@ -194,7 +194,7 @@ def _describe_part(name: str, option: str | None, value: str | None, *, by_url: 
     return f"{value} (environment {variable})" if os.environ.get(variable) else f"{value} (default)"
 
 
-def _say_global(target: Target) -> str:
+def _global_location_line(target: Target) -> str:
     """Return the line that sets the location to `global`. The URL overrides arguments and the environment."""
     if target.base_url is not None:
         return f"{GLOBAL_ARGUMENT}   # with --project, and without --base-url"
@@ -203,7 +203,7 @@ def _say_global(target: Target) -> str:
     return f'{SET_GLOBAL}   # in code: location="global"'
 
 
-def _in_path(url: str, name: str) -> str | None:
+def _read_from_path(url: str, name: str) -> str | None:
     found = _PATH.search(url)
     value = found[name] if found else None
     return None if value == PROJECT_PLACEHOLDER else value

@@ -85,7 +85,6 @@ def test_model_serves_one_event_loop_after_another(chat):
 
 
 def test_model_made_in_a_loop_works_outside_of_it(fake, url):
-    """And in the next loop."""
 
     async def make():
         return build(fake, url)
