@@ -58,7 +58,8 @@ def test_import_loads_only_langchain_and_a_json_parser(loaded):
     assert len(foreign(modules)) <= 10
     late = ("_transport.client", "_transport.http_clients", "_transport.errors", "_auth", "cli", "testing")
     assert modules.isdisjoint({f"langchain_gemini_compat.{name}" for name in late})
-    assert len(modules) <= 75
+    # The rest are small modules of this package, whose number grows when one is split.
+    assert len(modules) <= 85
 
 
 @pytest.mark.parametrize("stage", ["key", "project"])
