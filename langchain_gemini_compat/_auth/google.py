@@ -88,7 +88,7 @@ def _share_source(
     client: httpx2.Client | None,
     clock: Callable[[], datetime] | None,
 ) -> GoogleTokens:
-    """Return this process's shared source for one credential that is used in one way."""
+    """Return the shared source for these arguments; with a `clock`, a new source."""
     if clock is not None:
         return GoogleTokens(credentials, quota_project_id, CredentialState(), client, clock)
     state, key = share_state(credentials, quota_project_id, client)

@@ -97,7 +97,7 @@ def find_caller(credentials: Credentials | None) -> Credentials | None:
 
 
 def find_cause(err: BaseException, kind: CredentialKind, answer: TokenResponse | None) -> Cause:
-    """Return why `err` was raised. `answer` is the last answer of a server, if there was one."""
+    """Return why google-auth raised `err`. `answer` is the last answer of a server, if there was one."""
     from google.auth.exceptions import DefaultCredentialsError
 
     evidence = " ".join(str(arg) for arg in err.args)
@@ -120,7 +120,7 @@ def is_temporary(err: BaseException, answer: TokenResponse | None) -> bool:
 
 
 def _find_answer_cause(err: BaseException, answer: TokenResponse | None) -> Cause | None:
-    """Return the cause for an answer that says nothing about the credentials."""
+    """Return the cause for a redirect, an HTML page or a temporary failure, which say nothing about the credentials."""
     if answer is not None and answer.status // 100 == _REDIRECT:
         return Cause.REDIRECT
     if answer is not None and answer.data.lstrip().startswith(b"<"):

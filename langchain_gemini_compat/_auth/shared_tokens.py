@@ -142,7 +142,7 @@ def _forget(number: int, gone: ref[object]) -> None:
 
 
 def _digest_environment() -> str:
-    """Return a digest of the variables and the file that default credentials and the network settings depend on."""
+    """Return a digest of the login file and of the variables that select default credentials and network settings."""
     read = sorted(
         (name, value)
         for name, value in os.environ.items()

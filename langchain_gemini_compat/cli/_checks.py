@@ -112,14 +112,14 @@ def check_environment(surface: str | None) -> list[Finding]:
 
 
 def check_credentials_file() -> list[Finding]:
-    """Return whether the file with the default credentials exists and can be read, and its type."""
+    """Check that the file with the default credentials exists and can be read."""
     path = locate_login_file()
     given = os.environ.get(CREDENTIALS_VARIABLE)
     if not path.is_file():
         if given:
             text = f"{CREDENTIALS_VARIABLE} names a file that does not exist: {given}"
             return [Finding("credentials file", "failed", text, (unset_variable(CREDENTIALS_VARIABLE), LOGIN))]
-        text = "There is no file with application default credentials. Only Google Cloud's machines work without one."
+        text = "There is no file with application default credentials. Only machines on Google Cloud work without it."
         return [Finding("credentials file", "warning", text, (LOGIN,))]
     try:
         content = json.loads(path.read_text("utf-8"))
@@ -198,7 +198,7 @@ def start_probe(base_url: str) -> Future[int]:
 
 
 def check_network(pending: Future[int], place: Place) -> Finding:
-    """Return whether the host answers, with any status. `pending` is the result of `start_probe`."""
+    """Check that the host answers, with any status. `pending` is the result of `start_probe`."""
     proxy = next((f" through the proxy in {name}" for name in PROXY_VARIABLES if os.environ.get(name)), "")
     host = urlsplit(place.base_url).netloc.rpartition("@")[2]
     try:

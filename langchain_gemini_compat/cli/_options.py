@@ -202,7 +202,7 @@ def _read_key(variable: str | None) -> SecretStr | None:
 
 
 def _wants_placeholder(surface: Surface | None, base_url: str | None) -> bool:
-    """Return whether the endpoint is a fake one: this machine, with a path of Google. It gets no real credential."""
+    """Return whether `base_url` is on this machine with a path of Google, as the URL of a fake endpoint is."""
     if base_url is None or not is_loopback(base_url):
         return False
     found = surface or recognise_surface(

@@ -35,7 +35,7 @@ _STYLES = {
 
 
 class Screen:
-    """Standard output or standard error. `live` is whether it is a terminal."""
+    """Prints to standard output or standard error. `live` is whether the stream is a terminal."""
 
     def __init__(self, stream: TextIO, secrets: Iterable[str] = ()) -> None:
         """Open the screen. `secrets` are printed as `***`."""

@@ -143,7 +143,7 @@ def _read_signatures(reply: AIMessage | None) -> dict[str, str]:
 
 
 def _describe_outcome(exchange: Exchange, *, used: bool, last: bool) -> str:
-    """Return the status, and whether the signatures were verified, the request was refused or it was sent again."""
+    """Return the status with the outcome: signatures verified, request refused, or request retried."""
     if exchange.succeeded and (used or last):
         return f"{exchange.status} verified" if exchange.sent else f"{exchange.status}"
     if not exchange.status:

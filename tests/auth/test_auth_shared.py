@@ -98,7 +98,7 @@ def test_default_credentials_are_looked_up_once(server, login):
 
 
 def test_changed_login_is_looked_up_again(server, login, monkeypatch, tmp_path):
-    """The file has another content, another path is set, or the proxy settings change."""
+    """The content of the file, its path or the proxy settings may change."""
     assert source().token() == "t-1"
     login(refresh_token="another one")
     assert source().token() == "t-2"

@@ -46,6 +46,7 @@ TESTS = {
     "_transport/deadlines": "timeouts deadlines cancelling transport",
     "_auth/google": "auth secrets loops_and_forks",
     "_auth/failures": "auth errors secrets",
+    "_auth/google_errors": "google_errors auth",
     "_auth/keys": "auth secrets timeouts",
     "_auth/google_transport": "auth auth_network secrets",
     "_auth/shared_tokens": "auth auth_shared secrets",
