@@ -1,7 +1,7 @@
 """The fault matrix: every fault at every entry point, and the page with the outcomes.
 
-`python tests/support/fault_matrix.py` runs it and writes `docs/reference/faults.md`. The page has only observed outcomes,
-and nothing that changes from run to run.
+`python tests/support/fault_matrix.py` runs it and writes `docs/reference/faults.md`. The page has only observed
+outcomes, and nothing that changes from run to run.
 """
 
 import warnings
