@@ -1,4 +1,4 @@
-"""Every spelling of a content block on each surface: one wire form, or a refusal before anything is sent."""
+"""Content blocks in each spelling and on each surface: one wire form, or an error before the request."""
 
 import socket
 from base64 import b64encode
@@ -204,7 +204,7 @@ CASES = [
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch):
-    """Whoever opens a socket here fetches a URL of the caller's."""
+    """Fail if a socket is opened, since no URL may be fetched."""
 
     def connect(*args):
         raise AssertionError("a connection was opened")
@@ -213,8 +213,8 @@ def _no_network(monkeypatch):
 
 
 @pytest.mark.parametrize(("block", "form", "surface"), CASES)
-def test_each_block_has_one_form_on_a_surface_or_is_refused(block, form, surface):
-    """The golden table; a refusal names the block and lists what the surface takes."""
+def test_block_has_one_form_on_a_surface_or_is_refused(block, form, surface):
+    """Compare each block with the golden table. A refusal names the block and lists what the surface takes."""
     message = HumanMessage([block])
     if form == NONE:
         with pytest.raises(UnsupportedContentError, match=r"has no form on surface .*It takes: text"):
@@ -224,8 +224,8 @@ def test_each_block_has_one_form_on_a_surface_or_is_refused(block, form, surface
 
 
 @pytest.mark.parametrize(("block", "form", "surface"), CASES)
-def test_what_langchain_core_makes_of_a_block_arrives_the_same(block, form, surface):
-    """langchain-core rewrites v0 and OpenAI blocks before the model sees them; the wire must not show it."""
+def test_block_rewritten_by_langchain_core_has_the_same_form(block, form, surface):
+    """langchain-core rewrites v0 and OpenAI blocks before the model gets them."""
     message = HumanMessage([block])
     if form == NONE:
         with pytest.raises(UnsupportedContentError):
@@ -234,8 +234,8 @@ def test_what_langchain_core_makes_of_a_block_arrives_the_same(block, form, surf
     assert send([message], surface)["messages"] == [{"role": "user", "content": [form]}]
 
 
-def test_a_part_is_never_the_caller_s_own_block():
-    """Whoever changes the request must not change the history."""
+def test_part_is_a_copy_of_the_block():
+    """A change of the request must not change the history."""
     block = {"type": "guard_content", "x": 1}
     message = HumanMessage([block])
     (part,) = build([message], "openai_compatible").payload["messages"][0]["content"]
@@ -244,8 +244,8 @@ def test_a_part_is_never_the_caller_s_own_block():
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_extra_content_of_a_part_goes_out_untouched(surface):
-    """Google documents it on each part; langchain-core moves it into `extras` of some."""
+def test_extra_content_of_a_part_is_sent_unchanged(surface):
+    """Google documents it on each part. langchain-core moves it into `extras` of some blocks."""
     extra = {"google": {"thought": True}, "other": {"x": [1, None]}}
     blocks = [{**text("hi"), "extra_content": extra}, {**audio(WAV, "wav"), "extra_content": extra}]
     assert [part["extra_content"] for part in send([HumanMessage(blocks)], surface)["messages"][0]["content"]] == [
@@ -255,8 +255,8 @@ def test_extra_content_of_a_part_goes_out_untouched(surface):
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
-def test_cache_marks_are_left_out_at_google_and_said_once(surface):
-    """`cache_control` is Anthropic's; a fallback from Claude must not fail on it."""
+def test_cache_marks_are_left_out_at_google_with_one_note(surface):
+    """`cache_control` is Anthropic's. A fallback from Claude must not fail because of it."""
     marked = {**text("hi"), "cache_control": {"type": "ephemeral"}}
     request = build([SystemMessage([marked]), HumanMessage([marked, marked])], surface)
     assert request.payload["messages"][1]["content"] == [text("hi"), text("hi")]
@@ -264,15 +264,15 @@ def test_cache_marks_are_left_out_at_google_and_said_once(surface):
     assert len(notes(request, "dropped")) == 1
 
 
-def test_cache_marks_reach_a_gateway():
-    """Gateways in front of Gemini know them, and nothing of the caller's is judged there."""
+def test_cache_marks_are_sent_to_a_gateway():
+    """Gateways in front of Gemini may know them."""
     marked = {**text("hi"), "cache_control": {"type": "ephemeral"}}
     assert wire_messages([HumanMessage([marked])], "openai_compatible")[0]["content"] == [marked]
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_blocks_of_an_answer_that_are_no_content_are_not_sent_back(surface):
-    """Thoughts, the blocks of calls and bare marks of server tools stay behind; the text stays."""
+def test_silent_blocks_of_an_answer_are_not_sent(surface):
+    """Thoughts, the blocks of calls and bare marks of server tools are left out. The text is sent."""
     kinds = ["reasoning", "thinking", "redacted_thinking", "refusal", "server_tool_call", "web_search_call"]
     blocks = [*({"type": kind, "text": "no"} for kind in kinds), text("Hi."), {"type": "executable_code", "code": "1"}]
     request = build([HumanMessage("a"), AIMessage(blocks), HumanMessage("b")], surface)
@@ -293,8 +293,8 @@ def test_blocks_of_an_answer_that_are_no_content_are_not_sent_back(surface):
     ],
 )
 @pytest.mark.parametrize("message", [AIMessage, HumanMessage])
-def test_what_only_a_silent_block_says_is_said_to_be_left_out(message, block):
-    """Once for each kind, with the place of the first; it is no reason to warn."""
+def test_lost_content_of_a_silent_block_is_noted(message, block):
+    """There is one note for each kind, with the index of the first message, and no warning."""
     blocks = [block, block, text("Hi.")]
     request = build([HumanMessage("a"), message(blocks), message(blocks), HumanMessage("b")])
     assert [(note.kind, note.index) for note in request.notes] == [("repaired", 1)]
@@ -302,8 +302,8 @@ def test_what_only_a_silent_block_says_is_said_to_be_left_out(message, block):
 
 
 @pytest.mark.parametrize("kind", ["tool_use", "tool_call"])
-def test_the_block_of_a_call_that_is_sent_is_no_loss(kind):
-    """Anthropic's messages and those of LangChain v1 say each call twice."""
+def test_block_of_a_sent_call_is_not_noted(kind):
+    """Anthropic's messages and those of LangChain v1 have each call twice."""
     call = {"id": "1", "name": "f", "args": {}}
     asked = AIMessage([text("Hi."), {"type": kind, "id": "1", "name": "f", "input": {}, "args": {}}], tool_calls=[call])
     history = [HumanMessage("a"), asked, ToolMessage("x", tool_call_id="1")]
@@ -324,16 +324,16 @@ def test_the_block_of_a_call_that_is_sent_is_no_loss(kind):
         (AIMessage([text("Hm. ")], additional_kwargs={"refusal": "No."}), "Hm. No."),
     ],
 )
-def test_a_refusal_is_what_the_assistant_said(refusal, sent, surface):
-    """OpenAI's models and gateways write it beside the content; said once, and never called empty."""
+def test_refusal_is_sent_as_text(refusal, sent, surface):
+    """OpenAI's models and gateways write it beside the content."""
     request = build([HumanMessage("a"), refusal, refusal, HumanMessage("b")], surface)
     assert request.payload["messages"][1:3] == [{"role": "assistant", "content": sent}] * 2
     said = "A refusal in an assistant message was sent as text: it is what the model said."
     assert [(note.kind, note.message, note.index) for note in request.notes] == [("repaired", said, 1)]
 
 
-def test_a_refusal_that_is_the_text_already_or_a_filter_s_mark_is_not_sent():
-    """A gateway writes the text twice; a filter's reason was said by nobody."""
+def test_repeated_refusal_and_filter_reason_are_not_sent():
+    """A gateway writes the text twice. The model did not write a content filter's reason."""
     stopped = {"type": "refusal", "refusal": "PROHIBITED_CONTENT", "extras": {"finish_reason": "PROHIBITED_CONTENT"}}
     twice = AIMessage("I cannot.", additional_kwargs={"refusal": "I cannot."})
     request = build([HumanMessage("a"), twice, AIMessage([text("Half"), stopped]), HumanMessage("b")])
@@ -342,8 +342,8 @@ def test_a_refusal_that_is_the_text_already_or_a_filter_s_mark_is_not_sent():
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
-def test_blocks_of_a_user_that_are_unknown_are_refused_in_tool_results_they_are_json(surface):
-    """A tool returns what it likes, `type` keys included; a user's block that nobody reads would be lost."""
+def test_unknown_block_is_refused_for_a_user_and_json_in_a_result(surface):
+    """A tool may return any JSON with a `type`. A user's unknown block would be lost."""
     call = {"id": "1", "name": "f", "args": {}}
     result = [text("a"), {"type": "file", "name": "notes.md"}, {"score": 1, "text": "b"}, "c"]
     messages = [HumanMessage("a"), AIMessage("", tool_calls=[call]), ToolMessage(result, tool_call_id="1")]
@@ -359,8 +359,8 @@ def test_empty_parts_are_left_out(surface):
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
-def test_content_that_is_no_block_at_all_is_refused(surface):
-    """A number in the content list is a mistake of the caller's, and named."""
+def test_content_item_other_than_a_block_is_refused(surface):
+    """A number in the content list is a mistake of the caller, and the error names it."""
     message = HumanMessage("hi").model_copy(update={"content": [7]})
     with pytest.raises(UnsupportedContentError, match="A block that is a int"):
         build([message], surface)

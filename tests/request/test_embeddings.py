@@ -1,4 +1,4 @@
-"""`GeminiCompatEmbeddings`: batches, order, retries, refusals; and that the fake's vectors find what they should."""
+"""`GeminiCompatEmbeddings`: batches, order, retries and errors; and the vectors of the fake."""
 
 import asyncio
 import base64
@@ -22,7 +22,7 @@ from langchain_gemini_compat.testing._server.embeddings import embed
 
 
 def vectors(*numbers, **more):
-    """A reply with a vector of one number for each text, without `index`, as AI Studio's."""
+    """Return a reply with a vector of one number for each text, without `index`, as AI Studio sends it."""
     data = [{"object": "embedding", "embedding": [number]} for number in numbers]
     return {"object": "list", "data": data, "model": "gemini-embedding-001", **more}
 
@@ -40,12 +40,12 @@ def connect(wire, **kwargs):
 
 
 def echo(request):
-    """Vectors that say which text they are of: text "7" gets [7.0]."""
+    """Return vectors that identify their texts: text "7" gets [7.0]."""
     return reply(vectors(*map(float, json.loads(request.content)["input"])))
 
 
 class Echo(Wire):
-    """Answers each request by its own texts."""
+    """Answers each request with the vectors of its texts."""
 
     def __init__(self):
         super().__init__(None)
@@ -56,14 +56,14 @@ class Echo(Wire):
 
 
 async def both(embeddings, texts):
-    """What sync and async give; they are to be equal."""
+    """Return the result of the sync method, and check that the async one returns the same."""
     one, two = embeddings.embed_documents(texts), await embeddings.aembed_documents(texts)
     assert one == two
     return one
 
 
 async def failure(embeddings, texts, kind):
-    """The text of the error that sync and async raise; they are to be equal."""
+    """Return the error of the sync method, and check that the async one raises the same."""
     with pytest.raises(kind) as one:
         embeddings.embed_documents(texts)
     with pytest.raises(kind) as two:
@@ -72,8 +72,8 @@ async def failure(embeddings, texts, kind):
     return one.value
 
 
-async def test_texts_go_out_in_batches_and_come_back_in_order():
-    """100 at once, as many as AI Studio takes; 250 texts are three requests, each to `/embeddings`."""
+async def test_texts_are_sent_in_batches_and_keep_their_order():
+    """AI Studio takes 100 texts at once, so 250 texts are three requests to `/embeddings`."""
     wire = Echo()
     found = await both(connect(wire), [str(number) for number in range(250)])
     assert found == [[float(number)] for number in range(250)]
@@ -84,15 +84,15 @@ async def test_texts_go_out_in_batches_and_come_back_in_order():
     assert wire.requests[0].headers["authorization"] == "Bearer k"
 
 
-async def test_no_texts_are_no_request():
-    """Nothing in, nothing out, nothing paid."""
+async def test_no_texts_send_no_request():
+    """An empty list returns an empty list."""
     wire = Wire(RuntimeError("a request was made"))
     assert await both(connect(wire), []) == []
     assert wire.requests == []
 
 
-async def test_a_query_is_one_text():
-    """A vector, not a list of them."""
+async def test_query_is_one_text():
+    """The result is one vector, not a list of vectors."""
     wire = Echo()
     embeddings = connect(wire)
     assert embeddings.embed_query("5") == await embeddings.aembed_query("5") == [5.0]
@@ -101,7 +101,7 @@ async def test_a_query_is_one_text():
 
 @pytest.mark.parametrize("name", ["dimensions", "output_dimensionality"])
 def test_dimensions_batch_size_and_further_keys_are_in_the_body(name):
-    """By our name and by that of Google's own class."""
+    """The name of this package and that of Google's own class both work."""
     embeddings = GeminiCompatEmbeddings(
         model="models/gemini-embedding-001",
         api_key="k",
@@ -125,8 +125,8 @@ def test_dimensions_batch_size_and_further_keys_are_in_the_body(name):
         (["2", None, 1.0], [1, 2, 0]),
     ],
 )
-async def test_order_is_kept_by_index(indices, expected):
-    """A missing `index` is 0 beside others, and says nothing where all are missing or 0."""
+async def test_vectors_are_ordered_by_index(indices, expected):
+    """A missing `index` is 0 beside other ones. If all are missing or 0, the order of the reply counts."""
     body = vectors(0, 1, 2)
     for item, index in zip(body["data"], indices, strict=True):
         if index is not None:
@@ -170,29 +170,29 @@ async def test_order_is_kept_by_index(indices, expected):
         ({"data": [{"embedding": [1]}, {"embedding": [1, 2]}]}, "different lengths: 1 for texts[0] and 2 for texts[1]"),
     ],
 )
-async def test_a_reply_without_one_good_vector_for_each_text_is_an_error(body, words):
-    """Typed, and it names the text."""
+async def test_reply_with_missing_or_invalid_vectors_raises(body, words):
+    """The error is typed and names the text."""
     error = await failure(connect(Wire(body), max_retries=0), ["a", "b"], errors.InvalidReplyError)
     assert words in str(error)
 
 
-async def test_a_bad_reply_is_asked_for_again():
-    """As the chat model does."""
+async def test_bad_reply_is_retried():
+    """The chat model retries the same way."""
     wire = Wire(vectors(1), vectors(1, 2), vectors(1), vectors(1, 2))
     assert await both(connect(wire, timeout={"retry_wait": 5}), ["a", "b"]) == [[1.0], [2.0]]
     assert len(wire.requests) == 4
 
 
-async def test_other_dimensions_than_asked_for_are_an_error_at_once():
-    """A server that passes over `dimensions` would fill a vector store that takes no others later."""
+async def test_wrong_dimensions_raise_without_a_retry():
+    """A server that ignores `dimensions` would fill a vector store with vectors of another length."""
     wire = Wire(vectors(1))
     error = await failure(connect(wire, dimensions=3), ["a"], errors.InvalidReplyError)
     assert "have 1 dimensions instead of 3" in str(error)
     assert len(wire.requests) == 2
 
 
-async def test_vectors_of_one_call_have_one_length_whatever_their_request():
-    """No vector store takes them otherwise; a sync call stops at the first that differs."""
+async def test_vectors_of_one_call_have_one_length():
+    """A vector store takes one length. A sync call stops at the first vector that differs."""
     answers = [{"data": [{"embedding": numbers}]} for numbers in ([1, 2], [1, 2, 3], [1, 2])]
     wire = Wire(*answers, *answers)
     embeddings = connect(wire, batch_size=1)
@@ -205,15 +205,15 @@ async def test_vectors_of_one_call_have_one_length_whatever_their_request():
         await embeddings.aembed_documents(["a", "b", "c"])
 
 
-async def test_vectors_in_base64_are_read():
-    """As a server sends them that was asked for them: 32-bit floats, the lowest byte first."""
+async def test_base64_vectors_are_decoded():
+    """A server sends them on request: 32-bit floats, the lowest byte first."""
     wire = Wire({"data": [{"embedding": base64.b64encode(struct.pack("<2f", 0.5, -3.0)).decode()}]})
     assert await both(connect(wire, model_kwargs={"encoding_format": "base64"}), ["a"]) == [[0.5, -3.0]]
     assert [body["encoding_format"] for body in wire.bodies] == ["base64"] * 2
 
 
 @pytest.mark.parametrize("form", [tuple, iter, dict.fromkeys, lambda texts: (text for text in texts)])
-async def test_texts_are_any_iterable_of_strings(form):
+async def test_texts_may_be_any_iterable_of_strings(form):
     """A generator is read once."""
     embeddings, texts = connect(Echo(), batch_size=2), ["3", "1", "2"]
     expected = [[3.0], [1.0], [2.0]]
@@ -223,25 +223,25 @@ async def test_texts_are_any_iterable_of_strings(form):
 
 
 @pytest.mark.parametrize("odd", [None, 7])
-async def test_what_is_no_list_of_texts_is_said(odd):
-    """Typed, as all that is refused before it is sent."""
+async def test_argument_other_than_a_list_of_texts_raises(odd):
+    """The error has the type of all errors that are raised before a request is sent."""
     error = await failure(connect(Echo()), odd, errors.UnsupportedContentError)
     assert str(error) == f"`texts` is a {type(odd).__name__}. Pass a list of strings."
 
 
-async def test_the_total_limit_holds_for_all_requests_of_a_call():
-    """Each of them is quick enough; together they are not."""
+async def test_total_timeout_holds_for_all_requests_of_a_call():
+    """Each request is quick enough, but not all together."""
     fake = FakeGemini(Fault.slow(first_byte=0.1))
     embeddings = fake.embeddings(batch_size=1, max_concurrency=1, timeout={"total": 0.35})
     error = await failure(embeddings, ["a"] * 10, errors.RequestTimeoutError)
     assert (error.limit, "0.35 seconds" in str(error)) == ("total", True)
     assert len(fake.requests) <= 8
-    # The next call has all of its time.
+    # The next call has the whole timeout.
     assert len(embeddings.embed_query("a")) == 3072
 
 
-async def test_retries_and_their_waits_are_counted_for_each_request():
-    """Two batches may each be tried again as often as `max_retries` says."""
+async def test_retries_are_counted_for_each_request():
+    """Each of two batches may be retried `max_retries` times."""
     wire = Wire(*(answer for _ in range(2) for answer in (limited(), vectors(1), limited(), vectors(2))))
     assert await both(connect(wire, batch_size=1, max_retries=1, max_concurrency=1), ["a", "b"]) == [[1.0], [2.0]]
     assert len(wire.requests) == 8
@@ -250,30 +250,30 @@ async def test_retries_and_their_waits_are_counted_for_each_request():
 @pytest.mark.parametrize(
     ("odd", "words"), [("", "is empty, and Google embeds no empty text."), (None, "is a NoneType"), (7, "is a int")]
 )
-async def test_what_google_does_not_embed_is_named_before_it_is_sent(odd, words):
-    """An empty text, or no text."""
+async def test_text_that_google_does_not_embed_raises_before_the_request(odd, words):
+    """An empty text, or a value of another type."""
     wire = Wire(vectors(1, 2, 3))
     error = await failure(connect(wire), ["a", odd, "b"], errors.UnsupportedContentError)
     assert str(error).startswith(f"texts[1] {words}")
     assert wire.requests == []
 
 
-def test_one_text_is_not_a_list_of_letters():
-    """A mistake that would cost a request for each letter."""
+def test_single_string_as_texts_raises():
+    """It would cost a request for each letter."""
     with pytest.raises(errors.UnsupportedContentError, match="embed_query"):
         connect(Wire(vectors(1))).embed_documents("abc")
 
 
-def test_another_server_may_take_empty_texts():
-    """It is asked."""
+def test_empty_text_is_sent_to_a_compatible_server():
+    """Another server may embed it."""
     wire = Wire(vectors(1))
     embeddings = GeminiCompatEmbeddings(model="m", base_url="http://127.0.0.1:9/v1", **wire.clients)
     assert embeddings.embed_documents([""]) == [[1.0]]
     assert str(wire.requests[0].url) == "http://127.0.0.1:9/v1/embeddings"
 
 
-async def test_a_refused_request_is_tried_again_and_a_failed_one_raises_with_nothing():
-    """Retries and classes are the chat model's; after the last one no vector is handed out."""
+async def test_failed_request_is_retried_and_then_raises():
+    """Retries and error classes are the chat model's. After the last retry no vector is returned."""
     wire = Wire(limited(), vectors(1), limited(), vectors(1))
     assert await both(connect(wire, batch_size=1), ["a"]) == [[1.0]]
     assert len(wire.requests) == 4
@@ -281,8 +281,8 @@ async def test_a_refused_request_is_tried_again_and_a_failed_one_raises_with_not
     assert (error.status_code, error.tries) == (400, 1)
 
 
-async def test_the_texts_of_a_failed_request_are_in_the_log(caplog):
-    """The error is the server's and does not know them."""
+async def test_texts_of_a_failed_request_are_logged(caplog):
+    """The server's error does not name them."""
     caplog.set_level(logging.INFO, logger="langchain_gemini_compat")
     wire = Wire(vectors(1, 2), refused())
     with pytest.raises(errors.InvalidRequestError):
@@ -292,7 +292,7 @@ async def test_the_texts_of_a_failed_request_are_in_the_log(caplog):
 
 
 class Slow(Wire):
-    """Async answers that take a moment, and how many were under way at once."""
+    """Answers after a moment, and counts the concurrent requests."""
 
     def __init__(self):
         super().__init__(None)
@@ -303,7 +303,7 @@ class Slow(Wire):
         self.now += 1
         self.most = max(self.most, self.now)
         try:
-            # The later ones come back first.
+            # Later requests get their reply first.
             await asyncio.sleep(0.05 / len(self.requests))
             if "-1" in json.loads(request.content)["input"]:
                 return refused()
@@ -312,8 +312,8 @@ class Slow(Wire):
             self.now -= 1
 
 
-async def test_async_requests_are_bounded_and_keep_their_order():
-    """As many at once as `max_concurrency` says, and no fewer."""
+async def test_async_requests_keep_max_concurrency_and_order():
+    """Exactly `max_concurrency` requests run at once."""
     wire = Slow()
     texts = [str(number) for number in range(20)]
     found = await connect(wire, batch_size=2, max_concurrency=3).aembed_documents(texts)
@@ -321,8 +321,8 @@ async def test_async_requests_are_bounded_and_keep_their_order():
     assert (wire.most, len(wire.requests)) == (3, 10)
 
 
-async def test_the_first_failure_ends_the_other_requests():
-    """Nothing goes on in the background, and nothing is sent any more."""
+async def test_first_failure_cancels_the_other_requests():
+    """Nothing runs on in the background, and no further request is sent."""
     wire = Slow()
     texts = [*map(str, range(6)), "-1", *map(str, range(100))]
     with pytest.raises(errors.InvalidRequestError):
@@ -335,8 +335,8 @@ async def test_the_first_failure_ends_the_other_requests():
 
 
 @pytest.mark.parametrize("end", ["", "/", "/embeddings", "/embeddings/", "/chat/completions"])
-def test_a_base_url_may_end_in_the_path(end):
-    """As it stands in a server's documentation."""
+def test_base_url_may_end_in_the_path(end):
+    """The documentation of a server may show it that way."""
     wire = Wire(vectors(1))
     embeddings = GeminiCompatEmbeddings(model="m", base_url=f"http://127.0.0.1:9/v1{end}", **wire.clients)
     assert embeddings.embed_documents(["a"]) == [[1.0]]
@@ -344,8 +344,8 @@ def test_a_base_url_may_end_in_the_path(end):
 
 
 @pytest.mark.parametrize("variable", ["GOOGLE_API_KEY", "GEMINI_API_KEY"])
-def test_key_and_project_in_the_environment_are_one_refusal(monkeypatch, variable):
-    """No warning first that Vertex AI is used, which is an error in this test; either of two arguments settles it."""
+def test_key_and_project_in_the_environment_raise_one_error(monkeypatch, variable):
+    """There is no warning before it that Vertex AI is used. Either of two arguments resolves it."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv(variable, "key-of-the-environment")
     with pytest.raises(ValidationError, match="are both in the environment, and Vertex AI has no") as caught:
@@ -358,35 +358,35 @@ def test_key_and_project_in_the_environment_are_one_refusal(monkeypatch, variabl
 @pytest.mark.parametrize(
     "where", [{"project": "p"}, {"base_url": "https://gateway.example/v1/projects/p/locations/l/endpoints/openapi"}]
 )
-def test_vertex_is_refused_with_the_package_to_use(where):
-    """At construction, in one sentence."""
+def test_vertex_is_refused_at_construction(where):
+    """The error names the package to use."""
     with pytest.raises(ValidationError, match="langchain-google-genai"):
         GeminiCompatEmbeddings(model="gemini-embedding-001", **where)
 
 
-def test_a_copy_for_vertex_is_refused_at_first_use():
+def test_copy_for_vertex_is_refused_at_first_use():
     """Copies are not validated."""
     copy = connect(Wire(vectors(1))).model_copy(update={"api_key": None, "project": "p", "surface": "vertex"})
     with pytest.raises(errors.UnsupportedParameterError, match="langchain-google-genai"):
         copy.embed_query("a")
 
 
-def test_a_gateway_may_embed_whatever_its_path():
-    """Who knows better says so."""
+def test_gateway_with_vertex_path_may_embed():
+    """An explicit `surface` overrides the refusal."""
     url = "https://gateway.example/endpoints/openapi"
     embeddings = GeminiCompatEmbeddings(model="m", base_url=url, surface="openai_compatible", api_key="k")
     assert embeddings.endpoint_info()["base_url"] == url
 
 
 @pytest.mark.parametrize("given", [{"dimensions": 0}, {"batch_size": 0}, {"max_concurrency": 0}, {"timeout": "soon"}])
-def test_numbers_that_make_no_sense_are_refused_at_construction(given):
-    """Before anything is embedded."""
+def test_invalid_numbers_are_refused_at_construction(given):
+    """No text is embedded before."""
     with pytest.raises(ValueError, match=next(iter(given))):
         GeminiCompatEmbeddings(model="m", api_key="k", **given)
 
 
 def test_embeddings_are_pickled_without_their_clients():
-    """A worker makes its own."""
+    """A worker opens its own clients."""
     embeddings = connect(Wire(vectors(1)), dimensions=3, chunk_size=7)
     copy = pickle.loads(pickle.dumps(embeddings))
     assert (copy.dimensions, copy.batch_size, copy.http_client) == (3, 7, None)
@@ -394,16 +394,16 @@ def test_embeddings_are_pickled_without_their_clients():
     assert copy.api_key.get_secret_value() == "k"
 
 
-def test_embeddings_and_chat_model_of_one_key_share_a_connection_but_no_gate():
-    """A quota is a model's: where embeddings wait, chat goes on."""
+def test_embeddings_share_the_connection_but_not_the_rate_gate():
+    """A quota belongs to a model: while embeddings wait, chat goes on."""
     fake = FakeGemini()
     one, two = fake.embeddings()._open_transport(), fake.chat_model()._open_transport()
     assert one._config.base_url == two._config.base_url
     assert one.begin("gemini-embedding-001")._gate is not two.begin("gemini-3.8-flash")._gate
 
 
-def test_threads_embed_at_once():
-    """One object for all of them."""
+def test_threads_can_embed_at_the_same_time():
+    """All threads use one object."""
     wire, found = Echo(), {}
     embeddings = connect(wire)
     threads = [
@@ -417,8 +417,8 @@ def test_threads_embed_at_once():
     assert found == {number: [float(number)] for number in range(8)}
 
 
-def test_importing_the_package_does_not_load_them():
-    """And using them loads no client before the first call."""
+def test_embeddings_are_loaded_lazily():
+    """Constructing them loads no client before the first call."""
     code = (
         "import sys, langchain_gemini_compat as p\n"
         "print('langchain_gemini_compat.embeddings' in sys.modules)\n"
@@ -429,8 +429,8 @@ def test_importing_the_package_does_not_load_them():
     assert run.stdout.split() == ["False", "[]"]
 
 
-def test_an_unknown_name_of_the_package_is_an_attribute_error():
-    """Lazy names are a list."""
+def test_unknown_name_of_the_package_is_an_attribute_error():
+    """Only listed names are loaded lazily."""
     import langchain_gemini_compat  # noqa: PLC0415
 
     with pytest.raises(AttributeError, match="NoSuchThing"):
@@ -458,8 +458,8 @@ PASSAGES = [
         ("When is a token refreshed?", 0),
     ],
 )
-async def test_a_question_finds_its_passage(question, place, dimensions, surface):
-    """The fake's vectors are good enough to retrieve by, in full length and cut short."""
+async def test_question_finds_its_passage(question, place, dimensions, surface):
+    """The fake's vectors work for retrieval, in full length and shortened."""
     fake = FakeGemini(surface=surface)
     store = InMemoryVectorStore(fake.embeddings(dimensions=dimensions))
     store.add_texts(PASSAGES)
@@ -468,8 +468,8 @@ async def test_a_question_finds_its_passage(question, place, dimensions, surface
     assert fake.refusals == []
 
 
-def test_the_fakes_vectors_are_of_length_one_and_the_same_everywhere():
-    """No process sees others; an odd text has a vector too."""
+def test_fake_vectors_have_length_one_and_are_stable():
+    """They are the same in each process, and an unusual text has a vector too."""
     fake = FakeGemini()
     texts = ["Vectors", "the", "!!!", " ", "\ud800", "日本語のテキスト"]
     found = fake.embeddings(dimensions=64).embed_documents(texts)
@@ -492,8 +492,8 @@ def test_the_fakes_vectors_are_of_length_one_and_the_same_everywhere():
         ({"input": "a", "model": ""}, "model-name"),
     ],
 )
-def test_the_fake_refuses_what_google_refuses(body, rule):
-    """In Google's words, and only where it is Google."""
+def test_fake_refuses_what_google_refuses(body, rule):
+    """It uses Google's words, and only for Google's surfaces."""
     fake = FakeGemini()
     url, headers = f"{fake.connection()['base_url']}/embeddings", {"Authorization": "Bearer k"}
     answer = fake.http_client.post(url, json={"model": "gemini-embedding-001", **body}, headers=headers)
@@ -501,14 +501,14 @@ def test_the_fake_refuses_what_google_refuses(body, rule):
     assert [violation.rule for violation in fake.refusals] == [rule]
 
 
-def test_the_fakes_refusal_of_a_long_batch_reads_as_google_wrote_it():
-    """The text of https://github.com/geldata/gel/issues/9032."""
+def test_fake_refusal_of_a_long_batch_has_googles_text():
+    """The text is that of https://github.com/geldata/gel/issues/9032."""
     with pytest.raises(errors.InvalidRequestError, match="at most 100 requests can be in one batch"):
         FakeGemini().embeddings(batch_size=500).embed_documents(["a"] * 101)
 
 
-def test_the_fake_leaves_out_what_ai_studio_leaves_out():
-    """`index` where it is 0, and `usage`; a plain server has both."""
+def test_fake_leaves_out_what_ai_studio_leaves_out():
+    """An `index` of 0, and `usage`. A compatible server has both."""
     studio, plain = (
         embed({"model": "m", "input": ["a", "b"]}, surface) for surface in ("ai_studio", "openai_compatible")
     )
@@ -517,7 +517,7 @@ def test_the_fake_leaves_out_what_ai_studio_leaves_out():
     assert ("usage" in studio, "usage" in plain) == (False, True)
 
 
-def test_the_openai_sdk_reads_the_fakes_vectors():
+def test_openai_sdk_reads_the_fakes_vectors():
     """It asks for base64 by default and takes numbers too."""
     import openai  # noqa: PLC0415
 
@@ -527,8 +527,8 @@ def test_the_openai_sdk_reads_the_fakes_vectors():
     assert [len(item.embedding) for item in found.data] == [3072, 3072]
 
 
-def test_vertex_has_no_such_path():
-    """HTML for people, as at Google."""
+def test_vertex_has_no_embeddings_path():
+    """The fake answers with an HTML page, as Google does."""
     fake = FakeGemini(surface="vertex")
     url = f"{fake.connection()['base_url']}/embeddings"
     assert fake.http_client.post(url, json={}, headers={"Authorization": "Bearer k"}).status_code == 404

@@ -1,11 +1,11 @@
-"""Faults of `FakeGemini` on its embeddings: which strike, how they come out, and which are refused."""
+"""Faults of `FakeGemini` on embeddings: which ones apply, what they raise, and which are refused."""
 
 import pytest
 
 from langchain_gemini_compat import errors
 from langchain_gemini_compat.testing import FAULTS, FakeGemini, Fault, Raw
 
-#: What each example of a fault is for embeddings that are not retried; `None`: vectors come all the same.
+#: The error that each example of a fault raises without retries; `None` if it returns vectors.
 RAISES = {
     "rate_limit_per_minute": errors.RateLimitError,
     "rate_limit_per_day": errors.RateLimitError,
@@ -39,8 +39,8 @@ RAISES = {
 
 @pytest.mark.parametrize("surface", ["ai_studio", "openai_compatible"])
 @pytest.mark.parametrize("name", FAULTS)
-async def test_every_fault_strikes_embeddings_or_is_refused(name, surface):
-    """Scripted, sync and async; a fault that nobody thought of here has no row and fails."""
+async def test_each_fault_hits_embeddings_or_is_refused(name, surface):
+    """Scripted, sync and async. A fault without a row in the table fails."""
     fake = FakeGemini([FAULTS[name](), FAULTS[name]()], surface=surface)
     embeddings = fake.embeddings(max_retries=0, dimensions=8)
     expected = RAISES[name]
@@ -55,13 +55,13 @@ async def test_every_fault_strikes_embeddings_or_is_refused(name, surface):
     assert len(embeddings.embed_query("a")) == 8
 
 
-def test_a_refused_fault_says_what_to_do():
-    """It is about the test, so it is no error of the package."""
+def test_refused_fault_names_the_remedy():
+    """It is a mistake in the test, so it is not one of the package's errors."""
     with pytest.raises(TypeError, match=r"Fault.blocked\(\) is an end of a chat reply.*`embedding_rule`"):
         FakeGemini(Fault.blocked()).embeddings().embed_query("a")
 
 
-def test_a_fault_in_the_script_strikes_who_asks_next_and_the_rest_is_for_chat():
+def test_scripted_fault_hits_the_next_request_and_replies_stay_for_chat():
     """Texts, calls and raw bodies stay in the script."""
     fake = FakeGemini([Fault.rate_limit("0.01s"), "Hello!", Fault.overloaded(), Raw({"choices": []})])
     embeddings, model = fake.embeddings(dimensions=8), fake.chat_model(max_retries=0)
@@ -79,8 +79,8 @@ def test_a_fault_in_the_script_strikes_who_asks_next_and_the_rest_is_for_chat():
         model.invoke("Hi")
 
 
-def test_one_fault_for_every_request_strikes_embeddings():
-    """Until something else is to be answered."""
+def test_fault_for_every_request_hits_embeddings():
+    """It holds until another reply is set."""
     fake = FakeGemini(Fault.internal())
     for _ in range(2):
         with pytest.raises(errors.ServerError):
@@ -89,15 +89,15 @@ def test_one_fault_for_every_request_strikes_embeddings():
     assert len(fake.embeddings(dimensions=8).embed_query("a")) == 8
 
 
-def test_a_function_that_answers_is_asked_about_chat_alone():
-    """It may look for messages, which embeddings have none of."""
+def test_reply_function_is_called_for_chat_only():
+    """It may read messages, which embeddings do not have."""
     fake = FakeGemini(lambda request: request.messages[-1]["content"])
     assert len(fake.embeddings(dimensions=8).embed_query("a")) == 8
     assert fake.chat_model().invoke("Hi").text == "Hi"
 
 
-def test_an_embedding_rule_says_alone_which_fault_strikes():
-    """The script is left to chat."""
+def test_embedding_rule_alone_chooses_the_fault():
+    """The script stays for chat."""
     fake = FakeGemini([Fault.overloaded()])
     fake.embedding_rule = lambda request: Fault.internal() if "bad" in request.body["input"] else None
     embeddings = fake.embeddings(max_retries=0, dimensions=8)
@@ -113,8 +113,8 @@ def test_an_embedding_rule_says_alone_which_fault_strikes():
         embeddings.embed_query("good")
 
 
-def test_a_refused_request_plays_no_fault():
-    """As for chat: the script is for requests that would have been answered."""
+def test_refused_request_uses_no_fault():
+    """As for chat, the script is for requests that would succeed."""
     fake = FakeGemini([Fault.overloaded()])
     with pytest.raises(errors.InvalidRequestError):
         fake.embeddings(dimensions=4000).embed_query("a")
@@ -122,8 +122,8 @@ def test_a_refused_request_plays_no_fault():
         fake.embeddings(max_retries=0).embed_query("a")
 
 
-async def test_slow_embeddings_break_the_limit_of_the_client():
-    """Before the first byte, in process."""
+async def test_slow_embeddings_time_out():
+    """The delay is before the first byte, in the same process."""
     embeddings = FakeGemini(Fault.slow(first_byte=30)).embeddings(timeout=0.05, max_retries=0)
     with pytest.raises(errors.RequestTimeoutError):
         embeddings.embed_query("a")

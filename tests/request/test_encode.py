@@ -25,7 +25,7 @@ EXTRA = {"google": {"thought_signature": "c2ln"}, "vertex": {"x": 1}}
 
 
 def ask(*calls, text="", **kwargs):
-    """An assistant's step; a call is its id, or id and arguments."""
+    """Return an assistant's step; a call is an id, or an id and arguments."""
     made = [call if isinstance(call, tuple) else (call, {}) for call in calls]
     tool_calls = [{"id": call_id, "name": f"tool_{call_id}", "args": args} for call_id, args in made]
     return AIMessage(text, tool_calls=tool_calls, **kwargs)
@@ -41,7 +41,7 @@ def wire_call(call_id, arguments="{}", name=None, **more):
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_a_step_of_an_agent_has_names_arguments_and_no_null(surface):
+def test_agent_step_has_names_arguments_and_no_null(surface):
     """AI Studio answers 400 to a result without the function's name, and to `content: null`."""
     messages = [SystemMessage("Be brief."), USER, ask(("a", {"city": "Zürich", "days": 2}), "b"),
                 result("a"), result("b", "")]  # fmt: skip
@@ -55,8 +55,8 @@ def test_a_step_of_an_agent_has_names_arguments_and_no_null(surface):
     ]
 
 
-def test_google_s_sample_of_a_multimodal_function_response_goes_out_as_it_stands():
-    """Source: Google's examples page; only the function's name is added."""
+def test_googles_multimodal_function_response_is_sent_unchanged():
+    """Source: Google's examples page. Only the function's name is added."""
     extra = {"google": {"parts": [{"file_data": {"mime_type": "image/jpg", "display_name": "dress.jpg",
                                                  "file_uri": "gs://cloud-samples-data/generative-ai/image/dress.jpg"}}]}}  # fmt: skip
     content = '{"image_ref":{"$ref":"dress.jpg"}}'
@@ -97,8 +97,8 @@ MEDIA = [
 ]
 
 
-def test_media_of_a_tool_stand_beside_the_result_for_gemini_3_on_vertex():
-    """The result refers to each part by the name the part has."""
+def test_media_of_a_result_go_beside_it_for_gemini_3_on_vertex():
+    """The result refers to each part by its name."""
     sent = wire_messages([USER, ask("a"), result("a", MEDIA)])[2]
     assert json.loads(sent["content"]) == {
         "output": "Found:",
@@ -118,7 +118,7 @@ def test_media_of_a_tool_stand_beside_the_result_for_gemini_3_on_vertex():
     ("surface", "model"),
     [("openai_compatible", "gemma"), ("ai_studio", "gemini-3.8-flash"), ("vertex", "gemini-2.5-pro")],
 )
-def test_media_of_tools_follow_in_one_user_message_after_all_results_elsewhere(surface, model):
+def test_media_of_results_follow_in_one_user_message(surface, model):
     """A user message between two results of a step would break their pairing."""
     image = {"type": "image", "base64": PNG, "mime_type": "image/png"}
     sent = wire_messages([USER, ask("a", "b", "c"), result("a", [image]), result("b"), result("c", [image])],
@@ -136,8 +136,8 @@ def test_media_of_tools_follow_in_one_user_message_after_all_results_elsewhere(s
     ]  # fmt: skip
 
 
-def test_media_of_an_earlier_step_stay_before_the_step_that_follows():
-    """Each step's media come once, right after its own results."""
+def test_media_of_a_step_come_before_the_next_step():
+    """They are sent once, right after the results of their step."""
     image = {"type": "image", "base64": PNG, "mime_type": "image/png"}
     history = [USER, ask("a"), result("a", [image]), ask("b"), result("b"), AIMessage("Done."), HumanMessage("More.")]
     sent = wire_messages(history, "ai_studio")
@@ -146,8 +146,8 @@ def test_media_of_an_earlier_step_stay_before_the_step_that_follows():
     assert sum(isinstance(message.get("content"), list) for message in sent) == 1
 
 
-def test_media_of_a_tool_that_the_surface_has_no_form_for_become_text():
-    """A refusal would come back in every later turn, since the result stays in the history."""
+def test_unsupported_media_of_a_result_become_text():
+    """An error would repeat in every later turn, since the result stays in the history."""
     video = [{"type": "video", "url": "https://example.test/a.mp4", "mime_type": "video/mp4"}]
     request = build([USER, ask("a"), result("a", video)], "ai_studio", strict=True)
     sent = request.payload["messages"][2]
@@ -156,8 +156,8 @@ def test_media_of_a_tool_that_the_surface_has_no_form_for_become_text():
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_extra_content_on_messages_goes_out_untouched(surface):
-    """Google documents it on any message whose content is a string, and on tool messages."""
+def test_extra_content_of_messages_is_sent_unchanged(surface):
+    """Google documents it on messages whose content is a string, and on tool messages."""
     extra = {"extra_content": EXTRA}
     messages = [
         SystemMessage("s", additional_kwargs=extra), HumanMessage("a", additional_kwargs=extra),
@@ -169,8 +169,8 @@ def test_extra_content_on_messages_goes_out_untouched(surface):
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_a_history_of_openai_dicts_keeps_extra_content_everywhere(surface):
-    """langchain-core drops keys it does not know when it makes messages of dicts."""
+def test_openai_dicts_keep_extra_content(surface):
+    """langchain-core drops unknown keys when it converts dicts to messages."""
     call = wire_call("1", '{"x": 1}', extra_content=EXTRA)
     part = {"type": "text", "text": "a", "extra_content": EXTRA}
     history = [
@@ -194,15 +194,15 @@ def test_a_history_of_openai_dicts_keeps_extra_content_everywhere(surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_texts_of_an_answer_with_extra_content_stay_parts(surface):
-    """A thought that became text would be an answer."""
+    """Joined into one text, a thought would become part of the answer."""
     thought = {"type": "text", "text": "hm", "extra_content": {"google": {"thought": True}}}
     signed = {"type": "text", "text": "b", "extra_content": {"google": {"thought_signature": "S"}}}
     sent = wire_messages([USER, AIMessage([thought, signed]), USER], surface)
     assert sent[1] == {"role": "assistant", "content": [thought, signed]}
 
 
-def test_the_signature_of_a_message_goes_on_the_last_of_its_parts():
-    """Google wants it on a part where the content is a list."""
+def test_signature_of_a_message_goes_on_its_last_part():
+    """Google expects it on a part if the content is a list."""
     mark = {"google": {"mark": 1}}
     blocks = [{"type": "text", "text": "a", "extra_content": mark},
               {"type": "text", "text": "b", "extras": {"signature": "dGV4dA=="}}]  # fmt: skip
@@ -216,8 +216,8 @@ def test_the_signature_of_a_message_goes_on_the_last_of_its_parts():
     }
 
 
-def test_extra_content_of_a_tool_s_media_is_kept_where_the_media_can_go():
-    """Beside a result there is no place for it, in the message that follows there is."""
+def test_extra_content_of_result_media_is_sent_with_them():
+    """There is no place for it beside a result, but there is one in the message that follows."""
     image = {"type": "image", "base64": PNG, "mime_type": "image/png", "extra_content": EXTRA}
     said = {"type": "text", "text": "Found:", "extra_content": EXTRA}
     sent = wire_messages([USER, ask("a"), result("a", [said, image])])
@@ -226,8 +226,8 @@ def test_extra_content_of_a_tool_s_media_is_kept_where_the_media_can_go():
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_arguments_are_json_whatever_the_history_holds(surface):
-    """A date becomes a string; NaN, which JSON does not have, `null`, and that is said."""
+def test_arguments_are_valid_json(surface):
+    """A date becomes a string. NaN, which JSON does not have, becomes `null` with a note."""
     args = {"day": date(2026, 1, 2), "x": float("nan"), "y": [float("inf"), 1.5], "é": None}
     request = build([USER, ask(("a", args)), result("a")], surface, "gemini-2.5-pro")
     made = request.payload["messages"][1]["tool_calls"][0]["function"]["arguments"]
@@ -238,8 +238,8 @@ def test_arguments_are_json_whatever_the_history_holds(surface):
     assert not build([USER, ask(("a", {"day": date(2026, 1, 2)})), result("a")], surface, "gemini-2.5-pro").notes
 
 
-def test_arguments_without_any_form_in_json_name_their_message():
-    """A circle, and keys that are no names."""
+def test_arguments_without_a_form_in_json_raise():
+    """Circular values and keys that are not strings. The error names the message."""
     circle = {}
     circle["x"] = circle
     for args in (circle, {"x": {(1, 2): 3}}):
@@ -251,8 +251,8 @@ def test_arguments_without_any_form_in_json_name_their_message():
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("arguments", ["[1]", "{x", '"x"', 7])
-def test_a_dict_history_s_call_whose_arguments_are_no_object_is_left_out(surface, arguments):
-    """langchain-core fails on it with an error that names no message."""
+def test_dict_call_with_invalid_arguments_is_left_out(surface, arguments):
+    """langchain-core raises an error that names no message."""
     broken = {"id": "1", "type": "function", "function": {"name": "f", "arguments": arguments}}
     history = [
         {"role": "user", "content": "a"},
@@ -267,15 +267,15 @@ def test_a_dict_history_s_call_whose_arguments_are_no_object_is_left_out(surface
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("message", [{"role": "tool", "content": "x"}, {"type": "tool", "content": "x"}, ("tool", "x")])
-def test_a_tool_s_message_without_an_id_is_named(surface, message):
-    """langchain-core answers with a bare `KeyError`."""
+def test_tool_message_without_an_id_raises(surface, message):
+    """langchain-core raises a bare `KeyError`."""
     with pytest.raises(InvalidHistoryError, match="Message 1: a tool's message has no `tool_call_id`"):
         send([USER, message], surface)
 
 
 @pytest.mark.parametrize("role", ["critic", "tool", "function"])
-def test_a_role_that_google_has_not_is_a_user_s(role):
-    """A server error otherwise; a compatible server may know the role."""
+def test_unknown_role_is_sent_as_user_to_google(role):
+    """Google would answer with a server error. A compatible server may know the role."""
     messages = [USER, ChatMessage("Too long.", role=role)]
     request = build(messages)
     assert wire_messages(messages)[1] == {"role": "user", "content": "Too long."}
@@ -284,24 +284,24 @@ def test_a_role_that_google_has_not_is_a_user_s(role):
     assert wire_messages(messages, "openai_compatible")[1]["role"] == role
 
 
-def test_extra_content_of_a_raw_call_in_additional_kwargs_goes_out():
-    """Where LiteLLM's package leaves the calls of the wire, and where a caller can put one."""
+def test_extra_content_of_a_raw_call_is_sent():
+    """LiteLLM's package keeps raw calls there, and a caller may put one there."""
     kwargs = {"tool_calls": [wire_call("1", extra_content=EXTRA)]}
     assert wire_messages([USER, ask("1", additional_kwargs=kwargs), result("1")])[1]["tool_calls"] == [
         wire_call("1", extra_content=EXTRA)
     ]
 
 
-def test_a_stored_call_whose_arguments_are_empty_has_no_arguments():
-    """langchain-core calls it invalid; to the server it is a call, and its result has to follow."""
+def test_stored_call_with_empty_arguments_is_sent():
+    """langchain-core calls it invalid. For the server it is a call, and its result must follow."""
     stored = AIMessage("", additional_kwargs={"tool_calls": [wire_call("1", "")]})
     assert stored.tool_calls == []
     assert wire_messages([USER, stored, result("1")], model="gemini-2.5-pro")[1]["tool_calls"] == [wire_call("1")]
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
-def test_system_messages_are_gathered_at_the_front(surface):
-    """Google hoists instructions; a trailing one leaves the request ending on the wrong turn."""
+def test_system_messages_are_joined_at_the_front(surface):
+    """Google moves system messages to the front. After a last one, the request would end on the wrong turn."""
     messages = [SystemMessage("a"), USER, AIMessage("x"), HumanMessage("y"), SystemMessage([{"text": "b"}])]
     request = build(messages, surface)
     assert request.payload["messages"][0] == {
@@ -314,16 +314,16 @@ def test_system_messages_are_gathered_at_the_front(surface):
     assert plain[0] == {"role": "system", "content": "a\n\nb"}
 
 
-def test_instructions_alone_are_sent_as_the_user_s():
-    """Gemini answers `contents is not specified` otherwise."""
+def test_system_message_alone_is_sent_as_user():
+    """Gemini would answer `contents is not specified`."""
     assert wire_messages([SystemMessage("Write a poem.")]) == [{"role": "user", "content": "Write a poem."}]
     assert wire_messages([SystemMessage("Write."), SystemMessage("A poem.")]) == [
         {"role": "user", "content": "Write.\n\nA poem."}
     ]
 
 
-def test_system_messages_stay_where_they_are_elsewhere():
-    """A compatible server has its own template; nothing of Google's rules is put on it."""
+def test_system_messages_keep_their_place_for_compatible_servers():
+    """Google's rules do not hold for a compatible server."""
     messages = [SystemMessage("a"), USER, SystemMessage("b")]
     sent = wire_messages(messages, "openai_compatible")
     assert [message["role"] for message in sent] == ["system", "user", "system"]
@@ -332,7 +332,7 @@ def test_system_messages_stay_where_they_are_elsewhere():
 @pytest.mark.parametrize("model", ["gemini-3.6-flash", "gemini-3.5-flash-lite", "gemini-3.1-pro-preview"])
 @pytest.mark.parametrize("surface", SURFACES)
 def test_text_beside_calls_is_left_out_only_where_it_is_refused(surface, model):
-    """Two families on Vertex answer a bare 400 to it (NousResearch/hermes-agent issue 69231)."""
+    """Two families on Vertex answer with a bare 400 (NousResearch/hermes-agent issue 69231)."""
     messages = [USER, ask("a", text="Let me look."), result("a")]
     request = build(messages, surface, model)
     dropped = surface == "vertex" and model != "gemini-3.1-pro-preview"
@@ -340,8 +340,8 @@ def test_text_beside_calls_is_left_out_only_where_it_is_refused(surface, model):
     assert len(notes(request, "repaired")) == int(dropped)
 
 
-def test_the_signature_of_a_text_goes_with_the_text():
-    """Beside calls alone it would be a signature of nothing; what the caller put there himself stays."""
+def test_signature_of_a_text_is_left_out_with_the_text():
+    """Beside calls alone it would be a signature of nothing. What the caller put there stays."""
     signed = {"google": {"thought_signature": "dGV4dA=="}}
     blocks = [{"type": "text", "text": "Let me look.", "extras": {"signature": "dGV4dA=="}}]
     step = ask("a").model_copy(update={"content": blocks})
@@ -355,8 +355,8 @@ def test_the_signature_of_a_text_goes_with_the_text():
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_empty_messages_are_left_out_and_an_empty_history_is_an_error(surface):
-    """Gemini refuses empty contents; with nothing left there is nothing to send."""
+def test_empty_messages_are_left_out_and_an_empty_history_raises(surface):
+    """Gemini refuses empty contents."""
     empty = [HumanMessage(""), AIMessage(""), HumanMessage([]), AIMessage([{"type": "reasoning", "reasoning": "hm"}])]
     request = build([*empty, USER], surface)
     assert request.payload["messages"] == [{"role": "user", "content": "Hi."}]
@@ -367,7 +367,7 @@ def test_empty_messages_are_left_out_and_an_empty_history_is_an_error(surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_roles_have_one_spelling_on_the_wire(surface):
-    """`developer` and `model` are other APIs' words."""
+    """`developer` and `model` are roles of other APIs."""
     messages = [
         ChatMessage("s", role="developer"),
         ChatMessage("u", role="human"),
@@ -377,7 +377,7 @@ def test_roles_have_one_spelling_on_the_wire(surface):
     assert [message["role"] for message in wire_messages(messages, surface)] == ["system", "user", "assistant", "user"]
 
 
-def test_names_of_speakers_go_only_where_they_are_known():
+def test_message_names_are_sent_to_compatible_servers_only():
     """Google documents `name` on results only."""
     named = HumanMessage("Hi.", name="ann")
     assert "name" not in wire_messages([named])[0]
@@ -391,8 +391,8 @@ def test_names_of_speakers_go_only_where_they_are_known():
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_function_calls_of_old_are_calls_and_others_are_refused(surface):
-    """OpenAI's first function calling had neither ids nor lists; a `RemoveMessage` is no message to a model."""
+def test_function_messages_are_converted_and_remove_messages_refused(surface):
+    """OpenAI's first function calling had neither ids nor lists. A `RemoveMessage` is not for a model."""
     turns = [USER]
     for number in "12":
         call = {"function_call": {"name": "f", "arguments": f'{{"x": {number}}}'}}
@@ -408,7 +408,7 @@ def test_function_calls_of_old_are_calls_and_others_are_refused(surface):
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_calls_without_an_id_or_with_the_same_one_are_paired_in_order(surface):
+def test_calls_without_a_unique_id_are_paired_in_order(surface):
     """AI Studio sent empty ids in 2025, and other packages keep them."""
     calls = [
         {"id": call_id, "name": name, "args": {}} for call_id, name in (("", "f"), ("", "g"), ("x", "h"), ("x", "i"))
@@ -430,8 +430,8 @@ def test_calls_without_an_id_or_with_the_same_one_are_paired_in_order(surface):
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_a_call_without_a_name_is_left_out_with_its_result(surface):
-    """Broken streams of other packages leave such calls; every later request would fail on it."""
+def test_call_without_a_name_is_left_out_with_its_result(surface):
+    """Broken streams of other packages leave such calls, and every later request would fail."""
     calls = [{"id": "1", "name": "", "args": {}}, {"id": "2", "name": "f", "args": {}}]
     sent = wire_messages([USER, AIMessage("", tool_calls=calls), result("2")], surface)
     assert [made["id"] for made in sent[1]["tool_calls"]] == ["2"]
@@ -450,8 +450,8 @@ V1_ANSWER = AIMessage(
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_v1_content_as_langgraph_stores_it_is_one_text_and_its_calls(surface):
-    """The v3 event stream leaves such messages in agents' states, whatever output version was asked for."""
+def test_v1_content_becomes_one_text_and_its_calls(surface):
+    """The v3 event stream leaves such messages in agents' states, for any output version."""
     sent = send([USER, V1_ANSWER, result("1")], surface)["messages"]
     assert sent[1] == {
         "role": "assistant",
@@ -463,7 +463,7 @@ def test_v1_content_as_langgraph_stores_it_is_one_text_and_its_calls(surface):
 
 CALL = {"id": "1", "name": "f", "args": {"x": 1}}
 SIGNED = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
-#: Answers as other packages leave them, and what is to be seen of them: text, and extras of the call.
+#: Answers of other packages, and what is sent of them: the text, and the extras of the call.
 FOREIGN = {
     "ChatGoogleGenerativeAI": (
         AIMessage(
@@ -526,8 +526,8 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_answers_of_other_packages_are_understood(name):
-    """Text and calls stay, Gemini's signatures too, other providers' never reach Google."""
+def test_answers_of_other_packages_are_sent(name):
+    """Text, calls and Gemini's signatures are sent to Google. Other providers' signatures are not."""
     message, extras = FOREIGN[name]
     stand_in = {"extra_content": {"google": {"thought_signature": "skip_thought_signature_validator"}}}
     sent = send([USER, message, result("1")])["messages"]
@@ -539,8 +539,8 @@ def test_answers_of_other_packages_are_understood(name):
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_litellm_s_ids_are_cleaned_in_call_and_result(surface):
-    """Its ids grow to thousands of characters; OpenAI refuses more than 64."""
+def test_litellm_ids_are_shortened_in_call_and_result(surface):
+    """These ids have up to thousands of characters. OpenAI refuses more than 64."""
     long_id = "call_9__thought__c2ln"
     call = {"id": long_id, "name": "f", "args": {}}
     sent = send([USER, AIMessage("", tool_calls=[call]), result(long_id)], surface)["messages"]
@@ -549,8 +549,8 @@ def test_litellm_s_ids_are_cleaned_in_call_and_result(surface):
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_the_caller_s_messages_are_never_touched(surface):
-    """Whatever is repaired is repaired in a copy; a second request is the same as the first."""
+def test_messages_of_the_caller_are_not_changed(surface):
+    """Repairs are made in a copy, and a second request equals the first."""
     messages = [
         SystemMessage("a"), HumanMessage([{"type": "image", "base64": PNG, "mime_type": "image/png"}, "x"]), V1_ANSWER,
         result("1", [{"type": "image", "base64": PNG, "mime_type": "image/png"}]), *(m for m, _ in FOREIGN.values()),
@@ -565,8 +565,8 @@ def test_the_caller_s_messages_are_never_touched(surface):
     assert messages == before
 
 
-def test_encoding_looks_at_each_message_once(monkeypatch):
-    """Long histories cost in proportion to their length."""
+def test_each_message_is_encoded_once(monkeypatch):
+    """The time for a history is proportional to its length."""
     asked = []
     recover = assistant_messages.recover_extras
     monkeypatch.setattr(assistant_messages, "recover_extras", lambda *args: asked.append(1) or recover(*args))
@@ -576,8 +576,8 @@ def test_encoding_looks_at_each_message_once(monkeypatch):
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
-def test_a_result_without_a_name_gets_that_of_its_call_as_sent(surface):
-    """Names that Gemini refuses are changed in calls, in results, and in what stands for media of a result."""
+def test_result_without_a_name_gets_the_sent_name_of_its_call(surface):
+    """Names that Gemini refuses are changed in calls, results, and the text before a result's media."""
     asked = AIMessage("", tool_calls=[{"id": "a", "name": "take photo", "args": {}}])
     photo = [{"type": "image", "base64": PNG, "mime_type": "image/png"}]
     sent = wire_messages([USER, asked, result("a", photo), USER], surface, "gemini-2.5-flash")
@@ -586,8 +586,8 @@ def test_a_result_without_a_name_gets_that_of_its_call_as_sent(surface):
     assert sent[3]["content"][0]["text"] == "Output of take_photo (call a):"
 
 
-def test_the_caller_s_messages_keep_their_names():
-    """Only the copy on the wire has others."""
+def test_messages_of_the_caller_keep_their_names():
+    """Only the wire messages have other names."""
     messages = [
         USER,
         AIMessage("", tool_calls=[{"id": "a", "name": "take photo", "args": {}}]),

@@ -1,6 +1,6 @@
-"""Stories at random: other providers, trims, summaries, hand-offs, interrupts and edits, and we answer in between.
+"""Random histories of other providers, with trims, summaries, hand-offs, interrupts and edits, and answers of ours.
 
-Each request has to pass the strict rules of the fake endpoint; the caller's messages stay as they were.
+Each request has to pass the strict rules of the fake endpoint. The caller's messages must not change.
 """
 
 import json
@@ -35,7 +35,7 @@ FIXED = settings(derandomize=True, deadline=None, database=None, suppress_health
 
 
 class Story:
-    """A conversation on one surface with one model of ours, told step by step."""
+    """A conversation on one surface with one model, event by event."""
 
     def __init__(self, data, surface, model):
         self.data, self.surface = data, surface
@@ -47,7 +47,7 @@ class Story:
         self.messages = []
 
     def tell(self, names):
-        """One event by its name: a provider's turns, something done to the history, or `we`."""
+        """Apply an event by its name: turns of a provider, a change of the history, or `we` for an answer."""
         name = self.data.draw(st.sampled_from(names), label="event")
         if name in MAKERS:
             self.messages = [*self.messages, *MAKERS[name](self.data, self.numbers, self.surface)]
@@ -57,7 +57,7 @@ class Story:
             self.answer()
 
     def answer(self):
-        """Our turn: the request is checked, the reply appended, and its calls are run, all, some or none."""
+        """Check the request, append the reply, and run all, some or none of its calls."""
         request = self.check()
         if request is None:
             self.messages = [*self.messages, HumanMessage("Hello?")]
@@ -74,7 +74,7 @@ class Story:
         return (chat or self.chat).preview(self.messages, **self.bound.kwargs)
 
     def check(self):
-        """The body of the request, or `None` where nothing is left to send."""
+        """Return the body of the request; `None` if there is nothing to send."""
         before = dumps(self.messages)
         try:
             body, notes = self.preview()
@@ -91,13 +91,13 @@ class Story:
         return body
 
     def check_repaired(self, body):
-        """What was repaired, given as it went out, is a history that needs no repair and goes out the same."""
+        """Check that a repaired history needs no further repair."""
         sent, notes = self.chat.preview(deepcopy(body["messages"]), **self.bound.kwargs)
         assert [note for note in notes if note.kind in REPAIRS] == []
         assert json.dumps(sent) == json.dumps(body)
 
     def check_strict(self, body, notes):
-        """The same request where nothing had to be changed, else an error that says what is wrong."""
+        """Check that `strict` gives the same request, or an error if something had to be changed."""
         if not notes:
             sent, _ = self.preview(self.strict_chat)
             assert json.dumps(sent) == json.dumps(body)
@@ -110,7 +110,7 @@ class Story:
 
 
 def plain_outline(messages):
-    """What a history says, read without any repair: role, text, pictures and calls of each message."""
+    """Return role, text, images and calls of each message of a history."""
     said = []
     for message in messages:
         role = {"human": "user", "ai": "assistant"}.get(message.type, message.type)
@@ -127,7 +127,7 @@ def plain_outline(messages):
 
 
 def outline(sent):
-    """The same of what goes out; a picture from a tool, which some places take in the next turn, is left aside."""
+    """Return the same of wire messages, without images of tools, which some surfaces take in the next turn."""
     said = []
     for message in sent:
         content = message.get("content", "")
@@ -149,13 +149,13 @@ def outline(sent):
 
 
 def sort_results(said):
-    """Results of one step come in any order and have ids that mean nothing by themselves."""
+    """Return the message without the order and ids of the results of a step."""
     runs = (list(run) for _, run in groupby(said, key=lambda entry: entry[0] == "tool"))
     return [entry for run in runs for entry in (sorted(run) if run[0][0] == "tool" else run)]
 
 
 def tell_story(data, surface, model, events, length, start=()):
-    """Events in any order, and in the end the model answers twice."""
+    """Draw events in any order, with two answers at the end."""
     story = Story(data, surface, model)
     story.messages = [*start]
     with warnings.catch_warnings():
@@ -168,21 +168,21 @@ def tell_story(data, surface, model, events, length, start=()):
 
 @settings(FIXED, max_examples=180)
 @given(data=st.data(), surface=st.sampled_from(GOOGLE), model=st.sampled_from(MODELS))
-def test_every_request_of_any_story_is_taken(data, surface, model):
-    """Repairs are said, the same every time, and never reach the messages; strict names the fault instead."""
+def test_each_request_of_a_random_history_is_valid(data, surface, model):
+    """Repairs are noted, repeatable, and never change the messages. With `strict` they raise."""
     tell_story(data, surface, model, [*MAKERS, *OPERATIONS, "we", "we"], 7)
 
 
 @settings(FIXED, max_examples=120)
 @given(data=st.data(), surface=st.sampled_from(GOOGLE), model=st.sampled_from(MODELS))
-def test_a_single_repair_is_said_as_well(data, surface, model):
-    """Stories in which little happens, so that no other repair stands in for the one that was not told."""
+def test_single_repair_is_noted(data, surface, model):
+    """Short histories, in which no other repair can hide a missing note."""
     events = ["ours", "interrupt", "interrupt", "resume", "resume", "reorder_calls", "swap"]
     tell_story(data, surface, model, events, 4, [HumanMessage("Hi.")])
 
 
 def bring_back(way, surface):
-    """A turn of ours with two calls, in each way in which our messages come about, and its results."""
+    """Return a turn of this package with two calls and their results, made in one of four ways."""
     reply = Reply("Let me see.", thoughts="Hm.", calls=[Call("look", {"q": "é"}), Call("add")])
     fake = FakeGemini([reply], surface=surface)
     chat = fake.chat_model(include_thoughts=True)
@@ -193,8 +193,8 @@ def bring_back(way, surface):
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("responses", [False, True], ids=["chat", "responses"])
-def test_chat_openai_takes_our_turns_and_sees_nothing_of_google_s(way, surface, responses, monkeypatch):
-    """Text, calls and results go over; signatures and thoughts do not."""
+def test_chat_openai_accepts_our_turns_without_google_fields(way, surface, responses, monkeypatch):
+    """Text, calls and results are sent. Signatures and thoughts are not."""
     openai = pytest.importorskip("langchain_openai")
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     chat = openai.ChatOpenAI(model="gpt-6", use_responses_api=responses)
@@ -215,8 +215,8 @@ def test_chat_openai_takes_our_turns_and_sees_nothing_of_google_s(way, surface, 
 
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("way", WAYS)
-def test_chat_google_generative_ai_takes_our_turns_with_their_signatures(way, surface):
-    """The first call is signed, its sibling is not, and both have their results."""
+def test_chat_google_generative_ai_accepts_our_turns_with_signatures(way, surface):
+    """The first call is signed, the second is not, and both have results."""
     genai = pytest.importorskip("langchain_google_genai.chat_models")
     _, contents = genai._parse_chat_history(bring_back(way, surface), model="gemini-3.8-flash")
     calls = [part for part in contents[1].parts if part.function_call]

@@ -1,4 +1,4 @@
-"""Our messages as `ChatGoogleGenerativeAI` would have written them."""
+"""Messages converted to the form of `ChatGoogleGenerativeAI`."""
 
 import copy
 import json
@@ -36,8 +36,8 @@ def with_signature(signature, **more):
 
 
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
-def test_thoughts_and_the_signature_of_a_text_come_as_google_s_own_blocks(output_version):
-    """Of a string and of a list of blocks alike; the stamp says that they may be believed."""
+def test_thoughts_and_text_signature_become_googles_blocks(output_version):
+    """For a string and for a list of blocks. The provider mark makes langchain-google-genai read them."""
     given = replied(Reply(thoughts="Easy.", text="Sunny."), output_version=output_version)
     found = rewritten(given)
     signature = given.content_blocks[1]["extras"]["signature"]
@@ -50,8 +50,8 @@ def test_thoughts_and_the_signature_of_a_text_come_as_google_s_own_blocks(output
     assert "reasoning_content" not in found.additional_kwargs
 
 
-def test_a_call_keeps_its_id_and_signature():
-    """Text beside it too."""
+def test_call_keeps_its_id_and_signature():
+    """Also with text beside it."""
     given = replied(Reply(thoughts="Look.", text="I look.", calls=[Call("get_weather", {"city": "Paris"})]))
     found = rewritten(given)
     assert found.tool_calls == given.tool_calls
@@ -62,21 +62,21 @@ def test_a_call_keeps_its_id_and_signature():
 
 
 def test_plain_text_stays_a_string():
-    """There is nothing to put into blocks."""
+    """There are no blocks to make."""
     assert rewritten(AIMessage("Sunny.", response_metadata=OURS)).content == "Sunny."
     assert rewritten(AIMessage("", tool_calls=[CALL], response_metadata=OURS)).content == ""
 
 
-def test_a_signature_without_text_gets_an_empty_text():
-    """As Google sends it."""
+def test_signature_without_text_gets_an_empty_text():
+    """Google sends it in this form."""
     fields = {"extra_content": {"google": {"thought_signature": SIGNATURE}}}
     records = {"r": {"reply": True, "fields": fields}}
     found = rewritten(AIMessage("", additional_kwargs={RECORDS_KEY: records}, response_metadata=OURS))
     assert found.content == [{"type": "text", "text": "", "extras": {"signature": SIGNATURE}}]
 
 
-def test_the_signature_of_an_image_is_on_it():
-    """In the one form of image whose signature langchain-google-genai reads."""
+def test_signature_of_an_image_is_on_its_block():
+    """langchain-google-genai reads the signature of this form of image only."""
     fields = {"extra_content": {"google": {"thought_signature": SIGNATURE}}}
     given = AIMessage(
         [{"type": "image", "base64": PNG, "mime_type": "image/png", "index": "lc_image_0"}],
@@ -89,39 +89,39 @@ def test_the_signature_of_an_image_is_on_it():
 
 @pytest.mark.parametrize(("given", "kept"), [("-_-_YQ", "+/+/YQ=="), (SIGNATURE, SIGNATURE), ("YQ==", "YQ==")])
 def test_signatures_become_standard_base64(given, kept):
-    """langchain-google-genai raises for missing padding, and reads another alphabet wrongly without a word."""
+    """langchain-google-genai raises for missing padding, and decodes another alphabet wrongly without an error."""
     assert rewritten(with_signature(given)).additional_kwargs[SIGNATURES_KEY] == {"1": kept}
 
 
 @pytest.mark.parametrize("signature", [PLACEHOLDER_SIGNATURE, "no base64!", "abcde"])
-def test_what_is_no_signature_is_left_out(signature):
-    """langchain-google-genai puts Google's stand-in there itself, and would raise for these."""
+def test_invalid_signature_is_left_out(signature):
+    """langchain-google-genai adds Google's placeholder signature itself, and would raise for these."""
     assert SIGNATURES_KEY not in rewritten(with_signature(signature)).additional_kwargs
 
 
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 @pytest.mark.parametrize("vertexai", [True, False, None])
-def test_signatures_of_the_other_surface_are_left_out_where_the_surface_is_said(surface, vertexai):
-    """They are errors there."""
+def test_signatures_of_the_other_surface_are_left_out(surface, vertexai):
+    """They are errors there. `vertexai` names the surface."""
     found = rewritten(replied(Reply(text="I look.", calls=[Call("f")]), surface), vertexai=vertexai)
     fits = vertexai in (None, surface == "vertex")
     assert (SIGNATURES_KEY in found.additional_kwargs) is fits
     assert RECORDS_KEY in found.additional_kwargs
 
 
-def test_signatures_of_unknown_origin_stay():
-    """They get the benefit of the doubt."""
+def test_signatures_of_unknown_origin_are_kept():
+    """They may be valid."""
     assert SIGNATURES_KEY in rewritten(with_signature(SIGNATURE), vertexai=True).additional_kwargs
 
 
-def test_a_refusal_is_left_out():
+def test_refusal_is_left_out():
     """A native message has no place for it, and langchain-google-genai raises for the block."""
     given = AIMessage("", additional_kwargs={"refusal": "No."}, response_metadata=OURS)
     assert rewritten(given).content == ""
 
 
-def test_messages_of_others_are_the_same_objects():
-    """Only ours are rewritten; twice is once."""
+def test_messages_of_other_models_are_returned_unchanged():
+    """Converting twice gives the same result as once."""
     others = [SystemMessage("Be brief."), ASKED, ToolMessage("x", tool_call_id="1"), AIMessage("Hi.")]
     others.append(AIMessage("Hi.", response_metadata={"model_provider": "openai"}))
     assert all(found is given for found, given in zip(to_google_genai(others), others, strict=True))
@@ -129,8 +129,8 @@ def test_messages_of_others_are_the_same_objects():
     assert to_google_genai(once) == once
 
 
-def test_the_messages_given_are_not_changed():
-    """Neither they nor what is in them."""
+def test_given_messages_are_not_changed():
+    """Neither the messages nor their values."""
     given = [ASKED, replied(Reply(thoughts="Look.", text="I look.", calls=[Call("f", {"x": [1]})]))]
     before = copy.deepcopy(given)
     found = to_google_genai(given)
@@ -141,8 +141,8 @@ def test_the_messages_given_are_not_changed():
 
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 @pytest.mark.parametrize("reply", [Reply(thoughts="T", text="A", calls=[Call("f")]), Reply(thoughts="T", text="A")])
-def test_a_rewritten_history_means_the_same_to_us(reply, surface):
-    """A conversation may come back: the request is as if it had never been away."""
+def test_converted_history_gives_the_same_request(reply, surface):
+    """A conversation may come back to this package."""
     given = replied(reply, surface)
     results = [ToolMessage("done", tool_call_id=call["id"]) for call in given.tool_calls] or [HumanMessage("And?")]
     here = wire_messages([ASKED, given, *results], surface)
@@ -150,8 +150,8 @@ def test_a_rewritten_history_means_the_same_to_us(reply, surface):
     assert json.dumps(here, sort_keys=True) == json.dumps(back, sort_keys=True)
 
 
-def test_a_rewritten_signature_of_the_other_surface_is_still_known_as_such():
-    """The record of where it came from stays, so that we never replay it where it is an error."""
+def test_converted_signature_keeps_its_origin():
+    """So it is not replayed on a surface where it is an error."""
     given = replied(Reply(calls=[Call("f")]), "ai_studio")
     history = [ASKED, *to_google_genai([given]), ToolMessage("done", tool_call_id=given.tool_calls[0]["id"])]
     sent = build(history, "vertex").payload["messages"]

@@ -1,4 +1,4 @@
-"""MIME types and addresses of media, as users and other packages spell them, to what Google documents."""
+"""MIME types and URLs of media, in the spellings of users and other packages, converted to what Google documents."""
 
 import mimetypes
 from base64 import b64encode
@@ -55,15 +55,15 @@ def sent_type(block):
     ],
 )
 @pytest.mark.parametrize("upper", [False, True])
-def test_c10_the_ending_of_an_address_tells_its_type(kind, ending, mime_type, url, upper):
-    """Field case C10: these went out as `audio/wav` and `video/mp4`."""
+def test_file_extension_of_a_url_gives_the_mime_type(kind, ending, mime_type, url, upper):
+    """These were once sent as `audio/wav` and `video/mp4`."""
     url = url.format(ending.upper() if upper else ending)
     key = "file_uri" if kind == "media" else "url"
     assert sent_type({"type": kind, key: url}) == mime_type
 
 
 @pytest.mark.parametrize(("kind", "ending", "mime_type"), ENDINGS)
-def test_c10_types_do_not_depend_on_the_machine(kind, ending, mime_type, monkeypatch):
+def test_mime_types_do_not_depend_on_the_machine(kind, ending, mime_type, monkeypatch):
     """`mimetypes.init` reads files of the system, and versions of Python differ."""
     monkeypatch.setattr(mimetypes, "types_map", {f".{ending}": "application/x-wrong"})
     monkeypatch.setattr(mimetypes, "guess_type", lambda *_, **__: ("application/x-wrong", None))
@@ -83,8 +83,8 @@ def test_c10_types_do_not_depend_on_the_machine(kind, ending, mime_type, monkeyp
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["file", "audio", "video"])
-def test_c10_types_go_out_in_google_s_spelling(kind, given_type, mime_type):
-    """Field case C10: `image/jpg` was sent as it is; case and parameters are no part of a type."""
+def test_mime_types_are_sent_in_googles_spelling(kind, given_type, mime_type):
+    """`image/jpg` was once sent unchanged. Case and parameters are not part of a type."""
     assert sent_type({"type": kind, "url": "gs://b/a", "mime_type": given_type}) == mime_type
     data = {"type": kind, "base64": "AAAA", "mime_type": given_type}
     if kind != "audio":
@@ -116,23 +116,23 @@ def test_c10_types_go_out_in_google_s_spelling(kind, given_type, mime_type):
         {"inlineData": {"mimeType": "image/png", "data": PNG}},
     ],
 )
-def test_c10_pictures_in_odd_spellings_go_out_in_one(block, surface):
-    """A server reads one spelling of a `data:` URL for certain."""
+def test_image_urls_are_sent_in_one_spelling(block, surface):
+    """Servers read this spelling of a `data:` URL reliably."""
     (part,) = wire_messages([HumanMessage([block])], surface)[0]["content"]
     assert part == {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
-def test_c10_a_data_url_without_base64_is_sent_as_base64(surface):
-    """Percent-encoded text is a `data:` URL as well."""
+def test_data_url_without_base64_is_sent_as_base64(surface):
+    """Percent-encoded text is a valid `data:` URL, too."""
     block = {"type": "file", "url": "data:text/plain;charset=utf-8,a%20%C3%A9"}
     (part,) = wire_messages([HumanMessage([block])], surface)[0]["content"]
     assert part["image_url"]["url"] == f"data:text/plain;base64,{b64encode('a é'.encode()).decode()}"
 
 
 @pytest.mark.parametrize("given_format", ["audio/x-wav", "AUDIO/WAV", "audio/wave; x=y"])
-def test_c10_the_format_of_openai_s_audio_part_is_spelt_like_other_types(given_format):
-    """Google's own sample has `audio/mp3` there, which stays."""
+def test_format_of_input_audio_is_normalised(given_format):
+    """`audio/mp3` of Google's own sample stays."""
     block = {"type": "input_audio", "input_audio": {"data": "gs://b/a", "format": given_format}}
     assert sent_type(block) == "audio/wav"
     block["input_audio"]["format"] = "audio/mp3"
@@ -144,8 +144,8 @@ def test_c10_the_format_of_openai_s_audio_part_is_spelt_like_other_types(given_f
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("name", ["video_metadata", "media_resolution"])
 @pytest.mark.parametrize("place", ["block", "extras", "wrapped"])
-def test_c10_what_google_s_packages_say_beside_a_video_is_noted(name, place, surface):
-    """Field case C10: frames and offsets were dropped without a note; no source shows a place for them."""
+def test_media_options_of_googles_packages_are_noted(name, place, surface):
+    """No source shows a place for frames and offsets on this API."""
     value = {"fps": 5, "start_offset": "10s", "end_offset": "20s"}
     block = {"type": "media", "mime_type": "video/mp4", "data": "AAAA"}
     block = {**block, "extras": {name: value}} if place == "extras" else {**block, name: value}
@@ -159,8 +159,8 @@ def test_c10_what_google_s_packages_say_beside_a_video_is_noted(name, place, sur
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_c10_options_of_a_video_that_a_tool_returned_end_no_thread(surface):
-    """A note and never an error, since the caller cannot change a tool's result."""
+def test_media_options_in_a_result_are_noted_without_an_error(surface):
+    """The caller cannot change a tool's result."""
     call = {"id": "1", "name": "f", "args": {}}
     block = {"type": "video", "base64": "AAAA", "mime_type": "video/mp4", "video_metadata": {"fps": 1}}
     messages = [HumanMessage("a"), AIMessage("", tool_calls=[call]), ToolMessage([block], tool_call_id="1")]
@@ -170,8 +170,8 @@ def test_c10_options_of_a_video_that_a_tool_returned_end_no_thread(surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("url", ["http://[abc", "https://[::1/a.png", "http://\u2100.test/a.png"])
-def test_addresses_that_no_parser_takes_raise_nothing_of_python_s(url, surface):
-    """A user's block is sent, or refused by the error that is ours."""
+def test_unparsable_url_raises_only_our_error(url, surface):
+    """A user's block is sent, or refused with an error of this package."""
     with suppress(UnsupportedContentError):
         build([HumanMessage([{"type": "image", "url": url}])], surface)
     with suppress(UnsupportedContentError):
@@ -179,7 +179,7 @@ def test_addresses_that_no_parser_takes_raise_nothing_of_python_s(url, surface):
 
 
 @given(st.binary(max_size=40), st.sampled_from(["image/png", "text/plain", "audio/mpeg"]))
-def test_every_spelling_of_base64_is_the_same_bytes(data, mime_type):
+def test_each_spelling_of_base64_gives_the_same_bytes(data, mime_type):
     """With line breaks, in the alphabet of URLs, with and without padding."""
     plain = b64encode(data).decode()
     url = f"data:{mime_type};base64,{plain}"
@@ -195,7 +195,7 @@ def test_every_spelling_of_base64_is_the_same_bytes(data, mime_type):
     )
     | st.from_regex(r"(data|https?|gs):[^ ]{0,20}", fullmatch=True)
 )
-def test_no_text_makes_the_readers_raise(text):
+def test_readers_raise_for_no_text(text):
     """They read what a tool or a user wrote."""
     for reader in (normalise_mime_type, guess_mime_type, scheme_of, split_data_url, canonical_data_url, clean_base64):
         reader(text)

@@ -1,4 +1,4 @@
-"""Parameters as they arrive: an allow-list per surface, Google's fields at their one place, and a note for the rest."""
+"""Parameters: an allow-list for each surface, the place of Google's own fields, and a note for each dropped one."""
 
 from enum import Enum
 
@@ -22,7 +22,7 @@ def google(made):
     return made.payload.get("extra_body", {}).get("google", {})
 
 
-#: Option, value, and on which surfaces it goes out under its own name.
+#: Option, value, and the surfaces that get it under its own name.
 PLAIN = [
     ("temperature", 0.0, SURFACES),
     ("top_p", 0.5, SURFACES),
@@ -44,8 +44,8 @@ PLAIN = [
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize(("name", "value", "taken"), PLAIN, ids=[name for name, _, _ in PLAIN])
-def test_each_parameter_goes_where_it_is_known_and_is_said_where_not(name, value, taken, surface):
-    """AI Studio answers 400 to an unknown key, Vertex drops it in silence."""
+def test_parameter_is_sent_where_it_is_known_and_noted_elsewhere(name, value, taken, surface):
+    """AI Studio answers 400 to an unknown key. Vertex drops it silently."""
     made = request(surface, **{name: value})
     if surface in taken:
         assert made.payload == {**request(surface).payload, name: value}
@@ -58,16 +58,16 @@ def test_each_parameter_goes_where_it_is_known_and_is_said_where_not(name, value
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_stop_words_are_a_list(surface):
-    """One word may be given as a string; none at all sends no key."""
+def test_stop_is_a_list(surface):
+    """One word may be a string. Without words, the key is not sent."""
     assert request(surface, stop="END").payload["stop"] == ["END"]
     assert request(surface, stop=["a", "b"]).payload["stop"] == ["a", "b"]
     assert "stop" not in request(surface, stop=[]).payload
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_nothing_is_sent_that_was_not_asked_for(surface):
-    """Defaults are the server's."""
+def test_unset_options_are_not_sent(surface):
+    """The server's defaults apply."""
     assert request(surface).payload.keys() == BARE
     assert send("Hi.", surface).keys() == BARE
 
@@ -83,8 +83,8 @@ GOOGLES = [
 
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize(("name", "value", "taken"), GOOGLES, ids=[name for name, _, _ in GOOGLES])
-def test_google_s_fields_stand_under_the_literal_extra_body(name, value, taken, surface):
-    """Source: Google's examples page; one level up is a 400 on AI Studio and nothing on Vertex."""
+def test_google_fields_are_under_the_literal_extra_body(name, value, taken, surface):
+    """Source: Google's examples page. One level up, they are a 400 on AI Studio and ignored on Vertex."""
     made = request(surface, **{name: value})
     if surface in taken:
         assert made.payload == {**request(surface).payload, "extra_body": {"google": {name: value}}}
@@ -119,12 +119,12 @@ SETTING = {"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}
     ids=["enum mapping", "mapping", "list", "enum list"],
 )
 def test_safety_settings_have_one_form(given):
-    """As a mapping, which `ChatGoogleGenerativeAI` takes, or as Google's list; members of enums by their names."""
+    """A mapping, which `ChatGoogleGenerativeAI` takes, or Google's list. Enum members are sent by name."""
     assert google(request(safety_settings=given)) == {"safety_settings": [SETTING]}
 
 
-def test_modalities_are_written_small():
-    """Google's own packages have them in capitals; the compatible API does not."""
+def test_modalities_are_in_small_letters():
+    """Google's own packages write them in capitals. The compatible API does not."""
     assert request(modalities=["TEXT", Modality.IMAGE]).payload["modalities"] == ["text", "image"]
 
 
@@ -139,16 +139,16 @@ def test_modalities_are_written_small():
     ],
     ids=["once", "twice, as the SDK needs it", "both", "no field of Google's"],
 )
-def test_extra_body_is_merged_last_and_untouched(given, root, nested, surface):
-    """People get the nesting wrong even in Google's notebooks: either way the wire is right."""
+def test_extra_body_is_merged_last_and_unchanged(given, root, nested, surface):
+    """Even Google's notebooks nest it in two ways. Both give the same body."""
     made = request(surface, extra_body=given)
     expected = {**root, **({"extra_body": nested} if nested else {})}
     assert {key: value for key, value in made.payload.items() if key not in BARE} == expected
     assert made.notes == ()
 
 
-def test_extra_body_wins_over_our_own_fields_key_by_key():
-    """The caller's last word; what it does not name stays."""
+def test_extra_body_overrides_single_keys():
+    """Keys that it does not name stay."""
     made = request(cached_content="a", include_thoughts=True,
                    extra_body={"google": {"cached_content": "b", "thinking_config": {"thinking_budget": 5}}})  # fmt: skip
     assert google(made) == {
@@ -158,8 +158,8 @@ def test_extra_body_wins_over_our_own_fields_key_by_key():
     }
 
 
-def test_a_marker_in_extra_body_is_what_the_answer_is_read_with():
-    """Thoughts would stay in the text otherwise."""
+def test_marker_in_extra_body_is_used_to_read_the_answer():
+    """Otherwise thoughts would stay in the text."""
     made = request(extra_body={"google": {"thought_tag_marker": "musing"}})
     assert made.tags[0] == "musing"
 
@@ -175,23 +175,23 @@ def test_a_marker_in_extra_body_is_what_the_answer_is_read_with():
         ("openai_compatible", {"stream_options": {"include_usage": False}}, {"include_usage": False}),
     ],
 )
-def test_a_stream_asks_for_usage_where_it_has_to(surface, options, expected):
-    """AI Studio says nothing of usage in a stream unless asked; Vertex always does."""
+def test_stream_asks_for_usage_where_needed(surface, options, expected):
+    """AI Studio reports usage in a stream only on request. Vertex always does."""
     made = request(surface, stream=True, **options)
     assert made.payload["stream"] is True
     assert made.payload.get("stream_options") == expected
     assert request(surface, **options).payload.keys() == BARE
 
 
-def test_a_stream_of_a_self_deployed_model_asks_for_usage_too():
-    """Its container is a server like any other."""
+def test_stream_of_a_self_deployed_model_asks_for_usage():
+    """Its container is a compatible server."""
     made = build(HI, at=endpoint("vertex", "gemma", endpoint_id="1"), stream=True)
     assert made.payload["stream_options"] == {"include_usage": True}
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_a_stream_has_one_candidate(surface):
-    """Chunks of several could not be told apart."""
+def test_stream_has_one_candidate(surface):
+    """The chunks of several candidates could not be told apart."""
     made = request(surface, stream=True, n=3)
     assert "n" not in made.payload
     assert notes(made) == ["`n` was left out: a stream has one candidate."]
@@ -200,7 +200,7 @@ def test_a_stream_has_one_candidate(surface):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-2.5-pro", "gemini-flash-latest"])
-def test_several_candidates_are_held_back_where_gemini_refuses_them(surface, model):
+def test_n_is_left_out_where_gemini_refuses_it(surface, model):
     """`candidateCount must be 1`, `Only one candidate can be specified`: refusals of both surfaces."""
     made = request(surface, model, n=2)
     assert made.payload == request(surface, model).payload
@@ -210,15 +210,15 @@ def test_several_candidates_are_held_back_where_gemini_refuses_them(surface, mod
     assert broken_rules(made.payload, surface) == []
 
 
-def test_several_candidates_are_asked_of_other_models():
-    """Gateways, self-deployed models and partners' models on Vertex go by their own rules."""
+def test_n_is_sent_to_other_models():
+    """Gateways, self-deployed models and partners' models on Vertex have their own rules."""
     assert request("openai_compatible", n=2).payload["n"] == 2
     assert request("vertex", "meta/llama-4", n=2).payload["n"] == 2
     assert build(HI, at=endpoint("vertex", "gemma", endpoint_id="1"), n=2).payload["n"] == 2
 
 
-def test_a_request_knows_the_schemas_its_tools_were_bound_with():
-    """By names on the wire: arguments that come back are judged by the original, not by what was sent."""
+def test_request_keeps_the_original_schemas_of_its_tools():
+    """By names on the wire. The arguments of a call are checked against the original schema."""
     schema = {"type": "object", "properties": {"a": {"enum": [1, 3]}}}
     odd = {"type": "function", "function": {"name": "a b", "parameters": schema}}
     flat = {"type": "function", "name": "c", "parameters": schema}
@@ -232,7 +232,7 @@ def test_a_request_knows_the_schemas_its_tools_were_bound_with():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_penalties_are_left_out_for_the_family_that_refuses_them(surface):
-    """3.5 Flash-Lite; Vertex passes them on for others."""
+    """3.5 Flash-Lite refuses them. Vertex takes them for other families."""
     made = request(surface, "gemini-3.5-flash-lite", presence_penalty=1, frequency_penalty=1)
     assert made.payload.keys() == BARE
     assert len(notes(made, "dropped")) == 2
@@ -240,7 +240,7 @@ def test_penalties_are_left_out_for_the_family_that_refuses_them(surface):
 
 MINIMAL, NONE = {"reasoning_effort": "minimal"}, {"reasoning_effort": "none"}
 CONFIG = "thinking_config"
-#: Surface, model, knobs; then the effort in the body, `extra_body.google`, and how many notes.
+#: Surface, model, thinking options; then the effort in the body, `extra_body.google`, and the number of notes.
 THINKING = [
     ("vertex", "gemini-3.8-flash", {"reasoning_effort": "high"}, "high", {}, 0),
     ("ai_studio", "gemini-3.8-flash", {"reasoning_effort": "HIGH"}, "high", {}, 0),
@@ -291,10 +291,10 @@ THINKING = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("surface", "model", "knobs", "effort", "fields", "said"), THINKING)
-def test_thinking_knobs_are_fitted_to_surface_and_model(surface, model, knobs, effort, fields, said):
-    """Never a 400: the nearest setting that the model has, said where it is another than was asked for."""
-    made = request(surface, model, **knobs)
+@pytest.mark.parametrize(("surface", "model", "settings", "effort", "fields", "said"), THINKING)
+def test_thinking_options_are_fitted_to_surface_and_model(surface, model, settings, effort, fields, said):
+    """The nearest setting of the model is sent, with a note if it differs, so no setting is a 400."""
+    made = request(surface, model, **settings)
     assert (made.payload.get("reasoning_effort"), google(made), len(made.notes)) == (effort, fields, said)
     if surface != "openai_compatible":
         assert broken_rules(made.payload, surface) == []
@@ -302,7 +302,7 @@ def test_thinking_knobs_are_fitted_to_surface_and_model(surface, model, knobs, e
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize(
-    "knobs",
+    "settings",
     [
         {"reasoning_effort": "low", "thinking_level": "low"},
         {"reasoning_effort": "low", "thinking_budget": 0},
@@ -310,16 +310,16 @@ def test_thinking_knobs_are_fitted_to_surface_and_model(surface, model, knobs, e
     ],
     ids=str,
 )
-def test_knobs_that_contradict_each_other_are_an_error(knobs, surface):
-    """Which of them was meant is not for us to guess."""
-    first, second = knobs
+def test_two_thinking_options_raise(settings, surface):
+    """The intended one is not known."""
+    first, second = settings
     with pytest.raises(UnsupportedParameterError, match=f"`{first}` and `{second}`"):
-        request(surface, **knobs)
+        request(surface, **settings)
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
-def test_a_word_that_is_no_effort_is_an_error(surface):
-    """A typing mistake; the words are listed."""
+def test_unknown_effort_raises(surface):
+    """The error lists the valid ones."""
     with pytest.raises(UnsupportedParameterError, match="none, minimal, low"):
         request(surface, reasoning_effort="hihg")
 
@@ -332,26 +332,26 @@ SPELLED = {"vertex": "google/gemini-3.8-flash", "ai_studio": "gemini-3.8-flash"}
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("name", NAMES)
 def test_each_spelling_of_a_model_name_works_on_each_surface(name, surface):
-    """At construction and at a call; a compatible server gets the name as it was given."""
+    """At construction and in a call. A compatible server gets the name unchanged."""
     expected = SPELLED.get(surface, name)
     assert send("Hi.", surface, name)["model"] == expected
     assert send("Hi.", surface, "gemini-2.5-pro", call={"model": name})["model"] == expected
 
 
-def test_options_of_a_call_win_over_those_of_the_model():
-    """Aliases too: LangChain's and those of `ChatGoogleGenerativeAI`."""
+def test_options_of_a_call_override_those_of_the_model():
+    """Also under the names of LangChain and of `ChatGoogleGenerativeAI`."""
     body = send("Hi.", temperature=1.0, max_tokens=5, call={"temperature": 0.5, "max_output_tokens": 7, "stop": ["x"]})
     assert (body["temperature"], body["max_tokens"], body["stop"]) == (0.5, 7, ["x"])
 
 
-def test_the_model_of_a_call_decides_what_is_fitted():
-    """A per-call model is another family with other rules."""
+def test_model_of_a_call_decides_what_is_fitted():
+    """A model of a call may belong to another family."""
     body = send("Hi.", thinking_level="medium", call={"model": "gemini-2.5-flash"})
     assert body["extra_body"]["google"] == {"thinking_config": {"thinking_budget": 8192}}
 
 
-def test_what_is_left_out_is_warned_of_once():
-    """The same warning at every call would be noise."""
+def test_left_out_option_is_warned_of_once():
+    """A warning at every call would be noise."""
     wire = Wire(completion())
     chat = ChatGeminiCompat(model="gemini-3.8-flash", seed=1, **PLACES["ai_studio"], **wire.clients)
     with pytest.warns(GeminiCompatWarning, match="`seed` was left out: ai_studio does not take it"):
@@ -361,7 +361,7 @@ def test_what_is_left_out_is_warned_of_once():
 
 
 def test_strict_raises_before_anything_is_sent():
-    """Parameters and histories, each with its own error."""
+    """For parameters and for histories, each with its own error."""
     wire = Wire(completion())
     chat = ChatGeminiCompat(model="gemini-3.8-flash", strict=True, **PLACES["ai_studio"], **wire.clients)
     with pytest.raises(UnsupportedParameterError, match="`seed`"):
@@ -374,8 +374,8 @@ def test_strict_raises_before_anything_is_sent():
     chat.invoke("Hi.")
 
 
-def test_preview_shows_the_request_and_warns_of_nothing():
-    """Body and notes; nothing is connected."""
+def test_preview_returns_the_request_without_warnings():
+    """It returns the body and the notes, and opens no connection."""
     chat = ChatGeminiCompat(model="gemini-3.8-flash", project="p", top_logprobs=2)
     payload, said = chat.preview("Hi.", seed=1, stream=True)
     assert payload == {

@@ -1,4 +1,4 @@
-"""Limits of tokens, and thinking said twice: what a model cannot do is fitted or refused before it is sent."""
+"""Token limits and duplicate thinking options: fitted to the model, or refused before the request."""
 
 import pytest
 from langchain_core.messages import HumanMessage
@@ -10,7 +10,7 @@ HI = HumanMessage("Hi.")
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
-def test_more_tokens_than_a_model_can_write_become_what_it_can(name):
+def test_max_tokens_is_lowered_to_the_models_limit(name):
     """Google answers 400 to more."""
     made = build([HI], "vertex", "gemini-2.5-flash-image", **{name: 1_000_000})
     assert made.payload[name] == 32_768
@@ -19,17 +19,17 @@ def test_more_tokens_than_a_model_can_write_become_what_it_can(name):
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "9"])
-def test_a_limit_that_is_no_number_of_tokens_is_an_error(value):
-    """Before anything is sent."""
+def test_invalid_max_tokens_raises(value):
+    """No request is sent."""
     with pytest.raises(UnsupportedParameterError, match="max_tokens"):
         build([HI], max_tokens=value)
 
 
-@pytest.mark.parametrize("knob", ["reasoning_effort", "thinking_level"])
-def test_a_knob_beside_one_in_extra_body_is_an_error(knob):
-    """The server would say 400."""
+@pytest.mark.parametrize("setting", ["reasoning_effort", "thinking_level"])
+def test_thinking_option_beside_one_in_extra_body_raises(setting):
+    """The server would answer 400."""
     extra = {"google": {"thinking_config": {"thinking_budget": 9}}}
     with pytest.raises(UnsupportedParameterError, match="extra_body"):
-        build([HI], **{knob: "low"}, extra_body=extra)
+        build([HI], **{setting: "low"}, extra_body=extra)
     config = {"google": {"thinking_config": {"include_thoughts": True}}}
-    build([HI], **{knob: "low"}, extra_body=config)
+    build([HI], **{setting: "low"}, extra_body=config)

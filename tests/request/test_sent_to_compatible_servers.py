@@ -1,4 +1,4 @@
-"""Field case H5: what OpenAI takes goes to compatible servers, Gemini's surfaces have a note, and one rule says what wins."""
+"""Fields of OpenAI's API: sent to compatible servers, noted on Gemini's surfaces, with one order of precedence."""
 
 import warnings
 from typing import Any
@@ -43,8 +43,8 @@ def show(model, bound, messages="hi"):
 
 @pytest.mark.parametrize("schema", [Event, SCHEMA], ids=["class", "JSON schema"])
 @pytest.mark.parametrize("strict", [True, False, None])
-def test_h5_strict_is_sent_to_compatible_servers(strict, schema):
-    """In the function and in the response schema; a strict schema takes no other members, as OpenAI demands."""
+def test_strict_is_sent_to_compatible_servers(strict, schema):
+    """In the function and in the response schema. OpenAI requires that a strict schema takes no other members."""
     model = build_model("compatible")
     body, notes = show(model, model.bind_tools([schema], strict=strict))
     function = body["tools"][0]["function"]
@@ -61,8 +61,8 @@ def test_h5_strict_is_sent_to_compatible_servers(strict, schema):
     assert notes == []
 
 
-def test_h5_strict_closes_objects_at_any_depth_and_no_member_of_that_name():
-    """Definitions too."""
+def test_strict_closes_objects_at_any_depth():
+    """Also in definitions, but not a member with the name of a keyword."""
     model = build_model("compatible")
     schema = {
         "title": "T",
@@ -77,8 +77,8 @@ def test_h5_strict_closes_objects_at_any_depth_and_no_member_of_that_name():
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
-def test_h5_strict_is_a_note_for_gemini(surface):
-    """No warning, since nothing of the schema is lost by it; `strict=False` asks for nothing."""
+def test_strict_is_noted_for_gemini(surface):
+    """There is no warning, since the schema loses nothing. `strict=False` has no effect."""
     model = build_model(surface)
     for bound in (
         model.bind_tools([Event, Part], strict=True),
@@ -101,8 +101,8 @@ HISTORY = [
 ]
 
 
-def test_h5_names_of_messages_are_sent_to_compatible_servers():
-    """Of people and of agents; signs that OpenAI refuses are replaced, which is a note for each name."""
+def test_message_names_are_sent_to_compatible_servers():
+    """Of people and of agents. Characters that OpenAI refuses are replaced, with a note for each name."""
     body, notes = build_model("compatible").preview(HISTORY)
     assert [message.get("name") for message in body["messages"]] == ["ann", "planner", None, "writer", None]
     assert notes == []
@@ -118,8 +118,8 @@ def test_h5_names_of_messages_are_sent_to_compatible_servers():
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
-def test_h5_names_of_agents_are_one_note_for_gemini(surface):
-    """Agents name each message: no error with `strict`, no warning, and one note a request."""
+def test_agent_names_are_one_note_for_gemini(surface):
+    """Agents name each message, so there is one note a request, no warning, and no error with `strict`."""
     messages = [message for message in HISTORY if message.name != "ann"]
     messages = [HumanMessage("hi"), *messages]
     body, notes = build_model(surface, strict=True).preview(messages)
@@ -128,8 +128,8 @@ def test_h5_names_of_agents_are_one_note_for_gemini(surface):
 
 
 @pytest.mark.parametrize("surface", [*GOOGLE, "compatible"])
-def test_h5_a_call_overrides_the_constructor_and_that_overrides_model_kwargs(surface):
-    """What `model_kwargs` lose is said, once, unless the call says otherwise anyway."""
+def test_call_overrides_constructor_and_constructor_overrides_model_kwargs(surface):
+    """A lost value of `model_kwargs` is noted once, unless the call sets it anyway."""
     model = build_model(surface, temperature=0.5, model_kwargs={"temperature": 0.1, "top_p": 0.2})
     body, notes = model.preview("hi")
     assert (body["temperature"], body["top_p"]) == (0.5, 0.2)
@@ -145,8 +145,8 @@ def test_h5_a_call_overrides_the_constructor_and_that_overrides_model_kwargs(sur
 
 
 @pytest.mark.parametrize("surface", [*GOOGLE, "compatible"])
-def test_h5_the_model_of_model_kwargs_is_overridden_with_a_note(surface):
-    """The constructor names one; a call names another."""
+def test_model_in_model_kwargs_is_overridden_with_a_note(surface):
+    """By the constructor, and by a call."""
     model = build_model(surface, model_kwargs={"model": "gemini-2.5-flash"})
     body, notes = model.preview("hi")
     assert body["model"].endswith("gemini-3.8-flash")
@@ -156,8 +156,8 @@ def test_h5_the_model_of_model_kwargs_is_overridden_with_a_note(surface):
     assert build_model(surface, model_kwargs={"model": "gemini-3.8-flash"}).preview("hi")[1] == []
 
 
-def test_h5_other_names_and_thinking_follow_the_rule():
-    """By the names of other chat models too; a word on thinking replaces all others."""
+def test_aliases_and_thinking_options_follow_the_precedence():
+    """A thinking option replaces all other thinking options."""
     model = build_model("ai_studio", max_tokens=50, model_kwargs={"max_output_tokens": 60})
     body, notes = model.preview("hi")
     assert (body["max_tokens"], len([note for note in notes if "model_kwargs" in note.message])) == (50, 1)

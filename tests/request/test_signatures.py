@@ -1,4 +1,4 @@
-"""A signature from the reply that brought it to the request that needs it, through all that may happen between."""
+"""A signature, from the reply that has it to the request that needs it."""
 
 import json
 import pickle
@@ -45,7 +45,7 @@ def signed(signature=SIGNATURE, namespace="google", **more):
 
 
 def replied(*calls, surface="vertex", model="gemini-3.8-flash", streamed=False, text=None, **message):
-    """The message that the model makes of a reply with `calls`."""
+    """Return the message of a reply with `calls`."""
     kwargs = dict(PLACES[surface])
     if streamed:
         events = [chunk(content=text, **message)] if text or message else []
@@ -63,7 +63,7 @@ def replied(*calls, surface="vertex", model="gemini-3.8-flash", streamed=False, 
 
 
 def extras_sent(message, surface="vertex", model="gemini-3.8-flash", *, before=(), after=()):
-    """`extra_content` of each call of `message` in the next request."""
+    """Return `extra_content` of each call of `message` in the next request."""
     results = [ToolMessage("done", tool_call_id=made["id"]) for made in message.tool_calls]
     sent = wire_messages([USER, *before, message, *results, *after], surface, model)
     assistant = [entry for entry in sent if entry.get("tool_calls")][-1]
@@ -71,7 +71,7 @@ def extras_sent(message, surface="vertex", model="gemini-3.8-flash", *, before=(
 
 
 def edited(message):
-    """What a human in the loop does: other arguments, the same call."""
+    """Return the message as a human in the loop leaves it: the same call with other arguments."""
     changed = [{**made, "args": {"x": 99}} for made in message.tool_calls]
     return message.model_copy(update={"tool_calls": changed})
 
@@ -104,7 +104,7 @@ CALLS = {
 @pytest.mark.parametrize("trip", TRIPS)
 @pytest.mark.parametrize("extras", CALLS)
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-def test_extra_content_of_a_call_comes_back_byte_for_byte(streamed, extras, trip):
+def test_extra_content_of_a_call_is_sent_back_unchanged(streamed, extras, trip):
     """After each way in which messages are stored, merged, copied or edited."""
     message = replied(call("f", '{"x":1}', "1", **CALLS[extras]), call("g", "{}", "2"), streamed=streamed)
     assert message.additional_kwargs[SIGNATURES_KEY] == {"1": SIGNATURE}
@@ -113,15 +113,15 @@ def test_extra_content_of_a_call_comes_back_byte_for_byte(streamed, extras, trip
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-def test_extra_content_of_a_reply_comes_back_beside_the_message(streamed, surface):
-    """Of a text turn; recommended by Google, never demanded."""
+def test_extra_content_of_a_reply_is_sent_back_on_the_message(streamed, surface):
+    """For a text turn Google recommends it but does not require it."""
     message = replied(surface=surface, text="Hello.", streamed=streamed, **signed())
     sent = wire_messages([USER, message, HumanMessage("And?")], surface)
     assert sent[1] == {"role": "assistant", "content": "Hello.", **signed()}
 
 
-def test_two_answers_merged_into_one_keep_each_call_s_signature():
-    """`merge_message_runs` adds maps key by key, which is why they are keyed by id."""
+def test_merged_answers_keep_the_signature_of_each_call():
+    """`merge_message_runs` adds maps key by key, so the maps are keyed by id."""
     first, second = (
         replied(call("f", "{}", call_id, **signed(mark))) for call_id, mark in (("1", "YQ=="), ("2", "Yg=="))
     )
@@ -129,8 +129,8 @@ def test_two_answers_merged_into_one_keep_each_call_s_signature():
     assert extras_sent(merged) == [signed("YQ==")["extra_content"], signed("Yg==")["extra_content"]]
 
 
-def test_a_call_that_a_human_took_out_leaves_nothing_on_the_message():
-    """Rejecting the signed call leaves its record behind, which is not the message's own."""
+def test_removed_call_leaves_no_signature_on_the_message():
+    """The record of the rejected call stays, but it is not the message's own."""
     message = replied(call("f", "{}", "1", **CALLS["two namespaces"]), call("g", "{}", "2"))
     rest = message.model_copy(update={"tool_calls": message.tool_calls[1:]})
     sent = wire_messages([USER, rest, ToolMessage("done", tool_call_id="2")])
@@ -149,61 +149,61 @@ def step(message):
     return [message, *(ToolMessage("done", tool_call_id=made["id"]) for made in message.tool_calls)]
 
 
-def stand_ins(messages):
-    """The ids of the calls that carry the stand-in."""
+def placeholders(messages):
+    """Return the ids of the calls with a placeholder signature."""
     made = [entry for message in messages for entry in message.get("tool_calls", ())]
     return [entry["id"] for entry in made if read_signature(entry.get("extra_content")) == PLACEHOLDER_SIGNATURE]
 
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-flash-latest", "gemini-2.5-pro", "gemma-3"])
-def test_the_stand_in_stands_only_where_a_signature_is_demanded(surface, model):
-    """The first call of each step of the current turn, Gemini 3 and later, Google's two surfaces; and it is counted."""
+def test_placeholder_signature_is_sent_only_where_one_is_required(surface, model):
+    """On the first call of each step of the current turn, for Gemini 3 and later, on Google's two surfaces."""
     history = [USER, *step(unsigned("a")), AIMessage("Done."), HumanMessage("More."),
                *step(unsigned("b", "c")), *step(unsigned("d"))]  # fmt: skip
     request = build(history, surface, model)
     demanded = surface != "openai_compatible" and model in ("gemini-3.8-flash", "gemini-flash-latest")
-    assert stand_ins(request.payload["messages"]) == (["b", "d"] if demanded else [])
+    assert placeholders(request.payload["messages"]) == (["b", "d"] if demanded else [])
     assert len(notes(request, "stand_in")) == (2 if demanded else 0)
 
 
-def test_the_stand_in_is_counted_on_the_answer():
-    """`response_metadata` tells how many calls went out without a signature of their own."""
+def test_placeholder_signatures_are_counted_in_response_metadata():
+    """The count is the number of calls that were sent without their own signature."""
     chat = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES["vertex"], **Wire(completion()).clients)
     assert chat.invoke([USER, *step(unsigned("1"))]).response_metadata["signature_stand_ins"] == 1
 
 
-def test_a_step_whose_sibling_carries_the_signature_leads_with_it_and_gets_no_stand_in():
-    """Google signs the first call and looks at the first: whoever reordered the calls, the signed one was first."""
+def test_signed_call_is_moved_first_and_gets_no_placeholder():
+    """Google signs the first call and checks the first call, so the signed call was first before a reordering."""
     message = replied(call("f", '{"x":1}', "1", **signed()), call("g", '{"x":1}', "2"))
     turned = message.model_copy(update={"tool_calls": message.tool_calls[::-1]})
     request = build([USER, *step(turned)])
     sent = request.payload["messages"]
     assert [entry["id"] for entry in sent[1]["tool_calls"]] == ["1", "2"]
     assert [entry["tool_call_id"] for entry in sent[2:]] == ["1", "2"]
-    assert (read_signature(sent[1]["tool_calls"][0]["extra_content"]), stand_ins(sent)) == (SIGNATURE, [])
+    assert (read_signature(sent[1]["tool_calls"][0]["extra_content"]), placeholders(sent)) == (SIGNATURE, [])
     assert notes(request) == ["The signed call of a step was moved before the other calls, where the model wrote it."]
     elsewhere = build([USER, *step(turned)], "openai_compatible").payload["messages"]
     assert [entry["id"] for entry in elsewhere[1]["tool_calls"]] == ["2", "1"]
 
 
-def test_a_signature_that_came_beside_the_message_spares_the_stand_in():
-    """AI Studio was seen to send it in a delta of its own."""
+def test_message_level_signature_needs_no_placeholder():
+    """AI Studio was seen to send the signature in a delta of its own."""
     message = replied(call("f", "{}", "1"), streamed=True, **signed())
     sent = build([USER, *step(message)]).payload["messages"]
-    assert (sent[1]["extra_content"], stand_ins(sent)) == (signed()["extra_content"], [])
+    assert (sent[1]["extra_content"], placeholders(sent)) == (signed()["extra_content"], [])
 
 
-def test_a_user_message_given_as_a_chat_message_starts_a_turn_too():
-    """The turn is told by the role on the wire."""
+def test_chat_message_of_the_user_starts_a_turn():
+    """The role on the wire decides."""
     history = [USER, *step(unsigned("a")), AIMessage("x"), *convert_to_messages([{"role": "user", "content": "b"}])]
-    assert stand_ins(wire_messages(history)) == []
+    assert placeholders(wire_messages(history)) == []
 
 
 @pytest.mark.parametrize("made_on", SURFACES)
 @pytest.mark.parametrize("sent_to", SURFACES)
-def test_a_signature_never_goes_to_another_surface(made_on, sent_to):
-    """AI Studio's is `Invalid` on Vertex, Vertex's `Corrupted` on AI Studio; a stranger gets neither."""
+def test_signature_is_not_sent_to_another_surface(made_on, sent_to):
+    """AI Studio's is `Invalid` on Vertex, Vertex's `Corrupted` on AI Studio. A compatible server gets neither."""
     message = replied(call("f", "{}", "1", **signed()), surface=made_on)
     expected = signed()["extra_content"]
     if made_on != sent_to:
@@ -220,7 +220,7 @@ def test_a_signature_never_goes_to_another_surface(made_on, sent_to):
         ("gemini-2.5-pro", "gemini-3.8-flash", False),
     ],
 )
-def test_a_signature_goes_to_other_models_of_its_generation_only(made_by, sent_to, kept):
+def test_signature_is_sent_to_models_of_its_generation_only(made_by, sent_to, kept):
     """Vertex took a 3.7 Flash signature on 3.1 Pro (taucad/tau, live test T4)."""
     answer = completion(None, tool_calls=[call("f", "{}", "1", **signed())])
     answer["model"] = f"google/{made_by}"
@@ -235,7 +235,7 @@ def gateway(host="gateway.test", model="smart"):
 
 
 def answered_by_gateway(**entry):
-    """A reply of a gateway that was asked for `smart` and says it is Gemini."""
+    """Return a reply of a gateway with the model `smart` that answers as Gemini."""
     return replied(call("f", "{}", "1", **entry), surface="openai_compatible", model="smart")
 
 
@@ -250,8 +250,8 @@ def answered_by_gateway(**entry):
     ],
     ids=["the same", "another Gemini", "another family", "another host", "another port"],
 )
-def test_what_a_gateway_sent_goes_back_to_it_alone(place, kept):
-    """By host, and by the name that was asked for or a model of the same generation."""
+def test_fields_of_a_gateway_are_sent_back_to_it_only(place, kept):
+    """By host, and by the requested model or one of the same generation."""
     fields = {**signed(), "provider_specific_fields": {"thought_signature": SIGNATURE, "x": 1}}
     request = build([USER, *step(answered_by_gateway(**fields))], at=place)
     (sent,) = request.payload["messages"][1]["tool_calls"]
@@ -259,8 +259,8 @@ def test_what_a_gateway_sent_goes_back_to_it_alone(place, kept):
 
 
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
-def test_reasoning_is_echoed_under_its_own_key_to_the_gateway_it_came_from(field):
-    """Servers such as vLLM want it back between tool calls; Google does not know the key."""
+def test_reasoning_is_sent_back_to_its_gateway_under_the_same_key(field):
+    """Servers such as vLLM expect it between tool calls. Google does not know the key."""
     details = [{"type": "reasoning.encrypted", "data": "x"}]
     message = replied(call("f", "{}", "1"), surface="openai_compatible", text="Hi.",
                       **{field: "Hm.", "reasoning_details": details})  # fmt: skip
@@ -272,8 +272,8 @@ def test_reasoning_is_echoed_under_its_own_key_to_the_gateway_it_came_from(field
     assert elsewhere.keys() == {"role", "content", "tool_calls"}
 
 
-def test_litellm_s_id_is_whole_again_for_its_gateway_alone():
-    """In the call and in its result; everywhere else, and in the caller's hands, the id is short."""
+def test_litellm_id_is_restored_for_its_gateway_only():
+    """In the call and in its result. Elsewhere the id is short."""
     message = replied(call("f", "{}", f"call_1__thought__{SIGNATURE}"), surface="openai_compatible", model="smart")
     assert [made["id"] for made in message.tool_calls] == ["call_1"]
     sent = build([USER, *step(message)], at=gateway()).payload["messages"]
@@ -285,15 +285,15 @@ def test_litellm_s_id_is_whole_again_for_its_gateway_alone():
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_a_signature_of_unknown_origin_is_sent(surface):
-    """A history of another package does not say where it was made; without one the request fails for sure."""
+def test_signature_of_unknown_origin_is_sent(surface):
+    """A history of another package has no origin, and without the signature the request would fail."""
     message = AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {}}],
                         additional_kwargs={SIGNATURES_KEY: {"1": SIGNATURE}})  # fmt: skip
     assert extras_sent(message, surface) == [signed()["extra_content"]]
 
 
-def test_a_signature_of_chat_vertexai_stays_on_vertex():
-    """That package runs on Vertex only, so its origin is known."""
+def test_signature_of_chat_vertexai_is_sent_to_vertex_only():
+    """That package runs on Vertex only, so the origin is known."""
     message = AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {}}],
                         additional_kwargs={SIGNATURES_KEY: {"1": SIGNATURE}},
                         response_metadata={"model_provider": "google_vertexai", "model_name": "gemini-3.1-pro"})  # fmt: skip
@@ -304,8 +304,8 @@ def test_a_signature_of_chat_vertexai_stays_on_vertex():
 PNG = "iVBORw0KGgo="
 
 
-def test_an_image_goes_back_as_a_part_with_its_signature():
-    """The turn after an image is generated edits it: source of the reply's shape is Google's examples page."""
+def test_image_is_sent_back_as_a_part_with_its_signature():
+    """The next turn edits the image. Source of the reply's shape: Google's examples page."""
     audio = {"data": PNG, "extra_content": {"google": {"mime_type": "image/png"}}}
     answer = completion(None, audio=audio, **signed())
     answer["model"] = "google/gemini-3-pro-image-preview"
@@ -322,7 +322,7 @@ def test_an_image_goes_back_as_a_part_with_its_signature():
     }
 
 
-def test_images_that_google_s_package_signed_one_by_one_keep_their_signatures():
+def test_signed_images_of_googles_package_keep_their_signatures():
     """It writes `extras.signature` on each image block."""
     blocks = [
         {"type": "text", "text": "Two cats."},
@@ -368,8 +368,8 @@ def test_origins_tell_enough_and_no_more():
     assert build_origin(endpoint("ai_studio"), "") == {"surface": "ai_studio", "model": "gemini-3.8-flash"}
 
 
-def test_only_what_the_shared_map_cannot_say_is_kept_beside_it():
-    """A signature is stored once: kept twice it would be concatenated when chunks are added."""
+def test_signature_is_stored_once():
+    """Stored twice it would be concatenated when chunks are added."""
     attached = attach_call_extras("1", signed(), {"surface": "vertex"})
     assert attached == {SIGNATURES_KEY: {"1": SIGNATURE}, RECORDS_KEY: {"1": {"origin": {"surface": "vertex"}}}}
     message = AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {}}], additional_kwargs=attached)
@@ -398,8 +398,8 @@ PLACES_OF_SIGNATURES = [
 
 
 @pytest.mark.parametrize("message", PLACES_OF_SIGNATURES, ids=range(len(PLACES_OF_SIGNATURES)))
-def test_messages_that_have_no_place_for_extras_are_seen_at_a_glance(message):
-    """And nothing is found there by a closer look."""
+def test_shortcut_finds_the_same_extras_as_the_search(message):
+    """For messages with and without a place for extras."""
     quick, searched = (recover(message, message.tool_calls) for recover in (recover_extras, search_extras))
     assert quick.own.fields == searched.own.fields
     assert [extras.fields for extras in quick.calls] == [extras.fields for extras in searched.calls]
@@ -409,7 +409,7 @@ def test_messages_that_have_no_place_for_extras_are_seen_at_a_glance(message):
 @pytest.mark.parametrize("fields", [["a"], "a", 5, {"extra_content": ["a"]}, {"extra_content": {"google": ["a"]}}])
 @pytest.mark.parametrize("key", ["r", "1"])
 def test_records_of_a_wrong_type_in_a_history_are_ignored(surface, fields, key):
-    """A stored history may hold anything under our keys: what is no object there does not stop the conversation."""
+    """A stored history may have any value under this package's keys."""
     records = {RECORDS_KEY: {key: {"reply": key == "r", "origin": {}, "fields": fields}}}
     calls = [{"id": "1", "name": "f", "args": {}}]
     asked = AIMessage("Yes.", tool_calls=calls, additional_kwargs=records)

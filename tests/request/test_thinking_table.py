@@ -1,6 +1,6 @@
-"""Every family on every surface with every value of each thinking knob: legal on the wire, or an error before it.
+"""Each value of each thinking option, for each family and surface: valid on the wire, or an error before the request.
 
-What is legal is written down here from Google's pages and public refusals, and shares nothing with the code:
+The valid values come from Google's pages and public refusals, independently of the code:
 
 - https://ai.google.dev/gemini-api/docs/thinking and the cards of the models: levels, ranges of budgets, what is refused.
 - https://ai.google.dev/gemini-api/docs/openai: words of `reasoning_effort`; never beside a level or a budget.
@@ -27,7 +27,7 @@ from langchain_gemini_compat.testing import FakeGemini
 HI = [HumanMessage("Hi.")]
 L, M, H, N = "low", "medium", "high", "minimal"
 
-#: Model: the levels it takes, or `None` where none is taken.
+#: Model: its levels; `None` if it takes none.
 LEVELS = {
     "gemini-4-argon": {L, M, H},
     "gemini-4-carbon": {L, M, H},
@@ -56,21 +56,21 @@ LEVELS = {
     "gemini-2.0-flash": None,
     "gemini-1.5-pro": None,
 }
-#: Model: budgets it takes beside -1. Gemini 3 takes one for compatibility, and cannot be switched off.
+#: Model: its budgets beside -1. Gemini 3 takes one for compatibility, and always thinks.
 BUDGETS = {
     "gemini-2.5-pro": range(128, 32_769),
     "gemini-2.5-flash-lite": {0, *range(512, 24_577)},
     "gemini-2.5-flash": range(24_577),
     **{model: range(1, 65_537) for model in LEVELS if model.startswith("gemini-3") and "image" not in model},
 }
-#: `none` is a word for these only.
+#: The models that take `none`.
 MAY_STOP = {"gemini-2.5-flash", "gemini-2.5-flash-lite"}
 SILENT = {"gemini-2.5-flash-image", "gemini-2.0-flash", "gemini-1.5-pro"}
 
 WORDS = ["none", N, L, M, H, "xhigh", "max"]
 LIMITS = [-1, 0, 1, 127, 128, 129, 511, 512, 513, 1024, 1025, 8192, 8193, 24_575, 24_576, 24_577, 32_767, 32_768,
           32_769, 65_535, 65_536, 65_537, 10**9]  # fmt: skip
-KNOBS = [
+SETTINGS = [
     {},
     *({"reasoning_effort": word} for word in WORDS),
     *({"thinking_level": word} for word in WORDS),
@@ -86,7 +86,7 @@ WRONG = [
 
 
 def faults(model, surface, body):
-    """What Google would refuse, or pass over in silence, in the thinking part of `body`."""
+    """Return what Google would refuse or ignore in the thinking options of `body`."""
     google = body.get("extra_body", {}).get("google", {})
     config, effort = google.get("thinking_config", {}), body.get("reasoning_effort")
     level, budget = config.get("thinking_level"), config.get("thinking_budget")
@@ -94,7 +94,7 @@ def faults(model, surface, body):
     refused = {
         "an empty or unknown config": "thinking_config" in google and not (config and config.keys() <= CONFIG),
         "thinking asked of a model that has none": model in SILENT and bool(config or effort),
-        "two knobs": sum(knob is not None for knob in (effort, level, budget)) > 1,
+        "two settings": sum(setting is not None for setting in (effort, level, budget)) > 1,
         "an effort and a config on Vertex": surface == "vertex" and effort is not None and bool(config),
         "a word Vertex does not have": surface == "vertex" and effort not in (None, L, M, H),
         "an effort the model does not have": effort is not None and effort not in efforts(model),
@@ -119,22 +119,22 @@ def efforts(model):
     return {N, L, M, H, *({"none"} if model in MAY_STOP else ())}
 
 
-def test_every_family_of_the_table_is_here():
-    """A new row needs a statement of what is legal for it."""
+def test_table_has_each_family():
+    """A new family needs a row with its valid values."""
     assert {family_of(model).name for model in LEVELS} >= {family.name for family in FAMILIES}
 
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize("model", LEVELS)
-def test_every_value_of_each_knob_is_legal_on_the_wire(model, surface):
-    """With thoughts, without, and unasked; one note at most for each knob."""
-    for knob in KNOBS:
+def test_each_value_is_valid_on_the_wire(model, surface):
+    """With thoughts, without, and by default. There is at most one note for each option."""
+    for setting in SETTINGS:
         for thoughts in THOUGHTS:
-            request = build(HI, surface, model, **knob, include_thoughts=thoughts)
-            assert faults(model, surface, request.payload) == [], (knob, thoughts, request.payload)
-            assert broken_rules(request.payload, surface) == [], (knob, thoughts, request.payload)
-            assert len(request.notes) <= len(knob) + bool(thoughts), (knob, thoughts, request.notes)
-            assert shows_thoughts(request.payload) == (bool(thoughts) and thinks(model, knob)), (knob, thoughts)
+            request = build(HI, surface, model, **setting, include_thoughts=thoughts)
+            assert faults(model, surface, request.payload) == [], (setting, thoughts, request.payload)
+            assert broken_rules(request.payload, surface) == [], (setting, thoughts, request.payload)
+            assert len(request.notes) <= len(setting) + bool(thoughts), (setting, thoughts, request.notes)
+            assert shows_thoughts(request.payload) == (bool(thoughts) and thinks(model, setting)), (setting, thoughts)
 
 
 def shows_thoughts(body):
@@ -142,15 +142,15 @@ def shows_thoughts(body):
     return bool(google.get("thinking_config", {}).get("include_thoughts"))
 
 
-def thinks(model, knob):
-    """Whether there are thoughts to be shown."""
-    return model not in SILENT and not (model in MAY_STOP and {*knob.values()} & {"none", 0})
+def thinks(model, setting):
+    """Return whether the model thinks with this setting."""
+    return model not in SILENT and not (model in MAY_STOP and {*setting.values()} & {"none", 0})
 
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize("model", LEVELS)
-def test_what_the_model_has_goes_out_as_it_was_asked_for(model, surface):
-    """No note, and the same meaning; the form is the surface's."""
+def test_setting_of_the_model_is_sent_unchanged(model, surface):
+    """There is no note. The form depends on the surface."""
     for word in efforts(model) if model not in SILENT else ():
         request = build(HI, surface, model, reasoning_effort=word.upper())
         assert request.notes == ()
@@ -171,25 +171,25 @@ def meaning(body):
 
 
 @pytest.mark.parametrize("model", LEVELS)
-def test_what_the_model_does_not_have_is_fitted_and_said_once(model):
-    """Unless nothing changes: a model that cannot think is asked not to, or one with levels is left its choice."""
-    for knob in KNOBS[1:]:
-        (name, value), = knob.items()  # fmt: skip
+def test_setting_that_the_model_lacks_is_fitted_with_one_note(model):
+    """There is no note if nothing changes, such as no thinking for a model that cannot think."""
+    for setting in SETTINGS[1:]:
+        (name, value), = setting.items()  # fmt: skip
         legal = {
             "reasoning_effort": efforts(model), "thinking_level": LEVELS[model] or (),
             "thinking_budget": {-1, *BUDGETS.get(model, ())},
         }[name]  # fmt: skip
         if model in SILENT:
             legal = {"none", 0}
-        request = build(HI, "ai_studio", model, **knob)
-        assert len(request.notes) == (value not in legal), (knob, request.notes)
+        request = build(HI, "ai_studio", model, **setting)
+        assert len(request.notes) == (value not in legal), (setting, request.notes)
         assert all(name in note.message for note in request.notes)
 
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize("model", LEVELS)
-def test_more_asked_for_is_never_less_thinking(model, surface):
-    """The nearest value keeps the order of what was asked for; a level and a number of tokens cannot be compared."""
+def test_higher_setting_never_gives_less_thinking(model, surface):
+    """The fitted values keep the order of the requested ones. Levels and budgets are not compared."""
     order = {"none": 0, N: 1, L: 1024, M: 8192, H: 24_576}
     budgets = [budget for budget in LIMITS if budget > 0 or (budget == 0 and not LEVELS[model])]
     for name, values in (("reasoning_effort", WORDS), ("thinking_level", WORDS), ("thinking_budget", budgets)):
@@ -199,20 +199,20 @@ def test_more_asked_for_is_never_less_thinking(model, surface):
             assert amounts == sorted(amounts), (name, sent)
 
 
-@pytest.mark.parametrize("knob", WRONG, ids=str)
+@pytest.mark.parametrize("setting", WRONG, ids=str)
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-4-argon", "gemini-2.5-pro", "gemini-2.0-flash", "gemini-flash-latest"])  # fmt: skip
-def test_what_is_no_setting_is_an_error_before_the_wire(model, surface, knob):
-    """A budget as text, a truth value as a number, a word that is none; the error names the knob and what it takes."""
-    (name,) = knob
+def test_invalid_setting_raises_before_the_request(model, surface, setting):
+    """The error names the option and its valid values."""
+    (name,) = setting
     with pytest.raises(UnsupportedParameterError, match=f"`{name}` is "):
-        build(HI, surface, model, **knob)
+        build(HI, surface, model, **setting)
 
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-2.5-flash", "gemini-2.0-flash", "meta/llama-4", "gemma-3-270m"])  # fmt: skip
-def test_two_knobs_are_an_error_everywhere(model, surface):
-    """Even where both say the same."""
+def test_two_thinking_options_raise_everywhere(model, surface):
+    """Even if both have the same meaning."""
     for pair in (
         {"reasoning_effort": "low", "thinking_level": "low"},
         {"reasoning_effort": "none", "thinking_budget": 0},
@@ -227,20 +227,20 @@ class Level(Enum):
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_members_of_enums_are_their_values(surface):
+def test_enum_members_are_sent_as_their_values(surface):
     """Google's own packages have the levels as an enum."""
     body = build(HI, surface, "gemini-3.8-flash", thinking_level=Level.HIGH).payload
     assert meaning(body).lower() == "high"
 
 
 @pytest.mark.parametrize("model", [*LEVELS, "gemma-3-270m", "gpt-oss", "anything"])
-def test_a_compatible_server_gets_what_was_given(model):
-    """Nothing of Google's rules is known to hold there."""
+def test_compatible_server_gets_the_options_unchanged(model):
+    """Google's rules may not hold there."""
     at = endpoint("openai_compatible", model)
-    for knob in (*KNOBS, {"thinking_budget": "1024"}, {"reasoning_effort": "weird"}):
+    for setting in (*SETTINGS, {"thinking_budget": "1024"}, {"reasoning_effort": "weird"}):
         for thoughts in THOUGHTS:
-            request = build(HI, at=at, **knob, include_thoughts=thoughts)
-            given = {**knob, **({} if thoughts is None else {"include_thoughts": thoughts})}
+            request = build(HI, at=at, **setting, include_thoughts=thoughts)
+            given = {**setting, **({} if thoughts is None else {"include_thoughts": thoughts})}
             effort = given.pop("reasoning_effort", None)
             config = request.payload.get("extra_body", {"google": {"thinking_config": {}}})["google"]
             assert (request.payload.get("reasoning_effort"), config) == (effort, {"thinking_config": given})
@@ -250,32 +250,32 @@ def test_a_compatible_server_gets_what_was_given(model):
 @pytest.mark.parametrize(
     ("surface", "model"), [("vertex", "meta/llama-4"), ("vertex", "xai/grok-5"), ("ai_studio", "gemma-4-31b-it")]
 )
-def test_a_model_that_is_no_gemini_gets_what_was_given(surface, model):
-    """But for the one rule that is the surface's: Vertex takes an effort or a config."""
-    for knob in KNOBS:
-        request = build(HI, surface, model, **knob)
+def test_other_model_gets_the_options_unchanged(surface, model):
+    """Only one rule of the surface holds: Vertex takes an effort or a config."""
+    for setting in SETTINGS:
+        request = build(HI, surface, model, **setting)
         assert request.notes == ()
-        assert knob == {} or [meaning(request.payload)] == [*knob.values()]
-        if knob.get("reasoning_effort") not in ("xhigh", "max"):
-            assert broken_rules(build(HI, surface, model, **knob, include_thoughts=True).payload, surface) == []
+        assert setting == {} or [meaning(request.payload)] == [*setting.values()]
+        if setting.get("reasoning_effort") not in ("xhigh", "max"):
+            assert broken_rules(build(HI, surface, model, **setting, include_thoughts=True).payload, surface) == []
 
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
-def test_the_fake_endpoint_takes_what_arrives(surface):
-    """The same through the chat model: over a client, with langchain-core between."""
+def test_fake_endpoint_accepts_the_request(surface):
+    """Through the chat model, a client and langchain-core."""
     for model in LEVELS:
         fake = FakeGemini(surface=surface)
         chat = fake.chat_model(model)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", GeminiCompatWarning)
-            for knob in KNOBS[1::3]:
-                chat.invoke("Hi.", include_thoughts=True, **knob)
+            for setting in SETTINGS[1::3]:
+                chat.invoke("Hi.", include_thoughts=True, **setting)
         assert (fake.refusals, fake.ignored) == ([], [])
         assert all(faults(model, surface, request.body) == [] for request in fake.requests)
 
 
-def test_an_adjusted_knob_is_one_warning_and_one_line_in_the_log(caplog):
-    """And an error instead with `strict`."""
+def test_adjusted_option_is_warned_of_and_logged_once(caplog):
+    """With `strict` it raises."""
     chat = FakeGemini().chat_model("gemini-3.8-flash", reasoning_effort="minimal")
     with caplog.at_level("INFO", "langchain_gemini_compat"):
         with pytest.warns(GeminiCompatWarning, match="minimal") as told:
@@ -286,8 +286,8 @@ def test_an_adjusted_knob_is_one_warning_and_one_line_in_the_log(caplog):
 
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
-def test_a_knob_survives_binding(surface):
-    """`bind_tools` and `with_structured_output` keep it, at construction or bound."""
+def test_thinking_option_survives_binding(surface):
+    """`bind_tools` and `with_structured_output` keep it, set at construction or bound."""
     for model in (
         ChatGeminiCompat(model="gemini-3.8-flash", thinking_level="high", **PLACES[surface]),
         ChatGeminiCompat(model="gemini-3.8-flash", **PLACES[surface]).bind(thinking_level="high"),
@@ -297,7 +297,7 @@ def test_a_knob_survives_binding(surface):
         assert meaning(body) == "high"
 
 
-#: Model, knob, `max_tokens`: whether thinking may use them up. The first group are public reports.
+#: Model, setting, `max_tokens`, and whether thinking may use them up. The first group are public reports.
 TIGHT = [
     ("gemini-2.5-pro", {}, 256, True),
     ("gemini-2.5-flash", {}, 3072, True),
@@ -335,18 +335,20 @@ TIGHT = [
 
 @pytest.mark.parametrize("thoughts", THOUGHTS)
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
-@pytest.mark.parametrize(("model", "knob", "limit", "tight"), TIGHT)
-def test_a_limit_that_thinking_may_use_up_is_told_with_its_cure(model, knob, limit, tight, surface, thoughts):
-    """Whatever the surface makes of the knob, and whether thoughts are shown or not."""
+@pytest.mark.parametrize(("model", "setting", "limit", "tight"), TIGHT)
+def test_tight_max_tokens_is_warned_of(model, setting, limit, tight, surface, thoughts):
+    """On each surface, with and without thoughts in the reply."""
     family = family_of(model)
-    fields = encode_thinking(read_options({**knob, "include_thoughts": thoughts}), endpoint(surface, model), family, [])
+    fields = encode_thinking(
+        read_options({**setting, "include_thoughts": thoughts}), endpoint(surface, model), family, []
+    )
     said = warn_of_tight_limit(limit, fields, family)
     assert (said is not None) == tight
     assert said is None or said.startswith(f"`max_tokens` {limit} may leave no room for an answer")
 
 
 @pytest.mark.parametrize(
-    ("model", "knob", "cure"),
+    ("model", "setting", "cure"),
     [
         ("gemini-3.8-flash", {}, '`reasoning_effort="low"`'),
         ("gemini-3.6-flash", {}, '`reasoning_effort="minimal"`'),
@@ -356,18 +358,18 @@ def test_a_limit_that_thinking_may_use_up_is_told_with_its_cure(model, knob, lim
         ("gemini-2.5-pro", {"thinking_budget": 200}, "leave it out."),
     ],
 )
-def test_the_cure_is_one_that_the_model_has(model, knob, cure):
-    """Less thinking is offered only where there is less to be had."""
+def test_warning_suggests_an_effort_of_the_model(model, setting, cure):
+    """Less thinking is suggested only if the model has a lower effort."""
     family = family_of(model)
-    fields = encode_thinking(read_options(knob), endpoint("vertex", model), family, [])
+    fields = encode_thinking(read_options(setting), endpoint("vertex", model), family, [])
     said = warn_of_tight_limit(100, fields, family)
     assert cure in said
     assert ("think less" in said) == ("effort" in cure)
 
 
 @pytest.mark.parametrize("limit", [0, 1, 100])
-def test_nothing_is_reckoned_where_nothing_is_known(limit):
-    """A compatible server, or a model that is no Gemini."""
+def test_unknown_model_gets_no_warning_about_max_tokens(limit):
+    """A compatible server, or a model other than Gemini."""
     for place, model in (("openai_compatible", "gemini-3.8-flash"), ("vertex", "meta/llama-4")):
         family = family_of(model)
         fields = encode_thinking(read_options({"reasoning_effort": "high"}), endpoint(place, model), family, [])

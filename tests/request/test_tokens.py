@@ -1,4 +1,4 @@
-"""The offline estimate of tokens: no network, no download, near enough to decide when to summarise."""
+"""The offline estimate of tokens: without network, and close enough to decide when to summarise."""
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
@@ -14,8 +14,8 @@ CHAT = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES["ai_studio"])
     ("text", "tokens"),
     [("", 0), ("a", 1), ("four", 1), ("Write a story about a magic backpack.", 10), ("日本語", 3), ("ab日本", 3)],
 )
-def test_text_counts_by_its_script(text, tokens):
-    """Four Latin characters a token, one wide character a token."""
+def test_text_is_counted_by_its_script(text, tokens):
+    """Four Latin characters are one token, one wide character is one token."""
     assert estimate_text(text) == tokens
 
 
@@ -27,14 +27,14 @@ def test_text_counts_by_its_script(text, tokens):
         {"type": "media", "mime_type": "image/png", "data": b"x" * 10_000},
     ],
 )
-def test_media_count_as_a_tile_not_by_their_bytes(block):
-    """Base64 of a megabyte is no quarter of a million tokens."""
+def test_media_count_as_one_tile(block):
+    """A megabyte of base64 is not a quarter of a million tokens."""
     one = estimate_messages([HumanMessage("")], [])
     assert estimate_messages([HumanMessage([block])], []) - one == IMAGE_TOKENS
 
 
-def test_a_message_counts_what_is_sent_of_it():
-    """Calls and results count; thoughts and signatures, which are not read again, do not."""
+def test_message_counts_what_is_sent():
+    """Calls and results count. Thoughts and signatures do not."""
     call = {"id": "1", "name": "f", "args": {"city": "Paris"}}
     plain = estimate_messages([AIMessage("Hi.")], [])
     assert estimate_messages([AIMessage("Hi.", tool_calls=[call])], []) > plain + 5
@@ -45,8 +45,8 @@ def test_a_message_counts_what_is_sent_of_it():
     assert estimate_messages(history, []) == sum(estimate_messages([message], []) for message in history)
 
 
-def test_tools_count_too():
-    """Their declarations are part of every request."""
+def test_tools_are_counted():
+    """Their declarations are part of each request."""
 
     def add(a: int, b: int) -> int:
         """Add two numbers."""

@@ -1,4 +1,4 @@
-"""Names that Gemini refuses: another one on the wire, and their own on both sides of it."""
+"""Tool names that Gemini refuses: converted on the wire, and restored in the reply."""
 
 import json
 import re
@@ -28,13 +28,13 @@ HI = HumanMessage("Hi.")
 
 
 def declare(name, **properties):
-    """A tool as MCP servers have them."""
+    """Return a tool as MCP servers declare them."""
     parameters = {"type": "object", "properties": {"size": {"type": "integer"}, **properties}}
     return {"type": "function", "function": {"name": name, "description": "Do it.", "parameters": parameters}}
 
 
 def step(name, call_id="call-1"):
-    """A call and its result, as they stand in a history."""
+    """Return a call and its result, as a history has them."""
     return [
         AIMessage("", tool_calls=[{"id": call_id, "name": name, "args": {}}]),
         ToolMessage("done", tool_call_id=call_id, name=name),
@@ -59,15 +59,15 @@ def step(name, call_id="call-1"):
         ("x\n", "x_"),
     ],
 )
-def test_a_name_becomes_the_same_name_every_time(given_name, sent):
-    """As near to the original as may be; a hash where it is cut or nothing of it is left."""
+def test_name_is_converted_the_same_way_each_time(given_name, sent):
+    """A hash is added if the name is cut or nothing of it is left."""
     assert TAKEN.fullmatch(sent)
     assert ToolNames([given_name], []).encode(given_name) == sent
     assert ToolNames([], []).encode(given_name) == sent
 
 
-def test_a_name_that_may_stay_stays_whoever_came_first():
-    """Of the bound tools those have the first right that need no change."""
+def test_valid_name_stays_in_any_order():
+    """Valid names of bound tools are taken before converted ones."""
     names = ToolNames(["a b", "a_b", "a.b"], [])
     assert names.encode("a_b") == "a_b"
     hashed = [names.encode("a b"), names.encode("a.b")]
@@ -77,13 +77,13 @@ def test_a_name_that_may_stay_stays_whoever_came_first():
     assert len({taken.encode(name) for name in ("a_b", *hashed, "a b", "a.b")}) == 5
 
 
-#: Names that fall together when what Gemini refuses is put out of them.
+#: Names that become equal when invalid characters are replaced.
 ODD_NAMES = st.text(alphabet=st.sampled_from("a_b-.: 1ü\n\ud800"), max_size=6) | st.text() | st.just("a" * 80)
 
 
 @given(st.lists(ODD_NAMES), st.lists(ODD_NAMES))
-def test_no_two_names_share_one_and_each_comes_back(bound, later):
-    """Whatever the names are, and wherever they are met."""
+def test_names_stay_distinct_and_are_restored(bound, later):
+    """For any names, of tools and of the history."""
     found = []
     names = ToolNames(bound, found)
     sent = {name: names.encode(name) for name in [*bound, *later]}
@@ -97,23 +97,23 @@ def test_no_two_names_share_one_and_each_comes_back(bound, later):
 
 
 @given(st.lists(ODD_NAMES), st.lists(ODD_NAMES), st.lists(ODD_NAMES))
-def test_a_longer_history_changes_no_earlier_name(bound, first, more):
-    """So an append-only history stays a prefix of the next request."""
+def test_longer_history_changes_no_earlier_name(bound, first, more):
+    """So a history that only grows stays a prefix of the next request."""
     short, long = ToolNames(bound, []), ToolNames(list(bound), [])
     assert [short.encode(name) for name in first] == [long.encode(name) for name in [*first, *more]][: len(first)]
 
 
 @given(st.lists(ODD_NAMES))
-def test_where_nothing_is_refused_nothing_is_changed(bound):
-    """Other servers have rules of their own."""
+def test_names_are_unchanged_without_restrictions(bound):
+    """Other servers have their own rules."""
     names = ToolNames(bound, [], restricted=False)
     assert [names.encode(name) for name in bound] == bound
     assert names.original_names() == {}
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
-def test_tools_calls_and_results_go_out_under_one_name(surface):
-    """A server's rule about results: they bear the name of their call."""
+def test_tool_call_and_result_have_one_name(surface):
+    """A result must have the name of its call."""
     made = build([HI, *step(ODD)], surface, tools=[declare(ODD), declare("list")])
     assert broken_rules(made.payload, surface) == []
     assert [item["function"]["name"] for item in made.payload["tools"]] == ["Create_Volume", "list"]
@@ -127,8 +127,8 @@ def test_tools_calls_and_results_go_out_under_one_name(surface):
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
-def test_names_of_tools_that_are_no_longer_bound_are_changed_too(surface):
-    """The history of another agent, or of this one before a hand-off."""
+def test_names_of_unbound_tools_are_converted(surface):
+    """The history may be another agent's, or from before a hand-off."""
     made = build([HI, *step(ODD, "a"), *step("Create_Volume", "b")], surface)
     assert broken_rules(made.payload, surface) == []
     names = [item["tool_calls"][0]["function"]["name"] for item in made.payload["messages"] if "tool_calls" in item]
@@ -139,8 +139,8 @@ def test_names_of_tools_that_are_no_longer_bound_are_changed_too(surface):
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
-def test_the_note_of_a_changed_name_has_the_place_of_its_call(surface):
-    """And the result of no call has none: it is not sent."""
+def test_note_of_a_converted_name_has_the_index_of_its_call(surface):
+    """A result without a call is not sent and has no note."""
     orphan = ToolMessage("done", tool_call_id="gone", name="we ird")
     made = build([orphan, HI, *step(ODD)], surface)
     assert [(note.index, "goes out as" in note.message) for note in made.notes if note.kind == "repaired"] == [
@@ -152,8 +152,8 @@ def test_the_note_of_a_changed_name_has_the_place_of_its_call(surface):
         build([HI, *step(ODD)], surface, strict=True)
 
 
-def test_a_result_that_knows_its_call_by_the_id_on_the_wire_has_its_name():
-    """A call without an id gets one, and a result may have been written with that."""
+def test_result_with_a_wire_id_gets_the_name_of_its_call():
+    """A call without an id gets one, and a result may use that id."""
     asked = AIMessage("", tool_calls=[{"id": "", "name": ODD, "args": {}}])
     made = build([HI, asked, ToolMessage("done", tool_call_id="call_0", name=ODD)])
     assert broken_rules(made.payload, "vertex") == []
@@ -161,8 +161,8 @@ def test_a_result_that_knows_its_call_by_the_id_on_the_wire_has_its_name():
         "role": "tool", "tool_call_id": "call_0", "name": "Create_Volume", "content": "done"}  # fmt: skip
 
 
-def test_results_of_functions_without_ids_find_their_call():
-    """LangChain's messages of OpenAI's first function calling: name to name, as the caller has it."""
+def test_function_messages_find_their_call_by_name():
+    """LangChain's messages of OpenAI's first function calling have the caller's name."""
     asked = AIMessage("", additional_kwargs={"function_call": {"name": ODD, "arguments": "{}"}})
     made = build([HI, asked, FunctionMessage("done", name=ODD)])
     assert broken_rules(made.payload, "vertex") == []
@@ -171,8 +171,8 @@ def test_results_of_functions_without_ids_find_their_call():
 
 
 @pytest.mark.parametrize("choice", [ODD, [ODD], {"type": "function", "function": {"name": ODD}}])
-def test_a_choice_names_the_tool_as_the_caller_does(choice):
-    """The name on the wire is nobody's business."""
+def test_choice_uses_the_original_name(choice):
+    """The caller does not know the name on the wire."""
     made = build([HI], tools=[declare(ODD), declare("list")], tool_choice=choice)
     assert [item["function"]["name"] for item in made.payload["tools"]] == ["Create_Volume"]
     assert made.payload["tool_choice"] == "required"
@@ -180,8 +180,8 @@ def test_a_choice_names_the_tool_as_the_caller_does(choice):
         build([HI], tools=[declare(ODD)], tool_choice="Create_Volume")
 
 
-def test_other_servers_get_names_as_they_are():
-    """A gateway, and a self-deployed model, have rules of their own."""
+def test_other_servers_get_original_names():
+    """A gateway and a self-deployed model have their own rules."""
     made = build([HI, *step(ODD)], "openai_compatible", tools=[declare(ODD)], tool_choice=ODD)
     assert made.payload["tools"] == [declare(ODD)]
     assert made.payload["tool_choice"]["function"]["name"] == ODD
@@ -190,8 +190,8 @@ def test_other_servers_get_names_as_they_are():
     assert made.names == {}
 
 
-def test_strict_sends_no_changed_name():
-    """A tool's name is a parameter, a call's a part of the history."""
+def test_strict_refuses_converted_names():
+    """A tool's name is a parameter, a call's name is part of the history."""
     with pytest.raises(UnsupportedParameterError, match="Create Volume"):
         build([HI], tools=[declare(ODD)], strict=True)
     with pytest.raises(InvalidHistoryError, match="Create Volume"):
@@ -200,7 +200,7 @@ def test_strict_sends_no_changed_name():
 
 
 def ask(surface, *answers):
-    """A model with the odd tool bound, and a wire that answers."""
+    """Return a model with a tool whose name is invalid, and a wire that answers."""
     wire = Wire(*answers)
     chat = ChatGeminiCompat(model="gemini-3.8-flash", max_retries=0, **PLACES[surface], **wire.clients)
     return chat.bind_tools([declare(ODD)]), wire
@@ -209,8 +209,8 @@ def ask(surface, *answers):
 @pytest.mark.filterwarnings("ignore::langchain_gemini_compat.errors.GeminiCompatWarning")
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("name", ["Create_Volume", "Create Volume", "list", "Create_Volume_2"])
-def test_calls_come_back_under_the_caller_s_name(name, surface):
-    """Whole and streamed, mended by the tool's schema; names that we did not send stay as they came."""
+def test_calls_of_a_reply_have_the_original_name(name, surface):
+    """Whole and streamed, with arguments repaired by the tool's schema. Other names stay as they are."""
     called = call(name, '{"size": "1"}')
     chat, _ = ask(surface, completion("", finish="tool_calls", tool_calls=[called]))
     invoked = chat.invoke("hi")
@@ -224,15 +224,15 @@ def test_calls_come_back_under_the_caller_s_name(name, surface):
         assert ("Arguments of 'Create Volume' were repaired: /size (string to integer)." in said) == is_bound
 
 
-def test_a_call_that_is_none_is_named_as_the_caller_knows_it():
-    """The error speaks of the tool and not of its name on the wire."""
+def test_error_of_an_invalid_call_has_the_original_name():
+    """Not the name on the wire."""
     chat, _ = ask("vertex", completion("", finish="tool_calls", tool_calls=[call("Create_Volume", "{")]))
     with pytest.warns(GeminiCompatWarning), pytest.raises(MalformedToolCallError, match="of Create Volume"):
         chat.invoke("hi")
 
 
-def test_it_is_said_once_and_not_for_every_call():
-    """The note comes with every reply, the warning with the first."""
+def test_converted_name_is_warned_of_once():
+    """The note is on each reply, the warning comes with the first."""
     chat, wire = ask("vertex", completion("", finish="tool_calls", tool_calls=[call("Create_Volume", "{}")]))
     with pytest.warns(GeminiCompatWarning, match="Create Volume") as caught:
         first = chat.invoke("hi")

@@ -33,14 +33,14 @@ places = pytest.mark.parametrize(
 
 
 def history(content, **kwargs):
-    """A call, its result and a further question."""
+    """Return a call, its result and a further question."""
     call = {"id": "1", "name": "f", "args": {}}
     answer = ToolMessage("", tool_call_id="1", **kwargs).model_copy(update={"content": content})
     return [HumanMessage("a"), AIMessage("", tool_calls=[call]), answer]
 
 
 def request_of(content, surface, model="gemini-3.8-flash", *, strict=True, **kwargs):
-    """The request with `content` as a result: it has a body, and the fake endpoint's rules hold."""
+    """Return the request with `content` as a result, after a check against the fake endpoint's rules."""
     request = build(history(content, **kwargs), surface, model, strict=strict)
     encode_body(request.payload)
     if surface != "openai_compatible":
@@ -49,7 +49,7 @@ def request_of(content, surface, model="gemini-3.8-flash", *, strict=True, **kwa
 
 
 def sent_of(content, surface, model="gemini-3.8-flash", **kwargs):
-    """The message of the result, and the parts that follow in a user message."""
+    """Return the message of the result, and the parts that follow in a user message."""
     messages = request_of(content, surface, model, **kwargs).payload["messages"]
     following = messages[3]["content"][1:] if len(messages) > 3 else []
     return messages[2], following
@@ -60,7 +60,7 @@ def result_notes(request):
 
 
 class Unfriendly:
-    """A value that cannot be shown at all."""
+    """A value whose methods raise."""
 
     def __str__(self):
         raise OSError("no text")
@@ -69,7 +69,7 @@ class Unfriendly:
 
 
 def endless():
-    """Values that hold themselves, and one that is deeper than any parser goes."""
+    """Return values that contain themselves, and one that is too deep for any parser."""
     ring = {}
     ring["me"] = [ring, ring]
     wrapped = {"type": "non_standard"}
@@ -111,8 +111,8 @@ ODD = [
 
 @places
 @pytest.mark.parametrize("content", ODD, ids=range(len(ODD)))
-def test_any_content_of_a_result_makes_a_request(content, surface, model):
-    """Malformed blocks, values without a form in JSON, and what is no content at all; strict or not."""
+def test_any_result_makes_a_valid_request(content, surface, model):
+    """Malformed blocks, values without a form in JSON, and other values, with and without `strict`."""
     for strict in (False, True):
         request = request_of(content, surface, model, strict=strict)
         assert request.payload["messages"][2]["content"]
@@ -120,8 +120,8 @@ def test_any_content_of_a_result_makes_a_request(content, surface, model):
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("content", [content for content in ODD if isinstance(content, list)])
-def test_any_content_of_a_result_arrives_through_langchain(content, surface):
-    """langchain-core reads the blocks first and raises for some of them."""
+def test_any_result_passes_through_langchain(content, surface):
+    """langchain-core reads the blocks first, and raises for some of them."""
     sent = send(history(content), surface)["messages"]
     assert sent[2]["role"] == "tool"
     assert sent[2]["content"]
@@ -156,8 +156,8 @@ contents = texts | values | st.lists(blocks | texts | values, max_size=4)
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(content=contents, surface=st.sampled_from(SURFACES), model=st.sampled_from(MODELS), strict=st.booleans())
 @example(content=[{"type": "image", "base64": "0"}], surface="vertex", model=MODELS[0], strict=True)
-def test_no_result_ends_a_thread(content, surface, model, strict):
-    """Whatever a tool returned, the request is built, has a body, and breaks no rule of the fake endpoint."""
+def test_random_result_makes_a_valid_request(content, surface, model, strict):
+    """The request is built, has a body, and breaks no rule of the fake endpoint."""
     before = repr(content)
     request = request_of(content, surface, model, strict=strict)
     assert request.payload["messages"][2]["content"]
@@ -173,8 +173,8 @@ def test_no_result_ends_a_thread(content, surface, model, strict):
     surface=st.sampled_from(SURFACES),
     model=st.sampled_from(MODELS),
 )
-def test_the_address_of_what_a_tool_returned_always_goes_out(kind, url, ending, mime_type, surface, model):
-    """An attachment is sent as media or as text, never as both, and text has a note."""
+def test_url_of_a_result_is_always_sent(kind, url, ending, mime_type, surface, model):
+    """An attachment is sent as media or as text, never as both. Text has a note."""
     block = {"type": kind, "url": url + ending, "name": "n-1", **({"mime_type": mime_type} if mime_type else {})}
     request = request_of([block], surface, model)
     tool_message, *following = request.payload["messages"][2:]
@@ -187,7 +187,7 @@ def test_the_address_of_what_a_tool_returned_always_goes_out(kind, url, ending, 
 
 
 def convert(*contents):
-    """The blocks that langchain-mcp-adapters makes of a result."""
+    """Return the blocks that langchain-mcp-adapters makes of a result."""
     blocks, _ = _convert_call_tool_result(mcp.CallToolResult(content=[*contents]))
     return blocks
 
@@ -201,8 +201,8 @@ ARCHIVE = mcp.EmbeddedResource(
 
 @places
 @pytest.mark.parametrize("raw", [False, True], ids=["adapters", "as MCP spells it"])
-def test_c2_links_and_archives_of_an_mcp_server_become_text(surface, model, raw):
-    """Field case C2: an error, or `file_uri: "file:///…"`, in every later turn."""
+def test_mcp_links_and_archives_become_text(surface, model, raw):
+    """They were once an error, or `file_uri: "file:///…"`, in every later turn."""
     content = [one.model_dump(mode="json") for one in (LINK, ARCHIVE)] if raw else convert(LINK, ARCHIVE)
     request = request_of(content, surface, model)
     (sent,) = request.payload["messages"][2:]
@@ -216,8 +216,8 @@ def test_c2_links_and_archives_of_an_mcp_server_become_text(surface, model, raw)
 
 
 @places
-def test_c2_an_embedded_text_of_an_mcp_server_is_text(surface, model):
-    """With its address, where the block still has it."""
+def test_mcp_embedded_text_is_text(surface, model):
+    """With its URI, if the block has it."""
     resource = mcp.TextResourceContents(uri="file:///a.md", mimeType="text/markdown", text="# Hi")
     block = mcp.EmbeddedResource(type="resource", resource=resource)
     sent, following = sent_of([block.model_dump(mode="json")], surface, model)
@@ -230,8 +230,8 @@ def test_c2_an_embedded_text_of_an_mcp_server_is_text(surface, model):
     [("image/png", True), ("image/jpeg", True), ("image/webp", True), ("application/pdf", True), ("IMAGE/JPG", True),
      ("text/plain", True), ("image/heic", False), ("audio/wav", False), ("video/mp4", False)],
 )  # fmt: skip
-def test_c2_gemini_3_on_vertex_gets_beside_a_result_what_google_lists(mime_type, beside):
-    """Field case C2: png, jpeg, webp, pdf and plain text; other input of Gemini follows in a user message."""
+def test_gemini_3_on_vertex_gets_listed_types_beside_a_result(mime_type, beside):
+    """PNG, JPEG, WebP, PDF and plain text. Other media follow in a user message."""
     block = {"type": "file", "url": "gs://bucket/a", "mime_type": mime_type}
     request = request_of([block], "vertex")
     sent, *following = request.payload["messages"][2:]
@@ -245,7 +245,7 @@ def test_c2_gemini_3_on_vertex_gets_beside_a_result_what_google_lists(mime_type,
 @pytest.mark.parametrize(
     "mime_type", ["image/gif", "image/tiff", "application/octet-stream", "application/zip", "font/woff"]
 )
-def test_c2_types_that_gemini_refuses_become_text(mime_type, surface):
+def test_types_that_gemini_refuses_become_text(mime_type, surface):
     """Each would be a 400 in this turn and in every later one."""
     data = base64.b64encode(b"\x00\x01\x02").decode()
     block = {"type": "image", "base64": data, "mime_type": mime_type, "extras": {"filename": "x.bin"}}
@@ -258,7 +258,7 @@ def test_c2_types_that_gemini_refuses_become_text(mime_type, surface):
 
 @places
 @pytest.mark.parametrize("mime_type", ["text/csv", "application/json", "image/svg+xml", "TEXT/Markdown; charset=utf-8"])
-def test_textual_data_of_a_result_is_sent_as_its_text(mime_type, surface, model):
+def test_textual_data_of_a_result_is_sent_as_text(mime_type, surface, model):
     """A model reads a table better than its base64, and every surface takes text."""
     data = base64.b64encode("a,é\n1,2".encode()).decode()
     sent, following = sent_of([{"type": "file", "base64": data, "mime_type": mime_type}], surface, model)
@@ -269,7 +269,7 @@ def test_textual_data_of_a_result_is_sent_as_its_text(mime_type, surface, model)
 @pytest.mark.parametrize(
     "host", ["localhost", "127.0.0.1:8080", "10.0.0.7", "[::1]", "files", "nas.local", "169.254.169.254"]
 )
-def test_addresses_that_google_cannot_reach_become_text(host, surface):
+def test_urls_that_google_cannot_reach_become_text(host, surface):
     """`Cannot fetch content from the provided URL` is a 400, in every later turn too."""
     url = f"http://{host}/a.png"
     sent, following = sent_of([{"type": "image", "url": url}], surface)
@@ -297,8 +297,8 @@ def test_addresses_that_google_cannot_reach_become_text(host, surface):
     ],
 )
 @places
-def test_a_picture_goes_out_in_whatever_spelling_it_came(block, surface, model):
-    """LangChain's blocks, v0 and v1, those of OpenAI, Anthropic, Google and MCP."""
+def test_image_of_any_spelling_is_sent(block, surface, model):
+    """LangChain's blocks, v0 and v1, and those of OpenAI, Anthropic, Google and MCP."""
     sent, following = sent_of([block], surface, model)
     if surface == "vertex" and model.startswith("gemini-3"):
         part = {"inline_data": {"mime_type": "image/png", "display_name": "media_1", "data": PNG}}
@@ -309,8 +309,8 @@ def test_a_picture_goes_out_in_whatever_spelling_it_came(block, surface, model):
 
 @places
 @pytest.mark.parametrize("url", ["https://e.test/a.png", "ftp://e.test/a.png"])
-def test_what_a_tool_says_beside_media_goes_out_too(url, surface, model):
-    """A hit of a search may be a block of media to LangChain, and has a title and more."""
+def test_other_keys_of_a_media_block_are_sent(url, surface, model):
+    """A search hit may be a media block for LangChain, and have a title and more."""
     hit = {"type": "image", "url": url, "title": "A cat", "views": 5, "owner": {"name": "Ann"}}
     sent, _ = sent_of([hit], surface, model)
     text = json.loads(sent["content"])["output"] if "extra_content" in sent else sent["content"]
@@ -318,8 +318,8 @@ def test_what_a_tool_says_beside_media_goes_out_too(url, surface, model):
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_plain_text_in_base64_goes_beside_the_result_where_google_lists_it(surface):
-    """On Vertex; the others get its text."""
+def test_base64_text_goes_beside_the_result_on_vertex(surface):
+    """The other surfaces get its text."""
     block = {"type": "file", "base64": base64.b64encode(b"hi").decode(), "mime_type": "Text/Plain; charset=utf-8"}
     sent, following = sent_of([block], surface)
     if surface == "vertex":
@@ -331,7 +331,7 @@ def test_plain_text_in_base64_goes_beside_the_result_where_google_lists_it(surfa
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("kind", ["audio", "video", "file"])
-def test_media_of_a_type_that_nobody_tells_become_text(kind, surface):
+def test_media_of_unknown_type_become_text(kind, surface):
     """A wrong guess may be a 400 in every later turn."""
     sent, following = sent_of([{"type": kind, "url": "https://e.test/stream"}], surface)
     assert "https://e.test/stream" in sent["content"]
@@ -339,22 +339,22 @@ def test_media_of_a_type_that_nobody_tells_become_text(kind, surface):
 
 
 @places
-def test_a_file_that_is_an_image_is_sent_as_one(surface, model):
-    """MCP's links and LangChain's `file` blocks hold images too; every surface takes an https image."""
+def test_image_in_a_file_block_is_sent_as_an_image(surface, model):
+    """MCP's links and LangChain's `file` blocks may be images. Every surface takes an https image."""
     request = request_of([{"type": "file", "url": "https://e.test/a.PNG?x=1"}], surface, model)
     assert result_notes(request) == []
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_data_that_is_no_base64_goes_out_as_the_block_it_came_in(surface):
+def test_invalid_base64_is_sent_as_the_whole_block(surface):
     """The tool may have put a text there."""
     sent, following = sent_of([{"type": "image", "base64": "not a picture!", "mime_type": "image/png"}], surface)
     assert "not a picture!" in sent["content"]
     assert following == []
 
 
-def test_media_beside_a_result_keep_the_parts_that_the_caller_gave():
-    """`extra_content` of the message and media in its content were one or the other."""
+def test_media_beside_a_result_keep_the_callers_parts():
+    """`extra_content` of the message and media in its content are both sent."""
     part = {"file_data": {"mime_type": "image/png", "display_name": "own", "file_uri": "gs://b/own.png"}}
     extra = {"google": {"parts": [part]}}
     sent, _ = sent_of([{"type": "image", "base64": PNG, "mime_type": "image/png"}], "vertex",
@@ -366,7 +366,7 @@ def test_media_beside_a_result_keep_the_parts_that_the_caller_gave():
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_extra_content_of_a_result_that_is_no_json_is_left_out_and_said(surface):
+def test_invalid_extra_content_of_a_result_is_left_out_with_a_note(surface):
     """A tool may return its own `ToolMessage`."""
     request = request_of("a", surface, additional_kwargs={"extra_content": {"a": b"x"}})
     assert "extra_content" not in request.payload["messages"][2]
@@ -397,8 +397,8 @@ REFERRING = [
 @places
 @pytest.mark.parametrize("text", REFERRING, ids=range(len(REFERRING)))
 @pytest.mark.parametrize("as_block", [False, True])
-def test_c1_json_with_a_reference_of_its_own_is_wrapped_as_text(text, as_block, surface, model):
-    """Field case C1: a tool that returns a JSON schema got a 400 in every later turn."""
+def test_result_with_a_json_reference_is_wrapped_as_text(text, as_block, surface, model):
+    """A tool that returned a JSON schema once got a 400 in every later turn."""
     content = [{"type": "text", "text": text}] if as_block else text
     sent, _ = sent_of(content, surface, model)
     if model == "qwen":
@@ -409,8 +409,8 @@ def test_c1_json_with_a_reference_of_its_own_is_wrapped_as_text(text, as_block, 
 
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("value", [SCHEMA, {"type": "openapi", "schema": SCHEMA}])
-def test_c1_a_block_of_json_with_a_reference_is_wrapped_too(value, surface):
-    """A tool's own dict becomes JSON, and so does a function's message."""
+def test_json_block_with_a_reference_is_wrapped(value, surface):
+    """Also a tool's own dict, and a function message."""
     sent, _ = sent_of([value], surface)
     assert json.loads(json.loads(sent["content"])["output"]) == value
     call = AIMessage("", additional_kwargs={"function_call": {"name": "f", "arguments": "{}"}})
@@ -424,13 +424,13 @@ def test_c1_a_block_of_json_with_a_reference_is_wrapped_too(value, surface):
     ['{"a": 1}', "[1, 2]", "see $ref", '{"a": "$ref"}', '{"a": "{\\"$ref\\": \\"x\\"}"}', '{"ref": "x", "$id": "y"}',
      '{"a": "\\u00e9"}', "", "plain", '"{\\"$ref\\": 1}"', "{", '{"$defs": {}}', '```json\n{"$ref": "x"}\n```'],
 )  # fmt: skip
-def test_c1_results_without_a_reference_go_out_as_they_are(text, surface):
-    """Gemini reads an object as the function's response; it is wrapped only where it has to be."""
+def test_results_without_a_reference_are_unchanged(text, surface):
+    """Gemini reads an object as the function's response, so other results are not wrapped."""
     assert sent_of(text, surface)[0]["content"] == (text or "{}")
 
 
-def test_c1_references_to_parts_that_the_caller_gave_are_kept():
-    """Google's own sample is not wrapped. A further reference to a missing part would give the 400 again."""
+def test_references_to_the_callers_parts_are_kept():
+    """Google's own sample is not wrapped. A reference to a missing part would be a 400."""
     extra = {
         "google": {
             "parts": [{"file_data": {"display_name": "a.png", "file_uri": "gs://b/a", "mime_type": "image/png"}}]
@@ -444,8 +444,8 @@ def test_c1_references_to_parts_that_the_caller_gave_are_kept():
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
-def test_c1_parts_with_extra_content_are_wrapped_one_by_one(surface):
-    """Texts with `extra_content` of their own stay parts."""
+def test_parts_with_extra_content_are_wrapped_separately(surface):
+    """Texts with their own `extra_content` stay parts."""
     extra = {"google": {"x": 1}}
     block = {"type": "text", "text": '{"$ref": "x"}', "extra_content": extra}
     sent, _ = sent_of([block], surface)
@@ -454,7 +454,7 @@ def test_c1_parts_with_extra_content_are_wrapped_one_by_one(surface):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("strict", [False, True])
-async def test_c2_an_agent_goes_on_after_any_result(surface, strict):
+async def test_agent_continues_after_any_result(surface, strict):
     """Three turns, whole and streamed: the results stay in the history."""
 
     @tool
@@ -477,8 +477,8 @@ async def test_c2_an_agent_goes_on_after_any_result(surface, strict):
     assert sum(isinstance(message, ToolMessage) for message in state["messages"]) == 3
 
 
-def test_the_user_s_own_media_are_still_refused():
-    """Only what a tool returned becomes text: a user is there to send another file."""
+def test_unsupported_media_of_a_user_are_refused():
+    """Only a tool's media become text. A user can send another file."""
     archive = {"type": "file", "url": "file:///a.zip"}
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
     with pytest.raises(ValueError, match="no form on surface"):
@@ -490,8 +490,8 @@ PDF = base64.b64encode(b"%PDF-1.4 a report").decode()
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-2.5-pro"])
-def test_c11_deepagents_leaves_pictures_and_papers_to_the_model(surface, model, tmp_path):
-    """Field case C11: its middleware asks the profile, and put a sentence in their place."""
+def test_deepagents_sends_images_and_pdfs_to_the_model(surface, model, tmp_path):
+    """Its middleware reads the profile, and once replaced them by a sentence."""
     deepagents = pytest.importorskip("deepagents")
     backends = pytest.importorskip("deepagents.backends")
     (tmp_path / "cat.png").write_bytes(base64.b64decode(PNG))

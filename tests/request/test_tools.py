@@ -1,4 +1,4 @@
-"""Tools, the choice among them and response formats: all of LangChain's spellings, one portable wire."""
+"""Tools, `tool_choice` and response formats: all spellings of LangChain, in one form on the wire."""
 
 from contextlib import nullcontext
 from typing import Annotated
@@ -23,8 +23,8 @@ def add(a: int, b: int) -> int:
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_google_s_own_spelling_of_a_choice_is_understood(surface):
-    """`tool_config` of the native API."""
+def test_googles_form_of_a_choice_is_read(surface):
+    """`tool_config` of Google's own API."""
     tools = [format_tool(add), format_tool(now)]
     for config, sent in (
         ({"mode": "ANY", "allowed_function_names": ["add"]}, ["add"]),
@@ -42,8 +42,8 @@ def test_google_s_own_spelling_of_a_choice_is_understood(surface):
 
 
 @pytest.mark.parametrize("choice", [5, {"foo": 1}, {"function_calling_config": {"mode": "maybe"}}])
-def test_choice_that_says_nothing_known_is_an_error(choice):
-    """Dropped in silence it would let the model do as it likes."""
+def test_unknown_choice_raises(choice):
+    """Without the error, the model could call any tool."""
     with pytest.raises(UnsupportedParameterError, match="tool_choice"):
         encode_tools([format_tool(add)], choice, endpoint("ai_studio"), [])
 
@@ -68,7 +68,7 @@ def names(payload):
 
 
 def request(surface="vertex", tools=TOOLS, **options):
-    """A request with tools bound; where Google answers it has to pass the fake endpoint's rules."""
+    """Return a request with tools, after a check against the fake endpoint's rules for Google."""
     made = build([HumanMessage("Hi.")], surface, tools=tools, **options)
     if surface != "openai_compatible":
         assert broken_rules(made.payload, surface) == []
@@ -76,7 +76,7 @@ def request(surface="vertex", tools=TOOLS, **options):
 
 
 ALL = ["add", "now", "Weather"]
-#: A choice, the tools left, and the word sent, on Google's surfaces and elsewhere.
+#: A choice, the declared tools, and the mode that is sent, on Google's surfaces and elsewhere.
 CHOICES = {
     "none given": (None, ALL, None, ALL, None),
     "auto": ("auto", ALL, "auto", ALL, "auto"),
@@ -117,8 +117,8 @@ CHOICES = {
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("case", CHOICES)
-def test_each_spelling_of_a_choice_has_one_portable_form(case, surface):
-    """Google documents words only, so a named choice is that tool alone with `required`."""
+def test_each_form_of_a_choice_has_one_form_on_the_wire(case, surface):
+    """Google documents modes only, so a choice by name declares that tool alone with `required`."""
     choice, at_google, word, elsewhere, form = CHOICES[case]
     payload = request(surface, tool_choice=choice).payload
     expected = (elsewhere, form) if surface == "openai_compatible" else (at_google, word)
@@ -126,8 +126,8 @@ def test_each_spelling_of_a_choice_has_one_portable_form(case, surface):
 
 
 @pytest.mark.parametrize("case", CHOICES)
-def test_bind_tools_takes_each_spelling_of_a_choice(case):
-    """The public way to the same wire."""
+def test_bind_tools_takes_each_form_of_a_choice(case):
+    """The public method gives the same body."""
     choice, at_google, word, *_ = CHOICES[case]
     wire = Wire(completion())
     chat = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES["vertex"], **wire.clients)
@@ -138,8 +138,8 @@ def test_bind_tools_takes_each_spelling_of_a_choice(case):
     assert (names(body), body.get("tool_choice")) == (at_google, word)
 
 
-def test_validated_is_vertex_s_own_word():
-    """It is on Google's list for Vertex; AI Studio knows `auto` in its place."""
+def test_validated_is_sent_to_vertex_only():
+    """It is on Google's list for Vertex. AI Studio gets `auto`."""
     assert request("vertex", tool_choice="validated").payload["tool_choice"] == "validated"
     studio = request("ai_studio", tool_choice="validated")
     assert studio.payload["tool_choice"] == "auto"
@@ -148,8 +148,8 @@ def test_validated_is_vertex_s_own_word():
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("choice", ["nothing", ["add", "nothing"], {"type": "tool", "name": "nothing"}])
-def test_a_choice_of_a_tool_that_is_not_bound_is_an_error(choice, surface):
-    """Nothing is sent, and the bound ones are named."""
+def test_choice_of_an_unbound_tool_raises(choice, surface):
+    """The error names the bound tools, and nothing is sent."""
     with pytest.raises(
         UnsupportedParameterError, match=r"names 'nothing', which is not bound\. Bound: add, now, Weather"
     ):
@@ -157,8 +157,8 @@ def test_a_choice_of_a_tool_that_is_not_bound_is_an_error(choice, surface):
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_no_tools_are_never_an_empty_list(surface):
-    """`tools: []` is an error at Google; a choice without tools says nothing."""
+def test_empty_tools_are_not_sent(surface):
+    """`tools: []` is an error at Google. A choice without tools is dropped."""
     made = request(surface, tools=[], tool_choice="any")
     assert made.payload.keys() & {"tools", "tool_choice"} == set()
     assert notes(made, "dropped") == ["`tool_choice` was left out: no tool is bound."]
@@ -166,8 +166,8 @@ def test_no_tools_are_never_an_empty_list(surface):
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
-def test_declarations_hold_what_google_knows(surface):
-    """No `strict`, no keywords of JSON Schema it refuses, no `parameters` for a tool without arguments."""
+def test_declarations_have_only_keys_that_google_knows(surface):
+    """No `strict`, no refused keywords of JSON Schema, no `parameters` for a tool without arguments."""
     strict = {"type": "function", "function": {**TOOLS[0]["function"], "strict": True}, "cache_control": {}}
     payload = request(surface, tools=[strict, TOOLS[1]]).payload
     assert payload["tools"] == [
@@ -187,8 +187,8 @@ def test_declarations_hold_what_google_knows(surface):
     ]
 
 
-def test_a_lossy_schema_is_noted_with_the_tool_s_name():
-    """What the server no longer checks can be read in `preview()`."""
+def test_lossy_schema_is_noted_with_the_name_of_the_tool():
+    """`preview()` shows what the server no longer checks."""
     schema = {"type": "object", "properties": {"x": {"type": "string", "not": {"const": "a"}}}}
     made = request(tools=[{"type": "function", "function": {"name": "f", "parameters": schema}}])
     assert made.payload["tools"][0]["function"]["name"] == "f"
@@ -198,8 +198,8 @@ def test_a_lossy_schema_is_noted_with_the_tool_s_name():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("spelling", [{"google_search": {}}, {"googleSearch": {}}])
-def test_google_s_own_tools_go_under_extra_body(spelling, surface):
-    """Both spellings: of Google's Python packages and of its JSON."""
+def test_googles_own_tools_go_under_extra_body(spelling, surface):
+    """In the spelling of Google's Python packages and in that of its JSON."""
     made = request(surface, tools=[*TOOLS, format_tool(spelling), format_tool({"url_context": {}})])
     assert made.payload["extra_body"] == {"google": {"tools": [{"google_search": {}}, {"url_context": {}}]}}
     assert names(made.payload) == ALL
@@ -215,8 +215,8 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("foreign", FOREIGN)
-def test_built_in_tools_of_others_are_left_out_at_google_and_said(foreign):
-    """A fallback from another provider brings them along (langchain issue 36599)."""
+def test_other_built_in_tools_are_left_out_at_google_with_a_note(foreign):
+    """A fallback from another provider may have them (langchain issue 36599)."""
     made = request(tools=[format_tool(foreign), *TOOLS])
     assert names(made.payload) == ALL
     (note,) = notes(made, "dropped")
@@ -225,8 +225,8 @@ def test_built_in_tools_of_others_are_left_out_at_google_and_said(foreign):
         request(tools=[format_tool(foreign)], strict=True)
 
 
-def test_built_in_tools_reach_a_server_that_may_know_them():
-    """A compatible server gets what it was given."""
+def test_built_in_tools_are_sent_to_compatible_servers():
+    """They may know them."""
     assert request("openai_compatible", tools=[format_tool(FOREIGN[1])]).payload["tools"] == [FOREIGN[1]]
 
 
@@ -238,7 +238,7 @@ FLAT = {"type": "function", "name": "f", "description": "d", "strict": True,
 
 @pytest.mark.parametrize("spelling", [ANTHROPIC, FLAT])
 @pytest.mark.parametrize("surface", GOOGLE)
-def test_declarations_of_other_apis_are_functions(surface, spelling):
+def test_declarations_of_other_apis_are_converted(surface, spelling):
     """Anthropic's, and the flat one of the Responses API."""
     parameters = {"type": "object", "properties": {"x": {"type": "string"}}}
     assert request(surface, tools=[format_tool(spelling)]).payload["tools"] == [
@@ -246,8 +246,8 @@ def test_declarations_of_other_apis_are_functions(surface, spelling):
     ]
 
 
-def test_a_tool_bound_twice_is_declared_once():
-    """Google answers 400 to a duplicate; a different one of the same name is said."""
+def test_tool_bound_twice_is_declared_once():
+    """Google answers 400 to a duplicate. A different tool of the same name is noted."""
     made = request(tools=[TOOLS[1], TOOLS[1]])
     assert (names(made.payload), made.notes) == (["now"], ())
     other = {"type": "function", "function": {"name": "now"}}
@@ -256,8 +256,8 @@ def test_a_tool_bound_twice_is_declared_once():
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_one_call_at_a_time_is_a_key_only_where_it_is_known(surface):
-    """Vertex ignores it and AI Studio refused it; at Google the reply is cut to one call instead."""
+def test_parallel_tool_calls_is_sent_to_compatible_servers_only(surface):
+    """Vertex ignores it and AI Studio refused it. There the reply is cut to one call."""
     made = request(surface, parallel_tool_calls=False)
     assert made.call_limit == 1
     assert made.payload.get("parallel_tool_calls") == (False if surface == "openai_compatible" else None)
@@ -284,7 +284,7 @@ READY = {"type": "json_schema", "json_schema": {"name": "Joke", "strict": True, 
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("form", [Joke, JokeDict, SCHEMA, READY, READY["json_schema"]], ids=str)
 def test_each_form_of_a_response_schema_becomes_a_response_format(form, surface):
-    """Class, TypedDict, JSON schema, OpenAI's ready form and its inner part."""
+    """Class, TypedDict, JSON schema, OpenAI's complete form and its inner part."""
     sent = request(surface, tools=[], response_format=form).payload["response_format"]
     assert sent["type"] == "json_schema"
     assert sent["json_schema"].keys() == {"name", "schema"}
@@ -294,31 +294,31 @@ def test_each_form_of_a_response_schema_becomes_a_response_format(form, surface)
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("form", [{"type": "json_object"}, {"type": "text"}])
-def test_response_formats_without_a_schema_go_out_as_they_are(form, surface):
+def test_response_formats_without_a_schema_are_unchanged(form, surface):
     """JSON mode, and plain text."""
     assert request(surface, tools=[], response_format=form).payload["response_format"] == form
 
 
-def test_a_schema_without_a_title_gets_a_name():
-    """The wire wants one; langchain-core would refuse it."""
+def test_schema_without_a_title_gets_a_name():
+    """The wire requires one, and langchain-core would refuse the schema."""
     form = format_response_schema({"type": "object", "properties": {"x": {"type": "string"}}})
     assert form["json_schema"]["name"] == "response"
 
 
-def test_a_ready_response_format_goes_to_a_compatible_server_as_it_is():
-    """`strict` included: it is OpenAI's own key."""
+def test_complete_response_format_is_sent_unchanged_to_compatible_servers():
+    """With `strict`, which is OpenAI's key."""
     assert request("openai_compatible", tools=[], response_format=READY).payload["response_format"] == READY
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_tools_and_response_format_go_out_together(surface):
-    """What `create_agent` sends for a provider's own structured output."""
+def test_tools_and_response_format_are_sent_together(surface):
+    """`create_agent` sends both for a provider's own structured output."""
     body = send("Hi.", surface, call={"tools": TOOLS, "response_format": Joke})
     assert body.keys() >= {"tools", "response_format"}
 
 
-def test_the_tool_set_is_its_parts():
-    """Functions, Google's own, and the choice, apart from any request."""
+def test_tool_set_has_functions_google_tools_and_choice():
+    """Without a whole request."""
     found = encode_tools([*TOOLS, {"code_execution": {}}], "any", endpoint(), [])
     assert ([item["function"]["name"] for item in found.functions], found.google, found.choice) == (
         ALL, [{"code_execution": {}}], "required",
@@ -326,18 +326,18 @@ def test_the_tool_set_is_its_parts():
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_schemas_are_kept_as_they_were_bound(surface):
-    """The compiled copy says less; of two tools of one name the first counts."""
+def test_original_schemas_are_kept(surface):
+    """The compiled copy has lost keywords. Of two tools with one name, the first one counts."""
     closed = {"type": "object", "properties": {"a": {"const": 1}}, "additionalProperties": False}
-    twins = [{"type": "function", "function": {"name": "f", "parameters": schema}} for schema in (closed, {})]
-    made = encode_tools([*twins, {"google_search": {}}, {"type": "web_search"}], None, endpoint(surface), [])
+    same_name = [{"type": "function", "function": {"name": "f", "parameters": schema}} for schema in (closed, {})]
+    made = encode_tools([*same_name, {"google_search": {}}, {"type": "web_search"}], None, endpoint(surface), [])
     assert made.schemas == {"f": closed}
     assert made.schemas["f"] is closed
 
 
 @pytest.mark.parametrize("choice", ["get time", {"allowed_tools": {"mode": "auto", "tools": [{"name": "get time"}]}}])
-def test_a_tool_whose_name_is_refused_can_be_chosen(choice):
-    """By its own name, in every spelling of a choice."""
+def test_tool_with_an_invalid_name_can_be_chosen(choice):
+    """By its original name, in each form of a choice."""
     odd = {"type": "function", "function": {"name": "get time", "description": "Tell the time."}}
     made = request(tools=[*TOOLS, odd], tool_choice=choice)
     assert names(made.payload) == ["get_time"]
@@ -388,7 +388,7 @@ PLANTERS = {
 
 
 @pytest.mark.parametrize("planter", PLANTERS.values(), ids=PLANTERS.keys())
-def test_a_class_that_holds_itself_is_offered_with_its_members(planter):
+def test_recursive_class_is_declared_with_its_members(planter):
     """LangChain's own declaration has `{}` where the recursion begins."""
     made = format_tool(planter)["function"]
     assert "description" in made
@@ -402,8 +402,8 @@ def test_a_class_that_holds_itself_is_offered_with_its_members(planter):
     assert inner["kids"]["type"] == "array"
 
 
-def test_a_class_that_holds_itself_is_an_object_at_its_top():
-    """Pydantic has a reference there, which OpenAI's own servers refuse."""
+def test_recursive_class_is_an_object_at_the_top():
+    """Pydantic writes a reference there, which OpenAI's own servers refuse."""
     parameters = format_tool(Node)["function"]["parameters"]
     assert (parameters["type"], "$ref" in parameters) == ("object", False)
 
@@ -416,30 +416,30 @@ def test_a_class_that_holds_itself_is_an_object_at_its_top():
         {"title": "L", "type": "object", "additionalProperties": {"type": "integer"}},
     ],
 )
-def test_a_schema_without_properties_is_kept_whole(schema):
-    """LangChain keeps none but those with `properties`."""
+def test_schema_without_properties_is_kept(schema):
+    """LangChain keeps only schemas with `properties`."""
     rest = {key: value for key, value in schema.items() if key != "title"}
     assert format_response_schema(schema)["json_schema"] == {"name": "L", "schema": rest}
     assert format_tool(schema)["function"] == {"name": "L", "parameters": rest}
     assert request(tools=[], response_format=schema).payload["response_format"]["json_schema"]["schema"] == rest
 
 
-def test_a_class_that_holds_itself_is_a_response_schema_with_its_members():
-    """As for tools."""
+def test_recursive_class_as_response_schema_has_its_members():
+    """The rule is the same as for tools."""
     sent = request(tools=[], response_format=Node).payload["response_format"]["json_schema"]["schema"]
     assert sent["description"] == "A node."
     assert sent["properties"]["kids"]["items"]["properties"].keys() == {"name", "kids"}
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_a_tool_chosen_twice_is_declared_once(surface):
+def test_tool_chosen_twice_is_declared_once(surface):
     """Google answers 400 to a duplicate."""
     assert names(request(surface, tool_choice=["now", "add", "now"]).payload) == ["now", "add"]
     assert request(surface, tool_choice=["now", "now"]).payload == request(surface, tool_choice=["now"]).payload
 
 
-def test_a_choice_that_does_not_go_out_is_said():
-    """It says nothing among Google's own tools, nor where it names none."""
+def test_dropped_choice_is_noted():
+    """With Google's own tools only, and if it names no tool."""
     google = [{"google_search": {}}]
     for tools, choice, word in ((google, "any", "no function"), (TOOLS, [], "names no tool"), (TOOLS, {}, "no tool")):
         made = request(tools=tools, tool_choice=choice)
@@ -450,8 +450,8 @@ def test_a_choice_that_does_not_go_out_is_said():
         assert request(tools=google, tool_choice=choice).notes == ()
 
 
-def test_a_declaration_of_an_mcp_server_keeps_its_schema():
-    """As `tools/list` has it, with Bedrock's beside it."""
+def test_mcp_declaration_keeps_its_schema():
+    """In the form of `tools/list`, and in Bedrock's."""
     schema = {"type": "object", "properties": {"x": {"type": "string"}}}
     expected = {"type": "function", "function": {"name": "f", "description": "d", "parameters": schema}}
     assert format_tool({"name": "f", "title": "F", "description": "d", "inputSchema": schema}) == expected
@@ -460,16 +460,16 @@ def test_a_declaration_of_an_mcp_server_keeps_its_schema():
 
 
 @pytest.mark.parametrize("key", ["function_declarations", "functionDeclarations"])
-def test_a_list_of_functions_is_refused_with_what_to_pass(key):
-    """Each of them is a tool of its own."""
+def test_list_of_functions_is_refused(key):
+    """The error says what to pass instead."""
     declaration = {"name": "f", "description": "d", "parameters": {"type": "OBJECT"}}
     with pytest.raises(ValueError, match=rf"bind_tools\(\[\*tool\['{key}'\]\]\)"):
         format_tool({key: [declaration]})
     assert format_tool(declaration) == {"type": "function", "function": declaration}
 
 
-def test_a_typed_dict_without_a_docstring_has_no_description():
-    """It inherits that of `dict`, which tells the model how to call `dict`."""
+def test_typed_dict_without_a_docstring_has_no_description():
+    """It inherits the docstring of `dict`, which explains how to call `dict`."""
 
     class Inner(TypedDict):
         x: int

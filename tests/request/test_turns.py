@@ -1,4 +1,4 @@
-"""Histories after trimming, hand-offs and interrupts: repaired to what Gemini takes, in the least steps, and said."""
+"""Histories after trimming, hand-offs and interrupts: repaired with the fewest changes, and noted."""
 
 import pytest
 from hypothesis import given, settings
@@ -21,7 +21,7 @@ def result(call_id, content="done"):
 
 
 def shape(messages):
-    """Role and id or text of each message: enough to see order and pairing."""
+    """Return the role and the id or text of each message, which show order and pairing."""
     return [
         (message["role"], message.get("tool_call_id") or message.get("content") or
          "+".join(call["id"] for call in message["tool_calls"]))
@@ -74,8 +74,8 @@ def shape(messages):
         ),
     ],
 )  # fmt: skip
-def test_a_broken_history_is_repaired_and_said(surface, history, sent, said):
-    """One repair each, the least that makes the request valid."""
+def test_broken_history_is_repaired_with_a_note(surface, history, sent, said):
+    """Each repair is the smallest one that makes the request valid."""
     request = build(history, surface)
     assert shape(request.payload["messages"]) == sent
     assert notes(request, "repaired") == [said]
@@ -83,15 +83,15 @@ def test_a_broken_history_is_repaired_and_said(surface, history, sent, said):
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
-def test_strict_raises_where_a_history_would_be_repaired(surface):
-    """Nothing is changed behind the back of a caller who asked for that."""
+def test_strict_raises_instead_of_a_repair(surface):
+    """With `strict`, nothing is changed."""
     with pytest.raises(InvalidHistoryError, match="was left out"):
         build([result("gone"), USER], surface, strict=True)
     assert build([USER, ask("1"), result("1")], surface, strict=True).payload["messages"]
 
 
-def test_strict_names_the_message_by_its_place():
-    """In the list as the caller gave it, empty messages and several results of a step counted."""
+def test_strict_error_has_the_index_of_the_message():
+    """The index in the caller's list, including empty messages and several results of a step."""
     for place, history in (
         (2, [USER, AIMessage("ok"), result("gone"), USER]),
         (1, [USER, ask("1", "2"), result("1"), USER]),
@@ -103,8 +103,8 @@ def test_strict_names_the_message_by_its_place():
             build(history, strict=True)
 
 
-def test_calls_of_one_message_have_ids_of_their_own():
-    """Whatever ids they came with, and each its own result."""
+def test_calls_of_one_message_get_distinct_ids():
+    """Each with its own result."""
     sent = wire_messages([USER, ask("1", "1", "1_2", ""), result("1", "a"), result("1", "b"), result("1_2", "c")])
     ids = [call["id"] for call in sent[1]["tool_calls"]]
     assert len(set(ids)) == 4
@@ -112,42 +112,42 @@ def test_calls_of_one_message_have_ids_of_their_own():
     assert [message["content"] for message in sent[2:5]] == ["a", "b", "c"]
 
 
-def test_a_call_that_was_taken_out_stays_out():
-    """Google's own package leaves a copy of the last call beside the calls."""
+def test_removed_call_is_not_restored():
+    """Google's own package leaves a copy of the last call on the message."""
     message = AIMessage("ok", additional_kwargs={"function_call": {"name": "f", "arguments": "{}"}},
                         response_metadata={"model_provider": "google_genai"})  # fmt: skip
     assert wire_messages([USER, message, USER])[1] == {"role": "assistant", "content": "ok"}
 
 
-def test_a_call_whose_arguments_are_broken_is_left_out_and_said():
-    """Gemini refuses them, and nobody could run it."""
+def test_call_with_invalid_arguments_is_left_out_with_a_note():
+    """Gemini refuses it, and it cannot be run."""
     broken = {"id": "1", "name": "f", "args": '{"x": ', "error": None, "type": "invalid_tool_call"}
     request = build([USER, AIMessage("ok", invalid_tool_calls=[broken]), USER])
     assert notes(request) == ["Tool call 'f' was left out: its arguments are not a JSON object."]
 
 
 @pytest.mark.parametrize("message", [HumanMessage("x"), AIMessage("x"), SystemMessage("x"), result("1")])
-def test_content_that_is_none_is_empty(message):
-    """A message restored without validation may hold it."""
+def test_content_of_none_is_empty(message):
+    """A message restored without validation may have it."""
     given = message.model_copy(update={"content": None})
     sent = wire_messages([USER, ask("1"), given, USER] if message.type == "tool" else [USER, given])
     assert next(entry["role"] for entry in sent if entry["role"] != "tool") == "user"
 
 
-def test_results_go_out_in_the_order_of_the_calls_with_the_last_word_of_each():
-    """Parallel tools finish in any order; Google's order is calls first, then results."""
+def test_results_are_sent_in_the_order_of_the_calls():
+    """Parallel tools finish in any order. The last result of each call is sent."""
     sent = wire_messages([USER, ask("1", "2"), result("2", "b"), result("1", "a"), result("1", "c")])
     assert [(message["tool_call_id"], message["content"]) for message in sent[2:]] == [("1", "c"), ("2", "b")]
 
 
-def test_an_id_used_again_in_a_later_step_belongs_to_that_step():
+def test_reused_id_belongs_to_the_later_step():
     """Servers that count calls from zero use the same ids in every turn."""
     sent = wire_messages([USER, ask("call_0"), result("call_0", "a"), ask("call_0"), result("call_0", "b")])
     assert [message["content"] for message in sent if message["role"] == "tool"] == ["a", "b"]
 
 
-def test_a_compatible_server_gets_the_history_as_it_is():
-    """Its template may take a prefill, and nothing of Google's rules is known of it."""
+def test_compatible_server_gets_the_history_unchanged():
+    """Google's rules may not hold there, and its template may take a prefilled answer."""
     history = [USER, ask("1"), AIMessage("Once upon")]
     request = build(history, "openai_compatible")
     assert [message["role"] for message in request.payload["messages"]] == ["user", "assistant", "assistant"]
@@ -168,8 +168,8 @@ BROKEN = {"id": None, "name": "f", "args": '{"x": ', "error": None, "type": "inv
     ],
     ids=["its call was broken", "no call", "before its call", "beside another"],
 )
-def test_h1_the_result_of_no_call_goes_to_no_server(surface, history, place):
-    """Field case H1: the call and its result, or neither, on every surface, with a note."""
+def test_result_without_a_call_is_left_out_on_every_surface(surface, history, place):
+    """The call and its result are sent, or neither, with a note."""
     request = build(history, surface)
     sent = [message["role"] for message in request.payload["messages"]]
     kept = [message for at, message in enumerate(history) if at != place]
@@ -181,7 +181,7 @@ def test_h1_the_result_of_no_call_goes_to_no_server(surface, history, place):
 
 
 def extras(*signatures):
-    """A history whose calls came with these as their `extra_content`, as dicts of the wire have them."""
+    """Return a history of wire dicts whose calls have these values as `extra_content`."""
     calls = [
         {"id": str(place), "type": "function", "function": {"name": "f", "arguments": "{}"}, "extra_content": extra}
         for place, extra in enumerate(signatures)
@@ -211,8 +211,8 @@ STAND_IN = google(thought_signature="skip_thought_signature_validator")
         "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=",
     ],
 )
-def test_a_stand_in_that_was_stored_is_sent_in_the_current_turn_only(surface, spelling):
-    """Other packages write them into histories; past turns, siblings and Gemini 2.5 have no place for them."""
+def test_stored_placeholder_signature_is_sent_in_the_current_turn_only(surface, spelling):
+    """Other packages write them into histories. Past turns, other calls of a step and Gemini 2.5 take none."""
     stored = google(thought_signature=spelling)
     over = build([*extras(stored), AIMessage("ok"), USER], surface)
     assert sent_extras(over) == [None]
@@ -223,15 +223,15 @@ def test_a_stand_in_that_was_stored_is_sent_in_the_current_turn_only(surface, sp
     assert sent_extras(build(extras(stored), surface, "gemini-2.5-flash")) == [None]
 
 
-def test_other_fields_beside_a_call_are_no_signature():
-    """The stand-in joins them."""
+def test_other_fields_of_a_call_are_kept_beside_the_placeholder():
+    """They are not a signature."""
     request = build(extras(google(mark=1)))
     assert sent_extras(request) == [google(mark=1, thought_signature="skip_thought_signature_validator")]
     assert notes(request) == ["Call 'f' has no signature of this model: a placeholder signature was sent."]
 
 
-def test_siblings_with_one_id_share_no_signature():
-    """What is kept under the id belongs to the first of them."""
+def test_signature_of_a_shared_id_belongs_to_the_first_call():
+    """The other calls with that id have none."""
     asked = AIMessage(
         "",
         tool_calls=[{"id": "1", "name": "f", "args": {}}, {"id": "1", "name": "f", "args": {}}],
@@ -258,8 +258,8 @@ HISTORIES = st.lists(
     surface=st.sampled_from(GOOGLE),
     model=st.sampled_from(["gemini-3.8-flash", "gemini-3.6-flash", "gemini-2.5-flash"]),
 )
-def test_any_interleaving_becomes_a_request_that_google_takes(history, surface, model):
-    """Whatever trimming, summaries and hand-offs leave behind, and the same way every time."""
+def test_any_order_of_messages_becomes_a_valid_request(history, surface, model):
+    """Trimming, summaries and hand-offs leave any order. The result is the same each time."""
     try:
         request = build(history, surface, model)
     except InvalidHistoryError:

@@ -1,4 +1,4 @@
-"""Field case C4: a `TypedDict` gives a dict, with null and missing keys as it declares them, recursive or not."""
+"""`TypedDict` classes as schemas: the answer is a dict, with null and missing keys, recursive or not."""
 
 import datetime as dt
 import enum
@@ -19,7 +19,7 @@ from langchain_gemini_compat._schema.functions import compile_parameters
 
 METHODS = ["json_schema", "function_calling", "json_mode"]
 T = TypeVar("T")
-#: `typing` has the qualifiers from Python 3.11 on; before, those of `typing_extensions` stand in its classes.
+#: `typing` has the qualifiers from Python 3.11 on. Before, its classes have those of `typing_extensions`.
 NOT_REQUIRED = getattr(typing, "NotRequired", te.NotRequired)
 REQUIRED = getattr(typing, "Required", te.Required)
 
@@ -101,7 +101,7 @@ EVENT: dict[str, Any] = {
     "name": "fair", "note": None, "other": None, "place": {"city": None}, "kind": "a", "size": 1, "tags": ["x"],
     "colour": "red",
 }  # fmt: skip
-#: Each class with answers that it takes, and with one that it does not.
+#: Each class, with answers that it accepts and one that it does not.
 CASES: dict[str, tuple[Any, list[Any], Any]] = {
     "typing": (Event, [EVENT, {**EVENT, "when": "2026-01-02", "place": None, "level": 1}], {**EVENT, "name": None}),
     "total": (Partial, [{"name": "a"}, {"name": "a", "note": None}, {"name": "a", "places": {"x": {"city": "y"}}}], {}),
@@ -113,7 +113,7 @@ CASES: dict[str, tuple[Any, list[Any], Any]] = {
 
 
 def build_chain(schema, value, method, *, streamed=False, **kwargs):
-    """A chain whose model answers with `value`, whole or in two pieces."""
+    """Return a chain whose model answers with `value`, whole or in two pieces."""
     text, name = json.dumps(value), getattr(schema, "__name__", "Box")
     pieces = [text[: len(text) // 2], text[len(text) // 2 :]]
     if method == "function_calling":
@@ -130,8 +130,8 @@ def build_chain(schema, value, method, *, streamed=False, **kwargs):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("case", CASES)
-async def test_c4_the_answer_is_the_dict(case, method):
-    """Whole and streamed, sync and async, with the message beside it and without."""
+async def test_answer_is_a_dict_of_the_class(case, method):
+    """Whole and streamed, sync and async, with and without the raw message."""
     schema, answers, wrong = CASES[case]
     for value in answers:
         assert build_chain(schema, value, method)[0].invoke("hi") == value
@@ -144,7 +144,7 @@ async def test_c4_the_answer_is_the_dict(case, method):
 
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
-def test_c4_the_declaration_allows_null_and_missing_keys(method):
+def test_declaration_allows_null_and_missing_keys(method):
     """With the descriptions of the docstring and of `Annotated`."""
     chain, wire = build_chain(Event, EVENT, method)
     chain.invoke("hi")
@@ -162,15 +162,15 @@ def test_c4_the_declaration_allows_null_and_missing_keys(method):
     assert told["name"] == "What it is called."
     assert told["when"].startswith("Its day.")
     assert (told["tags"], told["level"]) == ("Some words", "How high. Default: 5.")
-    # Pydantic before 2.8 puts the description of the enum behind it.
+    # Pydantic before 2.8 appends the description of the enum.
     assert told["colour"].startswith("The colour")
     assert (told["place"], found["size"]["minimum"]) == ("A place.", 1)
     assert "Args" not in str(body)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_c4_a_tool_is_declared_as_the_class_says(case):
-    """As `bind_tools` keeps it; the description is the docstring's first part."""
+def test_tool_declaration_matches_the_class(case):
+    """In the form of `bind_tools`. The description is the first part of the docstring."""
     schema, answers, _ = CASES[case]
     function = format_tool(schema)["function"]
     assert function["description"].endswith(".")
@@ -180,15 +180,15 @@ def test_c4_a_tool_is_declared_as_the_class_says(case):
     assert model.kwargs["tools"] == [{"type": "function", "function": function}]
 
 
-def test_c4_recursion_opens_in_the_declaration():
+def test_recursive_class_is_declared():
     """LangChain's conversion never ends."""
     compiled, losses = compile_parameters(format_tool(Node)["function"]["parameters"])
     assert compiled["properties"]["kids"]["items"]["properties"]["name"] == {"type": "string"}
     assert "$ref" in {loss.keyword for loss in losses}
 
 
-def test_c4_a_class_that_holds_itself_inside_a_function_is_found():
-    """Its name is in no module."""
+def test_recursive_class_in_a_function_is_declared():
+    """Its name is not in a module."""
 
     class Inside(te.TypedDict):
         """Holds itself."""
@@ -198,8 +198,8 @@ def test_c4_a_class_that_holds_itself_inside_a_function_is_found():
     assert build_chain(Inside, {"kids": [{"kids": []}]}, "json_schema")[0].invoke("hi") == {"kids": [{"kids": []}]}
 
 
-def test_c4_what_cannot_be_resolved_or_is_no_description_says_so():
-    """Classes in functions that name each other in quotes have no place to be found."""
+def test_unresolved_annotation_and_invalid_description_raise():
+    """Classes in functions that name each other in quotes cannot be resolved."""
     fields = {"kid": "NoSuchClass"}
     lost = te.TypedDict("Lost", fields)
     with pytest.raises(ValueError, match=r"'Lost' cannot be resolved.*top level of a module"):
@@ -214,7 +214,7 @@ def test_c4_what_cannot_be_resolved_or_is_no_description_says_so():
         format_tool(Odd)
 
 
-def test_c4_sections_of_a_docstring_are_no_part_of_its_description():
+def test_sections_of_a_docstring_are_not_in_the_description():
     """Arguments may span several lines. Text after them is not an argument."""
     read = read_docstring("A film.\n\nArgs:\n    name: What it is\n        called: x.\n    year (int): When.\n\nMore.")
     assert read == ("A film.", {"name": "What it is called: x.", "year": "When."})
