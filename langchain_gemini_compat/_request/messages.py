@@ -95,8 +95,8 @@ def _encode_message(message: BaseMessage, context: EncodingContext) -> JsonObjec
     else:
         role = _encode_role(message, context)
         sent = encode_content(content, context.endpoint)
-        encoded = {"role": role, "content": sent if isinstance(sent, str) else [*sent]}
-        encoded |= _encode_name(message, context)
+        content_value: JsonValue = sent if isinstance(sent, str) else [*sent]
+        encoded = {"role": role, "content": content_value, **_encode_name(message, context)}
     own = message.additional_kwargs.get("extra_content")
     if own:
         encoded["extra_content"] = own
