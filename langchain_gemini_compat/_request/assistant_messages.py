@@ -77,6 +77,8 @@ def _reasoning_fields(message: AIMessage, names: Sequence[str], context: Encodin
 def _with_refusal(message: AIMessage, content: Content, context: EncodingContext) -> Content:
     """Return the content with a refusal as text, since it is what the model said."""
     given = message.additional_kwargs.get("refusal")
+    if isinstance(content, str) and not given:
+        return content
     blocks = [Block(Text(content), content)] if isinstance(content, str) else content
     refusals = [read_refusal(block) for block in blocks]
     if any(refusals):

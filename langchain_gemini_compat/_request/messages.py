@@ -53,7 +53,8 @@ def encode_messages(
     for index, given in enumerate(messages):
         context = replace(context, index=index)
         message = _as_tool_message(given, context) if isinstance(given, FunctionMessage) else given
-        _note_dropped_options(message, context)
+        if isinstance(message.content, list):
+            _note_dropped_options(message, context)
         if not isinstance(message, ToolMessage):
             placed += _media_message(media)
             media = []
@@ -88,8 +89,10 @@ def _as_tool_message(message: FunctionMessage, context: EncodingContext) -> Tool
 
 def _encode_message(message: BaseMessage, context: EncodingContext) -> JsonObject | None:
     """Return the wire message; `None` for an empty one."""
-    _note_lost_blocks(message, context)
-    content = parse_content(_given_content(message))
+    given = cast("str | list[JsonValue] | None", message.content) or ""
+    if isinstance(given, list):
+        _note_lost_blocks(message, given, context)
+    content = parse_content(given)
     if isinstance(message, AIMessage):
         encoded = encode_assistant(message, content, _encode_name(message, context), context)
     else:
@@ -166,10 +169,7 @@ def _note_dropped_options(message: BaseMessage, context: EncodingContext) -> Non
 
     A result stays in the history, so for tool results `strict` raises no error.
     """
-    content = message.content
-    if not isinstance(content, list):
-        return
-    blocks = cast("list[JsonValue]", content)
+    blocks = cast("list[JsonValue]", message.content)
     kind: NoteKind = "tool_result" if isinstance(message, ToolMessage) else "dropped"
     if context.endpoint.speaks_gemini and any(isinstance(block, dict) and "cache_control" in block for block in blocks):
         text = "`cache_control` of content blocks was left out: Gemini caches by itself."
@@ -179,18 +179,11 @@ def _note_dropped_options(message: BaseMessage, context: EncodingContext) -> Non
         context.note_once(f"{name} {kind}", text, kind)
 
 
-def _note_lost_blocks(message: BaseMessage, context: EncodingContext) -> None:
+def _note_lost_blocks(message: BaseMessage, blocks: list[JsonValue], context: EncodingContext) -> None:
     """Note the blocks with calls and server tools that are sent nowhere."""
-    blocks = _given_content(message)
-    if isinstance(blocks, str):
-        return
     calls = [*message.tool_calls, *message.invalid_tool_calls] if isinstance(message, AIMessage) else []
     call_ids = {call["id"] or "" for call in calls}
     for block in blocks:
         if isinstance(block, dict) and is_lost(block, call_ids):
             kind = str(block["type"])
             context.note_once(kind, f"A block of type {kind!r} was left out: it has no form on the wire.")
-
-
-def _given_content(message: BaseMessage) -> str | list[JsonValue]:
-    return cast("str | list[JsonValue] | None", message.content) or ""
