@@ -82,19 +82,17 @@ class MediaSeen:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of a reply.
+    """The end of a reply."""
 
-    `native_reason` is the server's finish reason. `reason` is OpenAI's word for it, or `None` if the stream broke
-    off. `invalid` are calls that must not run: their arguments are not a JSON object, or the chunks have more than one
-    reading. `is_call_missing` is set if the server announced a call and never sent it. `fields` are
-    the unknown keys of the message.
-    """
-
+    #: OpenAI's finish reason; `None` if the stream broke off.
     reason: str | None
+    #: The server's finish reason.
     native_reason: str | None
     usage: Usage | None
+    #: The unknown keys of the message.
     fields: JsonObject
     logprobs: list[JsonValue] | None
+    #: Whether the reply has no text, refusal, media or tool call.
     empty: bool
     #: Unknown keys that were not kept, since they were too large or too many.
     dropped_fields: tuple[str, ...] = ()
@@ -104,7 +102,9 @@ class Finished:
     provider: str = ""
     cost: float | None = None
     cost_details: JsonObject = field(default_factory=dict)
+    #: The calls that must not run: they are ambiguous, or their arguments are not a JSON object.
     invalid: tuple[InvalidCall, ...] = ()
+    #: Whether the server announced a call and sent none.
     is_call_missing: bool = False
 
 
