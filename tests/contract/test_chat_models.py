@@ -300,8 +300,8 @@ async def test_tool_call_in_a_filtered_reply_raises(mode):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ({"detail": "Not here."}, "no reply of this API.*Not here.*base_url"),
-        ({}, "no reply of this API.*base_url"),
+        ({"detail": "Not here."}, "not a reply of this API.*Not here.*base_url"),
+        ({}, "not a reply of this API.*base_url"),
         ('{"id": "r", "choices": [{"mess', "not complete JSON.*Ask again"),
         ("Welcome!", "not JSON: 'Welcome!'.*base_url"),
         ("Welcome, 0123456789abcdef!", r"Welcome, \[hidden\]!"),

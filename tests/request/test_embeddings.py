@@ -140,7 +140,7 @@ async def test_vectors_are_ordered_by_index(indices, expected):
         (vectors(1), "1 vectors came for 2 texts (texts[0:2])"),
         (vectors(1, 2, 3), "3 vectors came for 2 texts (texts[0:2])"),
         ({"data": None}, "0 vectors came"),
-        ({}, "no reply of this API"),
+        ({}, "not a reply of this API"),
         ({"data": [{"index": 1, "embedding": [1]}, {"index": 1, "embedding": [2]}]}, "the indexes [1, 1]"),
         ({"data": [{"index": 0, "embedding": [1]}, {"index": 7, "embedding": [2]}]}, "the indexes [0, 7]"),
         ({"data": [{"index": 0, "embedding": [1]}, {"index": -1, "embedding": [2]}]}, "the indexes [0, -1]"),
