@@ -1,0 +1,37 @@
+"""The folder stays readable, and retired words stay away."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import langchain_gemini_compat
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path(langchain_gemini_compat.__file__).parent
+RETIRED = re.compile(r"\b(Its one rule|stand-ins?|manners|watchdog|barks?|twins?|mends?|mended)\b")
+KEPT = ("CHANGELOG.md", "uv.lock", "tests/docs/test_names.py")
+
+
+def test_package_folder_has_at_most_22_entries():
+    """A newcomer sees where a change goes."""
+    entries = {path.name for path in PACKAGE.iterdir()} - {"__init__.py", "py.typed", "__pycache__"}
+    assert len(entries) <= 22
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="git lists the files")
+def test_retired_words_are_not_used():
+    """The field's terms have replaced them (docs/explanation/glossary.md)."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    files = [ROOT / name for name in listed if name and name not in KEPT]
+    kinds = (".py", ".md", ".toml", ".yml", ".yaml", "")
+    found = [
+        f"{path.relative_to(ROOT)}: {word[0]}"
+        for path in files
+        if path.suffix in kinds and path.exists()
+        for word in RETIRED.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
