@@ -78,7 +78,7 @@ def user(url, **kwargs):
 
 
 def test_metadata_server_with_certificates_gives_a_token(metadata_certificates, certificates, resolve):
-    """google-auth mounts its TLS adapter for the metadata server on the session of the request."""
+    """google-auth mounts its TLS adapter for the metadata server on the session of the request. Field case E2."""
     with serve_tokens("t", certificates.server_context()) as server:
         resolve["metadata.google.internal"] = server
         assert source(compute_engine.Credentials()).token() == "t-1"
@@ -89,7 +89,7 @@ def test_metadata_server_with_certificates_gives_a_token(metadata_certificates, 
 def test_metadata_server_without_tls_gets_plain_http_unless_strict(
     metadata_certificates, certificates, resolve, monkeypatch, mode
 ):
-    """`default` falls back to plain HTTP as google-auth does, `strict` does not."""
+    """`default` falls back to plain HTTP as google-auth does, `strict` does not. Field case E2."""
     monkeypatch.setenv("GCE_METADATA_MTLS_MODE", mode)
     monkeypatch.setattr("google.auth._exponential_backoff.time", SimpleNamespace(sleep=lambda _: None))
     with serve_tokens("t") as server:
@@ -113,7 +113,7 @@ def test_metadata_server_is_contacted_without_proxy(resolve, monkeypatch):
 def test_default_credentials_of_a_machine_are_found_with_certificates(
     metadata_certificates, certificates, resolve, monkeypatch, tmp_path
 ):
-    """The lookup of default credentials uses the same transport, and finds the project."""
+    """The lookup of default credentials uses the same transport, and finds the project. Field cases E2, E9."""
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("PATH", "")
@@ -138,7 +138,7 @@ class WithCertificate(google.auth.credentials.Credentials):
 
 @pytest.mark.parametrize("files", ["two", "one"])
 def test_client_certificate_of_a_token_request_is_presented(certificates, monkeypatch, files):
-    """The server requires a certificate, and its authority is in SSL_CERT_FILE."""
+    """The server requires a certificate, and its authority is in SSL_CERT_FILE. Field case E3."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
     pair = (str(certificates.client), str(certificates.client_key))
     with serve_tokens("t", certificates.server_context()) as server:
@@ -149,7 +149,7 @@ def test_client_certificate_of_a_token_request_is_presented(certificates, monkey
 
 
 def test_unreadable_client_certificate_is_an_error(certificates, tmp_path):
-    """The file is missing or contains no key. Nothing is sent."""
+    """The file is missing or contains no key. Nothing is sent. Field case E3."""
     (tmp_path / "empty.pem").write_text("")
     for path in (str(tmp_path / "missing.pem"), str(tmp_path / "empty.pem")):
         with pytest.raises(CredentialsError, match="client certificate of the credentials cannot be loaded"):
@@ -157,7 +157,7 @@ def test_unreadable_client_certificate_is_an_error(certificates, tmp_path):
 
 
 def test_workload_identity_with_a_certificate_gets_its_token(certificates, monkeypatch, tmp_path):
-    """The first request of default credentials already uses the certificate."""
+    """The first request of default credentials already uses the certificate. Field cases E3, E9."""
     identity_pool = pytest.importorskip("google.auth.identity_pool")
     if not hasattr(identity_pool.Credentials, "_get_mtls_cert_and_key_paths"):
         pytest.skip("this google-auth has no X.509 workload identity")
@@ -194,7 +194,7 @@ def write_login(monkeypatch, tmp_path, server, credential_source, **more):
 
 @pytest.mark.parametrize("impersonates", [False, True])
 def test_external_account_follows_no_redirect_with_its_subject_token(monkeypatch, tmp_path, impersonates):
-    """No request uses the library `requests`, not even the first one of default credentials."""
+    """No request uses the library `requests`, not even the first one of default credentials. Field case E9."""
     (tmp_path / "subject").write_text(SUBJECT)
     monkeypatch.setattr("requests.Session.request", lambda *_, **__: pytest.fail("another way"))
     with serve_tokens("t") as attacker, serve_tokens("t") as server:
@@ -213,7 +213,7 @@ def test_external_account_follows_no_redirect_with_its_subject_token(monkeypatch
 
 
 def test_impersonation_uses_the_same_transport(monkeypatch, resolve, certificates):
-    """Both requests, for the caller and for the target, use this transport."""
+    """Both requests, for the caller and for the target, use this transport. Field case E9."""
     with serve_tokens("t") as server:
         target = impersonated_credentials.Credentials(
             user(server.url),
@@ -226,7 +226,7 @@ def test_impersonation_uses_the_same_transport(monkeypatch, resolve, certificate
 
 
 def test_gdch_service_account_uses_the_same_transport(monkeypatch, certificates, tmp_path):
-    """These credentials require the request class for `requests`, and name a certificate authority."""
+    """These credentials require the request class for `requests`, and name a certificate authority. Field case E9."""
     gdch = pytest.importorskip("google.oauth2.gdch_credentials")
     monkeypatch.setattr("requests.Session.request", lambda *_, **__: pytest.fail("another way"))
 
@@ -248,7 +248,10 @@ def test_gdch_service_account_uses_the_same_transport(monkeypatch, certificates,
 
 @pytest.mark.parametrize("kind", ["sync", "ainvoke"])
 def test_token_request_uses_the_proxy_of_the_callers_client(kind):
-    """The proxy may be the only way out. Hooks of the client do not see the secret, and its headers are not sent."""
+    """The proxy may be the only way out. Hooks of the client do not see the secret, and its headers are not sent.
+
+    Field case E11.
+    """
     library = pytest.importorskip(library_name())
     seen = []
     with (
@@ -268,7 +271,7 @@ def test_token_request_uses_the_proxy_of_the_callers_client(kind):
 
 
 def test_model_passes_its_client_to_token_requests():
-    """Token requests use the `http_client` of the constructor."""
+    """Token requests use the `http_client` of the constructor. Field case E11."""
     library = pytest.importorskip(library_name())
     with serve_tokens("t") as proxy, FakeGemini("Hello!").serve() as url:
         port = url.split(":")[2].split("/")[0]
@@ -290,7 +293,7 @@ def threads():
 @pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
 @pytest.mark.parametrize("stall", ["silence", "headers", "body"])
 def test_token_server_that_hangs_is_bounded_by_the_timeout(stall, way):
-    """One number as `timeout` limits the call with all its tries. No thread remains."""
+    """One number as `timeout` limits the call with all its tries. No thread remains. Field case E18."""
     with serve_tokens("t") as server, FakeGemini("Hello!").serve() as url:
         server.stall = stall
         chat = ChatGeminiCompat(
@@ -318,7 +321,7 @@ def test_token_server_that_hangs_is_bounded_by_the_timeout(stall, way):
 
 
 def test_token_request_has_its_own_time_limit():
-    """Single bytes that arrive slowly do not extend the limit."""
+    """Single bytes that arrive slowly do not extend the limit. Field case E18."""
     with serve_tokens("t") as server:
         for stall in ("silence", "headers", "body"):
             server.stall = stall
@@ -329,7 +332,7 @@ def test_token_request_has_its_own_time_limit():
 
 
 def test_metadata_server_that_hangs_is_bounded(resolve):
-    """google-auth alone would send five requests."""
+    """google-auth alone would send five requests. Field case E18."""
     with serve_tokens("t") as server:
         server.stall = "headers"
         resolve["metadata.google.internal"] = server
@@ -352,7 +355,7 @@ def test_endless_answer_is_cut():
 
 @pytest.mark.parametrize("header", ["hush-hush\nx: y", "hush-hushä", "a\x00hush-hush"])
 def test_invalid_header_of_a_token_request_is_not_shown(header, caplog):
-    """HTTP libraries quote the value in their errors. This error does not, and is not retried."""
+    """HTTP libraries quote the value in their errors. This error does not, and is not retried. Field case E4."""
     caplog.set_level(logging.DEBUG)
     with serve_tokens("t") as server:
         request = TokenRequest()

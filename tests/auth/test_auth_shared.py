@@ -74,7 +74,7 @@ def chat(url, **arguments):
 
 @pytest.mark.parametrize("build", [user, robot])
 def test_models_built_for_each_request_share_one_token(server, build):
-    """The models use the same credentials object, sync, async and with configurable fields."""
+    """The models use the same credentials object, sync, async and with configurable fields. Field case E10."""
     credentials = build(server)
     with FakeGemini(["Hello!"] * 9).serve() as url:
         for _ in range(3):
@@ -88,7 +88,7 @@ def test_models_built_for_each_request_share_one_token(server, build):
 
 
 def test_default_credentials_are_looked_up_once(server, login):
-    """The cache outlives the models."""
+    """The cache outlives the models. Field case E10."""
     for _ in range(3):
         tokens = source()
         assert tokens.token() == "t-1"
@@ -98,7 +98,7 @@ def test_default_credentials_are_looked_up_once(server, login):
 
 
 def test_changed_login_is_looked_up_again(server, login, monkeypatch, tmp_path):
-    """The content of the file, its path or the proxy settings may change."""
+    """The content of the file, its path or the proxy settings may change. Field case E10."""
     assert source().token() == "t-1"
     login(refresh_token="another one")
     assert source().token() == "t-2"
@@ -113,7 +113,7 @@ def test_changed_login_is_looked_up_again(server, login, monkeypatch, tmp_path):
 
 
 def test_quota_projects_are_not_shared(server, login):
-    """Each model sends its own quota project."""
+    """Each model sends its own quota project. Field case E10."""
     assert source(None, "mine").headers() == {"x-goog-user-project": "mine"}
     for quota, header in (
         ("mine", {"x-goog-user-project": "mine"}),
@@ -130,7 +130,7 @@ def test_quota_projects_are_not_shared(server, login):
 
 
 def test_tokens_are_not_shared_between_clients(server, login):
-    """The clients may use different proxies."""
+    """The clients may use different proxies. Field cases E10, E11."""
     library = pytest.importorskip(library_name())
     credentials = user(server)
     with library.Client() as one, library.Client() as other:
@@ -141,7 +141,7 @@ def test_tokens_are_not_shared_between_clients(server, login):
 
 
 def test_different_credentials_share_nothing(server):
-    """This also holds for credentials that are equal or not hashable."""
+    """This also holds for credentials that are equal or not hashable. Field case E10."""
 
     class Equal(UserCredentials):
         def __eq__(self, other):
@@ -156,7 +156,7 @@ def test_different_credentials_share_nothing(server):
 
 
 def test_many_models_at_once_cause_one_refresh(server, login):
-    """The calls come from threads and event loops, each with its own model."""
+    """The calls come from threads and event loops, each with its own model. Field case E10."""
     server.seconds = 0.3
     credentials = user(server)
     barrier = threading.Barrier(8)
@@ -206,7 +206,10 @@ def request_tokens_at_once(credentials, clients):
 
 
 def test_models_with_different_clients_cause_one_refresh():
-    """Credentials of google-auth are not thread-safe, and the token is the same for all clients."""
+    """Credentials of google-auth are not thread-safe, and the token is the same for all clients.
+
+    Field cases E10, E11.
+    """
     library = pytest.importorskip(library_name())
     credentials, clients = Watched(), [None, *(library.Client() for _ in range(5))]
     assert request_tokens_at_once(credentials, clients) == ["own-1"] * 6
@@ -217,7 +220,10 @@ def test_models_with_different_clients_cause_one_refresh():
 
 
 def test_failed_refresh_is_tried_with_the_next_client():
-    """The proxy of another model may be down. Each client makes at most one refresh, one after the other."""
+    """The proxy of another model may be down. Each client makes at most one refresh, one after the other.
+
+    Field case E11.
+    """
     library = pytest.importorskip(library_name())
     clients = [library.Client() for _ in range(4)]
     credentials = Watched(failures=1)
@@ -230,7 +236,7 @@ def test_failed_refresh_is_tried_with_the_next_client():
 
 
 def test_refresh_after_a_401_serves_all(server):
-    """The next call of an existing or a new model uses the new token."""
+    """The next call of an existing or a new model uses the new token. Field case E10."""
     credentials = user(server)
     first, second = source(credentials), source(credentials, "mine")
     old = first.token()
@@ -242,7 +248,7 @@ def test_refresh_after_a_401_serves_all(server):
 
 
 def test_collected_credentials_leave_the_cache(server):
-    """Credentials, token and client are released."""
+    """Credentials, token and client are released. Field case E10."""
     library = pytest.importorskip(library_name())
     gc.collect()
     before, shared = len(_auth_shared._states_by_object), len(_auth._shared_sources)
@@ -268,7 +274,7 @@ def test_collected_credentials_leave_the_cache(server):
 
 
 def test_cache_of_default_credentials_is_bounded(login, monkeypatch):
-    """The environment may change before each call."""
+    """The environment may change before each call. Field case E10."""
     for number in range(200):
         monkeypatch.setenv("GOOGLE_CLOUD_QUOTA_PROJECT", f"q{number}")
         source()
@@ -276,7 +282,7 @@ def test_cache_of_default_credentials_is_bounded(login, monkeypatch):
 
 
 def test_credentials_are_not_modified(server):
-    """They can still be pickled."""
+    """They can still be pickled. Field case E10."""
     credentials = user(server)
     source(credentials).token()
     assert pickle.loads(pickle.dumps(credentials)).refresh_token == "r"
@@ -286,7 +292,7 @@ def test_credentials_are_not_modified(server):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_forked_process_uses_the_token_and_refreshes_alone(server):
-    """The child process keeps the token, and has its own lock and refreshes."""
+    """The child process keeps the token, and has its own lock and refreshes. Field case E10."""
     credentials = user(server)
     tokens = source(credentials)
     token = tokens.token()
@@ -299,7 +305,7 @@ def test_forked_process_uses_the_token_and_refreshes_alone(server):
 
 
 def test_failed_lookup_is_not_cached(server, login, monkeypatch):
-    """The next model looks the credentials up again."""
+    """The next model looks the credentials up again. Field case E10."""
     path = login()
     content = path.read_text()
     path.write_text("{")
@@ -327,7 +333,7 @@ class Own(google.auth.credentials.Credentials):
 
 @pytest.mark.parametrize("hours", [9, -8])
 def test_expiry_with_a_time_zone_is_converted(hours):
-    """An expiry in Tokyo time is not nine hours late, one in Los Angeles not eight hours early."""
+    """An expiry in Tokyo time is not nine hours late, one in Los Angeles not eight hours early. Field case E15."""
     zone, now = timezone(timedelta(hours=hours)), datetime(2026, 1, 1, tzinfo=timezone.utc)
     clock = [now]
 
@@ -350,7 +356,7 @@ def test_expiry_with_a_time_zone_is_converted(hours):
 
 @pytest.mark.parametrize("expiry", [None, NAIVE, datetime(2020, 1, 1, tzinfo=timezone.utc)])
 def test_own_refresh_is_used_after_a_401_and_not_at_each_call(expiry):
-    """The `refresh` of a subclass sets no expiry."""
+    """The `refresh` of a subclass sets no expiry. Field case E15."""
 
     class OwnUser(UserCredentials):
         refreshes = 0
@@ -374,7 +380,7 @@ def later(hours):
 @pytest.mark.parametrize("expires", [False, True])
 @pytest.mark.parametrize("keeps_model", [False, True])
 def test_token_that_the_caller_replaces_is_used_at_once(expires, keeps_model):
-    """The model is the same or a new one, the token has an expiry or none."""
+    """The model is the same or a new one, the token has an expiry or none. Field cases E10, E15."""
     sent = []
     credentials = UserCredentials("AAAA", expiry=later(1) if expires else None)
     kept = source(credentials) if keeps_model else None
@@ -388,7 +394,7 @@ def test_token_that_the_caller_replaces_is_used_at_once(expires, keeps_model):
 
 
 def test_token_that_the_caller_replaces_ends_a_401():
-    """A bare token that the server refused is used again only after the caller has replaced it."""
+    """A bare token that the server refused is used again only after the caller has replaced it. Field case E15."""
     credentials = UserCredentials("AAAA")
     tokens = source(credentials)
     assert tokens.token() == "AAAA"
@@ -400,7 +406,7 @@ def test_token_that_the_caller_replaces_ends_a_401():
 
 
 def test_token_set_after_a_failure_is_used():
-    """The credentials get a token, or a refresh handler, only after the first call."""
+    """The credentials get a token, or a refresh handler, only after the first call. Field case E15."""
     credentials = UserCredentials(None)
     for _ in range(2):
         with pytest.raises(CredentialsError):
@@ -416,7 +422,7 @@ def test_token_set_after_a_failure_is_used():
 
 @pytest.mark.parametrize("expires", [False, True])
 def test_token_that_another_library_renews_is_used(expires):
-    """Google's own clients may renew the same credentials object."""
+    """Google's own clients may renew the same credentials object. Field cases E10, E15."""
     credentials = Own()
     assert source(credentials).token() == "own-1"
     credentials.expiry = later(1) if expires else None
@@ -435,7 +441,7 @@ class Applying(Own):
 
 @pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
 def test_own_apply_writes_the_headers(way):
-    """The credentials write another header than a bearer token."""
+    """The credentials write another header than a bearer token. Field case E15."""
     with serve_tokens("t") as receiver:
         model = chat(receiver.url, credentials=Applying(), max_retries=0, default_headers={"authorization": "mine"})
 
@@ -454,7 +460,7 @@ def test_own_apply_writes_the_headers(way):
 
 
 def test_api_key_credentials_of_google_auth_send_the_key():
-    """These credentials write their own header, and cannot be refreshed."""
+    """These credentials write their own header, and cannot be refreshed. Field case E15."""
     api_key = pytest.importorskip("google.auth.api_key")
     tokens = source(api_key.Credentials("k"))
     assert tokens.apply(tokens.token()) == {"x-goog-api-key": "k"}
@@ -482,7 +488,7 @@ def sources_of(text):
     "text", ["hush-hush\nx: y", "hush-hushä", "\x00hush-hush", "hush\rhush-hush", "hush-hush\u2028x"]
 )
 def test_secret_invalid_in_a_header_is_refused_and_not_shown(text, caplog):
-    """The error is a `CredentialsError` for each source of the secret, sync and async."""
+    """The error is a `CredentialsError` for each source of the secret, sync and async. Field case E4."""
     caplog.set_level("DEBUG")
     with FakeGemini("Hello!").serve() as url:
         for credentials in (UserCredentials(text), UserCredentials("good", quota_project_id=text)):
@@ -516,7 +522,7 @@ def check_hidden(error):
 
 
 def test_white_space_around_a_secret_is_removed():
-    """Files and variables often end with a line break."""
+    """Files and variables often end with a line break. Field case E4."""
     for tokens in sources_of(" good\n"):
         headers = asyncio.run(aask(tokens))
         assert headers["authorization"] == "Bearer good"
@@ -526,7 +532,7 @@ def test_white_space_around_a_secret_is_removed():
 
 @pytest.mark.parametrize("project", ["p/../../x", "attacker.example/#", "a?b", "p\n"])
 def test_project_of_the_credentials_is_one_segment(project):
-    """The project becomes part of the URL path."""
+    """The project becomes part of the URL path. Field case E1."""
     credentials = Own()
     credentials.project_id = project
     model = ChatGeminiCompat(model="gemini-3.8-flash", credentials=credentials)
@@ -536,7 +542,7 @@ def test_project_of_the_credentials_is_one_segment(project):
 
 
 def test_new_model_uses_a_cached_token_without_a_thread(server):
-    """A thread for each request would be slow."""
+    """A thread for each request would be slow. Field case E10."""
     credentials = user(server)
     source(credentials).token()
     begun = time.monotonic()

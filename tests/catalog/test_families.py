@@ -134,7 +134,7 @@ def test_profiles_differ_between_model_families():
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("family", FAMILIES, ids=[family.name for family in FAMILIES])
 def test_profiles_say_which_media_a_tool_message_may_have(family, surface):
-    """Agents replaced images by a sentence, although each surface has a way to send them."""
+    """Agents replaced images by a sentence, although each surface has a way to send them. Field case C11."""
     profile = build_profile(family)
     assert profile["image_tool_message"] == (profile["image_inputs"] and profile["tool_calling"])
     assert profile["pdf_tool_message"] == (profile["pdf_inputs"] and profile["tool_calling"])

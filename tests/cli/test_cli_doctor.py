@@ -222,7 +222,7 @@ PLACES = ("global", "us", "eu", "us-central1")
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family.locations], ids=lambda family: family.name)
 def test_each_location_is_checked_against_the_table_of_models(family, place):
-    """A location is reported if the catalog does not list it for the model."""
+    """A location is reported if the catalog does not list it for the model. Field case E20."""
     served = place in family.locations or ("regions" in family.locations and place == "us-central1")
     url = f"https://aiplatform.googleapis.com/v1/projects/p/locations/{place}/endpoints/openapi"
     for model in (family.name, f"google/{family.name}"):
@@ -234,6 +234,7 @@ def test_each_location_is_checked_against_the_table_of_models(family, place):
 
 
 def test_global_model_in_another_location_fails(diagnose, reachable, monkeypatch):
+    """Field case E20."""
     give_token(monkeypatch)
     code, found, _ = diagnose(*PROJECT, "--model", "gemini-3.1-pro-preview", "--location", "eu")
     assert code == 1
@@ -242,6 +243,7 @@ def test_global_model_in_another_location_fails(diagnose, reachable, monkeypatch
 
 
 def test_last_line_names_commands_only_if_there_are_some(capsys, monkeypatch):
+    """Field case G10."""
     for status, expected in ((400, "marked FAILED"), (401, "Run the indented commands.")):
         answer = Raw({"error": {"code": status, "message": "It is broken."}}, status)
         with FakeGemini([answer], surface="ai_studio").serve() as url:

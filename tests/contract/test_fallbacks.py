@@ -31,7 +31,7 @@ def failing_and_working(*replies):
 
 
 async def test_fallback_models_take_tools():
-    """`bind_tools` reaches each model, sync and async, whole and streamed."""
+    """`bind_tools` reaches each model, sync and async, whole and streamed. Field case D1."""
     first, second, fake = failing_and_working(*[Call("weather", {"city": "Paris"})] * 4)
     model = first.with_fallbacks([second]).bind_tools([weather], tool_choice="any")
     assert isinstance(model, RunnableWithFallbacks)
@@ -43,7 +43,7 @@ async def test_fallback_models_take_tools():
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
 async def test_fallback_models_give_structured_output(method):
-    """`with_structured_output` reaches each model."""
+    """`with_structured_output` reaches each model. Field case D1."""
     reply = Call("City", {"name": "Paris"}) if method == "function_calling" else '{"name": "Paris"}'
     first, second, _ = failing_and_working(reply, reply)
     model = first.with_fallbacks([second]).with_structured_output(City, method=method)
@@ -53,7 +53,7 @@ async def test_fallback_models_give_structured_output(method):
 
 @pytest.mark.parametrize("way", ["with_fallbacks", "middleware"])
 async def test_agent_with_a_fallback_model_runs(way):
-    """With the model of `with_fallbacks`, and with LangChain's middleware."""
+    """With the model of `with_fallbacks`, and with LangChain's middleware. Field case D1."""
     first, second, _ = failing_and_working(*[Call("weather", {"city": "Paris"}), "Sunny."] * 2)
     if way == "with_fallbacks":
         agent = create_agent(first.with_fallbacks([second]), tools=[weather])
@@ -66,7 +66,7 @@ async def test_agent_with_a_fallback_model_runs(way):
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="LangChain takes `dict[…]` for a class there, and fails")
 def test_fallback_models_answer_other_public_methods():
-    """LangChain reads the type hints of each method that the fallback itself does not have."""
+    """LangChain reads the type hints of each method that the fallback itself does not have. Field case D1."""
     first, second, _ = failing_and_working("hi")
     model = first.with_fallbacks([second])
     payload, _ = model.preview("hi")

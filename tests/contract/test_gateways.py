@@ -130,7 +130,7 @@ GATEWAY_MESSAGES = {
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", GATEWAY_MESSAGES)
 def test_unknown_keys_are_sent_back_in_their_place_to_the_same_host(name, way, trip):
-    """Keys of messages, calls and functions, whatever their name, by call id."""
+    """Keys of messages, calls and functions, whatever their name, by call id. Field cases B2, G1."""
     message = GATEWAY_MESSAGES[name]
     reply = TRIPS[trip](WAYS[way](chat_at(Wire(answer_of(way, message)))))
     expected = {"role": "assistant", **message}
@@ -149,7 +149,7 @@ def test_unknown_keys_are_sent_back_in_their_place_to_the_same_host(name, way, t
 @pytest.mark.parametrize("way", AWAYS)
 @pytest.mark.parametrize("name", GATEWAY_MESSAGES)
 async def test_unknown_keys_are_sent_back_after_async_calls(name, way):
-    """The same with async calls."""
+    """The same with async calls. Field cases B2, G1."""
     message = GATEWAY_MESSAGES[name]
     reply = await AWAYS[way](chat_at(Wire(answer_of(way, message))))
     assert sent(step(reply))[1] == {"role": "assistant", **message}
@@ -157,7 +157,10 @@ async def test_unknown_keys_are_sent_back_after_async_calls(name, way):
 
 @pytest.mark.parametrize("name", [*(name for name in GATEWAY_MESSAGES if name != "LiteLLM call"), "empty reasoning"])
 def test_unknown_keys_of_messages_given_as_dicts_go_to_compatible_servers(name):
-    """A caller who keeps the messages of the API as dicts sends them unchanged. Google gets none of the keys."""
+    """A caller who keeps the messages of the API as dicts sends them unchanged. Google gets none of the keys.
+
+    Field case B2.
+    """
     empty = {"reasoning_content": "", "tool_calls": [call("f", '{"x":1}', "c1")]}
     message = {"role": "assistant", **GATEWAY_MESSAGES.get(name, empty)}
     results = [{"role": "tool", "tool_call_id": made["id"], "content": "done"} for made in message["tool_calls"]]
@@ -176,7 +179,7 @@ def test_unknown_keys_of_messages_given_as_dicts_go_to_compatible_servers(name):
 
 
 def test_key_after_the_signature_is_kept_once():
-    """Each value is emitted once, because LangChain joins texts when it adds chunks."""
+    """Each value is emitted once, because LangChain joins texts when it adds chunks. Field case B2."""
     head = call("f", "", "c1", index=0, extra_content={"google": {"thought_signature": SIGNATURE}}, a="one")
     late = {"index": 0, "id": "c1", "a": "one", "b": "two", "function": {"arguments": "{}", "c": "three"},
             "extra_content": {"google": {"thought_signature": SIGNATURE}}}  # fmt: skip
@@ -192,13 +195,13 @@ def test_key_after_the_signature_is_kept_once():
 
 @pytest.mark.parametrize("key", ["refusal", "annotations", "audio", "function_call", "logprobs"])
 def test_openai_s_own_response_keys_are_not_sent_back(key):
-    """Some servers refuse OpenAI's response keys in a request."""
+    """Some servers refuse OpenAI's response keys in a request. Field case B2."""
     wire = Wire(completion("Hi.", **{key: None if key == "audio" else "x" if key == "refusal" else []}))
     assert key not in sent([chat_at(wire).invoke([USER]), USER])[1]
 
 
 def test_reserved_and_standard_keys_are_not_taken_from_a_reply():
-    """Otherwise a server could replace what this package writes, or change the call."""
+    """Otherwise a server could replace what this package writes, or change the call. Field case B2."""
     strange = {"litellm_id": True, "litellm_signature": "x", "server_id": "y", "reasoning_field": "content"}
     entry = {**call("f", "{}", "c1", **strange), "function": {"name": "f", "arguments": "{}", **strange}}
     reply = chat_at(Wire(completion(None, finish="tool_calls", tool_calls=[entry], **strange))).invoke([USER])
@@ -207,7 +210,7 @@ def test_reserved_and_standard_keys_are_not_taken_from_a_reply():
 
 @pytest.mark.parametrize("way", ["invoke", "stream"])
 def test_size_of_kept_keys_is_limited_and_reported(way):
-    """A server cannot fill the history. The metadata of the reply names what was not kept."""
+    """A server cannot fill the history. The metadata of the reply names what was not kept. Field case B2."""
     message = {"small": "x", "huge": "x" * (MAX_KEPT + 1)}
     reply = WAYS[way](chat_at(Wire(answer_of(way, {"content": "Hi.", **message}, "stop"))))
     assert len(dumps(reply)) < 10_000
@@ -216,7 +219,7 @@ def test_size_of_kept_keys_is_limited_and_reported(way):
 
 
 def test_repeated_or_growing_value_is_kept_once():
-    """Servers repeat complete values. No server is known to send a value in pieces."""
+    """Servers repeat complete values. No server is known to send a value in pieces. Field case B2."""
     kept = KeptFields()
     for delta in ({"a": "x", "l": [1]}, {"a": "x", "l": [1]}, {"l": [1, 2], "o": {"p": "q"}}, {"l": [3], "a": ""},
                   {"l": [3], "o": {"p": "q", "r": 1}, "n": None}):  # fmt: skip
@@ -225,7 +228,7 @@ def test_repeated_or_growing_value_is_kept_once():
 
 
 def test_self_deployed_endpoints_on_one_host_do_not_share_keys():
-    """All endpoints of Vertex AI have the same host, so the whole address counts."""
+    """All endpoints of Vertex AI have the same host, so the whole address counts. Field case B2."""
     chat = chat_at(Wire(completion(None, finish="tool_calls", tool_calls=[call("f", "{}", "c1", z=1)])), "vertex",
                    endpoint_id="12")  # fmt: skip
     reply = chat.invoke([USER])
@@ -236,7 +239,7 @@ def test_self_deployed_endpoints_on_one_host_do_not_share_keys():
 
 @pytest.mark.parametrize("made_on", ["ai_studio", "openai_compatible"])
 def test_portkey_with_google_s_rules_gets_its_signature_back(made_on):
-    """With `surface="ai_studio"`, the gateway's own key is the signature, and no placeholder is sent."""
+    """With `surface="ai_studio"`, the gateway's own key is the signature, and no placeholder is sent. Field case G1."""
     answer = completion(None, finish="tool_calls", tool_calls=GATEWAY_MESSAGES["Portkey"]["tool_calls"])
     base_url = "http://gateway.test/v1"
     at = endpoint("ai_studio", base_url=base_url)
@@ -293,7 +296,7 @@ DETAILS = {
 @pytest.mark.parametrize("name", DETAILS)
 @pytest.mark.parametrize("way", ["stream", "v3"])
 def test_reasoning_details_in_pieces_are_sent_back_joined(name, way):
-    """One entry for each type, index and id, with its whole text and its signature."""
+    """One entry for each type, index and id, with its whole text and its signature. Field case B1."""
     fragments, expected = DETAILS[name]
     events = [chunk(reasoning_details=[fragment]) for fragment in fragments]
     wire = Wire(streamed(*events, chunk(tool_calls=[call("f", "{}", "c1", index=0)]), chunk(finish="tool_calls")))
@@ -304,7 +307,7 @@ def test_reasoning_details_in_pieces_are_sent_back_joined(name, way):
 
 
 def test_thinking_blocks_of_litellm_are_joined_until_their_signature():
-    """They have no index. A signature ends a block."""
+    """They have no index. A signature ends a block. Field case B1."""
     pieces = [("Let", None), (" me", None), ("", SIGNATURE), ("So", None), ("", "b3RoZXI=")]
     events = [
         chunk(thinking_blocks=[{"type": "thinking", "thinking": text, "signature": mark}]) for text, mark in pieces
@@ -338,7 +341,7 @@ def media_of(message):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", IMAGES)
 def test_images_of_gateways_are_image_blocks(name, way, text):
-    """Alone and beside text. An image that the last chunk repeats is kept once."""
+    """Alone and beside text. An image that the last chunk repeats is kept once. Field case B3."""
     images = IMAGES[name]
     said = [chunk(content=text)] if text else []
     streams = streamed(*said, chunk(content="", **images), chunk(**images), chunk(finish="stop"))
@@ -362,7 +365,7 @@ def test_unknown_text_that_changes_in_a_stream_is_named_in_repairs(values, is_sa
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("url", ["javascript:x", "%%", "data:image/png;base64,%%", "file:///etc/passwd", "no image!"])
 def test_invalid_image_is_left_out_and_reported(url, way):
-    """A value that is neither base64 nor a URL is dropped. The text stays, and `repairs` reports it."""
+    """A value that is neither base64 nor a URL is dropped. The text stays, and `repairs` reports it. Field case B3."""
     images = {"image": {"url": url}}
     events = streamed(chunk(content="A cat."), chunk(**images), chunk(finish="stop"))
     message = WAYS[way](chat_at(Wire(completion("A cat.", **images) if way == "invoke" else events)))
@@ -372,7 +375,7 @@ def test_invalid_image_is_left_out_and_reported(url, way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_images_can_be_urls_and_several(way):
-    """Each image has its own block."""
+    """Each image has its own block. Field case B3."""
     url = "https://images.test/cat"
     images = {"images": [{"type": "image_url", "image_url": {"url": one}} for one in (url, DATA_URL)]}
     wire = Wire(completion("", **images) if way == "invoke" else streamed(chunk(**images), chunk(finish="stop")))
@@ -380,7 +383,7 @@ def test_images_can_be_urls_and_several(way):
 
 
 def test_image_parts_of_a_content_list_are_kept():
-    """Gateways with one format for requests and replies send images as parts of the content."""
+    """Gateways with one format for requests and replies send images as parts of the content. Field case B3."""
     parts = [{"type": "text", "text": "A cat."}, {"type": "image_url", "image_url": {"url": DATA_URL}},
              {"type": "redacted_thinking", "data": "eA=="}]  # fmt: skip
     message = chat_at(Wire(completion(parts))).invoke([USER])
@@ -391,7 +394,7 @@ def test_image_parts_of_a_content_list_are_kept():
 @pytest.mark.parametrize("key", ["reasoning_content", "reasoning", "reasoning_text"])
 @pytest.mark.parametrize("thoughts", ["", "Hm."])
 def test_reasoning_is_sent_back_even_if_empty(thoughts, key, way):
-    """DeepSeek answers 400 if the key of a turn with calls is missing in the next request."""
+    """DeepSeek answers 400 if the key of a turn with calls is missing in the next request. Field case B4."""
     message = {key: thoughts, "tool_calls": [call("f", "{}", "c1")]}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message))))
     assert sent(step(reply))[1] == {"role": "assistant", **message}
@@ -402,7 +405,7 @@ def test_reasoning_is_sent_back_even_if_empty(thoughts, key, way):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("thoughts", ["", "Hm."])
 def test_reasoning_under_two_keys_is_sent_back_under_both(thoughts, way):
-    """Some versions of vLLM send the same text as `reasoning` and as `reasoning_content`."""
+    """Some versions of vLLM send the same text as `reasoning` and as `reasoning_content`. Field case B4."""
     message = {"reasoning": thoughts, "reasoning_content": thoughts, "tool_calls": [call("f", "{}", "c1")]}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message))))
     assert reply.additional_kwargs.get("reasoning_content", "") == thoughts
@@ -410,7 +413,7 @@ def test_reasoning_under_two_keys_is_sent_back_under_both(thoughts, way):
 
 
 def test_reply_without_reasoning_is_sent_back_without_the_key():
-    """The message is sent back unchanged."""
+    """The message is sent back unchanged. Field case B4."""
     reply = chat_at(Wire(completion(None, reasoning_content=None, tool_calls=[call()]))).invoke([USER])
     assert "reasoning_content" not in sent(step(reply))[1]
 
@@ -420,7 +423,7 @@ SIGNED = {"extra_content": {"google": {"thought_signature": SIGNATURE}}}
 
 @pytest.mark.parametrize("way", WAYS)
 def test_fields_that_litellm_wraps_are_sent_back_unwrapped(way):
-    """On its route `openai/`, the server refuses `provider_specific_fields`."""
+    """On its route `openai/`, the server refuses `provider_specific_fields`. Field case G2."""
     wrapped = {"provider_specific_fields": {"refusal": None, **SIGNED}}
     message = {"content": "Hi.", **wrapped}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message, "stop"))))
@@ -436,7 +439,7 @@ def test_fields_that_litellm_wraps_are_sent_back_unwrapped(way):
 
 
 def test_fields_that_litellm_reads_stay_wrapped():
-    """On its route `gemini/`, LiteLLM looks for signatures there."""
+    """On its route `gemini/`, LiteLLM looks for signatures there. Field case G2."""
     fields = {"provider_specific_fields": {"thought_signatures": [SIGNATURE], "refusal": None}}
     reply = chat_at(Wire(completion("Hi.", **fields))).invoke([USER])
     assert sent([reply, USER])[1]["provider_specific_fields"] == {"thought_signatures": [SIGNATURE]}
@@ -444,7 +447,7 @@ def test_fields_that_litellm_reads_stay_wrapped():
 
 @pytest.mark.parametrize("way", WAYS)
 def test_provider_and_cost_are_metadata(way):
-    """OpenRouter and LiteLLM send them in the reply and in its usage."""
+    """OpenRouter and LiteLLM send them in the reply and in its usage. Field case G12."""
     priced = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, "cost": 0.00015,
               "cost_details": {"upstream_inference_cost": None, "upstream_inference_prompt_cost": 0.0001}}  # fmt: skip
     whole = {**completion("Hello there."), "provider": "Google AI Studio", "usage": priced}
@@ -458,7 +461,7 @@ def test_provider_and_cost_are_metadata(way):
 
 @pytest.mark.parametrize(("cost", "expected"), [(0, 0), (0.0, 0.0), ("free", None), (True, None), (None, None)])
 def test_cost_of_zero_is_kept(cost, expected):
-    """Free models cost 0. A value that is not a number is ignored."""
+    """Free models cost 0. A value that is not a number is ignored. Field case G12."""
     answer = completion()
     answer["usage"]["cost"] = cost
     assert chat_at(Wire(answer)).invoke([USER]).response_metadata.get("cost") == expected
@@ -470,7 +473,7 @@ GOOD = {"name": "g", "args": {}, "id": "c2"}
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_result_of_a_dropped_call_is_dropped(surface):
-    """The PatchToolCalls middleware of deepagents also adds results to invalid calls."""
+    """The PatchToolCalls middleware of deepagents also adds results to invalid calls. Field case H1."""
     result = ToolMessage("Tool call f with id c1 could not be parsed.", tool_call_id="c1")
     request = build(
         [USER, AIMessage("", invalid_tool_calls=[BAD]), result, HumanMessage("Go on.")], surface, "gemini-3.8-flash"
@@ -483,7 +486,7 @@ def test_result_of_a_dropped_call_is_dropped(surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_results_of_other_calls_are_kept_when_one_is_dropped(surface):
-    """Each call is kept or dropped together with its result. A later call can have the same id."""
+    """Each call is kept or dropped together with its result. A later call can have the same id. Field case H1."""
     first = AIMessage("", tool_calls=[GOOD], invalid_tool_calls=[BAD])
     again = AIMessage("", tool_calls=[{"name": "f", "args": {"x": 1}, "id": "c1"}])
     bad, good, late = ToolMessage("bad", tool_call_id="c1"), ToolMessage("good", tool_call_id="c2"), ToolMessage(
@@ -498,7 +501,7 @@ def test_results_of_other_calls_are_kept_when_one_is_dropped(surface):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("wire_id", ["functions.w:0", "call 1", "chatcmpl-tool-é", "x" * 300, "c\x7f1"])
 def test_call_id_is_sent_back_unchanged_to_its_server(wire_id, way):
-    """The template of Kimi reads its own ids. Ids that LangChain cannot use are mapped."""
+    """The template of Kimi reads its own ids. Ids that LangChain cannot use are mapped. Field case H2."""
     message = {"tool_calls": [call("w", "{}", wire_id), call("w", '{"x":1}', f"{wire_id}b")]}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message))))
     ids = [made["id"] for made in reply.tool_calls]
@@ -512,7 +515,7 @@ def test_call_id_is_sent_back_unchanged_to_its_server(wire_id, way):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("ids", [("", ""), (None, None), (" ", " "), ("c", "c")])
 def test_missing_and_duplicate_call_ids_are_replaced(ids, way):
-    """LangChain and the API both need unique ids."""
+    """LangChain and the API both need unique ids. Field case H2."""
     message = {"tool_calls": [call("w", '{"x":1}', ids[0]), call("v", '{"x":2}', ids[1])]}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message))))
     made = [entry["id"] for entry in sent(step(reply))[1]["tool_calls"]]
@@ -541,7 +544,7 @@ ROUTES = {
 
 @pytest.mark.parametrize("name", ROUTES)
 def test_models_with_different_headers_or_query_do_not_share_cached_replies(name, cache):
-    """A gateway chooses the provider by headers and query, so the cache key has a digest of them."""
+    """A gateway chooses the provider by headers and query, so the cache key has a digest of them. Field case G5."""
     for number, kwargs in enumerate([*ROUTES[name], *ROUTES[name]]):
         wire = Wire(completion(f"Answer {number}."))
         assert chat_at(wire, **kwargs).invoke([USER]).text == f"Answer {number % 2}."
@@ -550,14 +553,17 @@ def test_models_with_different_headers_or_query_do_not_share_cached_replies(name
 
 @pytest.mark.parametrize("name", ["header", "query"])
 async def test_async_models_with_different_headers_or_query_do_not_share_cached_replies(name, cache):
-    """Also in streams, which LangChain answers from the cache if it can."""
+    """Also in streams, which LangChain answers from the cache if it can. Field case G5."""
     for number, kwargs in enumerate([*ROUTES[name], *ROUTES[name]]):
         wire = Wire(completion(f"Answer {number}."))
         assert (await chat_at(wire, **kwargs).ainvoke([USER])).text == f"Answer {number % 2}."
 
 
 def test_cache_key_and_parameters_contain_no_header_value():
-    """Headers contain keys, so only a digest is used. The case and the order of the names do not matter."""
+    """Headers contain keys, so only a digest is used. The case and the order of the names do not matter.
+
+    Field case G5.
+    """
     one = chat_at(
         Wire(completion()), default_headers={"x-api-key": "s3cr3t-v4lue", "A": "1"}, default_query={"k": "qu3ry"}
     )
@@ -584,7 +590,7 @@ PORTKEY_DELTAS = [
 
 @pytest.mark.parametrize("way", WAYS)
 def test_portkey_s_content_blocks_are_thoughts_and_are_sent_back_joined(way):
-    """Streams have them in deltas of their own format. Blocks that repeat the text are dropped."""
+    """Streams have them in deltas of their own format. Blocks that repeat the text are dropped. Field case B2."""
     whole = completion("Hi.", content_blocks=THINKING)
     deltas = streamed(*(chunk(**delta) for delta in PORTKEY_DELTAS), chunk(finish="stop"))
     message = WAYS[way](chat_at(Wire(whole if way == "invoke" else deltas)))
@@ -598,7 +604,7 @@ def test_portkey_s_content_blocks_are_thoughts_and_are_sent_back_joined(way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_portkey_s_images_are_image_blocks(way):
-    """Portkey sends them only in `content_blocks`."""
+    """Portkey sends them only in `content_blocks`. Field case B3."""
     block = {"type": "image_url", "image_url": {"url": DATA_URL}}
     whole = completion(None, content_blocks=[block])
     deltas = streamed(chunk(content_blocks=[{"index": 0, "delta": block}]), chunk(finish="STOP"))
@@ -618,7 +624,7 @@ MISSING = (
     "base_url", ["http://gateway.test:8080/v1", "https://generativelanguage.googleapis.com/v1beta/openai"]
 )
 def test_gateway_that_removes_signatures_is_warned_about_once(base_url, surface, streaming):
-    """The usual advice to keep the message does not help if the gateway removed the signature."""
+    """The usual advice to keep the message does not help if the gateway removed the signature. Field case G6."""
     wire = Wire(reply(google_error(400, "INVALID_ARGUMENT", MISSING), 400))
     chat = chat_at(wire, surface, surface=surface, base_url=base_url, model="gemini-3.8-flash")
     with pytest.raises(errors.MissingSignatureError) as raised:
@@ -666,7 +672,7 @@ async def run_agent(gateway, mode, surface):
 @pytest.mark.parametrize("mode", ["invoke", "stream", "ainvoke", "astream"])
 @pytest.mark.parametrize("kind", [Portkey, LiteLLMGemini, LiteLLMOpenAI])
 async def test_agent_works_with_gateways_that_require_signatures(kind, mode, surface):
-    """Two questions with a tool call each, through gateways that behave like the real ones."""
+    """Two questions with a tool call each, through gateways that behave like the real ones. Field cases G1, G2."""
     gateway = kind()
     assert await run_agent(gateway, mode, surface) == ["Sunny.", "Still."]
     assert len(gateway.bodies) == 4
@@ -674,7 +680,7 @@ async def test_agent_works_with_gateways_that_require_signatures(kind, mode, sur
 
 @pytest.mark.parametrize(("max_retries", "gateway_tries", "upstream"), [(2, 3, 9), (2, 1, 3), (0, 3, 3)])
 def test_retries_of_a_gateway_multiply_with_the_model_s(max_retries, gateway_tries, upstream):
-    """The page says how often a request is sent, and how to turn off the retries of one side."""
+    """The page says how often a request is sent, and how to turn off the retries of one side. Field case G7."""
     sent = []
 
     def answer(request):

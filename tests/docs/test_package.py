@@ -183,7 +183,7 @@ def failures_of_hints(value):
 
 @pytest.mark.parametrize("name", public_modules())
 def test_type_hints_of_public_names_can_be_evaluated(name):
-    """LangChain and other tools call `typing.get_type_hints` on public objects."""
+    """LangChain and other tools call `typing.get_type_hints` on public objects. Field case D1."""
     failed = []
     for label, value in public_objects(importlib.import_module(name)):
         if isinstance(value, type) and issubclass(value, openai.OpenAIError):
@@ -194,7 +194,7 @@ def test_type_hints_of_public_names_can_be_evaluated(name):
 
 
 def test_type_hints_of_bind_tools_name_base_tool():
-    """The hints name LangChain's `BaseTool` and `Runnable`, which are loaded when the hints are read."""
+    """The hints name LangChain's `BaseTool` and `Runnable`, which are loaded when the hints are read. Field case D1."""
     hints = typing.get_type_hints(ChatGeminiCompat.bind_tools)
     assert "BaseTool" in str(hints["tools"])
     assert "Runnable" in str(hints["return"])

@@ -56,7 +56,7 @@ def sent_type(block):
 )
 @pytest.mark.parametrize("upper", [False, True])
 def test_file_extension_of_a_url_gives_the_mime_type(kind, ending, mime_type, url, upper):
-    """These were once sent as `audio/wav` and `video/mp4`."""
+    """These were once sent as `audio/wav` and `video/mp4`. Field case C10."""
     url = url.format(ending.upper() if upper else ending)
     key = "file_uri" if kind == "media" else "url"
     assert sent_type({"type": kind, key: url}) == mime_type
@@ -64,7 +64,7 @@ def test_file_extension_of_a_url_gives_the_mime_type(kind, ending, mime_type, ur
 
 @pytest.mark.parametrize(("kind", "ending", "mime_type"), ENDINGS)
 def test_mime_types_do_not_depend_on_the_machine(kind, ending, mime_type, monkeypatch):
-    """`mimetypes.init` reads files of the system, and versions of Python differ."""
+    """`mimetypes.init` reads files of the system, and versions of Python differ. Field case C10."""
     monkeypatch.setattr(mimetypes, "types_map", {f".{ending}": "application/x-wrong"})
     monkeypatch.setattr(mimetypes, "guess_type", lambda *_, **__: ("application/x-wrong", None))
     assert sent_type({"type": kind, "url": f"gs://b/a.{ending}"}) == mime_type
@@ -84,7 +84,7 @@ def test_mime_types_do_not_depend_on_the_machine(kind, ending, mime_type, monkey
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["file", "audio", "video"])
 def test_mime_types_are_sent_in_googles_spelling(kind, given_type, mime_type):
-    """`image/jpg` was once sent unchanged. Case and parameters are not part of a type."""
+    """`image/jpg` was once sent unchanged. Case and parameters are not part of a type. Field case C10."""
     assert sent_type({"type": kind, "url": "gs://b/a", "mime_type": given_type}) == mime_type
     data = {"type": kind, "base64": "AAAA", "mime_type": given_type}
     if kind != "audio":
@@ -117,14 +117,14 @@ def test_mime_types_are_sent_in_googles_spelling(kind, given_type, mime_type):
     ],
 )
 def test_image_urls_are_sent_in_one_spelling(block, surface):
-    """Servers read this spelling of a `data:` URL reliably."""
+    """Servers read this spelling of a `data:` URL reliably. Field case C10."""
     (part,) = wire_messages([HumanMessage([block])], surface)[0]["content"]
     assert part == {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_data_url_without_base64_is_sent_as_base64(surface):
-    """Percent-encoded text is a valid `data:` URL, too."""
+    """Percent-encoded text is a valid `data:` URL, too. Field case C10."""
     block = {"type": "file", "url": "data:text/plain;charset=utf-8,a%20%C3%A9"}
     (part,) = wire_messages([HumanMessage([block])], surface)[0]["content"]
     assert part["image_url"]["url"] == f"data:text/plain;base64,{b64encode('a é'.encode()).decode()}"
@@ -132,7 +132,7 @@ def test_data_url_without_base64_is_sent_as_base64(surface):
 
 @pytest.mark.parametrize("given_format", ["audio/x-wav", "AUDIO/WAV", "audio/wave; x=y"])
 def test_format_of_input_audio_is_normalised(given_format):
-    """`audio/mp3` of Google's own sample stays."""
+    """`audio/mp3` of Google's own sample stays. Field case C10."""
     block = {"type": "input_audio", "input_audio": {"data": "gs://b/a", "format": given_format}}
     assert sent_type(block) == "audio/wav"
     block["input_audio"]["format"] = "audio/mp3"
@@ -145,7 +145,7 @@ def test_format_of_input_audio_is_normalised(given_format):
 @pytest.mark.parametrize("name", ["video_metadata", "media_resolution"])
 @pytest.mark.parametrize("place", ["block", "extras", "wrapped"])
 def test_media_options_of_googles_packages_are_noted(name, place, surface):
-    """No source shows a place for frames and offsets on this API."""
+    """No source shows a place for frames and offsets on this API. Field case C10."""
     value = {"fps": 5, "start_offset": "10s", "end_offset": "20s"}
     block = {"type": "media", "mime_type": "video/mp4", "data": "AAAA"}
     block = {**block, "extras": {name: value}} if place == "extras" else {**block, name: value}
@@ -160,7 +160,7 @@ def test_media_options_of_googles_packages_are_noted(name, place, surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_media_options_in_a_result_are_noted_without_an_error(surface):
-    """The caller cannot change a tool's result."""
+    """The caller cannot change a tool's result. Field case C10."""
     call = {"id": "1", "name": "f", "args": {}}
     block = {"type": "video", "base64": "AAAA", "mime_type": "video/mp4", "video_metadata": {"fps": 1}}
     messages = [HumanMessage("a"), AIMessage("", tool_calls=[call]), ToolMessage([block], tool_call_id="1")]

@@ -44,7 +44,10 @@ def show(model, bound, messages="hi"):
 @pytest.mark.parametrize("schema", [Event, SCHEMA], ids=["class", "JSON schema"])
 @pytest.mark.parametrize("strict", [True, False, None])
 def test_strict_is_sent_to_compatible_servers(strict, schema):
-    """In the function and in the response schema. OpenAI requires that a strict schema takes no other members."""
+    """In the function and in the response schema. OpenAI requires that a strict schema takes no other members.
+
+    Field case H5.
+    """
     model = build_model("compatible")
     body, notes = show(model, model.bind_tools([schema], strict=strict))
     function = body["tools"][0]["function"]
@@ -62,7 +65,7 @@ def test_strict_is_sent_to_compatible_servers(strict, schema):
 
 
 def test_strict_closes_objects_at_any_depth():
-    """Also in definitions, but not a member with the name of a keyword."""
+    """Also in definitions, but not a member with the name of a keyword. Field case H5."""
     model = build_model("compatible")
     schema = {
         "title": "T",
@@ -78,7 +81,7 @@ def test_strict_closes_objects_at_any_depth():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_strict_is_noted_for_gemini(surface):
-    """There is no warning, since the schema loses nothing. `strict=False` has no effect."""
+    """There is no warning, since the schema loses nothing. `strict=False` has no effect. Field case H5."""
     model = build_model(surface)
     for bound in (
         model.bind_tools([Event, Part], strict=True),
@@ -102,7 +105,10 @@ HISTORY = [
 
 
 def test_message_names_are_sent_to_compatible_servers():
-    """Of people and of agents. Characters that OpenAI refuses are replaced, with a note for each name."""
+    """Of people and of agents. Characters that OpenAI refuses are replaced, with a note for each name.
+
+    Field case H5.
+    """
     body, notes = build_model("compatible").preview(HISTORY)
     assert [message.get("name") for message in body["messages"]] == ["ann", "planner", None, "writer", None]
     assert notes == []
@@ -119,7 +125,10 @@ def test_message_names_are_sent_to_compatible_servers():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_agent_names_are_one_note_for_gemini(surface):
-    """Agents name each message, so there is one note a request, no warning, and no error with `strict`."""
+    """Agents name each message, so there is one note a request, no warning, and no error with `strict`.
+
+    Field case H5.
+    """
     messages = [message for message in HISTORY if message.name != "ann"]
     messages = [HumanMessage("hi"), *messages]
     body, notes = build_model(surface, strict=True).preview(messages)
@@ -129,7 +138,7 @@ def test_agent_names_are_one_note_for_gemini(surface):
 
 @pytest.mark.parametrize("surface", [*GOOGLE, "compatible"])
 def test_call_overrides_constructor_and_constructor_overrides_model_kwargs(surface):
-    """A lost value of `model_kwargs` is noted once, unless the call sets it anyway."""
+    """A lost value of `model_kwargs` is noted once, unless the call sets it anyway. Field case H5."""
     model = build_model(surface, temperature=0.5, model_kwargs={"temperature": 0.1, "top_p": 0.2})
     body, notes = model.preview("hi")
     assert (body["temperature"], body["top_p"]) == (0.5, 0.2)
@@ -146,7 +155,7 @@ def test_call_overrides_constructor_and_constructor_overrides_model_kwargs(surfa
 
 @pytest.mark.parametrize("surface", [*GOOGLE, "compatible"])
 def test_model_in_model_kwargs_is_overridden_with_a_note(surface):
-    """By the constructor, and by a call."""
+    """By the constructor, and by a call. Field case H5."""
     model = build_model(surface, model_kwargs={"model": "gemini-2.5-flash"})
     body, notes = model.preview("hi")
     assert body["model"].endswith("gemini-3.8-flash")
@@ -157,7 +166,7 @@ def test_model_in_model_kwargs_is_overridden_with_a_note(surface):
 
 
 def test_aliases_and_thinking_options_follow_the_precedence():
-    """A thinking option replaces all other thinking options."""
+    """A thinking option replaces all other thinking options. Field case H5."""
     model = build_model("ai_studio", max_tokens=50, model_kwargs={"max_output_tokens": 60})
     body, notes = model.preview("hi")
     assert (body["max_tokens"], len([note for note in notes if "model_kwargs" in note.message])) == (50, 1)

@@ -202,7 +202,7 @@ ARCHIVE = mcp.EmbeddedResource(
 @places
 @pytest.mark.parametrize("raw", [False, True], ids=["adapters", "as MCP spells it"])
 def test_mcp_links_and_archives_become_text(surface, model, raw):
-    """They were once an error, or `file_uri: "file:///…"`, in every later turn."""
+    """They were once an error, or `file_uri: "file:///…"`, in every later turn. Field case C2."""
     content = [one.model_dump(mode="json") for one in (LINK, ARCHIVE)] if raw else convert(LINK, ARCHIVE)
     request = request_of(content, surface, model)
     (sent,) = request.payload["messages"][2:]
@@ -217,7 +217,7 @@ def test_mcp_links_and_archives_become_text(surface, model, raw):
 
 @places
 def test_mcp_embedded_text_is_text(surface, model):
-    """With its URI, if the block has it."""
+    """With its URI, if the block has it. Field case C2."""
     resource = mcp.TextResourceContents(uri="file:///a.md", mimeType="text/markdown", text="# Hi")
     block = mcp.EmbeddedResource(type="resource", resource=resource)
     sent, following = sent_of([block.model_dump(mode="json")], surface, model)
@@ -231,7 +231,7 @@ def test_mcp_embedded_text_is_text(surface, model):
      ("text/plain", True), ("image/heic", False), ("audio/wav", False), ("video/mp4", False)],
 )  # fmt: skip
 def test_gemini_3_on_vertex_gets_listed_types_beside_a_result(mime_type, beside):
-    """PNG, JPEG, WebP, PDF and plain text. Other media follow in a user message."""
+    """PNG, JPEG, WebP, PDF and plain text. Other media follow in a user message. Field case C2."""
     block = {"type": "file", "url": "gs://bucket/a", "mime_type": mime_type}
     request = request_of([block], "vertex")
     sent, *following = request.payload["messages"][2:]
@@ -246,7 +246,7 @@ def test_gemini_3_on_vertex_gets_listed_types_beside_a_result(mime_type, beside)
     "mime_type", ["image/gif", "image/tiff", "application/octet-stream", "application/zip", "font/woff"]
 )
 def test_types_that_gemini_refuses_become_text(mime_type, surface):
-    """Each would be a 400 in this turn and in every later one."""
+    """Each would be a 400 in this turn and in every later one. Field case C2."""
     data = base64.b64encode(b"\x00\x01\x02").decode()
     block = {"type": "image", "base64": data, "mime_type": mime_type, "extras": {"filename": "x.bin"}}
     request = request_of([{"type": "text", "text": "Look:"}, block], surface)
@@ -398,7 +398,7 @@ REFERRING = [
 @pytest.mark.parametrize("text", REFERRING, ids=range(len(REFERRING)))
 @pytest.mark.parametrize("as_block", [False, True])
 def test_result_with_a_json_reference_is_wrapped_as_text(text, as_block, surface, model):
-    """A tool that returned a JSON schema once got a 400 in every later turn."""
+    """A tool that returned a JSON schema once got a 400 in every later turn. Field case C1."""
     content = [{"type": "text", "text": text}] if as_block else text
     sent, _ = sent_of(content, surface, model)
     if model == "qwen":
@@ -410,7 +410,7 @@ def test_result_with_a_json_reference_is_wrapped_as_text(text, as_block, surface
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("value", [SCHEMA, {"type": "openapi", "schema": SCHEMA}])
 def test_json_block_with_a_reference_is_wrapped(value, surface):
-    """Also a tool's own dict, and a function message."""
+    """Also a tool's own dict, and a function message. Field case C1."""
     sent, _ = sent_of([value], surface)
     assert json.loads(json.loads(sent["content"])["output"]) == value
     call = AIMessage("", additional_kwargs={"function_call": {"name": "f", "arguments": "{}"}})
@@ -425,12 +425,12 @@ def test_json_block_with_a_reference_is_wrapped(value, surface):
      '{"a": "\\u00e9"}', "", "plain", '"{\\"$ref\\": 1}"', "{", '{"$defs": {}}', '```json\n{"$ref": "x"}\n```'],
 )  # fmt: skip
 def test_results_without_a_reference_are_unchanged(text, surface):
-    """Gemini reads an object as the function's response, so other results are not wrapped."""
+    """Gemini reads an object as the function's response, so other results are not wrapped. Field case C1."""
     assert sent_of(text, surface)[0]["content"] == (text or "{}")
 
 
 def test_references_to_the_callers_parts_are_kept():
-    """Google's own sample is not wrapped. A reference to a missing part would be a 400."""
+    """Google's own sample is not wrapped. A reference to a missing part would be a 400. Field case C1."""
     extra = {
         "google": {
             "parts": [{"file_data": {"display_name": "a.png", "file_uri": "gs://b/a", "mime_type": "image/png"}}]
@@ -445,7 +445,7 @@ def test_references_to_the_callers_parts_are_kept():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_parts_with_extra_content_are_wrapped_separately(surface):
-    """Texts with their own `extra_content` stay parts."""
+    """Texts with their own `extra_content` stay parts. Field case C1."""
     extra = {"google": {"x": 1}}
     block = {"type": "text", "text": '{"$ref": "x"}', "extra_content": extra}
     sent, _ = sent_of([block], surface)
@@ -455,7 +455,7 @@ def test_parts_with_extra_content_are_wrapped_separately(surface):
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("strict", [False, True])
 async def test_agent_continues_after_any_result(surface, strict):
-    """Three turns, whole and streamed: the results stay in the history."""
+    """Three turns, whole and streamed: the results stay in the history. Field case C2."""
 
     @tool
     def fetch(n: int) -> list:
@@ -491,7 +491,7 @@ PDF = base64.b64encode(b"%PDF-1.4 a report").decode()
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-2.5-pro"])
 def test_deepagents_sends_images_and_pdfs_to_the_model(surface, model, tmp_path):
-    """Its middleware reads the profile, and once replaced them by a sentence."""
+    """Its middleware reads the profile, and once replaced them by a sentence. Field case C11."""
     deepagents = pytest.importorskip("deepagents")
     backends = pytest.importorskip("deepagents.backends")
     (tmp_path / "cat.png").write_bytes(base64.b64decode(PNG))

@@ -169,7 +169,7 @@ BROKEN = {"id": None, "name": "f", "args": '{"x": ', "error": None, "type": "inv
     ids=["its call was broken", "no call", "before its call", "beside another"],
 )
 def test_result_without_a_call_is_left_out_on_every_surface(surface, history, place):
-    """The call and its result are sent, or neither, with a note."""
+    """The call and its result are sent, or neither, with a note. Field case H1."""
     request = build(history, surface)
     sent = [message["role"] for message in request.payload["messages"]]
     kept = [message for at, message in enumerate(history) if at != place]

@@ -131,7 +131,7 @@ def build_chain(schema, value, method, *, streamed=False, **kwargs):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("case", CASES)
 async def test_answer_is_a_dict_of_the_class(case, method):
-    """Whole and streamed, sync and async, with and without the raw message."""
+    """Whole and streamed, sync and async, with and without the raw message. Field case C4."""
     schema, answers, wrong = CASES[case]
     for value in answers:
         assert build_chain(schema, value, method)[0].invoke("hi") == value
@@ -145,7 +145,7 @@ async def test_answer_is_a_dict_of_the_class(case, method):
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 def test_declaration_allows_null_and_missing_keys(method):
-    """With the descriptions of the docstring and of `Annotated`."""
+    """With the descriptions of the docstring and of `Annotated`. Field case C4."""
     chain, wire = build_chain(Event, EVENT, method)
     chain.invoke("hi")
     body = wire.bodies[0]
@@ -170,7 +170,7 @@ def test_declaration_allows_null_and_missing_keys(method):
 
 @pytest.mark.parametrize("case", CASES)
 def test_tool_declaration_matches_the_class(case):
-    """In the form of `bind_tools`. The description is the first part of the docstring."""
+    """In the form of `bind_tools`. The description is the first part of the docstring. Field case C4."""
     schema, answers, _ = CASES[case]
     function = format_tool(schema)["function"]
     assert function["description"].endswith(".")
@@ -181,14 +181,14 @@ def test_tool_declaration_matches_the_class(case):
 
 
 def test_recursive_class_is_declared():
-    """LangChain's conversion never ends."""
+    """LangChain's conversion never ends. Field case C4."""
     compiled, losses = compile_parameters(format_tool(Node)["function"]["parameters"])
     assert compiled["properties"]["kids"]["items"]["properties"]["name"] == {"type": "string"}
     assert "$ref" in {loss.keyword for loss in losses}
 
 
 def test_recursive_class_in_a_function_is_declared():
-    """Its name is not in a module."""
+    """Its name is not in a module. Field case C4."""
 
     class Inside(te.TypedDict):
         """Holds itself."""
@@ -199,7 +199,7 @@ def test_recursive_class_in_a_function_is_declared():
 
 
 def test_unresolved_annotation_and_invalid_description_raise():
-    """Classes in functions that name each other in quotes cannot be resolved."""
+    """Classes in functions that name each other in quotes cannot be resolved. Field case C4."""
     fields = {"kid": "NoSuchClass"}
     lost = te.TypedDict("Lost", fields)
     with pytest.raises(ValueError, match=r"'Lost' cannot be resolved.*top level of a module"):
@@ -215,7 +215,7 @@ def test_unresolved_annotation_and_invalid_description_raise():
 
 
 def test_sections_of_a_docstring_are_not_in_the_description():
-    """Arguments may span several lines. Text after them is not an argument."""
+    """Arguments may span several lines. Text after them is not an argument. Field case C4."""
     read = read_docstring("A film.\n\nArgs:\n    name: What it is\n        called: x.\n    year (int): When.\n\nMore.")
     assert read == ("A film.", {"name": "What it is called: x.", "year": "When."})
     assert read_docstring(None) == ("", {})

@@ -485,7 +485,7 @@ def test_every_method_reports_an_invalid_answer_alike(method):
 
 @pytest.mark.parametrize("surface", ["openai_compatible", "vertex", "ai_studio"])
 def test_class_without_a_docstring_gets_an_empty_description(surface):
-    """As with `bind_tools`. MLflow answers 500 to a function without `description`."""
+    """As with `bind_tools`. MLflow answers 500 to a function without `description`. Field case G8."""
 
     class Bare(BaseModel):
         name: str

@@ -162,7 +162,7 @@ def build_chain(schema, value, method, *, streamed=False, **kwargs):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("case", CASES)
 async def test_strict_class_is_validated_as_json(case, method):
-    """Whole and streamed, sync and async, with `include_raw` and without."""
+    """Whole and streamed, sync and async, with `include_raw` and without. Field case C3."""
     schema, value = CASES[case]
     expected = schema.model_validate_json(json.dumps(value))
     assert build_chain(schema, value, method).invoke("hi") == expected
@@ -177,7 +177,7 @@ async def test_strict_class_is_validated_as_json(case, method):
 
 
 def test_strict_class_streams_partial_objects():
-    """A partial answer that satisfies the class becomes an instance."""
+    """A partial answer that satisfies the class becomes an instance. Field case C3."""
 
     class Log(BaseModel):
         """Days."""
@@ -201,13 +201,13 @@ def test_strict_class_streams_partial_objects():
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("value", [{"day": 5}, {"day": "no day"}, {}])
 def test_value_that_a_strict_class_refuses_as_json_raises(value, method):
-    """Validation as JSON is still strict."""
+    """Validation as JSON is still strict. Field case C3."""
     with pytest.raises(OutputParserException, match="day"):
         build_chain(ByField, value, method).invoke("hi")
 
 
 def test_base64_is_decoded_as_the_class_says():
-    """Only JSON validation reads `val_json_bytes`."""
+    """Only JSON validation reads `val_json_bytes`. Field case C3."""
     if "val_json_bytes" not in ConfigDict.__annotations__:
         pytest.skip("pydantic before 2.9 has no `val_json_bytes`")
 
@@ -235,7 +235,7 @@ class OnlyPython:
 
 
 def test_class_without_json_validation_gets_python_values():
-    """Pydantic raises `NotImplementedError` for such types in JSON."""
+    """Pydantic raises `NotImplementedError` for such types in JSON. Field case C3."""
 
     class Holder(BaseModel):
         """Holds one."""
@@ -246,7 +246,7 @@ def test_class_without_json_validation_gets_python_values():
 
 
 def test_validators_and_pydantic_1_classes_get_python_values():
-    """Validators get the Python values of the JSON."""
+    """Validators get the Python values of the JSON. Field case C3."""
 
     class Checked(BaseModel):
         """Upper case."""
@@ -272,7 +272,7 @@ def test_validators_and_pydantic_1_classes_get_python_values():
 
 
 def test_class_validated_by_name_is_declared_by_name():
-    """The model answers with the names in the declaration."""
+    """The model answers with the names in the declaration. Field case C3."""
     if "validate_by_alias" not in ConfigDict.__annotations__:
         pytest.skip("pydantic before 2.11 has no `validate_by_alias`")
 

@@ -43,7 +43,7 @@ def read_loss(losses, path):
 
 
 def test_the_description_of_a_map_has_the_schema_of_its_values():
-    """Also if the schema is long."""
+    """Also if the schema is long. Field case C5."""
     compiled, losses = compile_parameters(Order.model_json_schema())
     assert compiled is not None
     found = compiled["properties"]
@@ -62,7 +62,7 @@ def test_the_description_of_a_map_has_the_schema_of_its_values():
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 def test_a_response_schema_keeps_the_schema_of_a_map_s_values(surface):
-    """The note of a tool says what the model sees instead."""
+    """The note of a tool says what the model sees instead. Field case C5."""
     where: dict[str, Any] = {"project": "p", "location": "global"} if surface == "vertex" else {"api_key": "k"}
     model = ChatGeminiCompat(model="gemini-3.8-flash", **where)
     form = model.with_structured_output(Order).first.kwargs["response_format"]
@@ -88,7 +88,7 @@ def test_a_response_schema_keeps_the_schema_of_a_map_s_values(surface):
     ],
 )
 def test_a_long_schema_of_a_map_s_values_is_shortened(fields, length, told):
-    """First its descriptions are left out, then all but an outline. The note says which."""
+    """First its descriptions are left out, then all but an outline. The note says which. Field case C5."""
     inner = {"type": "string", "minLength": 1, "description": "d" * length}
     value = {"type": "object", "properties": {f"field{index}": inner for index in range(fields)}}
     compiled, losses = compile_parameters(
@@ -103,7 +103,7 @@ def test_a_long_schema_of_a_map_s_values_is_shortened(fields, length, told):
 
 
 def test_pattern_properties_are_described():
-    """In a response schema they become `additionalProperties` if there is only one pattern."""
+    """In a response schema they become `additionalProperties` if there is only one pattern. Field case C5."""
     schema = {"type": "object", "patternProperties": {"^x-": {"type": "integer"}}, "additionalProperties": False}
     built, losses = compile_property(schema)
     assert built == {"type": "object", "description": "Names that match ^x- map to integer."}
@@ -144,7 +144,7 @@ def add_up(schema: Any, factor: int = 1) -> int:
     ids=["high", "just too high", "eight", "fifty", "both bounds", "nested object", "nested array", "union"],
 )
 def test_high_array_bounds_are_described_and_not_sent(arrays):
-    """Each of them has a loss and a sentence, in tools and in response schemas."""
+    """Each of them has a loss and a sentence, in tools and in response schemas. Field case C6."""
     schema = {"type": "object", "properties": arrays}
     for build in (compile_parameters, compile_response_schema):
         compiled, losses = build(schema)
@@ -161,7 +161,7 @@ def test_high_array_bounds_are_described_and_not_sent(arrays):
 
 
 def test_array_bounds_are_sent_as_long_as_their_sum_is_low():
-    """If the sum is too high, the highest bounds are left out."""
+    """If the sum is too high, the highest bounds are left out. Field case C6."""
     kept, losses = compile_parameters({"type": "object", "properties": {"a": strings(minItems=1, maxItems=850)}})
     assert kept is not None
     assert (kept["properties"]["a"]["maxItems"], kept["properties"]["a"]["minItems"], losses) == (850, 1, [])
@@ -176,7 +176,7 @@ def test_array_bounds_are_sent_as_long_as_their_sum_is_low():
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 def test_array_bounds_of_all_tools_of_a_request_are_added(surface):
-    """Each tool alone would be accepted."""
+    """Each tool alone would be accepted. Field case C6."""
     tools = [
         {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {"p": strings(maxItems=500)}}}}
         for name in ("a", "b")
@@ -189,7 +189,7 @@ def test_array_bounds_of_all_tools_of_a_request_are_added(surface):
 
 
 def test_a_compatible_server_gets_all_array_bounds():
-    """The limit is Gemini's."""
+    """The limit is Gemini's. Field case C6."""
     tool = {"type": "function", "function": {"name": "a", "parameters": {"type": "object", "properties": {"p": strings(maxItems=5000)}}}}  # fmt: skip
     model = ChatGeminiCompat(model="m", base_url="http://127.0.0.1:1/v1", api_key="k")
     body, notes = model.preview("hi", tools=[tool])
@@ -213,7 +213,7 @@ BRANCHES = [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas
     ],
 )
 def test_the_mapping_of_a_discriminator_gives_the_values(mapping, values, keyword):
-    """With pointers or names. Without a mapping, the names of the schemas are the values."""
+    """With pointers or names. Without a mapping, the names of the schemas are the values. Field case C7."""
     discriminator = {"propertyName": "k", **({"mapping": mapping} if mapping else {})}
     built, losses = compile_property(
         {keyword: BRANCHES, "discriminator": discriminator}, components={"schemas": ANIMALS}
@@ -224,6 +224,7 @@ def test_the_mapping_of_a_discriminator_gives_the_values(mapping, values, keywor
 
 
 def test_discriminator_values_without_a_branch_are_listed_as_lost():
+    """Field case C7."""
     mapping = {"cat": "Cat", "dog": "Dog", "cow": "Cow"}
     discriminator = {"propertyName": "k", "mapping": mapping}
     built, losses = compile_property(
@@ -239,6 +240,7 @@ def test_discriminator_values_without_a_branch_are_listed_as_lost():
 
 
 def test_a_discriminator_of_a_single_branch_keeps_its_value():
+    """Field case C7."""
     schema = {
         "oneOf": [BRANCHES[0], {"type": "null"}],
         "discriminator": {"propertyName": "k", "mapping": {"cat": "Cat"}},
@@ -248,6 +250,7 @@ def test_a_discriminator_of_a_single_branch_keeps_its_value():
 
 
 def test_a_const_overrides_the_mapping_of_a_discriminator():
+    """Field case C7."""
     cat = {"type": "object", "properties": {"k": {"const": "cat"}}, "required": ["k"]}
     schema = {
         "oneOf": [BRANCHES[0], {"type": "integer"}],
@@ -258,7 +261,7 @@ def test_a_const_overrides_the_mapping_of_a_discriminator():
 
 
 def test_a_property_with_an_empty_name_is_listed_as_lost():
-    """Google refuses it. If it is required, that is listed too."""
+    """Google refuses it. If it is required, that is listed too. Field case C7."""
     built, losses = compile_property(
         {"type": "object", "properties": {"": {"type": "string"}, "a": {"type": "string"}}, "required": ["", "a"]}
     )
@@ -269,7 +272,7 @@ def test_a_property_with_an_empty_name_is_listed_as_lost():
 
 
 def test_required_of_draft_3_is_kept_or_listed():
-    """It is kept in a property, and listed as lost elsewhere."""
+    """It is kept in a property, and listed as lost elsewhere. Field case C7."""
     built, losses = compile_property(
         {"type": "object", "properties": {"a": {"type": "string", "required": True}, "b": {"type": "string", "required": False}}}
     )  # fmt: skip
@@ -302,7 +305,7 @@ def test_required_of_draft_3_is_kept_or_listed():
     ids=str,
 )
 def test_a_keyword_that_is_not_kept_is_listed(schema, keyword):
-    """Keywords of older drafts and of other tools, and those that do not apply."""
+    """Keywords of older drafts and of other tools, and those that do not apply. Field case C7."""
     _, losses = compile_property(schema)
     assert (f"/properties/p/{keyword}", keyword) in losses
 
@@ -336,6 +339,6 @@ def is_told(keyword: str, leaf: dict[str, Any], built: dict[str, Any], losses: l
 )
 @given(leaf=LEAVES.filter(lambda leaf: isinstance(leaf, dict) and "not" not in leaf))
 def test_every_keyword_is_sent_or_listed_or_described(leaf):
-    """For strings, numbers and enums with contradictory keywords."""
+    """For strings, numbers and enums with contradictory keywords. Field case C7."""
     built, losses = compile_property(leaf)
     assert [keyword for keyword in leaf if not is_told(keyword, leaf, built, losses)] == []

@@ -50,7 +50,7 @@ class Everything(BaseCallbackHandler):
 @pytest.mark.parametrize("name", ["api_key", "openai_api_key", "google_api_key", "gemini_api_key"])
 @pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
 async def test_key_under_any_name_is_a_secret(name, make):
-    """A key under an alias is sent in the header. No body, text, dump or trace contains it."""
+    """A key under an alias is sent in the header. No body, text, dump or trace contains it. Field case D2."""
     wire = Wire(*[completion()] * 4)
     model = make(model="m", base_url=GATEWAY, **{name: CANARY}, **wire.clients)
     assert model.api_key == SecretStr(CANARY)
@@ -77,7 +77,7 @@ SECRETS = [
 @pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
 @pytest.mark.parametrize("place", [{}, {"base_url": GATEWAY}, {"strict": True}])
 def test_unknown_argument_that_looks_like_a_secret_raises(name, make, place):
-    """The error names the right argument and does not contain the value."""
+    """The error names the right argument and does not contain the value. Field case D2."""
     for value in (CANARY, SecretStr(CANARY), {"value": CANARY}, [CANARY], lambda: CANARY):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -90,7 +90,7 @@ def test_unknown_argument_that_looks_like_a_secret_raises(name, make, place):
 
 @pytest.mark.parametrize("name", [*SECRETS, "api_key", "openai_api_key", "google_api_key", "gemini_api_key"])
 async def test_secret_as_option_of_a_call_raises_before_tracing(name):
-    """In a call and in a binding, sync and async, whole and streamed."""
+    """In a call and in a binding, sync and async, whole and streamed. Field case D2."""
     model, handler = FakeGemini("Hello!").chat_model(), Everything()
     config = {"callbacks": [handler]}
     given = {name: CANARY}
@@ -120,7 +120,7 @@ async def test_secret_as_option_of_a_call_raises_before_tracing(name):
 
 
 def test_options_with_secret_like_names_are_sent():
-    """Numbers and documented keys of OpenAI and vLLM are not secrets."""
+    """Numbers and documented keys of OpenAI and vLLM are not secrets. Field case D2."""
     given = {"min_tokens": 3, "stop_token_ids": [1, 2], "skip_special_tokens": True, "prompt_cache_key": "user-1"}
     with pytest.warns(GeminiCompatWarning, match="is sent as a body key"):
         model = ChatGeminiCompat(model="m", base_url=GATEWAY, **given)
@@ -164,13 +164,13 @@ def test_options_with_secret_like_names_are_sent():
     ],
 )  # fmt: skip
 def test_names_of_other_chat_models_set_our_fields(given, own):
-    """Without a warning, since the meaning is the same."""
+    """Without a warning, since the meaning is the same. Field case D3."""
     model = chat(**{"api_key": "k", **given})
     assert {name: getattr(model, name) for name in own} == own
 
 
 def test_response_schema_sets_the_response_format():
-    """A JSON schema or a class, with the MIME type or without."""
+    """A JSON schema or a class, with the MIME type or without. Field case D3."""
 
     class City(BaseModel):
         """A city."""
@@ -188,7 +188,7 @@ def test_response_schema_sets_the_response_format():
 @pytest.mark.parametrize("key", ["api_key", "openai_api_key", "google_api_key"])
 @pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
 def test_key_of_a_gateway_is_sent_to_the_gateway_only(name, key, make):
-    """Under every name of the address and of the key."""
+    """Under every name of the address and of the key. Field case D3."""
     info = make(model="m", **{name: GATEWAY, key: "gateway-key"}).endpoint_info()
     assert (info["base_url"], info["surface"]) == (GATEWAY, "openai_compatible")
     assert make(model="m", **{name: GATEWAY}).api_key is None
@@ -201,7 +201,7 @@ def test_key_of_a_gateway_is_sent_to_the_gateway_only(name, key, make):
 )  # fmt: skip
 @pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
 def test_unknown_argument_that_names_a_server_raises(name, make):
-    """Without it, a gateway's key would be sent to Google."""
+    """Without it, a gateway's key would be sent to Google. Field case D3."""
     with pytest.raises(ValueError, match=rf"`{name}`.*(base_url|http_client)"):
         make(model="m", api_key="gateway-key", **{name: "https://gateway.test/v1"})
 
@@ -209,13 +209,13 @@ def test_unknown_argument_that_names_a_server_raises(name, make):
 @pytest.mark.parametrize(("name", "ours"), [("projct", "project"), ("loction", "location"), ("endpoint_ids", "endpoint_id"),
                                             ("surfce", "surface"), ("default_header", "default_headers")])  # fmt: skip
 def test_misspelled_place_argument_raises(name, ours):
-    """Without it, the request would go to the wrong server."""
+    """Without it, the request would go to the wrong server. Field case D3."""
     with pytest.raises(ValueError, match=f"has no argument `{name}`. Did you mean `{ours}`"):
         chat(api_key="k", **{name: "x"})
 
 
 def test_misspelled_argument_warns_with_the_right_name():
-    """The warning says whether the key is sent, which depends on the surface."""
+    """The warning says whether the key is sent, which depends on the surface. Field case D3."""
     with pytest.warns(GeminiCompatWarning, match="'tempreature' is not an argument.*left out.*mean `temperature`"):
         model = chat(api_key="k", tempreature=0.1)
     assert "tempreature" not in body_of(model)
@@ -234,7 +234,7 @@ def test_misspelled_argument_warns_with_the_right_name():
     ],
 )  # fmt: skip
 def test_argument_without_meaning_here_is_left_out_with_advice(name, advice):
-    """On every surface."""
+    """On every surface. Field case D3."""
     for place in ({"api_key": "k"}, {"base_url": GATEWAY}):
         with pytest.warns(GeminiCompatWarning, match=f"'{name}' is not an argument.*left out of requests.*{advice}"):
             model = chat(**place, **{name: "x"})
@@ -258,7 +258,7 @@ def test_argument_without_meaning_here_is_left_out_with_advice(name, advice):
     ],
 )  # fmt: skip
 def test_two_names_with_different_values_raise(given, named):
-    """One of them would be lost silently. The message contains no value."""
+    """One of them would be lost silently. The message contains no value. Field case D3."""
     with pytest.raises(ValueError, match="name the same parameter") as caught:
         chat(**{"api_key": "k", **given})
     assert all(f"`{name}`" in str(caught.value) for name in named)
@@ -286,7 +286,7 @@ def test_two_names_with_different_values_raise(given, named):
     ids=str,
 )  # fmt: skip
 def test_contradicting_or_unusable_argument_raises(given):
-    """At construction, with the argument to use instead."""
+    """At construction, with the argument to use instead. Field case D3."""
     with pytest.raises(ValueError, match=r"(Pass|Leave|use|Use|takes|has to be)"):
         chat(**{"api_key": "k", **given})
 
@@ -302,7 +302,7 @@ def test_contradicting_or_unusable_argument_raises(given):
     ],
 )  # fmt: skip
 def test_options_of_a_call_have_the_same_aliases(given, sent):
-    """In a call, in a binding and in `model_kwargs`."""
+    """In a call, in a binding and in `model_kwargs`. Field case D3."""
     model = chat(api_key="k", max_tokens=9, reasoning_effort="high")
     by_call = body_of(model, **given)
     assert body_of(model, **model.bind(**given).kwargs) == by_call
@@ -314,7 +314,7 @@ def test_options_of_a_call_have_the_same_aliases(given, sent):
 
 
 def test_model_of_a_call_has_two_names():
-    """`model` and `model_name`."""
+    """`model` and `model_name`. Field case D3."""
     for name in ("model", "model_name"):
         payload, _ = chat(api_key="k").preview("hi", **{name: "gemini-2.5-flash"})
         assert payload["model"] == "gemini-2.5-flash"
@@ -334,7 +334,7 @@ def test_model_of_a_call_has_two_names():
     ],
 )
 def test_parameter_of_the_model_as_option_of_a_call_raises(name):
-    """It must not become a body key."""
+    """It must not become a body key. Field case D3."""
     model = FakeGemini("Hello!").chat_model()
     for call in (lambda: model.invoke("hi", **{name: 5}), lambda: model.bind(**{name: 5})):
         with pytest.raises(errors.UnsupportedParameterError, match=f"`{name}` belongs to the model"):
@@ -342,7 +342,7 @@ def test_parameter_of_the_model_as_option_of_a_call_raises(name):
 
 
 def test_embeddings_accept_the_names_of_other_embeddings():
-    """An unknown argument warns and is sent."""
+    """An unknown argument warns and is sent. Field case D3."""
     given = {
         "openai_api_base": GATEWAY,
         "openai_api_key": "k",

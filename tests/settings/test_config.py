@@ -213,7 +213,7 @@ def chat(**arguments):
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_place_argument_with_url_syntax_raises(name, value):
-    """An argument must not change the host or the path. The message does not quote the value."""
+    """An argument must not change the host or the path. The message does not quote the value. Field case E1."""
     place = {"project": "p", name: value}
     with pytest.raises(ValueError, match=rf"`{name}` is not valid. Set it to ") as caught:
         chat(**place)
@@ -225,7 +225,7 @@ def test_place_argument_with_url_syntax_raises(name, value):
 
 @pytest.mark.parametrize("value", ["US-CENTRAL1", "us-central1.", "-a", "a-", "us_central1"])
 def test_invalid_location_raises(value):
-    """The location becomes part of the host name."""
+    """The location becomes part of the host name. Field case E1."""
     with pytest.raises(ValueError, match="`location` is not valid"):
         chat(project="p", location=value)
 
@@ -233,7 +233,7 @@ def test_invalid_location_raises(value):
 @pytest.mark.parametrize("value", [value for value in HOSTILE if "\x00" not in value])
 @pytest.mark.parametrize("name", ["project", "location"])
 def test_invalid_place_in_the_environment_raises(monkeypatch, name, value):
-    """The message names the variable."""
+    """The message names the variable. Field case E1."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv(f"GOOGLE_CLOUD_{name.upper()}", value)
     with pytest.raises(ValueError, match=f"environment variable GOOGLE_CLOUD_{name.upper()}"):
@@ -242,7 +242,7 @@ def test_invalid_place_in_the_environment_raises(monkeypatch, name, value):
 
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_place_that_changes_later_is_checked(name):
-    """By assignment, copy, `model_construct` and configuration, before a request is sent."""
+    """By assignment, copy, `model_construct` and configuration, before a request is sent. Field case E1."""
     bad = "x/../../y"
     assigned = chat(project="p", credentials=AnonymousCredentials())
     setattr(assigned, name, bad)
@@ -266,7 +266,7 @@ def test_place_that_changes_later_is_checked(name):
     ],
 )  # fmt: skip
 def test_place_arguments_in_google_s_forms_are_accepted(monkeypatch, place):
-    """The host stays Google's, and each value is one segment of the path."""
+    """The host stays Google's, and each value is one segment of the path. Field case E1."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     url = urlsplit(chat(**{"location": "eu", **place}).endpoint_info()["base_url"])
     assert url.netloc.endswith("aiplatform.googleapis.com") or url.netloc.endswith(".rep.googleapis.com")
@@ -301,7 +301,7 @@ PATH = "/v1/projects/p/locations/us-central1/endpoints/openapi"
     ],
 )  # fmt: skip
 def test_bare_vertex_host_gets_the_path_of_the_endpoint(monkeypatch, arguments, url):
-    """Private Service Connect and other hosts of Vertex AI, with default credentials."""
+    """Private Service Connect and other hosts of Vertex AI, with default credentials. Field case E12."""
     monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "asia-east1")
     info = chat(**arguments).endpoint_info()
     assert (info["surface"], info["base_url"]) == ("vertex", url)
@@ -331,7 +331,7 @@ OWN = "/v1/projects/{}/locations/us-central1/endpoints/123"
     ],
 )  # fmt: skip
 def test_vertex_host_with_a_path_gets_default_credentials(monkeypatch, arguments, url):
-    """A dedicated endpoint, and a path that is complete or incomplete."""
+    """A dedicated endpoint, and a path that is complete or incomplete. Field case E12."""
     monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "asia-east1")
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "other")
     info = chat(**arguments).endpoint_info()
@@ -340,14 +340,14 @@ def test_vertex_host_with_a_path_gets_default_credentials(monkeypatch, arguments
 
 @pytest.mark.parametrize("end", ["", "/endpoints", "/endpoints/openapi"])
 def test_argument_that_contradicts_the_path_warns(end):
-    """The path is used. The warning names the unused argument."""
+    """The path is used. The warning names the unused argument. Field case E12."""
     with pytest.warns(GeminiCompatWarning, match=r"^`project`: not used"):
         model = chat(project="p", location="us-central1", base_url=f"{PSC}/v1/projects/q/locations/us-central1{end}")
     assert model.endpoint_info()["base_url"] == PSC + PATH.replace("/p/", "/q/")
 
 
 def test_unused_place_argument_warns():
-    """Otherwise a project would be ignored silently."""
+    """Otherwise a project would be ignored silently. Field case E12."""
     with pytest.warns(GeminiCompatWarning, match="`project`, `location` and `endpoint_id` are not used"):
         chat(project="p", base_url="https://gateway.test/v1", api_key="k")
 
@@ -362,7 +362,10 @@ FOREIGN = [
 
 @pytest.mark.parametrize("host", FOREIGN)
 def test_default_credentials_are_sent_to_google_only(monkeypatch, host):
-    """Checked at construction for every way to choose the surface, and in a copy with another address."""
+    """Checked at construction for every way to choose the surface, and in a copy with another address.
+
+    Field case E14.
+    """
     url = f"{host}/endpoints/openapi"
     for arguments in ({}, {"surface": "vertex"}, {"project": "p"}, {"endpoint_id": "1"}):
         with pytest.raises(ValueError, match="sent only to Google's own hosts"):
@@ -381,7 +384,7 @@ def test_default_credentials_are_sent_to_google_only(monkeypatch, host):
     ],
 )
 def test_default_credentials_are_sent_to_each_host_of_google(url):
-    """Under every name that Google uses for its hosts."""
+    """Under every name that Google uses for its hosts. Field case E14."""
     assert chat(base_url=url).endpoint_info()["auth"]["kind"] == "application_default"
     dedicated = "https://1.us-central1-9.prediction.vertexai.goog/v1/projects/p/locations/us-central1/endpoints/1"
     assert chat(base_url=dedicated, surface="vertex").endpoint_info()["auth"]["kind"] == "application_default"
@@ -398,7 +401,7 @@ def test_default_credentials_are_sent_to_each_host_of_google(url):
     ],
 )  # fmt: skip
 def test_credentials_are_not_sent_unencrypted(surface, host, is_taken):
-    """Hosts of the caller need https, except on loopback."""
+    """Hosts of the caller need https, except on loopback. Field case E14."""
     arguments = {"base_url": f"{host}/team/endpoints/openapi", "surface": surface, "credentials": Credentials("canary")}
     if is_taken:
         assert chat(**arguments).endpoint_info()["auth"]["kind"] == "google_credentials"
@@ -409,7 +412,7 @@ def test_credentials_are_not_sent_unencrypted(surface, host, is_taken):
 
 
 def test_key_of_the_environment_is_not_sent_unencrypted(monkeypatch):
-    """A key that is passed as an argument is."""
+    """A key that is passed as an argument is. Field case E14."""
     monkeypatch.setenv("GOOGLE_API_KEY", "google-k")
     for host in ("gateway.test", "127.0.0.2", "localhost.attacker.example"):
         with pytest.raises(ValueError, match="GOOGLE_API_KEY is not sent unencrypted"):
@@ -420,7 +423,7 @@ def test_key_of_the_environment_is_not_sent_unencrypted(monkeypatch):
 
 @pytest.mark.parametrize("quota", ["canary\nx: y", "canä", "a\x00b", "a\rb"])
 def test_invalid_quota_project_raises_at_construction(quota):
-    """An assignment is checked too. White space around the value is removed."""
+    """An assignment is checked too. White space around the value is removed. Field case E4."""
     with pytest.raises(ValueError, match="`quota_project_id` has characters") as caught:
         chat(project="p", quota_project_id=quota)
     assert "can" not in str(caught.value).replace("can carry", "")

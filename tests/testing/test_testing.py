@@ -401,7 +401,10 @@ def new_client() -> Any:
 
 
 async def test_fake_without_a_delay_does_not_sleep():
-    """Even a sleep of 0 seconds is reported by tools that detect blocking calls, and costs a turn of the event loop."""
+    """Even a sleep of 0 seconds is reported by tools that detect blocking calls, and costs a turn of the event loop.
+
+    Field case H7.
+    """
     fake = FakeGemini("Hello!")
     chat, vectors = fake.chat_model(), fake.embeddings()
     chat.invoke("load what the first call loads")

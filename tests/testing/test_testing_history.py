@@ -159,7 +159,7 @@ def test_unknown_keys_in_messages_are_refused_on_ai_studio() -> None:
     ],
 )
 def test_reference_to_a_missing_part_of_a_result_is_refused(surface: str, content: str, refused: bool) -> None:
-    """With the text of Gemini 3. Earlier models do not resolve references."""
+    """With the text of Gemini 3. Earlier models do not resolve references. Field case C1."""
     part = {"file_data": {"mime_type": "image/png", "display_name": "own", "file_uri": "gs://b/a.png"}}
     for name in ("gemini-3.8-flash", "gemini-2.5-pro"):
         model = f"google/{name}" if surface == "vertex" else name
@@ -180,7 +180,7 @@ def test_reference_to_a_missing_part_of_a_result_is_refused(surface: str, conten
     ],
 )
 def test_unsupported_media_in_a_result_are_refused(part: dict[str, Any]) -> None:
-    """A result takes PNG, JPEG, WebP, PDF and plain text, from a URL that Google can read."""
+    """A result takes PNG, JPEG, WebP, PDF and plain text, from a URL that Google can read. Field case C2."""
     messages = history("vertex")
     messages[2]["extra_content"] = {"google": {"parts": [part]}}
     assert refusals("vertex", body_for("vertex", messages))[0] == ["result-media"]

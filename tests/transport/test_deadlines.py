@@ -107,13 +107,14 @@ def build(url, **options):
 @pytest.mark.parametrize("answer", [drip_headers, send_1xx, drip_status, read_slowly])
 @pytest.mark.parametrize(("timeout", "limit"), [({"first_byte": 0.5}, "first_byte"), ({"total": 0.5}, "total")])
 def test_slow_headers_exceed_a_limit(answer, mode, timeout, limit):
-    """Each byte would restart the HTTP library's own timeout."""
+    """Each byte would restart the HTTP library's own timeout. Field case E5."""
     with server(answer) as place:
         assert fail(build(f"http://{place}/v1", timeout=timeout), mode) == limit
 
 
 @pytest.mark.parametrize("mode", ["invoke", "stream"])
 def test_slow_headers_on_a_pooled_connection_exceed_a_limit(mode):
+    """Field case E5."""
     with server(drip_headers, good=1) as place:
         model = build(f"http://{place}/v1", timeout={"first_byte": 0.5})
         assert model.invoke("hi").text == "Hello."
@@ -121,6 +122,7 @@ def test_slow_headers_on_a_pooled_connection_exceed_a_limit(mode):
 
 
 async def test_slow_headers_on_a_pooled_async_connection_exceed_a_limit():
+    """Field case E5."""
     with server(drip_headers, good=1) as place:
         model = build(f"http://{place}/v1", timeout={"first_byte": 0.5})
         assert (await model.ainvoke("hi")).text == "Hello."
@@ -131,7 +133,7 @@ async def test_slow_headers_on_a_pooled_async_connection_exceed_a_limit():
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_slow_proxy_exceeds_a_limit(monkeypatch, mode, scheme):
-    """In the answer to CONNECT, and in the response of a forwarding proxy."""
+    """In the answer to CONNECT, and in the response of a forwarding proxy. Field case E5."""
     with server(drip_headers) as place:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
             monkeypatch.setenv(name, f"http://{place}")
@@ -145,6 +147,7 @@ def test_slow_proxy_exceeds_a_limit(monkeypatch, mode, scheme):
     [({"connect": 0.5}, "connect"), ({"first_byte": 0.5}, "first_byte"), ({"total": 0.5}, "total")],
 )
 def test_silent_tls_handshake_exceeds_a_limit(mode, timeout, limit):
+    """Field case E5."""
     with server(read_slowly, read=False) as place:
         assert fail(build(f"https://{place}/v1", timeout=timeout), mode) == limit
 
@@ -152,7 +155,7 @@ def test_silent_tls_handshake_exceeds_a_limit(mode, timeout, limit):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("answer", [drip_headers, read_slowly])
 def test_limits_apply_to_the_callers_client(answer, mode):
-    """The client's own timeouts are not those of the model."""
+    """The client's own timeouts are not those of the model. Field case E5."""
     clients = {"http_client": http.Client(timeout=None), "http_async_client": http.AsyncClient(timeout=None)}
     with server(answer) as place:
         assert fail(build(f"http://{place}/v1", timeout={"first_byte": 0.5}, **clients), mode) == "first_byte"
@@ -160,7 +163,7 @@ def test_limits_apply_to_the_callers_client(answer, mode):
 
 @pytest.mark.parametrize(("timeout", "limit"), [({"first_byte": 0.5}, "first_byte"), ({"total": 0.5}, "total")])
 def test_wait_for_a_pooled_connection_exceeds_a_limit(timeout, limit):
-    """Another call holds the only connection of the client."""
+    """Another call holds the only connection of the client. Field case E5."""
     with server(read_slowly) as place, http.Client(limits=http.Limits(max_connections=1)) as client:
         url = f"http://{place}/v1"
         holder = threading.Thread(target=_hold, args=(client, url), daemon=True)
@@ -183,6 +186,7 @@ def _hold(client, url):
 
 @pytest.mark.parametrize(("timeout", "limit"), [({"first_byte": 0.5}, "first_byte"), ({"total": 0.5}, "total")])
 async def test_async_wait_for_a_pooled_connection_exceeds_a_limit(timeout, limit):
+    """Field case E5."""
     with server(read_slowly) as place:
         async with http.AsyncClient(limits=http.Limits(max_connections=1)) as client:
             url = f"http://{place}/v1"
@@ -197,6 +201,7 @@ async def test_async_wait_for_a_pooled_connection_exceeds_a_limit(timeout, limit
 
 
 def test_expired_deadline_closes_the_connection():
+    """Field case E5."""
     closed = threading.Event()
 
     def answer(connection):

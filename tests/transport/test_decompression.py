@@ -59,7 +59,7 @@ def build(answer):
     ("encoding", "pack"), [*PACKERS.items(), ("deflate", raw_deflate)], ids=[*map(repr, PACKERS), "raw deflate"]
 )
 def test_compressed_reply_is_read(encoding, pack):
-    """Gzip and deflate in all their forms, whole and streamed, in pieces of any size."""
+    """Gzip and deflate in all their forms, whole and streamed, in pieces of any size. Field case E6."""
     for size in (1, 7, 10_000):
         assert build(lazily(pack(WHOLE), encoding, size=size)).invoke("hi").text == "Hello."
         streamed = build(lazily(pack(EVENTS), encoding, size=size)).stream("hi")
@@ -93,7 +93,7 @@ def test_compressed_whole_reply_without_its_end_is_an_error(encoding, cut):
 
 
 def test_request_accepts_only_gzip_and_deflate():
-    """Brotli and zstd are not requested, even if the HTTP library can read them."""
+    """Brotli and zstd are not requested, even if the HTTP library can read them. Field case E6."""
     wire = Wire(completion())
     ChatGeminiCompat(model="m", base_url="http://server.example/v1", **wire.clients).invoke("hi")
     assert wire.requests[0].headers["accept-encoding"] == "gzip, deflate"
@@ -101,7 +101,7 @@ def test_request_accepts_only_gzip_and_deflate():
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "gzip, br", "compress", "x" * 500])
 def test_unrequested_encoding_is_refused(encoding):
-    """Its decompressor may have no bounded mode. The error names the encoding."""
+    """Its decompressor may have no bounded mode. The error names the encoding. Field case E6."""
     for ask in (lambda model: model.invoke("hi"), lambda model: list(model.stream("hi"))):
         with pytest.raises(errors.InvalidReplyError, match="compressed the reply as") as caught:
             ask(build(lazily(b"x", encoding)))
@@ -111,7 +111,7 @@ def test_unrequested_encoding_is_refused(encoding):
 
 @pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "zstd"])
 def test_error_in_an_unrequested_encoding_keeps_its_status(encoding):
-    """A 429 is a rate limit even if its body cannot be read."""
+    """A 429 is a rate limit even if its body cannot be read. Field case E6."""
     with pytest.raises(errors.RateLimitError, match="compressed the reply as"):
         build(lazily(b"x", encoding, 429)).invoke("hi")
 
@@ -136,7 +136,7 @@ def test_endless_empty_gzip_members_exceed_the_size_limit(monkeypatch):
 
 
 def test_step_of_a_decompressor_is_bounded():
-    """A received piece that decompresses to a megabyte is returned in steps."""
+    """A received piece that decompresses to a megabyte is returned in steps. Field case E6."""
     pieces = list(_decompress.build_decompressor("gzip").feed(gzip.compress(b" " * 2**20)))
     assert max(map(len, pieces)) <= _decompress.STEP
     assert sum(map(len, pieces)) == 2**20
@@ -198,7 +198,7 @@ def bomb_server(encoding):
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd", "br"])
 def test_decompression_bomb_stays_within_the_documented_memory(encoding):
-    """1 MiB for an error and 64 MiB for a reply, measured in a process of its own."""
+    """1 MiB for an error and 64 MiB for a reply, measured in a process of its own. Field case E6."""
     with bomb_server(encoding) as url:
         program = str(Path(__file__).parents[1] / "support" / "bomb_client.py")
         command = [sys.executable, program, url, f"{encoding}/400", f"{encoding}/200"]

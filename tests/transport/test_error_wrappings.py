@@ -108,7 +108,7 @@ async def fail_of(chat, mode):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("shape", WRAPPED)
 async def test_wrapped_error_is_typed_by_the_servers_own_error(shape, mode):
-    """A daily quota stays one in any wrapping, and `body` is Google's own object."""
+    """A daily quota stays one in any wrapping, and `body` is Google's own object. Field cases E21, G4."""
     for status in (429, 500) if shape == "plain text" else (429, 500, 200):
         error = await fail(WRAPPED[shape], status, mode)
         assert type(error) is errors.QuotaExhaustedError
@@ -123,7 +123,7 @@ async def test_wrapped_error_is_typed_by_the_servers_own_error(shape, mode):
 
 @pytest.mark.parametrize("wraps", [*itertools.product(["text", "raw", "0", "bytes", "list", "printed"], repeat=3)])
 def test_nested_wrappings_are_unwrapped(wraps):
-    """Gateways stand behind gateways."""
+    """Gateways stand behind gateways. Field case G4."""
     value = ERROR
     for kind in wraps:
         value = {
@@ -139,7 +139,7 @@ def test_nested_wrappings_are_unwrapped(wraps):
 
 
 def test_error_body_is_the_error_object_as_in_the_sdk():
-    """`error.body["message"]` for a list, an object, and a body without an error object."""
+    """`error.body["message"]` for a list, an object, and a body without an error object. Field case E21."""
     for body, said in (
         (google_error(400, "INVALID_ARGUMENT", "No."), "No."),
         ({"error": {"message": "No.", "code": None}}, "No."),
@@ -165,7 +165,7 @@ def test_error_body_is_the_error_object_as_in_the_sdk():
     ],
 )  # fmt: skip
 def test_quota_is_read_from_the_text_without_details(text, kind):
-    """The name of a quota shows whether it is daily or per minute."""
+    """The name of a quota shows whether it is daily or per minute. Field case G4."""
     with pytest.raises(errors.RateLimitError) as caught:
         model(reply(message(text), 429)).invoke("hi")
     assert type(caught.value) is getattr(errors, kind)
@@ -188,7 +188,7 @@ def test_quota_is_read_from_the_text_without_details(text, kind):
     ],
 )  # fmt: skip
 def test_wait_is_read_from_the_text(text, seconds):
-    """Servers write the wait in several forms. A wait that is not a number of seconds is ignored."""
+    """Servers write the wait in several forms. A wait that is not a number of seconds is ignored. Field case G4."""
     with pytest.raises(errors.RateLimitError) as caught:
         model(reply(message(text), 429)).invoke("hi")
     assert caught.value.retry_after == (None if seconds is None else pytest.approx(seconds))
@@ -213,7 +213,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_is_read_in_bounded_time(name):
-    """Without a recursion error, and without a search that grows with the square of the text."""
+    """Without a recursion error, and without a search that grows with the square of the text. Field case G4."""
     text = HOSTILE[name]
     deep = message(text, metadata={"raw": text}, detail=text, cause=text, body=text)
     began = time.process_time()
@@ -227,7 +227,7 @@ def test_hostile_text_is_read_in_bounded_time(name):
 
 
 def test_endless_wrapping_is_read_to_a_bounded_depth():
-    """An error in an error, thousands of times."""
+    """An error in an error, thousands of times. Field case G4."""
     body = {"message": "inside"}
     for _ in range(300):
         body = {"error": body}
@@ -284,7 +284,7 @@ def failed_chunk(error, place, *, whole):
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", CHOICE)
 async def test_error_in_a_choice_is_raised(name, place, mode):
-    """OpenRouter answers 200 with the error in the choice and `finish_reason: "error"`."""
+    """OpenRouter answers 200 with the error in the choice and `finish_reason: "error"`. Field case G11."""
     error, kind, is_retryable = CHOICE[name]
     caught = await fail(failed_chunk(error, place, whole="invoke" in mode), 200, mode)
     assert type(caught) is getattr(errors, kind)
@@ -293,6 +293,7 @@ async def test_error_in_a_choice_is_raised(name, place, mode):
 
 
 def test_daily_quota_in_a_choice_is_not_retried():
+    """Field case G11."""
     error = CHOICE["daily"][0]
     fake = FakeGemini([Raw(failed_chunk(error, "choice", whole=True)), "Hello."])
     with pytest.raises(errors.QuotaExhaustedError, match="free-models-per-day"):
@@ -358,7 +359,7 @@ WORDS = [
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("status", "body", "kind"), WORDS)
 async def test_words_of_compatible_servers_select_the_class(status, body, kind, mode):
-    """Words as codes, types, and texts, if the status alone does not select the class."""
+    """Words as codes, types, and texts, if the status alone does not select the class. Field cases C6, G10, H3."""
     if status == 200 and "stream" not in mode:
         # The same body with status 200, as a whole reply.
         assert is_error_body(body)
@@ -368,7 +369,7 @@ async def test_words_of_compatible_servers_select_the_class(status, body, kind, 
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_failed_generation_of_tgi_is_retried(mode):
-    """424 is a failure of the server, not of the request."""
+    """424 is a failure of the server, not of the request. Field case E22."""
     body = {"error": "Request failed during generation: Server error: CUDA out of memory.", "error_type": "generation"}
     for status in (424, 500, 200):
         error = await fail(body, status, mode)
@@ -390,7 +391,7 @@ async def test_failed_generation_of_tgi_is_retried(mode):
     ],
 )  # fmt: skip
 def test_remedy_names_the_flags_of_the_server(text, flags):
-    """The server must be restarted with the flag."""
+    """The server must be restarted with the flag. Field case E22."""
     for body, status in ((message(text, type="BadRequestError", code=400), 400), ({"object": "error", "message": text, "code": 400}, 400), (message(text), 200)):  # fmt: skip
         with pytest.raises(errors.APIStatusError) as caught:
             model(reply(body, status), base_url="http://vllm.test/v1").invoke("hi")
@@ -411,7 +412,7 @@ def test_remedy_names_the_flags_of_the_server(text, flags):
     ],
 )  # fmt: skip
 def test_cold_start_names_its_duration_and_a_wait(status, body):
-    """A model that starts uses no quota, so the rate gate stays open."""
+    """A model that starts uses no quota, so the rate gate stays open. Field case E22."""
     with pytest.raises(errors.GeminiCompatError) as caught:
         model(reply(body, status), surface="vertex", base_url="https://x.invalid/v1/endpoints/openapi").invoke("hi")
     assert type(caught.value) is errors.ServerError
@@ -464,7 +465,7 @@ def stream_of(event, newline="\n"):
 @pytest.mark.parametrize("mode", ["stream", "astream"])
 @pytest.mark.parametrize("data", EVENTS)
 async def test_error_event_is_raised_with_any_data(data, mode):
-    """The name of the event is enough."""
+    """The name of the event is enough. Field case A6."""
     text, kind, words = EVENTS[data]
     for newline, name in itertools.product(("\n", "\r\n"), ("error", "exception")):
         error = await fail_of(model(reply(stream_of([f"event: {name}", f"data: {text}"], newline))), mode)
@@ -479,7 +480,7 @@ async def test_error_event_is_raised_with_any_data(data, mode):
     [["event:{}", "data:x"], ["data: x", "event: {}"], ["event: {}"], ["id: 1", "event: {}", "retry: 5", "data: x"]],
 )
 async def test_error_event_is_recognized_by_its_name(name, event):
-    """Other spellings, another order of the lines, no data."""
+    """Other spellings, another order of the lines, no data. Field case A6."""
     error = await fail_of(model(reply(stream_of([line.format(name) for line in event]))), "stream")
     assert type(error) is errors.ServerError
 
@@ -487,7 +488,7 @@ async def test_error_event_is_recognized_by_its_name(name, event):
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 20])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_error_event_may_be_cut_anywhere(size, newline):
-    """The network may cut the stream at any byte."""
+    """The network may cut the stream at any byte. Field case A6."""
     data = stream_of(["event: error", 'data: {"code":500,"details":"x"}'], newline)
     fake = FakeGemini(lambda request: Raw(data.decode(), content_type="text/event-stream"))
     with pytest.raises(errors.ServerError):
@@ -501,7 +502,7 @@ def test_error_event_may_be_cut_anywhere(size, newline):
     "name", ["message", "chunk", "completion", "ping", "response.output_text.delta", "terror_alert"]
 )
 def test_other_events_are_chunks(name):
-    """Names of events that are not errors change nothing."""
+    """Names of events that are not errors change nothing. Field case A6."""
     event = [f"event: {name}", f"data: {json.dumps(chunk(content='tial', finish='stop'))}"]
     whole = "".join(part.text for part in model(stream_of(event)).stream("hi"))
     assert whole == "partial"
@@ -523,7 +524,7 @@ def test_other_events_are_chunks(name):
 )
 @pytest.mark.parametrize("mode", MODES)
 async def test_error_without_the_key_error_is_raised(body, kind, mode):
-    """Without choices, a type or a status with a message marks an error."""
+    """Without choices, a type or a status with a message marks an error. Field case A6."""
     assert type(await fail(body, 200, mode)) is getattr(errors, kind)
 
 
@@ -555,7 +556,7 @@ def everything():
 
 @pytest.mark.parametrize("kind", [*everything()], ids=lambda kind: kind.__name__)
 def test_error_is_rebuilt_from_its_arguments(kind):
-    """Celery's JSON backend calls `cls(*args)` with arguments that JSON can represent."""
+    """Celery's JSON backend calls `cls(*args)` with arguments that JSON can represent. Field case G9."""
     error = kind("Quota exceeded. (RESOURCE_EXHAUSTED 429) Wait.")
     for again in (
         kind(*json.loads(json.dumps(error.args))),
@@ -572,7 +573,7 @@ def test_error_is_rebuilt_from_its_arguments(kind):
 
 @pytest.mark.parametrize(("status", "body", "kind"), WORDS)
 def test_error_of_a_server_is_rebuilt_with_its_status(status, body, kind):
-    """The arguments alone carry class, text, code and status word."""
+    """The arguments alone carry class, text, code and status word. Field case G9."""
     with pytest.raises(errors.APIStatusError) as caught:
         model(reply(body, status)).invoke("hi")
     error = caught.value

@@ -76,7 +76,7 @@ def proxied(monkeypatch):
 
 
 def test_untrusted_certificate_is_not_retried(fail):
-    """The text has no advice about the request."""
+    """The text has no advice about the request. Field case E16."""
     trustme = pytest.importorskip("trustme")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
@@ -89,7 +89,7 @@ def test_untrusted_certificate_is_not_retried(fail):
 
 
 def test_certificate_of_another_host_is_not_retried(fail):
-    """The authority is trusted, but the name is wrong."""
+    """The authority is trusted, but the name is wrong. Field case E16."""
     trustme = pytest.importorskip("trustme")
     authority = trustme.CA()
     theirs, ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
@@ -101,7 +101,7 @@ def test_certificate_of_another_host_is_not_retried(fail):
 
 
 def test_server_without_tls_is_not_retried(fail):
-    """The port is that of `http://`."""
+    """The port is that of `http://`. Field case E16."""
     with server(answer_of("400 Bad Request")) as (place, seen):
         assert "does not speak TLS" in str(fail(f"https://{place}/v1"))
         assert len(seen) == 1
@@ -109,7 +109,7 @@ def test_server_without_tls_is_not_retried(fail):
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_proxy_login_is_not_retried(fail, proxied, scheme):
-    """The proxy answers 407 to CONNECT, or to a forwarded request."""
+    """The proxy answers 407 to CONNECT, or to a forwarded request. Field case E16."""
     with server(answer_of("407 Proxy Authentication Required")) as (place, seen):
         proxied(place)
         error = fail(f"{scheme}://server.example/v1")
@@ -120,7 +120,7 @@ def test_proxy_login_is_not_retried(fail, proxied, scheme):
 
 @pytest.mark.parametrize(("status", "tries"), [("403 Forbidden", 1), ("502 Bad Gateway", 2)])
 def test_proxy_that_refuses_or_fails_is_named(fail, proxied, status, tries):
-    """Only a failure is retried."""
+    """Only a failure is retried. Field case E16."""
     with server(answer_of(status)) as (place, seen):
         proxied(place)
         error = fail("https://server.example/v1", tries=tries)
@@ -129,13 +129,13 @@ def test_proxy_that_refuses_or_fails_is_named(fail, proxied, status, tries):
 
 
 def test_invalid_proxy_port_is_named(fail, proxied):
-    """There is no `ExceptionGroup`, and no connection to the lower 16 bits of the port."""
+    """There is no `ExceptionGroup`, and no connection to the lower 16 bits of the port. Field case E16."""
     proxied("127.0.0.1:99999")
     assert "proxy settings are invalid" in str(fail("https://server.example/v1"))
 
 
 def test_invalid_proxy_port_of_the_callers_client_is_named():
-    """An async client raises a group of errors."""
+    """An async client raises a group of errors. Field case E16."""
 
     async def ask():
         async with http.AsyncClient(proxy="http://127.0.0.1:99999") as client:
@@ -149,7 +149,10 @@ def test_invalid_proxy_port_of_the_callers_client_is_named():
 
 
 def test_refused_upload_is_not_retried(fail):
-    """The server answers 413 and closes before it has read the body. Async clients cannot read such an answer."""
+    """The server answers 413 and closes before it has read the body. Async clients cannot read such an answer.
+
+    Field case E16.
+    """
     with server(answer_of("413 Content Too Large")) as (place, seen):
         error = fail(f"http://{place}/v1", BODY)
         assert "larger than the server" in str(error)
@@ -165,7 +168,7 @@ def test_connection_closed_without_an_answer_is_retried(fail):
 
 
 def test_host_without_an_address_is_named(fail):
-    """`.invalid` never has an address. A retry may help if no name server answers."""
+    """`.invalid` never has an address. A retry may help if no name server answers. Field case E16."""
     url = "https://no-such-host.invalid/v1"
     try:
         socket.getaddrinfo("no-such-host.invalid", 443)
@@ -175,7 +178,7 @@ def test_host_without_an_address_is_named(fail):
 
 
 def test_refused_connection_is_named(fail):
-    """By the operating system's reason, not by the library's "All connection attempts failed"."""
+    """By the operating system's reason, not by the library's "All connection attempts failed". Field case E16."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     error = fail(f"http://127.0.0.1:{port}/v1", tries=2)
@@ -185,6 +188,7 @@ def test_refused_connection_is_named(fail):
 
 @pytest.mark.parametrize("kind", ["ReadError", "WriteError", "ConnectError", "RemoteProtocolError", "CloseError"])
 def test_error_without_a_text_leaves_no_empty_parentheses(kind):
+    """Field case E16."""
     wire = Wire(getattr(http, kind)(""))
     model = ChatGeminiCompat(model="m", base_url="http://server.example/v1", max_retries=0, **wire.clients)
     with pytest.raises(errors.APIConnectionError, match="it gave no reason"):
@@ -192,6 +196,7 @@ def test_error_without_a_text_leaves_no_empty_parentheses(kind):
 
 
 def test_reply_that_breaks_without_a_text_leaves_no_empty_parentheses():
+    """Field case E16."""
 
     class Body(http.SyncByteStream):
         def __iter__(self):

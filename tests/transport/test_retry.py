@@ -301,7 +301,7 @@ def test_gate_keeps_the_longest_refusal():
 
 
 def test_gate_stays_closed_no_longer_than_the_caller_waits():
-    """A quota error with an absurd number of seconds must not stop all callers for hours."""
+    """A quota error with an absurd number of seconds must not stop all callers for hours. Field case G4."""
     clock = Clock()
     gate = Gate(clock)
     gate.close(39043, limit=120)
@@ -323,7 +323,7 @@ def test_gate_stays_closed_no_longer_than_the_caller_waits():
     ],
 )
 async def test_long_wait_does_not_block_later_calls(mode, refusal):
-    """The next call probes, and its answer opens the gate for all."""
+    """The next call probes, and its answer opens the gate for all. Field case G4."""
     fake = FakeGemini([refusal, *["Hello."] * 3])
     model = fake.chat_model(max_retries=2)
     with pytest.raises(errors.RateLimitError):
@@ -338,7 +338,7 @@ async def test_long_wait_does_not_block_later_calls(mode, refusal):
     "header", ["-5", "nan", "NaN", "inf", "-inf", "1e9999", "", "soon", "Wed, 21 Oct 2015 07:28:00 GMT", "0"]
 )
 def test_invalid_wait_is_ignored(header):
-    """Text that is not a number, and a date in the past."""
+    """Text that is not a number, and a date in the past. Field case G4."""
     fake = FakeGemini([Raw({"error": {"message": "later"}}, 429, headers={"retry-after": header}), "Hello."])
     began = time.monotonic()
     assert fake.chat_model(max_retries=1).invoke("hi").text == "Hello."
@@ -364,7 +364,7 @@ def test_gate_opens_after_a_server_error():
 
 
 async def test_error_from_the_gate_is_complete():
-    """A second caller gets request, response, body and status, but no other part of the first call."""
+    """A second caller gets request, response, body and status, but no other part of the first call. Field case E19."""
     fake = FakeGemini(lambda request: Fault.rate_limit("500s"))
     model = fake.chat_model(max_retries=1, timeout={"retry_wait": 1})
     caught = [await fail(model, mode) for mode in ["invoke", *MODES]]
@@ -384,7 +384,7 @@ async def test_error_from_the_gate_is_complete():
 
 
 def test_gate_keeps_no_reference_to_the_refused_call():
-    """The traceback of an exception would keep the request alive, with its images."""
+    """The traceback of an exception would keep the request alive, with its images. Field case E7."""
     fake = FakeGemini(lambda request: Fault.rate_limit("500s"))
     model = fake.chat_model(max_retries=1)
     image = "A" * 1000
@@ -398,7 +398,7 @@ def test_gate_keeps_no_reference_to_the_refused_call():
 
 
 def test_gate_keeps_a_refusal_without_its_large_body():
-    """Otherwise a page of a megabyte would stay in memory for each key."""
+    """Otherwise a page of a megabyte would stay in memory for each key. Field case E7."""
     fake = FakeGemini(lambda request: Raw({"error": {"message": "later", "junk": "x" * 100_000}}, 429))
     model = fake.chat_model(max_retries=1, timeout={"retry_wait": 0})
     with pytest.raises(errors.RateLimitError):

@@ -593,7 +593,7 @@ async def fail_at_each_entry_point(wire):
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_header_and_query_that_a_server_repeats_are_hidden(form):
-    """They are hidden in text, body and headers, for each entry point."""
+    """They are hidden in text, body and headers, for each entry point. Field case E13."""
     found = []
     for part in PARTS:
         wire = Wire(*(FORMS[form](part) for _ in range(20)))
@@ -608,7 +608,7 @@ async def test_header_and_query_that_a_server_repeats_are_hidden(form):
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_secret_is_hidden_in_every_spelling(spelling):
-    """A server may quote, escape or URL-encode it, or surround it with white space."""
+    """A server may quote, escape or URL-encode it, or surround it with white space. Field case E13."""
     for part in PARTS:
         said = f"You sent {SPELLINGS[spelling](part)} just now"
         for answer in (
@@ -650,7 +650,7 @@ def own_clients(headers):
 @pytest.mark.parametrize("value", ["canary-line-0123456789\n", "canary-line-0123\r\nx: canary-more-0123", "canary-ünicode-0123456789"])  # fmt: skip
 @pytest.mark.parametrize("where", ["default_headers", "default_query", "client"])
 async def test_invalid_header_is_not_shown(where, value):
-    """HTTP libraries repeat the value that they refuse. The server is real."""
+    """HTTP libraries repeat the value that they refuse. The server is real. Field case E13."""
     options = {"default_headers": {"x-api-key": value}} if where == "default_headers" else {}
     if where == "default_query":
         options = {"default_query": {"key": value}}
@@ -692,7 +692,7 @@ def test_words_without_secrets_stay_in_the_text():
 )
 @pytest.mark.parametrize("form", FORMS)
 async def test_key_under_any_name_is_hidden(form, alias):
-    """The key is in no error, repr, dump or body, whichever alias passes it."""
+    """The key is in no error, repr, dump or body, whichever alias passes it. Field case E13."""
     key = f"{ODD_KEY}\n"
     wire = Wire(*(FORMS[form](ODD_KEY) for _ in range(4)))
     options = {"base_url": "http://gateway.test/v1", "surface": "openai_compatible", "max_retries": 0, **wire.clients}
