@@ -151,7 +151,9 @@ def _describe(
     who = _name_credentials(wording.noun, credentials, source)
     if cause is Cause.CALLER_FAILED:
         failure = _describe(err, reason, find_caller(credentials), source, answer)
-        return Failure(f"No token for {who}: its caller has none. {failure.text}", failure.is_retryable)
+        return Failure(
+            f"No token for {who}, because its source credentials failed. {failure.text}", failure.is_retryable
+        )
     mail = _read_text(credentials, "service_account_email") or "SERVICE_ACCOUNT_EMAIL"
     is_passing = is_temporary(err, answer)
     text = _TEXTS[cause].format(

@@ -215,4 +215,4 @@ def _describe_place(media: Media, scheme: str) -> str:
 def _unsupported(what: str, endpoint: Endpoint) -> UnsupportedContentError:
     name = "a self-deployed model" if endpoint.self_deployed else f"surface {endpoint.surface!r}"
     takes = _TAKES[endpoint.dialect]
-    return UnsupportedContentError(f"{what} has no form on {name}. It takes: {takes}.")
+    return UnsupportedContentError(f"{what} is not accepted by {name}. Remove or convert it. Accepted: {takes}.")

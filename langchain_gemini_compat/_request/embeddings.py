@@ -160,7 +160,7 @@ def _read_texts(given: Iterable[str], *, takes_empty: bool) -> list[str]:
             raise errors.UnsupportedContentError(f"texts[{place}] is a {type(text).__name__}. Pass a string.")
         if not text and not takes_empty:
             raise errors.UnsupportedContentError(
-                f"texts[{place}] is empty, and Google embeds no empty text. Remove empty texts before the call."
+                f"texts[{place}] is empty. Google does not accept empty texts. Remove them before the call."
             )
     return texts
 

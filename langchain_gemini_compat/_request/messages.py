@@ -146,7 +146,10 @@ def _role_of(message: BaseMessage) -> str:
         return "user"
     if isinstance(message, ChatMessage):
         return _ROLES.get(message.role, message.role)
-    raise InvalidHistoryError(f"A message of type {message.type!r} cannot be sent to a model.")
+    raise InvalidHistoryError(
+        f"A message of type {message.type!r} cannot be sent. Remove it from the history, or convert it to a "
+        "HumanMessage, AIMessage, SystemMessage or ToolMessage."
+    )
 
 
 def _encode_tool_message(message: ToolMessage, context: EncodingContext) -> tuple[JsonObject, list[JsonObject]]:

@@ -107,6 +107,7 @@ def _select(functions: Sequence[JsonObject], names: Sequence[str]) -> list[JsonO
     missing = [name for name in names if name not in by_name]
     if missing:
         raise UnsupportedParameterError(
-            f"`tool_choice` names {missing[0]!r}, which is not bound. Bound: {', '.join(by_name) or 'nothing'}."
+            f"`tool_choice` names {missing[0]!r}, which is not bound. Bind this tool, or choose a bound one: "
+            f"{', '.join(by_name) or 'none is bound'}."
         )
     return [by_name[name] for name in names]

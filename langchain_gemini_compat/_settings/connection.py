@@ -242,8 +242,8 @@ def _warn_of_two_sources(key_variable: str) -> None:
 
 def _warn_of_other_place(names: list[str]) -> None:
     warnings.warn(
-        f"{', '.join(f'`{name}`' for name in names)}: not used, since the path of `base_url` names another one. Remove "
-        "the argument, or the path of `base_url`.",
+        f"{', '.join(f'`{name}`' for name in names)}: ignored, because the path of `base_url` names another one. "
+        "Remove the argument, or the path of `base_url`.",
         GeminiCompatWarning,
         stacklevel=6,
     )

@@ -113,4 +113,4 @@ def _read_text(value: object, what: str) -> str:
         return value.decode("latin-1")
     if isinstance(value, (str, int, float)) and not isinstance(value, bool):
         return str(value)
-    raise ValueError(f"{what}. Use text.")
+    raise ValueError(f"{what}. Pass a string.")

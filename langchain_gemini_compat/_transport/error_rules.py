@@ -92,8 +92,11 @@ def _classify_code(error: ParsedError, wait: float | None) -> _Rule:
     if 300 <= code < 400:
         return errors.InvalidRequestError, _REDIRECT
     if 400 <= code < 500:
-        return errors.InvalidRequestError, "Change the field that the text names. `preview()` shows the request."
-    return errors.ServerError, "Ask again in a while."
+        return (
+            errors.InvalidRequestError,
+            "Change the field that the server's message names. `preview()` shows the request.",
+        )
+    return errors.ServerError, "Retry later."
 
 
 def _classify_limit(error: ParsedError, wait: float | None) -> _Rule:
@@ -218,7 +221,7 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         errors.InvalidSignatureError,
         _BAD,
         r"(invalid|corrupted) thought signature|thought signature is not valid|base64 decoding failed",
-        "A signature is valid only unchanged, and only on the surface that sent it.",
+        "The signature was changed, or is another surface's. Store messages with LangChain's serialisers.",
     ),
     (
         errors.ContextOverflowError,
@@ -266,7 +269,7 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         errors.InvalidRequestError,
         _BAD,
         r"unknown name",
-        "Take the field that the text names out of `model_kwargs` or `extra_body`.",
+        "Remove the field that the server's message names from `model_kwargs` or `extra_body`.",
     ),
     (
         errors.QuotaExhaustedError,
@@ -310,7 +313,7 @@ _CODES: dict[int, tuple[type[errors.APIStatusError], Remedy]] = {
     413: (errors.InvalidRequestError, _TOO_LARGE),
     424: (errors.ServerError, "The server could not generate the reply. Ask again."),
     499: (errors.ServerError, "The server cancelled the stream. Ask again."),
-    503: (errors.ServerError, "Ask again in a while, or use another model."),
+    503: (errors.ServerError, "Retry later, or use another model."),
 }
 #: Words of compatible servers that decide regardless of the status.
 _FIRST_WORDS: dict[str, _Rule] = {

@@ -106,7 +106,7 @@ def _build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('langchain-gemini-compat')}")
-    commands = parser.add_subparsers(dest="command", metavar="{demo,doctor,chat,fake}")
+    commands = parser.add_subparsers(dest="command", metavar=f"{{{','.join(_COMMANDS)}}}")
     for name, text in _COMMANDS.items():
         # With abbreviations, `--api-key KEY` would mean `--api-key-env KEY`.
         command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)

@@ -42,7 +42,10 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     if args.live:
         return _show(target, screen, log)
     if target.base_url or target.surface == "openai_compatible":
-        raise UsageError("The demo runs its own endpoint for Vertex AI or AI Studio. Add --live to use another one.")
+        raise UsageError(
+            "`--base-url` and surface `openai_compatible` need a real server, and the demo uses its own fake one. Add "
+            "--live to connect to your server."
+        )
     with _serve(target) as served:
         return _show(served, screen, log, is_offline=True)
 

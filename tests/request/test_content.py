@@ -217,7 +217,7 @@ def test_block_has_one_form_on_a_surface_or_is_refused(block, form, surface):
     """Compare each block with the golden table. A refusal names the block and lists what the surface takes."""
     message = HumanMessage([block])
     if form == NONE:
-        with pytest.raises(UnsupportedContentError, match=r"has no form on surface .*It takes: text"):
+        with pytest.raises(UnsupportedContentError, match=r"is not accepted by surface .*Accepted: text"):
             build([message], surface)
         return
     assert wire_messages([message], surface) == [{"role": "user", "content": [form]}]

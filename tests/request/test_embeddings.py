@@ -248,7 +248,7 @@ async def test_retries_are_counted_for_each_request():
 
 
 @pytest.mark.parametrize(
-    ("odd", "words"), [("", "is empty, and Google embeds no empty text."), (None, "is a NoneType"), (7, "is a int")]
+    ("odd", "words"), [("", "is empty. Google does not accept empty texts."), (None, "is a NoneType"), (7, "is a int")]
 )
 async def test_text_that_google_does_not_embed_raises_before_the_request(odd, words):
     """An empty text, or a value of another type."""

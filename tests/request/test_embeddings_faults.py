@@ -57,7 +57,7 @@ async def test_each_fault_hits_embeddings_or_is_refused(name, surface):
 
 def test_refused_fault_names_the_remedy():
     """It is a mistake in the test, so it is not one of the package's errors."""
-    with pytest.raises(TypeError, match=r"Fault.blocked\(\) is an end of a chat reply.*`embedding_rule`"):
+    with pytest.raises(TypeError, match=r"Fault.blocked\(\) applies only to chat replies.*`embedding_rule`"):
         FakeGemini(Fault.blocked()).embeddings().embed_query("a")
 
 
@@ -75,7 +75,7 @@ def test_scripted_fault_hits_the_next_request_and_replies_stay_for_chat():
     with pytest.raises(errors.GeminiCompatError):
         model.invoke("Hi")
     assert len(embeddings.embed_query("a")) == 8
-    with pytest.raises(AssertionError, match="at its end"):
+    with pytest.raises(AssertionError, match="no reply for request 5"):
         model.invoke("Hi")
 
 

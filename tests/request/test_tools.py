@@ -151,7 +151,8 @@ def test_validated_is_sent_to_vertex_only():
 def test_choice_of_an_unbound_tool_raises(choice, surface):
     """The error names the bound tools, and nothing is sent."""
     with pytest.raises(
-        UnsupportedParameterError, match=r"names 'nothing', which is not bound\. Bound: add, now, Weather"
+        UnsupportedParameterError,
+        match=r"names 'nothing', which is not bound\. Bind this tool, or choose a bound one: add, now, Weather",
     ):
         request(surface, tool_choice=choice)
 

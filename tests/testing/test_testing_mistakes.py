@@ -18,7 +18,7 @@ async def test_request_after_the_end_of_the_script_fails_the_test() -> None:
     fake = FakeGemini(["one"])
     model = fake.chat_model(max_retries=2)
     model.invoke("Hi")
-    end = "request 2 came for 1 replies. Give it one for every request; a retry is a request too"
+    end = "no reply for request 2: its script has 1. Add one reply per request, and count each retry as a request"
     for ask in (model.invoke, lambda text: list(model.stream(text))):
         with pytest.raises(AssertionError, match=end):
             ask("Hi")
@@ -42,7 +42,7 @@ def test_mistake_over_http_is_an_error_without_retries(surface: Any, caplog: Any
         raise AssertionError(f"{request.prompt} was not to be asked")
 
     for replies, text in (
-        ([], "AssertionError: The script of this FakeGemini is at its end: request 1 came for 0 replies."),
+        ([], "AssertionError: FakeGemini has no reply for request 1: its script has 0."),
         ([None], "TypeError: A reply of FakeGemini is"),
         (assert_in_rule, "AssertionError: Hi was not to be asked"),
     ):

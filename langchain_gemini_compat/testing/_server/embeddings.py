@@ -79,8 +79,8 @@ def answer_embedding(body: JsonObject, surface: Surface, fault: Fault | None) ->
         return Answer(200, whole.headers, (data[: len(data) // 2], Break()))
     if fault.name != "slow":
         raise TypeError(
-            f"Fault.{fault.name}() is an end of a chat reply, and this request is for embeddings. Use another "
-            "FakeGemini for the embeddings, or choose their faults with `embedding_rule`."
+            f"Fault.{fault.name}() applies only to chat replies, and this request is for embeddings. Use a separate "
+            "FakeGemini for embeddings, or set their faults with `embedding_rule`."
         )
     return Answer(200, whole.headers, (*whole.steps, Pause(fault.between)), fault.first_byte)
 

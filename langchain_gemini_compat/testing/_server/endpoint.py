@@ -358,13 +358,14 @@ def _check_script(replies: Sequence[AnyReply]) -> Sequence[AnyReply]:
 def _raise_script_exhausted(script: Sequence[AnyReply]) -> NoReturn:
     last = script[-1] if script else None
     remedy = (
-        f"The last one was Fault.{last.name}(), which a client may retry, and a retry is a request too: put "
-        "a reply after it, or pass `max_retries=0`."
+        f"The last reply is Fault.{last.name}(), which the client may retry. Add a reply after it, or pass "
+        "`max_retries=0`."
         if isinstance(last, Fault)
-        else "Give it one for every request; a retry is a request too."
+        else "Add one reply per request, and count each retry as a request."
     )
-    count_of = f"request {len(script) + 1} came for {len(script)} replies"
-    raise AssertionError(f"The script of this FakeGemini is at its end: {count_of}. {remedy}")
+    raise AssertionError(
+        f"FakeGemini has no reply for request {len(script) + 1}: its script has {len(script)}. {remedy}"
+    )
 
 
 def _answer_models(name: str, surface: Surface) -> Answer:
