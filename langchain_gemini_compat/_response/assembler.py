@@ -1,11 +1,11 @@
 """Turns the wire chunks of one reply into events.
 
-A whole reply is decoded as a stream of one chunk, so this is the only decoder. It reports what the server sent, and
-`message_chunks` decides whether that is an error. It does no I/O, uses no clock and no random ids, and does not import
-LangChain.
+A whole reply is decoded as a stream of one chunk, so this is the only decoder. The decoder reports what the server
+sent, and `message_chunks` decides whether the reply is an error. This module does no I/O, uses no clock and no random
+ids, and does not import LangChain.
 
-A text chunk takes one of two ways. `read_text` returns the text of a chunk that holds nothing else, which most chunks
-do. `feed` reads every other chunk: thoughts, tool calls, media, finish reasons, usage, and unknown keys to send back.
+Two methods read chunks. `read_text` returns the text of a chunk that contains only text, as most chunks do. `feed`
+reads every other chunk: thoughts, tool calls, media, finish reasons, usage, and unknown keys to send back.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 _REASONING = frozenset(REASONING_KEYS)
 _IMAGES = frozenset(("images", "image", "content_blocks"))
-#: Keys of a delta, mapped to the kinds of content that a message takes from only one choice.
+#: The kind of content under each key of a delta. A message takes each kind from only one choice.
 _KINDS = {
     "content": "text",
     **dict.fromkeys(REASONING_KEYS, "thoughts"),
@@ -55,7 +55,7 @@ _KINDS = {
     "tool_calls": "calls",
     "audio": "media",
 }
-#: The types of each kind of content on the wire. A value of another type is read as absent.
+#: The wire types of each kind of content. A value of another type is read as absent.
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "text": (str, list),
     "thoughts": (str,),
@@ -91,12 +91,12 @@ class StreamAssembler:
         """Start before the first chunk.
 
         Args:
-            choice: The index of the choice to read. With `None`, all choices are one message, since some gateways put
-                text and calls into separate choices (langchain4j issue 4931, gptel issue 1284).
+            choice: The index of the choice to read. With `None`, all choices are read as one message, since some
+                gateways put text and calls into separate choices (langchain4j issue 4931, gptel issue 1284).
             tags: The names of the tags around thoughts.
-            expects_thoughts: Whether tags count without the server's flag for thoughts.
-            seed: Missing ids are derived from it if the reply has no id, so the same bytes give the same ids.
-            call_limit: The most tool calls to emit; `None` for no limit.
+            expects_thoughts: Whether text between tags is a thought even without the server's flag for thoughts.
+            seed: Text from which missing call ids are derived if the reply has no id. The same bytes give the same ids.
+            call_limit: Maximum number of tool calls to emit; `None` for no limit.
             tool_names: The wire names of the bound tools; `None` if they are not known.
             schemas: The parameters of each tool, by its wire name.
         """
@@ -113,7 +113,7 @@ class StreamAssembler:
         self._split_calls = False
         #: The choices that sent a finish reason.
         self._ended: set[int] = set()
-        #: The keys that had a value in some delta.
+        #: The keys that had a value in any delta.
         self._seen_keys: set[str] = set()
         self._has_deltas = False
         self._has_refusal = False
@@ -131,16 +131,16 @@ class StreamAssembler:
         self._fields: JsonObject = {}
         self._kept = KeptFields()
         self._images: set[tuple[str, str, str]] = set()
-        #: Messages about content that was left out: a dict keeps each once, in order.
+        #: Messages about content that was left out, as the keys of a dict: each message once, in order of arrival.
         self._losses: dict[str, None] = {}
         self._logprobs: list[JsonValue] = []
         #: The number of characters of thoughts under each key.
         self._reasoning: dict[str, int] = {}
         self._done = False
         self._empty = True
-        #: White space at the start of the text. Without other text, it is not an answer.
+        #: White space at the start of the text, held back because white space alone is not an answer.
         self._blank: list[str] = []
-        #: Facts about the reply, each from the first chunk that has it.
+        #: Facts about the reply. Each fact comes from the first chunk that contains it.
         self.reply_id = ""
         self.model = ""
         self.system_fingerprint = ""
@@ -171,7 +171,7 @@ class StreamAssembler:
             return None
         text = _text_alone(choices[0], self._text_source)
         if text and ("usage" in wire or "usageMetadata" in wire):
-            # AI Studio sends cumulative counts with every chunk, so the last ones are valid.
+            # AI Studio sends cumulative counts with every chunk, so the last counts are valid.
             self._usage = _usage_of(wire) or self._usage
         return text
 
@@ -218,7 +218,7 @@ class StreamAssembler:
         )
 
     def _finish_calls(self, tracker: ToolCallTracker) -> Iterator[Event]:
-        """Yield the rest of the calls. A call without arguments is valid only if its choice ended cleanly."""
+        """Yield the held-back parts of calls. A call without arguments is valid only if its choice ended cleanly."""
         source = self._sources.get("calls", self._choice or 0)
         is_clean = self._ending in ("clean", "calls") and source in self._ended and not self._has_unknown_native
         yield from tracker.finish(is_clean=is_clean)
@@ -232,7 +232,7 @@ class StreamAssembler:
             tracker.invalidate_all("The server sent several choices, and it is not certain which one counts.")
 
     def _note_reply(self, wire: WireChunk) -> None:
-        # Each fact is read only while it is missing, since this runs for most chunks.
+        # This method runs for most chunks, so each fact is read only until it is known.
         self.reply_id = self.reply_id or text_at(wire, "id")
         self.model = self.model or text_at(wire, "model")
         if "system_fingerprint" in wire:
@@ -241,12 +241,12 @@ class StreamAssembler:
             self.service_tier = self.service_tier or text_at(wire, "service_tier")
         if "provider" in wire:
             self.provider = self.provider or text_at(wire, "provider")
-        # AI Studio may send cumulative counts with every chunk, so the last ones are valid.
+        # AI Studio may send cumulative counts with every chunk, so the last counts are valid.
         if "usage" in wire or "usageMetadata" in wire:
             self._usage = _usage_of(wire) or self._usage
 
     def _note_block(self, wire: WireChunk) -> None:
-        """Record the reason of a refused prompt, which Google sends without choices."""
+        """Record why Google refused the prompt. Such a reply has `promptFeedback` and no choices."""
         reason = text_at(object_at(wire, "promptFeedback"), "blockReason")
         if reason:
             self._note_reason(f"content_filter: {reason}", 0)
@@ -264,8 +264,8 @@ class StreamAssembler:
     def _merge_message(self, choice: JsonObject, number: int) -> JsonObject:
         """Return the delta of `choice`, joined with its `message`.
 
-        Some servers call the delta `message`. Others send the complete `message` after the deltas: then only the keys
-        and calls that no delta had are new.
+        Some servers call the delta `message`. Others send the complete `message` after the deltas. Then only the
+        keys and calls that no delta contained are added.
         """
         if self._has_deltas and "message" not in choice and IS_WHOLE not in choice:
             return object_at(choice, "delta")
@@ -275,7 +275,7 @@ class StreamAssembler:
         if not self._has_deltas:
             self._has_deltas = any(value for key, value in delta.items() if key != "role")
         if not message or not self._has_deltas:
-            # There are no deltas, so the message is one.
+            # No delta came before, so `message` is read as a delta.
             return delta or self._as_delta(message, number)
         self._seen_keys.update(key for key, value in delta.items() if value)
         new: JsonObject = {key: value for key, value in message.items() if key not in (*self._seen_keys, "tool_calls")}
@@ -285,19 +285,19 @@ class StreamAssembler:
         return {**new, **delta}
 
     def _as_delta(self, message: JsonObject, number: int) -> JsonObject:
-        """Return `message` without the calls of earlier messages, since some servers repeat them."""
+        """Return `message` without the calls of earlier messages, which some servers repeat."""
         if not message.get("tool_calls"):
             return message
         return {**message, "tool_calls": self._select_new_calls(list_at(message, "tool_calls"), number)}
 
     def _select_new_calls(self, calls: list[JsonValue], number: int) -> list[JsonValue]:
-        """Return the calls of a complete `message` that did not come before. Their ids may differ from earlier ones."""
+        """Return the calls of a complete `message` that are not repetitions. A repetition may have another id."""
         if self._tracker is None or self._sources.get("calls", number) != number:
             return calls
         return [] if self._tracker.repeats_all(calls) else self._tracker.select_new(calls)
 
     def _take_own(self, delta: JsonObject, number: int) -> JsonObject:
-        """Return `delta` without the content that another choice already sent."""
+        """Return `delta` without content of a kind that another choice sent first. Calls stay and get an error."""
         if not delta.keys() <= self._seen_keys:
             self._seen_keys.update([key for key, value in delta.items() if value])
         if self._choice is not None:
@@ -321,7 +321,7 @@ class StreamAssembler:
         return taken
 
     def _note_ending(self, choice: JsonObject, number: int) -> None:
-        """Record the finish reasons of the choice: OpenAI's and the model's own."""
+        """Record two finish reasons of the choice: OpenAI's and the model's own."""
         reason = choice.get("finish_reason") or choice.get("finishReason")
         if reason and isinstance(reason, str):
             self._note_reason(reason, number)
@@ -335,13 +335,13 @@ class StreamAssembler:
     def _note_native(self, fields: JsonObject, number: int) -> None:
         native = text_at(fields, _NATIVE) or text_at(object_at(fields, "provider_specific_fields"), _NATIVE)
         if native and not is_known_reason(native):
-            # The word of another model proves nothing beside OpenAI's word.
+            # An unknown finish reason of the model does not override OpenAI's finish reason.
             self._has_unknown_native = True
         elif native and classify_ending(native) not in ("clean", "calls"):
             self._note_reason(native, number)
 
     def _note_reason(self, reason: str, number: int) -> None:
-        """Record `reason` if it is the most severe: gateways send `stop` in every chunk, or for one of two choices."""
+        """Record `reason` unless an earlier one is more severe. Some gateways send `stop` in every chunk."""
         if number in self._alternatives and number != self._sources.get("calls"):
             return
         self._ended.add(number)
@@ -372,7 +372,7 @@ class StreamAssembler:
             self._note_extras(delta, whole=whole)
 
     def _feed_calls(self, entries: list[JsonValue]) -> Iterable[Event]:
-        # This is not a generator, since that costs one more call for each piece of arguments.
+        # This is not a generator, because a generator adds one function call for each piece of arguments.
         tracker = self._open_tracker()
         if not self._done:
             return tracker.feed(entries)
@@ -384,7 +384,7 @@ class StreamAssembler:
         for key in REASONING_KEYS:
             thought = delta.get(key)
             if isinstance(thought, str):
-                # DeepSeek answers 400 if the key is not sent back, even if it is empty.
+                # DeepSeek answers 400 if the key is not sent back, even if its value is empty.
                 self._reasoning[key] = self._reasoning.get(key, 0) + len(thought)
                 said = said or thought
         for block in () if said else map(read_content_block, list_at(delta, "content_blocks")):
@@ -394,7 +394,7 @@ class StreamAssembler:
             yield ThoughtDelta(said)
 
     def _reasoning_fields(self) -> JsonObject:
-        """Return the keys under which thoughts came: vLLM has sent the same thoughts under two keys."""
+        """Return the names of the keys under which thoughts came. vLLM has sent the same thoughts under two keys."""
         longest = max(self._reasoning.values(), default=0)
         names: list[JsonValue] = [key for key, size in self._reasoning.items() if size == longest]
         return {"reasoning_field": names[0] if len(names) == 1 else names} if names else {}
@@ -468,7 +468,7 @@ def _number_choices(choices: Sequence[JsonValue]) -> Iterator[tuple[int, JsonObj
 
 
 def _text_alone(choice: JsonValue, index: int) -> str | None:
-    """Return the text of `choice` if it has that index and nothing but text; otherwise `None`."""
+    """Return the text of `choice` if it has this `index` and contains only text; otherwise `None`."""
     if not isinstance(choice, dict) or not choice.keys() <= _TEXT_CHOICE or _index_of(choice, 0) != index:
         return None
     delta = choice.get("delta")
@@ -481,7 +481,7 @@ def _text_alone(choice: JsonValue, index: int) -> str | None:
 
 
 def _extra_content_of(extras: JsonObject) -> JsonObject:
-    """Return the signature in the extra fields of a call that never came. It is also valid on the message."""
+    """Return the signature in the extra fields of a call that never came. The signature is valid on the message too."""
     extra = object_at(extras, "extra_content")
     return {"extra_content": extra} if extra else {}
 
@@ -491,7 +491,7 @@ def _describe_replaced(key: str) -> str:
 
 
 def _items(value: JsonValue) -> list[JsonValue]:
-    """Return the items of a list; any other value is the only item."""
+    """Return the non-empty items of a list. Any other non-empty value is the only item."""
     if isinstance(value, list):
         return [item for item in value if item]
     return [value] if value else []

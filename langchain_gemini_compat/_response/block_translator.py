@@ -2,9 +2,9 @@
 
 `register` adds the two functions to langchain-core's registry, which is global to the process.
 
-This module also names the `index` of each block, for message chunks and for v3 events. LangChain merges pieces with the
-same index into one block. The names are strings that start with `lc_`, as langchain-core's own are: with integers,
-`output_version="v1"` merges a text block into tool call 0.
+This module also defines the `index` of each block, for message chunks and for v3 events. LangChain merges pieces with
+the same index into one block. Each index is a string that starts with `lc_`, as in langchain-core. If they were
+integers, `output_version="v1"` would merge a text block into tool call 0.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 #: All text of a reply is one block.
 TEXT_INDEX = "lc_txt_0"
 REFUSAL_INDEX = "lc_refusal_0"
-#: The types of blocks in `content` that are built from other fields of the message instead.
+#: Types of blocks that `_content` does not copy from `content`, because they are built separately.
 _ELSEWHERE = ("text", "reasoning", "tool_call", "tool_call_chunk")
 
 
 def reasoning_index(number: int) -> str:
-    """Return the index of thoughts. All thoughts of chunks have number 0; v3 events count each run of thoughts."""
+    """Return the index of a block of thoughts. Message chunks use number 0; v3 events count each run of thoughts."""
     return f"lc_rs_{number}"
 
 
@@ -41,7 +41,7 @@ def call_index(number: int | str | None) -> str:
 
 
 def media_index(kind: str, number: int) -> str:
-    """Return the index of medium `number` of the reply: LangChain joins the fields of blocks with one index."""
+    """Return the index of media block `number` of the reply. LangChain merges blocks that have the same index."""
     return f"lc_{kind}_{number}"
 
 
@@ -58,9 +58,9 @@ def decode_blocks(message: AIMessage) -> list[ContentBlock]:
 
 
 def decode_chunk_blocks(chunk: AIMessageChunk) -> list[ContentBlock]:
-    """Return the blocks of a chunk. Each is a piece of the block with the same `index`."""
+    """Return the blocks of a chunk. Blocks with the same `index` in several chunks are pieces of one block."""
     if chunk.chunk_position == "last" and (chunk.content or chunk.tool_call_chunks or _reasoning(chunk)):
-        # The last chunk of a stream has none of these, so this is the sum of all chunks: a complete message.
+        # The last chunk of a stream has no content, calls or thoughts, so this chunk is the sum of all chunks.
         return decode_blocks(chunk)
     blocks: list[JsonObject] = [{**block, "index": reasoning_index(0)} for block in _reasoning(chunk)]
     blocks += _content(chunk, indexed=True)

@@ -1,8 +1,8 @@
 """Decides which call an entry of `delta.tool_calls` belongs to.
 
 All functions are pure: they read what came so far (`Evidence`) and return a `Decision`. The tracker in `tool_calls`
-applies it. If the evidence fits more than one reading, the decision lists the ambiguous calls. The docstring of
-`ToolCallTracker` has the rules as a table.
+applies the decision. If the evidence fits more than one reading, the decision lists the ambiguous calls. The docstring
+of `ToolCallTracker` has the rules as a table.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BEGINNINGS = ("{", '"', "null")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of `tool_calls`. A value that is missing, null or of another type is empty."""
+    """One entry of `tool_calls`. A value that is missing, null or of another type is read as empty."""
 
     index: int | None
     id: str
@@ -42,7 +42,7 @@ class Entry:
 class TrackedCall:
     """One call under construction.
 
-    `position` is the number of the call. It is -1 while the call may turn out to repeat `repeated_call`.
+    `position` is the number of the call. It is -1 while the call may still be a repetition of `repeated_call`.
     """
 
     position: int
@@ -51,28 +51,29 @@ class TrackedCall:
     name: str
     scanner: JsonScanner = field(default_factory=JsonScanner)
     pieces: list[str] = field(default_factory=list)
-    #: How many of the pieces were emitted.
+    #: Number of pieces that were emitted.
     pieces_sent: int = 0
     extras: JsonObject = field(default_factory=dict)
     #: Extra fields that came after `extras` was emitted: mostly copies.
     late_extras: JsonObject = field(default_factory=dict)
-    #: `{}` if these are the only arguments so far: the complete arguments, or a placeholder (seen at gateways).
+    #: `{}` while no other arguments came: either the complete arguments, or a placeholder (seen at gateways).
     placeholder: str = ""
-    #: `{}` came twice with the same id: a repetition, unless other arguments follow.
+    #: Whether `{}` came twice with the same id. The second `{}` is a repetition, unless other arguments follow.
     has_two_placeholders: bool = False
-    #: The arguments do not start with `{`: a string that contains the arguments, or `null`.
+    #: Whether the arguments do not start with `{`: they are a JSON string that contains the arguments, or `null`.
     is_wrapped: bool = False
-    #: An entry with the same name and no arguments came after the arguments: their end, or the start of another call.
+    #: Whether an entry with the same name and no arguments came after the arguments.
+    #: Such an entry is either the end of this call or the start of another call.
     has_second_header: bool = False
     announced: bool = False
     extras_sent: bool = False
-    #: The name came in more than one piece.
+    #: Whether the name came in more than one piece.
     has_joined_name: bool = False
     #: Why the call must not run; empty for a valid call.
     error: str = ""
     #: The complete call that this one may repeat.
     repeated_call: TrackedCall | None = None
-    #: The entry had neither id nor name: if it does not repeat a call, that call gets an error.
+    #: Whether `repeated_call` gets an error if this call is not a repetition, because the entry had no name.
     must_repeat: bool = False
     #: The arguments, once they are complete; `None` if they are not a JSON object.
     value: JsonObject | None = None
@@ -96,12 +97,12 @@ class TrackedCall:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no arguments came, and no `{}`."""
+        """Whether no arguments came yet, not even `{}`."""
         return not self.scanner.started and not self.placeholder
 
     @property
     def lacks_id(self) -> bool:
-        """Whether no id distinguishes it from other calls of the same tool (Vertex sent names as ids in 2024)."""
+        """Whether the id is empty or equals the name, so that it identifies no call (Vertex sent names in 2024)."""
         return self.wire_id in ("", self.name)
 
     def matches_name(self, name: str) -> bool:
@@ -117,7 +118,7 @@ class TrackedCall:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What came so far and is needed to decide about the next entry."""
+    """The state of the stream from which `decide` reads the meaning of the next entry."""
 
     calls: Sequence[TrackedCall]
     by_id: dict[str, TrackedCall]
@@ -129,9 +130,9 @@ class Evidence:
     current_repetition: TrackedCall | None
     #: The wire names of the bound tools; `None` if they are not known.
     tool_names: frozenset[str] | None
-    #: No entry had another index than the number of its call.
+    #: Whether every index so far was the number of its call.
     is_index_reliable: bool
-    #: The arguments of some call did not begin with `{}`: this server sends no placeholders.
+    #: Whether the arguments of any call began without `{}`, which shows that this server does not send placeholders.
     skips_placeholders: bool
 
     def call_at(self, index: int | None) -> TrackedCall | None:
@@ -142,7 +143,7 @@ class Evidence:
         return calls[index]
 
     def is_next_index(self, index: int | None) -> bool:
-        """Return whether the index is that of the next call."""
+        """Return whether `index` is reliable and is the number of the next call."""
         return self.is_index_reliable and index == len(self.calls)
 
 
@@ -153,19 +154,19 @@ class Decision:
     call: TrackedCall | None = None
     #: The name that the call gets, if it is not the name in the entry.
     name: str = ""
-    #: The entry repeats `call` and is ignored.
+    #: Whether the entry repeats `call` and is ignored.
     is_repetition: bool = False
-    #: The new call may be a repetition of this call.
+    #: The call that the new call may repeat.
     repeated_call: TrackedCall | None = None
-    #: If the new call is not a repetition, `repeated_call` gets an error.
+    #: Whether `repeated_call` gets an error if the new call is not a repetition.
     must_repeat: bool = False
-    #: The entry is the end of `call`, or the header of another call of the same tool.
+    #: Whether the entry is either the end of `call` or the header of another call of the same tool.
     is_second_header: bool = False
-    #: The second header of this call was the header of the new call.
+    #: The call whose second header was the header of the new call.
     header_call: TrackedCall | None = None
     #: The calls that get an error, since the entry fits more than one reading.
     ambiguous_calls: tuple[TrackedCall, ...] = ()
-    #: The new call gets an error as well.
+    #: Whether the new call gets an error as well.
     is_new_call_ambiguous: bool = False
     #: The calls for which only the index decided.
     decided_by_index: tuple[TrackedCall, ...] = ()
@@ -256,7 +257,7 @@ def _decide_same_name(evidence: Evidence, call: TrackedCall, entry: Entry) -> De
 
 
 def _decide_repeated_name(call: TrackedCall, piece: str, names: frozenset[str]) -> Decision | None:
-    """Decide about a name that comes twice; `None` if no tool's name begins with it twice."""
+    """Decide about a second name of an empty call; `None` if no tool's name begins with both names joined."""
     same = [name for name in names if name.startswith(call.name)]
     longer = [name for name in same if name.startswith(call.name + piece)]
     if not longer:
@@ -271,7 +272,7 @@ def _decide_after_placeholder(evidence: Evidence, call: TrackedCall, entry: Entr
     if call.placeholder and is_placeholder and entry.id and not call.lacks_id:
         return Decision(call, is_repetition=True)
     if call.placeholder and (evidence.skips_placeholders or (call.lacks_id and is_placeholder)):
-        # The `{}` was complete: this server sends no placeholders, or it is a second `{}` without an id.
+        # The earlier `{}` was complete: this server does not send placeholders, or a second `{}` came without an id.
         return Decision(repeated_call=None if call.lacks_id or not entry.id else call)
     is_second = bool(entry.id) or call.has_second_header or call.has_two_placeholders
     is_ambiguous = call.lacks_id or (bool(call.placeholder) and is_second)
@@ -284,7 +285,7 @@ def _decide_after_complete(call: TrackedCall, entry: Entry) -> Decision:
         return Decision()
     is_identified = bool(entry.id) or call.has_second_header
     if has_same_arguments(call, entry.args):
-        # This server sends ids, so an entry without one may also be a second call.
+        # This server sends ids, so an entry without an id may also be a second call.
         return Decision(call, is_repetition=True, ambiguous_calls=() if is_identified else (call,))
     return Decision(repeated_call=call if is_identified else None, header_call=call if call.has_second_header else None)
 
@@ -324,7 +325,7 @@ def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry
     if is_new and not any(call.is_empty for call, _ in readings):
         return Decision()
     if not readings:
-        # The name begins no tool's name: it may be the rest of an unknown name, or a call of an unknown tool.
+        # No tool's name begins with this name: it may be the rest of an unknown name, or a call of an unknown tool.
         unclear = () if begins_a_name else tuple(call for call in targets if not call.is_closed)
         if unclear:
             return Decision(ambiguous_calls=unclear, is_new_call_ambiguous=True)
@@ -344,7 +345,7 @@ def _decide_new_name(evidence: Evidence, entry: Entry) -> Decision:
 
 
 def _calls_completed_by(piece: str, names: frozenset[str], by_name: dict[str, TrackedCall]) -> Iterator[TrackedCall]:
-    """Yield the calls whose name, followed by `piece`, is part of a tool's name."""
+    """Yield the calls whose name, followed by `piece`, is the beginning of a tool's name."""
     for name in names:
         start = name.find(piece, 1)
         while start > 0:
@@ -354,7 +355,7 @@ def _calls_completed_by(piece: str, names: frozenset[str], by_name: dict[str, Tr
 
 
 def _longer_names(known: str, piece: str, names: frozenset[str]) -> Iterator[str]:
-    """Yield the names that `known` and `piece` can form: servers send the rest of a name, or the name so far."""
+    """Yield the names that `known` and `piece` can form. Servers send either the rest of a name or the name so far."""
     if _begins_a_tool_name(known + piece, names):
         yield known + piece
     if known and piece.startswith(known) and _begins_a_tool_name(piece, names):

@@ -2,9 +2,9 @@
 
 Most of the time of a stream goes into building one chunk for each piece, and the values have the right types already.
 
-This rests on internals of pydantic (2.7 to 2.14) and langchain-core (1.6 to 1.8): the slots of `BaseModel`, and the
-fields that the constructors set. If pydantic has other slots, the constructors are used instead. If a constructor of
-langchain-core derives more fields from its arguments, these fields keep their defaults in a filled chunk.
+This module relies on internals of pydantic (2.7 to 2.14) and langchain-core (1.6 to 1.8): the slots of `BaseModel`, and
+the fields that the constructors set. If pydantic has other slots, the constructors are used instead. If a constructor
+of langchain-core derives more fields from its arguments, these fields keep their defaults in a filled chunk.
 `tests/response/test_chunks.py` compares filled with constructed chunks and fails in both cases.
 """
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 #: Longer unfinished arguments are not parsed: `parse_partial_json` of langchain-core takes quadratic time.
 _LONGEST_PIECE = 4096
-#: The state that the constructors leave, with whatever fields this version of langchain-core has.
+#: Chunks from the constructors, with all fields of the installed langchain-core: the templates for filled chunks.
 _PLAIN = AIMessageChunk(content="", additional_kwargs={}, response_metadata={})
 _GENERATION = ChatGenerationChunk(message=_PLAIN)
 _PLAIN_STATE, _GENERATION_STATE = _PLAIN.__dict__, _GENERATION.__dict__
 _GENERATION_FIELDS = frozenset(_GENERATION.model_fields_set)
 _PLAIN_FIELDS = frozenset(_PLAIN.model_fields_set)
 _CALLING_FIELDS = _PLAIN_FIELDS | {"tool_call_chunks", "tool_calls", "invalid_tool_calls"}
-#: Where pydantic keeps what a model holds: `BaseModel.__slots__` of pydantic 2.7 to 2.14.
+#: The slots in which pydantic keeps the state of a model: `BaseModel.__slots__` of pydantic 2.7 to 2.14.
 _SLOTS = ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 
 
@@ -59,7 +59,7 @@ def build_chunk(
     response_metadata: dict[str, object],
     tool_call_chunks: list[ToolCallChunk],
 ) -> ChatGenerationChunk:
-    """Return a chunk of the middle of a stream. It takes over the arguments: they are not copied."""
+    """Return a chunk of a stream that is not the last chunk. The chunk keeps the arguments without copying them."""
     if _SETTERS is None:
         return _construct_chunk(text, additional_kwargs, response_metadata, tool_call_chunks)
     set_state, set_fields, set_extra, set_private = _SETTERS
@@ -93,7 +93,7 @@ def _construct_chunk(
     response_metadata: dict[str, object],
     tool_call_chunks: list[ToolCallChunk],
 ) -> ChatGenerationChunk:
-    """Return the same chunk from the constructors."""
+    """Return the same chunk as `build_chunk`, built by the constructors."""
     message = AIMessageChunk(
         content=text,
         additional_kwargs=additional_kwargs,
@@ -117,7 +117,7 @@ def _read_calls(chunks: list[ToolCallChunk]) -> tuple[list[ToolCall], list[Inval
 
 
 def _read_args(args: str | None) -> dict[str, object] | None:
-    """Return the arguments, as far as they go; `None` for a text that cannot become an object."""
+    """Return the arguments in `args`, which may be incomplete; `None` if `args` cannot become a JSON object."""
     if not args:
         return {}
     if not args.lstrip().startswith("{"):

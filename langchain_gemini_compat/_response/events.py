@@ -52,7 +52,7 @@ class ToolCallDelta:
 class CallExtras:
     """The extra fields of call `id`: `extra_content` with its signature, and the fields of gateways.
 
-    With `is_more`, the fields come in addition to earlier ones and repeat none of them.
+    With `is_more`, the fields are new: earlier events for this call did not contain them.
     """
 
     id: str
@@ -104,7 +104,7 @@ class Finished:
     cost_details: JsonObject = field(default_factory=dict)
     #: The calls that must not run: they are ambiguous, or their arguments are not a JSON object.
     invalid: tuple[InvalidCall, ...] = ()
-    #: Whether the server announced a call and sent none.
+    #: Whether the server announced a tool call but did not send it.
     is_call_missing: bool = False
 
 

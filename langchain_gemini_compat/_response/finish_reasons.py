@@ -1,8 +1,9 @@
 """Classifies finish reasons into seven kinds. Of several finish reasons, the most severe one counts.
 
-A finish reason that is not listed is `unknown`: its text is kept, but a tool call before it is not certain. Sources:
-the API references of OpenAI, Google (`FinishReason`), Anthropic, Cohere, Mistral, DeepSeek, xAI, Amazon Bedrock and IBM
-watsonx, and the sources of vLLM (`abort`), SGLang, TGI (`eos_token`), llama.cpp, LiteLLM and OpenRouter (`error`).
+A finish reason that is not listed is `unknown`: the text of the reply is kept, but its tool calls are uncertain.
+Sources: the API references of OpenAI, Google (`FinishReason`), Anthropic, Cohere, Mistral, DeepSeek, xAI, Amazon
+Bedrock and IBM watsonx, and the source code of vLLM (`abort`), SGLang, TGI (`eos_token`), llama.cpp, LiteLLM and
+OpenRouter (`error`).
 """
 
 from __future__ import annotations
@@ -51,9 +52,9 @@ _WORDS: dict[Ending, frozenset[str]] = {
     ),
 }  # fmt: skip
 _KINDS: dict[str, Ending] = {word: kind for kind, words in _WORDS.items() for word in words}
-#: Parts of a finish reason that name a failure, as in `server_error` and `user_cancel`.
+#: Matches a part of a finish reason that names a failure, as in `server_error` and `user_cancel`.
 _FAILURE = re.compile(r"error|abort|cancel|time_?d?_?out|fail|interrupt|disconnect|overload|crash|killed|unavailable")
-#: The name of Google's enum, as Python prints it and as protobuf prefixes it.
+#: Matches the name of Google's enum before a finish reason, as Python or protobuf writes it.
 _ENUM = re.compile(r"^<?(?:[a-z_]+\.)*finish_?reason[._]")
 
 
@@ -78,7 +79,7 @@ def classify_ending(native: str) -> Ending:
     word = normalize_reason(native)
     detail = normalize_reason(native.partition(":")[2])
     kind = _KINDS.get(word) or ("broken" if _FAILURE.search(word) else "unknown")
-    # The detail is Google's finish reason, and more precise than OpenAI's before it.
+    # The detail after the colon is Google's finish reason, which is more precise than OpenAI's before the colon.
     return "malformed" if _KINDS.get(detail) == "malformed" else kind
 
 

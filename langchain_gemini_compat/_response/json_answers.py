@@ -1,6 +1,6 @@
 """Reads the JSON answer in the text of a reply: plain, in a fence, after a byte order mark, or with prose around it.
 
-A text is read only if it has exactly one reading. Truncated JSON has none, and two objects have two.
+A text is read only if it has exactly one reading. Truncated JSON has no reading, and two objects are two readings.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DECODER = json.JSONDecoder(strict=False)
 
 
 def read_answers(text: str, schema: JsonObject | None) -> list[JsonValue]:
-    """Return the JSON values that `text` may hold: one value if the answer is certain, none if it is incomplete.
+    """Return the possible JSON answers in `text`: one value if the answer is certain, no value if it is incomplete.
 
     If there is prose around the JSON, only the kind that `schema` asks for counts: objects or arrays. Without a schema,
     objects count.
@@ -42,7 +42,7 @@ def read_answers(text: str, schema: JsonObject | None) -> list[JsonValue]:
 
 
 def read_partial_answer(text: str, schema: JsonObject | None) -> JsonValue:
-    """Return the value so far of `text`, the beginning of an answer; `None` while there is no value.
+    """Return the JSON value that the incomplete answer `text` contains so far; `None` if it contains no value yet.
 
     >>> read_partial_answer('```JSON {"name": "fa', None)
     {'name': 'fa'}
@@ -88,7 +88,7 @@ def _has_kind(value: JsonValue, schema: JsonObject | None) -> bool:
 
 
 def _scan(text: str) -> list[JsonValue]:
-    """Return all objects and arrays in prose; none if one of them is truncated, since its parts are not an answer."""
+    """Return all JSON objects and arrays in prose; an empty list if one of them is truncated."""
     found: list[JsonValue] = []
     position = 0
     while bracket := _BRACKET.search(text, position):
@@ -102,7 +102,7 @@ def _scan(text: str) -> list[JsonValue]:
 
 
 def _skip_prose(text: str, start: int) -> int:
-    """Return the end of brackets that hold prose, such as `{name}`; -1 if they may hold broken JSON."""
+    """Return the position after brackets around prose, such as `{name}`; -1 if they may contain broken JSON."""
     end = text.find(_CLOSING[text[start]], start)
     inside = text[start + 1 : end]
     return -1 if end < 0 or _BRACKET.search(inside) or '"' in inside or ":" in inside else end + 1

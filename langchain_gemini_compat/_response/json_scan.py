@@ -10,7 +10,7 @@ import re
 _CONTROL = {chr(code): f"\\u{code:04x}" for code in range(0x20)} | {
     "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r",
 }  # fmt: skip
-#: The characters that matter inside a string, and outside of one.
+#: The characters at which the scanner stops: inside a string, and outside of strings.
 _IN_STRING = re.compile(r'["\\\x00-\x1f]')
 _STRUCTURE = re.compile(r'["{}\[\]]')
 
@@ -38,7 +38,7 @@ class JsonScanner:
         self.complete = False
 
     def feed(self, text: str) -> str:
-        """Scan the next piece. Return it with the control characters in strings escaped."""
+        """Return the next piece with the control characters in its strings escaped."""
         safe: list[str] = []
         position = 0
         while position < len(text):

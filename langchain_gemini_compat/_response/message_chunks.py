@@ -52,11 +52,12 @@ if TYPE_CHECKING:
 
 
 #: Prefix of the arguments of an invalid call in a chunk. A no-break space is not JSON, and `str.strip` removes it.
-#: Without it, langchain-core completes partial JSON and makes a valid call of it.
+#: Without this prefix, langchain-core would complete partial JSON and build a valid call from it.
 _NO_JSON = "\u00a0"
-#: The most entries of `repairs`. Every message of a history keeps its metadata, and a schema can lose many keywords.
+#: Maximum number of entries of `repairs`. Every message of a history keeps this list, and a schema can lose many
+#: keywords.
 _MOST_REPAIRS = 20
-#: The most invalid calls that an error message names.
+#: Maximum number of invalid calls that an error message names.
 _MOST_NAMES = 5
 
 
@@ -69,7 +70,7 @@ class Parts:
     media: list[dict[str, object]] = field(default_factory=list)
     kwargs: JsonObject = field(default_factory=dict)
     calls: dict[int, ToolCallChunk] = field(default_factory=dict)
-    #: The calls, by number, whose arguments are complete with this piece.
+    #: The numbers of the calls whose arguments are complete with this piece.
     complete_calls: frozenset[int] = frozenset()
     #: Invalid calls, if they are kept.
     invalid: list[InvalidToolCall] = field(default_factory=list)
@@ -110,7 +111,7 @@ class Parts:
                 self.kwargs[key] = value
 
     def has_content(self) -> bool:
-        """Return whether a chunk of these parts would hold anything."""
+        """Return whether these parts have any content."""
         return bool(self.text or self.media or self.kwargs or self.calls or self.invalid)
 
     def list_call_chunks(self) -> list[ToolCallChunk]:
@@ -151,14 +152,15 @@ class ReplyDecoder:
         self._texts: list[str] = []
         self._has_thoughts = self._has_calls = False
         self._media_count = 0
-        #: The wire names of the calls without arguments so far, by the number of the call.
+        #: The wire name of each call that has no arguments yet, by the number of the call.
         self._pending_args: dict[int, str] = {}
-        #: The pieces of calls if invalid calls are kept: a piece that was emitted cannot be marked as invalid later.
+        #: Pieces of calls that wait for the end of the reply, if invalid calls are kept.
+        #: A piece that was emitted cannot be marked as invalid later.
         self._held_calls: list[ToolCallDelta] = []
         self._argument_repairs: list[str] = []
 
     def feed(self, wire: WireChunk) -> Sequence[ChatGenerationChunk]:
-        """Return the LangChain chunk for `wire`; nothing if `wire` adds nothing yet."""
+        """Return the LangChain chunk for `wire`; an empty sequence if `wire` adds no content yet."""
         text = self.read_text(wire)
         if text is not None:
             return (build_chunk(text, {}, {"model_provider": PROVIDER}, []),)
@@ -178,7 +180,7 @@ class ReplyDecoder:
         yield self.build_last(Parts(), end)
 
     def decode_whole(self, wire: WireChunk) -> ChatGeneration:
-        """Return the message of a whole reply. It raises the errors of `finish`."""
+        """Return the message of a whole reply. This method raises the same errors as `finish`."""
         parts, end = self._read((*self._assembler.feed(wire), *self._assembler.finish()))
         message = message_chunk_to_message(self.build_last(parts, cast("Finished", end)).message)
         if parts.invalid:
@@ -186,14 +188,14 @@ class ReplyDecoder:
         return ChatGeneration(message=message)
 
     def read_text(self, wire: WireChunk) -> str | None:
-        """Return the text of `wire` if it holds nothing else; `None` if `read` has to decode it."""
+        """Return the text of `wire` if `wire` contains only text; `None` if `read` has to decode `wire`."""
         text = self._assembler.read_text(wire)
         if text is not None:
             self._texts.append(text)
         return text
 
     def read(self, wire: WireChunk) -> Parts:
-        """Return the content of `wire`; empty parts if it adds nothing yet."""
+        """Return the content of `wire`; empty parts if `wire` adds no content yet."""
         parts, _ = self._read(self._assembler.feed(wire))
         return parts
 
@@ -203,7 +205,7 @@ class ReplyDecoder:
         return parts, cast("Finished", end)
 
     def build_last(self, parts: Parts, end: Finished) -> ChatGenerationChunk:
-        """Return the last chunk. It raises the errors of `finish`."""
+        """Return the last chunk. This method raises the same errors as `finish`."""
         if end.fields:
             parts.merge_kwargs(attach_reply_extras(self._reply_key(), end.fields, self._origin()))
         chunk = _build_chunk(parts, self._metadata(end), end, self._tries.discarded if self._tries else None)
@@ -370,7 +372,7 @@ def _build_chunk(
     if end is None and not parts.media:
         return build_chunk("".join(parts.text), parts.kwargs, {"model_provider": PROVIDER, **metadata}, calls)
     usage = _usage_metadata(end.usage) if end and end.usage else None
-    # The caller gets an error for an invalid call. LangChain would first try to complete its JSON, in quadratic time.
+    # The caller gets an error for an invalid call. LangChain must not complete its JSON, which takes quadratic time.
     is_invalid = end is not None and bool(end.invalid) and not parts.invalid
     message = AIMessageChunk(
         content=parts.content(),

@@ -40,12 +40,12 @@ class ReplyOptions(Protocol):
 
     @property
     def expects_thoughts(self) -> bool:
-        """Whether thought tags count without the server's flag."""
+        """Whether text between thought tags is a thought even without the server's flag."""
         ...
 
     @property
     def call_limit(self) -> int | None:
-        """The most tool calls that the caller gets; `None` for no limit."""
+        """Maximum number of tool calls that the caller gets; `None` for no limit."""
         ...
 
     @property

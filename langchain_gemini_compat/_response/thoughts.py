@@ -5,8 +5,8 @@ Gemini puts thoughts into the text: between `<thought>` and `</thought>` on AI S
 
 - The server's flag decides: flagged text is a thought, and unflagged text after it is the answer.
 - An opening tag counts only at the start of the reply, or at the start of flagged text.
-- A closing tag counts only after an opening tag, or at the end of flagged text. The model leaves it out before a tool
-  call, and sends it with the first unflagged text otherwise.
+- A closing tag counts only after an opening tag, or at the end of flagged text. Before a tool
+  call, the model leaves the closing tag out. Otherwise, it sends the tag with the first unflagged text.
 
 Tags may be cut anywhere between two chunks. Source: captures of AI Studio with `include_thoughts`.
 """
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._response.events import Event
 
-#: The most white space before an opening tag. Without a limit, leading white space would be held back forever.
+#: Maximum number of white space characters before an opening tag. Without a limit, leading white space would be held
+#: back forever.
 _MOST_SPACE = 4096
 
 
@@ -44,9 +45,9 @@ class ThoughtSplitter:
         self._state = self._start
         self._held = ""
         self._flagged = False
-        #: How many characters of `_held` are a thought if they do not become a tag.
+        #: Number of characters at the start of `_held` that are a thought, unless they become a tag.
         self._held_thought = 0
-        #: Whether unflagged text is the answer, unchanged.
+        #: Whether the next unflagged text is passed on unchanged, as part of the answer.
         self.passes_text = False
 
     def feed(self, text: str, *, flagged: bool = False) -> Iterator[Event]:
@@ -87,7 +88,7 @@ class ThoughtSplitter:
             yield TextDelta(held[cut:])
 
     def _update_passes_text(self) -> None:
-        # `finish` need not call this: after it the reply ends, or `feed` calls it.
+        # `finish` does not call this method: after `finish`, either the reply ends or `feed` calls this method.
         self.passes_text = not self._held and not self._flagged and self._state == self._in_text
 
     def _start(self, text: str) -> Iterator[Event]:
@@ -137,7 +138,7 @@ class ThoughtSplitter:
     def _after_flagged(self, text: str) -> Iterator[Event]:
         """Read the first text after flagged thoughts.
 
-        The closing tag is in the unflagged text, or its beginning was flagged, or there is none.
+        The closing tag is in the unflagged text, or begins at the end of the flagged text, or is missing.
         """
         cut = self._held_thought
         for start in (0, cut):

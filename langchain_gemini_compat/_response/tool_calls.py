@@ -1,14 +1,14 @@
 """Assembles the tool calls of a stream from the entries of `delta.tool_calls`.
 
 Servers number, name and cut entries in many ways, so an entry does not always say which call it belongs to. The
-evidence counts in this order:
+tracker uses the evidence in this order:
 
 1. the id of the entry
 2. its name
 3. whether the arguments of the earlier call are complete
 4. its `index`, as long as no index of this stream has been wrong
 
-If the evidence fits more than one reading, the call gets an error and must not run. It is never guessed.
+If the evidence fits more than one reading, the call gets an error and must not run. The tracker does not guess.
 
 `call_decisions` decides what an entry means and changes nothing. `ToolCallTracker._apply` carries the decision out.
 
@@ -58,10 +58,10 @@ _NO_OBJECT = "The arguments are not a JSON object."
 
 
 class ToolCallTracker:
-    """Turns entries of `delta.tool_calls` into events. Each call gets a number, and its id and name exactly once.
+    """Turns entries of `delta.tool_calls` into events. The id and name of each call are emitted once.
 
-    Each entry continues an earlier call or starts a new one. The tables below say which. In each table, the first row
-    that matches an entry applies. The terms:
+    Each entry continues an earlier call or starts a new one. The tables below state the rules. In each table, the first
+    row that matches an entry applies. The terms:
 
     | term | meaning |
     |---|---|
@@ -76,7 +76,7 @@ class ToolCallTracker:
     | repetition | The entry repeats a call, and is ignored. |
     | error | The call is ambiguous and must not run. |
 
-    Table 1, all entries. "The call" is the one with that id; without a known id, it is the last call.
+    Table 1, all entries. "The call" is the call with the id of the entry, or the last call if that id is not known.
 
     | id of the entry | name of the entry | result |
     |---|---|---|
@@ -84,12 +84,12 @@ class ToolCallTracker:
     | known | the call's name | *same name* |
     | known | none | *no name* |
     | new | none, and no arguments | its extra fields are kept for the call that gets this id |
-    | new | the name of the last call, which has no id and is not complete | continues, error: late id or second call? |
+    | new | the name of the last call, which has no id and is not complete | continues; error (late id or second call) |
     | new | any other name | new call; error if the name can only be the rest of an earlier name |
-    | none | the name of the call at the index, unless that is complete and more arguments come | continues |
+    | none | the name of the call at the index, unless that call is complete and the entry has arguments | continues |
     | none | the name of the call at the index, which has an id and equal arguments | repetition |
     | none | another name than the last call's | *other name* |
-    | none | the last call's name, with the next index, unless that call is complete and more comes | *index only* |
+    | none | the last call's name and the next index, unless it is complete and the entry has arguments | *index only* |
     | none | the last call's name | *same name* |
     | new or none | none, and the arguments can continue the call at the index | continues |
     | none | none, and the call at the index has equal arguments | repetition |
@@ -101,31 +101,31 @@ class ToolCallTracker:
     |---|---|---|---|
     | *same name* | partial | any | continues |
     | | empty, and a bound tool's name begins with the name twice | any | continues the name, or error |
-    | | `{}` or complete | none | second header; error if without id and no entry without a name follows |
-    | | empty | none, or some | continues; error if without id: its own arguments or a second call's? |
+    | | `{}` or complete | none | second header; error if without id, unless an entry without a name follows |
+    | | empty | none, or some | continues; error if without id (own arguments or those of a second call) |
     | | complete, with id | equal | repetition; error if the entry has no id |
-    | | complete | some | new call; if it has an id and ends up equal, a repetition |
+    | | complete | some | new call; a repetition if the entry has an id and the arguments end up equal |
     | | `{}`, with id | `{}` | repetition; error if arguments follow |
     | | `{}` | some, and the arguments of another call began without `{}` | new call |
     | | `{}`, without id | `{}` | new call |
     | | `{}`, with id | some, in an entry without id, and no second header came | continues |
-    | | `{}` | some | continues, error: its own arguments or a second call's? |
+    | | `{}` | some | continues; error (own arguments or those of a second call) |
     | *no name* | after a second header | some | new call, or a repetition as above |
     | | complete | equal, or pieces that end up equal | repetition |
     | | any other | any | continues; error if the call was complete |
-    | *index only* | partial | none, or some that start with `{` | continues, error: its own or a second call's? |
+    | *index only* | partial | none, or some that start with `{` | continues; error (own or those of a second call) |
     | | partial | some that do not start with `{` | continues |
     | | any other | any | new call |
     | *other name* | empty, and both names together begin a bound tool's name | any | continues the name |
-    | | the same, and the new name alone begins one too | any | new call, both get an error |
-    | | not empty, and both names together are a tool's name, the new one is not | any | new call, both get an error |
+    | | empty, and both names together and the new name alone begin a tool's name | any | new call, both get an error |
+    | | not empty, and only both names together begin a bound tool's name | any | new call, both get an error |
     | | empty, and the bound tools are not known | any | new call, both get an error |
-    | | not complete, and the new name begins no tool's name | any | new call, both get an error |
+    | | not complete, and no tool's name begins with the new name | any | new call, both get an error |
     | | any other | any | new call |
 
-    The index is used only from the second call on, since many servers always send 0. It is used until an entry comes
-    with another index than the number of its call. Then the calls for which only the index decided get an error.
-    The index of a repetition is ignored.
+    The index is used only from the second call on, since many servers always send 0. If the
+    index of an entry is not the number of its call, all later indices are ignored, and the calls for which only the
+    index decided get an error. The index of a repetition is ignored.
     """
 
     def __init__(
@@ -139,8 +139,8 @@ class ToolCallTracker:
         """Start with no calls.
 
         Args:
-            seed: Missing ids are derived from it and the number of the call.
-            limit: Calls from this number on are dropped; `None` for no limit.
+            seed: Text from which missing ids are derived, together with the number of the call.
+            limit: Maximum number of calls to emit, further calls are dropped; `None` for no limit.
             names: The wire names of the bound tools; `None` if they are not known.
             schemas: The parameters of each tool, by its wire name.
         """
@@ -159,7 +159,7 @@ class ToolCallTracker:
         self._skips_placeholders = False
         #: The calls for which only the index decided.
         self._decided_by_index: list[TrackedCall] = []
-        #: Whether an entry had only an id: the server announced a call.
+        #: Whether an entry had only an id, so that the server announced a call without sending it.
         self.has_ids_without_calls = False
 
     def __len__(self) -> int:
@@ -223,7 +223,7 @@ class ToolCallTracker:
         return unknown
 
     def invalidate_all(self, error: str) -> None:
-        """Give every call without an error this one."""
+        """Set `error` on every call that has no error yet."""
         for call in self._calls:
             call.error = call.error or error
 
@@ -268,7 +268,7 @@ class ToolCallTracker:
         )
 
     def _apply(self, entry: Entry, decision: Decision) -> Iterator[Event]:
-        """Change the calls as `decision` says. No other function does."""
+        """Change the calls as `decision` says, and yield the events that are certain after `entry`."""
         for call in decision.ambiguous_calls:
             call.error = call.error or _AMBIGUOUS
         self._decided_by_index += decision.decided_by_index
@@ -297,7 +297,7 @@ class ToolCallTracker:
     def _feed_extras(self, call: TrackedCall, extras: JsonObject) -> Iterator[Event]:
         _merge_missing(call.late_extras if call.extras_sent else call.extras, extras)
         if call.announced and not call.extras_sent and _is_signed(call.extras):
-            # A signature goes out at once, in the chunk of the call's header if possible.
+            # A signature is emitted at once, in the chunk of the call's header if possible.
             call.extras_sent = True
             yield CallExtras(call.id, call.extras)
 
@@ -329,7 +329,7 @@ class ToolCallTracker:
         usable = _is_usable_id(call.wire_id) and call.wire_id not in self._ids
         call.id = call.wire_id if usable else self._make_id(call.position)
         if call.wire_id.strip() and not usable and call.wire_id not in self._by_id and len(call.wire_id) <= MAX_KEPT:
-            # The server gets its own id back, and LangChain gets the generated one.
+            # The server gets its own id back, and LangChain gets the generated id.
             call.extras["server_id"] = call.wire_id
         self._calls.append(call)
         self._ids.add(call.id)
@@ -369,7 +369,7 @@ class ToolCallTracker:
             call.value = None
 
     def _end_repetition(self, call: TrackedCall) -> Iterator[Event]:
-        """Drop `call` if its arguments equal those of the call it may repeat; else make it a call of its own."""
+        """Drop `call` if it repeats the arguments of `repeated_call`; otherwise number it as a separate call."""
         original = call.repeated_call
         self._open_repetitions.pop(call.wire_id, None)
         self._current_repetition = None
@@ -449,7 +449,7 @@ def _read_entry(wire: JsonObject) -> Entry:
         extras["function"] = in_function
     if signature:
         extras["litellm_signature"] = signature
-    # Arguments that are not a string are encoded as JSON. Without arguments, the call would run with `{}`.
+    # Arguments that are not a string are encoded as JSON. If they were ignored, the call would run with `{}`.
     text = args if isinstance(args, str) else "" if args is None else json.dumps(args)
     return Entry(
         index=index if type(index := wire.get("index")) is int else None,

@@ -61,7 +61,7 @@ class Usage:
 
     @property
     def total_tokens(self) -> int:
-        """Input plus output."""
+        """Input tokens plus output tokens."""
         return self.input_tokens + self.output_tokens
 
 
@@ -105,7 +105,7 @@ def _reconcile(prompt: int | None, completion: int | None, total: int | None, re
     """Return input and output that add up to the total, unless the total is less than its parts."""
     given, output = prompt or 0, completion or 0
     if total is None:
-        # With more thoughts than output, this server does not include thoughts in the output.
+        # There are more thoughts than output tokens, so this server does not count thoughts as output.
         excluded = reasoning is not None and reasoning > output
         return _Counts(given, output + (reasoning or 0) if excluded else output, reasoning)
     rest = total - given - output
@@ -127,14 +127,14 @@ def _add(count: int | None, more: int | None) -> int | None:
 
 
 def _detail(usage: Mapping[str, object], places: Sequence[str], key: str, own: Sequence[str]) -> int | None:
-    """Return a count from the details, or from the top level under one of its `own` names."""
+    """Return a count from the details, or from the top level under one of the names in `own`."""
     details = (_count(object_at(usage, place), (key,)) for place in places)
     found = next((count for count in details if count is not None), None)
     return _count(usage, own) if found is None else found
 
 
 def _count(usage: Mapping[str, object], names: Sequence[str]) -> int | None:
-    """Return the first count among `names`; `None` without one. JavaScript and Lua servers write 10 as `10.0`."""
+    """Return the first valid count among `names`, or `None`. JavaScript and Lua servers write 10 as `10.0`."""
     for name in names:
         value = usage.get(name)
         if isinstance(value, float) and value.is_integer():

@@ -7,7 +7,7 @@ The events are built from the same `Parts` as message chunks, and add up to the 
 | text | at the end of the message: all text is one block, since its signature can come in the last chunk |
 | thoughts | when another block starts |
 | tool call | when another block starts and its arguments are complete, or at the end |
-| image, audio, refusal, invalid call | at once: it comes as a whole |
+| image, audio, refusal, invalid call | at once, since the block arrives complete |
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, WireChunk
 
 #: langchain-core before 1.7 ignores `tool-call-delta` events, so `chat_models` uses its bridge from chunks instead
-#: (`_compat_bridge`). No public name shows whether it reads them, so this compares versions. If it is wrong,
-#: `tests/response/test_protocol.py` fails: the message of the events lacks its tool calls.
+#: (`_compat_bridge`). No public name shows whether langchain-core reads these events, so this constant compares
+#: versions. If the comparison is wrong, `tests/response/test_protocol.py` fails, because the tool calls are missing.
 CORE_TAKES_PIECES = tuple(int(part) for part in VERSION.split(".")[:2]) >= (1, 7)
 #: The fields of a block that are only in its `content-block-finish` event.
 _HEAVY = ("base64", "refusal", "extras")
@@ -83,15 +83,15 @@ class EventDecoder:
         self._thoughts_begun = 0
         self._text: _Block | None = None
         self._thoughts: _Block | None = None
-        #: The blocks of the calls that are not finished, and the numbers of the calls that are.
+        #: The blocks of unfinished calls, by number, and the numbers of finished calls.
         self._calls: dict[int, _Block] = {}
         self._calls_finished: set[int] = set()
-        #: The `additional_kwargs` of the message: the dicts, and the strings in pieces.
+        #: The `additional_kwargs` of the message: strings, in pieces, in `_texts`, and other values in `_maps`.
         self._maps = Parts()
         self._texts: dict[str, list[str]] = {}
 
     def feed(self, wire: WireChunk) -> Sequence[MessagesData]:
-        """Return the events for `wire`; nothing if `wire` adds nothing yet."""
+        """Return the events for `wire`; an empty sequence if `wire` adds no content yet."""
         text = self._reply.read_text(wire)
         if text is not None:
             self._add_text(text)
@@ -104,7 +104,7 @@ class EventDecoder:
         return self._reply.keeping_partial()
 
     def finish(self) -> Iterator[MessagesData]:
-        """Yield the events that were held back, and those of the end. It raises the errors of `ReplyDecoder.finish`."""
+        """Yield the remaining events of the message. This method raises the same errors as `ReplyDecoder.finish`."""
         parts, end = self._reply.read_end()
         self._add(parts)
         yield from self._take_events()
@@ -163,7 +163,7 @@ class EventDecoder:
         self._maps.merge_kwargs({key: value for key, value in kwargs.items() if key not in texts})
 
     def _begin(self, content: dict[str, object]) -> _Block:
-        """Start a block, after finishing thoughts and complete calls."""
+        """Finish thoughts and complete calls, then start a block and return it."""
         if not self._begun:
             start = {"event": "message-start", "role": "ai", "id": self._message_id}
             self._events.append({**start, "metadata": {"provider": PROVIDER}})
@@ -186,7 +186,7 @@ class EventDecoder:
         self._events.append({"event": "content-block-finish", "index": block.number, "content": content})
 
     def _finish_complete_calls(self) -> None:
-        """Finish the calls with complete arguments, up to the first one without: calls finish in their order."""
+        """Finish the calls in order, up to the first call whose arguments are incomplete."""
         for index, call in [*self._calls.items()]:
             if not call.is_complete:
                 return

@@ -66,7 +66,7 @@ class WireMessage(TypedDict, total=False):
 
 
 class WireChoice(TypedDict, total=False):
-    """One of `choices`. Google leaves `message` out if the reply was blocked."""
+    """An item of `choices`. Google leaves `message` out if the reply was blocked."""
 
     index: int
     message: WireMessage | None
@@ -126,7 +126,7 @@ def list_at(wire: Mapping[str, object], key: str) -> list[JsonValue]:
     return cast("list[JsonValue]", value) if isinstance(value, list) else []
 
 
-#: Matches names of events or types by which servers send an error in a stream.
+#: Matches the `event` or `type` name of an error in a stream.
 _ERROR_NAME = re.compile(
     r"(?:^|[^a-z])(?:error|exception|fatal|failure|failed)(?:$|[^a-z])|[a-z](?:error|exception)$", re.IGNORECASE
 )
@@ -153,13 +153,13 @@ IS_WHOLE = "is_whole"
 def as_chunk(completion: WireChunk) -> WireChunk:
     """Return a whole reply as the only chunk of a stream.
 
-    The flag `extra_content.google.thought` of the message becomes `THOUGHTS_TAGGED`. In a whole reply the flag is set
-    although the text has the answer too (seen on AI Studio), so the whole text must not be read as a thought. A whole
+    The flag `extra_content.google.thought` of the message becomes `THOUGHTS_TAGGED`. AI Studio sets the flag of a whole
+    reply although the text also contains the answer, so the whole text must not be read as a thought. A whole
     reply is complete even without a finish reason or without choices.
     """
     choices = [_as_streamed(choice) for choice in list_at(completion, "choices") if isinstance(choice, dict)]
     if len(choices) == 1:
-        # A single choice is the first one, even if the server numbers it otherwise.
+        # A single choice gets index 0, whatever index the server sent.
         choices[0]["index"] = 0
     return cast("WireChunk", {**completion, "choices": choices or [_as_streamed({})]})
 

@@ -81,7 +81,7 @@ _ALIASES = {
 _PARAMETRISED = ("audio/pcm", "audio/l16", "audio/l24", "audio/basic")
 _SHAPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]+):")
-#: Most characters before the comma of a `data:` URL.
+#: Maximum number of characters before the comma of a `data:` URL.
 _LONGEST_HEAD = 300
 _SPACES = (" ", "\n", "\r", "\t")
 
@@ -116,7 +116,7 @@ def normalise_mime_type(text: str) -> str | None:
 
 
 def guess_mime_type(name: str, kind: str = "") -> str | None:
-    """Return the MIME type for the ending of a file name or URL, for a block of `kind`.
+    """Return the MIME type for the ending of a file name or URL; `kind` selects between audio and video types.
 
     >>> guess_mime_type("gs://bucket/Speech.M4A?generation=1"), guess_mime_type("a.webm", "audio"), guess_mime_type("a")
     ('audio/mp4', 'audio/webm', None)
@@ -131,7 +131,7 @@ def guess_mime_type(name: str, kind: str = "") -> str | None:
 
 
 def scheme_of(url: str) -> str:
-    """Return the scheme of a URL in lower case; empty for a path, even one with a drive letter.
+    """Return the scheme of a URL in lower case; an empty string for a path, including `C:/a.txt`.
 
     >>> scheme_of("HTTPS://example.com"), scheme_of("C:/a.txt")
     ('https', '')
@@ -157,7 +157,7 @@ def split_data_url(url: str) -> tuple[str | None, str] | None:
 
 
 def canonical_data_url(url: str) -> str:
-    """Return a `data:` URL with a known type and base64, as servers read it. Other URLs are returned unchanged."""
+    """Return a `data:` URL with its MIME type and base64 in standard form. Other URLs are returned unchanged."""
     parts = split_data_url(url)
     if parts is None:
         return url
@@ -203,7 +203,7 @@ def is_public_url(url: str) -> bool:
 def read_image(item: JsonValue) -> tuple[str, str, str] | None:
     """Return base64, MIME type and URL of an image in a gateway's reply; `None` if `item` is not an image.
 
-    Either base64 or URL is empty. The MIME type is empty if the URL does not tell it.
+    Either the base64 or the URL is empty. The MIME type is empty if the server sends a URL without a type.
 
     >>> read_image({"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0K"}})
     ('iVBORw0K', 'image/png', '')

@@ -1,10 +1,10 @@
 r"""Joins characters that a server split into two surrogates.
 
 JSON escapes a character beyond U+FFFF as a pair of surrogates, `"\ud83d\ude00"`. Servers that stream by UTF-16 units
-send one surrogate in each of two deltas, and jiter refuses both. They are joined within one field of one call of one
-choice.
+send one surrogate in each of two deltas, and jiter refuses both. This module joins the two if they belong to the
+same field of the same call and choice.
 
-A surrogate without its pair becomes U+FFFD in streamed text and in errors, because no request could send it back. In
+A surrogate without its pair becomes U+FFFD in streamed text and in errors, because a request cannot contain it. In
 a tool call and in a whole reply it is an error: no tool may run with arguments that the model did not write.
 """
 
@@ -30,18 +30,18 @@ _SURROGATE_IN_JSON = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 _HIGH_SURROGATE = re.compile("[\ud800-\udbff]\\Z")
 #: The depth at which jiter refuses JSON.
 _MAX_DEPTH = 200
-#: Keys of a delta whose text arrives in fragments. Other texts are complete.
+#: Keys of a delta whose text arrives in fragments. Texts under other keys are complete.
 _STREAMED_KEYS = frozenset(("content", "text", "thinking", "summary", "refusal", "name", "arguments", *REASONING_KEYS))
 #: Stands for the items of a list in a path.
 _ITEMS = "[]"
 #: Replaces a surrogate without its pair.
 _REPLACEMENT = "\ufffd"
-#: Most surrogates that wait for their pair at the same time.
+#: Maximum number of surrogates that wait for their pair at the same time.
 _MAX_WAITING = 64
 
 
 def parse_unpaired(data: bytes, err: ValueError) -> JsonValue:
-    """Return the value of JSON that jiter refused with `err`, with unpaired surrogates in it.
+    """Return the value of JSON that jiter refused with `err`. Unpaired surrogates stay in the value.
 
     Raise `err` if the JSON was refused for another reason.
     """
@@ -148,7 +148,7 @@ class SurrogateJoiner:
         self._pairs = _PairJoiner()
 
     def parse(self, data: bytes, err: ValueError) -> JsonValue:
-        """Parse like `parse_unpaired`. The value has to go through `join`."""
+        """Return the same value as `parse_unpaired`. The caller has to pass this value through `join`."""
         value = parse_unpaired(data, err)
         self.began = True
         return value
@@ -156,7 +156,7 @@ class SurrogateJoiner:
     def join(self, value: JsonValue) -> Iterator[JsonValue]:
         """Yield `value` without unpaired surrogates.
 
-        Before it, yield a chunk with U+FFFD for each surrogate of an earlier value whose pair did not come.
+        Before `value`, yield a chunk with U+FFFD for each surrogate of an earlier value whose pair did not come.
         """
         if value is DONE:
             yield from self.finish()
@@ -189,7 +189,7 @@ class SurrogateJoiner:
 
 
 class _PairJoiner:
-    """Joins surrogates field by field, and keeps those that wait for their pair."""
+    """Joins surrogates field by field, and keeps surrogates that wait for their pair."""
 
     def __init__(self, *, lenient: bool = False) -> None:
         self._lenient = lenient
@@ -197,7 +197,7 @@ class _PairJoiner:
         self._ended: list[JsonObject] = []
 
     def read(self, value: JsonValue, field: _TextField | None, depth: int = 0) -> JsonValue:
-        """Return a copy of `value` with joined characters. `field` is `None` if its texts are complete."""
+        """Return a copy of `value` with joined characters. `field` is `None` if the texts of `value` are complete."""
         if depth > _MAX_DEPTH:
             raise ValueError("recursion limit exceeded")
         if isinstance(value, str):
@@ -243,7 +243,7 @@ class _PairJoiner:
         self._ended.append(field.build_chunk(self._complete(self._waiting.pop(field), field)))
 
     def _complete(self, text: str, field: _TextField | None) -> str:
-        """Return `text` with U+FFFD for unpaired surrogates. Raise `ValueError` where that is not allowed."""
+        """Return `text` with U+FFFD for unpaired surrogates. Raise `ValueError` where no U+FFFD may be added."""
         repaired = _repair(text)
         is_text = self._lenient or (field is not None and not field.is_in_call)
         if not is_text and repaired.count(_REPLACEMENT) > text.count(_REPLACEMENT):

@@ -2,7 +2,7 @@
 
 Gateways put signatures and encrypted reasoning under names of their own: `function.thought_signature` (Portkey),
 `provider_specific_fields` and `thinking_blocks` (LiteLLM), `reasoning_details` (OpenRouter), `reasoning_opaque`
-(GitHub Copilot). If the key does not come back, the gateway answers with an error or loses its reasoning.
+(GitHub Copilot). If a key is not sent back, the gateway answers with an error or loses its reasoning.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 RESERVED = frozenset(("litellm_signature", "litellm_id", "reasoning_field", "server_id"))
 #: Keys under which servers send thoughts as text. They are sent back under the same key.
 REASONING_KEYS = ("reasoning", "reasoning_content", "reasoning_text")
-#: Keys of a message that this package reads, or that no server takes back (OpenAI's response keys, images).
+#: Keys of a message that this package reads, or that no server accepts in a request (OpenAI's response keys, images).
 MESSAGE_KEYS = RESERVED.union(
     ("role", "content", "name", "id", "index", "object", "tool_calls", "function_call", "tool_call_id"),
     ("refusal", "annotations", "audio", "image", "images", "logprobs", "finish_reason", "parsed"),
@@ -27,9 +27,9 @@ MESSAGE_KEYS = RESERVED.union(
 )
 CALL_KEYS = RESERVED.union(("id", "index", "type", "function"))
 FUNCTION_KEYS = RESERVED.union(("name", "arguments", "parsed_arguments"))
-#: Most characters of JSON that are kept for one message or call. The signature of an image has about a million.
+#: Maximum number of characters of JSON that are kept for one message or call. An image's signature has about a million.
 MAX_KEPT = 4 * 2**20
-#: Most keys that are kept for one message or call.
+#: Maximum number of keys that are kept for one message or call.
 MAX_KEYS = 64
 
 #: Lists whose entries arrive in fragments, each with the keys whose text is joined.
@@ -95,7 +95,7 @@ def _size(value: JsonValue) -> int:
 class KeptFields:
     """Collects the unknown keys of one message from its deltas.
 
-    A later value replaces an earlier one: most servers repeat values, and none is known to send one in pieces.
+    A later value replaces an earlier one: most servers repeat values, and no server is known to send a value in pieces.
     Objects are merged. Lists are joined; a list that repeats or extends the earlier one replaces it. Entries of
     `reasoning_details` and `thinking_blocks` arrive in fragments, which are joined.
     """
@@ -140,13 +140,14 @@ class KeptFields:
         """Return all kept keys."""
         lists = {key: fragments.finish() for key, fragments in self._fragments.items()}
         blocks = [_without_index(block) for block in lists.pop("content_blocks", [])]
-        # Portkey prefers `content_blocks` to `content`, which users may edit. Text blocks alone only repeat `content`.
+        # Portkey ignores `content` if there are `content_blocks`, so users could not edit `content`.
+        # Blocks that are all text only repeat `content`, and are left out.
         if any(block.get("type") != "text" for block in blocks):
             lists["content_blocks"] = [*blocks]
         return {**self._fields, **lists}
 
     def _drop(self, key: str) -> None:
-        """Remove the key entirely: part of a value is of no use."""
+        """Remove `key` with its whole value, since an incomplete value cannot be sent back."""
         if len(self.dropped) < MAX_KEYS:
             self.dropped.add(key[:200])
         self._fields.pop(key, None)
@@ -249,7 +250,7 @@ class _Fragments:
 
 
 def _lookup_keys(item: JsonObject) -> list[tuple[object, ...]]:
-    """Return the lookup keys for the entry of `item`, the most specific first; none without an index."""
+    """Return the lookup keys for the entry of `item`, the most specific first; an empty list without an index."""
     kind, index, name = item.get("type"), item.get("index"), item.get("id")
     if not isinstance(index, (int, str)) or not (kind is None or isinstance(kind, str)):
         return []
