@@ -1,4 +1,4 @@
-"""HTTP: clients, request bodies, replies as JSON, deadlines, retries, and errors of the server and the network.
+"""HTTP: clients, request bodies, replies as JSON, deadlines, retries, server errors and network errors.
 
-It may import _catalog, errors and _wire.
+This package may import _catalog, errors and _wire.
 """

@@ -1,8 +1,8 @@
 """Sends payloads to the endpoint and returns wire chunks.
 
-The HTTP clients are those of the openai SDK, with its pool, limits and proxies. The SDK's typed objects are not used:
-they cost 120 µs a chunk. Credentials go only to the base URL, so redirects are not followed, and `OPENAI_*` variables
-are not read.
+The openai SDK builds the HTTP clients, with its pool, limits and proxies. The SDK's typed objects are not used, since
+they cost 120 µs a chunk. Credentials go only to the base URL, so redirects are not followed. `OPENAI_*` variables are
+not read.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ class TransportConfig:
     """How to reach an endpoint.
 
     Args:
-        surface: The kind of endpoint. It selects the advice in error messages.
-        base_url: The URL without `path`. It may contain the placeholder for the project.
+        surface: The kind of endpoint, which selects the advice in error messages.
+        base_url: The URL without `path`. The URL may contain the placeholder for the project.
         tokens: Where bearer tokens come from.
         limits: The time limits of a call.
-        max_retries: Retries of a call after its first try. 0 also skips the rate gate.
-        account: Separates the rate gates of callers that do not share a quota.
-        headers: Further headers, which replace headers of the same name except `authorization`.
+        max_retries: Maximum number of retries after the first try of a call. With 0 the rate gate is skipped.
+        account: A digest of the key. Transports with different values do not share a rate gate.
+        headers: Further headers. They replace headers of the same name, except `authorization`.
         query: Further query parameters.
         http_client: The caller's client for blocking calls.
         http_async_client: The caller's client for async calls.
@@ -121,12 +121,12 @@ class Transport:
         return self._exchange(payload, tries, stream=True)
 
     async def acomplete(self, payload: JsonObject, tries: Tries) -> WireChunk:
-        """`complete`, async."""
+        """Async version of `complete`."""
         async with aclosing(self._aexchange(payload, tries, stream=False)) as wires:
             return await anext(wires)
 
     def astream(self, payload: JsonObject, tries: Tries) -> AsyncGenerator[WireChunk]:
-        """`stream`, async."""
+        """Async version of `stream`."""
         return self._aexchange(payload, tries, stream=True)
 
     def _exchange(self, payload: JsonObject, tries: Tries, *, stream: bool) -> Generator[WireChunk]:
@@ -176,7 +176,7 @@ class Transport:
                 token = tokens.token(by)
 
     async def _asend(self, payload: JsonObject, tries: Tries) -> AsyncExchange:
-        """`_send`, async."""
+        """Async version of `_send`."""
         body, tokens, limits = encode_body(payload), self._config.tokens, self._config.limits
         with tries.waiting_for_token() as by:
             token = await tokens.atoken(by)
@@ -216,7 +216,7 @@ class Transport:
 
 
 def _build_timeout(limits: TimeLimits, deadline: float | None) -> openai.Timeout:
-    """Return the timeouts of one request, shortened to the rest of the call's time."""
+    """Return the timeouts of one request. None of them exceeds the time that the call has left."""
     left = math.inf if deadline is None else max(0.001, deadline - time.monotonic())
     first = math.inf if limits.first_byte is None else limits.first_byte
     connect, read, write, pool = (

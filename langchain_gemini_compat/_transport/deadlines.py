@@ -1,8 +1,8 @@
 """Enforces the first-byte, idle and total timeouts of a reply by shutting down its socket.
 
-The read timeout of an HTTP library is one number that starts again with each byte. Here the first chunk, the silence
-between chunks and the whole call each have a limit. Keep-alive comments do not count as chunks, and the time that the
-consumer of a stream takes is not counted. One daemon thread checks the deadlines of all replies of the process.
+The read timeout of an HTTP library restarts with each byte. This module instead limits the time to the first chunk, the
+silence between chunks, and the whole call. Keep-alive comments do not count as chunks. The time that the consumer of a
+stream takes does not count. One daemon thread checks the deadlines of all replies of the process.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     Socket: TypeAlias = socket.socket | TransportSocket
     FindSocket: TypeAlias = Callable[[], Socket | None]
 
-#: Seconds between two checks if no deadline is due earlier. The thread keeps checking for `_IDLE_CHECKS` rounds without
-#: a deadline, because waking a sleeping thread costs a tenth of a call.
+#: Seconds between two checks if no deadline is due earlier, and the number of checks without a deadline before the
+#: thread sleeps. The thread does not sleep at once, because waking it costs a tenth of a call.
 _CHECK_SECONDS, _IDLE_CHECKS = 1.0, 10
 #: Seconds until the next check of an expired deadline whose request has no socket yet.
 _SOCKET_CHECK_SECONDS = 0.05
@@ -46,13 +46,13 @@ class DeadlineExceededError(Exception):
 class Deadline:
     """The time limits of one request and its reply.
 
-    Call `arm` before each wait for bytes and `disarm` after it. If the deadline passes while it is armed, the deadline
-    thread calls `expire`.
+    Call `arm` before each wait for bytes and `disarm` after the wait. If an armed deadline passes, the deadline thread
+    calls `expire`.
 
     Args:
-        request: The request. Its `timeout` extension is set where the HTTP library has to keep the limit itself.
+        request: The request. Its `timeout` extension is changed if the HTTP library has to enforce the limit.
         first_by: When the first chunk or the whole reply is due, by the monotonic clock.
-        between_chunks: The longest silence between two chunks in seconds, or `None`.
+        between_chunks: Maximum silence between two chunks in seconds, or `None`.
         end_by: When the call must be over, by the monotonic clock, or `None`.
         find_socket: Returns the socket of the request while it is being sent.
     """
@@ -74,35 +74,36 @@ class Deadline:
         self._between_chunks = math.inf if between_chunks is None else between_chunks
         self._end_by = math.inf if end_by is None else end_by
         self._lock = threading.Lock()
-        #: The limit of the next chunk, and when it passes.
+        #: The limit for the next chunk, and the time when this limit passes.
         self._limit: Limit = "first_byte"
         self._limit_by = first_by
-        #: When to expire, by the monotonic clock. Infinity while nobody waits for the server.
+        #: The time to expire, by the monotonic clock. Infinity while the caller does not wait for the server.
         self.due = math.inf
         self._is_monitored = False
         #: The limit that has passed.
         self.exceeded: Limit | None = None
-        #: Whether `expire` ended the wait. If not, the HTTP library's own timeouts did.
+        #: Whether `expire` ended the wait. If `False`, the HTTP library's own timeouts ended it.
         self.has_ended_wait = False
 
     def begin_sending(self) -> None:
-        """Start the limits of the request. Transports without connections keep their own read timeout."""
+        """Start the clock for the headers. Transports without connections use their own read timeout instead."""
         if self._find_socket is not None:
             self.arm()
 
     def end_sending(self, response: httpx2.Response) -> None:
-        """End the wait for the headers. From here on the socket is known."""
+        """Stop the clock for the headers, and record the socket of `response`."""
         with self._lock:
             if self._find_socket is not None:
                 self.due = math.inf
             if self.interrupt is None:
                 self._socket = _socket_of(response)
         if self._socket is not None:
-            # From here on this object enforces the limits. httpx documents the extension; httpcore reads it per body.
+            # From here on this object enforces the limits, so switch off the read timeout. httpx documents the
+            # extension `timeout`; httpcore reads the extension again for the body.
             self._limit_reading(None)
 
     def note_chunk(self) -> None:
-        """Restart the idle timeout: a chunk came and was consumed."""
+        """Restart the idle timeout, after a chunk came and the caller consumed it."""
         self._limit = "between_chunks"
         self._limit_by = time.monotonic() + self._between_chunks
 
@@ -124,7 +125,7 @@ class Deadline:
 
     @property
     def next_limit(self) -> Limit:
-        """The limit that passes first if nothing comes."""
+        """The limit that passes first if the server sends nothing more."""
         return "total" if self._end_by <= self._limit_by else self._limit
 
     def _limit_reading(self, seconds: float | None) -> None:
@@ -132,7 +133,7 @@ class Deadline:
         extensions["timeout"] = {**extensions.get("timeout", {}), "read": seconds}
 
     def disarm(self) -> None:
-        """Stop the clock after bytes came. Expire if they came late from a transport without a socket."""
+        """Stop the clock after bytes came. Without a socket, call `expire` if the bytes came too late."""
         if not self._is_monitored and time.monotonic() > self.due:
             self.expire()
         self.due = math.inf
@@ -151,11 +152,12 @@ class Deadline:
             elif below is not None:
                 shut_down(below)
             elif self._find_socket is not None:
-                # The request is connecting (the HTTP library limits that) or waits for a connection: check again.
+                # The request has no socket yet: it waits for a connection, or connects (which the HTTP library limits).
+                # Check again soon.
                 self.due = time.monotonic() + _SOCKET_CHECK_SECONDS
 
     def close(self) -> None:
-        """End the deadline. The socket is not touched after this: its connection may serve another call."""
+        """End the deadline. After this, the socket is not shut down, since another call may use its connection."""
         with self._lock:
             self.due = math.inf
         _monitor.remove(self)
@@ -181,16 +183,16 @@ class _Monitor:
             self.wake()
 
     def wake(self) -> None:
-        """Check now: a deadline is due before the next check."""
+        """Make the thread check now, because a deadline is due before its next check."""
         self._wake.set()
 
     def remove(self, deadline: Deadline) -> None:
         self._deadlines.discard(deadline)
 
     def _start(self) -> None:
-        """Start the thread once in each process: threads do not survive a fork.
+        """Start the thread, once in each process, since threads do not survive a fork.
 
-        A child forgets the deadlines of its parent, since it must not shut down the parent's sockets.
+        A child process drops the deadlines of its parent, since the child must not shut down the parent's sockets.
         """
         if self._pid == os.getpid():
             return
@@ -228,20 +230,20 @@ def _socket_of(response: httpx2.Response) -> Socket | None:
 def shut_down(below: Socket) -> None:
     """Shut down the connection through a copy of its descriptor.
 
-    The object itself is not used, because TLS and asyncio use it in another thread at the same time.
+    The socket object itself is not used, because TLS or asyncio may use it in another thread at the same time.
     """
     try:
         with socket.fromfd(below.fileno(), below.family, below.type) as copy:
             copy.shutdown(socket.SHUT_RDWR)
     except OSError:
-        # No file descriptor is left for a copy, or the socket is closed already.
+        # The process has no free file descriptor for a copy, or the socket is already closed.
         with suppress(OSError):
             _shut_down_in_place(below)
 
 
 def _shut_down_in_place(below: Socket) -> None:
     if isinstance(below, socket.socket):
-        # The override of TLS sockets would also drop their TLS state.
+        # The method `shutdown` of a TLS socket would also drop its TLS state.
         socket.socket.shutdown(below, socket.SHUT_RDWR)
     else:
         below.shutdown(socket.SHUT_RDWR)

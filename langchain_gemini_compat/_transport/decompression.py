@@ -1,7 +1,7 @@
 """Decompresses a reply in bounded steps.
 
-httpx (openai 2) decompresses a received piece in one step: 3 kB of brotli or gzip can become gigabytes before a limit
-applies. Here each step returns at most `STEP` bytes. Requests accept only gzip and deflate, see `ACCEPTED`.
+httpx (openai 2) decompresses a received piece in one step, so 3 kB of brotli or gzip can become gigabytes before a
+limit applies. Here each step returns at most `STEP` bytes. Requests accept only gzip and deflate, see `ACCEPTED`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: The request header `Accept-Encoding`. The decompressors of brotli and zstd have a bounded mode in new releases only.
+#: The request header `Accept-Encoding`. It omits brotli and zstd, because only new releases of their decompressors can
+#: limit the size of a step.
 ACCEPTED = "gzip, deflate"
 #: Maximum number of bytes that one step of a decompressor returns.
 STEP = 2**18
@@ -32,9 +33,10 @@ class BrokenEncodingError(ValueError):
 
 
 def build_decompressor(encoding: str) -> Decompressor | None:
-    """Return the decompressor for the header `Content-Encoding`, or `None` if the body is sent as it is.
+    """Return the decompressor for the header `Content-Encoding`, or `None` for a body without compression.
 
-    Raises `UnsupportedEncodingError` for other encodings and for more than one: each layer may inflate a thousandfold.
+    Raises `UnsupportedEncodingError` for other encodings, and for several encodings at once. Each layer of compression
+    may shrink the data to a thousandth.
     """
     layers = [layer for name in encoding.lower().split(",") if (layer := name.strip()) not in ("", "identity")]
     if not layers:
@@ -52,9 +54,9 @@ class Decompressor:
     def __init__(self, window: int) -> None:
         self._window = window
         self._inflate = zlib.decompressobj(window)
-        #: The first bytes of deflate, until they show whether there is a zlib header.
+        #: The first bytes of deflate, kept until it is clear whether they are a zlib header.
         self._start: bytes | None = b"" if window == zlib.MAX_WBITS else None
-        #: One byte that may begin another gzip member.
+        #: A byte after a gzip member that may begin the next one.
         self._rest = b""
         #: Whether padding or garbage followed the last member.
         self._is_over = False
@@ -96,7 +98,7 @@ class Decompressor:
         return b""
 
     def _detect_wrapper(self, start: bytes) -> bytes:
-        """Choose the format by the bytes `start`. Return them, or no bytes if more are needed.
+        """Choose the deflate format by the bytes `start`. Return `start`, or no bytes if more bytes are needed.
 
         Some servers send deflate without the zlib header (RFC 9110, 8.4.1.2).
         """

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 NO_REASON = "The server gave no reason."
 #: Maximum length of a server's text in an exception.
 LONGEST_TEXT = 2000
-#: Limits of one error body: nested wrappings, values that are read, and characters that are searched for JSON.
+#: Limits for one error body: levels of wrapping, values to read, and characters to search for JSON.
 _DEEPEST, _MOST_VALUES, _MOST_CHARACTERS = 12, 64, 2**18
-#: Limits of one text: characters, possible beginnings of JSON, and characters of a printed Python value.
+#: Limits for one text: characters, places where JSON may begin, and characters of a printed Python value.
 _LONGEST_SEARCH, _MOST_STARTS, _LONGEST_LITERAL = 2**16, 8, 2**14
-#: Maximum depth of the brackets of a printed Python value.
+#: Maximum nesting depth of brackets in a printed Python value.
 _MOST_BRACKETS = 32
 #: Keys of a server's message, the most specific first.
 _REASONS = (
@@ -42,7 +42,7 @@ _WRAPPINGS = (
     "error_message", "original_error", "upstream_error", "provider_error", "innererror", "inner_error",
     "provider_response", "error_details", "fault",
 )  # fmt: skip
-#: Keys of the message in an error object, and keys of which one must stand beside it.
+#: Keys of the message in an error object, and keys of its code or type. An error object has one of each.
 _MESSAGE_KEYS, _CODE_KEYS = (
     ("message", "msg", "detail", "details"),
     ("code", "status", "type", "error_type", "statusCode"),
@@ -54,9 +54,9 @@ _FAULTS = (
     "errors", "fault", "faultstring", "exception", "error_code", "error_msg", "error_message", "error_description",
     "errorCode", "errorMsg", "errorMessage", "err", "err_code", "err_msg", "errcode", "errmsg",
 )  # fmt: skip
-#: Values of those keys and of a message that mean success.
+#: Values that mean success, in a key of `_FAULTS` or in a message.
 _GOOD_WORDS = frozenset(("", "0", "200", "ok", "success", "successful", "succeeded", "none", "null"))
-#: Keys of a chunk: an event with one of them is a part of a reply.
+#: Keys of a chunk. An event with one of these keys is a part of a reply.
 _PARTS = frozenset(
     (
         "choices", "object", "model", "created", "created_at", "system_fingerprint", "service_tier", "provider",
@@ -71,14 +71,15 @@ _PROGRESS = re.compile(
 )
 _DECODER = json.JSONDecoder()
 _START = re.compile(r"""\[\s*\{|\{|b['"]|"(?=[\[{])""")
-#: An unfinished string extends to the end of the text, so that no start is tried twice.
+#: Bytes as Python prints them. An unfinished string extends to the end of the text, so that the pattern does not try
+#: another place to begin.
 _BYTES = re.compile(r"""b(?:'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z))""", re.DOTALL)
 _STRING_OR_BRACKET = re.compile(r"""'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z)|[\[\]{}()]""", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
-#: The range of error statuses, and the statuses that say nothing about the cause.
+#: The first and last status that means an error, and the statuses that do not show the cause.
 _FIRST_ERROR, _LAST_ERROR = 300, 599
 _VAGUE_STATUSES = (500, 502)
-#: Statuses of requests that were refused for their content. Their texts may repeat the request.
+#: Statuses of requests that the server refused because of their content. The error text may repeat the request.
 _REFUSALS = (400, 413, 422)
 
 
@@ -94,11 +95,11 @@ class _Budget:
 class _Search:
     """The error objects found so far, from the outermost to the innermost."""
 
-    #: The HTTP status, or the number of the innermost error object so far.
+    #: The status code of the innermost error object that has one, else the HTTP status.
     code: int = 0
     budget: _Budget = field(default_factory=_Budget)
     layers: list[JsonObject] = field(default_factory=list)
-    #: The innermost text that is not in an object.
+    #: A text or number that the server sent in place of an error object.
     text: str = ""
 
 
@@ -109,7 +110,7 @@ def is_error_body(body: JsonValue) -> bool:
             return True
         choices = body.get("choices")
         if choices:
-            # Hot path, since this runs for every chunk: a pattern calls no function.
+            # This runs for every chunk. A pattern is fast because it does not call a function.
             match choices:
                 case [{"error": _} | {"delta": {"error": _}} | {"message": {"error": _}}, *_] | [_, _, *_]:
                     return _any_has_error(choices)
@@ -120,12 +121,12 @@ def is_error_body(body: JsonValue) -> bool:
 
 
 def is_bare_detail(body: JsonValue) -> bool:
-    """Return whether `body` is `{"detail": "…"}` and nothing else, as FastAPI answers for any reason."""
+    """Return whether `body` is exactly `{"detail": "…"}`. FastAPI sends this for errors of any kind."""
     return isinstance(body, dict) and len(body) == 1 and isinstance(body.get("detail"), str)
 
 
 def _any_has_error(choices: JsonValue) -> bool:
-    """Return whether a choice holds an error, as OpenRouter sends it with status 200."""
+    """Return whether a choice contains an error. OpenRouter sends such errors with status 200."""
     return any(isinstance(choice, dict) and _has_error(choice) for choice in cast("list[JsonValue]", choices))
 
 
@@ -134,7 +135,7 @@ def _has_error(choice: JsonObject) -> bool:
 
 
 def _parts_of(choice: JsonObject) -> Iterator[JsonObject]:
-    """Yield the objects of a choice in which servers put an error."""
+    """Yield the objects that may contain an error: the choice, its `delta` and its `message`."""
     yield choice
     for key in ("delta", "message"):
         part = choice.get(key)
@@ -143,7 +144,7 @@ def _parts_of(choice: JsonObject) -> Iterator[JsonObject]:
 
 
 def _says_error(body: JsonObject) -> bool:
-    """Return whether `body` is an error, although it has neither `choices` nor a true `error`."""
+    """Return whether a `body` without `choices` and without a true `error` is an error."""
     if isinstance(body.get("error"), dict) or any(is_error_name(body.get(key)) for key in _KINDS):
         return True
     if any(_reports_error(body.get(key)) for key in _FAULTS) or any(
@@ -163,12 +164,12 @@ def _says_error(body: JsonObject) -> bool:
 
 
 def _reports_error(value: JsonValue) -> bool:
-    """Return whether the value of an error's key reports an error. Some servers send the code 0 or "ok" on success."""
+    """Return whether the value of a key in `_FAULTS` means an error. Some servers send 0 or "ok" there on success."""
     return value.strip().lower() not in _GOOD_WORDS if isinstance(value, str) else bool(value)
 
 
 def _is_bare_message(body: JsonObject) -> bool:
-    """Return whether `body` is a message to people, and neither a part of a reply nor a progress report."""
+    """Return whether `body` has a message, but is neither a part of a reply nor a progress report."""
     if not any(isinstance(text := body.get(key), str) and _reports_error(text) for key in ("message", "msg", "detail")):
         return False
     if body.get("success") is True or body.get("ok") is True or not _PARTS.isdisjoint(body):
@@ -182,11 +183,11 @@ def _is_bare_message(body: JsonObject) -> bool:
 
 
 def read_error(body: JsonValue, *, default_code: int) -> tuple[ParsedError, JsonValue]:
-    """Return the error in `body`, and the innermost object or text of it.
+    """Return the parsed error in `body`, and its innermost error object or text.
 
     Args:
         body: The JSON of an error response, or its text.
-        default_code: The HTTP status, which is used if the body names none.
+        default_code: The HTTP status, which is used if the body does not contain a status.
     """
     search = _Search(default_code)
     _unwrap(_choice_error(body), search, _DEEPEST)
@@ -194,7 +195,7 @@ def read_error(body: JsonValue, *, default_code: int) -> tuple[ParsedError, Json
     telling = next((layer for layer in layers if _read_reason(layer)), layers[0] if layers else None)
     message = _read_reason(telling) if telling is not None else ""
     if not message:
-        # An `error` that is a number or a text.
+        # The value of `error` is a number or a text.
         message = search.text or ("" if isinstance(body, (dict, list)) or body is None else str(body))
     words = tuple(dict.fromkeys(word for layer in layers for word in _words_of(layer)))
     details = next((found for layer in layers if (found := _details_of(layer))), ())
@@ -210,12 +211,12 @@ def read_error(body: JsonValue, *, default_code: int) -> tuple[ParsedError, Json
 
 
 def cut(text: str) -> str:
-    """Return `text`, or its beginning."""
+    """Return `text`, shortened to `LONGEST_TEXT` characters."""
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 
 
 def _choice_error(body: JsonValue) -> JsonValue:
-    """Return the error of a choice where the body itself has none."""
+    """Return `body`, or the error of one of its choices if `body` has no `error` of its own."""
     if isinstance(body, dict) and not body.get("error") and isinstance(body.get("choices"), list):
         for choice in cast("list[JsonValue]", body["choices"]):
             for part in _parts_of(choice) if isinstance(choice, dict) else ():
@@ -236,7 +237,7 @@ def _unwrap(value: JsonValue, search: _Search, depth: int) -> None:
         elif not search.text:
             search.text = value.strip()
     elif isinstance(value, list):
-        # Only the first object is unwrapped. `_read_reason` joins the texts of all.
+        # Only the first item is unwrapped. `_read_reason` joins the texts of all items.
         for item in value[:1]:
             _unwrap(item, search, depth - 1)
     elif isinstance(value, dict):
@@ -259,7 +260,8 @@ def _unwrap_object(value: JsonObject, search: _Search, depth: int) -> None:
         if isinstance(inner, str):
             inner = _extract_json(inner, search)
         if isinstance(inner, list):
-            # A list of several errors is not unwrapped, since all are quoted. FastAPI's errors have a place, `loc`.
+            # A list of several errors is not unwrapped, because the message quotes all of them. FastAPI's validation
+            # errors, which have the key `loc`, are not unwrapped either.
             inner = inner[0] if len(inner) == 1 and _is_error(inner[0]) else None
             inner = None if isinstance(inner, dict) and "loc" in inner else inner
         if (isinstance(inner, dict) and inner and key == "error") or _is_error(inner):
@@ -269,7 +271,7 @@ def _unwrap_object(value: JsonObject, search: _Search, depth: int) -> None:
 
 
 def _is_error(value: JsonValue) -> bool:
-    """Return whether `value` is certainly an error. A text may also contain a schema or a message of the request."""
+    """Return whether `value` is certainly an error, and not JSON of the request, such as a schema or a message."""
     if isinstance(value, list):
         return bool(value) and _is_error(value[0])
     if not isinstance(value, dict):
@@ -284,7 +286,10 @@ def _is_error(value: JsonValue) -> bool:
 
 
 def _extract_json(text: str, search: _Search) -> JsonValue:
-    """Return the error in `text`: JSON, JSON in a JSON string, or bytes or a dictionary as Python prints them."""
+    """Return the error in `text`, or `None`.
+
+    The error may be JSON, JSON in a JSON string, or bytes or a dictionary as Python prints them.
+    """
     budget = search.budget
     text = text[: min(_LONGEST_SEARCH, max(0, budget.characters))]
     if not any(sign in text for sign in ("{", "\\x7b", "\\u007b")):
@@ -297,7 +302,7 @@ def _extract_json(text: str, search: _Search) -> JsonValue:
             break
         value, end = _read_at(text, match)
         if isinstance(value, str):
-            # JSON in JSON, or bytes that hold JSON.
+            # The value is a JSON string or printed bytes that contain JSON.
             value = _extract_json(value, search)
         if _is_error(value):
             is_all = not text[: match.start()].strip() and not text[end:].strip()
@@ -308,9 +313,9 @@ def _extract_json(text: str, search: _Search) -> JsonValue:
 
 
 def _matches_status(value: JsonValue, search: _Search) -> bool:
-    """Return whether an error in the middle of a text can be the cause of the HTTP status.
+    """Return whether an error that was found inside a text can be the cause of the HTTP status.
 
-    A server that refuses a request may repeat it, and a prompt may contain an error of any kind.
+    If not, the text may repeat a prompt that contains the error.
     """
     if search.code not in _REFUSALS:
         return True
@@ -323,7 +328,7 @@ def _matches_status(value: JsonValue, search: _Search) -> bool:
 
 
 def _read_at(text: str, match: re.Match[str]) -> tuple[JsonValue, int]:
-    """Return the value that begins at `match` and its end; `None` and 0 if there is no value."""
+    """Return the value that begins at `match`, and the position of its end. Without a value, return `None` and 0."""
     start = match.start()
     if match[0].startswith("b"):
         literal = cast("re.Match[str]", _BYTES.match(text, start))
@@ -339,7 +344,7 @@ def _read_at(text: str, match: re.Match[str]) -> tuple[JsonValue, int]:
 
 
 def _read_bytes(literal: str) -> JsonValue:
-    """Return the text of printed Python bytes, even if their end was cut off."""
+    """Return the text of bytes as Python prints them, even if the end is missing."""
     value = _read_literal(literal)
     return literal[2:].replace("\\n", "\n").replace("\\'", "'").replace("\\\\", "\\") if value is None else value
 
@@ -356,7 +361,10 @@ def _read_escaped(text: str) -> JsonValue:
 
 
 def _end_of_bracket(text: str, start: int) -> int:
-    """Return where the bracket at `start` closes; 0 if it does not, or if brackets nest too deep."""
+    """Return the position after the bracket that closes the one at `start`.
+
+    Return 0 if no bracket closes it, or if brackets are nested too deep.
+    """
     depth = 0
     for found in _STRING_OR_BRACKET.finditer(text, start, start + _LONGEST_LITERAL):
         if found[0] in "[{(":
@@ -378,14 +386,14 @@ def _read_literal(text: str) -> JsonValue:
         value: object = ast.literal_eval(text)
         if isinstance(value, bytes):
             value = value.decode(errors="replace")
-        # Sets, complex numbers and other values that JSON does not have raise here.
+        # This raises an error for values that JSON does not have, such as sets and complex numbers.
         return cast("JsonValue", json.loads(json.dumps(value)))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
 
 
 def _read_reason(error: JsonValue, depth: int = _DEEPEST) -> str:
-    """Return the message of `error`: Google's `message`, FastAPI's `detail`, Apigee's `fault`, or all of `errors`."""
+    """Return the message of `error`: `message` (Google), `detail` (FastAPI), `fault` (Apigee) or all of `errors`."""
     if isinstance(error, str):
         return error.strip()
     if depth < 0:
@@ -401,7 +409,7 @@ def _read_reason(error: JsonValue, depth: int = _DEEPEST) -> str:
 
 
 def _code_of(value: JsonValue) -> int | None:
-    """Return an HTTP status of an error, as a number or in digits."""
+    """Return the HTTP status in `value`, which may be a number or a text of digits."""
     if isinstance(value, str) and re.fullmatch("[3-5][0-9]{2}", value):
         return int(value)
     is_status = isinstance(value, int) and not isinstance(value, bool) and _FIRST_ERROR <= value <= _LAST_ERROR
@@ -416,7 +424,7 @@ def _codes_of(layer: JsonObject) -> Iterator[int]:
 
 
 def _words_of(layer: JsonObject) -> Iterator[str]:
-    """Yield the codes, types and reasons of an error, the most exact first."""
+    """Yield the codes, types and reasons of an error, the most specific first."""
     for key in ("code", "status", "error_type", "type", "reason"):
         value = layer.get(key)
         if isinstance(value, str) and 0 < len(value) <= _MOST_VALUES and not value.isdigit():
@@ -445,7 +453,11 @@ def _status_of(layers: list[JsonObject]) -> str | None:
 
 
 def _decide_code(layers: list[JsonObject], words: tuple[str, ...], default_code: int) -> int:
-    """Return the innermost number, else the status that the words mean, else the HTTP status if it is an error."""
+    """Return the status of an error.
+
+    This is the innermost number. Without a number, it is the HTTP status if that shows the cause of an error, else the
+    status that the words mean.
+    """
     number = next((code for layer in layers for code in _codes_of(layer)), None)
     if number is not None:
         return number
@@ -455,5 +467,5 @@ def _decide_code(layers: list[JsonObject], words: tuple[str, ...], default_code:
         return CODES_OF_WORDS[exact[0]]
     if default_code >= _FIRST_ERROR:
         return default_code
-    # The error came inside a stream, after status 200 was sent.
+    # The error came in a stream, which had begun with status 200.
     return CODES_OF_WORDS[meant[0]] if meant else 500

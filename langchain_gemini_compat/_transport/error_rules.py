@@ -1,7 +1,7 @@
 """Maps an error of the server to an exception class and to advice, by its words, text, details and status.
 
-The texts are from captures of both Google surfaces and from Google's troubleshooting pages. `error_bodies` reads the
-error before, and `library_errors` and `network_errors` know the texts of HTTP libraries and of OpenSSL.
+The texts are from captures of both Google surfaces and from Google's troubleshooting pages. `error_bodies` parses the
+errors of servers. `library_errors` and `network_errors` handle the errors of HTTP libraries and of OpenSSL.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class ParsedError:
     """The contents of an error body.
 
     Attributes:
-        code: The status in the body, else the HTTP status.
-        status: Google's name of the status, such as `RESOURCE_EXHAUSTED`, or the type of another server.
+        code: The status that the body contains, else the HTTP status.
+        status: Google's name of the status, such as `RESOURCE_EXHAUSTED`, or another server's error type.
         message: The server's text.
         details: Google's `details`.
         words: The codes, types and reasons of all nested errors in lower case, the innermost first.
@@ -57,7 +57,7 @@ def classify(error: ParsedError, surface: Surface, wait: float | None) -> tuple[
 
 
 def _searchable_text(error: ParsedError) -> str:
-    """Return the message, and the field violations of Google's `BadRequest`, one in a line."""
+    """Return the message and the field violations of Google's `BadRequest`, each on its own line."""
     found = [error.message]
     for detail in error.details:
         violations = detail.get("fieldViolations")
@@ -68,7 +68,7 @@ def _searchable_text(error: ParsedError) -> str:
 
 
 def _classify_first(error: ParsedError) -> _Rule | None:
-    """Classify by words that decide regardless of the message and the status."""
+    """Return the class and the advice for words that decide regardless of message and status, or `None`."""
     return next((_FIRST_WORDS[word] for word in error.words if word in _FIRST_WORDS), None)
 
 
@@ -80,7 +80,7 @@ def _classify_text(error: ParsedError, text: str) -> _Rule | None:
 
 
 def _classify_code(error: ParsedError, wait: float | None) -> _Rule:
-    """Classify by the status, and also by the words if the status has many meanings."""
+    """Return the class and the advice for the status. If it has many meanings, the words decide."""
     code = error.code
     if code in _MANY_THINGS:
         meant = (CODES_OF_WORDS.get(word, code) for word in error.words if word not in VAGUE_WORDS)
@@ -113,13 +113,13 @@ def _classify_limit(error: ParsedError, wait: float | None) -> _Rule:
 
 
 def _is_daily(text: str) -> bool:
-    """Return whether `text` names a daily quota and no other one. Use it for errors without details."""
+    """Return whether `text` names a daily quota and no quota per minute. For errors without details."""
     return bool(_DAILY.search(text)) and not _MINUTE.search(text)
 
 
 _DAILY = re.compile(r"per[-_ ]?day|\bdaily\b|\b[tr]pd\b|\b1/d\b", re.IGNORECASE)
 _MINUTE = re.compile(r"per[-_ ]?min|\b[tr]pm\b", re.IGNORECASE)
-#: Options of a server's command line.
+#: A command-line option of the server.
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]{2,60}")
 _NO_QUOTA = re.compile(r"\blimit: 0\b(?![.,]\d)")
 _BAD = (400, 422)
@@ -350,11 +350,11 @@ _FIRST_WORDS: dict[str, _Rule] = {
         (errors.InvalidRequestError, _FILTERED),
     ),
 }
-#: Statuses with many meanings, for which the words decide.
+#: Statuses with many meanings. For these, the words of the error decide.
 _MANY_THINGS = (400, 403, 409, 422, 424, 500, 502, 503)
-#: The status that a word means if the HTTP status is vague. The words are Google's
-#: (https://cloud.google.com/apis/design/errors), OpenAI's, Anthropic's, names of exceptions (vLLM, LiteLLM), and the
-#: `error_type` of TGI.
+#: Maps an error word to the status that it means. Used if the HTTP status is missing or has many meanings. The words
+#: are Google's (https://cloud.google.com/apis/design/errors), OpenAI's, Anthropic's, names of exceptions (vLLM,
+#: LiteLLM), and the `error_type` of TGI.
 CODES_OF_WORDS: dict[str, int] = {
     **dict.fromkeys(
         (
@@ -421,7 +421,7 @@ CODES_OF_WORDS: dict[str, int] = {
     **dict.fromkeys(("overloaded_error", "serviceunavailableerror", "unavailable"), 503),
     **dict.fromkeys(("deadline_exceeded",), 504),
 }
-#: Words that servers send with any status. They decide only if there is no status.
+#: Words that servers send with any status. Such a word decides only if the error has no status.
 VAGUE_WORDS = frozenset(
     {
         *(
@@ -441,13 +441,13 @@ VAGUE_WORDS = frozenset(
 
 
 def quota_of(error: ParsedError) -> dict[str, str]:
-    """Return `quotaId` and `quotaMetric` of the violated quota, or empty strings."""
+    """Return `quotaId` and `quotaMetric` of the exceeded quota, or empty strings."""
     found = {"quotaId": "", "quotaMetric": ""}
     for detail in error.details:
         violations = detail.get("violations")
         for violation in violations if isinstance(violations, list) else ():
             if isinstance(violation, dict):
-                # A daily violation overrides the others.
+                # If several quotas are exceeded, a daily quota takes precedence.
                 for key, known in found.items():
                     value = violation.get(key)
                     if isinstance(value, str) and (not known or "PerDay" in value):
@@ -457,7 +457,7 @@ def quota_of(error: ParsedError) -> dict[str, str]:
 
 
 def _add_error_info(metadata: JsonValue, found: dict[str, str]) -> None:
-    """Add the quota of `ErrorInfo` to `found` if `QuotaFailure` is missing."""
+    """Add the quota from the `metadata` of `ErrorInfo` to `found`, unless `found` already contains a quota."""
     if isinstance(metadata, dict):
         for key, name in (("quotaId", "quota_limit"), ("quotaMetric", "quota_metric")):
             value = metadata.get(name)

@@ -1,6 +1,6 @@
-"""Translates errors of the server, the network and time limits to the exceptions of this package.
+"""Translates server errors, network errors and timeouts to the exceptions of this package.
 
-The text keeps the server's words without secrets, and adds what to do next.
+Each message quotes the server's text without secrets, and then says what to do.
 """
 
 from __future__ import annotations
@@ -50,24 +50,24 @@ _RETRY_IN = re.compile(
     rf"(?:{_SECONDS} ?(s\b|sec|ms\b|milli))?",
     re.IGNORECASE,
 )
-#: `RetryInfo` in a text that could not be read as JSON.
+#: Finds the wait of `RetryInfo` in a text that is not valid JSON.
 _DELAY_IN_TEXT = re.compile(rf"retryDelay[\"'\\]{{1,8}}: ?[\"'\\]{{1,8}}{_SECONDS}s")
-#: Headers that describe the bytes as sent, which do not match the decompressed body.
+#: Headers that describe the body as sent. They would be wrong for the decompressed body.
 _OF_THE_TRANSFER = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 #: Headers of a response that may hold a secret of the server.
 _OF_THE_SERVER = frozenset({b"set-cookie", b"set-cookie2"})
-#: Statuses of the HTML pages of servers without this API.
+#: Statuses with which servers without this API send an HTML page.
 _NOT_AN_ENDPOINT = (404, 405, 410)
 _TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 @contextmanager
 def translate_errors(limits: TimeLimits, deadline: float | None) -> Generator[None]:
-    """Raise an exception of this package for errors of the HTTP library while a request is sent.
+    """Convert errors of the HTTP library, raised while a request is sent, to exceptions of this package.
 
     Args:
         limits: The time limits of the call.
-        deadline: When the call must be over, by the monotonic clock, or `None`.
+        deadline: When the call must end, by the monotonic clock, or `None`.
     """
     try:
         yield
@@ -99,9 +99,9 @@ def _build_header_error() -> errors.APIConnectionError:
 
 
 def open_client(client: Callable[[], _Client]) -> _Client:
-    """Return the client of the SDK that `client` builds, with proxies from the environment.
+    """Return the HTTP client that `client` builds, with the proxies of the environment.
 
-    The HTTP library's error is not chained, since it repeats the proxy's URL, which may contain a password.
+    The HTTP library's error is not chained, since its text contains the proxy's URL and perhaps a password.
 
     Raises:
         APIConnectionError: The proxy settings are invalid.
@@ -122,7 +122,7 @@ def open_client(client: Callable[[], _Client]) -> _Client:
 
 
 def _check_proxies() -> None:
-    """Raise `ValueError` for an invalid port. C's resolver would use its lower 16 bits."""
+    """Raise `ValueError` for an invalid proxy port. The system's resolver would use the lower 16 bits of the number."""
     for name, address in getproxies().items():
         if name != "no":
             _ = urlsplit(address if "://" in address else f"//{address}").port
@@ -131,7 +131,7 @@ def _check_proxies() -> None:
 def translate_response(response: Response, content: bytes, surface: Surface) -> errors.APIStatusError:
     """Return the exception for a `response` with an error status and the body `content`.
 
-    The exception keeps the body without the secrets of the request, since some servers repeat them.
+    The body in the exception does not contain secrets of the request, which some servers repeat.
     """
     content = hide_secret(response.request, content)
     kept = _keep(response, content)
@@ -145,19 +145,19 @@ def translate_response(response: Response, content: bytes, surface: Surface) -> 
 
 
 def translate_value(value: JsonValue, response: Response, surface: Surface) -> errors.APIStatusError:
-    """Return the exception for `value`, the JSON of an error in a reply with a 2xx status."""
+    """Return the exception for `value`, the JSON of an error that the server sent with a 2xx status."""
     value = hide_in_value(response.request, value)
     return translate_body(value, _keep(response, json.dumps(value).encode()), surface)
 
 
 def translate_body(body: JsonValue, response: Response, surface: Surface) -> errors.APIStatusError:
-    """Return the exception for an error `body` without secrets."""
+    """Return the exception for an error `body` from which secrets have been removed."""
     error, inner = read_error(body, default_code=response.status_code)
     return _build_error(error, response, surface, inner)
 
 
 def _translate_text(response: Response, content: bytes, surface: Surface) -> errors.APIStatusError:
-    """Return the exception for an HTML page, or for a text that may contain an error object."""
+    """Return the exception for a body that is not JSON: an HTML page, or a text that may contain an error object."""
     text = content.decode(errors="replace").strip()
     beginning = text[:500].lower()
     if "<html" in beginning or "<!doctype" in beginning:
@@ -173,9 +173,9 @@ def _translate_text(response: Response, content: bytes, surface: Surface) -> err
 
 
 def _keep(response: Response, content: bytes) -> Response:
-    """Return a copy of `response` with its decompressed body, without secrets and without the connection."""
+    """Return a copy of `response` with the decompressed body, but without secrets and without the connection."""
     left_out = _OF_THE_TRANSFER | _OF_THE_SERVER
-    # As bytes, since headers may not be ASCII.
+    # Headers are copied as bytes, since they may not be ASCII.
     headers = [(name, value) for name, value in response.headers.raw if name.lower() not in left_out]
     request = response.request
     target = hide_secret(request, _target_of(response).encode())
@@ -188,7 +188,7 @@ def _keep(response: Response, content: bytes) -> Response:
 
 
 def _without_credential(request: Request) -> Request:
-    """Return a copy of `request` without its body and secrets, since loggers print headers of exceptions."""
+    """Return a copy of `request` without its body and secrets. Loggers may print the headers of `error.request`."""
     headers = [(name, value) for name, value in request.headers.raw if name.lower().decode("latin-1") in HARMLESS]
     return type(request)(request.method, bare_url(request.url), headers=headers)
 
@@ -200,7 +200,7 @@ def _build_error(
     kind, remedy = classify(error, surface, wait)
     host = _host_of(response)
     if kind is errors.MissingSignatureError and not is_google_host(f"https://{host}"):
-        # Most gateways drop signatures from replies or requests, while most callers keep messages unchanged.
+        # The likely cause is the gateway: most gateways drop signatures, while most callers keep messages unchanged.
         remedy = (
             f"`{host}` does not pass thought signatures on, or a message lost its signature. Use a route or setting of "
             "that gateway that keeps them, or use Google's own endpoint."
@@ -232,7 +232,8 @@ def _host_of(response: Response) -> str:
 def _retry_after(error: ParsedError, response: Response) -> float | None:
     """Return the wait that the server named, in seconds, or `None`.
 
-    The message is more exact than `RetryInfo`, which has whole seconds. Gateways use a header.
+    The text of the message is read first, since it has fractions of a second. Google's `RetryInfo` has whole seconds.
+    Gateways send a header.
     """
     in_text = _RETRY_IN.search(error.message)
     if in_text and any(in_text.groups()):
@@ -257,7 +258,7 @@ def _read_retry_headers(response: Response) -> float | None:
         return float(header)
     try:
         then = parsedate_to_datetime(header)
-        # `-0000` means UTC, but Python parses it as a naive time.
+        # A date with `-0000` is in UTC, but Python parses it as a naive time.
         then = then if then.tzinfo else then.replace(tzinfo=timezone.utc)
         return max(0.0, (then - datetime.now(timezone.utc)).total_seconds())
     except (TypeError, ValueError, OverflowError):
@@ -265,7 +266,7 @@ def _read_retry_headers(response: Response) -> float | None:
 
 
 def _read_redirect(response: Response) -> ParsedError:
-    """Return the error for a redirect: credentials go only to `base_url`."""
+    """Return the error for a redirect, which is not followed because credentials go only to `base_url`."""
     target = _target_of(response)
     text = f"The server redirects to {target}. Set `base_url` to that URL."
     text = text if target else "The server redirects without a target."
@@ -283,7 +284,7 @@ def _target_of(response: Response) -> str:
 
 
 def build_timeout(limit: Limit | Literal["connect"], limits: TimeLimits) -> errors.RequestTimeoutError:
-    """Return the exception for the time limit `limit` that has passed."""
+    """Return the exception for the expired time limit `limit`."""
     seconds = getattr(limits, limit) or 0.0
     error = errors.RequestTimeoutError(
         f"{_LATE[limit].format(seconds)} Increase `timeout={{{limit!r}: …}}`, or request less output."

@@ -1,7 +1,7 @@
 """HTTP clients of the openai SDK: one for all threads, and one for each event loop.
 
-A client is closed with its owner, which is the model or the event loop. After a fork the child makes its own clients:
-it must neither use nor close the sockets of its parent.
+The client for threads is closed with the model, and an async client with its event loop or the model. After a fork, the
+child process makes its own clients, since it must neither use nor close the sockets of its parent.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Clients:
         self._pid = os.getpid()
 
     def sync_client(self) -> httpx2.Client:
-        """Return the client for blocking calls. The first call makes it."""
+        """Return the client for blocking calls. The first call builds this client."""
         if self._given is not None:
             return self._given
         if self._own is None or self._pid != os.getpid():
@@ -49,7 +49,10 @@ class Clients:
         return self._own
 
     async def async_client(self) -> httpx2.AsyncClient:
-        """Return the client of the running event loop. The first call makes it in a thread: it reads certificates."""
+        """Return the client of the running event loop.
+
+        The first call on a loop builds the client in a thread, because reading certificates blocks.
+        """
         if self._given_async is not None:
             return self._given_async
         loop = asyncio.get_running_loop()
@@ -67,7 +70,7 @@ class Clients:
         return made
 
     def _forget_closed_loops(self) -> None:
-        # Threads with event loops of their own do this at the same time, so each step is atomic.
+        # Threads with event loops of their own may run this at the same time, so each step must be atomic.
         for reference in self._by_loop.keyrefs():
             loop = reference()
             if loop is not None and loop.is_closed():
@@ -81,8 +84,8 @@ class Clients:
 class _LoopClient:
     """An async client that is closed with its event loop, or earlier when its owner is garbage collected.
 
-    An event loop has no hook for its end. But `asyncio.run` closes the async generators that have been started and are
-    not finished (`loop.shutdown_asyncgens`). So each client starts a generator whose `finally` closes the client.
+    An event loop does not call a hook when it ends. But `asyncio.run` closes all unfinished async generators
+    (`loop.shutdown_asyncgens`). So each client starts a generator whose `finally` closes the client.
     """
 
     def __init__(self, owner: Clients, client: httpx2.AsyncClient, loop: asyncio.AbstractEventLoop) -> None:
@@ -93,7 +96,7 @@ class _LoopClient:
         self._closing: asyncio.Task[None] | None = None
 
     async def hold_open(self) -> None:
-        """Start the generator. Forget the clients whose event loops were closed without a shutdown."""
+        """Start the generator that closes the client. Drop clients whose event loops were closed without a shutdown."""
         for other in _open_clients.copy():
             if other.is_over():
                 other.forget()
@@ -110,7 +113,7 @@ class _LoopClient:
         _open_clients.discard(self)
 
     def _close_soon(self) -> None:
-        """Close the client after its owner was garbage collected, in whatever thread that was."""
+        """Close the client on its event loop. The garbage collector may call this in any thread."""
         try:
             self._loop.call_soon_threadsafe(self._close)
         except RuntimeError:
@@ -133,5 +136,5 @@ class _LoopClient:
             await self._close()
 
 
-#: Keeps clients alive until they are closed. An event loop holds its async generators by weak references only.
+#: Keeps clients alive until they are closed, since an event loop has only weak references to its async generators.
 _open_clients: set[_LoopClient] = set()

@@ -1,8 +1,8 @@
 """Recognizes the exceptions of the HTTP library by module and name.
 
-openai 3 uses httpx2 on httpcore2, and openai 2 uses httpx on httpcore. Importing either would load the other one too,
-so the classes are known by name only. The names are those of httpx 0.28, httpcore 1.0, httpx2 2.16 and httpcore2 2.16.
-`tests/transport/test_library_errors.py` fails if a release renames one, adds one or changes a text.
+openai 3 uses httpx2 on httpcore2, and openai 2 uses httpx on httpcore. An import here would load a library that openai
+does not use, so this module compares names of classes. The names are those of httpx 0.28, httpcore 1.0, httpx2 2.16 and
+httpcore2 2.16. `tests/transport/test_library_errors.py` fails if a release renames or adds a class, or changes a text.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 
 _LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})
-#: Part of h11's texts "Illegal header name" and "Illegal header value".
+#: The common part of h11's texts "Illegal header name" and "Illegal header value".
 _ILLEGAL_HEADER = "Illegal header"
 
 
@@ -27,7 +27,7 @@ class HttpErrorKind(Enum):
     OTHER = "another error"
 
 
-#: Exceptions without an entry are `OTHER`: their texts are passed on.
+#: Exceptions without an entry are `OTHER`. Error messages quote their texts.
 KINDS = {
     "ConnectTimeout": HttpErrorKind.CONNECT_TIMEOUT,
     "PoolTimeout": HttpErrorKind.POOL_TIMEOUT,
@@ -50,7 +50,7 @@ def is_http_error(err: BaseException | None) -> bool:
 
 
 def kind_of(err: BaseException | None) -> HttpErrorKind:
-    """Return the kind of `err`, which is `OTHER` for an exception of another library."""
+    """Return the kind of `err`. An exception of another library has the kind `OTHER`."""
     if not is_http_error(err):
         return HttpErrorKind.OTHER
     name = type(err).__name__
@@ -60,5 +60,5 @@ def kind_of(err: BaseException | None) -> HttpErrorKind:
 
 
 def is_timeout(err: BaseException | None) -> bool:
-    """Return whether `err` is a timeout of the HTTP library."""
+    """Return whether `err` is a timeout that the HTTP library raised."""
     return kind_of(err) in _TIMEOUTS

@@ -1,8 +1,8 @@
-"""Builds the errors for requests that did not reach the server, with the cause and what to do.
+"""Builds the errors for requests that did not reach the server. Each error names the cause and what to do.
 
 The HTTP library wraps the operating system's errors several times, and some of its own errors have no text. The texts
-below are those of OpenSSL (as Python's `ssl` repeats them) and of httpcore's `ProxyError`.
-`tests/transport/test_network_errors.py` provokes each of them.
+that this module searches for are those of OpenSSL (in errors of Python's `ssl`) and of httpcore's `ProxyError`.
+`tests/transport/test_network_errors.py` causes each of these errors.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _Description: TypeAlias = "tuple[str, bool]"
 _CHECK = "Check the network, proxy settings and `base_url`."
-#: If the upload of at least this many bytes breaks off, the body is probably too large.
+#: Minimum size of a large body in bytes. If the upload of a large body breaks off, the body is probably too large.
 LARGE_BODY = 2**18
 _LONGEST_TEXT = 300
 _STATUS = re.compile(r"([45])\d\d\b")
@@ -37,7 +37,8 @@ class UploadError(Exception):
 class UploadTrace:
     """Records whether an upload broke off, and whether its connection was new.
 
-    It uses httpcore's `trace` extension, whose event names may change. Then `test_refused_upload_is_not_retried` fails.
+    This class uses the event names of httpcore's `trace` extension. If a release changes them,
+    `test_refused_upload_is_not_retried` fails.
     """
 
     def __init__(self) -> None:
@@ -45,7 +46,10 @@ class UploadTrace:
 
     @property
     def is_refused(self) -> bool:
-        """Whether the server closed a new connection during the upload. A pooled one may just have been stale."""
+        """Whether the server closed a new connection during the upload.
+
+        A pooled connection does not count, since the server may have closed it before the upload.
+        """
         return self._is_new and self._is_broken
 
     def note(self, event: str, info: object) -> None:
@@ -55,7 +59,7 @@ class UploadTrace:
         self._is_broken = self._is_broken or event.endswith("send_request_body.failed")
 
     async def anote(self, event: str, info: object) -> None:
-        """`note`, async."""
+        """Async version of `note`."""
         self.note(event, info)
 
 
@@ -68,7 +72,7 @@ def build_connection_error(err: BaseException) -> APIConnectionError:
 
 
 def build_upload_error(size: int) -> APIConnectionError:
-    """Return the error for a new connection that the server closed during an upload of `size` bytes."""
+    """Return the error for an upload of `size` bytes during which the server closed a new connection."""
     error = APIConnectionError(
         f"The server closed the connection in the middle of the request ({size / 1e6:.1f} MB). Likely cause: the "
         "request is larger than the server or a proxy accepts (413). Send less, for instance smaller images or a URL "
@@ -79,12 +83,12 @@ def build_upload_error(size: int) -> APIConnectionError:
 
 
 def is_address_error(err: BaseException) -> bool:
-    """Return whether `err` is the error of Python's sockets for an invalid port or host name."""
+    """Return whether `err` is an error of Python's sockets about an invalid port or host name."""
     return all(isinstance(one, (OverflowError, UnicodeError)) for one in _members(err))
 
 
 def _describe(err: BaseException) -> _Description:
-    """Return the text for `err`, and whether a retry may help."""
+    """Return the error message for `err`, and whether a retry may help."""
     chain = [*_chain(err)]
     kind = kind_of(err)
     if is_address_error(err):
@@ -109,7 +113,7 @@ def _describe_cause(err: BaseException) -> _Description | None:
     if isinstance(err, ssl.SSLError) or "[SSL" in text:
         return _describe_tls(text)
     if isinstance(err, socket.gaierror):
-        # A name server that does not answer may answer later.
+        # This code means that no name server answered. A retry may help.
         may_pass = err.errno == socket.EAI_AGAIN
         advice = "the host name has no address. Check `base_url`, the DNS and proxy settings."
         return f"Could not reach the server ({text}): {advice}", may_pass
@@ -141,7 +145,7 @@ _PLAIN = (
     "The server does not speak TLS at this port ({}). Check the port. If `base_url` or the proxy is a server without "
     "TLS, write `http://`."
 )
-#: Texts of OpenSSL, checked in this order.
+#: Maps a part of OpenSSL's text to the error message. The first part that matches counts.
 _TLS = {
     "mismatch": "The certificate belongs to another host ({}). Check `base_url`.",
     "not valid for": "The certificate belongs to another host ({}). Check `base_url`.",
@@ -171,7 +175,10 @@ def _chain(err: BaseException) -> Iterator[BaseException]:
 
 
 def _members(err: BaseException) -> list[BaseException]:
-    """Return the errors of a group (on Python 3.10 also of anyio's own group), else a list of the error itself."""
+    """Return the members of an exception group, or a list with only `err` for another error.
+
+    On Python 3.10, anyio has an exception group of its own.
+    """
     members = getattr(err, "exceptions", None)
     if not isinstance(members, tuple) or "ExceptionGroup" not in type(err).__name__:
         return [err]
@@ -179,8 +186,8 @@ def _members(err: BaseException) -> list[BaseException]:
 
 
 def _innermost_text(chain: list[BaseException]) -> str:
-    """Return the text of the innermost cause that has one, else the name of the error."""
-    # Other errors, such as "pop from an empty deque", are internals of a library.
+    """Return the text of the innermost error of the operating system or of Python, or of the first error."""
+    # Other errors in the chain are internals of a library, such as "pop from an empty deque".
     telling = [one for one in chain if isinstance(one, (OSError, OverflowError, UnicodeError)) or one is chain[0]]
     texts = [text for one in telling if (text := str(one).strip())]
     return _cut(texts[-1] if texts else "it gave no reason")

@@ -1,11 +1,11 @@
 """Finds the socket of a request. Only this module reads private attributes of httpx and httpcore.
 
-httpx exposes the connection of a request only when the response's headers are complete. Without the socket, the
+httpx exposes the connection of a request only after the response's headers are complete. Without the socket, the
 deadline could not end a request whose headers arrive byte by byte.
 
-The attributes are those of httpx 0.28 with httpcore 1.0 and of httpx2 2.16 with httpcore2 2.16. If a release renames
-one, the functions here return `None` or `False`, and the HTTP library's own timeouts apply. Each comment below names
-the test that fails then.
+The attributes are those of httpx 0.28 with httpcore 1.0 and of httpx2 2.16 with httpcore2 2.16. If a release renames an
+attribute, the functions here return `None` or `False`, and the HTTP library's own timeouts apply. A comment at each
+attribute names the test that fails in this case.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class PoolRequest(Protocol):
-    """A request in httpcore's pool. `connection` is `None` while the request waits for one.
+    """A request in httpcore's pool. While it waits for a connection, `connection` is `None`.
 
-    Both attributes are private to httpcore. Without them, `test_slow_headers_exceed_a_limit` fails.
+    Both attributes are private to httpcore. If they are missing, `test_slow_headers_exceed_a_limit` fails.
     """
 
     request: httpx2.Request
@@ -31,8 +31,8 @@ class PoolRequest(Protocol):
 
 
 def pool_of(client: httpx2.Client | httpx2.AsyncClient, request: httpx2.Request) -> object | None:
-    """Return httpcore's pool that `client` uses for `request`, or `None` for other transports, such as test doubles."""
-    # `_transport_for_url` and `_pool` lead to the pool, and `_requests` lists its requests. Without them,
+    """Return the httpcore pool that `client` uses for `request`, or `None` for a transport without such a pool."""
+    # `_transport_for_url` and `_pool` lead to the pool, and `_requests` lists its requests. If an attribute is missing,
     # `test_slow_headers_exceed_a_limit` fails.
     find = getattr(client, "_transport_for_url", None)
     pool: object = getattr(find(request.url), "_pool", None) if callable(find) else None
@@ -41,16 +41,16 @@ def pool_of(client: httpx2.Client | httpx2.AsyncClient, request: httpx2.Request)
 
 def may_multiplex(pool: object | None) -> bool:
     """Return whether a connection of `pool` may serve several requests at once, as HTTP/2 does."""
-    # Without `_http2`, `test_stream_that_exceeds_a_limit_ends_alone` fails.
+    # If `_http2` is missing, `test_stream_that_exceeds_a_limit_ends_alone` fails.
     return bool(getattr(pool, "_http2", False))
 
 
 def find_socket(pool: object, request: httpx2.Request) -> socket.socket | TransportSocket | None:
-    """Return the socket that serves `request`, or `None` while it waits for a connection."""
+    """Return the socket that serves `request`, or `None` while `request` waits for a connection."""
     held = _find(pool, request)
     connection = None if held is None else held.connection
-    # `_connection`: proxies and the choice of the HTTP version are layers around the connection. `_network_stream`:
-    # the stream of the innermost layer. Without them, `test_slow_headers_exceed_a_limit` fails.
+    # `_connection` leads from a layer (for a proxy, or for the choice of the HTTP version) to the one inside it. The
+    # innermost layer has `_network_stream`. If an attribute is missing, `test_slow_headers_exceed_a_limit` fails.
     while (inner := cast("object", getattr(connection, "_connection", None))) is not None:
         connection = inner
     stream = getattr(connection, "_network_stream", None)
@@ -59,7 +59,7 @@ def find_socket(pool: object, request: httpx2.Request) -> socket.socket | Transp
 
 
 def find_own_socket(pool: object, request: httpx2.Request) -> socket.socket | TransportSocket | None:
-    """Return the socket that serves `request`, or `None` if other requests share its connection."""
+    """Return the socket that serves `request`, or `None` if active requests share its connection."""
     held = _find(pool, request)
     if held is None or held.connection is None:
         return None
@@ -68,14 +68,18 @@ def find_own_socket(pool: object, request: httpx2.Request) -> socket.socket | Tr
 
 
 class AbandonedError(BaseException):
-    """Ends a request whose caller has left. httpcore closes the whole connection for an `Exception`, so it is none."""
+    """Ends a request whose caller has left.
+
+    This is a `BaseException`, because httpcore closes the whole connection for an `Exception`.
+    """
 
 
 class SharedTimeouts:
     """The extension `timeout` of a request on a shared connection.
 
-    httpcore's HTTP/2 closes the whole connection if one read or write times out, so both have no limit here. httpcore
-    calls `get("read")` before each read. There an abandoned request ends, and the other requests go on.
+    If one read or write times out, httpcore's HTTP/2 closes the whole connection. So reads and writes have no limit
+    here. httpcore calls `get("read")` before each read. For an abandoned request, this call raises `AbandonedError`,
+    which ends only that request.
     """
 
     def __init__(self, timeouts: Mapping[str, float | None]) -> None:
@@ -83,7 +87,7 @@ class SharedTimeouts:
         self.is_abandoned = False
 
     def get(self, key: str, default: float | None = None) -> float | None:
-        """Return the seconds for `key`."""
+        """Return the limit for `key` in seconds, or `None` for no limit."""
         if key not in ("read", "write"):
             return self._timeouts.get(key, default)
         if key == "read" and self.is_abandoned:
@@ -101,5 +105,5 @@ def _requests_of(pool: object) -> list[PoolRequest]:
 
 
 def _find(pool: object, request: httpx2.Request) -> PoolRequest | None:
-    """Return the pool's entry for `request`, found by `extensions`, which httpx passes on unchanged."""
+    """Return the pool's entry for `request`: the one with the same `extensions`, which httpx passes on unchanged."""
     return next((held for held in _requests_of(pool) if held.request.extensions is request.extensions), None)

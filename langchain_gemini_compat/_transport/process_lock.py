@@ -16,7 +16,7 @@ class _Lock:
         self.renew()
 
     def renew(self) -> None:
-        """Replace the lock: the thread that holds it does not exist in a forked child."""
+        """Replace the lock. In a forked child, a held lock would stay held, since its thread does not exist there."""
         self.held = threading.RLock()
 
 
@@ -25,7 +25,7 @@ _lock = _Lock()
 
 @contextmanager
 def singleton_lock() -> Generator[None]:
-    """Hold the lock while a singleton is looked up or made, so that threads do not make it twice."""
+    """Hold the lock while a singleton is looked up or built, so that two threads do not both build it."""
     with _lock.held:
         yield
 

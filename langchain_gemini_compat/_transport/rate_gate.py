@@ -1,8 +1,10 @@
 """Rate gate: a circuit breaker that all callers of one quota share.
 
-A 429 closes the gate. After the wait that the server named, the gate is half open: one probe request per second is
-sent, and the first one that the server accepts opens the gate. The gate has no lock that a thread, an event loop or a
-fork could block on. The worst result of a race is a second probe.
+After a 429, the gate blocks calls for the wait that the server named. Then it lets one probe request per second
+through. When the server answers a probe with anything but a 429, the gate lets all calls pass again.
+
+The gate does not use a lock, so it cannot block a thread, an event loop or a forked process. The worst result of a race
+is a second probe.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._errors.api import Refusal
 
-#: Seconds between two probes. A server refuses a request within that time; its answer may take longer.
+#: Seconds between two probes. A server refuses a probe within that time, but may take longer to answer one.
 _PROBE_SECONDS = 1.0
-#: Seconds after which waiting callers check whether the probe was answered.
+#: Seconds between two checks of a waiting caller whether a probe was answered.
 _LOOK_SECONDS = 0.1
 
 
@@ -36,15 +38,15 @@ class Gate:
         self._half_open_at = 0.0
         self._refused_until = 0.0
         self._probed_at = -_PROBE_SECONDS
-        #: The server's last refusal, while the gate is not open.
+        #: The last 429, or `None` while the gate lets calls pass.
         self.refusal: Refusal | None = None
-        #: Counts the closings, so that the answer to an older request does not reopen the gate.
+        #: Counts the calls of `close`. The answer to a request that was sent before the last `close` has no effect.
         self.closings = 0
 
     def try_enter(self) -> float:
-        """Return 0 if the caller may send now, else the seconds to wait before the next attempt to enter.
+        """Return 0 if the caller may send its request now, else the seconds until it should ask again.
 
-        While the gate is half open, the caller that gets 0 sends the probe.
+        After the wait that the server named, the caller that gets 0 sends the probe of this second.
         """
         if self._is_open:
             return 0.0
@@ -56,7 +58,7 @@ class Gate:
         return 0.0
 
     def try_probe(self) -> bool:
-        """Claim the probe of this second for a caller that cannot wait. Return whether it was still free."""
+        """Return whether a caller that cannot wait may send a probe: one such caller per second may."""
         now = self._clock()
         if now < self._probed_at + _PROBE_SECONDS:
             return False
@@ -64,21 +66,21 @@ class Gate:
         return True
 
     def is_half_open(self) -> bool:
-        """Return whether the gate is half open: its time has passed, and no answer has opened it."""
+        """Return whether the gate lets one probe a second through: the wait is over, but no probe was answered."""
         return not self._is_open and (self._is_probing or self._clock() >= self._half_open_at)
 
     def refused_for(self) -> float:
-        """Return the rest of the wait that the server named, in seconds. The gate may open earlier."""
+        """Return how many seconds are left of the wait that the server named. The gate may block for a shorter time."""
         return 0.0 if self._is_open else max(0.0, self._refused_until - self._clock())
 
     def close(self, seconds: float, refusal: Refusal | None = None, *, limit: float = float("inf")) -> None:
-        """Close the gate for the wait that the server named.
+        """Block calls for the wait that the server named.
 
         Args:
-            seconds: The wait.
-            refusal: The 429, which other callers raise if they cannot wait.
-            limit: The longest wait of this caller in seconds, which bounds `seconds`. Without it, a wrong number or
-                the wait of a daily quota would stop every caller.
+            seconds: The wait in seconds.
+            refusal: The 429. Callers that cannot wait raise a copy of it.
+            limit: Maximum number of seconds to block. It is the time that the refused caller would wait. Without a
+                limit, a wrong number from the server would block all callers for hours.
         """
         now = self._clock()
         self.refusal = refusal
@@ -88,7 +90,7 @@ class Gate:
         self.closings += 1
 
     def open(self, closings: int) -> None:
-        """Open the gate after an answer, unless it was closed again since `closings` was read."""
+        """Let calls pass again after an answer, unless a 429 came since `closings` was read."""
         if closings == self.closings:
             self._is_open = True
             self.refusal = None
@@ -96,5 +98,5 @@ class Gate:
 
 @lru_cache(maxsize=256)
 def gate_of(_base_url: str, _model: str, _account: str) -> Gate:
-    """Return the process-wide gate of all callers that share a quota."""
+    """Return the gate that all callers of this process with the same endpoint, model and account share."""
     return Gate()

@@ -1,7 +1,7 @@
 """Readers that turn the bytes of a response into wire chunks or exceptions: whole replies, streams and errors.
 
-A reader limits the size of the body and its time. The deadline is armed only while the server is waited for, not while
-the caller works on a chunk.
+A reader limits the size of the body and the time to receive it. The deadline is armed only while the reader waits for
+the server, not while the caller works on a chunk.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ if TYPE_CHECKING:
 
 #: Maximum size of an error body. The rest is not read.
 MAX_ERROR_BYTES = 2**20
-#: Every reply of this API has one of these keys. So has everything that Google sends instead of a reply.
+#: Every reply of this API has one of these keys. So does every JSON object that Google sends instead of a reply.
 _REPLY_KEYS = ("choices", "data", "id", "model", "usage", "promptFeedback")
 
 
 def build_reader(
     exchange: Exchange | AsyncExchange, surface: Surface, limits: TimeLimits, *, stream: bool
 ) -> ReplyReader:
-    """Return the reader for the response of `exchange`: for an error, a stream or a whole reply."""
+    """Return the reader for the response of `exchange`, which is an error, a stream or a whole reply."""
     if not exchange.response.is_success:
         return ErrorReader(exchange, surface, limits)
     return (StreamReader if stream else WholeReader)(exchange, surface, limits)
 
 
 class ReplyReader(ABC):
-    """Base of the readers of one response.
+    """Base class of the readers. A reader reads one response.
 
-    Use it as a context manager around reading, so that it translates errors of the HTTP library. Call `feed` with each
-    piece of the body and `await_more` after its chunks are consumed. Call `finish` at the end of the body.
+    Read inside the reader's `with` block, which translates errors of the HTTP library. Call `feed` with each piece of
+    the body, and `await_more` after the caller has consumed the chunks. Call `finish` at the end of the body.
     """
 
     def __init__(self, exchange: Exchange | AsyncExchange, surface: Surface, limits: TimeLimits) -> None:
@@ -68,12 +68,12 @@ class ReplyReader(ABC):
         self._surface: Surface = surface
         self._limits = limits
         self._decompressor: Decompressor | None = None
-        #: Bytes that may still arrive within the size limit.
+        #: Number of bytes that may still arrive before the size limit is exceeded.
         self._room = MAX_REPLY_BYTES
 
     def __enter__(self) -> Self:
         encoding = self._response.headers.get("content-encoding")
-        # Hooks of the caller's client may have read the body already. Then it is decompressed.
+        # If a hook of the caller's client has read the body, httpx has decompressed it already.
         if encoding and self._is_raw:
             try:
                 self._decompressor = build_decompressor(encoding)
@@ -85,9 +85,9 @@ class ReplyReader(ABC):
         return self
 
     def __exit__(self, kind: object, err: BaseException | None, traceback: object) -> None:
-        """Raise `RequestTimeoutError` or `TruncatedStreamError` for an error of the HTTP library.
+        """Raise `RequestTimeoutError` if a deadline has passed, or `TruncatedStreamError` if the connection broke.
 
-        A socket that was shut down may also end the body without an error.
+        After the deadline has shut the socket down, the body may also end without an error of the HTTP library.
         """
         self._deadline.close()
         if err is not None and not isinstance(err, Exception):
@@ -101,19 +101,19 @@ class ReplyReader(ABC):
             raise errors.TruncatedStreamError(text) from err
 
     def feed(self, data: bytes) -> Iterable[WireChunk]:
-        """Return the chunks that `data`, the next piece of the body as it was sent, completes."""
+        """Return the chunks that `data` completes. `data` is the next piece of the body, which may be compressed."""
         self._deadline.disarm()
         if self._decompressor is None:
             return self._take(data)
         return self._decompress(self._decompressor, data)
 
     def await_more(self) -> None:
-        """Arm the deadline again after the chunks of `feed` were consumed."""
+        """Arm the deadline again after the caller has consumed the chunks of `feed`."""
         self._deadline.arm()
 
     def finish(self) -> Iterator[WireChunk]:
-        """Yield the chunks that the end of the body completes. Raise the server's error, if it sent one."""
-        # Stop the deadline before the connection serves another call: it is back in the pool now.
+        """Yield the chunks that the end of the body completes. Raise the error if the body is one."""
+        # Stop the deadline first: the connection is back in the pool, and may serve another call.
         self._deadline.close()
         if self._deadline.exceeded:
             self._stop()
@@ -121,28 +121,28 @@ class ReplyReader(ABC):
 
     @abstractmethod
     def _take(self, data: bytes) -> Iterable[WireChunk]:
-        """Return the chunks that `data`, a decompressed piece, completes. Raise if a limit is exceeded."""
+        """Return the chunks that `data` completes. `data` is decompressed. Raise an error if a limit is exceeded."""
 
     @abstractmethod
     def _finish(self) -> Iterator[WireChunk]:
-        """Yield the last chunks, or raise."""
+        """Yield the last chunks, or raise the error that the body contains."""
 
     def _build_unreadable(self, text: str) -> Exception:
         """Return the error for a body that cannot be decompressed."""
         return errors.InvalidReplyError(text)
 
     def _build_too_long(self) -> Exception:
-        """Return the error for a body that is too long."""
+        """Return the error for a body that exceeds the size limit."""
         return errors.InvalidReplyError(f"The reply is longer than {MAX_REPLY_BYTES} bytes and was discarded.")
 
     def _stop(self) -> None:
-        """Raise the error for the limit of time or size that was exceeded."""
+        """Raise the error for the exceeded limit, which is a time limit or the size limit."""
         if self._deadline.exceeded:
             raise build_timeout(self._deadline.exceeded, self._limits)
         raise self._build_too_long()
 
     def _decompress(self, decompressor: Decompressor, data: bytes) -> Iterator[WireChunk]:
-        # A gzip file may have any number of empty members: count each piece.
+        # Count each received piece, since a gzip file may consist of any number of empty members.
         self._room -= OBJECT_BYTES
         if self._room < 0:
             self._stop()
@@ -154,7 +154,7 @@ class ReplyReader(ABC):
             raise self._build_unreadable(text) from None
 
     def _check(self, value: JsonValue) -> WireChunk:
-        """Return `value` if it is a chunk. Raise the error that it is instead."""
+        """Return `value` if it is a chunk. If it is an error, raise the exception for that error."""
         if is_error_body(value):
             raise translate_value(value, self._response, self._surface)
         if not isinstance(value, dict):
@@ -190,11 +190,11 @@ class StreamReader(ReplyReader):
             raise _build_not_json(err) from None
         if value is None or decoder.joiner.began:
             return self._read_all(decoder.feed(data) if value is None else (value,))
-        # Most servers send one event in one piece. A tuple costs less than a generator.
+        # Most servers send each event in one piece. A tuple costs less than a generator.
         return (self._read(value),)
 
     def _finish(self) -> Iterator[WireChunk]:
-        # A cut of compressed data is not checked: a stream has its own end, `[DONE]` or a finish reason.
+        # The end of compressed data is not checked, since a stream has its own end: `[DONE]` or a finish reason.
         yield from self._read_all(self._decoder.finish())
         try:
             yield from map(self._read, self._decoder.joiner.finish())
@@ -215,19 +215,19 @@ class StreamReader(ReplyReader):
     def _read(self, value: JsonValue) -> WireChunk:
         wire = self._check(value)
         self._has_chunks = True
-        # A server that does not stream answers a request for a stream with a whole reply.
+        # A server that cannot stream answers with a whole reply.
         return as_chunk(wire) if _is_whole(wire) else wire
 
 
 class _BodyReader(ReplyReader):
-    """Keeps the body until its end."""
+    """Base class of the readers that collect the whole body."""
 
     def __init__(self, exchange: Exchange | AsyncExchange, surface: Surface, limits: TimeLimits) -> None:
         super().__init__(exchange, surface, limits)
         self._pieces: list[bytes] = []
 
     def __exit__(self, kind: object, err: BaseException | None, traceback: object) -> None:
-        # The traceback of an error keeps this reader alive as long as the error lives.
+        # Free the body now: the traceback of an error keeps this reader alive.
         self._pieces = []
         super().__exit__(kind, err, traceback)
 
@@ -264,7 +264,7 @@ class WholeReader(_BodyReader):
         except errors.ServerError:
             if not is_bare_detail(value):
                 raise
-            # `{"detail": "…"}` with status 200 is most likely the answer of another kind of server.
+            # `{"detail": "…"}` with status 200 most likely comes from a server without this API.
             wire = cast("WireChunk", {})
         if wire.keys().isdisjoint(_REPLY_KEYS):
             text = f"The server's answer is not a reply of this API: {self._quote(content)}. Check `base_url`."
@@ -272,12 +272,12 @@ class WholeReader(_BodyReader):
         return as_chunk(wire)
 
     def _quote(self, content: bytes) -> str:
-        """Return the beginning of the server's text, without the secrets of the request."""
+        """Return the first 200 bytes of `content` for a message, without the secrets of the request."""
         return repr(hide_secret(self._response.request, content)[:200].decode(errors="replace"))
 
 
 class ErrorReader(_BodyReader):
-    """Reads the body of an error status, and raises the exception for it."""
+    """Reads the body of a response with an error status, and raises the exception for it."""
 
     def __init__(self, exchange: Exchange | AsyncExchange, surface: Surface, limits: TimeLimits) -> None:
         super().__init__(exchange, surface, limits)
@@ -291,7 +291,7 @@ class ErrorReader(_BodyReader):
 
     def _build_unreadable(self, text: str) -> Exception:
         if self._decompressor is None:
-            # The encoding is not supported, so the server's own text cannot be read.
+            # The server's own text cannot be read, because its encoding is not supported.
             self._pieces = [text.encode()]
         return self._build_error()
 

@@ -1,7 +1,7 @@
 """Removes the secrets of a request from texts and errors.
 
-Secrets are the values of headers and query parameters, and the user and password of the URL. Servers repeat them,
-often escaped or quoted. HTTP libraries repeat what they could not send.
+Secrets are the values of headers and query parameters, and the user and password of the URL. Servers may repeat a
+secret in an error, often escaped or quoted. HTTP libraries quote a value that they could not send.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonValue
 
-#: Headers of a request that never hold a secret. An exception keeps these.
+#: Headers of a request that never hold a secret. The request of an exception keeps only these headers.
 HARMLESS = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
 )
-#: Headers and query parameters with public values, such as a project or a program's name. Error texts keep them.
+#: Headers and query parameters with public values, such as a project or a program's name. Error texts may show these.
 _PUBLIC = HARMLESS | {"api-version", "http-referer", "origin", "referer", "x-goog-user-project", "x-title"}
-#: Minimum length of a secret: shorter values may be ordinary words.
+#: Minimum length of a secret. Shorter values are not hidden, since they may be ordinary words.
 _SHORTEST = 8
-#: Minimum number of letters and digits in a row for the fast search of a secret.
+#: The fast search for a secret needs at least this many letters and digits in a row.
 _SHORTEST_RUN = 4
 HIDDEN = "[hidden]"
-#: Further spellings of a character in HTML, in forms, and in strings of Python and JSON, as parts of a pattern.
+#: Parts of a pattern for other spellings of a character: in HTML, in forms, and in strings of Python and JSON.
 _NAMED = {
     "&": "|&amp;",
     "<": "|&lt;",
@@ -41,9 +41,9 @@ _NAMED = {
     "\n": r"|\\{1,8}n",
     "\r": r"|\\{1,8}r",
 }
-#: Deepest level that is read of JSON in a header, such as Portkey's configuration.
+#: Maximum depth to which JSON in a header is read. Portkey's configuration is such JSON.
 _DEEPEST = 8
-#: Maximum number of exceptions that are cleaned in a chain of causes.
+#: Maximum number of exceptions in a chain of causes from which secrets are removed.
 _MOST_CAUSES = 16
 
 
@@ -64,16 +64,16 @@ def hide_in_value(request: Request, value: JsonValue) -> JsonValue:
 
 
 def forget_secrets(error: BaseException | None) -> None:
-    """Remove secrets from `error` of the HTTP library, from its causes and from its request, since loggers print them.
+    """Remove secrets from an error of the HTTP library, its causes and its request. Loggers may print all of these.
 
-    The request must be finished.
+    Call this only after the request has ended, since the request is changed.
     """
     chain = list(_chain(error))
     requests = [request for one in chain if (request := cast("Request | None", getattr(one, "_request", None)))]
     secrets = [secret for request in requests for secret in _secrets_of(request)]
     for one in chain:
         if isinstance(one, UnicodeEncodeError):
-            # It holds the whole text that could not be encoded.
+            # This error holds the whole text that could not be encoded.
             one.object, one.args = "", ()
         one.args = tuple(_hide_in(secrets, part) for part in one.args)
     for request in requests:
@@ -114,7 +114,7 @@ def _hide_in_text(secrets: Sequence[bytes], text: str) -> str:
 
 
 def _secrets_of(request: Request) -> list[bytes]:
-    """Return the possible secrets of `request`, including parts of values, the longest first."""
+    """Return the values of `request` that may be secrets, and parts of these values, the longest first."""
     values: set[bytes] = set()
     for header, sent in request.headers.raw:
         if header.decode("latin-1").lower() not in _PUBLIC:
@@ -128,7 +128,7 @@ def _secrets_of(request: Request) -> list[bytes]:
 
 
 def _parts_of(value: bytes) -> Iterator[bytes]:
-    """Yield a header's value and the secrets in it: tokens, passwords of `Basic`, cookies and strings of JSON."""
+    """Yield a header's value and parts of it: tokens, passwords of `Basic`, cookies and strings in JSON."""
     value = value.strip()
     if not value:
         return
@@ -171,7 +171,7 @@ def _parts_of_json(value: bytes) -> Iterator[bytes]:
 def _hide(secrets: Sequence[bytes], content: bytes) -> bytes:
     lowered = content.lower() if secrets else b""
     for secret in secrets:
-        # Most texts repeat no secret. Search for its longest run of letters and digits first, which is fast.
+        # Most texts do not contain a secret. A fast search for its longest run of letters and digits comes first.
         run = max(re.findall(rb"[a-z0-9]+", secret.lower()), key=len, default=b"")
         if len(run) < _SHORTEST_RUN or run in lowered:
             content = _pattern_of(secret).sub(HIDDEN.encode(), content)
@@ -179,7 +179,7 @@ def _hide(secrets: Sequence[bytes], content: bytes) -> bytes:
 
 
 def _pattern_of(secret: bytes) -> re.Pattern[bytes]:
-    """Return a pattern that matches `secret`, however JSON, URLs, HTML or quoting spell its special characters."""
+    """Return a pattern that matches `secret` in plain text, and as escaped or quoted in JSON, URLs and HTML."""
     return re.compile(b"".join(map(_spellings_of, secret.decode("latin-1"))), re.IGNORECASE)
 
 

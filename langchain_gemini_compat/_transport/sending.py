@@ -1,8 +1,8 @@
 """Sends a request and reads the bytes of its response, with a deadline for both.
 
-With HTTP/1.1 the caller reads the socket itself, and an expired deadline shuts the connection down. An HTTP/2
-connection also serves other calls and must stay open. So a blocking caller waits for a thread, and an async caller for
-a task.
+With HTTP/1.1, the caller reads the socket itself, and an expired deadline shuts the connection down. An HTTP/2
+connection may serve other calls, so it must stay open. There, a thread or a task reads, and the caller stops waiting at
+the deadline.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import httpx2
 
 _T = TypeVar("_T")
-#: Size of the queue of pieces, and seconds between checks whether the other side has left.
+#: Size of the queue between the reading thread and the caller. Seconds between two checks whether either has left.
 _QUEUE_SIZE, _CHECK_SECONDS = 16, 1.0
 
 
@@ -40,7 +40,8 @@ class Exchange:
     """A request that was sent, with its response."""
 
     response: httpx2.Response
-    #: Whether `pieces` yields the bytes as sent. Hooks of the caller's client may have read and decompressed the body.
+    #: Whether `pieces` yields the bytes as sent. `False` if a hook of the caller's client has already read and
+    #: decompressed the body.
     is_raw: bool
 
     def __init__(self, deadline: Deadline) -> None:
@@ -68,7 +69,7 @@ class Exchange:
 
 
 class _SharedExchange(Exchange):
-    """Sends over a shared connection. A thread reads, so that the caller can leave at its deadline."""
+    """Sends over a shared connection. A thread reads, so that the caller can stop waiting at its deadline."""
 
     def __init__(self, deadline: Deadline, pool: object) -> None:
         super().__init__(deadline)
@@ -109,7 +110,7 @@ class _SharedExchange(Exchange):
                 self._put(err)
 
     def _put(self, item: object) -> None:
-        """Pass `item` to the caller. Raise `AbandonedError` if the caller has left."""
+        """Pass `item` from the thread to the caller. Raise `AbandonedError` if the caller has left."""
         while not self._timeouts.is_abandoned:
             with suppress(Full):
                 self._queue.put(item, timeout=_CHECK_SECONDS)
@@ -117,7 +118,7 @@ class _SharedExchange(Exchange):
         raise AbandonedError
 
     def _take(self) -> object:
-        """Return the next item of the thread: the response, a piece of the body, or `None` at the end."""
+        """Return the next item from the thread: the response, then the pieces of the body, then `None`."""
         while not self.deadline.exceeded:
             with suppress(Empty):
                 item = self._queue.get(timeout=_CHECK_SECONDS)
@@ -126,7 +127,7 @@ class _SharedExchange(Exchange):
                 try:
                     raise item
                 finally:
-                    # The error's traceback refers to this frame: break the cycle.
+                    # The error's traceback refers to this frame. Deleting `item` breaks the reference cycle.
                     del item
         raise DeadlineExceededError(self.deadline.exceeded)
 
@@ -144,7 +145,7 @@ class _SharedExchange(Exchange):
 
 
 class AsyncExchange:
-    """`Exchange`, async."""
+    """Async version of `Exchange`."""
 
     response: httpx2.Response
     is_raw: bool
@@ -220,8 +221,8 @@ def send(
         client: The HTTP client.
         request: The request. Its `timeout` extension may be changed.
         first_by: When the first chunk or the whole reply is due, by the monotonic clock.
-        between_chunks: The longest silence between two chunks in seconds, or `None`.
-        end_by: When the call must be over, by the monotonic clock, or `None`.
+        between_chunks: Maximum silence between two chunks in seconds, or `None`.
+        end_by: When the call must end, by the monotonic clock, or `None`.
 
     Raises:
         DeadlineExceededError: A limit passed before the response began.
@@ -249,7 +250,7 @@ async def asend(
     between_chunks: float | None,
     end_by: float | None,
 ) -> AsyncExchange:
-    """`send`, async."""
+    """Async version of `send`."""
     pool = pool_of(client, request)
     deadline = _build_deadline(pool, request, first_by, between_chunks, end_by)
     exchange = _AsyncSharedExchange(deadline) if may_multiplex(pool) else AsyncExchange(deadline)
@@ -273,7 +274,7 @@ def _build_deadline(
 
 @contextmanager
 def _raising_deadline(deadline: Deadline) -> Generator[None]:
-    """Raise `DeadlineExceededError` for errors that the shutdown of the connection caused."""
+    """Raise `DeadlineExceededError` in place of an error that the shutdown of the connection caused."""
     try:
         yield
     except Exception as err:
@@ -287,13 +288,16 @@ def _raising_deadline(deadline: Deadline) -> Generator[None]:
 
 
 def _trace_upload(request: httpx2.Request) -> UploadTrace | None:
-    """Return a trace for a large body. A small one is in the network's buffers before the server can close."""
+    """Return a trace if the body is large, else `None`.
+
+    A small body is in the network's buffers before the server can close the connection.
+    """
     return UploadTrace() if len(request.content) >= LARGE_BODY else None
 
 
 @contextmanager
 def _raising_upload_error(request: httpx2.Request, upload: UploadTrace | None) -> Generator[None]:
-    """Raise `UploadError` for errors of a large upload that the server refused."""
+    """Raise `UploadError` in place of an error of a large upload that the server refused."""
     try:
         yield
     except Exception as err:
@@ -301,7 +305,7 @@ def _raising_upload_error(request: httpx2.Request, upload: UploadTrace | None) -
             raise UploadError(len(request.content)) from err
         raise
     finally:
-        # The extension would keep the body alive as long as the request.
+        # The extension `trace` would keep the body in memory as long as the request.
         request.extensions.pop("trace", None)
 
 
@@ -312,6 +316,6 @@ def _remove_read_timeout(request: httpx2.Request) -> SharedTimeouts:
 
 
 def _set_from_thread(loop: asyncio.AbstractEventLoop, event: asyncio.Future[None]) -> None:
-    # The event loop may be closed.
+    # A closed event loop raises `RuntimeError`.
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(lambda: None if event.done() else event.set_result(None))

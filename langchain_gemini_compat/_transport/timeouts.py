@@ -47,7 +47,7 @@ class Timeouts(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """`Timeouts` with all defaults, and the HTTP library's limits for sending (`write`) and for its `pool`."""
+    """The values of `Timeouts` with defaults filled in, and the HTTP library's limits `write` and `pool`."""
 
     connect: float | None = 30.0
     first_byte: float | None = 600.0
@@ -69,12 +69,12 @@ _FORMS = (
 
 
 def resolve_timeouts(timeout: Timeout) -> TimeLimits:
-    """Return the time limits for `timeout`.
+    """Return the time limits that `timeout` means.
 
     Args:
-        timeout: A number of seconds or a `timedelta` limits the first byte and the silence between chunks. If it is
-            below the default of `connect`, it also limits the connection. A tuple is `(connect, read)` as in requests,
-            or `(connect, read, write, pool)` as in httpx. A dict has the keys of `Timeouts`. `None` means the defaults.
+        timeout: A number of seconds or a `timedelta` sets `first_byte` and `between_chunks`. A value below the default
+            of `connect` also sets `connect`. A tuple is `(connect, read)` as in requests, or
+            `(connect, read, write, pool)` as in httpx. A dict has the keys of `Timeouts`. `None` means the defaults.
 
     Raises:
         ValueError: A key is unknown, or a value is not a number of seconds.
@@ -102,7 +102,7 @@ def _check_count(given: Sequence[object]) -> Sequence[object]:
 
 
 def _read_parts(given: Mapping[str, object]) -> TimeLimits:
-    """Return the time limits for those of an HTTP library. `read` also replaces a missing `write` or `pool`."""
+    """Return the time limits for those of an HTTP library. A missing `write` or `pool` gets the value of `read`."""
     parts = {name: None if value is None else _check(name, value) for name, value in given.items()}
     read = parts["read"]
     return TimeLimits(parts["connect"], read, read, write=parts.get("write", read), pool=parts.get("pool", read))

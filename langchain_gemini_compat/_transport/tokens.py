@@ -1,4 +1,4 @@
-"""The interface of sources of bearer tokens. `_auth` implements it."""
+"""The interface for sources of bearer tokens, which `_auth` implements."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AuthInfo:
-    """The kind of credentials, and the source that they were found in. It never holds a secret."""
+    """The kind of credentials, and where they were found. This object never holds a secret."""
 
     kind: Literal["api_key", "callable", "google_credentials", "application_default", "none"]
     source: str
 
 
 class TokenSource(Protocol):
-    """A source of bearer tokens, which the transport calls before every request.
+    """A source of bearer tokens. The transport requests a token before every request.
 
-    A `deadline` is by the monotonic clock. A wait that passes it raises `RequestTimeoutError`.
+    Each `deadline` is a time of the monotonic clock. A method that waits until then raises `RequestTimeoutError`.
     """
 
     @property
@@ -29,19 +29,19 @@ class TokenSource(Protocol):
         ...
 
     def token(self, deadline: float | None = None) -> str:
-        """Return a valid token, or an empty one to send no `Authorization`. Raise `CredentialsError`."""
+        """Return a valid token, or an empty string to omit `Authorization`. Raise `CredentialsError` on failure."""
         ...
 
     async def atoken(self, deadline: float | None = None) -> str:
-        """`token`, without blocking the event loop."""
+        """Async version of `token`."""
         ...
 
     def reject(self, token: str) -> bool:
-        """Discard `token` after a 401. Return whether `token()` may return another one."""
+        """Discard `token` after a 401. Return whether `token()` may return a different token."""
         ...
 
     def headers(self) -> Mapping[str, str]:
-        """Return further headers, such as that of the quota project."""
+        """Return further headers, such as the header that names the quota project."""
         ...
 
     def apply(self, token: str) -> Mapping[str, str]:
@@ -49,9 +49,9 @@ class TokenSource(Protocol):
         ...
 
     def project(self, deadline: float | None = None) -> str | None:
-        """Return the project of the credentials, or `None`. This may look it up with google-auth."""
+        """Return the project of the credentials, or `None`. google-auth may have to look up the project."""
         ...
 
     async def aproject(self, deadline: float | None = None) -> str | None:
-        """`project`, without blocking the event loop."""
+        """Async version of `project`."""
         ...
