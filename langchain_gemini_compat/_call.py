@@ -1,6 +1,6 @@
-"""Runs one call: sends the request, decodes the reply, and retries after failures that a retry can fix.
+"""Runs one call: sends the request, decodes the reply, and retries after temporary failures.
 
-The functions differ only in their loops. `Tries` decides on retries, and `ReplyDecoder` on what a reply is.
+`Tries` decides whether to retry. `ReplyDecoder` decides whether a reply is usable.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class Decoder(Protocol[_Piece_co]):
         ...
 
     def finish(self) -> Iterable[_Piece_co]:
-        """Return the last pieces. Raises an error if the reply is not usable."""
+        """Return the last pieces of the reply. Raises an error if the reply is not usable."""
         ...
 
     def keeping_partial(self) -> AbstractContextManager[None]:
-        """Return a context that puts the text received so far into `partial` of an error."""
+        """Return a context manager that sets `partial` of a raised error to the text received so far."""
         ...
 
 
@@ -57,15 +57,15 @@ def ask(
     *,
     deadline: float | None = None,
 ) -> _Reply:
-    """Send `payload`, and return what `decode` makes of the whole reply.
+    """Send `payload` and return the whole reply, decoded by `decode`.
 
     Args:
         model: Name of the model, for its rate gate.
         payload: Body of the request.
         transport: Sends the request.
         decode: Decodes the reply. An error that it raises can lead to a retry.
-        deadline: End of the call in seconds of the monotonic clock, if the request is part of a larger call.
-            Default: the `total` limit of the transport.
+        deadline: Time at which the call ends, in seconds of the monotonic clock. Set it if the request is part of a
+            larger call. Default: the `total` limit of the transport.
 
     Returns:
         The decoded reply.
@@ -143,7 +143,7 @@ async def astream(
     open_transport: Callable[[], Awaitable[Transport]],
     open_decoder: Callable[[Request, Tries], Decoder[_Piece]],
 ) -> AsyncGenerator[_Piece]:
-    """Async version of `stream`. It opens the transport itself, since its caller is not a coroutine."""
+    """Async version of `stream`. It opens the transport itself, because its caller is not a coroutine."""
     transport = await open_transport()
     tries = transport.begin(request.endpoint.model)
     while True:
@@ -167,14 +167,14 @@ async def astream(
 
 
 def _decode_reply(request: Request, wire: WireChunk, tries: Tries) -> ChatResult:
-    """Return each requested choice of the reply. A reply without choices is decoded too, to raise the right error."""
+    """Return the requested choices of the reply. A reply without choices is decoded as well, to raise its error."""
     asked = request.payload.get("n")
     count = max(1, min(len(wire.get("choices") or ()), asked if isinstance(asked, int) else 1))
-    # If one message was requested, all choices of the reply are parts of it.
+    # If one message was requested, all choices of the reply are parts of this message.
     choices = range(count) if isinstance(asked, int) and asked > 1 else (None,)
     generations = [ReplyDecoder(request, tries, choice=choice).decode_whole(wire) for choice in choices]
     tries.mark_delivered()
-    # The server counts tokens for the reply and not for each choice.
+    # The server reports tokens for the whole reply, so only the first message gets the usage.
     for generation in generations[1:]:
         cast("AIMessage", generation.message).usage_metadata = None
     return ChatResult(generations=generations)

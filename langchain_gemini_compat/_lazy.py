@@ -1,7 +1,7 @@
-"""Placeholders for modules that are slow to import. Reading an attribute imports the module.
+"""Placeholders for modules that are slow to import. The module is imported when an attribute is read.
 
-LangChain calls `typing.get_type_hints` on the methods of a model (`RunnableWithFallbacks.__getattr__`), which evaluates
-their annotations. So each name in a public annotation must exist at run time.
+Each name in a public annotation must exist at run time, because LangChain evaluates the annotations of a model's
+methods: `RunnableWithFallbacks.__getattr__` calls `typing.get_type_hints`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from importlib import import_module
 
 
 class LazyModule:
-    """A placeholder for a module in annotations.
+    """A placeholder for a module that is used in annotations.
 
     >>> LazyModule("json").JSONDecodeError.__name__
     'JSONDecodeError'
@@ -25,7 +25,7 @@ class LazyModule:
 
 
 class LazyHttpLibrary:
-    """A placeholder for `httpx2` in annotations. It imports the HTTP library that the installed openai SDK uses."""
+    """A placeholder for the HTTP library of the installed openai SDK, for use in annotations."""
 
     def __getattr__(self, name: str) -> type:
         value: type = getattr(import_module(library_name()), name)
@@ -33,6 +33,6 @@ class LazyHttpLibrary:
 
 
 def library_name() -> str:
-    """Return the name of the HTTP library that the openai SDK uses: `httpx2` since openai 3, `httpx` before."""
+    """Return the name of the openai SDK's HTTP library: `httpx2` since openai 3, `httpx` in earlier versions."""
     version: str = import_module("openai").VERSION
     return "httpx" if version.startswith(("1.", "2.")) else "httpx2"

@@ -1,9 +1,9 @@
 """Stores thought signatures on an `AIMessage` and finds them again.
 
-A signature is stored in `additional_kwargs` under the id of its call, once, and never by position. So it survives the
-addition of chunks, JSON, pickle, checkpoints and `merge_message_runs`. The map of signatures is the one that
-`langchain-google-genai` and `langchain-google-vertexai` read and write. A second map has the records of this package:
-the origin of a signature, and other fields of the wire.
+A signature is stored once, in `additional_kwargs`, under the id of its call and not by position. So it survives the
+addition of chunks, JSON, pickle, checkpoints and `merge_message_runs`. `langchain-google-genai` and
+`langchain-google-vertexai` read and write the same map of signatures. A second map has the records of this package: the
+origin of each signature, and other wire fields.
 """
 
 from __future__ import annotations
@@ -24,28 +24,29 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._catalog.surfaces import Endpoint
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: `{tool_call_id: base64}`, shared with Google's own LangChain packages.
+#: Key of the map of signatures: `{tool_call_id: base64}`. Google's own LangChain packages use the same key.
 SIGNATURES_KEY = "__gemini_function_call_thought_signatures__"
-#: `{tool_call_id or reply id: {"origin": …, "fields": …}}`, our own; `reply` is true in the record of a message.
+#: Key of this package's records: `{tool_call_id or reply id: {"origin": …, "fields": …}}`. The record of a whole
+#: message also has `"reply": True`.
 RECORDS_KEY = "__gemini_compat_records__"
-#: Google's placeholder for a signature that does not exist (Google's page on thought signatures).
+#: Google's placeholder for a missing signature (Google's page on thought signatures).
 PLACEHOLDER_SIGNATURE = "skip_thought_signature_validator"
-#: LiteLLM appends the signature to the id (its gateway for Gemini, up to 4,572 characters seen).
+#: LiteLLM's Gemini gateway appends this mark and the signature to the call id (up to 4,572 characters seen).
 LITELLM_MARK = "__thought__"
-#: All spellings in which packages and gateways leave a placeholder in a history; the last is LiteLLM's, in base64.
+#: All spellings of the placeholder that packages and gateways write. The last one is LiteLLM's, in base64.
 PLACEHOLDER_SIGNATURES = (
     PLACEHOLDER_SIGNATURE,
     "context_engineering_is_the_way_to_go",
     "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=",
 )
 _PROVIDER_SURFACES = {"google_vertexai": "vertex"}
-#: Providers whose content blocks may hold Gemini's signatures. Google refuses the signatures in Claude's blocks.
+#: Providers whose content blocks may have Gemini's signatures. Google refuses signatures from Claude's blocks.
 _GEMINI_PROVIDERS = frozenset({"", PROVIDER, "google_genai", "google_vertexai", "litellm"})
-#: Keys that gateways add to a call. They are kept as they came.
+#: Keys that gateways add to a call. They are kept unchanged.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
-#: Keys of the wire. If one of them is present, LiteLLM wrapped unknown keys of another server's reply.
+#: If `provider_specific_fields` has one of these keys, LiteLLM wrapped unknown keys of another server's reply in it.
 _WIRE_KEYS = frozenset(("extra_content", "reasoning_details", "reasoning_opaque", "reasoning_text"))
-#: Keys that LiteLLM 1.108 itself reads in `provider_specific_fields` of a request.
+#: Keys of `provider_specific_fields` in a request that LiteLLM 1.108 itself reads.
 _READ_BY_LITELLM = frozenset(
     {
         "thought_signature", "thought_signatures", "server_side_tool_invocations", "compaction_blocks", "tool_results",
@@ -56,35 +57,35 @@ _READ_BY_LITELLM = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What is sent beside a call or a message, and where it came from."""
+    """The extra fields that are sent with a call or a message, and their origin."""
 
-    #: Keys of the wire, such as `extra_content`.
+    #: Wire fields, such as `extra_content`.
     fields: JsonObject = field(default_factory=dict)
-    #: Surface, model and host that the fields came from; `None` if unknown.
+    #: Surface, model and host that sent the fields; `None` if unknown.
     origin: Mapping[str, JsonValue] | None = None
-    #: The id on the wire, if LangChain's call has another one.
+    #: The wire id of the call, if it differs from the id of LangChain's call.
     server_id: str = ""
-    #: The signature that LiteLLM appended to the id.
+    #: The signature that LiteLLM appended to the wire id.
     litellm_signature: str = ""
     #: The keys under which the server sent thoughts.
     reasoning_fields: tuple[str, ...] = ()
 
     @property
     def signature(self) -> str | None:
-        """The thought signature, in any namespace of `extra_content`."""
+        """The thought signature in `extra_content`, in any namespace; `None` without a signature."""
         return read_signature(self.fields.get("extra_content"))
 
 
 @dataclass(frozen=True, slots=True)
 class MessageExtras:
-    """The extras of a message: its own, and those of its tool calls, in the order of the calls."""
+    """The extras of the message itself, and the extras of its tool calls in order."""
 
     own: Extras
     calls: Sequence[Extras]
 
 
 def split_litellm_id(wire_id: str) -> tuple[str, str]:
-    """Return the clean id and the signature of a LiteLLM id. Other ids have an empty signature.
+    """Return the clean id and the signature of a LiteLLM id. For other ids, the signature is empty.
 
     >>> split_litellm_id("call_1__thought__c2ln")
     ('call_1', 'c2ln')
@@ -94,9 +95,10 @@ def split_litellm_id(wire_id: str) -> tuple[str, str]:
 
 
 def build_origin(endpoint: Endpoint, model: str) -> JsonObject:
-    """Return what decides later whether a signature is valid: surface and model, and for gateways the host.
+    """Return the origin of a reply: its surface and model, and for gateways the host.
 
-    `asked` is the model of the request, if a gateway answers with another name.
+    The origin decides later whether a signature is valid. `asked` is the requested model, if the gateway's reply names
+    another model.
     """
     origin: JsonObject = {"surface": endpoint.surface, "model": bare_model_name(model or endpoint.model)}
     if not endpoint.is_google or not endpoint.speaks_gemini:
@@ -109,9 +111,9 @@ def build_origin(endpoint: Endpoint, model: str) -> JsonObject:
 
 
 def attach_call_extras(call_id: str, fields: JsonObject, origin: JsonObject) -> JsonObject:
-    """Return the `additional_kwargs` that keep the signature and the other fields of a call.
+    """Return the `additional_kwargs` that store the signature and the other fields of a call.
 
-    An empty `origin` adds to earlier fields: LangChain would concatenate an `origin` that two chunks have.
+    Pass an empty `origin` if an earlier chunk already has the origin: LangChain would concatenate the two.
     """
     kept = dict(fields)
     signature = cast("str | None", kept.pop("litellm_signature", None))
@@ -126,7 +128,7 @@ def attach_call_extras(call_id: str, fields: JsonObject, origin: JsonObject) -> 
 
 
 def attach_reply_extras(reply_id: str, fields: JsonObject, origin: JsonObject) -> JsonObject:
-    """Return the `additional_kwargs` that keep the fields of a reply itself."""
+    """Return the `additional_kwargs` that store the fields of the reply itself."""
     return {RECORDS_KEY: {reply_id: {**_build_record(fields, origin), "reply": True}}}
 
 
@@ -135,21 +137,21 @@ def _build_record(fields: JsonObject, origin: JsonObject) -> JsonObject:
 
 
 def recover_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> MessageExtras:
-    """Return the extras of `message` and its `tool_calls`, as this package or another one stored them."""
+    """Return the extras of `message` and its `tool_calls`. This package or another package may have stored them."""
     if _has_no_place(message, tool_calls):
         return MessageExtras(Extras(), [Extras()] * len(tool_calls))
     return search_extras(message, tool_calls)
 
 
 def _has_no_place(message: AIMessage, tool_calls: Sequence[ToolCall]) -> bool:
-    """Return whether the message has no place for extras, as most messages have none."""
+    """Return whether the message certainly has no extras. This quick check covers most messages."""
     if message.additional_kwargs or not isinstance(message.content, str):
         return False
     return not any(LITELLM_MARK in (call["id"] or "") for call in tool_calls)
 
 
 def search_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> MessageExtras:
-    """Return what `recover_extras` returns, without its shortcut for messages that have no place for extras."""
+    """Return the same as `recover_extras`, but without the quick check for messages without extras."""
     kept = message.additional_kwargs
     records, signatures = object_at(kept, RECORDS_KEY), object_at(kept, SIGNATURES_KEY)
     raw_calls = _raw_calls(message)
@@ -159,7 +161,7 @@ def search_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> Message
     for position, call in enumerate(tool_calls):
         call_id = call["id"] or ""
         if call_id in seen:
-            # Of several calls with one id, the first has what is stored under it.
+            # If several calls have the same id, the stored extras belong to the first call.
             calls.append(Extras())
             continue
         seen.add(call_id)
@@ -174,16 +176,16 @@ def search_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> Message
 
 
 def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
-    """Return whether extras of this origin may go to `endpoint`. An unknown origin is replayable.
+    """Return whether extras may be sent to `endpoint`, based on their origin. An unknown origin is allowed.
 
-    Signatures are bound to the surface that issued them: AI Studio's are errors on Vertex, and the reverse. Within a
-    surface, one 3.x model takes the signatures of another (both seen).
+    Signatures are valid only on the surface that issued them: a signature of AI Studio is an error on Vertex, and the
+    reverse. On one surface, a 3.x model accepts the signatures of other 3.x models. Both were observed.
     """
     origin = extras.origin
     if not origin or not origin.get("surface"):
         return True
     host = origin.get("host")
-    # A gateway may be used as a compatible server first and with `surface` later. Vertex and AI Studio stay apart.
+    # A gateway may first be used as a compatible server and later with `surface` set. Vertex and AI Studio never mix.
     is_other = origin["surface"] != endpoint.surface
     if is_other and not (endpoint.may_be_reached_as(origin["surface"]) and host == endpoint.host):
         return False
@@ -194,16 +196,15 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
         return same_generation
     if host != endpoint.host and (host is not None or endpoint.self_deployed):
         return False
-    # A gateway's own name of a model does not tell the family, but the same name is the same model.
+    # A gateway's own model name does not identify the family, but equal names mean the same model.
     asked = origin.get("asked") or model
     return asked == bare_model_name(endpoint.model) or same_generation
 
 
 def select_extras(extras: Extras, endpoint: Endpoint) -> Extras:
-    """Return the part of `extras` that may go to `endpoint`.
+    """Return the part of `extras` that may be sent to `endpoint`.
 
-    Unknown keys go only to the host that sent them. Google refuses unknown keys, so its hosts get only
-    `extra_content`.
+    Google refuses unknown keys, so its hosts get only `extra_content`. Other hosts also get the keys that they sent.
     """
     if not is_replayable(extras, endpoint):
         return Extras()
@@ -215,10 +216,10 @@ def select_extras(extras: Extras, endpoint: Endpoint) -> Extras:
 
 
 def unwrap_fields(fields: JsonObject) -> JsonObject:
-    """Return `fields` as the server behind LiteLLM wrote them.
+    """Return `fields` in the form in which the server behind LiteLLM sent them.
 
-    LiteLLM wraps unknown keys in `provider_specific_fields`. Its route `openai/` passes that object on unchanged, and
-    the server refuses it, so the keys are put back in their own place.
+    LiteLLM wraps unknown keys in `provider_specific_fields`. Its route `openai/` sends this object to the server, which
+    refuses it. So the wrapped keys are moved back to their original place.
     """
     wrapped = fields.get("provider_specific_fields")
     if not isinstance(wrapped, dict):
@@ -245,7 +246,7 @@ def is_signed(call: JsonObject) -> bool:
 
 
 def read_signature(extra_content: JsonValue) -> str | None:
-    """Return the signature in `extra_content`: under `google`, or under a gateway's own name (`vertex` was seen)."""
+    """Return the signature in `extra_content`: under `google`, or under a gateway's key such as `vertex` (seen)."""
     if not isinstance(extra_content, dict):
         return None
     for namespace in ("google", *extra_content):
@@ -257,7 +258,7 @@ def read_signature(extra_content: JsonValue) -> str | None:
 
 
 class _BlockSignatures:
-    """The signatures in content blocks: in v1 blocks with `extras`, and in older forms of Google's packages."""
+    """The signatures in a message's content blocks: v1 blocks with `extras`, and older forms of Google's packages."""
 
     def __init__(self, message: AIMessage) -> None:
         self._by_id: dict[str, str] = {}
@@ -282,7 +283,7 @@ class _BlockSignatures:
         elif kind == "function_call_signature" and isinstance(index, int):
             self._by_position[index] = signature
         elif kind == "text":
-            # The last signature of a text counts.
+            # If several text blocks have signatures, the last signature is used.
             self.of_text = signature
 
 
@@ -293,7 +294,7 @@ def block_signature(block: Mapping[str, JsonValue]) -> str | None:
 
 
 def _reply_extras(message: AIMessage, records: JsonObject, blocks: _BlockSignatures) -> Extras:
-    """Return the message's own extras. If several replies are merged into one message, the last one counts."""
+    """Return the extras of the message itself. In a message merged from several replies, the last extras are used."""
     found = [record for record in records.values() if isinstance(record, dict) and record.get("reply")]
     own = [record for record in found if object_at(record, "fields")]
     if own:
@@ -302,7 +303,7 @@ def _reply_extras(message: AIMessage, records: JsonObject, blocks: _BlockSignatu
 
 
 def _build_extras(stored: JsonObject, origin: Mapping[str, JsonValue] | None) -> Extras:
-    """Return stored fields with this package's own keys apart from those of the wire."""
+    """Return `Extras` from stored fields: this package's own keys are separated from the wire fields."""
     names = stored.get("reasoning_field")
     return Extras(
         {key: value for key, value in stored.items() if key not in RESERVED},
@@ -314,7 +315,7 @@ def _build_extras(stored: JsonObject, origin: Mapping[str, JsonValue] | None) ->
 
 
 def _restore_fields(stored: JsonObject, signature: JsonValue) -> JsonObject:
-    """Return the fields of a call with the signature back in its place."""
+    """Return the fields of a call with the signature restored to its wire position."""
     fields = dict(stored)
     if not signature:
         return fields
@@ -327,7 +328,7 @@ def _restore_fields(stored: JsonObject, signature: JsonValue) -> JsonObject:
 
 
 def _raw_calls(message: AIMessage) -> dict[str, JsonObject]:
-    """Return tool calls in the form of the wire, by id. LiteLLM's package and OpenAI-style dicts keep them."""
+    """Return the raw wire calls by id. LiteLLM's package and OpenAI-style dicts store them on the message."""
     raw_calls: object = message.additional_kwargs.get("tool_calls")
     found = cast("list[object]", raw_calls) if isinstance(raw_calls, list) else []
     calls = [cast("JsonObject", raw) for raw in found if isinstance(raw, dict)]
@@ -351,7 +352,7 @@ def _google_signature(signature: JsonValue) -> JsonObject:
 
 
 def _origin(message: AIMessage, record: JsonObject) -> Mapping[str, JsonValue] | None:
-    """Return the origin in a record, else that of a message of Google's own LangChain packages."""
+    """Return the origin in a record, or else the origin that the message's provider implies."""
     if record.get("origin"):
         return object_at(record, "origin")
     provider = message.response_metadata.get("model_provider")

@@ -1,7 +1,7 @@
-"""Implements `with_structured_output`: a model with the schema bound to it, and a parser for its answers.
+"""Implements `with_structured_output`: binds the schema to the model, and parses the answers.
 
-A stream ends as a call does: with the whole object, or with an error that says why there is none. The parser never
-returns `None` instead of raising an error.
+Like a call, a stream ends with the whole object or with an error that gives the reason. The parser never returns `None`
+for a missing answer; it raises an error.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.tools import NamedSchema
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: What validators of the caller's schema may raise. Errors of the connection are not among them.
+#: Exceptions that validators of the caller's schema may raise. Connection errors are not among them.
 _PARSING_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 _REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
-#: Levels of a schema in which references are moved.
+#: Maximum depth at which references of a schema are moved.
 _MAX_DEPTH = 200
-#: Name of the only argument of a call, if the answer is not an object with named members.
+#: Name of the function's only argument if the answer is not an object with named members.
 _ANSWER = "answer"
-#: Characters of generic class names, such as `Box[int]`, that function names may not have.
+#: Characters of generic class names, such as `Box[int]`, that are not allowed in function names.
 _UNUSUAL = re.compile(r"[\[\], ]")
 Method = Literal["json_schema", "function_calling", "json_mode"]
 
@@ -70,8 +70,8 @@ def build_structured_output(
     """Return the model and its parser as one runnable.
 
     Models before Gemini 3 answer 400 to `response_format` together with functions
-    (https://github.com/googleapis/python-genai/issues/867). With `tools`, they get the schema as one more function.
-    Raises `ValueError` for an unknown `method` or a missing `schema`.
+    (https://github.com/googleapis/python-genai/issues/867). If `tools` are set, these models get the schema as an
+    additional function. Raises `ValueError` for an unknown `method` or a missing `schema`.
     """
     if schema is None and method != "json_mode":
         raise ValueError(f"`schema` is needed for method {method!r}. Pass a pydantic class, TypedDict or JSON schema.")
@@ -87,14 +87,14 @@ def build_structured_output(
     if beside:
         bound["tools"] = [*bound.get("tools", ()), *beside]
     if beside and method == "function_calling":
-        # A choice by name would send the function of the schema alone.
+        # A choice by name would declare only the function for the schema, without the tools.
         bound["tool_choice"] = "any"
     llm = cast("Runnable[LanguageModelInput, Any]", model.bind(**bound, **options))
     return llm | (_parse_beside_raw(parser) if include_raw else parser)
 
 
 def _describe(named: NamedSchema) -> JsonObject:
-    """Return the schema with its name as `title` and with its description."""
+    """Return a JSON schema with the name as its `title`, and with its description."""
     description: JsonObject = {"description": named.description} if named.description else {}
     return {"title": named.name, **description, **named.schema}
 
@@ -116,9 +116,10 @@ def _build_parts(
 
 
 def _build_call(named: NamedSchema, answer_class: type | None) -> tuple[dict[str, Any], _AnswerParser]:
-    """Return the schema as a forced function, and its parser.
+    """Return the options that force a call of a function with the schema, and the parser for the call.
 
-    The arguments of a function are an object with named members. Any other schema becomes the only member of one.
+    The arguments of a function must be an object with named members. A schema of another kind becomes the only member
+    of such an object.
     """
     compiled, losses = compile_parameters(named.schema)
     member = _ANSWER if compiled is None and losses else ""
@@ -138,16 +139,16 @@ def _build_call(named: NamedSchema, answer_class: type | None) -> tuple[dict[str
 
 
 def _wrap(schema: JsonObject) -> JsonObject:
-    """Return the schema of an object whose only member is what `schema` describes."""
+    """Return the schema of an object whose only member has the schema `schema`."""
     inner = _move_references(schema, f"#/properties/{_ANSWER}")
     return {"type": "object", "properties": {_ANSWER: inner}, "required": [_ANSWER]}
 
 
 def _move_references(value: JsonValue, to: str, moved: dict[int, JsonValue] | None = None, depth: int = 0) -> JsonValue:
-    """Return a copy of a schema in which local references start at the JSON pointer `to` instead of the root.
+    """Return a copy of a schema whose local references start at the JSON pointer `to` instead of the root.
 
-    A schema may contain itself, so `moved` has the copies of its parts by their `id`. Parts below `_MAX_DEPTH` levels
-    stay unchanged.
+    `moved` maps the `id` of each copied part to its copy, because a schema may contain itself. Parts deeper than
+    `_MAX_DEPTH` are not changed.
     """
     moved = {} if moved is None else moved
     if not isinstance(value, (dict, list)) or depth > _MAX_DEPTH:
@@ -168,14 +169,14 @@ def _move_references(value: JsonValue, to: str, moved: dict[int, JsonValue] | No
 
 
 def _repair(schema: JsonObject, answer: JsonValue) -> JsonValue:
-    """The answer as `schema` asks for it, where that is certain."""
+    """Return the answer with its faults repaired where the repair is certain."""
     return repair_arguments(_wrap(schema), {_ANSWER: answer})[0][_ANSWER]
 
 
 class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
-    """Base of the parsers. It checks first how the reply ended.
+    """Base class of the parsers. It first checks the finish reason, refusals and missing calls.
 
-    LangChain's parsers complete truncated JSON, and return `None` for a missing call.
+    LangChain's parsers do not check them: they complete truncated JSON, and return `None` for a missing call.
     """
 
     expected_call: str = ""
@@ -183,14 +184,14 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
     answer_schema: dict[str, Any] | None = None
     """JSON schema of the answer."""
     answer_class: type | None = None
-    """Pydantic class of the answer. If given, it validates the answer instead of the schema."""
+    """Pydantic class of the answer. If it is set, the class validates the answer instead of the schema."""
     member: str = ""
-    """Name of the only argument that holds the answer. Empty if all arguments together are the answer."""
+    """Name of the only argument, if this argument is the answer. Empty if all arguments together are the answer."""
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         message = getattr(result[0], "message", None)
         if isinstance(message, AIMessage):
-            # With a finish reason the reply is complete, so its last chunk is not parsed as a partial answer.
+            # A reply with a finish reason is complete, so its last chunk is not parsed as a partial answer.
             partial = partial and "finish_reason" not in message.response_metadata
             if not partial:
                 self._check_ending(message)
@@ -208,14 +209,14 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
             raise
 
     def _read(self, result: list[Generation], *, partial: bool) -> Any:
-        """Return the answer as JSON, or `None` while no part of it can be read."""
+        """Return the answer as parsed JSON; `None` while no part of the answer can be read."""
         return super().parse_result(result, partial=partial)
 
     def _unwrap(self, answer: Any) -> Any:
         return answer.get(self.member) if self.member and isinstance(answer, dict) else answer
 
     def _parse_whole(self, result: list[Generation], message: AIMessage) -> Any:
-        """Return the answer of a complete reply. Raises an error if it does not satisfy class or schema."""
+        """Return the answer of a complete reply. Raises an error if the answer does not satisfy the class or schema."""
         answer = self._unwrap(self._read(result, partial=False))
         if self.answer_class is not None:
             return self._build_instance(self.answer_class, answer, message)
@@ -227,7 +228,7 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
         return answer
 
     def _build_instance(self, answer_class: type, answer: JsonValue, message: AIMessage) -> Any:
-        """Return an instance of the class. The answer is repaired only if the class refuses it."""
+        """Return the answer as an instance of the class. The answer is repaired only if the class refuses it."""
         try:
             return _validate(answer_class, answer)
         except ValueError as err:
@@ -257,7 +258,7 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
 
 
 def _no_answer(text: str, message: AIMessage) -> OutputParserException:
-    """Return an error with `text` and the state of the reply."""
+    """Return an error with `text`, and with the finish reason, token usage and text of the reply."""
     usage, ending = message.usage_metadata, message.response_metadata
     native = ending.get("native_finish_reason", ending.get("finish_reason"))
     spent = f"{usage['output_tokens']} output tokens spent" if usage else "usage unknown"
@@ -266,10 +267,10 @@ def _no_answer(text: str, message: AIMessage) -> OutputParserException:
 
 
 def _validate(answer_class: type, answer: object) -> object:
-    """Return an instance of the class, of pydantic 1 or 2.
+    """Return the answer as an instance of a pydantic 1 or pydantic 2 class.
 
-    The answer is validated as JSON: a strict class then takes a date as a string and a set as an array. Types that
-    can only be built from Python values are validated in Python mode.
+    The answer is validated as JSON, so that a strict class accepts a string for a date and an array for a set. If this
+    fails, it is validated in Python mode, because some types can only be built from Python values.
     """
     if not issubclass(answer_class, BaseModel):
         return cast("Any", answer_class).parse_obj(answer)
@@ -315,7 +316,7 @@ class _CallParser(_AnswerParser, JsonOutputKeyToolsParser):
 
 
 class StreamUpdate(AddableDict):
-    """One part of a stream with `include_raw`. Messages are added up; objects and errors replace earlier ones."""
+    """One part of a stream with `include_raw`. Adding parts adds their messages; a later object or error replaces."""
 
     def __add__(self, other: AddableDict) -> StreamUpdate:
         raw = {"raw": self["raw"] + other["raw"]} if "raw" in self and "raw" in other else {}
@@ -323,7 +324,7 @@ class StreamUpdate(AddableDict):
 
 
 def _parse_beside_raw(parser: _AnswerParser) -> Runnable[AIMessage, dict[str, Any]]:
-    """Return a runnable that gives the reply, its parsed object and the parser's error, each as soon as it is there."""
+    """Return a runnable that yields the reply, its parsed object and the parser's error as soon as each is known."""
 
     def transform(messages: Iterator[AIMessage]) -> Iterator[StreamUpdate]:
         reader = _StreamReader(parser)
@@ -342,7 +343,7 @@ def _parse_beside_raw(parser: _AnswerParser) -> Runnable[AIMessage, dict[str, An
 
 
 class _StreamReader:
-    """Parses the chunks of one reply as they add up."""
+    """Parses one streamed reply after each chunk."""
 
     def __init__(self, parser: _AnswerParser) -> None:
         self._parser = parser
@@ -351,13 +352,13 @@ class _StreamReader:
         self._error: Exception | None = None
 
     def read(self, chunk: AIMessage) -> Iterator[StreamUpdate]:
-        """Yield `chunk`, and the object so far if it has changed."""
+        """Yield `chunk`, and the partial object if it has changed."""
         yield StreamUpdate(raw=chunk)
         self._whole = chunk if self._whole is None else cast("AIMessage", self._whole + chunk)
         yield from self._parse(self._whole, partial=True)
 
     def finish(self) -> StreamUpdate:
-        """Return the last part: the error or `None`, and `None` as the object if there is none."""
+        """Return the last part. It has the parsing error or `None`, and the object if it is new or missing (`None`)."""
         update: dict[str, Any] = {}
         if self._whole is not None and "finish_reason" not in self._whole.response_metadata:
             update = {key: value for part in self._parse(self._whole, partial=False) for key, value in part.items()}

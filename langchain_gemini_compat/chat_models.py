@@ -60,18 +60,19 @@ block_translator.register()
 
 
 class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
-    """Chat model for Gemini, or a model of your own, behind Google's OpenAI-compatible Chat Completions API.
+    """Chat model for Gemini through Google's OpenAI-compatible Chat Completions API. Compatible servers also work.
 
-    The surface follows from the arguments:
+    The arguments select the surface:
 
     - `project`, `location`, `endpoint_id` or `credentials`: Vertex AI
     - an API key alone: AI Studio
-    - any other `base_url`: a compatible server, which gets the model name unchanged and none of Google's fields
+    - any other `base_url`: a compatible server. It gets the model name unchanged, and does not get Google's fields
 
     The constructor opens no connection and reads no credential. The first call does.
 
-    All parameters are keyword arguments and optional except `model`. The `description` of each field tells its unit,
-    its default and the surfaces that take it: `ChatGeminiCompat.model_fields["max_tokens"].description`. By group:
+    All parameters are keyword arguments, and all are optional except `model`. The `description` of each field gives its
+    unit, its default and the surfaces that accept it, for example
+    `ChatGeminiCompat.model_fields["max_tokens"].description`. Parameters by group:
 
     - model: `model`
     - place: `project`, `location`, `endpoint_id`, `base_url`, `api_version`, `surface`
@@ -81,7 +82,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     - thinking: `reasoning_effort`, `thinking_level`, `thinking_budget`, `include_thoughts`, `thought_tag_marker`
     - Gemini: `safety_settings`, `cached_content`, `media_resolution`, `modalities`, `stream_function_call_arguments`,
       `service_tier`
-    - open end: `extra_body`, `model_kwargs`, `default_headers`, `default_query`
+    - fields and headers without a parameter: `extra_body`, `model_kwargs`, `default_headers`, `default_query`
     - transport: `timeout`, `max_retries`, `http_client`, `http_async_client`
     - replies and errors: `streaming`, `stream_usage`, `strict`, `invalid_tool_calls`
 
@@ -106,7 +107,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     @model_validator(mode="after")
     def _complete_gemini_compat(self) -> Self:
         if self.profile is None:
-            # `_resolve_model_profile` would be the hook. langchain-core validates its result, which is slow.
+            # Not in the hook `_resolve_model_profile`: langchain-core validates its result, which is slow.
             self.profile: ModelProfile | None = build_profile(family_of(self.model_name))
         self._add_version("langchain-gemini-compat", _package_version())
         return self
@@ -123,32 +124,32 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         return {**params, "routing_digest": digest} if digest else params
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        """Return the part of LangChain's cache key that is not the prompt."""
+        """Return LangChain's cache key for the model and its options, without the prompt."""
         digest = self.routing_digest(kwargs)
         shown = cast("dict[str, Any]", hide_secrets(kwargs))
         return super()._get_llm_string(stop=stop, **shown, **({"routing_digest": digest} if digest else {}))
 
     def __iter__(self) -> Generator[tuple[str, Any]]:
-        """Iterate over a copy of the fields: langchain-core adds cached values to them while other threads iterate."""
+        """Iterate over a copy of the fields, because langchain-core may add cached values in another thread."""
         yield from [(name, value) for name, value in self.__dict__.copy().items() if not name.startswith("_")]
 
     def preview(self, messages: LanguageModelInput, **kwargs: Any) -> tuple[JsonObject, list[Note]]:
-        """Return the request that `invoke` would send, and what was changed to get there. No request is sent.
+        """Return the request that `invoke` would send, and notes about all changes. No request is sent.
 
-        A model with bound options (`bind_tools`, `bind`) does not pass them to this method. Pass them yourself, as in
-        the example.
+        Options that are bound with `bind_tools` or `bind` are not passed to this method. Pass them as keyword
+        arguments, as in the example.
 
         Args:
             messages: Input as for `invoke`.
             **kwargs: Options as for `invoke`. `stream=True` shows the request of `stream`.
 
         Returns:
-            The body, which you may change, and a list of notes. There is a note for each repair, each parameter that
-            was left out or adjusted, and each part of a schema that was lost.
+            A copy of the request body, and a list of notes. There is a note for each repair, for each parameter that
+            was left out or adjusted, and for each part of a schema that was lost.
 
         Raises:
             UnsupportedParameterError: For conflicting or invalid options. With `strict`, for every change to an option.
-            UnsupportedContentError: For content that the surface does not take.
+            UnsupportedContentError: For content that the surface does not accept.
             InvalidHistoryError: For a history that cannot be repaired. With `strict`, for every repair.
 
         Examples:
@@ -176,10 +177,10 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
                 `{"google_search": {}}`.
             tool_choice: Which tool the model calls: `"auto"`, `"none"`, `"any"`, `"required"`, `True` (any tool), the
                 name of a tool, a list of names, or OpenAI's dict. Default: the model decides.
-            parallel_tool_calls: With `False`, at most one tool call of a reply reaches you. Default: no limit.
+            parallel_tool_calls: If `False`, the message has at most one tool call. Default: no limit.
             response_format: Schema of the answer for structured output together with tools. Default: none.
-            **kwargs: Further options of a request. `strict` is sent with each tool to compatible servers; Gemini has
-                no such option.
+            **kwargs: Other options of a request. Compatible servers get `strict` with each tool; Gemini has no such
+                option.
 
         Returns:
             A runnable from messages to an `AIMessage`.
@@ -204,11 +205,11 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         return self.bind(**bound, **{key: value for key, value in optional.items() if value is not None})
 
     if not TYPE_CHECKING:
-        # The return type in langchain-core differs between its versions.
+        # Hidden from type checkers, because the return type differs between versions of langchain-core.
         def bind(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
             """Return a model with options of a request bound to it.
 
-            Raises `UnsupportedParameterError` for an option that looks like a secret, since `repr` shows bound options.
+            Raises `UnsupportedParameterError` for an option that looks like a secret: `repr` shows bound options.
             """
             normalize_options(kwargs)
             return super().bind(**kwargs)
@@ -226,14 +227,14 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         """Return a runnable whose answers are objects of `schema`.
 
         Args:
-            schema: Pydantic class, `TypedDict` or JSON schema. Only `json_mode` works without one.
+            schema: Pydantic class, `TypedDict` or JSON schema. Only `json_mode` works without a schema.
             method: `"json_schema"` (default) sends the schema as `response_format`. `"function_calling"` forces the
-                call of a function with that schema. `"json_mode"` asks for JSON without sending the schema.
-            include_raw: Whether the result is a dict of `raw` (the message), `parsed` and `parsing_error`. Errors of
-                the parser are then not raised. Default: `False`.
-            strict: Sent to compatible servers; Gemini has no such option. Default: not sent.
+                call of a function with the schema. `"json_mode"` requests JSON without sending the schema.
+            include_raw: If `True`, the result is a dict of `raw` (the message), `parsed` and `parsing_error`, and
+                parsing errors are not raised. Default: `False`.
+            strict: OpenAI's `strict`, sent only to compatible servers; Gemini has no such option. Default: not sent.
             tools: Tools that the model may call before it answers. Default: none.
-            **kwargs: Further options of a request.
+            **kwargs: Other options of a request.
 
         Returns:
             A runnable from messages to an instance of a pydantic class, or to parsed JSON for other schemas.
@@ -283,7 +284,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         return estimate_messages([HumanMessage(text)], [])
 
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
-        # LangChain calls this before it starts a trace, so a secret that is refused here never gets into one.
+        # LangChain calls this method before it starts a trace, so a secret that is refused here is never traced.
         normalize_options(kwargs)
         return super()._get_invocation_params(stop=stop, **cast("dict[str, Any]", hide_secrets(kwargs)))
 
@@ -291,11 +292,11 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         return shield_results(super()._convert_input(adopt_wire_fields(model_input)))
 
     def _options(self, kwargs: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the options of a request. Those of the call come first, then the constructor, then `model_kwargs`."""
+        """Return the options of a request. The call overrides the constructor, which overrides `model_kwargs`."""
         return self._resolve_options(kwargs)[0]
 
     def _resolve_options(self, kwargs: Mapping[str, Any] | None) -> tuple[dict[str, Any], list[str]]:
-        """Return the options of a request, and the names in `model_kwargs` that the constructor overrides."""
+        """Return the options of a request, and the names of the `model_kwargs` that the constructor overrides."""
         own = {name: value for name in RequestFields.model_fields if (value := getattr(self, name)) is not None}
         given, further = normalize_options(kwargs or {}), normalize_options(self.model_kwargs)
         overridden: list[str] = []
@@ -303,13 +304,13 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             overridden = [name for name in further if name not in given and self._overrides(name, further[name])]
             further = {name: value for name, value in further.items() if not self._overrides(name, value)}
         if any(given.get(name) is not None for name in THINKING_OPTIONS):
-            # An option of the call for thinking replaces that of the model, even if they have different names.
+            # A thinking option of the call replaces all thinking options of the model.
             own = {name: value for name, value in own.items() if name not in THINKING_OPTIONS}
             further = {name: value for name, value in further.items() if name not in THINKING_OPTIONS}
         return {**own, **further, **given}, overridden
 
     def _overrides(self, name: str, value: object) -> bool:
-        """Return whether an argument of the constructor overrides an entry of `model_kwargs`."""
+        """Return whether an argument of the constructor overrides an entry of `model_kwargs` with another value."""
         if name == "model":
             return value != self.model_name
         names = THINKING_OPTIONS if name in THINKING_OPTIONS else (name,)
@@ -340,7 +341,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         return request
 
     def _report_notes(self, request: Request) -> None:
-        """Warn once of each loss, and log each kind of change once. The reply's metadata has all of them."""
+        """Warn once about each loss, and log each kind of change once. The reply's metadata has all notes."""
         for note in request.notes:
             if note.kind not in self._warned:
                 self._warned.add(note.kind)
@@ -375,7 +376,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        # This is not a generator itself: one more would cost as much as decoding a piece of text.
+        # Not a generator function: an additional generator would cost as much as decoding a piece of text.
         request = self._build(messages, stop, kwargs, stream=True)
         chunks = _call.stream(request, self._open_transport(), ReplyDecoder)
         return _report_tokens(chunks, run_manager) if run_manager else chunks
@@ -399,7 +400,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[MessagesData]:
-        """Yield the events of `stream_events(version="v3")`. langchain-core finds this method by its name."""
+        """Yield the events of `stream_events(version="v3")`. langchain-core looks this method up by name."""
         if not CORE_TAKES_PIECES:
             chunks = self._stream(messages, stop=stop, run_manager=run_manager, **kwargs)
             yield from chunks_to_events(chunks, message_id=_message_id(run_manager))
@@ -460,7 +461,7 @@ def _package_version() -> str:
 def _report_tokens(
     chunks: Generator[ChatGenerationChunk], run_manager: CallbackManagerForLLMRun
 ) -> Generator[ChatGenerationChunk]:
-    # `closing` closes the connection as soon as the caller leaves the loop, and not when Python collects the generator.
+    # `closing` closes the connection when the caller leaves the loop, not only when the generator is collected.
     with closing(chunks):
         for chunk in chunks:
             run_manager.on_llm_new_token(chunk.text, chunk=chunk)
@@ -477,5 +478,5 @@ async def _areport_tokens(
 
 
 def _message_id(run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None) -> str:
-    """Return the ID that langchain-core gives to a message without one."""
+    """Return the ID that langchain-core gives to a message without an ID."""
     return f"{LC_ID_PREFIX}-{run_manager.run_id}" if run_manager else ""

@@ -1,7 +1,7 @@
-"""Converts messages to the form of `ChatGoogleGenerativeAI`, for a conversation that goes on there.
+"""Converts messages to the form of `ChatGoogleGenerativeAI`, so that a conversation can continue with that class.
 
-It converts only what that class would not read: thoughts, and the signatures of texts and images. It reads those from
-its own messages only, and the signatures of calls from all messages.
+`ChatGoogleGenerativeAI` reads thoughts, and the signatures of texts and images, only from its own messages. They are
+converted here. It reads the signatures of tool calls from all messages.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 _NATIVE_PROVIDER = "google_genai"
-#: Types of blocks that a native message has in other fields, or has no place for.
+#: Types of blocks that a native message stores in other fields or does not support.
 _ELSEWHERE = ("tool_call", "refusal")
 
 
 def to_google_genai(messages: Sequence[BaseMessage], *, vertexai: bool | None = None) -> list[BaseMessage]:
-    """Return the messages in the form that `ChatGoogleGenerativeAI` writes, to go on with a conversation there.
+    """Return messages in the form of `ChatGoogleGenerativeAI`, so that a conversation can continue with that class.
 
-    Thoughts become `thinking` blocks, and signatures of texts and images go on their blocks. The message is marked as
-    Google's: langchain-google-genai 4.4 replays thoughts and signatures of no other message. Signatures become standard
-    base64, the only form that it reads. Ids stay the same, so the messages replace those of a checkpoint. The given
-    messages are not changed, and messages of other models are returned as they are.
+    Thoughts become `thinking` blocks, and the signature of a text or image goes on its block. The message is marked as
+    Google's, because langchain-google-genai 4.4 replays thoughts and signatures only from such messages. Signatures
+    become standard base64, the only form that langchain-google-genai reads. Ids stay the same, so the messages replace
+    those of a checkpoint. The given messages are not modified. Messages of other models are returned unchanged.
 
     Args:
         messages: A conversation.
-        vertexai: The argument of that name of the other model. `True` or `False` leaves out the signatures that the
-            other surface issued, because they are errors there. `None`, the default, keeps all.
+        vertexai: The `vertexai` argument of the `ChatGoogleGenerativeAI` model. `True` keeps only Vertex's
+            signatures, `False` only AI Studio's, because each surface refuses the other's. Signatures of unknown origin
+            are always kept. Default: `None`, which keeps all signatures.
 
     Returns:
         A new list of the same length.
@@ -79,7 +80,10 @@ def _rewrite(given: BaseMessage, vertexai: bool | None) -> BaseMessage:
 
 
 def _native_content(message: AIMessage, signature: str | None) -> str | list[JsonObject]:
-    """Return a string if there is only text; else blocks, with the signature on the first text or image."""
+    """Return the message's content: a string if it is text without a signature, else a list of blocks.
+
+    The signature goes on the first text or image block.
+    """
     found = cast("list[JsonObject]", decode_blocks(message))
     blocks = [_native_block(block) for block in found if block.get("type") not in _ELSEWHERE]
     if not signature and all(block.get("type") == "text" for block in blocks):
@@ -100,14 +104,14 @@ def _native_block(block: JsonObject) -> JsonObject:
     if kind == "text":
         return {"type": "text", "text": block["text"]}
     if kind == "image" and block.get("base64"):
-        # langchain-google-genai does not read the signature of an `image` block.
+        # langchain-google-genai reads the signature of an `image_url` block, but not of an `image` block.
         url = f"data:{block.get('mime_type') or 'image/png'};base64,{block['base64']}"
         return {"type": "image_url", "image_url": {"url": url}}
     return block
 
 
 def _valid_signature(signature: JsonValue, extras: Extras, vertexai: bool | None) -> str | None:
-    """Return a signature in padded standard base64; `None` if the other model cannot read it, or refuses it."""
+    """Return a signature in padded standard base64; `None` if `ChatGoogleGenerativeAI` or its surface refuses it."""
     surface = extras.origin.get("surface") if extras.origin else None
     elsewhere = vertexai is not None and surface not in (None, "vertex" if vertexai else "ai_studio")
     if not isinstance(signature, str) or signature in PLACEHOLDER_SIGNATURES or elsewhere:

@@ -1,4 +1,4 @@
 """Builds the body of a request from LangChain's messages, tools and options.
 
-It may import `_signatures`, `_schema`, `_catalog`, `errors` and `_wire`.
+The package may import `_signatures`, `_schema`, `_catalog`, `errors` and `_wire`.
 """

@@ -1,4 +1,4 @@
-"""Encodes an assistant's message: its content, its tool calls, and the signatures beside them."""
+"""Encodes an assistant message: its content, its tool calls and their signatures."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._signatures import Extras
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-# `json.dumps` builds an encoder for each call with other than its default options.
+# Shared encoders: with options other than the defaults, `json.dumps` builds a new encoder at each call.
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 _STRICT_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
 
 
 def encode_assistant(message: AIMessage, content: Content, name: JsonObject, context: EncodingContext) -> JsonObject:
-    """Return the wire message of an assistant's turn.
+    """Return an assistant message in wire form.
 
-    Servers refuse `null`, so a key without a value is left out.
+    A key without a value is left out, because servers refuse `null`.
 
     Args:
         message: The caller's message.
-        content: Its parsed content.
-        name: The wire key `name`, if it is sent.
-        context: The endpoint, the notes, and the calls so far, to which those of this message are added.
+        content: The parsed content of the message.
+        name: An object with the wire key `name`; empty if no name is sent.
+        context: The endpoint, the notes and the earlier calls. The calls of this message are added to it.
     """
     tool_calls = _sendable_calls(message)
     extras = recover_extras(message, tool_calls)
@@ -68,14 +68,14 @@ def encode_assistant(message: AIMessage, content: Content, name: JsonObject, con
 
 
 def _reasoning_fields(message: AIMessage, names: Sequence[str], context: EncodingContext) -> JsonObject:
-    """Return the thoughts under the keys by which the server sent them. Google's surfaces take none."""
+    """Return the thoughts under the keys that the server used for them; empty for Google's surfaces."""
     thoughts = message.additional_kwargs.get("reasoning_content")
     takes_thoughts = not context.endpoint.speaks_gemini
     return {name: thoughts or "" for name in names if name in REASONING_KEYS and takes_thoughts}
 
 
 def _with_refusal(message: AIMessage, content: Content, context: EncodingContext) -> Content:
-    """Return the content with a refusal as text, since it is what the model said."""
+    """Return the content with the model's refusal as a text block."""
     given = message.additional_kwargs.get("refusal")
     if isinstance(content, str) and not given:
         return content
@@ -97,10 +97,10 @@ def _text_block(text: str) -> Block:
 
 
 def _encode_answer(content: Content, signature: JsonValue, context: EncodingContext) -> tuple[JsonValue, JsonValue]:
-    """Return the content and the signature that is left for the message.
+    """Return the encoded content, and the signature if it stays on the message.
 
-    The content is one string, unless it has media, or a text has `extra_content` of its own. Then it is a list of
-    parts, and one of them takes the message's signature.
+    The content becomes a list of parts if it has media, or if a text block has its own `extra_content`. The signature
+    then goes on a part if possible. Otherwise the content is one string.
     """
     if isinstance(content, str):
         return content, signature
@@ -117,7 +117,7 @@ def _encode_answer(content: Content, signature: JsonValue, context: EncodingCont
 
 
 def _is_answer(block: Block, context: EncodingContext) -> bool:
-    """Return whether a block is text or media; note a block in no known spelling."""
+    """Return whether a block is text or media. A block of an unknown form adds a note."""
     if isinstance(block.content, Unknown):
         raw = block.raw
         name = raw.get("type") if isinstance(raw, dict) else type(raw).__name__
@@ -128,7 +128,11 @@ def _is_answer(block: Block, context: EncodingContext) -> bool:
 def _sign_media(
     pairs: Sequence[tuple[Block, JsonObject | None]], signature: JsonValue, context: EncodingContext
 ) -> tuple[list[JsonValue], JsonValue]:
-    """Return the parts, each image signed: Vertex gives one signature for the message, other servers one each."""
+    """Return the parts with their signatures.
+
+    The signature of the message goes on the first media part without `extra_content`. Each other media part gets the
+    signature of its own block.
+    """
     parts: list[JsonValue] = []
     for block, part in pairs:
         if part is None:
@@ -179,7 +183,7 @@ def _encode_calls(
 
 
 def _wire_id(call: ToolCall, beside: Extras, taken: Collection[str], context: EncodingContext) -> str:
-    """Return an id that no other call of the message has. LiteLLM's gateway wants the signature back inside the id."""
+    """Return an id that is unique in the message. For LiteLLM's gateway, the id ends with the signature."""
     number = context.calls.number_call()
     wire_id = beside.server_id or split_litellm_id(call["id"] or "")[0] or f"call_{number}"
     wire_id = _distinct(wire_id, taken)
@@ -196,7 +200,7 @@ def _distinct(call_id: str, taken: Collection[str]) -> str:
 
 
 def _encode_arguments(call: ToolCall, context: EncodingContext) -> str:
-    """Return the arguments as JSON. A value without a form in JSON becomes a string, NaN and infinity `null`."""
+    """Return the arguments as JSON. NaN and infinity become `null`; other values that JSON lacks become strings."""
     try:
         try:
             return _STRICT_JSON.encode(call["args"])
@@ -210,14 +214,14 @@ def _encode_arguments(call: ToolCall, context: EncodingContext) -> str:
 
 
 def _to_null(_: str) -> None:
-    """Return `None` for `NaN` and `Infinity` in Python's JSON."""
+    """Return `None`, as the JSON parser's replacement for `NaN` and `Infinity`."""
 
 
 def _sendable_calls(message: AIMessage) -> list[ToolCall]:
-    """Return the tool calls, also those of other forms.
+    """Return all tool calls of a message that can be sent.
 
-    OpenAI's first function calling had one `function_call`. langchain-core calls it invalid if a dict history has
-    empty arguments.
+    They include the single `function_call` of OpenAI's first function calling, and the calls with empty arguments,
+    which langchain-core stores as invalid.
     """
     function = message.additional_kwargs.get("function_call")
     if isinstance(function, dict) and not message.tool_calls and not _is_google_copy(message):
@@ -230,7 +234,7 @@ def _sendable_calls(message: AIMessage) -> list[ToolCall]:
 
 
 def _is_google_copy(message: AIMessage) -> bool:
-    """Return whether `function_call` copies a call. Google's packages leave it there when a person removes the call."""
+    """Return whether `function_call` is a copy by Google's packages. The copy stays when a person removes the call."""
     return str(message.response_metadata.get("model_provider") or "").startswith("google")
 
 

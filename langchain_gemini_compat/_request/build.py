@@ -1,8 +1,8 @@
 """Builds the JSON body of a request from messages and options, with a note for each change.
 
-What the surface or model does not take is dropped or adjusted here, with a note; with `strict` it raises. Only the
-caller's `extra_body` is sent unchanged. Google's own fields stand under a literal `extra_body` key of the body, on
-both surfaces (Google's examples page).
+An option that the surface or model does not accept is dropped or adjusted, with a note. With `strict`, it raises an
+error instead. The caller's `extra_body` is always sent unchanged. On both of Google's surfaces, Google's own fields go
+under a literal `extra_body` key of the body (Google's examples page).
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ _STRICT_ERRORS: Mapping[NoteKind, type[UnsupportedParameterError | InvalidHistor
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request, and what is needed to read its reply."""
+    """A request, with the data that decoding its reply requires."""
 
     payload: JsonObject
     endpoint: Endpoint
     notes: tuple[Note, ...]
-    #: Names of thought tags.
+    #: Names of the tags that enclose thoughts in the reply's text.
     tags: tuple[str, ...] = DEFAULT_TAGS
-    #: Whether tags count without the server's own flag for thoughts.
+    #: Whether tagged text counts as thoughts even if the server does not flag it as such.
     expects_thoughts: bool = True
-    #: The number of tool calls that may reach the caller; `None` for all.
+    #: Maximum number of tool calls that reach the caller; `None` for no limit.
     call_limit: int | None = None
-    #: Makes the ids that are generated for a reply differ from turn to turn.
+    #: Part of generated ids, so that they differ from turn to turn.
     seed: str = ""
-    #: By a tool's name on the wire: its parameters.
+    #: Maps a tool's wire name to its parameters.
     schemas: Mapping[str, JsonObject] = field(default_factory=dict)
-    #: By a tool's name on the wire: the caller's name, if it was changed.
+    #: Maps each changed wire name to the caller's name of the tool.
     names: Mapping[str, str] = field(default_factory=dict)
     #: The wire names of all bound tools; `None` without tools.
     tool_names: frozenset[str] | None = None
@@ -66,7 +66,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """What a request is built from, and the notes so far."""
+    """The inputs of a request, and the notes so far."""
 
     options: Options
     endpoint: Endpoint
@@ -83,7 +83,7 @@ class _Context:
 
 @dataclass(frozen=True, slots=True)
 class _Fields:
-    """Keys of the body and of `extra_body.google`."""
+    """Fields of the request: those at the root of the body, and those of `extra_body.google`."""
 
     body: JsonObject = field(default_factory=dict)
     google: JsonObject = field(default_factory=dict)
@@ -102,16 +102,16 @@ def build_payload(
 
     Args:
         messages: The conversation; it is not changed.
-        options: The options by their public names. Unknown names are body keys.
+        options: The options by their public names. An option with an unknown name is sent as a body key.
         endpoint: The surface, host and model.
         stream: Whether the reply is streamed.
         strict: Whether a dropped, adjusted or repaired part raises an error.
         overridden: The names in `model_kwargs` that an argument of the constructor overrides.
 
     Raises:
-        UnsupportedParameterError: An option is invalid here, or was changed and `strict` is set.
-        UnsupportedContentError: The endpoint takes no content block of this kind.
-        InvalidHistoryError: There is no message to send, or one was changed and `strict` is set.
+        UnsupportedParameterError: An option is invalid. With `strict`, also for an option that was changed.
+        UnsupportedContentError: The endpoint does not accept a content block.
+        InvalidHistoryError: There is no message to send. With `strict`, also for a message that was changed.
     """
     context = _Context(read_options(options), endpoint, family_of(endpoint.model), stream, [])
     for name in overridden:
@@ -125,7 +125,7 @@ def build_payload(
 
 
 def takes_body_key(name: str, endpoint: Endpoint) -> bool:
-    """Return whether `endpoint` gets an option of this name that is not an argument of the chat model."""
+    """Return whether an option that is not an argument of the chat model is sent to `endpoint`."""
     known = endpoint.body_keys
     return known is None or name in known or is_known_option(name)
 
@@ -159,7 +159,7 @@ def _build_request(messages: Sequence[BaseMessage], context: _Context) -> Reques
 
 
 def _refuse_changes(notes: Sequence[Note]) -> None:
-    """Raise the error for the first note that `strict` does not allow."""
+    """Raise an error for the first change that `strict` does not allow."""
     for note in notes:
         error = _STRICT_ERRORS.get(note.kind)
         if error is not None:
@@ -168,7 +168,7 @@ def _refuse_changes(notes: Sequence[Note]) -> None:
 
 
 def _encode_plain(context: _Context) -> JsonObject:
-    """Return the options that are body keys of the same name, and the caller's own body keys."""
+    """Return the options that are body keys of the same name, and the caller's further body keys."""
     options = context.options
     body = _set_options(
         temperature=options.temperature,
@@ -186,7 +186,7 @@ def _encode_plain(context: _Context) -> JsonObject:
     )
     body |= _set_options(**options.further)
     if isinstance(options.modalities, (list, tuple)):
-        # Google's own packages write them in capitals, as members of an enum.
+        # In Google's own packages, modalities are enum members in capitals.
         body["modalities"] = [_enum_name(modality).lower() for modality in options.modalities]
     for name in ("max_tokens", "max_completion_tokens"):
         if name in body:
@@ -198,7 +198,7 @@ def _encode_plain(context: _Context) -> JsonObject:
 
 
 def _fit_limit(name: str, given: JsonValue, context: _Context) -> JsonValue:
-    """Return the limit, lowered to what the model can write: more is a 400, and so is less than one token."""
+    """Return the token limit, lowered to the model's maximum. Google answers 400 to more, and to less than 1."""
     most = context.family.max_output_tokens
     if not isinstance(given, int) or isinstance(given, bool) or given < 1:
         raise UnsupportedParameterError(f"`{name}` is {given!r}. Set it to a whole number of tokens, at least 1.")
@@ -209,7 +209,7 @@ def _fit_limit(name: str, given: JsonValue, context: _Context) -> JsonValue:
 
 
 def _encode_tools(context: _Context, names: ToolNames) -> tuple[_Fields, dict[str, JsonObject]]:
-    """Return the fields of tools and `tool_choice`, and the parameters of each tool by its name on the wire."""
+    """Return the fields for tools and `tool_choice`, and a map from wire names to the original parameters."""
     options, endpoint = context.options, context.endpoint
     found = ToolSet([], [], None)
     if options.tools:
@@ -228,7 +228,10 @@ def _encode_tools(context: _Context, names: ToolNames) -> tuple[_Fields, dict[st
 
 
 def _encode_response_format(context: _Context, *, has_functions: bool) -> JsonObject:
-    """Return the body key, or raise if the model takes no JSON beside functions."""
+    """Return the `response_format` field.
+
+    Raises an error if the model does not accept a JSON format together with functions.
+    """
     if context.options.response_format is None:
         return {}
     encoded = encode_response_format(context.options.response_format, context.endpoint, context.notes)
@@ -242,7 +245,7 @@ def _encode_response_format(context: _Context, *, has_functions: bool) -> JsonOb
 
 
 def _encode_thinking(context: _Context) -> _Fields:
-    """Return the fields of the thinking options, with a note where thinking may use up the token limit."""
+    """Return the fields for the thinking options. Adds a note if thinking may use up the token limit."""
     options = context.options
     fields = encode_thinking(options, context.endpoint, context.family, context.notes)
     limit = options.max_tokens or options.further.get("max_completion_tokens")
@@ -253,7 +256,7 @@ def _encode_thinking(context: _Context) -> _Fields:
 
 
 def _encode_google(context: _Context) -> JsonObject:
-    """Return the other fields of `extra_body.google`."""
+    """Return the fields of `extra_body.google`, except those for tools and thinking."""
     options, resolution = context.options, context.options.media_resolution
     return _set_options(
         cached_content=options.cached_content,
@@ -275,7 +278,7 @@ def _encode_stream(context: _Context) -> JsonObject:
 
 
 def _drop_unsupported(fields: _Fields, context: _Context) -> _Fields:
-    """Return the fields without those that the surface or the model refuses. Only Gemini's surfaces are known."""
+    """Return the fields that the surface and the model accept. A compatible server gets all fields."""
     endpoint = context.endpoint
     if not endpoint.speaks_gemini:
         return fields
@@ -288,7 +291,7 @@ def _drop_unsupported(fields: _Fields, context: _Context) -> _Fields:
 
 
 def _keep_known(fields: JsonObject, known: Collection[str] | None, prefix: str, context: _Context) -> JsonObject:
-    """Return the fields in `known`, with a note for each other one; all fields if `known` is `None`."""
+    """Return the fields whose names are in `known`, and note each dropped field. `None` keeps all fields."""
     for name in fields:
         if known is not None and name not in known:
             context.note_dropped(f"{prefix}{name}", f"{context.endpoint.surface} does not take it")
@@ -296,7 +299,10 @@ def _keep_known(fields: JsonObject, known: Collection[str] | None, prefix: str, 
 
 
 def _merge_extra_body(body: JsonObject, given: JsonObject) -> JsonObject:
-    """Return `body` with the caller's own fields: `google` under the literal `extra_body`, others at the root."""
+    """Return `body` merged with the caller's `extra_body`.
+
+    The caller's `google` goes under the literal `extra_body` key; all other keys go to the root.
+    """
     extra = dict(given)
     google = extra.pop("google", None)
     if google is not None:
@@ -310,7 +316,7 @@ def _thought_tags(body: JsonObject) -> tuple[str, ...]:
 
 
 def _expects_thoughts(body: JsonObject, endpoint: Endpoint) -> bool:
-    """Return whether the reply may hold thought tags: Gemini writes them on request, other models at any time."""
+    """Return whether the reply may have thought tags. Gemini writes them on request, other models at any time."""
     google = _google_fields(body)
     asked = object_at(google, "thinking_config").get("include_thoughts") or google.get("thought_tag_marker")
     return bool(asked) or not endpoint.speaks_gemini or "gemini" not in endpoint.model
@@ -334,7 +340,10 @@ def _keeps_invalid_calls(options: Options) -> bool:
 
 
 def _safety_settings(settings: JsonValue) -> JsonValue:
-    """Return Google's list form, also for the mapping that `ChatGoogleGenerativeAI` takes; enum members by name."""
+    """Return safety settings as Google's list, with enum members by name.
+
+    A mapping, the form of `ChatGoogleGenerativeAI`, is converted to the list.
+    """
     if isinstance(settings, dict):
         return [
             {"category": _enum_name(category), "threshold": _enum_name(level)} for category, level in settings.items()
@@ -357,7 +366,7 @@ def _set_options(**given: JsonValue) -> JsonObject:
 
 
 def _merge(left: JsonObject, right: JsonObject) -> JsonObject:
-    """Return both objects as one. Where both have a value, objects are merged, and else the right one counts."""
+    """Return a merged copy of two objects. Nested objects are merged too; otherwise the value of `right` wins."""
     merged = dict(left)
     for key, value in right.items():
         old = merged.get(key)

@@ -1,8 +1,9 @@
-"""Encodes parsed content blocks as content parts of the wire, or raises an error that lists what the surface takes.
+"""Encodes parsed content blocks as wire content parts.
 
-No URL is fetched here: it is sent as a URL or not at all. Source of the forms: Google's OpenAI-compatibility pages.
-`image_url` carries images by URL and any media as a `data:` URL. `input_audio` is the only part that carries a URI
-together with a MIME type (Vertex), so it is used for files by URI.
+A block that the surface does not accept raises an error that lists the accepted kinds. No URL is fetched here. Source
+of the wire forms: Google's OpenAI-compatibility pages. `image_url` carries images by URL and any media as a `data:`
+URL. `input_audio` is the only part that carries a URI together with a MIME type (Vertex), so it is used for files by
+URI.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ _TAKES: dict[Surface, str] = {
     "ai_studio": "text; images by https URL or base64; audio, video, PDF and other files by base64",
     "openai_compatible": "text; images by URL or base64; audio by base64; files by base64 or file id; video by URL",
 }
-#: OpenAI's short names for the two audio formats it knows; other servers know the MIME subtype.
+#: OpenAI's short names for the two audio formats of its API. Other formats are sent as a MIME type or subtype.
 _AUDIO_FORMATS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav"}
-#: Types of blocks for tools that another provider ran.
+#: Types of blocks for tools that ran on another provider's server.
 _SERVER_TOOLS = frozenset(
     {"server_tool_call", "server_tool_result", "server_tool_use", "web_search_call", "code_interpreter_call"}
 )
-#: Keys under which those blocks hold the input and the output of the tool.
+#: Keys of a server tool's block for the input and the output of the tool.
 _SERVER_TOOL_KEYS = ("args", "input", "output", "outputs", "content", "action", "code")
-#: Google's own packages take them in snake and camel case. No source shows a field for them on this API.
+#: Media options of Google's own packages, in snake and camel case. No source shows a field for them on this API.
 _MEDIA_OPTIONS = ("video_metadata", "videoMetadata", "media_resolution", "mediaResolution")
 
 
 def encode_content(content: Content, endpoint: Endpoint) -> str | list[JsonObject]:
-    """Return a message's content in the form of the wire. A string stays a string; empty parts are left out."""
+    """Return a message's content in wire form. A string stays a string; empty parts are left out."""
     if isinstance(content, str):
         return content
     parts = (encode_part(block, endpoint) for block in content)
@@ -50,7 +51,7 @@ def encode_part(block: Block, endpoint: Endpoint) -> JsonObject | None:
     """Return the content part for a block; `None` for silent blocks and empty text.
 
     Raises:
-        UnsupportedContentError: `endpoint` has no form for the block.
+        UnsupportedContentError: `endpoint` does not accept the block.
     """
     content, raw = block.content, block.raw
     if isinstance(content, Silent):
@@ -68,26 +69,28 @@ def encode_part(block: Block, endpoint: Endpoint) -> JsonObject | None:
 
 
 def encode_media(media: Media, keys: JsonObject, endpoint: Endpoint) -> JsonObject:
-    """Return the content part for `media`, with `extra_content` and cache marks from `keys`, the caller's block.
+    """Return the content part for `media`.
+
+    `keys` is the caller's block: its `extra_content` and cache marks are added to the part.
 
     Raises:
-        UnsupportedContentError: `endpoint` has no form for the media.
+        UnsupportedContentError: `endpoint` does not accept the media.
     """
     return _with_own_keys(_encode_media(media, endpoint), keys, endpoint)
 
 
 def join_text(content: Content) -> str:
-    """Return the text of a message's content, all blocks joined."""
+    """Return the text of a message's content: its text blocks, joined."""
     if isinstance(content, str):
         return content
     return "".join(block.content.text for block in content if isinstance(block.content, Text))
 
 
 def is_lost(block: JsonValue, call_ids: Collection[str]) -> bool:
-    """Return whether a silent block holds something that is not sent anywhere.
+    """Return whether a silent block has content that no part of the request contains.
 
     Args:
-        block: A block in the caller's form.
+        block: The caller's content block.
         call_ids: The ids of the message's tool calls.
     """
     if not isinstance(block, dict):
@@ -99,7 +102,7 @@ def is_lost(block: JsonValue, call_ids: Collection[str]) -> bool:
 
 
 def read_refusal(block: Block) -> str:
-    """Return the text of an assistant's `refusal` block. It is empty for other blocks, and for a content filter's.
+    """Return the text of the model's `refusal` block; empty for other blocks and for a content filter's refusal.
 
     >>> from langchain_gemini_compat._request.content_blocks import parse_block
     >>> [read_refusal(parse_block(block)) for block in ({"type": "refusal", "refusal": "No."}, "Yes.")]
@@ -114,7 +117,7 @@ def read_refusal(block: Block) -> str:
 
 
 def read_own_extra(raw: JsonValue) -> JsonValue:
-    """Return the caller's `extra_content` of a block. langchain-core moves it into `extras` of some blocks."""
+    """Return the caller's `extra_content` of a block. In some blocks, langchain-core moves it into `extras`."""
     if not isinstance(raw, dict):
         return None
     extras = raw.get("extras")
@@ -122,7 +125,7 @@ def read_own_extra(raw: JsonValue) -> JsonValue:
 
 
 def read_media_options(block: Block) -> list[str]:
-    """Return the media options of a block that only Google's own API takes: frames, offsets, resolution.
+    """Return the names of a block's media options that only Google's own API accepts: frames, offsets, resolution.
 
     >>> from langchain_gemini_compat._request.content_blocks import parse_block
     >>> block = {"type": "media", "file_uri": "gs://b/a.mp4", "video_metadata": {"fps": 1}}
@@ -196,7 +199,7 @@ def _input_audio(media: Media, audio_format: str) -> JsonObject:
 
 
 def _with_own_keys(part: JsonObject, raw: JsonObject, endpoint: Endpoint) -> JsonObject:
-    """Return the part with the caller's `extra_content`. Cache marks go to gateways only, which may know them."""
+    """Return the part with the caller's `extra_content`, and with cache marks for servers other than Google's."""
     extra = read_own_extra(raw)
     own: JsonObject = {"extra_content": extra} if extra else {}
     if "cache_control" in raw and not endpoint.speaks_gemini:

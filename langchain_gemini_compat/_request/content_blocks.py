@@ -1,9 +1,9 @@
-"""Reads content blocks, in all spellings that LangChain users have, as text, media, silent or unknown blocks.
+"""Parses content blocks of every known form into text, media, silent or unknown blocks.
 
-Nothing is rejected or fetched here: the encoder decides what a surface takes. The module reads LangChain's own blocks
-(v1, and v0 with `source_type`), OpenAI's (Chat Completions and Responses), Anthropic's with `source`, those of MCP
-(`mimeType`, `resource`, `resource_link`), Google's parts (`inline_data`, `file_data`) and the `media` block of Google's
-own LangChain packages.
+The parser rejects and fetches nothing: the encoder decides what a surface accepts. Known forms are LangChain's own
+blocks (v1, and v0 with `source_type`), OpenAI's (Chat Completions and Responses), Anthropic's with `source`, those of
+MCP (`mimeType`, `resource`, `resource_link`), Google's parts (`inline_data`, `file_data`) and the `media` block of
+Google's own LangChain packages.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonValue
 
-#: Types of blocks in an assistant's turn that are not content of the next request: they are encoded elsewhere, or not
-#: at all.
+#: Types of blocks in an assistant message that are not sent as content. They are encoded elsewhere or left out.
 _SILENT = frozenset(
     {
         "reasoning", "thinking", "redacted_thinking", "thought", "tool_use", "tool_call", "tool_call_chunk",
@@ -37,18 +36,18 @@ _SILENT = frozenset(
         "server_tool_call_chunk", "server_tool_result", "server_tool_use", "web_search_call", "code_interpreter_call",
     }
 )  # fmt: skip
-#: Most `non_standard` wrappings of one block that are opened, since a block may contain itself.
+#: Maximum number of nested `non_standard` wrappers that are opened. The limit is for blocks that contain themselves.
 _MOST_WRAPPINGS = 50
 _DEFAULT_MIME = {"image": "image/jpeg", "audio": "audio/wav", "video": "video/mp4"}
 #: A block without a `type` is text if it has `text` (older Gemini models, plain dicts).
 _TEXT_KINDS = (None, "text", "text-plain", "input_text", "output_text")
-#: The key of the MIME type in blocks of LangChain, Anthropic and MCP.
+#: The keys for the MIME type in blocks of LangChain, Anthropic and MCP.
 _MIME_KEYS = ("mime_type", "media_type", "mimeType")
 _GOOGLE_PARTS = ("inline_data", "inlineData", "file_data", "fileData")
-#: MIME types that tell nothing about the content.
+#: MIME types that do not identify the content.
 _GENERIC_MIME = ("application/octet-stream", "binary/octet-stream")
 _PDF = "application/pdf"
-#: How base64 of `%PDF` begins.
+#: The first characters of a PDF in base64, which starts with `%PDF`.
 _PDF_HEAD = "JVBER"
 
 
@@ -61,12 +60,12 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """A block that is not content of the next request: thoughts, calls, refusals, another provider's tools."""
+    """A block that is not sent as content: a thought, a call, a refusal or another provider's tool."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A block in no known spelling."""
+    """A block of an unknown form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +79,16 @@ class Media:
     file_id: str | None = None
     name: str | None = None
     detail: str | None = None
-    #: The MIME type in the `format` of OpenAI's `input_audio`. Only its spelling is changed.
+    #: The caller's MIME type in the `format` of an `input_audio` block, with only its spelling normalized.
     audio_format: str | None = None
-    #: Whether it is an `input_audio` with a URI as its data: Google's way to give a URI together with a MIME type.
+    #: Whether the block is an `input_audio` with a URI as its data, Google's form for a URI with a MIME type.
     carried: bool = False
-    #: Whether `image_url` is a plain string, a form that only Vertex documents.
+    #: Whether `image_url` is a plain string. Only Vertex documents this form.
     plain: bool = False
 
     @property
     def known_mime_type(self) -> str | None:
-        """The given MIME type, else that of the bytes or the name, else the most common one of its kind."""
+        """The caller's MIME type, else the type found from the bytes or the name, else a default for the kind."""
         given = normalise_mime_type(self.mime_type) if self.mime_type else None
         if given and given not in _GENERIC_MIME:
             return given
@@ -97,19 +96,19 @@ class Media:
         return found or self._named_mime_type() or given or _DEFAULT_MIME.get(self.kind)
 
     def _named_mime_type(self) -> str | None:
-        """Return the MIME type that the file extension of the name or URL stands for, if any."""
+        """Return the MIME type for the file extension of the name or URL, if it has one."""
         guesses = (guess_mime_type(text, self.kind) for text in (self.name, self.url) if text)
         return next((found for found in guesses if found), None)
 
     @property
     def location(self) -> str:
-        """The URL, else the file id; empty without either."""
+        """The URL, else the file id, else an empty string."""
         return self.url or self.file_id or ""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A parsed content block, with the caller's own form of it."""
+    """A parsed content block together with the caller's block."""
 
     content: Text | Media | Silent | Unknown
     #: The caller's block, without the `non_standard` blocks around it.
@@ -145,13 +144,13 @@ def parse_block(given: JsonValue) -> Block:
 
 
 def type_of(block: Mapping[str, object]) -> str | None:
-    """Return the block's `type` if it is a string. A tool's own JSON may have any value there."""
+    """Return the block's `type` if it is a string, else `None`. In a tool's own JSON it may have any value."""
     kind = block.get("type")
     return kind if isinstance(kind, str) else None
 
 
 def _unwrap(block: JsonValue) -> JsonValue:
-    """Return the block inside of `non_standard` blocks; `None` if they are nested too deep."""
+    """Return the block without its `non_standard` wrappers; `None` if they are nested too deep."""
     for _ in range(_MOST_WRAPPINGS):
         if not isinstance(block, dict) or block.get("type") != "non_standard":
             return block
@@ -160,7 +159,7 @@ def _unwrap(block: JsonValue) -> JsonValue:
 
 
 def _read_text(block: Mapping[str, object]) -> str | None:
-    """Return the text of a block of text in any spelling; `None` for other blocks."""
+    """Return the text of a text block of any known form; `None` for other blocks."""
     kind = block.get("type")
     if kind in _TEXT_KINDS:
         text = block.get("text")
@@ -179,7 +178,7 @@ def _read_text(block: Mapping[str, object]) -> str | None:
 
 
 def _read_media(block: Mapping[str, object]) -> Media | None:
-    """Return a block of media in any spelling; `None` for other blocks. The block is known to be no text."""
+    """Return the media of a media block of any known form; `None` for other blocks. Text blocks are read before."""
     kind = block.get("type")
     if kind is None:
         return _read_google_part(block)
@@ -194,7 +193,7 @@ def _decode_text(block: Mapping[str, object]) -> str | None:
 
 
 def _text(block: Mapping[str, object], *keys: str) -> str | None:
-    """Return the first value of `keys` that is a string; bytes, which Google's packages take, as base64."""
+    """Return the first nonempty string or bytes under `keys`. Bytes, a form of Google's packages, become base64."""
     for key in keys:
         value = block.get(key)
         if isinstance(value, bytes) and value:
@@ -209,7 +208,7 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 
 def _at(media: Media, text: str) -> Media:
-    """Return `media` with the place that `text` gives: a `data:` URL, another URL, or base64."""
+    """Return `media` with its data or URL set from `text`, which is a `data:` URL, another URL or base64."""
     scheme = scheme_of(text)
     parts = split_data_url(text) if scheme == "data" else None
     if parts:
@@ -227,7 +226,7 @@ def _read_image_url(block: Mapping[str, object]) -> Media:
 
 
 def _read_input_image(block: Mapping[str, object]) -> Media:
-    """Return an image of the Responses API. There `image_url` is always a plain string."""
+    """Return an image block of the Responses API, where `image_url` is always a plain string."""
     return replace(_read_image_url(block), plain=False)
 
 
@@ -246,7 +245,7 @@ def _carried_audio(mime_type: str, data: str, audio_format: str | None) -> Media
 
 
 def _read_standard(block: Mapping[str, object]) -> Media:
-    """Return the media of LangChain's own block, or of Anthropic's with `source`."""
+    """Return the media of a LangChain block, or of an Anthropic block with `source`."""
     kind = "file" if block.get("type") in ("document", "text-plain") else str(block.get("type"))
     source = block.get("source")
     if isinstance(source, dict):
@@ -269,9 +268,10 @@ def _read_standard(block: Mapping[str, object]) -> Media:
 
 
 def _with_true_type(media: Media, data: str) -> Media:
-    """Return media with base64 data, under the MIME type of the data.
+    """Return `media` with its base64 data, and with a MIME type that fits the data.
 
-    langchain-core converts OpenAI's `input_audio` to `audio/<format>`, and OpenAI's `file` to a PDF, whatever it holds.
+    The MIME type from langchain-core can be wrong: it converts OpenAI's `input_audio` to `audio/<format>`, and every
+    OpenAI `file` to a PDF.
     """
     mime_type = media.mime_type or ""
     inner = mime_type.removeprefix("audio/")
@@ -288,30 +288,30 @@ def _with_true_type(media: Media, data: str) -> Media:
 
 
 def _read_google_media(block: Mapping[str, object]) -> Media:
-    """Return the `media` block of Google's LangChain packages: a MIME type, and data or a URI."""
+    """Return the media of a `media` block of Google's LangChain packages. It has a MIME type, and data or a URI."""
     return _by_type(_read_standard(block))
 
 
 def _by_type(media: Media) -> Media:
-    """Return `media` with the kind of its MIME type."""
+    """Return `media` with its kind set from its MIME type."""
     kind = (media.mime_type or "").strip().lower().partition("/")[0]
     return replace(media, kind=kind if kind in _DEFAULT_MIME else "file")
 
 
 def _read_google_part(block: Mapping[str, object]) -> Media | None:
-    """Return a part of Google's own API, with keys in snake or camel case."""
+    """Return the media of a part of Google's own API, with keys in snake or camel case; `None` for other blocks."""
     inner = next((found for key in _GOOGLE_PARTS if isinstance(found := block.get(key), dict)), None)
     return _by_type(_read_standard({**inner, "type": "file"})) if inner else None
 
 
 def _read_resource(block: Mapping[str, object]) -> Media:
-    """Return a resource that MCP embeds in a result or links to. Its name may be a title."""
+    """Return the media of a resource that an MCP result embeds or links to."""
     inner = _mapping(block.get("resource")) or block
     return _by_type(_read_standard({**inner, "type": "file", "name": _text(block, "name") or _text(inner, "name")}))
 
 
 def _read_file(block: Mapping[str, object]) -> Media:
-    """Return a file. OpenAI's `file` part nests its fields; LangChain's `file` block does not."""
+    """Return the media of a `file` block. OpenAI's form nests its fields under `file`; LangChain's form does not."""
     inner = block.get("file")
     return _read_openai_file(inner) if isinstance(inner, dict) else _read_standard(block)
 

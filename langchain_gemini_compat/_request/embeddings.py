@@ -1,12 +1,17 @@
-"""Encodes texts as bodies of `/embeddings`, and decodes replies to vectors in the order of the texts.
+"""Encodes texts as request bodies for `/embeddings`, and decodes the replies to vectors in the order of the texts.
 
-Each text gets one vector, finite and as long as all others of the call, or an error is raised. Nothing is filled in.
-Sources: https://ai.google.dev/gemini-api/docs/openai for the request. AI Studio takes 100 texts in one request
-(https://github.com/geldata/gel/issues/9032), refuses empty ones
-(https://github.com/lingfengQAQ/webnovel-writer/pull/51), and leaves out an `index` of 0, or every one
-(https://github.com/samfoy/pi-session-search/issues/13), and `usage`
-(https://github.com/agentgateway/agentgateway/issues/2451). Vectors in base64 are 32-bit floats
-(https://github.com/openai/openai-python/blob/main/src/openai/resources/embeddings.py), the lowest byte first.
+Each text gets one vector. All numbers must be finite, and all vectors of a call must have the same length; otherwise an
+error is raised. Missing values are never filled in.
+
+Sources:
+
+- The request: https://ai.google.dev/gemini-api/docs/openai
+- AI Studio accepts at most 100 texts in one request: https://github.com/geldata/gel/issues/9032
+- AI Studio refuses empty texts: https://github.com/lingfengQAQ/webnovel-writer/pull/51
+- AI Studio leaves out an `index` of 0, or every `index`: https://github.com/samfoy/pi-session-search/issues/13
+- AI Studio leaves out `usage`: https://github.com/agentgateway/agentgateway/issues/2451
+- Vectors in base64 are little-endian 32-bit floats:
+  https://github.com/openai/openai-python/blob/main/src/openai/resources/embeddings.py
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._catalog.surfaces import Endpoint
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: The most texts that AI Studio takes in one request.
+#: Maximum number of texts in one request to AI Studio.
 MOST_TEXTS = 100
 _NUMBERS = {int, float}
 _DIGITS = re.compile(r"[0-9]{1,9}")
@@ -36,27 +41,27 @@ _DIGITS = re.compile(r"[0-9]{1,9}")
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A request for some of the texts of a call."""
+    """One embeddings request, for a part of the texts of a call."""
 
     model: str
-    #: The body.
+    #: The request body.
     payload: JsonObject
-    #: The index of the first text, from 0.
+    #: The index of the batch's first text in the call, from 0.
     first: int
-    #: The number of texts.
+    #: The number of texts in the batch.
     size: int
-    #: The length of a vector that is asked for; `None` for the model's own.
+    #: The requested vector length; `None` for the model's default.
     dimensions: int | None
 
     def __str__(self) -> str:
-        """Return the range of the texts, as errors and the log show it."""
+        """Return the range of the texts, for error messages and the log."""
         return f"texts[{self.first}:{self.first + self.size}]"
 
     def decode(self, reply: Mapping[str, object]) -> list[list[float]]:
         """Return the vectors of `reply` in the order of the texts.
 
         Raises:
-            InvalidReplyError: A vector is missing or invalid, or its place is not certain.
+            InvalidReplyError: A vector is missing or invalid, or cannot be matched with its text.
         """
         data = list_at(reply, "data")
         if len(data) != self.size:
@@ -71,12 +76,12 @@ class Batch:
         return vectors
 
     def _read_order(self, items: Sequence[JsonObject]) -> list[int]:
-        """Return the index of each item's text: from `index`, or in the order of the reply without any `index`."""
+        """Return the text index of each vector: its `index`, or its place in the reply if no vector has an `index`."""
         given = [self._read_index(item.get("index")) for item in items]
         return given if any(given) else list(range(len(items)))
 
     def _read_index(self, value: JsonValue) -> int:
-        """Return the `index` of a vector. AI Studio leaves out an `index` of 0."""
+        """Return the `index` of a vector. A missing one is 0, because AI Studio leaves out an `index` of 0."""
         if value is None:
             return 0
         if isinstance(value, str):
@@ -106,17 +111,17 @@ def encode_batches(
     dimensions: int | None,
     further: Mapping[str, JsonValue],
 ) -> list[Batch]:
-    """Return the requests for the texts, in their order.
+    """Return the requests for the texts, in the order of the texts.
 
     Args:
         given: The texts.
         endpoint: The surface, host and model.
-        batch_size: The most texts of a request.
-        dimensions: The length of a vector; `None` for the model's own.
+        batch_size: Maximum number of texts in a request.
+        dimensions: The vector length; `None` for the model's default.
         further: Other body keys.
 
     Raises:
-        UnsupportedContentError: A text is not a string, or is empty and the server takes no empty text.
+        UnsupportedContentError: A text is not a string, or it is empty and the server does not accept empty texts.
     """
     texts = _read_texts(given, takes_empty=endpoint.takes_empty_texts)
     wanted: JsonObject = {} if dimensions is None else {"dimensions": dimensions}
@@ -180,7 +185,7 @@ def _read_vector(value: JsonValue | tuple[float, ...], place: int) -> list[float
 
 
 def _unpack(text: str) -> tuple[float, ...]:
-    """Return the numbers of a vector in base64; none if the text is not such a vector."""
+    """Return the numbers of a base64 vector; an empty tuple if the text is not a base64 vector."""
     try:
         data = b64decode(text, validate=True)
     except ValueError:

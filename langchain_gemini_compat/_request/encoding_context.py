@@ -1,4 +1,4 @@
-"""What the functions that encode messages share: the endpoint, the notes, and the tool calls so far."""
+"""State that the message encoders share: the endpoint, the notes and the tool calls so far."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SentCall:
-    """A tool call as it was sent: its id on the wire, and the caller's name of the tool."""
+    """A sent tool call: its wire id, and the caller's name of the tool."""
 
     wire_id: str
     name: str
 
 
 class CallHistory:
-    """The tool calls of the messages that are encoded so far, by the caller's ids.
+    """The tool calls of all messages encoded so far, by the caller's ids.
 
-    Ids need not be unique: several calls may share one, within a message and across messages.
+    Several calls may share an id, within a message and across messages.
     """
 
     def __init__(self) -> None:
@@ -38,52 +38,55 @@ class CallHistory:
         self._count = 0
 
     def number_call(self) -> int:
-        """Count one more call, and return how many came before it."""
+        """Count a new call, and return the number of calls before it."""
         self._count += 1
         return self._count - 1
 
     def add(self, calls: Mapping[str, Collection[SentCall]]) -> None:
-        """Add the calls of one message, which replace earlier calls with the same ids."""
+        """Add the calls of one message. They replace earlier calls with the same ids."""
         self._left_out -= calls.keys()
         self._open.update({call_id: deque(sent) for call_id, sent in calls.items()})
         self._wire_ids.update(call.wire_id for sent in calls.values() for call in sent)
 
     def leave_out(self, call_id: str | None) -> None:
-        """Note that a call is not sent, so that its result is not sent either."""
+        """Record that a call is not sent, so that its result is not sent either."""
         if call_id:
             self._left_out.add(call_id)
             self._open.pop(call_id, None)
 
     def is_left_out(self, call_id: str) -> bool:
-        """Return whether the newest call with this id is not sent."""
+        """Return whether the newest call with this id was left out."""
         return call_id in self._left_out
 
     def is_sent(self, wire_id: str) -> bool:
-        """Return whether a call with this id on the wire is sent."""
+        """Return whether a call with this wire id was sent."""
         return wire_id in self._wire_ids
 
     def take_call(self, call_id: str) -> SentCall | None:
-        """Return the call that the next result with this id belongs to; further results belong to the last call."""
+        """Return the call of the next result with this id; `None` if no call has the id.
+
+        Results are matched with the calls of an id in order. Surplus results belong to the last call.
+        """
         calls = self._open.get(call_id)
         if not calls:
             return None
         return calls.popleft() if len(calls) > 1 else calls[0]
 
     def id_of_function(self, name: str) -> str:
-        """Return the caller's id of the first call of a function; empty without one."""
+        """Return the caller's id of the first call of a function; an empty string if the function was not called."""
         return next((call_id for call_id, calls in self._open.items() if calls[0].name == name), "")
 
 
 @dataclass(frozen=True, slots=True)
 class EncodingContext:
-    """What one message is encoded with. Messages of a request share everything but `index`."""
+    """The inputs for encoding one message. All messages of a request share them, except `index`."""
 
     endpoint: Endpoint
     family: ModelFamily
     names: ToolNames
     notes: list[Note]
     calls: CallHistory = field(default_factory=CallHistory)
-    #: The kinds of changes that need no further note.
+    #: The keys of the notes that `note_once` has already added.
     noted: set[str] = field(default_factory=set)
     #: The index of the caller's message, from 0.
     index: int = 0
@@ -93,7 +96,7 @@ class EncodingContext:
         self.notes.append(Note(kind, text, self.index))
 
     def note_once(self, key: str, text: str, kind: NoteKind = "repaired") -> None:
-        """Add a note about the message, unless the request has one with this key."""
+        """Add a note about the message, unless the request already has a note with this key."""
         if key not in self.noted:
             self.noted.add(key)
             self.note(text, kind)

@@ -1,7 +1,7 @@
 """Encodes LangChain messages as wire messages.
 
-The caller's messages are never changed, and each change on the way is noted. Sources of the server's rules: Google's
-OpenAI-compatibility pages and page on thought signatures, and refusals in public issues.
+The caller's messages are never modified. Each difference between a message and its wire form adds a note. Sources of
+the server's rules: Google's OpenAI-compatibility pages, its page on thought signatures, and refusals in public issues.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ if TYPE_CHECKING:
 _ROLES = {"developer": "system", "model": "assistant", "human": "user", "ai": "assistant"}
 #: Characters that OpenAI refuses in the `name` of a message: 400 "string does not match pattern".
 _REFUSED_IN_NAMES = re.compile(r"[\s<|\\/>]+")
-#: Roles that Gemini takes for a message without calls and results.
+#: Roles that Gemini accepts for a message other than a tool result.
 _GEMINI_ROLES = ("system", "user", "assistant")
 
 
 def encode_messages(
     messages: Sequence[BaseMessage], endpoint: Endpoint, family: ModelFamily, notes: list[Note], names: ToolNames
 ) -> list[JsonObject]:
-    """Return the wire's `messages` for one conversation, and add a note to `notes` for each change.
+    """Return a conversation as wire messages. Each change adds a note to `notes`.
 
     Raises:
-        InvalidHistoryError: No message is left to send, or one cannot be sent.
-        UnsupportedContentError: The endpoint takes no content block of this kind.
+        InvalidHistoryError: No message is left to send, or a message cannot be sent.
+        UnsupportedContentError: The endpoint does not accept a content block.
     """
     context = EncodingContext(endpoint, family, names, notes)
     placed: list[Placed] = []
@@ -77,18 +77,21 @@ def encode_messages(
 
 
 def _media_message(parts: list[JsonObject]) -> list[Placed]:
-    """Return a user message with the media of the results before it, if there are any."""
+    """Return a user message with the media of the preceding tool results; an empty list without media."""
     return [Placed({"role": "user", "content": [*parts]})] if parts else []
 
 
 def _as_tool_message(message: FunctionMessage, context: EncodingContext) -> ToolMessage:
-    """Return the result of a call without an id: LangChain's messages of OpenAI's first function calling."""
+    """Return the `ToolMessage` for a `FunctionMessage`, the result form of OpenAI's first function calling.
+
+    A `FunctionMessage` has no call id, so the id comes from the first call of the same function.
+    """
     call_id = context.calls.id_of_function(message.name)
     return ToolMessage(content=message.content, name=message.name, tool_call_id=call_id)
 
 
 def _encode_message(message: BaseMessage, context: EncodingContext) -> JsonObject | None:
-    """Return the wire message; `None` for an empty one."""
+    """Return the message in wire form; `None` for an empty message."""
     given = cast("str | list[JsonValue] | None", message.content) or ""
     if isinstance(given, list):
         _note_lost_blocks(message, given, context)
@@ -111,19 +114,22 @@ def _encode_message(message: BaseMessage, context: EncodingContext) -> JsonObjec
 
 
 def _encode_name(message: BaseMessage, context: EncodingContext) -> JsonObject:
-    """Return the `name` of a message as a wire key, in a form that OpenAI accepts. Gemini has no place for it."""
+    """Return the `name` of a message as a wire field, with the characters that OpenAI refuses replaced.
+
+    Gemini has no field for the name, so nothing is returned for Gemini.
+    """
     name = message.name
     if not name:
         return {}
     if not context.endpoint.speaks_gemini:
-        # Spaces and some other characters give a 400 on every turn.
+        # OpenAI answers 400 to spaces and some other characters, in every turn.
         sent = _REFUSED_IN_NAMES.sub("_", name)
         if sent != name:
             text = f"The `name` {name!r} of a message was sent as {sent!r}: OpenAI refuses it."
             context.note_once(f"name {name}", text)
         return {"name": sent}
     if isinstance(message, AIMessage):
-        # Agents name each of their messages. One note a request is enough, and `strict` raises no error for it.
+        # Agents name each of their messages, so one note per request is enough. `strict` allows notes of kind "unsent".
         text = "The `name` of an assistant message was left out: Gemini has no place for it."
         context.note_once("agent", text, "unsent")
     else:
@@ -153,12 +159,12 @@ def _role_of(message: BaseMessage) -> str:
 
 
 def _encode_tool_message(message: ToolMessage, context: EncodingContext) -> tuple[JsonObject, list[JsonObject]]:
-    """Return the wire message, and the parts that follow in a user message after all results."""
+    """Return the result in wire form, and the media parts for the user message after all results."""
     call_id, name = message.tool_call_id, message.name
     call = context.calls.take_call(call_id)
     if call:
         call_id, name = call.wire_id, call.name
-    # A result without a call is not sent, so its name needs no note.
+    # A result without a call is not sent, so a change of its name needs no note.
     is_sent = call is not None or context.calls.is_sent(call_id)
     name = context.names.encode(name, context.index) if name and is_sent else name
     found = encode_tool_result(message, context.endpoint, context.family, call_id=call_id, name=name)
@@ -168,9 +174,10 @@ def _encode_tool_message(message: ToolMessage, context: EncodingContext) -> tupl
 
 
 def _note_dropped_options(message: BaseMessage, context: EncodingContext) -> None:
-    """Note the options of content blocks that are dropped, once for messages and once for tool results.
+    """Note each kind of content-block option that is dropped: once for messages, and once for tool results.
 
-    A result stays in the history, so for tool results `strict` raises no error.
+    With `strict`, an option dropped from a tool result raises no error: the result stays in the history, so the error
+    would repeat in every turn.
     """
     blocks = cast("list[JsonValue]", message.content)
     kind: NoteKind = "tool_result" if isinstance(message, ToolMessage) else "dropped"
@@ -183,7 +190,7 @@ def _note_dropped_options(message: BaseMessage, context: EncodingContext) -> Non
 
 
 def _note_lost_blocks(message: BaseMessage, blocks: list[JsonValue], context: EncodingContext) -> None:
-    """Note the blocks with calls and server tools that are sent nowhere."""
+    """Note the blocks with calls or server tools whose content is not sent."""
     calls = [*message.tool_calls, *message.invalid_tool_calls] if isinstance(message, AIMessage) else []
     call_ids = {call["id"] or "" for call in calls}
     for block in blocks:

@@ -1,8 +1,9 @@
-"""Reads histories of OpenAI-style dicts: moves the keys that langchain-core would drop to `additional_kwargs`.
+"""Converts OpenAI-style dict messages, and keeps the keys that langchain-core would drop in `additional_kwargs`.
 
-langchain-core builds messages from the keys it knows, so it drops `extra_content` with its signatures, and the keys of
-gateways. It fails on a call whose arguments are empty, as servers write them for functions without parameters, or are
-not a JSON object. It also fails on a turn of calls without `content`. The caller's dicts are not changed.
+langchain-core keeps only the keys that it knows. It drops `extra_content` with its signatures, and keys of gateways. It
+raises an error for a call whose arguments are not a JSON object. Empty arguments raise too, although servers write them
+for functions without parameters. So does an assistant message with calls but without `content`. The caller's dicts are
+not changed.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Keys of a tool call of the wire that LangChain's own call has no place for.
+#: Keys of a wire tool call that LangChain's `ToolCall` does not have.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
-#: Keys that identify LangChain's own dicts, whose other keys do not come from a server.
+#: Keys that identify LangChain's own dicts. The other keys of these dicts do not come from a server.
 _LANGCHAIN_KEYS = frozenset(("type", "additional_kwargs", "response_metadata", "usage_metadata", "invalid_tool_calls"))
 
 
 def adopt_wire_fields(model_input: LanguageModelInput) -> LanguageModelInput:
-    """Return `model_input` with the wire keys of dict messages and their calls in `additional_kwargs`.
+    """Return `model_input` with dict messages converted, and their wire keys in `additional_kwargs`.
 
     Raises:
-        InvalidHistoryError: A tool's message has no `tool_call_id`.
+        InvalidHistoryError: A tool message has no `tool_call_id`.
     """
     if isinstance(model_input, str) or not isinstance(model_input, Sequence):
         return model_input
@@ -58,14 +59,14 @@ def adopt_wire_fields(model_input: LanguageModelInput) -> LanguageModelInput:
 def _needs_adoption(item: object) -> bool:
     if not isinstance(item, Mapping):
         return False
-    # An assistant's turn of calls has no `content` on the wire, and langchain-core requires one.
+    # On the wire, an assistant message with calls may lack `content`. langchain-core requires it.
     calls = _calls(item)
     bare = bool(calls) and "content" not in item
     return bare or bool(item.get("extra_content")) or any(map(_is_special, calls)) or bool(_read_records(item))
 
 
 def _read_records(item: Mapping[str, object]) -> JsonObject:
-    """Return a compatible server's keys of an assistant message and its calls, in the form that our messages keep."""
+    """Return the unknown keys of an assistant message and its calls, in the form of this package's records."""
     if item.get("role") != "assistant" or not _LANGCHAIN_KEYS.isdisjoint(item):
         return {}
     fields = pick_unknown(item, MESSAGE_KEYS | {"extra_content"})
@@ -85,7 +86,7 @@ def _read_records(item: Mapping[str, object]) -> JsonObject:
 def _lacks_id(item: object) -> bool:
     if isinstance(item, Mapping):
         return "tool" in (item.get("role"), item.get("type")) and item.get("tool_call_id") is None
-    # A pair of role and content has no place for the id.
+    # A `(role, content)` pair cannot have an id.
     return isinstance(item, (tuple, list)) and tuple(item[:1]) == ("tool",)
 
 

@@ -1,4 +1,4 @@
-"""The options of one request as a typed object, with the names that callers use."""
+"""The options of one request as a typed object, under their public names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Arguments that LangChain passes along with the options. They are read before a request is built.
+#: Names that LangChain passes together with the options. They are read before the request is built.
 _READ_ELSEWHERE = frozenset({"messages", "model", "stream", "strict"})
 
 
@@ -18,11 +18,10 @@ _READ_ELSEWHERE = frozenset({"messages", "model", "stream", "strict"})
 class Options:
     """The options of one request.
 
-    Values are as the caller wrote them: the module that encodes an option checks it. `None` means that the option is
-    not set.
+    Values are unchecked: the module that encodes an option validates it. `None` means that the option is not set.
     """
 
-    # Body keys of the same name.
+    # Options that are body keys of the same name.
     temperature: JsonValue = None
     top_p: JsonValue = None
     max_tokens: JsonValue = None
@@ -34,32 +33,32 @@ class Options:
     top_logprobs: JsonValue = None
     service_tier: JsonValue = None
     web_search_options: JsonValue = None
-    # Body keys that need a conversion.
+    # Options that are converted to body keys.
     stop: JsonValue = None
     modalities: object = None
     response_format: object = None
     stream_options: JsonValue = None
     stream_usage: JsonValue = None
-    # Thinking.
+    # Options for thinking.
     reasoning_effort: object = None
     thinking_level: object = None
     thinking_budget: object = None
     include_thoughts: object = None
     thought_tag_marker: JsonValue = None
-    # Tools, in the form that `format_tool` returns.
+    # Options for tools. `tools` has the form that `format_tool` returns.
     tools: Sequence[JsonObject] | None = None
     tool_choice: JsonValue = None
     parallel_tool_calls: JsonValue = None
-    # Fields of `extra_body.google`.
+    # Options that are fields of `extra_body.google`.
     cached_content: JsonValue = None
     stream_function_call_arguments: JsonValue = None
     media_resolution: object = None
     safety_settings: JsonValue = None
-    #: `"raise"` or `"keep"`: what happens to a malformed tool call in the reply.
+    #: How a malformed tool call in the reply is handled: `"raise"` or `"keep"`.
     invalid_tool_calls: object = "raise"
     #: Merged into the body last and unchanged; `google` goes under the literal `extra_body` key.
     extra_body: JsonObject | None = None
-    #: Options without a field of their own. They are body keys of the same name.
+    #: All other options. Each is sent as a body key of the same name.
     further: JsonObject = field(default_factory=dict)
 
 
@@ -67,12 +66,12 @@ _NAMES = frozenset(option.name for option in fields(Options)) - {"further"}
 
 
 def read_options(given: Mapping[str, object]) -> Options:
-    """Return the options in `given`, a mapping by public names. Unknown names become body keys."""
+    """Return the options in `given`, a mapping by public names. An unknown name becomes a body key."""
     known = {name: value for name, value in given.items() if name in _NAMES}
     further = {name: value for name, value in given.items() if name not in _NAMES and name not in _READ_ELSEWHERE}
     return Options(**cast("dict[str, Any]", known), further=cast("JsonObject", further))
 
 
 def is_known_option(name: str) -> bool:
-    """Return whether `name` is an option that has its own meaning here, and not a plain body key."""
+    """Return whether `name` is an option of this package. Any other name is sent as a body key."""
     return name in _NAMES or name in _READ_ELSEWHERE

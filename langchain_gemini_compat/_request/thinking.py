@@ -1,10 +1,15 @@
-"""Converts the thinking options to the form that the surface and the model take.
+"""Converts the thinking options to the fields that the surface and the model accept.
 
-A model gets the nearest setting that it has, with a note if that differs from the caller's, so no setting is a 400. An
-invalid setting raises before the request is sent. Models other than Gemini get the options unchanged. Sources: Google's
-OpenAI-compatibility pages (with an effort Vertex returns no thoughts, and takes only one of effort and
-`thinking_config`), https://ai.google.dev/gemini-api/docs/thinking, and refusals of `minimal` and `none` in public
-issues.
+A valid setting is replaced by the nearest setting of the model, so that the server never answers 400. A note reports
+the replacement. An invalid setting raises an error before the request is sent. Models other than Gemini get the options
+unchanged.
+
+Sources:
+
+- Google's OpenAI-compatibility pages: Vertex accepts an effort or a `thinking_config`, but not both. With an effort, it
+  returns no thoughts.
+- https://ai.google.dev/gemini-api/docs/thinking
+- Public issues in which servers refuse `minimal` and `none`.
 """
 
 from __future__ import annotations
@@ -25,25 +30,25 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.options import Options
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Vertex returns thoughts untagged unless the request has a marker. AI Studio uses this one by default.
+#: Name of the thought tag. Vertex tags thoughts only if the request names a tag. This is AI Studio's default name.
 VERTEX_MARKER = "thought"
 #: Token budgets of OpenAI's efforts on models with budgets (Google's compatibility page).
 EFFORT_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
-#: The budget of a model that chooses for itself: "up to 8,192 tokens" (Google's page on thinking).
+#: Assumed budget if the model chooses its own: "up to 8,192 tokens" (Google's page on thinking).
 _DYNAMIC_BUDGET = 8192
-#: OpenAI's efforts, the least first.
+#: OpenAI's efforts in increasing order.
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-#: The options that set how much to think. A request may have one of them.
+#: The options that set the amount of thinking. A request may have at most one of them.
 THINKING_OPTIONS = ("reasoning_effort", "thinking_level", "thinking_budget")
 
 
 @dataclass(slots=True)
 class ThinkingFields:
-    """Keys for the body, and keys for `extra_body.google`."""
+    """The thinking fields of a request: those at the root of the body, and those of `extra_body.google`."""
 
     body: JsonObject = field(default_factory=dict)
     google: JsonObject = field(default_factory=dict)
-    #: The tokens that thinking is likely to use; 0 if they are few or unknown.
+    #: Expected number of tokens for thinking; 0 if it is small or unknown.
     likely_tokens: int = 0
 
 
@@ -51,7 +56,7 @@ def encode_thinking(options: Options, endpoint: Endpoint, family: ModelFamily, n
     """Return the fields for the thinking options on this model.
 
     Raises:
-        UnsupportedParameterError: Two options set how much to think, or one is invalid for Gemini.
+        UnsupportedParameterError: Two options set the amount of thinking, or an option is invalid for Gemini.
     """
     asked = _read_asked(options)
     given = [name for name in THINKING_OPTIONS if name in asked]
@@ -77,7 +82,7 @@ def encode_thinking(options: Options, endpoint: Endpoint, family: ModelFamily, n
 
 
 def _read_asked(options: Options) -> dict[str, object]:
-    """Return the thinking options that are set, with the values of enum members."""
+    """Return the thinking options that are set. Enum members are replaced by their values."""
     given = {
         "reasoning_effort": options.reasoning_effort,
         "thinking_level": options.thinking_level,
@@ -89,14 +94,15 @@ def _read_asked(options: Options) -> dict[str, object]:
 
 
 def warn_of_tight_limit(max_tokens: object, fields: ThinkingFields, family: ModelFamily) -> str | None:
-    """Return a warning if thinking may use up `max_tokens`, with what to do; else `None`.
+    """Return a warning with a remedy if thinking may use up `max_tokens`; else `None`.
 
     Thinking counts toward `max_tokens` on both surfaces. Reports of answers that were empty or cut off:
-    https://github.com/googleapis/python-genai/issues/811 (256 tokens), issue 2062 there (1,024),
+    https://github.com/googleapis/python-genai/issues/811 (256 tokens),
+    https://github.com/googleapis/python-genai/issues/2062 (1,024),
     https://github.com/vectorize-io/hindsight/issues/3365 (1,500),
     https://github.com/langchain-ai/langchain-google/issues/1020 (3,072),
-    https://github.com/llmsresearch/paperbanana/issues/54 (4,096). Each limit is below half of Google's budget for
-    the level, so half of the budget is what is expected here. A budget of the caller counts in full.
+    https://github.com/llmsresearch/paperbanana/issues/54 (4,096). In each report, the limit is at most half of Google's
+    budget for the level. So thinking is expected to use half of the budget. A budget set by the caller counts in full.
     """
     likely = fields.likely_tokens
     if not isinstance(max_tokens, int) or not likely or max_tokens > likely:
@@ -110,14 +116,17 @@ def warn_of_tight_limit(max_tokens: object, fields: ThinkingFields, family: Mode
 
 
 def _likely_tokens(word: str | None, family: ModelFamily) -> int:
-    """Return half of Google's budget for an effort. On models with levels, `minimal` uses almost nothing."""
+    """Return the expected number of tokens for an effort: half of Google's budget.
+
+    The result is 0 for `minimal` on models with levels, because such a model then thinks very little.
+    """
     if word is None or (word == "minimal" and family.thinking == "level"):
         return 0
     return EFFORT_BUDGETS.get(word, _DYNAMIC_BUDGET) // 2
 
 
 def _check(asked: Mapping[str, object]) -> dict[str, str | int | bool]:
-    """Return the options checked, efforts and levels in small letters."""
+    """Return the validated options, with efforts and levels in lowercase."""
     return {name: _CHECKS[name](name, value) for name, value in asked.items()}
 
 
@@ -175,7 +184,7 @@ def _drop(name: str, why: str) -> Note:
 
 @dataclass(slots=True)
 class _Fitter:
-    """Fits the checked options to what a Gemini model takes, with a note for each adjustment."""
+    """Adjusts the checked options to what a Gemini model accepts, and notes each adjustment."""
 
     endpoint: Endpoint
     family: ModelFamily
@@ -191,7 +200,7 @@ class _Fitter:
             if thoughts or not self.endpoint.takes_effort(effort):
                 config = self._as_config(effort)
             else:
-                # Vertex takes no `thinking_config` beside an effort. Without one it returns no thoughts.
+                # Vertex refuses a `thinking_config` beside an effort. Without the config, it returns no thoughts.
                 fields.body["reasoning_effort"], thoughts = effort, None
         elif "thinking_level" in asked:
             level = str(asked["thinking_level"])
@@ -224,9 +233,9 @@ class _Fitter:
         return config
 
     def _fit_budget(self, budget: int, fields: ThinkingFields) -> JsonObject:
-        """Return the config for a budget: -1 lets the model choose, 0 stops thinking if the model can stop."""
+        """Return the config for a budget. -1 lets the model choose. 0 disables thinking on models that allow it."""
         if budget == -1:
-            # A model with levels chooses by default.
+            # A model without budgets chooses its own amount of thinking by default.
             return {"thinking_budget": -1} if self.family.budgets else {}
         if self.family.budgets is None or (budget == 0 and self.family.thinking == "level"):
             level = self._nearest(_effort_for(budget))
@@ -244,7 +253,7 @@ class _Fitter:
         return {"thinking_budget": fitted}
 
     def _nearest(self, word: str) -> str:
-        """Return the highest level that the model has up to `word`, or its lowest one."""
+        """Return the model's highest level that does not exceed `word`, or else its lowest level."""
         words = self._levels()
         rank = _EFFORTS.index(word)
         return next((level for level in reversed(words) if _EFFORTS.index(level) <= rank), words[0])
@@ -265,7 +274,7 @@ class _Fitter:
 
 
 def _effort_for(budget: int) -> str:
-    """Return the lowest effort with at least this budget.
+    """Return the lowest effort whose budget is at least `budget`; `high` if there is no such effort.
 
     >>> [_effort_for(budget) for budget in (0, 1, 1024, 1025, 8192, 8193)]
     ['none', 'low', 'low', 'medium', 'medium', 'high']

@@ -1,8 +1,8 @@
 """Estimates the number of tokens of messages and tools, offline.
 
-For Gemini, about four characters of Latin script are one token, and so is one character of the wide scripts. Images
-count as the 258 tokens of one tile (Google's page on token counting). For prose, expect the estimate within a quarter
-of the server's count. Signatures and thoughts are not counted.
+The estimate counts one token for four Latin characters, and one token for each character of a wide script. An image
+counts 258 tokens, the size of one tile (Google's page on token counting). For prose, the estimate is usually within
+25 % of the server's count. Signatures and thoughts are not counted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 IMAGE_TOKENS = 258
 #: Tokens for the role and the separators of a message.
 _MESSAGE_TOKENS = 4
-#: The first character of the scripts that take one token for each character.
+#: The first code point of the wide scripts, in which each character is one token.
 _WIDE = "\u2e80"
 
 

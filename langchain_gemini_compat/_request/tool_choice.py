@@ -1,7 +1,7 @@
-"""Encodes `tool_choice`, in the spellings of LangChain, OpenAI and Google.
+"""Encodes `tool_choice`, given in a form of LangChain, OpenAI or Google.
 
-Google documents `none`, `auto`, `required` and (Vertex) `validated`, and no choice of one function by name. So a choice
-by name declares that function alone, with `required`.
+Google documents the modes `none`, `auto`, `required` and (Vertex) `validated`. It does not document the choice of a
+function by name. So a choice by name declares only that function, with the mode `required`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._catalog.surfaces import Endpoint
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: The caller's modes, and those of the wire.
+#: Maps the caller's modes to wire modes.
 _MODES = {"auto": "auto", "none": "none", "any": "required", "required": "required", "validated": "validated"}
 
 
 @dataclass(frozen=True, slots=True)
 class ToolChoice:
-    """The functions to declare, and the `tool_choice` of the wire."""
+    """The functions to declare, and the wire value of `tool_choice`."""
 
     functions: list[JsonObject]
     choice: JsonValue
@@ -35,10 +35,10 @@ class ToolChoice:
 def encode_tool_choice(
     choice: JsonValue, functions: Sequence[JsonObject], endpoint: Endpoint, notes: list[Note]
 ) -> ToolChoice:
-    """Return the functions that the choice allows, and the choice in the form of the wire.
+    """Return the functions to declare for the choice, and the choice in wire form.
 
     Raises:
-        UnsupportedParameterError: The choice is in no known form, or names a function that is not bound.
+        UnsupportedParameterError: The form of the choice is unknown, or it names a function that is not bound.
     """
     names, mode = list(dict.fromkeys(_chosen_names(choice))), _mode_of(choice)
     if choice and not names and mode is None:
@@ -50,7 +50,7 @@ def encode_tool_choice(
     if names:
         chosen, sent = _select(functions, names), mode or "required"
         if not endpoint.speaks_gemini and len(names) == 1:
-            # OpenAI's own form keeps the other tools in the request, and so the prompt's cache.
+            # OpenAI's form keeps the other tools in the request, so the server's prompt cache stays valid.
             return ToolChoice([*functions], {"type": "function", "function": {"name": names[0]}})
     if sent == "validated" and not endpoint.takes_validated_choice:
         notes.append(Note("adjusted", "`tool_choice` 'validated' became 'auto': only Vertex documents it."))
@@ -63,7 +63,7 @@ def encode_tool_choice(
 
 
 def _mode_of(choice: JsonValue) -> str | None:
-    """Return the wire's word for the mode of a choice; `None` without a known one."""
+    """Return the wire mode of a choice; `None` if it has no known mode."""
     if choice is True:
         return "required"
     if isinstance(choice, str):
@@ -77,7 +77,7 @@ def _mode_of(choice: JsonValue) -> str | None:
 
 
 def _open_google_config(choice: JsonObject) -> JsonObject:
-    """Return the object inside of Google's `function_calling_config`, its mode in small letters."""
+    """Return the content of Google's `function_calling_config`, with the mode in lowercase; other choices unchanged."""
     config = choice.get("function_calling_config")
     if not isinstance(config, dict):
         return choice
@@ -85,7 +85,7 @@ def _open_google_config(choice: JsonObject) -> JsonObject:
 
 
 def _chosen_names(choice: JsonValue) -> list[str]:
-    """Return the names of the functions in a choice."""
+    """Return the names of the functions that a choice lists."""
     if isinstance(choice, str):
         return [] if choice in _MODES else [choice]
     if isinstance(choice, list):

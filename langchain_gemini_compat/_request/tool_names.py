@@ -1,7 +1,7 @@
-"""Converts names of tools to names that Gemini takes, and back.
+"""Converts tool names to names that Gemini accepts, and back.
 
-No two names share one on the wire. A valid name stays as it is. Another name becomes one that depends on that name
-alone, unless the result is taken. The sources differ in details, so the narrower rule counts:
+Different names get different wire names. A valid name is not changed. The wire name of an invalid name depends only on
+that name, unless another tool already has the wire name. The sources differ in details; the stricter rule is applied:
 https://ai.google.dev/api/python/google/generativeai/protos/FunctionCall and
 https://cloud.google.com/vertex-ai/generative-ai/docs/reference/java/1.3.0/com.google.cloud.vertexai.api.FunctionDeclarationOrBuilder
 """
@@ -27,12 +27,14 @@ _HASH_DIGITS = 8
 
 
 class ToolNames:
-    """The names of tools in one request: first those of the bound tools, then those of the history in their order.
+    """The tool names of one request and their wire names.
+
+    Bound tools get their wire names first. Tools of the history follow in order.
 
     Args:
         bound: The caller's names of the bound tools.
-        notes: Gets a note for each name that is changed.
-        restricted: Whether the server takes only Gemini's names. If not, every name is sent as it is.
+        notes: The list that gets a note for each changed name.
+        restricted: Whether the server accepts only names that are valid for Gemini. If not, names are not changed.
 
     >>> names = ToolNames(["Create Volume", "Create_Volume"], [])
     >>> names.encode("Create_Volume"), names.encode("Create Volume"), names.encode("3d.print")
@@ -44,20 +46,20 @@ class ToolNames:
         self._restricted = restricted
         self._sent: dict[str, str] = {}
         self._given: dict[str, str] = {}
-        # Valid names first, so that no converted name takes theirs.
+        # Valid names come first, so that a converted name cannot equal a valid name of a bound tool.
         for name in sorted(dict.fromkeys(bound), key=lambda name: not _VALID.fullmatch(name)):
             self._add(name, "adjusted", "tool")
-        #: The names of the bound tools on the wire.
+        #: The wire names of the bound tools.
         self.bound = frozenset(self._given)
 
     def encode(self, name: str, index: int | None = None) -> str:
-        """Return the name on the wire; `index` is the index of the message that a note is about."""
+        """Return the wire name of a tool. `index` is the message index for the note about a changed name."""
         if name not in self._sent:
             self._add(name, "repaired", "call", index)
         return self._sent[name]
 
     def original_names(self) -> Mapping[str, str]:
-        """Return the caller's name for each name on the wire that differs from it."""
+        """Return a map from each changed wire name to the caller's name."""
         return {sent: given for sent, given in self._given.items() if sent != given}
 
     def _add(self, name: str, kind: NoteKind, what: str, index: int | None = None) -> None:
@@ -71,7 +73,7 @@ class ToolNames:
     def _choose(self, name: str) -> str:
         """Return the name with invalid characters replaced.
 
-        A hash is added if the result is too long, has neither letter nor digit, or is taken.
+        A hash is added if the result is too long, has no letter or digit, or already belongs to another tool.
         """
         clean = _INVALID_CHARACTER.sub("_", name)
         clean = clean if _VALID.match(clean) else f"_{clean}"
@@ -90,6 +92,6 @@ def _add_hash(clean: str, name: str) -> str:
 
 
 def declared_name(tool: JsonObject) -> str:
-    """Return the name in a tool's declaration, which OpenAI nests under `function`."""
+    """Return the name in a tool declaration. OpenAI's form nests it under `function`."""
     function = tool.get("function")
     return str(function.get("name") if isinstance(function, dict) else tool.get("name"))

@@ -1,6 +1,6 @@
-"""Converts the result of a tool to text: values to JSON, media that cannot be sent to a line that names them.
+"""Converts a tool's result to text. Values become JSON; media that cannot be sent become a one-line description.
 
-No value raises. A result stays in the history, so an error here would repeat in every later turn of the
+No value raises an error. A result stays in the history, so an error would repeat in every later turn of the
 conversation.
 """
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.content_blocks import Media
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Most levels that are written of a value that `json` refuses.
+#: Maximum depth to which a value is written if `json` refuses it.
 _DEEPEST = 100
-#: Most characters of invalid base64 data that are sent unchanged.
+#: Maximum number of characters of invalid base64 data that are sent unchanged.
 _MOST_DATA = 10_000
-#: Keys of a media block that describe the media. Other keys are the tool's own.
+#: Keys of a media block that belong to the media. All other keys are data of the tool.
 _OF_MEDIA = frozenset(
     {
         "type", "base64", "data", "blob", "source", "source_type", "image_url", "input_audio", "file", "file_data",
@@ -35,11 +35,11 @@ _OF_MEDIA = frozenset(
         "videoMetadata", "media_resolution", "mediaResolution", "icons",
     }
 )  # fmt: skip
-#: From this value on an integer is written in hexadecimal: Python converts at most 4,300 decimal digits.
+#: Integers of at least this value are written in hexadecimal: Python converts at most 4,300 decimal digits.
 _LONG_NUMBER = 10**1000
 _REFERENCE = "$ref"
 _ESCAPED = re.compile(r"\\u00([0-7][0-9a-fA-F])")
-#: MIME types of texts that do not start with `text/`.
+#: MIME types of textual data.
 _TEXTUAL = re.compile(
     r"text/.+|image/svg\+xml|application/(json|xml|yaml|x-yaml|toml|sql|javascript|x-javascript|typescript|jsonl|"
     r"x-ndjson|x-python|x-sh|graphql|.+\+(json|xml|yaml))"
@@ -47,7 +47,7 @@ _TEXTUAL = re.compile(
 
 
 def to_json_text(value: object) -> str:
-    """Return `value` as JSON text. A value without a form in JSON becomes a string."""
+    """Return `value` as JSON text. Values that JSON does not have become strings."""
     try:
         return json.dumps(value, ensure_ascii=False, default=_describe)
     except (TypeError, ValueError, RecursionError):
@@ -55,7 +55,7 @@ def to_json_text(value: object) -> str:
 
 
 def as_json_object(value: object) -> JsonObject | None:
-    """Return `value` if it is a JSON object that may go into a request unchanged; else `None`."""
+    """Return `value` if it is a nonempty, valid JSON object; else `None`."""
     if not isinstance(value, dict) or not value:
         return None
     try:
@@ -66,7 +66,7 @@ def as_json_object(value: object) -> JsonObject | None:
 
 
 def read_text_data(media: Media) -> str | None:
-    """Return the text in base64 data of a textual MIME type; else `None`."""
+    """Return the decoded text of media with base64 data and a textual MIME type; else `None`."""
     mime_type = (media.known_mime_type or "").partition(";")[0]
     data = decode_base64(media.data) if media.data and _TEXTUAL.fullmatch(mime_type) else None
     if data is None:
@@ -78,9 +78,9 @@ def read_text_data(media: Media) -> str | None:
 
 
 def describe_media(media: Media, block: JsonValue) -> str:
-    """Return the name, type, size and URI of media that are not sent.
+    """Return a one-line description of media that are not sent: name, type, size and URI.
 
-    A short block with invalid base64 is returned as JSON, since its data may be text.
+    A short block with invalid base64 is returned as JSON instead, because its data may be text.
     """
     size = None
     if media.data:
@@ -96,7 +96,7 @@ def describe_media(media: Media, block: JsonValue) -> str:
 
 
 def rest_of_media(block: JsonValue) -> str:
-    """Return the other keys of a media block, such as a title, as JSON; empty without any."""
+    """Return the tool's own keys of a media block, such as a title, as JSON; an empty string without such keys."""
     if not isinstance(block, dict):
         return ""
     rest = {key: value for key, value in block.items() if key not in _OF_MEDIA and value is not None}
@@ -106,8 +106,9 @@ def rest_of_media(block: JsonValue) -> str:
 def wrap_references(text: str, names: Collection[str]) -> str:
     """Wrap `text` as `{"output": text}` if its JSON has a `$ref` to a name that is not in `names`.
 
-    Gemini 3 reads `{"$ref": …}` anywhere in a function's response as the name of a part beside it, and answers 400
-    where there is none: https://github.com/BerriAI/litellm/issues/38223, https://github.com/vercel/ai/issues/14369.
+    Gemini 3 reads `{"$ref": …}` anywhere in a function's response as the name of a media part of that response. It
+    answers 400 if there is no such part: https://github.com/BerriAI/litellm/issues/38223,
+    https://github.com/vercel/ai/issues/14369.
     """
     return json.dumps({"output": text}, ensure_ascii=False) if _holds_reference(text, names) else text
 
@@ -122,17 +123,17 @@ def _holds_reference(text: str, names: Collection[str]) -> bool:
     except _ReferenceFoundError:
         return True
     except (ValueError, RecursionError):
-        # A more lenient parser than Python's may accept it.
+        # Python refuses this JSON, but a more lenient parser on the server may accept it.
         return _REFERENCE in _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
     return False
 
 
 class _ReferenceFoundError(Exception):
-    """Ends the parsing as soon as a reference is found."""
+    """Raised to stop the parser when a reference is found."""
 
 
 class _ReferenceFinder:
-    """Checks all pairs of each object, so that a duplicate key cannot hide a reference."""
+    """A JSON parser hook that checks every pair of an object, so that a duplicate key cannot hide a reference."""
 
     def __init__(self, names: Collection[str]) -> None:
         self._names = names
@@ -144,7 +145,7 @@ class _ReferenceFinder:
 
 
 def _describe(value: object) -> JsonValue:
-    """Return pydantic's JSON form of a value: dates and enums as strings, models as objects, bytes as base64."""
+    """Return the JSON form that pydantic gives a value: dates as strings, models as objects, bytes as base64."""
     # The methods of a tool's own class may raise any exception.
     with suppress(Exception):
         return cast("JsonValue", to_jsonable_python(value, serialize_unknown=True, bytes_mode="base64"))
@@ -159,7 +160,10 @@ def _as_text(value: object) -> str:
 
 
 def _plain(value: object, inside: tuple[object, ...]) -> JsonValue:
-    """Return a copy in JSON's own types. `inside` are the containers around the value, to stop at a cycle."""
+    """Return a copy of a value in JSON's own types.
+
+    `inside` has the containers around the value. They are used to detect cycles.
+    """
     if value is None or isinstance(value, (str, bool, float)):
         return value
     if isinstance(value, int):

@@ -1,9 +1,9 @@
-"""Encodes a `ToolMessage`: text and JSON as the result's content, and media if the endpoint takes them.
+"""Encodes a `ToolMessage`: text and JSON as the content of the result, and media in the form that the endpoint accepts.
 
-No result raises an error, and nothing that a tool returned is lost. A result stays in the history, so an error would
-repeat in every later turn. Gemini 3 on Vertex takes media beside the result (Google's examples page, multimodal
-function responses). Elsewhere they follow in a user message after all results of the step. Media that a surface cannot
-take are named in the text, with a note.
+A result never raises an error, because it stays in the history and the error would repeat in every later turn. Gemini 3
+on Vertex accepts media as parts of the result (Google's examples page, multimodal function responses). For other models
+and surfaces, the media follow in a user message after all results of the step. Media that the endpoint does not accept
+are described in the text, with a note.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.content_blocks import Block
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: The content of a result whose media follow in another message, if it has no text.
+#: The content of a result that has only media, if the media follow in another message.
 _FOLLOWS = '{"output":"The next user message holds the output."}'
-#: MIME types that Gemini 3 on Vertex takes in a result (pydantic-ai's list). Other types probably give a 400.
+#: MIME types that Gemini 3 on Vertex accepts in a result (pydantic-ai's list). Other types probably give a 400.
 _BESIDE = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
 #: MIME types that Google documents for Gemini. Another type is a 400 (`Unsupported MIME type`).
 _GEMINI_TAKES = frozenset(
@@ -54,20 +54,20 @@ _GEMINI_TAKES = frozenset(
         "video/x-flv", "video/webm", "video/wmv", "video/3gpp",
     }
 )  # fmt: skip
-#: MIME types that OpenAI's API has forms for. Other compatible servers differ.
+#: MIME types that OpenAI's API accepts. Other compatible servers differ.
 _OTHERS_TAKE = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif", "application/pdf"})
 _OTHERS_TAKE_KINDS = ("audio", "video")
-#: The key that a LangChain v0 block needs for its `source_type`: langchain-core raises `KeyError` without it.
+#: Maps the `source_type` of a LangChain v0 block to its required key. langchain-core raises `KeyError` without the key.
 _V0_KEYS = {"url": "url", "base64": "data", "id": "id", "text": "url"}
-#: Most levels of nested results that are opened.
+#: Maximum depth of nested results that are read.
 _MOST_NESTED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """An encoded result."""
+    """An encoded tool result."""
 
-    #: The wire message.
+    #: The result in wire form.
     message: JsonObject
     #: The parts that follow in a user message after all results of the step.
     following: list[JsonObject]
@@ -77,7 +77,7 @@ class ToolResult:
 
 @dataclass(slots=True)
 class _Contents:
-    """The contents of a result: texts, each with its `extra_content`, and media that can be sent."""
+    """The parsed contents of a result: texts with their `extra_content`, and the media that can be sent."""
 
     texts: list[tuple[str, JsonObject | None]] = field(default_factory=list)
     media: list[tuple[Media, JsonObject]] = field(default_factory=list)
@@ -87,18 +87,18 @@ class _Contents:
 def encode_tool_result(
     message: ToolMessage, endpoint: Endpoint, family: ModelFamily, *, call_id: str, name: str | None
 ) -> ToolResult:
-    """Return the result in the form that the endpoint takes. No value of a tool raises an error.
+    """Return a tool result in the form that the endpoint accepts. No result raises an error.
 
     Args:
         message: The caller's message.
         endpoint: The surface, host and model.
         family: The family of the model.
-        call_id: The id of the call on the wire.
-        name: The name of the tool on the wire, if it is known.
+        call_id: The wire id of the call.
+        name: The wire name of the tool, if it is known.
     """
     encoded: JsonObject = {"role": "tool", "tool_call_id": call_id}
     if name:
-        # AI Studio answers 400 without it; it has to be the function's name, not the id.
+        # AI Studio answers 400 to a result without `name`. The value must be the function's name, not the id.
         encoded["name"] = name
     found = _read_contents(message.content, endpoint, family)
     own = as_json_object(message.additional_kwargs.get("extra_content"))
@@ -122,7 +122,7 @@ def encode_tool_result(
 
 
 def shield_results(prompt: PromptValue) -> PromptValue:
-    """Return `prompt` with the blocks of results wrapped that would make langchain-core raise an error."""
+    """Return `prompt` with some blocks of tool results wrapped: those for which langchain-core would raise an error."""
     if not isinstance(prompt, ChatPromptValue) or not any(map(_breaks_core, _result_blocks(prompt.messages))):
         return prompt
     return prompt.model_copy(update={"messages": [_shield(message) for message in prompt.messages]})
@@ -143,7 +143,7 @@ def _shield(message: BaseMessage) -> BaseMessage:
 
 
 def _breaks_core(block: JsonValue) -> bool:
-    """Return whether langchain-core raises for a block in `_normalize_messages` or `_format_for_tracing`."""
+    """Return whether `_normalize_messages` or `_format_for_tracing` of langchain-core raises an error for a block."""
     if not isinstance(block, dict):
         return False
     kind, source = block.get("type"), block.get("source_type")
@@ -172,18 +172,18 @@ def _read_contents(content: object, endpoint: Endpoint, family: ModelFamily) -> 
 
 @dataclass(frozen=True, slots=True)
 class _ResultBlock:
-    """A block of a result."""
+    """A parsed block of a tool result."""
 
-    #: Text or media that can be sent; `None` for a tool's own JSON.
+    #: The text or media of the block; `None` for a tool's own JSON.
     content: str | Media | None
     #: The caller's block.
     raw: JsonValue
-    #: The caller's `extra_content`.
+    #: The caller's `extra_content` for the block.
     extra: JsonValue
 
 
 def _flatten(content: object, depth: int) -> Iterator[_ResultBlock]:
-    """Yield the blocks of a result, also those of Anthropic's nested results."""
+    """Yield the blocks of a result, including those in Anthropic's nested `tool_result` blocks."""
     if content is None:
         return
     for given in content if isinstance(content, (list, tuple)) else [content]:
@@ -196,7 +196,7 @@ def _flatten(content: object, depth: int) -> Iterator[_ResultBlock]:
 
 
 def _read_block(block: Block, given: JsonValue) -> _ResultBlock:
-    """Return what a block is in a result. A tool's own JSON may look like a content block."""
+    """Return a result's block as text, media or JSON. A tool's own JSON may look like a content block."""
     raw, content = block.raw, block.content
     extra = read_own_extra(raw) if isinstance(content, (Text, Media)) else None
     if isinstance(given, str):
@@ -208,7 +208,7 @@ def _read_block(block: Block, given: JsonValue) -> _ResultBlock:
 
 
 def _result_text(raw: JsonObject, text: str) -> str | None:
-    """Return the text of a text block; `None` for a tool's own JSON, which may also have the `type` `text`."""
+    """Return the text of a text block; `None` for a tool's own JSON, whose `type` may also be `text`."""
     if raw.get("type") == "text" and not isinstance(raw.get("text"), str):
         return None if len(raw) > 1 else ""
     address = text_at(object_at(raw, "resource"), "uri")
@@ -216,13 +216,13 @@ def _result_text(raw: JsonObject, text: str) -> str | None:
 
 
 def _sendable_media(media: Media) -> Media | None:
-    """Return media that have data or a place; a tool's own JSON may also have the `type` `file`."""
+    """Return media with data, a URL or a file id; else `None`, because a tool's own JSON may have the `type` `file`."""
     if not (media.data or media.location):
         return None
     parts = split_data_url(media.url) if media.url else None
     if parts:
         media = replace(media, mime_type=parts[0] or media.mime_type, data=parts[1], url=None)
-    # Surfaces have more forms for images than for files.
+    # An image is sent as an image even if its block is a file: surfaces accept images in more forms.
     is_image = media.kind == "file" and (media.known_mime_type or "").startswith("image/")
     return replace(media, kind="image") if is_image else media
 
@@ -230,7 +230,7 @@ def _sendable_media(media: Media) -> Media | None:
 def _add_media(
     found: _Contents, media: Media, block: JsonValue, keys: JsonObject, endpoint: Endpoint, family: ModelFamily
 ) -> None:
-    """Add media to `found.media`, or their description to `found.texts`."""
+    """Add media to `found.media`, or their text or description to `found.texts`."""
     goes_beside = endpoint.takes_media_in_results(family) and media.known_mime_type in _BESIDE
     text = None if goes_beside else read_text_data(media)
     if text is not None:
@@ -250,7 +250,7 @@ def _add_media(
 
 
 def _why_unsendable(media: Media, endpoint: Endpoint, family: ModelFamily) -> str | None:
-    """Return why `endpoint` cannot take `media` in a result; `None` if it can."""
+    """Return the reason why `endpoint` does not accept `media` in a result; `None` if it accepts them."""
     is_gemini = endpoint.speaks_gemini or family.is_gemini
     if media.data and decode_base64(media.data) is None:
         return "its data is not valid base64"
@@ -269,7 +269,10 @@ def _why_unsendable(media: Media, endpoint: Endpoint, family: ModelFamily) -> st
 
 
 def _refused_type(media: Media, family: ModelFamily, *, is_gemini: bool) -> str | None:
-    """Return why the type of `media` is refused; `None` if it is not. A guess from the kind could be a 400."""
+    """Return the reason why the MIME type of `media` is refused; `None` if it is accepted.
+
+    An unknown type is refused: a type guessed from the kind could give a 400.
+    """
     mime_type = (media.known_mime_type or "").partition(";")[0]
     if media.kind != "image" and replace(media, kind="file").known_mime_type is None:
         return "its type is not known"
@@ -282,14 +285,14 @@ def _refused_type(media: Media, family: ModelFamily, *, is_gemini: bool) -> str 
 
 
 def _is_reachable(url: str, *, is_gemini: bool) -> bool:
-    """Return whether the server may reach `url`. Google reaches only the public internet; other servers may differ."""
+    """Return whether the server may be able to fetch `url`. Google fetches only public URLs; others may differ."""
     return scheme_of(url) == "gs" or not is_gemini or is_public_url(url)
 
 
 def _join_texts(
     texts: Sequence[tuple[str, JsonObject | None]], names: Sequence[str], *, wrapped: bool
 ) -> str | list[JsonValue]:
-    """Return one text, or a list of parts if a text has its own `extra_content`."""
+    """Return the texts joined, or a list of parts if a text has its own `extra_content`."""
     if not any(extra for _, extra in texts):
         text = "\n".join(text for text, _ in texts)
         return wrap_references(text, names) if wrapped else text
@@ -302,19 +305,22 @@ def _join_texts(
 
 
 def _reads_references(endpoint: Endpoint, family: ModelFamily) -> bool:
-    """Return whether a Gemini model may read the result, also behind a gateway, which passes it on as JSON."""
+    """Return whether a Gemini model may read the result, directly or through a gateway."""
     return endpoint.speaks_gemini or family.is_gemini or "gemini" in endpoint.model.lower()
 
 
 def _can_go_beside(found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint, family: ModelFamily) -> bool:
-    """Return whether the media can go beside the result: it takes their types, and none has `extra_content`."""
+    """Return whether all media can be parts of the result.
+
+    The endpoint must accept their MIME types, and no media block may have its own `extra_content`.
+    """
     return endpoint.takes_media_in_results(family) and all(
         media.known_mime_type in _BESIDE and "extra_content" not in keys for media, keys in found
     )
 
 
 def _result_part(media: Media, number: int) -> JsonObject:
-    """Return `file_data` or `inline_data`, the forms of Google's examples page for multimodal function responses."""
+    """Return media as a part of the result: `file_data` or `inline_data`, as on Google's examples page."""
     head: JsonObject = {"mime_type": media.known_mime_type, "display_name": _reference(number)}
     if media.data:
         return {"inline_data": {**head, "data": media.data}}
@@ -322,19 +328,19 @@ def _result_part(media: Media, number: int) -> JsonObject:
 
 
 def _with_parts(own: JsonObject, parts: list[JsonValue]) -> JsonObject:
-    """Return the caller's `extra_content` with our parts after its own."""
+    """Return the caller's `extra_content` with `parts` appended to its own parts."""
     google = object_at(own, "google")
     return {**own, "google": {**google, "parts": [*list_at(google, "parts"), *parts]}}
 
 
 def _part_names(own: JsonObject) -> list[str]:
-    """Return the names that a result may refer to: those of the caller's own parts."""
+    """Return the names of the parts in the caller's `extra_content`. A result may refer to these names."""
     parts = (part for part in list_at(object_at(own, "google"), "parts") if isinstance(part, dict))
     return [text_at(inner, "display_name") for part in parts for inner in part.values() if isinstance(inner, dict)]
 
 
 def _content_with_references(text: str, count: int) -> str:
-    """Return the content of a result as JSON: the tool's text, and a reference to each part by its name."""
+    """Return the content of a result as JSON: the tool's text, and a reference to each media part by name."""
     content: JsonObject = {"output": text} if text else {}
     references: JsonObject = {name: {"$ref": name} for name in map(_reference, range(1, count + 1))}
     return json.dumps({**content, **references}, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Encodes bound tools and response schemas, in all spellings that LangChain takes, in the form of the wire."""
+"""Encodes bound tools and response schemas, given in any form that LangChain accepts, in wire form."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._schema.functions import Loss
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Google's own tools, each by its only key. They go under `extra_body.google.tools`.
+#: Google's own tools. Each is a dict with one of these keys, and goes under `extra_body.google.tools`.
 GOOGLE_TOOLS = frozenset(
     {
         "google_search", "google_search_retrieval", "google_maps", "code_execution", "url_context",
         "enterprise_web_search", "retrieval", "computer_use", "file_search",
     }
 )  # fmt: skip
-#: The same names as the JSON of Google's own API spells them.
+#: Maps the names of Google's tools in camel case, the spelling of Google's JSON API, to those in snake case.
 _CAMEL_TOOLS = {name.title().replace("_", ""): name for name in GOOGLE_TOOLS}
-#: A dict with one of these keys declares a function, with any `type`.
+#: A dict with one of these keys declares a function, whatever its `type` is.
 _DECLARATION_KEYS = frozenset(
     {"function", "parameters", "input_schema", "inputSchema", "properties", "title", "toolSpec"}
 )
-#: Keys that hold a declaration: OpenAI's two, and Bedrock's.
+#: Keys for a nested declaration in the forms of OpenAI (function, response format) and Bedrock.
 _NESTED = ("function", "json_schema", "toolSpec")
-#: Keys of a declaration for its schema: OpenAI, Anthropic, MCP and Bedrock, OpenAI's response format, Google.
+#: Keys for the schema of a declaration: OpenAI, Anthropic, MCP and Bedrock, OpenAI's response format, Google (two).
 _SCHEMA_KEYS = ("parameters", "input_schema", "inputSchema", "schema", "parameters_json_schema", "parametersJsonSchema")
 _LISTS_OF_FUNCTIONS = ("function_declarations", "functionDeclarations")
-#: Keys that pydantic writes beside a reference at the top of a schema.
+#: The only keys beside a `$ref` at the top of a schema that pydantic writes.
 _BESIDE_TOP = frozenset({"$ref", "$defs", "definitions", "$schema", "title", "description"})
-#: Keywords for values: a `title` inside them belongs to the caller's value.
+#: Keywords whose content is a value and not a schema, so a `title` inside it is data.
 _VALUES = frozenset({"default", "const", "enum", "examples", "example"})
 _MAPS_OF_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 _NO_STRICT = "`strict` was left out: Gemini has no such option."
@@ -54,21 +54,21 @@ _NO_STRICT = "`strict` was left out: Gemini has no such option."
 
 @dataclass(frozen=True, slots=True)
 class ToolSet:
-    """Tools in the form of the wire."""
+    """Tools in wire form."""
 
     #: Function declarations.
     functions: list[JsonObject]
     #: Google's own tools.
     google: list[JsonObject]
-    #: `tool_choice`.
+    #: The wire value of `tool_choice`.
     choice: JsonValue
-    #: The original parameters of the bound functions, by their names on the wire.
+    #: Maps the wire names of the bound functions to their original parameters.
     schemas: dict[str, JsonObject] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class NamedSchema:
-    """A JSON schema with its name and description apart."""
+    """A JSON schema with its name and description as separate fields."""
 
     name: str
     description: str
@@ -76,7 +76,7 @@ class NamedSchema:
 
 
 def read_schema(schema: object) -> NamedSchema:
-    """Return a schema of any form that LangChain takes, in OpenAI's forms around one, or a plain JSON schema."""
+    """Return the name, description and JSON schema of a class, a JSON schema, or an OpenAI wrapper of a schema."""
     if isinstance(schema, dict):
         function = _read_declaration(cast("JsonObject", schema))
     else:
@@ -86,12 +86,13 @@ def read_schema(schema: object) -> NamedSchema:
 
 
 def format_tool(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> JsonObject:
-    """Return a tool in the form that `bind_tools` keeps: OpenAI's declaration, or Google's own dict unchanged.
+    """Return a tool in the form that `bind_tools` stores: OpenAI's declaration, or the dict of a Google tool.
 
-    Dicts of another provider's built-in tools (`{"type": "web_search_…"}`) are kept until the endpoint is known.
+    Dicts for other providers' built-in tools, such as `{"type": "web_search_…"}`, are not changed. They are handled
+    when the endpoint is known.
 
     Raises:
-        ValueError: It is not a tool, or it is Google's list of functions.
+        ValueError: `tool` is not a tool, or is Google's list of functions.
     """
     if not isinstance(tool, dict):
         return _declare(tool)
@@ -114,7 +115,7 @@ def format_tool(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> 
 
 
 def _read_declaration(given: JsonObject) -> JsonObject:
-    """Return any API's declaration, or a JSON schema, as OpenAI's `name`, `description`, `parameters` and `strict`."""
+    """Return a declaration of any API, or a JSON schema, as OpenAI's function object."""
     inner = _first_object(given, _NESTED) or given
     schema = _first_object(inner, _SCHEMA_KEYS)
     if schema is not None and "toolSpec" in given:
@@ -136,7 +137,10 @@ def _first_object(given: JsonObject, keys: Sequence[str]) -> JsonObject | None:
 
 
 def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
-    """Return OpenAI's declaration of a class, a function or a LangChain tool, with LangChain's name and description."""
+    """Return OpenAI's declaration of a class, a function or a LangChain tool.
+
+    The name and description are those that LangChain gives it.
+    """
     if find_typed_dict(tool) is not None:
         declared = declare_typed_dict(tool)
         schema = _drop_texts(_open_top(object_at(declared, "parameters")), "title", "")
@@ -155,11 +159,11 @@ def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
 
 
 def _read_parameters(tool: type | Callable[..., Any] | BaseTool) -> JsonObject | None:
-    """Return the JSON schema of the arguments that a model writes; `None` if only LangChain has one.
+    """Return the JSON schema of a tool's arguments; `None` if LangChain's own schema has to be used.
 
-    LangChain's own schema has `{}` where a class contains itself.
+    LangChain's own schema has `{}` in place of a class that contains itself.
     """
-    # Loaded here to keep the import of the package fast without tools.
+    # Imported here so that importing the package stays fast.
     from langchain_core.tools import BaseTool, Tool, create_schema_from_function
 
     if isinstance(tool, BaseTool):
@@ -170,7 +174,7 @@ def _read_parameters(tool: type | Callable[..., Any] | BaseTool) -> JsonObject |
     if isinstance(tool, type):
         return _schema_of(tool) if is_basemodel_subclass(tool) else None
     name = str(getattr(tool, "__name__", ""))
-    # The arguments are those of `langchain_core.utils.function_calling.convert_to_openai_function`.
+    # `langchain_core.utils.function_calling.convert_to_openai_function` passes the same arguments.
     read = create_schema_from_function(
         name, tool, filter_args=(), parse_docstring=True, error_on_invalid_docstring=False, include_injected=False
     )
@@ -178,16 +182,19 @@ def _read_parameters(tool: type | Callable[..., Any] | BaseTool) -> JsonObject |
 
 
 def _schema_of(model: type) -> JsonObject:
-    """Return the JSON schema of a class of pydantic 2 or 1."""
+    """Return the JSON schema of a pydantic 1 or pydantic 2 class."""
     if not issubclass(model, BaseModel):
         return cast("JsonObject", cast("Any", model).schema())
-    # If a class accepts fields by name only, the model must get the names and not the aliases.
+    # If a class accepts its fields only by name, the schema must have the names instead of the aliases.
     by_alias = model.model_config.get("validate_by_alias", True) is not False
     return model.model_json_schema(by_alias=by_alias)
 
 
 def _open_top(schema: JsonObject) -> JsonObject:
-    """Return the schema that a reference at the top names. Pydantic writes one for a class that contains itself."""
+    """Return the schema with a `$ref` at the top replaced by its target.
+
+    Pydantic writes such a `$ref` for a class that contains itself.
+    """
     found = resolve_pointer(schema, schema["$ref"]) if schema.keys() <= _BESIDE_TOP and "$ref" in schema else None
     if found is None or not isinstance(found[1], dict) or "$ref" in found[1]:
         return schema
@@ -195,7 +202,7 @@ def _open_top(schema: JsonObject) -> JsonObject:
 
 
 def _drop_texts(schema: JsonObject, keyword: str, start: str) -> JsonObject:
-    """Return `schema` without the texts of `keyword` that begin with `start`, at any depth."""
+    """Return `schema` without each `keyword`, at any depth, whose value is a string that starts with `start`."""
     return {
         key: value if key in _VALUES else _drop_texts_below(value, keyword, start)
         for key, value in schema.items()
@@ -215,7 +222,7 @@ def is_google_tool(tool: dict[str, Any]) -> bool:
 
 
 def build_tool_names(tools: Sequence[JsonObject], endpoint: Endpoint, notes: list[Note]) -> ToolNames:
-    """Return the names of the bound tools for `endpoint`, with a note for each that is changed."""
+    """Return the wire names of the bound tools for `endpoint`. Each changed name adds a note."""
     functions = (_nest(tool) for tool in tools if not is_google_tool(tool))
     bound = [declared_name(tool) for tool in functions if isinstance(tool.get("function"), dict)]
     return ToolNames(bound, notes, restricted=endpoint.speaks_gemini)
@@ -228,17 +235,17 @@ def encode_tools(
     notes: list[Note],
     names: ToolNames | None = None,
 ) -> ToolSet:
-    """Return the bound tools in the form that `endpoint` takes.
+    """Return the bound tools in the form that `endpoint` accepts.
 
     Args:
         tools: Tools in the form that `format_tool` returns.
         choice: The caller's `tool_choice`.
         endpoint: The surface, host and model.
-        notes: Gets a note for each change.
-        names: The names on the wire, if they are known already.
+        notes: The list that gets a note for each change.
+        names: The wire names, if they are already known.
 
     Raises:
-        UnsupportedParameterError: The choice is in no known form, or names a function that is not bound.
+        UnsupportedParameterError: The form of the choice is unknown, or it names a function that is not bound.
     """
     google = [tool for tool in tools if is_google_tool(tool)]
     functions = [_nest(tool) for tool in tools if not is_google_tool(tool)]
@@ -264,14 +271,14 @@ def _schemas_of(functions: Sequence[JsonObject], names: ToolNames) -> dict[str, 
 
 
 def _nest(tool: JsonObject) -> JsonObject:
-    """Return a declaration in the form of Chat Completions. That of OpenAI's Responses API is flat."""
+    """Return a declaration in the nested form of Chat Completions. The form of OpenAI's Responses API is flat."""
     if tool.get("type") != "function" or "function" in tool:
         return tool
     return {"type": "function", "function": {key: value for key, value in tool.items() if key != "type"}}
 
 
 def _keep_declarable(tools: Sequence[JsonObject], notes: list[Note]) -> list[JsonObject]:
-    """Return the functions, each name once, without other providers' built-in tools, which Google does not have."""
+    """Return the functions without duplicate names, and without the built-in tools of other providers."""
     kept: dict[str, JsonObject] = {}
     for tool in tools:
         name = declared_name(tool)
@@ -287,7 +294,7 @@ def _keep_declarable(tools: Sequence[JsonObject], notes: list[Note]) -> list[Jso
 
 
 def encode_response_format(response_format: object, endpoint: Endpoint, notes: list[Note]) -> JsonObject:
-    """Return OpenAI's `response_format` for `endpoint`, from a dict of that form or from any schema."""
+    """Return the `response_format` field for `endpoint` from any schema or any `response_format` dict."""
     form = format_response_schema(response_format)
     inner = form.get("json_schema")
     if not endpoint.speaks_gemini:
@@ -303,19 +310,19 @@ def encode_response_format(response_format: object, endpoint: Endpoint, notes: l
 
 
 def format_response_schema(schema: object) -> JsonObject:
-    """Return any schema as a `response_format` of type `json_schema`. A dict of that form stays as it is."""
+    """Return any schema as a `response_format` of type `json_schema`. A `response_format` dict is not changed."""
     if isinstance(schema, dict) and schema.get("type") in ("json_schema", "json_object", "text"):
         return cast("JsonObject", schema)
     if isinstance(schema, dict) and isinstance(schema.get("schema"), dict) and "name" in schema:
         return {"type": "json_schema", "json_schema": cast("JsonObject", schema)}
     named = read_schema(schema)
-    # Google documents only `name` and `schema`, so the description goes into the schema.
+    # The description goes into the schema, because Google documents only the keys `name` and `schema`.
     described = {"description": named.description, **named.schema} if named.description else named.schema
     return {"type": "json_schema", "json_schema": {"name": named.name, "schema": described}}
 
 
 def _compile_tools(tools: Sequence[JsonObject], names: ToolNames, notes: list[Note]) -> list[JsonObject]:
-    """Return functions in Gemini's form. The limit on array bounds counts over all functions of the request."""
+    """Return functions in Gemini's form. Gemini's limit on array bounds applies to the sum over all functions."""
     given = [object_at(object_at(tool, "function"), "parameters") for tool in tools]
     compiled = [compile_parameters(parameters) for parameters in given]
     most = find_most_items(parameters for parameters, _ in compiled if parameters is not None)
@@ -346,9 +353,9 @@ def _declare_compiled(
 
 
 def set_strict(declared: JsonObject, strict: JsonValue) -> JsonObject:
-    """Return a tool or a `response_format` with OpenAI's `strict`, if its form has that key.
+    """Return a tool or a `response_format` with OpenAI's key `strict` set, if its form has this key.
 
-    OpenAI requires that the objects of a strict schema allow no other members.
+    With `strict=True`, each object of the schema also gets `additionalProperties: false`, as OpenAI requires.
     """
     nested = _nest(declared)
     for key, place in (("function", "parameters"), ("json_schema", "schema")):
@@ -378,7 +385,7 @@ def _close_below(value: JsonValue, *, names: bool) -> JsonValue:
 
 
 def _with_description(tool: JsonObject) -> JsonObject:
-    """Return the function with a description, empty if it has none: MLflow answers 500 without the key."""
+    """Return the function with a `description`, which may be empty. MLflow answers 500 if the key is missing."""
     function = tool.get("function")
     if not isinstance(function, dict) or "description" in function or "name" not in function:
         return tool

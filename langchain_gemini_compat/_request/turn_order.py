@@ -1,9 +1,9 @@
-"""Arranges encoded messages in an order that Gemini takes: turns, one result for each call, a signature for each step.
+"""Arranges wire messages as Gemini requires: valid turns, a result for each call, a signature for each step.
 
-Each repair is the smallest one that makes the request valid. It is the same for the same history, and it is noted.
-Sources of the server's rules: Google's page on thought signatures, and refusals in public issues ("number of function
-response parts", "function call turn comes immediately after a user turn", "requests ending with a model turn",
-"contents is not specified").
+Each repair is the smallest change that makes the request valid, and adds a note. The same history always gets the same
+repairs. Sources of the server's rules: Google's page on thought signatures, and refusals in public issues ("number of
+function response parts", "function call turn comes immediately after a user turn", "requests ending with a model
+turn", "contents is not specified").
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._catalog.models import ModelFamily
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: The result of a call that has none in the history, because it was interrupted, rejected or trimmed away.
+#: The result that is sent for a call without a result. The call was interrupted or rejected, or its result was trimmed.
 NO_RESULT = '{"error":"This call has no result."}'
-#: The text of a user message that is added where Gemini requires a user's turn.
+#: The text of an added user message, where Gemini requires a user turn.
 BRIDGE = "Continue."
 
 _NO_SIGNATURE = (None, *PLACEHOLDER_SIGNATURES)
-#: No signature, or a placeholder in a spelling that not every surface takes.
+#: Values that need a placeholder signature: no signature, or a placeholder spelling that some surfaces refuse.
 _UNSIGNED = (None, *(spelling for spelling in PLACEHOLDER_SIGNATURES if spelling != PLACEHOLDER_SIGNATURE))
 
 
 @dataclass(slots=True)
 class Placed:
-    """A message of the wire, and where it comes from."""
+    """A wire message, and the index of the caller's message."""
 
     message: JsonObject
     #: The index of the caller's message, from 0; `None` for an added message.
     index: int | None = None
-    #: The tool calls of an assistant's turn: the list in `message` itself.
+    #: The tool calls of `message`. This is the same list object, so changes apply to the message.
     calls: list[JsonObject] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -50,12 +50,12 @@ class _Step:
     """An assistant message with calls, and their results."""
 
     asked: Placed
-    #: By the id of a call, in the order of the calls: its result, if there is one.
+    #: Maps the id of each call, in order, to its result; `None` without a result.
     results: dict[str, Placed | None]
 
 
 def arrange_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[Note]) -> list[JsonObject]:
-    """Return the messages in an order that Gemini takes, and add a note to `notes` for each repair."""
+    """Return the messages in an order that Gemini accepts. Each repair adds a note to `notes`."""
     arranged = _pair_results(_gather_system(encoded, notes), notes)
     if arranged and all(placed.message["role"] == "system" for placed in arranged):
         _note(notes, arranged[0], "The system message was sent as a user message: there is no other message.")
@@ -66,9 +66,9 @@ def arrange_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[No
 
 
 def leave_out_orphans(encoded: Sequence[Placed], notes: list[Note]) -> list[JsonObject]:
-    """Return the messages without results that belong to no call, for servers other than Gemini.
+    """Return the messages, for servers other than Gemini, with results of unknown calls left out.
 
-    OpenAI's API and vLLM refuse such results, too.
+    OpenAI's API and vLLM refuse a result without a call.
     """
     known: set[str] = set()
     kept: list[JsonObject] = []
@@ -84,7 +84,7 @@ def leave_out_orphans(encoded: Sequence[Placed], notes: list[Note]) -> list[Json
 
 
 def _gather_system(encoded: Sequence[Placed], notes: list[Note]) -> list[Placed]:
-    """Return the messages with one system message at the front, where Google moves all system messages."""
+    """Return the messages with all system messages joined into one at the front, as Google does."""
     system = [placed for placed in encoded if placed.message["role"] == "system"]
     rest = [placed for placed in encoded if placed.message["role"] != "system"]
     if not system:
@@ -100,7 +100,10 @@ def _gather_system(encoded: Sequence[Placed], notes: list[Note]) -> list[Placed]
 
 
 def _join_contents(messages: Sequence[JsonObject]) -> JsonValue:
-    """Return the contents joined by an empty line; as parts if one is a list or has `extra_content`."""
+    """Return the contents of the messages as one text, with empty lines between them.
+
+    If a content is a list, or a message has `extra_content`, the result is a list of parts.
+    """
     contents = [message["content"] for message in messages]
     if all(isinstance(content, str) for content in contents) and not any("extra_content" in m for m in messages):
         return "\n\n".join(map(str, contents))
@@ -118,7 +121,7 @@ def _join_contents(messages: Sequence[JsonObject]) -> JsonValue:
 def _pair_results(encoded: Sequence[Placed], notes: list[Note]) -> list[Placed]:
     """Return the messages with exactly one result after each call.
 
-    A late result is moved up, a missing one is added, and one that belongs to no call is left out.
+    A late result is moved up, a missing result is added, and a result without a call is left out.
     """
     entries: list[Placed | _Step] = []
     open_steps: dict[str, _Step] = {}
@@ -136,7 +139,7 @@ def _pair_results(encoded: Sequence[Placed], notes: list[Note]) -> list[Placed]:
 
 
 def _move_signed_call_first(placed: Placed, notes: list[Note]) -> Placed:
-    """Return the message with its signed call first: Google signs the first call of a step and checks only that."""
+    """Return the message with its signed call first. Google signs and checks only the first call of a step."""
     calls = placed.calls
     if len(calls) == 1:
         return placed
@@ -162,7 +165,7 @@ def _place_result(placed: Placed, open_steps: dict[str, _Step], last: Placed | _
 
 
 def _lay_out(entry: Placed | _Step, notes: list[Note]) -> Iterator[Placed]:
-    """Yield the messages of an entry: of a step, its calls and then one result for each."""
+    """Yield the messages of an entry. A step yields its message with calls, then one result for each call."""
     if not isinstance(entry, _Step):
         yield entry
         return
@@ -177,9 +180,9 @@ def _lay_out(entry: Placed | _Step, notes: list[Note]) -> Iterator[Placed]:
 
 
 def _bridge_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[Note]) -> list[Placed]:
-    """Return the messages with a user message added where Gemini requires one.
+    """Return the messages with user messages added where Gemini requires them.
 
-    Calls must follow a user message or a result, and the last message must not be an assistant's.
+    Calls must follow a user message or a tool result. The last message must not be an assistant message.
     """
     bridged: list[Placed] = []
     for placed in encoded:
@@ -199,7 +202,7 @@ def _bridge_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[No
 def _place_placeholders(encoded: Sequence[Placed], family: ModelFamily, notes: list[Note]) -> None:
     """Put placeholder signatures on the first call of each unsigned step of the current turn; remove all others.
 
-    The current turn is what follows the newest user message. Only there does Google require signatures.
+    The current turn is all that follows the newest user message. Google requires signatures only in the current turn.
     """
     current = family.signatures_demanded
     for placed in reversed(encoded):
@@ -220,10 +223,10 @@ def _place_placeholders(encoded: Sequence[Placed], family: ModelFamily, notes: l
 
 
 def _is_signed_beside(message: JsonObject) -> bool:
-    """Return whether the message has a signature for its first call.
+    """Return whether a signature on the message itself belongs to the first call.
 
-    A message-level signature without text belongs to the call. It came in a delta of its own, and goes back the same
-    way.
+    This is the case if the message has no text: the server sent the signature in a separate delta. The signature is
+    sent back on the message.
     """
     return bool(read_signature(message.get("extra_content"))) and not message.get("content")
 

@@ -1,7 +1,7 @@
-"""Builds the JSON schema of a `TypedDict` class with pydantic, including null, optional keys and recursion.
+"""Builds the JSON schema of a `TypedDict` class with pydantic. Null, optional keys and recursion are supported.
 
-Each class is rebuilt for two reasons: pydantic takes classes of `typing.TypedDict` only from Python 3.12 on, and
-LangChain writes descriptions and defaults as plain values of `Annotated`.
+Each class is rebuilt for pydantic, for two reasons. Pydantic accepts `typing.TypedDict` only since Python 3.12. In
+LangChain's form, descriptions and defaults are plain values in `Annotated`, which pydantic does not read.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: The first line of an argument in a docstring of Google's style, such as `name (str): Its name.`
+#: The first line of an argument in a Google-style docstring, such as `name (str): Its name.`
 _ARGUMENT = re.compile(r"(\s+)(\w+)(?: \([^)]*\))?:(.*)")
 _SECTION = re.compile(r"(Args|Attributes|Returns|Example|Examples|Raises|Note|Notes):")
-#: Most parts of a schema that is inlined. A larger one keeps its references.
+#: Maximum number of parts of an inlined schema. A larger schema keeps its references.
 _MOST_INLINED = 2_000
 
 
 def find_typed_dict(schema: object) -> type | None:
-    """Return the `TypedDict` class of `schema`, also of a parametrized generic; `None` for anything else."""
+    """Return the `TypedDict` class of `schema`, which may be a parametrized generic; `None` for other objects."""
     for candidate in (schema, get_origin(schema)):
         if isinstance(candidate, type) and is_typeddict(candidate):
             return candidate
@@ -56,7 +56,7 @@ def declare_typed_dict(schema: object) -> JsonObject:
 
 
 def read_docstring(docstring: str | None) -> tuple[str, dict[str, str]]:
-    """Return the text before the sections of a docstring of Google's style, and the description of each argument."""
+    """Return the text before the sections of a Google-style docstring, and a description for each argument."""
     summary: list[str] = []
     told: dict[str, str] = {}
     section, name, indent = "", "", ""
@@ -78,13 +78,13 @@ def read_docstring(docstring: str | None) -> tuple[str, dict[str, str]]:
 
 
 class _Rebuilder:
-    """Rebuilds each `TypedDict` class once, so that a class may contain itself."""
+    """Rebuilds `TypedDict` classes for pydantic. Each class is rebuilt only once, so a class may contain itself."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[type, str], type] = {}
 
     def rebuild(self, annotation: object, types: Mapping[object, object]) -> object:
-        """Return the annotation with all its classes rebuilt. `types` maps type variables to their types."""
+        """Return an annotation with its `TypedDict` classes rebuilt. `types` maps type variables to their types."""
         if isinstance(annotation, TypeVar):
             return types.get(annotation, annotation)
         found, arguments = find_typed_dict(annotation), get_args(annotation)
@@ -94,12 +94,12 @@ class _Rebuilder:
         if not arguments or name == "Literal":
             return annotation
         if name == "ReadOnly":
-            # `ReadOnly` does not affect the value, and pydantic warns of it.
+            # `ReadOnly` does not affect the value, and pydantic warns about it.
             return self.rebuild(arguments[0], types)
         return self._rebuild_form(annotation, arguments, types)
 
     def _rebuild_form(self, form: object, arguments: tuple[Any, ...], types: Mapping[object, object]) -> object:
-        """Return a union, list, callable or similar form with all its classes rebuilt."""
+        """Return a union, list, callable or similar annotation with all `TypedDict` classes in it rebuilt."""
         origin = get_origin(form)
         if origin is Annotated:
             return _annotate(self.rebuild(arguments[0], types), arguments[1:])
@@ -144,7 +144,7 @@ class _Rebuilder:
 
 
 def _special_name(annotation: object) -> str:
-    """Return the name of a special form of `typing` or `typing_extensions`, such as `Required`."""
+    """Return the name of an annotation's special form, such as `Required`; empty for other annotations."""
     return str(getattr(get_origin(annotation), "_name", ""))
 
 
@@ -158,7 +158,7 @@ def _types_of(generic: type, arguments: Sequence[object]) -> dict[object, object
 
 
 def _inherited_types(given: type) -> dict[object, object]:
-    """Return the types that the bases of a class assign to type variables."""
+    """Return a map from type variables to the types that the bases of a class assign to them."""
     found: dict[object, object] = {}
     for base in get_original_bases(given):
         generic = find_typed_dict(base)
@@ -168,7 +168,7 @@ def _inherited_types(given: type) -> dict[object, object]:
 
 
 def _describe(name: str, hint: object, told: str, *, required: bool) -> object:
-    """Return the annotation of a key in pydantic's form."""
+    """Return the annotation of a key in pydantic's form, with its description and default."""
     metadata: list[object] = []
     while (form := _special_name(hint)) in ("Required", "NotRequired") or get_origin(hint) is Annotated:
         hint, *added = get_args(hint)
@@ -186,7 +186,11 @@ def _describe(name: str, hint: object, told: str, *, required: bool) -> object:
 
 
 def _read_plain_values(name: str, metadata: list[object]) -> tuple[list[object], str, list[object]]:
-    """Convert LangChain's `Annotated[type, default, description]`, a description alone, and pydantic's metadata."""
+    """Return the default, the description and the remaining metadata of an `Annotated` type.
+
+    The default is a list of at most one value. The metadata may be LangChain's `default, description`, a description
+    alone, or metadata for pydantic.
+    """
     first, second = [*metadata, None, None][:2]
     if isinstance(first, str) and len(metadata) == 1:
         return [], first, []
@@ -211,7 +215,7 @@ class _Inliner:
         self._count = 0
 
     def inline(self) -> JsonObject:
-        """Return the inlined schema, or the original one if the result would be too large."""
+        """Return the inlined schema, or the original schema if the result would be too large."""
         body: JsonObject = {key: value for key, value in self._schema.items() if key != "$defs"}
         recursive = {name for name in self._definitions if self._reaches(name, name, set())}
         whole = self._walk(body, recursive)
@@ -248,7 +252,7 @@ def _definition_of(value: JsonObject) -> str | None:
 
 
 def _names_in(value: JsonValue) -> list[str]:
-    """Return the definitions that a schema refers to."""
+    """Return the names of the definitions that a schema refers to."""
     if isinstance(value, list):
         return [name for item in value for name in _names_in(item)]
     if not isinstance(value, dict):
