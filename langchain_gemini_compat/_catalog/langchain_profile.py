@@ -1,13 +1,13 @@
 """Builds LangChain's `ModelProfile` from the facts about a model family.
 
-A profile has only keys that langchain-core 1.6 knows, because it warns of others. A key whose fact is unknown is
-left out.
+A profile has only keys that langchain-core 1.6 knows, because langchain-core warns of other keys. A key whose
+fact is unknown is left out.
 
 LangChain's agents read two keys in particular:
 
-- `structured_output`: if it is true, `create_agent` asks for JSON by `response_format`. With tools, it does so only for
-  names that contain `gemini-3`. Other models, such as `gemini-flash-latest`, get the schema as a tool.
-- `max_input_tokens`: `SummarizationMiddleware` starts at a fraction of it.
+- `structured_output`: if it is true, `create_agent` asks for JSON by `response_format`. If the agent has tools, it does
+  so only for model names that contain `gemini-3`. Others, such as `gemini-flash-latest`, get the schema as a tool.
+- `max_input_tokens`: `SummarizationMiddleware` starts to summarize at a fraction of this number.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def _facts(family: ModelFamily) -> dict[str, object]:
         "text_inputs": True,
         **{f"{kind}_inputs": kind in family.inputs for kind in ("image", "audio", "video", "pdf")},
         "image_url_inputs": "image" in family.inputs,
-        # These keys say whether a `ToolMessage` may hold media. Where a tool result cannot carry media, this package
-        # sends them in a user message after it.
+        # These keys say whether a `ToolMessage` may contain media. Where a tool result cannot carry media, this
+        # package sends the media in a user message after the tool result.
         "image_tool_message": family.calls_tools and "image" in family.inputs,
         "pdf_tool_message": family.calls_tools and "pdf" in family.inputs,
         "text_outputs": True,

@@ -6,7 +6,7 @@ Sources, read in November 2026:
 - Limits, modalities, levels, defaults, locations: Google's model cards and guides,
   https://ai.google.dev/gemini-api/docs/models and
   https://docs.cloud.google.com/gemini-enterprise-agent-platform/models. For image models also https://models.dev.
-- Ranges of thinking budgets: https://ai.google.dev/gemini-api/docs/thinking. Gemini 3 takes a budget "for
+- Ranges of thinking budgets: https://ai.google.dev/gemini-api/docs/thinking. Gemini 3 accepts a budget "for
   compatibility".
 - No level `minimal` on 3.7 Flash and 3.8 Flash: their cards, and https://github.com/BerriAI/litellm/issues/37314.
 - Text beside tool calls is refused on Vertex AI: https://github.com/NousResearch/hermes-agent/issues/69231.
@@ -41,20 +41,20 @@ class ModelFamily:
 
     #: The beginning of the names of its models.
     name: str
-    #: The Gemini generation whose rules hold. Gemini 4 and later follow `gemini-3`. Empty for models other than Gemini.
+    #: The Gemini generation whose rules apply; `gemini-3` for Gemini 4 and later. Empty for models other than Gemini.
     generation: str
     #: How thinking is set: by a budget of tokens (Gemini 2.5), by a level (Gemini 3 and later), or not at all.
     thinking: Literal["budget", "level", "none"] = "level"
     levels: tuple[str, ...] = _ALL_LEVELS
     #: How much the model thinks by default: a level, or `dynamic` if it chooses a budget itself.
     default_thinking: str | None = None
-    #: Lowest and highest thinking budget in tokens; `None` if no source says that the model takes a budget.
+    #: Lowest and highest thinking budget in tokens; `None` if no source says that the model accepts a budget.
     budgets: tuple[int, int] | None = (1, 65_536)
     #: Whether a budget of 0 and the effort `none` switch thinking off.
     may_stop_thinking: bool = False
-    #: Whether a function call of the current turn without its thought signature is a 400.
+    #: Whether the model answers 400 to a function call of the current turn without its thought signature.
     signatures_demanded: bool = True
-    #: Whether Vertex AI takes an assistant message with both text and tool calls.
+    #: Whether Vertex AI accepts an assistant message with both text and tool calls.
     text_beside_calls: bool = True
     max_input_tokens: int | None = 1_048_576
     max_output_tokens: int | None = 65_536
@@ -64,13 +64,13 @@ class ModelFamily:
     structured_output: bool = True
     #: Whether `temperature` and `top_p` have an effect.
     honours_sampling: bool = True
-    #: Whether `presence_penalty` and `frequency_penalty` are accepted. Other families answer 400.
+    #: Whether `presence_penalty` and `frequency_penalty` are accepted. If not, the model answers 400.
     takes_penalties: bool = True
     #: Locations on Vertex AI; `None` if unknown. AI Studio has no locations.
     locations: tuple[str, ...] | None = None
-    #: When Google shuts the models down, and what answers instead; empty if no date is known.
+    #: When Google shuts the models down, and which model answers instead; empty if no date is known.
     end: str = ""
-    #: Whether the row describes known models. `False` for the rows that stand for all others.
+    #: Whether the row describes known models. `False` for the rows of all other models.
     known: bool = True
 
     @property
@@ -82,7 +82,7 @@ class ModelFamily:
     def takes_json_beside_functions(self) -> bool:
         """Whether the model answers in JSON while functions are declared.
 
-        Before Gemini 3 it is a 400 (https://github.com/googleapis/python-genai/issues/867).
+        Models before Gemini 3 answer 400 (https://github.com/googleapis/python-genai/issues/867).
         """
         return self.generation in ("", _GEMINI_3)
 
@@ -272,7 +272,7 @@ FAMILIES: tuple[ModelFamily, ...] = (
     ),
 )
 
-#: The row of later versions and of aliases such as `gemini-flash-latest`: what all newer text models have in common.
+#: The row of later versions and of aliases such as `gemini-flash-latest`, with the facts common to newer text models.
 LATER_GEMINI = ModelFamily("gemini", _GEMINI_3, levels=_NO_MINIMAL, budgets=None, known=False)
 #: The row of models other than Gemini.
 _OTHER = ModelFamily(

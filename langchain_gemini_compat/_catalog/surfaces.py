@@ -1,4 +1,4 @@
-"""Surfaces and endpoints: their URLs, how they spell model names, and what they take in a request.
+"""Defines surfaces and endpoints: their URLs, their spelling of model names, and what they accept in a request.
 
 Nothing here does I/O. Sources: Google's OpenAI-compatibility pages for Vertex AI and for the Gemini API. Vertex AI
 ignores unknown body keys. AI Studio answers 400 to them (seen for `store`, `seed`, `frequency_penalty` and others).
@@ -24,7 +24,7 @@ DEFAULT_LOCATION = "global"
 #: Placeholder in a base URL until google-auth has found the project.
 PROJECT_PLACEHOLDER = "{project}"
 
-#: For each argument that becomes a URL segment: the pattern of valid values, and its description.
+#: For each argument that becomes a URL segment: the pattern of valid values, and a description for error messages.
 _SEGMENTS = {
     "project": (
         re.compile(r"(?:[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+:)?[A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
@@ -43,18 +43,18 @@ _SEGMENTS = {
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 #: Domains of all Google APIs, and of the dedicated endpoints of Vertex AI.
 _GOOGLE_DOMAINS = (".googleapis.com", ".prediction.vertexai.goog")
-#: Hosts of Vertex AI, with the location that they serve: public, with client certificates, Private Service Connect.
+#: Matches hosts of Vertex AI (public, for client certificates, Private Service Connect), with their location.
 _VERTEX_HOST = re.compile(
     r"(?:(?P<region>[a-z]+-[a-z]+[0-9]+)-|(?:[a-z0-9-]+-)?)?aiplatform(?:\.(?P<multi_region>[a-z]+)\.rep)?"
     r"(?:\.mtls)?(?:-[a-z0-9-]+)?(?:\.p)?\.googleapis\.com"
 )
-#: Hosts that serve all Google APIs inside a private network.
+#: Matches hosts that serve all Google APIs inside a private network.
 _SHARED_HOST = re.compile(r"(?:[a-z0-9-]+\.p|private|restricted)\.googleapis\.com")
-#: Hosts of one dedicated endpoint: its ID, its location, and the number of its project.
+#: Matches the host of one dedicated endpoint: its ID, its location, and the number of its project.
 _DEDICATED_HOST = re.compile(
     r"(?P<endpoint>[a-z0-9-]+)\.(?P<region>[a-z]+-[a-z]+[0-9]+)-(?P<project>[0-9]+)\.prediction\.vertexai\.goog"
 )
-#: The path of an endpoint, or any beginning of it.
+#: Matches the path of an endpoint, or any beginning of such a path.
 _PATH_BEGINNING = re.compile(
     r"(?P<root>(?:/v[0-9][a-z0-9]{0,30})?)"
     r"(?:/projects(?:/(?P<project>[\w.:-]+)(?:/locations(?:/(?P<location>[\w-]+)(?:/endpoints)?)?)?)?)?"
@@ -69,14 +69,14 @@ _COMMON_KEYS = frozenset(
         "tools", "tool_choice", "reasoning_effort", "extra_body",
     }
 )  # fmt: skip
-#: Body keys that each Google surface takes. Other servers may take any key.
+#: Body keys that each Google surface accepts. Other servers may accept any key.
 BODY_KEYS: dict[Surface, frozenset[str] | None] = {
     "vertex": _COMMON_KEYS
     | {"max_completion_tokens", "seed", "frequency_penalty", "presence_penalty", "web_search_options", "modalities"},
     "ai_studio": _COMMON_KEYS | {"stream_options", "service_tier"},
     "openai_compatible": None,
 }
-#: Keys that each Google surface takes under `extra_body.google` in a chat request.
+#: Keys that each Google surface accepts under `extra_body.google` in a chat request.
 GOOGLE_KEYS: dict[Surface, frozenset[str] | None] = {
     "vertex": frozenset(
         {
@@ -99,17 +99,17 @@ class Endpoint:
     base_url: str
     #: The model's name as this endpoint spells it.
     model: str
-    #: Whether the model is your own deployment on Vertex AI. It takes plain OpenAI requests without Google's fields.
+    #: Whether the model is your own deployment on Vertex AI. It accepts OpenAI requests without Google's fields.
     self_deployed: bool = False
 
     @property
     def speaks_gemini(self) -> bool:
-        """Whether Google itself answers, so that its rules about signatures, turns and schemas hold."""
+        """Whether Google itself answers, so that Google's rules about signatures, turns and schemas apply."""
         return self.surface != "openai_compatible" and not self.self_deployed
 
     @property
     def dialect(self) -> Surface:
-        """The surface whose request format holds: a self-deployed model takes plain OpenAI requests."""
+        """The surface whose request format applies; `openai_compatible` for a self-deployed model."""
         return "openai_compatible" if self.self_deployed else self.surface
 
     @property
@@ -139,7 +139,7 @@ class Endpoint:
 
     @property
     def key_variable(self) -> str:
-        """The environment variable from which LangChain's `load` reads the API key. A gateway's key is not Google's."""
+        """The environment variable from which LangChain's `load` reads the API key: Google's or a gateway's."""
         return "GOOGLE_API_KEY" if self.surface == "ai_studio" else "GEMINI_COMPAT_API_KEY"
 
     @property
@@ -149,7 +149,7 @@ class Endpoint:
 
     @property
     def takes_empty_texts(self) -> bool:
-        """Whether an empty text can be embedded. Google refuses one."""
+        """Whether an empty text can be embedded. Google refuses empty texts."""
         return self.surface == "openai_compatible"
 
     @property
@@ -161,7 +161,7 @@ class Endpoint:
     def takes_files_by_url(self) -> bool:
         """Whether `https:` and `gs:` URLs are read for audio, video and documents, and `gs:` URLs for images.
 
-        It is only asked about Google's surfaces. What a gateway takes is not known.
+        This property is read only for Google's surfaces, because it is not known what a gateway accepts.
         """
         return self.dialect == "vertex"
 
@@ -190,7 +190,7 @@ class Endpoint:
         return self.dialect != "vertex" or effort in _VERTEX_EFFORTS
 
     def takes_several_candidates(self, family: ModelFamily) -> bool:
-        """Whether `n` above 1 is taken. Vertex AI takes it only for models of other makers than Google."""
+        """Whether `n` above 1 is accepted. Vertex AI accepts it only for models other than Gemini."""
         return not self.speaks_gemini or (self.surface == "vertex" and not family.is_gemini)
 
     def takes_text_beside_calls(self, family: ModelFamily) -> bool:
@@ -206,7 +206,7 @@ class Endpoint:
         return self.dialect == "vertex" and family.takes_media_in_results
 
     def may_be_reached_as(self, surface: object) -> bool:
-        """Whether the same server can answer as `surface` too: one gateway, with another value of `surface`."""
+        """Whether the same server can also be configured as `surface`. A gateway can have two values of `surface`."""
         return surface == self.surface or "openai_compatible" in (surface, self.surface)
 
     @property
@@ -242,7 +242,7 @@ def build_endpoint(
 ) -> Endpoint:
     """Return the endpoint for these arguments.
 
-    With `keeps_path`, `base_url` is used unchanged. Without it, the path of an endpoint is added to a bare host.
+    With `keeps_path`, `base_url` is used unchanged. Otherwise, the path of an endpoint is added to a bare host.
 
     Raises:
         ValueError: An argument is not valid, or `base_url` is missing.
@@ -316,7 +316,7 @@ def check_segment(name: str, value: object, source: str = "") -> None:
     """Raise `ValueError` unless `value` is one plain URL segment that is valid for the argument `name`.
 
     Without this check a value such as `attacker.example/#` would choose the host that gets the credential. The error
-    does not quote the value. `source` is the environment variable of the value, if it came from one.
+    does not quote the value. `source` is the environment variable that has the value, if any.
     """
     pattern, allowed = _SEGMENTS[name]
     if not isinstance(value, str) or not pattern.fullmatch(value):
@@ -352,25 +352,25 @@ def leads_to_vertex(base_url: str, *, has_vertex_arguments: bool) -> bool:
     resource = _RESOURCE.match(url.path)
     if resource is None or not _is_vertex_host(base_url, takes_shared=True):
         return False
-    # A full URL of your own endpoint on the public host counts as a compatible server, as any other full URL does.
+    # A full URL of your own endpoint on the public host counts as a compatible server, like any other full URL.
     return not (resource["endpoint_id"] and (url.hostname or "").endswith("aiplatform.googleapis.com"))
 
 
 def _is_vertex_host(base_url: str, *, takes_shared: bool) -> bool:
-    """Whether the host is one of Vertex AI. With `takes_shared`, a host that serves all Google APIs counts too."""
+    """Whether the host belongs to Vertex AI. With `takes_shared`, a host that serves all Google APIs counts too."""
     host = urlsplit(base_url).hostname or ""
     hosts = (_VERTEX_HOST, _DEDICATED_HOST, *([_SHARED_HOST] if takes_shared else []))
     return any(pattern.fullmatch(host) for pattern in hosts)
 
 
 def _lacks_vertex_path(base_url: str) -> bool:
-    """Whether `base_url` is a bare host, of Google or another, so that the path of an endpoint must be added."""
+    """Whether `base_url` is only a host, Google's or another, so that the path of an endpoint must be added."""
     url = urlsplit(_trim(base_url))
     return not url.path or (is_google_host(base_url) and _is_bare(base_url))
 
 
 def find_location(base_url: str) -> str | None:
-    """Return the location that the beginning of a path or the name of a Vertex AI host names, if any."""
+    """Return the location in the path or the Vertex AI host of `base_url`; `None` if there is no location."""
     url = urlsplit(_trim(base_url))
     path = _PATH_BEGINNING.fullmatch(url.path)
     if path and path["location"]:
@@ -383,7 +383,7 @@ def find_location(base_url: str) -> str | None:
 
 
 def find_project(base_url: str) -> str | None:
-    """Return the project that the beginning of a path or the name of a dedicated host names, if any."""
+    """Return the project in the path or the dedicated host of `base_url`; `None` if there is no project."""
     url = urlsplit(_trim(base_url))
     path = _PATH_BEGINNING.fullmatch(url.path)
     if path and path["project"]:
@@ -393,7 +393,7 @@ def find_project(base_url: str) -> str | None:
 
 
 def read_place(base_url: str) -> dict[str, str]:
-    """Return project, location and endpoint ID as far as the path of `base_url` names them."""
+    """Return the project, location and endpoint ID that the path of `base_url` contains."""
     path = urlsplit(_trim(base_url)).path
     match = _RESOURCE.match(path) or _PATH_BEGINNING.fullmatch(path)
     return {name: value for name, value in match.groupdict().items() if value and name != "root"} if match else {}

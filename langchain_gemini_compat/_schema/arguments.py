@@ -1,8 +1,8 @@
 """Repairs the arguments of a tool call: converts values that the model wrote in the wrong type, such as `"3"` for 3.
 
-Arguments are only changed if exactly one reading of them satisfies the tool's schema. All others are returned
-unchanged. Keywords that this module does not check (`pattern`, `format`, `not` and others) count as satisfied. That
-makes repairs rarer: a value that already counts as valid is not converted.
+Arguments are only changed if exactly one reading of them satisfies the tool's schema. Other arguments are returned
+unchanged. Keywords that this module does not check (`pattern`, `format`, `not` and others) count as satisfied. This
+makes repairs rarer, because a value that counts as valid is not converted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 _TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
-#: A float such as 3.0 is not an integer here, because tools can tell the two apart.
+#: A float such as 3.0 is not an integer here, because tools can tell 3.0 from 3.
 _TYPES_OF_VALUES: dict[type, tuple[str, ...]] = {
     type(None): ("null",),
     bool: ("boolean",),
@@ -38,7 +38,7 @@ _COUNTS: dict[type, tuple[str, str]] = {
     list: ("minItems", "maxItems"),
     dict: ("minProperties", "maxProperties"),
 }
-#: Keywords without a check of their own: they are checked with others, or do not restrict values.
+#: Keywords without a check function: they are checked together with other keywords, or do not restrict values.
 _READ_ELSEWHERE = frozenset(
     {
         "properties", "additionalProperties", "items", "prefixItems", "additionalItems", "nullable", "title",
@@ -46,14 +46,14 @@ _READ_ELSEWHERE = frozenset(
         "$comment",
     }
 )  # fmt: skip
-#: Limits on the values that are visited and on their depth. Schemas may be recursive, and nested unions multiply.
+#: Maximum number and depth of the values that are visited. Schemas may be recursive, and nested unions multiply visits.
 _MAX_VISITS = 100_000
 _MAX_DEPTH = 100
-#: Above it, a float may differ from the integer that was written.
+#: Above this number, a float may differ from the integer that the model wrote.
 _LARGEST_EXACT = 2**53
-#: Most characters of a number, boolean or null in a string.
+#: Maximum length of a string that is read as a number, boolean or null.
 _MAX_SCALAR = 64
-#: Most changes that a note lists, and most characters of each path in it.
+#: Maximum number of changes that a note lists, and maximum length of each path in the note.
 _MAX_LISTED_CHANGES = 5
 _MAX_PATH = 80
 
@@ -95,7 +95,7 @@ def repair_arguments_text(schema: JsonObject, text: str) -> tuple[str, list[str]
 
 
 def unwrap_arguments(schema: JsonObject | None, text: str) -> JsonObject | None:
-    r"""Return the arguments in `text`, which is JSON but not an object; `None` if they are not certain.
+    r"""Return the arguments in `text`, which is JSON but not an object; `None` if the arguments are not certain.
 
     Some gateways encode arguments twice, and some models write `null` for no arguments. The arguments are certain if
     they satisfy the tool's `schema`, at least after a repair.
@@ -125,7 +125,7 @@ def describe_changes(tool: str, changes: list[str]) -> str:
 
 
 class _NoRepairError(Exception):
-    """No certain repair makes the value satisfy the schema, or finding one takes too long."""
+    """No certain repair makes the value satisfy the schema, or finding a repair takes too long."""
 
 
 @dataclass(slots=True)
@@ -177,7 +177,7 @@ class _Validator:
     def is_valid_for_one(self, value: JsonValue, schema: JsonObject, depth: int) -> bool:
         """Whether exactly one branch of `oneOf` is valid.
 
-        Several count as one if a keyword that is not checked here may exclude all but one of them.
+        Several valid branches are accepted if a keyword that is not checked here may exclude all but one of them.
         """
         branches = list_at(schema, "oneOf")
         holding = [branch for branch in branches if self.is_valid(value, branch, depth)]
@@ -188,7 +188,7 @@ class _Validator:
         return any(set(schema) - _READ_ELSEWHERE - set(_CHECKS) for schema in schemas if isinstance(schema, dict))
 
     def accepts_strings(self, schema: JsonValue, depth: int) -> bool:
-        """Whether `schema` accepts some strings. If it does, a string is not converted to another type."""
+        """Whether `schema` accepts some strings. If so, a string is not converted to another type."""
         self.count_visit(depth)
         if not isinstance(schema, dict):
             return schema is not False
@@ -202,12 +202,12 @@ class _Validator:
 
 
 class _Repairer(_Validator):
-    """Finds the only repair of a value. Its methods raise `_NoRepairError` if there is none, or more than one."""
+    """Finds the only repair of a value. Its methods raise `_NoRepairError` if a value has no repair or several."""
 
     __slots__ = ()
 
     def repair(self, value: JsonValue, schema: JsonValue, depth: int) -> JsonValue:
-        """Return `value` if it satisfies `schema`, else a repaired value that does."""
+        """Return `value` if it satisfies `schema`, otherwise the repaired value."""
         if self.is_valid(value, schema, depth):
             return value
         if not isinstance(schema, dict):
@@ -235,7 +235,7 @@ class _Repairer(_Validator):
         return value
 
     def _repair_property(self, name: str, value: JsonValue, schema: JsonObject, depth: int) -> list[JsonValue]:
-        """Return a list with the repaired value; an empty one for the null of an optional property without null."""
+        """Return a list with the repaired value; an empty list for null in an optional property that forbids null."""
         try:
             return [self.repair(value, _property_schema(schema, name), depth)]
         except _NoRepairError:
@@ -245,7 +245,7 @@ class _Repairer(_Validator):
             raise
 
     def _repair_union(self, value: JsonValue, branches: list[JsonValue], depth: int) -> JsonValue:
-        """Return the value that all branches with a repair agree on."""
+        """Return the repaired value, which must be the same for all branches that have a repair."""
         if any(self.is_valid(value, branch, depth) for branch in branches):
             return value
         if isinstance(value, str) and any(self.accepts_strings(branch, depth) for branch in branches):
@@ -277,9 +277,9 @@ def _convert(value: JsonValue, schema: JsonObject) -> JsonValue:
 
 
 def _possible_conversions(value: JsonValue) -> list[JsonValue]:
-    """Return a list with the value that `value` can stand for: JSON in a string, or the integer in a float.
+    """Return a list with the value that `value` can be read as: JSON in a string, or the integer of a float.
 
-    A number, boolean or null in a string counts only if it is spelled as JSON spells it.
+    A number, boolean or null in a string is converted only in JSON's own spelling.
     """
     if isinstance(value, float):
         return [int(value)] if abs(value) <= _LARGEST_EXACT and value.is_integer() else []
@@ -315,7 +315,7 @@ def _property_schema(schema: JsonObject, name: str) -> JsonValue:
 
 
 def _types_of(schema: JsonObject) -> frozenset[str]:
-    """Return the types that `schema` names; empty if it takes any type, or names an unknown one."""
+    """Return the types that `schema` names; empty if `type` is missing or names an unknown type."""
     given = schema.get("type")
     names = [str(name).lower() for name in (given if isinstance(given, list) else [given])]
     return frozenset(names) if _TYPES.issuperset(names) else frozenset()

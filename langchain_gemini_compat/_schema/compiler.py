@@ -1,7 +1,7 @@
 """Compiles a JSON Schema from the top down, place by place.
 
 A place is a position in a schema that describes one value, such as a property or the items of an array. The result
-is always in the subset that Gemini takes, and never nests deeper than `max_depth`.
+is always in the subset that Gemini accepts, and never nests deeper than `max_depth`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._schema.references import Reader
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Most names in `propertyNames` that become `properties`.
+#: Maximum number of names in `propertyNames` that become `properties`.
 _MAX_NAMES = 50
 _TOO_DEEP = "The schema nests too deep here, so the inner part is not checked."
 _TYPE_OF_KEYWORD = {
@@ -55,22 +55,22 @@ class Compiler:
     """Compiles one schema within limits on its depth and size."""
 
     reader: Reader
-    #: Depth of the deepest place. The top has depth 1.
+    #: Maximum depth of a place. The top has depth 1.
     max_depth: int
     #: Whether `additionalProperties` stays in the compiled schema.
     keep_additional: bool
-    #: Higher array bounds go into the description instead of the schema. With `None` all bounds are sent.
+    #: Array bounds above this number go into the description instead of the schema. With `None` all bounds are sent.
     most_items: int | None = None
-    #: How many places were compiled.
+    #: Number of places that were compiled.
     built: int = 0
     #: The unions at the top.
     top_unions: list[SchemaUnion] = field(default_factory=list["SchemaUnion"])
-    #: Compiled places whose original has no `type`, by `id`.
+    #: Compiled places whose original schema has no `type`, by the `id` of the compiled object.
     untyped: dict[int, JsonObject] = field(default_factory=dict[int, "JsonObject"])
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether the budget is used up, so that the rest was cut short."""
+        """Whether the budget is used up, so that the rest of the schema is cut short."""
         return max(self.reader.visited, self.built) > self.reader.budget
 
     def compile(self, path: str, sources: Sequence[Source], depth: int) -> JsonObject:
@@ -301,7 +301,8 @@ class Compiler:
 def record_additional_losses(node: Node, checks: Sequence[Check], described: Check | None, *, closed: bool) -> None:
     """Record `additionalProperties` and `unevaluatedProperties` as lost where they cannot be kept.
 
-    They refer only to the properties of their own schema, but other schemas may add properties to the same place.
+    These keywords refer only to the properties of their own schema, but other schemas may add properties to
+    the same place.
     """
     for check in checks:
         if not isinstance(check.value, (bool, dict)) or check.value is True or check.value == {}:
@@ -316,7 +317,7 @@ def record_additional_losses(node: Node, checks: Sequence[Check], described: Che
 
 
 def _without_siblings(union: SchemaUnion) -> JsonObject:
-    """Return a schema with only the union, without the keywords beside it."""
+    """Return a schema with only the union and its `discriminator`, without the other keywords beside it."""
     schema = union.source.schema if isinstance(union.source.schema, dict) else {}
     beside: JsonObject = {"discriminator": schema["discriminator"]} if "discriminator" in schema else {}
     return {union.keyword: union.value, **beside}

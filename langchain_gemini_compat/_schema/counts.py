@@ -1,7 +1,8 @@
 """Computes the array bounds that Gemini accepts in one request.
 
-A request whose `maxItems` add up to about 960 is a 400 without a reason, in one array or in many
-(https://github.com/googleapis/python-genai/issues/2170). Bounds inside bounded arrays count once for each item.
+If the `maxItems` of a request add up to about 960, in one array or in many, Gemini answers 400 without a reason
+(https://github.com/googleapis/python-genai/issues/2170). A bound inside a bounded array counts once for each item of
+the outer array.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: The highest sum of bounds in one request. A sum of 952 in eight arrays passed, 960 did not.
+#: Maximum sum of bounds in one request. A sum of 952 in eight arrays passed, 960 did not.
 _MOST_STATES = 900
 
 
@@ -41,7 +42,7 @@ def _find_bounds(value: JsonValue) -> Iterator[int]:
 
 
 def _count_states(value: JsonValue, most: int) -> int:
-    """Return the sum of the bounds, without those above `most`."""
+    """Return the sum of the bounds, without bounds above `most`."""
     total = 0
     for schema in _inside(value):
         bound = _bound_of(schema)

@@ -1,7 +1,7 @@
-"""Compiles JSON schemas of tools and answers to the subset that Gemini takes.
+"""Compiles JSON schemas of tools and answers to the subset that Gemini accepts.
 
-A rewrite that means the same is silent. Everything weaker is returned as a `Loss`, and put into the description if
-that helps the model. The subset is that of Google's function declarations, which follow OpenAPI 3.0:
+A rewrite with the same meaning is not reported. A weaker rewrite is returned as a `Loss`, and described in the schema's
+`description` if that helps the model. The subset is that of Google's function declarations, which follow OpenAPI 3.0:
 https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/overview
 """
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Loss", "compile_parameters", "compile_response_schema", "find_most_items"]
 
-#: Limits for one attempt: how often a recursive definition is expanded, how deep places nest, and how many are read or
-#: built. If the result is too large, the next row is tried. Expanding a definition twice helps the model, but is not
-#: worth a huge prompt.
+#: Limits for one attempt: how often a recursive definition is expanded, how deep places nest, and how many sources are
+#: read or places built. If the result is too large, the next row is tried. Expanding a definition twice helps the
+#: model, but is not worth a huge prompt.
 _BOUNDS = ((2, 32, 1_000), (1, 32, 10_000), (1, 12, 10_000), (1, 6, 10_000), (1, 4, 10_000))
-#: Most bytes of a compiled schema.
+#: Maximum size of a compiled schema, in bytes.
 _MAX_BYTES = 100_000
 
 
 def compile_parameters(schema: JsonObject, most_items: int | None = None) -> tuple[JsonObject | None, list[Loss]]:
-    """Return the `parameters` of a function declaration, and what they lose of `schema`.
+    """Return the `parameters` of a function declaration, and the restrictions of `schema` that they lose.
 
     Array bounds above `most_items`, or too high for one schema, go into the description and not into the schema.
-    The parameters are `None` if the function takes no arguments, since Gemini refuses empty `properties`.
+    The parameters are `None` if the function has no arguments, since Gemini refuses empty `properties`.
     Alternatives at the top are merged into one object. `schema` is not changed.
     """
     sources = [Source({"type": "object"}, ""), Source(schema, "", ("",))]
@@ -43,7 +43,7 @@ def compile_parameters(schema: JsonObject, most_items: int | None = None) -> tup
 
 
 def compile_response_schema(schema: JsonObject) -> tuple[JsonObject, list[Loss]]:
-    """Return the schema of a `response_format`, and what it loses of `schema`.
+    """Return the schema of a `response_format`, and the restrictions of `schema` that it loses.
 
     Unlike parameters, it may have any type at the top and empty objects, and it keeps `additionalProperties`.
     `schema` is not changed.
@@ -80,14 +80,14 @@ def _compile_bounded(
 
 
 def _list_unread(met: Mapping[str, bool], losses: list[Loss]) -> list[Loss]:
-    """Return the checks that apply to nothing, such as `minLength` of a number."""
+    """Return a loss for each check that does not apply to its place, such as `minLength` of a number."""
     listed = {loss.path for loss in losses}
     unread = (path for path, is_read in met.items() if not is_read and path not in listed)
     return [Loss(path, path.rpartition("/")[2], "It does not apply to the type that is sent.") for path in unread]
 
 
 def _drop_reference_targets(losses: list[Loss], targets: set[str]) -> list[Loss]:
-    """Return the losses, except unknown keywords that only hold the targets of references."""
+    """Return the losses without unknown keywords that only contain the targets of references."""
     return [
         loss
         for loss in losses

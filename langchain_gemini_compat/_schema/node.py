@@ -1,8 +1,8 @@
-"""Everything that a JSON Schema says about one place, collected in a `Node`.
+"""Collects everything that a JSON Schema says about one place in a `Node`.
 
 A place is a position in a schema that describes one value. Several schemas can describe it: `$ref`, `allOf`, a union
-with a single branch, and a second description of the same property each add one. They are the sources of the place,
-and a value must satisfy them all. So the keywords beside a `$ref` or an `allOf` are never lost.
+with a single branch, and a second description of the same property each add a schema. These schemas are the sources of
+the place, and a value must satisfy all of them. So the keywords beside a `$ref` or an `allOf` are never lost.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 TYPES = ("object", "array", "string", "integer", "number", "boolean")
 NULL = "null"
 REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
-#: For each bound of a number, how the number compares with it.
+#: For each keyword, the comparison of a valid number with the bound.
 COMPARISONS = {"minimum": ge, "maximum": le, "exclusiveMinimum": gt, "exclusiveMaximum": lt}
-#: Most characters of a sentence in a description.
+#: Maximum length of a sentence in a description.
 _MAX_SENTENCE = 240
-#: Most characters that describe the values of a map. The model sees nothing else of them, so they may be longer.
+#: Maximum length of the description of a map's values. It is longer, because the model sees nothing else of them.
 MAX_FORM = 2_000
 _MAX_EXAMPLES = 3
 NOT_SENT = "Gemini does not take this keyword, so it is not sent."
-#: Keywords that restrict no values. They stay on the place when its other keywords are repeated in branches of a union.
+#: Keywords that are not repeated in the branches of a union: they restrict no values, or are handled separately.
 _ANNOTATIONS = frozenset(
     {
         "description", "title", "default", "examples", "example", "deprecated", "nullable", "discriminator",
@@ -83,7 +83,7 @@ class Source:
     path: str
     #: Pointers of the definitions around this schema. A recursive definition occurs once for each level.
     enclosing: tuple[str, ...] = ()
-    #: Pointer of the union around it if that also allows null. Then it does not matter whether this schema allows null.
+    #: Pointer of the enclosing union if that union allows null. Then null is valid even if this schema forbids null.
     nullable_union: str = ""
 
     def child(self, value: JsonValue, *steps: str | int) -> Source:
@@ -111,7 +111,7 @@ class SchemaUnion:
     source: Source
     branches: list[Source]
     with_null: bool
-    #: For each branch, the values that a `discriminator` assigns to it.
+    #: For each branch, the values that a `discriminator` assigns to the branch.
     tags: list[list[Source]]
 
 
@@ -131,7 +131,7 @@ class Node:
     null: bool | None = None
     #: Pointers of each `oneOf` that allows null beside a single other branch.
     null_unions: list[str] = field(default_factory=list[str])
-    #: Whether that other branch forbids null.
+    #: Whether the other branch of such a `oneOf` forbids null.
     null_is_exclusive: bool = False
     #: Whether a source says `nullable: true`, which also holds for a union beside it.
     flagged_nullable: bool = False
@@ -143,11 +143,11 @@ class Node:
     required: dict[str, list[str]] = field(default_factory=dict[str, "list[str]"])
     items: list[Source] = field(default_factory=list["Source"])
     prefix: list[Source] = field(default_factory=list["Source"])
-    #: Most items that a tuple may have.
+    #: Maximum number of items of a tuple.
     max_tuple: int | None = None
     checks: list[Check] = field(default_factory=list["Check"])
     unions: list[SchemaUnion] = field(default_factory=list["SchemaUnion"])
-    #: The sources without their annotations. They are repeated in each branch of a union.
+    #: The sources without their annotations. These sources are repeated in each branch of a union.
     assertions: list[Source] = field(default_factory=list["Source"])
     descriptions: list[str] = field(default_factory=list[str])
     sentences: list[str] = field(default_factory=list[str])
@@ -174,7 +174,7 @@ class Node:
         self.required.setdefault(name, []).append(path)
 
     def add_sentence(self, sentence: str, longest: int = _MAX_SENTENCE) -> bool:
-        """Add a sentence to the description, and return whether it was added. One that is too long is left out."""
+        """Add a sentence to the description unless it is too long. Return whether the sentence was added."""
         fits = 0 < len(sentence) <= longest
         if fits:
             self.sentences.append(sentence)
@@ -325,7 +325,7 @@ class Node:
 
 
 def _is_draft_3_required(path: str, required: JsonValue) -> bool:
-    """Whether `required` is written in a property, as in draft 3. Then it was read with the object around it."""
+    """Whether `required` is written in a property, as in draft 3. Then it was read with the enclosing object."""
     return required is True and path.rpartition("/")[0].endswith("/properties")
 
 
@@ -344,7 +344,7 @@ def type_names(schema: JsonObject) -> list[str] | None:
 
 
 def enum_values(schema: JsonObject) -> list[JsonValue] | None:
-    """Return the values of `const` or `enum`; `None` if the schema lists none."""
+    """Return the values of `const` or `enum`; `None` if the schema does not list values."""
     if "const" in schema:
         return [schema["const"]]
     values = schema.get("enum")

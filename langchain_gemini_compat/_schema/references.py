@@ -39,12 +39,12 @@ class Reader:
     """Reads the places of one schema."""
 
     root: JsonValue
-    #: How often a definition is expanded inside itself, including the first time.
+    #: Maximum number of times that a definition is expanded inside itself, including the first expansion.
     max_nesting: int
-    #: How many sources may be read.
+    #: Number of sources after which no source is expanded.
     budget: int
     losses: list[Loss]
-    #: How many sources were read.
+    #: Number of sources that were read.
     visited: int = 0
     #: Pointers of the targets of references.
     targets: set[str] = field(default_factory=set[str])
@@ -107,7 +107,7 @@ class Reader:
         return [Source(target, pointer, (*source.enclosing, pointer))]
 
     def _expand_union(self, source: Source, keyword: str, branches: JsonValue, node: Node) -> list[Source]:
-        """Return the only branch that is not null, as a source. Other unions are added to `node.unions`."""
+        """Return the only branch other than null, as a source. Add a union of several branches to `node.unions`."""
         if not isinstance(branches, list) or not branches:
             node.record_loss(f"{source.path}/{keyword}", keyword, "It is not a list of schemas.")
             return []

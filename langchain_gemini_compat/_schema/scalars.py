@@ -1,6 +1,7 @@
-"""Compiles the keywords of numbers, strings and enums to those that Gemini takes.
+"""Compiles the keywords of numbers, strings and enums to those that Gemini accepts.
 
-An exact rewrite is silent. A weaker one is recorded as a loss, and described to the model in words.
+A rewrite with the same meaning is not recorded. A weaker rewrite is recorded as a loss, and described to the model in
+words.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 NUMBER_FORMATS = ("int32", "int64", "float", "double")
-#: Formats that `parameters` takes. Any other one is a 400 (public reports about Google's native API).
+#: Formats that Gemini accepts in `parameters`. It answers 400 to any other format (public reports about Google's
+#: native API).
 _FORMATS = {
     "string": ("enum", "date-time"),
     "integer": NUMBER_FORMATS,
     "number": NUMBER_FORMATS,
 }
-#: Values with which a keyword restricts nothing.
+#: For each keyword, the value with which it restricts nothing.
 _NEUTRAL: dict[str, JsonValue] = {
     "uniqueItems": False,
     "minProperties": 0,
@@ -86,7 +88,7 @@ def build_number(node: Node, name: str) -> JsonObject:
 
 
 def build_counts(node: Node, lowest: str, highest: str) -> JsonObject:
-    """Return the bounds of a length. Of several bounds the narrowest one counts."""
+    """Return the bounds of a length. The narrowest of several bounds counts."""
     found: JsonObject = {}
     for keyword, narrowest in ((lowest, max), (highest, min)):
         counts: list[int] = []
@@ -104,7 +106,7 @@ def build_counts(node: Node, lowest: str, highest: str) -> JsonObject:
 def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
     """Return an enum as branches of a union.
 
-    Gemini takes only strings in an enum. Numbers become a range, booleans become the type.
+    Gemini accepts only strings in an enum. So numbers become a range, and booleans become the type `boolean`.
     """
     values: list[JsonValue] = [value for value in node.values or [] if value is not None]
     typed: list[JsonValue] = [value for value in values if types is None or _has_type(value, types)]
@@ -114,7 +116,7 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
     texts = [value for value in fitting if isinstance(value, str)]
     numbers = _numbers(fitting)
     if _has_gaps(numbers):
-        # They could be listed as strings, but would come back as strings, which the tool refuses.
+        # Numbers could be listed as strings, but the model would then return strings, which the tool refuses.
         listed = ", ".join(map(as_text, dict.fromkeys(numbers)))
         node.record_value_loss("Numbers between the listed ones are not refused.", f"One of: {listed}.")
     if any(isinstance(value, (dict, list)) for value in fitting):
@@ -130,7 +132,7 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
 
 
 def _build_unfitting_values(node: Node, values: list[JsonValue], types: list[str]) -> list[JsonObject]:
-    """Return an enum of which no value has a type of the place, as strings if the types allow strings or numbers."""
+    """Return an enum whose values do not fit their place, as strings if the types allow strings or numbers."""
     if values:
         keyword = node.values_paths[0].rpartition("/")[2]
         node.record_place_loss(keyword, "No listed value satisfies the keywords beside the list.")
@@ -141,7 +143,7 @@ def _build_unfitting_values(node: Node, values: list[JsonValue], types: list[str
 
 
 def _is_within(node: Node, value: JsonValue) -> bool:
-    """Whether a value of an enum is within the bounds beside it."""
+    """Whether a value of an enum is within the bounds beside the enum."""
     if isinstance(value, str):
         counts = build_counts(node, "minLength", "maxLength")
         lowest, highest = _number(counts.get("minLength")), _number(counts.get("maxLength"))
@@ -215,7 +217,7 @@ def _has_type(value: JsonValue, types: list[str]) -> bool:
 
 
 def _build_format(node: Node, name: str, *, listed: bool = False) -> JsonObject:
-    """Return the first format that Gemini takes. With `listed`, an enum of strings, only `enum` is taken."""
+    """Return the first format that Gemini accepts. With `listed`, for an enum of strings, only `enum` is accepted."""
     kept = ("enum",) if listed else _FORMATS[name]
     found: JsonObject = {}
     for check in node.take_checks("format"):

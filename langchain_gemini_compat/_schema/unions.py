@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._schema.node import Node, SchemaUnion
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Most combinations of several unions at one place.
+#: Maximum number of combinations of several unions at one place.
 _MAX_COMBINATIONS = 24
-#: Most branches that are compared with each other.
+#: Maximum number of branches that are compared with each other.
 _MAX_COMPARED = 200
-#: A branch with no other keywords requires properties but describes none.
+#: A branch with no other keywords requires properties but does not describe them.
 _REQUIRED_ONLY = frozenset({"required", "not", "type", "title", "description"})
 _LEADING = ("type", "description", "nullable")
 
 
 def build_union(branches: Iterable[JsonObject]) -> tuple[JsonObject, bool]:
-    """Return the branches as `anyOf`, or the only distinct one, and whether one of them allows null."""
+    """Return `anyOf` with the branches, or the only distinct branch, and whether any branch allows null."""
     flat: list[JsonObject] = []
     nullable = False
     for branch in branches:
@@ -105,7 +105,7 @@ def strings_in(schema: JsonValue, keyword: str) -> list[str]:
 def is_disjoint_union(union: SchemaUnion, branches: Sequence[JsonObject], untyped: Mapping[int, JsonObject]) -> bool:
     """Whether no value can satisfy two branches, judged by types and enums.
 
-    `untyped` has the compiled places, by `id`, whose original has no `type`. A value of any type satisfies them.
+    `untyped` has the compiled places, by `id`, whose original schema has no `type` and accepts values of any type.
     """
     schema = union.source.schema
     if isinstance(schema, dict) and "discriminator" in schema:
@@ -160,7 +160,7 @@ def _append(text: str, more: str) -> str:
 
 
 def merge_object_union(compiled: JsonObject, unions: Iterable[SchemaUnion], losses: list[Loss]) -> JsonObject:
-    """Merge a union of objects into one object with all their properties. It requires only what all of them require."""
+    """Merge a union of objects into one object. Only properties that all these objects require are required."""
     branches = _flatten(compiled)
     if "anyOf" not in compiled:
         return compiled
@@ -195,8 +195,8 @@ def _flatten(compiled: JsonObject) -> list[JsonObject]:
 def describe_map_values(node: Node, start: str, compiled: JsonObject) -> str:
     """Describe the values of a map to the model, and return a phrase that says how much was described.
 
-    The description has their whole schema if that is short enough, else the schema without descriptions, else only
-    the names and types of their properties.
+    The description has the whole schema of the values if it is short enough. Otherwise it has the schema without
+    descriptions, or only the names and types of the properties.
     """
     bare = _drop_descriptions(compiled)
     for form, phrase in (
@@ -232,5 +232,5 @@ def _outline(bare: JsonObject) -> JsonObject:
 
 
 def describe_value(compiled: JsonObject) -> str:
-    """Return a compiled schema as text: the bare type if there is nothing else, or JSON."""
+    """Return a compiled schema as text: only the type if the schema has no other keyword, otherwise JSON."""
     return str(compiled["type"]) if set(compiled) == {"type"} else as_text(compiled)
