@@ -1,6 +1,6 @@
 """The checks of `doctor`: versions, environment, credentials, location and network.
 
-A check returns findings. It raises nothing, has a time limit, and repeats no secret.
+Each check returns findings and has a time limit. A check does not raise exceptions or repeat secrets.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _DISTRIBUTION = "langchain-gemini-compat"
 #: `global` and Google's multi-regions. Any other location is a region.
 _MULTI_REGIONS = ("global", "us", "eu")
-#: The end of the URL for Google's own models. Your own endpoints are only where you have deployed them.
+#: The end of the URL for Google's own models. Your own endpoints exist only in the locations where you deployed them.
 _PUBLISHED_MODELS_PATH = "/endpoints/openapi"
 TOKEN_SECONDS = 5.0
 _PROBE_SECONDS = 3.0
@@ -81,7 +81,7 @@ def check_versions() -> list[Finding]:
 
 
 def check_transport_package() -> list[Finding]:
-    """Check that an HTTP library for google-auth is installed, which google-auth does not require itself."""
+    """Check that an HTTP library for google-auth is installed. google-auth does not require one itself."""
     if find_spec("requests") or find_spec("urllib3"):
         return []
     text = "google-auth has no HTTP library to fetch tokens with. Install requests."
@@ -91,7 +91,7 @@ def check_transport_package() -> list[Finding]:
 def check_environment(surface: str | None) -> list[Finding]:
     """Return findings for environment variables that contradict each other or are invalid.
 
-    `surface` is the surface that is used, or `None` if there is none.
+    `surface` is the surface that is used, or `None` if the settings select no surface.
     """
     findings: list[Finding] = []
     keys = [name for name in KEY_VARIABLES if os.environ.get(name)]
@@ -170,7 +170,10 @@ def check_token(tokens: TokenSource, place: Place) -> Finding:
 
 
 def check_project(tokens: TokenSource) -> tuple[str | None, list[Finding]]:
-    """Return the project that the credentials name, for a URL without a project, or a finding if they name none."""
+    """Return the project that the credentials name, for a URL without a project.
+
+    Return a finding if they do not name a project.
+    """
     try:
         project = tokens.project(time.monotonic() + TOKEN_SECONDS)
     except (errors.RequestTimeoutError, errors.CredentialsError):

@@ -59,7 +59,7 @@ class Place:
     surface: str
     base_url: str
     project: str | None = None
-    #: The line that sets the location to `global`. It depends on where the location was set.
+    #: The line that sets the location to `global`. The line depends on where the location was set.
     set_global: str = SET_GLOBAL
 
     @property
@@ -69,7 +69,7 @@ class Place:
 
 
 def explain_credentials(err: errors.CredentialsError, place: Place) -> tuple[str, ...]:
-    """Return the commands for a missing token. The text of `err` contains most of them."""
+    """Return the commands that fix a missing token. The text of `err` contains most of these commands."""
     text = str(err)
     found = _COMMAND.findall(text)
     if "could not be reached" in text:
@@ -80,7 +80,7 @@ def explain_credentials(err: errors.CredentialsError, place: Place) -> tuple[str
 
 
 def explain_call(err: errors.GeminiCompatError, place: Place) -> tuple[str, ...]:
-    """Return the commands for a failed request."""
+    """Return the commands that fix a failed request."""
     if isinstance(err, errors.CredentialsError):
         return explain_credentials(err, place)
     if isinstance(err, errors.APIConnectionError):
@@ -91,7 +91,7 @@ def explain_call(err: errors.GeminiCompatError, place: Place) -> tuple[str, ...]
 
 
 def explain_network(text: str, place: Place) -> tuple[str, ...]:
-    """Return the commands for a host that cannot be reached. `text` is the reason."""
+    """Return the commands that fix an unreachable host. `text` is the reason."""
     if "CERTIFICATE" in text.upper():
         return (set_variable("SSL_CERT_FILE", "/path/to/your/company-ca.pem"),)
     proxy = set_variable("HTTPS_PROXY", "http://PROXY_HOST:PORT")

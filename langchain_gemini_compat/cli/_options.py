@@ -49,7 +49,10 @@ class ModelOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The model, the endpoint and the credential that the command line names. `None` means not named."""
+    """The model, the endpoint and the credential that the command line names.
+
+    `None` means that the command line does not name the value.
+    """
 
     model: str = DEFAULT_MODEL
     surface: Surface | None = None

@@ -1,4 +1,4 @@
-"""Output of the commands: with styles on a terminal, plain text elsewhere.
+"""Output of the commands, with styles on a terminal and as plain text elsewhere.
 
 All output goes through `Screen`, which removes control codes and known secrets.
 """
@@ -38,7 +38,7 @@ class Screen:
     """Prints to standard output or standard error. `live` is whether the stream is a terminal."""
 
     def __init__(self, stream: TextIO, secrets: Iterable[str] = ()) -> None:
-        """Open the screen. `secrets` are printed as `***`."""
+        """Create the screen. `secrets` are printed as `***`."""
         self.live: bool = stream.isatty()
         self._secrets: list[str] = []
         self._console = _open_console(stream, live=self.live)
@@ -72,7 +72,7 @@ class Screen:
         self._console.print(table)
 
     def pause(self, seconds: float) -> None:
-        """Wait, but only on a terminal."""
+        """Wait if the output is a terminal."""
         if self.live:
             time.sleep(seconds)
 

@@ -1,6 +1,6 @@
 """A log of HTTP requests, and the table that `demo` prints of them.
 
-Requests are recorded as the HTTP client sends them, so the table shows retries and lost signatures.
+The log records requests as the HTTP client sends them, so the table shows retries and lost signatures.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class WireLog:
         return sum(reply is None for reply in list(self._match(replies))[:-1])
 
     def _match(self, replies: Sequence[AIMessage]) -> Iterator[AIMessage | None]:
-        """Return for each exchange its message, or `None` if it failed or its reply was discarded."""
+        """Return the message of each exchange, or `None` if the exchange failed or its reply was discarded."""
         waiting, discarded = iter(replies), 0
         reply = next(waiting, None)
         for exchange in self.exchanges:
@@ -122,7 +122,7 @@ class WireLog:
 
 
 def shorten(text: str) -> str:
-    """Return both ends of a long `text`.
+    """Return the start and the end of a long `text`.
 
     >>> shorten("abcdefghijklmnopqrstuvwxyz")
     'abcd…uvwxyz'

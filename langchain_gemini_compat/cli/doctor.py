@@ -103,7 +103,7 @@ class _Diagnosis:
         return "There is no command to fix this. The lines marked FAILED say what is wrong."
 
     def examine(self, *, call: bool) -> None:
-        """Run the checks in turn, without those that would fail because of an earlier failure."""
+        """Run the checks in order, and skip those that would fail only because of an earlier failure."""
         self.findings += checks.check_versions()
         if not self.is_well:
             return
@@ -195,7 +195,10 @@ def _describe_part(name: str, option: str | None, value: str | None, *, by_url: 
 
 
 def _global_location_line(target: Target) -> str:
-    """Return the line that sets the location to `global`. The URL overrides arguments and the environment."""
+    """Return the line that sets the location to `global`.
+
+    A location in the URL overrides arguments and the environment.
+    """
     if target.base_url is not None:
         return f"{GLOBAL_ARGUMENT}   # with --project, and without --base-url"
     if target.location:

@@ -1,7 +1,7 @@
 """An offline Gemini endpoint for tests.
 
 `FakeGemini` speaks the dialects of AI Studio, Vertex AI and compatible servers, and refuses what Google refuses.
-`Reply`, `Call`, `Raw` and `Style` say what it answers, `Fault` and `FAULTS` what goes wrong.
+`Reply`, `Call`, `Raw` and `Style` describe its replies. `Fault` and `FAULTS` describe its faults.
 """
 
 from langchain_gemini_compat.testing._model.faults import FAULTS, Fault

@@ -1,6 +1,7 @@
 """Pytest plugin with the fixture `fake_gemini`, registered wherever this package is installed.
 
-Pytest loads the plugin in every test run. The fake is therefore imported by the fixture and not by this module.
+Pytest loads the plugin in every test run. To save time in runs without the fixture, this module does not import the
+fake. The fixture imports it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Replies and faults as plain values: what a test gives to the fake.
+"""Replies and faults as plain values, which a test passes to `FakeGemini`.
 
 This package imports nothing else of `testing`.
 """

@@ -1,6 +1,6 @@
 """Faults of the service by name: `Fault.rate_limit()`, `Fault.cut_stream()` and so on.
 
-Texts and shapes are captured from the service or documented. The docstring of a fault says where this is not so.
+Texts and shapes are captured from the service or documented. If not, the docstring of the fault says so.
 On AI Studio and Vertex AI an error is a list with one object. On a compatible server it has OpenAI's form.
 """
 
@@ -38,7 +38,7 @@ class GoogleError:
 class Fault:
     """A fault of the service. Use the constructors, such as `Fault.overloaded()`.
 
-    A fault of a stream also answers a request that does not stream: as an HTTP error, or with a body that breaks off.
+    If a request does not stream, a fault of a stream becomes an HTTP error or a body that breaks off.
 
     Attributes:
         name: The name of the constructor.
@@ -74,7 +74,7 @@ class Fault:
     def rate_limit(cls, retry_delay: str | None = "26.5s", per: Literal["minute", "day"] = "minute") -> Fault:
         """Return a 429: the quota of a minute or of a day is used up.
 
-        AI Studio has the delay in the body and sends no header. Only `quotaId` says whether the quota is for a
+        AI Studio sends the delay in the body and not in a header. Only `quotaId` says whether the quota is for a
         minute or a day. Vertex AI sends neither, so the arguments make no difference there.
         Source: https://github.com/dcdpr/jp/pull/1061
 
@@ -137,7 +137,7 @@ class Fault:
 
     @classmethod
     def bad_key(cls) -> Fault:
-        """Return a 400: the API key is not valid. On Vertex AI it is a 401, because Vertex takes no API keys.
+        """Return a 400: the API key is not valid. On Vertex AI it is a 401, because keys are not accepted there.
 
         Source: https://github.com/SillyTavern/SillyTavern/issues/4223
 
@@ -268,7 +268,7 @@ class Fault:
 
     @classmethod
     def html_404(cls) -> Fault:
-        """Return a 404 with an HTML page instead of JSON. It is the answer to a wrong URL.
+        """Return a 404 with an HTML page instead of JSON, as Google answers a wrong URL.
 
         Returns:
             A fault for the replies of `FakeGemini`.

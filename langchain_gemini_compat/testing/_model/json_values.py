@@ -1,6 +1,6 @@
-"""Types of JSON, and functions that read it and never raise when a part is missing.
+"""Types of JSON values, and functions that read JSON and never raise if a part is missing.
 
-They repeat a part of `_wire` because the rules of the fake import nothing of the code that they check.
+The functions repeat a part of `_wire`, because the rules of the fake must not import the code that they check.
 """
 
 from __future__ import annotations

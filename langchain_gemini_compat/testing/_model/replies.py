@@ -1,6 +1,6 @@
 """The replies of the fake as plain values: text, tool calls, images, raw bodies, and the style of a stream.
 
-A reply does not depend on the surface. `_render` turns it into the JSON of one.
+A reply does not depend on the surface. `_render` turns the reply into the JSON of a surface.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Usage:
 
     Attributes:
         prompt: Tokens of the request, cached ones included.
-        completion: Tokens of text and calls, without the thoughts. This is how Google counts.
+        completion: Tokens of text and calls, without the thoughts, as Google counts them.
         thoughts: Tokens of the thoughts.
         cached: Tokens of the prompt that came from the cache.
     """
@@ -109,7 +109,7 @@ class Reply:
         calls: The tool calls.
         image: An image as bytes, or as base64.
         image_type: The MIME type of the image.
-        finish_reason: The finish reason. With `None` it is the one that fits the reply.
+        finish_reason: The finish reason. `None` selects the one that fits the reply.
         usage: The token counts, as a `Usage` or as the `usage` object of the reply. With `None` they are estimated.
         signed: Whether the reply has thought signatures, if the model and the surface issue them.
         chunks: How a stream splits the text: a size in characters, or the pieces. With `None`, three words each.

@@ -1,4 +1,4 @@
-"""Turn the calls of a reply into entries of `tool_calls`, for a whole reply or for a stream, in any `Style`."""
+"""Turn the calls of a reply into entries of `tool_calls`, for a whole reply or a stream, in any `Style`."""
 
 from __future__ import annotations
 
@@ -122,7 +122,10 @@ def _cut_arguments(text: str, style: Style) -> list[str]:
 
 
 def _index_of(place: int, count: int, style: Style, *, first: bool) -> JsonObject:
-    """Return the `index` of an entry. On Vertex the first one of a call has another call's (Google's examples page)."""
+    """Return the `index` of an entry.
+
+    On Vertex AI, the first entry of a call has the index of another call (Google's examples page).
+    """
     if style.index == "absent":
         return {}
     if style.index == "zero":

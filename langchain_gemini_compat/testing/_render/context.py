@@ -1,7 +1,7 @@
-"""Read from a request how its reply is rendered: surface, model, options, ids and signatures.
+"""Read from a request how to render its reply: surface, model, options, ids and signatures.
 
-Nothing is random. Ids are derived from the messages of the request and the number of the reply. So a test always
-gets the same bytes, and the calls of two replies never share an id.
+Ids are not random: they are derived from the messages of the request and the number of the reply. A test therefore
+always gets the same bytes, and the calls of two replies never share an id.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class RenderContext:
         return _EPOCH + self.number
 
     def call_id(self, call: Call, place: int) -> str:
-        """Return the id of the call at `place`: its own, or one in the form that the surface uses."""
+        """Return the id of the call at `place`: the call's own id, or a new id in the form of the surface."""
         if call.id is not None:
             return call.id
         digest = self._digest(f"call/{place}/{call.name}/{call.args}")
@@ -105,7 +105,7 @@ class RenderContext:
 
 
 def build_context(body: JsonObject, surface: Surface, number: int) -> RenderContext:
-    """Return how to render the reply to `body`, which is the fake's reply number `number`."""
+    """Return the context for the reply to `body`, which is the fake's reply number `number`."""
     messages = dump(body.get("messages"))
     google = ("extra_body", "google")
     return RenderContext(

@@ -80,7 +80,10 @@ def _whole_message(reply: Reply, style: Style, context: RenderContext) -> JsonOb
 
 
 def _thought_flag(reply: Reply, style: Style, context: RenderContext) -> JsonObject:
-    """Return the flag `thought`. Google sets it on a whole message with thoughts, although it has the answer too."""
+    """Return the flag `thought`.
+
+    Google sets it on a whole message with thoughts, although the message also has the answer.
+    """
     shown = reply.thoughts and context.thought_tag is not None
     return {"thought": True} if shown and style.thoughts in ("flagged", "unclosed") else {}
 
@@ -178,6 +181,6 @@ def _signs_text(reply: Reply, style: Style, context: RenderContext) -> bool:
 
 
 def _image_as_audio(reply: Reply) -> JsonObject:
-    """Return the field `audio`. Google sends generated images in it (Google's examples page)."""
+    """Return the field `audio`, in which Google sends generated images (Google's examples page)."""
     data = b64encode(reply.image).decode() if isinstance(reply.image, bytes) else reply.image
     return {"data": data, "extra_content": {"google": {"mime_type": reply.image_type}}}

@@ -1,4 +1,4 @@
-"""Split the thoughts and the text of a reply into the pieces of a stream. Joined, they are the text again."""
+"""Split the thoughts and the text of a reply into the pieces of a stream. Joined, the pieces are the text again."""
 
 from __future__ import annotations
 

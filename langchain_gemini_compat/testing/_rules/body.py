@@ -67,7 +67,7 @@ def ignored_keys(body: JsonObject) -> list[str]:
 
 
 def check_sampling(body: JsonObject, surface: Surface, rules: ModelRules) -> Iterator[Violation]:
-    """Yield what is wrong with `n` and the penalties."""
+    """Yield a violation for each invalid value of `n` and the penalties."""
     count = body.get("n", 1)
     if isinstance(count, int) and not 1 <= count <= 8:
         yield Violation("n", f"Invalid value of n: should be between 1 and 8, got {count}")
@@ -86,7 +86,7 @@ def check_sampling(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
 
 
 def check_thinking(body: JsonObject, surface: Surface, rules: ModelRules) -> Iterator[Violation]:
-    """Yield what is wrong with the thinking options. At most one of effort, level and budget may be set."""
+    """Yield a violation for each invalid thinking option. At most one of effort, level and budget may be set."""
     config = as_object(read_path(body, "extra_body", "google", "thinking_config"))
     effort, level, budget = body.get("reasoning_effort"), config.get("thinking_level"), config.get("thinking_budget")
     if level is not None and budget is not None:

@@ -36,7 +36,7 @@ class Verdict:
     """The result for one request.
 
     Attributes:
-        violations: The rules that it breaks.
+        violations: The rules that the request breaks.
         ignored: The paths of the keys that Vertex AI ignores.
         placeholders: The number of calls that have Google's placeholder instead of a signature.
     """
@@ -47,7 +47,7 @@ class Verdict:
 
 
 def judge_request(body: JsonObject, surface: Surface) -> Verdict:
-    """Return the verdict on `body` at `surface`. The fake answers with the first violation."""
+    """Return the verdict on `body` at `surface`."""
     if surface == "openai_compatible":
         return Verdict(tuple(_check_openai_shape(body)))
     model = as_text(body.get("model"))
@@ -72,7 +72,7 @@ def _check(body: JsonObject, surface: Surface, model: str) -> Iterator[Violation
 
 
 def _check_model(model: str, surface: Surface) -> Iterator[Violation]:
-    """Yield what is wrong with the name. Vertex AI takes `google/…`, AI Studio the bare name or `models/…`.
+    """Yield a violation for an invalid model name. Vertex AI takes `google/…`, AI Studio the bare name or `models/…`.
 
     The 404 was captured. The text for a name without publisher on Vertex AI is ours.
     """

@@ -1,7 +1,7 @@
 """Check the content, the order and the tool results of `messages`.
 
-Google numbers the messages without the system messages, and so do these checks. The texts of the refusals come from
-public reports, whose URLs are in the comments.
+Google does not count system messages when it numbers messages, and these checks follow Google. The texts of the
+refusals come from public reports, whose URLs are in the comments.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _NO_PARTS = (
 def check_messages(
     messages: Sequence[JsonObject], turns: Sequence[Turn], surface: Surface, rules: ModelRules
 ) -> Iterator[Violation]:
-    """Yield everything that is wrong with `messages`. The first violation is the one that Google reports."""
+    """Yield all violations in `messages`. Google reports the first one."""
     if not turns:
         # https://github.com/langchain-ai/langchain-google/issues/1351
         text = "* GenerateContentRequest.contents: contents is not specified"
@@ -121,7 +121,7 @@ def _check_part(part: JsonObject, surface: Surface) -> Iterator[Violation]:
 
 
 def _image_url(image: JsonValue) -> str:
-    """Return the URL. Vertex also takes it as a plain string (Google's examples page)."""
+    """Return the URL of an image. Vertex AI also accepts the URL as a plain string (Google's examples page)."""
     return image if isinstance(image, str) else as_text(read_path(image, "url"))
 
 
@@ -146,7 +146,7 @@ def _is_json_object(arguments: JsonValue) -> bool:
 
 
 def _refuse_constant(name: str) -> JsonValue:
-    """Raise `ValueError`: Python reads `NaN` and `Infinity`, and JSON has neither."""
+    """Raise `ValueError` for `NaN` and `Infinity`, which Python reads but JSON does not allow."""
     raise ValueError(name)
 
 
@@ -188,7 +188,10 @@ def _check_unanswered(open_calls: dict[str, str]) -> Iterator[Violation]:
 
 
 def _answered_id(message: JsonObject, open_calls: Mapping[str, str]) -> str:
-    """Return the id of the call that the result `message` answers. A `function` message names the function only."""
+    """Return the id of the call that the result `message` answers.
+
+    A `function` message has only the function's name.
+    """
     if message.get("role") != "function":
         return as_text(message.get("tool_call_id"))
     name = as_text(message.get("name"))

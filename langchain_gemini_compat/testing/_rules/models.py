@@ -1,6 +1,6 @@
-"""What the server demands of a request, by model.
+"""Rules of the server for requests, by model.
 
-The table repeats facts of the package on purpose: tests then find a fact that is wrong in one of the two.
+The table repeats facts of the package on purpose, so that tests detect a fact that is wrong in one of the two places.
 Sources: https://ai.google.dev/gemini-api/docs/thought-signatures, https://ai.google.dev/gemini-api/docs/thinking,
 Google's model cards as of autumn 2026, and public reports of 400s.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 _VERSION = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
 _ALL_LEVELS = frozenset({"minimal", "low", "medium", "high"})
 _NO_MINIMAL = frozenset({"low", "medium", "high"})
-#: The first prefix that matches counts, so a longer name stands before a shorter one.
+#: The first prefix that matches is used, so longer prefixes come before shorter ones.
 _LEVELS = (
     ("gemini-3.8-flash", _NO_MINIMAL),
     ("gemini-3.7-flash", _NO_MINIMAL),
@@ -34,13 +34,13 @@ class ModelRules:
     """What a model accepts and demands.
 
     Attributes:
-        is_gemini: Whether it is a Gemini model.
-        demands_signatures: Whether it refuses calls without a thought signature.
-        takes_levels: Whether it accepts `thinking_level`.
-        levels: The thinking levels that it accepts.
+        is_gemini: Whether the model is a Gemini model.
+        demands_signatures: Whether the model refuses calls without a thought signature.
+        takes_levels: Whether the model accepts `thinking_level`.
+        levels: The thinking levels that the model accepts.
         budget: The smallest and the largest thinking budget, and whether 0 is allowed. `None`: no documented range.
         text_beside_calls: Whether Vertex AI accepts text in a message with tool calls.
-        penalties: Whether it accepts frequency and presence penalties.
+        penalties: Whether the model accepts frequency and presence penalties.
     """
 
     is_gemini: bool
@@ -52,7 +52,10 @@ class ModelRules:
     penalties: bool
 
     def takes_effort(self, effort: str) -> bool:
-        """Return whether `effort` is accepted as `reasoning_effort`. `none` needs a model whose budget may be 0."""
+        """Return whether `effort` is accepted as `reasoning_effort`.
+
+        `none` is accepted only if the budget of the model can be 0.
+        """
         if effort == "none":
             return self.budget is not None and self.budget[2]
         return effort in self.levels
@@ -68,7 +71,7 @@ def bare_name(model: str) -> str:
 
 
 def rules_for(model: str) -> ModelRules:
-    """Return the rules for `model`. An alias such as `gemini-flash-latest` has those of the newest generation.
+    """Return the rules for `model`. An alias such as `gemini-flash-latest` has the rules of the newest generation.
 
     >>> rules_for("gemini-flash-latest").demands_signatures, rules_for("gemini-2.5-pro").demands_signatures
     (True, False)

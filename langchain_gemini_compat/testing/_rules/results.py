@@ -24,7 +24,7 @@ _SCHEMES = ("gs://", "https://", "http://")
 
 
 def check_results(messages: Sequence[JsonObject], rules: ModelRules) -> Iterator[Violation]:
-    """Yield what Gemini 3 refuses in the tool results of `messages`. Earlier models do not resolve references."""
+    """Yield a violation for each tool result that Gemini 3 refuses. Earlier models do not resolve references."""
     if not rules.demands_signatures:
         return
     for index, message in enumerate(messages):

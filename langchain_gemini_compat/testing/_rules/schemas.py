@@ -50,7 +50,7 @@ def check_function_name(name: str, place: str) -> Iterator[Violation]:
 
 
 def check_parameters(parameters: JsonValue, place: str) -> Iterator[Violation]:
-    """Yield what is wrong with the `parameters` of a function. `place` is their path in the refusal's text."""
+    """Yield all violations in the `parameters` of a function. `place` is their path in the text of the refusal."""
     schema = as_object(parameters)
     if _type_of(schema) != "object":
         yield _schema_violation(place, "schema should be of type OBJECT.", "`parameters` has to be an object schema.")

@@ -1,7 +1,7 @@
 """Issue thought signatures, and check them when they come back.
 
-A signature holds the surface, the model, the call and a checksum. So every `FakeGemini`, also in another process, can
-detect a signature that was changed, moved to another call or issued elsewhere.
+A signature holds the surface, the model, the call and a checksum. Every `FakeGemini`, also in another process, can
+therefore detect a signature that was changed, moved to another call or issued elsewhere.
 Source of the rules: https://ai.google.dev/gemini-api/docs/thought-signatures
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._rules.models import ModelRules
     from langchain_gemini_compat.testing._rules.turns import Turn
 
-#: Google's placeholder for a signature that does not exist.
+#: Google's placeholder, which is sent if there is no signature.
 PLACEHOLDER = "skip_thought_signature_validator"
 #: `Issued.at` of a signature on the message instead of a call.
 ON_MESSAGE = -1
@@ -80,9 +80,9 @@ def signature_of(holder: JsonObject) -> str:
 
 
 def check_signatures(turns: Sequence[Turn], surface: Surface, rules: ModelRules) -> Iterator[Violation]:
-    """Yield what is wrong with the signatures of a conversation.
+    """Yield a violation for each missing or invalid signature of a conversation.
 
-    Only the first call of each step in the current turn needs one.
+    Only the first call of each step in the current turn needs a signature.
     """
     current = {turn.index for turn in current_turn(turns)}
     for turn in turns:
@@ -111,7 +111,7 @@ def _check_misplaced_placeholders(turn: Turn, surface: Surface) -> Iterator[Viol
 
 
 def _check_message_signature(turn: Turn, call: JsonObject, surface: Surface) -> Iterator[Violation]:
-    """Yield a violation unless the message has a valid signature, which replaces that of its first call."""
+    """Yield a violation unless the message has a valid signature, which replaces the signature of its first call."""
     beside = signature_of(turn.message)
     issued = read_signature(beside) if beside else None
     if issued is None or issued.at != ON_MESSAGE:

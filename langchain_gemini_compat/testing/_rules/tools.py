@@ -23,7 +23,7 @@ _CHOICES = ("none", "auto", "required")
 
 
 def check_tools(body: JsonObject, surface: Surface) -> Iterator[Violation]:
-    """Yield what is wrong with the declared tools, the tool choice and the response format."""
+    """Yield all violations in the declared tools, the tool choice and the response format."""
     tools = body.get("tools")
     if tools is not None:
         if not isinstance(tools, list) or not tools:

@@ -23,7 +23,7 @@ class Turn:
     Attributes:
         index: Its index in `messages`, from 0.
         position: Its number in Google's errors, from 1. The results of one step share a number.
-        kind: Whether it is of the user, an assistant with or without tool calls, or a tool.
+        kind: The sender: the user, the assistant with or without tool calls, or a tool.
         message: The message as it was sent.
     """
 
@@ -53,7 +53,7 @@ def number_turns(messages: Sequence[JsonObject]) -> list[Turn]:
 
 
 def current_turn(turns: Sequence[Turn]) -> Iterator[Turn]:
-    """Yield the turns after the newest user message. The server checks the signatures of no others.
+    """Yield the turns after the newest user message. The server checks only their signatures.
 
     Source: https://ai.google.dev/gemini-api/docs/thought-signatures
     """

@@ -1,4 +1,4 @@
-"""A broken rule as a value."""
+"""The value that describes a broken rule."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Violation:
 
     Attributes:
         rule: The name of the rule, such as `signature-missing`.
-        message: The text of the answer. It is Google's if a capture or a page has it.
-        hint: What to change, in our words. The answer does not contain it.
+        message: The text of the answer: Google's own text if a capture or a page has it.
+        hint: What to change, in our words. The answer does not contain the hint.
         code: The HTTP status of the answer.
         status: Google's name of the status.
         details: The `details` of the error.

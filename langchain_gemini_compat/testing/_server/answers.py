@@ -1,6 +1,7 @@
 """Turn replies, faults, raw bodies and violations into HTTP answers.
 
-An answer is a value: status, headers, and the steps of the body. The clients in process and the HTTP server send it.
+An answer is a value: status, headers, and the steps of the body. The in-process clients and the HTTP server send this
+value.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def answer_raw(raw: Raw) -> Answer:
 
 
 def answer_violation(violation: Violation, surface: Surface) -> Answer:
-    """Return the refusal. Its header `x-fake-gemini-rule` names the rule."""
+    """Return the refusal for a violation. Its header `x-fake-gemini-rule` names the rule."""
     error = GoogleError(violation.code, violation.status, violation.message, violation.details)
     answer = answer_error(error, surface, "")
     return Answer(answer.status, {**answer.headers, "x-fake-gemini-rule": violation.rule}, answer.steps)

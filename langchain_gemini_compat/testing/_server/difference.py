@@ -1,7 +1,7 @@
-"""Find the first difference of two request bodies.
+"""Find the first difference between two request bodies.
 
-Google's cache covers what a prompt has in common with an earlier one, from the first token on. The discount ends at
-the first difference. So the bytes are compared as they were sent, with the keys in their order.
+Google's cache gives a discount on the beginning of a prompt if an earlier prompt had the same beginning. The discount
+ends at the first difference. The bytes are therefore compared as they were sent, with the keys in their order.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Difference:
     """The first difference of two request bodies. `str()` shows it on three lines.
 
     Attributes:
-        position: The number of bytes that both have in common, from the start.
+        position: The number of equal bytes at the start of both bodies.
         pointer: The JSON pointer of the value that differs. If a key or the length differs, it is the pointer of the
             object or list.
         left: The text around the position in the first body. A mark (▶) shows the position.
-        right: The same of the second body.
+        right: The text around the position in the second body.
 
     Examples:
         >>> print(find_difference({"n": 1}, {"n": 2}))
@@ -47,7 +47,7 @@ class Difference:
 
 
 def find_difference(left: JsonObject, right: JsonObject) -> Difference | None:
-    """Return the first difference of `left` and `right` as they are sent, or `None` if the bytes are the same.
+    """Return the first difference between `left` and `right` as sent, or `None` if their bytes are the same.
 
     >>> find_difference({"messages": [{"content": "Hi."}]}, {"messages": [{"content": "Ho."}]}).pointer
     '/messages/0/content'
@@ -83,6 +83,6 @@ def _entries(value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
 
 
 def _excerpt(body: bytes, position: int) -> str:
-    """Return the text around `position`, with a mark. An incomplete character at an end is left out."""
+    """Return the text around `position`, with a mark. Characters that are cut at either end are left out."""
     before = body[max(0, position - _BEFORE) : position].decode(errors="ignore")
     return f"…{before}▶{body[position : position + _AFTER].decode(errors='ignore')}"

@@ -45,7 +45,7 @@ _STOP_WORDS = frozenset(_STOP_WORD_LIST.split())
 
 
 def check_embedding(body: JsonObject, surface: Surface) -> Iterator[Violation]:
-    """Yield what the server would refuse in `body`."""
+    """Yield a violation for each part of `body` that the server would refuse."""
     texts = _texts(body)
     if not as_text(body.get("model")):
         yield Violation("model-name", "you must provide a model parameter")
@@ -65,9 +65,10 @@ def check_embedding(body: JsonObject, surface: Surface) -> Iterator[Violation]:
 
 
 def answer_embedding(body: JsonObject, surface: Surface, fault: Fault | None) -> Answer:
-    """Return the vectors, or the answer for `fault`, which is the same as for a chat reply that is not streamed.
+    """Return the answer with vectors, or the answer for `fault`.
 
-    Raises `TypeError` for a fault that only a chat reply can have, such as a finish reason.
+    A fault has the same answer as for a chat reply that is not streamed. Raises `TypeError` for a fault that only a
+    chat reply can have, such as a finish reason.
     """
     whole = answer_raw(Raw(embed(body, surface)))
     if fault is None:
@@ -117,7 +118,7 @@ def _dimensions(body: JsonObject) -> int:
 
 
 def _vector(text: str, length: int) -> list[float]:
-    """Return a vector of length 1: words and their n-grams, each added at the place of its hash."""
+    """Return a vector of length 1. Each word and n-gram adds its weight at the index that its hash selects."""
     words = Counter(word for word in _WORD.findall(text.lower()) if word not in _STOP_WORDS)
     sums = [0.0] * length
     for word, count in (words or {text: 1}).items():

@@ -1,6 +1,6 @@
-"""The fake endpoint: it takes requests as bytes and returns answers as values, without a network.
+"""The fake endpoint, which takes requests as bytes and returns answers as values, without a network.
 
-A request that Google would refuse gets a refusal and uses up no reply of the script.
+A request that Google would refuse gets a refusal and does not use up a reply of the script.
 """
 
 from __future__ import annotations
@@ -56,16 +56,18 @@ _logger = logging.getLogger("langchain_gemini_compat")
 
 
 class FakeGemini:
-    """An offline endpoint for tests. It answers in Google's dialect and refuses what Google refuses.
+    """An offline endpoint for tests, which answers in Google's dialect and refuses what Google refuses.
 
-    A mistake in a test raises past the chat model and its retries. Over `serve()` it is a 400 that names the mistake.
+    A mistake in a test raises an exception that the chat model neither retries nor wraps. Over `serve()`, the answer is
+    a 400 that names the mistake.
 
     - A request after the end of a script raises `AssertionError`.
     - A value that is not a reply raises `TypeError`.
     - An exception of a function in `replies` is raised unchanged.
 
-    Requests for embeddings get vectors and use no reply, with one exception. A `Fault` that is next in the script, or
-    that is the reply to every request, also applies to embeddings. With `embedding_rule`, only its faults do.
+    Requests for embeddings get vectors and do not use up a reply, with one exception. A `Fault` that is next in the
+    script, or that is the reply to every request, also applies to embeddings. If `embedding_rule` is set, only the
+    faults that it returns apply to embeddings.
 
     Args:
         replies: What the fake answers. A list is a script, with one reply for each request in order. A function takes
@@ -80,7 +82,7 @@ class FakeGemini:
         valid_tokens: The bearer tokens that are accepted. `None` (the default) accepts every token.
         embedding_rule: A function of a request for embeddings that returns its `Fault`, or `None` for vectors.
         requests: Every request so far, refused ones included.
-        refusals: Every rule that a request broke. The fake answers a request with its first one.
+        refusals: Every rule that a request broke. The fake answers with the first rule that the request broke.
         ignored: The paths of the keys that Vertex AI ignores.
         stand_ins: The number of calls that came with Google's placeholder instead of a signature.
 
@@ -117,7 +119,7 @@ class FakeGemini:
         self.answer_with(replies)
 
     def answer_with(self, replies: Replies) -> None:
-        """Replace the replies. What is left of a script is dropped.
+        """Replace the replies. The rest of the old script is dropped.
 
         Args:
             replies: The new replies, in any form that the constructor takes.
@@ -189,8 +191,8 @@ class FakeGemini:
     def embeddings(self, model: str = "gemini-embedding-001", **kwargs: object) -> GeminiCompatEmbeddings:
         """Return embeddings that send their requests to this fake, in process.
 
-        The vectors are built from hashes of words and of parts of words. They find a passage by the words that it
-        shares with a question. They do not know synonyms.
+        The vectors are built from hashes of words and of parts of words. A search finds a passage by the words that the
+        passage shares with the question. It does not find synonyms.
 
         Args:
             model: The name of the model.
@@ -314,7 +316,7 @@ class FakeGemini:
         return answer_embedding(request.body, self.surface, self._take_fault(request))
 
     def _take_fault(self, request: FakeRequest) -> Fault | None:
-        """Return the fault for a request for embeddings, and remove it from the script if it came from there."""
+        """Return the fault for a request for embeddings. A fault of the script is removed from the script."""
         if self.embedding_rule is not None:
             fault = cast("object", self.embedding_rule(request))
             if fault is None or isinstance(fault, Fault):
@@ -328,7 +330,7 @@ class FakeGemini:
         return reply
 
     def _surface_of(self, request: FakeRequest) -> Surface:
-        """Return the dialect of the answer. A self-deployed model on Vertex AI has the format of OpenAI."""
+        """Return the dialect of the answer. Self-deployed models on Vertex AI use the format of OpenAI."""
         own = self.surface == "vertex" and "/endpoints/" in request.path and "/endpoints/openapi/" not in request.path
         return "openai_compatible" if own else self.surface
 
@@ -369,7 +371,7 @@ def _raise_script_exhausted(script: Sequence[AnyReply]) -> NoReturn:
 
 
 def _answer_models(name: str, surface: Surface) -> Answer:
-    """Return the list of models, or one of them. Ids start with `models/` (captures of AI Studio)."""
+    """Return the list of models, or one model. Ids start with `models/` (captures of AI Studio)."""
     prefix = "models/" if surface == "ai_studio" else ""
     models: list[JsonObject] = [
         {"id": f"{prefix}{model}", "object": "model", "owned_by": "google", "display_name": model}

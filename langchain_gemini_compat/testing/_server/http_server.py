@@ -1,4 +1,4 @@
-"""Serve the answers over HTTP on 127.0.0.1, by uvicorn in a thread.
+"""Serve the answers over HTTP on 127.0.0.1, with uvicorn in a thread.
 
 When the `with` block ends, the thread has ended and the sockets are closed.
 """

@@ -1,7 +1,7 @@
 """HTTP clients whose requests never leave the process.
 
-They use the documented mock transport of the HTTP library that the installed openai SDK uses. A pause longer than the
-read timeout of a request raises the library's timeout error, as on a socket.
+The clients use the documented mock transport of the HTTP library that the installed openai SDK uses. A pause longer
+than the read timeout of a request raises the library's timeout error, as on a socket.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BROKEN = "peer closed connection without sending complete message body (incompl
 
 
 def build_client(respond: Respond) -> httpx2.Client:
-    """Return a sync client. `respond` answers each of its requests."""
+    """Return a sync client whose requests are answered by `respond`."""
     library = _library()
 
     def answer(request: httpx2.Request) -> httpx2.Response:
@@ -41,7 +41,7 @@ def build_client(respond: Respond) -> httpx2.Client:
 
 
 def build_async_client(respond: Respond) -> httpx2.AsyncClient:
-    """Return an async client that works in any event loop. `respond` answers each of its requests."""
+    """Return an async client whose requests are answered by `respond`. It works in any event loop."""
     library = _library()
 
     async def answer(request: httpx2.Request) -> httpx2.Response:
@@ -104,7 +104,7 @@ async def _sleep_async(library: ModuleType, request: httpx2.Request, seconds: fl
 
 
 def _read_limit(request: httpx2.Request) -> float:
-    """Return the read timeout in seconds. It can change while the reply is read, so it is read before each pause."""
+    """Return the read timeout in seconds. The timeout can change during the reply, so it is read before each pause."""
     limits = cast("Mapping[str, float | None]", request.extensions.get("timeout") or {})
     limit = limits.get("read")
     return math.inf if limit is None else limit

@@ -77,8 +77,8 @@ class FakeRequest:
     def first_difference(self, other: FakeRequest) -> Difference | None:
         """Return the first difference of the two request bodies.
 
-        Google can take the part before it from its cache. In a conversation that only grows, a later request differs
-        from an earlier one where its new messages begin.
+        Google can take the part before the first difference from its cache. In a conversation that only grows, the
+        first difference is at the new messages.
 
         Args:
             other: The request to compare with.
