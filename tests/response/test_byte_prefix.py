@@ -28,7 +28,7 @@ FIXED = settings(derandomize=True, deadline=None, database=None, suppress_health
 
 
 def as_prefix(request):
-    """Return the body up to the last message, in bytes: the required beginning of the next request."""
+    """Return the bytes of the body up to the last message. The next request must begin with them."""
     head = json.dumps({"model": request.model, "messages": request.messages}, ensure_ascii=False)
     return head.encode()[: -len(b"]}")]
 
@@ -75,7 +75,7 @@ def foreign_step(numbers):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_placeholder_signatures_keep_the_prefix_within_a_turn(surface):
-    """They are sent only in the current turn, so the first call of a turn changes once, when the turn is over."""
+    """Placeholders are sent only in the current turn, so the first call of a turn changes once, after the turn."""
     fake, numbers = FakeGemini(["Fine.", UNSIGNED, "Fine.", "Fine."], surface=surface), Numbers()
     chat = fake.chat_model().bind_tools(TOOLS)
     messages = [HumanMessage("Hi."), *foreign_step(numbers)]
@@ -153,5 +153,5 @@ def test_first_difference_has_a_byte_position_and_a_pointer(left, right, pointer
 
 
 def test_equal_requests_have_no_first_difference():
-    """Only bodies are compared."""
+    """`first_difference` compares only the bodies of requests."""
     assert request(a=[1]).first_difference(FakeRequest("POST", "/other", body={"model": "m", "a": [1]})) is None

@@ -100,7 +100,7 @@ def test_chunks_share_nothing():
 
 @pytest.mark.parametrize("piece", ['{"a":' + "z" * 100_000, "z" * 1_000_000, "{" * 100_000])
 def test_long_invalid_arguments_are_not_parsed(piece):
-    """langchain-core takes minutes to parse each of them."""
+    """langchain-core takes minutes to parse each of these arguments."""
     call = tool_call_chunk(name="f", args=piece, id="1", index=0)
     assert build_chunk("", {}, {}, [call]).message.tool_call_chunks == [call]
 

@@ -1,4 +1,4 @@
-"""Tests random bytes, random JSON and random cuts, from the bytes of a reply to the message, without a server.
+"""Tests decoding of replies with random bytes, random JSON and random cuts, without a server.
 
 `fuzz/fuzz_reply.py` runs longer and is guided by coverage. Its findings become tests here or in
 `test_hostile_replies`.
@@ -63,7 +63,7 @@ def pieces(body, places):
 @settings(max_examples=250, deadline=None)
 @given(body=damaged() | st.binary(max_size=200), places=st.lists(st.integers(0, 2000), max_size=4))
 def test_any_bytes_give_a_message_or_a_typed_error(body, places):
-    """The bytes come as a stream, a whole reply and an error. A stream gives the same at any cut."""
+    """The bytes are read as a stream, as a whole reply and as an error. A stream gives the same result at any cut."""
     outcome = judge(read_stream([body]))
     assert outcome_key(read_stream(pieces(body, places))) == outcome_key(outcome)
     judge(read_whole(body))
@@ -129,7 +129,7 @@ def test_any_json_gives_a_message_or_a_typed_error(values, places):
 @settings(max_examples=150, deadline=None)
 @given(value=refusals, status=st.integers(300, 599))
 def test_any_json_in_an_error_response_gives_a_typed_error(value, status):
-    """Some values have the shape of a known error, some have none."""
+    """Some values have the form of a known error, others are arbitrary JSON."""
     error = judge(read_refusal(status, json.dumps(value).encode()))
     assert isinstance(error, errors.APIStatusError)
 
@@ -139,7 +139,7 @@ def test_any_json_in_an_error_response_gives_a_typed_error(value, status):
 
 @pytest.mark.parametrize("end", ENDS[:6])
 def test_truncated_stream_gives_complete_calls_or_an_error(end):
-    """The stream is cut anywhere and ends in any way: its calls are right, or it raises."""
+    """The stream is cut anywhere and ends in any way. Either its calls are right, or reading it raises."""
     body = GOOD[0]
     boundaries = [place for place in range(len(body)) if body[place : place + 1] in b'\n"{}[]']
     for place in boundaries:
@@ -158,7 +158,7 @@ def _refuse(word):
 
 
 def meaning(text):
-    """Return the JSON object that `text` is by the standard, raw control characters apart; `None` for other texts."""
+    """Return the JSON object in `text`, which may contain raw control characters; `None` for other texts."""
     try:
         made = json.loads(text, strict=False, parse_constant=_refuse, object_pairs_hook=_no_twice)
         json.dumps(made, ensure_ascii=False, allow_nan=False).encode()
@@ -211,7 +211,7 @@ def test_arguments_are_read_exactly_or_raise(parts):
         del parts[0]
     meant = meaning("".join(parts)) if parts else {}
     if meant is None and not isinstance(outcome, errors.GeminiCompatError):
-        # Complete arguments that come again are the same call.
+        # Repeated complete arguments belong to the same call.
         said = [part for part in parts if part.strip(" \t\n")]
         size = next(number for number in range(1, len(said) + 1) if meaning("".join(said[:number])) is not None)
         meant = meaning("".join(said[:size]))
@@ -231,7 +231,7 @@ def _repeats(text, meant):
 
 
 def _assert_call(outcome, meant):
-    """Assert that `outcome` is one call with these arguments, or an error if there are none."""
+    """Assert that `outcome` is one call with the expected arguments, or an error if no arguments are expected."""
     if meant is None:
         assert isinstance(outcome, errors.MalformedToolCallError)
     else:

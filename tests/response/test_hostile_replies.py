@@ -1,4 +1,4 @@
-"""Tests replies of broken and hostile servers with the complete model: a right answer or a typed error.
+"""Tests replies of broken and hostile servers: the model returns a right answer or raises a typed error.
 
 There must be no other exception, no wrong call, and no time or memory out of proportion to the reply.
 """
@@ -80,7 +80,7 @@ RUNS = (lambda chat: chat.invoke("hi"), lambda chat: add_up(list(chat.stream("hi
 
 
 def answers(body, status=200, headers=None):
-    """Return what `invoke` and `stream` give for the same bytes: messages or errors."""
+    """Return the results of `invoke` and `stream` for the same bytes: messages or errors."""
     return [outcome(run, model(http.Response(status, content=body, headers=headers))) for run in RUNS]
 
 
@@ -154,7 +154,7 @@ def events(*values):
     ],
 )
 def test_invalid_reply_is_a_typed_error(body, kind):
-    """`invoke` and `stream` raise it, and it can be printed."""
+    """`invoke` and `stream` raise the error, and the error can be printed."""
     for made in answers(body):
         assert isinstance(made, kind | errors.TruncatedStreamError)
         assert len(str(made)) < 3000
@@ -175,7 +175,7 @@ def test_invalid_reply_is_a_typed_error(body, kind):
     ],
 )
 def test_error_response_with_any_body_is_a_typed_error(body, kind):
-    """The status decides if the body has no information."""
+    """If the body has no information, the status selects the error."""
     for made in answers(body, 400):
         assert isinstance(made, kind)
 
@@ -192,7 +192,7 @@ def test_error_response_with_any_body_is_a_typed_error(body, kind):
     ],
 )
 def test_invalid_retry_delay_is_ignored(message, headers):
-    """The error is still a 429, without a delay that is not a finite number."""
+    """The error is still a 429. A delay that is not a finite number is left out."""
     for made in answers(json.dumps({"error": {"code": 429, "message": message}}).encode(), 429, headers):
         assert isinstance(made, errors.RateLimitError)
         assert made.retry_after is None or made.retry_after >= 0
@@ -244,7 +244,7 @@ def test_megabytes_in_one_delta_are_read():
 
 
 def test_last_value_of_a_duplicate_key_outside_arguments_counts():
-    """Only arguments are read more strictly."""
+    """Only the arguments of tool calls are read more strictly."""
     body = b'{"choices": 1, "choices": [{"message": {"content": "a", "content": "b"}}]}'
     assert [made.text for made in answers(body)] == ["b", "b"]
 
@@ -258,7 +258,7 @@ def test_thousands_of_calls_are_read():
 
 
 def test_thousands_of_choices_are_one_answer():
-    """The request did not ask for more than one."""
+    """The request asked for only one choice."""
     choices = [{"index": number, "message": {"content": f"{number}"}} for number in range(1000)]
     assert [made.text for made in answers(json.dumps({"choices": choices}).encode())] == ["0", "0"]
     deltas = [{"index": number, "delta": {"content": f"{number}"}} for number in range(5000)]
@@ -314,7 +314,7 @@ def test_endless_line_is_an_error():
     ],
 )
 def test_memory_of_an_unfinished_event_is_bounded(piece):
-    """Each piece counts with the size of its Python object."""
+    """The limit counts each piece with the size of its Python object."""
     decoder = SseDecoder(limit=2**20)
     tracemalloc.start()
     try:
@@ -339,7 +339,7 @@ def test_size_limit_applies_to_one_event(piece):
 
 
 def test_endless_comments_hit_the_idle_timeout():
-    """Comments keep the connection alive, and are not chunks."""
+    """Comments keep the connection alive, but do not count as chunks."""
     answer, _ = lazily(repeat(b": keep-alive\n\n"))
     chat = model(answer, timeout={"first_byte": 0.3, "between_chunks": 0.3})
     with pytest.raises(errors.RequestTimeoutError):
@@ -407,7 +407,7 @@ def test_broken_compression_is_a_typed_error(status, data):
 
 @pytest.mark.parametrize("flagged", [False, True])
 def test_endless_white_space_is_not_held_back_forever(flagged):
-    """A tag can follow some white space. Beyond that limit, each piece is emitted at once."""
+    """A tag can follow a limited amount of white space. Beyond the limit, each piece is emitted at once."""
     splitter = ThoughtSplitter()
     out = sum(len(event.text) for _ in range(10_000) for event in splitter.feed(" ", flagged=flagged))
     assert out == 10_000
@@ -434,7 +434,7 @@ def test_fields_of_a_message_are_merged_in_linear_time():
 
 
 def test_emitted_extra_fields_do_not_change():
-    """Of later copies only new keys are emitted, once. The chunks are not changed."""
+    """Later copies add only their new keys, once. Emitted chunks are not changed."""
     tracker = ToolCallTracker("seed")
     sent = {"google": {"thought_signature": "one"}}
     first = list(tracker.feed([call(extra_content=sent)]))
@@ -491,7 +491,7 @@ def reached():
 
 
 def test_audit_hook_sees_each_access(reached):
-    """Otherwise the tests below could not fail."""
+    """Without a working hook, the tests below could not fail."""
     with pytest.raises(OSError, match=r"."):
         socket.create_connection(("127.0.0.1", 9), timeout=1)
     assert Path(SECRET).read_bytes()
@@ -499,7 +499,7 @@ def test_audit_hook_sees_each_access(reached):
 
 
 def blocks(url):
-    """Return `url` in every block that accepts one."""
+    """Return `url` in every type of block that accepts a URL."""
     return [
         {"type": "image_url", "image_url": {"url": url}},
         {"type": "image_url", "image_url": url},
@@ -545,7 +545,7 @@ _made = {"name": "f", "args": {}, "id": "c1", "type": "tool_call"}
 
 @pytest.mark.parametrize("url", URLS, ids=range(len(URLS)))
 def test_no_url_of_a_server_is_fetched(reached, url):
-    """This holds for reading the reply, for its content blocks, and for sending it back."""
+    """No URL is fetched while the reply is read, converted to content blocks, or sent back."""
     parts = [{"type": "text", "text": "see"}, *blocks(url)]
     extra = {"google": {"thought_signature": url, "mime_type": url}}
     reply = completion(parts, audio={"data": url, "url": url, "extra_content": extra}, extra_content=extra)
@@ -562,7 +562,7 @@ def test_no_url_of_a_server_is_fetched(reached, url):
 
 @pytest.mark.parametrize("url", URLS, ids=range(len(URLS)))
 def test_no_redirect_is_followed(reached, url):
-    """This holds for streams and whole replies, even with a client that follows redirects."""
+    """Streams and whole replies follow no redirect, even with a client that follows redirects."""
     for run, status in product(RUNS, (300, 301, 302, 303, 307, 308)):
         wire = Wire(http.Response(status, headers={"location": url}), completion())
         client = http.Client(transport=http.MockTransport(wire.answer), follow_redirects=True)

@@ -74,7 +74,7 @@ def stream_of(text):
 @pytest.mark.parametrize("schema", [Event, SCHEMA], ids=["class", "JSON schema"])
 @pytest.mark.parametrize("case", GOOD)
 async def test_c9_json_with_one_reading_is_read(case, schema, method):
-    """It is read from a whole reply and from a stream, where each part is the beginning of the object."""
+    """JSON is read from a whole reply and from a stream. Each part of the stream is the beginning of the object."""
     text, value = GOOD[case]
     expected = Event(**value) if schema is Event else value
     assert build_chain(completion(text), schema, method=method).invoke("hi") == expected
@@ -90,7 +90,7 @@ async def test_c9_json_with_one_reading_is_read(case, schema, method):
 @pytest.mark.parametrize("schema", [Event, SCHEMA], ids=["class", "JSON schema"])
 @pytest.mark.parametrize("case", BAD)
 def test_c9_text_without_one_reading_is_an_error(case, schema):
-    """One of two objects, or part of a truncated one, is never the answer."""
+    """The answer is never one of two objects, or part of a truncated object."""
     if not BAD[case]:
         assert read_answers("", SCHEMA) == []
         return

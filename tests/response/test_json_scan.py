@@ -87,7 +87,7 @@ def test_scanner_knows_started_and_complete(text, started, complete):
 
 
 def test_scanner_keeps_no_text():
-    """Its state is numbers and flags, so its time is linear."""
+    """The scanner's state is only numbers and flags, so its time is linear."""
     scanner = JsonScanner()
     scanner.feed('{"a": ["long text", {"b\\')
     assert {type(getattr(scanner, name)) for name in JsonScanner.__slots__} == {int, bool}

@@ -71,7 +71,7 @@ def assemble(events):
 
 
 def attempt(read, wires):
-    """The events, or what was said instead."""
+    """Return the result of `read`, or the text of its error."""
     try:
         return read(wires)
     except GeminiCompatError as err:
@@ -88,7 +88,8 @@ def check(wires):
         message, bridged = assemble(events), assemble(expected)
         signatures = message.additional_kwargs.get(SIGNATURES_KEY, {})
         for block in [block for block in (*message.content, *bridged.content) if block["type"] == "tool_call"]:
-            # The bridge loses a signature after the header of its call. `EventDecoder` loses one after the end of its call.
+            # The bridge loses a signature that comes after the header of its call.
+            # `EventDecoder` loses a signature that comes after the end of its call.
             assert block.pop("extras", {}).get("signature") in (None, signatures.get(block["id"]))
         assert message == bridged
 
@@ -149,7 +150,7 @@ def test_events_equal_chunks_in_any_order(wires, end):
 
 
 def test_block_ends_when_the_next_one_starts():
-    """LangChain's bridge ends them with the message."""
+    """LangChain's bridge ends all blocks at the end of the message."""
     events = read_events(STREAM)
     assert finishes(events) == [("reasoning", 4), ("tool_call", 11), ("text", 14), ("tool_call", 15)]
     assert [event["event"] for event in events[4:7]] == [
@@ -167,7 +168,7 @@ def test_late_signature_is_on_its_block():
 
 @pytest.mark.parametrize(("between", "extras"), [([], {"signature": "c2ln"}), ([chunk(content="a")], None)])
 def test_signature_after_the_arguments_is_on_an_open_block(between, extras):
-    """The message has the signature in either case."""
+    """The message has the signature whether or not the block has it."""
     signature = chunk(tool_calls=[call("f", "", "c1", **SIGNED)])
     wires = [chunk(tool_calls=[call("f", '{"x": 1}', "c1")]), *between, signature, chunk(finish="stop")]
     message = assemble(read_events(wires))
@@ -176,7 +177,7 @@ def test_signature_after_the_arguments_is_on_an_open_block(between, extras):
 
 
 def test_image_data_goes_out_once():
-    """It is in the finish event of its block."""
+    """The data is only in the finish event of its block."""
     events = read_events([chunk(audio=PNG), chunk(finish="stop")])
     assert sum(PNG["data"] in str(event) for event in events) == 1
 
@@ -198,7 +199,7 @@ def model(*answers):
 
 
 class Tokens(BaseCallbackHandler):
-    """Keeps the tokens of `on_llm_new_token`."""
+    """A handler that keeps the tokens of `on_llm_new_token`."""
 
     def __init__(self):
         self.tokens = []
@@ -230,7 +231,7 @@ async def test_the_model_streams_its_own_events(monkeypatch):
 
 
 async def test_older_langchain_core_uses_its_bridge_from_chunks(monkeypatch):
-    """Before 1.7 it ignores `tool-call-delta` events."""
+    """langchain-core before 1.7 ignores `tool-call-delta` events."""
     monkeypatch.setattr(chat_models, "CORE_TAKES_PIECES", False)
     for events, message in await both(model([*STREAM, "[DONE]"])):
         assert_valid_event_stream(events)

@@ -47,7 +47,7 @@ def build_chain(case, method, *, streamed=False, **kwargs):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("case", CASES)
 async def test_c12_a_refused_answer_is_a_refusal_error(case, method):
-    """With `include_raw` it is the parsing error."""
+    """With `include_raw` the refusal error is the parsing error."""
     told = CASES[case][2]
     with pytest.raises(ModelRefusalError) as caught:
         build_chain(case, method).invoke("hi")
@@ -80,7 +80,7 @@ def test_c12_refusal_block_has_a_readable_text(case):
 
 
 def test_c12_refusal_error_can_be_pickled():
-    """It contains the reply."""
+    """The error contains the reply."""
     error = pickle.loads(pickle.dumps(ModelRefusalError("No.", raw_message=None)))
     assert (str(error), error.raw_message, error.llm_output) == ("No.", None, None)
     assert isinstance(error, GeminiCompatError)

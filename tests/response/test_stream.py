@@ -105,7 +105,7 @@ def test_finish_reasons_are_translated_and_kept(reasons, called, expected):
 
 @pytest.mark.parametrize("where", ["finish_reason", "finishReason"])
 def test_the_finish_reason_is_read_under_both_names(where):
-    """Google's endpoint wrote it in camel case in 2024. Chunks after it are still read."""
+    """Google's endpoint wrote `finishReason` in 2024. Chunks after the finish reason are still read."""
     first = {"choices": [{"index": 0, "delta": {"content": "a"}, where: "length"}]}
     reply = assemble(first, chunk({"content": "b"}))
     assert (reply["text"], reply["end"].reason) == ("ab", "length")
@@ -213,7 +213,7 @@ def test_a_reply_of_thoughts_only_is_empty(delta, is_empty):
 
 @pytest.mark.parametrize("key", ["reasoning", "reasoning_content"])
 def test_thoughts_are_read_from_their_own_field(key):
-    """The key is kept, and the answer after the thoughts can start with a tag."""
+    """The name of the field is kept. The answer after the thoughts can start with a tag."""
     reply = assemble(
         chunk({key: "h"}), chunk({key: "m", "content": ""}), chunk({"content": "<think>x"}, finish_reason="stop")
     )
@@ -222,7 +222,7 @@ def test_thoughts_are_read_from_their_own_field(key):
 
 
 def test_thoughts_in_both_fields_count_once():
-    """Gateways send them twice, for old and new clients."""
+    """Gateways send thoughts in two fields, for old and new clients."""
     assert assemble(chunk({"reasoning": "hm", "reasoning_content": "hm"}))["thoughts"] == "hm"
 
 
@@ -307,7 +307,7 @@ def test_media_types_are_sniffed_from_base64(data, expected):
     ],
 )
 def test_fields_of_the_message_are_kept(deltas, fields):
-    """Signatures are kept in any place and namespace. The flag of thoughts is not kept."""
+    """Signatures are kept in any place and namespace. The flag for thoughts is not kept."""
     assert end_of(*map(chunk, deltas)).fields == fields
 
 
@@ -328,7 +328,7 @@ def test_fields_of_the_message_are_kept(deltas, fields):
     ],
 )
 def test_whole_reply_is_never_truncated(completion, reason):
-    """Without a finish reason, a message or choices, it is empty."""
+    """A whole reply without a finish reason, message or choices is empty."""
     reply = assemble(as_chunk(completion))
     assert reply["end"].reason == reason
     assert reply["end"].empty is (reply["text"] == "")
@@ -410,7 +410,7 @@ def test_ids_come_from_the_reply_or_from_the_seed():
 
 
 def test_calls_beyond_the_limit_are_dropped():
-    """The finish reason is still `tool_calls`, and an invalid dropped call raises nothing."""
+    """The finish reason is still `tool_calls`. A dropped call raises no error, even if it is invalid."""
     calls = [call(), {**call("{"), "id": "c2"}]
     reply = assemble(chunk({"tool_calls": calls}, finish_reason="stop"), call_limit=1)
     assert [made.id for made in reply["calls"].values()] == ["c1"]
@@ -480,7 +480,7 @@ def test_value_of_another_type_is_read_as_absent(hostile):
     assert isinstance(end.usage, Usage | None)
     if not end.invalid:
         assert all(isinstance(json.loads(made.args), dict) for made in reply["calls"].values())
-    # Without a requested choice the first text counts, so the valid chunk is read as part of that choice.
+    # Without `choice=0`, all text is read from the first choice with text, which may be in an invalid chunk.
     mixed = assemble(*hostile, chunk({"content": "answer"}), choice=0)
     assert "answer" in mixed["text"] + mixed["thoughts"]
 
@@ -566,7 +566,7 @@ def test_leading_white_space_waits_for_the_next_content():
 
 
 def test_a_refused_prompt_in_googles_own_form_is_a_filter():
-    """It has `promptFeedback` and no choices."""
+    """Google's own form has `promptFeedback` and no choices."""
     end = end_of({"promptFeedback": {"blockReason": "SAFETY"}})
     assert (end.reason, end.native_reason) == ("content_filter", "content_filter: SAFETY")
     assert end_of({"promptFeedback": None}).reason is None

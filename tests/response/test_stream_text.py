@@ -1,4 +1,4 @@
-"""Tests that `read_text` and `feed` of the assembler give the same for any chunk."""
+"""Tests that `read_text` and `feed` of the assembler return the same text for any chunk."""
 
 import pytest
 from hypothesis import given, settings
@@ -31,7 +31,7 @@ def read(assembler, wires, *, uses_read_text):
     return seen, known
 
 
-#: What else a text chunk can contain, valid or not: the path, and the value.
+#: Additional values of a text chunk, valid and invalid: the path and the value.
 ADDITIONS = [
     *[(("choices",), value) for value in (None, [], "x", [None], [{}, {}], {"0": {}})],
     *[(("choices", 0, "delta"), value) for value in (None, {}, "x", {"content": ["a"]}, {"role": "assistant"})],
@@ -57,7 +57,7 @@ ADDITIONS = [
 
 
 def say(*additions, number=0):
-    """Return a text chunk with these additional values, as far as the values before them leave a place."""
+    """Return a text chunk with these additional values, unless an earlier value replaced their parent."""
     wire = text_chunk("more", number)
     for path, value in additions:
         place = wire
@@ -71,7 +71,7 @@ def say(*additions, number=0):
 
 
 def check(wires, **options):
-    """Assert that both methods give the same."""
+    """Assert that both methods return the same text."""
     uses_read_text = read(StreamAssembler(**options), wires, uses_read_text=True)
     assert uses_read_text == read(StreamAssembler(**options), wires, uses_read_text=False)
 
@@ -95,7 +95,7 @@ def test_read_text_equals_feed(additions, choice, expects_thoughts):
 
 @pytest.mark.parametrize("choice", [0, 1])
 def test_read_text_reads_plain_text(choice):
-    """It does not read the first piece, which may be the start of thoughts."""
+    """`read_text` does not read the first piece, which may be the start of thoughts."""
     assembler = StreamAssembler(choice=choice)
     assert assembler.read_text(text_chunk("Hello", choice)) is None
     list(assembler.feed(text_chunk("Hello", choice)))

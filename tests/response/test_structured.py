@@ -1,4 +1,4 @@
-"""`with_structured_output`: its three methods, its streams and its errors."""
+"""Tests `with_structured_output`: its three methods, its streams and its errors."""
 
 import datetime as dt
 import json
@@ -54,7 +54,7 @@ def test_json_schema_sends_a_compiled_schema_and_parses_the_text():
 
 
 def test_function_calling_forces_the_function():
-    """A choice by name is sent as that tool alone with `required`."""
+    """The forced function is sent with `tool_choice` set to `required`, because it is the only tool."""
     structured, wire = chain(completion(None, tool_calls=[call("Event", JSON)]), method="function_calling", strict=True)
     assert structured.invoke("hi") == Event(name="fair", guests=["Alice"])
     assert wire.bodies[0]["tool_choice"] == "required"
@@ -70,7 +70,7 @@ def test_json_mode_does_not_send_the_schema():
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
 def test_dict_schema_returns_a_dict(method):
-    """TypedDict and JSON schema."""
+    """The schema is a TypedDict or a JSON schema."""
     schema = {"title": "Event", "description": "x", "type": "object", "properties": {"name": {"type": "string"}}}
     answer = completion(None, tool_calls=[call("Event", JSON)]) if method == "function_calling" else completion(JSON)
     assert chain(answer, schema, method=method)[0].invoke("hi")["name"] == "fair"
@@ -79,7 +79,7 @@ def test_dict_schema_returns_a_dict(method):
 
 
 def test_parser_ignores_thoughts():
-    """They are not part of the text."""
+    """Thoughts are not part of the text."""
     flagged = {"extra_content": {"google": {"thought": True}}}
     assert chain(completion(f"<thought>{{</thought>{JSON}", **flagged))[0].invoke("hi").name == "fair"
 
@@ -103,7 +103,7 @@ SCHEMAS = [Event, EventDict, Event.model_json_schema()]
 @pytest.mark.parametrize("schema", SCHEMAS, ids=["pydantic", "TypedDict", "JSON schema"])
 @pytest.mark.parametrize("method", ["json_schema", "json_mode"])
 async def test_truncated_json_raises(method, schema):
-    """LangChain's parser would close the brackets and return a shorter list. The stream gives parts, then the error."""
+    """LangChain's parser would close the brackets and return a shorter list. The stream yields parts, then raises."""
     answer = completion(CUT, finish="length")
     structured, _ = chain(answer, schema, method=method)
     with pytest.raises(OutputParserException, match=r"cut off.*max_tokens.*'length', \d+ output tokens"):
@@ -119,7 +119,7 @@ async def test_truncated_json_raises(method, schema):
 
 @pytest.mark.parametrize("method", ["json_schema", "json_mode", "function_calling"])
 def test_filtered_answer_raises(method):
-    """Even if the text so far is valid JSON."""
+    """A filtered answer raises even if the text so far is valid JSON."""
     answer = completion(JSON, finish="content_filter: RECITATION")
     with pytest.raises(OutputParserException, match="RECITATION"):
         chain(answer, method=method)[0].invoke("hi")
@@ -150,7 +150,7 @@ def test_description_of_the_schema_is_sent():
 
 
 def test_function_calling_streams_partial_objects():
-    """Partial objects for `function_calling` too."""
+    """`function_calling` streams partial objects like the other methods."""
     first, second = call("EventDict", '{"name": "fa'), {"index": 0, "function": {"arguments": 'ir"}'}}
     events = [chunk(tool_calls=[first]), chunk(tool_calls=[second]), chunk(finish="stop"), "[DONE]"]
     parts = list(chain(events, EventDict, method="function_calling")[0].stream("hi"))
@@ -158,7 +158,7 @@ def test_function_calling_streams_partial_objects():
 
 
 def test_include_raw_returns_the_message_and_the_error():
-    """`parsing_error` has the error, which is not raised."""
+    """The error is returned as `parsing_error` and not raised."""
     structured, _ = chain(completion("no json"), include_raw=True)
     result = structured.invoke("hi")
     assert result["raw"].text == "no json"
@@ -180,7 +180,7 @@ def test_tools_are_bound_together_with_the_schema():
 
 
 def test_unknown_method_and_missing_schema_raise():
-    """The message says what is valid."""
+    """The error message lists the valid values."""
     with pytest.raises(ValueError, match="json_schema"):
         chain(completion(JSON), method="yaml")
     with pytest.raises(ValueError, match="schema"):
@@ -192,7 +192,7 @@ KINDS = pytest.mark.parametrize("schema", SCHEMAS, ids=["pydantic", "TypedDict",
 
 
 def stream_of(method, schema, text):
-    """A reply in two pieces, as text or as the arguments of the call."""
+    """Return a reply in two pieces, as text or as the arguments of the call."""
     pieces = [text[:12], text[12:]]
     if method == "function_calling":
         name = "EventDict" if schema is EventDict else "Event"
@@ -210,7 +210,7 @@ def names_of(parts):
 @pytest.mark.parametrize("method", METHODS)
 @KINDS
 async def test_every_method_streams_partial_objects(method, schema):
-    """Sync and async, for each kind of schema."""
+    """Sync and async streams yield partial objects for each kind of schema."""
     events = stream_of(method, schema, '{"name": "fair"}')
     assert names_of(chain(events, schema, method=method)[0].stream("hi")) == ["fa", "fair"]
     structured = chain(events, schema, method=method)[0]
@@ -236,7 +236,7 @@ async def test_raw_stream_yields_chunks_objects_and_the_error(method, schema):
 
 @pytest.mark.parametrize("method", METHODS)
 async def test_stream_without_an_object_ends_with_an_error(method):
-    """As a call does. With `include_raw` the error is in the last part."""
+    """A stream raises the same error as a call. With `include_raw` the error is in the last part."""
     events = [chunk(content="no json"), chunk(finish="stop"), "[DONE]"]
     with pytest.raises(OutputParserException, match="no json"):
         list(chain(events, method=method)[0].stream("hi"))
@@ -260,7 +260,7 @@ def test_streamed_object_that_violates_its_schema_raises(method):
 
 
 def test_connection_error_is_raised_with_include_raw():
-    """`include_raw` catches errors of the parser, and not those of the model."""
+    """`include_raw` catches errors of the parser, but no errors of the model."""
     fake = FakeGemini(Fault.cut_stream('{"name": "fa'))
     structured = fake.chat_model().with_structured_output(Event, include_raw=True)
     with pytest.raises(TruncatedStreamError):
@@ -296,7 +296,7 @@ def test_tools_and_schema_are_sent_in_the_form_of_the_model(model, beside, metho
 
 
 def test_method_is_kept_without_functions():
-    """For a schema alone and with Google's own tools. JSON without a schema cannot be a call."""
+    """The method is kept for a schema alone and with Google's own tools. JSON without a schema cannot be a call."""
     fake = FakeGemini('{"name": "fair"}')
     model = fake.chat_model("gemini-2.5-flash")
     model.with_structured_output(Event).invoke("hi")
@@ -335,7 +335,7 @@ def test_incomplete_object_raises(text, schema, way):
     "text", ['{"name": "fair"}', '```json\n{"name": "fair"}\n```', 'Here:\n```\n{"name": "fair"}\n```\n']
 )
 def test_object_in_a_code_fence_is_parsed(text, schema):
-    """Some servers write it that way."""
+    """Some servers put the object into a code fence."""
     assert FakeGemini(text).chat_model().with_structured_output(schema).invoke("hi") == {"name": "fair"}
 
 
@@ -374,7 +374,7 @@ WHOLE = {
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 @pytest.mark.parametrize("case", WHOLE)
 def test_schema_of_any_form_is_sent_and_validated(case, method):
-    """LangChain keeps only schemas with `properties`. A call has any other as its only argument."""
+    """LangChain keeps only schemas with `properties`. Any other schema becomes the only argument of a function."""
     schema, good, bad = WHOLE[case]
     name = "Names" if schema is Names else "Node" if schema is Node else schema["title"]
     wrapped = method == "function_calling" and "recursive" not in case
@@ -402,7 +402,7 @@ def test_schema_of_any_form_is_sent_and_validated(case, method):
 
 
 def test_wrapped_answer_streams_partial_objects():
-    """Without the argument around it."""
+    """The streamed parts do not contain the wrapping argument."""
     first, second = call("L", '{"answer": ["a"'), {"index": 0, "function": {"arguments": ', "b"]}'}}
     events = [chunk(tool_calls=[first]), chunk(tool_calls=[second]), chunk(finish="stop"), "[DONE]"]
     parts = list(chain(events, WHOLE["array"][0], method="function_calling")[0].stream("hi"))
@@ -450,7 +450,7 @@ class Choice(BaseModel):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_answer_for_a_class_is_repaired_if_unambiguous(method):
-    """As for a JSON schema."""
+    """The answer for a class is repaired like the answer for a JSON schema."""
     text = '{"lit": "5"}'
     answer = completion(None, tool_calls=[call("Choice", text)]) if method == "function_calling" else completion(text)
     assert chain(answer, Choice, method=method)[0].invoke("hi") == Choice(lit=5)
@@ -476,7 +476,7 @@ def test_answer_that_the_class_accepts_is_not_repaired():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_reports_an_invalid_answer_alike(method):
-    """The error names the fault and describes the reply."""
+    """The error message names the fault and describes the reply."""
     text = '{"lit": 7}'
     answer = completion(None, tool_calls=[call("Choice", text)]) if method == "function_calling" else completion(text)
     with pytest.raises(OutputParserException, match=r"does not fit Choice \(lit: .*Finish reason 'stop'"):
@@ -485,7 +485,7 @@ def test_every_method_reports_an_invalid_answer_alike(method):
 
 @pytest.mark.parametrize("surface", ["openai_compatible", "vertex", "ai_studio"])
 def test_class_without_a_docstring_gets_an_empty_description(surface):
-    """As with `bind_tools`. MLflow answers 500 to a function without `description`. Field case G8."""
+    """`bind_tools` does the same. MLflow answers 500 to a function without `description`. Field case G8."""
 
     class Bare(BaseModel):
         name: str
@@ -501,14 +501,14 @@ def test_class_without_a_docstring_gets_an_empty_description(surface):
 
 
 def schema_in_itself():
-    """A schema whose one member is the schema."""
+    """Return a schema whose only property is the schema itself."""
     schema = {"title": "Event", "type": "object", "properties": {}}
     schema["properties"]["a"] = schema
     return schema
 
 
 def deep_schema():
-    """A schema of 2000 levels."""
+    """Return a schema of 2000 levels."""
     schema = {"type": "object"}
     for _ in range(2000):
         schema = {"type": "object", "properties": {"a": schema}}
@@ -516,7 +516,7 @@ def deep_schema():
 
 
 def schema_of_python_values():
-    """A schema with values that JSON does not have."""
+    """Return a schema with Python values that JSON does not have."""
     day = dt.date(2026, 1, 2)
     own = []
     own.append(own)

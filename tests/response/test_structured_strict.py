@@ -1,4 +1,4 @@
-"""Structured output for strict pydantic classes: an answer is validated as JSON, in every method."""
+"""Tests structured output for strict pydantic classes: every method validates an answer as JSON."""
 
 import datetime as dt
 import decimal
@@ -143,7 +143,7 @@ CASES = {
 
 
 def build_chain(schema, value, method, *, streamed=False, **kwargs):
-    """A chain whose model answers with `value`, whole or in two pieces."""
+    """Return a chain whose model answers with `value`, whole or in two pieces."""
     wrapped = {"answer": value} if isinstance(value, list) and method == "function_calling" else value
     text, name = json.dumps(wrapped), schema.__name__.replace("[", "_").replace("]", "_")
     pieces = [text[: len(text) // 2], text[len(text) // 2 :]]
@@ -162,7 +162,7 @@ def build_chain(schema, value, method, *, streamed=False, **kwargs):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("case", CASES)
 async def test_strict_class_is_validated_as_json(case, method):
-    """Whole and streamed, sync and async, with `include_raw` and without. Field case C3."""
+    """Replies are whole or streamed, sync or async, with or without `include_raw`. Field case C3."""
     schema, value = CASES[case]
     expected = schema.model_validate_json(json.dumps(value))
     assert build_chain(schema, value, method).invoke("hi") == expected

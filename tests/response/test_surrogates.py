@@ -96,7 +96,7 @@ def test_surrogates_of_a_text_are_joined_or_replaced(entry_point, name):
 @pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
 @pytest.mark.parametrize("entry_point", STREAMED)
 def test_surrogates_of_a_thought_are_joined(entry_point, key, surface):
-    """Field case A9: on each surface, separately from the text."""
+    """Field case A9: on each surface, surrogates of thoughts are joined separately from the text."""
     events = stream({key: "a" + FIRST}, {key: SECOND + "b"}, {"content": "Hi."})
     message = read(entry_point, events, surface=surface, tools=())
     assert [block["reasoning"] for block in message.content_blocks if block["type"] == "reasoning"] == ["a😀b"]
@@ -105,7 +105,7 @@ def test_surrogates_of_a_thought_are_joined(entry_point, key, surface):
 
 @pytest.mark.parametrize("entry_point", STREAMED)
 def test_surrogate_of_a_thought_is_not_joined_with_the_text(entry_point):
-    """Field case A9: they are two fields, and flagged `content` is not the answer."""
+    """Field case A9: thoughts and text are two fields, and flagged `content` is not the answer."""
     message = read(entry_point, stream({"reasoning_content": "a" + FIRST}, {"content": SECOND + "b"}), tools=())
     thoughts = [block["reasoning"] for block in message.content_blocks if block["type"] == "reasoning"]
     assert (message.text, "".join(thoughts)) == (f"{LOST}b", f"a{LOST}")
@@ -140,7 +140,7 @@ CALLS = {
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("entry_point", STREAMED)
 def test_surrogates_of_a_call_are_joined(entry_point, name):
-    """Field case A9: in the arguments and the name, for each call."""
+    """Field case A9: surrogates are joined in the arguments and the name, separately for each call."""
     entries, expected = CALLS[name]
     message = read(
         entry_point,
@@ -197,7 +197,7 @@ def test_surrogate_is_not_joined_with_another_choice():
 @pytest.mark.parametrize("finish", ["every", "last"])
 @pytest.mark.parametrize("entry_point", STREAMED)
 def test_surrogates_are_joined_with_any_finish_reason(entry_point, finish):
-    """`stop` comes with every chunk, or with the second surrogate."""
+    """The finish reason `stop` comes with every chunk, or with the second surrogate."""
     pieces = chunk("stop" if finish == "every" else None, content="a" + FIRST), chunk("stop", content=SECOND)
     assert read(entry_point, [*pieces, DONE]).text == "a😀"
     assert read(entry_point, [*pieces]).text == "a😀"
@@ -247,7 +247,7 @@ def test_invalid_json_with_surrogates_raises(body):
 
 
 def test_memory_of_waiting_surrogates_is_bounded():
-    """A server that starts characters in ever new places uses no more memory than its bytes."""
+    """If a server starts characters in ever new places, the memory stays below the size of its bytes."""
     events = [chunk(content=FIRST) for _ in range(500)]
     for number, event in enumerate(events):
         event["choices"][0]["index"] = number

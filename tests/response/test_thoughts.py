@@ -89,7 +89,7 @@ def folded(runs):
     ],
 )
 def test_thoughts_are_separated_from_the_answer(deltas, thoughts, answer):
-    """Each delta comes as one piece, and character by character."""
+    """Each delta is read as one piece, and character by character."""
     assert folded(split(deltas)) == (thoughts, answer)
     assert folded(split([(char, flagged) for text, flagged in deltas for char in text])) == (thoughts, answer)
 
@@ -146,7 +146,7 @@ def cuts(draw, runs):
     st.booleans(),
 )
 def test_tagged_reply_is_split_alike_at_any_cut(data, space, tag, thoughts, answer, is_closed):
-    """There can be white space before it, any marker, and no closing tag."""
+    """The reply has any marker, may begin with white space, and may lack the closing tag."""
     closing = f"</{tag}>{answer}" if is_closed else ""
     deltas = data.draw(cuts([(f"{space}<{tag}>{thoughts}{closing}", PLAIN)]))
     assert folded(split(deltas, [*DEFAULT_TAGS, "(m|n)*"])) == (space + thoughts, answer if is_closed else "")
@@ -173,7 +173,7 @@ def test_any_mixture_loses_only_tags_at_any_cut(data, runs):
 
 
 def _assert_only_tags_are_gone(text, rest):
-    """Assert that `rest` is `text` without some tags. All ways to remove them are followed."""
+    """Assert that `rest` is `text` without some tags, whichever tags were removed."""
     places = {0}
     tags = [mark.format(tag) for tag in DEFAULT_TAGS for mark in ("<{}>", "</{}>")]
     for char in [*rest, None]:

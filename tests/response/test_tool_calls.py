@@ -193,7 +193,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("entries", "meanings", "is_invalid"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_every_row_of_the_decision_table_holds(entries, meanings, is_invalid):
-    """The rows are those of the tables in `ToolCallTracker`."""
+    """The rows are the rows of the tables in the docstring of `ToolCallTracker`."""
     found, _, invalid, _ = read(*(entry(*item) for item in entries))
     assert found == meanings
     assert bool(invalid) is is_invalid
@@ -224,7 +224,7 @@ def test_calls_are_right_or_invalid_in_every_dialect(calls, dialect, seed):
     """No call is missing, added, swapped or without its arguments, unless a call is invalid.
 
     If two calls have the same id, a call without arguments looks like the header of the other, so it is written as
-    `{}`. If random indices all happen to be possible, they are used.
+    `{}`. Random indices are used if all of them happen to be possible.
     """
     if dialect.ids.startswith("doubled"):
         calls = [Call(call.name, call.args or "{}", call.id) for call in calls]
@@ -314,7 +314,7 @@ def test_interleaved_calls_are_separated_by_ids_or_right_indices(calls, dialect,
 @settings(max_examples=300, deadline=None)
 @given(calls=call_lists, dialect=st.sampled_from(DIALECTS), seed=seeds)
 def test_generated_ids_do_not_depend_on_the_grouping(calls, dialect, seed):
-    """They are derived from the seed and the position."""
+    """Generated ids are derived from the seed and the position."""
     entries = [item for items in write_calls(calls, dialect, Random(seed).randrange) for item in items]
     assert read_calls([[item] for item in entries]) == read_calls([entries])
 
@@ -342,7 +342,7 @@ def test_an_id_of_the_server_is_kept_unless_it_is_empty_endless_or_unprintable(w
 
 
 def test_ids_differ_between_replies_and_between_calls():
-    """Two replies without ids in one thread must not share any."""
+    """Two replies without ids in one thread must not get the same generated id."""
     made = set()
     for seed in ("reply-1", "reply-2"):
         tracker = ToolCallTracker(seed)
@@ -431,7 +431,7 @@ def test_signature_comes_with_the_header_of_its_call():
 
 @pytest.mark.parametrize("wire_id", [None, "c"])
 def test_extra_fields_of_a_missing_call_are_kept(wire_id):
-    """They become fields of the reply."""
+    """The extra fields become fields of the reply."""
     tracker = ToolCallTracker("seed")
     assert [*tracker.feed([entry(wire_id, extra_content=SIGNED)]), *tracker.finish()] == []
     assert (len(tracker), tracker.list_invalid()) == (0, ())
@@ -464,7 +464,7 @@ def test_raw_control_characters_in_arguments_come_out_as_json(args):
     ids=range(9),
 )
 def test_arguments_that_are_not_an_object_are_invalid(args):
-    """They are truncated, joined, of another type, or too deep to parse."""
+    """The arguments are truncated, joined, of another type, or too deep to parse."""
     _, _, invalid, _ = read(entry("c", "f", args))
     assert invalid == ("f",)
 

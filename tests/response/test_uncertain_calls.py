@@ -1,4 +1,4 @@
-"""Replies with truncated, repeated, fragmented or only announced tool calls: each call runs correctly or not at all."""
+"""Tests truncated, repeated, fragmented and only announced tool calls: each call runs correctly or not at all."""
 
 import asyncio
 import json
@@ -75,7 +75,7 @@ def build(*answers, surface="vertex", **options):
 
 
 def whole(events):
-    """Return the whole reply for `events`: only entries with complete arguments."""
+    """Return the whole reply for `events`, with only the entries whose arguments are complete."""
     deltas = [choice["delta"] for event in events if event != DONE for choice in event["choices"]]
     finish = [choice.get("finish_reason") for event in events if event != DONE for choice in event["choices"]]
     text = "".join(delta.get("content") or "" for delta in deltas)
@@ -311,7 +311,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("entry_point", ["stream", "v3"])
 def test_an_uncertain_call_of_a_stream_is_an_error(name, entry_point):
-    """Field cases A1, A2, A3, A5, A7, A8 and A9: the calls of the model, or an error."""
+    """Field cases A1, A2, A3, A5, A7, A8 and A9: the result is the calls of the model, or an error."""
     events, expected = CASES[name]
     assert made(read(entry_point, events)) == expected
 
@@ -326,7 +326,7 @@ def test_an_uncertain_call_of_a_whole_reply_is_an_error(name):
 @pytest.mark.parametrize("name", [name for name in CASES if name[:2] in ("A1", "A3", "A5", "A7")][::3])
 @pytest.mark.parametrize("surface", SURFACES)
 def test_uncertain_call_is_an_error_on_each_surface(name, surface):
-    """Field cases A1, A3, A5 and A7: the async calls on each surface."""
+    """Field cases A1, A3, A5 and A7: async calls raise the error on each surface."""
     events, expected = CASES[name]
     assert made(read("astream", events, surface=surface)) == expected
     assert made(read("ainvoke", whole(events), surface=surface)) == expected
@@ -514,7 +514,7 @@ def test_call_after_the_end_is_an_error(late):
 @pytest.mark.parametrize("key", ["message", "delta"])
 @pytest.mark.parametrize("numbers", [(0, 1), (1, 0)])
 def test_call_with_a_refusal_does_not_run(key, numbers):
-    """Field case A4: in the same choice or in another."""
+    """Field case A4: the refusal is in the same choice as the call or in another one."""
     refused, called = {"refusal": "I will not."}, {"tool_calls": [entry("pay", "c1", '{"amount":1}')]}
     two = several(((numbers[0], "stop"), refused), ((numbers[1], "tool_calls"), called), key=key)
     one = several(((0, "tool_calls"), {**refused, **called}), key=key)
@@ -527,7 +527,7 @@ def test_call_with_a_refusal_does_not_run(key, numbers):
 @pytest.mark.parametrize("key", ["message", "delta"])
 @pytest.mark.parametrize("error", ["boom", {"code": 500, "message": "boom"}, {"message": "boom"}])
 def test_an_error_in_a_message_is_an_error(key, error):
-    """Field case G11: with a call or with text."""
+    """Field case G11: a message with an error raises, with a call or with text."""
     for fields in ({"tool_calls": [entry("pay", "c1", '{"amount":1}')]}, {"content": "Hm."}):
         for choices in (
             [((0, "stop"), {**fields, "error": error})],
@@ -564,7 +564,7 @@ def test_a_native_reason_for_a_block_is_a_refusal_after_one_request(place, word,
 
 @pytest.mark.parametrize("word", ["stop", "content_filter", "error"])
 def test_a_native_reason_for_a_malformed_call_is_its_error(word):
-    """Field case G3: OpenRouter sends `error` for it, LiteLLM sends `stop`."""
+    """Field case G3: OpenRouter sends the finish reason `error` for a malformed call, LiteLLM sends `stop`."""
     reply, event = completion("Hm.", finish=word), chunk(word, content="Hm.")
     for one in (reply, event):
         one["choices"][0]["native_finish_reason"] = "MALFORMED_FUNCTION_CALL"
@@ -607,7 +607,7 @@ def test_a_native_word_for_a_failure_is_the_same_failure(native, finish, place):
 
 
 def test_unknown_native_reason_invalidates_a_call_without_arguments():
-    """Field cases G3 and A1: a call without arguments needs a clean native finish reason, if there is one."""
+    """Field cases G3 and A1: a call without arguments is invalid if its native finish reason is not clean."""
     for native, expected in (("FINISH_REASON_NEW", MALFORMED), ("FinishReason.STOP", [("delete", {})])):
         assert made(read("stream", [calls(HEAD), with_native(native, "tool_calls"), DONE])) == expected
 
@@ -628,7 +628,7 @@ def test_unknown_native_reason_invalidates_a_call_without_arguments():
     ],
 )
 def test_finish_reasons_have_their_kind(words, kind):
-    """Field case A5: the finish reasons of all servers in the sources."""
+    """Field case A5: the list has the finish reasons of all servers in the sources."""
     assert {classify_ending(word) for word in words.split()} == {kind}
 
 
@@ -682,7 +682,7 @@ def test_kept_uncertain_call_does_not_run(name):
 
 
 def test_invalid_tool_calls_can_be_set_for_one_request():
-    """Field case H6: it is an option of a call and not part of the body. Other values are refused."""
+    """Field case H6: `invalid_tool_calls` is an option of a call and is not sent. Other values are refused."""
     reply = completion(None, tool_calls=[CUT_CALL])
     model, wire = build(reply)
     assert model.invoke("hi", **KEEP).invalid_tool_calls[0]["id"] == "c2"

@@ -1,4 +1,4 @@
-"""Repair of tool arguments: a value with one certain reading is converted, any other is left unchanged."""
+"""Tests the repair of tool arguments: a value with one certain reading is converted, any other value is unchanged."""
 
 import copy
 import json
@@ -34,7 +34,7 @@ def repair(schema, value, **root):
 
 
 def same(left, right):
-    """Whether two values are equal with their types. For `==`, 1, 1.0 and `True` are equal."""
+    """Return whether two values and their types are equal. With `==`, 1, 1.0 and `True` are equal."""
     return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
 
 
@@ -150,7 +150,7 @@ LENIENT = {
 
 @pytest.mark.parametrize(("schema", "value"), LENIENT.values(), ids=LENIENT)
 def test_an_unchecked_keyword_does_not_prevent_a_repair_of_another_argument(schema, value):
-    """Also for values that are not valid schemas."""
+    """The unchecked keyword may have a value that is not a valid schema."""
     arguments = {"p": value, "q": "1"}
     repaired, changes = repair_arguments({"properties": {"p": schema, "q": INTEGER}}, arguments)
     assert same(repaired, {"p": value, "q": 1})
@@ -190,7 +190,7 @@ def test_repair_ends_for_recursive_schemas_and_deep_values():
 
 
 def test_valid_text_is_returned_unchanged():
-    """White space is kept, because the text is not written anew."""
+    """White space is kept, because valid text is not serialized again."""
     text = '{ "x": 1, "y": 2 }'
     assert repair_arguments_text(POINT, text) == (text, [])
     assert repair_arguments_text(POINT, "[1]") == ("[1]", [])
@@ -200,7 +200,7 @@ def test_valid_text_is_returned_unchanged():
 
 
 def test_the_description_of_many_changes_is_short_and_has_no_values():
-    """Values may be secrets."""
+    """The description has no values, because they may be secrets."""
     schema = {"properties": {"a/b": {"type": "array", "items": INTEGER}, "c": STRING}}
     _, changes = repair_arguments(schema, {"a/b": ["1"] * 9, "c": None})
     said = describe_changes("f", changes)
@@ -210,7 +210,7 @@ def test_the_description_of_many_changes_is_short_and_has_no_values():
 
 
 def valid(value, schema, root):
-    """Validate by an independent, small implementation of JSON Schema. The property tests below use it."""
+    """Return whether a value is valid, by an independent implementation of JSON Schema for the property tests below."""
     if isinstance(schema, bool):
         return schema
     kinds = {bool: {"boolean"}, int: {"integer", "number"}, float: {"number"}, str: {"string"}, list: {"array"},
@@ -322,7 +322,7 @@ def slips(draw, depth=0):
 
 @given(slips())
 def test_a_misspelled_value_is_repaired_at_any_depth(drawn):
-    """Numbers and objects as strings, and null for optional properties."""
+    """The misspellings are numbers and objects as strings, and null for optional properties."""
     schema, value, slipped = drawn
     assert same(repair(schema, slipped), value)
 
@@ -336,7 +336,7 @@ def book(seats: int, row: str | None = None) -> str:
 SLIP, MEANT = '{"seats": "2", "row": null}', {"seats": 2, "row": None}
 SAID = ["Arguments of 'book' were repaired: /seats (string to integer)."]
 HEAD, BODY = call("book", "", "call-1", index=0), {"index": 0, "function": {"arguments": SLIP}}
-#: The events of a stream that hold the arguments, and whether they can be repaired.
+#: The events of a stream that contain the arguments, and whether the arguments can be repaired.
 STREAMS = {
     "as one": ([[call("book", SLIP)]], True),
     "as one, after the head": ([[HEAD], [BODY]], True),
@@ -380,7 +380,7 @@ def test_valid_calls_and_calls_of_unbound_tools_are_unchanged(surface):
 
 
 def test_two_objects_in_the_arguments_of_one_call_are_an_error():
-    """They are not repaired."""
+    """Two objects are not repaired to one."""
     with pytest.raises(MalformedToolCallError):
         stream("vertex", [[call("book", SLIP)], [{"id": "call-1", "function": {"arguments": '{"seats": 3}'}}]])
 

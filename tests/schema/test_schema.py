@@ -1,4 +1,4 @@
-"""Compiling JSON schemas to Gemini's subset: what is kept, rewritten or lost."""
+"""Tests the compilation of JSON schemas to Gemini's subset: keywords that are kept, rewritten or lost."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ def test_too_many_combinations_of_unions_keep_the_first_union():
 
 
 def test_a_tuple_becomes_an_array_with_the_order_in_its_description():
-    """Gemini takes only one schema in `items`."""
+    """Gemini accepts only one schema in `items`."""
     compiled, losses = compile_property(
         {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "items": False}
     )
@@ -258,7 +258,7 @@ def test_a_tuple_becomes_an_array_with_the_order_in_its_description():
 
 @pytest.mark.parametrize("schema", [True, {}, {"description": "x"}])
 def test_a_schema_for_any_value_becomes_a_union_of_types(schema):
-    """Gemini has no equivalent of `true` and `{}`. Arrays are not offered, which is recorded."""
+    """Gemini has no equivalent of `true` and `{}`. Arrays are not offered. This loss is recorded."""
     compiled, losses = compile_property(schema)
     assert [branch["type"] for branch in compiled["anyOf"]] == ["string", "number", "boolean", "object"]
     assert losses == [("/properties/p", "type")]
@@ -272,7 +272,7 @@ def test_a_forbidden_property_is_not_offered():
 
 
 def test_required_names_without_a_property_are_dropped():
-    """Gemini answers 400 to them."""
+    """Gemini answers 400 to required names without a property."""
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a", "b", "a"]}
     compiled, losses = compile_parameters(schema)
     assert compiled is not None
@@ -293,7 +293,7 @@ def test_a_tool_that_takes_any_arguments_has_no_parameters_and_a_loss():
 
 
 def test_alternatives_at_the_top_become_one_object():
-    """The arguments of a function are one object. It requires only what all alternatives require."""
+    """The arguments of a function are one object. This object requires only what all alternatives require."""
     one = {"type": "object", "properties": {"k": {"const": "a"}, "n": {"type": "integer"}}, "required": ["k", "n"]}
     two = {"type": "object", "properties": {"k": {"const": "b"}}, "required": ["k"]}
     compiled, losses = compile_parameters({"anyOf": [one, two], "description": "d"})
@@ -307,7 +307,7 @@ def test_alternatives_at_the_top_become_one_object():
 
 
 def test_two_unions_at_one_place_are_combined():
-    """Gemini takes no other union beside `anyOf`."""
+    """Gemini does not accept another union beside `anyOf`."""
     schema = {
         "type": "object",
         "anyOf": [{"properties": {"a": {"type": "string"}}}, {"properties": {"b": {"type": "string"}}}],
@@ -343,7 +343,7 @@ def test_a_response_schema_keeps_maps_and_empty_objects():
 
 @pytest.mark.parametrize("schema", [{"type": "array", "items": {"type": "string"}}, {"enum": ["a", "b"]}, {}])
 def test_a_response_schema_may_have_any_type_at_the_top(schema):
-    """Without a type it is an object."""
+    """A response schema without a type is an object."""
     compiled, _ = compile_response_schema(schema)
     assert refuse(compiled, response=True) == ""
     assert compiled["type"] == schema.get("type", "string" if schema else "object")

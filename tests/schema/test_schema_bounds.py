@@ -1,4 +1,4 @@
-"""References, recursion and size: every schema compiles within limits, and the result compiles to itself."""
+"""Tests references, recursion and size: every schema compiles within limits, and the result compiles to itself."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_reference_is_replaced_by_its_target(reference):
 
 @pytest.mark.parametrize("reference", ["#/$defs/none", "other.json", "#anchor", 7, "#/x/9"])
 def test_a_reference_without_a_target_is_a_loss(reference):
-    """It does not raise."""
+    """A reference without a target does not raise."""
     _, losses = compile_property({"$ref": reference}, x=[1])
     assert ("/properties/p/$ref", "$ref") in losses
 
@@ -69,7 +69,7 @@ def test_circular_references_compile(schema):
 
 
 def test_definitions_that_multiply_stay_within_the_limits():
-    """Ten references on each of twelve levels would be 10**12 places."""
+    """Ten references on each of twelve levels would expand to 10**12 places."""
     defs = {
         f"L{level}": {"properties": {f"p{n}": {"$ref": f"#/$defs/L{level + 1}"} for n in range(10)}}
         for level in range(12)
@@ -118,7 +118,7 @@ def test_a_definition_is_read_once_for_a_place():
 
 
 def test_a_reader_expands_nothing_after_its_budget_is_used_up():
-    """Otherwise each of many places would still read a long `allOf`."""
+    """Without this limit, each of many places would still read a long `allOf`."""
     reader = Reader({}, 1, 5, [])
     for _ in range(10):
         reader.read("", [Source({"allOf": [{}] * 100}, "")])

@@ -1,4 +1,4 @@
-"""Tools of published MCP servers compile into the subset, and every restriction that is lost is listed."""
+"""Tests that tools of published MCP servers compile into the subset, and that every lost restriction is listed."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def compile_tools() -> list[tuple[str, Any, Any, Any]]:
 
 
 def measure() -> tuple[Counter[str], Counter[str], list[str]]:
-    """Return counts, how many samples each lost keyword explains, and the failures without an explanation."""
+    """Return counts, the number of samples that each lost keyword explains, and the failures without an explanation."""
     counts: Counter[str] = Counter()
     explained: Counter[str] = Counter()
     unexplained: list[str] = []
@@ -118,7 +118,7 @@ def test_a_tool_without_parameters_takes_no_arguments_or_has_a_loss():
 
 
 def test_a_langchain_tool_compiles_like_its_schema():
-    """For a sample of the tools, and for all with references."""
+    """The test uses a sample of the tools, and all tools with references."""
     found = load_tools()
     sample = [*found[::20], *((name, schema) for name, schema in found if "$ref" in json.dumps(schema))]
     for name, schema in sample:

@@ -1,4 +1,4 @@
-"""The page of schema keywords shows what the compiler does."""
+"""Tests that the page of schema keywords shows what the compiler does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OPENAPI = {"nullable", "discriminator", "example", "xml", "externalDocs"}
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row.keyword} {json.dumps(row.probe)}" for row in ROWS])
 def test_the_example_compiles_as_the_row_says(row):
-    """The result is equal to the byte, with the same losses."""
+    """The compiled schema is equal byte for byte, and has the same losses."""
     compiled, says = compile_row(row)
     assert json.dumps(compiled) == json.dumps(row.compiled)
     assert says == row.says
@@ -35,7 +35,7 @@ def test_the_page_is_up_to_date():
     assert PAGE.read_text(encoding="utf-8") == print_page(), f"Run `{COMMAND}` to update the page."
 
 
-#: Keywords whose loss no sample shows, because samples satisfy them or do not contain them.
+#: Keywords whose loss is not visible in samples, because the samples satisfy them or do not contain them.
 UNSEEN = {
     "enum", "contentEncoding", "contentMediaType", "unevaluatedItems", "properties", "unevaluatedProperties",
     "patternProperties", "propertyNames", "maxProperties", "dependencies", "not", "$ref",
@@ -46,7 +46,7 @@ BROKEN = [row for row in ROWS if row.says and row.keyword not in UNSEEN and row.
 
 @pytest.mark.parametrize("row", BROKEN, ids=[f"{row.keyword} {json.dumps(row.probe)}" for row in BROKEN])
 def test_samples_of_a_dropped_keyword_fail_and_the_loss_explains_it(row):
-    """Without the loss, the failure has no explanation."""
+    """If the loss is removed, the failure has no explanation."""
     whole = {"type": "object", "properties": {"p": row.probe}, "$defs": DEFINITIONS}
     compiled, losses = compile_parameters(whole)
     assert find_unexplained(whole, compiled, losses) == []

@@ -1,4 +1,4 @@
-"""What a schema loses is listed, and the description has what helps the model."""
+"""Tests that each loss of a schema is listed, and described to the model if that helps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schema_subset import compile_property
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._schema.functions import compile_parameters, compile_response_schema
 
-#: Keywords that restrict an enum. The enum is sent without the values that they exclude.
+#: Keywords that restrict an enum. The enum is sent without the values that these keywords exclude.
 BOUNDS = {
     "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format", "type",
 }  # fmt: skip
@@ -43,7 +43,7 @@ def read_loss(losses, path):
 
 
 def test_the_description_of_a_map_has_the_schema_of_its_values():
-    """Also if the schema is long. Field case C5."""
+    """The description has the schema even if it is long. Field case C5."""
     compiled, losses = compile_parameters(Order.model_json_schema())
     assert compiled is not None
     found = compiled["properties"]
@@ -62,7 +62,7 @@ def test_the_description_of_a_map_has_the_schema_of_its_values():
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 def test_a_response_schema_keeps_the_schema_of_a_map_s_values(surface):
-    """The note of a tool says what the model sees instead. Field case C5."""
+    """For a tool, the note says what the model sees instead. Field case C5."""
     where: dict[str, Any] = {"project": "p", "location": "global"} if surface == "vertex" else {"api_key": "k"}
     model = ChatGeminiCompat(model="gemini-3.8-flash", **where)
     form = model.with_structured_output(Order).first.kwargs["response_format"]
@@ -88,7 +88,7 @@ def test_a_response_schema_keeps_the_schema_of_a_map_s_values(surface):
     ],
 )
 def test_a_long_schema_of_a_map_s_values_is_shortened(fields, length, told):
-    """First its descriptions are left out, then all but an outline. The note says which. Field case C5."""
+    """First the descriptions are left out, then everything but an outline. The note names the form. Field case C5."""
     inner = {"type": "string", "minLength": 1, "description": "d" * length}
     value = {"type": "object", "properties": {f"field{index}": inner for index in range(fields)}}
     compiled, losses = compile_parameters(
@@ -144,7 +144,7 @@ def add_up(schema: Any, factor: int = 1) -> int:
     ids=["high", "just too high", "eight", "fifty", "both bounds", "nested object", "nested array", "union"],
 )
 def test_high_array_bounds_are_described_and_not_sent(arrays):
-    """Each of them has a loss and a sentence, in tools and in response schemas. Field case C6."""
+    """Each high bound has a loss and a sentence, in tools and in response schemas. Field case C6."""
     schema = {"type": "object", "properties": arrays}
     for build in (compile_parameters, compile_response_schema):
         compiled, losses = build(schema)
@@ -189,7 +189,7 @@ def test_array_bounds_of_all_tools_of_a_request_are_added(surface):
 
 
 def test_a_compatible_server_gets_all_array_bounds():
-    """The limit is Gemini's. Field case C6."""
+    """Only Gemini has the limit. Field case C6."""
     tool = {"type": "function", "function": {"name": "a", "parameters": {"type": "object", "properties": {"p": strings(maxItems=5000)}}}}  # fmt: skip
     model = ChatGeminiCompat(model="m", base_url="http://127.0.0.1:1/v1", api_key="k")
     body, notes = model.preview("hi", tools=[tool])
@@ -213,7 +213,7 @@ BRANCHES = [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas
     ],
 )
 def test_the_mapping_of_a_discriminator_gives_the_values(mapping, values, keyword):
-    """With pointers or names. Without a mapping, the names of the schemas are the values. Field case C7."""
+    """The mapping has pointers or names. Without a mapping, the names of the schemas are the values. Field case C7."""
     discriminator = {"propertyName": "k", **({"mapping": mapping} if mapping else {})}
     built, losses = compile_property(
         {keyword: BRANCHES, "discriminator": discriminator}, components={"schemas": ANIMALS}
@@ -261,7 +261,7 @@ def test_a_const_overrides_the_mapping_of_a_discriminator():
 
 
 def test_a_property_with_an_empty_name_is_listed_as_lost():
-    """Google refuses it. If it is required, that is listed too. Field case C7."""
+    """Google refuses such a property. If the property is required, that loss is listed too. Field case C7."""
     built, losses = compile_property(
         {"type": "object", "properties": {"": {"type": "string"}, "a": {"type": "string"}}, "required": ["", "a"]}
     )
@@ -272,7 +272,7 @@ def test_a_property_with_an_empty_name_is_listed_as_lost():
 
 
 def test_required_of_draft_3_is_kept_or_listed():
-    """It is kept in a property, and listed as lost elsewhere. Field case C7."""
+    """`required` is kept in a property, and listed as lost elsewhere. Field case C7."""
     built, losses = compile_property(
         {"type": "object", "properties": {"a": {"type": "string", "required": True}, "b": {"type": "string", "required": False}}}
     )  # fmt: skip
@@ -305,13 +305,13 @@ def test_required_of_draft_3_is_kept_or_listed():
     ids=str,
 )
 def test_a_keyword_that_is_not_kept_is_listed(schema, keyword):
-    """Keywords of older drafts and of other tools, and those that do not apply. Field case C7."""
+    """The keywords are from older drafts or other tools, or do not apply. Field case C7."""
     _, losses = compile_property(schema)
     assert (f"/properties/p/{keyword}", keyword) in losses
 
 
 def is_told(keyword: str, leaf: dict[str, Any], built: dict[str, Any], losses: list[tuple[str, str]]) -> bool:
-    """Whether a keyword is sent, listed as lost, described, or needless beside an enum."""
+    """Return whether a keyword is sent, listed as lost, described, or needless beside an enum."""
     text = json.dumps(built)
     exact = {
         "exclusiveMinimum": '"minimum"',
@@ -339,6 +339,6 @@ def is_told(keyword: str, leaf: dict[str, Any], built: dict[str, Any], losses: l
 )
 @given(leaf=LEAVES.filter(lambda leaf: isinstance(leaf, dict) and "not" not in leaf))
 def test_every_keyword_is_sent_or_listed_or_described(leaf):
-    """For strings, numbers and enums with contradictory keywords. Field case C7."""
+    """The schemas are strings, numbers and enums with contradictory keywords. Field case C7."""
     built, losses = compile_property(leaf)
     assert [keyword for keyword in leaf if not is_told(keyword, leaf, built, losses)] == []

@@ -1,4 +1,4 @@
-"""Random schemas: a value that satisfies the compiled schema satisfies the original, or a loss says why not."""
+"""Tests random schemas: a value that satisfies the compiled schema satisfies the original, or a loss explains it."""
 
 from __future__ import annotations
 

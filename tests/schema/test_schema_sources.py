@@ -1,4 +1,4 @@
-"""Schemas as pydantic, LangChain and published MCP servers write them."""
+"""Tests schemas as pydantic, LangChain and published MCP servers write them."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ EVERYTHING = {
 
 
 def test_a_pydantic_model_compiles_field_by_field():
-    """With the exact result where it is short."""
+    """The test has the exact result of each field whose result is short."""
     compiled, losses = compile_parameters(Everything.model_json_schema())
     assert compiled is not None
     assert refuse(compiled) == ""
@@ -185,7 +185,7 @@ SERVERS = {
 
 @pytest.mark.parametrize("schema", SERVERS.values(), ids=SERVERS)
 def test_schemas_of_mcp_servers_compile(schema):
-    """Patterns that are common among published servers."""
+    """The schemas have patterns that are common among published servers."""
     before = copy.deepcopy(schema)
     compiled, _ = compile_parameters(schema)
     assert compiled is not None
