@@ -1,7 +1,6 @@
-"""Base class of chat model and embeddings: resolves their fields to a connection, and opens a transport for it.
+"""Base class of the chat model and the embeddings: resolves the fields to a connection, and opens its transport.
 
-A changed field leads to a new connection. Nothing is connected before the first call. A pickle contains no open
-connection.
+A changed field leads to a new connection. Sockets are opened at the first call. Open connections are not pickled.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._settings.connection import Connection
     from langchain_gemini_compat._transport.client import Transport, TransportOptions
 
-#: The fields that choose the server and the credential. The others choose how requests are sent.
+#: The fields that choose the server and the credential. The other fields choose how requests are sent.
 _PLACE_FIELDS = (
     "model_name", "surface", "project", "location", "endpoint_id", "base_url", "api_version", "api_key", "credentials",
     "quota_project_id",
@@ -57,23 +56,26 @@ _read_connection: Callable[[object], tuple[object, ...]] = attrgetter(
 
 @dataclass(slots=True)
 class _Link:
-    """The connection that `fields` lead to, and its transport once one is open."""
+    """The connection that `fields` select, and its transport, which is `None` until a call opens it."""
 
     fields: tuple[object, ...]
     connection: Connection
     transport: Transport | None = None
 
     def __deepcopy__(self, memo: object) -> _Link:
-        """Return a copy that opens a transport of its own, since sockets and locks cannot be copied."""
+        """Return a copy without the transport, since sockets and locks cannot be copied. The copy opens its own."""
         return _Link(self.fields, self.connection)
 
     def __reduce__(self) -> tuple[type[_Link], tuple[tuple[()], Connection]]:
-        """Pickle the connection alone: fields may hold clients, and `ConnectedModel.__setstate__` reads them again."""
+        """Pickle only the connection, since `fields` may hold clients.
+
+        `ConnectedModel.__setstate__` reads the fields again.
+        """
         return _Link, ((), self.connection)
 
 
 class ConnectedModel(ConnectionFields):
-    """`ConnectionFields` with the connection that they lead to and its transport."""
+    """Base class of the models: `ConnectionFields`, the connection that they select, and its transport."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
@@ -86,7 +88,7 @@ class ConnectedModel(ConnectionFields):
     @model_validator(mode="wrap")
     @classmethod
     def _adopt_arguments(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Rename aliases. Warn of unknown arguments and make them body keys, as other chat models do."""
+        """Rename aliases. Add unknown arguments to `model_kwargs` with a warning, as other chat models do."""
         if not isinstance(values, dict):
             return handler(values)
         given = _normalize(cls, cast("dict[str, object]", values))
@@ -105,7 +107,7 @@ class ConnectedModel(ConnectionFields):
         return self
 
     def _warn_of_unknown(self, advice: Mapping[str, str]) -> None:
-        """Warn once of unknown arguments that are sent, and once of those that are left out."""
+        """Warn about unknown arguments: once for those that are sent, and once for those that are left out."""
         sent = [name for name in advice if name not in IGNORED and self._sends_body_key(name)]
         left_out = [name for name in advice if name not in sent]
         for names, fate in ((sent, "is sent as a body key"), (left_out, "is left out of requests")):
@@ -127,7 +129,7 @@ class ConnectedModel(ConnectionFields):
         return self
 
     def _write_resolved_fields(self, link: _Link) -> None:
-        """Write the key and the place that the environment gave into the fields, as other chat models do."""
+        """Set the fields for key, project and location to the resolved values, as other chat models do."""
         for name in ("api_key", "project", "location"):
             found: object = getattr(link.connection, name)
             if getattr(self, name) != found:
@@ -135,19 +137,19 @@ class ConnectedModel(ConnectionFields):
         link.fields = _read_connection(self)
 
     if not TYPE_CHECKING:
-        # A type checker would take this for permission to set attributes that do not exist.
+        # Type checkers must not see this method, or they would allow setting attributes that do not exist.
         def __setattr__(self, name: str, value: Any) -> None:
-            """Set an attribute, and keep a plain `api_key` as a secret: pydantic does not validate assignments."""
+            """Set an attribute. A plain `api_key` becomes a secret, since pydantic does not validate assignments."""
             super().__setattr__(name, _as_secret(value) if name == "api_key" else value)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy of the model with the fields in `update` replaced.
 
-        The copy opens connections of its own where a field that it connects with has changed.
+        If a field that affects the connection has changed, the copy opens its own connections.
 
         Args:
-            update: New values by field name. They are not validated. A plain `api_key` is kept as a secret.
-            deep: Whether the values of the fields are copied too. HTTP clients and credentials are always shared.
+            update: New values by field name. They are not validated. A plain `api_key` becomes a secret.
+            deep: Whether to copy the values of the fields too. HTTP clients and credentials are always shared.
 
         Returns:
             The copy.
@@ -158,14 +160,14 @@ class ConnectedModel(ConnectionFields):
 
     @property
     def _connection(self) -> Connection:
-        """The endpoint and the credential that the fields lead to now."""
+        """The endpoint and the credential that the fields select now."""
         return self._resolved_link().connection
 
     def _resolved_link(self) -> _Link:
-        """Return the cached link, or a new one if a field that it depends on has changed."""
+        """Return the cached link, or a new link if a field that affects the connection has changed."""
         fields, link = _read_connection(self), self._link
         if link is None or fields != link.fields:
-            # A changed timeout or client needs another transport, but leads to the same place.
+            # A changed timeout or client needs a new transport, but not a new connection.
             is_same_place = link is not None and fields[: len(_PLACE_FIELDS)] == link.fields[: len(_PLACE_FIELDS)]
             self._check_clients()
             link = self._link = _Link(fields, link.connection if link and is_same_place else self._resolve())
@@ -201,9 +203,9 @@ class ConnectedModel(ConnectionFields):
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """Environment variables that a deserialized model reads its secrets from.
+        """Environment variables from which a deserialized model reads its secrets.
 
-        The key of a compatible server has a variable of its own, so that Google's key never goes to another server.
+        The key of a compatible server has its own variable, so that Google's key never goes to another server.
         """
         return {"api_key": self._connection.endpoint.key_variable}
 
@@ -214,7 +216,7 @@ class ConnectedModel(ConnectionFields):
 
     @property
     def lc_attributes(self) -> dict[str, object]:
-        """Values that LangChain's `dumps` writes instead of those of fields: body keys without secrets."""
+        """Field values that LangChain's `dumps` writes in place of the real ones: body keys without secrets."""
         return self.redacted_fields()
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
@@ -223,7 +225,7 @@ class ConnectedModel(ConnectionFields):
         return [(name, shown.get(name or "", value)) for name, value in super().__repr_args__()]
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """Return a deep copy that shares the caller's clients and credentials, since they cannot be copied."""
+        """Return a deep copy. The copy shares the caller's clients and credentials, which cannot be copied."""
         memo = {} if memo is None else memo
         memo.update(
             {id(one): one for one in (self.http_client, self.http_async_client, self.credentials, self.api_key)}
@@ -231,23 +233,23 @@ class ConnectedModel(ConnectionFields):
         return super().__deepcopy__(memo)
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Return the state without open connections and the caller's HTTP clients. They hold sockets and locks."""
+        """Return the state for pickling, without open connections and HTTP clients, which hold sockets and locks."""
         self._resolved_link()
         state = super().__getstate__()
         return {**state, "__dict__": {**state["__dict__"], "http_client": None, "http_async_client": None}}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
-        """Keep the connection that was resolved before pickling: it knows which variable the key came from."""
+        """Restore the pickled state, including the resolved connection, which names the source of the key."""
         super().__setstate__(state)
         if self._link is not None:
             self._link.fields = _read_connection(self)
 
     def endpoint_info(self) -> dict[str, Any]:
-        """Return where requests go and which credential they use. It has no secret, and nothing is sent.
+        """Return where requests go and which credential they use, without secrets. No request is sent.
 
         Returns:
-            A dict with `surface`, `base_url`, `model` (as the surface spells it) and `auth`. `auth` has the `kind` of
-            the credential and its `source`, such as "environment GOOGLE_API_KEY".
+            A dict with `surface`, `base_url`, `model` (as the surface spells the name) and `auth`. `auth` has the
+            `kind` of the credential and its `source`, such as "environment GOOGLE_API_KEY".
 
         Examples:
             ```python
@@ -269,7 +271,7 @@ class ConnectedModel(ConnectionFields):
         return link.transport or self._connect(link)
 
     async def _aopen_transport(self) -> Transport:
-        """Open the transport in a thread: importing openai and google-auth takes half a second."""
+        """Async version of `_open_transport`. A thread imports openai and google-auth, which takes half a second."""
         link = self._resolved_link()
         if link.transport is None:
             return await asyncio.to_thread(self._connect, link)
@@ -303,7 +305,7 @@ def open_transport(
     quota_project_id: str | None,
     **options: Unpack[TransportOptions],
 ) -> Transport:
-    """Return a transport for `connection`. It imports openai, which takes half a second, and gets no token yet."""
+    """Return a transport for `connection`. This imports openai, which takes half a second. No token is requested."""
     from langchain_gemini_compat._auth.google import build_token_source
     from langchain_gemini_compat._transport.client import Transport, TransportConfig
 
@@ -317,25 +319,25 @@ def open_transport(
     )
     account = _account_of(connection.api_key)
     if options["http_client"] or options["http_async_client"]:
-        # A client of the caller may lead to a proxy or a test double, so the rate gate of others does not hold for it.
+        # A client of the caller may lead to a proxy or a test double, so this transport has its own rate gate.
         account += uuid4().hex
     endpoint = connection.endpoint
     return Transport(TransportConfig(endpoint.surface, endpoint.base_url, tokens, account=account, **options))
 
 
 def _as_secret(key: Any) -> Any:
-    """Return a plain key as a secret. Secrets, callables and `None` stay as they are."""
+    """Return a plain key as a `SecretStr`. Return secrets, callables and `None` unchanged."""
     return SecretStr(key) if isinstance(key, str) else key
 
 
 def _account_of(key: SecretStr | object) -> str:
-    """Return a digest that tells keys apart without revealing them."""
+    """Return a digest of the key that does not reveal the key, or an empty string without a fixed key."""
     return sha256(key.get_secret_value().encode()).hexdigest()[:16] if isinstance(key, SecretStr) else ""
 
 
 @cache
 def _argument_names(cls: type[BaseModel]) -> frozenset[str]:
-    """Return every name that the constructor takes."""
+    """Return every argument name that the constructor accepts."""
     return frozenset({*cls.model_fields, *_aliases_of(cls), *COMPOSITES} - _unsplit_composites(cls))
 
 
@@ -346,7 +348,7 @@ def _aliases_of(cls: type[BaseModel]) -> dict[str, str]:
 
 @cache
 def _unsplit_composites(cls: type[BaseModel]) -> frozenset[str]:
-    """Return the composite arguments that are not split: embeddings have no chat options."""
+    """Return the composite arguments to leave as they are: for embeddings, those that set chat options."""
     return frozenset() if issubclass(cls, RequestFields) else OPTION_COMPOSITES
 
 
@@ -359,7 +361,7 @@ def _normalize(cls: type[BaseModel], values: dict[str, object]) -> dict[str, obj
     if isinstance(further, dict):
         normalize_options(further)
     if "response_format" in given and "response_format" not in values:
-        # `response_format` was built from `response_schema` or `response_mime_type`.
+        # In this case, `response_format` was built from `response_schema` or `response_mime_type`.
         own = {"response_format": given.pop("response_format")}
         if isinstance(further, dict) and "response_format" in further:
             raise ValueError("`response_schema` contradicts `response_format` in `model_kwargs`. Pass one of them.")

@@ -52,9 +52,9 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
     Vertex AI has no such endpoint. Connection, credentials, time limits, retries and errors work as in
     `ChatGeminiCompat`, with the same parameters.
 
-    All parameters are keyword arguments and optional except `model`. The `description` of each field tells its unit,
-    its default and the surfaces that take it: `GeminiCompatEmbeddings.model_fields["dimensions"].description`. By
-    group:
+    All parameters are keyword arguments. Only `model` is required. The `description` of each field gives its unit, its
+    default and the surfaces that accept it, for example
+    `GeminiCompatEmbeddings.model_fields["dimensions"].description`. The parameters by group:
 
     - model and vectors: `model`, `dimensions`
     - requests: `batch_size`, `max_concurrency`, `model_kwargs`, `default_headers`, `default_query`
@@ -65,8 +65,8 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
 
     Raises:
         ValueError: At construction, if the arguments name no endpoint or name Vertex AI.
-        GeminiCompatError: At a call. `InvalidReplyError` means that the reply has not exactly one valid vector for
-            each text.
+        GeminiCompatError: At a call. `InvalidReplyError` means that the reply does not have exactly one valid vector
+            for each text.
 
     Examples:
         ```python
@@ -115,27 +115,27 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         chosen = self.surface, self.base_url, self.api_key, self.project, self.location, self.endpoint_id
         if not any((*chosen, self.credentials)) and has_two_sources():
             raise UnsupportedParameterError(_BOTH_IN_ENVIRONMENT)
-        # Credentials are checked later: other credentials would not help here.
+        # This check comes before that of the credentials, since other credentials would not help.
         if self.surface is None and self.base_url and leads_to_vertex(self.base_url, has_vertex_arguments=False):
             raise UnsupportedParameterError(_NOT_ON_VERTEX)
         return super()._resolve()
 
     def embed_documents(self, texts: Iterable[str]) -> list[list[float]]:
-        """Embed texts, one request after the other with `batch_size` texts each.
+        """Embed texts. Requests with `batch_size` texts each are sent one after the other.
 
-        The limit `total` of `timeout` holds for the whole call. `max_retries` and the other limits hold for each
+        The limit `total` of `timeout` applies to the whole call. `max_retries` and the other limits apply to each
         request.
 
         Args:
-            texts: Texts to embed. Any iterable of strings. Without texts, no request is sent.
+            texts: Texts to embed, as any iterable of strings. Without texts, no request is sent.
 
         Returns:
             One vector for each text, in the order of the texts.
 
         Raises:
             UnsupportedContentError: Before a request is sent, if an item is not a string, or is empty on AI Studio.
-            InvalidReplyError: If a reply has not exactly one valid vector for each text.
-            GeminiCompatError: If a request fails for another reason. No vector of the call is returned.
+            InvalidReplyError: If a reply does not have exactly one valid vector for each text.
+            GeminiCompatError: If a request fails for another reason. Vectors of earlier requests are discarded.
 
         Examples:
             ```python
@@ -163,10 +163,12 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         return self.embed_documents([text])[0]
 
     async def aembed_documents(self, texts: Iterable[str]) -> list[list[float]]:
-        """Embed texts with up to `max_concurrency` requests at once. The first failure cancels the other requests.
+        """Async version of `embed_documents`, with up to `max_concurrency` requests at once.
+
+        The first failed request cancels the other requests.
 
         Args:
-            texts: Texts to embed. Any iterable of strings. Without texts, no request is sent.
+            texts: Texts to embed, as any iterable of strings. Without texts, no request is sent.
 
         Returns:
             One vector for each text, in the order of the texts.
@@ -179,7 +181,7 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
             return []
         transport, deadline = await self._aopen_transport(), self._deadline()
         found: dict[int, list[list[float]]] = {}
-        # The tasks share one iterator, so that each takes the next batch when it has finished one.
+        # The tasks share one iterator. When a task has finished a batch, it takes the next batch.
         pending = iter(batches)
         count = min(self.max_concurrency, len(batches))
         tasks = [asyncio.create_task(_aembed(pending, transport, deadline, found)) for _ in range(count)]
@@ -192,7 +194,7 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         return join_vectors(found[batch.first] for batch in batches)
 
     async def aembed_query(self, text: str) -> list[float]:
-        """Embed one text. Async version of `embed_query`.
+        """Async version of `embed_query`: embed one text.
 
         Args:
             text: Text to embed.
@@ -220,7 +222,7 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         return [batch.payload for batch in self._encode(texts)]
 
     def _deadline(self) -> float | None:
-        """Return the end of a call that begins now, in seconds of the monotonic clock, or `None`."""
+        """Return when a call that begins now must end, by the monotonic clock, or `None` for no limit."""
         total = resolve_timeouts(self.timeout).total
         return None if total is None else time.monotonic() + total
 
@@ -256,7 +258,7 @@ def _decode(batch: Batch, reply: WireChunk, tries: Tries) -> list[list[float]]:
 
 @contextmanager
 def _log_failure(batch: Batch) -> Generator[None]:
-    """Log which texts a failed request was about, since the error does not say it."""
+    """Log which texts a failed request contained, since the error message does not name them."""
     try:
         yield
     except GeminiCompatError as err:

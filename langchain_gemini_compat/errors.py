@@ -1,6 +1,6 @@
-"""The exceptions of this package. Each one is also the exception of openai and of langchain_core for the same failure.
+"""The exceptions of this package. Most classes derive from the openai and langchain_core classes for the same failure.
 
-Catch any of the three. The columns show this package's class, the class of openai, and the class of langchain_core.
+Catch any of these classes. The columns show the classes of this package, of openai and of langchain_core.
 
 ```
 GeminiCompatError
@@ -27,7 +27,7 @@ GeminiCompatError
 └─ InvalidHistoryError        ValueError                   ModelInvalidRequestError
 ```
 
-The classes that are also openai's are imported on first use, because the import of openai takes half a second.
+Classes that derive from openai's classes are imported on first use, because importing openai takes half a second.
 """
 
 from __future__ import annotations
@@ -98,44 +98,44 @@ __all__ = [
 
 
 class GeminiCompatWarning(UserWarning):
-    """Something in the request was left out or changed because the surface or the model does not accept it.
+    """A part of the request was left out or changed because the surface or the model does not accept that part.
 
-    With `strict=True` an error is raised instead. `model.preview(messages)` lists all such changes.
+    With `strict=True`, the model raises an error instead. `model.preview(messages)` lists all such changes.
     """
 
 
 class UnsupportedContentError(GeminiCompatError, ModelInvalidRequestError, ValueError):
-    """A content block cannot be sent to this surface. The text lists the accepted types. No request was sent.
+    """A content block cannot be sent to this surface. No request was sent.
 
-    It is not retried. Change or remove the block.
+    The error message lists the accepted types. Change or remove the block.
     """
 
 
 class UnsupportedParameterError(GeminiCompatError, ModelInvalidRequestError, ValueError):
     """This surface or model does not accept a parameter, its value, or two parameters together. No request was sent.
 
-    It is not retried. Change the parameter that the text names.
+    Change the parameter that the error message names.
     """
 
 
 class InvalidHistoryError(GeminiCompatError, ModelInvalidRequestError, ValueError):
     """The messages cannot be sent, for example because none has content. No request was sent.
 
-    It is not retried. Change the message that the text names.
+    Change the message that the error message names.
     """
 
 
 if TYPE_CHECKING:
     _CoreRefusalError = ModelError
 else:
-    # langchain-core has this class since 1.7.5.
+    # langchain-core 1.7.5 added this class.
     _CoreRefusalError = getattr(exceptions, "ModelRefusalError", ModelError)
 
 
 class ModelRefusalError(GeminiCompatError, _CoreRefusalError, OutputParserException):
     """The model or a filter refused the answer of `with_structured_output`.
 
-    It is not retried, because another try gives the same result. Change the prompt, or use `include_raw=True`.
+    The call is not retried, because another try gives the same result. Change the prompt, or use `include_raw=True`.
 
     Attributes:
         raw_message: The reply, with the refusal in its `content_blocks`.
@@ -143,7 +143,7 @@ class ModelRefusalError(GeminiCompatError, _CoreRefusalError, OutputParserExcept
     """
 
     def __init__(self, message: str, *, raw_message: BaseMessage | None = None) -> None:
-        # `OutputParserException.__init__` would append advice about the output format to the text.
+        # `OutputParserException.__init__` would append advice about the output format to the error message.
         Exception.__init__(self, message)
         self.raw_message = raw_message
         self.observation: str | None = None

@@ -1,4 +1,4 @@
 """Bearer tokens from API keys, functions and Google credentials.
 
-It may import _transport, _catalog, errors and _wire.
+This package may import _transport, _catalog, errors and _wire.
 """

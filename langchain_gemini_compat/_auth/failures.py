@@ -1,6 +1,6 @@
-"""Error messages for missing tokens: which credential failed, why, and what to do.
+"""Error messages for missing tokens. Each message says which credential failed, why, and what to do.
 
-No message contains a secret. Token servers may repeat in their answers what they were sent.
+Secrets are removed from the messages, since token servers may repeat a secret of the request in their answers.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ _GRANT_ROLE = (
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no token, and whether a later request may get one."""
+    """The reason why there is no token, and whether a later request may get a token."""
 
     text: str
     is_retryable: bool = False
-    #: Whether the refresh was given up because no caller waits any more.
+    #: Whether the refresh was stopped because its last caller has stopped waiting.
     is_timeout: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Wording:
-    """How an error message calls one kind of credentials, and what to do if a server refuses them.
+    """The name of a kind of credentials in error messages, and the advice if a server refuses such credentials.
 
-    `{mail}` in the remedy is the address of the service account.
+    `{mail}` in `remedy` is the address of the service account.
     """
 
     noun: str
@@ -81,7 +81,7 @@ _WORDINGS = {
     CredentialKind.OTHER: _Wording("Google credentials", _RUN_LOGIN),
 }
 
-#: `{reason}` is the message of google-auth, without secrets; `{remedy}` is that of the kind.
+#: `{reason}` is google-auth's message without secrets. `{remedy}` is the `remedy` for the kind of credentials.
 _TEXTS = {
     Cause.NO_DEFAULT_CREDENTIALS: (
         f"No Google credentials were found. {_RUN_LOGIN} For AI Studio pass `api_key` instead."
@@ -114,15 +114,15 @@ _TEXTS = {
     Cause.REFUSED: "No token for {who}: {reason}. {remedy}",
 }
 _CHECK_ROUTE = "Check the proxy settings and the `token_uri` of the credentials."
-#: Distributions by the module whose import fails.
+#: Maps a module that cannot be imported to the package to install.
 _PACKAGES = {"requests": "requests", "OpenSSL": "pyopenssl"}
 
-#: A shorter value may also be an ordinary word.
+#: Minimum length of a secret. Shorter values are not hidden, since they may be ordinary words.
 _SHORTEST_SECRET = 8
 _SECRET_ATTRIBUTES = ("token", "refresh_token", "client_secret", "id_token")
 _SECRET_FIELD = re.compile(r"""((?:token|secret|assertion|key|password)["']?\s*[:=]\s*["'])[^"']+""", re.IGNORECASE)
 _PASSWORD_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
-#: Long words are tokens or keys. Names of projects, accounts and files are shorter.
+#: Matches words that are so long that they must be tokens or keys. Names of projects, accounts and files are shorter.
 _OPAQUE_WORD = re.compile(r"[\w+=~-]{40,}")
 _LONGEST_REASON = 300
 
@@ -132,7 +132,7 @@ def describe_failure(
 ) -> Failure:
     """Return the message for an exception that a lookup or refresh of credentials raised.
 
-    `source` says where the credentials came from, for example ``argument `credentials` ``. `answer` is the last answer
+    `source` names the origin of the credentials, for example ``argument `credentials` ``. `answer` is the last answer
     of a server.
     """
     if isinstance(err, GeminiCompatError):
@@ -188,7 +188,7 @@ def _read_text(credentials: Credentials | None, name: str) -> str:
 def _redact_message(err: BaseException, credentials: Credentials | None) -> str:
     """Return the message of `err` on one line, shortened, without secrets and without a full stop.
 
-    Only the first argument is used: further ones are whole answers of a server.
+    Only the first argument of an exception is used. Further arguments contain whole answers of a server.
     """
     said = err if isinstance(err, OSError) else next(iter(err.args), "")
     text = " ".join(str(said).split()) or type(err).__name__
@@ -217,7 +217,7 @@ def convert_callable_error(err: Exception, source: str) -> GeminiCompatError:
 
 
 def build_timeout_error(source: str) -> RequestTimeoutError:
-    """Return the error for a call whose time limit passes before it has a token."""
+    """Return the error for a call whose time limit expires before the call has a token."""
     from langchain_gemini_compat.errors import RequestTimeoutError
 
     error = RequestTimeoutError(
@@ -239,7 +239,7 @@ def build_error(message: str, *, is_retryable: bool = False) -> CredentialsError
 
 
 def build_async_callable_error() -> CredentialsError:
-    """Return the error for a sync call with an async `api_key` function, which it cannot await."""
+    """Return the error for an async `api_key` function in a sync call, which cannot await the function."""
     return build_error(
         "`api_key` is an async callable, so only `ainvoke` and `astream` can use it. Pass a sync one for sync calls."
     )

@@ -1,7 +1,7 @@
 """Token sources for Google credentials, and the function that selects a token source.
 
-A token is renewed before it expires, by one refresh at a time, in a thread of its own. google-auth is imported and
-credentials are looked up when the first token is requested.
+A token is renewed before it expires. Each refresh runs in its own thread, and only one refresh runs at a time. The
+first request for a token imports google-auth and looks up the credentials.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     ApiKey = SecretStr | Callable[[], str] | Callable[[], Awaitable[str]]
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-#: A token is renewed when less than `_WINDOW` is left. Callers wait for the new one when less than `_GRACE` is left.
+#: A token is renewed when its remaining time is less than `_WINDOW`. Callers wait for the new token when the remaining
+#: time is less than `_GRACE`.
 _WINDOW = timedelta(minutes=5)
 _GRACE = timedelta(seconds=60)
 
@@ -59,16 +60,16 @@ def build_token_source(
 ) -> TokenSource:
     """Return the token source for a connection.
 
-    `credentials` are used if they are given, else `api_key`, else the application default credentials. Google sources
-    with the same arguments are the same object, unless a `clock` is passed.
+    The source uses `credentials` if given, else `api_key`, else the application default credentials. Calls with the
+    same Google credentials and options return the same object, unless a `clock` is passed.
 
     Args:
-        api_key: A key, or a sync or async function that returns one.
+        api_key: A key, or a sync or async function that returns a token.
         credentials: Credentials of google-auth.
         quota_project_id: The project that is billed, sent as `x-goog-user-project`.
-        source: Where the key came from, for messages.
-        anonymous: Whether the server needs no credential. Default credentials are then not looked up.
-        clock: The current time, for tests.
+        source: The origin of the key, for error messages.
+        anonymous: Whether the server accepts calls without a credential. If so, default credentials are not looked up.
+        clock: Returns the current time, for tests.
         http_client: The client of the caller. Token requests use its proxy and its certificates.
     """
     quota_project_id = clean_header(quota_project_id or "", "quota project") or None
@@ -88,13 +89,13 @@ def _share_source(
     client: httpx2.Client | None,
     clock: Callable[[], datetime] | None,
 ) -> GoogleTokens:
-    """Return the shared source for these arguments; with a `clock`, a new source."""
+    """Return the shared token source for these arguments, or a new source if `clock` is given."""
     if clock is not None:
         return GoogleTokens(credentials, quota_project_id, CredentialState(), client, clock)
     state, key = share_state(credentials, quota_project_id, client)
     return share_source(
         _shared_sources,
-        # The source keeps these objects alive, so no other object can get one of their ids.
+        # The source keeps these objects alive, so another object cannot get the same id.
         (*key, id(state), quota_project_id, id(client)),
         lambda: GoogleTokens(credentials, quota_project_id, state, client, _now),
     )
@@ -109,11 +110,11 @@ _Outcome: TypeAlias = Token | Failure
 
 
 class GoogleTokens:
-    """Bearer tokens from credentials of google-auth; `None` means the application default credentials.
+    """Bearer tokens from credentials of google-auth. `None` means the application default credentials.
 
     The first caller that needs a new token starts a refresh in a thread, and all callers wait for its future. A
-    cancelled caller does not cancel the refresh. Each waiting caller gets an error if the refresh fails, and the next
-    call starts another one.
+    cancelled caller does not cancel the refresh. If the refresh fails, each waiting caller gets an error, and the next
+    call starts another refresh.
     """
 
     def __init__(
@@ -142,12 +143,12 @@ class GoogleTokens:
         return f"{type(self).__name__}({self.info.kind}, {self.info.source})"
 
     def forget_refresh(self) -> None:
-        """Drop lock and refresh in a forked process, where the thread of the refresh does not exist."""
+        """Drop the lock and the refresh. A forked process calls this, since it does not have the refresh's thread."""
         self._state.forget_refresh()
 
     @property
     def _credentials(self) -> Credentials | None:
-        """Return the credentials with scopes; `None` before the first token."""
+        """The credentials with scopes, or `None` before the first token is requested."""
         return self._state.loaded or (self._given if self._state.is_loaded else None)
 
     def token(self, deadline: float | None = None) -> str:
@@ -165,7 +166,7 @@ class GoogleTokens:
         return self._raise_or_return(found)
 
     def _should_retry(self, refresh: Refresh, outcome: _Outcome) -> bool:
-        """Return whether another model's client has failed, so that a refresh with this model's client may succeed."""
+        """Return whether the refresh failed with another model's client. This model's client may succeed."""
         return isinstance(outcome, Failure) and not outcome.is_timeout and refresh.client is not self._client
 
     def _raise_or_return(self, outcome: _Outcome) -> str:
@@ -197,7 +198,7 @@ class GoogleTokens:
         except Exception as err:
             failure = self._describe(err, None)
         else:
-            # google-auth's base class does not strip white space from the token.
+            # google-auth does not strip white space from the token, so put the clean token into the header.
             bearer = {f"Bearer {credentials.token}": f"Bearer {token}"}
             own = {name.lower(): bearer.get(value, value) for name, value in applied.items()}
             return {**{name: clean_header(value, f"header {name!r}") for name, value in own.items()}, **self.headers()}
@@ -212,7 +213,7 @@ class GoogleTokens:
         return _check_project(self._state.project or await arun_until(self._fetch_project, deadline, self.info.source))
 
     def _ensure_token(self, deadline: float | None) -> _Outcome | Refresh:
-        """Return a valid token, or the running refresh. Start a refresh if the token is about to expire."""
+        """Return a valid token, or a running refresh to wait for. Start a refresh if the token will soon expire."""
         with self._state.lock:
             if not self._state.running and self._is_changed():
                 self._state.token = None
@@ -226,7 +227,7 @@ class GoogleTokens:
             return running if may_wait or token is None else token
 
     def _is_changed(self) -> bool:
-        """Return whether other code has replaced the token of the credentials since they were last read."""
+        """Return whether other code has replaced the credentials' token since this class last read it."""
         credentials = self._credentials
         return credentials is not None and _snapshot(credentials) != self._state.last_snapshot
 
@@ -247,7 +248,7 @@ class GoogleTokens:
         self._network = None
         try:
             outcome = self._refresh()
-        except BaseException as err:  # without a result, the waiting callers would hang
+        except BaseException as err:  # if the future got no result, the waiting callers would hang
             outcome = self._describe(err, self._network)
         finally:
             with self._state.lock:
@@ -261,7 +262,7 @@ class GoogleTokens:
         credentials = self._load() if is_first else self._credentials
         if credentials is None:
             raise build_error(f"No token for {self.info.source}: there are no credentials. Pass `credentials`.")
-        # A token that the credentials already have is used until it expires or the server answers 401.
+        # If the credentials already have a token, use it until it expires or the server answers 401.
         before, state.last_snapshot = state.last_snapshot, _snapshot(credentials)
         state.is_static = _is_static(credentials)
         is_replaced = not is_first and state.last_snapshot != before
@@ -283,19 +284,19 @@ class GoogleTokens:
         finally:
             self._state.last_snapshot = _snapshot(credentials)
         expiry = _expiry(credentials)
-        # The `refresh` of a caller's own class may leave the old expiry in place.
+        # The `refresh` method of a caller's own class may not update the expiry. Then the new expiry is unknown.
         is_left = expiry is not None and expiry == before and expiry <= self._clock()
         return None if is_left else expiry
 
     def _load(self) -> Credentials:
-        """Load the credentials, and return them with scopes. The lookup of default credentials may send requests."""
+        """Load and return the credentials with scopes. The lookup of default credentials may send requests."""
         import google.auth
         from google.auth.credentials import with_scopes_if_required
 
         state = self._state
         if self._given is None:
             network = self._network = self._build_network(None)
-            # google-auth warns about user credentials without a quota project.
+            # Pass the quota project, since google-auth warns about user credentials without one.
             credentials, state.project = google.auth.default(
                 scopes=[SCOPE], request=network, quota_project_id=self._quota_project_id
             )
@@ -319,12 +320,12 @@ class GoogleTokens:
     def _build_token(self, value: str, expiry: datetime | None) -> Token:
         if expiry is None or self._state.is_static:
             return Token(value, expiry, expiry)
-        # A metadata server returns its cached token, even with less than `_WINDOW` left. The window is then half of
-        # the time left. Otherwise each request would start a refresh that returns the same token.
+        # A metadata server returns its cached token even if the token expires within `_WINDOW`. In this case, renew at
+        # half of the remaining time. Otherwise each request would start a refresh that returns the same token.
         return Token(value, expiry, expiry - min(_WINDOW, max(expiry - self._clock(), timedelta(0)) / 2))
 
     def _is_usable(self, credentials: Credentials, *, is_replaced: bool) -> bool:
-        """Return whether the token of the credentials needs no refresh; `is_replaced` if other code has just set it."""
+        """Return whether the credentials' token can be used as is. `is_replaced`: other code has just set the token."""
         expiry, is_static = _expiry(credentials), self._state.is_static
         if expiry is None:
             return is_static or (is_replaced and bool(credentials.token))
@@ -332,7 +333,7 @@ class GoogleTokens:
         return bool(credentials.token) and left > (timedelta(0) if is_static else _WINDOW)
 
     def _fetch_project(self) -> str | None:
-        """Request the project of an external account from the server; return `None` for other credentials."""
+        """Return the project of an external account, requested from the server, or `None` for other credentials."""
         request_project = getattr(self._credentials, "get_project_id", None)
         if not callable(request_project):
             return None
@@ -365,12 +366,12 @@ if hasattr(os, "register_at_fork"):
 
 
 def _snapshot(credentials: Credentials) -> tuple[object, object]:
-    """Return token and expiry, to notice that other code has changed them."""
+    """Return the token and the expiry. A later comparison shows whether other code has changed them."""
     return getattr(credentials, "token", None), getattr(credentials, "expiry", None)
 
 
 def _expiry(credentials: Credentials) -> datetime | None:
-    """Return the expiry with a time zone. google-auth uses naive UTC times, callers may set times with a zone."""
+    """Return the expiry in UTC with a time zone. google-auth sets naive UTC times; callers may set other zones."""
     expiry = cast("datetime | None", credentials.expiry)
     if expiry is None:
         return None
@@ -378,7 +379,7 @@ def _expiry(credentials: Credentials) -> datetime | None:
 
 
 def _check_project(project: str | None) -> str | None:
-    """Return the project of the credentials, checked like the argument, since it becomes part of the URL."""
+    """Return `project`, or raise an error for an invalid project ID, since the ID becomes part of the URL."""
     if not project:
         return None
     try:
@@ -398,7 +399,7 @@ def _applies_itself(credentials: Credentials) -> bool:
 
 
 def _is_static(credentials: Credentials) -> bool:
-    """Return whether the credentials have no way to get another token, such as a bare token or an API key."""
+    """Return whether the credentials cannot get another token. Bare tokens and API keys are such credentials."""
     from google.auth import api_key
     from google.auth.credentials import AnonymousCredentials
 
@@ -412,7 +413,7 @@ def _is_static(credentials: Credentials) -> bool:
 
 
 def _build_request() -> TokenRequest:
-    """Return the transport that is passed to google-auth. Tests replace it."""
+    """Return the transport to pass to google-auth. Tests replace this function."""
     from langchain_gemini_compat._auth.google_transport import TokenRequest
 
     return TokenRequest()

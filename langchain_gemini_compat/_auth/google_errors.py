@@ -1,8 +1,8 @@
 """Classification of google-auth's exceptions: which kind of credentials failed, and why.
 
-google-auth has no error codes. One class covers missing and broken default credentials, another covers every refusal
-of a server. This module therefore compares modules, class names and message texts of google-auth, and no other module
-does. If a release changes a text, the error message names a less specific remedy.
+google-auth does not have error codes. One class covers missing and broken default credentials, and another covers every
+refusal of a server. So this module, and only this one, compares modules, class names and message texts of google-auth.
+If a release changes a text, the error message gives less specific advice.
 
 Checked with google-auth 2.29 and 2.62. `tests/auth/test_google_errors.py` raises each of these errors in the installed
 release and fails if a name or a text has changed.
@@ -46,7 +46,7 @@ class Cause(Enum):
     TEMPORARY = auto()
     IMPERSONATION_DENIED = auto()
     IMPERSONATION_API_DISABLED = auto()
-    #: The credentials that impersonate have no token themselves.
+    #: Impersonation failed because the caller's own credentials cannot get a token.
     CALLER_FAILED = auto()
     EXPIRED_LOGIN = auto()
     #: A bare token has expired, and there is no refresh token.
@@ -54,26 +54,27 @@ class Cause(Enum):
     REFUSED = auto()
 
 
-#: `google.auth._default._CLOUD_SDK_MISSING_CREDENTIALS`.
+#: Part of `google.auth._default._CLOUD_SDK_MISSING_CREDENTIALS`.
 NOT_FOUND = "credentials were not found"
-#: Raised by `google.oauth2.credentials.Credentials.refresh`.
+#: Part of an error text of `google.oauth2.credentials.Credentials.refresh`.
 NOT_RENEWABLE = "necessary fields"
-#: `google.auth.impersonated_credentials._REFRESH_ERROR`, for answers of the IAM Credentials API.
+#: Value of `google.auth.impersonated_credentials._REFRESH_ERROR`, the text for refusals of the IAM Credentials API.
 NOT_IMPERSONATED = "Unable to acquire impersonated credentials"
-#: `invalid_grant` is OAuth's error code; the other word is in the texts of `google.oauth2.reauth`.
+#: `invalid_grant` is an error code of OAuth. "reauth" is in the texts of `google.oauth2.reauth`.
 EXPIRED_LOGIN = re.compile(r"invalid_grant|reauth", re.IGNORECASE)
-#: Compared by name: `requests`, and `concurrent.futures` of Python 3.10, have classes of their own with these names.
+#: Names of classes, since several libraries have classes with these names (`requests`, and `concurrent.futures` of
+#: Python 3.10).
 NETWORK_ERRORS = frozenset({"TransportError", "TimeoutError", "ConnectionError"})
 #: The attribute of impersonated credentials that holds the credentials of the caller.
 CALLER = "_source_credentials"
 
-#: Words of Google's servers.
+#: Words in error texts of Google's servers.
 _QUOTA_PROJECT = re.compile(r"quota project|USER_PROJECT_DENIED|serviceusage\.services\.use", re.IGNORECASE)
 _API_DISABLED = re.compile(r"SERVICE_DISABLED|has not been used in project", re.IGNORECASE)
-#: HTTP status codes of failures that pass.
+#: HTTP status codes of temporary failures.
 _TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECT = 3
-#: Kinds that a person renews by logging in again. OAuth's `invalid_grant` means other things for other kinds.
+#: Kinds of credentials that the user renews by a new login. Only for these does `invalid_grant` mean an expired login.
 _LOGINS = frozenset(
     {
         CredentialKind.USER,
@@ -91,13 +92,13 @@ def find_kind(credentials: Credentials | None) -> CredentialKind:
 
 
 def find_caller(credentials: Credentials | None) -> Credentials | None:
-    """Return the credentials that impersonate `credentials`."""
+    """Return the caller's own credentials behind impersonated `credentials`, or `None` for other kinds."""
     caller: Credentials | None = getattr(credentials, CALLER, None)
     return caller
 
 
 def find_cause(err: BaseException, kind: CredentialKind, answer: TokenResponse | None) -> Cause:
-    """Return why google-auth raised `err`. `answer` is the last answer of a server, if there was one."""
+    """Return the reason why google-auth raised `err`. `answer` is the server's last answer, or `None`."""
     from google.auth.exceptions import DefaultCredentialsError
 
     evidence = " ".join(str(arg) for arg in err.args)
@@ -108,19 +109,22 @@ def find_cause(err: BaseException, kind: CredentialKind, answer: TokenResponse |
         return Cause.MISSING_PACKAGE
     if _QUOTA_PROJECT.search(evidence):
         return Cause.QUOTA_PROJECT
-    # For a metadata server that does not answer, the likely cause is that there is none on this machine.
+    # If the metadata server does not answer, the likely cause is that this machine does not have a metadata server.
     if _is_network_error(err) and kind is not CredentialKind.METADATA_SERVER:
         return Cause.UNREACHABLE
     return _find_answer_cause(err, answer) or _find_refusal(evidence, kind)
 
 
 def is_temporary(err: BaseException, answer: TokenResponse | None) -> bool:
-    """Return whether the server may answer otherwise in a moment."""
+    """Return whether the failure is temporary, so that a retry may succeed."""
     return getattr(err, "retryable", False) is True or (answer is not None and answer.status in _TEMPORARY)
 
 
 def _find_answer_cause(err: BaseException, answer: TokenResponse | None) -> Cause | None:
-    """Return the cause for a redirect, an HTML page or a temporary failure, which say nothing about the credentials."""
+    """Return the cause for a redirect, an HTML page or a temporary failure, else `None`.
+
+    These causes do not depend on the credentials.
+    """
     if answer is not None and answer.status // 100 == _REDIRECT:
         return Cause.REDIRECT
     if answer is not None and answer.data.lstrip().startswith(b"<"):

@@ -1,7 +1,7 @@
 """Transport for google-auth on top of the HTTP client of the openai SDK.
 
-google-auth's own transports need `requests` or `urllib3`. They follow redirects with a subject token in the body, and
-log the secrets that they send at debug level. This transport follows no redirect, and limits the time of a request
+google-auth's own transports need `requests` or `urllib3`. They follow redirects even if the body contains a subject
+token, and they log secrets at debug level. This transport does not follow redirects, and limits the time of a request
 and the size of an answer.
 """
 
@@ -38,18 +38,18 @@ if TYPE_CHECKING:
 
     Certificate: TypeAlias = str | tuple[str, str]
 
-#: Seconds for one request if google-auth names no timeout.
+#: Default timeout of one request in seconds.
 _SECONDS = 120.0
-#: Bytes. An answer with a token has a few thousand.
+#: Maximum size of an answer in bytes. An answer with a token has a few thousand bytes.
 _LARGEST_ANSWER = 1 << 20
 _HTTP_ERRORS = 400
-#: Google's documented names of the metadata server. It is link-local, so no proxy leads there.
+#: Google's documented names of the metadata server. Its address is link-local, so it is not reached through a proxy.
 _METADATA_HOSTS = ("metadata.google.internal", "metadata", "169.254.169.254", "fd20:ce::254")
 _METADATA_VARIABLES = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_IP")
 
 
 class _Adapter(Protocol):
-    """The part of google-auth's `MdsMtlsAdapter` that is used here."""
+    """The part of google-auth's `MdsMtlsAdapter` that this module uses."""
 
     ssl_context: ssl.SSLContext
 
@@ -57,14 +57,14 @@ class _Adapter(Protocol):
 class Mounts:
     """A replacement for `requests.Session`, on which google-auth mounts the certificates for metadata servers.
 
-    google-auth 2.45 to 2.49 always does that, later versions if GCE_METADATA_MTLS_MODE is set.
+    google-auth 2.45 to 2.49 always mounts them. Later versions do so if GCE_METADATA_MTLS_MODE is set.
     """
 
     def __init__(self) -> None:
         self._contexts: dict[str, ssl.SSLContext] = {}
 
     def __bool__(self) -> bool:
-        """Return true, because google-auth replaces a session that is false."""
+        """Return `True`, because google-auth replaces a session that is false."""
         return True
 
     def mount(self, prefix: str, adapter: _Adapter) -> None:
@@ -73,12 +73,12 @@ class Mounts:
 
     def find(self, url: str) -> ssl.SSLContext | None:
         """Return the certificates that were mounted for `url`."""
-        # google-auth requests the root of the server without a trailing slash.
+        # google-auth requests the server's root without a trailing slash, but mounts the certificates with one.
         found = (context for prefix, context in self._contexts.items() if f"{url}/".startswith(prefix))
         return next(found, None)
 
     def close(self) -> None:
-        """Do nothing: no connection is open between requests."""
+        """Do nothing, since connections are closed after each request."""
 
 
 class TokenRequest(Request):
@@ -88,7 +88,7 @@ class TokenRequest(Request):
         answer: The last answer, because google-auth's errors do not always contain it.
         session: The certificates for metadata servers.
         client: The caller's HTTP client. If it is set, its proxy and certificates are used.
-        latest_deadline: Returns the time on the monotonic clock at which the last waiting caller gives up.
+        latest_deadline: Returns when the last waiting caller stops waiting, by the monotonic clock.
     """
 
     def __init__(self) -> None:
@@ -109,10 +109,10 @@ class TokenRequest(Request):
         verify: str | None = None,
         **_: object,
     ) -> Response:
-        """Send a request to `url` and return the answer. A redirect is not followed, since it could leak a secret.
+        """Send a request to `url` and return the answer. Redirects are not followed, since they could leak a secret.
 
-        `timeout` is in seconds. `cert` is a client certificate, `verify` a file of certificate authorities. Raise
-        google-auth's `TransportError` if there is no answer.
+        `timeout` is in seconds. `cert` is a client certificate, and `verify` is a file of certificate authorities.
+        Raise google-auth's `TransportError` if the server does not answer.
         """
         self.answer = None
         sent = {name: clean_header(value, "token request") for name, value in (headers or {}).items()}
@@ -135,7 +135,7 @@ class TokenRequest(Request):
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """A request. Its deadline is `end`, or earlier, when the last waiting caller gives up."""
+    """A request. Its deadline is `end`, or the time when the last waiting caller stops waiting if that is earlier."""
 
     method: str
     url: str
@@ -148,9 +148,9 @@ class _Message:
         return min(self.end, self.latest_deadline())
 
     def timeout(self) -> openai.Timeout:
-        """Return the timeouts of the next step; raise an error if no time is left.
+        """Return the timeouts of the next step. Raise an error if no time is left.
 
-        The error for the case that no caller waits any more also ends google-auth's retries.
+        If all callers have stopped waiting, the error is of a class for which google-auth does not retry.
         """
         now = time.monotonic()
         if now >= self.latest_deadline():
@@ -193,9 +193,9 @@ def use_with_gdch(request: TokenRequest) -> TokenRequest:
 
 
 def _send_to_metadata_server(message: _Message, context: ssl.SSLContext) -> TokenResponse:
-    """Send the request over mutual TLS; if that fails, over plain HTTP unless GCE_METADATA_MTLS_MODE is `strict`.
+    """Send the request over mutual TLS. If that fails, send it over plain HTTP, as google-auth does.
 
-    google-auth does the same.
+    If GCE_METADATA_MTLS_MODE is `strict`, plain HTTP is not used.
     """
     if os.environ.get("GCE_METADATA_MTLS_MODE", "").lower() == "strict":
         return _send(message, trust_env=False, verify=context)
@@ -254,7 +254,7 @@ def _convert_errors(message: _Message) -> Generator[None]:
         reason = f"{type(err).__name__}: {err}"
     else:
         return
-    # Raises the timeout error if no caller waits any more.
+    # This raises the timeout error if all callers have stopped waiting.
     message.timeout()
     raise TransportError(reason)
 
@@ -286,7 +286,7 @@ def _load_certificates(cert: Certificate | None, verify: str | None) -> ssl.SSLC
     if cert is not None:
         certificate, key = (cert, None) if isinstance(cert, str) else cert
         try:
-            # Without the argument `password`, OpenSSL prompts for one at the terminal.
+            # Without the argument `password`, OpenSSL asks for a password at the terminal.
             context.load_cert_chain(certificate, key, password="")
         except (OSError, ssl.SSLError) as err:
             reason = f"{type(err).__name__}: {err}"
@@ -297,14 +297,14 @@ def _load_certificates(cert: Certificate | None, verify: str | None) -> ssl.SSLC
 
 
 def _is_metadata(url: str) -> bool:
-    """Return whether `url` is on the metadata server."""
+    """Return whether `url` is an address of the metadata server."""
     here = urlsplit(url)
     named = {os.environ.get(name) for name in _METADATA_VARIABLES}
     return here.hostname in _METADATA_HOSTS or here.hostname in named or here.netloc in named
 
 
 class _SocketDeadline:
-    """Shuts down the sockets of a request at its deadline. The HTTP library's timeouts restart with each byte."""
+    """Shuts down the sockets of a request at its deadline, since the HTTP library's timeouts restart with each byte."""
 
     def __init__(self, limit: Callable[[], float]) -> None:
         self._limit = limit
@@ -313,7 +313,7 @@ class _SocketDeadline:
         self._has_expired = False
 
     def __enter__(self) -> Self:
-        # If no thread can be started, only the timeouts of the HTTP library apply.
+        # If the thread cannot be started, only the timeouts of the HTTP library apply.
         with suppress(RuntimeError):
             Thread(target=self._wait, name="gemini-compat-token-limit", daemon=True).start()
         return self
@@ -329,7 +329,7 @@ class _SocketDeadline:
         read = getattr(stream, "get_extra_info", None)
         if event.endswith("connect_tcp.complete") and callable(read):
             below = cast("socket.socket", read("socket"))
-            # Wrapping a socket in TLS detaches its descriptor.
+            # Keep a copy, since wrapping a socket in TLS detaches its descriptor.
             self._sockets.append(socket.fromfd(below.fileno(), below.family, below.type))
             if self._has_expired:
                 self._shut_down()

@@ -1,6 +1,6 @@
-"""Bearer tokens from API keys and functions of the caller, and waiting for tokens with a deadline.
+"""Bearer tokens from API keys and from functions of the caller, and waiting for tokens with a deadline.
 
-At the deadline the caller gets a `RequestTimeoutError`. The call itself goes on in its thread.
+At the deadline, the caller gets a `RequestTimeoutError`. A sync function then goes on in its thread.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 
 
 class _KeySource:
-    """Base class of the sources for keys. A key does not name a project."""
+    """Base class of the token sources for keys. `project` is `None`, since a key does not name a project."""
 
     def __init__(self, info: AuthInfo, headers: Mapping[str, str]) -> None:
         self.info = info
@@ -88,12 +88,12 @@ class CallableToken(_KeySource):
             return self._check(answer)
         if inspect.iscoroutine(answer):
             answer.close()
-        # A new event loop would break objects that belong to the caller's loop, such as an HTTP session.
+        # The function is not run in a new event loop: it may use objects of the caller's loop, such as an HTTP session.
         raise build_async_callable_error()
 
     async def atoken(self, deadline: float | None = None) -> str:
         if inspect.iscoroutinefunction(self._function):
-            # Calling an async function only builds its coroutine, so it cannot block the event loop.
+            # Calling an async function only builds a coroutine, so the call cannot block the event loop.
             answer = self._call_function()
         else:
             answer = await arun_until(self._call_function, deadline, self.info.source)
@@ -127,20 +127,20 @@ class CallableToken(_KeySource):
 
 
 def run_until(call: Callable[[], _T], deadline: float | None, source: str) -> _T:
-    """Return the result of `call`, which runs in a thread if there is a `deadline` (seconds of the monotonic clock)."""
+    """Return the result of `call`. With a `deadline` (by the monotonic clock), `call` runs in a thread."""
     return call() if deadline is None else wait_until(start_thread(call, source), deadline, source)
 
 
 async def arun_until(call: Callable[[], _T], deadline: float | None, source: str) -> _T:
-    """Return the result of `call` like `run_until`, without blocking the event loop."""
+    """Async version of `run_until`. `call` always runs in a thread."""
     if deadline is None:
         return await asyncio.to_thread(call)
-    # `asyncio.run` waits at its end for the threads of asyncio's own pool.
+    # asyncio's own thread pool is not used: `asyncio.run` would wait for the thread before it returns.
     return await await_until(asyncio.wrap_future(start_thread(call, source)), deadline, source)
 
 
 def wait_until(future: Future[_T], deadline: float | None, source: str) -> _T:
-    """Wait for `future` and return its result; raise `RequestTimeoutError` at the `deadline`."""
+    """Return the result of `future` when it is done. Raise `RequestTimeoutError` at the `deadline`."""
     wait([future], _remaining(deadline))
     if not future.done():
         raise build_timeout_error(source)
@@ -148,7 +148,7 @@ def wait_until(future: Future[_T], deadline: float | None, source: str) -> _T:
 
 
 async def await_until(future: asyncio.Future[_T], deadline: float | None, source: str) -> _T:
-    """Wait for `future` like `wait_until`, without blocking the event loop; cancel it at the `deadline`."""
+    """Async version of `wait_until`. At the `deadline`, this also cancels `future`."""
     try:
         done, _ = await asyncio.wait([future], timeout=_remaining(deadline))
     finally:
@@ -161,7 +161,7 @@ async def await_until(future: asyncio.Future[_T], deadline: float | None, source
 def start_thread(call: Callable[[], _T], source: str) -> Future[_T]:
     """Start `call` in a daemon thread and return its future. `source` names the credential in errors."""
     future: Future[_T] = Future()
-    # A running future cannot be cancelled.
+    # Mark the future as running, so that it cannot be cancelled.
     future.set_running_or_notify_cancel()
     try:
         Thread(
@@ -179,7 +179,7 @@ def start_thread(call: Callable[[], _T], source: str) -> Future[_T]:
 def _set_outcome(future: Future[_T], call: Callable[[], _T]) -> None:
     try:
         future.set_result(call())
-    except BaseException as err:  # without a result, the waiting caller would hang
+    except BaseException as err:  # if the future got no result, the waiting caller would hang
         future.set_exception(err)
 
 
@@ -190,8 +190,8 @@ def _remaining(deadline: float | None) -> float | None:
 def clean_header(value: object, what: str) -> str:
     """Return `value` without surrounding white space, such as the line break at the end of a file.
 
-    Raise `CredentialsError`, with `what` as the name of the value, for characters that no HTTP header can carry. HTTP
-    libraries also refuse such a value, but quote it in their errors.
+    Raise `CredentialsError` for characters that are not allowed in HTTP headers. The message calls the value `what`.
+    HTTP libraries also refuse such a value, but their errors quote the secret.
     """
     text = value.decode("latin-1") if isinstance(value, bytes) else value
     if isinstance(text, str):

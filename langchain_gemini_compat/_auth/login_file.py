@@ -1,4 +1,4 @@
-"""The place of the file with the application default credentials."""
+"""Finds the path of the file with the application default credentials."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _NAME = "application_default_credentials.json"
 
 
 def locate_login_file() -> Path:
-    """Return the path where google-auth looks for default credentials. There need not be a file.
+    """Return the path where google-auth looks for default credentials. The file may not exist.
 
-    The order is that of `google.auth._default` and `google.auth._cloud_sdk`: the variable that names a file, the
-    variable that names gcloud's folder, the folder of the operating system.
+    The path comes from the first of these that is set, as in google-auth: the variable for the file, the variable for
+    gcloud's folder, the default folder of the operating system.
     """
     named = os.environ.get(CREDENTIALS_VARIABLE)
     if named:

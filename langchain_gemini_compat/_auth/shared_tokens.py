@@ -1,7 +1,7 @@
 """Process-wide cache of credentials and tokens, so that models built for each request share one token.
 
-Two callers share a token only if nothing differs that could lead to different tokens. The entry of a caller's object
-is removed together with the object. The cache keeps at most `_MOST` entries for default credentials.
+Two callers share a token only if all settings that affect the token are equal. When an object of a caller is garbage
+collected, its cache entry is removed. The cache keeps at most `_MOST` entries for default credentials.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Key: TypeAlias = tuple[object, ...]
 
 _MOST = 64
-#: Prefixes and the suffix of the environment variables that google-auth or the HTTP library read.
+#: Prefixes and suffix of the environment variables that google-auth or the HTTP library reads.
 _PREFIXES = ("GOOGLE_", "GCLOUD_", "GCE_", "NO_GCE_", "CLOUDSDK_", "AWS_", "SSL_CERT_", "HOME", "APPDATA")
 _PROXY_SUFFIX = "_PROXY"
 
@@ -46,13 +46,16 @@ class Token:
 
 
 class Refresh(Future[Token | Failure]):
-    """The future of a running refresh. Its result may be a `Failure`, of which each caller raises its own exception."""
+    """The future of a running refresh.
+
+    The result is a token or a `Failure`. From a `Failure`, each waiting caller builds an exception of its own.
+    """
 
     def __init__(self, client: object) -> None:
         super().__init__()
         #: The caller's `http_client` that the refresh uses, if there is one.
         self.client = client
-        # A running future cannot be cancelled, so a cancelled caller does not affect the others.
+        # Mark the future as running, so that a cancelled caller cannot cancel it for the other callers.
         self.set_running_or_notify_cancel()
 
 
@@ -60,26 +63,26 @@ class Refresh(Future[Token | Failure]):
 class CredentialState:
     """The shared state of one credential.
 
-    The lock and the running refresh are part of it, because credentials of google-auth are not thread-safe and models
-    with different clients may share them.
+    The state includes the lock and the running refresh. google-auth's credentials are not thread-safe, and models with
+    different clients may share the same credentials.
     """
 
-    #: The loaded credentials. A caller's object is stored only as a copy with scopes, so that it can be collected.
+    #: The loaded credentials, or `None` if these are the caller's own object, so that it can be garbage collected.
     loaded: Credentials | None = field(default=None, repr=False)
     is_loaded: bool = False
-    #: Whether the credentials have no way to get another token.
+    #: Whether the credentials cannot get another token.
     is_static: bool = False
     project: str | None = None
     token: Token | None = None
-    #: Token and expiry of the credentials when they were last read. Other code may replace them later.
+    #: Token and expiry of the credentials at the last read. A difference shows that other code has replaced the token.
     last_snapshot: object = field(default=None, repr=False)
     lock: Lock = field(default_factory=Lock, repr=False)
     running: Refresh | None = field(default=None, repr=False)
-    #: The time on the monotonic clock at which the last waiting caller gives up.
+    #: When the last waiting caller stops waiting, by the monotonic clock.
     latest_deadline: float = math.inf
 
     def forget_refresh(self) -> None:
-        """Replace the lock and drop the refresh in a forked process, which does not have the threads of its parent."""
+        """Replace the lock and drop the refresh. A forked process calls this, since it has no threads of its parent."""
         self.lock = Lock()
         self.running = None
 
@@ -87,10 +90,10 @@ class CredentialState:
 def share_state(
     credentials: Credentials | None, quota_project_id: str | None, client: object
 ) -> tuple[CredentialState, Key]:
-    """Return the shared state of `credentials` and its cache key; create the state if it is missing.
+    """Return the shared state of `credentials` and its cache key. Create a missing state.
 
-    The state of default credentials (`None`) depends on the quota project, the environment, and on the `client` for
-    token requests if the caller has passed one.
+    `None` means the default credentials. Their state depends on the quota project, the environment, and the caller's
+    `client`.
     """
     if credentials is not None:
         return _states_of(credentials).setdefault("", CredentialState()), (id(credentials),)
@@ -106,7 +109,7 @@ def share_state(
 
 
 def share_source(kept: WeakValueDictionary[Key, _Kept], key: Key, build: Callable[[], _Kept]) -> _Kept:
-    """Return the object under `key`; build it if it is missing."""
+    """Return the cached object for `key`. Build a missing object with `build`."""
     with singleton_lock():
         found = kept.get(key)
         if found is None:
@@ -119,7 +122,7 @@ _states_by_object: dict[int, tuple[ref[object], dict[str, CredentialState]]] = {
 
 
 def _states_of(owner: object) -> dict[str, CredentialState]:
-    """Return a dictionary that lives as long as `owner`, which need not be hashable."""
+    """Return the dictionary of `owner`, which lives as long as `owner`. `owner` does not have to be hashable."""
     number = id(owner)
     with singleton_lock():
         entry = _states_by_object.get(number)
@@ -127,7 +130,7 @@ def _states_of(owner: object) -> dict[str, CredentialState]:
             return entry[1]
         states: dict[str, CredentialState] = {}
         try:
-            # Python reuses ids. When this owner is collected, the entry may already belong to another one.
+            # Python reuses ids. So when this owner is collected, the entry may already belong to another owner.
             reference = ref(owner, lambda gone: _forget(number, gone))
         except TypeError:
             return states
@@ -142,7 +145,7 @@ def _forget(number: int, gone: ref[object]) -> None:
 
 
 def _digest_environment() -> str:
-    """Return a digest of the login file and of the variables that select default credentials and network settings."""
+    """Return a digest of the login file and of the environment variables for credentials and network settings."""
     read = sorted(
         (name, value)
         for name, value in os.environ.items()
@@ -152,7 +155,7 @@ def _digest_environment() -> str:
 
 
 def _describe_login_file() -> tuple[object, ...]:
-    """Return the path of the file with the default credentials, and the state of that file."""
+    """Return the path of the file with the default credentials, and the time, size and inode of the file."""
     path = locate_login_file()
     try:
         state = path.stat()

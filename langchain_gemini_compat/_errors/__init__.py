@@ -1,4 +1,4 @@
-"""The exception classes of `errors`, in two modules, so that `openai` is imported only when one of its errors is used.
+"""The exception classes of `errors`, in two modules. Only `api` imports openai, so `base` can be imported quickly.
 
-It may import _lazy and _wire.
+This package may import _lazy and _wire.
 """

@@ -21,26 +21,27 @@ if TYPE_CHECKING:
 else:
     Request, Response = (getattr(import_module(library_name()), name) for name in ("Request", "Response"))
 
-#: The part of a server error's text before the remedy, such as `(RESOURCE_EXHAUSTED 429)` or `(429)`.
+#: Matches the status in a server error's text, such as `(RESOURCE_EXHAUSTED 429)` or `(429)`. The remedy follows it.
 _STATUS_IN_TEXT = re.compile(r"\((?:([^\s()]+) )?([3-5][0-9]{2})\)")
-#: The status code for a text that contains none.
+#: The status code for a text without a status code.
 _UNKNOWN_STATUS = 500
-#: Bytes of the largest error body that a `Refusal` keeps. Each closed rate gate holds one `Refusal`.
+#: Maximum size in bytes of an error body that a `Refusal` keeps. Each blocked rate gate holds one `Refusal`.
 _MOST_KEPT = 16 * 2**10
 
 
 class APIStatusError(GeminiCompatError, openai.APIStatusError, core.ModelError):
     """The server answered with an error: by HTTP status, in the body of a reply, or in the middle of a stream.
 
-    This is the base class of all errors of a server. Whether it is retried depends on the subclass.
+    This is the base class of all errors of a server. The subclass decides whether the call is retried.
 
     Attributes:
         status_code: Number of the error: Google's `code` if the body has one, else the HTTP status.
         status: Google's name of the error, such as `INVALID_ARGUMENT`; `None` if the server sent none.
         details: Google's `details`: objects of `google.rpc`, such as `QuotaFailure`.
-        remedy: What to do; it is also the end of the error's text.
+        remedy: What to do. The error's text ends with this advice.
         body: The error object of the body, as in openai's errors.
-        response: The HTTP response, as in openai's errors; its request has no headers or query with secrets.
+        response: The HTTP response, as in openai's errors. Headers and query parameters that may hold secrets have been
+            removed from its request.
         request_id: The request ID of the response, as in openai's errors.
     """
 
@@ -58,7 +59,7 @@ class APIStatusError(GeminiCompatError, openai.APIStatusError, core.ModelError):
         if response is not None:
             super().__init__(message, response=response, body=body)
         else:
-            # Task queues rebuild an exception from its `args`. Celery's JSON backend calls `cls(*args)`.
+            # Task queues rebuild an exception from its `args`: Celery's JSON backend calls `cls(*args)`.
             openai.APIError.__init__(self, message, cast("Request", None), body=body)
             del self.request
             self.request_id: str | None = None
@@ -76,66 +77,66 @@ class APIStatusError(GeminiCompatError, openai.APIStatusError, core.ModelError):
 class AuthenticationError(APIStatusError, openai.AuthenticationError, core.ModelAuthenticationError):
     """The key or token is missing, wrong or expired (401; AI Studio answers 400 for a wrong key).
 
-    It is not retried, except once with a new token after a 401, if the source can give another token. Check `api_key`,
-    or log in with `gcloud auth application-default login`.
+    The call is not retried, except once after a 401 if a new token is available. Check `api_key`, or log in with
+    `gcloud auth application-default login`.
     """
 
 
 class PermissionDeniedError(APIStatusError, openai.PermissionDeniedError, core.ModelPermissionDeniedError):
     """The credentials are valid but lack permission for this project, API or model (403).
 
-    It is not retried. Grant the role, enable the API or enable billing, as `remedy` says.
+    The call is not retried. Grant the role, enable the API or enable billing, as `remedy` says.
     """
 
 
 class InvalidRequestError(APIStatusError, openai.BadRequestError, core.ModelInvalidRequestError):
     """The server refused the content of the request (400, 409, 413, 422 and other 4xx; redirects).
 
-    It is not retried. `model.preview(messages)` shows the request; change the part that the text names.
+    The call is not retried. `model.preview(messages)` shows the request. Change the part that the error message names.
     """
 
 
 class MissingSignatureError(InvalidRequestError):
     """A tool call of the current turn has no thought signature in the request (400).
 
-    It is not retried. Put the model's `AIMessage` into the history unchanged: its `additional_kwargs` hold the
-    signatures.
+    The call is not retried. Put the model's `AIMessage` into the history unchanged, since its `additional_kwargs` hold
+    the signatures.
     """
 
 
 class InvalidSignatureError(InvalidRequestError):
     """A thought signature has been changed, or comes from another surface (400).
 
-    It is not retried. Keep signatures unchanged, and continue a conversation on the surface where it began.
+    The call is not retried. Keep signatures unchanged, and continue each conversation on the surface where it began.
     """
 
 
 class SchemaRejectedError(InvalidRequestError):
     """The server does not accept the name of a tool, or the schema of a tool or of the answer (400).
 
-    It is not retried. Rename the tool or simplify the schema that the text names.
+    The call is not retried. Rename the tool or simplify the schema that the error message names.
     """
 
 
 class ContextOverflowError(InvalidRequestError, core.ContextOverflowError):
     """The input is longer than the context window of the model.
 
-    It is not retried. Shorten the messages. LangChain's middleware does that when it catches this error.
+    The call is not retried. Shorten the messages. LangChain's summarization middleware does that on this error.
     """
 
 
 class ModelNotFoundError(APIStatusError, openai.NotFoundError, core.ModelNotFoundError):
     """The server does not know the model, the location or the path (404, or a gateway's 400 for an unknown model).
 
-    It is not retried. Check `model`, `location` and `base_url`.
+    The call is not retried. Check `model`, `location` and `base_url`.
     """
 
 
 class RateLimitError(APIStatusError, openai.RateLimitError, core.ModelRateLimitError):
     """A quota that refills soon is used up (429).
 
-    It is retried after the time that the server names, or with exponential backoff. If it remains, send fewer requests
-    or ask for a higher quota.
+    The call is retried after the time that the server names, or with exponential backoff. If the error persists, send
+    fewer requests or request a higher quota.
 
     Attributes:
         quota_id: Google's name of the quota, such as `GenerateRequestsPerMinutePerProjectPerModel-FreeTier`.
@@ -150,8 +151,8 @@ class RateLimitError(APIStatusError, openai.RateLimitError, core.ModelRateLimitE
 class QuotaExhaustedError(RateLimitError):
     """A daily quota, a spending cap or prepaid credits are used up (429 or 402).
 
-    It is not retried, because the quota does not refill within seconds. Wait for the reset, raise the cap, add credits
-    or use another model.
+    The call is not retried, because the quota does not refill within seconds. Wait for the reset, raise the cap, add
+    credits or use another model.
     """
 
     is_retryable = False
@@ -159,9 +160,10 @@ class QuotaExhaustedError(RateLimitError):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The contents of a `RateLimitError`, from which the rate gate builds errors for calls that it refuses.
+    """The contents of a `RateLimitError`, from which the rate gate builds the errors of further calls.
 
-    The exception itself is not stored, because its traceback holds the failed request with all its images.
+    The rate gate does not store the exception itself, because the traceback holds the failed request with all its
+    images.
     """
 
     kind: type[RateLimitError]
@@ -184,7 +186,7 @@ class Refusal:
 
     @classmethod
     def of(cls, error: RateLimitError) -> Refusal:
-        """Return the record of `error`."""
+        """Return the contents of `error`."""
         response, request = error.response, error.response.request
         is_small = len(response.content) <= _MOST_KEPT
         return cls(
@@ -208,7 +210,7 @@ class Refusal:
         )
 
     def build_error(self, retry_after: float, tries: int) -> RateLimitError:
-        """Return a new error with request, response and body; `retry_after` is in seconds."""
+        """Return a new error with the request, the response and the body. `retry_after` is in seconds."""
         request = self.request_type(self.method, self.url, headers=list(self.request_headers))
         response = self.response_type(
             self.http_status, headers=list(self.response_headers), content=self.content, request=request
@@ -228,9 +230,9 @@ class Refusal:
 
 
 class ServerError(APIStatusError, openai.InternalServerError, core.ModelAPIError):
-    """The server failed (5xx, 424), gave up waiting (408), is starting the model, or cancelled a stream (499).
+    """The server failed (5xx, 424), timed out (408), is still starting the model, or cancelled a stream (499).
 
-    It is retried with exponential backoff. If it remains, try later or use another model.
+    The call is retried with exponential backoff. If the error persists, try later or use another model.
     """
 
     is_retryable = True
@@ -239,16 +241,18 @@ class ServerError(APIStatusError, openai.InternalServerError, core.ModelAPIError
 class CredentialsError(GeminiCompatError, openai.OpenAIError, core.ModelAuthenticationError):
     """There is no bearer token, so no request was sent.
 
-    The text names the credential, the cause and the command to run. It is retried only if the token server failed or
-    could not be reached, or if your `api_key` function raised an error with `is_retryable` or `retryable` set.
+    The error message names the credential, the cause and the command to run. The call is retried only if the token
+    server failed or could not be reached, or if your `api_key` function raised an error whose `is_retryable` or
+    `retryable` is `True`.
     """
 
 
 class APIConnectionError(GeminiCompatError, openai.APIConnectionError, core.ModelConnectionError):
     """The server could not be reached, or the connection was lost.
 
-    It is retried with exponential backoff, except for an untrusted certificate, a refusing proxy or a host name
-    without an address, for which `is_retryable` is `False`. Check `base_url`, the network, and the proxy variables.
+    The call is retried with exponential backoff, unless `is_retryable` is `False`, for example for an untrusted
+    certificate, a proxy that refuses the connection, or a host name without an address. Check `base_url`, the network,
+    and the proxy variables.
 
     Attributes:
         request: The HTTP request, if there was one.
@@ -263,15 +267,15 @@ class APIConnectionError(GeminiCompatError, openai.APIConnectionError, core.Mode
 class TruncatedStreamError(APIConnectionError):
     """The stream ended before the model had finished.
 
-    It is retried only if you have not received a part of the reply. `partial` is the text that had arrived.
+    The call is retried only if you have not received a part of the reply. `partial` is the text that had arrived.
     """
 
 
 class RequestTimeoutError(APIConnectionError, openai.APITimeoutError, core.ModelTimeoutError):
     """A time limit of the call expired.
 
-    It is retried while `total` has not expired. Raise the limit with `timeout={"first_byte": 900}` or the like, or
-    stream the reply.
+    The call is retried until the limit `total` expires. Raise the limit, for example with
+    `timeout={"first_byte": 900}`, or stream the reply.
 
     Attributes:
         limit: The key of the limit in `timeout`: `connect`, `first_byte`, `between_chunks` or `total`.
@@ -284,7 +288,7 @@ class RequestTimeoutError(APIConnectionError, openai.APITimeoutError, core.Model
 class InvalidReplyError(GeminiCompatError, openai.OpenAIError, core.ModelAPIError):
     """The answer of the server is not JSON, or is JSON that is not a reply of this API.
 
-    It is retried. If it remains, check `base_url` and the proxy.
+    The call is retried. If the error persists, check `base_url` and the proxy.
     """
 
     is_retryable = True
@@ -293,7 +297,7 @@ class InvalidReplyError(GeminiCompatError, openai.OpenAIError, core.ModelAPIErro
 class UnusableReplyError(GeminiCompatError, openai.OpenAIError, core.ModelError):
     """The reply is complete but cannot be used.
 
-    It is retried, except if `max_tokens` cut the reply or a filter stopped it.
+    The call is retried, unless `max_tokens` cut the reply or a filter stopped it.
 
     Attributes:
         reply: The message as it arrived, with `usage_metadata` and `response_metadata`.
@@ -304,24 +308,24 @@ class UnusableReplyError(GeminiCompatError, openai.OpenAIError, core.ModelError)
 
 
 class EmptyReplyError(UnusableReplyError):
-    """The reply has no text, no tool call and no media. Gemini does that now and then after tool results.
+    """The reply has no text, no tool call and no media. Gemini sometimes sends such a reply after tool results.
 
-    It is retried, except if thinking used up `max_tokens`: then raise `max_tokens`.
+    The call is retried, unless thinking used up `max_tokens`. In this case, raise `max_tokens`.
     """
 
 
 class MalformedToolCallError(UnusableReplyError):
     """The model wrote an invalid tool call, or its arguments are incomplete.
 
-    It is retried, except if `max_tokens` cut the reply. Raise `max_tokens` or simplify the schema of the tool.
-    `invalid_tool_calls="keep"` returns such calls instead of raising.
+    The call is retried, unless `max_tokens` cut the reply. Raise `max_tokens` or simplify the schema of the tool. With
+    `invalid_tool_calls="keep"`, the model returns such tool calls instead of raising this error.
     """
 
 
 class BlockedError(UnusableReplyError):
-    """The model refused or a filter stopped the reply, which also contains a tool call. The call is withheld.
+    """The model refused or a filter stopped the reply, and the reply contains a tool call, which is withheld.
 
-    It is not retried, because another try gives the same result. Rephrase the request.
+    The call is not retried, because another try gives the same result. Rephrase the request.
     """
 
     is_retryable = False

@@ -11,21 +11,21 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _E = TypeVar("_E", bound="GeminiCompatError")
-#: These HTTP objects hold sockets and headers with credentials, so they are not pickled.
+#: HTTP objects that are not pickled, because they hold sockets and headers with credentials.
 _NOT_PICKLED = frozenset({"request", "response"})
 
 
 class GeminiCompatError(Exception):
-    """Base class of all errors of this package. Catch it to catch everything that a model of this package raises.
+    """Base class of all errors of this package. Catch this class to catch all errors of a model of this package.
 
-    A pickled error keeps everything but `request` and `response`; a copied one keeps these too.
+    A pickled error loses `request` and `response`. A copied error keeps them.
 
     Attributes:
         is_retryable: Whether the same request may succeed later. The package retries such errors, up to `max_retries`
             times, until you have received a part of the reply. Default: `False`.
-        retry_after: Seconds to wait before the next try, if the server or the rate gate named them, else `None`.
+        retry_after: Seconds to wait before the next try, if the server or the rate gate named a wait, else `None`.
         tries: Number of requests that were sent for this call.
-        partial: Text of a stream that had arrived before the error; empty for other calls.
+        partial: Text of a stream that had arrived before the error. Empty for calls without a stream.
 
     Examples:
         ```python
@@ -49,7 +49,7 @@ class GeminiCompatError(Exception):
         return _rebuild(type(self), self.args, self.__dict__)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
-        # The copy shares the HTTP objects, which nothing changes.
+        # The copy shares the HTTP objects, since no code changes them.
         kept = {key: value for key, value in self.__dict__.items() if key in _NOT_PICKLED}
         state = {key: value for key, value in self.__dict__.items() if key not in kept}
         return _rebuild(type(self), deepcopy(self.args, memo), deepcopy(state, memo) | kept)

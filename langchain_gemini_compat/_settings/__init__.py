@@ -1,4 +1,4 @@
-"""Parameters of the constructors, their aliases, and the endpoint that they lead to.
+"""Parameters of the constructors, their aliases, and the endpoint that the parameters select.
 
-It may import _catalog, errors and _wire.
+This package may import _catalog, errors and _wire.
 """

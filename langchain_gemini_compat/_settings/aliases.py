@@ -1,8 +1,9 @@
-"""Names of our parameters in other chat models, and checks of unknown names.
+"""Converts the parameter names of other chat models to our names, and checks unknown names.
 
-Renames the arguments of a constructor and the options of a call to our own names. Two names of one parameter with
-different values raise an error. So does an unknown name that looks like a secret or like a server's address: a secret
-must not go into a request body, and a key must not go to a server that the caller did not mean.
+This applies to the arguments of a constructor and to the options of a call. If two names of one parameter have
+different values, an error is raised. An unknown name that looks like a secret is an error, because a secret must not go
+into a request body. An unknown name that looks like a server's address is an error, because a key must not go to the
+wrong server.
 
 The names are those of `ChatOpenAI` (langchain-openai 1.0), `ChatGoogleGenerativeAI` (langchain-google-genai 4.4),
 `ChatVertexAI` (langchain-google-vertexai 3.2) and `ChatLiteLLM` (langchain-litellm 0.3), and of their embeddings.
@@ -25,7 +26,7 @@ from langchain_gemini_compat.errors import UnsupportedParameterError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-#: Arguments of other chat models that set several of our parameters, or set one in another form.
+#: Arguments of other chat models that set several of our parameters, or set one of them in another form.
 COMPOSITES: Mapping[str, tuple[str, ...]] = {
     "thinking_config": ("thinking_level", "thinking_budget", "include_thoughts"),
     "response_mime_type": ("response_format",),
@@ -34,14 +35,14 @@ COMPOSITES: Mapping[str, tuple[str, ...]] = {
     "api_endpoint": ("base_url",),
     "vertexai": ("surface",),
 }
-#: Those that are options of a request. The others choose the server.
+#: The composite arguments that are options of a request. The other composite arguments choose the server.
 OPTION_COMPOSITES = frozenset({"thinking_config", "response_mime_type", "response_schema"})
 _OWN_CLIENT = "Pass a client of your own as `http_client` and `http_async_client`."
 _PROXY = "Pass `http_client` and `http_async_client` with a proxy, or set HTTPS_PROXY."
 _ENDPOINT_ID = "Pass `endpoint_id` for a model that you deployed."
 _AZURE = "This class has no access to Azure: use `AzureChatOpenAI`, or pass `base_url` and `api_key` of a gateway."
-#: Arguments of other chat models that choose the server or the connection. They are refused, since a request without
-#: them would go elsewhere.
+#: Arguments of other chat models that choose the server or the connection, with the advice for each. They raise an
+#: error, because without them a request would go to another server.
 REFUSED: Mapping[str, str] = {
     "openai_proxy": _PROXY,
     "proxy": _PROXY,
@@ -68,7 +69,7 @@ REFUSED: Mapping[str, str] = {
     "use_responses_api": "This class speaks Chat Completions only: use `ChatOpenAI` for the Responses API.",
     "use_previous_response_id": "This class speaks Chat Completions only: use `ChatOpenAI` for the Responses API.",
 }
-#: Arguments of other chat models that are not body keys. They are left out, with a warning that ends in this text.
+#: Arguments of other chat models that are not body keys. They are left out with a warning, which ends with this text.
 IGNORED: Mapping[str, str] = {
     "openai_organization": 'Pass `default_headers={"OpenAI-Organization": …}` to a gateway that wants it.',
     "organization": 'Pass `default_headers={"OpenAI-Organization": …}` to a gateway that wants it.',
@@ -91,19 +92,19 @@ IGNORED: Mapping[str, str] = {
     "embedding_ctx_length": "Texts are not split.",
     "show_progress_bar": "The package shows no progress bar.",
 }
-#: Parameters that choose the server or the credential. An unknown name that resembles one of them is refused.
+#: Parameters that choose the server or the credential. An unknown name that resembles one of them raises an error.
 _DESTINATION = (
     "project", "location", "endpoint_id", "base_url", "api_version", "surface", "api_key", "credentials",
     "quota_project_id", "default_headers", "default_query", "http_client", "http_async_client",
 )  # fmt: skip
 _SECRET = re.compile(r"key|token|secret|passw|credential|authoriz|bearer|cookie|auth$|^auth_")
-#: Body keys that OpenAI or vLLM document and whose names only look like secrets.
+#: Body keys of OpenAI or vLLM whose names look like those of secrets, but whose values are not secret.
 _NOT_SECRET = frozenset({"prompt_cache_key", "tokenizer", "tokenizer_mode", "truncate_prompt_tokens"})
 #: Shown in place of a secret.
 _HIDDEN = "[hidden]"
-#: Keys of a JSON Schema whose own keys are names of members. Such a name does not make its value a secret.
+#: Keys of a JSON Schema whose values map names of members to schemas. A member may have the name of a secret.
 _MEMBER_KEYS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
-#: Levels of a value that are searched for secrets.
+#: Maximum depth to which a value is searched for secrets.
 _MAX_DEPTH = 40
 _ADDRESS = re.compile(r"(^|_)(url|uri|base|endpoint|host|proxy|proxies|server|gateway)$")
 _AI_STUDIO_HOST = "generativelanguage.googleapis.com"
@@ -120,12 +121,14 @@ def is_secret_name(name: str) -> bool:
 
 
 def holds_secret(name: str, value: object) -> bool:
-    """Return whether this argument is likely to be a secret. `min_tokens=5` is not one."""
+    """Return whether this argument is likely to be a secret. A number such as `min_tokens=5` is not a secret."""
     return is_secret_name(name) and _may_be_secret(value)
 
 
 def hide_secrets(value: object, depth: int = 0) -> object:
-    """Return `value` with the values of secret-looking names replaced, or `value` itself if it has none.
+    """Return a copy of `value` with secrets replaced, or `value` itself if it does not contain secrets.
+
+    The name of a value shows whether it may be a secret.
 
     >>> hide_secrets({"api_key": "sk-1", "top_k": 1, "mcp": [{"headers": {"Authorization": "Bearer 1"}}]})
     {'api_key': '[hidden]', 'top_k': 1, 'mcp': [{'headers': {'Authorization': '[hidden]'}}]}
@@ -154,8 +157,8 @@ def normalize_arguments(
 ) -> dict[str, object]:
     """Return the arguments under our own names.
 
-    Names that are not in `aliases` stay unchanged. Composite arguments are split into our parameters, except those in
-    `whole`.
+    Names that are not in `aliases` stay unchanged. Composite arguments are split into our parameters, except for the
+    composite arguments in `whole`.
 
     Raises `UnsupportedParameterError` if two names of one parameter have different values, or if a composite argument
     cannot be split. The message never contains a value.
@@ -176,7 +179,7 @@ def normalize_arguments(
 
 
 def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str]) -> dict[str, str]:
-    """Return advice, possibly empty, for each unknown argument of `owner`'s constructor. A warning ends with it.
+    """Return the advice for each unknown argument of `owner`'s constructor. An empty text means no advice.
 
     Raises `UnsupportedParameterError` for an argument that may hold a secret or that chooses the server.
     """
@@ -203,7 +206,7 @@ def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str
 
 
 def check_options(options: Mapping[str, object], where: str) -> None:
-    """Raise `UnsupportedParameterError` for an option that looks like a secret, since it would go into the body."""
+    """Raise `UnsupportedParameterError` for an option that looks like a secret. Options go into the request body."""
     for name, value in options.items():
         if is_secret_name(name) and _may_be_secret(value):
             raise UnsupportedParameterError(_secret_refusal(name, f"not an option of {where}"))
@@ -218,7 +221,7 @@ def _secret_refusal(name: str, what: str) -> str:
 
 
 def _may_be_secret(value: object) -> bool:
-    """Return whether the value can be a secret. Numbers, flags and lists of them cannot."""
+    """Return whether `value` can be a secret. Numbers, booleans and lists of these cannot."""
     if isinstance(value, (list, tuple, set, frozenset)):
         return any(map(_may_be_secret, cast("Iterable[object]", value)))
     return value is not None and not isinstance(value, (bool, int, float))
@@ -241,14 +244,14 @@ def _reveal(value: object) -> object:
 def _expand_arguments(
     given: Mapping[str, object], aliases: Mapping[str, str], whole: Collection[str]
 ) -> Iterator[tuple[str, str, object]]:
-    """Yield for each argument its name as given, the parameter that it sets, and that parameter's value."""
+    """Yield the argument name, the parameter name and the value for each parameter that the arguments set."""
     taken = given.keys() & (COMPOSITES.keys() - {"vertexai", *whole})
     for name, value in given.items():
         if name not in taken and not (name == "base_url" and isinstance(value, Mapping)):
             yield name, aliases.get(name, name), value
     options = given.get("base_url")
     if isinstance(options, Mapping):
-        # `ChatGoogleGenerativeAI` also takes client options as `base_url`.
+        # `ChatGoogleGenerativeAI` also accepts client options as `base_url`.
         yield from _expand_client_options("base_url", cast("Mapping[str, object]", options))
     if taken:
         yield from _expand_composites({name: given[name] for name in taken})
@@ -269,7 +272,10 @@ def _expand_composites(given: Mapping[str, object]) -> Iterator[tuple[str, str, 
 
 
 def _expand_thinking_config(config: object) -> Iterator[tuple[str, object]]:
-    """Yield the parameters in Google's `ThinkingConfig`: its class, or a dict in snake case or camel case."""
+    """Yield names and values of the parameters in `config`.
+
+    `config` is an instance of Google's `ThinkingConfig`, or a dict with its keys in snake case or camel case.
+    """
     dump = getattr(config, "model_dump", None)
     fields = dump(exclude_none=True) if callable(dump) else config
     if not isinstance(fields, Mapping):
@@ -287,7 +293,10 @@ def _expand_thinking_config(config: object) -> Iterator[tuple[str, object]]:
 
 
 def _expand_client_options(source: str, options: object) -> Iterator[tuple[str, str, object]]:
-    """Yield the parameters in google-api-core's `ClientOptions`: its class, a dict, or the address alone."""
+    """Yield argument names, parameter names and values for `options`.
+
+    `options` is an instance of google-api-core's `ClientOptions`, a dict with its keys, or an address.
+    """
     if isinstance(options, str):
         yield source, "base_url", _read_address(source, options)
         return
@@ -307,7 +316,7 @@ def _expand_client_options(source: str, options: object) -> Iterator[tuple[str, 
 
 
 def _read_address(source: str, value: object) -> str:
-    """Return the base URL for an endpoint as Google's packages take it: a host, with or without a scheme."""
+    """Return the base URL for an address in the form of Google's packages: a host, with or without a scheme."""
     if not isinstance(value, str) or not value.strip():
         raise UnsupportedParameterError(
             f"`{source}` is a {type(value).__name__} and not an address. Pass the address as `base_url`."
@@ -322,7 +331,7 @@ def _read_address(source: str, value: object) -> str:
 
 
 def _read_response_format(mime_type: object, schema: object) -> object:
-    """Return OpenAI's `response_format` for the two options of Google's packages, or `None`."""
+    """Return OpenAI's `response_format` for Google's `response_mime_type` and `response_schema`, or `None`."""
     if mime_type is None or mime_type == "":
         return schema
     if mime_type == "application/json":
@@ -340,7 +349,10 @@ def _read_response_format(mime_type: object, schema: object) -> object:
 
 
 def replace_vertexai(given: dict[str, object]) -> None:
-    """Replace `vertexai`, a parameter of Google's packages, in `given` with `surface` if no other argument sets it."""
+    """Replace `vertexai`, a parameter of Google's packages, in `given` with `surface`.
+
+    `surface` is not changed if another argument already chooses the server.
+    """
     wanted = given.pop("vertexai")
     if wanted is None:
         return

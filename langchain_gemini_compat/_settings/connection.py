@@ -1,7 +1,8 @@
 """Resolves arguments and environment variables to an endpoint and a credential, and names the source of the key.
 
-An argument takes precedence over the environment. If the environment names both a project and a key, a warning says
-which one is used. This module reads environment variables only: no files, no network, no credentials.
+An argument takes precedence over the environment. If the environment contains both a project and a key, a warning says
+which of them is used. This module reads only environment variables. It does not read files or look up credentials, and
+does not use the network.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ if TYPE_CHECKING:
 
     ApiKey: TypeAlias = SecretStr | Callable[[], str] | Callable[[], Awaitable[str]]
 
-#: Environment variables with an AI Studio key, the first one wins.
+#: Environment variables with an AI Studio key. The first variable that is set is used.
 KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The endpoint and the key to use. `key_source` names the argument or variable with the key; empty without one."""
+    """The endpoint and the key to use. `key_source` names the argument or variable with the key, and may be empty."""
 
     endpoint: Endpoint
     api_key: ApiKey | None
@@ -65,7 +66,7 @@ def resolve_connection(
     credentials: Credentials | None,
     quota_project_id: str | None = None,
 ) -> Connection:
-    """Return the connection that arguments and environment name. Raises `ValueError` if they name none."""
+    """Return the connection that arguments and environment select. Raises `ValueError` if they select none."""
     _check_credential(api_key, credentials)
     _check_quota_project(quota_project_id)
     if base_url is not None:
@@ -81,7 +82,7 @@ def resolve_connection(
     if surface == "vertex":
         named = {"project": project, "location": location, "endpoint_id": endpoint_id}
         project, location = _complete_place(named, base_url)
-    # A bare address of another host gets a path only if project, location or endpoint are named.
+    # An address without a path, on another host, gets a path only if project, location or endpoint is given.
     keeps_path = not has_place and not is_bare_vertex_host(base_url or "", has_vertex_arguments=True)
     endpoint = build_endpoint(
         surface=surface,
@@ -113,10 +114,10 @@ def resolve_connection(
 
 
 def _check_credential(api_key: ApiKey | None, credentials: Credentials | None) -> None:
-    """Raise `ValueError` for two credentials, an empty key, or an object of another kind."""
+    """Raise `ValueError` for both a key and credentials, for an empty key, or for an invalid credentials object."""
     if api_key is not None and credentials is not None:
         raise ValueError("Pass `api_key` or `credentials`, not both: only one of them can be sent.")
-    # With an empty key, the request would be sent without a credential.
+    # With an empty key, requests would be sent without a credential.
     if isinstance(api_key, SecretStr) and not api_key.get_secret_value().strip():
         raise ValueError(
             "`api_key` is empty. Likely cause: its environment variable is not set. Leave `api_key` out for a server "
@@ -144,8 +145,8 @@ def _choose_surface(
 def _complete_place(named: dict[str, str | None], base_url: str | None) -> tuple[str | None, str | None]:
     """Return project and location for Vertex AI: from the arguments, else from `base_url`, else from the environment.
 
-    If none is set, the credentials name the project, and the location is `global`. What the path of `base_url` names
-    is sent, so a warning names the arguments that it contradicts.
+    If these do not contain a project or location, the credentials name the project, and the location is `global`. An
+    argument that contradicts the path of `base_url` is ignored with a warning.
     """
     path = read_place(base_url or "")
     unused = [name for name, value in named.items() if value and path.get(name, value) != value]
@@ -159,7 +160,7 @@ def _complete_place(named: dict[str, str | None], base_url: str | None) -> tuple
 
 
 def _check_receiver(endpoint: Endpoint, api_key: ApiKey | None, credentials: Credentials | None) -> None:
-    """Raise `ValueError` if credentials would go out unencrypted, or default credentials to a host not of Google."""
+    """Raise `ValueError` if credentials would be sent unencrypted, or default credentials to a host outside Google."""
     is_default = api_key is None and credentials is None and endpoint.uses_default_credentials
     if is_default and not is_google_host(endpoint.base_url):
         raise ValueError(
@@ -175,12 +176,12 @@ def _check_receiver(endpoint: Endpoint, api_key: ApiKey | None, credentials: Cre
 
 
 def _is_anonymous(credentials: Credentials) -> bool:
-    """Return whether the credentials are anonymous, by class name: google-auth is imported at the first call only."""
+    """Return whether the credentials are anonymous. This compares class names, to avoid importing google-auth."""
     return any(base.__name__ == "AnonymousCredentials" for base in type(credentials).__mro__)
 
 
 def _check_quota_project(quota_project_id: object) -> None:
-    """Raise `ValueError` for characters that no HTTP header can carry. HTTP libraries would quote the whole value."""
+    """Raise `ValueError` for characters that are not allowed in HTTP headers. HTTP libraries would quote the value."""
     text = quota_project_id or ""
     if not isinstance(text, str) or not (text.strip().isascii() and text.strip().isprintable()):
         raise ValueError("`quota_project_id` has characters that no HTTP header can carry. Set it to a project ID.")
@@ -195,7 +196,7 @@ def _read_variable(variable: str, argument: str) -> str | None:
 
 @lru_cache(maxsize=128)
 def _check_url(base_url: str) -> None:
-    """Raise `ValueError` if `base_url` is not a valid address. The message never quotes it: it may hold a password."""
+    """Raise `ValueError` if `base_url` is not a valid URL. The message does not quote the URL and its password."""
     try:
         url = urlsplit(base_url)
         host, port = url.hostname, url.port
@@ -227,7 +228,7 @@ def _find_key() -> tuple[str, str] | None:
 
 
 def has_two_sources() -> bool:
-    """Return whether the environment names both a project and a key."""
+    """Return whether the environment contains both a project and a key."""
     return _find_key() is not None and bool(os.environ.get("GOOGLE_CLOUD_PROJECT"))
 
 

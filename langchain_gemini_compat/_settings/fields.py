@@ -1,6 +1,7 @@
 """Parameters of the models, in two classes: how to reach the model, and options of a request.
 
-Each `description` has one shape: purpose with unit, default, surfaces. `docs/reference/parameters.md` is made of them.
+Each `description` gives purpose and unit, then the default, then the surfaces. `docs/reference/parameters.md` is
+generated from the descriptions.
 """
 
 from __future__ import annotations
@@ -73,16 +74,16 @@ class ConnectionFields(BaseModel):
         default=None,
         validation_alias=AliasChoices("api_key", "google_api_key", "gemini_api_key", "openai_api_key"),
         description="API key, or a function that returns a bearer token and is called for each request. An async "
-        "function works in async calls only. It excludes `credentials`. Default: `None`, which means "
+        "function works in async calls only. Not allowed together with `credentials`. Default: `None`, which means "
         "`GOOGLE_API_KEY`, then `GEMINI_API_KEY` on AI Studio, and `credentials` on Vertex AI. Surfaces: all.",
     )
     credentials: Any = Field(
         default=None,
         exclude=True,
         repr=False,
-        description="A `google.auth.credentials.Credentials` object. It selects Vertex AI unless `base_url` is given, "
-        "and excludes `api_key`. Default: `None`, which means application default credentials on Vertex AI. "
-        "Surfaces: all.",
+        description="A `google.auth.credentials.Credentials` object. It selects Vertex AI unless `base_url` is given. "
+        "Not allowed together with `api_key`. Default: `None`, which means application default credentials on Vertex "
+        "AI. Surfaces: all.",
     )
     quota_project_id: str | None = Field(
         default=None,
@@ -121,27 +122,27 @@ class ConnectionFields(BaseModel):
         default=2,
         ge=0,
         validation_alias=AliasChoices("max_retries", "retries"),
-        description="Number of further requests that one call may cost, from 0 on. A request that is repeated with a "
-        "fresh token after a 401 is not counted. Default: `2`. Surfaces: all.",
+        description="Maximum number of retries of one call, 0 or more. One request with a new token after a 401 does "
+        "not count as a retry. Default: `2`. Surfaces: all.",
     )
     http_client: Any = Field(
         default=None,
         exclude=True,
         repr=False,
         description="Client for sync calls: `httpx.Client` with openai 2, `httpx2.Client` with openai 3. Default: "
-        "`None`, which means a client that models share. Surfaces: all.",
+        "`None`, which means a client that the package builds. Surfaces: all.",
     )
     http_async_client: Any = Field(
         default=None,
         exclude=True,
         repr=False,
         description="Client for async calls: `httpx.AsyncClient` with openai 2, `httpx2.AsyncClient` with openai 3. "
-        "Default: `None`, which means a client that models share. Surfaces: all.",
+        "Default: `None`, which means a client that the package builds. Surfaces: all.",
     )
     strict: bool = Field(
         default=False,
-        description="Whether to raise an error before a request is sent instead of repairing or leaving out something. "
-        "Default: `False`, which repairs and leaves out with one warning. Surfaces: all.",
+        description="Whether to raise an error, before a request is sent, instead of repairing or leaving out a part "
+        "of the request. Default: `False`, which repairs or leaves out the part with one warning. Surfaces: all.",
     )
     streaming: bool = Field(
         default=False,
@@ -162,27 +163,27 @@ class ConnectionFields(BaseModel):
     @field_validator("max_retries", mode="before")
     @classmethod
     def _default_retries(cls, value: object) -> object:
-        """Return the default for `None`, as `ChatOpenAI` does."""
+        """Replace `None` with the default, as `ChatOpenAI` does."""
         return cls.model_fields["max_retries"].default if value is None else value
 
     def redacted_fields(self) -> dict[str, object]:
-        """Return `extra_body` and `model_kwargs` with secrets replaced, each only if it holds one."""
+        """Return those of `extra_body` and `model_kwargs` that hold a secret, with the secrets replaced."""
         given = {name: getattr(self, name, None) for name in ("extra_body", "model_kwargs")}
         return {name: shown for name, value in given.items() if (shown := hide_secrets(value)) is not value}
 
     def routing_digest(self, options: Mapping[str, object] | None = None) -> str:
-        """Return a digest of `default_headers`, `default_query` and body keys with secrets, or `""` without any.
+        """Return a digest of `default_headers`, `default_query` and body keys with secrets, for LangChain's cache key.
 
-        Gateways choose provider and model by these, so LangChain's cache key depends on them. They may hold secrets, so
-        the cache key has a digest instead of their values.
+        The cache key depends on these values, since gateways choose provider and model by them. The values may be
+        secret, so the cache key contains only a digest.
 
         Args:
-            options: Options of one call, to be included if they hold a secret. Default: none.
+            options: Options of one call. They are included if they hold a secret. Default: none.
 
         Returns:
-            A SHA-256 digest in hexadecimal, or an empty string.
+            A SHA-256 digest in hexadecimal, or an empty string if there are no such values.
         """
-        # Header names are case-insensitive.
+        # Convert header names to lower case, since they are case-insensitive.
         headers = {name.lower(): value for name, value in (self.default_headers or {}).items()}
         query = self.default_query or {}
         secret = [getattr(self, name) for name in self.redacted_fields()]
@@ -200,29 +201,29 @@ class RequestFields(BaseModel):
 
     temperature: float | None = Field(
         default=None,
-        description="Randomness of the answer; Gemini takes 0 to 2. Default: `None`, which means the model's default. "
-        "Surfaces: all.",
+        description="Randomness of the answer. Gemini accepts 0 to 2. Default: `None`, which means the model's "
+        "default. Surfaces: all.",
     )
     top_p: float | None = Field(
         default=None,
-        description="Share of the probability mass that tokens are drawn from, from 0 to 1. Default: `None`, which "
+        description="Share of the probability mass from which tokens are drawn, 0 to 1. Default: `None`, which "
         "means the model's default. Surfaces: all.",
     )
     max_tokens: int | None = Field(
         default=None,
         validation_alias=AliasChoices("max_tokens", "max_output_tokens", "max_completion_tokens"),
-        description="Limit of the reply in tokens, from 1 on. Thoughts count towards it. A value above the model's "
-        "limit is lowered to it. Default: `None`, which means the model's own limit. Surfaces: all.",
+        description="Maximum length of the reply in tokens, 1 or more. Thoughts count. A value above the model's limit "
+        "is lowered to that limit. Default: `None`, which means the model's own limit. Surfaces: all.",
     )
     stop: list[str] | str | None = Field(
         default=None,
         validation_alias=AliasChoices("stop", "stop_sequences"),
-        description="One text or several at which the answer ends. Default: `None`. Surfaces: all.",
+        description="A text, or a list of texts, at which the answer ends. Default: `None`. Surfaces: all.",
     )
     n: int | None = Field(
         default=None,
         validation_alias=AliasChoices("n", "candidate_count"),
-        description="Number of answers to one request. Gemini gives one, and so does a stream. Default: `None`, which "
+        description="Number of answers to one request. Gemini and streams give one answer. Default: `None`, which "
         "means 1. Surfaces: compatible servers.",
     )
     seed: int | None = Field(
@@ -253,19 +254,20 @@ class RequestFields(BaseModel):
     reasoning_effort: str | None = Field(
         default=None,
         description="How much the model thinks: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. A Gemini "
-        "model gets the nearest value that it takes. It excludes `thinking_level` and `thinking_budget`. Default: "
-        "`None`, which means the model's default. Surfaces: all.",
+        "model gets the nearest value that it accepts. Not allowed together with `thinking_level` or "
+        "`thinking_budget`. Default: `None`, which means the model's default. Surfaces: all.",
     )
     thinking_level: str | None = Field(
         default=None,
         description="How much the model thinks, with the same values as `reasoning_effort`, sent as Google's option. "
-        "It excludes `reasoning_effort` and `thinking_budget`. Default: `None`, which means the model's default. "
-        "Surfaces: all.",
+        "Not allowed together with `reasoning_effort` or `thinking_budget`. Default: `None`, which means the model's "
+        "default. Surfaces: all.",
     )
     thinking_budget: int | None = Field(
         default=None,
-        description="Limit of the thoughts in tokens: `0` turns thinking off, `-1` lets the model choose. It excludes "
-        "`reasoning_effort` and `thinking_level`. Default: `None`, which means the model's default. Surfaces: all.",
+        description="Maximum length of the thoughts in tokens. `0` turns thinking off, and `-1` lets the model choose. "
+        "Not allowed together with `reasoning_effort` or `thinking_level`. Default: `None`, which means the model's "
+        "default. Surfaces: all.",
     )
     include_thoughts: bool | None = Field(
         default=None,
@@ -280,7 +282,7 @@ class RequestFields(BaseModel):
     safety_settings: Any = Field(
         default=None,
         description="Thresholds of Google's content filters: a list of `{category, threshold}` dicts, or a dict from "
-        "category to threshold. Names and enum members are taken. Default: `None`, which means Google's thresholds. "
+        "category to threshold. Use names or enum members. Default: `None`, which means Google's thresholds. "
         "Surfaces: all.",
     )
     cached_content: str | None = Field(
@@ -290,8 +292,9 @@ class RequestFields(BaseModel):
     )
     media_resolution: str | None = Field(
         default=None,
-        description="Resolution at which the model reads media, such as `MEDIA_RESOLUTION_LOW`. A lower one costs "
-        "fewer tokens. Default: `None`, which means the model's default. Surfaces: Vertex AI, compatible servers.",
+        description="Resolution at which the model reads media, such as `MEDIA_RESOLUTION_LOW`. A lower resolution "
+        "costs fewer tokens. Default: `None`, which means the model's default. Surfaces: Vertex AI, compatible "
+        "servers.",
     )
     modalities: list[str] | None = Field(
         default=None,
@@ -301,8 +304,8 @@ class RequestFields(BaseModel):
     )
     stream_function_call_arguments: bool | None = Field(
         default=None,
-        description="Whether a stream has the arguments of a tool call in pieces instead of at once. Default: `None`, "
-        "which means at once. Surfaces: Vertex AI, compatible servers.",
+        description="Whether a stream delivers the arguments of a tool call in pieces instead of at once. Default: "
+        "`None`, which means at once. Surfaces: Vertex AI, compatible servers.",
     )
     service_tier: str | None = Field(
         default=None,
@@ -327,7 +330,7 @@ class RequestFields(BaseModel):
 
 
 def aliases_of(cls: type[BaseModel]) -> dict[str, str]:
-    """Return the other names that the constructor takes for a field, with the name of the field."""
+    """Return the field name for each alias that the constructor accepts."""
     return {
         alias: name
         for name, field in cls.model_fields.items()
@@ -349,7 +352,7 @@ def normalize_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a call, or of `model_kwargs`, under our own names.
 
     Raises `UnsupportedParameterError` if two names of one option have different values, if an option can only be set
-    on the model, or if it looks like a secret and would go into the body.
+    on the model, or if an option looks like a secret and would go into the body.
 
     >>> normalize_options({"max_output_tokens": 5})
     {'max_tokens': 5}

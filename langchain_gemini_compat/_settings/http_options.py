@@ -1,7 +1,7 @@
-"""Checks the caller's headers, query and clients at construction.
+"""Checks the caller's headers, query and clients when a model is constructed.
 
-The HTTP library would report an invalid value at the first call only, and quote it. This module does not import the
-library.
+The HTTP library would report an invalid value only at the first call, and would quote the value. This module does not
+import the HTTP library.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _LIBRARIES = ("httpx", "httpx2")
 def clean_headers(given: object) -> dict[str, str] | None:
     """Return the headers with their values as text, without white space around them.
 
-    A key that was read from a file often ends with a line break. Raises `ValueError` for characters that no HTTP header
-    can carry. The message never contains a value.
+    White space is removed because a key from a file often ends with a line break. Raises `ValueError` for characters
+    that are not allowed in HTTP headers. The message never contains a value.
 
     >>> clean_headers({"x-team": "blue", "x-number": 5})
     {'x-team': 'blue', 'x-number': '5'}
@@ -48,7 +48,7 @@ def clean_headers(given: object) -> dict[str, str] | None:
 
 
 def clean_query(given: object) -> dict[str, str] | None:
-    """Return the query with its values as text, in the form that the HTTP library uses.
+    """Return the query with its values as text, written as the HTTP library writes them.
 
     Raises `ValueError` for control characters, and for values that are not text or numbers. The message never contains
     a value.
@@ -69,7 +69,7 @@ def clean_query(given: object) -> dict[str, str] | None:
 
 
 def check_client(argument: str, client: object, library: str, *, is_async: bool) -> None:
-    """Raise `ValueError` unless `client` is a client of `library` of the right kind, sync or async."""
+    """Raise `ValueError` unless `client` is a client of `library`, and is async if `is_async` is true, else sync."""
     wanted = f"{library}.{'AsyncClient' if is_async else 'Client'}"
     kinds = {f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in type(client).__mro__}
     found = kinds & {f"{one}.{name}" for one in _LIBRARIES for name in ("Client", "AsyncClient")}
@@ -92,7 +92,7 @@ def _with_article(name: str) -> str:
 
 
 def _acts_like_a_client(client: object, *, is_async: bool) -> bool:
-    """Return whether the object has the two methods that the SDK calls. A test double may have only these."""
+    """Return whether the object has the two methods of a client that this package calls, as test doubles do."""
     build, send = getattr(client, "build_request", None), getattr(client, "send", None)
     if isinstance(client, type) or not callable(build) or not callable(send):
         return False
