@@ -71,7 +71,7 @@ class TrackedCall:
     has_joined_name: bool = False
     #: Why the call must not run; empty for a valid call.
     error: str = ""
-    #: The complete call that this one may repeat.
+    #: The complete call that this call may repeat.
     repeated_call: TrackedCall | None = None
     #: Whether `repeated_call` gets an error if this call is not a repetition, because the entry had no name.
     must_repeat: bool = False
@@ -149,7 +149,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one entry means: it continues `call`, or starts a new call if `call` is `None`."""
+    """The meaning of one entry: it continues `call`, or starts a new call if `call` is `None`."""
 
     call: TrackedCall | None = None
     #: The name that the call gets, if it is not the name in the entry.

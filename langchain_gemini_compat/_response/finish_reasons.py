@@ -26,7 +26,7 @@ _WORDS: dict[Ending, frozenset[str]] = {
     ),
     # The model announces that it calls tools.
     "calls": frozenset({"tool_calls", "tool_call", "tool_use", "function_call", "function_calls"}),
-    # Google's reasons for an end without an explanation.
+    # Finish reasons that do not say whether the reply is complete.
     "unknown": frozenset(
         {
             "other", "malformed_response", "missing_thought_signature", "finish_reason_unspecified", "image_other",

@@ -1,10 +1,10 @@
 """Turns the events of a reply into LangChain chunks and messages, and raises the errors of unusable replies.
 
 LangChain adds chunks: it concatenates strings and sums numbers. A name, a signature or a token count in two chunks
-would come out doubled, so each fact goes into exactly one chunk. Usage and metadata go into the last one.
+would come out doubled, so each fact goes into exactly one chunk. Usage and metadata go into the last chunk.
 
 - `ReplyDecoder` decodes one choice: `feed` and `finish` for a stream, `decode_whole` for a whole reply.
-- `Parts` collects the events of one wire chunk. `v3_events` uses it as well.
+- `Parts` collects the events of one wire chunk. `v3_events` also uses `Parts`.
 """
 
 from __future__ import annotations
@@ -244,7 +244,7 @@ class ReplyDecoder:
         return parts, end
 
     def _release_calls(self, parts: Parts, end: Finished) -> None:
-        """Add the calls that were held back to `parts`: valid ones as calls, invalid ones as invalid calls."""
+        """Add the held-back calls to `parts`, as calls or as invalid calls."""
         if not self._request.keeps_invalid_calls:
             return
         invalid = {call.index for call in end.invalid}

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._response.events import Event
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: A longer id is replaced by a generated one, since LangChain's users keep ids in keys and database columns.
+#: A longer id is replaced by a generated id, since LangChain's users keep ids in keys and database columns.
 _LONGEST_ID = 256
 #: The errors of invalid calls.
 _AMBIGUOUS = "The chunks fit more than one reading, so the call, its tool or its arguments are uncertain."
@@ -89,7 +89,7 @@ class ToolCallTracker:
     | none | the name of the call at the index, unless that call is complete and the entry has arguments | continues |
     | none | the name of the call at the index, which has an id and equal arguments | repetition |
     | none | another name than the last call's | *other name* |
-    | none | the last call's name and the next index, unless it is complete and the entry has arguments | *index only* |
+    | none | the last call's name and the next index, unless that call is complete and arguments come | *index only* |
     | none | the last call's name | *same name* |
     | new or none | none, and the arguments can continue the call at the index | continues |
     | none | none, and the call at the index has equal arguments | repetition |

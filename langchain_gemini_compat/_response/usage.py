@@ -49,8 +49,8 @@ _NATIVE = ("promptTokenCount", "prompt_token_count", "totalTokenCount", "total_t
 class Usage:
     """The token counts of one reply.
 
-    `output_tokens` include `reasoning_tokens`, and `input_tokens` include `cached_tokens`. Both are `None` if the
-    server does not send them.
+    `output_tokens` include `reasoning_tokens`, and `input_tokens` include `cached_tokens`. `reasoning_tokens` and
+    `cached_tokens` are `None` if the server does not send them.
     """
 
     input_tokens: int

@@ -65,13 +65,13 @@ _KNOWN = (_ANNOTATIONS | _CHECKS | _READ_ELSEWHERE) - _ACCESS_SENTENCES.keys()
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A restriction of the original schema that the compiled one does not have."""
+    """A restriction of the original schema that the compiled schema does not have."""
 
     #: JSON pointer of the place in the original schema, such as `/properties/when/format`.
     path: str
-    #: What was dropped or weakened.
+    #: The keyword that was dropped or weakened.
     keyword: str
-    #: What the server no longer checks, in one short sentence.
+    #: A short sentence that says what the server no longer checks.
     reason: str
 
 

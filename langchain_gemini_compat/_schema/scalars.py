@@ -254,7 +254,7 @@ def _plain_bounds(node: Node, keyword: str) -> list[int | float]:
 
 
 def _exclusive_bounds(node: Node, keyword: str, plain: str, *, whole: bool) -> list[int | float]:
-    """Return exclusive bounds as inclusive ones. In draft 4, `true` makes the inclusive bound beside it exclusive."""
+    """Return exclusive bounds as inclusive bounds. In draft 4, `true` makes the bound beside it exclusive."""
     up = plain == "minimum"
     bounds: list[int | float] = []
     for check in node.take_checks(keyword):

@@ -160,7 +160,7 @@ def _append(text: str, more: str) -> str:
 
 
 def merge_object_union(compiled: JsonObject, unions: Iterable[SchemaUnion], losses: list[Loss]) -> JsonObject:
-    """Merge a union of objects into one object. Only properties that all these objects require are required."""
+    """Merge a union of objects into one object. Its `required` lists what all these objects require."""
     branches = _flatten(compiled)
     if "anyOf" not in compiled:
         return compiled

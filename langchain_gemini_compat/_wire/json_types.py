@@ -51,7 +51,7 @@ class WireMedia(TypedDict, total=False):
 
 
 class WireMessage(TypedDict, total=False):
-    """The `message` of a choice in a whole reply, or its `delta` in a streamed one."""
+    """The `message` of a choice in a whole reply, or its `delta` in a streamed reply."""
 
     role: str
     content: str | list[JsonObject] | None

@@ -87,7 +87,7 @@ _SPACES = (" ", "\n", "\r", "\t")
 
 
 def sniff_mime_type(data: str, default: str = "audio/wav") -> str:
-    """Return the MIME type that the first bytes of base64 `data` indicate, else `default`.
+    """Return the MIME type that the first bytes of base64 `data` indicate, or `default`.
 
     >>> sniff_mime_type("/9j/4AAQSk")
     'image/jpeg'

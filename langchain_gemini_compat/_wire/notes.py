@@ -27,5 +27,5 @@ class Note:
 
     kind: NoteKind
     message: str
-    #: The index, from 0, of the caller's message that the note is about, if there is one.
+    #: The index, from 0, of the caller's message that the note is about; `None` if the note is not about a message.
     index: int | None = None

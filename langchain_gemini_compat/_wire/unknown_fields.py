@@ -96,7 +96,7 @@ class KeptFields:
     """Collects the unknown keys of one message from its deltas.
 
     A later value replaces an earlier one: most servers repeat values, and no server is known to send a value in pieces.
-    Objects are merged. Lists are joined; a list that repeats or extends the earlier one replaces it. Entries of
+    Objects are merged. Lists are joined; a list that repeats or extends the earlier list replaces it. Entries of
     `reasoning_details` and `thinking_blocks` arrive in fragments, which are joined.
     """
 
@@ -106,7 +106,7 @@ class KeptFields:
         self._room = MAX_KEPT
         #: Keys that were not kept, because of their size or number.
         self.dropped: set[str] = set()
-        #: Keys whose string was replaced by another one, although the two may have been fragments of one string.
+        #: Keys whose string was replaced by another string, although the two may have been fragments of one string.
         self.replaced: set[str] = set()
 
     def feed(self, delta: Mapping[str, object], *, whole: bool) -> None:
