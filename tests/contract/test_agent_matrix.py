@@ -49,7 +49,7 @@ CELLS = [
 
 @pytest.mark.parametrize(("place", "form", "tools"), CELLS)
 async def test_agent_uses_the_response_format_that_the_model_supports(place, form, tools):
-    """Whole, async and streamed.
+    """Each agent runs whole, async and streamed.
 
     Models before Gemini 3 refuse a JSON schema beside functions, so only `ToolStrategy` works.
     """
@@ -90,7 +90,10 @@ def summarise(model):
 
 @pytest.mark.parametrize(("place", "form"), UNDER)
 async def test_summary_inside_a_turn_leaves_a_valid_history(place, form):
-    """The first call and its signature are gone. Those of the step that is kept follow the summary."""
+    """The summary replaces the first call and its signature.
+
+    The step that is kept follows the summary with its own signature.
+    """
 
     def check(state, requests):
         assert ["tools" in request.body for request in requests] == [True, True, False, True]
@@ -104,7 +107,7 @@ async def test_summary_inside_a_turn_leaves_a_valid_history(place, form):
 @pytest.mark.parametrize("decision", ["approve", "edit", "reject"])
 @pytest.mark.parametrize(("place", "form"), UNDER)
 async def test_agent_continues_after_a_human_decision(place, form, decision):
-    """A person approves, edits or rejects the call. Its id and its signature stay."""
+    """A person approves, edits or rejects the call. The call keeps its id and its signature."""
     first = {"type": decision}
     if decision == "edit":
         first["edited_action"] = {"name": "get_weather", "args": {"city": "Lyon"}}
@@ -175,7 +178,10 @@ def fail_at_second_step(request):
 
 @pytest.mark.parametrize(("place", "form"), UNDER)
 async def test_fallback_model_continues_a_turn(place, form):
-    """It gets a history with signatures of another model, and a request for an object in the form that it supports."""
+    """The fallback model gets a history with signatures of another model.
+
+    The response format is one that the fallback model supports.
+    """
     other = PLACES["3.8 on AI Studio" if place.surface == "vertex" else "2.5 on Vertex"]
     fake = FakeGemini(answer, surface=other.surface)
     cell = build_cell(
@@ -202,7 +208,10 @@ async def test_fallback_model_continues_a_turn(place, form):
 
 @pytest.mark.parametrize(("place", "form"), UNDER)
 async def test_cleared_tool_uses_keep_their_signatures(place, form):
-    """Old results become a placeholder text and old arguments an empty object. Ids, order and signatures stay."""
+    """Old results become a placeholder text, and old arguments an empty object.
+
+    Ids, order and signatures do not change.
+    """
     inputs = form in ("none", "tool")
 
     def check(state, requests):
@@ -263,7 +272,7 @@ async def test_invalid_object_is_requested_again(place):
 
 @pytest.mark.parametrize("place", FOUR)
 async def test_blocked_tool_calls_get_a_result(place):
-    """Each call needs a result, also one that the limit of tool calls blocks."""
+    """Each call needs a result, even if the limit of tool calls blocks the call."""
 
     def check(state, requests):
         assert "sunny in Paris" in requests[1].results
@@ -274,7 +283,7 @@ async def test_blocked_tool_calls_get_a_result(place):
 
 @pytest.mark.parametrize("place", FOUR)
 async def test_middleware_retries_the_model(place):
-    """It retries the errors that are left after the model's own retries. A 400 is not retried."""
+    """The middleware retries errors that remain after the model's own retries. A 400 is not retried."""
     retry = ModelRetryMiddleware(max_retries=1, initial_delay=0, on_failure="error")
     for fault, tries in ((Fault.overloaded(), 2), (Fault.context_overflow(), 1)):
         cell = build_cell(
@@ -295,7 +304,7 @@ async def test_middleware_retries_the_model(place):
 
 @pytest.mark.parametrize("place", FOUR)
 def test_summary_starts_at_a_share_of_the_context_window(place):
-    """The profile of a Gemini model has the size of the window. For a self-deployed model it is unknown."""
+    """The profile of a Gemini model has the size of the window. For a self-deployed model, the size is unknown."""
     fake = FakeGemini(surface=PLACES[place].surface)
     model = PLACES[place].build_model(fake)
     if PLACES[place].speaks_gemini:
@@ -307,7 +316,7 @@ def test_summary_starts_at_a_share_of_the_context_window(place):
 
 @pytest.mark.skipif(LANGCHAIN < (1, 4, 7), reason="langchain asks with the same text again")
 async def test_summary_is_retried_with_fewer_messages():
-    """The error of an overflow is the one that LangChain handles."""
+    """An overflow raises the error that LangChain handles."""
     lengths = []
 
     def overflow_once(request):

@@ -33,7 +33,7 @@ def check(fake, messages):
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("mode", ["invoke", "ainvoke", "stream", "astream", "batch", "events"])
 async def test_two_step_agent_keeps_its_signatures(surface, mode):
-    """A signature that is lost in the second step is a 400."""
+    """If a signature is lost in the second step, the fake answers 400."""
     fake, agent = build(surface)
     if mode == "invoke":
         messages = agent.invoke(QUESTION)["messages"]
@@ -106,7 +106,7 @@ def test_thread_of_a_killed_process_continues_in_another(surface, tmp_path):
 
 
 def test_arguments_edited_by_a_human_keep_the_signature():
-    """The call keeps its id, by which the signature is found."""
+    """The signature is found by the id of the call, which does not change."""
     fake = FakeGemini(list(SCRIPT), surface="vertex")
     middleware = HumanInTheLoopMiddleware(interrupt_on={"get_weather": True})
     agent = create_agent(
@@ -126,7 +126,7 @@ def test_arguments_edited_by_a_human_keep_the_signature():
 
 
 def test_arguments_edited_in_the_state_keep_the_signature():
-    """The checkpoint has other arguments and the same id."""
+    """The arguments in the checkpoint change. The id of the call stays the same."""
     fake, agent = build("vertex", SCRIPT, InMemorySaver())
     state = agent.invoke(QUESTION, CONFIG, interrupt_before=["tools"])
     message = state["messages"][-1]
@@ -138,7 +138,10 @@ def test_arguments_edited_in_the_state_keep_the_signature():
 
 
 def test_history_of_another_provider_gets_a_placeholder_signature():
-    """Only in the current turn, and only for the first call of a step. `response_metadata` reports it."""
+    """The placeholder is sent only for the first call of each step in the current turn.
+
+    `response_metadata` counts it.
+    """
     fake = FakeGemini(["Sunny."], surface="vertex")
     calls = [{"name": "get_weather", "args": {"city": city}, "id": city} for city in ("Paris", "Rome")]
     history = [

@@ -35,7 +35,10 @@ pytestmark = [pytest.mark.load, pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="module")
 def bulk():
-    """Return the names that the page's program defines. No process can import it, so Dask sends it by value."""
+    """Return the names that the page's program defines.
+
+    Other processes cannot import the program, so Dask sends it by value.
+    """
     namespace = {"__name__": "bulk_page"}
     exec(compile(PROGRAM, str(PAGE), "exec"), namespace)
     return namespace
@@ -52,7 +55,7 @@ def cluster(bulk):
 
 @pytest.fixture
 def client(cluster):
-    """Return a client of both workers, also after a test that killed one. Each test has its own prompts."""
+    """Return a Dask client of two workers. A worker that an earlier test killed has been replaced."""
     cluster.wait_for_workers(WORKERS, timeout=START_SECONDS)
     return cluster
 
@@ -84,7 +87,10 @@ def list_pids(client):
 
 
 def group_askers(fake):
-    """Return for each prompt the processes that sent it, in order. A request whose process died has no body."""
+    """Return for each prompt the processes that sent it, in order.
+
+    The request of a process that died can have no body.
+    """
     askers = defaultdict(list)
     for request in fake.requests:
         if request.body:
@@ -144,7 +150,7 @@ def test_killed_worker_loses_and_doubles_no_answer(bulk, client, tmp_path):
     check_answers(path, [*prompts, *number_prompts("more", 64)])
     assert askers.keys() == set(prompts)
     assert all(len(pids) == 2 and pids[0] == mark(victim) != pids[1] for pids in twice.values())
-    # An answer is safe when Dask knows of it, which takes a moment.
+    # An answer is not sent again once Dask has registered it, which takes a moment.
     assert unsettled <= set(arrived[-AT_ONCE:])
     assert len(twice) <= AT_ONCE
     assert counts == sorted(counts)
@@ -210,7 +216,7 @@ def test_exhausted_quota_ends_the_run_and_the_next_one_continues(bulk, client, t
 def test_each_worker_has_one_rate_gate_for_all_its_threads(bulk, client, tmp_path):
     """For two seconds, all requests get a 429 with a wait of half a second.
 
-    Each thread gets one, and then one thread probes.
+    Each thread gets one 429. Then one thread sends probes for all threads.
     """
     prompts, path = number_prompts("minute", 120), tmp_path / "answers.db"
     fake, refused, closed_at = FakeGemini(), [], []
@@ -236,7 +242,7 @@ def test_each_worker_has_one_rate_gate_for_all_its_threads(bulk, client, tmp_pat
 
 
 def test_prompts_wait_for_workers_that_start(bulk, tmp_path):
-    """A scheduler starts before its workers. A server without token counts loses no answer either."""
+    """The scheduler starts before its workers. No answer is lost, even if the server sends no token counts."""
     uncounted = {
         "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Yes."}}]
     }

@@ -32,7 +32,7 @@ def studio(record):
 
 @pytest.mark.parametrize("mode", ["complete", "stream"])
 async def test_tool_loop(studio, record, mode):
-    """A call, its result with the signature, and the answer, sync and async."""
+    """The call, its result with the signature and the answer are replayed, sync and async."""
     model = studio().bind_tools([get_weather])
     for asynchronous in (False, True):
         with cassette(f"tool_loop/{MODEL}/{mode}", record=record and not asynchronous):
@@ -48,7 +48,7 @@ async def test_tool_loop(studio, record, mode):
 
 
 async def test_thoughts(studio, record):
-    """Requested thoughts arrive as reasoning in a stream."""
+    """In a stream, requested thoughts arrive as reasoning blocks."""
     model = studio(include_thoughts=True)
     for asynchronous in (False, True):
         with cassette(f"thoughts/{MODEL}/stream", record=record and not asynchronous):
@@ -87,7 +87,7 @@ def test_cassette_has_a_source(name):
 
 @pytest.mark.parametrize("name", all_names())
 def test_cassette_holds_no_secret(name):
-    """No key, token, project or header that might be secret."""
+    """A cassette contains no key, token, project or header that might be secret."""
     assert LEAKS.findall((FOLDER / f"{name}.yaml").read_text()) == []
     for item in load(name)["interactions"]:
         assert "headers" not in item["request"]
@@ -96,7 +96,7 @@ def test_cassette_holds_no_secret(name):
 
 
 def test_readme_lists_every_cassette_with_its_provenance():
-    """The table has the content of the files."""
+    """The table in the README matches the provenance in the files."""
     rows = [
         f"| `{name}` | {load(name)['provenance']['kind']} | {load(name)['provenance']['source']} |"
         for name in all_names()
@@ -106,7 +106,7 @@ def test_readme_lists_every_cassette_with_its_provenance():
 
 
 def test_request_that_differs_from_the_cassette_is_an_error(studio):
-    """A cassette fixes the body that is sent."""
+    """A request whose body differs from the cassette raises an error."""
     with pytest.raises(Exception, match=r"overwrite existing cassette|No match"), cassette(f"thoughts/{MODEL}/stream"):
         list(studio(temperature=0.5, include_thoughts=True).stream("Is 391 prime? One sentence."))
 

@@ -46,7 +46,7 @@ def model(*answers, **kwargs):
 
 
 async def ask(mode, chat, prompt="hi"):
-    """The message that entry point `mode` gives."""
+    """Return the message that entry point `mode` gives."""
     if mode == "invoke":
         return chat.invoke(prompt)
     if mode == "ainvoke":
@@ -74,7 +74,7 @@ MODES = ["invoke", "ainvoke", "stream", "astream", "events", "aevents"]
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
 async def test_every_entry_point_gives_the_same_message(mode, output_version):
-    """Thoughts, text, calls, signatures, usage and finish reason, in both content versions."""
+    """Thoughts, text, calls, signatures, usage and finish reason are the same, in both content versions."""
     answer = WHOLE if "invoke" in mode else STREAM
     message = await ask(mode, model(answer, output_version=output_version))
     assert message.text == "Let me check."
@@ -104,7 +104,7 @@ async def test_every_entry_point_gives_the_same_message(mode, output_version):
 
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
 def test_chunks_have_consecutive_indices_and_one_name_per_call(output_version):
-    """LangChain's merging and its v3 bridge rely on this."""
+    """LangChain's merging and its v3 bridge rely on these indices and names."""
     chunks = list(model(STREAM, output_version=output_version).stream("hi"))
     pieces = [(c["index"], c["id"], c["name"], c["args"]) for part in chunks for c in part.tool_call_chunks]
     assert pieces == [
@@ -119,14 +119,14 @@ def test_chunks_have_consecutive_indices_and_one_name_per_call(output_version):
 
 
 def test_content_is_a_string_with_and_without_thoughts():
-    """Its type does not depend on thoughts."""
+    """The type of `content` does not depend on thoughts."""
     thinking = completion("<thought>Hm.</thought>Hi.")
     answers = [model(answer, include_thoughts=True).invoke("hi") for answer in (thinking, completion("Hi."))]
     assert [answer.content for answer in answers] == ["Hi.", "Hi."]
 
 
 def test_image_becomes_an_image_block():
-    """Google sends it in `message.audio`, with one signature for the message."""
+    """Google sends the image in `message.audio`, with one signature for the message."""
     audio = {"data": "iVBORw0KGgo=", "extra_content": {"google": {"mime_type": "image/png"}}}
     answer = completion(None, audio=audio, extra_content={"google": {"thought_signature": "c2ln"}})
     message = model(answer).invoke("a cat")
@@ -147,7 +147,7 @@ def test_two_images_are_two_blocks():
 
 
 def test_image_follows_the_text():
-    """`.text` has the text alone."""
+    """`.text` contains only the text."""
     audio = {"data": "/9j/4AAQSk"}
     message = model(completion("A cat.", audio=audio)).invoke("a cat")
     assert [block["type"] for block in message.content_blocks] == ["text", "image"]
@@ -190,7 +190,7 @@ def test_dropped_parameter_warns_once_and_raises_with_strict():
 
 
 def test_preview_returns_the_request_and_notes():
-    """Nothing is sent."""
+    """`preview` does not send a request."""
     wire = Wire(completion())
     body, notes = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", seed=1, **wire.clients).preview("hi")
     assert body["messages"] == [{"role": "user", "content": "hi"}]
@@ -217,7 +217,7 @@ def test_invoke_streams_with_streaming_or_stream():
 
 
 def test_callbacks_get_every_token():
-    """In the order of the stream."""
+    """Callbacks get the tokens in the order of the stream."""
 
     class Tokens(BaseCallbackHandler):
         def __init__(self):
@@ -238,7 +238,7 @@ def test_batch_keeps_the_order():
 
 
 def test_known_model_has_a_profile():
-    """Agents use it to choose the form of structured output and the time to summarize."""
+    """Agents use the profile to choose the form of structured output and the time to summarize."""
     profile = ChatGeminiCompat(model="google/gemini-3.8-flash", project="p").profile
     assert profile["structured_output"]
     assert profile["max_input_tokens"] == 1_048_576
@@ -246,7 +246,7 @@ def test_known_model_has_a_profile():
 
 
 def test_token_estimate_counts_tools_and_no_signatures():
-    """It needs no network."""
+    """The estimate counts tools and not signatures, without a network."""
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
     plain = [HumanMessage("Why is the sky blue?")]
 
@@ -282,7 +282,7 @@ def test_texts_of_the_model_contain_no_secret():
 
 
 def test_two_calls_without_arguments_stay_two_calls():
-    """`{}` is held back to the end, and added to the right call."""
+    """The arguments `{}` are held back to the end of the stream, and added to the right call."""
     message = model(completion(None, tool_calls=[call("f", "{}", "a"), call("g", "{}", "b")])).invoke("hi")
     assert [(c["name"], c["args"], c["id"]) for c in message.tool_calls] == [("f", {}, "a"), ("g", {}, "b")]
 
@@ -314,20 +314,20 @@ def test_invalid_reply_is_quoted_without_the_key(answer, words):
 
 
 def test_thinking_option_of_a_call_replaces_that_of_the_model():
-    """Even if the two options have different names."""
+    """The option of the call wins, even if the two options have different names."""
     body, _ = model(reasoning_effort="high").preview("hi", thinking_level="low")
     assert body["extra_body"]["google"]["thinking_config"] == {"thinking_level": "low"}
     assert "reasoning_effort" not in body
 
 
 def test_model_kwargs_accept_aliases():
-    """As the constructor and calls do."""
+    """`model_kwargs` accept the same aliases as the constructor and calls."""
     body, notes = model(model_kwargs={"max_output_tokens": 50_000, "stop_sequences": ["x"]}).preview("hi")
     assert (body["max_tokens"], body["stop"], notes) == (50_000, ["x"], [])
 
 
 def test_body_of_preview_is_a_copy():
-    """A change to it does not change the model."""
+    """A change to the returned body does not change the model."""
     extra = {"google": {"cached_content": "c"}}
     chat = model(extra_body=extra, stop=["x"])
     body, _ = chat.preview("hi")

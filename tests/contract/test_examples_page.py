@@ -1,6 +1,7 @@
 """Google's examples page for the OpenAI-compatible API: its requests are sent and its replies are read.
 
-Each cassette has the request of the page. Replaying it requires the same body, so one field more or less is an error.
+Each cassette has the request of the page. Replaying a cassette requires the same body, so an additional or missing
+field is an error.
 """
 
 import json
@@ -64,7 +65,7 @@ def stream(request):
 
 
 async def test_text(play, vertex, ask):
-    """The first sample: regional, v1beta1."""
+    """The first sample of the page uses a regional host and v1beta1."""
     with play("text"):
         answer = await ask(
             vertex("gemini-2.0-flash-001", api_version="v1beta1"), "Write a story about a magic backpack."
@@ -74,7 +75,7 @@ async def test_text(play, vertex, ask):
 
 
 async def test_text_streamed(play, vertex, stream):
-    """The SDK sample: v1, chunks, usage in the last chunk."""
+    """The SDK sample uses v1, and has usage in the last chunk."""
     with play("text stream"):
         answer = await stream(vertex("google/gemini-2.0-flash-001"), "Why is the sky blue?")
     assert answer.text
@@ -85,7 +86,7 @@ async def test_text_streamed(play, vertex, stream):
 
 @pytest.mark.parametrize("form", ["plain string", "standard block"])
 async def test_image_by_uri(play, vertex, ask, form, record):
-    """`image_url` as a plain `gs://` string.
+    """`image_url` is sent as a plain `gs://` string.
 
     LangChain's own block is sent as an object, which the page does not show.
     """
@@ -101,7 +102,7 @@ async def test_image_by_uri(play, vertex, ask, form, record):
 
 
 async def test_self_deployed(play, vertex, ask, stream):
-    """`endpoints/{id}`, the model's name of the SDK sample, and no field of Google's in the body."""
+    """The request has `endpoints/{id}`, the model name of the SDK sample, and none of Google's own fields."""
     model = vertex("gemma-2-9b-it", endpoint_id="YOUR_ENDPOINT_ID")
     with play("self-deployed"):
         assert (await ask(model, "Why is the sky blue?")).text
@@ -122,7 +123,10 @@ async def test_thought_tag_marker(play, vertex, ask):
 
 
 def test_extra_body_is_sent_where_the_page_has_it(vertex):
-    """The SDK sample nests it twice, because the SDK removes the outer level. Both spellings give the same body."""
+    """The SDK sample nests `extra_body` twice, because the SDK removes the outer level.
+
+    Both forms give the same body.
+    """
     google = {"google": {"thought_tag_marker": "mind"}}
     for given in (google, {"extra_body": google}):
         body, _ = vertex("gemini-2.5-flash", extra_body=given).preview("hi")
@@ -130,7 +134,7 @@ def test_extra_body_is_sent_where_the_page_has_it(vertex):
 
 
 async def test_extra_content_in_its_three_places(play, vertex, ask):
-    """On a message with string content, on a part, and on a tool call, each unchanged."""
+    """`extra_content` is sent unchanged on a message with string content, on a part, and on a tool call."""
     given = {"google": {"thought": True}}
     model = vertex("gemini-3.1-pro-preview", location="global")
     with play("extra_content on a message"):
@@ -150,7 +154,7 @@ async def test_extra_content_in_its_three_places(play, vertex, ask):
 
 
 async def test_thinking_config_streamed(play, vertex, stream):
-    """With requested thoughts, a budget, and the marker of the page."""
+    """The request asks for thoughts, with a budget and the marker of the page."""
     model = vertex(
         "gemini-2.5-flash-preview-04-17", include_thoughts=True, thinking_budget=10000, thought_tag_marker="think"
     )
@@ -180,7 +184,7 @@ WEATHER = {
 
 
 async def test_streamed_function_call_arguments(play, vertex, stream, record):
-    """The stream of the page: wrong indices, ids and names in every delta, one signature."""
+    """The stream of the page has wrong indices, ids and names in every delta, and one signature."""
     model = vertex("gemini-3.1-pro-preview", location="global", stream_function_call_arguments=True)
     with play("arguments"):
         answer = await stream(model.bind_tools([WEATHER]), "What is the weather like in Boston and New Delhi today?")
@@ -195,7 +199,7 @@ async def test_streamed_function_call_arguments(play, vertex, stream, record):
 
 
 async def test_image_generation_and_an_edit_after_it(play, vertex, ask):
-    """The image is in `message.audio`. It is sent back as a part with the signature of the message."""
+    """The image arrives in `message.audio`. It is sent back as a part with the signature of the message."""
     model = vertex("gemini-3-pro-image-preview", location="global", modalities=["image"])
     with play("image generation"):
         cat = await ask(model, "Generate an image of a cat.")
@@ -206,7 +210,7 @@ async def test_image_generation_and_an_edit_after_it(play, vertex, ask):
 
 
 async def test_audio_by_uri(play, vertex, ask):
-    """`input_audio` with a URI and a MIME type."""
+    """Audio is sent as `input_audio` with a URI and a MIME type."""
     audio = {"format": "audio/mp3", "data": "gs://cloud-samples-data/generative-ai/audio/pixel.mp3"}
     parts = [{"type": "text", "text": "Describe this: "}, {"type": "input_audio", "input_audio": audio}]
     with play("audio"):
@@ -214,7 +218,7 @@ async def test_audio_by_uri(play, vertex, ask):
 
 
 async def test_multimodal_tool_result(play, vertex, ask):
-    """The page's `extra_content.google.parts` with `$ref`, and the name of the tool."""
+    """The result is sent in `extra_content.google.parts` with `$ref` and the name of the tool, as on the page."""
     call = {"name": "get_image", "args": {"item_name": "green shirt"}, "id": "function-call-a350228d"}
     part = {
         "mime_type": "image/jpg",
@@ -244,7 +248,7 @@ class CalendarEvent(BaseModel):
 
 
 async def test_structured_output(play, vertex, ask):
-    """The page's `CalendarEvent`."""
+    """The schema is the `CalendarEvent` of the page."""
     model = vertex("gemini-2.5-flash-preview-04-17").with_structured_output(CalendarEvent)
     messages = [
         SystemMessage("Extract the event information."),
@@ -256,7 +260,7 @@ async def test_structured_output(play, vertex, ask):
 
 
 async def test_global_endpoint(play, vertex, ask):
-    """The host without a region, v1beta1."""
+    """The global endpoint has a host without a region, and v1beta1."""
     with play("global"):
         model = vertex("gemini-2.0-flash-001", location="global", api_version="v1beta1")
         assert (await ask(model, "Hello World")).text

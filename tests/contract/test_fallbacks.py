@@ -53,7 +53,7 @@ async def test_fallback_models_give_structured_output(method):
 
 @pytest.mark.parametrize("way", ["with_fallbacks", "middleware"])
 async def test_agent_with_a_fallback_model_runs(way):
-    """With the model of `with_fallbacks`, and with LangChain's middleware. Field case D1."""
+    """The agent runs with the model of `with_fallbacks`, and with LangChain's middleware. Field case D1."""
     first, second, _ = failing_and_working(*[Call("weather", {"city": "Paris"}), "Sunny."] * 2)
     if way == "with_fallbacks":
         agent = create_agent(first.with_fallbacks([second]), tools=[weather])

@@ -47,25 +47,25 @@ def fit(name, expected):
 
 @pytest.mark.parametrize("name", CASES)
 def test_outcome_of_one_request_is_the_expected_one(name):
-    """With `max_retries=0`, at every entry point."""
+    """With `max_retries=0`, each fault has the expected outcome at every entry point."""
     assert run_matrix()[name][0] == fit(name, CASES[name].expected)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_outcome_with_a_retry_is_the_expected_one(name):
-    """With `max_retries=1` and a good reply after the fault."""
+    """With `max_retries=1` and a good reply after the fault, each fault has the expected outcome."""
     assert run_matrix()[name][1] == fit(name, CASES[name].again or CASES[name].expected)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_no_entry_point_returns_an_empty_message(name):
-    """Neither with a retry nor without one."""
+    """No entry point returns an empty message, with or without a retry."""
     assert [word for table in run_matrix()[name] for word in table.values() if EMPTY in word] == []
 
 
 @pytest.mark.skipif(not CORE_TAKES_PIECES, reason="the page is about langchain-core 1.7 and later")
 def test_the_page_has_the_observed_outcomes():
-    """A command writes the page."""
+    """The page, which a command writes, has the outcomes that the tests observe."""
     assert PAGE.read_text(encoding="utf-8") == print_page(run_matrix()), f"Run `{COMMAND}` to write the page again."
 
 
@@ -121,5 +121,5 @@ def test_every_fault_of_the_fake_endpoint_is_in_the_matrix():
     ],
 )  # fmt: skip
 def test_different_results_have_different_outcomes(came, about, word):
-    """An empty message, a wrong call and a wrong count are not called right."""
+    """An empty message, a wrong call and a wrong count have outcomes other than `right`."""
     assert classify(came, case(**about)) == word

@@ -130,7 +130,7 @@ GATEWAY_MESSAGES = {
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", GATEWAY_MESSAGES)
 def test_unknown_keys_are_sent_back_in_their_place_to_the_same_host(name, way, trip):
-    """Keys of messages, calls and functions, whatever their name, by call id. Field cases B2, G1."""
+    """Keys of messages, calls and functions are sent back under any name, by call id. Field cases B2, G1."""
     message = GATEWAY_MESSAGES[name]
     reply = TRIPS[trip](WAYS[way](chat_at(Wire(answer_of(way, message)))))
     expected = {"role": "assistant", **message}
@@ -149,7 +149,7 @@ def test_unknown_keys_are_sent_back_in_their_place_to_the_same_host(name, way, t
 @pytest.mark.parametrize("way", AWAYS)
 @pytest.mark.parametrize("name", GATEWAY_MESSAGES)
 async def test_unknown_keys_are_sent_back_after_async_calls(name, way):
-    """The same with async calls. Field cases B2, G1."""
+    """After async calls, unknown keys are sent back as well. Field cases B2, G1."""
     message = GATEWAY_MESSAGES[name]
     reply = await AWAYS[way](chat_at(Wire(answer_of(way, message))))
     assert sent(step(reply))[1] == {"role": "assistant", **message}
@@ -157,7 +157,7 @@ async def test_unknown_keys_are_sent_back_after_async_calls(name, way):
 
 @pytest.mark.parametrize("name", [*(name for name in GATEWAY_MESSAGES if name != "LiteLLM call"), "empty reasoning"])
 def test_unknown_keys_of_messages_given_as_dicts_go_to_compatible_servers(name):
-    """A caller who keeps the messages of the API as dicts sends them unchanged. Google gets none of the keys.
+    """If a caller passes messages of the API as dicts, they are sent unchanged. Google gets none of the unknown keys.
 
     Field case B2.
     """
@@ -201,7 +201,7 @@ def test_openai_s_own_response_keys_are_not_sent_back(key):
 
 
 def test_reserved_and_standard_keys_are_not_taken_from_a_reply():
-    """Otherwise a server could replace what this package writes, or change the call. Field case B2."""
+    """With such keys, a server could replace what this package writes, or change the call. Field case B2."""
     strange = {"litellm_id": True, "litellm_signature": "x", "server_id": "y", "reasoning_field": "content"}
     entry = {**call("f", "{}", "c1", **strange), "function": {"name": "f", "arguments": "{}", **strange}}
     reply = chat_at(Wire(completion(None, finish="tool_calls", tool_calls=[entry], **strange))).invoke([USER])
@@ -210,7 +210,10 @@ def test_reserved_and_standard_keys_are_not_taken_from_a_reply():
 
 @pytest.mark.parametrize("way", ["invoke", "stream"])
 def test_size_of_kept_keys_is_limited_and_reported(way):
-    """A server cannot fill the history. The metadata of the reply names what was not kept. Field case B2."""
+    """The limit prevents a server from filling the history.
+
+    The metadata names the keys that were not kept. Field case B2.
+    """
     message = {"small": "x", "huge": "x" * (MAX_KEPT + 1)}
     reply = WAYS[way](chat_at(Wire(answer_of(way, {"content": "Hi.", **message}, "stop"))))
     assert len(dumps(reply)) < 10_000
@@ -296,7 +299,7 @@ DETAILS = {
 @pytest.mark.parametrize("name", DETAILS)
 @pytest.mark.parametrize("way", ["stream", "v3"])
 def test_reasoning_details_in_pieces_are_sent_back_joined(name, way):
-    """One entry for each type, index and id, with its whole text and its signature. Field case B1."""
+    """Each type, index and id has one entry, with its whole text and its signature. Field case B1."""
     fragments, expected = DETAILS[name]
     events = [chunk(reasoning_details=[fragment]) for fragment in fragments]
     wire = Wire(streamed(*events, chunk(tool_calls=[call("f", "{}", "c1", index=0)]), chunk(finish="tool_calls")))
@@ -307,7 +310,7 @@ def test_reasoning_details_in_pieces_are_sent_back_joined(name, way):
 
 
 def test_thinking_blocks_of_litellm_are_joined_until_their_signature():
-    """They have no index. A signature ends a block. Field case B1."""
+    """Thinking blocks have no index. A signature ends a block. Field case B1."""
     pieces = [("Let", None), (" me", None), ("", SIGNATURE), ("So", None), ("", "b3RoZXI=")]
     events = [
         chunk(thinking_blocks=[{"type": "thinking", "thinking": text, "signature": mark}]) for text, mark in pieces
@@ -341,7 +344,10 @@ def media_of(message):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", IMAGES)
 def test_images_of_gateways_are_image_blocks(name, way, text):
-    """Alone and beside text. An image that the last chunk repeats is kept once. Field case B3."""
+    """An image becomes a block, alone and next to text.
+
+    If the last chunk repeats it, it is kept once. Field case B3.
+    """
     images = IMAGES[name]
     said = [chunk(content=text)] if text else []
     streams = streamed(*said, chunk(content="", **images), chunk(**images), chunk(finish="stop"))
@@ -413,7 +419,7 @@ def test_reasoning_under_two_keys_is_sent_back_under_both(thoughts, way):
 
 
 def test_reply_without_reasoning_is_sent_back_without_the_key():
-    """The message is sent back unchanged. Field case B4."""
+    """If a reply has no reasoning, the message is sent back without the key. Field case B4."""
     reply = chat_at(Wire(completion(None, reasoning_content=None, tool_calls=[call()]))).invoke([USER])
     assert "reasoning_content" not in sent(step(reply))[1]
 
@@ -447,7 +453,7 @@ def test_fields_that_litellm_reads_stay_wrapped():
 
 @pytest.mark.parametrize("way", WAYS)
 def test_provider_and_cost_are_metadata(way):
-    """OpenRouter and LiteLLM send them in the reply and in its usage. Field case G12."""
+    """OpenRouter and LiteLLM send provider and cost in the reply and in its usage. Field case G12."""
     priced = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, "cost": 0.00015,
               "cost_details": {"upstream_inference_cost": None, "upstream_inference_prompt_cost": 0.0001}}  # fmt: skip
     whole = {**completion("Hello there."), "provider": "Google AI Studio", "usage": priced}
@@ -553,7 +559,7 @@ def test_models_with_different_headers_or_query_do_not_share_cached_replies(name
 
 @pytest.mark.parametrize("name", ["header", "query"])
 async def test_async_models_with_different_headers_or_query_do_not_share_cached_replies(name, cache):
-    """Also in streams, which LangChain answers from the cache if it can. Field case G5."""
+    """The cache is separate for streams too, which LangChain answers from the cache if it can. Field case G5."""
     for number, kwargs in enumerate([*ROUTES[name], *ROUTES[name]]):
         wire = Wire(completion(f"Answer {number}."))
         assert (await chat_at(wire, **kwargs).ainvoke([USER])).text == f"Answer {number % 2}."
@@ -590,7 +596,10 @@ PORTKEY_DELTAS = [
 
 @pytest.mark.parametrize("way", WAYS)
 def test_portkey_s_content_blocks_are_thoughts_and_are_sent_back_joined(way):
-    """Streams have them in deltas of their own format. Blocks that repeat the text are dropped. Field case B2."""
+    """Streams have content blocks in deltas with a special format.
+
+    Blocks that repeat the text are dropped. Field case B2.
+    """
     whole = completion("Hi.", content_blocks=THINKING)
     deltas = streamed(*(chunk(**delta) for delta in PORTKEY_DELTAS), chunk(finish="stop"))
     message = WAYS[way](chat_at(Wire(whole if way == "invoke" else deltas)))
@@ -604,7 +613,7 @@ def test_portkey_s_content_blocks_are_thoughts_and_are_sent_back_joined(way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_portkey_s_images_are_image_blocks(way):
-    """Portkey sends them only in `content_blocks`. Field case B3."""
+    """Portkey sends images only in `content_blocks`. Field case B3."""
     block = {"type": "image_url", "image_url": {"url": DATA_URL}}
     whole = completion(None, content_blocks=[block])
     deltas = streamed(chunk(content_blocks=[{"index": 0, "delta": block}]), chunk(finish="STOP"))
@@ -672,7 +681,7 @@ async def run_agent(gateway, mode, surface):
 @pytest.mark.parametrize("mode", ["invoke", "stream", "ainvoke", "astream"])
 @pytest.mark.parametrize("kind", [Portkey, LiteLLMGemini, LiteLLMOpenAI])
 async def test_agent_works_with_gateways_that_require_signatures(kind, mode, surface):
-    """Two questions with a tool call each, through gateways that behave like the real ones. Field cases G1, G2."""
+    """The agent answers two questions with a tool call each, through simulated gateways. Field cases G1, G2."""
     gateway = kind()
     assert await run_agent(gateway, mode, surface) == ["Sunny.", "Still."]
     assert len(gateway.bodies) == 4

@@ -45,7 +45,7 @@ async def async_client():
 
 @pytest.fixture
 def build(local_server):
-    """Return a model on the server that does not reuse the prompt cache, so that the same request has the same reply.
+    """Return a model that asks the server not to use its prompt cache, so that the same request has the same reply.
 
     `max_retries` has its default, because llama.cpp closes a keep-alive connection after a long stream.
     """
@@ -120,7 +120,7 @@ def test_streamed_and_whole_reply_are_equal(model):
 
 
 async def test_async_and_sync_reply_are_equal(build, model, async_client):
-    """With `ainvoke` and `astream`."""
+    """`ainvoke` and `astream` give the same reply as `invoke`."""
     whole = model.invoke(PROMPT)
     on_loop = build(http_async_client=async_client)
     awaited = await on_loop.ainvoke(PROMPT)
@@ -130,7 +130,7 @@ async def test_async_and_sync_reply_are_equal(build, model, async_client):
 
 
 def test_seed_makes_a_reply_repeatable(build):
-    """The same seed gives the same text, and one of some other seeds gives another."""
+    """The same seed gives the same text. At least one of several other seeds gives a different text."""
     texts = [build(temperature=1.5, seed=seed).invoke(PROMPT).text for seed in (7, 7, 8, 9, 10)]
     assert texts[0] == texts[1]
     assert len(set(texts)) > 1
@@ -156,7 +156,7 @@ def test_batch_keeps_the_order(model):
 
 
 def test_text_ends_before_a_stop_sequence(model):
-    """The reply is the text before it, streamed or not."""
+    """The reply is the text before the stop sequence, streamed or not."""
     text = model.invoke(PROMPT).text
     word = text.split()[1]
     before = text.partition(word)[0]
@@ -219,7 +219,7 @@ def test_refused_field_is_an_invalid_request_with_the_server_s_text(build):
 
 
 async def test_wrong_path_is_not_found(build, local_server, async_client):
-    """The server's 404, sync and async."""
+    """The server's 404 raises the error for a missing path, sync and async."""
     model = build(base_url=f"{local_server}/nowhere", http_async_client=async_client)
     with pytest.raises(core.ModelNotFoundError, match="File Not Found") as caught:
         model.invoke("hi")
@@ -229,7 +229,7 @@ async def test_wrong_path_is_not_found(build, local_server, async_client):
 
 
 async def test_dead_port_is_a_connection_error(dead_url, async_client):
-    """Sync and async. The error can be retried."""
+    """A dead port raises a connection error, sync and async. The error can be retried."""
     model = ChatGeminiCompat(model="m", base_url=dead_url, max_retries=0, http_async_client=async_client)
     with pytest.raises(core.ModelConnectionError) as caught:
         model.invoke("hi")

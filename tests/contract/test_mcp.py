@@ -59,7 +59,7 @@ def script(style):
 
 @asynccontextmanager
 async def open_tools():
-    """Return the tools of one running server. Otherwise each call would start one."""
+    """Return tools that share one running server, so that calls do not start new servers."""
     async with MultiServerMCPClient({"weather": SERVER}).session("weather") as session:
         yield await load_mcp_tools(session)
 
@@ -144,7 +144,7 @@ def without_random_ids(state):
 def strip_signatures(message):
     """Remove the signatures from the blocks of calls, and return their number.
 
-    The bridge loses those that arrive after their call.
+    The bridge loses signatures that arrive after their call.
     """
     calls = [block for block in message.content if message.type == "ai" and block["type"] == "tool_call"]
     return sum(block.pop("extras", None) is not None for block in calls)
@@ -190,7 +190,7 @@ async def test_final_state_equals_that_of_the_bridge(surface, style, build, monk
 
 @builds
 async def test_tools_are_called_on_the_server(build, monkeypatch):
-    """Results, an error, and names and schemas that Gemini refuses, with every version of langchain-core."""
+    """The calls cover results, an error, and names and schemas that Gemini refuses, with every langchain-core version."""
     async with open_tools() as tools:
         events, state, bodies = await run(tools, "ai_studio", Style(), (), monkeypatch, build)
     assert_valid_messages(events)
@@ -209,7 +209,7 @@ async def test_tools_are_called_on_the_server(build, monkeypatch):
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-2.5-flash"])
 async def test_image_of_the_server_reaches_the_model(surface, model):
-    """It is sent complete and once, in the format that the surface supports."""
+    """The image is sent complete and once, in the format that the surface supports."""
     fake = FakeGemini([[Call("get_map", {"city": "Paris"})], "A map."], surface=surface)
     async with open_tools() as tools:
         state = await create_agent(fake.chat_model(model), tools).ainvoke({"messages": "Map of Paris?"})

@@ -47,13 +47,13 @@ def other_model(provider, content="", call_id="call_1", **kwargs):
 
 
 def begin_with_google_genai(surface):
-    """Use the package itself, with a signed call."""
+    """Begin a thread with the package itself, with a signed call."""
     parts = [{"functionCall": FIRST, "thoughtSignature": issue(surface, "get_weather")}]
     return NativeGoogle(surface, parts).chat_model()
 
 
 def begin_with_openai(surface):
-    """Use the package itself, with a call without a signature."""
+    """Begin a thread with the package itself, with a call without a signature."""
     openai = import_module("langchain_openai")
     fake = FakeGemini([Call(**FIRST)], surface="openai_compatible")
     base_url = fake.connection()["base_url"]
@@ -61,7 +61,7 @@ def begin_with_openai(surface):
 
 
 def begin_with_anthropic(surface):
-    """A signed thought of Claude, a text, and the call as a block."""
+    """Begin a thread with a signed thought of Claude, a text, and the call as a block."""
     content = [
         {"type": "thinking", "thinking": "Paris first.", "signature": "RXJVQkNrUUlCeGdDSWtBPQ=="},
         {"type": "text", "text": "I look."},
@@ -71,12 +71,12 @@ def begin_with_anthropic(surface):
 
 
 def begin_with_vertexai(surface):
-    """A signed call, with the map that langchain-google-genai also uses."""
+    """Begin a thread with a signed call, in the map that langchain-google-genai also uses."""
     return other_model("google_vertexai", **{SIGNATURES_KEY: {"call_1": issue(surface, "get_weather")}})
 
 
 def begin_with_litellm(surface):
-    """A signature in the id of the call."""
+    """Begin a thread with a signature in the id of the call."""
     return other_model("litellm", call_id=f"call_1__thought__{issue(surface, 'get_weather')}")
 
 
@@ -111,7 +111,7 @@ def step(database, model, given=None, *, stop=True, rewritten=False):
 
 @pytest.mark.parametrize("thread", THREADS)
 def test_turn_of_another_package_continues_here(tmp_path, thread):
-    """Between call and result. A signature of Google's is sent back, a call without one gets the placeholder."""
+    """The turn continues between call and result. A signature is sent back; a call without one gets the placeholder."""
     begin, provider, surface, stand_ins, _ = THREADS[thread]
     database = tmp_path / "state.db"
     step(database, begin(surface), QUESTION)
@@ -131,7 +131,7 @@ def test_turn_of_another_package_continues_here(tmp_path, thread):
 def test_turn_continues_here_and_ends_in_google_genai(tmp_path, thread, rewritten):
     """One database, three packages and one turn: the signature of this package's call arrives unchanged.
 
-    After a rewrite, the thoughts do too.
+    After a rewrite, the thoughts also arrive unchanged.
     """
     begin, provider, surface, ours, theirs = THREADS[thread]
     database = tmp_path / "state.db"
@@ -155,7 +155,7 @@ def test_turn_continues_here_and_ends_in_google_genai(tmp_path, thread, rewritte
 
 
 def refused(stand_ins):
-    """Return whether the request is refused: before 4.4, `ChatGoogleGenerativeAI` makes up missing signatures."""
+    """Return whether Google refuses the request. `ChatGoogleGenerativeAI` before 4.4 invents missing signatures."""
     if stand_ins and native_version() < (4, 4):
         error = import_module("langchain_google_genai.chat_models").GoogleInvalidRequestError
         return pytest.raises(error, match="Corrupted")
@@ -175,7 +175,7 @@ def thoughts_of(parts):
 @pytest.mark.parametrize("rewritten", [False, True], ids=["as it is", "rewritten"])
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 def test_finished_thread_continues_in_google_genai(tmp_path, surface, rewritten):
-    """The signature of a text is optional. It is sent if the history was rewritten."""
+    """The optional signature of a text is sent only if the history was rewritten."""
     database = tmp_path / "state.db"
     fake = FakeGemini([Reply(thoughts="Easy.", text="Sunny.")], surface=surface)
     given = step(database, fake.chat_model(include_thoughts=True), QUESTION)[-1]
@@ -314,7 +314,7 @@ def test_arguments_of_the_page_exist_in_this_package(name):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_page_has_all_arguments_of_the_other_class(name, monkeypatch):
-    """All arguments by every name, and no others."""
+    """The page lists all arguments by every name, and no other arguments."""
     page, module, tables = CLASSES[name]
     # Without this setting, the import waits for the network.
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
@@ -329,7 +329,7 @@ def test_page_has_all_arguments_of_the_other_class(name, monkeypatch):
 
 @pytest.mark.parametrize("name", ["ChatOpenAI", "ChatGoogleGenerativeAI", "ChatLiteLLM"])
 def test_code_before_the_move_works(name, monkeypatch):
-    """It creates a model of the other package."""
+    """The code before the move creates a model of the other package."""
     page, module, _ = CLASSES[name]
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     import_other(module)

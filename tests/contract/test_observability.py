@@ -118,7 +118,10 @@ def price(metadata, *, pattern, provider=None):
 
 @ways
 def test_cost_of_a_call_is_google_s(act):
-    """40 tokens at the full price, 60 from the cache, and thoughts as output, by name or by name and provider."""
+    """The cost has 40 tokens at the full price, 60 from the cache, and thoughts as output.
+
+    Prices match by name or also by provider.
+    """
     paid = 40 * 1 + 60 * 0.1 + (20 + 30) * 10
     plain, named = (
         metadata_of_calls(post(act, model=f"{prefix}gemini-3.8-flash", **more))
@@ -131,7 +134,7 @@ def test_cost_of_a_call_is_google_s(act):
 
 @pytest.mark.parametrize("name", ["google/gemini-3.8-flash", "models/gemini-3.8-flash", "gemini-3.8-flash"])
 def test_name_of_the_model_in_traces_is_bare(name):
-    """For each spelling, in the field or as an argument of the call."""
+    """The name is bare for each spelling, as a field or as an argument of the call."""
     chat = ChatGeminiCompat(model=name, api_key="k")
     other = ChatGeminiCompat(model="gemini-2.5-pro", api_key="k")
     assert chat._get_ls_params()["ls_model_name"] == "gemini-3.8-flash"
@@ -145,7 +148,10 @@ def test_provider_for_prices_is_only_in_traces():
 
 @ways
 def test_signatures_are_short_in_langsmith_and_whole_in_the_state(act, page):
-    """In every posted run. Without the code of the page they are not, and without its depth only some are."""
+    """Signatures are short in every posted run.
+
+    Without the page's code none are shortened, and without its depth only some.
+    """
     assert LONG.search(json.dumps(post(act)))
     posted = json.dumps(post(act, page["shorten"]), ensure_ascii=False)
     assert not LONG.search(posted)
@@ -155,7 +161,7 @@ def test_signatures_are_short_in_langsmith_and_whole_in_the_state(act, page):
 
 
 def test_recipe_shortens_images_and_keeps_text(page):
-    """It shortens base64 of 100 characters and more, and nothing with spaces."""
+    """The recipe shortens base64 of 100 characters and more. It does not shorten text with spaces."""
     image = b64encode(bytes(range(256))).decode()
     cut = page["shorten"]({"image": f"data:image/png;base64,{image}", "short": image[:96], "text": "A word. " * 50})
     assert cut == {"image": f"data:image/png;base64,{image[:12]}…", "short": image[:96], "text": "A word. " * 50}
@@ -205,7 +211,7 @@ def of_model(found):
 
 
 def test_spans_name_model_provider_tokens_and_tools(spans):
-    """On each call of the model, streamed or not. A tool has its own span."""
+    """Each span of a model call has these values, streamed or not. A tool has its own span."""
     expected, found = spans
     for act, calls in {"run_agent": 2, "stream_agent": 2, "stream_agent_events": 2, "stream": 1}.items():
         whole, _ = found[act]
@@ -216,7 +222,7 @@ def test_spans_name_model_provider_tokens_and_tools(spans):
 
 
 def test_calls_of_tools_are_in_spans(spans):
-    """Under the name on the page."""
+    """Calls of tools are in the attribute that the page names."""
     _, found = spans
     for act in ("run_agent", "stream_agent", "stream_agent_events"):
         attributes = of_model(found[act][0])[0]["attributes"]
@@ -231,7 +237,7 @@ def test_calls_of_tools_are_in_spans(spans):
 
 
 def test_spans_name_the_requested_model(program):
-    """No span names the model that answered. The message does."""
+    """Only the message names the model that answered."""
     for name in ATTRIBUTES:
         whole, _ = program[name]["ask_for_another"]
         [span] = of_model(whole)
@@ -241,13 +247,13 @@ def test_spans_name_the_requested_model(program):
 
 
 def test_one_instrumentation_counts_thoughts(program):
-    """The other one has the tokens of thoughts only in its output."""
+    """The other instrumentation has the tokens of thoughts only in its output."""
     found = {name: of_model(program[name]["run_agent"][0])[0]["attributes"] for name in ATTRIBUTES}
     assert [name for name, attributes in found.items() if 30 in attributes.values()] == ["openinference"]
 
 
 def test_an_error_is_in_its_span(spans):
-    """By its class."""
+    """The span names the class of the error."""
     expected, found = spans
     [span] = of_model(found["fail"][0])
     assert span["status"]["status_code"] == "ERROR"
@@ -258,7 +264,7 @@ def test_an_error_is_in_its_span(spans):
 
 @pytest.mark.parametrize("act", ["run_agent", "stream_agent", "stream_agent_events"])
 def test_signatures_are_short_in_spans(spans, act):
-    """The rest of a span does not change."""
+    """Only the signatures in a span change."""
     whole, short = spans[1][act]
     assert LONG.search(json.dumps(whole))
     assert not LONG.search(json.dumps(short, ensure_ascii=False))
@@ -272,7 +278,7 @@ def test_signatures_are_short_in_spans(spans, act):
 
 
 def test_block_of_the_page_prints_its_output(program):
-    """This is the block that other tests leave out."""
+    """The test runs the block of the page that other tests leave out."""
     assert program["printed"].splitlines()[-2:] == ["gemini-3.8-flash"] * 2
 
 
@@ -311,7 +317,7 @@ def test_the_table_of_metadata_is_complete():
 
 
 def test_logger_is_silent_by_default():
-    """With INFO, a call that is retried and changed logs two lines, without prompt or answer."""
+    """At level INFO, a call that is retried and changed logs two lines, without prompt or answer."""
     program = """
         import logging, sys, warnings
         from langchain_gemini_compat.errors import GeminiCompatWarning
@@ -342,7 +348,7 @@ def test_logger_is_silent_by_default():
 
 
 def test_no_line_is_above_info():
-    """Except in the fake endpoint, which logs mistakes in a script."""
+    """No line is above INFO, except in the fake endpoint, which logs mistakes in a script."""
     said = set()
     for path in (ROOT / "langchain_gemini_compat").rglob("*.py"):
         for name, level in re.findall(

@@ -1,6 +1,6 @@
 """The RAG tutorial in an empty folder.
 
-Its retriever finds the right passage, and its two programs name the right page.
+The retriever finds the right passage, and the two programs name the right page.
 """
 
 import re
@@ -53,7 +53,7 @@ def flat(text):
 
 @pytest.mark.parametrize(("question", "page", "words"), QUESTIONS)
 async def test_right_passage_is_retrieved(question, page, words, tutorial):
-    """It is the first of three, sync and async, and contains the answer."""
+    """The right passage is the first of three, sync and async, and contains the answer."""
     found = tutorial["retriever"].invoke(question)
     assert found == await tutorial["retriever"].ainvoke(question)
     assert len(found) == 3
@@ -63,7 +63,7 @@ async def test_right_passage_is_retrieved(question, page, words, tutorial):
 
 @pytest.mark.parametrize(("question", "page", "words"), QUESTIONS)
 def test_chain_and_graph_get_the_passage(question, page, words, tutorial):
-    """Both programs send it to the model, and Google would accept every request."""
+    """Both programs send the passage to the model, and Google would accept every request."""
     fake = tutorial["fake"]
     fake.requests.clear()
     assert tutorial["chain"].invoke(question) == f"See {page}"
@@ -87,7 +87,10 @@ def test_question_without_a_result_is_rewritten(tutorial):
 
 
 def test_random_vectors_do_not_find_the_passages(tutorial):
-    """The other tests can fail: with random vectors, the nearest passage is rarely of the right page."""
+    """With random vectors, the nearest passage is rarely of the right page.
+
+    This shows that the other tests can fail.
+    """
     store = InMemoryVectorStore(DeterministicFakeEmbedding(size=768))
     store.add_documents(tutorial["passages"])
     found = [store.similarity_search(question, k=1)[0].metadata["source"] == page for question, page, _ in QUESTIONS]

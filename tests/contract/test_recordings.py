@@ -493,7 +493,7 @@ def signature_of_reply(message):
 
 @pytest.mark.parametrize(("name", "mode"), each(MEANINGS))
 async def test_a_captured_reply_means_the_same_at_every_entry_point(name, mode):
-    """Text, thoughts, calls, ids, signatures, usage, both finish reasons, model and id."""
+    """Text, thoughts, calls, signatures, usage, finish reasons, model and all ids are the same at every entry point."""
     expected, (text, thoughts, arguments, of_calls, of_reply) = MEANINGS[name], read(name)
     message = await ask(mode, server(name))
     check_text(message.text, text, expected.text)
@@ -520,7 +520,10 @@ async def test_a_captured_reply_means_the_same_at_every_entry_point(name, mode):
 
 @pytest.mark.parametrize(("name", "mode"), each(FAILURES))
 async def test_a_captured_failure_raises_its_class_at_every_entry_point(name, mode):
-    """Errors, empty and malformed replies, cut streams. The exception has the part that arrived."""
+    """Errors, empty and malformed replies and cut streams raise their class.
+
+    The exception has the part that arrived.
+    """
     expected = FAILURES[name]
     with pytest.raises(errors.GeminiCompatError) as raised:
         await ask(mode, server(name))
@@ -534,7 +537,7 @@ async def test_a_captured_failure_raises_its_class_at_every_entry_point(name, mo
 
 @pytest.mark.parametrize("mode", WHOLE)
 async def test_filtered_reply_has_a_refusal_block(mode):
-    """It is not an exception: agents read the finish reason, and people read the block."""
+    """A filtered reply raises no exception. Agents can read the finish reason, and people can read the block."""
     message = await ask(mode, server("ais-err-content-filter-200"))
     (block,) = message.content_blocks
     assert block == {
@@ -546,7 +549,7 @@ async def test_filtered_reply_has_a_refusal_block(mode):
 
 @pytest.mark.parametrize("mode", WHOLE)
 async def test_captured_image_is_an_image_block(mode):
-    """Google's page has it in `audio`, with its MIME type, and without the bytes."""
+    """Google's page shows the image in `audio`, with its MIME type and without the bytes."""
     block, *rest = (await ask(mode, server("vtx-doc-3proimage-image-nonstream"))).content_blocks
     assert all(block.get("text") == "" for block in rest)
     assert (block["type"], block["base64"], block["mime_type"]) == ("image", "<BASE64_BYTES>", "image/png")
@@ -564,7 +567,7 @@ async def test_call_without_id_gets_the_same_id_everywhere(name):
 
 @pytest.mark.parametrize("mode", STREAMED)
 async def test_exception_of_a_cut_stream_has_the_received_part(mode):
-    """With the first half of a captured text."""
+    """The stream is cut after the first half of a captured text."""
     whole = capture("ais-03-aguirust-2.5flashlite-text-stream")[1]
     with pytest.raises(errors.TruncatedStreamError) as raised:
         await ask(mode, replaying(whole.partition("\n\n")[0] + "\n\n"))
@@ -572,7 +575,7 @@ async def test_exception_of_a_cut_stream_has_the_received_part(mode):
 
 
 def test_retry_delay_of_the_captured_429_is_exact():
-    """The text has it to the nanosecond, `RetryInfo` has whole seconds, and no header has it."""
+    """The text has the delay to the nanosecond, `RetryInfo` has whole seconds, and no header has the delay."""
     with pytest.raises(errors.RateLimitError) as raised:
         server("ais-err-429-per-minute-free-tier").invoke("hi")
     body = json.dumps(capture("ais-err-429-per-minute-free-tier")[1])
@@ -581,7 +584,7 @@ def test_retry_delay_of_the_captured_429_is_exact():
 
 
 def test_every_capture_is_in_the_table():
-    """There is one entry for each body of each file."""
+    """The table has one entry for each body of each file."""
     counts = {path.stem: len(bodies(json.loads(path.read_text())["response"])) for path in capture_paths()}
     names = [
         name if count == 1 else f"{name}#{number}" for name, count in counts.items() for number in range(1, count + 1)
@@ -628,7 +631,7 @@ async def test_quoted_stream_that_vertex_cancelled_raises_its_error(mode):
 
 @pytest.mark.parametrize("mode", WHOLE)
 async def test_quoted_reply_of_a_gateway_is_read_with_its_keys_in_any_order(mode):
-    """Text, usage and the signature of the reply."""
+    """Text, usage and the signature of the reply are read."""
     body = quoted('{"model":"gemini-3.1-flash-lite-preview","usage"')
     message = await ask(mode, replaying(body))
     assert message.text == "Hello, it is a pleasure to meet you!"
@@ -641,7 +644,7 @@ async def test_quoted_reply_of_a_gateway_is_read_with_its_keys_in_any_order(mode
 
 @pytest.mark.parametrize("mode", WHOLE)
 async def test_quoted_overload_is_a_retryable_server_error(mode):
-    """503, an object without a list around it."""
+    """The 503 is an object without a list around it."""
     body = quoted("HTTP 503: ").partition("\n")[0].removeprefix("HTTP 503: ")
     with pytest.raises(errors.ServerError, match="high demand") as raised:
         await ask(mode, replaying(body, status=503))

@@ -24,7 +24,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "errors.md"
 ENTRY = re.compile(r"^### `(?P<text>[^`]+)`\n\n(?P<body>.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 RAISED = re.compile(r"\A`(\w+)`")
 ALSO = re.compile(r"^- `([^`]+)`: `(\w+)`", re.MULTILINE)
-#: Classes of LangChain and pydantic, which the page names without a module.
+#: Classes of LangChain and pydantic. The page names these classes without their module.
 THEIRS = {"OutputParserException": OutputParserException, "ValidationError": ValidationError}
 FLAGS = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
 SPENT = "You exceeded your current quota, please check your plan and billing details."

@@ -1,4 +1,4 @@
-"""The folder stays readable, and retired words stay away."""
+"""Tests of names: the package folder has few entries, and retired words are not used."""
 
 import re
 import subprocess
@@ -15,14 +15,14 @@ KEPT = ("CHANGELOG.md", "uv.lock", "tests/docs/test_names.py")
 
 
 def test_package_folder_has_at_most_22_entries():
-    """A newcomer sees where a change goes."""
+    """With few entries, a newcomer sees where a change belongs."""
     entries = {path.name for path in PACKAGE.iterdir()} - {"__init__.py", "py.typed", "__pycache__"}
     assert len(entries) <= 22
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="git lists the files")
 def test_retired_words_are_not_used():
-    """The field's terms have replaced them (docs/explanation/glossary.md)."""
+    """The glossary has the terms that replaced them (docs/explanation/glossary.md)."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
         "\n"
     )

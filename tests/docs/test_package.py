@@ -21,7 +21,7 @@ from langchain_gemini_compat._transport.client import Transport
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(langchain_gemini_compat.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-#: A name that asks a question.
+#: The start of a function name that asks a question.
 QUESTION = re.compile(r"_*(is|has|may|can|find|get)_")
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
@@ -52,7 +52,7 @@ def test_package_silences_no_check():
 
 
 def find_assigning_questions(tree):
-    """Return the functions whose name asks, but which assign an attribute or an item of `self` or of an argument."""
+    """Return the functions whose name asks a question, but which assign an attribute or item of `self` or an argument."""
     found = []
     for function in ast.walk(tree):
         if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) or not QUESTION.match(function.name):
@@ -79,7 +79,7 @@ def test_function_whose_name_asks_changes_nothing(path):
 
 
 def test_assigning_question_is_found():
-    """The check of the previous test finds attributes and items, and does not find local variables."""
+    """The check finds assignments to attributes and items, and ignores local variables."""
     code = """
         class A:
             def _is_new(self): self.seen = True
@@ -101,7 +101,7 @@ def test_transport_sync_and_async_methods_take_the_same_arguments(sync, asynchro
 
 @pytest.mark.parametrize(("sync", "asynchronous"), [("_generate", "_agenerate"), ("_stream", "_astream")])
 def test_model_sync_and_async_methods_take_the_same_arguments(sync, asynchronous):
-    """LangChain calls both with the same arguments."""
+    """LangChain calls sync and async methods with the same arguments."""
     one = inspect.signature(getattr(ChatGeminiCompat, sync))
     two = inspect.signature(getattr(ChatGeminiCompat, asynchronous))
     assert one.parameters.keys() == two.parameters.keys()

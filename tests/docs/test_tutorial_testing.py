@@ -28,7 +28,7 @@ def test_tests_of_the_page_pass(tmp_path):
 
 
 def test_tests_of_the_page_can_fail(tmp_path):
-    """They fail after the change that the page proposes, with the quoted words, and if the tool loses its docstring."""
+    """The page's tests fail after the change that the page proposes, and if the tool loses its docstring."""
     (quoted,) = (block for language, block in FENCE.findall(PAGE.read_text(encoding="utf-8")) if language == "console")
     order = ('"A1": "shipped"', '"A1": "lost"')
     docstring = ('"""The state of an order."""', '"""An order."""')

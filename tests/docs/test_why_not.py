@@ -44,7 +44,7 @@ def read_stream(fake, **kwargs):
 
 @shows("`extra_content` with a thought signature")
 def test_signature_is_dropped_and_the_second_tool_turn_is_refused():
-    """The reply has a signature, the message does not, and Gemini 3 requires it back."""
+    """The reply has a signature, which the message lacks. Gemini 3 requires the signature back."""
     fake = FakeGemini([PARIS, "Sunny."])
     model = build(fake).bind_tools(TOOLS)
     reply = model.invoke("Weather in Paris?")
@@ -57,7 +57,7 @@ def test_signature_is_dropped_and_the_second_tool_turn_is_refused():
 
 @shows("streamed calls whose pieces have no index")
 def test_pieces_without_an_index_are_not_joined():
-    """The result is a call without arguments, and arguments without a name."""
+    """The chunks add up to a call without arguments, and arguments without a name."""
     message = read_stream(FakeGemini([Reply(calls=[PARIS], style=Style(index="absent", args="cut", cut_every=6))]))
     calls = [*message.tool_calls, *message.invalid_tool_calls]
     assert [call["args"] for call in calls if call["name"] == "get_weather"] == [{}]
@@ -75,7 +75,7 @@ def test_calls_that_share_an_index_are_joined():
 
 @shows("a signature on a delta of its own")
 def test_signature_on_a_delta_of_its_own_raises_attribute_error():
-    """The delta has an entry of a call without a function."""
+    """The delta has an entry in `tool_calls` without a function."""
     with pytest.raises(AttributeError):
         read_stream(FakeGemini([Reply(calls=[PARIS], style=Style(signature="alone"))]))
 
@@ -101,7 +101,7 @@ def test_cumulative_usage_is_summed():
 @shows("an error in mid-stream outside of `data:`, a cut stream")
 @pytest.mark.parametrize("fault", [Fault.error_in_stream("bare_object"), Fault.cut_stream()], ids=["error", "cut"])
 def test_broken_stream_is_treated_as_the_end(fault):
-    """A part of the text is returned as a complete answer."""
+    """`ChatOpenAI` returns a part of the text as a complete answer."""
     message = read_stream(FakeGemini([fault]))
     assert message.text == fault.reply.text != ""
     assert "finish_reason" not in message.response_metadata
@@ -109,7 +109,7 @@ def test_broken_stream_is_treated_as_the_end(fault):
 
 @shows("errors wrapped in a list")
 def test_error_in_a_list_has_no_reason():
-    """The message is only the status, or the list as Python prints it."""
+    """The error message is only the status, or the list as Python prints it."""
     openai = import_module("openai")
     with pytest.raises(openai.BadRequestError) as caught:
         build(FakeGemini([Fault.context_overflow()])).invoke("Hi")
@@ -136,6 +136,6 @@ def test_refused_parameters_are_sent_unchanged(name):
 
 
 def test_every_row_of_the_page_has_a_test():
-    """The rows of the table are the registered tests."""
+    """Each row of the table has a registered test, in the same order."""
     table = PAGE.read_text(encoding="utf-8").partition("|---|---|---|\n")[2].partition("\n\n")[0]
     assert re.findall(r"^\| (.+?) \|", table, re.MULTILINE) == [*ROWS]

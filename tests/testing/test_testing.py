@@ -61,19 +61,19 @@ def test_script_answers_requests_in_order() -> None:
 
 
 def test_function_gets_the_request() -> None:
-    """It returns the reply to each request."""
+    """The function returns the reply to each request."""
     fake = FakeGemini(lambda request: f"You said {request.prompt}, {len(request.tools)} tools")
     assert text_of(post(fake, tools=[ADD])) == "You said Hi, 1 tools"
 
 
 def test_a_single_reply_answers_every_request() -> None:
-    """A single text is not read as a list of characters."""
+    """A single text answers every request, and is not read as a list of characters."""
     fake = FakeGemini("Hello")
     assert [text_of(post(fake)), text_of(post(fake))] == ["Hello", "Hello"]
 
 
 def test_fake_without_replies_echoes() -> None:
-    """The reply is the newest user message, also to a request for JSON."""
+    """The reply is the newest user message, even if the request asks for JSON."""
     fake = FakeGemini()
     assert text_of(post(fake)) == "Hi"
     schema = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
@@ -99,7 +99,7 @@ def test_raw_body_is_sent_unchanged() -> None:
 
 
 def test_requests_are_kept_without_the_credential() -> None:
-    """A test can check all parts of a request but the token."""
+    """A test can check all parts of a request except the token."""
     fake = FakeGemini()
     post(fake, tools=[ADD], token="ya-secret-token-1234")
     request = fake.requests[0]
@@ -154,7 +154,7 @@ def test_a_refused_request_does_not_use_up_the_script() -> None:
 
 
 def test_without_strict_nothing_is_refused() -> None:
-    """Tests of other subjects can turn the rules off."""
+    """With `strict=False`, no rule is checked."""
     fake = FakeGemini(strict=False)
     assert post(fake, store=True, messages=[]).status_code == 200
     assert not fake.refusals
@@ -175,7 +175,7 @@ def test_replies_are_the_same_for_the_same_test(surface: Any) -> None:
 
 
 def test_another_conversation_gets_other_ids() -> None:
-    """Ids depend on the messages too, so a restarted test process does not repeat ids of its history."""
+    """Ids depend on the messages, so a restarted test process does not repeat the ids of its history."""
     ids = set()
     for text in ("one", "two"):
         message = post(FakeGemini([Call("add")]), messages=[{"role": "user", "content": text}]).json()
@@ -184,7 +184,7 @@ def test_another_conversation_gets_other_ids() -> None:
 
 
 def test_usage_counts_thoughts_as_each_surface_does() -> None:
-    """In the total only, itemised, or as a part of the completion."""
+    """Thoughts are in the total only, itemised, or a part of the completion."""
     reply = Reply("Hi", usage=Usage(10, 5, thoughts=7, cached=3))
     usages = {surface: post(FakeGemini(reply, surface=surface)).json()["usage"] for surface in SURFACES}
     common = {"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": 3}, "total_tokens": 22}
@@ -198,7 +198,7 @@ def test_usage_counts_thoughts_as_each_surface_does() -> None:
 
 
 def test_models_are_listed_where_they_are_documented() -> None:
-    """AI Studio lists them with a prefix and without `created`."""
+    """AI Studio lists models with a prefix and without `created`."""
     fake = FakeGemini()
     base, headers = fake.connection()["base_url"], {"Authorization": "Bearer k"}
     listed = fake.http_client.get(f"{base}/models", headers=headers).json()
@@ -240,7 +240,7 @@ def test_self_deployed_endpoint_has_the_format_of_openai() -> None:
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_the_openai_sdk_reads_whole_and_streamed_replies(surface: Any) -> None:
-    """The client is of the library that the SDK uses, and the SDK parses the frames."""
+    """The client is from the HTTP library that the SDK uses, and the SDK parses the frames."""
     client = sdk(FakeGemini("one two three four", surface=surface))
     whole = client.chat.completions.create(model=MODELS[surface], messages=USER)
     assert whole.choices[0].message.content == "one two three four"
@@ -251,7 +251,7 @@ def test_the_openai_sdk_reads_whole_and_streamed_replies(surface: Any) -> None:
 
 
 def test_openai_sdk_does_not_parse_googles_error_list() -> None:
-    """Google's error is a list. So `ChatOpenAI` gets no code, and with late versions of openai 3 no text."""
+    """Google's error is a list, so `ChatOpenAI` gets no code. With late versions of openai 3, it also gets no text."""
     client = sdk(FakeGemini([Fault.context_overflow()]))
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(model="gemini-3.8-flash", messages=USER)
@@ -274,7 +274,7 @@ async def test_async_client_uses_the_same_script() -> None:
 
 
 def test_async_client_works_in_several_event_loops() -> None:
-    """It belongs to no event loop."""
+    """The client is not bound to one event loop."""
     fake = FakeGemini("again")
 
     async def ask() -> int:
@@ -288,7 +288,7 @@ def test_async_client_works_in_several_event_loops() -> None:
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_http_server_sends_the_same_bytes(surface: Any) -> None:
-    """The answer over HTTP is the same as in process."""
+    """The bytes of an answer over HTTP equal those of the same answer in process."""
     here, there = (FakeGemini(["Hello there", Call("add")], surface=surface) for _ in range(2))
     local = [post(here).content, post(here, stream=True).content]
     body = {"model": MODELS[surface], "messages": USER}
@@ -325,14 +325,14 @@ def test_a_slow_reply_sends_its_frames_one_by_one() -> None:
 
 
 def test_serving_without_uvicorn_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the package, and says that in process none is needed."""
+    """The error names the package, and says that the fake works in process without it."""
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ImportError, match="`pip install uvicorn`"), FakeGemini().serve():
         pass
 
 
 def test_chat_model_sends_its_requests_to_the_fake() -> None:
-    """It needs no key and no network, and takes any parameter of the model."""
+    """`chat_model` needs no key and no network, and accepts any parameter of the model."""
     fake = FakeGemini(["Hello!"])
     model = fake.chat_model("gemini-3.8-flash", temperature=0.5)
     assert model.invoke("Hi").content == "Hello!"
@@ -361,7 +361,7 @@ def test_connection_to_a_url_has_no_clients() -> None:
 
 
 def test_fixture_is_a_new_fake(fake_gemini: FakeGemini) -> None:
-    """Each test has its own fake, which echoes."""
+    """Each test has its own fake, which echoes the user message."""
     assert fake_gemini.requests == []
     assert text_of(post(fake_gemini)) == "Hi"
 
@@ -401,7 +401,7 @@ def new_client() -> Any:
 
 
 async def test_fake_without_a_delay_does_not_sleep():
-    """Even a sleep of 0 seconds is reported by tools that detect blocking calls, and costs a turn of the event loop.
+    """A sleep of 0 seconds costs a turn of the event loop, and tools that detect blocking calls report it.
 
     Field case H7.
     """

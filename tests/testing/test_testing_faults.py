@@ -88,7 +88,7 @@ def test_errors_have_googles_status_and_text(fault: Fault, surface: str, status:
 
 
 def test_rate_limit_has_the_captured_form() -> None:
-    """Delay and quota are in the body, and the headers have neither."""
+    """The delay and the quota are in the body and not in the headers."""
     real = json.loads(read_capture("ais-err-429-per-minute-free-tier")["response"]["body"])
     text = json.dumps(real).replace("34.536139291s", "34s").replace("gemini-3.5-flash", "gemini-3.8-flash")
     response = send(Fault.rate_limit("34s"))
@@ -97,7 +97,7 @@ def test_rate_limit_has_the_captured_form() -> None:
 
 
 def test_daily_rate_limit_differs_only_in_the_quota() -> None:
-    """A spending cap has no details."""
+    """The quota differs between a minute and a day. A spending cap has no details."""
     failure = error_of(send(Fault.rate_limit("39043s", per="day")))["details"][1]
     assert failure["violations"][0]["quotaId"] == "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
     assert "details" not in error_of(send(Fault.rate_limit(None)))
@@ -115,7 +115,7 @@ def test_compatible_server_has_the_error_format_of_openai() -> None:
 
 
 def test_pages_and_redirects_are_html() -> None:
-    """They have the content type of HTML, and a redirect has a location."""
+    """Error pages have the content type of HTML, and a redirect has a location."""
     page = send(Fault.html_404())
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=UTF-8")
     redirect = send(Fault.redirect("https://elsewhere.invalid/x"))
@@ -132,7 +132,7 @@ def test_pages_and_redirects_are_html() -> None:
     ],
 )
 def test_errors_in_a_stream_come_in_four_shapes(shape: Any, start: str) -> None:
-    """The stream has status 200, text, the error, and no `[DONE]`. Without a stream, it is an HTTP error."""
+    """The stream has status 200, text, the error, and no `[DONE]`. Without streaming, the fault is an HTTP error."""
     response = send(Fault.error_in_stream(shape, after="Once "), stream=True)
     first, _, rest = response.text.partition("\n\n")
     assert response.status_code == 200
@@ -167,7 +167,7 @@ def test_a_dropped_connection_breaks_in_process(surface: Any, stream: bool) -> N
 
 
 async def test_a_dropped_connection_breaks_async() -> None:
-    """The same with the async client."""
+    """A dropped connection raises the same error with the async client."""
     fake = FakeGemini([Fault.dropped_connection()])
     url = f"{fake.connection()['base_url']}/chat/completions"
     with pytest.raises(broken_pipe(fake)):
@@ -185,7 +185,7 @@ def test_a_dropped_connection_breaks_over_http() -> None:
 
 
 def test_empty_reply_has_no_content() -> None:
-    """It has a role, `stop` and no tokens, streamed or not."""
+    """An empty reply has a role, the finish reason `stop` and no tokens, streamed or not."""
     choice = send(Fault.empty_reply()).json()["choices"][0]
     assert choice == {"finish_reason": "stop", "index": 0, "message": {"role": "assistant"}}
     events = send(Fault.empty_reply(), stream=True).text.split("\n\n")
@@ -202,7 +202,7 @@ def test_malformed_call_has_its_finish_reason() -> None:
 
 
 def test_a_blocked_prompt_has_no_message() -> None:
-    """The key `message` is missing. After some text it is there."""
+    """The key `message` is missing if the prompt was blocked, and present if the reply has some text."""
     assert send(Fault.blocked()).json()["choices"] == [
         {"finish_reason": "content_filter: PROHIBITED_CONTENT", "index": 0}
     ]
@@ -212,7 +212,7 @@ def test_a_blocked_prompt_has_no_message() -> None:
 
 
 def test_no_choices_is_an_empty_list() -> None:
-    """Streamed or not."""
+    """The list `choices` is empty, streamed or not."""
     assert send(Fault.no_choices()).json()["choices"] == []
     assert '"choices":[],' in send(Fault.no_choices(), stream=True).text
 
@@ -232,7 +232,7 @@ TOO_SLOW = [
 
 @pytest.mark.parametrize(("fault", "stream"), TOO_SLOW)
 async def test_read_timeout_works_in_process(fault: Fault, stream: bool) -> None:
-    """The HTTP library's own exception, sync and async, so timeouts are tested without a socket."""
+    """A slow fault raises the HTTP library's own timeout error, sync and async, without a socket."""
     fake = FakeGemini([fault, fault])
     url = f"{fake.connection()['base_url']}/chat/completions"
     body = body_for("ai_studio", stream=stream)
@@ -248,7 +248,7 @@ async def test_read_timeout_works_in_process(fault: Fault, stream: bool) -> None
 
 
 async def test_timeout_of_the_model_works_in_process() -> None:
-    """The model raises this package's error."""
+    """The model raises this package's timeout error."""
     fake = FakeGemini([Fault.slow(first_byte=30)] * 2)
     model = fake.chat_model(timeout=0.05, max_retries=0)
     with pytest.raises(RequestTimeoutError, match=r"No answer within 0\.05 seconds"):
@@ -259,7 +259,7 @@ async def test_timeout_of_the_model_works_in_process() -> None:
 
 @pytest.mark.parametrize("limit", [None, 5.0])
 def test_slow_reply_within_the_timeout_arrives(limit: float | None) -> None:
-    """Without a timeout, and with one that does not expire."""
+    """The reply arrives without a timeout, and with a timeout that does not expire."""
     fake = FakeGemini([Fault.slow(0.02, 0.01)])
     url = f"{fake.connection()['base_url']}/chat/completions"
     response = fake.http_client.post(url, json=body_for("ai_studio", stream=True), headers=HEADERS, timeout=limit)

@@ -32,14 +32,14 @@ ORDER = "Please ensure that function call turn comes immediately after a user tu
     ],
 )  # fmt: skip
 def test_order_of_turns_and_results_of_calls_are_checked(rules: list[str], words: str, change: Any) -> None:
-    """Each call has one result right after it, and the last message is of the user or a tool."""
+    """Each call must have one result right after it, and the last message must come from the user or a tool."""
     found, message = refusals("ai_studio", body_for("ai_studio", change(two_steps())))
     assert sorted(found) == sorted(rules)
     assert message.startswith(words)
 
 
 def test_parallel_calls_come_before_all_results() -> None:
-    """A call after a result is a step of its own, and has no signature."""
+    """A call after a result starts a new step, and here it has no signature."""
     messages = two_steps()
     one, two = ({"role": "assistant", "tool_calls": [call]} for call in messages[1]["tool_calls"])
     rules, _ = refusals("ai_studio", body_for("ai_studio", [USER, one, messages[2], two, messages[3]]))
@@ -62,7 +62,7 @@ def test_parallel_calls_come_before_all_results() -> None:
 )
 @pytest.mark.parametrize("surface", BOTH)
 def test_empty_content_and_unknown_parts_are_refused(surface: str, message: dict[str, Any], rule: str) -> None:
-    """No empty content, no empty text part, no part that Google does not list."""
+    """Empty content, empty text parts and parts that Google does not list are refused."""
     assert refusals(surface, body_for(surface, [message, USER]))[0] == [rule]
 
 
@@ -120,7 +120,7 @@ def test_calls_of_the_history_have_an_id_and_a_name() -> None:
     ],
 )
 def test_two_models_take_no_text_beside_calls_on_vertex(surface: str, model: str, refused: bool) -> None:
-    """Google's text gives no reason. The hint does."""
+    """Google's error text gives no reason, so the hint gives it."""
     messages = history(surface, model=model)
     messages[1]["content"] = "Let me look."
     rules, message = refusals(surface, body_for(surface, messages, model=model))
@@ -138,7 +138,7 @@ def test_gs_urls_are_for_vertex() -> None:
 
 
 def test_unknown_keys_in_messages_are_refused_on_ai_studio() -> None:
-    """Its parser is as strict there as at the top of the body."""
+    """The parser of AI Studio is as strict for messages as for the top level of the body."""
     messages = history("ai_studio")
     messages[1]["reasoning_content"] = "hm"
     messages[1]["tool_calls"][0]["provider_specific_fields"] = {}
@@ -159,7 +159,7 @@ def test_unknown_keys_in_messages_are_refused_on_ai_studio() -> None:
     ],
 )
 def test_reference_to_a_missing_part_of_a_result_is_refused(surface: str, content: str, refused: bool) -> None:
-    """With the text of Gemini 3. Earlier models do not resolve references. Field case C1."""
+    """The refusal has the text of Gemini 3. Earlier models do not resolve references. Field case C1."""
     part = {"file_data": {"mime_type": "image/png", "display_name": "own", "file_uri": "gs://b/a.png"}}
     for name in ("gemini-3.8-flash", "gemini-2.5-pro"):
         model = f"google/{name}" if surface == "vertex" else name

@@ -11,7 +11,7 @@ from langchain_gemini_compat.testing import Reply, Style, Usage
 
 
 def test_streamed_parallel_calls_are_shaped_as_ai_studio_sends_them() -> None:
-    """No index, one call in each frame, and `stop` in a separate frame."""
+    """Calls have no index, each frame has one call, and `stop` is in a separate frame."""
     real = frames_of(recorded("ais-04-aguirust-3.1flashlite-parallel-signed-stream"))
     ours = stream("ai_studio", Reply(calls=(OSLO, ROME)))
     assert [shape(frame) for frame in ours] == [shape(frame) for frame in real]
@@ -19,7 +19,7 @@ def test_streamed_parallel_calls_are_shaped_as_ai_studio_sends_them() -> None:
 
 
 def test_streamed_arguments_are_shaped_as_vertex_sends_them() -> None:
-    """The types of frames of Google's sample, and its wrong indices, for each call."""
+    """Each call has the frame types and the wrong indices of Google's sample."""
     real = frames_of(recorded("vtx-doc-3.1pro-stream_function_call_arguments"))
     reply = Reply(calls=(OSLO, ROME), style=Style(cut_every=8), usage=Usage(27, 45, thoughts=504))
     ours = stream("vertex", reply, **STREAMED)
@@ -47,7 +47,7 @@ def test_thoughts_are_shaped_as_ai_studio_sends_them() -> None:
 
 
 def test_a_call_right_after_thoughts_brings_the_closing_tag() -> None:
-    """As in a capture of Gemma on AI Studio."""
+    """The closing tag is where a capture of Gemma on AI Studio has it."""
     real = frames_of(recorded("ais-13-gemma4-31b-thought-then-tool-stream"))[-1]
     ours = choices("ai_studio", Reply(thoughts="Hm", calls=[OSLO]), **THOUGHTS)[1]
     assert shape(ours) == shape(real["choices"][0])
@@ -55,7 +55,7 @@ def test_a_call_right_after_thoughts_brings_the_closing_tag() -> None:
 
 
 def test_an_image_is_shaped_as_vertex_sends_it() -> None:
-    """In `audio`, with `content: null` and the signature on the message."""
+    """The image is in `audio`, with `content: null` and the signature on the message."""
     real = recorded("vtx-doc-3proimage-image-nonstream")
     ours = send("vertex", Reply(image=b"png", usage=Usage(7, 1120, thoughts=251)), modalities=["image"]).json()
     assert shape(ours) == shape(real)
@@ -63,7 +63,7 @@ def test_an_image_is_shaped_as_vertex_sends_it() -> None:
 
 
 def test_a_whole_text_is_shaped_as_each_surface_sends_it() -> None:
-    """Vertex AI sends nulls and a fingerprint, AI Studio does not."""
+    """Vertex AI sends nulls and a fingerprint. AI Studio sends neither."""
     real = recorded("vtx-gw-3.5flash-text-nonstream")
     ours = send("vertex", Reply("Hi", usage=Usage(1, 2, thoughts=3))).json()
     assert shape(ours["choices"]) == shape(real["choices"])

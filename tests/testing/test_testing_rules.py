@@ -1,4 +1,4 @@
-"""The rules of `FakeGemini`: each refuses what breaks it, with Google's text, and accepts a good request."""
+"""The rules of `FakeGemini`: each rule refuses requests that break it, with Google's text, and accepts a good one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from langchain_gemini_compat.testing import Call, FakeGemini
 
 @pytest.mark.parametrize("surface", BOTH)
 def test_a_good_request_passes(surface: str) -> None:
-    """Parallel calls, several steps, a system message, images and sampling parameters."""
+    """Parallel calls, several steps, a system message, images and sampling parameters are accepted."""
     first = called(surface, Call("weather", {"city": "Oslo"}), Call("weather", {"city": "Rome"}))
     second = called(surface, Call("weather", {"city": "Bonn"}))
     messages = [
@@ -46,7 +46,7 @@ def test_ai_studio_refuses_keys_that_vertex_ignores(key: str) -> None:
 
 
 def test_google_fields_on_the_wrong_level_are_refused_or_ignored() -> None:
-    """They belong in `google`, in the key `extra_body` of the body."""
+    """Google's fields belong in `google`, in the key `extra_body` of the body."""
     google = {"google": {"cached_content": "cachedContents/1"}}
     right = {"extra_body": google}
     too_deep = {"extra_body": {"extra_body": google}}
@@ -75,7 +75,7 @@ def test_google_fields_on_the_wrong_level_are_refused_or_ignored() -> None:
     ],
 )
 def test_the_model_name_has_the_prefix_of_the_surface(surface: Any, model: str, status: int) -> None:
-    """`google/…` on Vertex AI, bare or `models/…` on AI Studio. The reply has the name as it was sent."""
+    """Vertex AI takes `google/…`, AI Studio the bare name or `models/…`. The reply repeats the name as sent."""
     response = send(FakeGemini(surface=surface), {"model": model, "messages": [USER]})
     assert response.status_code == status
     if status == 200:
@@ -99,18 +99,18 @@ def test_the_model_name_has_the_prefix_of_the_surface(surface: Any, model: str, 
 )
 @pytest.mark.parametrize("surface", BOTH)
 def test_undocumented_tools_choices_and_candidates_are_refused(surface: str, more: dict[str, Any], rule: str) -> None:
-    """Empty tools, Google's own tools in the wrong place, a choice by name, several candidates."""
+    """Empty tools, misplaced Google tools, a tool choice by name and several candidates are refused."""
     assert rule in refusals(surface, body_for(surface, **more))[0]
 
 
 def test_validated_is_accepted_on_vertex_only() -> None:
-    """It is Google's own value of `tool_choice`."""
+    """`validated` is Google's own value of `tool_choice`."""
     assert refusals("vertex", body_for("vertex", tool_choice="validated")) == ([], "")
     assert refusals("ai_studio", body_for("ai_studio", tool_choice="validated"))[0] == ["tool-choice"]
 
 
 def test_a_recursive_response_schema_is_refused() -> None:
-    """Through any number of definitions. A definition that is used twice is not recursive."""
+    """Recursion is found through any number of definitions. A definition that is used twice is not recursive."""
     node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Other"}}}
     for target, expected in (("Node", ["response-format"]), ("Leaf", [])):
         other = {"type": "array", "items": {"$ref": f"#/$defs/{target}"}}
@@ -150,7 +150,7 @@ def test_a_recursive_response_schema_is_refused() -> None:
 def test_thinking_takes_one_option_with_a_supported_value(
     surface: str, config: Any, effort: Any, model: str, rule: str | None
 ) -> None:
-    """An effort or a config, and only levels and budgets that the model supports."""
+    """A request may have an effort or a config, with a level or budget that the model supports."""
     body = body_for(surface, model=model if surface == "ai_studio" else f"google/{model}")
     if config:
         body["extra_body"] = {"google": {"thinking_config": config}}
@@ -167,7 +167,7 @@ def test_thoughts_beside_an_effort_are_for_ai_studio() -> None:
 
 
 def test_one_model_takes_no_penalties() -> None:
-    """On Vertex AI, where other models take them."""
+    """One model refuses penalties on Vertex AI, where other models accept them."""
     for model, rules in (("google/gemini-3.5-flash-lite", ["penalty"]), ("google/gemini-3.5-flash", [])):
         assert refusals("vertex", body_for("vertex", model=model, presence_penalty=0.5))[0] == rules
 
@@ -207,7 +207,7 @@ def test_one_model_takes_no_penalties() -> None:
 )
 @pytest.mark.parametrize("surface", BOTH)
 def test_unsupported_schemas_are_refused(surface: str, schema: dict[str, Any]) -> None:
-    """Each keyword and value that Google was seen to refuse, at any depth."""
+    """Each keyword and value that Google was seen to refuse is refused at any depth."""
     body = body_for(surface)
     body["tools"][0]["function"]["parameters"] = {"type": "object", "properties": {"x": schema}}
     rules, message = refusals(surface, body)
@@ -247,21 +247,21 @@ def test_parameters_are_an_object_of_bounded_size_and_depth() -> None:
 
 @pytest.mark.parametrize("name", ["", "1st", "a.b", "a b", "é", "x" * 64])
 def test_invalid_function_names_are_refused(name: str) -> None:
-    """At most 63 letters, digits, `_` and `-`."""
+    """A function name has at most 63 letters, digits, `_` and `-`."""
     body = body_for("ai_studio")
     body["tools"][0]["function"]["name"] = name
     assert refusals("ai_studio", body)[0] == ["function-name"]
 
 
 def test_duplicate_functions_are_refused() -> None:
-    """Two tools with the same name."""
+    """Two tools with the same name are refused."""
     body = body_for("ai_studio")
     body["tools"] *= 2
     assert refusals("ai_studio", body)[1] == "Duplicate function declaration found: weather"
 
 
 def test_strict_in_a_declaration_is_refused_or_ignored() -> None:
-    """AI Studio refuses it. Vertex AI ignores it, which a test can read."""
+    """AI Studio refuses `strict`. Vertex AI ignores it, and `fake.ignored` lists it."""
     for surface in BOTH:
         body = body_for(surface)
         body["tools"][0]["function"]["strict"] = True
@@ -273,7 +273,7 @@ def test_strict_in_a_declaration_is_refused_or_ignored() -> None:
 @pytest.mark.parametrize("surface", BOTH)
 @pytest.mark.parametrize("arguments", ['{"x":NaN}', '{"x":[-Infinity]}', "[1]", "{", "", '"x"'])
 def test_arguments_of_the_history_are_a_json_object(surface: str, arguments: str) -> None:
-    """Python reads `NaN`, and JSON does not have it."""
+    """`NaN` is refused: Python reads it, but JSON does not allow it."""
     message = called(surface)
     message["tool_calls"][0]["function"]["arguments"] = arguments
     rules, words = refusals(surface, body_for(surface, [USER, message, *answered(message)]))
@@ -281,7 +281,7 @@ def test_arguments_of_the_history_are_a_json_object(surface: str, arguments: str
 
 
 def test_refusals_have_googles_format() -> None:
-    """A list with one error that names the field. A compatible server has OpenAI's format."""
+    """A refusal is a list with one error that names the field. On a compatible server it has OpenAI's format."""
     error = send(FakeGemini(), body_for("ai_studio", store=True)).json()[0]["error"]
     assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
     assert error["details"][0]["@type"] == "type.googleapis.com/google.rpc.BadRequest"
@@ -301,14 +301,14 @@ def test_refusals_have_googles_format() -> None:
     ],
 )
 def test_compatible_server_checks_only_the_format_of_openai(body: dict[str, Any], rules: list[str]) -> None:
-    """Google's rules do not apply."""
+    """Google's rules do not apply to a compatible server."""
     fake = FakeGemini(surface="openai_compatible")
     send(fake, body)
     assert [violation.rule for violation in fake.refusals] == rules
 
 
 def test_rules_import_nothing_of_the_package_they_check() -> None:
-    """So a wrong fact cannot be in both."""
+    """Without shared code, a wrong fact cannot be in both the rules and the package."""
     code = (
         "import sys, types\n"
         "package = types.ModuleType('langchain_gemini_compat')\n"

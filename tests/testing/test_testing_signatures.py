@@ -14,7 +14,7 @@ from langchain_gemini_compat.testing import Call, FakeGemini, Reply, Style
 
 
 def test_missing_signature_is_refused_with_the_text_of_the_surface() -> None:
-    """With the prefixed name of the function and the number of the content."""
+    """The refusal has the prefixed name of the function and the number of the content."""
     for surface, start in (
         ("ai_studio", "Function call is missing a thought_signature in functionCall parts."),
         ("vertex", "Unable to submit request because function call `default_api:weather` in the 2. content block"),
@@ -41,7 +41,7 @@ def test_changed_signature_is_refused(surface: str) -> None:
 
 
 def test_signature_is_valid_only_on_its_surface() -> None:
-    """A fake in another process accepts it. The other surface refuses it with its own text."""
+    """A fake in another process accepts the signature. The other surface refuses it with its own text."""
     code = (
         "from langchain_gemini_compat.testing._rules.signatures import *\n"
         "print(issue_signature(Issued('vertex', 'gemini-3.8-flash', 'weather', 0, 'x')))"
@@ -111,7 +111,7 @@ def test_families_demand_signatures_from_gemini_3_on(model: str, demanded: bool)
 
 @pytest.mark.parametrize("surface", BOTH)
 def test_placeholder_is_accepted_where_a_signature_is_required(surface: Any) -> None:
-    """On the first call of a step in the current turn. Each use is counted."""
+    """The placeholder is accepted on the first call of a step in the current turn, and each use is counted."""
     fake = FakeGemini(surface=surface)
     messages = history(surface, Call("weather"), Call("weather", {"city": "Rome"}))
     signature(messages[1]["tool_calls"][0])["thought_signature"] = STAND_IN
@@ -121,7 +121,7 @@ def test_placeholder_is_accepted_where_a_signature_is_required(surface: Any) -> 
 
 @pytest.mark.parametrize("place", ["sibling", "earlier turn", "text", "part", "2.5"])
 def test_placeholder_is_refused_in_other_places(place: str) -> None:
-    """On another call, in an earlier turn, on a text, or for a model that requires no signatures."""
+    """The placeholder is refused on other calls, in earlier turns, on texts, and by models that require no signatures."""
     extra = {"google": {"thought_signature": STAND_IN}}
     messages = history("ai_studio", Call("weather"), Call("weather", {"city": "Rome"}))
     body = body_for("ai_studio", messages)
@@ -156,7 +156,7 @@ def test_signature_of_the_message_is_valid_only_on_the_message() -> None:
 
 
 def test_whole_message_has_signature_and_thought_flag_together() -> None:
-    """Both are in the same object."""
+    """The signature and the thought flag are in the same object."""
     style = Style(signature="on_delta")
     reply = Reply(thoughts="Hm", text="Let me look.", calls=[Call("weather")], style=style)
     asked = {"extra_body": {"google": {"thinking_config": {"include_thoughts": True}}}}

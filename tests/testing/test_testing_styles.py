@@ -12,7 +12,7 @@ from langchain_gemini_compat.testing import Call, Reply, Style, Usage
 
 
 def test_keys_are_in_alphabetical_order() -> None:
-    """As in Google's replies, at every level."""
+    """Keys are in alphabetical order at every level, as in Google's replies."""
     text = send("vertex", Reply("Hi", calls=[OSLO])).text
     assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
 
@@ -32,7 +32,7 @@ def test_finish_reason_of_streamed_calls(surface: str, reason: str, whole_reason
 
 
 def test_thoughts_are_sent_on_request() -> None:
-    """Tagged on AI Studio, with or without a marker on Vertex AI, in a separate field elsewhere."""
+    """Thoughts have tags on AI Studio, have a marker or none on Vertex AI, and are in a separate field elsewhere."""
     reply = Reply("Yes", "Hm")
     assert whole("ai_studio", reply)["message"]["content"] == "Yes"
     assert texts("vertex", reply) == [("Yes", False)]
@@ -56,7 +56,7 @@ def test_signature_of_a_text_is_in_a_last_empty_frame() -> None:
 
 
 def test_usage_of_a_stream_by_surface() -> None:
-    """Vertex AI always sends it, AI Studio on request, a compatible server on request in a last chunk."""
+    """Vertex AI always sends usage. Other surfaces send it on request, a compatible server in a last chunk."""
     asked = {"stream_options": {"include_usage": True}}
     assert "usage" in stream("vertex", Reply("Hi"))[-1]
     assert not any("usage" in frame for frame in stream("ai_studio", Reply("Hi")))
@@ -66,7 +66,7 @@ def test_usage_of_a_stream_by_surface() -> None:
 
 
 def test_chunks_split_the_text() -> None:
-    """By a size, by the given pieces, or by three words."""
+    """Text is split by a number of characters, into the given pieces, or by three words."""
     assert [text for text, _ in texts("ai_studio", Reply("abcde", chunks=2))] == ["ab", "cd", "e"]
     assert [text for text, _ in texts("ai_studio", Reply("abcde", chunks=("a", "bcde")))] == ["a", "bcde"]
     assert [text for text, _ in texts("ai_studio", Reply("a b c d"))] == ["a b c ", "d"]
@@ -86,13 +86,13 @@ def test_arguments_may_be_any_text() -> None:
 )
 @pytest.mark.parametrize("surface", SURFACES)
 def test_index(surface: str, index: Any, expected: list[Any]) -> None:
-    """First and later deltas of each of two calls."""
+    """Each style sets the index of the first and the later deltas of two calls."""
     found = entries(surface, Style(index=index, args="cut", cut_every=100))
     assert [entry.get("index") for entry in found] == expected
 
 
 def test_lying_index_of_a_single_call() -> None:
-    """Its first delta has a number that no call has."""
+    """The first delta of a single call has a number that no call has."""
     assert [entry["index"] for entry in entries("vertex", Style(index="lying", args="cut", cut_every=99), OSLO)] == [
         1,
         0,
@@ -112,7 +112,7 @@ def test_lying_index_of_a_single_call() -> None:
 )
 @pytest.mark.parametrize("surface", SURFACES)
 def test_ids(surface: str, ids: Any, expected: list[Any]) -> None:
-    """Which deltas have an id, and which id. Whole replies have the same ids."""
+    """Each style sets which deltas have an id, and which id. Whole replies have the same ids."""
     calls = (Call("weather", {"city": "Oslo"}, id="a"), Call("weather", {"city": "Rome"}, id="b"))
     style = Style(ids=ids, args="cut", cut_every=100)
     assert [entry.get("id") for entry in entries(surface, style, *calls)] == expected
@@ -121,14 +121,14 @@ def test_ids(surface: str, ids: Any, expected: list[Any]) -> None:
 
 
 def test_a_litellm_id_carries_the_signature() -> None:
-    """After `__thought__`, on the first call."""
+    """The id of the first call has the signature after `__thought__`."""
     first, second = entries("ai_studio", Style(ids="litellm", signature="absent"))
     assert "__thought__" in first["id"]
     assert "__thought__" not in second["id"]
 
 
 def test_names() -> None:
-    """In the first entry of a call, or in every entry."""
+    """The function's name is in the first entry of a call, or in every entry."""
     for names, expected in (("once", ["weather", None]), ("repeated", ["weather", "weather"])):
         found = entries("ai_studio", Style(names=names, args="cut", cut_every=100), OSLO)
         assert [entry["function"].get("name") for entry in found] == expected
@@ -146,7 +146,7 @@ def test_names() -> None:
 )
 @pytest.mark.parametrize("surface", SURFACES)
 def test_args(surface: str, args: Any, expected: list[str]) -> None:
-    """Whole, in pieces, after a placeholder, with unescaped line breaks, or of all calls in one."""
+    """Arguments are whole, in pieces, after `{}`, with unescaped line breaks, or those of all calls in one."""
     found = entries(surface, Style(args=args, cut_every=6), Call("f", {"a": "x\ny"}), Call("g", {"b": 1}))
     assert [entry["function"]["arguments"] for entry in found] == expected
 
@@ -169,7 +169,7 @@ def test_calls_per_frame() -> None:
 )
 @pytest.mark.parametrize("surface", SURFACES)
 def test_finish(surface: str, finish: Any, expected: list[Any]) -> None:
-    """In the last frame, in every frame, or in none."""
+    """The finish reason is in the last frame, in every frame, or in none."""
     style = Style(finish=finish, args="whole")
     found = choices(surface, Reply(calls=(OSLO, ROME), style=style))
     reasons = [choice.get("finish_reason") for choice in found]
@@ -177,14 +177,14 @@ def test_finish(surface: str, finish: Any, expected: list[Any]) -> None:
 
 
 def test_finish_in_camel_case() -> None:
-    """As AI Studio sent it in 2024."""
+    """The key is `finishReason`, as AI Studio sent it in 2024."""
     last = choices("ai_studio", Reply("Hi", style=Style(finish="camel_case")))[-1]
     assert last["finishReason"] == "stop"
     assert "finish_reason" not in last
 
 
 def test_given_finish_reason_is_used() -> None:
-    """Streamed or not."""
+    """The given finish reason is used, streamed or not."""
     reply = Reply("Hi", finish_reason="length")
     assert choices("vertex", reply)[-1]["finish_reason"] == whole("vertex", reply)["finish_reason"] == "length"
 
@@ -202,7 +202,7 @@ def test_given_finish_reason_is_used() -> None:
 )
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 def test_signature(surface: str, signature: Any, where: list[str]) -> None:
-    """On the first call, in an entry or frame without function, under another name, or missing."""
+    """The signature is on the first call, in an entry or frame without function, under another name, or missing."""
 
     def place(delta: dict[str, Any]) -> str:
         entry = delta.get("tool_calls", [{}])[0]
@@ -228,7 +228,7 @@ def test_signature(surface: str, signature: Any, where: list[str]) -> None:
 )
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 def test_thoughts(surface: str, thoughts: Any, expected: list[Any]) -> None:
-    """With and without tags, flags and the closing tag. A whole reply has the same text."""
+    """Thoughts come with and without tags, flags and the closing tag. A whole reply has the same text."""
     reply = Reply("Yes", "Hm", style=Style(thoughts=thoughts))
     more = (
         THOUGHTS
@@ -242,7 +242,7 @@ def test_thoughts(surface: str, thoughts: Any, expected: list[Any]) -> None:
 
 
 def test_thoughts_in_a_field_of_their_own() -> None:
-    """As vLLM sends them, also on Google's surfaces."""
+    """Thoughts are in a separate field, as vLLM sends them, also on Google's surfaces."""
     found = choices("ai_studio", Reply("Yes", "Hm", style=Style(thoughts="reasoning_content")))
     assert found[0]["delta"]["reasoning_content"] == "Hm"
 
@@ -267,26 +267,26 @@ def test_tags_are_split_between_frames() -> None:
 )
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 def test_usage(surface: str, usage: Any, expected: list[Any]) -> None:
-    """At the end, in every frame with growing counts, in a frame without choices, or missing."""
+    """Usage is at the end, in every frame with growing counts, in a frame without choices, or missing."""
     reply = Reply("a b c d", usage=Usage(1, 9), style=Style(usage=usage))
     frames = stream(surface, reply)
     assert [frame.get("usage", {}).get("completion_tokens") for frame in frames] == expected
 
 
 def test_usage_may_be_any_object() -> None:
-    """Google's own fields, or any others."""
+    """An object given as usage is sent unchanged, with any fields."""
     odd = {"prompt_tokens": 10, "completion_tokens": 0, "total_tokens": 70}
     assert send("ai_studio", Reply("Hi", usage=odd)).json()["usage"] == odd
 
 
 @pytest.mark.parametrize(("content", "expected"), [("absent", "none"), ("null", None), ("empty", "")])
 def test_content_beside_calls(content: Any, expected: Any) -> None:
-    """Missing, `null` or empty."""
+    """In frames with calls, `content` is missing, `null` or empty."""
     delta = choices("ai_studio", Reply(calls=[OSLO], style=Style(content=content)))[0]["delta"]
     assert delta.get("content", "none") == expected
 
 
 def test_content_in_parts() -> None:
-    """Texts as a list, as older models sent them."""
+    """Texts are lists of parts, as older models sent them."""
     delta = choices("ai_studio", Reply("Hi", style=Style(content="parts")))[0]["delta"]
     assert delta["content"] == [{"text": "Hi"}]
