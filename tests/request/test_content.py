@@ -1,4 +1,4 @@
-"""Content blocks in each spelling and on each surface: one wire form, or an error before the request."""
+"""Tests of content blocks: each form has one wire form on each surface, or raises an error before the request."""
 
 import socket
 from base64 import b64encode
@@ -12,7 +12,7 @@ from langchain_gemini_compat.errors import UnsupportedContentError
 PNG, WAV, PDF = "iVBORw0KGgo=", "UklGRiQAAABXQVZF", "JVBERi0xLjc="
 MP4 = b64encode(b"\0\0\0\x18ftypmp42").decode()
 GS, WEB = "gs://cloud-samples-data/generative-ai/", "https://example.test/"
-#: Marks a surface that has no form for a block.
+#: Marks a surface that does not accept a block.
 NONE = "refused"
 
 
@@ -39,7 +39,7 @@ DATA_PNG, DATA_PDF, DATA_MP4 = (
 )
 DATA_CSV = f"data:text/csv;base64,{b64encode(b'a,b').decode()}"
 
-#: Name of the case: block, and the part on Vertex, AI Studio and a compatible server (one entry: the same on all).
+#: Maps a case to its block and the parts on Vertex, AI Studio and a compatible server. One part stands for all three.
 BLOCKS = {
     "text": (text("hi"), text("hi")),
     "text by the Responses API": ({"type": "input_text", "text": "hi"}, text("hi")),
@@ -204,7 +204,7 @@ CASES = [
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch):
-    """Fail if a socket is opened, since no URL may be fetched."""
+    """Fail if a socket is opened, because no URL may be fetched."""
 
     def connect(*args):
         raise AssertionError("a connection was opened")
@@ -225,7 +225,7 @@ def test_block_has_one_form_on_a_surface_or_is_refused(block, form, surface):
 
 @pytest.mark.parametrize(("block", "form", "surface"), CASES)
 def test_block_rewritten_by_langchain_core_has_the_same_form(block, form, surface):
-    """langchain-core rewrites v0 and OpenAI blocks before the model gets them."""
+    """langchain-core rewrites v0 and OpenAI blocks before the model gets the blocks."""
     message = HumanMessage([block])
     if form == NONE:
         with pytest.raises(UnsupportedContentError):
@@ -245,7 +245,7 @@ def test_part_is_a_copy_of_the_block():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_extra_content_of_a_part_is_sent_unchanged(surface):
-    """Google documents it on each part. langchain-core moves it into `extras` of some blocks."""
+    """Google documents `extra_content` on each part. In some blocks, langchain-core moves it into `extras`."""
     extra = {"google": {"thought": True}, "other": {"x": [1, None]}}
     blocks = [{**text("hi"), "extra_content": extra}, {**audio(WAV, "wav"), "extra_content": extra}]
     assert [part["extra_content"] for part in send([HumanMessage(blocks)], surface)["messages"][0]["content"]] == [
@@ -256,7 +256,7 @@ def test_extra_content_of_a_part_is_sent_unchanged(surface):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_cache_marks_are_left_out_at_google_with_one_note(surface):
-    """`cache_control` is Anthropic's. A fallback from Claude must not fail because of it."""
+    """`cache_control` is a key of Anthropic. A fallback from Claude must not fail because of it."""
     marked = {**text("hi"), "cache_control": {"type": "ephemeral"}}
     request = build([SystemMessage([marked]), HumanMessage([marked, marked])], surface)
     assert request.payload["messages"][1]["content"] == [text("hi"), text("hi")]
@@ -265,14 +265,14 @@ def test_cache_marks_are_left_out_at_google_with_one_note(surface):
 
 
 def test_cache_marks_are_sent_to_a_gateway():
-    """Gateways in front of Gemini may know them."""
+    """A gateway in front of Gemini may support cache marks."""
     marked = {**text("hi"), "cache_control": {"type": "ephemeral"}}
     assert wire_messages([HumanMessage([marked])], "openai_compatible")[0]["content"] == [marked]
 
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_silent_blocks_of_an_answer_are_not_sent(surface):
-    """Thoughts, the blocks of calls and bare marks of server tools are left out. The text is sent."""
+    """Thoughts, call blocks and empty server-tool blocks are left out. The text is sent."""
     kinds = ["reasoning", "thinking", "redacted_thinking", "refusal", "server_tool_call", "web_search_call"]
     blocks = [*({"type": kind, "text": "no"} for kind in kinds), text("Hi."), {"type": "executable_code", "code": "1"}]
     request = build([HumanMessage("a"), AIMessage(blocks), HumanMessage("b")], surface)
@@ -294,7 +294,7 @@ def test_silent_blocks_of_an_answer_are_not_sent(surface):
 )
 @pytest.mark.parametrize("message", [AIMessage, HumanMessage])
 def test_lost_content_of_a_silent_block_is_noted(message, block):
-    """There is one note for each kind, with the index of the first message, and no warning."""
+    """Each kind of block adds one note with the index of the first message, and no warning."""
     blocks = [block, block, text("Hi.")]
     request = build([HumanMessage("a"), message(blocks), message(blocks), HumanMessage("b")])
     assert [(note.kind, note.index) for note in request.notes] == [("repaired", 1)]
@@ -303,7 +303,7 @@ def test_lost_content_of_a_silent_block_is_noted(message, block):
 
 @pytest.mark.parametrize("kind", ["tool_use", "tool_call"])
 def test_block_of_a_sent_call_is_not_noted(kind):
-    """Anthropic's messages and those of LangChain v1 have each call twice."""
+    """Messages of Anthropic and of LangChain v1 contain each call twice."""
     call = {"id": "1", "name": "f", "args": {}}
     asked = AIMessage([text("Hi."), {"type": kind, "id": "1", "name": "f", "input": {}, "args": {}}], tool_calls=[call])
     history = [HumanMessage("a"), asked, ToolMessage("x", tool_call_id="1")]
@@ -325,7 +325,7 @@ def test_block_of_a_sent_call_is_not_noted(kind):
     ],
 )
 def test_refusal_is_sent_as_text(refusal, sent, surface):
-    """OpenAI's models and gateways write it beside the content."""
+    """OpenAI's models and gateways write a refusal beside the content."""
     request = build([HumanMessage("a"), refusal, refusal, HumanMessage("b")], surface)
     assert request.payload["messages"][1:3] == [{"role": "assistant", "content": sent}] * 2
     said = "A refusal in an assistant message was sent as text: it is what the model said."
@@ -333,7 +333,7 @@ def test_refusal_is_sent_as_text(refusal, sent, surface):
 
 
 def test_repeated_refusal_and_filter_reason_are_not_sent():
-    """A gateway writes the text twice. The model did not write a content filter's reason."""
+    """A gateway may repeat the text as a refusal. A content filter's reason is not text of the model."""
     stopped = {"type": "refusal", "refusal": "PROHIBITED_CONTENT", "extras": {"finish_reason": "PROHIBITED_CONTENT"}}
     twice = AIMessage("I cannot.", additional_kwargs={"refusal": "I cannot."})
     request = build([HumanMessage("a"), twice, AIMessage([text("Half"), stopped]), HumanMessage("b")])
@@ -343,7 +343,7 @@ def test_repeated_refusal_and_filter_reason_are_not_sent():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_unknown_block_is_refused_for_a_user_and_json_in_a_result(surface):
-    """A tool may return any JSON with a `type`. A user's unknown block would be lost."""
+    """A tool may return any JSON with a `type`. In a user message, an unknown block would be lost."""
     call = {"id": "1", "name": "f", "args": {}}
     result = [text("a"), {"type": "file", "name": "notes.md"}, {"score": 1, "text": "b"}, "c"]
     messages = [HumanMessage("a"), AIMessage("", tool_calls=[call]), ToolMessage(result, tool_call_id="1")]
@@ -360,7 +360,7 @@ def test_empty_parts_are_left_out(surface):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_content_item_other_than_a_block_is_refused(surface):
-    """A number in the content list is a mistake of the caller, and the error names it."""
+    """A number in the content list is a mistake of the caller. The error gives its type."""
     message = HumanMessage("hi").model_copy(update={"content": [7]})
     with pytest.raises(UnsupportedContentError, match="A block that is a int"):
         build([message], surface)

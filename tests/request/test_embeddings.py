@@ -1,4 +1,4 @@
-"""`GeminiCompatEmbeddings`: batches, order, retries and errors; and the vectors of the fake."""
+"""Tests of `GeminiCompatEmbeddings` (batches, order, retries, errors) and of the fake server's vectors."""
 
 import asyncio
 import base64
@@ -22,7 +22,7 @@ from langchain_gemini_compat.testing._server.embeddings import embed
 
 
 def vectors(*numbers, **more):
-    """Return a reply with a vector of one number for each text, without `index`, as AI Studio sends it."""
+    """Return a reply with a one-number vector for each text. Like AI Studio's replies, it has no `index`."""
     data = [{"object": "embedding", "embedding": [number]} for number in numbers]
     return {"object": "list", "data": data, "model": "gemini-embedding-001", **more}
 
@@ -40,7 +40,7 @@ def connect(wire, **kwargs):
 
 
 def echo(request):
-    """Return vectors that identify their texts: text "7" gets [7.0]."""
+    """Return vectors that identify their texts: text "7" has the vector [7.0]."""
     return reply(vectors(*map(float, json.loads(request.content)["input"])))
 
 
@@ -56,14 +56,14 @@ class Echo(Wire):
 
 
 async def both(embeddings, texts):
-    """Return the result of the sync method, and check that the async one returns the same."""
+    """Return the result of the sync method, and check that the async method returns the same."""
     one, two = embeddings.embed_documents(texts), await embeddings.aembed_documents(texts)
     assert one == two
     return one
 
 
 async def failure(embeddings, texts, kind):
-    """Return the error of the sync method, and check that the async one raises the same."""
+    """Return the error of the sync method, and check that the async method raises the same."""
     with pytest.raises(kind) as one:
         embeddings.embed_documents(texts)
     with pytest.raises(kind) as two:
@@ -73,7 +73,7 @@ async def failure(embeddings, texts, kind):
 
 
 async def test_texts_are_sent_in_batches_and_keep_their_order():
-    """AI Studio takes 100 texts at once, so 250 texts are three requests to `/embeddings`."""
+    """AI Studio accepts at most 100 texts, so 250 texts are sent in three requests to `/embeddings`."""
     wire = Echo()
     found = await both(connect(wire), [str(number) for number in range(250)])
     assert found == [[float(number)] for number in range(250)]
@@ -101,7 +101,7 @@ async def test_query_is_one_text():
 
 @pytest.mark.parametrize("name", ["dimensions", "output_dimensionality"])
 def test_dimensions_batch_size_and_further_keys_are_in_the_body(name):
-    """The name of this package and that of Google's own class both work."""
+    """`dimensions` can be set under this package's name and under the name of Google's own class."""
     embeddings = GeminiCompatEmbeddings(
         model="models/gemini-embedding-001",
         api_key="k",
@@ -126,7 +126,7 @@ def test_dimensions_batch_size_and_further_keys_are_in_the_body(name):
     ],
 )
 async def test_vectors_are_ordered_by_index(indices, expected):
-    """A missing `index` is 0 beside other ones. If all are missing or 0, the order of the reply counts."""
+    """A missing `index` counts as 0. If every `index` is missing or 0, the order of the reply is used."""
     body = vectors(0, 1, 2)
     for item, index in zip(body["data"], indices, strict=True):
         if index is not None:
@@ -171,13 +171,13 @@ async def test_vectors_are_ordered_by_index(indices, expected):
     ],
 )
 async def test_reply_with_missing_or_invalid_vectors_raises(body, words):
-    """The error is typed and names the text."""
+    """The error is an error of this package, and names the text."""
     error = await failure(connect(Wire(body), max_retries=0), ["a", "b"], errors.InvalidReplyError)
     assert words in str(error)
 
 
 async def test_bad_reply_is_retried():
-    """The chat model retries the same way."""
+    """The chat model also retries after a bad reply."""
     wire = Wire(vectors(1), vectors(1, 2), vectors(1), vectors(1, 2))
     assert await both(connect(wire, timeout={"retry_wait": 5}), ["a", "b"]) == [[1.0], [2.0]]
     assert len(wire.requests) == 4
@@ -192,7 +192,7 @@ async def test_wrong_dimensions_raise_without_a_retry():
 
 
 async def test_vectors_of_one_call_have_one_length():
-    """A vector store takes one length. A sync call stops at the first vector that differs."""
+    """A vector store requires one length. A sync call stops at the first vector with another length."""
     answers = [{"data": [{"embedding": numbers}]} for numbers in ([1, 2], [1, 2, 3], [1, 2])]
     wire = Wire(*answers, *answers)
     embeddings = connect(wire, batch_size=1)
@@ -206,7 +206,7 @@ async def test_vectors_of_one_call_have_one_length():
 
 
 async def test_base64_vectors_are_decoded():
-    """A server sends them on request: 32-bit floats, the lowest byte first."""
+    """On request, a server sends base64 vectors of little-endian 32-bit floats."""
     wire = Wire({"data": [{"embedding": base64.b64encode(struct.pack("<2f", 0.5, -3.0)).decode()}]})
     assert await both(connect(wire, model_kwargs={"encoding_format": "base64"}), ["a"]) == [[0.5, -3.0]]
     assert [body["encoding_format"] for body in wire.bodies] == ["base64"] * 2
@@ -224,19 +224,19 @@ async def test_texts_may_be_any_iterable_of_strings(form):
 
 @pytest.mark.parametrize("odd", [None, 7])
 async def test_argument_other_than_a_list_of_texts_raises(odd):
-    """The error has the type of all errors that are raised before a request is sent."""
+    """The error class is that of all content errors before a request."""
     error = await failure(connect(Echo()), odd, errors.UnsupportedContentError)
     assert str(error) == f"`texts` is a {type(odd).__name__}. Pass a list of strings."
 
 
 async def test_total_timeout_holds_for_all_requests_of_a_call():
-    """Each request is quick enough, but not all together."""
+    """Each request is within the timeout, but all requests together are not."""
     fake = FakeGemini(Fault.slow(first_byte=0.1))
     embeddings = fake.embeddings(batch_size=1, max_concurrency=1, timeout={"total": 0.35})
     error = await failure(embeddings, ["a"] * 10, errors.RequestTimeoutError)
     assert (error.limit, "0.35 seconds" in str(error)) == ("total", True)
     assert len(fake.requests) <= 8
-    # The next call has the whole timeout.
+    # The next call starts with the whole timeout.
     assert len(embeddings.embed_query("a")) == 3072
 
 
@@ -251,7 +251,7 @@ async def test_retries_are_counted_for_each_request():
     ("odd", "words"), [("", "is empty. Google does not accept empty texts."), (None, "is a NoneType"), (7, "is a int")]
 )
 async def test_text_that_google_does_not_embed_raises_before_the_request(odd, words):
-    """An empty text, or a value of another type."""
+    """Empty texts and values of other types raise."""
     wire = Wire(vectors(1, 2, 3))
     error = await failure(connect(wire), ["a", odd, "b"], errors.UnsupportedContentError)
     assert str(error).startswith(f"texts[1] {words}")
@@ -259,13 +259,13 @@ async def test_text_that_google_does_not_embed_raises_before_the_request(odd, wo
 
 
 def test_single_string_as_texts_raises():
-    """It would cost a request for each letter."""
+    """A string is an iterable of strings, so each letter would be embedded as a text."""
     with pytest.raises(errors.UnsupportedContentError, match="embed_query"):
         connect(Wire(vectors(1))).embed_documents("abc")
 
 
 def test_empty_text_is_sent_to_a_compatible_server():
-    """Another server may embed it."""
+    """A compatible server may embed empty texts."""
     wire = Wire(vectors(1))
     embeddings = GeminiCompatEmbeddings(model="m", base_url="http://127.0.0.1:9/v1", **wire.clients)
     assert embeddings.embed_documents([""]) == [[1.0]]
@@ -273,7 +273,7 @@ def test_empty_text_is_sent_to_a_compatible_server():
 
 
 async def test_failed_request_is_retried_and_then_raises():
-    """Retries and error classes are the chat model's. After the last retry no vector is returned."""
+    """Retries and error classes are the same as for the chat model. After the last retry no vector is returned."""
     wire = Wire(limited(), vectors(1), limited(), vectors(1))
     assert await both(connect(wire, batch_size=1), ["a"]) == [[1.0]]
     assert len(wire.requests) == 4
@@ -282,7 +282,7 @@ async def test_failed_request_is_retried_and_then_raises():
 
 
 async def test_texts_of_a_failed_request_are_logged(caplog):
-    """The server's error does not name them."""
+    """The log names the texts, because the server's error does not."""
     caplog.set_level(logging.INFO, logger="langchain_gemini_compat")
     wire = Wire(vectors(1, 2), refused())
     with pytest.raises(errors.InvalidRequestError):
@@ -322,7 +322,7 @@ async def test_async_requests_keep_max_concurrency_and_order():
 
 
 async def test_first_failure_cancels_the_other_requests():
-    """Nothing runs on in the background, and no further request is sent."""
+    """No request continues in the background, and no further request is sent."""
     wire = Slow()
     texts = [*map(str, range(6)), "-1", *map(str, range(100))]
     with pytest.raises(errors.InvalidRequestError):
@@ -336,7 +336,7 @@ async def test_first_failure_cancels_the_other_requests():
 
 @pytest.mark.parametrize("end", ["", "/", "/embeddings", "/embeddings/", "/chat/completions"])
 def test_base_url_may_end_in_the_path(end):
-    """The documentation of a server may show it that way."""
+    """The documentation of a server may show a `base_url` that ends in `/embeddings`."""
     wire = Wire(vectors(1))
     embeddings = GeminiCompatEmbeddings(model="m", base_url=f"http://127.0.0.1:9/v1{end}", **wire.clients)
     assert embeddings.embed_documents(["a"]) == [[1.0]]
@@ -345,7 +345,7 @@ def test_base_url_may_end_in_the_path(end):
 
 @pytest.mark.parametrize("variable", ["GOOGLE_API_KEY", "GEMINI_API_KEY"])
 def test_key_and_project_in_the_environment_raise_one_error(monkeypatch, variable):
-    """There is no warning before it that Vertex AI is used. Either of two arguments resolves it."""
+    """No warning about Vertex AI precedes the error. Each of two arguments resolves the conflict."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv(variable, "key-of-the-environment")
     with pytest.raises(ValidationError, match="are both in the environment, and Vertex AI has no") as caught:
@@ -380,13 +380,13 @@ def test_gateway_with_vertex_path_may_embed():
 
 @pytest.mark.parametrize("given", [{"dimensions": 0}, {"batch_size": 0}, {"max_concurrency": 0}, {"timeout": "soon"}])
 def test_invalid_numbers_are_refused_at_construction(given):
-    """No text is embedded before."""
+    """The error is raised before any text is embedded."""
     with pytest.raises(ValueError, match=next(iter(given))):
         GeminiCompatEmbeddings(model="m", api_key="k", **given)
 
 
 def test_embeddings_are_pickled_without_their_clients():
-    """A worker opens its own clients."""
+    """A worker process opens its own clients."""
     embeddings = connect(Wire(vectors(1)), dimensions=3, chunk_size=7)
     copy = pickle.loads(pickle.dumps(embeddings))
     assert (copy.dimensions, copy.batch_size, copy.http_client) == (3, 7, None)
@@ -395,7 +395,7 @@ def test_embeddings_are_pickled_without_their_clients():
 
 
 def test_embeddings_share_the_connection_but_not_the_rate_gate():
-    """A quota belongs to a model: while embeddings wait, chat goes on."""
+    """A quota belongs to a model, so chat calls pass while embeddings wait."""
     fake = FakeGemini()
     one, two = fake.embeddings()._open_transport(), fake.chat_model()._open_transport()
     assert one._config.base_url == two._config.base_url
@@ -418,7 +418,7 @@ def test_threads_can_embed_at_the_same_time():
 
 
 def test_embeddings_are_loaded_lazily():
-    """Constructing them loads no client before the first call."""
+    """The HTTP client is imported at the first call, not at construction."""
     code = (
         "import sys, langchain_gemini_compat as p\n"
         "print('langchain_gemini_compat.embeddings' in sys.modules)\n"
@@ -469,7 +469,7 @@ async def test_question_finds_its_passage(question, place, dimensions, surface):
 
 
 def test_fake_vectors_have_length_one_and_are_stable():
-    """They are the same in each process, and an unusual text has a vector too."""
+    """The vectors are the same in each process. An unusual text also has a vector."""
     fake = FakeGemini()
     texts = ["Vectors", "the", "!!!", " ", "\ud800", "日本語のテキスト"]
     found = fake.embeddings(dimensions=64).embed_documents(texts)
@@ -493,7 +493,7 @@ def test_fake_vectors_have_length_one_and_are_stable():
     ],
 )
 def test_fake_refuses_what_google_refuses(body, rule):
-    """It uses Google's words, and only for Google's surfaces."""
+    """The refusals have Google's texts, and apply only to Google's surfaces."""
     fake = FakeGemini()
     url, headers = f"{fake.connection()['base_url']}/embeddings", {"Authorization": "Bearer k"}
     answer = fake.http_client.post(url, json={"model": "gemini-embedding-001", **body}, headers=headers)
@@ -508,7 +508,7 @@ def test_fake_refusal_of_a_long_batch_has_googles_text():
 
 
 def test_fake_leaves_out_what_ai_studio_leaves_out():
-    """An `index` of 0, and `usage`. A compatible server has both."""
+    """AI Studio leaves out `usage` and an `index` of 0. A compatible server sends both."""
     studio, plain = (
         embed({"model": "m", "input": ["a", "b"]}, surface) for surface in ("ai_studio", "openai_compatible")
     )
@@ -518,7 +518,7 @@ def test_fake_leaves_out_what_ai_studio_leaves_out():
 
 
 def test_openai_sdk_reads_the_fakes_vectors():
-    """It asks for base64 by default and takes numbers too."""
+    """The SDK requests base64 by default. It also reads lists of numbers."""
     import openai  # noqa: PLC0415
 
     fake = FakeGemini()

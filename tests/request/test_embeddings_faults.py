@@ -1,11 +1,11 @@
-"""Faults of `FakeGemini` on embeddings: which ones apply, what they raise, and which are refused."""
+"""Tests of `FakeGemini` faults for embeddings: which faults apply, which errors they cause, which are refused."""
 
 import pytest
 
 from langchain_gemini_compat import errors
 from langchain_gemini_compat.testing import FAULTS, FakeGemini, Fault, Raw
 
-#: The error that each example of a fault raises without retries; `None` if it returns vectors.
+#: Maps each example of a fault to the error that it raises without retries; `None` if vectors are returned.
 RAISES = {
     "rate_limit_per_minute": errors.RateLimitError,
     "rate_limit_per_day": errors.RateLimitError,
@@ -40,7 +40,7 @@ RAISES = {
 @pytest.mark.parametrize("surface", ["ai_studio", "openai_compatible"])
 @pytest.mark.parametrize("name", FAULTS)
 async def test_each_fault_hits_embeddings_or_is_refused(name, surface):
-    """Scripted, sync and async. A fault without a row in the table fails."""
+    """Each fault is scripted, sync and async. A fault without a row in the table fails the test."""
     fake = FakeGemini([FAULTS[name](), FAULTS[name]()], surface=surface)
     embeddings = fake.embeddings(max_retries=0, dimensions=8)
     expected = RAISES[name]
@@ -56,13 +56,13 @@ async def test_each_fault_hits_embeddings_or_is_refused(name, surface):
 
 
 def test_refused_fault_names_the_remedy():
-    """It is a mistake in the test, so it is not one of the package's errors."""
+    """A refused fault is a mistake in a user's test, so the error is not a `GeminiCompatError`."""
     with pytest.raises(TypeError, match=r"Fault.blocked\(\) applies only to chat replies.*`embedding_rule`"):
         FakeGemini(Fault.blocked()).embeddings().embed_query("a")
 
 
 def test_scripted_fault_hits_the_next_request_and_replies_stay_for_chat():
-    """Texts, calls and raw bodies stay in the script."""
+    """Text replies, tool calls and raw bodies stay in the script."""
     fake = FakeGemini([Fault.rate_limit("0.01s"), "Hello!", Fault.overloaded(), Raw({"choices": []})])
     embeddings, model = fake.embeddings(dimensions=8), fake.chat_model(max_retries=0)
     assert len(embeddings.embed_query("a")) == 8
@@ -80,7 +80,7 @@ def test_scripted_fault_hits_the_next_request_and_replies_stay_for_chat():
 
 
 def test_fault_for_every_request_hits_embeddings():
-    """It holds until another reply is set."""
+    """The fault applies until another reply is set."""
     fake = FakeGemini(Fault.internal())
     for _ in range(2):
         with pytest.raises(errors.ServerError):
@@ -90,14 +90,14 @@ def test_fault_for_every_request_hits_embeddings():
 
 
 def test_reply_function_is_called_for_chat_only():
-    """It may read messages, which embeddings do not have."""
+    """A reply function may read messages, which an embeddings request does not have."""
     fake = FakeGemini(lambda request: request.messages[-1]["content"])
     assert len(fake.embeddings(dimensions=8).embed_query("a")) == 8
     assert fake.chat_model().invoke("Hi").text == "Hi"
 
 
 def test_embedding_rule_alone_chooses_the_fault():
-    """The script stays for chat."""
+    """With an embedding rule, scripted faults stay for chat."""
     fake = FakeGemini([Fault.overloaded()])
     fake.embedding_rule = lambda request: Fault.internal() if "bad" in request.body["input"] else None
     embeddings = fake.embeddings(max_retries=0, dimensions=8)
@@ -114,7 +114,7 @@ def test_embedding_rule_alone_chooses_the_fault():
 
 
 def test_refused_request_uses_no_fault():
-    """As for chat, the script is for requests that would succeed."""
+    """As for chat, a scripted fault is used only by a request that would succeed."""
     fake = FakeGemini([Fault.overloaded()])
     with pytest.raises(errors.InvalidRequestError):
         fake.embeddings(dimensions=4000).embed_query("a")
@@ -123,7 +123,7 @@ def test_refused_request_uses_no_fault():
 
 
 async def test_slow_embeddings_time_out():
-    """The delay is before the first byte, in the same process."""
+    """The fake delays the first byte, in the same process."""
     embeddings = FakeGemini(Fault.slow(first_byte=30)).embeddings(timeout=0.05, max_retries=0)
     with pytest.raises(errors.RequestTimeoutError):
         embeddings.embed_query("a")

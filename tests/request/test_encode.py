@@ -1,4 +1,4 @@
-"""Histories as they arrive at the server: pairing, names, order, media of tools, and messages of other packages."""
+"""Tests of encoded histories: pairing, names, order, media of tools, and messages of other packages."""
 
 import copy
 import json
@@ -25,7 +25,7 @@ EXTRA = {"google": {"thought_signature": "c2ln"}, "vertex": {"x": 1}}
 
 
 def ask(*calls, text="", **kwargs):
-    """Return an assistant's step; a call is an id, or an id and arguments."""
+    """Return an assistant message with calls. A call is given as an id, or as an id with arguments."""
     made = [call if isinstance(call, tuple) else (call, {}) for call in calls]
     tool_calls = [{"id": call_id, "name": f"tool_{call_id}", "args": args} for call_id, args in made]
     return AIMessage(text, tool_calls=tool_calls, **kwargs)
@@ -137,7 +137,7 @@ def test_media_of_results_follow_in_one_user_message(surface, model):
 
 
 def test_media_of_a_step_come_before_the_next_step():
-    """They are sent once, right after the results of their step."""
+    """The media are sent once, directly after the results of their step."""
     image = {"type": "image", "base64": PNG, "mime_type": "image/png"}
     history = [USER, ask("a"), result("a", [image]), ask("b"), result("b"), AIMessage("Done."), HumanMessage("More.")]
     sent = wire_messages(history, "ai_studio")
@@ -157,7 +157,7 @@ def test_unsupported_media_of_a_result_become_text():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_extra_content_of_messages_is_sent_unchanged(surface):
-    """Google documents it on messages whose content is a string, and on tool messages."""
+    """Google documents `extra_content` on messages with string content, and on tool messages."""
     extra = {"extra_content": EXTRA}
     messages = [
         SystemMessage("s", additional_kwargs=extra), HumanMessage("a", additional_kwargs=extra),
@@ -194,7 +194,7 @@ def test_openai_dicts_keep_extra_content(surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_texts_of_an_answer_with_extra_content_stay_parts(surface):
-    """Joined into one text, a thought would become part of the answer."""
+    """If the texts were joined, a thought would become part of the answer."""
     thought = {"type": "text", "text": "hm", "extra_content": {"google": {"thought": True}}}
     signed = {"type": "text", "text": "b", "extra_content": {"google": {"thought_signature": "S"}}}
     sent = wire_messages([USER, AIMessage([thought, signed]), USER], surface)
@@ -202,7 +202,7 @@ def test_texts_of_an_answer_with_extra_content_stay_parts(surface):
 
 
 def test_signature_of_a_message_goes_on_its_last_part():
-    """Google expects it on a part if the content is a list."""
+    """If the content is a list, Google expects the signature on a part."""
     mark = {"google": {"mark": 1}}
     blocks = [{"type": "text", "text": "a", "extra_content": mark},
               {"type": "text", "text": "b", "extras": {"signature": "dGV4dA=="}}]  # fmt: skip
@@ -217,7 +217,7 @@ def test_signature_of_a_message_goes_on_its_last_part():
 
 
 def test_extra_content_of_result_media_is_sent_with_them():
-    """There is no place for it beside a result, but there is one in the message that follows."""
+    """A part of a result cannot have `extra_content`, so the media go into the message that follows."""
     image = {"type": "image", "base64": PNG, "mime_type": "image/png", "extra_content": EXTRA}
     said = {"type": "text", "text": "Found:", "extra_content": EXTRA}
     sent = wire_messages([USER, ask("a"), result("a", [said, image])])
@@ -239,7 +239,7 @@ def test_arguments_are_valid_json(surface):
 
 
 def test_arguments_without_a_form_in_json_raise():
-    """Circular values and keys that are not strings. The error names the message."""
+    """Circular values and keys that are not strings raise an error that names the message."""
     circle = {}
     circle["x"] = circle
     for args in (circle, {"x": {(1, 2): 3}}):
@@ -252,7 +252,7 @@ def test_arguments_without_a_form_in_json_raise():
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("arguments", ["[1]", "{x", '"x"', 7])
 def test_dict_call_with_invalid_arguments_is_left_out(surface, arguments):
-    """langchain-core raises an error that names no message."""
+    """The error of langchain-core would not name the message."""
     broken = {"id": "1", "type": "function", "function": {"name": "f", "arguments": arguments}}
     history = [
         {"role": "user", "content": "a"},
@@ -268,7 +268,7 @@ def test_dict_call_with_invalid_arguments_is_left_out(surface, arguments):
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("message", [{"role": "tool", "content": "x"}, {"type": "tool", "content": "x"}, ("tool", "x")])
 def test_tool_message_without_an_id_raises(surface, message):
-    """langchain-core raises a bare `KeyError`."""
+    """The error of langchain-core is a `KeyError` without an explanation."""
     with pytest.raises(InvalidHistoryError, match="Message 1: a tool's message has no `tool_call_id`"):
         send([USER, message], surface)
 
@@ -285,7 +285,7 @@ def test_unknown_role_is_sent_as_user_to_google(role):
 
 
 def test_extra_content_of_a_raw_call_is_sent():
-    """LiteLLM's package keeps raw calls there, and a caller may put one there."""
+    """LiteLLM's package stores raw calls in `additional_kwargs`, and callers may do the same."""
     kwargs = {"tool_calls": [wire_call("1", extra_content=EXTRA)]}
     assert wire_messages([USER, ask("1", additional_kwargs=kwargs), result("1")])[1]["tool_calls"] == [
         wire_call("1", extra_content=EXTRA)
@@ -293,7 +293,7 @@ def test_extra_content_of_a_raw_call_is_sent():
 
 
 def test_stored_call_with_empty_arguments_is_sent():
-    """langchain-core calls it invalid. For the server it is a call, and its result must follow."""
+    """langchain-core stores the call as invalid. For the server it is a valid call that needs a result."""
     stored = AIMessage("", additional_kwargs={"tool_calls": [wire_call("1", "")]})
     assert stored.tool_calls == []
     assert wire_messages([USER, stored, result("1")], model="gemini-2.5-pro")[1]["tool_calls"] == [wire_call("1")]
@@ -301,7 +301,7 @@ def test_stored_call_with_empty_arguments_is_sent():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_system_messages_are_joined_at_the_front(surface):
-    """Google moves system messages to the front. After a last one, the request would end on the wrong turn."""
+    """Google moves system messages to the front. If one were last, the request would then end on the wrong turn."""
     messages = [SystemMessage("a"), USER, AIMessage("x"), HumanMessage("y"), SystemMessage([{"text": "b"}])]
     request = build(messages, surface)
     assert request.payload["messages"][0] == {
@@ -323,7 +323,7 @@ def test_system_message_alone_is_sent_as_user():
 
 
 def test_system_messages_keep_their_place_for_compatible_servers():
-    """Google's rules do not hold for a compatible server."""
+    """Google's rules do not apply to a compatible server."""
     messages = [SystemMessage("a"), USER, SystemMessage("b")]
     sent = wire_messages(messages, "openai_compatible")
     assert [message["role"] for message in sent] == ["system", "user", "system"]
@@ -341,7 +341,7 @@ def test_text_beside_calls_is_left_out_only_where_it_is_refused(surface, model):
 
 
 def test_signature_of_a_text_is_left_out_with_the_text():
-    """Beside calls alone it would be a signature of nothing. What the caller put there stays."""
+    """Without the text, the signature would belong to nothing. The caller's own `extra_content` stays."""
     signed = {"google": {"thought_signature": "dGV4dA=="}}
     blocks = [{"type": "text", "text": "Let me look.", "extras": {"signature": "dGV4dA=="}}]
     step = ask("a").model_copy(update={"content": blocks})
@@ -392,7 +392,7 @@ def test_message_names_are_sent_to_compatible_servers_only():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_function_messages_are_converted_and_remove_messages_refused(surface):
-    """OpenAI's first function calling had neither ids nor lists. A `RemoveMessage` is not for a model."""
+    """OpenAI's first function calling had no ids and no lists. A `RemoveMessage` cannot be sent to a model."""
     turns = [USER]
     for number in "12":
         call = {"function_call": {"name": "f", "arguments": f'{{"x": {number}}}'}}
@@ -409,7 +409,7 @@ def test_function_messages_are_converted_and_remove_messages_refused(surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_calls_without_a_unique_id_are_paired_in_order(surface):
-    """AI Studio sent empty ids in 2025, and other packages keep them."""
+    """AI Studio sent empty ids in 2025, and other packages store them."""
     calls = [
         {"id": call_id, "name": name, "args": {}} for call_id, name in (("", "f"), ("", "g"), ("x", "h"), ("x", "i"))
     ]
@@ -431,7 +431,7 @@ def test_calls_without_a_unique_id_are_paired_in_order(surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_call_without_a_name_is_left_out_with_its_result(surface):
-    """Broken streams of other packages leave such calls, and every later request would fail."""
+    """Broken streams of other packages leave calls without a name. Every later request would fail."""
     calls = [{"id": "1", "name": "", "args": {}}, {"id": "2", "name": "f", "args": {}}]
     sent = wire_messages([USER, AIMessage("", tool_calls=calls), result("2")], surface)
     assert [made["id"] for made in sent[1]["tool_calls"]] == ["2"]
@@ -463,7 +463,7 @@ def test_v1_content_becomes_one_text_and_its_calls(surface):
 
 CALL = {"id": "1", "name": "f", "args": {"x": 1}}
 SIGNED = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
-#: Answers of other packages, and what is sent of them: the text, and the extras of the call.
+#: Answers of other packages, each with the text and the call extras that are sent.
 FOREIGN = {
     "ChatGoogleGenerativeAI": (
         AIMessage(
@@ -540,7 +540,7 @@ def test_answers_of_other_packages_are_sent(name):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_litellm_ids_are_shortened_in_call_and_result(surface):
-    """These ids have up to thousands of characters. OpenAI refuses more than 64."""
+    """LiteLLM ids can have thousands of characters. OpenAI refuses ids of more than 64."""
     long_id = "call_9__thought__c2ln"
     call = {"id": long_id, "name": "f", "args": {}}
     sent = send([USER, AIMessage("", tool_calls=[call]), result(long_id)], surface)["messages"]
@@ -550,7 +550,7 @@ def test_litellm_ids_are_shortened_in_call_and_result(surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_messages_of_the_caller_are_not_changed(surface):
-    """Repairs are made in a copy, and a second request equals the first."""
+    """Repairs are made in a copy, so a second request equals the first."""
     messages = [
         SystemMessage("a"), HumanMessage([{"type": "image", "base64": PNG, "mime_type": "image/png"}, "x"]), V1_ANSWER,
         result("1", [{"type": "image", "base64": PNG, "mime_type": "image/png"}]), *(m for m, _ in FOREIGN.values()),
@@ -577,7 +577,7 @@ def test_each_message_is_encoded_once(monkeypatch):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_result_without_a_name_gets_the_sent_name_of_its_call(surface):
-    """Names that Gemini refuses are changed in calls, results, and the text before a result's media."""
+    """Names that Gemini refuses are changed in calls, in results, and in the text before a result's media."""
     asked = AIMessage("", tool_calls=[{"id": "a", "name": "take photo", "args": {}}])
     photo = [{"type": "image", "base64": PNG, "mime_type": "image/png"}]
     sent = wire_messages([USER, asked, result("a", photo), USER], surface, "gemini-2.5-flash")
@@ -587,7 +587,7 @@ def test_result_without_a_name_gets_the_sent_name_of_its_call(surface):
 
 
 def test_messages_of_the_caller_keep_their_names():
-    """Only the wire messages have other names."""
+    """Names are changed only in the wire messages."""
     messages = [
         USER,
         AIMessage("", tool_calls=[{"id": "a", "name": "take photo", "args": {}}]),

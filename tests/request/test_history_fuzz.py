@@ -1,6 +1,6 @@
-"""Random histories of other providers, with trims, summaries, hand-offs, interrupts and edits, and answers of ours.
+"""Tests with random histories of other providers and this package, with trims, hand-offs, interrupts and edits.
 
-Each request has to pass the strict rules of the fake endpoint. The caller's messages must not change.
+Each request must pass the strict rules of the fake endpoint. The caller's messages must not change.
 """
 
 import json
@@ -27,10 +27,10 @@ REPLIES = [
     Reply("Let me see.", calls=[Call("add")]),
 ]
 REPAIRS = ("repaired", "adjusted")
-#: Blocks of other providers that have no form on Google's wire, and are said to be left out.
+#: Blocks of other providers that cannot be sent to Google. Leaving one out must add a note.
 UNSENDABLE = ("file_search_call", "mcp_call", "web_search_tool_result")
 
-#: The same stories in every run.
+#: Settings that give the same stories in every run.
 FIXED = settings(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
@@ -47,7 +47,7 @@ class Story:
         self.messages = []
 
     def tell(self, names):
-        """Apply an event by its name: turns of a provider, a change of the history, or `we` for an answer."""
+        """Apply an event by name: a provider's turns, a change of the history, or `we` for this package's answer."""
         name = self.data.draw(st.sampled_from(names), label="event")
         if name in MAKERS:
             self.messages = [*self.messages, *MAKERS[name](self.data, self.numbers, self.surface)]
@@ -57,7 +57,7 @@ class Story:
             self.answer()
 
     def answer(self):
-        """Check the request, append the reply, and run all, some or none of its calls."""
+        """Check the request, append the reply, and add results for all, some or none of its calls."""
         request = self.check()
         if request is None:
             self.messages = [*self.messages, HumanMessage("Hello?")]
@@ -97,7 +97,7 @@ class Story:
         assert json.dumps(sent) == json.dumps(body)
 
     def check_strict(self, body, notes):
-        """Check that `strict` gives the same request, or an error if something had to be changed."""
+        """Check that `strict` gives the same request, or raises an error if anything had to be changed."""
         if not notes:
             sent, _ = self.preview(self.strict_chat)
             assert json.dumps(sent) == json.dumps(body)
@@ -127,7 +127,7 @@ def plain_outline(messages):
 
 
 def outline(sent):
-    """Return the same of wire messages, without images of tools, which some surfaces take in the next turn."""
+    """Return the outline of wire messages. Images of tools are ignored, because some surfaces get them a turn later."""
     said = []
     for message in sent:
         content = message.get("content", "")
@@ -149,7 +149,7 @@ def outline(sent):
 
 
 def sort_results(said):
-    """Return the message without the order and ids of the results of a step."""
+    """Return the outline with the results of a step sorted and without their ids."""
     runs = (list(run) for _, run in groupby(said, key=lambda entry: entry[0] == "tool"))
     return [entry for run in runs for entry in (sorted(run) if run[0][0] == "tool" else run)]
 
@@ -169,14 +169,14 @@ def tell_story(data, surface, model, events, length, start=()):
 @settings(FIXED, max_examples=180)
 @given(data=st.data(), surface=st.sampled_from(GOOGLE), model=st.sampled_from(MODELS))
 def test_each_request_of_a_random_history_is_valid(data, surface, model):
-    """Repairs are noted, repeatable, and never change the messages. With `strict` they raise."""
+    """Repairs are noted and repeatable, and never change the caller's messages. With `strict`, they raise."""
     tell_story(data, surface, model, [*MAKERS, *OPERATIONS, "we", "we"], 7)
 
 
 @settings(FIXED, max_examples=120)
 @given(data=st.data(), surface=st.sampled_from(GOOGLE), model=st.sampled_from(MODELS))
 def test_single_repair_is_noted(data, surface, model):
-    """Short histories, in which no other repair can hide a missing note."""
+    """The histories are short, so that no other repair can hide a missing note."""
     events = ["ours", "interrupt", "interrupt", "resume", "resume", "reorder_calls", "swap"]
     tell_story(data, surface, model, events, 4, [HumanMessage("Hi.")])
 
@@ -194,7 +194,7 @@ def bring_back(way, surface):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("responses", [False, True], ids=["chat", "responses"])
 def test_chat_openai_accepts_our_turns_without_google_fields(way, surface, responses, monkeypatch):
-    """Text, calls and results are sent. Signatures and thoughts are not."""
+    """`ChatOpenAI` sends text, calls and results, but no signatures or thoughts."""
     openai = pytest.importorskip("langchain_openai")
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     chat = openai.ChatOpenAI(model="gpt-6", use_responses_api=responses)

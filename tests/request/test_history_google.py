@@ -1,4 +1,4 @@
-"""Messages converted to the form of `ChatGoogleGenerativeAI`."""
+"""Tests of messages converted to the form of `ChatGoogleGenerativeAI`."""
 
 import copy
 import json
@@ -19,25 +19,25 @@ PNG = "iVBORw0KGgo="
 
 
 def replied(reply, surface="ai_studio", **kwargs):
-    """The message that our model makes of `reply`."""
+    """Return the message that our model returns for `reply`."""
     return FakeGemini([reply], surface=surface).chat_model(include_thoughts=True, **kwargs).invoke([ASKED])
 
 
 def rewritten(message, **kwargs):
-    """The one message that `message` becomes."""
+    """Return `message` in converted form."""
     (found,) = to_google_genai([message], **kwargs)
     return found
 
 
 def with_signature(signature, **more):
-    """A call of ours with `signature` beside it."""
+    """Return a message of this package with a tool call that has `signature`."""
     kwargs = {SIGNATURES_KEY: {"1": signature}, **more}
     return AIMessage("", tool_calls=[CALL], additional_kwargs=kwargs, response_metadata=OURS)
 
 
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
 def test_thoughts_and_text_signature_become_googles_blocks(output_version):
-    """For a string and for a list of blocks. The provider mark makes langchain-google-genai read them."""
+    """The content may be a string or blocks. langchain-google-genai reads the blocks because of the provider mark."""
     given = replied(Reply(thoughts="Easy.", text="Sunny."), output_version=output_version)
     found = rewritten(given)
     signature = given.content_blocks[1]["extras"]["signature"]
@@ -51,7 +51,7 @@ def test_thoughts_and_text_signature_become_googles_blocks(output_version):
 
 
 def test_call_keeps_its_id_and_signature():
-    """Also with text beside it."""
+    """A call beside text also keeps them."""
     given = replied(Reply(thoughts="Look.", text="I look.", calls=[Call("get_weather", {"city": "Paris"})]))
     found = rewritten(given)
     assert found.tool_calls == given.tool_calls
@@ -62,13 +62,13 @@ def test_call_keeps_its_id_and_signature():
 
 
 def test_plain_text_stays_a_string():
-    """There are no blocks to make."""
+    """Text without a signature needs no blocks."""
     assert rewritten(AIMessage("Sunny.", response_metadata=OURS)).content == "Sunny."
     assert rewritten(AIMessage("", tool_calls=[CALL], response_metadata=OURS)).content == ""
 
 
 def test_signature_without_text_gets_an_empty_text():
-    """Google sends it in this form."""
+    """Google's own messages have the same form."""
     fields = {"extra_content": {"google": {"thought_signature": SIGNATURE}}}
     records = {"r": {"reply": True, "fields": fields}}
     found = rewritten(AIMessage("", additional_kwargs={RECORDS_KEY: records}, response_metadata=OURS))
@@ -76,7 +76,7 @@ def test_signature_without_text_gets_an_empty_text():
 
 
 def test_signature_of_an_image_is_on_its_block():
-    """langchain-google-genai reads the signature of this form of image only."""
+    """langchain-google-genai reads the signature only of an `image_url` block."""
     fields = {"extra_content": {"google": {"thought_signature": SIGNATURE}}}
     given = AIMessage(
         [{"type": "image", "base64": PNG, "mime_type": "image/png", "index": "lc_image_0"}],
@@ -95,14 +95,14 @@ def test_signatures_become_standard_base64(given, kept):
 
 @pytest.mark.parametrize("signature", [PLACEHOLDER_SIGNATURE, "no base64!", "abcde"])
 def test_invalid_signature_is_left_out(signature):
-    """langchain-google-genai adds Google's placeholder signature itself, and would raise for these."""
+    """langchain-google-genai would raise for an invalid signature. It adds placeholder signatures itself."""
     assert SIGNATURES_KEY not in rewritten(with_signature(signature)).additional_kwargs
 
 
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 @pytest.mark.parametrize("vertexai", [True, False, None])
 def test_signatures_of_the_other_surface_are_left_out(surface, vertexai):
-    """They are errors there. `vertexai` names the surface."""
+    """A surface refuses signatures of the other surface. `vertexai` names the surface."""
     found = rewritten(replied(Reply(text="I look.", calls=[Call("f")]), surface), vertexai=vertexai)
     fits = vertexai in (None, surface == "vertex")
     assert (SIGNATURES_KEY in found.additional_kwargs) is fits
@@ -110,18 +110,18 @@ def test_signatures_of_the_other_surface_are_left_out(surface, vertexai):
 
 
 def test_signatures_of_unknown_origin_are_kept():
-    """They may be valid."""
+    """A signature of unknown origin may be valid."""
     assert SIGNATURES_KEY in rewritten(with_signature(SIGNATURE), vertexai=True).additional_kwargs
 
 
 def test_refusal_is_left_out():
-    """A native message has no place for it, and langchain-google-genai raises for the block."""
+    """A native message has no field for a refusal, and langchain-google-genai raises for a refusal block."""
     given = AIMessage("", additional_kwargs={"refusal": "No."}, response_metadata=OURS)
     assert rewritten(given).content == ""
 
 
 def test_messages_of_other_models_are_returned_unchanged():
-    """Converting twice gives the same result as once."""
+    """Converting a message a second time does not change it."""
     others = [SystemMessage("Be brief."), ASKED, ToolMessage("x", tool_call_id="1"), AIMessage("Hi.")]
     others.append(AIMessage("Hi.", response_metadata={"model_provider": "openai"}))
     assert all(found is given for found, given in zip(to_google_genai(others), others, strict=True))
@@ -130,7 +130,7 @@ def test_messages_of_other_models_are_returned_unchanged():
 
 
 def test_given_messages_are_not_changed():
-    """Neither the messages nor their values."""
+    """The messages and their nested values stay equal."""
     given = [ASKED, replied(Reply(thoughts="Look.", text="I look.", calls=[Call("f", {"x": [1]})]))]
     before = copy.deepcopy(given)
     found = to_google_genai(given)
@@ -142,7 +142,7 @@ def test_given_messages_are_not_changed():
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 @pytest.mark.parametrize("reply", [Reply(thoughts="T", text="A", calls=[Call("f")]), Reply(thoughts="T", text="A")])
 def test_converted_history_gives_the_same_request(reply, surface):
-    """A conversation may come back to this package."""
+    """A conversation may return to this package."""
     given = replied(reply, surface)
     results = [ToolMessage("done", tool_call_id=call["id"]) for call in given.tool_calls] or [HumanMessage("And?")]
     here = wire_messages([ASKED, given, *results], surface)
@@ -151,7 +151,7 @@ def test_converted_history_gives_the_same_request(reply, surface):
 
 
 def test_converted_signature_keeps_its_origin():
-    """So it is not replayed on a surface where it is an error."""
+    """With its origin, the signature is not replayed on a surface that refuses it."""
     given = replied(Reply(calls=[Call("f")]), "ai_studio")
     history = [ASKED, *to_google_genai([given]), ToolMessage("done", tool_call_id=given.tool_calls[0]["id"])]
     sent = build(history, "vertex").payload["messages"]

@@ -1,4 +1,4 @@
-"""MIME types and URLs of media, in the spellings of users and other packages, converted to what Google documents."""
+"""Tests of MIME types and URLs of media: all spellings are converted to the forms that Google documents."""
 
 import mimetypes
 from base64 import b64encode
@@ -39,7 +39,7 @@ ENDINGS = [
 
 
 def sent_type(block):
-    """The MIME type that goes with a URI, on the surface that takes one."""
+    """Return the MIME type that is sent with a URI on Vertex."""
     (part,) = wire_messages([HumanMessage([block])], "vertex")[0]["content"]
     return part["input_audio"]["format"]
 
@@ -56,7 +56,7 @@ def sent_type(block):
 )
 @pytest.mark.parametrize("upper", [False, True])
 def test_file_extension_of_a_url_gives_the_mime_type(kind, ending, mime_type, url, upper):
-    """These were once sent as `audio/wav` and `video/mp4`. Field case C10."""
+    """Such files were once sent with the default types `audio/wav` and `video/mp4`. Field case C10."""
     url = url.format(ending.upper() if upper else ending)
     key = "file_uri" if kind == "media" else "url"
     assert sent_type({"type": kind, key: url}) == mime_type
@@ -64,7 +64,7 @@ def test_file_extension_of_a_url_gives_the_mime_type(kind, ending, mime_type, ur
 
 @pytest.mark.parametrize(("kind", "ending", "mime_type"), ENDINGS)
 def test_mime_types_do_not_depend_on_the_machine(kind, ending, mime_type, monkeypatch):
-    """`mimetypes.init` reads files of the system, and versions of Python differ. Field case C10."""
+    """`mimetypes.init` reads system files, and its types differ between Python versions. Field case C10."""
     monkeypatch.setattr(mimetypes, "types_map", {f".{ending}": "application/x-wrong"})
     monkeypatch.setattr(mimetypes, "guess_type", lambda *_, **__: ("application/x-wrong", None))
     assert sent_type({"type": kind, "url": f"gs://b/a.{ending}"}) == mime_type
@@ -84,7 +84,7 @@ def test_mime_types_do_not_depend_on_the_machine(kind, ending, mime_type, monkey
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["file", "audio", "video"])
 def test_mime_types_are_sent_in_googles_spelling(kind, given_type, mime_type):
-    """`image/jpg` was once sent unchanged. Case and parameters are not part of a type. Field case C10."""
+    """`image/jpg` was once sent unchanged. Letter case and parameters are normalized. Field case C10."""
     assert sent_type({"type": kind, "url": "gs://b/a", "mime_type": given_type}) == mime_type
     data = {"type": kind, "base64": "AAAA", "mime_type": given_type}
     if kind != "audio":
@@ -124,7 +124,7 @@ def test_image_urls_are_sent_in_one_spelling(block, surface):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_data_url_without_base64_is_sent_as_base64(surface):
-    """Percent-encoded text is a valid `data:` URL, too. Field case C10."""
+    """A `data:` URL may have percent-encoded text instead of base64. Field case C10."""
     block = {"type": "file", "url": "data:text/plain;charset=utf-8,a%20%C3%A9"}
     (part,) = wire_messages([HumanMessage([block])], surface)[0]["content"]
     assert part["image_url"]["url"] == f"data:text/plain;base64,{b64encode('a é'.encode()).decode()}"
@@ -132,7 +132,7 @@ def test_data_url_without_base64_is_sent_as_base64(surface):
 
 @pytest.mark.parametrize("given_format", ["audio/x-wav", "AUDIO/WAV", "audio/wave; x=y"])
 def test_format_of_input_audio_is_normalised(given_format):
-    """`audio/mp3` of Google's own sample stays. Field case C10."""
+    """`audio/mp3`, the format in Google's own sample, is not changed. Field case C10."""
     block = {"type": "input_audio", "input_audio": {"data": "gs://b/a", "format": given_format}}
     assert sent_type(block) == "audio/wav"
     block["input_audio"]["format"] = "audio/mp3"
@@ -145,7 +145,7 @@ def test_format_of_input_audio_is_normalised(given_format):
 @pytest.mark.parametrize("name", ["video_metadata", "media_resolution"])
 @pytest.mark.parametrize("place", ["block", "extras", "wrapped"])
 def test_media_options_of_googles_packages_are_noted(name, place, surface):
-    """No source shows a place for frames and offsets on this API. Field case C10."""
+    """No source shows a field for frames and offsets on this API. Field case C10."""
     value = {"fps": 5, "start_offset": "10s", "end_offset": "20s"}
     block = {"type": "media", "mime_type": "video/mp4", "data": "AAAA"}
     block = {**block, "extras": {name: value}} if place == "extras" else {**block, name: value}
@@ -171,7 +171,7 @@ def test_media_options_in_a_result_are_noted_without_an_error(surface):
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("url", ["http://[abc", "https://[::1/a.png", "http://\u2100.test/a.png"])
 def test_unparsable_url_raises_only_our_error(url, surface):
-    """A user's block is sent, or refused with an error of this package."""
+    """A block with an unparsable URL is sent, or refused with an error of this package."""
     with suppress(UnsupportedContentError):
         build([HumanMessage([{"type": "image", "url": url}])], surface)
     with suppress(UnsupportedContentError):
@@ -180,7 +180,7 @@ def test_unparsable_url_raises_only_our_error(url, surface):
 
 @given(st.binary(max_size=40), st.sampled_from(["image/png", "text/plain", "audio/mpeg"]))
 def test_each_spelling_of_base64_gives_the_same_bytes(data, mime_type):
-    """With line breaks, in the alphabet of URLs, with and without padding."""
+    """Line breaks, the URL-safe alphabet and missing padding are accepted."""
     plain = b64encode(data).decode()
     url = f"data:{mime_type};base64,{plain}"
     odd = plain.replace("+", "-").replace("/", "_").rstrip("=")
@@ -196,7 +196,7 @@ def test_each_spelling_of_base64_gives_the_same_bytes(data, mime_type):
     | st.from_regex(r"(data|https?|gs):[^ ]{0,20}", fullmatch=True)
 )
 def test_readers_raise_for_no_text(text):
-    """They read what a tool or a user wrote."""
+    """The readers get arbitrary text from tools and users, so no text may raise an error."""
     for reader in (normalise_mime_type, guess_mime_type, scheme_of, split_data_url, canonical_data_url, clean_base64):
         reader(text)
     assert decode_base64(text) is None or isinstance(decode_base64(text), bytes)

@@ -1,4 +1,4 @@
-"""Parameters: an allow-list for each surface, the place of Google's own fields, and a note for each dropped one."""
+"""Tests of parameters: allow-lists of the surfaces, the place of Google's own fields, and notes for drops."""
 
 from enum import Enum
 
@@ -22,7 +22,7 @@ def google(made):
     return made.payload.get("extra_body", {}).get("google", {})
 
 
-#: Option, value, and the surfaces that get it under its own name.
+#: An option, its value, and the surfaces to which it is sent under its own name.
 PLAIN = [
     ("temperature", 0.0, SURFACES),
     ("top_p", 0.5, SURFACES),
@@ -59,7 +59,7 @@ def test_parameter_is_sent_where_it_is_known_and_noted_elsewhere(name, value, ta
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_stop_is_a_list(surface):
-    """One word may be a string. Without words, the key is not sent."""
+    """A single stop word may be a string. An empty list is not sent."""
     assert request(surface, stop="END").payload["stop"] == ["END"]
     assert request(surface, stop=["a", "b"]).payload["stop"] == ["a", "b"]
     assert "stop" not in request(surface, stop=[]).payload
@@ -119,12 +119,12 @@ SETTING = {"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}
     ids=["enum mapping", "mapping", "list", "enum list"],
 )
 def test_safety_settings_have_one_form(given):
-    """A mapping, which `ChatGoogleGenerativeAI` takes, or Google's list. Enum members are sent by name."""
+    """The settings may be Google's list or the mapping of `ChatGoogleGenerativeAI`. Enum members are sent by name."""
     assert google(request(safety_settings=given)) == {"safety_settings": [SETTING]}
 
 
 def test_modalities_are_in_small_letters():
-    """Google's own packages write them in capitals. The compatible API does not."""
+    """Google's own packages write modalities in capitals; the compatible API uses lowercase."""
     assert request(modalities=["TEXT", Modality.IMAGE]).payload["modalities"] == ["text", "image"]
 
 
@@ -140,7 +140,7 @@ def test_modalities_are_in_small_letters():
     ids=["once", "twice, as the SDK needs it", "both", "no field of Google's"],
 )
 def test_extra_body_is_merged_last_and_unchanged(given, root, nested, surface):
-    """Even Google's notebooks nest it in two ways. Both give the same body."""
+    """Google's notebooks nest `extra_body` in two ways. Both ways give the same body."""
     made = request(surface, extra_body=given)
     expected = {**root, **({"extra_body": nested} if nested else {})}
     assert {key: value for key, value in made.payload.items() if key not in BARE} == expected
@@ -148,7 +148,7 @@ def test_extra_body_is_merged_last_and_unchanged(given, root, nested, surface):
 
 
 def test_extra_body_overrides_single_keys():
-    """Keys that it does not name stay."""
+    """Keys that `extra_body` does not have are not changed."""
     made = request(cached_content="a", include_thoughts=True,
                    extra_body={"google": {"cached_content": "b", "thinking_config": {"thinking_budget": 5}}})  # fmt: skip
     assert google(made) == {
@@ -159,7 +159,7 @@ def test_extra_body_overrides_single_keys():
 
 
 def test_marker_in_extra_body_is_used_to_read_the_answer():
-    """Otherwise thoughts would stay in the text."""
+    """If the marker were not used, thoughts would stay in the text."""
     made = request(extra_body={"google": {"thought_tag_marker": "musing"}})
     assert made.tags[0] == "musing"
 
@@ -184,7 +184,7 @@ def test_stream_asks_for_usage_where_needed(surface, options, expected):
 
 
 def test_stream_of_a_self_deployed_model_asks_for_usage():
-    """Its container is a compatible server."""
+    """The container of a self-deployed model is a compatible server."""
     made = build(HI, at=endpoint("vertex", "gemma", endpoint_id="1"), stream=True)
     assert made.payload["stream_options"] == {"include_usage": True}
 
@@ -201,7 +201,7 @@ def test_stream_has_one_candidate(surface):
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-2.5-pro", "gemini-flash-latest"])
 def test_n_is_left_out_where_gemini_refuses_it(surface, model):
-    """`candidateCount must be 1`, `Only one candidate can be specified`: refusals of both surfaces."""
+    """The surfaces refuse it with `candidateCount must be 1` and `Only one candidate can be specified`."""
     made = request(surface, model, n=2)
     assert made.payload == request(surface, model).payload
     assert notes(made) == ["`n` was left out: Gemini gives one candidate here."]
@@ -218,7 +218,7 @@ def test_n_is_sent_to_other_models():
 
 
 def test_request_keeps_the_original_schemas_of_its_tools():
-    """By names on the wire. The arguments of a call are checked against the original schema."""
+    """The schemas are stored by wire name. The arguments of a call are checked against the original schema."""
     schema = {"type": "object", "properties": {"a": {"enum": [1, 3]}}}
     odd = {"type": "function", "function": {"name": "a b", "parameters": schema}}
     flat = {"type": "function", "name": "c", "parameters": schema}
@@ -232,7 +232,7 @@ def test_request_keeps_the_original_schemas_of_its_tools():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_penalties_are_left_out_for_the_family_that_refuses_them(surface):
-    """3.5 Flash-Lite refuses them. Vertex takes them for other families."""
+    """3.5 Flash-Lite refuses penalties. For other families, Vertex accepts them."""
     made = request(surface, "gemini-3.5-flash-lite", presence_penalty=1, frequency_penalty=1)
     assert made.payload.keys() == BARE
     assert len(notes(made, "dropped")) == 2
@@ -240,7 +240,7 @@ def test_penalties_are_left_out_for_the_family_that_refuses_them(surface):
 
 MINIMAL, NONE = {"reasoning_effort": "minimal"}, {"reasoning_effort": "none"}
 CONFIG = "thinking_config"
-#: Surface, model, thinking options; then the effort in the body, `extra_body.google`, and the number of notes.
+#: Surface, model and thinking options; then the expected effort, `extra_body.google` and number of notes.
 THINKING = [
     ("vertex", "gemini-3.8-flash", {"reasoning_effort": "high"}, "high", {}, 0),
     ("ai_studio", "gemini-3.8-flash", {"reasoning_effort": "HIGH"}, "high", {}, 0),
@@ -293,7 +293,7 @@ THINKING = [
 
 @pytest.mark.parametrize(("surface", "model", "settings", "effort", "fields", "said"), THINKING)
 def test_thinking_options_are_fitted_to_surface_and_model(surface, model, settings, effort, fields, said):
-    """The nearest setting of the model is sent, with a note if it differs, so no setting is a 400."""
+    """The model's nearest setting is sent, so the server never answers 400. A changed setting adds a note."""
     made = request(surface, model, **settings)
     assert (made.payload.get("reasoning_effort"), google(made), len(made.notes)) == (effort, fields, said)
     if surface != "openai_compatible":
@@ -311,7 +311,7 @@ def test_thinking_options_are_fitted_to_surface_and_model(surface, model, settin
     ids=str,
 )
 def test_two_thinking_options_raise(settings, surface):
-    """The intended one is not known."""
+    """The request does not show which option is intended."""
     first, second = settings
     with pytest.raises(UnsupportedParameterError, match=f"`{first}` and `{second}`"):
         request(surface, **settings)
@@ -332,20 +332,20 @@ SPELLED = {"vertex": "google/gemini-3.8-flash", "ai_studio": "gemini-3.8-flash"}
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("name", NAMES)
 def test_each_spelling_of_a_model_name_works_on_each_surface(name, surface):
-    """At construction and in a call. A compatible server gets the name unchanged."""
+    """The name may be set at construction or in a call. A compatible server gets it unchanged."""
     expected = SPELLED.get(surface, name)
     assert send("Hi.", surface, name)["model"] == expected
     assert send("Hi.", surface, "gemini-2.5-pro", call={"model": name})["model"] == expected
 
 
 def test_options_of_a_call_override_those_of_the_model():
-    """Also under the names of LangChain and of `ChatGoogleGenerativeAI`."""
+    """Options also work under their names in LangChain and in `ChatGoogleGenerativeAI`."""
     body = send("Hi.", temperature=1.0, max_tokens=5, call={"temperature": 0.5, "max_output_tokens": 7, "stop": ["x"]})
     assert (body["temperature"], body["max_tokens"], body["stop"]) == (0.5, 7, ["x"])
 
 
 def test_model_of_a_call_decides_what_is_fitted():
-    """A model of a call may belong to another family."""
+    """The model set in a call may belong to another family than the constructor's model."""
     body = send("Hi.", thinking_level="medium", call={"model": "gemini-2.5-flash"})
     assert body["extra_body"]["google"] == {"thinking_config": {"thinking_budget": 8192}}
 
@@ -356,12 +356,12 @@ def test_left_out_option_is_warned_of_once():
     chat = ChatGeminiCompat(model="gemini-3.8-flash", seed=1, **PLACES["ai_studio"], **wire.clients)
     with pytest.warns(GeminiCompatWarning, match="`seed` was left out: ai_studio does not take it"):
         chat.invoke("Hi.")
-    # Warnings are errors in these tests: a second one would raise.
+    # Warnings are errors in these tests, so a second warning would raise.
     chat.invoke("Hi.")
 
 
 def test_strict_raises_before_anything_is_sent():
-    """For parameters and for histories, each with its own error."""
+    """Changed parameters and changed histories raise different errors."""
     wire = Wire(completion())
     chat = ChatGeminiCompat(model="gemini-3.8-flash", strict=True, **PLACES["ai_studio"], **wire.clients)
     with pytest.raises(UnsupportedParameterError, match="`seed`"):
@@ -375,7 +375,7 @@ def test_strict_raises_before_anything_is_sent():
 
 
 def test_preview_returns_the_request_without_warnings():
-    """It returns the body and the notes, and opens no connection."""
+    """`preview` returns the body and the notes, and opens no connection."""
     chat = ChatGeminiCompat(model="gemini-3.8-flash", project="p", top_logprobs=2)
     payload, said = chat.preview("Hi.", seed=1, stream=True)
     assert payload == {

@@ -1,4 +1,4 @@
-"""Token limits and duplicate thinking options: fitted to the model, or refused before the request."""
+"""Tests of token limits and duplicate thinking options: adjusted to the model, or refused before the request."""
 
 import pytest
 from langchain_core.messages import HumanMessage
@@ -11,7 +11,7 @@ HI = HumanMessage("Hi.")
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 def test_max_tokens_is_lowered_to_the_models_limit(name):
-    """Google answers 400 to more."""
+    """Google answers 400 to a higher limit."""
     made = build([HI], "vertex", "gemini-2.5-flash-image", **{name: 1_000_000})
     assert made.payload[name] == 32_768
     assert [note.kind for note in made.notes if name in note.message] == ["adjusted"]
@@ -20,14 +20,14 @@ def test_max_tokens_is_lowered_to_the_models_limit(name):
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "9"])
 def test_invalid_max_tokens_raises(value):
-    """No request is sent."""
+    """The error is raised before the request is sent."""
     with pytest.raises(UnsupportedParameterError, match="max_tokens"):
         build([HI], max_tokens=value)
 
 
 @pytest.mark.parametrize("setting", ["reasoning_effort", "thinking_level"])
 def test_thinking_option_beside_one_in_extra_body_raises(setting):
-    """The server would answer 400."""
+    """The server would answer 400 to two thinking options."""
     extra = {"google": {"thinking_config": {"thinking_budget": 9}}}
     with pytest.raises(UnsupportedParameterError, match="extra_body"):
         build([HI], **{setting: "low"}, extra_body=extra)
