@@ -418,7 +418,7 @@ def test_threads_can_embed_at_the_same_time():
 
 
 def test_embeddings_are_loaded_lazily():
-    """The HTTP client is imported at the first call, not at construction."""
+    """Importing the package does not import embeddings. Construction does not import the client libraries."""
     code = (
         "import sys, langchain_gemini_compat as p\n"
         "print('langchain_gemini_compat.embeddings' in sys.modules)\n"

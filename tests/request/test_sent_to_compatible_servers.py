@@ -1,4 +1,4 @@
-"""Fields of OpenAI's API: sent to compatible servers, noted on Gemini's surfaces, with one order of precedence."""
+"""Tests of OpenAI's fields: sent to compatible servers, noted on Gemini's surfaces, with one order of precedence."""
 
 import warnings
 from typing import Any
@@ -36,7 +36,7 @@ def build_model(surface, **kwargs):
 
 
 def show(model, bound, messages="hi"):
-    """The body and the notes of what is bound."""
+    """Return the body and the notes of a request with the bound options."""
     kwargs = {key: value for key, value in bound.kwargs.items() if not key.startswith("ls_")}
     return model.preview(messages, **kwargs)
 
@@ -44,7 +44,7 @@ def show(model, bound, messages="hi"):
 @pytest.mark.parametrize("schema", [Event, SCHEMA], ids=["class", "JSON schema"])
 @pytest.mark.parametrize("strict", [True, False, None])
 def test_strict_is_sent_to_compatible_servers(strict, schema):
-    """In the function and in the response schema. OpenAI requires that a strict schema takes no other members.
+    """`strict` is set on functions and response schemas. OpenAI requires that a strict schema allows no other members.
 
     Field case H5.
     """
@@ -65,7 +65,7 @@ def test_strict_is_sent_to_compatible_servers(strict, schema):
 
 
 def test_strict_closes_objects_at_any_depth():
-    """Also in definitions, but not a member with the name of a keyword. Field case H5."""
+    """Objects in definitions are closed too. A property whose name is a keyword is not changed. Field case H5."""
     model = build_model("compatible")
     schema = {
         "title": "T",
@@ -81,7 +81,7 @@ def test_strict_closes_objects_at_any_depth():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_strict_is_noted_for_gemini(surface):
-    """There is no warning, since the schema loses nothing. `strict=False` has no effect. Field case H5."""
+    """`strict` adds a note but no warning, because the schema loses nothing. `strict=False` is ignored. Field case H5."""
     model = build_model(surface)
     for bound in (
         model.bind_tools([Event, Part], strict=True),
@@ -105,7 +105,7 @@ HISTORY = [
 
 
 def test_message_names_are_sent_to_compatible_servers():
-    """Of people and of agents. Characters that OpenAI refuses are replaced, with a note for each name.
+    """The names of people and agents are sent. Characters that OpenAI refuses are replaced, with a note for each name.
 
     Field case H5.
     """
@@ -125,7 +125,7 @@ def test_message_names_are_sent_to_compatible_servers():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_agent_names_are_one_note_for_gemini(surface):
-    """Agents name each message, so there is one note a request, no warning, and no error with `strict`.
+    """Agents name each message, so a request has one note, no warning, and no error with `strict`.
 
     Field case H5.
     """
@@ -155,7 +155,7 @@ def test_call_overrides_constructor_and_constructor_overrides_model_kwargs(surfa
 
 @pytest.mark.parametrize("surface", [*GOOGLE, "compatible"])
 def test_model_in_model_kwargs_is_overridden_with_a_note(surface):
-    """By the constructor, and by a call. Field case H5."""
+    """The constructor or a call overrides it. Field case H5."""
     model = build_model(surface, model_kwargs={"model": "gemini-2.5-flash"})
     body, notes = model.preview("hi")
     assert body["model"].endswith("gemini-3.8-flash")

@@ -1,4 +1,4 @@
-"""A signature, from the reply that has it to the request that needs it."""
+"""Tests of signatures: stored from a reply, and sent in the next request that needs them."""
 
 import json
 import pickle
@@ -71,7 +71,7 @@ def extras_sent(message, surface="vertex", model="gemini-3.8-flash", *, before=(
 
 
 def edited(message):
-    """Return the message as a human in the loop leaves it: the same call with other arguments."""
+    """Return the message after an edit by a human in the loop: the same call with other arguments."""
     changed = [{**made, "args": {"x": 99}} for made in message.tool_calls]
     return message.model_copy(update={"tool_calls": changed})
 
@@ -105,7 +105,7 @@ CALLS = {
 @pytest.mark.parametrize("extras", CALLS)
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_extra_content_of_a_call_is_sent_back_unchanged(streamed, extras, trip):
-    """After each way in which messages are stored, merged, copied or edited."""
+    """`extra_content` survives each way in which messages are stored, merged, copied or edited."""
     message = replied(call("f", '{"x":1}', "1", **CALLS[extras]), call("g", "{}", "2"), streamed=streamed)
     assert message.additional_kwargs[SIGNATURES_KEY] == {"1": SIGNATURE}
     assert extras_sent(TRIPS[trip](message)) == [CALLS[extras]["extra_content"], None]
@@ -114,14 +114,14 @@ def test_extra_content_of_a_call_is_sent_back_unchanged(streamed, extras, trip):
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_extra_content_of_a_reply_is_sent_back_on_the_message(streamed, surface):
-    """For a text turn Google recommends it but does not require it."""
+    """For a text turn, Google recommends sending the signature back but does not require it."""
     message = replied(surface=surface, text="Hello.", streamed=streamed, **signed())
     sent = wire_messages([USER, message, HumanMessage("And?")], surface)
     assert sent[1] == {"role": "assistant", "content": "Hello.", **signed()}
 
 
 def test_merged_answers_keep_the_signature_of_each_call():
-    """`merge_message_runs` adds maps key by key, so the maps are keyed by id."""
+    """`merge_message_runs` merges maps key by key, so signatures are stored by call id."""
     first, second = (
         replied(call("f", "{}", call_id, **signed(mark))) for call_id, mark in (("1", "YQ=="), ("2", "Yg=="))
     )
@@ -130,7 +130,7 @@ def test_merged_answers_keep_the_signature_of_each_call():
 
 
 def test_removed_call_leaves_no_signature_on_the_message():
-    """The record of the rejected call stays, but it is not the message's own."""
+    """The record of the removed call stays, but it is not used for the message itself."""
     message = replied(call("f", "{}", "1", **CALLS["two namespaces"]), call("g", "{}", "2"))
     rest = message.model_copy(update={"tool_calls": message.tool_calls[1:]})
     sent = wire_messages([USER, rest, ToolMessage("done", tool_call_id="2")])
@@ -158,7 +158,7 @@ def placeholders(messages):
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-flash-latest", "gemini-2.5-pro", "gemma-3"])
 def test_placeholder_signature_is_sent_only_where_one_is_required(surface, model):
-    """On the first call of each step of the current turn, for Gemini 3 and later, on Google's two surfaces."""
+    """For Gemini 3 and later on Google's surfaces, the first call of each step in the current turn needs one."""
     history = [USER, *step(unsigned("a")), AIMessage("Done."), HumanMessage("More."),
                *step(unsigned("b", "c")), *step(unsigned("d"))]  # fmt: skip
     request = build(history, surface, model)
@@ -174,7 +174,7 @@ def test_placeholder_signatures_are_counted_in_response_metadata():
 
 
 def test_signed_call_is_moved_first_and_gets_no_placeholder():
-    """Google signs the first call and checks the first call, so the signed call was first before a reordering."""
+    """Google signs and checks only the first call, so the signed call was first before it was reordered."""
     message = replied(call("f", '{"x":1}', "1", **signed()), call("g", '{"x":1}', "2"))
     turned = message.model_copy(update={"tool_calls": message.tool_calls[::-1]})
     request = build([USER, *step(turned)])
@@ -188,14 +188,14 @@ def test_signed_call_is_moved_first_and_gets_no_placeholder():
 
 
 def test_message_level_signature_needs_no_placeholder():
-    """AI Studio was seen to send the signature in a delta of its own."""
+    """AI Studio sometimes sends the signature in a separate delta (seen)."""
     message = replied(call("f", "{}", "1"), streamed=True, **signed())
     sent = build([USER, *step(message)]).payload["messages"]
     assert (sent[1]["extra_content"], placeholders(sent)) == (signed()["extra_content"], [])
 
 
 def test_chat_message_of_the_user_starts_a_turn():
-    """The role on the wire decides."""
+    """The wire role decides where a turn starts."""
     history = [USER, *step(unsigned("a")), AIMessage("x"), *convert_to_messages([{"role": "user", "content": "b"}])]
     assert placeholders(wire_messages(history)) == []
 
@@ -203,7 +203,7 @@ def test_chat_message_of_the_user_starts_a_turn():
 @pytest.mark.parametrize("made_on", SURFACES)
 @pytest.mark.parametrize("sent_to", SURFACES)
 def test_signature_is_not_sent_to_another_surface(made_on, sent_to):
-    """AI Studio's is `Invalid` on Vertex, Vertex's `Corrupted` on AI Studio. A compatible server gets neither."""
+    """Each of Google's surfaces refuses the other's signatures (`Invalid`, `Corrupted`). Other servers get no signature."""
     message = replied(call("f", "{}", "1", **signed()), surface=made_on)
     expected = signed()["extra_content"]
     if made_on != sent_to:
@@ -221,7 +221,7 @@ def test_signature_is_not_sent_to_another_surface(made_on, sent_to):
     ],
 )
 def test_signature_is_sent_to_models_of_its_generation_only(made_by, sent_to, kept):
-    """Vertex took a 3.7 Flash signature on 3.1 Pro (taucad/tau, live test T4)."""
+    """On Vertex, 3.1 Pro accepted a signature of 3.7 Flash (taucad/tau, live test T4)."""
     answer = completion(None, tool_calls=[call("f", "{}", "1", **signed())])
     answer["model"] = f"google/{made_by}"
     chat = ChatGeminiCompat(model=made_by, **PLACES["vertex"], **Wire(answer).clients)
@@ -235,7 +235,7 @@ def gateway(host="gateway.test", model="smart"):
 
 
 def answered_by_gateway(**entry):
-    """Return a reply of a gateway with the model `smart` that answers as Gemini."""
+    """Return a reply from a gateway whose model `smart` is a Gemini model."""
     return replied(call("f", "{}", "1", **entry), surface="openai_compatible", model="smart")
 
 
@@ -251,7 +251,7 @@ def answered_by_gateway(**entry):
     ids=["the same", "another Gemini", "another family", "another host", "another port"],
 )
 def test_fields_of_a_gateway_are_sent_back_to_it_only(place, kept):
-    """By host, and by the requested model or one of the same generation."""
+    """The host must match, and the requested model must be the same or of the same generation."""
     fields = {**signed(), "provider_specific_fields": {"thought_signature": SIGNATURE, "x": 1}}
     request = build([USER, *step(answered_by_gateway(**fields))], at=place)
     (sent,) = request.payload["messages"][1]["tool_calls"]
@@ -260,7 +260,7 @@ def test_fields_of_a_gateway_are_sent_back_to_it_only(place, kept):
 
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
 def test_reasoning_is_sent_back_to_its_gateway_under_the_same_key(field):
-    """Servers such as vLLM expect it between tool calls. Google does not know the key."""
+    """Servers such as vLLM expect the reasoning between tool calls. Google does not know the key."""
     details = [{"type": "reasoning.encrypted", "data": "x"}]
     message = replied(call("f", "{}", "1"), surface="openai_compatible", text="Hi.",
                       **{field: "Hm.", "reasoning_details": details})  # fmt: skip
@@ -273,7 +273,7 @@ def test_reasoning_is_sent_back_to_its_gateway_under_the_same_key(field):
 
 
 def test_litellm_id_is_restored_for_its_gateway_only():
-    """In the call and in its result. Elsewhere the id is short."""
+    """The id is restored in the call and in its result. Other servers get the short id."""
     message = replied(call("f", "{}", f"call_1__thought__{SIGNATURE}"), surface="openai_compatible", model="smart")
     assert [made["id"] for made in message.tool_calls] == ["call_1"]
     sent = build([USER, *step(message)], at=gateway()).payload["messages"]
@@ -286,14 +286,14 @@ def test_litellm_id_is_restored_for_its_gateway_only():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_signature_of_unknown_origin_is_sent(surface):
-    """A history of another package has no origin, and without the signature the request would fail."""
+    """A history of another package has no origin. Without the signature, the request would fail."""
     message = AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {}}],
                         additional_kwargs={SIGNATURES_KEY: {"1": SIGNATURE}})  # fmt: skip
     assert extras_sent(message, surface) == [signed()["extra_content"]]
 
 
 def test_signature_of_chat_vertexai_is_sent_to_vertex_only():
-    """That package runs on Vertex only, so the origin is known."""
+    """`ChatVertexAI` uses only Vertex, so the origin of its signatures is known."""
     message = AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {}}],
                         additional_kwargs={SIGNATURES_KEY: {"1": SIGNATURE}},
                         response_metadata={"model_provider": "google_vertexai", "model_name": "gemini-3.1-pro"})  # fmt: skip
@@ -323,7 +323,7 @@ def test_image_is_sent_back_as_a_part_with_its_signature():
 
 
 def test_signed_images_of_googles_package_keep_their_signatures():
-    """It writes `extras.signature` on each image block."""
+    """Google's package writes `extras.signature` on each image block."""
     blocks = [
         {"type": "text", "text": "Two cats."},
         *({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}, "extras": {"signature": mark}}
@@ -337,7 +337,7 @@ def test_signed_images_of_googles_package_keep_their_signatures():
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_google_s_own_package_reads_the_signatures_of_our_calls(streamed):
-    """A conversation may go on with `ChatGoogleGenerativeAI`: the map is the one it reads, in its encoding."""
+    """A conversation may continue with `ChatGoogleGenerativeAI`, so signatures are stored in the map that it reads."""
     genai = pytest.importorskip("langchain_google_genai.chat_models")
     message = replied(call("f", '{"x":1}', "1", **signed()), call("g", "{}", "2"), streamed=streamed)
     _, contents = genai._parse_chat_history([USER, *step(message)], model="gemini-3.8-flash")
@@ -346,7 +346,7 @@ def test_google_s_own_package_reads_the_signatures_of_our_calls(streamed):
 
 
 def test_we_read_what_google_s_own_package_makes_of_a_reply():
-    """And the other way round: its message, our request."""
+    """A message of Google's package is sent with its signatures by this package."""
     genai = pytest.importorskip("langchain_google_genai.chat_models")
     types = pytest.importorskip("google.genai.types")
     function_call = types.FunctionCall(name="f", args={"x": 1})
@@ -357,7 +357,7 @@ def test_we_read_what_google_s_own_package_makes_of_a_reply():
 
 
 def test_origins_tell_enough_and_no_more():
-    """Surface and model; for gateways the host, and the name asked for where the answer's is another."""
+    """An origin has surface and model. For gateways it also has the host, and the requested model if it differs."""
     assert build_origin(endpoint("vertex"), "google/gemini-3.8-flash") == {
         "surface": "vertex",
         "model": "gemini-3.8-flash",
@@ -369,7 +369,7 @@ def test_origins_tell_enough_and_no_more():
 
 
 def test_signature_is_stored_once():
-    """Stored twice it would be concatenated when chunks are added."""
+    """If two chunks had the signature, adding the chunks would concatenate it."""
     attached = attach_call_extras("1", signed(), {"surface": "vertex"})
     assert attached == {SIGNATURES_KEY: {"1": SIGNATURE}, RECORDS_KEY: {"1": {"origin": {"surface": "vertex"}}}}
     message = AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {}}], additional_kwargs=attached)
@@ -399,7 +399,7 @@ PLACES_OF_SIGNATURES = [
 
 @pytest.mark.parametrize("message", PLACES_OF_SIGNATURES, ids=range(len(PLACES_OF_SIGNATURES)))
 def test_shortcut_finds_the_same_extras_as_the_search(message):
-    """For messages with and without a place for extras."""
+    """The messages include some that cannot have extras."""
     quick, searched = (recover(message, message.tool_calls) for recover in (recover_extras, search_extras))
     assert quick.own.fields == searched.own.fields
     assert [extras.fields for extras in quick.calls] == [extras.fields for extras in searched.calls]

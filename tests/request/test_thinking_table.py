@@ -1,13 +1,13 @@
-"""Each value of each thinking option, for each family and surface: valid on the wire, or an error before the request.
+"""Tests of each value of each thinking option, family and surface: valid on the wire, or an error before the request.
 
-The valid values come from Google's pages and public refusals, independently of the code:
+The tables of valid values are independent of the code. They come from Google's pages and from public refusals:
 
-- https://ai.google.dev/gemini-api/docs/thinking and the cards of the models: levels, ranges of budgets, what is refused.
-- https://ai.google.dev/gemini-api/docs/openai: words of `reasoning_effort`; never beside a level or a budget.
+- https://ai.google.dev/gemini-api/docs/thinking and the model cards: levels, budget ranges and refused values.
+- https://ai.google.dev/gemini-api/docs/openai: values of `reasoning_effort`, which excludes a level or a budget.
 - https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/overview: Vertex takes `low`,
   `medium` and `high`, and one of effort and `thinking_config`.
-- `minimal` and `none` refused: https://github.com/BerriAI/litellm/issues/37314.
-- levels refused before Gemini 3: Vertex's page on thinking.
+- https://github.com/BerriAI/litellm/issues/37314: `minimal` and `none` are refused.
+- Vertex's page on thinking: levels are refused before Gemini 3.
 """
 
 import warnings
@@ -27,7 +27,7 @@ from langchain_gemini_compat.testing import FakeGemini
 HI = [HumanMessage("Hi.")]
 L, M, H, N = "low", "medium", "high", "minimal"
 
-#: Model: its levels; `None` if it takes none.
+#: Maps a model to its thinking levels; `None` if it does not accept levels.
 LEVELS = {
     "gemini-4-argon": {L, M, H},
     "gemini-4-carbon": {L, M, H},
@@ -56,14 +56,14 @@ LEVELS = {
     "gemini-2.0-flash": None,
     "gemini-1.5-pro": None,
 }
-#: Model: its budgets beside -1. Gemini 3 takes one for compatibility, and always thinks.
+#: Maps a model to its budgets other than -1. Gemini 3 accepts a budget for compatibility, and always thinks.
 BUDGETS = {
     "gemini-2.5-pro": range(128, 32_769),
     "gemini-2.5-flash-lite": {0, *range(512, 24_577)},
     "gemini-2.5-flash": range(24_577),
     **{model: range(1, 65_537) for model in LEVELS if model.startswith("gemini-3") and "image" not in model},
 }
-#: The models that take `none`.
+#: The models that accept the effort `none`.
 MAY_STOP = {"gemini-2.5-flash", "gemini-2.5-flash-lite"}
 SILENT = {"gemini-2.5-flash-image", "gemini-2.0-flash", "gemini-1.5-pro"}
 
@@ -113,7 +113,7 @@ CONFIG = {"thinking_level", "thinking_budget", "include_thoughts"}
 
 
 def efforts(model):
-    """The compatibility page maps each word to a budget on 2.5; Gemini 3 takes the words it has as levels."""
+    """Return the efforts that a model accepts. For 2.5, Google maps each effort to a budget; for 3, to a level."""
     if LEVELS[model]:
         return LEVELS[model]
     return {N, L, M, H, *({"none"} if model in MAY_STOP else ())}
@@ -127,7 +127,7 @@ def test_table_has_each_family():
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize("model", LEVELS)
 def test_each_value_is_valid_on_the_wire(model, surface):
-    """With thoughts, without, and by default. There is at most one note for each option."""
+    """Each value is sent with thoughts, without thoughts, and by default. Each option adds at most one note."""
     for setting in SETTINGS:
         for thoughts in THOUGHTS:
             request = build(HI, surface, model, **setting, include_thoughts=thoughts)
@@ -150,7 +150,7 @@ def thinks(model, setting):
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize("model", LEVELS)
 def test_setting_of_the_model_is_sent_unchanged(model, surface):
-    """There is no note. The form depends on the surface."""
+    """A setting that the model supports adds no note. Its form depends on the surface."""
     for word in efforts(model) if model not in SILENT else ():
         request = build(HI, surface, model, reasoning_effort=word.upper())
         assert request.notes == ()
@@ -172,7 +172,7 @@ def meaning(body):
 
 @pytest.mark.parametrize("model", LEVELS)
 def test_setting_that_the_model_lacks_is_fitted_with_one_note(model):
-    """There is no note if nothing changes, such as no thinking for a model that cannot think."""
+    """There is no note without a change, for example if thinking is disabled for a model that cannot think."""
     for setting in SETTINGS[1:]:
         (name, value), = setting.items()  # fmt: skip
         legal = {
@@ -189,7 +189,7 @@ def test_setting_that_the_model_lacks_is_fitted_with_one_note(model):
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize("model", LEVELS)
 def test_higher_setting_never_gives_less_thinking(model, surface):
-    """The fitted values keep the order of the requested ones. Levels and budgets are not compared."""
+    """The sent values keep the order of the requested values. Levels and budgets are not compared."""
     order = {"none": 0, N: 1, L: 1024, M: 8192, H: 24_576}
     budgets = [budget for budget in LIMITS if budget > 0 or (budget == 0 and not LEVELS[model])]
     for name, values in (("reasoning_effort", WORDS), ("thinking_level", WORDS), ("thinking_budget", budgets)):
@@ -212,7 +212,7 @@ def test_invalid_setting_raises_before_the_request(model, surface, setting):
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-2.5-flash", "gemini-2.0-flash", "meta/llama-4", "gemma-3-270m"])  # fmt: skip
 def test_two_thinking_options_raise_everywhere(model, surface):
-    """Even if both have the same meaning."""
+    """Two options raise even if they have the same meaning."""
     for pair in (
         {"reasoning_effort": "low", "thinking_level": "low"},
         {"reasoning_effort": "none", "thinking_budget": 0},
@@ -228,14 +228,14 @@ class Level(Enum):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_enum_members_are_sent_as_their_values(surface):
-    """Google's own packages have the levels as an enum."""
+    """In Google's own packages, the levels are members of an enum."""
     body = build(HI, surface, "gemini-3.8-flash", thinking_level=Level.HIGH).payload
     assert meaning(body).lower() == "high"
 
 
 @pytest.mark.parametrize("model", [*LEVELS, "gemma-3-270m", "gpt-oss", "anything"])
 def test_compatible_server_gets_the_options_unchanged(model):
-    """Google's rules may not hold there."""
+    """Google's rules may not apply to a compatible server."""
     at = endpoint("openai_compatible", model)
     for setting in (*SETTINGS, {"thinking_budget": "1024"}, {"reasoning_effort": "weird"}):
         for thoughts in THOUGHTS:
@@ -251,7 +251,7 @@ def test_compatible_server_gets_the_options_unchanged(model):
     ("surface", "model"), [("vertex", "meta/llama-4"), ("vertex", "xai/grok-5"), ("ai_studio", "gemma-4-31b-it")]
 )
 def test_other_model_gets_the_options_unchanged(surface, model):
-    """Only one rule of the surface holds: Vertex takes an effort or a config."""
+    """Only one rule of the surface applies: Vertex accepts an effort or a config, but not both."""
     for setting in SETTINGS:
         request = build(HI, surface, model, **setting)
         assert request.notes == ()
@@ -262,7 +262,7 @@ def test_other_model_gets_the_options_unchanged(surface, model):
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 def test_fake_endpoint_accepts_the_request(surface):
-    """Through the chat model, a client and langchain-core."""
+    """The request passes through the chat model, a client and langchain-core."""
     for model in LEVELS:
         fake = FakeGemini(surface=surface)
         chat = fake.chat_model(model)
@@ -275,7 +275,7 @@ def test_fake_endpoint_accepts_the_request(surface):
 
 
 def test_adjusted_option_is_warned_of_and_logged_once(caplog):
-    """With `strict` it raises."""
+    """With `strict`, an adjusted option raises an error."""
     chat = FakeGemini().chat_model("gemini-3.8-flash", reasoning_effort="minimal")
     with caplog.at_level("INFO", "langchain_gemini_compat"):
         with pytest.warns(GeminiCompatWarning, match="minimal") as told:
@@ -287,7 +287,7 @@ def test_adjusted_option_is_warned_of_and_logged_once(caplog):
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 def test_thinking_option_survives_binding(surface):
-    """`bind_tools` and `with_structured_output` keep it, set at construction or bound."""
+    """`bind_tools` and `with_structured_output` keep a thinking option that is set at construction or bound."""
     for model in (
         ChatGeminiCompat(model="gemini-3.8-flash", thinking_level="high", **PLACES[surface]),
         ChatGeminiCompat(model="gemini-3.8-flash", **PLACES[surface]).bind(thinking_level="high"),
@@ -297,7 +297,7 @@ def test_thinking_option_survives_binding(surface):
         assert meaning(body) == "high"
 
 
-#: Model, setting, `max_tokens`, and whether thinking may use them up. The first group are public reports.
+#: Model, setting, `max_tokens`, and whether thinking may use them up. The first group comes from public reports.
 TIGHT = [
     ("gemini-2.5-pro", {}, 256, True),
     ("gemini-2.5-flash", {}, 3072, True),
@@ -337,7 +337,7 @@ TIGHT = [
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize(("model", "setting", "limit", "tight"), TIGHT)
 def test_tight_max_tokens_is_warned_of(model, setting, limit, tight, surface, thoughts):
-    """On each surface, with and without thoughts in the reply."""
+    """The warning is the same on each surface, with and without thoughts in the reply."""
     family = family_of(model)
     fields = encode_thinking(
         read_options({**setting, "include_thoughts": thoughts}), endpoint(surface, model), family, []
@@ -369,7 +369,7 @@ def test_warning_suggests_an_effort_of_the_model(model, setting, cure):
 
 @pytest.mark.parametrize("limit", [0, 1, 100])
 def test_unknown_model_gets_no_warning_about_max_tokens(limit):
-    """A compatible server, or a model other than Gemini."""
+    """Models on compatible servers and models other than Gemini are unknown."""
     for place, model in (("openai_compatible", "gemini-3.8-flash"), ("vertex", "meta/llama-4")):
         family = family_of(model)
         fields = encode_thinking(read_options({"reasoning_effort": "high"}), endpoint(place, model), family, [])

@@ -1,4 +1,4 @@
-"""The offline estimate of tokens: without network, and close enough to decide when to summarise."""
+"""Tests of the offline token estimate, which is close enough to decide when to summarize."""
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
@@ -28,13 +28,13 @@ def test_text_is_counted_by_its_script(text, tokens):
     ],
 )
 def test_media_count_as_one_tile(block):
-    """A megabyte of base64 is not a quarter of a million tokens."""
+    """An image counts the same for any size of its base64 data."""
     one = estimate_messages([HumanMessage("")], [])
     assert estimate_messages([HumanMessage([block])], []) - one == IMAGE_TOKENS
 
 
 def test_message_counts_what_is_sent():
-    """Calls and results count. Thoughts and signatures do not."""
+    """Calls and results are counted. Thoughts and signatures are not."""
     call = {"id": "1", "name": "f", "args": {"city": "Paris"}}
     plain = estimate_messages([AIMessage("Hi.")], [])
     assert estimate_messages([AIMessage("Hi.", tool_calls=[call])], []) > plain + 5
@@ -46,7 +46,7 @@ def test_message_counts_what_is_sent():
 
 
 def test_tools_are_counted():
-    """Their declarations are part of each request."""
+    """Tool declarations are part of each request."""
 
     def add(a: int, b: int) -> int:
         """Add two numbers."""

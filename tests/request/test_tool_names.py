@@ -1,4 +1,4 @@
-"""Tool names that Gemini refuses: converted on the wire, and restored in the reply."""
+"""Tests of tool names that Gemini refuses: they are converted in the request and restored in the reply."""
 
 import json
 import re
@@ -28,13 +28,13 @@ HI = HumanMessage("Hi.")
 
 
 def declare(name, **properties):
-    """Return a tool as MCP servers declare them."""
+    """Return a tool declaration in the form of MCP servers."""
     parameters = {"type": "object", "properties": {"size": {"type": "integer"}, **properties}}
     return {"type": "function", "function": {"name": name, "description": "Do it.", "parameters": parameters}}
 
 
 def step(name, call_id="call-1"):
-    """Return a call and its result, as a history has them."""
+    """Return the two history messages of a call and its result."""
     return [
         AIMessage("", tool_calls=[{"id": call_id, "name": name, "args": {}}]),
         ToolMessage("done", tool_call_id=call_id, name=name),
@@ -60,14 +60,14 @@ def step(name, call_id="call-1"):
     ],
 )
 def test_name_is_converted_the_same_way_each_time(given_name, sent):
-    """A hash is added if the name is cut or nothing of it is left."""
+    """A hash is added if the name is truncated, or has no letter or digit left."""
     assert TAKEN.fullmatch(sent)
     assert ToolNames([given_name], []).encode(given_name) == sent
     assert ToolNames([], []).encode(given_name) == sent
 
 
 def test_valid_name_stays_in_any_order():
-    """Valid names of bound tools are taken before converted ones."""
+    """Valid names of bound tools are assigned before converted names."""
     names = ToolNames(["a b", "a_b", "a.b"], [])
     assert names.encode("a_b") == "a_b"
     hashed = [names.encode("a b"), names.encode("a.b")]
@@ -77,13 +77,13 @@ def test_valid_name_stays_in_any_order():
     assert len({taken.encode(name) for name in ("a_b", *hashed, "a b", "a.b")}) == 5
 
 
-#: Names that become equal when invalid characters are replaced.
+#: Different names that would be equal after invalid characters are replaced.
 ODD_NAMES = st.text(alphabet=st.sampled_from("a_b-.: 1ü\n\ud800"), max_size=6) | st.text() | st.just("a" * 80)
 
 
 @given(st.lists(ODD_NAMES), st.lists(ODD_NAMES))
 def test_names_stay_distinct_and_are_restored(bound, later):
-    """For any names, of tools and of the history."""
+    """This applies to any names of tools and of the history."""
     found = []
     names = ToolNames(bound, found)
     sent = {name: names.encode(name) for name in [*bound, *later]}
@@ -98,14 +98,14 @@ def test_names_stay_distinct_and_are_restored(bound, later):
 
 @given(st.lists(ODD_NAMES), st.lists(ODD_NAMES), st.lists(ODD_NAMES))
 def test_longer_history_changes_no_earlier_name(bound, first, more):
-    """So a history that only grows stays a prefix of the next request."""
+    """A growing history stays a prefix of the next request, so the prompt cache stays valid."""
     short, long = ToolNames(bound, []), ToolNames(list(bound), [])
     assert [short.encode(name) for name in first] == [long.encode(name) for name in [*first, *more]][: len(first)]
 
 
 @given(st.lists(ODD_NAMES))
 def test_names_are_unchanged_without_restrictions(bound):
-    """Other servers have their own rules."""
+    """Servers other than Google's have their own rules for names."""
     names = ToolNames(bound, [], restricted=False)
     assert [names.encode(name) for name in bound] == bound
     assert names.original_names() == {}
@@ -113,7 +113,7 @@ def test_names_are_unchanged_without_restrictions(bound):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_tool_call_and_result_have_one_name(surface):
-    """A result must have the name of its call."""
+    """Gemini requires that a result has the name of its call."""
     made = build([HI, *step(ODD)], surface, tools=[declare(ODD), declare("list")])
     assert broken_rules(made.payload, surface) == []
     assert [item["function"]["name"] for item in made.payload["tools"]] == ["Create_Volume", "list"]
@@ -128,7 +128,7 @@ def test_tool_call_and_result_have_one_name(surface):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_names_of_unbound_tools_are_converted(surface):
-    """The history may be another agent's, or from before a hand-off."""
+    """The history may come from another agent, or from before a hand-off."""
     made = build([HI, *step(ODD, "a"), *step("Create_Volume", "b")], surface)
     assert broken_rules(made.payload, surface) == []
     names = [item["tool_calls"][0]["function"]["name"] for item in made.payload["messages"] if "tool_calls" in item]
@@ -140,7 +140,7 @@ def test_names_of_unbound_tools_are_converted(surface):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_note_of_a_converted_name_has_the_index_of_its_call(surface):
-    """A result without a call is not sent and has no note."""
+    """A result without a call is not sent, so its name adds no note."""
     orphan = ToolMessage("done", tool_call_id="gone", name="we ird")
     made = build([orphan, HI, *step(ODD)], surface)
     assert [(note.index, "goes out as" in note.message) for note in made.notes if note.kind == "repaired"] == [
@@ -153,7 +153,7 @@ def test_note_of_a_converted_name_has_the_index_of_its_call(surface):
 
 
 def test_result_with_a_wire_id_gets_the_name_of_its_call():
-    """A call without an id gets one, and a result may use that id."""
+    """A call without an id gets a wire id, and a result may use that wire id."""
     asked = AIMessage("", tool_calls=[{"id": "", "name": ODD, "args": {}}])
     made = build([HI, asked, ToolMessage("done", tool_call_id="call_0", name=ODD)])
     assert broken_rules(made.payload, "vertex") == []
@@ -162,7 +162,7 @@ def test_result_with_a_wire_id_gets_the_name_of_its_call():
 
 
 def test_function_messages_find_their_call_by_name():
-    """LangChain's messages of OpenAI's first function calling have the caller's name."""
+    """A `FunctionMessage` has the caller's name of the tool instead of a call id."""
     asked = AIMessage("", additional_kwargs={"function_call": {"name": ODD, "arguments": "{}"}})
     made = build([HI, asked, FunctionMessage("done", name=ODD)])
     assert broken_rules(made.payload, "vertex") == []
@@ -172,7 +172,7 @@ def test_function_messages_find_their_call_by_name():
 
 @pytest.mark.parametrize("choice", [ODD, [ODD], {"type": "function", "function": {"name": ODD}}])
 def test_choice_uses_the_original_name(choice):
-    """The caller does not know the name on the wire."""
+    """The caller does not know the wire name."""
     made = build([HI], tools=[declare(ODD), declare("list")], tool_choice=choice)
     assert [item["function"]["name"] for item in made.payload["tools"]] == ["Create_Volume"]
     assert made.payload["tool_choice"] == "required"
@@ -181,7 +181,7 @@ def test_choice_uses_the_original_name(choice):
 
 
 def test_other_servers_get_original_names():
-    """A gateway and a self-deployed model have their own rules."""
+    """Gateways and self-deployed models have their own rules for names."""
     made = build([HI, *step(ODD)], "openai_compatible", tools=[declare(ODD)], tool_choice=ODD)
     assert made.payload["tools"] == [declare(ODD)]
     assert made.payload["tool_choice"]["function"]["name"] == ODD
@@ -191,7 +191,7 @@ def test_other_servers_get_original_names():
 
 
 def test_strict_refuses_converted_names():
-    """A tool's name is a parameter, a call's name is part of the history."""
+    """A tool's name raises as a parameter, and a call's name as part of the history."""
     with pytest.raises(UnsupportedParameterError, match="Create Volume"):
         build([HI], tools=[declare(ODD)], strict=True)
     with pytest.raises(InvalidHistoryError, match="Create Volume"):
@@ -200,7 +200,7 @@ def test_strict_refuses_converted_names():
 
 
 def ask(surface, *answers):
-    """Return a model with a tool whose name is invalid, and a wire that answers."""
+    """Return a model with a tool of an invalid name, and the fake connection that answers."""
     wire = Wire(*answers)
     chat = ChatGeminiCompat(model="gemini-3.8-flash", max_retries=0, **PLACES[surface], **wire.clients)
     return chat.bind_tools([declare(ODD)]), wire
@@ -210,7 +210,7 @@ def ask(surface, *answers):
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("name", ["Create_Volume", "Create Volume", "list", "Create_Volume_2"])
 def test_calls_of_a_reply_have_the_original_name(name, surface):
-    """Whole and streamed, with arguments repaired by the tool's schema. Other names stay as they are."""
+    """Replies are whole and streamed. Arguments are repaired with the tool's schema. Other names are not changed."""
     called = call(name, '{"size": "1"}')
     chat, _ = ask(surface, completion("", finish="tool_calls", tool_calls=[called]))
     invoked = chat.invoke("hi")
@@ -225,14 +225,14 @@ def test_calls_of_a_reply_have_the_original_name(name, surface):
 
 
 def test_error_of_an_invalid_call_has_the_original_name():
-    """Not the name on the wire."""
+    """The error message has the caller's name of the tool, not the wire name."""
     chat, _ = ask("vertex", completion("", finish="tool_calls", tool_calls=[call("Create_Volume", "{")]))
     with pytest.warns(GeminiCompatWarning), pytest.raises(MalformedToolCallError, match="of Create Volume"):
         chat.invoke("hi")
 
 
 def test_converted_name_is_warned_of_once():
-    """The note is on each reply, the warning comes with the first."""
+    """Each reply has the note. Only the first reply warns."""
     chat, wire = ask("vertex", completion("", finish="tool_calls", tool_calls=[call("Create_Volume", "{}")]))
     with pytest.warns(GeminiCompatWarning, match="Create Volume") as caught:
         first = chat.invoke("hi")

@@ -1,4 +1,4 @@
-"""Every result of a tool is sent: as media if the surface takes them, else as text with a note."""
+"""Tests of tool results: each is sent as media if the surface accepts the media, else as text with a note."""
 
 import base64
 import json
@@ -69,7 +69,7 @@ class Unfriendly:
 
 
 def endless():
-    """Return values that contain themselves, and one that is too deep for any parser."""
+    """Return values that contain themselves, and a value that is too deep for any parser."""
     ring = {}
     ring["me"] = [ring, ring]
     wrapped = {"type": "non_standard"}
@@ -112,7 +112,7 @@ ODD = [
 @places
 @pytest.mark.parametrize("content", ODD, ids=range(len(ODD)))
 def test_any_result_makes_a_valid_request(content, surface, model):
-    """Malformed blocks, values without a form in JSON, and other values, with and without `strict`."""
+    """Malformed blocks, values that JSON does not have, and other values are sent, with and without `strict`."""
     for strict in (False, True):
         request = request_of(content, surface, model, strict=strict)
         assert request.payload["messages"][2]["content"]
@@ -121,7 +121,7 @@ def test_any_result_makes_a_valid_request(content, surface, model):
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("content", [content for content in ODD if isinstance(content, list)])
 def test_any_result_passes_through_langchain(content, surface):
-    """langchain-core reads the blocks first, and raises for some of them."""
+    """langchain-core reads the blocks first, and would raise for some of them."""
     sent = send(history(content), surface)["messages"]
     assert sent[2]["role"] == "tool"
     assert sent[2]["content"]
@@ -157,7 +157,7 @@ contents = texts | values | st.lists(blocks | texts | values, max_size=4)
 @given(content=contents, surface=st.sampled_from(SURFACES), model=st.sampled_from(MODELS), strict=st.booleans())
 @example(content=[{"type": "image", "base64": "0"}], surface="vertex", model=MODELS[0], strict=True)
 def test_random_result_makes_a_valid_request(content, surface, model, strict):
-    """The request is built, has a body, and breaks no rule of the fake endpoint."""
+    """Building the request raises no error, and the request satisfies the rules of the fake endpoint."""
     before = repr(content)
     request = request_of(content, surface, model, strict=strict)
     assert request.payload["messages"][2]["content"]
@@ -174,7 +174,7 @@ def test_random_result_makes_a_valid_request(content, surface, model, strict):
     model=st.sampled_from(MODELS),
 )
 def test_url_of_a_result_is_always_sent(kind, url, ending, mime_type, surface, model):
-    """An attachment is sent as media or as text, never as both. Text has a note."""
+    """An attachment is sent either as media, or as text with a note."""
     block = {"type": kind, "url": url + ending, "name": "n-1", **({"mime_type": mime_type} if mime_type else {})}
     request = request_of([block], surface, model)
     tool_message, *following = request.payload["messages"][2:]
@@ -187,7 +187,7 @@ def test_url_of_a_result_is_always_sent(kind, url, ending, mime_type, surface, m
 
 
 def convert(*contents):
-    """Return the blocks that langchain-mcp-adapters makes of a result."""
+    """Return an MCP result as the content blocks of langchain-mcp-adapters."""
     blocks, _ = _convert_call_tool_result(mcp.CallToolResult(content=[*contents]))
     return blocks
 
@@ -202,7 +202,7 @@ ARCHIVE = mcp.EmbeddedResource(
 @places
 @pytest.mark.parametrize("raw", [False, True], ids=["adapters", "as MCP spells it"])
 def test_mcp_links_and_archives_become_text(surface, model, raw):
-    """They were once an error, or `file_uri: "file:///…"`, in every later turn. Field case C2."""
+    """Links and archives once caused an error, or `file_uri: "file:///…"`, in every later turn. Field case C2."""
     content = [one.model_dump(mode="json") for one in (LINK, ARCHIVE)] if raw else convert(LINK, ARCHIVE)
     request = request_of(content, surface, model)
     (sent,) = request.payload["messages"][2:]
@@ -217,7 +217,7 @@ def test_mcp_links_and_archives_become_text(surface, model, raw):
 
 @places
 def test_mcp_embedded_text_is_text(surface, model):
-    """With its URI, if the block has it. Field case C2."""
+    """The text starts with the URI if the block has a URI. Field case C2."""
     resource = mcp.TextResourceContents(uri="file:///a.md", mimeType="text/markdown", text="# Hi")
     block = mcp.EmbeddedResource(type="resource", resource=resource)
     sent, following = sent_of([block.model_dump(mode="json")], surface, model)
@@ -231,7 +231,7 @@ def test_mcp_embedded_text_is_text(surface, model):
      ("text/plain", True), ("image/heic", False), ("audio/wav", False), ("video/mp4", False)],
 )  # fmt: skip
 def test_gemini_3_on_vertex_gets_listed_types_beside_a_result(mime_type, beside):
-    """PNG, JPEG, WebP, PDF and plain text. Other media follow in a user message. Field case C2."""
+    """Listed are PNG, JPEG, WebP, PDF and plain text. Other media follow in a user message. Field case C2."""
     block = {"type": "file", "url": "gs://bucket/a", "mime_type": mime_type}
     request = request_of([block], "vertex")
     sent, *following = request.payload["messages"][2:]
@@ -246,7 +246,7 @@ def test_gemini_3_on_vertex_gets_listed_types_beside_a_result(mime_type, beside)
     "mime_type", ["image/gif", "image/tiff", "application/octet-stream", "application/zip", "font/woff"]
 )
 def test_types_that_gemini_refuses_become_text(mime_type, surface):
-    """Each would be a 400 in this turn and in every later one. Field case C2."""
+    """Gemini would answer 400 in this turn and in every later turn. Field case C2."""
     data = base64.b64encode(b"\x00\x01\x02").decode()
     block = {"type": "image", "base64": data, "mime_type": mime_type, "extras": {"filename": "x.bin"}}
     request = request_of([{"type": "text", "text": "Look:"}, block], surface)
@@ -259,7 +259,7 @@ def test_types_that_gemini_refuses_become_text(mime_type, surface):
 @places
 @pytest.mark.parametrize("mime_type", ["text/csv", "application/json", "image/svg+xml", "TEXT/Markdown; charset=utf-8"])
 def test_textual_data_of_a_result_is_sent_as_text(mime_type, surface, model):
-    """A model reads a table better than its base64, and every surface takes text."""
+    """A model reads text better than base64, and every surface accepts text."""
     data = base64.b64encode("a,é\n1,2".encode()).decode()
     sent, following = sent_of([{"type": "file", "base64": data, "mime_type": mime_type}], surface, model)
     assert (sent["content"], following) == ("a,é\n1,2", [])
@@ -270,7 +270,7 @@ def test_textual_data_of_a_result_is_sent_as_text(mime_type, surface, model):
     "host", ["localhost", "127.0.0.1:8080", "10.0.0.7", "[::1]", "files", "nas.local", "169.254.169.254"]
 )
 def test_urls_that_google_cannot_reach_become_text(host, surface):
-    """`Cannot fetch content from the provided URL` is a 400, in every later turn too."""
+    """Google answers 400 (`Cannot fetch content from the provided URL`), in every later turn too."""
     url = f"http://{host}/a.png"
     sent, following = sent_of([{"type": "image", "url": url}], surface)
     assert url in sent["content"]
@@ -298,7 +298,7 @@ def test_urls_that_google_cannot_reach_become_text(host, surface):
 )
 @places
 def test_image_of_any_spelling_is_sent(block, surface, model):
-    """LangChain's blocks, v0 and v1, and those of OpenAI, Anthropic, Google and MCP."""
+    """The forms are LangChain's v0 and v1 blocks, and the blocks of OpenAI, Anthropic, Google and MCP."""
     sent, following = sent_of([block], surface, model)
     if surface == "vertex" and model.startswith("gemini-3"):
         part = {"inline_data": {"mime_type": "image/png", "display_name": "media_1", "data": PNG}}
@@ -310,7 +310,7 @@ def test_image_of_any_spelling_is_sent(block, surface, model):
 @places
 @pytest.mark.parametrize("url", ["https://e.test/a.png", "ftp://e.test/a.png"])
 def test_other_keys_of_a_media_block_are_sent(url, surface, model):
-    """A search hit may be a media block for LangChain, and have a title and more."""
+    """A search hit may look like a media block of LangChain, and also have keys such as a title."""
     hit = {"type": "image", "url": url, "title": "A cat", "views": 5, "owner": {"name": "Ann"}}
     sent, _ = sent_of([hit], surface, model)
     text = json.loads(sent["content"])["output"] if "extra_content" in sent else sent["content"]
@@ -319,7 +319,7 @@ def test_other_keys_of_a_media_block_are_sent(url, surface, model):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_base64_text_goes_beside_the_result_on_vertex(surface):
-    """The other surfaces get its text."""
+    """Other surfaces get the decoded text."""
     block = {"type": "file", "base64": base64.b64encode(b"hi").decode(), "mime_type": "Text/Plain; charset=utf-8"}
     sent, following = sent_of([block], surface)
     if surface == "vertex":
@@ -332,7 +332,7 @@ def test_base64_text_goes_beside_the_result_on_vertex(surface):
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("kind", ["audio", "video", "file"])
 def test_media_of_unknown_type_become_text(kind, surface):
-    """A wrong guess may be a 400 in every later turn."""
+    """A wrongly guessed type may give a 400 in every later turn."""
     sent, following = sent_of([{"type": kind, "url": "https://e.test/stream"}], surface)
     assert "https://e.test/stream" in sent["content"]
     assert following == []
@@ -340,14 +340,14 @@ def test_media_of_unknown_type_become_text(kind, surface):
 
 @places
 def test_image_in_a_file_block_is_sent_as_an_image(surface, model):
-    """MCP's links and LangChain's `file` blocks may be images. Every surface takes an https image."""
+    """MCP links and LangChain's `file` blocks may be images. Every surface accepts an image by https URL."""
     request = request_of([{"type": "file", "url": "https://e.test/a.PNG?x=1"}], surface, model)
     assert result_notes(request) == []
 
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_invalid_base64_is_sent_as_the_whole_block(surface):
-    """The tool may have put a text there."""
+    """The invalid data may be a text of the tool."""
     sent, following = sent_of([{"type": "image", "base64": "not a picture!", "mime_type": "image/png"}], surface)
     assert "not a picture!" in sent["content"]
     assert following == []
@@ -367,7 +367,7 @@ def test_media_beside_a_result_keep_the_callers_parts():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_invalid_extra_content_of_a_result_is_left_out_with_a_note(surface):
-    """A tool may return its own `ToolMessage`."""
+    """A tool may return a `ToolMessage` of its own with any `extra_content`."""
     request = request_of("a", surface, additional_kwargs={"extra_content": {"a": b"x"}})
     assert "extra_content" not in request.payload["messages"][2]
     assert len(result_notes(request)) == 1
@@ -410,7 +410,7 @@ def test_result_with_a_json_reference_is_wrapped_as_text(text, as_block, surface
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("value", [SCHEMA, {"type": "openapi", "schema": SCHEMA}])
 def test_json_block_with_a_reference_is_wrapped(value, surface):
-    """Also a tool's own dict, and a function message. Field case C1."""
+    """A tool's own dict and a `FunctionMessage` are wrapped too. Field case C1."""
     sent, _ = sent_of([value], surface)
     assert json.loads(json.loads(sent["content"])["output"]) == value
     call = AIMessage("", additional_kwargs={"function_call": {"name": "f", "arguments": "{}"}})
@@ -425,12 +425,12 @@ def test_json_block_with_a_reference_is_wrapped(value, surface):
      '{"a": "\\u00e9"}', "", "plain", '"{\\"$ref\\": 1}"', "{", '{"$defs": {}}', '```json\n{"$ref": "x"}\n```'],
 )  # fmt: skip
 def test_results_without_a_reference_are_unchanged(text, surface):
-    """Gemini reads an object as the function's response, so other results are not wrapped. Field case C1."""
+    """Gemini reads a JSON object as the function's response, so it is wrapped only if necessary. Field case C1."""
     assert sent_of(text, surface)[0]["content"] == (text or "{}")
 
 
 def test_references_to_the_callers_parts_are_kept():
-    """Google's own sample is not wrapped. A reference to a missing part would be a 400. Field case C1."""
+    """Google's own sample is not wrapped. A reference to a missing part is wrapped, to avoid a 400. Field case C1."""
     extra = {
         "google": {
             "parts": [{"file_data": {"display_name": "a.png", "file_uri": "gs://b/a", "mime_type": "image/png"}}]
@@ -445,7 +445,7 @@ def test_references_to_the_callers_parts_are_kept():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_parts_with_extra_content_are_wrapped_separately(surface):
-    """Texts with their own `extra_content` stay parts. Field case C1."""
+    """Texts with their own `extra_content` stay separate parts. Field case C1."""
     extra = {"google": {"x": 1}}
     block = {"type": "text", "text": '{"$ref": "x"}', "extra_content": extra}
     sent, _ = sent_of([block], surface)
@@ -455,7 +455,7 @@ def test_parts_with_extra_content_are_wrapped_separately(surface):
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("strict", [False, True])
 async def test_agent_continues_after_any_result(surface, strict):
-    """Three turns, whole and streamed: the results stay in the history. Field case C2."""
+    """The agent runs three turns, whole and streamed, because results stay in the history. Field case C2."""
 
     @tool
     def fetch(n: int) -> list:
@@ -478,7 +478,7 @@ async def test_agent_continues_after_any_result(surface, strict):
 
 
 def test_unsupported_media_of_a_user_are_refused():
-    """Only a tool's media become text. A user can send another file."""
+    """Only media of tools become text, because a user can send another file."""
     archive = {"type": "file", "url": "file:///a.zip"}
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
     with pytest.raises(ValueError, match="no form on surface"):
@@ -491,7 +491,7 @@ PDF = base64.b64encode(b"%PDF-1.4 a report").decode()
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-2.5-pro"])
 def test_deepagents_sends_images_and_pdfs_to_the_model(surface, model, tmp_path):
-    """Its middleware reads the profile, and once replaced them by a sentence. Field case C11."""
+    """The middleware of deepagents reads the model profile. It once replaced media with a sentence. Field case C11."""
     deepagents = pytest.importorskip("deepagents")
     backends = pytest.importorskip("deepagents.backends")
     (tmp_path / "cat.png").write_bytes(base64.b64decode(PNG))

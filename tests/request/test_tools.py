@@ -1,4 +1,4 @@
-"""Tools, `tool_choice` and response formats: all spellings of LangChain, in one form on the wire."""
+"""Tests of tools, `tool_choice` and response formats: each form that LangChain accepts has one wire form."""
 
 from contextlib import nullcontext
 from typing import Annotated
@@ -24,7 +24,7 @@ def add(a: int, b: int) -> int:
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_googles_form_of_a_choice_is_read(surface):
-    """`tool_config` of Google's own API."""
+    """The form is `tool_config` of Google's own API."""
     tools = [format_tool(add), format_tool(now)]
     for config, sent in (
         ({"mode": "ANY", "allowed_function_names": ["add"]}, ["add"]),
@@ -43,7 +43,7 @@ def test_googles_form_of_a_choice_is_read(surface):
 
 @pytest.mark.parametrize("choice", [5, {"foo": 1}, {"function_calling_config": {"mode": "maybe"}}])
 def test_unknown_choice_raises(choice):
-    """Without the error, the model could call any tool."""
+    """If an unknown choice were ignored, the model could call any tool."""
     with pytest.raises(UnsupportedParameterError, match="tool_choice"):
         encode_tools([format_tool(add)], choice, endpoint("ai_studio"), [])
 
@@ -76,7 +76,7 @@ def request(surface="vertex", tools=TOOLS, **options):
 
 
 ALL = ["add", "now", "Weather"]
-#: A choice, the declared tools, and the mode that is sent, on Google's surfaces and elsewhere.
+#: A choice, and the declared tools and sent mode on Google's surfaces and on other servers.
 CHOICES = {
     "none given": (None, ALL, None, ALL, None),
     "auto": ("auto", ALL, "auto", ALL, "auto"),
@@ -118,7 +118,7 @@ CHOICES = {
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("case", CHOICES)
 def test_each_form_of_a_choice_has_one_form_on_the_wire(case, surface):
-    """Google documents modes only, so a choice by name declares that tool alone with `required`."""
+    """Google documents only modes, so a choice by name declares only that tool, with `required`."""
     choice, at_google, word, elsewhere, form = CHOICES[case]
     payload = request(surface, tool_choice=choice).payload
     expected = (elsewhere, form) if surface == "openai_compatible" else (at_google, word)
@@ -127,7 +127,7 @@ def test_each_form_of_a_choice_has_one_form_on_the_wire(case, surface):
 
 @pytest.mark.parametrize("case", CHOICES)
 def test_bind_tools_takes_each_form_of_a_choice(case):
-    """The public method gives the same body."""
+    """`bind_tools` gives the same body as the internal function."""
     choice, at_google, word, *_ = CHOICES[case]
     wire = Wire(completion())
     chat = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES["vertex"], **wire.clients)
@@ -139,7 +139,7 @@ def test_bind_tools_takes_each_form_of_a_choice(case):
 
 
 def test_validated_is_sent_to_vertex_only():
-    """It is on Google's list for Vertex. AI Studio gets `auto`."""
+    """Google documents `validated` only for Vertex. AI Studio gets `auto`."""
     assert request("vertex", tool_choice="validated").payload["tool_choice"] == "validated"
     studio = request("ai_studio", tool_choice="validated")
     assert studio.payload["tool_choice"] == "auto"
@@ -159,7 +159,7 @@ def test_choice_of_an_unbound_tool_raises(choice, surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_empty_tools_are_not_sent(surface):
-    """`tools: []` is an error at Google. A choice without tools is dropped."""
+    """Google refuses `tools: []`. A choice without tools is dropped."""
     made = request(surface, tools=[], tool_choice="any")
     assert made.payload.keys() & {"tools", "tool_choice"} == set()
     assert notes(made, "dropped") == ["`tool_choice` was left out: no tool is bound."]
@@ -168,7 +168,7 @@ def test_empty_tools_are_not_sent(surface):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_declarations_have_only_keys_that_google_knows(surface):
-    """No `strict`, no refused keywords of JSON Schema, no `parameters` for a tool without arguments."""
+    """`strict`, refused JSON Schema keywords, and `parameters` of a tool without arguments are left out."""
     strict = {"type": "function", "function": {**TOOLS[0]["function"], "strict": True}, "cache_control": {}}
     payload = request(surface, tools=[strict, TOOLS[1]]).payload
     assert payload["tools"] == [
@@ -189,7 +189,7 @@ def test_declarations_have_only_keys_that_google_knows(surface):
 
 
 def test_lossy_schema_is_noted_with_the_name_of_the_tool():
-    """`preview()` shows what the server no longer checks."""
+    """`preview()` shows which parts of the schema the server does not check."""
     schema = {"type": "object", "properties": {"x": {"type": "string", "not": {"const": "a"}}}}
     made = request(tools=[{"type": "function", "function": {"name": "f", "parameters": schema}}])
     assert made.payload["tools"][0]["function"]["name"] == "f"
@@ -200,7 +200,7 @@ def test_lossy_schema_is_noted_with_the_name_of_the_tool():
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("spelling", [{"google_search": {}}, {"googleSearch": {}}])
 def test_googles_own_tools_go_under_extra_body(spelling, surface):
-    """In the spelling of Google's Python packages and in that of its JSON."""
+    """Names may be in snake case (Google's Python packages) or camel case (Google's JSON)."""
     made = request(surface, tools=[*TOOLS, format_tool(spelling), format_tool({"url_context": {}})])
     assert made.payload["extra_body"] == {"google": {"tools": [{"google_search": {}}, {"url_context": {}}]}}
     assert names(made.payload) == ALL
@@ -217,7 +217,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("foreign", FOREIGN)
 def test_other_built_in_tools_are_left_out_at_google_with_a_note(foreign):
-    """A fallback from another provider may have them (langchain issue 36599)."""
+    """A fallback from another provider may have built-in tools of that provider (langchain issue 36599)."""
     made = request(tools=[format_tool(foreign), *TOOLS])
     assert names(made.payload) == ALL
     (note,) = notes(made, "dropped")
@@ -227,7 +227,7 @@ def test_other_built_in_tools_are_left_out_at_google_with_a_note(foreign):
 
 
 def test_built_in_tools_are_sent_to_compatible_servers():
-    """They may know them."""
+    """A compatible server may support them."""
     assert request("openai_compatible", tools=[format_tool(FOREIGN[1])]).payload["tools"] == [FOREIGN[1]]
 
 
@@ -240,7 +240,7 @@ FLAT = {"type": "function", "name": "f", "description": "d", "strict": True,
 @pytest.mark.parametrize("spelling", [ANTHROPIC, FLAT])
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_declarations_of_other_apis_are_converted(surface, spelling):
-    """Anthropic's, and the flat one of the Responses API."""
+    """The forms are Anthropic's and the flat form of the Responses API."""
     parameters = {"type": "object", "properties": {"x": {"type": "string"}}}
     assert request(surface, tools=[format_tool(spelling)]).payload["tools"] == [
         {"type": "function", "function": {"name": "f", "description": "d", "parameters": parameters}}
@@ -258,7 +258,7 @@ def test_tool_bound_twice_is_declared_once():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_parallel_tool_calls_is_sent_to_compatible_servers_only(surface):
-    """Vertex ignores it and AI Studio refused it. There the reply is cut to one call."""
+    """Vertex ignores the option and AI Studio refused it. On both, replies are cut to one call."""
     made = request(surface, parallel_tool_calls=False)
     assert made.call_limit == 1
     assert made.payload.get("parallel_tool_calls") == (False if surface == "openai_compatible" else None)
@@ -285,7 +285,7 @@ READY = {"type": "json_schema", "json_schema": {"name": "Joke", "strict": True, 
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("form", [Joke, JokeDict, SCHEMA, READY, READY["json_schema"]], ids=str)
 def test_each_form_of_a_response_schema_becomes_a_response_format(form, surface):
-    """Class, TypedDict, JSON schema, OpenAI's complete form and its inner part."""
+    """The forms are a class, a TypedDict, a JSON schema, OpenAI's complete form and its inner part."""
     sent = request(surface, tools=[], response_format=form).payload["response_format"]
     assert sent["type"] == "json_schema"
     assert sent["json_schema"].keys() == {"name", "schema"}
@@ -296,18 +296,18 @@ def test_each_form_of_a_response_schema_becomes_a_response_format(form, surface)
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("form", [{"type": "json_object"}, {"type": "text"}])
 def test_response_formats_without_a_schema_are_unchanged(form, surface):
-    """JSON mode, and plain text."""
+    """JSON mode and plain text have no schema."""
     assert request(surface, tools=[], response_format=form).payload["response_format"] == form
 
 
 def test_schema_without_a_title_gets_a_name():
-    """The wire requires one, and langchain-core would refuse the schema."""
+    """The API requires a name, and langchain-core would refuse a schema without a title."""
     form = format_response_schema({"type": "object", "properties": {"x": {"type": "string"}}})
     assert form["json_schema"]["name"] == "response"
 
 
 def test_complete_response_format_is_sent_unchanged_to_compatible_servers():
-    """With `strict`, which is OpenAI's key."""
+    """OpenAI's key `strict` is kept."""
     assert request("openai_compatible", tools=[], response_format=READY).payload["response_format"] == READY
 
 
@@ -319,7 +319,7 @@ def test_tools_and_response_format_are_sent_together(surface):
 
 
 def test_tool_set_has_functions_google_tools_and_choice():
-    """Without a whole request."""
+    """`encode_tools` works without a whole request."""
     found = encode_tools([*TOOLS, {"code_execution": {}}], "any", endpoint(), [])
     assert ([item["function"]["name"] for item in found.functions], found.google, found.choice) == (
         ALL, [{"code_execution": {}}], "required",
@@ -328,7 +328,7 @@ def test_tool_set_has_functions_google_tools_and_choice():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_original_schemas_are_kept(surface):
-    """The compiled copy has lost keywords. Of two tools with one name, the first one counts."""
+    """The compiled copies lack some keywords. Of two tools with the same name, the first is used."""
     closed = {"type": "object", "properties": {"a": {"const": 1}}, "additionalProperties": False}
     same_name = [{"type": "function", "function": {"name": "f", "parameters": schema}} for schema in (closed, {})]
     made = encode_tools([*same_name, {"google_search": {}}, {"type": "web_search"}], None, endpoint(surface), [])
@@ -338,7 +338,7 @@ def test_original_schemas_are_kept(surface):
 
 @pytest.mark.parametrize("choice", ["get time", {"allowed_tools": {"mode": "auto", "tools": [{"name": "get time"}]}}])
 def test_tool_with_an_invalid_name_can_be_chosen(choice):
-    """By its original name, in each form of a choice."""
+    """Each form of a choice accepts the original name."""
     odd = {"type": "function", "function": {"name": "get time", "description": "Tell the time."}}
     made = request(tools=[*TOOLS, odd], tool_choice=choice)
     assert names(made.payload) == ["get_time"]
@@ -390,7 +390,7 @@ PLANTERS = {
 
 @pytest.mark.parametrize("planter", PLANTERS.values(), ids=PLANTERS.keys())
 def test_recursive_class_is_declared_with_its_members(planter):
-    """LangChain's own declaration has `{}` where the recursion begins."""
+    """LangChain's own declaration has `{}` in place of the recursive member."""
     made = format_tool(planter)["function"]
     assert "description" in made
     assert "'title': '" not in str(made) or isinstance(planter, dict)
@@ -404,7 +404,7 @@ def test_recursive_class_is_declared_with_its_members(planter):
 
 
 def test_recursive_class_is_an_object_at_the_top():
-    """Pydantic writes a reference there, which OpenAI's own servers refuse."""
+    """Pydantic writes a reference at the top, which OpenAI's servers refuse."""
     parameters = format_tool(Node)["function"]["parameters"]
     assert (parameters["type"], "$ref" in parameters) == ("object", False)
 
@@ -418,7 +418,7 @@ def test_recursive_class_is_an_object_at_the_top():
     ],
 )
 def test_schema_without_properties_is_kept(schema):
-    """LangChain keeps only schemas with `properties`."""
+    """LangChain's conversion keeps only schemas with `properties`."""
     rest = {key: value for key, value in schema.items() if key != "title"}
     assert format_response_schema(schema)["json_schema"] == {"name": "L", "schema": rest}
     assert format_tool(schema)["function"] == {"name": "L", "parameters": rest}
@@ -426,7 +426,7 @@ def test_schema_without_properties_is_kept(schema):
 
 
 def test_recursive_class_as_response_schema_has_its_members():
-    """The rule is the same as for tools."""
+    """Response schemas are converted in the same way as tools."""
     sent = request(tools=[], response_format=Node).payload["response_format"]["json_schema"]["schema"]
     assert sent["description"] == "A node."
     assert sent["properties"]["kids"]["items"]["properties"].keys() == {"name", "kids"}
@@ -440,7 +440,7 @@ def test_tool_chosen_twice_is_declared_once(surface):
 
 
 def test_dropped_choice_is_noted():
-    """With Google's own tools only, and if it names no tool."""
+    """A choice is dropped if only Google's own tools are bound, or if it names no tool."""
     google = [{"google_search": {}}]
     for tools, choice, word in ((google, "any", "no function"), (TOOLS, [], "names no tool"), (TOOLS, {}, "no tool")):
         made = request(tools=tools, tool_choice=choice)
@@ -452,7 +452,7 @@ def test_dropped_choice_is_noted():
 
 
 def test_mcp_declaration_keeps_its_schema():
-    """In the form of `tools/list`, and in Bedrock's."""
+    """The forms are MCP's `tools/list` and Bedrock's."""
     schema = {"type": "object", "properties": {"x": {"type": "string"}}}
     expected = {"type": "function", "function": {"name": "f", "description": "d", "parameters": schema}}
     assert format_tool({"name": "f", "title": "F", "description": "d", "inputSchema": schema}) == expected
@@ -462,7 +462,7 @@ def test_mcp_declaration_keeps_its_schema():
 
 @pytest.mark.parametrize("key", ["function_declarations", "functionDeclarations"])
 def test_list_of_functions_is_refused(key):
-    """The error says what to pass instead."""
+    """The error explains what to pass instead."""
     declaration = {"name": "f", "description": "d", "parameters": {"type": "OBJECT"}}
     with pytest.raises(ValueError, match=rf"bind_tools\(\[\*tool\['{key}'\]\]\)"):
         format_tool({key: [declaration]})
@@ -470,7 +470,7 @@ def test_list_of_functions_is_refused(key):
 
 
 def test_typed_dict_without_a_docstring_has_no_description():
-    """It inherits the docstring of `dict`, which explains how to call `dict`."""
+    """The class inherits the docstring of `dict`, which must not be sent."""
 
     class Inner(TypedDict):
         x: int

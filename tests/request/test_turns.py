@@ -1,4 +1,4 @@
-"""Histories after trimming, hand-offs and interrupts: repaired with the fewest changes, and noted."""
+"""Tests of histories after trimming, hand-offs and interrupts: they are repaired with the fewest changes and noted."""
 
 import pytest
 from hypothesis import given, settings
@@ -21,7 +21,7 @@ def result(call_id, content="done"):
 
 
 def shape(messages):
-    """Return the role and the id or text of each message, which show order and pairing."""
+    """Return the role and the id or text of each message, to compare order and pairing."""
     return [
         (message["role"], message.get("tool_call_id") or message.get("content") or
          "+".join(call["id"] for call in message["tool_calls"]))
@@ -84,14 +84,14 @@ def test_broken_history_is_repaired_with_a_note(surface, history, sent, said):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_strict_raises_instead_of_a_repair(surface):
-    """With `strict`, nothing is changed."""
+    """With `strict`, a history that needs a repair raises an error."""
     with pytest.raises(InvalidHistoryError, match="was left out"):
         build([result("gone"), USER], surface, strict=True)
     assert build([USER, ask("1"), result("1")], surface, strict=True).payload["messages"]
 
 
 def test_strict_error_has_the_index_of_the_message():
-    """The index in the caller's list, including empty messages and several results of a step."""
+    """The index refers to the caller's list, which may have empty messages and several results of a step."""
     for place, history in (
         (2, [USER, AIMessage("ok"), result("gone"), USER]),
         (1, [USER, ask("1", "2"), result("1"), USER]),
@@ -104,7 +104,7 @@ def test_strict_error_has_the_index_of_the_message():
 
 
 def test_calls_of_one_message_get_distinct_ids():
-    """Each with its own result."""
+    """Each call keeps its own result."""
     sent = wire_messages([USER, ask("1", "1", "1_2", ""), result("1", "a"), result("1", "b"), result("1_2", "c")])
     ids = [call["id"] for call in sent[1]["tool_calls"]]
     assert len(set(ids)) == 4
@@ -120,7 +120,7 @@ def test_removed_call_is_not_restored():
 
 
 def test_call_with_invalid_arguments_is_left_out_with_a_note():
-    """Gemini refuses it, and it cannot be run."""
+    """Gemini refuses a call with invalid arguments, and no tool can run it."""
     broken = {"id": "1", "name": "f", "args": '{"x": ', "error": None, "type": "invalid_tool_call"}
     request = build([USER, AIMessage("ok", invalid_tool_calls=[broken]), USER])
     assert notes(request) == ["Tool call 'f' was left out: its arguments are not a JSON object."]
@@ -128,7 +128,7 @@ def test_call_with_invalid_arguments_is_left_out_with_a_note():
 
 @pytest.mark.parametrize("message", [HumanMessage("x"), AIMessage("x"), SystemMessage("x"), result("1")])
 def test_content_of_none_is_empty(message):
-    """A message restored without validation may have it."""
+    """A message that is restored without validation may have the content `None`."""
     given = message.model_copy(update={"content": None})
     sent = wire_messages([USER, ask("1"), given, USER] if message.type == "tool" else [USER, given])
     assert next(entry["role"] for entry in sent if entry["role"] != "tool") == "user"
@@ -147,7 +147,7 @@ def test_reused_id_belongs_to_the_later_step():
 
 
 def test_compatible_server_gets_the_history_unchanged():
-    """Google's rules may not hold there, and its template may take a prefilled answer."""
+    """Google's rules may not apply to a compatible server, and its template may accept a prefilled answer."""
     history = [USER, ask("1"), AIMessage("Once upon")]
     request = build(history, "openai_compatible")
     assert [message["role"] for message in request.payload["messages"]] == ["user", "assistant", "assistant"]
@@ -169,7 +169,7 @@ BROKEN = {"id": None, "name": "f", "args": '{"x": ', "error": None, "type": "inv
     ids=["its call was broken", "no call", "before its call", "beside another"],
 )
 def test_result_without_a_call_is_left_out_on_every_surface(surface, history, place):
-    """The call and its result are sent, or neither, with a note. Field case H1."""
+    """A result is sent only together with its call. Leaving it out adds a note. Field case H1."""
     request = build(history, surface)
     sent = [message["role"] for message in request.payload["messages"]]
     kept = [message for at, message in enumerate(history) if at != place]
@@ -181,7 +181,7 @@ def test_result_without_a_call_is_left_out_on_every_surface(surface, history, pl
 
 
 def extras(*signatures):
-    """Return a history of wire dicts whose calls have these values as `extra_content`."""
+    """Return a history of wire dicts whose calls have the given values as `extra_content`."""
     calls = [
         {"id": str(place), "type": "function", "function": {"name": "f", "arguments": "{}"}, "extra_content": extra}
         for place, extra in enumerate(signatures)
@@ -212,7 +212,7 @@ STAND_IN = google(thought_signature="skip_thought_signature_validator")
     ],
 )
 def test_stored_placeholder_signature_is_sent_in_the_current_turn_only(surface, spelling):
-    """Other packages write them into histories. Past turns, other calls of a step and Gemini 2.5 take none."""
+    """Other packages store placeholders. Past turns, later calls of a step and Gemini 2.5 must not have them."""
     stored = google(thought_signature=spelling)
     over = build([*extras(stored), AIMessage("ok"), USER], surface)
     assert sent_extras(over) == [None]
@@ -224,14 +224,14 @@ def test_stored_placeholder_signature_is_sent_in_the_current_turn_only(surface, 
 
 
 def test_other_fields_of_a_call_are_kept_beside_the_placeholder():
-    """They are not a signature."""
+    """Fields other than the signature are not replaced by a placeholder."""
     request = build(extras(google(mark=1)))
     assert sent_extras(request) == [google(mark=1, thought_signature="skip_thought_signature_validator")]
     assert notes(request) == ["Call 'f' has no signature of this model: a placeholder signature was sent."]
 
 
 def test_signature_of_a_shared_id_belongs_to_the_first_call():
-    """The other calls with that id have none."""
+    """Other calls with the same id have no signature."""
     asked = AIMessage(
         "",
         tool_calls=[{"id": "1", "name": "f", "args": {}}, {"id": "1", "name": "f", "args": {}}],
@@ -259,7 +259,7 @@ HISTORIES = st.lists(
     model=st.sampled_from(["gemini-3.8-flash", "gemini-3.6-flash", "gemini-2.5-flash"]),
 )
 def test_any_order_of_messages_becomes_a_valid_request(history, surface, model):
-    """Trimming, summaries and hand-offs leave any order. The result is the same each time."""
+    """Trimming, summaries and hand-offs can leave any order. The same history gives the same request."""
     try:
         request = build(history, surface, model)
     except InvalidHistoryError:

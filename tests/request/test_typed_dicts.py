@@ -1,4 +1,4 @@
-"""`TypedDict` classes as schemas: the answer is a dict, with null and missing keys, recursive or not."""
+"""Tests of `TypedDict` classes as schemas, including null, missing keys and recursion. The answer is a dict."""
 
 import datetime as dt
 import enum
@@ -19,7 +19,7 @@ from langchain_gemini_compat._schema.functions import compile_parameters
 
 METHODS = ["json_schema", "function_calling", "json_mode"]
 T = TypeVar("T")
-#: `typing` has the qualifiers from Python 3.11 on. Before, its classes have those of `typing_extensions`.
+#: `typing` has the qualifiers since Python 3.11. For older versions, they come from `typing_extensions`.
 NOT_REQUIRED = getattr(typing, "NotRequired", te.NotRequired)
 REQUIRED = getattr(typing, "Required", te.Required)
 
@@ -101,7 +101,7 @@ EVENT: dict[str, Any] = {
     "name": "fair", "note": None, "other": None, "place": {"city": None}, "kind": "a", "size": 1, "tags": ["x"],
     "colour": "red",
 }  # fmt: skip
-#: Each class, with answers that it accepts and one that it does not.
+#: Each class, with answers that it accepts and an answer that it refuses.
 CASES: dict[str, tuple[Any, list[Any], Any]] = {
     "typing": (Event, [EVENT, {**EVENT, "when": "2026-01-02", "place": None, "level": 1}], {**EVENT, "name": None}),
     "total": (Partial, [{"name": "a"}, {"name": "a", "note": None}, {"name": "a", "places": {"x": {"city": "y"}}}], {}),
@@ -131,7 +131,7 @@ def build_chain(schema, value, method, *, streamed=False, **kwargs):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("case", CASES)
 async def test_answer_is_a_dict_of_the_class(case, method):
-    """Whole and streamed, sync and async, with and without the raw message. Field case C4."""
+    """Answers are whole and streamed, sync and async, with and without the raw message. Field case C4."""
     schema, answers, wrong = CASES[case]
     for value in answers:
         assert build_chain(schema, value, method)[0].invoke("hi") == value
@@ -145,7 +145,7 @@ async def test_answer_is_a_dict_of_the_class(case, method):
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 def test_declaration_allows_null_and_missing_keys(method):
-    """With the descriptions of the docstring and of `Annotated`. Field case C4."""
+    """Descriptions come from the docstring and from `Annotated`. Field case C4."""
     chain, wire = build_chain(Event, EVENT, method)
     chain.invoke("hi")
     body = wire.bodies[0]
@@ -162,7 +162,7 @@ def test_declaration_allows_null_and_missing_keys(method):
     assert told["name"] == "What it is called."
     assert told["when"].startswith("Its day.")
     assert (told["tags"], told["level"]) == ("Some words", "How high. Default: 5.")
-    # Pydantic before 2.8 appends the description of the enum.
+    # Pydantic before 2.8 adds the description of the enum.
     assert told["colour"].startswith("The colour")
     assert (told["place"], found["size"]["minimum"]) == ("A place.", 1)
     assert "Args" not in str(body)
@@ -170,7 +170,7 @@ def test_declaration_allows_null_and_missing_keys(method):
 
 @pytest.mark.parametrize("case", CASES)
 def test_tool_declaration_matches_the_class(case):
-    """In the form of `bind_tools`. The description is the first part of the docstring. Field case C4."""
+    """The declaration has the form of `bind_tools`. Its description is the docstring's first part. Field case C4."""
     schema, answers, _ = CASES[case]
     function = format_tool(schema)["function"]
     assert function["description"].endswith(".")
@@ -181,14 +181,14 @@ def test_tool_declaration_matches_the_class(case):
 
 
 def test_recursive_class_is_declared():
-    """LangChain's conversion never ends. Field case C4."""
+    """LangChain's own conversion of a recursive class never ends. Field case C4."""
     compiled, losses = compile_parameters(format_tool(Node)["function"]["parameters"])
     assert compiled["properties"]["kids"]["items"]["properties"]["name"] == {"type": "string"}
     assert "$ref" in {loss.keyword for loss in losses}
 
 
 def test_recursive_class_in_a_function_is_declared():
-    """Its name is not in a module. Field case C4."""
+    """The name of such a class is not in a module's namespace. Field case C4."""
 
     class Inside(te.TypedDict):
         """Holds itself."""
@@ -199,7 +199,7 @@ def test_recursive_class_in_a_function_is_declared():
 
 
 def test_unresolved_annotation_and_invalid_description_raise():
-    """Classes in functions that name each other in quotes cannot be resolved. Field case C4."""
+    """Classes in a function that refer to each other by quoted names cannot be resolved. Field case C4."""
     fields = {"kid": "NoSuchClass"}
     lost = te.TypedDict("Lost", fields)
     with pytest.raises(ValueError, match=r"'Lost' cannot be resolved.*top level of a module"):
