@@ -275,7 +275,7 @@ def test_sum_of_chunks_can_be_pickled():
 
 
 def test_texts_of_the_model_contain_no_secret():
-    """Neither repr nor dump nor the identifying parameters hold the key."""
+    """The repr, the dump and the identifying parameters do not contain the key."""
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="canary", default_headers={"X-Key": "canary"})
     texts = [repr(chat), str(chat), str(chat.model_dump()), str(chat._identifying_params), str(chat.endpoint_info())]
     assert "canary" not in "".join(texts)

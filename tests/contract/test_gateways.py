@@ -429,7 +429,7 @@ SIGNED = {"extra_content": {"google": {"thought_signature": SIGNATURE}}}
 
 @pytest.mark.parametrize("way", WAYS)
 def test_fields_that_litellm_wraps_are_sent_back_unwrapped(way):
-    """On its route `openai/`, the server refuses `provider_specific_fields`. Field case G2."""
+    """LiteLLM's route `openai/` refuses `provider_specific_fields`. Field case G2."""
     wrapped = {"provider_specific_fields": {"refusal": None, **SIGNED}}
     message = {"content": "Hi.", **wrapped}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message, "stop"))))
@@ -445,7 +445,7 @@ def test_fields_that_litellm_wraps_are_sent_back_unwrapped(way):
 
 
 def test_fields_that_litellm_reads_stay_wrapped():
-    """On its route `gemini/`, LiteLLM looks for signatures there. Field case G2."""
+    """LiteLLM's route `gemini/` looks for signatures in `provider_specific_fields`. Field case G2."""
     fields = {"provider_specific_fields": {"thought_signatures": [SIGNATURE], "refusal": None}}
     reply = chat_at(Wire(completion("Hi.", **fields))).invoke([USER])
     assert sent([reply, USER])[1]["provider_specific_fields"] == {"thought_signatures": [SIGNATURE]}
@@ -633,7 +633,7 @@ MISSING = (
     "base_url", ["http://gateway.test:8080/v1", "https://generativelanguage.googleapis.com/v1beta/openai"]
 )
 def test_gateway_that_removes_signatures_is_warned_about_once(base_url, surface, streaming):
-    """The usual advice to keep the message does not help if the gateway removed the signature. Field case G6."""
+    """If the gateway removed the signature, the usual advice to keep the message does not help. Field case G6."""
     wire = Wire(reply(google_error(400, "INVALID_ARGUMENT", MISSING), 400))
     chat = chat_at(wire, surface, surface=surface, base_url=base_url, model="gemini-3.8-flash")
     with pytest.raises(errors.MissingSignatureError) as raised:

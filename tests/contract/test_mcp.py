@@ -190,7 +190,7 @@ async def test_final_state_equals_that_of_the_bridge(surface, style, build, monk
 
 @builds
 async def test_tools_are_called_on_the_server(build, monkeypatch):
-    """The calls cover results, an error, and names and schemas that Gemini refuses, with every langchain-core version."""
+    """The calls cover results, an error, and refused names and schemas, with every langchain-core version."""
     async with open_tools() as tools:
         events, state, bodies = await run(tools, "ai_studio", Style(), (), monkeypatch, build)
     assert_valid_messages(events)

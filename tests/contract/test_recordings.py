@@ -609,7 +609,7 @@ async def test_quoted_call_of_3_8_flash_without_an_end_is_incomplete(mode):
 
 @pytest.mark.parametrize("mode", STREAMED)
 async def test_quoted_call_of_3_8_flash_with_an_end_is_read(mode):
-    """The same chunk before the last chunks of AI Studio: no index, a short id, and the signature on the call."""
+    """The chunk is followed by AI Studio's last chunks. It has no index, a short id, and the signature on the call."""
     chunk = quoted('{"choices":[{"delta":{"role":"assistant","tool_calls":[{"extra_content"')
     end = '{"choices":[{"delta":{"role":"assistant"},"finish_reason":"stop","index":0}]}'
     message = await ask(mode, replaying(f"data: {chunk}\n\ndata: {end}\n\ndata: [DONE]\n\n"))

@@ -32,7 +32,7 @@ def run(code):
 
 
 def test_exports_are_sorted_and_exist():
-    """`__all__` lists the public names."""
+    """`__all__` lists the public names in order, and each name exists."""
     for module in (langchain_gemini_compat, errors):
         assert module.__all__ == sorted(module.__all__)
         assert all(hasattr(module, name) for name in module.__all__)
@@ -52,7 +52,7 @@ def test_package_silences_no_check():
 
 
 def find_assigning_questions(tree):
-    """Return the functions whose name asks a question, but which assign an attribute or item of `self` or an argument."""
+    """Return functions whose name asks a question, but which assign to attributes or items of arguments."""
     found = []
     for function in ast.walk(tree):
         if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) or not QUESTION.match(function.name):

@@ -144,7 +144,7 @@ def test_errors_in_a_stream_come_in_four_shapes(shape: Any, start: str) -> None:
 
 
 def test_cut_stream_has_no_ending() -> None:
-    """After text and the start of a call, there is no finish reason, no `[DONE]` and no error."""
+    """The stream ends after text and the start of a call, without finish reason, `[DONE]` or error."""
     response = send(Fault.cut_stream("Once ", [Call("add", '{"a": 1')]), stream=True)
     assert "Once " in response.text
     assert '{\\"a\\": 1' in response.text

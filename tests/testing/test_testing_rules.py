@@ -308,7 +308,7 @@ def test_compatible_server_checks_only_the_format_of_openai(body: dict[str, Any]
 
 
 def test_rules_import_nothing_of_the_package_they_check() -> None:
-    """Without shared code, a wrong fact cannot be in both the rules and the package."""
+    """Because the rules share no code with the package, one wrong fact cannot be in both."""
     code = (
         "import sys, types\n"
         "package = types.ModuleType('langchain_gemini_compat')\n"
