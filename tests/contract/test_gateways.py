@@ -429,7 +429,7 @@ SIGNED = {"extra_content": {"google": {"thought_signature": SIGNATURE}}}
 
 @pytest.mark.parametrize("way", WAYS)
 def test_fields_that_litellm_wraps_are_sent_back_unwrapped(way):
-    """LiteLLM's route `openai/` refuses `provider_specific_fields`. Field case G2."""
+    """The server behind LiteLLM's route `openai/` refuses `provider_specific_fields`. Field case G2."""
     wrapped = {"provider_specific_fields": {"refusal": None, **SIGNED}}
     message = {"content": "Hi.", **wrapped}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message, "stop"))))
