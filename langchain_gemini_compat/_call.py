@@ -1,4 +1,4 @@
-"""Runs one call: sends the request, decodes the reply, and retries after temporary failures.
+"""Runs one call: sends the request, decodes the reply, and retries after retryable errors.
 
 `Tries` decides whether to retry. `ReplyDecoder` decides whether a reply is usable.
 """

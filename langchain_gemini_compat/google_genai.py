@@ -1,7 +1,7 @@
 """Converts messages to the form of `ChatGoogleGenerativeAI`, so that a conversation can continue with that class.
 
-`ChatGoogleGenerativeAI` reads thoughts, and the signatures of texts and images, only from its own messages. They are
-converted here. It reads the signatures of tool calls from all messages.
+`ChatGoogleGenerativeAI` reads thoughts, and the signatures of texts and images, only from its own messages. This module
+converts them. The signatures of tool calls need no conversion, because that class reads them from all messages.
 """
 
 from __future__ import annotations

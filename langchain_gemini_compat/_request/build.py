@@ -125,7 +125,7 @@ def build_payload(
 
 
 def takes_body_key(name: str, endpoint: Endpoint) -> bool:
-    """Return whether an option that is not an argument of the chat model is sent to `endpoint`."""
+    """Return whether the option `name`, which is not an argument of the chat model, is sent to `endpoint`."""
     known = endpoint.body_keys
     return known is None or name in known or is_known_option(name)
 

@@ -81,7 +81,7 @@ class Batch:
         return given if any(given) else list(range(len(items)))
 
     def _read_index(self, value: JsonValue) -> int:
-        """Return the `index` of a vector. A missing one is 0, because AI Studio leaves out an `index` of 0."""
+        """Return the `index` of a vector; 0 if it is missing, because AI Studio leaves out an `index` of 0."""
         if value is None:
             return 0
         if isinstance(value, str):

@@ -214,7 +214,7 @@ def _no_network(monkeypatch):
 
 @pytest.mark.parametrize(("block", "form", "surface"), CASES)
 def test_block_has_one_form_on_a_surface_or_is_refused(block, form, surface):
-    """Compare each block with the golden table. A refusal names the block and lists what the surface takes."""
+    """Compare each block with the golden table. A refusal names the block and lists what the surface accepts."""
     message = HumanMessage([block])
     if form == NONE:
         with pytest.raises(UnsupportedContentError, match=r"is not accepted by surface .*Accepted: text"):

@@ -403,7 +403,7 @@ def test_embeddings_share_the_connection_but_not_the_rate_gate():
 
 
 def test_threads_can_embed_at_the_same_time():
-    """All threads use one object."""
+    """All threads share the same `GeminiCompatEmbeddings` object."""
     wire, found = Echo(), {}
     embeddings = connect(wire)
     threads = [

@@ -301,7 +301,7 @@ def test_stored_call_with_empty_arguments_is_sent():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_system_messages_are_joined_at_the_front(surface):
-    """Google moves system messages to the front. If one were last, the request would then end on the wrong turn."""
+    """Google moves system messages to the front, so a system message at the end would change the last turn."""
     messages = [SystemMessage("a"), USER, AIMessage("x"), HumanMessage("y"), SystemMessage([{"text": "b"}])]
     request = build(messages, surface)
     assert request.payload["messages"][0] == {
@@ -341,7 +341,7 @@ def test_text_beside_calls_is_left_out_only_where_it_is_refused(surface, model):
 
 
 def test_signature_of_a_text_is_left_out_with_the_text():
-    """Without the text, the signature would belong to nothing. The caller's own `extra_content` stays."""
+    """The signature belongs to the text, so it is left out too. The caller's own `extra_content` stays."""
     signed = {"google": {"thought_signature": "dGV4dA=="}}
     blocks = [{"type": "text", "text": "Let me look.", "extras": {"signature": "dGV4dA=="}}]
     step = ask("a").model_copy(update={"content": blocks})

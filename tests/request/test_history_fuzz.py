@@ -27,7 +27,7 @@ REPLIES = [
     Reply("Let me see.", calls=[Call("add")]),
 ]
 REPAIRS = ("repaired", "adjusted")
-#: Blocks of other providers that cannot be sent to Google. Leaving one out must add a note.
+#: Blocks of other providers that cannot be sent to Google. A note must report each kind that is left out.
 UNSENDABLE = ("file_search_call", "mcp_call", "web_search_tool_result")
 
 #: Settings that give the same stories in every run.

@@ -201,7 +201,7 @@ def test_stream_has_one_candidate(surface):
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-2.5-pro", "gemini-flash-latest"])
 def test_n_is_left_out_where_gemini_refuses_it(surface, model):
-    """The surfaces refuse it with `candidateCount must be 1` and `Only one candidate can be specified`."""
+    """The surfaces refuse `n` with `candidateCount must be 1` and `Only one candidate can be specified`."""
     made = request(surface, model, n=2)
     assert made.payload == request(surface, model).payload
     assert notes(made) == ["`n` was left out: Gemini gives one candidate here."]

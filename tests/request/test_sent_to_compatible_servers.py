@@ -81,7 +81,7 @@ def test_strict_closes_objects_at_any_depth():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_strict_is_noted_for_gemini(surface):
-    """`strict` adds a note but no warning, because the schema loses nothing. `strict=False` is ignored. Field case H5."""
+    """`strict` adds a note but no warning: the schema loses nothing. `strict=False` is ignored. Field case H5."""
     model = build_model(surface)
     for bound in (
         model.bind_tools([Event, Part], strict=True),

@@ -158,7 +158,7 @@ def placeholders(messages):
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-flash-latest", "gemini-2.5-pro", "gemma-3"])
 def test_placeholder_signature_is_sent_only_where_one_is_required(surface, model):
-    """For Gemini 3 and later on Google's surfaces, the first call of each step in the current turn needs one."""
+    """Google requires a signature on the first call of each step of the current turn, for Gemini 3 and later."""
     history = [USER, *step(unsigned("a")), AIMessage("Done."), HumanMessage("More."),
                *step(unsigned("b", "c")), *step(unsigned("d"))]  # fmt: skip
     request = build(history, surface, model)
@@ -203,7 +203,7 @@ def test_chat_message_of_the_user_starts_a_turn():
 @pytest.mark.parametrize("made_on", SURFACES)
 @pytest.mark.parametrize("sent_to", SURFACES)
 def test_signature_is_not_sent_to_another_surface(made_on, sent_to):
-    """Each of Google's surfaces refuses the other's signatures (`Invalid`, `Corrupted`). Other servers get no signature."""
+    """Vertex and AI Studio refuse each other's signatures (`Invalid`, `Corrupted`). Other servers get no signature."""
     message = replied(call("f", "{}", "1", **signed()), surface=made_on)
     expected = signed()["extra_content"]
     if made_on != sent_to:

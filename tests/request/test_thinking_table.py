@@ -4,8 +4,8 @@ The tables of valid values are independent of the code. They come from Google's 
 
 - https://ai.google.dev/gemini-api/docs/thinking and the model cards: levels, budget ranges and refused values.
 - https://ai.google.dev/gemini-api/docs/openai: values of `reasoning_effort`, which excludes a level or a budget.
-- https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/overview: Vertex takes `low`,
-  `medium` and `high`, and one of effort and `thinking_config`.
+- https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/overview: Vertex accepts `low`,
+  `medium` and `high`, and an effort or a `thinking_config` but not both.
 - https://github.com/BerriAI/litellm/issues/37314: `minimal` and `none` are refused.
 - Vertex's page on thinking: levels are refused before Gemini 3.
 """

@@ -75,7 +75,7 @@ def shape(messages):
     ],
 )  # fmt: skip
 def test_broken_history_is_repaired_with_a_note(surface, history, sent, said):
-    """Each repair is the smallest one that makes the request valid."""
+    """Each repair is the smallest change that makes the request valid."""
     request = build(history, surface)
     assert shape(request.payload["messages"]) == sent
     assert notes(request, "repaired") == [said]
