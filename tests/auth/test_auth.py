@@ -51,7 +51,7 @@ class Clock:
 
 
 class Counting(google.auth.credentials.Credentials):
-    """Credentials whose refresh takes `seconds` and gives a token that lasts for `life`, after the `failures`."""
+    """Credentials whose first `failures` refreshes fail. A refresh takes `seconds`; a token is valid for `life`."""
 
     def __init__(self, clock, seconds=0.0, failures=(), life=None):
         super().__init__()
@@ -293,7 +293,7 @@ async def test_cancelled_waiter_leaves_the_refresh_to_the_others():
 
 @pytest.mark.parametrize("failures", [[], [TransportError("no route")]])
 def test_event_loop_may_end_during_a_refresh(caplog, failures):
-    """The only waiting call times out and its loop closes. Nothing is logged, and the next call works."""
+    """The only waiting call times out, and its loop closes. No error is logged, and the next call works."""
     credentials = Counting(Clock(), failures=failures)
     credentials.may_go_on.clear()
     tokens = source(credentials)
@@ -473,7 +473,7 @@ os._exit(0)
 
 
 def test_sync_callable_runs_off_the_event_loop():
-    """It may block, and is called for each request."""
+    """A sync callable may block. It is called for each request."""
     asked = []
 
     def ask():
@@ -588,7 +588,7 @@ def test_quota_project_of_the_environment_is_used(credentials_file, servers, mon
 
 @pytest.mark.parametrize("content", ["{", '{"type": "nonsense"}'])
 def test_broken_file_of_the_environment_is_named(credentials_file, content):
-    """The message differs from that for missing credentials."""
+    """The error message differs from the message for missing credentials."""
     path = credentials_file(content)
     said = message(source(None))
     assert path.name in said
@@ -685,7 +685,7 @@ def test_reauthentication_suggests_a_login(servers):
     "text", ["Invalid JWT: Token must be a short-lived token, check your iat and exp values.", "Invalid JWT Signature."]
 )
 def test_refused_service_account_key_suggests_clock_and_key(servers, text):
-    """A login would not help."""
+    """A new login would not help, so the message does not suggest a login."""
     servers(oauth2=(400, {"error": "invalid_grant", "error_description": text}))
     said = message(source(robot()))
     assert "service account key robot@p.iam.gserviceaccount.com" in said
@@ -710,7 +710,7 @@ def test_missing_role_for_impersonation_is_named(servers):
 
 
 def test_disabled_api_behind_impersonation_is_named(servers):
-    """Another role would not help."""
+    """The message does not suggest another role, since a role would not help."""
     disabled = {"error": {"code": 403, "message": "IAM Service Account Credentials API has not been used in project 1"}}
     servers(oauth2=(200, {"access_token": "t", "expires_in": 3600}), iamcredentials=(403, disabled))
     assert "`gcloud services enable iamcredentials.googleapis.com`" in message(source(impersonating(user())))
@@ -741,7 +741,7 @@ def test_refused_quota_project_suggests_another_one(servers):
 
 
 def test_missing_metadata_server_is_named(servers, monkeypatch):
-    """This happens outside of Google Cloud, and on machines without a service account."""
+    """Outside of Google Cloud there is no metadata server. Some machines do not have a service account."""
     servers()
 
     def fail(*_, **__):
@@ -758,7 +758,7 @@ def test_missing_metadata_server_is_named(servers, monkeypatch):
 
 
 def test_failed_federation_suggests_its_configuration(servers, tmp_path):
-    """First the file with the subject token is missing, then the server refuses the token."""
+    """In one case the file with the subject token is missing. In the other, the server refuses the token."""
     path = tmp_path / "subject"
     servers(sts=(400, {"error": "invalid_request", "error_description": f"Bad subject token {CANARY}"}))
     said = message(source(pool(path)))
@@ -915,7 +915,7 @@ def test_hanging_callable_ends_at_the_deadline():
 
 
 def test_callable_with_a_deadline_sees_the_context_of_its_caller():
-    """With a deadline, it runs in another thread."""
+    """With a deadline, the callable runs in another thread, but with the context of the caller."""
     who = contextvars.ContextVar("who")
     who.set("me")
     tokens = key_source(who.get)
@@ -957,7 +957,7 @@ def raising(error):
 def test_failing_callable_is_a_credentials_error(error, is_retryable, said):
     """The message names the argument, the exception is the cause, and it decides whether the error is retryable."""
     calls = list(raising(error))
-    # No coroutine can raise that.
+    # A coroutine cannot raise this exception.
     for call in calls if not isinstance(error, StopIteration) else calls[:4]:
         with pytest.raises(CredentialsError) as caught:
             call()
@@ -968,7 +968,7 @@ def test_failing_callable_is_a_credentials_error(error, is_retryable, said):
 
 
 def test_error_of_this_package_from_a_callable_is_kept():
-    """Its text is more exact than a wrapper's."""
+    """An error of this package is not wrapped, since its message is more exact than that of a wrapper."""
     for call in raising(CredentialsError("Ask Kim for a key.")):
         with pytest.raises(CredentialsError, match=r"^Ask Kim for a key\.$"):
             call()
@@ -1002,7 +1002,7 @@ def failure_of(tokens):
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_temporary_failure_of_the_token_server_is_retryable(servers, patient, tmp_path, status):
-    """This holds for each kind of credentials. The message names no command, because none would help."""
+    """This applies to each kind of credentials. The message does not suggest a command, which would not help."""
     (tmp_path / "token").write_text("subject")
     answer = (status, {"error": "strange", "error_description": "Not now"})
     servers(oauth2=answer, sts=answer)
@@ -1076,7 +1076,7 @@ def test_page_or_redirect_of_the_token_server_is_named(patient, status, page, sa
 
 
 def test_invalid_proxy_settings_are_named(monkeypatch):
-    """The message has no text of the HTTP library, which repeats parts of the password. There is no retry."""
+    """The HTTP library's text contains parts of the password, so it is not quoted. The call is not retried."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTPS_PROXY", "http://me:canary@proxy.example:canary")

@@ -89,7 +89,7 @@ def test_metadata_server_with_certificates_gives_a_token(metadata_certificates, 
 def test_metadata_server_without_tls_gets_plain_http_unless_strict(
     metadata_certificates, certificates, resolve, monkeypatch, mode
 ):
-    """`default` falls back to plain HTTP as google-auth does, `strict` does not. Field case E2."""
+    """The mode `default` falls back to plain HTTP, as google-auth does. `strict` does not. Field case E2."""
     monkeypatch.setenv("GCE_METADATA_MTLS_MODE", mode)
     monkeypatch.setattr("google.auth._exponential_backoff.time", SimpleNamespace(sleep=lambda _: None))
     with serve_tokens("t") as server:
@@ -149,7 +149,7 @@ def test_client_certificate_of_a_token_request_is_presented(certificates, monkey
 
 
 def test_unreadable_client_certificate_is_an_error(certificates, tmp_path):
-    """The file is missing or contains no key. Nothing is sent. Field case E3."""
+    """The file is missing or does not contain a key. No request is sent. Field case E3."""
     (tmp_path / "empty.pem").write_text("")
     for path in (str(tmp_path / "missing.pem"), str(tmp_path / "empty.pem")):
         with pytest.raises(CredentialsError, match="client certificate of the credentials cannot be loaded"):
@@ -293,7 +293,7 @@ def threads():
 @pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
 @pytest.mark.parametrize("stall", ["silence", "headers", "body"])
 def test_token_server_that_hangs_is_bounded_by_the_timeout(stall, way):
-    """One number as `timeout` limits the call with all its tries. No thread remains. Field case E18."""
+    """A number as `timeout` limits the call with all its tries. All threads end. Field case E18."""
     with serve_tokens("t") as server, FakeGemini("Hello!").serve() as url:
         server.stall = stall
         chat = ChatGeminiCompat(
@@ -321,7 +321,7 @@ def test_token_server_that_hangs_is_bounded_by_the_timeout(stall, way):
 
 
 def test_token_request_has_its_own_time_limit():
-    """Single bytes that arrive slowly do not extend the limit. Field case E18."""
+    """The limit is not extended if bytes arrive one by one. Field case E18."""
     with serve_tokens("t") as server:
         for stall in ("silence", "headers", "body"):
             server.stall = stall
@@ -346,7 +346,7 @@ def test_metadata_server_that_hangs_is_bounded(resolve):
 
 
 def test_endless_answer_is_cut():
-    """The answer with a token has a few thousand bytes."""
+    """An answer with a token has only a few thousand bytes, so a larger answer is refused."""
     with serve_tokens("t") as server:
         server.page = (200, "x" * 3_000_000)
         with pytest.raises(TransportError, match="more than"):
@@ -355,7 +355,7 @@ def test_endless_answer_is_cut():
 
 @pytest.mark.parametrize("header", ["hush-hush\nx: y", "hush-hushä", "a\x00hush-hush"])
 def test_invalid_header_of_a_token_request_is_not_shown(header, caplog):
-    """HTTP libraries quote the value in their errors. This error does not, and is not retried. Field case E4."""
+    """HTTP libraries quote the value. This error does not quote it, and is not retried. Field case E4."""
     caplog.set_level(logging.DEBUG)
     with serve_tokens("t") as server:
         request = TokenRequest()

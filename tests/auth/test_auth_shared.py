@@ -1,4 +1,4 @@
-"""The process-wide cache of tokens: what is shared between models, and when it is dropped."""
+"""The process-wide cache of tokens: what models share, and when the cache drops an entry."""
 
 import asyncio
 import gc
@@ -141,7 +141,7 @@ def test_tokens_are_not_shared_between_clients(server, login):
 
 
 def test_different_credentials_share_nothing(server):
-    """This also holds for credentials that are equal or not hashable. Field case E10."""
+    """This also applies to credentials that are equal or not hashable. Field case E10."""
 
     class Equal(UserCredentials):
         def __eq__(self, other):
@@ -333,7 +333,7 @@ class Own(google.auth.credentials.Credentials):
 
 @pytest.mark.parametrize("hours", [9, -8])
 def test_expiry_with_a_time_zone_is_converted(hours):
-    """An expiry in Tokyo time is not nine hours late, one in Los Angeles not eight hours early. Field case E15."""
+    """An expiry in the time zone of Tokyo or Los Angeles means the same moment in UTC. Field case E15."""
     zone, now = timezone(timedelta(hours=hours)), datetime(2026, 1, 1, tzinfo=timezone.utc)
     clock = [now]
 
@@ -380,7 +380,7 @@ def later(hours):
 @pytest.mark.parametrize("expires", [False, True])
 @pytest.mark.parametrize("keeps_model", [False, True])
 def test_token_that_the_caller_replaces_is_used_at_once(expires, keeps_model):
-    """The model is the same or a new one, the token has an expiry or none. Field cases E10, E15."""
+    """This applies to the same and to a new model, and to tokens with and without an expiry. Field cases E10, E15."""
     sent = []
     credentials = UserCredentials("AAAA", expiry=later(1) if expires else None)
     kept = source(credentials) if keeps_model else None
@@ -441,7 +441,7 @@ class Applying(Own):
 
 @pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
 def test_own_apply_writes_the_headers(way):
-    """The credentials write another header than a bearer token. Field case E15."""
+    """The `apply` method of these credentials does not write a bearer token. Field case E15."""
     with serve_tokens("t") as receiver:
         model = chat(receiver.url, credentials=Applying(), max_retries=0, default_headers={"authorization": "mine"})
 
@@ -532,7 +532,7 @@ def test_white_space_around_a_secret_is_removed():
 
 @pytest.mark.parametrize("project", ["p/../../x", "attacker.example/#", "a?b", "p\n"])
 def test_project_of_the_credentials_is_one_segment(project):
-    """The project becomes part of the URL path. Field case E1."""
+    """The project is inserted into the URL path, so it must be one path segment. Field case E1."""
     credentials = Own()
     credentials.project_id = project
     model = ChatGeminiCompat(model="gemini-3.8-flash", credentials=credentials)

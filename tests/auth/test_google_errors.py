@@ -1,4 +1,4 @@
-"""google-auth's class names and message texts that error messages depend on, as the installed release has them.
+"""The installed google-auth has the class names and message texts that our error messages depend on.
 
 If one of these tests fails after an upgrade of google-auth, correct `_auth/google_errors.py`.
 """
@@ -41,7 +41,7 @@ def test_module_of_each_kind_defines_its_credentials(kind):
 
 
 def test_kinds_of_federated_credentials_are_found_by_base_class():
-    """The module of the class itself says where the subject token comes from: a file, AWS or a program."""
+    """The class's own module only shows the source of the subject token: a file, AWS or a program."""
     for name in ("identity_pool", "aws", "pluggable"):
         found = import_module(f"google.auth.{name}").Credentials
         assert find_kind(object.__new__(found)) is CredentialKind.WORKLOAD_IDENTITY

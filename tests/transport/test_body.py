@@ -77,7 +77,7 @@ def outcome(encode, payload):
 @settings(max_examples=300)
 @given(more=st.dictionaries(keys, values), content=st.lists(values, max_size=3))
 def test_body_has_the_bytes_of_json_dumps(more, content):
-    """Both encoders also refuse the same values, such as NaN and dates."""
+    """Both encoders write the same bytes, and refuse the same values, such as NaN and dates."""
     for payload in (more, {**more, "messages": [{"role": "user", "content": content}, *content]}):
         assert outcome(encode_body, payload) == outcome(encode_with_json, payload)
 
@@ -92,7 +92,7 @@ def test_long_body_is_encoded_by_the_fast_encoder(monkeypatch, content):
 
 @pytest.mark.parametrize("number", [1e-07, 1e-05, 0.0001, 0.1, -0.0, 1e15, 1e16, 1.5e300, 5e-324, 10**30])
 def test_number_is_written_as_by_json_dumps(number):
-    """The prefix of a request must stay the same for the server's cache, whichever encoder is used."""
+    """The server caches the prefix of a request, so both encoders must write the same prefix."""
     payload = {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}], "temperature": number}
     assert encode_body(payload) == encode_with_json(payload)
 

@@ -17,7 +17,7 @@ from watchful_server import start
 from langchain_gemini_compat import ChatGeminiCompat
 
 LIMIT = 0.05
-#: On a busy machine a round may be too slow. A connection that stays open makes all rounds too slow.
+#: Rounds per measurement, and measurements. On a busy machine some are slow; if a connection stays open, all are slow.
 ROUNDS, MEASUREMENTS = 4, 5
 PATIENCE = 0.5
 SECONDS_FOR_A_REQUEST = 10
@@ -58,7 +58,7 @@ async def acheck(measure):
 
 
 async def adelay_of(server, left_at):
-    """`delay_of` on a running event loop, which goes on meanwhile as in a program."""
+    """Async version of `delay_of`. The event loop goes on running while it waits."""
     return await asyncio.to_thread(delay_of, server, left_at)
 
 
@@ -73,7 +73,7 @@ async def cancel(task):
 
 @pytest.mark.parametrize("behaviour", ["stream", "flood"])
 def test_closed_stream_closes_its_connection(behaviour):
-    """By `close()`, or at the end of `with closing(...)`, while the server is silent or sends."""
+    """The stream is closed by `close()` or by `with closing(...)`, while the server is silent or sends."""
     with start(behaviour) as server:
         chat = build(server)
 
@@ -103,7 +103,7 @@ def test_stream_left_by_break_closes_its_connection(behaviour):
 
 @pytest.mark.parametrize("behaviour", ["stream", "flood"])
 async def test_async_stream_left_by_break_closes_its_connection(behaviour):
-    """With `aclosing`, as Python's documentation recommends."""
+    """The loop is inside `async with aclosing(...)`, as Python's documentation recommends."""
     with start(behaviour) as server:
         chat = build(server)
 
@@ -133,7 +133,7 @@ async def test_async_stream_left_by_break_without_aclosing_closes_its_connection
 
 @pytest.mark.parametrize("behaviour", ["stream", "flood"])
 async def test_cancelled_task_closes_its_connection_in_mid_stream(behaviour):
-    """While it waits for the next chunk, or while it handles one."""
+    """The task is cancelled while it waits for a chunk, or while it processes a chunk."""
     with start(behaviour) as server:
         chat = build(server)
 
@@ -222,7 +222,7 @@ def no_beta_warning():
 
 @pytest.fixture
 def quick_collector():
-    """Make the garbage collector quick: it looks only at objects of the test."""
+    """Make the garbage collector fast by limiting it to the objects of the test."""
     gc.collect()
     gc.freeze()
     yield

@@ -15,7 +15,7 @@ from langchain_gemini_compat import ChatGeminiCompat, errors
 
 MODES = ["invoke", "ainvoke", "stream", "astream"]
 BODY = json.dumps(completion("Hello.")).encode()
-#: Most seconds of a call with a limit. The servers would go on for minutes.
+#: Maximum duration in seconds of a call with a limit. Without a limit, the servers would go on for minutes.
 SOON = 30
 
 
@@ -91,7 +91,7 @@ def server(answer, *, good=0, read=True):
 
 
 def fail(model, mode):
-    """Return the limit that passed."""
+    """Call the model and return the name of the limit that expired."""
     began = time.monotonic()
     with pytest.raises(errors.RequestTimeoutError) as caught:
         ask(model, mode)
@@ -107,7 +107,7 @@ def build(url, **options):
 @pytest.mark.parametrize("answer", [drip_headers, send_1xx, drip_status, read_slowly])
 @pytest.mark.parametrize(("timeout", "limit"), [({"first_byte": 0.5}, "first_byte"), ({"total": 0.5}, "total")])
 def test_slow_headers_exceed_a_limit(answer, mode, timeout, limit):
-    """Each byte would restart the HTTP library's own timeout. Field case E5."""
+    """The HTTP library's own timeout would not expire, since each byte restarts it. Field case E5."""
     with server(answer) as place:
         assert fail(build(f"http://{place}/v1", timeout=timeout), mode) == limit
 
@@ -133,7 +133,7 @@ async def test_slow_headers_on_a_pooled_async_connection_exceed_a_limit():
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_slow_proxy_exceeds_a_limit(monkeypatch, mode, scheme):
-    """In the answer to CONNECT, and in the response of a forwarding proxy. Field case E5."""
+    """The proxy is slow in its answer to CONNECT, or in the response that it forwards. Field case E5."""
     with server(drip_headers) as place:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
             monkeypatch.setenv(name, f"http://{place}")
@@ -155,7 +155,7 @@ def test_silent_tls_handshake_exceeds_a_limit(mode, timeout, limit):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("answer", [drip_headers, read_slowly])
 def test_limits_apply_to_the_callers_client(answer, mode):
-    """The client's own timeouts are not those of the model. Field case E5."""
+    """The limits of the model apply, and not the timeouts of the client. Field case E5."""
     clients = {"http_client": http.Client(timeout=None), "http_async_client": http.AsyncClient(timeout=None)}
     with server(answer) as place:
         assert fail(build(f"http://{place}/v1", timeout={"first_byte": 0.5}, **clients), mode) == "first_byte"

@@ -59,7 +59,7 @@ def build(answer):
     ("encoding", "pack"), [*PACKERS.items(), ("deflate", raw_deflate)], ids=[*map(repr, PACKERS), "raw deflate"]
 )
 def test_compressed_reply_is_read(encoding, pack):
-    """Gzip and deflate in all their forms, whole and streamed, in pieces of any size. Field case E6."""
+    """The reply is gzip or deflate in any form, whole or streamed, and arrives in pieces of any size. Field case E6."""
     for size in (1, 7, 10_000):
         assert build(lazily(pack(WHOLE), encoding, size=size)).invoke("hi").text == "Hello."
         streamed = build(lazily(pack(EVENTS), encoding, size=size)).stream("hi")
@@ -75,7 +75,7 @@ def test_several_gzip_members_are_one_reply():
 @pytest.mark.parametrize("rest", [b"\0" * 512, b"\0", b"\x1f", b"garbage", b"\x1f\x8a\x1f\x8b"], ids=repr)
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 def test_padding_after_the_last_gzip_member_is_ignored(rest, size):
-    """The gzip program ignores it too. A whole reply and the text of an error stay readable."""
+    """The gzip program ignores such padding too. Whole replies and error texts stay readable."""
     assert build(lazily(gzip.compress(WHOLE) + rest, "gzip", size=size)).invoke("hi").text == "Hello."
     streamed = build(lazily(gzip.compress(EVENTS) + rest, "gzip", size=size)).stream("hi")
     assert "".join(part.text for part in streamed) == "Hello."
@@ -101,7 +101,7 @@ def test_request_accepts_only_gzip_and_deflate():
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "gzip, br", "compress", "x" * 500])
 def test_unrequested_encoding_is_refused(encoding):
-    """Its decompressor may have no bounded mode. The error names the encoding. Field case E6."""
+    """The decompressor of another encoding may not be able to limit its output. Field case E6."""
     for ask in (lambda model: model.invoke("hi"), lambda model: list(model.stream("hi"))):
         with pytest.raises(errors.InvalidReplyError, match="compressed the reply as") as caught:
             ask(build(lazily(b"x", encoding)))
@@ -129,7 +129,7 @@ def test_error_with_broken_compression_keeps_its_status():
 
 
 def test_endless_empty_gzip_members_exceed_the_size_limit(monkeypatch):
-    """They decompress to no bytes, so each received piece is counted."""
+    """Empty members decompress to no bytes, so each received piece is counted."""
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**16)
     with pytest.raises(errors.InvalidReplyError, match="longer than"):
         build(lazily(gzip.compress(b"") * 2000, "gzip", size=20)).invoke("hi")
@@ -198,7 +198,7 @@ def bomb_server(encoding):
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd", "br"])
 def test_decompression_bomb_stays_within_the_documented_memory(encoding):
-    """1 MiB for an error and 64 MiB for a reply, measured in a process of its own. Field case E6."""
+    """The limits are 1 MiB for an error and 64 MiB for a reply. A separate process measures the memory. Field case E6."""
     with bomb_server(encoding) as url:
         program = str(Path(__file__).parents[1] / "support" / "bomb_client.py")
         command = [sys.executable, program, url, f"{encoding}/400", f"{encoding}/200"]

@@ -1,7 +1,7 @@
-"""Error bodies of real servers: a table of the exception for each, checked in every call mode.
+"""Error bodies of real servers: a table with the expected exception for each, checked in every call mode.
 
-The texts are quoted from public reports, whose URL is in each row, and from recorded replies. A shape is the way in
-which the error is wrapped. Rows `in stream` come after a text, with status 200.
+The texts are quoted from recorded replies and from public reports, whose URL is in the row. The shape of a row says how
+the error is wrapped. Errors of the shape `in stream` come after a text, with status 200.
 """
 
 import json
@@ -18,7 +18,7 @@ from langchain_gemini_compat import errors
 from langchain_gemini_compat.testing import FakeGemini, Raw
 
 MODES = ("invoke", "ainvoke", "stream", "astream")
-#: For each class those of openai and langchain_core of that kind, and whether a retry may help.
+#: Maps each class to its base classes in openai and langchain_core, and to whether a retry may help.
 KINDS = {
     "AuthenticationError": (openai.AuthenticationError, core.ModelAuthenticationError, False),
     "PermissionDeniedError": (openai.PermissionDeniedError, core.ModelPermissionDeniedError, False),
@@ -42,7 +42,7 @@ WORDS = {
 class Row:
     """An error body, and the expected class, part of the remedy, status word and code.
 
-    `text` is the part of the server's words that the exception must quote. By default that is all of `message`.
+    `text` is the part of the server's text that the exception must quote. The default is the whole `message`.
     """
 
     name: str
@@ -192,7 +192,7 @@ RECORDED = {
 
 
 async def ask(mode, chat, texts):
-    """Ask in one of the four call modes. `texts` receives the streamed texts."""
+    """Call the model in one of the four modes. Streamed texts are appended to `texts`."""
     if mode == "invoke":
         chat.invoke("hi")
     elif mode == "ainvoke":
@@ -206,7 +206,7 @@ async def ask(mode, chat, texts):
 
 
 async def failure(mode, raw, surface="ai_studio"):
-    """Return the exception for `raw`, and the texts before it."""
+    """Return the exception for `raw`, and the texts that were streamed before."""
     texts = []
     with pytest.raises(errors.GeminiCompatError) as caught:
         await ask(mode, FakeGemini(raw, surface=surface).chat_model(max_retries=0), texts)
@@ -214,7 +214,7 @@ async def failure(mode, raw, surface="ai_studio"):
 
 
 def check(error, kind, status, code, words, remedy):
-    """Assert the class in its three families, the attributes, and a text with the server's words and a remedy."""
+    """Assert the class and its base classes, the attributes, and a message with the server's text and a remedy."""
     theirs, cores, retryable = KINDS[kind]
     assert type(error) is getattr(errors, kind)
     assert isinstance(error, theirs)
@@ -230,7 +230,7 @@ def check(error, kind, status, code, words, remedy):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 async def test_error_body_raises_the_exception_of_its_row(row, mode):
-    """With its HTTP status, for whole replies and streams."""
+    """The server sends the body with its HTTP status, for whole replies and for streams."""
     error, _ = await failure(mode, Raw(row.body, row.http), row.surface)
     status = None if row.shape in ("html", "text", "empty") else row.status or WORDS[row.http]
     check(error, row.kind, status, row.code or row.http, row.words, row.remedy)
@@ -240,7 +240,7 @@ async def test_error_body_raises_the_exception_of_its_row(row, mode):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("row", IN_STREAM, ids=lambda row: row.name)
 async def test_error_with_status_200_raises_the_same_exception(row, mode, place):
-    """In mid-stream, in an event or outside, in a list or not; and as the body of a whole reply."""
+    """The error is in the middle of a stream (as an event or as bare JSON), or is the body of a whole reply."""
     error = json.loads(row.body)
     error = error if isinstance(error, dict) else error[0]
     shaped = [error] if "array" in place else error
@@ -274,7 +274,7 @@ def test_every_recorded_error_body_is_in_the_table():
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_rate_limit_has_its_wait_and_its_quota(mode):
-    """Seconds with fractions, and Google's name of the quota."""
+    """The error has the wait with fractions of a second, and Google's name of the quota."""
     minute, _ = await failure(mode, Raw(BY_NAME["per minute"].body, 429))
     day, _ = await failure(mode, Raw(BY_NAME["per day"].body, 429))
     silent, _ = await failure(mode, Raw(BY_NAME["per day that tells a minute"].body, 429))

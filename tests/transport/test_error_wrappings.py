@@ -1,4 +1,4 @@
-"""Errors that gateways have wrapped: typed by the server's own error, with bounded work."""
+"""Errors that gateways have wrapped: the server's own error selects the class, and the search is bounded."""
 
 import copy
 import itertools
@@ -29,7 +29,7 @@ def message(text, **more):
 
 
 def printed(value):
-    """Return the text that an f-string makes of a body, or of its parsed value."""
+    """Return a body, or its parsed value, as an f-string prints it."""
     return f"{value}"
 
 
@@ -77,7 +77,7 @@ def model(*answers, **kwargs):
 
 
 async def fail(body, status, mode="invoke", **kwargs):
-    """Return the error for `body`. With status 200 it is in a stream, if one is requested."""
+    """Return the error for `body`. With status 200, a streaming call gets the body inside a stream."""
     if status == 200 and "stream" in mode:
         said = f"data: {json.dumps(chunk(content='par'))}\n\n"
         body = f"{said}data: {json.dumps(body)}\n\ndata: [DONE]\n\n"
@@ -108,7 +108,7 @@ async def fail_of(chat, mode):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("shape", WRAPPED)
 async def test_wrapped_error_is_typed_by_the_servers_own_error(shape, mode):
-    """A daily quota stays one in any wrapping, and `body` is Google's own object. Field cases E21, G4."""
+    """A wrapped daily quota is a `QuotaExhaustedError`, and `body` is Google's own object. Field cases E21, G4."""
     for status in (429, 500) if shape == "plain text" else (429, 500, 200):
         error = await fail(WRAPPED[shape], status, mode)
         assert type(error) is errors.QuotaExhaustedError
@@ -123,7 +123,7 @@ async def test_wrapped_error_is_typed_by_the_servers_own_error(shape, mode):
 
 @pytest.mark.parametrize("wraps", [*itertools.product(["text", "raw", "0", "bytes", "list", "printed"], repeat=3)])
 def test_nested_wrappings_are_unwrapped(wraps):
-    """Gateways stand behind gateways. Field case G4."""
+    """A gateway behind another gateway wraps the error twice. Field case G4."""
     value = ERROR
     for kind in wraps:
         value = {
@@ -139,7 +139,7 @@ def test_nested_wrappings_are_unwrapped(wraps):
 
 
 def test_error_body_is_the_error_object_as_in_the_sdk():
-    """`error.body["message"]` for a list, an object, and a body without an error object. Field case E21."""
+    """`error.body["message"]` works for a list, an object, and a body without an error object. Field case E21."""
     for body, said in (
         (google_error(400, "INVALID_ARGUMENT", "No."), "No."),
         ({"error": {"message": "No.", "code": None}}, "No."),
@@ -213,7 +213,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_is_read_in_bounded_time(name):
-    """Without a recursion error, and without a search that grows with the square of the text. Field case G4."""
+    """The search does not raise a recursion error, and does not take quadratic time. Field case G4."""
     text = HOSTILE[name]
     deep = message(text, metadata={"raw": text}, detail=text, cause=text, body=text)
     began = time.process_time()
@@ -227,7 +227,7 @@ def test_hostile_text_is_read_in_bounded_time(name):
 
 
 def test_endless_wrapping_is_read_to_a_bounded_depth():
-    """An error in an error, thousands of times. Field case G4."""
+    """The body has thousands of nested errors. Field case G4."""
     body = {"message": "inside"}
     for _ in range(300):
         body = {"error": body}
@@ -359,9 +359,9 @@ WORDS = [
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("status", "body", "kind"), WORDS)
 async def test_words_of_compatible_servers_select_the_class(status, body, kind, mode):
-    """Words as codes, types, and texts, if the status alone does not select the class. Field cases C6, G10, H3."""
+    """Codes, types and texts select the class if the status has many meanings. Field cases C6, G10, H3."""
     if status == 200 and "stream" not in mode:
-        # The same body with status 200, as a whole reply.
+        # The server sends the same body as a whole reply with status 200.
         assert is_error_body(body)
     error = await fail(body, status, mode)
     assert type(error) is getattr(errors, kind)
@@ -369,7 +369,7 @@ async def test_words_of_compatible_servers_select_the_class(status, body, kind, 
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_failed_generation_of_tgi_is_retried(mode):
-    """424 is a failure of the server, not of the request. Field case E22."""
+    """Status 424 means that the server failed, and not that the request is invalid. Field case E22."""
     body = {"error": "Request failed during generation: Server error: CUDA out of memory.", "error_type": "generation"}
     for status in (424, 500, 200):
         error = await fail(body, status, mode)
@@ -391,7 +391,7 @@ async def test_failed_generation_of_tgi_is_retried(mode):
     ],
 )  # fmt: skip
 def test_remedy_names_the_flags_of_the_server(text, flags):
-    """The server must be restarted with the flag. Field case E22."""
+    """The remedy tells the user to restart the server with this flag. Field case E22."""
     for body, status in ((message(text, type="BadRequestError", code=400), 400), ({"object": "error", "message": text, "code": 400}, 400), (message(text), 200)):  # fmt: skip
         with pytest.raises(errors.APIStatusError) as caught:
             model(reply(body, status), base_url="http://vllm.test/v1").invoke("hi")
@@ -412,7 +412,7 @@ def test_remedy_names_the_flags_of_the_server(text, flags):
     ],
 )  # fmt: skip
 def test_cold_start_names_its_duration_and_a_wait(status, body):
-    """A model that starts uses no quota, so the rate gate stays open. Field case E22."""
+    """A model that is starting does not use quota, so the rate gate lets calls pass. Field case E22."""
     with pytest.raises(errors.GeminiCompatError) as caught:
         model(reply(body, status), surface="vertex", base_url="https://x.invalid/v1/endpoints/openapi").invoke("hi")
     assert type(caught.value) is errors.ServerError
@@ -465,7 +465,7 @@ def stream_of(event, newline="\n"):
 @pytest.mark.parametrize("mode", ["stream", "astream"])
 @pytest.mark.parametrize("data", EVENTS)
 async def test_error_event_is_raised_with_any_data(data, mode):
-    """The name of the event is enough. Field case A6."""
+    """The name of the event marks the error, whatever its data is. Field case A6."""
     text, kind, words = EVENTS[data]
     for newline, name in itertools.product(("\n", "\r\n"), ("error", "exception")):
         error = await fail_of(model(reply(stream_of([f"event: {name}", f"data: {text}"], newline))), mode)
@@ -480,7 +480,7 @@ async def test_error_event_is_raised_with_any_data(data, mode):
     [["event:{}", "data:x"], ["data: x", "event: {}"], ["event: {}"], ["id: 1", "event: {}", "retry: 5", "data: x"]],
 )
 async def test_error_event_is_recognized_by_its_name(name, event):
-    """Other spellings, another order of the lines, no data. Field case A6."""
+    """The name may be spelled differently or come after the data, and the data may be missing. Field case A6."""
     error = await fail_of(model(reply(stream_of([line.format(name) for line in event]))), "stream")
     assert type(error) is errors.ServerError
 
@@ -502,7 +502,7 @@ def test_error_event_may_be_cut_anywhere(size, newline):
     "name", ["message", "chunk", "completion", "ping", "response.output_text.delta", "terror_alert"]
 )
 def test_other_events_are_chunks(name):
-    """Names of events that are not errors change nothing. Field case A6."""
+    """An event whose name does not mark an error is a chunk. Field case A6."""
     event = [f"event: {name}", f"data: {json.dumps(chunk(content='tial', finish='stop'))}"]
     whole = "".join(part.text for part in model(stream_of(event)).stream("hi"))
     assert whole == "partial"
@@ -524,7 +524,7 @@ def test_other_events_are_chunks(name):
 )
 @pytest.mark.parametrize("mode", MODES)
 async def test_error_without_the_key_error_is_raised(body, kind, mode):
-    """Without choices, a type or a status with a message marks an error. Field case A6."""
+    """An object without choices is an error if it has a message and an error type or status. Field case A6."""
     assert type(await fail(body, 200, mode)) is getattr(errors, kind)
 
 
@@ -573,7 +573,7 @@ def test_error_is_rebuilt_from_its_arguments(kind):
 
 @pytest.mark.parametrize(("status", "body", "kind"), WORDS)
 def test_error_of_a_server_is_rebuilt_with_its_status(status, body, kind):
-    """The arguments alone carry class, text, code and status word. Field case G9."""
+    """The error's `args` are enough to restore class, text, code and status. Field case G9."""
     with pytest.raises(errors.APIStatusError) as caught:
         model(reply(body, status)).invoke("hi")
     error = caught.value
@@ -604,7 +604,7 @@ def wired(answer):
     ids=str,
 )  # fmt: skip
 def test_error_between_chunks_is_raised(event):
-    """Without `error` and without choices. The text before it is not the whole answer."""
+    """The error has neither `error` nor choices. The streamed text must not look like the whole answer."""
     assert is_error_body(event)
     chat = wired([chunk(content="Hel"), event, chunk(finish="stop"), "[DONE]"])
     with pytest.raises(errors.ServerError, match="boom"):
@@ -623,7 +623,7 @@ def test_error_between_chunks_is_raised(event):
     ids=str,
 )  # fmt: skip
 def test_event_that_is_neither_chunk_nor_error_is_skipped(event):
-    """Keep-alives, progress reports, and parts of a reply without choices."""
+    """Such events are keep-alives, progress reports, and parts of a reply without choices."""
     assert not is_error_body(event)
     chat = wired([chunk(content="Hel"), event, chunk(finish="stop"), "[DONE]"])
     assert "".join(part.text for part in chat.stream("Hi.")) == "Hel"
@@ -658,7 +658,7 @@ async def test_error_in_the_callers_text_does_not_change_the_class(name, mode):
 
 
 def test_wrapped_error_that_matches_the_status_is_unwrapped():
-    """LiteLLM puts a prefix before the server's own words."""
+    """LiteLLM puts a prefix before the server's text."""
     inner = google_error(400, "INVALID_ARGUMENT", "The input token count exceeds the maximum number of tokens allowed.")
     for text in (
         f"GeminiException - {json.dumps(inner)}",

@@ -61,7 +61,7 @@ def model(*answers, **kwargs):
 
 @pytest.mark.parametrize(("status", "body", "name", "retryable"), BODIES)
 async def test_error_body_becomes_one_exception_of_three_families(status, body, name, retryable):
-    """Class, `is_retryable` and status are right, and the text contains Google's own words."""
+    """Class, `is_retryable` and status are correct, and the message contains Google's text."""
     broken = model(reply(body, status))
     with pytest.raises(errors.GeminiCompatError) as caught:
         broken.invoke("hi")
@@ -90,7 +90,7 @@ def test_exception_pickles_without_its_http_objects(status, body, name, retryabl
 
 
 def test_rate_limit_has_the_wait_and_the_quota():
-    """The message has fractions of a second, `RetryInfo` is next, and gateways send a header."""
+    """The wait comes from the message, else from `RetryInfo`, else from a header."""
     spoken = google_error(429, "RESOURCE_EXHAUSTED", "Please retry in 10h50m43.651927829s.", [MINUTE, RETRY])
     listed = google_error(429, "RESOURCE_EXHAUSTED", "Slow down.", [MINUTE, RETRY])
     seen = []
@@ -117,7 +117,7 @@ IN_STREAM = {
 
 @pytest.mark.parametrize("shape", IN_STREAM)
 async def test_error_inside_a_stream_raises(shape):
-    """In any shape, with its own status, after the text before it."""
+    """The error may have any shape, keeps its own status, and is raised after the text before it was delivered."""
     body = "data: " + json.dumps(chunk(content="par")) + "\n\n" + IN_STREAM[shape]
     seen = []
     with pytest.raises(errors.ServerError, match="overloaded") as caught:
@@ -137,7 +137,7 @@ async def test_error_inside_a_stream_raises(shape):
     ],
 )
 async def test_error_in_a_stream_without_a_status_is_a_server_error(body):
-    """The stream began with 200."""
+    """The HTTP status of the stream is 200, so it does not show the kind of the error."""
     for text in (f"data: {json.dumps(body)}\n\n", json.dumps(body)):
         with pytest.raises(errors.ServerError, match=r"^boom \(500\) ") as caught:
             list(model(text).stream("hi"))
@@ -164,7 +164,7 @@ REASONS = [
 
 @pytest.mark.parametrize(("body", "said"), REASONS)
 def test_message_is_read_from_every_known_key(body, said):
-    """FastAPI, Apigee, and lists of errors. Other values are not a message."""
+    """The keys are those of FastAPI, Apigee, and lists of errors. Other values are not a message."""
     with pytest.raises(errors.InvalidRequestError) as caught:
         model(reply(body, 422)).invoke("hi")
     assert str(caught.value).startswith(f"{said} (422) ")
@@ -181,7 +181,7 @@ def test_redirect_without_a_target_names_no_target(status, headers):
 
 
 async def test_stream_without_its_end_raises_with_the_partial_text():
-    """Without a finish reason and without `[DONE]`."""
+    """The stream has neither a finish reason nor `[DONE]`."""
     body = "data: " + json.dumps(chunk(content="par")) + "\n\n"
     with pytest.raises(errors.TruncatedStreamError) as caught:
         list(model(body).stream("hi"))
@@ -201,7 +201,7 @@ async def test_stream_without_its_end_raises_with_the_partial_text():
     ],
 )
 async def test_network_failure_raises_a_connection_error(raised, name):
-    """Its text says what to check."""
+    """The error message says what to check."""
     with pytest.raises(getattr(errors, name)) as caught:
         model(raised).invoke("hi")
     assert isinstance(caught.value, core.ModelConnectionError)
@@ -223,7 +223,7 @@ def test_connection_that_breaks_in_the_body_raises():
 
 
 def test_reply_that_is_not_json_raises():
-    """A web page with status 200, and an event that is not JSON."""
+    """The reply is a web page with status 200, or a stream with an event that is not JSON."""
     for answer in ("<html>login</html>", b"data: {nonsense\n\n"):
         with pytest.raises(errors.InvalidReplyError):
             model(answer).invoke("hi")
@@ -232,7 +232,7 @@ def test_reply_that_is_not_json_raises():
 
 
 def test_unusable_reply_raises_with_the_message():
-    """Empty and malformed replies. The message has the usage."""
+    """The reply is empty or malformed. The message in the error has the token usage."""
     usage = {"prompt_tokens": 5, "completion_tokens": 0, "total_tokens": 5}
     for reason, name in (
         ("stop", "EmptyReplyError"),
@@ -247,14 +247,14 @@ def test_unusable_reply_raises_with_the_message():
 
 
 def test_call_cut_off_by_max_tokens_is_an_error():
-    """LangChain completes truncated JSON to a call that looks complete. Such a call must not run."""
+    """LangChain would repair the truncated JSON, and the tool would run with incomplete arguments."""
     cut = {"id": "c", "function": {"name": "pay", "arguments": '{"amount": 1'}}
     with pytest.raises(errors.MalformedToolCallError, match="max_tokens"):
         list(model([chunk(tool_calls=[cut]), chunk(finish="length"), "[DONE]"]).stream("hi"))
 
 
 async def test_blocked_reply_is_a_message_with_a_refusal_block():
-    """A choice without `message`: the finish reason, Google's own word, and LangChain's refusal block."""
+    """The choice has no `message`. The result has the finish reason, Google's own word, and LangChain's refusal block."""
     blocked = {"choices": [{"index": 0, "finish_reason": "content_filter: PROHIBITED_CONTENT"}]}
     for message in (model(blocked).invoke("hi"), await model(blocked).ainvoke("hi")):
         assert message.response_metadata["finish_reason"] == "content_filter"

@@ -1,4 +1,4 @@
-"""Regression tests for lines that mutation testing could break without a failing test."""
+"""Regression tests for lines that mutation testing could change without a test failure."""
 
 import asyncio
 import gzip
@@ -45,7 +45,7 @@ def test_whole_event_is_not_read_before_the_buffered_data(waiting):
 
 
 def test_events_keep_their_order_however_they_are_cut():
-    """An event in pieces comes before the whole one that follows."""
+    """An event that arrives in pieces comes before the next event, which arrives whole."""
     decoder = SseDecoder()
     pieces = [b'data: {"a": 1}\n', b'data: {"b": 2}\n\n', b'data: {"c": 3}\n\n']
     found = []
@@ -138,7 +138,7 @@ def status_error(kind, status):
 
 
 def test_server_error_opens_the_gate_after_a_rate_limit():
-    """A 503 shows that the quota no longer blocks requests."""
+    """A 503 shows that the quota is no longer exceeded."""
     clock = Clock()
     gate = Gate(clock)
     gate.close(5.0)
@@ -153,7 +153,7 @@ def test_server_error_opens_the_gate_after_a_rate_limit():
 
 
 def test_gate_allows_one_probe_per_second():
-    """For callers that wait and for callers that cannot."""
+    """This applies to callers that can wait and to callers that cannot."""
     clock = Clock()
     gate = Gate(clock)
     gate.close(5.0)
@@ -171,7 +171,7 @@ def test_gate_allows_one_probe_per_second():
 
 @pytest.mark.parametrize("limits", [{"retry_wait": 0.5}, {"total": 0.5}])
 def test_gate_is_half_open_after_the_longest_wait_of_the_call(limits):
-    """A wrong wait in a quota error closes the gate no longer than the caller's own limit."""
+    """If the server names a wrong wait, the gate blocks at most for the caller's own limit."""
     clock = Clock()
     gate = Gate(clock)
     tries = build_tries(gate, **limits)
@@ -185,7 +185,7 @@ def test_gate_is_half_open_after_the_longest_wait_of_the_call(limits):
 
 
 def test_backoff_is_at_least_half_of_its_step(monkeypatch):
-    """The steps are 0.5, 1 and 2 seconds, less up to a half."""
+    """The steps are 0.5, 1 and 2 seconds. The wait is between half of the step and the step."""
     asked = []
     monkeypatch.setattr(_retry, "_random", SimpleNamespace(uniform=lambda low, high: asked.append((low, high)) or low))
     tries = build_tries(Gate(), retries=3)
@@ -209,7 +209,7 @@ async def ask(chat, way):
 @pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
 @pytest.mark.parametrize("status", [200, 500])
 async def test_reply_that_is_compressed_twice_is_refused(way, status):
-    """Each layer may inflate the data a thousandfold, and the request accepts only one."""
+    """The request accepts only one layer of compression, since each layer may shrink data to a thousandth."""
     body = gzip.compress(gzip.compress(b'{"error": {"message": "x"}}'))
     stream = http.ByteStream(body)
     answer = http.Response(status, headers={"content-encoding": "gzip, gzip"}, stream=stream)

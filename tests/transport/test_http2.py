@@ -78,7 +78,7 @@ async def test_async_stream_that_exceeds_a_limit_ends_alone(place, monkeypatch, 
 
 @pytest.mark.parametrize("way", ["silence", "mute"])
 def test_expired_stream_alone_on_its_connection_leaves_no_thread(place, way):
-    """A connection that serves only one request is shut down. Field case E8."""
+    """The connection is shut down, since it serves only this request. Field case E8."""
     with http.Client(http2=True, verify=place[1]) as client:
         with pytest.raises(errors.RequestTimeoutError):
             read(build(place, way, http_client=client, timeout={"first_byte": 1, "between_chunks": 1}))
@@ -90,7 +90,7 @@ def test_expired_stream_alone_on_its_connection_leaves_no_thread(place, way):
 
 
 def test_abandoned_stream_ends_alone(place):
-    """The other streams go on, and its thread ends. Field case E8."""
+    """The other streams go on, and the thread of the abandoned stream ends. Field case E8."""
     with http.Client(http2=True, verify=place[1]) as client, ThreadPoolExecutor(2) as pool:
         good = pool.submit(read, build(place, "slowly", http_client=client))
         time.sleep(0.2)
@@ -105,7 +105,7 @@ def test_abandoned_stream_ends_alone(place):
 
 
 async def test_cancelled_async_stream_ends_alone(place):
-    """It is cancelled while it waits for the headers. Field case E8."""
+    """The stream is cancelled while it waits for the headers. Field case E8."""
     async with http.AsyncClient(http2=True, verify=place[1]) as client:
         good = asyncio.create_task(aread(build(place, "slowly", http_async_client=client)))
         await asyncio.sleep(0.2)

@@ -9,16 +9,16 @@ from wire import http
 
 from langchain_gemini_compat._transport.library_errors import KINDS, HttpErrorKind, is_timeout, kind_of
 
-#: The library below httpx, whose exceptions may surface while a body is read.
+#: The library below httpx. While a body is read, its exceptions may be raised unchanged.
 core = import_module(http.HTTPTransport.__module__.replace("httpx", "httpcore").partition(".")[0])
-#: Transport errors without a meaning of their own, whose text is passed on. `ConnectError` is described by its cause.
+#: Transport errors without an entry: error messages quote their texts. For `ConnectError`, the cause counts.
 #: Only httpx2 has `SSEError`, and raises it only in its own decoder of events.
 OTHERS = {"SSEError", "TransportError", "NetworkError", "ConnectError", "ProtocolError", "LocalProtocolError"}
 
 
 @pytest.fixture
 def idle_server():
-    """The URL of a server that accepts connections and says nothing."""
+    """The URL of a server that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
@@ -47,7 +47,7 @@ def test_timeouts_are_subclasses_of_one_class(library):
 @pytest.mark.parametrize("mode", ["sync", "async"])
 @pytest.mark.parametrize("header", [{"x": "a\nb"}, {"x y": "z"}], ids=["value", "name"])
 def test_illegal_header_is_recognized_by_its_text(mode, header, idle_server):
-    """h11 has one class for all faults of a caller, so only the text tells them apart."""
+    """h11 has one class for all mistakes of a caller, so only the text shows which mistake it is."""
 
     async def send():
         async with http.AsyncClient() as client:
@@ -65,7 +65,7 @@ def test_missing_scheme_is_recognized():
 
 
 def test_exceptions_of_other_libraries_have_no_kind():
-    """A class of the same name may mean something else there."""
+    """In another library, a class of the same name may have another meaning."""
     other = type("ReadTimeout", (Exception,), {})()
     assert kind_of(other) is HttpErrorKind.OTHER
     assert not is_timeout(None)

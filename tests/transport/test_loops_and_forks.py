@@ -78,7 +78,7 @@ TEXTS = ["one", "two", "three", "four"]
 
 
 def test_model_serves_one_event_loop_after_another(chat):
-    """In one thread, with blocking calls between them."""
+    """The loops run one after the other in one thread, with blocking calls between them."""
     for _ in range(3):
         assert asyncio.run(ask_each_way(chat)) == TEXTS
         assert chat.invoke("five").text == "five"
@@ -123,14 +123,14 @@ async def test_model_that_ends_before_its_loop_leaves_no_socket(fake, url):
 
 
 async def test_sync_call_in_a_running_loop_works(chat):
-    """As in a notebook. It only blocks the loop."""
+    """Notebooks do this. The call blocks the loop until it returns."""
     assert chat.invoke("one").text == "one"
     assert await asyncio.to_thread(lambda: "".join(chunk.text for chunk in chat.stream("two"))) == "two"
     assert await ask_each_way(chat) == TEXTS
 
 
 def test_threads_with_and_without_event_loops_share_a_model(chat):
-    """At the same time."""
+    """The threads call the model at the same time."""
 
     def work(number):
         if number % 2:
@@ -304,7 +304,7 @@ def test_forked_children_and_their_parent_go_on_calling(mode):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 async def test_fork_in_a_running_loop_leaves_the_parents_calls_alone(chat):
-    """The child calls with a loop of its own. The parent's open call completes."""
+    """The child process calls with a loop of its own. The open call of the parent completes."""
     await chat.ainvoke("one")
     async with aclosing(chat.astream("a few words that come in more than one piece")) as chunks:
         first = await anext(chunks)
@@ -319,7 +319,7 @@ async def test_fork_in_a_running_loop_leaves_the_parents_calls_alone(chat):
 
 
 def _ask_in_child(chat):
-    """Run the check and exit. This never returns, since only the parent goes on with the tests."""
+    """Run the check in the forked child and exit. Only the parent goes on with the tests."""
     code = 2
     try:
         code = 0 if chat.invoke("one").text == "one" else 1
@@ -334,7 +334,7 @@ def detector():
 
 
 async def test_detector_finds_blocking_calls(detector):
-    """A sleep, a refresh and a file are found on the loop, and allowed off it."""
+    """The detector reports a sleep, a refresh and a file access on the loop, but not in another thread."""
     for block in (partial(time.sleep, 0.001), partial(BlockingCredentials().refresh, None), Path(__file__).read_text):
         with pytest.raises(BlockingError):
             block()

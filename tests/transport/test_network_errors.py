@@ -76,7 +76,7 @@ def proxied(monkeypatch):
 
 
 def test_untrusted_certificate_is_not_retried(fail):
-    """The text has no advice about the request. Field case E16."""
+    """The error message does not contain advice about the request. Field case E16."""
     trustme = pytest.importorskip("trustme")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
@@ -101,7 +101,7 @@ def test_certificate_of_another_host_is_not_retried(fail):
 
 
 def test_server_without_tls_is_not_retried(fail):
-    """The port is that of `http://`. Field case E16."""
+    """The port belongs to a server for `http://`. Field case E16."""
     with server(answer_of("400 Bad Request")) as (place, seen):
         assert "does not speak TLS" in str(fail(f"https://{place}/v1"))
         assert len(seen) == 1
@@ -120,7 +120,7 @@ def test_proxy_login_is_not_retried(fail, proxied, scheme):
 
 @pytest.mark.parametrize(("status", "tries"), [("403 Forbidden", 1), ("502 Bad Gateway", 2)])
 def test_proxy_that_refuses_or_fails_is_named(fail, proxied, status, tries):
-    """Only a failure is retried. Field case E16."""
+    """The call is retried if the proxy failed, but not if the proxy refused. Field case E16."""
     with server(answer_of(status)) as (place, seen):
         proxied(place)
         error = fail("https://server.example/v1", tries=tries)
@@ -129,7 +129,7 @@ def test_proxy_that_refuses_or_fails_is_named(fail, proxied, status, tries):
 
 
 def test_invalid_proxy_port_is_named(fail, proxied):
-    """There is no `ExceptionGroup`, and no connection to the lower 16 bits of the port. Field case E16."""
+    """No `ExceptionGroup` is raised, and the lower 16 bits of the port are not used as a port. Field case E16."""
     proxied("127.0.0.1:99999")
     assert "proxy settings are invalid" in str(fail("https://server.example/v1"))
 
@@ -161,7 +161,7 @@ def test_refused_upload_is_not_retried(fail):
 
 
 def test_connection_closed_without_an_answer_is_retried(fail):
-    """A server that restarts does so. The text has a reason, or says that there is none."""
+    """A server closes connections when it restarts. The message has a reason, or says that there is no reason."""
     with server(b"") as (place, seen):
         assert "closed the connection" in str(fail(f"http://{place}/v1", tries=2))
         assert len(seen) == 2
@@ -178,7 +178,7 @@ def test_host_without_an_address_is_named(fail):
 
 
 def test_refused_connection_is_named(fail):
-    """By the operating system's reason, not by the library's "All connection attempts failed". Field case E16."""
+    """The message has the operating system's reason, not "All connection attempts failed". Field case E16."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     error = fail(f"http://127.0.0.1:{port}/v1", tries=2)

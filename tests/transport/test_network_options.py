@@ -46,7 +46,7 @@ def foreign_timeout(*args, **kwargs):
     ],
 )
 async def test_time_limits_in_every_usual_form_are_accepted(make, limits):
-    """In the forms of requests, httpx, openai and the standard library, checked by a call. Field case D8."""
+    """The forms are those of requests, httpx, openai and the standard library. A call checks each. Field case D8."""
     timeout = make()
     assert resolve_timeouts(timeout) == limits
     wire = Wire(*[completion()] * 2)
@@ -62,14 +62,14 @@ async def test_time_limits_in_every_usual_form_are_accepted(make, limits):
 )
 @pytest.mark.parametrize("make", CLASSES)
 def test_invalid_time_limit_is_refused_at_construction(make, timeout):
-    """The text names the accepted forms. There is no `AttributeError` at the first call. Field case D8."""
+    """The message names the accepted forms. Without this check, the first call would fail. Field case D8."""
     with pytest.raises(ValueError, match=r"number of seconds|Pass seconds|It takes"):
         build(make, timeout=timeout)
 
 
 @pytest.mark.parametrize("make", CLASSES)
 def test_retries_of_none_are_the_default(make):
-    """As in `ChatOpenAI`. Field case D8."""
+    """`ChatOpenAI` also treats `None` as the default. Field case D8."""
     assert build(make, max_retries=None).max_retries == build(make).max_retries == 2
     assert build(make, max_retries=0)._open_transport()._config.max_retries == 0
     for given in (-1, "many", 1.5):
@@ -80,7 +80,7 @@ def test_retries_of_none_are_the_default(make):
 @pytest.mark.parametrize("make", CLASSES)
 @pytest.mark.parametrize("way", ["construction", "change"])
 def test_client_of_another_kind_is_refused(make, way):
-    """Of the other HTTP library, async for sync, a class, or of another package. The text names the right class.
+    """The client is of another library, is async instead of sync, or is a class. The message names the right class.
 
     Field case D8.
     """
@@ -110,7 +110,7 @@ def test_client_of_another_kind_is_refused(make, way):
 
 
 def use(model, name, value):
-    """Return a copy with the value, or the model after an assignment. Neither is validated."""
+    """Return a copy with the value, or the model after an assignment. Pydantic validates neither."""
     copy = model.model_copy(update={name: value})
     setattr(model, name, value)
     try:
@@ -121,7 +121,7 @@ def use(model, name, value):
 
 @pytest.mark.parametrize("make", CLASSES)
 def test_client_of_the_right_kind_is_accepted(make):
-    """Those of the library, openai's subclasses, and test doubles that build and send requests. Field case D8."""
+    """Accepted are the library's clients, openai's subclasses, and test doubles with the same methods. Field case D8."""
     library = import_module(library_name())
     for client in (library.Client(), openai.DefaultHttpxClient(), MagicMock()):
         assert build(make, http_client=client).http_client is client
@@ -148,7 +148,7 @@ def test_client_of_the_right_kind_is_accepted(make):
     ],
 )
 def test_illegal_header_is_refused_at_construction(make, headers, text):
-    """Under every name of the parameter. The text does not contain the value. Field case D8."""
+    """Each name of the parameter is checked. The message does not contain the value. Field case D8."""
     for name in ("default_headers", "additional_headers", "headers"):
         with pytest.raises(ValueError, match=text) as caught:
             build(make, **{name: headers})

@@ -1,4 +1,4 @@
-"""Retries: which errors, how often, after which wait, and what callers share."""
+"""Retries: which errors are retried, how often and after which wait, and what callers share."""
 
 import asyncio
 import dataclasses
@@ -56,7 +56,7 @@ def build_error(status):
 @pytest.mark.parametrize("max_retries", [0, 1, 2, 3])
 @pytest.mark.parametrize("fault", [Fault.overloaded, Fault.empty_reply, Fault.malformed_call, Fault.rate_limit])
 async def test_max_retries_bounds_the_requests_of_a_call(mode, max_retries, fault):
-    """`max_retries=n` allows n + 1 requests, whatever the errors. The error has the number of tries."""
+    """`max_retries=n` allows n + 1 requests for any mix of errors. The error has the number of tries."""
     bad = Fault.rate_limit("0.01s") if fault == Fault.rate_limit else fault()
     fake = FakeGemini(lambda request: bad)
     with pytest.raises(errors.GeminiCompatError) as caught:
@@ -66,7 +66,7 @@ async def test_max_retries_bounds_the_requests_of_a_call(mode, max_retries, faul
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_retried_call_reports_its_cost(mode):
-    """Retries, seconds waited, and the tokens of discarded replies."""
+    """The message has the number of retries, the seconds waited, and the tokens of discarded replies."""
     good = Reply("Hello.", usage=Usage(10, 3))
     once = await ask(FakeGemini([good]).chat_model(), mode)
     assert not {"retries", "waited"} & once.response_metadata.keys()
@@ -91,7 +91,7 @@ async def test_last_error_has_the_tokens_of_all_tries(mode):
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_wait_in_the_body_is_kept(mode):
-    """AI Studio names it in `RetryInfo` and in the text. The retry comes at that time, not earlier and hardly later."""
+    """AI Studio names the wait in `RetryInfo` and in the text. The retry comes right after this wait."""
     fake = FakeGemini([Fault.rate_limit("0.25s"), "Hello."])
     began = time.monotonic()
     await ask(fake.chat_model(max_retries=1), mode)
@@ -123,7 +123,7 @@ def test_wait_in_the_header_is_kept(status, spelling):
     ],
 )
 async def test_permanent_error_is_not_retried(mode, fault, kind):
-    """A spent daily quota, a filter, an invalid key, a budget that thinking used up."""
+    """Such errors are a spent daily quota, a filter, an invalid key, and `max_tokens` used up by thinking."""
     fake = FakeGemini([fault, "Hello."])
     if kind is None:
         await ask(fake.chat_model(max_retries=3), mode)
@@ -136,7 +136,7 @@ async def test_permanent_error_is_not_retried(mode, fault, kind):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("timeout", [{"retry_wait": 5}, {"total": 5}])
 async def test_wait_beyond_the_limit_is_not_started(mode, timeout):
-    """The error comes at once and names the wait."""
+    """The call raises the error at once, and the error names the wait."""
     fake = FakeGemini([Fault.rate_limit("86.5s"), "Hello."])
     began = time.monotonic()
     with pytest.raises(errors.RateLimitError) as caught:
@@ -152,7 +152,7 @@ async def test_wait_beyond_the_limit_is_not_started(mode, timeout):
     "fault", [Fault.cut_stream, Fault.dropped_connection, lambda after: Fault.error_in_stream(after=after)]
 )
 async def test_stream_is_retried_only_before_its_first_chunk(mode, after, fault):
-    """Otherwise the caller would get the same text twice."""
+    """After a later retry, the caller would get the same text twice."""
     fake = FakeGemini([fault(after=after), "Hello."])
     model = fake.chat_model(max_retries=2)
     if after:
@@ -166,7 +166,7 @@ async def test_stream_is_retried_only_before_its_first_chunk(mode, after, fault)
 
 
 def test_partly_streamed_call_is_not_retried():
-    """The caller has pieces of the arguments when the stream breaks."""
+    """When the stream breaks, the caller has already received a part of the arguments."""
     fake = FakeGemini([Fault.cut_stream("", calls=[Call("add", '{"a": 1, "b')]), "Hello."])
     with pytest.raises(errors.GeminiCompatError):
         list(fake.chat_model(max_retries=2).stream("hi"))
@@ -185,7 +185,7 @@ def test_retry_is_logged_once_at_info(caplog):
 
 
 class Quota:
-    """A server that refuses all requests of its minute, and names a shorter wait than that."""
+    """A server that refuses all requests for some time, but names a shorter wait."""
 
     def __init__(self, seconds):
         self.seconds = seconds
@@ -202,7 +202,7 @@ class Quota:
 
 
 async def test_hundred_callers_send_one_probe_at_a_time():
-    """The first requests are refused. Then one caller probes at a time, and all are served after its answer."""
+    """After the first refusals, one caller at a time sends a probe. After the answer to a probe, all calls pass."""
     quota = Quota(1.5)
     fake = FakeGemini(quota)
     model = fake.chat_model(max_retries=6)
@@ -215,7 +215,7 @@ async def test_hundred_callers_send_one_probe_at_a_time():
 
 
 async def test_callers_that_cannot_wait_send_one_probe_per_second():
-    """The other callers raise the 429 of the probe."""
+    """The other callers raise the 429 that the last probe got."""
     quota = Quota(60)
     fake = FakeGemini(quota)
     model = fake.chat_model(max_retries=9, timeout={"retry_wait": 1.2})
@@ -238,7 +238,7 @@ async def test_gate_is_separate_for_each_model():
 
 
 def test_models_share_a_gate_only_with_the_same_key():
-    """A new object for each request uses the same quota."""
+    """A program may build a new model for each request. These models share a quota, and so a gate."""
 
     def gate(name="gemini-3.8-flash", key="k", **kwargs):
         return ChatGeminiCompat(model=name, api_key=key, **kwargs)._open_transport().begin(name)._gate
@@ -250,7 +250,7 @@ def test_models_share_a_gate_only_with_the_same_key():
 
 
 def test_call_without_retries_skips_the_gate():
-    """It sends one request at once."""
+    """The call sends one request without waiting."""
     fake = FakeGemini([Fault.rate_limit("90s"), "Hello."])
     model = fake.chat_model(max_retries=0)
     with pytest.raises(errors.RateLimitError):
@@ -269,7 +269,7 @@ class Clock:
 
 
 def test_half_open_gate_allows_one_probe():
-    """One request per second until one is answered. Then the gate is open."""
+    """The gate lets one request per second through until one is answered. Then all calls pass."""
     clock = Clock()
     gate = Gate(clock)
     assert gate.try_enter() == 0
@@ -284,7 +284,7 @@ def test_half_open_gate_allows_one_probe():
 
 
 def test_gate_is_not_opened_by_an_older_answer():
-    """The answer to a request that was sent before the 429 proves nothing."""
+    """If a request was sent before the 429, its answer does not show that the quota has refilled."""
     gate = Gate(Clock())
     before = gate.closings
     gate.close(5)
@@ -293,7 +293,7 @@ def test_gate_is_not_opened_by_an_older_answer():
 
 
 def test_gate_keeps_the_longest_refusal():
-    """Of two refusals the later time counts."""
+    """After two 429s, the gate blocks calls until the later of the two times."""
     gate = Gate(Clock())
     gate.close(5)
     gate.close(2)
@@ -323,7 +323,7 @@ def test_gate_stays_closed_no_longer_than_the_caller_waits():
     ],
 )
 async def test_long_wait_does_not_block_later_calls(mode, refusal):
-    """The next call probes, and its answer opens the gate for all. Field case G4."""
+    """The next call is sent as a probe, and after its answer all calls pass. Field case G4."""
     fake = FakeGemini([refusal, *["Hello."] * 3])
     model = fake.chat_model(max_retries=2)
     with pytest.raises(errors.RateLimitError):
@@ -338,7 +338,7 @@ async def test_long_wait_does_not_block_later_calls(mode, refusal):
     "header", ["-5", "nan", "NaN", "inf", "-inf", "1e9999", "", "soon", "Wed, 21 Oct 2015 07:28:00 GMT", "0"]
 )
 def test_invalid_wait_is_ignored(header):
-    """Text that is not a number, and a date in the past. Field case G4."""
+    """An invalid wait is a text that is not a number, or a date in the past. Field case G4."""
     fake = FakeGemini([Raw({"error": {"message": "later"}}, 429, headers={"retry-after": header}), "Hello."])
     began = time.monotonic()
     assert fake.chat_model(max_retries=1).invoke("hi").text == "Hello."
@@ -346,7 +346,7 @@ def test_invalid_wait_is_ignored(header):
 
 
 def test_retry_after_in_the_past_is_zero_seconds():
-    """A date in the past means now, and never a negative number."""
+    """The wait for a date in the past is zero, and not negative."""
     past = format_datetime(datetime.now(timezone.utc) - timedelta(hours=1), usegmt=True)
     fake = FakeGemini([Raw({"error": {"message": "later"}}, 429, headers={"retry-after": past})])
     with pytest.raises(errors.RateLimitError) as caught:
@@ -355,7 +355,7 @@ def test_retry_after_in_the_past_is_zero_seconds():
 
 
 def test_gate_opens_after_a_server_error():
-    """A 503 shows that the quota no longer blocks requests."""
+    """A 503 shows that the quota is no longer exceeded."""
     tries = Tries(2, TimeLimits(), gate := Gate(Clock()))
     gate.close(5)
     tries._closings = gate.closings
@@ -364,7 +364,7 @@ def test_gate_opens_after_a_server_error():
 
 
 async def test_error_from_the_gate_is_complete():
-    """A second caller gets request, response, body and status, but no other part of the first call. Field case E19."""
+    """The second caller's error has request, response, body and status of the 429, and nothing else. Field case E19."""
     fake = FakeGemini(lambda request: Fault.rate_limit("500s"))
     model = fake.chat_model(max_retries=1, timeout={"retry_wait": 1})
     caught = [await fail(model, mode) for mode in ["invoke", *MODES]]
@@ -398,7 +398,7 @@ def test_gate_keeps_no_reference_to_the_refused_call():
 
 
 def test_gate_keeps_a_refusal_without_its_large_body():
-    """Otherwise a page of a megabyte would stay in memory for each key. Field case E7."""
+    """A large error page would otherwise stay in memory for each key. Field case E7."""
     fake = FakeGemini(lambda request: Raw({"error": {"message": "later", "junk": "x" * 100_000}}, 429))
     model = fake.chat_model(max_retries=1, timeout={"retry_wait": 0})
     with pytest.raises(errors.RateLimitError):
@@ -418,7 +418,7 @@ def test_gate_allows_one_probe_per_second_to_callers_that_cannot_wait():
 
 
 def test_rate_limit_without_a_response_closes_the_gate():
-    """An error that was rebuilt from its text has no response to repeat."""
+    """An error that was rebuilt from its text does not have a response."""
     tries = Tries(2, TimeLimits(), gate := Gate(Clock()))
     assert tries.record_failure(build_error(429)) is not None
     assert gate.refusal is None

@@ -1,4 +1,4 @@
-"""No text contains a secret: five kinds of secrets, every fault of the fake endpoint, four methods."""
+"""No text contains a secret: for five kinds of secrets, every fault of the fake endpoint, and four methods."""
 
 import asyncio
 import base64
@@ -43,7 +43,7 @@ KINDS = ("api key", "callable key", "user credentials", "service account")
 WAYS = ("invoke", "stream", "ainvoke", "astream")
 REFUSED = "token refused"
 CASES = ("success", *FAULTS)
-#: Long enough for a backoff; longer waits raise the error at once.
+#: Limit for waits: long enough for the backoff. For longer waits, the call raises the error at once.
 TIMEOUT = {"retry_wait": 0.7}
 
 
@@ -62,7 +62,7 @@ class Evidence:
 
     def leaks(self):
         """Return each place of a secret, with the text before it."""
-        # A line of the private key is a secret too, and so is a signed assertion, which can be exchanged for a token.
+        # Each line of the private key is a secret. So is a signed assertion, which can be exchanged for a token.
         lines = [line for line in PRIVATE_KEY.splitlines() if len(line) == 64]
         pattern = re.compile("|".join(["canary-[a-z]+", "PRIVATE KEY", *map(re.escape, [*lines, *self.assertions])]))
         found = ((place, text, pattern.search(text)) for place, text in self.texts)
@@ -211,7 +211,7 @@ def seen():
         pytest.MonkeyPatch.context() as patch,
     ):
         warnings.simplefilter("always")
-        # With a shared rate gate, most calls after a 429 would fail without a request.
+        # If the calls shared a rate gate, most calls after a 429 would fail without a request.
         patch.setattr(_transport, "gate_of", lambda *_: Gate())
         for kind in KINDS:
             chat = build(url, kind, tokens.url)
@@ -235,7 +235,7 @@ def test_no_secret_is_in_any_text(seen):
 
 
 def test_search_for_secrets_covers_all_places(seen):
-    """Each secret has been sent, each place has texts, and the faults have caused errors."""
+    """Each secret was sent, each place has texts, and the faults caused errors."""
     evidence, outcomes, fake, tokens = seen
     assert {request.headers["authorization"][:6] for request in fake.requests} == {"Bearer"}
     sent = {key for form in tokens.forms for key in form}
@@ -299,7 +299,7 @@ OWN = {
 
 
 async def test_request_of_an_error_has_no_secret_header_or_query():
-    """This holds for each fault, and if nothing listens at the address."""
+    """This applies to each fault, and to an address without a server."""
     evidence = Evidence()
     fake = FakeGemini(lambda request: FAULTS[request.prompt]())
     with fake.serve() as url:
@@ -341,7 +341,7 @@ ECHOES = {
 
 @pytest.mark.parametrize("shape", ECHOES)
 async def test_key_that_a_server_repeats_is_hidden(shape):
-    """It is hidden in text, body and details, in each JSON spelling."""
+    """The key is hidden in text, body and details, in each JSON spelling."""
     status, body = ECHOES[shape]
     evidence = Evidence()
     wire = Wire(reply(body.encode(), status))
@@ -358,7 +358,7 @@ async def test_key_that_a_server_repeats_is_hidden(shape):
 
 
 def test_short_key_is_not_hidden():
-    """The key of a local server may be an ordinary word, and the text must stay readable."""
+    """The key of a local server may be an ordinary word. The error message must stay readable."""
     wire = Wire(reply({"error": {"message": "this key is not known"}}, 403))
     chat = ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", api_key="key", max_retries=0, **wire.clients)
     with pytest.raises(errors.PermissionDeniedError, match="this key is not known"):
@@ -375,7 +375,7 @@ def test_short_key_is_not_hidden():
     ],
 )
 async def test_redirect_is_named_without_secrets(location, shown):
-    """The text has no user, password, query or fragment of the URL."""
+    """The error message does not contain user, password, query or fragment of the URL."""
     wire = Wire(*(reply("", 302, {"location": location}) for _ in range(4)))
     chat = ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", max_retries=0, **wire.clients)
     for error in await fail_with_each_method(chat, "hi"):
@@ -424,7 +424,7 @@ def requests_of(error):
     ids=["key", "token", "refresh token", "client secret", "line of a key", "private key", "signed token"],
 )
 def test_leaked_secret_is_found(secret):
-    """The place may be a log, an error, its cause or a message."""
+    """The test leaks a secret into a log, an error, its cause or a message."""
     for put in (put_into_log, put_into_error, put_behind_error, put_into_message):
         evidence = Evidence(assertions={"a.b.c"})
         put(evidence, secret)
@@ -487,7 +487,7 @@ async def test_no_secret_is_in_a_cassette(kind, monkeypatch, tmp_path):
 @pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
 @pytest.mark.parametrize("kind", ["user credentials", "callable key"])
 def test_wait_for_a_token_ends_at_the_total_limit(kind, way):
-    """There is no retry."""
+    """The call is not retried."""
     with FakeGemini("Hello!").serve() as url, serve_tokens(BEARER) as tokens:
         tokens.seconds = 60
         chat = build(url, kind, tokens.url, timeout={"total": 0.5})
@@ -519,7 +519,7 @@ SENT = {
     "x-odd": "  canary-odd with space\t",
 }
 QUERY = {"key": "canary-query-0123&456", "code": "canary-code-0123456789"}
-#: What a server may repeat of that, without what surrounds it.
+#: The parts of these secrets that a server may repeat.
 PARTS = (
     "canary-header/0123+456789=",
     "canary-cookie-0123456789",
@@ -593,7 +593,7 @@ async def fail_at_each_entry_point(wire):
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_header_and_query_that_a_server_repeats_are_hidden(form):
-    """They are hidden in text, body and headers, for each entry point. Field case E13."""
+    """The values are hidden in text, body and headers, for each entry point. Field case E13."""
     found = []
     for part in PARTS:
         wire = Wire(*(FORMS[form](part) for _ in range(20)))
@@ -608,7 +608,7 @@ async def test_header_and_query_that_a_server_repeats_are_hidden(form):
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_secret_is_hidden_in_every_spelling(spelling):
-    """A server may quote, escape or URL-encode it, or surround it with white space. Field case E13."""
+    """A server may quote, escape or URL-encode the secret, or add white space around it. Field case E13."""
     for part in PARTS:
         said = f"You sent {SPELLINGS[spelling](part)} just now"
         for answer in (
@@ -650,7 +650,7 @@ def own_clients(headers):
 @pytest.mark.parametrize("value", ["canary-line-0123456789\n", "canary-line-0123\r\nx: canary-more-0123", "canary-ünicode-0123456789"])  # fmt: skip
 @pytest.mark.parametrize("where", ["default_headers", "default_query", "client"])
 async def test_invalid_header_is_not_shown(where, value):
-    """HTTP libraries repeat the value that they refuse. The server is real. Field case E13."""
+    """HTTP libraries quote the value that they refuse. The test uses a real server. Field case E13."""
     options = {"default_headers": {"x-api-key": value}} if where == "default_headers" else {}
     if where == "default_query":
         options = {"default_query": {"key": value}}
@@ -673,7 +673,7 @@ async def test_invalid_header_is_not_shown(where, value):
 
 
 def test_words_without_secrets_stay_in_the_text():
-    """A project, a version and short words make an error readable."""
+    """Project, version and short words stay, so that the error is readable."""
     said = "Project team-project-1234 may not use version 2026-01-01 of app My Program: no key"
     chat = ChatGeminiCompat(
         model="m",
@@ -692,7 +692,7 @@ def test_words_without_secrets_stay_in_the_text():
 )
 @pytest.mark.parametrize("form", FORMS)
 async def test_key_under_any_name_is_hidden(form, alias):
-    """The key is in no error, repr, dump or body, whichever alias passes it. Field case E13."""
+    """Errors, repr, dumps and bodies do not contain the key, under any alias. Field case E13."""
     key = f"{ODD_KEY}\n"
     wire = Wire(*(FORMS[form](ODD_KEY) for _ in range(4)))
     options = {"base_url": "http://gateway.test/v1", "surface": "openai_compatible", "max_retries": 0, **wire.clients}
@@ -719,7 +719,7 @@ BODY_SECRETS = {
 
 @pytest.mark.parametrize("given", BODY_SECRETS.values(), ids=BODY_SECRETS)
 def test_secret_in_the_body_is_sent_and_not_shown(given):
-    """A key for the body of a request is sent, and is in no text, cache key or trace."""
+    """A key in the request body is sent, but texts, cache keys and traces do not contain it."""
     wire = Wire(completion())
     chat = ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", **given, **wire.clients)
     shown = [repr(chat), str(chat), dumps(chat), chat._get_llm_string(), str(chat._identifying_params)]
@@ -733,7 +733,7 @@ def test_secret_in_the_body_is_sent_and_not_shown(given):
 
 
 def test_secret_in_the_body_of_one_call_is_not_traced():
-    """Callbacks and the cache key contain the options of a call."""
+    """Callbacks and the cache key get the options of a call, but not the secret."""
     wire, runs = Wire(completion()), RunCollectorCallbackHandler()
     chat = ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", **wire.clients)
     keys = [{"extra_body": {"api_key": key}} for key in ("canary-one", "canary-two")]
@@ -746,7 +746,7 @@ def test_secret_in_the_body_of_one_call_is_not_traced():
 
 
 def test_models_with_different_keys_in_the_body_share_no_cached_answer():
-    """A hidden key still separates entries of LangChain's cache. Numbers stay readable."""
+    """The hidden key still affects the key of LangChain's cache. Numbers stay readable."""
     bodies = ({"api_key": "one"}, {"api_key": "two"}, {"min_tokens": 5})
     chats = [ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", extra_body=body) for body in bodies]
     assert len({chat._get_llm_string() for chat in chats}) == 3
@@ -761,7 +761,7 @@ def test_members_of_a_schema_are_not_hidden():
 
 
 def test_deep_body_is_shown_without_an_endless_walk():
-    """The repr of a model works for any body."""
+    """The repr of a model also works for a deeply nested body."""
     body = {}
     body["a"] = {"b": [body]}
     assert "[hidden]" in repr(ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", extra_body=body))

@@ -1,4 +1,4 @@
-"""Event streams are decoded to JSON values, wherever the network cuts them."""
+"""Event streams are decoded to the same JSON values, wherever the network cuts the bytes."""
 
 import json
 
@@ -11,7 +11,7 @@ from langchain_gemini_compat._wire.json_types import DONE
 
 
 def decode(*pieces):
-    """Return the values of `pieces`. Assert that `read_event` makes no difference."""
+    """Return the values of `pieces`. Assert that `read_event` and `feed` give the same values."""
     quick, plain = ([*_decode(pieces, quick=quick)] for quick in (True, False))
     assert quick == plain
     return plain
@@ -56,7 +56,7 @@ PRETTY += b'    "status": "CANCELLED"\n  }\n}\n]\n'
     ],
 )
 def test_events_are_read(body, values):
-    """As one piece, byte by byte, and in pieces of three bytes."""
+    """The events arrive as one piece, byte by byte, or in pieces of three bytes."""
     assert decode(body) == values
     assert decode(*(body[place : place + 1] for place in range(len(body)))) == values
     assert decode(*(body[place : place + 3] for place in range(0, len(body), 3))) == values
@@ -77,7 +77,7 @@ def test_invalid_json_raises(body):
 
 
 def test_event_is_complete_at_its_blank_line():
-    """Not only at the next event."""
+    """The decoder does not wait for the next event."""
     decoder = SseDecoder()
     assert [*decoder.feed(b'data: {"a": 1}\n')] == []
     assert [*decoder.feed(b"\n")] == [{"a": 1}]
@@ -94,7 +94,7 @@ events = st.dictionaries(st.text(max_size=4), values, min_size=1, max_size=3)
 
 @st.composite
 def streams(draw):
-    """Return the bytes of a stream in one of the allowed spellings, and its values."""
+    """Return the bytes of a stream, written in one of the allowed forms, and the values in it."""
     newline = draw(st.sampled_from([b"\n", b"\r\n"]))
     field = draw(st.sampled_from([b"data:", b"data: "]))
     lines, expected = [], []
@@ -118,7 +118,7 @@ def streams(draw):
 @settings(max_examples=400, deadline=None)
 @given(stream=streams(), places=st.lists(st.integers(0, 400), max_size=8))
 def test_pieces_of_any_size_give_the_same_values(stream, places):
-    """Cut inside characters, between CR and LF, anywhere."""
+    """The bytes may be cut anywhere, even inside a character or between CR and LF."""
     body, expected = stream
     ends = [*sorted(places), len(body)]
     assert decode(*(body[start:end] for start, end in zip([0, *ends], ends, strict=False))) == expected
@@ -126,7 +126,7 @@ def test_pieces_of_any_size_give_the_same_values(stream, places):
 
 
 def test_long_line_in_many_pieces_is_joined_once():
-    """An image is one line of megabytes, so earlier pieces must not be scanned again."""
+    """An image is one line of several megabytes, so earlier pieces must not be scanned again."""
     decoder = SseDecoder()
     pieces = [b"data: [" + b'"' + b"x" * 100, *([b"x" * 100] * 1000), b'"]']
     for piece in pieces:

@@ -23,7 +23,7 @@ STREAMS = ["stream", "astream"]
 
 
 def ask(model, mode, *, pause=0.0):
-    """Return the chunks. `pause` is the time in seconds that the reader takes over each."""
+    """Return the chunks. `pause` is the time in seconds that the reader takes for each chunk."""
     if mode == "invoke":
         return [model.invoke("hi")]
     if mode == "ainvoke":
@@ -45,7 +45,7 @@ def ask(model, mode, *, pause=0.0):
 
 
 def fail(model, mode):
-    """Return the limit that passed, the seconds until then, and the error."""
+    """Return the limit that expired, the seconds until then, and the error."""
     began = time.monotonic()
     with pytest.raises(errors.RequestTimeoutError) as caught:
         ask(model, mode)
@@ -96,7 +96,7 @@ def test_silent_server_exceeds_the_first_byte_limit(slow, mode):
 
 @pytest.mark.parametrize("mode", STREAMS)
 def test_silent_stream_exceeds_the_limit_between_chunks(slow, mode):
-    """The first chunk may take longer than that limit."""
+    """The limit between chunks does not apply to the first chunk."""
     limit, seconds, error = fail(slow(0.6, 60, first_byte=45, between_chunks=0.4), mode)
     assert limit == "between_chunks"
     assert 0.9 <= seconds < 60
@@ -105,7 +105,7 @@ def test_silent_stream_exceeds_the_limit_between_chunks(slow, mode):
 
 @pytest.mark.parametrize("mode", STREAMS)
 def test_long_stream_exceeds_the_total_limit(slow, mode):
-    """Every chunk is in time, but the reply is not."""
+    """Every chunk arrives in time, but the whole reply takes too long."""
     limit, seconds, _ = fail(slow(0, 0.3, total=0.8), mode)
     assert limit == "total"
     assert 0.72 <= seconds < 30
@@ -113,7 +113,7 @@ def test_long_stream_exceeds_the_total_limit(slow, mode):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_total_limit_applies_before_the_first_byte(slow, mode):
-    """To whole replies and to streams."""
+    """The limit applies to whole replies and to streams."""
     limit, seconds, _ = fail(slow(60, 0, total=0.5), mode)
     assert limit == "total"
     assert 0.45 <= seconds < 30
@@ -121,7 +121,7 @@ def test_total_limit_applies_before_the_first_byte(slow, mode):
 
 @pytest.mark.parametrize("mode", STREAMS)
 def test_slow_reader_does_not_exceed_a_limit(slow, mode):
-    """Only the server's time counts as silence."""
+    """Only time in which the caller waits for the server counts as silence."""
     chunks = ask(slow(0, 0.01, between_chunks=0.3), mode, pause=0.4)
     assert "".join(chunk.text for chunk in chunks) == "one two three four five six"
 
@@ -139,7 +139,7 @@ def test_timeout_has_the_partial_text(slow):
 
 
 def test_retries_stay_within_the_total_limit():
-    """Five tries of a silent server take no longer than one call may."""
+    """Five tries with a silent server together take at most the total limit."""
     fake = FakeGemini(lambda request: Fault.slow(5, 0))
     with fake.serve() as url:
         options = {"max_retries": 5, "timeout": {"first_byte": 1, "total": 4}, **fake.connection(url)}
@@ -198,7 +198,7 @@ def abrupt_server(body, wait):
 @pytest.mark.parametrize("mode", STREAMS)
 @pytest.mark.parametrize("body", [EVENT, WHOLE], ids=["no end of the last event", "a whole reply"])
 def test_slow_reader_of_the_last_chunk_exceeds_no_limit(mode, body):
-    """The server has sent everything."""
+    """The server has already sent the whole reply."""
     with abrupt_server(body, 0) as url:
         model = ChatGeminiCompat(
             model="m", base_url=url, max_retries=0, timeout={"between_chunks": 0.2, "first_byte": 0.2}
@@ -207,7 +207,7 @@ def test_slow_reader_of_the_last_chunk_exceeds_no_limit(mode, body):
 
 
 def test_deadline_of_a_finished_reply_leaves_the_next_one_alone():
-    """Its connection is back in the pool and serves another call."""
+    """The connection of the finished reply is back in the pool and serves another call."""
     with abrupt_server(WHOLE, 0.4) as url:
         model = ChatGeminiCompat(
             model="m", base_url=url, max_retries=0, timeout={"between_chunks": 0.6, "first_byte": 0.6}
@@ -220,7 +220,7 @@ def test_deadline_of_a_finished_reply_leaves_the_next_one_alone():
 
 @pytest.mark.parametrize("mode", STREAMS)
 def test_keep_alive_comments_are_silence(mode):
-    """A stream of nothing but comments ends with a timeout."""
+    """A stream that consists only of comments ends with a timeout."""
     with keep_alive_server() as url:
         model = ChatGeminiCompat(model="m", base_url=url, api_key="k", max_retries=0, timeout={"first_byte": 0.5})
         limit, seconds, _ = fail(model, mode)
@@ -230,7 +230,7 @@ def test_keep_alive_comments_are_silence(mode):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_connect_timeout_exceeds_the_connect_limit(mode):
-    """By the HTTP library's own timeout."""
+    """The HTTP library's own timeout enforces this limit."""
     model = ChatGeminiCompat(
         model="m", api_key="k", max_retries=0, timeout={"connect": 3}, **Wire(http.ConnectTimeout("late")).clients
     )
@@ -252,13 +252,13 @@ def test_connect_timeout_exceeds_the_connect_limit(mode):
     ],
 )
 def test_timeout_is_accepted_in_three_forms(timeout, limits):
-    """A number, a dict of limits, or the HTTP library's own object."""
+    """The forms are a number, a dict of limits, and the HTTP library's own object."""
     assert resolve_timeouts(timeout) == limits
 
 
 @pytest.mark.parametrize("timeout", [-1, "60", True, {"read": 3}, {"total": "x"}, {"retry_wait": None}, float("nan")])
 def test_invalid_timeout_is_refused_at_construction(timeout):
-    """The text names the limits."""
+    """The error message names the limits."""
     with pytest.raises(ValueError, match=r"number of seconds|has no limit"):
         ChatGeminiCompat(model="m", api_key="k", timeout=timeout)
 

@@ -1,4 +1,4 @@
-"""Parts of a request beside its body: credentials, headers, clients and retries."""
+"""Parts of a request other than its body: credentials, headers, clients and retries."""
 
 import asyncio
 import gc
@@ -41,7 +41,7 @@ UNAUTHENTICATED = google_error(401, "UNAUTHENTICATED", "Request had invalid auth
 
 
 async def test_refused_token_is_refreshed_once_and_the_request_sent_again():
-    """After a 401. `max_retries=0` does not count that try."""
+    """After a 401, the request is sent again with a new token, even with `max_retries=0`."""
     for run in ("invoke", "ainvoke", "stream", "astream"):
         credentials = FakeCredentials()
         good = [chunk(content="hi", finish="stop"), "[DONE]"] if "stream" in run else completion()
@@ -68,7 +68,7 @@ def test_second_refusal_is_an_error():
 
 
 def test_token_is_renewed_once_in_a_call(monkeypatch):
-    """`max_retries=2` allows three requests, and one more after a refused token."""
+    """`max_retries=2` allows three requests, plus one with a new token after a 401."""
     monkeypatch.setattr(_retry, "_FIRST_WAIT", 0.001)
     refused, busy = reply(UNAUTHENTICATED, 401), reply(google_error(503, "UNAVAILABLE", "Overloaded."), 503)
     wire = Wire(refused, busy, refused, busy, refused)
@@ -78,7 +78,7 @@ def test_token_is_renewed_once_in_a_call(monkeypatch):
 
 
 def test_static_key_is_not_tried_twice():
-    """The same key would get the same answer."""
+    """A second request with the same key would get the same answer."""
     wire = Wire(reply(UNAUTHENTICATED, 401))
     with pytest.raises(errors.AuthenticationError):
         model(wire, api_key="k").invoke("hi")
@@ -86,7 +86,7 @@ def test_static_key_is_not_tried_twice():
 
 
 def test_redirects_are_not_followed():
-    """Credentials must not go to another origin. The error names the target."""
+    """Credentials must not go to another server. The error names the target."""
     wire = Wire(http.Response(307, headers={"location": "https://elsewhere.example/v1/chat?key=x"}))
     with pytest.raises(errors.InvalidRequestError, match=r"redirects to https://elsewhere\.example/v1/chat") as caught:
         model(wire, api_key="k").invoke("hi")
@@ -114,7 +114,7 @@ def test_openai_variables_of_the_environment_are_not_sent(monkeypatch):
 
 
 def test_own_headers_and_query_are_sent():
-    """Gateways need them."""
+    """Gateways need such headers and query parameters."""
     wire = Wire(completion())
     model(wire, api_key="k", default_headers={"X-Team": "blue"}, default_query={"trace": "1"}).invoke("hi")
     assert wire.requests[0].headers["x-team"] == "blue"
@@ -130,7 +130,7 @@ def test_server_without_credentials_gets_none(monkeypatch):
 
 
 def test_quota_project_is_sent_as_a_header():
-    """User credentials need it. google-auth sends it only on its own calls."""
+    """User credentials need the header. google-auth sends it only with its own requests."""
     wire = Wire(completion())
     model(wire, project="p", credentials=FakeCredentials(), quota_project_id="billing").invoke("hi")
     assert wire.requests[0].headers["x-goog-user-project"] == "billing"
@@ -176,7 +176,7 @@ def test_missing_project_raises_with_a_remedy():
 
 
 def test_each_event_loop_has_its_own_client():
-    """Two loops in a row, and threads with their own loops."""
+    """The loops run one after the other, or in different threads."""
     chat = model(Wire(completion()), api_key="k")
     assert asyncio.run(chat.ainvoke("one")).text == asyncio.run(chat.ainvoke("two")).text == "Hello."
     answers = []
@@ -255,7 +255,7 @@ def test_copy_with_other_options_keeps_the_source_of_the_key(monkeypatch):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_forked_child_makes_clients_of_its_own():
-    """It must not use the sockets of its parent."""
+    """The child must not use the sockets of its parent."""
     chat = ChatGeminiCompat(model="m", base_url="http://127.0.0.1:9/v1")
     transport = chat._open_transport()
     parents = transport._clients.sync_client()
@@ -267,7 +267,7 @@ def test_forked_child_makes_clients_of_its_own():
 
 
 def test_nothing_is_looked_up_at_construction(monkeypatch):
-    """Neither credentials nor files, and google-auth and openai are not imported."""
+    """Construction does not look up credentials, read files, or import google-auth and openai."""
     monkeypatch.setattr("google.auth.default", lambda **_: pytest.fail("looked up"))
     monkeypatch.setattr("openai.DefaultHttpxClient", lambda **_: pytest.fail("connected"))
     chat = ChatGeminiCompat(model="gemini-3.8-flash", project="p")
