@@ -53,7 +53,7 @@ class Deadline:
         request: The request. Its `timeout` extension is changed if the HTTP library has to enforce the limit.
         first_by: When the first chunk or the whole reply is due, by the monotonic clock.
         between_chunks: Maximum silence between two chunks in seconds, or `None`.
-        end_by: When the call must be over, by the monotonic clock, or `None`.
+        end_by: When the call must end, by the monotonic clock, or `None`.
         find_socket: Returns the socket of the request while it is being sent.
     """
 

@@ -171,7 +171,7 @@ def _parts_of_json(value: bytes) -> Iterator[bytes]:
 def _hide(secrets: Sequence[bytes], content: bytes) -> bytes:
     lowered = content.lower() if secrets else b""
     for secret in secrets:
-        # Most texts do not contain a secret. A fast search for its longest run of letters and digits comes first.
+        # Most texts do not contain a secret. Search first for the secret's longest run of letters and digits.
         run = max(re.findall(rb"[a-z0-9]+", secret.lower()), key=len, default=b"")
         if len(run) < _SHORTEST_RUN or run in lowered:
             content = _pattern_of(secret).sub(HIDDEN.encode(), content)

@@ -17,7 +17,7 @@ from watchful_server import start
 from langchain_gemini_compat import ChatGeminiCompat
 
 LIMIT = 0.05
-#: Rounds per measurement, and measurements. On a busy machine some are slow; if a connection stays open, all are slow.
+#: Maximum number of medians, and measurements per median. A busy machine makes some slow; an open connection, all.
 ROUNDS, MEASUREMENTS = 4, 5
 PATIENCE = 0.5
 SECONDS_FOR_A_REQUEST = 10
