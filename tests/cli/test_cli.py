@@ -476,7 +476,7 @@ def test_warning_is_printed_on_one_line(run, monkeypatch):
     code, out, err = run("chat", lines=["hi"])
     assert code == 1
     assert "error: No Google credentials were found." in out
-    assert re.fullmatch(r"note: Both GOOGLE_CLOUD_PROJECT and GOOGLE_API_KEY are set: [^\n]+\n", err)
+    assert re.fullmatch(r"note: Both GOOGLE_CLOUD_PROJECT and GOOGLE_API_KEY are set\. [^\n]+\n", err)
 
 
 def test_tools_rule_calls_each_tool_once_and_then_answers():
