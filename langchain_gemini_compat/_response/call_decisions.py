@@ -269,11 +269,13 @@ def _decide_repeated_name(call: TrackedCall, piece: str, names: frozenset[str]) 
 def _decide_after_placeholder(evidence: Evidence, call: TrackedCall, entry: Entry) -> Decision:
     """Decide about a name and arguments after a call that is empty or has only `{}`."""
     is_placeholder = entry.args.strip() == "{}"
-    if call.placeholder and is_placeholder and entry.id and not call.lacks_id:
+    is_identified = not call.lacks_id and (bool(entry.id) or call.has_second_header)
+    if call.placeholder and is_placeholder and is_identified:
         return Decision(call, is_repetition=True)
     if call.placeholder and (evidence.skips_placeholders or (call.lacks_id and is_placeholder)):
         # The earlier `{}` was complete: this server does not send placeholders, or a second `{}` came without an id.
-        return Decision(repeated_call=None if call.lacks_id or not entry.id else call)
+        header_call = call if is_identified and call.has_second_header else None
+        return Decision(repeated_call=call if is_identified else None, header_call=header_call)
     is_second = bool(entry.id) or call.has_second_header or call.has_two_placeholders
     is_ambiguous = call.lacks_id or (bool(call.placeholder) and is_second)
     return Decision(call, ambiguous_calls=(call,) if is_ambiguous else ())

@@ -220,6 +220,11 @@ seeds = st.integers(0, 2**32)
     dialect=Dialect("right", "doubled first", "every", "cut"),
     seed=44276,
 )
+@example(
+    calls=[Call("f", "{}", f"id_{number}") for number in range(4)],
+    dialect=Dialect("right", "doubled first", "every", "head"),
+    seed=0,
+)
 def test_calls_are_right_or_invalid_in_every_dialect(calls, dialect, seed):
     """No call is missing, added, swapped or without its arguments, unless a call is invalid.
 
