@@ -142,6 +142,12 @@ class ConnectedModel(ConnectionFields):
             """Set an attribute. A plain `api_key` becomes a secret, since pydantic does not validate assignments."""
             super().__setattr__(name, _as_secret(value) if name == "api_key" else value)
 
+        def copy(self, *, update: Mapping[str, Any] | None = None, **options: Any) -> Self:
+            """Return a copy, as pydantic's deprecated method does. A plain `api_key` becomes a secret."""
+            if update and "api_key" in update:
+                update = {**update, "api_key": _as_secret(update["api_key"])}
+            return super().copy(update=update, **options)
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy of the model with the fields in `update` replaced.
 
@@ -222,7 +228,8 @@ class ConnectedModel(ConnectionFields):
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Yield the fields for `repr`, without the secrets in body keys."""
         shown = self.redacted_fields()
-        return [(name, shown.get(name or "", value)) for name, value in super().__repr_args__()]
+        fields = [(name, _as_secret(value) if name == "api_key" else value) for name, value in super().__repr_args__()]
+        return [(name, shown.get(name or "", value)) for name, value in fields]
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Return a deep copy. The copy shares the caller's clients and credentials, which cannot be copied."""

@@ -140,7 +140,7 @@ def parse_block(given: JsonValue) -> Block:
     if type_of(raw) in _SILENT:
         return Block(Silent(), raw)
     text = _read_text(raw)
-    return Block(Text(text) if text is not None else _read_media(raw) or Unknown(), raw)
+    return Block(Text(text) if text is not None else read_media(raw) or Unknown(), raw)
 
 
 def type_of(block: Mapping[str, object]) -> str | None:
@@ -177,7 +177,7 @@ def _read_text(block: Mapping[str, object]) -> str | None:
     return None
 
 
-def _read_media(block: Mapping[str, object]) -> Media | None:
+def read_media(block: Mapping[str, object]) -> Media | None:
     """Return the media of a media block of any known form; `None` for other blocks. Text blocks are read before."""
     kind = block.get("type")
     if kind is None:

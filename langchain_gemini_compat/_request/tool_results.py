@@ -16,7 +16,7 @@ from langchain_core.messages import FunctionMessage, ToolMessage
 from langchain_core.prompt_values import ChatPromptValue
 
 from langchain_gemini_compat._request.content import encode_media, read_own_extra
-from langchain_gemini_compat._request.content_blocks import Media, Text, parse_block
+from langchain_gemini_compat._request.content_blocks import Media, Text, parse_block, read_media
 from langchain_gemini_compat._request.tool_result_texts import (
     as_json_object,
     describe_media,
@@ -203,7 +203,9 @@ def _read_block(block: Block, given: JsonValue) -> _ResultBlock:
         return _ResultBlock(given, given, extra)
     if isinstance(raw, dict) and isinstance(content, Text) and ("type" in raw or raw.keys() == {"text"}):
         return _ResultBlock(_result_text(raw, content.text), raw, extra)
-    media = _sendable_media(content) if isinstance(content, Media) else None
+    # A part of Google's API may have media beside its text. Its media are sent, as the text alone would lose them.
+    found = read_media(raw) if isinstance(raw, dict) and isinstance(content, Text) else content
+    media = _sendable_media(found) if isinstance(found, Media) else None
     return _ResultBlock(media, given if media is None else raw, extra)
 
 
@@ -264,7 +266,7 @@ def _why_unsendable(media: Media, endpoint: Endpoint, family: ModelFamily) -> st
     try:
         encode_media(media, {}, endpoint)
     except UnsupportedContentError as err:
-        return str(err).partition(" It takes:")[0].rstrip(".")
+        return str(err).partition(" Remove or convert it.")[0].rstrip(".")
     return None
 
 

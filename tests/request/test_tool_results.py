@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, FunctionMessage, HumanMessage, To
 from langchain_core.tools import tool
 from langchain_mcp_adapters.tools import _convert_call_tool_result
 from mcp import types as mcp
-from outgoing import GOOGLE, SURFACES, broken_rules, build, send, wire_messages
+from outgoing import GOOGLE, PLACES, SURFACES, broken_rules, build, send, wire_messages
 
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._catalog.langchain_profile import build_profile
@@ -481,7 +481,7 @@ def test_unsupported_media_of_a_user_are_refused():
     """Only media of tools become text, because a user can send another file."""
     archive = {"type": "file", "url": "file:///a.zip"}
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
-    with pytest.raises(ValueError, match="no form on surface"):
+    with pytest.raises(ValueError, match="not accepted by surface"):
         chat.preview([HumanMessage([archive])])
 
 
@@ -510,3 +510,28 @@ def test_deepagents_sends_images_and_pdfs_to_the_model(surface, model, tmp_path)
     assert fake.refusals == []
     sent = json.dumps(fake.requests[-1].body["messages"])
     assert (sent.count(PNG), sent.count(PDF)) == (1, 1)
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_media_beside_text_in_a_part_of_google_are_sent(surface):
+    """The text alone would lose the image, and its base64 as text would cost tokens."""
+    part = {"text": "cap", "inline_data": {"mime_type": "image/png", "data": PNG}}
+    call = {"name": "f", "args": {}, "id": "1"}
+    model = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES[surface])
+    body, _ = model.preview(
+        [HumanMessage("x"), AIMessage("", tool_calls=[call]), ToolMessage([part], tool_call_id="1")]
+    )
+    result = body["messages"][2]
+    assert "cap" in str(result["content"])
+    assert PNG not in str(result["content"])
+    assert "image" in str(body)
+
+
+def test_note_of_a_refused_attachment_has_no_advice_of_other_messages():
+    """The attachment went out as text, so there is nothing to remove."""
+    part = {"type": "video", "url": "https://a.b/v.mp4", "mime_type": "video/mp4"}
+    call = {"name": "f", "args": {}, "id": "1"}
+    model = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES["ai_studio"])
+    history = [HumanMessage("x"), AIMessage("", tool_calls=[call]), ToolMessage([part], tool_call_id="1")]
+    (note,) = [note for note in model.preview(history)[1] if note.kind == "tool_result"]
+    assert "Remove" not in note.message

@@ -341,7 +341,7 @@ def test_vertex_host_with_a_path_gets_default_credentials(monkeypatch, arguments
 @pytest.mark.parametrize("end", ["", "/endpoints", "/endpoints/openapi"])
 def test_argument_that_contradicts_the_path_warns(end):
     """The path is used. The warning names the unused argument. Field case E12."""
-    with pytest.warns(GeminiCompatWarning, match=r"^`project`: not used"):
+    with pytest.warns(GeminiCompatWarning, match=r"^`project`: ignored"):
         model = chat(project="p", location="us-central1", base_url=f"{PSC}/v1/projects/q/locations/us-central1{end}")
     assert model.endpoint_info()["base_url"] == PSC + PATH.replace("/p/", "/q/")
 

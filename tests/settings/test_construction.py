@@ -132,3 +132,12 @@ def test_pickle_of_a_model_has_no_clients():
     assert (copy.http_client, copy.http_async_client) == (None, None)
     assert copy.model_name == model.model_name
     assert model.invoke("hi").text == "hi"
+
+
+@pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecatedSince20")
+def test_plain_key_that_is_not_validated_is_not_shown():
+    """`copy` of pydantic 1 and `model_construct` validate nothing."""
+    model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
+    copied = model.copy(update={"api_key": "canary-key"})
+    assert "canary" not in f"{copied!r} {copied} {copied.model_dump()}"
+    assert "canary" not in repr(ChatGeminiCompat.model_construct(model_name="m", api_key="canary-key"))
