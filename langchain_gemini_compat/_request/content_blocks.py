@@ -193,7 +193,7 @@ def _decode_text(block: Mapping[str, object]) -> str | None:
 
 
 def _text(block: Mapping[str, object], *keys: str) -> str | None:
-    """Return the first nonempty string or bytes under `keys`. Bytes, a form of Google's packages, become base64."""
+    """Return the first nonempty value under `keys` that is a string or bytes. Bytes are returned as base64."""
     for key in keys:
         value = block.get(key)
         if isinstance(value, bytes) and value:

@@ -123,7 +123,7 @@ class Node:
     losses: list[Loss]
     #: Whether each check of the whole schema was read, by its JSON pointer.
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
-    #: Pointers of the first sources of the place.
+    #: JSON pointers of the sources that the place starts with, without those that `$ref` or `allOf` add.
     paths: list[str] = field(default_factory=list[str])
     #: Types other than null; `None` if no source names a type.
     types: list[str] | None = None

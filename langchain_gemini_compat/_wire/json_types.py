@@ -142,7 +142,7 @@ def is_error_name(name: object) -> bool:
     return isinstance(name, str) and len(name) <= _LONGEST_NAME and _ERROR_NAME.search(name) is not None
 
 
-#: Marks a choice of a whole reply without a finish reason.
+#: Marks a choice of a whole reply that came without a finish reason. `as_chunk` then sets `stop`.
 END_ASSUMED = "end_assumed"
 #: Marks a choice of a whole reply whose text has thoughts between tags.
 THOUGHTS_TAGGED = "thoughts_tagged"
