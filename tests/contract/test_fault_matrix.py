@@ -9,6 +9,9 @@ from langchain_gemini_compat import errors
 from langchain_gemini_compat._response.v3_events import CORE_TAKES_PIECES
 from langchain_gemini_compat.testing import FAULTS, Fault
 
+#: A deprecation in a library that an agent loads is no outcome of a request.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
 WORDS = {
     "right",
     "right, with a placeholder",
