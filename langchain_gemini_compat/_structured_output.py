@@ -276,7 +276,7 @@ def _validate(answer_class: type, answer: object) -> object:
         return cast("Any", answer_class).parse_obj(answer)
     try:
         return answer_class.model_validate_json(json.dumps(answer))
-    except (*_PARSING_ERRORS, NotImplementedError) as err:
+    except _PARSING_ERRORS as err:
         fault = err
     try:
         return answer_class.model_validate(answer)

@@ -2,15 +2,14 @@
 
 import datetime as dt
 import enum
-import json
 import typing
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import pytest
+import structured_chains
 import typing_extensions as te
 from langchain_core.exceptions import OutputParserException
 from pydantic import Field
-from wire import Wire, call, chunk, completion
 
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._request.tools import format_tool
@@ -112,20 +111,9 @@ CASES: dict[str, tuple[Any, list[Any], Any]] = {
 }
 
 
-def build_chain(schema, value, method, *, streamed=False, **kwargs):
-    """Return a chain whose model answers with `value`, whole or in two pieces."""
-    text, name = json.dumps(value), getattr(schema, "__name__", "Box")
-    pieces = [text[: len(text) // 2], text[len(text) // 2 :]]
-    if method == "function_calling":
-        later = {"index": 0, "function": {"arguments": pieces[1]}}
-        parts = [chunk(tool_calls=[call(name, pieces[0])]), chunk(tool_calls=[later])]
-        whole = completion(None, tool_calls=[call(name, text)])
-    else:
-        parts = [chunk(content=piece) for piece in pieces]
-        whole = completion(text)
-    wire = Wire([*parts, chunk(finish="stop"), "[DONE]"] if streamed else whole)
-    model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", **wire.clients)
-    return model.with_structured_output(schema, method=method, **kwargs), wire
+def build_chain(schema, value, method, **kwargs):
+    """Return a chain whose model answers with `value`, and its server."""
+    return structured_chains.build_chain(schema, getattr(schema, "__name__", "Box"), value, method, **kwargs)
 
 
 @pytest.mark.parametrize("method", METHODS)

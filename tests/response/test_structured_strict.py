@@ -10,10 +10,11 @@ import uuid
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import pytest
+import structured_chains
 from langchain_core.exceptions import OutputParserException
 from pydantic import BaseModel, ConfigDict, Field, RootModel, Strict, field_validator, v1
 from pydantic_core import core_schema
-from wire import Wire, call, chunk, completion
+from wire import Wire, chunk
 
 from langchain_gemini_compat import ChatGeminiCompat
 
@@ -142,21 +143,11 @@ CASES = {
 }
 
 
-def build_chain(schema, value, method, *, streamed=False, **kwargs):
-    """Return a chain whose model answers with `value`, whole or in two pieces."""
+def build_chain(schema, value, method, **kwargs):
+    """Return a chain whose model answers with `value`. A function call wraps a list in `answer`."""
     wrapped = {"answer": value} if isinstance(value, list) and method == "function_calling" else value
-    text, name = json.dumps(wrapped), schema.__name__.replace("[", "_").replace("]", "_")
-    pieces = [text[: len(text) // 2], text[len(text) // 2 :]]
-    if method == "function_calling":
-        later = {"index": 0, "function": {"arguments": pieces[1]}}
-        parts = [chunk(tool_calls=[call(name, pieces[0])]), chunk(tool_calls=[later])]
-        whole = completion(None, tool_calls=[call(name, text)])
-    else:
-        parts = [chunk(content=piece) for piece in pieces]
-        whole = completion(text)
-    wire = Wire([*parts, chunk(finish="stop"), "[DONE]"] if streamed else whole)
-    model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", **wire.clients)
-    return model.with_structured_output(schema, method=method, **kwargs)
+    name = schema.__name__.replace("[", "_").replace("]", "_")
+    return structured_chains.build_chain(schema, name, wrapped, method, **kwargs)[0]
 
 
 @pytest.mark.parametrize("method", METHODS)
