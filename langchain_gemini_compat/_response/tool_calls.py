@@ -72,6 +72,7 @@ class ToolCallTracker:
     | without id | The call has no id, or its id equals its name. |
     | header | An entry with a name and without arguments. |
     | second header | A header after arguments: either the end of that call, or the start of another call of the tool. |
+    | identified | The call has an id, and the entry has one or follows a second header. |
     | equal | The entry has complete arguments, equal as JSON to the complete arguments of the call. |
     | repetition | The entry repeats a call, and is ignored. |
     | error | The call is ambiguous and must not run. |
@@ -103,10 +104,10 @@ class ToolCallTracker:
     | | empty, and a bound tool's name begins with the name twice | any | continues the name, or error |
     | | `{}` or complete | none | second header; error if without id, unless an entry without a name follows |
     | | empty | none, or some | continues; error if without id (own arguments or those of a second call) |
-    | | complete, with id | equal | repetition; error if the entry has no id |
-    | | complete | some | new call; a repetition if the entry has an id and the arguments end up equal |
+    | | complete, with id | equal | repetition; error if not identified |
+    | | complete | some | new call; a repetition if identified and the arguments end up equal |
     | | `{}`, with id | `{}` | repetition; error if arguments follow |
-    | | `{}` | some, and the arguments of another call began without `{}` | new call |
+    | | `{}` | some, and the arguments of another call began without `{}` | new call; a repetition as if complete |
     | | `{}`, without id | `{}` | new call |
     | | `{}`, with id | some, in an entry without id, and no second header came | continues |
     | | `{}` | some | continues; error (own arguments or those of a second call) |

@@ -33,22 +33,22 @@ class Gate:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._is_open = True
+        self._is_blocking = False
         self._is_probing = False
         self._half_open_at = 0.0
         self._refused_until = 0.0
         self._probed_at = -_PROBE_SECONDS
         #: The last 429, or `None` while the gate lets calls pass.
         self.refusal: Refusal | None = None
-        #: Counts the calls of `close`. The answer to a request that was sent before the last `close` has no effect.
-        self.closings = 0
+        #: Counts the calls of `block`. The answer to a request that was sent before the last `block` has no effect.
+        self.blocks = 0
 
     def try_enter(self) -> float:
         """Return 0 if the caller may send its request now, else the seconds until it should ask again.
 
         After the wait that the server named, the caller that gets 0 sends the probe of this second.
         """
-        if self._is_open:
+        if not self._is_blocking:
             return 0.0
         now = self._clock()
         if now < self._half_open_at:
@@ -67,13 +67,13 @@ class Gate:
 
     def is_half_open(self) -> bool:
         """Return whether the gate lets one probe a second through: the wait is over, but no probe was answered."""
-        return not self._is_open and (self._is_probing or self._clock() >= self._half_open_at)
+        return self._is_blocking and (self._is_probing or self._clock() >= self._half_open_at)
 
     def refused_for(self) -> float:
         """Return how many seconds are left of the wait that the server named. The gate may block for a shorter time."""
-        return 0.0 if self._is_open else max(0.0, self._refused_until - self._clock())
+        return max(0.0, self._refused_until - self._clock()) if self._is_blocking else 0.0
 
-    def close(self, seconds: float, refusal: Refusal | None = None, *, limit: float = float("inf")) -> None:
+    def block(self, seconds: float, refusal: Refusal | None = None, *, limit: float = float("inf")) -> None:
         """Block calls for the wait that the server named.
 
         Args:
@@ -86,13 +86,13 @@ class Gate:
         self.refusal = refusal
         self._half_open_at = max(self._half_open_at, now + min(seconds, limit))
         self._refused_until = now + seconds
-        self._is_open = self._is_probing = False
-        self.closings += 1
+        self._is_blocking, self._is_probing = True, False
+        self.blocks += 1
 
-    def open(self, closings: int) -> None:
-        """Let calls pass again after an answer, unless a 429 came since `closings` was read."""
-        if closings == self.closings:
-            self._is_open = True
+    def release(self, blocks: int) -> None:
+        """Let calls pass again after an answer, unless a 429 came since `blocks` was read."""
+        if blocks == self.blocks:
+            self._is_blocking = False
             self.refusal = None
 
 

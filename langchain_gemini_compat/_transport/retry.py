@@ -52,7 +52,7 @@ class Tries:
         #: Maximum wait that a call with these limits accepts, in seconds.
         self._longest_wait = min(limits.retry_wait, math.inf if limits.total is None else limits.total)
         self._gate = gate
-        self._closings = gate.closings
+        self._blocks = gate.blocks
         self._resume_at = 0.0
         self._first_byte = math.inf if limits.first_byte is None else limits.first_byte
         self._token_renewed = False
@@ -108,7 +108,7 @@ class Tries:
         """Record that the caller received a part of the reply. After this, the request is not sent again."""
         if not self._delivered:
             self._delivered = True
-            self._gate.open(self._closings)
+            self._gate.release(self._blocks)
 
     def record_failure(self, error: GeminiCompatError) -> float | None:
         """Count a failed try. Return the seconds until the next try, or `None` if the caller must raise `error`."""
@@ -137,7 +137,7 @@ class Tries:
         if seconds:
             self.waited += min(seconds, _LONGEST_SLEEP)
         else:
-            self._closings = self._gate.closings
+            self._blocks = self._gate.blocks
         return seconds
 
     def _try_gate(self) -> float:
@@ -171,10 +171,10 @@ class Tries:
             if error.is_retryable:
                 # An error that was rebuilt from its arguments, by the caller's own client, has no response.
                 refusal = Refusal.of(error) if hasattr(error, "response") else None
-                self._gate.close(seconds, refusal, limit=self._longest_wait)
+                self._gate.block(seconds, refusal, limit=self._longest_wait)
         elif isinstance(error, (APIStatusError, UnusableReplyError)):
             # Any other answer, even a 503, shows that the quota is no longer exceeded.
-            self._gate.open(self._closings)
+            self._gate.release(self._blocks)
 
     def _back_off(self, error: GeminiCompatError) -> float:
         if error.retry_after is not None:

@@ -141,7 +141,7 @@ def test_server_error_opens_the_gate_after_a_rate_limit():
     """A 503 shows that the quota is no longer exceeded."""
     clock = Clock()
     gate = Gate(clock)
-    gate.close(5.0)
+    gate.block(5.0)
     assert gate.try_enter() > 0
     clock.now += 6.0
     tries = build_tries(gate)
@@ -156,13 +156,13 @@ def test_gate_allows_one_probe_per_second():
     """This applies to callers that can wait and to callers that cannot."""
     clock = Clock()
     gate = Gate(clock)
-    gate.close(5.0)
+    gate.block(5.0)
     clock.now += 5.0
     assert gate.try_enter() == 0.0
     for seconds, goes in ((0.5, False), (0.49, False), (0.02, True), (0.5, False)):
         clock.now += seconds
         assert (gate.try_enter() == 0.0) is goes
-    gate.close(500.0)
+    gate.block(500.0)
     assert gate.try_probe()
     for seconds, goes in ((0.5, False), (0.49, False), (0.02, True), (0.5, False)):
         clock.now += seconds

@@ -273,30 +273,30 @@ def test_half_open_gate_allows_one_probe():
     clock = Clock()
     gate = Gate(clock)
     assert gate.try_enter() == 0
-    gate.close(5)
+    gate.block(5)
     assert gate.try_enter() == 5
     clock.now += 5
     assert [gate.try_enter() for _ in range(3)] == [0, 0.1, 0.1]
     clock.now += 1
     assert [gate.try_enter() for _ in range(2)] == [0, 0.1]
-    gate.open(gate.closings)
+    gate.release(gate.blocks)
     assert [gate.try_enter() for _ in range(3)] == [0, 0, 0]
 
 
 def test_gate_is_not_opened_by_an_older_answer():
     """If a request was sent before the 429, its answer does not show that the quota has refilled."""
     gate = Gate(Clock())
-    before = gate.closings
-    gate.close(5)
-    gate.open(before)
+    before = gate.blocks
+    gate.block(5)
+    gate.release(before)
     assert gate.try_enter() == 5
 
 
 def test_gate_keeps_the_longest_refusal():
     """After two 429s, the gate blocks calls until the later of the two times."""
     gate = Gate(Clock())
-    gate.close(5)
-    gate.close(2)
+    gate.block(5)
+    gate.block(2)
     assert gate.try_enter() == 5
 
 
@@ -304,7 +304,7 @@ def test_gate_stays_closed_no_longer_than_the_caller_waits():
     """A quota error with an absurd number of seconds must not stop all callers for hours. Field case G4."""
     clock = Clock()
     gate = Gate(clock)
-    gate.close(39043, limit=120)
+    gate.block(39043, limit=120)
     assert gate.try_enter() == 120
     assert gate.refused_for() == 39043
     clock.now += 120
@@ -357,8 +357,8 @@ def test_retry_after_in_the_past_is_zero_seconds():
 def test_gate_opens_after_a_server_error():
     """A 503 shows that the quota is no longer exceeded."""
     tries = Tries(2, TimeLimits(), gate := Gate(Clock()))
-    gate.close(5)
-    tries._closings = gate.closings
+    gate.block(5)
+    tries._blocks = gate.blocks
     assert tries.record_failure(build_error(503)) is not None
     assert gate.try_enter() == 0
 
@@ -409,7 +409,7 @@ def test_gate_keeps_a_refusal_without_its_large_body():
 def test_gate_allows_one_probe_per_second_to_callers_that_cannot_wait():
     clock = Clock()
     gate = Gate(clock)
-    gate.close(60)
+    gate.block(60)
     assert [gate.try_probe() for _ in range(3)] == [True, False, False]
     clock.now += 0.9
     assert not gate.try_probe()
