@@ -14,7 +14,7 @@ Sources:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, cast
 
@@ -42,7 +42,7 @@ _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 THINKING_OPTIONS = ("reasoning_effort", "thinking_level", "thinking_budget")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ThinkingFields:
     """The thinking fields of a request: those at the root of the body, and those of `extra_body.google`."""
 
@@ -67,18 +67,22 @@ def encode_thinking(options: Options, endpoint: Endpoint, family: ModelFamily, n
     if given and twice:
         where = f"`extra_body.google.thinking_config.{min(twice)}`"
         raise UnsupportedParameterError(f"`{given[0]}` and {where} set the same thing. Set only one of them.")
-    fields = ThinkingFields()
+    fields = _encode(asked, endpoint, family, notes)
+    marker = _marker_for(options, endpoint, family, fields)
+    google = fields.google if marker is None else {**fields.google, "thought_tag_marker": marker}
+    return replace(fields, google=google)
+
+
+def _encode(asked: Mapping[str, object], endpoint: Endpoint, family: ModelFamily, notes: list[Note]) -> ThinkingFields:
+    """Return the fields without the marker for thoughts."""
     if not endpoint.speaks_gemini or not family.is_gemini:
-        _add_as_given(asked, endpoint, fields, notes)
-    else:
-        checked = _check(asked)
-        if family.thinking == "none":
-            names = [name for name, value in checked.items() if value not in ("none", 0, False)]
-            notes.extend(_drop(name, f"{family.name} does not think") for name in names)
-        else:
-            _Fitter(endpoint, family, notes).fit(checked, fields)
-    _add_marker(options, endpoint, family, fields)
-    return fields
+        return _encode_as_given(asked, endpoint, notes)
+    checked = _check(asked)
+    if family.thinking != "none":
+        return _Fitter(endpoint, family, notes).fit(checked)
+    names = [name for name, value in checked.items() if value not in ("none", 0, False)]
+    notes.extend(_drop(name, f"{family.name} does not think") for name in names)
+    return ThinkingFields()
 
 
 def _read_asked(options: Options) -> dict[str, object]:
@@ -158,24 +162,21 @@ _CHECKS: Mapping[str, Callable[[str, object], str | int | bool]] = {
 }
 
 
-def _add_as_given(asked: Mapping[str, object], endpoint: Endpoint, fields: ThinkingFields, notes: list[Note]) -> None:
+def _encode_as_given(asked: Mapping[str, object], endpoint: Endpoint, notes: list[Note]) -> ThinkingFields:
     config = {name: cast("JsonValue", value) for name, value in asked.items() if name != "reasoning_effort"}
+    body: JsonObject = {}
     if "reasoning_effort" in asked:
-        fields.body["reasoning_effort"] = cast("JsonValue", asked["reasoning_effort"])
+        body["reasoning_effort"] = cast("JsonValue", asked["reasoning_effort"])
         if not endpoint.takes_thinking_config_beside_effort and config.pop("include_thoughts", None):
             notes.append(_drop("include_thoughts", "beside an effort Vertex takes no `thinking_config`"))
-    if config:
-        fields.google["thinking_config"] = config
+    return ThinkingFields(body, {"thinking_config": config} if config else {})
 
 
-def _add_marker(options: Options, endpoint: Endpoint, family: ModelFamily, fields: ThinkingFields) -> None:
-    marker = options.thought_tag_marker
+def _marker_for(options: Options, endpoint: Endpoint, family: ModelFamily, fields: ThinkingFields) -> JsonValue:
     config = fields.google.get("thinking_config")
     wants_thoughts = isinstance(config, dict) and bool(config.get("include_thoughts"))
-    if marker is None and wants_thoughts and endpoint.needs_thought_marker and family.is_gemini:
-        marker = VERTEX_MARKER
-    if marker is not None:
-        fields.google["thought_tag_marker"] = marker
+    needs_marker = wants_thoughts and endpoint.needs_thought_marker and family.is_gemini
+    return VERTEX_MARKER if options.thought_tag_marker is None and needs_marker else options.thought_tag_marker
 
 
 def _drop(name: str, why: str) -> Note:
@@ -190,29 +191,31 @@ class _Fitter:
     family: ModelFamily
     notes: list[Note]
 
-    def fit(self, asked: Mapping[str, str | int | bool], fields: ThinkingFields) -> None:
+    def fit(self, asked: Mapping[str, str | int | bool]) -> ThinkingFields:
+        """Return the fields for the options in `asked`."""
         thoughts = cast("bool | None", asked.get("include_thoughts"))
+        body: JsonObject = {}
         config: JsonObject = {}
-        fields.likely_tokens = _likely_tokens(self.family.default_thinking, self.family)
+        likely = _likely_tokens(self.family.default_thinking, self.family)
         if "reasoning_effort" in asked:
             effort = self._fit_effort(str(asked["reasoning_effort"]))
-            fields.likely_tokens = _likely_tokens(effort, self.family)
+            likely = _likely_tokens(effort, self.family)
             if thoughts or not self.endpoint.takes_effort(effort):
                 config = self._as_config(effort)
             else:
                 # Vertex refuses a `thinking_config` beside an effort. Without the config, it returns no thoughts.
-                fields.body["reasoning_effort"], thoughts = effort, None
+                body["reasoning_effort"], thoughts = effort, None
         elif "thinking_level" in asked:
             level = str(asked["thinking_level"])
-            config, fields.likely_tokens = self._fit_level(level), _likely_tokens(self._nearest(level), self.family)
+            config, likely = self._fit_level(level), _likely_tokens(self._nearest(level), self.family)
         elif "thinking_budget" in asked:
-            config = self._fit_budget(cast("int", asked["thinking_budget"]), fields)
+            config, fitted = self._fit_budget(cast("int", asked["thinking_budget"]))
+            likely = likely if fitted is None else fitted
         if thoughts and config.get("thinking_budget") == 0:
             self.notes.append(_drop("include_thoughts", "thinking is off"))
         elif thoughts is not None:
             config["include_thoughts"] = thoughts
-        if config:
-            fields.google["thinking_config"] = config
+        return ThinkingFields(body, {"thinking_config": config} if config else {}, likely)
 
     def _fit_effort(self, word: str) -> str:
         nearest = self._nearest(word)
@@ -232,16 +235,18 @@ class _Fitter:
             self._note_adjusted(f"`thinking_level` {word!r} became {nearest!r}: {self._describe_levels()}.")
         return config
 
-    def _fit_budget(self, budget: int, fields: ThinkingFields) -> JsonObject:
-        """Return the config for a budget. -1 lets the model choose. 0 disables thinking on models that allow it."""
+    def _fit_budget(self, budget: int) -> tuple[JsonObject, int | None]:
+        """Return the config for a budget, and the expected number of tokens (`None`: as without the option).
+
+        -1 lets the model choose. 0 disables thinking on models that allow it.
+        """
         if budget == -1:
             # A model without budgets chooses its own amount of thinking by default.
-            return {"thinking_budget": -1} if self.family.budgets else {}
+            return ({"thinking_budget": -1} if self.family.budgets else {}), None
         if self.family.budgets is None or (budget == 0 and self.family.thinking == "level"):
             level = self._nearest(_effort_for(budget))
-            fields.likely_tokens = _likely_tokens(level, self.family)
             self._note_adjusted(f"`thinking_budget` {budget} became the level {level!r}: {self._describe_levels()}.")
-            return {"thinking_level": level}
+            return {"thinking_level": level}, _likely_tokens(level, self.family)
         least, most = self.family.budgets
         may_be_0 = budget == 0 and self.family.may_stop_thinking
         fitted = 0 if may_be_0 else min(max(budget, least), most)
@@ -249,8 +254,7 @@ class _Fitter:
             self._note_adjusted(
                 f"`thinking_budget` {budget} became {fitted}: {self.family.name} takes {least} to {most}."
             )
-        fields.likely_tokens = fitted
-        return {"thinking_budget": fitted}
+        return {"thinking_budget": fitted}, fitted
 
     def _nearest(self, word: str) -> str:
         """Return the model's highest level that does not exceed `word`, or else its lowest level."""

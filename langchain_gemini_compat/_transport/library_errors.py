@@ -8,6 +8,10 @@ httpcore2 2.16. `tests/transport/test_library_errors.py` fails if a release rena
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})
 #: The common part of h11's texts "Illegal header name" and "Illegal header value".
@@ -62,3 +66,26 @@ def kind_of(err: BaseException | None) -> HttpErrorKind:
 def is_timeout(err: BaseException | None) -> bool:
     """Return whether `err` is a timeout that the HTTP library raised."""
     return kind_of(err) in _TIMEOUTS
+
+
+def causes_of(err: BaseException | None) -> Iterator[BaseException]:
+    """Yield `err` and its causes, including the members of exception groups."""
+    seen: set[int] = set()
+    waiting = [err]
+    while waiting:
+        one = waiting.pop(0)
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [*members_of(one), one.__cause__, one.__context__]
+
+
+def members_of(err: BaseException) -> list[BaseException]:
+    """Return the members of an exception group, or a list with only `err` for another error.
+
+    On Python 3.10, anyio has an exception group of its own.
+    """
+    members = getattr(err, "exceptions", None)
+    if not isinstance(members, tuple) or "ExceptionGroup" not in type(err).__name__:
+        return [err]
+    return [inner for member in members for inner in members_of(member)]

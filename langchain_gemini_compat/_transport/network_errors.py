@@ -10,13 +10,10 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from langchain_gemini_compat._errors.api import APIConnectionError
-from langchain_gemini_compat._transport.library_errors import HttpErrorKind, kind_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from langchain_gemini_compat._transport.library_errors import HttpErrorKind, causes_of, kind_of, members_of
 
 _Description: TypeAlias = "tuple[str, bool]"
 _CHECK = "Check the network, proxy settings and `base_url`."
@@ -84,12 +81,12 @@ def build_upload_error(size: int) -> APIConnectionError:
 
 def is_address_error(err: BaseException) -> bool:
     """Return whether `err` is an error of Python's sockets about an invalid port or host name."""
-    return all(isinstance(one, (OverflowError, UnicodeError)) for one in _members(err))
+    return all(isinstance(one, (OverflowError, UnicodeError)) for one in members_of(err))
 
 
 def _describe(err: BaseException) -> _Description:
     """Return the error message for `err`, and whether a retry may help."""
-    chain = [*_chain(err)]
+    chain = [*causes_of(err)]
     kind = kind_of(err)
     if is_address_error(err):
         return (
@@ -159,30 +156,6 @@ _TLS = {
 _LOGIN = (
     "The proxy requires a login ({}). Put it into the proxy's address in HTTPS_PROXY: `http://USER:PASSWORD@HOST:PORT`."
 )
-
-
-def _chain(err: BaseException) -> Iterator[BaseException]:
-    """Yield `err` and its causes, including the members of exception groups."""
-    seen: set[int] = set()
-    waiting = [err]
-    while waiting:
-        one = waiting.pop(0)
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        waiting += [*_members(one), *(cause for cause in (one.__cause__, one.__context__) if cause is not None)]
-
-
-def _members(err: BaseException) -> list[BaseException]:
-    """Return the members of an exception group, or a list with only `err` for another error.
-
-    On Python 3.10, anyio has an exception group of its own.
-    """
-    members = getattr(err, "exceptions", None)
-    if not isinstance(members, tuple) or "ExceptionGroup" not in type(err).__name__:
-        return [err]
-    return [inner for member in members for inner in _members(member)]
 
 
 def _innermost_text(chain: list[BaseException]) -> str:

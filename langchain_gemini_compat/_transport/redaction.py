@@ -12,6 +12,8 @@ from base64 import b64decode, b64encode, urlsafe_b64encode
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
+from langchain_gemini_compat._transport.library_errors import causes_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -43,8 +45,6 @@ _NAMED = {
 }
 #: Maximum depth to which JSON in a header is read. Portkey's configuration is such JSON.
 _DEEPEST = 8
-#: Maximum number of exceptions in a chain of causes from which secrets are removed.
-_MOST_CAUSES = 16
 
 
 def bare_url(url: URL) -> URL:
@@ -68,7 +68,7 @@ def forget_secrets(error: BaseException | None) -> None:
 
     Call this only after the request has ended, since the request is changed.
     """
-    chain = list(_chain(error))
+    chain = list(causes_of(error))
     requests = [request for one in chain if (request := cast("Request | None", getattr(one, "_request", None)))]
     secrets = [secret for request in requests for secret in _secrets_of(request)]
     for one in chain:
@@ -80,17 +80,6 @@ def forget_secrets(error: BaseException | None) -> None:
         for name in request.headers.keys() - HARMLESS:
             del request.headers[name]
         request.url = bare_url(request.url)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: list[BaseException] = []
-    waiting: list[BaseException | None] = [error]
-    while waiting and len(seen) < _MOST_CAUSES:
-        one = waiting.pop()
-        if one is not None and one not in seen:
-            seen.append(one)
-            waiting += [one.__cause__, one.__context__]
-            yield one
 
 
 def _hide_in(secrets: Sequence[bytes], part: object) -> object:
