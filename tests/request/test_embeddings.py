@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from wire import Wire, google_error, http, reply
 
 from langchain_gemini_compat import GeminiCompatEmbeddings, errors
+from langchain_gemini_compat._request.embeddings import Batch
 from langchain_gemini_compat.testing import FakeGemini, Fault
 from langchain_gemini_compat.testing._server.embeddings import embed
 
@@ -159,6 +160,11 @@ async def test_vectors_are_ordered_by_index(indices, expected):
         (vectors(1, None), "texts[1] is not a list of numbers"),
         (vectors(1, "2"), "texts[1] is not a list of numbers"),
         ({"data": [{"embedding": [1]}, {"embedding": [True]}]}, "texts[1] is not a list of numbers"),
+        *(
+            ({"data": [{"embedding": [1]}, {"embedding": [0.5, odd]}]}, "texts[1] is not a list of numbers")
+            for odd in (True, "1.5", "NaN", [1.5], {"x": 1}, None)
+        ),
+        ('{"data": [{"embedding": [1]}, {"embedding": [1e999, -1e999]}]}', "texts[1] has a number that is not finite"),
         (vectors(1, 10**400), "texts[1] has a number that is not finite"),
         ('{"data": [{"embedding": [1]}, {"embedding": [NaN]}]}', "texts[1] has a number that is not finite"),
         ('{"data": [{"embedding": [1e999]}, {"embedding": [1]}]}', "texts[0] has a number that is not finite"),
@@ -174,6 +180,21 @@ async def test_reply_with_missing_or_invalid_vectors_raises(body, words):
     """The error is an error of this package, and names the text."""
     error = await failure(connect(Wire(body), max_retries=0), ["a", "b"], errors.InvalidReplyError)
     assert words in str(error)
+
+
+@pytest.mark.parametrize("numbers", [[1, -2], [0.5, 2], [1e308, 1e308], [-0.0, 5e-324]])
+async def test_finite_numbers_are_returned_as_floats(numbers):
+    """Integers become floats. Numbers whose sum is infinite are finite."""
+    found = await both(connect(Wire({"data": [{"embedding": numbers}]})), ["a"])
+    assert found == [numbers]
+    assert {type(number) for number in found[0]} == {float}
+
+
+def test_vector_of_floats_is_not_copied():
+    """A second copy of the numbers would double the cost of a text."""
+    vector = [0.5, -0.25]
+    batch = Batch(model="m", payload={}, first=0, size=1, dimensions=None)
+    assert batch.decode({"data": [{"embedding": vector}]})[0] is vector
 
 
 async def test_bad_reply_is_retried():

@@ -1,4 +1,11 @@
-"""The content of each reply, for all protocols: `plain`, `text-<chunks>`, `tools-<calls>-<deltas>`."""
+"""The content of each reply, for all protocols.
+
+`plain`, `text-<chunks>`, `tools-<calls>-<deltas>`, `vectors-<texts>-<dimensions>`.
+"""
+
+import random
+from array import array
+from base64 import b64encode
 
 MODEL = "gemini-3.8-flash"
 _USAGE = {"prompt_tokens": 3, "completion_tokens": 7, "total_tokens": 10}
@@ -23,14 +30,28 @@ def deltas(calls, count):
             yield {"index": index, "function": {"arguments": piece}}
 
 
+def vectors(count, length, *, is_base64):
+    """Return the reply of `/embeddings`. The openai SDK asks for vectors in base64."""
+    draw = random.Random(1)
+    data = []
+    for index in range(count):
+        vector = [round(draw.gauss(0, 0.03), 9) for _ in range(length)]
+        embedding = b64encode(array("f", vector).tobytes()).decode() if is_base64 else vector
+        data.append({"object": "embedding", "index": index, "embedding": embedding})
+    usage = {"prompt_tokens": count, "total_tokens": count}
+    return {"object": "list", "data": data, "model": MODEL, "usage": usage}
+
+
 def build(name, *, is_google):
     """Return a whole reply as a dict, or the events of a stream."""
-    kind, *sizes = name.split("-")
+    kind, *sizes = name.removesuffix("-base64").split("-")
     numbers = [int(size) for size in sizes]
     if is_google:
         return (
             _google(" ".join(words(20))) if kind == "plain" else [*map(_google, words(*numbers)), _google("", "STOP")]
         )
+    if kind == "vectors":
+        return vectors(*numbers, is_base64=name.endswith("-base64"))
     if kind == "plain":
         return _openai("message", {"content": " ".join(words(20))}, "stop")
     pieces = (

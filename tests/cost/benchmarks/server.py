@@ -45,11 +45,14 @@ class Canned(asyncio.Protocol):
                 return
             self.path = _REQUEST.match(data).groups()
             self.missing, self.pieces = int(_LENGTH.search(data, 0, end)[1]) + end, []
+            self.wants_base64 = False
+        self.wants_base64 = self.wants_base64 or b'"base64"' in data
         self.missing -= len(data)
         if self.missing == 0:
             name, rest = self.path
             self.path = None
-            self.transport.write(_reply(name.decode(), b"GenerateContent" in rest or b"generateContent" in rest))
+            name = f"{name.decode()}-base64" if self.wants_base64 else name.decode()
+            self.transport.write(_reply(name, b"GenerateContent" in rest or b"generateContent" in rest))
 
 
 @cache
