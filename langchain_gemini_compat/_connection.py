@@ -278,7 +278,7 @@ class ConnectedModel(ConnectionFields):
         return link.transport or self._connect(link)
 
     async def _aopen_transport(self) -> Transport:
-        """Async version of `_open_transport`. A thread imports openai and google-auth, which takes half a second."""
+        """Async version of `_open_transport`. A thread imports the HTTP library and google-auth, which takes time."""
         link = self._resolved_link()
         if link.transport is None:
             return await asyncio.to_thread(self._connect, link)
@@ -312,7 +312,7 @@ def open_transport(
     quota_project_id: str | None,
     **options: Unpack[TransportOptions],
 ) -> Transport:
-    """Return a transport for `connection`. This imports openai, which takes half a second. No token is requested."""
+    """Return a transport for `connection`. This imports the HTTP library. No token is requested."""
     from langchain_gemini_compat._auth.google import build_token_source
     from langchain_gemini_compat._transport.client import Transport, TransportConfig
 

@@ -6,7 +6,10 @@ methods: `RunnableWithFallbacks.__getattr__` calls `typing.get_type_hints`.
 
 from __future__ import annotations
 
+import sys
+from functools import cache
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 
 
 class LazyModule:
@@ -32,7 +35,19 @@ class LazyHttpLibrary:
         return value
 
 
+@cache
 def library_name() -> str:
     """Return the name of the openai SDK's HTTP library: `httpx2` since openai 3, `httpx` in earlier versions."""
-    version: str = import_module("openai").VERSION
-    return "httpx" if version.startswith(("1.", "2.")) else "httpx2"
+    return "httpx" if _openai_version().startswith(("1.", "2.")) else "httpx2"
+
+
+def _openai_version() -> str:
+    """Return the version of openai. The metadata of the installation gives it without an import of half a second."""
+    if "openai" not in sys.modules:
+        try:
+            return version("openai")
+        except PackageNotFoundError:
+            # A frozen application may contain the modules without the metadata.
+            pass
+    found: str = import_module("openai").VERSION
+    return found

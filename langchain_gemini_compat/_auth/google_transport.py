@@ -1,4 +1,4 @@
-"""Transport for google-auth on top of the HTTP client of the openai SDK.
+"""Transport for google-auth on top of the HTTP library of the openai SDK.
 
 google-auth's own transports need `requests` or `urllib3`. They follow redirects even if the body contains a subject
 token, and they log secrets at debug level. This transport does not follow redirects, and limits the time of a request
@@ -15,19 +15,17 @@ import time
 from contextlib import closing, contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, replace
-from importlib import import_module
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 from urllib.parse import urlsplit
 
-import openai
 from google.auth.exceptions import TransportError
 from google.auth.transport import Request, Response
 
 from langchain_gemini_compat._auth.failures import build_error, build_timeout_error
 from langchain_gemini_compat._auth.keys import clean_header
-from langchain_gemini_compat._lazy import library_name
 from langchain_gemini_compat._transport.errors import open_client
+from langchain_gemini_compat._transport.http_library import build_client, http_library
 from langchain_gemini_compat._transport.library_errors import is_http_error
 
 if TYPE_CHECKING:
@@ -147,7 +145,7 @@ class _Message:
     def limit(self) -> float:
         return min(self.end, self.latest_deadline())
 
-    def timeout(self) -> openai.Timeout:
+    def timeout(self) -> httpx2.Timeout:
         """Return the timeouts of the next step. Raise an error if no time is left.
 
         If all callers have stopped waiting, the error is of a class for which google-auth does not retry.
@@ -157,7 +155,7 @@ class _Message:
             raise build_timeout_error("the credentials")
         if now >= self.end:
             raise TransportError("The token server did not answer in time.")
-        return openai.Timeout(self.limit() - now)
+        return http_library().Timeout(self.limit() - now)
 
 
 class TokenResponse(Response):
@@ -212,7 +210,7 @@ def _send(message: _Message, *, trust_env: bool = True, verify: ssl.SSLContext |
     timeout = message.timeout()
 
     def build() -> httpx2.Client:
-        return openai.DefaultHttpxClient(timeout=timeout, follow_redirects=False, trust_env=trust_env, verify=verify)
+        return build_client(timeout=timeout, follow_redirects=False, trust_env=trust_env, verify=verify)
 
     with open_client(build) as client, _SocketDeadline(message.limit) as deadline, _convert_errors(message):
         request = client.build_request(
@@ -230,9 +228,8 @@ def _send_with_client(client: httpx2.Client, message: _Message) -> TokenResponse
     """Send the request over the connections of the caller's client, without its event hooks, headers and cookies."""
     bare_client = copy(client)
     bare_client.event_hooks = {}
-    build = cast("type[httpx2.Request]", import_module(library_name()).Request)
     with _convert_errors(message):
-        request = build(
+        request = http_library().Request(
             message.method,
             message.url,
             headers=message.headers,
@@ -279,10 +276,7 @@ def _read(response: httpx2.Response, message: _Message) -> bytes:
 
 
 def _load_certificates(cert: Certificate | None, verify: str | None) -> ssl.SSLContext:
-    if verify is None:
-        context = cast("ssl.SSLContext", import_module(library_name()).create_ssl_context())
-    else:
-        context = ssl.create_default_context(cafile=verify)
+    context = http_library().create_ssl_context() if verify is None else ssl.create_default_context(cafile=verify)
     if cert is not None:
         certificate, key = (cert, None) if isinstance(cert, str) else cert
         try:

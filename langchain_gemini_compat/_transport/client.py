@@ -1,8 +1,8 @@
 """Sends payloads to the endpoint and returns wire chunks.
 
-The openai SDK builds the HTTP clients, with its pool, limits and proxies. The SDK's typed objects are not used, since
-they cost 120 µs a chunk. Credentials go only to the base URL, so redirects are not followed. `OPENAI_*` variables are
-not read.
+The HTTP clients have the limits and proxies of the openai SDK's clients. The SDK itself is not used, since its typed
+objects cost 120 µs a chunk. Credentials go only to the base URL, so redirects are not followed. `OPENAI_*` variables
+are not read.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import openai
 from typing_extensions import TypedDict
 
+from langchain_gemini_compat import errors
 from langchain_gemini_compat._catalog.surfaces import PROJECT_PLACEHOLDER
-from langchain_gemini_compat._errors import api as errors
 from langchain_gemini_compat._transport.body import encode_body
 from langchain_gemini_compat._transport.decompression import ACCEPTED
 from langchain_gemini_compat._transport.errors import translate_errors
 from langchain_gemini_compat._transport.http_clients import Clients
+from langchain_gemini_compat._transport.http_library import http_library
 from langchain_gemini_compat._transport.rate_gate import gate_of
 from langchain_gemini_compat._transport.reader import build_reader
 from langchain_gemini_compat._transport.retry import Tries
@@ -215,7 +215,7 @@ class Transport:
         return client.build_request("POST", url, content=body, headers=headers, params=query, timeout=timeout)
 
 
-def _build_timeout(limits: TimeLimits, deadline: float | None) -> openai.Timeout:
+def _build_timeout(limits: TimeLimits, deadline: float | None) -> httpx2.Timeout:
     """Return the timeouts of one request. None of them exceeds the time that the call has left."""
     left = math.inf if deadline is None else max(0.001, deadline - time.monotonic())
     first = math.inf if limits.first_byte is None else limits.first_byte
@@ -228,7 +228,7 @@ def _build_timeout(limits: TimeLimits, deadline: float | None) -> openai.Timeout
             (limits.pool, first),
         )
     )
-    return openai.Timeout(connect=connect, read=read, write=write, pool=pool)
+    return http_library().Timeout(connect=connect, read=read, write=write, pool=pool)
 
 
 def _fill_project(base_url: str, find_project: Callable[[], str | None]) -> str:

@@ -13,8 +13,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
+from langchain_gemini_compat._transport.error_detection import FIRST_ERROR, code_of, parts_of
 from langchain_gemini_compat._transport.error_rules import CODES_OF_WORDS, VAGUE_WORDS, ParsedError
-from langchain_gemini_compat._wire.json_types import is_error_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,28 +47,6 @@ _MESSAGE_KEYS, _CODE_KEYS = (
     ("message", "msg", "detail", "details"),
     ("code", "status", "type", "error_type", "statusCode"),
 )
-#: Keys that name the kind of an event.
-_KINDS = ("type", "object", "event", "status")
-#: Keys that only an error has.
-_FAULTS = (
-    "errors", "fault", "faultstring", "exception", "error_code", "error_msg", "error_message", "error_description",
-    "errorCode", "errorMsg", "errorMessage", "err", "err_code", "err_msg", "errcode", "errmsg",
-)  # fmt: skip
-#: Values that mean success, in a key of `_FAULTS` or in a message.
-_GOOD_WORDS = frozenset(("", "0", "200", "ok", "success", "successful", "succeeded", "none", "null"))
-#: Keys of a chunk. An event with one of these keys is a part of a reply.
-_PARTS = frozenset(
-    (
-        "choices", "object", "model", "created", "created_at", "system_fingerprint", "service_tier", "provider",
-        "usageMetadata", "delta", "content", "role", "done",
-    )
-)  # fmt: skip
-#: Types of progress reports, which some servers send before or between chunks.
-_PROGRESS = re.compile(
-    r"0|1\d\d|2\d\d|ok|success|info|debug|notice|status|progress|processing|in_progress|pending|queued?|running|started"
-    r"|loading|ping|pong|keep-?_?alive|heartbeat|message|metadata|complete[d]?|done",
-    re.IGNORECASE,
-)
 _DECODER = json.JSONDecoder()
 _START = re.compile(r"""\[\s*\{|\{|b['"]|"(?=[\[{])""")
 #: Bytes as Python prints them. An unfinished string extends to the end of the text, so that the pattern does not try
@@ -76,8 +54,7 @@ _START = re.compile(r"""\[\s*\{|\{|b['"]|"(?=[\[{])""")
 _BYTES = re.compile(r"""b(?:'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z))""", re.DOTALL)
 _STRING_OR_BRACKET = re.compile(r"""'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z)|[\[\]{}()]""", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
-#: The first and last status that means an error, and the statuses that do not show the cause.
-_FIRST_ERROR, _LAST_ERROR = 300, 599
+#: Statuses that do not show the cause.
 _VAGUE_STATUSES = (500, 502)
 #: Statuses of requests that the server refused because of their content. The error text may repeat the request.
 _REFUSALS = (400, 413, 422)
@@ -101,85 +78,6 @@ class _Search:
     layers: list[JsonObject] = field(default_factory=list)
     #: A text or number that the server sent in place of an error object.
     text: str = ""
-
-
-def is_error_body(body: JsonValue) -> bool:
-    """Return whether a JSON value in a reply is an error and not a chunk."""
-    if isinstance(body, dict):
-        if body.get("error"):
-            return True
-        choices = body.get("choices")
-        if choices:
-            # This runs for every chunk. A pattern is fast because it does not call a function.
-            match choices:
-                case [{"error": _} | {"delta": {"error": _}} | {"message": {"error": _}}, *_] | [_, _, *_]:
-                    return _any_has_error(choices)
-                case _:
-                    return False
-        return _says_error(body)
-    return isinstance(body, list) and bool(body) and is_error_body(body[0])
-
-
-def is_bare_detail(body: JsonValue) -> bool:
-    """Return whether `body` is exactly `{"detail": "…"}`. FastAPI sends this for errors of any kind."""
-    return isinstance(body, dict) and len(body) == 1 and isinstance(body.get("detail"), str)
-
-
-def _any_has_error(choices: JsonValue) -> bool:
-    """Return whether a choice contains an error. OpenRouter sends such errors with status 200."""
-    return any(isinstance(choice, dict) and _has_error(choice) for choice in cast("list[JsonValue]", choices))
-
-
-def _has_error(choice: JsonObject) -> bool:
-    return any(part.get("error") for part in _parts_of(choice))
-
-
-def _parts_of(choice: JsonObject) -> Iterator[JsonObject]:
-    """Yield the objects that may contain an error: the choice, its `delta` and its `message`."""
-    yield choice
-    for key in ("delta", "message"):
-        part = choice.get(key)
-        if isinstance(part, dict):
-            yield part
-
-
-def _says_error(body: JsonObject) -> bool:
-    """Return whether a `body` without `choices` and without a true `error` is an error."""
-    if isinstance(body.get("error"), dict) or any(is_error_name(body.get(key)) for key in _KINDS):
-        return True
-    if any(_reports_error(body.get(key)) for key in _FAULTS) or any(
-        body.get(key) is False for key in ("success", "ok")
-    ):
-        return True
-    if any(body.get(key) for key in ("usage", "data", "id", "promptFeedback")):
-        return False
-    if len(body) == 1:
-        # FastAPI's form, or a list that a gateway turned into an object with numbers as keys.
-        ((key, inner),) = body.items()
-        return (key == "detail" and bool(inner)) or (key.isdigit() and is_error_body(inner)) or _is_bare_message(body)
-    has_reason = any(body.get(key) for key in ("message", "detail", "details", "msg"))
-    if has_reason and any(_code_of(body.get(key)) for key in ("code", "status", "status_code", "statusCode")):
-        return True
-    return _is_bare_message(body)
-
-
-def _reports_error(value: JsonValue) -> bool:
-    """Return whether the value of a key in `_FAULTS` means an error. Some servers send 0 or "ok" there on success."""
-    return value.strip().lower() not in _GOOD_WORDS if isinstance(value, str) else bool(value)
-
-
-def _is_bare_message(body: JsonObject) -> bool:
-    """Return whether `body` has a message, but is neither a part of a reply nor a progress report."""
-    if not any(isinstance(text := body.get(key), str) and _reports_error(text) for key in ("message", "msg", "detail")):
-        return False
-    if body.get("success") is True or body.get("ok") is True or not _PARTS.isdisjoint(body):
-        return False
-    words = (body.get(key) for key in ("type", "event", "status", "level", "code"))
-    return not any(
-        (isinstance(word, str) and _PROGRESS.fullmatch(word.strip()))
-        or (isinstance(word, int) and word in (0, *range(100, _FIRST_ERROR)))
-        for word in words
-    )
 
 
 def read_error(body: JsonValue, *, default_code: int) -> tuple[ParsedError, JsonValue]:
@@ -219,7 +117,7 @@ def _choice_error(body: JsonValue) -> JsonValue:
     """Return `body`, or the error of one of its choices if `body` has no `error` of its own."""
     if isinstance(body, dict) and not body.get("error") and isinstance(body.get("choices"), list):
         for choice in cast("list[JsonValue]", body["choices"]):
-            for part in _parts_of(choice) if isinstance(choice, dict) else ():
+            for part in parts_of(choice) if isinstance(choice, dict) else ():
                 if part.get("error"):
                     return {"error": part["error"]}
     return body
@@ -408,17 +306,9 @@ def _read_reason(error: JsonValue, depth: int = _DEEPEST) -> str:
     return f"{where}{reason}" if reason else ""
 
 
-def _code_of(value: JsonValue) -> int | None:
-    """Return the HTTP status in `value`, which may be a number or a text of digits."""
-    if isinstance(value, str) and re.fullmatch("[3-5][0-9]{2}", value):
-        return int(value)
-    is_status = isinstance(value, int) and not isinstance(value, bool) and _FIRST_ERROR <= value <= _LAST_ERROR
-    return cast("int", value) if is_status else None
-
-
 def _codes_of(layer: JsonObject) -> Iterator[int]:
     for key in ("code", "status_code", "statusCode", "status", "http_status", "error_code", "errorCode", "err_code"):
-        code = _code_of(layer.get(key))
+        code = code_of(layer.get(key))
         if code is not None:
             yield code
 
@@ -447,7 +337,7 @@ def _status_of(layers: list[JsonObject]) -> str | None:
     for layer in layers:
         for key in ("status", "type", "code", "error_type"):
             value = layer.get(key)
-            if isinstance(value, str) and value and not _code_of(value):
+            if isinstance(value, str) and value and not code_of(value):
                 return cut(value)
     return None
 
@@ -463,9 +353,9 @@ def _decide_code(layers: list[JsonObject], words: tuple[str, ...], default_code:
         return number
     meant = [word for word in words if word in CODES_OF_WORDS]
     exact = [word for word in meant if word not in VAGUE_WORDS]
-    if exact and (default_code < _FIRST_ERROR or default_code in _VAGUE_STATUSES):
+    if exact and (default_code < FIRST_ERROR or default_code in _VAGUE_STATUSES):
         return CODES_OF_WORDS[exact[0]]
-    if default_code >= _FIRST_ERROR:
+    if default_code >= FIRST_ERROR:
         return default_code
     # The error came in a stream, which had begun with status 200.
     return CODES_OF_WORDS[meant[0]] if meant else 500

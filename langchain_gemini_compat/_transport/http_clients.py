@@ -1,4 +1,4 @@
-"""HTTP clients of the openai SDK: one for all threads, and one for each event loop.
+"""HTTP clients with the defaults of the openai SDK: one for all threads, and one for each event loop.
 
 The client for threads is closed with the model, and an async client with its event loop or the model. After a fork, the
 child process makes its own clients, since it must neither use nor close the sockets of its parent.
@@ -11,9 +11,8 @@ import os
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, finalize
 
-import openai
-
 from langchain_gemini_compat._transport.errors import open_client
+from langchain_gemini_compat._transport.http_library import build_async_client, build_client
 from langchain_gemini_compat._transport.process_lock import singleton_lock
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class Clients:
             with singleton_lock():
                 self._forget_parent()
                 if self._own is None:
-                    self._own = open_client(openai.DefaultHttpxClient)
+                    self._own = open_client(build_client)
                     finalize(self, self._own.close)
         return self._own
 
@@ -65,7 +64,7 @@ class Clients:
         return (await asyncio.shield(task)).client
 
     async def _make(self, loop: asyncio.AbstractEventLoop) -> _LoopClient:
-        made = _LoopClient(self, await asyncio.to_thread(open_client, openai.DefaultAsyncHttpxClient), loop)
+        made = _LoopClient(self, await asyncio.to_thread(open_client, build_async_client), loop)
         await made.hold_open()
         return made
 

@@ -12,7 +12,7 @@ import socket
 import ssl
 from typing import TypeAlias
 
-from langchain_gemini_compat._errors.api import APIConnectionError
+from langchain_gemini_compat import errors
 from langchain_gemini_compat._transport.library_errors import HttpErrorKind, causes_of, kind_of, members_of
 
 _Description: TypeAlias = "tuple[str, bool]"
@@ -60,17 +60,17 @@ class UploadTrace:
         self.note(event, info)
 
 
-def build_connection_error(err: BaseException) -> APIConnectionError:
+def build_connection_error(err: BaseException) -> errors.APIConnectionError:
     """Return the error for `err`, which the HTTP library raised while a request was sent."""
     text, is_retryable = _describe(err)
-    error = APIConnectionError(text)
+    error = errors.APIConnectionError(text)
     error.is_retryable = is_retryable
     return error
 
 
-def build_upload_error(size: int) -> APIConnectionError:
+def build_upload_error(size: int) -> errors.APIConnectionError:
     """Return the error for an upload of `size` bytes during which the server closed a new connection."""
-    error = APIConnectionError(
+    error = errors.APIConnectionError(
         f"The server closed the connection in the middle of the request ({size / 1e6:.1f} MB). Likely cause: the "
         "request is larger than the server or a proxy accepts (413). Send less, for instance smaller images or a URL "
         "instead of the file, or increase the limit of that server."

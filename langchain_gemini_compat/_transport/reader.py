@@ -9,19 +9,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, cast
 
-from langchain_gemini_compat._errors import api as errors
+from langchain_gemini_compat import errors
+from langchain_gemini_compat._errors.base import GeminiCompatError
+from langchain_gemini_compat._lazy import LazyModule
 from langchain_gemini_compat._transport.decompression import (
     ACCEPTED,
     BrokenEncodingError,
     UnsupportedEncodingError,
     build_decompressor,
 )
-from langchain_gemini_compat._transport.error_bodies import is_bare_detail, is_error_body
-from langchain_gemini_compat._transport.errors import (
-    build_timeout,
-    translate_response,
-    translate_value,
-)
+from langchain_gemini_compat._transport.error_detection import is_bare_detail, is_error_body
+from langchain_gemini_compat._transport.errors import build_timeout
 from langchain_gemini_compat._transport.library_errors import is_http_error, is_timeout
 from langchain_gemini_compat._transport.redaction import forget_secrets, hide_secret
 from langchain_gemini_compat._transport.sse import MAX_REPLY_BYTES, OBJECT_BYTES, SseDecoder
@@ -34,10 +32,14 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from langchain_gemini_compat._catalog.surfaces import Surface
+    from langchain_gemini_compat._transport import server_errors
     from langchain_gemini_compat._transport.decompression import Decompressor
     from langchain_gemini_compat._transport.sending import AsyncExchange, Exchange
     from langchain_gemini_compat._transport.timeouts import TimeLimits
     from langchain_gemini_compat._wire.json_types import JsonValue, WireChunk
+else:
+    # This module imports openai.
+    server_errors = LazyModule("langchain_gemini_compat._transport.server_errors")
 
 #: Maximum size of an error body. The rest is not read.
 MAX_ERROR_BYTES = 2**20
@@ -156,7 +158,7 @@ class ReplyReader(ABC):
     def _check(self, value: JsonValue) -> WireChunk:
         """Return `value` if it is a chunk. If it is an error, raise the exception for that error."""
         if is_error_body(value):
-            raise translate_value(value, self._response, self._surface)
+            raise server_errors.translate_value(value, self._response, self._surface)
         if not isinstance(value, dict):
             text = f"The server sent a {type(value).__name__} instead of a chunk. Ask again."
             raise errors.InvalidReplyError(text)
@@ -261,8 +263,8 @@ class WholeReader(_BodyReader):
             raise errors.InvalidReplyError(text) from None
         try:
             wire = self._check(value)
-        except errors.ServerError:
-            if not is_bare_detail(value):
+        except GeminiCompatError as err:
+            if not is_bare_detail(value) or not isinstance(err, errors.ServerError):
                 raise
             # `{"detail": "…"}` with status 200 most likely comes from a server without this API.
             wire = cast("WireChunk", {})
@@ -296,7 +298,7 @@ class ErrorReader(_BodyReader):
         return self._build_error()
 
     def _build_error(self) -> Exception:
-        return translate_response(self._response, b"".join(self._pieces), self._surface)
+        return server_errors.translate_response(self._response, b"".join(self._pieces), self._surface)
 
 
 def _build_not_json(err: ValueError) -> errors.InvalidReplyError:

@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat._errors.api import APIStatusError, RateLimitError, Refusal, UnusableReplyError
+from langchain_gemini_compat._lazy import LazyModule
 from langchain_gemini_compat._transport.timeouts import TimeLimits
 
 if TYPE_CHECKING:
@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
     from langchain_core.messages.ai import UsageMetadata
 
+    from langchain_gemini_compat._errors import api as errors
     from langchain_gemini_compat._errors.base import GeminiCompatError
     from langchain_gemini_compat._transport.rate_gate import Gate
+else:
+    # This module imports openai.
+    errors = LazyModule("langchain_gemini_compat._errors.api")
 
 #: Uses the system's entropy. Forked workers would share the seed of an ordinary generator, and so the same waits.
 _random = random.SystemRandom()
@@ -114,7 +118,7 @@ class Tries:
         """Count a failed try. Return the seconds until the next try, or `None` if the caller must raise `error`."""
         seconds = self._back_off(error)
         self._inform_gate(error, seconds)
-        if isinstance(error, UnusableReplyError) and error.reply is not None:
+        if isinstance(error, errors.UnusableReplyError) and error.reply is not None:
             # The usage of this reply already includes the replies that were discarded before.
             self.discarded = error.reply.usage_metadata
         error.tries = self.retries + 1
@@ -167,19 +171,19 @@ class Tries:
 
         A spent daily quota does not change the gate.
         """
-        if isinstance(error, RateLimitError):
+        if isinstance(error, errors.RateLimitError):
             if error.is_retryable:
                 # An error that was rebuilt from its arguments, by the caller's own client, has no response.
-                refusal = Refusal.of(error) if hasattr(error, "response") else None
+                refusal = errors.Refusal.of(error) if hasattr(error, "response") else None
                 self._gate.block(seconds, refusal, limit=self._longest_wait)
-        elif isinstance(error, (APIStatusError, UnusableReplyError)):
+        elif isinstance(error, (errors.APIStatusError, errors.UnusableReplyError)):
             # Any other answer, even a 503, shows that the quota is no longer exceeded.
             self._gate.release(self._blocks)
 
     def _back_off(self, error: GeminiCompatError) -> float:
         if error.retry_after is not None:
             return _add_jitter(error.retry_after)
-        if isinstance(error, UnusableReplyError):
+        if isinstance(error, errors.UnusableReplyError):
             return 0.0
         return min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**self.retries) * _random.uniform(0.5, 1.0)
 

@@ -14,7 +14,7 @@ from google.oauth2.credentials import Credentials
 from wire import http
 
 from langchain_gemini_compat._catalog.models import FAMILIES
-from langchain_gemini_compat._transport.errors import translate_body
+from langchain_gemini_compat._transport.server_errors import translate_body
 from langchain_gemini_compat.cli import _checks, main
 from langchain_gemini_compat.cli._findings import LOGIN, Place, explain_call
 from langchain_gemini_compat.errors import APIConnectionError, CredentialsError

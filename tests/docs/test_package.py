@@ -108,7 +108,7 @@ def test_model_sync_and_async_methods_take_the_same_arguments(sync, asynchronous
 
 
 def test_import_and_construction_load_no_client():
-    """The first call loads openai and google-auth. The other modules are never loaded."""
+    """The first call loads the HTTP client, and the first error loads openai. Some modules are never loaded."""
     code = (
         "import sys, langchain_gemini_compat as p\n"
         "p.ChatGeminiCompat(model='gemini-3.8-flash', project='p')\n"

@@ -10,7 +10,8 @@ import pytest
 from wire import Wire, chunk, google_error, http, reply
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
-from langchain_gemini_compat._transport.error_bodies import is_error_body, read_error
+from langchain_gemini_compat._transport.error_bodies import read_error
+from langchain_gemini_compat._transport.error_detection import is_error_body
 from langchain_gemini_compat.testing import FakeGemini, Raw
 
 MODES = ["invoke", "ainvoke", "stream", "astream"]

@@ -14,13 +14,13 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 
-import openai
 import pytest
 from blockbuster import BlockingError, blockbuster_ctx
 from google.auth.credentials import Credentials
 from langchain_core._api import LangChainBetaWarning
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat._transport import http_clients
 from langchain_gemini_compat._transport.http_clients import Clients
 from langchain_gemini_compat.testing import FakeGemini, Fault
 
@@ -162,13 +162,13 @@ def test_threads_forget_the_same_closed_loops_at_the_same_time():
 
 def test_simultaneous_first_calls_of_threads_share_one_client_and_one_token(fake, url, monkeypatch):
     made = []
-    build_client = openai.DefaultHttpxClient
+    build_client = http_clients.build_client
 
     def make(**kwargs):
         made.append(build_client(**kwargs))
         return made[-1]
 
-    monkeypatch.setattr(openai, "DefaultHttpxClient", make)
+    monkeypatch.setattr(http_clients, "build_client", make)
     for number in range(1, 6):
         credentials = BlockingCredentials()
         chat = build(fake, url, api_key=None, credentials=credentials)
@@ -206,13 +206,13 @@ def test_fields_are_readable_while_another_thread_caches(chat):
 
 async def test_simultaneous_first_calls_of_tasks_share_one_client_and_one_token(fake, url, monkeypatch):
     made = []
-    build_client = openai.DefaultAsyncHttpxClient
+    build_client = http_clients.build_async_client
 
     def make(**kwargs):
         made.append(build_client(**kwargs))
         return made[-1]
 
-    monkeypatch.setattr(openai, "DefaultAsyncHttpxClient", make)
+    monkeypatch.setattr(http_clients, "build_async_client", make)
     credentials = BlockingCredentials()
     chat = build(fake, url, api_key=None, credentials=credentials)
     messages = await asyncio.gather(*(chat.ainvoke("one") for _ in range(THREADS)))
@@ -405,7 +405,7 @@ asyncio.run(main())
 
 
 def test_first_call_of_a_process_does_not_block_the_loop(url):
-    """Importing openai and reading certificates take time, so they run off the loop."""
+    """Importing the HTTP library and reading certificates take time, so they run off the loop."""
     command = [sys.executable, "-c", FIRST_CALL, url]
     gaps = []
     for _ in range(3):

@@ -15,6 +15,7 @@ from google.auth.credentials import Credentials
 from wire import Wire, chunk, completion, google_error, http, reply
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat._transport import http_clients
 from langchain_gemini_compat._transport import retry as _retry
 from langchain_gemini_compat.testing import FakeGemini
 
@@ -269,7 +270,7 @@ def test_forked_child_makes_clients_of_its_own():
 def test_nothing_is_looked_up_at_construction(monkeypatch):
     """Construction does not look up credentials, read files, or import google-auth and openai."""
     monkeypatch.setattr("google.auth.default", lambda **_: pytest.fail("looked up"))
-    monkeypatch.setattr("openai.DefaultHttpxClient", lambda **_: pytest.fail("connected"))
+    monkeypatch.setattr(http_clients, "build_client", lambda **_: pytest.fail("connected"))
     chat = ChatGeminiCompat(model="gemini-3.8-flash", project="p")
     assert chat.endpoint_info()["auth"] == {"kind": "application_default", "source": "application default credentials"}
 

@@ -1,0 +1,76 @@
+"""The HTTP library of the openai SDK, and HTTP clients with the defaults of that SDK.
+
+openai is not imported, since that takes half a second. So its defaults are repeated here: those of
+`DefaultHttpxClient` and `DefaultAsyncHttpxClient` (`openai/_base_client.py` and `openai/_constants.py` of openai 2.16
+and 3.52). `tests/transport/test_http_library.py` compares them with the installed version.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from langchain_gemini_compat._lazy import library_name
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx2
+    from typing_extensions import TypedDict, Unpack
+
+    class ClientOptions(TypedDict, total=False):
+        """Options of a client that replace the defaults."""
+
+        timeout: httpx2.Timeout
+        limits: httpx2.Limits
+        follow_redirects: bool
+        trust_env: bool
+        verify: ssl.SSLContext | bool
+
+
+#: Limits of the connection pool.
+_MAX_CONNECTIONS, _MAX_KEEPALIVE_CONNECTIONS = 1000, 100
+#: Timeouts of a request that names none, in seconds. The requests of this package name theirs.
+_TIMEOUT, _CONNECT_TIMEOUT = 600.0, 5.0
+
+
+class HttpLibrary(Protocol):
+    """The parts of httpx2 and httpx that this package uses. Both have the same names."""
+
+    Client: type[httpx2.Client]
+    AsyncClient: type[httpx2.AsyncClient]
+    Limits: type[httpx2.Limits]
+    Request: type[httpx2.Request]
+    Timeout: type[httpx2.Timeout]
+
+    def create_ssl_context(self) -> ssl.SSLContext:
+        """Return the SSL context with the library's certificates."""
+        ...
+
+
+def http_library() -> HttpLibrary:
+    """Return the HTTP library of the installed openai SDK, which this function imports."""
+    return cast("HttpLibrary", import_module(library_name()))
+
+
+def build_client(**options: Unpack[ClientOptions]) -> httpx2.Client:
+    """Return a client for blocking calls. `options` replace openai's defaults."""
+    return http_library().Client(**_add_defaults(options))
+
+
+def build_async_client(**options: Unpack[ClientOptions]) -> httpx2.AsyncClient:
+    """Return a client for async calls. `options` replace openai's defaults."""
+    return http_library().AsyncClient(**_add_defaults(options))
+
+
+def _add_defaults(options: ClientOptions) -> ClientOptions:
+    library = http_library()
+    merged: ClientOptions = {
+        "timeout": library.Timeout(_TIMEOUT, connect=_CONNECT_TIMEOUT),
+        "limits": library.Limits(
+            max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_KEEPALIVE_CONNECTIONS
+        ),
+        "follow_redirects": True,
+    }
+    merged.update(options)
+    return merged
