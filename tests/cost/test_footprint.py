@@ -22,7 +22,19 @@ from langchain_gemini_compat import ChatGeminiCompat
 
 PACKAGE = str(Path(langchain_gemini_compat.__file__).parent)
 #: Heavy packages that a call must not load.
-HEAVY = {"aiohttp", "boto3", "google", "grpc", "numpy", "openai", "pandas", "requests", "tiktoken", "tokenizers", "urllib3"}
+HEAVY = {
+    "aiohttp",
+    "boto3",
+    "google",
+    "grpc",
+    "numpy",
+    "openai",
+    "pandas",
+    "requests",
+    "tiktoken",
+    "tokenizers",
+    "urllib3",
+}
 #: One process runs these in order and prints the modules that each one loads.
 STAGES = {
     "base": "import asyncio, langchain_core.language_models.chat_models",
