@@ -251,6 +251,47 @@ class ConnectedModel(ConnectionFields):
         if self._link is not None:
             self._link.fields = _read_connection(self)
 
+    def close(self) -> None:
+        """Give back this model's share of the process's connections.
+
+        Models with the same server and credentials share connections. When no model uses them any longer, they stay
+        open for 30 seconds for the next model, and are then closed. So a web service can build a model for each
+        request. A model that is garbage collected gives its share back, too.
+
+        Streams that are being read go on. A call after `close` takes a share again. Your own `http_client` and
+        `http_async_client` are not closed.
+
+        Examples:
+            ```python
+            with ChatGeminiCompat(model="gemini-3.8-flash", api_key="...") as model:
+                model.invoke("Hello")
+            ```
+        """
+        link = self._link
+        if link is not None and link.transport is not None:
+            transport, link.transport = link.transport, None
+            transport.release()
+
+    async def aclose(self) -> None:
+        """Async version of `close`, for `async with`. It does not wait for anything."""
+        self.close()
+
+    def __enter__(self) -> Self:
+        """Return the model. At the end of the `with` block, `close` is called."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Call `close`."""
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        """Return the model. At the end of the `async with` block, `aclose` is called."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Call `aclose`."""
+        await self.aclose()
+
     def endpoint_info(self) -> dict[str, Any]:
         """Return where requests go and which credential they use, without secrets. No request is sent.
 

@@ -30,7 +30,7 @@ from langchain_gemini_compat._catalog.surfaces import check_segment
 from langchain_gemini_compat._transport.tokens import AuthInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Hashable, Mapping
 
     import httpx2
     from google.auth.credentials import Credentials
@@ -145,6 +145,11 @@ class GoogleTokens:
     def forget_refresh(self) -> None:
         """Drop the lock and the refresh. A forked process calls this, since it does not have the refresh's thread."""
         self._state.forget_refresh()
+
+    @property
+    def account(self) -> Hashable:
+        """The identity of the credentials, which all models with the same credentials share."""
+        return self._state.account
 
     @property
     def _credentials(self) -> Credentials | None:

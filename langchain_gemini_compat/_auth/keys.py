@@ -10,6 +10,7 @@ import inspect
 import time
 from concurrent.futures import Future, wait
 from contextvars import copy_context
+from hashlib import sha256
 from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,9 +20,10 @@ from langchain_gemini_compat._auth.failures import (
     build_timeout_error,
     convert_callable_error,
 )
+from langchain_gemini_compat._auth.shared_tokens import identify_function
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Hashable, Mapping
 
     from pydantic import SecretStr
 
@@ -33,8 +35,9 @@ _T = TypeVar("_T")
 class _KeySource:
     """Base class of the token sources for keys. `project` is `None`, since a key does not name a project."""
 
-    def __init__(self, info: AuthInfo, headers: Mapping[str, str]) -> None:
+    def __init__(self, info: AuthInfo, headers: Mapping[str, str], account: Hashable) -> None:
         self.info = info
+        self.account = account
         self._headers = headers
 
     def __repr__(self) -> str:
@@ -58,7 +61,8 @@ class StaticToken(_KeySource):
     """A token source with one fixed key, or without a key."""
 
     def __init__(self, key: SecretStr | None, info: AuthInfo, headers: Mapping[str, str]) -> None:
-        super().__init__(info, headers)
+        digest = "" if key is None else sha256(key.get_secret_value().encode(errors="replace")).hexdigest()
+        super().__init__(info, headers, digest)
         self._key = key
 
     def token(self, deadline: float | None = None) -> str:
@@ -79,7 +83,7 @@ class CallableToken(_KeySource):
     def __init__(
         self, function: Callable[[], str | Awaitable[str]], info: AuthInfo, headers: Mapping[str, str]
     ) -> None:
-        super().__init__(info, headers)
+        super().__init__(info, headers, identify_function(function))
         self._function = function
 
     def token(self, deadline: float | None = None) -> str:

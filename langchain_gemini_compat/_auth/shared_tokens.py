@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from hashlib import sha256
 from threading import Lock
+from types import MethodType
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary, ref
 
@@ -21,7 +22,7 @@ from langchain_gemini_compat._auth.login_file import locate_login_file
 from langchain_gemini_compat._transport.process_lock import singleton_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
     from datetime import datetime
     from typing import TypeAlias, TypeVar
 
@@ -67,6 +68,8 @@ class CredentialState:
     different clients may share the same credentials.
     """
 
+    #: The identity of the credentials. It outlives the token sources that are built for each model.
+    account: Hashable = field(default_factory=object, repr=False)
     #: The loaded credentials, or `None` if these are the caller's own object, so that it can be garbage collected.
     loaded: Credentials | None = field(default=None, repr=False)
     is_loaded: bool = False
@@ -106,6 +109,21 @@ def share_state(
             while len(kept) > _MOST:
                 kept.popitem(last=False)
     return state, (digest,)
+
+
+def identify_function(function: Callable[..., object]) -> Hashable:
+    """Return an object that stands for `function` as long as `function` lives.
+
+    A bound method is a new object at each access, so its identity is that of its instance and its function.
+    """
+    if isinstance(function, MethodType):
+        return identify_function(function.__func__), _identify(function.__self__)
+    return _identify(function)
+
+
+def _identify(owner: object) -> Hashable:
+    # `id` would not do: Python uses it again when the object is gone.
+    return _states_of(owner).setdefault("", CredentialState()).account
 
 
 def share_source(kept: WeakValueDictionary[Key, _Kept], key: Key, build: Callable[[], _Kept]) -> _Kept:

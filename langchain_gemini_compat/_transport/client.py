@@ -11,7 +11,9 @@ import math
 import time
 from contextlib import aclosing, closing
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from typing_extensions import TypedDict
 
@@ -94,17 +96,22 @@ class TransportOptions(TypedDict):
 class Transport:
     """Sends one payload: whole or streamed, blocking or async.
 
-    The first call makes the HTTP client, see `Clients`.
+    The first call takes a share of an HTTP client, see `Clients`.
     """
 
     def __init__(self, config: TransportConfig) -> None:
         self._config = config
-        self._clients = Clients(config.http_client, config.http_async_client)
+        place = (_digest_origin(config.base_url), config.tokens.account)
+        self._clients = Clients(config.http_client, config.http_async_client, place)
 
     @property
     def tokens(self) -> TokenSource:
         """The source of bearer tokens."""
         return self._config.tokens
+
+    def release(self) -> None:
+        """Give back the shares of the process's HTTP clients. The next call takes them again."""
+        self._clients.release()
 
     def begin(self, model: str) -> Tries:
         """Return the retry state of a new call. Calls with the same endpoint, model and account share a rate gate."""
@@ -131,8 +138,10 @@ class Transport:
 
     def _exchange(self, payload: JsonObject, tries: Tries, *, stream: bool) -> Generator[WireChunk]:
         config = self._config
+        # Hold the share until the reply has ended, so that the client stays open.
+        share = self._clients.sync_share()
         with (
-            closing(self._send(payload, tries)) as exchange,
+            closing(self._send(share.client, payload, tries)) as exchange,
             build_reader(exchange, config.surface, config.limits, stream=stream) as reader,
         ):
             for data in exchange.pieces():
@@ -142,7 +151,8 @@ class Transport:
 
     async def _aexchange(self, payload: JsonObject, tries: Tries, *, stream: bool) -> AsyncGenerator[WireChunk]:
         config = self._config
-        async with aclosing(await self._asend(payload, tries)) as exchange:
+        share = await self._clients.async_share()
+        async with aclosing(await self._asend(share.client, payload, tries)) as exchange:
             with build_reader(exchange, config.surface, config.limits, stream=stream) as reader:
                 async for data in exchange.pieces():
                     for wire in reader.feed(data):
@@ -151,13 +161,12 @@ class Transport:
                 for wire in reader.finish():
                     yield wire
 
-    def _send(self, payload: JsonObject, tries: Tries) -> Exchange:
+    def _send(self, client: httpx2.Client, payload: JsonObject, tries: Tries) -> Exchange:
         """Send `payload` and return the response with its body unread. Replace a rejected token once."""
         body, tokens, limits = encode_body(payload), self._config.tokens, self._config.limits
         with tries.waiting_for_token() as by:
             token = tokens.token(by)
             url = _fill_project(self._config.base_url, lambda: tokens.project(by)) + self._config.path
-        client = self._clients.sync_client()
         while True:
             with translate_errors(limits, tries.deadline):
                 request = self._build_request(client, url, body, token, tries)
@@ -175,13 +184,12 @@ class Transport:
             with tries.waiting_for_token() as by:
                 token = tokens.token(by)
 
-    async def _asend(self, payload: JsonObject, tries: Tries) -> AsyncExchange:
+    async def _asend(self, client: httpx2.AsyncClient, payload: JsonObject, tries: Tries) -> AsyncExchange:
         """Async version of `_send`."""
         body, tokens, limits = encode_body(payload), self._config.tokens, self._config.limits
         with tries.waiting_for_token() as by:
             token = await tokens.atoken(by)
             project = await tokens.aproject(by) if PROJECT_PLACEHOLDER in self._config.base_url else None
-        client = await self._clients.async_client()
         url = _fill_project(self._config.base_url, lambda: project) + self._config.path
         while True:
             with translate_errors(limits, tries.deadline):
@@ -213,6 +221,12 @@ class Transport:
         tries.note_sending()
         query = dict(config.query) or None
         return client.build_request("POST", url, content=body, headers=headers, params=query, timeout=timeout)
+
+
+def _digest_origin(base_url: str) -> str:
+    """Return a digest of scheme, host and port, and of a user name and password, if the URL has them."""
+    parts = urlsplit(base_url)
+    return sha256(f"{parts.scheme}://{parts.netloc.lower()}".encode(errors="replace")).hexdigest()
 
 
 def _build_timeout(limits: TimeLimits, deadline: float | None) -> httpx2.Timeout:

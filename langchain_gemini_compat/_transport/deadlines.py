@@ -171,6 +171,8 @@ class _Monitor:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._pid = 0
+        #: Other checks of this thread. Each gets the time and returns when to call it again.
+        self.checks: list[Callable[[float], float]] = []
         #: When the next check is due, by the monotonic clock.
         self.next_check = math.inf
 
@@ -214,11 +216,22 @@ class _Monitor:
                     deadline.expire()
             idle = 0 if deadlines else idle + 1
             next_round = now + _CHECK_SECONDS if idle < _IDLE_CHECKS else math.inf
+            next_round = min([next_round, *(check(now) for check in self.checks)])
             self.next_check = min(next_round, min((deadline.due for deadline in deadlines), default=math.inf))
             self._wake.wait(None if self.next_check == math.inf else max(0.0, self.next_check - time.monotonic()))
 
 
 _monitor = _Monitor()
+
+
+def check_regularly(check: Callable[[float], float]) -> None:
+    """Let the deadline thread call `check` in each round. The thread starts with the first request.
+
+    Args:
+        check: Gets the time of the monotonic clock, and returns when the thread must call it again at the latest. It
+            must not block, since deadlines would then be enforced late.
+    """
+    _monitor.checks.append(check)
 
 
 def _socket_of(response: httpx2.Response) -> Socket | None:

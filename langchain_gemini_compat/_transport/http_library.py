@@ -14,6 +14,7 @@ from langchain_gemini_compat._lazy import library_name
 
 if TYPE_CHECKING:
     import ssl
+    from http.cookiejar import CookieJar
 
     import httpx2
     from typing_extensions import TypedDict, Unpack
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         follow_redirects: bool
         trust_env: bool
         verify: ssl.SSLContext | bool
+        cookies: CookieJar
 
 
 #: Limits of the connection pool.

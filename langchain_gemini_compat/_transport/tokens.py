@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,11 @@ class TokenSource(Protocol):
     @property
     def info(self) -> AuthInfo:
         """The kind and the source of the credentials."""
+        ...
+
+    @property
+    def account(self) -> Hashable:
+        """A digest of the key or the identity of the credentials. Sources with different values share no connection."""
         ...
 
     def token(self, deadline: float | None = None) -> str:

@@ -12,7 +12,7 @@ import pytest
 from wire import Wire, completion, http, reply
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
-from langchain_gemini_compat._transport import http_clients as _clients
+from langchain_gemini_compat._transport import loop_clients
 from langchain_gemini_compat._transport import retry as _retry
 from langchain_gemini_compat._transport.client import Transport, TransportConfig
 from langchain_gemini_compat._transport.http_clients import Clients
@@ -58,30 +58,31 @@ def test_events_keep_their_order_however_they_are_cut():
 async def test_cancelled_first_call_leaves_the_client_to_other_calls(monkeypatch):
     """Calls share the task that makes the client of an event loop."""
     begun, go = threading.Event(), threading.Event()
-    build = _clients.open_client
+    build = loop_clients.open_async_client
 
-    def build_slowly(kind):
+    def build_slowly():
         begun.set()
         assert go.wait(60)
-        return build(kind)
+        return build()
 
-    monkeypatch.setattr(_clients, "open_client", build_slowly)
-    clients = Clients(None, None)
-    first, second = (asyncio.create_task(clients.async_client()) for _ in range(2))
+    monkeypatch.setattr(loop_clients, "open_async_client", build_slowly)
+    clients = Clients(None, None, "a place")
+    first, second = (asyncio.create_task(clients.async_share()) for _ in range(2))
     await asyncio.to_thread(begun.wait, 60)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
     go.set()
-    client = await second
-    assert not client.is_closed
-    assert await clients.async_client() is client
+    share = await second
+    assert not share.client.is_closed
+    assert await clients.async_share() is share
 
 
 class Tokens:
     """A source of tokens that records the deadlines."""
 
     info = SimpleNamespace(kind="callable", source="test")
+    account = "test"
 
     def __init__(self):
         self.deadlines = []

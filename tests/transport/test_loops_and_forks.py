@@ -20,8 +20,8 @@ from google.auth.credentials import Credentials
 from langchain_core._api import LangChainBetaWarning
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
-from langchain_gemini_compat._transport import http_clients
-from langchain_gemini_compat._transport.http_clients import Clients
+from langchain_gemini_compat._transport import client_factory
+from langchain_gemini_compat._transport.loop_clients import LoopClients
 from langchain_gemini_compat.testing import FakeGemini, Fault
 
 THREADS = 16
@@ -150,11 +150,11 @@ def test_threads_forget_the_same_closed_loops_at_the_same_time():
 
     def forget(clients):
         barrier.wait()
-        clients._forget_closed_loops()
+        clients.forget_closed_loops()
 
     with switching_often(), ThreadPoolExecutor(THREADS) as pool:
         for _ in range(100):
-            clients = Clients(None, None)
+            clients = LoopClients()
             clients._by_loop.update(dict.fromkeys(loops))
             list(pool.map(forget, [clients] * THREADS))
             assert len(clients._by_loop) == 0
@@ -162,13 +162,13 @@ def test_threads_forget_the_same_closed_loops_at_the_same_time():
 
 def test_simultaneous_first_calls_of_threads_share_one_client_and_one_token(fake, url, monkeypatch):
     made = []
-    build_client = http_clients.build_client
+    build_client = client_factory.build_client
 
     def make(**kwargs):
         made.append(build_client(**kwargs))
         return made[-1]
 
-    monkeypatch.setattr(http_clients, "build_client", make)
+    monkeypatch.setattr(client_factory, "build_client", make)
     for number in range(1, 6):
         credentials = BlockingCredentials()
         chat = build(fake, url, api_key=None, credentials=credentials)
@@ -206,13 +206,13 @@ def test_fields_are_readable_while_another_thread_caches(chat):
 
 async def test_simultaneous_first_calls_of_tasks_share_one_client_and_one_token(fake, url, monkeypatch):
     made = []
-    build_client = http_clients.build_async_client
+    build_client = client_factory.build_async_client
 
     def make(**kwargs):
         made.append(build_client(**kwargs))
         return made[-1]
 
-    monkeypatch.setattr(http_clients, "build_async_client", make)
+    monkeypatch.setattr(client_factory, "build_async_client", make)
     credentials = BlockingCredentials()
     chat = build(fake, url, api_key=None, credentials=credentials)
     messages = await asyncio.gather(*(chat.ainvoke("one") for _ in range(THREADS)))

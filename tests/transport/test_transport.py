@@ -15,7 +15,7 @@ from google.auth.credentials import Credentials
 from wire import Wire, chunk, completion, google_error, http, reply
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
-from langchain_gemini_compat._transport import http_clients
+from langchain_gemini_compat._transport import client_factory
 from langchain_gemini_compat._transport import retry as _retry
 from langchain_gemini_compat.testing import FakeGemini
 
@@ -259,18 +259,18 @@ def test_forked_child_makes_clients_of_its_own():
     """The child must not use the sockets of its parent."""
     chat = ChatGeminiCompat(model="m", base_url="http://127.0.0.1:9/v1")
     transport = chat._open_transport()
-    parents = transport._clients.sync_client()
+    parents = transport._clients.sync_share().client
     pid = os.fork()
     if pid == 0:
-        os._exit(0 if transport._clients.sync_client() is not parents else 1)
+        os._exit(0 if transport._clients.sync_share().client is not parents else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert transport._clients.sync_client() is parents
+    assert transport._clients.sync_share().client is parents
 
 
 def test_nothing_is_looked_up_at_construction(monkeypatch):
     """Construction does not look up credentials, read files, or import google-auth and openai."""
     monkeypatch.setattr("google.auth.default", lambda **_: pytest.fail("looked up"))
-    monkeypatch.setattr(http_clients, "build_client", lambda **_: pytest.fail("connected"))
+    monkeypatch.setattr(client_factory, "build_client", lambda **_: pytest.fail("connected"))
     chat = ChatGeminiCompat(model="gemini-3.8-flash", project="p")
     assert chat.endpoint_info()["auth"] == {"kind": "application_default", "source": "application default credentials"}
 

@@ -1,0 +1,97 @@
+"""Builds HTTP clients, and describes what the HTTP library reads from the environment while it builds one.
+
+These clients can be shared: they have no headers, no credentials and no cookies of their own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from hashlib import sha256
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.request import getproxies
+
+from langchain_gemini_compat._transport.errors import open_client
+from langchain_gemini_compat._transport.http_library import build_async_client, build_client, http_library
+from langchain_gemini_compat._transport.process_lock import singleton_lock
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx2
+
+#: The variables that name files with certificates, and the variable for a log of TLS keys.
+_CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_KEY_LOG = "SSLKEYLOGFILE"
+_MOST_CONTEXTS = 8
+
+
+def digest_environment() -> str:
+    """Return a digest of all that an HTTP client reads from the environment, and of the state of the files it names.
+
+    A proxy's URL may contain a password, so the text itself is not kept. This function may read a file's metadata.
+    """
+    return _digest((sorted(getproxies().items()), _describe_certificates()))
+
+
+def open_sync_client() -> httpx2.Client:
+    """Return a client for blocking calls.
+
+    Raises:
+        APIConnectionError: The proxy settings are invalid.
+    """
+    return open_client(lambda: build_client(verify=ssl_context(), cookies=_refuse_cookies()))
+
+
+def open_async_client() -> httpx2.AsyncClient:
+    """Return a client for async calls. Async version of `open_sync_client`. It may read files, so run it in a thread.
+
+    Raises:
+        APIConnectionError: The proxy settings are invalid.
+    """
+    return open_client(lambda: build_async_client(verify=ssl_context(), cookies=_refuse_cookies()))
+
+
+def ssl_context() -> ssl.SSLContext:
+    """Return the SSL context that clients with the same certificates share: it takes 20 ms to build one.
+
+    A new file behind SSL_CERT_FILE or SSL_CERT_DIR leads to a new context. A change to the certificates of the
+    system needs a new process.
+    """
+    key = _digest(_describe_certificates())
+    with singleton_lock():
+        if key not in _contexts:
+            _contexts[key] = http_library().create_ssl_context()
+        _contexts.move_to_end(key)
+        while len(_contexts) > _MOST_CONTEXTS:
+            _contexts.popitem(last=False)
+        return _contexts[key]
+
+
+_contexts: OrderedDict[str, ssl.SSLContext] = OrderedDict()
+
+
+def _refuse_cookies() -> CookieJar:
+    """Return a cookie jar that stays empty. Otherwise a cookie for one caller would be sent for another."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
+
+
+def _describe_certificates() -> tuple[object, ...]:
+    named = [os.environ.get(name) for name in _CERTIFICATE_VARIABLES]
+    return (*map(_describe_file, named), os.environ.get(_KEY_LOG))
+
+
+def _describe_file(path: str | None) -> tuple[object, ...]:
+    if not path:
+        return ()
+    try:
+        state = Path(path).stat()
+    except (OSError, ValueError):
+        return (path,)
+    return path, state.st_mtime_ns, state.st_size, state.st_ino
+
+
+def _digest(value: object) -> str:
+    return sha256(repr(value).encode(errors="replace")).hexdigest()

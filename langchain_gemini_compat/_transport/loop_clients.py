@@ -1,0 +1,180 @@
+"""The open HTTP clients of this process for async calls. Equal connections of an event loop share one client.
+
+As in `shared_clients`, a client without users stays open for a while. A timer of its event loop closes it. If the loop
+ends earlier, the client is closed with the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+from typing import TYPE_CHECKING, TypeAlias
+from weakref import WeakKeyDictionary, ref
+
+from langchain_gemini_compat._transport import shared_clients
+from langchain_gemini_compat._transport.client_factory import open_async_client
+from langchain_gemini_compat._transport.shared_clients import Pool, Share, surplus_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Hashable, Iterable
+
+    import httpx2
+
+    _Tasks: TypeAlias = "dict[Hashable, asyncio.Task[_LoopPool]]"
+    _Share: TypeAlias = Share[httpx2.AsyncClient]
+
+
+class LoopClients:
+    """The clients for async calls, by event loop and key."""
+
+    def __init__(self) -> None:
+        #: Pools of the parent process. They are kept, since their end would close sockets.
+        self._inherited: list[object] = []
+        #: Each task builds a pool. Tasks that ask at the same time wait for the same task.
+        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Tasks] = WeakKeyDictionary()
+        #: Keeps pools alive until they are closed, since an event loop has only weak references to its generators.
+        self._open: set[_LoopPool] = set()
+
+    async def take(self, key: Hashable) -> _Share:
+        """Return a share of the running loop's client for `key`. A missing client is built in a thread."""
+        loop = asyncio.get_running_loop()
+        tasks = self._by_loop.setdefault(loop, {})
+        task = tasks.get(key)
+        if task is None or _has_failed(task):
+            self.forget_closed_loops()
+            for pool in surplus_of(_pools_of(tasks.values())):
+                pool.close()
+            task = tasks[key] = loop.create_task(self._open_pool(key, loop))
+        # A cancelled caller must not cancel the task, since other callers wait for it.
+        return (await asyncio.shield(task)).share()
+
+    async def _open_pool(self, key: Hashable, loop: asyncio.AbstractEventLoop) -> _LoopPool:
+        pool = _LoopPool(key, await asyncio.to_thread(open_async_client), loop, self)
+        self._open.add(pool)
+        await pool.hold_open()
+        return pool
+
+    def withhold(self, pool: _LoopPool) -> None:
+        """Give no more callers a share of `pool`."""
+        tasks = self._by_loop.get(pool.loop, {})
+        task = tasks.get(pool.key)
+        if task is not None and pool in _pools_of([task]):
+            del tasks[pool.key]
+
+    def forget(self, pool: _LoopPool) -> None:
+        """Drop the reference to a closed pool."""
+        self._open.discard(pool)
+
+    def forget_closed_loops(self) -> None:
+        """Forget the clients of closed event loops. Their sockets are closed."""
+        # Threads with event loops of their own may run this at the same time, so each step must be atomic.
+        for reference in self._by_loop.keyrefs():
+            loop = reference()
+            if loop is not None and loop.is_closed():
+                self._by_loop.pop(loop, None)
+        for pool in self._open.copy():
+            if pool.loop.is_closed():
+                self._open.discard(pool)
+
+    def close_all(self) -> None:
+        """Ask all event loops of this process to close their clients."""
+        for pool in self._open.copy():
+            pool.call_on_loop(pool.close)
+
+    def start_anew(self) -> None:
+        """Forget the clients of the parent process, without closing them."""
+        self._inherited.append((self._by_loop, self._open))
+        self._by_loop, self._open = WeakKeyDictionary(), set()
+
+
+class _LoopPool(Pool["httpx2.AsyncClient"]):
+    """The client of an event loop. It is closed with the loop, or when it is unused for `IDLE_SECONDS`.
+
+    An event loop does not call a hook when it ends. But `asyncio.run` closes all unfinished async generators
+    (`loop.shutdown_asyncgens`). So each pool starts a generator whose `finally` closes the client.
+    """
+
+    def __init__(
+        self,
+        key: Hashable,
+        client: httpx2.AsyncClient,
+        loop: asyncio.AbstractEventLoop,
+        owner: LoopClients,
+    ) -> None:
+        super().__init__(key, client)
+        self.loop = loop
+        self._owner = owner
+        self._pid = os.getpid()
+        self._until_shutdown = self._close_at_shutdown()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    async def hold_open(self) -> None:
+        """Start the generator that closes the client at the loop's shutdown."""
+        await anext(self._until_shutdown)
+
+    def close(self) -> asyncio.Task[None]:
+        """Close the client. Call this on the event loop."""
+        self._owner.withhold(self)
+        if self._closing is None or self._closing.cancelled():
+            self._closing = self.loop.create_task(self._close_client())
+        return self._closing
+
+    def call_on_loop(self, call: Callable[[], object]) -> None:
+        """Run `call` on the event loop. The garbage collector may call this in any thread, and in a forked child."""
+        if self._pid == os.getpid():
+            try:
+                self.loop.call_soon_threadsafe(call)
+            except RuntimeError:
+                # The event loop is closed.
+                self._owner.forget(self)
+
+    def _refer(self, share: _Share) -> ref[_Share]:
+        return ref(share, lambda _: self.call_on_loop(self._start_idle_time))
+
+    def _start_idle_time(self) -> None:
+        if self.is_unused():
+            self.unused_since = self.loop.time()
+            if self._timer is None:
+                self._set_timer()
+
+    def _set_timer(self) -> None:
+        # The timer is not cancelled when the client is used again: that would cost more than to look at its end.
+        self._timer = self.loop.call_at(self.unused_since + shared_clients.IDLE_SECONDS, self._end_idle_time)
+
+    def _end_idle_time(self) -> None:
+        self._timer = None
+        if not self.is_unused():
+            return
+        if self.loop.time() < self.unused_since + shared_clients.IDLE_SECONDS:
+            self._set_timer()
+        else:
+            self.close()
+
+    async def _close_client(self) -> None:
+        await self.client.aclose()
+        self._owner.forget(self)
+
+    async def _close_at_shutdown(self) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            await self.close()
+
+
+def _has_failed(task: asyncio.Task[_LoopPool]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
+
+
+def _pools_of(tasks: Iterable[asyncio.Task[_LoopPool]]) -> list[_LoopPool]:
+    """Return the pools that are built."""
+    return [task.result() for task in tasks if task.done() and not _has_failed(task)]
+
+
+_clients = LoopClients()
+take_loop_client = _clients.take
+atexit.register(_clients.close_all)
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_clients.start_anew)

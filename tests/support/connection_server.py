@@ -1,0 +1,95 @@
+"""A server on loopback that records its connections, and the headers of the requests on each of them."""
+
+import json
+import socket
+import threading
+from contextlib import contextmanager, suppress
+from itertools import count
+
+from wire import chunk, completion
+
+_HEAD = b"HTTP/1.1 200 OK\r\nset-cookie: session=of-another-caller; Path=/\r\ncontent-type: "
+_EVENTS = [b"data: %b\n\n" % json.dumps(chunk(content=text)).encode() for text in ("one ", "two")]
+_END = b"data: %b\n\ndata: [DONE]\n\n" % json.dumps(chunk(finish="stop")).encode()
+
+
+class Connection:
+    """The connection of one client."""
+
+    def __init__(self):
+        #: The headers of each request, with names in lower case.
+        self.requests = []
+        self.is_closed = threading.Event()
+
+
+class ConnectionServer:
+    """Answers each request. A stream stops after its first event until `go_on` is set."""
+
+    def __init__(self, listener):
+        self._listener = listener
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        self.connections = []
+        self.go_on = threading.Event()
+
+    def values_of(self, header):
+        """Return the values of a request header: one set for each connection."""
+        return [{request.get(header) for request in connection.requests} for connection in self.connections]
+
+    def run(self):
+        for number in count():
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections.append(Connection())
+            serve = threading.Thread(target=self._serve, args=(client, self.connections[-1]), name=f"client {number}")
+            serve.daemon = True
+            serve.start()
+
+    def _serve(self, client, connection):
+        with client, client.makefile("rb") as file, suppress(OSError):
+            while request := _read_request(file):
+                headers, body = request
+                connection.requests.append(headers)
+                self._answer(client, is_stream=b'"stream":true' in body.replace(b" ", b""))
+        connection.is_closed.set()
+
+    def _answer(self, client, *, is_stream):
+        if not is_stream:
+            body = json.dumps(completion()).encode()
+            client.sendall(_HEAD + b"application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+            return
+        client.sendall(_HEAD + b"text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n" + _frame(_EVENTS[0]))
+        assert self.go_on.wait(60)
+        client.sendall(_frame(_EVENTS[1]) + _frame(_END) + b"0\r\n\r\n")
+
+
+def _frame(data):
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _read_request(file):
+    """Return the headers and the body of a request, or `None` at the end."""
+    lines = []
+    while line := file.readline().strip():
+        lines.append(line.decode())
+    if not lines:
+        return None
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+    return headers, file.read(int(headers["content-length"]))
+
+
+@contextmanager
+def serve():
+    """Yield a running `ConnectionServer`."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        server = ConnectionServer(listener)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.go_on.set()
+            # Closing a listener does not end `accept` in another thread.
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(60)

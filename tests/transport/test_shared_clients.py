@@ -1,0 +1,434 @@
+"""Equal connections of a process share one HTTP client, and unequal connections never do."""
+
+import asyncio
+import gc
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
+
+import certifi
+import pytest
+from connection_server import serve
+from google.oauth2.credentials import Credentials
+from wire import Wire, completion
+
+from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
+from langchain_gemini_compat._auth.shared_tokens import identify_function
+from langchain_gemini_compat._lazy import library_name
+from langchain_gemini_compat._transport import client_factory, shared_clients
+
+ROOT = Path(__file__).parents[2]
+WAYS = pytest.mark.parametrize("way", ["sync", "async"])
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture
+def server():
+    with serve() as server:
+        yield server
+
+
+def build(server, **options):
+    given = {"api_key": "a", "base_url": server.url, "surface": "openai_compatible", "max_retries": 0, **options}
+    return ChatGeminiCompat(model="m", **given)
+
+
+def close_unused(seconds=0.0):
+    """Run the check of the deadline thread, as if `seconds` had passed."""
+    shared_clients._clients.close_unused(time.monotonic() + seconds)
+
+
+def let_idle_time_pass():
+    close_unused()
+    close_unused(shared_clients.IDLE_SECONDS + 1)
+
+
+def client_of(model):
+    return model._open_transport()._clients.sync_share().client
+
+
+async def call(model, way):
+    return model.invoke("hi").text if way == "sync" else (await model.ainvoke("hi")).text
+
+
+@WAYS
+async def test_equal_models_in_turn_share_one_connection(server, way):
+    """A web service builds a model for each request. Time limits, headers and query may differ."""
+    for number in range(30):
+        model = build(server, timeout=number + 1, default_headers={"x-n": str(number)}, default_query={"n": number})
+        assert await call(model, way) == "Hello."
+    assert [len(connection.requests) for connection in server.connections] == [30]
+    assert server.values_of("x-n") == [{str(number) for number in range(30)}]
+
+
+async def test_chat_model_and_embeddings_share_one_client(server):
+    embeddings = GeminiCompatEmbeddings(model="m", api_key="a", base_url=server.url, surface="openai_compatible")
+    assert client_of(embeddings) is client_of(build(server))
+
+
+def keys():
+    return [{"api_key": "a"}, {"api_key": "b"}]
+
+
+def callables():
+    return [{"api_key": lambda: "a"}, {"api_key": lambda: "b"}]
+
+
+class Vault:
+    """Gives its key by a method, which is a new object at each access."""
+
+    def __init__(self, key):
+        self.key = key
+
+    def read(self):
+        return self.key
+
+
+def methods():
+    vaults = Vault("a"), Vault("b")
+    return [{"api_key": vault.read} for vault in vaults]
+
+
+def google_credentials():
+    return [{"api_key": None, "credentials": Credentials(key)} for key in "ab"]
+
+
+@WAYS
+@pytest.mark.parametrize("accounts", [keys, callables, methods, google_credentials])
+async def test_two_accounts_never_share_a_connection(server, accounts, way):
+    """Models of both accounts call in turn. Each connection sees the authorization of one account."""
+    both = accounts()
+    for _ in range(3):
+        for options in both:
+            await call(build(server, **options), way)
+    seen = server.values_of("authorization")
+    assert seen == [{"Bearer a"}, {"Bearer b"}]
+
+
+def test_accounts_are_told_apart_after_an_id_is_used_again():
+    """Python gives the id of a collected object to the next one."""
+    seen = {identify_function(Vault("a").read) for _ in range(50)}
+    assert len(seen) == 50
+    vault = Vault("a")
+    assert identify_function(vault.read) == identify_function(vault.read)
+
+
+def test_keys_of_shared_clients_hold_no_secret(server, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:proxy-password@127.0.0.1:9")
+    model = build(server, api_key="secret-key")
+    model.invoke("hi")
+    shown = repr(list(shared_clients._clients._pools))
+    assert "secret-key" not in shown
+    assert "proxy-password" not in shown
+
+
+@pytest.mark.parametrize("name", [*PROXIES, *(name.upper() for name in PROXIES)])
+def test_changed_proxies_lead_to_another_client(server, monkeypatch, name):
+    model = build(server)
+    before = client_of(model)
+    with monkeypatch.context() as changed:
+        changed.setenv(name, "127.0.0.1:9")
+        assert client_of(build(server)) is not before
+        # A model keeps its client.
+        assert client_of(model) is before
+    assert client_of(build(server)) is before
+
+
+def test_changed_certificates_lead_to_another_client(server, monkeypatch, tmp_path):
+    """Another file, and another content of the same file."""
+    model = build(server)
+    before, path = client_of(model), tmp_path / "certificates.pem"
+    shutil.copy(certifi.where(), path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    own = build(server)
+    assert client_of(own) is not before
+    assert client_of(build(server)) is client_of(own)
+    path.write_bytes(path.read_bytes() + b"\n")
+    assert client_of(build(server)) is not client_of(own)
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    assert client_of(build(server)) not in (before, client_of(own))
+
+
+def test_certificates_are_read_once(server, monkeypatch):
+    """It takes 20 ms, which is most of what a model for each request would cost."""
+    read = []
+    library = import_module(library_name())
+    create = library.create_ssl_context
+    monkeypatch.setattr(library, "create_ssl_context", lambda: read.append(1) or create())
+    monkeypatch.setattr(client_factory, "_contexts", type(client_factory._contexts)())
+    models = [build(server, api_key=str(number)) for number in range(5)]
+    assert len({client_of(model) for model in models}) == 5
+    asyncio.run(models[0].ainvoke("hi"))
+    assert len(read) == 1
+
+
+@WAYS
+async def test_cookies_of_the_server_are_not_sent_back(server, way):
+    model = build(server)
+    for _ in range(3):
+        await call(model, way)
+    assert server.values_of("cookie") == [{None}]
+
+
+@WAYS
+async def test_closed_models_leave_streams_and_other_models_alone(server, way):
+    """The model of a stream in flight and an equal model are closed, and the idle time passes."""
+    streaming, other, bystander = (build(server) for _ in range(3))
+    await call(bystander, way)
+    stream = streaming.stream("hi") if way == "sync" else streaming.astream("hi")
+    first = next(stream) if way == "sync" else await anext(stream)
+    other.close()
+    await streaming.aclose()
+    del streaming
+    let_idle_time_pass()
+    server.go_on.set()
+    rest = [part.text for part in stream] if way == "sync" else [part.text async for part in stream]
+    assert first.text + "".join(rest) == "one two"
+    assert await call(bystander, way) == "Hello."
+    assert len(server.connections) == 1
+
+
+def test_stream_keeps_its_client_open_alone(server):
+    """No other model holds the client."""
+    stream = build(server).stream("hi")
+    first = next(stream)
+    let_idle_time_pass()
+    server.go_on.set()
+    assert first.text + "".join(part.text for part in stream) == "one two"
+
+
+def test_client_is_closed_after_the_last_user_and_an_idle_time(server):
+    first, second = build(server), build(server)
+    first.invoke("hi")
+    second.invoke("hi")
+    (connection,) = server.connections
+    first.close()
+    let_idle_time_pass()
+    assert not connection.is_closed.is_set()
+    del second
+    close_unused()
+    close_unused(shared_clients.IDLE_SECONDS - 1)
+    assert not connection.is_closed.is_set()
+    let_idle_time_pass()
+    assert connection.is_closed.wait(30)
+
+
+def test_new_model_within_the_idle_time_finds_the_open_connection(server):
+    for _ in range(3):
+        with build(server) as model:
+            model.invoke("hi")
+        close_unused()
+        close_unused(shared_clients.IDLE_SECONDS - 1)
+    # The idle time begins again after each use.
+    close_unused(shared_clients.IDLE_SECONDS - 1)
+    assert len(server.connections) == 1
+
+
+async def test_async_client_is_closed_after_the_last_user_and_an_idle_time(server, monkeypatch):
+    monkeypatch.setattr(shared_clients, "IDLE_SECONDS", 0.2)
+    for _ in range(3):
+        async with build(server) as model:
+            await model.ainvoke("hi")
+    kept = build(server)
+    await kept.ainvoke("hi")
+    (connection,) = server.connections
+    await asyncio.sleep(0.5)
+    assert not connection.is_closed.is_set()
+    await kept.aclose()
+    assert await asyncio.to_thread(connection.is_closed.wait, 30)
+    assert await call(kept, "async") == "Hello."
+    assert len(server.connections) == 2
+
+
+@WAYS
+async def test_call_after_close_opens_again(server, way):
+    """Closing an unused model or closing twice does nothing."""
+    model = build(server)
+    model.close()
+    assert await call(model, way) == "Hello."
+    model.close()
+    await model.aclose()
+    let_idle_time_pass()
+    assert await call(model, way) == "Hello."
+
+
+def test_closed_copy_leaves_the_original_alone(server):
+    model = build(server)
+    model.invoke("hi")
+    for copy in (model.model_copy(), model.model_copy(deep=True), model.model_copy(update={"timeout": 5})):
+        copy.invoke("hi")
+        copy.close()
+        let_idle_time_pass()
+        assert model.invoke("hi").text == "Hello."
+
+
+@WAYS
+async def test_client_of_the_caller_is_neither_shared_nor_closed(way):
+    wire = Wire(completion())
+    clients = wire.clients
+    for _ in range(2):
+        with ChatGeminiCompat(model="m", base_url="http://127.0.0.1:9/v1", **clients) as model:
+            assert await call(model, way) == "Hello."
+        del model
+        gc.collect()
+    assert not clients["http_client"].is_closed
+    assert not clients["http_async_client"].is_closed
+    own = ChatGeminiCompat(model="m", base_url="http://127.0.0.1:9/v1")
+    assert client_of(own) is not clients["http_client"]
+
+
+def test_threads_that_build_models_at_once_share_one_client(server, monkeypatch):
+    made, count = [], 16
+    build_client = shared_clients.open_sync_client
+
+    def build_slowly():
+        time.sleep(0.05)
+        made.append(build_client())
+        return made[-1]
+
+    monkeypatch.setattr(shared_clients, "open_sync_client", build_slowly)
+    barrier = threading.Barrier(count)
+
+    def work(_):
+        model = build(server, api_key="of-threads")
+        barrier.wait()
+        return model.invoke("hi").text
+
+    with ThreadPoolExecutor(count) as pool:
+        assert set(pool.map(work, range(count))) == {"Hello."}
+    assert len(made) == 1
+
+
+@WAYS
+async def test_unused_clients_are_bounded(server, monkeypatch, way):
+    """A web service with a key for each tenant would run out of sockets within the idle time."""
+    monkeypatch.setattr(shared_clients, "MOST_UNUSED", 3)
+    kept = build(server, api_key="kept")
+    await call(kept, way)
+    for number in range(12):
+        await call(build(server, api_key=f"tenant-{number}"), way)
+        await asyncio.sleep(0)
+    for _ in range(600):
+        is_open = [not connection.is_closed.is_set() for connection in server.connections]
+        if sum(is_open) <= 1 + 3 + 1:
+            break
+        await asyncio.sleep(0.05)
+    # The kept model's, three unused ones, and the last. The oldest are closed first.
+    assert is_open == [True] + [False] * 8 + [True] * 4
+
+
+def test_many_event_loops_in_turn_leave_nothing(server):
+    """A model for all loops, and one for each loop."""
+    lasting = build(server)
+
+    async def main():
+        assert {await call(model, "async") for model in (lasting, build(server))} == {"Hello."}
+        return weakref.ref(asyncio.get_running_loop())
+
+    asyncio.run(main())
+    before = open_files()
+    loops = [asyncio.run(main()) for _ in range(10)]
+    gc.collect()
+    assert open_files() <= before
+    assert all(connection.is_closed.wait(30) for connection in server.connections)
+    assert [loop() for loop in loops] == [None] * 10
+
+
+def open_files():
+    gc.collect()
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no list of open files here")
+def test_2000_models_leave_sockets_threads_and_memory_as_they_were(server):
+    """Models of ten accounts are built, used and dropped, by blocking and by async calls."""
+
+    async def main(count):
+        for number in range(count):
+            await build(server, api_key=str(number % 10)).ainvoke("hi")
+
+    def work(count):
+        for number in range(count):
+            build(server, api_key=str(number % 10)).invoke("hi")
+        asyncio.run(main(count))
+
+    def state():
+        return open_files(), threading.active_count(), len(gc.get_objects())
+
+    work(50)
+    files, threads, objects = state()
+    work(1000)
+    # The server's threads end with their connections.
+    for _ in range(600):
+        after = state()
+        if after[:2] <= (files, threads):
+            break
+        time.sleep(0.05)
+    assert after[0] <= files
+    assert after[1] <= threads
+    assert after[2] - objects < 500
+
+
+EXIT = """
+import asyncio, sys, threading
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._transport import shared_clients
+
+shared_clients.IDLE_SECONDS = 0.5
+model = ChatGeminiCompat(model="m", api_key="a", base_url=sys.argv[1], surface="openai_compatible")
+print(model.invoke("hi").text, asyncio.run(model.ainvoke("hi")).text)
+other = ChatGeminiCompat(model="m", api_key="b", base_url=sys.argv[1], surface="openai_compatible")
+other.invoke("hi")
+del other
+print(*(thread.name for thread in threading.enumerate()))
+input()
+"""
+
+
+def test_deadline_thread_closes_unused_clients_and_the_exit_is_silent(server):
+    """The process has no further thread. The client of the living model is closed at exit."""
+    command = [sys.executable, "-W", "error", "-c", EXIT, server.url]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT) as process:
+        assert process.stdout.readline() == "Hello. Hello.\n"
+        assert process.stdout.readline() == "MainThread langchain-gemini-compat-deadlines\n"
+        first, _, last = server.connections
+        assert last.is_closed.wait(60)
+        assert not first.is_closed.is_set()
+        _, errors = process.communicate("\n", timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert first.is_closed.wait(60)
+
+
+FORK = """
+import os, sys
+from langchain_gemini_compat import ChatGeminiCompat
+
+def build():
+    return ChatGeminiCompat(model="m", api_key="a", base_url=sys.argv[1], surface="openai_compatible")
+
+model = build()
+model.invoke("hi")
+pid = os.fork()
+print(model.invoke("hi").text, build().invoke("hi").text, flush=True)
+if pid:
+    assert os.waitpid(pid, 0)[1] == 0
+    print(model.invoke("hi").text, build().invoke("hi").text)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_forked_child_has_one_client_and_leaves_the_parents_open(server):
+    """The child ends by itself, so that it runs what is run at exit."""
+    command = [sys.executable, "-W", "error", "-W", "ignore:This process:DeprecationWarning", "-c", FORK, server.url]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert (run.stdout, run.stderr) == ("Hello. Hello.\n" * 3, "")
+    assert sorted(len(connection.requests) for connection in server.connections) == [2, 5]
