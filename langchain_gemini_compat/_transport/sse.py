@@ -75,7 +75,8 @@ class SseDecoder:
         """Return the value of `data` if it is exactly one event and nothing is buffered, else `None`.
 
         If the result is `None`, call `feed` with `data`. Most servers send each event in one piece. For these, this
-        method saves 2.4 of the 5.6 µs that `feed` takes (measured in November 2026).
+        method takes 15,400 instructions and `feed` takes 22,600, of 157,000 for a text chunk in all (measured in
+        November 2026). Without it, `test_text_chunk_costs_few_calls_of_this_package` fails.
         """
         is_event = data.startswith(b"data: {") and data.endswith(b"}\n\n") and data.count(b"\n") == len("\n\n")
         if not is_event or self._tail or self._data or self._error_name:

@@ -81,6 +81,15 @@ def test_filled_chunk_equals_the_constructed_one(given_chunk):
     assert repr(filled) == repr(constructed)
 
 
+def test_filled_chunk_keeps_its_arguments():
+    """The constructors validate their arguments, which copies them."""
+    kwargs, metadata, calls = {"refusal": "no"}, {}, [tool_call_chunk(name="f", args="{}", id="1", index=0)]
+    message = build_chunk("a", kwargs, metadata, calls).message
+    assert message.additional_kwargs is kwargs
+    assert message.response_metadata is metadata
+    assert message.tool_call_chunks is calls
+
+
 @given(first=chunks, second=chunks)
 def test_sum_of_filled_chunks_equals_the_sum_of_constructed_ones(first, second):
     assert build_chunk(*first) + build_chunk(*second) == construct(*first) + construct(*second)
@@ -105,15 +114,8 @@ def test_long_invalid_arguments_are_not_parsed(piece):
     assert build_chunk("", {}, {}, [call]).message.tool_call_chunks == [call]
 
 
-def test_setters_are_missing_for_other_slots():
-    class Other:
-        __slots__ = ("__pydantic_fields__",)
-
-    assert chunk_builder._find_setters(Other) is None
-
-
 @pytest.mark.parametrize("calls", [[], [tool_call_chunk(name="f", args='{"a": 1}', id="1", index=0)]])
-def test_chunk_comes_from_the_constructors_without_setters(monkeypatch, calls):
+def test_chunk_comes_from_the_constructors_for_other_slots(monkeypatch, calls):
     filled = build_chunk("a", {"refusal": "no"}, {}, calls)
-    monkeypatch.setattr(chunk_builder, "_SETTERS", None)
+    monkeypatch.setattr(chunk_builder, "_HAS_KNOWN_SLOTS", False)
     assert build_chunk("a", {"refusal": "no"}, {}, calls) == filled
