@@ -1,19 +1,22 @@
-"""Enforces the first-byte, idle and total timeouts of a reply by shutting down its socket.
+"""Enforces the first-byte, idle and total timeouts of a reply by shutting down its socket, or by cancelling its task.
 
 The read timeout of an HTTP library restarts with each byte. This module instead limits the time to the first chunk, the
 silence between chunks, and the whole call. Keep-alive comments do not count as chunks. The time that the consumer of a
-stream takes does not count. One daemon thread checks the deadlines of all replies of the process.
+stream takes does not count. One daemon thread checks the deadlines of all replies of the process, except those of async
+clients whose sockets are out of reach: a timer of the event loop checks these.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import socket
+import sys
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast
 
 from langchain_gemini_compat._transport.process_lock import singleton_lock
 
@@ -161,6 +164,104 @@ class Deadline:
         with self._lock:
             self.due = math.inf
         _monitor.remove(self)
+
+    def take_back_cancellation(self) -> bool:
+        """Return `False`, since this deadline cancels no task. `TaskDeadline` overrides this method."""
+        return False
+
+
+#: Whether tasks count their cancellations. Without the count (Python 3.10), a deadline that cancels a task could swallow
+#: a cancellation by the caller.
+COUNTS_CANCELLATIONS = sys.version_info >= (3, 11)
+
+
+class _Task(Protocol):
+    """An asyncio task of Python 3.11 or later."""
+
+    def cancel(self) -> bool: ...
+    def cancelling(self) -> int: ...
+    def uncancel(self) -> int: ...
+
+
+class TaskDeadline(Deadline):
+    """A deadline that cancels the task that waits. For async clients whose sockets are out of reach, such as aiohttp's.
+
+    It works as `asyncio.timeout` does. But there is one timer for a whole reply, since a new timer for each chunk would
+    cost more than the chunk. All methods run in the thread of the event loop.
+    """
+
+    def __init__(
+        self, request: httpx2.Request, *, first_by: float, between_chunks: float | None, end_by: float | None
+    ) -> None:
+        super().__init__(request, first_by=first_by, between_chunks=between_chunks, end_by=end_by)
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        #: When the timer runs, by the monotonic clock.
+        self._timer_at = math.inf
+        self._task: _Task | None = None
+        #: Number of cancellations of the task when its wait began.
+        self._earlier = 0
+        self._has_cancelled = False
+
+    def begin_sending(self) -> None:
+        """Start the clock for the headers. The transport enforces only its limits for the connection."""
+        self._limit_reading(None)
+        self.arm()
+
+    def end_sending(self, response: httpx2.Response) -> None:
+        """Stop the clock for the headers."""
+        del response
+        self.due = math.inf
+
+    def arm(self) -> None:
+        """Start the clock before the running task waits for bytes."""
+        self._task = task = cast("_Task", asyncio.current_task())
+        self._earlier = task.cancelling()
+        self.due = due = min(self._limit_by, self._end_by)
+        if due < self._timer_at:
+            self._set_timer()
+
+    def disarm(self) -> None:
+        """Stop the clock after bytes came."""
+        self.due = math.inf
+
+    def expire(self) -> None:
+        """Record the limit that has passed, and cancel the wait."""
+        self.exceeded = self.exceeded or self.next_limit
+        self.due = math.inf
+        if self._task is not None:
+            self.has_ended_wait = self._has_cancelled = True
+            self._task.cancel()
+
+    def close(self) -> None:
+        """End the deadline. After this, no task is cancelled."""
+        self.due = math.inf
+        self._stop_timer()
+
+    def take_back_cancellation(self) -> bool:
+        """Take the cancellation of `expire` back after the wait. Return whether nobody else cancelled the task."""
+        if not self._has_cancelled or self._task is None:
+            return False
+        self._has_cancelled = False
+        return self._task.uncancel() <= self._earlier
+
+    def _set_timer(self) -> None:
+        self._stop_timer()
+        self._timer_at = self.due
+        self._timer = self._loop.call_later(max(0.0, self.due - time.monotonic()), self._check)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._timer_at = None, math.inf
+
+    def _check(self) -> None:
+        """Expire if the limit has passed. Chunks that came since the timer was set have moved the limit."""
+        self._stop_timer()
+        if self.due <= time.monotonic():
+            self.expire()
+        elif self.due != math.inf:
+            self._set_timer()
 
 
 class _Monitor:

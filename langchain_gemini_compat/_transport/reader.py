@@ -7,6 +7,7 @@ the server, not while the caller works on a chunk.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from asyncio import CancelledError
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat import errors
@@ -92,7 +93,8 @@ class ReplyReader(ABC):
         After the deadline has shut the socket down, the body may also end without an error of the HTTP library.
         """
         self._deadline.close()
-        if err is not None and not isinstance(err, Exception):
+        is_cancelled = self._deadline.take_back_cancellation() and isinstance(err, CancelledError)
+        if err is not None and not isinstance(err, Exception) and not is_cancelled:
             return
         limit = self._deadline.exceeded or (self._deadline.next_limit if is_timeout(err) else None)
         if limit:

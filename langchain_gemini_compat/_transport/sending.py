@@ -2,7 +2,8 @@
 
 With HTTP/1.1, the caller reads the socket itself, and an expired deadline shuts the connection down. An HTTP/2
 connection may serve other calls, so it must stay open. There, a thread or a task reads, and the caller stops waiting at
-the deadline.
+the deadline. Async clients with other transports, such as aiohttp, have no socket that can be reached. There, the deadline
+cancels the wait.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ from queue import Empty, Full, Queue
 from threading import Thread
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from langchain_gemini_compat._transport.deadlines import Deadline, DeadlineExceededError, shut_down
+from langchain_gemini_compat._transport.deadlines import (
+    COUNTS_CANCELLATIONS,
+    Deadline,
+    DeadlineExceededError,
+    TaskDeadline,
+    shut_down,
+)
 from langchain_gemini_compat._transport.network_errors import LARGE_BODY, UploadError, UploadTrace
 from langchain_gemini_compat._transport.pool_sockets import (
     AbandonedError,
@@ -173,7 +180,7 @@ class AsyncExchange:
 
 
 class _AsyncSharedExchange(AsyncExchange):
-    """Sends over a shared connection. Each wait is a task that can be cancelled."""
+    """Sends over a shared connection, or over a transport without a socket. Each wait is a task that can be cancelled."""
 
     def __init__(self, deadline: Deadline) -> None:
         super().__init__(deadline)
@@ -252,14 +259,20 @@ async def asend(
 ) -> AsyncExchange:
     """Async version of `send`."""
     pool = pool_of(client, request)
-    deadline = _build_deadline(pool, request, first_by, between_chunks, end_by)
-    exchange = _AsyncSharedExchange(deadline) if may_multiplex(pool) else AsyncExchange(deadline)
+    if pool is None and COUNTS_CANCELLATIONS:
+        deadline = TaskDeadline(request, first_by=first_by, between_chunks=between_chunks, end_by=end_by)
+    else:
+        deadline = _build_deadline(pool, request, first_by, between_chunks, end_by)
+    waits_in_tasks = may_multiplex(pool) or (pool is None and not COUNTS_CANCELLATIONS)
+    exchange = _AsyncSharedExchange(deadline) if waits_in_tasks else AsyncExchange(deadline)
     upload = _trace_upload(request)
     if upload is not None:
         request.extensions["trace"] = upload.anote
     with _raising_deadline(deadline), _raising_upload_error(request, upload):
         await exchange.open(client, request)
     if deadline.exceeded:
+        # The client answered in spite of the cancellation.
+        deadline.take_back_cancellation()
         await exchange.aclose()
         raise DeadlineExceededError(deadline.exceeded)
     return exchange
@@ -277,13 +290,11 @@ def _raising_deadline(deadline: Deadline) -> Generator[None]:
     """Raise `DeadlineExceededError` in place of an error that the shutdown of the connection caused."""
     try:
         yield
-    except Exception as err:
+    except BaseException as err:
         deadline.close()
-        if deadline.exceeded and deadline.has_ended_wait:
+        is_cancelled = deadline.take_back_cancellation() and isinstance(err, asyncio.CancelledError)
+        if deadline.exceeded and (is_cancelled or (deadline.has_ended_wait and isinstance(err, Exception))):
             raise DeadlineExceededError(deadline.exceeded) from err
-        raise
-    except BaseException:
-        deadline.close()
         raise
 
 
