@@ -3,6 +3,9 @@
 openai 3 uses httpx2 on httpcore2, and openai 2 uses httpx on httpcore. An import here would load a library that openai
 does not use, so this module compares names of classes. The names are those of httpx 0.28, httpcore 1.0, httpx2 2.16 and
 httpcore2 2.16. `tests/transport/test_library_errors.py` fails if a release renames or adds a class, or changes a text.
+
+The transport of aiohttp (openai's `DefaultAioHttpClient`) raises `ConnectTimeout` for most errors of a connection, and
+leaves some errors of aiohttp as they are. So here the class of aiohttp 3.14 counts.
 """
 
 from __future__ import annotations
@@ -13,7 +16,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import httpx2
+
 _LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})
+_AIOHTTP = "aiohttp"
 #: The common part of h11's texts "Illegal header name" and "Illegal header value".
 _ILLEGAL_HEADER = "Illegal header"
 
@@ -45,16 +51,74 @@ KINDS = {
     "ProxyError": HttpErrorKind.PROXY,
     "UnsupportedProtocol": HttpErrorKind.SCHEME,
 }
+#: The kinds of aiohttp's exceptions. The first class of an exception's bases that has an entry counts.
+AIOHTTP_KINDS = {
+    "ConnectionTimeoutError": HttpErrorKind.CONNECT_TIMEOUT,
+    "ServerTimeoutError": HttpErrorKind.TIMEOUT,
+    "ClientConnectorError": HttpErrorKind.OTHER,
+    "ClientConnectionError": HttpErrorKind.CLOSED,
+    "ClientPayloadError": HttpErrorKind.CLOSED,
+    "ClientHttpProxyError": HttpErrorKind.PROXY,
+    "ClientResponseError": HttpErrorKind.CLOSED,
+    "NonHttpUrlClientError": HttpErrorKind.SCHEME,
+}
 _TIMEOUTS = (HttpErrorKind.CONNECT_TIMEOUT, HttpErrorKind.POOL_TIMEOUT, HttpErrorKind.TIMEOUT)
+
+
+class AiohttpError(Exception):
+    """Replaces an exception of aiohttp, which holds the request's headers or the proxy's password.
+
+    Args:
+        text: What happened.
+        kind: What the exception means.
+    """
+
+    def __init__(self, text: str, kind: HttpErrorKind = HttpErrorKind.OTHER) -> None:
+        super().__init__(text)
+        self.kind = kind
+        #: The request of the exception, from which `forget_secrets` takes the secrets.
+        self._request: httpx2.Request | None = None
 
 
 def is_http_error(err: BaseException | None) -> bool:
     """Return whether the HTTP library raised `err`."""
-    return type(err).__module__.partition(".")[0] in _LIBRARIES
+    return isinstance(err, AiohttpError) or _library_of(err) in _LIBRARIES
+
+
+def replace_aiohttp_error(err: BaseException | None, request: httpx2.Request) -> BaseException | None:
+    """Return `err`, with an `AiohttpError` in place of aiohttp's exception: the cause of `err`, or `err` itself."""
+    found = next((one for one in (err, err and err.__cause__) if _library_of(one) == _AIOHTTP), None)
+    if err is None or found is None:
+        return err
+    kinds = (AIOHTTP_KINDS.get(base.__name__) for base in type(found).__mro__)
+    kind = next(filter(None, kinds), HttpErrorKind.OTHER)
+    error = AiohttpError(_text_of(found, kind), kind)
+    error.__cause__ = found.__cause__
+    if found is err:
+        error._request = request
+        return error
+    err.args = error.args
+    err.__cause__ = err.__context__ = error
+    return err
+
+
+def _library_of(err: BaseException | None) -> str:
+    return type(err).__module__.partition(".")[0]
+
+
+def _text_of(err: BaseException, kind: HttpErrorKind) -> str:
+    """Return the text of an exception of aiohttp without URLs, since these may contain secrets."""
+    message = getattr(err, "message", None) or getattr(err, "os_error", None) or err
+    # Of an invalid response, aiohttp reports the status 400, which the server did not send.
+    text = f"{getattr(err, 'status', '')} {message}" if kind is HttpErrorKind.PROXY else str(message)
+    return " ".join(text.split())
 
 
 def kind_of(err: BaseException | None) -> HttpErrorKind:
     """Return the kind of `err`. An exception of another library has the kind `OTHER`."""
+    below = err if isinstance(err, AiohttpError) else err and err.__cause__
+    if isinstance(below, AiohttpError):
+        return below.kind
     if not is_http_error(err):
         return HttpErrorKind.OTHER
     name = type(err).__name__

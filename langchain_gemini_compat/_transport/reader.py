@@ -21,7 +21,7 @@ from langchain_gemini_compat._transport.decompression import (
 )
 from langchain_gemini_compat._transport.error_detection import is_bare_detail, is_error_body
 from langchain_gemini_compat._transport.errors import build_timeout
-from langchain_gemini_compat._transport.library_errors import is_http_error, is_timeout
+from langchain_gemini_compat._transport.library_errors import is_http_error, is_timeout, replace_aiohttp_error
 from langchain_gemini_compat._transport.redaction import forget_secrets, hide_secret
 from langchain_gemini_compat._transport.sse import MAX_REPLY_BYTES, OBJECT_BYTES, SseDecoder
 from langchain_gemini_compat._wire.json_types import as_chunk, list_at
@@ -96,6 +96,7 @@ class ReplyReader(ABC):
         is_cancelled = self._deadline.take_back_cancellation() and isinstance(err, CancelledError)
         if err is not None and not isinstance(err, Exception) and not is_cancelled:
             return
+        err = replace_aiohttp_error(err, self._response.request)
         limit = self._deadline.exceeded or (self._deadline.next_limit if is_timeout(err) else None)
         if limit:
             raise build_timeout(limit, self._limits) from None

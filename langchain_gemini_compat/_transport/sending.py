@@ -23,6 +23,7 @@ from langchain_gemini_compat._transport.deadlines import (
     TaskDeadline,
     shut_down,
 )
+from langchain_gemini_compat._transport.library_errors import replace_aiohttp_error
 from langchain_gemini_compat._transport.network_errors import LARGE_BODY, UploadError, UploadTrace
 from langchain_gemini_compat._transport.pool_sockets import (
     AbandonedError,
@@ -163,7 +164,16 @@ class AsyncExchange:
     async def open(self, client: httpx2.AsyncClient, request: httpx2.Request) -> None:
         """Send `request`. Raise `DeadlineExceededError`, or an error of the HTTP library."""
         self.deadline.begin_sending()
-        self._receive(await client.send(request, stream=True, follow_redirects=False))
+        try:
+            response = await client.send(request, stream=True, follow_redirects=False)
+        except Exception as err:
+            error = replace_aiohttp_error(err, request)
+            if error is err:
+                raise
+        else:
+            return self._receive(response)
+        # Raised here, so that the exception of aiohttp is not its context.
+        raise error
 
     def pieces(self) -> AsyncIterator[bytes]:
         """Yield the pieces of the body as they arrive."""
