@@ -170,8 +170,8 @@ class Deadline:
         return False
 
 
-#: Whether tasks count their cancellations. Without the count (Python 3.10), a deadline that cancels a task could swallow
-#: a cancellation by the caller.
+#: Whether tasks count their cancellations. Without the count (Python 3.10), a deadline that cancels a task could
+#: swallow a cancellation by the caller.
 COUNTS_CANCELLATIONS = sys.version_info >= (3, 11)
 
 

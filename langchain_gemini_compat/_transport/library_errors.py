@@ -71,13 +71,15 @@ class AiohttpError(Exception):
     Args:
         text: What happened.
         kind: What the exception means.
+        request: The request, if this is the only exception that has it. `forget_secrets` looks for it.
     """
 
-    def __init__(self, text: str, kind: HttpErrorKind = HttpErrorKind.OTHER) -> None:
+    def __init__(
+        self, text: str, kind: HttpErrorKind = HttpErrorKind.OTHER, request: httpx2.Request | None = None
+    ) -> None:
         super().__init__(text)
         self.kind = kind
-        #: The request of the exception, from which `forget_secrets` takes the secrets.
-        self._request: httpx2.Request | None = None
+        self._request = request
 
 
 def is_http_error(err: BaseException | None) -> bool:
@@ -85,17 +87,17 @@ def is_http_error(err: BaseException | None) -> bool:
     return isinstance(err, AiohttpError) or _library_of(err) in _LIBRARIES
 
 
-def replace_aiohttp_error(err: BaseException | None, request: httpx2.Request) -> BaseException | None:
+def replace_aiohttp_error(err: BaseException, request: httpx2.Request) -> BaseException:
     """Return `err`, with an `AiohttpError` in place of aiohttp's exception: the cause of `err`, or `err` itself."""
-    found = next((one for one in (err, err and err.__cause__) if _library_of(one) == _AIOHTTP), None)
-    if err is None or found is None:
+    found = next((one for one in (err, err.__cause__) if one and _library_of(one) == _AIOHTTP), None)
+    if found is None:
         return err
     kinds = (AIOHTTP_KINDS.get(base.__name__) for base in type(found).__mro__)
     kind = next(filter(None, kinds), HttpErrorKind.OTHER)
-    error = AiohttpError(_text_of(found, kind), kind)
-    error.__cause__ = found.__cause__
+    error = AiohttpError(_text_of(found, kind), kind, request if found is err else None)
+    causes = (one for one in causes_of(found) if isinstance(one, OSError) and _library_of(one) != _AIOHTTP)
+    error.__cause__ = next(causes, None)
     if found is err:
-        error._request = request
         return error
     err.args = error.args
     err.__cause__ = err.__context__ = error

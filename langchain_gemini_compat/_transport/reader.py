@@ -96,7 +96,7 @@ class ReplyReader(ABC):
         is_cancelled = self._deadline.take_back_cancellation() and isinstance(err, CancelledError)
         if err is not None and not isinstance(err, Exception) and not is_cancelled:
             return
-        err = replace_aiohttp_error(err, self._response.request)
+        err = err and replace_aiohttp_error(err, self._response.request)
         limit = self._deadline.exceeded or (self._deadline.next_limit if is_timeout(err) else None)
         if limit:
             raise build_timeout(limit, self._limits) from None

@@ -2,8 +2,8 @@
 
 With HTTP/1.1, the caller reads the socket itself, and an expired deadline shuts the connection down. An HTTP/2
 connection may serve other calls, so it must stay open. There, a thread or a task reads, and the caller stops waiting at
-the deadline. Async clients with other transports, such as aiohttp, have no socket that can be reached. There, the deadline
-cancels the wait.
+the deadline. Async clients with other transports, such as aiohttp, have no socket that can be reached. There, the
+deadline cancels the wait.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ class AsyncExchange:
 
 
 class _AsyncSharedExchange(AsyncExchange):
-    """Sends over a shared connection, or over a transport without a socket. Each wait is a task that can be cancelled."""
+    """Sends over a shared connection, or a transport without a socket. Each wait is a task that can be cancelled."""
 
     def __init__(self, deadline: Deadline) -> None:
         super().__init__(deadline)
@@ -269,6 +269,7 @@ async def asend(
 ) -> AsyncExchange:
     """Async version of `send`."""
     pool = pool_of(client, request)
+    deadline: Deadline
     if pool is None and COUNTS_CANCELLATIONS:
         deadline = TaskDeadline(request, first_by=first_by, between_chunks=between_chunks, end_by=end_by)
     else:

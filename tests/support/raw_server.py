@@ -1,0 +1,49 @@
+"""A server on loopback that answers each connection with a function. It uses a thread per connection."""
+
+import socket
+import threading
+from contextlib import contextmanager, suppress
+
+#: The head of a stream, and an event.
+STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+_EVENT = b'data: {"id":"r","model":"m","choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'
+
+
+def chunk(data=_EVENT):
+    """Return `data` as an HTTP chunk."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+@contextmanager
+def start(answer, *, tls=None, read=True):
+    """Yield the address of the server, and the sockets of its connections.
+
+    Args:
+        answer: Called with each connection after the first bytes of a request. Its return ends the connection.
+        tls: The SSL context of the server.
+        read: Whether the server reads a request first.
+    """
+    seen = []
+
+    def serve(connection):
+        with suppress(OSError), connection:
+            wrapped = tls.wrap_socket(connection, server_side=True) if tls else connection
+            if read:
+                wrapped.recv(65536)
+            answer(wrapped)
+            wrapped.close()
+
+    def accept(listener):
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                seen.append(connection)
+                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=accept, args=(listener,), daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}", seen
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
