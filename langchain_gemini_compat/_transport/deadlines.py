@@ -90,13 +90,13 @@ class Deadline:
 
     def begin_sending(self) -> None:
         """Start the clock for the headers. Transports without connections use their own read timeout instead."""
-        if self._find_socket is not None:
+        if self._can_end_wait():
             self.arm()
 
     def end_sending(self, response: httpx2.Response) -> None:
         """Stop the clock for the headers, and record the socket of `response`."""
         with self._lock:
-            if self._find_socket is not None:
+            if self._can_end_wait():
                 self.due = math.inf
             if self.interrupt is None:
                 self._socket = _socket_of(response)

@@ -165,7 +165,7 @@ class AsyncExchange:
         """Send `request`. Raise `DeadlineExceededError`, or an error of the HTTP library."""
         self.deadline.begin_sending()
         try:
-            response = await client.send(request, stream=True, follow_redirects=False)
+            response = await self._await_in_time(client.send(request, stream=True, follow_redirects=False))
         except Exception as err:
             error = replace_aiohttp_error(err, request)
             if error is err:
@@ -184,6 +184,10 @@ class AsyncExchange:
         self.deadline.close()
         await self.response.aclose()
 
+    async def _await_in_time(self, call: Awaitable[_T]) -> _T:
+        """Await `call`."""
+        return await call
+
     def _receive(self, response: httpx2.Response) -> None:
         self.response, self.is_raw = response, not response.is_stream_consumed
         self.deadline.end_sending(response)
@@ -200,8 +204,7 @@ class _AsyncSharedExchange(AsyncExchange):
 
     async def open(self, client: httpx2.AsyncClient, request: httpx2.Request) -> None:
         _remove_read_timeout(request)
-        self.deadline.begin_sending()
-        self._receive(await self._await_in_time(client.send(request, stream=True, follow_redirects=False)))
+        await super().open(client, request)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         async with aclosing(cast("AsyncGenerator[bytes]", super().pieces())) as pieces:

@@ -55,15 +55,18 @@ def answer_with(data):
     return lambda connection: connection.sendall(data)
 
 
-def reset_in_mid_stream(connection):
+def close_in_mid_stream(connection):
     connection.sendall(STREAM + chunk())
     time.sleep(0.2)
+
+
+def reset_in_mid_stream(connection):
+    close_in_mid_stream(connection)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def break_chunks(connection):
-    connection.sendall(STREAM + chunk())
-    time.sleep(0.2)
+    close_in_mid_stream(connection)
     connection.sendall(b"no chunk\r\n")
 
 
@@ -284,7 +287,7 @@ async def test_connection_without_an_http_answer_is_named(answer):
     assert "400" not in str(error)
 
 
-@pytest.mark.parametrize("answer", [answer_with(STREAM + chunk()), reset_in_mid_stream])
+@pytest.mark.parametrize("answer", [close_in_mid_stream, reset_in_mid_stream])
 async def test_stream_that_breaks_is_truncated(answer):
     with raw_server.start(answer) as (place, _):
         error = await fail(place)
