@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel
+from pydantic.errors import PydanticInvalidForJsonSchema
 
 from langchain_gemini_compat._request.tool_choice import encode_tool_choice
 from langchain_gemini_compat._request.tool_names import ToolNames, declared_name
 from langchain_gemini_compat._request.typed_dicts import declare_typed_dict, find_typed_dict
-from langchain_gemini_compat._schema.functions import compile_parameters, compile_response_schema, find_most_items
+from langchain_gemini_compat._schema.functions import compile_all_parameters, compile_response_schema
 from langchain_gemini_compat._schema.references import resolve_pointer
 from langchain_gemini_compat._wire.json_types import object_at
 from langchain_gemini_compat._wire.notes import Note
@@ -141,36 +142,57 @@ def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
 
     The name and description are those that LangChain gives it.
     """
+    # Imported here so that importing the package stays fast.
+    from langchain_core.tools import BaseTool
+
     if find_typed_dict(tool) is not None:
         declared = declare_typed_dict(tool)
-        schema = _drop_texts(_open_top(object_at(declared, "parameters")), "title", "")
-        schema.pop("description", None)
-        return {"type": "function", "function": {**declared, "parameters": schema}}
+        return _build_declaration(declared, object_at(declared, "parameters"))
+    if isinstance(tool, BaseTool):
+        found = _read_tool_schema(tool)
+        if found is not None:
+            # LangChain's agents bind their tools at each step, and `convert_to_openai_tool` also converts the schema.
+            found = _open_top(found)
+            description = tool.description or found.get("description") or ""
+            return _build_declaration(
+                {"name": tool.name or found.get("title") or "", "description": description}, found
+            )
+        return cast("JsonObject", convert_to_openai_tool(tool))
     made = cast("JsonObject", convert_to_openai_tool(tool))
-    function: JsonObject = {**object_at(made, "function")}
-    if not function:
-        return made
     found = _read_parameters(tool)
-    if found is not None:
-        schema = _drop_texts(_open_top(found), "title", "")
-        schema.pop("description", None)
-        function["parameters"] = schema
-    return {"type": "function", "function": function}
+    return made if found is None else _build_declaration(object_at(made, "function"), found)
 
 
-def _read_parameters(tool: type | Callable[..., Any] | BaseTool) -> JsonObject | None:
-    """Return the JSON schema of a tool's arguments; `None` if LangChain's own schema has to be used.
+def _build_declaration(function: JsonObject, parameters: JsonObject) -> JsonObject:
+    """Return the declaration of a function with `parameters`, without titles and a description of their own."""
+    schema = _drop_titles(_open_top(parameters))
+    schema.pop("description", None)
+    return {"type": "function", "function": {**function, "parameters": schema}}
+
+
+def _read_tool_schema(tool: BaseTool) -> JsonObject | None:
+    """Return the JSON schema of a LangChain tool's arguments; `None` if LangChain has to declare the tool."""
+    from langchain_core.tools import Tool
+
+    if isinstance(tool, Tool) and (not tool.args_schema or (tool.metadata or {}).get("type") == "custom_tool"):
+        return None
+    arguments = tool.tool_call_schema
+    if isinstance(arguments, dict):
+        return cast("JsonObject", arguments)
+    try:
+        return _schema_of(arguments)
+    except PydanticInvalidForJsonSchema:
+        # LangChain explains this error.
+        return None
+
+
+def _read_parameters(tool: type | Callable[..., Any]) -> JsonObject | None:
+    """Return the JSON schema of the arguments of a class or function; `None` if LangChain's schema has to be used.
 
     LangChain's own schema has `{}` in place of a class that contains itself.
     """
-    # Imported here so that importing the package stays fast.
-    from langchain_core.tools import BaseTool, Tool, create_schema_from_function
+    from langchain_core.tools import create_schema_from_function
 
-    if isinstance(tool, BaseTool):
-        if isinstance(tool, Tool) and not tool.args_schema:
-            return None
-        arguments = tool.tool_call_schema
-        return cast("JsonObject", arguments) if isinstance(arguments, dict) else _schema_of(arguments)
     if isinstance(tool, type):
         return _schema_of(tool) if is_basemodel_subclass(tool) else None
     name = str(getattr(tool, "__name__", ""))
@@ -186,8 +208,10 @@ def _schema_of(model: type) -> JsonObject:
     if not issubclass(model, BaseModel):
         return cast("JsonObject", cast("Any", model).schema())
     # If a class accepts its fields only by name, the schema must have the names instead of the aliases.
-    by_alias = model.model_config.get("validate_by_alias", True) is not False
-    return model.model_json_schema(by_alias=by_alias)
+    if model.model_config.get("validate_by_alias", True) is False:
+        return model.model_json_schema(by_alias=False)
+    # Without arguments, the classes that LangChain makes for tools return the same dict each time.
+    return model.model_json_schema()
 
 
 def _open_top(schema: JsonObject) -> JsonObject:
@@ -201,19 +225,30 @@ def _open_top(schema: JsonObject) -> JsonObject:
     return {**found[1], **{key: value for key, value in schema.items() if key != "$ref"}}
 
 
-def _drop_texts(schema: JsonObject, keyword: str, start: str) -> JsonObject:
-    """Return `schema` without each `keyword`, at any depth, whose value is a string that starts with `start`."""
-    return {
-        key: value if key in _VALUES else _drop_texts_below(value, keyword, start)
-        for key, value in schema.items()
-        if not (key == keyword and isinstance(value, str) and value.startswith(start))
-    }
+def _drop_titles(schema: JsonObject) -> JsonObject:
+    """Return a copy of `schema` without titles, at any depth. A property that is named `title` stays."""
+    kept: JsonObject = {}
+    for key, value in schema.items():
+        if isinstance(value, str):
+            if key != "title":
+                kept[key] = value
+        elif isinstance(value, (dict, list)):
+            kept[key] = _copy(value) if key in _VALUES else _drop_titles_below(value)
+        else:
+            kept[key] = value
+    return kept
 
 
-def _drop_texts_below(value: JsonValue, keyword: str, start: str) -> JsonValue:
+def _drop_titles_below(value: JsonValue) -> JsonValue:
     if isinstance(value, list):
-        return [_drop_texts_below(item, keyword, start) for item in value]
-    return _drop_texts(value, keyword, start) if isinstance(value, dict) else value
+        return [_drop_titles_below(item) for item in value]
+    return _drop_titles(value) if isinstance(value, dict) else value
+
+
+def _copy(value: JsonValue) -> JsonValue:
+    if isinstance(value, list):
+        return [_copy(item) for item in value]
+    return {key: _copy(inner) for key, inner in value.items()} if isinstance(value, dict) else value
 
 
 def is_google_tool(tool: dict[str, Any]) -> bool:
@@ -322,12 +357,8 @@ def format_response_schema(schema: object) -> JsonObject:
 
 
 def _compile_tools(tools: Sequence[JsonObject], names: ToolNames, notes: list[Note]) -> list[JsonObject]:
-    """Return functions in Gemini's form. Gemini's limit on array bounds applies to the sum over all functions."""
-    given = [object_at(object_at(tool, "function"), "parameters") for tool in tools]
-    compiled = [compile_parameters(parameters) for parameters in given]
-    most = find_most_items(parameters for parameters, _ in compiled if parameters is not None)
-    if most is not None:
-        compiled = [compile_parameters(parameters, most) for parameters in given]
+    """Return functions in Gemini's form."""
+    compiled = compile_all_parameters([object_at(object_at(tool, "function"), "parameters") for tool in tools])
     strict = [repr(declared_name(tool)) for tool in tools if object_at(tool, "function").get("strict")]
     if strict:
         notes.append(Note("lossy_schema", f"tool {', '.join(strict)}: {_NO_STRICT}"))

@@ -33,6 +33,11 @@ def find_most_items(schemas: Iterable[JsonObject]) -> int | None:
     return next((bound for bound in bounds[1:] if _count_states(whole, bound) <= _MOST_STATES), 0)
 
 
+def has_bounds(schema: JsonObject) -> bool:
+    """Whether an array in a compiled schema has a bound."""
+    return any(_find_bounds([schema]))
+
+
 def _find_bounds(value: JsonValue) -> Iterator[int]:
     for schema in _inside(value):
         bound = _bound_of(schema)

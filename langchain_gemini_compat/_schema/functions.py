@@ -1,26 +1,29 @@
 """Compiles JSON schemas of tools and answers to the subset that Gemini accepts.
 
 A rewrite with the same meaning is not reported. A weaker rewrite is returned as a `Loss`, and described in the schema's
-`description` if that helps the model. The subset is that of Google's function declarations, which follow OpenAPI 3.0:
+`description` if that helps the model. Compiled schemas are cached, together with their losses. The subset is that of
+Google's function declarations, which follow OpenAPI 3.0:
 https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/overview
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from langchain_gemini_compat._schema.cache import BoundedCache, build_key
 from langchain_gemini_compat._schema.compiler import Compiler
-from langchain_gemini_compat._schema.counts import find_most_items
+from langchain_gemini_compat._schema.counts import find_most_items, has_bounds
 from langchain_gemini_compat._schema.node import NOT_SENT, Loss, Source, as_text
 from langchain_gemini_compat._schema.references import Reader
 from langchain_gemini_compat._schema.unions import merge_object_union
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from langchain_gemini_compat._wire.json_types import JsonObject
 
-__all__ = ["Loss", "compile_parameters", "compile_response_schema", "find_most_items"]
+__all__ = ["Loss", "compile_all_parameters", "compile_parameters", "compile_response_schema"]
 
 #: Limits for one attempt: how often a recursive definition is expanded, how deep places nest, and how many sources are
 #: read or places built. If the result is too large, the next row is tried. Expanding a definition twice helps the
@@ -30,35 +33,90 @@ _BOUNDS = ((2, 32, 1_000), (1, 32, 10_000), (1, 12, 10_000), (1, 6, 10_000), (1,
 _MAX_BYTES = 100_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A compiled schema, shared between calls, and what it loses."""
+
+    schema: JsonObject
+    losses: tuple[Loss, ...]
+    #: Whether the compiled schema has bounds of arrays, which count towards a limit on the request.
+    has_bounds: bool
+
+    @property
+    def parameters(self) -> JsonObject | None:
+        return self.schema if self.schema.get("properties") else None
+
+    @property
+    def size(self) -> int:
+        """About the bytes of memory that this object takes (measured on schemas of published MCP servers)."""
+        return (
+            500 + 3 * len(as_text(self.schema)) + sum(200 + len(loss.path) + len(loss.reason) for loss in self.losses)
+        )
+
+
+#: Compiling takes about a millisecond for each schema, and a lookup some microseconds. There is room for the tools of
+#: several large servers.
+_cache: BoundedCache[_Compiled] = BoundedCache(max_entries=4_096, max_bytes=32 * 2**20)
+
+
 def compile_parameters(schema: JsonObject, most_items: int | None = None) -> tuple[JsonObject | None, list[Loss]]:
     """Return the `parameters` of a function declaration, and the restrictions of `schema` that they lose.
 
     Array bounds above `most_items`, or too high for one schema, go into the description and not into the schema.
     The parameters are `None` if the function has no arguments, since Gemini refuses empty `properties`.
-    Alternatives at the top are merged into one object. `schema` is not changed.
+    Alternatives at the top are merged into one object. `schema` is not changed. The parameters are shared between
+    calls, so the caller must not change them.
     """
-    sources = [Source({"type": "object"}, ""), Source(schema, "", ("",))]
-    compiled, losses = _compile(schema, sources, keep_additional=False, most_items=most_items)
-    return compiled if compiled.get("properties") else None, losses
+    compiled = _compile_cached(schema, is_function=True, most_items=most_items)
+    return compiled.parameters, [*compiled.losses]
+
+
+def compile_all_parameters(schemas: Sequence[JsonObject]) -> list[tuple[JsonObject | None, tuple[Loss, ...]]]:
+    """Return the result of `compile_parameters` for each function of a request.
+
+    Gemini's limit on array bounds applies to the sum over all functions.
+    """
+    compiled = [_compile_cached(schema, is_function=True) for schema in schemas]
+    most = find_most_items(one.schema for one in compiled if one.has_bounds)
+    if most is not None:
+        compiled = [
+            _compile_cached(schema, is_function=True, most_items=most) if one.has_bounds else one
+            for schema, one in zip(schemas, compiled, strict=True)
+        ]
+    return [(one.parameters, one.losses) for one in compiled]
 
 
 def compile_response_schema(schema: JsonObject) -> tuple[JsonObject, list[Loss]]:
     """Return the schema of a `response_format`, and the restrictions of `schema` that it loses.
 
     Unlike parameters, it may have any type at the top and empty objects, and it keeps `additionalProperties`.
-    `schema` is not changed.
+    `schema` is not changed. The result is shared between calls, so the caller must not change it.
     """
-    return _compile(schema, [Source(schema, "", ("",))], keep_additional=True)
+    compiled = _compile_cached(schema, is_function=False)
+    return compiled.schema, [*compiled.losses]
 
 
-def _compile(
-    root: JsonObject, sources: list[Source], *, keep_additional: bool, most_items: int | None = None
-) -> tuple[JsonObject, list[Loss]]:
+def _compile_cached(schema: JsonObject, *, is_function: bool, most_items: int | None = None) -> _Compiled:
+    exact = build_key(schema)
+    key = is_function, most_items, exact
+    found = None if exact is None else _cache.get(key)
+    if found is not None:
+        return found
+    sources = [Source(schema, "", ("",))]
+    if is_function:
+        sources.insert(0, Source({"type": "object"}, ""))
+    found = _compile(schema, sources, keep_additional=not is_function, most_items=most_items)
+    if exact is not None:
+        _cache.add(key, found, len(exact) + found.size)
+    return found
+
+
+def _compile(root: JsonObject, sources: list[Source], *, keep_additional: bool, most_items: int | None) -> _Compiled:
     compiled, losses = _compile_bounded(root, sources, keep_additional=keep_additional, most_items=most_items)
     own = find_most_items([compiled])
-    if own is None:
-        return compiled, losses
-    return _compile_bounded(root, sources, keep_additional=keep_additional, most_items=own)
+    if own is not None:
+        compiled, losses = _compile_bounded(root, sources, keep_additional=keep_additional, most_items=own)
+    return _Compiled(compiled, tuple(losses), has_bounds(compiled))
 
 
 def _compile_bounded(

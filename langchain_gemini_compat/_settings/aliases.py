@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from enum import Enum
 from functools import lru_cache
+from operator import is_
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -106,6 +107,8 @@ _HIDDEN = "[hidden]"
 _MEMBER_KEYS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
 #: Maximum depth to which a value is searched for secrets.
 _MAX_DEPTH = 40
+#: Types of most values. Checking the exact type first is faster than asking whether the value is a `Mapping`.
+_SCALARS = frozenset({str, bool, int, float, type(None)})
 _ADDRESS = re.compile(r"(^|_)(url|uri|base|endpoint|host|proxy|proxies|server|gateway)$")
 _AI_STUDIO_HOST = "generativelanguage.googleapis.com"
 
@@ -133,17 +136,17 @@ def hide_secrets(value: object, depth: int = 0) -> object:
     >>> hide_secrets({"api_key": "sk-1", "top_k": 1, "mcp": [{"headers": {"Authorization": "Bearer 1"}}]})
     {'api_key': '[hidden]', 'top_k': 1, 'mcp': [{'headers': {'Authorization': '[hidden]'}}]}
     """
-    if not isinstance(value, (Mapping, list, tuple)) or not value:
+    if type(value) in _SCALARS or not isinstance(value, (Mapping, list, tuple)) or not value:
         return value
     if depth > _MAX_DEPTH:
         return _HIDDEN
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value)
         shown = {name: _hide_secret(name, inner, depth) for name, inner in pairs.items()}
-        return value if all(shown[name] is inner for name, inner in pairs.items()) else shown
+        return value if all(map(is_, shown.values(), pairs.values())) else shown
     items = cast("Sequence[object]", value)
     shown_items = [hide_secrets(item, depth + 1) for item in items]
-    return value if all(new is old for new, old in zip(shown_items, items, strict=True)) else shown_items
+    return value if all(map(is_, shown_items, items)) else shown_items
 
 
 def _hide_secret(name: object, value: object, depth: int) -> object:
