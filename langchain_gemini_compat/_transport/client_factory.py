@@ -6,6 +6,7 @@ These clients can be shared: they have no headers, no credentials and no cookies
 from __future__ import annotations
 
 import os
+import sys
 from collections import OrderedDict
 from hashlib import sha256
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _KEY_LOG = "SSLKEYLOGFILE"
 _MOST_CONTEXTS = 8
+#: Platforms on which `getproxies` also reads settings of the system.
+_SYSTEM_PROXIES = ("darwin", "win32", "cygwin")
 
 
 def digest_environment() -> str:
@@ -33,7 +36,7 @@ def digest_environment() -> str:
 
     A proxy's URL may contain a password, so the text itself is not kept. This function may read a file's metadata.
     """
-    return _digest((sorted(getproxies().items()), _describe_certificates()))
+    return _digest((_read_proxies(), _describe_certificates()))
 
 
 def open_sync_client() -> httpx2.Client:
@@ -76,6 +79,17 @@ _contexts: OrderedDict[str, ssl.SSLContext] = OrderedDict()
 def _refuse_cookies() -> CookieJar:
     """Return a cookie jar that stays empty. Otherwise a cookie for one caller would be sent for another."""
     return CookieJar(DefaultCookiePolicy(allowed_domains=()))
+
+
+def _read_proxies() -> tuple[object, ...]:
+    """Return what `urllib.request.getproxies` depends on, which the HTTP library calls.
+
+    Where only the environment counts, its variables are read here instead. Each new model does this, and `getproxies`
+    would take a tenth of a call.
+    """
+    found = [(name, os.environ[name]) for name in os.environ if name.lower().endswith("_proxy")]
+    # In a CGI script, `getproxies` leaves HTTP_PROXY out.
+    return sorted(found), os.environ.get("REQUEST_METHOD"), getproxies() if sys.platform in _SYSTEM_PROXIES else None
 
 
 def _describe_certificates() -> tuple[object, ...]:
