@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from langchain_gemini_compat._transport.client_factory import digest_environment
-from langchain_gemini_compat._transport.loop_clients import take_loop_client
+from langchain_gemini_compat._transport.loop_clients import drop_closed_loops, take_loop_client
 from langchain_gemini_compat._transport.shared_clients import Share, take_client
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Clients:
         loop = asyncio.get_running_loop()
         share = self._by_loop.get(loop)
         if share is None or share.pid != os.getpid() or share.client.is_closed:
+            drop_closed_loops(self._by_loop)
             environment = await asyncio.to_thread(digest_environment)
             share = self._by_loop[loop] = await take_loop_client((self._place, environment))
         return share

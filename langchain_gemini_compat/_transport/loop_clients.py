@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary, ref
 
 from langchain_gemini_compat._transport import shared_clients
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 
     _Tasks: TypeAlias = "dict[Hashable, asyncio.Task[_LoopPool]]"
     _Share: TypeAlias = Share[httpx2.AsyncClient]
+
+_Value = TypeVar("_Value")
+
+
+def drop_closed_loops(by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Value]) -> None:
+    """Remove the entries of closed event loops. Their values may refer to the loop, and would then keep it alive."""
+    # Threads with event loops of their own may run this at the same time, so each step must be atomic.
+    for reference in by_loop.keyrefs():
+        loop = reference()
+        if loop is not None and loop.is_closed():
+            by_loop.pop(loop, None)
 
 
 class LoopClients:
@@ -68,11 +79,7 @@ class LoopClients:
 
     def forget_closed_loops(self) -> None:
         """Forget the clients of closed event loops. Their sockets are closed."""
-        # Threads with event loops of their own may run this at the same time, so each step must be atomic.
-        for reference in self._by_loop.keyrefs():
-            loop = reference()
-            if loop is not None and loop.is_closed():
-                self._by_loop.pop(loop, None)
+        drop_closed_loops(self._by_loop)
         for pool in self._open.copy():
             if pool.loop.is_closed():
                 self._open.discard(pool)

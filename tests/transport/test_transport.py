@@ -6,6 +6,7 @@ import os
 import pickle
 import threading
 import warnings
+import weakref
 from copy import deepcopy
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -199,7 +200,7 @@ def test_sockets_end_with_their_event_loop():
         for _ in range(10):
             asyncio.run(chat.ainvoke("hi"))
         gc.collect()
-        assert len(chat._link.transport._clients._by_loop) == 1
+        assert len(chat._link.transport._clients._by_loop) == 0
         assert len(list(Path("/dev/fd").iterdir())) <= before
         loop = asyncio.new_event_loop()
         loop.run_until_complete(chat.ainvoke("hi"))
@@ -207,7 +208,9 @@ def test_sockets_end_with_their_event_loop():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
             assert asyncio.run(chat.ainvoke("hi")).text == "hi"
+            closed, loop = weakref.ref(loop), None
             gc.collect()
+            assert closed() is None
 
 
 def test_pickled_model_connects_anew():
