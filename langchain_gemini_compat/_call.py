@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, cast
 
 from langchain_core.outputs import ChatResult
 
+from langchain_gemini_compat._errors.base import GeminiCompatError
+from langchain_gemini_compat._errors.pending import acomplete_error, complete_error
 from langchain_gemini_compat._response.message_chunks import ReplyDecoder
-from langchain_gemini_compat.errors import GeminiCompatError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
@@ -80,8 +81,7 @@ def ask(
         try:
             return decode(transport.complete(payload, tries), tries)
         except GeminiCompatError as err:
-            if tries.record_failure(err) is None:
-                raise
+            _record_or_raise(tries, complete_error(err))
 
 
 async def aask(
@@ -100,8 +100,7 @@ async def aask(
         try:
             return decode(await transport.acomplete(payload, tries), tries)
         except GeminiCompatError as err:
-            if tries.record_failure(err) is None:
-                raise
+            _record_or_raise(tries, await acomplete_error(err))
 
 
 def complete(request: Request, transport: Transport) -> ChatResult:
@@ -132,8 +131,7 @@ def stream(
                     tries.mark_delivered()
                     yield piece
         except GeminiCompatError as err:
-            if tries.record_failure(err) is None:
-                raise
+            _record_or_raise(tries, complete_error(err))
         else:
             return
 
@@ -160,10 +158,19 @@ async def astream(
                     tries.mark_delivered()
                     yield piece
         except GeminiCompatError as err:
-            if tries.record_failure(err) is None:
-                raise
+            _record_or_raise(tries, await acomplete_error(err))
         else:
             return
+
+
+def _record_or_raise(tries: Tries, error: GeminiCompatError) -> None:
+    """Count the failed try. Raise `error` if the request must not be sent again."""
+    try:
+        if tries.record_failure(error) is None:
+            raise error
+    finally:
+        # The error's traceback refers to this frame. Deleting `error` breaks the reference cycle.
+        del error
 
 
 def _decode_reply(request: Request, wire: WireChunk, tries: Tries) -> ChatResult:

@@ -18,6 +18,7 @@ from typing_extensions import Self
 from langchain_gemini_compat import _call
 from langchain_gemini_compat._catalog.surfaces import leads_to_vertex
 from langchain_gemini_compat._connection import ConnectedModel
+from langchain_gemini_compat._errors.pending import import_seconds
 from langchain_gemini_compat._request.embeddings import MOST_TEXTS, encode_batches, join_vectors
 from langchain_gemini_compat._settings.connection import has_two_sources
 from langchain_gemini_compat._transport.timeouts import resolve_timeouts
@@ -25,7 +26,7 @@ from langchain_gemini_compat._wire.json_types import JsonObject
 from langchain_gemini_compat.errors import GeminiCompatError, UnsupportedParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from langchain_gemini_compat._catalog.surfaces import Endpoint
     from langchain_gemini_compat._request.embeddings import Batch
@@ -221,10 +222,14 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         """
         return [batch.payload for batch in self._encode(texts)]
 
-    def _deadline(self) -> float | None:
-        """Return when a call that begins now must end, by the monotonic clock, or `None` for no limit."""
+    def _deadline(self) -> Callable[[], float | None]:
+        """Return a function that returns when a call that begins now must end, or `None` for no limit.
+
+        The time is that of the monotonic clock. The time for an import of openai is added.
+        """
         total = resolve_timeouts(self.timeout).total
-        return None if total is None else time.monotonic() + total
+        end = None if total is None else time.monotonic() + total - import_seconds()
+        return lambda: None if end is None else end + import_seconds()
 
     def _encode(self, texts: Iterable[str]) -> list[Batch]:
         return encode_batches(
@@ -236,18 +241,21 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         )
 
 
-def _embed(batch: Batch, transport: Transport, deadline: float | None) -> list[list[float]]:
+def _embed(batch: Batch, transport: Transport, deadline: Callable[[], float | None]) -> list[list[float]]:
     with _log_failure(batch):
-        return _call.ask(batch.model, batch.payload, transport, partial(_decode, batch), deadline=deadline)
+        return _call.ask(batch.model, batch.payload, transport, partial(_decode, batch), deadline=deadline())
 
 
 async def _aembed(
-    pending: Iterator[Batch], transport: Transport, deadline: float | None, found: dict[int, list[list[float]]]
+    pending: Iterator[Batch],
+    transport: Transport,
+    deadline: Callable[[], float | None],
+    found: dict[int, list[list[float]]],
 ) -> None:
     for batch in pending:
         with _log_failure(batch):
             decode = partial(_decode, batch)
-            found[batch.first] = await _call.aask(batch.model, batch.payload, transport, decode, deadline=deadline)
+            found[batch.first] = await _call.aask(batch.model, batch.payload, transport, decode, deadline=deadline())
 
 
 def _decode(batch: Batch, reply: WireChunk, tries: Tries) -> list[list[float]]:

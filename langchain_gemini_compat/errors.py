@@ -32,7 +32,6 @@ Classes that derive from openai's classes are imported on first use, because imp
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from langchain_core import exceptions
@@ -40,6 +39,7 @@ from langchain_core.exceptions import ModelError, ModelInvalidRequestError, Outp
 from langchain_core.messages import BaseMessage
 
 from langchain_gemini_compat._errors.base import GeminiCompatError
+from langchain_gemini_compat._errors.pending import import_classes
 
 if TYPE_CHECKING:
     from langchain_gemini_compat._errors.api import (
@@ -154,6 +154,6 @@ class ModelRefusalError(GeminiCompatError, _CoreRefusalError, OutputParserExcept
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module("langchain_gemini_compat._errors.api"), name)
+    value: object = getattr(import_classes(), name)
     globals()[name] = value
     return value

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from langchain_gemini_compat import errors
 from langchain_gemini_compat._auth.google_errors import (
     Cause,
     CredentialKind,
@@ -18,12 +19,12 @@ from langchain_gemini_compat._auth.google_errors import (
     is_temporary,
 )
 from langchain_gemini_compat._errors.base import GeminiCompatError
+from langchain_gemini_compat._errors.pending import complete_error, make_error
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
     from langchain_gemini_compat._auth.google_transport import TokenResponse
-    from langchain_gemini_compat.errors import CredentialsError, RequestTimeoutError
 
 _LOGIN = "`gcloud auth application-default login`"
 _RUN_LOGIN = f"Run {_LOGIN}."
@@ -136,9 +137,8 @@ def describe_failure(
     of a server.
     """
     if isinstance(err, GeminiCompatError):
-        from langchain_gemini_compat.errors import RequestTimeoutError
-
-        return Failure(str(err), err.is_retryable, isinstance(err, RequestTimeoutError))
+        error = complete_error(err)
+        return Failure(str(error), error.is_retryable, isinstance(error, errors.RequestTimeoutError))
     return _describe(err, _redact_message(err, credentials), credentials, source, answer)
 
 
@@ -216,11 +216,18 @@ def convert_callable_error(err: Exception, source: str) -> GeminiCompatError:
     return error
 
 
-def build_timeout_error(source: str) -> RequestTimeoutError:
+def build_timeout_error(source: str) -> GeminiCompatError:
     """Return the error for a call whose time limit expires before the call has a token."""
-    from langchain_gemini_compat.errors import RequestTimeoutError
+    return make_error(lambda: _build_timeout(source))
 
-    error = RequestTimeoutError(
+
+def build_error(message: str, *, is_retryable: bool = False) -> GeminiCompatError:
+    """Return a `CredentialsError` with this text."""
+    return make_error(lambda: _build_error(message, is_retryable=is_retryable))
+
+
+def _build_timeout(source: str) -> errors.RequestTimeoutError:
+    error = errors.RequestTimeoutError(
         f"No token for {source} within the time limit of the call: the token source did not answer. Check the network "
         "and the proxy, or raise `timeout`."
     )
@@ -228,17 +235,14 @@ def build_timeout_error(source: str) -> RequestTimeoutError:
     return error
 
 
-def build_error(message: str, *, is_retryable: bool = False) -> CredentialsError:
-    """Return a `CredentialsError` with this text."""
-    from langchain_gemini_compat.errors import CredentialsError
-
-    error = CredentialsError(message)
+def _build_error(message: str, *, is_retryable: bool) -> errors.CredentialsError:
+    error = errors.CredentialsError(message)
     if is_retryable:
         error.is_retryable = True
     return error
 
 
-def build_async_callable_error() -> CredentialsError:
+def build_async_callable_error() -> GeminiCompatError:
     """Return the error for an async `api_key` function in a sync call, which cannot await the function."""
     return build_error(
         "`api_key` is an async callable, so only `ainvoke` and `astream` can use it. Pass a sync one for sync calls."

@@ -1,4 +1,4 @@
-"""The exception classes of `errors`, in two modules. Only `api` imports openai, so `base` can be imported quickly.
+"""The exception classes of `errors`. Only `api` imports openai, and `pending` imports `api` with the first error.
 
 This package may import _lazy and _wire.
 """

@@ -13,6 +13,7 @@ from langchain_core import exceptions as core
 from langchain_core.messages import AIMessage
 
 from langchain_gemini_compat._errors.base import GeminiCompatError
+from langchain_gemini_compat._errors.pending import note_classes_imported
 from langchain_gemini_compat._lazy import library_name
 from langchain_gemini_compat._wire.json_types import JsonObject
 
@@ -329,3 +330,6 @@ class BlockedError(UnusableReplyError):
     """
 
     is_retryable = False
+
+
+note_classes_imported()

@@ -25,6 +25,7 @@ from struct import unpack
 from typing import TYPE_CHECKING, NoReturn, TypeGuard, cast
 
 from langchain_gemini_compat import errors
+from langchain_gemini_compat._errors.pending import make_error
 from langchain_gemini_compat._wire.json_types import list_at
 
 if TYPE_CHECKING:
@@ -97,12 +98,11 @@ class Batch:
     def _check_dimensions(self, lengths: set[int]) -> None:
         others = lengths - {self.dimensions}
         if self.dimensions is not None and others:
-            error = errors.InvalidReplyError(
+            text = (
                 f"The vectors have {others.pop()} dimensions instead of {self.dimensions}: this model or server does "
                 "not take `dimensions`. Leave it out."
             )
-            error.is_retryable = False
-            raise error
+            raise make_error(lambda: _build_final_error(text))
 
 
 def encode_batches(
@@ -210,4 +210,11 @@ def _unpack(text: str) -> tuple[float, ...]:
 
 
 def _refuse(text: str) -> NoReturn:
-    raise errors.InvalidReplyError(text)
+    raise make_error(lambda: errors.InvalidReplyError(text))
+
+
+def _build_final_error(text: str) -> errors.InvalidReplyError:
+    """Return an error that is not retried."""
+    error = errors.InvalidReplyError(text)
+    error.is_retryable = False
+    return error

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -21,6 +22,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
 
 from langchain_gemini_compat import errors
 from langchain_gemini_compat._catalog.models import bare_model_name
+from langchain_gemini_compat._errors.pending import make_error
 from langchain_gemini_compat._response.assembler import StreamAssembler
 from langchain_gemini_compat._response.block_translator import media_index
 from langchain_gemini_compat._response.chunk_builder import build_chunk
@@ -315,25 +317,25 @@ class ReplyDecoder:
         if end.reason is None:
             reason = f" (finish reason {end.native_reason[:200]!r})" if end.native_reason else ""
             text = f"The stream broke off before its end{reason}, so the reply is incomplete. Ask again."
-            truncated = errors.TruncatedStreamError(text)
-            truncated.partial = "".join(self._texts)
-            raise truncated
+            raise make_error(partial(_build_truncated, text, "".join(self._texts)))
         spent = f"{end.usage.output_tokens} output tokens spent" if end.usage else "usage unknown"
         reason = f"finish reason {end.native_reason[:200]!r}" if end.native_reason else "no finish reason"
         ending = f"{reason}, {spent}"
         is_refused = bool(end.invalid) and not self._request.keeps_invalid_calls
         if is_refused or end.reason == "function_call_filter" or end.is_call_missing:
-            raise _build_error(errors.MalformedToolCallError, self._describe_invalid_call(end, ending), chunk, end)
+            text = self._describe_invalid_call(end, ending)
+            raise make_error(lambda: _build_error(errors.MalformedToolCallError, text, chunk, end))
         if self._has_calls and end.reason == "content_filter":
             text = (
                 "The model refused, or a filter stopped the reply. The reply also has a tool call, which must not run "
                 f"({ending}). Rephrase the request."
             )
-            raise _build_error(errors.BlockedError, text, chunk, end)
+            raise make_error(lambda: _build_error(errors.BlockedError, text, chunk, end))
         if end.empty and end.reason != "content_filter":
             more = "Raise `max_tokens`: thinking used it up." if end.reason == "length" else "Ask again."
             what = "has only thoughts" if self._has_thoughts else "is empty"
-            raise _build_error(errors.EmptyReplyError, f"The reply {what} ({ending}). {more}", chunk, end)
+            text = f"The reply {what} ({ending}). {more}"
+            raise make_error(lambda: _build_error(errors.EmptyReplyError, text, chunk, end))
 
     def _describe_invalid_call(self, end: Finished, ending: str) -> str:
         more = "Increase `max_tokens`." if end.reason == "length" else "Ask again, or simplify the tool's schema."
@@ -350,6 +352,12 @@ def _describe_dropped(keys: Sequence[str]) -> list[str]:
         return []
     names = ", ".join(f"`{key}`" for key in keys[:_MOST_REPAIRS])
     return [f"The reply's {names} were left out: at most {MAX_KEPT} characters and {MAX_KEYS} unknown keys are kept."]
+
+
+def _build_truncated(text: str, partial_text: str) -> errors.TruncatedStreamError:
+    error = errors.TruncatedStreamError(text)
+    error.partial = partial_text
+    return error
 
 
 def _build_error(

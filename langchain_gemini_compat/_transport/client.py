@@ -19,6 +19,7 @@ from typing_extensions import TypedDict
 
 from langchain_gemini_compat import errors
 from langchain_gemini_compat._catalog.surfaces import PROJECT_PLACEHOLDER
+from langchain_gemini_compat._errors.pending import make_error
 from langchain_gemini_compat._transport.body import encode_body
 from langchain_gemini_compat._transport.decompression import ACCEPTED
 from langchain_gemini_compat._transport.errors import translate_errors
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, WireChunk
 
 _UNAUTHENTICATED = 401
+_NO_PROJECT = (
+    "No project is set, and the credentials do not name one. Pass `project=…`, set GOOGLE_CLOUD_PROJECT, or run "
+    "`gcloud config set project PROJECT_ID`."
+)
 _HEADERS = {
     "accept": "application/json",
     "accept-encoding": ACCEPTED,
@@ -250,8 +255,5 @@ def _fill_project(base_url: str, find_project: Callable[[], str | None]) -> str:
         return base_url
     project = find_project()
     if not project:
-        raise errors.CredentialsError(
-            "No project is set, and the credentials do not name one. Pass `project=…`, set GOOGLE_CLOUD_PROJECT, "
-            "or run `gcloud config set project PROJECT_ID`."
-        )
+        raise make_error(lambda: errors.CredentialsError(_NO_PROJECT))
     return base_url.replace(PROJECT_PLACEHOLDER, project)

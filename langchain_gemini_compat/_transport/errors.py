@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from langchain_gemini_compat import errors
+from langchain_gemini_compat._errors.pending import make_error
 from langchain_gemini_compat._transport.deadlines import DeadlineExceededError
 from langchain_gemini_compat._transport.library_errors import HttpErrorKind, is_http_error, is_timeout, kind_of
 from langchain_gemini_compat._transport.network_errors import (
@@ -23,6 +25,7 @@ from langchain_gemini_compat._transport.redaction import forget_secrets
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from langchain_gemini_compat._errors.base import GeminiCompatError
     from langchain_gemini_compat._transport.deadlines import Limit
     from langchain_gemini_compat._transport.timeouts import TimeLimits
 
@@ -41,20 +44,20 @@ def translate_errors(limits: TimeLimits, deadline: float | None) -> Generator[No
         yield
     except UnicodeEncodeError as err:
         forget_secrets(err)
-        raise _build_header_error() from err
+        raise make_error(_build_header_error) from err
     except DeadlineExceededError as err:
-        raise build_timeout(err.limit, limits) from None
+        raise make_timeout(err.limit, limits) from None
     except UploadError as err:
-        raise build_upload_error(err.size) from err.__cause__
+        raise make_error(partial(build_upload_error, err.size)) from err.__cause__
     except Exception as err:
         if not is_http_error(err) and not is_address_error(err):
             raise
         forget_secrets(err)
         if kind_of(err) is HttpErrorKind.ILLEGAL_HEADER:
-            raise _build_header_error() from err
+            raise make_error(_build_header_error) from err
         if is_timeout(err):
             raise _translate_timeout(err, limits, deadline) from err
-        raise build_connection_error(err) from err
+        raise make_error(partial(build_connection_error, err)) from err
 
 
 def _build_header_error() -> errors.APIConnectionError:
@@ -81,12 +84,16 @@ def open_client(client: Callable[[], _Client]) -> _Client:
         if not isinstance(err, (ValueError, ImportError)) and not is_http_error(err):
             raise
         reason = f" ({err})" if isinstance(err, ImportError) else ""
+    raise make_error(partial(_build_proxy_error, reason))
+
+
+def _build_proxy_error(reason: str) -> errors.APIConnectionError:
     error = errors.APIConnectionError(
         f"The proxy settings are invalid{reason}. Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY: a proxy "
         "is `http://HOST:PORT`."
     )
     error.is_retryable = False
-    raise error
+    return error
 
 
 def _check_proxies() -> None:
@@ -96,8 +103,12 @@ def _check_proxies() -> None:
             _ = urlsplit(address if "://" in address else f"//{address}").port
 
 
-def build_timeout(limit: Limit | Literal["connect"], limits: TimeLimits) -> errors.RequestTimeoutError:
-    """Return the exception for the expired time limit `limit`."""
+def make_timeout(limit: Limit | Literal["connect"], limits: TimeLimits) -> GeminiCompatError:
+    """Return the exception for the expired time limit `limit`, as `make_error` does."""
+    return make_error(partial(_build_timeout, limit, limits))
+
+
+def _build_timeout(limit: Limit | Literal["connect"], limits: TimeLimits) -> errors.RequestTimeoutError:
     seconds = getattr(limits, limit) or 0.0
     error = errors.RequestTimeoutError(
         f"{_LATE[limit].format(seconds)} Increase `timeout={{{limit!r}: …}}`, or request less output."
@@ -114,16 +125,16 @@ _LATE = {
 }
 
 
-def _translate_timeout(err: Exception, limits: TimeLimits, deadline: float | None) -> errors.RequestTimeoutError:
+def _translate_timeout(err: Exception, limits: TimeLimits, deadline: float | None) -> GeminiCompatError:
     if deadline is not None and time.monotonic() >= deadline:
-        return build_timeout("total", limits)
+        return make_timeout("total", limits)
     kind = kind_of(err)
     first_byte = math.inf if limits.first_byte is None else limits.first_byte
     if kind is HttpErrorKind.POOL_TIMEOUT:
-        return _build_pool_timeout(first_byte, math.inf if limits.pool is None else limits.pool)
+        return make_error(partial(_build_pool_timeout, first_byte, math.inf if limits.pool is None else limits.pool))
     connect = math.inf if limits.connect is None else limits.connect
     is_connect = kind is HttpErrorKind.CONNECT_TIMEOUT and connect <= first_byte
-    return build_timeout("connect" if is_connect else "first_byte", limits)
+    return make_timeout("connect" if is_connect else "first_byte", limits)
 
 
 def _build_pool_timeout(first_byte: float, pool: float) -> errors.RequestTimeoutError:

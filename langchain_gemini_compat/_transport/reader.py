@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from asyncio import CancelledError
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat import errors
-from langchain_gemini_compat._errors.base import GeminiCompatError
+from langchain_gemini_compat._errors.pending import make_error
 from langchain_gemini_compat._lazy import LazyModule
 from langchain_gemini_compat._transport.decompression import (
     ACCEPTED,
@@ -20,7 +21,7 @@ from langchain_gemini_compat._transport.decompression import (
     build_decompressor,
 )
 from langchain_gemini_compat._transport.error_detection import is_bare_detail, is_error_body
-from langchain_gemini_compat._transport.errors import build_timeout
+from langchain_gemini_compat._transport.errors import make_timeout
 from langchain_gemini_compat._transport.library_errors import is_http_error, is_timeout, replace_aiohttp_error
 from langchain_gemini_compat._transport.redaction import forget_secrets, hide_secret
 from langchain_gemini_compat._transport.sse import MAX_REPLY_BYTES, OBJECT_BYTES, SseDecoder
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from langchain_gemini_compat._catalog.surfaces import Surface
+    from langchain_gemini_compat._errors.base import GeminiCompatError
     from langchain_gemini_compat._transport import server_errors
     from langchain_gemini_compat._transport.decompression import Decompressor
     from langchain_gemini_compat._transport.sending import AsyncExchange, Exchange
@@ -99,11 +101,11 @@ class ReplyReader(ABC):
         err = err and replace_aiohttp_error(err, self._response.request)
         limit = self._deadline.exceeded or (self._deadline.next_limit if is_timeout(err) else None)
         if limit:
-            raise build_timeout(limit, self._limits) from None
+            raise make_timeout(limit, self._limits) from None
         if is_http_error(err):
             forget_secrets(err)
             text = f"The connection broke while the reply was being read ({str(err) or type(err).__name__}). Ask again."
-            raise errors.TruncatedStreamError(text) from err
+            raise make_error(lambda: errors.TruncatedStreamError(text)) from err
 
     def feed(self, data: bytes) -> Iterable[WireChunk]:
         """Return the chunks that `data` completes. `data` is the next piece of the body, which may be compressed."""
@@ -134,16 +136,17 @@ class ReplyReader(ABC):
 
     def _build_unreadable(self, text: str) -> Exception:
         """Return the error for a body that cannot be decompressed."""
-        return errors.InvalidReplyError(text)
+        return make_error(lambda: errors.InvalidReplyError(text))
 
     def _build_too_long(self) -> Exception:
         """Return the error for a body that exceeds the size limit."""
-        return errors.InvalidReplyError(f"The reply is longer than {MAX_REPLY_BYTES} bytes and was discarded.")
+        text = f"The reply is longer than {MAX_REPLY_BYTES} bytes and was discarded."
+        return make_error(lambda: errors.InvalidReplyError(text))
 
     def _stop(self) -> None:
         """Raise the error for the exceeded limit, which is a time limit or the size limit."""
         if self._deadline.exceeded:
-            raise build_timeout(self._deadline.exceeded, self._limits)
+            raise make_timeout(self._deadline.exceeded, self._limits)
         raise self._build_too_long()
 
     def _decompress(self, decompressor: Decompressor, data: bytes) -> Iterator[WireChunk]:
@@ -161,11 +164,15 @@ class ReplyReader(ABC):
     def _check(self, value: JsonValue) -> WireChunk:
         """Return `value` if it is a chunk. If it is an error, raise the exception for that error."""
         if is_error_body(value):
-            raise server_errors.translate_value(value, self._response, self._surface)
+            raise make_error(partial(self._translate, value))
         if not isinstance(value, dict):
             text = f"The server sent a {type(value).__name__} instead of a chunk. Ask again."
-            raise errors.InvalidReplyError(text)
+            raise make_error(lambda: errors.InvalidReplyError(text))
         return cast("WireChunk", value)
+
+    def _translate(self, value: JsonValue) -> GeminiCompatError:
+        """Return the exception for an error that the server sent with a 2xx status."""
+        return server_errors.translate_value(value, self._response, self._surface)
 
 
 class StreamReader(ReplyReader):
@@ -252,7 +259,8 @@ class WholeReader(_BodyReader):
             try:
                 self._decompressor.finish()
             except BrokenEncodingError as err:
-                raise errors.TruncatedStreamError(f"The reply was cut ({err}). Ask again.") from None
+                text = f"The reply was cut ({err}). Ask again."
+                raise make_error(lambda: errors.TruncatedStreamError(text)) from None
         yield self._read(b"".join(self._pieces))
 
     def _read(self, content: bytes) -> WireChunk:
@@ -263,18 +271,25 @@ class WholeReader(_BodyReader):
                 text = f"The reply is not complete JSON: {self._quote(content)}. Ask again."
             else:
                 text = f"The server answered with something that is not JSON: {self._quote(content)}. Check `base_url`."
-            raise errors.InvalidReplyError(text) from None
-        try:
-            wire = self._check(value)
-        except GeminiCompatError as err:
-            if not is_bare_detail(value) or not isinstance(err, errors.ServerError):
-                raise
-            # `{"detail": "…"}` with status 200 most likely comes from a server without this API.
-            wire = cast("WireChunk", {})
+            raise make_error(lambda: errors.InvalidReplyError(text)) from None
+        if is_bare_detail(value):
+            raise make_error(partial(self._translate_detail, value, content))
+        wire = self._check(value)
         if wire.keys().isdisjoint(_REPLY_KEYS):
-            text = f"The server's answer is not a reply of this API: {self._quote(content)}. Check `base_url`."
-            raise errors.InvalidReplyError(text)
+            raise make_error(partial(self._build_no_reply, content))
         return as_chunk(wire)
+
+    def _translate_detail(self, value: JsonValue, content: bytes) -> GeminiCompatError:
+        """Return the exception for `{"detail": "…"}`.
+
+        If the text does not name an error, the answer most likely comes from a server without this API.
+        """
+        error = self._translate(value)
+        return self._build_no_reply(content) if isinstance(error, errors.ServerError) else error
+
+    def _build_no_reply(self, content: bytes) -> errors.InvalidReplyError:
+        text = f"The server's answer is not a reply of this API: {self._quote(content)}. Check `base_url`."
+        return errors.InvalidReplyError(text)
 
     def _quote(self, content: bytes) -> str:
         """Return the first 200 bytes of `content` for a message, without the secrets of the request."""
@@ -301,11 +316,13 @@ class ErrorReader(_BodyReader):
         return self._build_error()
 
     def _build_error(self) -> Exception:
-        return server_errors.translate_response(self._response, b"".join(self._pieces), self._surface)
+        response, content, surface = self._response, b"".join(self._pieces), self._surface
+        return make_error(lambda: server_errors.translate_response(response, content, surface))
 
 
-def _build_not_json(err: ValueError) -> errors.InvalidReplyError:
-    return errors.InvalidReplyError(f"The stream contains an event that is not JSON ({err}). Ask again.")
+def _build_not_json(err: ValueError) -> GeminiCompatError:
+    text = f"The stream contains an event that is not JSON ({err}). Ask again."
+    return make_error(lambda: errors.InvalidReplyError(text))
 
 
 def _is_whole(wire: WireChunk) -> bool:

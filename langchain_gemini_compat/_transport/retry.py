@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from langchain_gemini_compat._errors.pending import are_classes_imported, import_seconds
 from langchain_gemini_compat._lazy import LazyModule
 from langchain_gemini_compat._transport.timeouts import TimeLimits
 
@@ -66,6 +67,7 @@ class Tries:
         self.first_by = math.inf
         #: When the call must end, by the monotonic clock, or `None`.
         self.deadline = None if limits.total is None else time.monotonic() + limits.total
+        self._import_seconds = import_seconds()
         self._delivered = False
         self.retries = 0
         self.waited = 0.0
@@ -96,11 +98,13 @@ class Tries:
         The time of a failed wait is subtracted from the time that later tries may wait for a token.
         """
         start = time.monotonic()
+        imported = import_seconds()
         end = min(start + self._token_budget, math.inf if self.deadline is None else self.deadline)
         try:
             yield None if end == math.inf else end
         except BaseException:
-            self._token_budget = max(0.0, self._token_budget - (time.monotonic() - start))
+            spent = time.monotonic() - start - (import_seconds() - imported)
+            self._token_budget = max(0.0, self._token_budget - spent)
             raise
 
     def try_renew_token(self) -> bool:
@@ -116,6 +120,12 @@ class Tries:
 
     def record_failure(self, error: GeminiCompatError) -> float | None:
         """Count a failed try. Return the seconds until the next try, or `None` if the caller must raise `error`."""
+        if not are_classes_imported():
+            # The request could not be built, since the classes of all other errors are imported with the error.
+            error.tries = self.retries + 1
+            return None
+        if self.deadline is not None:
+            self.deadline += self._seconds_of_import()
         seconds = self._back_off(error)
         self._inform_gate(error, seconds)
         if isinstance(error, errors.UnusableReplyError) and error.reply is not None:
@@ -128,6 +138,11 @@ class Tries:
         self.retries += 1
         self._resume_at = time.monotonic() + seconds
         _log.info("Try %d failed (%s). Next one in %.1f s.", self.retries, type(error).__name__, seconds)
+        return seconds
+
+    def _seconds_of_import(self) -> float:
+        """Return how long this call waited for the import of openai, since the last call of this method."""
+        seconds, self._import_seconds = import_seconds() - self._import_seconds, import_seconds()
         return seconds
 
     def _try_start(self) -> float:

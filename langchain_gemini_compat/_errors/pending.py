@@ -1,0 +1,132 @@
+"""Builds errors, and keeps event loops running while the first error imports openai.
+
+The import takes half a second. Code without an event loop imports openai when it builds the first error. In the thread
+of a running event loop, `make_error` returns a `PendingError`. `_call` catches it, imports openai in another thread,
+and raises the error itself. Callers of the package never see a `PendingError`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from langchain_gemini_compat._errors.base import GeminiCompatError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+
+class PendingError(GeminiCompatError):
+    """Stands for an error until openai is imported.
+
+    Args:
+        build: Returns the error. This function may import openai.
+    """
+
+    def __init__(self, build: Callable[[], GeminiCompatError]) -> None:
+        super().__init__()
+        self._build = build
+
+    def replace(self) -> GeminiCompatError:
+        """Return the error, with the cause, the traceback and the partial text of this one."""
+        error = self._build()
+        error.__cause__ = self.__cause__
+        if self.partial:
+            error.partial = self.partial
+        error.__traceback__, self.__traceback__ = self.__traceback__, None
+        # Python keeps this object as the context of the error, so it must not keep the request.
+        del self._build
+        return error
+
+
+class _Import:
+    """The import of the exception classes."""
+
+    def __init__(self) -> None:
+        #: Whether the classes exist. The module `api` sets this when it is imported.
+        self.is_done = False
+        #: Seconds that the import took, or 0.
+        self.seconds = 0.0
+        self.lock = threading.RLock()
+
+    def run(self) -> ModuleType:
+        """Import the classes, unless they are imported. Return their module."""
+        start, is_first = time.monotonic(), not self.is_done
+        with self.lock:
+            module = import_module("langchain_gemini_compat._errors.api")
+        if is_first:
+            self.seconds = max(self.seconds, time.monotonic() - start)
+        return module
+
+
+_import = _Import()
+if hasattr(os, "register_at_fork"):
+    # A child that is forked during the import would wait forever for the locks of the unfinished modules.
+    os.register_at_fork(
+        before=_import.lock.acquire, after_in_parent=_import.lock.release, after_in_child=_import.lock.release
+    )
+
+
+def are_classes_imported() -> bool:
+    """Return whether openai and the classes of `api` are imported. If not, no object of these classes exists."""
+    return _import.is_done
+
+
+def note_classes_imported() -> None:
+    """Record that the classes exist. The module `api` calls this."""
+    _import.is_done = True
+
+
+def import_classes() -> ModuleType:
+    """Import openai and the classes of `api`, unless they are imported. Return the module `api`."""
+    return _import.run()
+
+
+def import_seconds() -> float:
+    """Return how many seconds the import of openai took, or 0 before the import. Time limits leave this time out."""
+    return _import.seconds
+
+
+def make_error(build: Callable[[], GeminiCompatError]) -> GeminiCompatError:
+    """Return the error that `build` returns, or a `PendingError` in the thread of an event loop before the import.
+
+    Values that change must be read before, and not in `build`: it may run half a second later.
+    """
+    if not _import.is_done:
+        if _runs_event_loop():
+            return PendingError(build)
+        import_classes()
+    return build()
+
+
+def complete_error(error: GeminiCompatError) -> GeminiCompatError:
+    """Return `error`, or the error that it stands for."""
+    if not isinstance(error, PendingError):
+        return error
+    import_classes()
+    return error.replace()
+
+
+async def acomplete_error(error: GeminiCompatError) -> GeminiCompatError:
+    """Async version of `complete_error`. Another thread imports openai."""
+    if not isinstance(error, PendingError):
+        return error
+    try:
+        await asyncio.to_thread(import_classes)
+    except RuntimeError:
+        # At the end of the program, no thread can be started.
+        import_classes()
+    return error.replace()
+
+
+def _runs_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

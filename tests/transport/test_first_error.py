@@ -1,0 +1,501 @@
+"""The first error of a process imports openai: in another thread if an event loop runs, and outside of time limits."""
+
+import asyncio
+import gc
+import json
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import openai
+import pytest
+from pydantic import SecretStr
+from wire import Wire, call, chunk, completion, http, reply
+
+from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings, _call, errors
+from langchain_gemini_compat._errors import api, pending
+from langchain_gemini_compat._transport.rate_gate import Gate
+from langchain_gemini_compat._transport.retry import Tries
+from langchain_gemini_compat._transport.timeouts import TimeLimits
+from langchain_gemini_compat.testing import FakeGemini, Fault
+
+ROOT = Path(__file__).parents[2]
+
+
+class UnfinishedImport(pending._Import):
+    """Behaves as if openai was not imported yet. `threads` are those that imported it."""
+
+    def __init__(self, seconds=0.0):
+        super().__init__()
+        self.threads = []
+        self.duration = seconds
+
+    def run(self):
+        if not self.is_done:
+            self.threads.append(threading.get_ident())
+            self.seconds, self.is_done = self.duration, True
+        return api
+
+
+@pytest.fixture
+def unfinished(monkeypatch):
+    """The state of a process before its first error."""
+    state = UnfinishedImport()
+    forget_classes(monkeypatch, state)
+    return state
+
+
+def forget_classes(monkeypatch, state):
+    monkeypatch.setattr(pending, "_import", state)
+    for name in errors.__all__:
+        if hasattr(api, name) and name != "GeminiCompatError":
+            monkeypatch.delitem(vars(errors), name, raising=False)
+
+
+def refuse(code, status):
+    return lambda: reply({"error": {"code": code, "message": "No.", "status": status}}, code)
+
+
+def lost(kind):
+    return lambda: getattr(http, kind)("lost")
+
+
+INVALID_CALL = {"finish": "tool_calls", "tool_calls": [call(args="{")]}
+#: What the server answers, whole or streamed, and the class of the error.
+WHOLE = {
+    "429": (refuse(429, "RESOURCE_EXHAUSTED"), api.RateLimitError),
+    "503": (refuse(503, "UNAVAILABLE"), api.ServerError),
+    "400": (refuse(400, "INVALID_ARGUMENT"), api.InvalidRequestError),
+    "401": (refuse(401, "UNAUTHENTICATED"), api.AuthenticationError),
+    "redirect": (lambda: reply("", 302, {"location": "http://other"}), api.InvalidRequestError),
+    "page": (lambda: reply("<html>", 404), api.ModelNotFoundError),
+    "long body": (lambda: reply("x" * (2**20 + 1), 500), api.ServerError),
+    "unknown encoding": (lambda: reply("x", 200, {"content-encoding": "lzma"}), api.InvalidReplyError),
+    "error in a reply": (lambda: {"error": {"code": 503, "message": "No."}}, api.ServerError),
+    "detail": (lambda: {"detail": "Not here."}, api.InvalidReplyError),
+    "detail with a cause": (lambda: {"detail": "The prompt exceeds the context window."}, api.ContextOverflowError),
+    "no JSON": (lambda: "Hello", api.InvalidReplyError),
+    "cut JSON": (lambda: "{", api.InvalidReplyError),
+    "list": (lambda: "[1]", api.InvalidReplyError),
+    "no reply": (lambda: {"x": 1}, api.InvalidReplyError),
+    "empty": (lambda: completion(""), api.EmptyReplyError),
+    "invalid call": (lambda: completion("", **INVALID_CALL), api.MalformedToolCallError),
+    "blocked": (
+        lambda: completion("", finish="content_filter", tool_calls=[call()]),
+        api.BlockedError,
+    ),
+    "refused connection": (lost("ConnectError"), api.APIConnectionError),
+    "no connection in time": (lost("ConnectTimeout"), api.RequestTimeoutError),
+    "no free connection": (lost("PoolTimeout"), api.RequestTimeoutError),
+    "no answer in time": (lost("ReadTimeout"), api.RequestTimeoutError),
+    "closed connection": (lost("RemoteProtocolError"), api.APIConnectionError),
+}
+STREAMED = {
+    **{name: WHOLE[name] for name in ("429", "503", "refused connection", "no answer in time", "unknown encoding")},
+    "error in a stream": (lambda: [chunk(content="Hel"), {"error": {"code": 503, "message": "No."}}], api.ServerError),
+    "no JSON": (lambda: [chunk(content="Hel"), "{"], api.InvalidReplyError),
+    "no object": (lambda: [chunk(content="Hel"), "1"], api.InvalidReplyError),
+    "cut": (lambda: [chunk(content="Hel")], api.TruncatedStreamError),
+    "empty": (lambda: [chunk(content="", finish="stop")], api.EmptyReplyError),
+    "invalid call": (lambda: [chunk(tool_calls=[call(args="{")]), chunk(finish="stop")], api.MalformedToolCallError),
+}
+
+
+def build(answer=None, **options):
+    clients = Wire(completion("Hello.") if answer is None else answer()).clients
+    given = {"surface": "ai_studio", "api_key": "k", "max_retries": 0, **clients, **options}
+    return ChatGeminiCompat(model="gemini-3.8-flash", **given)
+
+
+async def fail_async(model):
+    await model.ainvoke("hi")
+
+
+async def fail_astream(model):
+    async for _ in model.astream("hi"):
+        pass
+
+
+async def fail_sync_in_loop(model):
+    """A notebook calls sync methods in the thread of its event loop."""
+    model.invoke("hi")
+
+
+async def fail_stream_in_loop(model):
+    for _ in model.stream("hi"):
+        pass
+
+
+#: Objects without a text that can be compared.
+HIDDEN = ("request", "response", "reply")
+
+
+def describe(error):
+    """Return what a caller can see of an error."""
+    state = {key: value for key, value in vars(error).items() if key not in HIDDEN and (key, value) != ("partial", "")}
+    return type(error), str(error), repr(state), type(error.__cause__), error.__suppress_context__
+
+
+def catch(work, model, expected):
+    with pytest.raises(expected) as caught:
+        asyncio.run(work(model))
+    assert type(caught.value) is expected
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("work", "answer", "expected"),
+    [
+        pytest.param(work, answer, expected, id=f"{work.__name__}-{name}")
+        for works, cases in (
+            ((fail_async, fail_sync_in_loop), WHOLE),
+            ((fail_astream, fail_stream_in_loop), STREAMED),
+        )
+        for work in works
+        for name, (answer, expected) in cases.items()
+    ],
+)
+def test_first_error_in_an_event_loop_is_the_same_as_a_later_one(work, answer, expected, unfinished):
+    """Class, text, attributes and cause are the same, and an async call imports openai in another thread."""
+    first = catch(work, build(answer), expected)
+    assert len(unfinished.threads) == 1
+    is_async = work in (fail_async, fail_astream)
+    assert (unfinished.threads[0] != threading.get_ident()) is is_async
+    later = catch(work, build(answer), expected)
+    assert len(unfinished.threads) == 1
+    assert describe(first)[:4] == describe(later)[:4]
+
+
+async def raise_error():
+    raise ValueError("no key")
+
+
+async def give_nothing():
+    return ""
+
+
+async def take_long():
+    await asyncio.sleep(60)
+
+
+TOKEN_CASES = {
+    "raises": ({"api_key": raise_error}, api.CredentialsError),
+    "empty": ({"api_key": give_nothing}, api.CredentialsError),
+    "late": ({"api_key": take_long, "timeout": {"total": 0.05}}, api.RequestTimeoutError),
+    "line break": ({"api_key": SecretStr("a\nb")}, api.CredentialsError),
+}
+
+
+@pytest.mark.parametrize(("options", "expected"), TOKEN_CASES.values(), ids=TOKEN_CASES)
+def test_first_error_about_a_token_imports_openai_in_another_thread(options, expected, unfinished):
+    error = catch(fail_async, build(**options), expected)
+    assert str(error)
+    assert unfinished.threads
+    assert threading.get_ident() not in unfinished.threads
+
+
+@pytest.mark.parametrize("key", [SecretStr("a\nb"), raise_error], ids=["line break", "async function"])
+def test_first_error_about_a_token_is_complete_in_a_sync_call(key, unfinished):
+    error = catch(fail_sync_in_loop, build(api_key=key), api.CredentialsError)
+    assert str(error)
+
+
+async def test_error_of_an_api_key_function_keeps_its_class(unfinished):
+    """The function may raise an error of this package, which it has imported."""
+
+    def read_key():
+        raise api.CredentialsError("no login")
+
+    unfinished.is_done = True
+    with pytest.raises(api.CredentialsError, match=r"^no login$"):
+        await build(api_key=read_key).ainvoke("hi")
+
+
+@pytest.mark.parametrize("work", [fail_async, fail_astream, fail_sync_in_loop])
+def test_error_about_the_request_does_not_import_openai(work, unfinished):
+    """No request is sent, so neither retries nor the rate gate need the classes."""
+    model = build().bind(extra_body={"x": object()})
+    error = catch(work, model, errors.UnsupportedParameterError)
+    assert (error.tries, unfinished.threads) == (1, [])
+
+
+def test_first_error_keeps_the_partial_text_and_the_cause(unfinished):
+    error = catch(fail_astream, build(lambda: [chunk(content="Hel")]), api.TruncatedStreamError)
+    assert error.partial == "Hel"
+    error = catch(fail_async, build(lost("ConnectError")), api.APIConnectionError)
+    assert isinstance(error.__cause__, http.ConnectError)
+
+
+def test_first_error_does_not_keep_the_request(unfinished):
+    """The placeholder of the error stays as its context, without the request's headers."""
+    error = catch(fail_async, build(refuse(400, "INVALID_ARGUMENT")), api.InvalidRequestError)
+    seen, found = [error], []
+    while seen:
+        one = seen.pop()
+        if one is not None and one not in found:
+            found.append(one)
+            seen += [one.__context__, one.__cause__]
+    assert [vars(one) for one in found if isinstance(one, pending.PendingError)] in ([], [{}])
+    assert pickle.loads(pickle.dumps(error)).args == error.args
+
+
+def test_retry_follows_the_first_error(unfinished):
+    """The classes decide about retries, so they are imported before that."""
+    wire = Wire(reply({"error": {"code": 503, "message": "No.", "status": "UNAVAILABLE"}}, 503), completion("Hello."))
+    model = build(max_retries=1, **wire.clients)
+    assert asyncio.run(model.ainvoke("hi")).text == "Hello."
+    assert len(wire.requests) == 2
+
+
+def test_import_does_not_count_against_the_time_of_a_call(unfinished):
+    tries = Tries(2, TimeLimits(total=30.0), Gate())
+    before = tries.deadline
+    unfinished.duration = 1000.0
+    error = pending.make_error(lambda: errors.ServerError("No. (503)"))
+    assert tries.record_failure(error) is not None
+    assert tries.deadline == before + 1000
+    # The time is added once, and later calls are as long as before.
+    assert tries.record_failure(error) is not None
+    assert tries.deadline == before + 1000
+    assert Tries(2, TimeLimits(total=30.0), Gate()).deadline <= time.monotonic() + 30
+
+
+def test_import_does_not_count_against_the_time_for_tokens(unfinished):
+    """The error about the token is built while the time for tokens runs."""
+    tries = Tries(2, TimeLimits(first_byte=30.0), Gate())
+
+    def fail():
+        with tries.waiting_for_token():
+            unfinished.duration = time.monotonic()
+            raise pending.make_error(lambda: errors.CredentialsError("no token"))
+
+    with pytest.raises(api.CredentialsError):
+        fail()
+    assert tries._token_budget >= 30
+
+
+def test_import_does_not_count_against_the_time_of_embeddings(unfinished):
+    model = GeminiCompatEmbeddings(model="gemini-embedding-001", api_key="k", timeout={"total": 30.0})
+    find_deadline = model._deadline()
+    before = find_deadline()
+    unfinished.duration = 1000.0
+    pending.import_classes()
+    assert find_deadline() == before + 1000
+    assert GeminiCompatEmbeddings(model="gemini-embedding-001", api_key="k")._deadline()() is None
+
+
+def test_expired_limit_is_decided_before_the_import(monkeypatch):
+    """The limit `total` expires while openai is imported, and still the error names the limit that expired before."""
+
+    class Slow(UnfinishedImport):
+        def run(self):
+            if not self.is_done:
+                time.sleep(0.6)
+            return super().run()
+
+    for work in (fail_async, fail_sync_in_loop):
+        forget_classes(monkeypatch, Slow())
+        error = catch(work, build(lost("ReadTimeout"), timeout={"total": 0.5}), api.RequestTimeoutError)
+        assert error.limit == "first_byte"
+
+
+def test_cancelled_caller_does_not_break_the_import(monkeypatch):
+    waiting, go_on = threading.Event(), threading.Event()
+
+    class Slow(UnfinishedImport):
+        def run(self):
+            waiting.set()
+            go_on.wait(30)
+            return super().run()
+
+    forget_classes(monkeypatch, Slow())
+
+    async def main():
+        model = build(refuse(429, "RESOURCE_EXHAUSTED"))
+        task = asyncio.create_task(model.ainvoke("hi"))
+        await asyncio.to_thread(waiting.wait, 30)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+        with pytest.raises(api.RateLimitError):
+            await model.ainvoke("hi")
+
+    asyncio.run(main())
+
+
+def test_import_without_a_free_thread_happens_at_once(unfinished, monkeypatch):
+    """At the end of a program, no thread can be started."""
+
+    async def refuse_thread(*_):
+        raise RuntimeError("cannot schedule new futures after shutdown")
+
+    error = pending.PendingError(lambda: errors.ServerError("No. (503)"))
+    monkeypatch.setattr(asyncio, "to_thread", refuse_thread)
+    assert type(asyncio.run(pending.acomplete_error(error))) is api.ServerError
+
+
+def test_error_in_a_finally_block_of_a_closed_stream_is_complete(unfinished):
+    """Closing a generator may await the import."""
+
+    async def stream(model):
+        try:
+            yield 1
+        finally:
+            await model.ainvoke("hi")
+
+    async def main():
+        generator = stream(build(refuse(429, "RESOURCE_EXHAUSTED")))
+        await anext(generator)
+        with pytest.raises(api.RateLimitError):
+            await generator.aclose()
+
+    asyncio.run(main())
+    assert threading.get_ident() not in unfinished.threads
+
+
+def test_first_error_is_freed_without_the_garbage_collector(unfinished):
+    """The error refers to no frame that refers to it."""
+    alive = []
+
+    class Kept(api.RateLimitError):
+        def __del__(self):
+            alive.remove(id(self))
+
+    def make():
+        error = Kept("No. (429)")
+        alive.append(id(error))
+        return error
+
+    def answer(*_):
+        raise pending.make_error(make)
+
+    async def main():
+        transport = SimpleNamespace(begin=lambda _: Tries(0, TimeLimits(), Gate()), complete=answer)
+        try:
+            _call.ask("m", {}, transport, None)
+        except openai.RateLimitError:
+            return len(alive)
+
+    gc.disable()
+    try:
+        assert asyncio.run(main()) == 1
+        assert alive == []
+    finally:
+        gc.enable()
+
+
+FIRST_ERRORS = """
+import asyncio, importlib.abc, json, sys, threading
+from langchain_gemini_compat import ChatGeminiCompat
+
+threads = []
+
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "openai":
+            threads.append(threading.current_thread() is threading.main_thread())
+
+def is_loaded():
+    return "openai" in sys.modules
+
+sys.meta_path.insert(0, Finder())
+url, mode = sys.argv[1:]
+model = ChatGeminiCompat(model="gemini-3.8-flash", surface="ai_studio", api_key="k", base_url=url, max_retries=0)
+ticks = []
+
+async def tick():
+    while True:
+        ticks.append(is_loaded())
+        await asyncio.sleep(0)
+
+async def ask(prompt):
+    ticking = asyncio.create_task(tick())
+    try:
+        if mode == "astream":
+            return "".join([piece.text async for piece in model.astream(prompt)])
+        return (await model.ainvoke(prompt)).text
+    finally:
+        ticking.cancel()
+
+def run(prompt):
+    if mode == "invoke":
+        return model.invoke(prompt).text
+    if mode == "stream":
+        return "".join(piece.text for piece in model.stream(prompt))
+    return asyncio.run(ask(prompt))
+
+text, before = run("one"), is_loaded()
+ticks.clear()
+try:
+    run("fail")
+except Exception as err:
+    import openai
+    caught = isinstance(err, openai.RateLimitError) and str(err)
+# The number of turns of the loop while openai was being imported.
+print(json.dumps([text, before, is_loaded(), threads[:1], caught, ticks.count(True)]))
+"""
+
+
+@pytest.mark.parametrize("mode", ["invoke", "stream", "ainvoke", "astream"])
+def test_process_imports_openai_with_its_first_error(mode):
+    """Successful calls do not import openai. In async code, the event loop goes on during the import."""
+    with FakeGemini(["one", Fault.rate_limit()]).serve() as url:
+        command = [sys.executable, "-c", FIRST_ERRORS, url, mode]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT)
+    assert run.stdout, run.stderr
+    text, before, after, threads, caught, turns = json.loads(run.stdout)
+    assert (text, before, after) == ("one", False, True)
+    assert "429" in caught
+    is_async = mode.startswith("a")
+    assert threads == [not is_async]
+    assert (turns > 50) is is_async
+
+
+def test_two_threads_with_a_first_error_import_openai_once(monkeypatch):
+    state = pending._Import()
+    forget_classes(monkeypatch, state)
+    barrier = threading.Barrier(8)
+
+    def fail(_):
+        barrier.wait()
+        with pytest.raises(api.RateLimitError):
+            build(refuse(429, "RESOURCE_EXHAUSTED")).invoke("hi")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(fail, range(8)))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_fork_waits_for_a_running_import():
+    """A child that is forked during an import would wait forever for the lock of the unfinished module."""
+    code = """
+import os, sys, threading, time, types, warnings
+warnings.simplefilter("ignore")
+from langchain_gemini_compat._errors import pending
+
+started = threading.Event()
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "openai":
+            started.set()
+            time.sleep(0.3)
+
+sys.meta_path.insert(0, Slow())
+thread = threading.Thread(target=pending.import_classes)
+thread.start()
+started.wait()
+pid = os.fork()
+if pid == 0:
+    sys.exit(0 if pending.make_error(lambda: pending.import_classes().ServerError("No.")).is_retryable else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert run.stdout.split() == ["0"], run.stderr
