@@ -107,7 +107,7 @@ _HIDDEN = "[hidden]"
 _MEMBER_KEYS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
 #: Maximum depth to which a value is searched for secrets.
 _MAX_DEPTH = 40
-#: Types of most values. Checking the exact type first is faster than asking whether the value is a `Mapping`.
+#: Types of values that contain no others.
 _SCALARS = frozenset({str, bool, int, float, type(None)})
 _ADDRESS = re.compile(r"(^|_)(url|uri|base|endpoint|host|proxy|proxies|server|gateway)$")
 _AI_STUDIO_HOST = "generativelanguage.googleapis.com"
@@ -136,23 +136,24 @@ def hide_secrets(value: object, depth: int = 0) -> object:
     >>> hide_secrets({"api_key": "sk-1", "top_k": 1, "mcp": [{"headers": {"Authorization": "Bearer 1"}}]})
     {'api_key': '[hidden]', 'top_k': 1, 'mcp': [{'headers': {'Authorization': '[hidden]'}}]}
     """
-    if type(value) in _SCALARS or not isinstance(value, (Mapping, list, tuple)) or not value:
+    if not isinstance(value, (dict, list, tuple, Mapping)) or not value:
         return value
     if depth > _MAX_DEPTH:
         return _HIDDEN
-    if isinstance(value, Mapping):
-        pairs = cast("Mapping[object, object]", value)
-        shown = {name: _hide_secret(name, inner, depth) for name, inner in pairs.items()}
-        return value if all(map(is_, shown.values(), pairs.values())) else shown
-    items = cast("Sequence[object]", value)
-    shown_items = [hide_secrets(item, depth + 1) for item in items]
-    return value if all(map(is_, shown_items, items)) else shown_items
+    if isinstance(value, (list, tuple)):
+        items = cast("Sequence[object]", value)
+        shown_items = [item if type(item) in _SCALARS else hide_secrets(item, depth + 1) for item in items]
+        return value if all(map(is_, shown_items, items)) else shown_items
+    pairs = cast("Mapping[object, object]", value)
+    shown = {name: _hide_secret(name, inner, depth) for name, inner in pairs.items()}
+    return value if all(map(is_, shown.values(), pairs.values())) else shown
 
 
 def _hide_secret(name: object, value: object, depth: int) -> object:
-    if isinstance(name, str) and value and holds_secret(name, value):
+    if isinstance(name, str) and value and is_secret_name(name) and _may_be_secret(value):
         return _HIDDEN
-    return value if name in _MEMBER_KEYS else hide_secrets(value, depth + 1)
+    # Most values are scalars, which need no search.
+    return value if type(value) in _SCALARS or name in _MEMBER_KEYS else hide_secrets(value, depth + 1)
 
 
 def normalize_arguments(

@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import pickle
 import re
 from collections import OrderedDict
+from copy import copy, deepcopy
 from datetime import date
 from decimal import Decimal
 from enum import Enum
@@ -15,8 +17,10 @@ from pydantic import BaseModel, SecretStr
 from wire import chunk, completion, http
 
 from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._schema.functions import compile_parameters
 from langchain_gemini_compat._transport import body as _body
 from langchain_gemini_compat._transport.body import encode_body, encode_with_json
+from langchain_gemini_compat._wire.plain_json import PlainObject, is_plain
 from langchain_gemini_compat.errors import UnsupportedParameterError
 
 texts = st.text(st.characters(exclude_categories=()) | st.sampled_from('\0\x1f\x7f\u2028"\\/é\U0001f600'))
@@ -143,3 +147,24 @@ async def test_reply_is_read_compressed_or_already_read_by_a_hook(run, coding, i
     else:
         text = "".join([piece.text async for piece in model.astream("hi")])
     assert text == ("hi!" if "stream" in run else completion()["choices"][0]["message"]["content"])
+
+
+def test_object_that_is_known_to_be_plain_is_not_searched_and_copies_are_dicts():
+    """Compiled schemas are searched once. A copy, which `preview()` returns, can be changed and is searched."""
+    known = PlainObject(when={"date": date(2026, 1, 1)})
+    assert is_plain({"tools": [known, 1]})
+    assert encode_body({"tools": [PlainObject(a=[1, 2.5, None])]}) == b'{"tools":[{"a":[1,2.5,null]}]}'
+    for copied in (copy(known), deepcopy(known), pickle.loads(pickle.dumps(known))):
+        assert type(copied) is dict
+        assert copied == known
+        assert not is_plain([copied])
+    with pytest.raises(UnsupportedParameterError):
+        encode_body({"tools": [deepcopy(known)]})
+
+
+def test_compiled_schemas_are_known_to_be_plain():
+    """Unless they hold a number that the two encoders write differently, such as 1e-07."""
+    found = [compile_parameters({"properties": {"a": {"minimum": low}}, "type": "object"})[0] for low in (0.5, 1e-7)]
+    assert [type(parameters) is PlainObject for parameters in found] == [True, False]
+    for parameters in found:
+        assert encode_body({"tools": [parameters]}) == encode_with_json({"tools": [parameters]})

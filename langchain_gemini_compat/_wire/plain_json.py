@@ -1,0 +1,45 @@
+"""Tells whether a value consists only of JSON types, so that a fast encoder writes it as the standard library does."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from langchain_gemini_compat._wire.json_types import JsonValue
+
+    _Base: TypeAlias = dict[str, JsonValue]
+else:
+    _Base = dict
+
+
+class PlainObject(_Base):
+    """An object that was found to be plain and is never changed, such as a compiled schema.
+
+    It is shared between requests, and is not searched again. A copy can be changed, so it is a dict.
+    """
+
+    def __reduce__(self) -> tuple[Callable[[_Base], _Base], tuple[_Base]]:
+        return dict, ({**self},)
+
+
+#: Types whose values are always plain.
+_LEAVES = frozenset((str, int, bool, type(None), PlainObject))
+
+
+def is_plain(value: object) -> bool:
+    """Return whether `value` consists only of JSON types. Subclasses of these types do not count."""
+    if type(value) is dict:
+        items: Mapping[object, object] = value
+        return {*map(type, items)} <= {str} and _are_plain(items.values())
+    if type(value) is list:
+        return _are_plain(value)
+    # The two encoders write the exponents of floats differently.
+    return type(value) in _LEAVES or (type(value) is float and isfinite(value) and "e" not in repr(value))
+
+
+def _are_plain(values: Collection[object]) -> bool:
+    # Checking the set of types is faster than a Python call per value, and is enough for most collections.
+    return {*map(type, values)} <= _LEAVES or all(map(is_plain, values))
