@@ -1,6 +1,6 @@
 """Base class of the chat model and the embeddings: resolves the fields to a connection, and opens its transport.
 
-A changed field leads to a new connection. Sockets are opened at the first call. Open connections are not pickled.
+A changed field leads to a new transport. Sockets are opened at the first call. Open connections are not pickled.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class ConnectedModel(ConnectionFields):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy of the model with the fields in `update` replaced.
 
-        If a field that affects the connection has changed, the copy opens its own connections.
+        The copy and the model share connections as long as they have the same server and account.
 
         Args:
             update: New values by field name. They are not validated. A plain `api_key` becomes a secret.
@@ -267,10 +267,9 @@ class ConnectedModel(ConnectionFields):
                 model.invoke("Hello")
             ```
         """
-        link = self._link
-        if link is not None and link.transport is not None:
-            transport, link.transport = link.transport, None
-            transport.release()
+        # Streams that are being read still refer to the transport, and with it to its share.
+        if self._link is not None:
+            self._link.transport = None
 
     async def aclose(self) -> None:
         """Async version of `close`, for `async with`. It does not wait for anything."""

@@ -24,6 +24,7 @@ from google.auth.transport import Request, Response
 
 from langchain_gemini_compat._auth.failures import build_error, build_timeout_error
 from langchain_gemini_compat._auth.keys import clean_header
+from langchain_gemini_compat._transport.client_factory import ssl_context
 from langchain_gemini_compat._transport.errors import open_client
 from langchain_gemini_compat._transport.http_library import build_client, http_library
 from langchain_gemini_compat._transport.library_errors import is_http_error
@@ -205,12 +206,13 @@ def _send_to_metadata_server(message: _Message, context: ssl.SSLContext) -> Toke
     return _send(replace(message, url=plain), trust_env=False)
 
 
-def _send(message: _Message, *, trust_env: bool = True, verify: ssl.SSLContext | bool = True) -> TokenResponse:
-    """Send the request with a new client."""
+def _send(message: _Message, *, trust_env: bool = True, verify: ssl.SSLContext | None = None) -> TokenResponse:
+    """Send the request with a new client. Without `verify`, it has the SSL context that all clients share."""
     timeout = message.timeout()
 
     def build() -> httpx2.Client:
-        return build_client(timeout=timeout, follow_redirects=False, trust_env=trust_env, verify=verify)
+        context = verify or ssl_context()
+        return build_client(timeout=timeout, follow_redirects=False, trust_env=trust_env, verify=context)
 
     with open_client(build) as client, _SocketDeadline(message.limit) as deadline, _convert_errors(message):
         request = client.build_request(

@@ -114,10 +114,6 @@ class Transport:
         """The source of bearer tokens."""
         return self._config.tokens
 
-    def release(self) -> None:
-        """Give back the shares of the process's HTTP clients. The next call takes them again."""
-        self._clients.release()
-
     def begin(self, model: str) -> Tries:
         """Return the retry state of a new call. Calls with the same endpoint, model and account share a rate gate."""
         config = self._config

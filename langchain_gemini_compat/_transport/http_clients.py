@@ -54,8 +54,3 @@ class Clients:
             environment = await asyncio.to_thread(digest_environment)
             share = self._by_loop[loop] = await take_loop_client((self._place, environment))
         return share
-
-    def release(self) -> None:
-        """Give the shares back. Replies that are still being read keep theirs."""
-        self._share = None
-        self._by_loop = WeakKeyDictionary()

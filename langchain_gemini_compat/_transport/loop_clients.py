@@ -160,8 +160,10 @@ class _LoopPool(Pool["httpx2.AsyncClient"]):
             self.close()
 
     async def _close_client(self) -> None:
-        await self.client.aclose()
-        self._owner.forget(self)
+        try:
+            await self.client.aclose()
+        finally:
+            self._owner.forget(self)
 
     async def _close_at_shutdown(self) -> AsyncGenerator[None]:
         try:

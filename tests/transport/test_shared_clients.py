@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import itertools
 import os
 import shutil
 import subprocess
@@ -12,14 +13,17 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
+from urllib.request import getproxies
 
 import certifi
 import pytest
 from connection_server import serve
+from google.auth.exceptions import TransportError
 from google.oauth2.credentials import Credentials
 from wire import Wire, completion
 
 from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
+from langchain_gemini_compat._auth.google_transport import TokenRequest
 from langchain_gemini_compat._auth.shared_tokens import identify_function
 from langchain_gemini_compat._lazy import library_name
 from langchain_gemini_compat._transport import client_factory, shared_clients
@@ -129,7 +133,7 @@ def test_keys_of_shared_clients_hold_no_secret(server, monkeypatch):
     assert "proxy-password" not in shown
 
 
-@pytest.mark.parametrize("name", [*PROXIES, *(name.upper() for name in PROXIES)])
+@pytest.mark.parametrize("name", [*PROXIES, *(name.upper() for name in PROXIES), "Https_Proxy", "REQUEST_METHOD"])
 def test_changed_proxies_lead_to_another_client(server, monkeypatch, name):
     model = build(server)
     before = client_of(model)
@@ -157,13 +161,42 @@ def test_changed_certificates_lead_to_another_client(server, monkeypatch, tmp_pa
     assert client_of(build(server)) not in (before, client_of(own))
 
 
-def test_certificates_are_read_once(server, monkeypatch):
-    """It takes 20 ms, which is most of what a model for each request would cost."""
+def count_certificates(monkeypatch):
+    """Return a list that grows by one for each SSL context that is built from now on."""
     read = []
     library = import_module(library_name())
     create = library.create_ssl_context
     monkeypatch.setattr(library, "create_ssl_context", lambda: read.append(1) or create())
     monkeypatch.setattr(client_factory, "_contexts", type(client_factory._contexts)())
+    return read
+
+
+def test_every_difference_of_getproxies_makes_another_key(monkeypatch):
+    """The HTTP library asks `getproxies` when a client is built."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy") or name == "REQUEST_METHOD":
+            monkeypatch.delenv(name)
+    seen = {}
+    for changes in itertools.product(("", "http_proxy"), ("", "HTTPS_PROXY"), ("", "no_proxy"), ("", "REQUEST_METHOD")):
+        with monkeypatch.context() as changed:
+            for name in filter(None, changes):
+                changed.setenv(name, "a.test:80")
+            found = seen.setdefault(client_factory.digest_environment(), getproxies())
+            assert found == getproxies()
+    assert len(seen) >= 8
+
+
+def test_token_requests_use_the_shared_certificates(server, monkeypatch):
+    read = count_certificates(monkeypatch)
+    for _ in range(3):
+        with pytest.raises(TransportError):
+            TokenRequest()("http://127.0.0.1:9/token", timeout=5)
+    assert len(read) == 1
+
+
+def test_certificates_are_read_once(server, monkeypatch):
+    """It takes 20 ms, which is most of what a model for each request would cost."""
+    read = count_certificates(monkeypatch)
     models = [build(server, api_key=str(number)) for number in range(5)]
     assert len({client_of(model) for model in models}) == 5
     asyncio.run(models[0].ainvoke("hi"))
