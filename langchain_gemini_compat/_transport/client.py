@@ -139,10 +139,8 @@ class Transport:
 
     def _exchange(self, payload: JsonObject, tries: Tries, *, stream: bool) -> Generator[WireChunk]:
         config = self._config
-        # Hold the share until the reply has ended, so that the client stays open.
-        share = self._clients.sync_share()
         with (
-            closing(self._send(share.client, payload, tries)) as exchange,
+            closing(self._send(payload, tries)) as exchange,
             build_reader(exchange, config.surface, config.limits, stream=stream) as reader,
         ):
             for data in exchange.pieces():
@@ -152,8 +150,7 @@ class Transport:
 
     async def _aexchange(self, payload: JsonObject, tries: Tries, *, stream: bool) -> AsyncGenerator[WireChunk]:
         config = self._config
-        share = await self._clients.async_share()
-        async with aclosing(await self._asend(share.client, payload, tries)) as exchange:
+        async with aclosing(await self._asend(payload, tries)) as exchange:
             with build_reader(exchange, config.surface, config.limits, stream=stream) as reader:
                 async for data in exchange.pieces():
                     for wire in reader.feed(data):
@@ -162,12 +159,13 @@ class Transport:
                 for wire in reader.finish():
                     yield wire
 
-    def _send(self, client: httpx2.Client, payload: JsonObject, tries: Tries) -> Exchange:
+    def _send(self, payload: JsonObject, tries: Tries) -> Exchange:
         """Send `payload` and return the response with its body unread. Replace a rejected token once."""
         body, tokens, limits = encode_body(payload), self._config.tokens, self._config.limits
         with tries.waiting_for_token() as by:
             token = tokens.token(by)
             url = _fill_project(self._config.base_url, lambda: tokens.project(by)) + self._config.path
+        client = self._clients.sync_client()
         while True:
             with translate_errors(limits, tries.deadline):
                 request = self._build_request(client, url, body, token, tries)
@@ -185,12 +183,13 @@ class Transport:
             with tries.waiting_for_token() as by:
                 token = tokens.token(by)
 
-    async def _asend(self, client: httpx2.AsyncClient, payload: JsonObject, tries: Tries) -> AsyncExchange:
+    async def _asend(self, payload: JsonObject, tries: Tries) -> AsyncExchange:
         """Async version of `_send`."""
         body, tokens, limits = encode_body(payload), self._config.tokens, self._config.limits
         with tries.waiting_for_token() as by:
             token = await tokens.atoken(by)
             project = await tokens.aproject(by) if PROJECT_PLACEHOLDER in self._config.base_url else None
+        client = await self._clients.async_client()
         url = _fill_project(self._config.base_url, lambda: project) + self._config.path
         while True:
             with translate_errors(limits, tries.deadline):

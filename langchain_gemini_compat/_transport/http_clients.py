@@ -9,16 +9,20 @@ from weakref import WeakKeyDictionary
 
 from langchain_gemini_compat._transport.client_factory import digest_environment
 from langchain_gemini_compat._transport.loop_clients import drop_closed_loops, take_loop_client
-from langchain_gemini_compat._transport.shared_clients import Share, take_client
+from langchain_gemini_compat._transport.shared_clients import take_client
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     import httpx2
 
+    from langchain_gemini_compat._transport.shared_clients import Share
+
 
 class Clients:
     """The HTTP clients of one model.
+
+    This object holds the model's shares. A reply that is being read refers to it, and so keeps its connection.
 
     Args:
         client: The caller's client for blocking calls, or `None`. The caller closes it.
@@ -28,23 +32,23 @@ class Clients:
     """
 
     def __init__(self, client: httpx2.Client | None, async_client: httpx2.AsyncClient | None, place: Hashable) -> None:
-        self._given = None if client is None else Share(client)
-        self._given_async = None if async_client is None else Share(async_client)
+        self._given = client
+        self._given_async = async_client
         self._place = place
         self._share: Share[httpx2.Client] | None = None
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Share[httpx2.AsyncClient]] = WeakKeyDictionary()
 
-    def sync_share(self) -> Share[httpx2.Client]:
-        """Return the share of the client for blocking calls. Hold it until the reply has ended."""
+    def sync_client(self) -> httpx2.Client:
+        """Return the client for blocking calls. The first call takes a share of it."""
         if self._given is not None:
             return self._given
         share = self._share
         if share is None or share.pid != os.getpid():
             share = self._share = take_client((self._place, digest_environment()))
-        return share
+        return share.client
 
-    async def async_share(self) -> Share[httpx2.AsyncClient]:
-        """Return the share of the running event loop's client. Hold it until the reply has ended."""
+    async def async_client(self) -> httpx2.AsyncClient:
+        """Return the client of the running event loop. The first call on a loop takes a share of it."""
         if self._given_async is not None:
             return self._given_async
         loop = asyncio.get_running_loop()
@@ -53,4 +57,4 @@ class Clients:
             drop_closed_loops(self._by_loop)
             environment = await asyncio.to_thread(digest_environment)
             share = self._by_loop[loop] = await take_loop_client((self._place, environment))
-        return share
+        return share.client

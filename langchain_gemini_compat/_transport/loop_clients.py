@@ -7,7 +7,6 @@ ends earlier, the client is closed with the loop.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import os
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary, ref
@@ -83,11 +82,6 @@ class LoopClients:
         for pool in self._open.copy():
             if pool.loop.is_closed():
                 self._open.discard(pool)
-
-    def close_all(self) -> None:
-        """Ask all event loops of this process to close their clients."""
-        for pool in self._open.copy():
-            pool.call_on_loop(pool.close)
 
     def start_anew(self) -> None:
         """Forget the clients of the parent process, without closing them."""
@@ -183,7 +177,6 @@ def _pools_of(tasks: Iterable[asyncio.Task[_LoopPool]]) -> list[_LoopPool]:
 
 _clients = LoopClients()
 take_loop_client = _clients.take
-atexit.register(_clients.close_all)
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_clients.start_anew)

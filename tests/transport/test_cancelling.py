@@ -179,7 +179,7 @@ async def test_wait_for_around_a_call_closes_its_connection():
     with start("silence") as server:
         chat = build(server)
         # On a busy machine, making the HTTP client takes longer than the limit below.
-        await (await chat._aopen_transport())._clients.async_share()
+        await (await chat._aopen_transport())._clients.async_client()
 
         async def measure():
             started = time.monotonic()

@@ -67,15 +67,15 @@ async def test_cancelled_first_call_leaves_the_client_to_other_calls(monkeypatch
 
     monkeypatch.setattr(loop_clients, "open_async_client", build_slowly)
     clients = Clients(None, None, "a place")
-    first, second = (asyncio.create_task(clients.async_share()) for _ in range(2))
+    first, second = (asyncio.create_task(clients.async_client()) for _ in range(2))
     await asyncio.to_thread(begun.wait, 60)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
     go.set()
-    share = await second
-    assert not share.client.is_closed
-    assert await clients.async_share() is share
+    client = await second
+    assert not client.is_closed
+    assert await clients.async_client() is client
 
 
 class Tokens:

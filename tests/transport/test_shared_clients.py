@@ -26,7 +26,7 @@ from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
 from langchain_gemini_compat._auth.google_transport import TokenRequest
 from langchain_gemini_compat._auth.shared_tokens import identify_function
 from langchain_gemini_compat._lazy import library_name
-from langchain_gemini_compat._transport import client_factory, shared_clients
+from langchain_gemini_compat._transport import client_factory, loop_clients, shared_clients
 
 ROOT = Path(__file__).parents[2]
 WAYS = pytest.mark.parametrize("way", ["sync", "async"])
@@ -55,7 +55,7 @@ def let_idle_time_pass():
 
 
 def client_of(model):
-    return model._open_transport()._clients.sync_share().client
+    return model._open_transport()._clients.sync_client()
 
 
 async def call(model, way):
@@ -114,6 +114,19 @@ async def test_two_accounts_never_share_a_connection(server, accounts, way):
             await call(build(server, **options), way)
     seen = server.values_of("authorization")
     assert seen == [{"Bearer a"}, {"Bearer b"}]
+
+
+@WAYS
+async def test_two_servers_never_share_a_client(server, way):
+    with serve() as other:
+        for one in (server, other):
+            model = build(one)
+            await call(model, way)
+        clients = [model._open_transport()._clients for model in (build(server), build(other))]
+        if way == "sync":
+            assert clients[0].sync_client() is not clients[1].sync_client()
+        else:
+            assert await clients[0].async_client() is not await clients[1].async_client()
 
 
 def test_accounts_are_told_apart_after_an_id_is_used_again():
@@ -281,6 +294,29 @@ async def test_async_client_is_closed_after_the_last_user_and_an_idle_time(serve
     assert len(server.connections) == 2
 
 
+async def test_timer_of_an_earlier_use_leaves_the_client_open(server):
+    """The timer of a loop runs on when a client is used again."""
+    with build(server) as model:
+        await model.ainvoke("hi")
+        pool = loop_pool()
+        assert pool.client is await model._open_transport()._clients.async_client()
+        pool._end_idle_time()
+        assert loop_pool() is pool
+    del model
+    await asyncio.sleep(0)
+    pool._end_idle_time()
+    assert loop_pool() is pool
+    pool.unused_since -= shared_clients.IDLE_SECONDS
+    pool._end_idle_time()
+    assert await asyncio.to_thread(server.connections[0].is_closed.wait, 30)
+
+
+def loop_pool():
+    """Return the only pool of the running event loop."""
+    (task,) = loop_clients._clients._by_loop[asyncio.get_running_loop()].values()
+    return task.result()
+
+
 @WAYS
 async def test_call_after_close_opens_again(server, way):
     """Closing an unused model or closing twice does nothing."""
@@ -411,7 +447,10 @@ def test_2000_models_leave_sockets_threads_and_memory_as_they_were(server):
 
 
 EXIT = """
-import asyncio, sys, threading
+import asyncio, atexit, sys, threading
+
+# What is registered first is called last.
+atexit.register(lambda: print(client.is_closed))
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._transport import shared_clients
 
@@ -421,6 +460,7 @@ print(model.invoke("hi").text, asyncio.run(model.ainvoke("hi")).text)
 other = ChatGeminiCompat(model="m", api_key="b", base_url=sys.argv[1], surface="openai_compatible")
 other.invoke("hi")
 del other
+client = model._open_transport()._clients.sync_client()
 print(*(thread.name for thread in threading.enumerate()))
 input()
 """
@@ -436,8 +476,8 @@ def test_deadline_thread_closes_unused_clients_and_the_exit_is_silent(server):
         first, _, last = server.connections
         assert last.is_closed.wait(60)
         assert not first.is_closed.is_set()
-        _, errors = process.communicate("\n", timeout=60)
-    assert (process.returncode, errors) == (0, "")
+        output, errors = process.communicate("\n", timeout=60)
+    assert (process.returncode, output, errors) == (0, "True\n", "")
     assert first.is_closed.wait(60)
 
 

@@ -262,12 +262,12 @@ def test_forked_child_makes_clients_of_its_own():
     """The child must not use the sockets of its parent."""
     chat = ChatGeminiCompat(model="m", base_url="http://127.0.0.1:9/v1")
     transport = chat._open_transport()
-    parents = transport._clients.sync_share().client
+    parents = transport._clients.sync_client()
     pid = os.fork()
     if pid == 0:
-        os._exit(0 if transport._clients.sync_share().client is not parents else 1)
+        os._exit(0 if transport._clients.sync_client() is not parents else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert transport._clients.sync_share().client is parents
+    assert transport._clients.sync_client() is parents
 
 
 def test_nothing_is_looked_up_at_construction(monkeypatch):
