@@ -7,13 +7,6 @@ def pytest_addoption(parser):
     parser.addoption("--record", action="store_true", help="record cassettes anew, from Google's service")
 
 
-def pytest_collection_modifyitems(items):
-    """Tests of load count what one process holds, and each takes a core: with `--dist loadgroup` one at a time."""
-    for item in items:
-        if item.get_closest_marker("load"):
-            item.add_marker(pytest.mark.xdist_group("load"))
-
-
 @pytest.fixture
 def record(request):
     """Whether cassettes are recorded anew."""
