@@ -77,8 +77,13 @@ class _Link:
 class ConnectedModel(ConnectionFields):
     """Base class of the models: `ConnectionFields`, the connection that they select, and its transport."""
 
+    # No object of this base class is made, so pydantic need not build its validators at import.
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
+        populate_by_name=True,
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+        hide_input_in_errors=True,
+        defer_build=True,
     )
 
     #: Path of the endpoint after the base URL.

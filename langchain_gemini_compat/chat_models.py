@@ -37,7 +37,6 @@ from langchain_gemini_compat._response.message_chunks import ReplyDecoder
 from langchain_gemini_compat._response.v3_events import CORE_TAKES_PIECES, EventDecoder, read_text_delta
 from langchain_gemini_compat._settings.aliases import hide_secrets
 from langchain_gemini_compat._settings.fields import RequestFields, normalize_options
-from langchain_gemini_compat._structured_output import build_structured_output
 from langchain_gemini_compat._wire.json_types import JsonObject
 from langchain_gemini_compat._wire.notes import Note
 from langchain_gemini_compat._wire.provider import PROVIDER
@@ -99,7 +98,11 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
+        populate_by_name=True,
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+        hide_input_in_errors=True,
+        defer_build=False,
     )
 
     _warned: set[str] = PrivateAttr(default_factory=set)
@@ -254,6 +257,8 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             model.with_structured_output(City).invoke("The largest city of Norway?")
             ```
         """
+        from langchain_gemini_compat._structured_output import build_structured_output
+
         return build_structured_output(
             self, schema, method=method, include_raw=include_raw, tools=tools, strict=strict, options=kwargs
         )

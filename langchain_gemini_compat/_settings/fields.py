@@ -28,8 +28,13 @@ from langchain_gemini_compat.errors import UnsupportedParameterError
 class ConnectionFields(BaseModel):
     """Parameters of both models: model, place, credentials and transport."""
 
+    # No object of this base class is made, so pydantic need not build its validators at import.
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
+        populate_by_name=True,
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+        hide_input_in_errors=True,
+        defer_build=True,
     )
 
     model_name: str = Field(
@@ -197,7 +202,8 @@ class ConnectionFields(BaseModel):
 class RequestFields(BaseModel):
     """Parameters that are options of a request. A call can override each of them."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(populate_by_name=True)
+    # As in `ConnectionFields`.
+    model_config: ClassVar[ConfigDict] = ConfigDict(populate_by_name=True, defer_build=True)
 
     temperature: float | None = Field(
         default=None,

@@ -67,10 +67,30 @@ def test_import_loads_only_langchain_and_a_json_parser(loaded):
     modules = loaded["import"]
     assert {name.partition(".")[0] for name in foreign(modules)} <= {"jiter", "langchain_core"}
     assert len(foreign(modules)) <= 10
-    late = ("_transport.client", "_transport.http_clients", "_transport.errors", "_auth", "cli", "testing")
+    late = (
+        "_transport.client",
+        "_transport.http_clients",
+        "_transport.errors",
+        "_structured_output",
+        "_auth",
+        "cli",
+        "testing",
+    )
     assert modules.isdisjoint({f"langchain_gemini_compat.{name}" for name in late})
     # The rest are small modules of this package, whose number grows when one is split.
     assert len(modules) <= 85
+
+
+def test_import_builds_only_the_validators_of_the_chat_model():
+    """The validators of its three base classes would take a tenth of the import of this package."""
+    code = (
+        "from langchain_gemini_compat import ChatGeminiCompat\n"
+        "bases = [c for c in ChatGeminiCompat.__mro__ if c.__module__.startswith('langchain_gemini_compat')]\n"
+        "print({c.__name__: c.__pydantic_complete__ for c in bases})"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    bases = ("ConnectedModel", "ConnectionFields", "RequestFields")
+    assert output.strip() == str({"ChatGeminiCompat": True, **dict.fromkeys(bases, False)})
 
 
 @pytest.mark.parametrize("stage", ["key", "project"])
