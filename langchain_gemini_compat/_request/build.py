@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._catalog.models import family_of
 from langchain_gemini_compat._request.messages import encode_messages
@@ -220,7 +220,7 @@ def _encode_tools(context: _Context, names: ToolNames) -> tuple[_Fields, dict[st
         text = "`parallel_tool_calls=False` is not sent to Google: all calls of a reply but the first are discarded."
         context.note("adjusted", text)
     body = _set_options(
-        tools=[*found.functions] or None,
+        tools=cast("list[JsonValue]", found.functions) or None,
         tool_choice=found.choice,
         parallel_tool_calls=None if endpoint.speaks_gemini else options.parallel_tool_calls,
     )

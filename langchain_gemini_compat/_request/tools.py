@@ -13,10 +13,12 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from langchain_gemini_compat._request.tool_choice import encode_tool_choice
 from langchain_gemini_compat._request.tool_names import ToolNames, declared_name
 from langchain_gemini_compat._request.typed_dicts import declare_typed_dict, find_typed_dict
+from langchain_gemini_compat._schema.cache import BoundedCache, build_key
 from langchain_gemini_compat._schema.functions import compile_all_parameters, compile_response_schema
 from langchain_gemini_compat._schema.references import resolve_pointer
 from langchain_gemini_compat._wire.json_types import object_at
 from langchain_gemini_compat._wire.notes import Note
+from langchain_gemini_compat._wire.plain_json import PlainArray, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
     from langchain_gemini_compat._catalog.surfaces import Endpoint
-    from langchain_gemini_compat._schema.functions import Loss
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 #: Google's own tools. Each is a dict with one of these keys, and goes under `extra_body.google.tools`.
@@ -65,6 +66,19 @@ class ToolSet:
     choice: JsonValue
     #: Maps the wire names of the bound functions to their original parameters.
     schemas: dict[str, JsonObject] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """The functions of a request in Gemini's form, shared between requests, and the notes on them."""
+
+    functions: list[JsonObject]
+    notes: tuple[Note, ...]
+
+
+#: The functions of the latest requests. With 500 tools, this cache and the encoded functions that it holds halve the
+#: time of a call, compared with the cache of single schemas alone.
+_declared: BoundedCache[_Declared] = BoundedCache(max_entries=256, max_bytes=32 * 2**20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,20 +243,20 @@ def _drop_titles(schema: JsonObject) -> JsonObject:
     """Return a copy of `schema` without titles, at any depth. A property that is named `title` stays."""
     kept: JsonObject = {}
     for key, value in schema.items():
-        if isinstance(value, str):
-            if key != "title":
-                kept[key] = value
-        elif isinstance(value, (dict, list)):
+        if isinstance(value, dict):
+            kept[key] = _copy(value) if key in _VALUES else _drop_titles(value)
+        elif isinstance(value, list):
             kept[key] = _copy(value) if key in _VALUES else _drop_titles_below(value)
-        else:
+        elif key != "title" or not isinstance(value, str):
             kept[key] = value
     return kept
 
 
-def _drop_titles_below(value: JsonValue) -> JsonValue:
-    if isinstance(value, list):
-        return [_drop_titles_below(item) for item in value]
-    return _drop_titles(value) if isinstance(value, dict) else value
+def _drop_titles_below(items: list[JsonValue]) -> list[JsonValue]:
+    return [
+        _drop_titles(item) if isinstance(item, dict) else _drop_titles_below(item) if isinstance(item, list) else item
+        for item in items
+    ]
 
 
 def _copy(value: JsonValue) -> JsonValue:
@@ -253,7 +267,7 @@ def _copy(value: JsonValue) -> JsonValue:
 
 def is_google_tool(tool: dict[str, Any]) -> bool:
     """Return whether a dict is one of Google's own tools."""
-    return bool(tool) and set(tool) <= GOOGLE_TOOLS
+    return bool(tool) and tool.keys() <= GOOGLE_TOOLS
 
 
 def build_tool_names(tools: Sequence[JsonObject], endpoint: Endpoint, notes: list[Note]) -> ToolNames:
@@ -357,30 +371,35 @@ def format_response_schema(schema: object) -> JsonObject:
 
 
 def _compile_tools(tools: Sequence[JsonObject], names: ToolNames, notes: list[Note]) -> list[JsonObject]:
-    """Return functions in Gemini's form."""
-    compiled = compile_all_parameters([object_at(object_at(tool, "function"), "parameters") for tool in tools])
+    """Return functions in Gemini's form. Requests with the same functions share them."""
+    wire_names = tuple(names.encode(declared_name(tool)) for tool in tools)
+    exact = build_key([*tools])
+    key = exact, wire_names
+    found = None if exact is None else _declared.get(key)
+    if found is None:
+        found = _declare_all(tools, wire_names)
+        if exact is not None and isinstance(found.functions, PlainArray):
+            _declared.add(key, found, 5 * len(exact) + sum(200 + len(note.message) for note in found.notes))
+    notes.extend(found.notes)
+    return found.functions
+
+
+def _declare_all(tools: Sequence[JsonObject], wire_names: Sequence[str]) -> _Declared:
+    given = [object_at(tool, "function") for tool in tools]
+    compiled = compile_all_parameters([object_at(function, "parameters") for function in given])
     strict = [repr(declared_name(tool)) for tool in tools if object_at(tool, "function").get("strict")]
-    if strict:
-        notes.append(Note("lossy_schema", f"tool {', '.join(strict)}: {_NO_STRICT}"))
-    return [
-        _declare_compiled(tool, parameters, losses, names, notes)
-        for tool, (parameters, losses) in zip(tools, compiled, strict=True)
-    ]
-
-
-def _declare_compiled(
-    tool: JsonObject, parameters: JsonObject | None, losses: Sequence[Loss], names: ToolNames, notes: list[Note]
-) -> JsonObject:
-    function = tool.get("function")
-    if not isinstance(function, dict):
-        return tool
-    notes.extend(_lossy(f"tool {function.get('name')!r}", loss.path, loss.reason) for loss in losses)
-    declaration: JsonObject = {"name": names.encode(declared_name(tool))}
-    if function.get("description"):
-        declaration["description"] = function["description"]
-    if parameters is not None:
-        declaration["parameters"] = parameters
-    return {"type": "function", "function": declaration}
+    notes = [Note("lossy_schema", f"tool {', '.join(strict)}: {_NO_STRICT}")] if strict else []
+    functions: list[JsonObject] = []
+    for function, name, (parameters, losses) in zip(given, wire_names, compiled, strict=True):
+        notes.extend(_lossy(f"tool {function.get('name')!r}", loss.path, loss.reason) for loss in losses)
+        declaration: JsonObject = {"name": name}
+        if function.get("description"):
+            declaration["description"] = _copy(function["description"])
+        if parameters is not None:
+            declaration["parameters"] = parameters
+        functions.append({"type": "function", "function": declaration})
+    shared = cast("list[JsonObject]", PlainArray(functions)) if is_plain(functions) else functions
+    return _Declared(shared, tuple(notes))
 
 
 def set_strict(declared: JsonObject, strict: JsonValue) -> JsonObject:

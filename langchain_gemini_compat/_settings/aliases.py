@@ -114,13 +114,13 @@ _AI_STUDIO_HOST = "generativelanguage.googleapis.com"
 
 
 @lru_cache(maxsize=512)
-def is_secret_name(name: str) -> bool:
+def is_secret_name(name: object) -> bool:
     """Return whether an argument of this name is likely to hold a secret.
 
     >>> is_secret_name("anthropic_api_key"), is_secret_name("prompt_cache_key"), is_secret_name("top_k")
     (True, False, False)
     """
-    return name not in _NOT_SECRET and _SECRET.search(name.lower()) is not None
+    return isinstance(name, str) and name not in _NOT_SECRET and _SECRET.search(name.lower()) is not None
 
 
 def holds_secret(name: str, value: object) -> bool:
@@ -145,15 +145,18 @@ def hide_secrets(value: object, depth: int = 0) -> object:
         shown_items = [item if type(item) in _SCALARS else hide_secrets(item, depth + 1) for item in items]
         return value if all(map(is_, shown_items, items)) else shown_items
     pairs = cast("Mapping[object, object]", value)
-    shown = {name: _hide_secret(name, inner, depth) for name, inner in pairs.items()}
+    # Most values of bound tools are scalars, which need no search.
+    shown = {
+        name: inner if type(inner) in _SCALARS and not is_secret_name(name) else _hide_secret(name, inner, depth)
+        for name, inner in pairs.items()
+    }
     return value if all(map(is_, shown.values(), pairs.values())) else shown
 
 
 def _hide_secret(name: object, value: object, depth: int) -> object:
-    if isinstance(name, str) and value and is_secret_name(name) and _may_be_secret(value):
+    if value and is_secret_name(name) and _may_be_secret(value):
         return _HIDDEN
-    # Most values are scalars, which need no search.
-    return value if type(value) in _SCALARS or name in _MEMBER_KEYS else hide_secrets(value, depth + 1)
+    return value if name in _MEMBER_KEYS else hide_secrets(value, depth + 1)
 
 
 def normalize_arguments(

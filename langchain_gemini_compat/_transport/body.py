@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
-from langchain_gemini_compat._wire.plain_json import is_plain
+from langchain_gemini_compat._wire.plain_json import PlainArray, is_plain
 from langchain_gemini_compat.errors import UnsupportedParameterError
 
 if TYPE_CHECKING:
@@ -27,11 +27,25 @@ def encode_body(payload: JsonObject) -> bytes:
     """
     try:
         if is_plain(payload):
-            return to_json(payload)
+            return _encode_plain(payload)
     except (ValueError, RecursionError):
         # Unpaired surrogates, cycles, deep nesting: the standard library may accept the payload or explain the error.
         pass
     return encode_with_json(payload)
+
+
+def _encode_plain(payload: JsonObject) -> bytes:
+    tools = payload.get("tools")
+    if not isinstance(tools, PlainArray):
+        return to_json(payload)
+    # The tools of an agent are encoded once. They are most of the body: 50 tools of MCP servers have 60 KB.
+    if tools.encoded is None:
+        tools.encoded = to_json(tools)
+    names = [*payload]
+    place = names.index("tools")
+    before, after = ({name: payload[name] for name in part} for part in (names[:place], names[place + 1 :]))
+    members = (to_json(before)[1:-1], b'"tools":' + tools.encoded, to_json(after)[1:-1])
+    return b"{%b}" % b",".join(filter(None, members))
 
 
 def encode_with_json(payload: JsonObject) -> bytes:

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonValue
 
     _Base: TypeAlias = dict[str, JsonValue]
+    _ListBase: TypeAlias = list[JsonValue]
 else:
     _Base = dict
+    _ListBase = list
 
 
 class PlainObject(_Base):
@@ -25,8 +27,21 @@ class PlainObject(_Base):
         return dict, ({**self},)
 
 
+class PlainArray(_ListBase):
+    """An array that was found to be plain and is never changed: the declared functions of a request.
+
+    Requests with the same functions share it, and its encoded form. A copy can be changed, so it is a list.
+    """
+
+    #: The array as JSON, once it was encoded.
+    encoded: bytes | None = None
+
+    def __reduce__(self) -> tuple[Callable[[_ListBase], _ListBase], tuple[_ListBase]]:
+        return list, ([*self],)
+
+
 #: Types whose values are always plain.
-_LEAVES = frozenset((str, int, bool, type(None), PlainObject))
+_LEAVES = frozenset((str, int, bool, type(None), PlainObject, PlainArray))
 
 
 def is_plain(value: object) -> bool:

@@ -1,5 +1,6 @@
 """Tests of tools that are bound and sent again and again, as agents do: nothing is converted twice, nothing is lost."""
 
+import datetime as dt
 import enum
 import warnings
 from copy import deepcopy
@@ -11,7 +12,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.tools import BaseTool, InjectedToolArg, InjectedToolCallId, StructuredTool, Tool, tool
 from langchain_core.tools.retriever import create_retriever_tool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from outgoing import GOOGLE, PLACES, SURFACES
+from outgoing import GOOGLE, PLACES, SURFACES, endpoint
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.v1 import BaseModel as BaseModelV1
@@ -20,8 +21,11 @@ from wire import Wire, completion
 
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._request import tools as tools_module
-from langchain_gemini_compat._request.tools import format_tool
+from langchain_gemini_compat._request.tools import encode_tools, format_tool
+from langchain_gemini_compat._schema.cache import BoundedCache
 from langchain_gemini_compat._schema.compiler import Compiler
+from langchain_gemini_compat._transport.body import encode_body, encode_with_json
+from langchain_gemini_compat._wire.plain_json import PlainArray
 from langchain_gemini_compat.errors import GeminiCompatWarning, UnsupportedParameterError
 
 
@@ -351,3 +355,131 @@ def test_answer_schema_is_compiled_once(compiled):
     chain.invoke("hi")
     chat.with_structured_output(Search).invoke("hi")
     assert compiled == []
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    """Return a function that empties the cache of declared functions."""
+
+    def empty(size=100):
+        cache = BoundedCache(size, 2**20)
+        monkeypatch.setattr(tools_module, "_declared", cache)
+        return cache
+
+    empty()
+    return empty
+
+
+def encoded(tools, choice=None, surface="ai_studio", names=None):
+    """Return all that the tools become, with the types of numbers."""
+    found = []
+    made = encode_tools(tools, choice, endpoint(surface), found, names)
+    return repr([made.functions, made.google, made.choice, made.schemas, found])
+
+
+def number(value):
+    return declared("f", a={"type": "number", "default": value, "minimum": value})
+
+
+#: Lists of tools that differ from each other, some only for an exact eye.
+LISTS = {
+    "four": TOOLS,
+    "other order": TOOLS[::-1],
+    "1": [number(1)],
+    "1.0": [number(1.0)],
+    "True": [number(value=True)],
+    "0.0": [number(0.0)],
+    "-0.0": [number(-0.0)],
+    "strict": [{"type": "function", "function": {**TOOLS[1]["function"], "strict": True}}],
+    "no description": [{"type": "function", "function": {"name": "f"}}],
+    "description of another type": [{"type": "function", "function": {"name": "f", "description": ["d"]}}],
+    "flat": [{"type": "function", **TOOLS[1]["function"]}],
+    "google": [{"google_search": {}}, TOOLS[1]],
+    "other provider": [{"type": "web_search"}, TOOLS[1]],
+    "nothing": [],
+    "date": [declared("f", a={"type": "string", "default": dt.date(2026, 1, 1)})],
+    "surrogate": [declared("f", a={"type": "string", "description": "\ud800"})],
+    "tiny number": [number(1e-9)],
+    "same wire name": [declared("get_time"), declared("get time")],
+}
+
+
+def test_declared_functions_are_those_of_an_empty_cache(fresh):
+    """Each list is declared twice, after all the others."""
+    for choice in (None, "any"):
+        expected = {}
+        for name, tools in LISTS.items():
+            fresh(0)
+            expected[name] = encoded(deepcopy(tools), choice)
+        fresh()
+        for _ in range(2):
+            for name, tools in LISTS.items():
+                assert encoded(deepcopy(tools), choice) == expected[name], name
+
+
+def test_functions_of_a_choice_are_declared_with_the_names_of_all_tools(fresh):
+    """A wire name depends on the other tools, so it is part of the key."""
+    odd = [declared("get time")]
+    beside = [declared("get time"), declared("get_time")]
+    for _ in range(2):
+        for tools, sent in ((odd, "get_time"), (beside, "get_time_")):
+            made = encode_tools(tools, "get time", endpoint("ai_studio"), [])
+            (name,) = [item["function"]["name"] for item in made.functions]
+            assert name.startswith(sent)
+            assert (name == "get_time") == (tools is odd)
+
+
+def test_change_of_a_description_does_not_reach_the_cache(fresh):
+    """A description of a wrong type is sent, and its owner may change it."""
+    tools = [{"type": "function", "function": {"name": "f", "description": {"a": ["b"]}}}]
+    same = deepcopy(tools)
+    before = encoded(same)
+    assert encoded(tools) == before
+    tools[0]["function"]["description"]["a"].append("c")
+    assert encoded(same) == before
+
+
+def test_tools_are_encoded_once_and_as_all_other_bodies(fresh):
+    """The body has the same bytes, wherever the tools stand in it."""
+    functions = encode_tools(TOOLS, None, endpoint("ai_studio"), []).functions
+    assert type(functions) is PlainArray
+    for payload in (
+        {"model": "m", "messages": [], "tools": functions, "stream": True},
+        {"tools": functions},
+        {"tools": functions, "n": 1},
+        {"n": 1, "tools": functions},
+    ):
+        assert encode_body(payload) == encode_with_json(payload)
+    assert functions.encoded == encode_with_json([*functions])
+    again = encode_tools(deepcopy(TOOLS), None, endpoint("ai_studio"), []).functions
+    assert again is functions
+    copied = deepcopy(functions)
+    assert (type(copied), copied) == (list, functions)
+    copied[0]["when"] = dt.date(2026, 1, 1)
+    with pytest.raises(UnsupportedParameterError):
+        encode_body({"tools": copied})
+
+
+def test_functions_that_only_the_standard_library_encodes_are_sent(fresh):
+    """Half of a surrogate pair is written as a question mark, also if the functions are cached."""
+    chat, wire = talk()
+    for _ in range(2):
+        chat.bind_tools(LISTS["surrogate"]).invoke("hi")
+    sent = [body["tools"][0]["function"]["parameters"]["properties"]["a"]["description"] for body in wire.bodies]
+    assert sent == ["?", "?"]
+
+
+def test_extra_body_replaces_cached_functions():
+    chat, wire = talk()
+    bound = chat.bind_tools(TOOLS[1:2])
+    bound.invoke("hi")
+    bound.invoke("hi", extra_body={"tools": []})
+    bound.invoke("hi")
+    assert [len(body["tools"]) for body in wire.bodies] == [1, 0, 1]
+
+
+def test_functions_are_kept_within_the_bounds(fresh):
+    cache = fresh(3)
+    for count in range(9):
+        encode_tools([declared(f"f{count}")], None, endpoint("ai_studio"), [])
+    assert len(cache) == 3
