@@ -433,8 +433,7 @@ def test_change_of_a_description_does_not_reach_the_cache(fresh):
     """A description of a wrong type is sent, and its owner may change it."""
     tools = [{"type": "function", "function": {"name": "f", "description": {"a": ["b"]}}}]
     same = deepcopy(tools)
-    before = encoded(same)
-    assert encoded(tools) == before
+    before = encoded(tools)
     tools[0]["function"]["description"]["a"].append("c")
     assert encoded(same) == before
 
