@@ -1,30 +1,49 @@
-"""One measurement in a process of its own: `cold <peer> <url>` or `memory <peer> <url> <chunks>`."""
+"""One measurement in a process of its own: `cold <peer> <url>` or `memory <peer> <url> <chunks>`.
+
+It prints bytes, and the number of loaded modules. `run <peer> <url> <reply> <verb> <times>` only runs, for
+`instructions.py`.
+"""
 
 import gc
+import os
 import sys
 import tracemalloc
+from pathlib import Path
 
 from peers import PEERS
 
 
 def cold(peer, url):
     """Import, construct and call once. The parent measures the process."""
-    client = peer(url, "plain")
-    client.call(client.prepare("hi"))
+    peer(url, "plain").call("hi")()
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    print(os.sysconf("SC_PAGESIZE") * pages, len(sys.modules))
 
 
 def memory(peer, url, chunks):
-    """Return the peak of Python's allocations in bytes over a stream whose chunks are not kept."""
-    warm = peer(url, "text-200")
-    warm.stream(warm.prepare("hi"))
-    client = peer(url, f"text-{chunks}")
-    messages = client.prepare("hi")
+    """Print the peak of Python's allocations over a stream whose chunks are not kept."""
+    peer(url, "text-200").stream("hi")()
+    run = peer(url, f"text-{chunks}").stream("hi")
     gc.collect()
     tracemalloc.start()
-    client.stream(messages)
-    print(tracemalloc.get_traced_memory()[1])
+    run()
+    print(tracemalloc.get_traced_memory()[1], len(sys.modules))
+
+
+def run(peer, url, reply, verb, times):
+    """Run a case some times."""
+    once = getattr(peer(url, reply), verb)("hi")
+    # The first run loads modules, the second opens nothing new.
+    once()
+    once()
+    gc.collect()
+    gc.freeze()
+    for _ in range(int(times)):
+        once()
 
 
 if __name__ == "__main__":
     what, name, *arguments = sys.argv[1:]
-    {"cold": cold, "memory": memory}[what](next(peer for peer in PEERS if peer.__name__ == name), *arguments)
+    {"cold": cold, "memory": memory, "run": run}[what](
+        next(peer for peer in PEERS if peer.__name__ == name), *arguments
+    )

@@ -1,17 +1,26 @@
-"""A chat model without a network: it builds only the objects that LangChain requires of every chat model."""
+"""Chat models that show what LangChain and the HTTP library cost by themselves."""
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
+import jiter
 import replies
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
+#: The HTTP library of the installed openai: httpx2 from openai 3 on.
+http = import_module("httpx2" if find_spec("httpx2") else "httpx")
+_set = object.__setattr__
+_MESSAGE = AIMessageChunk(content="", response_metadata={})
+_CHUNK = ChatGenerationChunk(message=_MESSAGE)
+
 
 class FloorChat(BaseChatModel):
-    model_name: str
-    api_key: str
+    """Builds the objects of a reply with LangChain's constructors, without a network."""
+
     reply: str
     pieces: Any = ()
 
@@ -37,14 +46,97 @@ class FloorChat(BaseChatModel):
 
     def _stream(self, messages, stop=None, run_manager=None, **kwargs):
         for text, entries in self.pieces:
-            yield _chunk(text, entries)
+            yield _construct(text, entries)
 
     async def _astream(self, messages, stop=None, run_manager=None, **kwargs):
         for text, entries in self.pieces:
-            yield _chunk(text, entries)
+            yield _construct(text, entries)
 
 
-def _chunk(text, entries):
+class BoundChat(BaseChatModel):
+    """Reads a reply with httpx2 and jiter, and fills the chunks. It knows no errors, retries, deadlines or tools."""
+
+    url: str
+    client: Any = None
+    async_client: Any = None
+
+    def model_post_init(self, context):
+        super().model_post_init(context)
+        limits = http.Limits(max_connections=1000, max_keepalive_connections=100)
+        self.client = http.Client(limits=limits)
+        self.async_client = http.AsyncClient(limits=limits)
+
+    @property
+    def _llm_type(self):
+        return "bound"
+
+    def _body(self, messages, *, stream):
+        said = [{"role": "user", "content": message.content} for message in messages]
+        return {"model": replies.MODEL, "messages": said, "stream": stream}
+
+    def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+        return _result(self.client.post(self.url, json=self._body(messages, stream=False)))
+
+    async def _agenerate(self, messages, stop=None, run_manager=None, **kwargs):
+        return _result(await self.async_client.post(self.url, json=self._body(messages, stream=False)))
+
+    def _stream(self, messages, stop=None, run_manager=None, **kwargs):
+        rest = b""
+        with self.client.stream("POST", self.url, json=self._body(messages, stream=True)) as response:
+            for data in response.iter_raw():
+                *events, rest = (rest + data).split(b"\n\n")
+                for event in events:
+                    if event != b"data: [DONE]":
+                        yield _fill(event)
+
+    async def _astream(self, messages, stop=None, run_manager=None, **kwargs):
+        rest = b""
+        async with self.async_client.stream("POST", self.url, json=self._body(messages, stream=True)) as response:
+            async for data in response.aiter_raw():
+                *events, rest = (rest + data).split(b"\n\n")
+                for event in events:
+                    if event != b"data: [DONE]":
+                        yield _fill(event)
+
+
+class BoundEmbeddings:
+    """Reads vectors with httpx2 and jiter, and checks nothing."""
+
+    def __init__(self, url):
+        self._url, self._client = url, http.Client()
+
+    def embed_documents(self, texts):
+        vectors = []
+        for first in range(0, len(texts), 100):
+            body = {"model": replies.MODEL, "input": texts[first : first + 100]}
+            reply = jiter.from_json(self._client.post(self._url, json=body).content)
+            vectors += [item["embedding"] for item in reply["data"]]
+        return vectors
+
+
+def _result(response):
+    text = jiter.from_json(response.content)["choices"][0]["message"]["content"]
+    return ChatResult(generations=[ChatGeneration(message=AIMessage(content=text))])
+
+
+def _fill(event):
+    """Return the chunk of an event, with the same state as from the constructors."""
+    text = jiter.from_json(event[6:])["choices"][0]["delta"].get("content") or ""
+    message = AIMessageChunk.__new__(AIMessageChunk)
+    fresh = {"additional_kwargs": {}, "tool_calls": [], "invalid_tool_calls": [], "tool_call_chunks": []}
+    _set(message, "__dict__", {**_MESSAGE.__dict__, **fresh, "content": text, "response_metadata": {}})
+    _set(message, "__pydantic_fields_set__", {"content", "response_metadata"})
+    _set(message, "__pydantic_extra__", {})
+    _set(message, "__pydantic_private__", None)
+    chunk = ChatGenerationChunk.__new__(ChatGenerationChunk)
+    _set(chunk, "__dict__", {**_CHUNK.__dict__, "text": text, "message": message})
+    _set(chunk, "__pydantic_fields_set__", {"message"})
+    _set(chunk, "__pydantic_extra__", None)
+    _set(chunk, "__pydantic_private__", None)
+    return chunk
+
+
+def _construct(text, entries):
     if not entries:
         return ChatGenerationChunk(message=AIMessageChunk(content=text))
     calls = [

@@ -1,26 +1,38 @@
 """Measures the CPU time of this process or of a child, alternating between peers, and keeps medians.
 
-Other work on the machine changes a ratio less than a time, so ratios are taken per round.
+Other work on the machine changes a ratio less than a time, so ratios are taken per round. Before each sample, all living
+objects leave the garbage collector's sight (`gc.freeze`), because the heaps of the other peers would cost every peer.
 """
 
+import asyncio
 import gc
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 from operator import itemgetter
 from pathlib import Path
 from statistics import median
 
-#: Fewest seconds of CPU per sample; short cases are repeated.
+#: Fewest seconds per sample; short cases are repeated.
 _SAMPLE = 0.05
 _MOST_REPEATS = 200
 _MOST_ROUNDS = 15
+#: Most seconds for one run of a case, and for one child process.
+_PATIENCE = 60
 _CHILD = Path(__file__).with_name("child.py")
+#: Prints the resident memory and the number of modules of a process.
+_TELL = "import os, sys; print(os.sysconf('SC_PAGESIZE') * int(open('/proc/self/statm').read().split()[1]), len(sys.modules))"
 
 
 class Samples(dict):
-    """The samples of each peer by its name, in the order of the rounds."""
+    """The samples of each peer by its name, in the order of the rounds, and the errors of peers that failed."""
+
+    def __init__(self):
+        super().__init__()
+        self.failures = {}
 
     def median(self, name):
         return median(self[name]) if self.get(name) else None
@@ -31,77 +43,155 @@ class Samples(dict):
             return []
         return sorted(one / two for one, two in zip(self[name], self[other], strict=True))
 
+    @contextmanager
+    def catching(self, name):
+        """Note an error and remove the samples of this peer, so that the other peers are measured."""
+        try:
+            with _limit():
+                yield
+        except Exception as err:
+            self.pop(name, None)
+            self.failures[name] = f"{type(err).__name__}: {err}"[:200].replace("\n", " ")
 
-def measure_case(case, peers, url, *, seconds, least):
-    """Measure the seconds of CPU per unit, for `seconds` and for at least `least` rounds."""
-    runs = {peer.name: case.prepare(peer, url) for peer in peers if case.takes(peer)}
-    repeats = {name: _repeats(run) for name, run in runs.items()}
-    samples = Samples({name: [] for name in runs})
-    begin = time.monotonic()
-    order = list(runs)
+
+class Run:
+    """A case of a peer, ready to run. An async case has an event loop of its own."""
+
+    def __init__(self, case, peer, server):
+        client = peer(server.tls_url if case.is_tls else server.url, case.reply)
+        self._function = getattr(client, case.verb)(*case.args)
+        self._loop = asyncio.new_event_loop() if asyncio.iscoroutinefunction(self._function) else None
+        # The first run loads modules and opens connections.
+        self.once()
+        begin = time.monotonic()
+        self.once()
+        self.repeats = max(1, min(_MOST_REPEATS, round(_SAMPLE / max(time.monotonic() - begin, 1e-6))))
+
+    def once(self):
+        """Run once. Return the seconds of CPU, or what the case measures by itself."""
+        begin = time.process_time()
+        own = self._loop.run_until_complete(self._function()) if self._loop else self._function()
+        return own if isinstance(own, (int, float)) else time.process_time() - begin
+
+    def sample(self):
+        """Return the mean of some runs."""
+        if self.repeats > 1:
+            # A client reopens connections that were idle for some seconds, which is another case.
+            self.once()
+        gc.collect()
+        gc.freeze()
+        return sum(self.once() for _ in range(self.repeats)) / self.repeats
+
+    def close(self):
+        if self._loop:
+            # aiohttp reports sessions that nobody closed. A benchmark need not close them.
+            self._loop.set_exception_handler(lambda *_: None)
+            with suppress(Exception):
+                self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+
+def measure_case(case, peers, server, *, seconds, least, most):
+    """Measure the units of a case, for `seconds` and at least `least` rounds, but not longer than about `most` seconds."""
+    samples, runs, begin = Samples(), {}, time.monotonic()
+    for peer in peers:
+        if case.takes(peer):
+            with samples.catching(peer.name):
+                runs[peer.name] = Run(case, peer, server)
+                samples[peer.name] = []
+    prepared = time.monotonic()
     for number in range(_MOST_ROUNDS):
-        if number >= least and time.monotonic() - begin > seconds:
+        now = time.monotonic()
+        if (number >= least and now - prepared > seconds) or (number and now - begin > most):
             break
-        for name in order[number % len(order) :] + order[: number % len(order)]:
-            gc.collect()
-            if repeats[name] > 1:
-                # A client reopens connections that were idle for some seconds, which is another case.
-                runs[name]()
-            samples[name].append(_time(runs[name], repeats[name]) / case.units)
+        order = list(samples)
+        for name in order[number % max(1, len(order)) :] + order[: number % max(1, len(order))]:
+            with samples.catching(name):
+                samples[name].append(runs[name].sample() / case.units)
+    for run in runs.values():
+        run.close()
+    runs.clear()
+    gc.unfreeze()
+    gc.collect()
     return samples
 
 
-def _repeats(run):
-    """Return the runs per sample. The first run is not counted, since it loads modules."""
-    first = _time(run, 1)
-    if first > 1:
-        return 1
-    return max(2, min(_MOST_REPEATS, round(_SAMPLE / max(_time(run, 1), 1e-6))))
+@contextmanager
+def _limit():
+    """Raise `TimeoutError` in a run that hangs."""
+
+    def stop(*_):
+        raise TimeoutError(f"no end within {_PATIENCE} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
-def _time(run, repeats):
-    begin = time.process_time()
-    for _ in range(repeats):
-        run()
-    return (time.process_time() - begin) / repeats
-
-
-def measure_imports(peers, *, rounds):
+def measure_imports(peers, *, rounds, end):
     """Measure an import in a new interpreter: seconds of CPU, resident megabytes and modules."""
-    code = "import sys, {}\nprint(len(sys.modules))"
-    found = [(peer.name, _run_child("-c", code.format(peer.module))) for peer in peers * (rounds + 1)]
-    return [_collect(found, len(peers), read) for read in (itemgetter(0), itemgetter(1), lambda child: int(child[2]))]
+    found = _run_children(peers, rounds, lambda peer: ("-c", f"import {peer.module}; {_TELL}"), end)
+    return [_read(found, itemgetter(index)) for index in range(3)]
 
 
-def measure_cold(peers, url, *, rounds):
-    """Measure the seconds of CPU of a process that imports, constructs and gets one answer."""
-    found = [(peer.name, _run_child(_CHILD, "cold", peer.__name__, url)) for peer in peers * (rounds + 1)]
-    return _collect(found, len(peers), itemgetter(0))
+def measure_cold(peers, url, *, rounds, end):
+    """Measure a process that imports, constructs and gets one answer: seconds of CPU and resident megabytes."""
+    found = _run_children(peers, rounds, lambda peer: (_CHILD, "cold", peer.__name__, url), end)
+    return [_read(found, itemgetter(index)) for index in range(2)]
 
 
-def measure_memory(peers, url, *, chunks):
+def measure_memory(peers, url, *, chunks, end):
     """Measure the peak of Python's allocations in megabytes over a stream whose chunks are not kept."""
     fast = [peer for peer in peers if not peer.is_slow]
-    found = [(peer.name, _run_child(_CHILD, "memory", peer.__name__, url, str(chunks))) for peer in fast]
-    return _collect(found, 0, lambda child: int(child[2]) / 2**20)
+    found = _run_children(fast, 0, lambda peer: (_CHILD, "memory", peer.__name__, url, str(chunks)), end)
+    return _read(found, itemgetter(1))
 
 
-def _collect(found, skipped, read):
-    """Return samples by name without the first round, which fills the caches of bytecode and of the file system."""
+def _run_children(peers, rounds, build_arguments, end):
+    """Run a child of each peer in each round. The first of several rounds fills the caches of bytecode and files.
+
+    After the time `end`, no round begins except the first that counts.
+    """
     samples = Samples()
-    for name, child in found[skipped:]:
-        samples.setdefault(name, []).append(read(child))
+    for number in range(rounds + 1):
+        if samples and time.monotonic() > end:
+            break
+        for peer in peers:
+            if peer.name in samples.failures:
+                continue
+            with samples.catching(peer.name):
+                figures = _run_child(*build_arguments(peer))
+                if number or not rounds:
+                    samples.setdefault(peer.name, []).append(figures)
+    return samples
+
+
+def _read(found, read):
+    samples = Samples()
+    samples.update({name: [read(figures) for figures in each] for name, each in found.items()})
+    samples.failures.update(found.failures)
     return samples
 
 
 def _run_child(*arguments):
-    """Run a child. Return its seconds of CPU, its peak of resident megabytes, and its output."""
+    """Run a child. Return its seconds of CPU, and the bytes in megabytes and the number that it prints."""
+    # Bytecode caches are on, as for a user's second start.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with subprocess.Popen(
-        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ.copy()
+        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
     ) as process:
-        output = process.stdout.read()
+        try:
+            output = process.stdout.read()
+        except BaseException:
+            process.kill()
+            raise
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        raise RuntimeError(f"{arguments} ended with {process.returncode}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output
+        raise RuntimeError(f"{arguments[1:3]} ended with {process.returncode}")
+    size, number = map(int, output.split()[-2:])
+    return usage.ru_utime + usage.ru_stime, size / 2**20, number

@@ -1,14 +1,28 @@
 """The content of each reply, for all protocols.
 
-`plain`, `text-<chunks>`, `tools-<calls>-<deltas>`, `vectors-<texts>-<dimensions>`.
+| name | reply |
+|---|---|
+| `plain` | a whole answer of 20 words |
+| `object` | a whole answer that is a JSON object |
+| `text-<chunks>` | a stream of text |
+| `live-<chunks>-<ms>` | a stream of text with a pause after each chunk |
+| `tools-<calls>-<deltas>` | a stream of tool calls |
+| `agent-<steps>` | a tool call, or an answer if the request has the results of this many calls |
+| `vectors-<texts>-<dimensions>` | embeddings |
+| `count-<label>` | `plain`; the server counts the connections of the label |
 """
 
+import json
 import random
 from array import array
 from base64 import b64encode
 
+from tool_schemas import CALLED
+
 MODEL = "gemini-3.8-flash"
+OBJECT = {"name": "Ada Lovelace", "born": 1815, "places": ["London", "Ockham"], "is_alive": False}
 _USAGE = {"prompt_tokens": 3, "completion_tokens": 7, "total_tokens": 10}
+_STREAMED = ("text", "live", "tools")
 
 
 def words(count):
@@ -30,37 +44,42 @@ def deltas(calls, count):
             yield {"index": index, "function": {"arguments": piece}}
 
 
-def vectors(count, length, *, is_base64):
-    """Return the reply of `/embeddings`. The openai SDK asks for vectors in base64."""
-    draw = random.Random(1)
-    data = []
-    for index in range(count):
-        vector = [round(draw.gauss(0, 0.03), 9) for _ in range(length)]
-        embedding = b64encode(array("f", vector).tobytes()).decode() if is_base64 else vector
-        data.append({"object": "embedding", "index": index, "embedding": embedding})
-    usage = {"prompt_tokens": count, "total_tokens": count}
-    return {"object": "list", "data": data, "model": MODEL, "usage": usage}
+def build(name, *, is_google=False, is_base64=False, results=0):
+    """Return a whole reply as a dict, or the events of a stream.
 
-
-def build(name, *, is_google):
-    """Return a whole reply as a dict, or the events of a stream."""
-    kind, *sizes = name.removesuffix("-base64").split("-")
-    numbers = [int(size) for size in sizes]
-    if is_google:
-        return (
-            _google(" ".join(words(20))) if kind == "plain" else [*map(_google, words(*numbers)), _google("", "STOP")]
-        )
+    Args:
+        name: See the table above.
+        is_google: Whether the reply is one of Google's own protocol.
+        is_base64: Whether the request asks for vectors in base64.
+        results: The number of tool results in the request.
+    """
+    kind, *sizes = name.split("-")
     if kind == "vectors":
-        return vectors(*numbers, is_base64=name.endswith("-base64"))
-    if kind == "plain":
-        return _openai("message", {"content": " ".join(words(20))}, "stop")
-    pieces = (
-        ({"content": word} for word in words(*numbers))
-        if kind == "text"
-        else ({"tool_calls": [delta]} for delta in deltas(*numbers))
-    )
-    end = "stop" if kind == "text" else "tool_calls"
+        return _vectors(*map(int, sizes), is_base64=is_base64)
+    if kind in _STREAMED:
+        numbers = [int(size) for size in sizes]
+        return _google_stream(*numbers) if is_google else _openai_stream(kind, numbers)
+    calls = kind == "agent" and results < int(sizes[0])
+    text = json.dumps(OBJECT) if kind == "object" else " ".join(words(20))
+    if is_google:
+        return _google([{"functionCall": {"name": CALLED, "args": {"query": "reports"}}}] if calls else text, "STOP")
+    if calls:
+        function = {"name": CALLED, "arguments": '{"query": "reports"}'}
+        call = {"id": f"call_{results}", "type": "function", "function": function}
+        return _openai("message", {"content": None, "tool_calls": [call]}, "tool_calls")
+    return _openai("message", {"content": text}, "stop")
+
+
+def _openai_stream(kind, numbers):
+    if kind == "tools":
+        pieces, end = ({"tool_calls": [delta]} for delta in deltas(*numbers)), "tool_calls"
+    else:
+        pieces, end = ({"content": word} for word in words(numbers[0])), "stop"
     return [*(_openai("delta", piece) for piece in pieces), _openai("delta", {"content": ""}, end)]
+
+
+def _google_stream(count, *_):
+    return [*map(_google, words(count)), _google("", "STOP")]
 
 
 def _openai(place, said, finish=None):
@@ -70,7 +89,19 @@ def _openai(place, said, finish=None):
     return {**reply, "usage": _USAGE} if finish else reply
 
 
-def _google(text, finish=None):
+def _google(said, finish=None):
     finish = {"finishReason": finish} if finish else {}
-    candidate = {"index": 0, "content": {"role": "model", "parts": [{"text": text}]}, **finish}
+    parts = [{"text": said}] if isinstance(said, str) else said
+    candidate = {"index": 0, "content": {"role": "model", "parts": parts}, **finish}
     return {"candidates": [candidate], "modelVersion": MODEL, "responseId": "reply-1"}
+
+
+def _vectors(count, length, *, is_base64):
+    draw = random.Random(1)
+    data = []
+    for index in range(count):
+        vector = [round(draw.gauss(0, 0.03), 9) for _ in range(length)]
+        embedding = b64encode(array("f", vector).tobytes()).decode() if is_base64 else vector
+        data.append({"object": "embedding", "index": index, "embedding": embedding})
+    usage = {"prompt_tokens": count, "total_tokens": count}
+    return {"object": "list", "data": data, "model": MODEL, "usage": usage}

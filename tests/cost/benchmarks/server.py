@@ -1,30 +1,54 @@
-"""The server of the benchmark, in a process of its own: it sends prepared replies as fast as the socket takes them.
+"""The server of the benchmark, in a process of its own: it sends prepared replies.
 
 The first part of the path names the reply (see `replies`), so a client needs only a base URL. Each event is an HTTP
-chunk, as real servers send them.
+chunk, as real servers send them. All chunks of a stream are written at once, except those of a `live` stream, which are
+written one by one.
 """
 
 import asyncio
 import json
 import re
+import ssl
 import subprocess
 import sys
+import tempfile
+from collections import Counter
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import replies
+import trustme
 
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 _REQUEST = re.compile(rb"POST /([^/]+)/(\S+)")
+_RESULT = re.compile(rb'"role":\s*"tool"|"functionResponse"')
+_JSON_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+_STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+#: The connections of each label of `count-<label>`.
+_COUNTED = Counter()
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: its URL, its URL over TLS, and the file of the certificate authority."""
+
+    url: str
+    tls_url: str
+    authority: str
 
 
 @contextmanager
 def start():
-    """Yield the URL of a server. Its process ends with the context."""
+    """Yield a server. Its process ends with the context."""
     pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, __file__], stdin=pipe, stdout=pipe, text=True) as process:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen([sys.executable, __file__, folder], stdin=pipe, stdout=pipe, text=True) as process,
+    ):
         try:
-            yield process.stdout.readline().strip()
+            yield Server(*process.stdout.readline().split())
         finally:
             process.stdin.close()
 
@@ -35,48 +59,84 @@ class Canned(asyncio.Protocol):
     def connection_made(self, transport):
         self.transport = transport
         self.pieces, self.missing, self.path = [], 0, None
+        self.labels, self.live = set(), None
+
+    def connection_lost(self, exc):
+        if self.live:
+            self.live.cancel()
 
     def data_received(self, data):
+        self.pieces.append(data)
         if self.path is None:
-            data = b"".join([*self.pieces, data])
+            data = b"".join(self.pieces)
             end = data.find(b"\r\n\r\n") + 4
             if end < 4:
-                self.pieces = [data]
                 return
             self.path = _REQUEST.match(data).groups()
-            self.missing, self.pieces = int(_LENGTH.search(data, 0, end)[1]) + end, []
-            self.wants_base64 = False
-        self.wants_base64 = self.wants_base64 or b'"base64"' in data
+            self.missing = int(_LENGTH.search(data, 0, end)[1]) + end
         self.missing -= len(data)
         if self.missing == 0:
-            name, rest = self.path
-            self.path = None
-            name = f"{name.decode()}-base64" if self.wants_base64 else name.decode()
-            self.transport.write(_reply(name, b"GenerateContent" in rest or b"generateContent" in rest))
+            (name, rest), body = self.path, b"".join(self.pieces)
+            self.path, self.pieces = None, []
+            self._answer(name.decode(), rest, body)
+
+    def _answer(self, name, rest, body):
+        kind, _, label = name.partition("-")
+        is_google = b"enerateContent" in rest
+        if kind == "total":
+            self.transport.write(_whole(_COUNTED[label]))
+            return
+        if kind == "count" and label not in self.labels:
+            self.labels.add(label)
+            _COUNTED[label] += 1
+        results = len(_RESULT.findall(body)) if kind == "agent" else 0
+        head, chunks = _reply(name, is_google, kind == "vectors" and b'"base64"' in body, results)
+        if kind == "live":
+            self.live = asyncio.ensure_future(self._write_slowly(head, chunks, int(name.split("-")[2]) / 1000))
+        else:
+            self.transport.write(head + b"".join(chunks))
+
+    async def _write_slowly(self, head, chunks, seconds):
+        self.transport.write(head)
+        for chunk in chunks:
+            await asyncio.sleep(seconds)
+            self.transport.write(chunk)
 
 
 @cache
-def _reply(name, is_google):
-    """Return the bytes of the reply `name`, in Google's own protocol or OpenAI's."""
-    body = replies.build(name, is_google=is_google)
+def _reply(name, is_google, is_base64, results):
+    """Return the head and the chunks of the reply `name`."""
+    body = replies.build(name, is_google=is_google, is_base64=is_base64, results=results)
     if isinstance(body, dict):
-        content = json.dumps(body).encode()
-        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(content)
-        return head + content
-    ends = [] if is_google else [b"data: [DONE]\n\n"]
-    events = [b"data: %b\n\n" % json.dumps(event, separators=(",", ":")).encode() for event in body] + ends
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    return head + b"".join(b"%x\r\n%b\r\n" % (len(event), event) for event in events) + b"0\r\n\r\n"
+        return _whole(body), ()
+    events = [b"data: %b\n\n" % json.dumps(event, separators=(",", ":")).encode() for event in body]
+    if not is_google:
+        events.append(b"data: [DONE]\n\n")
+    chunks = [b"%x\r\n%b\r\n" % (len(event), event) for event in events]
+    return _STREAM_HEAD, (*chunks[:-1], chunks[-1] + b"0\r\n\r\n")
 
 
-async def _serve():
+def _whole(value):
+    content = json.dumps(value).encode()
+    return _JSON_HEAD % len(content) + content
+
+
+async def _serve(folder):
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Canned, "127.0.0.1", 0, backlog=1024)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    authority, file = trustme.CA(), Path(folder) / "authority.pem"
+    authority.cert_pem.write_to_path(str(file))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    plain, encrypted = [
+        await loop.create_server(Canned, "127.0.0.1", 0, backlog=1024, ssl=one) for one in (None, context)
+    ]
+    ports = [one.sockets[0].getsockname()[1] for one in (plain, encrypted)]
+    print(f"http://127.0.0.1:{ports[0]} https://127.0.0.1:{ports[1]} {file}", flush=True)
     await asyncio.to_thread(sys.stdin.read)
     # Do not wait for clients with open connections.
-    server.close()
+    plain.close()
+    encrypted.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(_serve(sys.argv[1]))
