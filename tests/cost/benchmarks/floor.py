@@ -15,7 +15,8 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 http = import_module("httpx2" if find_spec("httpx2") else "httpx")
 _set = object.__setattr__
 _MESSAGE = AIMessageChunk(content="", response_metadata={})
-_CHUNK = ChatGenerationChunk(message=_MESSAGE)
+_MESSAGE_STATE, _MESSAGE_FIELDS = _MESSAGE.__dict__, set(_MESSAGE.model_fields_set)
+_CHUNK_STATE = ChatGenerationChunk(message=_MESSAGE).__dict__
 
 
 class FloorChat(BaseChatModel):
@@ -122,14 +123,23 @@ def _result(response):
 def _fill(event):
     """Return the chunk of an event, with the same state as from the constructors."""
     text = jiter.from_json(event[6:])["choices"][0]["delta"].get("content") or ""
+    state = _MESSAGE_STATE.copy()
+    state["content"] = text
+    state["additional_kwargs"] = {}
+    state["response_metadata"] = {}
+    state["tool_calls"] = []
+    state["invalid_tool_calls"] = []
+    state["tool_call_chunks"] = []
     message = AIMessageChunk.__new__(AIMessageChunk)
-    fresh = {"additional_kwargs": {}, "tool_calls": [], "invalid_tool_calls": [], "tool_call_chunks": []}
-    _set(message, "__dict__", {**_MESSAGE.__dict__, **fresh, "content": text, "response_metadata": {}})
-    _set(message, "__pydantic_fields_set__", {"content", "response_metadata"})
+    _set(message, "__dict__", state)
+    _set(message, "__pydantic_fields_set__", _MESSAGE_FIELDS.copy())
     _set(message, "__pydantic_extra__", {})
     _set(message, "__pydantic_private__", None)
+    state = _CHUNK_STATE.copy()
+    state["text"] = text
+    state["message"] = message
     chunk = ChatGenerationChunk.__new__(ChatGenerationChunk)
-    _set(chunk, "__dict__", {**_CHUNK.__dict__, "text": text, "message": message})
+    _set(chunk, "__dict__", state)
     _set(chunk, "__pydantic_fields_set__", {"message"})
     _set(chunk, "__pydantic_extra__", None)
     _set(chunk, "__pydantic_private__", None)
