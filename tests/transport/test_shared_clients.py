@@ -302,6 +302,7 @@ async def test_timer_of_an_earlier_use_leaves_the_client_open(server):
         assert pool.client is await model._open_transport()._clients.async_client()
         pool._end_idle_time()
         assert loop_pool() is pool
+        assert pool._timer is None
     del model
     await asyncio.sleep(0)
     pool._end_idle_time()
