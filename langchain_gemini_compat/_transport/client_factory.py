@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import sys
 from collections import OrderedDict
+from functools import cache
 from hashlib import sha256
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 from urllib.request import getproxies
 
 from langchain_gemini_compat._transport.errors import open_client
-from langchain_gemini_compat._transport.http_library import build_async_client, build_client, http_library
+from langchain_gemini_compat._transport.http_library import build_async_client, build_client, build_limits, http_library
 from langchain_gemini_compat._transport.process_lock import singleton_lock
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 #: The variables that name files with certificates, and the variable for a log of TLS keys.
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+#: The proxies of the environment that an HTTP client uses, as `getproxies` names them.
+_PROXIES = frozenset({"http", "https", "all"})
 _KEY_LOG = "SSLKEYLOGFILE"
 _MOST_CONTEXTS = 8
 #: Platforms on which `getproxies` also reads settings of the system.
@@ -49,12 +53,40 @@ def open_sync_client() -> httpx2.Client:
 
 
 def open_async_client() -> httpx2.AsyncClient:
-    """Return a client for async calls. Async version of `open_sync_client`. It may read files, so run it in a thread.
+    """Return a client for async calls: over aiohttp if it is installed, else over the HTTP library's own transport.
+
+    This may read files and import modules, so run it in a thread.
 
     Raises:
         APIConnectionError: The proxy settings are invalid.
     """
-    return open_client(lambda: build_async_client(verify=ssl_context(), cookies=_refuse_cookies()))
+    return open_client(_build_async_client)
+
+
+def _build_async_client() -> httpx2.AsyncClient:
+    context = ssl_context()
+    # aiohttp has no SOCKS proxies, and a certificate of a proxy is checked with other settings. So proxies are left to
+    # the HTTP library.
+    module = None if _PROXIES & getproxies().keys() else find_aiohttp_client()
+    transport = None if module is None else module.build_transport(context, build_limits())
+    return build_async_client(verify=context, cookies=_refuse_cookies(), transport=transport)
+
+
+class _AiohttpClient(Protocol):
+    """The module `aiohttp_client`."""
+
+    def build_transport(self, context: ssl.SSLContext, limits: httpx2.Limits) -> httpx2.AsyncBaseTransport:
+        """Return the transport of a client."""
+        ...
+
+
+@cache
+def find_aiohttp_client() -> _AiohttpClient | None:
+    """Return the module `aiohttp_client`, or `None` if the packages of the extra `aiohttp` are missing or too old."""
+    try:
+        return cast("_AiohttpClient", import_module("langchain_gemini_compat._transport.aiohttp_client"))
+    except (ImportError, AttributeError):
+        return None
 
 
 def ssl_context() -> ssl.SSLContext:

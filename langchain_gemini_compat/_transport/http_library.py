@@ -60,18 +60,23 @@ def build_client(**options: Unpack[ClientOptions]) -> httpx2.Client:
     return http_library().Client(**_add_defaults(options))
 
 
-def build_async_client(**options: Unpack[ClientOptions]) -> httpx2.AsyncClient:
-    """Return a client for async calls. `options` replace openai's defaults."""
-    return http_library().AsyncClient(**_add_defaults(options))
+def build_async_client(
+    transport: httpx2.AsyncBaseTransport | None = None, **options: Unpack[ClientOptions]
+) -> httpx2.AsyncClient:
+    """Return a client for async calls. `options` replace openai's defaults, and `transport` replaces the pool."""
+    return http_library().AsyncClient(transport=transport, **_add_defaults(options))
+
+
+def build_limits() -> httpx2.Limits:
+    """Return the limits of a connection pool."""
+    return http_library().Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_KEEPALIVE_CONNECTIONS)
 
 
 def _add_defaults(options: ClientOptions) -> ClientOptions:
     library = http_library()
     merged: ClientOptions = {
         "timeout": library.Timeout(_TIMEOUT, connect=_CONNECT_TIMEOUT),
-        "limits": library.Limits(
-            max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_KEEPALIVE_CONNECTIONS
-        ),
+        "limits": build_limits(),
         "follow_redirects": True,
     }
     merged.update(options)

@@ -1,0 +1,67 @@
+"""The transport of async clients over aiohttp. This module can be imported only with the extra `aiohttp`.
+
+The transport is that of httpx-aiohttp. openai's `DefaultAioHttpClient` has a copy of it, but importing openai takes
+half a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import warnings
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+import aiohttp
+
+from langchain_gemini_compat._lazy import library_name
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx2
+    from httpx_aiohttp.httpx2 import AiohttpTransport
+
+#: Maximum length of a header in bytes. The default of aiohttp is 8190. httpx accepts 100 kB of headers.
+_MAX_HEADER = 2**16
+
+
+#: httpx-aiohttp has a transport for each of the two HTTP libraries.
+_adapter = import_module("httpx_aiohttp.httpx2" if library_name() == "httpx2" else "httpx_aiohttp")
+_Transport = cast("type[AiohttpTransport]", _adapter.AiohttpTransport)
+
+
+def build_transport(context: ssl.SSLContext, limits: httpx2.Limits) -> httpx2.AsyncBaseTransport:
+    """Return a transport without cookies. Its session belongs to the event loop that sends the first request."""
+    return _Transport(verify=context, client=partial(_open_session, context, limits))
+
+
+def _open_session(context: ssl.SSLContext, limits: httpx2.Limits) -> aiohttp.ClientSession:
+    connector = _Connector(ssl=context, limit=limits.max_connections or 0, keepalive_timeout=limits.keepalive_expiry)
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        max_line_size=_MAX_HEADER,
+        max_field_size=_MAX_HEADER,
+    )
+
+
+class _Connector(aiohttp.TCPConnector):
+    """A connector that counts as closed if its event loop can no longer close it.
+
+    Otherwise, aiohttp logs the error "Unclosed client session" after a program that closes its event loop itself.
+    """
+
+    def __init__(self, *, ssl: ssl.SSLContext, limit: int, keepalive_timeout: float | None) -> None:
+        super().__init__(ssl=ssl, limit=limit, keepalive_timeout=keepalive_timeout)
+        self._of_loop = asyncio.get_running_loop()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connector is closed."""
+        return super().closed or self._of_loop.is_closed() or sys.is_finalizing()
+
+    def __del__(self, _warnings: object = warnings) -> None:
+        if not self.closed:
+            super().__del__(_warnings)
