@@ -2,6 +2,8 @@
 
 import pytest
 
+from langchain_gemini_compat._transport import client_factory
+
 
 def pytest_addoption(parser):
     parser.addoption("--record", action="store_true", help="record cassettes anew, from Google's service")
@@ -19,3 +21,12 @@ def no_credentials_of_the_machine(monkeypatch, request):
     if not request.config.getoption("--record"):
         for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"):
             monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def async_transport(monkeypatch, request):
+    """Async calls go over httpx, also where aiohttp is installed. `transports` has parameters that choose aiohttp."""
+    name = getattr(request, "param", "httpx")
+    if name == "httpx":
+        monkeypatch.setattr(client_factory, "find_aiohttp_client", lambda: None)
+    return name

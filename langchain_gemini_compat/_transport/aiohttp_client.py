@@ -11,6 +11,7 @@ import sys
 import warnings
 from functools import partial
 from importlib import import_module
+from io import BytesIO
 from typing import TYPE_CHECKING, cast
 
 import aiohttp
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Maximum length of a header in bytes. The default of aiohttp is 8190. httpx accepts 100 kB of headers.
 _MAX_HEADER = 2**16
+#: Minimum size in bytes of a body that is sent in pieces.
+_LARGE_BODY = 2**20
 
 
 #: httpx-aiohttp has a transport for each of the two HTTP libraries.
@@ -41,10 +44,21 @@ def _open_session(context: ssl.SSLContext, limits: httpx2.Limits) -> aiohttp.Cli
     connector = _Connector(ssl=context, limit=limits.max_connections or 0, keepalive_timeout=limits.keepalive_expiry)
     return aiohttp.ClientSession(
         connector=connector,
+        request_class=_Request,
         cookie_jar=aiohttp.DummyCookieJar(),
         max_line_size=_MAX_HEADER,
         max_field_size=_MAX_HEADER,
     )
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request that sends a large body in pieces. Otherwise, aiohttp warns that a body of bytes blocks the event loop."""
+
+    def update_body_from_data(self, body: object, _stacklevel: int = 3) -> None:
+        """Set the body. If a release renames this method, `test_large_request_is_sent_without_a_warning` fails."""
+        super().update_body_from_data(
+            BytesIO(body) if isinstance(body, bytes) and len(body) > _LARGE_BODY else body, _stacklevel
+        )
 
 
 class _Connector(aiohttp.TCPConnector):

@@ -4,9 +4,12 @@ aiohttp hides its sockets, so a deadline cancels the task that waits.
 """
 
 import asyncio
+import gzip
+import json
 import socket
 import ssl
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -16,7 +19,9 @@ import openai
 import pytest
 import raw_server
 from raw_server import STREAM, chunk
-from wire import http
+from transports import both_transports, over_aiohttp
+from watchful_server import read_request
+from wire import completion, http
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
 from langchain_gemini_compat._transport.library_errors import AIOHTTP_KINDS, causes_of
@@ -306,3 +311,153 @@ async def test_broken_chunk_in_mid_stream_is_silence():
 def test_exceptions_of_aiohttp_are_in_the_table():
     for name in AIOHTTP_KINDS:
         assert issubclass(getattr(aiohttp, name, None) or getattr(aiohttp.client_exceptions, name), Exception)
+
+
+REPLY = json.dumps(completion("Hello.")).encode()
+
+
+def default(place, **options):
+    """Return a model with clients of the package."""
+    return ChatGeminiCompat(model="m", base_url=f"http://{place}/v1", api_key=SECRET, max_retries=0, **options)
+
+
+def reply(body=REPLY, *headers, version="1.1"):
+    head = "".join(f"{line}\r\n" for line in (f"HTTP/{version} 200 OK", f"content-length: {len(body)}", *headers))
+    return f"{head}\r\n".encode() + body
+
+
+async def transport_of(model):
+    share = await (await model._aopen_transport())._clients.async_share()
+    return type(share.client._transport).__module__.partition(".")[0]
+
+
+@over_aiohttp
+async def test_async_calls_go_over_aiohttp_where_it_is_installed():
+    with raw_server.start(answer_with(reply())) as (place, seen):
+        model = default(place)
+        assert (await model.ainvoke("hi")).text == "Hello."
+        assert await transport_of(model) == "httpx_aiohttp"
+        own = http.AsyncClient()
+        async with own:
+            model = default(place, http_async_client=own)
+            assert (await model.ainvoke("hi")).text == "Hello."
+            assert await transport_of(model) != "httpx_aiohttp"
+        assert len(seen) == 2
+
+
+@over_aiohttp
+async def test_proxies_of_the_environment_are_left_to_httpx(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    assert await transport_of(default("server.example")) != "httpx_aiohttp"
+
+
+@both_transports
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(),
+        reply(REPLY, "connection: close"),
+        reply(REPLY, version="1.0"),
+        reply(gzip.compress(REPLY), "content-encoding: gzip"),
+        reply(REPLY, "x-long: " + "a" * 16_000),
+    ],
+    ids=["plain", "close", "1.0", "gzip", "a long header"],
+)
+async def test_answer_is_read_as_over_httpx(answer):
+    with raw_server.start(answer_with(answer)) as (place, _):
+        assert (await default(place).ainvoke("hi")).text == "Hello."
+
+
+@both_transports
+async def test_connection_serves_one_call_after_another_without_cookies_of_the_server():
+    heads = []
+
+    def serve(connection):
+        with connection.makefile("rb") as file:
+            while True:
+                # The length of a request is in its head.
+                head = b"".join(iter(file.readline, b"\r\n"))
+                if not head:
+                    return
+                heads.append(head.lower())
+                file.read(int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]))
+                connection.sendall(reply(REPLY, "set-cookie: a=b; Path=/"))
+
+    with raw_server.start(serve, read=False) as (place, seen):
+        model = default(place.replace("127.0.0.1", "localhost"))
+        for _ in range(3):
+            assert (await model.ainvoke("hi")).text == "Hello."
+        assert len(seen) == 1
+    assert len(heads) == 3
+    assert not any(b"cookie" in head for head in heads)
+
+
+@both_transports
+async def test_stream_left_early_closes_its_connection():
+    closed = threading.Event()
+
+    def answer(connection):
+        connection.sendall(STREAM + chunk())
+        if not connection.recv(1):
+            closed.set()
+
+    with raw_server.start(answer) as (place, _):
+        async for _ in default(place).astream("hi"):
+            break
+        assert await asyncio.to_thread(closed.wait, SOON)
+
+
+@both_transports
+async def test_illegal_header_is_named():
+    model = default("127.0.0.1:9", default_headers={"x-name": f"{SECRET}\nx: y"})
+    with pytest.raises(errors.APIConnectionError, match="A header contains a line break") as caught:
+        await model.ainvoke("hi")
+    assert not caught.value.is_retryable
+    assert SECRET not in "".join(map(repr, causes_of(caught.value)))
+
+
+@both_transports
+async def test_large_request_is_sent_without_a_warning():
+    def answer(connection):
+        with connection.makefile("rb") as file:
+            read_request(file)
+        connection.sendall(reply())
+
+    with raw_server.start(answer, read=False) as (place, _):
+        assert (await default(place).ainvoke("x" * 3_000_000)).text == "Hello."
+
+
+#: Programs end their event loops in different ways.
+PROGRAM = """
+import asyncio, sys
+from langchain_gemini_compat import ChatGeminiCompat
+
+async def main():
+    model = ChatGeminiCompat(model="m", base_url=sys.argv[1], api_key="k")
+    print((await model.ainvoke("hi")).text, "aiohttp" in sys.modules, "openai" in sys.modules)
+
+if sys.argv[2] == "run":
+    asyncio.run(main())
+else:
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    if sys.argv[2] == "close":
+        loop.close()
+"""
+
+
+@over_aiohttp
+@pytest.mark.parametrize("end", ["run", "close", "leave open"])
+async def test_end_of_a_program_is_silent(end):
+    """Otherwise, aiohttp logs "Unclosed client session". And openai is not imported before an error."""
+
+    def serve(connection):
+        with connection.makefile("rb") as file:
+            while read_request(file):
+                connection.sendall(reply())
+
+    with raw_server.start(serve, read=False) as (place, _):
+        arguments = [sys.executable, "-c", PROGRAM, f"http://{place}/v1", end]
+        done = await asyncio.to_thread(subprocess.run, arguments, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "Hello. True False\n"
+    assert done.stderr == ""

@@ -12,6 +12,7 @@ import pytest
 from langchain.agents import create_agent
 from langchain_core._api import LangChainBetaWarning
 from langchain_core.tools import tool
+from transports import both_transports
 from watchful_server import start
 
 from langchain_gemini_compat import ChatGeminiCompat
@@ -101,6 +102,7 @@ def test_stream_left_by_break_closes_its_connection(behaviour):
         check(measure)
 
 
+@both_transports
 @pytest.mark.parametrize("behaviour", ["stream", "flood"])
 async def test_async_stream_left_by_break_closes_its_connection(behaviour):
     """The loop is inside `async with aclosing(...)`, as Python's documentation recommends."""
@@ -117,6 +119,7 @@ async def test_async_stream_left_by_break_closes_its_connection(behaviour):
         await acheck(measure)
 
 
+@both_transports
 async def test_async_stream_left_by_break_without_aclosing_closes_its_connection():
     """The event loop closes the generator that CPython has dropped."""
     with start("stream") as server:
@@ -131,6 +134,7 @@ async def test_async_stream_left_by_break_without_aclosing_closes_its_connection
         await acheck(measure)
 
 
+@both_transports
 @pytest.mark.parametrize("behaviour", ["stream", "flood"])
 async def test_cancelled_task_closes_its_connection_in_mid_stream(behaviour):
     """The task is cancelled while it waits for a chunk, or while it processes a chunk."""
@@ -152,6 +156,7 @@ async def test_cancelled_task_closes_its_connection_in_mid_stream(behaviour):
         await acheck(measure)
 
 
+@both_transports
 @pytest.mark.parametrize("way", ["ainvoke", "astream"])
 async def test_cancelled_task_closes_its_connection_before_the_first_byte(way):
     with start("silence") as server:
@@ -175,6 +180,7 @@ async def wait_for_request(server):
     server.requests.put(await asyncio.to_thread(server.requests.get, timeout=SECONDS_FOR_A_REQUEST))
 
 
+@both_transports
 async def test_wait_for_around_a_call_closes_its_connection():
     with start("silence") as server:
         chat = build(server)
@@ -190,6 +196,7 @@ async def test_wait_for_around_a_call_closes_its_connection():
         await acheck(measure)
 
 
+@both_transports
 async def test_cancelled_wait_between_tries_ends_at_once_without_another_request():
     """The connection is already back in the pool."""
     with start("busy") as server:
@@ -247,6 +254,7 @@ def test_events_left_early_close_their_connection(no_beta_warning, quick_collect
         check(measure)
 
 
+@both_transports
 async def test_async_events_left_early_close_their_connection(no_beta_warning):
     """`astream_events(version="v3")` is a context manager."""
     with start("stream") as server:
@@ -269,6 +277,7 @@ needs_contexts = pytest.mark.skipif(
 )
 
 
+@both_transports
 @needs_contexts
 async def test_agent_stream_left_early_closes_its_connection():
     """LangGraph cancels the running node."""
@@ -286,6 +295,7 @@ async def test_agent_stream_left_early_closes_its_connection():
         await acheck(measure)
 
 
+@both_transports
 @needs_contexts
 async def test_cancelled_agent_closes_its_connection():
     with start("stream") as server:

@@ -8,12 +8,12 @@ import time
 from contextlib import contextmanager, suppress
 
 import pytest
+from transports import both_transports, modes
 from watchful_server import read_request
 from wire import completion, http
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
 
-MODES = ["invoke", "ainvoke", "stream", "astream"]
 BODY = json.dumps(completion("Hello.")).encode()
 #: Maximum duration in seconds of a call with a limit. Without a limit, the servers would go on for minutes.
 SOON = 30
@@ -103,7 +103,7 @@ def build(url, **options):
     return ChatGeminiCompat(model="m", base_url=url, api_key="k", max_retries=0, **options)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@modes
 @pytest.mark.parametrize("answer", [drip_headers, send_1xx, drip_status, read_slowly])
 @pytest.mark.parametrize(("timeout", "limit"), [({"first_byte": 0.5}, "first_byte"), ({"total": 0.5}, "total")])
 def test_slow_headers_exceed_a_limit(answer, mode, timeout, limit):
@@ -121,6 +121,7 @@ def test_slow_headers_on_a_pooled_connection_exceed_a_limit(mode):
         assert fail(model, mode) == "first_byte"
 
 
+@both_transports
 async def test_slow_headers_on_a_pooled_async_connection_exceed_a_limit():
     """Field case E5."""
     with server(drip_headers, good=1) as place:
@@ -130,7 +131,7 @@ async def test_slow_headers_on_a_pooled_async_connection_exceed_a_limit():
             await asyncio.wait_for(model.ainvoke("hi"), SOON)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@modes
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_slow_proxy_exceeds_a_limit(monkeypatch, mode, scheme):
     """The proxy is slow in its answer to CONNECT, or in the response that it forwards. Field case E5."""
@@ -141,7 +142,7 @@ def test_slow_proxy_exceeds_a_limit(monkeypatch, mode, scheme):
         assert fail(model, mode) == "first_byte"
 
 
-@pytest.mark.parametrize("mode", MODES)
+@modes
 @pytest.mark.parametrize(
     ("timeout", "limit"),
     [({"connect": 0.5}, "connect"), ({"first_byte": 0.5}, "first_byte"), ({"total": 0.5}, "total")],
@@ -152,7 +153,7 @@ def test_silent_tls_handshake_exceeds_a_limit(mode, timeout, limit):
         assert fail(build(f"https://{place}/v1", timeout=timeout), mode) == limit
 
 
-@pytest.mark.parametrize("mode", MODES)
+@modes
 @pytest.mark.parametrize("answer", [drip_headers, read_slowly])
 def test_limits_apply_to_the_callers_client(answer, mode):
     """The limits of the model apply, and not the timeouts of the client. Field case E5."""

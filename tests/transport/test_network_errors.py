@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager, suppress
 
 import pytest
+from transports import whole_modes
 from wire import Wire, http
 from wire import completion as completion_body
 
@@ -48,14 +49,14 @@ def server(answer, tls=None, *, first=65536):
         thread.join()
 
 
-@pytest.fixture(params=["invoke", "ainvoke"])
-def fail(request):
+@pytest.fixture
+def fail(mode):
     """Return a function that calls a model and returns the error. It asserts the number of `tries`."""
 
     def run(url, prompt="hi", tries=1, **options):
         model = ChatGeminiCompat(model="m", base_url=url, api_key="secret-key-1", max_retries=1, **options)
         with pytest.raises(errors.GeminiCompatError) as caught:
-            model.invoke(prompt) if request.param == "invoke" else asyncio.run(model.ainvoke(prompt))
+            model.invoke(prompt) if mode == "invoke" else asyncio.run(model.ainvoke(prompt))
         assert caught.value.tries == tries
         assert "()" not in str(caught.value)
         assert "secret-key-1" not in str(caught.value)
@@ -75,6 +76,7 @@ def proxied(monkeypatch):
     return use
 
 
+@whole_modes
 def test_untrusted_certificate_is_not_retried(fail):
     """The error message does not contain advice about the request. Field case E16."""
     trustme = pytest.importorskip("trustme")
@@ -88,6 +90,7 @@ def test_untrusted_certificate_is_not_retried(fail):
         assert len(seen) == 1
 
 
+@whole_modes
 def test_certificate_of_another_host_is_not_retried(fail):
     """The authority is trusted, but the name is wrong. Field case E16."""
     trustme = pytest.importorskip("trustme")
@@ -100,6 +103,7 @@ def test_certificate_of_another_host_is_not_retried(fail):
         assert "another host" in str(fail(f"https://{place}/v1", **clients))
 
 
+@whole_modes
 def test_server_without_tls_is_not_retried(fail):
     """The port belongs to a server for `http://`. Field case E16."""
     with server(answer_of("400 Bad Request")) as (place, seen):
@@ -107,6 +111,7 @@ def test_server_without_tls_is_not_retried(fail):
         assert len(seen) == 1
 
 
+@whole_modes
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_proxy_login_is_not_retried(fail, proxied, scheme):
     """The proxy answers 407 to CONNECT, or to a forwarded request. Field case E16."""
@@ -118,6 +123,7 @@ def test_proxy_login_is_not_retried(fail, proxied, scheme):
         assert len(seen) == 1
 
 
+@whole_modes
 @pytest.mark.parametrize(("status", "tries"), [("403 Forbidden", 1), ("502 Bad Gateway", 2)])
 def test_proxy_that_refuses_or_fails_is_named(fail, proxied, status, tries):
     """The call is retried if the proxy failed, but not if the proxy refused. Field case E16."""
@@ -128,6 +134,7 @@ def test_proxy_that_refuses_or_fails_is_named(fail, proxied, status, tries):
         assert len(seen) == tries
 
 
+@whole_modes
 def test_invalid_proxy_port_is_named(fail, proxied):
     """No `ExceptionGroup` is raised, and the lower 16 bits of the port are not used as a port. Field case E16."""
     proxied("127.0.0.1:99999")
@@ -148,6 +155,7 @@ def test_invalid_proxy_port_of_the_callers_client_is_named():
     assert caught.value.tries == 1
 
 
+@whole_modes
 def test_refused_upload_is_not_retried(fail):
     """The server answers 413 and closes before it has read the body. Async clients cannot read such an answer.
 
@@ -160,6 +168,7 @@ def test_refused_upload_is_not_retried(fail):
         assert len(seen) == 1
 
 
+@whole_modes
 def test_connection_closed_without_an_answer_is_retried(fail):
     """A server closes connections when it restarts. The message has a reason, or says that there is no reason."""
     with server(b"") as (place, seen):
@@ -167,6 +176,7 @@ def test_connection_closed_without_an_answer_is_retried(fail):
         assert len(seen) == 2
 
 
+@whole_modes
 def test_host_without_an_address_is_named(fail):
     """`.invalid` never has an address. A retry may help if no name server answers. Field case E16."""
     url = "https://no-such-host.invalid/v1"
@@ -177,6 +187,7 @@ def test_host_without_an_address_is_named(fail):
     assert "host name has no address" in str(fail(url, tries=tries))
 
 
+@whole_modes
 def test_refused_connection_is_named(fail):
     """The message has the operating system's reason, not "All connection attempts failed". Field case E16."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

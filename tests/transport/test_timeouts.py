@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 from langchain_core.messages import HumanMessage
+from transports import modes, stream_modes, whole_modes
 from watchful_server import read_request
 from wire import Wire, http
 
@@ -17,9 +18,6 @@ from langchain_gemini_compat import ChatGeminiCompat, errors
 from langchain_gemini_compat._transport import deadlines
 from langchain_gemini_compat._transport.timeouts import TimeLimits, resolve_timeouts
 from langchain_gemini_compat.testing import FakeGemini, Fault, Reply
-
-MODES = ["invoke", "ainvoke", "stream", "astream"]
-STREAMS = ["stream", "astream"]
 
 
 def ask(model, mode, *, pause=0.0):
@@ -85,7 +83,7 @@ class Prompting:
         return lambda _: getattr(self.model, name)(self.prompt)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@modes
 def test_silent_server_exceeds_the_first_byte_limit(slow, mode):
     limit, seconds, error = fail(slow(60, 0, first_byte=0.4, between_chunks=9), mode)
     assert limit == "first_byte"
@@ -94,7 +92,7 @@ def test_silent_server_exceeds_the_first_byte_limit(slow, mode):
     assert "'first_byte'" in str(error)
 
 
-@pytest.mark.parametrize("mode", STREAMS)
+@stream_modes
 def test_silent_stream_exceeds_the_limit_between_chunks(slow, mode):
     """The limit between chunks does not apply to the first chunk."""
     limit, seconds, error = fail(slow(0.6, 60, first_byte=45, between_chunks=0.4), mode)
@@ -103,7 +101,7 @@ def test_silent_stream_exceeds_the_limit_between_chunks(slow, mode):
     assert error.is_retryable
 
 
-@pytest.mark.parametrize("mode", STREAMS)
+@stream_modes
 def test_long_stream_exceeds_the_total_limit(slow, mode):
     """Every chunk arrives in time, but the whole reply takes too long."""
     limit, seconds, _ = fail(slow(0, 0.3, total=0.8), mode)
@@ -111,7 +109,7 @@ def test_long_stream_exceeds_the_total_limit(slow, mode):
     assert 0.72 <= seconds < 30
 
 
-@pytest.mark.parametrize("mode", MODES)
+@modes
 def test_total_limit_applies_before_the_first_byte(slow, mode):
     """The limit applies to whole replies and to streams."""
     limit, seconds, _ = fail(slow(60, 0, total=0.5), mode)
@@ -119,14 +117,14 @@ def test_total_limit_applies_before_the_first_byte(slow, mode):
     assert 0.45 <= seconds < 30
 
 
-@pytest.mark.parametrize("mode", STREAMS)
+@stream_modes
 def test_slow_reader_does_not_exceed_a_limit(slow, mode):
     """Only time in which the caller waits for the server counts as silence."""
     chunks = ask(slow(0, 0.01, between_chunks=0.3), mode, pause=0.4)
     assert "".join(chunk.text for chunk in chunks) == "one two three four five six"
 
 
-@pytest.mark.parametrize("mode", MODES)
+@modes
 def test_call_within_its_limits_succeeds(slow, mode):
     chunks = ask(slow(0.1, 0.02, connect=2, first_byte=2, between_chunks=2, total=5), mode)
     assert "".join(chunk.text for chunk in chunks) == "one two three four five six"
@@ -195,7 +193,7 @@ def abrupt_server(body, wait):
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
 
 
-@pytest.mark.parametrize("mode", STREAMS)
+@stream_modes
 @pytest.mark.parametrize("body", [EVENT, WHOLE], ids=["no end of the last event", "a whole reply"])
 def test_slow_reader_of_the_last_chunk_exceeds_no_limit(mode, body):
     """The server has already sent the whole reply."""
@@ -218,7 +216,7 @@ def test_deadline_of_a_finished_reply_leaves_the_next_one_alone():
         assert model.invoke("again").text == "hi"
 
 
-@pytest.mark.parametrize("mode", STREAMS)
+@stream_modes
 def test_keep_alive_comments_are_silence(mode):
     """A stream that consists only of comments ends with a timeout."""
     with keep_alive_server() as url:
@@ -228,7 +226,7 @@ def test_keep_alive_comments_are_silence(mode):
     assert 0.45 <= seconds < 30
 
 
-@pytest.mark.parametrize("mode", MODES)
+@modes
 def test_connect_timeout_exceeds_the_connect_limit(mode):
     """The HTTP library's own timeout enforces this limit."""
     model = ChatGeminiCompat(
@@ -293,7 +291,7 @@ def trickling(pieces, pause):
         thread.join()
 
 
-@pytest.mark.parametrize("mode", ["invoke", "ainvoke"])
+@whole_modes
 def test_slow_whole_reply_exceeds_the_first_byte_limit(mode):
     """The limit applies to the whole reply."""
     with trickling(300, 0.2) as url:
