@@ -52,7 +52,7 @@ def _open_session(context: ssl.SSLContext, limits: httpx2.Limits) -> aiohttp.Cli
 
 
 class _Request(aiohttp.ClientRequest):
-    """A request that sends a large body in pieces. Otherwise, aiohttp warns that a body of bytes blocks the event loop."""
+    """A request that sends a large body in pieces. Otherwise, aiohttp warns that the body blocks the event loop."""
 
     def update_body_from_data(self, body: object, _stacklevel: int = 3) -> None:
         """Set the body. If a release renames this method, `test_large_request_is_sent_without_a_warning` fails."""

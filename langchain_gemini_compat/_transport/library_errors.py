@@ -22,8 +22,6 @@ _LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})
 _AIOHTTP = "aiohttp"
 #: The common part of h11's texts "Illegal header name" and "Illegal header value".
 _ILLEGAL_HEADER = "Illegal header"
-#: The beginning of aiohttp's text for a line break or a null in a header.
-_FORBIDDEN = "Forbidden control character"
 
 
 class HttpErrorKind(Enum):
@@ -91,8 +89,6 @@ def is_http_error(err: BaseException | None) -> bool:
 
 def replace_aiohttp_error(err: BaseException, request: httpx2.Request) -> BaseException:
     """Return `err`, with an `AiohttpError` in place of aiohttp's exception: the cause of `err`, or `err` itself."""
-    if isinstance(err, ValueError) and _FORBIDDEN in str(err):
-        return AiohttpError(str(err), HttpErrorKind.ILLEGAL_HEADER, request)
     found = next((one for one in (err, err.__cause__) if one and _library_of(one) == _AIOHTTP), None)
     if found is None:
         return err

@@ -398,22 +398,14 @@ async def test_stream_left_early_closes_its_connection():
 
     def answer(connection):
         connection.sendall(STREAM + chunk())
-        if not connection.recv(1):
-            closed.set()
+        with suppress(ConnectionResetError):
+            connection.recv(1)
+        closed.set()
 
     with raw_server.start(answer) as (place, _):
         async for _ in default(place).astream("hi"):
             break
         assert await asyncio.to_thread(closed.wait, SOON)
-
-
-@both_transports
-async def test_illegal_header_is_named():
-    model = default("127.0.0.1:9", default_headers={"x-name": f"{SECRET}\nx: y"})
-    with pytest.raises(errors.APIConnectionError, match="A header contains a line break") as caught:
-        await model.ainvoke("hi")
-    assert not caught.value.is_retryable
-    assert SECRET not in "".join(map(repr, causes_of(caught.value)))
 
 
 @both_transports
