@@ -327,8 +327,8 @@ def reply(body=REPLY, *headers, version="1.1"):
 
 
 async def transport_of(model):
-    share = await (await model._aopen_transport())._clients.async_share()
-    return type(share.client._transport).__module__.partition(".")[0]
+    client = await (await model._aopen_transport())._clients.async_client()
+    return type(client._transport).__module__.partition(".")[0]
 
 
 @over_aiohttp
