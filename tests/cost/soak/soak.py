@@ -25,6 +25,7 @@ from langchain_core.messages import HumanMessage
 from load_server import MODEL, right_answer, start
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat._transport import shared_clients
 
 AT_ONCE = 50
 SPARE_MEGABYTES = 10
@@ -43,8 +44,10 @@ REFUSALS = {
 
 
 def held():
-    """Return open files, threads, tasks and resident megabytes after a garbage collection."""
+    """Return open files, threads, tasks and resident megabytes after a garbage collection and an idle time."""
     gc.collect()
+    for seconds in (0, shared_clients.IDLE_SECONDS + 1):
+        shared_clients._clients.close_unused(time.monotonic() + seconds)
     with suppress(AttributeError, OSError):
         # glibc keeps the freed memory of its threads, which is not a leak.
         ctypes.CDLL(None).malloc_trim(0)
