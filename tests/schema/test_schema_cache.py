@@ -48,7 +48,7 @@ class Changing:
 
 
 #: Values that Python's `==`, `json.dumps` or both take for the same.
-TWINS = [
+CONFUSABLE = [
     (1, 1.0, True),
     (0, 0.0, -0.0, False),
     ("1", 1),
@@ -67,11 +67,11 @@ TWINS = [
 ]
 
 
-@pytest.mark.parametrize("twins", TWINS, ids=repr)
-def test_values_that_differ_in_type_or_order_have_different_keys(twins):
-    keys = [build_key({"default": value}) for value in twins]
+@pytest.mark.parametrize("values", CONFUSABLE, ids=repr)
+def test_values_that_differ_in_type_or_order_have_different_keys(values):
+    keys = [build_key({"default": value}) for value in values]
     assert None not in keys
-    assert len(set(keys)) == len(twins)
+    assert len(set(keys)) == len(values)
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_the_cached_result_is_the_fresh_one(schema, data):
         try:
             return [
                 json.dumps([parameters, [(loss.path, loss.keyword, loss.reason) for loss in losses]])
-                for twin in [*twins, *deepcopy(twins)]
+                for twin in [*twins, *deepcopy(values)]
                 for parameters, losses in (compile_parameters(twin), compile_response_schema(twin))
             ]
         finally:
