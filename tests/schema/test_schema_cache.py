@@ -303,15 +303,15 @@ def retype(value, draw):
 @given(schema=build_any(), data=st.data())
 def test_the_cached_result_is_the_fresh_one(schema, data):
     """Twins that Python takes for equal are compiled one after another, with and without a cache."""
-    twins = [schema, retype(schema, data.draw), retype(schema, data.draw)]
+    values = [schema, retype(schema, data.draw), retype(schema, data.draw)]
 
     def compile_twins(size):
         functions_cache, functions._cache = functions._cache, BoundedCache(size, size * 2**20)
         try:
             return [
                 json.dumps([parameters, [(loss.path, loss.keyword, loss.reason) for loss in losses]])
-                for twin in [*twins, *deepcopy(values)]
-                for parameters, losses in (compile_parameters(twin), compile_response_schema(twin))
+                for value in [*values, *deepcopy(values)]
+                for parameters, losses in (compile_parameters(value), compile_response_schema(value))
             ]
         finally:
             functions._cache = functions_cache
