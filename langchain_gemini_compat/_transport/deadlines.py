@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from contextvars import Context
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast
 
 from langchain_gemini_compat._transport.process_lock import singleton_lock
@@ -248,7 +249,8 @@ class TaskDeadline(Deadline):
     def _set_timer(self) -> None:
         self._stop_timer()
         self._timer_at = self.due
-        self._timer = self._loop.call_later(max(0.0, self.due - time.monotonic()), self._check)
+        # asyncio keeps a cancelled timer for a while, and with it its context.
+        self._timer = self._loop.call_later(max(0.0, self.due - time.monotonic()), self._check, context=Context())
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

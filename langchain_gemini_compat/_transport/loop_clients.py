@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary, ref
 
@@ -16,11 +18,10 @@ from langchain_gemini_compat._transport.client_factory import open_async_client
 from langchain_gemini_compat._transport.shared_clients import Pool, Share, surplus_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Hashable, Iterable
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Hashable
 
     import httpx2
 
-    _Tasks: TypeAlias = "dict[Hashable, asyncio.Task[_LoopPool]]"
     _Share: TypeAlias = Share[httpx2.AsyncClient]
 
 _Value = TypeVar("_Value")
@@ -41,36 +42,53 @@ class LoopClients:
     def __init__(self) -> None:
         #: Pools of the parent process. They are kept, since their end would close sockets.
         self._inherited: list[object] = []
-        #: Each task builds a pool. Tasks that ask at the same time wait for the same task.
-        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Tasks] = WeakKeyDictionary()
+        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _OfLoop] = WeakKeyDictionary()
         #: Keeps pools alive until they are closed, since an event loop has only weak references to its generators.
         self._open: set[_LoopPool] = set()
 
     async def take(self, key: Hashable) -> _Share:
-        """Return a share of the running loop's client for `key`. A missing client is built in a thread."""
-        loop = asyncio.get_running_loop()
-        tasks = self._by_loop.setdefault(loop, {})
-        task = tasks.get(key)
-        if task is None or _has_failed(task):
-            self.forget_closed_loops()
-            for pool in surplus_of(_pools_of(tasks.values())):
-                pool.close()
-            task = tasks[key] = loop.create_task(self._open_pool(key, loop))
-        # A cancelled caller must not cancel the task, since other callers wait for it.
-        return (await asyncio.shield(task)).share()
+        """Return a share of the running loop's client for `key`. A missing client is built in a thread.
 
-    async def _open_pool(self, key: Hashable, loop: asyncio.AbstractEventLoop) -> _LoopPool:
+        Callers that ask at the same time wait for one task. If it fails, the next of them tries again, so that no two
+        callers get the same exception object.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            of_loop = self._by_loop.setdefault(loop, _OfLoop())
+            pool, task = of_loop.pools.get(key), of_loop.opening.get(key)
+            if pool is not None:
+                return pool.share()
+            is_first = task is None
+            if task is None:
+                self.forget_closed_loops()
+                task = of_loop.start_opening(key, self._open_pool(key, loop))
+            try:
+                await _wait_for(task)
+                if is_first or not _has_failed(task):
+                    return task.result()
+            finally:
+                # The traceback of an exception refers to this frame, which must not refer to the exception or a share.
+                del task
+
+    async def _open_pool(self, key: Hashable, loop: asyncio.AbstractEventLoop) -> _Share:
         pool = _LoopPool(key, await asyncio.to_thread(open_async_client), loop, self)
         self._open.add(pool)
         await pool.hold_open()
-        return pool
+        self._by_loop.setdefault(loop, _OfLoop()).pools[key] = pool
+        # If all callers are cancelled, the end of this share starts the idle time.
+        return pool.share()
 
     def withhold(self, pool: _LoopPool) -> None:
         """Give no more callers a share of `pool`."""
-        tasks = self._by_loop.get(pool.loop, {})
-        task = tasks.get(pool.key)
-        if task is not None and pool in _pools_of([task]):
-            del tasks[pool.key]
+        of_loop = self._by_loop.get(pool.loop)
+        if of_loop is not None and of_loop.pools.get(pool.key) is pool:
+            del of_loop.pools[pool.key]
+
+    def close_surplus(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close the unused clients of `loop` that exceed `MOST_UNUSED`. Call this on the event loop."""
+        of_loop = self._by_loop.get(loop)
+        for pool in surplus_of(of_loop.pools.values()) if of_loop is not None else ():
+            pool.close()
 
     def forget(self, pool: _LoopPool) -> None:
         """Drop the reference to a closed pool."""
@@ -87,6 +105,25 @@ class LoopClients:
         """Forget the clients of the parent process, without closing them."""
         self._inherited.append((self._by_loop, self._open))
         self._by_loop, self._open = WeakKeyDictionary(), set()
+
+
+class _OfLoop:
+    """The clients of one event loop by key, and the tasks that build missing clients."""
+
+    def __init__(self) -> None:
+        self.pools: dict[Hashable, _LoopPool] = {}
+        self.opening: dict[Hashable, asyncio.Task[_Share]] = {}
+
+    def start_opening(self, key: Hashable, opening: Coroutine[object, object, _Share]) -> asyncio.Task[_Share]:
+        """Return the task that runs `opening`. It is forgotten when it is done."""
+        task = self.opening[key] = _start_task(asyncio.get_running_loop(), opening)
+        task.add_done_callback(partial(self._end_opening, key))
+        return task
+
+    def _end_opening(self, key: Hashable, task: asyncio.Task[_Share]) -> None:
+        del self.opening[key]
+        # Python logs the exception of a task if nobody reads it. All callers may be cancelled.
+        _has_failed(task)
 
 
 class _LoopPool(Pool["httpx2.AsyncClient"]):
@@ -119,14 +156,14 @@ class _LoopPool(Pool["httpx2.AsyncClient"]):
         """Close the client. Call this on the event loop."""
         self._owner.withhold(self)
         if self._closing is None or self._closing.cancelled():
-            self._closing = self.loop.create_task(self._close_client())
+            self._closing = _start_task(self.loop, self._close_client())
         return self._closing
 
     def call_on_loop(self, call: Callable[[], object]) -> None:
         """Run `call` on the event loop. The garbage collector may call this in any thread, and in a forked child."""
         if self._pid == os.getpid():
             try:
-                self.loop.call_soon_threadsafe(call)
+                self.loop.call_soon_threadsafe(call, context=Context())
             except RuntimeError:
                 # The event loop is closed.
                 self._owner.forget(self)
@@ -139,10 +176,13 @@ class _LoopPool(Pool["httpx2.AsyncClient"]):
             self.unused_since = self.loop.time()
             if self._timer is None:
                 self._set_timer()
+            self._owner.close_surplus(self.loop)
 
     def _set_timer(self) -> None:
         # The timer is not cancelled when the client is used again: that would cost more than to look at its end.
-        self._timer = self.loop.call_at(self.unused_since + shared_clients.IDLE_SECONDS, self._end_idle_time)
+        self._timer = self.loop.call_at(
+            self.unused_since + shared_clients.IDLE_SECONDS, self._end_idle_time, context=Context()
+        )
 
     def _end_idle_time(self) -> None:
         self._timer = None
@@ -166,13 +206,25 @@ class _LoopPool(Pool["httpx2.AsyncClient"]):
             await self.close()
 
 
-def _has_failed(task: asyncio.Task[_LoopPool]) -> bool:
-    return task.done() and (task.cancelled() or task.exception() is not None)
+def _start_task(loop: asyncio.AbstractEventLoop, work: Coroutine[object, object, _Value]) -> asyncio.Task[_Value]:
+    """Start a task in an empty context. A copy of the context of one call would live as long as the client."""
+    # The argument `context` of `create_task` is new in Python 3.11.
+    return Context().run(loop.create_task, work)
 
 
-def _pools_of(tasks: Iterable[asyncio.Task[_LoopPool]]) -> list[_LoopPool]:
-    """Return the pools that are built."""
-    return [task.result() for task in tasks if task.done() and not _has_failed(task)]
+async def _wait_for(task: asyncio.Task[_Share]) -> None:
+    """Wait until `task` is done. A cancelled caller does not cancel it, since other callers wait for it.
+
+    With `asyncio.wait`, the traceback of a cancelled caller would refer to the task, and so to its share.
+    """
+    is_done = asyncio.Event()
+    task.add_done_callback(lambda _: is_done.set())
+    del task
+    await is_done.wait()
+
+
+def _has_failed(task: asyncio.Task[_Share]) -> bool:
+    return task.cancelled() or task.exception() is not None
 
 
 _clients = LoopClients()

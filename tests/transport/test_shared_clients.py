@@ -1,6 +1,7 @@
 """Equal connections of a process share one HTTP client, and unequal connections never do."""
 
 import asyncio
+import contextvars
 import gc
 import itertools
 import os
@@ -22,7 +23,7 @@ from google.auth.exceptions import TransportError
 from google.oauth2.credentials import Credentials
 from wire import Wire, completion
 
-from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
+from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings, errors
 from langchain_gemini_compat._auth.google_transport import TokenRequest
 from langchain_gemini_compat._auth.shared_tokens import identify_function
 from langchain_gemini_compat._lazy import library_name
@@ -312,10 +313,103 @@ async def test_timer_of_an_earlier_use_leaves_the_client_open(server):
     assert await asyncio.to_thread(server.connections[0].is_closed.wait, 30)
 
 
+async def test_cancelled_first_call_leaves_no_client(server, monkeypatch):
+    """The client is built in a thread, which goes on after the call is cancelled."""
+    monkeypatch.setattr(shared_clients, "IDLE_SECONDS", 0.1)
+    is_building, go_on, built = threading.Event(), threading.Event(), []
+
+    def build_slowly():
+        is_building.set()
+        assert go_on.wait(60)
+        built.append(client_factory.open_async_client())
+        return built[0]
+
+    monkeypatch.setattr(loop_clients, "open_async_client", build_slowly)
+    call = asyncio.create_task(build(server, api_key="cancelled").ainvoke("hi"))
+    assert await asyncio.to_thread(is_building.wait, 60)
+    call.cancel()
+    await asyncio.wait([call])
+    go_on.set()
+    for _ in range(600):
+        if built and built[0].is_closed:
+            break
+        await asyncio.sleep(0.05)
+    assert built[0].is_closed
+
+
+async def test_failed_first_call_keeps_neither_model_nor_prompt(server, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:99999999")
+    models = []
+
+    async def fail(number):
+        model = build(server, api_key=f"failing-{number}")
+        models.append(weakref.ref(model))
+        with pytest.raises(errors.APIConnectionError, match="proxy settings"):
+            await model.ainvoke("hi")
+
+    for number in range(5):
+        await fail(number)
+    gc.collect()
+    assert [model() for model in models] == [None] * 5
+
+
+async def test_callers_that_fail_together_get_exceptions_of_their_own(server, monkeypatch):
+    """A shared exception would collect the tracebacks of all callers."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:99999999")
+    calls = [build(server, api_key="failing").ainvoke("hi") for _ in range(5)]
+    raised = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(error) for error in raised} == {errors.APIConnectionError}
+    assert len({id(error) for error in raised}) == 5
+
+
+async def test_failure_after_all_callers_are_cancelled_is_not_logged(server, monkeypatch, caplog):
+    is_building, go_on = threading.Event(), threading.Event()
+
+    def fail_slowly():
+        is_building.set()
+        assert go_on.wait(60)
+        raise ValueError
+
+    monkeypatch.setattr(loop_clients, "open_async_client", fail_slowly)
+    call = asyncio.create_task(build(server, api_key="cancelled").ainvoke("hi"))
+    assert await asyncio.to_thread(is_building.wait, 60)
+    call.cancel()
+    await asyncio.wait([call])
+    opening = loop_clients._clients._by_loop[asyncio.get_running_loop()].opening
+    tasks = list(opening.values())
+    go_on.set()
+    await asyncio.wait(tasks)
+    del tasks
+    gc.collect()
+    assert (opening, caplog.messages) == ({}, [])
+
+
+async def test_shared_client_does_not_keep_the_context_of_a_call(server, monkeypatch):
+    """A web framework has the database session of a request in its context, for example."""
+    # aiohttp and asyncio keep the context of the call that opened a connection.
+    monkeypatch.setattr(client_factory, "find_aiohttp_client", lambda: None)
+    variable = contextvars.ContextVar("session")
+
+    async def request(*models):
+        session = build(server)
+        variable.set(session)
+        for model in models:
+            await model.ainvoke("hi")
+        return weakref.ref(session)
+
+    kept = build(server, api_key="kept")
+    # The second model is collected here, which starts its idle time.
+    sessions = [await asyncio.create_task(request(kept)), await asyncio.create_task(request(build(server)))]
+    # The second call gives asyncio's last handles another context.
+    await asyncio.create_task(kept.ainvoke("hi"))
+    gc.collect()
+    assert [session() for session in sessions] == [None, None]
+
+
 def loop_pool():
     """Return the only pool of the running event loop."""
-    (task,) = loop_clients._clients._by_loop[asyncio.get_running_loop()].values()
-    return task.result()
+    (pool,) = loop_clients._clients._by_loop[asyncio.get_running_loop()].pools.values()
+    return pool
 
 
 @WAYS
