@@ -325,9 +325,8 @@ class ConnectedModel(ConnectionFields):
     async def _aopen_transport(self) -> Transport:
         """Async version of `_open_transport`. A thread imports the HTTP library and google-auth, which takes time."""
         link = self._resolved_link()
-        if link.transport is None:
-            return await asyncio.to_thread(self._connect, link)
-        return link.transport
+        # `close` in another thread may remove the transport at any time, so read it once.
+        return link.transport or await asyncio.to_thread(self._connect, link)
 
     def _connect(self, link: _Link) -> Transport:
         with singleton_lock():

@@ -279,8 +279,12 @@ class _Monitor:
         #: When the next check is due, by the monotonic clock.
         self.next_check = math.inf
 
+    def runs_here(self) -> bool:
+        """Return whether the thread runs in this process. Threads do not survive a fork."""
+        return self._pid == os.getpid()
+
     def add(self, deadline: Deadline) -> None:
-        if self._pid != os.getpid():
+        if not self.runs_here():
             with singleton_lock():
                 self._start()
         self._deadlines.add(deadline)
@@ -299,7 +303,7 @@ class _Monitor:
 
         A child process drops the deadlines of its parent, since the child must not shut down the parent's sockets.
         """
-        if self._pid == os.getpid():
+        if self.runs_here():
             return
         self._deadlines, self._wake = set(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="langchain-gemini-compat-deadlines", daemon=True)
@@ -335,6 +339,13 @@ def check_regularly(check: Callable[[float], float]) -> None:
             must not block, since deadlines would then be enforced late.
     """
     _monitor.checks.append(check)
+
+
+def wake_checks() -> None:
+    """Let the deadline thread call the regular checks now, if it runs. It may sleep while no call has a time limit."""
+    # In a forked child, the event is the parent's until the thread starts, and its lock may be held forever.
+    if _monitor.runs_here():
+        _monitor.wake()
 
 
 def _socket_of(response: httpx2.Response) -> Socket | None:

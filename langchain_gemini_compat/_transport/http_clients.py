@@ -43,7 +43,8 @@ class Clients:
         if self._given is not None:
             return self._given
         share = self._share
-        if share is None or share.pid != os.getpid():
+        # At the end of the process, the clients are closed before functions that were registered earlier run.
+        if share is None or share.pid != os.getpid() or share.client.is_closed:
             share = self._share = take_client((self._place, digest_environment()))
         return share.client
 

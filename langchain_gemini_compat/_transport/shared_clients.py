@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from weakref import ref
 
 from langchain_gemini_compat._transport.client_factory import open_sync_client
-from langchain_gemini_compat._transport.deadlines import check_regularly
+from langchain_gemini_compat._transport.deadlines import check_regularly, wake_checks
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -92,19 +92,19 @@ class _SyncClients:
         with self._lock:
             pool = self._pools.get(key)
             if pool is None:
-                self._note_unused(time.monotonic())
-                for other in surplus_of(self._pools.values()):
-                    self._close(other)
+                self._close_surplus(time.monotonic())
                 pool = self._pools[key] = Pool(key, open_sync_client())
+                # The thread that closes unused clients may sleep.
+                wake_checks()
             return pool.share()
 
     def close_unused(self, now: float) -> float:
-        """Close the clients that are unused for `IDLE_SECONDS`. Return when to check again."""
+        """Close the clients that are unused for `IDLE_SECONDS` or exceed `MOST_UNUSED`. Return when to check again."""
         # The deadline thread must not wait for a thread that builds a client.
         if not self._lock.acquire(blocking=False):
             return now + 1.0
         try:
-            self._note_unused(now)
+            self._close_surplus(now)
             for pool in list(self._pools.values()):
                 if pool.unused_since <= now - IDLE_SECONDS:
                     self._close(pool)
@@ -124,10 +124,13 @@ class _SyncClients:
         self._inherited.append(self._pools)
         self._pools, self._lock = {}, RLock()
 
-    def _note_unused(self, now: float) -> None:
+    def _close_surplus(self, now: float) -> None:
+        """Note which clients are unused, and close those that exceed `MOST_UNUSED`."""
         for pool in self._pools.values():
             if pool.unused_since == math.inf and pool.is_unused():
                 pool.unused_since = now
+        for pool in surplus_of(self._pools.values()):
+            self._close(pool)
 
     def _close(self, pool: Pool[httpx2.Client]) -> None:
         del self._pools[pool.key]

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import gc
 import itertools
+import math
 import os
 import shutil
 import subprocess
@@ -27,11 +28,13 @@ from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings, er
 from langchain_gemini_compat._auth.google_transport import TokenRequest
 from langchain_gemini_compat._auth.shared_tokens import identify_function
 from langchain_gemini_compat._lazy import library_name
-from langchain_gemini_compat._transport import client_factory, loop_clients, shared_clients
+from langchain_gemini_compat._transport import client_factory, deadlines, loop_clients, shared_clients
 
 ROOT = Path(__file__).parents[2]
 WAYS = pytest.mark.parametrize("way", ["sync", "async"])
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+NO_LIMITS = {"connect": None, "first_byte": None, "between_chunks": None, "total": None}
 
 
 @pytest.fixture
@@ -480,13 +483,33 @@ async def test_unused_clients_are_bounded(server, monkeypatch, way):
     for number in range(12):
         await call(build(server, api_key=f"tenant-{number}"), way)
         await asyncio.sleep(0)
+        close_unused()
     for _ in range(600):
         is_open = [not connection.is_closed.is_set() for connection in server.connections]
-        if sum(is_open) <= 1 + 3 + 1:
+        if sum(is_open) <= 1 + 3:
             break
         await asyncio.sleep(0.05)
-    # The kept model's, three unused ones, and the last. The oldest are closed first.
-    assert is_open == [True] + [False] * 8 + [True] * 4
+    # The kept model's, and three unused ones. The oldest are closed first.
+    assert is_open == [True] + [False] * 9 + [True] * 3
+
+
+@WAYS
+async def test_unused_clients_are_bounded_after_models_that_end_together(server, monkeypatch, way):
+    """No later model asks for a new client."""
+    monkeypatch.setattr(shared_clients, "MOST_UNUSED", 3)
+    models = [build(server, api_key=f"tenant-{number}") for number in range(8)]
+    for model in models:
+        await call(model, way)
+    del model
+    models.clear()
+    await asyncio.sleep(0)
+    close_unused()
+    for _ in range(600):
+        is_open = [not connection.is_closed.is_set() for connection in server.connections]
+        if sum(is_open) <= 3:
+            break
+        await asyncio.sleep(0.05)
+    assert sum(is_open) == 3
 
 
 def test_many_event_loops_in_turn_leave_nothing(server):
@@ -574,6 +597,62 @@ def test_deadline_thread_closes_unused_clients_and_the_exit_is_silent(server):
         output, errors = process.communicate("\n", timeout=60)
     assert (process.returncode, output, errors) == (0, "True\n", "")
     assert first.is_closed.wait(60)
+
+
+def test_deadline_thread_is_woken_for_a_new_client(server, monkeypatch):
+    """Without time limits, no deadline wakes it."""
+    woken = []
+    monkeypatch.setattr(deadlines._monitor, "wake", lambda: woken.append(1))
+    model = build(server, timeout=NO_LIMITS)
+    model.invoke("hi")
+    assert len(woken) == 1
+    model.invoke("hi")
+    build(server, timeout=NO_LIMITS).invoke("hi")
+    assert len(woken) == 1
+
+
+def test_sleeping_deadline_thread_closes_unused_clients_without_time_limits(server, monkeypatch):
+    monkeypatch.setattr(deadlines, "_CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(shared_clients, "IDLE_SECONDS", 0.1)
+    build(server).invoke("hi")
+    for number in range(2):
+        for _ in range(600):
+            if not shared_clients._clients._pools and deadlines._monitor.next_check == math.inf:
+                break
+            time.sleep(0.05)
+        build(server, api_key=f"of-round-{number}", timeout=NO_LIMITS).invoke("hi")
+        assert server.connections[-1].is_closed.wait(30)
+
+
+@WAYS
+async def test_call_after_all_clients_are_closed_opens_another(server, way):
+    """Functions that were registered with `atexit` before this package run after its clients are closed."""
+    model = build(server)
+    assert await call(model, "sync") == "Hello."
+    shared_clients._clients.close_all()
+    assert await call(model, way) == "Hello."
+
+
+async def test_model_closed_by_another_thread_during_an_async_call(server):
+    """`close` removes the transport between two reads of it."""
+    model = build(server)
+    await model.ainvoke("hi")
+    link = model._resolved_link()
+
+    class ClosesAfterFirstRead(type(link)):
+        @property
+        def transport(self):
+            found, self.held = self.held, None
+            return found
+
+        @transport.setter
+        def transport(self, value):
+            self.held = value
+
+    racing = ClosesAfterFirstRead(link.fields, link.connection)
+    racing.transport = link.transport
+    model._link = racing
+    assert (await model.ainvoke("hi")).text == "Hello."
 
 
 FORK = r"""
