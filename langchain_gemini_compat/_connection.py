@@ -326,7 +326,8 @@ class ConnectedModel(ConnectionFields):
         """Async version of `_open_transport`. A thread imports the HTTP library and google-auth, which takes time."""
         link = self._resolved_link()
         # `close` in another thread may remove the transport at any time, so read it once.
-        return link.transport or await asyncio.to_thread(self._connect, link)
+        transport = link.transport
+        return await asyncio.to_thread(self._connect, link) if transport is None else transport
 
     def _connect(self, link: _Link) -> Transport:
         with singleton_lock():

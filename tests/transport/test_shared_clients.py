@@ -4,7 +4,6 @@ import asyncio
 import contextvars
 import gc
 import itertools
-import math
 import os
 import shutil
 import subprocess
@@ -609,19 +608,6 @@ def test_deadline_thread_is_woken_for_a_new_client(server, monkeypatch):
     model.invoke("hi")
     build(server, timeout=NO_LIMITS).invoke("hi")
     assert len(woken) == 1
-
-
-def test_sleeping_deadline_thread_closes_unused_clients_without_time_limits(server, monkeypatch):
-    monkeypatch.setattr(deadlines, "_CHECK_SECONDS", 0.01)
-    monkeypatch.setattr(shared_clients, "IDLE_SECONDS", 0.1)
-    build(server).invoke("hi")
-    for number in range(2):
-        for _ in range(600):
-            if not shared_clients._clients._pools and deadlines._monitor.next_check == math.inf:
-                break
-            time.sleep(0.05)
-        build(server, api_key=f"of-round-{number}", timeout=NO_LIMITS).invoke("hi")
-        assert server.connections[-1].is_closed.wait(30)
 
 
 @WAYS
