@@ -1,6 +1,9 @@
 """Runs one call: sends the request, decodes the reply, and retries after retryable errors.
 
 `Tries` decides whether to retry. `ReplyDecoder` decides whether a reply is usable.
+
+Errors are handled after the `except` block, or a placeholder would be the `__context__` of its error. The list `caught`
+passes them on. It is empty when an error is raised, so the error's traceback does not lead back to the error.
 """
 
 from __future__ import annotations
@@ -76,12 +79,14 @@ def ask(
     """
     tries = transport.begin(model)
     tries.deadline = tries.deadline if deadline is None else deadline
+    caught: list[GeminiCompatError] = []
     while True:
         tries.wait()
         try:
             return decode(transport.complete(payload, tries), tries)
         except GeminiCompatError as err:
-            _record_or_raise(tries, complete_error(err))
+            caught.append(err)
+        _record_or_raise(tries, complete_error(caught.pop()))
 
 
 async def aask(
@@ -95,12 +100,14 @@ async def aask(
     """Async version of `ask`."""
     tries = transport.begin(model)
     tries.deadline = tries.deadline if deadline is None else deadline
+    caught: list[GeminiCompatError] = []
     while True:
         await tries.await_turn()
         try:
             return decode(await transport.acomplete(payload, tries), tries)
         except GeminiCompatError as err:
-            _record_or_raise(tries, await acomplete_error(err))
+            caught.append(err)
+        _record_or_raise(tries, await acomplete_error(caught.pop()))
 
 
 def complete(request: Request, transport: Transport) -> ChatResult:
@@ -118,6 +125,7 @@ def stream(
 ) -> Generator[_Piece]:
     """Send `request` and yield the pieces of the streamed reply. Closing the generator closes the connection."""
     tries = transport.begin(request.endpoint.model)
+    caught: list[GeminiCompatError] = []
     while True:
         tries.wait()
         decoder = open_decoder(request, tries)
@@ -131,9 +139,10 @@ def stream(
                     tries.mark_delivered()
                     yield piece
         except GeminiCompatError as err:
-            _record_or_raise(tries, complete_error(err))
+            caught.append(err)
         else:
             return
+        _record_or_raise(tries, complete_error(caught.pop()))
 
 
 async def astream(
@@ -144,6 +153,7 @@ async def astream(
     """Async version of `stream`. It opens the transport itself, because its caller is not a coroutine."""
     transport = await open_transport()
     tries = transport.begin(request.endpoint.model)
+    caught: list[GeminiCompatError] = []
     while True:
         await tries.await_turn()
         decoder = open_decoder(request, tries)
@@ -158,9 +168,10 @@ async def astream(
                     tries.mark_delivered()
                     yield piece
         except GeminiCompatError as err:
-            _record_or_raise(tries, await acomplete_error(err))
+            caught.append(err)
         else:
             return
+        _record_or_raise(tries, await acomplete_error(caught.pop()))
 
 
 def _record_or_raise(tries: Tries, error: GeminiCompatError) -> None:

@@ -13,7 +13,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 
 class LazyModule:
-    """A placeholder for a module that is used in annotations.
+    """A placeholder for a module that is slow to import.
+
+    The code that reads an attribute waits for the import, so read none on the path of a successful call. Some
+    placeholders only serve annotations.
 
     >>> LazyModule("json").JSONDecodeError.__name__
     'JSONDecodeError'

@@ -18,7 +18,7 @@ from typing_extensions import Self
 from langchain_gemini_compat import _call
 from langchain_gemini_compat._catalog.surfaces import leads_to_vertex
 from langchain_gemini_compat._connection import ConnectedModel
-from langchain_gemini_compat._errors.pending import import_seconds
+from langchain_gemini_compat._errors.pending import aimport_classes, import_seconds
 from langchain_gemini_compat._request.embeddings import MOST_TEXTS, encode_batches, join_vectors
 from langchain_gemini_compat._settings.connection import has_two_sources
 from langchain_gemini_compat._transport.timeouts import resolve_timeouts
@@ -192,6 +192,9 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        if len({len(vector) for vectors in found.values() for vector in vectors}) > 1:
+            # `join_vectors` raises an error. The event loop goes on while a thread imports the error's class.
+            await aimport_classes()
         return join_vectors(found[batch.first] for batch in batches)
 
     async def aembed_query(self, text: str) -> list[float]:

@@ -19,9 +19,11 @@ from langchain_gemini_compat._auth.google_errors import (
     is_temporary,
 )
 from langchain_gemini_compat._errors.base import GeminiCompatError
-from langchain_gemini_compat._errors.pending import complete_error, make_error
+from langchain_gemini_compat._errors.pending import PendingError, are_classes_imported, make_error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from google.auth.credentials import Credentials
 
     from langchain_gemini_compat._auth.google_transport import TokenResponse
@@ -43,6 +45,22 @@ class Failure:
     is_retryable: bool = False
     #: Whether the refresh was stopped because its last caller has stopped waiting.
     is_timeout: bool = False
+    #: Builds an error with the text, if the text is not known before openai is imported.
+    build: Callable[[], GeminiCompatError] | None = None
+
+    def make_error(self) -> GeminiCompatError:
+        """Return a new `CredentialsError` for this failure, as the function `make_error` does."""
+        return make_error(self._build_error)
+
+    def _build_error(self) -> errors.CredentialsError:
+        if self.build is None:
+            return _build_error(self.text, is_retryable=self.is_retryable)
+        error = self.build()
+        return _build_error(str(error), is_retryable=error.is_retryable)
+
+
+class AbandonedRefreshError(Exception):
+    """All callers have stopped waiting for a token. google-auth does not retry after an exception of this class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +154,13 @@ def describe_failure(
     `source` names the origin of the credentials, for example ``argument `credentials` ``. `answer` is the last answer
     of a server.
     """
+    if isinstance(err, AbandonedRefreshError):
+        return Failure("No caller waits for the token any longer.", is_timeout=True)
+    if isinstance(err, PendingError):
+        return Failure("", build=err.build)
     if isinstance(err, GeminiCompatError):
-        error = complete_error(err)
-        return Failure(str(error), error.is_retryable, isinstance(error, errors.RequestTimeoutError))
+        is_timeout = are_classes_imported() and isinstance(err, errors.RequestTimeoutError)
+        return Failure(str(err), err.is_retryable, is_timeout)
     return _describe(err, _redact_message(err, credentials), credentials, source, answer)
 
 

@@ -27,6 +27,7 @@ from langchain_gemini_compat._auth.keys import (
 )
 from langchain_gemini_compat._auth.shared_tokens import CredentialState, Refresh, Token, share_source, share_state
 from langchain_gemini_compat._catalog.surfaces import check_segment
+from langchain_gemini_compat._errors.pending import deferring_errors
 from langchain_gemini_compat._transport.tokens import AuthInfo
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class GoogleTokens:
             return outcome.value
         if outcome.is_timeout:
             raise build_timeout_error(self.info.source)
-        raise build_error(outcome.text, is_retryable=outcome.is_retryable)
+        raise outcome.make_error()
 
     def reject(self, token: str) -> bool:
         state = self._state
@@ -207,7 +208,7 @@ class GoogleTokens:
             bearer = {f"Bearer {credentials.token}": f"Bearer {token}"}
             own = {name.lower(): bearer.get(value, value) for name, value in applied.items()}
             return {**{name: clean_header(value, f"header {name!r}") for name, value in own.items()}, **self.headers()}
-        raise build_error(failure.text, is_retryable=failure.is_retryable)
+        raise failure.make_error()
 
     def project(self, deadline: float | None = None) -> str | None:
         self.token(deadline)
@@ -252,7 +253,8 @@ class GoogleTokens:
         outcome: _Outcome = Failure(text, is_retryable=True)
         self._network = None
         try:
-            outcome = self._refresh()
+            with deferring_errors():
+                outcome = self._refresh()
         except BaseException as err:  # if the future got no result, the waiting callers would hang
             outcome = self._describe(err, self._network)
         finally:
@@ -350,7 +352,7 @@ class GoogleTokens:
             failure = self._describe(err, network)
         else:
             return self._state.project
-        raise build_error(failure.text, is_retryable=failure.is_retryable)
+        raise failure.make_error()
 
     def _describe(self, err: BaseException, network: TokenRequest | None) -> Failure:
         answer = network.answer if network else None

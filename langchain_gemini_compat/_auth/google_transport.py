@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from google.auth.exceptions import TransportError
 from google.auth.transport import Request, Response
 
-from langchain_gemini_compat._auth.failures import build_error, build_timeout_error
+from langchain_gemini_compat._auth.failures import AbandonedRefreshError, build_error
 from langchain_gemini_compat._auth.keys import clean_header
 from langchain_gemini_compat._transport.client_factory import ssl_context
 from langchain_gemini_compat._transport.errors import open_client
@@ -149,11 +149,11 @@ class _Message:
     def timeout(self) -> httpx2.Timeout:
         """Return the timeouts of the next step. Raise an error if no time is left.
 
-        If all callers have stopped waiting, the error is of a class for which google-auth does not retry.
+        If all callers have stopped waiting, this is an `AbandonedRefreshError`.
         """
         now = time.monotonic()
         if now >= self.latest_deadline():
-            raise build_timeout_error("the credentials")
+            raise AbandonedRefreshError
         if now >= self.end:
             raise TransportError("The token server did not answer in time.")
         return http_library().Timeout(self.limit() - now)

@@ -21,6 +21,7 @@ from langchain_gemini_compat._auth.failures import (
     convert_callable_error,
 )
 from langchain_gemini_compat._auth.shared_tokens import identify_function
+from langchain_gemini_compat._errors.pending import deferring_errors
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Mapping
@@ -182,7 +183,9 @@ def start_thread(call: Callable[[], _T], source: str) -> Future[_T]:
 
 def _set_outcome(future: Future[_T], call: Callable[[], _T]) -> None:
     try:
-        future.set_result(call())
+        # The waiting caller has a deadline, so this thread does not import openai for an error.
+        with deferring_errors():
+            future.set_result(call())
     except BaseException as err:  # if the future got no result, the waiting caller would hang
         future.set_exception(err)
 

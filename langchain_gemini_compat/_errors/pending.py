@@ -2,7 +2,8 @@
 
 The import takes half a second. Code without an event loop imports openai when it builds the first error. In the thread
 of a running event loop, `make_error` returns a `PendingError`. `_call` catches it, imports openai in another thread,
-and raises the error itself. Callers of the package never see a `PendingError`.
+and raises the error itself. Code outside of `_call` passes the result of `make_error` to `complete_error` before it
+raises the error. Callers of the package never see a `PendingError`, not even as the context of another error.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import asyncio
 import os
 import threading
 import time
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from langchain_gemini_compat._errors.base import GeminiCompatError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from types import ModuleType
 
 
@@ -25,22 +27,21 @@ class PendingError(GeminiCompatError):
     """Stands for an error until openai is imported.
 
     Args:
-        build: Returns the error. This function may import openai.
+        build: Returns a new error. This function may import openai.
     """
 
     def __init__(self, build: Callable[[], GeminiCompatError]) -> None:
         super().__init__()
-        self._build = build
+        self.build = build
 
     def replace(self) -> GeminiCompatError:
-        """Return the error, with the cause, the traceback and the partial text of this one."""
-        error = self._build()
-        error.__cause__ = self.__cause__
+        """Return the error, with the cause, the context, the traceback and the partial text of this one."""
+        error = self.build()
+        error.__cause__, error.__context__ = self.__cause__, self.__context__
+        error.__suppress_context__ = self.__suppress_context__
         if self.partial:
             error.partial = self.partial
         error.__traceback__, self.__traceback__ = self.__traceback__, None
-        # Python keeps this object as the context of the error, so it must not keep the request.
-        del self._build
         return error
 
 
@@ -64,6 +65,13 @@ class _Import:
         return module
 
 
+class _Thread(threading.local):
+    """What `make_error` does in the current thread."""
+
+    defers_errors = False
+
+
+_thread = _Thread()
 _import = _Import()
 if hasattr(os, "register_at_fork"):
     # A child that is forked during the import would wait forever for the locks of the unfinished modules.
@@ -87,18 +95,44 @@ def import_classes() -> ModuleType:
     return _import.run()
 
 
+async def aimport_classes() -> None:
+    """Import openai and the classes of `api` in another thread, unless they are imported."""
+    if _import.is_done:
+        return
+    try:
+        await asyncio.to_thread(import_classes)
+    except RuntimeError:
+        # At the end of the program, no thread can be started.
+        import_classes()
+
+
 def import_seconds() -> float:
     """Return how many seconds the import of openai took, or 0 before the import. Time limits leave this time out."""
     return _import.seconds
 
 
+@contextmanager
+def deferring_errors() -> Generator[None]:
+    """Let `make_error` return a `PendingError` in this thread, although no event loop runs.
+
+    Use it in a thread for which a caller waits until a deadline. The import would use up the caller's time.
+    """
+    before, _thread.defers_errors = _thread.defers_errors, True
+    try:
+        yield
+    finally:
+        _thread.defers_errors = before
+
+
 def make_error(build: Callable[[], GeminiCompatError]) -> GeminiCompatError:
-    """Return the error that `build` returns, or a `PendingError` in the thread of an event loop before the import.
+    """Return the error that `build` returns.
+
+    Before the import, return a `PendingError` in the thread of an event loop and within `deferring_errors`.
 
     Values that change must be read before, and not in `build`: it may run half a second later.
     """
     if not _import.is_done:
-        if _runs_event_loop():
+        if _thread.defers_errors or _runs_event_loop():
             return PendingError(build)
         import_classes()
     return build()
@@ -116,11 +150,7 @@ async def acomplete_error(error: GeminiCompatError) -> GeminiCompatError:
     """Async version of `complete_error`. Another thread imports openai."""
     if not isinstance(error, PendingError):
         return error
-    try:
-        await asyncio.to_thread(import_classes)
-    except RuntimeError:
-        # At the end of the program, no thread can be started.
-        import_classes()
+    await aimport_classes()
     return error.replace()
 
 

@@ -142,13 +142,14 @@ def join_vectors(batches: Iterable[list[list[float]]]) -> list[list[float]]:
     [[1.0], [2.0], [3.0]]
 
     Raises:
-        InvalidReplyError: The vectors have different lengths.
+        InvalidReplyError: The vectors have different lengths. This imports openai.
     """
     joined: list[list[float]] = []
     for vectors in batches:
         for vector in vectors:
             if joined and len(vector) != len(joined[0]):
-                _refuse(
+                # `_refuse` would raise a placeholder, which only `_call` replaces.
+                raise errors.InvalidReplyError(
                     f"The vectors have different lengths: {len(joined[0])} for texts[0] and {len(vector)} for "
                     f"texts[{len(joined)}]. One model returns one length, so check which server answers at `base_url`."
                 )

@@ -120,17 +120,15 @@ class Tries:
 
     def record_failure(self, error: GeminiCompatError) -> float | None:
         """Count a failed try. Return the seconds until the next try, or `None` if the caller must raise `error`."""
-        if not are_classes_imported():
-            # The request could not be built, since the classes of all other errors are imported with the error.
-            error.tries = self.retries + 1
-            return None
         if self.deadline is not None:
             self.deadline += self._seconds_of_import()
         seconds = self._back_off(error)
-        self._inform_gate(error, seconds)
-        if isinstance(error, errors.UnusableReplyError) and error.reply is not None:
-            # The usage of this reply already includes the replies that were discarded before.
-            self.discarded = error.reply.usage_metadata
+        # Before the import, no error of a server exists. The caller's functions may raise other errors.
+        if are_classes_imported():
+            self._inform_gate(error, seconds)
+            if isinstance(error, errors.UnusableReplyError) and error.reply is not None:
+                # The usage of this reply already includes the replies that were discarded before.
+                self.discarded = error.reply.usage_metadata
         error.tries = self.retries + 1
         if self._delivered or not error.is_retryable or not self._left or not self._fits(seconds):
             return None
@@ -198,7 +196,7 @@ class Tries:
     def _back_off(self, error: GeminiCompatError) -> float:
         if error.retry_after is not None:
             return _add_jitter(error.retry_after)
-        if isinstance(error, errors.UnusableReplyError):
+        if are_classes_imported() and isinstance(error, errors.UnusableReplyError):
             return 0.0
         return min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**self.retries) * _random.uniform(0.5, 1.0)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import inspect
 import json
 import os
 import pickle
@@ -13,9 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
+import google.auth.credentials
 import openai
 import pytest
-from pydantic import SecretStr
+from langchain_core.messages import HumanMessage
+from pydantic import BaseModel, SecretStr
 from wire import Wire, call, chunk, completion, http, reply
 
 from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings, _call, errors
@@ -29,16 +32,17 @@ ROOT = Path(__file__).parents[2]
 
 
 class UnfinishedImport(pending._Import):
-    """Behaves as if openai was not imported yet. `threads` are those that imported it."""
+    """Behaves as if openai was not imported yet. `threads` and `names` are of the threads that imported it."""
 
     def __init__(self, seconds=0.0):
         super().__init__()
-        self.threads = []
+        self.threads, self.names = [], []
         self.duration = seconds
 
     def run(self):
         if not self.is_done:
             self.threads.append(threading.get_ident())
+            self.names.append(threading.current_thread().name)
             self.seconds, self.is_done = self.duration, True
         return api
 
@@ -232,17 +236,239 @@ def test_first_error_keeps_the_partial_text_and_the_cause(unfinished):
     assert isinstance(error.__cause__, http.ConnectError)
 
 
-def test_first_error_does_not_keep_the_request(unfinished):
-    """The placeholder of the error stays as its context, without the request's headers."""
-    error = catch(fail_async, build(refuse(400, "INVALID_ARGUMENT")), api.InvalidRequestError)
+def find_placeholders(error):
+    """Return the placeholders among an error and all its causes and contexts."""
     seen, found = [error], []
     while seen:
         one = seen.pop()
         if one is not None and one not in found:
             found.append(one)
             seen += [one.__context__, one.__cause__]
-    assert [vars(one) for one in found if isinstance(one, pending.PendingError)] in ([], [{}])
+    return [one for one in found if isinstance(one, pending.PendingError)]
+
+
+@pytest.mark.parametrize("work", [fail_async, fail_astream, fail_sync_in_loop, fail_stream_in_loop])
+@pytest.mark.parametrize("name", ["400", "no answer in time"])
+def test_placeholder_is_not_the_context_of_its_error(work, name, unfinished):
+    """The placeholder keeps the request, and tools that report errors show the contexts of an error."""
+    answer, expected = WHOLE[name]
+    error = catch(work, build(answer), expected)
+    assert unfinished.threads
+    assert find_placeholders(error) == []
     assert pickle.loads(pickle.dumps(error)).args == error.args
+    later = catch(work, build(answer), expected)
+    assert type(error.__context__) is type(later.__context__)
+
+
+def test_placeholder_is_not_the_context_of_a_cancellation(monkeypatch):
+    """A caller may be cancelled while its first error imports openai."""
+    forget_classes(monkeypatch, UnfinishedImport())
+
+    async def cancel(*_):
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "to_thread", cancel)
+
+    async def main():
+        model = build(refuse(400, "INVALID_ARGUMENT"))
+        model._open_transport()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await fail_astream(model)
+        return caught.value
+
+    assert find_placeholders(asyncio.run(main())) == []
+
+
+def answer_uneven():
+    """Return the client of a server whose second vector is longer than the first."""
+    return Wire(*({"data": [{"index": 0, "embedding": [0.5] * size}]} for size in (2, 3))).clients
+
+
+def raise_key_error():
+    raise ValueError("no key")
+
+
+class City(BaseModel):
+    name: str
+
+
+async def consume(chunks):
+    return [one async for one in chunks]
+
+
+#: Each public method of the chat model that reads options, builds a request or sends it.
+CHAT_METHODS = {
+    "invoke": lambda model: model.invoke("hi"),
+    "stream": lambda model: list(model.stream("hi")),
+    "batch": lambda model: model.batch(["hi"]),
+    "generate": lambda model: model.generate([[HumanMessage("hi")]]),
+    "generate_prompt": lambda model: model.generate_prompt([model._convert_input("hi")]),
+    "stream_events": lambda model: list(model.stream_events("hi", version="v3")),
+    "structured": lambda model: model.with_structured_output(City).invoke("hi"),
+    "structured raw": lambda model: model.with_structured_output(City, include_raw=True).invoke("hi"),
+    "ainvoke": lambda model: model.ainvoke("hi"),
+    "abatch": lambda model: model.abatch(["hi"]),
+    "agenerate": lambda model: model.agenerate([[HumanMessage("hi")]]),
+    "astream": lambda model: consume(model.astream("hi")),
+    "astream_events": lambda model: consume(model.astream_events("hi", version="v2")),
+    "astructured": lambda model: model.with_structured_output(City).ainvoke("hi"),
+    "astructured call": lambda model: model.with_structured_output(City, method="function_calling").ainvoke("hi"),
+    "preview": lambda model: model.preview("hi"),
+    "bind_tools": lambda model: model.bind_tools([City], tool_choice="any").invoke("hi"),
+    "get_num_tokens": lambda model: model.get_num_tokens("hi"),
+    "get_num_tokens_from_messages": lambda model: model.get_num_tokens_from_messages([HumanMessage("hi")], [City]),
+    "endpoint_info": lambda model: model.endpoint_info(),
+    "close": lambda model: model.close(),
+    "aclose": lambda model: model.aclose(),
+}
+CHAT_MODELS = {
+    "key": lambda: build(api_key=SecretStr("a\nb")),
+    "function": lambda: build(api_key=raise_key_error),
+    "function with a deadline": lambda: build(api_key=raise_key_error, timeout={"total": 30.0}),
+    "refusal": lambda: build(refuse(429, "RESOURCE_EXHAUSTED")),
+    "no answer": lambda: build(lost("ReadTimeout")),
+    "invalid tool call": lambda: build(lambda: completion("", **INVALID_CALL)),
+    "empty reply": lambda: build(lambda: completion("")),
+    "no JSON": lambda: build(lambda: completion("Hello.")),
+}
+EMBEDDING_METHODS = {
+    "embed_documents": lambda model: model.embed_documents(["a", "b"]),
+    "embed_query": lambda model: model.embed_query("a"),
+    "aembed_documents": lambda model: model.aembed_documents(["a", "b"]),
+    "aembed_query": lambda model: model.aembed_query("a"),
+    "preview": lambda model: model.preview(["a"]),
+    "endpoint_info": lambda model: model.endpoint_info(),
+    "close": lambda model: model.close(),
+    "aclose": lambda model: model.aclose(),
+}
+
+
+def build_embeddings(clients=None, **options):
+    given = {"model": "m", "api_key": "k", "base_url": "http://server/v1", "batch_size": 1, "max_retries": 0}
+    return GeminiCompatEmbeddings(**{**given, **(clients or {}), **options})
+
+
+EMBEDDING_MODELS = {
+    "uneven vectors": lambda: build_embeddings(answer_uneven(), max_concurrency=1),
+    "key": lambda: build_embeddings(api_key=SecretStr("a\nb")),
+    "function": lambda: build_embeddings(api_key=raise_key_error),
+    "refusal": lambda: build_embeddings(Wire(refuse(429, "RESOURCE_EXHAUSTED")()).clients),
+    "few vectors": lambda: build_embeddings(Wire({"data": []}).clients),
+    "dimensions": lambda: build_embeddings(answer_uneven(), dimensions=7),
+}
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
+@pytest.mark.parametrize(
+    ("make", "method"),
+    [
+        pytest.param(make, method, id=f"{kind}-{name}-{fault}")
+        for kind, makes, methods in (
+            ("chat", CHAT_MODELS, CHAT_METHODS),
+            ("embeddings", EMBEDDING_MODELS, EMBEDDING_METHODS),
+        )
+        for fault, make in makes.items()
+        for name, method in methods.items()
+    ],
+)
+def test_no_public_method_raises_a_placeholder(make, method, unfinished):
+    """Each method runs in the thread of an event loop, before openai is imported."""
+
+    async def call():
+        result = method(make())
+        return await result if inspect.isawaitable(result) else result
+
+    async def main():
+        (result,) = await asyncio.gather(call(), return_exceptions=True)
+        return result if isinstance(result, Exception) else None
+
+    assert find_placeholders(asyncio.run(main())) == []
+
+
+def test_public_methods_are_all_tested_for_placeholders():
+    """Inherited methods of LangChain call one of the tested methods."""
+    for kind, methods, others in (
+        (ChatGeminiCompat, CHAT_METHODS, {"bind", "with_structured_output"}),
+        (GeminiCompatEmbeddings, EMBEDDING_METHODS, set()),
+    ):
+        own = [base for base in kind.__mro__ if base.__module__.startswith("langchain_gemini_compat")]
+        public = {
+            name for base in own for name, value in vars(base).items() if inspect.isfunction(value) and name[0] != "_"
+        }
+        pydantic_methods = {"copy", "model_copy", "model_post_init", "redacted_fields", "routing_digest"}
+        assert public - pydantic_methods - others <= methods.keys()
+
+
+@pytest.mark.parametrize("method", ["aembed_documents", "embed_documents"])
+def test_first_error_about_uneven_vectors_is_complete(method, unfinished):
+    async def main():
+        result = getattr(build_embeddings(answer_uneven(), max_concurrency=1), method)(["a", "b"])
+        return await result if inspect.isawaitable(result) else result
+
+    with pytest.raises(api.InvalidReplyError, match="different lengths: 2 for"):
+        asyncio.run(main())
+    # An async call imports openai in another thread.
+    assert (threading.get_ident() in unfinished.threads) is (method == "embed_documents")
+
+
+class UselessToken(google.auth.credentials.Credentials):
+    """Credentials whose refresh gives no token, or a token that no header can carry."""
+
+    def __init__(self, token):
+        super().__init__()
+        self._given = token
+
+    def refresh(self, request):
+        self.token = self._given
+
+
+class ExternalToken(UselessToken):
+    """External credentials, whose project google-auth requests with another call."""
+
+    def get_project_id(self, request):
+        raise ValueError("no project")
+
+
+#: Errors about tokens that another thread notices, while the caller waits until a deadline.
+THREAD_CASES = {
+    "function": ({"api_key": raise_key_error}, "no key"),
+    "no token": ({"credentials": UselessToken("")}, "gave no token"),
+    "token with a line break": ({"credentials": UselessToken("a\nb")}, "characters that no HTTP header"),
+    "project": ({"credentials": ExternalToken("token")}, "no project"),
+}
+
+
+@pytest.mark.parametrize(
+    "fail",
+    [lambda model: asyncio.run(fail_async(model)), lambda model: model.invoke("hi")],
+    ids=["async", "sync"],
+)
+@pytest.mark.parametrize(("options", "text"), THREAD_CASES.values(), ids=THREAD_CASES)
+def test_token_thread_does_not_import_openai(options, text, fail, unfinished):
+    """The import would use up the time of the caller, and the call would end with a timeout."""
+    if "credentials" in options:
+        options = {**options, "surface": "vertex", "api_key": None, "location": "global"}
+    with pytest.raises(api.CredentialsError, match=text):
+        fail(build(**options, timeout={"total": 30.0}))
+    assert len(unfinished.names) == 1
+    assert not unfinished.names[0].startswith("gemini-compat")
+
+
+@pytest.mark.parametrize("is_imported", [False, True], ids=["first error", "later error"])
+@pytest.mark.parametrize("work", [fail_async, fail_astream, fail_sync_in_loop])
+def test_retryable_error_of_an_api_key_function_is_retried(work, is_imported, unfinished):
+    """Such an error has no class of openai, so retries of it do not wait for the import."""
+    calls = []
+
+    def read_key():
+        calls.append(1)
+        error = errors.GeminiCompatError("vault busy")
+        error.is_retryable, error.retry_after = True, 0.0
+        raise error
+
+    unfinished.is_done = is_imported
+    error = catch(work, build(api_key=read_key, max_retries=2), errors.GeminiCompatError)
+    assert (len(calls), error.tries, unfinished.threads) == (3, 3, [])
 
 
 def test_retry_follows_the_first_error(unfinished):
