@@ -36,9 +36,10 @@ _SYSTEM_PROXIES = ("darwin", "win32", "cygwin")
 
 
 def digest_environment() -> str:
-    """Return a digest of all that an HTTP client reads from the environment, and of the state of the files it names.
+    """Return a digest of the environment that an HTTP client reads, and of the metadata of what the variables name.
 
-    A proxy's URL may contain a password, so the text itself is not kept. This function may read a file's metadata.
+    A proxy's URL may contain a password, so the text itself is not kept. For a directory with certificates, the digest
+    covers the metadata of the directory, not of its files.
     """
     return _digest((_read_proxies(), _describe_certificates()))
 
@@ -92,8 +93,9 @@ def find_aiohttp_client() -> _AiohttpClient | None:
 def ssl_context() -> ssl.SSLContext:
     """Return the SSL context that clients with the same certificates share: it takes 20 ms to build one.
 
-    A new file behind SSL_CERT_FILE or SSL_CERT_DIR leads to a new context. A change to the certificates of the
-    system needs a new process.
+    A changed file behind SSL_CERT_FILE leads to a new context, and so does a file that is added to or removed from
+    SSL_CERT_DIR. A file that is rewritten inside SSL_CERT_DIR, and a change to the certificates of the system, need a
+    new process.
     """
     key = _digest(_describe_certificates())
     with singleton_lock():

@@ -1,4 +1,4 @@
-"""The HTTP library of the openai SDK, and HTTP clients with the defaults of that SDK.
+"""The HTTP library of the openai SDK, and HTTP clients with the defaults of that SDK, but longer-lived connections.
 
 openai is not imported, since that takes half a second. So its defaults are repeated here: those of
 `DefaultHttpxClient` and `DefaultAsyncHttpxClient` (`openai/_base_client.py` and `openai/_constants.py` of openai 2.16
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Limits of the connection pool.
 _MAX_CONNECTIONS, _MAX_KEEPALIVE_CONNECTIONS = 1000, 100
+#: Seconds that an unused connection stays open, as long as an unused client. The default of the HTTP library is 5.
+KEEPALIVE_SECONDS = 30.0
 #: Timeouts of a request that names none, in seconds. The requests of this package name theirs.
 _TIMEOUT, _CONNECT_TIMEOUT = 600.0, 5.0
 
@@ -69,7 +71,11 @@ def build_async_client(
 
 def build_limits() -> httpx2.Limits:
     """Return the limits of a connection pool."""
-    return http_library().Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_KEEPALIVE_CONNECTIONS)
+    return http_library().Limits(
+        max_connections=_MAX_CONNECTIONS,
+        max_keepalive_connections=_MAX_KEEPALIVE_CONNECTIONS,
+        keepalive_expiry=KEEPALIVE_SECONDS,
+    )
 
 
 def _add_defaults(options: ClientOptions) -> ClientOptions:

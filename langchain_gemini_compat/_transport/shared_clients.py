@@ -18,6 +18,7 @@ from weakref import ref
 
 from langchain_gemini_compat._transport.client_factory import open_sync_client
 from langchain_gemini_compat._transport.deadlines import check_regularly, wake_checks
+from langchain_gemini_compat._transport.http_library import KEEPALIVE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -28,7 +29,7 @@ _Client = TypeVar("_Client")
 _AnyPool = TypeVar("_AnyPool", bound="Pool[httpx2.Client] | Pool[httpx2.AsyncClient]")
 
 #: Seconds from the end of the last share to the end of the client.
-IDLE_SECONDS = 30.0
+IDLE_SECONDS = KEEPALIVE_SECONDS
 #: Maximum number of open clients without a share. A server with a key for each tenant would else run out of sockets.
 MOST_UNUSED = 64
 
