@@ -83,9 +83,11 @@ def test_missing_extra_names_the_packages_to_install(run, monkeypatch):
 
 
 def test_parser_imports_no_optional_package():
+    """With httpx-aiohttp installed, langsmith imports httpx, whose command imports rich."""
     code = (
-        "import sys; from langchain_gemini_compat.cli import _build_parser; _build_parser(); "
-        "print([name for name in ('langchain', 'openai', 'rich', 'uvicorn') if name in sys.modules])"
+        "import sys, langsmith.client; before = set(sys.modules); "
+        "from langchain_gemini_compat.cli import _build_parser; _build_parser(); "
+        "names = {'langchain', 'openai', 'rich', 'uvicorn'}; print(sorted(names & (sys.modules.keys() - before)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 

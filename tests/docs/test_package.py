@@ -108,12 +108,17 @@ def test_model_sync_and_async_methods_take_the_same_arguments(sync, asynchronous
 
 
 def test_import_and_construction_load_no_client():
-    """The first call loads the HTTP client, and the first error loads openai. Some modules are never loaded."""
+    """The first call loads the HTTP client, and the first error loads openai. Some modules are never loaded.
+
+    With httpx-aiohttp installed, langsmith imports aiohttp.
+    """
     code = (
-        "import sys, langchain_gemini_compat as p\n"
+        "import sys, langsmith.client\n"
+        "before = set(sys.modules)\n"
+        "import langchain_gemini_compat as p\n"
         "p.ChatGeminiCompat(model='gemini-3.8-flash', project='p')\n"
-        "print([name for name in ('openai', 'google.auth', 'grpc', 'google.protobuf', 'tiktoken', 'aiohttp')"
-        " if name in sys.modules])"
+        "names = {'openai', 'google.auth', 'grpc', 'google.protobuf', 'tiktoken', 'aiohttp'}\n"
+        "print(sorted(names & (sys.modules.keys() - before)))"
     )
     assert run(code).strip() == "[]"
 
