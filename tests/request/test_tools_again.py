@@ -14,7 +14,7 @@ from langchain_core.tools.retriever import create_retriever_tool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from outgoing import GOOGLE, PLACES, SURFACES, endpoint
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 from pydantic.v1 import BaseModel as BaseModelV1
 from pydantic.v1 import Field as FieldV1
 from wire import Wire, completion
@@ -176,6 +176,11 @@ KINDS: dict[str, BaseTool] = {
     "own class, no schema": BareTool(),
     "own class, own schema of calls": SchemaTool(),
 }
+try:
+    convert_to_openai_tool(KINDS["pydantic 2, recursive"])
+except PydanticUserError:
+    # langchain-core 1.6 cannot declare a tool whose class contains itself.
+    del KINDS["pydantic 2, recursive"]
 
 
 def without_titles(value, names=False):

@@ -344,7 +344,8 @@ def test_the_size_of_a_compiled_schema_is_near_its_memory(cache):
         used = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert used < cache._bytes < 4 * used
+    # Objects of Python 3.10 are a little larger.
+    assert used / 1.25 < cache._bytes < 4 * used
 
 
 def test_threads_share_compiled_schemas(cache):
