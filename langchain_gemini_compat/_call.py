@@ -2,8 +2,9 @@
 
 `Tries` decides whether to retry. `ReplyDecoder` decides whether a reply is usable.
 
-Errors are handled after the `except` block, or a placeholder would be the `__context__` of its error. The list `caught`
-passes them on. It is empty when an error is raised, so the error's traceback does not lead back to the error.
+Errors are handled after the `except` block. Inside the block, a `PendingError` would become the `__context__` of the
+error that replaces it. The list `caught` passes the error on. It is emptied first, so that the error's traceback does
+not hold the error.
 """
 
 from __future__ import annotations

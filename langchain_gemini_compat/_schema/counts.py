@@ -34,7 +34,7 @@ def find_most_items(schemas: Iterable[JsonObject]) -> int | None:
 
 
 def has_bounds(schema: JsonObject) -> bool:
-    """Whether an array in a compiled schema has a bound."""
+    """Return whether an array in a compiled schema has a bound."""
     return any(_find_bounds([schema]))
 
 

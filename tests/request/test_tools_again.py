@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Annotated, Any, Literal
 
 import pytest
+from compiled_schemas import record_compiled
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.tools import BaseTool, InjectedToolArg, InjectedToolCallId, StructuredTool, Tool, tool
@@ -23,7 +24,6 @@ from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._request import tools as tools_module
 from langchain_gemini_compat._request.tools import encode_tools, format_tool
 from langchain_gemini_compat._schema.cache import BoundedCache
-from langchain_gemini_compat._schema.compiler import Compiler
 from langchain_gemini_compat._transport.body import encode_body, encode_with_json
 from langchain_gemini_compat._wire.plain_json import PlainArray
 from langchain_gemini_compat.errors import GeminiCompatWarning, UnsupportedParameterError
@@ -279,16 +279,7 @@ def talk(surface="ai_studio", **given):
 @pytest.fixture
 def compiled(monkeypatch):
     """Return the list of the schemas that are compiled from now on."""
-    roots = []
-    original = Compiler.compile
-
-    def compile_one(self, path, sources, depth):
-        if depth == 1:
-            roots.append(self.reader.root)
-        return original(self, path, sources, depth)
-
-    monkeypatch.setattr(Compiler, "compile", compile_one)
-    return roots
+    return record_compiled(monkeypatch)
 
 
 @pytest.mark.parametrize("surface", SURFACES)

@@ -3,10 +3,9 @@
 import asyncio
 import socket
 import ssl
-import threading
-from contextlib import contextmanager, suppress
 
 import pytest
+import raw_server
 from transports import whole_modes, whole_modes_over_httpx
 from wire import Wire, http
 from wire import completion as completion_body
@@ -20,33 +19,9 @@ def answer_of(status):
     return f"HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
 
 
-@contextmanager
-def server(answer, tls=None, *, first=65536):
-    """Yield the address of a server that reads a little and answers with bytes, and the list of its connections."""
-    seen = []
-
-    def serve(connection):
-        with suppress(OSError), connection:
-            wrapped = tls.wrap_socket(connection, server_side=True) if tls else connection
-            if first:
-                wrapped.recv(first)
-            wrapped.sendall(answer)
-            wrapped.close()
-
-    def accept(listener):
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                seen.append(connection)
-                threading.Thread(target=serve, args=(connection,), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=accept, args=(listener,), daemon=True)
-        thread.start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}", seen
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
+def server(answer, tls=None):
+    """Start a server that reads a little, answers with bytes and closes the connection."""
+    return raw_server.start(lambda connection: connection.sendall(answer), tls=tls)
 
 
 @pytest.fixture

@@ -1,0 +1,17 @@
+"""Records which schemas are compiled, and so which ones no cache had."""
+
+from langchain_gemini_compat._schema.compiler import Compiler
+
+
+def record_compiled(monkeypatch):
+    """Return a list to which each schema is added when it is compiled."""
+    roots = []
+    original = Compiler.compile
+
+    def compile_one(self, path, sources, depth):
+        if depth == 1:
+            roots.append(self.reader.root)
+        return original(self, path, sources, depth)
+
+    monkeypatch.setattr(Compiler, "compile", compile_one)
+    return roots
