@@ -14,6 +14,11 @@ def chunk(data=_EVENT):
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
+def answer_with(data):
+    """Return a function for `start` that sends `data`."""
+    return lambda connection: connection.sendall(data)
+
+
 @contextmanager
 def start(answer, *, tls=None, read=True):
     """Yield the address of the server, and the sockets of its connections.

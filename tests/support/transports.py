@@ -30,6 +30,4 @@ over_aiohttp = pytest.mark.parametrize("async_transport", [_aiohttp], indirect=T
 #: Runs a test in each mode, and in the async modes over each transport.
 modes = _in_modes("invoke", "ainvoke", "stream", "astream")
 whole_modes = _in_modes("invoke", "ainvoke")
-#: The modes of whole replies over httpx alone.
-whole_modes_over_httpx = pytest.mark.parametrize("mode", ["invoke", "ainvoke"])
 stream_modes = _in_modes("stream", "astream")

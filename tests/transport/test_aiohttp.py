@@ -18,7 +18,7 @@ from contextlib import suppress
 import openai
 import pytest
 import raw_server
-from raw_server import STREAM, chunk
+from raw_server import STREAM, answer_with, chunk
 from transports import both_transports, over_aiohttp
 from watchful_server import read_request
 from wire import completion, http
@@ -54,10 +54,6 @@ def send_comments(connection):
     while True:
         connection.sendall(chunk(b": keep-alive\n\n"))
         time.sleep(0.05)
-
-
-def answer_with(data):
-    return lambda connection: connection.sendall(data)
 
 
 def close_in_mid_stream(connection):

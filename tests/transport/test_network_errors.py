@@ -6,7 +6,8 @@ import ssl
 
 import pytest
 import raw_server
-from transports import whole_modes, whole_modes_over_httpx
+from raw_server import answer_with
+from transports import over_aiohttp, whole_modes
 from wire import Wire, http
 from wire import completion as completion_body
 
@@ -21,7 +22,7 @@ def answer_of(status):
 
 def server(answer, tls=None):
     """Start a server that reads a little, answers with bytes and closes the connection."""
-    return raw_server.start(lambda connection: connection.sendall(answer), tls=tls)
+    return raw_server.start(answer_with(answer), tls=tls)
 
 
 @pytest.fixture
@@ -130,11 +131,10 @@ def test_invalid_proxy_port_of_the_callers_client_is_named():
     assert caught.value.tries == 1
 
 
-@whole_modes_over_httpx
+@pytest.mark.parametrize("mode", ["invoke", "ainvoke"])
 def test_refused_upload_is_not_retried(fail):
     """The server answers 413 and closes before it has read the body. Async clients cannot read such an answer.
 
-    aiohttp does not report the progress of an upload, so there the closed connection may be retried (limits page).
     Field case E16.
     """
     with server(answer_of("413 Content Too Large")) as (place, seen):
@@ -142,6 +142,17 @@ def test_refused_upload_is_not_retried(fail):
         assert "larger than the server" in str(error)
         assert "preview()" not in str(error)
         assert len(seen) == 1
+
+
+@over_aiohttp
+async def test_refused_upload_over_aiohttp_is_an_error(async_transport):
+    """Aiohttp does not report the progress of an upload. It reads the 413, or the closed connection is retried."""
+    with server(answer_of("413 Content Too Large")) as (place, seen):
+        model = ChatGeminiCompat(model="m", base_url=f"http://{place}/v1", api_key="secret-key-1", max_retries=1)
+        with pytest.raises((errors.InvalidRequestError, errors.APIConnectionError)) as caught:
+            await model.ainvoke(BODY)
+    assert caught.value.tries == len(seen)
+    assert "secret-key-1" not in str(caught.value)
 
 
 @whole_modes
