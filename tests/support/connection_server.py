@@ -1,11 +1,10 @@
 """A server on loopback that records its connections, and the headers of the requests on each of them."""
 
 import json
-import socket
 import threading
 from contextlib import contextmanager, suppress
-from itertools import count
 
+from loopback import listen
 from wire import chunk, completion
 
 _HEAD = b"HTTP/1.1 200 OK\r\nset-cookie: session=of-another-caller; Path=/\r\ncontent-type: "
@@ -25,9 +24,8 @@ class Connection:
 class ConnectionServer:
     """Answers each request. A stream stops after its first event until `go_on` is set."""
 
-    def __init__(self, listener):
-        self._listener = listener
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    def __init__(self):
+        self.url = ""
         self.connections = []
         self.go_on = threading.Event()
 
@@ -35,18 +33,10 @@ class ConnectionServer:
         """Return the values of a request header: one set for each connection."""
         return [{request.get(header) for request in connection.requests} for connection in self.connections]
 
-    def run(self):
-        for number in count():
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections.append(Connection())
-            serve = threading.Thread(target=self._serve, args=(client, self.connections[-1]), name=f"client {number}")
-            serve.daemon = True
-            serve.start()
-
-    def _serve(self, client, connection):
+    def serve(self, client):
+        """Answer the requests of a connection."""
+        connection = Connection()
+        self.connections.append(connection)
         with client, client.makefile("rb") as file, suppress(OSError):
             while request := _read_request(file):
                 headers, body = request
@@ -82,14 +72,10 @@ def _read_request(file):
 @contextmanager
 def serve():
     """Yield a running `ConnectionServer`."""
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
-        server = ConnectionServer(listener)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
+    server = ConnectionServer()
+    with listen(server.serve) as place:
+        server.url = f"http://{place}/v1"
         try:
             yield server
         finally:
             server.go_on.set()
-            # Closing a listener does not end `accept` in another thread.
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join(60)

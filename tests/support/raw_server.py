@@ -1,8 +1,8 @@
 """A server on loopback that answers each connection with a function. It uses a thread per connection."""
 
-import socket
-import threading
 from contextlib import contextmanager, suppress
+
+from loopback import listen
 
 #: The head of a stream, and an event.
 STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -31,6 +31,7 @@ def start(answer, *, tls=None, read=True):
     seen = []
 
     def serve(connection):
+        seen.append(connection)
         with suppress(OSError), connection:
             wrapped = tls.wrap_socket(connection, server_side=True) if tls else connection
             if read:
@@ -38,17 +39,5 @@ def start(answer, *, tls=None, read=True):
             answer(wrapped)
             wrapped.close()
 
-    def accept(listener):
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                seen.append(connection)
-                threading.Thread(target=serve, args=(connection,), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=accept, args=(listener,), daemon=True)
-        thread.start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}", seen
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
+    with listen(serve) as place:
+        yield place, seen

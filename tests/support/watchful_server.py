@@ -2,11 +2,10 @@
 
 import json
 import queue
-import socket
-import threading
 import time
-from contextlib import closing, contextmanager
-from itertools import count
+from contextlib import contextmanager
+
+from loopback import listen
 
 #: An event of a stream, and a stream that never ends.
 EVENT = {"id": "r", "model": "m", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "word "}}]}
@@ -38,21 +37,14 @@ class WatchfulServer:
     answers 503.
     """
 
-    def __init__(self, listener, behaviour):
-        self._listener, self._behaviour = listener, behaviour
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    def __init__(self, behaviour):
+        self._behaviour = behaviour
+        self.url = ""
         #: The connection of each request.
         self.requests = queue.Queue()
 
-    def run(self):
-        for number in count():
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), name=f"client {number}", daemon=True).start()
-
-    def _serve(self, client):
+    def serve(self, client):
+        """Answer the requests of a connection."""
         connection = Connection()
         with client, client.makefile("rb") as file:
             try:
@@ -86,11 +78,8 @@ def read_request(file):
 
 @contextmanager
 def start(behaviour):
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        server = WatchfulServer(listener, behaviour)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
+    """Yield a running `WatchfulServer`."""
+    server = WatchfulServer(behaviour)
+    with listen(server.serve) as place:
+        server.url = f"http://{place}/v1"
         yield server
-        # Wake the thread that accepts connections.
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()

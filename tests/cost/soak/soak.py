@@ -48,6 +48,8 @@ def held():
     gc.collect()
     for seconds in (0, shared_clients.IDLE_SECONDS + 1):
         shared_clients._clients.close_unused(time.monotonic() + seconds)
+    # The servers of this process have a thread per connection, which ends when it has read that the client is gone.
+    time.sleep(0.5)
     with suppress(AttributeError, OSError):
         # glibc keeps the freed memory of its threads, which is not a leak.
         ctypes.CDLL(None).malloc_trim(0)
