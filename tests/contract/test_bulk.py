@@ -24,7 +24,8 @@ from langchain_gemini_compat.testing import FakeGemini, Fault, Raw
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "how-to" / "bulk.md"
-PROGRAM = re.search(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)[1]
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+(PROGRAM,) = (block for block in BLOCKS if "def ask_all" in block)
 WORKERS, THREADS = 2, 8
 AT_ONCE = 2 * WORKERS * THREADS
 START_SECONDS = 60

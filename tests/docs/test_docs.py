@@ -34,6 +34,7 @@ BRINGS = {
     "clone[server]": {"uvicorn"},
     "deepagents": {"deepagents"},
     "distributed": {"dask"},
+    "fastapi": {"fastapi"},
     "langchain": {"langchain", "langgraph"},
     "langchain-mcp-adapters": {"langchain_mcp_adapters", "mcp"},
     "langchain-text-splitters": {"langchain_text_splitters"},
@@ -77,6 +78,7 @@ def offline(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+@pytest.mark.filterwarnings("ignore:Inferred .model_provider=:DeprecationWarning")
 def test_python_blocks_print_the_output_on_the_page(page, offline, capsys):
     """All blocks of a page share a namespace. A `text` block after a Python block is its output."""
     namespace = {"__name__": "docs"}

@@ -34,36 +34,52 @@ _UNSTREAMED = ("invoke", "ainvoke", "agent")
 _SPELLED = {"agent": "agent", "agent_stream": "streamed agent", "structured": "structured"}
 _HEAD = f"""# Faults
 
-The outcome of each known fault of Google's service and of gateways, at each entry point. The test suite produces the
-faults with [`FakeGemini`](../how-to/testing-your-agent.md) and compares the outcomes with this page. To write the page
-again, run `{COMMAND}`.
+How each known fault of Google's service and of gateways ends, for each way to call the model. This fault is a server
+without capacity:
 
-The name of a fault links to a public report or to the page that documents it. A fault without a link was seen in public
-files whose address is not known.
+```python
+from langchain_gemini_compat.errors import ServerError
+from langchain_gemini_compat.testing import FakeGemini, Fault
 
-| column | request |
-|---|---|
-| one request | `max_retries=0` |
-| with a retry | `max_retries=1`, and the reply after the fault is good; *same* means that the fault is not retried |
+try:
+    FakeGemini([Fault.overloaded()]).chat_model(max_retries=0).invoke("Hi")
+except ServerError as error:
+    print(type(error).__name__)
+
+reply = FakeGemini([Fault.overloaded(), "Hello!"]).chat_model(max_retries=1).invoke("Hi")
+print(reply.text)
+```
+
+```text
+ServerError
+Hello!
+```
+
+Its row below is *503, high demand*: without retries the call raises `ServerError`, and with a retry it returns the right
+answer. A reply without content is always an error, so no fault ends in an empty message.
+
+A test produces every fault with [`FakeGemini`](../how-to/testing-your-agent.md) and compares the outcomes with this
+page. `{COMMAND}` writes the page. The name of a fault links to a public report or to the page that documents it. A fault
+without a link was seen in public files whose address is not known.
 
 | outcome | meaning |
 |---|---|
-| right | the text, the calls or the object that the server meant; for an agent, the answer after its tools ran |
+| right | you get the text, the calls or the object that the server meant; an agent gives its answer after its tools ran |
+| right after 1 retry | the same, after the request was sent again |
 | right, with a placeholder | a call came without a signature, and Google's placeholder signature was sent back with it |
-| the name of a class | this [error](errors.md) was raised |
+| the name of a class | the call raises this [error](errors.md) |
 | refusal block | the message has a `refusal` block |
 | cut text, finish reason … | the message has the incomplete text and this finish reason |
-| part, then an error | the caller received a part before the error, so there was no retry |
+| part, then an error | you received a part before the error, so there was no retry |
+| same | the fault is not retried, so the outcome is that of one request |
 
-An outcome without entry points holds for all of them. Otherwise:
+If the ways to call the model end differently, the outcome names them:
 
-| name | entry points |
+| name | ways to call the model |
 |---|---|
 | whole | `invoke`, `ainvoke`, and an agent of `create_agent` |
 | streams | `stream`, `astream`, `stream_events(version="v3")`, and an agent that streams its tokens |
 | structured | `with_structured_output` |
-
-No fault has an empty message as its outcome: a reply without content is an error.
 """
 
 

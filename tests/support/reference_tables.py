@@ -30,38 +30,59 @@ HI = [HumanMessage("Hi.")]
 
 _FAMILIES = f"""# Model families
 
-These are the facts about each model family that the package builds requests by. `{COMMAND}` writes this page from the
-table in the code.
+The package adapts each request to the model that it is for. This page has the facts that it uses.
 
-- A family is every model whose name begins with the family's name. A prefix (`google/`, `models/`) and a suffix
-  (`-preview`, `-001`) do not matter. If several names fit, the longest one counts.
-- Every other name that begins with `gemini`, such as `gemini-flash-latest`, belongs to the last row. It has what all
-  newer text models have in common.
-- For models other than Gemini, your parameters are sent unchanged.
-- *{UNKNOWN}* means that no source states the fact.
+```python
+from langchain_gemini_compat.testing import FakeGemini
 
-Sources, read in November 2026:
+model = FakeGemini().chat_model("gemini-3.8-flash")
+print(model.profile["max_input_tokens"], model.profile["max_output_tokens"])
 
-- AI Studio: Google's pages on [models](https://ai.google.dev/gemini-api/docs/models),
-  [thinking](https://ai.google.dev/gemini-api/docs/thinking),
-  [deprecations](https://ai.google.dev/gemini-api/docs/deprecations) and
-  [OpenAI compatibility](https://ai.google.dev/gemini-api/docs/openai).
-- Vertex AI: Google's
-  [cards and guides](https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-3-8-flash).
-- Image models: [models.dev](https://models.dev). For them, *no* means "not listed there".
-- Public reports, where a line links to one.
+body, notes = model.preview("Hello!", reasoning_effort="minimal")
+print(body["reasoning_effort"])
+print(notes[0].message)
+```
+
+```text
+1048576 65536
+low
+`reasoning_effort` 'minimal' became 'low': gemini-3.8-flash has low, medium, high.
+```
+
+A family is all models whose names begin with the name of the family:
+
+| name of the model | family |
+|---|---|
+| `google/gemini-3.8-flash`, `models/gemini-3.8-flash`, `gemini-3.8-flash-001` | `gemini-3.8-flash`; prefixes and suffixes do not matter |
+| `gemini-3.1-flash-lite-image`, which begins with the names of two families | the longer name: `gemini-3.1-flash-lite-image`, not `gemini-3.1-flash-lite` |
+| `gemini-flash-latest`, and every other name that begins with `gemini` | the last row of each table: what all newer text models have in common |
+| any other name | none; your parameters are sent unchanged |
+
+*{UNKNOWN}* means that no source states the fact. `{COMMAND}` writes this page from a table in
+the code. The sources were read in November 2026:
+
+| about | source |
+|---|---|
+| AI Studio | Google's pages on [models](https://ai.google.dev/gemini-api/docs/models), [thinking](https://ai.google.dev/gemini-api/docs/thinking), [deprecations](https://ai.google.dev/gemini-api/docs/deprecations) and [OpenAI compatibility](https://ai.google.dev/gemini-api/docs/openai) |
+| Vertex AI | Google's [cards and guides](https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-3-8-flash) |
+| image models | [models.dev](https://models.dev); for them, *no* means "not listed there" |
+| single facts | public reports, which the line links to |
 
 ## Limits and locations
 
-*input* and *output* are limits in tokens. *Vertex AI* lists the locations that serve the model; *regions* are single
-regions such as `us-central1`. AI Studio has no locations. Gemini 4 shares its 1,048,576 tokens between input and output,
-and a reply that is not streamed ends at 32,768 tokens.
+| column | meaning |
+|---|---|
+| input, output | limits in tokens |
+| reads, writes | kinds of content |
+| Vertex AI | the locations that serve the model; *regions* are single regions such as `us-central1`; AI Studio has no locations |
+| shutdown | when the model ends, and which model answers then |
+
+Gemini 4 shares its 1,048,576 tokens between input, thoughts and output. One call writes at most 65,536 tokens, streamed
+or not.
 
 """
 _THINKING = f"""
 ## Thinking
-
-The table lists the levels and budgets that each family takes, and its default.
 
 - *dynamic* means that the model chooses a budget itself, up to 8,192 tokens.
 - Gemini 3 takes budgets "for compatibility", and Google states no range. The package sends at most the output limit.
@@ -71,34 +92,32 @@ The table lists the levels and budgets that each family takes, and its default.
 {{thinking}}
 ### What `reasoning_effort` becomes
 
-The column heads are your value, and the cells are what is sent: the nearest value that the model has. If they differ,
-the change is noted.
-
-- `max` is sent as `xhigh` is.
-- On Vertex AI, `none` and `minimal` are sent as the level or budget that they stand for. With `include_thoughts`, so is
-  every value on both surfaces. For models with budgets the values stand for these numbers of tokens:
-  {", ".join(f"`{word}` {tokens:,}" for word, tokens in EFFORT_BUDGETS.items())}.
-- `thinking_level` takes the same values. For models with budgets it is sent as a budget, and the change is noted.
+The first line has the values that you can set. The cells have the value that is sent, which is the nearest one that the
+model has. If it is not your value, `preview()` has a note.
 
 {{efforts}}
+- `max` is sent as `xhigh` is.
+- `thinking_level` takes the same values. For models with budgets, it is sent as a budget, with a note.
+- On Vertex AI, `none` and `minimal` are sent as a level or a budget. With `include_thoughts`, every value is, on both
+  surfaces. For models with budgets, the values stand for these numbers of tokens:
+  {", ".join(f"`{word}` {tokens:,}" for word, tokens in EFFORT_BUDGETS.items())}.
+
 ### What `thinking_budget` becomes
 
-The column heads are your value in tokens, and the cells are what is sent.
+The first line has some values in tokens. The cells have what is sent.
 
 {{budgets}}"""
 _RULES = """
 ## Rules that differ
 
-- **signatures**: *required* means that a tool call of the current turn without its signature is a 400.
-- **text beside calls**: *left out* means that Vertex AI answers
-  [400](https://github.com/NousResearch/hermes-agent/issues/69231) to an assistant message with text and tool calls, so
-  the package leaves the text out.
-- **JSON**: whether the model has structured output.
-- **JSON beside tools**: whether it can be used with tools in one request. Models
-  [before Gemini 3](https://github.com/googleapis/python-genai/issues/706) refuse that.
-- **sampling**: whether `temperature` and `top_p` have an effect.
-- **penalties**: whether `presence_penalty` and `frequency_penalty` are sent. Parameters are sent unless a source says
-  that they are ignored or refused.
+| column | meaning |
+|---|---|
+| signatures | *required*: a tool call of the current turn without its signature is a 400 |
+| text beside calls | *left out*: Vertex AI answers [400](https://github.com/NousResearch/hermes-agent/issues/69231) to an assistant message with text and tool calls, so the package leaves the text out |
+| JSON | whether the model has structured output |
+| JSON beside tools | whether a request can have both; models [before Gemini 3](https://github.com/googleapis/python-genai/issues/706) refuse that |
+| sampling | whether `temperature` and `top_p` have an effect; *sent* unless a source says that they are ignored |
+| penalties | whether `presence_penalty` and `frequency_penalty` are sent; *sent* unless a source says that they are refused |
 
 """
 _PARAMETERS = f"""# Parameters
