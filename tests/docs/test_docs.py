@@ -1,4 +1,4 @@
-"""The README and the docs: Python blocks run against the fake endpoint, links and `pip install` lines are right."""
+"""The README and the docs: Python blocks run and print what the page says, links and `pip install` lines are right."""
 
 import ast
 import re
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from google.oauth2.credentials import Credentials
+from page_blocks import OFFLINE, TABS, read_blocks, read_tabs
 from standard_rule import answer
 
 from langchain_gemini_compat import _connection
@@ -17,7 +18,7 @@ from langchain_gemini_compat.testing import FakeGemini
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "cassettes" / "README.md"]
-FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+RUNS = [(page, tab) for page in PAGES for tab in read_tabs(page.read_text(encoding="utf-8"))]
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
 #: For each word of a `pip install` line, the modules that it installs and that pages import. `clone` is this package.
 BRINGS = {
@@ -57,46 +58,95 @@ with suppress(ModuleNotFoundError):
     import_module("mcp.client.stdio")
 
 
-@pytest.fixture
-def offline(monkeypatch, tmp_path):
-    """Connect every model to a strict fake of its surface. The environment has a key."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GOOGLE_API_KEY", "test-key")
-    real, fakes = _connection.open_transport, []
+def name_of(page):
+    """Return the path of a page in the repository."""
+    return str(page.relative_to(ROOT))
 
-    def open_transport(connection, *, credentials, **options):
-        fake = FakeGemini(answer, surface=connection.endpoint.surface)
-        fakes.append(fake)
+
+class Places:
+    """Connects the models of a page to a fake of their surface. The models of an offline tab need none.
+
+    `fake` is the fake of the page's offline tab, so that each tab gets the same replies. Without it, `answer` replies.
+    """
+
+    def __init__(self, tab):
+        self.tab = tab
+        self.fake = None
+        self.fakes = []
+        self.open = _connection.open_transport
+
+    def open_transport(self, connection, *, credentials, **options):
         if options["http_client"] is None:
+            assert self.tab != OFFLINE, "The offline form of a page calls no service."
+            fake = self.fake or FakeGemini(answer)
+            fake.surface = connection.endpoint.surface
+            self.fakes.append(fake)
             options |= {"http_client": fake.http_client, "http_async_client": fake.http_async_client}
-        return real(connection, credentials=credentials or Credentials("test"), **options)
-
-    monkeypatch.setattr(_connection, "open_transport", open_transport)
-    yield
-    assert [refusal for fake in fakes for refusal in fake.refusals] == []
+        return self.open(connection, credentials=credentials or Credentials("test"), **options)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.fixture
+def places(request, monkeypatch, tmp_path):
+    """Connect every model of a page, for the tab of `request`. The environment has a key for pages without tabs."""
+    monkeypatch.chdir(tmp_path)
+    if request.param is None:
+        monkeypatch.setenv("GOOGLE_API_KEY", "test-key")
+    places = Places(request.param)
+    monkeypatch.setattr(_connection, "open_transport", places.open_transport)
+    yield places
+    assert [refusal for fake in places.fakes for refusal in fake.refusals] == []
+
+
+def run_block(code, page, namespace):
+    """Run a block. Skip the test if the block needs a Python that deepagents supports."""
+    try:
+        exec(compile(code, str(page), "exec"), namespace)
+    except ModuleNotFoundError as missing:
+        if missing.name != "deepagents" or sys.version_info >= (3, 11):
+            raise
+        pytest.skip("All blocks ran up to deepagents, which needs Python 3.11.")
+
+
+@pytest.mark.parametrize(
+    ("page", "places"),
+    RUNS,
+    indirect=["places"],
+    ids=[f"{name_of(page)}-{tab}" if tab else name_of(page) for page, tab in RUNS],
+)
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 @pytest.mark.filterwarnings("ignore:Inferred .model_provider=:DeprecationWarning")
-def test_python_blocks_print_the_output_on_the_page(page, offline, capsys):
-    """All blocks of a page share a namespace. A `text` block after a Python block is its output."""
+def test_python_blocks_print_the_output_on_the_page(page, places, capsys):
+    """All blocks of a page share a namespace. A `text` block after a Python block is its output.
+
+    A page with tabs runs once for each tab. The fake of the offline tab is built in a namespace of its own, so the rest
+    of the page uses nothing of that tab except `model`.
+    """
     namespace = {"__name__": "docs"}
     printed = None
-    for language, code in FENCE.findall(page.read_text()):
-        if language == "python":
-            try:
-                exec(compile(code, str(page), "exec"), namespace)
-            except ModuleNotFoundError as missing:
-                if missing.name != "deepagents" or sys.version_info >= (3, 11):
-                    raise
-                pytest.skip("All blocks ran up to deepagents, which needs Python 3.11.")
+    for language, code, tab in read_blocks(page.read_text(encoding="utf-8")):
+        if tab not in (None, places.tab):
+            if tab == OFFLINE and language == "python":
+                offline = dict(namespace)
+                run_block(code, page, offline)
+                places.fake = offline["fake"]
+        elif language == "python":
+            run_block(code, page, namespace)
             printed = capsys.readouterr().out
         elif language == "text" and printed is not None:
             assert printed == code
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_tabs_begin_with_the_offline_fake(page):
+    """A page with tabs can be run without a key, and has no tabs of other names for Python blocks."""
+    used = [
+        block.tab for block in read_blocks(page.read_text(encoding="utf-8")) if block.tab and block.language == "python"
+    ]
+    assert used[:1] in ([], [OFFLINE])
+    assert set(used) <= set(TABS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_relative_links_have_targets(page):
     """Relative links name existing files, and anchors name existing headings."""
     for target, anchor in LINK.findall(page.read_text()):
@@ -126,11 +176,11 @@ def read_imports(code):
     return names | {module for name, module in INSIDE.items() if name in used}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_page_installs_what_it_imports(page):
     """The `pip install` lines of the page, or the README's, install every module that the page imports."""
     text = page.read_text()
-    found = set().union(*[read_imports(code) for language, code in FENCE.findall(text) if language == "python"])
+    found = set().union(*[read_imports(code) for language, code, _ in read_blocks(text) if language == "python"])
     found = {name for name in found if name.partition(".")[0] not in sys.stdlib_module_names}
     found = {
         next((part for part in APART if f"{name}.".startswith(f"{part}.")), name.partition(".")[0]) for name in found
@@ -139,7 +189,7 @@ def test_page_installs_what_it_imports(page):
     assert found - brought == set()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_page_does_not_install_this_package_from_an_index(page):
     """The package is not published."""
     assert [line for line in INSTALLED.findall(page.read_text()) if "langchain-gemini-compat" in line] == []
@@ -153,7 +203,7 @@ def test_readme_is_short():
 def test_demo_prints_the_lines_of_the_readme(capsys):
     """Every line of the README's `console` block is a line of the demo."""
     readme = (ROOT / "README.md").read_text()
-    (lines,) = (code.splitlines() for language, code in FENCE.findall(readme) if language == "console")
+    (lines,) = (code.splitlines() for language, code, _ in read_blocks(readme) if language == "console")
     assert main(["demo"]) == 0
     assert set(lines) <= set(capsys.readouterr().out.splitlines())
 

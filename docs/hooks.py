@@ -1,0 +1,73 @@
+"""Hooks of the docs site: the changelog as a page, links for edits, and `llms.txt` for language models."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mkdocs.structure.files import File
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+    from mkdocs.structure.nav import Navigation
+    from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[1]
+#: A paragraph of prose: the lines from one that begins with a letter up to an empty line.
+PROSE = re.compile(r"^(?=[A-Z])[^\n]+(?:\n[^\n]+)*", re.MULTILINE)
+FENCE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
+#: The navigation of the build, kept between two events.
+_found: list[Navigation] = []
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Give every page a link to its source if `repo_url` is set."""
+    if config.repo_url:
+        config.edit_uri = "edit/main/docs/"
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the changelog of the repository as a page."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    files.append(File.generated(config, "changelog.md", content=text))
+    return files
+
+
+def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
+    """Keep the navigation for `llms.txt`."""
+    del config, files
+    _found[:] = [nav]
+    return nav
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Write `llms.txt`, a list of all pages with their first sentence, in the form of https://llmstxt.org."""
+    (nav,) = _found
+    site = Path(config.site_dir)
+    lines = [f"# {config.site_name}", "", f"> {config.site_description}", ""]
+    section = None
+    for page in nav.pages:
+        heading = _section_of(page)
+        if heading != section:
+            section = heading
+            lines += ["", f"## {section}", ""]
+        lines.append(f"- [{page.title}]({config.site_url or '/'}{page.url}): {_lead_of(page)}")
+    (site / "llms.txt").write_text("\n".join(lines).replace("\n\n\n", "\n\n") + "\n", encoding="utf-8")
+
+
+def _section_of(page: Page) -> str:
+    """Return the title of the top section that a page is in."""
+    return str(page.ancestors[-1].title) if page.ancestors else "Start"
+
+
+def _lead_of(page: Page) -> str:
+    """Return the page's description, or the first sentence of its prose without links."""
+    if "description" in page.meta:
+        return str(page.meta["description"])
+    lead = PROSE.search(FENCE.sub("", page.markdown or ""))
+    text = " ".join(lead[0].split()) if lead else str(page.title)
+    return LINK.sub(r"\1", text).partition(". ")[0].rstrip(".:") + "."
