@@ -18,6 +18,7 @@ from langchain_gemini_compat.testing import FakeGemini
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "cassettes" / "README.md"]
+README, INDEX = ROOT / "README.md", ROOT / "docs" / "index.md"
 RUNS = [(page, tab) for page in PAGES for tab in read_tabs(page.read_text(encoding="utf-8"))]
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
 #: For each word of a `pip install` line, the modules that it installs and that pages import. `clone` is this package.
@@ -97,6 +98,15 @@ def places(request, monkeypatch, tmp_path):
     assert [refusal for fake in places.fakes for refusal in fake.refusals] == []
 
 
+def read_fake(page, namespace):
+    """Return the fake of a page's offline tab."""
+    namespace = dict(namespace)
+    for language, code, tab in read_blocks(page.read_text(encoding="utf-8")):
+        if tab == OFFLINE and language == "python":
+            run_block(code, page, namespace)
+    return namespace["fake"]
+
+
 def run_block(code, page, namespace):
     """Run a block. Skip the test if the block needs a Python that deepagents supports."""
     try:
@@ -119,17 +129,16 @@ def test_python_blocks_print_the_output_on_the_page(page, places, capsys):
     """All blocks of a page share a namespace. A `text` block after a Python block is its output.
 
     A page with tabs runs once for each tab. The fake of the offline tab is built in a namespace of its own, so the rest
-    of the page uses nothing of that tab except `model`.
+    of the page uses nothing of that tab except `model`. The README has no tabs. It gets the replies of the front page.
     """
     namespace = {"__name__": "docs"}
     printed = None
+    if page == README or places.tab not in (None, OFFLINE):
+        places.fake = read_fake(INDEX if page == README else page, namespace)
     for language, code, tab in read_blocks(page.read_text(encoding="utf-8")):
         if tab not in (None, places.tab):
-            if tab == OFFLINE and language == "python":
-                offline = dict(namespace)
-                run_block(code, page, offline)
-                places.fake = offline["fake"]
-        elif language == "python":
+            continue
+        if language == "python":
             run_block(code, page, namespace)
             printed = capsys.readouterr().out
         elif language == "text" and printed is not None:
@@ -193,6 +202,18 @@ def test_page_installs_what_it_imports(page):
 def test_page_does_not_install_this_package_from_an_index(page):
     """The package is not published."""
     assert [line for line in INSTALLED.findall(page.read_text()) if "langchain-gemini-compat" in line] == []
+
+
+#: The sections that the README and the front page share.
+SHARED = ("Install", "Build an agent", "Choose a class", "Where to go")
+
+
+@pytest.mark.parametrize("heading", ["langchain-gemini-compat", *SHARED])
+def test_readme_and_front_page_say_the_same(heading):
+    """A section that both pages have is equal in both, except for the folder in its links."""
+    section = re.compile(rf"^##? {heading}\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
+    readme, index = (section.search(page.read_text(encoding="utf-8")) for page in (README, INDEX))
+    assert readme[1].replace("](docs/", "](") == index[1]
 
 
 def test_readme_is_short():
