@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat._transport.timeouts import Timeouts
-from langchain_gemini_compat.chat_models import ChatGeminiCompat
-from langchain_gemini_compat.google_genai import to_google_genai
+from langchain_gemini_compat._lazy import export_lazily
 
 if TYPE_CHECKING:
+    from langchain_gemini_compat._transport.timeouts import Timeouts
+    from langchain_gemini_compat.chat_models import ChatGeminiCompat
     from langchain_gemini_compat.embeddings import GeminiCompatEmbeddings
+    from langchain_gemini_compat.google_genai import to_google_genai
+else:
+    # pytest loads the plugin of this package in each run, and with it this module.
+    __getattr__, __dir__ = export_lazily(
+        __name__,
+        {
+            "ChatGeminiCompat": "chat_models",
+            "GeminiCompatEmbeddings": "embeddings",
+            "Timeouts": "_transport.timeouts",
+            "errors": "errors",
+            "to_google_genai": "google_genai",
+        },
+    )
 
 __all__ = ["ChatGeminiCompat", "GeminiCompatEmbeddings", "Timeouts", "to_google_genai"]
-
-
-def __getattr__(name: str) -> object:
-    """Import the embeddings when they are first used."""
-    if name != "GeminiCompatEmbeddings":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module("langchain_gemini_compat.embeddings"), name)
-    globals()[name] = value
-    return value

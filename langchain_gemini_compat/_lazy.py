@@ -1,4 +1,4 @@
-"""Placeholders for modules that are slow to import. The module is imported when an attribute is read.
+"""Modules that are imported when they are first used: placeholders, and packages that import their names late.
 
 Each name in a public annotation must exist at run time, because LangChain evaluates the annotations of a model's
 methods: `RunnableWithFallbacks.__getattr__` calls `typing.get_type_hints`.
@@ -10,6 +10,10 @@ import sys
 from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 class LazyModule:
@@ -54,3 +58,29 @@ def _openai_version() -> str:
             pass
     found: str = import_module("openai").VERSION
     return found
+
+
+def export_lazily(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """Return the functions `__getattr__` and `__dir__` of a package that imports its public names on first use.
+
+    Args:
+        package: The name of the package.
+        names: For each public name, the module of the package that defines it. A module that is public itself is under
+            its own name.
+
+    Returns:
+        The two functions (PEP 562).
+    """
+
+    def load(name: str) -> object:
+        if name not in names:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module = import_module(f"{package}.{names[name]}")
+        value: object = module if names[name] == name else getattr(module, name)
+        vars(sys.modules[package])[name] = value
+        return value
+
+    def list_names() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *names})
+
+    return load, list_names

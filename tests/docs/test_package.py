@@ -38,6 +38,16 @@ def test_exports_are_sorted_and_exist():
         assert all(hasattr(module, name) for name in module.__all__)
 
 
+def test_public_names_are_listed_before_they_are_imported():
+    """The packages import their names on first use, and Python's prompt completes them."""
+    code = (
+        "import sys, langchain_gemini_compat as p, langchain_gemini_compat.testing as t\n"
+        "print('langchain_core' in sys.modules, set(p.__all__) <= set(dir(p)), set(t.__all__) <= set(dir(t)))\n"
+        "print(p.errors.__name__, t.FakeGemini.__name__, hasattr(p, 'ChatGemini'))"
+    )
+    assert run(code).splitlines() == ["False True True", "langchain_gemini_compat.errors FakeGemini False"]
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_module_has_a_docstring(path):
     """Every module has a docstring."""
