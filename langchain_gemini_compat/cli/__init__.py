@@ -1,7 +1,7 @@
 """The command `langchain-gemini-compat` and its exit codes.
 
-0: success. 1: failure. 2: invalid arguments, or the extra `cli` is not installed. 130: Ctrl-C. 141: the reader of the
-output has closed the pipe.
+0: success. 1: failure. 2: invalid arguments, or a package that the subcommand needs is not installed. 130: Ctrl-C.
+141: the reader of the output has closed the pipe.
 """
 
 from __future__ import annotations
@@ -12,33 +12,16 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Protocol, cast
+from typing import cast
 
 from langchain_gemini_compat.cli._options import UsageError, known_secrets
-from langchain_gemini_compat.cli._terminal import Screen
+from langchain_gemini_compat.cli._parser import build_parser, load_command
+from langchain_gemini_compat.cli._terminal import Screen, tolerate_encodings
 from langchain_gemini_compat.errors import GeminiCompatError, GeminiCompatWarning
 
-_EXTRA = ("langchain", "rich", "uvicorn")
-_COMMANDS = {
-    "demo": "run an agent with tools and show its requests; needs no key and no network",
-    "doctor": "check the setup, and print the commands that fix it",
-    "chat": "chat with a model, line by line",
-    "fake": "serve the offline endpoint",
-}
-
-
-class _Command(Protocol):
-    """The functions that the module of a subcommand has to define."""
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add the options of the subcommand."""
-        ...
-
-    def run(self, args: argparse.Namespace, screen: Screen) -> int:
-        """Run the subcommand, print to `screen`, and return the exit code."""
-        ...
+#: Packages that a subcommand needs in addition to the dependencies of this package.
+_NEEDS = {"demo": ("langchain", "uvicorn"), "fake": ("uvicorn",)}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,34 +30,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: The arguments, without the name of the command. Default: those of the process.
     """
-    parser = _build_parser()
+    parser = build_parser()
     # argparse's own error would repeat unknown arguments, and one of them may be a key.
     args, unknown = parser.parse_known_args(argv)
-    missing = [name for name in _EXTRA if find_spec(name) is None]
-    if missing:
-        print(
-            f"The command needs {', '.join(missing)}: run `pip install {' '.join(missing)}`.",
-            file=sys.stderr,
-        )
-        return 2
     if unknown:
         parser.error(_name_unknown(unknown))
     if args.command is None:
         parser.print_help()
         return 2
+    missing = [name for name in _NEEDS.get(args.command, ()) if find_spec(name) is None]
+    if missing:
+        text = f"`{args.command}` needs {' and '.join(missing)}: run `pip install {' '.join(missing)}`."
+        Screen(sys.stderr).line(f"error: {text}", "red")
+        return 2
     return _run(args)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from langchain_gemini_compat.cli._terminal import Screen, tolerate_encodings
-
     tolerate_encodings()
     secrets = known_secrets(args)
     errors = Screen(sys.stderr, secrets)
     try:
         with warnings.catch_warnings():
             _show_warnings_as_notes(errors)
-            code = _load(cast("str", args.command)).run(args, Screen(sys.stdout, secrets))
+            code = load_command(cast("str", args.command)).run(args, Screen(sys.stdout, secrets))
             sys.stdout.flush()
             return code
     except KeyboardInterrupt:
@@ -97,25 +76,6 @@ def _settings_errors() -> tuple[type[Exception], ...]:
     from langchain_gemini_compat._lazy import library_name
 
     return ValueError, OSError, cast("type[Exception]", import_module(library_name()).InvalidURL)
-
-
-def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="langchain-gemini-compat",
-        description="Gemini behind Google's OpenAI-compatible API, for LangChain: try it, and check your setup.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('langchain-gemini-compat')}")
-    commands = parser.add_subparsers(dest="command", metavar=f"{{{','.join(_COMMANDS)}}}")
-    for name, text in _COMMANDS.items():
-        # With abbreviations, `--api-key KEY` would mean `--api-key-env KEY`.
-        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-        _load(name).add_arguments(command)
-    return parser
-
-
-def _load(name: str) -> _Command:
-    return cast("_Command", import_module(f"langchain_gemini_compat.cli.{name}"))
 
 
 def _name_unknown(arguments: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urlsplit
 
+# A dependency of langchain-core.
 from packaging.requirements import Requirement
 
 from langchain_gemini_compat import errors
@@ -62,15 +63,18 @@ class _HttpLibrary(Protocol):
 
 
 def check_versions() -> list[Finding]:
-    """Compare the installed packages with the requirements of this package and its extra `cli`."""
+    """Compare the installed packages with the requirements of this package and, where installed, of its extra `cli`."""
     found, wrong = [f"Python {platform.python_version()}"], []
     for requirement in map(Requirement, requires(_DISTRIBUTION) or ()):
-        if requirement.marker is not None and not requirement.marker.evaluate({"extra": "cli"}):
+        is_required = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if not is_required and not (requirement.marker and requirement.marker.evaluate({"extra": "cli"})):
             continue
         try:
             installed = version(requirement.name)
         except PackageNotFoundError:
             installed = ""
+        if not installed and not is_required:
+            continue
         found.append(f"{requirement.name} {installed or 'missing'}")
         if not installed or not requirement.specifier.contains(installed, prereleases=True):
             wrong.append(requirement)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from langchain_gemini_compat.testing import Call, FakeGemini, Reply
+from langchain_gemini_compat.testing import FAULTS, Call, FakeGemini, Fault, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,22 +23,37 @@ _FIRST_ERROR = 400
 class LoggedFake(FakeGemini):
     """A fake endpoint that prints one line for each request."""
 
-    def __init__(self, screen: Screen, rule: Callable[[FakeRequest], Reply], surface: Surface) -> None:
-        super().__init__(rule, surface=surface)
+    def __init__(
+        self, screen: Screen, rule: Callable[[FakeRequest], Reply], surface: Surface, fault: str | None = None
+    ) -> None:
+        super().__init__(self._send_fault if fault else rule, surface=surface)
         self._screen = screen
+        self._fault = fault or ""
+        self._sent_fault = False
+        if fault:
+            self.embedding_rule = self._send_fault
 
     def respond(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
         """Return the answer of the fake endpoint, and print its status and the broken rules."""
         known = len(self.refusals)
+        self._sent_fault = False
         answer = super().respond(method, url, headers, content)
         request, broken = self.requests[-1], self.refusals[known:]
         kind = " stream" if request.stream else ""
         verdict = f"{answer.status} " + ("; ".join(f"{rule.rule}: {rule.message}" for rule in broken) or "ok")
         if answer.status >= _FIRST_ERROR and not broken:
             verdict = f"{answer.status} refused"
-        style = "green" if answer.status < _FIRST_ERROR else "red"
-        self._screen.line(f"{method} {request.path.rpartition('/')[2]} {request.model or '-'}{kind}: {verdict}", style)
+        if self._sent_fault:
+            verdict = f"{answer.status} fault {self._fault}"
+        style = "green" if answer.status < _FIRST_ERROR and not self._sent_fault else "red"
+        self._screen.line(
+            f"{method} {request.path.rpartition('/')[2]} {request.model or '-'}{kind}: {verdict}", style, indent=2
+        )
         return answer
+
+    def _send_fault(self, _: FakeRequest) -> Fault:
+        self._sent_fault = True
+        return FAULTS[self._fault]()
 
 
 def answer_echo(request: FakeRequest) -> Reply:

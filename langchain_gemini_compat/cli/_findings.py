@@ -31,16 +31,38 @@ def unset_variable(name: str) -> str:
 LOGIN = "gcloud auth application-default login"
 SET_PROJECT = set_variable("GOOGLE_CLOUD_PROJECT", "PROJECT_ID")
 SET_KEY = set_variable("GOOGLE_API_KEY", "YOUR_KEY") + "   # create one at https://aistudio.google.com/apikey"
+#: The two ways to an endpoint, for a setup that names none.
+CHOOSE_ENDPOINT = (
+    set_variable("GOOGLE_API_KEY", "YOUR_KEY") + "   # for AI Studio; create one at https://aistudio.google.com/apikey",
+    f"{LOGIN}   # for Vertex AI",
+    f"{SET_PROJECT}   # for Vertex AI",
+)
 SET_GLOBAL = set_variable("GOOGLE_CLOUD_LOCATION", "global")
 GLOBAL_ARGUMENT = "langchain-gemini-compat doctor --location global"
 #: Commands in error texts of this package are in backquotes.
 _COMMAND = re.compile(r"`((?:gcloud|pip) [^`]+)`")
 _QUOTAS_PAGE = "https://console.cloud.google.com/iam-admin/quotas"
+INSTALL_GCLOUD = "# install gcloud: https://cloud.google.com/sdk/docs/install"
+#: The checks in the order in which their fixes are tried.
+_ORDER = (
+    "versions",
+    "google-auth transport",
+    "network",
+    "gcloud",
+    "environment",
+    "endpoint",
+    "credentials file",
+    "api key",
+    "token",
+    "project",
+    "location",
+    "call",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check. `fixes` are lines to paste into a shell."""
+    """The result of one check, which is one of `_ORDER`. `fixes` are lines to paste into a shell."""
 
     name: str
     status: Status
@@ -103,8 +125,17 @@ def mention_gcloud(findings: Sequence[Finding]) -> list[Finding]:
     needed = any(fix.startswith("gcloud ") for finding in findings for fix in finding.fixes)
     if not needed or shutil.which("gcloud"):
         return []
-    text = "A fix needs gcloud, which is not on the PATH. Install it: https://cloud.google.com/sdk/docs/install"
-    return [Finding("gcloud", "warning", text)]
+    text = "A fix needs gcloud, which is not on the PATH."
+    return [Finding("gcloud", "warning", text, (INSTALL_GCLOUD,))]
+
+
+def order_steps(findings: Sequence[Finding]) -> list[str]:
+    """Return the fixes of all findings in the order to try: each one can only help if those before it are done."""
+    steps: dict[str, str] = {}
+    for finding in sorted(findings, key=lambda finding: _ORDER.index(finding.name)):
+        for fix in finding.fixes:
+            steps.setdefault(fix.partition("   # ")[0], fix)
+    return [*steps.values()]
 
 
 def _explain_answer(err: errors.GeminiCompatError, place: Place) -> tuple[str, ...]:

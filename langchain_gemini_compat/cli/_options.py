@@ -31,6 +31,7 @@ DEFAULT_MODEL = "gemini-3.8-flash"
 #: Sent to a fake endpoint in place of a real key or token.
 PLACEHOLDER_KEY = "not-a-key"
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+SURFACE_NAMES = "vertex, ai_studio or openai_compatible"
 
 
 class UsageError(Exception):
@@ -120,7 +121,12 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that `read_target` reads."""
     group = parser.add_argument_group("model and endpoint")
     group.add_argument("--model", default=DEFAULT_MODEL, help="default: %(default)s")
-    group.add_argument("--surface", choices=get_args(Surface), help="default: derived from the other options")
+    group.add_argument(
+        "--surface",
+        choices=get_args(Surface),
+        metavar="NAME",
+        help=f"{SURFACE_NAMES}; default: derived from the other options",
+    )
     group.add_argument("--project", metavar="ID", help="Google Cloud project; default: GOOGLE_CLOUD_PROJECT")
     group.add_argument("--location", metavar="NAME", help="default: GOOGLE_CLOUD_LOCATION, else global")
     group.add_argument("--base-url", metavar="URL", help="URL of a compatible server, without /chat/completions")

@@ -1,4 +1,4 @@
-"""Output of the commands, with styles on a terminal and as plain text elsewhere.
+"""Output of the commands: styled and wrapped at words on a terminal, plain text elsewhere.
 
 All output goes through `Screen`, which removes control codes and known secrets.
 """
@@ -8,21 +8,28 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
 import sys
+import textwrap
 import time
+import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from rich.console import Console
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 #: C0 without tab and newline, DEL and C1. Text of a model or a server must not control the terminal.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+#: Codes of "select graphic rendition" (ECMA-48).
+_CODES = {"bold": "1", "dim": "2", "italic": "3", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _LABEL_WIDTH = 10
 _SHORTEST_SECRET = 8
-_PLAIN_WIDTH = 110
+_NARROWEST = 20
+#: Below this width, help and examples have a layout for narrow terminals.
+NARROW = 60
+#: In a narrow terminal, the cells of columns that are not wider than this share a line.
+_SHORT_COLUMN = 8
 _STYLES = {
     "you": "bold",
     "thinking": "dim italic",
@@ -32,16 +39,29 @@ _STYLES = {
     "error": "red",
     "note": "yellow",
 }
+_TOKEN = re.compile(r"\n|[^\S\n]+|\S+")
+#: A place inside a word where a line may end: between two fields of compact JSON.
+_JSON_BREAK = re.compile(r'(?<=,)(?=")')
+#: A word of a shell command. Quoted text belongs to its word.
+_SHELL_WORD = re.compile(r"""(?:"[^"]*"|'[^']*'|[^\s"'])+""")
 
 
 class Screen:
-    """Prints to standard output or standard error. `live` is whether the stream is a terminal."""
+    """Prints to standard output or standard error.
+
+    Attributes:
+        live: Whether the stream is a terminal.
+        width: The columns of the terminal, or of the variable `COLUMNS`; `None` if neither exists.
+    """
 
     def __init__(self, stream: TextIO, secrets: Iterable[str] = ()) -> None:
         """Create the screen. `secrets` are printed as `***`."""
         self.live: bool = stream.isatty()
+        self.width: int | None = read_width() if self.live or "COLUMNS" in os.environ else None
         self._secrets: list[str] = []
-        self._console = _open_console(stream, live=self.live)
+        self._stream = stream
+        self._has_styles = self.live and _accepts_styles()
+        self._wrap = _WordWrap(self._write, self.width) if self.width else None
         for secret in secrets:
             self.hide(secret)
 
@@ -50,26 +70,55 @@ class Screen:
         if len(secret) >= _SHORTEST_SECRET:
             self._secrets.append(secret)
 
-    def line(self, text: str = "", style: str = "") -> None:
-        """Print `text` and a line end."""
-        self._put(text, style, end="\n")
+    def line(self, text: str = "", style: str = "", indent: int = 0) -> None:
+        """Print `text` and a line end. Further lines of a narrow terminal begin after `indent` spaces."""
+        self.piece(f"{text}\n", style, indent)
 
-    def piece(self, text: str, style: str = "") -> None:
-        """Print `text` immediately, without a line end."""
-        self._put(text, style, end="")
+    def piece(self, text: str, style: str = "", indent: int = 0) -> None:
+        """Print `text` without a line end. A terminal shows its last word when more text follows."""
+        put = self._wrap.put if self._wrap else self._put
+        put(self.clean(text), style, indent)
+        self._stream.flush()
+
+    def verbatim(self, text: str) -> None:
+        """Print `text`, such as JSON or an answer for another program, without styles and added line ends."""
+        self._stream.write(self.clean(text))
+        self._stream.flush()
+
+    def command(self, text: str, label: str = "") -> None:
+        """Print a line for a shell after `label`. In a narrow terminal it continues on lines that can be pasted."""
+        indent = len(label)
+        if self.width is None or indent + len(text) <= self.width or os.name == "nt":
+            self.verbatim(f"{label}{text}\n")
+            return
+        command, mark, comment = text.partition("   # ")
+        lines = list(_continue_command(command, self.width - indent))
+        if mark:
+            lines += textwrap.wrap(
+                f"# {comment}",
+                self.width - indent,
+                subsequent_indent="# ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        self.verbatim(label + f"\n{' ' * indent}".join(lines) + "\n")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print a table with headings."""
-        from rich import box
-        from rich.table import Table
-        from rich.text import Text
+        """Print a table with headings, or a list if the table is wider than the terminal.
 
-        table = Table(box=box.SIMPLE, pad_edge=False)
-        for column in columns:
-            table.add_column(column, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(self.clean(cell)) for cell in row))
-        self._console.print(table)
+        The first two cells of a row are its title in the list.
+        """
+        grid = [[*columns], *([*map(self.clean, row)] for row in rows)]
+        widths = [max(len(line) for row in grid for line in row[at].split("\n")) for at in range(len(columns))]
+        if self.width and sum(widths) + 3 * (len(widths) - 1) > self.width:
+            for row in grid[1:]:
+                self._record(columns, row, widths)
+            return
+        for at, row in enumerate(grid):
+            for line in _lay_out(row, widths):
+                self.line(line, "" if at else "bold")
+            if at == 0:
+                self.line("-" * (sum(widths) + 3 * (len(widths) - 1)), "dim")
 
     def pause(self, seconds: float) -> None:
         """Wait if the output is a terminal."""
@@ -82,10 +131,77 @@ class Screen:
             text = text.replace(secret, "***")
         return _CONTROL.sub("", text)
 
-    def _put(self, text: str, style: str, end: str) -> None:
-        from rich.text import Text
+    def _record(self, columns: Sequence[str], row: Sequence[str], widths: Sequence[int]) -> None:
+        """Print a row of a table as a list."""
+        self.line(" ".join(row[:2]), "bold")
+        cells = [
+            (name, cell, width)
+            for name, cell, width in zip(columns[2:], row[2:], widths[2:], strict=True)
+            if cell != "-"
+        ]
+        for name, cell, width in cells:
+            if width > _SHORT_COLUMN:
+                self.line(f"  {name}")
+                for line in cell.split("\n"):
+                    self.line(f"    {line}", indent=6)
+        short = [f"{name} {cell}" for name, cell, width in cells if width <= _SHORT_COLUMN]
+        if short:
+            self.line(f"  {', '.join(short)}", indent=2)
 
-        self._console.print(Text(self.clean(text), style=style), end=end, soft_wrap=True)
+    def _put(self, text: str, style: str, _indent: int) -> None:
+        self._write(text, style)
+
+    def _write(self, text: str, style: str) -> None:
+        codes = ";".join(_CODES[word] for word in style.split()) if self._has_styles else ""
+        self._stream.write(f"\x1b[{codes}m{text}\x1b[0m" if codes and text.strip() else text)
+
+
+class _WordWrap:
+    """Writes text so that no word crosses the edge of the terminal.
+
+    A word is held back until its end arrives. A word that is longer than a line is written whole.
+    """
+
+    def __init__(self, write: Callable[[str, str], None], width: int) -> None:
+        self._write = write
+        self._width = width
+        self._column = 0
+        self._gap = ""
+        self._word = ""
+        self._style = ""
+        self._indent = 0
+
+    def put(self, text: str, style: str, indent: int) -> None:
+        """Write `text`, and keep its last word if the text does not end in white space."""
+        if (style, indent) != (self._style, self._indent):
+            self._end_word()
+        self._style, self._indent = style, indent
+        for found in _TOKEN.findall(text.expandtabs(4)):
+            if not found.isspace():
+                self._word += found
+                continue
+            self._end_word()
+            if found == "\n":
+                self._write("\n", "")
+                self._column, self._gap = 0, ""
+            else:
+                self._gap += found
+
+    def _end_word(self) -> None:
+        for part in _JSON_BREAK.split(self._word):
+            self._place(part)
+        self._word = ""
+
+    def _place(self, part: str) -> None:
+        if not part:
+            return
+        size = count_cells(part)
+        if self._column > self._indent and self._column + len(self._gap) + size > self._width:
+            self._write(f"\n{' ' * self._indent}", "")
+            self._column, self._gap = self._indent, ""
+        self._write(self._gap + part, self._style)
+        self._column += len(self._gap) + size
+        self._gap = ""
 
 
 @dataclass(slots=True)
@@ -111,7 +227,7 @@ class Transcript:
             self._after_newline = False
         if text.endswith("\n"):
             text, self._after_newline = text.rstrip("\n"), True
-        self.screen.piece(text.replace("\n", "\n" + " " * _LABEL_WIDTH), _STYLES.get(kind, ""))
+        self.screen.piece(text.replace("\n", "\n" + " " * _LABEL_WIDTH), _STYLES.get(kind, ""), _LABEL_WIDTH)
 
     def entry(self, kind: str, text: str) -> None:
         """Print a complete entry."""
@@ -132,21 +248,41 @@ def tolerate_encodings() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _open_console(stream: TextIO, *, live: bool) -> Console:
-    from rich.console import Console
+def read_width() -> int:
+    """Return the columns of the terminal, or those of the variable `COLUMNS`."""
+    return max(_NARROWEST, shutil.get_terminal_size().columns)
 
-    class PipeConsole(Console):
-        """A console that raises `BrokenPipeError`. The base class would end the process."""
 
-        def on_broken_pipe(self) -> None:
-            raise BrokenPipeError
+def count_cells(text: str) -> int:
+    r"""Return the number of columns that `text` takes up in a terminal.
 
-    plain = not live or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
-    return PipeConsole(
-        file=stream,
-        color_system=None if plain else "auto",
-        width=None if live else _PLAIN_WIDTH,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
+    >>> count_cells("abc"), count_cells("日本"), count_cells("e\u0301")
+    (3, 4, 1)
+    """
+    return sum(0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in text)
+
+
+def _accepts_styles() -> bool:
+    """Return whether the terminal accepts styles and the user wants them (https://no-color.org)."""
+    is_old_windows = os.name == "nt" and "WT_SESSION" not in os.environ
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and not is_old_windows
+
+
+def _continue_command(command: str, width: int) -> Iterator[str]:
+    """Yield the lines of a shell command. Each line but the last ends with a backslash."""
+    line = ""
+    for word in _SHELL_WORD.findall(command):
+        if line and len(line) + len(word) + 3 > width:
+            yield f"{line} \\"
+            line = f"  {word}"
+        else:
+            line = f"{line} {word}" if line else word
+    yield line
+
+
+def _lay_out(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    """Yield the lines of a table's row, whose cells may have several lines."""
+    cells = [cell.split("\n") for cell in row]
+    for at in range(max(map(len, cells))):
+        parts = [cell[at] if at < len(cell) else "" for cell in cells]
+        yield "   ".join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip()

@@ -1,4 +1,7 @@
-"""`chat`: a streamed conversation with a model on standard input and output. An error ends one turn, not the chat."""
+"""`chat`: a streamed conversation with a model on standard input and output, or one answer with `-p`.
+
+In a conversation an error ends one turn, not the chat.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.messages.ai import add_usage
 from langchain_core.messages.utils import message_chunk_to_message
 
-from langchain_gemini_compat.cli._options import add_target_arguments, read_target
-from langchain_gemini_compat.cli._terminal import Screen
+from langchain_gemini_compat.cli._one_answer import print_json, print_text, report_ending
+from langchain_gemini_compat.cli._options import UsageError, add_target_arguments, known_secrets, read_target
+from langchain_gemini_compat.cli._terminal import Screen, Transcript
 from langchain_gemini_compat.errors import GeminiCompatError
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from langchain_core.messages.ai import UsageMetadata
 
     from langchain_gemini_compat import ChatGeminiCompat
+    from langchain_gemini_compat.cli._options import Target
 
 _HELP = "/reset starts a new conversation, /usage counts tokens, /quit or Ctrl-D ends the chat."
 
@@ -31,20 +36,36 @@ _HELP = "/reset starts a new conversation, /usage counts tokens, /quit or Ctrl-D
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `chat`."""
     add_target_arguments(parser)
+    parser.add_argument(
+        "-p", "--prompt", metavar="TEXT", help="print one answer and exit; - reads the prompt from standard input"
+    )
+    parser.add_argument("--json", action="store_true", help="with -p: one JSON object instead of text")
     parser.add_argument("--system", metavar="TEXT", help="a system message")
-    parser.add_argument("--no-thoughts", action="store_true", help="do not request thoughts")
+    parser.add_argument("--no-thoughts", action="store_true", help="do not request thoughts; -p requests none")
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
-    """Answer each line until the input ends; return 1 if the input is not a terminal and a turn failed."""
-    target = read_target(args)
-    model = target.build_model()
-    endpoint = model.endpoint_info()
-    if endpoint["surface"] != "openai_compatible" and not args.no_thoughts:
-        model = target.build_model(include_thoughts=True)
-    chat = _Chat(model, screen, cast("str | None", args.system))
+    """Answer one prompt, or each line until the input ends.
+
+    Returns:
+        0, or 1 if the model refused the prompt, or if the input is not a terminal and a turn failed.
+    """
+    target, errors = read_target(args), Screen(sys.stderr, known_secrets(args))
+    system: list[BaseMessage] = [SystemMessage(str(args.system))] if args.system else []
+    if args.prompt is not None:
+        question = HumanMessage(_read_prompt(str(args.prompt)))
+        answer = print_json if args.json else print_text
+        return report_ending(answer(target.build_model(), [*system, question], screen), errors)
+    if args.json:
+        raise UsageError("--json needs a prompt: add -p TEXT, or -p - to read the prompt from standard input.")
+    return _converse(_build_model(target, thoughts=not args.no_thoughts), system, screen, errors)
+
+
+def _converse(model: ChatGeminiCompat, system: list[BaseMessage], screen: Screen, errors: Screen) -> int:
     is_interactive = sys.stdin.isatty()
+    chat = _Chat(model, screen, errors, system, is_interactive=is_interactive)
     if is_interactive:
+        endpoint = model.endpoint_info()
         screen.line(f"{endpoint['model']} on {endpoint['surface']}. {_HELP}", "dim")
     for line in _read_lines(is_interactive=is_interactive):
         if line == "/quit":
@@ -53,13 +74,29 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     return 0 if is_interactive or not chat.failures else 1
 
 
+def _build_model(target: Target, *, thoughts: bool) -> ChatGeminiCompat:
+    model = target.build_model()
+    if thoughts and model.endpoint_info()["surface"] != "openai_compatible":
+        return target.build_model(include_thoughts=True)
+    return model
+
+
+def _read_prompt(text: str) -> str:
+    prompt = sys.stdin.read().rstrip("\n") if text == "-" else text
+    if not prompt.strip():
+        raise UsageError("The prompt is empty.")
+    return prompt
+
+
 @dataclass(slots=True)
 class _Chat:
     """A conversation: its messages and the tokens that it has used."""
 
     model: ChatGeminiCompat
     screen: Screen
-    system: str | None
+    errors: Screen
+    system: list[BaseMessage]
+    is_interactive: bool
     messages: list[BaseMessage] = field(default_factory=list)
     usage: UsageMetadata | None = None
     failures: int = 0
@@ -78,22 +115,21 @@ class _Chat:
 
     def _answer(self, line: str) -> None:
         question = HumanMessage(line)
-        system = [SystemMessage(self.system)] if self.system else []
         try:
-            reply = self._stream([*system, *self.messages, question])
+            reply = self._stream([*self.system, *self.messages, question])
         except GeminiCompatError as err:
             self.failures += 1
-            self.screen.line(f"error: {' '.join(str(err).split())}", "red")
+            self.errors.line(f"error: {' '.join(str(err).split())}", "red")
             return
         except KeyboardInterrupt:
+            if not self.is_interactive:
+                raise
             self.screen.line("(stopped)", "dim")
             return
         self.messages += [question, reply]
         self.usage = add_usage(self.usage, reply.usage_metadata)
 
     def _stream(self, messages: list[BaseMessage]) -> AIMessage:
-        from langchain_gemini_compat.cli._terminal import Transcript
-
         transcript = Transcript(self.screen)
         total: AIMessageChunk | None = None
         try:
@@ -115,7 +151,7 @@ def _read_lines(*, is_interactive: bool) -> Iterator[str]:
     while True:
         try:
             line = input("you       " if is_interactive else "")
-        except (EOFError, KeyboardInterrupt):
+        except EOFError:
             return
         yield line.strip()
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 from dataclasses import replace
+from importlib.metadata import metadata
 from typing import TYPE_CHECKING, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from pydantic import SecretStr
 
 from langchain_gemini_compat.cli._options import PLACEHOLDER_KEY, UsageError, add_target_arguments, read_target
+from langchain_gemini_compat.cli._parser import PROGRAM
 from langchain_gemini_compat.cli._terminal import Screen
 
 if TYPE_CHECKING:
@@ -86,9 +88,21 @@ def _run_agent(model: ChatGeminiCompat, screen: Screen, log: WireLog, *, seconds
         transcript.end()
         screen.line()
         screen.table(COLUMNS, log.rows(replies))
+        screen.line()
         explanation = f" {_EXPLANATION}" if log.verified else ""
         screen.line(f"Retries: {log.retries(replies)}. Placeholder signatures: {log.placeholders}.{explanation}")
-    return 0 if replies and not replies[-1].tool_calls else 1
+    if not replies or replies[-1].tool_calls:
+        return 1
+    screen.line()
+    screen.line(f"Next: run `langchain-gemini-compat doctor` to check your own setup. The docs: {locate_docs()}.")
+    return 0
+
+
+def locate_docs() -> str:
+    """Return the address of the docs that the installed package names, or their place in a clone."""
+    urls = cast("list[str]", metadata(PROGRAM).get_all("Project-URL") or [])
+    named = dict(url.split(", ", 1) for url in urls)
+    return named.get("Documentation", "docs/index.md in the clone")
 
 
 def _build_model(target: Target, client: httpx2.Client) -> ChatGeminiCompat:

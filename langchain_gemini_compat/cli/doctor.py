@@ -1,4 +1,4 @@
-"""`doctor`: checks the setup that arguments and environment describe, and prints the commands that fix it."""
+"""`doctor`: checks the setup that arguments and environment describe, and prints the steps that fix it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from langchain_gemini_compat._catalog.surfaces import PROJECT_PLACEHOLDER
 from langchain_gemini_compat._wire.json_types import JsonObject
 from langchain_gemini_compat.cli import _checks as checks
 from langchain_gemini_compat.cli._findings import (
+    CHOOSE_ENDPOINT,
     GLOBAL_ARGUMENT,
     LOGIN,
     SET_GLOBAL,
-    SET_KEY,
-    SET_PROJECT,
     Finding,
     Place,
     explain_call,
     mention_gcloud,
+    order_steps,
 )
 from langchain_gemini_compat.cli._options import Target, UsageError, add_target_arguments, read_target
 from langchain_gemini_compat.cli._terminal import Screen
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     diagnosis.examine(call=bool(args.call))
     diagnosis.findings += mention_gcloud(diagnosis.findings)
     if args.json:
-        screen.line(json.dumps(diagnosis.as_json(), ensure_ascii=False, indent=2))
+        screen.verbatim(json.dumps(diagnosis.as_json(), ensure_ascii=False, indent=2) + "\n")
     else:
         diagnosis.show(screen)
     return 0 if diagnosis.is_well else 1
@@ -72,34 +72,41 @@ class _Diagnosis:
         """Whether no check failed. Warnings are not failures."""
         return all(finding.status != "failed" for finding in self.findings)
 
+    @property
+    def steps(self) -> list[str]:
+        """The fixes of all findings, in the order to try."""
+        return order_steps(self.findings)
+
     def as_json(self) -> JsonObject:
         """Return the diagnosis as `--json` prints it."""
         return {
             "ok": self.is_well,
             "used": {**self.used},
             "checks": [finding.as_json() for finding in self.findings],
+            "steps": [*self.steps],
         }
 
     def show(self, screen: Screen) -> None:
         """Print the diagnosis as text."""
         for name, value in self.used.items():
-            screen.line(f"{name:<10} {value}")
+            screen.line(f"{name:<10} {value}", indent=11)
         if self.used:
             screen.line()
         for finding in self.findings:
             mark, style = _MARKS[finding.status]
             screen.piece(mark, style)
-            screen.line(f" {finding.name}: {finding.detail}")
-            for fix in finding.fixes:
-                screen.line(f"          {fix}", "bold")
+            screen.line(f" {finding.name}: {finding.detail}", indent=8)
         screen.line()
         screen.line(self._conclude())
+        for number, step in enumerate(self.steps, 1):
+            screen.command(step, f"{number}. ")
 
     def _conclude(self) -> str:
+        if self.steps:
+            what = "Take these steps in order, then run doctor again:"
+            return what if not self.is_well else "No check failed. These steps end the warnings:"
         if self.is_well:
             return "No problems found."
-        if any(finding.fixes for finding in self.findings):
-            return "Run the indented commands."
         return "There is no command to fix this. The lines marked FAILED say what is wrong."
 
     def examine(self, *, call: bool) -> None:
@@ -114,8 +121,10 @@ class _Diagnosis:
                 model = self.target.build_model(timeout=_CALL_SECONDS, max_retries=0)
         except UsageError as err:
             self.findings += checks.check_environment(None)
-            self.findings += checks.check_credentials_file()
-            self.findings.append(Finding("endpoint", "failed", str(err), (SET_KEY, SET_PROJECT, LOGIN)))
+            files = checks.check_credentials_file()
+            is_logged_in = all(finding.status == "ok" for finding in files)
+            fixes = tuple(fix for fix in CHOOSE_ENDPOINT if not (is_logged_in and fix.startswith(LOGIN)))
+            self.findings += [Finding("endpoint", "failed", str(err), fixes), *files]
             return
         self._examine_endpoint(model)
         if call and self.is_well:

@@ -13,10 +13,8 @@ from typing import Literal
 
 import pytest
 from langchain.agents import create_agent
-from rich.console import Console
 from wire import http
 
-import langchain_gemini_compat.cli as command
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._transport import retry as _retry
 from langchain_gemini_compat.cli import _terminal, fake, main
@@ -28,13 +26,7 @@ from langchain_gemini_compat.cli._wire_log import WireLog
 from langchain_gemini_compat.testing import Call, FakeGemini, Fault, Reply
 
 CANARY = "canary-7f3a91c2e5"
-RUN = [
-    sys.executable,
-    "-W",
-    "error",
-    "-c",
-    "import sys; from langchain_gemini_compat.cli import main; sys.exit(main())",
-]
+RUN = [sys.executable, "-W", "error", "-m", "langchain_gemini_compat"]
 
 
 @pytest.fixture(autouse=True)
@@ -74,20 +66,11 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_missing_extra_names_the_packages_to_install(run, monkeypatch):
-    monkeypatch.setattr(command, "find_spec", lambda name: None if name == "rich" else object())
-    code, out, err = run("demo")
-    assert code == 2
-    assert out == ""
-    assert err == "The command needs rich: run `pip install rich`.\n"
-
-
 def test_parser_imports_no_optional_package():
-    """With httpx-aiohttp installed, langsmith imports httpx, whose command imports rich."""
     code = (
-        "import sys, langsmith.client; before = set(sys.modules); "
-        "from langchain_gemini_compat.cli import _build_parser; _build_parser(); "
-        "names = {'langchain', 'openai', 'rich', 'uvicorn'}; print(sorted(names & (sys.modules.keys() - before)))"
+        "import sys; before = set(sys.modules); "
+        "from langchain_gemini_compat.cli._parser import build_parser; build_parser(); "
+        "names = {'langchain', 'openai', 'uvicorn'}; print(sorted(names & (sys.modules.keys() - before)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
@@ -95,7 +78,7 @@ def test_parser_imports_no_optional_package():
 def test_command_without_subcommand_prints_the_help(run):
     code, out, _ = run()
     assert code == 2
-    assert all(name in out for name in ("demo", "doctor", "chat", "fake"))
+    assert all(name in out for name in ("demo", "doctor", "chat", "fake", "completion"))
 
 
 @pytest.mark.parametrize(
@@ -143,6 +126,9 @@ def test_demo_shows_tool_steps_and_signatures(run, surface, model):
     assert out.count("(unsigned)") == 1
     assert out.count("from #3") == 1
     assert "Retries: 1. Placeholder signatures: 0." in out
+    assert out.endswith(
+        "Next: run `langchain-gemini-compat doctor` to check your own setup. The docs: docs/index.md in the clone.\n"
+    )
     assert "\x1b" not in out
 
 
@@ -288,9 +274,8 @@ def test_chat_continues_after_an_error(run):
     with server.serve() as url:
         code, out, err = run("chat", "--base-url", url, lines=["too much", "hi"])
     assert code == 1
-    assert re.search(r"^error: .*Shorten the input.*$", out, re.MULTILINE)
+    assert re.fullmatch(r"error: [^\n]*Shorten the input[^\n]*\n", err)
     assert "answer    fine" in out
-    assert "Traceback" not in out + err
     assert len(server.requests[-1].messages) == 1
 
 
@@ -371,12 +356,12 @@ def test_fake_serves_logs_and_stops():
     finally:
         process.kill()
         process.communicate()
-    assert process.returncode == 0
+    assert process.returncode == 130
     assert err == ""
     assert CANARY not in printed + out
     assert "from langchain_gemini_compat import ChatGeminiCompat" in printed
-    assert f"curl -s {url}/chat/completions" in printed
-    assert out == "POST completions gemini-3.8-flash: 200 ok\n\nStopped after 1 requests.\n"
+    assert f"  {url}/chat/completions \\\n" in printed
+    assert out == "POST completions gemini-3.8-flash: 200 ok\n\nStopped after 1 request.\n"
 
 
 def post(url, body):
@@ -392,21 +377,24 @@ def post(url, body):
 
 
 def test_fake_prints_python_that_runs(run, monkeypatch, capsys):
-    """The log names a broken rule."""
-    answers = []
+    """So does the curl command. The log names a broken rule."""
+    answers, curl = [], []
 
     def use_it():
-        lines = capsys.readouterr().out.splitlines()
-        code = "\n".join(line for line in lines if line.startswith(("from ", "print(")))
+        printed = capsys.readouterr().out
+        url, code = printed.partition("\n")[0], printed[printed.index("from ") : printed.index("curl ")]
         exec(code, {"print": answers.append})
-        post(lines[0], {"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": "Hi"}]})
+        request = printed[printed.index("curl ") : printed.index("Press ")]
+        curl.append(subprocess.run(["bash", "-c", request], capture_output=True, text=True, check=True).stdout)
+        post(url, {"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": "Hi"}]})
         raise KeyboardInterrupt
 
     monkeypatch.setattr(fake, "_wait", use_it)
     code, out, _ = run("fake", "--port", "0", "--surface", "vertex")
-    assert code == 0
+    assert code == 130
     assert answers == ["Hi"]
-    assert "POST completions google/gemini-3.8-flash: 200 ok\n" in out
+    assert json.loads(curl[0])["choices"][0]["message"]["content"].endswith("Hi")
+    assert out.count("POST completions google/gemini-3.8-flash: 200 ok\n") == 2
     assert "POST completions gemini-3.8-flash: 400 model-name: Malformed publisher model" in out
 
 
@@ -416,7 +404,7 @@ def test_used_port_is_an_error(run):
         port = url.split(":")[2].partition("/")[0]
         code, _, err = run("fake", "--port", port)
     assert code == 2
-    assert f"Port {port} cannot be used" in err
+    assert f"Port {port} of 127.0.0.1 cannot be used" in err
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "http", ""])
@@ -426,18 +414,6 @@ def test_invalid_port_is_an_error(run, port):
     assert code == 2
     assert "argument --port: a port is a number from 0 to 65535" in err
     assert "_port" not in err
-
-
-def test_terminal_output_is_dimmed_unless_no_color_is_set(monkeypatch):
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(_terminal.time, "sleep", lambda seconds: None)
-    for setting, dimmed in ((None, True), ("1", False)):
-        if setting:
-            monkeypatch.setenv("NO_COLOR", setting)
-        stream = Terminal()
-        Transcript(Screen(stream)).entry("thinking", "hm")
-        assert ("\x1b[2" in stream.getvalue()) is dimmed
-        assert "hm" in stream.getvalue()
 
 
 def test_screen_pauses_only_on_a_terminal(monkeypatch):
@@ -466,19 +442,16 @@ def test_transcript_indents_further_lines():
     assert stream.getvalue() == "answer    one\n          two\n          three\nresult    (nothing)\n"
 
 
-def test_console_raises_for_a_broken_pipe():
-    """The console of rich would end the process with its own exit code."""
-    assert _terminal._open_console(io.StringIO(), live=False).on_broken_pipe.__func__ is not Console.on_broken_pipe
-
-
 def test_warning_is_printed_on_one_line(run, monkeypatch):
     """The warning about a key and a project in the environment has no file name and line."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     code, out, err = run("chat", lines=["hi"])
     assert code == 1
-    assert "error: No Google credentials were found." in out
-    assert re.fullmatch(r"note: Both GOOGLE_CLOUD_PROJECT and GOOGLE_API_KEY are set\. [^\n]+\n", err)
+    assert out == ""
+    note, error = err.splitlines()
+    assert note.startswith("note: Both GOOGLE_CLOUD_PROJECT and GOOGLE_API_KEY are set. ")
+    assert error.startswith("error: No Google credentials were found.")
 
 
 def test_tools_rule_calls_each_tool_once_and_then_answers():
@@ -518,15 +491,77 @@ def test_chat_on_a_terminal_has_a_greeting_and_can_stop_a_reply(run, monkeypatch
     monkeypatch.setattr(ChatGeminiCompat, "stream", interrupted)
     monkeypatch.setattr("builtins.input", ask)
     with FakeGemini(["long story", Fault.bad_key()]).serve() as url:
-        code, out, _ = run("chat", "--base-url", url, stdin=Terminal)
+        code, out, err = run("chat", "--base-url", url, stdin=Terminal)
     assert code == 0
     assert prompts == ["you       "] * 4
     assert out.splitlines()[0].startswith("gemini-3.8-flash on ai_studio. /reset")
     assert "(stopped)" in out
-    assert "error: " in out
+    assert err.startswith("error: ")
 
 
 def test_demo_tools_answer_unknown_arguments():
     """Real models call them with other arguments than the script."""
     assert convert_currency(1, "EUR", "XYZ") == "There is no rate from EUR to XYZ. Available: EUR, NOK, USD."
     assert get_weather("Rome") == "Rome: unknown, 0 degrees Celsius"
+
+
+@pytest.mark.parametrize(("streamed", "status"), [(False, 503), (True, 200)])
+def test_fake_answers_every_request_with_the_fault(run, monkeypatch, capsys, streamed, status):
+    """The log names the fault, because a broken stream has status 200, too."""
+    statuses = []
+
+    def use_it():
+        url = capsys.readouterr().out.partition("\n")[0]
+        for _ in range(2):
+            body = {"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": "Hi"}], "stream": streamed}
+            statuses.append(http.post(f"{url}/chat/completions", json=body, headers={"Authorization": "Bearer x"}))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fake, "_wait", use_it)
+    code, out, _ = run("fake", "--port", "0", "--fault", "error_in_stream_data_object")
+    assert code == 130
+    assert [answer.status_code for answer in statuses] == [status, status]
+    assert out.count(f"{status} fault error_in_stream_data_object\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("overload", "did you mean overloaded"),
+        ("Rate-Limit", "rate_limit_per_minute"),
+        ("zzz", "the faults are rate_limit"),
+    ],
+)
+def test_unknown_fault_lists_near_names(run, name, hint):
+    code, out, err = run("fake", "--fault", name)
+    assert (code, out) == (2, "")
+    assert f"there is no fault {name!r}; " in err
+    assert hint in err
+
+
+def test_fake_takes_a_rule_or_a_fault(run):
+    code, _, err = run("fake", "--fault", "overloaded", "--rule", "tools")
+    assert code == 2
+    assert "not allowed with argument" in err
+
+
+@pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "127.0.0.1"), ("localhost", "localhost")])
+def test_fake_listens_on_the_given_host(run, monkeypatch, capsys, host, shown):
+    """For an address that means all of them, the printed URL is one that works on this machine."""
+    answers = []
+
+    def use_it():
+        answers.append(capsys.readouterr().out.partition("\n")[0])
+        answers.append(http.get(f"{answers[0]}/models", headers={"Authorization": "Bearer x"}).status_code)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fake, "_wait", use_it)
+    assert run("fake", "--port", "0", "--host", host)[0] == 130
+    assert answers[0].startswith(f"http://{shown}:")
+    assert answers[1] == 200
+
+
+def test_host_of_another_machine_is_an_error(run):
+    code, _, err = run("fake", "--port", "0", "--host", "192.0.2.1")
+    assert code == 2
+    assert err.startswith("error: Port 0 of 192.0.2.1 cannot be used")

@@ -1,6 +1,7 @@
 """`langchain-gemini-compat doctor`: each problem is reported with the command that fixes it."""
 
 import json
+import re
 import socket
 import threading
 import time
@@ -16,7 +17,7 @@ from wire import http
 from langchain_gemini_compat._catalog.models import FAMILIES
 from langchain_gemini_compat._transport.server_errors import translate_body
 from langchain_gemini_compat.cli import _checks, main
-from langchain_gemini_compat.cli._findings import LOGIN, Place, explain_call
+from langchain_gemini_compat.cli._findings import LOGIN, SET_KEY, Finding, Place, explain_call, order_steps
 from langchain_gemini_compat.errors import APIConnectionError, CredentialsError
 from langchain_gemini_compat.testing import FakeGemini, Fault, Raw
 
@@ -92,7 +93,7 @@ def test_findings_are_printed_as_text(capsys):
     assert main(["doctor", *PROJECT]) == 1
     output = capsys.readouterr().out
     assert "FAILED  token" in output
-    assert f"          {LOGIN}\n" in output
+    assert f". {LOGIN}\n" in output
     assert "\x1b" not in output
 
 
@@ -244,7 +245,7 @@ def test_global_model_in_another_location_fails(diagnose, reachable, monkeypatch
 
 def test_last_line_names_commands_only_if_there_are_some(capsys, monkeypatch):
     """Field case G10."""
-    for status, expected in ((400, "marked FAILED"), (401, "Run the indented commands.")):
+    for status, expected in ((400, "marked FAILED"), (401, "Take these steps in order")):
         answer = Raw({"error": {"code": status, "message": "It is broken."}}, status)
         with FakeGemini([answer], surface="ai_studio").serve() as url:
             base = ["--base-url", url, "--surface", "ai_studio", "--api-key-env", "SOME_KEY"]
@@ -252,8 +253,8 @@ def test_last_line_names_commands_only_if_there_are_some(capsys, monkeypatch):
             assert main(["doctor", "--call", *base]) == 1
         output = capsys.readouterr().out
         assert expected in output
-        indented = [line for line in output.splitlines() if line.startswith(" " * 10) and line.strip()]
-        assert bool(indented) is ("indented" in output)
+        steps = [line for line in output.splitlines() if re.match(r"\d\. ", line)]
+        assert bool(steps) is ("steps" in output)
 
 
 @pytest.mark.parametrize(
@@ -394,7 +395,7 @@ def test_silent_host_has_a_time_limit(diagnose, monkeypatch):
 def test_missing_gcloud_is_reported_if_a_fix_needs_it(diagnose, reachable, monkeypatch):
     monkeypatch.setenv("PATH", "")
     _, found, _ = diagnose(*PROJECT)
-    assert "cloud.google.com/sdk/docs/install" in found["gcloud"]["detail"]
+    assert found["gcloud"]["fixes"] == ["# install gcloud: https://cloud.google.com/sdk/docs/install"]
 
 
 def test_unusable_reply_is_only_a_warning(diagnose):
@@ -413,3 +414,53 @@ def test_quota_and_connection_errors_have_fixes():
         "export GOOGLE_CLOUD_PROJECT=PROJECT_ID",
     )
     assert explain_call(CredentialsError("It is broken."), VERTEX) == (LOGIN,)
+
+
+def test_steps_are_in_the_order_to_try():
+    """Credentials come before the project, and the project before location and call. Each command is there once."""
+    findings = [
+        Finding("call", "failed", "", ("gcloud services enable x",)),
+        Finding("location", "failed", "", ("export GOOGLE_CLOUD_LOCATION=global",)),
+        Finding("project", "failed", "", ("export GOOGLE_CLOUD_PROJECT=PROJECT_ID",)),
+        Finding("token", "failed", "", (LOGIN,)),
+        Finding("network", "failed", "", ("curl -sSI https://host.invalid",)),
+        Finding("credentials file", "warning", "", (f"{LOGIN}   # for Vertex AI",)),
+        Finding("versions", "failed", "", ("pip install openai",)),
+    ]
+    assert order_steps(findings) == [
+        "pip install openai",
+        "curl -sSI https://host.invalid",
+        f"{LOGIN}   # for Vertex AI",
+        "export GOOGLE_CLOUD_PROJECT=PROJECT_ID",
+        "export GOOGLE_CLOUD_LOCATION=global",
+        "gcloud services enable x",
+    ]
+
+
+def test_report_has_the_documented_keys(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", "")
+    assert main(["doctor", "--json", *PROJECT]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert [*report] == ["ok", "used", "checks", "steps"]
+    assert [*report["used"]] == ["surface", "url", "model", "as", "project", "location"]
+    assert all([*check] == ["name", "status", "detail", "fixes"] for check in report["checks"])
+    steps = [step.partition("   # ")[0] for step in report["steps"]]
+    assert steps[-2:] == ["# install gcloud: https://cloud.google.com/sdk/docs/install", LOGIN]
+    assert {fix for check in report["checks"] for fix in check["fixes"]} == {*report["steps"]}
+
+
+def test_setup_without_endpoint_names_both_ways(diagnose, tmp_path):
+    """A login that exists is not a step."""
+    _, found, _ = diagnose()
+    commands = [fix.partition("   # ")[0] for fix in found["endpoint"]["fixes"]]
+    assert commands == [SET_KEY.partition("   # ")[0], LOGIN, "export GOOGLE_CLOUD_PROJECT=PROJECT_ID"]
+    log_in(tmp_path)
+    _, found, _ = diagnose()
+    assert not any(fix.startswith(LOGIN) for fix in found["endpoint"]["fixes"])
+
+
+def test_warnings_have_steps_too(capsys, reachable, monkeypatch):
+    monkeypatch.setenv("GOOGLE_API_KEY", CANARY)
+    monkeypatch.setenv("GEMINI_API_KEY", f"{CANARY}-other")
+    assert main(["doctor"]) == 0
+    assert "No check failed. These steps end the warnings:\n1. unset GEMINI_API_KEY\n" in capsys.readouterr().out

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import tracemalloc
 from functools import cache
-from importlib.metadata import distribution, requires
+from importlib.metadata import distribution
 from pathlib import Path
 
 import load_server
 import pytest
+from distributions import dependencies
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from packaging.requirements import Requirement
 from wire import call, chunk, completion, http
@@ -106,17 +107,6 @@ def test_first_call_with_a_key_does_not_load_google_auth(loaded):
     # The rest is what the HTTP library and LangChain load at their own first call.
     assert len(foreign(modules)) <= 120
     assert len(modules - foreign(modules)) <= 60
-
-
-def dependencies(name, seen):
-    """Return the distributions that an installation of `name` without extras adds."""
-    for text in requires(name) or ():
-        requirement = Requirement(text)
-        wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-        if wanted and requirement.name.lower() not in seen:
-            seen.add(requirement.name.lower())
-            dependencies(requirement.name, seen)
-    return seen
 
 
 def test_installation_adds_four_packages_and_their_dependencies():

@@ -224,18 +224,19 @@ class FakeGemini:
 
         return build_async_client(self.respond)
 
-    def serve(self, port: int = 0) -> AbstractContextManager[str]:
-        """Serve this fake over HTTP on 127.0.0.1 until the `with` block ends.
+    def serve(self, port: int = 0, *, host: str = "127.0.0.1") -> AbstractContextManager[str]:
+        """Serve this fake over HTTP until the `with` block ends.
 
         Args:
             port: The port. 0 (the default) picks a free one.
+            host: The address to listen on. The default, 127.0.0.1, accepts connections of this machine only.
 
         Returns:
             A context manager that gives the base URL.
 
         Raises:
             ImportError: The extra `server` (uvicorn) is not installed.
-            OSError: The port is in use.
+            OSError: The port is in use, or the address is not one of this machine.
             RuntimeError: The server did not start.
 
         Examples:
@@ -246,7 +247,7 @@ class FakeGemini:
         """
         from langchain_gemini_compat.testing._server.http_server import serve
 
-        return serve(self._respond_over_http, BASE_PATHS[self.surface], port)
+        return serve(self._respond_over_http, BASE_PATHS[self.surface], port, host)
 
     def respond(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
         """Record one request and return its answer. The HTTP clients and the server call this method.

@@ -1,4 +1,4 @@
-"""Serve the answers over HTTP on 127.0.0.1, with uvicorn in a thread.
+"""Serve the answers over HTTP, with uvicorn in a thread.
 
 When the `with` block ends, the thread has ended and the sockets are closed.
 """
@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from contextlib import closing, contextmanager
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_gemini_compat.testing._server.answers import Break, Pause
@@ -25,12 +26,11 @@ Respond: TypeAlias = "Callable[[str, str, Mapping[str, str], bytes], Answer]"
 AsgiMessage: TypeAlias = "dict[str, object]"
 Receive: TypeAlias = "Callable[[], Awaitable[AsgiMessage]]"
 Send: TypeAlias = "Callable[[AsgiMessage], Awaitable[None]]"
-_HOST = "127.0.0.1"
 _START_SECONDS = 10.0
 
 
 @contextmanager
-def serve(respond: Respond, path: str, port: int) -> Generator[str]:
+def serve(respond: Respond, path: str, port: int, host: str) -> Generator[str]:
     """Serve the answers of `respond`, and yield the base URL with `path`."""
     try:
         import uvicorn
@@ -39,7 +39,8 @@ def serve(respond: Respond, path: str, port: int) -> Generator[str]:
             "FakeGemini.serve() needs uvicorn: run `pip install uvicorn`. In process "
             "(`fake.chat_model()`, `fake.connection()`) the fake works without it."
         ) from err
-    with closing(socket.create_server((_HOST, port))) as listener:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with closing(socket.create_server((host, port), family=family)) as listener:
         config = uvicorn.Config(
             build_app(respond),
             lifespan="off",
@@ -57,10 +58,21 @@ def serve(respond: Respond, path: str, port: int) -> Generator[str]:
         thread.start()
         try:
             _wait_until_started(server, thread)
-            yield f"http://{_HOST}:{listener.getsockname()[1]}{path}"
+            yield f"http://{_name_host(host)}:{listener.getsockname()[1]}{path}"
         finally:
             server.should_exit = True
             thread.join()
+
+
+def _name_host(host: str) -> str:
+    """Return the host of the base URL: an address that reaches a server on `host` from this machine."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return "127.0.0.1" if address.version == 4 else "[::1]"
+    return host if address.version == 4 else f"[{host}]"
 
 
 def build_app(respond: Respond) -> Callable[[Mapping[str, object], Receive, Send], Awaitable[None]]:
