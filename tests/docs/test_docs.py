@@ -32,7 +32,7 @@ BRINGS = {
         "google.oauth2",
         "pydantic",
     },
-    "clone[cli]": {"langchain", "langgraph", "rich", "uvicorn"},
+    "clone[cli]": {"langchain", "langgraph", "uvicorn"},
     "clone[server]": {"uvicorn"},
     "deepagents": {"deepagents"},
     "distributed": {"dask"},
