@@ -152,7 +152,9 @@ def test_streamed_words_wrap_whole(monkeypatch):
     for piece in ("One two th", "ree four ", "fi", "ve six\nse", "ven eight nine"):
         transcript.piece("answer", piece)
     transcript.end()
-    assert stream.getvalue() == ("answer    One two three\n          four five six\n          seven eight\n          nine\n")
+    assert stream.getvalue() == (
+        "answer    One two three\n          four five six\n          seven eight\n          nine\n"
+    )
 
 
 def test_json_wraps_between_fields(monkeypatch):
