@@ -18,6 +18,7 @@ from langchain_core.outputs import ChatResult
 from langchain_gemini_compat._errors.base import GeminiCompatError
 from langchain_gemini_compat._errors.pending import acomplete_error, complete_error
 from langchain_gemini_compat._response.message_chunks import ReplyDecoder
+from langchain_gemini_compat._response.usage_metadata import build_llm_output
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
@@ -61,6 +62,7 @@ def ask(
     decode: Decode[_Reply],
     *,
     deadline: float | None = None,
+    keeps_headers: bool = False,
 ) -> _Reply:
     """Send `payload` and return the whole reply, decoded by `decode`.
 
@@ -71,6 +73,7 @@ def ask(
         decode: Decodes the reply. An error that it raises can lead to a retry.
         deadline: Time at which the call ends, in seconds of the monotonic clock. Set it if the request is part of a
             larger call. Default: the `total` limit of the transport.
+        keeps_headers: Whether the headers of the response are kept for `decode`.
 
     Returns:
         The decoded reply.
@@ -78,7 +81,7 @@ def ask(
     Raises:
         GeminiCompatError: If the last try fails.
     """
-    tries = transport.begin(model)
+    tries = transport.begin(model, keeps_headers=keeps_headers)
     tries.deadline = tries.deadline if deadline is None else deadline
     caught: list[GeminiCompatError] = []
     while True:
@@ -97,9 +100,10 @@ async def aask(
     decode: Decode[_Reply],
     *,
     deadline: float | None = None,
+    keeps_headers: bool = False,
 ) -> _Reply:
     """Async version of `ask`."""
-    tries = transport.begin(model)
+    tries = transport.begin(model, keeps_headers=keeps_headers)
     tries.deadline = tries.deadline if deadline is None else deadline
     caught: list[GeminiCompatError] = []
     while True:
@@ -113,19 +117,23 @@ async def aask(
 
 def complete(request: Request, transport: Transport) -> ChatResult:
     """Send `request` and return the whole reply."""
-    return ask(request.endpoint.model, request.payload, transport, partial(_decode_reply, request))
+    decode = partial(_decode_reply, request)
+    return ask(request.endpoint.model, request.payload, transport, decode, keeps_headers=request.includes_headers)
 
 
 async def acomplete(request: Request, transport: Transport) -> ChatResult:
     """Async version of `complete`."""
-    return await aask(request.endpoint.model, request.payload, transport, partial(_decode_reply, request))
+    decode = partial(_decode_reply, request)
+    return await aask(
+        request.endpoint.model, request.payload, transport, decode, keeps_headers=request.includes_headers
+    )
 
 
 def stream(
     request: Request, transport: Transport, open_decoder: Callable[[Request, Tries], Decoder[_Piece]]
 ) -> Generator[_Piece]:
     """Send `request` and yield the pieces of the streamed reply. Closing the generator closes the connection."""
-    tries = transport.begin(request.endpoint.model)
+    tries = transport.begin(request.endpoint.model, keeps_headers=request.includes_headers)
     caught: list[GeminiCompatError] = []
     while True:
         tries.wait()
@@ -153,7 +161,7 @@ async def astream(
 ) -> AsyncGenerator[_Piece]:
     """Async version of `stream`. It opens the transport itself, because its caller is not a coroutine."""
     transport = await open_transport()
-    tries = transport.begin(request.endpoint.model)
+    tries = transport.begin(request.endpoint.model, keeps_headers=request.includes_headers)
     caught: list[GeminiCompatError] = []
     while True:
         await tries.await_turn()
@@ -194,6 +202,8 @@ def _decode_reply(request: Request, wire: WireChunk, tries: Tries) -> ChatResult
     generations = [ReplyDecoder(request, tries, choice=choice).decode_whole(wire) for choice in choices]
     tries.mark_delivered()
     # The server reports tokens for the whole reply, so only the first message gets the usage.
-    for generation in generations[1:]:
-        cast("AIMessage", generation.message).usage_metadata = None
-    return ChatResult(generations=generations)
+    for message in (cast("AIMessage", generation.message) for generation in generations[1:]):
+        message.usage_metadata = None
+        message.response_metadata.pop("token_usage", None)
+    llm_output = build_llm_output(generations[0].message.response_metadata)
+    return ChatResult(generations=generations, llm_output=llm_output)

@@ -20,10 +20,12 @@ from langchain_core.runnables import AddableDict, RunnableGenerator
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, ValidationError
 
+from langchain_gemini_compat._bound_model import StructuredModel
 from langchain_gemini_compat._catalog.models import family_of
+from langchain_gemini_compat._request.data_classes import build_adapter, find_dataclass
+from langchain_gemini_compat._request.tool_lists import format_tools
 from langchain_gemini_compat._request.tools import (
     format_response_schema,
-    format_tool,
     is_google_tool,
     read_schema,
     set_strict,
@@ -35,9 +37,8 @@ from langchain_gemini_compat._schema.functions import compile_parameters
 from langchain_gemini_compat.errors import ModelRefusalError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
-    from langchain_core.language_models import LanguageModelInput
     from langchain_core.language_models.chat_models import BaseChatModel
     from langchain_core.outputs import Generation
     from langchain_core.runnables import Runnable
@@ -66,7 +67,7 @@ def build_structured_output(
     tools: Sequence[Any] | None,
     strict: bool | None,
     options: Mapping[str, Any],
-) -> Runnable[LanguageModelInput, Any]:
+) -> StructuredModel:
     """Return the model and its parser as one runnable.
 
     Models before Gemini 3 answer 400 to `response_format` together with functions
@@ -74,8 +75,10 @@ def build_structured_output(
     additional function. Raises `ValueError` for an unknown `method` or a missing `schema`.
     """
     if schema is None and method != "json_mode":
-        raise ValueError(f"`schema` is needed for method {method!r}. Pass a pydantic class, TypedDict or JSON schema.")
-    beside = [format_tool(tool) for tool in tools or ()]
+        raise ValueError(
+            f"`schema` is needed for method {method!r}. Pass a pydantic class, dataclass, TypedDict or JSON schema."
+        )
+    beside = format_tools(tools or ())
     name = str(options.get("model") or getattr(model, "model_name", ""))
     if schema is not None and not all(map(is_google_tool, beside)) and not family_of(name).takes_json_beside_functions:
         method = "function_calling"
@@ -89,8 +92,8 @@ def build_structured_output(
     if beside and method == "function_calling":
         # A choice by name would declare only the function for the schema, without the tools.
         bound["tool_choice"] = "any"
-    llm = cast("Runnable[LanguageModelInput, Any]", model.bind(**bound, **options))
-    return llm | (_parse_beside_raw(parser) if include_raw else parser)
+    llm = model.bind(**bound, **options)
+    return StructuredModel(first=llm, last=_parse_beside_raw(parser) if include_raw else parser)
 
 
 def _describe(named: NamedSchema) -> JsonObject:
@@ -102,7 +105,8 @@ def _describe(named: NamedSchema) -> JsonObject:
 def _build_parts(
     schema: dict[str, Any] | type | None, named: NamedSchema | None, method: Method, strict: JsonValue
 ) -> tuple[dict[str, Any], _AnswerParser]:
-    answer_class = schema if isinstance(schema, type) and is_basemodel_subclass(schema) else None
+    is_class = find_dataclass(schema) is not None or (isinstance(schema, type) and is_basemodel_subclass(schema))
+    answer_class = cast("type", schema) if is_class else None
     if method == "function_calling" and named is not None:
         bound, parser = _build_call(named, answer_class)
         return {**bound, "tools": [set_strict(tool, strict) for tool in bound["tools"]]}, parser
@@ -183,8 +187,8 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
     """Name of the function whose arguments are the answer. Empty if the text is the answer."""
     answer_schema: dict[str, Any] | None = None
     """JSON schema of the answer."""
-    answer_class: type | None = None
-    """Pydantic class of the answer. If it is set, the class validates the answer instead of the schema."""
+    answer_class: Any = None
+    """Pydantic class or dataclass of the answer. If it is set, the class validates the answer instead of the schema."""
     member: str = ""
     """Name of the only argument, if this argument is the answer. Empty if all arguments together are the answer."""
 
@@ -267,19 +271,26 @@ def _no_answer(text: str, message: AIMessage) -> OutputParserException:
 
 
 def _validate(answer_class: type, answer: object) -> object:
-    """Return the answer as an instance of a pydantic 1 or pydantic 2 class.
+    """Return the answer as an instance of a dataclass or of a pydantic 1 or pydantic 2 class.
 
     The answer is validated as JSON, so that a strict class accepts a string for a date and an array for a set. If this
     fails, it is validated in Python mode, because some types can only be built from Python values.
     """
-    if not issubclass(answer_class, BaseModel):
+    read_json: Callable[[str], object]
+    read_python: Callable[[object], object]
+    if find_dataclass(answer_class) is not None:
+        adapter = build_adapter(answer_class)
+        read_json, read_python = adapter.validate_json, adapter.validate_python
+    elif issubclass(answer_class, BaseModel):
+        read_json, read_python = answer_class.model_validate_json, answer_class.model_validate
+    else:
         return cast("Any", answer_class).parse_obj(answer)
     try:
-        return answer_class.model_validate_json(json.dumps(answer))
+        return read_json(json.dumps(answer))
     except _PARSING_ERRORS as err:
         fault = err
     try:
-        return answer_class.model_validate(answer)
+        return read_python(answer)
     except _PARSING_ERRORS as err:
         raise (fault if isinstance(fault, ValidationError) else err) from None
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
 from langchain_core.language_models._compat_bridge import achunks_to_events, chunks_to_events
 from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import BaseMessage
 from langchain_core.prompt_values import PromptValue
-from langchain_core.runnables import Runnable
 from langchain_core.utils.utils import LC_ID_PREFIX
-from pydantic import ConfigDict, PrivateAttr, model_validator
+from pydantic import BaseModel, ConfigDict, PrivateAttr, model_validator
 from typing_extensions import Self
 
 from langchain_gemini_compat import _call
+from langchain_gemini_compat._bound_model import BoundModel, StructuredModel
 from langchain_gemini_compat._catalog.langchain_profile import build_profile
 from langchain_gemini_compat._catalog.models import bare_model_name, family_of
 from langchain_gemini_compat._connection import ConnectedModel
@@ -30,10 +30,12 @@ from langchain_gemini_compat._request.build import Request, build_payload, takes
 from langchain_gemini_compat._request.openai_dicts import adopt_wire_fields
 from langchain_gemini_compat._request.thinking import THINKING_OPTIONS
 from langchain_gemini_compat._request.token_estimate import estimate_messages
+from langchain_gemini_compat._request.tool_lists import format_tools
 from langchain_gemini_compat._request.tool_results import shield_results
-from langchain_gemini_compat._request.tools import format_response_schema, format_tool, set_strict
+from langchain_gemini_compat._request.tools import format_response_schema, set_strict
 from langchain_gemini_compat._response import block_translator
 from langchain_gemini_compat._response.message_chunks import ReplyDecoder
+from langchain_gemini_compat._response.usage_metadata import sum_token_usage
 from langchain_gemini_compat._response.v3_events import CORE_TAKES_PIECES, EventDecoder, read_text_delta
 from langchain_gemini_compat._settings.aliases import hide_secrets
 from langchain_gemini_compat._settings.fields import RequestFields, normalize_options
@@ -51,10 +53,13 @@ if TYPE_CHECKING:
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_protocol.protocol import MessagesData
 else:
+    from langchain_core.runnables import RunnableConfig
+
     lc_tools = LazyModule("langchain_core.tools")
 
 _log = logging.getLogger("langchain_gemini_compat")
-Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | lc_tools.BaseTool"
+#: A tool for `bind_tools`. Tools of `google.genai.types` are pydantic models.
+Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | lc_tools.BaseTool | BaseModel"
 block_translator.register()
 
 
@@ -83,7 +88,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
       `service_tier`
     - fields and headers without a parameter: `extra_body`, `model_kwargs`, `default_headers`, `default_query`
     - transport: `timeout`, `max_retries`, `http_client`, `http_async_client`
-    - replies and errors: `streaming`, `stream_usage`, `strict`, `invalid_tool_calls`
+    - replies and errors: `streaming`, `stream_usage`, `strict`, `invalid_tool_calls`, `include_response_headers`
 
     Raises:
         ValueError: At construction, if the arguments name no endpoint or contradict each other.
@@ -139,8 +144,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     def preview(self, messages: LanguageModelInput, **kwargs: Any) -> tuple[JsonObject, list[Note]]:
         """Return the request that `invoke` would send, and notes about all changes. No request is sent.
 
-        Options that are bound with `bind_tools` or `bind` are not passed to this method. Pass them as keyword
-        arguments, as in the example.
+        Models with bound tools or options, and the result of `with_structured_output`, have this method too.
 
         Args:
             messages: Input as for `invoke`.
@@ -157,9 +161,12 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
 
         Examples:
             ```python
-            body, notes = model.preview("Hello", **model.bind_tools(tools).kwargs)
+            body, notes = model.preview("Hello")
+            body, notes = model.bind_tools(tools).preview("Hello")
             ```
         """
+        # LangChain removes this option, which describes a schema for tracers, before it calls the model.
+        kwargs.pop("ls_structured_output_format", None)
         stop, stream = kwargs.pop("stop", None), bool(kwargs.pop("stream", False))
         request = self._build(self._convert_input(messages).to_messages(), stop, kwargs, stream=stream, warn=False)
         return deepcopy(request.payload), list(request.notes)
@@ -172,12 +179,12 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         parallel_tool_calls: bool | None = None,
         response_format: dict[str, Any] | type | None = None,
         **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
+    ) -> BoundModel:
         """Return a model with tools bound to it.
 
         Args:
-            tools: Functions, pydantic classes, LangChain tools, dicts in OpenAI's form, and Google's own tools such as
-                `{"google_search": {}}`.
+            tools: Functions, pydantic classes, dataclasses, LangChain tools, dicts in OpenAI's form, and Google's own
+                tools: `{"google_search": {}}`, or objects of `google.genai.types`.
             tool_choice: Which tool the model calls: `"auto"`, `"none"`, `"any"`, `"required"`, `True` (any tool), the
                 name of a tool, a list of names, or OpenAI's dict. Default: the model decides.
             parallel_tool_calls: If `False`, the message has at most one tool call. Default: no limit.
@@ -186,7 +193,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
                 option.
 
         Returns:
-            A runnable from messages to an `AIMessage`.
+            A runnable from messages to an `AIMessage`. Its `preview` shows the request with the tools.
 
         Raises:
             UnsupportedParameterError: For an option that looks like a secret or can only be set on the model.
@@ -197,7 +204,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             ```
         """
         strict = kwargs.pop("strict", None)
-        bound: dict[str, Any] = {"tools": [set_strict(format_tool(tool), strict) for tool in tools], **kwargs}
+        bound: dict[str, Any] = {"tools": [set_strict(tool, strict) for tool in format_tools(tools)], **kwargs}
         if response_format is not None and strict is not None:
             response_format = set_strict(format_response_schema(response_format), strict)
         optional = {
@@ -205,17 +212,27 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             "parallel_tool_calls": parallel_tool_calls,
             "response_format": response_format,
         }
-        return self.bind(**bound, **{key: value for key, value in optional.items() if value is not None})
+        return cast(
+            "BoundModel", self.bind(**bound, **{key: value for key, value in optional.items() if value is not None})
+        )
 
     if not TYPE_CHECKING:
         # Hidden from type checkers, because the return type differs between versions of langchain-core.
-        def bind(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        def bind(self, **kwargs: Any) -> BoundModel:
             """Return a model with options of a request bound to it.
 
             Raises `UnsupportedParameterError` for an option that looks like a secret: `repr` shows bound options.
             """
             normalize_options(kwargs)
-            return super().bind(**kwargs)
+            return BoundModel(bound=self, kwargs=kwargs)
+
+        def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> BoundModel:
+            """Return a model with a LangChain config, as every runnable does."""
+            return BoundModel(bound=self, config=super().with_config(config, **kwargs).config)
+
+        def with_retry(self, **kwargs: Any) -> BoundModel:
+            """Return a model that LangChain calls again after an error. See also `max_retries`."""
+            return BoundModel(bound=super().with_retry(**kwargs))
 
     def with_structured_output(
         self,
@@ -226,11 +243,11 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         strict: bool | None = None,
         tools: Sequence[Tool] | None = None,
         **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, Any]:
+    ) -> StructuredModel:
         """Return a runnable whose answers are objects of `schema`.
 
         Args:
-            schema: Pydantic class, `TypedDict` or JSON schema. Only `json_mode` works without a schema.
+            schema: Pydantic class, dataclass, `TypedDict` or JSON schema. Only `json_mode` works without a schema.
             method: `"json_schema"` (default) sends the schema as `response_format`. `"function_calling"` forces the
                 call of a function with the schema. `"json_mode"` requests JSON without sending the schema.
             include_raw: If `True`, the result is a dict of `raw` (the message), `parsed` and `parsing_error`, and
@@ -240,7 +257,8 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             **kwargs: Other options of a request.
 
         Returns:
-            A runnable from messages to an instance of a pydantic class, or to parsed JSON for other schemas.
+            A runnable from messages to an instance of a pydantic class or dataclass, or to parsed JSON for other
+            schemas. Its `preview` shows the request with the schema.
 
         Raises:
             ValueError: For an unknown `method` or a missing `schema`. At a call, the runnable raises
@@ -273,7 +291,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         Returns:
             The estimated number of tokens.
         """
-        return estimate_messages(messages, [format_tool(tool) for tool in tools or ()])
+        return estimate_messages(messages, format_tools(tools or ()))
 
     def get_num_tokens(self, text: str) -> int:
         """Estimate the number of tokens of a text, offline and without a tokenizer.
@@ -354,6 +372,10 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             if note.kind in ("dropped", "adjusted", "tight_limit") and note.message not in self._warned:
                 self._warned.add(note.message)
                 warnings.warn(note.message, GeminiCompatWarning, stacklevel=4)
+
+    def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
+        """Return the `llm_output` of `generate` with several prompts, as `ChatOpenAI` does."""
+        return {"token_usage": sum_token_usage(llm_outputs), "model_name": bare_model_name(self.model_name)}
 
     def _generate(
         self,

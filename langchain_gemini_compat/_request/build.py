@@ -7,7 +7,7 @@ under a literal `extra_body` key of the body (Google's examples page).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, cast
 
@@ -15,7 +15,9 @@ from langchain_gemini_compat._catalog.models import family_of
 from langchain_gemini_compat._request.messages import encode_messages
 from langchain_gemini_compat._request.options import is_known_option, read_options
 from langchain_gemini_compat._request.thinking import encode_thinking, warn_of_tight_limit
+from langchain_gemini_compat._request.tool_lists import format_tools, is_formatted
 from langchain_gemini_compat._request.tools import ToolSet, build_tool_names, encode_response_format, encode_tools
+from langchain_gemini_compat._wire.google_types import dump_settings
 from langchain_gemini_compat._wire.json_types import DEFAULT_TAGS, list_at, object_at, text_at
 from langchain_gemini_compat._wire.notes import Note
 from langchain_gemini_compat.errors import InvalidHistoryError, UnsupportedParameterError
@@ -62,6 +64,8 @@ class Request:
     tool_names: frozenset[str] | None = None
     #: Whether a malformed call stays on the message instead of raising an error.
     keeps_invalid_calls: bool = False
+    #: Whether the metadata of the message has the headers of the reply.
+    includes_headers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ def build_payload(
         UnsupportedContentError: The endpoint does not accept a content block.
         InvalidHistoryError: There is no message to send. With `strict`, also for a message that was changed.
     """
-    context = _Context(read_options(options), endpoint, family_of(endpoint.model), stream, [])
+    context = _Context(_format_tools_of(read_options(options)), endpoint, family_of(endpoint.model), stream, [])
     for name in overridden:
         context.note(
             "dropped", f"`{name}` in `model_kwargs` was left out: an argument of the constructor overrides it."
@@ -122,6 +126,12 @@ def build_payload(
     if strict:
         _refuse_changes(request.notes)
     return request
+
+
+def _format_tools_of(options: Options) -> Options:
+    """Return the options with the tools of a call in the form in which `bind_tools` stores them."""
+    tools = options.tools or ()
+    return options if all(map(is_formatted, tools)) else replace(options, tools=format_tools(tools))
 
 
 def takes_body_key(name: str, endpoint: Endpoint) -> bool:
@@ -155,6 +165,7 @@ def _build_request(messages: Sequence[BaseMessage], context: _Context) -> Reques
         names=names.original_names(),
         tool_names=_tool_names(body, names) or None,
         keeps_invalid_calls=_keeps_invalid_calls(options),
+        includes_headers=bool(options.include_response_headers),
     )
 
 
@@ -344,6 +355,7 @@ def _safety_settings(settings: JsonValue) -> JsonValue:
 
     A mapping, the form of `ChatGoogleGenerativeAI`, is converted to the list.
     """
+    settings = cast("JsonValue", dump_settings(settings))
     if isinstance(settings, dict):
         return [
             {"category": _enum_name(category), "threshold": _enum_name(level)} for category, level in settings.items()

@@ -56,6 +56,8 @@ class Options:
     safety_settings: JsonValue = None
     #: How a malformed tool call in the reply is handled: `"raise"` or `"keep"`.
     invalid_tool_calls: object = "raise"
+    #: Whether the headers of the reply are kept.
+    include_response_headers: object = False
     #: Merged into the body last and unchanged; `google` goes under the literal `extra_body` key.
     extra_body: JsonObject | None = None
     #: All other options. Each is sent as a body key of the same name.

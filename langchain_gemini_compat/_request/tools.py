@@ -10,6 +10,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel
 from pydantic.errors import PydanticInvalidForJsonSchema
 
+from langchain_gemini_compat._request.data_classes import declare_dataclass, find_dataclass
 from langchain_gemini_compat._request.tool_choice import encode_tool_choice
 from langchain_gemini_compat._request.tool_names import ToolNames, declared_name
 from langchain_gemini_compat._request.typed_dicts import declare_typed_dict, find_typed_dict
@@ -45,7 +46,6 @@ _DECLARATION_KEYS = frozenset(
 _NESTED = ("function", "json_schema", "toolSpec")
 #: Keys for the schema of a declaration: OpenAI, Anthropic, MCP and Bedrock, OpenAI's response format, Google (two).
 _SCHEMA_KEYS = ("parameters", "input_schema", "inputSchema", "schema", "parameters_json_schema", "parametersJsonSchema")
-_LISTS_OF_FUNCTIONS = ("function_declarations", "functionDeclarations")
 #: The only keys beside a `$ref` at the top of a schema that pydantic writes.
 _BESIDE_TOP = frozenset({"$ref", "$defs", "definitions", "$schema", "title", "description"})
 #: Keywords whose content is a value and not a schema, so a `title` inside it is data.
@@ -107,19 +107,13 @@ def format_tool(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> 
     when the endpoint is known.
 
     Raises:
-        ValueError: `tool` is not a tool, or is Google's list of functions.
+        ValueError: `tool` is not a tool.
     """
     if not isinstance(tool, dict):
         return _declare(tool)
     google = {_CAMEL_TOOLS.get(name[:1].upper() + name[1:], name): value for name, value in tool.items()}
     if is_google_tool(google):
         return google
-    for key in _LISTS_OF_FUNCTIONS:
-        if key in tool:
-            raise ValueError(
-                f"`{key}` is Google's list of functions, not one tool. Pass its items: `bind_tools([*tool[{key!r}]])`, "
-                "and each of Google's own tools, such as `{'google_search': {}}`, as a separate dict."
-            )
     given = cast("JsonObject", tool)
     if tool.get("type") == "function" or (isinstance(tool.get("type"), str) and not tool.keys() & _DECLARATION_KEYS):
         return given
@@ -159,6 +153,9 @@ def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
     # Imported here so that importing the package stays fast.
     from langchain_core.tools import BaseTool
 
+    if find_dataclass(tool) is not None:
+        declared = declare_dataclass(tool)
+        return _build_declaration(declared, object_at(declared, "parameters"))
     if find_typed_dict(tool) is not None:
         declared = declare_typed_dict(tool)
         return _build_declaration(declared, object_at(declared, "parameters"))

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata, add_usage
+from langchain_core.messages.ai import add_usage
 from langchain_core.messages.tool import invalid_tool_call, tool_call_chunk
 from langchain_core.messages.utils import message_chunk_to_message
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
@@ -35,6 +35,7 @@ from langchain_gemini_compat._response.events import (
     ThoughtDelta,
     ToolCallDelta,
 )
+from langchain_gemini_compat._response.usage_metadata import build_token_usage, build_usage_metadata
 from langchain_gemini_compat._schema.arguments import describe_changes, repair_arguments_text
 from langchain_gemini_compat._signatures import attach_call_extras, attach_reply_extras, build_origin
 from langchain_gemini_compat._wire.provider import PROVIDER
@@ -44,11 +45,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from langchain_core.messages import InvalidToolCall
+    from langchain_core.messages.ai import UsageMetadata
     from langchain_core.messages.tool import ToolCallChunk
 
     from langchain_gemini_compat._response.events import Event
     from langchain_gemini_compat._response.options import ReplyOptions
-    from langchain_gemini_compat._response.usage import Usage
     from langchain_gemini_compat._transport.retry import Tries
     from langchain_gemini_compat._wire.json_types import JsonObject, WireChunk
 
@@ -210,7 +211,8 @@ class ReplyDecoder:
         """Return the last chunk. This method raises the same errors as `finish`."""
         if end.fields:
             parts.merge_kwargs(attach_reply_extras(self._reply_key(), end.fields, self._origin()))
-        chunk = _build_chunk(parts, self._metadata(end), end, self._tries.discarded if self._tries else None)
+        usage = self._usage_metadata(end)
+        chunk = _build_chunk(parts, self._metadata(end, usage), end, usage)
         self._raise_for_unusable_reply(end, chunk)
         return chunk
 
@@ -281,7 +283,13 @@ class ReplyDecoder:
     def _reply_key(self) -> str:
         return self._assembler.reply_id or f"reply_{self._request.seed}"
 
-    def _metadata(self, end: Finished) -> dict[str, object]:
+    def _usage_metadata(self, end: Finished) -> UsageMetadata | None:
+        """Return the token counts of the reply and of discarded replies."""
+        usage = build_usage_metadata(end.usage) if end.usage else None
+        discarded = self._tries.discarded if self._tries else None
+        return add_usage(usage, discarded) if discarded else usage
+
+    def _metadata(self, end: Finished, usage: UsageMetadata | None) -> dict[str, object]:
         reply, endpoint = self._assembler, self._request.endpoint
         name = bare_model_name(reply.model) if endpoint.speaks_gemini else reply.model
         placeholders = sum(note.kind == "stand_in" for note in self._request.notes)
@@ -290,6 +298,7 @@ class ReplyDecoder:
             repairs = [*repairs[:_MOST_REPAIRS], f"{len(repairs) - _MOST_REPAIRS} more: see `preview()`."]
         metadata = {
             "model_name": name or bare_model_name(endpoint.model),
+            "token_usage": build_token_usage(usage) if usage else None,
             "finish_reason": end.reason,
             "native_finish_reason": end.native_reason,
             "id": reply.reply_id,
@@ -303,6 +312,7 @@ class ReplyDecoder:
             "invalid_tool_calls": self._list_invalid_call_errors(end),
             "retries": self._tries.retries if self._tries else 0,
             "waited": round(self._tries.waited, 3) if self._tries else 0.0,
+            "headers": self._tries.headers if self._tries else None,
             "signature_stand_ins": placeholders,
             "repairs": [*repairs, *self._argument_repairs, *_describe_dropped(end.dropped_fields), *end.losses],
         }
@@ -374,12 +384,11 @@ def _build_chunk(
     parts: Parts,
     metadata: dict[str, object],
     end: Finished | None = None,
-    discarded: UsageMetadata | None = None,
+    usage: UsageMetadata | None = None,
 ) -> ChatGenerationChunk:
     calls = parts.list_call_chunks()
     if end is None and not parts.media:
         return build_chunk("".join(parts.text), parts.kwargs, {"model_provider": PROVIDER, **metadata}, calls)
-    usage = _usage_metadata(end.usage) if end and end.usage else None
     # The caller gets an error for an invalid call. LangChain must not complete its JSON, which takes quadratic time.
     is_invalid = end is not None and bool(end.invalid) and not parts.invalid
     message = AIMessageChunk(
@@ -388,7 +397,7 @@ def _build_chunk(
         response_metadata={"model_provider": PROVIDER, **metadata},
         tool_call_chunks=[] if is_invalid else calls,
         invalid_tool_calls=[_invalid(call) for call in calls] if is_invalid else [],
-        usage_metadata=add_usage(usage, discarded) if discarded else usage,
+        usage_metadata=usage,
         chunk_position="last" if end else None,
     )
     info = {"finish_reason": end.reason} if end else None
@@ -397,17 +406,6 @@ def _build_chunk(
 
 def _invalid(call: ToolCallChunk) -> InvalidToolCall:
     return invalid_tool_call(name=call["name"], args=call["args"], id=call["id"], error=None)
-
-
-def _usage_metadata(usage: Usage) -> UsageMetadata:
-    metadata = UsageMetadata(
-        input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, total_tokens=usage.total_tokens
-    )
-    if usage.cached_tokens is not None:
-        metadata["input_token_details"] = InputTokenDetails(cache_read=usage.cached_tokens)
-    if usage.reasoning_tokens is not None:
-        metadata["output_token_details"] = OutputTokenDetails(reasoning=usage.reasoning_tokens)
-    return metadata
 
 
 def _media_block(media: MediaSeen, number: int) -> dict[str, object]:

@@ -7,10 +7,10 @@ Sources: the usage on Google's examples page (27 + 45 + 504 = 576) and captures 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from langchain_gemini_compat._wire.json_types import object_at, text_at
+from langchain_gemini_compat._wire.json_types import list_at, object_at, text_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +41,10 @@ _CACHED = (
     "cachedInputTokens",
     "cacheReadInputTokens",
 )
+#: Kinds of content by their names in `UsageMetadata`. OpenAI writes `image_tokens`, and Google `IMAGE`.
+_KINDS = ("text", "image", "audio", "video", "document")
+_PROMPT_KINDS = (*_PROMPT_DETAILS, "promptTokensDetails")
+_COMPLETION_KINDS = (*_COMPLETION_DETAILS, "candidatesTokensDetails", "candidates_tokens_details")
 _TOOL_USE = ("toolUsePromptTokenCount", "tool_use_prompt_token_count")
 _NATIVE = ("promptTokenCount", "prompt_token_count", "totalTokenCount", "total_token_count")
 
@@ -50,7 +54,8 @@ class Usage:
     """The token counts of one reply.
 
     `output_tokens` include `reasoning_tokens`, and `input_tokens` include `cached_tokens`. `reasoning_tokens` and
-    `cached_tokens` are `None` if the server does not send them.
+    `cached_tokens` are `None` if the server does not send them. `input_kinds` and `output_kinds` are the tokens of each
+    kind of content that the server itemizes, such as `image`.
     """
 
     input_tokens: int
@@ -58,6 +63,8 @@ class Usage:
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
     traffic_type: str | None = None
+    input_kinds: Mapping[str, int] = field(default_factory=dict)
+    output_kinds: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total_tokens(self) -> int:
@@ -68,8 +75,9 @@ class Usage:
 def decode_usage(usage: Mapping[str, object]) -> Usage:
     """Return consistent counts for the `usage` of any server.
 
-    >>> decode_usage({"prompt_tokens": 11, "completion_tokens": 25, "total_tokens": 727})
-    Usage(input_tokens=11, output_tokens=716, cached_tokens=None, reasoning_tokens=691, traffic_type=None)
+    >>> usage = decode_usage({"prompt_tokens": 11, "completion_tokens": 25, "total_tokens": 727})
+    >>> usage.input_tokens, usage.output_tokens, usage.reasoning_tokens
+    (11, 716, 691)
     """
     prompt, completion = _count(usage, _PROMPT), _count(usage, _COMPLETION)
     reasoning = _detail(usage, _COMPLETION_DETAILS, "reasoning_tokens", _REASONING)
@@ -81,15 +89,18 @@ def decode_usage(usage: Mapping[str, object]) -> Usage:
         # The native API never includes thoughts in `candidatesTokenCount`.
         completion = _add(completion, reasoning)
     counts = _reconcile(prompt, completion, total, reasoning)
-    reasoning = counts.reasoning
+    reasoning = None if counts.reasoning is None else min(counts.reasoning, counts.output)
+    cached = None if cached is None else min(cached, counts.prompt)
     return Usage(
         input_tokens=counts.prompt,
         output_tokens=counts.output,
-        cached_tokens=None if cached is None else min(cached, counts.prompt),
-        reasoning_tokens=None if reasoning is None else min(reasoning, counts.output),
+        cached_tokens=cached,
+        reasoning_tokens=reasoning,
         traffic_type=text_at(object_at(object_at(usage, "extra_properties"), "google"), "traffic_type")
         or text_at(usage, "trafficType")
         or None,
+        input_kinds=_read_kinds(usage, _PROMPT_KINDS, counts.prompt, cached or 0),
+        output_kinds=_read_kinds(usage, _COMPLETION_KINDS, counts.output, reasoning or 0),
     )
 
 
@@ -120,6 +131,26 @@ def _reconcile(prompt: int | None, completion: int | None, total: int | None, re
         # (https://github.com/mozilla-ai/any-llm/pull/1367: 80 + 237 for tools + 173 + 60 of 550).
         return _Counts(given + rest - reasoning, output + reasoning, reasoning)
     return _Counts(given, output + rest, rest if reasoning is None and completion is not None else reasoning)
+
+
+def _read_kinds(usage: Mapping[str, object], places: Sequence[str], total: int, other: int) -> dict[str, int]:
+    """Return the tokens of each kind of content, from details in the form of OpenAI (a dict) or Google (a list).
+
+    Tools that compute prices add these counts and `other`, the tokens that are cached or thoughts. So `text` is left
+    out if the sum exceeds `total`. Counts of 0 are left out too: some gateways send one for each kind.
+    """
+    found: dict[str, int | None] = {}
+    for place in places:
+        details = object_at(usage, place)
+        found.update({kind: count for kind in _KINDS if (count := _count(details, (f"{kind}_tokens",)))})
+        for entry in list_at(usage, place):
+            kind = text_at(entry, "modality").lower() if isinstance(entry, dict) else ""
+            if isinstance(entry, dict) and kind in _KINDS:
+                found[kind] = _count(entry, ("tokenCount", "token_count"))
+    kinds = {kind: min(count, total) for kind in _KINDS if (count := found.get(kind))}
+    if sum(kinds.values()) + other > total:
+        kinds.pop("text", None)
+    return kinds
 
 
 def _add(count: int | None, more: int | None) -> int | None:

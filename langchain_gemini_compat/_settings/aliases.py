@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from langchain_gemini_compat._wire.google_types import dump_typed
 from langchain_gemini_compat.errors import UnsupportedParameterError
 
 if TYPE_CHECKING:
@@ -272,7 +273,9 @@ def _expand_composites(given: Mapping[str, object]) -> Iterator[tuple[str, str, 
         yield from _expand_client_options("client_options", given["client_options"])
     if given.get("api_endpoint") is not None:
         yield "api_endpoint", "base_url", _read_address("api_endpoint", given["api_endpoint"])
-    response_format = _read_response_format(given.get("response_mime_type"), given.get("response_schema"))
+    response_format = _read_response_format(
+        given.get("response_mime_type"), dump_typed(given.get("response_schema"), camel_case=True)
+    )
     if response_format is not None:
         source = "response_schema" if given.get("response_schema") is not None else "response_mime_type"
         yield source, "response_format", response_format
@@ -283,8 +286,7 @@ def _expand_thinking_config(config: object) -> Iterator[tuple[str, object]]:
 
     `config` is an instance of Google's `ThinkingConfig`, or a dict with its keys in snake case or camel case.
     """
-    dump = getattr(config, "model_dump", None)
-    fields = dump(exclude_none=True) if callable(dump) else config
+    fields = dump_typed(config)
     if not isinstance(fields, Mapping):
         raise UnsupportedParameterError(
             f"`thinking_config` is a {type(config).__name__} and not a dict. Pass a dict, or `thinking_level`, "

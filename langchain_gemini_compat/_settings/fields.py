@@ -22,6 +22,7 @@ from langchain_gemini_compat._settings.aliases import (
     normalize_arguments,
 )
 from langchain_gemini_compat._settings.http_options import clean_headers, clean_query
+from langchain_gemini_compat._wire.google_types import dump_settings
 from langchain_gemini_compat.errors import UnsupportedParameterError
 
 
@@ -287,8 +288,9 @@ class RequestFields(BaseModel):
     )
     safety_settings: Any = Field(
         default=None,
-        description="Thresholds of Google's content filters: a list of `{category, threshold}` dicts, or a dict from "
-        "category to threshold. Use names or enum members. Default: `None`, which means Google's thresholds. "
+        description="Thresholds of Google's content filters: a list of `{category, threshold}` dicts or of Google's "
+        "`SafetySetting`, or a dict from category to threshold. Use names or enum members. Default: `None`, which "
+        "means Google's thresholds. "
         "Surfaces: all.",
     )
     cached_content: str | None = Field(
@@ -328,11 +330,22 @@ class RequestFields(BaseModel):
         description="Whether a stream asks for token counts. Vertex AI always sends them. Default: `True`. "
         "Surfaces: AI Studio, compatible servers.",
     )
+    include_response_headers: bool = Field(
+        default=False,
+        description='Whether `response_metadata["headers"]` of a message has the HTTP headers of the reply, such as '
+        "the request ID. Cookies and credentials are left out. Default: `False`. Surfaces: all.",
+    )
     invalid_tool_calls: Literal["raise", "keep"] = Field(
         default="raise",
         description='What happens to a malformed tool call: `"raise"` raises `MalformedToolCallError`, `"keep"` puts '
         'it into `invalid_tool_calls` of the message. Default: `"raise"`. Surfaces: all.',
     )
+
+    @field_validator("safety_settings", mode="before")
+    @classmethod
+    def _dump_safety_settings(cls, value: object) -> object:
+        """Replace objects of Google's SDK with dicts, so that the model can be serialized."""
+        return dump_settings(value)
 
 
 def aliases_of(cls: type[BaseModel]) -> dict[str, str]:

@@ -114,10 +114,11 @@ class Transport:
         """The source of bearer tokens."""
         return self._config.tokens
 
-    def begin(self, model: str) -> Tries:
+    def begin(self, model: str, *, keeps_headers: bool = False) -> Tries:
         """Return the retry state of a new call. Calls with the same endpoint, model and account share a rate gate."""
         config = self._config
-        return Tries(config.max_retries, config.limits, gate_of(config.base_url, model, config.account))
+        gate = gate_of(config.base_url, model, config.account)
+        return Tries(config.max_retries, config.limits, gate, keeps_headers=keeps_headers)
 
     def complete(self, payload: JsonObject, tries: Tries) -> WireChunk:
         """Send `payload`. Return the whole reply as one chunk."""
@@ -143,6 +144,7 @@ class Transport:
             closing(self._send(payload, tries)) as exchange,
             build_reader(exchange, config.surface, config.limits, stream=stream) as reader,
         ):
+            tries.note_response(exchange.response)
             for data in exchange.pieces():
                 yield from reader.feed(data)
                 reader.await_more()
@@ -152,6 +154,7 @@ class Transport:
         config = self._config
         async with aclosing(await self._asend(payload, tries)) as exchange:
             with build_reader(exchange, config.surface, config.limits, stream=stream) as reader:
+                tries.note_response(exchange.response)
                 async for data in exchange.pieces():
                     for wire in reader.feed(data):
                         yield wire

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 
 from langchain_gemini_compat._errors.pending import are_classes_imported, import_seconds
 from langchain_gemini_compat._lazy import LazyModule
+from langchain_gemini_compat._transport.reply_headers import read_headers
 from langchain_gemini_compat._transport.timeouts import TimeLimits
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    import httpx2
     from langchain_core.messages.ai import UsageMetadata
 
     from langchain_gemini_compat._errors import api as errors
@@ -48,9 +50,10 @@ class Tries:
         max_retries: Maximum number of retries after the first try. With 0 the rate gate is skipped.
         limits: The time limits of the call.
         gate: The rate gate of the quota.
+        keeps_headers: Whether `headers` holds the headers of the last response.
     """
 
-    def __init__(self, max_retries: int, limits: TimeLimits, gate: Gate) -> None:
+    def __init__(self, max_retries: int, limits: TimeLimits, gate: Gate, *, keeps_headers: bool = False) -> None:
         self._left = max(0, max_retries)
         self._uses_gate = max_retries > 0
         self._budget = limits.retry_wait
@@ -73,6 +76,9 @@ class Tries:
         self.waited = 0.0
         #: Token usage of the replies that were discarded.
         self.discarded: UsageMetadata | None = None
+        self._keeps_headers = keeps_headers
+        #: Headers of the last response, without cookies and credentials.
+        self.headers: dict[str, str] = {}
 
     def wait(self) -> None:
         """Sleep until the next try may start. Raise the last 429 if the wait exceeds the limits of this call."""
@@ -106,6 +112,11 @@ class Tries:
             spent = time.monotonic() - start - (import_seconds() - imported)
             self._token_budget = max(0.0, self._token_budget - spent)
             raise
+
+    def note_response(self, response: httpx2.Response) -> None:
+        """Record the headers of the response to a try, if the call asks for them."""
+        if self._keeps_headers:
+            self.headers = read_headers(response)
 
     def try_renew_token(self) -> bool:
         """Return whether a refused token may be replaced. Each call may do so once, and this is not a retry."""

@@ -460,15 +460,6 @@ def test_mcp_declaration_keeps_its_schema():
     assert format_tool(bedrock) == expected
 
 
-@pytest.mark.parametrize("key", ["function_declarations", "functionDeclarations"])
-def test_list_of_functions_is_refused(key):
-    """The error explains what to pass instead."""
-    declaration = {"name": "f", "description": "d", "parameters": {"type": "OBJECT"}}
-    with pytest.raises(ValueError, match=rf"bind_tools\(\[\*tool\['{key}'\]\]\)"):
-        format_tool({key: [declaration]})
-    assert format_tool(declaration) == {"type": "function", "function": declaration}
-
-
 def test_typed_dict_without_a_docstring_has_no_description():
     """The class inherits the docstring of `dict`, which must not be sent."""
 

@@ -181,7 +181,9 @@ GROUPS = {
     ),
     "Open end": ("extra_body", "model_kwargs", "default_headers", "default_query"),
     "Transport": ("timeout", "max_retries", "http_client", "http_async_client"),
-    "Replies and errors": ("streaming", "stream_usage", "strict", "invalid_tool_calls"),
+    "Replies and errors": (
+        "streaming", "stream_usage", "strict", "invalid_tool_calls", "include_response_headers",
+    ),
 }  # fmt: skip
 #: The shape of the description of a parameter.
 DESCRIPTION = re.compile(
@@ -213,6 +215,7 @@ SAMPLES = {
     "extra_body": {"google": {"x": 1}},
     "stream_usage": True,
     "invalid_tool_calls": "keep",
+    "include_response_headers": True,
     "tools": [{"type": "function", "function": {"name": "f"}}, {"google_search": {}}],
     "tool_choice": "required",
     "parallel_tool_calls": False,

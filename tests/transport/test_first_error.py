@@ -603,7 +603,7 @@ def test_first_error_is_freed_without_the_garbage_collector(unfinished):
         raise pending.make_error(make)
 
     async def main():
-        transport = SimpleNamespace(begin=lambda _: Tries(0, TimeLimits(), Gate()), complete=answer)
+        transport = SimpleNamespace(begin=lambda *_, **__: Tries(0, TimeLimits(), Gate()), complete=answer)
         try:
             _call.ask("m", {}, transport, None)
         except openai.RateLimitError:

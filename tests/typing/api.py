@@ -1,6 +1,7 @@
 """What users may write, as types: checked by mypy and pyright, never run."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
@@ -15,6 +16,13 @@ class Answer(BaseModel):
     """A schema."""
 
     value: int
+
+
+@dataclass
+class Point:
+    """A schema."""
+
+    x: int
 
 
 def get_weather(city: str) -> str:
@@ -43,9 +51,12 @@ async def everything() -> None:
     model = models[0]
     message: AIMessage = model.invoke("hi")
     answer: AIMessage = await model.ainvoke("hi")
-    bound: Runnable[LanguageModelInput, AIMessage] = model.bind_tools([get_weather], tool_choice="any")
+    with_tools = model.bind_tools([get_weather, Point], tool_choice="any")
+    bound: Runnable[LanguageModelInput, AIMessage] = with_tools
     structured = model.with_structured_output(Answer, method="json_schema", include_raw=True)
     body, notes = model.preview("hi")
+    body, notes = with_tools.preview("hi")
+    body, notes = structured.preview("hi", temperature=0)
     print(message.text, answer.text, bound, structured, body, [note.message for note in notes], model.endpoint_info())
     try:
         bound.invoke("hi")

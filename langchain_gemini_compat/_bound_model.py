@@ -1,0 +1,103 @@
+"""What `bind`, `bind_tools` and `with_structured_output` return: LangChain's runnables with a `preview` method.
+
+LangChain's own `RunnableBinding` passes an unknown method on to the model and drops the bound options, so its `preview`
+would show a request without them. The two classes are serialized under the names of their base classes, and are traced
+under them. After `langchain_core.load.load`, a binding is LangChain's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol, cast
+
+from langchain_core.language_models.base import LanguageModelInput
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
+from langchain_core.runnables.base import RunnableBindingBase
+from pydantic import ConfigDict
+
+from langchain_gemini_compat._wire.json_types import JsonObject
+from langchain_gemini_compat._wire.notes import Note
+
+
+class _Previewing(Protocol):
+    """A runnable with the method `preview`."""
+
+    def preview(self, messages: LanguageModelInput, **kwargs: Any) -> tuple[JsonObject, list[Note]]:
+        """Return the request, and the notes about it."""
+        ...
+
+
+class BoundModel(RunnableBinding[LanguageModelInput, AIMessage]):
+    """A chat model with bound options. This is LangChain's `RunnableBinding`, with `preview`."""
+
+    # The validators are built with the first binding, so that the import stays fast.
+    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, defer_build=True)
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """Return the ID of LangChain's `RunnableBinding`, which `langchain_core.load.load` accepts."""
+        return [*cls.get_lc_namespace(), RunnableBinding.__name__]
+
+    def preview(self, messages: LanguageModelInput, **kwargs: Any) -> tuple[JsonObject, list[Note]]:
+        """Return the request that `invoke` would send, with the bound options. No request is sent.
+
+        Args:
+            messages: Input as for `invoke`.
+            **kwargs: Options as for `invoke`. They override the bound options.
+
+        Returns:
+            The body and the notes, as `ChatGeminiCompat.preview` returns them.
+
+        Examples:
+            ```python
+            body, notes = model.bind_tools([get_weather]).preview("Weather in Oslo?")
+            ```
+        """
+        return _preview(self, messages, kwargs)
+
+
+class StructuredModel(RunnableSequence[LanguageModelInput, Any]):
+    """A chat model whose answers are objects. This is LangChain's `RunnableSequence`, with `preview`."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, defer_build=True)
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """Return the ID of LangChain's `RunnableSequence`, which `langchain_core.load.load` accepts."""
+        return [*cls.get_lc_namespace(), RunnableSequence.__name__]
+
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        """Return the name of the runnable, which is `RunnableSequence` by default, as in LangChain's own chains."""
+        return super().get_name(suffix, name=name or self.name or RunnableSequence.__name__)
+
+    def with_retry(self, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
+        """Return a runnable that retries, as LangChain does, with `preview`."""
+        return BoundModel(bound=super().with_retry(**kwargs))
+
+    def preview(self, messages: LanguageModelInput, **kwargs: Any) -> tuple[JsonObject, list[Note]]:
+        """Return the request that `invoke` would send, with the schema. No request is sent.
+
+        Args:
+            messages: Input as for `invoke`.
+            **kwargs: Options as for `invoke`.
+
+        Returns:
+            The body and the notes, as `ChatGeminiCompat.preview` returns them.
+
+        Examples:
+            ```python
+            body, notes = model.with_structured_output(City).preview("The largest city of Norway?")
+            ```
+        """
+        return _preview(self.first, messages, kwargs)
+
+
+def _preview(
+    runnable: Runnable[Any, Any], messages: LanguageModelInput, options: Mapping[str, Any]
+) -> tuple[JsonObject, list[Note]]:
+    """Return the request of the model inside `runnable`, with the options of all bindings around it."""
+    bound: Mapping[str, Any] = {}
+    while isinstance(runnable, RunnableBindingBase):
+        bound, runnable = {**runnable.kwargs, **bound}, runnable.bound
+    return cast("_Previewing", runnable).preview(messages, **{**bound, **options})

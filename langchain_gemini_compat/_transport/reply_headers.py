@@ -1,0 +1,26 @@
+"""Returns the headers of a response that may be kept on a message."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, cast
+
+from langchain_gemini_compat._transport.redaction import hide_in_value
+
+if TYPE_CHECKING:
+    import httpx2
+
+#: Names of headers that may hold a cookie or a credential. `x-ratelimit-remaining-tokens` is not such a name.
+_SECRET = re.compile(
+    r"cookie|authori[sz]|authentic|credential|secret|passw|bearer|api-?key"
+    r"|(^|[-_])(auth|csrf|jwt|key|session|session-?id|signature|token|xsrf)$"
+)
+
+
+def read_headers(response: httpx2.Response) -> dict[str, str]:
+    """Return the headers of `response` by their names in lower case, without cookies and credentials.
+
+    A secret of the request that a server repeats in a header is replaced.
+    """
+    kept = {name: value for name, value in response.headers.items() if not _SECRET.search(name.lower())}
+    return cast("dict[str, str]", hide_in_value(response.request, {**kept}))

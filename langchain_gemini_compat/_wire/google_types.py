@@ -1,0 +1,29 @@
+"""Reads objects of Google's SDK (`google.genai.types`) without importing it. They are pydantic models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def dump_typed(value: object, *, camel_case: bool = False) -> object:
+    """Return an object such as `types.ThinkingConfig` as a dict. Other values, and classes, are returned unchanged.
+
+    Args:
+        value: The object.
+        camel_case: Whether the keys are in camel case, as the keywords of a JSON Schema are.
+    """
+    dump = getattr(value, "model_dump", None)
+    if isinstance(value, type) or not callable(dump):
+        return value
+    return dump(mode="json", exclude_none=True, by_alias=camel_case)
+
+
+def dump_settings(value: object) -> object:
+    """Return one or several objects such as `types.SafetySetting` as a list of dicts. Other values are unchanged."""
+    if isinstance(value, (list, tuple)):
+        return [dump_typed(item) for item in cast("Sequence[object]", value)]
+    dumped = dump_typed(value)
+    return value if dumped is value else [dumped]

@@ -1,0 +1,144 @@
+"""`preview` shows what is bound, and bound models stay LangChain's runnables (field case D5)."""
+
+import pickle
+
+import pytest
+from langchain_core.load import dumpd, load
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import ConfigurableField, RunnableBinding, RunnableSequence
+from pydantic import BaseModel
+
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat.testing import FakeGemini
+
+
+class City(BaseModel):
+    """A city."""
+
+    name: str
+
+
+def get_weather(city: str) -> str:
+    """Weather of a city."""
+    return city
+
+
+@pytest.fixture
+def fake():
+    return FakeGemini('{"name": "Oslo"}')
+
+
+@pytest.fixture
+def model(fake):
+    return fake.chat_model("gemini-3.8-flash")
+
+
+def names(body):
+    return [tool["function"]["name"] for tool in body.get("tools", ())]
+
+
+#: Each builds a runnable whose request has the tool and `temperature=0.5`.
+BOUND = {
+    "bind_tools": lambda model: model.bind_tools([get_weather], temperature=0.5),
+    "bind": lambda model: model.bind(tools=model.bind_tools([get_weather]).kwargs["tools"], temperature=0.5),
+    "bind twice": lambda model: model.bind_tools([get_weather]).bind(temperature=0.5),
+    "with_config": lambda model: model.bind_tools([get_weather], temperature=0.5).with_config(tags=["a"]),
+    "with_config first": lambda model: model.with_config(tags=["a"]).bind(
+        temperature=0.5, tools=model.bind_tools([get_weather]).kwargs["tools"]
+    ),
+    "with_retry": lambda model: model.bind_tools([get_weather], temperature=0.5).with_retry(),
+    "with_retry first": lambda model: model.with_retry().bind(
+        temperature=0.5, tools=model.bind_tools([get_weather]).kwargs["tools"]
+    ),
+    "with_fallbacks": lambda model: model.bind_tools([get_weather], temperature=0.5).with_fallbacks([model]),
+    "with_fallbacks first": lambda model: model.with_fallbacks([model]).bind_tools([get_weather], temperature=0.5),
+    "with_listeners": lambda model: model.bind_tools([get_weather], temperature=0.5).with_listeners(),
+    "with_types": lambda model: model.bind_tools([get_weather], temperature=0.5).with_types(input_type=str),
+}
+
+
+@pytest.mark.parametrize("case", BOUND)
+def test_d5_preview_shows_what_invoke_sends(case, fake, model):
+    bound = BOUND[case](model)
+    body, _ = bound.preview("hi")
+    assert (names(body), body["temperature"]) == (["get_weather"], 0.5)
+    assert fake.requests == []
+    bound.invoke("hi")
+    assert fake.requests[0].body == body
+
+
+def test_options_of_the_call_override_bound_options(model):
+    body, _ = model.bind_tools([get_weather], temperature=0.5).preview("hi", temperature=0.1, stream=True)
+    assert (body["temperature"], body["stream"]) == (0.1, True)
+
+
+#: Each builds a runnable from a structured one.
+STRUCTURED = {
+    "plain": lambda chain: chain,
+    "with_config": lambda chain: chain.with_config(tags=["a"]),
+    "with_retry": lambda chain: chain.with_retry(),
+    "with_fallbacks": lambda chain: chain.with_fallbacks([chain]),
+}
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
+@pytest.mark.parametrize("include_raw", [False, True])
+@pytest.mark.parametrize("case", STRUCTURED)
+def test_d5_structured_output_shows_its_request(case, include_raw, method, fake, model):
+    if method == "function_calling":
+        fake = FakeGemini(lambda request: '{"name": "Oslo"}')
+        model = fake.chat_model("gemini-3.8-flash")
+    chain = STRUCTURED[case](model.with_structured_output(City, method=method, include_raw=include_raw))
+    body, notes = chain.preview("hi")
+    assert names(body) == (["City"] if method == "function_calling" else [])
+    assert ("response_format" in body) == (method != "function_calling")
+    assert "ls_structured_output_format" not in str((body, notes))
+    if method != "function_calling":
+        chain.invoke("hi")
+        assert fake.requests[0].body == body
+
+
+def test_configured_model_shows_its_request(model):
+    chat = model.configurable_fields(temperature=ConfigurableField("temperature"))
+    body, _ = chat.with_config(configurable={"temperature": 0.3}).preview("hi")
+    assert body["temperature"] == 0.3
+
+
+def test_binding_is_langchains_binding(model):
+    """LangChain and LangGraph look at the class, `bound`, `kwargs` and `config`."""
+    bound = model.bind_tools([get_weather]).with_config(tags=["a"])
+    assert isinstance(bound, RunnableBinding)
+    assert (bound.bound, bound.config["tags"], [*bound.kwargs]) == (model, ["a"], ["tools"])
+    chain = model.with_structured_output(City)
+    assert isinstance(chain, RunnableSequence)
+    assert isinstance(chain.first, RunnableBinding)
+    assert chain.get_name() == (chain.first | chain.last).get_name() == "RunnableSequence"
+    assert (chain | str).steps[:2] == chain.steps
+    assert bound.model_name == "gemini-3.8-flash"
+
+
+def test_binding_is_serialized_as_langchains_binding(model):
+    bound, chain = model.bind_tools([get_weather]), model.with_structured_output(City)
+    assert dumpd(bound) == dumpd(RunnableBinding(bound=model, kwargs=bound.kwargs))
+    assert dumpd(bound)["id"][-1] == "RunnableBinding"
+    assert dumpd(chain)["id"][-1] == "RunnableSequence"
+    loaded = load(dumpd(bound), allowed_objects=[RunnableBinding, type(model)], secrets_map={"api_key": "k"})
+    assert type(loaded) is RunnableBinding
+    assert loaded.kwargs == bound.kwargs
+
+
+def test_binding_can_be_pickled():
+    model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
+    bound = model.bind_tools([get_weather], tool_choice="any")
+    again = pickle.loads(pickle.dumps(bound))
+    assert again.preview("hi") == bound.preview("hi")
+    chain = model.with_structured_output(City)
+    assert pickle.loads(pickle.dumps(chain)).preview("hi") == chain.preview("hi")
+
+
+def test_step_of_a_chain_shows_its_request(model):
+    prompt = ChatPromptTemplate.from_messages([("human", "Weather in {city}?")])
+    chain = prompt | model.bind_tools([get_weather])
+    body, _ = chain.last.preview(prompt.invoke({"city": "Oslo"}))
+    assert names(body) == ["get_weather"]
+    assert body["messages"][-1]["content"] == "Weather in Oslo?"
