@@ -122,7 +122,8 @@ def test_binding_is_serialized_as_langchains_binding(model):
     assert dumpd(bound) == dumpd(RunnableBinding(bound=model, kwargs=bound.kwargs))
     assert dumpd(bound)["id"][-1] == "RunnableBinding"
     assert dumpd(chain)["id"][-1] == "RunnableSequence"
-    loaded = load(dumpd(bound), allowed_objects=[RunnableBinding, type(model)], secrets_map={"api_key": "k"})
+    allowed = {"allowed_objects": [RunnableBinding, ChatGeminiCompat], "valid_namespaces": ["langchain_gemini_compat"]}
+    loaded = load(dumpd(bound), secrets_map={"GOOGLE_API_KEY": "k", "GEMINI_API_KEY": "k"}, **allowed)
     assert type(loaded) is RunnableBinding
     assert loaded.kwargs == bound.kwargs
 
