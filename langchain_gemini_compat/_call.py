@@ -118,22 +118,20 @@ async def aask(
 def complete(request: Request, transport: Transport) -> ChatResult:
     """Send `request` and return the whole reply."""
     decode = partial(_decode_reply, request)
-    return ask(request.endpoint.model, request.payload, transport, decode, keeps_headers=request.includes_headers)
+    return ask(request.endpoint.name, request.payload, transport, decode, keeps_headers=request.includes_headers)
 
 
 async def acomplete(request: Request, transport: Transport) -> ChatResult:
     """Async version of `complete`."""
     decode = partial(_decode_reply, request)
-    return await aask(
-        request.endpoint.model, request.payload, transport, decode, keeps_headers=request.includes_headers
-    )
+    return await aask(request.endpoint.name, request.payload, transport, decode, keeps_headers=request.includes_headers)
 
 
 def stream(
     request: Request, transport: Transport, open_decoder: Callable[[Request, Tries], Decoder[_Piece]]
 ) -> Generator[_Piece]:
     """Send `request` and yield the pieces of the streamed reply. Closing the generator closes the connection."""
-    tries = transport.begin(request.endpoint.model, keeps_headers=request.includes_headers)
+    tries = transport.begin(request.endpoint.name, keeps_headers=request.includes_headers)
     caught: list[GeminiCompatError] = []
     while True:
         tries.wait()
@@ -161,7 +159,7 @@ async def astream(
 ) -> AsyncGenerator[_Piece]:
     """Async version of `stream`. It opens the transport itself, because its caller is not a coroutine."""
     transport = await open_transport()
-    tries = transport.begin(request.endpoint.model, keeps_headers=request.includes_headers)
+    tries = transport.begin(request.endpoint.name, keeps_headers=request.includes_headers)
     caught: list[GeminiCompatError] = []
     while True:
         await tries.await_turn()

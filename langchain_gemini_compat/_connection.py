@@ -23,6 +23,7 @@ from langchain_gemini_compat._settings.aliases import (
     IGNORED,
     OPTION_COMPOSITES,
     check_unknown,
+    find_similar,
     normalize_arguments,
     replace_vertexai,
 )
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 #: The fields that choose the server and the credential. The other fields choose how requests are sent.
 _PLACE_FIELDS = (
-    "model_name", "surface", "project", "location", "endpoint_id", "base_url", "api_version", "api_key", "credentials",
+    "model", "surface", "project", "location", "endpoint_id", "base_url", "api_version", "api_key", "credentials",
     "quota_project_id",
 )  # fmt: skip
 _read_connection: Callable[[object], tuple[object, ...]] = attrgetter(
@@ -148,10 +149,8 @@ class ConnectedModel(ConnectionFields):
             super().__setattr__(name, _as_secret(value) if name == "api_key" else value)
 
         def copy(self, *, update: Mapping[str, Any] | None = None, **options: Any) -> Self:
-            """Return a copy, as pydantic's deprecated method does. A plain `api_key` becomes a secret."""
-            if update and "api_key" in update:
-                update = {**update, "api_key": _as_secret(update["api_key"])}
-            return super().copy(update=update, **options)
+            """Return a copy, as pydantic's deprecated method does, with the changes read as in `model_copy`."""
+            return super().copy(update=_read_changes(type(self), update), **options)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy of the model with the fields in `update` replaced.
@@ -159,15 +158,14 @@ class ConnectedModel(ConnectionFields):
         The copy and the model share connections as long as they have the same server and account.
 
         Args:
-            update: New values by field name. They are not validated. A plain `api_key` becomes a secret.
+            update: New values by the name of the parameter, or by another of its names. They are not validated. A plain
+                `api_key` becomes a secret.
             deep: Whether to copy the values of the fields too. HTTP clients and credentials are always shared.
 
         Returns:
             The copy.
         """
-        if update and "api_key" in update:
-            update = {**update, "api_key": _as_secret(update["api_key"])}
-        return super().model_copy(update=update, deep=deep)
+        return super().model_copy(update=_read_changes(type(self), update), deep=deep)
 
     @property
     def _connection(self) -> Connection:
@@ -195,7 +193,7 @@ class ConnectedModel(ConnectionFields):
 
     def _resolve(self) -> Connection:
         return resolve_connection(
-            model=self.model_name,
+            model=self.model or "",
             surface=self.surface,
             project=self.project,
             location=self.location,
@@ -208,9 +206,28 @@ class ConnectedModel(ConnectionFields):
         )
 
     @property
-    def model(self) -> str:
-        """Name of the model, as given to the constructor."""
-        return self.model_name
+    def model_name(self) -> str:
+        """Other name of `model`."""
+        return self.model
+
+    @model_name.setter
+    def model_name(self, name: str) -> None:
+        self.model = name
+
+    def _rename_fields(self, given: Mapping[str, object]) -> dict[str, object]:
+        """Return values by the names of the fields, for values by any names of parameters.
+
+        Raises `ValueError` for a name that is not one of a field, and for two names of one field.
+        """
+        cls = type(self)
+        names = normalize_arguments(given, _aliases_of(cls), whole=COMPOSITES)
+        for name in names:
+            if name not in cls.model_fields:
+                parts = [f"`{part}`" for part in COMPOSITES.get(name, ()) if part in cls.model_fields]
+                close = find_similar(name, _argument_names(cls))
+                hint = f"Configure {', '.join(parts)}." if parts else f"Did you mean `{close}`?" if close else ""
+                raise ValueError(f"`{name}` is not a field of {cls.__name__}. {hint}".rstrip())
+        return names
 
     @property
     def lc_secrets(self) -> dict[str, str]:
@@ -251,7 +268,11 @@ class ConnectedModel(ConnectionFields):
         return {**state, "__dict__": {**state["__dict__"], "http_client": None, "http_async_client": None}}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
-        """Restore the pickled state, including the resolved connection, which names the source of the key."""
+        """Restore the pickled state, including the resolved connection, which names the source of the key.
+
+        In older pickles, the field `model` has the name `model_name`.
+        """
+        state = _rename_model(state)
         super().__setstate__(state)
         if self._link is not None:
             self._link.fields = _read_connection(self)
@@ -300,8 +321,9 @@ class ConnectedModel(ConnectionFields):
         """Return where requests go and which credential they use, without secrets. No request is sent.
 
         Returns:
-            A dict with `surface`, `base_url`, `model` (as the surface spells the name) and `auth`. `auth` has the
-            `kind` of the credential and its `source`, such as "environment GOOGLE_API_KEY".
+            A dict with `surface`, `base_url`, `model` and `auth`. `model` is the name as the surface spells it, or
+            `endpoints/ID` for an endpoint without a model name. `auth` has the `kind` of the credential and its
+            `source`, such as "environment GOOGLE_API_KEY".
 
         Examples:
             ```python
@@ -314,7 +336,7 @@ class ConnectedModel(ConnectionFields):
         return {
             "surface": endpoint.surface,
             "base_url": endpoint.base_url,
-            "model": endpoint.model,
+            "model": endpoint.name,
             "auth": auth,
         }
 
@@ -419,3 +441,24 @@ def _normalize(cls: type[BaseModel], values: dict[str, object]) -> dict[str, obj
             raise ValueError("`response_schema` contradicts `response_format` in `model_kwargs`. Pass one of them.")
         given["model_kwargs"] = {**own, **cast("dict[str, object]", further or {})}
     return given
+
+
+def _read_changes(cls: type[BaseModel], update: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the changes for a copy of a model under the names of the fields. A plain `api_key` becomes a secret."""
+    if update is None:
+        return None
+    given = normalize_arguments(update, _aliases_of(cls), whole=COMPOSITES)
+    return {name: _as_secret(value) if name == "api_key" else value for name, value in given.items()}
+
+
+def _rename_model(state: dict[Any, Any]) -> dict[Any, Any]:
+    """Return the state of a pickle with the field `model_name` renamed to `model`."""
+    values = cast("dict[str, object]", state["__dict__"])
+    if "model_name" not in values:
+        return state
+    names = cast("set[str]", state["__pydantic_fields_set__"])
+    return {
+        **state,
+        "__dict__": {"model" if name == "model_name" else name: value for name, value in values.items()},
+        "__pydantic_fields_set__": {"model" if name == "model_name" else name for name in names},
+    }

@@ -100,11 +100,11 @@ def build_origin(endpoint: Endpoint, model: str) -> JsonObject:
     The origin decides later whether a signature is valid. `asked` is the requested model, if the gateway's reply names
     another model.
     """
-    origin: JsonObject = {"surface": endpoint.surface, "model": bare_model_name(model or endpoint.model)}
+    origin: JsonObject = {"surface": endpoint.surface, "model": bare_model_name(model or endpoint.name)}
     if not endpoint.is_google or not endpoint.speaks_gemini:
         origin["host"] = endpoint.host
     if not endpoint.speaks_gemini:
-        asked = bare_model_name(endpoint.model)
+        asked = bare_model_name(endpoint.name)
         if asked != origin["model"]:
             origin["asked"] = asked
     return origin
@@ -198,7 +198,7 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
         return False
     # A gateway's own model name does not identify the family, but equal names mean the same model.
     asked = origin.get("asked") or model
-    return asked == bare_model_name(endpoint.model) or same_generation
+    return asked == bare_model_name(endpoint.name) or same_generation
 
 
 def select_extras(extras: Extras, endpoint: Endpoint) -> Extras:

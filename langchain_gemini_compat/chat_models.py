@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
 from langchain_core.language_models._compat_bridge import achunks_to_events, chunks_to_events
 from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.prompt_values import PromptValue
+from langchain_core.runnables import RunnableSerializable
+from langchain_core.runnables.utils import AnyConfigurableField
 from langchain_core.utils.utils import LC_ID_PREFIX
 from pydantic import BaseModel, ConfigDict, PrivateAttr, model_validator
 from typing_extensions import Self
@@ -38,7 +40,7 @@ from langchain_gemini_compat._response.message_chunks import ReplyDecoder
 from langchain_gemini_compat._response.usage_metadata import sum_token_usage
 from langchain_gemini_compat._response.v3_events import CORE_TAKES_PIECES, EventDecoder, read_text_delta
 from langchain_gemini_compat._settings.aliases import hide_secrets
-from langchain_gemini_compat._settings.fields import RequestFields, normalize_options
+from langchain_gemini_compat._settings.fields import RequestFields, find_misspelled, normalize_options
 from langchain_gemini_compat._wire.json_types import JsonObject
 from langchain_gemini_compat._wire.notes import Note
 from langchain_gemini_compat._wire.provider import PROVIDER
@@ -46,12 +48,19 @@ from langchain_gemini_compat.errors import GeminiCompatWarning
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+    from enum import Enum
 
+    from google.auth.credentials import Credentials
     from langchain_core import tools as lc_tools
-    from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+    from langchain_core.caches import BaseCache
+    from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
     from langchain_core.language_models.model_profile import ModelProfile
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
+    from langchain_core.rate_limiters import BaseRateLimiter
     from langchain_protocol.protocol import MessagesData
+
+    from langchain_gemini_compat._catalog.surfaces import Surface
+    from langchain_gemini_compat._settings import argument_types as types
 else:
     from langchain_core.runnables import RunnableConfig
 
@@ -116,7 +125,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     def _complete_gemini_compat(self) -> Self:
         if self.profile is None:
             # Not in the hook `_resolve_model_profile`: langchain-core validates its result, which is slow.
-            self.profile: ModelProfile | None = build_profile(family_of(self.model_name))
+            self.profile: ModelProfile | None = build_profile(family_of(self.model))
         self._add_version("langchain-gemini-compat", _package_version())
         return self
 
@@ -127,7 +136,8 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         options = cast("dict[str, Any]", hide_secrets(self._options()))
-        params = {"model": self.model_name, "base_url": self._connection.endpoint.base_url, **options}
+        endpoint = self._connection.endpoint
+        params = {"model": self.model or endpoint.name, "base_url": endpoint.base_url, **options}
         digest = self.routing_digest()
         return {**params, "routing_digest": digest} if digest else params
 
@@ -234,6 +244,30 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             """Return a model that LangChain calls again after an error. See also `max_retries`."""
             return BoundModel(bound=super().with_retry(**kwargs))
 
+    def configurable_fields(
+        self, **kwargs: AnyConfigurableField
+    ) -> RunnableSerializable[LanguageModelInput, AIMessage]:
+        """Return a model whose parameters can be set in the config of a call.
+
+        Args:
+            **kwargs: A `ConfigurableField` for each parameter, by any of the parameter's names.
+
+        Returns:
+            A runnable. A value in `config["configurable"]` takes precedence over that of the constructor.
+
+        Raises:
+            ValueError: For a name that is not a parameter, and for two names of one parameter.
+
+        Examples:
+            ```python
+            from langchain_core.runnables import ConfigurableField
+
+            chain = model.configurable_fields(model_name=ConfigurableField(id="model"))
+            chain.invoke("Hello", config={"configurable": {"model": "gemini-2.5-flash"}})
+            ```
+        """
+        return super().configurable_fields(**cast("dict[str, AnyConfigurableField]", self._rename_fields(kwargs)))
+
     def with_structured_output(
         self,
         schema: dict[str, Any] | type | None = None,
@@ -335,7 +369,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     def _overrides(self, name: str, value: object) -> bool:
         """Return whether an argument of the constructor overrides an entry of `model_kwargs` with another value."""
         if name == "model":
-            return value != self.model_name
+            return value != self.model
         names = THINKING_OPTIONS if name in THINKING_OPTIONS else (name,)
         given = self.model_fields_set & RequestFields.model_fields.keys()
         own = {one: getattr(self, one) for one in names if one in given}
@@ -358,7 +392,15 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         override = normalize_options(kwargs).get("model")
         if override:
             endpoint = endpoint.with_model(override)
-        request = build_payload(messages, options, endpoint, stream=stream, strict=self.strict, overridden=overridden)
+        request = build_payload(
+            messages,
+            options,
+            endpoint,
+            stream=stream,
+            strict=self.strict,
+            overridden=overridden,
+            misspelled=find_misspelled(kwargs),
+        )
         if warn:
             self._report_notes(request)
         return request
@@ -369,7 +411,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             if note.kind not in self._warned:
                 self._warned.add(note.kind)
                 _log.info("%s: %s", note.kind, note.message)
-            if note.kind in ("dropped", "adjusted", "tight_limit") and note.message not in self._warned:
+            if note.kind in ("dropped", "adjusted", "tight_limit", "misspelled") and note.message not in self._warned:
                 self._warned.add(note.message)
                 warnings.warn(note.message, GeminiCompatWarning, stacklevel=4)
 
@@ -465,9 +507,10 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         options = self._options(kwargs)
+        asked = normalize_options(kwargs).get("model")
         params = LangSmithParams(
             ls_provider=PROVIDER,
-            ls_model_name=bare_model_name(str(normalize_options(kwargs).get("model") or self.model_name)),
+            ls_model_name=bare_model_name(str(asked or self.model or self._connection.endpoint.name)),
             ls_model_type="chat",
         )
         if options.get("temperature") is not None:
@@ -478,6 +521,254 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         if stops:
             params["ls_stop"] = [stops] if isinstance(stops, str) else list(stops)
         return params
+
+    if TYPE_CHECKING:
+        # pydantic builds the constructor from the fields. Type checkers and editors read this one, which has all names.
+        # `tests/support/constructor_docs.py` writes its docstring, and `tests/typing` compares both with the fields.
+        def __init__(
+            self,
+            *,
+            # The model, and where it is.
+            model: str | None = None,
+            model_name: str | None = None,
+            project: str | None = None,
+            location: str | None = None,
+            endpoint_id: str | None = None,
+            base_url: str | Mapping[str, object] | None = None,
+            openai_api_base: str | None = None,
+            api_base: str | None = None,
+            api_endpoint: str | None = None,
+            client_options: str | Mapping[str, object] | types.ClientOptions | None = None,
+            api_version: str = "v1",
+            surface: Surface | None = None,
+            vertexai: bool | None = None,
+            # Credentials.
+            api_key: types.ApiKey | None = None,
+            google_api_key: types.ApiKey | None = None,
+            gemini_api_key: types.ApiKey | None = None,
+            openai_api_key: types.ApiKey | None = None,
+            credentials: Credentials | None = None,
+            quota_project_id: str | None = None,
+            # Sampling.
+            temperature: float | None = None,
+            top_p: float | None = None,
+            max_tokens: int | None = None,
+            max_output_tokens: int | None = None,
+            max_completion_tokens: int | None = None,
+            stop: types.Stop | None = None,
+            stop_sequences: types.Stop | None = None,
+            n: int | None = None,
+            candidate_count: int | None = None,
+            seed: int | None = None,
+            presence_penalty: float | None = None,
+            frequency_penalty: float | None = None,
+            logprobs: bool | None = None,
+            top_logprobs: int | None = None,
+            # Thinking.
+            reasoning_effort: types.ReasoningEffort | Enum | None = None,
+            thinking_level: types.ReasoningEffort | Enum | None = None,
+            thinking_budget: int | None = None,
+            include_thoughts: bool | None = None,
+            thinking_config: types.ThinkingConfig | BaseModel | None = None,
+            thought_tag_marker: str | None = None,
+            # Gemini.
+            safety_settings: types.SafetySettings | None = None,
+            cached_content: str | None = None,
+            media_resolution: types.MediaResolution | Enum | None = None,
+            modalities: Sequence[types.Modality | Enum] | None = None,
+            response_modalities: Sequence[types.Modality | Enum] | None = None,
+            stream_function_call_arguments: bool | None = None,
+            service_tier: types.ServiceTier | None = None,
+            # JSON answers.
+            response_mime_type: types.MimeType | None = None,
+            response_schema: dict[str, Any] | type | None = None,
+            # Body keys, headers and query parameters.
+            extra_body: dict[str, Any] | None = None,
+            model_kwargs: dict[str, Any] | None = None,
+            default_headers: types.Headers | None = None,
+            additional_headers: types.Headers | None = None,
+            extra_headers: types.Headers | None = None,
+            headers: types.Headers | None = None,
+            default_query: types.Headers | None = None,
+            extra_query: types.Headers | None = None,
+            # Transport.
+            timeout: types.Timeout | None = None,
+            request_timeout: types.Timeout | None = None,
+            max_retries: int | None = 2,
+            retries: int | None = 2,
+            http_client: types.SyncClient | None = None,
+            http_async_client: types.AsyncClient | None = None,
+            # Replies and errors.
+            streaming: bool = False,
+            stream_usage: bool = True,
+            include_response_headers: bool = False,
+            strict: bool = False,
+            invalid_tool_calls: types.InvalidToolCalls = "raise",
+            # Parameters of every LangChain chat model.
+            name: str | None = None,
+            cache: BaseCache | bool | None = None,
+            callbacks: Callbacks = None,
+            tags: list[str] | None = None,
+            metadata: dict[str, Any] | None = None,
+            verbose: bool = False,
+            rate_limiter: BaseRateLimiter | None = None,
+            disable_streaming: bool | Literal["tool_calling"] = False,
+            output_version: str | None = None,
+            profile: ModelProfile | None = None,
+            custom_get_token_ids: Callable[[str], list[int]] | None = None,
+        ) -> None:
+            """Build a chat model. No connection is opened and no credential is read.
+
+            Args:
+                model: Name of the model. `gemini-x`, `google/gemini-x` and `models/gemini-x` mean the same on Google's
+                    surfaces. Compatible servers get the name unchanged. Default: `""`, which works only for a Vertex AI
+                    endpoint of your own, since it serves one model. Surfaces: all.
+                model_name: Same as `model`.
+                project: ID or number of the Google Cloud project. It selects Vertex AI. Default: `None`, which means
+                    the environment variable `GOOGLE_CLOUD_PROJECT`, then the project of the credentials. Surfaces:
+                    Vertex AI.
+                location: Region such as `us-central1`, or `us`, `eu` or `global`. It selects Vertex AI. Default:
+                    `None`, which means the environment variable `GOOGLE_CLOUD_LOCATION`, then `global`. Surfaces:
+                    Vertex AI.
+                endpoint_id: ID of a Vertex AI endpoint to which you deployed a model. It selects Vertex AI. Default:
+                    `None`, which means Google's shared endpoint. Surfaces: Vertex AI.
+                base_url: Address of the API without `/chat/completions` or `/embeddings`, with its scheme.
+                    `api_endpoint` and `client_options` set it too. Default: `None`, which means Google's address for
+                    the surface. Surfaces: all.
+                openai_api_base: Same as `base_url`.
+                api_base: Same as `base_url`.
+                api_endpoint: Address of the API as Google's packages take it: a host, with or without a scheme. It sets
+                    `base_url`.
+                client_options: `ClientOptions` of Google's packages, or a dict with the keys `api_endpoint`, `api_key`
+                    and `quota_project_id`. It sets `base_url`, `api_key` and `quota_project_id`.
+                api_version: Version of the Vertex AI API in the URL, such as `v1beta1`. It is not used if `base_url`
+                    has a path. Default: `"v1"`. Surfaces: Vertex AI.
+                surface: The API to use: `"vertex"`, `"ai_studio"` or `"openai_compatible"`. Default: `None`, which
+                    means the surface that follows from the other arguments and the environment. Surfaces: all.
+                vertexai: `True` selects Vertex AI. `False` selects AI Studio, unless `base_url` selects the surface. It
+                    sets `surface`.
+                api_key: API key, or a function that returns a bearer token and is called for each request. An async
+                    function works in async calls only. Not allowed together with `credentials`. Default: `None`, which
+                    means `GOOGLE_API_KEY`, then `GEMINI_API_KEY` on AI Studio, and `credentials` on Vertex AI.
+                    Surfaces: all.
+                google_api_key: Same as `api_key`.
+                gemini_api_key: Same as `api_key`.
+                openai_api_key: Same as `api_key`.
+                credentials: A `google.auth.credentials.Credentials` object. It selects Vertex AI unless `base_url` is
+                    given. Not allowed together with `api_key`. Default: `None`, which means application default
+                    credentials on Vertex AI. Surfaces: all.
+                quota_project_id: Project that is billed for the requests, sent as the header `x-goog-user-project`.
+                    Default: `None`, which means the quota project of the credentials. Surfaces: all.
+                temperature: Randomness of the answer. Gemini accepts 0 to 2. Default: `None`, which means the model's
+                    default. Surfaces: all.
+                top_p: Share of the probability mass from which tokens are drawn, 0 to 1. Default: `None`, which means
+                    the model's default. Surfaces: all.
+                max_tokens: Maximum length of the reply in tokens, 1 or more. Thoughts count. A value above the model's
+                    limit is lowered to that limit. Default: `None`, which means the model's own limit. Surfaces: all.
+                max_output_tokens: Same as `max_tokens`.
+                max_completion_tokens: Same as `max_tokens`.
+                stop: A text, or a list of texts, at which the answer ends. Default: `None`. Surfaces: all.
+                stop_sequences: Same as `stop`.
+                n: Number of answers to one request. Gemini and streams give one answer. Default: `None`, which means 1.
+                    Surfaces: compatible servers.
+                candidate_count: Same as `n`.
+                seed: Seed for sampling: equal requests with an equal seed get similar answers. Default: `None`, which
+                    means a random seed. Surfaces: Vertex AI, compatible servers.
+                presence_penalty: Penalty for tokens that the answer already has, from -2 to 2. Default: `None`, which
+                    means no penalty. Surfaces: Vertex AI, compatible servers.
+                frequency_penalty: Penalty for tokens by how often the answer already has them, from -2 to 2. Default:
+                    `None`, which means no penalty. Surfaces: Vertex AI, compatible servers.
+                logprobs: Whether the reply has the log probability of each token. Default: `None`, which means no.
+                    Surfaces: compatible servers.
+                top_logprobs: Number of alternatives per token with their log probabilities. It needs `logprobs=True`.
+                    Default: `None`, which means none. Surfaces: compatible servers.
+                reasoning_effort: How much the model thinks: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or
+                    `max`. A Gemini model gets the nearest value that it accepts. Not allowed together with
+                    `thinking_level` or `thinking_budget`. Default: `None`, which means the model's default. Surfaces:
+                    all.
+                thinking_level: How much the model thinks, with the same values as `reasoning_effort`, sent as Google's
+                    option. Not allowed together with `reasoning_effort` or `thinking_budget`. Default: `None`, which
+                    means the model's default. Surfaces: all.
+                thinking_budget: Maximum length of the thoughts in tokens. `0` turns thinking off, and `-1` lets the
+                    model choose. Not allowed together with `reasoning_effort` or `thinking_level`. Default: `None`,
+                    which means the model's default. Surfaces: all.
+                include_thoughts: Whether the reply has summaries of the model's thoughts, as `reasoning` blocks outside
+                    of the text. Default: `None`, which means no. Surfaces: all.
+                thinking_config: Google's `ThinkingConfig`, or a dict with its keys. It sets `thinking_level`,
+                    `thinking_budget` and `include_thoughts`.
+                thought_tag_marker: Name of the tag around thoughts in the text that Vertex AI sends. The package
+                    removes the tags. Default: `None`, which means `"thought"` with `include_thoughts`. Surfaces: Vertex
+                    AI, compatible servers.
+                safety_settings: Thresholds of Google's content filters: a list of `{category, threshold}` dicts or of
+                    Google's `SafetySetting`, or a dict from category to threshold. Use names or enum members. Default:
+                    `None`, which means Google's thresholds. Surfaces: all.
+                cached_content: Resource name of a context cache, such as `cachedContents/1`. The request starts with
+                    its content. Default: `None`. Surfaces: all.
+                media_resolution: Resolution at which the model reads media, such as `MEDIA_RESOLUTION_LOW`. A lower
+                    resolution costs fewer tokens. Default: `None`, which means the model's default. Surfaces: Vertex
+                    AI, compatible servers.
+                modalities: Kinds of output: `text`, `image` or `audio`, in lowercase or uppercase. Default: `None`,
+                    which means the model's default. Surfaces: Vertex AI, compatible servers.
+                response_modalities: Same as `modalities`.
+                stream_function_call_arguments: Whether a stream delivers the arguments of a tool call in pieces instead
+                    of at once. Default: `None`, which means at once. Surfaces: Vertex AI, compatible servers.
+                service_tier: Price and priority of the request, such as `flex`. Default: `None`, which means the
+                    server's own. Surfaces: AI Studio, compatible servers.
+                response_mime_type: `"application/json"` for an answer in JSON, or `"text/plain"`. It sets
+                    `response_format`.
+                response_schema: Schema of an answer in JSON: a pydantic class, a `TypedDict` or a JSON schema. It sets
+                    `response_format`.
+                extra_body: Fields that are merged into the body last and unchanged. `google` goes under the body's
+                    literal `extra_body` key, everything else to the root. Default: `None`. Surfaces: all.
+                model_kwargs: Further keys of the request body. `ChatGeminiCompat` leaves out keys that the surface does
+                    not take, with a warning. `GeminiCompatEmbeddings` sends them all. Default: `{}`. Surfaces: all.
+                default_headers: HTTP headers of every request, in addition to those of the package. Default: `None`.
+                    Surfaces: all.
+                additional_headers: Same as `default_headers`.
+                extra_headers: Same as `default_headers`.
+                headers: Same as `default_headers`.
+                default_query: Query parameters of every request. Default: `None`. Surfaces: all.
+                extra_query: Same as `default_query`.
+                timeout: Time limits of a call: seconds, a `timedelta`, `(connect, read)`, a `Timeouts` dict, or the
+                    `Timeout` of httpx, httpx2 or openai. Default: `None`, which means 30 s to connect, 600 s to the
+                    first chunk or the whole reply, 120 s between chunks, 120 s for all waits between tries, and no
+                    limit for the whole call. Surfaces: all.
+                request_timeout: Same as `timeout`.
+                max_retries: Maximum number of retries of one call, 0 or more. One request with a new token after a 401
+                    does not count as a retry. Default: `2`. Surfaces: all.
+                retries: Same as `max_retries`.
+                http_client: Client for sync calls: `httpx.Client` with openai 2, `httpx2.Client` with openai 3.
+                    Default: `None`, which means a client that the package builds. Surfaces: all.
+                http_async_client: Client for async calls: `httpx.AsyncClient` with openai 2, `httpx2.AsyncClient` with
+                    openai 3. Default: `None`, which means a client that the package builds. Surfaces: all.
+                streaming: Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks. Embeddings
+                    ignore it. Default: `False`. Surfaces: all.
+                stream_usage: Whether a stream asks for token counts. Vertex AI always sends them. Default: `True`.
+                    Surfaces: AI Studio, compatible servers.
+                include_response_headers: Whether `response_metadata["headers"]` of a message has the HTTP headers of
+                    the reply, such as the request ID. Cookies and credentials are left out. Default: `False`. Surfaces:
+                    all.
+                strict: Whether to raise an error, before a request is sent, instead of repairing or leaving out a part
+                    of the request. Default: `False`, which repairs or leaves out the part with one warning. Surfaces:
+                    all.
+                invalid_tool_calls: What happens to a malformed tool call: `"raise"` raises `MalformedToolCallError`,
+                    `"keep"` puts it into `invalid_tool_calls` of the message. Default: `"raise"`. Surfaces: all.
+                name: Name of the model in traces. Default: `None`, which means the name of the class.
+                cache: Whether answers are cached: `True` uses LangChain's global cache, and an object is the cache.
+                    Default: `None`, which means the global cache if there is one.
+                callbacks: Callback handlers of every call. Default: `None`.
+                tags: Tags of every call in traces. Default: `None`.
+                metadata: Metadata of every call in traces. Default: `None`.
+                verbose: Whether LangChain prints every call. Default: LangChain's global setting.
+                rate_limiter: Limits the number of requests before they are sent. Default: `None`, which means no limit.
+                disable_streaming: Whether `stream` sends the request of `invoke`. `"tool_calling"` does so only with
+                    tools. Default: `False`.
+                output_version: Form of the `content` of messages: `"v0"`, or `"v1"` for standard content blocks.
+                    Default: `None`, which means the environment variable `LC_OUTPUT_VERSION`, then `v0`.
+                profile: What the model can do, for agents and middleware. Default: `None`, which means the known facts
+                    about the model.
+                custom_get_token_ids: Function from a text to token IDs, for `get_token_ids`. Default: `None`.
+            """
 
 
 @cache

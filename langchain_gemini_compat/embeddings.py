@@ -26,10 +26,14 @@ from langchain_gemini_compat._wire.json_types import JsonObject
 from langchain_gemini_compat.errors import GeminiCompatError, UnsupportedParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping
+    from typing import Any
 
-    from langchain_gemini_compat._catalog.surfaces import Endpoint
+    from google.auth.credentials import Credentials
+
+    from langchain_gemini_compat._catalog.surfaces import Endpoint, Surface
     from langchain_gemini_compat._request.embeddings import Batch
+    from langchain_gemini_compat._settings import argument_types as types
     from langchain_gemini_compat._settings.connection import Connection
     from langchain_gemini_compat._transport.client import Transport
     from langchain_gemini_compat._transport.retry import Tries
@@ -242,6 +246,136 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
             dimensions=self.dimensions,
             further=self.model_kwargs,
         )
+
+    if TYPE_CHECKING:
+        # pydantic builds the constructor from the fields. Type checkers and editors read this one, which has all names.
+        # `tests/support/constructor_docs.py` writes its docstring, and `tests/typing` compares both with the fields.
+        def __init__(
+            self,
+            *,
+            # The model, and where it is.
+            model: str | None = None,
+            model_name: str | None = None,
+            project: str | None = None,
+            location: str | None = None,
+            endpoint_id: str | None = None,
+            base_url: str | Mapping[str, object] | None = None,
+            openai_api_base: str | None = None,
+            api_base: str | None = None,
+            api_endpoint: str | None = None,
+            client_options: str | Mapping[str, object] | types.ClientOptions | None = None,
+            api_version: str = "v1",
+            surface: Surface | None = None,
+            vertexai: bool | None = None,
+            # Credentials.
+            api_key: types.ApiKey | None = None,
+            google_api_key: types.ApiKey | None = None,
+            gemini_api_key: types.ApiKey | None = None,
+            openai_api_key: types.ApiKey | None = None,
+            credentials: Credentials | None = None,
+            quota_project_id: str | None = None,
+            # Vectors.
+            dimensions: int | None = None,
+            output_dimensionality: int | None = None,
+            batch_size: int = 100,
+            chunk_size: int = 100,
+            max_concurrency: int = 4,
+            # Body keys, headers and query parameters.
+            model_kwargs: dict[str, Any] | None = None,
+            default_headers: types.Headers | None = None,
+            additional_headers: types.Headers | None = None,
+            extra_headers: types.Headers | None = None,
+            headers: types.Headers | None = None,
+            default_query: types.Headers | None = None,
+            extra_query: types.Headers | None = None,
+            # Transport.
+            timeout: types.Timeout | None = None,
+            request_timeout: types.Timeout | None = None,
+            max_retries: int | None = 2,
+            retries: int | None = 2,
+            http_client: types.SyncClient | None = None,
+            http_async_client: types.AsyncClient | None = None,
+            # Errors.
+            strict: bool = False,
+            streaming: bool = False,
+        ) -> None:
+            """Build an embedding model. No connection is opened and no credential is read.
+
+            Args:
+                model: Name of the model. `gemini-x`, `google/gemini-x` and `models/gemini-x` mean the same on Google's
+                    surfaces. Compatible servers get the name unchanged. Default: `""`, which works only for a Vertex AI
+                    endpoint of your own, since it serves one model. Surfaces: all.
+                model_name: Same as `model`.
+                project: ID or number of the Google Cloud project. It selects Vertex AI. Default: `None`, which means
+                    the environment variable `GOOGLE_CLOUD_PROJECT`, then the project of the credentials. Surfaces:
+                    Vertex AI.
+                location: Region such as `us-central1`, or `us`, `eu` or `global`. It selects Vertex AI. Default:
+                    `None`, which means the environment variable `GOOGLE_CLOUD_LOCATION`, then `global`. Surfaces:
+                    Vertex AI.
+                endpoint_id: ID of a Vertex AI endpoint to which you deployed a model. It selects Vertex AI. Default:
+                    `None`, which means Google's shared endpoint. Surfaces: Vertex AI.
+                base_url: Address of the API without `/chat/completions` or `/embeddings`, with its scheme.
+                    `api_endpoint` and `client_options` set it too. Default: `None`, which means Google's address for
+                    the surface. Surfaces: all.
+                openai_api_base: Same as `base_url`.
+                api_base: Same as `base_url`.
+                api_endpoint: Address of the API as Google's packages take it: a host, with or without a scheme. It sets
+                    `base_url`.
+                client_options: `ClientOptions` of Google's packages, or a dict with the keys `api_endpoint`, `api_key`
+                    and `quota_project_id`. It sets `base_url`, `api_key` and `quota_project_id`.
+                api_version: Version of the Vertex AI API in the URL, such as `v1beta1`. It is not used if `base_url`
+                    has a path. Default: `"v1"`. Surfaces: Vertex AI.
+                surface: The API to use: `"vertex"`, `"ai_studio"` or `"openai_compatible"`. Default: `None`, which
+                    means the surface that follows from the other arguments and the environment. Surfaces: all.
+                vertexai: `True` selects Vertex AI. `False` selects AI Studio, unless `base_url` selects the surface. It
+                    sets `surface`.
+                api_key: API key, or a function that returns a bearer token and is called for each request. An async
+                    function works in async calls only. Not allowed together with `credentials`. Default: `None`, which
+                    means `GOOGLE_API_KEY`, then `GEMINI_API_KEY` on AI Studio, and `credentials` on Vertex AI.
+                    Surfaces: all.
+                google_api_key: Same as `api_key`.
+                gemini_api_key: Same as `api_key`.
+                openai_api_key: Same as `api_key`.
+                credentials: A `google.auth.credentials.Credentials` object. It selects Vertex AI unless `base_url` is
+                    given. Not allowed together with `api_key`. Default: `None`, which means application default
+                    credentials on Vertex AI. Surfaces: all.
+                quota_project_id: Project that is billed for the requests, sent as the header `x-goog-user-project`.
+                    Default: `None`, which means the quota project of the credentials. Surfaces: all.
+                dimensions: Length of the vectors, from 1 on. Default: `None`, which means the model's own (3072 for
+                    Gemini). Surfaces: AI Studio, compatible servers.
+                output_dimensionality: Same as `dimensions`.
+                batch_size: Number of texts in one request, from 1 on. AI Studio takes at most 100. Default: `100`.
+                    Surfaces: AI Studio, compatible servers.
+                chunk_size: Same as `batch_size`.
+                max_concurrency: Number of requests that one async call has open at once, from 1 on. A sync call sends
+                    them one by one. Default: `4`. Surfaces: AI Studio, compatible servers.
+                model_kwargs: Further keys of the request body. `ChatGeminiCompat` leaves out keys that the surface does
+                    not take, with a warning. `GeminiCompatEmbeddings` sends them all. Default: `{}`. Surfaces: all.
+                default_headers: HTTP headers of every request, in addition to those of the package. Default: `None`.
+                    Surfaces: all.
+                additional_headers: Same as `default_headers`.
+                extra_headers: Same as `default_headers`.
+                headers: Same as `default_headers`.
+                default_query: Query parameters of every request. Default: `None`. Surfaces: all.
+                extra_query: Same as `default_query`.
+                timeout: Time limits of a call: seconds, a `timedelta`, `(connect, read)`, a `Timeouts` dict, or the
+                    `Timeout` of httpx, httpx2 or openai. Default: `None`, which means 30 s to connect, 600 s to the
+                    first chunk or the whole reply, 120 s between chunks, 120 s for all waits between tries, and no
+                    limit for the whole call. Surfaces: all.
+                request_timeout: Same as `timeout`.
+                max_retries: Maximum number of retries of one call, 0 or more. One request with a new token after a 401
+                    does not count as a retry. Default: `2`. Surfaces: all.
+                retries: Same as `max_retries`.
+                http_client: Client for sync calls: `httpx.Client` with openai 2, `httpx2.Client` with openai 3.
+                    Default: `None`, which means a client that the package builds. Surfaces: all.
+                http_async_client: Client for async calls: `httpx.AsyncClient` with openai 2, `httpx2.AsyncClient` with
+                    openai 3. Default: `None`, which means a client that the package builds. Surfaces: all.
+                strict: Whether to raise an error, before a request is sent, instead of repairing or leaving out a part
+                    of the request. Default: `False`, which repairs or leaves out the part with one warning. Surfaces:
+                    all.
+                streaming: Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks. Embeddings
+                    ignore it. Default: `False`. Surfaces: all.
+            """
 
 
 def _embed(batch: Batch, transport: Transport, deadline: Callable[[], float | None]) -> list[list[float]]:

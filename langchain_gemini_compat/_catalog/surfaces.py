@@ -59,6 +59,8 @@ _PATH_BEGINNING = re.compile(
     r"(?P<root>(?:/v[0-9][a-z0-9]{0,30})?)"
     r"(?:/projects(?:/(?P<project>[\w.:-]+)(?:/locations(?:/(?P<location>[\w-]+)(?:/endpoints)?)?)?)?)?"
 )
+#: Matches the part of a path that names your own endpoint.
+_OWN_ENDPOINT = re.compile(r"/endpoints/(?!openapi(?:/|$))(?P<endpoint>[^/]+)")
 _RESOURCE = re.compile(
     r"(?:/v[0-9][a-z0-9]{0,30})?/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)(?:/endpoints/(?P<endpoint_id>[^/]+))?"
 )
@@ -97,7 +99,7 @@ class Endpoint:
 
     surface: Surface
     base_url: str
-    #: The model's name as this endpoint spells it.
+    #: The model's name as this endpoint spells it. It is empty if the endpoint needs no name.
     model: str
     #: Whether the model is your own deployment on Vertex AI. It accepts OpenAI requests without Google's fields.
     self_deployed: bool = False
@@ -121,6 +123,19 @@ class Endpoint:
     def google_keys(self) -> frozenset[str] | None:
         """Keys that `extra_body.google` may have in a chat request; `None` for any."""
         return GOOGLE_KEYS[self.dialect]
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether requests must name the model. Your own endpoint on Vertex AI serves one model and needs no name."""
+        return not self.self_deployed and not (is_google_host(self.base_url) and _own_endpoint(self.base_url))
+
+    @property
+    def name(self) -> str:
+        """The model's name. Without it, `endpoints/ID` for your own endpoint, else the host."""
+        if self.model:
+            return self.model
+        endpoint = _own_endpoint(self.base_url)
+        return f"endpoints/{endpoint}" if endpoint else self.host
 
     @property
     def takes_calls_without_credentials(self) -> bool:
@@ -224,8 +239,8 @@ class Endpoint:
         return f"{url.netloc}{url.path}" if self.self_deployed else url.netloc
 
     def with_model(self, model: str) -> Endpoint:
-        """Return the same endpoint for another model, whose name may have any of Google's prefixes."""
-        name = model if self.self_deployed else _spell_model(self.surface, model)
+        """Return the same endpoint for another model, whose name may have any of Google's prefixes, or be empty."""
+        name = model if self.self_deployed or not model else _spell_model(self.surface, model)
         return replace(self, model=name)
 
 
@@ -245,7 +260,7 @@ def build_endpoint(
     With `keeps_path`, `base_url` is used unchanged. Otherwise, the path of an endpoint is added to a bare host.
 
     Raises:
-        ValueError: An argument is not valid, or `base_url` is missing.
+        ValueError: An argument is not valid, `base_url` is missing, or `model` is missing and the endpoint needs it.
 
     >>> build_endpoint(surface="vertex", model="gemini-3.8-flash", project="p", location="eu",
     ...                endpoint_id=None, base_url=None, api_version="v1").base_url
@@ -287,7 +302,13 @@ def _build_endpoint(
             base_url = _vertex_url(root, project, location, endpoint_id, api_version)
     base_url = _trim(base_url)
     own = bool(endpoint_id) or (surface == "vertex" and _names_own_endpoint(base_url))
-    return Endpoint(surface, base_url, "", self_deployed=own).with_model(model)
+    endpoint = Endpoint(surface, base_url, "", self_deployed=own).with_model(model)
+    if not model and endpoint.needs_model:
+        raise ValueError(
+            '`model` is missing: pass the name of a model, such as `model="gemini-3.8-flash"`. Only a Vertex AI '
+            "endpoint of your own (`endpoint_id`) works without a name."
+        )
+    return endpoint
 
 
 def recognise_surface(
@@ -449,3 +470,13 @@ def _vertex_url(
 def _names_own_endpoint(base_url: str) -> bool:
     path = urlsplit(base_url).path.rstrip("/")
     return "/endpoints/" in path and not path.endswith("/endpoints/openapi")
+
+
+def _own_endpoint(base_url: str) -> str:
+    """Return the ID of your own endpoint on Vertex AI in the path or the dedicated host, or an empty string."""
+    url = urlsplit(base_url)
+    found = _OWN_ENDPOINT.search(url.path)
+    if found:
+        return found["endpoint"]
+    dedicated = _DEDICATED_HOST.fullmatch(url.hostname or "")
+    return dedicated["endpoint"] if dedicated else ""

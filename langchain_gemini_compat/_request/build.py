@@ -77,12 +77,15 @@ class _Context:
     family: ModelFamily
     stream: bool
     notes: list[Note]
+    #: Options whose names are not known but resemble another one: that one, by the given name.
+    misspelled: Mapping[str, str] = field(default_factory=dict)
 
     def note(self, kind: NoteKind, text: str) -> None:
         self.notes.append(Note(kind, text))
 
     def note_dropped(self, name: str, why: str) -> None:
-        self.note("dropped", f"`{name}` was left out: {why}.")
+        meant = self.misspelled.get(name)
+        self.note("dropped", f"`{name}` was left out: {why}.{f' Did you mean `{meant}`?' if meant else ''}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ def build_payload(
     stream: bool,
     strict: bool,
     overridden: Sequence[str] = (),
+    misspelled: Mapping[str, str] | None = None,
 ) -> Request:
     """Return the request for `messages` at `endpoint`.
 
@@ -111,13 +115,15 @@ def build_payload(
         stream: Whether the reply is streamed.
         strict: Whether a dropped, adjusted or repaired part raises an error.
         overridden: The names in `model_kwargs` that an argument of the constructor overrides.
+        misspelled: Names of options that are not known but resemble another one, with that one.
 
     Raises:
         UnsupportedParameterError: An option is invalid. With `strict`, also for an option that was changed.
         UnsupportedContentError: The endpoint does not accept a content block.
         InvalidHistoryError: There is no message to send. With `strict`, also for a message that was changed.
     """
-    context = _Context(_format_tools_of(read_options(options)), endpoint, family_of(endpoint.model), stream, [])
+    family, read = family_of(endpoint.model), _format_tools_of(read_options(options))
+    context = _Context(read, endpoint, family, stream, [], misspelled or {})
     for name in overridden:
         context.note(
             "dropped", f"`{name}` in `model_kwargs` was left out: an argument of the constructor overrides it."
@@ -144,13 +150,15 @@ def _build_request(messages: Sequence[BaseMessage], context: _Context) -> Reques
     options, endpoint = context.options, context.endpoint
     names = build_tool_names(options.tools or (), endpoint, context.notes)
     encoded = encode_messages(messages, endpoint, context.family, context.notes, names)
-    body: JsonObject = {"model": endpoint.model, "messages": [*encoded], **_encode_plain(context)}
+    named: JsonObject = {"model": endpoint.model} if endpoint.model else {}
+    body: JsonObject = {**named, "messages": [*encoded], **_encode_plain(context)}
     tools, schemas = _encode_tools(context, names)
     response_format = _encode_response_format(context, has_functions="tools" in tools.body)
     thinking = _encode_thinking(context)
     body = {**body, **tools.body, **response_format, **thinking.body, **_encode_stream(context)}
     google = {**tools.google, **thinking.google, **_encode_google(context)}
     fields = _drop_unsupported(_Fields(body, google), context)
+    _note_misspelled(fields.body, context)
     body = {**fields.body, "extra_body": {"google": fields.google}} if fields.google else fields.body
     body = _merge_extra_body(body, options.extra_body or {})
     return Request(
@@ -307,6 +315,13 @@ def _keep_known(fields: JsonObject, known: Collection[str] | None, prefix: str, 
         if known is not None and name not in known:
             context.note_dropped(f"{prefix}{name}", f"{context.endpoint.surface} does not take it")
     return {name: value for name, value in fields.items() if known is None or name in known}
+
+
+def _note_misspelled(body: JsonObject, context: _Context) -> None:
+    """Note each option that is sent as a body key, but has a name like that of a known option."""
+    for name, meant in context.misspelled.items():
+        if name in body:
+            context.note("misspelled", f"`{name}` is not an option and was sent as a body key. Did you mean `{meant}`?")
 
 
 def _merge_extra_body(body: JsonObject, given: JsonObject) -> JsonObject:

@@ -127,11 +127,12 @@ def encode_batches(
     """
     texts = _read_texts(given, takes_empty=endpoint.takes_empty_texts)
     wanted: JsonObject = {} if dimensions is None else {"dimensions": dimensions}
+    named: JsonObject = {"model": endpoint.model} if endpoint.model else {}
     batches: list[Batch] = []
     for first in range(0, len(texts), batch_size):
         some = texts[first : first + batch_size]
-        payload: JsonObject = {**further, **wanted, "model": endpoint.model, "input": [*some]}
-        batches.append(Batch(endpoint.model, payload, first, len(some), dimensions))
+        payload: JsonObject = {**further, **wanted, **named, "input": [*some]}
+        batches.append(Batch(endpoint.name, payload, first, len(some), dimensions))
     return batches
 
 

@@ -297,7 +297,7 @@ class ReplyDecoder:
         if len(repairs) > _MOST_REPAIRS:
             repairs = [*repairs[:_MOST_REPAIRS], f"{len(repairs) - _MOST_REPAIRS} more: see `preview()`."]
         metadata = {
-            "model_name": name or bare_model_name(endpoint.model),
+            "model_name": name or bare_model_name(endpoint.name),
             "token_usage": build_token_usage(usage) if usage else None,
             "finish_reason": end.reason,
             "native_finish_reason": end.native_reason,

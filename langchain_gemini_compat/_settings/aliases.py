@@ -191,7 +191,7 @@ def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str
 
     Raises `UnsupportedParameterError` for an argument that may hold a secret or that chooses the server.
     """
-    names = sorted(known)
+    names = [*known]
     advice: dict[str, str] = {}
     for name, value in unknown.items():
         if name in REFUSED:
@@ -201,16 +201,25 @@ def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str
             continue
         if holds_secret(name, value):
             raise UnsupportedParameterError(_secret_refusal(name, f"not an argument of {owner}"))
-        close = get_close_matches(name.lower(), names, n=1, cutoff=0.72)
+        close = find_similar(name, names)
         if _is_address(name, value):
             raise UnsupportedParameterError(
                 f"{owner} has no argument `{name}`, and it looks like the address of a server. Pass `base_url` to "
                 "choose the server, or `extra_body` if the server takes this key in its body."
             )
-        if close and close[0] in _DESTINATION:
-            raise UnsupportedParameterError(f"{owner} has no argument `{name}`. Did you mean `{close[0]}`?")
-        advice[name] = f"Did you mean `{close[0]}`?" if close else ""
+        if close in _DESTINATION:
+            raise UnsupportedParameterError(f"{owner} has no argument `{name}`. Did you mean `{close}`?")
+        advice[name] = f"Did you mean `{close}`?" if close else ""
     return advice
+
+
+def find_similar(name: str, known: Iterable[str], cutoff: float = 0.72) -> str | None:
+    """Return the name in `known` that resembles `name` most, or `None` if no name does.
+
+    >>> find_similar("tempreature", ["max_tokens", "temperature"])
+    'temperature'
+    """
+    return next(iter(get_close_matches(name.lower(), sorted(known), n=1, cutoff=cutoff)), None)
 
 
 def check_options(options: Mapping[str, object], where: str) -> None:

@@ -7,7 +7,8 @@ generated from the descriptions.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, ClassVar, Literal
 
@@ -18,6 +19,7 @@ from langchain_gemini_compat._settings.aliases import (
     COMPOSITES,
     OPTION_COMPOSITES,
     check_options,
+    find_similar,
     hide_secrets,
     normalize_arguments,
 )
@@ -38,11 +40,12 @@ class ConnectionFields(BaseModel):
         defer_build=True,
     )
 
-    model_name: str = Field(
-        alias="model",
+    model: str = Field(
+        default="",
         validation_alias=AliasChoices("model", "model_name"),
         description="Name of the model. `gemini-x`, `google/gemini-x` and `models/gemini-x` mean the same on Google's "
-        "surfaces. Compatible servers get the name unchanged. Required. Surfaces: all.",
+        'surfaces. Compatible servers get the name unchanged. Default: `""`, which works only for a Vertex AI endpoint '
+        "of your own, since it serves one model. Surfaces: all.",
     )
     project: str | None = Field(
         default=None,
@@ -155,6 +158,12 @@ class ConnectionFields(BaseModel):
         description="Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks. Embeddings "
         "ignore it. Default: `False`. Surfaces: all.",
     )
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _read_missing_model(cls, value: object) -> object:
+        """Replace `None` with an empty name, for endpoints that need no name."""
+        return "" if value is None else value
 
     @field_validator("default_headers", mode="before")
     @classmethod
@@ -387,3 +396,23 @@ def normalize_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     spelled = normalize_arguments(kwargs, _OPTION_ALIASES)
     check_options({name: value for name, value in spelled.items() if name not in _OWN_OPTIONS}, "a call")
     return spelled
+
+
+#: Options of a call that are not parameters of the model.
+_CALL_OPTIONS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "response_format", "web_search_options"})
+
+
+def find_misspelled(options: Iterable[str]) -> dict[str, str]:
+    """Return the names in `options` that are not options of a call, but resemble one, with the name of that option.
+
+    >>> find_misspelled(["tempreature", "temperature", "top_k"])
+    {'tempreature': 'temperature'}
+    """
+    return {name: meant for name in options if name not in _OWN_OPTIONS and (meant := _find_meant(name))}
+
+
+@lru_cache(maxsize=256)
+def _find_meant(name: str) -> str | None:
+    known = _OWN_OPTIONS | _OPTION_ALIASES.keys() | OPTION_COMPOSITES | _CALL_OPTIONS
+    # A lower cutoff would take `top_k`, a key of many servers, for `top_p`.
+    return None if name in known else find_similar(name, known, cutoff=0.88)

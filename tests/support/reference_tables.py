@@ -4,12 +4,12 @@ Run `python tests/support/reference_tables.py` to write them. Every cell is a fi
 description of a parameter, or something seen in a request that the package built.
 """
 
+import ast
 import re
-from collections.abc import Callable
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Literal, get_args, get_origin
 
+from constructor_docs import COMPOSITES, read_constructor
 from langchain_core.messages import HumanMessage
 from outgoing import SURFACES, build
 
@@ -18,6 +18,7 @@ from langchain_gemini_compat._catalog.langchain_profile import build_profile
 from langchain_gemini_compat._catalog.models import FAMILIES, LATER_GEMINI
 from langchain_gemini_compat._catalog.surfaces import BODY_KEYS, GOOGLE_KEYS
 from langchain_gemini_compat._request.thinking import EFFORT_BUDGETS
+from langchain_gemini_compat._settings import argument_types
 from langchain_gemini_compat._settings.fields import ConnectionFields, aliases_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
@@ -138,6 +139,12 @@ chat model (`cache`, `callbacks`, `disable_streaming`, `metadata`, `name`, `outp
 `tags`, `verbose`) are in
 [LangChain's reference](https://python.langchain.com/api_reference/core/language_models/langchain_core.language_models.chat_models.BaseChatModel.html).
 """
+_OTHERS = """
+### Arguments of other chat models
+
+They set parameters above. If such a parameter is also given, with another value, `ValueError` is raised.
+
+"""
 _LANDINGS = """
 ## Where a parameter goes in the request
 
@@ -165,7 +172,7 @@ It also takes the parameters above under *Model*, *Place*, *Credentials* and *Tr
 """
 #: The parameters of `ChatGeminiCompat` by the headings of the page.
 GROUPS = {
-    "Model": ("model_name",),
+    "Model": ("model",),
     "Place": ("project", "location", "endpoint_id", "base_url", "api_version", "surface"),
     "Credentials": ("api_key", "credentials", "quota_project_id"),
     "Sampling": (
@@ -185,6 +192,21 @@ GROUPS = {
         "streaming", "stream_usage", "strict", "invalid_tool_calls", "include_response_headers",
     ),
 }  # fmt: skip
+#: Words for types of arguments that are not a list of words.
+_TYPES = {
+    "ApiKey": "`str` or `SecretStr` or function",
+    "Stop": "`str` or `list[str]`",
+    "Headers": "`dict[str, str]`",
+    "SafetySettings": "list or dict",
+    "Timeout": "`float` or `timedelta` or tuple or [`Timeouts`](api.md) or `httpx.Timeout`",
+    "ThinkingConfig": "dict",
+    "SyncClient": "`httpx.Client`",
+    "AsyncClient": "`httpx.AsyncClient`",
+    "Surface": " or ".join(f'`"{surface}"`' for surface in SURFACES),
+    "Enum": "Google's enum",
+    "BaseModel": "Google's class",
+    "Mapping[str, object]": "dict",
+}
 #: The shape of the description of a parameter.
 DESCRIPTION = re.compile(
     r"(?P<what>[A-Z].+\.) (?P<default>Required|Default: `.+`(?:, which .+)?)\. Surfaces: (?P<surfaces>[A-Za-z, ]+)\."
@@ -257,25 +279,31 @@ def print_parameters():
     heads = ("parameter", *WORDS_OF_SURFACES.values())
     rows = ([_SPELLED.get(name, _code(name)), *(landing(name, surface) for surface in SURFACES)] for name in SAMPLES)
     keys = table(("key", "Vertex AI", "AI Studio"), _key_rows())
-    return "".join((_PARAMETERS, *tables, _EMBEDDINGS, embeddings, _LANDINGS, table(heads, rows), _KEYS, keys))
+    parts = (_PARAMETERS, *tables, _OTHERS, describe_others(), _EMBEDDINGS, embeddings, _LANDINGS, table(heads, rows))
+    return "".join((*parts, _KEYS, keys))
+
+
+def describe_others():
+    """Return a table of the arguments that set other parameters."""
+    annotations = read_annotations(ChatGeminiCompat)
+    rows = ([_code(name), show_type(annotations[name]), text] for name, text in COMPOSITES.items())
+    return table(("argument", "type", "what it does"), rows)
 
 
 def describe(model, names):
     """Return a table of the parameters `names` of `model`, from their descriptions."""
-    others = aliases_of(model)
+    others, annotations = aliases_of(model), read_annotations(model)
     rows = []
     for name in names:
         field = model.model_fields[name]
         parts = DESCRIPTION.fullmatch(field.description).groupdict()
-        own = field.alias or name
-        further = [other for other, target in others.items() if target == name and other != own]
-        further += [name] if own != name else []
-        shown = _code(own) + (f" ({', '.join(map(_code, further))})" if further else "")
-        default = parts["default"].removeprefix("Default: ").replace("Required", "required")
+        further = [other for other, target in others.items() if target == name]
+        shown = _code(name) + (f" ({', '.join(map(_code, further))})" if further else "")
+        default = parts["default"].removeprefix("Default: ")
         rows.append(
             [
                 shown,
-                show_type(field.annotation),
+                show_type(annotations[name]),
                 default.replace(", which means", ":"),
                 parts["surfaces"],
                 parts["what"],
@@ -284,19 +312,25 @@ def describe(model, names):
     return table(("parameter", "type", "default", "surfaces", "what it does"), rows)
 
 
+def read_annotations(model):
+    """Return the type of each argument of the constructor of `model`, as in its source."""
+    return {argument.arg: argument.annotation for argument in read_constructor(model).args.kwonlyargs}
+
+
 def show_type(annotation):
-    """Return the type of a parameter without `None`. The column with the default shows it."""
-    if get_origin(annotation) in (Union, UnionType):
-        shown = [show_type(one) for one in get_args(annotation) if one is not NoneType]
-        return " or ".join(dict.fromkeys(shown))
-    if get_origin(annotation) is Literal:
-        return " or ".join(f'`"{value}"`' for value in get_args(annotation))
-    if get_origin(annotation) is Callable:
-        return "function"
-    if annotation is Any:
-        return "see text"
-    text = annotation.__name__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)
-    return _code(text.replace("typing.", ""))
+    """Return the type of an argument without `None`. The column with the default shows it."""
+    if isinstance(annotation, ast.BinOp):
+        shown = [show_type(one) for one in (annotation.left, annotation.right) if ast.unparse(one) != "None"]
+        return " or ".join(shown)
+    text = ast.unparse(annotation).removeprefix("types.")
+    if text in _TYPES:
+        return _TYPES[text]
+    if isinstance(annotation, ast.Subscript) and text.startswith("Sequence["):
+        return f"list of {show_type(annotation.slice)}"
+    found = getattr(argument_types, text, None)
+    if get_origin(found) is Literal:
+        return " or ".join(f'`"{value}"`' for value in get_args(found))
+    return _code(text)
 
 
 def table(heads, rows):

@@ -110,7 +110,8 @@ def build_context(body: JsonObject, surface: Surface, number: int) -> RenderCont
     google = ("extra_body", "google")
     return RenderContext(
         surface=surface,
-        model=as_text(body.get("model")),
+        # A self-deployed model needs no name in the request, and has one in the reply.
+        model=as_text(body.get("model")) or "deployed-model",
         number=number,
         seed=sha256(messages.encode("utf-8", "surrogatepass")).hexdigest(),
         stream=body.get("stream") is True,

@@ -46,10 +46,10 @@ class Verdict:
     placeholders: int = 0
 
 
-def judge_request(body: JsonObject, surface: Surface) -> Verdict:
-    """Return the verdict on `body` at `surface`."""
+def judge_request(body: JsonObject, surface: Surface, *, needs_model: bool = True) -> Verdict:
+    """Return the verdict on `body` at `surface`. A self-deployed model needs no name."""
     if surface == "openai_compatible":
-        return Verdict(tuple(_check_openai_shape(body)))
+        return Verdict(tuple(_check_openai_shape(body, needs_model=needs_model)))
     model = as_text(body.get("model"))
     wrong_name = tuple(_check_model(model, surface))
     if wrong_name:
@@ -90,8 +90,8 @@ def _check_model(model: str, surface: Surface) -> Iterator[Violation]:
         yield Violation("model-name", message, hint, code=404, status="NOT_FOUND")
 
 
-def _check_openai_shape(body: JsonObject) -> Iterator[Violation]:
-    if not as_text(body.get("model")):
+def _check_openai_shape(body: JsonObject, *, needs_model: bool) -> Iterator[Violation]:
+    if needs_model and not as_text(body.get("model")):
         yield Violation("model-name", "you must provide a model parameter")
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:

@@ -299,7 +299,7 @@ class FakeGemini:
         if not request.body:
             return answer_violation(Violation("json", "Invalid JSON payload received."), surface)
         if self.strict:
-            verdict = judge_request(request.body, surface)
+            verdict = judge_request(request.body, surface, needs_model=surface == self.surface)
             self.ignored.extend(verdict.ignored)
             self.stand_ins += verdict.placeholders
             if verdict.violations:

@@ -1,0 +1,142 @@
+"""`model` and its other name `model_name`; fields that are configured under any of their names."""
+
+import pickle
+
+import pytest
+from langchain_core.load import dumpd, load
+from langchain_core.runnables import ConfigurableField
+from pydantic import SecretStr
+
+from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
+from langchain_gemini_compat._settings.fields import aliases_of
+from langchain_gemini_compat.testing import FakeGemini
+
+MODELS = [ChatGeminiCompat, GeminiCompatEmbeddings]
+#: Two values of each parameter that has several names: the constructor's, and the configured one.
+VALUES = {
+    "model": ("gemini-3.8-flash", "gemini-2.5-flash"),
+    "base_url": ("http://one.test/v1", "http://two.test/v1"),
+    "api_key": (SecretStr("one"), SecretStr("two")),
+    "default_headers": ({"a": "1"}, {"a": "2"}),
+    "default_query": ({"a": "1"}, {"a": "2"}),
+    "timeout": (1, 2),
+    "max_retries": (1, 2),
+    "max_tokens": (1, 2),
+    "stop": (["a"], ["b"]),
+    "n": (1, 2),
+    "modalities": (["text"], ["image"]),
+    "dimensions": (1, 2),
+    "batch_size": (1, 2),
+}
+NAMES = [(model, name, field) for model in MODELS for name, field in [*aliases_of(model).items(), ("model", "model")]]
+
+
+def build(cls, **arguments):
+    """Return a model for a gateway."""
+    place = (
+        {} if arguments.keys() & {"base_url", "openai_api_base", "api_base"} else {"base_url": "http://gateway.test/v1"}
+    )
+    name = {} if "model_name" in arguments else {"model": "gemini-3.8-flash"}
+    key = (
+        {} if arguments.keys() & {"api_key", "google_api_key", "gemini_api_key", "openai_api_key"} else {"api_key": "k"}
+    )
+    return cls(**{**place, **name, **key, **arguments})
+
+
+def ids(value):
+    return getattr(value, "__name__", str(value))
+
+
+@pytest.mark.parametrize("model", MODELS, ids=ids)
+@pytest.mark.parametrize("name", ["model", "model_name"])
+def test_model_is_read_and_written_under_both_names(model, name):
+    """In the constructor, as attribute, in a copy, in `dumps` and in a pickle. Field case D9."""
+    made = build(model, **{name: "one"})
+    assert (made.model, made.model_name) == ("one", "one")
+    changed = made.model_copy(update={name: "two"})
+    assert (changed.model, changed.model_name, changed.endpoint_info()["model"]) == ("two", "two", "two")
+    setattr(made, name, "three")
+    assert (made.model, made.model_name, made.endpoint_info()["model"]) == ("three", "three", "three")
+    assert "model='three'" in repr(made)
+    dumped = dumpd(made)
+    kwargs = dumped["kwargs"]
+    kwargs[name] = kwargs.pop("model")
+    restored = load(dumped, allowed_objects=[model], valid_namespaces=["langchain_gemini_compat"])
+    assert (restored.model, pickle.loads(pickle.dumps(made)).model) == ("three", "three")
+
+
+def test_pickle_of_an_older_form_is_restored():
+    """There the field had the name `model_name`."""
+    model = ChatGeminiCompat(model="one", api_key="k", temperature=0)
+    state = model.__getstate__()
+    values = {"model_name" if name == "model" else name: value for name, value in state["__dict__"].items()}
+    given = {"model_name" if name == "model" else name for name in state["__pydantic_fields_set__"]}
+    restored = ChatGeminiCompat.__new__(ChatGeminiCompat)
+    restored.__setstate__({**state, "__dict__": values, "__pydantic_fields_set__": given})
+    assert restored == model
+    assert restored.endpoint_info() == model.endpoint_info()
+
+
+def test_values_of_every_parameter_with_several_names_are_listed():
+    """A new alias needs two values here."""
+    assert {field for _, _, field in NAMES} == VALUES.keys()
+
+
+@pytest.mark.parametrize(("model", "name", "field"), NAMES, ids=ids)
+def test_two_names_with_different_values_raise(model, name, field):
+    """Every pair of names of a parameter. Field case D3."""
+    names = [field, *(alias for alias, target in aliases_of(model).items() if target == field)]
+    for other in names:
+        if other != name:
+            one, two = VALUES[field]
+            with pytest.raises(ValueError, match=f"`({name}|{other})` and `({name}|{other})` name the same parameter"):
+                build(model, **{name: one, other: two})
+            assert getattr(build(model, **{name: one, other: one}), field) == one
+
+
+CHAT_NAMES = [(name, field) for model, name, field in NAMES if model is ChatGeminiCompat]
+
+
+@pytest.mark.parametrize(("name", "field"), CHAT_NAMES)
+def test_configured_value_takes_precedence_under_every_name(name, field):
+    """Whatever name the constructor got. Field case D9."""
+    one, two = VALUES[field]
+    other = next((alias for alias, target in aliases_of(ChatGeminiCompat).items() if target == field), field)
+    model = build(ChatGeminiCompat, **{other: one})
+    chain = model.configurable_fields(**{name: ConfigurableField(id="x")})
+    configured, _ = chain.with_config(configurable={"x": two}).prepare()
+    assert getattr(configured, field) == two
+    assert getattr(chain.prepare()[0], field) == one
+    assert [spec.id for spec in chain.config_specs] == ["x"]
+
+
+def test_configured_model_answers():
+    """The request names it. Field case D9."""
+    fake = FakeGemini(["one", "two", "three"])
+    chain = fake.chat_model().configurable_fields(
+        model=ConfigurableField(id="m"), max_output_tokens=ConfigurableField(id="most")
+    )
+    chain.invoke("hi", config={"configurable": {"m": "gemini-2.5-flash", "most": 9000}})
+    chain.with_config(configurable={"m": "gemini-2.5-pro"}).invoke("hi")
+    chain.invoke("hi")
+    sent = [(request.model, request.body.get("max_tokens")) for request in fake.requests]
+    assert sent == [("gemini-2.5-flash", 9000), ("gemini-2.5-pro", None), ("gemini-3.8-flash", None)]
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("max_token", "Did you mean `max_tokens`"), ("thinking_config", "Configure `thinking_level`, `thinking_budget`"),
+     ("zzz", "is not a field of ChatGeminiCompat")],
+)  # fmt: skip
+def test_configuring_an_unknown_name_raises_with_the_right_name(name, advice):
+    """The message does not contain the model."""
+    with pytest.raises(ValueError, match=f"`{name}`.*{advice}"):
+        build(ChatGeminiCompat).configurable_fields(**{name: ConfigurableField(id="x")})
+
+
+def test_configuring_two_names_of_one_field_raises():
+    """Only one of the two could have an effect."""
+    with pytest.raises(ValueError, match="name the same parameter"):
+        build(ChatGeminiCompat).configurable_fields(
+            max_tokens=ConfigurableField(id="a"), max_output_tokens=ConfigurableField(id="b")
+        )

@@ -1,0 +1,35 @@
+"""What type checkers accept of subclasses: each line with an `ignore` has an error. Checked, never run.
+
+For a subclass, checkers build the constructor from the fields, as for every pydantic class. So it takes all fields,
+those of the subclass too, but not their other names. A subclass that assigns `__init__` takes what the chat model takes.
+"""
+
+# pyright: reportUnnecessaryTypeIgnoreComment=true
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from langchain_gemini_compat import ChatGeminiCompat
+
+
+class TeamModel(ChatGeminiCompat):
+    """A chat model with a field of its own."""
+
+    team: str = Field(default="blue")
+
+
+class KeptNames(ChatGeminiCompat):
+    """A chat model with a field of its own, and a constructor for all names."""
+
+    team: str = Field(default="blue")
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *, team: str = "blue", **kwargs: Any) -> None: ...
+
+
+TeamModel(model="m", team="red", max_tokens=5, temperature=0, reasoning_effort="low", timeout=5, api_key=None)
+KeptNames(model_name="m", team="red", max_output_tokens=5, google_api_key="...")
+TeamModel(model="m", team=5)  # type: ignore[arg-type]
+KeptNames(model="m", team=5)  # type: ignore[arg-type]
