@@ -55,7 +55,8 @@ def write_documented_calls(path):
 def write_mypy_settings(path, plugins):
     """Write the settings of mypy: those of a strict user."""
     skipped = "".join(f"[mypy-{name}.*]\nfollow_imports = skip\n" for name in SKIPPED)
-    plugin = "plugins = pydantic.mypy\n" if plugins else ""
+    # Without `init_typed`, the plugin lets the fields of a subclass have any value.
+    plugin = "plugins = pydantic.mypy\n[pydantic-mypy]\ninit_typed = true\n" if plugins else ""
     path.write_text(f"[mypy]\nstrict = true\nfollow_imports = silent\npython_version = 3.10\n{plugin}{skipped}")
     return path
 
