@@ -102,14 +102,14 @@ async def test_image_by_uri(play, vertex, ask, form, record):
 
 
 async def test_self_deployed(play, vertex, ask, stream):
-    """The request has `endpoints/{id}`, the model name of the SDK sample, and none of Google's own fields."""
+    """The requests have `endpoints/{id}`, and none of Google's own fields. Only the SDK sample names the model."""
     model = vertex("gemma-2-9b-it", endpoint_id="YOUR_ENDPOINT_ID")
     with play("self-deployed"):
         assert (await ask(model, "Why is the sky blue?")).text
     with play("self-deployed stream"):
         assert (await stream(model, "Why is the sky blue?")).text
     with play("self-deployed global"):
-        everywhere = vertex("gemma-2-9b-it", endpoint_id="ENDPOINT", location="global", api_version="v1beta1")
+        everywhere = vertex(None, endpoint_id="ENDPOINT", location="global", api_version="v1beta1")
         assert (await ask(everywhere, "Write a story about a magic backpack.")).text
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, SecretStr
 from wire import Wire, completion
 
 from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings, errors
+from langchain_gemini_compat._settings.fields import RequestFields, aliases_of
 from langchain_gemini_compat.errors import GeminiCompatWarning
 from langchain_gemini_compat.testing import FakeGemini
 
@@ -311,6 +312,57 @@ def test_options_of_a_call_have_the_same_aliases(given, sent):
     assert by_call.keys() <= {"max_tokens", "stop", "reasoning_effort", "response_format", "extra_body"}
     with pytest.raises(errors.UnsupportedParameterError, match="name the same parameter"):
         model.preview("hi", max_tokens=1, max_output_tokens=2)
+
+
+@pytest.mark.parametrize(("name", "field"), [*aliases_of(RequestFields).items(), ("model_name", "model")])
+def test_two_names_of_an_option_with_different_values_raise(name, field):
+    """In a call, in a binding and in `model_kwargs`, sync and streamed. Field case D3."""
+    given = {name: "one", field: "two"}
+    model = FakeGemini("Hello!").chat_model()
+    calls = [
+        lambda: model.invoke("hi", **given),
+        lambda: next(model.stream("hi", **given)),
+        lambda: model.bind(**given),
+        lambda: model.bind_tools([], **given),
+        lambda: model.bind(**{name: "one"}).invoke("hi", **{field: "two"}),
+        lambda: chat(api_key="k", model_kwargs=given),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match=f"`({name}|{field})` and `({name}|{field})` name the same parameter"):
+            call()
+
+
+MISSPELLED = {
+    "tempreature": "temperature", "max_token": "max_tokens", "resoning_effort": "reasoning_effort",
+    "thinking_bugdet": "thinking_budget",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "ours"), MISSPELLED.items())
+@pytest.mark.parametrize("place", ["constructor", "call", "binding"])
+@pytest.mark.parametrize("surface", ["ai_studio", "openai_compatible"])
+def test_misspelled_option_warns_with_the_right_name(name, ours, place, surface):
+    """Whether it is left out or sent as a body key. Field case D3."""
+    fake = FakeGemini("Hello!", surface=surface)
+    ask = {
+        "constructor": lambda: fake.chat_model(**{name: 5}).invoke("hi"),
+        "call": lambda: fake.chat_model().invoke("hi", **{name: 5}),
+        "binding": lambda: fake.chat_model().bind(**{name: 5}).invoke("hi"),
+    }[place]
+    # A warning of the constructor, and for AI Studio one of the call, which leaves the key out.
+    with pytest.warns(GeminiCompatWarning) as caught:
+        ask()
+    assert f"Did you mean `{ours}`?" in str(caught[0].message)
+    assert name in str(caught[0].message)
+    assert fake.requests[0].body.get(name) == (None if surface == "ai_studio" else 5)
+
+
+def test_key_of_a_server_is_not_taken_for_a_misspelled_option():
+    """`top_k` and others are sent to compatible servers without a warning."""
+    model = chat(base_url=GATEWAY)
+    given = {"top_k": 4, "min_p": 0.1, "min_tokens": 1, "repetition_penalty": 1.1, "logit_bias": {"1": 2}, "user": "me"}
+    _, notes = model.preview("hi", **given)
+    assert notes == []
 
 
 def test_model_of_a_call_has_two_names():

@@ -128,8 +128,7 @@ def test_error_of_an_endpoint_without_a_model_has_a_remedy():
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"api_key": "k"}, {"project": "p"}, {"base_url": "http://127.0.0.1:1/v1"}, {"api_key": "k", "model": ""},
-        {"base_url": OWN.replace("/endpoints/123", "/endpoints/openapi"), "credentials": AnonymousCredentials()},
+        {"api_key": "k"}, {"base_url": "http://127.0.0.1:1/v1"}, {"api_key": "k", "model": ""},
         {"base_url": "https://gateway.test/endpoints/123", "api_key": "k"}, {"api_key": "k", "model_name": None},
     ],
     ids=str,
@@ -137,12 +136,15 @@ def test_error_of_an_endpoint_without_a_model_has_a_remedy():
 @pytest.mark.parametrize("model", [ChatGeminiCompat, GeminiCompatEmbeddings])
 def test_missing_model_raises_at_construction(model, arguments):
     """Everywhere else, with one sentence."""
-    if model is GeminiCompatEmbeddings and "credentials" in arguments | {}:
-        pytest.skip("Vertex AI has no embeddings")
-    if model is GeminiCompatEmbeddings and "project" in arguments:
-        pytest.skip("Vertex AI has no embeddings")
     with pytest.raises(ValueError, match="`model` is missing: pass the name"):
         model(**arguments)
+
+
+@pytest.mark.parametrize("arguments", [{"project": "p"}, {"base_url": OWN.replace("/123", "/openapi")}], ids=str)
+def test_missing_model_on_googles_shared_endpoint_raises(arguments):
+    """The shared endpoint serves many models."""
+    with pytest.raises(ValueError, match="`model` is missing: pass the name"):
+        ChatGeminiCompat(credentials=AnonymousCredentials(), **arguments)
 
 
 def test_embeddings_of_an_endpoint_need_no_model():
