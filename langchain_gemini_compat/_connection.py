@@ -164,6 +164,11 @@ class ConnectedModel(ConnectionFields):
 
         Returns:
             The copy.
+
+        Examples:
+            ```python
+            creative = model.model_copy(update={"temperature": 1.5, "max_output_tokens": 32_000})
+            ```
         """
         return super().model_copy(update=_read_changes(type(self), update), deep=deep)
 
@@ -298,7 +303,15 @@ class ConnectedModel(ConnectionFields):
             self._link.transport = None
 
     async def aclose(self) -> None:
-        """Async version of `close`, for `async with`. It does not wait for anything."""
+        """Async version of `close`, for `async with`. It does not wait for anything.
+
+        Examples:
+            ```python
+            async def ask() -> str:
+                async with ChatGeminiCompat(model="gemini-3.8-flash", api_key="...") as model:
+                    return (await model.ainvoke("Hello")).text
+            ```
+        """
         self.close()
 
     def __enter__(self) -> Self:

@@ -104,10 +104,274 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         GeminiCompatError: At a call. `langchain_gemini_compat.errors` has a class for each kind of failure.
 
     Examples:
+        Choose the surface. On Vertex AI, the credentials are the application default credentials:
+
         ```python
-        ChatGeminiCompat(model="gemini-3.8-flash", project="my-project")  # Vertex AI, default credentials
+        ChatGeminiCompat(model="gemini-3.8-flash", project="my-project", location="global")  # Vertex AI
         ChatGeminiCompat(model="gemini-3.8-flash", api_key="...")  # AI Studio
         ChatGeminiCompat(model="gemma-3-270m", base_url="http://127.0.0.1:8080/v1")  # a compatible server
+        ChatGeminiCompat(project="my-project", location="us-central1", endpoint_id="123")  # your own endpoint
+        ```
+
+        Set options for all calls. A call can override each of them:
+
+        ```python
+        model = ChatGeminiCompat(
+            model="gemini-3.8-flash",
+            api_key="...",
+            temperature=0,
+            max_tokens=32_000,
+            timeout=60,
+            max_retries=3,
+        )
+        model.invoke("Hello", temperature=1)
+        ```
+
+        Ask a question. The answer is an `AIMessage`, and its `text` is a string:
+
+        ```python
+        message = model.invoke("What is the capital of Norway?")
+        print(message.text)
+        ```
+
+        Pass messages as tuples, as dicts or as LangChain's classes:
+
+        ```python
+        messages = [("system", "You translate to French."), ("human", "I love programming.")]
+        translated = model.invoke(messages)
+        ```
+
+        Stream the answer. The sum of the chunks is the message that `invoke` returns:
+
+        ```python
+        whole = None
+        for chunk in model.stream("Tell me a story."):
+            print(chunk.text, end="|")
+            whole = chunk if whole is None else whole + chunk
+        ```
+
+        Call it from a coroutine. Every method has an async form:
+
+        ```python
+        async def ask() -> str:
+            async for chunk in model.astream("Tell me a story."):
+                print(chunk.text)
+            return (await model.ainvoke("And another one.")).text
+        ```
+
+        Ask several questions at once:
+
+        ```python
+        answers = model.batch(["One?", "Two?", "Three?"], config={"max_concurrency": 2})
+        ```
+
+        Bind tools. The reply has the calls, and you send the results back:
+
+        ```python
+        def get_weather(city: str) -> str:
+            '''Return the weather of a city.'''
+            return f"Sunny in {city}."
+
+
+        with_tools = model.bind_tools([get_weather])
+        reply = with_tools.invoke("What is the weather in Oslo?")
+        for call in reply.tool_calls:
+            print(call["name"], call["args"])
+        ```
+
+        Force a tool, forbid tools, or limit a message to one call:
+
+        ```python
+        model.bind_tools([get_weather], tool_choice="get_weather")
+        model.bind_tools([get_weather], tool_choice="none")
+        model.bind_tools([get_weather], parallel_tool_calls=False)
+        ```
+
+        Use Google's own tools, such as Google Search:
+
+        ```python
+        with_search = model.bind_tools([{"google_search": {}}])
+        ```
+
+        Get an object of a class instead of text:
+
+        ```python
+        from pydantic import BaseModel, Field
+
+
+        class Joke(BaseModel):
+            setup: str = Field(description="The question of the joke")
+            punchline: str = Field(description="The answer to the question")
+
+
+        joke = model.with_structured_output(Joke).invoke("Tell me a joke about cats.")
+        print(type(joke).__name__)
+        ```
+
+        ```text
+        Joke
+        ```
+
+        Get the message as well, without an exception for an answer that does not fit:
+
+        ```python
+        result = model.with_structured_output(Joke, include_raw=True).invoke("Another one.")
+        print(sorted(result))
+        ```
+
+        ```text
+        ['parsed', 'parsing_error', 'raw']
+        ```
+
+        Let the model think more or less. Each model gets the nearest value that it accepts:
+
+        ```python
+        model.invoke("How many r are in strawberry?", reasoning_effort="low")
+        ChatGeminiCompat(model="gemini-2.5-flash", api_key="...", thinking_budget=1024)
+        ```
+
+        Get summaries of the thoughts. They are `reasoning` blocks and not part of the text:
+
+        ```python
+        thinker = ChatGeminiCompat(model="gemini-3.8-flash", api_key="...", include_thoughts=True)
+        reply = thinker.invoke("How many r are in strawberry?")
+        thoughts = [block["reasoning"] for block in reply.content_blocks if block["type"] == "reasoning"]
+        ```
+
+        Send an image, a recording or a PDF as a content block:
+
+        ```python
+        from base64 import b64encode
+        from pathlib import Path
+
+        picture = b64encode(Path("picture.png").read_bytes()).decode()
+        block = {"type": "image", "base64": picture, "mime_type": "image/png"}
+        model.invoke([{"role": "user", "content": [{"type": "text", "text": "What is this?"}, block]}])
+        ```
+
+        Read the token counts. Thoughts count as output, and cached tokens are itemized:
+
+        ```python
+        usage = model.invoke("Hello").usage_metadata
+        print(sorted(usage))
+        ```
+
+        Read what else is known about a reply:
+
+        ```python
+        metadata = model.invoke("Hello").response_metadata
+        print(metadata["finish_reason"], metadata["model_provider"])
+        ```
+
+        ```text
+        stop gemini_compat
+        ```
+
+        Count tokens before a call, offline:
+
+        ```python
+        count = model.get_num_tokens("How long is this text?")
+        ```
+
+        See the request before it is sent, with a note for each change:
+
+        ```python
+        body, notes = model.preview("Hello", seed=7)
+        print([note.message for note in notes])
+        ```
+
+        ```text
+        ['`seed` was left out: ai_studio does not take it.']
+        ```
+
+        See where requests go, and which credential they use:
+
+        ```python
+        info = model.endpoint_info()
+        print(info["surface"], info["base_url"])
+        ```
+
+        ```text
+        ai_studio https://generativelanguage.googleapis.com/v1beta/openai
+        ```
+
+        Change the thresholds of Google's content filters, or use a context cache:
+
+        ```python
+        ChatGeminiCompat(
+            model="gemini-3.8-flash",
+            api_key="...",
+            safety_settings={"HARM_CATEGORY_DANGEROUS_CONTENT": "BLOCK_NONE"},
+            cached_content="cachedContents/1",
+        )
+        ```
+
+        Send a field that has no parameter. `google` goes under the literal key `extra_body` of the body:
+
+        ```python
+        model.invoke("Hello", extra_body={"google": {"thinking_config": {"include_thoughts": True}}})
+        ```
+
+        Limit the time of a call. Each key has a default:
+
+        ```python
+        ChatGeminiCompat(
+            model="gemini-3.8-flash", api_key="...", timeout={"first_byte": 60, "between_chunks": 30, "total": 300}
+        )
+        ```
+
+        Handle errors. The classes are openai's and LangChain's, too:
+
+        ```python
+        from langchain_gemini_compat import errors
+
+        try:
+            model.invoke("Hello")
+        except errors.RateLimitError as error:
+            print(error.retry_after)
+        except errors.GeminiCompatError as error:
+            print(error)
+        ```
+
+        Set a parameter in the config of a call, under any of its names:
+
+        ```python
+        from langchain_core.runnables import ConfigurableField
+
+        chain = model.configurable_fields(model_name=ConfigurableField(id="model"))
+        chain.invoke("Hello", config={"configurable": {"model": "gemini-2.5-flash"}})
+        ```
+
+        Copy the model with other parameters. The copy shares the connections:
+
+        ```python
+        creative = model.model_copy(update={"temperature": 1.5})
+        ```
+
+        Use another model after an error:
+
+        ```python
+        safe = model.with_fallbacks([ChatGeminiCompat(model="gemini-2.5-flash", api_key="...")])
+        safe.invoke("Hello")
+        ```
+
+        Give the connections back at the end of a block:
+
+        ```python
+        with ChatGeminiCompat(model="gemini-3.8-flash", api_key="...") as short:
+            short.invoke("Hello")
+        ```
+
+        Test without a network. The fake endpoint enforces Google's rules:
+
+        ```python
+        from langchain_gemini_compat.testing import FakeGemini
+
+        print(FakeGemini(["Hello!"]).chat_model().invoke("Hi").text)
+        ```
+
+        ```text
+        Hello!
         ```
     """
 
@@ -212,6 +476,33 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             ```python
             model.bind_tools([get_weather], tool_choice="any").invoke("Weather in Oslo?").tool_calls
             ```
+
+            The message has the calls. Run them, and send their results back with the history:
+
+            ```python
+            with_tools = model.bind_tools([get_weather])
+            history = [("user", "What is the weather in Oslo?")]
+            history.append(with_tools.invoke(history))
+            for call in history[-1].tool_calls:
+                history.append({"role": "tool", "tool_call_id": call["id"], "content": "Sunny"})
+            answer = with_tools.invoke(history)
+            ```
+
+            Google's own tools are dicts, and can be combined with yours:
+
+            ```python
+            model.bind_tools([get_weather, {"google_search": {}}])
+            ```
+
+            Tools and a schema for the answer:
+
+            ```python
+            class Report(BaseModel):
+                summary: str
+
+
+            model.bind_tools([get_weather], response_format=Report)
+            ```
         """
         strict = kwargs.pop("strict", None)
         bound: dict[str, Any] = {"tools": [set_strict(tool, strict) for tool in format_tools(tools)], **kwargs}
@@ -308,6 +599,52 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
 
             model.with_structured_output(City).invoke("The largest city of Norway?")
             ```
+
+            With a JSON schema, the answer is a dict:
+
+            ```python
+            schema = {"title": "Todo", "type": "object", "properties": {"title": {"type": "string"}}}
+            todo = model.with_structured_output(schema).invoke("Remind me to buy milk.")
+            print(sorted(todo))
+            ```
+
+            ```text
+            ['title']
+            ```
+
+            With `include_raw`, the result has the message, and an error of the parser is not raised:
+
+            ```python
+            result = model.with_structured_output(City, include_raw=True).invoke("The largest city of Norway?")
+            print(type(result["parsed"]).__name__, result["parsing_error"])
+            ```
+
+            ```text
+            City None
+            ```
+
+            A stream yields the object once the answer is complete:
+
+            ```python
+            for city in model.with_structured_output(City).stream("The largest city of Norway?"):
+                print(type(city).__name__)
+            ```
+
+            ```text
+            City
+            ```
+
+            Answer in JSON without a schema. The prompt describes the form:
+
+            ```python
+            model.with_structured_output(method="json_mode").invoke("Tell a joke as JSON: setup and punchline.")
+            ```
+
+            Let the model call tools before it answers:
+
+            ```python
+            model.with_structured_output(City, tools=[get_weather], include_raw=True)
+            ```
         """
         from langchain_gemini_compat._structured_output import build_structured_output
 
@@ -324,17 +661,32 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
 
         Returns:
             The estimated number of tokens.
+
+        Examples:
+            ```python
+            from langchain_core.messages import HumanMessage
+
+            count = model.get_num_tokens_from_messages([HumanMessage("How are you?")], tools=[get_weather])
+            ```
         """
         return estimate_messages(messages, format_tools(tools or ()))
 
     def get_num_tokens(self, text: str) -> int:
         """Estimate the number of tokens of a text, offline and without a tokenizer.
 
+        Four Latin characters count as one token, and so does each character of a wide script. For prose, the estimate
+        is usually within 25 % of the count of the server. For exact numbers, read `usage_metadata` of a reply.
+
         Args:
             text: Text to count.
 
         Returns:
             The estimated number of tokens.
+
+        Examples:
+            ```python
+            count = model.get_num_tokens("How are you?")
+            ```
         """
         from langchain_core.messages import HumanMessage
 
