@@ -14,7 +14,8 @@ from peers import PEERS
 
 
 def cold(peer, url):
-    """Import, construct and call once. The parent measures the process."""
+    """Import, construct and call once, without the extra `aiohttp`. The parent measures the process."""
+    sys.modules["httpx_aiohttp"] = None
     peer(url, "plain").call("hi")()
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     print(os.sysconf("SC_PAGESIZE") * pages, len(sys.modules))
