@@ -328,7 +328,7 @@ def test_the_size_of_a_compiled_schema_is_near_its_memory(cache):
     ]
     compile_parameters(schemas[0])
     # Other threads of the process allocate memory, too. So only what this test allocates counts.
-    own = tracemalloc.Filter(True, __file__, all_frames=True)
+    own = tracemalloc.Filter(inclusive=True, filename_pattern=__file__, all_frames=True)
     tracemalloc.start(60)
     try:
         for schema in schemas:

@@ -1,8 +1,8 @@
 """Instruction counts, which do not depend on other work of the machine: `python tests/cost/benchmarks/instructions.py`.
 
 Each count is the difference of two runs of a child process under `valgrind --tool=cachegrind` (Debian: `apt-get install
-valgrind`), one with more runs of the case than the other, so that start and import cancel out. Only the client is
-counted. A child takes about a minute. `--write` puts the report into `tests/cost/README.md`.
+valgrind`), one with more calls or with longer streams than the other. So start and import cancel out, and for a chunk
+the cost of a call, too. Only the client is counted. A child takes about a minute. `--write` puts the report into `tests/cost/README.md`.
 """
 
 import argparse
@@ -29,13 +29,14 @@ _PATIENCE = 900
 
 @dataclass(frozen=True)
 class Row:
-    """A case: what is counted, the reply, the verb, the units of one run, and the runs that are counted."""
+    """A case: what is counted, the verb, a shorter and a longer run, and the units between them."""
 
     name: str
-    reply: str
     verb: str
+    #: The reply, and how often it is requested.
+    shorter: tuple
+    longer: tuple
     units: int
-    times: int
     peers: tuple
     #: The largest ratio to a peer.
     targets: tuple
@@ -43,16 +44,33 @@ class Row:
 
 ROWS = (
     Row(
-        "text chunk, sync, 2,000 in a stream",
-        "text-2000",
+        "text chunk, sync",
         "stream",
-        2_001,
-        1,
+        # A child also streams twice before it counts.
+        ("text-200", 1),
+        ("text-2000", 1),
+        3 * 1_800,
         ("Constructors", "Bound", OURS, "RawSdk", "TypedSdk", "OpenAIChat"),
         (("OpenAIChat", 0.165), ("Bound", 1.25)),
     ),
-    Row("plain call, sync", "plain", "call", 1, 20, ("Bound", OURS, "TypedSdk", "OpenAIChat"), (("OpenAIChat", 0.48),)),
-    Row("argument chunk, sync, 2 × 100", "tools-2-100", "stream", 202, 2, (OURS, "TypedSdk", "OpenAIChat"), ()),
+    Row(
+        "plain call, sync",
+        "call",
+        ("plain", 1),
+        ("plain", 21),
+        20,
+        ("Bound", OURS, "TypedSdk", "OpenAIChat"),
+        (("OpenAIChat", 0.48),),
+    ),
+    Row(
+        "argument chunk, sync, 2 × 100",
+        "stream",
+        ("tools-2-100", 1),
+        ("tools-2-100", 3),
+        404,
+        (OURS, "TypedSdk", "OpenAIChat"),
+        (),
+    ),
 )
 
 
@@ -92,17 +110,18 @@ def _count_all(row, names, url, tool):
     found = {}
     for name in names:
         try:
-            few, many = (_count(row, name, url, times, tool) for times in (1, 1 + row.times))
-            found[name] = (many - few) / row.times / row.units
+            few, many = (_count(row, name, url, size, tool) for size in (row.shorter, row.longer))
+            found[name] = (many - few) / row.units
         except (OSError, RuntimeError, subprocess.SubprocessError) as err:
             found[name] = str(err)[:200]
         print(row.name, name, found[name], flush=True)
     return found
 
 
-def _count(row, name, url, times, tool):
-    """Return the instructions of a child that runs the case `times` times."""
-    command = [sys.executable, str(_CHILD), "run", name, url, row.reply, row.verb, str(times)]
+def _count(row, name, url, size, tool):
+    """Return the instructions of a child that runs the case in one size."""
+    reply, times = size
+    command = [sys.executable, str(_CHILD), "run", name, url, reply, row.verb, str(times)]
     # With a constant hash seed, dictionaries and sets have the same collisions in all runs.
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
