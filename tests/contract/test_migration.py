@@ -1,0 +1,90 @@
+"""Programs of other chat models, moved by changing the import and the name of the class.
+
+A page of `tests/contract/migration` has a program for each class, with the arguments that users of the class write. The
+program prints the same with its own class and with this package's.
+"""
+
+import json
+import subprocess
+import sys
+import warnings
+from functools import cache
+from pathlib import Path
+
+import pytest
+from google.oauth2.credentials import Credentials
+from migration import CLASSES, NEEDED, PAGES, move, read_program, run
+
+from langchain_gemini_compat import _connection
+from langchain_gemini_compat.errors import GeminiCompatWarning
+from langchain_gemini_compat.testing import FakeGemini
+
+SUPPORT = Path(__file__).parents[1] / "support"
+
+
+def programs_of(classes):
+    """Return parameters for each page and class."""
+    return [pytest.param(page, name, id=f"{page.stem}-{name}") for page in PAGES for name in classes]
+
+
+@pytest.fixture
+def program(page, name):
+    """Return the program of the page for the class."""
+    if page.stem in NEEDED:
+        pytest.importorskip(NEEDED[page.stem])
+    return read_program(page, name)
+
+
+@pytest.fixture
+def fake(name, program, monkeypatch):
+    """Connect the models of the program to a strict fake of the surface that the program uses."""
+    fake = FakeGemini(program.read_replies(), surface=CLASSES[name][1])
+    real = _connection.open_transport
+
+    def open_transport(connection, *, credentials, **options):
+        assert connection.endpoint.surface == fake.surface
+        options |= {"http_client": fake.http_client, "http_async_client": fake.http_async_client}
+        return real(connection, credentials=credentials or Credentials("test"), **options)
+
+    monkeypatch.setattr(_connection, "open_transport", open_transport)
+    return fake
+
+
+@pytest.mark.parametrize(("page", "name"), programs_of(CLASSES))
+def test_moved_program_prints_the_same(page, name, program, fake, capsys):
+    """Google would accept every request, and the package shows only the warnings of the page."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", GeminiCompatWarning)
+        run(move(program.code))
+    assert capsys.readouterr().out == program.output
+    assert fake.refusals == []
+    assert "".join(f"{warning.message}\n" for warning in caught) == program.warnings
+    replies = program.read_replies()
+    if isinstance(replies, list):
+        assert sum(request.path.endswith("/completions") for request in fake.requests) == len(replies)
+
+
+@cache
+def run_originals():
+    """Return the output of each program, run with its own class: by class, then by page."""
+    command = [sys.executable, SUPPORT / "original_programs.py"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+@pytest.mark.parametrize(("page", "name"), programs_of(["ChatOpenAI", "ChatGoogleGenerativeAI"]))
+def test_program_prints_the_same_with_its_own_class(page, name, program):
+    """So the program is one that users of the class can have."""
+    assert run_originals()[name][page.stem] == program.output
+
+
+def test_move_changes_only_import_and_name():
+    """Names that this package does not have stay with the other package."""
+    code = "from langchain_google_genai import ChatGoogleGenerativeAI, HarmCategory\nllm = ChatGoogleGenerativeAI()\n"
+    assert move(code) == (
+        "from langchain_google_genai import HarmCategory\n"
+        "from langchain_gemini_compat import ChatGeminiCompat\n"
+        "llm = ChatGeminiCompat()\n"
+    )

@@ -1,0 +1,90 @@
+"""Programs of other chat models, as pages of code blocks. A program can be read for a class, and moved to this package.
+
+The pages are in `tests/contract/migration`. A block whose fence names classes is part of their programs only:
+
+- `python`: code of every program, or of the named classes
+- `python replies`: `REPLIES`, which the server answers, in a form that `FakeGemini` takes
+- `text`: what the program prints
+- `warnings`: the warnings of the moved program, one on each line
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from langchain_gemini_compat.testing import Call, Fault, Reply, Usage
+
+PAGES = sorted((Path(__file__).parents[1] / "contract" / "migration").glob("*.md"))
+#: The package of each class, and the surface that its programs use.
+CLASSES = {
+    "ChatOpenAI": ("langchain_openai", "ai_studio"),
+    "ChatGoogleGenerativeAI": ("langchain_google_genai", "ai_studio"),
+    "ChatVertexAI": ("langchain_google_vertexai", "vertex"),
+}
+#: The class of this package for each class that a program imports.
+MOVED = {
+    **dict.fromkeys(CLASSES, "ChatGeminiCompat"),
+    "OpenAIEmbeddings": "GeminiCompatEmbeddings",
+    "GoogleGenerativeAIEmbeddings": "GeminiCompatEmbeddings",
+}
+#: Google's address, as programs of `ChatOpenAI` have it.
+ADDRESS = "https://generativelanguage.googleapis.com/v1beta/openai/"
+#: Packages of a page that not every environment of the tests has.
+NEEDED = {
+    "evaluation": "openevals",
+    "supervisor": "langgraph_supervisor",
+    "swarm": "langgraph_swarm",
+    "web_service": "fastapi",
+}
+_FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_IMPORT = re.compile(r"^from (langchain_openai|langchain_google_genai|langchain_google_vertexai) import (.+)$", re.M)
+
+
+@dataclass(frozen=True)
+class Program:
+    """The program of a page for a class. `replies` is the code that defines `REPLIES`."""
+
+    code: str
+    replies: str
+    output: str
+    warnings: str
+
+    def read_replies(self):
+        """Return new replies for a `FakeGemini`."""
+        namespace = {"Call": Call, "Fault": Fault, "Reply": Reply, "Usage": Usage}
+        exec(compile(f"import json\n{self.replies}", "replies", "exec"), namespace)
+        return namespace["REPLIES"]
+
+
+def read_program(page, name):
+    """Return the program of a page for the class `name`."""
+    found = {"python": "", "replies": "", "text": "", "warnings": ""}
+    for language, info, code in _FENCE.findall(page.read_text(encoding="utf-8")):
+        words = info.split()
+        if words == ["replies"]:
+            found["replies"] += code
+        elif not words or name in words:
+            found[language] += code
+    assert found["replies"], page
+    assert found["text"], page
+    return Program(found["python"], found["replies"], found["text"], found["warnings"])
+
+
+def run(code):
+    """Run a program in a namespace of its own."""
+    exec(compile(code, "program", "exec"), {"__name__": "program"})
+
+
+def move(code):
+    """Return a program with the import and the name of its class changed, and nothing else."""
+    moved = _IMPORT.sub(_move_import, code)
+    return re.sub(rf"\b({'|'.join(MOVED)})\b", lambda found: MOVED[found[0]], moved)
+
+
+def _move_import(line):
+    """Return the import of this package. Other names, such as enums, stay with the other package."""
+    names = [name.strip() for name in line[2].split(",")]
+    ours = sorted({MOVED[name] for name in names if name in MOVED})
+    others = [name for name in names if name not in MOVED]
+    rest = [f"from {line[1]} import {', '.join(others)}"] if others else []
+    return "\n".join([*rest, f"from langchain_gemini_compat import {', '.join(ours)}"])
