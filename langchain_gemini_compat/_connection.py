@@ -24,6 +24,7 @@ from langchain_gemini_compat._settings.aliases import (
     OPTION_COMPOSITES,
     check_unknown,
     find_similar,
+    has_no_effect,
     normalize_arguments,
     replace_vertexai,
 )
@@ -99,6 +100,7 @@ class ConnectedModel(ConnectionFields):
             return handler(values)
         given = _normalize(cls, cast("dict[str, object]", values))
         unknown = {name: given.pop(name) for name in list(given) if name not in cls.model_fields}
+        unknown = {name: value for name, value in unknown.items() if not has_no_effect(name, value)}
         if not unknown:
             return handler(given)
         advice = check_unknown(unknown, cls.__name__, _argument_names(cls))

@@ -33,12 +33,13 @@ COMPOSITES: Mapping[str, tuple[str, ...]] = {
     "thinking_config": ("thinking_level", "thinking_budget", "include_thoughts"),
     "response_mime_type": ("response_format",),
     "response_schema": ("response_format",),
+    "generation_config": (),
     "client_options": ("base_url", "api_key", "quota_project_id"),
     "api_endpoint": ("base_url",),
     "vertexai": ("surface",),
 }
 #: The composite arguments that are options of a request. The other composite arguments choose the server.
-OPTION_COMPOSITES = frozenset({"thinking_config", "response_mime_type", "response_schema"})
+OPTION_COMPOSITES = frozenset({"thinking_config", "response_mime_type", "response_schema", "generation_config"})
 _OWN_CLIENT = "Pass a client of your own as `http_client` and `http_async_client`."
 _PROXY = "Pass `http_client` and `http_async_client` with a proxy, or set HTTPS_PROXY."
 _ENDPOINT_ID = "Pass `endpoint_id` for a model that you deployed."
@@ -94,6 +95,8 @@ IGNORED: Mapping[str, str] = {
     "embedding_ctx_length": "Texts are not split.",
     "show_progress_bar": "The package shows no progress bar.",
 }
+#: Values of refused arguments that ask for what this package does anyway.
+_HTTP_ONLY = frozenset({("transport", "rest"), ("api_transport", "rest")})
 #: Parameters that choose the server or the credential. An unknown name that resembles one of them raises an error.
 _DESTINATION = (
     "project", "location", "endpoint_id", "base_url", "api_version", "surface", "api_key", "credentials",
@@ -174,6 +177,8 @@ def normalize_arguments(
     >>> normalize_arguments({"max_output_tokens": 5, "top_k": 1}, {"max_output_tokens": "max_tokens"})
     {'max_tokens': 5, 'top_k': 1}
     """
+    if "generation_config" in given and "generation_config" not in whole:
+        given = _unpack_generation_config(given)
     found: dict[str, object] = {}
     sources: dict[str, str] = {}
     for source, name, value in _expand_arguments(given, aliases, whole):
@@ -184,6 +189,17 @@ def normalize_arguments(
                 f"`{sources[name]}` and `{source}` name the same parameter and have different values. Pass one of them."
             )
     return found
+
+
+def has_no_effect(name: str, value: object) -> bool:
+    """Return whether an argument of another chat model has a value that changes nothing, such as `openai_proxy=None`.
+
+    >>> has_no_effect("use_responses_api", False), has_no_effect("transport", "rest"), has_no_effect("top_k", None)
+    (True, True, False)
+    """
+    if name not in REFUSED and name not in IGNORED:
+        return False
+    return value is None or value is False or (isinstance(value, str) and (name, value) in _HTTP_ONLY)
 
 
 def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str]) -> dict[str, str]:
@@ -290,6 +306,29 @@ def _expand_composites(given: Mapping[str, object]) -> Iterator[tuple[str, str, 
         yield source, "response_format", response_format
 
 
+def _unpack_generation_config(given: Mapping[str, object]) -> dict[str, object]:
+    """Return the arguments with the entries of `generation_config` in place of it. They override other arguments.
+
+    `generation_config` is an instance of Google's class, or a dict with its keys in snake case or camel case.
+    """
+    config, rest = given["generation_config"], dict(given)
+    del rest["generation_config"]
+    if config is None:
+        return rest
+    dump = getattr(config, "model_dump", None)
+    fields = dump(exclude_none=True) if callable(dump) else config
+    if not isinstance(fields, Mapping):
+        raise UnsupportedParameterError(
+            f"`generation_config` is a {type(config).__name__} and not a dict. Pass a dict, or its entries as options."
+        )
+    entries = cast("Mapping[str, object]", fields).items()
+    return {**rest, **{_to_snake_case(key): value for key, value in entries}}
+
+
+def _to_snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
 def _expand_thinking_config(config: object) -> Iterator[tuple[str, object]]:
     """Yield names and values of the parameters in `config`.
 
@@ -302,7 +341,7 @@ def _expand_thinking_config(config: object) -> Iterator[tuple[str, object]]:
             "`thinking_budget` or `include_thoughts`."
         )
     for key, value in cast("Mapping[str, object]", fields).items():
-        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower()
+        name = _to_snake_case(key)
         if name not in COMPOSITES["thinking_config"]:
             raise UnsupportedParameterError(
                 f"`thinking_config` has no key `{key}`. It takes {', '.join(COMPOSITES['thinking_config'])}."

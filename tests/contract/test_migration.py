@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 import warnings
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -65,8 +64,8 @@ def test_moved_program_prints_the_same(page, name, program, fake, capsys):
         assert sum(request.path.endswith("/completions") for request in fake.requests) == len(replies)
 
 
-@cache
-def run_originals():
+@pytest.fixture(scope="module")
+def outputs():
     """Return the output of each program, run with its own class: by class, then by page."""
     command = [sys.executable, SUPPORT / "original_programs.py"]
     ended = subprocess.run(command, capture_output=True, text=True)
@@ -75,9 +74,9 @@ def run_originals():
 
 
 @pytest.mark.parametrize(("page", "name"), programs_of(["ChatOpenAI", "ChatGoogleGenerativeAI"]))
-def test_program_prints_the_same_with_its_own_class(page, name, program):
+def test_program_prints_the_same_with_its_own_class(page, name, program, outputs):
     """So the program is one that users of the class can have."""
-    assert run_originals()[name][page.stem] == program.output
+    assert outputs[name][page.stem] == program.output
 
 
 def test_move_changes_only_import_and_name():

@@ -162,6 +162,10 @@ def test_options_with_secret_like_names_are_sent():
         ({"vertexai": False}, {"surface": "ai_studio"}),
         ({"vertexai": False, "base_url": GATEWAY}, {"surface": None}),
         ({"vertexai": None, "thinking_config": None, "client_options": None, "api_endpoint": None}, {"surface": None}),
+        ({"generation_config": {"maxOutputTokens": 7, "thinking_config": {"thinking_budget": 5}}},
+         {"max_tokens": 7, "thinking_budget": 5}),
+        ({"openai_proxy": None, "use_responses_api": False, "transport": "rest", "organization": None},
+         {"model_kwargs": {}}),
     ],
 )  # fmt: skip
 def test_names_of_other_chat_models_set_our_fields(given, own):
@@ -282,6 +286,7 @@ def test_two_names_with_different_values_raise(given, named):
         {"response_mime_type": "text/x.enum"}, {"response_mime_type": "text/plain", "response_schema": {}},
         {"response_mime_type": "application/json", "model_kwargs": {"response_format": {"type": "text"}}},
         {"model_kwargs": {"openai_api_key": "k"}}, {"model_kwargs": {"base_url": GATEWAY}},
+        {"generation_config": 5}, {"transport": "grpc"}, {"openai_proxy": "http://proxy.test"},
         {"use_responses_api": True}, {"client": 5}, {"full_model_name": "projects/p/x"}, {"api_endpoint": 5},
     ],
     ids=str,
@@ -300,6 +305,12 @@ def test_contradicting_or_unusable_argument_raises(given):
         ({"thinking_config": {"thinking_level": "low"}}, {"reasoning_effort": "low"}),
         ({"thinking_config": {"thinking_level": "low", "include_thoughts": True}}, None),
         ({"response_mime_type": "application/json"}, {"response_format": {"type": "json_object"}}),
+        ({"generation_config": {"max_output_tokens": 700, "stopSequences": ["END"]}},
+         {"max_tokens": 700, "stop": ["END"]}),
+        ({"max_tokens": 5, "generation_config": types.GenerateContentConfig(response_mime_type="application/json")},
+         {"max_tokens": 5, "response_format": {"type": "json_object"}}),
+        ({"stop": ["a"], "generation_config": {"stop": ["END"]}}, {"stop": ["END"]}),
+        ({"generation_config": None}, {}),
     ],
 )  # fmt: skip
 def test_options_of_a_call_have_the_same_aliases(given, sent):

@@ -37,7 +37,9 @@ NEEDED = {
     "web_service": "fastapi",
 }
 _FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_IMPORT = re.compile(r"^from (langchain_openai|langchain_google_genai|langchain_google_vertexai) import (.+)$", re.M)
+_IMPORT = re.compile(
+    r"^from (langchain_openai|langchain_google_genai|langchain_google_vertexai) import (.+)$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)

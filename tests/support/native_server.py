@@ -31,7 +31,7 @@ def serve_native(fake):
         parts = [part for response in responses for part in response["candidates"][0]["content"]["parts"]]
         return _answer_json({**responses[-1], "candidates": [_candidate(parts, "STOP")]})
 
-    return serve(respond, "", 0)
+    return serve(respond, "", 0, "127.0.0.1")
 
 
 def _ask(fake, path, body):
