@@ -311,18 +311,16 @@ def _unpack_generation_config(given: Mapping[str, object]) -> dict[str, object]:
 
     `generation_config` is an instance of Google's class, or a dict with its keys in snake case or camel case.
     """
-    config, rest = given["generation_config"], dict(given)
-    del rest["generation_config"]
-    if config is None:
-        return rest
-    dump = getattr(config, "model_dump", None)
-    fields = dump(exclude_none=True) if callable(dump) else config
-    if not isinstance(fields, Mapping):
+    rest = {name: value for name, value in given.items() if name != "generation_config"}
+    config = given["generation_config"]
+    try:
+        # Google's class is a pydantic model, whose iterator yields its fields, too.
+        entries = dict(cast("Mapping[str, object]", config or {}))
+    except (TypeError, ValueError) as err:
         raise UnsupportedParameterError(
             f"`generation_config` is a {type(config).__name__} and not a dict. Pass a dict, or its entries as options."
-        )
-    entries = cast("Mapping[str, object]", fields).items()
-    return {**rest, **{_to_snake_case(key): value for key, value in entries}}
+        ) from err
+    return {**rest, **{_to_snake_case(name): value for name, value in entries.items() if value is not None}}
 
 
 def _to_snake_case(name: str) -> str:
