@@ -79,6 +79,27 @@ def test_program_prints_the_same_with_its_own_class(page, name, program, outputs
     assert outputs[name][page.stem] == program.output
 
 
+class FirstCallError(Exception):
+    """The program called the model."""
+
+
+def stop_program(*args, **kwargs):
+    """Take the place of a method that sends a request."""
+    raise FirstCallError
+
+
+@pytest.mark.parametrize(("page", "name"), programs_of(["ChatVertexAI"]))
+@pytest.mark.filterwarnings("ignore")
+def test_program_of_vertexai_runs_to_its_first_call(page, name, program, monkeypatch):
+    """The class itself takes the arguments. Its package is large and speaks gRPC, so it is optional here."""
+    cls = pytest.importorskip("langchain_google_vertexai").ChatVertexAI
+    monkeypatch.setattr("google.auth.default", lambda *args, **kwargs: (Credentials("test"), "my-project"))
+    for method in ("_generate", "_agenerate", "_stream", "_astream"):
+        monkeypatch.setattr(cls, method, stop_program)
+    with pytest.raises(FirstCallError):
+        run(program.code)
+
+
 def test_move_changes_only_import_and_name():
     """Names that this package does not have stay with the other package."""
     code = "from langchain_google_genai import ChatGoogleGenerativeAI, HarmCategory\nllm = ChatGoogleGenerativeAI()\n"
