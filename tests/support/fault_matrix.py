@@ -59,8 +59,8 @@ Its row below is *503, high demand*: without retries the call raises `ServerErro
 answer. A reply without content is always an error, so no fault ends in an empty message.
 
 A test produces every fault with [`FakeGemini`](../how-to/testing-your-agent.md) and compares the outcomes with this
-page. `{COMMAND}` writes the page. The name of a fault links to a public report or to the page that documents it. A fault
-without a link was seen in public files whose address is not known.
+page. `{COMMAND}` writes the page. The name of a fault links to a public report or to the
+page that documents it. A fault without a link was seen in public files whose address is not known.
 
 | outcome | meaning |
 |---|---|

@@ -97,10 +97,11 @@ The first line has the values that you can set. The cells have the value that is
 model has. If it is not your value, `preview()` has a note.
 
 {{efforts}}
-- `max` is sent as `xhigh` is.
+- `max` is sent like `xhigh`.
 - `thinking_level` takes the same values. For models with budgets, it is sent as a budget, with a note.
-- On Vertex AI, `none` and `minimal` are sent as a level or a budget. With `include_thoughts`, every value is, on both
-  surfaces. For models with budgets, the values stand for these numbers of tokens:
+- On Vertex AI, `none` and `minimal` are sent as a level or a budget. With `include_thoughts`, every value is sent as a
+  level or a budget, on both surfaces.
+- For models with budgets, the values stand for these numbers of tokens:
   {", ".join(f"`{word}` {tokens:,}" for word, tokens in EFFORT_BUDGETS.items())}.
 
 ### What `thinking_budget` becomes
