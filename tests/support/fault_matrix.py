@@ -34,7 +34,7 @@ _UNSTREAMED = ("invoke", "ainvoke", "agent")
 _SPELLED = {"agent": "agent", "agent_stream": "streamed agent", "structured": "structured"}
 _HEAD = f"""# Faults
 
-How each known fault of Google's service and of gateways ends, for each way to call the model. This fault is a server
+This page shows how a call ends after each known fault of Google's service and of gateways. Here, the fault is a server
 without capacity:
 
 ```python
@@ -55,8 +55,8 @@ ServerError
 Hello!
 ```
 
-Its row below is *503, high demand*: without retries the call raises `ServerError`, and with a retry it returns the right
-answer. A reply without content is always an error, so no fault ends in an empty message.
+This fault is in the row *503, high demand*: without retries the call raises `ServerError`, and with a retry it returns
+the right answer. A reply without content is always an error, so no fault ends in an empty message.
 
 A test produces every fault with [`FakeGemini`](../how-to/testing-your-agent.md) and compares the outcomes with this
 page. `{COMMAND}` writes the page. The name of a fault links to a public report or to the
