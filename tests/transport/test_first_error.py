@@ -331,6 +331,8 @@ CHAT_MODELS = {
     "empty reply": lambda: build(lambda: completion("")),
     "no JSON": lambda: build(lambda: completion("Hello.")),
 }
+#: These return another runnable, whose calls go to the tested methods.
+BINDING_METHODS = {"bind", "configurable_fields", "with_config", "with_retry", "with_structured_output"}
 EMBEDDING_METHODS = {
     "embed_documents": lambda model: model.embed_documents(["a", "b"]),
     "embed_query": lambda model: model.embed_query("a"),
@@ -388,7 +390,7 @@ def test_no_public_method_raises_a_placeholder(make, method, unfinished):
 def test_public_methods_are_all_tested_for_placeholders():
     """Inherited methods of LangChain call one of the tested methods."""
     for kind, methods, others in (
-        (ChatGeminiCompat, CHAT_METHODS, {"bind", "with_structured_output"}),
+        (ChatGeminiCompat, CHAT_METHODS, BINDING_METHODS),
         (GeminiCompatEmbeddings, EMBEDDING_METHODS, set()),
     ):
         own = [base for base in kind.__mro__ if base.__module__.startswith("langchain_gemini_compat")]
