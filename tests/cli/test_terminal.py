@@ -1,14 +1,15 @@
 """Output of the command: wrapped at words on narrow terminals, plain on a pipe."""
 
+import argparse
 import contextlib
 import io
 import re
-import shlex
+import subprocess
 import sys
 
 import pytest
 
-from langchain_gemini_compat.cli import _terminal, fake, main
+from langchain_gemini_compat.cli import _parser, _terminal, fake, main
 from langchain_gemini_compat.cli._parser import COMMANDS
 from langchain_gemini_compat.cli._terminal import Screen, Transcript
 from langchain_gemini_compat.testing import FakeGemini
@@ -176,14 +177,28 @@ def test_word_that_is_longer_than_a_line_is_whole(monkeypatch):
     assert stream.getvalue().split() == ["See", url, "for", "more"]
 
 
+def run_in_shell(code):
+    """Return what bash makes of a command of gcloud: its arguments, one a line."""
+    shell = f'gcloud() {{ printf "%s\\n" "$@"; }}\n{code}'
+    return subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True).stdout
+
+
 def test_command_on_a_narrow_terminal_can_be_pasted(monkeypatch):
     """A shell reads the lines as one command. The comment is on lines of its own."""
     stream = narrow(monkeypatch, 40)
     text = 'gcloud projects add-iam-policy-binding p --member="user:$(gcloud config get-value account)" --role=r'
     Screen(stream).command(f"{text}   # a comment that is far longer than one line", "1. ")
     printed = stream.getvalue().removeprefix("1. ")
-    assert shlex.split(printed.replace("\\\n", " "), comments=True) == shlex.split(text)
+    assert printed.count("\n") > 4
+    assert run_in_shell(printed) == run_in_shell(text)
     assert "# a comment that is far longer than\n   # one line\n" in printed
+
+
+def test_help_keeps_words_that_are_longer_than_its_column(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    parser = argparse.ArgumentParser(formatter_class=_parser._HelpFormatter)
+    parser.add_argument("--x", help="set GOOGLE_CLOUD_LOCATION by --api-key-env")
+    assert parser.format_help().split()[-4:] == ["set", "GOOGLE_CLOUD_LOCATION", "by", "--api-key-env"]
 
 
 def test_table_that_fits_has_columns(monkeypatch):
