@@ -972,154 +972,174 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             """Build a chat model. No connection is opened and no credential is read.
 
             Args:
-                model: Name of the model. `gemini-x`, `google/gemini-x` and `models/gemini-x` mean the same on Google's
-                    surfaces. Compatible servers get the name unchanged. Default: `""`, which works only for a Vertex AI
-                    endpoint of your own, since it serves one model. Surfaces: all.
+                model: Name of the model.
+                    `gemini-x`, `google/gemini-x` and `models/gemini-x` mean the same on Google's surfaces. Compatible
+                    servers get the name unchanged. Default: `""`, which works only for a Vertex AI endpoint of your
+                    own, since it serves one model. Surfaces: all.
                 model_name: Same as `model`.
-                project: ID or number of the Google Cloud project. It selects Vertex AI. Default: `None`, which means
-                    the environment variable `GOOGLE_CLOUD_PROJECT`, then the project of the credentials. Surfaces:
-                    Vertex AI.
-                location: Region such as `us-central1`, or `us`, `eu` or `global`. It selects Vertex AI. Default:
-                    `None`, which means the environment variable `GOOGLE_CLOUD_LOCATION`, then `global`. Surfaces:
-                    Vertex AI.
-                endpoint_id: ID of a Vertex AI endpoint to which you deployed a model. It selects Vertex AI. Default:
-                    `None`, which means Google's shared endpoint. Surfaces: Vertex AI.
+                project: ID or number of the Google Cloud project.
+                    It selects Vertex AI. Default: `None`, which means the environment variable `GOOGLE_CLOUD_PROJECT`,
+                    then the project of the credentials. Surfaces: Vertex AI.
+                location: Region such as `us-central1`, or `us`, `eu` or `global`.
+                    It selects Vertex AI. Default: `None`, which means the environment variable `GOOGLE_CLOUD_LOCATION`,
+                    then `global`. Surfaces: Vertex AI.
+                endpoint_id: ID of a Vertex AI endpoint to which you deployed a model.
+                    It selects Vertex AI. Default: `None`, which means Google's shared endpoint. Surfaces: Vertex AI.
                 base_url: Address of the API without `/chat/completions` or `/embeddings`, with its scheme.
                     `api_endpoint` and `client_options` set it too. Default: `None`, which means Google's address for
                     the surface. Surfaces: all.
                 openai_api_base: Same as `base_url`.
                 api_base: Same as `base_url`.
-                api_endpoint: Address of the API as Google's packages take it: a host, with or without a scheme. It sets
-                    `base_url`.
+                api_endpoint: Address of the API as Google's packages take it: a host, with or without a scheme.
+                    It sets `base_url`.
                 client_options: `ClientOptions` of Google's packages, or a dict with the keys `api_endpoint`, `api_key`
-                    and `quota_project_id`. It sets `base_url`, `api_key` and `quota_project_id`.
-                api_version: Version of the Vertex AI API in the URL, such as `v1beta1`. It is not used if `base_url`
-                    has a path. Default: `"v1"`. Surfaces: Vertex AI.
-                surface: The API to use: `"vertex"`, `"ai_studio"` or `"openai_compatible"`. Default: `None`, which
-                    means the surface that follows from the other arguments and the environment. Surfaces: all.
-                vertexai: `True` selects Vertex AI. `False` selects AI Studio, unless `base_url` selects the surface. It
-                    sets `surface`.
-                api_key: API key, or a function that returns a bearer token and is called for each request. An async
-                    function works in async calls only. Not allowed together with `credentials`. Default: `None`, which
-                    means `GOOGLE_API_KEY`, then `GEMINI_API_KEY` on AI Studio, and `credentials` on Vertex AI.
+                    and `quota_project_id`.
+                    It sets `base_url`, `api_key` and `quota_project_id`.
+                api_version: Version of the Vertex AI API in the URL, such as `v1beta1`.
+                    It is not used if `base_url` has a path. Default: `"v1"`. Surfaces: Vertex AI.
+                surface: The API to use: `"vertex"`, `"ai_studio"` or `"openai_compatible"`.
+                    Default: `None`, which means the surface that follows from the other arguments and the environment.
                     Surfaces: all.
+                vertexai: `True` selects Vertex AI.
+                    `False` selects AI Studio, unless `base_url` selects the surface. It sets `surface`.
+                api_key: API key, or a function that returns a bearer token and is called for each request.
+                    An async function works in async calls only. Not allowed together with `credentials`. Default:
+                    `None`, which means `GOOGLE_API_KEY`, then `GEMINI_API_KEY` on AI Studio, and `credentials` on
+                    Vertex AI. Surfaces: all.
                 google_api_key: Same as `api_key`.
                 gemini_api_key: Same as `api_key`.
                 openai_api_key: Same as `api_key`.
-                credentials: A `google.auth.credentials.Credentials` object. It selects Vertex AI unless `base_url` is
-                    given. Not allowed together with `api_key`. Default: `None`, which means application default
-                    credentials on Vertex AI. Surfaces: all.
+                credentials: A `google.auth.credentials.Credentials` object.
+                    It selects Vertex AI unless `base_url` is given. Not allowed together with `api_key`. Default:
+                    `None`, which means application default credentials on Vertex AI. Surfaces: all.
                 quota_project_id: Project that is billed for the requests, sent as the header `x-goog-user-project`.
                     Default: `None`, which means the quota project of the credentials. Surfaces: all.
-                temperature: Randomness of the answer. Gemini accepts 0 to 2. Default: `None`, which means the model's
-                    default. Surfaces: all.
-                top_p: Share of the probability mass from which tokens are drawn, 0 to 1. Default: `None`, which means
-                    the model's default. Surfaces: all.
-                max_tokens: Maximum length of the reply in tokens, 1 or more. Thoughts count. A value above the model's
-                    limit is lowered to that limit. Default: `None`, which means the model's own limit. Surfaces: all.
+                temperature: Randomness of the answer.
+                    Gemini accepts 0 to 2. Default: `None`, which means the model's default. Surfaces: all.
+                top_p: Share of the probability mass from which tokens are drawn, 0 to 1.
+                    Default: `None`, which means the model's default. Surfaces: all.
+                max_tokens: Maximum length of the reply in tokens, 1 or more.
+                    Thoughts count. A value above the model's limit is lowered to that limit. Default: `None`, which
+                    means the model's own limit. Surfaces: all.
                 max_output_tokens: Same as `max_tokens`.
                 max_completion_tokens: Same as `max_tokens`.
-                stop: A text, or a list of texts, at which the answer ends. Default: `None`. Surfaces: all.
+                stop: A text, or a list of texts, at which the answer ends.
+                    Default: `None`. Surfaces: all.
                 stop_sequences: Same as `stop`.
-                n: Number of answers to one request. Gemini and streams give one answer. Default: `None`, which means 1.
-                    Surfaces: compatible servers.
+                n: Number of answers to one request.
+                    Gemini and streams give one answer. Default: `None`, which means 1. Surfaces: compatible servers.
                 candidate_count: Same as `n`.
-                seed: Seed for sampling: equal requests with an equal seed get similar answers. Default: `None`, which
-                    means a random seed. Surfaces: Vertex AI, compatible servers.
-                presence_penalty: Penalty for tokens that the answer already has, from -2 to 2. Default: `None`, which
-                    means no penalty. Surfaces: Vertex AI, compatible servers.
-                frequency_penalty: Penalty for tokens by how often the answer already has them, from -2 to 2. Default:
-                    `None`, which means no penalty. Surfaces: Vertex AI, compatible servers.
-                logprobs: Whether the reply has the log probability of each token. Default: `None`, which means no.
-                    Surfaces: compatible servers.
-                top_logprobs: Number of alternatives per token with their log probabilities. It needs `logprobs=True`.
-                    Default: `None`, which means none. Surfaces: compatible servers.
+                seed: Seed for sampling: equal requests with an equal seed get similar answers.
+                    Default: `None`, which means a random seed. Surfaces: Vertex AI, compatible servers.
+                presence_penalty: Penalty for tokens that the answer already has, from -2 to 2.
+                    Default: `None`, which means no penalty. Surfaces: Vertex AI, compatible servers.
+                frequency_penalty: Penalty for tokens by how often the answer already has them, from -2 to 2.
+                    Default: `None`, which means no penalty. Surfaces: Vertex AI, compatible servers.
+                logprobs: Whether the reply has the log probability of each token.
+                    Default: `None`, which means no. Surfaces: compatible servers.
+                top_logprobs: Number of alternatives per token with their log probabilities.
+                    It needs `logprobs=True`. Default: `None`, which means none. Surfaces: compatible servers.
                 reasoning_effort: How much the model thinks: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or
-                    `max`. A Gemini model gets the nearest value that it accepts. Not allowed together with
-                    `thinking_level` or `thinking_budget`. Default: `None`, which means the model's default. Surfaces:
-                    all.
+                    `max`.
+                    A Gemini model gets the nearest value that it accepts. Not allowed together with `thinking_level` or
+                    `thinking_budget`. Default: `None`, which means the model's default. Surfaces: all.
                 thinking_level: How much the model thinks, with the same values as `reasoning_effort`, sent as Google's
-                    option. Not allowed together with `reasoning_effort` or `thinking_budget`. Default: `None`, which
-                    means the model's default. Surfaces: all.
-                thinking_budget: Maximum length of the thoughts in tokens. `0` turns thinking off, and `-1` lets the
-                    model choose. Not allowed together with `reasoning_effort` or `thinking_level`. Default: `None`,
-                    which means the model's default. Surfaces: all.
+                    option.
+                    Not allowed together with `reasoning_effort` or `thinking_budget`. Default: `None`, which means the
+                    model's default. Surfaces: all.
+                thinking_budget: Maximum length of the thoughts in tokens.
+                    `0` turns thinking off, and `-1` lets the model choose. Not allowed together with `reasoning_effort`
+                    or `thinking_level`. Default: `None`, which means the model's default. Surfaces: all.
                 include_thoughts: Whether the reply has summaries of the model's thoughts, as `reasoning` blocks outside
-                    of the text. Default: `None`, which means no. Surfaces: all.
-                thinking_config: Google's `ThinkingConfig`, or a dict with its keys. It sets `thinking_level`,
-                    `thinking_budget` and `include_thoughts`.
-                thought_tag_marker: Name of the tag around thoughts in the text that Vertex AI sends. The package
-                    removes the tags. Default: `None`, which means `"thought"` with `include_thoughts`. Surfaces: Vertex
-                    AI, compatible servers.
+                    of the text.
+                    Default: `None`, which means no. Surfaces: all.
+                thinking_config: Google's `ThinkingConfig`, or a dict with its keys.
+                    It sets `thinking_level`, `thinking_budget` and `include_thoughts`.
+                thought_tag_marker: Name of the tag around thoughts in the text that Vertex AI sends.
+                    The package removes the tags. Default: `None`, which means `"thought"` with `include_thoughts`.
+                    Surfaces: Vertex AI, compatible servers.
                 safety_settings: Thresholds of Google's content filters: a list of `{category, threshold}` dicts or of
-                    Google's `SafetySetting`, or a dict from category to threshold. Use names or enum members. Default:
-                    `None`, which means Google's thresholds. Surfaces: all.
-                cached_content: Resource name of a context cache, such as `cachedContents/1`. The request starts with
-                    its content. Default: `None`. Surfaces: all.
-                media_resolution: Resolution at which the model reads media, such as `MEDIA_RESOLUTION_LOW`. A lower
-                    resolution costs fewer tokens. Default: `None`, which means the model's default. Surfaces: Vertex
-                    AI, compatible servers.
-                modalities: Kinds of output: `text`, `image` or `audio`, in lowercase or uppercase. Default: `None`,
-                    which means the model's default. Surfaces: Vertex AI, compatible servers.
+                    Google's `SafetySetting`, or a dict from category to threshold.
+                    Use names or enum members. Default: `None`, which means Google's thresholds. Surfaces: all.
+                cached_content: Resource name of a context cache, such as `cachedContents/1`.
+                    The request starts with its content. Default: `None`. Surfaces: all.
+                media_resolution: Resolution at which the model reads media, such as `MEDIA_RESOLUTION_LOW`.
+                    A lower resolution costs fewer tokens. Default: `None`, which means the model's default. Surfaces:
+                    Vertex AI, compatible servers.
+                modalities: Kinds of output: `text`, `image` or `audio`, in lowercase or uppercase.
+                    Default: `None`, which means the model's default. Surfaces: Vertex AI, compatible servers.
                 response_modalities: Same as `modalities`.
                 stream_function_call_arguments: Whether a stream delivers the arguments of a tool call in pieces instead
-                    of at once. Default: `None`, which means at once. Surfaces: Vertex AI, compatible servers.
-                service_tier: Price and priority of the request, such as `flex`. Default: `None`, which means the
-                    server's own. Surfaces: AI Studio, compatible servers.
-                response_mime_type: `"application/json"` for an answer in JSON, or `"text/plain"`. It sets
-                    `response_format`.
-                response_schema: Schema of an answer in JSON: a pydantic class, a `TypedDict` or a JSON schema. It sets
-                    `response_format`.
-                extra_body: Fields that are merged into the body last and unchanged. `google` goes under the body's
-                    literal `extra_body` key, everything else to the root. Default: `None`. Surfaces: all.
-                model_kwargs: Further keys of the request body. `ChatGeminiCompat` leaves out keys that the surface does
-                    not take, with a warning. `GeminiCompatEmbeddings` sends them all. Default: `{}`. Surfaces: all.
-                default_headers: HTTP headers of every request, in addition to those of the package. Default: `None`.
-                    Surfaces: all.
+                    of at once.
+                    Default: `None`, which means at once. Surfaces: Vertex AI, compatible servers.
+                service_tier: Price and priority of the request, such as `flex`.
+                    Default: `None`, which means the server's own. Surfaces: AI Studio, compatible servers.
+                response_mime_type: `"application/json"` for an answer in JSON, or `"text/plain"`.
+                    It sets `response_format`.
+                response_schema: Schema of an answer in JSON: a pydantic class, a `TypedDict` or a JSON schema.
+                    It sets `response_format`.
+                extra_body: Fields that are merged into the body last and unchanged.
+                    `google` goes under the body's literal `extra_body` key, everything else to the root. Default:
+                    `None`. Surfaces: all.
+                model_kwargs: Further keys of the request body.
+                    `ChatGeminiCompat` leaves out keys that the surface does not take, with a warning.
+                    `GeminiCompatEmbeddings` sends them all. Default: `{}`. Surfaces: all.
+                default_headers: HTTP headers of every request, in addition to those of the package.
+                    Default: `None`. Surfaces: all.
                 additional_headers: Same as `default_headers`.
                 extra_headers: Same as `default_headers`.
                 headers: Same as `default_headers`.
-                default_query: Query parameters of every request. Default: `None`. Surfaces: all.
+                default_query: Query parameters of every request.
+                    Default: `None`. Surfaces: all.
                 extra_query: Same as `default_query`.
                 timeout: Time limits of a call: seconds, a `timedelta`, `(connect, read)`, a `Timeouts` dict, or the
-                    `Timeout` of httpx, httpx2 or openai. Default: `None`, which means 30 s to connect, 600 s to the
-                    first chunk or the whole reply, 120 s between chunks, 120 s for all waits between tries, and no
-                    limit for the whole call. Surfaces: all.
+                    `Timeout` of httpx, httpx2 or openai.
+                    Default: `None`, which means 30 s to connect, 600 s to the first chunk or the whole reply, 120 s
+                    between chunks, 120 s for all waits between tries, and no limit for the whole call. Surfaces: all.
                 request_timeout: Same as `timeout`.
-                max_retries: Maximum number of retries of one call, 0 or more. One request with a new token after a 401
-                    does not count as a retry. Default: `2`. Surfaces: all.
+                max_retries: Maximum number of retries of one call, 0 or more.
+                    One request with a new token after a 401 does not count as a retry. Default: `2`. Surfaces: all.
                 retries: Same as `max_retries`.
                 http_client: Client for sync calls: `httpx.Client` with openai 2, `httpx2.Client` with openai 3.
                     Default: `None`, which means a client that the package builds. Surfaces: all.
                 http_async_client: Client for async calls: `httpx.AsyncClient` with openai 2, `httpx2.AsyncClient` with
-                    openai 3. Default: `None`, which means a client that the package builds. Surfaces: all.
-                streaming: Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks. Embeddings
-                    ignore it. Default: `False`. Surfaces: all.
-                stream_usage: Whether a stream asks for token counts. Vertex AI always sends them. Default: `True`.
-                    Surfaces: AI Studio, compatible servers.
+                    openai 3.
+                    Default: `None`, which means a client that the package builds. Surfaces: all.
+                streaming: Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks.
+                    Embeddings ignore it. Default: `False`. Surfaces: all.
+                stream_usage: Whether a stream asks for token counts.
+                    Vertex AI always sends them. Default: `True`. Surfaces: AI Studio, compatible servers.
                 include_response_headers: Whether `response_metadata["headers"]` of a message has the HTTP headers of
-                    the reply, such as the request ID. Cookies and credentials are left out. Default: `False`. Surfaces:
-                    all.
+                    the reply, such as the request ID.
+                    Cookies and credentials are left out. Default: `False`. Surfaces: all.
                 strict: Whether to raise an error, before a request is sent, instead of repairing or leaving out a part
-                    of the request. Default: `False`, which repairs or leaves out the part with one warning. Surfaces:
-                    all.
+                    of the request.
+                    Default: `False`, which repairs or leaves out the part with one warning. Surfaces: all.
                 invalid_tool_calls: What happens to a malformed tool call: `"raise"` raises `MalformedToolCallError`,
-                    `"keep"` puts it into `invalid_tool_calls` of the message. Default: `"raise"`. Surfaces: all.
-                name: Name of the model in traces. Default: `None`, which means the name of the class.
+                    `"keep"` puts it into `invalid_tool_calls` of the message.
+                    Default: `"raise"`. Surfaces: all.
+                name: Name of the model in traces.
+                    Default: `None`, which means the name of the class.
                 cache: Whether answers are cached: `True` uses LangChain's global cache, and an object is the cache.
                     Default: `None`, which means the global cache if there is one.
-                callbacks: Callback handlers of every call. Default: `None`.
-                tags: Tags of every call in traces. Default: `None`.
-                metadata: Metadata of every call in traces. Default: `None`.
-                verbose: Whether LangChain prints every call. Default: LangChain's global setting.
-                rate_limiter: Limits the number of requests before they are sent. Default: `None`, which means no limit.
-                disable_streaming: Whether `stream` sends the request of `invoke`. `"tool_calling"` does so only with
-                    tools. Default: `False`.
+                callbacks: Callback handlers of every call.
+                    Default: `None`.
+                tags: Tags of every call in traces.
+                    Default: `None`.
+                metadata: Metadata of every call in traces.
+                    Default: `None`.
+                verbose: Whether LangChain prints every call.
+                    Default: LangChain's global setting.
+                rate_limiter: Limits the number of requests before they are sent.
+                    Default: `None`, which means no limit.
+                disable_streaming: Whether `stream` sends the request of `invoke`.
+                    `"tool_calling"` does so only with tools. Default: `False`.
                 output_version: Form of the `content` of messages: `"v0"`, or `"v1"` for standard content blocks.
                     Default: `None`, which means the environment variable `LC_OUTPUT_VERSION`, then `v0`.
-                profile: What the model can do, for agents and middleware. Default: `None`, which means the known facts
-                    about the model.
-                custom_get_token_ids: Function from a text to token IDs, for `get_token_ids`. Default: `None`.
+                profile: What the model can do, for agents and middleware.
+                    Default: `None`, which means the known facts about the model.
+                custom_get_token_ids: Function from a text to token IDs, for `get_token_ids`.
+                    Default: `None`.
             """
 
 

@@ -302,79 +302,86 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
             """Build an embedding model. No connection is opened and no credential is read.
 
             Args:
-                model: Name of the model. `gemini-x`, `google/gemini-x` and `models/gemini-x` mean the same on Google's
-                    surfaces. Compatible servers get the name unchanged. Default: `""`, which works only for a Vertex AI
-                    endpoint of your own, since it serves one model. Surfaces: all.
+                model: Name of the model.
+                    `gemini-x`, `google/gemini-x` and `models/gemini-x` mean the same on Google's surfaces. Compatible
+                    servers get the name unchanged. Default: `""`, which works only for a Vertex AI endpoint of your
+                    own, since it serves one model. Surfaces: all.
                 model_name: Same as `model`.
-                project: ID or number of the Google Cloud project. It selects Vertex AI. Default: `None`, which means
-                    the environment variable `GOOGLE_CLOUD_PROJECT`, then the project of the credentials. Surfaces:
-                    Vertex AI.
-                location: Region such as `us-central1`, or `us`, `eu` or `global`. It selects Vertex AI. Default:
-                    `None`, which means the environment variable `GOOGLE_CLOUD_LOCATION`, then `global`. Surfaces:
-                    Vertex AI.
-                endpoint_id: ID of a Vertex AI endpoint to which you deployed a model. It selects Vertex AI. Default:
-                    `None`, which means Google's shared endpoint. Surfaces: Vertex AI.
+                project: ID or number of the Google Cloud project.
+                    It selects Vertex AI. Default: `None`, which means the environment variable `GOOGLE_CLOUD_PROJECT`,
+                    then the project of the credentials. Surfaces: Vertex AI.
+                location: Region such as `us-central1`, or `us`, `eu` or `global`.
+                    It selects Vertex AI. Default: `None`, which means the environment variable `GOOGLE_CLOUD_LOCATION`,
+                    then `global`. Surfaces: Vertex AI.
+                endpoint_id: ID of a Vertex AI endpoint to which you deployed a model.
+                    It selects Vertex AI. Default: `None`, which means Google's shared endpoint. Surfaces: Vertex AI.
                 base_url: Address of the API without `/chat/completions` or `/embeddings`, with its scheme.
                     `api_endpoint` and `client_options` set it too. Default: `None`, which means Google's address for
                     the surface. Surfaces: all.
                 openai_api_base: Same as `base_url`.
                 api_base: Same as `base_url`.
-                api_endpoint: Address of the API as Google's packages take it: a host, with or without a scheme. It sets
-                    `base_url`.
+                api_endpoint: Address of the API as Google's packages take it: a host, with or without a scheme.
+                    It sets `base_url`.
                 client_options: `ClientOptions` of Google's packages, or a dict with the keys `api_endpoint`, `api_key`
-                    and `quota_project_id`. It sets `base_url`, `api_key` and `quota_project_id`.
-                api_version: Version of the Vertex AI API in the URL, such as `v1beta1`. It is not used if `base_url`
-                    has a path. Default: `"v1"`. Surfaces: Vertex AI.
-                surface: The API to use: `"vertex"`, `"ai_studio"` or `"openai_compatible"`. Default: `None`, which
-                    means the surface that follows from the other arguments and the environment. Surfaces: all.
-                vertexai: `True` selects Vertex AI. `False` selects AI Studio, unless `base_url` selects the surface. It
-                    sets `surface`.
-                api_key: API key, or a function that returns a bearer token and is called for each request. An async
-                    function works in async calls only. Not allowed together with `credentials`. Default: `None`, which
-                    means `GOOGLE_API_KEY`, then `GEMINI_API_KEY` on AI Studio, and `credentials` on Vertex AI.
+                    and `quota_project_id`.
+                    It sets `base_url`, `api_key` and `quota_project_id`.
+                api_version: Version of the Vertex AI API in the URL, such as `v1beta1`.
+                    It is not used if `base_url` has a path. Default: `"v1"`. Surfaces: Vertex AI.
+                surface: The API to use: `"vertex"`, `"ai_studio"` or `"openai_compatible"`.
+                    Default: `None`, which means the surface that follows from the other arguments and the environment.
                     Surfaces: all.
+                vertexai: `True` selects Vertex AI.
+                    `False` selects AI Studio, unless `base_url` selects the surface. It sets `surface`.
+                api_key: API key, or a function that returns a bearer token and is called for each request.
+                    An async function works in async calls only. Not allowed together with `credentials`. Default:
+                    `None`, which means `GOOGLE_API_KEY`, then `GEMINI_API_KEY` on AI Studio, and `credentials` on
+                    Vertex AI. Surfaces: all.
                 google_api_key: Same as `api_key`.
                 gemini_api_key: Same as `api_key`.
                 openai_api_key: Same as `api_key`.
-                credentials: A `google.auth.credentials.Credentials` object. It selects Vertex AI unless `base_url` is
-                    given. Not allowed together with `api_key`. Default: `None`, which means application default
-                    credentials on Vertex AI. Surfaces: all.
+                credentials: A `google.auth.credentials.Credentials` object.
+                    It selects Vertex AI unless `base_url` is given. Not allowed together with `api_key`. Default:
+                    `None`, which means application default credentials on Vertex AI. Surfaces: all.
                 quota_project_id: Project that is billed for the requests, sent as the header `x-goog-user-project`.
                     Default: `None`, which means the quota project of the credentials. Surfaces: all.
-                dimensions: Length of the vectors, from 1 on. Default: `None`, which means the model's own (3072 for
-                    Gemini). Surfaces: AI Studio, compatible servers.
+                dimensions: Length of the vectors, from 1 on.
+                    Default: `None`, which means the model's own (3072 for Gemini). Surfaces: AI Studio, compatible
+                    servers.
                 output_dimensionality: Same as `dimensions`.
-                batch_size: Number of texts in one request, from 1 on. AI Studio takes at most 100. Default: `100`.
-                    Surfaces: AI Studio, compatible servers.
+                batch_size: Number of texts in one request, from 1 on.
+                    AI Studio takes at most 100. Default: `100`. Surfaces: AI Studio, compatible servers.
                 chunk_size: Same as `batch_size`.
-                max_concurrency: Number of requests that one async call has open at once, from 1 on. A sync call sends
-                    them one by one. Default: `4`. Surfaces: AI Studio, compatible servers.
-                model_kwargs: Further keys of the request body. `ChatGeminiCompat` leaves out keys that the surface does
-                    not take, with a warning. `GeminiCompatEmbeddings` sends them all. Default: `{}`. Surfaces: all.
-                default_headers: HTTP headers of every request, in addition to those of the package. Default: `None`.
-                    Surfaces: all.
+                max_concurrency: Number of requests that one async call has open at once, from 1 on.
+                    A sync call sends them one by one. Default: `4`. Surfaces: AI Studio, compatible servers.
+                model_kwargs: Further keys of the request body.
+                    `ChatGeminiCompat` leaves out keys that the surface does not take, with a warning.
+                    `GeminiCompatEmbeddings` sends them all. Default: `{}`. Surfaces: all.
+                default_headers: HTTP headers of every request, in addition to those of the package.
+                    Default: `None`. Surfaces: all.
                 additional_headers: Same as `default_headers`.
                 extra_headers: Same as `default_headers`.
                 headers: Same as `default_headers`.
-                default_query: Query parameters of every request. Default: `None`. Surfaces: all.
+                default_query: Query parameters of every request.
+                    Default: `None`. Surfaces: all.
                 extra_query: Same as `default_query`.
                 timeout: Time limits of a call: seconds, a `timedelta`, `(connect, read)`, a `Timeouts` dict, or the
-                    `Timeout` of httpx, httpx2 or openai. Default: `None`, which means 30 s to connect, 600 s to the
-                    first chunk or the whole reply, 120 s between chunks, 120 s for all waits between tries, and no
-                    limit for the whole call. Surfaces: all.
+                    `Timeout` of httpx, httpx2 or openai.
+                    Default: `None`, which means 30 s to connect, 600 s to the first chunk or the whole reply, 120 s
+                    between chunks, 120 s for all waits between tries, and no limit for the whole call. Surfaces: all.
                 request_timeout: Same as `timeout`.
-                max_retries: Maximum number of retries of one call, 0 or more. One request with a new token after a 401
-                    does not count as a retry. Default: `2`. Surfaces: all.
+                max_retries: Maximum number of retries of one call, 0 or more.
+                    One request with a new token after a 401 does not count as a retry. Default: `2`. Surfaces: all.
                 retries: Same as `max_retries`.
                 http_client: Client for sync calls: `httpx.Client` with openai 2, `httpx2.Client` with openai 3.
                     Default: `None`, which means a client that the package builds. Surfaces: all.
                 http_async_client: Client for async calls: `httpx.AsyncClient` with openai 2, `httpx2.AsyncClient` with
-                    openai 3. Default: `None`, which means a client that the package builds. Surfaces: all.
+                    openai 3.
+                    Default: `None`, which means a client that the package builds. Surfaces: all.
                 strict: Whether to raise an error, before a request is sent, instead of repairing or leaving out a part
-                    of the request. Default: `False`, which repairs or leaves out the part with one warning. Surfaces:
-                    all.
-                streaming: Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks. Embeddings
-                    ignore it. Default: `False`. Surfaces: all.
+                    of the request.
+                    Default: `False`, which repairs or leaves out the part with one warning. Surfaces: all.
+                streaming: Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks.
+                    Embeddings ignore it. Default: `False`. Surfaces: all.
             """
 
 

@@ -177,8 +177,8 @@ _DISABLED: dict[Surface, str] = {
     "openai_compatible": "The text names an API that is disabled. Ask the operator of the server to enable it.",
 }
 _NOT_FOUND: dict[Surface, str] = {
-    "vertex": "Check `model`, `location` (newer models are only in `global`, `us` and `eu`) and `base_url`; "
-    "`endpoint_info()` shows them.",
+    "vertex": "Check `model` or `endpoint_id`, `location` (newer models are only in `global`, `us` and `eu`) and "
+    "`base_url`; `endpoint_info()` shows them.",
     "ai_studio": "Check `model` and `base_url`; `endpoint_info()` shows them.",
     "openai_compatible": "Check `model` and `base_url`; `endpoint_info()` shows them.",
 }

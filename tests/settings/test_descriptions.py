@@ -1,13 +1,15 @@
 """Every parameter of the two models describes itself: purpose, default, and the surfaces that take it."""
 
 import inspect
+import re
 
 import pytest
 from pydantic_core import PydanticUndefined
-from reference_tables import DESCRIPTION, GROUPS, SAMPLES, WORDS_OF_SURFACES, landing
+from reference_tables import DESCRIPTION, GROUPS, SAMPLES, WORDS_OF_SURFACES, landing, print_parameters
 
 from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
-from langchain_gemini_compat._settings.fields import ConnectionFields, RequestFields
+from langchain_gemini_compat._settings.aliases import COMPOSITES
+from langchain_gemini_compat._settings.fields import ConnectionFields, RequestFields, aliases_of
 
 CHAT_FIELDS = ConnectionFields.model_fields | RequestFields.model_fields
 OWN_FIELDS = CHAT_FIELDS | {
@@ -54,3 +56,19 @@ def test_docstring_of_the_class_names_every_parameter(model):
     groups = inspect.getdoc(model).partition("group:")[2].partition("Raises:")[0]
     names = {field.alias or name for name, field in model.model_fields.items() if name in OWN_FIELDS}
     assert {name for name in names if f"`{name}`" not in groups} == set()
+
+
+@pytest.mark.parametrize("model", [ChatGeminiCompat, GeminiCompatEmbeddings])
+def test_page_of_parameters_has_every_name(model):
+    """Each parameter has a row that begins with its names, and each further argument has a row."""
+    rows = [line.split(" | ")[0] for line in print_parameters().splitlines() if line.startswith("| `")]
+    names = {name: {name} for name in OWN_FIELDS.keys() & model.model_fields.keys()}
+    for alias, name in aliases_of(model).items():
+        names[name].add(alias)
+    assert [name for name, every in names.items() if not any(row_names(row) == every for row in rows)] == []
+    assert COMPOSITES.keys() <= {name for row in rows for name in row_names(row)}
+
+
+def row_names(row):
+    """Return the names in the first cell of a row."""
+    return set(re.findall(r"`(\w+)`", row))

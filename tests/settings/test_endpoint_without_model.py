@@ -121,7 +121,7 @@ def test_cache_tells_endpoints_apart():
 def test_error_of_an_endpoint_without_a_model_has_a_remedy():
     """The rate gate and the error know no name."""
     model, _ = build("endpoint_id", NOT_FOUND, max_retries=0)
-    with pytest.raises(errors.ModelNotFoundError, match="endpoint"):
+    with pytest.raises(errors.ModelNotFoundError, match="Check `model` or `endpoint_id`"):
         model.invoke("hi")
 
 

@@ -75,20 +75,23 @@ def read_arguments(model):
     return [argument.arg for argument in read_constructor(model).args.kwonlyargs]
 
 
+def wrap_lines(text, first, further):
+    """Return the lines of `text` with the margin `first`, and `further` from the second line on."""
+    return textwrap.wrap(
+        text, 120, initial_indent=first, subsequent_indent=further, break_on_hyphens=False, break_long_words=False
+    )
+
+
 def print_docstring(model, constructor):
     """Return the lines of the constructor's docstring."""
     summary = ast.get_docstring(constructor).partition("\n")[0]
     margin = " " * constructor.body[0].col_offset
     lines = [f'{margin}"""{summary}', "", f"{margin}Args:"]
     for argument in constructor.args.kwonlyargs:
-        lines += textwrap.wrap(
-            f"{argument.arg}: {describe_argument(model, argument.arg)}",
-            120,
-            initial_indent=f"{margin}    ",
-            subsequent_indent=f"{margin}        ",
-            break_on_hyphens=False,
-            break_long_words=False,
-        )
+        # Editors show the first line beside the argument, so it has one sentence.
+        first, stop, rest = describe_argument(model, argument.arg).partition(". ")
+        lines += wrap_lines(f"{argument.arg}: {first}{stop.strip()}", f"{margin}    ", f"{margin}        ")
+        lines += wrap_lines(rest, f"{margin}        ", f"{margin}        ")
     return [*lines, f'{margin}"""']
 
 
