@@ -231,7 +231,7 @@ class ConnectedModel(ConnectionFields):
         for name in names:
             if name not in cls.model_fields:
                 parts = [f"`{part}`" for part in COMPOSITES.get(name, ()) if part in cls.model_fields]
-                close = find_similar(name, _argument_names(cls))
+                close = find_similar(name, _argument_names(cls) - COMPOSITES.keys())
                 hint = f"Configure {', '.join(parts)}." if parts else f"Did you mean `{close}`?" if close else ""
                 raise ValueError(f"`{name}` is not a field of {cls.__name__}. {hint}".rstrip())
         return names

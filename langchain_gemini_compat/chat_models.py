@@ -934,6 +934,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             # JSON answers.
             response_mime_type: types.MimeType | None = None,
             response_schema: dict[str, Any] | type | None = None,
+            generation_config: Mapping[str, object] | BaseModel | None = None,
             # Body keys, headers and query parameters.
             extra_body: dict[str, Any] | None = None,
             model_kwargs: dict[str, Any] | None = None,
@@ -1078,6 +1079,8 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
                     It sets `response_format`.
                 response_schema: Schema of an answer in JSON: a pydantic class, a `TypedDict` or a JSON schema.
                     It sets `response_format`.
+                generation_config: Google's `GenerateContentConfig`, or a dict with its keys.
+                    It sets the options that it names, and overrides other arguments.
                 extra_body: Fields that are merged into the body last and unchanged.
                     `google` goes under the body's literal `extra_body` key, everything else to the root. Default:
                     `None`. Surfaces: all.

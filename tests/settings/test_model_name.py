@@ -126,7 +126,7 @@ def test_configured_model_answers():
 @pytest.mark.parametrize(
     ("name", "advice"),
     [("max_token", "Did you mean `max_tokens`"), ("thinking_config", "Configure `thinking_level`, `thinking_budget`"),
-     ("zzz", "is not a field of ChatGeminiCompat")],
+     *((name, "is not a field of ChatGeminiCompat.$") for name in ("zzz", "response_schema", "generation_config"))],
 )  # fmt: skip
 def test_configuring_an_unknown_name_raises_with_the_right_name(name, advice):
     """The message does not contain the model."""

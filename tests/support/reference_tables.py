@@ -143,7 +143,8 @@ chat model (`cache`, `callbacks`, `disable_streaming`, `metadata`, `name`, `outp
 _OTHERS = """
 ### Arguments of other chat models
 
-They set parameters above. If such a parameter is also given, with another value, `ValueError` is raised.
+They set parameters above. If such a parameter is also given, with another value, `ValueError` is raised. Only
+`generation_config` overrides it.
 
 """
 _LANDINGS = """

@@ -109,6 +109,7 @@ def as_chat_google_generative_ai() -> None:
     ChatGeminiCompat(model="gemini-2.5-flash", thinking_config=ThinkingConfig(thinking_budget=1))
     ChatGeminiCompat(model="gemini-3.5-flash", response_mime_type="application/json", response_schema=City)
     ChatGeminiCompat(model="gemini-3.5-flash", response_schema=City.model_json_schema())
+    ChatGeminiCompat(model="gemini-3.5-flash", generation_config={"temperature": 0.1, "max_output_tokens": 8000})
     ChatGeminiCompat(model="gemini-3.5-flash", response_modalities=[Modality.TEXT, Modality.IMAGE])
     ChatGeminiCompat(model="gemini-3.5-flash", response_modalities=["TEXT", "IMAGE"])
     ChatGeminiCompat(model="gemini-3.5-flash", media_resolution=MediaResolution.MEDIA_RESOLUTION_LOW)
