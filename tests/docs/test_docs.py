@@ -237,7 +237,8 @@ def test_demo_prints_the_lines_of_the_readme(capsys):
 
 
 def test_index_lists_every_page():
-    """The index names every other page."""
+    """The index names every other page of the site. LangChain's page (`.mdx`) is not on the site."""
     index = (ROOT / "docs" / "index.md").read_text()
-    missing = [page.name for page in PAGES if page.is_relative_to(ROOT / "docs") and page.name not in index]
+    pages = [page for page in PAGES if page.is_relative_to(ROOT / "docs") and page.suffix == ".md"]
+    missing = [page.name for page in pages if page.name not in index]
     assert missing == ["index.md"]
