@@ -8,6 +8,7 @@ import ast
 import builtins
 import json
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -74,14 +75,13 @@ def checks(tmp_path_factory):
         settings = write_mypy_settings(folder / f"mypy-{plugins}.ini", plugins)
         cache = ROOT / ".mypy_cache" / f"calls-{plugins}"
         commands[name] = ["mypy", "--config-file", str(settings), "--cache-dir", str(cache), *files]
-    project = {
-        "include": files,
-        "typeCheckingMode": "strict",
-        "venvPath": str(Path(sys.prefix).parent),
-        "venv": Path(sys.prefix).name,
-    }
+    # pyright takes only paths in the folder of its settings.
+    for path in CALLS:
+        shutil.copy(path, folder)
+    environment = {"venvPath": str(Path(sys.prefix).parent), "venv": Path(sys.prefix).name}
+    project = {"include": ["*.py"], "typeCheckingMode": "strict", **environment}
     (folder / "pyrightconfig.json").write_text(json.dumps(project))
-    commands["pyright"] = ["pyright", "-p", str(folder)]
+    commands["pyright"] = ["pyright", "-p", str(folder), "--outputjson"]
     with ExitStack() as stack:
         processes = {
             name: stack.enter_context(
@@ -106,6 +106,7 @@ def test_checker_accepts_and_rejects_what_the_files_of_calls_say(checker, checks
     process = checks[checker]
     output, _ = process.communicate()
     assert process.returncode == 0, output
+    assert re.search(rf'"filesAnalyzed": {len(CALLS) + 1},|in {len(CALLS) + 1} source files', output), output
 
 
 def count_calls(path):
