@@ -24,6 +24,12 @@ def no_credentials_of_the_machine(monkeypatch, request):
 
 
 @pytest.fixture(autouse=True)
+def no_terminal(monkeypatch):
+    """The command writes as on a pipe, also where pytest runs in a terminal or sets its width for its workers."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def async_transport(monkeypatch, request):
     """Async calls go over httpx, also where aiohttp is installed. `transports` has parameters that choose aiohttp."""
     name = getattr(request, "param", "httpx")

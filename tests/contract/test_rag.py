@@ -3,15 +3,14 @@
 The retriever finds the right passage, and the two programs name the right page.
 """
 
-import re
 from pathlib import Path
 
 import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.vectorstores import InMemoryVectorStore
+from page_blocks import OFFLINE, read_blocks
 
 ROOT = Path(__file__).parents[2]
-FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +19,9 @@ def tutorial(tmp_path_factory):
     namespace = {"__name__": "docs"}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("empty"))
-        for code in FENCE.findall((ROOT / "docs" / "tutorial-rag.md").read_text(encoding="utf-8")):
-            exec(compile(code, "tutorial-rag.md", "exec"), namespace)
+        for block in read_blocks((ROOT / "docs" / "tutorial-rag.md").read_text(encoding="utf-8")):
+            if block.language == "python" and block.tab in (None, OFFLINE):
+                exec(compile(block.code, "tutorial-rag.md", "exec"), namespace)
     return namespace
 
 
