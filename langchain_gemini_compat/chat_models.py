@@ -674,8 +674,8 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     def get_num_tokens(self, text: str) -> int:
         """Estimate the number of tokens of a text, offline and without a tokenizer.
 
-        Four Latin characters count as one token, and so does each character of a wide script. For prose, the estimate
-        is usually within 25 % of the count of the server. For exact numbers, read `usage_metadata` of a reply.
+        Four Latin characters count as one token, and so does each character of a wide script. The estimate
+        has not been compared with Google's counts. For exact numbers, read `usage_metadata` of a reply.
 
         Args:
             text: Text to count.

@@ -1,8 +1,8 @@
 """Estimates the number of tokens of messages and tools, offline.
 
 The estimate counts one token for four Latin characters, and one token for each character of a wide script. An image
-counts 258 tokens, the size of one tile (Google's page on token counting). For prose, the estimate is usually within
-25 % of the server's count. Signatures and thoughts are not counted.
+counts 258 tokens, the size of one tile (Google's page on token counting). The estimate has not been compared with
+the server's count. Signatures and thoughts are not counted.
 """
 
 from __future__ import annotations
