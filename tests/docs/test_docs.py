@@ -11,7 +11,6 @@ import langchain_page
 import pytest
 from google.oauth2.credentials import Credentials
 from page_blocks import OFFLINE, TABS, read_blocks, read_tabs
-from standard_rule import answer
 
 from langchain_gemini_compat import _connection
 from langchain_gemini_compat.cli import main
@@ -67,10 +66,16 @@ def name_of(page):
     return str(page.relative_to(ROOT))
 
 
-class Places:
-    """Connects the models of a page to a fake of their surface. The models of an offline tab need none.
+def refuse_offline(request):
+    """Raise an error for a request of a model that needs a service."""
+    raise AssertionError(f"The offline form of a page called a service: {request.prompt}")
 
-    `fake` is the fake of the page's offline tab, so that each tab gets the same replies. Without it, `answer` replies.
+
+class Places:
+    """Connects the models of a page to a fake of their surface.
+
+    `fake` is the fake of the page's offline tab, so that each tab gets the same replies. In the offline form of a page,
+    models connect only to fakes and servers that the page itself creates.
     """
 
     def __init__(self, tab):
@@ -80,21 +85,23 @@ class Places:
         self.open = _connection.open_transport
 
     def open_transport(self, connection, *, credentials, **options):
-        if options["http_client"] is None:
-            assert self.tab != OFFLINE, "The offline form of a page calls no service."
-            fake = self.fake or FakeGemini(answer)
+        if options["http_client"] is None and not (self.fake is None and is_served(connection.endpoint.base_url)):
+            fake = self.fake or FakeGemini(refuse_offline)
             fake.surface = connection.endpoint.surface
             self.fakes.append(fake)
             options |= {"http_client": fake.http_client, "http_async_client": fake.http_async_client}
         return self.open(connection, credentials=credentials or Credentials("test"), **options)
 
 
+def is_served(url):
+    """Return whether `url` may be a server of the page: one on a free port of this machine."""
+    return re.match(r"http://127\.0\.0\.1:[3-6]\d{4}/", url) is not None
+
+
 @pytest.fixture
 def places(request, monkeypatch, tmp_path):
-    """Connect every model of a page, for the tab of `request`. The environment has a key for pages without tabs."""
+    """Connect every model of a page, for the tab of `request`. The environment has no key."""
     monkeypatch.chdir(tmp_path)
-    if request.param is None:
-        monkeypatch.setenv("GOOGLE_API_KEY", "test-key")
     places = Places(request.param)
     monkeypatch.setattr(_connection, "open_transport", places.open_transport)
     yield places
@@ -128,7 +135,7 @@ def run_block(code, page, namespace):
 )
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 @pytest.mark.filterwarnings("ignore:Inferred .model_provider=:DeprecationWarning")
-def test_python_blocks_print_the_output_on_the_page(page, places, capsys):
+def test_python_blocks_print_the_output_on_the_page(page, places, capsys, monkeypatch):
     """All blocks of a page share a namespace. A `text` block after a Python block is its output.
 
     A page with tabs runs once for each tab. The fake of the offline tab is built in a namespace of its own, so the rest
@@ -137,6 +144,7 @@ def test_python_blocks_print_the_output_on_the_page(page, places, capsys):
     namespace = {"__name__": "docs"}
     printed = None
     if page == LANGCHAIN:
+        monkeypatch.setenv("GOOGLE_API_KEY", "test-key")
         places.fake = FakeGemini(langchain_page.answer)
     elif page == README or places.tab not in (None, OFFLINE):
         places.fake = read_fake(INDEX if page == README else page, namespace)

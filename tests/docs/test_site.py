@@ -32,6 +32,7 @@ FIRST = {
     "thought_signature": "explanation/thought-signatures/",
     "timeout": "how-to/network/",
     "proxy": "how-to/network/",
+    "token counting": "how-to/tokens-and-cost/",
     "LiteLLM": "how-to/gateways/",
 }
 needs_mkdocs = pytest.mark.skipif(find_spec("mkdocs") is None, reason="mkdocs is in the dependency group `docs`")
