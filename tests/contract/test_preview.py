@@ -1,6 +1,7 @@
 """`preview` shows what is bound, and bound models stay LangChain's runnables (field case D5)."""
 
 import pickle
+import sys
 
 import pytest
 from langchain_core.load import dumpd, load
@@ -21,6 +22,13 @@ class City(BaseModel):
 def get_weather(city: str) -> str:
     """Weather of a city."""
     return city
+
+
+@pytest.fixture(autouse=True)
+def no_fallbacks_before_python_3_11(request):
+    """LangChain takes the type hint `dict[…]` for a class there, and fails."""
+    if sys.version_info < (3, 11) and "with_fallbacks" in request.node.name:
+        pytest.skip("LangChain takes `dict[…]` for a class there, and fails")
 
 
 @pytest.fixture
