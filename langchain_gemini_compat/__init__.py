@@ -19,7 +19,9 @@ else:
             "ChatGeminiCompat": "chat_models",
             "GeminiCompatEmbeddings": "embeddings",
             "Timeouts": "_transport.timeouts",
+            "chat_models": "chat_models",
             "errors": "errors",
+            "google_genai": "google_genai",
             "to_google_genai": "google_genai",
         },
     )

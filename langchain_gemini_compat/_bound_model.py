@@ -7,7 +7,7 @@ under them. After `langchain_core.load.load`, a binding is LangChain's own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol, cast
 
 from langchain_core.language_models.base import LanguageModelInput
@@ -19,12 +19,27 @@ from pydantic import ConfigDict
 from langchain_gemini_compat._wire.json_types import JsonObject
 from langchain_gemini_compat._wire.notes import Note
 
+#: Options of `bind_tools`, which structured output does not take over.
+_OF_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "response_format"})
+
 
 class _Previewing(Protocol):
     """A runnable with the method `preview`."""
 
     def preview(self, messages: LanguageModelInput, **kwargs: Any) -> tuple[JsonObject, list[Note]]:
         """Return the request, and the notes about it."""
+        ...
+
+
+class _Model(Protocol):
+    """A chat model, or one with bound options."""
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> BoundModel:
+        """Return the model with tools bound to it."""
+        ...
+
+    def with_structured_output(self, schema: dict[str, Any] | type | None = None, **kwargs: Any) -> StructuredModel:
+        """Return a runnable whose answers are objects of `schema`."""
         ...
 
 
@@ -56,6 +71,47 @@ class BoundModel(RunnableBinding[LanguageModelInput, AIMessage]):
         """
         return _preview(self, messages, kwargs)
 
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> BoundModel:
+        """Return this model with tools bound to it, in addition to the options that are bound already.
+
+        Agents call this method. LangChain's own binding would lose the options.
+
+        Args:
+            tools: Tools as for `ChatGeminiCompat.bind_tools`. They replace tools that are bound already.
+            **kwargs: Options as for `ChatGeminiCompat.bind_tools`. They override the bound options.
+
+        Returns:
+            The model with the options and the tools.
+
+        Examples:
+            ```python
+            model.bind(temperature=0.3).bind_tools([get_weather])
+            ```
+        """
+        options = {name: value for name, value in self.kwargs.items() if name != "tools"}
+        bound = cast("_Model", self.bound).bind_tools(tools, **{**options, **kwargs})
+        return self.model_copy(update={"bound": bound.bound, "kwargs": bound.kwargs})
+
+    def with_structured_output(self, schema: dict[str, Any] | type | None = None, **kwargs: Any) -> StructuredModel:
+        """Return a runnable whose answers are objects of `schema`, with the bound options.
+
+        Bound tools are left out: pass them as `tools`.
+
+        Args:
+            schema: Schema as for `ChatGeminiCompat.with_structured_output`.
+            **kwargs: Options as for `ChatGeminiCompat.with_structured_output`. They override the bound options.
+
+        Returns:
+            The runnable.
+
+        Examples:
+            ```python
+            model.bind(temperature=0.3).with_structured_output(City)
+            ```
+        """
+        options = {name: value for name, value in self.kwargs.items() if name not in _OF_TOOLS}
+        return cast("_Model", self.bound).with_structured_output(schema, **{**options, **kwargs})
+
 
 class StructuredModel(RunnableSequence[LanguageModelInput, Any]):
     """A chat model whose answers are objects. This is LangChain's `RunnableSequence`, with `preview`."""
@@ -70,6 +126,10 @@ class StructuredModel(RunnableSequence[LanguageModelInput, Any]):
     def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
         """Return the name of the runnable, which is `RunnableSequence` by default, as in LangChain's own chains."""
         return super().get_name(suffix, name=name or self.name or RunnableSequence.__name__)
+
+    def bind(self, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
+        """Return a runnable with options of a request bound to it, as LangChain does, with `preview`."""
+        return BoundModel(bound=self, kwargs=kwargs)
 
     def with_retry(self, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
         """Return a runnable that retries, as LangChain does, with `preview`."""

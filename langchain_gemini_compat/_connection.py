@@ -92,6 +92,15 @@ class ConnectedModel(ConnectionFields):
     _path: ClassVar[str] = "/chat/completions"
     _link: _Link | None = PrivateAttr(default=None)
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a field of a subclass that would hide the property `model_name`."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if "model_name" in cls.model_fields:
+            raise TypeError(
+                f"{cls.__name__} has a field `model_name`. Name it `model`, which is the name of the field."
+            )
+
     @model_validator(mode="wrap")
     @classmethod
     def _adopt_arguments(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
@@ -230,10 +239,11 @@ class ConnectedModel(ConnectionFields):
         names = normalize_arguments(given, _aliases_of(cls), whole=COMPOSITES)
         for name in names:
             if name not in cls.model_fields:
-                parts = [f"`{part}`" for part in COMPOSITES.get(name, ()) if part in cls.model_fields]
                 close = find_similar(name, _argument_names(cls) - COMPOSITES.keys())
-                hint = f"Configure {', '.join(parts)}." if parts else f"Did you mean `{close}`?" if close else ""
-                raise ValueError(f"`{name}` is not a field of {cls.__name__}. {hint}".rstrip())
+                hint = f"Did you mean `{close}`?" if close else ""
+                raise ValueError(
+                    f"`{name}` is not a field of {cls.__name__}. {_name_parts(cls, name) or hint}".rstrip()
+                )
         return names
 
     @property
@@ -459,11 +469,23 @@ def _normalize(cls: type[BaseModel], values: dict[str, object]) -> dict[str, obj
 
 
 def _read_changes(cls: type[BaseModel], update: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the changes for a copy of a model under the names of the fields. A plain `api_key` becomes a secret."""
+    """Return the changes for a copy of a model under the names of the fields. A plain `api_key` becomes a secret.
+
+    Raises `ValueError` for an argument of other chat models that sets several fields.
+    """
     if update is None:
         return None
     given = normalize_arguments(update, _aliases_of(cls), whole=COMPOSITES)
+    for name in given:
+        if name in COMPOSITES:
+            raise ValueError(f"`{name}` is not a field of {cls.__name__}. {_name_parts(cls, name)}".rstrip())
     return {name: _as_secret(value) if name == "api_key" else value for name, value in given.items()}
+
+
+def _name_parts(cls: type[BaseModel], name: str) -> str:
+    """Return a sentence with the fields that the argument `name` of other chat models sets; it may be empty."""
+    parts = [f"`{part}`" for part in COMPOSITES.get(name, ()) if part in cls.model_fields]
+    return f"It sets {', '.join(parts)}: name these instead." if parts else ""
 
 
 def _rename_model(state: dict[Any, Any]) -> dict[Any, Any]:

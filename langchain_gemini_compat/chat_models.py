@@ -769,7 +769,9 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
 
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
         """Return the `llm_output` of `generate` with several prompts, as `ChatOpenAI` does."""
-        return {"token_usage": sum_token_usage(llm_outputs), "model_name": bare_model_name(self.model_name)}
+        answered = next((name for output in llm_outputs if output and (name := output.get("model_name"))), None)
+        name = answered or bare_model_name(self.model) or self._connection.endpoint.name
+        return {"token_usage": sum_token_usage(llm_outputs), "model_name": name}
 
     def _generate(
         self,

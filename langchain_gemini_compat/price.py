@@ -84,6 +84,8 @@ def prices_version() -> str:
 class PriceCallbackHandler(UsageMetadataCallbackHandler):
     """Callback handler that adds the token counts and the estimated prices of all calls, for each model.
 
+    An answer from LangChain's cache has no price. LangChain's class counts its tokens nevertheless.
+
     Attributes:
         usage_metadata: Token counts by the name of the model, as in LangChain's class.
         prices: Estimated prices in US dollars by the name of the model. Models without a known price are left out.
@@ -119,6 +121,9 @@ class PriceCallbackHandler(UsageMetadataCallbackHandler):
         if message is None:
             return
         model, usage = str(message.response_metadata.get("model_name") or ""), message.usage_metadata
+        if usage and usage.get("total_cost") == 0:
+            # LangChain marks an answer from its cache in this way: there was no call.
+            return
         price = estimate_price(usage, model) if usage else None
         with self._price_lock:
             if price is None:

@@ -301,7 +301,8 @@ def _build_endpoint(
         else:
             base_url = _vertex_url(root, project, location, endpoint_id, api_version)
     base_url = _trim(base_url)
-    own = bool(endpoint_id) or (surface == "vertex" and _names_own_endpoint(base_url))
+    # `openapi` is the name of Google's shared endpoint.
+    own = endpoint_id not in (None, "openapi") or (surface == "vertex" and _names_own_endpoint(base_url))
     endpoint = Endpoint(surface, base_url, "", self_deployed=own).with_model(model)
     if not model and endpoint.needs_model:
         raise ValueError(

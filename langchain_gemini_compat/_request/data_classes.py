@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, cast, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter
-from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from typing_extensions import get_type_hints
 
 from langchain_gemini_compat._request.typed_dicts import read_docstring
@@ -38,13 +38,14 @@ def declare_dataclass(schema: object) -> JsonObject:
     whole = cast("type", find_dataclass(schema))
     try:
         parameters = cast("JsonObject", build_adapter(schema).json_schema())
-    except PydanticInvalidForJsonSchema as err:
+        annotated = _annotated_texts(whole)
+    except (NameError, PydanticUserError) as err:
         raise _unusable(whole, err) from err
     # Python itself writes a docstring with the signature if a dataclass has none.
     docstring = whole.__doc__ or ""
     summary, told = ("", {}) if docstring.startswith(f"{whole.__name__}(") else read_docstring(docstring)
     properties = object_at(parameters, "properties")
-    for name, text in {**told, **_annotated_texts(whole)}.items():
+    for name, text in {**told, **annotated}.items():
         field = properties.get(name)
         if isinstance(field, dict) and text:
             field.setdefault("description", text)
@@ -61,7 +62,7 @@ def build_adapter(schema: object) -> TypeAdapter[object]:
     """
     try:
         return TypeAdapter(cast("type[object]", schema))
-    except (NameError, PydanticSchemaGenerationError, PydanticUndefinedAnnotation) as err:
+    except (NameError, PydanticUndefinedAnnotation, PydanticUserError) as err:
         raise _unusable(cast("type", find_dataclass(schema)), err) from err
 
 

@@ -50,6 +50,7 @@ REFUSED: Mapping[str, str] = {
     "openai_proxy": _PROXY,
     "proxy": _PROXY,
     "proxies": _PROXY,
+    "http_options": "Pass `base_url`, `default_headers` and `timeout`.",
     "http_socket_options": _OWN_CLIENT,
     "client_args": _OWN_CLIENT,
     "client_cert_source": _OWN_CLIENT,
@@ -178,7 +179,7 @@ def normalize_arguments(
     {'max_tokens': 5, 'top_k': 1}
     """
     if "generation_config" in given and "generation_config" not in whole:
-        given = _unpack_generation_config(given)
+        given = _unpack_generation_config(given, aliases)
     found: dict[str, object] = {}
     sources: dict[str, str] = {}
     for source, name, value in _expand_arguments(given, aliases, whole):
@@ -239,8 +240,13 @@ def find_similar(name: str, known: Iterable[str], cutoff: float = 0.72) -> str |
 
 
 def check_options(options: Mapping[str, object], where: str) -> None:
-    """Raise `UnsupportedParameterError` for an option that looks like a secret. Options go into the request body."""
+    """Raise `UnsupportedParameterError` for an option that must not go into the request body.
+
+    It looks like a secret, or it is Google's `http_options`, whose headers may hold one.
+    """
     for name, value in options.items():
+        if name == "http_options" and value is not None:
+            raise UnsupportedParameterError(f"`http_options` is not an option of {where}. {REFUSED[name]}")
         if is_secret_name(name) and _may_be_secret(value):
             raise UnsupportedParameterError(_secret_refusal(name, f"not an option of {where}"))
 
@@ -306,12 +312,14 @@ def _expand_composites(given: Mapping[str, object]) -> Iterator[tuple[str, str, 
         yield source, "response_format", response_format
 
 
-def _unpack_generation_config(given: Mapping[str, object]) -> dict[str, object]:
-    """Return the arguments with the entries of `generation_config` in place of it. They override other arguments.
+def _unpack_generation_config(given: Mapping[str, object], aliases: Mapping[str, str]) -> dict[str, object]:
+    """Return the arguments with the entries of `generation_config` in place of it.
 
-    `generation_config` is an instance of Google's class, or a dict with its keys in snake case or camel case.
+    `generation_config` is an instance of Google's class, or a dict with its keys in snake case or camel case. Its
+    entries override other arguments, whichever of a parameter's names each has.
+
+    Raises `UnsupportedParameterError` for an entry that chooses the server or the connection.
     """
-    rest = {name: value for name, value in given.items() if name != "generation_config"}
     config = given["generation_config"]
     try:
         # Google's class is a pydantic model, whose iterator yields its fields, too.
@@ -320,7 +328,13 @@ def _unpack_generation_config(given: Mapping[str, object]) -> dict[str, object]:
         raise UnsupportedParameterError(
             f"`generation_config` is a {type(config).__name__} and not a dict. Pass a dict, or its entries as options."
         ) from err
-    return {**rest, **{_to_snake_case(name): value for name, value in entries.items() if value is not None}}
+    set_entries = {_to_snake_case(name): value for name, value in entries.items() if value is not None}
+    for name in set_entries:
+        if name in REFUSED:
+            raise UnsupportedParameterError(f"`generation_config` must not have `{name}`. {REFUSED[name]}")
+    overridden = {"generation_config", *(aliases.get(name, name) for name in set_entries)}
+    rest = {name: value for name, value in given.items() if aliases.get(name, name) not in overridden}
+    return {**rest, **set_entries}
 
 
 def _to_snake_case(name: str) -> str:

@@ -73,17 +73,17 @@ class SyncClient(Protocol):
     @property
     def build_request(self) -> Callable[..., object]:
         """Return a request."""
-        raise NotImplementedError
+        ...
 
     @property
     def send(self) -> Callable[..., object]:
         """Send a request."""
-        raise NotImplementedError
+        ...
 
     @property
     def close(self) -> Callable[[], object]:
         """Close the connections."""
-        raise NotImplementedError
+        ...
 
 
 class AsyncClient(Protocol):
@@ -92,14 +92,14 @@ class AsyncClient(Protocol):
     @property
     def build_request(self) -> Callable[..., object]:
         """Return a request."""
-        raise NotImplementedError
+        ...
 
     @property
     def send(self) -> Callable[..., Awaitable[object]]:
         """Send a request."""
-        raise NotImplementedError
+        ...
 
     @property
     def aclose(self) -> Callable[[], Awaitable[object]]:
         """Close the connections."""
-        raise NotImplementedError
+        ...

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 #: Names of headers that may hold a cookie or a credential. `x-ratelimit-remaining-tokens` is not such a name.
 _SECRET = re.compile(
-    r"cookie|authori[sz]|authentic|credential|secret|passw|bearer|api-?key"
-    r"|(^|[-_])(auth|csrf|jwt|key|session|session-?id|signature|token|xsrf)$"
+    r"cookie|authori[sz]|authentic|credential|secret|passw|bearer|api-?key|jwt|oidc|sess-?id"
+    r"|(^|[-_])(auth|csrf|key|session|session-?id|sid|signature|token|xsrf)$"
 )
 
 

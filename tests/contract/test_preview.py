@@ -4,6 +4,7 @@ import pickle
 import sys
 
 import pytest
+from langchain.agents import create_agent
 from langchain_core.load import dumpd, load
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import ConfigurableField, RunnableBinding, RunnableSequence
@@ -151,3 +152,35 @@ def test_step_of_a_chain_shows_its_request(model):
     body, _ = chain.last.preview(prompt.invoke({"city": "Oslo"}))
     assert names(body) == ["get_weather"]
     assert body["messages"][-1]["content"] == "Weather in Oslo?"
+
+
+@pytest.mark.parametrize(
+    "bind",
+    [
+        lambda chain: chain.bind(stop=["END"]),
+        lambda chain: chain.with_retry().bind(stop=["END"]),
+        lambda chain: chain.bind(stop=["END"]).with_config(tags=["a"]),
+    ],
+    ids=["bind", "retry", "config"],
+)
+def test_preview_of_structured_output_shows_what_is_bound(bind, fake, model):
+    chain = bind(model.with_structured_output(City))
+    assert chain.invoke("hi") == City(name="Oslo")
+    assert chain.preview("hi")[0] == fake.requests[-1].body
+    assert fake.requests[-1].body["stop"] == ["END"]
+
+
+def test_bound_options_stay_when_tools_or_a_schema_are_bound():
+    """LangChain's binding hands both calls to the model, and its own options get lost."""
+    fake = FakeGemini(
+        lambda request: '{"name": "Oslo"}' if "response_format" in request.body else "Sunny.", surface="vertex"
+    )
+    bound = fake.chat_model().bind(temperature=0.3, seed=9).with_config(tags=["a"])
+    with_tools = bound.bind_tools([get_weather], seed=7)
+    assert with_tools.config["tags"] == ["a"]
+    assert with_tools.kwargs.keys() >= {"tools", "temperature"}
+    with_tools.invoke("hi")
+    with_tools.bind_tools([]).with_structured_output(City).invoke("hi")
+    create_agent(bound, [get_weather]).invoke({"messages": "hi"})
+    sent = [(body["temperature"], body["seed"], "tools" in body) for body in (one.body for one in fake.requests)]
+    assert sent == [(0.3, 7, True), (0.3, 7, False), (0.3, 9, True)]

@@ -8,6 +8,7 @@ from decimal import Decimal
 from importlib.metadata import version
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
@@ -151,3 +152,16 @@ def test_without_the_package_the_error_says_what_to_install():
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
     assert done.stderr == ""
     assert done.stdout.count("Run `pip install genai-prices`.") == 3
+
+
+def test_answers_from_the_cache_cost_nothing():
+    """LangChain marks them with `total_cost` 0. There was one request."""
+    fake = FakeGemini(Reply("hi", usage=Usage(100, 10)))
+    model, prices = fake.chat_model(FLASH, cache=InMemoryCache()), PriceCallbackHandler()
+    totals = []
+    for _ in range(3):
+        model.invoke("hi", config={"callbacks": [prices]})
+        totals.append(prices.total_price)
+    assert len(fake.requests) == 1
+    assert totals[0] > 0
+    assert totals == [totals[0]] * 3

@@ -180,7 +180,21 @@ class Unknown:
     strange: Strange
 
 
-@pytest.mark.parametrize("schema", [Impossible, Unknown])
+def define_locally():
+    """Return a dataclass whose field names another local class in quotes."""
+
+    @dataclass
+    class Inner:
+        count: int
+
+    @dataclass
+    class Local:
+        inner: "Inner"
+
+    return Local
+
+
+@pytest.mark.parametrize("schema", [Impossible, Unknown, define_locally()])
 @pytest.mark.parametrize("method", ["with_structured_output", "bind_tools"])
 def test_dataclass_without_a_json_schema_is_refused(schema, method):
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")

@@ -421,3 +421,39 @@ def test_embeddings_accept_the_names_of_other_embeddings():
         assert GeminiCompatEmbeddings(model="m", base_url=GATEWAY, request_options={}).preview(["a"])[0].keys() == {
             "model", "input",
         }  # fmt: skip
+
+
+HTTP_OPTIONS = {"base_url": GATEWAY, "headers": {"x-goog-api-key": "canary-key-5"}}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"http_options": HTTP_OPTIONS}, {"http_options": types.HttpOptions(**HTTP_OPTIONS)},
+        {"generation_config": {"http_options": HTTP_OPTIONS}}, {"generation_config": {"httpOptions": HTTP_OPTIONS}},
+        {"generation_config": types.GenerateContentConfig(http_options=HTTP_OPTIONS)},
+        {"model_kwargs": {"http_options": HTTP_OPTIONS}},
+    ],
+    ids=["argument", "object", "config", "camel case", "config object", "model_kwargs"],
+)  # fmt: skip
+@pytest.mark.parametrize("place", ["constructor", "call", "bind", "preview"])
+def test_http_options_of_google_raise_and_show_no_secret(given, place):
+    """They choose the server and may hold a key, which must not go into a body or a text. Field case D2."""
+    fake = FakeGemini("hi", surface="openai_compatible")
+    options = given.get("model_kwargs", given)
+    act = {
+        "constructor": lambda: fake.chat_model(**given),
+        "call": lambda: fake.chat_model().invoke("hi", **options),
+        "bind": lambda: fake.chat_model().bind(**options),
+        "preview": lambda: fake.chat_model().preview("hi", **options),
+    }[place]
+    with pytest.raises(ValueError, match=r"http_options.*Pass `base_url`") as caught:
+        act()
+    assert "canary" not in str(caught.value)
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_output_tokens", "max_completion_tokens"])
+def test_generation_config_overrides_every_name_of_a_parameter(name):
+    model = chat(api_key="k", generation_config={"maxOutputTokens": 5}, **{name: 6})
+    assert model.max_tokens == 5

@@ -64,6 +64,14 @@ async def test_request_without_a_model_names_the_endpoint(place):
     assert (model.model, model.model_name, model.profile) == ("", "", None)
 
 
+@pytest.mark.parametrize(
+    ("reply", "name"), [(completion(), "gemini-3.8-flash"), (without_name(completion()), "endpoints/123")]
+)
+def test_result_of_generate_names_the_model_or_the_endpoint(reply, name):
+    model, _ = build("endpoint_id", reply)
+    assert model.generate([[HumanMessage("hi")]]).llm_output["model_name"] == name
+
+
 @pytest.mark.parametrize("name", [None, ""])
 def test_empty_model_is_a_model_without_a_name(name):
     """A variable of the environment may not be set."""
@@ -140,7 +148,11 @@ def test_missing_model_raises_at_construction(model, arguments):
         model(**arguments)
 
 
-@pytest.mark.parametrize("arguments", [{"project": "p"}, {"base_url": OWN.replace("/123", "/openapi")}], ids=str)
+@pytest.mark.parametrize(
+    "arguments",
+    [{"project": "p"}, {"project": "p", "endpoint_id": "openapi"}, {"base_url": OWN.replace("/123", "/openapi")}],
+    ids=str,
+)
 def test_missing_model_on_googles_shared_endpoint_raises(arguments):
     """The shared endpoint serves many models."""
     with pytest.raises(ValueError, match="`model` is missing: pass the name"):

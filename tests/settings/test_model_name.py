@@ -125,7 +125,7 @@ def test_configured_model_answers():
 
 @pytest.mark.parametrize(
     ("name", "advice"),
-    [("max_token", "Did you mean `max_tokens`"), ("thinking_config", "Configure `thinking_level`, `thinking_budget`"),
+    [("max_token", "Did you mean `max_tokens`"), ("thinking_config", "It sets `thinking_level`, `thinking_budget`"),
      *((name, "is not a field of ChatGeminiCompat.$") for name in ("zzz", "response_schema", "generation_config"))],
 )  # fmt: skip
 def test_configuring_an_unknown_name_raises_with_the_right_name(name, advice):
@@ -140,3 +140,30 @@ def test_configuring_two_names_of_one_field_raises():
         build(ChatGeminiCompat).configurable_fields(
             max_tokens=ConfigurableField(id="a"), max_output_tokens=ConfigurableField(id="b")
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fields"),
+    [
+        ("api_endpoint", "gateway.test", "`base_url`"),
+        ("client_options", {"api_endpoint": "gateway.test"}, "`base_url`, `api_key`"),
+        ("vertexai", True, "`surface`"),
+        ("thinking_config", {"thinking_budget": 5}, "`thinking_level`, `thinking_budget`"),
+        ("response_mime_type", "application/json", ""),
+        ("generation_config", {"temperature": 1}, ""),
+    ],
+)
+@pytest.mark.parametrize("way", ["model_copy", "copy"])
+@pytest.mark.filterwarnings("ignore:The `copy` method:DeprecationWarning")
+def test_copy_with_an_argument_for_several_fields_raises(name, value, fields, way):
+    """Without the error, the copy would go on asking the old server. Field case D3."""
+    model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
+    with pytest.raises(ValueError, match=f"`{name}` is not a field of ChatGeminiCompat.*{fields}"):
+        getattr(model, way)(update={name: value})
+
+
+@pytest.mark.filterwarnings("ignore:Field name:UserWarning")
+def test_subclass_with_the_field_model_name_is_refused():
+    """The field would hide the property, and the model would have no name."""
+    with pytest.raises(TypeError, match="Name it `model`"):
+        type("Mine", (ChatGeminiCompat,), {"__annotations__": {"model_name": str}, "model_name": "gemini-3.8-flash"})

@@ -16,6 +16,9 @@ SENT = {
     "x-goog-api-key": KEY,
     "x-auth-token": "t",
     "x-session-id": "s",
+    "x-goog-iap-jwt-assertion": "j",
+    "x-amzn-oidc-data": "o",
+    "phpsessid": "p",
     "x-debug": f"key was {KEY}",
 }
 KEPT = {"x-request-id": "r-1", "x-ratelimit-remaining-tokens": "100", "x-debug": "key was [hidden]"}
