@@ -266,7 +266,8 @@ class Bound(LangChainPeer):
 class Ours(LangChainPeer):
     name = "ChatGeminiCompat"
     package = "langchain-gemini-compat"
-    module = "langchain_gemini_compat"
+    # The package itself imports its names when they are first used.
+    module = "langchain_gemini_compat.chat_models"
 
     def build(self, root, reply, **more):
         url = f"{root}/{reply}/v1beta/openai"
@@ -281,7 +282,7 @@ class Ours(LangChainPeer):
         return self.build(self.root, self.reply, http_async_client=client)
 
     def build_embeddings(self, root, reply):
-        return self.load().GeminiCompatEmbeddings(
+        return import_module("langchain_gemini_compat").GeminiCompatEmbeddings(
             model="gemini-embedding-001", api_key=KEY, base_url=f"{root}/{reply}/v1beta/openai", surface="ai_studio"
         )
 
