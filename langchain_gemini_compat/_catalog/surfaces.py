@@ -89,8 +89,18 @@ GOOGLE_KEYS: dict[Surface, frozenset[str] | None] = {
     "ai_studio": frozenset({"safety_settings", "cached_content", "thinking_config", "tools"}),
     "openai_compatible": None,
 }  # fmt: skip
-#: Values of `reasoning_effort` that Vertex AI documents.
-_VERTEX_EFFORTS = frozenset({"low", "medium", "high"})
+#: Values of `reasoning_effort` that each Google surface accepts. Vertex AI's page has low, medium and high. Three 400s
+#: of 2026 list five values: "Expected 'reasoning_effort' to be one of: 'high','low','max','medium','minimal'".
+_EFFORTS: dict[Surface, frozenset[str] | None] = {
+    "vertex": frozenset({"minimal", "low", "medium", "high", "max"}),
+    "ai_studio": frozenset({"none", "minimal", "low", "medium", "high"}),
+    "openai_compatible": None,
+}
+#: Values that Vertex AI's page maps to a thinking budget, for models that count tokens.
+_VERTEX_BUDGET_EFFORTS = frozenset({"low", "medium", "high"})
+#: Families that take a thinking budget of 0 on Vertex AI and then do not think. AI Studio answers 400 (live requests of
+#: 2026-10-23 in pydantic-ai's profile notes; https://www.inerrata.ai/r/vertex-ai-gemini-via-openaicompat-disable-thinking-with-thinkingbudget0-to-stop--41e4e6cb).
+_STOP_THINKING_ON_VERTEX = ("gemini-3.1-pro", "gemini-3.5-flash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +210,23 @@ class Endpoint:
         """Whether thoughts come without tags unless `thought_tag_marker` is sent."""
         return self.dialect == "vertex"
 
-    def takes_effort(self, effort: str) -> bool:
-        """Whether the surface documents this value of `reasoning_effort`."""
-        return self.dialect != "vertex" or effort in _VERTEX_EFFORTS
+    @property
+    def refuses_efforts(self) -> bool:
+        """Whether every `reasoning_effort` is a 400 for the endpoint's model.
+
+        AI Studio answers so for Gemma 4: "Thinking level is not supported for this model" (capture of 2026-09-17).
+        """
+        return self.dialect == "ai_studio" and bare_model_name(self.model).lower().startswith("gemma-4")
+
+    def takes_effort(self, effort: str, family: ModelFamily) -> bool:
+        """Whether this value of `reasoning_effort` is accepted for a Gemini model that has it."""
+        counts_tokens = self.dialect == "vertex" and family.thinking == "budget"
+        known = _VERTEX_BUDGET_EFFORTS if counts_tokens else _EFFORTS[self.dialect]
+        return known is None or effort in known
+
+    def may_stop_thinking(self, family: ModelFamily) -> bool:
+        """Whether a thinking budget of 0 is accepted and switches thinking off."""
+        return family.may_stop_thinking or (self.dialect == "vertex" and family.name in _STOP_THINKING_ON_VERTEX)
 
     def takes_several_candidates(self, family: ModelFamily) -> bool:
         """Whether `n` above 1 is accepted. Vertex AI accepts it only for models other than Gemini."""

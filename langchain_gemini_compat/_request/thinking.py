@@ -10,6 +10,8 @@ Sources:
   returns no thoughts.
 - https://ai.google.dev/gemini-api/docs/thinking
 - Public issues in which servers refuse `minimal` and `none`.
+
+What a surface takes, with its sources, is in `_catalog.surfaces`.
 """
 
 from __future__ import annotations
@@ -76,7 +78,7 @@ def encode_thinking(options: Options, endpoint: Endpoint, family: ModelFamily, n
 def _encode(asked: Mapping[str, object], endpoint: Endpoint, family: ModelFamily, notes: list[Note]) -> ThinkingFields:
     """Return the fields without the marker for thoughts."""
     if not endpoint.speaks_gemini or not family.is_gemini:
-        return _encode_as_given(asked, endpoint, notes)
+        return _encode_as_given(_drop_refused_effort(asked, endpoint, notes), endpoint, notes)
     checked = _check(asked)
     if family.thinking != "none":
         return _Fitter(endpoint, family, notes).fit(checked)
@@ -162,6 +164,14 @@ _CHECKS: Mapping[str, Callable[[str, object], str | int | bool]] = {
 }
 
 
+def _drop_refused_effort(asked: Mapping[str, object], endpoint: Endpoint, notes: list[Note]) -> Mapping[str, object]:
+    """Return the options without an effort that the endpoint refuses for its model, which is not a Gemini."""
+    if "reasoning_effort" not in asked or not endpoint.refuses_efforts:
+        return asked
+    notes.append(_drop("reasoning_effort", f"{endpoint.surface} refuses it for {endpoint.model}"))
+    return {name: value for name, value in asked.items() if name != "reasoning_effort"}
+
+
 def _encode_as_given(asked: Mapping[str, object], endpoint: Endpoint, notes: list[Note]) -> ThinkingFields:
     config = {name: cast("JsonValue", value) for name, value in asked.items() if name != "reasoning_effort"}
     body: JsonObject = {}
@@ -200,7 +210,7 @@ class _Fitter:
         if "reasoning_effort" in asked:
             effort = self._fit_effort(str(asked["reasoning_effort"]))
             likely = _likely_tokens(effort, self.family)
-            if thoughts or not self.endpoint.takes_effort(effort):
+            if thoughts or not self.endpoint.takes_effort(effort, self.family):
                 config = self._as_config(effort)
             else:
                 # Vertex refuses a `thinking_config` beside an effort. Without the config, it returns no thoughts.
@@ -227,9 +237,10 @@ class _Fitter:
         nearest = self._nearest(word)
         config = self._as_config(nearest)
         if "thinking_budget" in config:
-            budget = config["thinking_budget"]
+            why = "counts tokens" if self.family.thinking == "budget" else "has no level for it"
             self._note_adjusted(
-                f"`thinking_level` {word!r} became a thinking budget of {budget}: {self.family.name} counts tokens."
+                f"`thinking_level` {word!r} became a thinking budget of {config['thinking_budget']}: "
+                f"{self.family.name} {why}."
             )
         elif nearest != word:
             self._note_adjusted(f"`thinking_level` {word!r} became {nearest!r}: {self._describe_levels()}.")
@@ -243,13 +254,14 @@ class _Fitter:
         if budget == -1:
             # A model without budgets chooses its own amount of thinking by default.
             return ({"thinking_budget": -1} if self.family.budgets else {}), None
+        if budget == 0 and self._may_stop:
+            return {"thinking_budget": 0}, 0
         if self.family.budgets is None or (budget == 0 and self.family.thinking == "level"):
             level = self._nearest(_effort_for(budget))
             self._note_adjusted(f"`thinking_budget` {budget} became the level {level!r}: {self._describe_levels()}.")
             return {"thinking_level": level}, _likely_tokens(level, self.family)
         least, most = self.family.budgets
-        may_be_0 = budget == 0 and self.family.may_stop_thinking
-        fitted = 0 if may_be_0 else min(max(budget, least), most)
+        fitted = min(max(budget, least), most)
         if fitted != budget:
             self._note_adjusted(
                 f"`thinking_budget` {budget} became {fitted}: {self.family.name} takes {least} to {most}."
@@ -257,19 +269,26 @@ class _Fitter:
         return {"thinking_budget": fitted}, fitted
 
     def _nearest(self, word: str) -> str:
-        """Return the model's highest level that does not exceed `word`, or else its lowest level."""
-        words = self._levels()
-        rank = _EFFORTS.index(word)
-        return next((level for level in reversed(words) if _EFFORTS.index(level) <= rank), words[0])
+        """Return the model's highest level that does not exceed `word`, or else its lowest level.
 
-    def _levels(self) -> tuple[str, ...]:
-        return ("none", *self.family.levels) if self.family.may_stop_thinking else self.family.levels
+        Thinking is switched off only for `none`.
+        """
+        if word == "none" and self._may_stop:
+            return word
+        levels = self.family.levels
+        rank = _EFFORTS.index(word)
+        return next((level for level in reversed(levels) if _EFFORTS.index(level) <= rank), levels[0])
 
     def _describe_levels(self) -> str:
-        return f"{self.family.name} has {', '.join(self._levels())}"
+        levels = ("none", *self.family.levels) if self._may_stop else self.family.levels
+        return f"{self.family.name} has {', '.join(levels)}"
+
+    @property
+    def _may_stop(self) -> bool:
+        return self.endpoint.may_stop_thinking(self.family)
 
     def _as_config(self, word: str) -> JsonObject:
-        if self.family.thinking == "budget":
+        if self.family.thinking == "budget" or word == "none":
             return {"thinking_budget": EFFORT_BUDGETS[word]}
         return {"thinking_level": word}
 

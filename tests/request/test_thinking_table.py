@@ -4,8 +4,10 @@ The tables of valid values are independent of the code. They come from Google's 
 
 - https://ai.google.dev/gemini-api/docs/thinking and the model cards: levels, budget ranges and refused values.
 - https://ai.google.dev/gemini-api/docs/openai: values of `reasoning_effort`, which excludes a level or a budget.
-- https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/overview: Vertex accepts `low`,
-  `medium` and `high`, and an effort or a `thinking_config` but not both.
+- https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/overview: Vertex accepts an effort
+  or a `thinking_config` but not both, and maps `low`, `medium` and `high` to budgets.
+- Three captures of a 400 of 2026: Vertex accepts `high`, `low`, `max`, `medium` and `minimal`.
+- pydantic-ai's profile notes on live requests (2026-10-23): budget 0 on Vertex.
 - https://github.com/BerriAI/litellm/issues/37314: `minimal` and `none` are refused.
 - Vertex's page on thinking: levels are refused before Gemini 3.
 """
@@ -63,8 +65,11 @@ BUDGETS = {
     "gemini-2.5-flash": range(24_577),
     **{model: range(1, 65_537) for model in LEVELS if model.startswith("gemini-3") and "image" not in model},
 }
-#: The models that accept the effort `none`.
+#: The models whose thinking can be switched off: on each surface, and on Vertex only.
 MAY_STOP = {"gemini-2.5-flash", "gemini-2.5-flash-lite"}
+MAY_STOP_ON_VERTEX = {"gemini-3.5-flash", "gemini-3.1-pro-preview"}
+#: The values of `reasoning_effort` on each surface.
+EFFORTS = {"vertex": {N, L, M, H, "max"}, "ai_studio": {"none", N, L, M, H}}
 SILENT = {"gemini-2.5-flash-image", "gemini-2.0-flash", "gemini-1.5-pro"}
 
 WORDS = ["none", N, L, M, H, "xhigh", "max"]
@@ -96,11 +101,12 @@ def faults(model, surface, body):
         "thinking asked of a model that has none": model in SILENT and bool(config or effort),
         "two settings": sum(setting is not None for setting in (effort, level, budget)) > 1,
         "an effort and a config on Vertex": surface == "vertex" and effort is not None and bool(config),
-        "a word Vertex does not have": surface == "vertex" and effort not in (None, L, M, H),
-        "an effort the model does not have": effort is not None and effort not in efforts(model),
+        "an effort the surface does not have": effort is not None and effort not in EFFORTS[surface],
+        "an effort Vertex does not map to a budget": surface == "vertex" and not levels and effort not in (None, L, M, H),
+        "an effort the model does not have": effort is not None and effort not in efforts(model, surface),
         "a level the model does not have": level is not None and level not in (levels or ()),
         "a budget that is no number": budget is not None and type(budget) is not int,
-        "a budget the model does not have": budget not in (None, -1) and budget not in BUDGETS.get(model, ()),
+        "a budget the model does not have": budget not in (None, -1) and budget not in budgets(model, surface),
         "a budget where no source says that one is taken": budget is not None and model not in BUDGETS,
         "thoughts without thinking": thoughts and (budget == 0 or effort == "none"),
         "untagged thoughts on Vertex": surface == "vertex" and thoughts and not google.get("thought_tag_marker"),
@@ -112,11 +118,19 @@ def faults(model, surface, body):
 CONFIG = {"thinking_level", "thinking_budget", "include_thoughts"}
 
 
-def efforts(model):
+def may_stop(model, surface):
+    """Return whether the model's thinking can be switched off."""
+    return model in MAY_STOP or (surface == "vertex" and model in MAY_STOP_ON_VERTEX)
+
+
+def efforts(model, surface):
     """Return the efforts that a model accepts. For 2.5, Google maps each effort to a budget; for 3, to a level."""
-    if LEVELS[model]:
-        return LEVELS[model]
-    return {N, L, M, H, *({"none"} if model in MAY_STOP else ())}
+    return {*(LEVELS[model] or (N, L, M, H)), *({"none"} if may_stop(model, surface) else ())}
+
+
+def budgets(model, surface):
+    """Return the budgets other than -1 that a model accepts."""
+    return {*BUDGETS.get(model, ()), *({0} if may_stop(model, surface) else ())}
 
 
 def test_table_has_each_family():
@@ -134,7 +148,10 @@ def test_each_value_is_valid_on_the_wire(model, surface):
             assert faults(model, surface, request.payload) == [], (setting, thoughts, request.payload)
             assert broken_rules(request.payload, surface) == [], (setting, thoughts, request.payload)
             assert len(request.notes) <= len(setting) + bool(thoughts), (setting, thoughts, request.notes)
-            assert shows_thoughts(request.payload) == (bool(thoughts) and thinks(model, setting)), (setting, thoughts)
+            assert shows_thoughts(request.payload) == (bool(thoughts) and thinks(model, surface, setting)), (
+                setting,
+                thoughts,
+            )
 
 
 def shows_thoughts(body):
@@ -142,23 +159,23 @@ def shows_thoughts(body):
     return bool(google.get("thinking_config", {}).get("include_thoughts"))
 
 
-def thinks(model, setting):
+def thinks(model, surface, setting):
     """Return whether the model thinks with this setting."""
-    return model not in SILENT and not (model in MAY_STOP and {*setting.values()} & {"none", 0})
+    return model not in SILENT and not (may_stop(model, surface) and {*setting.values()} & {"none", 0})
 
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize("model", LEVELS)
 def test_setting_of_the_model_is_sent_unchanged(model, surface):
     """A setting that the model supports adds no note. Its form depends on the surface."""
-    for word in efforts(model) if model not in SILENT else ():
+    for word in efforts(model, surface) if model not in SILENT else ():
         request = build(HI, surface, model, reasoning_effort=word.upper())
         assert request.notes == ()
-        assert meaning(request.payload) in (word, {"none": 0, N: 1024, L: 1024, M: 8192, H: 24_576}[word])
+        assert meaning(request.payload) in (word, {"none": 0, N: 1024, L: 1024, M: 8192, H: 24_576}.get(word))
     for word in LEVELS[model] or ():
         request = build(HI, surface, model, thinking_level=word)
         assert (meaning(request.payload), request.notes) == (word, ())
-    for budget in set(LIMITS) & set(BUDGETS.get(model, ())):
+    for budget in set(LIMITS) & budgets(model, surface):
         request = build(HI, surface, model, thinking_budget=budget)
         assert (meaning(request.payload), request.notes) == (budget, ())
 
@@ -170,18 +187,19 @@ def meaning(body):
     return one
 
 
+@pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize("model", LEVELS)
-def test_setting_that_the_model_lacks_is_fitted_with_one_note(model):
+def test_setting_that_the_model_lacks_is_fitted_with_one_note(model, surface):
     """There is no note without a change, for example if thinking is disabled for a model that cannot think."""
     for setting in SETTINGS[1:]:
         (name, value), = setting.items()  # fmt: skip
         legal = {
-            "reasoning_effort": efforts(model), "thinking_level": LEVELS[model] or (),
-            "thinking_budget": {-1, *BUDGETS.get(model, ())},
+            "reasoning_effort": efforts(model, surface), "thinking_level": LEVELS[model] or (),
+            "thinking_budget": {-1, *budgets(model, surface)},
         }[name]  # fmt: skip
         if model in SILENT:
             legal = {"none", 0}
-        request = build(HI, "ai_studio", model, **setting)
+        request = build(HI, surface, model, **setting)
         assert len(request.notes) == (value not in legal), (setting, request.notes)
         assert all(name in note.message for note in request.notes)
 
@@ -190,9 +208,9 @@ def test_setting_that_the_model_lacks_is_fitted_with_one_note(model):
 @pytest.mark.parametrize("model", LEVELS)
 def test_higher_setting_never_gives_less_thinking(model, surface):
     """The sent values keep the order of the requested values. Levels and budgets are not compared."""
-    order = {"none": 0, N: 1, L: 1024, M: 8192, H: 24_576}
-    budgets = [budget for budget in LIMITS if budget > 0 or (budget == 0 and not LEVELS[model])]
-    for name, values in (("reasoning_effort", WORDS), ("thinking_level", WORDS), ("thinking_budget", budgets)):
+    order = {"none": 0, N: 1, L: 1024, M: 8192, H: 24_576, "xhigh": 32_768}
+    tokens = [budget for budget in LIMITS if budget > 0 or (budget == 0 and not LEVELS[model])]
+    for name, values in (("reasoning_effort", WORDS), ("thinking_level", WORDS), ("thinking_budget", tokens)):
         if model not in SILENT:
             sent = [meaning(build(HI, surface, model, **{name: value}).payload) for value in values]
             amounts = [order.get(one, one) for one in sent]
@@ -248,7 +266,7 @@ def test_compatible_server_gets_the_options_unchanged(model):
 
 
 @pytest.mark.parametrize(
-    ("surface", "model"), [("vertex", "meta/llama-4"), ("vertex", "xai/grok-5"), ("ai_studio", "gemma-4-31b-it")]
+    ("surface", "model"), [("vertex", "meta/llama-4"), ("vertex", "xai/grok-5"), ("ai_studio", "gemma-3-27b-it")]
 )
 def test_other_model_gets_the_options_unchanged(surface, model):
     """Only one rule of the surface applies: Vertex accepts an effort or a config, but not both."""
@@ -256,8 +274,28 @@ def test_other_model_gets_the_options_unchanged(surface, model):
         request = build(HI, surface, model, **setting)
         assert request.notes == ()
         assert setting == {} or [meaning(request.payload)] == [*setting.values()]
-        if setting.get("reasoning_effort") not in ("xhigh", "max"):
+        if setting.get("reasoning_effort", L) in EFFORTS[surface]:
             assert broken_rules(build(HI, surface, model, **setting, include_thoughts=True).payload, surface) == []
+
+
+def test_gemma_4_gets_no_effort_on_ai_studio():
+    """AI Studio answers 400 to it. Other settings and other servers are not affected."""
+    request = build(HI, "ai_studio", "models/gemma-4-31b-it", reasoning_effort="high", include_thoughts=True)
+    assert "reasoning_effort" not in request.payload
+    assert [note.message for note in request.notes] == [
+        "`reasoning_effort` was left out: ai_studio refuses it for gemma-4-31b-it."
+    ]
+    assert broken_rules(request.payload, "ai_studio") == []
+    assert broken_rules({**request.payload, "reasoning_effort": "high"}, "ai_studio")[0].rule == "thinking-level"
+    with pytest.raises(UnsupportedParameterError, match="gemma-4"):
+        build(HI, "ai_studio", "gemma-4-31b-it", strict=True, reasoning_effort="high")
+    for surface, setting in (
+        ("vertex", {"reasoning_effort": "high"}),
+        ("openai_compatible", {"reasoning_effort": "high"}),
+        ("ai_studio", {"thinking_level": "high"}),
+    ):
+        request = build(HI, surface, "gemma-4-31b-it", **setting)
+        assert (meaning(request.payload), request.notes) == ("high", ())
 
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])

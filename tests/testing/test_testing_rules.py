@@ -142,7 +142,6 @@ def test_a_recursive_response_schema_is_refused() -> None:
         ({"thinking_level": "HIGH"}, None, "gemini-3.8-flash", None),
         (None, "minimal", "gemini-3.5-flash-lite", None),
         (None, "minimal", "gemini-3.6-flash", None),
-        (None, "none", "gemini-2.5-flash", None),
         (None, "high", "gemini-3.8-flash", None),
     ],
 )

@@ -40,7 +40,11 @@ _GOOGLE_KEYS = {
     ),
     "ai_studio": frozenset({"safety_settings", "cached_content", "thinking_config", "tools"}),
 }  # fmt: skip
-_EFFORTS = ("none", "minimal", "low", "medium", "high")
+#: Google's page for AI Studio, and the list in Vertex AI's 400 (three captures of 2026).
+_EFFORTS = {
+    "vertex": ("high", "low", "max", "medium", "minimal"),
+    "ai_studio": ("none", "minimal", "low", "medium", "high"),
+}
 
 
 def check_keys(body: JsonObject) -> Iterator[Violation]:
@@ -96,32 +100,44 @@ def check_thinking(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
         hint = "Send `reasoning_effort` or `extra_body.google.thinking_config`, not both."
         yield Violation("thinking-twice", INVALID_ARGUMENT, hint)
     if effort is not None:
-        yield from _check_effort(effort, rules)
+        yield from _check_effort(effort, surface, rules)
     if level is not None:
-        yield from _check_level(level, rules)
+        yield from _check_level(level, surface, rules)
     if budget is not None:
-        yield from _check_budget(budget, rules)
+        yield from _check_budget(budget, surface, rules)
 
 
-def _check_effort(effort: JsonValue, rules: ModelRules) -> Iterator[Violation]:
-    if effort not in _EFFORTS:
-        yield Violation(
-            "thinking-level", INVALID_ARGUMENT, f"`reasoning_effort` has to be one of {', '.join(_EFFORTS)}."
-        )
+def check_cache(body: JsonObject, rules: ModelRules) -> Iterator[Violation]:
+    """Yield a violation for a `cached_content` on a model without explicit caches. The text is not known."""
+    if read_path(body, "extra_body", "google", "cached_content") and not rules.cached_content:
+        yield Violation("cached-content", INVALID_ARGUMENT, "This model has no explicit caches: leave it out.")
+
+
+def _check_effort(effort: JsonValue, surface: Surface, rules: ModelRules) -> Iterator[Violation]:
+    efforts = _EFFORTS[surface]
+    if surface == "ai_studio" and rules.refuses_efforts:
+        yield _no_levels("Leave `reasoning_effort` out.")
+    elif effort not in efforts:
+        hint = f"`reasoning_effort` has to be one of {', '.join(efforts)}."
+        yield Violation("thinking-level", _effort_text(effort) if surface == "vertex" else INVALID_ARGUMENT, hint)
     elif rules.is_gemini and not rules.takes_effort(as_text(effort)):
-        yield _unsupported_level(as_text(effort))
+        yield _unsupported_level(as_text(effort), surface)
 
 
-def _check_level(level: JsonValue, rules: ModelRules) -> Iterator[Violation]:
+def _effort_text(effort: JsonValue) -> str:
+    """Return Vertex AI's text for an unknown effort (seen for Gemini and for GLM, in three captures of 2026)."""
+    values = ",".join(f"'{value}'" for value in _EFFORTS["vertex"])
+    return f"Expected 'reasoning_effort' to be one of: {values}; found '{effort}'."
+
+
+def _check_level(level: JsonValue, surface: Surface, rules: ModelRules) -> Iterator[Violation]:
     if rules.is_gemini and not rules.takes_levels:
-        yield Violation(
-            "thinking-level", "Thinking level is not supported for this model.", "Send `thinking_budget` instead."
-        )
+        yield _no_levels("Send `thinking_budget` instead.")
     elif rules.is_gemini and as_text(level).lower() not in rules.levels:
-        yield _unsupported_level(as_text(level))
+        yield _unsupported_level(as_text(level), surface)
 
 
-def _check_budget(budget: JsonValue, rules: ModelRules) -> Iterator[Violation]:
+def _check_budget(budget: JsonValue, surface: Surface, rules: ModelRules) -> Iterator[Violation]:
     if not isinstance(budget, int) or isinstance(budget, bool):
         yield Violation("thinking-budget", INVALID_ARGUMENT, "`thinking_budget` has to be a number of tokens.")
     elif rules.budget is not None:
@@ -131,9 +147,19 @@ def _check_budget(budget: JsonValue, rules: ModelRules) -> Iterator[Violation]:
                 f"The thinking budget {budget} is invalid. Please choose a value between {smallest} and {largest}."
             )
             yield Violation("thinking-budget", message)
+    elif budget == 0 and rules.is_gemini and surface == "ai_studio":
+        # Vertex AI accepts 0: pydantic-ai's profile notes (live requests of 2026-10-23).
+        yield Violation("thinking-budget", "Budget 0 is invalid. This model only works in thinking mode.")
 
 
-def _unsupported_level(level: str) -> Violation:
-    """Return the refusal that 3.8 Flash gives for `minimal` (seen 2026-09-03)."""
+def _no_levels(hint: str) -> Violation:
+    """Return the refusal of models without levels. AI Studio gives it for Gemma 4, too (capture of 2026-09-17)."""
+    return Violation("thinking-level", "Thinking level is not supported for this model.", hint)
+
+
+def _unsupported_level(level: str, surface: Surface) -> Violation:
+    """Return the refusal that 3.8 Flash gives for `minimal`: on AI Studio 2026-09-03, on Vertex AI 2026-09-27."""
     message = f"Thinking level {level.upper()} is not supported for this model"
+    if surface == "vertex":
+        message = f"Thinking level is unsupported: THINKING_LEVEL_{level.upper()}"
     return Violation("thinking-level", message, "Leave it out, or use a level that this model supports.")

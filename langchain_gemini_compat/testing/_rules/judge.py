@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from langchain_gemini_compat.testing._model.json_values import as_objects, as_text
 from langchain_gemini_compat.testing._rules.body import (
+    check_cache,
     check_keys,
     check_sampling,
     check_thinking,
     ignored_keys,
 )
 from langchain_gemini_compat.testing._rules.messages import check_messages
-from langchain_gemini_compat.testing._rules.models import rules_for
+from langchain_gemini_compat.testing._rules.models import bare_name, rules_for
 from langchain_gemini_compat.testing._rules.signatures import check_signatures, count_placeholders
 from langchain_gemini_compat.testing._rules.tools import check_tools, ignored_function_keys
 from langchain_gemini_compat.testing._rules.turns import number_turns
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from langchain_gemini_compat.testing._model.json_values import JsonObject, Surface
+    from langchain_gemini_compat.testing._rules.models import ModelRules
 
 _OPENAI_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
@@ -51,9 +53,9 @@ def judge_request(body: JsonObject, surface: Surface, *, needs_model: bool = Tru
     if surface == "openai_compatible":
         return Verdict(tuple(_check_openai_shape(body, needs_model=needs_model)))
     model = as_text(body.get("model"))
-    wrong_name = tuple(_check_model(model, surface))
-    if wrong_name:
-        return Verdict(wrong_name)
+    wrong_model = tuple(_check_model(model, surface)) or tuple(_check_kind(model, rules_for(model)))
+    if wrong_model:
+        return Verdict(wrong_model)
     ignored = (*ignored_keys(body), *ignored_function_keys(body)) if surface == "vertex" else ()
     turns = number_turns(as_objects(body.get("messages")))
     return Verdict(tuple(_check(body, surface, model)), ignored, count_placeholders(turns))
@@ -66,6 +68,7 @@ def _check(body: JsonObject, surface: Surface, model: str) -> Iterator[Violation
         yield from check_keys(body)
     yield from check_sampling(body, surface, rules)
     yield from check_thinking(body, surface, rules)
+    yield from check_cache(body, rules)
     yield from check_tools(body, surface)
     yield from check_messages(messages, turns, surface, rules)
     yield from check_signatures(turns, surface, rules)
@@ -74,20 +77,39 @@ def _check(body: JsonObject, surface: Surface, model: str) -> Iterator[Violation
 def _check_model(model: str, surface: Surface) -> Iterator[Violation]:
     """Yield a violation for an invalid model name. Vertex AI takes `google/…`, AI Studio the bare name or `models/…`.
 
-    The 404 was captured. The text for a name without publisher on Vertex AI is ours.
+    Both texts were captured, that of Vertex AI in September 2026.
     """
     if surface == "vertex":
         publisher, slash, name = model.partition("/")
         if not slash or not name or publisher in ("models", "publishers"):
-            message = f"Malformed publisher model: `{model}`. Expected the format `publisher/model`."
+            message = (
+                f"Malformed publisher model (`model`: '{model}') for the 'openapi' request endpoint ID; expected "
+                "'<publisher>/<model>'."
+            )
             yield Violation("model-name", message, "On Vertex the name is `google/gemini-…`.")
     elif not model.removeprefix("models/") or "/" in model.removeprefix("models/"):
+        yield _not_found("model-name", model, "On AI Studio the name is `gemini-…` or `models/gemini-…`.")
+
+
+def _check_kind(model: str, rules: ModelRules) -> Iterator[Violation]:
+    """Yield a violation for a model that writes no text over this API. Both texts are AI Studio's (2026)."""
+    if rules.speaks_only:
+        name = f"models/{bare_name(model)}"
         message = (
-            f"models/{model} is not found for API version v1main, or is not supported for generateContent. Call "
-            "ModelService.ListModels to see the list of available models and their supported methods."
+            "The requested combination of response modalities (TEXT) is not supported by the model. "
+            f"{name} accepts the following combination of response modalities:\n* AUDIO\n"
         )
-        hint = "On AI Studio the name is `gemini-…` or `models/gemini-…`."
-        yield Violation("model-name", message, hint, code=404, status="NOT_FOUND")
+        yield Violation("model-kind", message, "The model only speaks: use it with Google's native API.")
+    elif not rules.chats:
+        yield _not_found("model-kind", bare_name(model), "The model is not served here: use Google's API for it.")
+
+
+def _not_found(rule: str, model: str, hint: str) -> Violation:
+    message = (
+        f"models/{model} is not found for API version v1main, or is not supported for generateContent. Call "
+        "ModelService.ListModels to see the list of available models and their supported methods."
+    )
+    return Violation(rule, message, hint, code=404, status="NOT_FOUND")
 
 
 def _check_openai_shape(body: JsonObject, *, needs_model: bool) -> Iterator[Violation]:

@@ -1,8 +1,17 @@
 """Rules of the server for requests, by model.
 
 The table repeats facts of the package on purpose, so that tests detect a fact that is wrong in one of the two places.
-Sources: https://ai.google.dev/gemini-api/docs/thought-signatures, https://ai.google.dev/gemini-api/docs/thinking,
-Google's model cards as of autumn 2026, and public reports of 400s.
+Sources, read on 2026-11-29 unless a date is given:
+
+- Signatures: https://ai.google.dev/gemini-api/docs/thought-signatures
+- Levels and budgets before Gemini 4: https://ai.google.dev/gemini-api/docs/thinking and Google's model cards.
+- No `minimal` on 3.7 and 3.8 Flash: https://github.com/BerriAI/litellm/issues/37314 (2026-09).
+- Gemini 4, its levels, caches, penalties and Office files:
+  https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-4-hydrogen and gemini-4-carbon;
+  Neon: https://apidog.com/blog/gemini-4-neon-api; `xhigh`: `ThinkingLevel` of google-genai 3.6.1.
+- Gemma 4 on AI Studio: a published capture of 2026-09-17.
+- No text from speech, live and video models: LiteLLM's model map (litellm 1.110.2) and google-genai 3.6.1.
+- Text beside tool calls: https://github.com/NousResearch/hermes-agent/issues/69231 (2026-07-24).
 """
 
 from __future__ import annotations
@@ -13,8 +22,12 @@ from dataclasses import dataclass
 _VERSION = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
 _ALL_LEVELS = frozenset({"minimal", "low", "medium", "high"})
 _NO_MINIMAL = frozenset({"low", "medium", "high"})
+_WITH_XHIGH = frozenset({"low", "medium", "high", "xhigh"})
 #: The first prefix that matches is used, so longer prefixes come before shorter ones.
 _LEVELS = (
+    ("gemini-4-hydrogen", _WITH_XHIGH),
+    ("gemini-4-neon", _WITH_XHIGH),
+    ("gemini-4", _NO_MINIMAL),
     ("gemini-3.8-flash", _NO_MINIMAL),
     ("gemini-3.7-flash", _NO_MINIMAL),
     ("gemini-3.1-pro", _NO_MINIMAL),
@@ -27,6 +40,9 @@ _BUDGETS = (
     ("gemini-2.5-flash", (0, 24576, True)),
 )
 _NO_TEXT_BESIDE_CALLS = ("gemini-3.6-flash", "gemini-3.5-flash-lite")
+#: Models that write no text, or none over this API: speech, live sessions, transcripts, video.
+_SPEECH = re.compile(r"gemini-[\d.]+-(?:\w+-)*tts")
+_NO_CHAT = re.compile(r"gemini-(?:[\d.]+-(?:\w+-)*(?:live|transcribe)|omni)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +57,11 @@ class ModelRules:
         budget: The smallest and the largest thinking budget, and whether 0 is allowed. `None`: no documented range.
         text_beside_calls: Whether Vertex AI accepts text in a message with tool calls.
         penalties: Whether the model accepts frequency and presence penalties.
+        refuses_efforts: Whether AI Studio refuses every `reasoning_effort` for the model.
+        cached_content: Whether the model accepts `cached_content`.
+        office_files: Whether tool results may have Office and OpenDocument files.
+        speaks_only: Whether the model answers with speech only.
+        chats: Whether the model is served over chat completions.
     """
 
     is_gemini: bool
@@ -50,6 +71,11 @@ class ModelRules:
     budget: tuple[int, int, bool] | None
     text_beside_calls: bool
     penalties: bool
+    refuses_efforts: bool
+    cached_content: bool
+    office_files: bool
+    speaks_only: bool
+    chats: bool
 
     def takes_effort(self, effort: str) -> bool:
         """Return whether `effort` is accepted as `reasoning_effort`.
@@ -88,4 +114,9 @@ def rules_for(model: str) -> ModelRules:
         budget=next((budget for name, budget in _BUDGETS if bare.startswith(name)), None),
         text_beside_calls=not bare.startswith(_NO_TEXT_BESIDE_CALLS),
         penalties=not bare.startswith("gemini-3.5-flash-lite"),
+        refuses_efforts=bare.startswith("gemma-4"),
+        cached_content=not bare.startswith("gemini-4"),
+        office_files=bare.startswith("gemini-4-hydrogen"),
+        speaks_only=bool(_SPEECH.match(bare)),
+        chats=not _NO_CHAT.match(bare),
     )

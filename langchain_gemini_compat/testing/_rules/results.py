@@ -2,7 +2,8 @@
 
 Sources: Google's examples page (multimodal function responses), https://github.com/BerriAI/litellm/issues/38223 and
 https://github.com/vercel/ai/issues/14369 for the text of the error. The types that a result takes are from
-pydantic-ai's notes on live requests.
+pydantic-ai's notes on live requests (read on 2026-11-29), those of Gemini 4 Hydrogen from its guide:
+https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-4-hydrogen
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._rules.models import ModelRules
 
 _TYPES = frozenset({"image/png", "image/jpeg", "image/jpg", "image/webp", "application/pdf", "text/plain"})
+_OFFICE = ("application/vnd.openxmlformats-officedocument.", "application/vnd.oasis.opendocument.")
 _SCHEMES = ("gs://", "https://", "http://")
 
 
@@ -41,12 +43,12 @@ def check_results(messages: Sequence[JsonObject], rules: ModelRules) -> Iterator
                 hint = f'`messages[{index}]` holds JSON with `$ref`: send it as text, `{{"output": "…"}}`.'
                 yield Violation("result-reference", f"{text}the function_response.parts.", hint)
         for part in inner:
-            yield from _check_part(part, index)
+            yield from _check_part(part, index, rules)
 
 
-def _check_part(part: JsonObject, index: int) -> Iterator[Violation]:
+def _check_part(part: JsonObject, index: int, rules: ModelRules) -> Iterator[Violation]:
     mime_type, uri = as_text(part.get("mime_type")), part.get("file_uri")
-    if mime_type not in _TYPES:
+    if mime_type not in _TYPES and not (rules.office_files and mime_type.startswith(_OFFICE)):
         hint = f"`messages[{index}]` has media of type {mime_type!r}. Tool results take {', '.join(sorted(_TYPES))}."
         yield Violation("result-media", INVALID_ARGUMENT, hint)
     if isinstance(uri, str) and not uri.startswith(_SCHEMES):
