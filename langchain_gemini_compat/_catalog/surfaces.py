@@ -98,6 +98,19 @@ _EFFORTS: dict[Surface, frozenset[str] | None] = {
 }
 #: Values that Vertex AI's page maps to a thinking budget, for models that count tokens.
 _VERTEX_BUDGET_EFFORTS = frozenset({"low", "medium", "high"})
+#: MIME types of media inside the result of a tool on Vertex AI, for Gemini 3 and later (pydantic-ai's notes on live
+#: requests). Others probably give a 400.
+_RESULT_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
+#: MIME types of Office and OpenDocument files, which Gemini 4 Hydrogen reads, also inside results. Source: its guide,
+#: https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-4-hydrogen
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+_OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
+OFFICE_TYPES = frozenset(
+    {
+        f"{_OFFICE}wordprocessingml.document", f"{_OFFICE}spreadsheetml.sheet", f"{_OFFICE}presentationml.presentation",
+        f"{_OPEN_DOCUMENT}text", f"{_OPEN_DOCUMENT}spreadsheet", f"{_OPEN_DOCUMENT}presentation",
+    }
+)  # fmt: skip
 #: Families that take a thinking budget of 0 on Vertex AI and then do not think. AI Studio answers 400 (live requests of
 #: 2026-10-23 in pydantic-ai's profile notes; https://www.inerrata.ai/r/vertex-ai-gemini-via-openaicompat-disable-thinking-with-thinkingbudget0-to-stop--41e4e6cb).
 _STOP_THINKING_ON_VERTEX = ("gemini-3.1-pro", "gemini-3.5-flash")
@@ -243,6 +256,16 @@ class Endpoint:
     def takes_media_in_results(self, family: ModelFamily) -> bool:
         """Whether a tool result may carry media in its `extra_content`."""
         return self.dialect == "vertex" and family.takes_media_in_results
+
+    @property
+    def takes_office_files(self) -> bool:
+        """Whether the endpoint's model reads Office and OpenDocument files."""
+        return self.dialect == "vertex" and bare_model_name(self.model).lower().startswith("gemini-4-hydrogen")
+
+    def takes_in_result(self, mime_type: str | None, family: ModelFamily) -> bool:
+        """Whether a tool result may carry media of this MIME type in its `extra_content`."""
+        is_office = mime_type in OFFICE_TYPES and self.takes_office_files
+        return self.takes_media_in_results(family) and (mime_type in _RESULT_TYPES or is_office)
 
     def may_be_reached_as(self, surface: object) -> bool:
         """Whether the same server can also be configured as `surface`. A gateway can have two values of `surface`."""

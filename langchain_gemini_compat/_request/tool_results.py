@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 from langchain_core.messages import FunctionMessage, ToolMessage
 from langchain_core.prompt_values import ChatPromptValue
 
+from langchain_gemini_compat._catalog.surfaces import OFFICE_TYPES
 from langchain_gemini_compat._request.content import encode_media, read_own_extra
 from langchain_gemini_compat._request.content_blocks import Media, Text, parse_block, read_media
 from langchain_gemini_compat._request.tool_result_texts import (
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 
 #: The content of a result that has only media, if the media follow in another message.
 _FOLLOWS = '{"output":"The next user message holds the output."}'
-#: MIME types that Gemini 3 on Vertex accepts in a result (pydantic-ai's list). Other types probably give a 400.
-_BESIDE = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
 #: MIME types that Google documents for Gemini. Another type is a 400 (`Unsupported MIME type`).
 _GEMINI_TAKES = frozenset(
     {
@@ -116,6 +115,7 @@ def encode_tool_result(
         own = _with_parts(own or {}, parts)
     else:
         encoded["content"] = text or _FOLLOWS
+        found.notes.extend(_describe_following(found.media, endpoint, family))
         following = [encode_media(media, keys, endpoint) for media, keys in found.media]
         following.insert(0, {"type": "text", "text": f"Output of {name or 'the tool'} (call {call_id}):"})
     return ToolResult({**encoded, "extra_content": own} if own else encoded, following, found.notes)
@@ -233,8 +233,7 @@ def _add_media(
     found: _Contents, media: Media, block: JsonValue, keys: JsonObject, endpoint: Endpoint, family: ModelFamily
 ) -> None:
     """Add media to `found.media`, or their text or description to `found.texts`."""
-    goes_beside = endpoint.takes_media_in_results(family) and media.known_mime_type in _BESIDE
-    text = None if goes_beside else read_text_data(media)
+    text = None if endpoint.takes_in_result(media.known_mime_type, family) else read_text_data(media)
     if text is not None:
         found.texts.append((text, None))
         return
@@ -260,7 +259,7 @@ def _why_unsendable(media: Media, endpoint: Endpoint, family: ModelFamily) -> st
         scheme_of(media.url) not in ("http", "https", "gs") or not _is_reachable(media.url, is_gemini=is_gemini)
     ):
         return "the server cannot reach its URI"
-    refused_type = None if media.file_id else _refused_type(media, family, is_gemini=is_gemini)
+    refused_type = None if media.file_id else _refused_type(media, endpoint, family, is_gemini=is_gemini)
     if refused_type:
         return refused_type
     try:
@@ -270,7 +269,7 @@ def _why_unsendable(media: Media, endpoint: Endpoint, family: ModelFamily) -> st
     return None
 
 
-def _refused_type(media: Media, family: ModelFamily, *, is_gemini: bool) -> str | None:
+def _refused_type(media: Media, endpoint: Endpoint, family: ModelFamily, *, is_gemini: bool) -> str | None:
     """Return the reason why the MIME type of `media` is refused; `None` if it is accepted.
 
     An unknown type is refused: a type guessed from the kind could give a 400.
@@ -280,7 +279,8 @@ def _refused_type(media: Media, family: ModelFamily, *, is_gemini: bool) -> str 
         return "its type is not known"
     kind = "pdf" if mime_type == "application/pdf" else mime_type.partition("/")[0]
     if is_gemini:
-        is_taken = mime_type in _GEMINI_TAKES and kind in family.inputs
+        is_office = mime_type in OFFICE_TYPES and endpoint.takes_office_files
+        is_taken = is_office or (mime_type in _GEMINI_TAKES and kind in family.inputs)
         return None if is_taken else f"{family.name} does not take {mime_type}"
     is_taken = mime_type in _OTHERS_TAKE or kind in _OTHERS_TAKE_KINDS
     return None if is_taken else f"{mime_type} has no form on this surface"
@@ -316,9 +316,20 @@ def _can_go_beside(found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint
 
     The endpoint must accept their MIME types, and no media block may have its own `extra_content`.
     """
-    return endpoint.takes_media_in_results(family) and all(
-        media.known_mime_type in _BESIDE and "extra_content" not in keys for media, keys in found
+    return all(
+        endpoint.takes_in_result(media.known_mime_type, family) and "extra_content" not in keys for media, keys in found
     )
+
+
+def _describe_following(
+    found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint, family: ModelFamily
+) -> Iterator[str]:
+    """Yield a note for each type that a result could not carry, on a surface where results carry media."""
+    types = dict.fromkeys(media.known_mime_type for media, _ in found)
+    if endpoint.takes_media_in_results(family):
+        for mime_type in types:
+            if not endpoint.takes_in_result(mime_type, family):
+                yield f"Media of type {mime_type} follow in a user message: a tool's result does not take them."
 
 
 def _result_part(media: Media, number: int) -> JsonObject:

@@ -174,14 +174,18 @@ def test_random_result_makes_a_valid_request(content, surface, model, strict):
     model=st.sampled_from(MODELS),
 )
 def test_url_of_a_result_is_always_sent(kind, url, ending, mime_type, surface, model):
-    """An attachment is sent either as media, or as text with a note."""
+    """An attachment is sent either as media, or as text with a note.
+
+    Media that a result of Gemini 3 on Vertex does not take have a note, too.
+    """
     block = {"type": kind, "url": url + ending, "name": "n-1", **({"mime_type": mime_type} if mime_type else {})}
     request = request_of([block], surface, model)
     tool_message, *following = request.payload["messages"][2:]
     in_text = url + ending in str(tool_message["content"])
     in_media = url + ending in json.dumps([tool_message.get("extra_content"), following])
     assert in_text != in_media
-    assert bool(result_notes(request)) == in_text
+    moved = bool(following) and (surface, model) == ("vertex", "gemini-3.8-flash")
+    assert bool(result_notes(request)) == (in_text or moved)
     if in_text:
         assert "n-1" in tool_message["content"]
 
@@ -238,7 +242,54 @@ def test_gemini_3_on_vertex_gets_listed_types_beside_a_result(mime_type, beside)
     parts = sent.get("extra_content", {}).get("google", {}).get("parts", [])
     assert len(parts) == beside
     assert "gs://bucket/a" in json.dumps(following or parts)
+    note = f"Media of type {mime_type} follow in a user message: a tool's result does not take them."
+    assert result_notes(request) == ([] if beside else [note])
+
+
+def test_media_that_follow_every_result_of_a_model_have_no_note():
+    """Gemini 2.5 takes no media in results."""
+    block = {"type": "image", "url": "gs://bucket/a", "mime_type": "image/heic"}
+    request = request_of([block], "vertex", "gemini-2.5-pro")
+    assert "gs://bucket/a" in json.dumps(request.payload["messages"][3])
     assert result_notes(request) == []
+
+
+OFFICE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
+
+@pytest.mark.parametrize("mime_type", [OFFICE, "application/vnd.oasis.opendocument.spreadsheet"])
+@pytest.mark.parametrize(
+    ("surface", "model", "beside"),
+    [
+        ("vertex", "gemini-4-hydrogen", True),
+        ("vertex", "gemini-4-hydrogen-001", True),
+        ("vertex", "gemini-4-carbon", False),
+        ("vertex", "gemini-3.8-flash", False),
+        ("ai_studio", "gemini-4-hydrogen", False),
+    ],
+)
+def test_office_files_go_beside_a_result_of_hydrogen(surface, model, beside, mime_type):
+    """Its guide lists Office and OpenDocument files. Other models get a description of the file."""
+    request = request_of([{"type": "file", "base64": ZIP, "mime_type": mime_type, "name": "a"}], surface, model)
+    (sent,) = request.payload["messages"][2:]
+    parts = sent.get("extra_content", {}).get("google", {}).get("parts", [])
+    assert [part["inline_data"]["mime_type"] for part in parts] == ([mime_type] if beside else [])
+    assert len(result_notes(request)) == (not beside)
+
+
+def test_a_type_that_no_result_takes_moves_all_media_of_the_result():
+    """The file of Office moves, too, and Hydrogen reads it in the user message."""
+    blocks = [
+        {"type": "audio", "base64": WAV, "mime_type": "audio/wav"},
+        {"type": "file", "base64": ZIP, "mime_type": OFFICE},
+    ]
+    request = request_of(blocks, "vertex", "gemini-4-hydrogen")
+    sent, following = request.payload["messages"][2:]
+    assert "extra_content" not in sent
+    assert [part["type"] for part in following["content"]] == ["text", "input_audio", "image_url"]
+    assert result_notes(request) == [
+        "Media of type audio/wav follow in a user message: a tool's result does not take them."
+    ]
 
 
 @pytest.mark.parametrize("surface", SURFACES)
