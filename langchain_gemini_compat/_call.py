@@ -21,7 +21,7 @@ from langchain_gemini_compat._response.message_chunks import ReplyDecoder
 from langchain_gemini_compat._response.usage_metadata import build_llm_output
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping
     from contextlib import AbstractContextManager
 
     from langchain_core.messages import AIMessage
@@ -63,6 +63,7 @@ def ask(
     *,
     deadline: float | None = None,
     keeps_headers: bool = False,
+    request_headers: Mapping[str, str] | None = None,
 ) -> _Reply:
     """Send `payload` and return the whole reply, decoded by `decode`.
 
@@ -74,6 +75,7 @@ def ask(
         deadline: Time at which the call ends, in seconds of the monotonic clock. Set it if the request is part of a
             larger call. Default: the `total` limit of the transport.
         keeps_headers: Whether the headers of the response are kept for `decode`.
+        request_headers: Headers of this call's requests, besides those of the transport.
 
     Returns:
         The decoded reply.
@@ -81,7 +83,7 @@ def ask(
     Raises:
         GeminiCompatError: If the last try fails.
     """
-    tries = transport.begin(model, keeps_headers=keeps_headers)
+    tries = transport.begin(model, keeps_headers=keeps_headers, request_headers=request_headers)
     tries.deadline = tries.deadline if deadline is None else deadline
     caught: list[GeminiCompatError] = []
     while True:
@@ -101,9 +103,10 @@ async def aask(
     *,
     deadline: float | None = None,
     keeps_headers: bool = False,
+    request_headers: Mapping[str, str] | None = None,
 ) -> _Reply:
     """Async version of `ask`."""
-    tries = transport.begin(model, keeps_headers=keeps_headers)
+    tries = transport.begin(model, keeps_headers=keeps_headers, request_headers=request_headers)
     tries.deadline = tries.deadline if deadline is None else deadline
     caught: list[GeminiCompatError] = []
     while True:
@@ -118,20 +121,36 @@ async def aask(
 def complete(request: Request, transport: Transport) -> ChatResult:
     """Send `request` and return the whole reply."""
     decode = partial(_decode_reply, request)
-    return ask(request.endpoint.name, request.payload, transport, decode, keeps_headers=request.includes_headers)
+    return ask(
+        request.endpoint.name,
+        request.payload,
+        transport,
+        decode,
+        keeps_headers=request.includes_headers,
+        request_headers=request.headers,
+    )
 
 
 async def acomplete(request: Request, transport: Transport) -> ChatResult:
     """Async version of `complete`."""
     decode = partial(_decode_reply, request)
-    return await aask(request.endpoint.name, request.payload, transport, decode, keeps_headers=request.includes_headers)
+    return await aask(
+        request.endpoint.name,
+        request.payload,
+        transport,
+        decode,
+        keeps_headers=request.includes_headers,
+        request_headers=request.headers,
+    )
 
 
 def stream(
     request: Request, transport: Transport, open_decoder: Callable[[Request, Tries], Decoder[_Piece]]
 ) -> Generator[_Piece]:
     """Send `request` and yield the pieces of the streamed reply. Closing the generator closes the connection."""
-    tries = transport.begin(request.endpoint.name, keeps_headers=request.includes_headers)
+    tries = transport.begin(
+        request.endpoint.name, keeps_headers=request.includes_headers, request_headers=request.headers
+    )
     caught: list[GeminiCompatError] = []
     while True:
         tries.wait()
@@ -159,7 +178,9 @@ async def astream(
 ) -> AsyncGenerator[_Piece]:
     """Async version of `stream`. It opens the transport itself, because its caller is not a coroutine."""
     transport = await open_transport()
-    tries = transport.begin(request.endpoint.name, keeps_headers=request.includes_headers)
+    tries = transport.begin(
+        request.endpoint.name, keeps_headers=request.includes_headers, request_headers=request.headers
+    )
     caught: list[GeminiCompatError] = []
     while True:
         await tries.await_turn()

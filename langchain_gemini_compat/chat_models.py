@@ -1076,7 +1076,8 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
                     of at once.
                     Default: `None`, which means at once. Surfaces: Vertex AI, compatible servers.
                 service_tier: Price and priority of the request, such as `flex`.
-                    Default: `None`, which means the server's own. Surfaces: AI Studio, compatible servers.
+                    Vertex AI has `priority` only, as a header. Default: `None`, which means the server's own. Surfaces:
+                    all.
                 response_mime_type: `"application/json"` for an answer in JSON, or `"text/plain"`.
                     It sets `response_format`.
                 response_schema: Schema of an answer in JSON: a pydantic class, a `TypedDict` or a JSON schema.

@@ -98,6 +98,9 @@ _EFFORTS: dict[Surface, frozenset[str] | None] = {
 }
 #: Values that Vertex AI's page maps to a thinking budget, for models that count tokens.
 _VERTEX_BUDGET_EFFORTS = frozenset({"low", "medium", "high"})
+#: Header with which Vertex AI takes `service_tier="priority"`. No source shows other tiers on the compatible endpoint.
+#: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo
+TIER_HEADER = "X-Vertex-AI-LLM-Shared-Request-Type"
 #: MIME types of media inside the result of a tool on Vertex AI, for Gemini 3 and later (pydantic-ai's notes on live
 #: requests). Others probably give a 400.
 _RESULT_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
@@ -217,6 +220,11 @@ class Endpoint:
     def takes_thinking_config_beside_effort(self) -> bool:
         """Whether one request may have both `reasoning_effort` and a `thinking_config`."""
         return self.dialect != "vertex"
+
+    @property
+    def takes_tier_as_header(self) -> bool:
+        """Whether `service_tier` is a header of the request instead of a key of its body."""
+        return self.dialect == "vertex"
 
     @property
     def needs_thought_marker(self) -> bool:

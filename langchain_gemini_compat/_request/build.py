@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._catalog.models import family_of
+from langchain_gemini_compat._catalog.surfaces import TIER_HEADER
 from langchain_gemini_compat._request.messages import encode_messages
 from langchain_gemini_compat._request.options import is_known_option, read_options
 from langchain_gemini_compat._request.thinking import encode_thinking, warn_of_tight_limit
@@ -39,6 +40,8 @@ _STRICT_ERRORS: Mapping[NoteKind, type[UnsupportedParameterError | InvalidHistor
     "adjusted": UnsupportedParameterError,
     "repaired": InvalidHistoryError,
 }
+#: Values of `service_tier` that ask for what a request without a tier gets.
+_STANDARD_TIERS = ("standard", "default", "auto")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Request:
     payload: JsonObject
     endpoint: Endpoint
     notes: tuple[Note, ...]
+    #: Headers of this request, besides those of the transport.
+    headers: Mapping[str, str] = field(default_factory=dict)
     #: Names of the tags that enclose thoughts in the reply's text.
     tags: tuple[str, ...] = DEFAULT_TAGS
     #: Whether tagged text counts as thoughts even if the server does not flag it as such.
@@ -155,7 +160,8 @@ def _build_request(messages: Sequence[BaseMessage], context: _Context) -> Reques
     tools, schemas = _encode_tools(context, names)
     response_format = _encode_response_format(context, has_functions="tools" in tools.body)
     thinking = _encode_thinking(context)
-    body = {**body, **tools.body, **response_format, **thinking.body, **_encode_stream(context)}
+    tier, headers = _encode_tier(context)
+    body = {**body, **tier, **tools.body, **response_format, **thinking.body, **_encode_stream(context)}
     google = {**tools.google, **thinking.google, **_encode_google(context)}
     fields = _drop_unsupported(_Fields(body, google), context)
     _note_misspelled(fields.body, context)
@@ -165,6 +171,7 @@ def _build_request(messages: Sequence[BaseMessage], context: _Context) -> Reques
         body,
         endpoint,
         tuple(context.notes),
+        headers=headers,
         tags=_thought_tags(body),
         expects_thoughts=_expects_thoughts(body, endpoint),
         call_limit=1 if options.parallel_tool_calls is False else None,
@@ -199,7 +206,6 @@ def _encode_plain(context: _Context) -> JsonObject:
         frequency_penalty=options.frequency_penalty,
         logprobs=options.logprobs,
         top_logprobs=options.top_logprobs,
-        service_tier=options.service_tier,
         web_search_options=options.web_search_options,
         stop=None if not options.stop else [options.stop] if isinstance(options.stop, str) else options.stop,
     )
@@ -214,6 +220,19 @@ def _encode_plain(context: _Context) -> JsonObject:
         del body["n"]
         context.note_dropped("n", "a stream has one candidate" if context.stream else "Gemini gives one candidate here")
     return body
+
+
+def _encode_tier(context: _Context) -> tuple[JsonObject, dict[str, str]]:
+    """Return the body key and the header for `service_tier`. The surface takes at most one of them."""
+    tier = context.options.service_tier
+    if tier is None or not context.endpoint.takes_tier_as_header:
+        return _set_options(service_tier=tier), {}
+    if tier == "priority":
+        context.note("header", f"`service_tier` 'priority' is sent as the header `{TIER_HEADER}: priority`.")
+        return {}, {TIER_HEADER: "priority"}
+    if tier not in _STANDARD_TIERS:
+        context.note_dropped("service_tier", f"{context.endpoint.surface} has only 'standard' and 'priority' here")
+    return {}, {}
 
 
 def _fit_limit(name: str, given: JsonValue, context: _Context) -> JsonValue:

@@ -293,7 +293,7 @@ class ReplyDecoder:
         reply, endpoint = self._assembler, self._request.endpoint
         name = bare_model_name(reply.model) if endpoint.speaks_gemini else reply.model
         placeholders = sum(note.kind == "stand_in" for note in self._request.notes)
-        repairs = [note.message for note in self._request.notes if note.kind not in ("stand_in", "unsent")]
+        repairs = [note.message for note in self._request.notes if note.kind not in ("stand_in", "unsent", "header")]
         if len(repairs) > _MOST_REPAIRS:
             repairs = [*repairs[:_MOST_REPAIRS], f"{len(repairs) - _MOST_REPAIRS} more: see `preview()`."]
         metadata = {

@@ -326,8 +326,8 @@ class RequestFields(BaseModel):
     )
     service_tier: str | None = Field(
         default=None,
-        description="Price and priority of the request, such as `flex`. Default: `None`, which means the server's own. "
-        "Surfaces: AI Studio, compatible servers.",
+        description="Price and priority of the request, such as `flex`. Vertex AI has `priority` only, as a header. "
+        "Default: `None`, which means the server's own. Surfaces: all.",
     )
     extra_body: dict[str, Any] | None = Field(
         default=None,

@@ -114,11 +114,15 @@ class Transport:
         """The source of bearer tokens."""
         return self._config.tokens
 
-    def begin(self, model: str, *, keeps_headers: bool = False) -> Tries:
+    def begin(
+        self, model: str, *, keeps_headers: bool = False, request_headers: Mapping[str, str] | None = None
+    ) -> Tries:
         """Return the retry state of a new call. Calls with the same endpoint, model and account share a rate gate."""
         config = self._config
         gate = gate_of(config.base_url, model, config.account)
-        return Tries(config.max_retries, config.limits, gate, keeps_headers=keeps_headers)
+        return Tries(
+            config.max_retries, config.limits, gate, keeps_headers=keeps_headers, request_headers=request_headers
+        )
 
     def complete(self, payload: JsonObject, tries: Tries) -> WireChunk:
         """Send `payload`. Return the whole reply as one chunk."""
@@ -215,9 +219,11 @@ class Transport:
         self, client: httpx2.Client | httpx2.AsyncClient, url: str, body: bytes, token: str, tries: Tries
     ) -> httpx2.Request:
         config = self._config
+        # Clients are shared by models, so the headers of a call are those of its requests.
+        of_call = {name.lower(): value for name, value in tries.request_headers.items()}
         given = {name.lower(): value for name, value in config.headers.items()}
         credential = config.tokens.apply(token)
-        headers = {**_HEADERS, **credential, **given}
+        headers = {**_HEADERS, **of_call, **credential, **given}
         if "authorization" in credential:
             headers["authorization"] = credential["authorization"]
         timeout = _build_timeout(config.limits, tries.deadline)

@@ -19,7 +19,7 @@ from langchain_gemini_compat._transport.reply_headers import read_headers
 from langchain_gemini_compat._transport.timeouts import TimeLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     import httpx2
     from langchain_core.messages.ai import UsageMetadata
@@ -51,9 +51,19 @@ class Tries:
         limits: The time limits of the call.
         gate: The rate gate of the quota.
         keeps_headers: Whether `headers` holds the headers of the last response.
+        request_headers: Headers of the requests of this call only.
     """
 
-    def __init__(self, max_retries: int, limits: TimeLimits, gate: Gate, *, keeps_headers: bool = False) -> None:
+    def __init__(
+        self,
+        max_retries: int,
+        limits: TimeLimits,
+        gate: Gate,
+        *,
+        keeps_headers: bool = False,
+        request_headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.request_headers = request_headers or {}
         self._left = max(0, max_retries)
         self._uses_gate = max_retries > 0
         self._budget = limits.retry_wait

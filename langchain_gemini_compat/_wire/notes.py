@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 NoteKind: TypeAlias = Literal[
-    "dropped", "adjusted", "repaired", "lossy_schema", "stand_in", "tight_limit", "tool_result", "unsent", "misspelled"
+    "dropped",
+    "adjusted",
+    "repaired",
+    "lossy_schema",
+    "stand_in",
+    "tight_limit",
+    "tool_result",
+    "unsent",
+    "misspelled",
+    "header",
 ]
 
 
@@ -23,6 +32,7 @@ class Note:
     - `tool_result`: part of a tool result cannot be sent on this surface. `strict` does not make it an error.
     - `unsent`: the name of an assistant message was not sent. `strict` does not make it an error.
     - `tight_limit`: nothing was changed, but thinking may use up `max_tokens`.
+    - `header`: a parameter was sent as a header of the request. `strict` does not make it an error.
     - `misspelled`: nothing was changed, but the name of a body key resembles that of an option.
     """
 

@@ -235,7 +235,7 @@ SAMPLES = {
     "media_resolution": "MEDIA_RESOLUTION_LOW",
     "modalities": ["text"],
     "stream_function_call_arguments": True,
-    "service_tier": "flex",
+    "service_tier": "priority",
     "extra_body": {"google": {"x": 1}},
     "stream_usage": True,
     "invalid_tool_calls": "keep",
@@ -408,7 +408,7 @@ def landing(name, surface):
     full = build(HI, surface, **{**beside, name: SAMPLES[name]})
     before = dict(_leaves(bare.payload))
     paths = [path for path, value in _leaves(full.payload) if before.get(path) != value]
-    places = ", ".join(_code(path) for path in paths)
+    places = ", ".join([*map(_code, paths), *(f"header {_code(header)}" for header in full.headers)])
     kinds = {note.kind for note in full.notes}
     return places or ("kept by the package" if "adjusted" in kinds else "left out" if "dropped" in kinds else "nothing")
 

@@ -18,9 +18,13 @@ from langchain_gemini_compat.testing._rules.models import bare_name, rules_for
 from langchain_gemini_compat.testing._rules.signatures import Issued, issue_signature
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from langchain_gemini_compat.testing._model.json_values import JsonObject, Surface
     from langchain_gemini_compat.testing._model.replies import Call
 
+#: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo (read on 2026-11-29)
+_TIER_HEADER = "x-vertex-ai-llm-shared-request-type"
 _EPOCH = 1_790_000_000
 _STUDIO = Style(
     index="absent",
@@ -54,6 +58,7 @@ class RenderContext:
         thought_tag: The tag around thoughts. `None`: thoughts are hidden. Empty: thoughts have no tags.
         streams_arguments: Whether the request asks for the arguments of calls in pieces.
         prompt_tokens: The estimated number of tokens of the messages.
+        traffic_type: How Vertex AI bills the request.
     """
 
     surface: Surface
@@ -65,6 +70,7 @@ class RenderContext:
     thought_tag: str | None
     streams_arguments: bool
     prompt_tokens: int
+    traffic_type: str
 
     @property
     def signs(self) -> bool:
@@ -104,8 +110,13 @@ class RenderContext:
         return sha256(f"{self.seed}/{self.number}/{what}".encode()).digest()
 
 
-def build_context(body: JsonObject, surface: Surface, number: int) -> RenderContext:
-    """Return the context for the reply to `body`, which is the fake's reply number `number`."""
+def build_context(
+    body: JsonObject, surface: Surface, number: int, headers: Mapping[str, str] | None = None
+) -> RenderContext:
+    """Return the context for the reply to `body`, which is the fake's reply number `number`.
+
+    `headers` are those of the request, with lowercase names.
+    """
     messages = dump(body.get("messages"))
     google = ("extra_body", "google")
     return RenderContext(
@@ -119,6 +130,7 @@ def build_context(body: JsonObject, surface: Surface, number: int) -> RenderCont
         thought_tag=_thought_tag(body, surface),
         streams_arguments=read_path(body, *google, "stream_function_call_arguments") is True,
         prompt_tokens=len(messages) // 4 + 1,
+        traffic_type="ON_DEMAND_PRIORITY" if (headers or {}).get(_TIER_HEADER) == "priority" else "ON_DEMAND",
     )
 
 

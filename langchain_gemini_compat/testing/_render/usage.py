@@ -33,7 +33,7 @@ def write_usage(reply: Reply, context: RenderContext, *, share: float = 1.0) -> 
         return {**written, "completion_tokens": completion, "total_tokens": usage.prompt + completion}
     written |= {"completion_tokens": completion, "total_tokens": usage.prompt + completion + usage.thoughts}
     if context.surface == "vertex":
-        written["extra_properties"] = {"google": {"traffic_type": "ON_DEMAND"}}
+        written["extra_properties"] = {"google": {"traffic_type": context.traffic_type}}
         if usage.thoughts:
             written["completion_tokens_details"] = {"reasoning_tokens": usage.thoughts}
     return written

@@ -306,7 +306,8 @@ class FakeGemini:
                 self.refusals.extend(verdict.violations)
                 return answer_violation(verdict.violations[0], surface)
         reply = self._script.popleft() if self._script else self._rule(request)
-        return answer_reply(build_reply(reply), build_context(request.body, surface, next(self._numbers)))
+        context = build_context(request.body, surface, next(self._numbers), request.headers)
+        return answer_reply(build_reply(reply), context)
 
     def _embed(self, request: FakeRequest) -> Answer:
         """Return the answer to a request for embeddings: a refusal, a fault or vectors."""
