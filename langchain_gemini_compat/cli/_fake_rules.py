@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from langchain_gemini_compat.cli._verify.lab import WRONG_KEY
 from langchain_gemini_compat.testing import FAULTS, Call, FakeGemini, Fault, Reply
 
 if TYPE_CHECKING:
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 #: Arguments of tool calls, by the type of the parameter.
 _SAMPLES: dict[str, object] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
 _FIRST_ERROR = 400
+#: An answer with fewer tokens is cut off.
+_SHORT_ANSWER = 16
 
 
 class LoggedFake(FakeGemini):
     """A fake endpoint that prints one line for each request."""
 
     def __init__(
-        self, screen: Screen, rule: Callable[[FakeRequest], Reply], surface: Surface, fault: str | None = None
+        self, screen: Screen, rule: Callable[[FakeRequest], Reply | Fault], surface: Surface, fault: str | None = None
     ) -> None:
         super().__init__(self._send_fault if fault else rule, surface=surface)
         self._screen = screen
@@ -72,7 +75,35 @@ def answer_tools(request: FakeRequest) -> Reply:
     return Reply(thoughts="I call each tool once.", calls=calls)
 
 
-RULES: dict[str, Callable[[FakeRequest], Reply]] = {"echo": answer_echo, "tools": answer_tools}
+def answer_verify(request: FakeRequest) -> Reply | Fault:
+    """Return what the probes of `verify` expect of a model that follows its instructions."""
+    if request.headers.get("authorization", "").endswith(WRONG_KEY[-4:]):
+        return Fault.bad_key()
+    limit = request.body.get("max_tokens")
+    if isinstance(limit, int) and limit <= _SHORT_ANSWER:
+        return Reply("One", finish_reason="length")
+    if request.results:
+        return answer_tools(request)
+    choice = request.body.get("tool_choice")
+    if request.tools and (choice == "required" or ("Call" in request.prompt and choice != "none")):
+        return _answer_with_calls(request)
+    return answer_echo(request)
+
+
+def _answer_with_calls(request: FakeRequest) -> Reply:
+    """Return a call of the first tool for each city in the prompt, or one call if there are none."""
+    function = cast("JsonObject", request.tools[0].get("function") or {})
+    cities = [city for city in ("Oslo", "Rome") if city in request.prompt and "parameters" in function]
+    arguments = [{"city": city} for city in cities] or [_sample_arguments(function)]
+    calls = [Call(str(function.get("name")), one) for one in arguments]
+    return Reply(thoughts="I call the tool.", calls=calls)
+
+
+RULES: dict[str, Callable[[FakeRequest], Reply | Fault]] = {
+    "echo": answer_echo,
+    "tools": answer_tools,
+    "verify": answer_verify,
+}
 
 
 def _sample_arguments(function: JsonObject) -> JsonObject:

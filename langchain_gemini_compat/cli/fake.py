@@ -35,10 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     replies = parser.add_mutually_exclusive_group()
     replies.add_argument(
         "--rule",
-        choices=("echo", "tools"),
+        choices=("echo", "tools", "verify"),
         metavar="NAME",
         default="echo",
-        help="echo: repeat the last user message; tools: call each tool once, then answer; default: %(default)s",
+        help="echo: repeat the last user message; tools: call each tool once, then answer; verify: what the command verify expects; default: %(default)s",
     )
     replies.add_argument(
         "--fault", type=_fault, choices=[*FAULTS], metavar="NAME", help="answer every request with this fault"

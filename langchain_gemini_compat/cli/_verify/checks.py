@@ -1,0 +1,59 @@
+"""Observations that several probes share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_gemini_compat._wire.json_types import object_at, text_at
+from langchain_gemini_compat.cli._verify.probe import Observation
+
+if TYPE_CHECKING:
+    from langchain_gemini_compat._wire.json_types import JsonObject
+    from langchain_gemini_compat.cli._verify.lab import Lab, RawReply
+
+ANSWER = "an answer"
+
+
+def expect_answer(lab: Lab, body: JsonObject) -> Observation:
+    """Send `body`. The server should accept it."""
+    reply = lab.send(body)
+    return Observation(reply.ok, reply.describe(), ANSWER)
+
+
+def expect_refusal(lab: Lab, body: JsonObject, *words: str, status: int = 400) -> Observation:
+    """Send `body`. The server should refuse it with `status`, and with all `words` in its message."""
+    return observe_refusal(lab.send(body), *words, status=status)
+
+
+def observe_refusal(reply: RawReply, *words: str, status: int = 400) -> Observation:
+    """Return whether `reply` is a refusal with `status`, and with all `words` in its message."""
+    told = reply.error.lower()
+    holds = reply.status == status and all(word.lower() in told for word in words)
+    named = f" that says {' and '.join(map(repr, words))}" if words else ""
+    return Observation(holds, reply.describe(), f"{status}{named}")
+
+
+def expect(lab: Lab, body: JsonObject, *words: str, accepted: bool) -> Observation:
+    """Send `body`. The server should accept it, or refuse it with a 400."""
+    return expect_answer(lab, body) if accepted else expect_refusal(lab, body, *words)
+
+
+def google_of(holder: JsonObject) -> JsonObject:
+    """Return `extra_content.google` of a message, a part or a call."""
+    return object_at(object_at(holder, "extra_content"), "google")
+
+
+def signature_of(holder: JsonObject) -> str:
+    """Return the thought signature of a message, a part or a call."""
+    return text_at(google_of(holder), "thought_signature")
+
+
+def say(value: object) -> str:
+    """Return a short text for something that was seen.
+
+    >>> say(""), say(["stop"]), say("x" * 100)[-3:]
+    ('nothing', "['stop']", '...')
+    """
+    text = " ".join(str(value).split())
+    limit = 80
+    return (text if len(text) <= limit else f"{text[: limit - 3]}...") or "nothing"

@@ -1,0 +1,235 @@
+"""Sends the requests of the probes: through the chat model, or as raw bodies.
+
+Raw bodies do not pass through the code of the chat model, since a probe must not share a mistake with the code that it
+checks. They have the same credentials and the same HTTP client.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from http import HTTPStatus
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from langchain_gemini_compat._catalog.models import family_of
+from langchain_gemini_compat._catalog.surfaces import PROJECT_PLACEHOLDER
+from langchain_gemini_compat._lazy import library_name
+from langchain_gemini_compat._wire.json_types import list_at, object_at, text_at
+from langchain_gemini_compat.cli._verify.probe import NotCheckedError
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from langchain_gemini_compat import ChatGeminiCompat
+    from langchain_gemini_compat._catalog.models import ModelFamily
+    from langchain_gemini_compat._catalog.surfaces import Surface
+    from langchain_gemini_compat._transport.tokens import TokenSource
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+    from langchain_gemini_compat.cli._options import Target
+
+WORD = "Reply with the single word: ok"
+#: Ends in a way that the fake endpoint recognises.
+WRONG_KEY = "AIzaSyWrongKeyOfVerify0000"
+_SECONDS = 120.0
+#: Waits before a request is sent again, in seconds. A server that is overloaded often answers the next request.
+_WAITS = (2.0, 8.0)
+_CHAT = "/chat/completions"
+#: Statuses that say nothing about the request: credentials, permission, quota.
+_NOT_ABOUT_THE_REQUEST = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+)
+_LONGEST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class RawReply:
+    """An answer of the server, as it came.
+
+    Attributes:
+        status: The HTTP status.
+        body: The JSON of a body that is not a stream.
+        events: The JSON of the events of a stream, without `[DONE]`.
+        text: The beginning of the body.
+    """
+
+    status: int
+    body: JsonValue
+    events: Sequence[JsonObject]
+    text: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the server accepted the request."""
+        return self.status == HTTPStatus.OK
+
+    @property
+    def choice(self) -> JsonObject:
+        """The first choice of a whole reply."""
+        choices = list_at(self.body, "choices") if isinstance(self.body, dict) else []
+        return choices[0] if choices and isinstance(choices[0], dict) else {}
+
+    @property
+    def message(self) -> JsonObject:
+        """The message of the first choice."""
+        return object_at(self.choice, "message")
+
+    @property
+    def calls(self) -> list[JsonObject]:
+        """The tool calls of the message."""
+        return [call for call in list_at(self.message, "tool_calls") if isinstance(call, dict)]
+
+    @property
+    def usage(self) -> JsonObject:
+        """The token counts: of the whole reply, or the last ones of the stream."""
+        if isinstance(self.body, dict):
+            return object_at(self.body, "usage")
+        found = [usage for event in self.events if (usage := object_at(event, "usage"))]
+        return found[-1] if found else {}
+
+    @property
+    def deltas(self) -> list[JsonObject]:
+        """The deltas of a stream."""
+        choices = (choice for event in self.events for choice in list_at(event, "choices"))
+        return [object_at(choice, "delta") for choice in choices if isinstance(choice, dict)]
+
+    @property
+    def streamed_calls(self) -> list[JsonObject]:
+        """The entries of `tool_calls` of all deltas."""
+        return [call for delta in self.deltas for call in list_at(delta, "tool_calls") if isinstance(call, dict)]
+
+    @property
+    def finish_reasons(self) -> list[str]:
+        """The finish reasons of a stream."""
+        choices = (choice for event in self.events for choice in list_at(event, "choices"))
+        return [
+            reason for choice in choices if isinstance(choice, dict) and (reason := text_at(choice, "finish_reason"))
+        ]
+
+    @property
+    def error(self) -> str:
+        """The message of an error."""
+        body = self.body[0] if isinstance(self.body, list) and self.body else self.body
+        return text_at(object_at(body, "error"), "message") if isinstance(body, dict) else ""
+
+    def describe(self, seen: str = "an answer") -> str:
+        """Return `seen`, or the status and the beginning of the error."""
+        if self.ok:
+            return seen
+        return f"{self.status} {' '.join((self.error or self.text).split())[:_LONGEST]}".rstrip()
+
+
+class Lab:
+    """One endpoint and model, and the requests to it."""
+
+    def __init__(self, target: Target, client: httpx2.Client, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._target = target
+        self._client = client
+        self._sleep = sleep
+        self._cached: dict[str, RawReply] = {}
+        self.chat: ChatGeminiCompat = target.build_model(http_client=client)
+        info = self.chat.endpoint_info()
+        self.surface: Surface = info["surface"]
+        self.base_url: str = info["base_url"]
+        #: The name of the model as the surface spells it.
+        self.model: str = info["model"]
+
+    def for_model(self, model: str) -> Lab:
+        """Return a lab with the same endpoint and another model."""
+        return Lab(replace(self._target, model=model), self._client, sleep=self._sleep) if model else self
+
+    @property
+    def family(self) -> ModelFamily:
+        """What we know about the model."""
+        return family_of(self.model)
+
+    @property
+    def is_vertex(self) -> bool:
+        """Whether the surface is Vertex AI."""
+        return self.surface == "vertex"
+
+    def body(self, content: JsonValue = WORD, **keys: JsonValue) -> JsonObject:
+        """Return a request with one user message, and with further keys."""
+        return {"model": self.model, "messages": [{"role": "user", "content": content}], **keys}
+
+    def google(self, **keys: JsonValue) -> JsonObject:
+        """Return a request with Google's own keys, at the place where both surfaces read them."""
+        return self.body(extra_body={"google": keys})
+
+    def send(self, body: JsonObject, path: str = _CHAT) -> RawReply:
+        """Send `body` and return the answer. Raise `NotCheckedError` if the answer is not about the request."""
+        for wait in (*_WAITS, None):
+            reply = self._post(body, path, self._headers)
+            if reply.status < HTTPStatus.INTERNAL_SERVER_ERROR and reply.status not in _NOT_ABOUT_THE_REQUEST:
+                return reply
+            if wait is None or reply.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                break
+            self._sleep(wait)
+        raise NotCheckedError(reply.describe())
+
+    def stream(self, body: JsonObject) -> RawReply:
+        """Send `body` as a request for a stream, with usage at its end."""
+        options: JsonObject = {} if self.is_vertex else {"stream_options": {"include_usage": True}}
+        return self.send({**body, "stream": True, **options})
+
+    def send_with_wrong_key(self, body: JsonObject) -> RawReply:
+        """Send `body` with a key that does not exist."""
+        return self._post(body, _CHAT, {"authorization": f"Bearer {WRONG_KEY}"})
+
+    def send_once(self, name: str, body: JsonObject) -> RawReply:
+        """Send `body` at the first call with this `name`, and return the same answer later."""
+        if name not in self._cached:
+            self._cached[name] = self.send(body)
+        return self._cached[name]
+
+    def _post(self, body: JsonObject, path: str, headers: Mapping[str, str]) -> RawReply:
+        try:
+            response = self._client.post(
+                self._url + path,
+                content=json.dumps(body).encode(),
+                headers={"content-type": "application/json", "user-agent": "langchain-gemini-compat", **headers},
+                timeout=_SECONDS,
+            )
+        except cast("type[Exception]", import_module(library_name()).HTTPError) as err:
+            raise NotCheckedError(f"no answer ({type(err).__name__})") from None
+        return _read(response)
+
+    @property
+    def _headers(self) -> Mapping[str, str]:
+        return self._tokens.apply(self._tokens.token(time.monotonic() + _SECONDS))
+
+    @cached_property
+    def _tokens(self) -> TokenSource:
+        return self._target.build_tokens()
+
+    @cached_property
+    def _url(self) -> str:
+        if PROJECT_PLACEHOLDER not in self.base_url:
+            return self.base_url
+        project = self._tokens.project(time.monotonic() + _SECONDS)
+        if not project:
+            raise NotCheckedError("the credentials name no project: use `--project`")
+        return self.base_url.replace(PROJECT_PLACEHOLDER, project)
+
+
+def _read(response: httpx2.Response) -> RawReply:
+    text = response.text
+    if "event-stream" in response.headers.get("content-type", ""):
+        lines = (line.removeprefix("data:").strip() for line in text.splitlines() if line.startswith("data:"))
+        events = [found for line in lines if isinstance(found := _parse(line), dict)]
+        return RawReply(response.status_code, None, events, text[:_LONGEST])
+    return RawReply(response.status_code, _parse(text), (), text[:_LONGEST])
+
+
+def _parse(text: str) -> JsonValue:
+    try:
+        found: JsonValue = json.loads(text)
+    except ValueError:
+        return None
+    return found

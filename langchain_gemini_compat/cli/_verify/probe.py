@@ -1,0 +1,106 @@
+"""What a probe is: one claim about a server, as data, and a function that checks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from langchain_gemini_compat._catalog.models import ModelFamily
+    from langchain_gemini_compat._catalog.surfaces import Surface
+    from langchain_gemini_compat.cli._verify.lab import Lab
+
+Grade: TypeAlias = Literal["documented", "observed", "untried"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Why we believe a claim on one surface.
+
+    Attributes:
+        grade: `documented` by the provider, `observed` in public by others, or `untried`: our own conclusion.
+        place: The URL, or a description if there is none.
+    """
+
+    grade: Grade
+    place: str
+
+
+#: The surfaces to which a claim applies, and the source on each of them.
+Sources: TypeAlias = "Mapping[Surface, Source]"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a check saw.
+
+    Attributes:
+        holds: Whether the claim holds.
+        seen: What the server did, in a few words.
+        expected: What it should have done, if that depends on the model. Empty: as the probe says.
+    """
+
+    holds: bool
+    seen: str
+    expected: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What a probe costs. Token counts are estimates for each of its requests; thoughts count as output.
+
+    Attributes:
+        requests: The number of requests.
+        input_tokens: Tokens of a request.
+        output_tokens: Tokens of a reply.
+        image_tokens: Those of `output_tokens` that are an image.
+    """
+
+    requests: int = 1
+    input_tokens: int = 60
+    output_tokens: int = 400
+    image_tokens: int = 0
+
+
+#: A request that the server refuses costs nothing.
+REFUSED = Spend(input_tokens=0, output_tokens=0)
+
+
+def fits_every_model(family: ModelFamily) -> bool:
+    """Return `True`: the claim is about every model."""
+    del family
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A claim and its check.
+
+    Attributes:
+        id: Its name in reports and in `--only`.
+        claim: The claim, in one sentence.
+        expected: What the server should do, in a few words.
+        rule: The code of this package that is wrong if the server does something else.
+        sources: The surfaces to which the claim applies, and the source on each of them.
+        check: Sends the requests, and returns what it saw.
+        needs: Probes without which this one proves nothing. If one of them fails, this one is skipped.
+        spend: The estimated cost.
+        model: The model to ask instead of the user's, such as a model for embeddings.
+        fits: Whether the claim applies to a family of models.
+    """
+
+    id: str
+    claim: str
+    expected: str
+    rule: str
+    sources: Sources
+    check: Callable[[Lab], Observation]
+    needs: tuple[str, ...] = ("text",)
+    spend: Spend = field(default_factory=Spend)
+    model: str = ""
+    fits: Callable[[ModelFamily], bool] = fits_every_model
+
+
+class NotCheckedError(Exception):
+    """The server could not be asked, for example because of a quota. The text says why."""

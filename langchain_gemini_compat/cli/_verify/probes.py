@@ -1,0 +1,22 @@
+"""The list of all probes, in the order in which they run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_gemini_compat.cli._verify import parameters, signatures, text, thinking, tool_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from langchain_gemini_compat.cli._verify.probe import Probe
+
+#: The probes by topic. The names are for `--only`.
+TOPICS: Mapping[str, Sequence[Probe]] = {
+    "answers": text.PROBES,
+    "parameters": parameters.PROBES,
+    "thinking": thinking.PROBES,
+    "tools": tool_calls.PROBES,
+    "signatures": signatures.PROBES,
+}
+PROBES: Sequence[Probe] = tuple(probe for probes in TOPICS.values() for probe in probes)

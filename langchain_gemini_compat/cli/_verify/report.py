@@ -1,0 +1,109 @@
+"""Prints the results of a run, as a table and as JSON."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+from typing import TYPE_CHECKING, get_args
+from urllib.parse import urlsplit
+
+from langchain_gemini_compat.cli._parser import PROGRAM
+from langchain_gemini_compat.cli._verify.runner import Status
+
+if TYPE_CHECKING:
+    from langchain_gemini_compat._wire.json_types import JsonObject
+    from langchain_gemini_compat.cli._terminal import Screen
+    from langchain_gemini_compat.cli._verify.estimate import Estimate
+    from langchain_gemini_compat.cli._verify.lab import Lab
+    from langchain_gemini_compat.cli._verify.runner import Result
+
+COLUMNS = ("", "probe", "claim", "expected", "seen")
+_PROJECT = re.compile(r"projects/[^/\s\"'`]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The results of a run, and what was asked."""
+
+    surface: str
+    model: str
+    host: str
+    date: str
+    estimate: Estimate
+    results: Sequence[Result]
+
+    @property
+    def is_well(self) -> bool:
+        """Whether every probe saw what was expected."""
+        return all(result.status == "ok" for result in self.results)
+
+    def as_json(self) -> JsonObject:
+        """Return the report as `--json` writes it."""
+        price = self.estimate.price
+        return {
+            "ok": self.is_well,
+            "surface": self.surface,
+            "model": self.model,
+            "host": self.host,
+            "date": self.date,
+            "package": version(PROGRAM),
+            "requests": self.estimate.requests,
+            "estimated_price_usd": None if price is None else float(price),
+            "counts": {**_count(self.results)},
+            "probes": [_as_json(result) for result in self.results],
+        }
+
+    def show(self, screen: Screen) -> None:
+        """Print the table, then the rules of this package that are wrong, then the counts."""
+        screen.table(COLUMNS, ([result.status, *_row(result)] for result in self.results))
+        wrong = [result for result in self.results if result.status == "differs"]
+        if wrong:
+            screen.line()
+            screen.line("If the server is right, these parts of the package are wrong:", "bold")
+        for result in wrong:
+            screen.line(f"{result.probe.id}: {result.probe.rule}", "yellow", indent=2)
+        screen.line()
+        counts = ", ".join(f"{number} {status}" for status, number in _count(self.results).items())
+        screen.line(f"{self.model} on {self.surface}: {counts}.", "green" if self.is_well else "red")
+
+
+def build_report(lab: Lab, estimate: Estimate, results: Sequence[Result]) -> Report:
+    """Return the report of a run that ends now."""
+    date = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    host = urlsplit(lab.base_url).hostname or ""
+    return Report(lab.surface, lab.model, host, date, estimate, results)
+
+
+def hide_project(text: str) -> str:
+    """Return `text` without names of projects.
+
+    >>> hide_project("No access to projects/my-project/locations/eu.")
+    'No access to projects/PROJECT_ID/locations/eu.'
+    """
+    return _PROJECT.sub("projects/PROJECT_ID", text)
+
+
+def _count(results: Sequence[Result]) -> dict[str, int]:
+    counts = Counter(result.status for result in results)
+    return {status: counts[status] for status in get_args(Status) if counts[status]}
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    return result.probe.id, result.probe.claim, result.expected, hide_project(result.seen)
+
+
+def _as_json(result: Result) -> JsonObject:
+    probe = result.probe
+    return {
+        "id": probe.id,
+        "claim": probe.claim,
+        "status": result.status,
+        "expected": result.expected,
+        "seen": hide_project(result.seen),
+        "rule": probe.rule,
+        "model": probe.model or None,
+    }

@@ -1,0 +1,118 @@
+"""`verify`: checks the claims of this package against a server, one probe for each claim."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from langchain_gemini_compat.cli._options import UsageError, add_target_arguments, read_target
+from langchain_gemini_compat.cli._terminal import Screen
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from langchain_gemini_compat.cli._options import Target
+    from langchain_gemini_compat.cli._verify.estimate import Estimate
+    from langchain_gemini_compat.cli._verify.lab import Lab
+    from langchain_gemini_compat.cli._verify.probe import Probe
+    from langchain_gemini_compat.cli._verify.report import Report
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `verify`."""
+    add_target_arguments(parser)
+    group = parser.add_argument_group("run")
+    group.add_argument(
+        "--only", metavar="NAMES", help="names of probes and topics, with commas; what these need also runs"
+    )
+    group.add_argument(
+        "--max-cost", metavar="USD", type=_amount, help="do not start if the run may cost more, or has no known price"
+    )
+    group.add_argument("--json", metavar="FILE", help="write the report to this file, as JSON")
+    group.add_argument("--yes", action="store_true", help="do not ask before the requests are sent")
+
+
+def run(args: argparse.Namespace, screen: Screen) -> int:
+    """Run the probes; return 0 if every one saw what was expected."""
+    from langchain_gemini_compat.cli._verify.estimate import estimate_cost
+    from langchain_gemini_compat.cli._verify.lab import Lab
+    from langchain_gemini_compat.cli._verify.runner import select_probes
+
+    target = read_target(args)
+    with _open_client(target) as client:
+        lab = Lab(target, client)
+        probes = select_probes(lab.surface, lab.model, _names(cast("str | None", args.only)))
+        estimate = estimate_cost(probes, lab.model, is_local=target.is_local)
+        _introduce(screen, lab, probes, estimate)
+        _check_cost(estimate, cast("Decimal | None", args.max_cost))
+        if not args.yes and not _ask(screen):
+            screen.line("Nothing was sent.")
+            return 1
+        report = _run_probes(screen, lab, probes, estimate)
+    report.show(screen)
+    if args.json:
+        text = json.dumps(report.as_json(), ensure_ascii=False, indent=2)
+        Path(str(args.json)).write_text(screen.clean(text) + "\n", encoding="utf-8")
+    return 0 if report.is_well else 1
+
+
+def _open_client(target: Target) -> httpx2.Client:
+    """Return the HTTP client of all requests. A server on this machine is not asked through a proxy."""
+    from langchain_gemini_compat._transport.http_library import build_client
+
+    return build_client(trust_env=not target.is_local)
+
+
+def _introduce(screen: Screen, lab: Lab, probes: Sequence[Probe], estimate: Estimate) -> None:
+    screen.line(f"{lab.model} at {lab.base_url} ({lab.surface})", "bold")
+    screen.line(f"{len(probes)} probes, {estimate.requests} requests. {estimate.describe()}")
+
+
+def _check_cost(estimate: Estimate, limit: Decimal | None) -> None:
+    if limit is None:
+        return
+    if estimate.price is None:
+        raise UsageError(f"`--max-cost` needs a known price. {estimate.describe()}")
+    if estimate.price > limit:
+        raise UsageError(f"{estimate.describe()} This is more than `--max-cost` {limit}. Select probes with `--only`.")
+
+
+def _ask(screen: Screen) -> bool:
+    if not (screen.live and sys.stdin.isatty()):
+        raise UsageError("`verify` asks before it sends requests, and there is no terminal to answer. Add --yes.")
+    screen.piece("Start? [y/N] \n")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _run_probes(screen: Screen, lab: Lab, probes: Sequence[Probe], estimate: Estimate) -> Report:
+    """Run the probes. A terminal shows each result as it comes."""
+    from langchain_gemini_compat.cli._verify.report import build_report
+    from langchain_gemini_compat.cli._verify.runner import run_probes
+
+    results = []
+    for result in run_probes(lab, probes):
+        results.append(result)
+        if screen.live:
+            style = "dim" if result.status == "ok" else "yellow"
+            screen.line(f"{len(results):>3}/{len(probes)} {result.status:<11} {result.probe.id}", style)
+    screen.line()
+    return build_report(lab, estimate, results)
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or amount < 0:
+        raise argparse.ArgumentTypeError("an amount is a number of US dollars, such as 0.50")
+    return amount

@@ -1,0 +1,237 @@
+"""The command `verify`. Each of its probes is shown to fail once, against a fake endpoint with one changed rule."""
+
+import io
+import json
+import re
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from changed_fake import ChangedFake, build_change, refuse
+from pydantic import SecretStr
+
+import langchain_gemini_compat
+from langchain_gemini_compat.cli import main
+from langchain_gemini_compat.cli._options import Target
+from langchain_gemini_compat.cli._verify.estimate import estimate_cost
+from langchain_gemini_compat.cli._verify.lab import Lab
+from langchain_gemini_compat.cli._verify.probe import NotCheckedError
+from langchain_gemini_compat.cli._verify.probes import PROBES
+from langchain_gemini_compat.cli._verify.runner import run_probes, select_probes
+from langchain_gemini_compat.testing import FakeGemini, Fault
+
+PACKAGE = Path(langchain_gemini_compat.__file__).parent
+MODEL = "gemini-3.8-flash"
+SURFACES = ("vertex", "ai_studio", "openai_compatible")
+CASES = [(surface, probe.id) for surface in SURFACES for probe in select_probes(surface, MODEL)]
+
+
+def open_lab(fake, model=MODEL):
+    """Return a lab that is connected to `fake` in process."""
+    given = fake.connection()
+    target = Target(model, fake.surface, base_url=given["base_url"], api_key=SecretStr(given["api_key"]))
+    return Lab(target, given["http_client"], sleep=lambda _: None)
+
+
+def run_all(fake):
+    return {result.probe.id: result for result in run_probes(open_lab(fake), select_probes(fake.surface, MODEL))}
+
+
+def dependents(surface, name):
+    """Return the probes that need the probe `name`, directly or not."""
+    found = {name}
+    for probe in select_probes(surface, MODEL):
+        if found & {*probe.needs}:
+            found.add(probe.id)
+    return found - {name}
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_probes_pass_against_the_fake(surface):
+    results = run_all(ChangedFake(surface))
+    assert {name: result.seen for name, result in results.items() if result.status != "ok"} == {}
+
+
+@pytest.mark.parametrize(("surface", "name"), CASES)
+def test_probe_fails_if_its_rule_is_changed(surface, name):
+    """Only the probe of the changed rule fails. Probes that need it are skipped, and all others pass."""
+    lab = open_lab(ChangedFake(surface))
+    results = run_all(ChangedFake(surface, build_change(name, surface, lab.family.levels)))
+    status = {probe: result.status for probe, result in results.items()}
+    assert status.pop(name) == "differs", results[name].seen
+    assert {probe for probe, word in status.items() if word == "skipped"} == dependents(surface, name)
+    assert {probe for probe, word in status.items() if word not in ("ok", "skipped")} == set()
+
+
+def test_each_probe_needs_only_earlier_ones():
+    """So one pass in order is enough, and every name is unique."""
+    seen = set()
+    for probe in PROBES:
+        assert {*probe.needs} <= seen, probe.id
+        assert probe.id not in seen
+        seen.add(probe.id)
+
+
+@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.id)
+def test_probe_names_a_rule_that_exists(probe):
+    """The rule names files of the package, or a package and a name in it."""
+    places = re.findall(r"_\w+(?:/\w+)*(?:\.py)?", probe.rule)
+    places = [place for place in places if (PACKAGE / place.split("/")[0]).exists()]
+    assert places, probe.rule
+    assert all((PACKAGE / place).exists() for place in places)
+    constants = re.findall(r"\b[A-Z_]{4,}\b|`(\w+)`", probe.rule)
+    text = "".join(path.read_text(encoding="utf-8") for place in places for path in _files(PACKAGE / place))
+    assert all(name in text for name in constants), probe.rule
+
+
+def _files(path):
+    return path.rglob("*.*") if path.is_dir() else [path]
+
+
+def test_claim_is_one_short_text():
+    for probe in PROBES:
+        assert re.fullmatch(r"[A-Z`].{15,160}\.", probe.claim), probe.claim
+
+
+def test_requests_are_estimated_without_retries():
+    """The number of requests that a run announces is the number that it sends, or a little more."""
+    for surface in SURFACES:
+        fake = ChangedFake(surface)
+        run_all(fake)
+        announced = sum(probe.spend.requests for probe in select_probes(surface, MODEL))
+        assert 0 <= announced - len(fake.requests) <= 5
+
+
+def test_busy_server_is_asked_again_and_then_not_blamed():
+    """A claim is not wrong because the server is overloaded."""
+    fake = FakeGemini(Fault.overloaded())
+    waits = []
+    given = fake.connection()
+    target = Target(MODEL, "ai_studio", base_url=given["base_url"], api_key=SecretStr("a-key"))
+    lab = Lab(target, given["http_client"], sleep=waits.append)
+    with pytest.raises(NotCheckedError, match="503 This model is currently"):
+        lab.send(lab.body())
+    assert len(fake.requests) == 3
+    assert waits == [2.0, 8.0]
+    fake.answer_with(Fault.permission_denied())
+    (result, *others) = run_probes(lab, select_probes("ai_studio", MODEL))
+    assert result.status == "not checked"
+    assert {other.status for other in others} == {"skipped"}
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run the command against `fake`, over HTTP, and return exit code, output and errors."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    def run_main(fake, *arguments):
+        with fake.serve() as url:
+            code = main(["verify", "--base-url", url, *arguments])
+        output = capsys.readouterr()
+        return code, output.out, output.err
+
+    return run_main
+
+
+@pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
+def test_command_passes_against_the_fake(run, surface, tmp_path):
+    path = tmp_path / "report.json"
+    code, out, err = run(ChangedFake(surface), "--yes", "--json", str(path))
+    assert (code, err) == (0, "")
+    count = len(select_probes(surface, MODEL))
+    assert f"{count} probes, " in out
+    assert "Estimated price: 0.000 USD (the server is on this machine)." in out
+    assert f"{count} ok." in out
+    report = json.loads(path.read_text())
+    assert report["ok"]
+    assert report["surface"] == surface
+    assert report["model"].endswith(MODEL)
+    assert report["host"] == "127.0.0.1"
+    assert report["package"] == version("langchain-gemini-compat")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", report["date"])
+    assert report["counts"] == {"ok": count}
+    assert len(report["probes"]) == count
+
+
+def test_command_names_the_wrong_rule_and_hides_secrets(run, tmp_path, monkeypatch):
+    """A server may repeat the key or the project in its error."""
+    monkeypatch.setenv("MY_KEY", "canary-7f3a91c2e5")
+    text = "Key canary-7f3a91c2e5 of projects/secret-project/locations/eu is not valid."
+    fake = ChangedFake("ai_studio", refuse(lambda body: "store" in body, text))
+    path = tmp_path / "report.json"
+    code, out, _ = run(fake, "--yes", "--only", "unknown-key", "--json", str(path), "--api-key-env", "MY_KEY")
+    assert code == 1
+    assert "unknown-key: BODY_KEYS in _catalog/surfaces.py" in out
+    assert "1 ok, 1 differs." in out
+    for text in (out, path.read_text()):
+        assert "canary" not in text
+        assert "secret-project" not in text
+        assert "projects/PROJECT_ID/locations/eu" in text
+
+
+def test_only_selects_topics_and_what_they_need(run):
+    code, out, _ = run(ChangedFake("vertex"), "--yes", "--only", "signature-returned, max-tokens")
+    assert code == 0
+    assert "5 probes, 5 requests." in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ([], "there is no terminal to answer. Add --yes."),
+        (["--only", "nonsense"], "There is no probe or topic 'nonsense'. The topics are answers, "),
+        (["--only", "traffic-type"], "None of these probes applies to gemini-3.8-flash on ai_studio: traffic-type."),
+        (["--max-cost", "cheap"], "an amount is a number of US dollars, such as 0.50"),
+    ],
+)
+def test_command_refuses_to_start(run, arguments, reason, capsys):
+    fake = ChangedFake("ai_studio")
+    try:
+        code, _, err = run(fake, *arguments)
+    except SystemExit as end:
+        code, err = end.code, capsys.readouterr().err
+    assert code == 2
+    assert reason in " ".join(err.split())
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(("answer", "sent"), [("y\n", True), ("n\n", False), ("", False)])
+def test_command_asks_on_a_terminal(run, monkeypatch, answer, sent):
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setenv("NO_COLOR", "1")
+    fake = ChangedFake("ai_studio")
+    code, _, _ = run(fake, "--only", "max-tokens")
+    out = sys.stdout.getvalue()
+    assert "Start? [y/N]" in out
+    assert bool(fake.requests) is sent
+    assert code == (0 if sent else 1)
+    assert ("  2/2 ok          max-tokens" in out) is sent
+
+
+class Terminal(io.StringIO):
+    """A stream that is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_max_cost_compares_the_estimate(capsys):
+    """The price of a real service is known for known models. Nothing is sent."""
+    command = ["verify", "--surface", "ai_studio", "--api-key-env", "MY_KEY", "--only", "answers"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MY_KEY", "canary-7f3a91c2e5")
+        assert main([*command, "--max-cost", "0.000001"]) == 2
+        errors = " ".join(capsys.readouterr().err.split())
+        assert re.search(r"Estimated price: 0\.\d{3} USD \(genai-prices .*\). This is more than `--max-cost`", errors)
+        assert main([*command, "--max-cost", "1", "--model", "gemini-9-unknown"]) == 2
+        errors = " ".join(capsys.readouterr().err.split())
+        assert "`--max-cost` needs a known price. The price is not known: genai-prices" in errors
+
+
+def test_price_without_the_extra_is_not_known(monkeypatch):
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    estimate = estimate_cost(PROBES, MODEL, is_local=False)
+    assert estimate.price is None
+    assert "pip install genai-prices" in estimate.describe()

@@ -1,0 +1,343 @@
+"""A fake endpoint with one changed rule, and the change that proves each probe of `verify`.
+
+A change concerns the requests for which `when` is true. It refuses them, accepts them although they break a rule, sends
+another request in their place, or edits the answer.
+"""
+
+import json
+from dataclasses import dataclass, replace
+
+from langchain_gemini_compat.cli._fake_rules import answer_verify
+from langchain_gemini_compat.cli._verify.signatures import PLACEHOLDER
+from langchain_gemini_compat.cli._verify.text import THINK
+from langchain_gemini_compat.testing import FakeGemini, Violation
+from langchain_gemini_compat.testing._server.answers import answer_violation
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens to the requests for which `when` is true."""
+
+    when: object
+    action: str
+    edit: object = None
+
+
+class ChangedFake(FakeGemini):
+    """A fake endpoint that answers the probes of `verify`, with one changed rule."""
+
+    def __init__(self, surface, change=None):
+        super().__init__(answer_verify, surface=surface)
+        self.change = change
+
+    def respond(self, method, url, headers, content):
+        body = json.loads(content)
+        if self.change is None or not self.change.when(body):
+            return super().respond(method, url, headers, content)
+        if self.change.action == "refuse":
+            return answer_violation(Violation("changed", self.change.edit), self.surface)
+        if self.change.action == "request":
+            content = json.dumps(self.change.edit(body)).encode()
+        self.strict = self.change.action != "accept"
+        try:
+            answer = super().respond(method, url, headers, content)
+        finally:
+            self.strict = True
+        if self.change.action in ("whole", "events") and answer.status == 200:
+            return replace(answer, steps=[_edit(b"".join(answer.steps), self.change)])
+        return answer
+
+
+def _edit(data, change):
+    if change.action == "whole":
+        whole = json.loads(data)
+        change.edit(whole)
+        return json.dumps(whole).encode()
+    events = [json.loads(line[6:]) for line in data.decode().split("\n\n") if line.startswith("data: {")]
+    change.edit(events)
+    return b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in events) + b"data: [DONE]\n\n"
+
+
+def refuse(when, text="Not any more."):
+    return Change(when, "refuse", text)
+
+
+def accept(when):
+    return Change(when, "accept")
+
+
+def change_request(when, edit):
+    return Change(when, "request", edit)
+
+
+def edit_message(when, edit):
+    """Edit the message of whole replies."""
+
+    def edit_whole(whole):
+        for choice in whole["choices"]:
+            edit(choice["message"])
+
+    return edit_whole_reply(when, edit_whole)
+
+
+def edit_whole_reply(when, edit):
+    return Change(lambda body: "messages" in body and not body.get("stream") and when(body), "whole", edit)
+
+
+def edit_choices(when, edit):
+    """Edit the choices of a stream, from the first to the last."""
+    return Change(
+        lambda body: body.get("stream") and when(body),
+        "events",
+        lambda events: [edit(choice) for event in events for choice in event["choices"]],
+    )
+
+
+def edit_streamed_calls(when, edit):
+    return edit_choices(when, lambda choice: [edit(call) for call in choice["delta"].get("tool_calls", ())])
+
+
+def always(body):
+    return True
+
+
+def has(key):
+    return lambda body: key in body
+
+
+def has_google(key):
+    return lambda body: key in google_of(body)
+
+
+def google_of(body):
+    return body.get("extra_body", {}).get("google", {})
+
+
+def config_of(body):
+    return google_of(body).get("thinking_config", {})
+
+
+def prompt_of(body):
+    spoken = [message for message in body["messages"] if message["role"] == "user"]
+    return spoken[-1]["content"]
+
+
+def is_think(body):
+    return prompt_of(body) == THINK
+
+
+def shows_thoughts(body):
+    return bool(config_of(body).get("include_thoughts"))
+
+
+def tool_of(body):
+    return body["tools"][0]["function"]["name"] if body.get("tools") else ""
+
+
+def asks_for_calls(count):
+    """Return whether a request without results asks for `count` calls of the tool with cities."""
+
+    def check(body):
+        cities = sum(city in str(prompt_of(body)) for city in ("Oslo", "Rome"))
+        return tool_of(body) == "get_temperature" and cities == count and body["messages"][-1]["role"] == "user"
+
+    return check
+
+
+def calls_in(body):
+    return [call for message in body["messages"] for call in message.get("tool_calls") or ()]
+
+
+def signatures_in(body):
+    return [call.get("extra_content", {}).get("google", {}).get("thought_signature", "") for call in calls_in(body)]
+
+
+def ends_with_result(body):
+    return body["messages"][-1]["role"] == "tool"
+
+
+def ends_with_raw_result(body):
+    return ends_with_result(body) and "celsius" in body["messages"][-1]["content"]
+
+
+def has_signed_text(body):
+    return any(
+        message["role"] == "assistant" and "extra_content" in message and not message.get("tool_calls")
+        for message in body["messages"]
+    )
+
+
+def remove(*keys):
+    def edit(holder):
+        for key in keys:
+            holder.pop(key, None)
+
+    return edit
+
+
+def set_value(key, value):
+    return lambda holder: holder.update({key: value})
+
+
+def flip(when, accepted):
+    """Refuse what is accepted, and accept what is refused."""
+    return refuse(when) if accepted else accept(when)
+
+
+def rename_city(call):
+    call["function"]["arguments"] = call["function"]["arguments"].replace("Oslo", "Bonn").replace("Rome", "Bonn")
+
+
+def edit_calls(when, edit):
+    """Edit each call of whole replies."""
+    return edit_message(when, lambda message: [edit(call) for call in message.get("tool_calls", ())])
+
+
+def sign_all_calls(message):
+    first, *others = message["tool_calls"]
+    for call in others:
+        call["extra_content"] = first["extra_content"]
+
+
+def keep_first_call(message):
+    del message["tool_calls"][1:]
+
+
+def keep_streamed_call(choice):
+    entries = choice["delta"].get("tool_calls", ())
+    # AI Studio sends no index, and whole arguments.
+    choice["delta"]["tool_calls"] = [
+        call for call in entries if not call.get("index") and "Rome" not in call["function"]["arguments"]
+    ]
+
+
+def hide_thinking_tokens(whole):
+    usage = whole["usage"]
+    usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
+    usage.pop("completion_tokens_details", None)
+
+
+def unflag(choice):
+    choice["delta"].pop("extra_content", None)
+
+
+def rename_tags(message):
+    message["content"] = message["content"].replace("think>", "x>").replace("thought>", "x>")
+
+
+def repeat_tag(message):
+    message["content"] += " <thought>"
+
+
+def repeat_streamed_tag(choice):
+    if choice["delta"].get("content") and "extra_content" not in choice["delta"]:
+        choice["delta"]["content"] += " <thought>"
+
+
+def has_effort(effort):
+    return lambda body: body.get("reasoning_effort") == effort and not config_of(body)
+
+
+def has_level(level):
+    return lambda body: config_of(body) == {"thinking_level": level} and "reasoning_effort" not in body
+
+
+def build_change(probe, surface, levels):
+    """Return the change that the probe has to notice."""
+    vertex = surface == "vertex"
+    topic, _, word = probe.rpartition("-")
+    if topic == "effort" and word in ("minimal", "low", "medium", "high"):
+        return flip(has_effort(word), word in levels)
+    if topic == "level" and word in ("minimal", "low", "medium", "high", "xhigh"):
+        return flip(has_level(word), word in levels)
+    return {
+        "text": lambda: edit_message(always, set_value("content", "no")),
+        "stream": lambda: edit_choices(always, lambda choice: choice.update(finish_reason="length")),
+        "system-message": lambda: refuse(lambda body: body["messages"][0]["role"] == "system"),
+        "usage": lambda: edit_whole_reply(always, remove("usage")),
+        "usage-of-stream": lambda: Change(
+            lambda body: body.get("stream"), "events", lambda events: [event.pop("usage", None) for event in events]
+        ),
+        "usage-of-thoughts": lambda: edit_whole_reply(is_think, hide_thinking_tokens),
+        "traffic-type": lambda: edit_whole_reply(always, lambda whole: whole["usage"].pop("extra_properties")),
+        "max-tokens": lambda: edit_whole_reply(
+            lambda body: body.get("max_tokens") == 8, lambda whole: whole["choices"][0].update(finish_reason="stop")
+        ),
+        "sampling": lambda: refuse(has("temperature")),
+        "unknown-key": lambda: flip(has("store"), vertex),
+        "seed": lambda: flip(has("seed"), vertex),
+        "logprobs": lambda: flip(has("logprobs"), vertex),
+        "several-answers": lambda: accept(has("n")),
+        "parallel-tool-calls-key": lambda: refuse(has("parallel_tool_calls")),
+        "service-tier": lambda: refuse(has("service_tier")),
+        "modalities": lambda: refuse(has("modalities")),
+        "json-object": lambda: refuse(has("response_format")),
+        "google-at-top": lambda: accept(has("google")),
+        "extra-body-twice": lambda: accept(lambda body: "extra_body" in body.get("extra_body", {})),
+        "safety-settings": lambda: refuse(has_google("safety_settings")),
+        "media-resolution": lambda: refuse(has_google("media_resolution")),
+        "name-of-model": lambda: (
+            accept(lambda body: "/" not in body["model"])
+            if vertex
+            else refuse(lambda body: body["model"].startswith("models/"))
+        ),
+        "thought-flag": lambda: edit_choices(shows_thoughts, unflag),
+        "thought-tag": lambda: edit_message(shows_thoughts, rename_tags),
+        "thought-tag-marker": lambda: edit_message(has_google("thought_tag_marker"), rename_tags),
+        "thoughts-untagged": lambda: edit_message(
+            lambda body: shows_thoughts(body) and "thought_tag_marker" not in google_of(body),
+            set_value("content", "<thought>I think.</thought>No."),
+        ),
+        "thoughts": lambda: edit_message(shows_thoughts, repeat_tag),
+        "thoughts-of-stream": lambda: edit_choices(shows_thoughts, repeat_streamed_tag),
+        "effort-and-level": lambda: accept(lambda body: "reasoning_effort" in body and config_of(body)),
+        "level-and-budget": lambda: accept(lambda body: "thinking_budget" in config_of(body)),
+        "tool-call": lambda: edit_calls(asks_for_calls(1), rename_city),
+        "tool-call-of-stream": lambda: edit_choices(
+            asks_for_calls(1), lambda choice: choice["delta"].pop("tool_calls", None)
+        ),
+        "parallel-calls": lambda: edit_message(asks_for_calls(2), keep_first_call),
+        "parallel-calls-of-stream": lambda: edit_choices(asks_for_calls(2), keep_streamed_call),
+        "index-of-calls": lambda: edit_streamed_calls(always, remove("index") if vertex else set_value("index", 0)),
+        "end-of-streamed-call": lambda: edit_choices(
+            asks_for_calls(1),
+            lambda choice: choice.update(
+                {"finish_reason": "stop" if vertex else "tool_calls"} if "finish_reason" in choice else {}
+            ),
+        ),
+        "streamed-arguments": lambda: change_request(
+            has_google("stream_function_call_arguments"), lambda body: {**body, "extra_body": {}}
+        ),
+        "tool-loop": lambda: edit_message(
+            lambda body: ends_with_result(body) and not ends_with_raw_result(body), set_value("content", "no")
+        ),
+        "tool-without-parameters": lambda: refuse(lambda body: tool_of(body) == "now"),
+        "tool-choice-none": lambda: change_request(
+            lambda body: body.get("tool_choice") == "none", lambda body: {**body, "tool_choice": "required"}
+        ),
+        "tool-choice-auto": lambda: change_request(
+            lambda body: body.get("tool_choice") == "auto", lambda body: {**body, "tool_choice": "none"}
+        ),
+        "tool-choice-required": lambda: change_request(
+            lambda body: body.get("tool_choice") == "required" and "ok" in prompt_of(body),
+            lambda body: {**body, "tool_choice": "none"},
+        ),
+        "tool-choice-validated": lambda: refuse(lambda body: body.get("tool_choice") == "validated"),
+        "tool-choice-object": lambda: accept(lambda body: isinstance(body.get("tool_choice"), dict)),
+        "signature-of-call": lambda: edit_calls(asks_for_calls(1), remove("extra_content")),
+        "signature-of-parallel-calls": lambda: edit_message(asks_for_calls(2), sign_all_calls),
+        "signature-of-streamed-call": lambda: edit_streamed_calls(asks_for_calls(1), remove("extra_content")),
+        "signature-of-text": lambda: edit_message(
+            lambda body: not shows_thoughts(body) and not tool_of(body), remove("extra_content")
+        ),
+        "signature-of-streamed-text": lambda: edit_choices(lambda body: not shows_thoughts(body), unflag),
+        "signature-returned": lambda: refuse(
+            lambda body: ends_with_raw_result(body) and len(calls_in(body)) == 1 and len(signatures_in(body)[0]) > 100
+        ),
+        "signatures-of-parallel-calls-returned": lambda: refuse(lambda body: len(calls_in(body)) == 2),
+        "signature-of-text-returned": lambda: refuse(has_signed_text),
+        "signature-missing": lambda: accept(lambda body: ends_with_result(body) and signatures_in(body) == [""]),
+        "signature-changed": lambda: accept(lambda body: signatures_in(body) == ["bm90IGEgc2lnbmF0dXJl"]),
+        "signature-placeholder": lambda: refuse(lambda body: signatures_in(body) == [PLACEHOLDER]),
+        "signature-of-earlier-turn": lambda: refuse(lambda body: bool(calls_in(body)) and not ends_with_result(body)),
+    }[probe]()
