@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("echo", "tools", "verify"),
         metavar="NAME",
         default="echo",
-        help="echo: repeat the last user message; tools: call each tool once, then answer; verify: what the command verify expects; default: %(default)s",
+        help="echo: repeat the last user message; tools: call each tool once, then answer; verify: answer as the "
+        "command verify expects; default: %(default)s",
     )
     replies.add_argument(
         "--fault", type=_fault, choices=[*FAULTS], metavar="NAME", help="answer every request with this fault"

@@ -164,14 +164,15 @@ class Lab:
 
     def send(self, body: JsonObject, path: str = _CHAT) -> RawReply:
         """Send `body` and return the answer. Raise `NotCheckedError` if the answer is not about the request."""
-        for wait in (*_WAITS, None):
+        waits = iter(_WAITS)
+        while True:
             reply = self._post(body, path, self._headers)
             if reply.status < HTTPStatus.INTERNAL_SERVER_ERROR and reply.status not in _NOT_ABOUT_THE_REQUEST:
                 return reply
+            wait = next(waits, None)
             if wait is None or reply.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-                break
+                raise NotCheckedError(reply.describe())
             self._sleep(wait)
-        raise NotCheckedError(reply.describe())
 
     def stream(self, body: JsonObject) -> RawReply:
         """Send `body` as a request for a stream, with usage at its end."""

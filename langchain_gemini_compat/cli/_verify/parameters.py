@@ -32,11 +32,6 @@ def _check_vertex_only(lab: Lab, key: str, value: JsonValue) -> Observation:
     return expect(lab, lab.body(**{key: value}), key, accepted=lab.is_vertex)
 
 
-def _check_penalty(lab: Lab) -> Observation:
-    taken = lab.is_vertex and lab.family.takes_penalties
-    return expect(lab, lab.body(frequency_penalty=0.5), "penalty", accepted=taken)
-
-
 def _check_google_at_top(lab: Lab) -> Observation:
     return expect_refusal(lab, lab.body(google={"thinking_config": {"include_thoughts": True}}), "google")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from langchain_gemini_compat._wire.json_types import object_at, text_at
 from langchain_gemini_compat.cli._verify.checks import (
@@ -129,7 +129,7 @@ def _check_text_returned(lab: Lab) -> Observation:
     reply = lab.send_once("text", lab.body())
     if not reply.ok:
         return observe_refusal(reply)
-    message = cast("JsonObject", {**reply.message, "role": "assistant"})
+    message: JsonObject = {**reply.message, "role": "assistant"}
     again: JsonObject = {"role": "user", "content": WORD}
     return expect_answer(lab, {**lab.body(), "messages": [{"role": "user", "content": WORD}, message, again]})
 
