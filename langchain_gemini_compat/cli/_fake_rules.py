@@ -94,7 +94,7 @@ def _answer_with_calls(request: FakeRequest) -> Reply:
     """Return a call of the first tool for each city in the prompt, or one call if there are none."""
     function = cast("JsonObject", request.tools[0].get("function") or {})
     cities = [city for city in ("Oslo", "Rome") if city in request.prompt and "parameters" in function]
-    arguments = [{"city": city} for city in cities] or [_sample_arguments(function)]
+    arguments: list[JsonObject] = [{"city": city} for city in cities] or [_sample_arguments(function)]
     calls = [Call(str(function.get("name")), one) for one in arguments]
     return Reply(thoughts="I call the tool.", calls=calls)
 
