@@ -15,7 +15,7 @@ from outgoing import SURFACES, build
 
 from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
 from langchain_gemini_compat._catalog.langchain_profile import build_profile
-from langchain_gemini_compat._catalog.models import FAMILIES, LATER_GEMINI
+from langchain_gemini_compat._catalog.models import LATER_GEMINI, known_families
 from langchain_gemini_compat._catalog.surfaces import BODY_KEYS, GOOGLE_KEYS
 from langchain_gemini_compat._request.thinking import EFFORT_BUDGETS
 from langchain_gemini_compat._settings import argument_types
@@ -24,7 +24,7 @@ from langchain_gemini_compat._settings.fields import ConnectionFields, aliases_o
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 COMMAND = "python tests/support/reference_tables.py"
 UNKNOWN = "not known"
-ROWS = [*FAMILIES, LATER_GEMINI]
+ROWS = [*known_families(), LATER_GEMINI]
 WORDS = ("none", "minimal", "low", "medium", "high", "xhigh")
 BUDGETS = (-1, 0, 100, 1024, 10_000, 50_000)
 HI = [HumanMessage("Hi.")]
@@ -76,7 +76,7 @@ the code. The sources were read in November 2026:
 | input, output | limits in tokens |
 | reads, writes | kinds of content |
 | Vertex AI | the locations that serve the model; *regions* are single regions such as `us-central1`; AI Studio has no locations |
-| shutdown | when the model ends, and which model answers then |
+| shutdown | when the model ends, and which model follows it; *deprecated* means that no date is known |
 
 Gemini 4 shares its 1,048,576 tokens between input, thoughts and output. One call writes at most 65,536 tokens, streamed
 or not.
@@ -357,8 +357,18 @@ def _limits_row(family):
         ", ".join(family.inputs),
         "text, image" if family.image_output else "text",
         ", ".join(family.locations or [UNKNOWN]),
-        family.end,
+        "; ".join(
+            _end(*one)
+            for one in (("Vertex AI", family.end_on_vertex), ("AI Studio", family.end_on_ai_studio))
+            if one[1]
+        ),
     ]
+
+
+def _end(surface, end):
+    """Return when the service ends on a surface, and what answers then."""
+    last = "deprecated" if end.date is None else str(end.date)
+    return f"{surface}: {last}" + (f", then `{end.successor}`" if end.successor else "")
 
 
 def _thinking_row(family):

@@ -1,0 +1,230 @@
+"""Reads files of facts about models: `models.json` beside this module.
+
+A file has two tables:
+
+- `sources`: for each short name a `url` and the date on which somebody read it (`read`).
+- `families`: for each beginning of a model's name its facts. A fact has a `value`, one or more names of sources
+  (`source`), a `grade`, and sometimes a `note`.
+
+Each key and value is checked, so a mistake is an error that names the file and the place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+#: What a source is: a page of Google's, a published reply of the service, or a statement of somebody else.
+GRADES = ("documented", "observed", "reported")
+#: All thinking levels, from the lowest to the highest.
+LEVELS = ("minimal", "low", "medium", "high", "xhigh")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A page or package in which somebody read a fact."""
+
+    url: str
+    #: When it was read, as an ISO date.
+    read: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a model's service on one surface."""
+
+    #: The last day, if a source has it.
+    date: date | None
+    #: The model that Google recommends, or that answers instead; empty if no source names one.
+    successor: str
+    #: One of `GRADES`: how sure the end is.
+    grade: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """The value of a fact, and where it comes from."""
+
+    value: object
+    sources: tuple[Source, ...]
+    grade: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of value. `read` returns the value as `ModelFamily` has it, or `None` for a value that is not allowed."""
+
+    allowed: str
+    read: Callable[[object], object]
+
+
+#: The facts of each family, by the beginning of the names of its models.
+FamilyFacts = Mapping[str, Mapping[str, Fact]]
+
+
+def parse_catalog(text: str, file: str) -> FamilyFacts:
+    """Return the facts in the JSON document `text`.
+
+    Raises:
+        ValueError: The document is not valid. The message names `file` and the place in it.
+    """
+    try:
+        document: object = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{file} is not valid JSON: {error}.") from None
+    return read_document(document, file)
+
+
+def read_document(document: object, file: str) -> FamilyFacts:
+    """Return the facts in a parsed document. Raises `ValueError` as `parse_catalog` does."""
+    tables = _read_table(document, file, "the document", ("sources", "families"))
+    sources: dict[str, Source] = {}
+    for name, entry in _read_table(tables.get("sources", {}), file, "`sources`").items():
+        place = f"`sources.{name}`"
+        found = _read_table(entry, file, place, ("url", "read"))
+        sources[name] = Source(_text(found, "url", file, place), _text(found, "read", file, place))
+    families = _read_table(tables.get("families", {}), file, "`families`")
+    return {name.lower(): _read_family(name, entry, sources, file) for name, entry in families.items()}
+
+
+def _read_family(name: str, entry: object, sources: Mapping[str, Source], file: str) -> dict[str, Fact]:
+    facts = _read_table(entry, file, f"`families.{name}`", FACTS)
+    return {key: _read_fact(key, fact, sources, file, f"`families.{name}.{key}`") for key, fact in facts.items()}
+
+
+def _read_fact(key: str, given: object, sources: Mapping[str, Source], file: str, place: str) -> Fact:
+    entry = _read_table(given, file, place, ("value", "source", "grade", "note"))
+    if "value" not in entry:
+        raise ValueError(f"{file}: {place} has no `value`. Set it to {FACTS[key].allowed}.")
+    value, grade = FACTS[key].read(entry["value"]), entry.get("grade")
+    if value is None:
+        raise _wrong(file, place, entry["value"], FACTS[key].allowed)
+    if grade not in GRADES:
+        raise _wrong(file, f"`grade` of {place}", grade, f"one of {_list(GRADES)}")
+    if isinstance(value, End):
+        value = End(value.date, value.successor, str(grade))
+    names = entry.get("source")
+    found = [sources.get(str(name)) for name in (names if isinstance(names, list) else [names])]
+    known = tuple(source for source in found if source)
+    if not known or len(known) < len(found):
+        raise _wrong(file, f"`source` of {place}", names, "one or more names from `sources`")
+    return Fact(value, known, str(grade), str(entry.get("note", "")))
+
+
+def _read_table(given: object, file: str, place: str, known: Collection[str] = ()) -> dict[str, object]:
+    """Return `given` if it is a table, and its keys are in `known` unless that is empty."""
+    if not isinstance(given, dict):
+        raise _wrong(file, place, given, f"a table with {_list(known) or 'entries'}")
+    table = cast("dict[str, object]", given)
+    for key in table if known else ():
+        if key not in known:
+            close = get_close_matches(key, known, 1)
+            meant = f" Did you mean `{close[0]}`?" if close else ""
+            raise ValueError(f"{file}: {place} has the unknown key `{key}`.{meant} Known keys: {_list(known)}.")
+    return table
+
+
+def _text(table: Mapping[str, object], key: str, file: str, place: str) -> str:
+    value = _read_text(table.get(key))
+    if value is None:
+        raise _wrong(file, f"`{key}` of {place}", table.get(key), "a text")
+    return value
+
+
+def _wrong(file: str, place: str, given: object, allowed: str) -> ValueError:
+    return ValueError(f"{file}: {place} is {given!r}. Set it to {allowed}.")
+
+
+def _list(words: Collection[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _read_text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _read_flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _read_count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _read_words(value: object) -> tuple[str, ...] | None:
+    if not isinstance(value, list):
+        return None
+    words = tuple(word for word in value if isinstance(word, str) and word)
+    return words if words and len(words) == len(value) else None
+
+
+def _read_range(value: object) -> tuple[int, int] | None:
+    match value:
+        case [int() as least, int() as most] if 0 < least < most:
+            return least, most
+        case _:
+            return None
+
+
+def _read_end(value: object) -> End | None:
+    """Return the end without its grade, which stands beside the value."""
+    if not isinstance(value, dict) or not value or not value.keys() <= {"date", "successor"}:
+        return None
+    last, successor = value.get("date", ""), value.get("successor", "")
+    if not isinstance(last, str) or not isinstance(successor, str):
+        return None
+    try:
+        return End(date.fromisoformat(last) if last else None, successor, "")
+    except ValueError:
+        return None
+
+
+def _one_of(*words: str) -> _Kind:
+    return _Kind(f"one of {_list(words)}", lambda value: value if value in words else None)
+
+
+def _some_of(*words: str) -> _Kind:
+    """Return the kind of lists of some of `words`, in the order of `words`."""
+
+    def read(value: object) -> tuple[str, ...] | None:
+        found = _read_words(value)
+        return found if found and [word for word in words if word in found] == [*found] else None
+
+    return _Kind(f"a list of some of {_list(words)}, in this order", read)
+
+
+_FLAG = _Kind("`true` or `false`", _read_flag)
+_COUNT = _Kind("a whole number above 0", _read_count)
+_TEXT = _Kind("a text", _read_text)
+_END = _Kind("a table with `date` (such as `2027-05-19`), `successor` (the name of a model), or both", _read_end)
+#: The facts that a family may have: fields of `ModelFamily`, which says what they mean.
+FACTS: Mapping[str, _Kind] = {
+    "generation": _TEXT,
+    "thinking": _one_of("budget", "level", "none"),
+    "levels": _some_of(*LEVELS),
+    "default_thinking": _one_of("dynamic", *LEVELS),
+    "budgets": _Kind("a list of two numbers of tokens: the lowest, which is above 0, and the highest", _read_range),
+    "may_stop_thinking": _FLAG,
+    "signatures_demanded": _FLAG,
+    "text_beside_calls": _FLAG,
+    "max_input_tokens": _COUNT,
+    "max_output_tokens": _COUNT,
+    "inputs": _some_of("text", "image", "audio", "video", "pdf"),
+    "image_output": _FLAG,
+    "calls_tools": _FLAG,
+    "structured_output": _FLAG,
+    "honours_sampling": _FLAG,
+    "takes_penalties": _FLAG,
+    "locations": _Kind("a list of locations, such as `global`, or `regions` for all single regions", _read_words),
+    "other_api": _TEXT,
+    "end_on_vertex": _END,
+    "end_on_ai_studio": _END,
+}
