@@ -4,7 +4,7 @@ import os
 import re
 
 import pytest
-from cassette_files import EXAMPLES, FOLDER, IGNORED_HOSTS, all_names, cassette, load
+from cassette_files import EXAMPLES, FOLDER, IGNORED_HOSTS, SUPPORT_PAGE, all_names, cassette, load, source_rows
 from langchain_core.messages import HumanMessage, ToolMessage
 
 from langchain_gemini_compat import ChatGeminiCompat
@@ -69,7 +69,7 @@ async def run(model, messages, mode, asynchronous):
 
 def test_every_cassette_is_used():
     """Every cassette that a test uses exists."""
-    assert set(all_names()) == set(EXAMPLES.values()) | STUDIO
+    assert set(all_names()) == set(EXAMPLES.values()) | set(SUPPORT_PAGE.values()) | STUDIO
 
 
 @pytest.mark.parametrize("name", all_names())
@@ -86,6 +86,26 @@ def test_cassette_has_a_source(name):
 
 
 @pytest.mark.parametrize("name", all_names())
+def test_cassette_has_the_layout_of_recorded_ones(name):
+    """A recorded cassette can take the place of a composed one: the same names, keys and kinds of bodies."""
+    mode = name.split("/")[2]
+    assert mode in ("complete", "stream")
+    assert set(load(name)) == {"provenance", "interactions"}
+    for item in load(name)["interactions"]:
+        request, response = item["request"], item["response"]
+        assert request.keys() == {"method", "uri", "json"}
+        assert request["json"].get("stream", False) is (mode == "stream")
+        streamed = mode == "stream" and response["status"]["code"] == 200
+        assert response.keys() == {"status", "headers", "events" if streamed else "json"}
+        assert response["headers"]["content-type"][0].startswith(
+            "text/event-stream" if streamed else "application/json"
+        )
+        assert response["status"].keys() == {"code", "message"}
+        if streamed:
+            assert response["events"][-1] == "[DONE]"
+
+
+@pytest.mark.parametrize("name", all_names())
 def test_cassette_holds_no_secret(name):
     """A cassette contains no key, token, project or header that might be secret."""
     assert LEAKS.findall((FOLDER / f"{name}.yaml").read_text()) == []
@@ -96,13 +116,9 @@ def test_cassette_holds_no_secret(name):
 
 
 def test_readme_lists_every_cassette_with_its_provenance():
-    """The table in the README matches the provenance in the files."""
-    rows = [
-        f"| `{name}` | {load(name)['provenance']['kind']} | {load(name)['provenance']['source']} |"
-        for name in all_names()
-    ]
-    table = [line for line in (FOLDER / "README.md").read_text().splitlines() if line.startswith("| `")]
-    assert table == rows
+    """The last table in the README matches the provenance in the files."""
+    _, _, table = (FOLDER / "README.md").read_text().partition("| cassette | kind | source |\n|---|---|---|\n")
+    assert table.splitlines() == source_rows()
 
 
 def test_request_that_differs_from_the_cassette_is_an_error(studio):

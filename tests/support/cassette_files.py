@@ -33,6 +33,63 @@ EXAMPLES = {
     "structured": "structured_output/gemini-2.5-flash-preview-04-17/complete",
     "global": "global_endpoint/gemini-2.0-flash-001/complete",
 }
+#: The cassettes of the page of supported features (docs/reference/support.md), and of failures.
+SUPPORT_PAGE = {
+    "parallel calls, vertex, complete": "parallel_calls_vertex/gemini-3.8-flash/complete",
+    "parallel calls, ai_studio, complete": "parallel_calls_ai_studio/gemini-3.8-flash/complete",
+    "parallel calls, ai_studio, stream": "parallel_calls_ai_studio/gemini-3.8-flash/stream",
+    "parallel calls, gateway, stream": "parallel_calls_gateway/gemini-3.8-flash/stream",
+    "structured output streamed, vertex": "structured_output_vertex/gemini-3.8-flash/stream",
+    "structured output streamed, ai_studio": "structured_output_ai_studio/gemini-3.8-flash/stream",
+    "structured output streamed, gateway": "structured_output_gateway/gemini-3.8-flash/stream",
+    "thoughts, ai_studio": "thoughts/gemini-3.8-flash/complete",
+    "thoughts, gateway": "thoughts_gateway/gemini-3.8-flash/stream",
+    "streamed arguments, gateway": "streamed_arguments_gateway/gemini-3.8-flash/stream",
+    "cached tokens, ai_studio": "cached_tokens_ai_studio/gemini-3.8-flash/complete",
+    "image, ai_studio": "image_ai_studio/gemini-3.8-flash/complete",
+    "image in a reply, gateway": "image_reply_gateway/gemini-3-pro-image-preview/complete",
+    "image in a tool result, ai_studio": "image_tool_result_ai_studio/gemini-3.8-flash/complete",
+    "image in a tool result, gateway": "image_tool_result_gateway/gemini-3.8-flash/complete",
+    "arguments of the wrong type, vertex": "repaired_arguments_vertex/gemini-3.8-flash/complete",
+    "arguments of the wrong type, ai_studio": "repaired_arguments_ai_studio/gemini-3.8-flash/complete",
+    "arguments of the wrong type, gateway": "repaired_arguments_gateway/gemini-3.8-flash/complete",
+    "tool names, vertex": "tool_names_vertex/gemini-3.8-flash/complete",
+    "tool names, ai_studio": "tool_names_ai_studio/gemini-3.8-flash/complete",
+    "tool names, gateway": "tool_names_gateway/gemini-3.8-flash/complete",
+    "Google's own tools, vertex": "google_search_vertex/gemini-3.8-flash/complete",
+    "parameters, vertex": "parameters_vertex/gemini-3.5-flash-lite/complete",
+    "parameters, ai_studio": "parameters_ai_studio/gemini-3.8-flash/complete",
+    "parameters, gateway": "parameters_gateway/gemini-3.8-flash/complete",
+    "embeddings, ai_studio": "embeddings_ai_studio/gemini-embedding-001/complete",
+    "embeddings, gateway": "embeddings_gateway/gemini-embedding-001/complete",
+    "Gemini 4, gateway": "gemini_4_gateway/gemini-4-hydrogen/complete",
+    "signature, litellm": "signature_litellm/gemini-3.8-flash/complete",
+    "signature, openrouter": "signature_openrouter/gemini-3.8-flash/complete",
+    "blocked prompt, ai_studio": "blocked_prompt/gemini-3.8-flash/complete",
+    "failure: quota per minute": "failure_429_quota_per_minute/gemini-3.8-flash/complete",
+    "failure: quota per day": "failure_429_quota_per_day/gemini-3.8-flash/complete",
+    "failure: resource exhausted": "failure_429_vertex/gemini-3.8-flash/complete",
+    "failure: invalid key": "failure_400_invalid_key/gemini-3.8-flash/complete",
+    "failure: API key on Vertex AI": "failure_401_api_key_vertex/gemini-3.8-flash/complete",
+    "failure: forged token": "failure_401_forged_token_vertex/gemini-3.8-flash/complete",
+    "failure: project without access": "failure_403_project/gemini-3.8-flash/complete",
+    "failure: billing": "failure_403_billing_vertex/gemini-3.8-flash/complete",
+    "failure: unknown model": "failure_404_model/gemini-3.8-flash/complete",
+    "failure: malformed model name": "failure_400_model_name_vertex/gemini-3.8-flash/complete",
+    "failure: missing signature": "failure_400_missing_signature/gemini-3.8-flash/complete",
+    "failure: missing signature on Vertex AI": "failure_400_missing_signature_vertex/gemini-3.8-flash/complete",
+    "failure: corrupted signature": "failure_400_corrupted_signature/gemini-3.8-flash/complete",
+    "failure: refused schema": "failure_400_schema/gemini-3.8-flash/complete",
+    "failure: too many tokens": "failure_400_too_many_tokens/gemini-3.8-flash/complete",
+    "failure: unknown field": "failure_400_unknown_field/gemini-3.8-flash/complete",
+    "failure: unsupported country": "failure_400_country/gemini-3.8-flash/complete",
+    "failure: model only in global": "failure_400_only_global_vertex/gemini-3.8-flash/complete",
+    "failure: internal error": "failure_500_internal/gemini-3.8-flash/complete",
+    "failure: overloaded": "failure_503_overloaded/gemini-3.8-flash/complete",
+    "failure: gateway's error": "failure_429_gateway/gemini-3.8-flash/complete",
+    "failure: malformed call": "failure_200_malformed_call/gemini-3.8-flash/complete",
+    "failure: empty reply": "failure_200_empty_reply/gemini-3.8-flash/complete",
+}
 FOLDER = Path(__file__).parents[2] / "cassettes"
 PROJECT = "PROJECT_ID"
 #: The only headers of a response that are kept. Request headers are all removed.
@@ -50,12 +107,30 @@ IGNORED_HOSTS = (
 
 def load(name):
     """Return the content of the cassette `name`."""
-    return yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
+    return _parse((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def _parse(text):
+    """Return the content of a cassette. PyYAML's parser in C is ten times as fast, where it is installed."""
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def all_names():
     """Return the name of every cassette, as scenario/model/mode."""
     return sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.yaml"))
+
+
+def source_rows():
+    """Return the lines of the table of sources in the README, from the files."""
+    sources = {name: load(name)["provenance"] for name in all_names()}
+    return [f"| `{name}` | {source['kind']} | {source['source']} |" for name, source in sources.items()]
+
+
+def write_source_rows():
+    """Write the table of sources in the README anew. It is the last table there."""
+    path = FOLDER / "README.md"
+    head, title, _ = path.read_text(encoding="utf-8").partition("| cassette | kind | source |\n|---|---|---|\n")
+    path.write_text(head + title + "\n".join(source_rows()) + "\n", encoding="utf-8")
 
 
 class ReadableSerializer:
@@ -74,7 +149,7 @@ class ReadableSerializer:
         return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
 
     def deserialize(self, text):
-        return {"version": 1, "interactions": [_wired(item) for item in yaml.safe_load(text)["interactions"]]}
+        return {"version": 1, "interactions": [_wired(item) for item in _parse(text)["interactions"]]}
 
 
 def _readable(item):
@@ -152,3 +227,7 @@ def cassette(name, *, record=False):
     with recorder.use_cassette(str(path), serializer="readable") as tape:
         yield tape
     assert record or tape.all_played, f"{name} was not replayed to its end"
+
+
+if __name__ == "__main__":
+    write_source_rows()
