@@ -341,8 +341,11 @@ def test_vertex_ai_has_no_embeddings():
         GeminiCompatEmbeddings(model="gemini-embedding-001", **where("vertex", record=False))
 
 
+_LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
+
+
 def rows_of(page, title):
-    """Return the cells of the table whose first title is `title`."""
+    """Return the cells of the table whose first title is `title`, with the texts of links."""
     lines = iter(page.read_text(encoding="utf-8").splitlines())
     for line in lines:
         if line.startswith(f"| {title} |"):
@@ -352,7 +355,7 @@ def rows_of(page, title):
     for line in lines:
         if not line.startswith("|"):
             break
-        table.append([cell.strip() for cell in line.strip("|").split("|")])
+        table.append([_LINK.sub(r"\1", cell).strip() for cell in line.strip("|").split("|")])
     return table
 
 
