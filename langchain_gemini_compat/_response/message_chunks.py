@@ -38,6 +38,7 @@ from langchain_gemini_compat._response.events import (
 from langchain_gemini_compat._response.usage_metadata import build_token_usage, build_usage_metadata
 from langchain_gemini_compat._schema.arguments import describe_changes, repair_arguments_text
 from langchain_gemini_compat._signatures import attach_call_extras, attach_reply_extras, build_origin
+from langchain_gemini_compat._wire.json_types import list_at
 from langchain_gemini_compat._wire.provider import PROVIDER
 from langchain_gemini_compat._wire.unknown_fields import MAX_KEPT, MAX_KEYS
 
@@ -343,9 +344,16 @@ class ReplyDecoder:
             raise make_error(lambda: _build_error(errors.BlockedError, text, chunk, end))
         if end.empty and end.reason != "content_filter":
             more = "Raise `max_tokens`: thinking used it up." if end.reason == "length" else "Ask again."
+            if end.reason == "stop" and self._follows_results():
+                more += " Gemini also answers so if tool results do not match their calls: `preview()` shows both."
             what = "has only thoughts" if self._has_thoughts else "is empty"
             text = f"The reply {what} ({ending}). {more}"
             raise make_error(lambda: _build_error(errors.EmptyReplyError, text, chunk, end))
+
+    def _follows_results(self) -> bool:
+        """Return whether the request ends with the result of a tool."""
+        last = list_at(self._request.payload, "messages")[-1:]
+        return any(isinstance(message, dict) and message.get("role") == "tool" for message in last)
 
     def _describe_invalid_call(self, end: Finished, ending: str) -> str:
         more = "Increase `max_tokens`." if end.reason == "length" else "Ask again, or simplify the tool's schema."

@@ -137,7 +137,7 @@ _SCHEMA = (
     r"|maximum allowed nesting depth"
 )
 _NO_MODEL = (
-    r"invalid model name passed|is not a valid model|model not exist|malformed publisher model|no such model"
+    r"invalid model name passed|is not a valid model|model not exist|no such model"
     r"|\bmodel\b[^.\n]{0,200}(?:does not exist|not found)"
 )
 _COLD = (
@@ -164,6 +164,13 @@ _UNAUTHENTICATED: dict[Surface, str] = {
     "`api_key`, may have expired: get a new one.",
     "ai_studio": _NEW_KEY,
     "openai_compatible": "Pass a key or token of this server as `api_key`, and check `base_url`.",
+}
+#: Google's reason for a token that is none of its OAuth tokens, or that was changed (captures of September 2026).
+_WRONG_TOKEN: dict[Surface, str] = {
+    "vertex": "The token is not one of Google's access tokens, or was changed. Leave `api_key` out and run "
+    "`gcloud auth application-default login`, or pass the output of `gcloud auth print-access-token`.",
+    "ai_studio": f"Google cannot check the key: it is cut off, deleted, or of another service. {_NEW_KEY}",
+    "openai_compatible": "Google does not accept the key or token. Pass one of this server as `api_key`.",
 }
 _FORBIDDEN: dict[Surface, str] = {
     "vertex": "Grant the caller the role `roles/aiplatform.user` in the project, and enable the Vertex AI API there.",
@@ -250,6 +257,27 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
     (
         errors.ModelNotFoundError,
         _BAD,
+        r"malformed publisher model",
+        (
+            "Vertex AI takes names of the form `publisher/model`, such as `google/gemini-3.8-flash`. With "
+            '`surface="vertex"`, the package adds `google/`.'
+        ),
+    ),
+    (
+        errors.InvalidRequestError,
+        _BAD,
+        r"cannot fetch content from the provided url",
+        "The server cannot read the URL of a file. Send the bytes instead: a block with `base64` and `mime_type`.",
+    ),
+    (
+        errors.InvalidRequestError,
+        _BAD,
+        r"penalty is not enabled for",
+        "Leave out `presence_penalty` and `frequency_penalty`: the model takes neither.",
+    ),
+    (
+        errors.ModelNotFoundError,
+        _BAD,
         _NO_MODEL,
         _NOT_FOUND,
     ),
@@ -317,6 +345,7 @@ _CODES: dict[int, tuple[type[errors.APIStatusError], Remedy]] = {
 }
 #: Words of compatible servers that decide regardless of the status.
 _FIRST_WORDS: dict[str, _Rule] = {
+    "access_token_type_unsupported": (errors.AuthenticationError, _WRONG_TOKEN),
     **dict.fromkeys(
         (
             "context_length_exceeded",
@@ -371,6 +400,7 @@ CODES_OF_WORDS: dict[str, int] = {
     **dict.fromkeys(
         (
             "access_token_expired",
+            "access_token_type_unsupported",
             "api_key_invalid",
             "authentication_error",
             "authenticationerror",

@@ -184,7 +184,7 @@ CASES = {
     ),
     ("This model is currently experiencing high demand.", "ServerError"): fail(Fault.overloaded()),
     ("The model is overloaded. Please try again later.", "ServerError"): fail(Fault.error_in_stream(after="")),
-    ("An internal error has occurred.", "ServerError"): fail(Fault.internal()),
+    ("Internal error encountered.", "ServerError"): fail(Fault.internal()),
     ("No answer within … seconds.", "RequestTimeoutError"): fail(Fault.slow(first_byte=30), timeout=0.05),
     ("The call was not over within … seconds.", "RequestTimeoutError"): fail(
         Fault.slow(first_byte=30), timeout={"total": 0.05}

@@ -75,7 +75,7 @@ def test_every_fault_answers_and_the_next_reply_is_good(name: str, surface: Any,
         (Fault.model_not_found("x"), "vertex", 404, "NOT_FOUND", "Publisher Model `projects/fake-project/"),
         (Fault.context_overflow(), "ai_studio", 400, "INVALID_ARGUMENT", "The input token count (1200000) exceeds"),
         (Fault.context_overflow(9, 8), "vertex", 400, "INVALID_ARGUMENT", "Unable to submit request because the input"),
-        (Fault.internal(), "ai_studio", 500, "INTERNAL", "An internal error has occurred."),
+        (Fault.internal(), "ai_studio", 500, "INTERNAL", "Internal error encountered."),
         (Fault.rate_limit(), "vertex", 429, "RESOURCE_EXHAUSTED", "Resource exhausted. Please try again later."),
     ],
 )

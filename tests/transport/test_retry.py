@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
 from langchain_gemini_compat._errors.api import Refusal
@@ -26,14 +27,14 @@ def short_waits(monkeypatch):
     monkeypatch.setattr(_retry, "_FIRST_WAIT", 0.005)
 
 
-async def ask(model, mode):
+async def ask(model, mode, prompt="hi"):
     """Return the message, in one of the call modes."""
     if mode == "invoke":
-        return model.invoke("hi")
+        return model.invoke(prompt)
     if mode == "ainvoke":
-        return await model.ainvoke("hi")
+        return await model.ainvoke(prompt)
     whole = None
-    chunks = model.stream("hi") if mode == "stream" else [chunk async for chunk in model.astream("hi")]
+    chunks = model.stream(prompt) if mode == "stream" else [chunk async for chunk in model.astream(prompt)]
     for chunk in chunks:
         whole = chunk if whole is None else whole + chunk
     return whole
@@ -87,6 +88,22 @@ async def test_last_error_has_the_tokens_of_all_tries(mode):
     with pytest.raises(errors.EmptyReplyError) as caught:
         await ask(fake.chat_model(max_retries=2), mode)
     assert caught.value.reply.usage_metadata["input_tokens"] == 30
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_empty_reply_after_tool_results_names_a_possible_cause(mode):
+    """Google's page "What's new in Gemini 3.5" says that results that do not match their calls can end so."""
+    fake = FakeGemini(lambda request: Fault.empty_reply() if request.results else "Hello.")
+    call = {"id": "1", "name": "f", "args": {}}
+    history = [HumanMessage("a"), AIMessage("", tool_calls=[call]), ToolMessage("b", tool_call_id="1")]
+    with pytest.raises(errors.EmptyReplyError) as caught:
+        await ask(fake.chat_model(max_retries=1), mode, history)
+    assert len(fake.requests) == 2
+    assert "if tool results do not match their calls: `preview()` shows both." in str(caught.value)
+    fake = FakeGemini(Fault.empty_reply())
+    with pytest.raises(errors.EmptyReplyError) as caught:
+        await ask(fake.chat_model(max_retries=0), mode)
+    assert str(caught.value).endswith("Ask again.")
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -255,16 +255,12 @@ class Fault:
 
     @classmethod
     def internal(cls) -> Fault:
-        """Return a 500: an internal error of the service. The text is Google's general one and was not captured.
+        """Return a 500: an internal error of the service, in the words of a capture of AI Studio of 2026-09.
 
         Returns:
             A fault for the replies of `FakeGemini`.
         """
-        message = (
-            "An internal error has occurred. Please retry or report in "
-            "https://developers.generativeai.google/guide/troubleshooting"
-        )
-        return cls("internal", GoogleError(500, "INTERNAL", message))
+        return cls("internal", GoogleError(500, "INTERNAL", "Internal error encountered."))
 
     @classmethod
     def html_404(cls) -> Fault:
