@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, cast
 
+from langchain_gemini_compat._wire.json_types import object_at
 from langchain_gemini_compat.cli._verify.lab import WRONG_KEY
-from langchain_gemini_compat.testing import FAULTS, Call, FakeGemini, Fault, Reply
+from langchain_gemini_compat.cli._verify.limits import UNKNOWN_MODEL
+from langchain_gemini_compat.cli._verify.media import PNG
+from langchain_gemini_compat.testing import FAULTS, Call, FakeGemini, Fault, Reply, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,8 +23,8 @@ if TYPE_CHECKING:
 #: Arguments of tool calls, by the type of the parameter.
 _SAMPLES: dict[str, object] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
 _FIRST_ERROR = 400
-#: An answer with fewer tokens is cut off.
-_SHORT_ANSWER = 16
+#: `verify`: an answer with fewer tokens is cut off, and a prompt with more characters has cached tokens.
+_SHORT_ANSWER, _LONG_PROMPT, _CACHED_TOKENS = 16, 8_000, 4_096
 
 
 class LoggedFake(FakeGemini):
@@ -79,14 +83,29 @@ def answer_verify(request: FakeRequest) -> Reply | Fault:
     """Return what the probes of `verify` expect of a model that follows its instructions."""
     if request.headers.get("authorization", "").endswith(WRONG_KEY[-4:]):
         return Fault.bad_key()
-    limit = request.body.get("max_tokens")
-    if isinstance(limit, int) and limit <= _SHORT_ANSWER:
-        return Reply("One", finish_reason="length")
+    if request.model.endswith(UNKNOWN_MODEL):
+        return Fault.model_not_found(request.model)
     if request.results:
         return answer_tools(request)
     choice = request.body.get("tool_choice")
     if request.tools and (choice == "required" or ("Call" in request.prompt and choice != "none")):
         return _answer_with_calls(request)
+    return _answer_with_options(request)
+
+
+def _answer_with_options(request: FakeRequest) -> Reply:
+    """Return the last user message, or what the options of the request ask for instead."""
+    body = request.body
+    limit, modalities = body.get("max_tokens"), body.get("modalities")
+    if isinstance(limit, int) and limit <= _SHORT_ANSWER:
+        return Reply("One", finish_reason="length")
+    if isinstance(modalities, list) and "image" in modalities:
+        return Reply(image=PNG)
+    form = object_at(object_at(body, "response_format"), "json_schema")
+    if form:
+        return Reply(json.dumps(_sample_arguments({"parameters": form.get("schema")})))
+    if len(request.prompt) > _LONG_PROMPT:
+        return Reply("ok", usage=Usage(len(request.prompt) // 4, 1, cached=_CACHED_TOKENS))
     return answer_echo(request)
 
 

@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass, replace
 
 from langchain_gemini_compat.cli._fake_rules import answer_verify
+from langchain_gemini_compat.cli._verify.limits import UNKNOWN_MODEL
+from langchain_gemini_compat.cli._verify.schemas import KEYWORDS
 from langchain_gemini_compat.cli._verify.signatures import PLACEHOLDER
 from langchain_gemini_compat.cli._verify.text import THINK
 from langchain_gemini_compat.testing import FakeGemini, Violation
@@ -21,6 +23,11 @@ class Change:
     when: object
     action: str
     edit: object = None
+    #: Whether it concerns requests for embeddings, and not chats.
+    embeds: bool = False
+
+    def concerns(self, body):
+        return ("messages" in body) is not self.embeds and bool(self.when(body))
 
 
 class ChangedFake(FakeGemini):
@@ -32,7 +39,7 @@ class ChangedFake(FakeGemini):
 
     def respond(self, method, url, headers, content):
         body = json.loads(content)
-        if self.change is None or not self.change.when(body):
+        if self.change is None or not self.change.concerns(body):
             return super().respond(method, url, headers, content)
         if self.change.action == "refuse":
             return answer_violation(Violation("changed", self.change.edit), self.surface)
@@ -43,12 +50,14 @@ class ChangedFake(FakeGemini):
             answer = super().respond(method, url, headers, content)
         finally:
             self.strict = True
-        if self.change.action in ("whole", "events") and answer.status == 200:
+        if self.change.action == "bytes" or (self.change.action in ("whole", "events") and answer.status == 200):
             return replace(answer, steps=[_edit(b"".join(answer.steps), self.change)])
         return answer
 
 
 def _edit(data, change):
+    if change.action == "bytes":
+        return change.edit(data)
     if change.action == "whole":
         whole = json.loads(data)
         change.edit(whole)
@@ -81,7 +90,7 @@ def edit_message(when, edit):
 
 
 def edit_whole_reply(when, edit):
-    return Change(lambda body: "messages" in body and not body.get("stream") and when(body), "whole", edit)
+    return Change(lambda body: not body.get("stream") and when(body), "whole", edit)
 
 
 def edit_choices(when, edit):
@@ -162,7 +171,7 @@ def ends_with_raw_result(body):
 
 def has_signed_text(body):
     return any(
-        message["role"] == "assistant" and "extra_content" in message and not message.get("tool_calls")
+        message["role"] == "assistant" and "thought_signature" in json.dumps(message) and not message.get("tool_calls")
         for message in body["messages"]
     )
 
@@ -234,6 +243,73 @@ def repeat_streamed_tag(choice):
         choice["delta"]["content"] += " <thought>"
 
 
+def mentions(*texts):
+    """Return whether the JSON of a request contains all `texts`."""
+    return lambda body: all(text in json.dumps(body) for text in texts)
+
+
+def has_message(**keys):
+    return lambda body: any(keys.items() <= {**message}.items() for message in body["messages"])
+
+
+def has_inline_image(body):
+    parts = body["messages"][-1]["content"]
+    return isinstance(parts, list) and any(_is_inline_image(part) for part in parts) and not calls_in(body)
+
+
+def _is_inline_image(part):
+    image = part.get("image_url")
+    return isinstance(image, dict) and image["url"].startswith("data:image") and "detail" not in image
+
+
+def has_tool_image(body):
+    signed = any(len(signature) > 100 for signature in signatures_in(body))
+    return signed and mentions("image/png")(body)
+
+
+def has_image_url(kind):
+    def check(body):
+        content = body["messages"][-1]["content"]
+        parts = content if isinstance(content, list) else []
+        return any(isinstance(part.get("image_url"), kind) and "gs://" in json.dumps(part) for part in parts)
+
+    return check
+
+
+def parameters_of(body):
+    return body["tools"][0]["function"].get("parameters", {}) if body.get("tools") else {}
+
+
+def declares(schema):
+    return lambda body: tool_of(body) == "look" and parameters_of(body)["properties"] == {"word": schema}
+
+
+def has_parameter_key(key):
+    return lambda body: tool_of(body) == "look" and key in parameters_of(body)
+
+
+def form_of(body):
+    return body.get("response_format", {}).get("json_schema", {}).get("schema")
+
+
+def unwrap(data):
+    """Return the error as an object instead of a list."""
+    return json.dumps(json.loads(data)[0]).encode()
+
+
+def lacks_name(body):
+    return any(message["role"] == "tool" and "name" not in message for message in body["messages"])
+
+
+def lacks_result(body):
+    return sum(message["role"] == "tool" for message in body["messages"]) < len(calls_in(body))
+
+
+def has_flag_on_part(body):
+    contents = [message.get("content") for message in body["messages"]]
+    return any("extra_content" in part for parts in contents if isinstance(parts, list) for part in parts)
+
+
 def has_effort(effort):
     return lambda body: body.get("reasoning_effort") == effort and not config_of(body)
 
@@ -242,14 +318,17 @@ def has_level(level):
     return lambda body: config_of(body) == {"thinking_level": level} and "reasoning_effort" not in body
 
 
-def build_change(probe, surface, levels):
+def build_change(probe, surface, family):
     """Return the change that the probe has to notice."""
     vertex = surface == "vertex"
     topic, _, word = probe.rpartition("-")
     if topic == "effort" and word in ("minimal", "low", "medium", "high"):
-        return flip(has_effort(word), word in levels)
+        return flip(has_effort(word), word in family.levels)
     if topic == "level" and word in ("minimal", "low", "medium", "high", "xhigh"):
-        return flip(has_level(word), word in levels)
+        return flip(has_level(word), word in family.levels)
+    for name, _, schema, accepted, _ in KEYWORDS:
+        if probe == f"schema-{name}":
+            return flip(declares(schema), accepted)
     return {
         "text": lambda: edit_message(always, set_value("content", "no")),
         "stream": lambda: edit_choices(always, lambda choice: choice.update(finish_reason="length")),
@@ -270,8 +349,8 @@ def build_change(probe, surface, levels):
         "several-answers": lambda: accept(has("n")),
         "parallel-tool-calls-key": lambda: refuse(has("parallel_tool_calls")),
         "service-tier": lambda: refuse(has("service_tier")),
-        "modalities": lambda: refuse(has("modalities")),
-        "json-object": lambda: refuse(has("response_format")),
+        "modalities": lambda: refuse(lambda body: body.get("modalities") == ["text"]),
+        "json-object": lambda: refuse(lambda body: body.get("response_format") == {"type": "json_object"}),
         "google-at-top": lambda: accept(has("google")),
         "extra-body-twice": lambda: accept(lambda body: "extra_body" in body.get("extra_body", {})),
         "safety-settings": lambda: refuse(has_google("safety_settings")),
@@ -334,10 +413,71 @@ def build_change(probe, surface, levels):
         "signature-returned": lambda: refuse(
             lambda body: ends_with_raw_result(body) and len(calls_in(body)) == 1 and len(signatures_in(body)[0]) > 100
         ),
-        "signatures-of-parallel-calls-returned": lambda: refuse(lambda body: len(calls_in(body)) == 2),
+        "signatures-of-parallel-calls-returned": lambda: refuse(
+            lambda body: len(calls_in(body)) == 2 and not lacks_result(body)
+        ),
         "signature-of-text-returned": lambda: refuse(has_signed_text),
         "signature-missing": lambda: accept(lambda body: ends_with_result(body) and signatures_in(body) == [""]),
         "signature-changed": lambda: accept(lambda body: signatures_in(body) == ["bm90IGEgc2lnbmF0dXJl"]),
         "signature-placeholder": lambda: refuse(lambda body: signatures_in(body) == [PLACEHOLDER]),
-        "signature-of-earlier-turn": lambda: refuse(lambda body: bool(calls_in(body)) and not ends_with_result(body)),
+        "signature-of-earlier-turn": lambda: refuse(
+            lambda body: bool(calls_in(body)) and has_message(content="7 degrees.")(body)
+        ),
+        "penalties": lambda: flip(has("frequency_penalty"), vertex and family.takes_penalties),
+        "effort-none": lambda: flip(has_effort("none"), not vertex and family.may_stop_thinking),
+        "budget-of-0": lambda: flip(lambda body: config_of(body).get("thinking_budget") == 0, vertex),
+        "schema-reference": lambda: accept(has_parameter_key("$defs")),
+        "schema-additional-properties": lambda: accept(has_parameter_key("additionalProperties")),
+        "schema-without-properties": lambda: accept(
+            lambda body: tool_of(body) == "look" and not parameters_of(body)["properties"]
+        ),
+        "long-tool-name": lambda: refuse(lambda body: len(tool_of(body)) == 63),
+        "tool-name-with-digit": lambda: accept(lambda body: tool_of(body) == "1st"),
+        "128-tools": lambda: refuse(lambda body: len(body.get("tools", ())) == 128),
+        "json-schema": lambda: edit_message(
+            lambda body: form_of(body) and not tool_of(body), set_value("content", "no")
+        ),
+        "recursive-json-schema": lambda: accept(lambda body: "$defs" in (form_of(body) or {})),
+        "json-schema-beside-tools": lambda: refuse(lambda body: form_of(body) and tool_of(body)),
+        "name-of-result": lambda: flip(lacks_name, vertex),
+        "missing-result": lambda: accept(lambda body: ends_with_result(body) and lacks_result(body)),
+        "empty-arguments": lambda: accept(
+            lambda body: [call["function"]["arguments"] for call in calls_in(body)] == [""]
+        ),
+        "text-beside-calls": lambda: flip(has_message(content="I call the tool."), family.text_beside_calls),
+        "assistant-at-end": lambda: accept(lambda body: body["messages"][-1]["role"] == "assistant"),
+        "empty-text": lambda: accept(has_message(role="user", content="")),
+        "flag-on-message": lambda: refuse(has_message(extra_content={"google": {"thought": True}})),
+        "flag-on-part": lambda: refuse(has_flag_on_part),
+        "media-in-result": lambda: refuse(mentions(PLACEHOLDER, "image/png")),
+        "type-of-media-in-result": lambda: accept(mentions(PLACEHOLDER, "audio/wav")),
+        "reference-in-result": lambda: accept(mentions("elsewhere")),
+        "image": lambda: refuse(has_inline_image),
+        "pdf": lambda: refuse(mentions("application/pdf")),
+        "audio": lambda: refuse(lambda body: mentions("input_audio")(body) and not mentions("gs://")(body)),
+        "image-by-gs-url": lambda: flip(has_image_url(dict), vertex),
+        "image-by-https-url": lambda: refuse(mentions("https://storage.googleapis.com")),
+        "image-as-text": lambda: refuse(has_image_url(str)),
+        "detail-of-image": lambda: refuse(mentions('"detail"')),
+        "audio-by-uri": lambda: refuse(mentions("pixel.mp3")),
+        "image-of-tool": lambda: refuse(has_tool_image),
+        "image-in-reply": lambda: edit_message(lambda body: body["model"].endswith("-image"), remove("audio")),
+        "wrong-key": lambda: refuse(has_message(content="A wrong key.")),
+        "unknown-model": lambda: refuse(lambda body: body["model"].endswith(UNKNOWN_MODEL)),
+        "error-in-list": lambda: Change(has("n"), "bytes", unwrap),
+        "cached-tokens": lambda: edit_whole_reply(
+            lambda body: len(prompt_of(body)) > 8000, lambda whole: whole["usage"].pop("prompt_tokens_details")
+        ),
+        "code-execution": lambda: refuse(has_google("tools")),
+        "embeddings": lambda: Change(
+            lambda body: body["input"] == ["A cat.", "A dog."] and "dimensions" not in body,
+            "refuse",
+            "No.",
+            embeds=True,
+        ),
+        "embeddings-of-length": lambda: Change(
+            has("dimensions"), "request", lambda body: {**body, "dimensions": 512}, embeds=True
+        ),
+        "many-texts": lambda: Change(lambda body: len(body["input"]) > 100, "accept", embeds=True),
+        "empty-text-to-embed": lambda: Change(lambda body: "" in body["input"], "accept", embeds=True),
     }[probe]()

@@ -10,6 +10,7 @@ from langchain_gemini_compat.cli._verify.probe import REFUSED, Observation, Prob
 from langchain_gemini_compat.cli._verify.sources import STUDIO, UNTRIED, VERTEX_OVERVIEW, observed
 
 if TYPE_CHECKING:
+    from langchain_gemini_compat._catalog.models import ModelFamily
     from langchain_gemini_compat._wire.json_types import JsonValue
     from langchain_gemini_compat.cli._verify.lab import Lab
 
@@ -17,6 +18,10 @@ _KEYS = "BODY_KEYS in _catalog/surfaces.py"
 _GOOGLE_KEYS = "GOOGLE_KEYS in _catalog/surfaces.py"
 _UNKNOWN_NAME = observed("https://github.com/MinLL/SkyrimNet-GamePlugin/issues/77")
 _TOP_LEVEL = observed("https://github.com/Alishahryar1/free-claude-code/issues/542")
+
+
+def _is_gemini(family: ModelFamily) -> bool:
+    return family.is_gemini
 
 
 def _check_taken(lab: Lab, **keys: JsonValue) -> Observation:
@@ -30,6 +35,11 @@ def _check_google_key(lab: Lab, **keys: JsonValue) -> Observation:
 def _check_vertex_only(lab: Lab, key: str, value: JsonValue) -> Observation:
     """Vertex AI takes or ignores the key. AI Studio does not know it."""
     return expect(lab, lab.body(**{key: value}), key, accepted=lab.is_vertex)
+
+
+def _check_penalty(lab: Lab) -> Observation:
+    taken = lab.is_vertex and lab.family.takes_penalties
+    return expect(lab, lab.body(frequency_penalty=0.5), "penalty", accepted=taken)
 
 
 def _check_google_at_top(lab: Lab) -> Observation:
@@ -78,6 +88,18 @@ PROBES = (
         _KEYS,
         {"vertex": VERTEX_OVERVIEW, "ai_studio": UNTRIED},
         partial(_check_vertex_only, key="logprobs", value=True),
+    ),
+    Probe(
+        "penalties",
+        "AI Studio refuses penalties. Vertex AI takes them for some models.",
+        "an answer, or 400 that says penalty",
+        "`takes_penalties` of the family in _catalog",
+        {
+            "vertex": observed("https://github.com/Ikalus1988/MisakaNet/issues/1473"),
+            "ai_studio": observed("https://github.com/PublicAffairs/openai-gemini/issues/63"),
+        },
+        _check_penalty,
+        fits=_is_gemini,
     ),
     Probe(
         "several-answers",

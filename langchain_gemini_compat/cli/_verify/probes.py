@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat.cli._verify import parameters, signatures, text, thinking, tool_calls
+from langchain_gemini_compat.cli._verify import (
+    history,
+    limits,
+    media,
+    parameters,
+    schemas,
+    signatures,
+    text,
+    thinking,
+    tool_calls,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +27,10 @@ TOPICS: Mapping[str, Sequence[Probe]] = {
     "parameters": parameters.PROBES,
     "thinking": thinking.PROBES,
     "tools": tool_calls.PROBES,
+    "schemas": schemas.PROBES,
     "signatures": signatures.PROBES,
+    "history": history.PROBES,
+    "media": media.PROBES,
+    "limits": limits.PROBES,
 }
 PROBES: Sequence[Probe] = tuple(probe for probes in TOPICS.values() for probe in probes)

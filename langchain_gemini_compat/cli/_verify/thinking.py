@@ -21,12 +21,23 @@ if TYPE_CHECKING:
 _LEVELS = "`levels` of the family in _catalog"
 _CAPTURE = observed("public captures of AI Studio with `include_thoughts`")
 _MINIMAL = observed("https://github.com/BerriAI/litellm/issues/37314")
+_NO_NONE = observed("public captures of the 400 that lists the values, 2026")
+_BUDGET = observed("notes of pydantic-ai 2.68 on live requests, October 2026")
 _LONG = Spend(output_tokens=800)
 
 
 def takes_levels(family: ModelFamily) -> bool:
     """Return whether the models of the family think by levels."""
     return family.is_gemini and family.thinking == "level"
+
+
+def _has_known_levels(family: ModelFamily) -> bool:
+    return takes_levels(family) and family.known
+
+
+def _has_known_budget_of_0(family: ModelFamily) -> bool:
+    """Return whether a source says what a budget of 0 does on both surfaces."""
+    return family.name in ("gemini-3.1-pro", "gemini-3.5-flash")
 
 
 def _check_thoughts(lab: Lab) -> Observation:
@@ -69,6 +80,16 @@ def _check_effort(lab: Lab, effort: str) -> Observation:
 def _check_level(lab: Lab, level: str) -> Observation:
     body = lab.google(thinking_config={"thinking_level": level})
     return expect(lab, body, accepted=level in lab.family.levels)
+
+
+def _check_no_effort(lab: Lab) -> Observation:
+    accepted = not lab.is_vertex and lab.family.may_stop_thinking
+    return expect(lab, lab.body(reasoning_effort="none"), accepted=accepted)
+
+
+def _check_no_budget(lab: Lab) -> Observation:
+    accepted = lab.is_vertex or lab.family.may_stop_thinking
+    return expect(lab, lab.google(thinking_config={"thinking_budget": 0}), accepted=accepted)
 
 
 def _check_both(lab: Lab) -> Observation:
@@ -152,7 +173,7 @@ PROBES = (
             _LEVELS,
             {"vertex": _MINIMAL if effort == "minimal" else VERTEX_OVERVIEW, "ai_studio": STUDIO},
             partial(_check_effort, effort=effort),
-            fits=takes_levels,
+            fits=_has_known_levels,
         )
         for effort in ("minimal", "low", "medium", "high")
     ),
@@ -164,9 +185,27 @@ PROBES = (
             _LEVELS,
             {"vertex": VERTEX_OVERVIEW, "ai_studio": STUDIO},
             partial(_check_level, level=level),
-            fits=takes_levels,
+            fits=_has_known_levels,
         )
         for level in ("minimal", "low", "medium", "high", "xhigh")
+    ),
+    Probe(
+        "effort-none",
+        "`reasoning_effort` `none` is accepted on AI Studio if the model can stop thinking, and else refused.",
+        "an answer, or 400",
+        "`may_stop_thinking` of the family in _catalog",
+        {"vertex": _NO_NONE, "ai_studio": STUDIO},
+        _check_no_effort,
+        fits=thinks,
+    ),
+    Probe(
+        "budget-of-0",
+        "Vertex AI accepts a thinking budget of 0. AI Studio refuses it for models that always think.",
+        "an answer, or 400",
+        "`may_stop_thinking` in _catalog/surfaces.py",
+        {"vertex": _BUDGET, "ai_studio": _BUDGET},
+        _check_no_budget,
+        fits=_has_known_budget_of_0,
     ),
     Probe(
         "effort-and-level",
