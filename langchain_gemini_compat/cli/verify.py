@@ -43,7 +43,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     from langchain_gemini_compat.cli._verify.lab import Lab
     from langchain_gemini_compat.cli._verify.runner import select_probes
 
-    target = read_target(args)
+    target, path = read_target(args), _read_path(cast("str | None", args.json))
     with _open_client(target) as client:
         lab = Lab(target, client)
         probes = select_probes(lab.surface, lab.model, _names(cast("str | None", args.only)))
@@ -55,10 +55,18 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
             return 1
         report = _run_probes(screen, lab, probes, estimate)
     report.show(screen)
-    if args.json:
+    if path is not None:
         text = json.dumps(report.as_json(), ensure_ascii=False, indent=2)
-        Path(str(args.json)).write_text(screen.clean(text) + "\n", encoding="utf-8")
+        path.write_text(screen.clean(text) + "\n", encoding="utf-8")
     return 0 if report.is_well else 1
+
+
+def _read_path(name: str | None) -> Path | None:
+    """Return the file of the report. A folder that does not exist is an error before anything is sent."""
+    path = Path(name) if name else None
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise UsageError(f"`--json` {name} cannot be written, because it is not a file in an existing folder.")
+    return path
 
 
 def _open_client(target: Target) -> httpx2.Client:

@@ -150,6 +150,15 @@ def test_busy_server_is_asked_again_and_then_not_blamed():
     assert {other.status for other in others if other.probe.needs} == {"skipped"}
 
 
+def test_raw_reply_hides_the_credential():
+    """A server may repeat the token that it refuses, and a token is not known before the run."""
+    fake = ChangedFake("ai_studio", refuse(lambda body: True, "Token fake-key-for-tests has expired."))
+    lab = open_lab(fake)
+    reply = lab.send(lab.body())
+    assert reply.describe() == "400 Token [hidden] has expired."
+    assert "fake-key" not in reply.text
+
+
 @pytest.fixture
 def run(capsys, monkeypatch):
     """Run the command against `fake`, over HTTP, and return exit code, output and errors."""
@@ -212,6 +221,7 @@ def test_only_selects_topics_and_what_they_need(run):
         ([], "there is no terminal to answer. Add --yes."),
         (["--only", "nonsense"], "There is no probe or topic 'nonsense'. The topics are answers, "),
         (["--only", "traffic-type"], "None of these probes applies to gemini-3.8-flash on ai_studio: traffic-type."),
+        (["--yes", "--json", "/nowhere/report.json"], "`--json` /nowhere/report.json cannot be written"),
         (["--max-cost", "cheap"], "an amount is a number of US dollars, such as 0.50"),
     ],
 )

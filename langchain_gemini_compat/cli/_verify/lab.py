@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, cast
 from langchain_gemini_compat._catalog.models import family_of
 from langchain_gemini_compat._catalog.surfaces import PROJECT_PLACEHOLDER
 from langchain_gemini_compat._lazy import library_name
+from langchain_gemini_compat._transport.redaction import hide_secret
 from langchain_gemini_compat._wire.json_types import list_at, object_at, text_at
 from langchain_gemini_compat.cli._verify.probe import NotCheckedError
 
@@ -220,7 +221,8 @@ class Lab:
 
 
 def _read(response: httpx2.Response) -> RawReply:
-    text = response.text
+    """Return the answer. Credentials that the server repeats are removed."""
+    text = hide_secret(response.request, response.content).decode(errors="replace")
     if "event-stream" in response.headers.get("content-type", ""):
         lines = (line.removeprefix("data:").strip() for line in text.splitlines() if line.startswith("data:"))
         events = [found for line in lines if isinstance(found := _parse(line), dict)]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
+from textwrap import shorten
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.cli._verify.runner import Result
 
 COLUMNS = ("", "probe", "claim", "expected", "seen")
+#: Characters of what was seen in the table. The rest is in the JSON, and below the table if it differs.
+_SEEN_WIDTH = 60
 _PROJECT = re.compile(r"projects/[^/\s\"'`]+")
 
 
@@ -58,7 +61,7 @@ class Report:
         }
 
     def show(self, screen: Screen) -> None:
-        """Print the table, then the rules of this package that are wrong, then the counts."""
+        """Print the table, then what differs and the rule of this package that is wrong, then the counts."""
         screen.table(COLUMNS, ([result.status, *_row(result)] for result in self.results))
         wrong = [result for result in self.results if result.status == "differs"]
         if wrong:
@@ -66,6 +69,8 @@ class Report:
             screen.line("If the server is right, these parts of the package are wrong:", "bold")
         for result in wrong:
             screen.line(f"{result.probe.id}: {result.probe.rule}", "yellow", indent=2)
+            screen.line(f"  expected: {result.expected}", indent=4)
+            screen.line(f"  seen: {hide_project(result.seen)}", indent=4)
         screen.line()
         counts = ", ".join(f"{number} {status}" for status, number in _count(self.results).items())
         screen.line(f"{self.model} on {self.surface}: {counts}.", "green" if self.is_well else "red")
@@ -93,7 +98,8 @@ def _count(results: Sequence[Result]) -> dict[str, int]:
 
 
 def _row(result: Result) -> tuple[str, ...]:
-    return result.probe.id, result.probe.claim, result.expected, hide_project(result.seen)
+    seen = shorten(hide_project(result.seen), _SEEN_WIDTH, placeholder="...")
+    return result.probe.id, result.probe.claim, result.expected, seen
 
 
 def _as_json(result: Result) -> JsonObject:
