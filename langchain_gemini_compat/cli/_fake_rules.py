@@ -85,6 +85,8 @@ def answer_verify(request: FakeRequest) -> Reply | Fault:
         return Fault.bad_key()
     if request.model.endswith(UNKNOWN_MODEL):
         return Fault.model_not_found(request.model)
+    if object_at(object_at(request.body, "extra_body"), "google").get("cached_content"):
+        return Fault.permission_denied()
     if request.results:
         return answer_tools(request)
     choice = request.body.get("tool_choice")

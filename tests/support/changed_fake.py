@@ -468,6 +468,11 @@ def build_change(probe, surface, family):
         "cached-tokens": lambda: edit_whole_reply(
             lambda body: len(prompt_of(body)) > 8000, lambda whole: whole["usage"].pop("prompt_tokens_details")
         ),
+        "unknown-cache": lambda: change_request(has_google("cached_content"), lambda body: {**body, "extra_body": {}}),
+        "priority-tier": lambda: edit_whole_reply(
+            always, lambda whole: whole["usage"].update(extra_properties={"google": {"traffic_type": "ON_DEMAND"}})
+        ),
+        "video-by-uri": lambda: refuse(mentions("animals.mp4")),
         "code-execution": lambda: refuse(has_google("tools")),
         "embeddings": lambda: Change(
             lambda body: body["input"] == ["A cat.", "A dog."] and "dimensions" not in body,

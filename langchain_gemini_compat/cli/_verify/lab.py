@@ -163,12 +163,18 @@ class Lab:
         """Return a request with Google's own keys, at the place where both surfaces read them."""
         return self.body(extra_body={"google": keys})
 
-    def send(self, body: JsonObject, path: str = _CHAT) -> RawReply:
-        """Send `body` and return the answer. Raise `NotCheckedError` if the answer is not about the request."""
+    def send(self, body: JsonObject, path: str = _CHAT, *, verdicts: Sequence[int] = ()) -> RawReply:
+        """Send `body` and return the answer. Raise `NotCheckedError` if the answer is not about the request.
+
+        Args:
+            body: The request.
+            path: The path below the base URL.
+            verdicts: Statuses that are about this request, although they usually are about credentials or quotas.
+        """
         waits = iter(_WAITS)
         while True:
             reply = self._post(body, path, self._headers)
-            if reply.status < HTTPStatus.INTERNAL_SERVER_ERROR and reply.status not in _NOT_ABOUT_THE_REQUEST:
+            if reply.status in verdicts or not _is_outside(reply.status):
                 return reply
             wait = next(waits, None)
             if wait is None or reply.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
@@ -218,6 +224,11 @@ class Lab:
         if not project:
             raise NotCheckedError("the credentials name no project: use `--project`")
         return self.base_url.replace(PROJECT_PLACEHOLDER, project)
+
+
+def _is_outside(status: int) -> bool:
+    """Return whether a status says nothing about the request itself."""
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _NOT_ABOUT_THE_REQUEST
 
 
 def _read(response: httpx2.Response) -> RawReply:

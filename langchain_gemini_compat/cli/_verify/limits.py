@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from langchain_gemini_compat._wire.json_types import list_at, object_at
@@ -62,6 +63,11 @@ def _check_cache(lab: Lab) -> Observation:
         if counts[-1]:
             break
     return Observation(bool(counts[-1]), f"cached tokens: {say(counts)}")
+
+
+def _check_unknown_cache(lab: Lab) -> Observation:
+    reply = lab.send(lab.google(cached_content="cachedContents/none-of-verify"), verdicts=(HTTPStatus.FORBIDDEN,))
+    return Observation(not reply.ok, reply.describe())
 
 
 def _check_code_execution(lab: Lab) -> Observation:
@@ -125,6 +131,16 @@ PROBES = (
         _check_cache,
         needs=("usage",),
         spend=Spend(requests=3, input_tokens=5_500),
+        fits=is_gemini,
+    ),
+    Probe(
+        "unknown-cache",
+        "`cached_content` is read: a cache that does not exist is an error.",
+        "an error",
+        "GOOGLE_KEYS in _catalog/surfaces.py",
+        {"vertex": UNTRIED, "ai_studio": UNTRIED},
+        _check_unknown_cache,
+        spend=REFUSED,
         fits=is_gemini,
     ),
     Probe(

@@ -33,9 +33,10 @@ _BUCKET = "gs://cloud-samples-data/generative-ai"
 _IMAGE = f"{_BUCKET}/image/scones.jpg"
 _HTTPS_IMAGE = _IMAGE.replace("gs://", "https://storage.googleapis.com/")
 _AUDIO = f"{_BUCKET}/audio/pixel.mp3"
+_VIDEO = "gs://cloud-samples-data/video/animals.mp4"
 _FILE = Spend(input_tokens=600, output_tokens=500)
-#: An hour of audio has 115,200 tokens. The sample has ten minutes.
-_LONG_AUDIO = Spend(input_tokens=20_000, output_tokens=500)
+#: The samples are minutes long. A minute has about 2,000 tokens of sound, and 16,000 of video.
+_LONG_FILE = Spend(input_tokens=20_000, output_tokens=500)
 _SIDE = 16
 
 
@@ -132,6 +133,11 @@ def _check_audio_by_uri(lab: Lab) -> Observation:
     return expect_answer(
         lab, _with_part(lab, {"type": "input_audio", "input_audio": {"format": "audio/mp3", "data": _AUDIO}})
     )
+
+
+def _check_video_by_uri(lab: Lab) -> Observation:
+    block = {"type": "video", "url": _VIDEO, "mime_type": "video/mp4"}
+    return _observe(lab.chat.invoke([HumanMessage([{"type": "text", "text": _ASK}, {**block}])]))
 
 
 def _check_image_of_result(lab: Lab) -> Observation:
@@ -235,8 +241,18 @@ PROBES = (
         "_request/content.py",
         {"vertex": VERTEX_EXAMPLES},
         _check_audio_by_uri,
-        spend=_LONG_AUDIO,
+        spend=_LONG_FILE,
         fits=partial(_reads, "audio"),
+    ),
+    Probe(
+        "video-by-uri",
+        "A video at a `gs://` URL is read.",
+        "an answer",
+        "_request/content.py",
+        {"vertex": VERTEX_OVERVIEW},
+        _check_video_by_uri,
+        spend=_LONG_FILE,
+        fits=partial(_reads, "video"),
     ),
     Probe(
         "image-of-tool",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat.cli._verify.checks import expect, expect_answer, expect_refusal
-from langchain_gemini_compat.cli._verify.probe import REFUSED, Observation, Probe, Spend
+from langchain_gemini_compat.cli._verify.checks import expect, expect_answer, expect_refusal, say
+from langchain_gemini_compat.cli._verify.lab import WORD
+from langchain_gemini_compat.cli._verify.probe import REFUSED, Observation, Probe, Source, Spend
 from langchain_gemini_compat.cli._verify.sources import STUDIO, UNTRIED, VERTEX_OVERVIEW, observed
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ def _check_vertex_only(lab: Lab, key: str, value: JsonValue) -> Observation:
 def _check_penalty(lab: Lab) -> Observation:
     taken = lab.is_vertex and lab.family.takes_penalties
     return expect(lab, lab.body(frequency_penalty=0.5), "penalty", accepted=taken)
+
+
+def _check_priority(lab: Lab) -> Observation:
+    metadata = lab.chat.invoke(WORD, service_tier="priority").response_metadata
+    kind = metadata.get("traffic_type")
+    return Observation("PRIORITY" in str(kind), say(kind))
 
 
 def _check_google_at_top(lab: Lab) -> Observation:
@@ -131,6 +138,15 @@ PROBES = (
         _KEYS,
         {"ai_studio": STUDIO},
         partial(_check_taken, service_tier="standard"),
+    ),
+    Probe(
+        "priority-tier",
+        "Vertex AI takes the tier `priority` as a header.",
+        "a type of traffic with PRIORITY",
+        "TIER_HEADER in _catalog/surfaces.py",
+        {"vertex": Source("documented", "https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo")},
+        _check_priority,
+        needs=("traffic-type",),
     ),
     Probe(
         "modalities",
