@@ -93,12 +93,12 @@ def _check_no_budget(lab: Lab) -> Observation:
 
 
 def _check_both(lab: Lab) -> Observation:
-    body = lab.google(thinking_config={"thinking_level": "low"})
-    return expect_refusal(lab, {**body, "reasoning_effort": "low"})
+    body = lab.google(thinking_config={"thinking_level": "high"})
+    return expect_refusal(lab, {**body, "reasoning_effort": "high"})
 
 
 def _check_level_and_budget(lab: Lab) -> Observation:
-    return expect_refusal(lab, lab.google(thinking_config={"thinking_level": "low", "thinking_budget": 1024}))
+    return expect_refusal(lab, lab.google(thinking_config={"thinking_level": "high", "thinking_budget": 1024}))
 
 
 PROBES = (
@@ -214,7 +214,7 @@ PROBES = (
         "_request/thinking.py",
         {"vertex": VERTEX_OVERVIEW, "ai_studio": STUDIO},
         _check_both,
-        needs=("effort-low", "level-low"),
+        needs=("effort-high", "level-high"),
         spend=REFUSED,
         fits=takes_levels,
     ),
@@ -225,7 +225,7 @@ PROBES = (
         "_request/thinking.py",
         {"vertex": THINKING, "ai_studio": THINKING},
         _check_level_and_budget,
-        needs=("level-low",),
+        needs=("level-high",),
         spend=REFUSED,
         fits=takes_levels,
     ),
