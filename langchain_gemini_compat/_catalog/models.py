@@ -41,12 +41,17 @@ class ModelFamily:
     budgets: tuple[int, int] | None = None
     #: Whether a budget of 0 and the effort `none` switch thinking off.
     may_stop_thinking: bool = False
+    #: Whether a budget of 0 switches thinking off on Vertex AI, although AI Studio refuses it.
+    may_stop_thinking_on_vertex: bool = False
     #: Whether the model answers 400 to a function call of the current turn without its thought signature.
     signatures_demanded: bool = False
     #: Whether Vertex AI accepts an assistant message with both text and tool calls.
     text_beside_calls: bool = True
     max_input_tokens: int | None = None
+    #: The most that one call writes.
     max_output_tokens: int | None = None
+    #: Whether input, thoughts and output together have at most `max_input_tokens`.
+    shares_limit: bool = False
     inputs: tuple[str, ...] = ("text", "image", "audio", "video", "pdf")
     image_output: bool = False
     calls_tools: bool = True
@@ -55,9 +60,15 @@ class ModelFamily:
     honours_sampling: bool = True
     #: Whether `presence_penalty` and `frequency_penalty` are accepted. If not, the model answers 400.
     takes_penalties: bool = True
+    #: Whether `cached_content` is accepted: a context cache that the caller has created.
+    takes_cached_content: bool = True
+    #: MIME types of media inside the result of a tool on Vertex AI. Others probably give a 400.
+    result_types: tuple[str, ...] = ("image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain")
     #: Locations on Vertex AI, of which `regions` stands for all single regions, such as `us-central1`; `None` if
     #: unknown. AI Studio has no locations.
     locations: tuple[str, ...] | None = None
+    #: Whether a source shows that Google serves the models on its own Chat Completions endpoint; `None` if none does.
+    on_chat_completions: bool | None = None
     #: The API that serves the models, if Chat Completions does not; empty for chat models.
     other_api: str = ""
     #: When each surface shuts the models down; `None` if no end is known.

@@ -101,11 +101,7 @@ _VERTEX_BUDGET_EFFORTS = frozenset({"low", "medium", "high"})
 #: Header with which Vertex AI takes `service_tier="priority"`. No source shows other tiers on the compatible endpoint.
 #: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo
 TIER_HEADER = "X-Vertex-AI-LLM-Shared-Request-Type"
-#: MIME types of media inside the result of a tool on Vertex AI, for Gemini 3 and later (pydantic-ai's notes on live
-#: requests). Others probably give a 400.
-_RESULT_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
-#: MIME types of Office and OpenDocument files, which Gemini 4 Hydrogen reads, also inside results. Source: its guide,
-#: https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-4-hydrogen
+#: MIME types of Office and OpenDocument files.
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
 OFFICE_TYPES = frozenset(
@@ -114,9 +110,6 @@ OFFICE_TYPES = frozenset(
         f"{_OPEN_DOCUMENT}text", f"{_OPEN_DOCUMENT}spreadsheet", f"{_OPEN_DOCUMENT}presentation",
     }
 )  # fmt: skip
-#: Families that take a thinking budget of 0 on Vertex AI and then do not think. AI Studio answers 400 (live requests of
-#: 2026-10-23 in pydantic-ai's profile notes; https://www.inerrata.ai/r/vertex-ai-gemini-via-openaicompat-disable-thinking-with-thinkingbudget0-to-stop--41e4e6cb).
-_STOP_THINKING_ON_VERTEX = ("gemini-3.1-pro", "gemini-3.5-flash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +240,7 @@ class Endpoint:
 
     def may_stop_thinking(self, family: ModelFamily) -> bool:
         """Whether a thinking budget of 0 is accepted and switches thinking off."""
-        return family.may_stop_thinking or (self.dialect == "vertex" and family.name in _STOP_THINKING_ON_VERTEX)
+        return family.may_stop_thinking or (self.dialect == "vertex" and family.may_stop_thinking_on_vertex)
 
     def takes_several_candidates(self, family: ModelFamily) -> bool:
         """Whether `n` above 1 is accepted. Vertex AI accepts it only for models other than Gemini."""
@@ -265,15 +258,13 @@ class Endpoint:
         """Whether a tool result may carry media in its `extra_content`."""
         return self.dialect == "vertex" and family.takes_media_in_results
 
-    @property
-    def takes_office_files(self) -> bool:
-        """Whether the endpoint's model reads Office and OpenDocument files."""
-        return self.dialect == "vertex" and bare_model_name(self.model).lower().startswith("gemini-4-hydrogen")
+    def takes_office_files(self, family: ModelFamily) -> bool:
+        """Whether the model reads Office and OpenDocument files."""
+        return self.dialect == "vertex" and not OFFICE_TYPES.isdisjoint(family.result_types)
 
     def takes_in_result(self, mime_type: str | None, family: ModelFamily) -> bool:
         """Whether a tool result may carry media of this MIME type in its `extra_content`."""
-        is_office = mime_type in OFFICE_TYPES and self.takes_office_files
-        return self.takes_media_in_results(family) and (mime_type in _RESULT_TYPES or is_office)
+        return self.takes_media_in_results(family) and mime_type in family.result_types
 
     def may_be_reached_as(self, surface: object) -> bool:
         """Whether the same server can also be configured as `surface`. A gateway can have two values of `surface`."""

@@ -242,7 +242,7 @@ def _fit_limit(name: str, given: JsonValue, context: _Context) -> JsonValue:
         raise UnsupportedParameterError(f"`{name}` is {given!r}. Set it to a whole number of tokens, at least 1.")
     if not context.endpoint.speaks_gemini or most is None or given <= most:
         return given
-    context.note("adjusted", f"`{name}` {given} became {most}, the most that {context.family.name} can write.")
+    context.note("adjusted", f"`{name}` {given} became {most}, the most that {context.family.name} writes per call.")
     return most
 
 
@@ -325,6 +325,9 @@ def _drop_unsupported(fields: _Fields, context: _Context) -> _Fields:
     for name in ("presence_penalty", "frequency_penalty"):
         if not context.family.takes_penalties and body.pop(name, None) is not None:
             context.note_dropped(name, f"{context.family.name} does not take it")
+    if not context.family.takes_cached_content and google.pop("cached_content", None) is not None:
+        why = f"{context.family.name} has no explicit context cache. It caches repeated beginnings itself"
+        context.note_dropped("cached_content", why)
     return _Fields(body, google)
 
 

@@ -279,7 +279,7 @@ def _refused_type(media: Media, endpoint: Endpoint, family: ModelFamily, *, is_g
         return "its type is not known"
     kind = "pdf" if mime_type == "application/pdf" else mime_type.partition("/")[0]
     if is_gemini:
-        is_office = mime_type in OFFICE_TYPES and endpoint.takes_office_files
+        is_office = mime_type in OFFICE_TYPES and endpoint.takes_office_files(family)
         is_taken = is_office or (mime_type in _GEMINI_TAKES and kind in family.inputs)
         return None if is_taken else f"{family.name} does not take {mime_type}"
     is_taken = mime_type in _OTHERS_TAKE or kind in _OTHERS_TAKE_KINDS

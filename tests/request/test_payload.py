@@ -44,16 +44,57 @@ PLAIN = [
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize(("name", "value", "taken"), PLAIN, ids=[name for name, _, _ in PLAIN])
 def test_parameter_is_sent_where_it_is_known_and_noted_elsewhere(name, value, taken, surface):
-    """AI Studio answers 400 to an unknown key. Vertex drops it silently."""
-    made = request(surface, **{name: value})
+    """AI Studio answers 400 to an unknown key. Vertex drops it silently. The model is one that takes penalties."""
+    model = "gemini-3.5-flash"
+    made, bare = request(surface, model, **{name: value}), request(surface, model)
     if surface in taken:
-        assert made.payload == {**request(surface).payload, name: value}
+        assert made.payload == {**bare.payload, name: value}
         assert made.notes == ()
     else:
-        assert made.payload == request(surface).payload
+        assert made.payload == bare.payload
         assert notes(made) == [f"`{name}` was left out: {surface} does not take it."]
         with pytest.raises(UnsupportedParameterError, match=name):
-            request(surface, strict=True, **{name: value})
+            request(surface, model, strict=True, **{name: value})
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "gemini-2.5-flash", "gemini-3.5-flash-lite", "gemini-3.6-flash", "gemini-3.7-flash", "gemini-3.8-flash",
+        "gemini-4-argon", "gemini-4-carbon", "gemini-4-hydrogen", "gemini-4-neon",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["presence_penalty", "frequency_penalty"])
+def test_penalty_that_the_model_refuses_is_left_out(model, name):
+    """The answer of Vertex AI is 400: "Penalty is not enabled for this model"."""
+    made = request("vertex", model, **{name: 0.5})
+    assert name not in made.payload
+    assert len(made.notes) == 1
+    assert f"`{name}` was left out" in notes(made)[0]
+    with pytest.raises(UnsupportedParameterError, match=name):
+        request("vertex", model, strict=True, **{name: 0.5})
+
+
+@pytest.mark.parametrize("model", ["gemini-4-argon", "gemini-4-carbon", "gemini-4-hydrogen", "gemini-4-neon"])
+@pytest.mark.parametrize("surface", GOOGLE)
+def test_explicit_cache_is_left_out_for_gemini_4(model, surface):
+    """Gemini 4 has implicit caches only. A compatible server gets the name all the same."""
+    made = request(surface, model, cached_content="cachedContents/1")
+    assert "extra_body" not in made.payload
+    assert notes(made) == [
+        f"`cached_content` was left out: {model} has no explicit context cache. It caches repeated beginnings itself."
+    ]
+    with pytest.raises(UnsupportedParameterError, match="cached_content"):
+        request(surface, model, strict=True, cached_content="cachedContents/1")
+    other = request("openai_compatible", model, cached_content="cachedContents/1")
+    assert other.payload["extra_body"]["google"] == {"cached_content": "cachedContents/1"}
+
+
+def test_limit_above_that_of_a_call_is_lowered():
+    """Gemini 4 writes more only over other APIs, so the note says "per call"."""
+    made = request("vertex", "gemini-4-hydrogen", max_tokens=200_000)
+    assert made.payload["max_tokens"] == 65_536
+    assert notes(made) == ["`max_tokens` 200000 became 65536, the most that gemini-4-hydrogen writes per call."]
 
 
 @pytest.mark.parametrize("surface", SURFACES)

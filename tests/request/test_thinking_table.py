@@ -16,24 +16,29 @@ import warnings
 from enum import Enum
 
 import pytest
+from families import CHAT_FAMILIES
 from langchain_core.messages import HumanMessage
 from outgoing import PLACES, SURFACES, broken_rules, build, endpoint
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._catalog.models import family_of, known_families
+from langchain_gemini_compat._catalog.models import family_of
 from langchain_gemini_compat._request.options import read_options
 from langchain_gemini_compat._request.thinking import encode_thinking, warn_of_tight_limit
 from langchain_gemini_compat.errors import GeminiCompatWarning, UnsupportedParameterError
 from langchain_gemini_compat.testing import FakeGemini
 
 HI = [HumanMessage("Hi.")]
-L, M, H, N = "low", "medium", "high", "minimal"
+L, M, H, N, X = "low", "medium", "high", "minimal", "xhigh"
 
 #: Maps a model to its thinking levels; `None` if it does not accept levels.
 LEVELS = {
     "gemini-4-argon": {L, M, H},
     "gemini-4-carbon": {L, M, H},
-    "gemini-4-hydrogen": {L, M, H},
+    "gemini-4-carbon-cyber-permissive": {L, M, H},
+    "gemini-4-hydrogen": {L, M, H, X},
+    "gemini-4-neon": {L, M, H, X},
+    "gemini-4-radon": {L, M, H},
+    "nano-banana-pro-preview": None,
     "gemini-nano-banana-2.1": {N, M, H},
     "gemini-3.8-flash": {L, M, H},
     "gemini-3.8-flash-cyber": {L, M, H},
@@ -41,7 +46,7 @@ LEVELS = {
     "gemini-3.6-flash": {N, L, M, H},
     "gemini-3.5-flash-lite": {N, L, M, H},
     "gemini-3.5-flash": {N, L, M, H},
-    "gemini-3.1-flash-lite-image": {N, L, M, H},
+    "gemini-3.1-flash-lite-image": {N, H},
     "gemini-3.1-flash-image": {N, H},
     "gemini-3.1-flash-lite": {N, L, M, H},
     "gemini-3.1-pro-preview": {L, M, H},
@@ -70,9 +75,9 @@ MAY_STOP = {"gemini-2.5-flash", "gemini-2.5-flash-lite"}
 MAY_STOP_ON_VERTEX = {"gemini-3.5-flash", "gemini-3.1-pro-preview"}
 #: The values of `reasoning_effort` on each surface.
 EFFORTS = {"vertex": {N, L, M, H, "max"}, "ai_studio": {"none", N, L, M, H}}
-SILENT = {"gemini-2.5-flash-image", "gemini-2.0-flash", "gemini-1.5-pro"}
+SILENT = {"nano-banana-pro-preview", "gemini-2.5-flash-image", "gemini-2.0-flash", "gemini-1.5-pro"}
 
-WORDS = ["none", N, L, M, H, "xhigh", "max"]
+WORDS = ["none", N, L, M, H, X, "max"]
 LIMITS = [-1, 0, 1, 127, 128, 129, 511, 512, 513, 1024, 1025, 8192, 8193, 24_575, 24_576, 24_577, 32_767, 32_768,
           32_769, 65_535, 65_536, 65_537, 10**9]  # fmt: skip
 SETTINGS = [
@@ -135,7 +140,7 @@ def budgets(model, surface):
 
 def test_table_has_each_family():
     """A new family needs a row with its valid values."""
-    assert {family_of(model).name for model in LEVELS} >= {family.name for family in known_families()}
+    assert {family_of(model).name for model in LEVELS} >= {family.name for family in CHAT_FAMILIES}
 
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 from constructor_docs import COMPOSITES, read_constructor
+from families import CHAT_FAMILIES
 from langchain_core.messages import HumanMessage
 from outgoing import SURFACES, build
 
 from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
-from langchain_gemini_compat._catalog.langchain_profile import build_profile
-from langchain_gemini_compat._catalog.models import LATER_GEMINI, known_families
-from langchain_gemini_compat._catalog.surfaces import BODY_KEYS, GOOGLE_KEYS
+from langchain_gemini_compat._catalog.models import LATER_GEMINI, known_families, read_facts
+from langchain_gemini_compat._catalog.surfaces import BODY_KEYS, GOOGLE_KEYS, OFFICE_TYPES
 from langchain_gemini_compat._request.thinking import EFFORT_BUDGETS
 from langchain_gemini_compat._settings import argument_types
 from langchain_gemini_compat._settings.fields import ConnectionFields, aliases_of
@@ -24,7 +24,17 @@ from langchain_gemini_compat._settings.fields import ConnectionFields, aliases_o
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 COMMAND = "python tests/support/reference_tables.py"
 UNKNOWN = "not known"
-ROWS = [*known_families(), LATER_GEMINI]
+ROWS = [*CHAT_FAMILIES, LATER_GEMINI]
+#: Each source, by the number that the page gives it.
+NUMBERS = {
+    source: number
+    for number, source in enumerate(
+        dict.fromkeys(source for facts in read_facts().values() for fact in facts.values() for source in fact.sources),
+        1,
+    )
+}
+#: The source for "no JSON beside tools before Gemini 3", a rule of the generation and not a fact of a family.
+BESIDE_TOOLS = "<sup>[issue 706](https://github.com/googleapis/python-genai/issues/706)</sup>"
 WORDS = ("none", "minimal", "low", "medium", "high", "xhigh")
 BUDGETS = (-1, 0, 100, 1024, 10_000, 50_000)
 HI = [HumanMessage("Hi.")]
@@ -59,15 +69,17 @@ A family is all models whose names begin with the name of the family:
 | `gemini-flash-latest`, and every other name that begins with `gemini` | the last row of each table: what all newer text models have in common |
 | any other name | none; your parameters are sent unchanged |
 
-*{UNKNOWN}* means that no source states the fact. `{COMMAND}` writes this page from a table in
-the code. The sources were read in November 2026:
+A number behind a value links to its source. [Sources](#sources) lists them all, with the day of reading. A word after the number says how sure the
+fact is:
 
-| about | source |
+| mark | meaning |
 |---|---|
-| AI Studio | Google's pages on [models](https://ai.google.dev/gemini-api/docs/models), [thinking](https://ai.google.dev/gemini-api/docs/thinking), [deprecations](https://ai.google.dev/gemini-api/docs/deprecations) and [OpenAI compatibility](https://ai.google.dev/gemini-api/docs/openai) |
-| Vertex AI | Google's [cards and guides](https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-3-8-flash) |
-| image models | [models.dev](https://models.dev); for them, *no* means "not listed there" |
-| single facts | public reports, which the line links to |
+| number alone | a page of Google's documents it |
+| *observed* | somebody published a reply of the service that shows it |
+| *reported* | somebody else states it, such as another library |
+| *{UNKNOWN}* | no source states it; the request is changed as little as possible |
+
+`{COMMAND}` writes this page from `_catalog/models.json`.
 
 ## Limits and locations
 
@@ -76,10 +88,10 @@ the code. The sources were read in November 2026:
 | input, output | limits in tokens |
 | reads, writes | kinds of content |
 | Vertex AI | the locations that serve the model; *regions* are single regions such as `us-central1`; AI Studio has no locations |
+| input, *shared* | the limit holds for input, thoughts and output together |
+| output | the most that one call writes |
+| Google's endpoint | whether a source shows that Google serves the model on its own Chat Completions endpoint; gateways may serve more |
 | shutdown | when the model ends, and which model follows it; *deprecated* means that no date is known |
-
-Gemini 4 shares its 1,048,576 tokens between input, thoughts and output. One call writes at most 65,536 tokens, streamed
-or not.
 
 """
 _THINKING = f"""
@@ -88,7 +100,7 @@ _THINKING = f"""
 - *dynamic* means that the model chooses a budget itself, up to 8,192 tokens.
 - Gemini 3 takes budgets "for compatibility", and Google states no range. The package sends at most the output limit.
 - Google's pages disagree on whether 2.5 Flash-Lite thinks by default.
-- 3.7 Flash and 3.8 Flash [refuse](https://github.com/BerriAI/litellm/issues/37314) `minimal`.
+- *on Vertex AI*: AI Studio answers 400 to a budget of 0 for this model.
 
 {{thinking}}
 ### What `reasoning_effort` becomes
@@ -115,11 +127,27 @@ _RULES = """
 | column | meaning |
 |---|---|
 | signatures | *required*: a tool call of the current turn without its signature is a 400 |
-| text beside calls | *left out*: Vertex AI answers [400](https://github.com/NousResearch/hermes-agent/issues/69231) to an assistant message with text and tool calls, so the package leaves the text out |
+| text beside calls | *left out*: Vertex AI answers 400 to an assistant message with text and tool calls, so the package leaves the text out |
 | JSON | whether the model has structured output |
 | JSON beside tools | whether a request can have both; models [before Gemini 3](https://github.com/googleapis/python-genai/issues/706) refuse that |
 | sampling | whether `temperature` and `top_p` have an effect; *sent* unless a source says that they are ignored |
 | penalties | whether `presence_penalty` and `frequency_penalty` are sent; *sent* unless a source says that they are refused |
+| explicit cache | whether `cached_content` is sent; *sent* unless a source says that the model has no explicit cache |
+| media in results | MIME types that the result of a tool carries on Vertex AI; other media follow in a user message |
+
+"""
+_OTHER_APIS = """
+## Models of other APIs
+
+They are no chat models, or Google serves them over another API only.
+
+"""
+_NOTES = """
+## Notes
+
+"""
+_SOURCES = """
+## Sources
 
 """
 _PARAMETERS = f"""# Parameters
@@ -150,7 +178,8 @@ They set parameters above. If such a parameter is also given, with another value
 _LANDINGS = """
 ## Where a parameter goes in the request
 
-As seen in requests that the package built. `google.x` stands for `extra_body.google.x` of the body, under a literal key
+As seen in requests that the package built for `gemini-3.5-flash`. Some models take fewer parameters:
+[model families](families.md#rules-that-differ). `google.x` stands for `extra_body.google.x` of the body, under a literal key
 `extra_body`.
 
 Sources: Google's pages on OpenAI compatibility for
@@ -246,6 +275,8 @@ SAMPLES = {
     "response_format": {"type": "json_object"},
     "web_search_options": {},
 }
+#: A model that takes penalties and explicit caches. Others are in the page about families.
+TAKES_ALL = "gemini-3.5-flash"
 #: How pages name the surfaces.
 WORDS_OF_SURFACES = {"vertex": "Vertex AI", "ai_studio": "AI Studio", "openai_compatible": "compatible servers"}
 #: What a parameter needs beside it, to be looked at.
@@ -268,9 +299,21 @@ def print_families():
             (_becomes(row, "thinking_budget", BUDGETS) for row in ROWS),
         ),
     )
-    limits = table(("family", "input", "output", "reads", "writes", "Vertex AI", "shutdown"), map(_limits_row, ROWS))
-    heads = ("family", "signatures", "text beside calls", "tools", "JSON", "JSON beside tools", "sampling", "penalties")
-    return _FAMILIES + limits + thinking + _RULES + table(heads, map(_rules_row, ROWS))
+    limits = table(
+        ("family", "input", "output", "reads", "writes", "Vertex AI", "Google's endpoint", "shutdown"),
+        map(_limits_row, ROWS),
+    )
+    heads = (
+        "family", "signatures", "text beside calls", "tools", "JSON", "JSON beside tools", "sampling", "penalties",
+        "explicit cache", "media in results",
+    )  # fmt: skip
+    rules = table(heads, map(_rules_row, ROWS))
+    others = table(("family", "API"), map(_other_row, filter(lambda family: family.other_api, known_families())))
+    notes = table(("note", "fact", "families"), _note_rows())
+    sources = table(("number", "source", "read"), _source_rows())
+    links = "\n" + "".join(f"[{number}]: {source.url}\n" for source, number in NUMBERS.items())
+    parts = (_FAMILIES, limits, thinking, _RULES, rules, _OTHER_APIS, others, _NOTES, notes, _SOURCES, sources, links)
+    return "".join(parts)
 
 
 def print_parameters():
@@ -350,39 +393,85 @@ def _name(family):
 
 
 def _limits_row(family):
-    limits = (family.max_input_tokens, family.max_output_tokens)
+    ends = [_end(family, *one) for one in (("Vertex AI", "end_on_vertex"), ("AI Studio", "end_on_ai_studio"))]
     return [
         _name(family),
-        *(UNKNOWN if limit is None else f"{limit:,}" for limit in limits),
-        ", ".join(family.inputs),
-        "text, image" if family.image_output else "text",
-        ", ".join(family.locations or [UNKNOWN]),
-        "; ".join(
-            _end(*one)
-            for one in (("Vertex AI", family.end_on_vertex), ("AI Studio", family.end_on_ai_studio))
-            if one[1]
-        ),
+        _cell(family, "max_input_tokens", lambda most: f"{most:,}" + (", shared" if family.shares_limit else "")),
+        _cell(family, "max_output_tokens", lambda most: f"{most:,}"),
+        _cell(family, "inputs", ", ".join),
+        _cell(family, "image_output", lambda image: "text, image" if image else "text"),
+        _cell(family, "locations", ", ".join),
+        _cell(family, "on_chat_completions", _yes_or_no),
+        "; ".join(filter(None, ends)),
     ]
 
 
-def _end(surface, end):
-    """Return when the service ends on a surface, and what answers then."""
+def _cell(family, key, show):
+    """Return the value of a fact with the numbers of its sources. `show` makes a text of the value."""
+    fact, default = read_facts().get(family.name, {}).get(key), getattr(family, key)
+    if fact is None and default is None:
+        return UNKNOWN
+    if fact is None:
+        return f"{show(default)} ({UNKNOWN})" if family.known else show(default)
+    return f"{show(fact.value)} {_marks(fact)}"
+
+
+def _marks(fact):
+    """Return the numbers of the sources of a fact as links. The last one has the grade."""
+    grade = "" if fact.grade == "documented" else f" {fact.grade}"
+    return f"<sup>{', '.join(f'[{NUMBERS[source]}]' for source in fact.sources)}{grade}</sup>"
+
+
+def _yes_or_no(flag):
+    return "yes" if flag else "no"
+
+
+def _end(family, surface, key):
+    """Return when the service ends on a surface, and which model follows; nothing if no end is known."""
+    end = getattr(family, key)
+    if end is None:
+        return ""
     last = "deprecated" if end.date is None else str(end.date)
-    return f"{surface}: {last}" + (f", then `{end.successor}`" if end.successor else "")
+    follows = f", then `{end.successor}`" if end.successor else ""
+    return f"{surface}: {last}{follows} {_marks(read_facts()[family.name][key])}"
+
+
+def _other_row(family):
+    return [_name(family), _cell(family, "other_api", str)]
+
+
+def _note_rows():
+    """Return each note once, with its fact and its families."""
+    families = {}
+    for name, facts in read_facts().items():
+        for key, fact in facts.items():
+            if fact.note:
+                families.setdefault((fact.note, key), []).append(_code(name))
+    return ((note, _code(key), ", ".join(names)) for (note, key), names in families.items())
+
+
+def _source_rows():
+    return ((str(number), source.url, source.read) for source, number in NUMBERS.items())
 
 
 def _thinking_row(family):
     if family.thinking == "none":
-        return [_name(family), "none", "no thinking", "none", "never on"]
+        return [_name(family), "none", _cell(family, "thinking", lambda _: "no thinking"), "none", "never on"]
     counts = family.thinking == "budget"
-    least, most = family.budgets or (None, None)
     return [
         _name(family),
-        "none" if counts else ", ".join(family.levels),
-        family.default_thinking or UNKNOWN,
-        UNKNOWN if least is None else f"{least:,} to {most:,}" if counts else "taken",
-        "yes" if family.may_stop_thinking else "no",
+        "none" if counts else _cell(family, "levels", ", ".join),
+        _cell(family, "default_thinking", str),
+        _cell(family, "budgets", lambda ends: f"{ends[0]:,} to {ends[1]:,}" if counts else "taken"),
+        _switch(family),
     ]
+
+
+def _switch(family):
+    """Return whether thinking can be switched off, and where."""
+    if family.may_stop_thinking_on_vertex:
+        return _cell(family, "may_stop_thinking_on_vertex", lambda _: "on Vertex AI")
+    return _cell(family, "may_stop_thinking", _yes_or_no)
 
 
 def _becomes(family, option, values):
@@ -397,25 +486,33 @@ def _sent(request):
 
 
 def _rules_row(family):
-    profile = build_profile(family)
     native = family.structured_output
+    beside = native and family.takes_json_beside_functions
     return [
         _name(family),
-        "required" if family.signatures_demanded else "optional",
-        "sent" if family.text_beside_calls else "left out",
-        "yes" if profile["tool_calling"] else "no",
-        "yes" if native else "no",
-        "yes" if native and family.takes_json_beside_functions else "no",
-        "sent" if family.honours_sampling else "ignored",
-        "sent" if family.takes_penalties else "left out",
+        _cell(family, "signatures_demanded", lambda demanded: "required" if demanded else "optional"),
+        _cell(family, "text_beside_calls", lambda taken: "sent" if taken else "left out"),
+        _cell(family, "calls_tools", _yes_or_no),
+        _cell(family, "structured_output", _yes_or_no),
+        f"{_yes_or_no(beside)} {BESIDE_TOOLS}" if native and not beside else _yes_or_no(beside),
+        _cell(family, "honours_sampling", lambda counts: "sent" if counts else "ignored"),
+        _cell(family, "takes_penalties", lambda taken: "sent" if taken else "left out"),
+        _cell(family, "takes_cached_content", lambda taken: "sent" if taken else "left out"),
+        _cell(family, "result_types", _show_types) if family.takes_media_in_results else "none",
     ]
+
+
+def _show_types(types):
+    """Return the ends of MIME types. Office files have long ones."""
+    shown = [kind.rpartition("/")[2] for kind in types if kind not in OFFICE_TYPES]
+    return ", ".join(shown + (["Office and OpenDocument files"] if {*types} >= OFFICE_TYPES else []))
 
 
 def landing(name, surface):
     """Return where the parameter is in a request to `surface`."""
     beside = _BESIDE.get(name, {})
-    bare = build(HI, surface, **beside)
-    full = build(HI, surface, **{**beside, name: SAMPLES[name]})
+    bare = build(HI, surface, TAKES_ALL, **beside)
+    full = build(HI, surface, TAKES_ALL, **{**beside, name: SAMPLES[name]})
     before = dict(_leaves(bare.payload))
     paths = [path for path, value in _leaves(full.payload) if before.get(path) != value]
     places = ", ".join([*map(_code, paths), *(f"header {_code(header)}" for header in full.headers)])

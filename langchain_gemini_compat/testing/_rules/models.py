@@ -103,7 +103,8 @@ def rules_for(model: str) -> ModelRules:
     (True, False)
     """
     bare = bare_name(model)
-    is_gemini = bare.startswith("gemini")
+    # `nano-banana-pro-preview` is another name of Gemini 3 Pro Image.
+    is_gemini = bare.startswith(("gemini", "nano-banana"))
     version = _VERSION.match(bare)
     modern = is_gemini and (version is None or int(version.group(1)) >= 3)
     return ModelRules(
