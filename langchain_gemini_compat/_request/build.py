@@ -123,11 +123,13 @@ def build_payload(
         misspelled: Names of options that are not known but resemble another one, with that one.
 
     Raises:
-        UnsupportedParameterError: An option is invalid. With `strict`, also for an option that was changed.
+        UnsupportedParameterError: An option is invalid, or another API serves the model. With `strict`, also for an
+            option that was changed.
         UnsupportedContentError: The endpoint does not accept a content block.
         InvalidHistoryError: There is no message to send. With `strict`, also for a message that was changed.
     """
     family, read = family_of(endpoint.model), _format_tools_of(read_options(options))
+    _refuse_other_api(endpoint, family)
     context = _Context(read, endpoint, family, stream, [], misspelled or {})
     for name in overridden:
         context.note(
@@ -137,6 +139,15 @@ def build_payload(
     if strict:
         _refuse_changes(request.notes)
     return request
+
+
+def _refuse_other_api(endpoint: Endpoint, family: ModelFamily) -> None:
+    """Raise an error for a model that another API of Google serves. A compatible server chooses its own names."""
+    if endpoint.speaks_gemini and family.other_api:
+        raise UnsupportedParameterError(
+            f"`model` {endpoint.model!r} is not served over chat completions, but by {family.other_api}. Use that API, "
+            'or a chat model. If Google serves it here by now, set its fact `other_api` to "" with `catalog`.'
+        )
 
 
 def _format_tools_of(options: Options) -> Options:

@@ -53,6 +53,47 @@ def test_a_budget_of_0_is_for_vertex(model: str) -> None:
     assert asked("ai_studio", model, **with_config(thinking_budget=1)) == ([], "")
 
 
+@pytest.mark.parametrize("surface", BOTH)
+@pytest.mark.parametrize("model", ["gemini-2.0-flash", "gemini-1.5-pro", "gemini-2.5-flash-image"])
+def test_models_without_thinking_take_no_thinking_option(surface: str, model: str) -> None:
+    text = "Unable to submit request because thinking is not supported by this model."
+    for more in ({"reasoning_effort": "low"}, with_config(thinking_budget=1), with_config(thinking_level="low")):
+        assert asked(surface, model, **more) == (["thinking-unsupported"], text)
+    assert asked(surface, model) == ([], "")
+
+
+@pytest.mark.parametrize("surface", BOTH)
+def test_thoughts_need_thinking(surface: str) -> None:
+    rules, text = asked(surface, "gemini-2.5-flash", **with_config(thinking_budget=0, include_thoughts=True))
+    assert rules == ["thinking-twice"]
+    assert text.endswith("include_thoughts is only enabled when thinking is enabled.")
+
+
+@pytest.mark.parametrize("key", ["presence_penalty", "frequency_penalty"])
+@pytest.mark.parametrize(
+    ("model", "taken"),
+    [
+        ("gemini-4-hydrogen", False),
+        ("gemini-4-radon", False),
+        ("gemini-3.8-flash", False),
+        ("gemini-3.7-flash", False),
+        ("gemini-3.6-flash", False),
+        ("gemini-3.5-flash-lite", False),
+        ("gemini-3.5-flash", True),
+        ("gemini-3.1-pro-preview", True),
+        ("gemini-2.5-pro", True),
+        ("gemini-2.5-flash", False),
+        ("gemini-2.5-flash-preview-09-2025", False),
+        ("gemini-2.5-flash-lite", True),
+    ],
+)
+def test_penalties_are_refused_by_model(model: str, taken: bool, key: str) -> None:
+    """On AI Studio the keys are unknown."""
+    text = "Penalty is not enabled for this model"
+    assert asked("vertex", model, **{key: 0.5}) == (([], "") if taken else (["penalty"], text))
+    assert asked("ai_studio", model, **{key: 0.5})[0][0] == "unknown-field"
+
+
 @pytest.mark.parametrize("effort", ["low", "high", "none"])
 def test_gemma_4_takes_no_effort_on_ai_studio(effort: str) -> None:
     text = "Thinking level is not supported for this model."
@@ -99,7 +140,15 @@ def test_speech_models_write_no_text(surface: str, model: str) -> None:
 
 @pytest.mark.parametrize("surface", BOTH)
 @pytest.mark.parametrize(
-    "model", ["gemini-3.8-live", "gemini-3.1-flash-live-preview", "gemini-3.5-transcribe", "gemini-omni-flash"]
+    "model",
+    [
+        "gemini-3.8-live",
+        "gemini-3.1-flash-live-preview",
+        "gemini-live-2.5-flash",
+        "gemini-2.5-flash-native-audio-latest",
+        "gemini-3.5-transcribe",
+        "gemini-omni-flash",
+    ],
 )
 def test_models_of_other_apis_are_not_served(surface: str, model: str) -> None:
     rules, text = asked(surface, model)

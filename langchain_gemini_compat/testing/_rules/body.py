@@ -83,7 +83,8 @@ def check_sampling(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
         yield Violation("n", message)
     elif count != 1:
         yield Violation("n", "Only one candidate can be specified in the current model")
-    if not rules.penalties:
+    # AI Studio does not know the keys (`check_keys`).
+    if surface == "vertex" and not rules.penalties:
         for key in ("frequency_penalty", "presence_penalty"):
             if body.get(key):
                 yield Violation("penalty", "Penalty is not enabled for this model", f"Leave `{key}` out.")
@@ -99,6 +100,15 @@ def check_thinking(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
     if effort is not None and (config if surface == "vertex" else (level is not None or budget is not None)):
         hint = "Send `reasoning_effort` or `extra_body.google.thinking_config`, not both."
         yield Violation("thinking-twice", INVALID_ARGUMENT, hint)
+    if not rules.thinks and not (effort is level is budget is None):
+        text = "Unable to submit request because thinking is not supported by this model."
+        yield Violation("thinking-unsupported", text, "Leave the thinking options out.")
+        return
+    if rules.is_gemini and config.get("include_thoughts") and budget == 0:
+        # Several public reports of Vertex AI, from 2026-08-22 on.
+        text = "Thinking_config.include_thoughts is only enabled when thinking is enabled."
+        message = f"Unable to submit request because {text}"
+        yield Violation("thinking-twice", message, "Leave `include_thoughts` out, or let the model think.")
     if effort is not None:
         yield from _check_effort(effort, surface, rules)
     if level is not None:

@@ -9,6 +9,9 @@ Sources, read on 2026-11-29 unless a date is given:
 - Gemini 4, its levels, caches, penalties and Office files:
   https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-4-hydrogen and gemini-4-carbon;
   Neon: https://apidog.com/blog/gemini-4-neon-api; `xhigh`: `ThinkingLevel` of google-genai 3.6.1.
+- Levels of image models: pydantic-ai's `profiles/google.py` (2.68) and https://models.dev.
+- Penalties: the cards of 3.6 Flash and 3.5 Flash-Lite, https://github.com/Ikalus1988/MisakaNet/issues/1473
+  (2026-09-04) and https://github.com/PublicAffairs/openai-gemini/issues/63.
 - Gemma 4 on AI Studio: a published capture of 2026-09-17.
 - No text from speech, live and video models: LiteLLM's model map (litellm 1.110.2) and google-genai 3.6.1.
 - Text beside tool calls: https://github.com/NousResearch/hermes-agent/issues/69231 (2026-07-24).
@@ -31,6 +34,9 @@ _LEVELS = (
     ("gemini-3.8-flash", _NO_MINIMAL),
     ("gemini-3.7-flash", _NO_MINIMAL),
     ("gemini-3.1-pro", _NO_MINIMAL),
+    ("gemini-3.1-flash-lite-image", frozenset({"minimal", "high"})),
+    ("gemini-3.1-flash-image", frozenset({"minimal", "high"})),
+    ("gemini-nano-banana", frozenset({"minimal", "medium", "high"})),
     ("gemini-3-pro", frozenset({"low", "high"})),
 )
 #: The smallest and the largest thinking budget in tokens, and whether 0 is allowed and turns thinking off.
@@ -40,9 +46,13 @@ _BUDGETS = (
     ("gemini-2.5-flash", (0, 24576, True)),
 )
 _NO_TEXT_BESIDE_CALLS = ("gemini-3.6-flash", "gemini-3.5-flash-lite")
+#: Models that do not think.
+_SILENT = ("gemini-2.5-flash-image", "gemini-2.0", "gemini-1.5")
+#: Models that refuse penalties. No source says what 2.5 Pro and 2.5 Flash-Lite do.
+_NO_PENALTIES = re.compile(r"gemini-(?:4|3\.8-flash|3\.7-flash|3\.6-flash|3\.5-flash-lite|2\.5-flash(?!-lite|-image))")
 #: Models that write no text, or none over this API: speech, live sessions, transcripts, video.
 _SPEECH = re.compile(r"gemini-[\d.]+-(?:\w+-)*tts")
-_NO_CHAT = re.compile(r"gemini-(?:[\d.]+-(?:\w+-)*(?:live|transcribe)|omni)")
+_NO_CHAT = re.compile(r"gemini-(?:[\d.]+-(?:\w+-)*(?:live|transcribe|native-audio)|live|omni)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,7 @@ class ModelRules:
     Attributes:
         is_gemini: Whether the model is a Gemini model.
         demands_signatures: Whether the model refuses calls without a thought signature.
+        thinks: Whether the model thinks.
         takes_levels: Whether the model accepts `thinking_level`.
         levels: The thinking levels that the model accepts.
         budget: The smallest and the largest thinking budget, and whether 0 is allowed. `None`: no documented range.
@@ -66,6 +77,7 @@ class ModelRules:
 
     is_gemini: bool
     demands_signatures: bool
+    thinks: bool
     takes_levels: bool
     levels: frozenset[str]
     budget: tuple[int, int, bool] | None
@@ -110,11 +122,12 @@ def rules_for(model: str) -> ModelRules:
     return ModelRules(
         is_gemini=is_gemini,
         demands_signatures=modern,
+        thinks=not bare.startswith(_SILENT),
         takes_levels=modern or not is_gemini,
         levels=next((levels for name, levels in _LEVELS if bare.startswith(name)), _ALL_LEVELS),
         budget=next((budget for name, budget in _BUDGETS if bare.startswith(name)), None),
         text_beside_calls=not bare.startswith(_NO_TEXT_BESIDE_CALLS),
-        penalties=not bare.startswith("gemini-3.5-flash-lite"),
+        penalties=not _NO_PENALTIES.match(bare),
         refuses_efforts=bare.startswith("gemma-4"),
         cached_content=not bare.startswith("gemini-4"),
         office_files=bare.startswith("gemini-4-hydrogen"),

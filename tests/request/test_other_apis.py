@@ -1,0 +1,53 @@
+"""Models that another API of Google serves: an error before the request, which names the API."""
+
+import pytest
+from langchain_core.messages import HumanMessage
+from outgoing import GOOGLE, build, endpoint
+
+from langchain_gemini_compat._catalog.models import known_families
+from langchain_gemini_compat.errors import UnsupportedParameterError
+from langchain_gemini_compat.testing import FakeGemini
+from langchain_gemini_compat.testing._rules.models import rules_for
+
+HI = [HumanMessage("Hi.")]
+#: A model, and a part of the name of its API.
+MODELS = [
+    ("gemini-3.8-flash-tts", "speech"),
+    ("gemini-3.8-flash-lite-tts", "speech"),
+    ("gemini-2.5-pro-preview-tts", "speech"),
+    ("gemini-2.5-flash-preview-tts", "speech"),
+    ("gemini-3.8-live", "Live API"),
+    ("gemini-3.5-transcribe", "transcription"),
+    ("gemini-omni-flash", "Interactions API"),
+]
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+@pytest.mark.parametrize(("model", "api"), MODELS)
+def test_a_model_of_another_api_raises_before_the_request(model, api, surface):
+    fake = FakeGemini(surface=surface)
+    for call in (fake.chat_model(model).invoke, fake.chat_model(model).preview):
+        with pytest.raises(UnsupportedParameterError, match=rf"`model` '.*{model}' is not served .*{api}"):
+            call("Hi.")
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+def test_a_model_of_a_call_raises_too(surface):
+    fake = FakeGemini(surface=surface)
+    with pytest.raises(UnsupportedParameterError, match="Live API"):
+        fake.chat_model().invoke("Hi.", model="gemini-3.8-live")
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(("model", "_"), MODELS)
+def test_a_gateway_and_a_deployment_choose_their_names(model, _):
+    for place in (endpoint("openai_compatible", model), endpoint("vertex", model, endpoint_id="123")):
+        assert build(HI, at=place, strict=True).notes == ()
+
+
+@pytest.mark.parametrize("family", known_families(), ids=lambda family: family.name)
+def test_the_fake_serves_what_the_catalog_says(family):
+    """The two tables are written independently."""
+    rules = rules_for(family.name)
+    assert bool(family.other_api) == (rules.speaks_only or not rules.chats)
