@@ -128,7 +128,8 @@ def _likely_tokens(word: str | None, family: ModelFamily) -> int:
     """
     if word is None or (word == "minimal" and family.thinking == "level"):
         return 0
-    return EFFORT_BUDGETS.get(word, _DYNAMIC_BUDGET) // 2
+    # No source has a number for `xhigh`, which thinks at least as much as `high`.
+    return EFFORT_BUDGETS.get("high" if word == "xhigh" else word, _DYNAMIC_BUDGET) // 2
 
 
 def _check(asked: Mapping[str, object]) -> dict[str, str | int | bool]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fake_requests import BOTH, body_for, history, refusals
+from fake_requests import BOTH, body_for, history, refusals, send
+
+from langchain_gemini_compat.testing import FakeGemini, Reply
 
 
 def asked(surface: str, model: str, **more: Any) -> tuple[list[str], str]:
@@ -164,6 +166,19 @@ def test_vertex_says_how_a_model_s_name_must_look() -> None:
             "'<publisher>/<model>'."
         ),
     )
+
+
+def test_vertex_reads_google_s_fields_at_the_root_too() -> None:
+    """A live test of October 2026 has switched thinking off so."""
+    config = {"thinking_config": {"thinking_level": "minimal"}}
+    assert asked("vertex", "gemini-3.8-flash", google=config)[0] == ["thinking-level"]
+    assert asked("vertex", "gemini-3.6-flash", google=config) == ([], "")
+    assert asked("ai_studio", "gemini-3.6-flash", google=config)[0] == ["unknown-field"]
+    fake = FakeGemini(Reply("Hi.", thoughts="Hm."), surface="vertex")
+    google = {"thinking_config": {"include_thoughts": True}, "thought_tag_marker": "mark"}
+    message = send(fake, body_for("vertex", google=google)).json()["choices"][0]["message"]
+    assert message["content"] == "<mark>Hm.</mark>Hi."
+    assert fake.ignored == []
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_ai_studio_refuses_keys_that_vertex_ignores(key: str) -> None:
 
 
 def test_google_fields_on_the_wrong_level_are_refused_or_ignored() -> None:
-    """Google's fields belong in `google`, in the key `extra_body` of the body."""
+    """Google's fields belong in `google`, in the key `extra_body` of the body. Vertex AI reads them at the root, too."""
     google = {"google": {"cached_content": "cachedContents/1"}}
     right = {"extra_body": google}
     too_deep = {"extra_body": {"extra_body": google}}
@@ -58,7 +58,7 @@ def test_google_fields_on_the_wrong_level_are_refused_or_ignored() -> None:
     fake = FakeGemini(surface="vertex")
     for extra in (right, marker, google, too_deep, {"extra_body": {"google": {"labels": {}}}}):
         send(fake, body_for("vertex", **extra))
-    assert fake.ignored == ["google", "extra_body.extra_body", "extra_body.google.labels"]
+    assert fake.ignored == ["extra_body.extra_body", "extra_body.google.labels"]
     assert not fake.refusals
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from langchain_gemini_compat.testing._model.json_values import as_text, dump, read_path
 from langchain_gemini_compat.testing._model.replies import Style
+from langchain_gemini_compat.testing._rules.body import place_google_fields
 from langchain_gemini_compat.testing._rules.models import bare_name, rules_for
 from langchain_gemini_compat.testing._rules.signatures import Issued, issue_signature
 
@@ -117,6 +118,7 @@ def build_context(
 
     `headers` are those of the request, with lowercase names.
     """
+    body = place_google_fields(body, surface)
     messages = dump(body.get("messages"))
     google = ("extra_body", "google")
     return RenderContext(

@@ -47,6 +47,20 @@ _EFFORTS = {
 }
 
 
+def place_google_fields(body: JsonObject, surface: Surface) -> JsonObject:
+    """Return `body` with Google's fields in `extra_body`. Vertex AI also reads them from a key `google` at the root.
+
+    Source: a live test of October 2026,
+    https://www.inerrata.ai/r/vertex-ai-gemini-via-openaicompat-disable-thinking-with-thinkingbudget0-to-stop--41e4e6cb
+    """
+    google = body.get("google")
+    if surface != "vertex" or not isinstance(google, dict):
+        return body
+    extra = as_object(body.get("extra_body"))
+    placed: JsonObject = {**extra, "google": {**google, **as_object(extra.get("google"))}}
+    return {**{key: value for key, value in body.items() if key != "google"}, "extra_body": placed}
+
+
 def check_keys(body: JsonObject) -> Iterator[Violation]:
     """Yield a violation for each key that AI Studio does not know."""
     for key in sorted(body.keys() - _BODY_KEYS["ai_studio"]):

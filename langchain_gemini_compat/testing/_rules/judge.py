@@ -16,6 +16,7 @@ from langchain_gemini_compat.testing._rules.body import (
     check_sampling,
     check_thinking,
     ignored_keys,
+    place_google_fields,
 )
 from langchain_gemini_compat.testing._rules.messages import check_messages
 from langchain_gemini_compat.testing._rules.models import bare_name, rules_for
@@ -52,6 +53,7 @@ def judge_request(body: JsonObject, surface: Surface, *, needs_model: bool = Tru
     """Return the verdict on `body` at `surface`. A self-deployed model needs no name."""
     if surface == "openai_compatible":
         return Verdict(tuple(_check_openai_shape(body, needs_model=needs_model)))
+    body = place_google_fields(body, surface)
     model = as_text(body.get("model"))
     wrong_model = tuple(_check_model(model, surface)) or tuple(_check_kind(model, rules_for(model)))
     if wrong_model:
