@@ -29,6 +29,7 @@ from langchain_gemini_compat._transport.rate_gate import gate_of
 from langchain_gemini_compat._transport.reader import build_reader
 from langchain_gemini_compat._transport.retry import Tries
 from langchain_gemini_compat._transport.sending import asend, send
+from langchain_gemini_compat._transport.tape import current_player, record_from_environment
 from langchain_gemini_compat._transport.timeouts import TimeLimits
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class Transport:
         self._config = config
         place = (_digest_origin(config.base_url), config.tokens.account)
         self._clients = Clients(config.http_client, config.http_async_client, place)
+        record_from_environment()
 
     @property
     def tokens(self) -> TokenSource:
@@ -120,8 +122,15 @@ class Transport:
         """Return the retry state of a new call. Calls with the same endpoint, model and account share a rate gate."""
         config = self._config
         gate = gate_of(config.base_url, model, config.account)
+        # A replay answers at once, so it needs no waits.
+        sleeps = current_player() is None
         return Tries(
-            config.max_retries, config.limits, gate, keeps_headers=keeps_headers, request_headers=request_headers
+            config.max_retries,
+            config.limits,
+            gate,
+            keeps_headers=keeps_headers,
+            request_headers=request_headers,
+            sleeps=sleeps,
         )
 
     def complete(self, payload: JsonObject, tries: Tries) -> WireChunk:
@@ -168,14 +177,14 @@ class Transport:
 
     def _send(self, payload: JsonObject, tries: Tries) -> Exchange:
         """Send `payload` and return the response with its body unread. Replace a rejected token once."""
-        body, tokens, limits = encode_body(payload), self._config.tokens, self._config.limits
+        body, tokens, limits = encode_body(payload), self._current_tokens(), self._config.limits
         with tries.waiting_for_token() as by:
             token = tokens.token(by)
             url = _fill_project(self._config.base_url, lambda: tokens.project(by)) + self._config.path
         client = self._clients.sync_client()
         while True:
             with translate_errors(limits, tries.deadline):
-                request = self._build_request(client, url, body, token, tries)
+                request = self._build_request(client, url, body, tokens.apply(token), tries)
                 exchange = send(
                     client,
                     request,
@@ -192,7 +201,7 @@ class Transport:
 
     async def _asend(self, payload: JsonObject, tries: Tries) -> AsyncExchange:
         """Async version of `_send`."""
-        body, tokens, limits = encode_body(payload), self._config.tokens, self._config.limits
+        body, tokens, limits = encode_body(payload), self._current_tokens(), self._config.limits
         with tries.waiting_for_token() as by:
             token = await tokens.atoken(by)
             project = await tokens.aproject(by) if PROJECT_PLACEHOLDER in self._config.base_url else None
@@ -200,7 +209,7 @@ class Transport:
         url = _fill_project(self._config.base_url, lambda: project) + self._config.path
         while True:
             with translate_errors(limits, tries.deadline):
-                request = self._build_request(client, url, body, token, tries)
+                request = self._build_request(client, url, body, tokens.apply(token), tries)
                 exchange = await asend(
                     client,
                     request,
@@ -215,14 +224,23 @@ class Transport:
             with tries.waiting_for_token() as by:
                 token = await tokens.atoken(by)
 
+    def _current_tokens(self) -> TokenSource:
+        """Return the source of bearer tokens. A replay has its own, so that it needs no credentials."""
+        player = current_player()
+        return self._config.tokens if player is None else player.tokens
+
     def _build_request(
-        self, client: httpx2.Client | httpx2.AsyncClient, url: str, body: bytes, token: str, tries: Tries
+        self,
+        client: httpx2.Client | httpx2.AsyncClient,
+        url: str,
+        body: bytes,
+        credential: Mapping[str, str],
+        tries: Tries,
     ) -> httpx2.Request:
         config = self._config
         # Clients are shared by models, so the headers of a call are those of its requests.
         of_call = {name.lower(): value for name, value in tries.request_headers.items()}
         given = {name.lower(): value for name, value in config.headers.items()}
-        credential = config.tokens.apply(token)
         headers = {**_HEADERS, **of_call, **credential, **given}
         if "authorization" in credential:
             headers["authorization"] = credential["authorization"]

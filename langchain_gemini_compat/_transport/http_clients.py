@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from langchain_gemini_compat._transport.client_factory import digest_environment
 from langchain_gemini_compat._transport.loop_clients import drop_closed_loops, take_loop_client
 from langchain_gemini_compat._transport.shared_clients import take_client
+from langchain_gemini_compat._transport.tape import current_player
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -39,7 +40,10 @@ class Clients:
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Share[httpx2.AsyncClient]] = WeakKeyDictionary()
 
     def sync_client(self) -> httpx2.Client:
-        """Return the client for blocking calls. The first call takes a share of it."""
+        """Return the client for blocking calls. The first call takes a share of it. A replay has its own client."""
+        player = current_player()
+        if player is not None:
+            return player.client
         if self._given is not None:
             return self._given
         share = self._share
@@ -49,7 +53,13 @@ class Clients:
         return share.client
 
     async def async_client(self) -> httpx2.AsyncClient:
-        """Return the client of the running event loop. The first call on a loop takes a share of it."""
+        """Return the client of the running event loop. The first call on a loop takes a share of it.
+
+        A replay has its own client.
+        """
+        player = current_player()
+        if player is not None:
+            return player.async_client
         if self._given_async is not None:
             return self._given_async
         loop = asyncio.get_running_loop()

@@ -54,12 +54,12 @@ def bare_url(url: URL) -> URL:
 
 def hide_secret(request: Request, content: bytes) -> bytes:
     """Return `content` without the secrets that were sent with `request`."""
-    return _hide(_secrets_of(request), content)
+    return _hide(secrets_of(request), content)
 
 
 def hide_in_value(request: Request, value: JsonValue) -> JsonValue:
     """Return a copy of the JSON `value` without the secrets that were sent with `request`."""
-    secrets = _secrets_of(request)
+    secrets = secrets_of(request)
     return _hide_in_value(secrets, value) if secrets else value
 
 
@@ -70,7 +70,7 @@ def forget_secrets(error: BaseException | None) -> None:
     """
     chain = list(causes_of(error))
     requests = [request for one in chain if (request := cast("Request | None", getattr(one, "_request", None)))]
-    secrets = [secret for request in requests for secret in _secrets_of(request)]
+    secrets = [secret for request in requests for secret in secrets_of(request)]
     for one in chain:
         if isinstance(one, UnicodeEncodeError):
             # This error holds the whole text that could not be encoded.
@@ -90,19 +90,20 @@ def _hide_in(secrets: Sequence[bytes], part: object) -> object:
 
 def _hide_in_value(secrets: Sequence[bytes], value: JsonValue) -> JsonValue:
     if isinstance(value, dict):
-        return {_hide_in_text(secrets, key): _hide_in_value(secrets, inner) for key, inner in value.items()}
+        return {hide_in_text(secrets, key): _hide_in_value(secrets, inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_hide_in_value(secrets, inner) for inner in value]
     text = value if isinstance(value, str) else str(value)
-    hidden = _hide_in_text(secrets, text)
+    hidden = hide_in_text(secrets, text)
     return value if hidden == text else hidden
 
 
-def _hide_in_text(secrets: Sequence[bytes], text: str) -> str:
+def hide_in_text(secrets: Sequence[bytes], text: str) -> str:
+    """Return `text` without the `secrets`, which `secrets_of` returns."""
     return _hide(secrets, text.encode(errors="replace")).decode(errors="replace")
 
 
-def _secrets_of(request: Request) -> list[bytes]:
+def secrets_of(request: Request) -> list[bytes]:
     """Return the values of `request` that may be secrets, and parts of these values, the longest first."""
     values: set[bytes] = set()
     for header, sent in request.headers.raw:

@@ -52,6 +52,7 @@ class Tries:
         gate: The rate gate of the quota.
         keeps_headers: Whether `headers` holds the headers of the last response.
         request_headers: Headers of the requests of this call only.
+        sleeps: Whether to wait before a retry. With `False` the waits are counted only, and the rate gate is skipped.
     """
 
     def __init__(
@@ -62,10 +63,12 @@ class Tries:
         *,
         keeps_headers: bool = False,
         request_headers: Mapping[str, str] | None = None,
+        sleeps: bool = True,
     ) -> None:
         self.request_headers = request_headers or {}
         self._left = max(0, max_retries)
-        self._uses_gate = max_retries > 0
+        self._uses_gate = max_retries > 0 and sleeps
+        self._sleeps = sleeps
         self._budget = limits.retry_wait
         #: Maximum wait that a call with these limits accepts, in seconds.
         self._longest_wait = min(limits.retry_wait, math.inf if limits.total is None else limits.total)
@@ -146,7 +149,8 @@ class Tries:
         seconds = self._back_off(error)
         # Before the import, no error of a server exists. The caller's functions may raise other errors.
         if are_classes_imported():
-            self._inform_gate(error, seconds)
+            if self._sleeps:
+                self._inform_gate(error, seconds)
             if isinstance(error, errors.UnusableReplyError) and error.reply is not None:
                 # The usage of this reply already includes the replies that were discarded before.
                 self.discarded = error.reply.usage_metadata
@@ -155,7 +159,10 @@ class Tries:
             return None
         self._left -= 1
         self.retries += 1
-        self._resume_at = time.monotonic() + seconds
+        if self._sleeps:
+            self._resume_at = time.monotonic() + seconds
+        else:
+            self.waited += seconds
         _log.info("Try %d failed (%s). Next one in %.1f s.", self.retries, type(error).__name__, seconds)
         return seconds
 

@@ -33,11 +33,14 @@ from langchain_gemini_compat._transport.pool_sockets import (
     may_multiplex,
     pool_of,
 )
+from langchain_gemini_compat._transport.tape import note_pieces, note_pieces_async, start_take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Iterator
 
     import httpx2
+
+    from langchain_gemini_compat._transport.tape import Take
 
 _T = TypeVar("_T")
 #: Size of the queue between the reading thread and the caller. Seconds between two checks whether either has left.
@@ -51,6 +54,8 @@ class Exchange:
     #: Whether `pieces` yields the bytes as sent. `False` if a hook of the caller's client has already read and
     #: decompressed the body.
     is_raw: bool
+    #: Records the exchange, or `None`.
+    take: Take | None = None
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
@@ -64,10 +69,19 @@ class Exchange:
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the pieces of the body as they arrive."""
-        return self.response.iter_raw() if self.is_raw else self.response.iter_bytes()
+        pieces = self._receive_pieces()
+        return pieces if self.take is None else note_pieces(self.take, pieces)
 
     def close(self) -> None:
         """Close the response, even if its body is not read to the end."""
+        self._close()
+        if self.take is not None:
+            self.take.save(self.deadline.exceeded)
+
+    def _receive_pieces(self) -> Iterator[bytes]:
+        return self.response.iter_raw() if self.is_raw else self.response.iter_bytes()
+
+    def _close(self) -> None:
         self.deadline.close()
         self.response.close()
 
@@ -95,11 +109,11 @@ class _SharedExchange(Exchange):
             self._abandon()
             raise
 
-    def pieces(self) -> Iterator[bytes]:
+    def _receive_pieces(self) -> Iterator[bytes]:
         while data := self._take():
             yield cast("bytes", data)
 
-    def close(self) -> None:
+    def _close(self) -> None:
         self.deadline.close()
         self._abandon()
 
@@ -157,6 +171,7 @@ class AsyncExchange:
 
     response: httpx2.Response
     is_raw: bool
+    take: Take | None = None
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
@@ -177,12 +192,18 @@ class AsyncExchange:
 
     def pieces(self) -> AsyncIterator[bytes]:
         """Yield the pieces of the body as they arrive."""
-        return self.response.aiter_raw() if self.is_raw else self.response.aiter_bytes()
+        pieces = self._receive_pieces()
+        return pieces if self.take is None else note_pieces_async(self.take, pieces)
 
     async def aclose(self) -> None:
         """Close the response, even if its body is not read to the end."""
         self.deadline.close()
         await self.response.aclose()
+        if self.take is not None:
+            await asyncio.to_thread(self.take.save, self.deadline.exceeded)
+
+    def _receive_pieces(self) -> AsyncIterator[bytes]:
+        return self.response.aiter_raw() if self.is_raw else self.response.aiter_bytes()
 
     async def _await_in_time(self, call: Awaitable[_T]) -> _T:
         """Await `call`."""
@@ -206,8 +227,8 @@ class _AsyncSharedExchange(AsyncExchange):
         _remove_read_timeout(request)
         await super().open(client, request)
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        async with aclosing(cast("AsyncGenerator[bytes]", super().pieces())) as pieces:
+    async def _receive_pieces(self) -> AsyncIterator[bytes]:
+        async with aclosing(cast("AsyncGenerator[bytes]", super()._receive_pieces())) as pieces:
             while data := await self._await_in_time(anext(pieces, None)):
                 yield data
 
@@ -254,11 +275,21 @@ def send(
     upload = _trace_upload(request)
     if upload is not None:
         request.extensions["trace"] = upload.note
-    with _raising_deadline(deadline), _raising_upload_error(request, upload):
-        exchange.open(client, request)
-    if deadline.exceeded:
-        exchange.close()
-        raise DeadlineExceededError(deadline.exceeded)
+    take = start_take(request)
+    try:
+        with _raising_deadline(deadline), _raising_upload_error(request, upload):
+            exchange.open(client, request)
+        if deadline.exceeded:
+            exchange.close()
+            raise DeadlineExceededError(deadline.exceeded)
+    except BaseException as err:
+        if take is not None:
+            take.note_failure(err)
+            take.save()
+        raise
+    if take is not None:
+        take.note_response(exchange.response, is_raw=exchange.is_raw)
+        exchange.take = take
     return exchange
 
 
@@ -282,13 +313,23 @@ async def asend(
     upload = _trace_upload(request)
     if upload is not None:
         request.extensions["trace"] = upload.anote
-    with _raising_deadline(deadline), _raising_upload_error(request, upload):
-        await exchange.open(client, request)
-    if deadline.exceeded:
-        # The client answered in spite of the cancellation.
-        deadline.take_back_cancellation()
-        await exchange.aclose()
-        raise DeadlineExceededError(deadline.exceeded)
+    take = start_take(request)
+    try:
+        with _raising_deadline(deadline), _raising_upload_error(request, upload):
+            await exchange.open(client, request)
+        if deadline.exceeded:
+            # The client answered in spite of the cancellation.
+            deadline.take_back_cancellation()
+            await exchange.aclose()
+            raise DeadlineExceededError(deadline.exceeded)
+    except BaseException as err:
+        if take is not None:
+            take.note_failure(err)
+            await asyncio.to_thread(take.save)
+        raise
+    if take is not None:
+        take.note_response(exchange.response, is_raw=exchange.is_raw)
+        exchange.take = take
     return exchange
 
 

@@ -2,6 +2,7 @@
 
 `FakeGemini` speaks the dialects of AI Studio, Vertex AI and compatible servers, and refuses what Google refuses.
 `Reply`, `Call`, `Raw` and `Style` describe its replies. `Fault` and `FAULTS` describe its faults.
+`record` writes the exchanges of a program to a file without secrets, and `replay` reproduces them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING
 from langchain_gemini_compat._lazy import export_lazily
 
 if TYPE_CHECKING:
+    from langchain_gemini_compat.testing._cassettes.errors import ReplayError
+    from langchain_gemini_compat.testing._cassettes.player import Replay, replay
+    from langchain_gemini_compat.testing._cassettes.recorder import Recording, record
     from langchain_gemini_compat.testing._model.faults import FAULTS, Fault
     from langchain_gemini_compat.testing._model.replies import Call, Raw, Reply, Style, Usage
     from langchain_gemini_compat.testing._rules.violations import Violation
@@ -29,10 +33,15 @@ else:
             "FakeRequest": "_server.requests",
             "Fault": "_model.faults",
             "Raw": "_model.replies",
+            "Recording": "_cassettes.recorder",
+            "Replay": "_cassettes.player",
+            "ReplayError": "_cassettes.errors",
             "Reply": "_model.replies",
             "Style": "_model.replies",
             "Usage": "_model.replies",
             "Violation": "_rules.violations",
+            "record": "_cassettes.recorder",
+            "replay": "_cassettes.player",
         },
     )
 
@@ -44,8 +53,13 @@ __all__ = [
     "FakeRequest",
     "Fault",
     "Raw",
+    "Recording",
+    "Replay",
+    "ReplayError",
     "Reply",
     "Style",
     "Usage",
     "Violation",
+    "record",
+    "replay",
 ]

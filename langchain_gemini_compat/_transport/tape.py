@@ -1,0 +1,185 @@
+"""Hooks that record exchanges and replay them. `testing.record` and `testing.replay` set them.
+
+Every request of the package passes here, whichever HTTP client sends it. Recorders and the player apply to all models
+and threads of the process. The variable `GEMINI_COMPAT_RECORD` starts a recorder without a change of the program.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from langchain_gemini_compat._transport.process_lock import singleton_lock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    import httpx2
+
+    from langchain_gemini_compat._transport.deadlines import Limit
+    from langchain_gemini_compat._transport.tokens import TokenSource
+
+#: The file to which a process records its exchanges. Child processes inherit the variable, and append to the same file.
+RECORD_VARIABLE = "GEMINI_COMPAT_RECORD"
+
+
+class Take(Protocol):
+    """The record of one exchange, while the exchange goes on."""
+
+    def note_response(self, response: httpx2.Response, *, is_raw: bool) -> None:
+        """Record status and headers. `is_raw` is whether the pieces are as sent, and so perhaps compressed."""
+        ...
+
+    def note_piece(self, data: bytes) -> None:
+        """Record a piece of the body."""
+        ...
+
+    def note_end(self) -> None:
+        """Record that the body ended without an error."""
+        ...
+
+    def note_failure(self, error: BaseException) -> None:
+        """Record that the exchange ended with `error`."""
+        ...
+
+    def save(self, exceeded: Limit | None = None) -> None:
+        """Write the exchange to the file. `exceeded` is the time limit that ended it."""
+        ...
+
+
+class Recorder(Protocol):
+    """Records the exchanges of this process."""
+
+    def start_take(self, request: httpx2.Request) -> Take:
+        """Return the record of a new exchange. Call this before `request` is sent."""
+        ...
+
+
+class _RecorderModule(Protocol):
+    """The module `testing._cassettes.recorder`."""
+
+    def build_environment_recorder(self, path: str) -> Recorder:
+        """Return the recorder that the environment asks for."""
+        ...
+
+
+class Player(Protocol):
+    """Answers the requests of this process from a cassette."""
+
+    client: httpx2.Client
+    async_client: httpx2.AsyncClient
+    #: Replaces the credentials of the models.
+    tokens: TokenSource
+
+
+class _Hooks:
+    """The recorders and players of this process. Each tuple is replaced as a whole, so readers need no lock."""
+
+    def __init__(self) -> None:
+        self.recorders: tuple[Recorder, ...] = ()
+        self.players: tuple[Player, ...] = ()
+        self.has_read_environment = False
+
+
+_hooks = _Hooks()
+
+
+def add_recorder(recorder: Recorder) -> None:
+    """Record all exchanges that begin from now on."""
+    with singleton_lock():
+        _hooks.recorders += (recorder,)
+
+
+def remove_recorder(recorder: Recorder) -> None:
+    """Record no further exchanges with `recorder`."""
+    with singleton_lock():
+        _hooks.recorders = tuple(one for one in _hooks.recorders if one is not recorder)
+
+
+def add_player(player: Player) -> None:
+    """Answer all requests with `player` from now on. Of several players, the newest one answers."""
+    with singleton_lock():
+        _hooks.players += (player,)
+
+
+def remove_player(player: Player) -> None:
+    """Answer no further requests with `player`."""
+    with singleton_lock():
+        _hooks.players = tuple(one for one in _hooks.players if one is not player)
+
+
+def current_player() -> Player | None:
+    """Return the player that answers requests now, or `None` if servers answer them."""
+    return _hooks.players[-1] if _hooks.players else None
+
+
+def record_from_environment() -> None:
+    """Start the recorder that the environment asks for. Only the first call in a process looks."""
+    if _hooks.has_read_environment:
+        return
+    _hooks.has_read_environment = True
+    path = os.environ.get(RECORD_VARIABLE)
+    if path:
+        # The recorder belongs to the package `testing`, which is above this one. So it is imported by its name.
+        module = cast("_RecorderModule", import_module("langchain_gemini_compat.testing._cassettes.recorder"))
+        add_recorder(module.build_environment_recorder(path))
+
+
+def start_take(request: httpx2.Request) -> Take | None:
+    """Return the record of an exchange that is about to begin, or `None` if nothing is recorded."""
+    if not _hooks.recorders:
+        return None
+    takes = [recorder.start_take(request) for recorder in _hooks.recorders]
+    return _Takes(takes) if len(takes) > 1 else takes[0]
+
+
+def note_pieces(take: Take, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield `pieces`, and record them."""
+    try:
+        for data in pieces:
+            take.note_piece(data)
+            yield data
+    except Exception as err:
+        take.note_failure(err)
+        raise
+    take.note_end()
+
+
+async def note_pieces_async(take: Take, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Async version of `note_pieces`."""
+    try:
+        async for data in pieces:
+            take.note_piece(data)
+            yield data
+    except Exception as err:
+        take.note_failure(err)
+        raise
+    take.note_end()
+
+
+class _Takes:
+    """The records of one exchange by several recorders."""
+
+    def __init__(self, takes: list[Take]) -> None:
+        self._takes = takes
+
+    def note_response(self, response: httpx2.Response, *, is_raw: bool) -> None:
+        for take in self._takes:
+            take.note_response(response, is_raw=is_raw)
+
+    def note_piece(self, data: bytes) -> None:
+        for take in self._takes:
+            take.note_piece(data)
+
+    def note_end(self) -> None:
+        for take in self._takes:
+            take.note_end()
+
+    def note_failure(self, error: BaseException) -> None:
+        for take in self._takes:
+            take.note_failure(error)
+
+    def save(self, exceeded: Limit | None = None) -> None:
+        for take in self._takes:
+            take.save(exceeded)

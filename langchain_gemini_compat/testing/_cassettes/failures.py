@@ -1,0 +1,83 @@
+"""Failures of the network in the layout of a cassette, and back to exceptions."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from langchain_gemini_compat._lazy import library_name
+from langchain_gemini_compat._transport.deadlines import DeadlineExceededError
+from langchain_gemini_compat._transport.library_errors import HttpErrorKind, causes_of, is_http_error, kind_of
+from langchain_gemini_compat._transport.network_errors import UploadError
+from langchain_gemini_compat.testing._model.json_values import as_list, as_object, as_text
+
+if TYPE_CHECKING:
+    from langchain_gemini_compat._transport.deadlines import Limit
+    from langchain_gemini_compat.testing._cassettes.scrub import Scrubber
+    from langchain_gemini_compat.testing._model.json_values import JsonObject
+
+#: The class of the HTTP library for each kind of error. aiohttp has classes of its own.
+_CLASSES = {
+    HttpErrorKind.CONNECT_TIMEOUT: "ConnectTimeout",
+    HttpErrorKind.POOL_TIMEOUT: "PoolTimeout",
+    HttpErrorKind.TIMEOUT: "ReadTimeout",
+    HttpErrorKind.CLOSED: "ReadError",
+    HttpErrorKind.PROXY: "ProxyError",
+    HttpErrorKind.SCHEME: "UnsupportedProtocol",
+    HttpErrorKind.ILLEGAL_HEADER: "LocalProtocolError",
+    HttpErrorKind.OTHER: "ConnectError",
+}
+#: Errors of the operating system that the messages of the package distinguish.
+_CAUSES: dict[str, type[OSError]] = {
+    "gaierror": socket.gaierror,
+    "ConnectionRefusedError": ConnectionRefusedError,
+    "SSLError": ssl.SSLError,
+    "OSError": OSError,
+}
+
+
+def describe_failure(error: BaseException, scrubber: Scrubber) -> JsonObject | None:
+    """Return the failure of a request, or `None` if the program ended the request itself."""
+    if isinstance(error, DeadlineExceededError):
+        return {"type": "DeadlineExceededError", "text": error.limit}
+    if isinstance(error, UploadError):
+        return {"type": "UploadError", "size": error.size}
+    if not isinstance(error, Exception):
+        return None
+    name = _CLASSES[kind_of(error)]
+    # A class of the library itself is more exact, except over aiohttp.
+    if is_http_error(error) and not any(type(one).__module__.endswith("library_errors") for one in causes_of(error)):
+        name = type(error).__name__
+    found: JsonObject = {"type": name, "text": scrubber.clean_text(str(error))}
+    cause = next((one for one in causes_of(error) if isinstance(one, OSError)), None)
+    if cause is not None:
+        kind = next(name for name, one in _CAUSES.items() if isinstance(cause, one))
+        args = [one if isinstance(one, int) else scrubber.clean_text(str(one)) for one in cause.args[:2]]
+        found["cause"] = {"type": kind, "args": [*args]}
+    return found
+
+
+def build_failure(failure: JsonObject, *, has_begun: bool) -> Exception:
+    """Return the exception for a recorded failure.
+
+    Args:
+        failure: The failure.
+        has_begun: Whether a part of the response has come.
+    """
+    name, text = as_text(failure.get("type")), as_text(failure.get("text"))
+    if name == "UploadError":
+        size = failure.get("size")
+        return UploadError(size if isinstance(size, int) else 0)
+    if name == "DeadlineExceededError" and not has_begun:
+        return DeadlineExceededError(cast("Limit", text))
+    # A reader takes the timeout of the HTTP library for its own limit.
+    name = "ReadTimeout" if name == "DeadlineExceededError" else name
+    library = import_module(library_name())
+    kind: type[Exception] = getattr(library, name, library.TransportError)
+    error = kind(text)
+    cause = as_object(failure.get("cause"))
+    if cause:
+        error.__cause__ = _CAUSES.get(as_text(cause.get("type")), OSError)(*as_list(cause.get("args")))
+    return error

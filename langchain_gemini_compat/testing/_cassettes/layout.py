@@ -1,0 +1,170 @@
+"""The layout of a cassette: requests and responses as JSON values, and the bytes that a replay sends.
+
+JSON bodies are written as YAML, so that a person can read and compare them. A body that this form would change is
+written as text.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from base64 import b64decode, b64encode
+from typing import TYPE_CHECKING, cast
+
+from langchain_gemini_compat.testing._cassettes.scrub import change_texts
+from langchain_gemini_compat.testing._model.json_values import as_list, as_object, as_text
+from langchain_gemini_compat.testing._server.difference import encode_body
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import httpx2
+
+    from langchain_gemini_compat.testing._cassettes.scrub import Scrubber
+    from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue
+
+#: The headers of a response that are kept: those that decide how the package reads the reply.
+KEPT_HEADERS = ("content-type", "retry-after", "retry-after-ms", "location")
+#: The forms of a body. A response has at most one of them.
+_BODIES = ("events", "json", "chunks", "text", "base64")
+_DONE = "[DONE]"
+_DATA = "data: "
+#: Characters that are kept of a text that is cut.
+_KEPT = 200
+
+
+def describe_request(request: httpx2.Request, content: bytes, scrubber: Scrubber, max_body: int | None) -> JsonObject:
+    """Return a request in the layout of a cassette. A replay describes its requests in the same way, to compare them.
+
+    Args:
+        request: The request, which may have lost its headers.
+        content: The body as sent.
+        scrubber: Removes the secrets of the request.
+        max_body: Maximum size of the body in bytes, or `None`.
+    """
+    found: JsonObject = {"method": request.method, "uri": scrubber.clean_url(request.url)}
+    text = _decode(content)
+    value = None if text is None else _parse(text)
+    if value is not None:
+        body: JsonObject = {"json": scrubber.clean_body(value)}
+    else:
+        body = {"text": scrubber.clean_text(text if text is not None else content.decode(errors="replace"))}
+    return {**found, **_cut(body, max_body)}
+
+
+def describe_body(pieces: Sequence[bytes], content_type: str, scrubber: Scrubber, max_body: int | None) -> JsonObject:
+    """Return the body of a response in the layout of a cassette.
+
+    Args:
+        pieces: The body, decompressed, in the pieces in which it came.
+        content_type: The header of this name.
+        scrubber: Removes the secrets of the request.
+        max_body: Maximum size of the body in bytes, or `None`.
+    """
+    whole = b"".join(pieces)
+    text = _decode(whole)
+    if text is None:
+        # A secret in a body that is not text has no other spellings.
+        return _cut({"base64": b64encode(_clean_bytes(whole, scrubber)).decode()}, max_body)
+    if "event-stream" not in content_type:
+        value = _parse(text)
+        return _cut({"text": scrubber.clean_text(text)} if value is None else {"json": scrubber.clean_value(value)}, max_body)
+    events = _read_events(text)
+    if events is not None:
+        return _cut({"events": scrubber.clean_value(events)}, max_body)
+    return _cut({"chunks": [*_clean_chunks(_decode_pieces(pieces), scrubber)]}, max_body)
+
+
+def render_chunks(response: JsonObject) -> list[bytes]:
+    """Return the body of a recorded `response` in the pieces that a replay sends: each event is a piece."""
+    if "events" in response:
+        return [_render_event(event) for event in as_list(response["events"])]
+    if "chunks" in response:
+        return [as_text(chunk).encode() for chunk in as_list(response["chunks"])]
+    if "json" in response:
+        return [encode_body(response["json"])]
+    return [b64decode(as_text(response.get("base64"))) or as_text(response.get("text")).encode()]
+
+
+def _render_event(event: JsonValue) -> bytes:
+    return b"data: %s\n\n" % (_DONE.encode() if event == _DONE else encode_body(event))
+
+
+def read_headers(response: JsonObject) -> list[tuple[str, str]]:
+    """Return the headers of a recorded `response`."""
+    headers = as_object(response.get("headers"))
+    return [(name, as_text(value)) for name, values in headers.items() for value in as_list(values)]
+
+
+def _decode(data: bytes) -> str | None:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _decode_pieces(pieces: Sequence[bytes]) -> list[str]:
+    """Return the pieces as texts. A character that is cut belongs to the piece in which it ends."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    return [text for piece in pieces if (text := decoder.decode(piece))]
+
+
+def _clean_chunks(chunks: list[str], scrubber: Scrubber) -> list[str]:
+    """Return the chunks without secrets. If a secret lies in two chunks, all chunks become one."""
+    whole = scrubber.clean_text("".join(chunks))
+    cleaned = [scrubber.clean_text(chunk) for chunk in chunks]
+    return cleaned if "".join(cleaned) == whole else [whole]
+
+
+def _clean_bytes(data: bytes, scrubber: Scrubber) -> bytes:
+    text = data.decode("latin-1")
+    cleaned = scrubber.clean_text(text)
+    return data if cleaned == text else cleaned.encode("latin-1", errors="replace")
+
+
+def _parse(text: str) -> JsonValue:
+    """Return the value of JSON that survives the way to YAML and back, else `None`."""
+    try:
+        value = cast("JsonValue", json.loads(text, object_pairs_hook=_unique))
+        # Infinity and NaN are not JSON, and YAML has no half of a surrogate pair.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def _unique(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+    """Return an object. Raise `ValueError` for a repeated key, which an object would lose."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("A key is repeated.")
+    return found
+
+
+def _read_events(text: str) -> list[JsonValue] | None:
+    """Return the JSON of the events, or `None` if the stream has anything but data of complete JSON objects."""
+    *blocks, rest = text.split("\n\n")
+    if rest:
+        return None
+    events: list[JsonValue] = []
+    for block in blocks:
+        data = block.removeprefix(_DATA) if block.startswith(_DATA) and "\n" not in block else ""
+        event = _DONE if data == _DONE else _parse(data)
+        if event is None or (isinstance(event, str) and event != _DONE):
+            return None
+        events.append(event)
+    return events
+
+
+def _cut(body: JsonObject, max_body: int | None) -> JsonObject:
+    """Return `body` with long texts cut if it exceeds `max_body` bytes. If that is not enough, only its size is left."""
+    (name, value), *_ = body.items()
+    size = len(encode_body(value))
+    if max_body is None or size <= max_body:
+        return body
+    short = change_texts(value, _cut_text)
+    return {name: short, "cut": size} if len(encode_body(short)) <= max_body else {"cut": size}
+
+
+def _cut_text(text: str) -> str:
+    return text if len(text) <= _KEPT else f"{text[:_KEPT]}… [cut: {len(text)} characters]"

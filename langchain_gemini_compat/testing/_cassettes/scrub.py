@@ -1,0 +1,133 @@
+"""Removes secrets and personal data from an exchange before it is written.
+
+`_transport.redaction` finds the values that were sent in headers, in query parameters and in the user and password of
+the URL. This module adds values of body keys that are named like secrets, the forms of well-known keys, and the names
+of projects and accounts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from langchain_gemini_compat._settings.aliases import hide_secrets
+from langchain_gemini_compat._transport.redaction import HIDDEN, bare_url, hide_in_text, secrets_of
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from langchain_gemini_compat.testing._model.json_values import JsonValue
+
+PROJECT = "PROJECT_ID"
+_NUMBER = "PROJECT_NUMBER"
+#: Project IDs have at least 6 characters. Shorter names may be ordinary words.
+_SHORTEST_PROJECT = 6
+#: Secrets shorter than this may be ordinary words.
+_SHORTEST_SECRET = 8
+#: Forms of secrets and of personal data that need no request to be recognized.
+_FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
+    (re.compile(r"(?<![\w-])AIza[\w-]{20,}"), HIDDEN),
+    (re.compile(r"(?<![\w-])ya29\.[\w.-]{8,}"), HIDDEN),
+    (re.compile(r"(?<![\w-])sk-[\w-]{16,}"), HIDDEN),
+    (re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"), HIDDEN),
+    (re.compile(r"\bBearer [\w.~+/-]{8,}=*"), HIDDEN),
+    (re.compile(r"(?<![\w-])org-\w{16,}"), HIDDEN),
+    (re.compile(r"[\w.+-]+@[\w.-]+\.gserviceaccount\.com"), "SERVICE_ACCOUNT"),
+    (re.compile(r"(?<=projects/)[^/\s\"'\\?&,;:)]+"), PROJECT),
+    (re.compile(r"(project(?:s|[ _-]?(?:number|id))?[\"']?[ :=]+[\"']?)\d{6,}", re.IGNORECASE), rf"\g<1>{_NUMBER}"),
+    (re.compile(r"\d+(\.[\w-]+-)\d+(?=\.prediction\.vertexai\.goog)"), rf"ENDPOINT\g<1>{_NUMBER}"),
+)
+#: Segments of a path that identify an account: long numbers in hexadecimal, and UUIDs.
+_ACCOUNT_SEGMENT = re.compile(r"(?<=/)(?:[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=/|$)")
+#: Keys whose text identifies a person or an account.
+_PERSONAL = re.compile(r"(?:user|account|org|organi[sz]ation|tenant|customer)(?:_?id)?|safety_identifier", re.IGNORECASE)
+_PROJECT_IN_PATH = re.compile(r"/projects/([^/]+)")
+Change: TypeAlias = Callable[[str], str]
+
+
+class Scrubber:
+    """Removes the secrets of one request from texts and JSON.
+
+    Build the scrubber before the request is sent, since errors of the HTTP library remove its headers.
+
+    Args:
+        request: The request.
+    """
+
+    def __init__(self, request: httpx2.Request) -> None:
+        self._secrets = [*secrets_of(request), *_body_secrets(request.content)]
+        named = [*_PROJECT_IN_PATH.findall(request.url.path), request.headers.get("x-goog-user-project", "")]
+        names = sorted({name for name in named if len(name) >= _SHORTEST_PROJECT and name != PROJECT}, key=len)
+        self._projects = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, reversed(names)))})(?![\w-])") if names else None
+
+    def clean_text(self, text: str) -> str:
+        """Return `text` without secrets and personal data."""
+        text = hide_in_text(self._secrets, text)
+        if self._projects is not None:
+            text = self._projects.sub(PROJECT, text)
+        for form, replacement in _FORMS:
+            text = form.sub(replacement, text)
+        return text
+
+    def clean_value(self, value: JsonValue) -> JsonValue:
+        """Return a copy of a JSON `value` without secrets and personal data."""
+        return change_texts(_hide_personal(value), self.clean_text)
+
+    def clean_body(self, value: JsonValue) -> JsonValue:
+        """Return a copy of the JSON of a request. A value whose key is named like a secret is removed."""
+        return self.clean_value(cast("JsonValue", hide_secrets(value)))
+
+    def clean_url(self, url: httpx2.URL) -> str:
+        """Return `url` without user, password, query, project and account."""
+        return _ACCOUNT_SEGMENT.sub(HIDDEN, self.clean_text(str(bare_url(url))))
+
+
+def change_texts(value: JsonValue, change: Change) -> JsonValue:
+    """Return a copy of a JSON `value` with `change` applied to its texts and keys, and to the digits of its numbers."""
+    if isinstance(value, dict):
+        return {change(key): change_texts(inner, change) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [change_texts(inner, change) for inner in value]
+    if value is None or isinstance(value, bool):
+        return value
+    text = value if isinstance(value, str) else str(value)
+    changed = change(text)
+    return value if changed == text else changed
+
+
+def _hide_personal(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict):
+        return {
+            key: HIDDEN if inner and isinstance(inner, str) and _PERSONAL.fullmatch(key) else _hide_personal(inner)
+            for key, inner in value.items()
+        }
+    return [_hide_personal(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _body_secrets(content: bytes) -> list[bytes]:
+    """Return the texts of a JSON body whose key is named like a secret, the longest first."""
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return []
+    found = {text.encode(errors="replace") for text in _hidden_texts(body, hide_secrets(body))}
+    return sorted((secret for secret in found if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
+
+
+def _hidden_texts(value: object, shown: object) -> Iterator[str]:
+    """Yield the texts in `value` that `shown`, the result of `hide_secrets`, does not have."""
+    if value is shown:
+        return
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in cast("dict[str, object]", value).items():
+            yield from _hidden_texts(inner, cast("dict[str, object]", shown)[key] if isinstance(shown, dict) else None)
+    elif isinstance(value, list):
+        items = cast("list[object]", value)
+        others = cast("list[object]", shown) if isinstance(shown, list) else [None] * len(items)
+        for item, other in zip(items, others, strict=True):
+            yield from _hidden_texts(item, other)
