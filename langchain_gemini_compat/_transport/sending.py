@@ -272,16 +272,9 @@ def send(
     pool = pool_of(client, request)
     deadline = _build_deadline(pool, request, first_by, between_chunks, end_by)
     exchange = _SharedExchange(deadline, pool) if may_multiplex(pool) else Exchange(deadline)
-    upload = _trace_upload(request)
-    if upload is not None:
-        request.extensions["trace"] = upload.note
     take = start_take(request)
     try:
-        with _raising_deadline(deadline), _raising_upload_error(request, upload):
-            exchange.open(client, request)
-        if deadline.exceeded:
-            exchange.close()
-            raise DeadlineExceededError(deadline.exceeded)
+        _open(exchange, client, request)
     except BaseException as err:
         if take is not None:
             take.note_failure(err)
@@ -310,18 +303,9 @@ async def asend(
         deadline = _build_deadline(pool, request, first_by, between_chunks, end_by)
     waits_in_tasks = may_multiplex(pool) or (pool is None and not COUNTS_CANCELLATIONS)
     exchange = _AsyncSharedExchange(deadline) if waits_in_tasks else AsyncExchange(deadline)
-    upload = _trace_upload(request)
-    if upload is not None:
-        request.extensions["trace"] = upload.anote
     take = start_take(request)
     try:
-        with _raising_deadline(deadline), _raising_upload_error(request, upload):
-            await exchange.open(client, request)
-        if deadline.exceeded:
-            # The client answered in spite of the cancellation.
-            deadline.take_back_cancellation()
-            await exchange.aclose()
-            raise DeadlineExceededError(deadline.exceeded)
+        await _aopen(exchange, client, request)
     except BaseException as err:
         if take is not None:
             take.note_failure(err)
@@ -331,6 +315,32 @@ async def asend(
         take.note_response(exchange.response, is_raw=exchange.is_raw)
         exchange.take = take
     return exchange
+
+
+def _open(exchange: Exchange, client: httpx2.Client, request: httpx2.Request) -> None:
+    """Open `exchange`. Raise `DeadlineExceededError` if a limit passed before the response began."""
+    upload = _trace_upload(request)
+    if upload is not None:
+        request.extensions["trace"] = upload.note
+    with _raising_deadline(exchange.deadline), _raising_upload_error(request, upload):
+        exchange.open(client, request)
+    if exchange.deadline.exceeded:
+        exchange.close()
+        raise DeadlineExceededError(exchange.deadline.exceeded)
+
+
+async def _aopen(exchange: AsyncExchange, client: httpx2.AsyncClient, request: httpx2.Request) -> None:
+    """Async version of `_open`."""
+    upload = _trace_upload(request)
+    if upload is not None:
+        request.extensions["trace"] = upload.anote
+    with _raising_deadline(exchange.deadline), _raising_upload_error(request, upload):
+        await exchange.open(client, request)
+    if exchange.deadline.exceeded:
+        # The client answered in spite of the cancellation.
+        exchange.deadline.take_back_cancellation()
+        await exchange.aclose()
+        raise DeadlineExceededError(exchange.deadline.exceeded)
 
 
 def _build_deadline(

@@ -118,7 +118,8 @@ def test_installation_adds_four_packages_and_their_dependencies():
     # What is imported is declared, even if the four bring it.
     assert direct - four <= brought
     assert four <= direct
-    assert len(direct) <= 7
+    # Four, and four that are imported: jiter, pydantic-core, PyYAML (cassettes) and typing-extensions.
+    assert len(direct) <= 8
     found = dependencies("langchain-gemini-compat", set())
     assert len(found) <= 50
     assert found.isdisjoint({"aiohttp", "grpcio", "numpy", "protobuf", "tiktoken", "google-api-core", "proto-plus"})

@@ -29,7 +29,7 @@ _CLASSES = {
     HttpErrorKind.ILLEGAL_HEADER: "LocalProtocolError",
     HttpErrorKind.OTHER: "ConnectError",
 }
-#: Errors of the operating system that the messages of the package distinguish.
+#: Errors of the operating system that the messages of the package distinguish, the most exact first.
 _CAUSES: dict[str, type[OSError]] = {
     "gaierror": socket.gaierror,
     "ConnectionRefusedError": ConnectionRefusedError,
@@ -51,9 +51,9 @@ def describe_failure(error: BaseException, scrubber: Scrubber) -> JsonObject | N
     if is_http_error(error) and not any(type(one).__module__.endswith("library_errors") for one in causes_of(error)):
         name = type(error).__name__
     found: JsonObject = {"type": name, "text": scrubber.clean_text(str(error))}
-    cause = next((one for one in causes_of(error) if isinstance(one, OSError)), None)
-    if cause is not None:
-        kind = next(name for name, one in _CAUSES.items() if isinstance(cause, one))
+    causes = [(kind, one) for kind, known in _CAUSES.items() for one in causes_of(error) if isinstance(one, known)]
+    if causes:
+        kind, cause = causes[0]
         args = [one if isinstance(one, int) else scrubber.clean_text(str(one)) for one in cause.args[:2]]
         found["cause"] = {"type": kind, "args": [*args]}
     return found

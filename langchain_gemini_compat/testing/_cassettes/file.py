@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from langchain_gemini_compat.testing._model.json_values import as_list, as_object, as_objects, as_text, read_path
+from langchain_gemini_compat.testing._model.json_values import as_object, as_objects, as_text, read_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -120,7 +120,7 @@ def _render_head(provenance: JsonObject) -> bytes:
 def _dump(value: JsonValue) -> bytes:
     """Return `value` as YAML. PyYAML does not escape each character that its reader changes, so the result is read."""
     text = _dump_as(value, allow_unicode=True)
-    if yaml.load(text, _Loader) != value:
+    if _read(text) != value:
         text = _dump_as(value, allow_unicode=False)
     return text.encode()
 
@@ -130,9 +130,17 @@ def _dump_as(value: JsonValue, *, allow_unicode: bool) -> str:
     return text
 
 
+def _read(text: str | bytes) -> JsonValue:
+    loader = _Loader(text)
+    try:
+        return cast("JsonValue", loader.get_single_data())
+    finally:
+        loader.dispose()
+
+
 def _load(content: bytes, path: Path) -> JsonValue:
     try:
-        return cast("JsonValue", yaml.load(content, _Loader))
+        return _read(content)
     except (yaml.YAMLError, UnicodeDecodeError) as err:
         raise ValueError(f"{path} is not a cassette: it is not YAML ({type(err).__name__}).") from None
 

@@ -68,7 +68,10 @@ def describe_body(pieces: Sequence[bytes], content_type: str, scrubber: Scrubber
         return _cut({"base64": b64encode(_clean_bytes(whole, scrubber)).decode()}, max_body)
     if "event-stream" not in content_type:
         value = _parse(text)
-        return _cut({"text": scrubber.clean_text(text)} if value is None else {"json": scrubber.clean_value(value)}, max_body)
+        clean: JsonObject = (
+            {"text": scrubber.clean_text(text)} if value is None else {"json": scrubber.clean_value(value)}
+        )
+        return _cut(clean, max_body)
     events = _read_events(text)
     if events is not None:
         return _cut({"events": scrubber.clean_value(events)}, max_body)
@@ -157,7 +160,10 @@ def _read_events(text: str) -> list[JsonValue] | None:
 
 
 def _cut(body: JsonObject, max_body: int | None) -> JsonObject:
-    """Return `body` with long texts cut if it exceeds `max_body` bytes. If that is not enough, only its size is left."""
+    """Return `body`, cut if it exceeds `max_body` bytes.
+
+    Long texts in it are cut. If that is not enough, only the size of the body is left.
+    """
     (name, value), *_ = body.items()
     size = len(encode_body(value))
     if max_body is None or size <= max_body:

@@ -108,9 +108,9 @@ class Replay:
             )
         self._tokens.note_response(request, response)
         if response.keys() == {"stopped"}:
+            where = f"exchange {number + 1} of {self._path}"
             raise self._note(
-                f"The recorded program ended the request of exchange {number + 1} of {self._path} before an answer came. "
-                "There is nothing to replay."
+                f"The recorded program ended the request of {where} before an answer came, so nothing can be replayed."
             )
         if "status" not in response:
             raise build_failure(as_object(response.get("failure")), has_begun=False)
@@ -261,10 +261,9 @@ def replay(path: str | os.PathLike[str], *, ignore_bodies: bool = False) -> Gene
 def _environment_of(cassette: Cassette) -> Generator[None]:
     """Set the variables that choose the surfaces of the cassette, and remove those of other surfaces."""
     uris = [as_text(read_path(one, "request", "uri")) for one in cassette.interactions]
-    hosts = {urlsplit(uri).hostname or "" for uri in uris}
     places = [place for uri in uris if (place := re.search("/locations/([^/]+)/", uri))]
     wanted: dict[str, str] = {}
-    if any(host.startswith("generativelanguage.") for host in hosts):
+    if any("/v1beta/openai/" in uri for uri in uris):
         wanted[_KEYS[0]] = os.environ.get(_KEYS[0]) or "replay"
     if places:
         wanted |= dict(zip(_PLACE, (os.environ.get(_PLACE[0]) or "replay-project", places[0][1]), strict=True))
@@ -284,7 +283,7 @@ def _key_of(request: JsonObject, *, ignore_bodies: bool) -> tuple[str, ...]:
     method, path = as_text(request.get("method")), _path_of(request)
     if ignore_bodies:
         return method, path
-    body = {name: request[name] for name in ("json", "text", "cut") if name in request}
+    body: JsonObject = {name: request[name] for name in ("json", "text", "cut") if name in request}
     return method, path, _OWN_ID.sub("call_own", dump(body))
 
 

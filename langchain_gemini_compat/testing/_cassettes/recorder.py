@@ -127,14 +127,17 @@ class _Take:
         if self._response is None:
             return ending or {"stopped": True}
         pieces, encoding = self._read_pieces()
-        headers = {name: self._response.headers.get_list(name) for name in (*KEPT_HEADERS, *encoding)}
+        found = {name: self._response.headers.get_list(name) for name in (*KEPT_HEADERS, *encoding)}
+        headers: JsonObject = {
+            name: [self._scrubber.clean_text(value) for value in values] for name, values in found.items() if values
+        }
         content_type = str(self._response.headers.get("content-type", ""))
         body = describe_body(pieces, content_type, self._scrubber, self._max_body)
         if not self._has_ended and self._failure is None and _END_OF_STREAM not in b"".join(pieces[-2:]):
             ending = {"stopped": True}
         return {
             "status": {"code": self._response.status_code, "message": self._response.reason_phrase},
-            "headers": {name: [self._scrubber.clean_text(one) for one in found] for name, found in headers.items() if found},
+            "headers": headers,
             **body,
             **ending,
         }

@@ -26,7 +26,8 @@ _NUMBER = "PROJECT_NUMBER"
 _SHORTEST_PROJECT = 6
 #: Secrets shorter than this may be ordinary words.
 _SHORTEST_SECRET = 8
-#: Forms of secrets and of personal data that need no request to be recognized.
+#: Forms of secrets and of personal data that need no request to be recognized. Each begins at the start of a word or
+#: has a limit, since a search for other patterns would take minutes in a long text.
 _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
     (re.compile(r"(?<![\w-])AIza[\w-]{20,}"), HIDDEN),
@@ -35,15 +36,20 @@ _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"), HIDDEN),
     (re.compile(r"\bBearer [\w.~+/-]{8,}=*"), HIDDEN),
     (re.compile(r"(?<![\w-])org-\w{16,}"), HIDDEN),
-    (re.compile(r"[\w.+-]+@[\w.-]+\.gserviceaccount\.com"), "SERVICE_ACCOUNT"),
+    (re.compile(r"(?<![\w.+-])[\w.+-]{1,99}@[\w.-]{1,99}\.gserviceaccount\.com"), "SERVICE_ACCOUNT"),
     (re.compile(r"(?<=projects/)[^/\s\"'\\?&,;:)]+"), PROJECT),
     (re.compile(r"(project(?:s|[ _-]?(?:number|id))?[\"']?[ :=]+[\"']?)\d{6,}", re.IGNORECASE), rf"\g<1>{_NUMBER}"),
-    (re.compile(r"\d+(\.[\w-]+-)\d+(?=\.prediction\.vertexai\.goog)"), rf"ENDPOINT\g<1>{_NUMBER}"),
+    (
+        re.compile(r"(?<![\w.-])\d{1,30}(\.[\w-]{1,30}-)\d{1,30}(?=\.prediction\.vertexai\.goog)"),
+        rf"ENDPOINT\g<1>{_NUMBER}",
+    ),
 )
 #: Segments of a path that identify an account: long numbers in hexadecimal, and UUIDs.
 _ACCOUNT_SEGMENT = re.compile(r"(?<=/)(?:[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=/|$)")
 #: Keys whose text identifies a person or an account.
-_PERSONAL = re.compile(r"(?:user|account|org|organi[sz]ation|tenant|customer)(?:_?id)?|safety_identifier", re.IGNORECASE)
+_PERSONAL = re.compile(
+    r"(?:user|account|org|organi[sz]ation|tenant|customer)(?:_?id)?|safety_identifier", re.IGNORECASE
+)
 _PROJECT_IN_PATH = re.compile(r"/projects/([^/]+)")
 Change: TypeAlias = Callable[[str], str]
 
@@ -60,8 +66,8 @@ class Scrubber:
     def __init__(self, request: httpx2.Request) -> None:
         self._secrets = [*secrets_of(request), *_body_secrets(request.content)]
         named = [*_PROJECT_IN_PATH.findall(request.url.path), request.headers.get("x-goog-user-project", "")]
-        names = sorted({name for name in named if len(name) >= _SHORTEST_PROJECT and name != PROJECT}, key=len)
-        self._projects = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, reversed(names)))})(?![\w-])") if names else None
+        names = [re.escape(name) for name in {*named} if len(name) >= _SHORTEST_PROJECT and name != PROJECT]
+        self._projects = re.compile(rf"(?<![\w-])(?:{'|'.join(names)})(?![\w-])") if names else None
 
     def clean_text(self, text: str) -> str:
         """Return `text` without secrets and personal data."""

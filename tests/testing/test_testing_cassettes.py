@@ -1,0 +1,623 @@
+"""`record` writes the exchanges of a program without secrets, and `replay` reproduces them without a network."""
+
+import asyncio
+import gzip
+import json
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+import raw_server
+import yaml
+from cassette_files import FOLDER
+from langchain.agents import create_agent
+from langchain_core.messages import HumanMessage, ToolMessage
+from loopback import listen
+from transports import both_transports
+from wire import Wire, chunk, completion, http, reply
+
+from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings, errors
+from langchain_gemini_compat._transport.retry import Tries
+from langchain_gemini_compat.testing import Call, FakeGemini, Fault, Raw, ReplayError, Reply, record, replay
+
+MODEL = "gemini-3.8-flash"
+CANARIES = {
+    "key": "canary-key-0123456789",
+    "header": "canary-header-0123456789",
+    "query": "canary-query-0123456789",
+    "body": "canary-body-0123456789",
+    "cookie": "canary-cookie-0123456789",
+    "project": "canary-project",
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "bug.yaml"
+
+
+def studio(**kwargs):
+    """Return a model that would reach Google's service if nothing replaced it."""
+    return ChatGeminiCompat(**{"model": MODEL, "api_key": "k", **kwargs})
+
+
+def served(*answers, **kwargs):
+    """Return a model whose requests get `answers`."""
+    return studio(**{"max_retries": 0, **Wire(*answers).clients, **kwargs})
+
+
+def interactions(path):
+    return yaml.safe_load(path.read_text())["interactions"]
+
+
+def add_up(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def plain(state):
+    """Return the messages of an agent's state without the ids of the run and the random part of waits."""
+    found = [{**message.model_dump(), "id": None} for message in state["messages"]]
+    for message in found:
+        message["response_metadata"].pop("waited", None)
+    return found
+
+
+def refused_for_a_minute():
+    error = {"code": 429, "message": "Quota exceeded.", "status": "RESOURCE_EXHAUSTED"}
+    info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "60s"}
+    return Raw([{"error": {**error, "details": [info]}}], status=429)
+
+
+#: Nine calls and an answer in ten requests, and two more requests that are refused.
+SCRIPT = [
+    Reply(thoughts="First.", calls=[Call("add_up", {"a": 0, "b": 1})]),
+    refused_for_a_minute(),
+    *[Reply(calls=[Call("add_up", {"a": n, "b": 1})]) for n in range(1, 5)],
+    Fault.overloaded(),
+    *[Reply(calls=[Call("add_up", {"a": n, "b": 1})]) for n in range(5, 9)],
+    "The sum is nine.",
+]
+
+
+@pytest.fixture
+def no_waits(monkeypatch):
+    """Waits before retries take no time while a program is recorded."""
+
+    def build(*args, **kwargs):
+        return Tries(*args, **{**kwargs, "sleeps": False})
+
+    monkeypatch.setattr("langchain_gemini_compat._transport.client.Tries", build)
+
+
+def run_agent(model, mode):
+    """Run an agent to its end. Return its state and what it streamed."""
+    agent = create_agent(model, [add_up])
+    start = {"messages": [HumanMessage("Count to nine.")]}
+    if mode == "invoke":
+        return plain(agent.invoke(start, {"recursion_limit": 50})), []
+    if mode == "ainvoke":
+        return plain(asyncio.run(agent.ainvoke(start, {"recursion_limit": 50}))), []
+    seen = list(agent.stream(start, {"recursion_limit": 50}, stream_mode=["messages", "values"]))
+    tokens = [part[0].text for kind, part in seen if kind == "messages"]
+    return plain([part for kind, part in seen if kind == "values"][-1]), tokens
+
+
+@pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
+@pytest.mark.parametrize("mode", ["invoke", "ainvoke", "stream"])
+def test_agent_of_12_requests_replays_to_the_same_state(path, no_waits, mode, surface):
+    """With streams, retries and a 429 that names a minute. The replay needs neither key nor time."""
+    fake = FakeGemini(SCRIPT, surface=surface)
+    with record(path) as recording:
+        told = run_agent(fake.chat_model(timeout={"retry_wait": 100}), mode)
+    assert recording.exchanges == len(interactions(path)) == 12
+    statuses = [one["response"]["status"]["code"] for one in interactions(path)]
+    assert (statuses.count(429), statuses.count(503)) == (1, 1)
+    begun = time.monotonic()
+    with replay(path) as replayed:
+        place = {"surface": surface, "base_url": fake.connection()["base_url"], "api_key": "another"}
+        model = ChatGeminiCompat(model=MODEL, timeout={"retry_wait": 100}, **place)
+        assert run_agent(model, mode) == told
+    assert replayed.remaining == 0
+    assert time.monotonic() - begun < 20
+
+
+def test_replay_does_not_wait_for_the_time_that_a_429_names(path, no_waits):
+    """The wait counts towards `retry_wait` as in the recorded run: with less patience, the 429 is raised."""
+    fake = FakeGemini([refused_for_a_minute(), "Hello."])
+    with record(path):
+        fake.chat_model(timeout={"retry_wait": 100}).invoke("Hi")
+    with replay(path) as replayed:
+        answer = studio(timeout={"retry_wait": 100}).invoke("Hi")
+        assert answer.text == "Hello."
+        assert answer.response_metadata["retries"] == 1
+        assert replayed.remaining == 0
+    with replay(path), pytest.raises(errors.RateLimitError) as caught:
+        studio(timeout={"retry_wait": 50}).invoke("Hi")
+    assert caught.value.retry_after == 60
+
+
+@both_transports
+async def test_exchange_over_a_socket_is_recorded(path, async_transport):
+    """Over HTTP, async calls go over httpx or aiohttp."""
+    fake = FakeGemini(lambda request: f"You said {request.prompt}.")
+    with fake.serve() as url, record(path):
+        model = ChatGeminiCompat(model=MODEL, **fake.connection(url))
+        texts = [
+            (await model.ainvoke("one")).text,
+            "".join([part.text async for part in model.astream("two")]),
+            (await asyncio.to_thread(model.invoke, "three")).text,
+        ]
+    assert texts == ["You said one.", "You said two.", "You said three."]
+    with replay(path):
+        model = studio()
+        assert (await model.ainvoke("one")).text == texts[0]
+        assert "".join([part.text async for part in model.astream("two")]) == texts[1]
+        assert (await asyncio.to_thread(model.invoke, "three")).text == texts[2]
+
+
+def test_stream_is_replayed_event_by_event(path):
+    events = [chunk(content="One "), chunk(content="two "), chunk(content="three."), chunk(finish="stop"), "[DONE]"]
+    with record(path):
+        recorded = [part.text for part in served(events).stream("Count.")]
+    assert interactions(path)[0]["response"]["events"] == [*events[:-1], "[DONE]"]
+    with replay(path):
+        assert [part.text for part in studio().stream("Count.")] == recorded
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'data: {"choices":[{"delta":{"content":"a"}}]}\r\n\r\ndata: [DONE]\r\n\r\n', id="CRLF"),
+        pytest.param(b': ping\n\ndata: {"choices":[{"delta":{"content":"a"}}]}\n\n', id="comment"),
+        pytest.param(b'data: {"choices":[{"delta":{"content":"a","content":"b"}}]}\n\n', id="repeated key"),
+        pytest.param(b'data: {"choices":[{"delta":{"content":"a\\ud83d"}}]}\n\n', id="half a pair"),
+        pytest.param(b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n{"error":{"code":500}}', id="bare error"),
+        pytest.param(b'data: {"choices":[{"delta":{"content":"a\xff"}}]}\n\n', id="no UTF-8"),
+        pytest.param(b"data: nonsense\n\n", id="no JSON"),
+        pytest.param(
+            'data: {"choices":[{"delta":{"content":"\x85\u2028\ufeff\'\U0001f600"}}]}\n\n'.encode(), id="marks"
+        ),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_unusual_stream_is_replayed_byte_for_byte(path, body):
+    answer = http.Response(200, content=body, headers={"content-type": "text/event-stream"})
+
+    def outcome(model):
+        try:
+            return [part.text for part in model.stream("Hi")]
+        except errors.GeminiCompatError as err:
+            return type(err), str(err)
+
+    with record(path):
+        recorded = outcome(served(answer))
+    with replay(path):
+        assert outcome(studio(max_retries=0)) == recorded
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(reply("<html><title>Gone</title></html>", 404, {"content-type": "text/html"}), id="page"),
+        pytest.param(reply("plain text", 500), id="text"),
+        pytest.param(reply(b"\xff\xfe\x00", 502), id="bytes"),
+        pytest.param(reply("", 503), id="empty"),
+        pytest.param(reply("", 302, {"location": "https://example.org/other"}), id="redirect"),
+        pytest.param(reply([{"error": {"code": 400, "message": "No.", "status": "INVALID_ARGUMENT"}}], 400), id="400"),
+        pytest.param(reply("{}", 429, {"retry-after": "7"}), id="retry-after"),
+        pytest.param(
+            reply(gzip.compress(b"not a reply"), 500, {"content-encoding": "gzip", "content-type": "text/plain"}),
+            id="gzip",
+        ),
+    ],
+)
+def test_error_of_a_server_is_replayed(path, answer):
+    with record(path), pytest.raises(errors.APIStatusError) as first:
+        served(answer).invoke("Hi")
+    with replay(path), pytest.raises(errors.APIStatusError) as second:
+        studio(max_retries=0).invoke("Hi")
+    assert type(first.value) is type(second.value)
+    assert str(first.value) == str(second.value)
+    assert first.value.retry_after == second.value.retry_after
+
+
+def test_compressed_reply_is_written_as_text(path):
+    body = gzip.compress(json.dumps(completion("Hello.")).encode())
+    answer = http.Response(200, content=body, headers={"content-type": "application/json", "content-encoding": "gzip"})
+    with record(path):
+        served(answer).invoke("Hi")
+    assert interactions(path)[0]["response"]["json"]["choices"][0]["message"]["content"] == "Hello."
+    with replay(path):
+        assert studio().invoke("Hi").text == "Hello."
+
+
+def read_to_the_end(connection):
+    """Wait until the client has left."""
+    while connection.recv(65536):
+        pass
+
+
+@pytest.mark.parametrize("mode", ["invoke", "ainvoke"])
+def test_failure_of_the_network_is_replayed(path, mode):
+    """Class, text and whether a retry may help are the same."""
+
+    def fail(model, kind):
+        with pytest.raises(kind) as caught:
+            asyncio.run(model.ainvoke("Hi")) if mode == "ainvoke" else model.invoke("Hi")
+        return type(caught.value), str(caught.value), caught.value.is_retryable
+
+    with listen(lambda client: None) as refused:
+        pass
+    silent = raw_server.start(read_to_the_end)
+    closing = raw_server.start(lambda connection: None)
+    with record(path), silent as (slow, _), closing as (closed, _):
+        cases = [
+            ({"base_url": f"http://{refused}/v1"}, errors.APIConnectionError),
+            ({"base_url": f"http://{slow}/v1", "timeout": {"first_byte": 0.2}}, errors.RequestTimeoutError),
+            ({"base_url": f"http://{closed}/v1"}, errors.APIConnectionError),
+        ]
+        recorded = [fail(studio(max_retries=0, **options), kind) for options, kind in cases]
+    with replay(path):
+        assert [fail(studio(max_retries=0, **options), kind) for options, kind in cases] == recorded
+
+
+@pytest.mark.parametrize("stalls", [False, True], ids=["broken", "silent"])
+def test_stream_that_breaks_off_is_replayed(path, stalls):
+    def answer(connection):
+        connection.sendall(raw_server.STREAM + raw_server.chunk())
+        if stalls:
+            read_to_the_end(connection)
+
+    def outcome(model):
+        texts = []
+        with pytest.raises(errors.GeminiCompatError) as caught:
+            texts.extend(part.text for part in model.stream("Hi"))
+        return type(caught.value), str(caught.value), caught.value.partial
+
+    with record(path), raw_server.start(answer) as (url, _):
+        options = {"max_retries": 0, "base_url": f"http://{url}/v1", "timeout": {"between_chunks": 0.3}}
+        recorded = outcome(studio(**options))
+    with replay(path):
+        assert outcome(studio(**options)) == recorded
+
+
+def test_stream_that_the_program_leaves_is_marked(path):
+    """The marks tell a program that stopped from a server that did."""
+    events = [chunk(content="One "), chunk(content="two."), chunk(finish="stop"), "[DONE]"]
+    with record(path):
+        stream = served(events).stream("Hi")
+        next(stream)
+        stream.close()
+        list(served(events).stream("Ho"))
+    stopped, whole = (one["response"] for one in interactions(path))
+    assert "stopped" not in whole
+    with replay(path):
+        assert next(studio().stream("Hi")).text == "One "
+    assert stopped["events"][0] == events[0]
+
+
+def test_renewed_token_is_replayed(path):
+    """A 401 leads to one new token, and the replay asks for neither."""
+    tokens = iter(["first-token", "second-token"])
+    model = served(reply("{}", 401), completion("Hello."), api_key=lambda: next(tokens))
+    with record(path):
+        assert model.invoke("Hi").text == "Hello."
+    with replay(path) as replayed:
+        assert studio(api_key=lambda: pytest.fail("asked for a key"), max_retries=0).invoke("Hi").text == "Hello."
+    assert replayed.remaining == 0
+
+
+def test_refused_key_is_replayed(path):
+    with record(path), pytest.raises(errors.AuthenticationError):
+        served(reply("{}", 401)).invoke("Hi")
+    with replay(path), pytest.raises(errors.AuthenticationError):
+        studio(max_retries=0).invoke("Hi")
+
+
+def test_replay_looks_up_no_credentials(path, monkeypatch):
+    """On Vertex AI the program names its project or nothing. google-auth is not asked."""
+    fake = FakeGemini(["Hello.", "Hello."], surface="vertex")
+    with record(path):
+        fake.chat_model().invoke("Hi")
+        fake.chat_model().invoke("Hi")
+    monkeypatch.setattr("google.auth.default", lambda *_, **__: pytest.fail("looked up credentials"))
+    with replay(path):
+        assert ChatGeminiCompat(model=MODEL, project="another", location="global").invoke("Hi").text == "Hello."
+        assert ChatGeminiCompat(model=MODEL).invoke("Hi").text == "Hello."
+
+
+def test_embeddings_are_replayed(path):
+    with record(path):
+        vector = FakeGemini().embeddings(dimensions=8).embed_query("Hi")
+    with replay(path):
+        assert (
+            GeminiCompatEmbeddings(model="gemini-embedding-001", api_key="k", dimensions=8).embed_query("Hi") == vector
+        )
+
+
+def leaky_server():
+    """Return answers that repeat all canaries: in an error, in its headers, in a stream and in a reply."""
+    told = " ".join(CANARIES.values())
+    error = {"error": {"code": 503, "message": told, "status": "UNAVAILABLE", "metadata": {"user_id": "user_1234567"}}}
+    headers = {
+        "set-cookie": told,
+        "x-request-id": told,
+        "location": f"https://x/{CANARIES['query']}",
+        "retry-after": "0",
+    }
+    cut = [chunk(content=told), chunk(finish="stop"), "[DONE]"]
+    return [
+        reply([error], 503, headers),
+        reply(f"<html>{told}</html>", 502, headers),
+        completion(told),
+        cut,
+        http.Response(
+            200,
+            content=iter([b": " + told.encode()[:30], told.encode()[30:], b'\n\ndata: {"error":{"code":400}}\n\n']),
+            headers={"content-type": "text/event-stream"},
+        ),
+        http.ConnectError(f"cannot reach {told}"),
+    ]
+
+
+def test_canaries_are_not_in_the_file(path):
+    """A secret leaves no trace, wherever it was sent and wherever the server repeats it."""
+    model = served(
+        *leaky_server(),
+        surface="vertex",
+        base_url=f"https://gate.example.com/v1/projects/{CANARIES['project']}/locations/global/endpoints/openapi",
+        api_key=CANARIES["key"],
+        quota_project_id=CANARIES["project"],
+        default_headers={
+            "X-Gate": CANARIES["header"],
+            "Cookie": f"session={CANARIES['cookie']}",
+            "User-Agent": "me@host",
+        },
+        default_query={"key": CANARIES["query"]},
+        extra_body={"gateway": {"api_key": CANARIES["body"]}, "user": "jane.doe@example.com"},
+        max_retries=2,
+    )
+    with record(path) as recording:
+        assert "canary" in model.invoke("Hi").text
+        list(model.stream("Ho"))
+        with pytest.raises(errors.GeminiCompatError):
+            list(model.stream("Hu"))
+        with suppress(errors.GeminiCompatError):
+            model.invoke("He")
+    assert recording.exchanges >= 6
+    text = path.read_text()
+    for name, canary in CANARIES.items():
+        assert canary not in text, name
+    assert not re.search(
+        "canary|jane|me@host|user_1234567|user-agent|authorization|x-request-id|cookie", text, re.IGNORECASE
+    )
+    # A reader sees that something was there.
+    assert "[hidden]" in text
+    assert "projects/PROJECT_ID/locations/global" in text
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("AIzaSyA1234567890abcdefghijklmnopqrstu", "[hidden]"),
+        ("token ya29.a0AfH6SMBx-long_token", "token [hidden]"),
+        ("Incorrect API key sk-proj-abcdefghijklmnop1234", "Incorrect API key [hidden]"),
+        ("bot@my-project.iam.gserviceaccount.com lacks it", "SERVICE_ACCOUNT lacks it"),
+        ("denied on projects/other-project/locations/x", "denied on projects/PROJECT_ID/locations/x"),
+        ("consumer 'project_number:123456789012'", "consumer 'project_number:PROJECT_NUMBER'"),
+        ("API not used in project 123456789012 before", "API not used in project PROJECT_NUMBER before"),
+        ("the project of 12 people", "the project of 12 people"),
+    ],
+)
+def test_well_known_forms_are_removed(path, told, kept):
+    error = {"error": {"code": 403, "message": told, "status": "PERMISSION_DENIED"}}
+    with record(path), pytest.raises(errors.APIStatusError):
+        served(reply([error], 403)).invoke("Hi")
+    assert interactions(path)[0]["response"]["json"][0]["error"]["message"] == kept
+
+
+def test_key_in_a_prompt_is_removed_and_the_rest_replays(path):
+    prompt = "My key is AIzaSyA1234567890abcdefghijklmnopqrstu."
+    with record(path):
+        served(completion("Keep it secret.")).invoke(prompt)
+    assert "AIza" not in path.read_text()
+    with replay(path):
+        assert studio().invoke(prompt).text == "Keep it secret."
+
+
+def test_threads_and_models_record_and_replay_at_once(path):
+    """Each thread gets the answers to its own requests."""
+
+    def ask(model, number):
+        texts = [model.invoke(f"{model.model} {number}").text]
+        return [*texts, "".join(part.text for part in model.stream(f"stream {model.model} {number}"))]
+
+    fake = FakeGemini(lambda request: f"Answer to {request.prompt}.")
+    names = (MODEL, "gemini-2.5-flash")
+    jobs = [(name, number) for number in range(10) for name in names]
+    with record(path) as recording, ThreadPoolExecutor(8) as threads:
+        models = {name: fake.chat_model(name) for name in names}
+        recorded = list(threads.map(lambda job: ask(models[job[0]], job[1]), jobs))
+    assert recording.exchanges == 40
+    assert set(yaml.safe_load(path.read_text())["provenance"]["model"].split(", ")) == set(names)
+    with replay(path) as replayed, ThreadPoolExecutor(8) as threads:
+        models = {name: studio(model=name) for name in names}
+        assert list(threads.map(lambda job: ask(models[job[0]], job[1]), jobs)) == recorded
+    assert replayed.remaining == 0
+
+
+def test_two_recordings_at_once_have_all_exchanges(tmp_path):
+    with record(tmp_path / "outer.yaml") as outer:
+        served(completion()).invoke("one")
+        with record(tmp_path / "inner.yaml") as inner:
+            served(completion()).invoke("two")
+    served(completion()).invoke("three")
+    assert (outer.exchanges, inner.exchanges) == (2, 1)
+
+
+def test_long_texts_are_cut(path):
+    """A request that was cut still matches. A reply that was cut says so."""
+    image = "data:image/png;base64," + "A" * 5000
+    message = HumanMessage(
+        [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": image}}]
+    )
+    with record(path, max_body=2000):
+        served(completion("A cat.")).invoke([message])
+        served(completion("B" * 5000)).invoke("Long, please.")
+        served(completion("short")).invoke([HumanMessage(f"{n} " * 60) for n in range(300)])
+    assert path.stat().st_size < 6000
+    first, second, third = interactions(path)
+    assert first["request"]["json"]["messages"][0]["content"][1]["image_url"]["url"].endswith(
+        "… [cut: 5022 characters]"
+    )
+    assert second["response"]["cut"] > 5000
+    assert "json" not in third["request"]
+    with replay(path) as replayed:
+        assert studio().invoke([message]).text == "A cat."
+        assert studio().invoke([HumanMessage(f"{n} " * 60) for n in range(300)]).text == "short"
+        assert replayed.remaining == 1
+    with pytest.raises(ReplayError, match=r"exchange 2 of .* was cut .*`max_body`"), replay(path):
+        studio().invoke("Long, please.")
+
+
+def test_request_that_is_not_in_the_cassette_shows_the_nearest(path):
+    with record(path):
+        served(completion()).invoke("What is the weather in Rome?")
+        served(completion()).invoke("What is the weather in Paris?")
+    with pytest.raises(ReplayError) as caught, replay(path):
+        studio().invoke("What is the weather in Parma?")
+    text = str(caught.value)
+    assert "nearest is number 2 of 2" in text
+    assert "first difference at byte" in text
+    assert "in Par▶is?" in text
+    assert "in Par▶ma?" in text
+    assert caught.value.difference.pointer == "/messages/0/content"
+
+
+def test_path_that_differs_is_shown(path):
+    with record(path):
+        served(completion()).invoke("Hi")
+    with (
+        pytest.raises(ReplayError, match="recorded path /v1beta/openai/chat/completions\nsent path     /v1/chat"),
+        replay(path),
+    ):
+        studio(base_url="https://gate.example.com/v1").invoke("Hi")
+
+
+def test_repeated_request_names_the_cause(path):
+    with record(path):
+        served(completion()).invoke("Hi")
+    with pytest.raises(ReplayError, match="more often than the recorded run"), replay(path):
+        studio().batch(["Hi", "Hi"])
+
+
+def test_error_that_the_program_catches_is_raised_at_the_end(path):
+    """A fallback must not hide that the replay differs."""
+    with record(path):
+        served(completion()).invoke("Hi")
+    with pytest.raises(ReplayError, match="No exchange"), replay(path), suppress(Exception):
+        studio().invoke("Ho")
+
+
+def test_ignore_bodies_replays_in_the_recorded_order(path):
+    with record(path):
+        served(completion("First.")).invoke("It is 10:15.")
+        served(completion("Second.")).invoke("It is 10:16.")
+    with replay(path, ignore_bodies=True):
+        assert [studio().invoke(f"It is 11:{n}.").text for n in (15, 16)] == ["First.", "Second."]
+
+
+def test_replay_ends_with_its_block(path):
+    with record(path):
+        served(completion("Recorded.")).invoke("Hi")
+    model = served(completion("Live."))
+    with replay(path):
+        assert model.invoke("Hi").text == "Recorded."
+    assert model.invoke("Hi").text == "Live."
+
+
+@pytest.mark.parametrize("name", ["tool_loop/gemini-3.8-flash/stream", "tool_loop/gemini-3.8-flash/complete"])
+def test_cassettes_of_the_repository_replay(name):
+    def get_weather(city: str) -> str:
+        """Weather of a city."""
+        return f"Sunny in {city}."
+
+    with replay(FOLDER / f"{name}.yaml") as replayed:
+        model = ChatGeminiCompat(model=MODEL).bind_tools([get_weather])
+        history = [HumanMessage("What is the weather in Paris? Use the tool.")]
+        for _ in range(2):
+            parts = list(model.stream(history)) if name.endswith("stream") else [model.invoke(history)]
+            message = parts[0]
+            for part in parts[1:]:
+                message += part
+            history.append(message)
+            history += [
+                ToolMessage(get_weather(**call["args"]), tool_call_id=call["id"]) for call in message.tool_calls
+            ]
+    assert "sunny" in history[-1].text.lower()
+    assert replayed.remaining == 0
+
+
+def test_file_that_is_not_a_cassette_is_kept(path):
+    path.write_text("print('my program')\n")
+    with pytest.raises(FileExistsError, match="not a cassette"), record(path):
+        pass
+    assert path.read_text() == "print('my program')\n"
+    with pytest.raises(ValueError, match="not a cassette"), replay(path):
+        pass
+
+
+def test_older_cassette_is_replaced(path):
+    for text in ("one", "two"):
+        with record(path):
+            served(completion()).invoke(text)
+    assert [one["request"]["json"]["messages"][0]["content"] for one in interactions(path)] == ["two"]
+
+
+def test_file_that_cannot_be_written_does_not_stop_the_program(path):
+    model = served(completion("Hello."))
+    with record(path):
+        path.unlink()
+        path.mkdir()
+        with pytest.warns(match="could not be recorded"):
+            answer = model.invoke("Hi")
+    assert answer.text == "Hello."
+
+
+def test_only_answers_of_google_count_as_recorded(path):
+    with record(path):
+        served(completion()).invoke("Hi")
+    assert yaml.safe_load(path.read_text())["provenance"]["kind"] == "recorded"
+    with record(path):
+        served(completion()).invoke("Hi")
+        served(completion(), base_url="https://gate.example.com/v1").invoke("Hi")
+    provenance = yaml.safe_load(path.read_text())["provenance"]
+    assert provenance["kind"] == "composed"
+    assert "gate.example.com" in provenance["source"]
+
+
+CHILD = """
+import subprocess, sys
+from langchain_gemini_compat.testing import FakeGemini
+name, depth = sys.argv[1], int(sys.argv[2])
+child = depth and subprocess.Popen([sys.executable, __file__, name + ".c", str(depth - 1)])
+model = FakeGemini("x" * 20_000).chat_model()
+for number in range(10):
+    model.invoke(f"{name} {number}")
+sys.exit(child.wait() if depth else 0)
+"""
+
+
+def test_processes_of_one_recording_share_the_file(path, tmp_path, monkeypatch):
+    """`GEMINI_COMPAT_RECORD` lets a program and its children record. None destroys what another one writes."""
+    program = tmp_path / "program.py"
+    program.write_text(CHILD)
+    monkeypatch.setenv("GEMINI_COMPAT_RECORD", str(path))
+    assert subprocess.run([sys.executable, program, "a", "1"]).returncode == 0
+    prompts = sorted(one["request"]["json"]["messages"][0]["content"] for one in interactions(path))
+    assert prompts == sorted(f"{name} {number}" for name in ("a", "a.c") for number in range(10))
