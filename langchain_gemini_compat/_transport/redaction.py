@@ -26,7 +26,10 @@ HARMLESS = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
 )
 #: Headers and query parameters with public values, such as a project or a program's name. Error texts may show these.
-_PUBLIC = HARMLESS | {"api-version", "http-referer", "origin", "referer", "x-goog-user-project", "x-title"}
+_PUBLIC = HARMLESS | {
+    "api-version", "http-referer", "origin", "referer", "x-goog-user-project", "x-title",
+    "x-vertex-ai-llm-request-type", "x-vertex-ai-llm-shared-request-type",
+}  # fmt: skip
 #: Minimum length of a secret. Shorter values are not hidden, since they may be ordinary words.
 _SHORTEST = 8
 #: The fast search for a secret needs at least this many letters and digits in a row.
