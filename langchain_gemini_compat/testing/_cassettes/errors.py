@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from langchain_gemini_compat.testing._server.difference import Difference
+from langchain_gemini_compat.testing._server.difference import Difference
 
 
 class ReplayError(AssertionError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections.abc import AsyncIterator, Generator, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -16,20 +17,18 @@ from langchain_gemini_compat._transport.tape import add_player, remove_player
 from langchain_gemini_compat._transport.tokens import AuthInfo
 from langchain_gemini_compat.testing._cassettes.errors import ReplayError
 from langchain_gemini_compat.testing._cassettes.failures import build_failure
-from langchain_gemini_compat.testing._cassettes.file import read_cassette
+from langchain_gemini_compat.testing._cassettes.file import Cassette, read_cassette
 from langchain_gemini_compat.testing._cassettes.layout import describe_request, read_headers, render_chunks
 from langchain_gemini_compat.testing._cassettes.scrub import PROJECT, Scrubber
 from langchain_gemini_compat.testing._model.json_values import as_object, as_text, dump, read_path
 from langchain_gemini_compat.testing._server.difference import encode_body, find_difference
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator, Hashable, Iterator, Mapping
     from types import ModuleType
 
     import httpx2
 
     from langchain_gemini_compat._transport.tokens import TokenSource
-    from langchain_gemini_compat.testing._cassettes.file import Cassette
     from langchain_gemini_compat.testing._model.json_values import JsonObject
     from langchain_gemini_compat.testing._server.difference import Difference
 

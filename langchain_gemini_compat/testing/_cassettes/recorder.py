@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from langchain_gemini_compat._lazy import LazyHttpLibrary
 from langchain_gemini_compat._transport.decompression import (
     BrokenEncodingError,
     UnsupportedEncodingError,
@@ -20,14 +22,14 @@ from langchain_gemini_compat.testing._cassettes.failures import describe_failure
 from langchain_gemini_compat.testing._cassettes.file import append_interaction, start_cassette
 from langchain_gemini_compat.testing._cassettes.layout import KEPT_HEADERS, describe_body, describe_request
 from langchain_gemini_compat.testing._cassettes.scrub import Scrubber
+from langchain_gemini_compat.testing._model.json_values import JsonObject
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     import httpx2
 
     from langchain_gemini_compat._transport.deadlines import Limit
-    from langchain_gemini_compat.testing._model.json_values import JsonObject
+else:
+    httpx2 = LazyHttpLibrary()
 
 #: Maximum size of a body in bytes, for a process that `GEMINI_COMPAT_RECORD` lets record.
 MAX_BODY_VARIABLE = f"{RECORD_VARIABLE}_MAX_BODY"
