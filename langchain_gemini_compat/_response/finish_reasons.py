@@ -37,6 +37,7 @@ _WORDS: dict[Ending, frozenset[str]] = {
         {
             "length", "max_tokens", "max_output_tokens", "max_length", "max_len", "model_length", "token_limit",
             "limit", "max_completion_tokens", "model_context_window_exceeded", "context_length_exceeded",
+            "continuation",
         }
     ),
     "broken": frozenset({"insufficient_system_resource", "time_limit", "not_finished", "incomplete", "unload"}),
@@ -44,7 +45,7 @@ _WORDS: dict[Ending, frozenset[str]] = {
         {
             "content_filter", "content_filtered", "safety", "recitation", "language", "blocklist", "prohibited_content",
             "spii", "model_armor", "image_safety", "image_prohibited_content", "image_recitation", "refusal",
-            "guardrail_intervened", "error_toxic", "sensitive",
+            "guardrail_intervened", "error_toxic", "sensitive", "escalation", "pup_limited_disabled",
         }
     ),
     "malformed": frozenset(

@@ -617,12 +617,12 @@ def test_unknown_native_reason_invalidates_a_call_without_arguments():
     [
         ("stop STOP end_turn eos eos_token stop_sequence COMPLETE completed", "clean"),
         ("tool_calls function_call tool_use TOOL_CALL", "calls"),
-        ("length max_tokens MAX_TOKENS model_length token_limit", "cut"),
+        ("length max_tokens MAX_TOKENS model_length token_limit CONTINUATION", "cut"),
         (
             "error abort cancelled canceled timeout insufficient_system_resource server_error ERROR USER_CANCEL",
             "broken",
         ),
-        ("content_filter safety SPII refusal ERROR_TOXIC IMAGE_SAFETY", "filtered"),
+        ("content_filter safety SPII refusal ERROR_TOXIC IMAGE_SAFETY ESCALATION PUP_LIMITED_DISABLED", "filtered"),
         ("MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL", "malformed"),
         ("OTHER bored FINISH_REASON_UNSPECIFIED MALFORMED_RESPONSE", "unknown"),
     ],
