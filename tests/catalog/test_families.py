@@ -206,6 +206,7 @@ STRATEGIES = [
     ("gemini-3.1-flash-lite-image", False, False),
     ("gemini-2.5-flash-image", False, False),
     ("gemini-nano-banana-2.1", False, False),
+    ("gemini-robotics-er-2-preview", True, False),
 ]
 
 

@@ -53,6 +53,7 @@ LEVELS = {
     "gemini-3-flash-preview": {N, L, M, H},
     "gemini-3-pro-image": {L, H},
     "gemini-3-pro-preview": {L, H},
+    "gemini-robotics-er-2-preview": {N, L, M, H},
     "gemini-flash-latest": {L, M, H},
     "gemini-pro-latest": {L, M, H},
     "gemini-5-xenon": {L, M, H},
