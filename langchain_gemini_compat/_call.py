@@ -17,6 +17,7 @@ from langchain_core.outputs import ChatResult
 
 from langchain_gemini_compat._errors.base import GeminiCompatError
 from langchain_gemini_compat._errors.pending import acomplete_error, complete_error
+from langchain_gemini_compat._request.repair import Repair
 from langchain_gemini_compat._response.message_chunks import ReplyDecoder
 from langchain_gemini_compat._response.usage_metadata import build_llm_output
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.build import Request
     from langchain_gemini_compat._transport.client import Transport
     from langchain_gemini_compat._transport.retry import Tries
-    from langchain_gemini_compat._wire.json_types import JsonObject, WireChunk
+    from langchain_gemini_compat._wire.json_types import WireChunk
 
     Decode: TypeAlias = Callable[[WireChunk, Tries], "_Reply"]
 
@@ -57,7 +58,7 @@ class Decoder(Protocol[_Piece_co]):
 
 def ask(
     model: str,
-    payload: JsonObject,
+    repair: Repair,
     transport: Transport,
     decode: Decode[_Reply],
     *,
@@ -65,11 +66,11 @@ def ask(
     keeps_headers: bool = False,
     request_headers: Mapping[str, str] | None = None,
 ) -> _Reply:
-    """Send `payload` and return the whole reply, decoded by `decode`.
+    """Send the payload of `repair` and return the whole reply, decoded by `decode`.
 
     Args:
         model: Name of the model, for its rate gate.
-        payload: Body of the request.
+        repair: Body of the request, and its repair if the server refuses an optional part.
         transport: Sends the request.
         decode: Decodes the reply. An error that it raises can lead to a retry.
         deadline: Time at which the call ends, in seconds of the monotonic clock. Set it if the request is part of a
@@ -85,19 +86,20 @@ def ask(
     """
     tries = transport.begin(model, keeps_headers=keeps_headers, request_headers=request_headers)
     tries.deadline = tries.deadline if deadline is None else deadline
+    tries.on_delivered = repair.confirm
     caught: list[GeminiCompatError] = []
     while True:
         tries.wait()
         try:
-            return decode(transport.complete(payload, tries), tries)
+            return decode(transport.complete(repair.payload, tries), tries)
         except GeminiCompatError as err:
             caught.append(err)
-        _record_or_raise(tries, complete_error(caught.pop()))
+        _prepare_next(repair, tries, complete_error(caught.pop()))
 
 
 async def aask(
     model: str,
-    payload: JsonObject,
+    repair: Repair,
     transport: Transport,
     decode: Decode[_Reply],
     *,
@@ -108,22 +110,24 @@ async def aask(
     """Async version of `ask`."""
     tries = transport.begin(model, keeps_headers=keeps_headers, request_headers=request_headers)
     tries.deadline = tries.deadline if deadline is None else deadline
+    tries.on_delivered = repair.confirm
     caught: list[GeminiCompatError] = []
     while True:
         await tries.await_turn()
         try:
-            return decode(await transport.acomplete(payload, tries), tries)
+            return decode(await transport.acomplete(repair.payload, tries), tries)
         except GeminiCompatError as err:
             caught.append(err)
-        _record_or_raise(tries, await acomplete_error(caught.pop()))
+        _prepare_next(repair, tries, await acomplete_error(caught.pop()))
 
 
 def complete(request: Request, transport: Transport) -> ChatResult:
     """Send `request` and return the whole reply."""
-    decode = partial(_decode_reply, request)
+    repair = _build_repair(request)
+    decode = partial(_decode_reply, request, repair)
     return ask(
         request.endpoint.name,
-        request.payload,
+        repair,
         transport,
         decode,
         keeps_headers=request.includes_headers,
@@ -133,10 +137,11 @@ def complete(request: Request, transport: Transport) -> ChatResult:
 
 async def acomplete(request: Request, transport: Transport) -> ChatResult:
     """Async version of `complete`."""
-    decode = partial(_decode_reply, request)
+    repair = _build_repair(request)
+    decode = partial(_decode_reply, request, repair)
     return await aask(
         request.endpoint.name,
-        request.payload,
+        repair,
         transport,
         decode,
         keeps_headers=request.includes_headers,
@@ -151,12 +156,14 @@ def stream(
     tries = transport.begin(
         request.endpoint.name, keeps_headers=request.includes_headers, request_headers=request.headers
     )
+    repair = _build_repair(request)
+    tries.on_delivered = repair.confirm
     caught: list[GeminiCompatError] = []
     while True:
         tries.wait()
-        decoder = open_decoder(request, tries)
+        decoder = open_decoder(_repaired(request, repair), tries)
         try:
-            with decoder.keeping_partial(), closing(transport.stream(request.payload, tries)) as wires:
+            with decoder.keeping_partial(), closing(transport.stream(repair.payload, tries)) as wires:
                 for wire in wires:
                     for piece in decoder.feed(wire):
                         tries.mark_delivered()
@@ -168,7 +175,7 @@ def stream(
             caught.append(err)
         else:
             return
-        _record_or_raise(tries, complete_error(caught.pop()))
+        _prepare_next(repair, tries, complete_error(caught.pop()))
 
 
 async def astream(
@@ -181,13 +188,15 @@ async def astream(
     tries = transport.begin(
         request.endpoint.name, keeps_headers=request.includes_headers, request_headers=request.headers
     )
+    repair = _build_repair(request)
+    tries.on_delivered = repair.confirm
     caught: list[GeminiCompatError] = []
     while True:
         await tries.await_turn()
-        decoder = open_decoder(request, tries)
+        decoder = open_decoder(_repaired(request, repair), tries)
         try:
             with decoder.keeping_partial():
-                async with aclosing(transport.astream(request.payload, tries)) as wires:
+                async with aclosing(transport.astream(repair.payload, tries)) as wires:
                     async for wire in wires:
                         for piece in decoder.feed(wire):
                             tries.mark_delivered()
@@ -199,21 +208,32 @@ async def astream(
             caught.append(err)
         else:
             return
-        _record_or_raise(tries, await acomplete_error(caught.pop()))
+        _prepare_next(repair, tries, await acomplete_error(caught.pop()))
 
 
-def _record_or_raise(tries: Tries, error: GeminiCompatError) -> None:
-    """Count the failed try. Raise `error` if the request must not be sent again."""
+def _build_repair(request: Request) -> Repair:
+    return Repair(request.payload, request.endpoint, strict=request.is_strict)
+
+
+def _repaired(request: Request, repair: Repair) -> Request:
+    """Return the request as it was sent last."""
+    return request.with_changes(repair.payload, [repair.note]) if repair.note else request
+
+
+def _prepare_next(repair: Repair, tries: Tries, error: GeminiCompatError) -> None:
+    """Count the failed try. Raise `error` if no other request must be sent, neither the same nor a changed one."""
     try:
-        if tries.record_failure(error) is None:
+        if tries.record_failure(error) is None and not repair.try_change(error, tries):
+            repair.add_context(error)
             raise error
     finally:
         # The error's traceback refers to this frame. Deleting `error` breaks the reference cycle.
         del error
 
 
-def _decode_reply(request: Request, wire: WireChunk, tries: Tries) -> ChatResult:
+def _decode_reply(request: Request, repair: Repair, wire: WireChunk, tries: Tries) -> ChatResult:
     """Return the requested choices of the reply. A reply without choices is decoded as well, to raise its error."""
+    request = _repaired(request, repair)
     asked = request.payload.get("n")
     count = max(1, min(len(wire.get("choices") or ()), asked if isinstance(asked, int) else 1))
     # If one message was requested, all choices of the reply are parts of this message.

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,6 +21,8 @@ from langchain_gemini_compat._catalog.surfaces import leads_to_vertex
 from langchain_gemini_compat._connection import ConnectedModel
 from langchain_gemini_compat._errors.pending import aimport_classes, import_seconds
 from langchain_gemini_compat._request.embeddings import MOST_TEXTS, encode_batches, join_vectors
+from langchain_gemini_compat._request.known_refusals import EMBEDDINGS_PATH, apply_refusals
+from langchain_gemini_compat._request.repair import Repair
 from langchain_gemini_compat._settings.connection import has_two_sources
 from langchain_gemini_compat._transport.timeouts import resolve_timeouts
 from langchain_gemini_compat._wire.json_types import JsonObject
@@ -150,8 +153,8 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         batches = self._encode(texts)
         if not batches:
             return []
-        transport, deadline = self._open_transport(), self._deadline()
-        return join_vectors(_embed(batch, transport, deadline) for batch in batches)
+        sender = _Sender(self._open_transport(), self._endpoint, self.strict, self._deadline())
+        return join_vectors(map(sender.embed, batches))
 
     def embed_query(self, text: str) -> list[float]:
         """Embed one text.
@@ -184,12 +187,12 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         batches = self._encode(texts)
         if not batches:
             return []
-        transport, deadline = await self._aopen_transport(), self._deadline()
+        sender = _Sender(await self._aopen_transport(), self._endpoint, self.strict, self._deadline())
         found: dict[int, list[list[float]]] = {}
         # The tasks share one iterator. When a task has finished a batch, it takes the next batch.
         pending = iter(batches)
         count = min(self.max_concurrency, len(batches))
-        tasks = [asyncio.create_task(_aembed(pending, transport, deadline, found)) for _ in range(count)]
+        tasks = [asyncio.create_task(sender.aembed(pending, found)) for _ in range(count)]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -227,7 +230,8 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         Raises:
             UnsupportedContentError: If an item of `texts` is not a string, or is empty on AI Studio.
         """
-        return [batch.payload for batch in self._encode(texts)]
+        batches = self._encode(texts)
+        return [_without_refused(batch.payload, self._endpoint, strict=self.strict) for batch in batches]
 
     def _deadline(self) -> Callable[[], float | None]:
         """Return a function that returns when a call that begins now must end, or `None` for no limit.
@@ -385,21 +389,39 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
             """
 
 
-def _embed(batch: Batch, transport: Transport, deadline: Callable[[], float | None]) -> list[list[float]]:
-    with _log_failure(batch):
-        return _call.ask(batch.model, batch.payload, transport, partial(_decode, batch), deadline=deadline())
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """Sends the batches of one call."""
 
+    transport: Transport
+    endpoint: Endpoint
+    strict: bool
+    #: Returns when the call must end.
+    deadline: Callable[[], float | None]
 
-async def _aembed(
-    pending: Iterator[Batch],
-    transport: Transport,
-    deadline: Callable[[], float | None],
-    found: dict[int, list[list[float]]],
-) -> None:
-    for batch in pending:
+    def embed(self, batch: Batch) -> list[list[float]]:
+        """Return the vectors of `batch`."""
         with _log_failure(batch):
             decode = partial(_decode, batch)
-            found[batch.first] = await _call.aask(batch.model, batch.payload, transport, decode, deadline=deadline())
+            return _call.ask(batch.model, self._repair(batch), self.transport, decode, deadline=self.deadline())
+
+    async def aembed(self, pending: Iterator[Batch], found: dict[int, list[list[float]]]) -> None:
+        """Add the vectors of the batches in `pending` to `found`, by the number of their first text."""
+        for batch in pending:
+            with _log_failure(batch):
+                repair, decode = self._repair(batch), partial(_decode, batch)
+                found[batch.first] = await _call.aask(
+                    batch.model, repair, self.transport, decode, deadline=self.deadline()
+                )
+
+    def _repair(self, batch: Batch) -> Repair:
+        payload = _without_refused(batch.payload, self.endpoint, strict=self.strict)
+        return Repair(payload, self.endpoint, EMBEDDINGS_PATH, strict=self.strict)
+
+
+def _without_refused(payload: JsonObject, endpoint: Endpoint, *, strict: bool) -> JsonObject:
+    """Return `payload` without the keys that the server is known to refuse. With `strict`, it is sent as it is."""
+    return payload if strict else apply_refusals(payload, endpoint, EMBEDDINGS_PATH)[0]
 
 
 def _decode(batch: Batch, reply: WireChunk, tries: Tries) -> list[list[float]]:

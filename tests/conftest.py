@@ -2,6 +2,7 @@
 
 import pytest
 
+from langchain_gemini_compat._request.known_refusals import forget_refusals
 from langchain_gemini_compat._transport import client_factory
 
 
@@ -21,6 +22,12 @@ def no_credentials_of_the_machine(monkeypatch, request):
     if not request.config.getoption("--record"):
         for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"):
             monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_known_refusals():
+    """What a server of another test refused is forgotten."""
+    forget_refusals()
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._catalog.models import family_of
 from langchain_gemini_compat._catalog.surfaces import TIER_HEADER
+from langchain_gemini_compat._request.known_refusals import CHAT_PATH, apply_refusals
 from langchain_gemini_compat._request.messages import encode_messages
 from langchain_gemini_compat._request.options import is_known_option, read_options
 from langchain_gemini_compat._request.thinking import encode_thinking, warn_of_tight_limit
@@ -71,6 +72,14 @@ class Request:
     keeps_invalid_calls: bool = False
     #: Whether the metadata of the message has the headers of the reply.
     includes_headers: bool = False
+    #: Whether an error stands if the server refuses an optional part.
+    is_strict: bool = False
+
+    def with_changes(self, payload: JsonObject, notes: Sequence[Note]) -> Request:
+        """Return the request with a payload from which refused parts were left out, and with the notes for them."""
+        is_dropped = self.payload.get("parallel_tool_calls") is False and "parallel_tool_calls" not in payload
+        limit = 1 if is_dropped else self.call_limit
+        return replace(self, payload=payload, notes=(*self.notes, *notes), call_limit=limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +147,9 @@ def build_payload(
     request = _build_request(messages, context)
     if strict:
         _refuse_changes(request.notes)
-    return request
+        return replace(request, is_strict=True)
+    payload, notes = apply_refusals(request.payload, endpoint, CHAT_PATH)
+    return request.with_changes(payload, notes) if notes else request
 
 
 def _refuse_other_api(endpoint: Endpoint, family: ModelFamily) -> None:

@@ -25,7 +25,7 @@ from langchain_gemini_compat._wire.notes import Note
 from langchain_gemini_compat.errors import UnsupportedParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from langchain_gemini_compat._catalog.models import ModelFamily
     from langchain_gemini_compat._catalog.surfaces import Endpoint
@@ -39,7 +39,7 @@ EFFORT_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high
 #: Assumed budget if the model chooses its own: "up to 8,192 tokens" (Google's page on thinking).
 _DYNAMIC_BUDGET = 8192
 #: OpenAI's efforts in increasing order.
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 #: The options that set the amount of thinking. A request may have at most one of them.
 THINKING_OPTIONS = ("reasoning_effort", "thinking_level", "thinking_budget")
 
@@ -138,8 +138,8 @@ def _check(asked: Mapping[str, object]) -> dict[str, str | int | bool]:
 
 
 def _check_effort(name: str, value: object) -> str:
-    if not isinstance(value, str) or value.lower() not in _EFFORTS:
-        raise UnsupportedParameterError(f"`{name}` is {value!r}. Set it to one of {', '.join(_EFFORTS)}.")
+    if not isinstance(value, str) or value.lower() not in EFFORTS:
+        raise UnsupportedParameterError(f"`{name}` is {value!r}. Set it to one of {', '.join(EFFORTS)}.")
     return value.lower()
 
 
@@ -276,9 +276,7 @@ class _Fitter:
         """
         if word == "none" and self._may_stop:
             return word
-        levels = self.family.levels
-        rank = _EFFORTS.index(word)
-        return next((level for level in reversed(levels) if _EFFORTS.index(level) <= rank), levels[0])
+        return nearest_effort(word, self.family.levels)
 
     def _describe_levels(self) -> str:
         levels = ("none", *self.family.levels) if self._may_stop else self.family.levels
@@ -295,6 +293,16 @@ class _Fitter:
 
     def _note_adjusted(self, message: str) -> None:
         self.notes.append(Note("adjusted", message))
+
+
+def nearest_effort(word: str, levels: Sequence[str]) -> str:
+    """Return the highest of `levels` that does not exceed `word`, or else the first. `levels` are in increasing order.
+
+    >>> nearest_effort("xhigh", ("low", "high")), nearest_effort("none", ("low", "high"))
+    ('high', 'low')
+    """
+    rank = EFFORTS.index(word)
+    return next((level for level in reversed(levels) if EFFORTS.index(level) <= rank), levels[0])
 
 
 def _effort_for(budget: int) -> str:

@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 #: The content of a result that has only media, if the media follow in another message.
-_FOLLOWS = '{"output":"The next user message holds the output."}'
+FOLLOWS = '{"output":"The next user message holds the output."}'
 #: MIME types that Google documents for Gemini. Another type is a 400 (`Unsupported MIME type`).
-_GEMINI_TAKES = frozenset(
+GEMINI_TAKES = frozenset(
     {
         "image/png", "image/jpeg", "image/webp", "image/heic", "image/heif", "application/pdf", "text/plain",
         "audio/wav", "audio/mp3", "audio/mpeg", "audio/mpga", "audio/mp4", "audio/m4a", "audio/aac", "audio/x-aac",
@@ -114,7 +114,7 @@ def encode_tool_result(
         parts: list[JsonValue] = [_result_part(media, number) for number, (media, _) in enumerate(found.media, 1)]
         own = _with_parts(own or {}, parts)
     else:
-        encoded["content"] = text or _FOLLOWS
+        encoded["content"] = text or FOLLOWS
         found.notes.extend(_describe_following(found.media, endpoint, family))
         following = [encode_media(media, keys, endpoint) for media, keys in found.media]
         following.insert(0, {"type": "text", "text": f"Output of {name or 'the tool'} (call {call_id}):"})
@@ -280,7 +280,7 @@ def _refused_type(media: Media, endpoint: Endpoint, family: ModelFamily, *, is_g
     kind = "pdf" if mime_type == "application/pdf" else mime_type.partition("/")[0]
     if is_gemini:
         is_office = mime_type in OFFICE_TYPES and endpoint.takes_office_files(family)
-        is_taken = is_office or (mime_type in _GEMINI_TAKES and kind in family.inputs)
+        is_taken = is_office or (mime_type in GEMINI_TAKES and kind in family.inputs)
         return None if is_taken else f"{family.name} does not take {mime_type}"
     is_taken = mime_type in _OTHERS_TAKE or kind in _OTHERS_TAKE_KINDS
     return None if is_taken else f"{mime_type} has no form on this surface"

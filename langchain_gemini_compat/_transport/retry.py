@@ -19,7 +19,7 @@ from langchain_gemini_compat._transport.reply_headers import read_headers
 from langchain_gemini_compat._transport.timeouts import TimeLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     import httpx2
     from langchain_core.messages.ai import UsageMetadata
@@ -85,6 +85,8 @@ class Tries:
         self.deadline = None if limits.total is None else time.monotonic() + limits.total
         self._import_seconds = import_seconds()
         self._delivered = False
+        #: Called once, when the caller receives the first part of the reply.
+        self.on_delivered: Callable[[], None] | None = None
         self.retries = 0
         self.waited = 0.0
         #: Token usage of the replies that were discarded.
@@ -141,6 +143,8 @@ class Tries:
         if not self._delivered:
             self._delivered = True
             self._gate.release(self._blocks)
+            if self.on_delivered:
+                self.on_delivered()
 
     def record_failure(self, error: GeminiCompatError) -> float | None:
         """Count a failed try. Return the seconds until the next try, or `None` if the caller must raise `error`."""
@@ -165,6 +169,15 @@ class Tries:
             self.waited += seconds
         _log.info("Try %d failed (%s). Next one in %.1f s.", self.retries, type(error).__name__, seconds)
         return seconds
+
+    def try_at_once(self) -> bool:
+        """Count another try that starts without a wait. Return whether the limits of the call allow it."""
+        if self._delivered or not self._left or not self._fits(0.0):
+            return False
+        self._left -= 1
+        self.retries += 1
+        _log.info("Try %d was refused. The next one starts at once, with a changed request.", self.retries)
+        return True
 
     def _seconds_of_import(self) -> float:
         """Return how long this call waited for the import of openai, since the last call of this method."""

@@ -16,6 +16,7 @@ NoteKind: TypeAlias = Literal[
     "unsent",
     "misspelled",
     "header",
+    "refused",
 ]
 
 
@@ -33,6 +34,7 @@ class Note:
     - `unsent`: the name of an assistant message was not sent. `strict` does not make it an error.
     - `tight_limit`: nothing was changed, but thinking may use up `max_tokens`.
     - `header`: a parameter was sent as a header of the request. `strict` does not make it an error.
+    - `refused`: the server refused a part of this or an earlier request, so that part was left out or changed.
     - `misspelled`: nothing was changed, but the name of a body key resembles that of an option.
     """
 

@@ -239,6 +239,7 @@ CASES = {
         400, FIELD.format("store", "")
     ),
     ("was left out: ai_studio does not take it.", "GeminiCompatWarning"): send(seed=7),
+    ("was left out. The server's reason: …", "GeminiCompatWarning"): send(extra_body={"seed": 7}),
     ("is not an argument of ChatGeminiCompat and is left out of requests.", "GeminiCompatWarning"): send(temprature=0),
     ("set the same thing. Set only one of them.", "UnsupportedParameterError"): send(
         reasoning_effort="low", thinking_budget=100

@@ -23,6 +23,7 @@ from wire import Wire, call, chunk, completion, http, reply
 
 from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings, _call, errors
 from langchain_gemini_compat._errors import api, pending
+from langchain_gemini_compat._request.repair import Repair
 from langchain_gemini_compat._transport.rate_gate import Gate
 from langchain_gemini_compat._transport.retry import Tries
 from langchain_gemini_compat._transport.timeouts import TimeLimits
@@ -607,7 +608,7 @@ def test_first_error_is_freed_without_the_garbage_collector(unfinished):
     async def main():
         transport = SimpleNamespace(begin=lambda *_, **__: Tries(0, TimeLimits(), Gate()), complete=answer)
         try:
-            _call.ask("m", {}, transport, None)
+            _call.ask("m", Repair({}, None, strict=False), transport, None)
         except openai.RateLimitError:
             return len(alive)
 

@@ -12,8 +12,10 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast, get_args
+from urllib.parse import urlsplit
 
 from langchain_gemini_compat._lazy import LazyHttpLibrary
+from langchain_gemini_compat._request.known_refusals import forget_refusals
 from langchain_gemini_compat.chat_models import ChatGeminiCompat
 from langchain_gemini_compat.embeddings import GeminiCompatEmbeddings
 from langchain_gemini_compat.testing._model.faults import Fault, GoogleError
@@ -116,6 +118,8 @@ class FakeGemini:
         #: The reply to every request, if there is a single one.
         self._always: AnyReply | None = None
         self._rule: Rule = _echo
+        # A new fake has not refused anything yet, whatever an earlier one of this process refused.
+        forget_refusals(urlsplit(_HOST).netloc)
         self.answer_with(replies)
 
     def answer_with(self, replies: Replies) -> None:

@@ -1,0 +1,445 @@
+r"""Finds the optional part of a request that a server's 400 names, and the change that makes the request acceptable.
+
+The texts are from captures and public reports. A refusal is found only if the text names a part that is in the request
+and that can be left out without changing what is asked. Messages, tools, results, the format of the answer, caches,
+safety settings, limits and `n` are never left out. In all doubtful cases the server's error stands.
+
+Sources:
+
+- `Penalty is not enabled for …`: https://github.com/vercel/ai/issues/8943
+- `Thinking level MINIMAL is not supported for this model`: https://github.com/BerriAI/litellm/issues/37314
+- `thinking_level MEDIUM is not supported by this model`: https://github.com/jenslys/opencode-gemini-auth/issues/14
+- `thinking_level is not supported by this model`: https://github.com/google-gemini/gemini-cli/issues/14025
+- `thinking_budget is out of range; supported values are …`: https://github.com/lbjlaq/Antigravity-Manager/issues/1384
+- `The thinking budget (52428) is invalid.`: https://github.com/RooCodeInc/Roo-Code/issues/4399
+- `Logprobs is not enabled for …`: https://github.com/Vela-Research/think-reason-learn/issues/34
+- `Flex API is not supported for model`: https://github.com/vercel/ai/issues/19833
+- `Unknown name "…": Cannot find field.`: https://github.com/versun/RSSBox/issues/132 and, for schemas,
+  https://github.com/zed-industries/zed/issues/44875
+- `function_response.parts is not supported for this model`: https://github.com/google-gemini/gemini-cli/issues/19436
+- `the mime_type: … is not supported in function_response.parts`: https://github.com/google-gemini/gemini-cli/issues/16995
+- `it has a mimeType parameter with value …, which is not supported`: Vertex AI, quoted in many public tests
+- `Unrecognized request argument supplied`: https://github.com/umputun/tg-spam/issues/304
+- `Unsupported parameter: 'temperature'`: https://github.com/appatalks/eva-agent/issues/83
+- `Unsupported value: 'temperature' does not support …`: https://github.com/microsoft/vscode/issues/255504
+- `Extra inputs are not permitted`: https://github.com/NVIDIA/garak/issues/748 (status 422),
+  https://github.com/anomalyco/opencode/issues/24696
+- `does not support parameters: ['seed']`, and as a dictionary: https://github.com/kaiko-ai/eva/issues/895,
+  https://github.com/lm-sys/RouteLLM/pull/32
+- `Argument not supported on this model: frequencyPenalty`: https://github.com/BerriAI/litellm/issues/14056
+- `property '…' is unsupported`: Groq
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from langchain_gemini_compat import errors
+from langchain_gemini_compat._request.refused_media import DescribeMedia, MoveMedia, mime_types_in_results
+from langchain_gemini_compat._request.refused_parts import (
+    FitBudget,
+    FitWord,
+    LeaveOut,
+    LeaveOutKeyword,
+    Refusal,
+    value_at,
+)
+from langchain_gemini_compat._request.thinking import EFFORTS
+from langchain_gemini_compat._request.tool_results import GEMINI_TAKES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from langchain_gemini_compat._errors.base import GeminiCompatError
+    from langchain_gemini_compat._request.refused_parts import Change, Path
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+
+#: Statuses of a request that the server refuses because of its content.
+_REFUSALS = (400, 422)
+#: The end of an error's message, before the remedy: `(INVALID_ARGUMENT 400)`.
+_STATUS = re.compile(r"\s*\((?:[^\s()]+ )?[0-9]{3}\)\s*$")
+_GOOGLE: Path = ("extra_body", "google")
+_CONFIG: Path = (*_GOOGLE, "thinking_config")
+_LEVEL, _BUDGET, _EFFORT = (*_CONFIG, "thinking_level"), (*_CONFIG, "thinking_budget"), ("reasoning_effort",)
+#: Where a parameter can be, in the order of the search.
+_PLACES: tuple[Path, ...] = ((), ("extra_body",), _GOOGLE, _CONFIG, ("stream_options",))
+#: Parameters that can be left out, whatever the reason, in lower case and without `_`.
+_OPTIONAL = frozenset(
+    {
+        "presencepenalty", "frequencypenalty", "repetitionpenalty", "temperature", "topp", "topk", "minp", "seed",
+        "logitbias", "logprobs", "toplogprobs", "reasoningeffort", "reasoning", "thinking", "verbosity",
+        "thinkingconfig", "thinkinglevel", "thinkingbudget", "includethoughts", "thoughttagmarker", "servicetier",
+        "mediaresolution", "streamoptions", "includeusage", "streamfunctioncallarguments", "paralleltoolcalls", "user",
+        "metadata", "store", "encodingformat", "promptcachekey",
+    }
+)  # fmt: skip
+#: Parameters of `_OPTIONAL` whose names are also English words. They count only in quotation marks.
+_ENGLISH = frozenset({"user", "store", "metadata", "reasoning", "thinking"})
+#: Names that are never left out, and parts of such names.
+_REQUIRED = frozenset({"n", "stop", "stream", "google", "extrabody", "generationconfig", "candidatecount"})
+_PROTECTED = re.compile(
+    r"message|content|prompt|input|system|history|document|file|media|image|audio|video|modalit|voice|tool|function"
+    r"|plugin|search|retriev|ground|extension|source|format|schema|grammar|guided|regex|json|struct|choice|safety|guard"
+    r"|moderat|filter|polic|privacy|retention|cache|model|max|limit|dimension|candidate|stop"
+)
+#: Keywords without which a schema still describes the same object.
+_KEYWORDS = {
+    word.lower(): word
+    for word in (
+        "$schema", "$id", "$comment", "title", "default", "example", "examples", "additionalProperties", "const",
+        "exclusiveMinimum", "exclusiveMaximum", "minimum", "maximum", "multipleOf", "pattern", "format", "minLength",
+        "maxLength", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties", "propertyNames",
+        "patternProperties", "unevaluatedProperties", "unevaluatedItems", "contains", "minContains", "maxContains",
+        "if", "then", "else", "not", "dependentRequired", "dependentSchemas", "dependencies", "deprecated", "readOnly",
+        "writeOnly", "nullable", "discriminator", "contentEncoding", "contentMediaType", "strict",
+    )
+}  # fmt: skip
+_OF_TOOLS = re.compile(r"function_?declarations|^tools\b", re.IGNORECASE)
+_OF_THE_ANSWER = re.compile(r"response_?(?:json_?)?schema|response_?format", re.IGNORECASE)
+_INDEX = re.compile(r"\[\d+\]")
+
+_FLAGS = re.IGNORECASE
+#: A name with the names around it: `seed`, `body.seed`, `body -> seed`, `extra_body.google.seed`.
+_NAME = r"(?<![\w.\]\[>$-])[`'\"\[{]{0,2}(?P<name>[A-Za-z_$][\w$]{0,63}(?:(?:\.| -> )[\w$]{1,63}){0,9})[`'\"\]]{0,2}"
+#: More names after the first one, in quotation marks. In a printed dictionary, each has a value.
+_MORE = r"(?P<more>(?:(?:: ?[\w.-]{1,40})?,? (?:and )?[`'\"][\w.]{1,63}[`'\"]){0,20})"
+_NOT_TAKEN = r"not (?:supported|enabled|available|allowed|permitted|implemented|recognized)|unsupported"
+_REFUSED = rf"(?:is|are) (?:{_NOT_TAKEN})(?: (?:for|by|with) this model)?"
+_REST = rf"(?: {_REFUSED})?"
+_PARAMETER = r"(?:(?:request|json|body|input|keyword) )?(?:parameter|argument|field|key|property|option)s?"
+_UNKNOWN = re.compile(
+    r"unknown name \\?\"(?P<name>[\w$]{1,64})\\?\"(?: at \\?'(?P<at>[^'\\]{0,300})\\?')?: cannot find field", _FLAGS
+)
+#: Sentences by which a server says that it does not know a key.
+_FOREIGN = tuple(
+    re.compile(text, _FLAGS)
+    for text in (
+        rf"(?:unsupported|unknown|unrecogni[sz]ed|unexpected) {_PARAMETER}(?: supplied)?:? {_NAME}{_MORE}{_REST}",
+        rf"{_NAME}:?\s{{1,8}}extra inputs are not permitted",
+        rf"extra inputs are not permitted, field: {_NAME}",
+        rf"additional properties are not allowed \({_NAME}{_MORE} (?:was|were) unexpected\)",
+    )
+)
+#: Sentences by which a server says that it does not take a parameter, or not with this value.
+_UNSUPPORTED = tuple(
+    re.compile(text, _FLAGS)
+    for text in (
+        rf"unsupported value: {_NAME} does not support[^\n]{{0,150}}",
+        rf"does not support (?:the )?{_PARAMETER}:? {_NAME}{_MORE}",
+        rf"{_PARAMETER} not supported (?:on|by|for|with) this model: {_NAME}{_MORE}",
+        rf"{_NAME} (?:{_PARAMETER} )?{_REFUSED}",
+    )
+)
+_PENALTY = re.compile(r"penalty is not (?:enabled|supported)(?: (?:for|by) [\w./ -]{1,80})?", _FLAGS)
+_LOGPROBS = re.compile(r"logprobs is not (?:enabled|supported)(?: (?:for|by) [\w./ -]{1,80})?", _FLAGS)
+_FLEX = re.compile(r"flex (?:api|tier|processing) is not (?:supported|available)(?: for [\w./ :-]{1,80})?", _FLAGS)
+_THINKING_LEVEL = re.compile(
+    r"thinking[_ ]level(?: \(?['\"]?(?P<level>[a-z]{2,10})['\"]?\)?)? is not supported(?: (?:for|by) this model)?",
+    _FLAGS,
+)
+_THOUGHTS = re.compile(r"include_?thoughts is only enabled when thinking is enabled", _FLAGS)
+_THINKING_BUDGET = re.compile(
+    r"thinking[_ ]budget[ (]{0,2}-?\d{0,9}\)? is (?:out of range|invalid|not supported)[.;:, ]{0,3}"
+    r"(?P<range>[a-z ]{0,60}?(?P<least>\d{1,9}) (?:to|and) (?P<most>\d{1,9}))?"
+    r"|budget -?\d{1,9} is invalid\. this model only works in thinking mode",
+    _FLAGS,
+)
+_REASONING_EFFORT = re.compile(r"[^.\n]{0,120}\breasoning[_ ]effort\b[^\n]{0,300}", _FLAGS)
+_REFUSING = re.compile(rf"invalid|{_NOT_TAKEN}|does not support|must be|should be|expected|one of", _FLAGS)
+_WORD = re.compile(rf"\b(?:{'|'.join(sorted(EFFORTS, key=len, reverse=True))})\b", _FLAGS)
+_LISTING = re.compile(r"[^\n]{0,40}\b(?:supported|allowed|valid|accepted|one of)\b(?P<list>[^.\n]{1,200})", _FLAGS)
+_RESULT_PARTS = re.compile(
+    r"`?function_?response\.parts`? is not supported(?: (?:for|by) this model)?"
+    r"|unknown name \\?\"parts\\?\" at \\?'[^'\n]{0,200}function_?response\\?': cannot find field",
+    _FLAGS,
+)
+_MIME_TYPE = re.compile(
+    r"has a mimeType parameter with value (?P<type>[\w.+-]+/[\w.+/-]+), which is not supported"
+    r"|the mime_?type: (?P<result_type>[\w.+-]+/[\w.+/-]+) is not supported in `?function_?response\.parts",
+    _FLAGS,
+)
+_FORMAT = re.compile(r"(?P<place>[\w.\[\]]{0,300})\.format: only (?P<accepted>[\w' ,-]{1,100}) are supported", _FLAGS)
+
+
+def find_refused_parameter(error: GeminiCompatError, payload: JsonObject) -> Refusal | None:
+    """Return what `error` refuses in `payload`; `None` if it names no part of it that can be left out or adjusted."""
+    # The subclasses of this error have causes of their own, except refused schemas.
+    if not isinstance(error, errors.InvalidRequestError) or error.status_code not in _REFUSALS:
+        return None
+    if type(error) not in (errors.InvalidRequestError, errors.SchemaRejectedError):
+        return None
+    text = read_server_text(error)
+    for rule in _RULES:
+        found = rule(text, payload)
+        if found is not None:
+            return found if found.changes else None
+    return None
+
+
+def read_server_text(error: errors.APIStatusError) -> str:
+    """Return the server's own words: the message without our remedy, and the field violations that say more."""
+    message = _STATUS.sub("", str(error.args[0]).removesuffix(error.remedy).rstrip())
+    said = [message]
+    for detail in error.details:
+        violations = detail.get("fieldViolations")
+        for violation in violations if isinstance(violations, list) else ():
+            description = violation.get("description") if isinstance(violation, dict) else None
+            if isinstance(description, str) and not any(description in text for text in said):
+                said.append(description)
+    return "\n".join(said)
+
+
+def _find_penalties(text: str, payload: JsonObject) -> Refusal | None:
+    return _leave_out(_PENALTY.search(text), payload, [("presence_penalty",), ("frequency_penalty",)])
+
+
+def _find_logprobs(text: str, payload: JsonObject) -> Refusal | None:
+    return _leave_out(_LOGPROBS.search(text), payload, [("logprobs",), ("top_logprobs",)])
+
+
+def _find_tier(text: str, payload: JsonObject) -> Refusal | None:
+    match = _FLEX.search(text)
+    if match is None or payload.get("service_tier") != "flex":
+        return None
+    return Refusal((LeaveOut(("service_tier",), "flex"),), match[0])
+
+
+def _find_thoughts(text: str, payload: JsonObject) -> Refusal | None:
+    return _leave_out(_THOUGHTS.search(text), payload, [(*_CONFIG, "include_thoughts")])
+
+
+def _find_level(text: str, payload: JsonObject) -> Refusal | None:
+    """Find a refused thinking level. Google also names the level if the request has an effort."""
+    match = _THINKING_LEVEL.search(text)
+    path = _first_path(payload, _LEVEL, _EFFORT)
+    if match is None or path is None:
+        return None
+    value = value_at(payload, path)
+    listing = _LISTING.match(text, match.end())
+    words = _words_in(listing["list"]) if listing else ()
+    if words and isinstance(value, str):
+        return Refusal((FitWord(path, words),), text[match.start() : listing.end() if listing else match.end()])
+    # Without a level in the text, the model takes no level at all.
+    refused = value if match["level"] and isinstance(value, str) else None
+    return Refusal((LeaveOut(path, refused),), match[0])
+
+
+def _find_budget(text: str, payload: JsonObject) -> Refusal | None:
+    match = _THINKING_BUDGET.search(text)
+    path = _first_path(payload, _BUDGET, _EFFORT)
+    if match is None or path is None:
+        return None
+    value = value_at(payload, path)
+    if path == _BUDGET and match["range"]:
+        change: Change = FitBudget(path, int(match["least"]), int(match["most"]))
+        # A budget within the range is refused for another reason.
+        return Refusal((change,), match[0]) if change.apply(payload) else None
+    if "not supported" in match[0].lower():
+        return Refusal((LeaveOut(path),), match[0])
+    return Refusal((LeaveOut(path, value if isinstance(value, (str, int)) else None),), match[0])
+
+
+def _find_effort(text: str, payload: JsonObject) -> Refusal | None:
+    """Find a refused effort. If the text lists the allowed words, the nearest of them is sent."""
+    match = _REASONING_EFFORT.search(text)
+    given = payload.get("reasoning_effort")
+    if match is None or not isinstance(given, str) or not _REFUSING.search(match[0]):
+        return None
+    mentioned = _words_in(match[0])
+    words = tuple(word for word in mentioned if word != given.lower())
+    # One word alone can be a word of the sentence, as in "too high".
+    if len(words) > 1 and given.lower() in EFFORTS:
+        return Refusal((FitWord(_EFFORT, words),), match[0].strip())
+    return Refusal((LeaveOut(_EFFORT, given if given.lower() in match[0].lower() else None),), match[0].strip())
+
+
+def _find_format(text: str, payload: JsonObject) -> Refusal | None:
+    match = _FORMAT.search(text)
+    if match is None:
+        return None
+    accepted = tuple(re.findall(r"'([\w-]+)'", match["accepted"]))
+    change = LeaveOutKeyword("format", _schemas_at(match["place"]) or "tools", accepted)
+    words = match[0].removeprefix(match["place"])
+    return Refusal((change,), words.lstrip(".")) if change.apply(payload) else None
+
+
+def _schemas_at(place: str) -> Literal["tools", "response_format"] | None:
+    """Return which schemas a place in Google's error means; `None` if it is outside of all schemas."""
+    if _OF_TOOLS.search(place):
+        return "tools"
+    return "response_format" if _OF_THE_ANSWER.search(place) else None
+
+
+def _words_in(text: str) -> tuple[str, ...]:
+    """Return the words for an amount of thinking in `text`, in increasing order."""
+    listed = {word.lower() for word in _WORD.findall(text)}
+    return tuple(word for word in EFFORTS if word in listed)
+
+
+def _find_result_parts(text: str, payload: JsonObject) -> Refusal | None:
+    """Find media in tool results that the model does not take there."""
+    match = _RESULT_PARTS.search(text)
+    change = MoveMedia()
+    return Refusal((change,), match[0]) if match and change.apply(payload) else None
+
+
+def _find_mime_type(text: str, payload: JsonObject) -> Refusal | None:
+    """Find a MIME type that the model does not take, or not in a result. Only results are changed."""
+    match = _MIME_TYPE.search(text)
+    if match is None:
+        return None
+    mime_type = (match["type"] or match["result_type"]).lower()
+    if match["result_type"] and mime_type in GEMINI_TAKES:
+        change: Change = MoveMedia(mime_type)
+    elif match["type"] and mime_type not in mime_types_in_results(payload):
+        # Media of this type are in other messages, too, and would be refused again.
+        return None
+    else:
+        change = DescribeMedia(mime_type)
+    return Refusal((change,), match[0]) if change.apply(payload) else None
+
+
+def _find_unknown_names(text: str, payload: JsonObject) -> Refusal | None:
+    """Find the names that Google does not know. It names all of them at once."""
+    matches = [*_UNKNOWN.finditer(text)]
+    if not matches:
+        return None
+    return _combine(matches, [_find_unknown_name(match["name"], match["at"] or "", payload) for match in matches])
+
+
+def _find_unknown_name(name: str, at: str, payload: JsonObject) -> Change | None:
+    schemas = _schemas_at(at)
+    if schemas:
+        keyword = _KEYWORDS.get(_normalise(name))
+        change = LeaveOutKeyword(keyword, schemas) if keyword else None
+        return change if change and change.apply(payload) else None
+    steps = tuple(step for step in _INDEX.sub("", at).split(".") if step)
+    if steps and _normalise(steps[0]) != "generationconfig":
+        return _change_at((*steps, name), payload, is_unknown=True)
+    places = _PLACES if steps else ((),)
+    found = (_resolve((*place, name), payload) for place in places)
+    path = next((path for path in found if path), None)
+    return _change_at(path, payload, is_unknown=True) if path else None
+
+
+def _find_named(text: str, payload: JsonObject) -> Refusal | None:
+    """Find the parameters that a server names as unknown or as not supported, in quotation marks or without."""
+    for patterns, is_unknown in ((_FOREIGN, True), (_UNSUPPORTED, False)):
+        for pattern in patterns:
+            matches = [*pattern.finditer(text)]
+            if matches:
+                names = [name for match in matches for name in _list_names(match, is_unknown=is_unknown)]
+                return _combine(matches, [_find_by_name(name, payload, is_unknown=is_unknown) for name in names])
+    return None
+
+
+def _list_names(match: re.Match[str], *, is_unknown: bool) -> list[str]:
+    """Return the names in a sentence; an empty text for an English word, which may not be a name."""
+    more = re.findall(r"[`'\"]([\w.]+)[`'\"]", match.groupdict().get("more") or "")
+    before = match.string[: match.start("name")][-1:]
+    is_word = _normalise(match["name"]) in _ENGLISH and before not in ("'", '"', "`") and not is_unknown
+    return ["" if is_word else match["name"], *more]
+
+
+def _find_by_name(name: str, payload: JsonObject, *, is_unknown: bool) -> Change | None:
+    steps = tuple(step for step in re.split(r"\.| -> ", name) if step)
+    if len(steps) > 1 and steps[0] in ("body", "request", "root"):
+        steps = steps[1:]
+    if len(steps) > 1 and steps[0] == "tools" and steps[-1] == "strict":
+        change = LeaveOutKeyword("strict", "tools")
+        return change if change.apply(payload) else None
+    places = _PLACES if len(steps) == 1 else ((),)
+    found = (_resolve((*place, *steps), payload) for place in places if steps)
+    path = next((path for path in found if path), None)
+    return _change_at(path, payload, is_unknown=is_unknown) if path else None
+
+
+def _combine(matches: Sequence[re.Match[str]], changes: Sequence[Change | None]) -> Refusal:
+    """Return one refusal of all that the text names; without changes if a part of it must not be left out."""
+    words = "; ".join(dict.fromkeys(match[0] for match in matches))
+    kept = [*dict.fromkeys(change for change in changes if change is not None)]
+    if any(isinstance(change, LeaveOut) and change.path[-1] == "thought_tag_marker" for change in kept):
+        # Without their tags, thoughts would be in the text of the answer.
+        kept.append(LeaveOut((*_CONFIG, "include_thoughts")))
+    return Refusal(tuple(kept) if all(changes) else (), words)
+
+
+def _change_at(path: Path, payload: JsonObject, *, is_unknown: bool) -> Change | None:
+    """Return the change that leaves out the parameter at `path`, or `None` if it must not be left out.
+
+    A parameter that we do not know is left out only if the server does not know it either.
+    """
+    found = _resolve(path, payload)
+    if found is None or not _is_optional(found[-1], value_at(payload, found), is_unknown=is_unknown):
+        return None
+    return LeaveOut(found)
+
+
+def _is_optional(name: str, value: JsonValue, *, is_unknown: bool) -> bool:
+    plain = _normalise(name)
+    if plain in _OPTIONAL:
+        return True
+    return is_unknown and not any(map(_is_protected, (plain, *_names_in(value))))
+
+
+def _is_protected(name: str) -> bool:
+    return name in _REQUIRED or _PROTECTED.search(name) is not None
+
+
+def _names_in(value: JsonValue, depth: int = 8) -> Iterator[str]:
+    """Yield the keys inside of a value. A value that is nested too deep counts as protected."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if inner and not depth:
+        yield "content"
+        return
+    if isinstance(value, dict):
+        yield from map(_normalise, value)
+    for one in inner:
+        yield from _names_in(one, depth - 1)
+
+
+def _resolve(path: Path, payload: JsonObject) -> Path | None:
+    """Return the path of a parameter as `payload` spells it: Google's errors may write `thinkingLevel`."""
+    found: JsonValue = payload
+    spelled: list[str] = []
+    for step in path:
+        if not isinstance(found, dict):
+            return None
+        key = step if step in found else next((key for key in found if _normalise(key) == _normalise(step)), None)
+        if key is None:
+            return None
+        spelled.append(key)
+        found = found[key]
+    return tuple(spelled)
+
+
+def _normalise(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _first_path(payload: JsonObject, *paths: Path) -> Path | None:
+    return next((path for path in paths if value_at(payload, path) is not None), None)
+
+
+def _leave_out(match: re.Match[str] | None, payload: JsonObject, paths: Sequence[Path]) -> Refusal | None:
+    """Return a refusal of those of `paths` that are in `payload`; `None` without a match, or if none is."""
+    if match is None or not any(value_at(payload, path) is not None for path in paths):
+        return None
+    return Refusal(tuple(LeaveOut(path) for path in paths), match[0].strip())
+
+
+_RULES: tuple[Callable[[str, JsonObject], Refusal | None], ...] = (
+    _find_penalties,
+    _find_logprobs,
+    _find_tier,
+    _find_thoughts,
+    _find_level,
+    _find_budget,
+    _find_result_parts,
+    _find_mime_type,
+    _find_unknown_names,
+    _find_effort,
+    _find_format,
+    _find_named,
+)

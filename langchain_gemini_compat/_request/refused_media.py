@@ -1,0 +1,166 @@
+"""Moves refused media out of the tool results of a request body. The results themselves stay.
+
+Media in a result are parts of its `extra_content`, and its content refers to them by name (Google's examples page).
+If a model takes none there, they follow in a user message, as on surfaces without such parts. If it does not take their
+MIME type, a sentence takes their place.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from langchain_gemini_compat._catalog.surfaces import Endpoint
+from langchain_gemini_compat._request.content import encode_media
+from langchain_gemini_compat._request.content_blocks import Media
+from langchain_gemini_compat._request.tool_result_texts import describe_media
+from langchain_gemini_compat._request.tool_results import FOLLOWS
+from langchain_gemini_compat._wire.json_types import list_at, object_at, text_at
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+
+#: Vertex AI is the only surface with media in results. Its form of media holds for all of its locations.
+_VERTEX = Endpoint("vertex", "https://aiplatform.googleapis.com", "")
+
+
+@dataclass(frozen=True, slots=True)
+class MoveMedia:
+    """Moves the media of tool results to a user message after the results of the step."""
+
+    #: The type of the media to move; `None` for all.
+    mime_type: str | None = None
+
+    def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
+        """Return the payload with media in user messages."""
+        moved: list[JsonValue] = []
+        waiting: list[JsonValue] = []
+        for message in list_at(payload, "messages"):
+            if waiting and not _is_result(message):
+                moved.append({"role": "user", "content": waiting})
+                waiting = []
+            result, following = self._split(message)
+            moved.append(result)
+            waiting += following
+        if waiting:
+            moved.append({"role": "user", "content": waiting})
+        if len(moved) == len(list_at(payload, "messages")):
+            return None
+        return {**payload, "messages": moved}, "media of tool results were moved to a user message"
+
+    def _split(self, message: JsonValue) -> tuple[JsonValue, list[JsonValue]]:
+        """Return a result without media, and the parts for the user message; another message as it is."""
+        parts = _parts_of(message)
+        named = [(part, *_read_part(part)) for part in parts]
+        found = [one for one in named if self.mime_type in (None, one[2].mime_type)]
+        if not found or not isinstance(message, dict):
+            return message, []
+        title = f"Output of {text_at(message, 'name') or 'the tool'} (call {text_at(message, 'tool_call_id')}):"
+        following: list[JsonValue] = [{"type": "text", "text": title}]
+        following += [encode_media(media, {}, _VERTEX) for _, _, media in found]
+        moved = [part for part, _, _ in found]
+        kept = [part for part in parts if part not in moved]
+        return _replace_parts(message, kept, {name: None for _, name, _ in found}), following
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeMedia:
+    """Replaces media of tool results by a description, if they have one MIME type."""
+
+    mime_type: str
+
+    def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
+        """Return the payload with descriptions in the results."""
+        messages: list[JsonValue] = [self._describe(message) for message in list_at(payload, "messages")]
+        if messages == list_at(payload, "messages"):
+            return None
+        done = f"media of the type {self.mime_type} in tool results went out as a description"
+        return {**payload, "messages": messages}, done
+
+    def _describe(self, message: JsonValue) -> JsonValue:
+        parts = _parts_of(message)
+        refused = [part for part in parts if _read_part(part)[1].mime_type == self.mime_type]
+        if not refused or not isinstance(message, dict):
+            return message
+        texts = {name: describe_media(media, {}) for name, media in map(_read_part, refused)}
+        return _replace_parts(message, [part for part in parts if part not in refused], texts)
+
+
+def mime_types_in_results(payload: JsonObject) -> frozenset[str]:
+    """Return the MIME types of the media that only tool results have."""
+    messages = list_at(payload, "messages")
+    parts = (part for message in messages for part in _parts_of(message))
+    found = {kind for part in parts if (kind := _read_part(part)[1].mime_type)}
+    others = [message for message in messages if not _is_result(message)]
+    return frozenset(kind for kind in found if not any(_holds_type(message, kind) for message in others))
+
+
+def _holds_type(message: JsonValue, mime_type: str) -> bool:
+    """Return whether a message other than a result has media of a MIME type."""
+    for part in list_at(message, "content") if isinstance(message, dict) else ():
+        held = part if isinstance(part, dict) else {}
+        address = text_at(object_at(held, "image_url"), "url") or text_at(held, "image_url")
+        if address.startswith(f"data:{mime_type}") or text_at(object_at(held, "input_audio"), "format") == mime_type:
+            return True
+    return False
+
+
+def _replace_parts(message: JsonObject, parts: Sequence[JsonValue], texts: Mapping[str, str | None]) -> JsonObject:
+    """Return a result with `parts`, and with texts in place of references to its other parts. `None` removes one."""
+    google = dict(object_at(object_at(message, "extra_content"), "google"))
+    google.pop("parts", None)
+    google |= {"parts": [*parts]} if parts else {}
+    extra = {key: value for key, value in object_at(message, "extra_content").items() if key != "google"}
+    extra |= {"google": google} if google else {}
+    rest = {key: value for key, value in message.items() if key != "extra_content"}
+    replaced: JsonObject = {**rest, "content": _replace_references(message.get("content"), texts)}
+    return {**replaced, "extra_content": extra} if extra else replaced
+
+
+def _replace_references(content: JsonValue, texts: Mapping[str, str | None]) -> JsonValue:
+    """Return the content of a result without references to parts that it no longer has.
+
+    Google answers 400 to a reference without a part (https://github.com/googleapis/python-genai/issues/2792).
+    """
+    try:
+        value = cast("JsonValue", json.loads(content)) if isinstance(content, str) else content
+    except ValueError:
+        return content
+    if not isinstance(value, dict):
+        return content
+    names = {key: text_at(object_at(value, key), "$ref") for key in value}
+    kept: JsonObject = {
+        key: texts.get(names[key], one) for key, one in value.items() if texts.get(names[key], "") is not None
+    }
+    if kept.keys() == {"output"} and isinstance(kept["output"], str):
+        return kept["output"]
+    return json.dumps(kept, ensure_ascii=False) if kept else FOLLOWS
+
+
+def _is_result(message: JsonValue) -> bool:
+    return isinstance(message, dict) and message.get("role") == "tool"
+
+
+def _parts_of(message: JsonValue) -> list[JsonValue]:
+    if not isinstance(message, dict) or not _is_result(message):
+        return []
+    return list_at(object_at(object_at(message, "extra_content"), "google"), "parts")
+
+
+def _read_part(part: JsonValue) -> tuple[str, Media]:
+    """Return the name of a part and its media."""
+    held = part if isinstance(part, dict) else {}
+    inline, file = object_at(held, "inline_data"), object_at(held, "file_data")
+    inner = inline or file
+    mime_type = text_at(inner, "mime_type")
+    kind = mime_type.partition("/")[0]
+    media = Media(
+        kind if kind in ("image", "audio", "video") else "file",
+        mime_type or None,
+        url=text_at(file, "file_uri") or None,
+        data=text_at(inline, "data") or None,
+    )
+    return text_at(inner, "display_name"), media

@@ -1,0 +1,202 @@
+"""Changes that leave out or adjust an optional part of a request that the server refused.
+
+A change copies what it changes. It never removes a message, a tool, a result or the format of the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast
+
+from langchain_gemini_compat._request.thinking import EFFORTS, nearest_effort
+from langchain_gemini_compat._wire.json_types import list_at, object_at
+from langchain_gemini_compat._wire.notes import Note
+
+if TYPE_CHECKING:
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+
+#: The keys that lead to a parameter in the body.
+Path: TypeAlias = tuple[str, ...]
+#: Maximum length of a server's words in a note.
+_LONGEST_WORDS = 300
+#: Maximum depth of a schema that is searched for keywords.
+_DEEPEST = 64
+#: Keywords whose value is an object of schemas, a list of schemas, or a schema.
+_SCHEMA_MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+_SCHEMA_LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+_SCHEMAS = frozenset(
+    {
+        "items", "additionalProperties", "additionalItems", "contains", "not", "if", "then", "else", "propertyNames",
+        "unevaluatedProperties", "unevaluatedItems",
+    }
+)  # fmt: skip
+
+
+class Change(Protocol):
+    """One change of a request."""
+
+    def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
+        """Return the changed payload and what was done; `None` if there is nothing to change."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a server refused, and the changes that make the request acceptable."""
+
+    changes: tuple[Change, ...]
+    #: The server's sentence that names the refused parts.
+    words: str
+
+    def apply(self, payload: JsonObject) -> tuple[JsonObject, Note] | None:
+        """Return the changed payload and a note; `None` if there is nothing to change."""
+        done: list[str] = []
+        for change in self.changes:
+            changed = change.apply(payload)
+            if changed is not None:
+                payload = changed[0]
+                done.append(changed[1])
+        if not done:
+            return None
+        return payload, Note("refused", f"{'; '.join(done)}. The server's reason: {shorten(self.words)}")
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveOut:
+    """Leaves a parameter out."""
+
+    path: Path
+    #: The refused value; `None` if the server refuses every value.
+    value: str | int | None = None
+
+    def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
+        """Return the payload without the parameter."""
+        value = value_at(payload, self.path)
+        if value is None or (self.value is not None and _as_word(value) != _as_word(self.value)):
+            return None
+        return _without(payload, self.path), f"`{'.'.join(self.path)}` was left out"
+
+
+@dataclass(frozen=True, slots=True)
+class FitWord:
+    """Replaces the amount of thinking by the nearest word that the server accepts."""
+
+    path: Path
+    words: tuple[str, ...]
+
+    def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
+        """Return the payload with an accepted word."""
+        value = value_at(payload, self.path)
+        if not isinstance(value, str) or value.lower() in self.words or value.lower() not in EFFORTS:
+            return None
+        fitted = nearest_effort(value.lower(), self.words)
+        return _with(payload, self.path, fitted), f"`{'.'.join(self.path)}` {value!r} became {fitted!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class FitBudget:
+    """Replaces a budget by the nearest one that the server accepts."""
+
+    path: Path
+    least: int
+    most: int
+
+    def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
+        """Return the payload with an accepted budget."""
+        value = value_at(payload, self.path)
+        if not isinstance(value, int) or isinstance(value, bool) or self.least <= value <= self.most:
+            return None
+        if value < 0:
+            # The model chooses the budget. Without the key it does so, too.
+            return _without(payload, self.path), f"`{'.'.join(self.path)}` was left out"
+        fitted = min(max(value, self.least), self.most)
+        return _with(payload, self.path, fitted), f"`{'.'.join(self.path)}` {value} became {fitted}"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveOutKeyword:
+    """Leaves a keyword out of the schemas of the tools or of the answer."""
+
+    keyword: str
+    place: Literal["tools", "response_format"]
+    #: Values of the keyword that the server accepts.
+    accepted: tuple[str, ...] = ()
+
+    def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
+        """Return the payload with reduced schemas."""
+        where = "the tools" if self.place == "tools" else "the answer"
+        reduced = self._reduce_tools(payload) if self.place == "tools" else self._reduce_format(payload)
+        if reduced == payload:
+            return None
+        return reduced, f"the keyword `{self.keyword}` was left out of the schema of {where}"
+
+    def _reduce_tools(self, payload: JsonObject) -> JsonObject:
+        tools: list[JsonValue] = [self._reduce_tool(tool) for tool in list_at(payload, "tools")]
+        return {**payload, "tools": tools} if tools else payload
+
+    def _reduce_format(self, payload: JsonObject) -> JsonObject:
+        given = object_at(payload, "response_format")
+        if not isinstance(given.get("json_schema"), dict):
+            return payload
+        schema = self._reduce_holder(object_at(given, "json_schema"), "schema")
+        return {**payload, "response_format": {**given, "json_schema": schema}}
+
+    def _reduce_tool(self, tool: JsonValue) -> JsonValue:
+        if not isinstance(tool, dict) or not isinstance(tool.get("function"), dict):
+            return tool
+        return {**tool, "function": self._reduce_holder(object_at(tool, "function"), "parameters")}
+
+    def _reduce_holder(self, holder: JsonObject, key: str) -> JsonObject:
+        """Return a function or a named schema, with a reduced schema. OpenAI's `strict` stands beside the schema."""
+        if self.keyword == "strict":
+            return {name: value for name, value in holder.items() if name != "strict"}
+        return {**holder, key: self._reduce(holder[key], _DEEPEST)} if key in holder else holder
+
+    def _reduce(self, schema: JsonValue, depth: int) -> JsonValue:
+        if not isinstance(schema, dict) or not depth:
+            return schema
+        reduced: JsonObject = {}
+        for key, value in schema.items():
+            if key == self.keyword and value not in self.accepted:
+                if key == "const" and isinstance(value, str) and "enum" not in schema:
+                    reduced["enum"] = [value]
+            elif key in _SCHEMA_MAPS and isinstance(value, dict):
+                reduced[key] = {name: self._reduce(inner, depth - 1) for name, inner in value.items()}
+            elif key in _SCHEMA_LISTS and isinstance(value, list):
+                reduced[key] = [self._reduce(inner, depth - 1) for inner in value]
+            else:
+                reduced[key] = self._reduce(value, depth - 1) if key in _SCHEMAS else value
+        return reduced
+
+
+def value_at(payload: JsonObject, path: Path) -> JsonValue:
+    """Return the value at `path`, or `None`."""
+    found: JsonValue = payload
+    for step in path:
+        found = found.get(step) if isinstance(found, dict) else None
+    return found
+
+
+def shorten(words: str) -> str:
+    """Return the words of a server on one line, of limited length, with a full stop."""
+    line = " ".join(words.split())
+    return f"{line.rstrip('.')}." if len(line) <= _LONGEST_WORDS else f"{line[:_LONGEST_WORDS]}…"
+
+
+def _without(payload: JsonObject, path: Path) -> JsonObject:
+    """Return a copy without the value at `path`, and without the objects that this leaves empty."""
+    head, rest = path[0], path[1:]
+    inner = _without(cast("JsonObject", payload[head]), rest) if rest else {}
+    if inner:
+        return {**payload, head: inner}
+    return {key: value for key, value in payload.items() if key != head}
+
+
+def _with(payload: JsonObject, path: Path, value: JsonValue) -> JsonObject:
+    """Return a copy with `value` at `path`."""
+    head, rest = path[0], path[1:]
+    return {**payload, head: _with(object_at(payload, head), rest, value) if rest else value}
+
+
+def _as_word(value: JsonValue) -> JsonValue:
+    return value.lower() if isinstance(value, str) else value
