@@ -172,6 +172,6 @@ REQUESTS = (
     Case("a tool without arguments", "https://github.com/langchain-ai/langgraphjs/issues/1051", text(), RIGHT, tools=[NO_ARGUMENTS]),
     Case("`strict` in a tool", COMPAT, text(), RIGHT, tools=[{**TOOL, "function": {**TOOL["function"], "strict": True}}]),
     Case("parameters unknown to AI Studio", "https://github.com/Vali-98/ChatterUI/issues/227", text(), RIGHT, options={"seed": 1, "frequency_penalty": 0.5, "model_kwargs": {"store": True}}),
-    Case("a field of `extra_body` unknown to AI Studio", "https://github.com/Alishahryar1/free-claude-code/issues/542", text(), every("InvalidRequestError"), options={"extra_body": {"store": True}}),
+    Case("a field of `extra_body` unknown to AI Studio, with `strict=True`", "https://github.com/Alishahryar1/free-claude-code/issues/542", text(), every("InvalidRequestError"), options={"extra_body": {"store": True}, "strict": True}),
     Case("a thinking level that the model does not support", "https://github.com/BerriAI/litellm/issues/37314", text(), RIGHT, options={"reasoning_effort": "minimal"}),
 )  # fmt: skip
