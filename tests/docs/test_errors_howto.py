@@ -40,7 +40,7 @@ class Answer(BaseModel):
 
 def ask(reply, surface="ai_studio", prompt="hi", **options):
     """Send `prompt` to a model whose endpoint answers with `reply`."""
-    return FakeGemini(reply, surface=surface).chat_model(max_retries=0, **options).invoke(prompt)
+    return FakeGemini(reply, surface=surface).chat_model(**{"max_retries": 0, **options}).invoke(prompt)
 
 
 def refuse(code, message, status="INVALID_ARGUMENT", surface="ai_studio"):
@@ -239,7 +239,7 @@ CASES = {
         400, FIELD.format("store", "")
     ),
     ("was left out: ai_studio does not take it.", "GeminiCompatWarning"): send(seed=7),
-    ("was left out. The server's reason: …", "GeminiCompatWarning"): send(extra_body={"seed": 7}),
+    ("was left out. The server's reason: …", "GeminiCompatWarning"): send(extra_body={"seed": 7}, max_retries=1),
     ("is not an argument of ChatGeminiCompat and is left out of requests.", "GeminiCompatWarning"): send(temprature=0),
     ("set the same thing. Set only one of them.", "UnsupportedParameterError"): send(
         reasoning_effort="low", thinking_budget=100
