@@ -248,6 +248,15 @@ async def test_parameters_of_openai(chat, play, kind, surface, model, sent):
     assert body.keys() & set(options) == sent
 
 
+async def test_priority_tier_vertex(chat, play, ask):
+    """The tier is a header, which cassettes do not have. The reply names the traffic that it counted as."""
+    with play("priority tier, vertex"):
+        answer = await ask(chat("vertex", service_tier="priority"), "Hi.")
+    assert answer.response_metadata["traffic_type"] == "ON_DEMAND_PRIORITY"
+    (body,) = (item["request"]["json"] for item in load(SUPPORT_PAGE["priority tier, vertex"])["interactions"])
+    assert "service_tier" not in body
+
+
 @pytest.mark.parametrize("surface", ["ai_studio", "gateway"])
 async def test_embeddings(play, kind, record, surface):
     """Each text has a vector, in the order of the texts."""

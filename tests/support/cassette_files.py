@@ -60,6 +60,7 @@ SUPPORT_PAGE = {
     "parameters, vertex": "parameters_vertex/gemini-3.5-flash-lite/complete",
     "parameters, ai_studio": "parameters_ai_studio/gemini-3.8-flash/complete",
     "parameters, gateway": "parameters_gateway/gemini-3.8-flash/complete",
+    "priority tier, vertex": "priority_tier_vertex/gemini-3.8-flash/complete",
     "embeddings, ai_studio": "embeddings_ai_studio/gemini-embedding-001/complete",
     "embeddings, gateway": "embeddings_gateway/gemini-embedding-001/complete",
     "Gemini 4, gateway": "gemini_4_gateway/gemini-4-hydrogen/complete",
