@@ -150,6 +150,7 @@ def test_speech_models_write_no_text(surface: str, model: str) -> None:
         "gemini-2.5-flash-native-audio-latest",
         "gemini-3.5-transcribe",
         "gemini-omni-flash",
+        "gemini-robotics-er-2-streaming",
     ],
 )
 def test_models_of_other_apis_are_not_served(surface: str, model: str) -> None:

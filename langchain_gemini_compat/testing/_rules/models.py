@@ -13,7 +13,8 @@ Sources, read on 2026-11-29 unless a date is given:
 - Penalties: the cards of 3.6 Flash and 3.5 Flash-Lite, https://github.com/Ikalus1988/MisakaNet/issues/1473
   (2026-09-04) and https://github.com/PublicAffairs/openai-gemini/issues/63.
 - Gemma 4 on AI Studio: a published capture of 2026-09-17.
-- No text from speech, live and video models: LiteLLM's model map (litellm 1.110.2) and google-genai 3.6.1.
+- No text from speech, live and video models: LiteLLM's model map (litellm 1.110.2) and google-genai 3.6.1. Robotics-ER
+  streams over the Live API: https://ai.google.dev/gemini-api/docs/robotics-overview.
 - Text beside tool calls: https://github.com/NousResearch/hermes-agent/issues/69231 (2026-07-24).
 """
 
@@ -52,7 +53,9 @@ _SILENT = ("gemini-2.5-flash-image", "gemini-2.0", "gemini-1.5")
 _NO_PENALTIES = re.compile(r"gemini-(?:4|3\.8-flash|3\.7-flash|3\.6-flash|3\.5-flash-lite|2\.5-flash(?!-lite|-image))")
 #: Models that write no text, or none over this API: speech, live sessions, transcripts, video.
 _SPEECH = re.compile(r"gemini-[\d.]+-(?:\w+-)*tts")
-_NO_CHAT = re.compile(r"gemini-(?:[\d.]+-(?:\w+-)*(?:live|transcribe|native-audio)|live|omni)")
+_NO_CHAT = re.compile(
+    r"gemini-(?:[\d.]+-(?:\w+-)*(?:live|transcribe|native-audio)|live|omni|robotics-er-[\d.]+-streaming)"
+)
 
 
 @dataclass(frozen=True, slots=True)
