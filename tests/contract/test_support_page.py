@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings, errors
 from langchain_gemini_compat._signatures import SIGNATURES_KEY
+from langchain_gemini_compat.testing import replay
 
 MODEL = "gemini-3.8-flash"
 LITELLM = "http://localhost:4000/v1"
@@ -64,8 +65,13 @@ def chat(record):
 
 @pytest.fixture
 def play(record, kind):
-    """Replay the cassette of a scenario. Sync and async calls share it, so only the sync call records."""
-    return lambda name: cassette(SUPPORT_PAGE[name], record=record and kind == "sync")
+    """Replay the cassette of a scenario: the sync call with vcrpy, the async one with `testing.replay`.
+
+    Both read the same layout. Only the sync call records.
+    """
+    if kind == "sync":
+        return lambda name: cassette(SUPPORT_PAGE[name], record=record)
+    return lambda name: replay(FOLDER / f"{SUPPORT_PAGE[name]}.yaml")
 
 
 @pytest.fixture(params=["sync", "async"])
