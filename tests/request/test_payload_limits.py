@@ -1,8 +1,9 @@
 """Tests of token limits and duplicate thinking options: adjusted to the model, or refused before the request."""
 
 import pytest
+from families import CHAT_FAMILIES
 from langchain_core.messages import HumanMessage
-from outgoing import build
+from outgoing import broken_rules, build
 
 from langchain_gemini_compat.errors import UnsupportedParameterError
 
@@ -16,6 +17,14 @@ def test_max_tokens_is_lowered_to_the_models_limit(name):
     assert made.payload[name] == 32_768
     assert [note.kind for note in made.notes if name in note.message] == ["adjusted"]
     assert build([HI], "openai_compatible", **{name: 1_000_000}).payload[name] == 1_000_000
+
+
+@pytest.mark.parametrize("family", CHAT_FAMILIES, ids=lambda family: family.name)
+def test_fake_endpoint_accepts_the_lowered_limit_of_each_family(family):
+    """A family without a known limit gets the caller's."""
+    made = build([HI], "vertex", family.name, max_tokens=1_000_000)
+    found = [violation.rule for violation in broken_rules(made.payload, "vertex")]
+    assert found == ([] if family.max_output_tokens else ["max-tokens"])
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "9"])

@@ -96,6 +96,25 @@ def test_penalties_are_refused_by_model(model: str, taken: bool, key: str) -> No
     assert asked("ai_studio", model, **{key: 0.5})[0][0] == "unknown-field"
 
 
+@pytest.mark.parametrize("key", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize(
+    ("model", "limit", "most"),
+    [
+        ("gemini-4-hydrogen", 65_536, None),
+        ("gemini-4-hydrogen", 65_537, 65_537),
+        ("gemini-3.8-flash", 0, 65_537),
+        ("gemini-2.0-flash", 8_192, None),
+        ("gemini-2.0-flash", 8_193, 8_193),
+    ],
+)
+def test_vertex_refuses_a_token_limit_out_of_range(model: str, limit: int, most: int | None, key: str) -> None:
+    text = (
+        f"Unable to submit request because it has a maxOutputTokens value of {limit} but the supported range is from 1 "
+        f"(inclusive) to {most} (exclusive). Update the value and try again."
+    )
+    assert asked("vertex", model, **{key: limit}) == (([], "") if most is None else (["max-tokens"], text))
+
+
 @pytest.mark.parametrize("effort", ["low", "high", "none"])
 def test_gemma_4_takes_no_effort_on_ai_studio(effort: str) -> None:
     text = "Thinking level is not supported for this model."

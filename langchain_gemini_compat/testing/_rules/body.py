@@ -104,6 +104,20 @@ def check_sampling(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
                 yield Violation("penalty", "Penalty is not enabled for this model", f"Leave `{key}` out.")
 
 
+def check_limit(body: JsonObject, surface: Surface, rules: ModelRules) -> Iterator[Violation]:
+    """Yield a violation for a token limit that is out of range. The text is that of Vertex AI."""
+    for key in ("max_tokens", "max_completion_tokens"):
+        limit = body.get(key)
+        if surface != "vertex" or not rules.is_gemini or not isinstance(limit, int):
+            continue
+        if not 1 <= limit <= rules.longest_output:
+            message = (
+                f"Unable to submit request because it has a maxOutputTokens value of {limit} but the supported range "
+                f"is from 1 (inclusive) to {rules.longest_output + 1} (exclusive). Update the value and try again."
+            )
+            yield Violation("max-tokens", message)
+
+
 def check_thinking(body: JsonObject, surface: Surface, rules: ModelRules) -> Iterator[Violation]:
     """Yield a violation for each invalid thinking option. At most one of effort, level and budget may be set."""
     config = as_object(read_path(body, "extra_body", "google", "thinking_config"))

@@ -13,6 +13,7 @@ from langchain_gemini_compat.testing._model.json_values import as_objects, as_te
 from langchain_gemini_compat.testing._rules.body import (
     check_cache,
     check_keys,
+    check_limit,
     check_sampling,
     check_thinking,
     ignored_keys,
@@ -69,6 +70,7 @@ def _check(body: JsonObject, surface: Surface, model: str) -> Iterator[Violation
     if surface == "ai_studio":
         yield from check_keys(body)
     yield from check_sampling(body, surface, rules)
+    yield from check_limit(body, surface, rules)
     yield from check_thinking(body, surface, rules)
     yield from check_cache(body, rules)
     yield from check_tools(body, surface)

@@ -12,6 +12,8 @@ Sources, read on 2026-11-29 unless a date is given:
 - Levels of image models: pydantic-ai's `profiles/google.py` (2.68) and https://models.dev.
 - Penalties: the cards of 3.6 Flash and 3.5 Flash-Lite, https://github.com/Ikalus1988/MisakaNet/issues/1473
   (2026-09-04) and https://github.com/PublicAffairs/openai-gemini/issues/63.
+- Longest output: the cards, the guides of Gemini 4 (65,536 tokens in one call, streamed or not), and a public report of
+  the 400 of 2026-02-26.
 - Gemma 4 on AI Studio: a published capture of 2026-09-17.
 - No text from speech, live and video models: LiteLLM's model map (litellm 1.110.2) and google-genai 3.6.1. Robotics-ER
   streams over the Live API: https://ai.google.dev/gemini-api/docs/robotics-overview.
@@ -47,6 +49,8 @@ _BUDGETS = (
     ("gemini-2.5-flash", (0, 24576, True)),
 )
 _NO_TEXT_BESIDE_CALLS = ("gemini-3.6-flash", "gemini-3.5-flash-lite")
+#: Models whose longest output has 8,192 tokens. Later models write up to 65,536.
+_SHORT_OUTPUT = ("gemini-2.0", "gemini-1.5")
 #: Models that do not think.
 _SILENT = ("gemini-2.5-flash-image", "gemini-2.0", "gemini-1.5")
 #: Models that refuse penalties. No source says what 2.5 Pro and 2.5 Flash-Lite do.
@@ -70,6 +74,7 @@ class ModelRules:
         levels: The thinking levels that the model accepts.
         budget: The smallest and the largest thinking budget, and whether 0 is allowed. `None`: no documented range.
         text_beside_calls: Whether Vertex AI accepts text in a message with tool calls.
+        longest_output: The highest `max_tokens` that Vertex AI accepts.
         penalties: Whether the model accepts frequency and presence penalties.
         refuses_efforts: Whether AI Studio refuses every `reasoning_effort` for the model.
         cached_content: Whether the model accepts `cached_content`.
@@ -85,6 +90,7 @@ class ModelRules:
     levels: frozenset[str]
     budget: tuple[int, int, bool] | None
     text_beside_calls: bool
+    longest_output: int
     penalties: bool
     refuses_efforts: bool
     cached_content: bool
@@ -130,6 +136,7 @@ def rules_for(model: str) -> ModelRules:
         levels=next((levels for name, levels in _LEVELS if bare.startswith(name)), _ALL_LEVELS),
         budget=next((budget for name, budget in _BUDGETS if bare.startswith(name)), None),
         text_beside_calls=not bare.startswith(_NO_TEXT_BESIDE_CALLS),
+        longest_output=8_192 if bare.startswith(_SHORT_OUTPUT) else 65_536,
         penalties=not _NO_PENALTIES.match(bare),
         refuses_efforts=bare.startswith("gemma-4"),
         cached_content=not bare.startswith("gemini-4"),
