@@ -140,7 +140,7 @@ def _read_kinds(usage: Mapping[str, object], places: Sequence[str], total: int, 
     out if the sum exceeds `total`. Counts of 0 are left out too: some gateways send one for each kind.
     """
     found: dict[str, int | None] = {}
-    for place in places:
+    for place in [place for place in places if place in usage]:
         details = object_at(usage, place)
         found.update({kind: count for kind in _KINDS if (count := _count(details, (f"{kind}_tokens",)))})
         for entry in list_at(usage, place):
@@ -159,7 +159,7 @@ def _add(count: int | None, more: int | None) -> int | None:
 
 def _detail(usage: Mapping[str, object], places: Sequence[str], key: str, own: Sequence[str]) -> int | None:
     """Return a count from the details, or from the top level under one of the names in `own`."""
-    details = (_count(object_at(usage, place), (key,)) for place in places)
+    details = (_count(object_at(usage, place), (key,)) for place in places if place in usage)
     found = next((count for count in details if count is not None), None)
     return _count(usage, own) if found is None else found
 

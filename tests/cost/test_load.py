@@ -21,16 +21,16 @@ from langchain_gemini_compat._transport import client_factory
 
 pytestmark = pytest.mark.load
 
-CALLS = 4_000
+CALLS = 2_500
 WARM_UP = 1_000
 ROUND = 500
 AT_ONCE = 20
 STREAMS = 1_000
-FAULTY_CALLS = 1_000
+FAULTY_CALLS = 500
 MAX_RETRIES = 1
-#: A leak of one object per call would be 3,000 blocks.
-SPARE_BLOCKS = 2_000
-#: A leak of a kilobyte per call would be three megabytes.
+#: A leak of one object per call would be 1,500 blocks.
+SPARE_BLOCKS = 1_200
+#: A leak of two kilobytes per call would be three megabytes.
 SPARE_MEGABYTES = 3
 
 

@@ -18,6 +18,7 @@ import pytest
 from blockbuster import BlockingError, blockbuster_ctx
 from google.auth.credentials import Credentials
 from langchain_core._api import LangChainBetaWarning
+from open_files import open_files, wait_for_files
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
 from langchain_gemini_compat._transport import client_factory
@@ -62,11 +63,6 @@ def build(fake, url, **kwargs):
     return ChatGeminiCompat(model="gemini-3.8-flash", **options)
 
 
-def open_files():
-    gc.collect()
-    return len(list(Path("/dev/fd").iterdir()))
-
-
 async def ask_each_way(chat):
     """Return the texts of `ainvoke`, `astream` and `abatch`."""
     async with aclosing(chat.astream("two")) as chunks:
@@ -104,7 +100,7 @@ def test_model_and_loop_that_end_together_leave_no_socket(fake, url):
     before = open_files()
     for _ in range(5):
         assert asyncio.run(main()) == TEXTS
-    assert open_files() <= before
+    assert wait_for_files(before) <= before
 
 
 async def test_model_that_ends_before_its_loop_leaves_no_socket(fake, url):
@@ -115,7 +111,7 @@ async def test_model_that_ends_before_its_loop_leaves_no_socket(fake, url):
     for _ in range(5):
         await ask_each_way(build(fake, url))
         gc.collect()
-    for _ in range(100):
+    for _ in range(600):
         if open_files() <= before:
             return
         await asyncio.sleep(0.05)

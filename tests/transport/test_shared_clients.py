@@ -21,6 +21,7 @@ import pytest
 from connection_server import serve
 from google.auth.exceptions import TransportError
 from google.oauth2.credentials import Credentials
+from open_files import open_files, wait_for_files
 from wire import Wire, completion
 
 from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings, errors
@@ -528,14 +529,9 @@ def test_many_event_loops_in_turn_leave_nothing(server):
     before = open_files()
     loops = [asyncio.run(main()) for _ in range(10)]
     gc.collect()
-    assert open_files() <= before
+    assert wait_for_files(before) <= before
     assert all(connection.is_closed.wait(30) for connection in server.connections)
     assert [loop() for loop in loops] == [None] * 10
-
-
-def open_files():
-    gc.collect()
-    return len(list(Path("/dev/fd").iterdir()))
 
 
 @pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no list of open files here")

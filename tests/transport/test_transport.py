@@ -9,10 +9,10 @@ import warnings
 import weakref
 from copy import deepcopy
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
 from google.auth.credentials import Credentials
+from open_files import open_files, wait_for_files
 from wire import Wire, chunk, completion, google_error, http, reply
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
@@ -196,12 +196,12 @@ def test_sockets_end_with_their_event_loop():
     with fake.serve() as url:
         chat = ChatGeminiCompat(model="gemini-3.8-flash", max_retries=0, **fake.connection(url))
         asyncio.run(chat.ainvoke("hi"))
-        before = len(list(Path("/dev/fd").iterdir()))
+        before = open_files()
         for _ in range(10):
             asyncio.run(chat.ainvoke("hi"))
         gc.collect()
         assert len(chat._link.transport._clients._by_loop) == 0
-        assert len(list(Path("/dev/fd").iterdir())) <= before
+        assert wait_for_files(before) <= before
         loop = asyncio.new_event_loop()
         loop.run_until_complete(chat.ainvoke("hi"))
         loop.close()
