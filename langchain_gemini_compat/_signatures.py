@@ -191,7 +191,7 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
         return False
     model = origin.get("model")
     known = isinstance(model, str) and bool(model)
-    same_generation = not known or family_of(endpoint.model).accepts_signatures_of(family_of(str(model)))
+    same_generation = not known or endpoint.family.accepts_signatures_of(family_of(str(model), endpoint.catalog))
     if endpoint.speaks_gemini:
         return same_generation
     if host != endpoint.host and (host is not None or endpoint.self_deployed):

@@ -67,6 +67,7 @@ def build_structured_output(
     tools: Sequence[Any] | None,
     strict: bool | None,
     options: Mapping[str, Any],
+    catalog: str | None = None,
 ) -> StructuredModel:
     """Return the model and its parser as one runnable.
 
@@ -80,7 +81,8 @@ def build_structured_output(
         )
     beside = format_tools(tools or ())
     name = str(options.get("model") or getattr(model, "model_name", ""))
-    if schema is not None and not all(map(is_google_tool, beside)) and not family_of(name).takes_json_beside_functions:
+    has_functions = not all(map(is_google_tool, beside))
+    if schema is not None and has_functions and not family_of(name, catalog).takes_json_beside_functions:
         method = "function_calling"
     named = None if schema is None else read_schema(schema)
     bound, parser = _build_parts(schema, named, method, strict)

@@ -7,8 +7,10 @@ import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache, partial
 from importlib.metadata import version
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
 
 from langchain_core.language_models._compat_bridge import achunks_to_events, chunks_to_events
@@ -19,12 +21,13 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import RunnableSerializable
 from langchain_core.runnables.utils import AnyConfigurableField
 from langchain_core.utils.utils import LC_ID_PREFIX
-from pydantic import BaseModel, ConfigDict, PrivateAttr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from typing_extensions import Self
 
 from langchain_gemini_compat import _call
 from langchain_gemini_compat._bound_model import BoundModel, StructuredModel
-from langchain_gemini_compat._catalog.langchain_profile import build_profile
+from langchain_gemini_compat._catalog.ends import take_end_warning
+from langchain_gemini_compat._catalog.langchain_profile import build_profile, is_from_catalog
 from langchain_gemini_compat._catalog.models import bare_model_name, family_of
 from langchain_gemini_compat._connection import ConnectedModel
 from langchain_gemini_compat._lazy import LazyModule
@@ -98,6 +101,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     - fields and headers without a parameter: `extra_body`, `model_kwargs`, `default_headers`, `default_query`
     - transport: `timeout`, `max_retries`, `http_client`, `http_async_client`
     - replies and errors: `streaming`, `stream_usage`, `strict`, `invalid_tool_calls`, `include_response_headers`
+    - facts about models: `catalog`, `profile`
 
     Raises:
         ValueError: At construction, if the arguments name no endpoint or contradict each other.
@@ -383,15 +387,63 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         defer_build=False,
     )
 
+    catalog: str | None = Field(
+        default=None,
+        description="Path of a JSON or TOML file that corrects or adds facts about models. Default: `None`, which "
+        "means the path in the environment variable `GEMINI_COMPAT_CATALOG`. Surfaces: all.",
+    )
     _warned: set[str] = PrivateAttr(default_factory=set)
+
+    @field_validator("catalog", mode="before")
+    @classmethod
+    def _read_path(cls, path: str | PathLike[str] | None) -> str | None:
+        return None if path is None else fspath(path)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _forget_profile_of_other_model(cls, values: object) -> object:
+        """Leave the profile out if all fields of another model are given, as `configurable_fields` does."""
+        if (
+            isinstance(values, dict)
+            and is_from_catalog(values.get("profile"))
+            and values.keys() >= cls.model_fields.keys()
+        ):
+            return {name: value for name, value in values.items() if name != "profile"}
+        return values
 
     @model_validator(mode="after")
     def _complete_gemini_compat(self) -> Self:
+        # Also if nobody reads the profile: a catalog that is not valid is an error now and not at the first call.
+        known = build_profile(family_of(self.model, self.catalog))
         if self.profile is None:
             # Not in the hook `_resolve_model_profile`: langchain-core validates its result, which is slow.
-            self.profile: ModelProfile | None = build_profile(family_of(self.model))
+            self.profile: ModelProfile | None = known
         self._add_version("langchain-gemini-compat", _package_version())
         return self
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy of the model with the fields in `update` replaced.
+
+        The copy and the model share connections as long as they have the same server and account. A copy for another
+        model has the profile of that model, unless you set one.
+
+        Args:
+            update: New values by the name of the parameter, or by another of its names. They are not validated. A plain
+                `api_key` becomes a secret.
+            deep: Whether to copy the values of the fields too. HTTP clients and credentials are always shared.
+
+        Returns:
+            The copy.
+
+        Examples:
+            ```python
+            creative = model.model_copy(update={"temperature": 1.5, "max_output_tokens": 32_000})
+            ```
+        """
+        copy = super().model_copy(update=update, deep=deep)
+        if "profile" not in (update or ()) and is_from_catalog(copy.profile):
+            copy.profile = build_profile(family_of(copy.model, copy.catalog))
+        return copy
 
     @property
     def _llm_type(self) -> str:
@@ -649,7 +701,14 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         from langchain_gemini_compat._structured_output import build_structured_output
 
         return build_structured_output(
-            self, schema, method=method, include_raw=include_raw, tools=tools, strict=strict, options=kwargs
+            self,
+            schema,
+            method=method,
+            include_raw=include_raw,
+            tools=tools,
+            strict=strict,
+            options=kwargs,
+            catalog=self.catalog,
         )
 
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Tool] | None = None) -> int:
@@ -744,6 +803,8 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         override = normalize_options(kwargs).get("model")
         if override:
             endpoint = endpoint.with_model(override)
+        if self.catalog:
+            endpoint = replace(endpoint, catalog=self.catalog)
         request = build_payload(
             messages,
             options,
@@ -759,6 +820,9 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
 
     def _report_notes(self, request: Request) -> None:
         """Warn once about each loss, and log each kind of change once. The reply's metadata has all notes."""
+        ending = take_end_warning(request.endpoint)
+        if ending:
+            warnings.warn(ending, GeminiCompatWarning, stacklevel=4)
         for note in request.notes:
             if note.kind not in self._warned:
                 self._warned.add(note.kind)
@@ -959,6 +1023,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             include_response_headers: bool = False,
             strict: bool = False,
             invalid_tool_calls: types.InvalidToolCalls = "raise",
+            catalog: str | PathLike[str] | None = None,
             # Parameters of every LangChain chat model.
             name: str | None = None,
             cache: BaseCache | bool | None = None,
@@ -1124,6 +1189,9 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
                 invalid_tool_calls: What happens to a malformed tool call: `"raise"` raises `MalformedToolCallError`,
                     `"keep"` puts it into `invalid_tool_calls` of the message.
                     Default: `"raise"`. Surfaces: all.
+                catalog: Path of a JSON or TOML file that corrects or adds facts about models.
+                    Default: `None`, which means the path in the environment variable `GEMINI_COMPAT_CATALOG`. Surfaces:
+                    all.
                 name: Name of the model in traces.
                     Default: `None`, which means the name of the class.
                 cache: Whether answers are cached: `True` uses LangChain's global cache, and an object is the cache.

@@ -1,7 +1,11 @@
 """Options and fixtures for all tests."""
 
+from datetime import date
+
 import pytest
 
+from langchain_gemini_compat._catalog import ends
+from langchain_gemini_compat._catalog.catalog_file import CATALOG_VARIABLE
 from langchain_gemini_compat._request.known_refusals import forget_refusals
 from langchain_gemini_compat._transport import client_factory
 
@@ -22,6 +26,13 @@ def no_credentials_of_the_machine(monkeypatch, request):
     if not request.config.getoption("--record"):
         for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"):
             monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv(CATALOG_VARIABLE, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def day_without_ends(monkeypatch):
+    """No test fails because the service of a model ends."""
+    monkeypatch.setattr(ends, "clock", lambda: date(2026, 1, 1))
 
 
 @pytest.fixture(autouse=True)

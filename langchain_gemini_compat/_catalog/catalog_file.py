@@ -1,4 +1,4 @@
-"""Reads files of facts about models: `models.json` beside this module.
+"""Reads files of facts about models: `models.json` beside this module, and files of users that correct it.
 
 A file has two tables:
 
@@ -6,21 +6,28 @@ A file has two tables:
 - `families`: for each beginning of a model's name its facts. A fact has a `value`, one or more names of sources
   (`source`), a `grade`, and sometimes a `note`.
 
+In a file of a user, a fact may be the value alone. Without a grade it counts as documented. A source may be any text.
+
 Each key and value is checked, so a mistake is an error that names the file and the place.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+#: The environment variable with the path of a file that corrects facts, for all models without `catalog`.
+CATALOG_VARIABLE = "GEMINI_COMPAT_CATALOG"
 #: What a source is: a page of Google's, a published reply of the service, or a statement of somebody else.
 GRADES = ("documented", "observed", "reported")
 #: All thinking levels, from the lowest to the highest.
@@ -71,52 +78,100 @@ FamilyFacts = Mapping[str, Mapping[str, Fact]]
 
 
 def parse_catalog(text: str, file: str) -> FamilyFacts:
-    """Return the facts in the JSON document `text`.
+    """Return the facts in the JSON document `text`, in which each fact must have a source and a grade.
 
     Raises:
         ValueError: The document is not valid. The message names `file` and the place in it.
     """
+    return _Reader(file, is_own=True).read_document(_parse_json(text, file))
+
+
+def read_catalog(path: str) -> FamilyFacts:
+    """Return the facts in a JSON or TOML file of a user.
+
+    Raises:
+        ValueError: The file cannot be read, or is not valid. The message names it and the place in it.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"The catalog {path} cannot be read: {error}. Its path is in the argument `catalog` or in the environment "
+            f"variable {CATALOG_VARIABLE}. Set it to a JSON or TOML file."
+        ) from None
+    parse = _parse_toml if file.suffix.lower() == ".toml" else _parse_json
+    return _Reader(path, is_own=False).read_document(parse(text, path))
+
+
+def _parse_json(text: str, file: str) -> object:
     try:
         document: object = json.loads(text)
     except ValueError as error:
         raise ValueError(f"{file} is not valid JSON: {error}.") from None
-    return read_document(document, file)
+    return document
 
 
-def read_document(document: object, file: str) -> FamilyFacts:
-    """Return the facts in a parsed document. Raises `ValueError` as `parse_catalog` does."""
-    tables = _read_table(document, file, "the document", ("sources", "families"))
-    sources: dict[str, Source] = {}
-    for name, entry in _read_table(tables.get("sources", {}), file, "`sources`").items():
-        place = f"`sources.{name}`"
-        found = _read_table(entry, file, place, ("url", "read"))
-        sources[name] = Source(_text(found, "url", file, place), _text(found, "read", file, place))
-    families = _read_table(tables.get("families", {}), file, "`families`")
-    return {name.lower(): _read_family(name, entry, sources, file) for name, entry in families.items()}
+def _parse_toml(text: str, file: str) -> object:
+    try:
+        module = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    except ModuleNotFoundError:
+        raise ValueError(
+            f"{file} is a TOML file, which Python 3.10 cannot read by itself. Run `pip install tomli`, or use JSON."
+        ) from None
+    parse = cast("Callable[[str], object]", module.loads)
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ValueError(f"{file} is not valid TOML: {error}.") from None
 
 
-def _read_family(name: str, entry: object, sources: Mapping[str, Source], file: str) -> dict[str, Fact]:
-    facts = _read_table(entry, file, f"`families.{name}`", FACTS)
-    return {key: _read_fact(key, fact, sources, file, f"`families.{name}.{key}`") for key, fact in facts.items()}
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads a parsed file. In the file of this package, each fact has a listed source and a grade."""
 
+    file: str
+    is_own: bool
 
-def _read_fact(key: str, given: object, sources: Mapping[str, Source], file: str, place: str) -> Fact:
-    entry = _read_table(given, file, place, ("value", "source", "grade", "note"))
-    if "value" not in entry:
-        raise ValueError(f"{file}: {place} has no `value`. Set it to {FACTS[key].allowed}.")
-    value, grade = FACTS[key].read(entry["value"]), entry.get("grade")
-    if value is None:
-        raise _wrong(file, place, entry["value"], FACTS[key].allowed)
-    if grade not in GRADES:
-        raise _wrong(file, f"`grade` of {place}", grade, f"one of {_list(GRADES)}")
-    if isinstance(value, End):
-        value = End(value.date, value.successor, str(grade))
-    names = entry.get("source")
-    found = [sources.get(str(name)) for name in (names if isinstance(names, list) else [names])]
-    known = tuple(source for source in found if source)
-    if not known or len(known) < len(found):
-        raise _wrong(file, f"`source` of {place}", names, "one or more names from `sources`")
-    return Fact(value, known, str(grade), str(entry.get("note", "")))
+    def read_document(self, document: object) -> FamilyFacts:
+        tables = _read_table(document, self.file, "the document", ("sources", "families"))
+        sources: dict[str, Source] = {}
+        for name, entry in _read_table(tables.get("sources", {}), self.file, "`sources`").items():
+            place = f"`sources.{name}`"
+            found = _read_table(entry, self.file, place, ("url", "read"))
+            sources[name] = Source(_text(found, "url", self.file, place), _text(found, "read", self.file, place))
+        families = _read_table(tables.get("families", {}), self.file, "`families`")
+        return {name.lower(): self._read_family(name, entry, sources) for name, entry in families.items()}
+
+    def _read_family(self, name: str, entry: object, sources: Mapping[str, Source]) -> dict[str, Fact]:
+        facts = _read_table(entry, self.file, f"`families.{name}`", FACTS)
+        return {key: self._read_fact(key, given, sources, f"`families.{name}.{key}`") for key, given in facts.items()}
+
+    def _read_fact(self, key: str, given: object, sources: Mapping[str, Source], place: str) -> Fact:
+        # An end is a table, too.
+        is_table = self.is_own or (isinstance(given, dict) and not given.keys() & {"date", "successor"})
+        whole = given if is_table else {"value": given}
+        entry = _read_table(whole, self.file, place, ("value", "source", "grade", "note"))
+        if "value" not in entry:
+            raise ValueError(f"{self.file}: {place} has no `value`. Set it to {FACTS[key].allowed}.")
+        value = FACTS[key].read(entry["value"])
+        grade = entry.get("grade", None if self.is_own else "documented")
+        if value is None:
+            raise _wrong(self.file, place, entry["value"], FACTS[key].allowed)
+        if grade not in GRADES:
+            raise _wrong(self.file, f"`grade` of {place}", grade, f"one of {_list(GRADES)}")
+        if isinstance(value, End):
+            value = End(value.date, value.successor, str(grade))
+        found = self._find_sources(entry.get("source"), sources, place)
+        return Fact(value, found, str(grade), str(entry.get("note", "")))
+
+    def _find_sources(self, given: object, sources: Mapping[str, Source], place: str) -> tuple[Source, ...]:
+        names = given if isinstance(given, list) else [] if given is None else [given]
+        found = [sources.get(str(name)) or (None if self.is_own else Source(str(name), "")) for name in names]
+        known = tuple(source for source in found if source)
+        if len(known) < len(found) or (self.is_own and not known):
+            raise _wrong(self.file, f"`source` of {place}", given, "one or more names from `sources`")
+        return known
 
 
 def _read_table(given: object, file: str, place: str, known: Collection[str] = ()) -> dict[str, object]:
@@ -178,8 +233,9 @@ def _read_end(value: object) -> End | None:
     """Return the end without its grade, which stands beside the value."""
     if not isinstance(value, dict) or not value or not value.keys() <= {"date", "successor"}:
         return None
-    last, successor = value.get("date", ""), value.get("successor", "")
-    if not isinstance(last, str) or not isinstance(successor, str):
+    # TOML has dates of its own.
+    last, successor = str(value.get("date", "")), value.get("successor", "")
+    if not isinstance(value.get("date", ""), (str, date)) or not isinstance(successor, str):
         return None
     try:
         return End(date.fromisoformat(last) if last else None, successor, "")
@@ -204,6 +260,7 @@ def _some_of(*words: str) -> _Kind:
 _FLAG = _Kind("`true` or `false`", _read_flag)
 _COUNT = _Kind("a whole number above 0", _read_count)
 _TEXT = _Kind("a text", _read_text)
+_TEXT_OR_NOTHING = _Kind("a text, which may be empty", lambda value: value if isinstance(value, str) else None)
 _END = _Kind("a table with `date` (such as `2027-05-19`), `successor` (the name of a model), or both", _read_end)
 #: The facts that a family may have: fields of `ModelFamily`, which says what they mean.
 FACTS: Mapping[str, _Kind] = {
@@ -229,7 +286,7 @@ FACTS: Mapping[str, _Kind] = {
     "result_types": _Kind("a list of MIME types, such as `image/png`", _read_words),
     "locations": _Kind("a list of locations, such as `global`, or `regions` for all single regions", _read_words),
     "on_chat_completions": _FLAG,
-    "other_api": _TEXT,
+    "other_api": _TEXT_OR_NOTHING,
     "end_on_vertex": _END,
     "end_on_ai_studio": _END,
 }

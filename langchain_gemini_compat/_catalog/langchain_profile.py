@@ -16,21 +16,36 @@ from functools import cache
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from langchain_core.language_models import ModelProfile
 
     from langchain_gemini_compat._catalog.models import ModelFamily
 
 
+class KnownProfile(dict[str, object]):
+    """A profile built from the catalog. It keeps the facts that it began with, to show whether somebody changed it."""
+
+    def __init__(self, facts: dict[str, object]) -> None:
+        """Copy the facts, and the list in them, since callers may change the profile."""
+        super().__init__((key, value.copy() if isinstance(value, list) else value) for key, value in facts.items())
+        self.facts = facts
+
+    def __reduce__(
+        self,
+    ) -> tuple[type[KnownProfile], tuple[dict[str, object]], None, None, Iterator[tuple[str, object]]]:
+        """Copy and pickle the profile with its changes."""
+        return KnownProfile, (self.facts,), None, None, iter(self.items())
+
+
 def build_profile(family: ModelFamily) -> ModelProfile | None:
     """Return the profile of `family`; `None` for models other than Gemini."""
-    if not family.generation:
-        return None
-    # `_facts` is cached, and callers may change the profile and the list in it.
-    profile = _facts(family).copy()
-    levels = profile.get("reasoning_effort_levels")
-    if isinstance(levels, list):
-        profile["reasoning_effort_levels"] = levels.copy()
-    return cast("ModelProfile", profile)
+    return cast("ModelProfile", KnownProfile(_facts(family))) if family.generation else None
+
+
+def is_from_catalog(profile: object) -> bool:
+    """Return whether `profile` is as the catalog has it, so that another model needs another one."""
+    return isinstance(profile, KnownProfile) and profile == profile.facts
 
 
 @cache

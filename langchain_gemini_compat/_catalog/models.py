@@ -6,15 +6,16 @@ and has the default of `ModelFamily`, which changes requests least.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from langchain_gemini_compat._catalog.catalog_file import parse_catalog
+from langchain_gemini_compat._catalog.catalog_file import CATALOG_VARIABLE, parse_catalog, read_catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from langchain_gemini_compat._catalog.catalog_file import End, FamilyFacts
 
@@ -142,13 +143,44 @@ def known_families() -> tuple[ModelFamily, ...]:
     )
 
 
-@lru_cache(maxsize=256)
-def family_of(model: str) -> ModelFamily:
+def family_of(model: str, catalog: str | None = None) -> ModelFamily:
     """Return the row whose name is the longest prefix of `model`. Prefixes of providers are ignored.
+
+    Args:
+        model: Name of a model, with or without prefixes.
+        catalog: Path of a file that corrects facts. Default: the path in `GEMINI_COMPAT_CATALOG`, if it is set.
+
+    Raises:
+        ValueError: The file of `catalog` is not valid.
 
     >>> family_of("google/gemini-3.1-pro-preview").name, family_of("gemini-flash-latest").name
     ('gemini-3.1-pro', 'gemini')
     """
+    return _find_family(model, catalog or os.environ.get(CATALOG_VARIABLE, ""))
+
+
+@lru_cache(maxsize=256)
+def _find_family(model: str, catalog: str) -> ModelFamily:
     bare = bare_model_name(model).rpartition("/")[2].lower()
-    fitting = [family for family in (*known_families(), LATER_GEMINI, _OTHER) if bare.startswith(family.name)]
-    return max(fitting, key=lambda family: len(family.name))
+    return _longest(bare, _load_families(catalog))
+
+
+def _longest(bare: str, families: Iterable[ModelFamily]) -> ModelFamily:
+    """Return the family with the longest name that begins `bare`."""
+    return max((one for one in families if bare.startswith(one.name)), key=lambda family: len(family.name))
+
+
+@lru_cache(maxsize=32)
+def _load_families(catalog: str) -> tuple[ModelFamily, ...]:
+    """Return all rows, corrected by the file `catalog` unless the path is empty. The file is read once per process.
+
+    A family that the file adds begins with the facts that its name has without the file.
+    """
+    rows = {family.name: family for family in (*known_families(), LATER_GEMINI, _OTHER)}
+    corrections = read_catalog(catalog) if catalog else {}
+    change = cast("Callable[..., ModelFamily]", replace)
+    # Shorter names first, so that a new family can begin with the facts of another new family.
+    for name in sorted(corrections, key=len):
+        base = rows.get(name) or replace(_longest(name, rows.values()), name=name, known=True)
+        rows[name] = change(base, **{key: fact.value for key, fact in corrections[name].items()})
+    return tuple(rows.values())

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from langchain_gemini_compat._catalog.models import bare_model_name
+from langchain_gemini_compat._catalog.models import bare_model_name, family_of
 
 if TYPE_CHECKING:
     from langchain_gemini_compat._catalog.models import ModelFamily
@@ -122,6 +122,13 @@ class Endpoint:
     model: str
     #: Whether the model is your own deployment on Vertex AI. It accepts OpenAI requests without Google's fields.
     self_deployed: bool = False
+    #: Path of the caller's file with facts about models; `None` if there is none.
+    catalog: str | None = None
+
+    @property
+    def family(self) -> ModelFamily:
+        """The facts about the model, with the caller's corrections."""
+        return family_of(self.model, self.catalog)
 
     @property
     def speaks_gemini(self) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, cast
 
-from langchain_gemini_compat._catalog.models import family_of
 from langchain_gemini_compat._catalog.surfaces import TIER_HEADER
 from langchain_gemini_compat._request.known_refusals import CHAT_PATH, apply_refusals
 from langchain_gemini_compat._request.messages import encode_messages
@@ -137,7 +136,7 @@ def build_payload(
         UnsupportedContentError: The endpoint does not accept a content block.
         InvalidHistoryError: There is no message to send. With `strict`, also for a message that was changed.
     """
-    family, read = family_of(endpoint.model), _format_tools_of(read_options(options))
+    family, read = endpoint.family, _format_tools_of(read_options(options))
     _refuse_other_api(endpoint, family)
     context = _Context(read, endpoint, family, stream, [], misspelled or {})
     for name in overridden:

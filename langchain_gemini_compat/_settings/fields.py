@@ -372,7 +372,7 @@ _OPTION_ALIASES = {**aliases_of(RequestFields), "model_name": "model"}
 #: All names of parameters that a call cannot override.
 _MODEL_ONLY = (
     ConnectionFields.model_fields.keys() | aliases_of(ConnectionFields) | (COMPOSITES.keys() - OPTION_COMPOSITES)
-) - {"model", "model_name", "strict", "streaming"}
+) - {"model", "model_name", "strict", "streaming"} | {"catalog"}
 _OWN_OPTIONS = RequestFields.model_fields.keys() | {"model", "strict", "streaming"}
 
 

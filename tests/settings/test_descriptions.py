@@ -11,7 +11,11 @@ from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
 from langchain_gemini_compat._settings.aliases import COMPOSITES
 from langchain_gemini_compat._settings.fields import ConnectionFields, RequestFields, aliases_of
 
-CHAT_FIELDS = ConnectionFields.model_fields | RequestFields.model_fields
+CHAT_FIELDS = {
+    **ConnectionFields.model_fields,
+    **RequestFields.model_fields,
+    "catalog": ChatGeminiCompat.model_fields["catalog"],
+}
 OWN_FIELDS = CHAT_FIELDS | {
     name: field for name, field in GeminiCompatEmbeddings.model_fields.items() if name not in CHAT_FIELDS
 }

@@ -79,6 +79,7 @@ fact is:
 | *reported* | somebody else states it, such as another library |
 | *{UNKNOWN}* | no source states it; the request is changed as little as possible |
 
+To correct a fact without a new release, see [correct the facts about a model](../how-to/correct-the-catalog.md).
 `{COMMAND}` writes this page from `_catalog/models.json`.
 
 ## Limits and locations
@@ -222,6 +223,7 @@ GROUPS = {
     "Replies and errors": (
         "streaming", "stream_usage", "strict", "invalid_tool_calls", "include_response_headers",
     ),
+    "Facts": ("catalog",),
 }  # fmt: skip
 #: Words for types of arguments that are not a list of words.
 _TYPES = {
@@ -237,6 +239,7 @@ _TYPES = {
     "Enum": "Google's enum",
     "BaseModel": "Google's class",
     "Mapping[str, object]": "dict",
+    "PathLike[str]": "`Path`",
 }
 #: The shape of the description of a parameter.
 DESCRIPTION = re.compile(

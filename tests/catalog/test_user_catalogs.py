@@ -1,0 +1,240 @@
+"""Files of users that correct or add facts about models."""
+
+import copy
+import json
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import ConfigurableField
+from outgoing import PLACES
+from pydantic import BaseModel
+
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._catalog.catalog_file import CATALOG_VARIABLE, FACTS
+from langchain_gemini_compat._catalog.models import family_of
+from langchain_gemini_compat.testing import FakeGemini
+
+XENON = {"levels": ["low", "xhigh"], "max_output_tokens": 5000, "takes_penalties": {"value": False, "source": "a mail"}}
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return a function that writes a catalog and returns its path."""
+
+    def write_catalog(families, name="facts.json"):
+        path = tmp_path / name
+        path.write_text(families if isinstance(families, str) else json.dumps({"families": families}), "utf-8")
+        return path
+
+    return write_catalog
+
+
+def level(chat, **options):
+    """Return the thinking that is sent for `xhigh`."""
+    body, _ = chat.preview("Hi.", reasoning_effort="xhigh", **options)
+    config = body.get("extra_body", {}).get("google", {}).get("thinking_config", {})
+    return body.get("reasoning_effort") or config["thinking_level"]
+
+
+def test_corrected_fact_changes_the_request_and_the_profile(write):
+    """The other facts of the family stay, and so does every other family."""
+    path = write({"gemini-3.8-flash": {"levels": ["minimal", "low"], "max_output_tokens": 1000}})
+    chat = ChatGeminiCompat(model="gemini-3.8-flash-001", catalog=path, **PLACES["vertex"])
+    body, notes = chat.preview("Hi.", reasoning_effort="minimal", max_tokens=2000, presence_penalty=1)
+    assert (body["reasoning_effort"], body["max_tokens"], "presence_penalty" in body) == ("minimal", 1000, False)
+    assert len(notes) == 2
+    assert chat.profile["reasoning_effort_levels"] == ["minimal", "low"]
+    assert chat.profile["max_input_tokens"] == 1_048_576
+    assert level(chat, model="gemini-4-neon") == "xhigh"
+
+
+def test_new_family_begins_with_the_facts_that_its_name_had(write):
+    """A new family may begin with another new family. The order in the file does not matter."""
+    path = str(write({"gemini-5-xenon-lite": {"max_output_tokens": 7000}, "gemini-5-Xenon": XENON}))
+    family = family_of("models/gemini-5-xenon-lite-001", path)
+    assert (family.name, family.known, family.levels) == ("gemini-5-xenon-lite", True, ("low", "xhigh"))
+    assert (family.max_output_tokens, family.max_input_tokens) == (7000, 1_048_576)
+    assert family.signatures_demanded
+    assert not family.takes_penalties
+    assert family_of("gemini-5-xenon", path).max_output_tokens == 5000
+    assert family_of("gemini-5-xenon").name == "gemini"
+
+
+def test_other_api_can_be_made_empty(write):
+    path = write({"gemini-3.8-live": {"other_api": ""}})
+    assert family_of("gemini-3.8-live", str(path)).other_api == ""
+
+
+def test_models_with_and_without_a_catalog_do_not_change_each_other(write):
+    """Also if they alternate, and if two have different catalogs."""
+    high = write({"gemini-3.8-flash": {"levels": ["high"]}}, "a.json")
+    low = write({"gemini-3.8-flash": {"levels": ["low"]}}, "b.json")
+    for _ in range(2):
+        for path, sent in ((high, "high"), (None, "high"), (low, "low")):
+            chat = ChatGeminiCompat(model="gemini-3.8-flash", catalog=path, **PLACES["ai_studio"])
+            assert level(chat) == sent
+            assert len(chat.preview("Hi.", reasoning_effort="low")[1]) == (path == high)
+
+
+def test_environment_names_a_catalog_for_all_models_without_one(write, monkeypatch):
+    """The argument is stronger."""
+    monkeypatch.setenv(CATALOG_VARIABLE, str(write({"gemini-3.8-flash": {"levels": ["low"]}}, "a.json")))
+    assert level(ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")) == "low"
+    other = write({"gemini-3.8-flash": {"levels": ["medium"]}}, "b.json")
+    assert level(ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", catalog=other)) == "medium"
+    monkeypatch.delenv(CATALOG_VARIABLE)
+    assert level(ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")) == "high"
+
+
+def test_catalog_decides_whether_signatures_come_back(write):
+    """A history of a model with other rules gets placeholders. The catalog says that the rules are the same."""
+    fake = FakeGemini()
+    origin = fake.chat_model("gemini-3.8-flash")
+    reply = origin.invoke("Hi.")
+    assert isinstance(reply, AIMessage)
+    path = write({"gemini-2.5-pro": {"generation": "gemini-3"}})
+    same = [FakeGemini().chat_model("gemini-2.5-pro", catalog=one)._connection.endpoint.family for one in (None, path)]
+    assert [family.generation for family in same] == ["gemini-2.5", "gemini-2.5"]
+    seen = [
+        fake.chat_model("gemini-2.5-pro", catalog=one).preview([reply, ("user", "And?")])[0]["messages"][0]
+        for one in (None, path)
+    ]
+    assert "thought_signature" not in json.dumps(seen[0])
+    assert ("thought_signature" in json.dumps(seen[1])) == ("thought_signature" in json.dumps(reply.additional_kwargs))
+
+
+class Answer(BaseModel):
+    """A number."""
+
+    value: int
+
+
+def test_catalog_decides_how_structured_output_is_asked_for(write):
+    """Models before Gemini 3 get the schema as a tool beside other tools."""
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+    path = write({"gemini-2.5-pro": {"generation": "gemini-3"}})
+    for catalog, native in ((None, False), (path, True)):
+        chat = FakeGemini().chat_model("gemini-2.5-pro", catalog=catalog)
+        body, _ = chat.with_structured_output(Answer, tools=[tool]).preview("Hi.")
+        assert ("response_format" in body) == native
+
+
+TOML = """
+[families."gemini-5-xenon"]
+levels = ["low", "xhigh"]
+max_output_tokens = { value = 5000, source = "a mail", grade = "reported", note = "By mail." }
+end_on_vertex = { date = 2027-05-19, successor = "gemini-6" }
+end_on_ai_studio.value = { date = "2027-05-20" }
+end_on_ai_studio.grade = "reported"
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 needs tomli")
+def test_toml_has_the_same_keys(write):
+    family = family_of("gemini-5-xenon", str(write(TOML, "facts.toml")))
+    assert (family.levels, family.max_output_tokens) == (("low", "xhigh"), 5000)
+    ends = [(str(end.date), end.successor, end.grade) for end in (family.end_on_vertex, family.end_on_ai_studio)]
+    assert ends == [("2027-05-19", "gemini-6", "documented"), ("2027-05-20", "", "reported")]
+
+
+def test_toml_without_a_reader_is_an_error_that_says_what_to_install(write, monkeypatch):
+    """Python 3.10 has none."""
+    monkeypatch.setattr(sys, "version_info", (3, 10))
+    monkeypatch.setitem(sys.modules, "tomli", None)
+    with pytest.raises(ValueError, match="pip install tomli"):
+        family_of("gemini-5-xenon", str(write(TOML, "other.toml")))
+
+
+@pytest.mark.parametrize(
+    ("families", "said"),
+    [
+        ({"gemini-x": {"level": ["low"]}}, "has the unknown key `level`. Did you mean `levels`?"),
+        ({"gemini-x": {"levels": ["low", "hgih"]}}, "Set it to a list of some of `minimal`, `low`"),
+        ({"gemini-x": {"max_output_tokens": "5000"}}, "`families.gemini-x.max_output_tokens` is '5000'. Set it to"),
+        ({"gemini-x": {"levels": {"value": ["low"], "grad": 1}}}, "has the unknown key `grad`. Did you mean `grade`?"),
+        ({"gemini-x": {"end_on_vertex": {"date": "soon"}}}, "a table with `date`"),
+        ({"gemini-x": []}, "`families.gemini-x` is []"),
+        ("{", "is not valid JSON"),
+        ('{"familys": {}}', "Did you mean `families`?"),
+    ],
+)
+def test_mistake_names_the_file_the_key_and_what_is_allowed(write, monkeypatch, families, said):
+    """At construction, by either way, and with a profile of the caller too."""
+    path = write(families)
+    for options in ({}, {"profile": {"max_input_tokens": 5}}):
+        with pytest.raises(ValueError, match=r"facts\.json") as caught:
+            ChatGeminiCompat(model="gemini-x", api_key="k", catalog=path, **options)
+        assert said in str(caught.value)
+    monkeypatch.setenv(CATALOG_VARIABLE, str(path))
+    with pytest.raises(ValueError, match=r"facts\.json") as caught:
+        ChatGeminiCompat(model="gemini-x", api_key="k")
+    assert said in str(caught.value)
+
+
+def test_missing_file_is_an_error_that_names_both_ways(tmp_path):
+    with pytest.raises(ValueError, match=f"No such file.*`catalog`.*{CATALOG_VARIABLE}"):
+        ChatGeminiCompat(model="gemini-x", api_key="k", catalog=tmp_path / "none.json")
+
+
+def test_call_cannot_name_a_catalog():
+    with pytest.raises(ValueError, match="`catalog` belongs to the model"):
+        ChatGeminiCompat(model="gemini-x", api_key="k").preview("Hi.", catalog="x")
+
+
+def test_copies_keep_the_catalog(write):
+    """Copies, pickles and serialized constructors."""
+    path = write({"gemini-3.8-flash": {"levels": ["low"]}})
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", catalog=path)
+    copies = [chat.model_copy(), copy.deepcopy(chat), pickle.loads(pickle.dumps(chat))]
+    assert [(level(one), one.profile["reasoning_effort_levels"]) for one in copies] == [("low", ["low"])] * 3
+    assert chat.to_json()["kwargs"]["catalog"] == str(path)
+    assert isinstance(path, Path)
+
+
+def test_copy_for_another_model_has_the_profile_of_that_model():
+    """As long as nobody has set a profile."""
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
+    assert chat.model_copy(update={"model": "gemini-2.0-flash"}).profile["max_output_tokens"] == 8192
+    assert chat.model_copy(update={"model_name": "gemma-4"}).profile is None
+    assert chat.model_copy(update={"model": "gemini-2.0-flash", "profile": {"name": "x"}}).profile == {"name": "x"}
+    chat.profile["max_input_tokens"] = 5
+    assert chat.model_copy(update={"model": "gemini-2.0-flash"}).profile["max_input_tokens"] == 5
+    own = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", profile={"max_input_tokens": 5})
+    assert own.model_copy(update={"model": "gemini-2.0-flash"}).profile == {"max_input_tokens": 5}
+
+
+def test_copies_do_not_share_a_profile():
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
+    for other in (chat.model_copy(), copy.deepcopy(chat), pickle.loads(pickle.dumps(chat))):
+        other.profile["max_input_tokens"] = 5
+        assert chat.profile["max_input_tokens"] == 1_048_576
+        assert copy.deepcopy(other).profile["max_input_tokens"] == 5
+        assert pickle.loads(pickle.dumps(other)).profile["max_input_tokens"] == 5
+
+
+def test_configured_model_has_its_own_profile():
+    """`configurable_fields` builds it from all fields of the model."""
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
+    for name in ("model", "model_name"):
+        chain = chat.configurable_fields(**{name: ConfigurableField(id="model")})
+        found, _ = chain.prepare({"configurable": {"model": "gemini-2.0-flash"}})
+        assert (found.model, found.profile["max_output_tokens"]) == ("gemini-2.0-flash", 8192)
+    own = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", profile={"max_input_tokens": 5})
+    found, _ = own.configurable_fields(model=ConfigurableField(id="m")).prepare({"configurable": {"m": "gemini-2.0"}})
+    assert found.profile == {"max_input_tokens": 5}
+
+
+def test_profile_of_another_model_can_be_set():
+    """For an alias of a gateway, for example."""
+    other = ChatGeminiCompat(model="gemini-2.0-flash", api_key="k").profile
+    chat = ChatGeminiCompat(model="my-alias", profile=other, **PLACES["openai_compatible"])
+    assert chat.profile["max_output_tokens"] == 8192
+
+
+@pytest.mark.parametrize("key", FACTS)
+def test_page_has_every_fact_and_what_is_allowed(key):
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "correct-the-catalog.md").read_text("utf-8")
+    assert [line for line in page.splitlines() if line.startswith(f"| `{key}` |") and FACTS[key].allowed in line]
