@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -34,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-cost", metavar="USD", type=_amount, help="do not start if the run may cost more, or has no known price"
     )
     group.add_argument("--json", metavar="FILE", help="write the report to this file, as JSON")
+    group.add_argument("--record", metavar="DIR", help="write the exchanges of each probe to a cassette in this folder")
     group.add_argument("--yes", action="store_true", help="do not ask before the requests are sent")
 
 
@@ -44,8 +47,9 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     from langchain_gemini_compat.cli._verify.runner import select_probes
 
     target, path = read_target(args), _read_path(cast("str | None", args.json))
+    folder = _read_folder(cast("str | None", args.record))
     with _open_client(target) as client:
-        lab = Lab(target, client)
+        lab = Lab(target, client, keeps_replies=folder is None)
         probes = select_probes(lab.surface, lab.model, _names(cast("str | None", args.only)))
         estimate = estimate_cost(probes, lab.model, is_local=target.is_local)
         _introduce(screen, lab, probes, estimate)
@@ -53,7 +57,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         if not args.yes and not _ask(screen):
             screen.line("Nothing was sent.")
             return 1
-        report = _run_probes(screen, lab, probes, estimate)
+        report = _run_probes(screen, lab, probes, estimate, folder)
     report.show(screen)
     if path is not None:
         text = json.dumps(report.as_json(), ensure_ascii=False, indent=2)
@@ -67,6 +71,17 @@ def _read_path(name: str | None) -> Path | None:
     if path is not None and (path.is_dir() or not path.parent.is_dir()):
         raise UsageError(f"`--json` {name} cannot be written, because it is not a file in an existing folder.")
     return path
+
+
+def _read_folder(name: str | None) -> Path | None:
+    """Return the folder of the cassettes, which is created."""
+    folder = Path(name) if name else None
+    if folder is not None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as err:
+            raise UsageError(f"`--record` {name} cannot be used as a folder ({type(err).__name__}).") from None
+    return folder
 
 
 def _open_client(target: Target) -> httpx2.Client:
@@ -97,19 +112,28 @@ def _ask(screen: Screen) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _run_probes(screen: Screen, lab: Lab, probes: Sequence[Probe], estimate: Estimate) -> Report:
-    """Run the probes. A terminal shows each result as it comes."""
+def _run_probes(screen: Screen, lab: Lab, probes: Sequence[Probe], estimate: Estimate, folder: Path | None) -> Report:
+    """Run the probes, and record them in `folder`. A terminal shows each result as it comes."""
     from langchain_gemini_compat.cli._verify.report import build_report
     from langchain_gemini_compat.cli._verify.runner import run_probes
 
     results = []
-    for result in run_probes(lab, probes):
+    for result in run_probes(lab, probes, _build_recorder(lab, folder)):
         results.append(result)
         if screen.live:
             style = "dim" if result.status == "ok" else "yellow"
             screen.line(f"{len(results):>3}/{len(probes)} {result.status:<11} {result.probe.id}", style)
     screen.line()
     return build_report(lab, estimate, results)
+
+
+def _build_recorder(lab: Lab, folder: Path | None) -> Callable[[Probe], AbstractContextManager[object]]:
+    """Return the function that records a probe in `folder`, or one that records nothing."""
+    if folder is None:
+        return nullcontext
+    from langchain_gemini_compat.cli._verify.recording import record_probe
+
+    return partial(record_probe, folder, lab.surface)
 
 
 def _names(text: str | None) -> list[str]:

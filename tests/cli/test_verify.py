@@ -9,11 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import yaml
+from cassette_files import LEAKS
 from changed_fake import ChangedFake, build_change, refuse
 from pydantic import SecretStr
 
 import langchain_gemini_compat
-from langchain_gemini_compat._catalog.models import family_of
+from langchain_gemini_compat._catalog.models import family_of, known_families
 from langchain_gemini_compat.cli import main
 from langchain_gemini_compat.cli._options import Target
 from langchain_gemini_compat.cli._verify.estimate import estimate_cost
@@ -21,7 +23,8 @@ from langchain_gemini_compat.cli._verify.lab import Lab
 from langchain_gemini_compat.cli._verify.probe import NotCheckedError
 from langchain_gemini_compat.cli._verify.probes import PROBES
 from langchain_gemini_compat.cli._verify.runner import run_probe, run_probes, select_probes
-from langchain_gemini_compat.testing import FakeGemini, Fault
+from langchain_gemini_compat.errors import InvalidRequestError
+from langchain_gemini_compat.testing import FakeGemini, Fault, replay
 
 PACKAGE = Path(langchain_gemini_compat.__file__).parent
 #: For each probe, the first of these that it is about.
@@ -38,11 +41,12 @@ CASES = [
 ]
 
 
-def open_lab(fake, model=MODEL):
+def open_lab(fake, model=MODEL, **options):
     """Return a lab that is connected to `fake` in process."""
-    given = fake.connection()
+    given = {**fake.connection(), **options}
     target = Target(model, fake.surface, base_url=given["base_url"], api_key=SecretStr(given["api_key"]))
-    return Lab(target, given["http_client"], sleep=lambda _: None)
+    keeps_replies = options.get("keeps_replies", True)
+    return Lab(target, given["http_client"], keeps_replies=keeps_replies, sleep=lambda _: None)
 
 
 def run_all(fake, model=MODEL):
@@ -92,6 +96,29 @@ def test_probe_fails_if_its_rule_is_changed(surface, probe, model):
     assert status.pop(probe.id) == "differs", results[probe.id].seen
     assert {name for name, word in status.items() if word == "skipped"} == needing
     assert {name: results[name].seen for name, word in status.items() if word not in ("ok", "skipped")} == {}
+
+
+FAMILIES = [family.name for family in known_families() if family.is_gemini and not family.other_api]
+
+
+@pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_catalog_and_fake_agree_on_each_family(surface, name):
+    """Both have their own facts about models. So a probe finds what is wrong in one of them."""
+    # No model is called `gemini-2.5`, and the facts of that family are those of 2.5 Flash.
+    model = "gemini-2.5-flash" if name == "gemini-2.5" else name
+    named = ("thinking", "penalties", "text-beside-calls", "media-in-result", "signature-missing")
+    probes = select_probes(surface, model, named)
+    results = run_probes(open_lab(ChangedFake(surface), model), probes)
+    assert {result.probe.id: (result.expected, result.seen) for result in results if result.status != "ok"} == {}
+
+
+def test_chat_model_does_not_repair_the_requests_of_a_probe():
+    """The chat model would send a refused request again in another form, and the probe would not notice the refusal."""
+    text = 'Invalid JSON payload received. Unknown name "temperature": Cannot find field.'
+    lab = open_lab(ChangedFake("ai_studio", refuse(lambda body: "temperature" in body, text)))
+    with pytest.raises(InvalidRequestError, match="temperature"):
+        lab.chat.invoke("Hi", temperature=0.5)
 
 
 def test_each_probe_needs_only_earlier_ones():
@@ -275,3 +302,32 @@ def test_price_without_the_extra_is_not_known(monkeypatch):
     estimate = estimate_cost(PROBES, MODEL, is_local=False)
     assert estimate.price is None
     assert "pip install genai-prices" in estimate.describe()
+
+
+@pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
+def test_recorded_probes_replay(run, surface, tmp_path):
+    """`--record` writes one cassette for each probe, in the layout of the folder `cassettes`. It replays offline."""
+    code, _, err = run(ChangedFake(surface), "--yes", "--record", str(tmp_path / "new"))
+    assert (code, err) == (0, "")
+    for probe in select_probes(surface, MODEL):
+        (path,) = (tmp_path / "new" / f"{probe.id}_{surface}".replace("-", "_")).glob("*/*.yaml")
+        check_layout(path)
+        with replay(path) as played:
+            lab = open_lab(ChangedFake(surface), http_client=played.client, keeps_replies=False)
+            result = run_probe(lab, probe)
+        assert (result.status, played.remaining) == ("ok", 0), (probe.id, result.seen)
+
+
+def check_layout(path):
+    """Check what the tests of the folder `cassettes` check. The fake is not Google, so nothing is `recorded`."""
+    cassette = yaml.safe_load(path.read_text())
+    provenance = cassette["provenance"]
+    assert provenance["kind"] == "composed"
+    assert provenance["model"] == path.parent.name
+    assert LEAKS.findall(path.read_text()) == []
+    for item in cassette["interactions"]:
+        request, response = item["request"], item["response"]
+        assert request.keys() == {"method", "uri", "json"}
+        assert request["json"].get("stream", False) is (path.stem == "stream")
+        is_streamed = path.stem == "stream" and response["status"]["code"] == 200
+        assert response.keys() == {"status", "headers", "events" if is_streamed else "json"}

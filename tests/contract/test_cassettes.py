@@ -1,10 +1,9 @@
 """Replayed exchanges with AI Studio, and checks of all cassettes."""
 
 import os
-import re
 
 import pytest
-from cassette_files import EXAMPLES, FOLDER, IGNORED_HOSTS, SUPPORT_PAGE, all_names, cassette, load, source_rows
+from cassette_files import EXAMPLES, FOLDER, IGNORED_HOSTS, LEAKS, SUPPORT_PAGE, all_names, cassette, load, source_rows
 from langchain_core.messages import HumanMessage, ToolMessage
 
 from langchain_gemini_compat import ChatGeminiCompat
@@ -12,10 +11,6 @@ from langchain_gemini_compat._signatures import SIGNATURES_KEY
 
 MODEL = "gemini-3.8-flash"
 STUDIO = {f"tool_loop/{MODEL}/complete", f"tool_loop/{MODEL}/stream", f"thoughts/{MODEL}/stream"}
-LEAKS = re.compile(
-    r"AIza[0-9A-Za-z_-]{10}|ya29\.|Bearer |BEGIN [A-Z ]*PRIVATE KEY|refresh_token|client_secret|@[a-z-]+\.iam\."
-    r"|projects/(?!PROJECT_ID/)"
-)
 
 
 def get_weather(city: str) -> str:

@@ -95,6 +95,11 @@ FOLDER = Path(__file__).parents[2] / "cassettes"
 PROJECT = "PROJECT_ID"
 #: The only headers of a response that are kept. Request headers are all removed.
 KEPT_HEADERS = ("content-type", "retry-after")
+#: What looks like a secret or names a project.
+LEAKS = re.compile(
+    r"AIza[0-9A-Za-z_-]{10}|ya29\.|Bearer |BEGIN [A-Z ]*PRIVATE KEY|refresh_token|client_secret|@[a-z-]+\.iam\."
+    r"|projects/(?!PROJECT_ID/)"
+)
 #: The token requests of google-auth contain refresh tokens and client secrets, so they are never recorded.
 IGNORED_HOSTS = (
     "oauth2.googleapis.com",

@@ -122,7 +122,7 @@ PROBES = (
         "_request/tool_results.py",
         {"vertex": VERTEX_EXAMPLES, "ai_studio": _NAME},
         _check_name,
-        needs=("signature-placeholder",),
+        needs=("text", "signature-placeholder"),
         spend=_CASE,
     ),
     Probe(
@@ -132,7 +132,7 @@ PROBES = (
         "_request/turn_order.py",
         {"vertex": _COUNT, "ai_studio": _COUNT},
         _check_missing_result,
-        needs=("signature-placeholder",),
+        needs=("text", "signature-placeholder"),
         spend=REFUSED,
     ),
     Probe(
@@ -142,7 +142,7 @@ PROBES = (
         "_request/assistant_messages.py",
         {"vertex": observed("public report of 'Expected a valid JSON object', August 2026"), "ai_studio": UNTRIED},
         _check_empty_arguments,
-        needs=("signature-placeholder",),
+        needs=("text", "signature-placeholder"),
         spend=REFUSED,
     ),
     Probe(
@@ -152,7 +152,7 @@ PROBES = (
         "`text_beside_calls` of the family in _catalog",
         {"vertex": _BESIDE},
         _check_text_beside_calls,
-        needs=("signature-placeholder",),
+        needs=("text", "signature-placeholder"),
         spend=_CASE,
     ),
     Probe(
@@ -196,7 +196,7 @@ PROBES = (
         "_request/tool_results.py",
         {"vertex": VERTEX_OVERVIEW},
         _check_media,
-        needs=("signature-placeholder",),
+        needs=("text", "signature-placeholder"),
         spend=Spend(input_tokens=600),
         fits=_reads_media_in_results,
     ),
@@ -218,7 +218,7 @@ PROBES = (
         "_request/tool_result_texts.py",
         {"vertex": _REFERENCE, "ai_studio": _REFERENCE},
         _check_reference,
-        needs=("signature-placeholder",),
+        needs=("text", "signature-placeholder"),
         spend=REFUSED,
         fits=_reads_media_in_results,
     ),

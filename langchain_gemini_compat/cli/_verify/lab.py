@@ -19,6 +19,7 @@ from langchain_gemini_compat._catalog.models import family_of
 from langchain_gemini_compat._catalog.surfaces import PROJECT_PLACEHOLDER
 from langchain_gemini_compat._lazy import library_name
 from langchain_gemini_compat._transport.redaction import hide_secret
+from langchain_gemini_compat._transport.tape import start_take
 from langchain_gemini_compat._wire.json_types import list_at, object_at, text_at
 from langchain_gemini_compat.cli._verify.probe import NotCheckedError
 
@@ -37,7 +38,7 @@ WORD = "Reply with the single word: ok"
 WRONG_KEY = "AIzaSyWrongKeyOfVerify0000"
 _SECONDS = 120.0
 #: Waits before a request is sent again, in seconds. A server that is overloaded often answers the next request.
-_WAITS = (2.0, 8.0)
+WAITS = (2.0, 8.0)
 _CHAT = "/chat/completions"
 #: Statuses that say nothing about the request: credentials, permission, quota.
 _NOT_ABOUT_THE_REQUEST = (
@@ -127,14 +128,30 @@ class RawReply:
 
 
 class Lab:
-    """One endpoint and model, and the requests to it."""
+    """One endpoint and model, and the requests to it.
 
-    def __init__(self, target: Target, client: httpx2.Client, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    Args:
+        target: The endpoint, the model and the credential.
+        client: Sends all requests.
+        keeps_replies: Whether probes share the replies of `send_once`. If not, each probe sends all of its requests.
+        sleep: Waits before a request is sent again.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        client: httpx2.Client,
+        *,
+        keeps_replies: bool = True,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._target = target
         self._client = client
-        self._sleep = sleep
+        self._keeps_replies = keeps_replies
+        self.sleep = sleep
         self._cached: dict[str, RawReply] = {}
-        self.chat: ChatGeminiCompat = target.build_model(http_client=client)
+        #: With retries, the chat model would change a request that the server refuses, and hide that it was wrong.
+        self.chat: ChatGeminiCompat = target.build_model(http_client=client, max_retries=0)
         info = self.chat.endpoint_info()
         self.surface: Surface = info["surface"]
         self.base_url: str = info["base_url"]
@@ -143,7 +160,10 @@ class Lab:
 
     def for_model(self, model: str) -> Lab:
         """Return a lab with the same endpoint and another model."""
-        return Lab(replace(self._target, model=model), self._client, sleep=self._sleep) if model else self
+        if not model:
+            return self
+        target = replace(self._target, model=model)
+        return Lab(target, self._client, keeps_replies=self._keeps_replies, sleep=self.sleep)
 
     @property
     def family(self) -> ModelFamily:
@@ -171,7 +191,7 @@ class Lab:
             path: The path below the base URL.
             verdicts: Statuses that are about this request, although they usually are about credentials or quotas.
         """
-        waits = iter(_WAITS)
+        waits = iter(WAITS)
         while True:
             reply = self._post(body, path, self._headers)
             if reply.status in verdicts or not _is_outside(reply.status):
@@ -179,7 +199,7 @@ class Lab:
             wait = next(waits, None)
             if wait is None or reply.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
                 raise NotCheckedError(reply.describe())
-            self._sleep(wait)
+            self.sleep(wait)
 
     def stream(self, body: JsonObject) -> RawReply:
         """Send `body` as a request for a stream, with usage at its end."""
@@ -191,21 +211,29 @@ class Lab:
         return self._post(body, _CHAT, {"authorization": f"Bearer {WRONG_KEY}"})
 
     def send_once(self, name: str, body: JsonObject) -> RawReply:
-        """Send `body` at the first call with this `name`, and return the same answer later."""
-        if name not in self._cached:
+        """Send `body` at the first call with this `name`, and return the same answer later if replies are kept."""
+        if name not in self._cached or not self._keeps_replies:
             self._cached[name] = self.send(body)
         return self._cached[name]
 
     def _post(self, body: JsonObject, path: str, headers: Mapping[str, str]) -> RawReply:
+        request = self._client.build_request(
+            "POST",
+            self._url + path,
+            content=json.dumps(body).encode(),
+            headers={"content-type": "application/json", "user-agent": "langchain-gemini-compat", **headers},
+            timeout=_SECONDS,
+        )
+        take = start_take(request)
         try:
-            response = self._client.post(
-                self._url + path,
-                content=json.dumps(body).encode(),
-                headers={"content-type": "application/json", "user-agent": "langchain-gemini-compat", **headers},
-                timeout=_SECONDS,
-            )
+            response = self._client.send(request)
         except cast("type[Exception]", import_module(library_name()).HTTPError) as err:
             raise NotCheckedError(f"no answer ({type(err).__name__})") from None
+        if take is not None:
+            take.note_response(response, is_raw=False)
+            take.note_piece(response.content)
+            take.note_end()
+            take.save()
         return _read(response)
 
     @property

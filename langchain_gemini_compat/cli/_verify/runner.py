@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from langchain_gemini_compat import errors
 from langchain_gemini_compat._catalog.models import family_of
 from langchain_gemini_compat.cli._options import UsageError
+from langchain_gemini_compat.cli._verify.lab import WAITS
 from langchain_gemini_compat.cli._verify.probe import NotCheckedError, Observation
 from langchain_gemini_compat.cli._verify.probes import PROBES, TOPICS
 
@@ -69,8 +71,10 @@ def _expand(names: Iterable[str]) -> set[str]:
     return found
 
 
-def run_probes(lab: Lab, probes: Sequence[Probe], before: Callable[[Probe], None] | None = None) -> Iterator[Result]:
-    """Run `probes` in order, and yield the result of each. `before` is called before a probe sends requests."""
+def run_probes(
+    lab: Lab, probes: Sequence[Probe], around: Callable[[Probe], AbstractContextManager[object]] = nullcontext
+) -> Iterator[Result]:
+    """Run `probes` in order, and yield the result of each. Each probe runs in the context that `around` returns."""
     passed: set[str] = set()
     selected = {probe.id for probe in probes}
     for probe in probes:
@@ -78,9 +82,8 @@ def run_probes(lab: Lab, probes: Sequence[Probe], before: Callable[[Probe], None
         if missing:
             result = Result(probe, "skipped", probe.expected, f"needs {' and '.join(missing)}")
         else:
-            if before is not None:
-                before(probe)
-            result = run_probe(lab, probe)
+            with around(probe):
+                result = run_probe(lab, probe)
         if result.status == "ok":
             passed.add(probe.id)
         yield result
@@ -89,10 +92,7 @@ def run_probes(lab: Lab, probes: Sequence[Probe], before: Callable[[Probe], None
 def run_probe(lab: Lab, probe: Probe) -> Result:
     """Run one probe. An error of the server is a result."""
     try:
-        with warnings.catch_warnings():
-            # What the package leaves out is not news to a probe.
-            warnings.simplefilter("ignore", errors.GeminiCompatWarning)
-            seen = probe.check(lab.for_model(probe.model))
+        seen = _check(lab, probe)
     except NotCheckedError as err:
         return Result(probe, "not checked", probe.expected, str(err))
     except errors.GeminiCompatError as err:
@@ -100,6 +100,22 @@ def run_probe(lab: Lab, probe: Probe) -> Result:
         seen = Observation(holds=False, seen=f"{type(err).__name__}: {' '.join(str(err).split())}")
         return Result(probe, status, probe.expected, seen.seen)
     return Result(probe, "ok" if seen.holds else "differs", seen.expected or probe.expected, seen.seen)
+
+
+def _check(lab: Lab, probe: Probe) -> Observation:
+    """Return what the probe saw. After an error that may pass, such as an overload, check again."""
+    asked = lab.for_model(probe.model)
+    with warnings.catch_warnings():
+        # What the package leaves out is not news to a probe.
+        warnings.simplefilter("ignore", errors.GeminiCompatWarning)
+        for wait in WAITS:
+            try:
+                return probe.check(asked)
+            except errors.GeminiCompatError as err:
+                if not err.is_retryable:
+                    raise
+            lab.sleep(wait)
+        return probe.check(asked)
 
 
 def _says_nothing(err: errors.GeminiCompatError) -> bool:

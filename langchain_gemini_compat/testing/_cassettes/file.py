@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from langchain_gemini_compat._catalog.models import bare_model_name
 from langchain_gemini_compat.testing._model.json_values import as_object, as_objects, as_text, read_path
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def append_interaction(path: Path, interaction: JsonObject, max_body: int | None
     """
     text = _dump([interaction])
     host = urlsplit(as_text(read_path(interaction, "request", "uri"))).hostname or ""
-    model = as_text(read_path(interaction, "request", "json", "model"))
+    model = bare_model_name(as_text(read_path(interaction, "request", "json", "model")))
     with _locked(path) as file:
         content = file.read(2**16)
         head, mark, _ = content.partition(_LIST)
