@@ -115,11 +115,13 @@ def write_zsh(commands: Mapping[str, Sequence[Argument]]) -> Iterator[str]:
 
 
 def _zsh_specs(arguments: Sequence[Argument]) -> Iterator[str]:
+    place = 0
     for argument in arguments:
         values = f"({' '.join(argument.choices)})" if argument.choices else ""
         value = f":{argument.value}:{values}" if argument.value else ""
         if not argument.flags:
-            yield _quote(f"1{value}")
+            place += 1
+            yield _quote(f"{place}{value}")
         others = f"({' '.join(argument.flags)})" if len(argument.flags) > 1 else ""
         for flag in argument.flags:
             yield _quote(f"{others}{flag}[{_escape_zsh(argument.help)}]{value}")

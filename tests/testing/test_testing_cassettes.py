@@ -4,8 +4,6 @@ import asyncio
 import gzip
 import json
 import re
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -599,25 +597,3 @@ def test_only_answers_of_google_count_as_recorded(path):
     provenance = yaml.safe_load(path.read_text())["provenance"]
     assert provenance["kind"] == "composed"
     assert "gate.example.com" in provenance["source"]
-
-
-CHILD = """
-import subprocess, sys
-from langchain_gemini_compat.testing import FakeGemini
-name, depth = sys.argv[1], int(sys.argv[2])
-child = depth and subprocess.Popen([sys.executable, __file__, name + ".c", str(depth - 1)])
-model = FakeGemini("x" * 20_000).chat_model()
-for number in range(10):
-    model.invoke(f"{name} {number}")
-sys.exit(child.wait() if depth else 0)
-"""
-
-
-def test_processes_of_one_recording_share_the_file(path, tmp_path, monkeypatch):
-    """`GEMINI_COMPAT_RECORD` lets a program and its children record. None destroys what another one writes."""
-    program = tmp_path / "program.py"
-    program.write_text(CHILD)
-    monkeypatch.setenv("GEMINI_COMPAT_RECORD", str(path))
-    assert subprocess.run([sys.executable, program, "a", "1"]).returncode == 0
-    prompts = sorted(one["request"]["json"]["messages"][0]["content"] for one in interactions(path))
-    assert prompts == sorted(f"{name} {number}" for name in ("a", "a.c") for number in range(10))

@@ -1,4 +1,4 @@
 """Cassettes: exchanges of a program in a YAML file without secrets, and their replay without a network.
 
-`README.md` in the folder `cassettes` of the repository describes the layout.
+`docs/how-to/record-cassettes.md` describes the layout.
 """

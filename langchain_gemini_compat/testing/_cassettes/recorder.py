@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from langchain_gemini_compat._transport.decompression import (
     UnsupportedEncodingError,
     build_decompressor,
 )
+from langchain_gemini_compat._transport.process_lock import singleton_lock
 from langchain_gemini_compat._transport.tape import RECORD_VARIABLE, add_recorder, remove_recorder
 from langchain_gemini_compat.errors import GeminiCompatWarning
 from langchain_gemini_compat.testing._cassettes.failures import describe_failure
@@ -56,7 +56,6 @@ class Recording:
         self.path = path
         self.exchanges = 0
         self._max_body = max_body
-        self._lock = threading.Lock()
 
     def start_take(self, request: httpx2.Request) -> _Take:
         """Return the record of a new exchange. The models call this method.
@@ -81,7 +80,7 @@ class Recording:
             text = f"An exchange could not be recorded in {self.path} ({err}). The program is not affected."
             warnings.warn(text, GeminiCompatWarning, stacklevel=2)
         else:
-            with self._lock:
+            with singleton_lock():
                 self.exchanges += 1
 
 

@@ -1,0 +1,90 @@
+"""`record`: runs a command, and writes the exchanges of its models to a cassette without secrets.
+
+The command and its child processes find the file in the variable `GEMINI_COMPAT_RECORD`, so no program has to change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from langchain_gemini_compat.cli._options import UsageError
+from langchain_gemini_compat.cli._terminal import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SIGNAL = 128
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `record`."""
+    parser.epilog = "Write `--` before the command. Its exit code is passed on."
+    parser.add_argument("file", metavar="FILE", help="the cassette to write; an older cassette is replaced")
+    parser.add_argument("arguments", metavar="COMMAND", nargs="+", help="the command to run, with its arguments")
+    parser.add_argument("--max-body", metavar="BYTES", type=_size, help="cut the texts of larger bodies")
+
+
+def run(args: argparse.Namespace, screen: Screen) -> int:
+    """Run the command, print a summary to standard error, and return the exit code of the command."""
+    del screen
+    from langchain_gemini_compat.testing._cassettes.file import read_cassette, start_cassette
+
+    path = Path(cast("str", args.file)).absolute()
+    max_body = cast("int | None", args.max_body)
+    try:
+        start_cassette(path, max_body)
+    except FileExistsError as err:
+        raise UsageError(str(err)) from None
+    except OSError as err:
+        raise UsageError(f"{path} cannot be written ({err.strerror}). Name a file in an existing folder.") from None
+    code = _run_command(cast("Sequence[str]", args.arguments), _build_environment(path, max_body))
+    _summarize(Screen(sys.stderr), path, len(read_cassette(path).interactions))
+    return code
+
+
+def _build_environment(path: Path, max_body: int | None) -> dict[str, str]:
+    from langchain_gemini_compat._transport.tape import RECORD_VARIABLE
+    from langchain_gemini_compat.testing._cassettes.recorder import MAX_BODY_VARIABLE
+
+    return {**os.environ, RECORD_VARIABLE: str(path), MAX_BODY_VARIABLE: "" if max_body is None else str(max_body)}
+
+
+def _run_command(command: Sequence[str], environment: dict[str, str]) -> int:
+    """Run `command` to its end. Return its exit code, for a signal the one of a shell."""
+    try:
+        process = subprocess.Popen(command, env=environment)
+    except OSError as err:
+        text = f"`{shlex.quote(command[0])}` cannot be run ({err.strerror}). Write the command after `--`."
+        raise UsageError(text) from None
+    while True:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            # The terminal sends Ctrl-C to the command, too. The command decides whether it ends.
+            continue
+        return code if code >= 0 else _SIGNAL - code
+
+
+def _summarize(screen: Screen, path: Path, exchanges: int) -> None:
+    if not exchanges:
+        screen.line(
+            "No exchange was recorded. Likely causes: the command ended before its first request, it does not use this "
+            "package, or it does not pass its environment on, as a container does.",
+            "yellow",
+        )
+        return
+    size = f"{path.stat().st_size / 1000:.0f} kB"
+    screen.line(f"{exchanges} exchange{'' if exchanges == 1 else 's'} recorded in {path} ({size}).", "bold")
+    screen.line("Secrets are removed, but the texts of the conversation are not. Read the file before you send it.")
+
+
+def _size(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("a size is a number of bytes")
+    return int(text)
