@@ -226,7 +226,9 @@ def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str
             )
         if close in _DESTINATION:
             raise UnsupportedParameterError(f"{owner} has no argument `{name}`. Did you mean `{close}`?")
-        advice[name] = f"Did you mean `{close}`?" if close else ""
+        # `top_k`, a key of many servers, does not mean `top_p`.
+        meant = find_similar(name, names, cutoff=0.81)
+        advice[name] = f"Did you mean `{meant}`?" if meant else ""
     return advice
 
 

@@ -343,6 +343,14 @@ def test_two_names_of_an_option_with_different_values_raise(name, field):
             call()
 
 
+@pytest.mark.parametrize("name", ["top_k", "topk", "num_ctx"])
+def test_key_of_other_servers_gets_no_wrong_advice(name):
+    """`top_k` resembles `top_p`, but means something else."""
+    with pytest.warns(GeminiCompatWarning, match=f"'{name}' is not an argument") as caught:
+        chat(api_key="k", **{name: 5})
+    assert "Did you mean" not in str(caught[0].message)
+
+
 MISSPELLED = {
     "tempreature": "temperature", "max_token": "max_tokens", "resoning_effort": "reasoning_effort",
     "thinking_bugdet": "thinking_budget",
