@@ -40,6 +40,14 @@ def test_a_model_of_a_call_raises_too(surface):
     assert fake.requests == []
 
 
+def test_a_catalog_can_say_that_the_model_is_served(tmp_path):
+    """Then the request goes out."""
+    path = tmp_path / "facts.json"
+    path.write_text('{"families": {"gemini-3.8-live": {"other_api": "", "generation": "gemini-3"}}}', "utf-8")
+    body, notes = FakeGemini().chat_model("gemini-3.8-live", catalog=path, reasoning_effort="low").preview("Hi.")
+    assert (body["model"], body["reasoning_effort"], notes) == ("gemini-3.8-live", "low", [])
+
+
 @pytest.mark.parametrize(("model", "_"), MODELS)
 def test_a_gateway_and_a_deployment_choose_their_names(model, _):
     for place in (endpoint("openai_compatible", model), endpoint("vertex", model, endpoint_id="123")):
