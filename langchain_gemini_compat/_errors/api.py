@@ -93,7 +93,8 @@ class PermissionDeniedError(APIStatusError, openai.PermissionDeniedError, core.M
 class InvalidRequestError(APIStatusError, openai.BadRequestError, core.ModelInvalidRequestError):
     """The server refused the content of the request (400, 409, 413, 422 and other 4xx; redirects).
 
-    The call is not retried. `model.preview(messages)` shows the request. Change the part that the error message names.
+    The call is not retried, except once without an optional parameter that the error names. `model.preview(messages)`
+    shows the request. Change the part that the error message names.
     """
 
 
@@ -115,7 +116,8 @@ class InvalidSignatureError(InvalidRequestError):
 class SchemaRejectedError(InvalidRequestError):
     """The server does not accept the name of a tool, or the schema of a tool or of the answer (400).
 
-    The call is not retried. Rename the tool or simplify the schema that the error message names.
+    The call is not retried, except once without an optional keyword that the error names. Rename the tool or simplify
+    the schema that the error message names.
     """
 
 

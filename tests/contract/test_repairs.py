@@ -18,7 +18,7 @@ from langchain_gemini_compat.errors import (
     RequestTimeoutError,
     ServerError,
 )
-from langchain_gemini_compat.testing import Call, FakeGemini, Fault, Raw, Reply
+from langchain_gemini_compat.testing import Call, FakeGemini, Fault, Raw, Reply, record, replay
 from langchain_gemini_compat.testing._model.faults import GoogleError
 
 UNKNOWN = 'Invalid JSON payload received. Unknown name "{}"{}: Cannot find field.'
@@ -398,6 +398,22 @@ def test_new_fake_has_not_refused_anything():
     fake, model = build("Two.", **options)
     model.invoke("Hi")
     assert "seed" in fake.requests[0].body
+
+
+def test_recorded_repair_is_replayed(tmp_path):
+    """A recording begins without known refusals, as a replay does."""
+    text, options, *_ = REFUSALS["seed"]
+    path = tmp_path / "bug.yaml"
+    _, model = build([refuse(text), "Before.", refuse(text), "One.", "Two."], **options)
+    caught(lambda: model.invoke("Hi"))
+    with record(path):
+        recorded, _ = caught(lambda: [model.invoke(prompt) for prompt in ("Hi", "And?")])
+    with replay(path) as replayed:
+        again, said = caught(lambda: [model.invoke(prompt) for prompt in ("Hi", "And?")])
+        assert replayed.remaining == 0
+    assert [one.text for one in again] == [one.text for one in recorded] == ["One.", "Two."]
+    assert len(said) == 1
+    assert model.preview("Hi")[1] == []
 
 
 def test_embeddings_are_repaired():

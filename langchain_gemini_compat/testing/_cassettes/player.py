@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from langchain_gemini_compat._lazy import library_name
+from langchain_gemini_compat._request.known_refusals import forget_refusals
 from langchain_gemini_compat._transport.tape import add_player, remove_player
 from langchain_gemini_compat._transport.tokens import AuthInfo
 from langchain_gemini_compat.testing._cassettes.errors import ReplayError
@@ -247,11 +248,14 @@ def replay(path: str | os.PathLike[str], *, ignore_bodies: bool = False) -> Gene
     cassette = read_cassette(file)
     player = Replay(cassette, file, ignore_bodies=ignore_bodies)
     with _environment_of(cassette):
+        # The recorded program began without knowing what a server refuses. What the replay learns is forgotten, too.
+        forget_refusals()
         add_player(player)
         try:
             yield player
         finally:
             remove_player(player)
+            forget_refusals()
             player.client.close()
     player.raise_first_error()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from langchain_gemini_compat._lazy import LazyHttpLibrary
+from langchain_gemini_compat._request.known_refusals import forget_refusals
 from langchain_gemini_compat._transport.decompression import (
     BrokenEncodingError,
     UnsupportedEncodingError,
@@ -194,6 +195,8 @@ def record(path: str | os.PathLike[str], *, max_body: int | None = None) -> Gene
     """
     recording = Recording(Path(path).absolute(), max_body)
     start_cassette(recording.path, max_body)
+    # The program that replays the cassette knows no refusals of a server, so its first requests must be recorded.
+    forget_refusals()
     add_recorder(recording)
     try:
         yield recording
