@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
 from langchain_core.language_models._compat_bridge import achunks_to_events, chunks_to_events
 from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import RunnableSerializable
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from langchain_core import tools as lc_tools
     from langchain_core.caches import BaseCache
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
-    from langchain_core.language_models.model_profile import ModelProfile
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.rate_limiters import BaseRateLimiter
     from langchain_protocol.protocol import MessagesData
@@ -414,7 +414,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     @model_validator(mode="after")
     def _complete_gemini_compat(self) -> Self:
         # Also if nobody reads the profile: a catalog that is not valid is an error now and not at the first call.
-        known = build_profile(family_of(self.model, self.catalog))
+        known = build_profile(family_of(self.model, self.catalog), self.model, ModelProfile.__annotations__)
         if self.profile is None:
             # Not in the hook `_resolve_model_profile`: langchain-core validates its result, which is slow.
             self.profile: ModelProfile | None = known
@@ -442,7 +442,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         """
         copy = super().model_copy(update=update, deep=deep)
         if "profile" not in (update or ()) and is_from_catalog(copy.profile):
-            copy.profile = build_profile(family_of(copy.model, copy.catalog))
+            copy.profile = build_profile(family_of(copy.model, copy.catalog), copy.model, ModelProfile.__annotations__)
         return copy
 
     @property

@@ -229,6 +229,14 @@ def _read_range(value: object) -> tuple[int, int] | None:
             return None
 
 
+def _read_date(value: object) -> str | None:
+    """Return a date in ISO form. TOML has dates of its own."""
+    try:
+        return date.fromisoformat(str(value)).isoformat()
+    except ValueError:
+        return None
+
+
 def _read_end(value: object) -> End | None:
     """Return the end without its grade, which stands beside the value."""
     if not isinstance(value, dict) or not value or not value.keys() <= {"date", "successor"}:
@@ -261,9 +269,14 @@ _FLAG = _Kind("`true` or `false`", _read_flag)
 _COUNT = _Kind("a whole number above 0", _read_count)
 _TEXT = _Kind("a text", _read_text)
 _TEXT_OR_NOTHING = _Kind("a text, which may be empty", lambda value: value if isinstance(value, str) else None)
+_DATE = _Kind("a date, such as `2027-05-19`", _read_date)
 _END = _Kind("a table with `date` (such as `2027-05-19`), `successor` (the name of a model), or both", _read_end)
 #: The facts that a family may have: fields of `ModelFamily`, which says what they mean.
 FACTS: Mapping[str, _Kind] = {
+    "title": _TEXT,
+    "status": _TEXT,
+    "release_date": _DATE,
+    "last_updated": _DATE,
     "generation": _TEXT,
     "thinking": _one_of("budget", "level", "none"),
     "levels": _some_of(*LEVELS),

@@ -1,7 +1,7 @@
 """Builds LangChain's `ModelProfile` from the facts about a model family.
 
-A profile has only keys that langchain-core 1.6 knows, because langchain-core warns of other keys. A key whose
-fact is unknown is left out.
+A profile has only keys that langchain-core 1.6 knows, or that the caller names, because langchain-core warns of other
+keys. A key whose fact is unknown is left out.
 
 LangChain's agents read two keys in particular:
 
@@ -16,7 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from langchain_core.language_models import ModelProfile
 
@@ -38,9 +38,19 @@ class KnownProfile(dict[str, object]):
         return KnownProfile, (self.facts,), None, None, iter(self.items())
 
 
-def build_profile(family: ModelFamily) -> ModelProfile | None:
-    """Return the profile of `family`; `None` for models other than Gemini."""
-    return cast("ModelProfile", KnownProfile(_facts(family))) if family.generation else None
+def build_profile(family: ModelFamily, model: str = "", keys: Collection[str] = ()) -> ModelProfile | None:
+    """Return the profile of `family`; `None` for models other than Gemini.
+
+    Args:
+        family: The facts.
+        model: Name of the model. Its name and dates are in the profile if the family is named after it.
+        keys: The keys of profiles in the installed langchain-core. Version 1.6 has no names and dates.
+    """
+    if not family.generation:
+        return None
+    dates = _dates(family) if family.is_name_of(model) else {}
+    known = {key: fact for key, fact in dates.items() if key in keys}
+    return cast("ModelProfile", KnownProfile({**known, **_facts(family)}))
 
 
 def is_from_catalog(profile: object) -> bool:
@@ -72,6 +82,17 @@ def _facts(family: ModelFamily) -> dict[str, object]:
         **_limits(family),
         **_reasoning(family),
     }
+
+
+@cache
+def _dates(family: ModelFamily) -> dict[str, object]:
+    facts = {
+        "name": family.title,
+        "status": family.status,
+        "release_date": family.release_date,
+        "last_updated": family.last_updated,
+    }
+    return {key: fact for key, fact in facts.items() if fact is not None}
 
 
 def _limits(family: ModelFamily) -> dict[str, object]:

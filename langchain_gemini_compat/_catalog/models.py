@@ -7,6 +7,7 @@ and has the default of `ModelFamily`, which changes requests least.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._catalog.catalog_file import End, FamilyFacts
 
 _GEMINI_3 = "gemini-3"
+#: What may follow the name of a model without naming another one.
+_VERSION = re.compile(r"(?:-preview)?(?:-\d{3}|-\d\d-\d{4}|-\d\d-\d\d)?")
 _FILE = Path(__file__).with_name("models.json")
 #: Read here because reading a file at a call would block an event loop. It is parsed when the first model is looked up.
 _TEXT = _FILE.read_text(encoding="utf-8")
@@ -31,6 +34,11 @@ class ModelFamily:
 
     #: The beginning of the names of its models.
     name: str
+    #: Google's name, state of the service and dates of the model whose name is `name`, for its LangChain profile.
+    title: str | None = None
+    status: str | None = None
+    release_date: str | None = None
+    last_updated: str | None = None
     #: The Gemini generation whose rules apply; `gemini-3` for Gemini 4 and later. Empty for models other than Gemini.
     generation: str = ""
     #: How thinking is set: by a budget of tokens (Gemini 2.5), by a level (Gemini 3 and later), or not at all.
@@ -78,6 +86,15 @@ class ModelFamily:
     #: Whether the row describes known models. `False` for the rows of all other models.
     known: bool = True
 
+    def is_name_of(self, model: str) -> bool:
+        """Return whether `model` is the model that the family is named after, and not a variant such as `-cyber`.
+
+        >>> [family_of(name).is_name_of(name) for name in ("gemini-3.8-flash-001", "gemini-3.8-flash-cyber")]
+        [True, False]
+        """
+        bare = bare_model_name(model).rpartition("/")[2].lower()
+        return bare.startswith(self.name) and bool(_VERSION.fullmatch(bare[len(self.name) :]))
+
     @property
     def is_gemini(self) -> bool:
         """Whether the model is a Gemini."""
@@ -104,7 +121,7 @@ class ModelFamily:
 #: The row of later versions and of aliases such as `gemini-flash-latest`, with the facts common to newer text models.
 LATER_GEMINI = ModelFamily(
     "gemini",
-    _GEMINI_3,
+    generation=_GEMINI_3,
     levels=("low", "medium", "high"),
     signatures_demanded=True,
     max_input_tokens=1_048_576,

@@ -5,8 +5,10 @@ import json
 import pickle
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
+from langchain_core.language_models import ModelProfile
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import ConfigurableField
 from outgoing import PLACES
@@ -120,6 +122,19 @@ def test_catalog_decides_how_structured_output_is_asked_for(write):
         chat = FakeGemini().chat_model("gemini-2.5-pro", catalog=catalog)
         body, _ = chat.with_structured_output(Answer, tools=[tool]).preview("Hi.")
         assert ("response_format" in body) == native
+
+
+def test_profile_has_the_name_and_dates_of_the_model_that_the_family_is_named_after(write):
+    """Only keys that the installed langchain-core has. A variant of the model has none of them."""
+    dates = {"title": "X", "status": "deprecated", "release_date": "2026-01-02", "last_updated": "2026-01-03"}
+    path = write({"gemini-8": dates})
+    given = {"name": "X", "status": "deprecated", "release_date": "2026-01-02", "last_updated": "2026-01-03"}
+    for model, has_dates in (("google/gemini-8-preview-001", True), ("gemini-8-cyber", False)):
+        profile = ChatGeminiCompat(model=model, api_key="k", catalog=path).profile
+        known = given.keys() & get_type_hints(ModelProfile).keys()
+        assert {key: profile[key] for key in given if key in profile} == (
+            {key: given[key] for key in known} if has_dates else {}
+        )
 
 
 TOML = """

@@ -137,6 +137,13 @@ _RULES = """
 | media in results | MIME types that the result of a tool carries on Vertex AI; other media follow in a user message |
 
 """
+_NAMES = """
+## Names and dates
+
+They are in the model's LangChain profile, as `name`, `status`, `release_date` and `last_updated`, if langchain-core has
+these keys (1.7 and later). Variants of a model, such as `gemini-3.8-flash-cyber`, do not have them.
+
+"""
 _OTHER_APIS = """
 ## Models of other APIs
 
@@ -311,11 +318,27 @@ def print_families():
         "explicit cache", "media in results",
     )  # fmt: skip
     rules = table(heads, map(_rules_row, ROWS))
+    names = table(("family", "name", "status", "released", "updated"), map(_names_row, ROWS))
     others = table(("family", "API"), map(_other_row, filter(lambda family: family.other_api, known_families())))
     notes = table(("note", "fact", "families"), _note_rows())
     sources = table(("number", "source", "read"), _source_rows())
     links = "\n" + "".join(f"[{number}]: {source.url}\n" for source, number in NUMBERS.items())
-    parts = (_FAMILIES, limits, thinking, _RULES, rules, _OTHER_APIS, others, _NOTES, notes, _SOURCES, sources, links)
+    parts = (
+        _FAMILIES,
+        limits,
+        thinking,
+        _RULES,
+        rules,
+        _NAMES,
+        names,
+        _OTHER_APIS,
+        others,
+        _NOTES,
+        notes,
+        _SOURCES,
+        sources,
+        links,
+    )
     return "".join(parts)
 
 
@@ -437,6 +460,10 @@ def _end(family, surface, key):
     last = "deprecated" if end.date is None else str(end.date)
     follows = f", then `{end.successor}`" if end.successor else ""
     return f"{surface}: {last}{follows} {_marks(read_facts()[family.name][key])}"
+
+
+def _names_row(family):
+    return [_name(family), *(_cell(family, key, str) for key in ("title", "status", "release_date", "last_updated"))]
 
 
 def _other_row(family):
