@@ -201,9 +201,10 @@ def run(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
-def test_command_passes_against_the_fake(run, surface, tmp_path):
+def test_command_passes_against_the_fake_and_records_it(run, surface, tmp_path):
+    """One run over HTTP: the output, the report, and a cassette for each probe that replays offline."""
     path = tmp_path / "report.json"
-    code, out, err = run(ChangedFake(surface), "--yes", "--json", str(path))
+    code, out, err = run(ChangedFake(surface), "--yes", "--json", str(path), "--record", str(tmp_path / "new"))
     assert (code, err) == (0, "")
     count = len(select_probes(surface, MODEL))
     assert f"{count} probes, " in out
@@ -218,6 +219,13 @@ def test_command_passes_against_the_fake(run, surface, tmp_path):
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", report["date"])
     assert report["counts"] == {"ok": count}
     assert len(report["probes"]) == count
+    for probe in select_probes(surface, MODEL):
+        (file,) = (tmp_path / "new" / f"{probe.id}_{surface}".replace("-", "_")).glob("*/*.yaml")
+        check_layout(file)
+        with replay(file) as played:
+            lab = open_lab(ChangedFake(surface), http_client=played.client, keeps_replies=False)
+            result = run_probe(lab, probe)
+        assert (result.status, played.remaining) == ("ok", 0), (probe.id, result.seen)
 
 
 def test_command_names_the_wrong_rule_and_hides_secrets(run, tmp_path, monkeypatch):
@@ -302,20 +310,6 @@ def test_price_without_the_extra_is_not_known(monkeypatch):
     estimate = estimate_cost(PROBES, MODEL, is_local=False)
     assert estimate.price is None
     assert "pip install genai-prices" in estimate.describe()
-
-
-@pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
-def test_recorded_probes_replay(run, surface, tmp_path):
-    """`--record` writes one cassette for each probe, in the layout of the folder `cassettes`. It replays offline."""
-    code, _, err = run(ChangedFake(surface), "--yes", "--record", str(tmp_path / "new"))
-    assert (code, err) == (0, "")
-    for probe in select_probes(surface, MODEL):
-        (path,) = (tmp_path / "new" / f"{probe.id}_{surface}".replace("-", "_")).glob("*/*.yaml")
-        check_layout(path)
-        with replay(path) as played:
-            lab = open_lab(ChangedFake(surface), http_client=played.client, keeps_replies=False)
-            result = run_probe(lab, probe)
-        assert (result.status, played.remaining) == ("ok", 0), (probe.id, result.seen)
 
 
 def check_layout(path):
