@@ -413,7 +413,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
 
     @model_validator(mode="after")
     def _complete_gemini_compat(self) -> Self:
-        # Also if nobody reads the profile: a catalog that is not valid is an error now and not at the first call.
+        # Look up the family in any case, so that an invalid catalog raises an error here and not at the first call.
         known = build_profile(family_of(self.model, self.catalog), self.model, ModelProfile.__annotations__)
         if self.profile is None:
             # Not in the hook `_resolve_model_profile`: langchain-core validates its result, which is slow.

@@ -6,7 +6,7 @@ A file has two tables:
 - `families`: for each beginning of a model's name its facts. A fact has a `value`, one or more names of sources
   (`source`), a `grade`, and sometimes a `note`.
 
-In a file of a user, a fact may be the value alone. Without a grade it counts as documented. A source may be any text.
+In a file of a user, a fact may be the value alone. Without a grade it counts as documented. A source may be any string.
 
 Each key and value is checked, so a mistake is an error that names the file and the place.
 """
@@ -190,7 +190,7 @@ def _read_table(given: object, file: str, place: str, known: Collection[str] = (
 def _text(table: Mapping[str, object], key: str, file: str, place: str) -> str:
     value = _read_text(table.get(key))
     if value is None:
-        raise _wrong(file, f"`{key}` of {place}", table.get(key), "a text")
+        raise _wrong(file, f"`{key}` of {place}", table.get(key), "a string")
     return value
 
 
@@ -267,8 +267,8 @@ def _some_of(*words: str) -> _Kind:
 
 _FLAG = _Kind("`true` or `false`", _read_flag)
 _COUNT = _Kind("a whole number above 0", _read_count)
-_TEXT = _Kind("a text", _read_text)
-_TEXT_OR_NOTHING = _Kind("a text, which may be empty", lambda value: value if isinstance(value, str) else None)
+_TEXT = _Kind("a string", _read_text)
+_TEXT_OR_NOTHING = _Kind("a string, which may be empty", lambda value: value if isinstance(value, str) else None)
 _DATE = _Kind("a date, such as `2027-05-19`", _read_date)
 _END = _Kind("a table with `date` (such as `2027-05-19`), `successor` (the name of a model), or both", _read_end)
 #: The facts that a family may have: fields of `ModelFamily`, which says what they mean.

@@ -1,4 +1,4 @@
-"""Warns of models whose service ends soon or has ended."""
+"""Warns about models whose service ends soon or has ended."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 #: The current day. Tests replace it.
 clock: Callable[[], date] = date.today
-#: How long before its end a model is warned of.
+#: The warning starts this long before the end.
 _NOTICE = timedelta(days=30)
 _NAMES = {"vertex": "Vertex AI", "ai_studio": "AI Studio"}
-#: Families that have been looked at in this process, by catalog, surface and name.
+#: Families that this process has already checked, by catalog, surface and name.
 _seen: set[tuple[str | None, str, str]] = set()
 
 
 def take_end_warning(endpoint: Endpoint) -> str | None:
     """Return the warning about the end of the endpoint's model, at the first request of this process to its family.
 
-    Only an end that Google documents counts. The answer is `None` for models without one, and for compatible servers.
+    Only an end that Google documents counts. Return `None` for models without one, and for compatible servers.
     """
     if not endpoint.speaks_gemini:
         return None

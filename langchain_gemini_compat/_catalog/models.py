@@ -73,8 +73,8 @@ class ModelFamily:
     takes_cached_content: bool = True
     #: MIME types of media inside the result of a tool on Vertex AI. Others probably give a 400.
     result_types: tuple[str, ...] = ("image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain")
-    #: Locations on Vertex AI, of which `regions` stands for all single regions, such as `us-central1`; `None` if
-    #: unknown. AI Studio has no locations.
+    #: Locations on Vertex AI, `None` if unknown. `regions` stands for all single regions, such as `us-central1`.
+    #: AI Studio has no locations.
     locations: tuple[str, ...] | None = None
     #: Whether a source shows that Google serves the models on its own Chat Completions endpoint; `None` if none does.
     on_chat_completions: bool | None = None

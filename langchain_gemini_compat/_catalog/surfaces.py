@@ -233,7 +233,7 @@ class Endpoint:
 
     @property
     def refuses_efforts(self) -> bool:
-        """Whether every `reasoning_effort` is a 400 for the endpoint's model.
+        """Whether the server answers 400 to every `reasoning_effort` for the endpoint's model.
 
         AI Studio answers so for Gemma 4: "Thinking level is not supported for this model" (capture of 2026-09-17).
         """

@@ -1,6 +1,6 @@
 """Remembers which optional parts of a request a server refused, until the process ends.
 
-A refusal is kept for a surface, a host and a model, so that the next request is right at once. The memory is bounded
+A refusal is kept for a surface, a host and a model, so that later requests leave that part out. The memory is bounded
 and holds names, allowed values and the sentence of the server that named them: no prompt, no answer and no credential.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     _Place: TypeAlias = tuple[str, str, str, str]
 
-#: The paths of the two APIs. What one of them refuses, the other one may accept.
+#: The paths of the two APIs. One may accept what the other refuses.
 CHAT_PATH, EMBEDDINGS_PATH = "/chat/completions", "/embeddings"
 #: Maximum number of servers and models, and of refusals for each.
 _MOST_PLACES, _MOST_REFUSALS = 256, 32
@@ -53,7 +53,7 @@ def remember_refusal(endpoint: Endpoint, path: str, refusal: KnownRefusal) -> bo
     place = _place_of(endpoint, path)
     with singleton_lock():
         known = dict(_memory.known)
-        # The place moves to the end: the first ones are forgotten first.
+        # Move the entry to the end, so that the oldest entries are forgotten first.
         found = known.pop(place, ())
         is_new = refusal not in found
         known[place] = (*found, refusal)[-_MOST_REFUSALS:] if is_new else found

@@ -2,7 +2,7 @@ r"""Finds the optional part of a request that a server's 400 names, and the chan
 
 The texts are from captures and public reports. A refusal is found only if the text names a part that is in the request
 and that can be left out without changing what is asked. Messages, tools, results, the format of the answer, caches,
-safety settings, limits and `n` are never left out. In all doubtful cases the server's error stands.
+safety settings, limits and `n` are never left out. If the text leaves any doubt, the server's error is raised.
 
 Sources:
 
@@ -423,7 +423,7 @@ def _first_path(payload: JsonObject, *paths: Path) -> Path | None:
 
 
 def _leave_out(match: re.Match[str] | None, payload: JsonObject, paths: Sequence[Path]) -> Refusal | None:
-    """Return a refusal of those of `paths` that are in `payload`; `None` without a match, or if none is."""
+    """Return a refusal of those of `paths` that are in `payload`; `None` without a match or such a path."""
     if match is None or not any(value_at(payload, path) is not None for path in paths):
         return None
     return Refusal(tuple(LeaveOut(path) for path in paths), match[0].strip())

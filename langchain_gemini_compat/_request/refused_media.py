@@ -68,7 +68,7 @@ class MoveMedia:
 
 @dataclass(frozen=True, slots=True)
 class DescribeMedia:
-    """Replaces media of tool results by a description, if they have one MIME type."""
+    """Replaces media of tool results with a description, if they have one MIME type."""
 
     mime_type: str
 
@@ -77,7 +77,7 @@ class DescribeMedia:
         messages: list[JsonValue] = [self._describe(message) for message in list_at(payload, "messages")]
         if messages == list_at(payload, "messages"):
             return None
-        done = f"media of the type {self.mime_type} in tool results went out as a description"
+        done = f"media of the type {self.mime_type} in tool results were replaced by a description"
         return {**payload, "messages": messages}, done
 
     def _describe(self, message: JsonValue) -> JsonValue:

@@ -107,7 +107,7 @@ class FitBudget:
         if not isinstance(value, int) or isinstance(value, bool) or self.least <= value <= self.most:
             return None
         if value < 0:
-            # The model chooses the budget. Without the key it does so, too.
+            # A negative budget lets the model choose. Without the key, the model chooses, too.
             return _without(payload, self.path), f"`{'.'.join(self.path)}` was left out"
         fitted = min(max(value, self.least), self.most)
         return _with(payload, self.path, fitted), f"`{'.'.join(self.path)}` {value} became {fitted}"

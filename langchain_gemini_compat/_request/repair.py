@@ -1,7 +1,7 @@
 """Repairs a request once after the server refused an optional part of it.
 
 After an error, the call asks `try_change` and sends the changed payload. When the server has answered, `confirm`
-remembers the refusal, so that later requests are right at once.
+remembers the refusal, so that later requests have the change from the start.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject
     from langchain_gemini_compat._wire.notes import Note
 else:
-    # The table of texts waits for the first error.
+    # The patterns of refusals are imported at the first error.
     refusals = LazyModule("langchain_gemini_compat._request.refusals")
 
 
@@ -37,7 +37,7 @@ class Repair:
         payload: The body of the request.
         endpoint: The surface, host and model.
         path: The path of the API below the URL.
-        strict: Whether nothing is changed, so that the server's error stands.
+        strict: Whether to change nothing, so that the server's error is raised.
     """
 
     def __init__(self, payload: JsonObject, endpoint: Endpoint, path: str = CHAT_PATH, *, strict: bool) -> None:
@@ -75,11 +75,11 @@ class Repair:
         warnings.warn(text, GeminiCompatWarning, stacklevel=3)
 
     def add_context(self, error: GeminiCompatError) -> None:
-        """Say in the text of `error` that the failed request was a changed one."""
+        """Add to the text of `error` that the failed request had been changed."""
         if self._refusal is None or self.note is None:
             return
         self._refusal = None
         text = f"{error} This is the error of a second request, in which a part was changed: {self.note.message}"
         error.args = (text, *error.args[1:])
-        # The errors of openai have the text twice.
+        # openai's errors keep the text in `message`, too.
         vars(error).update({"message": text} if "message" in vars(error) else {})

@@ -165,12 +165,12 @@ _UNAUTHENTICATED: dict[Surface, str] = {
     "ai_studio": _NEW_KEY,
     "openai_compatible": "Pass a key or token of this server as `api_key`, and check `base_url`.",
 }
-#: Google's reason for a token that is none of its OAuth tokens, or that was changed (captures of September 2026).
+#: Google's reason for a token that is not one of its OAuth tokens, or that was changed (captures of September 2026).
 _WRONG_TOKEN: dict[Surface, str] = {
     "vertex": "The token is not one of Google's access tokens, or was changed. Leave `api_key` out and run "
     "`gcloud auth application-default login`, or pass the output of `gcloud auth print-access-token`.",
     "ai_studio": f"Google cannot check the key: it is cut off, deleted, or of another service. {_NEW_KEY}",
-    "openai_compatible": "Google does not accept the key or token. Pass one of this server as `api_key`.",
+    "openai_compatible": "Google does not accept the key or token. Pass a key of this server as `api_key`.",
 }
 _FORBIDDEN: dict[Surface, str] = {
     "vertex": "Grant the caller the role `roles/aiplatform.user` in the project, and enable the Vertex AI API there.",

@@ -52,7 +52,7 @@ class Tries:
         gate: The rate gate of the quota.
         keeps_headers: Whether `headers` holds the headers of the last response.
         request_headers: Headers of the requests of this call only.
-        sleeps: Whether to wait before a retry. With `False` the waits are counted only, and the rate gate is skipped.
+        sleeps: Whether to wait before a retry. With `False` the waits are only counted, and the rate gate is skipped.
     """
 
     def __init__(

@@ -121,7 +121,7 @@ def record_from_environment() -> None:
     _hooks.has_read_environment = True
     path = os.environ.get(RECORD_VARIABLE)
     if path:
-        # The recorder belongs to the package `testing`, which is above this one. So it is imported by its name.
+        # The recorder is in `testing`, a higher layer that this module must not import. So it is imported by name.
         module = cast("_RecorderModule", import_module("langchain_gemini_compat.testing._cassettes.recorder"))
         add_recorder(module.build_environment_recorder(path))
 

@@ -56,7 +56,7 @@ def _build_environment(path: Path, max_body: int | None) -> dict[str, str]:
 
 
 def _run_command(command: Sequence[str], environment: dict[str, str]) -> int:
-    """Run `command` to its end. Return its exit code, for a signal the one of a shell."""
+    """Run `command` and return its exit code. After a signal, it is 128 plus the number, as in a shell."""
     try:
         process = subprocess.Popen(command, env=environment)
     except OSError as err:

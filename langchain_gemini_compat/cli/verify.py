@@ -69,18 +69,20 @@ def _read_path(name: str | None) -> Path | None:
     """Return the file of the report. A folder that does not exist is an error before anything is sent."""
     path = Path(name) if name else None
     if path is not None and (path.is_dir() or not path.parent.is_dir()):
-        raise UsageError(f"`--json` {name} cannot be written, because it is not a file in an existing folder.")
+        raise UsageError(f"`--json` {name} cannot be written. Name a file in an existing folder.")
     return path
 
 
 def _read_folder(name: str | None) -> Path | None:
-    """Return the folder of the cassettes, which is created."""
+    """Create the folder of the cassettes and return it."""
     folder = Path(name) if name else None
     if folder is not None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as err:
-            raise UsageError(f"`--record` {name} cannot be used as a folder ({type(err).__name__}).") from None
+            raise UsageError(
+                f"`--record` {name} cannot be used as a folder ({type(err).__name__}). Name another one."
+            ) from None
     return folder
 
 

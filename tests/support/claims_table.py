@@ -16,15 +16,15 @@ _HEADING = "## Claims\n"
 _SURFACES = {"vertex": "Vertex AI", "ai_studio": "AI Studio", "openai_compatible": "compatible servers"}
 _NOTHING = "Nobody has run `verify` against Google's service yet, so nothing is verified.\n"
 _INTRODUCTION = f"""
-[`langchain-gemini-compat verify`](../how-to/verify.md) checks each of these claims against a server. A cell says why we
-believe the claim:
+[`langchain-gemini-compat verify`](../how-to/verify.md) checks each of these claims against a server. A cell says why
+we believe the claim:
 
 | word | means |
 |---|---|
 | verified | a run of `verify` against Google's service has seen it; the link has the report |
 | differs | a run of `verify` against Google's service has seen something else |
 | documented | the provider's documentation says so |
-| observed | others have seen it in public |
+| observed | somebody published a reply of the service, or a report, that shows it |
 | untried | our own conclusion; no source says so |
 | – | the claim is not about this surface |
 

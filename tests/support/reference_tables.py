@@ -69,8 +69,8 @@ A family is all models whose names begin with the name of the family:
 | `gemini-flash-latest`, and every other name that begins with `gemini` | the last row of each table: what all newer text models have in common |
 | any other name | none; your parameters are sent unchanged |
 
-A number behind a value links to its source. [Sources](#sources) lists them all, with the day of reading. A word after the number says how sure the
-fact is:
+A number after a value links to its source. [Sources](#sources) lists all sources, with the date on which somebody read
+them. A word after the number says how sure the fact is:
 
 | mark | meaning |
 |---|---|
@@ -106,7 +106,7 @@ _THINKING = f"""
 {{thinking}}
 ### What `reasoning_effort` becomes
 
-The first line has the values that you can set. The cells have the value that is sent, which is the nearest one that the
+The header row has the values that you can set. The cells have the value that is sent, which is the nearest one that the
 model has. If it is not your value, `preview()` has a note.
 
 {{efforts}}
@@ -119,7 +119,7 @@ model has. If it is not your value, `preview()` has a note.
 
 ### What `thinking_budget` becomes
 
-The first line has some values in tokens. The cells have what is sent.
+The header row has some values in tokens. The cells have what is sent.
 
 {{budgets}}"""
 _RULES = """
@@ -147,7 +147,7 @@ these keys (1.7 and later). Variants of a model, such as `gemini-3.8-flash-cyber
 _OTHER_APIS = """
 ## Models of other APIs
 
-They are no chat models, or Google serves them over another API only.
+These models are not chat models, or Google serves them only over another API.
 
 """
 _NOTES = """

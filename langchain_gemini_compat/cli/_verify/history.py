@@ -137,7 +137,7 @@ PROBES = (
     ),
     Probe(
         "empty-arguments",
-        "A call whose arguments are an empty text is refused.",
+        "A call whose arguments are an empty string is refused.",
         "400 that says JSON object",
         "_request/assistant_messages.py",
         {"vertex": observed("public report of 'Expected a valid JSON object', August 2026"), "ai_studio": UNTRIED},

@@ -52,7 +52,7 @@ _LONGEST = 300
 
 @dataclass(frozen=True, slots=True)
 class RawReply:
-    """An answer of the server, as it came.
+    """An answer of the server, as received.
 
     Attributes:
         status: The HTTP status.

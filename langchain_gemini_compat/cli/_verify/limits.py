@@ -95,7 +95,7 @@ def _check_refused_texts(lab: Lab, texts: tuple[str, ...]) -> Observation:
 PROBES = (
     Probe(
         "wrong-key",
-        "A wrong key is a 400 on AI Studio, and a 401 on Vertex AI.",
+        "The error for a wrong key is a 400 on AI Studio, and a 401 on Vertex AI.",
         "the error",
         "_transport/error_rules.py",
         {"vertex": _KEY["vertex"], "ai_studio": _KEY["ai_studio"]},
@@ -105,7 +105,7 @@ PROBES = (
     ),
     Probe(
         "unknown-model",
-        "An unknown model is a 404.",
+        "The error for an unknown model is a 404.",
         "404 that says not found",
         "_transport/error_rules.py",
         {"vertex": UNTRIED, "ai_studio": observed("public captures of AI Studio")},
@@ -124,7 +124,7 @@ PROBES = (
     ),
     Probe(
         "cached-tokens",
-        "A long prompt, sent again, has cached tokens in its counts.",
+        "A long prompt that is sent twice has cached tokens in its counts.",
         "cached tokens",
         "_response/usage.py",
         {"vertex": UNTRIED, "ai_studio": observed("public captures of AI Studio, October 2026")},
@@ -154,7 +154,7 @@ PROBES = (
     ),
     Probe(
         "embeddings",
-        "Two texts get two vectors of one length.",
+        "Two texts get two vectors of the same length.",
         "two equal lengths",
         "_request/embeddings.py",
         {"ai_studio": STUDIO},
@@ -166,7 +166,7 @@ PROBES = (
     Probe(
         "embeddings-of-length",
         "`dimensions` sets the length of vectors.",
-        "two lengths of 256",
+        "two vectors of length 256",
         "_request/embeddings.py",
         {"ai_studio": STUDIO},
         partial(_check_embeddings, length=_SHORT),

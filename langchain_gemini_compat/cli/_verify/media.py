@@ -184,7 +184,7 @@ PROBES = (
     ),
     Probe(
         "audio",
-        "Sound in the prompt is read.",
+        "Audio in the prompt is read.",
         "an answer",
         "_request/content.py",
         {"vertex": VERTEX_OVERVIEW, "ai_studio": STUDIO},
@@ -214,7 +214,7 @@ PROBES = (
     ),
     Probe(
         "image-as-text",
-        "The `image_url` of a part may be a text instead of an object.",
+        "The `image_url` of a part may be a string instead of an object.",
         "an answer",
         "_request/content.py",
         {"vertex": VERTEX_EXAMPLES},

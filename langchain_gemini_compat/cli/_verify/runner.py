@@ -106,7 +106,7 @@ def _check(lab: Lab, probe: Probe) -> Observation:
     """Return what the probe saw. After an error that may pass, such as an overload, check again."""
     asked = lab.for_model(probe.model)
     with warnings.catch_warnings():
-        # What the package leaves out is not news to a probe.
+        # Probes send options that the package leaves out with a warning.
         warnings.simplefilter("ignore", errors.GeminiCompatWarning)
         for wait in WAITS:
             try:

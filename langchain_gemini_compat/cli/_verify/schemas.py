@@ -30,12 +30,12 @@ _CONST = _report("https://github.com/openswarm-ai/openswarm/issues/24")
 _CODE = _report("public code that avoids the keyword")
 #: Id, words for the claim, the property's schema, whether it is accepted, and the sources.
 KEYWORDS: tuple[tuple[str, str, JsonObject, bool, Sources], ...] = (
-    ("enum", "`enum` of texts", {"type": "string", "enum": ["a", "b"]}, True, _OPENAPI),
+    ("enum", "`enum` of strings", {"type": "string", "enum": ["a", "b"]}, True, _OPENAPI),
     ("enum-of-numbers", "`enum` of numbers", {"type": "integer", "enum": [1, 2]}, False, _CODE),
     ("nullable", "`nullable`", {"type": "string", "nullable": True}, True, _OPENAPI),
     ("any-of", "`anyOf`", {"anyOf": [{"type": "string"}, {"type": "integer"}]}, True, _OPENAPI),
     ("one-of", "`oneOf`", {"oneOf": [{"type": "string"}, {"type": "integer"}]}, False, _UNKNOWN_NAMES),
-    ("minimum", "`minimum` and `maximum`", {"type": "integer", "minimum": 1, "maximum": 9}, True, _OPENAPI),
+    ("minimum", "`minimum` with `maximum`", {"type": "integer", "minimum": 1, "maximum": 9}, True, _OPENAPI),
     ("exclusive-minimum", "`exclusiveMinimum`", {"type": "integer", "exclusiveMinimum": 0}, False, _UNKNOWN_NAMES),
     ("pattern", "`pattern`", {"type": "string", "pattern": "^[a-z]+$"}, True, _NO_SOURCE),
     ("date-time", "`format` `date-time`", {"type": "string", "format": "date-time"}, True, _OPENAPI),
@@ -44,7 +44,7 @@ KEYWORDS: tuple[tuple[str, str, JsonObject, bool, Sources], ...] = (
     ("default", "`default`", {"type": "string", "default": "a"}, True, _NO_SOURCE),
     ("title", "`title`", {"type": "string", "title": "Word"}, True, _NO_SOURCE),
     ("const", "`const`", {"type": "string", "const": "a"}, False, _CONST),
-    ("list-of-types", "`type` with two words", {"type": ["string", "null"]}, False, _UNKNOWN_NAMES),
+    ("list-of-types", "`type` with a list of types", {"type": ["string", "null"]}, False, _UNKNOWN_NAMES),
 )
 _CITY: JsonObject = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 _LIST: JsonObject = {
@@ -194,7 +194,7 @@ PROBES = (
     ),
     Probe(
         "recursive-json-schema",
-        "`response_format` with a schema that contains itself is refused.",
+        "`response_format` with a recursive schema is refused.",
         "400",
         "_structured_output.py",
         {"vertex": VERTEX_OVERVIEW, "ai_studio": UNTRIED},
@@ -204,7 +204,7 @@ PROBES = (
     ),
     Probe(
         "json-schema-beside-tools",
-        "`response_format` with a schema is accepted beside tools.",
+        "`response_format` with a schema is accepted together with tools.",
         "an answer",
         "`takes_json_beside_functions` of the family in _catalog",
         _report("https://github.com/googleapis/python-genai/issues/867"),

@@ -148,8 +148,8 @@ PROBES = (
     ),
     Probe(
         "signature-of-parallel-calls",
-        "Of parallel calls, only the first has a signature.",
-        "the first call alone is signed",
+        "Only the first of several parallel calls has a signature.",
+        "only the first call is signed",
         "_signatures.py",
         {"vertex": VERTEX_EXAMPLES, "ai_studio": SIGNATURES},
         _check_parallel,
@@ -200,7 +200,7 @@ PROBES = (
     ),
     Probe(
         "signatures-of-parallel-calls-returned",
-        "Parallel calls are accepted in the history with the signature of the first alone.",
+        "Parallel calls are accepted in the history with only the signature of the first.",
         "an answer",
         "_request/assistant_messages.py",
         {"vertex": _LIVE_CHECK, "ai_studio": SIGNATURES},

@@ -84,7 +84,7 @@ def _check_thoughts_in_usage(lab: Lab) -> Observation:
     itemised = _count(object_at(reply.usage, "completion_tokens_details"), "reasoning_tokens")
     holds = hidden > 0 and itemised == (hidden if lab.is_vertex else 0)
     return Observation(
-        holds, f"{hidden} tokens in the total alone, {itemised} itemised" if reply.ok else reply.describe()
+        holds, f"{hidden} tokens only in the total, {itemised} itemised" if reply.ok else reply.describe()
     )
 
 
@@ -150,8 +150,8 @@ PROBES = (
     ),
     Probe(
         "usage-of-thoughts",
-        "Thoughts are not in `completion_tokens`. Vertex AI itemises them, AI Studio has them in the total alone.",
-        "more tokens in the total, itemised on Vertex AI alone",
+        "Thoughts are not in `completion_tokens`. Vertex AI itemises them, AI Studio counts them only in the total.",
+        "more tokens in the total, itemised only on Vertex AI",
         "_response/usage.py",
         {"vertex": VERTEX_EXAMPLES, "ai_studio": _CAPTURE},
         _check_thoughts_in_usage,

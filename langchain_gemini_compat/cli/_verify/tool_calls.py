@@ -196,7 +196,7 @@ PROBES = (
     Probe(
         "index-of-calls",
         "Streamed calls have an `index` on Vertex AI, and none on AI Studio.",
-        "an index on Vertex AI alone",
+        "an index only on Vertex AI",
         "_response/call_decisions.py",
         {"vertex": VERTEX_EXAMPLES, "ai_studio": _CAPTURE},
         _check_index,
@@ -225,7 +225,7 @@ PROBES = (
     ),
     Probe(
         "tool-loop",
-        "The result of a call, sent back, gets an answer in text.",
+        "After the result of a tool call, the model answers with text.",
         "a text with the result",
         "_request/assistant_messages.py and _request/tool_results.py",
         {"vertex": VERTEX_OVERVIEW, "ai_studio": STUDIO, "openai_compatible": OPENAI},

@@ -47,7 +47,7 @@ def describe_failure(error: BaseException, scrubber: Scrubber) -> JsonObject | N
     if not isinstance(error, Exception):
         return None
     name = _CLASSES[kind_of(error)]
-    # A class of the library itself is more exact, except over aiohttp.
+    # The library's own class is more exact, except over aiohttp: its transport raises one class for many errors.
     if is_http_error(error) and not any(type(one).__module__.endswith("library_errors") for one in causes_of(error)):
         name = type(error).__name__
     found: JsonObject = {"type": name, "text": scrubber.clean_text(str(error))}

@@ -28,7 +28,7 @@ _START = b"provenance:\n"
 _LIST = b"interactions:\n"
 _GOOGLE = (".googleapis.com", ".vertexai.goog")
 _PACKAGE = "langchain-gemini-compat"
-#: The versions of PyYAML that use libyaml are ten times faster. PyYAML may lack libyaml.
+#: The classes of PyYAML that use libyaml are ten times faster. Some builds of PyYAML have no libyaml.
 _Dumper = cast("type[yaml.SafeDumper]", getattr(yaml, "CSafeDumper", yaml.SafeDumper))
 _Loader = cast("type[yaml.SafeLoader]", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
@@ -119,7 +119,7 @@ def _render_head(provenance: JsonObject) -> bytes:
 
 
 def _dump(value: JsonValue) -> bytes:
-    """Return `value` as YAML. PyYAML does not escape each character that its reader changes, so the result is read."""
+    """Return `value` as YAML. PyYAML does not escape all characters that its reader changes, so check the result."""
     text = _dump_as(value, allow_unicode=True)
     if _read(text) != value:
         text = _dump_as(value, allow_unicode=False)
@@ -148,7 +148,7 @@ def _load(content: bytes, path: Path) -> JsonValue:
 
 @contextmanager
 def _locked(path: Path) -> Generator[IO[bytes]]:
-    """Open the file for reading and appending, and lock it. The lock holds against threads, too."""
+    """Open the file for reading and appending, and lock it. The lock also excludes other threads."""
     with path.open("a+b") as file:
         _lock(file)
         file.seek(0)

@@ -64,7 +64,7 @@ def describe_body(pieces: Sequence[bytes], content_type: str, scrubber: Scrubber
     whole = b"".join(pieces)
     text = _decode(whole)
     if text is None:
-        # A secret in a body that is not text has no other spellings.
+        # In a body that is not text, a secret has no escaped spellings.
         return _cut({"base64": b64encode(_clean_bytes(whole, scrubber)).decode()}, max_body)
     if "event-stream" not in content_type:
         value = _parse(text)
@@ -126,10 +126,10 @@ def _clean_bytes(data: bytes, scrubber: Scrubber) -> bytes:
 
 
 def _parse(text: str) -> JsonValue:
-    """Return the value of JSON that survives the way to YAML and back, else `None`."""
+    """Return the value of JSON that does not change on its way to YAML and back, else `None`."""
     try:
         value = cast("JsonValue", json.loads(text, object_pairs_hook=_unique))
-        # Infinity and NaN are not JSON, and YAML has no half of a surrogate pair.
+        # Infinity and NaN are not JSON, and YAML has no lone surrogates.
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         return None

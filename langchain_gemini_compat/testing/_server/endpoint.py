@@ -118,7 +118,7 @@ class FakeGemini:
         #: The reply to every request, if there is a single one.
         self._always: AnyReply | None = None
         self._rule: Rule = _echo
-        # A new fake has not refused anything yet, whatever an earlier one of this process refused.
+        # A new fake has refused nothing yet. Forget what earlier fakes of this process refused.
         forget_refusals(urlsplit(_HOST).netloc)
         self.answer_with(replies)
 
