@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.refused_parts import Change, Path
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
+#: Maximum number of characters of an error, and of its field violations, that are searched.
+_LONGEST_TEXT, _MOST_VIOLATIONS = 4000, 64
 #: Statuses of a request that the server refuses because of its content.
 _REFUSALS = (400, 422)
 #: The end of an error's message, before the remedy: `(INVALID_ARGUMENT 400)`.
@@ -183,11 +185,11 @@ def read_server_text(error: errors.APIStatusError) -> str:
     said = [message]
     for detail in error.details:
         violations = detail.get("fieldViolations")
-        for violation in violations if isinstance(violations, list) else ():
+        for violation in violations[:_MOST_VIOLATIONS] if isinstance(violations, list) else ():
             description = violation.get("description") if isinstance(violation, dict) else None
             if isinstance(description, str) and not any(description in text for text in said):
                 said.append(description)
-    return "\n".join(said)
+    return "\n".join(said)[:_LONGEST_TEXT]
 
 
 def _find_penalties(text: str, payload: JsonObject) -> Refusal | None:

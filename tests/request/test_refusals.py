@@ -2,6 +2,7 @@
 
 import copy
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -535,6 +536,20 @@ def test_messages_tools_and_format_are_never_removed(texts, payload):
 @given(st.text(max_size=300))
 def test_any_text_is_read_without_an_error(text):
     refuse(text, {**BODY, **PENALTIES, **ONE_KEY})
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "a.", "a -> ", "'a', ", "a ", "body -> ", "tools[0].", "[", "unknown parameter 'a', ", "low ", "0 ", "is not supported ",
+     "reasoning_effort ", "thinking_budget ", "unknown name \"a\" at '"],
+)  # fmt: skip
+def test_long_text_is_read_quickly(piece):
+    violations = [{"description": f"{number} {piece * 1000}"} for number in range(100)]
+    detail = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": violations}
+    error = errors.InvalidRequestError(piece * 4000, status_code=400, details=(detail,))
+    start = time.process_time()
+    refusals.find_refused_parameter(error, {**BODY, **PENALTIES, **ONE_KEY, "reasoning_effort": "low"})
+    assert time.process_time() - start < 2
 
 
 HERE = Endpoint("ai_studio", "https://user:password@gemini.invalid/v1", "m")
