@@ -1,7 +1,7 @@
 """Builds the JSON body of a request from messages and options, with a note for each change.
 
 An option that the surface or model does not accept is dropped or adjusted, with a note. With `strict`, it raises an
-error instead. The caller's `extra_body` is sent unchanged. At last, parts that the server refused before are left out
+error instead. The caller's `extra_body` is sent unchanged. Finally, parts that the server refused earlier are left out
 (`known_refusals`). On both of Google's surfaces, Google's own fields go under a literal `extra_body` key of the body
 (Google's examples page).
 """

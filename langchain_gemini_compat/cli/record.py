@@ -24,7 +24,7 @@ _SIGNAL = 128
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `record`."""
-    parser.epilog = "Write `--` before the command. Its exit code is passed on."
+    parser.epilog = "Write `--` before the command. `record` ends with the exit code of the command."
     parser.add_argument("file", metavar="FILE", help="the cassette to write; an older cassette is replaced")
     parser.add_argument("arguments", metavar="COMMAND", nargs="+", help="the command to run, with its arguments")
     parser.add_argument("--max-body", metavar="BYTES", type=_size, help="cut the texts of larger bodies")

@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target_arguments(parser)
     group = parser.add_argument_group("run")
     group.add_argument(
-        "--only", metavar="NAMES", help="names of probes and topics, with commas; what these need also runs"
+        "--only",
+        metavar="NAMES",
+        help="names of probes and topics, separated by commas; probes that these need also run",
     )
     group.add_argument(
         "--max-cost", metavar="USD", type=_amount, help="do not start if the run may cost more, or has no known price"

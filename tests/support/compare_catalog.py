@@ -36,7 +36,7 @@ _GENERATION = re.compile(r"gemini-[0-9.]+")
 
 @dataclass(frozen=True)
 class Difference:
-    """A fact about `subject`, a model or an enum, that `package` states otherwise than we do."""
+    """A fact about `subject`, a model or an enum, that differs between `package` and our catalog."""
 
     subject: str
     fact: str

@@ -1,6 +1,6 @@
 """Reads what packages on PyPI publish about Gemini models.
 
-The packages are neither imported nor are their dependencies installed: the functions parse files of a folder into which
+The packages are not imported, and their dependencies are not installed: the functions parse files of a folder into which
 `uv pip install --no-deps --target` has put them. So each package can be the newest one, although together they allow no
 common versions of langchain-core and google-genai.
 """

@@ -140,8 +140,8 @@ _RULES = """
 _NAMES = """
 ## Names and dates
 
-They are in the model's LangChain profile, as `name`, `status`, `release_date` and `last_updated`, if langchain-core has
-these keys (1.7 and later). Variants of a model, such as `gemini-3.8-flash-cyber`, do not have them.
+The model's LangChain profile has them as `name`, `status`, `release_date` and `last_updated`, if langchain-core has these
+keys (1.7 and later). Variants of a model, such as `gemini-3.8-flash-cyber`, have no name and no dates in their profile.
 
 """
 _OTHER_APIS = """

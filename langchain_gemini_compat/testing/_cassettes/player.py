@@ -134,12 +134,12 @@ class Replay:
         count = len(self._exchanges)
         if any(key == _key_of(asked, ignore_bodies=self._ignore_bodies) for key in self._keys):
             text = "but its replies are all used: the program sent the request more often than the recorded run."
-            return f"{self._path} contains this request, {text}", None
+            return f"{self._path} contains this request, {text} Record the program again.", None
         body = as_object(asked.get("json"))
         numbers = self._unused or range(count)
         ranked = [(self._rank(number, asked), -number) for number in numbers]
         if not ranked:
-            return f"{self._path} contains no exchange.", None
+            return f"{self._path} contains no exchange. Record the program again.", None
         number = -max(ranked)[1]
         nearest = as_object(self._exchanges[number].get("request"))
         lines = [f"No exchange in {self._path} matches this request. The nearest is number {number + 1} of {count}."]
