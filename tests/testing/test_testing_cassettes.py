@@ -12,6 +12,7 @@ import pytest
 import raw_server
 import yaml
 from cassette_files import FOLDER
+from google.auth.credentials import AnonymousCredentials as Anonymous
 from langchain.agents import create_agent
 from langchain_core.messages import HumanMessage, ToolMessage
 from loopback import listen
@@ -417,6 +418,54 @@ def test_well_known_forms_are_removed(path, told, kept):
     with record(path), pytest.raises(errors.APIStatusError):
         served(reply([error], 403)).invoke("Hi")
     assert interactions(path)[0]["response"]["json"][0]["error"]["message"] == kept
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        (
+            "https://gateway.example.com/v1/0123456789abcdef0123456789abcdef/my-gate",
+            "https://gateway.example.com/v1/[hidden]/my-gate",
+        ),
+        (
+            (
+                "https://123.us-central1-987654321.prediction.vertexai.goog/v1/projects/my-own-project/locations/us-central1/"
+                "endpoints/123"
+            ),
+            (
+                "https://ENDPOINT.us-central1-PROJECT_NUMBER.prediction.vertexai.goog/v1/projects/PROJECT_ID/locations/"
+                "us-central1/endpoints/123"
+            ),
+        ),
+    ],
+    ids=["account", "dedicated host"],
+)
+def test_accounts_and_projects_are_not_in_urls(path, url, kept):
+    with record(path):
+        served(completion(), base_url=url, surface="openai_compatible").invoke("Hi")
+    assert interactions(path)[0]["request"]["uri"] == f"{kept}/chat/completions"
+    with replay(path):
+        studio(base_url=url, surface="openai_compatible").invoke("Hi")
+
+
+def test_project_is_removed_where_the_server_names_it_alone(path):
+    refusal = reply(
+        [{"error": {"code": 403, "message": "my-own-project has no access.", "status": "PERMISSION_DENIED"}}], 403
+    )
+    with record(path), pytest.raises(errors.APIStatusError):
+        served(refusal, api_key=None, project="my-own-project", location="global", credentials=Anonymous()).invoke("Hi")
+    assert "my-own" not in path.read_text()
+    assert "PROJECT_ID has no access." in path.read_text()
+
+
+def test_long_text_is_cleaned_at_once(path):
+    """A pattern that looks back from each character would take minutes."""
+    texts = ["x" * 200_000, "1" * 200_000, "a.b-" * 50_000, "projects " * 20_000, "/" * 200_000]
+    begun = time.monotonic()
+    with record(path):
+        served(completion("Hello.")).invoke(texts[0])
+        served(completion(" ".join(texts))).invoke("Hi")
+    assert time.monotonic() - begun < 20
 
 
 def test_key_in_a_prompt_is_removed_and_the_rest_replays(path):
