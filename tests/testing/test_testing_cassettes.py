@@ -22,6 +22,8 @@ from wire import Wire, chunk, completion, http, reply
 from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings, errors
 from langchain_gemini_compat._transport.retry import Tries
 from langchain_gemini_compat.testing import Call, FakeGemini, Fault, Raw, ReplayError, Reply, record, replay
+from langchain_gemini_compat.testing._cassettes.file import append_interaction
+from langchain_gemini_compat.testing._cassettes.layout import render_chunks
 
 MODEL = "gemini-3.8-flash"
 CANARIES = {
@@ -195,6 +197,7 @@ def test_unusual_stream_is_replayed_byte_for_byte(path, body):
 
     with record(path):
         recorded = outcome(served(answer))
+    assert b"".join(render_chunks(interactions(path)[0]["response"])) == body
     with replay(path):
         assert outcome(studio(max_retries=0)) == recorded
 
@@ -496,6 +499,31 @@ def test_threads_and_models_record_and_replay_at_once(path):
         models = {name: studio(model=name) for name in names}
         assert list(threads.map(lambda job: ask(models[job[0]], job[1]), jobs)) == recorded
     assert replayed.remaining == 0
+
+
+def test_writers_do_not_destroy_what_others_write(path):
+    """Each new model changes the head of the file."""
+
+    def append(number):
+        request = {"uri": "https://gate.example.com/v1", "json": {"model": f"model-{number}", "text": "x" * 9000}}
+        append_interaction(path, {"request": request, "response": {}}, None)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(append, range(60)))
+    found = {one["request"]["json"]["model"] for one in interactions(path)}
+    assert found == {f"model-{number}" for number in range(60)}
+    assert len(interactions(path)) == 60
+
+
+def test_text_survives_without_libyaml(path, monkeypatch):
+    """PyYAML's own writer leaves line separators that its reader takes for line ends."""
+    monkeypatch.setattr("langchain_gemini_compat.testing._cassettes.file._Dumper", yaml.SafeDumper)
+    monkeypatch.setattr("langchain_gemini_compat.testing._cassettes.file._Loader", yaml.SafeLoader)
+    text = "one\x85two\u2028three \U0001f600"
+    with record(path):
+        served(completion(text)).invoke("Hi")
+    with replay(path):
+        assert studio().invoke("Hi").text == text
 
 
 def test_two_recordings_at_once_have_all_exchanges(tmp_path):
