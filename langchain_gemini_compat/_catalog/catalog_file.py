@@ -107,7 +107,7 @@ def read_catalog(path: str) -> FamilyFacts:
 def _parse_json(text: str, file: str) -> object:
     try:
         document: object = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} is not valid JSON: {error}.") from None
     return document
 
@@ -122,7 +122,7 @@ def _parse_toml(text: str, file: str) -> object:
     parse = cast("Callable[[str], object]", module.loads)
     try:
         return parse(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} is not valid TOML: {error}.") from None
 
 
@@ -141,7 +141,17 @@ class _Reader:
             found = _read_table(entry, self.file, place, ("url", "read"))
             sources[name] = Source(_text(found, "url", self.file, place), _text(found, "read", self.file, place))
         families = _read_table(tables.get("families", {}), self.file, "`families`")
+        for name in families:
+            self._check_family_name(name, families)
         return {name.lower(): self._read_family(name, entry, sources) for name, entry in families.items()}
+
+    def _check_family_name(self, name: str, names: Collection[str]) -> None:
+        """Refuse a name that no model has, and one that occurs twice, since its facts would have no effect."""
+        bare = name.rpartition("/")[2]
+        if bare != name:
+            raise ValueError(f"{self.file}: `families.{name}` has a prefix. Leave it out: `families.{bare}`.")
+        if sum(other.lower() == name.lower() for other in names) > 1:
+            raise ValueError(f"{self.file}: `families.{name}` is there twice, in upper and in lower case.")
 
     def _read_family(self, name: str, entry: object, sources: Mapping[str, Source]) -> dict[str, Fact]:
         facts = _read_table(entry, self.file, f"`families.{name}`", FACTS)

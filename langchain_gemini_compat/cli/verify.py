@@ -62,16 +62,28 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         report = _run_probes(screen, lab, probes, estimate, folder)
     report.show(screen)
     if path is not None:
-        text = json.dumps(report.as_json(), ensure_ascii=False, indent=2)
-        path.write_text(screen.clean(text) + "\n", encoding="utf-8")
+        _write_report(screen, report, path)
     return 0 if report.is_well else 1
 
 
+def _write_report(screen: Screen, report: Report, path: Path) -> None:
+    """Write the report to `path`. If that fails, print it, because its requests are paid."""
+    text = screen.clean(json.dumps(report.as_json(), ensure_ascii=False, indent=2))
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as err:
+        screen.line(text)
+        raise UsageError(f"`--json` {path} cannot be written ({err}). The report is printed above.") from None
+
+
 def _read_path(name: str | None) -> Path | None:
-    """Return the file of the report. A folder that does not exist is an error before anything is sent."""
+    """Return the file of the report. A file that cannot be opened is an error before anything is sent."""
     path = Path(name) if name else None
-    if path is not None and (path.is_dir() or not path.parent.is_dir()):
-        raise UsageError(f"`--json` {name} cannot be written. Name a file in an existing folder.")
+    if path is not None:
+        try:
+            path.open("a", encoding="utf-8").close()
+        except OSError:
+            raise UsageError(f"`--json` {name} cannot be written. Name a file in an existing folder.") from None
     return path
 
 

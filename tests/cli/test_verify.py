@@ -231,7 +231,7 @@ def test_command_passes_against_the_fake_and_records_it(run, surface, tmp_path):
 def test_command_names_the_wrong_rule_and_hides_secrets(run, tmp_path, monkeypatch):
     """A server may repeat the key or the project in its error."""
     monkeypatch.setenv("MY_KEY", "canary-7f3a91c2e5")
-    text = "Key canary-7f3a91c2e5 of projects/secret-project/locations/eu is not valid."
+    text = "Key canary-7f3a91c2e5 of projects/secret-project/locations/eu is not valid in project 'secret-project', number 123456789012."
     fake = ChangedFake("ai_studio", refuse(lambda body: "store" in body, text))
     path = tmp_path / "report.json"
     code, out, _ = run(fake, "--yes", "--only", "unknown-key", "--json", str(path), "--api-key-env", "MY_KEY")
@@ -241,7 +241,17 @@ def test_command_names_the_wrong_rule_and_hides_secrets(run, tmp_path, monkeypat
     for text in (out, path.read_text()):
         assert "canary" not in text
         assert "secret-project" not in text
+        assert "123456789012" not in text
         assert "projects/PROJECT_ID/locations/eu" in text
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_report_that_cannot_be_written_is_printed(run):
+    """Its requests are paid."""
+    code, out, err = run(ChangedFake("ai_studio"), "--yes", "--only", "unknown-key", "--json", "/dev/full")
+    assert code == 2
+    assert "The report is printed above." in " ".join(err.split())
+    assert '"surface": "ai_studio"' in out
 
 
 def test_only_selects_topics_and_what_they_need(run):

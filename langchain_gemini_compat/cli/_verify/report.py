@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 COLUMNS = ("", "probe", "claim", "expected", "seen")
 #: Characters of what was seen in the table. The rest is in the JSON, and below the table if it differs.
 _SEEN_WIDTH = 60
-_PROJECT = re.compile(r"projects/[^/\s\"'`]+")
+#: Names of projects, and numbers of projects, as Google's errors write them.
+_PROJECT = re.compile(
+    r"(projects/|\bproject(?:[ _-]?(?:number|id))?[\"']?[ :=]+[\"'`]|\bnumber[ :=]+(?=\d{6}))[^/\s\"'`]+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,10 @@ def hide_project(text: str) -> str:
 
     >>> hide_project("No access to projects/my-project/locations/eu.")
     'No access to projects/PROJECT_ID/locations/eu.'
+    >>> hide_project("The API is off in project 'my-project' with the number 123456789012.")
+    "The API is off in project 'PROJECT_ID' with the number PROJECT_ID"
     """
-    return _PROJECT.sub("projects/PROJECT_ID", text)
+    return _PROJECT.sub(r"\g<1>PROJECT_ID", text)
 
 
 def _count(results: Sequence[Result]) -> dict[str, int]:
