@@ -91,7 +91,7 @@ class _Take:
     def __init__(self, recording: Recording, request: httpx2.Request, max_body: int | None) -> None:
         self._recording = recording
         self._request = request
-        self._content = request.content
+        self._content: bytes = request.content
         self._max_body = max_body
         self._scrubber = Scrubber(request)
         self._response: httpx2.Response | None = None
