@@ -55,7 +55,7 @@ class Recording:
 
     def __init__(self, path: Path, max_body: int | None) -> None:
         self.path = path
-        self.exchanges = 0
+        self.exchanges: int = 0
         self._max_body = max_body
 
     def start_take(self, request: httpx2.Request) -> _Take:
