@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from langchain_gemini_compat._transport.library_errors import causes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from httpx2 import URL, Request
 
@@ -106,17 +106,19 @@ def hide_in_text(secrets: Sequence[bytes], text: str) -> str:
     return _hide(secrets, text.encode(errors="replace")).decode(errors="replace")
 
 
-def secrets_of(request: Request) -> list[bytes]:
-    """Return the values of `request` that may be secrets, and parts of these values, the longest first."""
-    values: set[bytes] = set()
-    for header, sent in request.headers.raw:
-        if header.decode("latin-1").lower() not in _PUBLIC:
-            values.update(_parts_of(sent))
-    for name, value in request.url.params.multi_items():
-        if name.lower() not in _PUBLIC:
-            values.update(_parts_of(value.encode()))
-    values.update(unquote(part).encode() for part in (request.url.username, request.url.password))
-    found = {value.strip() for value in values}
+def secrets_of(request: Request, is_secret: Callable[[str, bytes], bool] | None = None) -> list[bytes]:
+    """Return the values of `request` that may be secrets, and parts of these values, the longest first.
+
+    Args:
+        request: The request.
+        is_secret: Returns whether a part of a header or query parameter is a secret. It gets the name in lower case and
+            the part. Without it, all values that are not public are secrets.
+    """
+    sent = [(name.decode("latin-1").lower(), value) for name, value in request.headers.raw]
+    sent += [(name.lower(), value.encode()) for name, value in request.url.params.multi_items()]
+    parts = [(name, part.strip()) for name, value in sent if name not in _PUBLIC for part in _parts_of(value)]
+    found = {part for name, part in parts if is_secret is None or is_secret(name, part)}
+    found.update(unquote(part).encode().strip() for part in (request.url.username, request.url.password))
     return sorted((value for value in found if len(value) >= _SHORTEST), key=len, reverse=True)
 
 

@@ -403,6 +403,129 @@ def test_canaries_are_not_in_the_file(path):
     assert "projects/PROJECT_ID/locations/global" in text
 
 
+KEY = "CANARYKEY0123456789"
+
+
+def delta(index=0, **fields):
+    return {"id": "1", "object": "chat.completion.chunk", "choices": [{"index": index, "delta": fields}]}
+
+
+def call_delta(arguments, **rest):
+    return delta(tool_calls=[{"index": 0, "function": {"arguments": arguments}, **rest}])
+
+
+SPLIT = {
+    "text": [delta(content=piece, role="assistant") for piece in ("Your key is CANARYK", "EY0123", "456789", ". Bye.")],
+    "reasoning": [delta(reasoning_content="CANARYKEY01"), delta(reasoning_content="23456789")],
+    "refusal": [delta(refusal="No CANARYKEY01"), delta(refusal="23456789")],
+    "parts": [delta(content=[{"type": "text", "text": piece}]) for piece in ("CANARYKEY", "0123456789")],
+    "arguments": [call_delta('{"a": "CANARY', id="c1", type="function"), call_delta('KEY0123456789"}')],
+    "choices": [delta(index, content=piece) for piece in ("CANARYKEY01", "23456789") for index in (0, 1)],
+    "Google": [delta(content="AI"), delta(content="zaSyA1234567890abcdefghi"), delta(content="jklmnopqrstu")],
+    "OpenAI": [delta(content="sk-proj-abcdefghijklmnop"), delta(content="CANARY")],
+}
+
+
+def joined_texts(path):
+    """Return the texts of a recorded stream, joined by the path that leads to them."""
+    response = interactions(path)[0]["response"]
+    texts = {}
+
+    def note(value, at):
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                note(inner, (*at, value.get("index"), key))
+        elif isinstance(value, list):
+            for inner in value:
+                note(inner, at)
+        else:
+            texts.setdefault(at, []).append(str(value))
+
+    for line in b"".join(render_chunks(response)).decode(errors="replace").splitlines():
+        if line.startswith("data: {"):
+            note(json.loads(line[6:]), ())
+    return ["".join(found) for found in texts.values()]
+
+
+@pytest.mark.parametrize("form", ["events", "chunks", "base64"])
+@pytest.mark.parametrize("events", SPLIT.values(), ids=SPLIT)
+def test_secret_in_several_deltas_is_hidden(path, events, form):
+    """In each form of a body: events, a stream with comments, and a stream that is not UTF-8."""
+    start = {"events": b"", "chunks": b": ping\n\n", "base64": b": \xff\n\n"}[form]
+    body = start + b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in [*events, chunk(finish="stop")])
+    answer = http.Response(200, content=body, headers={"content-type": "text/event-stream"})
+    with record(path), suppress(errors.GeminiCompatError):
+        list(served(answer, api_key=KEY).stream("Hi"))
+    assert form in interactions(path)[0]["response"]
+    texts = joined_texts(path)
+    assert any("[hidden]" in text for text in texts)
+    assert not re.search("CANARY|23456789|AIza|jklmnop", " ".join(texts))
+
+
+def test_deltas_around_a_split_secret_stay(path):
+    pieces = ["Your ", "key is CANARYK", "EY0123", "456789", " now. ", "Bye."]
+    with record(path):
+        events = [*[chunk(content=piece) for piece in pieces], chunk(finish="stop"), "[DONE]"]
+        told = [part.text for part in served(events, api_key=KEY).stream("Hi")]
+    assert "".join(told) == f"Your key is {KEY} now. Bye."
+    events = interactions(path)[0]["response"]["events"]
+    found = [event["choices"][0]["delta"].get("content") for event in events[: len(pieces)]]
+    assert found == ["Your ", "key is [hidden]", "", "", " now. ", "Bye."]
+
+
+WORDS = {
+    "x-app": "assistant",
+    "x-team": "messages",
+    "x-model": "gemini-3.8-flash-preview-09-2026",
+    "x-title": "my customer service",
+    "x-mode": "function",
+}
+
+
+def test_headers_that_are_ordinary_words_change_no_body(path):
+    """A value without the name or the form of a secret may be a word of the conversation."""
+    prompt = f"You are an assistant. {' '.join(WORDS.values())}"
+    with record(path):
+        served(completion(prompt), default_headers=WORDS, default_query={"mode": "assistant"}).invoke(prompt)
+    (found,) = interactions(path)
+    assert found["request"]["json"]["messages"][0]["content"] == prompt
+    assert found["response"]["json"]["choices"][0]["message"]["role"] == "assistant"
+    assert "[hidden]" not in path.read_text()
+    with replay(path):
+        assert studio().invoke(prompt).text == prompt
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-gate": "a1b2c3d4e5f6a7b8c9d0"},
+        {"x-gate": "Token 3f1c9b7e-1d2a-4c5b-8e9f-0a1b2c3d4e5f"},
+        {"x-session": "abcdefgh"},
+        {"x-password": "ordinaryword"},
+        {"x-user": "jane.doe@example.com"},
+        {"x-config": '{"mode": "assistant", "key": "pk1234567890abcdef"}'},
+    ],
+    ids=["letters and digits", "UUID", "session", "password", "address", "JSON"],
+)
+def test_headers_with_the_name_or_form_of_a_secret_are_hidden(path, headers):
+    (secret,) = (re.split(r'[ "]', value.rstrip('"}'))[-1] for value in headers.values())
+    with record(path):
+        served(completion(f"It is {secret}, assistant."), default_headers=headers).invoke("Hi")
+    assert secret not in path.read_text()
+    assert "It is [hidden], assistant." in path.read_text()
+
+
+@pytest.mark.parametrize("key", ["assistant", "messages", "tool_calls", "arguments"])
+def test_words_of_the_protocol_stay_even_if_a_key_is_one(path, key):
+    with record(path):
+        served(completion("Hello."), api_key=key).invoke("Hi")
+    (found,) = interactions(path)
+    assert found["request"]["json"]["messages"] == [{"role": "user", "content": "Hi"}]
+    assert found["response"]["json"]["choices"][0]["message"]["role"] == "assistant"
+    with replay(path):
+        assert studio().invoke("Hi").text == "Hello."
+
+
 @pytest.mark.parametrize(
     ("told", "kept"),
     [

@@ -12,6 +12,7 @@ from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat.testing._cassettes.scrub import change_texts
+from langchain_gemini_compat.testing._cassettes.split_secrets import hide_in_event_stream, hide_split_secrets
 from langchain_gemini_compat.testing._model.json_values import as_list, as_object, as_text
 from langchain_gemini_compat.testing._server.difference import encode_body
 
@@ -63,10 +64,12 @@ def describe_body(pieces: Sequence[bytes], content_type: str, scrubber: Scrubber
     """
     whole = b"".join(pieces)
     text = _decode(whole)
+    is_stream = "event-stream" in content_type
     if text is None:
         # In a body that is not text, a secret has no escaped spellings.
-        return _cut({"base64": b64encode(_clean_bytes(whole, scrubber)).decode()}, max_body)
-    if "event-stream" not in content_type:
+        cleaned = _clean_bytes(whole, scrubber, is_stream=is_stream)
+        return _cut({"base64": b64encode(cleaned).decode()}, max_body)
+    if not is_stream:
         value = _parse(text)
         clean: JsonObject = (
             {"text": scrubber.clean_text(text)} if value is None else {"json": scrubber.clean_value(value)}
@@ -74,6 +77,7 @@ def describe_body(pieces: Sequence[bytes], content_type: str, scrubber: Scrubber
         return _cut(clean, max_body)
     events = _read_events(text)
     if events is not None:
+        hide_split_secrets(events, scrubber.clean_text)
         return _cut({"events": scrubber.clean_value(events)}, max_body)
     return _cut({"chunks": [*_clean_chunks(_decode_pieces(pieces), scrubber)]}, max_body)
 
@@ -114,14 +118,14 @@ def _decode_pieces(pieces: Sequence[bytes]) -> list[str]:
 
 def _clean_chunks(chunks: list[str], scrubber: Scrubber) -> list[str]:
     """Return the chunks without secrets. If a secret lies in two chunks, all chunks become one."""
-    whole = scrubber.clean_text("".join(chunks))
+    whole = scrubber.clean_text(hide_in_event_stream("".join(chunks), scrubber.clean_text))
     cleaned = [scrubber.clean_text(chunk) for chunk in chunks]
     return cleaned if "".join(cleaned) == whole else [whole]
 
 
-def _clean_bytes(data: bytes, scrubber: Scrubber) -> bytes:
+def _clean_bytes(data: bytes, scrubber: Scrubber, *, is_stream: bool) -> bytes:
     text = data.decode("latin-1")
-    cleaned = scrubber.clean_text(text)
+    cleaned = scrubber.clean_text(hide_in_event_stream(text, scrubber.clean_text) if is_stream else text)
     return data if cleaned == text else cleaned.encode("latin-1", errors="replace")
 
 

@@ -163,8 +163,8 @@ def record(path: str | os.PathLike[str], *, max_body: int | None = None) -> Gene
     personal data are removed:
 
     - headers of requests, and the query and the user of the URL
-    - values that were sent as headers, query parameters or body keys with the name of a secret, wherever a body
-      repeats them
+    - values that were sent as headers, query parameters or body keys with the name of a secret, and values of other
+      headers that look like keys, wherever a body repeats them
     - names and numbers of projects, accounts, and the forms of well-known keys
 
     Use a plain `with` in async programs, too. Several threads, event loops and forked processes may record to one file.

@@ -1,8 +1,9 @@
 """Removes secrets and personal data from an exchange before it is written.
 
 `_transport.redaction` finds the values that were sent in headers, in query parameters and in the user and password of
-the URL. This module adds values of body keys that are named like secrets, the forms of well-known keys, and the names
-of projects and accounts.
+the URL. Of these, this module searches for values whose names are those of secrets, and for values that look like keys:
+other values, such as the name of a program, may be ordinary words of a conversation. It adds values of body keys that
+are named like secrets, the forms of well-known keys, and the names of projects and accounts.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from langchain_gemini_compat._settings.aliases import hide_secrets
+from langchain_gemini_compat._settings.aliases import hide_secrets, is_secret_name
 from langchain_gemini_compat._transport.redaction import HIDDEN, bare_url, hide_in_text, secrets_of
 
 if TYPE_CHECKING:
@@ -50,6 +51,22 @@ _ACCOUNT_SEGMENT = re.compile(r"(?<=/)(?:[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4
 _PERSONAL = re.compile(
     r"(?:user|account|org|organi[sz]ation|tenant|customer)(?:_?id)?|safety_identifier", re.IGNORECASE
 )
+#: Names of headers and query parameters that hold a secret, in addition to those of arguments.
+_SECRET_HEADER = re.compile(r"session|signature|jwt|(?:^|-)(?:auth|sig|code)(?:-|$)")
+#: Keys have at least this many characters, and a run of letters and digits of this length. Names of models and versions
+#: have shorter runs.
+_SHORTEST_KEY, _SHORTEST_RUN = 16, 10
+_ADDRESS = re.compile(rb"[^\s@]+@[^\s@]+\.[^\s@]+")
+#: Keys whose values are words of the protocol, such as a role.
+PROTOCOL_KEYS = frozenset({"role", "type", "object", "finish_reason"})
+#: Words of the protocol with 8 or more letters. They stay, even if a secret has the same spelling.
+_PROTOCOL_WORDS = frozenset({
+    "annotations", "arguments", "assistant", "chat.completion", "chat.completion.chunk", "completion_tokens",
+    "content_filter", "delta", "developer", "extra_content", "finish_reason", "function", "function_call", "image_url",
+    "input_audio", "json_object", "json_schema", "messages", "parameters", "prompt_tokens", "properties", "reasoning",
+    "reasoning_content", "reasoning_details", "reasoning_effort", "response_format", "system_fingerprint",
+    "thought_signature", "tool_call_id", "tool_calls", "tool_choice", "total_tokens",
+})  # fmt: skip
 _PROJECT_IN_PATH = re.compile(r"/projects/([^/]+)")
 Change: TypeAlias = Callable[[str], str]
 
@@ -64,7 +81,7 @@ class Scrubber:
     """
 
     def __init__(self, request: httpx2.Request) -> None:
-        self._secrets = [*secrets_of(request), *_body_secrets(request.content)]
+        self._secrets = [*secrets_of(request, _is_secret), *_body_secrets(request.content)]
         named = [*_PROJECT_IN_PATH.findall(request.url.path), request.headers.get("x-goog-user-project", "")]
         names = [re.escape(name) for name in {*named} if len(name) >= _SHORTEST_PROJECT and name != PROJECT]
         self._projects = re.compile(rf"(?<![\w-])(?:{'|'.join(names)})(?![\w-])") if names else None
@@ -92,9 +109,17 @@ class Scrubber:
 
 
 def change_texts(value: JsonValue, change: Change) -> JsonValue:
-    """Return a copy of a JSON `value` with `change` applied to its texts and keys, and to the digits of its numbers."""
+    """Return a copy of a JSON `value` with `change` applied to its texts and keys, and to the digits of its numbers.
+
+    Keys and roles of the protocol stay.
+    """
     if isinstance(value, dict):
-        return {change(key): change_texts(inner, change) for key, inner in value.items()}
+        return {
+            key if key in _PROTOCOL_WORDS else change(key): inner
+            if key in PROTOCOL_KEYS and isinstance(inner, str) and inner in _PROTOCOL_WORDS
+            else change_texts(inner, change)
+            for key, inner in value.items()
+        }
     if isinstance(value, list):
         return [change_texts(inner, change) for inner in value]
     if value is None or isinstance(value, bool):
@@ -102,6 +127,19 @@ def change_texts(value: JsonValue, change: Change) -> JsonValue:
     text = value if isinstance(value, str) else str(value)
     changed = change(text)
     return value if changed == text else changed
+
+
+def _is_secret(name: str, part: bytes) -> bool:
+    """Return whether a part of a header or query parameter may be searched for in a conversation."""
+    is_named = is_secret_name(name.replace("-", "_")) or _SECRET_HEADER.search(name) is not None
+    return is_named or _looks_like_key(part) or _ADDRESS.fullmatch(part) is not None
+
+
+def _looks_like_key(part: bytes) -> bool:
+    if len(part) < _SHORTEST_KEY or re.search(rb"\s", part) or not re.search(rb"[A-Za-z]", part):
+        return False
+    runs = cast("list[bytes]", re.findall(rb"[A-Za-z0-9]+", part))
+    return any(len(run) >= _SHORTEST_RUN and re.search(rb"[0-9]", run) for run in runs)
 
 
 def _hide_personal(value: JsonValue) -> JsonValue:
