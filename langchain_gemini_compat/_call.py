@@ -217,7 +217,7 @@ def _build_repair(request: Request) -> Repair:
 
 def _repaired(request: Request, repair: Repair) -> Request:
     """Return the request as it was sent last."""
-    return request.with_changes(repair.payload, [repair.note]) if repair.note else request
+    return request.with_changes(repair.payload, repair.notes) if repair.notes else request
 
 
 def _prepare_next(repair: Repair, tries: Tries, error: GeminiCompatError) -> None:

@@ -1,12 +1,14 @@
 """Remembers which optional parts of a request a server refused, until the process ends.
 
-A refusal is kept for a surface, a host and a model, so that later requests leave that part out. The memory is bounded
-and holds names, allowed values and the sentence of the server that named them: no prompt, no answer and no credential.
+A refusal is kept for a surface, a base URL and a model, so that later requests leave that part out. The memory is
+bounded and holds names, allowed values and the sentence of the server that named them: no prompt, no answer and no
+credential.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 from langchain_gemini_compat._transport.process_lock import singleton_lock
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.notes import Note
 
     _Place: TypeAlias = tuple[str, str, str, str]
+    _Refusals: TypeAlias = dict[_Place, tuple["KnownRefusal", ...]]
 
 #: The paths of the two APIs. One may accept what the other refuses.
 CHAT_PATH, EMBEDDINGS_PATH = "/chat/completions", "/embeddings"
@@ -35,8 +38,10 @@ class KnownRefusal(Protocol):
 
 class _Memory:
     def __init__(self) -> None:
-        #: Replaced and never changed, so that it can be read without a lock.
-        self.known: dict[_Place, tuple[KnownRefusal, ...]] = {}
+        #: Refusals for later requests. Replaced and never changed, so that it can be read without a lock.
+        self.known: _Refusals = {}
+        #: Refusals of which a warning has told the user.
+        self.announced: _Refusals = {}
 
 
 _memory = _Memory()
@@ -52,23 +57,25 @@ def remember_refusal(endpoint: Endpoint, path: str, refusal: KnownRefusal) -> bo
     """Remember `refusal` for later requests. Return whether it was new."""
     place = _place_of(endpoint, path)
     with singleton_lock():
-        known = dict(_memory.known)
-        # Move the entry to the end, so that the oldest entries are forgotten first.
-        found = known.pop(place, ())
-        is_new = refusal not in found
-        known[place] = (*found, refusal)[-_MOST_REFUSALS:] if is_new else found
-        for oldest in [*known][:-_MOST_PLACES]:
-            del known[oldest]
-        _memory.known = known
-    return is_new
+        before = _memory.known.get(place, ())
+        _memory.known = _add(_memory.known, place, refusal)
+    return refusal not in before
+
+
+def mark_announced(endpoint: Endpoint, path: str, refusal: KnownRefusal) -> bool:
+    """Record that a warning tells of `refusal`. Return whether it is the first one."""
+    place = _place_of(endpoint, path)
+    with singleton_lock():
+        before = _memory.announced.get(place, ())
+        _memory.announced = _add(_memory.announced, place, refusal)
+    return refusal not in before
 
 
 def forget_refusals(host: str | None = None) -> None:
     """Forget the refusals of `host`, or of all hosts."""
     with singleton_lock():
-        _memory.known = {
-            place: found for place, found in _memory.known.items() if host is not None and place[1] != host
-        }
+        _memory.known = _without_host(_memory.known, host)
+        _memory.announced = _without_host(_memory.announced, host)
 
 
 def apply_refusals(payload: JsonObject, endpoint: Endpoint, path: str) -> tuple[JsonObject, list[Note]]:
@@ -83,5 +90,20 @@ def apply_refusals(payload: JsonObject, endpoint: Endpoint, path: str) -> tuple[
 
 
 def _place_of(endpoint: Endpoint, path: str) -> _Place:
-    # A URL may contain a user name and a password.
-    return endpoint.surface, endpoint.host.rpartition("@")[2], endpoint.model, path
+    # Two paths of one host can lead to two servers. A URL may contain a password, or a key in its query.
+    url = urlsplit(endpoint.base_url)
+    address = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path.rstrip('/')}"
+    return endpoint.surface, address, endpoint.model, path
+
+
+def _add(refusals: _Refusals, place: _Place, refusal: KnownRefusal) -> _Refusals:
+    """Return a copy with `refusal`. The place moves to the end, so that the oldest places are forgotten first."""
+    found = refusals.get(place, ())
+    added = found if refusal in found else (*found, refusal)[-_MOST_REFUSALS:]
+    moved = {**{other: held for other, held in refusals.items() if other != place}, place: added}
+    return {other: moved[other] for other in [*moved][-_MOST_PLACES:]}
+
+
+def _without_host(refusals: _Refusals, host: str | None) -> _Refusals:
+    kept = {} if host is None else refusals
+    return {place: found for place, found in kept.items() if urlsplit(place[1]).netloc != host}

@@ -33,11 +33,13 @@ Sources:
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from langchain_gemini_compat import errors
 from langchain_gemini_compat._request.refused_media import DescribeMedia, MoveMedia, mime_types_in_results
 from langchain_gemini_compat._request.refused_parts import (
+    SCHEMA_MAPS,
     FitBudget,
     FitWord,
     LeaveOut,
@@ -66,6 +68,8 @@ _CONFIG: Path = (*_GOOGLE, "thinking_config")
 _LEVEL, _BUDGET, _EFFORT = (*_CONFIG, "thinking_level"), (*_CONFIG, "thinking_budget"), ("reasoning_effort",)
 #: Where a parameter can be, in the order of the search.
 _PLACES: tuple[Path, ...] = ((), ("extra_body",), _GOOGLE, _CONFIG, ("stream_options",))
+#: Objects that hold optional parameters, and are never left out themselves.
+_HOLDERS = frozenset({"extrabody", "google", "generationconfig"})
 #: Parameters that can be left out, whatever the reason, in lower case and without `_`.
 _OPTIONAL = frozenset(
     {
@@ -84,6 +88,9 @@ _PROTECTED = re.compile(
     r"message|content|prompt|input|system|history|document|file|media|image|audio|video|modalit|voice|tool|function"
     r"|plugin|search|retriev|ground|extension|source|format|schema|grammar|guided|regex|json|struct|choice|safety|guard"
     r"|moderat|filter|polic|privacy|retention|cache|model|max|limit|dimension|candidate|stop"
+    r"|mcp|skill|^rag|agent|context|attach|prefill|prefix|suffix|instruct|thread|conversation|session|previous"
+    r"|knowledge|memory|citation|provider|fallback|^route$|routing|region|collection|zdr|^store|training|logging"
+    r"|redact|anonym|transform|words|allowed|mintokens|bestof|echo"
 )
 #: Keywords without which a schema still describes the same object.
 _KEYWORDS = {
@@ -99,6 +106,12 @@ _KEYWORDS = {
 }  # fmt: skip
 _OF_TOOLS = re.compile(r"function_?declarations|^tools\b", re.IGNORECASE)
 _OF_THE_ANSWER = re.compile(r"response_?(?:json_?)?schema|response_?format", re.IGNORECASE)
+#: Where OpenAI's `strict` stands, beside a schema.
+_STRICT_HOLDERS: dict[Path, Literal["tools", "response_format"]] = {
+    ("tools", "strict"): "tools",
+    ("tools", "function", "strict"): "tools",
+    ("response_format", "json_schema", "strict"): "response_format",
+}
 _INDEX = re.compile(r"\[\d+\]")
 
 _FLAGS = re.IGNORECASE
@@ -163,6 +176,14 @@ _MIME_TYPE = re.compile(
 )
 _FORMAT = re.compile(r"(?P<place>[\w.\[\]]{0,300})\.format: only (?P<accepted>[\w' ,-]{1,100}) are supported", _FLAGS)
 
+#: Words by which a server says that a part is refused only together with another part or value of the request.
+_CONDITION = re.compile(
+    r"\b(?:when|whenever|while|unless|without|together|both|alongside|depends|requires?|combin\w+|conflict\w*"
+    r"|simultaneous\w*|mutually|same time|if(?! you (?:need|want|wish|would))"
+    r"|with(?! (?:(?:this|the|that|your|the selected) )?(?:model|value)\b))\b",
+    _FLAGS,
+)
+
 
 def find_refused_parameter(error: GeminiCompatError, payload: JsonObject) -> Refusal | None:
     """Return what `error` refuses in `payload`; `None` if it names no part of it that can be left out or adjusted."""
@@ -175,7 +196,7 @@ def find_refused_parameter(error: GeminiCompatError, payload: JsonObject) -> Ref
     for rule in _RULES:
         found = rule(text, payload)
         if found is not None:
-            return found if found.changes else None
+            return replace(found, is_conditional=_CONDITION.search(text) is not None) if found.changes else None
     return None
 
 
@@ -311,12 +332,15 @@ def _find_unknown_names(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_unknown_name(name: str, at: str, payload: JsonObject) -> Change | None:
+    steps = tuple(step for step in _INDEX.sub("", at).split(".") if step)
     schemas = _schemas_at(at)
     if schemas:
+        if steps[-1] in SCHEMA_MAPS:
+            # The name is the name of a property, and no keyword.
+            return None
         keyword = _KEYWORDS.get(_normalise(name))
         change = LeaveOutKeyword(keyword, schemas) if keyword else None
         return change if change and change.apply(payload) else None
-    steps = tuple(step for step in _INDEX.sub("", at).split(".") if step)
     if steps and _normalise(steps[0]) != "generationconfig":
         return _change_at((*steps, name), payload, is_unknown=True)
     places = _PLACES if steps else ((),)
@@ -348,8 +372,9 @@ def _find_by_name(name: str, payload: JsonObject, *, is_unknown: bool) -> Change
     steps = tuple(step for step in re.split(r"\.| -> ", name) if step)
     if len(steps) > 1 and steps[0] in ("body", "request", "root"):
         steps = steps[1:]
-    if len(steps) > 1 and steps[0] == "tools" and steps[-1] == "strict":
-        change = LeaveOutKeyword("strict", "tools")
+    holder = _STRICT_HOLDERS.get(tuple(step for step in steps if not step.isdigit()))
+    if holder:
+        change = LeaveOutKeyword("strict", holder)
         return change if change.apply(payload) else None
     places = _PLACES if len(steps) == 1 else ((),)
     found = (_resolve((*place, *steps), payload) for place in places if steps)
@@ -364,6 +389,9 @@ def _combine(matches: Sequence[re.Match[str]], changes: Sequence[Change | None])
     if any(isinstance(change, LeaveOut) and change.path[-1] == "thought_tag_marker" for change in kept):
         # Without their tags, thoughts would be in the text of the answer.
         kept.append(LeaveOut((*_CONFIG, "include_thoughts")))
+    # `top_logprobs` is an error without `logprobs`.
+    paths = [change.path for change in kept if isinstance(change, LeaveOut)]
+    kept += [LeaveOut((*path[:-1], "top_logprobs")) for path in paths if path[-1] == "logprobs"]
     return Refusal(tuple(kept) if all(changes) else (), words)
 
 
@@ -373,9 +401,14 @@ def _change_at(path: Path, payload: JsonObject, *, is_unknown: bool) -> Change |
     A parameter that we do not know is left out only if the server does not know it either.
     """
     found = _resolve(path, payload)
-    if found is None or not _is_optional(found[-1], value_at(payload, found), is_unknown=is_unknown):
+    # What is inside of a tool choice or of the format of the answer has a meaning there, whatever its name.
+    if found is None or any(_is_protected(step) for step in map(_normalise, found[:-1]) if step not in _HOLDERS):
         return None
-    return LeaveOut(found)
+    value = value_at(payload, found)
+    if found[-1] == "store":
+        # The value `false` asks for privacy.
+        return LeaveOut(found, value=True) if value is True else None
+    return LeaveOut(found) if _is_optional(found[-1], value, is_unknown=is_unknown) else None
 
 
 def _is_optional(name: str, value: JsonValue, *, is_unknown: bool) -> bool:

@@ -21,6 +21,7 @@ from langchain_gemini_compat._wire.json_types import list_at, object_at, text_at
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from langchain_gemini_compat._request.refused_parts import Path
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 #: Vertex AI is the only surface with media in results. Its form of media holds for all of its locations.
@@ -33,6 +34,11 @@ class MoveMedia:
 
     #: The type of the media to move; `None` for all.
     mime_type: str | None = None
+
+    @property
+    def part(self) -> Path:
+        """The messages, and the type of the media."""
+        return "messages", self.mime_type or ""
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
         """Return the payload with media in user messages."""
@@ -71,6 +77,11 @@ class DescribeMedia:
     """Replaces media of tool results with a description, if they have one MIME type."""
 
     mime_type: str
+
+    @property
+    def part(self) -> Path:
+        """The messages, and the type of the media."""
+        return "messages", self.mime_type
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
         """Return the payload with descriptions in the results."""

@@ -22,7 +22,7 @@ _LONGEST_WORDS = 300
 #: Maximum depth of a schema that is searched for keywords.
 _DEEPEST = 64
 #: Keywords whose value is an object of schemas, a list of schemas, or a schema.
-_SCHEMA_MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+SCHEMA_MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 _SCHEMA_LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 _SCHEMAS = frozenset(
     {
@@ -34,6 +34,11 @@ _SCHEMAS = frozenset(
 
 class Change(Protocol):
     """One change of a request."""
+
+    @property
+    def part(self) -> Path:
+        """The part that is changed."""
+        ...
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
         """Return the changed payload and what was done; `None` if there is nothing to change."""
@@ -47,6 +52,13 @@ class Refusal:
     changes: tuple[Change, ...]
     #: The server's sentence that names the refused parts.
     words: str
+    #: Whether the server refuses the parts only together with other parts of the request.
+    is_conditional: bool = False
+
+    @property
+    def parts(self) -> frozenset[Path]:
+        """The parts that are changed."""
+        return frozenset(change.part for change in self.changes)
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, Note] | None:
         """Return the changed payload and a note; `None` if there is nothing to change."""
@@ -69,6 +81,11 @@ class LeaveOut:
     #: The refused value; `None` if the server refuses every value.
     value: str | int | None = None
 
+    @property
+    def part(self) -> Path:
+        """The path of the parameter."""
+        return self.path
+
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
         """Return the payload without the parameter."""
         value = value_at(payload, self.path)
@@ -83,6 +100,11 @@ class FitWord:
 
     path: Path
     words: tuple[str, ...]
+
+    @property
+    def part(self) -> Path:
+        """The path of the word."""
+        return self.path
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
         """Return the payload with an accepted word."""
@@ -100,6 +122,11 @@ class FitBudget:
     path: Path
     least: int
     most: int
+
+    @property
+    def part(self) -> Path:
+        """The path of the budget."""
+        return self.path
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
         """Return the payload with an accepted budget."""
@@ -121,6 +148,11 @@ class LeaveOutKeyword:
     place: Literal["tools", "response_format"]
     #: Values of the keyword that the server accepts.
     accepted: tuple[str, ...] = ()
+
+    @property
+    def part(self) -> Path:
+        """The kind of schema, and the keyword."""
+        return self.place, self.keyword
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
         """Return the payload with reduced schemas."""
@@ -160,7 +192,7 @@ class LeaveOutKeyword:
             if key == self.keyword and value not in self.accepted:
                 if key == "const" and isinstance(value, str) and "enum" not in schema:
                     reduced["enum"] = [value]
-            elif key in _SCHEMA_MAPS and isinstance(value, dict):
+            elif key in SCHEMA_MAPS and isinstance(value, dict):
                 reduced[key] = {name: self._reduce(inner, depth - 1) for name, inner in value.items()}
             elif key in _SCHEMA_LISTS and isinstance(value, list):
                 reduced[key] = [self._reduce(inner, depth - 1) for inner in value]

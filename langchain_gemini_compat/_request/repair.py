@@ -1,7 +1,8 @@
-"""Repairs a request once after the server refused an optional part of it.
+"""Repairs a request after the server refused an optional part of it, once for each part.
 
 After an error, the call asks `try_change` and sends the changed payload. When the server has answered, `confirm`
-remembers the refusal, so that later requests have the change from the start.
+remembers the refusals, so that later requests have the changes from the start. If the server then refuses another part,
+the earlier refusals are remembered, too: the server went on to the next part.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ import warnings
 from typing import TYPE_CHECKING
 
 from langchain_gemini_compat._lazy import LazyModule
-from langchain_gemini_compat._request.known_refusals import CHAT_PATH, remember_refusal
+from langchain_gemini_compat._request.known_refusals import CHAT_PATH, mark_announced, remember_refusal
 from langchain_gemini_compat.errors import GeminiCompatWarning
 
 if TYPE_CHECKING:
     from langchain_gemini_compat._catalog.surfaces import Endpoint
     from langchain_gemini_compat._errors.base import GeminiCompatError
     from langchain_gemini_compat._request import refusals
-    from langchain_gemini_compat._request.refused_parts import Refusal
+    from langchain_gemini_compat._request.refused_parts import Path, Refusal
     from langchain_gemini_compat._transport.retry import Tries
     from langchain_gemini_compat._wire.json_types import JsonObject
     from langchain_gemini_compat._wire.notes import Note
@@ -31,7 +32,7 @@ _REFUSALS = (400, 422)
 
 
 class Repair:
-    """The payload of a call, which is changed at most once.
+    """The payload of a call, in which each part is changed at most once.
 
     Args:
         payload: The body of the request.
@@ -42,44 +43,67 @@ class Repair:
 
     def __init__(self, payload: JsonObject, endpoint: Endpoint, path: str = CHAT_PATH, *, strict: bool) -> None:
         self.payload = payload
-        #: What was changed; `None` before the change.
-        self.note: Note | None = None
+        #: What was changed.
+        self.notes: list[Note] = []
         self._endpoint, self._path = endpoint, path
-        self._may_change = not strict
-        self._refusal: Refusal | None = None
+        self._strict = strict
+        #: Parts that were changed, and the refusals that are not confirmed yet.
+        self._parts: set[Path] = set()
+        self._refusals: list[Refusal] = []
 
     def try_change(self, error: GeminiCompatError, tries: Tries) -> bool:
         """Change the payload so that it has nothing that `error` refuses. Return whether to send it.
 
         The change counts as a retry.
         """
-        if not self._may_change or getattr(error, "status_code", None) not in _REFUSALS:
+        if self._strict or getattr(error, "status_code", None) not in _REFUSALS:
             return False
         refusal = refusals.find_refused_parameter(error, self.payload)
         changed = refusal.apply(self.payload) if refusal else None
-        if changed is None or not tries.try_at_once():
+        if refusal is None or changed is None or not self._parts.isdisjoint(refusal.parts):
             return False
-        self._may_change, self._refusal = False, refusal
-        self.payload, self.note = changed
+        # The server now refuses another part, so it takes the request without the earlier ones.
+        self._remember()
+        if not tries.try_at_once():
+            return False
+        self.payload, note = changed
+        self.notes.append(note)
+        self._parts |= refusal.parts
+        self._refusals.append(refusal)
+        # A filter can raise the warning as an error. It must not replace an answer, so it comes before the request.
+        self._warn(refusal, note)
         return True
 
     def confirm(self) -> None:
-        """Remember the refusal, and warn once for each model. Call this when the server has answered."""
-        refusal, self._refusal = self._refusal, None
-        if refusal is None or self.note is None or not remember_refusal(self._endpoint, self._path, refusal):
-            return
-        text = (
-            f"{self._endpoint.name} on {self._endpoint.surface}: {self.note.message} Later requests of this process "
-            "are changed in the same way. With `strict=True`, the server's error is raised instead."
-        )
-        warnings.warn(text, GeminiCompatWarning, stacklevel=3)
+        """Remember the refusals. Call this when the server has answered."""
+        self._remember()
+        self._refusals.clear()
 
     def add_context(self, error: GeminiCompatError) -> None:
         """Add to the text of `error` that the failed request had been changed."""
-        if self._refusal is None or self.note is None:
+        if not self._refusals:
             return
-        self._refusal = None
-        text = f"{error} This is the error of a second request, in which a part was changed: {self.note.message}"
+        self._refusals.clear()
+        which = (
+            "a second request, in which a part was" if len(self.notes) == 1 else "a later request, in which parts were"
+        )
+        text = f"{error} This is the error of {which} changed: {' '.join(note.message for note in self.notes)}"
         error.args = (text, *error.args[1:])
         # openai's errors keep the text in `message`, too.
         vars(error).update({"message": text} if "message" in vars(error) else {})
+
+    def _remember(self) -> None:
+        for refusal in self._refusals:
+            if not refusal.is_conditional:
+                remember_refusal(self._endpoint, self._path, refusal)
+
+    def _warn(self, refusal: Refusal, note: Note) -> None:
+        """Warn once for each model."""
+        if not mark_announced(self._endpoint, self._path, refusal):
+            return
+        later = "" if refusal.is_conditional else " Later requests of this process are changed in the same way."
+        text = (
+            f"{self._endpoint.name} on {self._endpoint.surface}: {note.message}{later} With `strict=True`, the "
+            "server's error is raised instead."
+        )
+        warnings.warn(text, GeminiCompatWarning, stacklevel=4)

@@ -210,7 +210,6 @@ def test_expired_call_is_not_repaired():
 @pytest.mark.parametrize(
     ("second", "kind"),
     [
-        (refuse(UNKNOWN.format("user", "")), InvalidRequestError),
         (refuse("Request contains an invalid argument."), InvalidRequestError),
         (Fault.rate_limit("999s"), RateLimitError),
         (Fault.empty_reply(), EmptyReplyError),
@@ -231,6 +230,90 @@ def test_error_of_the_second_request_is_raised_and_nothing_is_remembered(second,
     assert "seed" in fake.requests[2].body
     assert "repairs" not in message.response_metadata
     assert said == []
+
+
+TWO = {"extra_body": {"presence_penalty": 0.5, "seed": 7}}
+
+
+def refuse_in_turn(request):
+    """Refuse a penalty, and a seed once the penalty is gone."""
+    if "presence_penalty" in request.body:
+        return refuse("Penalty is not enabled for this model")
+    return refuse(UNKNOWN.format("seed", "")) if "seed" in request.body else "One."
+
+
+def test_two_parts_that_are_refused_in_turn_are_repaired():
+    fake, model = build(refuse_in_turn, **TWO)
+    message, said = caught(lambda: model.invoke("Hi"))
+    assert message.response_metadata["retries"] == 2
+    assert len(message.response_metadata["repairs"]) == len(said) == 2
+    again, said = caught(lambda: model.invoke("Hi"))
+    assert len(fake.requests) == 4
+    assert len(again.response_metadata["repairs"]) == 2
+    assert said == []
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream"])
+def test_part_is_remembered_if_the_server_then_refuses_another(way):
+    """Without retries left, the error is raised. The next call needs one repair less."""
+    fake, model = build(refuse_in_turn, max_retries=1, **TWO)
+    call = {
+        "invoke": lambda: model.invoke("Hi"),
+        "ainvoke": lambda: asyncio.run(model.ainvoke("Hi")),
+        "stream": lambda: [*model.stream("Hi")],
+    }[way]
+    with pytest.raises(InvalidRequestError, match="second request, in which a part was changed: `presence_penalty`"):
+        caught(call)
+    assert len(fake.requests) == 2
+    caught(call)
+    assert len(fake.requests) == 4
+    caught(call)
+    assert len(fake.requests) == 5
+
+
+def test_part_that_is_refused_again_is_not_changed_again():
+    """One more request for one refusal."""
+    refused = refuse("Invalid value for reasoning_effort: xhigh. Valid values are: high, low, medium.")
+    other = refuse("Invalid value for reasoning_effort: high. Valid values are: low, medium.")
+    fake, model = build([refused, other, "never"], extra_body={"reasoning_effort": "xhigh"})
+    with pytest.raises(InvalidRequestError, match="second request"):
+        caught(lambda: model.invoke("Hi"))
+    assert len(fake.requests) == 2
+    assert model.preview("Hi")[1] == []
+
+
+def test_refusal_under_a_condition_changes_only_its_call():
+    """The budget of 0 is the reason, so other budgets keep their thoughts."""
+    texts = refuse("include_thoughts is only enabled when thinking is enabled.")
+    fake, model = build([texts, "One.", "Two."], **google(thinking_config={"include_thoughts": True}))
+    message, said = caught(lambda: model.invoke("Hi"))
+    assert len(message.response_metadata["repairs"]) == len(said) == 1
+    assert "Later requests" not in said[0]
+    again, said = caught(lambda: model.invoke("Hi"))
+    assert fake.requests[2].body == fake.requests[0].body != fake.requests[1].body
+    assert "repairs" not in again.response_metadata
+    assert said == []
+
+
+def test_effort_that_is_refused_with_tools_is_sent_without_them():
+    text = "Function tools with reasoning_effort are not supported for m in /v1/chat/completions. Use /v1/responses."
+    options = {"extra_body": {"reasoning_effort": "high"}}
+    fake, model = build([refuse(text), "One.", "Two."], surface="openai_compatible", **options)
+    caught(lambda: model.bind_tools([look]).invoke("Hi"))
+    model.invoke("Hi")
+    assert ["reasoning_effort" in request.body for request in fake.requests] == [True, False, True]
+
+
+def test_warning_that_is_an_error_costs_no_answer():
+    """The warning comes before the second request."""
+    text, options, *_ = REFUSALS["seed"]
+    fake, model = build([refuse(text), refuse(text), "One."], **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GeminiCompatWarning)
+        with pytest.raises(GeminiCompatWarning):
+            model.invoke("Hi")
+        assert len(fake.requests) == 1
+        assert model.invoke("Hi").text == "One."
 
 
 @pytest.mark.parametrize("surface", SURFACES)

@@ -200,6 +200,12 @@ CASES = {
         {"logprobs": True, "top_logprobs": 2, "seed": 1},
         {"seed": 1},
     ),
+    "logprobs as unknown": (
+        "Unsupported parameter: 'logprobs' is not supported with this model.",
+        {"logprobs": True, "top_logprobs": 2, "seed": 1},
+        {"seed": 1},
+    ),
+    "storing": ("Unknown parameter: 'store'.", {"store": True}, {}),
     "flex": ("Flex API is not supported for model: gemini-2.5-flash-lite.", {"service_tier": "flex"}, {}),
     "tier": ("Unknown parameter: 'service_tier'.", {"service_tier": "priority"}, {}),
     "temperature": ("Unsupported parameter: 'temperature' is not supported with this model.", {"temperature": 0.1}, {}),
@@ -248,6 +254,12 @@ CASES = {
     "parallel calls": ("parallel_tool_calls is not supported", {"parallel_tool_calls": True}, {}),
 }
 
+FUNCTION = {"tool_choice": {"type": "function", "function": {"name": "f"}}}
+PROTECTED = (
+    "mcp_servers", "skills", "rag", "context", "attachments", "prefill", "suffix", "thread_id", "conversation", "zdr",
+    "previous_response_id", "provider", "data_collection", "instructions", "agent", "fallbacks", "bad_words", "best_of",
+)  # fmt: skip
+
 #: Errors that stand, because they name nothing, something that is not there, or something that must not be left out.
 STANDING = {
     "no reason": ("Request contains an invalid argument.", PENALTIES | ONE_KEY),
@@ -290,6 +302,25 @@ STANDING = {
         UNKNOWN.format("$ref", " at 'tools[0].function_declarations[0].parameters'"),
         ONE_KEY,
     ),
+    "property of the answer": (
+        "response_format.json_schema.schema.properties.title: Extra inputs are not permitted",
+        {},
+    ),
+    "type of the format": ("Unknown parameter: 'response_format.type'.", {}),
+    "name of the format": ("Unknown parameter: 'response_format.json_schema.name'.", {}),
+    "name of the format at Google": (UNKNOWN.format("name", " at 'response_format.json_schema'"), {}),
+    "name of the choice": ("Unknown parameter: 'tool_choice.function.name'.", FUNCTION),
+    "name of the choice of FastAPI": ("body.tool_choice.function.name: Extra inputs are not permitted", FUNCTION),
+    "type of the choice": ("Unknown parameter: 'tool_choice.type'.", FUNCTION),
+    "name of the choice at Google": (UNKNOWN.format("name", " at 'tool_choice.function'"), FUNCTION),
+    "in a protected object": ("Unknown parameter: 'safety.seed'.", {"safety": {"seed": 1}}),
+    "property called strict": ("tools.0.function.parameters.properties.strict: Extra inputs are not permitted", {}),
+    "property called title": (
+        UNKNOWN.format("title", " at 'tools[0].function_declarations[0].parameters.properties'"),
+        {},
+    ),
+    "no storing": ("Unknown parameter: 'store'.", {"store": False}),
+    **{f"protected {key}": (f"Unknown parameter: '{key}'.", {key: "x"}) for key in PROTECTED},
     "absent keyword": (UNKNOWN.format("pattern", " at 'tools[0].function_declarations[0].parameters'"), ONE_KEY),
 }
 
@@ -393,6 +424,40 @@ def test_a_constant_becomes_an_enumeration_of_one_value():
     text = UNKNOWN.format("const", " at 'tools[0].function_declarations[0].parameters.properties[1].value'")
     changed, _ = refuse(text, BODY).apply(BODY)
     assert changed["tools"][0]["function"]["parameters"]["properties"]["kind"] == {"enum": ["a"]}
+
+
+def test_strict_is_left_out_of_the_format_of_the_answer():
+    changed, _ = refuse("response_format.json_schema.strict: Extra inputs are not permitted", BODY).apply(BODY)
+    assert changed["response_format"]["json_schema"] == {"name": "A", "schema": ANSWER["json_schema"]["schema"]}
+    assert changed["tools"] == BODY["tools"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "seed is not supported when streaming",
+        "seed is not supported with tools",
+        "seed is not supported together with user",
+        "seed is not supported if tools are set",
+        "seed is not supported unless temperature is 0",
+        "seed is not supported. It cannot be used with tools.",
+        "Only one is possible: seed is not supported without user",
+        CASES["thoughts"][0],
+    ],
+)
+def test_refusal_with_a_condition_is_conditional(text):
+    assert refuse(text, {**ONE_KEY, **thinking(include_thoughts=True)}).is_conditional
+
+
+@pytest.mark.parametrize("name", sorted({*CASES} - {"thoughts"}))
+def test_refusal_of_a_model_is_not_conditional(name):
+    """`is not supported with this model` is no condition."""
+    assert not refuse(CASES[name][0], {**BODY, **CASES[name][1]}).is_conditional
+
+
+def test_refused_type_is_not_conditional():
+    text = "Unable to submit request because it has a mimeType parameter with value audio/wav, which is not supported."
+    assert not refuse(text, MEDIA).is_conditional
 
 
 def test_formats_that_the_server_lists_stay():
@@ -566,6 +631,22 @@ def test_a_refusal_is_known_for_its_server_model_and_api_only():
     assert recall_refusals(Endpoint("vertex", HERE.base_url, "m"), CHAT_PATH) == ()
     assert apply_refusals({"seed": 1}, HERE, CHAT_PATH)[0] == {}
     assert apply_refusals({"user": "u"}, HERE, CHAT_PATH) == ({"user": "u"}, [])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://gemini.invalid/other/v1",
+        "https://gemini.invalid/v1/projects/p/locations/l/endpoints/2",
+        "http://gemini.invalid/v1",
+        "https://gemini.invalid:8443/v1",
+    ],
+)
+def test_a_refusal_is_known_for_its_whole_url(url):
+    refusal = Refusal((LeaveOut(("seed",)),), "No.")
+    remember_refusal(HERE, CHAT_PATH, refusal)
+    assert recall_refusals(Endpoint("ai_studio", url, "m"), CHAT_PATH) == ()
+    assert recall_refusals(Endpoint("ai_studio", "https://gemini.invalid/v1/?key=k", "m"), CHAT_PATH) == (refusal,)
 
 
 def test_a_refused_value_does_not_affect_other_values():
