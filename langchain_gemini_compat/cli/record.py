@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,19 +34,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Run the command, print a summary to standard error, and return the exit code of the command."""
     del screen
-    from langchain_gemini_compat.testing._cassettes.file import read_cassette, start_cassette
+    from langchain_gemini_compat.testing._cassettes.file import start_cassette
 
     path = Path(cast("str", args.file)).absolute()
     max_body = cast("int | None", args.max_body)
+    command = cast("Sequence[str]", args.arguments)
+    if shutil.which(command[0]) is None:
+        raise _cannot_run(command, "no such command, or it is not executable")
+    older = path.read_bytes() if path.is_file() else None
     try:
         start_cassette(path, max_body)
     except FileExistsError as err:
         raise UsageError(str(err)) from None
     except OSError as err:
         raise UsageError(f"{path} cannot be written ({err.strerror}). Name a file in an existing folder.") from None
-    code = _run_command(cast("Sequence[str]", args.arguments), _build_environment(path, max_body))
-    _summarize(Screen(sys.stderr), path, len(read_cassette(path).interactions))
+    try:
+        process = subprocess.Popen(command, env=_build_environment(path, max_body))
+    except OSError as err:
+        _restore(path, older)
+        raise _cannot_run(command, str(err.strerror)) from None
+    code = _wait_for(process)
+    _summarize(Screen(sys.stderr), path)
     return code
+
+
+def _restore(path: Path, older: bytes | None) -> None:
+    """Give a file its older content, or remove it if there was none."""
+    if older is None:
+        path.unlink()
+    else:
+        path.write_bytes(older)
+
+
+def _cannot_run(command: Sequence[str], reason: str) -> UsageError:
+    return UsageError(f"`{shlex.quote(command[0])}` cannot be run ({reason}). Write the command after `--`.")
 
 
 def _build_environment(path: Path, max_body: int | None) -> dict[str, str]:
@@ -55,13 +77,8 @@ def _build_environment(path: Path, max_body: int | None) -> dict[str, str]:
     return {**os.environ, RECORD_VARIABLE: str(path), MAX_BODY_VARIABLE: "" if max_body is None else str(max_body)}
 
 
-def _run_command(command: Sequence[str], environment: dict[str, str]) -> int:
-    """Run `command` and return its exit code. After a signal, it is 128 plus the number, as in a shell."""
-    try:
-        process = subprocess.Popen(command, env=environment)
-    except OSError as err:
-        text = f"`{shlex.quote(command[0])}` cannot be run ({err.strerror}). Write the command after `--`."
-        raise UsageError(text) from None
+def _wait_for(process: subprocess.Popen[bytes]) -> int:
+    """Return the exit code of a command. After a signal, it is 128 plus the number, as in a shell."""
     while True:
         try:
             code = process.wait()
@@ -71,7 +88,17 @@ def _run_command(command: Sequence[str], environment: dict[str, str]) -> int:
         return code if code >= 0 else _SIGNAL - code
 
 
-def _summarize(screen: Screen, path: Path, exchanges: int) -> None:
+def _summarize(screen: Screen, path: Path) -> None:
+    from langchain_gemini_compat.testing._cassettes.file import read_cassette
+
+    try:
+        exchanges = len(read_cassette(path).interactions)
+    except (OSError, ValueError):
+        text = (
+            f"The cassette has gone: the command removed or replaced {path}. Name a file that the command leaves alone."
+        )
+        screen.line(text, "yellow")
+        return
     if not exchanges:
         screen.line(
             "No exchange was recorded. Likely causes: the command ended before its first request, it does not use this "

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from langchain_gemini_compat.cli import main
-from langchain_gemini_compat.testing import replay
+from langchain_gemini_compat.testing import FakeGemini, record, replay
 
 #: A program with a child, which has a forked child of its own. All send requests at the same time.
 PROGRAM = """
@@ -81,7 +81,10 @@ def test_signal_that_ends_the_command_is_in_the_exit_code(path):
         (["bug.yaml"], "the following arguments are required: COMMAND"),
         (["missing/bug.yaml", "--", "true"], "cannot be written (No such file or directory)"),
         (["program.py", "--", "true"], "is not a cassette, so it is not replaced"),
-        (["bug.yaml", "--", "no-such-command"], "`no-such-command` cannot be run (No such file or directory)"),
+        (
+            ["bug.yaml", "--", "no-such-command"],
+            "`no-such-command` cannot be run (no such command, or it is not executable)",
+        ),
         (["--max-body", "1k", "bug.yaml", "--", "true"], "a size is a number of bytes"),
     ],
     ids=["no command", "no folder", "another file", "no such command", "size"],
@@ -96,3 +99,46 @@ def test_mistake_is_named(arguments, message, tmp_path, monkeypatch, capsys):
     assert code == 2
     assert message in " ".join(capsys.readouterr().err.split())
     assert (tmp_path / "program.py").read_text() == "print()\n"
+
+
+@pytest.fixture
+def older(path):
+    """The content of an older cassette."""
+    with record(path):
+        FakeGemini("Hello.").chat_model().invoke("Hi")
+    return path.read_text()
+
+
+@pytest.mark.parametrize("has_older", [True, False])
+@pytest.mark.parametrize("kind", ["missing", "not executable", "no program"])
+def test_command_that_cannot_run_leaves_the_file_as_it_was(kind, has_older, path, tmp_path, request, capsys):
+    before = request.getfixturevalue("older") if has_older else None
+    command = tmp_path / "command"
+    if kind != "missing":
+        command.write_bytes(b"\0\0\0\0")
+        command.chmod(0o755 if kind == "no program" else 0o644)
+    assert main(["record", str(path), "--", str(command)]) == 2
+    assert "cannot be run" in " ".join(capsys.readouterr().err.split())
+    assert (path.read_text() if path.exists() else None) == before
+
+
+@pytest.mark.parametrize(
+    "text", ["provenance:\n  farm: north\n", "services:\n  web: {}\n", "interactions: 3\n", "\n"], ids=repr
+)
+def test_yaml_that_is_not_a_cassette_is_kept(text, path, capsys):
+    path.write_text(text)
+    assert main(["record", str(path), "--", sys.executable, "-c", ""]) == 2
+    assert "is not a cassette, so it is not replaced" in " ".join(capsys.readouterr().err.split())
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    "action",
+    ["p.unlink()", "p.write_text('mine')", "p.write_text('a: [')", "p.unlink(); p.mkdir()", "p.write_bytes(b'\\xff')"],
+)
+def test_command_that_removes_or_replaces_the_file_keeps_its_exit_code(action, path, capsys):
+    code = f"import pathlib, sys; p = pathlib.Path(sys.argv[1]); {action}; sys.exit(7)"
+    assert main(["record", str(path), "--", sys.executable, "-c", code, str(path)]) == 7
+    assert f"The cassette has gone: the command removed or replaced {path}." in " ".join(
+        capsys.readouterr().err.split()
+    )

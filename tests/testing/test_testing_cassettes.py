@@ -527,6 +527,24 @@ def test_words_of_the_protocol_stay_even_if_a_key_is_one(path, key):
 
 
 @pytest.mark.parametrize(
+    ("location", "kept"),
+    [
+        ("https://sso.example/cb?code=SSOSECRET1234567&session=abc#token=SSOSECRET99", "https://sso.example/cb"),
+        ("https://jane:SSOSECRET@sso.example:8443/cb", "https://sso.example:8443/cb"),
+        ("/cb?code=SSOSECRET1234567", "/cb"),
+        ("https://[sso?code=SSOSECRET1234567", "[hidden]"),
+    ],
+    ids=["query", "user", "relative", "broken"],
+)
+def test_redirect_keeps_scheme_host_and_path(path, location, kept):
+    page = reply(f"<a href='{location}'>here</a>" if kept != "[hidden]" else "", 302, {"location": location})
+    with record(path), pytest.raises(errors.APIStatusError):
+        served(page).invoke("Hi")
+    assert interactions(path)[0]["response"]["headers"]["location"] == [kept]
+    assert "SSOSECRET" not in path.read_text()
+
+
+@pytest.mark.parametrize(
     ("told", "kept"),
     [
         ("AIzaSyA1234567890abcdefghijklmnopqrstu", "[hidden]"),

@@ -68,7 +68,8 @@ def start_cassette(path: Path, max_body: int | None) -> None:
         OSError: The file cannot be written.
     """
     with _locked(path) as file:
-        if (start := file.read(len(_START))) and start != _START:
+        # A program's own YAML may begin with `provenance`, too.
+        if (start := file.read(2**16)) and not (start.startswith(_START) and b"\n" + _LIST[:-1] in start):
             raise FileExistsError(f"{path} is not a cassette, so it is not replaced. Name another file.")
         file.truncate(0)
         file.write(_render_head(_describe(set(), set(), max_body)))

@@ -130,6 +130,8 @@ class _Take:
             return ending or {"stopped": True}
         pieces, encoding = self._read_pieces()
         found = {name: self._response.headers.get_list(name) for name in (*KEPT_HEADERS, *encoding)}
+        # The address of a login page may have a code or a session, which the page repeats.
+        found["location"] = [self._scrubber.clean_location(location) for location in found["location"]]
         headers: JsonObject = {
             name: [self._scrubber.clean_text(value) for value in values] for name, values in found.items() if values
         }

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeAlias, cast
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from langchain_gemini_compat._settings.aliases import hide_secrets, is_secret_name
 from langchain_gemini_compat._transport.redaction import HIDDEN, bare_url, hide_in_text, secrets_of
@@ -106,6 +107,19 @@ class Scrubber:
     def clean_url(self, url: httpx2.URL) -> str:
         """Return `url` without user, password, query, project and account."""
         return _ACCOUNT_SEGMENT.sub(HIDDEN, self.clean_text(str(bare_url(url))))
+
+    def clean_location(self, location: str) -> str:
+        """Return scheme, host and path of the address of a redirect. Later texts lose the values of its query, too."""
+        try:
+            parts = urlsplit(location)
+        except ValueError:
+            return HIDDEN
+        values = [value for text in (parts.query, parts.fragment) for _, value in parse_qsl(text)]
+        values += filter(None, (parts.username, parts.password))
+        found = {value.encode(errors="replace") for value in values if len(value) >= _SHORTEST_SECRET}
+        self._secrets = sorted({*self._secrets, *found}, key=len, reverse=True)
+        bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        return _ACCOUNT_SEGMENT.sub(HIDDEN, self.clean_text(bare))
 
 
 def change_texts(value: JsonValue, change: Change) -> JsonValue:
