@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: The paths of the two APIs. One may accept what the other refuses.
 CHAT_PATH, EMBEDDINGS_PATH = "/chat/completions", "/embeddings"
+#: Statuses of a request that the server refuses because of its content.
+REFUSING_STATUSES = (400, 422)
 #: Maximum number of servers and models, and of refusals for each.
 _MOST_PLACES, _MOST_REFUSALS = 256, 32
 

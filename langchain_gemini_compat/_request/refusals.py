@@ -37,6 +37,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from langchain_gemini_compat import errors
+from langchain_gemini_compat._request.known_refusals import REFUSING_STATUSES
 from langchain_gemini_compat._request.refused_media import DescribeMedia, MoveMedia, mime_types_in_results
 from langchain_gemini_compat._request.refused_parts import (
     SCHEMA_MAPS,
@@ -59,8 +60,6 @@ if TYPE_CHECKING:
 
 #: Maximum number of characters of an error, and of its field violations, that are searched.
 _LONGEST_TEXT, _MOST_VIOLATIONS = 4000, 64
-#: Statuses of a request that the server refuses because of its content.
-_REFUSALS = (400, 422)
 #: The end of an error's message, before the remedy: `(INVALID_ARGUMENT 400)`.
 _STATUS = re.compile(r"\s*\((?:[^\s()]+ )?[0-9]{3}\)\s*$")
 _GOOGLE: Path = ("extra_body", "google")
@@ -188,7 +187,7 @@ _CONDITION = re.compile(
 def find_refused_parameter(error: GeminiCompatError, payload: JsonObject) -> Refusal | None:
     """Return what `error` refuses in `payload`; `None` if it names no part of it that can be left out or adjusted."""
     # The subclasses of this error have causes of their own, except refused schemas.
-    if not isinstance(error, errors.InvalidRequestError) or error.status_code not in _REFUSALS:
+    if not isinstance(error, errors.InvalidRequestError) or error.status_code not in REFUSING_STATUSES:
         return None
     if type(error) not in (errors.InvalidRequestError, errors.SchemaRejectedError):
         return None

@@ -32,6 +32,10 @@ _SCHEMAS = frozenset(
 )  # fmt: skip
 
 
+#: The type of a constant, by its class in Python.
+_CONSTANT_TYPES: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
+
+
 class Change(Protocol):
     """One change of a request."""
 
@@ -190,8 +194,8 @@ class LeaveOutKeyword:
         reduced: JsonObject = {}
         for key, value in schema.items():
             if key == self.keyword and value not in self.accepted:
-                if key == "const" and isinstance(value, str) and "enum" not in schema:
-                    reduced["enum"] = [value]
+                if key == "const":
+                    reduced.update(_describe_constant(value, schema))
             elif key in SCHEMA_MAPS and isinstance(value, dict):
                 reduced[key] = {name: self._reduce(inner, depth - 1) for name, inner in value.items()}
             elif key in _SCHEMA_LISTS and isinstance(value, list):
@@ -199,6 +203,18 @@ class LeaveOutKeyword:
             else:
                 reduced[key] = self._reduce(value, depth - 1) if key in _SCHEMAS else value
         return reduced
+
+
+def _describe_constant(value: JsonValue, schema: JsonObject) -> JsonObject:
+    """Return the keywords that describe a constant without `const`, unless `schema` has them.
+
+    Gemini takes an enumeration of strings only, so of another constant the type remains.
+    """
+    kind = _CONSTANT_TYPES.get(type(value))
+    described: JsonObject = {"type": kind} if kind else {}
+    if isinstance(value, str):
+        described["enum"] = [value]
+    return {key: given for key, given in described.items() if key not in schema}
 
 
 def value_at(payload: JsonObject, path: Path) -> JsonValue:

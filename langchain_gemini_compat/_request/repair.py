@@ -11,7 +11,12 @@ import warnings
 from typing import TYPE_CHECKING
 
 from langchain_gemini_compat._lazy import LazyModule
-from langchain_gemini_compat._request.known_refusals import CHAT_PATH, mark_announced, remember_refusal
+from langchain_gemini_compat._request.known_refusals import (
+    CHAT_PATH,
+    REFUSING_STATUSES,
+    mark_announced,
+    remember_refusal,
+)
 from langchain_gemini_compat.errors import GeminiCompatWarning
 
 if TYPE_CHECKING:
@@ -25,10 +30,6 @@ if TYPE_CHECKING:
 else:
     # The patterns of refusals are imported at the first error.
     refusals = LazyModule("langchain_gemini_compat._request.refusals")
-
-
-#: Statuses of a request that the server refuses because of its content.
-_REFUSALS = (400, 422)
 
 
 class Repair:
@@ -56,7 +57,7 @@ class Repair:
 
         The change counts as a retry.
         """
-        if self._strict or getattr(error, "status_code", None) not in _REFUSALS:
+        if self._strict or getattr(error, "status_code", None) not in REFUSING_STATUSES:
             return False
         refusal = refusals.find_refused_parameter(error, self.payload)
         changed = refusal.apply(self.payload) if refusal else None

@@ -420,10 +420,28 @@ def test_a_keyword_is_left_out_of_the_schemas_of_tools(text, keyword):
     assert f'"{keyword}": ' not in json.dumps(function).replace('"title": {', "")
 
 
+@pytest.mark.parametrize(
+    ("schema", "reduced"),
+    [
+        ({"const": 5}, {"type": "integer"}),
+        ({"const": True}, {"type": "boolean"}),
+        ({"const": 5, "type": "number"}, {"type": "number"}),
+        ({"const": "a", "enum": ["a", "b"]}, {"enum": ["a", "b"], "type": "string"}),
+        ({"const": {"a": 1}}, {}),
+    ],
+)
+def test_a_property_keeps_the_type_of_its_constant(schema, reduced):
+    body = copy.deepcopy(BODY)
+    body["tools"][0]["function"]["parameters"]["properties"]["kind"] = schema
+    text = UNKNOWN.format("const", " at 'tools[0].function_declarations[0].parameters.properties[1].value'")
+    changed, _ = refuse(text, body).apply(body)
+    assert changed["tools"][0]["function"]["parameters"]["properties"]["kind"] == reduced
+
+
 def test_a_constant_becomes_an_enumeration_of_one_value():
     text = UNKNOWN.format("const", " at 'tools[0].function_declarations[0].parameters.properties[1].value'")
     changed, _ = refuse(text, BODY).apply(BODY)
-    assert changed["tools"][0]["function"]["parameters"]["properties"]["kind"] == {"enum": ["a"]}
+    assert changed["tools"][0]["function"]["parameters"]["properties"]["kind"] == {"type": "string", "enum": ["a"]}
 
 
 def test_strict_is_left_out_of_the_format_of_the_answer():

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.cli._options import Target
 
 WORD = "Reply with the single word: ok"
-#: Ends in a way that the fake endpoint recognises.
+#: No key of anybody: AI Studio takes what begins with these letters for a key, and the fake knows its last four.
 WRONG_KEY = "AIzaSyWrongKeyOfVerify0000"
 _SECONDS = 120.0
 #: Waits before a request is sent again, in seconds. A server that is overloaded often answers the next request.
