@@ -25,13 +25,13 @@ from langchain_core.utils.utils import LC_ID_PREFIX
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from typing_extensions import Self
 
-from langchain_gemini_compat import _call
-from langchain_gemini_compat._bound_model import BoundModel, StructuredModel
 from langchain_gemini_compat._catalog.ends import take_end_warning
 from langchain_gemini_compat._catalog.langchain_profile import build_profile, is_from_catalog
 from langchain_gemini_compat._catalog.models import bare_model_name, family_of
-from langchain_gemini_compat._connection import ConnectedModel
 from langchain_gemini_compat._lazy import LazyModule
+from langchain_gemini_compat._model import call as _call
+from langchain_gemini_compat._model.bound_model import BoundModel, StructuredModel
+from langchain_gemini_compat._model.connection import ConnectedModel
 from langchain_gemini_compat._request.build import Request, build_payload, takes_body_key
 from langchain_gemini_compat._request.openai_dicts import adopt_wire_fields
 from langchain_gemini_compat._request.thinking import THINKING_OPTIONS
@@ -698,7 +698,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             model.with_structured_output(City, tools=[get_weather], include_raw=True)
             ```
         """
-        from langchain_gemini_compat._structured_output import build_structured_output
+        from langchain_gemini_compat._model.structured_output import build_structured_output
 
         return build_structured_output(
             self,

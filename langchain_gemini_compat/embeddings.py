@@ -16,10 +16,10 @@ from langchain_core.load.serializable import Serializable
 from pydantic import AliasChoices, Field, model_validator
 from typing_extensions import Self
 
-from langchain_gemini_compat import _call
 from langchain_gemini_compat._catalog.surfaces import leads_to_vertex
-from langchain_gemini_compat._connection import ConnectedModel
 from langchain_gemini_compat._errors.pending import aimport_classes, import_seconds
+from langchain_gemini_compat._model import call as _call
+from langchain_gemini_compat._model.connection import ConnectedModel
 from langchain_gemini_compat._request.embeddings import MOST_TEXTS, encode_batches, join_vectors
 from langchain_gemini_compat._request.known_refusals import EMBEDDINGS_PATH, apply_refusals
 from langchain_gemini_compat._request.repair import Repair

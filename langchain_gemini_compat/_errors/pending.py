@@ -1,9 +1,9 @@
 """Builds errors, and keeps event loops running while the first error imports openai.
 
 The import takes half a second. Code without an event loop imports openai when it builds the first error. In the thread
-of a running event loop, `make_error` returns a `PendingError`. `_call` catches it, imports openai in another thread,
-and raises the error itself. Code outside of `_call` passes the result of `make_error` to `complete_error` before it
-raises the error. Callers of the package never see a `PendingError`, not even as the context of another error.
+of a running event loop, `make_error` returns a `PendingError`. `_model.call` catches it, imports openai in another
+thread, and raises the error itself. Other code passes the result of `make_error` to `complete_error` before it raises
+the error. Callers of the package never see a `PendingError`, not even as the context of another error.
 """
 
 from __future__ import annotations

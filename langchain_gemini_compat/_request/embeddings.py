@@ -149,7 +149,7 @@ def join_vectors(batches: Iterable[list[list[float]]]) -> list[list[float]]:
     for vectors in batches:
         for vector in vectors:
             if joined and len(vector) != len(joined[0]):
-                # `_refuse` would raise a placeholder, which only `_call` replaces.
+                # `_refuse` would raise a placeholder, which only `_model.call` replaces.
                 raise errors.InvalidReplyError(
                     f"The vectors have different lengths: {len(joined[0])} for texts[0] and {len(vector)} for "
                     f"texts[{len(joined)}]. One model returns one length, so check which server answers at `base_url`."

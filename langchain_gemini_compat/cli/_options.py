@@ -71,7 +71,7 @@ class Target:
 
     def build_tokens(self) -> TokenSource:
         """Return the token source that the chat model would use. This sends no request."""
-        from langchain_gemini_compat._connection import open_transport
+        from langchain_gemini_compat._model.connection import open_transport
         from langchain_gemini_compat._settings.connection import resolve_connection
         from langchain_gemini_compat._transport.timeouts import resolve_timeouts
 

@@ -14,7 +14,7 @@ import pytest
 from google.oauth2.credentials import Credentials
 from migration import CLASSES, NEEDED, PAGES, move, read_program, run
 
-from langchain_gemini_compat import _connection
+from langchain_gemini_compat._model import connection as _connection
 from langchain_gemini_compat.errors import GeminiCompatWarning
 from langchain_gemini_compat.testing import FakeGemini
 

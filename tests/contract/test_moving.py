@@ -17,7 +17,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from native_google import NativeGoogle, issue, native_version, standard
 
 from langchain_gemini_compat import ChatGeminiCompat, to_google_genai
-from langchain_gemini_compat._connection import _argument_names
+from langchain_gemini_compat._model.connection import _argument_names
 from langchain_gemini_compat._signatures import SIGNATURES_KEY
 from langchain_gemini_compat.errors import QuotaExhaustedError
 from langchain_gemini_compat.testing import Call, FakeGemini, Fault, Reply

@@ -72,7 +72,7 @@ def test_import_loads_only_langchain_and_a_json_parser(loaded):
         "_transport.client",
         "_transport.http_clients",
         "_transport.errors",
-        "_structured_output",
+        "_model.structured_output",
         "_auth",
         "cli",
         "testing",

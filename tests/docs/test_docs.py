@@ -12,7 +12,7 @@ import pytest
 from google.oauth2.credentials import Credentials
 from page_blocks import OFFLINE, TABS, read_blocks, read_tabs
 
-from langchain_gemini_compat import _connection
+from langchain_gemini_compat._model import connection as _connection
 from langchain_gemini_compat.cli import main
 from langchain_gemini_compat.testing import FakeGemini
 

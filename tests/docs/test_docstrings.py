@@ -7,7 +7,8 @@ from google.oauth2.credentials import Credentials
 from page_blocks import read_blocks
 from standard_rule import answer
 
-from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings, _connection
+from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
+from langchain_gemini_compat._model import connection as _connection
 from langchain_gemini_compat.testing import FakeGemini
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -35,3 +35,11 @@ def test_retired_words_are_not_used():
         for word in RETIRED.finditer(path.read_text(encoding="utf-8"))
     ]
     assert found == []
+
+
+def test_layers_of_the_linter_are_at_most_nine():
+    """Each layer is a package, or several that do not know each other."""
+    layers = re.findall(
+        r"^layers = \[\n(.*?)^\]", (ROOT / "pyproject.toml").read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    assert len(layers[0].splitlines()) <= 9

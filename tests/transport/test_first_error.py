@@ -21,8 +21,9 @@ from langchain_core.messages import HumanMessage
 from pydantic import BaseModel, SecretStr
 from wire import Wire, call, chunk, completion, http, reply
 
-from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings, _call, errors
+from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings, errors
 from langchain_gemini_compat._errors import api, pending
+from langchain_gemini_compat._model import call as _call
 from langchain_gemini_compat._request.repair import Repair
 from langchain_gemini_compat._transport.rate_gate import Gate
 from langchain_gemini_compat._transport.retry import Tries

@@ -4,7 +4,7 @@ import pytest
 from constructor_docs import COMPOSITES, LANGCHAIN, MODELS, path_of, print_module, read_arguments
 
 from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
-from langchain_gemini_compat._connection import _argument_names
+from langchain_gemini_compat._model.connection import _argument_names
 from langchain_gemini_compat._settings import aliases
 
 

@@ -20,8 +20,8 @@ from langchain_core.runnables import AddableDict, RunnableGenerator
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, ValidationError
 
-from langchain_gemini_compat._bound_model import StructuredModel
 from langchain_gemini_compat._catalog.models import family_of
+from langchain_gemini_compat._model.bound_model import StructuredModel
 from langchain_gemini_compat._request.data_classes import build_adapter, find_dataclass
 from langchain_gemini_compat._request.tool_lists import format_tools
 from langchain_gemini_compat._request.tools import (
