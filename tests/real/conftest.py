@@ -1,0 +1,17 @@
+"""Tests with real software. `tests/real/run.py` installs it, and says with `REAL_SOFTWARE` where it is."""
+
+from pathlib import Path
+
+import pytest
+from real_software import VARIABLE, software_folder
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items):
+    reason = f"real software is not installed ({VARIABLE} is not set): run `uv run python tests/real/run.py`"
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.real)
+            if software_folder() is None:
+                item.add_marker(pytest.mark.skip(reason=reason))

@@ -1,0 +1,126 @@
+"""Starts and stops the real programs of `tests/real`, which `tests/real/run.py` has installed."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+#: Names the folder that `tests/real/run.py` installs into.
+VARIABLE = "REAL_SOFTWARE"
+SECONDS_TO_STOP = 10
+
+
+def software_folder():
+    """Return the folder of the installed software, or `None`."""
+    folder = os.environ.get(VARIABLE)
+    return Path(folder) if folder else None
+
+
+def tool(name, program="python"):
+    """Return the path of a program in the tool environment `name`, or skip the test."""
+    path = _installed() / name / "bin" / program
+    if not path.exists():
+        pytest.skip(f"{program} of the environment {name!r} is not installed")
+    return str(path)
+
+
+def npm_program(name):
+    """Return the path of a program of an npm package, or skip the test."""
+    path = _installed() / "npm" / "node_modules" / ".bin" / name
+    if not path.exists():
+        pytest.skip(f"the npm program {name!r} is not installed")
+    return str(path)
+
+
+def debian_program(name):
+    """Return the path of a program of Debian, or skip the test."""
+    # PostgreSQL keeps its programs out of the PATH.
+    places = os.pathsep.join([os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
+    path = shutil.which(name, path=places)
+    if path is None:
+        pytest.skip(f"the program {name!r} is not installed")
+    return path
+
+
+def _installed():
+    folder = software_folder()
+    if folder is None:
+        pytest.skip(f"real software is not installed ({VARIABLE} is not set)")
+    return folder
+
+
+def free_port():
+    """Return a port of loopback that nothing listens at."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@contextmanager
+def running(command, *, ready, seconds=90, env=None, cwd=None):
+    """Run a program until the block ends. Yield its process when it is ready.
+
+    Args:
+        command: The program and its arguments.
+        ready: What says that it is ready: a URL that answers, a port of loopback that accepts, or a function.
+        seconds: The time that it has to get ready.
+        env: Environment variables, beside those of this process.
+        cwd: The folder to run in.
+    """
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            start_new_session=True,
+        )
+        try:
+            _wait(process, ready, time.monotonic() + seconds, log)
+            yield process
+        finally:
+            stop(process)
+
+
+def _wait(process, ready, end, log):
+    while not _is_ready(ready):
+        if process.poll() is not None or time.monotonic() > end:
+            log.seek(0)
+            state = "did not get ready" if process.poll() is None else f"ended with {process.returncode}"
+            pytest.fail(f"{process.args[0]} {state}: {log.read()[-3000:]}")
+        time.sleep(0.1)
+
+
+def _is_ready(ready):
+    if callable(ready):
+        return ready()
+    try:
+        if isinstance(ready, int):
+            socket.create_connection(("127.0.0.1", ready), timeout=5).close()
+            return True
+        return httpx.get(ready, timeout=5, trust_env=False).status_code < 500
+    except (OSError, httpx.HTTPError):
+        return False
+
+
+def stop(process):
+    """Stop a program and what it has started. It runs in a process group of its own."""
+    for kind in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, kind)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(SECONDS_TO_STOP)
+            break
+    # Children that outlive their parent are in the group still.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
