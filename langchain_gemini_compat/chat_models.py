@@ -86,6 +86,16 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
 
     The constructor opens no connection and reads no credential. The first call does.
 
+    An argument takes precedence over the environment. These variables are read:
+
+    - `GOOGLE_API_KEY`, then `GEMINI_API_KEY`: the key of AI Studio
+    - `GOOGLE_CLOUD_PROJECT`: the project. It selects Vertex AI unless you pass `api_key` or `base_url`
+    - `GOOGLE_CLOUD_LOCATION`: the location of Vertex AI. Without it, the location is `global`
+    - `GOOGLE_APPLICATION_CREDENTIALS` and the other variables of google-auth: the credentials of Vertex AI
+    - `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, `SSL_CERT_DIR`: proxies and certificates
+    - `GEMINI_COMPAT_CATALOG`: a file with facts about models
+    - `LC_OUTPUT_VERSION`: `v1` for standard content blocks as the `content` of messages
+
     All parameters are keyword arguments, and all are optional except `model`. The `description` of each field gives its
     unit, its default and the surfaces that accept it, for example
     `ChatGeminiCompat.model_fields["max_tokens"].description`. Parameters by group:
@@ -103,24 +113,111 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     - replies and errors: `streaming`, `stream_usage`, `strict`, `invalid_tool_calls`, `include_response_headers`
     - facts about models: `catalog`, `profile`
 
+    Replies have the same form on every surface, streamed or not:
+
+    - `text` is the answer as a string, without thoughts
+    - `content_blocks` has text, thoughts (`reasoning`), images and tool calls, in LangChain's standard form
+    - `tool_calls` has complete calls. A call that is malformed or cut off raises an error
+    - `usage_metadata` has the token counts, where input plus output is the total
+    - `response_metadata` has the finish reason, the names of model and provider, retries and repairs
+
+    A part of a request that the surface or the model does not accept is left out or adjusted, with one warning and a
+    note in `preview()`. With `strict=True`, it raises an error instead.
+
+    No public source shows some things in the compatible API. For these, use `ChatGoogleGenerativeAI`, which calls
+    Google's native API: sources and citations of Google Search, and exact token counts before a call. Google's SDK
+    creates context caches.
+
+    Replies have the same form on every surface, streamed or not:
+
+    - `text` is the answer as a string, without thoughts
+    - `content_blocks` has text, thoughts (`reasoning`), images and tool calls, in LangChain's standard form
+    - `tool_calls` has complete calls. A call that is malformed or cut off raises an error
+    - `usage_metadata` has the token counts, where input plus output is the total
+    - `response_metadata` has the finish reason, the names of model and provider, retries and repairs
+
+    A part of a request that the surface or the model does not accept is left out or adjusted, with one warning and a
+    note in `preview()`. With `strict=True`, it raises an error instead.
+
+    No public source shows some things in the compatible API. For these, use `ChatGoogleGenerativeAI`, which calls
+    Google's native API: sources and citations of Google Search, and exact token counts before a call. Google's SDK
+    creates context caches.
+
     Raises:
         ValueError: At construction, if the arguments name no endpoint or contradict each other.
         GeminiCompatError: At a call. `langchain_gemini_compat.errors` has a class for each kind of failure.
 
     Examples:
-        Choose the surface. On Vertex AI, the credentials are the application default credentials:
+        The outputs come from an offline fake. A real model answers in its own words.
+
+        **Choose the surface.** On AI Studio, pass a key, or set `GOOGLE_API_KEY`:
 
         ```python
-        ChatGeminiCompat(model="gemini-3.8-flash", project="my-project", location="global")  # Vertex AI
-        ChatGeminiCompat(model="gemini-3.8-flash", api_key="...")  # AI Studio
-        ChatGeminiCompat(model="gemma-3-270m", base_url="http://127.0.0.1:8080/v1")  # a compatible server
-        ChatGeminiCompat(project="my-project", location="us-central1", endpoint_id="123")  # your own endpoint
+        from langchain_gemini_compat import ChatGeminiCompat
+
+        model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="...")
         ```
 
-        Set options for all calls. A call can override each of them:
+        On Vertex AI, pass a project. The credentials are the application default credentials. Create them once with
+        `gcloud auth application-default login`:
 
         ```python
-        model = ChatGeminiCompat(
+        vertex = ChatGeminiCompat(model="gemini-3.8-flash", project="my-project", location="global")
+        ```
+
+        Other Google credentials, such as those of a service account, are objects of google-auth:
+
+        ```python
+        from google.oauth2.credentials import Credentials
+
+        ChatGeminiCompat(model="gemini-3.8-flash", project="my-project", credentials=Credentials("token"))
+        ```
+
+        Or `api_key` is a function that returns a bearer token. It is called for each request, and an async function
+        works in async calls:
+
+        ```python
+        def read_token() -> str:
+            '''Return a token from your own store.'''
+            return "token"
+
+
+        ChatGeminiCompat(model="gemini-3.8-flash", project="my-project", api_key=read_token)
+        ```
+
+        A model on your own endpoint of Vertex AI needs no name:
+
+        ```python
+        ChatGeminiCompat(project="my-project", location="us-central1", endpoint_id="123")
+        ```
+
+        A gateway or a local server (LiteLLM, vLLM, llama.cpp, Ollama) has a `base_url`. Set `surface` if the server
+        passes requests on to Gemini, so that histories and tools get the form that Gemini requires:
+
+        ```python
+        ChatGeminiCompat(model="gemma-3-270m", base_url="http://127.0.0.1:8080/v1")
+        ChatGeminiCompat(
+            model="gemini-3.8-flash", base_url="http://127.0.0.1:4000/v1", api_key="...", surface="ai_studio"
+        )
+        ```
+
+        See where requests go, and which credential they use:
+
+        ```python
+        for one in (model, vertex):
+            info = one.endpoint_info()
+            print(info["surface"], info["base_url"])
+        ```
+
+        ```text
+        ai_studio https://generativelanguage.googleapis.com/v1beta/openai
+        vertex https://aiplatform.googleapis.com/v1/projects/my-project/locations/global/endpoints/openapi
+        ```
+
+        **Options.** Set options for all calls. A call can override each of them:
+
+        ```python
+        careful = ChatGeminiCompat(
             model="gemini-3.8-flash",
             api_key="...",
             temperature=0,
@@ -128,48 +225,143 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             timeout=60,
             max_retries=3,
         )
-        model.invoke("Hello", temperature=1)
+        body, _ = careful.preview("Hello", temperature=1)
+        print(body["temperature"], body["max_tokens"])
         ```
 
-        Ask a question. The answer is an `AIMessage`, and its `text` is a string:
+        ```text
+        1 32000
+        ```
+
+        **Invoke.** Ask a question. The answer is an `AIMessage`, and its `text` is a string:
 
         ```python
         message = model.invoke("What is the capital of Norway?")
         print(message.text)
         ```
 
-        Pass messages as tuples, as dicts or as LangChain's classes:
-
-        ```python
-        messages = [("system", "You translate to French."), ("human", "I love programming.")]
-        translated = model.invoke(messages)
+        ```text
+        Oslo.
         ```
 
-        Stream the answer. The sum of the chunks is the message that `invoke` returns:
+        The reply also has the token counts, the finish reason and, for an agent, the tool calls:
+
+        ```python
+        print(message.usage_metadata["total_tokens"] > 0)
+        print(message.response_metadata["finish_reason"], message.tool_calls)
+        ```
+
+        ```text
+        True
+        stop []
+        ```
+
+        **Messages.** Pass a history as tuples, as dicts or as LangChain's classes:
+
+        ```python
+        from langchain_core.messages import HumanMessage, SystemMessage
+
+        model.invoke([("system", "You translate to French."), ("human", "I love programming.")])
+        model.invoke([{"role": "user", "content": "I love programming. Say it in French."}])
+        answer = model.invoke([SystemMessage("You translate to French."), HumanMessage("I love programming.")])
+        print(answer.text)
+        ```
+
+        ```text
+        J'adore la programmation.
+        ```
+
+        Continue a conversation by appending the reply itself. It has the thought signatures that Gemini 3 requires:
+
+        ```python
+        history = [HumanMessage("My name is Ada.")]
+        history.append(model.invoke(history))
+        history.append(HumanMessage("What is my name?"))
+        print(model.invoke(history).text)
+        ```
+
+        ```text
+        Your name is Ada.
+        ```
+
+        **Chains.** Put the model between a prompt and a parser. The chain has the same methods as the model:
+
+        ```python
+        from langchain_core.output_parsers import StrOutputParser
+        from langchain_core.prompts import ChatPromptTemplate
+
+        prompt = ChatPromptTemplate.from_messages([("system", "You translate to {language}."), ("human", "{text}")])
+        translate = prompt | model | StrOutputParser()
+        print(translate.invoke({"language": "French", "text": "I love programming."}))
+        ```
+
+        ```text
+        J'adore la programmation.
+        ```
+
+        **Stream.** The sum of the chunks is the message that `invoke` returns, with token counts and finish reason:
 
         ```python
         whole = None
         for chunk in model.stream("Tell me a story."):
             print(chunk.text, end="|")
             whole = chunk if whole is None else whole + chunk
+        print()
+        print(whole.response_metadata["finish_reason"])
         ```
 
-        Call it from a coroutine. Every method has an async form:
+        ```text
+        A cat sat |down. It purred.||
+        stop
+        ```
+
+        Thoughts, images and tool calls of a stream are in `content_blocks` of the chunks. `stream_events` separates
+        them:
 
         ```python
-        async def ask() -> str:
+        events = model.stream_events("Tell me a story.", version="v3")
+        print("".join(events.text))
+        ```
+
+        ```text
+        A cat sat down. It purred.
+        ```
+
+        **Async.** Every method has an async form:
+
+        ```python
+        import asyncio
+
+
+        async def ask() -> None:
             async for chunk in model.astream("Tell me a story."):
-                print(chunk.text)
-            return (await model.ainvoke("And another one.")).text
+                print(chunk.text, end="|")
+            print()
+            first, second = await asyncio.gather(model.ainvoke("One?"), model.ainvoke("Two?"))
+            print(first.text, second.text)
+
+
+        asyncio.run(ask())
         ```
 
-        Ask several questions at once:
+        ```text
+        A cat sat |down. It purred.||
+        Two. Three.
+        ```
+
+        **Batch.** Ask several questions at once. With `return_exceptions=True`, a failed question gives its exception:
 
         ```python
-        answers = model.batch(["One?", "Two?", "Three?"], config={"max_concurrency": 2})
+        answers = model.batch(["One?", "Two?"], config={"max_concurrency": 2}, return_exceptions=True)
+        print([answer.text for answer in answers])
         ```
 
-        Bind tools. The reply has the calls, and you send the results back:
+        ```text
+        ['Two.', 'Three.']
+        ```
+
+        **Tool calling.** Bind functions with a docstring, LangChain tools, or pydantic classes. The reply has the
+        calls:
 
         ```python
         def get_weather(city: str) -> str:
@@ -178,145 +370,464 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
 
 
         with_tools = model.bind_tools([get_weather])
-        reply = with_tools.invoke("What is the weather in Oslo?")
+        question = HumanMessage("How is the weather in Oslo and in Rome?")
+        reply = with_tools.invoke([question])
         for call in reply.tool_calls:
             print(call["name"], call["args"])
+        ```
+
+        ```text
+        get_weather {'city': 'Oslo'}
+        get_weather {'city': 'Rome'}
+        ```
+
+        Run the calls and send the results back. Append `reply` itself, and one result for each of its calls:
+
+        ```python
+        from langchain_core.messages import ToolMessage
+
+        results = [ToolMessage(get_weather(**call["args"]), tool_call_id=call["id"]) for call in reply.tool_calls]
+        print(with_tools.invoke([question, reply, *results]).text)
+        ```
+
+        ```text
+        Sunny in Oslo. Sunny in Rome.
+        ```
+
+        Each call of Gemini 3 has a thought signature. The message keeps it, also in checkpoints, and the next request
+        returns it:
+
+        ```python
+        signatures = reply.additional_kwargs["__gemini_function_call_thought_signatures__"]
+        print(reply.tool_calls[0]["id"] in signatures)
+        ```
+
+        ```text
+        True
         ```
 
         Force a tool, forbid tools, or limit a message to one call:
 
         ```python
         model.bind_tools([get_weather], tool_choice="get_weather")
+        model.bind_tools([get_weather], tool_choice="any")
         model.bind_tools([get_weather], tool_choice="none")
-        model.bind_tools([get_weather], parallel_tool_calls=False)
+        one_call = model.bind_tools([get_weather], parallel_tool_calls=False)
+        print(len(one_call.invoke([question]).tool_calls))
         ```
 
-        Use Google's own tools, such as Google Search:
+        ```text
+        1
+        ```
+
+        **Agents and LangGraph.** `create_agent` runs the tools until the model answers with text:
 
         ```python
-        with_search = model.bind_tools([{"google_search": {}}])
+        from langchain.agents import create_agent
+
+        agent = create_agent(model, [get_weather])
+        state = agent.invoke({"messages": [question]})
+        print([message.type for message in state["messages"]])
         ```
 
-        Get an object of a class instead of text:
+        ```text
+        ['human', 'ai', 'tool', 'tool', 'ai']
+        ```
+
+        To show an agent's answer as it is written, stream its messages:
+
+        ```python
+        for chunk, info in agent.stream({"messages": [question]}, stream_mode="messages"):
+            if chunk.type == "AIMessageChunk" and chunk.text:
+                print(info["langgraph_node"], repr(chunk.text))
+        ```
+
+        ```text
+        model 'Sunny in Oslo. '
+        model 'Sunny in Rome.'
+        ```
+
+        In a graph of your own, a node calls the model. Checkpoints keep messages with their signatures:
+
+        ```python
+        from langgraph.checkpoint.memory import InMemorySaver
+        from langgraph.graph import START, MessagesState, StateGraph
+
+
+        def call_model(state: MessagesState) -> dict:
+            return {"messages": [model.invoke(state["messages"])]}
+
+
+        builder = StateGraph(MessagesState).add_node(call_model).add_edge(START, "call_model")
+        graph = builder.compile(checkpointer=InMemorySaver())
+        thread = {"configurable": {"thread_id": "1"}}
+        graph.invoke({"messages": "My name is Ada."}, thread)
+        print(graph.invoke({"messages": "What is my name?"}, thread)["messages"][-1].text)
+        ```
+
+        ```text
+        Your name is Ada.
+        ```
+
+        **Google's tools.** Google runs tools such as Google Search itself, so there is no call for you to answer. They
+        are documented for Vertex AI only. Bind them as dicts, or as objects of `google.genai.types`:
+
+        ```python
+        with_search = vertex.bind_tools([{"google_search": {}}])
+        body, _ = with_search.preview("Who won yesterday?")
+        print(body["extra_body"])
+        ```
+
+        ```text
+        {'google': {'tools': [{'google_search': {}}]}}
+        ```
+
+        **Structured output.** Get an object of a class instead of text:
 
         ```python
         from pydantic import BaseModel, Field
 
 
         class Joke(BaseModel):
+            '''A joke to tell.'''
+
             setup: str = Field(description="The question of the joke")
             punchline: str = Field(description="The answer to the question")
 
 
         joke = model.with_structured_output(Joke).invoke("Tell me a joke about cats.")
-        print(type(joke).__name__)
+        print(joke.punchline)
         ```
 
         ```text
-        Joke
+        They are charging.
         ```
 
-        Get the message as well, without an exception for an answer that does not fit:
+        The schema can also be a dataclass, a `TypedDict` or a JSON schema. Answers of the last two are dicts:
 
         ```python
-        result = model.with_structured_output(Joke, include_raw=True).invoke("Another one.")
-        print(sorted(result))
+        from dataclasses import dataclass
+
+
+        @dataclass
+        class City:
+            name: str
+            population: int
+
+
+        print(model.with_structured_output(City).invoke("The largest city of Norway?"))
         ```
 
         ```text
-        ['parsed', 'parsing_error', 'raw']
+        City(name='Oslo', population=730000)
         ```
 
-        Let the model think more or less. Each model gets the nearest value that it accepts:
+        `method` selects how the model is asked: with a response schema (default), with a forced tool call, or for any
+        JSON:
 
         ```python
-        model.invoke("How many r are in strawberry?", reasoning_effort="low")
+        for method in ("json_schema", "function_calling", "json_mode"):
+            print(method, sorted(model.with_structured_output(City, method=method).preview("Oslo?")[0]))
+        ```
+
+        ```text
+        json_schema ['messages', 'model', 'response_format']
+        function_calling ['messages', 'model', 'tool_choice', 'tools']
+        json_mode ['messages', 'model', 'response_format']
+        ```
+
+        With `include_raw`, you also get the message, and an answer that does not fit raises no error:
+
+        ```python
+        result = model.with_structured_output(Joke, include_raw=True).invoke("Tell me a joke about cats.")
+        print(type(result["raw"]).__name__, type(result["parsed"]).__name__, result["parsing_error"])
+        ```
+
+        ```text
+        AIMessage Joke None
+        ```
+
+        A stream yields the object as it grows. Of a class, each item is a valid object:
+
+        ```python
+        schema = {"title": "Todo", "type": "object", "properties": {"title": {"type": "string"}}}
+        for todo in model.with_structured_output(schema).stream("Remind me to buy milk."):
+            print(todo)
+        ```
+
+        ```text
+        {'title': 'Buy milk'}
+        ```
+
+        **Thinking.** Choose how much the model thinks. Each model gets the nearest value that it accepts, and a note
+        says so:
+
+        ```python
+        body, notes = model.preview("How many r are in strawberry?", reasoning_effort="minimal")
+        print(body["reasoning_effort"], [note.message for note in notes])
+        ```
+
+        ```text
+        low ["`reasoning_effort` 'minimal' became 'low': gemini-3.8-flash has low, medium, high."]
+        ```
+
+        For Gemini 2.5, a budget of tokens is usual. 0 turns thinking off, and -1 lets the model choose:
+
+        ```python
         ChatGeminiCompat(model="gemini-2.5-flash", api_key="...", thinking_budget=1024)
         ```
 
-        Get summaries of the thoughts. They are `reasoning` blocks and not part of the text:
+        Get summaries of the thoughts. They are `reasoning` blocks and never part of the text:
 
         ```python
         thinker = ChatGeminiCompat(model="gemini-3.8-flash", api_key="...", include_thoughts=True)
-        reply = thinker.invoke("How many r are in strawberry?")
-        thoughts = [block["reasoning"] for block in reply.content_blocks if block["type"] == "reasoning"]
+        for block in thinker.invoke("How many r are in strawberry?").content_blocks:
+            print(block["type"], "|", block.get("reasoning") or block.get("text"))
         ```
 
-        Send an image, a recording or a PDF as a content block:
+        ```text
+        reasoning | I spell the word: s-t-r-a-w-b-e-r-r-y.
+        text | Three.
+        ```
+
+        **Image input.** Send an image as base64 or as a URL. Your machine does not download the URL:
 
         ```python
         from base64 import b64encode
         from pathlib import Path
 
         picture = b64encode(Path("picture.png").read_bytes()).decode()
-        block = {"type": "image", "base64": picture, "mime_type": "image/png"}
-        model.invoke([{"role": "user", "content": [{"type": "text", "text": "What is this?"}, block]}])
+        image = {"type": "image", "base64": picture, "mime_type": "image/png"}
+        print(model.invoke([HumanMessage([{"type": "text", "text": "What is in this picture?"}, image])]).text)
         ```
 
-        Read the token counts. Thoughts count as output, and cached tokens are itemized:
+        ```text
+        A red square.
+        ```
+
+        **PDF input.** Send a PDF as a file block:
 
         ```python
-        usage = model.invoke("Hello").usage_metadata
-        print(sorted(usage))
+        report = b64encode(Path("report.pdf").read_bytes()).decode()
+        pdf = {"type": "file", "base64": report, "mime_type": "application/pdf"}
+        print(model.invoke([HumanMessage([{"type": "text", "text": "Summarize the report."}, pdf])]).text)
         ```
 
-        Read what else is known about a reply:
+        ```text
+        Sales grew by a tenth.
+        ```
+
+        **Audio input.** Send a recording as an audio block:
+
+        ```python
+        sound = b64encode(Path("talk.mp3").read_bytes()).decode()
+        audio = {"type": "audio", "base64": sound, "mime_type": "audio/mpeg"}
+        print(model.invoke([HumanMessage([{"type": "text", "text": "Summarize the talk."}, audio])]).text)
+        ```
+
+        ```text
+        The speaker explains tides.
+        ```
+
+        **Video input.** On Vertex AI, a file of Cloud Storage has a `gs://` URL:
+
+        ```python
+        video = {"type": "video", "url": "gs://my-bucket/film.mp4", "mime_type": "video/mp4"}
+        print(vertex.invoke([HumanMessage([{"type": "text", "text": "Describe the film."}, video])]).text)
+        ```
+
+        ```text
+        A train crosses a bridge.
+        ```
+
+        **Image output.** Image models answer with `image` blocks on Vertex AI and on gateways:
+
+        ```python
+        from base64 import b64decode
+
+        painter = ChatGeminiCompat(
+            model="gemini-3-pro-image-preview", project="my-project", modalities=["text", "image"]
+        )
+        for block in painter.invoke("Draw a red square.").content_blocks:
+            if block["type"] == "image":
+                size = Path("square.png").write_bytes(b64decode(block["base64"]))
+                print(block["mime_type"], size, "bytes")
+        ```
+
+        ```text
+        image/png 70 bytes
+        ```
+
+        **Token usage.** Thoughts count as output, and cached tokens and thoughts are itemized:
+
+        ```python
+        usage = model.invoke("Count my tokens.").usage_metadata
+        print(usage["input_tokens"], usage["output_tokens"], usage["total_tokens"])
+        print(usage["input_token_details"], usage["output_token_details"])
+        ```
+
+        ```text
+        1200 43 1243
+        {'cache_read': 1000} {'reasoning': 40}
+        ```
+
+        Estimate the number of tokens before a call, offline:
+
+        ```python
+        print(model.get_num_tokens("How long is this text?"))
+        ```
+
+        ```text
+        10
+        ```
+
+        **Price.** With the extra `price`, a callback estimates what calls cost, in US dollars:
+
+        ```python
+        from langchain_gemini_compat.price import get_price_callback
+
+        with get_price_callback() as prices:
+            ChatGeminiCompat(model="gemini-2.5-flash", api_key="...").invoke("Count my tokens.")
+        print(f"{prices.total_price:.6f}")
+        ```
+
+        ```text
+        0.000198
+        ```
+
+        **Model profile.** LangChain's profile says what the model can do. Agents and middleware read it:
+
+        ```python
+        print(model.profile["max_input_tokens"], model.profile["image_inputs"])
+        ```
+
+        ```text
+        1048576 True
+        ```
+
+        **Response metadata.** Read what else is known about a reply:
 
         ```python
         metadata = model.invoke("Hello").response_metadata
-        print(metadata["finish_reason"], metadata["model_provider"])
+        for name in ("model_name", "model_provider", "finish_reason"):
+            print(name, metadata[name])
         ```
 
         ```text
-        stop gemini_compat
+        model_name gemini-3.8-flash
+        model_provider gemini_compat
+        finish_reason stop
         ```
 
-        Count tokens before a call, offline:
+        With `include_response_headers`, it has the headers of the reply, such as the request ID:
 
         ```python
-        count = model.get_num_tokens("How long is this text?")
+        logged = ChatGeminiCompat(model="gemini-3.8-flash", api_key="...", include_response_headers=True)
+        print(logged.invoke("Hello").response_metadata["headers"]["content-type"])
         ```
 
-        See the request before it is sent, with a note for each change:
+        ```text
+        application/json; charset=UTF-8
+        ```
+
+        **Context caching.** Create a cache with Google's SDK and pass its name, to the model or to one call:
+
+        ```python
+        body, _ = model.preview("What does the report say?", cached_content="cachedContents/1")
+        print(body["extra_body"])
+        ```
+
+        ```text
+        {'google': {'cached_content': 'cachedContents/1'}}
+        ```
+
+        LangChain can also store whole answers. An equal question then gets the answer without a request:
+
+        ```python
+        from langchain_core.caches import InMemoryCache
+
+        stored = ChatGeminiCompat(model="gemini-3.8-flash", api_key="...", cache=InMemoryCache())
+        print(stored.invoke("Hello").text, stored.invoke("Hello").text)
+        ```
+
+        ```text
+        Hello! Hello!
+        ```
+
+        **Safety settings.** Change the thresholds of Google's content filters:
+
+        ```python
+        frank = ChatGeminiCompat(
+            model="gemini-3.8-flash", api_key="...", safety_settings={"HARM_CATEGORY_HARASSMENT": "BLOCK_NONE"}
+        )
+        print(frank.preview("Hello")[0]["extra_body"]["google"]["safety_settings"])
+        ```
+
+        ```text
+        [{'category': 'HARM_CATEGORY_HARASSMENT', 'threshold': 'BLOCK_NONE'}]
+        ```
+
+        **Log probabilities.** Compatible servers return them. Google's services do not take the option:
+
+        ```python
+        local = ChatGeminiCompat(model="gemma-3-270m", base_url="http://127.0.0.1:8080/v1")
+        body, _ = local.preview("Hello", logprobs=True, top_logprobs=2)
+        print(body["logprobs"], body["top_logprobs"])
+        ```
+
+        ```text
+        True 2
+        ```
+
+        **Preview.** See the request before it is sent, with a note for each change:
 
         ```python
         body, notes = model.preview("Hello", seed=7)
-        print([note.message for note in notes])
+        print(sorted(body), [note.message for note in notes])
         ```
 
         ```text
-        ['`seed` was left out: ai_studio does not take it.']
+        ['messages', 'model'] ['`seed` was left out: ai_studio does not take it.']
         ```
 
-        See where requests go, and which credential they use:
+        With `strict`, a change raises an error instead:
 
         ```python
-        info = model.endpoint_info()
-        print(info["surface"], info["base_url"])
+        from langchain_gemini_compat import errors
+
+        try:
+            ChatGeminiCompat(model="gemini-3.8-flash", api_key="...", strict=True).invoke("Hello", seed=7)
+        except errors.UnsupportedParameterError as error:
+            print(error)
         ```
 
         ```text
-        ai_studio https://generativelanguage.googleapis.com/v1beta/openai
+        `seed` was left out: ai_studio does not take it. (`strict=True` sends nothing that had to be changed.)
         ```
 
-        Change the thresholds of Google's content filters, or use a context cache:
+        **Other fields.** Send a field that has no parameter. `google` goes under the literal key `extra_body` of the
+        body:
 
         ```python
-        ChatGeminiCompat(
-            model="gemini-3.8-flash",
-            api_key="...",
-            safety_settings={"HARM_CATEGORY_DANGEROUS_CONTENT": "BLOCK_NONE"},
-            cached_content="cachedContents/1",
-        )
+        body, _ = model.preview("Hello", extra_body={"google": {"labels": {"team": "a"}}})
+        print(body["extra_body"])
         ```
 
-        Send a field that has no parameter. `google` goes under the literal key `extra_body` of the body:
+        ```text
+        {'google': {'labels': {'team': 'a'}}}
+        ```
+
+        **Rate limits and retries.** After a 429 or a server error, the package waits as long as the server says, and
+        sends the request again up to `max_retries` times. To stay below a limit, pass a rate limiter:
 
         ```python
-        model.invoke("Hello", extra_body={"google": {"thinking_config": {"include_thoughts": True}}})
+        from langchain_core.rate_limiters import InMemoryRateLimiter
+
+        limiter = InMemoryRateLimiter(requests_per_second=10)
+        steady = ChatGeminiCompat(model="gemini-3.8-flash", api_key="...", rate_limiter=limiter, max_retries=5)
         ```
 
-        Limit the time of a call. Each key has a default:
+        **Timeouts.** Limit the time of a call. Each key has a default, and a single number also works:
 
         ```python
         ChatGeminiCompat(
@@ -324,58 +835,121 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         )
         ```
 
-        Handle errors. The classes are openai's and LangChain's, too:
+        **Proxy.** The variables `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE` of the environment apply. Or pass clients
+        of your own, one for sync and one for async calls:
 
         ```python
-        from langchain_gemini_compat import errors
+        import openai
 
+        proxy = "http://proxy.example:3128"
+        ChatGeminiCompat(
+            model="gemini-3.8-flash",
+            api_key="...",
+            http_client=openai.DefaultHttpxClient(proxy=proxy),
+            http_async_client=openai.DefaultAsyncHttpxClient(proxy=proxy),
+        )
+        ```
+
+        **Errors.** Each kind of failure has a class. The classes are also those of openai and langchain-core of that
+        kind:
+
+        ```python
         try:
-            model.invoke("Hello")
+            model.invoke("Fail, please.")
         except errors.RateLimitError as error:
-            print(error.retry_after)
+            print(error.status_code, error.retry_after, isinstance(error, openai.RateLimitError))
         except errors.GeminiCompatError as error:
             print(error)
         ```
 
-        Set a parameter in the config of a call, under any of its names:
+        ```text
+        429 39043.0 True
+        ```
+
+        **Fallbacks.** Use another model after an error:
+
+        ```python
+        safe = model.with_fallbacks([ChatGeminiCompat(model="gemini-2.5-flash", api_key="...")])
+        print(safe.invoke("Fail, please.").text)
+        ```
+
+        ```text
+        I did not fail.
+        ```
+
+        **Traces.** Tags and metadata of a call are in LangSmith's traces and in callbacks. The key is not:
+
+        ```python
+        model.invoke("Hello", config={"tags": ["greeting"], "metadata": {"user": "42"}})
+        ```
+
+        **Configurable fields.** Set a parameter in the config of a call, under any of its names:
 
         ```python
         from langchain_core.runnables import ConfigurableField
 
         chain = model.configurable_fields(model_name=ConfigurableField(id="model"))
-        chain.invoke("Hello", config={"configurable": {"model": "gemini-2.5-flash"}})
+        reply = chain.invoke("Hello", config={"configurable": {"model": "gemini-2.5-flash"}})
+        print(reply.response_metadata["model_name"])
         ```
 
-        Copy the model with other parameters. The copy shares the connections:
+        ```text
+        gemini-2.5-flash
+        ```
+
+        **Copies.** Copy the model with other parameters. The copy shares the connections:
 
         ```python
         creative = model.model_copy(update={"temperature": 1.5})
+        print(creative.temperature)
         ```
 
-        Use another model after an error:
-
-        ```python
-        safe = model.with_fallbacks([ChatGeminiCompat(model="gemini-2.5-flash", api_key="...")])
-        safe.invoke("Hello")
+        ```text
+        1.5
         ```
 
-        Give the connections back at the end of a block:
+        **Connections.** Models with the same server and account share them. Give them back at the end of a block:
 
         ```python
         with ChatGeminiCompat(model="gemini-3.8-flash", api_key="...") as short:
             short.invoke("Hello")
         ```
 
-        Test without a network. The fake endpoint enforces Google's rules:
+        **Testing.** The fake endpoint needs no network, and enforces Google's rules:
 
         ```python
-        from langchain_gemini_compat.testing import FakeGemini
+        from langchain_gemini_compat.testing import Call, FakeGemini
 
-        print(FakeGemini(["Hello!"]).chat_model().invoke("Hi").text)
+        fake = FakeGemini([Call("get_weather", {"city": "Oslo"}), "It is sunny in Oslo."])
+        agent = create_agent(fake.chat_model(), [get_weather])
+        print(agent.invoke({"messages": "How is the weather in Oslo?"})["messages"][-1].text)
+        print(len(fake.requests), fake.refusals)
         ```
 
         ```text
-        Hello!
+        It is sunny in Oslo.
+        2 []
+        ```
+
+        In pytest, the fixture `fake_gemini` is a new fake for each test:
+
+        ```python
+        def test_greeting(fake_gemini):
+            fake_gemini.answer_with(["Hello!"])
+            assert fake_gemini.chat_model().invoke("Hi").text == "Hello!"
+        ```
+
+        A `Fault` is a reply that fails, such as a 503 of an overloaded model. The package then sends the request again:
+
+        ```python
+        from langchain_gemini_compat.testing import Fault
+
+        fake = FakeGemini([Fault.overloaded(), "Hello!"])
+        print(fake.chat_model().invoke("Hi").text, len(fake.requests))
+        ```
+
+        ```text
+        Hello! 2
         ```
     """
 
@@ -438,6 +1012,11 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         Examples:
             ```python
             creative = model.model_copy(update={"temperature": 1.5, "max_output_tokens": 32_000})
+            print(creative.temperature, creative.max_tokens)
+            ```
+
+            ```text
+            1.5 32000
             ```
         """
         copy = super().model_copy(update=update, deep=deep)
@@ -487,8 +1066,12 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
 
         Examples:
             ```python
-            body, notes = model.preview("Hello")
-            body, notes = model.bind_tools(tools).preview("Hello")
+            body, notes = model.bind_tools(tools).preview("Hello", seed=7)
+            print(sorted(body), [note.message for note in notes])
+            ```
+
+            ```text
+            ['messages', 'model', 'tools'] ['`seed` was left out: ai_studio does not take it.']
             ```
         """
         # LangChain removes this option, which describes a schema for tracers, before it calls the model.
@@ -512,8 +1095,10 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             tools: Functions, pydantic classes, dataclasses, LangChain tools, dicts in OpenAI's form, and Google's own
                 tools: `{"google_search": {}}`, or objects of `google.genai.types`.
             tool_choice: Which tool the model calls: `"auto"`, `"none"`, `"any"`, `"required"`, `True` (any tool), the
-                name of a tool, a list of names, or OpenAI's dict. Default: the model decides.
-            parallel_tool_calls: If `False`, the message has at most one tool call. Default: no limit.
+                name of a tool, a list of names, or OpenAI's dict. Google has no choice by name: it gets only the tools
+                that you name, with the choice `required`. Default: the model decides.
+            parallel_tool_calls: If `False`, the message has at most one tool call. Google has no such option, so the
+                package leaves out the further calls of a reply. Default: no limit.
             response_format: Schema of the answer for structured output together with tools. Default: none.
             **kwargs: Other options of a request. Compatible servers get `strict` with each tool; Gemini has no such
                 option.
@@ -526,24 +1111,38 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
 
         Examples:
             ```python
-            model.bind_tools([get_weather], tool_choice="any").invoke("Weather in Oslo?").tool_calls
+            reply = model.bind_tools([get_weather], tool_choice="any").invoke("How is the weather in Oslo?")
+            print(reply.tool_calls[0]["name"], reply.tool_calls[0]["args"])
+            ```
+
+            ```text
+            get_weather {'city': 'Oslo'}
             ```
 
             The message has the calls. Run them, and send their results back with the history:
 
             ```python
             with_tools = model.bind_tools([get_weather])
-            history = [("user", "What is the weather in Oslo?")]
+            history = [("user", "How is the weather in Oslo and in Rome?")]
             history.append(with_tools.invoke(history))
             for call in history[-1].tool_calls:
                 history.append({"role": "tool", "tool_call_id": call["id"], "content": "Sunny"})
-            answer = with_tools.invoke(history)
+            print(with_tools.invoke(history).text)
+            ```
+
+            ```text
+            Sunny Sunny
             ```
 
             Google's own tools are dicts, and can be combined with yours:
 
             ```python
-            model.bind_tools([get_weather, {"google_search": {}}])
+            body, _ = model.bind_tools([get_weather, {"google_search": {}}]).preview("Hello")
+            print(len(body["tools"]), body["extra_body"]["google"]["tools"])
+            ```
+
+            ```text
+            1 [{'google_search': {}}]
             ```
 
             Tools and a schema for the answer:
@@ -553,7 +1152,12 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
                 summary: str
 
 
-            model.bind_tools([get_weather], response_format=Report)
+            body, _ = model.bind_tools([get_weather], response_format=Report).preview("Hello")
+            print(body["response_format"]["json_schema"]["name"])
+            ```
+
+            ```text
+            Report
             ```
         """
         strict = kwargs.pop("strict", None)
@@ -606,7 +1210,12 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             from langchain_core.runnables import ConfigurableField
 
             chain = model.configurable_fields(model_name=ConfigurableField(id="model"))
-            chain.invoke("Hello", config={"configurable": {"model": "gemini-2.5-flash"}})
+            reply = chain.invoke("Hello", config={"configurable": {"model": "gemini-2.5-flash"}})
+            print(reply.response_metadata["model_name"])
+            ```
+
+            ```text
+            gemini-2.5-flash
             ```
         """
         return super().configurable_fields(**cast("dict[str, AnyConfigurableField]", self._rename_fields(kwargs)))
@@ -649,19 +1258,22 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
                 population: int
 
 
-            model.with_structured_output(City).invoke("The largest city of Norway?")
+            print(model.with_structured_output(City).invoke("The largest city of Norway?"))
+            ```
+
+            ```text
+            name='Oslo' population=730000
             ```
 
             With a JSON schema, the answer is a dict:
 
             ```python
             schema = {"title": "Todo", "type": "object", "properties": {"title": {"type": "string"}}}
-            todo = model.with_structured_output(schema).invoke("Remind me to buy milk.")
-            print(sorted(todo))
+            print(model.with_structured_output(schema).invoke("Remind me to buy milk."))
             ```
 
             ```text
-            ['title']
+            {'title': 'Buy milk'}
             ```
 
             With `include_raw`, the result has the message, and an error of the parser is not raised:
@@ -689,13 +1301,23 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             Answer in JSON without a schema. The prompt describes the form:
 
             ```python
-            model.with_structured_output(method="json_mode").invoke("Tell a joke as JSON: setup and punchline.")
+            joke = model.with_structured_output(method="json_mode").invoke("Tell a joke as JSON: setup and punchline.")
+            print(sorted(joke))
+            ```
+
+            ```text
+            ['punchline', 'setup']
             ```
 
             Let the model call tools before it answers:
 
             ```python
-            model.with_structured_output(City, tools=[get_weather], include_raw=True)
+            advised = model.with_structured_output(City, tools=[get_weather], include_raw=True)
+            print(advised.invoke("How is the weather in Oslo?")["raw"].tool_calls[0]["name"])
+            ```
+
+            ```text
+            get_weather
             ```
         """
         from langchain_gemini_compat._model.structured_output import build_structured_output
@@ -725,7 +1347,14 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             ```python
             from langchain_core.messages import HumanMessage
 
-            count = model.get_num_tokens_from_messages([HumanMessage("How are you?")], tools=[get_weather])
+            messages = [HumanMessage("How are you?")]
+            print(model.get_num_tokens_from_messages(messages))
+            print(model.get_num_tokens_from_messages(messages, tools=[get_weather]) > 20)
+            ```
+
+            ```text
+            7
+            True
             ```
         """
         return estimate_messages(messages, format_tools(tools or ()))
@@ -744,7 +1373,11 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
 
         Examples:
             ```python
-            count = model.get_num_tokens("How are you?")
+            print(model.get_num_tokens("How are you?"))
+            ```
+
+            ```text
+            7
             ```
         """
         from langchain_core.messages import HumanMessage
@@ -1046,16 +1679,19 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
                     own, since it serves one model. Surfaces: all.
                 model_name: Same as `model`.
                 project: ID or number of the Google Cloud project.
-                    It selects Vertex AI. Default: `None`, which means the environment variable `GOOGLE_CLOUD_PROJECT`,
-                    then the project of the credentials. Surfaces: Vertex AI.
+                    It selects Vertex AI. Domain-scoped IDs such as `example.com:my-project` are valid. Default: `None`,
+                    which means the environment variable `GOOGLE_CLOUD_PROJECT`, then the project of the credentials.
+                    Surfaces: Vertex AI.
                 location: Region such as `us-central1`, or `us`, `eu` or `global`.
-                    It selects Vertex AI. Default: `None`, which means the environment variable `GOOGLE_CLOUD_LOCATION`,
-                    then `global`. Surfaces: Vertex AI.
+                    It selects Vertex AI. Newer models are only in `global`, `us` and `eu`. Default: `None`, which means
+                    the environment variable `GOOGLE_CLOUD_LOCATION`, then `global`. Surfaces: Vertex AI.
                 endpoint_id: ID of a Vertex AI endpoint to which you deployed a model.
-                    It selects Vertex AI. Default: `None`, which means Google's shared endpoint. Surfaces: Vertex AI.
+                    It selects Vertex AI. The endpoint serves one model, so `model` may be left out. Default: `None`,
+                    which means Google's shared endpoint. Surfaces: Vertex AI.
                 base_url: Address of the API without `/chat/completions` or `/embeddings`, with its scheme.
-                    `api_endpoint` and `client_options` set it too. Default: `None`, which means Google's address for
-                    the surface. Surfaces: all.
+                    `api_endpoint` and `client_options` set it too. Its end selects the surface: `/endpoints/openapi` is
+                    Vertex AI, and `/v1beta/openai` is AI Studio. Default: `None`, which means Google's address for the
+                    surface. Surfaces: all.
                 openai_api_base: Same as `base_url`.
                 api_base: Same as `base_url`.
                 api_endpoint: Address of the API as Google's packages take it: a host, with or without a scheme.
@@ -1066,33 +1702,37 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
                 api_version: Version of the Vertex AI API in the URL, such as `v1beta1`.
                     It is not used if `base_url` has a path. Default: `"v1"`. Surfaces: Vertex AI.
                 surface: The API to use: `"vertex"`, `"ai_studio"` or `"openai_compatible"`.
-                    Default: `None`, which means the surface that follows from the other arguments and the environment.
-                    Surfaces: all.
+                    Set it for a gateway that passes requests on to Gemini, so that histories and tools get the form
+                    that Gemini requires. Default: `None`, which means the surface that follows from the other arguments
+                    and the environment. Surfaces: all.
                 vertexai: `True` selects Vertex AI.
                     `False` selects AI Studio, unless `base_url` selects the surface. It sets `surface`.
                 api_key: API key, or a function that returns a bearer token and is called for each request.
-                    An async function works in async calls only. Not allowed together with `credentials`. Default:
-                    `None`, which means `GOOGLE_API_KEY`, then `GEMINI_API_KEY` on AI Studio, and `credentials` on
-                    Vertex AI. Surfaces: all.
+                    An async function works in async calls only. Not allowed together with `credentials`. `repr` and
+                    traces do not show the key. Default: `None`, which means `GOOGLE_API_KEY`, then `GEMINI_API_KEY` on
+                    AI Studio, and `credentials` on Vertex AI. Surfaces: all.
                 google_api_key: Same as `api_key`.
                 gemini_api_key: Same as `api_key`.
                 openai_api_key: Same as `api_key`.
                 credentials: A `google.auth.credentials.Credentials` object.
-                    It selects Vertex AI unless `base_url` is given. Not allowed together with `api_key`. Default:
-                    `None`, which means application default credentials on Vertex AI. Surfaces: all.
+                    It selects Vertex AI unless `base_url` is given. Not allowed together with `api_key`. The token is
+                    refreshed before it expires, once for all threads and tasks. Default: `None`, which means
+                    application default credentials on Vertex AI. Surfaces: all.
                 quota_project_id: Project that is billed for the requests, sent as the header `x-goog-user-project`.
                     Default: `None`, which means the quota project of the credentials. Surfaces: all.
                 temperature: Randomness of the answer.
-                    Gemini accepts 0 to 2. Default: `None`, which means the model's default. Surfaces: all.
+                    Gemini accepts 0 to 2. 0 gives the likeliest words, and a higher value gives more varied answers.
+                    Default: `None`, which means the model's default. Surfaces: all.
                 top_p: Share of the probability mass from which tokens are drawn, 0 to 1.
                     Default: `None`, which means the model's default. Surfaces: all.
                 max_tokens: Maximum length of the reply in tokens, 1 or more.
-                    Thoughts count. A value above the model's limit is lowered to that limit. Default: `None`, which
-                    means the model's own limit. Surfaces: all.
+                    Thoughts count. A value above the model's limit is lowered to that limit. If the limit cuts the
+                    answer, the finish reason is `length`. If thoughts used all tokens, the call raises
+                    `EmptyReplyError`. Default: `None`, which means the model's own limit. Surfaces: all.
                 max_output_tokens: Same as `max_tokens`.
                 max_completion_tokens: Same as `max_tokens`.
                 stop: A text, or a list of texts, at which the answer ends.
-                    Default: `None`. Surfaces: all.
+                    The text itself is not part of the answer. Default: `None`. Surfaces: all.
                 stop_sequences: Same as `stop`.
                 n: Number of answers to one request.
                     Gemini and streams give one answer. Default: `None`, which means 1. Surfaces: compatible servers.
@@ -1104,13 +1744,15 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
                 frequency_penalty: Penalty for tokens by how often the answer already has them, from -2 to 2.
                     Default: `None`, which means no penalty. Surfaces: Vertex AI, compatible servers.
                 logprobs: Whether the reply has the log probability of each token.
-                    Default: `None`, which means no. Surfaces: compatible servers.
+                    The message has them in `response_metadata["logprobs"]`. Default: `None`, which means no. Surfaces:
+                    compatible servers.
                 top_logprobs: Number of alternatives per token with their log probabilities.
                     It needs `logprobs=True`. Default: `None`, which means none. Surfaces: compatible servers.
                 reasoning_effort: How much the model thinks: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or
                     `max`.
                     A Gemini model gets the nearest value that it accepts. Not allowed together with `thinking_level` or
-                    `thinking_budget`. Default: `None`, which means the model's default. Surfaces: all.
+                    `thinking_budget`. `none` turns thinking off for models that can do without it. Default: `None`,
+                    which means the model's default. Surfaces: all.
                 thinking_level: How much the model thinks, with the same values as `reasoning_effort`, sent as Google's
                     option.
                     Not allowed together with `reasoning_effort` or `thinking_budget`. Default: `None`, which means the
@@ -1120,7 +1762,8 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
                     or `thinking_level`. Default: `None`, which means the model's default. Surfaces: all.
                 include_thoughts: Whether the reply has summaries of the model's thoughts, as `reasoning` blocks outside
                     of the text.
-                    Default: `None`, which means no. Surfaces: all.
+                    Thoughts cost output tokens with and without the summaries. Default: `None`, which means no.
+                    Surfaces: all.
                 thinking_config: Google's `ThinkingConfig`, or a dict with its keys.
                     It sets `thinking_level`, `thinking_budget` and `include_thoughts`.
                 thought_tag_marker: Name of the tag around thoughts in the text that Vertex AI sends.
@@ -1130,16 +1773,19 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
                     Google's `SafetySetting`, or a dict from category to threshold.
                     Use names or enum members. Default: `None`, which means Google's thresholds. Surfaces: all.
                 cached_content: Resource name of a context cache, such as `cachedContents/1`.
-                    The request starts with its content. Default: `None`. Surfaces: all.
+                    The request starts with its content. Google's SDK creates the cache, for one model. For Gemini 4,
+                    which has no such caches, the name is left out. Default: `None`. Surfaces: all.
                 media_resolution: Resolution at which the model reads media, such as `MEDIA_RESOLUTION_LOW`.
                     A lower resolution costs fewer tokens. Default: `None`, which means the model's default. Surfaces:
                     Vertex AI, compatible servers.
                 modalities: Kinds of output: `text`, `image` or `audio`, in lowercase or uppercase.
-                    Default: `None`, which means the model's default. Surfaces: Vertex AI, compatible servers.
+                    Images of a reply are `image` blocks of the message. Default: `None`, which means the model's
+                    default. Surfaces: Vertex AI, compatible servers.
                 response_modalities: Same as `modalities`.
                 stream_function_call_arguments: Whether a stream delivers the arguments of a tool call in pieces instead
                     of at once.
-                    Default: `None`, which means at once. Surfaces: Vertex AI, compatible servers.
+                    The sum of the chunks is the same message. Default: `None`, which means at once. Surfaces: Vertex
+                    AI, compatible servers.
                 service_tier: Price and priority of the request, such as `flex`.
                     Vertex AI has `priority` only, as a header. Default: `None`, which means the server's own. Surfaces:
                     all.
@@ -1156,30 +1802,39 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
                     `ChatGeminiCompat` leaves out keys that the surface does not take, with a warning.
                     `GeminiCompatEmbeddings` sends them all. Default: `{}`. Surfaces: all.
                 default_headers: HTTP headers of every request, in addition to those of the package.
-                    Default: `None`. Surfaces: all.
+                    A line break, or a character that is not ASCII, raises `ValueError`. `repr` does not show the
+                    values. Default: `None`. Surfaces: all.
                 additional_headers: Same as `default_headers`.
                 extra_headers: Same as `default_headers`.
                 headers: Same as `default_headers`.
                 default_query: Query parameters of every request.
-                    Default: `None`. Surfaces: all.
+                    An example is `api-version`, for a gateway that requires it. Default: `None`. Surfaces: all.
                 extra_query: Same as `default_query`.
                 timeout: Time limits of a call: seconds, a `timedelta`, `(connect, read)`, a `Timeouts` dict, or the
                     `Timeout` of httpx, httpx2 or openai.
-                    Default: `None`, which means 30 s to connect, 600 s to the first chunk or the whole reply, 120 s
-                    between chunks, 120 s for all waits between tries, and no limit for the whole call. Surfaces: all.
+                    A number limits the time to the first chunk and between chunks. An expired limit raises
+                    `RequestTimeoutError`. Default: `None`, which means 30 s to connect, 600 s to the first chunk or the
+                    whole reply, 120 s between chunks, 120 s for all waits between tries, and no limit for the whole
+                    call. Surfaces: all.
                 request_timeout: Same as `timeout`.
                 max_retries: Maximum number of retries of one call, 0 or more.
-                    One request with a new token after a 401 does not count as a retry. Default: `2`. Surfaces: all.
+                    One request with a new token after a 401 does not count as a retry. The package retries 408, 429,
+                    5xx, failed connections, expired limits, and replies that are empty or have a malformed call. It
+                    waits as long as the server says, else 0.5 s, doubled after each try. Default: `2`. Surfaces: all.
                 retries: Same as `max_retries`.
                 http_client: Client for sync calls: `httpx.Client` with openai 2, `httpx2.Client` with openai 3.
+                    Its proxies, certificates and limits of connections apply. The package neither closes nor shares it.
                     Default: `None`, which means a client that the package builds. Surfaces: all.
                 http_async_client: Client for async calls: `httpx.AsyncClient` with openai 2, `httpx2.AsyncClient` with
                     openai 3.
-                    Default: `None`, which means a client that the package builds. Surfaces: all.
+                    The package neither closes nor shares it. Google's token requests do not use it. Default: `None`,
+                    which means a client that the package builds. Surfaces: all.
                 streaming: Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks.
-                    Embeddings ignore it. Default: `False`. Surfaces: all.
+                    Embeddings ignore it. The limits of streams then apply: only the first chunk has to arrive within
+                    `first_byte`. Default: `False`. Surfaces: all.
                 stream_usage: Whether a stream asks for token counts.
-                    Vertex AI always sends them. Default: `True`. Surfaces: AI Studio, compatible servers.
+                    Vertex AI always sends them. The counts are in `usage_metadata` of the last chunk. Default: `True`.
+                    Surfaces: AI Studio, compatible servers.
                 include_response_headers: Whether `response_metadata["headers"]` of a message has the HTTP headers of
                     the reply, such as the request ID.
                     Cookies and credentials are left out. Default: `False`. Surfaces: all.
@@ -1188,7 +1843,8 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
                     Default: `False`, which repairs or leaves out the part with one warning. Surfaces: all.
                 invalid_tool_calls: What happens to a malformed tool call: `"raise"` raises `MalformedToolCallError`,
                     `"keep"` puts it into `invalid_tool_calls` of the message.
-                    Default: `"raise"`. Surfaces: all.
+                    Before the error, the request is sent again up to `max_retries` times. Default: `"raise"`. Surfaces:
+                    all.
                 catalog: Path of a JSON or TOML file that corrects or adds facts about models.
                     Default: `None`, which means the path in the environment variable `GEMINI_COMPAT_CATALOG`. Surfaces:
                     all.

@@ -312,16 +312,19 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                     own, since it serves one model. Surfaces: all.
                 model_name: Same as `model`.
                 project: ID or number of the Google Cloud project.
-                    It selects Vertex AI. Default: `None`, which means the environment variable `GOOGLE_CLOUD_PROJECT`,
-                    then the project of the credentials. Surfaces: Vertex AI.
+                    It selects Vertex AI. Domain-scoped IDs such as `example.com:my-project` are valid. Default: `None`,
+                    which means the environment variable `GOOGLE_CLOUD_PROJECT`, then the project of the credentials.
+                    Surfaces: Vertex AI.
                 location: Region such as `us-central1`, or `us`, `eu` or `global`.
-                    It selects Vertex AI. Default: `None`, which means the environment variable `GOOGLE_CLOUD_LOCATION`,
-                    then `global`. Surfaces: Vertex AI.
+                    It selects Vertex AI. Newer models are only in `global`, `us` and `eu`. Default: `None`, which means
+                    the environment variable `GOOGLE_CLOUD_LOCATION`, then `global`. Surfaces: Vertex AI.
                 endpoint_id: ID of a Vertex AI endpoint to which you deployed a model.
-                    It selects Vertex AI. Default: `None`, which means Google's shared endpoint. Surfaces: Vertex AI.
+                    It selects Vertex AI. The endpoint serves one model, so `model` may be left out. Default: `None`,
+                    which means Google's shared endpoint. Surfaces: Vertex AI.
                 base_url: Address of the API without `/chat/completions` or `/embeddings`, with its scheme.
-                    `api_endpoint` and `client_options` set it too. Default: `None`, which means Google's address for
-                    the surface. Surfaces: all.
+                    `api_endpoint` and `client_options` set it too. Its end selects the surface: `/endpoints/openapi` is
+                    Vertex AI, and `/v1beta/openai` is AI Studio. Default: `None`, which means Google's address for the
+                    surface. Surfaces: all.
                 openai_api_base: Same as `base_url`.
                 api_base: Same as `base_url`.
                 api_endpoint: Address of the API as Google's packages take it: a host, with or without a scheme.
@@ -332,20 +335,22 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                 api_version: Version of the Vertex AI API in the URL, such as `v1beta1`.
                     It is not used if `base_url` has a path. Default: `"v1"`. Surfaces: Vertex AI.
                 surface: The API to use: `"vertex"`, `"ai_studio"` or `"openai_compatible"`.
-                    Default: `None`, which means the surface that follows from the other arguments and the environment.
-                    Surfaces: all.
+                    Set it for a gateway that passes requests on to Gemini, so that histories and tools get the form
+                    that Gemini requires. Default: `None`, which means the surface that follows from the other arguments
+                    and the environment. Surfaces: all.
                 vertexai: `True` selects Vertex AI.
                     `False` selects AI Studio, unless `base_url` selects the surface. It sets `surface`.
                 api_key: API key, or a function that returns a bearer token and is called for each request.
-                    An async function works in async calls only. Not allowed together with `credentials`. Default:
-                    `None`, which means `GOOGLE_API_KEY`, then `GEMINI_API_KEY` on AI Studio, and `credentials` on
-                    Vertex AI. Surfaces: all.
+                    An async function works in async calls only. Not allowed together with `credentials`. `repr` and
+                    traces do not show the key. Default: `None`, which means `GOOGLE_API_KEY`, then `GEMINI_API_KEY` on
+                    AI Studio, and `credentials` on Vertex AI. Surfaces: all.
                 google_api_key: Same as `api_key`.
                 gemini_api_key: Same as `api_key`.
                 openai_api_key: Same as `api_key`.
                 credentials: A `google.auth.credentials.Credentials` object.
-                    It selects Vertex AI unless `base_url` is given. Not allowed together with `api_key`. Default:
-                    `None`, which means application default credentials on Vertex AI. Surfaces: all.
+                    It selects Vertex AI unless `base_url` is given. Not allowed together with `api_key`. The token is
+                    refreshed before it expires, once for all threads and tasks. Default: `None`, which means
+                    application default credentials on Vertex AI. Surfaces: all.
                 quota_project_id: Project that is billed for the requests, sent as the header `x-goog-user-project`.
                     Default: `None`, which means the quota project of the credentials. Surfaces: all.
                 dimensions: Length of the vectors, from 1 on.
@@ -361,31 +366,39 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                     `ChatGeminiCompat` leaves out keys that the surface does not take, with a warning.
                     `GeminiCompatEmbeddings` sends them all. Default: `{}`. Surfaces: all.
                 default_headers: HTTP headers of every request, in addition to those of the package.
-                    Default: `None`. Surfaces: all.
+                    A line break, or a character that is not ASCII, raises `ValueError`. `repr` does not show the
+                    values. Default: `None`. Surfaces: all.
                 additional_headers: Same as `default_headers`.
                 extra_headers: Same as `default_headers`.
                 headers: Same as `default_headers`.
                 default_query: Query parameters of every request.
-                    Default: `None`. Surfaces: all.
+                    An example is `api-version`, for a gateway that requires it. Default: `None`. Surfaces: all.
                 extra_query: Same as `default_query`.
                 timeout: Time limits of a call: seconds, a `timedelta`, `(connect, read)`, a `Timeouts` dict, or the
                     `Timeout` of httpx, httpx2 or openai.
-                    Default: `None`, which means 30 s to connect, 600 s to the first chunk or the whole reply, 120 s
-                    between chunks, 120 s for all waits between tries, and no limit for the whole call. Surfaces: all.
+                    A number limits the time to the first chunk and between chunks. An expired limit raises
+                    `RequestTimeoutError`. Default: `None`, which means 30 s to connect, 600 s to the first chunk or the
+                    whole reply, 120 s between chunks, 120 s for all waits between tries, and no limit for the whole
+                    call. Surfaces: all.
                 request_timeout: Same as `timeout`.
                 max_retries: Maximum number of retries of one call, 0 or more.
-                    One request with a new token after a 401 does not count as a retry. Default: `2`. Surfaces: all.
+                    One request with a new token after a 401 does not count as a retry. The package retries 408, 429,
+                    5xx, failed connections, expired limits, and replies that are empty or have a malformed call. It
+                    waits as long as the server says, else 0.5 s, doubled after each try. Default: `2`. Surfaces: all.
                 retries: Same as `max_retries`.
                 http_client: Client for sync calls: `httpx.Client` with openai 2, `httpx2.Client` with openai 3.
+                    Its proxies, certificates and limits of connections apply. The package neither closes nor shares it.
                     Default: `None`, which means a client that the package builds. Surfaces: all.
                 http_async_client: Client for async calls: `httpx.AsyncClient` with openai 2, `httpx2.AsyncClient` with
                     openai 3.
-                    Default: `None`, which means a client that the package builds. Surfaces: all.
+                    The package neither closes nor shares it. Google's token requests do not use it. Default: `None`,
+                    which means a client that the package builds. Surfaces: all.
                 strict: Whether to raise an error, before a request is sent, instead of repairing or leaving out a part
                     of the request.
                     Default: `False`, which repairs or leaves out the part with one warning. Surfaces: all.
                 streaming: Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks.
-                    Embeddings ignore it. Default: `False`. Surfaces: all.
+                    Embeddings ignore it. The limits of streams then apply: only the first chunk has to arrive within
+                    `first_byte`. Default: `False`. Surfaces: all.
             """
 
 

@@ -352,7 +352,12 @@ class ConnectedModel(ConnectionFields):
 
         Examples:
             ```python
-            ChatGeminiCompat(model="gemini-3.8-flash", api_key="...").endpoint_info()["surface"]  # "ai_studio"
+            info = ChatGeminiCompat(model="gemini-3.8-flash", api_key="...").endpoint_info()
+            print(info["surface"], info["base_url"])
+            ```
+
+            ```text
+            ai_studio https://generativelanguage.googleapis.com/v1beta/openai
             ```
         """
         endpoint = self._connection.endpoint

@@ -49,24 +49,28 @@ class ConnectionFields(BaseModel):
     )
     project: str | None = Field(
         default=None,
-        description="ID or number of the Google Cloud project. It selects Vertex AI. Default: `None`, which means the "
-        "environment variable `GOOGLE_CLOUD_PROJECT`, then the project of the credentials. Surfaces: Vertex AI.",
+        description="ID or number of the Google Cloud project. It selects Vertex AI. Domain-scoped IDs such as "
+        "`example.com:my-project` are valid. Default: `None`, which means the environment variable "
+        "`GOOGLE_CLOUD_PROJECT`, then the project of the credentials. Surfaces: Vertex AI.",
     )
     location: str | None = Field(
         default=None,
-        description="Region such as `us-central1`, or `us`, `eu` or `global`. It selects Vertex AI. Default: `None`, "
-        "which means the environment variable `GOOGLE_CLOUD_LOCATION`, then `global`. Surfaces: Vertex AI.",
+        description="Region such as `us-central1`, or `us`, `eu` or `global`. It selects Vertex AI. Newer models "
+        "are only in `global`, `us` and `eu`. Default: `None`, which means the environment variable "
+        "`GOOGLE_CLOUD_LOCATION`, then `global`. Surfaces: Vertex AI.",
     )
     endpoint_id: str | None = Field(
         default=None,
-        description="ID of a Vertex AI endpoint to which you deployed a model. It selects Vertex AI. Default: `None`, "
-        "which means Google's shared endpoint. Surfaces: Vertex AI.",
+        description="ID of a Vertex AI endpoint to which you deployed a model. It selects Vertex AI. The endpoint "
+        "serves one model, so `model` may be left out. Default: `None`, which means Google's shared endpoint. "
+        "Surfaces: Vertex AI.",
     )
     base_url: str | None = Field(
         default=None,
         validation_alias=AliasChoices("base_url", "openai_api_base", "api_base"),
         description="Address of the API without `/chat/completions` or `/embeddings`, with its scheme. "
-        "`api_endpoint` and `client_options` set it too. Default: `None`, which means Google's address for the "
+        "`api_endpoint` and `client_options` set it too. Its end selects the surface: `/endpoints/openapi` is "
+        "Vertex AI, and `/v1beta/openai` is AI Studio. Default: `None`, which means Google's address for the "
         "surface. Surfaces: all.",
     )
     api_version: str = Field(
@@ -76,23 +80,25 @@ class ConnectionFields(BaseModel):
     )
     surface: Surface | None = Field(
         default=None,
-        description='The API to use: `"vertex"`, `"ai_studio"` or `"openai_compatible"`. Default: `None`, which means '
-        "the surface that follows from the other arguments and the environment. Surfaces: all.",
+        description='The API to use: `"vertex"`, `"ai_studio"` or `"openai_compatible"`. Set it for a gateway that '
+        "passes requests on to Gemini, so that histories and tools get the form that Gemini requires. Default: "
+        "`None`, which means the surface that follows from the other arguments and the environment. Surfaces: all.",
     )
     api_key: SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None = Field(
         default=None,
         validation_alias=AliasChoices("api_key", "google_api_key", "gemini_api_key", "openai_api_key"),
         description="API key, or a function that returns a bearer token and is called for each request. An async "
-        "function works in async calls only. Not allowed together with `credentials`. Default: `None`, which means "
-        "`GOOGLE_API_KEY`, then `GEMINI_API_KEY` on AI Studio, and `credentials` on Vertex AI. Surfaces: all.",
+        "function works in async calls only. Not allowed together with `credentials`. `repr` and traces do not show "
+        "the key. Default: `None`, which means `GOOGLE_API_KEY`, then `GEMINI_API_KEY` on AI Studio, and "
+        "`credentials` on Vertex AI. Surfaces: all.",
     )
     credentials: Any = Field(
         default=None,
         exclude=True,
         repr=False,
-        description="A `google.auth.credentials.Credentials` object. It selects Vertex AI unless `base_url` is given. "
-        "Not allowed together with `api_key`. Default: `None`, which means application default credentials on Vertex "
-        "AI. Surfaces: all.",
+        description="A `google.auth.credentials.Credentials` object. It selects Vertex AI unless `base_url` is "
+        "given. Not allowed together with `api_key`. The token is refreshed before it expires, once for all threads "
+        "and tasks. Default: `None`, which means application default credentials on Vertex AI. Surfaces: all.",
     )
     quota_project_id: str | None = Field(
         default=None,
@@ -109,7 +115,8 @@ class ConnectionFields(BaseModel):
         exclude=True,
         repr=False,
         validation_alias=AliasChoices("default_headers", "additional_headers", "extra_headers", "headers"),
-        description="HTTP headers of every request, in addition to those of the package. Default: `None`. "
+        description="HTTP headers of every request, in addition to those of the package. A line break, or a "
+        "character that is not ASCII, raises `ValueError`. `repr` does not show the values. Default: `None`. "
         "Surfaces: all.",
     )
     default_query: dict[str, str] | None = Field(
@@ -117,28 +124,33 @@ class ConnectionFields(BaseModel):
         exclude=True,
         repr=False,
         validation_alias=AliasChoices("default_query", "extra_query"),
-        description="Query parameters of every request. Default: `None`. Surfaces: all.",
+        description="Query parameters of every request. An example is `api-version`, for a gateway that requires "
+        "it. Default: `None`. Surfaces: all.",
     )
     timeout: Any = Field(
         default=None,
         validation_alias=AliasChoices("timeout", "request_timeout"),
         description="Time limits of a call: seconds, a `timedelta`, `(connect, read)`, a `Timeouts` dict, or the "
-        "`Timeout` of httpx, httpx2 or openai. Default: `None`, which means 30 s to connect, 600 s to the first chunk "
-        "or the whole reply, 120 s between chunks, 120 s for all waits between tries, and no limit for the whole call. "
-        "Surfaces: all.",
+        "`Timeout` of httpx, httpx2 or openai. A number limits the time to the first chunk and between chunks. An "
+        "expired limit raises `RequestTimeoutError`. Default: `None`, which means 30 s to connect, 600 s to the "
+        "first chunk or the whole reply, 120 s between chunks, 120 s for all waits between tries, and no limit for "
+        "the whole call. Surfaces: all.",
     )
     max_retries: int = Field(
         default=2,
         ge=0,
         validation_alias=AliasChoices("max_retries", "retries"),
-        description="Maximum number of retries of one call, 0 or more. One request with a new token after a 401 does "
-        "not count as a retry. Default: `2`. Surfaces: all.",
+        description="Maximum number of retries of one call, 0 or more. One request with a new token after a 401 "
+        "does not count as a retry. The package retries 408, 429, 5xx, failed connections, expired limits, and "
+        "replies that are empty or have a malformed call. It waits as long as the server says, else 0.5 s, doubled "
+        "after each try. Default: `2`. Surfaces: all.",
     )
     http_client: Any = Field(
         default=None,
         exclude=True,
         repr=False,
-        description="Client for sync calls: `httpx.Client` with openai 2, `httpx2.Client` with openai 3. Default: "
+        description="Client for sync calls: `httpx.Client` with openai 2, `httpx2.Client` with openai 3. Its "
+        "proxies, certificates and limits of connections apply. The package neither closes nor shares it. Default: "
         "`None`, which means a client that the package builds. Surfaces: all.",
     )
     http_async_client: Any = Field(
@@ -146,7 +158,8 @@ class ConnectionFields(BaseModel):
         exclude=True,
         repr=False,
         description="Client for async calls: `httpx.AsyncClient` with openai 2, `httpx2.AsyncClient` with openai 3. "
-        "Default: `None`, which means a client that the package builds. Surfaces: all.",
+        "The package neither closes nor shares it. Google's token requests do not use it. Default: `None`, which "
+        "means a client that the package builds. Surfaces: all.",
     )
     strict: bool = Field(
         default=False,
@@ -156,7 +169,8 @@ class ConnectionFields(BaseModel):
     streaming: bool = Field(
         default=False,
         description="Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks. Embeddings "
-        "ignore it. Default: `False`. Surfaces: all.",
+        "ignore it. The limits of streams then apply: only the first chunk has to arrive within `first_byte`. "
+        "Default: `False`. Surfaces: all.",
     )
 
     @field_validator("model", mode="before")
@@ -217,8 +231,8 @@ class RequestFields(BaseModel):
 
     temperature: float | None = Field(
         default=None,
-        description="Randomness of the answer. Gemini accepts 0 to 2. Default: `None`, which means the model's "
-        "default. Surfaces: all.",
+        description="Randomness of the answer. Gemini accepts 0 to 2. 0 gives the likeliest words, and a higher "
+        "value gives more varied answers. Default: `None`, which means the model's default. Surfaces: all.",
     )
     top_p: float | None = Field(
         default=None,
@@ -228,13 +242,16 @@ class RequestFields(BaseModel):
     max_tokens: int | None = Field(
         default=None,
         validation_alias=AliasChoices("max_tokens", "max_output_tokens", "max_completion_tokens"),
-        description="Maximum length of the reply in tokens, 1 or more. Thoughts count. A value above the model's limit "
-        "is lowered to that limit. Default: `None`, which means the model's own limit. Surfaces: all.",
+        description="Maximum length of the reply in tokens, 1 or more. Thoughts count. A value above the model's "
+        "limit is lowered to that limit. If the limit cuts the answer, the finish reason is `length`. If thoughts "
+        "used all tokens, the call raises `EmptyReplyError`. Default: `None`, which means the model's own limit. "
+        "Surfaces: all.",
     )
     stop: list[str] | str | None = Field(
         default=None,
         validation_alias=AliasChoices("stop", "stop_sequences"),
-        description="A text, or a list of texts, at which the answer ends. Default: `None`. Surfaces: all.",
+        description="A text, or a list of texts, at which the answer ends. The text itself is not part of the "
+        "answer. Default: `None`. Surfaces: all.",
     )
     n: int | None = Field(
         default=None,
@@ -259,8 +276,8 @@ class RequestFields(BaseModel):
     )
     logprobs: bool | None = Field(
         default=None,
-        description="Whether the reply has the log probability of each token. Default: `None`, which means no. "
-        "Surfaces: compatible servers.",
+        description="Whether the reply has the log probability of each token. The message has them in "
+        '`response_metadata["logprobs"]`. Default: `None`, which means no. Surfaces: compatible servers.',
     )
     top_logprobs: int | None = Field(
         default=None,
@@ -269,9 +286,10 @@ class RequestFields(BaseModel):
     )
     reasoning_effort: str | None = Field(
         default=None,
-        description="How much the model thinks: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. A Gemini "
-        "model gets the nearest value that it accepts. Not allowed together with `thinking_level` or "
-        "`thinking_budget`. Default: `None`, which means the model's default. Surfaces: all.",
+        description="How much the model thinks: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. A "
+        "Gemini model gets the nearest value that it accepts. Not allowed together with `thinking_level` or "
+        "`thinking_budget`. `none` turns thinking off for models that can do without it. Default: `None`, which "
+        "means the model's default. Surfaces: all.",
     )
     thinking_level: str | None = Field(
         default=None,
@@ -288,7 +306,8 @@ class RequestFields(BaseModel):
     include_thoughts: bool | None = Field(
         default=None,
         description="Whether the reply has summaries of the model's thoughts, as `reasoning` blocks outside of the "
-        "text. Default: `None`, which means no. Surfaces: all.",
+        "text. Thoughts cost output tokens with and without the summaries. Default: `None`, which means no. "
+        "Surfaces: all.",
     )
     thought_tag_marker: str | None = Field(
         default=None,
@@ -305,7 +324,8 @@ class RequestFields(BaseModel):
     cached_content: str | None = Field(
         default=None,
         description="Resource name of a context cache, such as `cachedContents/1`. The request starts with its "
-        "content. Default: `None`. Surfaces: all.",
+        "content. Google's SDK creates the cache, for one model. For Gemini 4, which has no such caches, the name "
+        "is left out. Default: `None`. Surfaces: all.",
     )
     media_resolution: str | None = Field(
         default=None,
@@ -316,13 +336,15 @@ class RequestFields(BaseModel):
     modalities: list[str] | None = Field(
         default=None,
         validation_alias=AliasChoices("modalities", "response_modalities"),
-        description="Kinds of output: `text`, `image` or `audio`, in lowercase or uppercase. Default: `None`, which "
-        "means the model's default. Surfaces: Vertex AI, compatible servers.",
+        description="Kinds of output: `text`, `image` or `audio`, in lowercase or uppercase. Images of a reply are "
+        "`image` blocks of the message. Default: `None`, which means the model's default. Surfaces: Vertex AI, "
+        "compatible servers.",
     )
     stream_function_call_arguments: bool | None = Field(
         default=None,
-        description="Whether a stream delivers the arguments of a tool call in pieces instead of at once. Default: "
-        "`None`, which means at once. Surfaces: Vertex AI, compatible servers.",
+        description="Whether a stream delivers the arguments of a tool call in pieces instead of at once. The sum "
+        "of the chunks is the same message. Default: `None`, which means at once. Surfaces: Vertex AI, compatible "
+        "servers.",
     )
     service_tier: str | None = Field(
         default=None,
@@ -336,8 +358,8 @@ class RequestFields(BaseModel):
     )
     stream_usage: bool = Field(
         default=True,
-        description="Whether a stream asks for token counts. Vertex AI always sends them. Default: `True`. "
-        "Surfaces: AI Studio, compatible servers.",
+        description="Whether a stream asks for token counts. Vertex AI always sends them. The counts are in "
+        "`usage_metadata` of the last chunk. Default: `True`. Surfaces: AI Studio, compatible servers.",
     )
     include_response_headers: bool = Field(
         default=False,
@@ -346,8 +368,9 @@ class RequestFields(BaseModel):
     )
     invalid_tool_calls: Literal["raise", "keep"] = Field(
         default="raise",
-        description='What happens to a malformed tool call: `"raise"` raises `MalformedToolCallError`, `"keep"` puts '
-        'it into `invalid_tool_calls` of the message. Default: `"raise"`. Surfaces: all.',
+        description='What happens to a malformed tool call: `"raise"` raises `MalformedToolCallError`, `"keep"` '
+        "puts it into `invalid_tool_calls` of the message. Before the error, the request is sent again up to "
+        '`max_retries` times. Default: `"raise"`. Surfaces: all.',
     )
 
     @field_validator("safety_settings", mode="before")
