@@ -1,7 +1,8 @@
 """An offline Gemini endpoint for tests.
 
 `FakeGemini` speaks the dialects of AI Studio, Vertex AI and compatible servers, and refuses what Google refuses.
-`Reply`, `Call`, `Raw` and `Style` describe its replies. `Fault` and `FAULTS` describe its faults.
+`Reply`, `Call`, `Raw` and `Style` describe its replies. `Fault` and `FAULTS` describe its faults. `BatchPlan` describes
+how a batch goes.
 `record` writes the exchanges of a program to a file without secrets, and `replay` reproduces them.
 """
 
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._cassettes.errors import ReplayError
     from langchain_gemini_compat.testing._cassettes.player import Replay, replay
     from langchain_gemini_compat.testing._cassettes.recorder import Recording, record
+    from langchain_gemini_compat.testing._model.batches import BatchPlan
     from langchain_gemini_compat.testing._model.faults import FAULTS, Fault
     from langchain_gemini_compat.testing._model.replies import Call, Raw, Reply, Style, Usage
     from langchain_gemini_compat.testing._rules.violations import Violation
+    from langchain_gemini_compat.testing._server.batches import FakeBatch, FakeBatches
     from langchain_gemini_compat.testing._server.difference import Difference
     from langchain_gemini_compat.testing._server.endpoint import FakeGemini
     from langchain_gemini_compat.testing._server.requests import FakeRequest
@@ -27,8 +30,11 @@ else:
         __name__,
         {
             "FAULTS": "_model.faults",
+            "BatchPlan": "_model.batches",
             "Call": "_model.replies",
             "Difference": "_server.difference",
+            "FakeBatch": "_server.batches",
+            "FakeBatches": "_server.batches",
             "FakeGemini": "_server.endpoint",
             "FakeRequest": "_server.requests",
             "Fault": "_model.faults",
@@ -47,8 +53,11 @@ else:
 
 __all__ = [
     "FAULTS",
+    "BatchPlan",
     "Call",
     "Difference",
+    "FakeBatch",
+    "FakeBatches",
     "FakeGemini",
     "FakeRequest",
     "Fault",

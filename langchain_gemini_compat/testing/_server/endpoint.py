@@ -33,6 +33,7 @@ from langchain_gemini_compat.testing._server.answers import (
     answer_violation,
     build_reply,
 )
+from langchain_gemini_compat.testing._server.batches import FakeBatches
 from langchain_gemini_compat.testing._server.embeddings import answer_embedding, check_embedding
 from langchain_gemini_compat.testing._server.requests import FakeRequest, read_request
 
@@ -83,7 +84,8 @@ class FakeGemini:
         strict: Whether requests are checked.
         valid_tokens: The bearer tokens that are accepted. `None` (the default) accepts every token.
         embedding_rule: A function of a request for embeddings that returns its `Fault`, or `None` for vectors.
-        requests: Every request so far, refused ones included.
+        batches: The batches that clients created on AI Studio, with the rules for batches and files.
+        requests: Every request so far, refused ones included. The requests inside a batch are in `batches`.
         refusals: Every rule that a request broke. The fake answers with the first rule that the request broke.
         ignored: The paths of the keys that Vertex AI ignores.
         stand_ins: The number of calls that came with Google's placeholder instead of a signature.
@@ -109,6 +111,7 @@ class FakeGemini:
         self.strict = strict
         self.valid_tokens: set[str] | None = None
         self.embedding_rule: Callable[[FakeRequest], Fault | None] | None = None
+        self.batches = FakeBatches(self._complete)
         self.requests: list[FakeRequest] = []
         self.refusals: list[Violation] = []
         self.ignored: list[str] = []
@@ -277,9 +280,13 @@ class FakeGemini:
         """
         request = read_request(method, url, headers, content)
         self.requests.append(request)
-        refusal = self._refuse_credential(headers)
+        is_batch = self.surface == "ai_studio" and self.batches.has_path(request.path)
+        header = self.batches.find_credential_header(request) if is_batch else "authorization"
+        refusal = self._refuse_credential(headers, header) if header else None
         if refusal is not None:
             return refusal
+        if is_batch:
+            return self.batches.answer(request, url, content)
         route = request.path.rpartition("/")[2]
         if method == "POST" and request.path.endswith("/chat/completions"):
             return self._complete(request)
@@ -340,9 +347,9 @@ class FakeGemini:
         own = self.surface == "vertex" and "/endpoints/" in request.path and "/endpoints/openapi/" not in request.path
         return "openai_compatible" if own else self.surface
 
-    def _refuse_credential(self, headers: Mapping[str, str]) -> Answer | None:
-        """Return a 401 if the token is missing or not valid, else `None`."""
-        given = {name.lower(): value for name, value in headers.items()}.get("authorization", "")
+    def _refuse_credential(self, headers: Mapping[str, str], header: str) -> Answer | None:
+        """Return a 401 if the token in `header` is missing or not valid, else `None`."""
+        given = {name.lower(): value for name, value in headers.items()}.get(header, "")
         token = given.removeprefix("Bearer ")
         fault = None
         if self.valid_tokens is not None:

@@ -1,0 +1,49 @@
+"""How a batch of the fake goes: how long it takes, how it ends, and how its output looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+BatchEnding: TypeAlias = Literal["completed", "failed", "expired", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPlan:
+    """How one batch of `FakeGemini` goes. Set `fake.batches.plan`, or `fake.batches.rule` for each batch its own.
+
+    Attributes:
+        ends: The last status of the batch. Default: `"completed"`.
+        seconds: Seconds until the end, by the clock of `fake.batches`. The batch is `validating` in the first tenth of
+            the time. After 48 hours it is `expired`, whatever `ends` says.
+        answered: The number of requests that get a line in the output. Default: all if the batch is completed, else
+            none. Google documents that an expired batch has no results.
+        message: Why the batch failed.
+        error_form: How the output tells that one request failed: as Google's native batches do (`"status"`, the
+            default) or as OpenAI does (`"response"`). Google does not document the form for compatible batches.
+        has_error_file: Whether failed requests are in a file of their own, as OpenAI has it. Default: `False`.
+        camel_case: Which keys of an answer are in camel case. Two programs saw `usage` so (the default).
+
+    Examples:
+        >>> BatchPlan(ends="failed", message="The input file is broken.").ends
+        'failed'
+    """
+
+    ends: BatchEnding = "completed"
+    seconds: float = 0.0
+    answered: int | None = None
+    message: str = "The batch failed."
+    error_form: Literal["status", "response"] = "status"
+    has_error_file: bool = False
+    camel_case: Literal["usage", "all", "none"] = "usage"
+
+    def count_answered(self, ending: BatchEnding, requests: int) -> int:
+        """Return how many of the `requests` get a line, if the batch ends as `ending`.
+
+        Examples:
+            >>> BatchPlan().count_answered("completed", 3), BatchPlan().count_answered("expired", 3)
+            (3, 0)
+        """
+        if self.answered is not None:
+            return min(self.answered, requests)
+        return requests if ending == "completed" else 0
