@@ -168,6 +168,58 @@ def test_tabs_begin_with_the_offline_fake(page):
     assert set(used) <= set(TABS)
 
 
+#: Why the model of a page cannot come from some of the places.
+FEWER_TABS = {
+    "docs/how-to/context-caching.md": "Own server: context caches are Google's.",
+    "docs/how-to/correct-the-catalog.md": "Own server: it gets options unchanged, whatever the catalog says.",
+    "docs/how-to/google-tools.md": "AI Studio, Own server: Google documents these tools of chat for Vertex AI only.",
+    "docs/how-to/images.md": "AI Studio: Google documents no images in chat replies for it.",
+    "docs/how-to/move-from-chatgooglegenerativeai.md": "Own server: both classes call Google.",
+    "docs/how-to/move-from-chatlitellm.md": "Own server: the stored threads are of Google's models.",
+    "docs/how-to/move-from-chatopenai.md": "Own server: the stored threads are of Google's models.",
+    "docs/reference/embeddings.md": "Vertex AI: its compatible API has no embeddings.",
+    "docs/tutorial-rag.md": "Vertex AI: its compatible API has no embeddings.",
+}
+#: Why a page with Python blocks has no tabs.
+WITHOUT_TABS = {
+    "README.md": "It is short, and gets the model of the front page.",
+    "docs/how-to/bulk.md": "Its blocks build their own models, since they show processes and files.",
+    "docs/how-to/errors.md": "Each block is a part for a program of the reader, and names the service of its error.",
+    "docs/how-to/gateways.md": "It is about servers of your own.",
+    "docs/how-to/rate-limits.md": "Only a fake answers with a 429 when asked to.",
+    "docs/how-to/report-a-bug.md": "It records and replays an exchange with the fake.",
+    "docs/how-to/testing-your-agent.md": "It is about the fake.",
+    "docs/how-to/troubleshooting.md": "Its block shows a note of AI Studio.",
+    "docs/how-to/vertex.md": "It is about Vertex AI.",
+    "docs/integrations/chat/gemini_compat.mdx": "LangChain's pages have no tabs.",
+    "docs/reference/chat-model.md": "It constructs a model of each surface.",
+    "docs/reference/errors.md": "Its block compares classes.",
+    "docs/reference/families.md": "Its block asks for facts about a model.",
+    "docs/reference/faults.md": "It is about the fake.",
+    "docs/reference/limits.md": "Only a fake fails when asked to.",
+    "docs/reference/versions.md": "Its block asks for versions.",
+    "docs/tutorial-testing.md": "It is about the fake.",
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_page_with_code_has_a_tab_for_each_place_of_the_model(page):
+    """A page without some of the tabs is in one of the two tables, with the reason."""
+    blocks = read_blocks(page.read_text(encoding="utf-8"))
+    missing = {*TABS} - {block.tab for block in blocks if block.language == "python"}
+    if missing == {*TABS}:
+        has_code = any(block.language == "python" for block in blocks)
+        assert not has_code or name_of(page) in WITHOUT_TABS, "Add tabs, or a reason to `WITHOUT_TABS`."
+    elif missing:
+        named = FEWER_TABS.get(name_of(page), "").partition(":")[0]
+        assert sorted(missing) == named.split(", "), "Add the tabs, or a reason to `FEWER_TABS`."
+
+
+def test_tables_of_missing_tabs_name_pages():
+    """A renamed page keeps its reason."""
+    assert FEWER_TABS.keys() | WITHOUT_TABS.keys() <= {name_of(page) for page in PAGES}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_relative_links_have_targets(page):
     """Relative links name existing files, and anchors name existing headings."""
