@@ -147,8 +147,8 @@ end_on_ai_studio.grade = "reported"
 """
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 needs tomli")
 def test_toml_has_the_same_keys(write):
+    """On Python 3.10 tomli reads it, which pytest brings."""
     family = family_of("gemini-5-xenon", str(write(TOML, "facts.toml")))
     assert (family.levels, family.max_output_tokens) == (("low", "xhigh"), 5000)
     ends = [(str(end.date), end.successor, end.grade) for end in (family.end_on_vertex, family.end_on_ai_studio)]
