@@ -40,6 +40,12 @@ def _is_json(text):
 # Each row: the case, the entries (id, name, arguments, index), the calls, and whether a call is invalid.
 ROWS = [
     ("known id, another name", [("c", "f", A), ("c", "g", B)], [("f", {"a": 1}), ("g", {"b": []})], False),
+    (
+        "arguments of an earlier index again",
+        [("c", "f", A, 0), ("d", "g", B, 1), (None, None, A, 0)],
+        [("f", {"a": 1}), ("g", {"b": []})],
+        False,
+    ),
     ("known id, its name, partial", [("c", "f", HALF), ("c", "f", REST)], [("f", {"h": 2})], False),
     ("known id, its name, empty", [("c", "f", ""), ("c", "f", A)], [("f", {"a": 1})], False),
     ("known id, its name, complete", [("c", "f", A), ("c", "f", B)], TWO_OF_F, False),
@@ -189,6 +195,21 @@ ROWS = [
     ),
     ("index, never right", [("c", "f", "", 5), (None, None, A, -1)], [("f", {"a": 1})], False),
 ]
+
+
+@pytest.mark.parametrize(
+    ("names", "meanings", "invalid"),
+    [
+        ({"paypay"}, [("paypay", {"a": 1})], ()),
+        ({"pay"}, [("pay", {"a": 1})], ()),
+        ({"pay", "paypay"}, [("pay", {"a": 1})], ("pay",)),
+    ],
+    ids=["joined", "repeated", "unclear"],
+)
+def test_name_that_comes_twice_is_joined_only_if_the_tools_decide_it(names, meanings, invalid):
+    """Field case A3: `pay` and `pay` are the name of the tool `paypay`, one name twice, or not certain."""
+    found, _, wrong, _ = read(entry("c", "pay", ""), entry(None, "pay", '{"a": 1}'), names=names)
+    assert (found, wrong) == (meanings, invalid)
 
 
 @pytest.mark.parametrize(("entries", "meanings", "is_invalid"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
