@@ -28,4 +28,18 @@ PARTS: tuple[Part, ...] = (
         "the scaffold itself: a server of Python starts on a free port and stops",
         in_ci=True,
     ),
+    Part(
+        "mcp_python",
+        "MCP servers of PyPI: an agent calls every tool, and the thread goes on",
+        tools={"mcp-time": ("mcp-server-time",), "mcp-sqlite": ("mcp-server-sqlite", "mcp<2")},
+        in_ci=True,
+    ),
+    Part(
+        "mcp",
+        "MCP servers of npm: an agent calls every tool, and the thread goes on",
+        npm=(
+            "@modelcontextprotocol/server-everything@2026.8.31",
+            "@modelcontextprotocol/server-filesystem@2026.8.31",
+        ),
+    ),
 )
