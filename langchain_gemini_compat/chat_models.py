@@ -10,6 +10,7 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import cache, partial
 from importlib.metadata import version
+from operator import attrgetter
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
 
@@ -70,6 +71,9 @@ else:
     lc_tools = LazyModule("langchain_core.tools")
 
 _log = logging.getLogger("langchain_gemini_compat")
+_OPTION_NAMES = tuple(RequestFields.model_fields)
+#: Reads all options of a model. LangChain and this package read them four times for a call.
+_read_options: Callable[[object], tuple[Any, ...]] = attrgetter(*_OPTION_NAMES)
 #: A tool for `bind_tools`. Tools of `google.genai.types` are pydantic models.
 Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | lc_tools.BaseTool | BaseModel"
 block_translator.register()
@@ -1398,7 +1402,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
 
     def _resolve_options(self, kwargs: Mapping[str, Any] | None) -> tuple[dict[str, Any], list[str]]:
         """Return the options of a request, and the names of the `model_kwargs` that the constructor overrides."""
-        own = {name: value for name in RequestFields.model_fields if (value := getattr(self, name)) is not None}
+        own = {name: value for name, value in zip(_OPTION_NAMES, _read_options(self), strict=True) if value is not None}
         given, further = normalize_options(kwargs or {}), normalize_options(self.model_kwargs)
         overridden: list[str] = []
         if further:

@@ -77,9 +77,9 @@ class CallHistory:
         return next((call_id for call_id, calls in self._open.items() if calls[0].name == name), "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EncodingContext:
-    """The inputs for encoding one message. All messages of a request share them, except `index`."""
+    """The inputs for encoding the messages of a request. Only `index` changes from message to message."""
 
     endpoint: Endpoint
     family: ModelFamily
@@ -88,7 +88,7 @@ class EncodingContext:
     calls: CallHistory = field(default_factory=CallHistory)
     #: The keys of the notes that `note_once` has already added.
     noted: set[str] = field(default_factory=set)
-    #: The index of the caller's message, from 0.
+    #: The index of the message that is being encoded, from 0.
     index: int = 0
 
     def note(self, text: str, kind: NoteKind = "repaired") -> None:

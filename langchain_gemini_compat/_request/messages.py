@@ -7,7 +7,6 @@ the server's rules: Google's OpenAI-compatibility pages, its page on thought sig
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from langchain_core.messages import AIMessage, ChatMessage, FunctionMessage, HumanMessage, SystemMessage, ToolMessage
@@ -51,7 +50,7 @@ def encode_messages(
     placed: list[Placed] = []
     media: list[JsonObject] = []
     for index, given in enumerate(messages):
-        context = replace(context, index=index)
+        context.index = index
         message = _as_tool_message(given, context) if isinstance(given, FunctionMessage) else given
         if isinstance(message.content, list):
             _note_dropped_options(message, context)

@@ -71,8 +71,7 @@ def encode_thinking(options: Options, endpoint: Endpoint, family: ModelFamily, n
         raise UnsupportedParameterError(f"`{given[0]}` and {where} set the same thing. Set only one of them.")
     fields = _encode(asked, endpoint, family, notes)
     marker = _marker_for(options, endpoint, family, fields)
-    google = fields.google if marker is None else {**fields.google, "thought_tag_marker": marker}
-    return replace(fields, google=google)
+    return fields if marker is None else replace(fields, google={**fields.google, "thought_tag_marker": marker})
 
 
 def _encode(asked: Mapping[str, object], endpoint: Endpoint, family: ModelFamily, notes: list[Note]) -> ThinkingFields:

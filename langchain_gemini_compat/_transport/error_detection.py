@@ -48,9 +48,13 @@ def is_error_body(body: JsonValue) -> bool:
             return True
         choices = body.get("choices")
         if choices:
-            # This runs for every chunk. A pattern is fast because it does not call a function.
+            # This runs for every chunk. Patterns with keys, such as `[{"delta": {"error": _}}]`, would take 6,000 more
+            # of 170,000 instructions of a text chunk (measured in November 2026).
             match choices:
-                case [{"error": _} | {"delta": {"error": _}} | {"message": {"error": _}}, *_] | [_, _, *_]:
+                case [{} as choice] if "error" not in choice and "message" not in choice:
+                    delta = choice.get("delta")
+                    return isinstance(delta, dict) and "error" in delta and bool(delta["error"])
+                case [*_]:
                     return _any_has_error(choices)
                 case _:
                     return False
@@ -63,9 +67,9 @@ def is_bare_detail(body: JsonValue) -> bool:
     return isinstance(body, dict) and len(body) == 1 and isinstance(body.get("detail"), str)
 
 
-def _any_has_error(choices: JsonValue) -> bool:
+def _any_has_error(choices: list[JsonValue]) -> bool:
     """Return whether a choice contains an error. OpenRouter sends such errors with status 200."""
-    return any(isinstance(choice, dict) and _has_error(choice) for choice in cast("list[JsonValue]", choices))
+    return any(isinstance(choice, dict) and _has_error(choice) for choice in choices)
 
 
 def _has_error(choice: JsonObject) -> bool:

@@ -46,6 +46,7 @@ class HttpLibrary(Protocol):
     Limits: type[httpx2.Limits]
     Request: type[httpx2.Request]
     Timeout: type[httpx2.Timeout]
+    URL: type[httpx2.URL]
 
     def create_ssl_context(self) -> ssl.SSLContext:
         """Return the SSL context with the library's certificates."""
