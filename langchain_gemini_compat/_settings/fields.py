@@ -423,6 +423,8 @@ def normalize_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 #: Options of a call that are not parameters of the model.
 _CALL_OPTIONS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "response_format", "web_search_options"})
+#: All names of options of a call, aliases included. A call sends other names to the server as they are.
+KNOWN_OPTIONS = _OWN_OPTIONS | _OPTION_ALIASES.keys() | OPTION_COMPOSITES | _CALL_OPTIONS
 
 
 def find_misspelled(options: Iterable[str]) -> dict[str, str]:
@@ -436,6 +438,5 @@ def find_misspelled(options: Iterable[str]) -> dict[str, str]:
 
 @lru_cache(maxsize=256)
 def _find_meant(name: str) -> str | None:
-    known = _OWN_OPTIONS | _OPTION_ALIASES.keys() | OPTION_COMPOSITES | _CALL_OPTIONS
     # A lower cutoff would take `top_k`, a key of many servers, for `top_p`.
-    return None if name in known else find_similar(name, known, cutoff=0.88)
+    return None if name in KNOWN_OPTIONS else find_similar(name, KNOWN_OPTIONS, cutoff=0.88)

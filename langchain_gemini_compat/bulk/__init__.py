@@ -1,0 +1,28 @@
+"""Asks a model thousands of prompts. A run that crashes or stops goes on where it was.
+
+`run_bulk` is the function behind the command `langchain-gemini-compat bulk`.
+"""
+
+from __future__ import annotations
+
+from langchain_gemini_compat.bulk._engine import Engine, Outcomes
+from langchain_gemini_compat.bulk._journal import OutputError
+from langchain_gemini_compat.bulk._outcomes import Outcome, read_error, read_reply
+from langchain_gemini_compat.bulk._progress import Progress
+from langchain_gemini_compat.bulk._rows import Asker, InvalidRowsError, Row
+from langchain_gemini_compat.bulk._run import BulkResult, run_bulk
+
+__all__ = [
+    "Asker",
+    "BulkResult",
+    "Engine",
+    "InvalidRowsError",
+    "Outcome",
+    "Outcomes",
+    "OutputError",
+    "Progress",
+    "Row",
+    "read_error",
+    "read_reply",
+    "run_bulk",
+]

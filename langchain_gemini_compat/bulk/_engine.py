@@ -1,0 +1,90 @@
+"""The interface of engines, and the default engine.
+
+`run_bulk` does everything but ask: it reads and checks the input, skips rows that have an outcome, writes outcomes to
+the journal, and stops the run. An engine takes the rest. It is an object with one method, a generator:
+
+```python
+class OneAtATime:
+    def run(self, model, rows, concurrency):
+        for row in rows:
+            try:
+                reply = model.invoke(row.question, **row.options)
+            except Exception as error:
+                yield [(row, read_error(error))]
+            else:
+                yield [(row, read_reply(reply))]
+```
+
+- `rows` is an iterator over the journal. Take a row only when it can be sent, so that memory stays flat. `rows` ends
+  early when `run_bulk` stops the run. Then yield the outcomes of the rows in flight and return.
+- Take rows and yield outcomes in the thread that runs the generator, since both use one SQLite connection.
+- Yield a list of pairs as soon as you have one. `run_bulk` writes the list to the disk before it asks for the next.
+- `read_reply` and `read_error` make outcomes. The body of a request is `model.preview(row.question, **row.options)[0]`.
+- `run_bulk` closes the generator on Ctrl-C and on errors. Release resources in a `finally` clause.
+- State of the engine that the next run needs belongs into the engine: `run_bulk` does not keep it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator, Iterator
+from itertools import islice
+from typing import Protocol, TypeAlias
+
+from langchain_gemini_compat.bulk._outcomes import Outcome, read_error, read_reply
+from langchain_gemini_compat.bulk._rows import Asker, Row
+
+Outcomes: TypeAlias = list[tuple[Row, Outcome]]
+
+
+class Engine(Protocol):
+    """Asks the rows. The docstring of the module `_engine` has the rules for engines."""
+
+    def run(self, model: Asker, rows: Iterator[Row], concurrency: int) -> Generator[Outcomes]:
+        """Ask `rows` and yield their outcomes in any order.
+
+        Args:
+            model: The model to ask.
+            rows: The rows to ask. Each is asked once.
+            concurrency: Maximum number of calls in flight.
+
+        Yields:
+            Rows with their outcomes.
+        """
+        ...
+
+
+class AsyncioEngine:
+    """Asks with async calls on an event loop of this thread."""
+
+    def run(self, model: Asker, rows: Iterator[Row], concurrency: int) -> Generator[Outcomes]:
+        """Ask `rows` with at most `concurrency` calls in flight, and yield their outcomes as they come."""
+        loop = asyncio.new_event_loop()
+        running: set[asyncio.Task[tuple[Row, Outcome]]] = set()
+        try:
+            while True:
+                running |= {loop.create_task(_ask(model, row)) for row in islice(rows, concurrency - len(running))}
+                if not running:
+                    return
+                done, running = loop.run_until_complete(asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED))
+                yield [task.result() for task in done]
+        finally:
+            _close(loop, running)
+
+
+async def _ask(model: Asker, row: Row) -> tuple[Row, Outcome]:
+    try:
+        return row, read_reply(await model.ainvoke(row.question, **row.options))
+    except Exception as error:
+        return row, read_error(error)
+
+
+def _close(loop: asyncio.AbstractEventLoop, running: set[asyncio.Task[tuple[Row, Outcome]]]) -> None:
+    """Cancel the calls in flight, and close their connections with the loop."""
+    for task in running:
+        task.cancel()
+    if running:
+        loop.run_until_complete(asyncio.wait(running))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()

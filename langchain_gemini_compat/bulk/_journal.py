@@ -1,0 +1,234 @@
+"""The journal: a SQLite file with the rows of the input and their outcomes.
+
+SQLite in WAL mode loses no committed transaction if the process is killed. The connection holds the exclusive lock of
+the file until it is closed. The operating system releases the lock of a killed process.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from langchain_gemini_compat.bulk._progress import Counts
+from langchain_gemini_compat.bulk._rows import Problems, Row, digest_request, read_content
+from langchain_gemini_compat.errors import GeminiCompatError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+    from langchain_gemini_compat._wire.json_types import JsonObject
+    from langchain_gemini_compat.bulk._outcomes import Outcome
+    from langchain_gemini_compat.bulk._rows import Asker
+
+#: A value of SQLite.
+Value: TypeAlias = "str | int | float | None"
+#: Columns with JSON text.
+JSON_COLUMNS = frozenset({"parsed", "tool_calls", "usage"})
+#: Values of the column `status`. Rows without an outcome count as `_OPEN`.
+_ANSWERED, _FAILED, _OPEN = range(3)
+#: Marks the SQLite files of this module.
+_APPLICATION_ID = 0x4743626A
+_ROWS_PER_READ = 200
+#: After a power failure, the commits since the last sync may be missing. Other crashes lose none.
+_SECONDS_BETWEEN_SYNCS = 1.0
+_CREATE = (
+    "CREATE TABLE bulk_rows (row INTEGER PRIMARY KEY, id UNIQUE, key TEXT NOT NULL UNIQUE, content TEXT NOT NULL)",
+    (
+        "CREATE TABLE bulk_outcomes (key TEXT PRIMARY KEY, status INTEGER NOT NULL, text TEXT, parsed TEXT, "
+        "tool_calls TEXT, finish_reason TEXT, model TEXT, input_tokens INTEGER, output_tokens INTEGER, "
+        "usage TEXT, price REAL, error_type TEXT, error_message TEXT)"
+    ),
+    (
+        "CREATE VIEW answers AS SELECT row, id, text, parsed, tool_calls, finish_reason, model, input_tokens, "
+        "output_tokens, usage, price, "
+        "CASE WHEN status IS NULL THEN 'NotAsked' ELSE error_type END AS error_type, "
+        "CASE WHEN status IS NULL THEN 'The run ended before this row. Start it again to go on.' "
+        "ELSE error_message END AS error_message "
+        "FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) ORDER BY row"
+    ),
+)
+_SELECT_OPEN = (
+    "SELECT row, id, key, content FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) "
+    "WHERE row > ? AND coalesce(status, 2) >= ? ORDER BY row LIMIT ?"
+)
+_INSERT_OUTCOME = "INSERT OR IGNORE INTO bulk_outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COUNT = (
+    "SELECT count(*), coalesce(sum(status = 0), 0), coalesce(sum(status = 1), 0), coalesce(sum(input_tokens), 0), "
+    "coalesce(sum(output_tokens), 0), coalesce(sum(price), 0.0), coalesce(sum(usage IS NOT NULL AND price IS NULL), 0) "
+    "FROM bulk_rows LEFT JOIN bulk_outcomes USING (key)"
+)
+
+
+class OutputError(GeminiCompatError):
+    """The output cannot be used, for example because another run writes it. No request was sent."""
+
+
+class Journal:
+    """An open journal. Only one process can have it open."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the journal.
+
+        Raises:
+            OutputError: If another run has it open, or if the file is something else.
+        """
+        try:
+            self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
+            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            is_ours = self._prepare()
+        except sqlite3.Error as err:
+            raise OutputError(_describe_failure(path, err)) from err
+        if not is_ours:
+            self._database.close()
+            raise OutputError(f"`{path}` exists and is not an output of bulk. Name another file.")
+        self._synced = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def load(self, model: Asker, rows: Iterable[tuple[str, JsonObject]]) -> None:
+        """Replace the rows by those of the input. Outcomes stay. If a row is invalid, nothing changes.
+
+        Raises:
+            InvalidRowsError: For invalid rows.
+        """
+        problems = Problems()
+        with self._transaction():
+            self._execute("DELETE FROM bulk_rows")
+            self._execute("CREATE TEMP TABLE occurrences (request TEXT PRIMARY KEY, count INTEGER)")
+            for number, (place, content) in enumerate(rows, 1):
+                problem = self._add(model, number, content)
+                if problem:
+                    problems.add(place, problem)
+            self._execute("DROP TABLE temp.occurrences")
+            problems.check()
+
+    def read_open_rows(self, *, retry_failed: bool) -> Iterator[Row]:
+        """Yield the rows to ask, each once. Outcomes may be recorded meanwhile."""
+        last, least = 0, _FAILED if retry_failed else _OPEN
+        while found := self._execute(_SELECT_OPEN, (last, least, _ROWS_PER_READ)).fetchall():
+            for number, identity, key, content in found:
+                question, options = read_content(json.loads(content))
+                yield Row(number, identity, key, question, options)
+                last = number
+
+    def record(self, outcomes: Sequence[tuple[Row, Outcome]]) -> None:
+        """Write outcomes in one transaction. An answer is never replaced."""
+        with self._transaction():
+            for row, outcome in outcomes:
+                self._execute("DELETE FROM bulk_outcomes WHERE key = ? AND status > 0", (row.key,))
+                self._execute(_INSERT_OUTCOME, _encode(row.key, outcome))
+        if time.monotonic() - self._synced >= _SECONDS_BETWEEN_SYNCS:
+            self._execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._synced = time.monotonic()
+
+    def count(self) -> Counts:
+        """Return the counts over the rows of the input."""
+        return Counts(*self._execute(_COUNT).fetchone())
+
+    def read_output(self) -> tuple[list[str], Iterator[tuple[Value, ...]]]:
+        """Return the names of the columns, and the rows of the output in the order of the input."""
+        cursor = self._execute("SELECT * FROM answers")
+        return [column[0] for column in cursor.description], cursor
+
+    def has_only_integer_ids(self) -> bool:
+        """Return whether no `id` of the input is a string."""
+        found = self._execute("SELECT 1 FROM bulk_rows WHERE typeof(id) = 'text' LIMIT 1").fetchone()
+        return found is None
+
+    def _prepare(self) -> bool:
+        """Create the tables of a new file. Return whether the file is a journal."""
+        self._execute("PRAGMA journal_mode = WAL")
+        self._execute("PRAGMA synchronous = NORMAL")
+        with self._transaction():
+            if not self._execute("SELECT 1 FROM sqlite_master").fetchone():
+                self._execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                for statement in _CREATE:
+                    self._execute(statement)
+        (found,) = self._execute("PRAGMA application_id").fetchone()
+        return bool(found == _APPLICATION_ID)
+
+    def _add(self, model: Asker, number: int, content: JsonObject) -> str:
+        """Add a row. Return why it is invalid, or an empty string."""
+        try:
+            request = digest_request(model, content)
+            values = (number, cast("Value", content.get("id")), self._build_key(request, content), json.dumps(content))
+            self._execute("INSERT INTO bulk_rows VALUES (?, ?, ?, ?)", values)
+        except sqlite3.IntegrityError:
+            return "Another row has the same `id`."
+        except (ValueError, OverflowError) as err:
+            return str(err)
+        return ""
+
+    def _build_key(self, request: str, content: JsonObject) -> str:
+        """Return the key of a row. It tells equal requests apart: by their `id`, or by counting them."""
+        if content.get("id") is not None:
+            return f"{request}:id:{json.dumps(content['id'])}"
+        self._execute(
+            "INSERT INTO temp.occurrences VALUES (?, 1) ON CONFLICT (request) DO UPDATE SET count = count + 1",
+            (request,),
+        )
+        (count,) = self._execute("SELECT count FROM temp.occurrences WHERE request = ?", (request,)).fetchone()
+        return f"{request}:{count}"
+
+    def _execute(self, statement: str, values: Sequence[Value] = ()) -> sqlite3.Cursor:
+        return self._database.execute(statement, values)
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        # `EXCLUSIVE` fails at once if another process has the file open.
+        self._execute("BEGIN EXCLUSIVE")
+        try:
+            yield
+        except BaseException:
+            self._execute("ROLLBACK")
+            raise
+        self._execute("COMMIT")
+
+
+def _encode(key: str, outcome: Outcome) -> tuple[Value, ...]:
+    """Return the values of `bulk_outcomes`."""
+    usage = outcome.usage
+    return (
+        key,
+        _status_of(outcome),
+        _clean(outcome.text),
+        None if outcome.parsed is None else json.dumps(outcome.parsed),
+        json.dumps(outcome.tool_calls) if outcome.tool_calls else None,
+        outcome.finish_reason,
+        outcome.model,
+        usage["input_tokens"] if usage else None,
+        usage["output_tokens"] if usage else None,
+        json.dumps(usage) if usage else None,
+        outcome.price,
+        outcome.error_type,
+        _clean(outcome.error_message),
+    )
+
+
+def _status_of(outcome: Outcome) -> int:
+    if outcome.error_type is None:
+        return _ANSWERED
+    return _FAILED if outcome.is_failed else _OPEN
+
+
+def _clean(text: str | None) -> str | None:
+    """Return the text with `?` for surrogates, which SQLite cannot store."""
+    return None if text is None else text.encode(errors="replace").decode()
+
+
+def _describe_failure(path: Path, err: sqlite3.Error) -> str:
+    if "locked" in str(err):
+        return f"Another run writes `{path}`. Wait until it has ended, or name another output."
+    if "not a database" in str(err):
+        return f"`{path}` exists and is not an output of bulk. Name another file."
+    return f"`{path}` cannot be opened ({err}). Name a file in an existing folder that you can write to."

@@ -1,0 +1,115 @@
+"""What became of a row: an answer, or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import cast
+
+from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import UsageMetadata
+from pydantic_core import to_jsonable_python
+
+from langchain_gemini_compat._response.block_translator import describe_refusal
+from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+from langchain_gemini_compat.errors import ModelRefusalError
+from langchain_gemini_compat.price import estimate_price, prices_version
+
+#: Errors about the account and not about the row. The next run asks these rows again.
+ACCOUNT_ERRORS = frozenset(
+    {
+        "AuthenticationError",
+        "CredentialsError",
+        "ModelNotFoundError",
+        "PermissionDeniedError",
+        "QuotaExhaustedError",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer to a row, or the error of a row. An error after a reply has the usage of this reply.
+
+    Attributes:
+        text: The text of the answer.
+        parsed: The object of an answer with a schema, as JSON.
+        tool_calls: The tool calls of the answer.
+        finish_reason: LangChain's word, such as `stop` or `length`.
+        model: The model that answered.
+        usage: The token counts, or `None` if the server sent none.
+        price: The estimated price in US dollars, or `None` if it is not known.
+        error_type: The name of the exception, or `None` for an answer.
+        error_message: The text of the exception.
+    """
+
+    text: str | None = None
+    parsed: JsonValue = None
+    tool_calls: Sequence[JsonObject] = ()
+    finish_reason: str | None = None
+    model: str | None = None
+    usage: UsageMetadata | None = None
+    price: float | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether the row failed for good: the next run does not ask it again."""
+        return self.error_type is not None and self.error_type not in ACCOUNT_ERRORS
+
+
+def read_reply(reply: object) -> Outcome:
+    """Return the outcome of a call that returned `reply`: a message, or what `include_raw` of a schema returns.
+
+    A refusal, by the model or by a filter, is an error, as it is with a schema.
+    """
+    if isinstance(reply, AIMessage):
+        refusal = describe_refusal(reply)
+        return _read_message(reply, None, ModelRefusalError(refusal) if refusal else None)
+    parts = cast("dict[str, object]", reply)
+    return _read_message(
+        cast("AIMessage", parts["raw"]),
+        to_jsonable_python(parts["parsed"]),
+        cast("Exception | None", parts["parsing_error"]),
+    )
+
+
+def read_error(error: Exception) -> Outcome:
+    """Return the outcome of a call that raised `error`. An unusable reply may be paid, so its usage is kept."""
+    reply = getattr(error, "reply", None)
+    return _read_message(reply if isinstance(reply, AIMessage) else None, None, error)
+
+
+def _read_message(message: AIMessage | None, parsed: JsonValue = None, error: Exception | None = None) -> Outcome:
+    failure = (None, None) if error is None else (type(error).__name__, str(error))
+    if message is None:
+        return Outcome(error_type=failure[0], error_message=failure[1])
+    metadata = message.response_metadata
+    return Outcome(
+        text=message.text,
+        parsed=parsed,
+        tool_calls=cast("list[JsonObject]", to_jsonable_python(message.tool_calls)),
+        finish_reason=metadata.get("finish_reason"),
+        model=metadata.get("model_name"),
+        usage=message.usage_metadata,
+        price=_estimate(message.usage_metadata, metadata.get("model_name") or ""),
+        error_type=failure[0],
+        error_message=failure[1],
+    )
+
+
+@cache
+def load_prices() -> bool:
+    """Load the price list, which takes a moment. Return whether it is installed."""
+    try:
+        prices_version()
+    except ImportError:
+        return False
+    return True
+
+
+def _estimate(usage: UsageMetadata | None, model: str) -> float | None:
+    price = estimate_price(usage, model) if usage and load_prices() else None
+    return None if price is None else float(price)

@@ -1,0 +1,209 @@
+"""Reads the rows of the input.
+
+All rows are checked before the first request, so that no run stops half-way for a typo.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, cast
+
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import BaseMessage, convert_to_messages, message_to_dict, messages_from_dict
+
+from langchain_gemini_compat._settings.aliases import find_similar
+from langchain_gemini_compat._settings.fields import KNOWN_OPTIONS
+from langchain_gemini_compat._wire.json_types import JsonObject
+from langchain_gemini_compat._wire.notes import Note
+from langchain_gemini_compat.errors import GeminiCompatError, UnsupportedParameterError
+
+#: A prompt, or an object with `prompt` or `messages`.
+AnyRow: TypeAlias = str | Mapping[str, object]
+#: A JSONL file, or the rows themselves.
+Rows: TypeAlias = str | PathLike[str] | Iterable[AnyRow]
+_OWN_KEYS = frozenset({"id", "prompt", "messages"})
+#: Reading stops after this number of invalid rows.
+_MOST_PROBLEMS = 5
+
+
+class InvalidRowsError(GeminiCompatError, ValueError):
+    """The input has invalid rows. No request was sent.
+
+    The error message names their lines. Correct the rows and run again.
+    """
+
+
+class Asker(Protocol):
+    """What an engine asks: a chat model, a model with bound options, or one with structured output."""
+
+    def preview(self, messages: LanguageModelInput, **kwargs: object) -> tuple[JsonObject, list[Note]]:
+        """Return the request body, and the notes about it."""
+        ...
+
+    def invoke(self, question: LanguageModelInput, /, **kwargs: object) -> object:
+        """Return the reply."""
+        ...
+
+    async def ainvoke(self, question: LanguageModelInput, /, **kwargs: object) -> object:
+        """Return the reply."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the input that has no answer yet.
+
+    Attributes:
+        number: Its position in the input, from 1.
+        id: The `id` of the row, or `None`.
+        key: Identifies the request, and is unique in the input. It is the same in the next run.
+        question: The prompt or the messages, for `invoke` and `preview` of the model.
+        options: The other options of the call, such as `temperature`.
+    """
+
+    number: int
+    id: str | int | None
+    key: str
+    question: str | list[BaseMessage]
+    options: dict[str, Any]
+
+
+def read_rows(rows: Rows) -> Iterator[tuple[str, JsonObject]]:
+    """Yield each row with its place, such as `line 7`. Blank lines of a file are skipped.
+
+    Raises:
+        InvalidRowsError: For a line that is not a JSON object.
+        OSError: For a file that cannot be read.
+    """
+    if isinstance(rows, (str, PathLike)):
+        yield from _read_lines(Path(rows))
+        return
+    for number, row in enumerate(rows, 1):
+        yield f"row {number}", _as_json(f"row {number}", {"prompt": row} if isinstance(row, str) else row)
+
+
+def read_content(content: JsonObject) -> tuple[str | list[BaseMessage], dict[str, Any]]:
+    """Return the question and the options of a row.
+
+    Raises:
+        ValueError: For a row that is invalid whatever the model is.
+    """
+    unknown = next((name for name in content if name not in _OWN_KEYS and name not in KNOWN_OPTIONS), None)
+    if unknown is not None:
+        raise ValueError(_describe_unknown(unknown))
+    identity = content.get("id")
+    if identity is not None and (isinstance(identity, bool) or not isinstance(identity, (str, int))):
+        raise ValueError("`id` has to be a string or an integer.")
+    if ("prompt" in content) == ("messages" in content):
+        raise ValueError("A row needs either `prompt` or `messages`.")
+    options = {name: value for name, value in content.items() if name not in _OWN_KEYS}
+    if "prompt" in content:
+        return _read_prompt(content["prompt"]), options
+    return _read_messages(content["messages"]), options
+
+
+def digest_request(model: Asker, content: JsonObject) -> str:
+    """Return a hash of the request that the row would send. Another model, schema or option gives another hash.
+
+    Raises:
+        ValueError: For a row that is invalid, or an option that the model does not accept.
+    """
+    try:
+        question, options = read_content(content)
+        body, _ = model.preview(question, **options)
+    except UnsupportedParameterError:
+        raise
+    except GeminiCompatError:
+        # The model cannot send this content. The row gets the same error when it is asked.
+        body = {"not_sent": content}
+    except (NotImplementedError, TypeError) as err:
+        raise ValueError(str(err)) from err
+    return sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+class Problems:
+    """Collects the invalid rows of an input."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+
+    def add(self, place: str, problem: str) -> None:
+        """Add an invalid row. Raises the error for all of them if there are many."""
+        self._texts.append(f"{place}: {' '.join(problem.split())}")
+        if len(self._texts) >= _MOST_PROBLEMS:
+            self.check()
+
+    def check(self) -> None:
+        """Raise an error if a row is invalid.
+
+        Raises:
+            InvalidRowsError: If there are invalid rows.
+        """
+        if self._texts:
+            raise InvalidRowsError(
+                "\n".join(["The input has invalid rows. Nothing was sent. Correct them:", *self._texts])
+            )
+
+
+def _read_lines(path: Path) -> Iterator[tuple[str, JsonObject]]:
+    # Files of Windows programs may begin with a byte order mark.
+    with path.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield f"line {number}", _parse_line(f"line {number}", line)
+
+
+def _parse_line(place: str, line: str) -> JsonObject:
+    try:
+        value: object = json.loads(line)
+    except ValueError as err:
+        raise InvalidRowsError(f"{place} is not JSON ({err}). The input needs one JSON object in each line.") from None
+    if isinstance(value, str):
+        return {"prompt": value}
+    if not isinstance(value, dict):
+        raise InvalidRowsError(f'{place} is not an object. Write `{{"prompt": "…"}}` in each line.')
+    return cast("JsonObject", value)
+
+
+def _as_json(place: str, row: Mapping[str, object]) -> JsonObject:
+    """Return the row as its line in a JSONL file would be read."""
+    try:
+        return cast("JsonObject", json.loads(json.dumps(dict(row), default=_dump_message)))
+    except (TypeError, ValueError) as err:
+        raise InvalidRowsError(f"{place} cannot be written as JSON ({err}).") from err
+
+
+def _dump_message(value: object) -> JsonObject:
+    if isinstance(value, BaseMessage):
+        return message_to_dict(value)
+    raise TypeError(f"{type(value).__name__} is not a type of JSON")
+
+
+def _read_prompt(prompt: object) -> str:
+    if isinstance(prompt, str):
+        return prompt
+    raise ValueError("`prompt` has to be a string. Write a conversation as `messages`.")
+
+
+def _read_messages(messages: object) -> list[BaseMessage]:
+    if isinstance(messages, list):
+        return [_read_message(message) for message in cast("list[object]", messages)]
+    raise ValueError("`messages` has to be a list.")
+
+
+def _read_message(message: object) -> BaseMessage:
+    """Return a message from OpenAI's form, or from a form of LangChain."""
+    if isinstance(message, dict) and "data" in message:
+        return messages_from_dict([cast("dict[str, Any]", message)])[0]
+    return convert_to_messages([cast("dict[str, Any]", message)])[0]
+
+
+def _describe_unknown(name: str) -> str:
+    meant = find_similar(name, KNOWN_OPTIONS | _OWN_KEYS)
+    hint = f" Did you mean `{meant}`?" if meant else " Put other keys of the body under `extra_body`."
+    return f"`{name}` is not an option of a call.{hint}"

@@ -1,0 +1,166 @@
+"""`run_bulk`: asks the rows of an input, and keeps every outcome in a journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from contextvars import copy_context
+from dataclasses import asdict, dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any, cast
+
+from langchain_gemini_compat._model.bound_model import BoundModel
+from langchain_gemini_compat.bulk._engine import AsyncioEngine, Engine
+from langchain_gemini_compat.bulk._journal import Journal
+from langchain_gemini_compat.bulk._outcomes import load_prices
+from langchain_gemini_compat.bulk._output import find_journal, write_output
+from langchain_gemini_compat.bulk._progress import Counts, Progress, Tally
+from langchain_gemini_compat.bulk._rows import Asker, Row, Rows, read_rows
+from langchain_gemini_compat.bulk._stop import StopRule
+from langchain_gemini_compat.chat_models import ChatGeminiCompat
+
+
+@dataclass(slots=True)
+class BulkResult(Counts):
+    """What `run_bulk` returns. The counts include earlier runs at the same output.
+
+    Attributes:
+        path: The output.
+        stopped: Why the run ended before all rows were asked, or `None`.
+    """
+
+    path: Path
+    stopped: str | None
+
+
+def run_bulk(
+    model: ChatGeminiCompat | BoundModel,
+    rows: Rows,
+    path: str | PathLike[str],
+    *,
+    schema: dict[str, Any] | type | None = None,
+    concurrency: int = 16,
+    engine: Engine | None = None,
+    retry_failed: bool = False,
+    report: Callable[[Progress], None] | None = None,
+) -> BulkResult:
+    """Ask the model all rows, and write one row of output for each.
+
+    Every outcome is in a journal beside the output, `OUTPUT.journal`, before it is counted. Run the function again
+    after a crash, a quota or Ctrl-C: it asks only the missing rows. A row is asked again if its request has changed.
+    Rows that failed keep their error.
+
+    Args:
+        model: A chat model, or one with bound tools or options.
+        rows: A JSONL file, or an iterable of rows. A row is a prompt, or a dict with `prompt` or `messages`, an
+            optional `id`, and options of the call, such as `temperature`. All rows are checked before the first
+            request. They are copied into the journal and not kept in memory.
+        path: The output: `.jsonl`, `.sqlite` (or `.db`) or `.parquet`. The rows have the order of the input.
+        schema: Schema of the answers as for `with_structured_output`. The output has the object as `parsed`.
+            Default: none.
+        concurrency: Maximum number of calls in flight. Default: 16.
+        engine: What asks the rows, such as `DaskEngine`. Default: async calls in this process.
+        retry_failed: Whether to ask the failed rows again. Default: `False`.
+        report: Called with the progress at the start and after each write to the journal. Default: none.
+
+    Returns:
+        The counts, and why the run stopped early if it did: the daily quota is used up, or 50 calls in a row failed
+        for reasons that are not those of a row.
+
+    Raises:
+        InvalidRowsError: A row is invalid. No request was sent.
+        OutputError: The output cannot be used, or another run uses it. No request was sent.
+
+    Examples:
+        ```python
+        result = run_bulk(model, ["Name a moon.", {"prompt": "Name a star.", "temperature": 0}], "answers.jsonl")
+        print(result.answered, "answered,", result.failed, "failed")
+        ```
+    """
+    if concurrency < 1:
+        raise ValueError("`concurrency` has to be 1 or more.")
+    asker = cast("Asker", model if schema is None else model.with_structured_output(schema, include_raw=True))
+    run = _Run(asker, Path(path), engine or AsyncioEngine(), concurrency, retry_failed, report or _report_nothing)
+    return _call_beside_loop(run, rows)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run at an output."""
+
+    model: Asker
+    path: Path
+    engine: Engine
+    concurrency: int
+    retry_failed: bool
+    report: Callable[[Progress], None]
+    rule: StopRule = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rule = StopRule(self.concurrency)
+
+    def __call__(self, rows: Rows) -> BulkResult:
+        """Run, and return the result."""
+        with Journal(find_journal(self.path)) as journal:
+            journal.load(self.model, read_rows(rows))
+            counts = journal.count()
+            if self.retry_failed:
+                counts.failed = 0
+            tally = Tally(counts)
+            self.report(tally.describe())
+            # Loading it later would block the event loop.
+            load_prices()
+            try:
+                self._ask(journal, tally)
+            finally:
+                write_output(journal, self.path)
+        return BulkResult(**asdict(tally.counts), path=self.path, stopped=self.rule.reason)
+
+    def stop(self) -> None:
+        """Send no more rows. The calls in flight end."""
+        self.rule.reason = self.rule.reason or "The run was interrupted."
+
+    def _ask(self, journal: Journal, tally: Tally) -> None:
+        rows = self._supply(journal)
+        with closing(self.engine.run(self.model, rows, self.concurrency)) as answers:
+            for outcomes in answers:
+                journal.record(outcomes)
+                for _, outcome in outcomes:
+                    self.rule.watch(outcome)
+                tally.add([outcome for _, outcome in outcomes])
+                self.report(tally.describe())
+
+    def _supply(self, journal: Journal) -> Iterator[Row]:
+        """Yield the rows to ask until the run stops."""
+        for row in journal.read_open_rows(retry_failed=self.retry_failed):
+            if self.rule.reason is not None:
+                return
+            yield row
+
+
+def _call_beside_loop(run: _Run, rows: Rows) -> BulkResult:
+    """Call `run`: in a thread if an event loop runs in this one, as in a notebook, since engines start loops."""
+    if not _is_in_event_loop():
+        return run(rows)
+    with ThreadPoolExecutor(1) as thread:
+        future = thread.submit(copy_context().run, run, rows)
+        try:
+            return future.result()
+        finally:
+            # After an interrupt, the thread ends with the calls in flight.
+            run.stop()
+
+
+def _is_in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _report_nothing(_: Progress) -> None:
+    pass
