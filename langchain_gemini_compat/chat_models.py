@@ -31,7 +31,7 @@ from langchain_gemini_compat._catalog.langchain_profile import build_profile, is
 from langchain_gemini_compat._catalog.models import bare_model_name, family_of
 from langchain_gemini_compat._lazy import LazyModule
 from langchain_gemini_compat._model import call as _call
-from langchain_gemini_compat._model.bound_model import BoundModel, StructuredModel
+from langchain_gemini_compat._model.bound_model import BoundModel, StructuredModel, adopt_binding
 from langchain_gemini_compat._model.connection import ConnectedModel
 from langchain_gemini_compat._request.build import Request, build_payload, takes_body_key
 from langchain_gemini_compat._request.openai_dicts import adopt_wire_fields
@@ -42,7 +42,7 @@ from langchain_gemini_compat._request.tool_results import shield_results
 from langchain_gemini_compat._request.tools import format_response_schema, set_strict
 from langchain_gemini_compat._response import block_translator
 from langchain_gemini_compat._response.message_chunks import ReplyDecoder
-from langchain_gemini_compat._response.usage_metadata import sum_token_usage
+from langchain_gemini_compat._response.usage_metadata import add_llm_output, sum_token_usage
 from langchain_gemini_compat._response.v3_events import CORE_TAKES_PIECES, EventDecoder, read_text_delta
 from langchain_gemini_compat._settings.aliases import hide_secrets
 from langchain_gemini_compat._settings.fields import RequestFields, find_misspelled, normalize_options
@@ -1024,8 +1024,8 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             ```
         """
         copy = super().model_copy(update=update, deep=deep)
-        if "profile" not in (update or ()) and is_from_catalog(copy.profile):
-            copy.profile = build_profile(family_of(copy.model, copy.catalog), copy.model, ModelProfile.__annotations__)
+        if "profile" not in (update or ()):
+            copy.profile = _choose_profile(copy)
         return copy
 
     @property
@@ -1178,7 +1178,14 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         )
 
     if not TYPE_CHECKING:
-        # Hidden from type checkers, because the return type differs between versions of langchain-core.
+        # Hidden from type checkers, which would allow setting any attribute. The return types differ between versions
+        # of langchain-core.
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Set an attribute. Another model, or other facts about models, bring another profile."""
+            super().__setattr__(name, value)
+            if name in ("model", "catalog"):
+                self.profile = _choose_profile(self)
+
         def bind(self, **kwargs: Any) -> BoundModel:
             """Return a model with options of a request bound to it.
 
@@ -1194,6 +1201,18 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         def with_retry(self, **kwargs: Any) -> BoundModel:
             """Return a model that LangChain calls again after an error. See also `max_retries`."""
             return BoundModel(bound=super().with_retry(**kwargs))
+
+        def with_listeners(self, **kwargs: Any) -> BoundModel:
+            """Return a model that calls functions at the start and the end of each run, as every runnable does."""
+            return adopt_binding(super().with_listeners(**kwargs))
+
+        def with_alisteners(self, **kwargs: Any) -> BoundModel:
+            """Return a model that calls async functions at the start and the end of each run."""
+            return adopt_binding(super().with_alisteners(**kwargs))
+
+        def with_types(self, **kwargs: Any) -> BoundModel:
+            """Return a model with other types of input and output in its schemas, as every runnable does."""
+            return adopt_binding(super().with_types(**kwargs))
 
     def configurable_fields(
         self, **kwargs: AnyConfigurableField
@@ -1222,7 +1241,10 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             gemini-2.5-flash
             ```
         """
-        return super().configurable_fields(**cast("dict[str, AnyConfigurableField]", self._rename_fields(kwargs)))
+        from langchain_gemini_compat._model.configurable_model import adopt_fields
+
+        fields = cast("dict[str, AnyConfigurableField]", self._rename_fields(kwargs))
+        return adopt_fields(super().configurable_fields(**fields))
 
     def with_structured_output(
         self,
@@ -1473,6 +1495,24 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         answered = next((name for output in llm_outputs if output and (name := output.get("model_name"))), None)
         name = answered or bare_model_name(self.model) or self._connection.endpoint.name
         return {"token_usage": sum_token_usage(llm_outputs), "model_name": name}
+
+    def _generate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return add_llm_output(super()._generate_with_cache(messages, stop, run_manager, **kwargs))
+
+    async def _agenerate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return add_llm_output(await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs))
 
     def _generate(
         self,
@@ -1875,6 +1915,13 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
                 custom_get_token_ids: Function from a text to token IDs, for `get_token_ids`.
                     Default: `None`.
             """
+
+
+def _choose_profile(model: ChatGeminiCompat) -> ModelProfile | None:
+    """Return the profile that the caller set or changed, or else that of the model's present name."""
+    if model.profile is None or is_from_catalog(model.profile):
+        return build_profile(family_of(model.model, model.catalog), model.model, ModelProfile.__annotations__)
+    return model.profile
 
 
 @cache

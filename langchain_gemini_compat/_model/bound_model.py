@@ -153,6 +153,11 @@ class StructuredModel(RunnableSequence[LanguageModelInput, Any]):
         return _preview(self.first, messages, kwargs)
 
 
+def adopt_binding(binding: Runnable[LanguageModelInput, AIMessage]) -> BoundModel:
+    """Return LangChain's binding of a model with the method `preview`."""
+    return BoundModel(**{name: getattr(binding, name) for name in RunnableBinding.model_fields})
+
+
 def _preview(
     runnable: Runnable[Any, Any], messages: LanguageModelInput, options: Mapping[str, Any]
 ) -> tuple[JsonObject, list[Note]]:

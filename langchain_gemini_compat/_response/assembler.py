@@ -215,6 +215,7 @@ class StreamAssembler:
             cost_details=object_at(self._usage, "cost_details"),
             invalid=invalid,
             is_call_missing=is_call_announced and not called,
+            is_refusal=self._has_refusal,
         )
 
     def _finish_calls(self, tracker: ToolCallTracker) -> Iterator[Event]:

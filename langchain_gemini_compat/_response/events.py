@@ -106,6 +106,8 @@ class Finished:
     invalid: tuple[InvalidCall, ...] = ()
     #: Whether the server announced a tool call but did not send it.
     is_call_missing: bool = False
+    #: Whether the model refused in OpenAI's form.
+    is_refusal: bool = False
 
 
 Event: TypeAlias = TextDelta | ThoughtDelta | RefusalDelta | ToolCallDelta | CallExtras | MediaSeen | Finished

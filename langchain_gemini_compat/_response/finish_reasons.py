@@ -107,3 +107,17 @@ def to_openai_reason(kind: Ending, native: str, *, called: bool) -> str | None:
     return {"cut": "length", "filtered": "content_filter", "malformed": "function_call_filter"}.get(
         kind, normalize_reason(native)
     )
+
+
+def to_core_reason(reason: str | None, *, refused: bool) -> str | None:
+    """Return the finish reason as langchain-core names it, for an OpenAI finish reason.
+
+    langchain-core 1.8 reads this word from `normalized_finish_reason` and uses three words. It leaves other endings to
+    the integrations. LangChain's integrations of Google and OpenAI set none, so other endings have no word here.
+
+    >>> to_core_reason("tool_calls", refused=False), to_core_reason("content_filter", refused=False)
+    ('tool_call', 'refusal')
+    """
+    if refused or reason == "content_filter":
+        return "refusal"
+    return {"stop": "stop", "tool_calls": "tool_call"}.get(reason or "")

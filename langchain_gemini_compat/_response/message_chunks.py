@@ -35,6 +35,7 @@ from langchain_gemini_compat._response.events import (
     ThoughtDelta,
     ToolCallDelta,
 )
+from langchain_gemini_compat._response.finish_reasons import to_core_reason
 from langchain_gemini_compat._response.usage_metadata import build_token_usage, build_usage_metadata
 from langchain_gemini_compat._schema.arguments import describe_changes, repair_arguments_text
 from langchain_gemini_compat._signatures import attach_call_extras, attach_reply_extras, build_origin
@@ -302,6 +303,7 @@ class ReplyDecoder:
             "token_usage": build_token_usage(usage) if usage else None,
             "finish_reason": end.reason,
             "native_finish_reason": end.native_reason,
+            "normalized_finish_reason": to_core_reason(end.reason, refused=end.is_refusal),
             "id": reply.reply_id,
             "system_fingerprint": reply.system_fingerprint,
             "service_tier": reply.service_tier,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.messages.ai import AIMessage, InputTokenDetails, OutputTokenDetails, UsageMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from langchain_core.outputs import ChatResult
 
     from langchain_gemini_compat._response.usage import Usage
 
@@ -60,8 +62,19 @@ def build_llm_output(response_metadata: Mapping[str, object]) -> dict[str, objec
     return {key: response_metadata[key] for key in _RESULT_KEYS if key in response_metadata}
 
 
+def add_llm_output(result: ChatResult) -> ChatResult:
+    """Return the result with the `llm_output` of its message, which LangChain leaves out if it streams the reply.
+
+    The result of a cached answer has none, because no tokens were spent. LangChain marks its usage with a cost of 0.
+    """
+    message = result.generations[0].message if result.generations else None
+    if not result.llm_output and isinstance(message, AIMessage) and "total_cost" not in (message.usage_metadata or {}):
+        result.llm_output = build_llm_output(message.response_metadata)
+    return result
+
+
 def sum_token_usage(outputs: Iterable[Mapping[str, object] | None]) -> dict[str, object]:
-    """Return the sum of the `token_usage` of several `llm_output`. Streams have no `llm_output`."""
+    """Return the sum of the `token_usage` of several `llm_output`. Cached answers have no `llm_output`."""
     total: dict[str, object] = {}
     for output in outputs:
         _add_counts(total, cast("Mapping[str, object]", (output or {}).get("token_usage") or {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -24,6 +25,18 @@ def dump_typed(value: object, *, camel_case: bool = False) -> object:
 def dump_settings(value: object) -> object:
     """Return one or several objects such as `types.SafetySetting` as a list of dicts. Other values are unchanged."""
     if isinstance(value, (list, tuple)):
-        return [dump_typed(item) for item in cast("Sequence[object]", value)]
-    dumped = dump_typed(value)
+        return [_dump_setting(item) for item in cast("Sequence[object]", value)]
+    dumped = _dump_setting(value)
     return value if dumped is value else [dumped]
+
+
+def _dump_setting(value: object) -> object:
+    """Return a safety setting as a dict: of google-genai, of `vertexai` (langchain-google-vertexai), or of its API."""
+    to_dict = getattr(value, "to_dict", None)
+    if callable(to_dict) and not isinstance(value, type):
+        return to_dict()
+    category, threshold = getattr(value, "category", None), getattr(value, "threshold", None)
+    if isinstance(category, Enum) and isinstance(threshold, Enum) and not hasattr(value, "model_dump"):
+        # A protobuf message of google-cloud-aiplatform.
+        return {"category": category.name, "threshold": threshold.name}
+    return dump_typed(value)

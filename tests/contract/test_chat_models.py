@@ -2,10 +2,18 @@
 
 import json
 import pickle
+import subprocess
+import sys
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, message_chunk_to_message
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    HumanMessage,
+    message_chunk_to_message,
+    messages_to_dict,
+)
 from pydantic import BaseModel
 from wire import Wire, call, chunk, completion
 
@@ -243,6 +251,43 @@ def test_known_model_has_a_profile():
     assert profile["structured_output"]
     assert profile["max_input_tokens"] == 1_048_576
     assert ChatGeminiCompat(model="mystery", base_url="http://127.0.0.1/v1").profile is None
+
+
+def test_stored_message_has_its_blocks_after_the_import_that_the_docs_name():
+    """A process that only reads messages builds no model. The package itself stays cheap to import."""
+    message = AIMessage("", additional_kwargs={"refusal": "No."}, response_metadata={"model_provider": "gemini_compat"})
+    code = (
+        "import json, sys\n"
+        "import langchain_gemini_compat.chat_models\n"
+        "from langchain_core.messages import messages_from_dict\n"
+        "print([block['type'] for block in messages_from_dict(json.loads(sys.argv[1]))[0].content_blocks])"
+    )
+    stored = json.dumps(messages_to_dict([message]))
+    output = subprocess.run([sys.executable, "-c", code, stored], capture_output=True, text=True, check=True).stdout
+    assert output == "['refusal']\n"
+
+
+def test_assigning_another_model_brings_its_profile():
+    model = ChatGeminiCompat(model="gemini-3.8-flash", project="p")
+    model.model = "gemini-3-pro-image"
+    assert model.profile == ChatGeminiCompat(model="gemini-3-pro-image", project="p").profile
+    model.model = "mystery"
+    assert model.profile is None
+    model.model = "gemini-3.8-flash"
+    assert model.profile["max_input_tokens"] == 1_048_576
+    assert (
+        model.profile == model.model_copy(update={"model": "mystery"}).model_copy(update={"model": model.model}).profile
+    )
+
+
+def test_assigning_another_model_keeps_the_caller_s_profile():
+    model = ChatGeminiCompat(model="gemini-3.8-flash", project="p", profile={"max_input_tokens": 5})
+    model.model = "gemini-2.5-flash"
+    assert model.profile == {"max_input_tokens": 5}
+    changed = ChatGeminiCompat(model="gemini-3.8-flash", project="p")
+    changed.profile["max_input_tokens"] = 7
+    changed.model = "gemini-2.5-flash"
+    assert changed.profile["max_input_tokens"] == 7
 
 
 def test_token_estimate_counts_tools_and_no_signatures():

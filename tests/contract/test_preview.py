@@ -8,6 +8,7 @@ from langchain.agents import create_agent
 from langchain_core.load import dumpd, load
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import ConfigurableField, RunnableBinding, RunnableSequence
+from langchain_core.runnables.configurable import RunnableConfigurableFields
 from pydantic import BaseModel
 
 from langchain_gemini_compat import ChatGeminiCompat
@@ -63,7 +64,27 @@ BOUND = {
     "with_fallbacks first": lambda model: model.with_fallbacks([model]).bind_tools([get_weather], temperature=0.5),
     "with_listeners": lambda model: model.bind_tools([get_weather], temperature=0.5).with_listeners(),
     "with_types": lambda model: model.bind_tools([get_weather], temperature=0.5).with_types(input_type=str),
+    "with_listeners first": lambda model: model.with_listeners().bind_tools([get_weather], temperature=0.5),
+    "with_alisteners first": lambda model: model.with_alisteners().bind_tools([get_weather], temperature=0.5),
+    "with_types first": lambda model: model.with_types(input_type=str).bind_tools([get_weather], temperature=0.5),
+    "configurable_fields first": lambda model: set_temperature(model).bind(**bind_weather(model)),
+    "configurable_fields with listeners": lambda model: (
+        set_temperature(model).with_listeners().bind(**bind_weather(model))
+    ),
+    "configurable_fields with types": lambda model: (
+        set_temperature(model).with_types(input_type=str).bind(**bind_weather(model))
+    ),
 }
+
+
+def bind_weather(model):
+    """Return the options that a model with the tool has."""
+    return {"tools": model.bind_tools([get_weather]).kwargs["tools"]}
+
+
+def set_temperature(model):
+    chat = model.configurable_fields(temperature=ConfigurableField("temperature"))
+    return chat.with_config(configurable={"temperature": 0.5})
 
 
 @pytest.mark.parametrize("case", BOUND)
@@ -111,6 +132,21 @@ def test_configured_model_shows_its_request(model):
     chat = model.configurable_fields(temperature=ConfigurableField("temperature"))
     body, _ = chat.with_config(configurable={"temperature": 0.3}).preview("hi")
     assert body["temperature"] == 0.3
+
+
+def test_configurable_model_is_langchains_configurable_runnable(model):
+    chat = model.configurable_fields(temperature=ConfigurableField("temperature"))
+    assert isinstance(chat, RunnableConfigurableFields)
+    assert dumpd(chat)["id"][-1] == chat.get_name() == "RunnableConfigurableFields"
+    assert [spec.id for spec in chat.config_specs] == ["temperature"]
+    assert chat.bind(stop=["END"]).preview("hi")[0]["stop"] == ["END"]
+
+
+def test_listeners_of_a_model_are_called(fake, model):
+    ended = []
+    model.with_listeners(on_end=lambda run: ended.append(run.run_type)).bind(temperature=0.5).invoke("hi")
+    assert ended == ["chat_model"]
+    assert fake.requests[0].body["temperature"] == 0.5
 
 
 def test_binding_is_langchains_binding(model):

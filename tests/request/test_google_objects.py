@@ -1,6 +1,7 @@
 """Objects of `google.genai.types` as tools and options (field case D13)."""
 
 import json
+from enum import IntEnum
 
 import pytest
 from google.genai import types
@@ -138,6 +139,42 @@ def test_d13_safety_settings_are_sent(form):
     ):
         assert google(body)["safety_settings"] == [SENT]
     assert "not_implemented" not in dumps(ChatGeminiCompat(model="m", api_key="k", safety_settings=form))
+
+
+class Category(IntEnum):
+    """As in the API of google-cloud-aiplatform."""
+
+    HARM_CATEGORY_HATE_SPEECH = 1
+
+
+class Threshold(IntEnum):
+    """As in the API of google-cloud-aiplatform."""
+
+    BLOCK_NONE = 4
+
+
+class ProtobufSetting:
+    """Has the attributes of `google.cloud.aiplatform_v1beta1.types.SafetySetting`."""
+
+    category = Category.HARM_CATEGORY_HATE_SPEECH
+    threshold = Threshold.BLOCK_NONE
+
+
+class VertexSetting:
+    """Has the method of `vertexai.generative_models.SafetySetting`, which langchain-google-vertexai exports."""
+
+    def to_dict(self):
+        return dict(SENT)
+
+
+@pytest.mark.parametrize("setting", [ProtobufSetting(), VertexSetting()], ids=["protobuf", "vertexai"])
+def test_safety_settings_of_langchain_google_vertexai_are_sent(setting):
+    """Tried with langchain-google-vertexai 3.2.5, which is not among the dependencies."""
+    for form in ([setting], setting):
+        body, _ = model(safety_settings=form).preview("hi")
+        assert google(body)["safety_settings"] == [SENT]
+    body, _ = model(safety_settings={Category.HARM_CATEGORY_HATE_SPEECH: Threshold.BLOCK_NONE}).preview("hi")
+    assert google(body)["safety_settings"] == [SENT]
 
 
 THINKING = types.ThinkingConfig(thinking_level=types.ThinkingLevel.HIGH, include_thoughts=True)

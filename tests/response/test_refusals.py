@@ -5,8 +5,9 @@ import pickle
 import pytest
 from langchain_core import exceptions
 from langchain_core.exceptions import ModelError, OutputParserException
+from langchain_core.messages import AIMessageChunk
 from pydantic import BaseModel
-from wire import Wire, chunk, completion
+from wire import Wire, call, chunk, completion
 
 from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat.errors import GeminiCompatError, ModelRefusalError
@@ -84,3 +85,27 @@ def test_c12_refusal_error_can_be_pickled():
     error = pickle.loads(pickle.dumps(ModelRefusalError("No.", raw_message=None)))
     assert (str(error), error.raw_message, error.llm_output) == ("No.", None, None)
     assert isinstance(error, GeminiCompatError)
+
+
+@pytest.mark.parametrize(
+    ("message", "finish", "word"),
+    [
+        ({"content": "Hello."}, "stop", "stop"),
+        ({"content": None, "refusal": "I cannot help."}, "stop", "refusal"),
+        ({"content": None}, "content_filter: SAFETY", "refusal"),
+        ({"content": None, "tool_calls": [call("f", "{}", "1")]}, "stop", "tool_call"),
+        ({"content": "Once upon"}, "length", None),
+    ],
+)
+def test_finish_reason_has_the_word_that_langchain_core_reads(message, finish, word):
+    """langchain-core 1.8 knows these three words and reads them from this key."""
+    answer = completion(**message, finish=finish)
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", **Wire(answer).clients)
+    whole = chat.bind_tools([Event]).invoke("hi")
+    assert whole.response_metadata.get("normalized_finish_reason") == word
+    delta = {**message, "content": message["content"] or ""}
+    chat = ChatGeminiCompat(
+        model="gemini-3.8-flash", api_key="k", **Wire([chunk(**delta), chunk(finish=finish), "[DONE]"]).clients
+    )
+    streamed = sum(chat.stream("hi"), AIMessageChunk(""))
+    assert streamed.response_metadata.get("normalized_finish_reason") == word

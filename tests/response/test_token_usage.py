@@ -1,6 +1,7 @@
 """`token_usage` and `llm_output` in the form of `ChatOpenAI` (field case D7), and tokens by kind of content."""
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
 from langchain_core.messages import AIMessageChunk, HumanMessage
 from pydantic import BaseModel
@@ -100,7 +101,24 @@ def test_generate_adds_token_usage_of_all_prompts():
         key: {name: 2 * count for name, count in value.items()} if isinstance(value, dict) else 2 * value
         for key, value in TOKEN_USAGE.items()
     }
-    assert chat.generate([HI], stream=True).llm_output["token_usage"] == {}
+    assert chat.generate([HI], stream=True).llm_output["token_usage"] == TOKEN_USAGE
+
+
+async def test_llm_output_of_a_streaming_model_names_model_and_tokens():
+    """LangChain leaves it out, and so does `ChatOpenAI`."""
+    results = Results()
+    chat = fake().chat_model("gemini-3.8-flash", streaming=True, callbacks=[results])
+    chat.invoke("hi")
+    await chat.ainvoke("hi")
+    for output in results.outputs:
+        assert (output["token_usage"], output["model_name"]) == (TOKEN_USAGE, "gemini-3.8-flash")
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_cached_answer_has_no_tokens_in_llm_output(streaming):
+    chat = fake().chat_model("gemini-3.8-flash", cache=InMemoryCache(), streaming=streaming)
+    used = [chat.generate([HI]).llm_output["token_usage"] for _ in range(2)]
+    assert used == [TOKEN_USAGE, {}]
 
 
 def test_several_candidates_count_once():
