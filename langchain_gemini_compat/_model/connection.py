@@ -208,18 +208,7 @@ class ConnectedModel(ConnectionFields):
                 check_client(name, client, library_name(), is_async=name == "http_async_client")
 
     def _resolve(self) -> Connection:
-        return resolve_connection(
-            model=self.model or "",
-            surface=self.surface,
-            project=self.project,
-            location=self.location,
-            endpoint_id=self.endpoint_id,
-            base_url=self.base_url,
-            api_version=self.api_version,
-            api_key=_as_secret(self.api_key),
-            credentials=self.credentials,
-            quota_project_id=self.quota_project_id,
-        )
+        return resolve_fields(self)
 
     @property
     def model_name(self) -> str:
@@ -383,23 +372,41 @@ class ConnectedModel(ConnectionFields):
 
     def _connect(self, link: _Link) -> Transport:
         with singleton_lock():
-            transport = link.transport or self._build_transport(link.connection)
+            transport = link.transport or build_transport(self, link.connection, self._path)
             link.transport = transport
         return transport
 
-    def _build_transport(self, connection: Connection) -> Transport:
-        return open_transport(
-            connection,
-            credentials=self.credentials,
-            quota_project_id=self.quota_project_id,
-            limits=resolve_timeouts(self.timeout),
-            max_retries=self.max_retries,
-            headers=clean_headers(self.default_headers) or {},
-            query=clean_query(self.default_query) or {},
-            http_client=self.http_client,
-            http_async_client=self.http_async_client,
-            path=self._path,
-        )
+
+def resolve_fields(model: ConnectionFields) -> Connection:
+    """Return the endpoint and the credential that the fields of `model` select."""
+    return resolve_connection(
+        model=model.model or "",
+        surface=model.surface,
+        project=model.project,
+        location=model.location,
+        endpoint_id=model.endpoint_id,
+        base_url=model.base_url,
+        api_version=model.api_version,
+        api_key=_as_secret(model.api_key),
+        credentials=model.credentials,
+        quota_project_id=model.quota_project_id,
+    )
+
+
+def build_transport(model: ConnectionFields, connection: Connection, path: str) -> Transport:
+    """Return a transport to `connection` with the limits, headers and clients of `model`."""
+    return open_transport(
+        connection,
+        credentials=model.credentials,
+        quota_project_id=model.quota_project_id,
+        limits=resolve_timeouts(model.timeout),
+        max_retries=model.max_retries,
+        headers=clean_headers(model.default_headers) or {},
+        query=clean_query(model.default_query) or {},
+        http_client=model.http_client,
+        http_async_client=model.http_async_client,
+        path=path,
+    )
 
 
 def open_transport(

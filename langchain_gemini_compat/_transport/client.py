@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import aclosing, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ from langchain_gemini_compat._transport.http_clients import Clients
 from langchain_gemini_compat._transport.http_library import http_library
 from langchain_gemini_compat._transport.rate_gate import gate_of
 from langchain_gemini_compat._transport.reader import build_reader
+from langchain_gemini_compat._transport.resources import fetch
 from langchain_gemini_compat._transport.retry import Tries
 from langchain_gemini_compat._transport.sending import asend, send
 from langchain_gemini_compat._transport.tape import current_player, record_from_environment
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from typing_extensions import NotRequired
 
     from langchain_gemini_compat._catalog.surfaces import Surface
+    from langchain_gemini_compat._transport.resources import Asked
     from langchain_gemini_compat._transport.sending import AsyncExchange, Exchange
     from langchain_gemini_compat._transport.tokens import TokenSource
     from langchain_gemini_compat._wire.json_types import JsonObject, WireChunk
@@ -151,6 +153,14 @@ class Transport:
     def astream(self, payload: JsonObject, tries: Tries) -> AsyncGenerator[WireChunk]:
         """Async version of `stream`."""
         return self._aexchange(payload, tries, stream=True)
+
+    def fetch(self, asked: Asked, sink: Callable[[bytes], object]) -> Mapping[str, str]:
+        """Send a request for a file or a batch. Pass the body of the response to `sink` and return its headers."""
+        config = self._config
+        if asked.credential != "none":
+            given = {name.lower(): value for name, value in config.headers.items()}
+            asked = replace(asked, headers={**given, **asked.headers})
+        return fetch(asked, sink, self._clients.sync_client(), self._current_tokens(), config.surface, config.limits)
 
     def _exchange(self, payload: JsonObject, tries: Tries, *, stream: bool) -> Generator[WireChunk]:
         config = self._config

@@ -74,7 +74,7 @@ class ReplyReader(ABC):
         self._limits = limits
         self._decompressor: Decompressor | None = None
         #: Number of bytes that may still arrive before the size limit is exceeded.
-        self._room = MAX_REPLY_BYTES
+        self._room: float = MAX_REPLY_BYTES
 
     def __enter__(self) -> Self:
         encoding = self._response.headers.get("content-encoding")

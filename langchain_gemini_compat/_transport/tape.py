@@ -1,19 +1,22 @@
 """Hooks that record exchanges and replay them. `testing.record` and `testing.replay` set them.
 
 Every request of the package passes here, whichever HTTP client sends it. Recorders and the player apply to all models
-and threads of the process. The variable `GEMINI_COMPAT_RECORD` starts a recorder without a change of the program.
+and threads of the process, except a player of `playing_here`. The variable `GEMINI_COMPAT_RECORD` starts a recorder
+without a change of the program.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from langchain_gemini_compat._transport.process_lock import singleton_lock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Generator, Iterator
 
     import httpx2
 
@@ -65,7 +68,7 @@ class _RecorderModule(Protocol):
 
 
 class Player(Protocol):
-    """Answers the requests of this process from a cassette."""
+    """Answers requests in place of a server, for example from a cassette."""
 
     client: httpx2.Client
     async_client: httpx2.AsyncClient
@@ -83,6 +86,7 @@ class _Hooks:
 
 
 _hooks = _Hooks()
+_player_here: ContextVar[Player | None] = ContextVar("_player_here", default=None)
 
 
 def add_recorder(recorder: Recorder) -> None:
@@ -109,9 +113,19 @@ def remove_player(player: Player) -> None:
         _hooks.players = tuple(one for one in _hooks.players if one is not player)
 
 
+@contextmanager
+def playing_here(player: Player) -> Generator[None]:
+    """Answer the requests of this context with `player`. Other threads and tasks are not affected."""
+    token = _player_here.set(player)
+    try:
+        yield
+    finally:
+        _player_here.reset(token)
+
+
 def current_player() -> Player | None:
     """Return the player that answers requests now, or `None` if servers answer them."""
-    return _hooks.players[-1] if _hooks.players else None
+    return _player_here.get() or (_hooks.players[-1] if _hooks.players else None)
 
 
 def record_from_environment() -> None:

@@ -1,0 +1,131 @@
+"""Sends requests for files and batches, which are other resources of the server than the replies of a model.
+
+The bodies are not replies, so they are passed on as bytes. Errors of the server, time limits, proxies and credentials
+are those of a call. A request is sent once.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from langchain_gemini_compat._transport.decompression import ACCEPTED
+from langchain_gemini_compat._transport.errors import translate_errors
+from langchain_gemini_compat._transport.http_library import http_library
+from langchain_gemini_compat._transport.reader import ErrorReader, ReplyReader
+from langchain_gemini_compat._transport.sending import send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    import httpx2
+
+    from langchain_gemini_compat._catalog.surfaces import Surface
+    from langchain_gemini_compat._transport.sending import Exchange
+    from langchain_gemini_compat._transport.timeouts import TimeLimits
+    from langchain_gemini_compat._transport.tokens import TokenSource
+    from langchain_gemini_compat._wire.json_types import WireChunk
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request for a file or a batch.
+
+    Args:
+        method: The HTTP method.
+        url: The whole URL.
+        content: The body.
+        headers: Further headers.
+        credential: Where the key goes. Google's native API takes API keys in a header of its own (`"native"`). The URL
+            for the parts of an upload is itself a credential (`"none"`).
+    """
+
+    method: str
+    url: str
+    content: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    credential: Literal["bearer", "native", "none"] = "native"
+
+
+class _SinkReader(ReplyReader):
+    """Passes the decompressed pieces of a body to `sink`."""
+
+    def __init__(
+        self, exchange: Exchange, surface: Surface, limits: TimeLimits, sink: Callable[[bytes], object]
+    ) -> None:
+        super().__init__(exchange, surface, limits)
+        self._sink = sink
+        self._room = math.inf
+
+    def await_more(self) -> None:
+        """Arm the deadline again. Each piece restarts the idle timeout, however long the file is."""
+        self._deadline.note_chunk()
+        self._deadline.arm()
+
+    def _take(self, data: bytes) -> Iterable[WireChunk]:
+        if self._deadline.exceeded:
+            self._stop()
+        self._sink(data)
+        return ()
+
+    def _finish(self) -> Iterator[WireChunk]:
+        return iter(())
+
+
+def fetch(
+    asked: Asked,
+    sink: Callable[[bytes], object],
+    client: httpx2.Client,
+    tokens: TokenSource,
+    surface: Surface,
+    limits: TimeLimits,
+) -> Mapping[str, str]:
+    """Send `asked`, pass the body of the response to `sink`, and return its headers.
+
+    Raises:
+        GeminiCompatError: The server refused the request, or it did not answer in time. Then `sink` may have got a part
+            of the body.
+    """
+    token = "" if asked.credential == "none" else tokens.token()
+    headers = {"accept-encoding": ACCEPTED, "user-agent": "langchain-gemini-compat", **asked.headers}
+    headers.update(_build_credential(asked, tokens, token))
+    with translate_errors(limits, None):
+        request = client.build_request(
+            asked.method, asked.url, content=asked.content, headers=headers, timeout=_build_timeout(limits)
+        )
+        exchange = send(
+            client,
+            request,
+            first_by=time.monotonic() + (math.inf if limits.first_byte is None else limits.first_byte),
+            between_chunks=limits.between_chunks,
+            end_by=None,
+        )
+    with closing(exchange):
+        is_success = exchange.response.is_success
+        reader = _SinkReader(exchange, surface, limits, sink) if is_success else ErrorReader(exchange, surface, limits)
+        with reader:
+            for data in exchange.pieces():
+                _exhaust(reader.feed(data))
+                reader.await_more()
+            _exhaust(reader.finish())
+        return exchange.response.headers
+
+
+def _exhaust(chunks: Iterable[WireChunk]) -> None:
+    for _ in chunks:
+        pass
+
+
+def _build_credential(asked: Asked, tokens: TokenSource, token: str) -> Mapping[str, str]:
+    if asked.credential == "none":
+        return {}
+    if asked.credential == "native" and tokens.info.kind in {"api_key", "callable"}:
+        return {**tokens.headers(), "x-goog-api-key": token}
+    return tokens.apply(token)
+
+
+def _build_timeout(limits: TimeLimits) -> httpx2.Timeout:
+    return http_library().Timeout(connect=limits.connect, read=limits.first_byte, write=limits.write, pool=limits.pool)
