@@ -1521,7 +1521,8 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return _call.complete(self._build(messages, stop, kwargs, stream=False), self._open_transport())
+        request = self._build(messages, stop, kwargs, stream=False)
+        return _call.complete(request, self._open_transport(), self.rate_limiter)
 
     async def _agenerate(
         self,
@@ -1531,7 +1532,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         request = self._build(messages, stop, kwargs, stream=False)
-        return await _call.acomplete(request, await self._aopen_transport())
+        return await _call.acomplete(request, await self._aopen_transport(), self.rate_limiter)
 
     def _stream(
         self,
@@ -1542,7 +1543,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         # Not a generator function: an additional generator would cost as much as decoding a piece of text.
         request = self._build(messages, stop, kwargs, stream=True)
-        chunks = _call.stream(request, self._open_transport(), ReplyDecoder)
+        chunks = _call.stream(request, self._open_transport(), ReplyDecoder, self.rate_limiter)
         return _report_tokens(chunks, run_manager) if run_manager else chunks
 
     def _astream(
@@ -1553,7 +1554,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         request = self._build(messages, stop, kwargs, stream=True)
-        chunks = _call.astream(request, self._aopen_transport, ReplyDecoder)
+        chunks = _call.astream(request, self._aopen_transport, ReplyDecoder, self.rate_limiter)
         return _areport_tokens(chunks, run_manager) if run_manager else chunks
 
     def _stream_chat_model_events(
@@ -1571,7 +1572,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             return
         request = self._build(messages, stop, kwargs, stream=True)
         open_decoder = partial(EventDecoder, message_id=_message_id(run_manager))
-        with closing(_call.stream(request, self._open_transport(), open_decoder)) as events:
+        with closing(_call.stream(request, self._open_transport(), open_decoder, self.rate_limiter)) as events:
             for event in events:
                 token = read_text_delta(event)
                 if token and run_manager:
@@ -1593,7 +1594,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             return
         request = self._build(messages, stop, kwargs, stream=True)
         open_decoder = partial(EventDecoder, message_id=_message_id(run_manager))
-        async with aclosing(_call.astream(request, self._aopen_transport, open_decoder)) as events:
+        async with aclosing(_call.astream(request, self._aopen_transport, open_decoder, self.rate_limiter)) as events:
             async for event in events:
                 token = read_text_delta(event)
                 if token and run_manager:

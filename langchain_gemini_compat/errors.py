@@ -22,6 +22,7 @@ GeminiCompatError
 ├─ UnusableReplyError         openai.OpenAIError           ModelError    .reply
 │  └─ EmptyReplyError, MalformedToolCallError, BlockedError
 ├─ ModelRefusalError          OutputParserException       ModelRefusalError   .raw_message
+├─ RateLimiterError                                      ModelError
 ├─ UnsupportedContentError    ValueError                   ModelInvalidRequestError
 ├─ UnsupportedParameterError  ValueError                   ModelInvalidRequestError
 └─ InvalidHistoryError        ValueError                   ModelInvalidRequestError
@@ -87,6 +88,7 @@ __all__ = [
     "PermissionDeniedError",
     "QuotaExhaustedError",
     "RateLimitError",
+    "RateLimiterError",
     "RequestTimeoutError",
     "SchemaRejectedError",
     "ServerError",
@@ -122,6 +124,14 @@ class InvalidHistoryError(GeminiCompatError, ModelInvalidRequestError, ValueErro
     """The messages cannot be sent, for example because none has content. No request was sent.
 
     Change the message that the error message names.
+    """
+
+
+class RateLimiterError(GeminiCompatError, ModelError):
+    """The shared rate limiter cannot be reached, or the turn of this request did not come in time. No request was sent.
+
+    The call is not retried. Check that Redis runs and is reachable, or use fewer workers or a longer `timeout` of the
+    limiter.
     """
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from langchain_core.messages import AIMessage
+    from langchain_core.rate_limiters import BaseRateLimiter
 
     from langchain_gemini_compat._request.build import Request
     from langchain_gemini_compat._transport.client import Transport
@@ -65,6 +66,7 @@ def ask(
     deadline: float | None = None,
     keeps_headers: bool = False,
     request_headers: Mapping[str, str] | None = None,
+    rate_limiter: BaseRateLimiter | None = None,
 ) -> _Reply:
     """Send the payload of `repair` and return the whole reply, decoded by `decode`.
 
@@ -77,6 +79,7 @@ def ask(
             larger call. Default: the `total` limit of the transport.
         keeps_headers: Whether the headers of the response are kept for `decode`.
         request_headers: Headers of this call's requests, besides those of the transport.
+        rate_limiter: The rate limiter to ask before each retry. LangChain asks it before the first try.
 
     Returns:
         The decoded reply.
@@ -84,7 +87,9 @@ def ask(
     Raises:
         GeminiCompatError: If the last try fails.
     """
-    tries = transport.begin(model, keeps_headers=keeps_headers, request_headers=request_headers)
+    tries = transport.begin(
+        model, keeps_headers=keeps_headers, request_headers=request_headers, rate_limiter=rate_limiter
+    )
     tries.deadline = tries.deadline if deadline is None else deadline
     tries.on_delivered = repair.confirm
     caught: list[GeminiCompatError] = []
@@ -106,9 +111,12 @@ async def aask(
     deadline: float | None = None,
     keeps_headers: bool = False,
     request_headers: Mapping[str, str] | None = None,
+    rate_limiter: BaseRateLimiter | None = None,
 ) -> _Reply:
     """Async version of `ask`."""
-    tries = transport.begin(model, keeps_headers=keeps_headers, request_headers=request_headers)
+    tries = transport.begin(
+        model, keeps_headers=keeps_headers, request_headers=request_headers, rate_limiter=rate_limiter
+    )
     tries.deadline = tries.deadline if deadline is None else deadline
     tries.on_delivered = repair.confirm
     caught: list[GeminiCompatError] = []
@@ -121,7 +129,7 @@ async def aask(
         _prepare_next(repair, tries, await acomplete_error(caught.pop()))
 
 
-def complete(request: Request, transport: Transport) -> ChatResult:
+def complete(request: Request, transport: Transport, rate_limiter: BaseRateLimiter | None) -> ChatResult:
     """Send `request` and return the whole reply."""
     repair = _build_repair(request)
     decode = partial(_decode_reply, request, repair)
@@ -132,10 +140,11 @@ def complete(request: Request, transport: Transport) -> ChatResult:
         decode,
         keeps_headers=request.includes_headers,
         request_headers=request.headers,
+        rate_limiter=rate_limiter,
     )
 
 
-async def acomplete(request: Request, transport: Transport) -> ChatResult:
+async def acomplete(request: Request, transport: Transport, rate_limiter: BaseRateLimiter | None) -> ChatResult:
     """Async version of `complete`."""
     repair = _build_repair(request)
     decode = partial(_decode_reply, request, repair)
@@ -146,15 +155,22 @@ async def acomplete(request: Request, transport: Transport) -> ChatResult:
         decode,
         keeps_headers=request.includes_headers,
         request_headers=request.headers,
+        rate_limiter=rate_limiter,
     )
 
 
 def stream(
-    request: Request, transport: Transport, open_decoder: Callable[[Request, Tries], Decoder[_Piece]]
+    request: Request,
+    transport: Transport,
+    open_decoder: Callable[[Request, Tries], Decoder[_Piece]],
+    rate_limiter: BaseRateLimiter | None,
 ) -> Generator[_Piece]:
     """Send `request` and yield the pieces of the streamed reply. Closing the generator closes the connection."""
     tries = transport.begin(
-        request.endpoint.name, keeps_headers=request.includes_headers, request_headers=request.headers
+        request.endpoint.name,
+        keeps_headers=request.includes_headers,
+        request_headers=request.headers,
+        rate_limiter=rate_limiter,
     )
     repair = _build_repair(request)
     tries.on_delivered = repair.confirm
@@ -182,11 +198,15 @@ async def astream(
     request: Request,
     open_transport: Callable[[], Awaitable[Transport]],
     open_decoder: Callable[[Request, Tries], Decoder[_Piece]],
+    rate_limiter: BaseRateLimiter | None,
 ) -> AsyncGenerator[_Piece]:
     """Async version of `stream`. It opens the transport itself, because its caller is not a coroutine."""
     transport = await open_transport()
     tries = transport.begin(
-        request.endpoint.name, keeps_headers=request.includes_headers, request_headers=request.headers
+        request.endpoint.name,
+        keeps_headers=request.includes_headers,
+        request_headers=request.headers,
+        rate_limiter=rate_limiter,
     )
     repair = _build_repair(request)
     tries.on_delivered = repair.confirm

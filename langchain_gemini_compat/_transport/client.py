@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 
     import httpx2
+    from langchain_core.rate_limiters import BaseRateLimiter
     from typing_extensions import NotRequired
 
     from langchain_gemini_compat._catalog.surfaces import Surface
@@ -120,7 +121,12 @@ class Transport:
         return self._config.tokens
 
     def begin(
-        self, model: str, *, keeps_headers: bool = False, request_headers: Mapping[str, str] | None = None
+        self,
+        model: str,
+        *,
+        keeps_headers: bool = False,
+        request_headers: Mapping[str, str] | None = None,
+        rate_limiter: BaseRateLimiter | None = None,
     ) -> Tries:
         """Return the retry state of a new call. Calls with the same endpoint, model and account share a rate gate."""
         config = self._config
@@ -134,6 +140,7 @@ class Transport:
             keeps_headers=keeps_headers,
             request_headers=request_headers,
             sleeps=sleeps,
+            rate_limiter=rate_limiter,
         )
 
     def complete(self, payload: JsonObject, tries: Tries) -> WireChunk:

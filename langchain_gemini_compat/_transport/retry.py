@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import httpx2
     from langchain_core.messages.ai import UsageMetadata
+    from langchain_core.rate_limiters import BaseRateLimiter
 
     from langchain_gemini_compat._errors import api as errors
     from langchain_gemini_compat._errors.base import GeminiCompatError
@@ -52,7 +53,10 @@ class Tries:
         gate: The rate gate of the quota.
         keeps_headers: Whether `headers` holds the headers of the last response.
         request_headers: Headers of the requests of this call only.
-        sleeps: Whether to wait before a retry. With `False` the waits are only counted, and the rate gate is skipped.
+        sleeps: Whether to wait before a retry. With `False` the waits are only counted, and the rate gate and the rate
+            limiter are skipped.
+        rate_limiter: The rate limiter of the model. LangChain asks it before the first try, and this class before each
+            retry.
     """
 
     def __init__(
@@ -64,11 +68,13 @@ class Tries:
         keeps_headers: bool = False,
         request_headers: Mapping[str, str] | None = None,
         sleeps: bool = True,
+        rate_limiter: BaseRateLimiter | None = None,
     ) -> None:
         self.request_headers = request_headers or {}
         self._left = max(0, max_retries)
         self._uses_gate = max_retries > 0 and sleeps
         self._sleeps = sleeps
+        self._rate_limiter = rate_limiter if sleeps else None
         self._budget = limits.retry_wait
         #: Maximum wait that a call with these limits accepts, in seconds.
         self._longest_wait = min(limits.retry_wait, math.inf if limits.total is None else limits.total)
@@ -97,16 +103,21 @@ class Tries:
 
     def wait(self) -> None:
         """Sleep until the next try may start. Raise the last 429 if the wait exceeds the limits of this call."""
+        while seconds := self._delay_left():
+            time.sleep(min(seconds, _LONGEST_SLEEP))
+        if self._rate_limiter and self.retries:
+            with self._extending_deadline():
+                self._rate_limiter.acquire(blocking=True)
         while seconds := self._try_start():
             time.sleep(min(seconds, _LONGEST_SLEEP))
 
     async def await_turn(self) -> None:
         """Async version of `wait`."""
-        while True:
-            seconds = self._try_start()
-            if not seconds:
-                return
-            await asyncio.sleep(min(seconds, _LONGEST_SLEEP))
+        await _sleep_while(self._delay_left)
+        if self._rate_limiter and self.retries:
+            with self._extending_deadline():
+                await self._rate_limiter.aacquire(blocking=True)
+        await _sleep_while(self._try_start)
 
     def note_sending(self) -> None:
         """Start the time limit for the first chunk. Call this when a request is sent."""
@@ -184,14 +195,29 @@ class Tries:
         seconds, self._import_seconds = import_seconds() - self._import_seconds, import_seconds()
         return seconds
 
+    @contextmanager
+    def _extending_deadline(self) -> Generator[None]:
+        """Leave the time in the `with` block out of the time limit of the call.
+
+        LangChain asks the rate limiter before the call starts. So no wait for it counts.
+        """
+        start = time.monotonic()
+        yield
+        if self.deadline is not None:
+            self.deadline += time.monotonic() - start
+
+    def _delay_left(self) -> float:
+        """Return how many seconds are left of the delay before a retry, and count them as waited."""
+        seconds = max(0.0, self._resume_at - time.monotonic())
+        self.waited += min(seconds, _LONGEST_SLEEP)
+        return seconds
+
     def _try_start(self) -> float:
         """Return 0 if the next try may start now, else the seconds to sleep before calling this again.
 
         Raise the last 429 if the wait exceeds the limits of this call. Waiting at the rate gate is not a try.
         """
-        seconds = self._resume_at - time.monotonic()
-        if seconds <= 0:
-            seconds = self._try_gate() if self._uses_gate else 0.0
+        seconds = self._try_gate() if self._uses_gate else 0.0
         if seconds:
             self.waited += min(seconds, _LONGEST_SLEEP)
         else:
@@ -240,6 +266,14 @@ class Tries:
         if are_classes_imported() and isinstance(error, errors.UnusableReplyError):
             return 0.0
         return min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**self.retries) * _random.uniform(0.5, 1.0)
+
+
+async def _sleep_while(seconds_left: Callable[[], float]) -> None:
+    while True:
+        seconds = seconds_left()
+        if not seconds:
+            return
+        await asyncio.sleep(min(seconds, _LONGEST_SLEEP))
 
 
 def _add_jitter(seconds: float) -> float:

@@ -1,0 +1,270 @@
+"""A rate limiter whose quota is shared by all processes that use the same Redis server.
+
+This module needs the extra `redis`: the packages pyrate-limiter and redis.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, cast
+from urllib.parse import urlsplit
+
+from langchain_core.rate_limiters import BaseRateLimiter
+
+from langchain_gemini_compat.errors import RateLimiterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyrate_limiter import Decision, StateStore
+
+__all__ = ["RedisRateLimiter"]
+
+#: Milliseconds that count as a minute. Requests take different times to reach the server, so the server may see 60
+#: seconds of requests closer together than they were sent.
+_MINUTE_MS = 61_000
+#: Maximum seconds of one connection attempt and of one answer of Redis. One further attempt is made.
+_REDIS_SECONDS = 5.0
+#: Share of the time between two turns by which a waiting call may be late even if an unused turn is then lost.
+_LATE_SHARE = 0.1
+#: Uses the system's entropy. Forked workers would share the seed of an ordinary generator, and so the same pauses.
+_random = random.SystemRandom()
+
+
+class _Bucket(Protocol):
+    """Where the turns are counted."""
+
+    def take(self) -> float:
+        """Take a turn and return 0. If none is free, return the seconds until the next one."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """The arguments of a limiter."""
+
+    #: May contain a password.
+    url: str = field(repr=False)
+    requests_per_minute: int
+    name: str
+    burst: int
+    timeout: float | None
+
+
+class RedisRateLimiter(BaseRateLimiter):
+    """Rate limiter for LangChain models that shares one quota among processes and machines, through Redis.
+
+    All limiters with the same Redis server and `name` share a quota. Pass the limiter as `rate_limiter` to the models.
+    LangChain asks it before each call, and the model before each retry. Turns are spread evenly over the minute.
+
+    In any 60 seconds, at most `requests_per_minute` requests start. To keep this promise, the limiter counts 61 seconds
+    as a minute, and one `burst` less one per minute is held back. So with 300 requests per minute and the default
+    burst, 291 requests per minute start.
+
+    Turns are not given in the order of arrival. A waiting call asks Redis about twice a second. The clock is that of
+    Redis, so the clocks of the machines do not matter. The limiter can be pickled and used after `fork`.
+
+    Args:
+        url: URL of the Redis server, such as `redis://localhost:6379/0`, or `rediss://` for TLS.
+        requests_per_minute: The quota, 1 or more. Use the same value in all processes.
+        name: Name of the quota, and the key in Redis. Use one name for each project and model. Default:
+            `gemini_compat:rate_limit`.
+        burst: Maximum number of requests that start at once after a pause. Default: `None`, which means the requests of
+            one second, at least 1.
+        timeout: Maximum seconds that a call waits for its turn. `None` means no limit. Default: 600.
+
+    Raises:
+        ImportError: If the extra `redis` is not installed.
+        ValueError: If `url` is not a URL of Redis, or a number is out of range.
+
+    Examples:
+        ```python
+        limiter = RedisRateLimiter("redis://localhost:6379/0", requests_per_minute=300)
+        model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="...", rate_limiter=limiter)
+        ```
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        requests_per_minute: int,
+        name: str = "gemini_compat:rate_limit",
+        burst: int | None = None,
+        timeout: float | None = 600.0,
+    ) -> None:
+        if requests_per_minute < 1:
+            raise ValueError(f"`requests_per_minute` has to be 1 or more, not {requests_per_minute}.")
+        burst = max(1, requests_per_minute // 60) if burst is None else burst
+        if not 1 <= burst <= requests_per_minute:
+            raise ValueError(f"`burst` has to be from 1 to `requests_per_minute`, not {burst}.")
+        if timeout is not None and timeout < 0:
+            raise ValueError(f"`timeout` has to be 0 or more seconds, or None, not {timeout}.")
+        self._settings = _Settings(url, requests_per_minute, name, burst, timeout)
+        self._bucket: _Bucket = _RedisBucket(self._settings)
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        """Wait for a turn and take it.
+
+        Args:
+            blocking: Whether to wait. With `False`, the method takes a turn only if one is free now.
+
+        Returns:
+            Whether a turn was taken. With `blocking=True` always `True`.
+
+        Raises:
+            RateLimiterError: If Redis does not answer, or no turn is free within `timeout`.
+        """
+        pauses = _Pauses(self._settings)
+        while seconds := self._bucket.take():
+            if not blocking:
+                return False
+            time.sleep(pauses.next(seconds))
+        return True
+
+    async def aacquire(self, *, blocking: bool = True) -> bool:
+        """Async version of `acquire`. A thread asks Redis, so that the limiter works in any event loop.
+
+        Args:
+            blocking: Whether to wait. With `False`, the method takes a turn only if one is free now.
+
+        Returns:
+            Whether a turn was taken. With `blocking=True` always `True`.
+
+        Raises:
+            RateLimiterError: If Redis does not answer, or no turn is free within `timeout`.
+        """
+        pauses = _Pauses(self._settings)
+        while seconds := await asyncio.to_thread(self._bucket.take):
+            if not blocking:
+                return False
+            await asyncio.sleep(pauses.next(seconds))
+        return True
+
+    def __repr__(self) -> str:
+        """Return the arguments, without user name, password and options of the URL."""
+        given = self._settings
+        return (
+            f"{type(self).__name__}({_show_place(given.url)!r}, requests_per_minute={given.requests_per_minute}, "
+            f"name={given.name!r}, burst={given.burst}, timeout={given.timeout})"
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the arguments. The copy opens connections of its own and shares the quota."""
+        return partial(type(self), **asdict(self._settings)), ()
+
+
+class _Pauses:
+    """The pauses between the questions of one waiting call."""
+
+    def __init__(self, settings: _Settings) -> None:
+        self._settings = settings
+        self._end = math.inf if settings.timeout is None else time.monotonic() + settings.timeout
+
+    def next(self, seconds: float) -> float:
+        """Return how long to sleep if the next turn is free in `seconds`. Raise an error if the time is over.
+
+        All waiting calls learn of the same turn. So each of them comes at another moment, while unused turns add up to
+        `burst`. With a burst of 1, an unused turn is lost, and so the calls come sooner.
+        """
+        left = self._end - time.monotonic()
+        if left <= 0:
+            given = self._settings
+            raise RateLimiterError(
+                f"No turn was free within {given.timeout:g} s at the shared limit of {given.requests_per_minute} "
+                f"requests per minute (`{given.name}`). Too many calls wait for it. Use fewer workers, a longer "
+                "`timeout` of the limiter, or a higher quota."
+            )
+        spread = (self._settings.burst - 1 + _LATE_SHARE) * _seconds_per_turn(self._settings)
+        return min(seconds + _random.uniform(0.0, spread), left)
+
+
+class _SharedBucket:
+    """Counts the turns in a store of pyrate-limiter, by the generic cell rate algorithm.
+
+    The store keeps one number, whatever the traffic. The check and the change of the number are one step.
+
+    Args:
+        settings: The arguments of the limiter.
+        store: Where the number is.
+        now_ms: Returns the time in milliseconds.
+    """
+
+    def __init__(self, settings: _Settings, store: StateStore, now_ms: Callable[[], int]) -> None:
+        from pyrate_limiter import GCRA, Rate
+
+        self._algorithm = GCRA()
+        self._rates = [Rate(_turns_per_minute(settings), _MINUTE_MS, settings.burst)]
+        self._store, self._now_ms = store, now_ms
+
+    def take(self) -> float:
+        decision = cast("Decision", self._store.check(self._algorithm, self._rates, self._now_ms(), 1))
+        return 0.0 if decision.allowed else (decision.retry_after_ms or 1) / 1000
+
+
+class _RedisBucket:
+    """Counts the turns in Redis, by the clock of Redis.
+
+    The client opens its connections when they are needed, and anew in a forked process.
+    """
+
+    def __init__(self, settings: _Settings) -> None:
+        try:
+            import redis
+            from pyrate_limiter import RedisStateStore
+            from redis.backoff import NoBackoff
+            from redis.retry import Retry
+        except ModuleNotFoundError as err:
+            raise ImportError(
+                "`RedisRateLimiter` needs the packages pyrate-limiter and redis, and one is not installed. Run `pip "
+                "install 'langchain-gemini-compat[redis]'`."
+            ) from err
+        self._place = _show_place(settings.url)
+        self._error = redis.RedisError
+        self._client = redis.Redis.from_url(
+            settings.url,
+            socket_connect_timeout=_REDIS_SECONDS,
+            socket_timeout=_REDIS_SECONDS,
+            retry=Retry(NoBackoff(), 1),
+        )
+        self._bucket = _SharedBucket(settings, RedisStateStore(self._client, settings.name), self._now_ms)
+
+    def take(self) -> float:
+        try:
+            return self._bucket.take()
+        except self._error as err:
+            raise RateLimiterError(
+                f"The rate limiter got no turn from Redis at {self._place} ({type(err).__name__}: {err}). No request "
+                "was sent. Check that Redis runs and is reachable. Without it, the quota cannot be shared."
+            ) from err
+
+    def _now_ms(self) -> int:
+        seconds, microseconds = self._client.time()
+        return seconds * 1000 + microseconds // 1000
+
+
+def _turns_per_minute(settings: _Settings) -> int:
+    """Return how many turns become free per minute.
+
+    A full burst can come first, so no more than `requests_per_minute` start in any minute.
+    """
+    return settings.requests_per_minute - settings.burst + 1
+
+
+def _seconds_per_turn(settings: _Settings) -> float:
+    return _MINUTE_MS / 1000 / _turns_per_minute(settings)
+
+
+def _show_place(url: str) -> str:
+    """Return the URL without user name, password and options.
+
+    >>> _show_place("rediss://user:secret@example.com:6379/0?password=secret")
+    'rediss://example.com:6379/0'
+    """
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -1,0 +1,234 @@
+"""`RedisRateLimiter` without Redis, and rate limiters of any kind together with the retries of the package."""
+
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from langchain_core.rate_limiters import BaseRateLimiter
+from pyrate_limiter import InMemoryStateStore
+
+from langchain_gemini_compat import errors, rate_limiters
+from langchain_gemini_compat._transport import retry as _retry
+from langchain_gemini_compat._transport.rate_gate import Gate
+from langchain_gemini_compat._transport.retry import Tries
+from langchain_gemini_compat._transport.timeouts import TimeLimits
+from langchain_gemini_compat.rate_limiters import RedisRateLimiter
+from langchain_gemini_compat.testing import FakeGemini, Fault, record, replay
+
+MODES = ["invoke", "ainvoke", "stream", "astream", "v3", "av3"]
+
+
+def build_limiter(requests_per_minute, *, url="redis://127.0.0.1:1/0", clock=None, **arguments):
+    """Return a limiter whose turns are counted in this process, by `clock` in seconds."""
+    limiter = RedisRateLimiter(url, requests_per_minute=requests_per_minute, **arguments)
+    now = clock or time.monotonic
+    limiter._bucket = rate_limiters._SharedBucket(
+        limiter._settings, InMemoryStateStore(), lambda: int(now() * 1000) + 10**12
+    )
+    return limiter
+
+
+def take_all(limiter, clock, until):
+    """Take each turn as soon as it is free. Return their times."""
+    taken = []
+    while clock.now < until:
+        seconds = limiter._bucket.take()
+        if not seconds:
+            taken.append(clock.now)
+        clock.now += seconds
+    return taken
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.mark.parametrize("burst", [None, 1, 7])
+@pytest.mark.parametrize("quota", [7, 60, 300, 700])
+def test_no_minute_has_more_turns_than_the_quota(quota, burst):
+    clock = Clock()
+    taken = take_all(build_limiter(quota, clock=clock, burst=burst), clock, 200)
+    for index, first in enumerate(taken[:-quota]):
+        assert taken[index + quota] - first >= 60.9, "one more turn than the quota within a minute"
+    if burst is None:
+        # At least 95 % of the quota, from the second minute on.
+        assert sum(60 <= at < 180 for at in taken) >= 2 * 0.95 * quota - 1
+
+
+def test_unused_turns_add_up_to_the_burst():
+    clock = Clock()
+    limiter = build_limiter(300, clock=clock)
+    take_all(limiter, clock, 10)
+    clock.now += 3600
+    assert [limiter.acquire(blocking=False) for _ in range(6)] == [True] * 5 + [False]
+
+
+async def test_waiting_call_gets_its_turn():
+    limiter = build_limiter(3000, burst=1)  # a turn every 20 ms
+    start = time.monotonic()
+    assert all(limiter.acquire() for _ in range(5))
+    assert all([await limiter.aacquire() for _ in range(5)])
+    assert time.monotonic() - start >= 9 * 0.02
+
+
+async def test_wait_longer_than_the_timeout_raises_an_error():
+    """LangChain ignores the value that the limiter returns. So only an error stops the call."""
+    fake = FakeGemini("never asked")
+    limiter = build_limiter(1, timeout=0.05)
+    assert limiter.acquire(blocking=False)
+    model = fake.chat_model(rate_limiter=limiter)
+    with pytest.raises(errors.RateLimiterError, match=r"within 0.05 s at the shared limit of 1 requests per minute"):
+        model.invoke("Hi")
+    with pytest.raises(errors.RateLimiterError, match="Use fewer workers"):
+        await model.ainvoke("Hi")
+    assert not fake.requests
+
+
+def test_pauses_of_waiting_calls_differ_and_keep_the_credit():
+    """All waiting calls hear of the same turn. Each comes at another time, but before unused turns are lost."""
+    limiter = build_limiter(300)
+    pauses = rate_limiters._Pauses(limiter._settings)
+    drawn = {pauses.next(0.2) for _ in range(50)}
+    assert len(drawn) == 50
+    assert min(drawn) >= 0.2
+    assert max(drawn) <= 0.2 + 5 * 61 / 296
+
+
+def test_limiter_can_be_pickled():
+    limiter = RedisRateLimiter("redis://user:hidden@127.0.0.1:1/0", requests_per_minute=30, name="n", timeout=None)
+    model = FakeGemini().chat_model(rate_limiter=limiter)
+    copy = pickle.loads(pickle.dumps(model)).rate_limiter
+    assert copy._settings == limiter._settings
+    assert copy._bucket is not limiter._bucket
+    shown = "RedisRateLimiter('redis://127.0.0.1:1/0', requests_per_minute=30, name='n', burst=1, timeout=None)"
+    assert repr(copy) == shown
+    assert "hidden" not in repr(model)
+    assert "hidden" not in repr(copy._settings)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"requests_per_minute": 0}, "`requests_per_minute` has to be 1 or more, not 0"),
+        ({"requests_per_minute": 5, "burst": 6}, "`burst` has to be from 1 to `requests_per_minute`, not 6"),
+        ({"requests_per_minute": 5, "burst": 0}, "`burst` has to be from 1"),
+        ({"requests_per_minute": 5, "timeout": -1}, "`timeout` has to be 0 or more"),
+        ({"requests_per_minute": 5, "url": "http://127.0.0.1"}, "redis://"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        RedisRateLimiter(**{"url": "redis://127.0.0.1:1", **arguments})
+
+
+def test_missing_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(ImportError, match=r"langchain-gemini-compat\[redis\]"):
+        RedisRateLimiter("redis://127.0.0.1:1", requests_per_minute=1)
+
+
+def test_import_loads_no_client():
+    script = (
+        "import sys, langchain_gemini_compat.rate_limiters; print({'redis', 'pyrate_limiter'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+async def test_unreachable_redis_is_an_error():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        limiter = RedisRateLimiter(f"redis://:hidden@127.0.0.1:{port}/0", requests_per_minute=10)
+        fake = FakeGemini("never asked")
+        model = fake.chat_model(rate_limiter=limiter)
+        with pytest.raises(errors.RateLimiterError, match=rf"redis://127.0.0.1:{port}/0 \(ConnectionError") as caught:
+            model.invoke("Hi")
+        assert "hidden" not in str(caught.value)
+        with pytest.raises(errors.GeminiCompatError, match="No request was sent"):
+            await model.ainvoke("Hi")
+    assert not fake.requests
+
+
+def test_silent_redis_is_an_error(monkeypatch):
+    """A server that accepts the connection and never answers does not block the call for longer than two tries."""
+    monkeypatch.setattr(rate_limiters, "_REDIS_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        limiter = RedisRateLimiter(f"redis://127.0.0.1:{server.getsockname()[1]}", requests_per_minute=10)
+        with pytest.raises(errors.RateLimiterError, match="TimeoutError"):
+            limiter.acquire()
+
+
+class CountingLimiter(BaseRateLimiter):
+    """Counts the turns. Each takes `seconds`."""
+
+    def __init__(self, seconds=0.0):
+        self.taken, self.seconds, self.lock = 0, seconds, threading.Lock()
+
+    def acquire(self, *, blocking=True):
+        time.sleep(self.seconds)
+        with self.lock:
+            self.taken += 1
+        return True
+
+    async def aacquire(self, *, blocking=True):
+        return self.acquire()
+
+
+async def ask(model, mode):
+    """Return the text of the answer, in one of the call modes."""
+    if mode == "invoke":
+        return model.invoke("Hi").text
+    if mode == "ainvoke":
+        return (await model.ainvoke("Hi")).text
+    if mode == "stream":
+        return "".join(chunk.text for chunk in model.stream("Hi"))
+    if mode == "astream":
+        return "".join([chunk.text async for chunk in model.astream("Hi")])
+    if mode == "v3":
+        return str(model.stream_events("Hi", version="v3").text)
+    stream = await model.astream_events("Hi", version="v3")
+    return "".join([piece async for piece in stream.text])
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_each_request_takes_a_turn(mode, monkeypatch):
+    """LangChain asks the limiter before the first request of a call, and the model before each further one."""
+    monkeypatch.setattr(_retry, "_FIRST_WAIT", 0.005)
+    fake = FakeGemini([Fault.overloaded(), Fault.empty_reply(), "Hello!"])
+    limiter = CountingLimiter()
+    assert await ask(fake.chat_model(rate_limiter=limiter), mode) == "Hello!"
+    assert limiter.taken == len(fake.requests) == 3
+
+
+async def test_wait_for_a_turn_is_not_part_of_the_time_limit():
+    """LangChain waits for the first turn before the call starts. The wait before a retry counts as little."""
+    tries = Tries(4, TimeLimits(total=30), Gate(), rate_limiter=CountingLimiter(0.05))
+    tries.wait()
+    deadline = tries.deadline
+    assert tries.try_at_once()
+    tries.wait()
+    assert tries.deadline >= deadline + 0.05
+    deadline = tries.deadline
+    assert tries.try_at_once()
+    await tries.await_turn()
+    assert tries.deadline >= deadline + 0.05
+    assert tries.waited == 0
+
+
+def test_replay_takes_no_turn_for_retries(tmp_path):
+    """The recorded answers come at once, so their retries do not wait for the limiter."""
+    fake = FakeGemini([Fault.overloaded(), "Hello!"])
+    with record(tmp_path / "tape.json"):
+        assert fake.chat_model().invoke("Hi").text == "Hello!"
+    limiter = CountingLimiter()
+    with replay(tmp_path / "tape.json"):
+        assert fake.chat_model(rate_limiter=limiter).invoke("Hi").text == "Hello!"
+    assert limiter.taken == 1
