@@ -16,6 +16,7 @@ from langchain_gemini_compat._transport import retry as _retry
 from langchain_gemini_compat._transport.rate_gate import Gate
 from langchain_gemini_compat._transport.retry import Tries
 from langchain_gemini_compat._transport.timeouts import TimeLimits
+from langchain_gemini_compat.errors import GeminiCompatWarning
 from langchain_gemini_compat.rate_limiters import RedisRateLimiter
 from langchain_gemini_compat.testing import FakeGemini, Fault, record, replay
 
@@ -206,6 +207,15 @@ async def test_each_request_takes_a_turn(mode, monkeypatch):
     limiter = CountingLimiter()
     assert await ask(fake.chat_model(rate_limiter=limiter), mode) == "Hello!"
     assert limiter.taken == len(fake.requests) == 3
+
+
+def test_changed_request_takes_a_turn():
+    """A request that the server refuses for an optional part is sent again without this part."""
+    fake, limiter = FakeGemini("Hello!"), CountingLimiter()
+    model = fake.chat_model(rate_limiter=limiter, extra_body={"presence_penalty": 0.5})
+    with pytest.warns(GeminiCompatWarning):
+        assert model.invoke("Hi").text == "Hello!"
+    assert limiter.taken == len(fake.requests) == 2
 
 
 async def test_wait_for_a_turn_is_not_part_of_the_time_limit():

@@ -14,8 +14,9 @@ import openai
 import pytest
 from blockbuster import blockbuster_ctx
 
-from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat import ChatGeminiCompat, errors
 from langchain_gemini_compat.testing import Call, FakeGemini, FakeRequest, Fault, Raw, Reply, Usage
+from langchain_gemini_compat.testing._server.quota import MinuteQuota
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,6 +142,39 @@ def test_valid_tokens_are_the_only_ones_accepted() -> None:
     assert response.status_code == 401
     assert response.json()[0]["error"]["status"] == "UNAUTHENTICATED"
     assert text_of(post(fake, token="the-new-token")) == "welcome"
+
+
+def test_quota_refuses_further_requests_of_the_same_minute() -> None:
+    """Each model has its quota. A refusal names it and the wait, uses up no reply and does not count itself."""
+    now = [0.0]
+    fake = FakeGemini(["one", "two", "three", "four"], requests_per_minute=2)
+    fake._quota = MinuteQuota(lambda: now[0])
+    assert text_of(post(fake)) == "one"
+    now[0] = 20.0
+    assert text_of(post(fake)) == "two"
+    now[0] = 50.0
+    for _ in range(2):
+        response = post(fake)
+        assert response.status_code == 429
+        details = response.json()[0]["error"]["details"]
+        assert details[1]["violations"][0]["quotaValue"] == "2"
+        assert "PerMinute" in details[1]["violations"][0]["quotaId"]
+        assert details[2]["retryDelay"] == "10.000s"
+    assert text_of(post(fake, model="gemini-2.5-flash")) == "three"
+    now[0] = 60.0
+    assert text_of(post(fake)) == "four"
+    assert post(fake).status_code == 429
+
+
+def test_quota_is_reported_as_a_rate_limit_with_its_wait() -> None:
+    fake = FakeGemini(requests_per_minute=1)
+    model = fake.chat_model(max_retries=0)
+    assert model.invoke("Hi").text == "Hi"
+    with pytest.raises(errors.RateLimitError, match="limit: 1,") as caught:
+        model.invoke("Hi")
+    assert caught.value.retry_after is not None
+    assert 30 < caught.value.retry_after <= 60
+    assert not isinstance(caught.value, errors.QuotaExhaustedError)
 
 
 def test_a_refused_request_does_not_use_up_the_script() -> None:

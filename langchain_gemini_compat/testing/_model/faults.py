@@ -71,7 +71,9 @@ class Fault:
     between: float = 0.0
 
     @classmethod
-    def rate_limit(cls, retry_delay: str | None = "26.5s", per: Literal["minute", "day"] = "minute") -> Fault:
+    def rate_limit(
+        cls, retry_delay: str | None = "26.5s", per: Literal["minute", "day"] = "minute", *, limit: int | None = None
+    ) -> Fault:
         """Return a 429: the quota of a minute or of a day is used up.
 
         AI Studio sends the delay in the body and not in a header. Only `quotaId` says whether the quota is for a
@@ -82,6 +84,7 @@ class Fault:
             retry_delay: The wait that the error asks for, in seconds with the unit, such as `"26.5s"`. `None` leaves
                 out the delay and all details, as for a spending cap.
             per: The period of the quota.
+            limit: The number of requests in the quota. `None` (the default) means 5 in a minute and 20 in a day.
 
         Returns:
             A fault for the replies of `FakeGemini`.
@@ -90,12 +93,12 @@ class Fault:
             >>> Fault.rate_limit("39043s", per="day").error.code
             429
         """
-        limit = {"minute": "5", "day": "20"}[per]
+        most = str(limit or {"minute": 5, "day": 20}[per])
         metric = "generativelanguage.googleapis.com/generate_content_free_tier_requests"
         message = (
             "You exceeded your current quota, please check your plan and billing details. For more information on "
             f"this error, head to: {_RATE_LIMITS}. To monitor your current usage, head to: "
-            f"https://ai.dev/rate-limit. \n* Quota exceeded for metric: {metric}, limit: {limit}, model: {{model}}"
+            f"https://ai.dev/rate-limit. \n* Quota exceeded for metric: {metric}, limit: {most}, model: {{model}}"
         )
         details: tuple[JsonObject, ...] = ()
         if retry_delay is not None:
@@ -104,7 +107,7 @@ class Fault:
                 "quotaMetric": metric,
                 "quotaId": f"GenerateRequestsPer{per.capitalize()}PerProjectPerModel-FreeTier",
                 "quotaDimensions": {"location": "global", "model": "{model}"},
-                "quotaValue": limit,
+                "quotaValue": most,
             }
             link: JsonObject = {"description": "Learn more about Gemini API quotas", "url": _RATE_LIMITS}
             details = (

@@ -35,6 +35,7 @@ from langchain_gemini_compat.testing._server.answers import (
 )
 from langchain_gemini_compat.testing._server.batches import FakeBatches
 from langchain_gemini_compat.testing._server.embeddings import answer_embedding, check_embedding
+from langchain_gemini_compat.testing._server.quota import MinuteQuota
 from langchain_gemini_compat.testing._server.requests import FakeRequest, read_request
 
 if TYPE_CHECKING:
@@ -78,10 +79,13 @@ class FakeGemini:
             the newest user message. A reply is a text, a `Call`, a list of `Call`s, a `Reply`, a `Raw` or a `Fault`.
         surface: The dialect: `"ai_studio"` (the default), `"vertex"` or `"openai_compatible"`.
         strict: Whether to refuse what Google refuses. Default: `True`.
+        requests_per_minute: The quota of each model. Further requests of the same 60 seconds get a 429 with Google's
+            details and wait, and do not use up a reply. `None` (the default) means no quota.
 
     Attributes:
         surface: The dialect.
         strict: Whether requests are checked.
+        requests_per_minute: The quota of each model, or `None`.
         valid_tokens: The bearer tokens that are accepted. `None` (the default) accepts every token.
         embedding_rule: A function of a request for embeddings that returns its `Fault`, or `None` for vectors.
         batches: The batches that clients created on AI Studio, with the rules for batches and files.
@@ -104,11 +108,20 @@ class FakeGemini:
         'Hello!'
     """
 
-    def __init__(self, replies: Replies = None, *, surface: Surface = "ai_studio", strict: bool = True) -> None:
+    def __init__(
+        self,
+        replies: Replies = None,
+        *,
+        surface: Surface = "ai_studio",
+        strict: bool = True,
+        requests_per_minute: int | None = None,
+    ) -> None:
         if surface not in get_args(Surface):
             raise ValueError(f"`surface` has to be one of {', '.join(get_args(Surface))}, not {surface!r}.")
         self.surface: Surface = surface
         self.strict = strict
+        self.requests_per_minute = requests_per_minute
+        self._quota = MinuteQuota()
         self.valid_tokens: set[str] | None = None
         self.embedding_rule: Callable[[FakeRequest], Fault | None] | None = None
         self.batches = FakeBatches(self._complete)
@@ -288,6 +301,9 @@ class FakeGemini:
         if is_batch:
             return self.batches.answer(request, url, content)
         route = request.path.rpartition("/")[2]
+        refusal = self._refuse_over_quota(request)
+        if refusal is not None:
+            return refusal
         if method == "POST" and request.path.endswith("/chat/completions"):
             return self._complete(request)
         if method == "POST" and route == "embeddings" and self.surface != "vertex":
@@ -357,6 +373,15 @@ class FakeGemini:
         elif not token and self.strict and self.surface != "openai_compatible":
             fault = Fault.missing_credential()
         return None if fault is None else answer_reply(fault, build_context({}, self.surface, 0))
+
+    def _refuse_over_quota(self, request: FakeRequest) -> Answer | None:
+        """Return a 429 if the quota of the model is used up, else `None`."""
+        if self.requests_per_minute is None or not request.body:
+            return None
+        name = str(request.body.get("model", ""))
+        fault = self._quota.take(name, self.requests_per_minute)
+        surface = self._surface_of(request)
+        return None if fault is None else answer_reply(fault, build_context(request.body, surface, 0))
 
 
 def _echo(request: FakeRequest) -> str:
