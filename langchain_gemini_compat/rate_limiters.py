@@ -30,7 +30,7 @@ __all__ = ["RedisRateLimiter"]
 _MINUTE_MS = 61_000
 #: Maximum seconds of one connection attempt and of one answer of Redis. One further attempt is made.
 _REDIS_SECONDS = 5.0
-#: Share of the time between two turns by which a waiting call may be late even if an unused turn is then lost.
+#: Share of the time between two turns by which a waiting call may be late with a burst of 1, which keeps no turn.
 _LATE_SHARE = 0.1
 #: Uses the system's entropy. Forked workers would share the seed of an ordinary generator, and so the same pauses.
 _random = random.SystemRandom()
@@ -66,7 +66,7 @@ class RedisRateLimiter(BaseRateLimiter):
     as a minute, and one `burst` less one per minute is held back. So with 300 requests per minute and the default
     burst, 291 requests per minute start.
 
-    Turns are not given in the order of arrival. A waiting call asks Redis about twice a second. The clock is that of
+    Turns are not given in the order of arrival. A waiting call asks Redis a few times a second. The clock is that of
     Redis, so the clocks of the machines do not matter. The limiter can be pickled and used after `fork`.
 
     Args:
@@ -170,7 +170,7 @@ class _Pauses:
         """Return how long to sleep if the next turn is free in `seconds`. Raise an error if the time is over.
 
         All waiting calls learn of the same turn. So each of them comes at another moment, while unused turns add up to
-        `burst`. With a burst of 1, an unused turn is lost, and so the calls come sooner.
+        `burst`. The pause takes half of that time and leaves the rest for a slow machine.
         """
         left = self._end - time.monotonic()
         if left <= 0:
@@ -180,7 +180,8 @@ class _Pauses:
                 f"requests per minute (`{given.name}`). Too many calls wait for it. Use fewer workers, a longer "
                 "`timeout` of the limiter, or a higher quota."
             )
-        spread = (self._settings.burst - 1 + _LATE_SHARE) * _seconds_per_turn(self._settings)
+        turns = max(_LATE_SHARE, (self._settings.burst - 1) / 2)
+        spread = turns * _seconds_per_turn(self._settings)
         return min(seconds + _random.uniform(0.0, spread), left)
 
 

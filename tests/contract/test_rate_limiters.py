@@ -99,7 +99,7 @@ def test_pauses_of_waiting_calls_differ_and_keep_the_credit():
     drawn = {pauses.next(0.2) for _ in range(50)}
     assert len(drawn) == 50
     assert min(drawn) >= 0.2
-    assert max(drawn) <= 0.2 + 5 * 61 / 296
+    assert max(drawn) <= 0.2 + 2 * 61 / 296
 
 
 def test_limiter_can_be_pickled():

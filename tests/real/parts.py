@@ -42,4 +42,9 @@ PARTS: tuple[Part, ...] = (
             "@modelcontextprotocol/server-filesystem@2026.8.31",
         ),
     ),
+    Part(
+        "shared_quota",
+        "`RedisRateLimiter`: one quota for four processes, forks, and a Redis that goes away",
+        debian={"redis-server": "redis-server"},
+    ),
 )

@@ -301,9 +301,6 @@ class FakeGemini:
         if is_batch:
             return self.batches.answer(request, url, content)
         route = request.path.rpartition("/")[2]
-        refusal = self._refuse_over_quota(request)
-        if refusal is not None:
-            return refusal
         if method == "POST" and request.path.endswith("/chat/completions"):
             return self._complete(request)
         if method == "POST" and route == "embeddings" and self.surface != "vertex":
