@@ -296,6 +296,8 @@ class FakeGemini:
         is_batch = self.surface == "ai_studio" and self.batches.has_path(request.path)
         header = self.batches.find_credential_header(request) if is_batch else "authorization"
         refusal = self._refuse_credential(headers, header) if header else None
+        if refusal is None and not is_batch:
+            refusal = self._refuse_over_quota(request)
         if refusal is not None:
             return refusal
         if is_batch:
