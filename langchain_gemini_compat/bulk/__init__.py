@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from langchain_gemini_compat.bulk._batch_engine import BatchApiEngine
+from langchain_gemini_compat.bulk._batch_service import BatchError
 from langchain_gemini_compat.bulk._engine import Engine, Outcomes
 from langchain_gemini_compat.bulk._journal import OutputError
 from langchain_gemini_compat.bulk._outcomes import Outcome, read_error, read_reply
@@ -14,6 +16,8 @@ from langchain_gemini_compat.bulk._run import BulkResult, run_bulk
 
 __all__ = [
     "Asker",
+    "BatchApiEngine",
+    "BatchError",
     "BulkResult",
     "Engine",
     "InvalidRowsError",

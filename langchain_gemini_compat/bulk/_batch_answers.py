@@ -1,0 +1,142 @@
+"""Turns the lines of a batch's output into outcomes.
+
+A line is decoded as the reply to a call: the model is called, and the line takes the place of the server's answer. So
+signatures, thoughts, structured output and errors are those of a call.
+
+Google does not document the lines of compatible batches. OpenAI's form is documented there:
+https://platform.openai.com/docs/guides/batch. Two programs saw `usage` in camel case in Google's output
+(https://github.com/sinas-platform/sinas/pull/129), as JSON of protocol buffers has it, so both spellings are read. A
+failed request has an `error` in OpenAI's form, or the status of gRPC, as in Google's native batches.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from langchain_gemini_compat._lazy import library_name
+from langchain_gemini_compat._transport.tape import playing_here
+from langchain_gemini_compat.bulk._outcomes import Outcome, read_error, read_reply
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from langchain_gemini_compat._transport.tokens import TokenSource
+    from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
+    from langchain_gemini_compat.bulk._rows import Asker, Row
+
+#: Batches cost half: https://ai.google.dev/gemini-api/docs/batch-api
+_PRICE_FACTOR = 0.5
+_OK = 200
+_INTERNAL = 500
+#: The HTTP status for each code of gRPC, with the name that Google gives it.
+_GRPC = {
+    1: (499, "CANCELLED"),
+    2: (500, "UNKNOWN"),
+    3: (400, "INVALID_ARGUMENT"),
+    4: (504, "DEADLINE_EXCEEDED"),
+    5: (404, "NOT_FOUND"),
+    6: (409, "ALREADY_EXISTS"),
+    7: (403, "PERMISSION_DENIED"),
+    8: (429, "RESOURCE_EXHAUSTED"),
+    9: (400, "FAILED_PRECONDITION"),
+    10: (409, "ABORTED"),
+    11: (400, "OUT_OF_RANGE"),
+    12: (501, "UNIMPLEMENTED"),
+    13: (500, "INTERNAL"),
+    14: (503, "UNAVAILABLE"),
+    16: (401, "UNAUTHENTICATED"),
+}
+_CAPITAL = re.compile("(?<=[a-z])[A-Z]")
+#: Google's extra fields. The keys inside are not touched.
+_EXTRA = frozenset({"extra_content", "extraContent"})
+#: The status and the body that stand for a line.
+_Answer: TypeAlias = "tuple[int, bytes]"
+
+
+class LineReader:
+    """Decodes lines for one model. It answers the calls of this context in place of the server.
+
+    Args:
+        model: The model.
+        tokens: The source of the model's credentials. No request needs them.
+    """
+
+    def __init__(self, model: Asker, tokens: TokenSource) -> None:
+        self._model = model
+        self._answer: _Answer = (_OK, b"")
+        self.tokens = tokens
+        library = import_module(library_name())
+        self._response: type[httpx2.Response] = library.Response
+        self.client: httpx2.Client = library.Client(transport=library.MockTransport(self._respond))
+        self.async_client: httpx2.AsyncClient = library.AsyncClient(transport=library.MockTransport(self._arespond))
+
+    def read(self, row: Row, line: JsonObject) -> Outcome:
+        """Return the outcome of `row`, whose line is `line`."""
+        self._answer = _read_line(line)
+        try:
+            with playing_here(self):
+                outcome = read_reply(self._model.invoke(row.question, **row.options))
+        except Exception as error:
+            outcome = read_error(error)
+        return outcome if outcome.price is None else replace(outcome, price=outcome.price * _PRICE_FACTOR)
+
+    def _respond(self, _: httpx2.Request) -> httpx2.Response:
+        status, body = self._answer
+        return self._response(status, headers={"content-type": "application/json"}, content=body)
+
+    async def _arespond(self, request: httpx2.Request) -> httpx2.Response:
+        return self._respond(request)
+
+
+def parse_line(text: bytes) -> tuple[int | None, JsonObject]:
+    """Return the position in the input file that a line names, or `None`, and the line.
+
+    >>> parse_line(b'{"customId": "7", "response": {}}')
+    (7, {'custom_id': '7', 'response': {}})
+    """
+    try:
+        value = cast("JsonValue", json.loads(text))
+    except ValueError:
+        return None, {}
+    line = cast("JsonObject", _to_snake_case(value)) if isinstance(value, dict) else {}
+    name = line.get("custom_id")
+    return (int(name) if isinstance(name, str) and name.isdecimal() else None), line
+
+
+def _read_line(line: JsonObject) -> _Answer:
+    """Return the status and the body of the answer that a line stands for."""
+    response, error = line.get("response"), line.get("error")
+    if isinstance(response, dict) and not error:
+        status = response.get("status_code")
+        body = response.get("body")
+        # A whole body without a wrapper is an answer, too.
+        shown = body if body is not None else response
+        return (status if isinstance(status, int) else _OK), json.dumps(shown).encode()
+    found = error if isinstance(error, dict) else {}
+    status, name = _read_code(found.get("code"))
+    text = str(found.get("message") or error or "The batch has no answer and no error for this request.")
+    inner: JsonObject = {"code": status, "message": text, "status": str(found.get("status") or name)}
+    return status, json.dumps([{"error": inner}]).encode()
+
+
+def _read_code(code: JsonValue) -> tuple[int, str]:
+    """Return the HTTP status and its name for a code of gRPC or HTTP. The codes of OpenAI are words."""
+    if not isinstance(code, int):
+        return _INTERNAL, ""
+    return _GRPC.get(code, (code if code >= _OK else _INTERNAL, ""))
+
+
+def _to_snake_case(value: JsonValue) -> JsonValue:
+    """Return `value` with the keys that the API documents, for JSON of protocol buffers."""
+    if isinstance(value, list):
+        return [_to_snake_case(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        _CAPITAL.sub(lambda found: f"_{found[0].lower()}", key): item if key in _EXTRA else _to_snake_case(item)
+        for key, item in value.items()
+    }

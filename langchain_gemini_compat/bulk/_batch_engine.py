@@ -1,0 +1,352 @@
+"""The engine for Google's batch endpoint of AI Studio, which costs half and may take a day.
+
+Before a batch is created, its rows and its input file are on the disk (`BatchState`). If the program dies between the
+creation and the arrival of the id, the next run looks for a batch with this input file. So no batch is paid twice.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Generator, Iterator
+from io import BytesIO
+from os import PathLike
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, cast
+
+from langchain_gemini_compat import errors
+from langchain_gemini_compat._model.connection import ConnectedModel, build_transport, resolve_fields
+from langchain_gemini_compat.bulk._batch_answers import LineReader, parse_line
+from langchain_gemini_compat.bulk._batch_service import ENDPOINT, Batch, BatchError, BatchService
+from langchain_gemini_compat.bulk._batch_state import BatchState, Part
+from langchain_gemini_compat.bulk._engine import Outcomes
+from langchain_gemini_compat.bulk._outcomes import read_error
+from langchain_gemini_compat.bulk._rows import Asker, Row
+from langchain_gemini_compat.errors import GeminiCompatError
+
+#: OpenAI's limit for a file. Google documents none for compatible batches.
+MOST_REQUESTS = 50_000
+#: About a million tokens of English. The smallest limit that Google documents for the tokens of all active batches of a
+#: Flash model is 3 million: https://ai.google.dev/gemini-api/docs/rate-limits
+MOST_BYTES = 4_000_000
+#: Seconds until a list of batches shows a batch that was just created. An assumption.
+SETTLE_SECONDS = 60.0
+#: Tries to create a batch while no other batch of this run is active.
+_MOST_FAILURES = 8
+_ROWS_PER_LIST = 50
+#: With these statuses, no batch was created.
+_REFUSALS = frozenset({400, 401, 403, 404, 405, 413, 415, 422, 429})
+_NOT_FOUND = 404
+#: Google answers 403 for a file that does not exist: https://discuss.ai.google.dev/t/50428
+_NO_SUCH_FILE = frozenset({403, _NOT_FOUND})
+_ONLY_AI_STUDIO = (
+    "Google documents batches for the compatible endpoint of AI Studio only, and this model's surface is {}. Use "
+    "another engine, or an API key of AI Studio."
+)
+
+
+class BatchApiEngine:
+    """Asks the rows with Google's batch endpoint of AI Studio, for half the price. The answers may take a day.
+
+    If the program ends while a batch is being processed, run it again: it waits for the same batch. The authors of this
+    package wrote this engine by Google's documentation and did not run it against Google.
+
+    Args:
+        path: The output of `run_bulk`. The state of the batches is beside it, in `OUTPUT.batches`.
+        notify: Called with a sentence when a batch is created and at each question for its status. Default: none.
+        poll_seconds: The first and the longest wait between two questions for the status, in seconds. The waits grow.
+            Default: 10 and 300.
+        max_requests: Maximum number of rows in a batch. Default: 50,000.
+        max_bytes: Maximum size of a batch. Default: 4,000,000, which is about a million tokens.
+
+    Examples:
+        ```python
+        result = run_bulk(model, "prompts.jsonl", "answers.jsonl", engine=BatchApiEngine("answers.jsonl", notify=print))
+        ```
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        notify: Callable[[str], object] | None = None,
+        poll_seconds: tuple[float, float] = (10.0, 300.0),
+        max_requests: int = MOST_REQUESTS,
+        max_bytes: int = MOST_BYTES,
+    ) -> None:
+        path = Path(path)
+        self._path = path.with_name(f"{path.name}.batches")
+        self._notify = notify or _ignore
+        self._poll_seconds = poll_seconds
+        self._max_requests = max_requests
+        self._max_bytes = max_bytes
+
+    def run(self, model: Asker, rows: Iterator[Row], concurrency: int) -> Generator[Outcomes]:
+        """Ask `rows` and yield their outcomes when their batches have ended. `concurrency` has no meaning here."""
+        del concurrency
+        chat = _find_chat_model(model)
+        connection = resolve_fields(chat)
+        endpoint = connection.endpoint
+        if endpoint.surface != "ai_studio":
+            raise BatchError(_ONLY_AI_STUDIO.format(endpoint.surface))
+        transport = build_transport(chat, connection, "")
+        service = BatchService(transport, endpoint.base_url)
+        with BatchState(self._path) as state:
+            work = _Work(service, state, LineReader(model, transport.tokens), self._notify, self._poll_seconds)
+            work.adopt_parts()
+            yield from self._send_rows(work, model, rows)
+            yield from work.advance(work.has_ended)
+
+    def _send_rows(self, work: _Work, model: Asker, rows: Iterator[Row]) -> Generator[Outcomes]:
+        """Send `rows` in batches. Rows that an earlier run has sent are not sent again."""
+        state = work.state
+        draft: _Draft | None = None
+        try:
+            for row in rows:
+                if state.want(row):
+                    continue
+                try:
+                    body, _ = model.preview(row.question, **row.options)
+                except GeminiCompatError as error:
+                    yield [(row, read_error(error))]
+                    continue
+                line = _build_line(body)
+                if draft is not None and draft.is_full(line, self._max_requests, self._max_bytes):
+                    yield from work.send(draft)
+                    draft = None
+                draft = draft or _Draft(state)
+                draft.add(row, line)
+            if draft is not None:
+                yield from work.send(draft)
+        finally:
+            state.abandon_part()
+
+
+class _Draft:
+    """The input file of a batch that is being written."""
+
+    def __init__(self, state: BatchState) -> None:
+        self._state = state
+        self.number = state.begin_part()
+        self.content = BytesIO()
+        self.count = self.size = 0
+
+    def is_full(self, line: bytes, most_requests: int, most_bytes: int) -> bool:
+        """Return whether `line` belongs into the next batch."""
+        return self.count >= most_requests or self.size + len(line) > most_bytes
+
+    def add(self, row: Row, line: bytes) -> None:
+        """Add a row. The line gets the position of the row as its `custom_id`."""
+        self._state.add(self.number, self.count, row)
+        line = line.replace(b"{}", str(self.count).encode(), 1)
+        self.content.write(line)
+        self.count += 1
+        self.size += len(line)
+
+
+class _Work:
+    """The batches of one run."""
+
+    def __init__(
+        self,
+        service: BatchService,
+        state: BatchState,
+        reader: LineReader,
+        notify: Callable[[str], object],
+        poll_seconds: tuple[float, float],
+    ) -> None:
+        self._service = service
+        self.state = state
+        self._reader = reader
+        self._notify = notify
+        self._first_wait, self._longest_wait = poll_seconds
+        self._open: dict[int, Part] = {}
+        self._failures = 0
+
+    def adopt_parts(self) -> None:
+        """Continue with the parts of earlier runs. Forget those whose batch was not created."""
+        for part in self.state.read_parts():
+            if part.batch is None and not self._find_batch(part):
+                continue
+            self._open[part.number] = self.state.read_part(part.number)
+
+    def send(self, draft: _Draft) -> Generator[Outcomes]:
+        """Upload `draft` and create its batch. Wait until the server takes it."""
+        file = self._service.upload(draft.content, draft.size, f"langchain-gemini-compat {draft.number}")
+        part = self._create(self.state.end_part(draft.number, file))
+        self._notify(f"Sent {draft.count:,} rows as {part.batch or 'a batch that is not confirmed yet'}.")
+        yield from self.advance(lambda: all(one.batch is not None for one in self._open.values()))
+
+    def has_ended(self) -> bool:
+        """Return whether no batch has rows that this run wants."""
+        return not any(self.state.has_wanted_rows(part) for part in self._open.values())
+
+    def advance(self, is_enough: Callable[[], bool]) -> Generator[Outcomes]:
+        """Ask for the status of the batches, and yield the outcomes of those that have ended, until `is_enough`."""
+        wait = self._first_wait
+        while not is_enough():
+            count = len(self._open)
+            for part in list(self._open.values()):
+                if part.batch is None:
+                    yield from self._try_again(part)
+                elif self.state.has_wanted_rows(part):
+                    yield from self._ask_for(part, part.batch)
+            if len(self._open) < count:
+                wait = self._first_wait
+            elif not is_enough():
+                time.sleep(wait)
+                wait = min(1.5 * wait, self._longest_wait)
+
+    def _create(self, part: Part) -> Part:
+        """Create the batch of `part`. Without an answer, it is not known whether the batch exists."""
+        part = self._open[part.number] = self.state.note_intent(part, time.time())
+        try:
+            batch = self._service.create(part.file)
+        except GeminiCompatError as error:
+            if _is_refusal(error):
+                part = self._open[part.number] = self.state.note_intent(part, None)
+            self._note_failure(error)
+            return part
+        self._failures = 0
+        part = self._open[part.number] = self.state.note_batch(part, batch.name)
+        return part
+
+    def _note_failure(self, error: GeminiCompatError) -> None:
+        """Raise `error`, unless the batch may be created later."""
+        has_others = any(part.batch is not None for part in self._open.values())
+        self._failures = 0 if has_others else self._failures + 1
+        if self._failures >= _MOST_FAILURES or (_is_refusal(error) and not error.is_retryable):
+            raise error
+        self._notify(f"The server has not created the batch yet: {error}")
+
+    def _try_again(self, part: Part) -> Generator[Outcomes]:
+        """Create the batch of `part`, after making sure that it does not exist."""
+        if part.intended is not None:
+            if time.time() < part.intended + SETTLE_SECONDS:
+                return
+            batch, is_certain = self._service.find_batch_of(part.file, part.intended)
+            if batch is not None:
+                self._open[part.number] = self.state.note_batch(part, batch)
+                return
+            if not is_certain:
+                yield from self._fail(part, _UNCERTAIN.format(part.file))
+                return
+        self._create(part)
+
+    def _find_batch(self, part: Part) -> bool:
+        """Look for the batch of a part of an earlier run. Forget the part and return `False` if it does not exist."""
+        intended = part.intended or 0.0
+        while (seconds := intended + SETTLE_SECONDS - time.time()) > 0:
+            time.sleep(min(seconds, SETTLE_SECONDS))
+        batch, is_certain = self._service.find_batch_of(part.file, intended)
+        if batch is not None:
+            self.state.note_batch(part, batch)
+            self._notify(f"Found {batch}, which an earlier run has created.")
+        elif is_certain:
+            self.state.drop_part(part)
+            return False
+        return True
+
+    def _ask_for(self, part: Part, name: str) -> Generator[Outcomes]:
+        """Ask for the status of a batch. If it has ended, yield its outcomes."""
+        try:
+            batch = self._service.retrieve(name)
+        except GeminiCompatError as error:
+            if _status_of(error) != _NOT_FOUND:
+                raise
+            yield from self._fail(part, f"The server does not know {name}: {error}")
+            return
+        if batch.has_ended:
+            yield from self._collect(part, batch)
+        else:
+            done = "" if batch.done is None else f", {batch.done:,} requests done"
+            self._notify(f"{name} is {batch.status}{done}.")
+
+    def _collect(self, part: Part, batch: Batch) -> Generator[Outcomes]:
+        """Yield the outcomes of a batch that has ended."""
+        reason = _describe_ending(batch)
+        for file in batch.files:
+            with TemporaryFile() as content:
+                try:
+                    self._service.download(file, content)
+                except GeminiCompatError as error:
+                    if _status_of(error) not in _NO_SUCH_FILE:
+                        raise
+                    reason = f"The output of {batch.name} is no longer there: {error}"
+                    continue
+                content.seek(0)
+                yield from self._read_lines(part, content)
+        yield from self._fail(part, reason)
+
+    def _read_lines(self, part: Part, content: IO[bytes]) -> Generator[Outcomes]:
+        found: dict[int, tuple[Row, bytes]] = {}
+        for text in content:
+            position, _ = parse_line(text)
+            row = None if position is None or position in found else self.state.find(part, position)
+            if position is not None and row is not None:
+                found[position] = row, text
+            if len(found) >= _ROWS_PER_LIST:
+                yield from self._decode(found)
+                found = {}
+        yield from self._decode(found)
+
+    def _decode(self, found: dict[int, tuple[Row, bytes]]) -> Generator[Outcomes]:
+        if found:
+            yield [(row, self._reader.read(row, parse_line(text)[1])) for row, text in found.values()]
+            # The outcomes are in the journal.
+            self.state.drop_rows([row for row, _ in found.values()])
+
+    def _fail(self, part: Part, reason: str) -> Generator[Outcomes]:
+        """End `part`. Its rows without an outcome get an error."""
+        while rows := self.state.read_rows(part, _ROWS_PER_LIST):
+            yield [(row, read_error(BatchError(reason))) for row in rows]
+            self.state.drop_rows(rows)
+        self.state.drop_part(part)
+        del self._open[part.number]
+
+
+_UNCERTAIN = (
+    "It is not known whether Google has created a batch of the file {}. Look for it in AI Studio, and cancel it there. "
+    "Then ask the row again with `retry_failed`."
+)
+
+
+def _is_refusal(error: GeminiCompatError) -> bool:
+    """Return whether `error` shows that no batch was created."""
+    is_unsent = isinstance(error, errors.APIConnectionError) and not error.is_retryable
+    return is_unsent or isinstance(error, errors.CredentialsError) or _status_of(error) in _REFUSALS
+
+
+def _status_of(error: GeminiCompatError) -> int | None:
+    return error.status_code if isinstance(error, errors.APIStatusError) else None
+
+
+def _build_line(body: object) -> bytes:
+    """Return the line for a request, with `{}` for its `custom_id`."""
+    options = {name: value for name, value in cast("dict[str, object]", body).items() if not name.startswith("stream")}
+    line = {"custom_id": "{}", "method": "POST", "url": ENDPOINT, "body": options}
+    return json.dumps(line).encode() + b"\n"
+
+
+def _describe_ending(batch: Batch) -> str:
+    """Return why a row of the batch has no answer."""
+    if batch.status == "completed":
+        return f"The output of {batch.name} has no line for this row."
+    if batch.status == "expired":
+        return f"{batch.name} expired: Google ends a batch after 48 hours. Make batches smaller with `max_requests`."
+    reason = batch.reason and f" Google says: {batch.reason}"
+    return f"{batch.name} ended as {batch.status}, without an answer for this row.{reason}"
+
+
+def _find_chat_model(model: object) -> ConnectedModel:
+    """Return the chat model inside bound options and structured output."""
+    while not isinstance(model, ConnectedModel):
+        model = getattr(model, "first", None) or getattr(model, "bound", None)
+        if model is None:
+            raise BatchError("The batch endpoint needs a ChatGeminiCompat, or one with bound options or a schema.")
+    return model
+
+
+def _ignore(_: str) -> None:
+    pass

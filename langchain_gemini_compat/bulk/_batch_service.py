@@ -1,0 +1,265 @@
+"""Requests to Google's batches and files of AI Studio.
+
+Batches go through the compatible endpoint, files through Google's native Files API, as Google documents it:
+https://ai.google.dev/gemini-api/docs/openai (batches, `POST /batches` and `GET /batches/{id}`),
+https://ai.google.dev/gemini-api/docs/batch-api (states, download), https://ai.google.dev/gemini-api/docs/files
+(resumable upload), https://ai.google.dev/api/batch-api (the native list). Types of OpenAI: `openai.types.Batch`.
+
+Seen in public, in programs whose authors ran them against Google: an id is `batches/…`, and the path to it repeats
+`batches` (https://github.com/Formspec-Labs/RefSpec/commit/81c62a53). The authors of this package did not run it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import IO, TYPE_CHECKING, TypeVar, cast
+from urllib.parse import urlencode, urlsplit
+
+from langchain_gemini_compat._transport.resources import Asked
+from langchain_gemini_compat._wire.json_types import list_at
+from langchain_gemini_compat.errors import GeminiCompatError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langchain_gemini_compat._transport.client import Transport
+    from langchain_gemini_compat._wire.json_types import JsonObject
+
+_T = TypeVar("_T")
+ENDPOINT = "/v1/chat/completions"
+_COMPATIBLE = "/openai"
+#: Bytes of one part of an upload: a multiple of 256 KiB, and the size that google-genai uses.
+_PART = 8 * 2**20
+#: Seconds between the tries of a request that does not create anything.
+_WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+#: Names of native states, by the words of OpenAI. The compatible endpoint has the latter.
+_STATES = {"pending": "validating", "running": "in_progress", "succeeded": "completed", "canceled": "cancelled"}
+_ENDINGS = frozenset({"completed", "failed", "expired", "cancelled"})
+_PAGE, _MOST_PAGES = 100, 50
+#: Clocks of two machines may differ by this number of seconds.
+_CLOCK_SKEW = 600.0
+
+
+class BatchError(GeminiCompatError):
+    """A batch has no answer for a row, or no batch can be created.
+
+    The message names the batch and the reason. The row is asked again with `retry_failed`.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the server says about a batch.
+
+    Attributes:
+        name: The id, such as `batches/abc`.
+        status: A status of OpenAI's batches, such as `in_progress`.
+        files: The files with answers and errors.
+        done: The number of requests that are answered, or `None` if the server does not say.
+        reason: Why the batch failed, or an empty string.
+    """
+
+    name: str
+    status: str
+    files: tuple[str, ...]
+    done: int | None
+    reason: str
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the status is a last one."""
+        return self.status in _ENDINGS
+
+
+class BatchService:
+    """Sends the requests for batches and files.
+
+    Args:
+        transport: Sends them.
+        base_url: The URL of the compatible endpoint.
+        sleep: Sleeps for a number of seconds.
+    """
+
+    def __init__(self, transport: Transport, base_url: str, sleep: Callable[[float], object] = time.sleep) -> None:
+        native = base_url.rstrip("/").removesuffix(_COMPATIBLE)
+        if native == base_url.rstrip("/"):
+            raise BatchError(
+                f"`base_url` has to end in `/v1beta/openai` for batches, as AI Studio's does. It is {base_url}."
+            )
+        self._transport = transport
+        self._sleep = sleep
+        self._batches = f"{base_url.rstrip('/')}/batches"
+        self._native = native
+        parts = urlsplit(native)
+        prefix, _, version = parts.path.rpartition("/")
+        origin = f"{parts.scheme}://{parts.netloc}{prefix}"
+        self._uploads = f"{origin}/upload/{version}/files"
+        self._downloads = f"{origin}/download/{version}"
+
+    def upload(self, content: IO[bytes], size: int, name: str) -> str:
+        """Upload a file and return its name. After an error, the upload starts again."""
+        return self._try_again(partial(self._upload, content, size, name))
+
+    def create(self, file: str) -> Batch:
+        """Create a batch of the requests in `file`. Sent once: the server makes a batch of each such request.
+
+        https://ai.google.dev/gemini-api/docs/batch-api says that the creation of a batch is not idempotent.
+        """
+        body = {"input_file_id": file, "endpoint": ENDPOINT, "completion_window": "24h"}
+        return _read_batch(self._ask(Asked("POST", self._batches, _dump(body), _JSON, "bearer")))
+
+    def retrieve(self, name: str) -> Batch:
+        """Return the state of a batch."""
+        asked = Asked("GET", f"{self._batches}/{name}", credential="bearer")
+        return _read_batch(self._try_again(partial(self._ask, asked)))
+
+    def download(self, name: str, target: IO[bytes]) -> None:
+        """Write a file that a batch wrote to `target`. After an error, the download starts again."""
+        url = f"{self._downloads}/files/{name.removeprefix('files/')}:download?alt=media"
+
+        def receive() -> None:
+            target.seek(0)
+            target.truncate()
+            self._transport.fetch(Asked("GET", url), target.write)
+
+        self._try_again(receive)
+
+    def find_batch_of(self, file: str, since: float) -> tuple[str | None, bool]:
+        """Look for the batch whose input file is `file`, which was created at `since` or not at all.
+
+        Returns:
+            The id of the batch, or `None`; and whether this is certain. It is not if a batch of that time does not name
+            its input file, or if there are too many batches.
+        """
+        is_certain = True
+        for operation in self._list_batches():
+            if operation is None:
+                return None, False
+            metadata = _object_at(operation, "metadata")
+            found = _object_at(metadata, "inputConfig").get("fileName")
+            if found == file:
+                return str(operation.get("name") or metadata.get("name")), True
+            if found is None and _read_time(metadata.get("createTime")) >= since - _CLOCK_SKEW:
+                is_certain = False
+        return None, is_certain
+
+    def _list_batches(self) -> Iterator[JsonObject | None]:
+        """Yield the batches of the project, and `None` if there are more than can be read."""
+        token = ""
+        for _ in range(_MOST_PAGES):
+            query = urlencode({"pageSize": _PAGE, **({"pageToken": token} if token else {})})
+            asked = Asked("GET", f"{self._native}/batches?{query}")
+            page = self._try_again(partial(self._ask, asked))
+            yield from (one for one in list_at(page, "operations") if isinstance(one, dict))
+            token = str(page.get("nextPageToken") or "")
+            if not token:
+                return
+        yield None
+
+    def _upload(self, content: IO[bytes], size: int, name: str) -> str:
+        headers = {
+            **_JSON,
+            "x-goog-upload-protocol": "resumable",
+            "x-goog-upload-command": "start",
+            "x-goog-upload-header-content-length": str(size),
+            # The word that Google's page and its SDK send.
+            "x-goog-upload-header-content-type": "jsonl",
+        }
+        asked = Asked("POST", self._uploads, _dump({"file": {"display_name": name}}), headers)
+        url = self._transport.fetch(asked, _ignore).get("x-goog-upload-url")
+        if not url:
+            raise BatchError("The server names no URL for an upload. Check `base_url`: the Files API has to be there.")
+        content.seek(0)
+        offset = 0
+        while True:
+            part = content.read(_PART)
+            command = "upload, finalize" if offset + len(part) >= size else "upload"
+            sent = {"x-goog-upload-command": command, "x-goog-upload-offset": str(offset)}
+            answer = self._collect(Asked("POST", url, part, sent, "none"))
+            offset += len(part)
+            if offset >= size:
+                return str(_object_at(_parse(answer), "file").get("name"))
+
+    def _ask(self, asked: Asked) -> JsonObject:
+        return _parse(self._collect(asked))
+
+    def _collect(self, asked: Asked) -> bytes:
+        pieces: list[bytes] = []
+        self._transport.fetch(asked, pieces.append)
+        return b"".join(pieces)
+
+    def _try_again(self, call: Callable[[], _T]) -> _T:
+        """Return the result of `call`. After an error that may pass, call it again."""
+        waits = iter(_WAITS)
+        while True:
+            wait = next(waits, None)
+            try:
+                return call()
+            except GeminiCompatError as err:
+                if wait is None or not err.is_retryable:
+                    raise
+                self._sleep(max(wait, err.retry_after or 0.0))
+
+
+_JSON: Mapping[str, str] = {"content-type": "application/json"}
+
+
+def _read_batch(value: JsonObject) -> Batch:
+    name = value.get("id")
+    if not isinstance(name, str) or not name:
+        raise BatchError("The server's answer is not a batch. Check `base_url`.")
+    status = str(value.get("status", "")).lower().removeprefix("job_state_").removeprefix("batch_state_")
+    files = tuple(
+        file for key in ("output_file_id", "error_file_id") if isinstance(file := value.get(key), str) and file
+    )
+    counts = _object_at(value, "request_counts")
+    done = [count for key in ("completed", "failed") if isinstance(count := counts.get(key), int)]
+    found = list_at(_object_at(value, "errors"), "data")
+    reasons = [str(one["message"]) for one in found if isinstance(one, dict) and one.get("message")]
+    return Batch(
+        name,
+        _STATES.get(status, status),
+        tuple(str(file) for file in files if file),
+        sum(done) if done else None,
+        " ".join(reasons),
+    )
+
+
+def _parse(content: bytes) -> JsonObject:
+    try:
+        value: object = json.loads(content)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise BatchError("The server answered a request for a batch with something that is not JSON. Check `base_url`.")
+    return cast("JsonObject", value)
+
+
+def _object_at(value: JsonObject, key: str) -> JsonObject:
+    found = value.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _read_time(text: object) -> float:
+    """Return a time of the server in seconds since 1970, or infinity if it is not one.
+
+    >>> _read_time("1970-01-01T00:00:01.5Z"), _read_time(None)
+    (1.0, inf)
+    """
+    try:
+        return datetime.fromisoformat(f"{str(text)[:19]}+00:00").timestamp()
+    except ValueError:
+        return float("inf")
+
+
+def _dump(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _ignore(_: bytes) -> None:
+    pass

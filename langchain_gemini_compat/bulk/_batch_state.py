@@ -1,0 +1,176 @@
+"""What an engine for batches has to know after a crash: the rows of each batch that is not collected, and its name.
+
+A SQLite file beside the output. It is synced before and after a batch is created, so that not even a power failure pays
+a batch twice. The rows of a batch are in the file before the batch exists.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from langchain_core.messages import message_to_dict
+
+from langchain_gemini_compat.bulk._journal import OutputError
+from langchain_gemini_compat.bulk._rows import Row, read_content
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from langchain_gemini_compat._wire.json_types import JsonObject
+
+_CREATE = """
+CREATE TABLE IF NOT EXISTS parts (part INTEGER PRIMARY KEY, file TEXT NOT NULL, intended REAL, batch TEXT);
+CREATE TABLE IF NOT EXISTS requests (part INTEGER, position INTEGER, key TEXT NOT NULL UNIQUE, number INTEGER,
+    identity TEXT, content TEXT NOT NULL, PRIMARY KEY (part, position)) WITHOUT ROWID;
+CREATE TEMP TABLE wanted (key TEXT PRIMARY KEY);
+"""
+_SELECT = "SELECT number, identity, key, content FROM requests JOIN wanted USING (key) WHERE part = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The rows of one batch.
+
+    Attributes:
+        number: The number of the part.
+        file: The uploaded file with the requests.
+        intended: When the batch was about to be created, in seconds since 1970. `None` if the server has refused it.
+        batch: The id of the batch, or `None` if it is not known.
+    """
+
+    number: int
+    file: str
+    intended: float | None
+    batch: str | None
+
+
+class BatchState:
+    """The state of all batches at one output."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file.
+
+        Raises:
+            OutputError: If it cannot be used.
+        """
+        self._path = path
+        try:
+            self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
+            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.executescript(_CREATE)
+            self._forget_unsent()
+        except sqlite3.Error as err:
+            raise OutputError(f"`{path}` cannot be used ({err}). Does another run use it? Else move it away.") from err
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        is_empty = self._execute("SELECT 1 FROM parts LIMIT 1").fetchone() is None
+        self._database.close()
+        if is_empty:
+            with suppress(OSError):
+                self._path.unlink()
+
+    def want(self, row: Row) -> bool:
+        """Note that this run wants the outcome of `row`. Return whether a batch has the row already."""
+        self._execute("INSERT OR IGNORE INTO wanted VALUES (?)", (row.key,))
+        return self._execute("SELECT 1 FROM requests WHERE key = ?", (row.key,)).fetchone() is not None
+
+    def begin_part(self) -> int:
+        """Begin a part, and return its number. Until `end_part`, nothing of it survives a crash."""
+        self._execute("BEGIN")
+        (number,) = self._execute("SELECT coalesce(max(part), 0) + 1 FROM parts").fetchone()
+        return int(number)
+
+    def add(self, part: int, position: int, row: Row) -> None:
+        """Add a row to the part that was begun."""
+        values = (part, position, row.key, row.number, json.dumps(row.id), _dump_content(row))
+        self._execute("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def end_part(self, part: int, file: str) -> Part:
+        """Keep the part, whose requests are in the uploaded `file`."""
+        self._execute("INSERT INTO parts VALUES (?, ?, NULL, NULL)", (part, file))
+        self._execute("COMMIT")
+        return Part(part, file, None, None)
+
+    def abandon_part(self) -> None:
+        """Drop the part that was begun, if there is one."""
+        if self._database.in_transaction:
+            self._execute("ROLLBACK")
+
+    def note_intent(self, part: Part, now: float | None) -> Part:
+        """Note that the batch of `part` is about to be created, or with `None` that the server has refused it."""
+        self._execute("UPDATE parts SET intended = ? WHERE part = ?", (now, part.number))
+        return Part(part.number, part.file, now, None)
+
+    def note_batch(self, part: Part, batch: str) -> Part:
+        """Note the id of the batch of `part`."""
+        self._execute("UPDATE parts SET batch = ? WHERE part = ?", (batch, part.number))
+        return Part(part.number, part.file, part.intended, batch)
+
+    def read_parts(self) -> list[Part]:
+        """Return all parts."""
+        return [Part(*found) for found in self._execute("SELECT part, file, intended, batch FROM parts ORDER BY part")]
+
+    def read_part(self, number: int) -> Part:
+        """Return the part with this number."""
+        statement = "SELECT part, file, intended, batch FROM parts WHERE part = ?"
+        return Part(*self._execute(statement, (number,)).fetchone())
+
+    def has_wanted_rows(self, part: Part) -> bool:
+        """Return whether this run wants the outcome of a row of `part`."""
+        statement = "SELECT 1 FROM requests JOIN wanted USING (key) WHERE part = ? LIMIT 1"
+        return self._execute(statement, (part.number,)).fetchone() is not None
+
+    def find(self, part: Part, position: int) -> Row | None:
+        """Return a row of `part` that this run wants and has no outcome for, or `None`."""
+        found = self._execute(f"{_SELECT} AND position = ?", (part.number, position)).fetchone()
+        return None if found is None else _read_row(found)
+
+    def read_rows(self, part: Part, count: int) -> list[Row]:
+        """Return the first `count` rows of `part` that this run wants and has no outcome for."""
+        found = self._execute(f"{_SELECT} ORDER BY position LIMIT ?", (part.number, count)).fetchall()
+        return [_read_row(one) for one in found]
+
+    def drop_rows(self, rows: Sequence[Row]) -> None:
+        """Forget rows that have an outcome."""
+        self._execute("BEGIN")
+        for row in rows:
+            self._execute("DELETE FROM requests WHERE key = ?", (row.key,))
+        self._execute("COMMIT")
+
+    def drop_part(self, part: Part) -> None:
+        """Forget a part that is collected, or whose batch does not exist."""
+        self._execute("BEGIN")
+        self._execute("DELETE FROM requests WHERE part = ?", (part.number,))
+        self._execute("DELETE FROM parts WHERE part = ?", (part.number,))
+        self._execute("COMMIT")
+
+    def _forget_unsent(self) -> None:
+        """Forget the parts that an earlier run did not send."""
+        for part in self.read_parts():
+            if part.intended is None and part.batch is None:
+                self.drop_part(part)
+
+    def _execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        return self._database.execute(statement, tuple(values))
+
+
+def _dump_content(row: Row) -> str:
+    question = row.question
+    asked = {"prompt": question} if isinstance(question, str) else {"messages": [*map(message_to_dict, question)]}
+    return json.dumps({**asked, **row.options})
+
+
+def _read_row(found: tuple[int, str, str, str]) -> Row:
+    number, identity, key, content = found
+    question, options = read_content(cast("JsonObject", json.loads(content)))
+    return Row(number, json.loads(identity), key, question, options)

@@ -1,0 +1,427 @@
+"""`BatchApiEngine`: rows through Google's batch endpoint, as the fake plays it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from threading import Thread
+
+import pytest
+from langchain_core.messages import HumanMessage
+from wire import http
+
+from langchain_gemini_compat import ChatGeminiCompat, errors
+from langchain_gemini_compat.bulk import BatchApiEngine, BatchError, OutputError, run_bulk
+from langchain_gemini_compat.bulk._batch_answers import LineReader
+from langchain_gemini_compat.testing import BatchPlan, Call, FakeGemini, Fault, Reply
+
+ENGINE = "langchain_gemini_compat.bulk._batch_engine"
+SCHEMA = {"title": "Answer", "type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
+TOOL = {"title": "weather", "description": "The weather.", "type": "object", "properties": {"city": {"type": "string"}}}
+CREATION = ("POST", "/v1beta/openai/batches")
+
+
+@pytest.fixture(autouse=True)
+def _no_waits(monkeypatch):
+    monkeypatch.setattr(f"{ENGINE}.SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr("langchain_gemini_compat.bulk._batch_service._WAITS", (0.0, 0.0))
+
+
+@pytest.fixture
+def fake():
+    return FakeGemini(answer)
+
+
+@pytest.fixture
+def model(fake):
+    return fake.chat_model(max_retries=0)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "answers.jsonl"
+
+
+def answer(request):
+    return f"About {request.prompt}"
+
+
+def run(model, rows, path, *, retry_failed=False, schema=None, **options):
+    engine = BatchApiEngine(path, poll_seconds=(0.001, 0.001), **options)
+    return run_bulk(model, rows, path, engine=engine, retry_failed=retry_failed, schema=schema)
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def number(count):
+    return [f"word {at}" for at in range(count)]
+
+
+def asked(fake):
+    """Return the prompts that batches have answered."""
+    return [request.prompt for batch in fake.batches for request in batch.requests]
+
+
+def count_requests(fake, request):
+    return sum((one.method, one.path) == request for one in fake.requests)
+
+
+@contextmanager
+def breaking(fake, request, times, *, after):
+    """Break the connection of some requests, before or after the fake has handled them."""
+    plain, left = fake.batches.answer, iter(range(times))
+
+    def respond(seen, url, content):
+        if (seen.method, seen.path) != request or next(left, None) is None:
+            return plain(seen, url, content)
+        if after:
+            plain(seen, url, content)
+        raise http.ReadError("The connection broke.")
+
+    fake.batches.answer = respond
+    yield
+    fake.batches.answer = plain
+
+
+def reply_variously(request):
+    """Return each kind of reply and of error, by the number in the prompt."""
+    replies = [
+        Reply("A word.", thoughts="Thinking about it."),
+        Reply(calls=[Call("weather", {"city": "Oslo"}), Call("weather", {"city": "Rome"})]),
+        '{"word": "moon"}',
+        "no JSON",
+        Fault.overloaded(),
+        Fault.rate_limit(),
+        Fault.context_overflow(),
+        Fault.blocked(),
+        Fault.malformed_call(),
+    ]
+    return replies[int(request.prompt.split()[-1]) % len(replies)]
+
+
+def test_rows_get_the_answers_of_batches_for_half_the_price(fake, model, path):
+    rows = ["one", {"id": "x", "prompt": "two", "temperature": 0.5}, {"messages": [HumanMessage("three")]}]
+    result = run(model, rows, path)
+    assert (result.answered, result.failed, len(fake.batches)) == (3, 0, 1)
+    assert [row["text"] for row in read(path)] == ["About one", "About two", "About three"]
+    assert [row["id"] for row in read(path)] == [None, "x", None]
+    assert fake.batches[0].requests[1].body["temperature"] == 0.5
+    assert not any("stream" in request.body for request in fake.batches[0].requests)
+    usual = run_bulk(model, rows, path.with_name("usual.jsonl"))
+    assert result.price == pytest.approx(usual.price / 2)
+    assert (result.input_tokens, result.output_tokens) == (usual.input_tokens, usual.output_tokens)
+    assert sorted(one.name for one in path.parent.iterdir() if "usual" not in one.name) == [
+        "answers.jsonl",
+        "answers.jsonl.journal",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["plain", "thoughts", "tools", "schema"])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        BatchPlan(),
+        BatchPlan(camel_case="all", error_form="response"),
+        BatchPlan(camel_case="none", has_error_file=True),
+    ],
+)
+def test_outcomes_are_those_of_calls(fake, model, path, kind, plan):
+    fake.answer_with(reply_variously)
+    fake.batches.plan = plan
+    if kind == "thoughts":
+        model = fake.chat_model(max_retries=0, include_thoughts=True)
+    if kind == "tools":
+        model = model.bind_tools([TOOL])
+    schema = SCHEMA if kind == "schema" else None
+    run(model, number(18), path, schema=schema)
+    run_bulk(model, number(18), path.with_name("usual.jsonl"), schema=schema)
+    for row, usual in zip(read(path), read(path.with_name("usual.jsonl")), strict=True):
+        assert {**row, "price": None, "error_message": None} == {**usual, "price": None, "error_message": None} | {
+            # The ids of calls are those of the server.
+            "tool_calls": row["tool_calls"] and usual["tool_calls"] and row["tool_calls"]
+        }
+        assert (row["error_message"] or "")[:40] == (usual["error_message"] or "")[:40]
+
+
+def test_inputs_are_split_by_count_and_by_size(fake, model, path):
+    run(model, number(5), path, max_requests=2)
+    assert [len(batch.requests) for batch in fake.batches] == [2, 2, 1]
+    run(model, ["x" * 500, "y" * 500, "z", "z"], path.with_name("sizes.jsonl"), max_bytes=1000)
+    assert [len(batch.requests) for batch in fake.batches[3:]] == [1, 3]
+    assert sorted(asked(fake)) == sorted([*number(5), "x" * 500, "y" * 500, "z", "z"])
+
+
+def test_status_is_asked_for_until_the_end(fake, model, path):
+    fake.batches.plan, notes = BatchPlan(seconds=0.1), []
+    run(model, ["one"], path, notify=notes.append)
+    assert notes[0] == "Sent 1 rows as batches/000000000001."
+    assert "batches/000000000001 is in_progress, 0 requests done." in notes
+
+
+@pytest.mark.parametrize(
+    ("plan", "reason"),
+    [
+        (BatchPlan(ends="expired"), "expired: Google ends a batch after 48 hours"),
+        (BatchPlan(ends="failed", message="No capacity."), "ended as failed.*Google says: No capacity."),
+        (BatchPlan(ends="cancelled", answered=1), "ended as cancelled"),
+        (BatchPlan(answered=1), "has no line for this row"),
+    ],
+)
+def test_rows_without_an_answer_have_an_error_and_are_asked_again_on_demand(fake, model, path, plan, reason):
+    fake.batches.plan = plan
+    result = run(model, number(3), path)
+    unanswered = 3 - (plan.answered or 0)
+    assert (result.answered, result.failed) == (3 - unanswered, unanswered)
+    assert {row["error_type"] for row in read(path)[3 - unanswered :]} == {"BatchError"}
+    assert re.search(reason, read(path)[-1]["error_message"])
+    assert run(model, number(3), path).failed == unanswered
+    assert len(fake.batches) == 1
+    fake.batches.plan = BatchPlan()
+    assert run(model, number(3), path, retry_failed=True).answered == 3
+    assert sorted(asked(fake)) == number(3)
+
+
+def test_a_failed_request_of_a_batch_is_asked_again_on_demand(fake, model, path):
+    fake.answer_with(["fine", Fault.overloaded(), "fine, too"])
+    assert run(model, number(2), path).failed == 1
+    assert read(path)[1]["error_type"] == "ServerError"
+    assert run(model, number(2), path, retry_failed=True).answered == 2
+    assert asked(fake) == ["word 0", "word 1", "word 1"]
+
+
+def test_a_creation_without_an_answer_is_looked_up_and_not_repeated(fake, model, path):
+    with breaking(fake, CREATION, 1, after=True):
+        assert run(model, number(2), path).answered == 2
+    assert (len(fake.batches), count_requests(fake, CREATION)) == (1, 1)
+
+
+def test_a_creation_that_did_not_arrive_is_repeated(fake, model, path):
+    with breaking(fake, CREATION, 2, after=False):
+        assert run(model, number(2), path).answered == 2
+    assert (len(fake.batches), count_requests(fake, CREATION)) == (1, 3)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_program_that_died_at_the_creation_pays_once(fake, model, path, monkeypatch, after):
+    """What `SIGKILL` leaves behind: the intent, and the batch or not."""
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{ENGINE}.BatchState.note_batch", die)
+        if not after:
+            patch.setattr(f"{ENGINE}.BatchService.create", die)
+        with pytest.raises(Killed):
+            run(model, number(4), path)
+    assert len(fake.batches) == after
+    assert run(model, [*number(4), "new"], path).answered == 5
+    assert sorted(asked(fake)) == ["new", *number(4)]
+
+
+def test_a_list_is_read_only_when_it_shows_a_new_batch(fake, model, path, monkeypatch):
+    """A batch that was just created may be missing in a list."""
+    slept = []
+    monkeypatch.setattr(f"{ENGINE}.SETTLE_SECONDS", 60.0)
+    monkeypatch.setattr(f"{ENGINE}.time.sleep", slept.append)
+    now = iter(range(1_800_000_000, 1_900_000_000, 1))
+    monkeypatch.setattr(f"{ENGINE}.time.time", lambda: float(next(now)))
+    with breaking(fake, CREATION, 1, after=True):
+        run(model, ["one"], path)
+    assert len(slept) > 20
+    assert len(fake.batches) == 1
+
+
+def test_rows_of_a_creation_that_stays_unknown_are_not_sent_again(fake, model, path):
+    plain = fake.batches._describe_native
+
+    def describe(batch):
+        described = plain(batch)
+        del described["metadata"]["inputConfig"]
+        return described
+
+    fake.batches._describe_native = describe
+    with breaking(fake, CREATION, 1, after=True):
+        assert run(model, ["one"], path).failed == 1
+    assert "It is not known whether Google has created a batch of the file files/" in read(path)[0]["error_message"]
+    assert len(fake.batches) == 1
+
+
+def test_a_batch_waits_until_the_server_takes_it(fake, model, path):
+    fake.batches.max_batches, fake.batches.plan, notes = 1, BatchPlan(seconds=0.5), []
+    assert run(model, number(3), path, max_requests=1, notify=notes.append).answered == 3
+    assert sorted(asked(fake)) == number(3)
+    assert any(note.startswith("The server has not created the batch yet") for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "creations"),
+    [
+        (Fault.rate_limit("0s"), errors.RateLimitError, 8),
+        (Fault.overloaded(), errors.ServerError, 8),
+        (Fault.rate_limit("39043s", per="day"), errors.QuotaExhaustedError, 1),
+        (Fault.permission_denied(), errors.PermissionDeniedError, 1),
+    ],
+)
+def test_a_creation_that_fails_again_and_again_ends_the_run(fake, model, path, fault, kind, creations):
+    fake.batches.fault_rule = lambda request: fault if (request.method, request.path) == CREATION else None
+    with pytest.raises(kind):
+        run(model, ["one"], path)
+    assert count_requests(fake, CREATION) == creations
+    fake.batches.fault_rule = None
+    assert run(model, ["one"], path).answered == 1
+    assert len(fake.batches) == 1
+
+
+def test_errors_that_pass_do_not_end_a_run(fake, model, path):
+    faults = {}
+
+    def fail_once(request):
+        if (request.method, request.path) == CREATION:
+            return None
+        faults[request.path] = faults.get(request.path, 0) + 1
+        return Fault.overloaded() if faults[request.path] == 1 else None
+
+    fake.batches.fault_rule = fail_once
+    assert run(model, number(2), path).answered == 2
+    assert asked(fake) == number(2)
+
+
+def test_a_run_goes_on_with_its_batch_after_an_error(fake, model, path):
+    notes = []
+    fake.batches.fault_rule = lambda request: Fault.overloaded() if request.method == "GET" else None
+    with pytest.raises(errors.ServerError):
+        run(model, number(2), path)
+    assert path.with_name("answers.jsonl.batches").exists()
+    fake.batches.fault_rule = None
+    assert run(model, number(3), path, notify=notes.append).answered == 3
+    assert sorted(asked(fake)) == number(3)
+    assert "Sent 1 rows as batches/000000000002." in notes
+
+
+def test_a_key_without_permission_does_not_lose_a_batch(fake, model, path):
+    with_permission = fake.batches.fault_rule
+    denied = Fault.permission_denied()
+    fake.batches.fault_rule = lambda request: denied if "/batches/batches/" in request.path else None
+    with pytest.raises(errors.PermissionDeniedError):
+        run(model, ["one"], path)
+    fake.batches.fault_rule = with_permission
+    assert run(model, ["one"], path).answered == 1
+    assert asked(fake) == ["one"]
+
+
+def test_a_batch_whose_rows_left_the_input_is_kept_for_later(fake, model, path):
+    fake.batches.fault_rule = lambda request: Fault.overloaded() if request.method == "GET" else None
+    with pytest.raises(errors.ServerError):
+        run(model, number(2), path)
+    fake.batches.fault_rule = None
+    assert run(model, ["other"], path).answered == 1
+    assert run(model, number(2), path).answered == 2
+    assert sorted(asked(fake)) == ["other", *number(2)]
+
+
+def test_rows_whose_batch_or_output_is_gone_have_an_error(fake, model, path):
+    gone = Fault.permission_denied()
+    fake.batches.fault_rule = lambda request: gone if request.path.endswith(":download") else None
+    assert run(model, ["one"], path).failed == 1
+    assert "is no longer there" in read(path)[0]["error_message"]
+    gone = Fault.model_not_found()
+    fake.batches.fault_rule = lambda request: gone if "/batches/batches/" in request.path else None
+    assert run(model, ["two"], path).failed == 1
+    assert "The server does not know batches/" in read(path)[0]["error_message"]
+
+
+def test_a_row_that_cannot_be_sent_has_its_error(fake, model, path):
+    bad = {"messages": [{"role": "user", "content": [{"type": "nonsense"}]}]}
+    assert run(model, ["one", bad], path).answered == 1
+    assert read(path)[1]["error_type"] == "UnsupportedContentError"
+    assert len(fake.batches[0].requests) == 1
+
+
+@pytest.mark.parametrize("surface", ["vertex", "openai_compatible"])
+def test_other_surfaces_have_no_batches(path, surface):
+    with pytest.raises(BatchError, match=f"AI Studio only, and this model's surface is {surface}"):
+        run(FakeGemini(surface=surface).chat_model(), ["one"], path)
+
+
+def test_a_base_url_without_the_path_of_ai_studio_is_refused(path):
+    model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="x", surface="ai_studio", base_url="http://127.0.0.1/v1")
+    with pytest.raises(BatchError, match="has to end in `/v1beta/openai`"):
+        run(model, ["one"], path)
+
+
+def test_two_runs_at_one_output_do_not_mix(fake, model, path):
+    path.with_name("answers.jsonl.batches").write_text("not a database, but a text of someone")
+    with pytest.raises(OutputError, match="cannot be used"):
+        run(model, ["one"], path)
+
+
+def test_secrets_are_not_in_the_state(fake, path):
+    fake.batches.fault_rule = lambda request: Fault.overloaded() if request.method == "GET" else None
+    with pytest.raises(errors.ServerError):
+        run(fake.chat_model(max_retries=0, api_key="a-very-secret-key"), ["one"], path)
+    assert b"a-very-secret-key" not in path.with_name("answers.jsonl.batches").read_bytes()
+
+
+def test_calls_of_other_threads_go_to_the_server_while_lines_are_decoded(fake, model, path, monkeypatch):
+    found, plain = [], LineReader._respond
+
+    def respond(self, request):
+        thread = Thread(target=lambda: found.append(fake.chat_model().invoke("Elsewhere").text))
+        thread.start()
+        thread.join()
+        return plain(self, request)
+
+    monkeypatch.setattr(LineReader, "_respond", respond)
+    run(model, ["one"], path)
+    assert found == ["About Elsewhere"]
+
+
+PROGRAM = """
+import sys
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat.bulk import BatchApiEngine, _batch_engine, run_bulk
+
+_batch_engine.SETTLE_SECONDS = 0.5
+url, path = sys.argv[1:]
+model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="a-key-of-ai-studio", base_url=url, max_retries=0)
+rows = [f"word {at}" for at in range(300)]
+engine = BatchApiEngine(path, poll_seconds=(0.01, 0.01), max_requests=120)
+print(run_bulk(model, rows, path, engine=engine).answered)
+"""
+
+
+def test_a_killed_run_pays_each_row_once(path):
+    """Killed after a creation whose answer did not arrive, and after the output arrived."""
+    fake = FakeGemini(answer)
+    plain, running = fake.batches.answer, []
+    kills = [CREATION, "download"]
+
+    def respond(request, url, content):
+        found = plain(request, url, content)
+        place = "download" if request.path.endswith(":download") else (request.method, request.path)
+        if kills and place == kills[0]:
+            kills.pop(0)
+            os.kill(running[-1].pid, signal.SIGKILL)
+        return found
+
+    fake.batches.answer = respond
+    with fake.serve() as url:
+        for _ in range(3):
+            running.append(
+                subprocess.Popen([sys.executable, "-c", PROGRAM, url, str(path)], stdout=subprocess.PIPE, text=True)
+            )
+            output, _ = running[-1].communicate()
+    assert [process.returncode for process in running] == [-signal.SIGKILL] * 2 + [0]
+    assert output == "300\n"
+    assert [row["text"] for row in read(path)] == [f"About {prompt}" for prompt in number(300)]
+    assert sorted(asked(fake)) == sorted(number(300))
+    assert len(fake.batches) == 3
