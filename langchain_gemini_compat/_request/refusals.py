@@ -28,6 +28,7 @@ Sources:
   https://github.com/lm-sys/RouteLLM/pull/32
 - `Argument not supported on this model: frequencyPenalty`: https://github.com/BerriAI/litellm/issues/14056
 - `property '…' is unsupported`: Groq
+- `OpenAIException - Error code: 400` without a reason: LiteLLM 1.108.7, route `openai/` to AI Studio
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from langchain_gemini_compat._request.refused_parts import (
     LeaveOut,
     LeaveOutKeyword,
     Refusal,
+    WrapExtraBody,
     value_at,
 )
 from langchain_gemini_compat._request.thinking import EFFORTS
@@ -163,6 +165,12 @@ _REASONING_EFFORT = re.compile(r"[^.\n]{0,120}\breasoning[_ ]effort\b[^\n]{0,300
 _REFUSING = re.compile(rf"invalid|{_NOT_TAKEN}|does not support|must be|should be|expected|one of", _FLAGS)
 _WORD = re.compile(rf"\b(?:{'|'.join(sorted(EFFORTS, key=len, reverse=True))})\b", _FLAGS)
 _LISTING = re.compile(r"[^\n]{0,40}\b(?:supported|allowed|valid|accepted|one of)\b(?P<list>[^.\n]{1,200})", _FLAGS)
+#: LiteLLM puts the content of `extra_body` into the body, and loses the words in which AI Studio refuses that.
+_UNWRAPPED = re.compile(
+    r"unknown name \\?\"google\\?\": cannot find field|OpenAIException - Error code: 400(?=\s*$)", _FLAGS
+)
+#: The sentence that LiteLLM adds to the error of a server.
+_LITELLM_NOTE = re.compile(r"\s*LiteLLM: model group [^\n]{0,300} failed with the error above\.[^\n]{0,300}")
 _RESULT_PARTS = re.compile(
     r"`?function_?response\.parts`? is not supported(?: (?:for|by) this model)?"
     r"|unknown name \\?\"parts\\?\" at \\?'[^'\n]{0,200}function_?response\\?': cannot find field",
@@ -202,6 +210,7 @@ def find_refused_parameter(error: GeminiCompatError, payload: JsonObject) -> Ref
 def read_server_text(error: errors.APIStatusError) -> str:
     """Return the server's own words: the message without our remedy, and the field violations that say more."""
     message = _STATUS.sub("", str(error.args[0]).removesuffix(error.remedy).rstrip())
+    message = _LITELLM_NOTE.sub("", message)
     said = [message]
     for detail in error.details:
         violations = detail.get("fieldViolations")
@@ -320,6 +329,13 @@ def _find_mime_type(text: str, payload: JsonObject) -> Refusal | None:
     else:
         change = DescribeMedia(mime_type)
     return Refusal((change,), match[0]) if change.apply(payload) else None
+
+
+def _find_unwrapped(text: str, payload: JsonObject) -> Refusal | None:
+    """Find Google's fields, if a gateway has put them into the body itself."""
+    match = _UNWRAPPED.search(text)
+    change = WrapExtraBody()
+    return Refusal((change,), match[0]) if match and change.apply(payload) else None
 
 
 def _find_unknown_names(text: str, payload: JsonObject) -> Refusal | None:
@@ -472,6 +488,7 @@ _RULES: tuple[Callable[[str, JsonObject], Refusal | None], ...] = (
     _find_budget,
     _find_result_parts,
     _find_mime_type,
+    _find_unwrapped,
     _find_unknown_names,
     _find_effort,
     _find_format,

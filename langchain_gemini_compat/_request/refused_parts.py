@@ -145,6 +145,24 @@ class FitBudget:
 
 
 @dataclass(frozen=True, slots=True)
+class WrapExtraBody:
+    """Sends Google's fields one level deeper, for a gateway that replaces `extra_body` by its content."""
+
+    @property
+    def part(self) -> Path:
+        """The path of the object that is wrapped."""
+        return ("extra_body",)
+
+    def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
+        """Return the payload with one more `extra_body` around Google's fields."""
+        fields = object_at(payload, "extra_body")
+        if "google" not in fields:
+            return None
+        wrapped: JsonObject = {"extra_body": fields}
+        return {**payload, "extra_body": wrapped}, "`extra_body` was put into another `extra_body`"
+
+
+@dataclass(frozen=True, slots=True)
 class LeaveOutKeyword:
     """Leaves a keyword out of the schemas of the tools or of the answer."""
 

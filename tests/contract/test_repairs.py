@@ -85,6 +85,12 @@ REFUSALS = {
         ("extra_body", "google", "new_thing"),
         None,
     ),
+    "unwrapped by a gateway": (
+        UNKNOWN.format("google", ""),
+        google(thinking_config={"include_thoughts": True}),
+        ("extra_body", "google"),
+        None,
+    ),
     "logprobs": ("Logprobs is not enabled for this model", {"extra_body": {"logprobs": True}}, ("logprobs",), None),
     "tier": ("Unknown parameter: 'service_tier'.", {"extra_body": {"service_tier": "flex"}}, ("service_tier",), None),
     "resolution": (

@@ -6,6 +6,8 @@ import pytest
 from real_software import VARIABLE, software_folder
 
 HERE = Path(__file__).parent
+# Its failed assertions show their values.
+pytest.register_assert_rewrite("gateway_routes")
 
 
 def pytest_collection_modifyitems(items):

@@ -29,6 +29,17 @@ PARTS: tuple[Part, ...] = (
         in_ci=True,
     ),
     Part(
+        "litellm",
+        "LiteLLM's proxy in front of the fake, routes `openai/` and `gemini/`: agents, thoughts, errors, embeddings",
+        tools={"litellm": ("litellm[proxy]==1.108.7",)},
+        in_ci=True,
+    ),
+    Part(
+        "portkey",
+        "Portkey's gateway in front of the fake, provider `google`, strict compliance off and on: the same",
+        npm=("@portkey-ai/gateway@1.15.2",),
+    ),
+    Part(
         "mcp_python",
         "MCP servers of PyPI: an agent calls every tool, and the thread goes on",
         tools={"mcp-time": ("mcp-server-time",), "mcp-sqlite": ("mcp-server-sqlite", "mcp<2")},

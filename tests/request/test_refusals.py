@@ -381,6 +381,30 @@ def test_error_inside_of_a_gateways_error_is_found(wrap):
     assert repaired("", ONE_KEY, body=body, surface="openai_compatible") == {"user": "u"}
 
 
+#: LiteLLM 1.108.7, route `openai/`. The words of AI Studio are lost.
+LITELLM = (
+    "litellm.BadRequestError: OpenAIException - {}\n\nLiteLLM: model group 'gemini' failed with the error above. No "
+    "fallback was attempted."
+)
+
+
+@pytest.mark.parametrize("text", [UNKNOWN.format("google", ""), LITELLM.format("Error code: 400")])
+def test_google_s_fields_are_wrapped_for_a_gateway_that_unwraps_them(text):
+    """LiteLLM puts the content of `extra_body` into the body."""
+    body = {**BODY, "extra_body": {"google": {"thinking_config": {"include_thoughts": True}}}}
+    changed, _ = refuse(text, body).apply(body)
+    assert changed == {**body, "extra_body": {"extra_body": body["extra_body"]}}
+    assert refuse(text, changed) is None
+    assert refuse(text, BODY) is None
+
+
+@pytest.mark.parametrize("text", ["Error code: 400", "Temperature is not supported with this model."])
+def test_sentence_of_litellm_makes_no_refusal_conditional(text):
+    """A conditional refusal is not remembered, so each call would need two requests."""
+    body = {**BODY, "temperature": 1, "extra_body": {"google": {"thinking_config": {"include_thoughts": True}}}}
+    assert refuse(LITELLM.format(text), body).is_conditional is False
+
+
 def test_words_have_no_secret_and_are_short():
     found = refuse(f"Unknown parameter: 'seed'. Your key secret-key-1234 {'x' * 5000}", ONE_KEY)
     assert found.words == "Unknown parameter: 'seed'"

@@ -1,98 +1,238 @@
-"""Google's native API on loopback, for programs of `ChatGoogleGenerativeAI`. A fake gives the replies."""
+"""Google's native API on loopback, for gateways and for programs of `ChatGoogleGenerativeAI`.
+
+A fake judges the requests and gives the replies, both in the form of the compatible API. This module translates.
+"""
 
 import json
+import re
+from base64 import b64decode
 from urllib.parse import urlsplit
 
+from native_google import standard
+
+from langchain_gemini_compat.testing._rules.signatures import PLACEHOLDER
 from langchain_gemini_compat.testing._server.answers import Answer
+from langchain_gemini_compat.testing._server.endpoint import BASE_PATHS
 from langchain_gemini_compat.testing._server.http_server import serve
 
 _KEY = {"Authorization": "Bearer test-key"}
+_TAG = re.compile(r"(</?thought>)")
+_REASONS = {"length": "MAX_TOKENS"}
 
 
-def serve_native(fake):
+def serve_native(fake, port=0):
     """Serve the replies of `fake` in the format of the native API.
 
-    Return a context manager that gives the address.
+    The requests of `fake` are the translated ones. Return a context manager that gives the address.
     """
 
     def respond(method, url, headers, content):
         model, _, action = urlsplit(url).path.rpartition("/")[2].partition(":")
         body = json.loads(content)
-        if action == "batchEmbedContents":
-            return _answer_embeddings(fake, model, body)
-        status, reply = _ask(fake, "chat/completions", _read_request(model, body))
-        if status != 200:
-            error = {"code": status, "message": reply["error"]["message"], "status": reply["error"]["type"].upper()}
-            return _answer_json({"error": error}, status)
-        responses = _build_responses(reply)
-        if action == "streamGenerateContent":
-            events = [f"data: {json.dumps(response)}\r\n\r\n".encode() for response in responses]
-            return Answer(200, {"content-type": "text/event-stream"}, events)
-        parts = [part for response in responses for part in response["candidates"][0]["content"]["parts"]]
-        return _answer_json({**responses[-1], "candidates": [_candidate(parts, "STOP")]})
+        if action in ("embedContent", "batchEmbedContents"):
+            return _answer_embeddings(fake, model, body, is_batch=action == "batchEmbedContents")
+        streams = action == "streamGenerateContent"
+        mode = {"stream": True, "stream_options": {"include_usage": True}} if streams else {}
+        answer = _ask(fake, "chat/completions", {**_read_request(model, body), **mode})
+        if answer.status != 200:
+            return _answer_error(answer)
+        reader = _ReplyReader()
+        if streams:
+            return Answer(200, {"content-type": "text/event-stream"}, list(_translate_events(answer.steps, reader)))
+        return _answer_json(reader.read_chunk(json.loads(b"".join(answer.steps))))
 
-    return serve(respond, "", 0, "127.0.0.1")
+    return serve(respond, "", port, "127.0.0.1")
 
 
 def _ask(fake, path, body):
-    answer = fake.respond("POST", f"/v1/{path}", _KEY, json.dumps(body).encode())
-    return answer.status, json.loads(b"".join(answer.steps))
+    return fake.respond("POST", f"{BASE_PATHS[fake.surface]}/{path}", _KEY, json.dumps(body).encode())
 
 
 def _answer_json(body, status=200):
     return Answer(status, {"content-type": "application/json"}, [json.dumps(body).encode()])
 
 
-def _answer_embeddings(fake, model, body):
-    texts = ["".join(part["text"] for part in request["content"]["parts"]) for request in body["requests"]]
-    _, reply = _ask(fake, "embeddings", {"model": model, "input": texts})
-    return _answer_json({"embeddings": [{"values": item["embedding"]} for item in reply["data"]]})
+def _answer_error(answer):
+    """Return the error in the native form: an object, with the details of Google."""
+    body = json.loads(b"".join(answer.steps))
+    error = (body[0] if isinstance(body, list) else body)["error"]
+    if "status" not in error:
+        error = {"code": answer.status, "message": error["message"], "status": error["type"].upper()}
+    return _answer_json({"error": error}, answer.status)
+
+
+def _answer_embeddings(fake, model, body, *, is_batch):
+    requests = body["requests"] if is_batch else [body]
+    texts = ["".join(part["text"] for part in request["content"]["parts"]) for request in requests]
+    answer = _ask(fake, "embeddings", {"model": model, "input": texts})
+    if answer.status != 200:
+        return _answer_error(answer)
+    vectors = [{"values": item["embedding"]} for item in json.loads(b"".join(answer.steps))["data"]]
+    return _answer_json({"embeddings": vectors} if is_batch else {"embedding": vectors[0]})
 
 
 def _read_request(model, body):
-    """Return the request in OpenAI's form, as far as the replies of the pages depend on it."""
+    """Return the request in OpenAI's form, as far as the fake's rules and replies depend on it."""
     config = body.get("generationConfig", {})
-    messages = [message for content in body["contents"] for message in _read_content(content)]
-    declared = [one for tool in body.get("tools") or () for one in tool.get("functionDeclarations", ())]
-    request = {"model": model, "messages": messages}
+    history = _HistoryReader()
+    for content in body["contents"]:
+        history.read_content(content)
+    request = {"model": model, "messages": history.messages}
+    declared = [one for tool in body.get("tools") or () for one in _declared(tool)]
     if declared:
         request["tools"] = [{"type": "function", "function": {"name": one["name"]}} for one in declared]
-    if config.get("responseMimeType") == "application/json":
+    if _either(config, "responseMimeType", "response_mime_type") == "application/json":
         request["response_format"] = {"type": "json_object"}
-    if config.get("thinkingConfig", {}).get("includeThoughts"):
+    thinking = _either(config, "thinkingConfig", "thinking_config") or {}
+    if _either(thinking, "includeThoughts", "include_thoughts"):
         request["extra_body"] = {"google": {"thinking_config": {"include_thoughts": True}}}
     return request
 
 
-def _read_content(content):
-    results = [part["functionResponse"] for part in content["parts"] if "functionResponse" in part]
-    if results:
-        return [{"role": "tool", "content": json.dumps(result["response"])} for result in results]
-    text = "".join(part.get("text", "") for part in content["parts"])
-    return [{"role": "assistant" if content["role"] == "model" else "user", "content": text}]
+def _either(holder, *names):
+    """Return the value of the first name. Google takes both spellings of a key."""
+    return next((holder[name] for name in names if name in holder), None)
 
 
-def _build_responses(reply):
-    """Return the responses of a stream: one for each part, and half a text in each."""
-    message = reply["choices"][0]["message"]
-    text = message.get("content") or ""
-    parts = [{"text": message["reasoning_content"], "thought": True}] if message.get("reasoning_content") else []
-    parts += [{"text": piece} for piece in (text[: len(text) // 2], text[len(text) // 2 :]) if piece]
-    for call in message.get("tool_calls") or ():
-        function = call["function"]
-        parts.append({"functionCall": {"name": function["name"], "args": json.loads(function["arguments"])}})
-    usage = reply["usage"]
+def _declared(tool):
+    return _either(tool, "functionDeclarations", "function_declarations") or ()
+
+
+class _HistoryReader:
+    """Reads contents as messages, in order. Calls get new ids, because the native API pairs results by order."""
+
+    def __init__(self):
+        self.messages = []
+        self._waiting = []
+
+    def read_content(self, content):
+        """Add the messages of one content."""
+        parts = content["parts"]
+        for result in (part[key] for part in parts for key in _RESULT_KEYS if key in part):
+            self._add_result(result)
+        texts = [part for part in parts if "text" in part and not part.get("thought")]
+        calls = [part for part in parts if any(key in part for key in _CALL_KEYS)]
+        text = "".join(part["text"] for part in texts)
+        if content.get("role") == "model":
+            message = {"role": "assistant", **({"content": text} if text else {})}
+            if calls:
+                message["tool_calls"] = [self._read_call(part) for part in calls]
+            self.messages.append(message)
+        elif texts:
+            self.messages.append({"role": "user", "content": text})
+
+    def _read_call(self, part):
+        call = _either(part, *_CALL_KEYS)
+        made = f"native-{len(self.messages)}-{len(self._waiting)}"
+        self._waiting.append((made, call["name"]))
+        arguments = json.dumps(call.get("args") or {})
+        entry = {"id": made, "type": "function", "function": {"name": call["name"], "arguments": arguments}}
+        signature = _either(part, "thoughtSignature", "thought_signature")
+        return entry | ({"extra_content": _signed(signature)} if signature else {})
+
+    def _add_result(self, result):
+        # Portkey sends results in order, with a name of its own if the request has none.
+        place = next((at for at, (_, name) in enumerate(self._waiting) if name == result["name"]), 0)
+        made = self._waiting.pop(place)[0] if self._waiting else "unknown"
+        answer = {"tool_call_id": made, "name": result["name"], "content": json.dumps(result["response"])}
+        self.messages.append({"role": "tool", **answer})
+
+
+_CALL_KEYS = ("functionCall", "function_call")
+_RESULT_KEYS = ("functionResponse", "function_response")
+
+
+def _signed(signature):
+    if signature != PLACEHOLDER:
+        signature = standard(signature)
+        # LiteLLM sends Google's placeholder in base64.
+        signature = PLACEHOLDER if b64decode(signature) == PLACEHOLDER.encode() else signature
+    return {"google": {"thought_signature": signature}}
+
+
+def _translate_events(events, reader):
+    """Yield the events in the native form. Errors, pauses and breaks stay as they are."""
+    waiting = None
+    for event in events:
+        chunk = _read_chunk(event)
+        if chunk and not chunk["choices"]:
+            # The usage of a compatible server comes alone. Google's is on the last candidate.
+            waiting = (waiting or {}) | reader.read_chunk(chunk)
+            continue
+        if waiting:
+            yield f"data: {json.dumps(waiting)}\r\n\r\n".encode()
+        waiting = reader.read_chunk(chunk) if chunk else None
+        if chunk is None and event != b"data: [DONE]\n\n":
+            yield event
+    if waiting:
+        yield f"data: {json.dumps(waiting)}\r\n\r\n".encode()
+
+
+def _read_chunk(event):
+    """Return the chunk in an event; `None` if it is an error or anything else."""
+    if not isinstance(event, bytes) or not event.startswith(b"data: {"):
+        return None
+    try:
+        chunk = json.loads(event.removeprefix(b"data: "))
+    except ValueError:
+        return None
+    return None if "error" in chunk else chunk
+
+
+class _ReplyReader:
+    """Reads the chunks of one reply. A whole reply is one chunk."""
+
+    def __init__(self):
+        self._is_thought = False
+
+    def read_chunk(self, chunk):
+        """Return the native response for a chunk."""
+        response = {"modelVersion": chunk["model"], "responseId": chunk["id"]}
+        for choice in chunk["choices"][:1]:
+            candidate = {"index": 0}
+            parts = list(self._read_parts(choice.get("message") or choice.get("delta") or {}))
+            if parts:
+                candidate["content"] = {"role": "model", "parts": parts}
+            if choice.get("finish_reason"):
+                candidate["finishReason"] = _read_reason(choice["finish_reason"])
+            response["candidates"] = [candidate]
+        if chunk.get("usage"):
+            response["usageMetadata"] = _read_usage(chunk["usage"])
+        return response
+
+    def _read_parts(self, message):
+        if message.get("reasoning_content"):
+            yield {"text": message["reasoning_content"], "thought": True}
+        for piece in _TAG.split(message.get("content") or ""):
+            if _TAG.fullmatch(piece):
+                self._is_thought = piece == "<thought>"
+            elif piece:
+                yield {"text": piece, "thought": True} if self._is_thought else {"text": piece}
+        signature = _signature_of(message)
+        if signature:
+            yield {"text": "", "thoughtSignature": signature}
+        for call in message.get("tool_calls") or ():
+            function = call["function"]
+            part = {"functionCall": {"name": function["name"], "args": json.loads(function["arguments"])}}
+            signature = _signature_of(call)
+            yield part | ({"thoughtSignature": signature} if signature else {})
+
+
+def _signature_of(holder):
+    return holder.get("extra_content", {}).get("google", {}).get("thought_signature")
+
+
+def _read_reason(reason):
+    """Return Google's own reason, which compatible replies have after a colon."""
+    return _REASONS.get(reason) or (reason.rpartition(": ")[2] if ": " in reason else "STOP")
+
+
+def _read_usage(usage):
+    # Google's compatible API counts thoughts in the total only.
+    thoughts = usage["total_tokens"] - usage["prompt_tokens"] - usage["completion_tokens"]
     counts = {
         "promptTokenCount": usage["prompt_tokens"],
         "candidatesTokenCount": usage["completion_tokens"],
         "totalTokenCount": usage["total_tokens"],
     }
-    responses = [{"candidates": [_candidate([part], None)], "modelVersion": reply["model"]} for part in parts]
-    responses[-1]["candidates"][0]["finishReason"] = "STOP"
-    responses[-1]["usageMetadata"] = counts
-    return responses
-
-
-def _candidate(parts, reason):
-    candidate = {"content": {"role": "model", "parts": parts}, "index": 0}
-    return {**candidate, "finishReason": reason} if reason else candidate
+    return counts | ({"thoughtsTokenCount": thoughts} if thoughts else {})
