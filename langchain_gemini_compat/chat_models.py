@@ -1776,8 +1776,8 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
                     `EmptyReplyError`. Default: `None`, which means the model's own limit. Surfaces: all.
                 max_output_tokens: Same as `max_tokens`.
                 max_completion_tokens: Same as `max_tokens`.
-                stop: A text, or a list of texts, at which the answer ends.
-                    The text itself is not part of the answer. Default: `None`. Surfaces: all.
+                stop: A string, or a list of strings, at which the answer ends.
+                    The string itself is not part of it. Default: `None`. Surfaces: all.
                 stop_sequences: Same as `stop`.
                 n: Number of answers to one request.
                     Gemini and streams give one answer. Default: `None`, which means 1. Surfaces: compatible servers.

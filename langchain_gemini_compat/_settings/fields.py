@@ -250,8 +250,8 @@ class RequestFields(BaseModel):
     stop: list[str] | str | None = Field(
         default=None,
         validation_alias=AliasChoices("stop", "stop_sequences"),
-        description="A text, or a list of texts, at which the answer ends. The text itself is not part of the "
-        "answer. Default: `None`. Surfaces: all.",
+        description="A string, or a list of strings, at which the answer ends. The string itself is not part of it. "
+        "Default: `None`. Surfaces: all.",
     )
     n: int | None = Field(
         default=None,

@@ -302,3 +302,10 @@ def test_index_lists_every_page():
     pages = [page for page in PAGES if page.is_relative_to(ROOT / "docs") and page.suffix == ".md"]
     missing = [page.name for page in pages if page.name not in index]
     assert missing == ["index.md"]
+
+
+def test_index_lists_no_page_twice():
+    """The tables below the front page's example have one row for each task."""
+    lists = INDEX.read_text(encoding="utf-8").partition("## Where to go")[2]
+    pages = [target for target, _ in LINK.findall(lists)]
+    assert sorted(set(pages)) == sorted(pages)
