@@ -90,7 +90,9 @@ class Places:
             fake.surface = connection.endpoint.surface
             self.fakes.append(fake)
             options |= {"http_client": fake.http_client, "http_async_client": fake.http_async_client}
-        return self.open(connection, credentials=credentials or Credentials("test"), **options)
+        if connection.api_key is None:
+            credentials = credentials or Credentials("test")
+        return self.open(connection, credentials=credentials, **options)
 
 
 def is_served(url):
