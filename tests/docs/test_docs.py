@@ -38,7 +38,7 @@ BRINGS = {
     "clone[server]": {"uvicorn"},
     "deepagents": {"deepagents"},
     "distributed": {"dask"},
-    "fastapi": {"fastapi"},
+    "fastapi": {"anyio", "fastapi"},
     "langchain": {"langchain", "langgraph"},
     "langchain-mcp-adapters": {"langchain_mcp_adapters", "mcp"},
     "langchain-text-splitters": {"langchain_text_splitters"},

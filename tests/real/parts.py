@@ -24,6 +24,12 @@ class Part:
 
 PARTS: tuple[Part, ...] = (
     Part(
+        "serving",
+        "the page's FastAPI service under uvicorn, 40 clients of which ten disconnect",
+        packages=("fastapi>=0.135", "uvicorn", "psutil"),
+        in_ci=True,
+    ),
+    Part(
         "servers_stop",
         "the scaffold itself: a server of Python starts on a free port and stops",
         in_ci=True,

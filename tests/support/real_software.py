@@ -65,7 +65,7 @@ def free_port():
 
 
 @contextmanager
-def running(command, *, ready, seconds=90, env=None, cwd=None):
+def running(command, *, ready, seconds=90, env=None, cwd=None, log=None):
     """Run a program until the block ends. Yield its process when it is ready.
 
     Args:
@@ -74,19 +74,20 @@ def running(command, *, ready, seconds=90, env=None, cwd=None):
         seconds: The time that it has to get ready.
         env: Environment variables, beside those of this process.
         cwd: The folder to run in.
+        log: The file for what it prints. Without it, the output is lost if the program gets ready.
     """
-    with tempfile.TemporaryFile("w+") as log:
+    with log.open("w+") if log else tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=log,
+            stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(env or {})},
             cwd=cwd,
             start_new_session=True,
         )
         try:
-            _wait(process, ready, time.monotonic() + seconds, log)
+            _wait(process, ready, time.monotonic() + seconds, output)
             yield process
         finally:
             stop(process)
