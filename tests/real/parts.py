@@ -64,4 +64,17 @@ PARTS: tuple[Part, ...] = (
         "`RedisRateLimiter`: one quota for four processes, forks, and a Redis that goes away",
         debian={"redis-server": "redis-server"},
     ),
+    Part(
+        "langgraph_server",
+        "`langgraph dev` and its SDK: streams, interrupts, forks, cancelled runs, clients that leave",
+        packages=("langgraph-sdk", "psutil"),
+        tools={"langgraph": ("-e", ".", "langchain", "langgraph-cli[inmem]")},
+        in_ci=True,
+    ),
+    Part(
+        "databases",
+        "an agent on PostgreSQL that is killed between call and result; calls in Redis (langchain-community, LangGraph)",
+        packages=("langgraph", "langgraph-checkpoint-postgres", "psycopg[binary]", "langchain-community", "redis"),
+        debian={"postgres": "postgresql-15", "redis-server": "redis-server"},
+    ),
 )
