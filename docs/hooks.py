@@ -1,14 +1,19 @@
-"""Hooks of the docs site: the changelog as a page, links for edits, and `llms.txt` for language models."""
+"""Hooks of the docs site: the changelog, links for edits, a simulation, and `llms.txt` for language models."""
 
 from __future__ import annotations
 
 import re
+import sys
+from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mkdocs.structure.files import File
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
     from mkdocs.structure.nav import Navigation
@@ -19,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 PROSE = re.compile(r"^(?=[A-Z])[^\n]+(?:\n[^\n]+)*", re.MULTILINE)
 FENCE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
+SIMULATION_PAGE, PLOT = "how-to/rate-limits.md", "images/shared-quota.svg"
 #: The navigation of the build, kept between two events.
 _found: list[Navigation] = []
 
@@ -31,10 +37,36 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the changelog of the repository as a page."""
+    """Add the changelog of the repository as a page, and the plot of the simulation in place of the committed one."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     files.append(File.generated(config, "changelog.md", content=text))
+    old = files.get_file_from_path(PLOT)
+    if old is not None:
+        files.remove(old)
+    files.append(File.generated(config, PLOT, content=_simulate_quota()[1]))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Put the tables of the simulation into their page."""
+    del config, files
+    if page.file.src_uri != SIMULATION_PAGE:
+        return markdown
+    return str(_load_report().insert_tables(markdown, _simulate_quota()[0]))
+
+
+@lru_cache(maxsize=1)
+def _simulate_quota() -> tuple[str, str]:
+    """Run the simulation of a shared quota. Return its tables in Markdown and its plot as SVG."""
+    tables, plot = _load_report().build_report()
+    return tables, plot
+
+
+def _load_report() -> ModuleType:
+    folder = str(ROOT / "tests" / "cost" / "simulation")
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return import_module("quota_report")
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:

@@ -1,0 +1,225 @@
+"""Simulates workers that share Google's quotas of a minute: without coordination, with the rate gate, with a limiter.
+
+    uv run python tests/cost/simulation/quota_report.py
+
+It is a discrete-event simulation with a fixed seed, so each run has the same result. Retries, rate gate and limiter are
+the code of the package (`Tries`, `Gate`, `RedisRateLimiter`), with a simulated clock. Server and network are models.
+"""
+
+import heapq
+import math
+import random
+from collections import deque
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import accumulate, count
+from unittest.mock import patch
+
+from pyrate_limiter import InMemoryStateStore
+
+from langchain_gemini_compat import errors, rate_limiters
+from langchain_gemini_compat._transport import retry
+from langchain_gemini_compat._transport.rate_gate import Gate
+from langchain_gemini_compat._transport.retry import Tries
+from langchain_gemini_compat._transport.timeouts import TimeLimits
+
+SEED = 15
+#: Requests and input tokens per minute: Tier 1 for Gemini 2.5 Flash, by https://ai.google.dev/gemini-api/docs/quota in
+#: mid 2025. Today, AI Studio shows the quotas of a project.
+REQUESTS, TOKENS = 1_000, 1_000_000
+#: Seconds from the request to the end of its answer: average and 99th percentile of 156,579 streamed requests in 30
+#: days (Gemini 2.5 on Vertex AI), by https://discuss.ai.google.dev/t/116568. They fit this log-normal distribution.
+LATENCY_MU, LATENCY_SIGMA = 2.2017, 0.5537
+#: Share of answers that are errors for another reason than the quota: the error rate of the same report.
+FAULTS = 0.0101
+#: Assumptions, for which no figures are published: seconds to the server, and to a refusal and back.
+WAY, REFUSAL = (0.03, 0.25), 0.15
+#: Assumption: the spread of the length of prompts (log-normal).
+PROMPT_SIGMA = 0.5
+#: Seconds before the measurement begins, beside the time in which each worker gets a turn from the limiter.
+WARM_UP = 60.0
+STRATEGIES = ("none", "gate", "limiter")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A workload: the mean length of its prompts, the requests per minute of the limiter, and the numbers of workers."""
+
+    name: str
+    prompt: int
+    limit: int
+    workers: tuple[int, ...]
+
+
+SCENARIOS = (
+    Scenario("short prompts", 500, REQUESTS, (1, 3, 10, 30, 100, 200, 300, 1000)),
+    # 1,000,000 tokens / 5,000 tokens = 200 requests. A tenth less, since the lengths differ.
+    Scenario("long prompts", 5_000, 180, (1, 3, 10, 30, 100, 300)),
+)
+
+
+@dataclass
+class Figures:
+    """What is counted after the warm-up."""
+
+    minutes: float
+    sent: int = 0
+    refused: int = 0
+    failed: int = 0
+    waits: list[float] = field(default_factory=list)
+
+    @property
+    def answers(self):
+        """Answers per minute."""
+        return len(self.waits) / self.minutes
+
+    @property
+    def wasted(self):
+        """Share of requests that the server refused."""
+        return self.refused / max(1, self.sent)
+
+    @property
+    def lost(self):
+        """Share of calls that failed."""
+        return self.failed / max(1, self.failed + len(self.waits))
+
+    @property
+    def wait(self):
+        """Mean seconds from the start of an answered call to the request that was answered."""
+        return sum(self.waits) / max(1, len(self.waits))
+
+
+class Clock:
+    """Stands in for the module `time`."""
+
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+class Server:
+    """Accepts requests while the last 60 seconds have room for them, as the fake endpoint does."""
+
+    def __init__(self, clock):
+        self.clock, self.accepted, self.tokens = clock, deque(), 0
+
+    def take(self, tokens):
+        """Count a request. Return `None`, or the seconds after which there would be room."""
+        now, accepted = self.clock.now, self.accepted
+        while accepted and accepted[0][0] <= now - 60:
+            self.tokens -= accepted.popleft()[1]
+        if len(accepted) < REQUESTS and self.tokens + tokens <= TOKENS:
+            accepted.append((now, tokens))
+            self.tokens += tokens
+            return None
+        surplus = self.tokens + tokens - TOKENS
+        freed = accumulate(freed for _, freed in accepted)
+        return next(at for (at, _), so_far in zip(accepted, freed, strict=False) if so_far >= surplus) + 60 - now
+
+
+class World:
+    """One run: a clock, a server, and workers that make one call after the other."""
+
+    def __init__(self, scenario, strategy, workers, minutes):
+        self.scenario, self.strategy, self.workers = scenario, strategy, workers
+        self.random = random.Random(f"{SEED} {scenario.name} {strategy} {workers}")
+        self.clock = Clock()
+        queue = 1.5 * workers / scenario.limit * 60 if strategy == "limiter" else 0
+        self.begin = WARM_UP + queue
+        self.server = Server(self.clock)
+        self.figures = Figures(minutes)
+        self.settings = rate_limiters._Settings("", scenario.limit, "", max(1, scenario.limit // 60), None)
+        self.bucket = rate_limiters._SharedBucket(
+            self.settings, InMemoryStateStore(), lambda: int(self.clock.now * 1000)
+        )
+
+    def run(self):
+        """Return the figures of the run."""
+        with ExitStack() as stack:
+            for module in (retry, rate_limiters):
+                stack.enter_context(patch.object(module, "time", self.clock))
+                stack.enter_context(patch.object(module, "_random", self.random))
+            self._run_until(self.begin + self.figures.minutes * 60)
+        return self.figures
+
+    def _run_until(self, end):
+        numbers = count()
+        queue = [(self.random.uniform(0, 10), next(numbers), self._work()) for _ in range(self.workers)]
+        heapq.heapify(queue)
+        while queue[0][0] < end:
+            self.clock.now, _, worker = queue[0]
+            heapq.heapreplace(queue, (self.clock.now + next(worker), next(numbers), worker))
+
+    def _work(self):
+        """Make calls. Yield the seconds until the next step."""
+        gate = Gate(self.clock.monotonic)
+        while True:
+            called = self.clock.now
+            if self.strategy == "none":
+                gate = Gate(self.clock.monotonic)
+            sent = yield from self._call(Tries(2, TimeLimits(), gate))
+            if self._is_measured():
+                if sent is None:
+                    self.figures.failed += 1
+                else:
+                    self.figures.waits.append(sent - called)
+
+    def _is_measured(self):
+        return self.clock.now >= self.begin
+
+    def _call(self, tries):
+        """Make one call. Return when the answered request was sent, or `None` if the call failed."""
+        tokens = self.random.lognormvariate(math.log(self.scenario.prompt) - PROMPT_SIGMA**2 / 2, PROMPT_SIGMA)
+        while True:
+            while seconds := tries._delay_left():
+                yield seconds
+            if self.strategy == "limiter":
+                yield from self._take_turn()
+            try:
+                while seconds := tries._try_start():
+                    yield seconds
+            except errors.RateLimitError:
+                return None
+            sent = self.clock.now
+            error = yield from self._send(tokens)
+            if error is None:
+                tries.mark_delivered()
+                return sent
+            if tries.record_failure(error) is None:
+                return None
+
+    def _take_turn(self):
+        pauses = rate_limiters._Pauses(self.settings)
+        while seconds := self.bucket.take():
+            yield pauses.next(seconds)
+
+    def _send(self, tokens):
+        """Send a request. Return its error, or `None` after the answer."""
+        self.figures.sent += self._is_measured()
+        yield self.random.uniform(*WAY)
+        wait = self.server.take(tokens)
+        if wait is not None:
+            self.figures.refused += self._is_measured()
+            yield REFUSAL
+            error = errors.RateLimitError("quota")
+            # Without coordination, clients do not read the wait in Google's body, as the SDKs of OpenAI do not.
+            error.retry_after = None if self.strategy == "none" else wait
+            return error
+        yield self.random.lognormvariate(LATENCY_MU, LATENCY_SIGMA)
+        return errors.ServerError("busy") if self.random.random() < FAULTS else None
+
+
+def simulate(scenario, strategy, workers):
+    """Return the figures of a run. Runs with few workers are longer."""
+    return World(scenario, strategy, workers, minutes=max(1, min(30, 600 // workers))).run()
+
+
+def simulate_all():
+    """Return the figures of all runs by scenario, number of workers and strategy."""
+    return {
+        (scenario, workers, strategy): simulate(scenario, strategy, workers)
+        for scenario in SCENARIOS
+        for workers in scenario.workers
+        for strategy in STRATEGIES
+    }
