@@ -15,7 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 from urllib.request import getproxies
+from weakref import WeakSet
 
+from langchain_gemini_compat._transport.decompression import ACCEPTED
 from langchain_gemini_compat._transport.errors import open_client
 from langchain_gemini_compat._transport.http_library import build_async_client, build_client, build_limits, http_library
 from langchain_gemini_compat._transport.process_lock import singleton_lock
@@ -30,6 +32,13 @@ _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 #: The proxies of the environment that an HTTP client uses, as `getproxies` names them.
 _PROXIES = frozenset({"http", "https", "all"})
 _KEY_LOG = "SSLKEYLOGFILE"
+#: The headers of every request.
+FIXED_HEADERS = {
+    "accept": "application/json",
+    "accept-encoding": ACCEPTED,
+    "content-type": "application/json",
+    "user-agent": "langchain-gemini-compat",
+}
 _MOST_CONTEXTS = 8
 #: Platforms on which `getproxies` also reads settings of the system.
 _SYSTEM_PROXIES = ("darwin", "win32", "cygwin")
@@ -50,7 +59,9 @@ def open_sync_client() -> httpx2.Client:
     Raises:
         APIConnectionError: The proxy settings are invalid.
     """
-    return open_client(lambda: build_client(verify=ssl_context(), cookies=_refuse_cookies()))
+    client = open_client(lambda: build_client(verify=ssl_context(), cookies=_refuse_cookies(), headers=FIXED_HEADERS))
+    _built.add(client)
+    return client
 
 
 def open_async_client() -> httpx2.AsyncClient:
@@ -61,7 +72,18 @@ def open_async_client() -> httpx2.AsyncClient:
     Raises:
         APIConnectionError: The proxy settings are invalid.
     """
-    return open_client(_build_async_client)
+    client = open_client(_build_async_client)
+    _built.add(client)
+    return client
+
+
+#: The clients that this module has built, as long as they are in use.
+_built: WeakSet[httpx2.Client | httpx2.AsyncClient] = WeakSet()
+
+
+def has_fixed_headers(client: httpx2.Client | httpx2.AsyncClient) -> bool:
+    """Return whether all requests of `client` have `FIXED_HEADERS`. Those of the caller's clients have to name them."""
+    return client in _built
 
 
 def _build_async_client() -> httpx2.AsyncClient:
@@ -70,7 +92,7 @@ def _build_async_client() -> httpx2.AsyncClient:
     # the HTTP library.
     module = None if _PROXIES & getproxies().keys() else find_aiohttp_client()
     transport = None if module is None else module.build_transport(context, build_limits())
-    return build_async_client(verify=context, cookies=_refuse_cookies(), transport=transport)
+    return build_async_client(verify=context, cookies=_refuse_cookies(), headers=FIXED_HEADERS, transport=transport)
 
 
 class _AiohttpClient(Protocol):

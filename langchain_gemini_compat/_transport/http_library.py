@@ -14,6 +14,7 @@ from langchain_gemini_compat._lazy import library_name
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Mapping
     from http.cookiejar import CookieJar
 
     import httpx2
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         trust_env: bool
         verify: ssl.SSLContext | bool
         cookies: CookieJar
+        headers: Mapping[str, str]
 
 
 #: Limits of the connection pool.
