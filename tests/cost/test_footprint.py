@@ -229,6 +229,20 @@ def test_text_chunk_costs_few_calls_of_this_package():
     assert cost_of_more(streaming(text_events), 100, 300, within=PACKAGE) <= 62
 
 
+def test_plain_call_costs_few_calls_of_this_package():
+    """From the options of the model to the message."""
+    model = model_of(completion)
+    model.invoke("hi")
+    assert count_calls(lambda: model.invoke("hi"), within=PACKAGE) <= 880
+
+
+def test_second_call_parses_no_url():
+    """The HTTP library would parse the URL of each request, which takes 3 % of a call."""
+    model, parser = model_of(completion), str(Path(http.__file__).with_name("_urlparse.py"))
+    model.invoke("hi")
+    assert count_calls(lambda: model.invoke("hi"), within=parser) <= 10
+
+
 @pytest.mark.parametrize("calls", [1, 2, 8])
 def test_cost_of_an_argument_chunk_is_constant(calls):
     """Earlier pieces are not read again."""

@@ -76,6 +76,32 @@ async def test_equal_models_in_turn_share_one_connection(server, way):
     assert server.values_of("x-n") == [{str(number) for number in range(30)}]
 
 
+@WAYS
+async def test_shared_and_given_clients_send_the_same_headers(server, way):
+    """A shared client has the fixed headers. A client of the caller gets them with each request."""
+    http = import_module(library_name())
+    with http.Client() as sync_client:
+        async with http.AsyncClient() as async_client:
+            clients = {"http_client": sync_client, "http_async_client": async_client}
+            for headers in ({}, {"User-Agent": "of the caller", "Accept": "*/*"}):
+                await call(build(server, default_headers=headers), way)
+                await call(build(server, default_headers=headers, **clients), way)
+            assert not client_factory.has_fixed_headers(sync_client)
+            assert client_factory.has_fixed_headers(client_of(build(server)))
+    names = ("accept", "accept-encoding", "authorization", "content-type", "user-agent")
+    sent = [[[request.get(name) for name in names] for request in one.requests] for one in server.connections]
+    assert sent[0] == sent[1]
+    assert sent[0][0] == [
+        "application/json",
+        "gzip, deflate",
+        "Bearer a",
+        "application/json",
+        "langchain-gemini-compat",
+    ]
+    assert sent[0][1][0] == "*/*"
+    assert sent[0][1][4] == "of the caller"
+
+
 async def test_chat_model_and_embeddings_share_one_client(server):
     embeddings = GeminiCompatEmbeddings(model="m", api_key="a", base_url=server.url, surface="openai_compatible")
     assert client_of(embeddings) is client_of(build(server))
