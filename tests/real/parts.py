@@ -24,6 +24,12 @@ class Part:
 
 PARTS: tuple[Part, ...] = (
     Part(
+        "workers",
+        "Celery's prefork workers and `multiprocessing` (fork, spawn, forkserver), after the parent has used the model",
+        packages=("celery", "psutil"),
+        in_ci=True,
+    ),
+    Part(
         "serving",
         "the page's FastAPI service under uvicorn, 40 clients of which ten disconnect",
         packages=("fastapi>=0.135", "uvicorn", "psutil"),

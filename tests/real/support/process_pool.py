@@ -1,0 +1,43 @@
+"""Program for `test_workers`: a pool of processes, after the model has been used in the parent."""
+
+import json
+import multiprocessing
+import sys
+import threading
+
+from asking import ask, build, report
+
+from langchain_gemini_compat.errors import RateLimitError
+
+METHOD, MODE = sys.argv[1:]
+#: In forked children, this is the model that the parent has used. Other children build it when they import this module.
+MODEL = build()
+
+
+def work(model, text):
+    """Use the model that comes with the work, or that of the module."""
+    return report(model or MODEL, MODE, text)
+
+
+def main():
+    parent, sockets = ask(MODEL, MODE, "parent before")
+    stream = MODEL.stream("a stream of the parent with many words, which is open all the time")
+    parent += [next(stream).text]
+    # This model does not wait, so the gate of the parent is closed for a second.
+    try:
+        build(max_retries=1, timeout={"retry_wait": 1}).invoke("limited")
+    except RateLimitError as error:
+        parent += [type(error).__name__]
+    waiting = threading.Thread(target=MODEL.invoke, args=["waits at the gate"])
+    waiting.start()
+    with multiprocessing.get_context(METHOD).Pool(3) as pool:
+        jobs = [(model, f"child {number}") for number, model in enumerate([MODEL, None] * 4)]
+        children = pool.starmap_async(work, jobs, chunksize=1).get(100)
+    parent[-2] += "".join(chunk.text for chunk in stream)
+    waiting.join()
+    after, more = ask(MODEL, MODE, "parent after")
+    print(json.dumps({"parent": parent + after, "sockets": sorted(sockets | more), "children": children}))
+
+
+if __name__ == "__main__":
+    main()
