@@ -207,6 +207,7 @@ class RouteTests:
         with pytest.raises(kind) as raised:
             ask(route.chat_model(), "Hi", streams=streams)
         assert ("1200000" in str(raised.value)) is not self.loses_reasons
+        assert "{" not in str(raised.value), "The gateway's JSON is unwrapped."
         assert len(route.fake.requests) == 1
 
     @pytest.mark.parametrize("per", ["minute", "day"])
@@ -219,6 +220,8 @@ class RouteTests:
         assert len(route.fake.requests) == 1
         is_known = not (self.loses_reasons or self.loses_quotas)
         assert isinstance(raised.value, errors.QuotaExhaustedError) == (per == "day" and is_known)
+        quota = f"GenerateRequestsPer{per.capitalize()}PerProjectPerModel-FreeTier"
+        assert raised.value.quota_id == (quota if is_known else None)
         if per == "minute":
             assert raised.value.retry_after == (None if self.loses_reasons else 12)
 
