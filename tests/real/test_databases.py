@@ -7,13 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-import psycopg
 import pytest
 from agents import SCRIPT
 from real_software import debian_program, free_port, running
 
 from langchain_gemini_compat.testing import FakeGemini
 
+psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed: run `uv run python tests/real/run.py`")
 PROGRAMS = Path(__file__).parent / "support"
 ANSWER = SCRIPT[-1].text
 #: Two steps with calls, and the answer.
