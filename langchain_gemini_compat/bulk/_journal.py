@@ -135,6 +135,14 @@ class Journal:
         """Return the counts over the rows of the input."""
         return Counts(*self._execute(_COUNT).fetchone())
 
+    def count_errors(self) -> dict[str, int]:
+        """Return the number of rows by the name of their error, the most frequent first."""
+        found = self._execute(
+            "SELECT error_type, count(*) FROM bulk_rows JOIN bulk_outcomes USING (key) WHERE error_type IS NOT NULL "
+            "GROUP BY error_type ORDER BY count(*) DESC, error_type"
+        )
+        return dict(found.fetchall())
+
     def read_output(self) -> tuple[list[str], Iterator[tuple[Value, ...]]]:
         """Return the names of the columns, and the rows of the output in the order of the input."""
         cursor = self._execute("SELECT * FROM answers")

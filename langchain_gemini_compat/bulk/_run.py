@@ -29,10 +29,12 @@ class BulkResult(Counts):
 
     Attributes:
         path: The output.
+        errors: Names of the exceptions of rows without an answer, with the numbers of these rows.
         stopped: Why the run ended before all rows were asked, or `None`.
     """
 
     path: Path
+    errors: dict[str, int]
     stopped: str | None
 
 
@@ -117,7 +119,8 @@ class _Run:
                 self._ask(journal, tally)
             finally:
                 write_output(journal, self.path)
-        return BulkResult(**asdict(tally.counts), path=self.path, stopped=self.rule.reason)
+            errors = journal.count_errors()
+        return BulkResult(**asdict(tally.counts), path=self.path, errors=errors, stopped=self.rule.reason)
 
     def stop(self) -> None:
         """Send no more rows. The calls in flight end."""

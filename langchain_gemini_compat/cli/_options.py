@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import httpx2
     from typing_extensions import Unpack
 
-    from langchain_gemini_compat import ChatGeminiCompat
+    from langchain_gemini_compat import ChatGeminiCompat, Timeouts
     from langchain_gemini_compat._transport.tokens import TokenSource
 
 DEFAULT_MODEL = "gemini-3.8-flash"
@@ -41,7 +41,7 @@ class UsageError(Exception):
 class ModelOptions(TypedDict, total=False):
     """Arguments of the chat model that a command sets in addition to the target."""
 
-    timeout: float
+    timeout: float | Timeouts
     max_retries: int
     include_thoughts: bool | None
     stream_function_call_arguments: bool | None

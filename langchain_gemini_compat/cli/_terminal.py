@@ -80,6 +80,12 @@ class Screen:
         put(self.clean(text), style, indent)
         self._stream.flush()
 
+    def status(self, text: str) -> None:
+        """Show `text` on the present line of a terminal until the next status. An empty text clears the line."""
+        width = (self.width or _NARROWEST) - 1
+        self._stream.write(f"\r{self.clean(text)[:width]:<{width}}" + ("" if text else "\r"))
+        self._stream.flush()
+
     def verbatim(self, text: str) -> None:
         """Print `text`, such as JSON or an answer for another program, without styles and added line ends."""
         self._stream.write(self.clean(text))

@@ -1,0 +1,83 @@
+"""Asks rows on the workers of Dask. This module imports `distributed`."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from math import ceil
+from typing import cast
+from uuid import uuid4
+
+from distributed import Client, Future, LocalCluster, WorkerPlugin, as_completed, get_worker
+
+from langchain_gemini_compat.bulk._engine import Outcomes
+from langchain_gemini_compat.bulk._outcomes import Outcome, read_error, read_reply
+from langchain_gemini_compat.bulk._rows import Asker, Row
+
+
+class _ModelOnWorker(WorkerPlugin):
+    """Brings the model once to each worker process, also to those that replace dead ones."""
+
+    def __init__(self, name: str, model: Asker) -> None:
+        self.name = name
+        self.model = model
+
+
+@contextmanager
+def open_local(processes: int, concurrency: int) -> Generator[Client]:
+    """Start worker processes with a thread for each call in flight, and stop them at the end."""
+    threads = ceil(concurrency / processes)
+    cluster = LocalCluster(n_workers=processes, threads_per_worker=threads, dashboard_address=":0")
+    with cluster, Client(cluster) as client:
+        yield client
+
+
+@contextmanager
+def open_remote(address: str) -> Generator[Client]:
+    """Connect to a scheduler."""
+    with Client(address) as client:
+        yield client
+
+
+def ask_rows(client: Client, model: Asker, rows: Iterator[Row], concurrency: int) -> Generator[Outcomes]:
+    """Ask `rows` on the workers of `client`. At most `concurrency` rows are on the cluster at a time."""
+    # Other runs on the cluster have plugins and keys of their own.
+    name = f"bulk-{uuid4().hex}"
+    client.register_plugin(_ModelOnWorker(name, model))
+    client.wait_for_workers(1)
+    on_cluster: dict[str, tuple[Row, Future[Outcome]]] = {}
+
+    def submit(count: int) -> list[Future[Outcome]]:
+        chosen = list(islice(rows, count))
+        futures = client.map(_ask, chosen, key=[f"{name}-{row.key}" for row in chosen], name=name) if chosen else []
+        on_cluster.update({str(future.key): (row, future) for row, future in zip(chosen, futures, strict=True)})
+        return futures
+
+    try:
+        running = as_completed(submit(concurrency), with_results=True, raise_errors=False)
+        for batch in running.batches():
+            outcomes: Outcomes = []
+            for future, result in batch:
+                outcomes.append((on_cluster.pop(future.key)[0], _read_result(result)))
+                # Otherwise Dask asks the row again if its worker dies.
+                future.release()
+            yield outcomes
+            running.update(submit(len(batch)))
+    finally:
+        client.cancel([future for _, future in on_cluster.values()])
+        client.unregister_worker_plugin(name)
+
+
+def _ask(row: Row, name: str) -> Outcome:
+    """Ask the model. Runs in a thread of a worker."""
+    plugin = cast("_ModelOnWorker", get_worker().plugins[name])
+    try:
+        return read_reply(plugin.model.invoke(row.question, **row.options))
+    except Exception as error:
+        return read_error(error)
+
+
+def _read_result(result: object) -> Outcome:
+    """Return the outcome. If workers died with the row, Dask gives the exception instead."""
+    return result if isinstance(result, Outcome) else read_error(cast("tuple[object, Exception]", result)[1])
