@@ -6,11 +6,14 @@ from collections.abc import Generator, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from langchain_gemini_compat._lazy import LazyModule
 from langchain_gemini_compat.bulk._engine import Outcomes
 from langchain_gemini_compat.bulk._rows import Asker, Row
 
 if TYPE_CHECKING:
-    from distributed import Client
+    import distributed
+else:
+    distributed = LazyModule("distributed")
 
 _LOCAL = "local:"
 
@@ -37,7 +40,7 @@ class DaskEngine:
         ```
     """
 
-    def __init__(self, cluster: str | Client) -> None:
+    def __init__(self, cluster: distributed.Client | str) -> None:
         if find_spec("distributed") is None:
             raise ImportError("Dask needs the package distributed. Run `pip install distributed`.")
         self._cluster = cluster
