@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.bulk._progress import Counts
     from langchain_gemini_compat.cli._terminal import Screen
 
-_BAR = 20
+_BAR = 10
 _SECONDS_ON_TERMINAL = 0.1
 _SECONDS_IN_PIPE = 30.0
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400

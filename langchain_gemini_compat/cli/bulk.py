@@ -41,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--dask", metavar="ADDRESS", help="ask with Dask: local:4 for four processes, or the address of a scheduler"
     )
+    group.add_argument(
+        "--batch-api",
+        action="store_true",
+        help="ask Google's batch endpoint of AI Studio, for half the price; not yet tried against Google",
+    )
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
@@ -50,7 +55,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     errors = Screen(sys.stderr, known_secrets(args))
     line = ProgressLine(errors)
     try:
-        result = _run_bulk(args, line)
+        result = _run_bulk(args, line, errors)
     except KeyboardInterrupt:
         line.end()
         if line.last is not None:
@@ -65,7 +70,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     return 0 if result.answered == result.rows else 1
 
 
-def _run_bulk(args: argparse.Namespace, line: ProgressLine) -> BulkResult:
+def _run_bulk(args: argparse.Namespace, line: ProgressLine, errors: Screen) -> BulkResult:
     from langchain_gemini_compat.bulk import InvalidRowsError, OutputError, run_bulk
 
     source, schema = _read_path(str(args.input)), _read_schema(cast("str | None", args.schema))
@@ -77,7 +82,7 @@ def _run_bulk(args: argparse.Namespace, line: ProgressLine) -> BulkResult:
             str(args.output),
             schema=schema,
             concurrency=cast("int", args.concurrency),
-            engine=_build_engine(cast("str | None", args.dask)),
+            engine=_build_engine(args, errors),
             retry_failed=bool(args.retry_failed),
             report=line.show,
         )
@@ -85,13 +90,17 @@ def _run_bulk(args: argparse.Namespace, line: ProgressLine) -> BulkResult:
         raise UsageError(str(err)) from None
 
 
-def _build_engine(cluster: str | None) -> Engine | None:
-    if cluster is None:
-        return None
-    from langchain_gemini_compat.bulk import DaskEngine
+def _build_engine(args: argparse.Namespace, errors: Screen) -> Engine | None:
+    from langchain_gemini_compat.bulk import BatchApiEngine, DaskEngine
 
+    if args.dask and args.batch_api:
+        raise UsageError("--dask and --batch-api exclude each other.")
+    if args.batch_api:
+        return BatchApiEngine(str(args.output), notify=errors.line)
+    if args.dask is None:
+        return None
     try:
-        return DaskEngine(cluster)
+        return DaskEngine(str(args.dask))
     except (ImportError, ValueError) as err:
         raise UsageError(f"--dask: {err}") from None
 
