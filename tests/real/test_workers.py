@@ -49,6 +49,14 @@ def check_workers(reports, expected):
         assert not others & set(sockets)
 
 
+def sockets_by_process(reports):
+    """Return the sockets that each process has opened."""
+    opened = {}
+    for _, process, sockets in reports:
+        opened.setdefault(process, set()).update(sockets)
+    return opened
+
+
 @pytest.mark.parametrize(
     ("method", "mode"), [("fork", "sync"), ("fork", "async"), ("spawn", "sync"), ("forkserver", "async")]
 )
@@ -59,11 +67,9 @@ def test_pool_of_processes_uses_the_model_of_its_parent(method, mode, environmen
     before, after = ["parent before"] * 2, ["parent after"] * 2
     assert done["parent"] == [*before, stream, "RateLimitError", *after]
     check_workers(done["children"], [f"child {number}" for number in range(8)])
-    first = {}
-    for _, process, sockets in done["children"]:
-        first.setdefault(process, sockets)
-    assert all(first.values()), "a child has used a connection of its parent"
-    assert not {socket for sockets in first.values() for socket in sockets} & set(done["sockets"])
+    opened = sockets_by_process(done["children"])
+    assert all(opened.values()), "a child has used a connection of its parent"
+    assert not set.union(*opened.values()) & set(done["sockets"])
 
 
 def test_children_of_a_busy_parent_get_their_answers(environment):
@@ -88,3 +94,6 @@ def test_celery_workers_use_the_model_of_their_parent(environment, tmp_path, mon
         reports = [task.get(timeout=200) for task in tasks]
     check_workers(reports, [text for _, text in questions])
     assert len({process for _, process, _ in reports}) >= 4
+    # Async calls have a new loop, and so new connections, in any case.
+    opened = sockets_by_process(report for report, (mode, _) in zip(reports, questions, strict=True) if mode == "sync")
+    assert all(opened.values()), "a worker has used a connection of its parent"
