@@ -32,7 +32,7 @@ def main():
     waiting.start()
     with multiprocessing.get_context(METHOD).Pool(3) as pool:
         jobs = [(model, f"child {number}") for number, model in enumerate([MODEL, None] * 4)]
-        children = pool.starmap_async(work, jobs, chunksize=1).get(100)
+        children = pool.starmap_async(work, jobs, chunksize=1).get(200)
     parent[-2] += "".join(chunk.text for chunk in stream)
     waiting.join()
     after, more = ask(MODEL, MODE, "parent after")
