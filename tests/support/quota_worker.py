@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from langchain_gemini_compat import errors
 
-THREADS = 4
+THREADS = 8
 
 
 def work(model, start, seconds, results):
