@@ -51,7 +51,7 @@ def is_error_body(body: JsonValue) -> bool:
             # This runs for every chunk. Patterns with keys, such as `[{"delta": {"error": _}}]`, would take 6,000 more
             # of 170,000 instructions of a text chunk (measured in November 2026).
             match choices:
-                case [{} as choice] if "error" not in choice and "message" not in choice:
+                case [dict() as choice] if "error" not in choice and "message" not in choice:
                     delta = choice.get("delta")
                     return isinstance(delta, dict) and "error" in delta and bool(delta["error"])
                 case [*_]:
