@@ -1,0 +1,112 @@
+"""`DaskEngine` with two worker processes: no row is lost or doubled if a worker is killed."""
+
+import json
+import os
+import pickle
+import signal
+from collections import Counter
+
+import dask
+import pytest
+from distributed import Client, LocalCluster
+
+from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat.bulk import DaskEngine, run_bulk
+from langchain_gemini_compat.testing import FakeGemini, Fault
+
+# Worker processes are slow to start on a busy machine.
+pytestmark = [pytest.mark.load, pytest.mark.timeout(300)]
+CONCURRENCY = 8
+
+
+@pytest.fixture(scope="module")
+def client():
+    # On a busy machine, a new worker can need more than the default 15 seconds.
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "5m"}):
+        cluster = LocalCluster(n_workers=2, threads_per_worker=4, dashboard_address=":0")
+        with cluster, Client(cluster) as client:
+            yield client
+
+
+def build(url, **kwargs):
+    return ChatGeminiCompat(
+        **{"model": "gemini-3.8-flash", "surface": "ai_studio", "base_url": url, "api_key": "k"} | kwargs
+    )
+
+
+def answer(request):
+    return Fault.context_overflow() if request.prompt == "word 7" else f"About {request.prompt}"
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_killed_worker_loses_and_doubles_no_row(client, tmp_path):
+    """Only rows in flight on the killed worker are sent twice."""
+    fake, path, killed = FakeGemini(answer), tmp_path / "answers.jsonl", []
+
+    def kill_once(progress):
+        if not killed and progress.answered >= 100:
+            killed.append(min(client.run(os.getpid).values()))
+            os.kill(killed[0], signal.SIGKILL)
+
+    prompts = [f"word {number}" for number in range(200)]
+    with fake.serve() as url:
+        engine = DaskEngine(client)
+        result = run_bulk(build(url), prompts, path, concurrency=CONCURRENCY, engine=engine, report=kill_once)
+        asked = Counter(request.prompt for request in fake.requests if request.body)
+        run_bulk(build(url), prompts, path, engine=engine)
+    assert killed
+    assert (result.answered, result.failed, result.errors) == (199, 1, {"ContextOverflowError": 1})
+    assert [row["text"] for row in read(path)] == [
+        None if number == 7 else f"About word {number}" for number in range(200)
+    ]
+    assert asked.keys() == set(prompts)
+    twice = [prompt for prompt, count in asked.items() if count > 1]
+    assert len(twice) <= CONCURRENCY
+    # The second run sends nothing.
+    assert Counter(request.prompt for request in fake.requests if request.body) == asked
+
+
+def test_runs_on_a_cluster_have_models_of_their_own(client, tmp_path):
+    """Equal rows of another run are asked again, with the model of that run."""
+    fake = FakeGemini(lambda request: request.body["model"])
+    with fake.serve() as url:
+        for name in ("gemini-3.8-flash", "gemini-3.5-flash-lite"):
+            run_bulk(build(url, model=name), ["x"], tmp_path / f"{name}.jsonl", engine=DaskEngine(client))
+    assert read(tmp_path / "gemini-3.8-flash.jsonl")[0]["text"] == "gemini-3.8-flash"
+    assert read(tmp_path / "gemini-3.5-flash-lite.jsonl")[0]["text"] == "gemini-3.5-flash-lite"
+    plugins = client.run(lambda dask_worker: [name for name in dask_worker.plugins if name.startswith("bulk")])
+    assert [name for names in plugins.values() for name in names] == []
+
+
+def test_daily_quota_stops_the_run(client, tmp_path):
+    exhausted = Fault.rate_limit("39043s", per="day")
+    fake = FakeGemini(lambda request: answer(request) if len(fake.requests) <= 10 else exhausted)
+    with fake.serve() as url:
+        prompts = [f"day {number}" for number in range(100)]
+        result = run_bulk(build(url), prompts, tmp_path / "a.jsonl", concurrency=CONCURRENCY, engine=DaskEngine(client))
+    assert result.answered == 10
+    assert result.stopped.startswith("The run stopped at a quota. ")
+    assert len(fake.requests) <= 10 + 2 * CONCURRENCY
+
+
+@pytest.mark.parametrize("cluster", ["local:", "local:0", "local:two"])
+def test_number_of_processes_is_checked(cluster):
+    with pytest.raises(ValueError, match="names no number of processes"):
+        DaskEngine(cluster)
+
+
+def test_pickled_model_is_small_and_connects_at_its_first_call():
+    """A connected model has the same size as a new one, and its copy has no client."""
+    fake = FakeGemini(answer)
+    with fake.serve() as url:
+        model = build(url)
+        fresh = pickle.dumps(model)
+        model.invoke("word 0")
+        sent = pickle.dumps(model)
+        assert len(sent) <= len(fresh) + 200 < 3_000
+        copy = pickle.loads(sent)
+        assert copy._link.transport is None
+        assert copy.invoke("word 1").text == "About word 1"
