@@ -184,6 +184,8 @@ class _ReplyReader:
 
     def __init__(self):
         self._is_thought = False
+        #: Calls whose arguments are not complete, by index.
+        self._open = {}
 
     def read_chunk(self, chunk):
         """Return the native response for a chunk."""
@@ -211,11 +213,21 @@ class _ReplyReader:
         signature = _signature_of(message)
         if signature:
             yield {"text": "", "thoughtSignature": signature}
-        for call in message.get("tool_calls") or ():
-            function = call["function"]
-            part = {"functionCall": {"name": function["name"], "args": json.loads(function["arguments"])}}
-            signature = _signature_of(call)
-            yield part | ({"thoughtSignature": signature} if signature else {})
+        for entry in message.get("tool_calls") or ():
+            yield from self._read_call(entry)
+
+    def _read_call(self, entry):
+        """Yield the part of a call when its arguments are complete. Native calls are whole."""
+        call = self._open.setdefault(entry.get("index"), {"name": "", "arguments": "", "signature": None})
+        call["name"] = entry["function"].get("name") or call["name"]
+        call["arguments"] += entry["function"]["arguments"]
+        call["signature"] = _signature_of(entry) or call["signature"]
+        try:
+            part = {"functionCall": {"name": call["name"], "args": json.loads(call["arguments"])}}
+        except ValueError:
+            return
+        del self._open[entry.get("index")]
+        yield part | ({"thoughtSignature": call["signature"]} if call["signature"] else {})
 
 
 def _signature_of(holder):
