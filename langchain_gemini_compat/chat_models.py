@@ -128,24 +128,9 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
     A part of a request that the surface or the model does not accept is left out or adjusted, with one warning and a
     note in `preview()`. With `strict=True`, it raises an error instead.
 
-    No public source shows some things in the compatible API. For these, use `ChatGoogleGenerativeAI`, which calls
-    Google's native API: sources and citations of Google Search, and exact token counts before a call. Google's SDK
-    creates context caches.
-
-    Replies have the same form on every surface, streamed or not:
-
-    - `text` is the answer as a string, without thoughts
-    - `content_blocks` has text, thoughts (`reasoning`), images and tool calls, in LangChain's standard form
-    - `tool_calls` has complete calls. A call that is malformed or cut off raises an error
-    - `usage_metadata` has the token counts, where input plus output is the total
-    - `response_metadata` has the finish reason, the names of model and provider, retries and repairs
-
-    A part of a request that the surface or the model does not accept is left out or adjusted, with one warning and a
-    note in `preview()`. With `strict=True`, it raises an error instead.
-
-    No public source shows some things in the compatible API. For these, use `ChatGoogleGenerativeAI`, which calls
-    Google's native API: sources and citations of Google Search, and exact token counts before a call. Google's SDK
-    creates context caches.
+    No public source shows sources and citations of Google Search in the compatible API, or exact token counts before a
+    call. For these, use `ChatGoogleGenerativeAI`, which calls Google's native API. Create context caches with Google's
+    SDK.
 
     Raises:
         ValueError: At construction, if the arguments name no endpoint or contradict each other.

@@ -30,9 +30,9 @@ __all__ = ["RedisRateLimiter"]
 _MINUTE_MS = 61_000
 #: Maximum seconds of one connection attempt and of one answer of Redis. One further attempt is made.
 _REDIS_SECONDS = 5.0
-#: Share of the time between two turns by which a waiting call may be late with a burst of 1, which keeps no turn.
+#: With a `burst` of 1, unused turns do not add up. A waiting call then sleeps up to this share of a turn longer.
 _LATE_SHARE = 0.1
-#: Uses the system's entropy. Forked workers would share the seed of an ordinary generator, and so the same pauses.
+#: Forked workers would inherit the state of an ordinary generator, and so would have the same pauses.
 _random = random.SystemRandom()
 
 
@@ -48,7 +48,7 @@ class _Bucket(Protocol):
 class _Settings:
     """The arguments of a limiter."""
 
-    #: May contain a password.
+    #: It may contain a password.
     url: str = field(repr=False)
     requests_per_minute: int
     name: str
@@ -62,8 +62,8 @@ class RedisRateLimiter(BaseRateLimiter):
     All limiters with the same Redis server and `name` share a quota. Pass the limiter as `rate_limiter` to the models.
     LangChain asks it before each call, and the model before each retry. Turns are spread evenly over the minute.
 
-    In any 60 seconds, at most `requests_per_minute` requests start. To keep this promise, the limiter counts 61 seconds
-    as a minute, and one `burst` less one per minute is held back. So with 300 requests per minute and the default
+    In any 60 seconds, at most `requests_per_minute` requests start. To ensure this, the limiter counts 61 seconds as a
+    minute and reserves `burst` - 1 requests per minute for a burst. So with 300 requests per minute and the default
     burst, 291 requests per minute start.
 
     Turns are not given in the order of arrival. A waiting call asks Redis a few times a second. The clock is that of
@@ -160,7 +160,7 @@ class RedisRateLimiter(BaseRateLimiter):
 
 
 class _Pauses:
-    """The pauses between the questions of one waiting call."""
+    """The pauses of one waiting call between its requests for a turn."""
 
     def __init__(self, settings: _Settings) -> None:
         self._settings = settings
@@ -169,8 +169,8 @@ class _Pauses:
     def next(self, seconds: float) -> float:
         """Return how long to sleep if the next turn is free in `seconds`. Raise an error if the time is over.
 
-        All waiting calls learn of the same turn. So each of them comes at another moment, while unused turns add up to
-        `burst`. The pause takes half of that time and leaves the rest for a slow machine.
+        All waiting calls learn of the same turn, so each sleeps for another random time. Meanwhile unused turns add up,
+        to at most `burst`. The random part takes half of that time and leaves the rest for a slow machine.
         """
         left = self._end - time.monotonic()
         if left <= 0:

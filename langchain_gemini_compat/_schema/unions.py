@@ -136,7 +136,7 @@ def properties_of(schema: JsonObject) -> dict[str, JsonObject]:
 
 
 def add_description(node: Node, body: JsonObject) -> JsonObject:
-    """Return the compiled place with its description and `nullable`, and keys in a fixed order."""
+    """Return the compiled schema `body` with the description and `nullable` of `node`. Its keys have a fixed order."""
     inner = body.get("description")
     texts = [*node.descriptions, *([inner] if isinstance(inner, str) else [])]
     text = ""

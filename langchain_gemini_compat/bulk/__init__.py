@@ -1,4 +1,4 @@
-"""Asks a model thousands of prompts. A run that crashes or stops goes on where it was.
+"""Sends thousands of prompts to a model. If a run stops or crashes, the next run sends the missing prompts.
 
 `run_bulk` is the function behind the command `langchain-gemini-compat bulk`.
 """

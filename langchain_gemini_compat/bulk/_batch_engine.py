@@ -1,7 +1,7 @@
-"""The engine for Google's batch endpoint of AI Studio, which costs half and may take a day.
+"""The engine for Google's batch endpoint of AI Studio, at half the price. The answers may take a day.
 
 Before a batch is created, its rows and its input file are on the disk (`BatchState`). If the program dies between the
-creation and the arrival of the id, the next run looks for a batch with this input file. So no batch is paid twice.
+creation and the arrival of the id, the next run looks for a batch with this input file. So no batch is created twice.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ _ONLY_AI_STUDIO = (
 
 
 class BatchApiEngine:
-    """Asks the rows with Google's batch endpoint of AI Studio, for half the price. The answers may take a day.
+    """Sends the rows to Google's batch endpoint of AI Studio, for half the price. The answers may take a day.
 
-    If the program ends while a batch is being processed, run it again: it waits for the same batch. The authors of this
-    package wrote this engine by Google's documentation and did not run it against Google.
+    If the program ends while a batch is being processed, run it again: it waits for the same batch. This engine follows
+    Google's documentation. Nobody has run it against Google.
 
     Args:
         path: The output of `run_bulk`. The state of the batches is beside it, in `OUTPUT.batches`.
-        notify: Called with a sentence when a batch is created and at each question for its status. Default: none.
-        poll_seconds: The first and the longest wait between two questions for the status, in seconds. The waits grow.
+        notify: Called with a sentence when a batch is created and at each check of its status. Default: none.
+        poll_seconds: The first and the longest wait between two checks of the status, in seconds. The waits grow.
             Default: 10 and 300.
         max_requests: Maximum number of rows in a batch. Default: 50,000.
         max_bytes: Maximum size of a batch. Default: 4,000,000, which is about a million tokens.

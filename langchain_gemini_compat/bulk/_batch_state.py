@@ -1,7 +1,7 @@
-"""What an engine for batches has to know after a crash: the rows of each batch that is not collected, and its name.
+"""The state that the engine for batches needs after a crash: the name and the rows of each batch without its answers.
 
-A SQLite file beside the output. It is synced before and after a batch is created, so that not even a power failure pays
-a batch twice. The rows of a batch are in the file before the batch exists.
+The state is a SQLite file beside the output. It is synced before and after a batch is created, so that even after a
+power failure no batch is created twice. The rows of a batch are in the file before the batch exists.
 """
 
 from __future__ import annotations

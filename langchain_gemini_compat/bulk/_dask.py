@@ -1,4 +1,4 @@
-"""The engine that asks with Dask: several processes on this machine, or a cluster. It loads `distributed` at a run."""
+"""The engine for Dask: several processes on this machine, or a cluster. A run imports `distributed`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOCAL = "local:"
 
 
 class DaskEngine:
-    """Asks with Dask, on several processes of this machine or on a cluster.
+    """Sends the rows with Dask, from several processes of this machine or from a cluster.
 
     Dask replaces processes that die and gives their rows to others, so a row in flight may be sent twice. The output
     has each row once. The workers need this package, and get a pickle of the model. **The pickle contains the API

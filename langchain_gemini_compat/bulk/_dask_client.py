@@ -17,7 +17,7 @@ from langchain_gemini_compat.bulk._rows import Asker, Row
 
 
 class _ModelOnWorker(WorkerPlugin):
-    """Brings the model once to each worker process, also to those that replace dead ones."""
+    """Sends the model once to each worker process, also to those that replace dead ones."""
 
     def __init__(self, name: str, model: Asker) -> None:
         self.name = name

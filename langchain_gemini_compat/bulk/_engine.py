@@ -1,7 +1,7 @@
 """The interface of engines, and the default engine.
 
-`run_bulk` does everything but ask: it reads and checks the input, skips rows that have an outcome, writes outcomes to
-the journal, and stops the run. An engine takes the rest. It is an object with one method, a generator:
+An engine sends the rows to the model. `run_bulk` does everything else: it reads and checks the input, skips rows that
+have an outcome, writes outcomes to the journal, and stops the run. An engine is an object with one method, a generator:
 
 ```python
 class OneAtATime:
@@ -21,7 +21,7 @@ class OneAtATime:
 - Yield a list of pairs as soon as you have one. `run_bulk` writes the list to the disk before it asks for the next.
 - `read_reply` and `read_error` make outcomes. The body of a request is `model.preview(row.question, **row.options)[0]`.
 - `run_bulk` closes the generator on Ctrl-C and on errors. Release resources in a `finally` clause.
-- State of the engine that the next run needs belongs into the engine: `run_bulk` does not keep it.
+- If the next run needs state of the engine, the engine stores it. `run_bulk` does not.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ Outcomes: TypeAlias = list[tuple[Row, Outcome]]
 
 
 class Engine(Protocol):
-    """Asks the rows. The docstring of the module `_engine` has the rules for engines."""
+    """Sends the rows to the model. The docstring of the module `_engine` has the rules for engines."""
 
     def run(self, model: Asker, rows: Iterator[Row], concurrency: int) -> Generator[Outcomes]:
         """Ask `rows` and yield their outcomes in any order.
 
         Args:
             model: The model to ask.
-            rows: The rows to ask. Each is asked once.
+            rows: The rows to send. Each is sent once.
             concurrency: Maximum number of calls in flight.
 
         Yields:

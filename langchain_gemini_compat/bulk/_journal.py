@@ -178,7 +178,7 @@ class Journal:
         return ""
 
     def _build_key(self, request: str, content: JsonObject) -> str:
-        """Return the key of a row. It tells equal requests apart: by their `id`, or by counting them."""
+        """Return the key of a row. Equal requests get different keys, from their `id` or their count."""
         if content.get("id") is not None:
             return f"{request}:id:{json.dumps(content['id'])}"
         self._execute(

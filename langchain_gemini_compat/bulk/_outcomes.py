@@ -1,4 +1,4 @@
-"""What became of a row: an answer, or an error."""
+"""The outcome of a row: an answer or an error."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ACCOUNT_ERRORS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer to a row, or the error of a row. An error after a reply has the usage of this reply.
+    """The answer to a row, or its error. An error after a reply has the usage of this reply.
 
     Attributes:
         text: The text of the answer.
@@ -61,9 +61,9 @@ class Outcome:
 
 
 def read_reply(reply: object) -> Outcome:
-    """Return the outcome of a call that returned `reply`: a message, or what `include_raw` of a schema returns.
+    """Return the outcome of a call that returned `reply`: a message, or the dict of `include_raw=True`.
 
-    A refusal, by the model or by a filter, is an error, as it is with a schema.
+    A refusal by the model or by a filter is an error, with a schema or without.
     """
     if isinstance(reply, AIMessage):
         refusal = describe_refusal(reply)
@@ -77,7 +77,7 @@ def read_reply(reply: object) -> Outcome:
 
 
 def read_error(error: Exception) -> Outcome:
-    """Return the outcome of a call that raised `error`. An unusable reply may be paid, so its usage is kept."""
+    """Return the outcome of a call that raised `error`. An unusable reply may cost money, so its usage is kept."""
     reply = getattr(error, "reply", None)
     return _read_message(reply if isinstance(reply, AIMessage) else None, None, error)
 

@@ -43,7 +43,7 @@ def find_journal(path: Path) -> Path:
 
 
 def write_output(journal: Journal, path: Path) -> None:
-    """Write the output, unless it is the journal. The file is replaced as a whole, so it is never torn."""
+    """Write the output, unless it is the journal. The file is replaced as a whole, so it is never incomplete."""
     suffix = path.suffix.lower()
     if suffix in _SQLITE:
         return

@@ -1,6 +1,6 @@
 """Reads the rows of the input.
 
-All rows are checked before the first request, so that no run stops half-way for a typo.
+All rows are checked before the first request, so that a typo does not stop a run half-way.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class InvalidRowsError(GeminiCompatError, ValueError):
 
 
 class Asker(Protocol):
-    """What an engine asks: a chat model, a model with bound options, or one with structured output."""
+    """The model of an engine: a chat model, a model with bound options, or one with structured output."""
 
     def preview(self, messages: LanguageModelInput, **kwargs: object) -> tuple[JsonObject, list[Note]]:
         """Return the request body, and the notes about it."""

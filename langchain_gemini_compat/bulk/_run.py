@@ -1,4 +1,4 @@
-"""`run_bulk`: asks the rows of an input, and keeps every outcome in a journal."""
+"""`run_bulk`: sends the rows of an input to a model, and keeps every outcome in a journal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class BulkResult(Counts):
 
     Attributes:
         path: The output.
-        errors: Names of the exceptions of rows without an answer, with the numbers of these rows.
+        errors: The number of rows without an answer, by the name of their exception.
         stopped: Why the run ended before all rows were asked, or `None`.
     """
 
@@ -49,11 +49,11 @@ def run_bulk(
     retry_failed: bool = False,
     report: Callable[[Progress], None] | None = None,
 ) -> BulkResult:
-    """Ask the model all rows, and write one row of output for each.
+    """Send all rows to the model, and write one row of output for each.
 
-    Every outcome is in a journal beside the output, `OUTPUT.journal`, before it is counted. Run the function again
-    after a crash, a quota or Ctrl-C: it asks only the missing rows. A row is asked again if its request has changed.
-    Rows that failed keep their error.
+    Every outcome is written to a journal beside the output, `OUTPUT.journal`, before it is counted. After a crash, a
+    quota or Ctrl-C, run the function again: it sends only the missing rows. A row is sent again if its request has
+    changed. Rows that failed keep their error.
 
     Args:
         model: A chat model, or one with bound tools or options.
@@ -64,13 +64,13 @@ def run_bulk(
         schema: Schema of the answers as for `with_structured_output`. The output has the object as `parsed`.
             Default: none.
         concurrency: Maximum number of calls in flight. Default: 16.
-        engine: What asks the rows, such as `DaskEngine`. Default: async calls in this process.
-        retry_failed: Whether to ask the failed rows again. Default: `False`.
+        engine: Sends the rows, such as `DaskEngine` or `BatchApiEngine`. Default: async calls in this process.
+        retry_failed: Whether to send the failed rows again. Default: `False`.
         report: Called with the progress at the start and after each write to the journal. Default: none.
 
     Returns:
-        The counts, and why the run stopped early if it did: the daily quota is used up, or 50 calls in a row failed
-        for reasons that are not those of a row.
+        The counts, and why the run stopped early, if it did. It stops if the daily quota is used up, or if 50 calls in
+        a row fail because of the account, the server or the network.
 
     Raises:
         InvalidRowsError: A row is invalid. No request was sent.
@@ -145,7 +145,7 @@ class _Run:
 
 
 def _call_beside_loop(run: _Run, rows: Rows) -> BulkResult:
-    """Call `run`: in a thread if an event loop runs in this one, as in a notebook, since engines start loops."""
+    """Call `run`. If an event loop runs in this thread, as in a notebook, use another, since engines start loops."""
     if not _is_in_event_loop():
         return run(rows)
     with ThreadPoolExecutor(1) as thread:

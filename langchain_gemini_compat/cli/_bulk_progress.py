@@ -17,7 +17,7 @@ _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
 class ProgressLine:
-    """Shows the progress: a bar on a terminal, and a line now and then elsewhere."""
+    """Shows the progress: a bar on a terminal, elsewhere a line every 30 seconds."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
@@ -69,7 +69,7 @@ def describe_counts(counts: Counts) -> str:
 
 
 def _describe_usage(counts: Counts) -> list[str]:
-    """Return the tokens, and the price unless that of a reply is not known."""
+    """Return the tokens, and the price if the prices of all replies are known."""
     if not counts.input_tokens and not counts.output_tokens:
         return []
     tokens = f"{_shorten(counts.input_tokens)} tokens in, {_shorten(counts.output_tokens)} out"

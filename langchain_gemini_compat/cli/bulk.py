@@ -1,4 +1,4 @@
-"""`bulk`: asks a model all rows of a file. A run that stopped goes on where it was."""
+"""`bulk`: sends all rows of a file to a model. After a stop, the next run sends the missing rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.cli._bulk_progress import ProgressLine
 
 _CONCURRENCY = 16
-#: An interactive program wants an error after some seconds. Here nobody waits for a row.
+#: A run may take hours, and nobody waits for a single row. So rows are retried longer than calls of a program.
 _MAX_RETRIES = 8
 _RETRY_WAIT = 600.0
 _AGAIN = "Run the same command again to go on."

@@ -27,7 +27,7 @@ from langchain_gemini_compat.errors import InvalidRequestError
 from langchain_gemini_compat.testing import FakeGemini, Fault, replay
 
 PACKAGE = Path(langchain_gemini_compat.__file__).parent
-#: For each probe, the first of these that it is about.
+#: Each probe runs with the first of these models to which it applies.
 MODELS = ("gemini-3.8-flash", "gemini-3.1-pro-preview")
 MODEL = MODELS[0]
 SURFACES = ("vertex", "ai_studio", "openai_compatible")

@@ -163,7 +163,7 @@ def test_strict_model_raises_the_error_of_the_server(name):
 
 
 def test_strict_model_sends_what_the_server_is_known_to_refuse():
-    """Its result does not depend on earlier calls of the process."""
+    """What other models have learned in this process does not change the requests of a strict model."""
     text, options, path, _ = REFUSALS["seed"]
     fake, model = build([refuse(text), "One.", refuse(text)], **options)
     caught(lambda: model.invoke("Hi"))

@@ -61,7 +61,7 @@ class TestStrictOn(TestStrictOff):
     """With strict compliance, which is the default, Portkey removes signatures and thoughts."""
 
     strict = "true"
-    # It needs signatures as well.
+    # This test of the base class needs signatures, which strict compliance removes.
     test_file_in_a_tool_result_that_google_cannot_read = None
 
     def test_agent_calls_tools_at_once_and_goes_on_for_three_turns(self, route, streams):

@@ -120,7 +120,10 @@ def _render_head(provenance: JsonObject) -> bytes:
 
 
 def _dump(value: JsonValue) -> bytes:
-    """Return `value` as YAML. PyYAML does not escape all characters that its reader changes, so check the result."""
+    """Return `value` as YAML that reads back as `value`.
+
+    PyYAML writes some characters unescaped that its reader changes. In this case, all characters are escaped.
+    """
     text = _dump_as(value, allow_unicode=True)
     if _read(text) != value:
         text = _dump_as(value, allow_unicode=False)
