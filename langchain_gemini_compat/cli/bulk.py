@@ -35,16 +35,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=_count,
         default=_CONCURRENCY,
-        help="most calls in flight; default: %(default)s",
+        help="maximum number of calls in flight; default: %(default)s",
     )
-    group.add_argument("--retry-failed", action="store_true", help="ask the rows that failed in earlier runs again")
+    group.add_argument("--retry-failed", action="store_true", help="send the rows again that failed in earlier runs")
     group.add_argument(
-        "--dask", metavar="ADDRESS", help="ask with Dask: local:4 for four processes, or the address of a scheduler"
+        "--dask",
+        metavar="ADDRESS",
+        help="send the rows with Dask: local:4 for four processes, or the address of a scheduler",
     )
     group.add_argument(
         "--batch-api",
         action="store_true",
-        help="ask Google's batch endpoint of AI Studio, for half the price; not yet tried against Google",
+        help="send the rows to Google's batch endpoint of AI Studio, for half the price; not yet tried against Google",
     )
 
 
@@ -66,7 +68,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     if result.stopped:
         errors.line(f"error: {result.stopped}\n{_AGAIN}", "red")
     elif result.failed:
-        errors.line(f"note: {_describe_errors(result)}. To ask these rows again, add --retry-failed.", "yellow")
+        errors.line(f"note: {_describe_errors(result)}. To send these rows again, add --retry-failed.", "yellow")
     return 0 if result.answered == result.rows else 1
 
 

@@ -53,7 +53,7 @@ def test_all_rows_answered_exits_with_0(run, tmp_path):
 def test_failed_rows_exit_with_1_and_are_asked_again_on_request(run, fake, tmp_path):
     code, out, err = run(["one", "bad"])
     assert (code, out.startswith("1 of 2 rows answered, 1 failed, ")) == (1, True)
-    assert err == "note: 1 ContextOverflowError. To ask these rows again, add --retry-failed.\n"
+    assert err == "note: 1 ContextOverflowError. To send these rows again, add --retry-failed.\n"
     fake.answer_with("Better")
     assert run(["one", "bad"])[0] == 1
     assert len(fake.requests) == 2
