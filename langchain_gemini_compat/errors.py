@@ -128,7 +128,7 @@ class InvalidHistoryError(GeminiCompatError, ModelInvalidRequestError, ValueErro
 
 
 class RateLimiterError(GeminiCompatError, ModelError):
-    """The shared rate limiter cannot be reached, or the turn of this request did not come in time. No request was sent.
+    """The shared rate limiter cannot be reached, or this request got no turn in time. No request was sent.
 
     The call is not retried. Check that Redis runs and is reachable, or use fewer workers or a longer `timeout` of the
     limiter.

@@ -146,7 +146,7 @@ class FitBudget:
 
 @dataclass(frozen=True, slots=True)
 class WrapExtraBody:
-    """Sends Google's fields one level deeper, for a gateway that replaces `extra_body` by its content."""
+    """Sends Google's fields one level deeper, for a gateway that replaces `extra_body` with its content."""
 
     @property
     def part(self) -> Path:

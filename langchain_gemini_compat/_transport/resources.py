@@ -1,7 +1,7 @@
-"""Sends requests for files and batches, which are other resources of the server than the replies of a model.
+"""Sends requests for files and batches.
 
-The bodies are not replies, so they are passed on as bytes. Errors of the server, time limits, proxies and credentials
-are those of a call. A request is sent once.
+The responses are not replies of a model, so their bodies are passed on as bytes. Errors of the server, time limits,
+proxies and credentials are handled as in a call. Each request is sent once.
 """
 
 from __future__ import annotations

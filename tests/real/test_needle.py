@@ -131,7 +131,7 @@ def test_whole_and_streamed_reply_have_the_calls(model, name):
 
 
 @questions
-def test_agent_answers(model, name):
+def test_agent_answers_each_question(model, name):
     question, expected = QUESTIONS[name]
     state = create_agent(model, TOOLS).invoke({"messages": question})
     assert_answered(state["messages"], expected)

@@ -1,4 +1,4 @@
-"""How a batch of the fake goes: how long it takes, how it ends, and how its output looks."""
+"""The plan of a batch of the fake: how long it takes, how it ends, and the form of its output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BatchEnding: TypeAlias = Literal["completed", "failed", "expired", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class BatchPlan:
-    """How one batch of `FakeGemini` goes. Set `fake.batches.plan`, or `fake.batches.rule` for each batch its own.
+    """The plan of a batch of `FakeGemini`. Set `fake.batches.plan`, or `fake.batches.rule` for a plan for each batch.
 
     Attributes:
         ends: The last status of the batch. Default: `"completed"`.
@@ -21,8 +21,8 @@ class BatchPlan:
         message: Why the batch failed.
         error_form: How the output tells that one request failed: as Google's native batches do (`"status"`, the
             default) or as OpenAI does (`"response"`). Google does not document the form for compatible batches.
-        has_error_file: Whether failed requests are in a file of their own, as OpenAI has it. Default: `False`.
-        camel_case: Which keys of an answer are in camel case. Two programs saw `usage` so (the default).
+        has_error_file: Whether failed requests are in a separate file, as at OpenAI. Default: `False`.
+        camel_case: Which keys of an answer are in camel case. Default: `"usage"`, as two programs saw it.
 
     Examples:
         >>> BatchPlan(ends="failed", message="The input file is broken.").ends

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, TypeAlias
@@ -35,8 +36,6 @@ from langchain_gemini_compat.testing._server.files import UPLOAD_PATH, FileStore
 from langchain_gemini_compat.testing._server.requests import FakeRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue
 
 COMPATIBLE_PATH = "/v1beta/openai/batches"
@@ -65,7 +64,7 @@ _NATIVE_STATES = {
     "expired": "BATCH_STATE_EXPIRED",
     "cancelled": "BATCH_STATE_CANCELLED",
 }
-Complete: TypeAlias = "Callable[[FakeRequest], Answer]"
+Complete: TypeAlias = Callable[[FakeRequest], Answer]
 
 
 @dataclass(slots=True)
@@ -75,7 +74,7 @@ class FakeBatch:
     Attributes:
         name: The id of the batch, such as `batches/000000000001`.
         input_file: The name of the input file.
-        plan: How the batch goes.
+        plan: The plan of the batch.
         created: When the batch was created, by the clock of the fake.
         requests: The requests of the batch that were answered.
         ended: The last status of the batch, or `None` while the batch runs.
@@ -107,11 +106,11 @@ class FakeBatches(list[FakeBatch]):
     reply of the fake. A `Fault` becomes the error of that request.
 
     Attributes:
-        plan: How every batch goes. Default: it is completed at once.
+        plan: The plan of every batch. Default: the batch is completed at once.
         rule: A function of a new `FakeBatch` that returns its `BatchPlan`. It takes precedence over `plan`.
         clock: The clock, in seconds since 1970. Replace it to let time pass.
         fault_rule: A function of each request for files or batches that returns its `Fault`, or `None`.
-        max_batches: The most batches that are not finished. Default: 100, as Google documents.
+        max_batches: Maximum number of batches that are not finished. Default: 100, as Google documents.
         files: The files.
 
     Examples:
