@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[1]
 PROSE = re.compile(r"^(?=[A-Z])[^\n]+(?:\n[^\n]+)*", re.MULTILINE)
 FENCE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
+#: A search for a topic finds the page that explains it before the page with its docstrings.
+API_PAGES, API_BOOST = "reference/api", 0.5
 SIMULATION_PAGE, PLOT = "how-to/rate-limits.md", "images/shared-quota.svg"
 #: The navigation of the build, kept between two events.
 _found: list[Navigation] = []
@@ -48,8 +50,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Put the tables of the simulation into their page."""
+    """Put the tables of the simulation into their page, and rank API pages lower in the search."""
     del config, files
+    if page.file.src_uri.startswith(API_PAGES):
+        page.meta["search"] = {"boost": API_BOOST}
     if page.file.src_uri != SIMULATION_PAGE:
         return markdown
     return str(_load_report().insert_tables(markdown, _simulate_quota()[0]))

@@ -1,4 +1,4 @@
-"""Asks rows on the workers of Dask. This module imports `distributed`."""
+"""Sends rows to the workers of Dask. This module imports `distributed`."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Engine(Protocol):
 
 
 class AsyncioEngine:
-    """Asks with async calls on an event loop of this thread."""
+    """Sends the rows with async calls on an event loop of this thread."""
 
     def run(self, model: Asker, rows: Iterator[Row], concurrency: int) -> Generator[Outcomes]:
         """Ask `rows` with at most `concurrency` calls in flight, and yield their outcomes as they come."""

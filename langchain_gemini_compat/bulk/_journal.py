@@ -113,7 +113,7 @@ class Journal:
             problems.check()
 
     def read_open_rows(self, *, retry_failed: bool) -> Iterator[Row]:
-        """Yield the rows to ask, each once. Outcomes may be recorded meanwhile."""
+        """Yield the rows to send, each once. Outcomes may be recorded meanwhile."""
         last, least = 0, _FAILED if retry_failed else _OPEN
         while found := self._execute(_SELECT_OPEN, (last, least, _ROWS_PER_READ)).fetchall():
             for number, identity, key, content in found:

@@ -137,7 +137,7 @@ class _Run:
                 self.report(tally.describe())
 
     def _supply(self, journal: Journal) -> Iterator[Row]:
-        """Yield the rows to ask until the run stops."""
+        """Yield the rows to send until the run stops."""
         for row in journal.read_open_rows(retry_failed=self.retry_failed):
             if self.rule.reason is not None:
                 return
