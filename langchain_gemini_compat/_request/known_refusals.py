@@ -7,12 +7,15 @@ credential.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from langchain_gemini_compat._transport.process_lock import singleton_lock
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from typing import TypeAlias
 
     from langchain_gemini_compat._catalog.surfaces import Endpoint
@@ -47,6 +50,7 @@ class _Memory:
 
 
 _memory = _Memory()
+_is_ignored: ContextVar[bool] = ContextVar("ignore_refusals", default=False)
 
 
 def recall_refusals(endpoint: Endpoint, path: str) -> tuple[KnownRefusal, ...]:
@@ -83,12 +87,24 @@ def forget_refusals(host: str | None = None) -> None:
 def apply_refusals(payload: JsonObject, endpoint: Endpoint, path: str) -> tuple[JsonObject, list[Note]]:
     """Return `payload` without the parts that the server is known to refuse, and a note for each."""
     notes: list[Note] = []
+    if _is_ignored.get():
+        return payload, notes
     for refusal in recall_refusals(endpoint, path):
         changed = refusal.apply(payload)
         if changed is not None:
             payload, note = changed
             notes.append(note)
     return payload, notes
+
+
+@contextmanager
+def ignore_refusals() -> Generator[None]:
+    """Build requests without regard to earlier refusals, so that equal calls always give equal requests."""
+    token = _is_ignored.set(True)
+    try:
+        yield
+    finally:
+        _is_ignored.reset(token)
 
 
 def _place_of(endpoint: Endpoint, path: str) -> _Place:

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias, cast
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import BaseMessage, convert_to_messages, message_to_dict, messages_from_dict
 
+from langchain_gemini_compat._request.known_refusals import ignore_refusals
 from langchain_gemini_compat._settings.aliases import find_similar
 from langchain_gemini_compat._settings.fields import KNOWN_OPTIONS
 from langchain_gemini_compat._wire.json_types import JsonObject
@@ -115,7 +116,9 @@ def digest_request(model: Asker, content: JsonObject) -> str:
     """
     try:
         question, options = read_content(content)
-        body, _ = model.preview(question, **options)
+        # What the server refused in this process must not change the key of a row.
+        with ignore_refusals():
+            body, _ = model.preview(question, **options)
     except UnsupportedParameterError:
         raise
     except GeminiCompatError:

@@ -13,7 +13,9 @@ from langchain_core.messages import HumanMessage, SystemMessage, messages_to_dic
 from pydantic import BaseModel
 
 from langchain_gemini_compat.bulk import InvalidRowsError, OutputError, Progress, read_reply, run_bulk
+from langchain_gemini_compat.errors import GeminiCompatWarning
 from langchain_gemini_compat.testing import FAULTS, Call, FakeGemini, Fault
+from langchain_gemini_compat.testing._model.faults import GoogleError
 
 
 def answer(request):
@@ -99,6 +101,21 @@ def test_other_options_and_models_are_other_requests(fake, model, path):
     run_bulk(model.bind(top_p=0.5), rows, path)
     run_bulk(model.model_copy(update={"model": "gemini-3.5-flash-lite"}), rows, path)
     assert [request.body.get("top_p") for request in fake.requests] == [None, None, 0.5, 0.5, None, None]
+
+
+def test_parameter_that_the_server_refuses_does_not_change_the_keys(path):
+    """The process remembers the refusal. The rows have the same keys as before it."""
+    unknown = GoogleError(
+        400, "INVALID_ARGUMENT", 'Invalid JSON payload received. Unknown name "user": Cannot find field.'
+    )
+    fake = FakeGemini(lambda request: Fault("user", error=unknown) if "user" in request.body else answer(request))
+    model = fake.chat_model(model_kwargs={"user": "u"})
+    with pytest.warns(GeminiCompatWarning, match="`user`"):
+        assert run_bulk(model, number(3), path, concurrency=1).answered == 3
+    sent = len(fake.requests)
+    assert "user" not in model.preview("x")[0]
+    assert run_bulk(model, number(3), path).answered == 3
+    assert len(fake.requests) == sent
 
 
 def test_messages_may_be_dicts_of_openai_or_of_langchain(fake, model, path):
