@@ -12,8 +12,10 @@ from typing import Any, ClassVar, Protocol, cast
 
 from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableSequence
 from langchain_core.runnables.base import RunnableBindingBase
+from langchain_core.runnables.config import merge_configs
+from langchain_core.runnables.configurable import DynamicRunnable
 from pydantic import ConfigDict
 
 from langchain_gemini_compat._wire.json_types import JsonObject
@@ -158,11 +160,28 @@ def adopt_binding(binding: Runnable[LanguageModelInput, AIMessage]) -> BoundMode
     return BoundModel(**{name: getattr(binding, name) for name in RunnableBinding.model_fields})
 
 
+def find_model(runnable: object) -> tuple[object, Mapping[str, Any]]:
+    """Return the model inside `runnable` that a call would use, and the bound options of the call.
+
+    A binding may set parameters of a configurable model by its config. Of two bindings, the outer one counts.
+    """
+    options: Mapping[str, Any] = {}
+    config: RunnableConfig | None = None
+    while True:
+        if isinstance(runnable, RunnableBindingBase):
+            options, config = {**runnable.kwargs, **options}, merge_configs(runnable.config, config)
+            runnable = runnable.bound
+        elif isinstance(runnable, DynamicRunnable):
+            runnable, config = runnable.prepare(config)
+        elif isinstance(runnable, StructuredModel):
+            runnable = runnable.first
+        else:
+            return runnable, options
+
+
 def _preview(
     runnable: Runnable[Any, Any], messages: LanguageModelInput, options: Mapping[str, Any]
 ) -> tuple[JsonObject, list[Note]]:
-    """Return the request of the model inside `runnable`, with the options of all bindings around it."""
-    bound: Mapping[str, Any] = {}
-    while isinstance(runnable, RunnableBindingBase):
-        bound, runnable = {**runnable.kwargs, **bound}, runnable.bound
-    return cast("_Previewing", runnable).preview(messages, **{**bound, **options})
+    """Return the request of the model inside `runnable`, with the options and the config of all bindings around it."""
+    model, bound = find_model(runnable)
+    return cast("_Previewing", model).preview(messages, **{**bound, **options})

@@ -16,6 +16,7 @@ from tempfile import TemporaryFile
 from typing import IO, cast
 
 from langchain_gemini_compat import errors
+from langchain_gemini_compat._model.bound_model import find_model
 from langchain_gemini_compat._model.connection import ConnectedModel, build_transport, resolve_fields
 from langchain_gemini_compat.bulk._batch_answers import LineReader, parse_line
 from langchain_gemini_compat.bulk._batch_service import ENDPOINT, Batch, BatchError, BatchService
@@ -341,11 +342,10 @@ def _describe_ending(batch: Batch) -> str:
 
 def _find_chat_model(model: object) -> ConnectedModel:
     """Return the chat model inside bound options and structured output."""
-    while not isinstance(model, ConnectedModel):
-        model = getattr(model, "first", None) or getattr(model, "bound", None)
-        if model is None:
-            raise BatchError("The batch endpoint needs a ChatGeminiCompat, or one with bound options or a schema.")
-    return model
+    chat, _ = find_model(model)
+    if not isinstance(chat, ConnectedModel):
+        raise BatchError("The batch endpoint needs a ChatGeminiCompat, or one with bound options or a schema.")
+    return chat
 
 
 def _ignore(_: str) -> None:

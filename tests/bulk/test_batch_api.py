@@ -11,6 +11,7 @@ from threading import Thread
 
 import pytest
 from langchain_core.messages import HumanMessage
+from langchain_core.runnables import ConfigurableField
 from wire import http
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
@@ -337,6 +338,12 @@ def test_rows_whose_batch_or_output_is_gone_have_an_error(fake, model, path):
     fake.batches.fault_rule = lambda request: gone if "/batches/batches/" in request.path else None
     assert run(model, ["two"], path).failed == 1
     assert "The server does not know batches/" in read(path)[0]["error_message"]
+
+
+def test_config_of_a_binding_sets_parameters_of_the_model(fake, model, path):
+    chat = model.configurable_fields(temperature=ConfigurableField("temperature")).bind(top_p=0.3)
+    run(chat.with_config(configurable={"temperature": 0.5}), ["x"], path)
+    assert fake.batches[0].requests[0].body["temperature"] == 0.5
 
 
 def test_a_row_that_cannot_be_sent_has_its_error(fake, model, path):

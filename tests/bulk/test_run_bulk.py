@@ -10,6 +10,7 @@ from contextlib import closing
 import pyarrow.parquet
 import pytest
 from langchain_core.messages import HumanMessage, SystemMessage, messages_to_dict
+from langchain_core.runnables import ConfigurableField
 from pydantic import BaseModel
 
 from langchain_gemini_compat.bulk import InvalidRowsError, OutputError, Progress, read_reply, run_bulk
@@ -116,6 +117,14 @@ def test_parameter_that_the_server_refuses_does_not_change_the_keys(path):
     assert "user" not in model.preview("x")[0]
     assert run_bulk(model, number(3), path).answered == 3
     assert len(fake.requests) == sent
+
+
+def test_config_of_a_binding_chooses_the_model(fake, model, path):
+    chat = model.configurable_fields(model_name=ConfigurableField("model")).bind(top_p=0.3)
+    names = ["gemini-2.5-flash", "gemini-2.5-pro"]
+    for name in [*names, *names]:
+        run_bulk(chat.with_config(configurable={"model": name}), ["x"], path)
+    assert [request.body["model"] for request in fake.requests] == names
 
 
 def test_messages_may_be_dicts_of_openai_or_of_langchain(fake, model, path):

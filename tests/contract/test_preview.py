@@ -12,6 +12,7 @@ from langchain_core.runnables.configurable import RunnableConfigurableFields
 from pydantic import BaseModel
 
 from langchain_gemini_compat import ChatGeminiCompat
+from langchain_gemini_compat._model.bound_model import BoundModel
 from langchain_gemini_compat.testing import FakeGemini
 
 
@@ -132,6 +133,44 @@ def test_configured_model_shows_its_request(model):
     chat = model.configurable_fields(temperature=ConfigurableField("temperature"))
     body, _ = chat.with_config(configurable={"temperature": 0.3}).preview("hi")
     assert body["temperature"] == 0.3
+
+
+#: Each builds a runnable from one whose temperature and model are configurable, with the given config.
+CONFIGURED = {
+    "bind, then config": lambda chat, config: chat.bind(top_p=0.3).with_config(config),
+    "config, then bind": lambda chat, config: chat.with_config(config).bind(top_p=0.3),
+    "two configs": lambda chat, config: (
+        chat.with_config(configurable={"model": "gemini-2.5-pro"}).bind(top_p=0.3).with_config(config)
+    ),
+    "two bindings": lambda chat, config: (
+        chat.bind(top_p=0.3).with_config(configurable={"model": "gemini-2.5-pro"}).with_config(config)
+    ),
+    "config, then retry": lambda chat, config: chat.bind(top_p=0.3).with_config(config).with_retry(),
+    "config after tools": lambda chat, config: chat.bind(**bind_weather(chat)).with_config(config),
+}
+
+
+@pytest.mark.parametrize("case", CONFIGURED)
+def test_preview_follows_the_config_of_bindings(case, fake, model):
+    """`run_bulk` recognizes the answers of earlier runs by the preview, so it has to name the model that is asked."""
+    chat = model.configurable_fields(
+        temperature=ConfigurableField("temperature"), model_name=ConfigurableField("model")
+    )
+    bound = CONFIGURED[case](chat, {"configurable": {"temperature": 0.5, "model": "gemini-2.5-flash"}})
+    body, _ = bound.preview("hi")
+    assert (body["model"], body["temperature"]) == ("gemini-2.5-flash", 0.5)
+    bound.invoke("hi")
+    assert fake.requests[0].body == body
+
+
+def test_preview_follows_the_config_of_a_choice_of_runnables(fake, model):
+    other = model.with_structured_output(City)
+    choice = model.configurable_alternatives(ConfigurableField("answer"), default_key="text", city=other)
+    bound = BoundModel(bound=choice, kwargs={"top_p": 0.3}, config={"configurable": {"answer": "city"}})
+    body, _ = bound.preview("hi")
+    assert "response_format" in body
+    bound.invoke("hi")
+    assert fake.requests[0].body == body
 
 
 def test_configurable_model_is_langchains_configurable_runnable(model):
