@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
@@ -21,7 +21,7 @@ from langchain_gemini_compat._model.connection import ConnectedModel, build_tran
 from langchain_gemini_compat.bulk._batch_answers import LineReader, parse_line
 from langchain_gemini_compat.bulk._batch_service import ENDPOINT, Batch, BatchError, BatchService
 from langchain_gemini_compat.bulk._batch_state import BatchState, Part
-from langchain_gemini_compat.bulk._engine import Outcomes
+from langchain_gemini_compat.bulk._engine import OpenRows, Outcomes
 from langchain_gemini_compat.bulk._outcomes import read_error
 from langchain_gemini_compat.bulk._rows import Asker, Row
 from langchain_gemini_compat.errors import GeminiCompatError
@@ -83,7 +83,7 @@ class BatchApiEngine:
         self._max_requests = max_requests
         self._max_bytes = max_bytes
 
-    def run(self, model: Asker, rows: Iterator[Row], concurrency: int) -> Generator[Outcomes]:
+    def run(self, model: Asker, rows: OpenRows, concurrency: int) -> Generator[Outcomes]:
         """Ask `rows` and yield their outcomes when their batches have ended. `concurrency` has no meaning here."""
         del concurrency
         chat = _find_chat_model(model)
@@ -92,14 +92,14 @@ class BatchApiEngine:
         if endpoint.surface != "ai_studio":
             raise BatchError(_ONLY_AI_STUDIO.format(endpoint.surface))
         transport = build_transport(chat, connection, "")
-        service = BatchService(transport, endpoint.base_url)
+        service = BatchService(transport, endpoint.base_url, rows.wait)
         with BatchState(self._path) as state:
-            work = _Work(service, state, LineReader(model, transport.tokens), self._notify, self._poll_seconds)
+            work = _Work(service, state, LineReader(model, transport.tokens), rows, self._notify, self._poll_seconds)
             work.adopt_parts()
             yield from self._send_rows(work, model, rows)
-            yield from work.advance(work.has_ended)
+            yield from work.finish()
 
-    def _send_rows(self, work: _Work, model: Asker, rows: Iterator[Row]) -> Generator[Outcomes]:
+    def _send_rows(self, work: _Work, model: Asker, rows: OpenRows) -> Generator[Outcomes]:
         """Send `rows` in batches. Rows that an earlier run has sent are not sent again."""
         state = work.state
         draft: _Draft | None = None
@@ -118,7 +118,7 @@ class BatchApiEngine:
                     draft = None
                 draft = draft or _Draft(state)
                 draft.add(row, line)
-            if draft is not None:
+            if draft is not None and not rows.is_stopped:
                 yield from work.send(draft)
         finally:
             state.abandon_part()
@@ -154,6 +154,7 @@ class _Work:
         service: BatchService,
         state: BatchState,
         reader: LineReader,
+        rows: OpenRows,
         notify: Callable[[str], object],
         poll_seconds: tuple[float, float],
     ) -> None:
@@ -162,7 +163,11 @@ class _Work:
         self._reader = reader
         self._notify = notify
         self._first_wait, self._longest_wait = poll_seconds
+        self._rows = rows
+        self._knows_all_rows = False
         self._open: dict[int, Part] = {}
+        #: The parts of `_open` whose batch has ended. Rows of the input that were not read yet may be in them.
+        self._ended: set[int] = set()
         self._failures = 0
 
     def adopt_parts(self) -> None:
@@ -179,14 +184,25 @@ class _Work:
         self._notify(f"Sent {draft.count:,} rows as {part.batch or 'a batch that is not confirmed yet'}.")
         yield from self.advance(lambda: all(one.batch is not None for one in self._open.values()))
 
-    def has_ended(self) -> bool:
+    def finish(self) -> Generator[Outcomes]:
+        """Yield the outcomes of all batches with rows that this run wants. Call this when all rows are sent."""
+        self._knows_all_rows = not self._rows.is_stopped
+        yield from self.advance(self._has_ended)
+        if self._knows_all_rows:
+            for number in [*self._ended]:
+                self._drop(self._open[number])
+
+    def _has_ended(self) -> bool:
         """Return whether no batch has rows that this run wants."""
         return not any(self.state.has_wanted_rows(part) for part in self._open.values())
 
     def advance(self, is_enough: Callable[[], bool]) -> Generator[Outcomes]:
-        """Ask for the status of the batches, and yield the outcomes of those that have ended, until `is_enough`."""
+        """Ask for the status of the batches, and yield the outcomes of those that have ended, until `is_enough`.
+
+        If the run is stopped, the batches are left to the next run.
+        """
         wait = self._first_wait
-        while not is_enough():
+        while not is_enough() and not self._rows.is_stopped:
             count = len(self._open)
             for part in list(self._open.values()):
                 if part.batch is None:
@@ -196,7 +212,7 @@ class _Work:
             if len(self._open) < count:
                 wait = self._first_wait
             elif not is_enough():
-                time.sleep(wait)
+                self._rows.wait(wait)
                 wait = min(1.5 * wait, self._longest_wait)
 
     def _create(self, part: Part) -> Part:
@@ -215,7 +231,7 @@ class _Work:
 
     def _note_failure(self, error: GeminiCompatError) -> None:
         """Raise `error`, unless the batch may be created later."""
-        has_others = any(part.batch is not None for part in self._open.values())
+        has_others = any(part.batch is not None for part in self._open.values() if part.number not in self._ended)
         self._failures = 0 if has_others else self._failures + 1
         if self._failures >= _MOST_FAILURES or (_is_refusal(error) and not error.is_retryable):
             raise error
@@ -239,7 +255,8 @@ class _Work:
         """Look for the batch of a part of an earlier run. Forget the part and return `False` if it does not exist."""
         intended = part.intended or 0.0
         while (seconds := intended + SETTLE_SECONDS - time.time()) > 0:
-            time.sleep(min(seconds, SETTLE_SECONDS))
+            if self._rows.wait(min(seconds, SETTLE_SECONDS)):
+                return True
         batch, is_certain = self._service.find_batch_of(part.file, intended)
         if batch is not None:
             self.state.note_batch(part, batch)
@@ -303,7 +320,14 @@ class _Work:
         while rows := self.state.read_rows(part, _ROWS_PER_LIST):
             yield [(row, read_error(BatchError(reason))) for row in rows]
             self.state.drop_rows(rows)
+        if self._knows_all_rows or not self.state.has_rows(part):
+            self._drop(part)
+        else:
+            self._ended.add(part.number)
+
+    def _drop(self, part: Part) -> None:
         self.state.drop_part(part)
+        self._ended.discard(part.number)
         del self._open[part.number]
 
 

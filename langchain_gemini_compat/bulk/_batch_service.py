@@ -12,7 +12,6 @@ Seen in public, in programs whose authors ran them against Google: an id is `bat
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -82,17 +81,17 @@ class BatchService:
     Args:
         transport: Sends them.
         base_url: The URL of the compatible endpoint.
-        sleep: Sleeps for a number of seconds.
+        wait: Waits for a number of seconds. Returns whether the run is stopped: then nothing is tried again.
     """
 
-    def __init__(self, transport: Transport, base_url: str, sleep: Callable[[float], object] = time.sleep) -> None:
+    def __init__(self, transport: Transport, base_url: str, wait: Callable[[float], bool]) -> None:
         native = base_url.rstrip("/").removesuffix(_COMPATIBLE)
         if native == base_url.rstrip("/"):
             raise BatchError(
                 f"`base_url` has to end in `/v1beta/openai` for batches, as AI Studio's does. It is {base_url}."
             )
         self._transport = transport
-        self._sleep = sleep
+        self._wait = wait
         self._batches = f"{base_url.rstrip('/')}/batches"
         self._native = native
         parts = urlsplit(native)
@@ -201,9 +200,8 @@ class BatchService:
             try:
                 return call()
             except GeminiCompatError as err:
-                if wait is None or not err.is_retryable:
+                if wait is None or not err.is_retryable or self._wait(max(wait, err.retry_after or 0.0)):
                     raise
-                self._sleep(max(wait, err.retry_after or 0.0))
 
 
 _JSON: Mapping[str, str] = {"content-type": "application/json"}

@@ -130,6 +130,10 @@ class BatchState:
         statement = "SELECT 1 FROM requests JOIN wanted USING (key) WHERE part = ? LIMIT 1"
         return self._execute(statement, (part.number,)).fetchone() is not None
 
+    def has_rows(self, part: Part) -> bool:
+        """Return whether a row of `part` has no outcome, wanted by this run or not."""
+        return self._execute("SELECT 1 FROM requests WHERE part = ? LIMIT 1", (part.number,)).fetchone() is not None
+
     def find(self, part: Part, position: int) -> Row | None:
         """Return a row of `part` that this run wants and has no outcome for, or `None`."""
         found = self._execute(f"{_SELECT} AND position = ?", (part.number, position)).fetchone()

@@ -17,6 +17,7 @@ class OneAtATime:
 
 - `rows` is an iterator over the journal. Take a row only when it can be sent, so that memory stays flat. `rows` ends
   early when `run_bulk` stops the run. Then yield the outcomes of the rows in flight and return.
+- If rows are in flight for minutes, wait with `rows.wait(seconds)`, and return when `rows.is_stopped`.
 - Take rows and yield outcomes in the thread that runs the generator, since both use one SQLite connection.
 - Yield a list of pairs as soon as you have one. `run_bulk` writes the list to the disk before it asks for the next.
 - `read_reply` and `read_error` make outcomes. The body of a request is `model.preview(row.question, **row.options)[0]`.
@@ -29,6 +30,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator, Iterator
 from itertools import islice
+from threading import Event
 from typing import Protocol, TypeAlias
 
 from langchain_gemini_compat.bulk._outcomes import Outcome, read_error, read_reply
@@ -37,15 +39,42 @@ from langchain_gemini_compat.bulk._rows import Asker, Row
 Outcomes: TypeAlias = list[tuple[Row, Outcome]]
 
 
+class OpenRows(Iterator[Row]):
+    """The rows that an engine sends. The iterator ends early if `run_bulk` stops the run."""
+
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self._rows = rows
+        self._stopped = Event()
+
+    def __next__(self) -> Row:
+        """Return the next row."""
+        if self._stopped.is_set():
+            raise StopIteration
+        return next(self._rows)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `run_bulk` has stopped the run."""
+        return self._stopped.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for `seconds`, or until the run is stopped. Return whether it is stopped."""
+        return self._stopped.wait(seconds)
+
+    def stop(self) -> None:
+        """End the iterator and the waits. `run_bulk` calls this, also from another thread."""
+        self._stopped.set()
+
+
 class Engine(Protocol):
     """Sends the rows to the model. The docstring of the module `_engine` has the rules for engines."""
 
-    def run(self, model: Asker, rows: Iterator[Row], concurrency: int) -> Generator[Outcomes]:
+    def run(self, model: Asker, rows: OpenRows, concurrency: int) -> Generator[Outcomes]:
         """Ask `rows` and yield their outcomes in any order.
 
         Args:
             model: The model to ask.
-            rows: The rows to send. Each is sent once.
+            rows: The rows to send. Each is sent once. An engine that only iterates can call this `Iterator[Row]`.
             concurrency: Maximum number of calls in flight.
 
         Yields:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from contextvars import copy_context
@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from langchain_gemini_compat._model.bound_model import BoundModel
-from langchain_gemini_compat.bulk._engine import AsyncioEngine, Engine
+from langchain_gemini_compat.bulk._engine import AsyncioEngine, Engine, OpenRows
 from langchain_gemini_compat.bulk._journal import Journal
 from langchain_gemini_compat.bulk._outcomes import load_prices
 from langchain_gemini_compat.bulk._output import find_journal, write_output
 from langchain_gemini_compat.bulk._progress import Counts, Progress, Tally
-from langchain_gemini_compat.bulk._rows import Asker, Row, Rows, read_rows
+from langchain_gemini_compat.bulk._rows import Asker, Rows, read_rows
 from langchain_gemini_compat.bulk._stop import StopRule
 from langchain_gemini_compat.chat_models import ChatGeminiCompat
 
@@ -100,6 +100,7 @@ class _Run:
     retry_failed: bool
     report: Callable[[Progress], None]
     rule: StopRule = field(init=False)
+    open_rows: OpenRows | None = None
 
     def __post_init__(self) -> None:
         self.rule = StopRule(self.concurrency)
@@ -125,23 +126,23 @@ class _Run:
     def stop(self) -> None:
         """Send no more rows. The calls in flight end."""
         self.rule.reason = self.rule.reason or "The run was interrupted."
+        if self.open_rows is not None:
+            self.open_rows.stop()
 
     def _ask(self, journal: Journal, tally: Tally) -> None:
-        rows = self._supply(journal)
+        rows = self.open_rows = OpenRows(journal.read_open_rows(retry_failed=self.retry_failed))
+        if self.rule.reason is not None:
+            # The run was interrupted while the input was read.
+            rows.stop()
         with closing(self.engine.run(self.model, rows, self.concurrency)) as answers:
             for outcomes in answers:
                 journal.record(outcomes)
                 for _, outcome in outcomes:
                     self.rule.watch(outcome)
+                if self.rule.reason is not None:
+                    rows.stop()
                 tally.add([outcome for _, outcome in outcomes])
                 self.report(tally.describe())
-
-    def _supply(self, journal: Journal) -> Iterator[Row]:
-        """Yield the rows to send until the run stops."""
-        for row in journal.read_open_rows(retry_failed=self.retry_failed):
-            if self.rule.reason is not None:
-                return
-            yield row
 
 
 def _call_beside_loop(run: _Run, rows: Rows) -> BulkResult:

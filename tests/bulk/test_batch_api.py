@@ -1,13 +1,15 @@
 """`BatchApiEngine`: rows through Google's batch endpoint, as the fake plays it."""
 
+import asyncio
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
-from threading import Thread
+from threading import Thread, main_thread
 
 import pytest
 from langchain_core.messages import HumanMessage
@@ -15,7 +17,7 @@ from langchain_core.runnables import ConfigurableField
 from wire import http
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
-from langchain_gemini_compat.bulk import BatchApiEngine, BatchError, OutputError, run_bulk
+from langchain_gemini_compat.bulk import BatchApiEngine, BatchError, OpenRows, OutputError, run_bulk
 from langchain_gemini_compat.bulk._batch_answers import LineReader
 from langchain_gemini_compat.testing import BatchPlan, Call, FakeGemini, Fault, Reply
 
@@ -232,7 +234,7 @@ def test_a_list_is_read_only_when_it_shows_a_new_batch(fake, model, path, monkey
     """A batch that was just created may be missing in a list."""
     slept = []
     monkeypatch.setattr(f"{ENGINE}.SETTLE_SECONDS", 60.0)
-    monkeypatch.setattr(f"{ENGINE}.time.sleep", slept.append)
+    monkeypatch.setattr(OpenRows, "wait", lambda _, seconds: slept.append(seconds))
     now = iter(range(1_800_000_000, 1_900_000_000, 1))
     monkeypatch.setattr(f"{ENGINE}.time.time", lambda: float(next(now)))
     with breaking(fake, CREATION, 1, after=True):
@@ -327,6 +329,59 @@ def test_a_batch_whose_rows_left_the_input_is_kept_for_later(fake, model, path):
     assert run(model, ["other"], path).answered == 1
     assert run(model, number(2), path).answered == 2
     assert sorted(asked(fake)) == ["other", *number(2)]
+
+
+def test_rows_inserted_into_the_input_do_not_make_a_batch_paid_twice(fake, model, path):
+    """An old batch ends while new rows wait for a quota. Its last row is further down in the input."""
+    fake.batches.fault_rule = lambda request: Fault.overloaded() if request.method == "GET" else None
+    with pytest.raises(errors.ServerError):
+        run(model, ["a", "gone", "b"], path)
+    refusals = iter(range(2))
+
+    def refuse(request):
+        is_refused = (request.method, request.path) == CREATION and next(refusals, None) is not None
+        return Fault.rate_limit("0s") if is_refused else None
+
+    fake.batches.fault_rule = refuse
+    rows = ["a", "x1", "x2", "x3", "b"]
+    assert run(model, rows, path, max_requests=2).answered == 5
+    assert sorted(asked(fake)) == sorted([*rows, "gone"])
+    assert not path.with_name("answers.jsonl.batches").exists()
+
+
+def test_an_ended_batch_is_no_reason_to_wait_for_a_quota(fake, model, path):
+    fake.batches.fault_rule = lambda request: Fault.overloaded() if request.method == "GET" else None
+    with pytest.raises(errors.ServerError):
+        run(model, ["a", "b"], path)
+    fake.batches.fault_rule = lambda one: Fault.rate_limit("0s") if (one.method, one.path) == CREATION else None
+    with pytest.raises(errors.RateLimitError):
+        run(model, ["a", "x1", "x2", "b"], path, max_requests=2)
+    fake.batches.fault_rule = None
+    assert run(model, ["a", "x1", "x2", "b"], path).answered == 4
+    assert sorted(asked(fake)) == ["a", "b", "x1", "x2"]
+
+
+def test_ctrl_c_in_a_notebook_leaves_the_batches_to_the_next_run(fake, model, path):
+    fake.batches.plan, notes = BatchPlan(seconds=60), []
+
+    def note(text):
+        notes.append(text)
+        if len(notes) == 2:
+            signal.pthread_kill(main_thread().ident, signal.SIGINT)
+        # Without the interrupt, the batch would end at the next check.
+        fake.batches.clock = lambda: 4_000_000_000.0 if len(notes) > 1 else time.time()
+
+    async def run_cell():
+        run_bulk(model, ["one"], path, engine=BatchApiEngine(path, notify=note, poll_seconds=(5.0, 5.0)))
+
+    loop = asyncio.new_event_loop()
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(run_cell())
+    loop.close()
+    assert len(notes) == 2
+    assert read(path)[0]["error_type"] == "NotAsked"
+    assert run(model, ["one"], path).answered == 1
+    assert asked(fake) == ["one"]
 
 
 def test_rows_whose_batch_or_output_is_gone_have_an_error(fake, model, path):
