@@ -28,10 +28,10 @@ from langchain_gemini_compat._transport.http_clients import Clients
 from langchain_gemini_compat._transport.http_library import http_library
 from langchain_gemini_compat._transport.rate_gate import gate_of
 from langchain_gemini_compat._transport.reader import build_reader
-from langchain_gemini_compat._transport.resources import fetch
+from langchain_gemini_compat._transport.resources import add_query, fetch
 from langchain_gemini_compat._transport.retry import Tries
 from langchain_gemini_compat._transport.sending import asend, send
-from langchain_gemini_compat._transport.tape import current_player, record_from_environment
+from langchain_gemini_compat._transport.tape import current_player, is_playing_here, record_from_environment
 from langchain_gemini_compat._transport.timeouts import TimeLimits
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Transport:
         # A replay answers at once, so it needs no waits.
         sleeps = current_player() is None
         return Tries(
-            config.max_retries,
+            0 if is_playing_here() else config.max_retries,
             config.limits,
             gate,
             keeps_headers=keeps_headers,
@@ -160,7 +160,8 @@ class Transport:
         config = self._config
         if asked.credential != "none":
             given = {name.lower(): value for name, value in config.headers.items()}
-            asked = replace(asked, headers={**given, **asked.headers})
+            url = add_query(asked.url, config.query)
+            asked = replace(asked, url=url, headers={**given, **asked.headers})
         return fetch(asked, sink, self._clients.sync_client(), self._current_tokens(), config.surface, config.limits)
 
     def _exchange(self, payload: JsonObject, tries: Tries, *, stream: bool) -> Generator[WireChunk]:

@@ -11,6 +11,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from langchain_gemini_compat._transport.decompression import ACCEPTED
 from langchain_gemini_compat._transport.errors import translate_errors
@@ -73,6 +74,18 @@ class _SinkReader(ReplyReader):
 
     def _finish(self) -> Iterator[WireChunk]:
         return iter(())
+
+
+def add_query(url: str, query: Mapping[str, str]) -> str:
+    """Return `url` with the parameters of `query` that it does not have.
+
+    >>> add_query("https://a.example/b?alt=media", {"alt": "json", "team": "moon"})
+    'https://a.example/b?alt=media&team=moon'
+    """
+    parts = urlsplit(url)
+    own = parse_qs(parts.query, keep_blank_values=True)
+    added = urlencode({name: value for name, value in query.items() if name not in own})
+    return parts._replace(query="&".join(filter(None, (parts.query, added)))).geturl()
 
 
 def fetch(

@@ -123,6 +123,11 @@ def playing_here(player: Player) -> Generator[None]:
         _player_here.reset(token)
 
 
+def is_playing_here() -> bool:
+    """Return whether a player of `playing_here` answers. It has one reply, so a retry would get the same."""
+    return _player_here.get() is not None
+
+
 def current_player() -> Player | None:
     """Return the player that answers requests now, or `None` if servers answer them."""
     return _player_here.get() or (_hooks.players[-1] if _hooks.players else None)

@@ -54,7 +54,7 @@ class BatchApiEngine:
     Google's documentation. Nobody has run it against Google.
 
     Args:
-        path: The output of `run_bulk`. The state of the batches is beside it, in `OUTPUT.batches`.
+        path: The output, as for `run_bulk`. The state of the batches is beside it, in `OUTPUT.batches`.
         notify: Called with a sentence when a batch is created and at each check of its status. Default: none.
         poll_seconds: The first and the longest wait between two checks of the status, in seconds. The waits grow.
             Default: 10 and 300.
@@ -76,12 +76,16 @@ class BatchApiEngine:
         max_requests: int = MOST_REQUESTS,
         max_bytes: int = MOST_BYTES,
     ) -> None:
-        path = Path(path)
-        self._path = path.with_name(f"{path.name}.batches")
+        self._path = find_batches(Path(path))
         self._notify = notify or _ignore
         self._poll_seconds = poll_seconds
         self._max_requests = max_requests
         self._max_bytes = max_bytes
+
+    @property
+    def batches(self) -> Path:
+        """The file with the state of the batches. It exists as long as a batch has rows without an outcome."""
+        return self._path
 
     def run(self, model: Asker, rows: OpenRows, concurrency: int) -> Generator[Outcomes]:
         """Ask `rows` and yield their outcomes when their batches have ended. `concurrency` has no meaning here."""
@@ -122,6 +126,11 @@ class BatchApiEngine:
                 yield from work.send(draft)
         finally:
             state.abandon_part()
+
+
+def find_batches(path: Path) -> Path:
+    """Return the path of the state of the batches for the output `path`."""
+    return path.with_name(f"{path.name}.batches")
 
 
 class _Draft:

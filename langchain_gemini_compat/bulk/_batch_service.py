@@ -142,7 +142,8 @@ class BatchService:
             metadata = _object_at(operation, "metadata")
             found = _object_at(metadata, "inputConfig").get("fileName")
             if found == file:
-                return str(operation.get("name") or metadata.get("name")), True
+                batch = operation.get("name") or metadata.get("name")
+                return (str(batch), True) if batch else (None, False)
             if found is None and _read_time(metadata.get("createTime")) >= since - _CLOCK_SKEW:
                 is_certain = False
         return None, is_certain
@@ -182,7 +183,10 @@ class BatchService:
             answer = self._collect(Asked("POST", url, part, sent, "none"))
             offset += len(part)
             if offset >= size:
-                return str(_object_at(_parse(answer), "file").get("name"))
+                file = _object_at(_parse(answer), "file").get("name")
+                if not isinstance(file, str) or not file:
+                    raise BatchError("The server's answer to an upload names no file. Check `base_url`.")
+                return file
 
     def _ask(self, asked: Asked) -> JsonObject:
         return _parse(self._collect(asked))

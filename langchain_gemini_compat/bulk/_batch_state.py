@@ -73,6 +73,8 @@ class BatchState:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.abandon_part()
+        self._forget_unsent()
         is_empty = self._execute("SELECT 1 FROM parts LIMIT 1").fetchone() is None
         self._database.close()
         if is_empty:
@@ -159,7 +161,7 @@ class BatchState:
         self._execute("COMMIT")
 
     def _forget_unsent(self) -> None:
-        """Forget the parts that an earlier run did not send."""
+        """Forget the parts whose batch was certainly not created."""
         for part in self.read_parts():
             if part.intended is None and part.batch is None:
                 self.drop_part(part)

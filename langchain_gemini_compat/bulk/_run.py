@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from langchain_gemini_compat._model.bound_model import BoundModel
+from langchain_gemini_compat.bulk._batch_engine import BatchApiEngine, find_batches
 from langchain_gemini_compat.bulk._engine import AsyncioEngine, Engine, OpenRows
-from langchain_gemini_compat.bulk._journal import Journal
+from langchain_gemini_compat.bulk._journal import Journal, OutputError
 from langchain_gemini_compat.bulk._outcomes import load_prices
 from langchain_gemini_compat.bulk._output import find_journal, write_output
 from langchain_gemini_compat.bulk._progress import Counts, Progress, Tally
@@ -108,6 +109,7 @@ class _Run:
     def __call__(self, rows: Rows) -> BulkResult:
         """Run, and return the result."""
         with Journal(find_journal(self.path)) as journal:
+            _check_batches(self.engine, self.path)
             journal.load(self.model, read_rows(rows))
             counts = journal.count()
             if self.retry_failed:
@@ -143,6 +145,27 @@ class _Run:
                     rows.stop()
                 tally.add([outcome for _, outcome in outcomes])
                 self.report(tally.describe())
+
+
+def _check_batches(engine: Engine, path: Path) -> None:
+    """Make sure that no other engine sends rows that are in a batch.
+
+    Raises:
+        OutputError: If another engine would send them, or if the engine keeps its batches beside another output.
+    """
+    batches = find_batches(path)
+    if isinstance(engine, BatchApiEngine):
+        if engine.batches.absolute() != batches.absolute():
+            raise OutputError(
+                f"`BatchApiEngine` keeps its batches in `{engine.batches}`, which belongs to another output than "
+                f"`{path}`. Give the engine the `path` of `run_bulk`."
+            )
+    elif batches.exists():
+        raise OutputError(
+            f"Rows of this output are in batches of Google (`{batches}`), and another engine would send and pay them "
+            "again. Run with `BatchApiEngine` (the command: `--batch-api`) to get the answers. To do without them, "
+            "delete this file first."
+        )
 
 
 def _call_beside_loop(run: _Run, rows: Rows) -> BulkResult:

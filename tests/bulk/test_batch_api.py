@@ -19,7 +19,7 @@ from wire import http
 from langchain_gemini_compat import ChatGeminiCompat, errors
 from langchain_gemini_compat.bulk import BatchApiEngine, BatchError, OpenRows, OutputError, run_bulk
 from langchain_gemini_compat.bulk._batch_answers import LineReader
-from langchain_gemini_compat.testing import BatchPlan, Call, FakeGemini, Fault, Reply
+from langchain_gemini_compat.testing import BatchPlan, Call, FakeGemini, Fault, Raw, Reply
 
 ENGINE = "langchain_gemini_compat.bulk._batch_engine"
 SCHEMA = {"title": "Answer", "type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
@@ -382,6 +382,59 @@ def test_ctrl_c_in_a_notebook_leaves_the_batches_to_the_next_run(fake, model, pa
     assert read(path)[0]["error_type"] == "NotAsked"
     assert run(model, ["one"], path).answered == 1
     assert asked(fake) == ["one"]
+
+
+def test_another_engine_does_not_send_rows_that_are_in_a_batch(fake, model, path):
+    fake.batches.fault_rule = lambda request: Fault.overloaded() if request.method == "GET" else None
+    with pytest.raises(errors.ServerError):
+        run(model, ["one"], path)
+    fake.batches.fault_rule = None
+    with pytest.raises(OutputError, match="are in batches of Google"):
+        run_bulk(model, ["one"], path)
+    assert run(model, ["one"], path).answered == 1
+    assert run_bulk(model, ["one"], path).answered == 1
+    assert asked(fake) == ["one"]
+
+
+def test_another_engine_can_be_used_if_no_batch_was_created(fake, model, path):
+    fake.batches.fault_rule = lambda one: Fault.rate_limit("0s") if (one.method, one.path) == CREATION else None
+    with pytest.raises(errors.RateLimitError):
+        run(model, ["one"], path)
+    assert run_bulk(model, ["one"], path).answered == 1
+
+
+def test_an_engine_for_another_output_is_refused(fake, model, path):
+    with pytest.raises(OutputError, match="Give the engine the `path` of `run_bulk`"):
+        run_bulk(model, ["one"], path, engine=BatchApiEngine(path.with_name("other.jsonl")))
+    assert not fake.batches
+
+
+def test_an_unusable_line_is_counted_once(fake, path):
+    fake.answer_with(lambda _: "")
+    result = run(fake.chat_model(max_retries=2), ["one"], path)
+    once = run_bulk(fake.chat_model(max_retries=0), ["one"], path.with_name("once.jsonl"))
+    assert (result.input_tokens, result.price) == (once.input_tokens, pytest.approx(once.price / 2))
+
+
+def test_an_upload_without_the_name_of_a_file_ends_the_run(fake, model, path):
+    fake.batches.fault_rule = lambda one: Fault("raw", raw=Raw('{"file": {}}')) if "upload_id" in one.query else None
+    with pytest.raises(BatchError, match="names no file"):
+        run(model, ["one"], path)
+
+
+def test_a_listed_batch_without_a_name_is_not_known(fake, model, path):
+    plain = fake.batches._describe_native
+
+    def describe(batch):
+        described = plain(batch)
+        del described["name"]
+        described["metadata"].pop("name", None)
+        return described
+
+    fake.batches._describe_native = describe
+    with breaking(fake, CREATION, 1, after=True):
+        assert run(model, ["one"], path).failed == 1
+    assert "It is not known whether Google has created a batch" in read(path)[0]["error_message"]
 
 
 def test_rows_whose_batch_or_output_is_gone_have_an_error(fake, model, path):

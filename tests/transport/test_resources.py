@@ -44,6 +44,16 @@ def test_the_key_goes_where_the_api_expects_it(credential, key, bearer):
     assert headers.get("x-team") == (None if credential == "none" else "moon")
 
 
+def test_default_query_is_sent_except_to_the_url_of_an_upload():
+    fake = answering(Raw("{}"))
+    query = {"team": "moon & star", "alt": "json"}
+    fetch(fake, Asked("GET", f"{URL}?alt=media&pageSize=2"), default_query=query)
+    assert fake.requests[0].query == {"alt": "media", "pageSize": "2", "team": "moon & star"}
+    url = "https://gemini.invalid/upload/v1beta/files?upload_id=1"
+    fetch(fake, Asked("POST", url, credential="none"), default_query=query)
+    assert fake.requests[1].query == {"upload_id": "1"}
+
+
 def test_the_body_is_passed_on_decompressed():
     body = b'{"line": 1}\n' * 1000
     assert fetch(answering(Raw(body)), Asked("GET", URL)) == body
