@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import threading
+import time
 from argparse import ArgumentTypeError
 from difflib import get_close_matches
 from typing import cast, get_args
@@ -14,6 +14,8 @@ from langchain_gemini_compat.cli._terminal import NARROW, Screen
 from langchain_gemini_compat.testing import FAULTS
 
 _LAST_PORT = 65_535
+#: Seconds after which Ctrl-C ends the command at the latest.
+_SECONDS_PER_WAIT = 1.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +72,9 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
 
 def _wait() -> None:
-    threading.Event().wait()
+    # A signal that comes just before a wait does not end that wait. So each wait is short.
+    while True:
+        time.sleep(_SECONDS_PER_WAIT)
 
 
 def _port(text: str) -> int:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 from contextlib import redirect_stdout, suppress
 from itertools import chain
 from pathlib import Path
@@ -12,6 +11,7 @@ from openinference.instrumentation.langchain import LangChainInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from page_blocks import OFFLINE, read_blocks
 from wire import Wire, completion
 
 from langchain_gemini_compat import ChatGeminiCompat
@@ -33,8 +33,9 @@ SCRIPT = [Reply(calls=[Call("get_weather", {"city": "Paris"})], usage=USAGE), Re
 def read_page(language):
     """Return the names that the page's blocks define. The block marked `py` instruments its process for good."""
     namespace = {"__name__": "docs"}
-    for code in re.findall(rf"^```(?:{language})\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL):
-        exec(compile(code, "observability.md", "exec"), namespace)
+    for block in read_blocks(PAGE):
+        if block.language in language.split("|") and block.tab in (None, OFFLINE):
+            exec(compile(block.code, "observability.md", "exec"), namespace)
     return namespace
 
 

@@ -334,7 +334,10 @@ CHAT_MODELS = {
     "no JSON": lambda: build(lambda: completion("Hello.")),
 }
 #: These return another runnable, whose calls go to the tested methods.
-BINDING_METHODS = {"bind", "configurable_fields", "with_config", "with_retry", "with_structured_output"}
+BINDING_METHODS = {
+    "bind", "configurable_fields", "with_alisteners", "with_config", "with_listeners", "with_retry",
+    "with_structured_output", "with_types",
+}  # fmt: skip
 EMBEDDING_METHODS = {
     "embed_documents": lambda model: model.embed_documents(["a", "b"]),
     "embed_query": lambda model: model.embed_query("a"),

@@ -160,7 +160,7 @@ PROBES = (
         "json-object",
         "`response_format` of type `json_object` is accepted.",
         "an answer",
-        "_structured_output.py",
+        "_model/structured_output.py",
         {"vertex": VERTEX_OVERVIEW, "ai_studio": observed("public code")},
         partial(_check_taken, content="Write a JSON object.", response_format={"type": "json_object"}),
     ),
