@@ -34,6 +34,9 @@ JSON_COLUMNS = frozenset({"parsed", "tool_calls", "usage"})
 _ANSWERED, _FAILED, _OPEN = range(3)
 #: Marks the SQLite files of this module.
 _APPLICATION_ID = 0x4743626A
+#: The size of the header of a SQLite file, and the place of the mark in it (https://www.sqlite.org/fileformat.html).
+_HEADER, _ID_IN_HEADER = 100, slice(68, 72)
+_ID_BYTES = _APPLICATION_ID.to_bytes(4, "big")
 _ROWS_PER_READ = 200
 #: After a power failure, the commits since the last sync may be missing. Other crashes lose none.
 _SECONDS_BETWEEN_SYNCS = 1.0
@@ -44,6 +47,9 @@ _CREATE = (
         "tool_calls TEXT, finish_reason TEXT, model TEXT, input_tokens INTEGER, output_tokens INTEGER, "
         "usage TEXT, price REAL, error_type TEXT, error_message TEXT)"
     ),
+    # What failed tries of rows have cost that were asked again.
+    "CREATE TABLE bulk_spent (key TEXT NOT NULL, input_tokens INTEGER, output_tokens INTEGER, usage TEXT, price REAL)",
+    "CREATE INDEX bulk_spent_by_key ON bulk_spent (key)",
     (
         "CREATE VIEW answers AS SELECT row, id, text, parsed, tool_calls, finish_reason, model, input_tokens, "
         "output_tokens, usage, price, "
@@ -58,10 +64,19 @@ _SELECT_OPEN = (
     "WHERE row > ? AND coalesce(status, 2) >= ? ORDER BY row LIMIT ?"
 )
 _INSERT_OUTCOME = "INSERT OR IGNORE INTO bulk_outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_COUNT = (
-    "SELECT count(*), coalesce(sum(status = 0), 0), coalesce(sum(status = 1), 0), coalesce(sum(input_tokens), 0), "
-    "coalesce(sum(output_tokens), 0), coalesce(sum(price), 0.0), coalesce(sum(usage IS NOT NULL AND price IS NULL), 0) "
+_COUNT_ROWS = (
+    "SELECT count(*), coalesce(sum(status = 0), 0), coalesce(sum(status = 1), 0) "
     "FROM bulk_rows LEFT JOIN bulk_outcomes USING (key)"
+)
+_COUNT_PAID = (
+    "SELECT coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), coalesce(sum(price), 0.0), "
+    "coalesce(sum(usage IS NOT NULL AND price IS NULL), 0) "
+    "FROM (SELECT input_tokens, output_tokens, usage, price FROM bulk_rows JOIN bulk_outcomes USING (key) "
+    "UNION ALL SELECT input_tokens, output_tokens, usage, price FROM bulk_rows JOIN bulk_spent USING (key))"
+)
+_KEEP_COST = (
+    "INSERT INTO bulk_spent SELECT key, input_tokens, output_tokens, usage, price FROM bulk_outcomes "
+    "WHERE key = ? AND status > 0 AND usage IS NOT NULL"
 )
 
 
@@ -78,15 +93,15 @@ class Journal:
         Raises:
             OutputError: If another run has it open, or if the file is something else.
         """
+        if not _is_usable(path):
+            raise OutputError(f"`{path}` exists and is not an output of bulk. Name another file.")
+        self._path, self._is_new = path, not path.exists()
         try:
             self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
             self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            is_ours = self._prepare()
+            self._prepare()
         except sqlite3.Error as err:
             raise OutputError(_describe_failure(path, err)) from err
-        if not is_ours:
-            self._database.close()
-            raise OutputError(f"`{path}` exists and is not an output of bulk. Name another file.")
         self._synced = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -101,16 +116,13 @@ class Journal:
         Raises:
             InvalidRowsError: For invalid rows.
         """
-        problems = Problems()
-        with self._transaction():
-            self._execute("DELETE FROM bulk_rows")
-            self._execute("CREATE TEMP TABLE occurrences (request TEXT PRIMARY KEY, count INTEGER)")
-            for number, (place, content) in enumerate(rows, 1):
-                problem = self._add(model, number, content)
-                if problem:
-                    problems.add(place, problem)
-            self._execute("DROP TABLE temp.occurrences")
-            problems.check()
+        try:
+            self._replace_rows(model, rows)
+        except BaseException:
+            if self._is_new:
+                self._database.close()
+                self._path.unlink()
+            raise
 
     def read_open_rows(self, *, retry_failed: bool) -> Iterator[Row]:
         """Yield the rows to send, each once. Outcomes may be recorded meanwhile."""
@@ -125,15 +137,22 @@ class Journal:
         """Write outcomes in one transaction. An answer is never replaced."""
         with self._transaction():
             for row, outcome in outcomes:
+                self._execute(_KEEP_COST, (row.key,))
                 self._execute("DELETE FROM bulk_outcomes WHERE key = ? AND status > 0", (row.key,))
                 self._execute(_INSERT_OUTCOME, _encode(row.key, outcome))
         if time.monotonic() - self._synced >= _SECONDS_BETWEEN_SYNCS:
             self._execute("PRAGMA wal_checkpoint(PASSIVE)")
             self._synced = time.monotonic()
 
+    def reopen(self, keys: Sequence[str]) -> None:
+        """Let the next run ask these rows again, if they failed. They keep their errors until then."""
+        with self._transaction():
+            for key in keys:
+                self._execute("UPDATE bulk_outcomes SET status = ? WHERE key = ? AND status > 0", (_OPEN, key))
+
     def count(self) -> Counts:
         """Return the counts over the rows of the input."""
-        return Counts(*self._execute(_COUNT).fetchone())
+        return Counts(*self._execute(_COUNT_ROWS).fetchone(), *self._execute(_COUNT_PAID).fetchone())
 
     def count_errors(self) -> dict[str, int]:
         """Return the number of rows by the name of their error, the most frequent first."""
@@ -153,17 +172,27 @@ class Journal:
         found = self._execute("SELECT 1 FROM bulk_rows WHERE typeof(id) = 'text' LIMIT 1").fetchone()
         return found is None
 
-    def _prepare(self) -> bool:
-        """Create the tables of a new file. Return whether the file is a journal."""
-        self._execute("PRAGMA journal_mode = WAL")
-        self._execute("PRAGMA synchronous = NORMAL")
+    def _prepare(self) -> None:
+        """Create the tables of a new file. The file itself gets its mark, since the WAL is not used yet."""
         with self._transaction():
             if not self._execute("SELECT 1 FROM sqlite_master").fetchone():
                 self._execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 for statement in _CREATE:
                     self._execute(statement)
-        (found,) = self._execute("PRAGMA application_id").fetchone()
-        return bool(found == _APPLICATION_ID)
+        self._execute("PRAGMA journal_mode = WAL")
+        self._execute("PRAGMA synchronous = NORMAL")
+
+    def _replace_rows(self, model: Asker, rows: Iterable[tuple[str, JsonObject]]) -> None:
+        problems = Problems()
+        with self._transaction():
+            self._execute("DELETE FROM bulk_rows")
+            self._execute("CREATE TEMP TABLE occurrences (request TEXT PRIMARY KEY, count INTEGER)")
+            for number, (place, content) in enumerate(rows, 1):
+                problem = self._add(model, number, content)
+                if problem:
+                    problems.add(place, problem)
+            self._execute("DROP TABLE temp.occurrences")
+            problems.check()
 
     def _add(self, model: Asker, number: int, content: JsonObject) -> str:
         """Add a row. Return why it is invalid, or an empty string."""
@@ -173,7 +202,7 @@ class Journal:
             self._execute("INSERT INTO bulk_rows VALUES (?, ?, ?, ?)", values)
         except sqlite3.IntegrityError:
             return "Another row has the same `id`."
-        except (ValueError, OverflowError) as err:
+        except ValueError as err:
             return str(err)
         return ""
 
@@ -201,6 +230,17 @@ class Journal:
             self._execute("ROLLBACK")
             raise
         self._execute("COMMIT")
+
+
+def _is_usable(path: Path) -> bool:
+    """Return whether the file is a journal, empty or missing. The file is only read."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER)
+    except OSError:
+        # SQLite gives the reason.
+        return True
+    return not header or (header.startswith(b"SQLite format 3\0") and header[_ID_IN_HEADER] == _ID_BYTES)
 
 
 def _encode(key: str, outcome: Outcome) -> tuple[Value, ...]:

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import cast
+from typing import Literal, TypeAlias, cast
 
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 from pydantic_core import to_jsonable_python
 
+from langchain_gemini_compat import errors
 from langchain_gemini_compat._response.block_translator import describe_refusal
 from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
-from langchain_gemini_compat.errors import ModelRefusalError
 from langchain_gemini_compat.price import estimate_price, prices_version
 
-#: Errors about the account and not about the row. The next run asks these rows again.
-ACCOUNT_ERRORS = frozenset(
-    {
-        "AuthenticationError",
-        "CredentialsError",
-        "ModelNotFoundError",
-        "PermissionDeniedError",
-        "QuotaExhaustedError",
-    }
-)
+#: The place of an error: the row, the server with the network, or the account with the configuration. `quota` is an
+#: error of the account that ends the run at once.
+Scope: TypeAlias = Literal["row", "server", "account", "quota"]
+
+
+#: The first digit of their statuses.
+_REDIRECTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +35,12 @@ class Outcome:
         tool_calls: The tool calls of the answer.
         finish_reason: LangChain's word, such as `stop` or `length`.
         model: The model that answered.
-        usage: The token counts, or `None` if the server sent none.
+        usage: The token counts. `None` if the server sent none, and for an answer from LangChain's cache.
         price: The estimated price in US dollars, or `None` if it is not known.
         error_type: The name of the exception, or `None` for an answer.
         error_message: The text of the exception.
+        error_scope: What an error is about: the `row`, the `server` or network, the `account` and configuration, or the
+            `quota` of a day. The next run asks a row again after an error of the account or the quota.
     """
 
     text: str | None = None
@@ -53,11 +52,12 @@ class Outcome:
     price: float | None = None
     error_type: str | None = None
     error_message: str | None = None
+    error_scope: Scope = "row"
 
     @property
     def is_failed(self) -> bool:
         """Whether the row failed for good: the next run does not ask it again."""
-        return self.error_type is not None and self.error_type not in ACCOUNT_ERRORS
+        return self.error_type is not None and self.error_scope in ("row", "server")
 
 
 def read_reply(reply: object) -> Outcome:
@@ -67,7 +67,7 @@ def read_reply(reply: object) -> Outcome:
     """
     if isinstance(reply, AIMessage):
         refusal = describe_refusal(reply)
-        return _read_message(reply, None, ModelRefusalError(refusal) if refusal else None)
+        return _read_message(reply, None, errors.ModelRefusalError(refusal) if refusal else None)
     parts = cast("dict[str, object]", reply)
     return _read_message(
         cast("AIMessage", parts["raw"]),
@@ -83,21 +83,44 @@ def read_error(error: Exception) -> Outcome:
 
 
 def _read_message(message: AIMessage | None, parsed: JsonValue = None, error: Exception | None = None) -> Outcome:
-    failure = (None, None) if error is None else (type(error).__name__, str(error))
+    failure = Outcome()
+    if error is not None:
+        failure = Outcome(error_type=type(error).__name__, error_message=str(error), error_scope=_find_scope(error))
     if message is None:
-        return Outcome(error_type=failure[0], error_message=failure[1])
-    metadata = message.response_metadata
-    return Outcome(
+        return failure
+    metadata, usage = message.response_metadata, message.usage_metadata
+    # LangChain marks an answer from its cache in this way: there was no call.
+    is_cached = usage is not None and usage.get("total_cost") == 0
+    return replace(
+        failure,
         text=message.text,
         parsed=parsed,
         tool_calls=cast("list[JsonObject]", to_jsonable_python(message.tool_calls)),
         finish_reason=metadata.get("finish_reason"),
         model=metadata.get("model_name"),
-        usage=message.usage_metadata,
-        price=_estimate(message.usage_metadata, metadata.get("model_name") or ""),
-        error_type=failure[0],
-        error_message=failure[1],
+        usage=None if is_cached else usage,
+        price=0.0 if is_cached else _estimate(usage, metadata.get("model_name") or ""),
     )
+
+
+def _find_scope(error: Exception) -> Scope:
+    if isinstance(error, errors.QuotaExhaustedError):
+        return "quota"
+    account = (
+        errors.AuthenticationError,
+        errors.CredentialsError,
+        errors.ModelNotFoundError,
+        errors.PermissionDeniedError,
+        errors.RateLimiterError,
+    )
+    if isinstance(error, account) or _is_redirect(error):
+        return "account"
+    server = (errors.APIConnectionError, errors.InvalidReplyError, errors.RateLimitError, errors.ServerError)
+    return "server" if isinstance(error, server) else "row"
+
+
+def _is_redirect(error: Exception) -> bool:
+    return isinstance(error, errors.APIStatusError) and error.status_code // 100 == _REDIRECTS
 
 
 @cache

@@ -30,6 +30,8 @@ Rows: TypeAlias = str | PathLike[str] | Iterable[AnyRow]
 _OWN_KEYS = frozenset({"id", "prompt", "messages"})
 #: Reading stops after this number of invalid rows.
 _MOST_PROBLEMS = 5
+#: The integers of SQLite have 64 bits.
+_MOST_ID = 2**63
 
 
 class InvalidRowsError(GeminiCompatError, ValueError):
@@ -100,9 +102,12 @@ def read_content(content: JsonObject) -> tuple[str | list[BaseMessage], dict[str
     identity = content.get("id")
     if identity is not None and (isinstance(identity, bool) or not isinstance(identity, (str, int))):
         raise ValueError("`id` has to be a string or an integer.")
+    if isinstance(identity, int) and not -_MOST_ID <= identity < _MOST_ID:
+        raise ValueError("`id` is too large for an integer of 64 bits. Write it as a string.")
     if ("prompt" in content) == ("messages" in content):
         raise ValueError("A row needs either `prompt` or `messages`.")
     options = {name: value for name, value in content.items() if name not in _OWN_KEYS}
+    _check_stop(options)
     if "prompt" in content:
         return _read_prompt(content["prompt"]), options
     return _read_messages(content["messages"]), options
@@ -119,13 +124,23 @@ def digest_request(model: Asker, content: JsonObject) -> str:
         # What the server refused in this process must not change the key of a row.
         with ignore_refusals():
             body, _ = model.preview(question, **options)
+        return _digest(body)
     except UnsupportedParameterError:
         raise
     except GeminiCompatError:
         # The model cannot send this content. The row gets the same error when it is asked.
-        body = {"not_sent": content}
-    except (NotImplementedError, TypeError) as err:
-        raise ValueError(str(err)) from err
+        return _digest({"not_sent": content})
+    except ValueError:
+        raise
+    except Exception as err:
+        # The option or the message is not of the type that the model or LangChain expects.
+        name = type(err).__name__
+        raise ValueError(
+            f"No request can be built from the row ({name}: {err}). Check its options and messages."
+        ) from err
+
+
+def _digest(body: JsonObject) -> str:
     return sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
@@ -154,17 +169,25 @@ class Problems:
 
 
 def _read_lines(path: Path) -> Iterator[tuple[str, JsonObject]]:
-    # Files of Windows programs may begin with a byte order mark.
-    with path.open(encoding="utf-8-sig") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield f"line {number}", _parse_line(f"line {number}", line)
+            text = _decode_line(f"line {number}", line)
+            if text.strip():
+                yield f"line {number}", _parse_line(f"line {number}", text)
+
+
+def _decode_line(place: str, line: bytes) -> str:
+    try:
+        # Files of Windows programs may begin with a byte order mark.
+        return line.decode("utf-8-sig")
+    except UnicodeDecodeError as err:
+        raise InvalidRowsError(f"{place} is not UTF-8 ({err.reason}). Save the input as UTF-8.") from None
 
 
 def _parse_line(place: str, line: str) -> JsonObject:
     try:
         value: object = json.loads(line)
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise InvalidRowsError(f"{place} is not JSON ({err}). The input needs one JSON object in each line.") from None
     if isinstance(value, str):
         return {"prompt": value}
@@ -177,7 +200,7 @@ def _as_json(place: str, row: Mapping[str, object]) -> JsonObject:
     """Return the row as its line in a JSONL file would be read."""
     try:
         return cast("JsonObject", json.loads(json.dumps(dict(row), default=_dump_message)))
-    except (TypeError, ValueError) as err:
+    except (TypeError, ValueError, RecursionError) as err:
         raise InvalidRowsError(f"{place} cannot be written as JSON ({err}).") from err
 
 
@@ -185,6 +208,15 @@ def _dump_message(value: object) -> JsonObject:
     if isinstance(value, BaseMessage):
         return message_to_dict(value)
     raise TypeError(f"{type(value).__name__} is not a type of JSON")
+
+
+def _check_stop(options: Mapping[str, object]) -> None:
+    """Raise an error for a stop sequence that is no string. LangChain would raise it in the run."""
+    for name in ("stop", "stop_sequences"):
+        stop = options.get(name) or []
+        texts = cast("list[object]", stop) if isinstance(stop, list) else [stop]
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"`{name}` has to be a string or a list of strings.")
 
 
 def _read_prompt(prompt: object) -> str:

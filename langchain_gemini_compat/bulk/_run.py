@@ -121,9 +121,10 @@ class _Run:
             try:
                 self._ask(journal, tally)
             finally:
+                journal.reopen(self.rule.list_rows_of_outage())
                 write_output(journal, self.path)
-            errors = journal.count_errors()
-        return BulkResult(**asdict(tally.counts), path=self.path, errors=errors, stopped=self.rule.reason)
+            counts, errors = journal.count(), journal.count_errors()
+        return BulkResult(**asdict(counts), path=self.path, errors=errors, stopped=self.rule.reason)
 
     def stop(self) -> None:
         """Send no more rows. The calls in flight end."""
@@ -139,8 +140,8 @@ class _Run:
         with closing(self.engine.run(self.model, rows, self.concurrency)) as answers:
             for outcomes in answers:
                 journal.record(outcomes)
-                for _, outcome in outcomes:
-                    self.rule.watch(outcome)
+                for row, outcome in outcomes:
+                    self.rule.watch(row, outcome)
                 if self.rule.reason is not None:
                     rows.stop()
                 tally.add([outcome for _, outcome in outcomes])

@@ -67,8 +67,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     screen.line(f"{describe_counts(result)} Output: {result.path}")
     if result.stopped:
         errors.line(f"error: {result.stopped}\n{_AGAIN}", "red")
-    elif result.failed:
-        errors.line(f"note: {_describe_errors(result)}. To send these rows again, add --retry-failed.", "yellow")
+    if result.failed:
+        errors.line(f"note: {_describe_errors(result)}. To send failed rows again, add --retry-failed.", "yellow")
     return 0 if result.answered == result.rows else 1
 
 

@@ -9,12 +9,18 @@ from contextlib import closing
 
 import pyarrow.parquet
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.messages import HumanMessage, SystemMessage, messages_to_dict
 from langchain_core.runnables import ConfigurableField
 from pydantic import BaseModel
 
-from langchain_gemini_compat.bulk import InvalidRowsError, OutputError, Progress, read_reply, run_bulk
-from langchain_gemini_compat.errors import GeminiCompatWarning
+from langchain_gemini_compat.bulk import InvalidRowsError, OutputError, Progress, read_error, read_reply, run_bulk
+from langchain_gemini_compat.errors import (
+    GeminiCompatWarning,
+    InvalidRequestError,
+    QuotaExhaustedError,
+    RateLimiterError,
+)
 from langchain_gemini_compat.testing import FAULTS, Call, FakeGemini, Fault
 from langchain_gemini_compat.testing._model.faults import GoogleError
 
@@ -109,14 +115,17 @@ def test_parameter_that_the_server_refuses_does_not_change_the_keys(path):
     unknown = GoogleError(
         400, "INVALID_ARGUMENT", 'Invalid JSON payload received. Unknown name "user": Cannot find field.'
     )
-    fake = FakeGemini(lambda request: Fault("user", error=unknown) if "user" in request.body else answer(request))
+
+    def rule(request):
+        return Fault("user", error=unknown) if "user" in request.body else answer(request)
+
+    fake = FakeGemini(rule, surface="openai_compatible")
     model = fake.chat_model(model_kwargs={"user": "u"})
     with pytest.warns(GeminiCompatWarning, match="`user`"):
         assert run_bulk(model, number(3), path, concurrency=1).answered == 3
-    sent = len(fake.requests)
-    assert "user" not in model.preview("x")[0]
+    assert ["user" in request.body for request in fake.requests] == [True, False, False, False]
     assert run_bulk(model, number(3), path).answered == 3
-    assert len(fake.requests) == sent
+    assert len(fake.requests) == 4
 
 
 def test_config_of_a_binding_chooses_the_model(fake, model, path):
@@ -155,7 +164,13 @@ def test_file_of_rows_may_have_blank_lines_and_a_byte_order_mark(fake, model, pa
         ({"messages": [{"role": "wizard", "content": "x"}]}, "wizard"),
         ({"messages": [3]}, "Unsupported message type"),
         ({"prompt": "x", "id": 1.5}, "`id` has to be a string or an integer"),
-        ({"prompt": "x", "id": 2**70}, "too large"),
+        ({"prompt": "x", "id": 2**70}, "`id` is too large for an integer of 64 bits"),
+        ({"prompt": "x", "stop": 5}, "`stop` has to be a string or a list of strings"),
+        ({"prompt": "x", "stop_sequences": ["a", 5]}, "`stop_sequences` has to be"),
+        ({"prompt": "x", "model": 5}, "Check its options"),
+        ({"prompt": "x", "extra_body": 5}, "Check its options"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "tool_call_id"),
+        ({"messages": [{"data": {}}]}, "Check its options and messages"),
         ({"prompt": "x", "id": "same"}, "Another row has the same `id`"),
         ({"prompt": "x", "thinking_level": "high", "thinking_budget": 7}, "thinking_level"),
     ],
@@ -183,11 +198,18 @@ def test_invalid_input_leaves_the_rows_of_the_last_run(fake, model, path):
 
 
 @pytest.mark.parametrize(
-    ("line", "words"), [("{'prompt': 1}", "line 2 is not JSON"), ("[1]", "line 2 is not an object")]
+    ("line", "words"),
+    [
+        (b"{'prompt': 1}", "line 2 is not JSON"),
+        (b"[1]", "line 2 is not an object"),
+        (b'{"prompt": "\xe9"}', "line 2 is not UTF-8"),
+        (b"[" * 100_000, "line 2 is not JSON"),
+    ],
+    ids=["quotes", "list", "Latin-1", "deep"],
 )
 def test_line_that_is_no_object_is_named(model, path, tmp_path, line, words):
     source = tmp_path / "in.jsonl"
-    source.write_text(f'{{"prompt": "x"}}\n{line}\n')
+    source.write_bytes(b'{"prompt": "x"}\n' + line + b"\n")
     with pytest.raises(InvalidRowsError, match=words):
         run_bulk(model, source, path)
 
@@ -244,16 +266,79 @@ def test_daily_quota_stops_the_run_and_the_next_one_goes_on(fake, model, path):
 
 
 @pytest.mark.parametrize(
-    ("fault", "failed"), [("bad_key", 0), ("model_not_found", 0), ("permission_denied", 0), ("overloaded", 50)]
+    ("fault", "failed"), [("bad_key", 0), ("model_not_found", 0), ("permission_denied", 0), ("overloaded", 0)]
 )
 def test_run_stops_if_all_calls_fail_for_a_general_reason(fake, model, path, fault, failed):
-    """Errors of the account are not those of the rows, so the next run asks the rows again."""
+    """These errors are not those of the rows, so the next run asks the rows again."""
     fake.answer_with(FAULTS[fault]())
     result = run_bulk(model, number(60), path, concurrency=1)
     assert result.stopped.startswith("The run stopped after 50 errors in a row. The last is ")
     assert (result.answered, result.failed, len(fake.requests)) == (0, failed, 50)
     fake.answer_with(answer)
     assert run_bulk(model, number(60), path).answered == 60 - failed
+
+
+def test_outage_leaves_its_rows_open_and_earlier_failures_failed(fake, model, path):
+    fake.answer_with(
+        lambda request: (
+            answer(request)
+            if request.prompt == "word 1"
+            else Fault.overloaded()
+            if request.prompt == "word 0"
+            else Fault.dropped_connection()
+        )
+    )
+    result = run_bulk(model, number(80), path, concurrency=1)
+    assert (result.answered, result.failed, result.missing, result.errors["ServerError"]) == (1, 1, 78, 1)
+    fake.answer_with(answer)
+    assert run_bulk(model, number(80), path).answered == 79
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        RateLimiterError("Redis cannot be reached."),
+        InvalidRequestError("The server redirects (302)."),
+        type("NewQuotaError", (QuotaExhaustedError,), {})("The week is over (429)."),
+    ],
+    ids=["rate limiter", "redirect", "subclass"],
+)
+def test_error_of_the_account_stops_the_run_and_leaves_the_rows_open(model, path, failure):
+    class Failing:
+        def run(self, model, rows, concurrency):
+            for row in rows:
+                yield [(row, read_error(failure))]
+
+    result = run_bulk(model, number(80), path, engine=Failing())
+    assert result.stopped
+    assert (result.failed, result.missing) == (0, 80)
+    assert run_bulk(model, number(80), path).answered == 80
+
+
+def test_stopped_run_that_retries_counts_the_failed_rows(fake, model, path):
+    fake.answer_with(Fault.empty_reply())
+    first = run_bulk(model, number(5), path, concurrency=1)
+    fake.answer_with(Fault.rate_limit("39043s", per="day"))
+    second = run_bulk(model, number(5), path, concurrency=1, retry_failed=True)
+    assert (second.answered, second.failed, second.missing) == (0, 4, 1)
+    assert second.stopped
+    assert second.input_tokens == first.input_tokens > 0
+    fake.answer_with(answer)
+    third = run_bulk(model, number(5), path, retry_failed=True)
+    paid = sum(row["input_tokens"] for row in read(path))
+    assert third.input_tokens == paid + first.input_tokens
+    assert run_bulk(model, number(5), path).input_tokens == third.input_tokens
+
+
+def test_answer_from_a_cache_costs_nothing(path):
+    fake = FakeGemini(answer)
+    result = run_bulk(fake.chat_model(cache=InMemoryCache()), ["x"] * 3, path, concurrency=1)
+    paid, *cached = read(path)
+    assert len(fake.requests) == 1
+    assert [row["text"] for row in cached] == ["About x"] * 2
+    assert [(row["price"], row["usage"]) for row in cached] == [(0, None)] * 2
+    assert (result.input_tokens, result.unpriced) == (paid["input_tokens"], 0)
+    assert result.price == paid["price"] > 0
 
 
 def test_run_goes_on_if_the_errors_are_those_of_the_rows(fake, model, path):
@@ -363,10 +448,23 @@ def test_file_of_another_program_is_not_replaced(fake, model, tmp_path, name):
 
 
 def test_database_of_another_program_is_not_used(model, tmp_path):
-    with closing(sqlite3.connect(tmp_path / "own.db")) as database:
+    own = tmp_path / "own.db"
+    with closing(sqlite3.connect(own)) as database:
         database.execute("CREATE TABLE bulk_rows (mine TEXT)")
+    before = own.read_bytes()
     with pytest.raises(OutputError, match="is not an output of bulk"):
-        run_bulk(model, ["x"], tmp_path / "own.db")
+        run_bulk(model, ["x"], own)
+    assert own.read_bytes() == before
+    assert [*tmp_path.iterdir()] == [own]
+
+
+@pytest.mark.parametrize("rows", ["missing.jsonl", [{"no": 1}]], ids=["missing input", "invalid row"])
+@pytest.mark.parametrize("name", ["out.jsonl", "out.sqlite"])
+def test_input_that_cannot_be_used_leaves_no_files(model, tmp_path, monkeypatch, name, rows):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((InvalidRowsError, FileNotFoundError)):
+        run_bulk(model, rows, name)
+    assert [*tmp_path.iterdir()] == []
 
 
 @pytest.mark.parametrize(

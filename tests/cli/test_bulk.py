@@ -53,7 +53,7 @@ def test_all_rows_answered_exits_with_0(run, tmp_path):
 def test_failed_rows_exit_with_1_and_are_asked_again_on_request(run, fake, tmp_path):
     code, out, err = run(["one", "bad"])
     assert (code, out.startswith("1 of 2 rows answered, 1 failed, ")) == (1, True)
-    assert err == "note: 1 ContextOverflowError. To send these rows again, add --retry-failed.\n"
+    assert err == "note: 1 ContextOverflowError. To send failed rows again, add --retry-failed.\n"
     fake.answer_with("Better")
     assert run(["one", "bad"])[0] == 1
     assert len(fake.requests) == 2
@@ -141,6 +141,17 @@ def progress(**changes):
         "seconds_left": 223.0,
     }
     return Progress(**values | changes)
+
+
+def test_stopped_run_with_failed_rows_names_the_option(run, fake):
+    quota = Fault.rate_limit("39043s", per="day")
+    fake.answer_with(lambda request: Fault.context_overflow() if request.prompt == "bad" else quota)
+    code, _, err = run(["bad", "one"], "--concurrency", "1")
+    assert code == 1
+    assert err.startswith("error: The run stopped at a quota. ")
+    assert err.endswith(
+        "note: 1 ContextOverflowError, 1 QuotaExhaustedError. To send failed rows again, add --retry-failed.\n"
+    )
 
 
 def test_progress_has_rate_time_tokens_and_price():
