@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,6 +151,18 @@ class BatchState:
         self._execute("BEGIN")
         for row in rows:
             self._execute("DELETE FROM requests WHERE key = ?", (row.key,))
+        self._execute("COMMIT")
+
+    def drop_answered(self, has_answer: Callable[[str], bool]) -> None:
+        """Forget rows whose answer is in the journal. An earlier run died before it could forget them.
+
+        A failed row stays, since it may have been sent again after its error.
+        """
+        keys = [key for (key,) in self._execute("SELECT key FROM requests") if has_answer(key)]
+        self._execute("BEGIN")
+        for key in keys:
+            self._execute("DELETE FROM requests WHERE key = ?", (key,))
+        self._execute("DELETE FROM parts WHERE part NOT IN (SELECT part FROM requests)")
         self._execute("COMMIT")
 
     def drop_part(self, part: Part) -> None:

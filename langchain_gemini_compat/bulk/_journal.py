@@ -133,6 +133,11 @@ class Journal:
                 yield Row(number, identity, key, question, options)
                 last = number
 
+    def has_answer(self, key: str) -> bool:
+        """Return whether the row with this key has an answer."""
+        statement = "SELECT 1 FROM bulk_outcomes WHERE key = ? AND status = ?"
+        return self._execute(statement, (key, _ANSWERED)).fetchone() is not None
+
     def record(self, outcomes: Sequence[tuple[Row, Outcome]]) -> None:
         """Write outcomes in one transaction. An answer is never replaced."""
         with self._transaction():

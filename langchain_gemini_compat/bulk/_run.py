@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from langchain_gemini_compat._model.bound_model import BoundModel
 from langchain_gemini_compat.bulk._batch_engine import BatchApiEngine, find_batches
+from langchain_gemini_compat.bulk._batch_state import BatchState
 from langchain_gemini_compat.bulk._engine import AsyncioEngine, Engine, OpenRows
 from langchain_gemini_compat.bulk._journal import Journal, OutputError
 from langchain_gemini_compat.bulk._outcomes import load_prices
@@ -109,7 +110,7 @@ class _Run:
     def __call__(self, rows: Rows) -> BulkResult:
         """Run, and return the result."""
         with Journal(find_journal(self.path)) as journal:
-            _check_batches(self.engine, self.path)
+            _check_batches(self.engine, self.path, journal)
             journal.load(self.model, read_rows(rows))
             counts = journal.count()
             if self.retry_failed:
@@ -148,13 +149,16 @@ class _Run:
                 self.report(tally.describe())
 
 
-def _check_batches(engine: Engine, path: Path) -> None:
+def _check_batches(engine: Engine, path: Path, journal: Journal) -> None:
     """Make sure that no other engine sends rows that are in a batch.
 
     Raises:
         OutputError: If another engine would send them, or if the engine keeps its batches beside another output.
     """
     batches = find_batches(path)
+    if batches.exists():
+        with BatchState(batches) as state:
+            state.drop_answered(journal.has_answer)
     if isinstance(engine, BatchApiEngine):
         if engine.batches.absolute() != batches.absolute():
             raise OutputError(

@@ -403,6 +403,25 @@ def test_another_engine_can_be_used_if_no_batch_was_created(fake, model, path):
     assert run_bulk(model, ["one"], path).answered == 1
 
 
+def test_answers_that_a_run_could_not_forget_do_not_keep_the_state(fake, model, path, monkeypatch):
+    """A crash after the answers are in the journal, and before the engine has forgotten their rows."""
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{ENGINE}.BatchState.drop_rows", die)
+        with pytest.raises(Killed):
+            run(model, ["one", "two"], path)
+    assert path.with_name("answers.jsonl.batches").exists()
+    assert run_bulk(model, ["one", "two"], path).answered == 2
+    assert not path.with_name("answers.jsonl.batches").exists()
+    assert asked(fake) == ["one", "two"]
+
+
 def test_an_engine_for_another_output_is_refused(fake, model, path):
     with pytest.raises(OutputError, match="Give the engine the `path` of `run_bulk`"):
         run_bulk(model, ["one"], path, engine=BatchApiEngine(path.with_name("other.jsonl")))
