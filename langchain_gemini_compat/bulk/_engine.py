@@ -1,29 +1,4 @@
-"""The interface of engines, and the default engine.
-
-An engine sends the rows to the model. `run_bulk` does everything else: it reads and checks the input, skips rows that
-have an outcome, writes outcomes to the journal, and stops the run. An engine is an object with one method, a generator:
-
-```python
-class OneAtATime:
-    def run(self, model, rows, concurrency):
-        for row in rows:
-            try:
-                reply = model.invoke(row.question, **row.options)
-            except Exception as error:
-                yield [(row, read_error(error))]
-            else:
-                yield [(row, read_reply(reply))]
-```
-
-- `rows` is an iterator over the journal. Take a row only when it can be sent, so that memory stays flat. `rows` ends
-  early when `run_bulk` stops the run. Then yield the outcomes of the rows in flight and return.
-- If rows are in flight for minutes, wait with `rows.wait(seconds)`, and return when `rows.is_stopped`.
-- Take rows and yield outcomes in the thread that runs the generator, since both use one SQLite connection.
-- Yield a list of pairs as soon as you have one. `run_bulk` writes the list to the disk before it asks for the next.
-- `read_reply` and `read_error` make outcomes. The body of a request is `model.preview(row.question, **row.options)[0]`.
-- `run_bulk` closes the generator on Ctrl-C and on errors. Release resources in a `finally` clause.
-- If the next run needs state of the engine, the engine stores it. `run_bulk` does not.
-"""
+"""The interface of engines, and the default engine."""
 
 from __future__ import annotations
 
@@ -67,7 +42,34 @@ class OpenRows(Iterator[Row]):
 
 
 class Engine(Protocol):
-    """Sends the rows to the model. The docstring of the module `_engine` has the rules for engines."""
+    """Sends the rows to the model.
+
+    `run_bulk` does everything else: it reads and checks the input, skips rows that have an outcome, writes outcomes to
+    the journal, and stops the run. An engine is an object with one method, `run`, which is a generator. Its rules are:
+
+    - `rows` is an iterator over the journal. Take a row only when it can be sent, so that memory stays flat. `rows`
+      ends early when `run_bulk` stops the run. Then yield the outcomes of the rows in flight and return.
+    - If rows are in flight for minutes, wait with `rows.wait(seconds)`, and return when `rows.is_stopped`.
+    - Take rows and yield outcomes in the thread that runs the generator, since both use one SQLite connection.
+    - Yield a list of pairs as soon as you have one. `run_bulk` writes the list to the disk before it asks for the next.
+    - `read_reply` and `read_error` make outcomes. The body of a request is
+      `model.preview(row.question, **row.options)[0]`.
+    - `run_bulk` closes the generator on Ctrl-C and on errors. Release resources in a `finally` clause.
+    - If the next run needs state of the engine, the engine stores it. `run_bulk` does not.
+
+    Examples:
+        ```python
+        class OneAtATime:
+            def run(self, model, rows, concurrency):
+                for row in rows:
+                    try:
+                        reply = model.invoke(row.question, **row.options)
+                    except Exception as error:
+                        yield [(row, read_error(error))]
+                    else:
+                        yield [(row, read_reply(reply))]
+        ```
+    """
 
     def run(self, model: Asker, rows: OpenRows, concurrency: int) -> Generator[Outcomes]:
         """Ask `rows` and yield their outcomes in any order.

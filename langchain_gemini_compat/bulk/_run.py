@@ -54,8 +54,11 @@ def run_bulk(
     """Send all rows to the model, and write one row of output for each.
 
     Every outcome is written to a journal beside the output, `OUTPUT.journal`, before it is counted. After a crash, a
-    quota or Ctrl-C, run the function again: it sends only the missing rows. A row is sent again if its request has
-    changed. Rows that failed keep their error.
+    quota or Ctrl-C, run the function again: it sends only the missing rows. A row is sent again if its request or its
+    `id` has changed. Rows that failed keep their error, except those whose outage stopped the run.
+
+    The call returns at the end of the run. In an `async def`, call `await asyncio.to_thread(run_bulk, …)`, since the
+    event loop would be blocked.
 
     Args:
         model: A chat model, or one with bound tools or options.
