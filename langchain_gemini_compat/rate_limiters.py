@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
@@ -30,8 +33,16 @@ __all__ = ["RedisRateLimiter"]
 _MINUTE_MS = 61_000
 #: Maximum seconds of one connection attempt and of one answer of Redis. One further attempt is made.
 _REDIS_SECONDS = 5.0
+#: Maximum number of async calls that ask Redis at once.
+_THREADS = 8
 #: With a `burst` of 1, unused turns do not add up. A waiting call then sleeps up to this share of a turn longer.
 _LATE_SHARE = 0.1
+_SCHEMES = frozenset({"redis", "rediss", "unix"})
+#: It has no part of the URL, because any part may belong to the password.
+_WRONG_URL = (
+    "`url` is not a URL of Redis. It has to start with `redis://`, `rediss://` or `unix://`, and its port has to be a "
+    'number. Special characters of the password have to be percent-encoded: `urllib.parse.quote(password, safe="")`.'
+)
 #: Forked workers would inherit the state of an ordinary generator, and so would have the same pauses.
 _random = random.SystemRandom()
 
@@ -80,7 +91,8 @@ class RedisRateLimiter(BaseRateLimiter):
 
     Raises:
         ImportError: If the extra `redis` is not installed.
-        ValueError: If `url` is not a URL of Redis, or a number is out of range.
+        ValueError: If `url` is not a URL of Redis, or a number is out of range. In a URL, special characters of the
+            password are percent-encoded: `urllib.parse.quote(password, safe="")`.
 
     Examples:
         ```python
@@ -105,8 +117,11 @@ class RedisRateLimiter(BaseRateLimiter):
             raise ValueError(f"`burst` has to be from 1 to `requests_per_minute`, not {burst}.")
         if timeout is not None and timeout < 0:
             raise ValueError(f"`timeout` has to be 0 or more seconds, or None, not {timeout}.")
+        if not _is_redis_url(url):
+            raise ValueError(_WRONG_URL)
         self._settings = _Settings(url, requests_per_minute, name, burst, timeout)
         self._bucket: _Bucket = _RedisBucket(self._settings)
+        self._threads = _Threads()
 
     def acquire(self, *, blocking: bool = True) -> bool:
         """Wait for a turn and take it.
@@ -128,7 +143,7 @@ class RedisRateLimiter(BaseRateLimiter):
         return True
 
     async def aacquire(self, *, blocking: bool = True) -> bool:
-        """Async version of `acquire`. A thread asks Redis, so that the limiter works in any event loop.
+        """Async version of `acquire`. Threads of the limiter ask Redis, so that it works in any event loop.
 
         Args:
             blocking: Whether to wait. With `False`, the method takes a turn only if one is free now.
@@ -140,7 +155,7 @@ class RedisRateLimiter(BaseRateLimiter):
             RateLimiterError: If Redis does not answer, or no turn is free within `timeout`.
         """
         pauses = _Pauses(self._settings)
-        while seconds := await asyncio.to_thread(self._bucket.take):
+        while seconds := await self._threads.ask(self._bucket):
             if not blocking:
                 return False
             await asyncio.sleep(pauses.next(seconds))
@@ -157,6 +172,39 @@ class RedisRateLimiter(BaseRateLimiter):
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the arguments. The copy opens connections of its own and shares the quota."""
         return partial(type(self), **asdict(self._settings)), ()
+
+
+class _Threads:
+    """Asks a bucket in a few threads of its own.
+
+    If Redis hangs, it does not block the threads that the event loop needs, for example to look up host names. The
+    calls that wait for a thread then fail together. Otherwise each would wait for an error of its own.
+    """
+
+    def __init__(self) -> None:
+        self._failed_at, self._failure = -math.inf, ""
+        self._pid = 0
+        self._executor: ThreadPoolExecutor | None = None
+
+    async def ask(self, bucket: _Bucket) -> float:
+        """Return what `take` of the bucket returns."""
+        context, now = copy_context(), time.monotonic()
+        return await asyncio.wrap_future(self._start().submit(lambda: context.run(self._take, bucket, now)))
+
+    def _start(self) -> ThreadPoolExecutor:
+        """Return the executor of this process. A forked process does not have the threads of its parent."""
+        if self._executor is None or self._pid != os.getpid():
+            self._pid, self._executor = os.getpid(), ThreadPoolExecutor(_THREADS, "redis-rate-limiter")
+        return self._executor
+
+    def _take(self, bucket: _Bucket, asked_at: float) -> float:
+        if self._failed_at > asked_at:
+            raise RateLimiterError(self._failure)
+        try:
+            return bucket.take()
+        except RateLimiterError as err:
+            self._failure, self._failed_at = str(err), time.monotonic()
+            raise
 
 
 class _Pauses:
@@ -259,6 +307,22 @@ def _turns_per_minute(settings: _Settings) -> int:
 
 def _seconds_per_turn(settings: _Settings) -> float:
     return _MINUTE_MS / 1000 / _turns_per_minute(settings)
+
+
+def _is_redis_url(url: str) -> bool:
+    """Return whether `url` is a URL of Redis without an ambiguous part.
+
+    A `/`, `?` or `#` in a password ends the host, and the rest of the password would be taken for a path.
+
+    >>> [_is_redis_url(f"redis://:{password}@example.com:6379/0") for password in ("a%2Fb", "a/b")]
+    [True, False]
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in _SCHEMES and not parts.fragment and "@" not in parts.path + parts.query
 
 
 def _show_place(url: str) -> str:

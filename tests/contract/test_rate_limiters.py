@@ -1,11 +1,15 @@
 """`RedisRateLimiter` without Redis, and rate limiters of any kind together with the retries of the package."""
 
+import asyncio
+import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from urllib.parse import quote
 
 import pytest
 from langchain_core.rate_limiters import BaseRateLimiter
@@ -129,6 +133,36 @@ def test_wrong_arguments_are_refused(arguments, text):
         RedisRateLimiter(**{"url": "redis://127.0.0.1:1", **arguments})
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:s3c/ret@127.0.0.1:6379/0",
+        "redis://:s3c?ret@127.0.0.1:6379/0",
+        "redis://:s3c#ret@127.0.0.1:6379/0",
+        "redis://s3c:12/ret@127.0.0.1:6379/0",
+        "redis://s3c:12?a=ret@127.0.0.1:6379/0",
+        "redis://127.0.0.1/0?password=s3c#ret",
+        "redis://[:s3cret@127.0.0.1/0",
+        "redis://:s3cret\u2100@127.0.0.1/0",
+        "redis://127.0.0.1:s3cret/0",
+        "s3cret://:s3cret@127.0.0.1",
+        "s3cret",
+    ],
+)
+def test_wrong_url_is_not_in_the_error(url):
+    with pytest.raises(ValueError, match=r"percent-encoded: `urllib.parse.quote\(password, safe=\"\"\)`") as caught:
+        RedisRateLimiter(url, requests_per_minute=1)
+    assert caught.value.__context__ is None
+    assert not [part for part in ("s3c", "ret@", "#ret") if part in str(caught.value)]
+
+
+def test_percent_encoded_password_is_sent_and_not_shown():
+    secret = "a/b?c#d@e"
+    limiter = RedisRateLimiter(f"redis://:{quote(secret, safe='')}@127.0.0.1:1/0", requests_per_minute=1)
+    assert limiter._bucket._client.connection_pool.connection_kwargs["password"] == secret
+    assert "RedisRateLimiter('redis://127.0.0.1:1/0'," in repr(limiter)
+
+
 def test_missing_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(ImportError, match=r"langchain-gemini-compat\[redis\]"):
@@ -165,6 +199,68 @@ def test_silent_redis_is_an_error(monkeypatch):
         limiter = RedisRateLimiter(f"redis://127.0.0.1:{server.getsockname()[1]}", requests_per_minute=10)
         with pytest.raises(errors.RateLimiterError, match="TimeoutError"):
             limiter.acquire()
+
+
+class GatedBucket:
+    """Answers when `gate` is open: with `answer`, or by raising it."""
+
+    def __init__(self, answer=0.0):
+        self.gate, self.answer, self.lock, self.asked = threading.Event(), answer, threading.Lock(), 0
+
+    def take(self):
+        with self.lock:
+            self.asked += 1
+        assert self.gate.wait(60)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+async def test_hanging_redis_blocks_no_other_work_and_waiting_calls_fail_together():
+    """The event loop looks up host names in its own threads. Each call asks Redis, unless one has just failed."""
+    limiter = build_limiter(60)
+    bucket = limiter._bucket = GatedBucket(errors.RateLimiterError("Redis hangs."))
+    calls = [asyncio.create_task(limiter.aacquire()) for _ in range(100)]
+    try:
+        await asyncio.sleep(0)
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 30) == "free"
+    finally:
+        bucket.gate.set()
+    failed = await asyncio.gather(*calls, return_exceptions=True)
+    assert {(type(error), str(error)) for error in failed} == {(errors.RateLimiterError, "Redis hangs.")}
+    assert bucket.asked <= rate_limiters._THREADS
+    # A later call asks anew.
+    bucket.answer = 0.0
+    assert await limiter.aacquire()
+
+
+async def test_cancelled_calls_that_wait_for_a_thread_take_no_turn():
+    limiter = build_limiter(60)
+    bucket = limiter._bucket = GatedBucket()
+    calls = [asyncio.create_task(limiter.aacquire()) for _ in range(20)]
+    await asyncio.sleep(0)
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    bucket.gate.set()
+    assert await limiter.aacquire()
+    assert bucket.asked <= rate_limiters._THREADS + 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="No fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_async_calls_of_a_forked_process_have_threads():
+    limiter = build_limiter(600, burst=3)
+    assert asyncio.run(limiter.aacquire())
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        status = 1
+        try:
+            status = 0 if asyncio.run(limiter.aacquire()) else 1
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 class CountingLimiter(BaseRateLimiter):

@@ -1,7 +1,9 @@
 """One quota and four processes: `RedisRateLimiter` with a real Redis, and the same load without it."""
 
+import asyncio
 import multiprocessing
 import os
+import signal
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -106,6 +108,23 @@ def test_forked_process_takes_turns_of_the_same_quota(redis_url):
     assert os.waitpid(pid, 0)[1] == 0
     assert limiter.acquire(blocking=False)
     assert not limiter.acquire(blocking=False)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_async_calls_of_a_forked_process_take_turns(redis_url):
+    """The parent has asked Redis in threads, which the child does not have."""
+    limiter = RedisRateLimiter(redis_url, requests_per_minute=10, burst=2)
+    assert asyncio.run(limiter.aacquire(blocking=False))
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(60)
+        status = 1
+        try:
+            taken = [asyncio.run(limiter.aacquire(blocking=False)) for _ in range(2)]
+            status = 0 if taken == [True, False] else 1
+        finally:
+            os._exit(status)
+    assert os.waitpid(pid, 0)[1] == 0
 
 
 async def test_async_calls_take_turns(redis_url):
