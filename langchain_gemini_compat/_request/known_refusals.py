@@ -87,9 +87,9 @@ def forget_refusals(host: str | None = None) -> None:
 def apply_refusals(payload: JsonObject, endpoint: Endpoint, path: str) -> tuple[JsonObject, list[Note]]:
     """Return `payload` without the parts that the server is known to refuse, and a note for each."""
     notes: list[Note] = []
-    if _is_ignored.get():
-        return payload, notes
     for refusal in recall_refusals(endpoint, path):
+        if _is_ignored.get():
+            break
         changed = refusal.apply(payload)
         if changed is not None:
             payload, note = changed
