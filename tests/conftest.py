@@ -1,5 +1,6 @@
 """Options and fixtures for all tests."""
 
+import signal
 from datetime import date
 
 import pytest
@@ -8,6 +9,12 @@ from langchain_gemini_compat._catalog import ends
 from langchain_gemini_compat._catalog.catalog_file import CATALOG_VARIABLE
 from langchain_gemini_compat._request.known_refusals import forget_refusals
 from langchain_gemini_compat._transport import client_factory
+
+
+def pytest_configure():
+    """Ctrl-C works in the tests, also in a background job of a shell, which ignores it and hands that on."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
