@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from typing_extensions import NotRequired
 
     from langchain_gemini_compat._catalog.surfaces import Surface
-    from langchain_gemini_compat._transport.resources import Asked
+    from langchain_gemini_compat._transport.resources import ResourceRequest
     from langchain_gemini_compat._transport.sending import AsyncExchange, Exchange
     from langchain_gemini_compat._transport.tokens import TokenSource
     from langchain_gemini_compat._wire.json_types import JsonObject, WireChunk
@@ -155,14 +155,14 @@ class Transport:
         """Async version of `stream`."""
         return self._aexchange(payload, tries, stream=True)
 
-    def fetch(self, asked: Asked, sink: Callable[[bytes], object]) -> Mapping[str, str]:
+    def fetch(self, request: ResourceRequest, sink: Callable[[bytes], object]) -> Mapping[str, str]:
         """Send a request for a file or a batch. Pass the body of the response to `sink` and return its headers."""
         config = self._config
-        if asked.credential != "none":
+        if request.credential != "none":
             given = {name.lower(): value for name, value in config.headers.items()}
-            url = add_query(asked.url, config.query)
-            asked = replace(asked, url=url, headers={**given, **asked.headers})
-        return fetch(asked, sink, self._clients.sync_client(), self._current_tokens(), config.surface, config.limits)
+            url = add_query(request.url, config.query)
+            request = replace(request, url=url, headers={**given, **request.headers})
+        return fetch(request, sink, self._clients.sync_client(), self._current_tokens(), config.surface, config.limits)
 
     def _exchange(self, payload: JsonObject, tries: Tries, *, stream: bool) -> Generator[WireChunk]:
         config = self._config

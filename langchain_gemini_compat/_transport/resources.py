@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ResourceRequest:
     """A request for a file or a batch.
 
     Args:
@@ -89,29 +89,29 @@ def add_query(url: str, query: Mapping[str, str]) -> str:
 
 
 def fetch(
-    asked: Asked,
+    request: ResourceRequest,
     sink: Callable[[bytes], object],
     client: httpx2.Client,
     tokens: TokenSource,
     surface: Surface,
     limits: TimeLimits,
 ) -> Mapping[str, str]:
-    """Send `asked`, pass the body of the response to `sink`, and return its headers.
+    """Send `request`, pass the body of the response to `sink`, and return its headers.
 
     Raises:
         GeminiCompatError: The server refused the request, or it did not answer in time. Then `sink` may have got a part
             of the body.
     """
-    token = "" if asked.credential == "none" else tokens.token()
-    headers = {"accept-encoding": ACCEPTED, "user-agent": "langchain-gemini-compat", **asked.headers}
-    headers.update(_build_credential(asked, tokens, token))
+    token = "" if request.credential == "none" else tokens.token()
+    headers = {"accept-encoding": ACCEPTED, "user-agent": "langchain-gemini-compat", **request.headers}
+    headers.update(_build_credential(request, tokens, token))
     with translate_errors(limits, None):
-        request = client.build_request(
-            asked.method, asked.url, content=asked.content, headers=headers, timeout=_build_timeout(limits)
+        sent = client.build_request(
+            request.method, request.url, content=request.content, headers=headers, timeout=_build_timeout(limits)
         )
         exchange = send(
             client,
-            request,
+            sent,
             first_by=time.monotonic() + (math.inf if limits.first_byte is None else limits.first_byte),
             between_chunks=limits.between_chunks,
             end_by=None,
@@ -132,10 +132,10 @@ def _exhaust(chunks: Iterable[WireChunk]) -> None:
         pass
 
 
-def _build_credential(asked: Asked, tokens: TokenSource, token: str) -> Mapping[str, str]:
-    if asked.credential == "none":
+def _build_credential(request: ResourceRequest, tokens: TokenSource, token: str) -> Mapping[str, str]:
+    if request.credential == "none":
         return {}
-    if asked.credential == "native" and tokens.info.kind in {"api_key", "callable"}:
+    if request.credential == "native" and tokens.info.kind in {"api_key", "callable"}:
         return {**tokens.headers(), "x-goog-api-key": token}
     return tokens.apply(token)
 

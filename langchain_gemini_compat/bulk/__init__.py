@@ -12,13 +12,13 @@ from langchain_gemini_compat.bulk._engine import Engine, OpenRows, Outcomes
 from langchain_gemini_compat.bulk._journal import OutputError
 from langchain_gemini_compat.bulk._outcomes import Outcome, read_error, read_reply
 from langchain_gemini_compat.bulk._progress import Progress
-from langchain_gemini_compat.bulk._rows import Asker, InvalidRowsError, Row
+from langchain_gemini_compat.bulk._rows import BulkModel, InvalidRowsError, Row
 from langchain_gemini_compat.bulk._run import BulkResult, run_bulk
 
 __all__ = [
-    "Asker",
     "BatchApiEngine",
     "BatchError",
+    "BulkModel",
     "BulkResult",
     "DaskEngine",
     "Engine",

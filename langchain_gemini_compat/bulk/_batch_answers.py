@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._transport.tokens import TokenSource
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
-    from langchain_gemini_compat.bulk._rows import Asker, Row
+    from langchain_gemini_compat.bulk._rows import BulkModel, Row
 
 #: Batches cost half: https://ai.google.dev/gemini-api/docs/batch-api
 _PRICE_FACTOR = 0.5
@@ -65,7 +65,7 @@ class LineReader:
         tokens: The source of the model's credentials. No request needs them.
     """
 
-    def __init__(self, model: Asker, tokens: TokenSource) -> None:
+    def __init__(self, model: BulkModel, tokens: TokenSource) -> None:
         self._model = model
         self._answer: _Answer = (_OK, b"")
         self.tokens = tokens

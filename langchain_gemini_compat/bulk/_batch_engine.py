@@ -23,7 +23,7 @@ from langchain_gemini_compat.bulk._batch_service import ENDPOINT, Batch, BatchEr
 from langchain_gemini_compat.bulk._batch_state import BatchState, Part
 from langchain_gemini_compat.bulk._engine import OpenRows, Outcomes
 from langchain_gemini_compat.bulk._outcomes import read_error
-from langchain_gemini_compat.bulk._rows import Asker, Row
+from langchain_gemini_compat.bulk._rows import BulkModel, Row
 from langchain_gemini_compat.errors import GeminiCompatError
 
 #: OpenAI's limit for a file. Google documents none for compatible batches.
@@ -87,8 +87,8 @@ class BatchApiEngine:
         """The file with the state of the batches. It exists as long as a batch has rows without an outcome."""
         return self._path
 
-    def run(self, model: Asker, rows: OpenRows, concurrency: int) -> Generator[Outcomes]:
-        """Ask `rows` and yield their outcomes when their batches have ended. `concurrency` has no meaning here."""
+    def run(self, model: BulkModel, rows: OpenRows, concurrency: int) -> Generator[Outcomes]:
+        """Send `rows` and yield their outcomes when their batches have ended. `concurrency` has no meaning here."""
         del concurrency
         chat = _find_chat_model(model)
         connection = resolve_fields(chat)
@@ -103,7 +103,7 @@ class BatchApiEngine:
             yield from self._send_rows(work, model, rows)
             yield from work.finish()
 
-    def _send_rows(self, work: _Work, model: Asker, rows: OpenRows) -> Generator[Outcomes]:
+    def _send_rows(self, work: _Work, model: BulkModel, rows: OpenRows) -> Generator[Outcomes]:
         """Send `rows` in batches. Rows that an earlier run has sent are not sent again."""
         state = work.state
         draft: _Draft | None = None
@@ -342,7 +342,7 @@ class _Work:
 
 _UNCERTAIN = (
     "It is not known whether Google has created a batch of the file {}. Look for it in AI Studio, and cancel it there. "
-    "Then ask the row again with `retry_failed`."
+    "Then send the row again with `retry_failed`."
 )
 
 

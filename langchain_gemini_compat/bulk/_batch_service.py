@@ -19,7 +19,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
 
-from langchain_gemini_compat._transport.resources import Asked
+from langchain_gemini_compat._transport.resources import ResourceRequest
 from langchain_gemini_compat._wire.json_types import list_at
 from langchain_gemini_compat.errors import GeminiCompatError
 
@@ -47,7 +47,7 @@ _CLOCK_SKEW = 600.0
 class BatchError(GeminiCompatError):
     """A batch has no answer for a row, or no batch can be created.
 
-    The message names the batch and the reason. The row is asked again with `retry_failed`.
+    The message names the batch and the reason. The row is sent again with `retry_failed`.
     """
 
 
@@ -110,12 +110,12 @@ class BatchService:
         https://ai.google.dev/gemini-api/docs/batch-api says that the creation of a batch is not idempotent.
         """
         body = {"input_file_id": file, "endpoint": ENDPOINT, "completion_window": "24h"}
-        return _read_batch(self._ask(Asked("POST", self._batches, _dump(body), _JSON, "bearer")))
+        return _read_batch(self._ask(ResourceRequest("POST", self._batches, _dump(body), _JSON, "bearer")))
 
     def retrieve(self, name: str) -> Batch:
         """Return the state of a batch."""
-        asked = Asked("GET", f"{self._batches}/{name}", credential="bearer")
-        return _read_batch(self._try_again(partial(self._ask, asked)))
+        request = ResourceRequest("GET", f"{self._batches}/{name}", credential="bearer")
+        return _read_batch(self._try_again(partial(self._ask, request)))
 
     def download(self, name: str, target: IO[bytes]) -> None:
         """Write a file that a batch wrote to `target`. After an error, the download starts again."""
@@ -124,7 +124,7 @@ class BatchService:
         def receive() -> None:
             target.seek(0)
             target.truncate()
-            self._transport.fetch(Asked("GET", url), target.write)
+            self._transport.fetch(ResourceRequest("GET", url), target.write)
 
         self._try_again(receive)
 
@@ -153,8 +153,8 @@ class BatchService:
         token = ""
         for _ in range(_MOST_PAGES):
             query = urlencode({"pageSize": _PAGE, **({"pageToken": token} if token else {})})
-            asked = Asked("GET", f"{self._native}/batches?{query}")
-            page = self._try_again(partial(self._ask, asked))
+            request = ResourceRequest("GET", f"{self._native}/batches?{query}")
+            page = self._try_again(partial(self._ask, request))
             yield from (one for one in list_at(page, "operations") if isinstance(one, dict))
             token = str(page.get("nextPageToken") or "")
             if not token:
@@ -170,8 +170,8 @@ class BatchService:
             # The word that Google's page and its SDK send.
             "x-goog-upload-header-content-type": "jsonl",
         }
-        asked = Asked("POST", self._uploads, _dump({"file": {"display_name": name}}), headers)
-        url = self._transport.fetch(asked, _ignore).get("x-goog-upload-url")
+        request = ResourceRequest("POST", self._uploads, _dump({"file": {"display_name": name}}), headers)
+        url = self._transport.fetch(request, _ignore).get("x-goog-upload-url")
         if not url:
             raise BatchError("The server names no URL for an upload. Check `base_url`: the Files API has to be there.")
         content.seek(0)
@@ -180,7 +180,7 @@ class BatchService:
             part = content.read(_PART)
             command = "upload, finalize" if offset + len(part) >= size else "upload"
             sent = {"x-goog-upload-command": command, "x-goog-upload-offset": str(offset)}
-            answer = self._collect(Asked("POST", url, part, sent, "none"))
+            answer = self._collect(ResourceRequest("POST", url, part, sent, "none"))
             offset += len(part)
             if offset >= size:
                 file = _object_at(_parse(answer), "file").get("name")
@@ -188,12 +188,12 @@ class BatchService:
                     raise BatchError("The server's answer to an upload names no file. Check `base_url`.")
                 return file
 
-    def _ask(self, asked: Asked) -> JsonObject:
-        return _parse(self._collect(asked))
+    def _ask(self, request: ResourceRequest) -> JsonObject:
+        return _parse(self._collect(request))
 
-    def _collect(self, asked: Asked) -> bytes:
+    def _collect(self, request: ResourceRequest) -> bytes:
         pieces: list[bytes] = []
-        self._transport.fetch(asked, pieces.append)
+        self._transport.fetch(request, pieces.append)
         return b"".join(pieces)
 
     def _try_again(self, call: Callable[[], _T]) -> _T:

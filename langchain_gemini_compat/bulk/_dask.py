@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from langchain_gemini_compat._lazy import LazyModule
 from langchain_gemini_compat.bulk._engine import Outcomes
-from langchain_gemini_compat.bulk._rows import Asker, Row
+from langchain_gemini_compat.bulk._rows import BulkModel, Row
 
 if TYPE_CHECKING:
     import distributed
@@ -46,8 +46,8 @@ class DaskEngine:
         self._cluster = cluster
         self._processes = _read_processes(cluster) if isinstance(cluster, str) else 0
 
-    def run(self, model: Asker, rows: Iterator[Row], concurrency: int) -> Generator[Outcomes]:
-        """Ask `rows` on the workers, with at most `concurrency` calls in flight, and yield their outcomes."""
+    def run(self, model: BulkModel, rows: Iterator[Row], concurrency: int) -> Generator[Outcomes]:
+        """Send `rows` from the workers, with at most `concurrency` calls in flight, and yield their outcomes."""
         from langchain_gemini_compat.bulk import _dask_client as dask
 
         if not isinstance(self._cluster, str):

@@ -13,13 +13,13 @@ from distributed import Client, Future, LocalCluster, WorkerPlugin, as_completed
 
 from langchain_gemini_compat.bulk._engine import Outcomes
 from langchain_gemini_compat.bulk._outcomes import Outcome, read_error, read_reply
-from langchain_gemini_compat.bulk._rows import Asker, Row
+from langchain_gemini_compat.bulk._rows import BulkModel, Row
 
 
 class _ModelOnWorker(WorkerPlugin):
     """Sends the model once to each worker process, also to those that replace dead ones."""
 
-    def __init__(self, name: str, model: Asker) -> None:
+    def __init__(self, name: str, model: BulkModel) -> None:
         self.name = name
         self.model = model
 
@@ -40,8 +40,8 @@ def open_remote(address: str) -> Generator[Client]:
         yield client
 
 
-def ask_rows(client: Client, model: Asker, rows: Iterator[Row], concurrency: int) -> Generator[Outcomes]:
-    """Ask `rows` on the workers of `client`. At most `concurrency` rows are on the cluster at a time."""
+def ask_rows(client: Client, model: BulkModel, rows: Iterator[Row], concurrency: int) -> Generator[Outcomes]:
+    """Send `rows` from the workers of `client`. At most `concurrency` rows are on the cluster at a time."""
     # Other runs on the cluster have plugins and keys of their own.
     name = f"bulk-{uuid4().hex}"
     client.register_plugin(_ModelOnWorker(name, model))
@@ -60,7 +60,7 @@ def ask_rows(client: Client, model: Asker, rows: Iterator[Row], concurrency: int
             outcomes: Outcomes = []
             for future, result in batch:
                 outcomes.append((on_cluster.pop(future.key)[0], _read_result(result)))
-                # Otherwise Dask asks the row again if its worker dies.
+                # Otherwise Dask sends the row again if its worker dies.
                 future.release()
             yield outcomes
             running.update(submit(len(batch)))
@@ -70,7 +70,7 @@ def ask_rows(client: Client, model: Asker, rows: Iterator[Row], concurrency: int
 
 
 def _ask(row: Row, name: str) -> Outcome:
-    """Ask the model. Runs in a thread of a worker."""
+    """Send a row to the model. Runs in a thread of a worker."""
     plugin = cast("_ModelOnWorker", get_worker().plugins[name])
     try:
         return read_reply(plugin.model.invoke(row.question, **row.options))

@@ -9,7 +9,7 @@ from threading import Event
 from typing import Protocol, TypeAlias
 
 from langchain_gemini_compat.bulk._outcomes import Outcome, read_error, read_reply
-from langchain_gemini_compat.bulk._rows import Asker, Row
+from langchain_gemini_compat.bulk._rows import BulkModel, Row
 
 Outcomes: TypeAlias = list[tuple[Row, Outcome]]
 
@@ -71,11 +71,11 @@ class Engine(Protocol):
         ```
     """
 
-    def run(self, model: Asker, rows: OpenRows, concurrency: int) -> Generator[Outcomes]:
-        """Ask `rows` and yield their outcomes in any order.
+    def run(self, model: BulkModel, rows: OpenRows, concurrency: int) -> Generator[Outcomes]:
+        """Send `rows` and yield their outcomes in any order.
 
         Args:
-            model: The model to ask.
+            model: The model that gets the rows.
             rows: The rows to send. Each is sent once. An engine that only iterates can call this `Iterator[Row]`.
             concurrency: Maximum number of calls in flight.
 
@@ -88,8 +88,8 @@ class Engine(Protocol):
 class AsyncioEngine:
     """Sends the rows with async calls on an event loop of this thread."""
 
-    def run(self, model: Asker, rows: Iterator[Row], concurrency: int) -> Generator[Outcomes]:
-        """Ask `rows` with at most `concurrency` calls in flight, and yield their outcomes as they come."""
+    def run(self, model: BulkModel, rows: Iterator[Row], concurrency: int) -> Generator[Outcomes]:
+        """Send `rows` with at most `concurrency` calls in flight, and yield their outcomes as they come."""
         loop = asyncio.new_event_loop()
         running: set[asyncio.Task[tuple[Row, Outcome]]] = set()
         try:
@@ -103,7 +103,7 @@ class AsyncioEngine:
             _close(loop, running)
 
 
-async def _ask(model: Asker, row: Row) -> tuple[Row, Outcome]:
+async def _ask(model: BulkModel, row: Row) -> tuple[Row, Outcome]:
     try:
         return row, read_reply(await model.ainvoke(row.question, **row.options))
     except Exception as error:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject
     from langchain_gemini_compat.bulk._outcomes import Outcome
-    from langchain_gemini_compat.bulk._rows import Asker
+    from langchain_gemini_compat.bulk._rows import BulkModel
 
 #: A value of SQLite.
 Value: TypeAlias = "str | int | float | None"
@@ -47,13 +47,13 @@ _CREATE = (
         "tool_calls TEXT, finish_reason TEXT, model TEXT, input_tokens INTEGER, output_tokens INTEGER, "
         "usage TEXT, price REAL, error_type TEXT, error_message TEXT)"
     ),
-    # What failed tries of rows have cost that were asked again.
+    # The cost of failed tries of rows that were sent again.
     "CREATE TABLE bulk_spent (key TEXT NOT NULL, input_tokens INTEGER, output_tokens INTEGER, usage TEXT, price REAL)",
     "CREATE INDEX bulk_spent_by_key ON bulk_spent (key)",
     (
         "CREATE VIEW answers AS SELECT row, id, text, parsed, tool_calls, finish_reason, model, input_tokens, "
         "output_tokens, usage, price, "
-        "CASE WHEN status IS NULL THEN 'NotAsked' ELSE error_type END AS error_type, "
+        "CASE WHEN status IS NULL THEN 'NotSent' ELSE error_type END AS error_type, "
         "CASE WHEN status IS NULL THEN 'The run ended before this row. Start it again to go on.' "
         "ELSE error_message END AS error_message "
         "FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) ORDER BY row"
@@ -110,7 +110,7 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self._database.close()
 
-    def load(self, model: Asker, rows: Iterable[tuple[str, JsonObject]]) -> None:
+    def load(self, model: BulkModel, rows: Iterable[tuple[str, JsonObject]]) -> None:
         """Replace the rows by those of the input. Outcomes stay. If a row is invalid, nothing changes.
 
         Raises:
@@ -150,7 +150,7 @@ class Journal:
             self._synced = time.monotonic()
 
     def reopen(self, keys: Sequence[str]) -> None:
-        """Let the next run ask these rows again, if they failed. They keep their errors until then."""
+        """Let the next run send these rows again, if they failed. They keep their errors until then."""
         with self._transaction():
             for key in keys:
                 self._execute("UPDATE bulk_outcomes SET status = ? WHERE key = ? AND status > 0", (_OPEN, key))
@@ -187,7 +187,7 @@ class Journal:
         self._execute("PRAGMA journal_mode = WAL")
         self._execute("PRAGMA synchronous = NORMAL")
 
-    def _replace_rows(self, model: Asker, rows: Iterable[tuple[str, JsonObject]]) -> None:
+    def _replace_rows(self, model: BulkModel, rows: Iterable[tuple[str, JsonObject]]) -> None:
         problems = Problems()
         with self._transaction():
             self._execute("DELETE FROM bulk_rows")
@@ -199,7 +199,7 @@ class Journal:
             self._execute("DROP TABLE temp.occurrences")
             problems.check()
 
-    def _add(self, model: Asker, number: int, content: JsonObject) -> str:
+    def _add(self, model: BulkModel, number: int, content: JsonObject) -> str:
         """Add a row. Return why it is invalid, or an empty string."""
         try:
             request = digest_request(model, content)

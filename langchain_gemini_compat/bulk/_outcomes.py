@@ -20,8 +20,7 @@ from langchain_gemini_compat.price import estimate_price, prices_version
 #: error of the account that ends the run at once.
 Scope: TypeAlias = Literal["row", "server", "account", "quota"]
 
-
-#: The first digit of their statuses.
+#: The first digit of the statuses of redirects.
 _REDIRECTS = 3
 
 
@@ -40,7 +39,7 @@ class Outcome:
         error_type: The name of the exception, or `None` for an answer.
         error_message: The text of the exception.
         error_scope: What an error is about: the `row`, the `server` or network, the `account` and configuration, or the
-            `quota` of a day. The next run asks a row again after an error of the account or the quota.
+            `quota` of a day. The next run sends a row again after an error of the account or the quota.
     """
 
     text: str | None = None
@@ -56,7 +55,7 @@ class Outcome:
 
     @property
     def is_failed(self) -> bool:
-        """Whether the row failed for good: the next run does not ask it again."""
+        """Whether the row failed for good: the next run does not send it again."""
         return self.error_type is not None and self.error_scope in ("row", "server")
 
 

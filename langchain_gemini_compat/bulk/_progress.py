@@ -21,7 +21,7 @@ class Counts:
     Attributes:
         rows: Rows of the input.
         answered: Rows with an answer.
-        failed: Rows with an error that the next run does not ask again.
+        failed: Rows with an error that the next run does not send again.
         input_tokens: Input tokens of all replies.
         output_tokens: Output tokens of all replies, with those of thoughts.
         price: Estimated price of the replies whose price is known, in US dollars.

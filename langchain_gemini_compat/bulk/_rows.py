@@ -41,7 +41,7 @@ class InvalidRowsError(GeminiCompatError, ValueError):
     """
 
 
-class Asker(Protocol):
+class BulkModel(Protocol):
     """The model of an engine: a chat model, a model with bound options, or one with structured output."""
 
     def preview(self, messages: LanguageModelInput, **kwargs: object) -> tuple[JsonObject, list[Note]]:
@@ -113,7 +113,7 @@ def read_content(content: JsonObject) -> tuple[str | list[BaseMessage], dict[str
     return _read_messages(content["messages"]), options
 
 
-def digest_request(model: Asker, content: JsonObject) -> str:
+def digest_request(model: BulkModel, content: JsonObject) -> str:
     """Return a hash of the request that the row would send. Another model, schema or option gives another hash.
 
     Raises:

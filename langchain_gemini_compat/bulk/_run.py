@@ -20,7 +20,7 @@ from langchain_gemini_compat.bulk._journal import Journal, OutputError
 from langchain_gemini_compat.bulk._outcomes import load_prices
 from langchain_gemini_compat.bulk._output import find_journal, write_output
 from langchain_gemini_compat.bulk._progress import Counts, Progress, Tally
-from langchain_gemini_compat.bulk._rows import Asker, Rows, read_rows
+from langchain_gemini_compat.bulk._rows import BulkModel, Rows, read_rows
 from langchain_gemini_compat.bulk._stop import StopRule
 from langchain_gemini_compat.chat_models import ChatGeminiCompat
 
@@ -32,7 +32,7 @@ class BulkResult(Counts):
     Attributes:
         path: The output.
         errors: The number of rows without an answer, by the name of their exception.
-        stopped: Why the run ended before all rows were asked, or `None`.
+        stopped: Why the run ended before all rows were sent, or `None`.
     """
 
     path: Path
@@ -89,8 +89,8 @@ def run_bulk(
     """
     if concurrency < 1:
         raise ValueError("`concurrency` has to be 1 or more.")
-    asker = cast("Asker", model if schema is None else model.with_structured_output(schema, include_raw=True))
-    run = _Run(asker, Path(path), engine or AsyncioEngine(), concurrency, retry_failed, report or _report_nothing)
+    bulk_model = cast("BulkModel", model if schema is None else model.with_structured_output(schema, include_raw=True))
+    run = _Run(bulk_model, Path(path), engine or AsyncioEngine(), concurrency, retry_failed, report or _report_nothing)
     return _call_beside_loop(run, rows)
 
 
@@ -98,7 +98,7 @@ def run_bulk(
 class _Run:
     """One run at an output."""
 
-    model: Asker
+    model: BulkModel
     path: Path
     engine: Engine
     concurrency: int

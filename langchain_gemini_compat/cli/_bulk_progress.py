@@ -64,7 +64,7 @@ def describe_counts(counts: Counts) -> str:
     if counts.failed:
         parts.append(f"{counts.failed:,} failed")
     if counts.missing:
-        parts.append(f"{counts.missing:,} not asked yet")
+        parts.append(f"{counts.missing:,} not sent yet")
     return ", ".join([*parts, *_describe_usage(counts)]) + "."
 
 

@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
-    """Ask the rows; return 0 if every row has an answer."""
+    """Send the rows; return 0 if every row has an answer."""
     from langchain_gemini_compat.cli._bulk_progress import ProgressLine, describe_counts
 
     errors = Screen(sys.stderr, known_secrets(args))

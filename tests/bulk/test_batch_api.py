@@ -33,25 +33,6 @@ def _no_waits(monkeypatch):
     monkeypatch.setattr("langchain_gemini_compat.bulk._batch_service._WAITS", (0.0, 0.0))
 
 
-@pytest.fixture
-def fake():
-    return FakeGemini(answer)
-
-
-@pytest.fixture
-def model(fake):
-    return fake.chat_model(max_retries=0)
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "answers.jsonl"
-
-
-def answer(request):
-    return f"About {request.prompt}"
-
-
 def run(model, rows, path, *, retry_failed=False, schema=None, **options):
     engine = BatchApiEngine(path, poll_seconds=(0.001, 0.001), **options)
     return run_bulk(model, rows, path, engine=engine, retry_failed=retry_failed, schema=schema)
@@ -379,7 +360,7 @@ def test_ctrl_c_in_a_notebook_leaves_the_batches_to_the_next_run(fake, model, pa
         loop.run_until_complete(run_cell())
     loop.close()
     assert len(notes) == 2
-    assert read(path)[0]["error_type"] == "NotAsked"
+    assert read(path)[0]["error_type"] == "NotSent"
     assert run(model, ["one"], path).answered == 1
     assert asked(fake) == ["one"]
 
@@ -535,7 +516,7 @@ print(run_bulk(model, rows, path, engine=engine).answered)
 
 def test_a_killed_run_pays_each_row_once(path):
     """Killed after a creation whose answer did not arrive, and after the output arrived."""
-    fake = FakeGemini(answer)
+    fake = FakeGemini(lambda request: f"About {request.prompt}")
     plain, running = fake.batches.answer, []
     kills = [CREATION, "download"]
 

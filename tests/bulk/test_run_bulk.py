@@ -29,21 +29,6 @@ def answer(request):
     return f"About {request.prompt}"
 
 
-@pytest.fixture
-def fake():
-    return FakeGemini(answer)
-
-
-@pytest.fixture
-def model(fake):
-    return fake.chat_model(max_retries=0)
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "answers.jsonl"
-
-
 def read(path):
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
@@ -63,7 +48,7 @@ class Fruit(BaseModel):
 
 
 def test_output_has_one_row_per_input_row_in_its_order(fake, model, path):
-    fake.answer_with(lambda request: Fault.context_overflow() if request.prompt == "word 7" else answer(request))
+    fake.answer_with(lambda asked: Fault.context_overflow() if asked.prompt == "word 7" else f"About {asked.prompt}")
     result = run_bulk(model, number(20), path)
     rows = read(path)
     assert [row["row"] for row in rows] == list(range(1, 21))
@@ -256,7 +241,7 @@ def test_daily_quota_stops_the_run_and_the_next_one_goes_on(fake, model, path):
     assert len(fake.requests) <= 18
     errors = [row["error_type"] for row in read(path)]
     assert errors[:11] == [None] * 10 + ["QuotaExhaustedError"]
-    assert errors[-1] == "NotAsked"
+    assert errors[-1] == "NotSent"
     assert len(errors) == 60
     fake.answer_with(answer)
     before = len(fake.requests)
@@ -525,7 +510,7 @@ def test_interrupt_keeps_the_answers_and_the_next_run_goes_on(fake, model, path)
         run_bulk(model, number(50), path, concurrency=4, report=interrupt)
     kept = [row["text"] for row in read(path) if row["error_type"] is None]
     assert 10 <= len(kept) <= 14
-    assert [row["error_type"] for row in read(path)].count("NotAsked") == 50 - len(kept)
+    assert [row["error_type"] for row in read(path)].count("NotSent") == 50 - len(kept)
     assert run_bulk(model, number(50), path).answered == 50
     assert len(fake.requests) <= 50 + 4
 

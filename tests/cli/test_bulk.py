@@ -65,7 +65,7 @@ def test_daily_quota_exits_with_1_and_says_how_to_go_on(run, fake):
     fake.answer_with(Fault.rate_limit("39043s", per="day"))
     code, out, err = run(["one", "two"], "--concurrency", "1")
     assert (code, len(fake.requests)) == (1, 1)
-    assert out.startswith("0 of 2 rows answered, 2 not asked yet.")
+    assert out.startswith("0 of 2 rows answered, 2 not sent yet.")
     assert err.startswith("error: The run stopped at a quota. ")
     assert err.endswith("Run the same command again to go on.\n")
 
@@ -119,7 +119,7 @@ def test_interrupt_says_how_to_go_on(run, fake, monkeypatch):
     monkeypatch.setattr(ProgressLine, "show", interrupt)
     code, out, err = run(["one", "two"], "--concurrency", "1")
     assert (code, out) == (130, "")
-    assert err.startswith("Interrupted. 1 of 2 rows answered, 1 not asked yet, ")
+    assert err.startswith("Interrupted. 1 of 2 rows answered, 1 not sent yet, ")
     assert "Run the same command again to go on." in err
 
 
