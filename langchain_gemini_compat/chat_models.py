@@ -1481,7 +1481,7 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
         name = answered or bare_model_name(self.model) or self._connection.endpoint.name
         return {"token_usage": sum_token_usage(llm_outputs), "model_name": name}
 
-    # A private method of langchain-core 1.6 to 1.8. If it went away, only `llm_output` with `streaming=True` would be empty.
+    # A private method of langchain-core 1.6 to 1.8. Without it, only `llm_output` with `streaming=True` would be empty.
     def _generate_with_cache(
         self,
         messages: list[BaseMessage],

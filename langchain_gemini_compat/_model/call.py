@@ -232,12 +232,12 @@ async def astream(
 
 
 def _build_repair(request: Request) -> Repair:
-    return Repair(request.payload, request.endpoint, strict=request.is_strict)
+    return Repair(request.payload, request.endpoint, strict=request.is_strict, headers=request.headers)
 
 
 def _repaired(request: Request, repair: Repair) -> Request:
     """Return the request as it was sent last."""
-    return request.with_changes(repair.payload, repair.notes) if repair.notes else request
+    return request.with_changes(repair.payload, repair.headers, repair.notes) if repair.notes else request
 
 
 def _prepare_next(repair: Repair, tries: Tries, error: GeminiCompatError) -> None:

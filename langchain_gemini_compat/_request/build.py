@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat._catalog.surfaces import TIER_HEADER
-from langchain_gemini_compat._request.known_refusals import CHAT_PATH, apply_refusals
+from langchain_gemini_compat._request.known_refusals import CHAT_PATH, apply_refusals, join_tier, split_tier
 from langchain_gemini_compat._request.messages import encode_messages
 from langchain_gemini_compat._request.options import is_known_option, read_options
 from langchain_gemini_compat._request.thinking import encode_thinking, warn_of_tight_limit
@@ -75,11 +75,12 @@ class Request:
     #: Whether an error stands if the server refuses an optional part.
     is_strict: bool = False
 
-    def with_changes(self, payload: JsonObject, notes: Sequence[Note]) -> Request:
-        """Return the request with a payload from which refused parts were left out, and with the notes for them."""
+    def with_changes(self, payload: JsonObject, headers: Mapping[str, str], notes: Sequence[Note]) -> Request:
+        """Return the request with a payload and headers that lack the refused parts, and with the notes for them."""
         is_dropped = self.payload.get("parallel_tool_calls") is False and "parallel_tool_calls" not in payload
         limit = 1 if is_dropped else self.call_limit
-        return replace(self, payload=payload, notes=(*self.notes, *notes), call_limit=limit)
+        kept = tuple(note for note in self.notes if note.kind != "header" or headers)
+        return replace(self, payload=payload, headers=headers, notes=(*kept, *notes), call_limit=limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +149,11 @@ def build_payload(
     if strict:
         _refuse_changes(request.notes)
         return replace(request, is_strict=True)
-    payload, notes = apply_refusals(request.payload, endpoint, CHAT_PATH)
-    return request.with_changes(payload, notes) if notes else request
+    changed, notes = apply_refusals(join_tier(request.payload, request.headers), endpoint, CHAT_PATH)
+    if not notes:
+        return request
+    payload, headers = split_tier(changed, request.payload, request.headers)
+    return request.with_changes(payload, headers, notes)
 
 
 def _refuse_other_api(endpoint: Endpoint, family: ModelFamily) -> None:

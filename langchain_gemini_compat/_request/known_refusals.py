@@ -12,10 +12,11 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from langchain_gemini_compat._catalog.surfaces import TIER_HEADER
 from langchain_gemini_compat._transport.process_lock import singleton_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
     from typing import TypeAlias
 
     from langchain_gemini_compat._catalog.surfaces import Endpoint
@@ -82,6 +83,23 @@ def forget_refusals(host: str | None = None) -> None:
     with singleton_lock():
         _memory.known = _without_host(_memory.known, host)
         _memory.announced = _without_host(_memory.announced, host)
+
+
+def join_tier(payload: JsonObject, headers: Mapping[str, str]) -> JsonObject:
+    """Return `payload` with the service tier as a key, also if it is sent as a header. So refusals of it are found."""
+    return {**payload, "service_tier": headers[TIER_HEADER]} if TIER_HEADER in headers else payload
+
+
+def split_tier(
+    changed: JsonObject, payload: JsonObject, headers: Mapping[str, str]
+) -> tuple[JsonObject, Mapping[str, str]]:
+    """Return the body and the headers to send, if `changed` is what became of `join_tier(payload, headers)`."""
+    if TIER_HEADER not in headers:
+        return changed, headers
+    own: JsonObject = {"service_tier": payload["service_tier"]} if "service_tier" in payload else {}
+    body = {**{key: value for key, value in changed.items() if key != "service_tier"}, **own}
+    is_kept = "service_tier" in changed
+    return body, headers if is_kept else {name: value for name, value in headers.items() if name != TIER_HEADER}
 
 
 def apply_refusals(payload: JsonObject, endpoint: Endpoint, path: str) -> tuple[JsonObject, list[Note]]:

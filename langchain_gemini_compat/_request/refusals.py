@@ -13,7 +13,9 @@ Sources:
 - `thinking_budget is out of range; supported values are …`: https://github.com/lbjlaq/Antigravity-Manager/issues/1384
 - `The thinking budget (52428) is invalid.`: https://github.com/RooCodeInc/Roo-Code/issues/4399
 - `Logprobs is not enabled for …`: https://github.com/Vela-Research/think-reason-learn/issues/34
-- `Flex API is not supported for model`: https://github.com/vercel/ai/issues/19833
+- `Flex API is not supported for model`: https://github.com/vercel/ai/issues/19833 and
+  https://github.com/theopenco/llmgateway/pull/3170. No source shows such a text for `priority`. According to public
+  reports, Vertex AI lowers it to the standard tier if a model does not have it.
 - `Unknown name "…": Cannot find field.`: https://github.com/versun/RSSBox/issues/132 and, for schemas,
   https://github.com/zed-industries/zed/issues/44875
 - `function_response.parts is not supported for this model`: https://github.com/google-gemini/gemini-cli/issues/19436
@@ -38,6 +40,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from langchain_gemini_compat import errors
+from langchain_gemini_compat._catalog.surfaces import TIER_HEADER
 from langchain_gemini_compat._request.known_refusals import REFUSING_STATUSES
 from langchain_gemini_compat._request.refused_media import DescribeMedia, MoveMedia, mime_types_in_results
 from langchain_gemini_compat._request.refused_parts import (
@@ -149,7 +152,11 @@ _UNSUPPORTED = tuple(
 )
 _PENALTY = re.compile(r"penalty is not (?:enabled|supported)(?: (?:for|by) [\w./ -]{1,80})?", _FLAGS)
 _LOGPROBS = re.compile(r"logprobs is not (?:enabled|supported)(?: (?:for|by) [\w./ -]{1,80})?", _FLAGS)
-_FLEX = re.compile(r"flex (?:api|tier|processing) is not (?:supported|available)(?: for [\w./ :-]{1,80})?", _FLAGS)
+_TIER = re.compile(
+    r"(?P<tier>flex|priority) (?:api|tier|processing|paygo) is not (?:supported|available)(?: for [\w./ :-]{1,80})?",
+    _FLAGS,
+)
+_HEADER = re.compile(rf"[^.\n]{{0,120}}{re.escape(TIER_HEADER)}[^\n]{{0,200}}", _FLAGS)
 _THINKING_LEVEL = re.compile(
     r"thinking[_ ]level(?: \(?['\"]?(?P<level>[a-z]{2,10})['\"]?\)?)? is not supported(?: (?:for|by) this model)?",
     _FLAGS,
@@ -230,10 +237,15 @@ def _find_logprobs(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_tier(text: str, payload: JsonObject) -> Refusal | None:
-    match = _FLEX.search(text)
-    if match is None or payload.get("service_tier") != "flex":
+    """Find a refused tier, by its name or by the name of Vertex AI's header for it."""
+    match = _TIER.search(text)
+    if match:
+        tier = match["tier"].lower()
+        return Refusal((LeaveOut(("service_tier",), tier),), match[0]) if payload.get("service_tier") == tier else None
+    match = _HEADER.search(text)
+    if match is None or not _REFUSING.search(match[0]):
         return None
-    return Refusal((LeaveOut(("service_tier",), "flex"),), match[0])
+    return _leave_out(match, payload, [("service_tier",)])
 
 
 def _find_thoughts(text: str, payload: JsonObject) -> Refusal | None:

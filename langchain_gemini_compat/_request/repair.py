@@ -14,12 +14,16 @@ from langchain_gemini_compat._lazy import LazyModule
 from langchain_gemini_compat._request.known_refusals import (
     CHAT_PATH,
     REFUSING_STATUSES,
+    join_tier,
     mark_announced,
     remember_refusal,
+    split_tier,
 )
 from langchain_gemini_compat.errors import GeminiCompatWarning
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from langchain_gemini_compat._catalog.surfaces import Endpoint
     from langchain_gemini_compat._errors.base import GeminiCompatError
     from langchain_gemini_compat._request import refusals
@@ -40,10 +44,19 @@ class Repair:
         endpoint: The surface, host and model.
         path: The path of the API below the URL.
         strict: Whether to change nothing, so that the server's error is raised.
+        headers: The headers of this request only.
     """
 
-    def __init__(self, payload: JsonObject, endpoint: Endpoint, path: str = CHAT_PATH, *, strict: bool) -> None:
-        self.payload = payload
+    def __init__(
+        self,
+        payload: JsonObject,
+        endpoint: Endpoint,
+        path: str = CHAT_PATH,
+        *,
+        strict: bool,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.payload, self.headers = payload, headers or {}
         #: What was changed.
         self.notes: list[Note] = []
         self._endpoint, self._path = endpoint, path
@@ -59,15 +72,18 @@ class Repair:
         """
         if self._strict or getattr(error, "status_code", None) not in REFUSING_STATUSES:
             return False
-        refusal = refusals.find_refused_parameter(error, self.payload)
-        changed = refusal.apply(self.payload) if refusal else None
+        whole = join_tier(self.payload, self.headers)
+        refusal = refusals.find_refused_parameter(error, whole)
+        changed = refusal.apply(whole) if refusal else None
         if refusal is None or changed is None or not self._parts.isdisjoint(refusal.parts):
             return False
         # The server now refuses another part, so it takes the request without the earlier ones.
         self._remember()
         if not tries.try_at_once():
             return False
-        self.payload, note = changed
+        payload, note = changed
+        self.payload, self.headers = split_tier(payload, self.payload, self.headers)
+        tries.request_headers = self.headers
         self.notes.append(note)
         self._parts |= refusal.parts
         self._refusals.append(refusal)

@@ -7,8 +7,8 @@ from langchain_core.messages import HumanMessage
 from outgoing import SURFACES, build, endpoint, notes
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat.errors import GeminiCompatWarning, UnsupportedParameterError
-from langchain_gemini_compat.testing import FakeGemini, Fault
+from langchain_gemini_compat.errors import GeminiCompatWarning, InvalidRequestError, UnsupportedParameterError
+from langchain_gemini_compat.testing import FakeGemini, Fault, Raw
 
 HEADER = "x-vertex-ai-llm-shared-request-type"
 HI = [HumanMessage("Hi.")]
@@ -94,6 +94,86 @@ def test_preview_shows_the_header():
             "`service_tier` 'priority' is sent as the header `X-Vertex-AI-LLM-Shared-Request-Type: priority`.",
         )
     ]
+
+
+#: No source has a text of Vertex AI's for `priority`. The first one is modelled on its text for `flex`.
+REFUSED = [
+    "Priority API is not supported for model: gemini-3.8-flash.",
+    "Invalid value for header X-Vertex-AI-LLM-Shared-Request-Type: priority.",
+    "Unsupported parameter: 'service_tier'.",
+]
+
+
+def refuse(text):
+    return Raw([{"error": {"code": 400, "message": text, "status": "INVALID_ARGUMENT"}}], 400)
+
+
+@pytest.mark.parametrize("text", REFUSED)
+@pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
+async def test_refused_header_is_left_out_once(text, way):
+    """One more request without it, an answer, one warning and one repair. Later calls leave it out from the start."""
+    fake = FakeGemini([refuse(text), "One.", "Two.", "Three."], surface="vertex")
+    model = fake.chat_model(service_tier="priority")
+    with pytest.warns(GeminiCompatWarning, match="`service_tier` was left out") as told:
+        reply = await call(model, way)
+    assert reply.text == "One."
+    assert tiers(fake) == [("priority", None), (None, None)]
+    assert len(told) == len(reply.response_metadata["repairs"]) == reply.response_metadata["retries"] == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GeminiCompatWarning)
+        later = await call(model, way)
+        strict = await call(fake.chat_model(service_tier="priority", strict=True), way)
+    assert later.response_metadata["repairs"] == reply.response_metadata["repairs"]
+    assert tiers(fake)[2:] == [(None, None), ("priority", None)]
+    assert strict.text == "Three."
+    assert [note.kind for note in model.preview("Hi.")[1]] == ["refused"]
+
+
+async def call(model, way):
+    """Return the message of a call in one of four ways."""
+    if way in ("invoke", "ainvoke"):
+        return model.invoke("Hi.") if way == "invoke" else await model.ainvoke("Hi.")
+    chunks = [*model.stream("Hi.")] if way == "stream" else [chunk async for chunk in model.astream("Hi.")]
+    return sum(chunks[1:], chunks[0])
+
+
+@pytest.mark.parametrize("text", REFUSED)
+@pytest.mark.parametrize("options", [{"strict": True}, {"max_retries": 0}], ids=str)
+def test_refused_header_is_an_error_with_strict_and_without_retries(text, options):
+    fake = FakeGemini(refuse(text), surface="vertex")
+    with pytest.raises(InvalidRequestError, match=text[:20]):
+        fake.chat_model(service_tier="priority", **options).invoke("Hi.")
+    assert tiers(fake) == [("priority", None)]
+
+
+@pytest.mark.parametrize(
+    "text", ["Flex API is not supported for model: m.", "Priority traffic is high.", "The header was read."]
+)
+def test_other_texts_do_not_remove_the_header(text):
+    fake = FakeGemini(refuse(text), surface="vertex")
+    with pytest.raises(InvalidRequestError):
+        fake.chat_model(service_tier="priority").invoke("Hi.")
+    assert tiers(fake) == [("priority", None)]
+
+
+def test_body_key_of_the_caller_stays_beside_a_refused_header():
+    """Also if another part is refused."""
+    replies = [refuse(REFUSED[0]), refuse("Penalty is not enabled for this model"), "Hi."]
+    fake = FakeGemini(replies, surface="vertex", strict=False)
+    extra = {"service_tier": "mine", "presence_penalty": 0.5}
+    with pytest.warns(GeminiCompatWarning):
+        fake.chat_model(service_tier="priority", extra_body=extra).invoke("Hi.")
+    assert tiers(fake) == [("priority", "mine"), (None, "mine"), (None, "mine")]
+    assert ["presence_penalty" in request.body for request in fake.requests] == [True, True, False]
+
+
+@pytest.mark.parametrize("tier", ["flex", "priority"])
+def test_refused_tier_is_left_out_of_the_body(tier):
+    """Vertex AI's text for `flex`: https://github.com/vercel/ai/issues/19833."""
+    fake = FakeGemini([refuse(f"{tier.title()} API is not supported for model: m."), "One."], surface="ai_studio")
+    with pytest.warns(GeminiCompatWarning, match="`service_tier` was left out"):
+        fake.chat_model(service_tier=tier).invoke("Hi.")
+    assert tiers(fake) == [(None, tier), (None, None)]
 
 
 @pytest.mark.parametrize("tier", ["flex", "scale"])
