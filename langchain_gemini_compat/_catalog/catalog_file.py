@@ -294,6 +294,7 @@ FACTS: Mapping[str, _Kind] = {
     "budgets": _Kind("a list of two numbers of tokens: the lowest, which is above 0, and the highest", _read_range),
     "may_stop_thinking": _FLAG,
     "may_stop_thinking_on_vertex": _FLAG,
+    "takes_effort_on_ai_studio": _FLAG,
     "signatures_demanded": _FLAG,
     "text_beside_calls": _FLAG,
     "max_input_tokens": _COUNT,

@@ -231,16 +231,14 @@ class Endpoint:
         """Whether thoughts come without tags unless `thought_tag_marker` is sent."""
         return self.dialect == "vertex"
 
-    @property
-    def refuses_efforts(self) -> bool:
-        """Whether the server answers 400 to every `reasoning_effort` for the endpoint's model.
-
-        AI Studio answers so for Gemma 4: "Thinking level is not supported for this model" (capture of 2026-09-17).
-        """
-        return self.dialect == "ai_studio" and bare_model_name(self.model).lower().startswith("gemma-4")
+    def takes_efforts(self, family: ModelFamily) -> bool:
+        """Whether any value of `reasoning_effort` is accepted for the model."""
+        return self.dialect != "ai_studio" or family.takes_effort_on_ai_studio
 
     def takes_effort(self, effort: str, family: ModelFamily) -> bool:
         """Whether this value of `reasoning_effort` is accepted for a Gemini model that has it."""
+        if not self.takes_efforts(family):
+            return False
         counts_tokens = self.dialect == "vertex" and family.thinking == "budget"
         known = _VERTEX_BUDGET_EFFORTS if counts_tokens else _EFFORTS[self.dialect]
         return known is None or effort in known

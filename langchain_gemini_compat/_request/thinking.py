@@ -77,7 +77,7 @@ def encode_thinking(options: Options, endpoint: Endpoint, family: ModelFamily, n
 def _encode(asked: Mapping[str, object], endpoint: Endpoint, family: ModelFamily, notes: list[Note]) -> ThinkingFields:
     """Return the fields without the marker for thoughts."""
     if not endpoint.speaks_gemini or not family.is_gemini:
-        return _encode_as_given(_drop_refused_effort(asked, endpoint, notes), endpoint, notes)
+        return _encode_as_given(_drop_refused_effort(asked, endpoint, family, notes), endpoint, notes)
     checked = _check(asked)
     if family.thinking != "none":
         return _Fitter(endpoint, family, notes).fit(checked)
@@ -164,9 +164,11 @@ _CHECKS: Mapping[str, Callable[[str, object], str | int | bool]] = {
 }
 
 
-def _drop_refused_effort(asked: Mapping[str, object], endpoint: Endpoint, notes: list[Note]) -> Mapping[str, object]:
+def _drop_refused_effort(
+    asked: Mapping[str, object], endpoint: Endpoint, family: ModelFamily, notes: list[Note]
+) -> Mapping[str, object]:
     """Return the options without an effort that the endpoint refuses for its model, which is not a Gemini."""
-    if "reasoning_effort" not in asked or not endpoint.refuses_efforts:
+    if "reasoning_effort" not in asked or endpoint.takes_efforts(family):
         return asked
     notes.append(_drop("reasoning_effort", f"{endpoint.surface} refuses it for {endpoint.model}"))
     return {name: value for name, value in asked.items() if name != "reasoning_effort"}

@@ -43,6 +43,7 @@ from langchain_gemini_compat.testing._rules.models import rules_for
         ("gemini-5-xenon", "gemini", "gemini-3"),
         ("openrouter/google/gemini-3.8-flash", "gemini-3.8-flash", "gemini-3"),
         ("gemma-3-270m", "", ""),
+        ("models/gemma-4-31b-it", "gemma-4", ""),
         ("meta/llama-4", "", ""),
         ("", "", ""),
     ],
@@ -70,6 +71,7 @@ def test_the_table_agrees_with_the_table_of_the_fake_endpoint(family):
     assert family.signatures_demanded == rules.demands_signatures
     assert family.text_beside_calls == rules.text_beside_calls
     assert family.takes_penalties <= rules.penalties
+    assert family.takes_effort_on_ai_studio != rules.refuses_efforts
     if family.thinking == "level":
         assert set(family.levels) <= rules.levels
     if family.thinking == "budget" and rules.budget:

@@ -82,11 +82,15 @@ def test_models_with_and_without_a_catalog_do_not_change_each_other(write):
 
 
 def test_environment_names_a_catalog_for_all_models_without_one(write, monkeypatch):
-    """The argument is stronger."""
-    monkeypatch.setenv(CATALOG_VARIABLE, str(write({"gemini-3.8-flash": {"levels": ["low"]}}, "a.json")))
+    """The argument is stronger. The files are not merged, even if they name different families or facts."""
+    low = {"levels": ["low"], "max_output_tokens": 77}
+    monkeypatch.setenv(CATALOG_VARIABLE, str(write({"gemini-3.8-flash": low, "gemini-3.7-flash": low}, "a.json")))
     assert level(ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")) == "low"
     other = write({"gemini-3.8-flash": {"levels": ["medium"]}}, "b.json")
-    assert level(ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", catalog=other)) == "medium"
+    chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", catalog=other)
+    assert (level(chat), chat.profile["max_output_tokens"]) == ("medium", 65_536)
+    assert level(ChatGeminiCompat(model="gemini-3.7-flash", api_key="k", catalog=other)) == "high"
+    assert level(ChatGeminiCompat(model="gemini-3.7-flash", api_key="k")) == "low"
     monkeypatch.delenv(CATALOG_VARIABLE)
     assert level(ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")) == "high"
 

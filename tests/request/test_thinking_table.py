@@ -13,6 +13,7 @@ The tables of valid values are independent of the code. They come from Google's 
 """
 
 import warnings
+from dataclasses import replace
 from enum import Enum
 
 import pytest
@@ -302,6 +303,18 @@ def test_gemma_4_gets_no_effort_on_ai_studio():
     ):
         request = build(HI, surface, "gemma-4-31b-it", **setting)
         assert (meaning(request.payload), request.notes) == ("high", ())
+
+
+@pytest.mark.parametrize(("model", "sent"), [("gemma-4-31b-it", "high"), ("gemini-3.8-flash", "high")])
+def test_catalog_says_whether_ai_studio_takes_an_effort(model, sent, tmp_path):
+    """A correction sends it again for Gemma 4. A Gemini that takes no effort gets the level."""
+    gemma = model.startswith("gemma")
+    path = tmp_path / f"{model}.json"
+    path.write_text(f'{{"families": {{"{model}": {{"takes_effort_on_ai_studio": {str(gemma).lower()}}}}}}}')
+    at = replace(endpoint("ai_studio", model), catalog=str(path))
+    request = build(HI, at=at, reasoning_effort="high")
+    assert (meaning(request.payload), request.notes) == (sent, ())
+    assert ("reasoning_effort" in request.payload) == gemma
 
 
 def is_refused(model, surface, setting):

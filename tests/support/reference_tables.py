@@ -67,6 +67,7 @@ A family is all models whose names begin with the name of the family:
 | `google/gemini-3.8-flash`, `models/gemini-3.8-flash`, `gemini-3.8-flash-001` | `gemini-3.8-flash`; prefixes and suffixes do not matter |
 | `gemini-3.1-flash-lite-image`, which begins with the names of two families | the longer name: `gemini-3.1-flash-lite-image`, not `gemini-3.1-flash-lite` |
 | `gemini-flash-latest`, and every other name that begins with `gemini` | the last row of each table: what all newer text models have in common |
+| `gemma-4-31b-it` | `gemma-4`: see [models other than Gemini](#models-other-than-gemini) |
 | any other name | none; your parameters are sent unchanged |
 
 A number after a value links to its source. [Sources](#sources) lists all sources, with the date on which somebody read
@@ -142,6 +143,12 @@ _NAMES = """
 
 The model's LangChain profile has them as `name`, `status`, `release_date` and `last_updated`, if langchain-core has these
 keys (1.7 and later). Variants of a model, such as `gemini-3.8-flash-cyber`, have no name and no dates in their profile.
+
+"""
+_NOT_GEMINI = """
+## Models other than Gemini
+
+They get your parameters unchanged, with the exceptions of this table.
 
 """
 _OTHER_APIS = """
@@ -319,6 +326,8 @@ def print_families():
     )  # fmt: skip
     rules = table(heads, map(_rules_row, ROWS))
     names = table(("family", "name", "status", "released", "updated"), map(_names_row, ROWS))
+    rest = [family for family in known_families() if not family.is_gemini and not family.other_api]
+    not_gemini = table(("family", "`reasoning_effort` on AI Studio"), map(_not_gemini_row, rest))
     others = table(("family", "API"), map(_other_row, filter(lambda family: family.other_api, known_families())))
     notes = table(("note", "fact", "families"), _note_rows())
     sources = table(("number", "source", "read"), _source_rows())
@@ -331,6 +340,8 @@ def print_families():
         rules,
         _NAMES,
         names,
+        _NOT_GEMINI,
+        not_gemini,
         _OTHER_APIS,
         others,
         _NOTES,
@@ -464,6 +475,10 @@ def _end(family, surface, key):
 
 def _names_row(family):
     return [_name(family), *(_cell(family, key, str) for key in ("title", "status", "release_date", "last_updated"))]
+
+
+def _not_gemini_row(family):
+    return [_name(family), _cell(family, "takes_effort_on_ai_studio", lambda taken: "sent" if taken else "left out")]
 
 
 def _other_row(family):

@@ -14,7 +14,7 @@ Sources, read on 2026-11-29 unless a date is given:
   (2026-09-04) and https://github.com/PublicAffairs/openai-gemini/issues/63.
 - Longest output: the cards, the guides of Gemini 4 (65,536 tokens in one call, streamed or not), and a public report of
   the 400 of 2026-02-26.
-- Gemma 4 on AI Studio: a published capture of 2026-09-17.
+- Gemma 4 on AI Studio: https://github.com/Kilo-Org/kilocode/pull/12149 (2026-07), and a capture of 2026-09-17.
 - No text from speech, live and video models: LiteLLM's model map (litellm 1.110.2) and google-genai 3.6.1. Robotics-ER
   streams over the Live API: https://ai.google.dev/gemini-api/docs/robotics-overview.
 - Text beside tool calls: https://github.com/NousResearch/hermes-agent/issues/69231 (2026-07-24).
