@@ -10,6 +10,26 @@ from langchain_gemini_compat._catalog.catalog_file import CATALOG_VARIABLE
 from langchain_gemini_compat._request.known_refusals import forget_refusals
 from langchain_gemini_compat._transport import client_factory
 
+#: Files with long tests. They run first, so that at the end no worker of pytest-xdist is still busy alone.
+LONG_FILES = {
+    *(
+        "test_checkers",
+        "test_loops_and_forks",
+        "test_dask",
+        "test_schema_corpus",
+        "test_benchmarks",
+        "test_auth_shared",
+    ),
+    *("test_tutorial_testing", "test_deadlines", "test_footprint", "test_fault_matrix", "test_first_error"),
+    *("test_schema_properties", "test_timeouts", "test_kill", "test_aiohttp", "test_bare_installation"),
+    *("test_decompression", "test_batch_api", "test_tool_call_streams", "test_fuzz_decoders", "test_secrets"),
+}
+
+
+def pytest_collection_modifyitems(items):
+    """Run the long files first."""
+    items.sort(key=lambda item: item.path.stem not in LONG_FILES)
+
 
 def pytest_configure():
     """Ctrl-C works in the tests, also in a background job of a shell, which ignores it and hands that on."""

@@ -52,8 +52,7 @@ def test_stream_that_exceeds_a_limit_ends_alone(place, monkeypatch, way, timeout
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**20)
     with http.Client(http2=True, verify=place[1]) as client, ThreadPoolExecutor(4) as pool:
         assert build(place, "answer", http_client=client).invoke("hi").text == "Hello."
-        good = [pool.submit(read, build(place, "slowly", http_client=client)) for _ in range(2)]
-        time.sleep(0.2)
+        good = [_submit(pool, build(place, "slowly", http_client=client)) for _ in range(2)]
         with pytest.raises(kind):
             read(build(place, way, http_client=client, timeout=timeout))
         assert [future.result(60) for future in good] == [SLOW_TEXT] * 2
@@ -92,8 +91,7 @@ def test_expired_stream_alone_on_its_connection_leaves_no_thread(place, way):
 def test_abandoned_stream_ends_alone(place):
     """The other streams go on, and the thread of the abandoned stream ends. Field case E8."""
     with http.Client(http2=True, verify=place[1]) as client, ThreadPoolExecutor(2) as pool:
-        good = pool.submit(read, build(place, "slowly", http_client=client))
-        time.sleep(0.2)
+        good = _submit(pool, build(place, "slowly", http_client=client))
         stream = build(place, "mute", http_client=client).stream("hi")
         assert next(stream).text == "word "
         stream.close()
@@ -115,6 +113,17 @@ async def test_cancelled_async_stream_ends_alone(place):
         with pytest.raises(asyncio.CancelledError):
             await bad
         assert await good == SLOW_TEXT
+
+
+def _submit(pool, model):
+    """Start a stream in a thread of `pool`, and wait until its request is on its way.
+
+    Requests that threads send at the same moment can break the connection of a sync client with HTTP/2. See
+    https://github.com/pydantic/httpx2/pull/1153.
+    """
+    future = pool.submit(read, model)
+    time.sleep(0.2)
+    return future
 
 
 def _readers():
