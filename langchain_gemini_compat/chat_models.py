@@ -31,7 +31,7 @@ from langchain_gemini_compat._catalog.langchain_profile import build_profile, is
 from langchain_gemini_compat._catalog.models import bare_model_name, family_of
 from langchain_gemini_compat._lazy import LazyModule
 from langchain_gemini_compat._model import call as _call
-from langchain_gemini_compat._model.bound_model import BoundModel, StructuredModel, adopt_binding
+from langchain_gemini_compat._model.bound_model import BoundModel, PreviewedRunnable, StructuredModel, adopt_runnable
 from langchain_gemini_compat._model.connection import ConnectedModel
 from langchain_gemini_compat._request.build import Request, build_payload, takes_body_key
 from langchain_gemini_compat._request.openai_dicts import adopt_wire_fields
@@ -66,8 +66,6 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._catalog.surfaces import Surface
     from langchain_gemini_compat._settings import argument_types as types
 else:
-    from langchain_core.runnables import RunnableConfig
-
     lc_tools = LazyModule("langchain_core.tools")
 
 _log = logging.getLogger("langchain_gemini_compat")
@@ -79,7 +77,7 @@ Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | lc_tools.BaseToo
 block_translator.register()
 
 
-class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
+class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseChatModel):
     """Chat model for Gemini through Google's OpenAI-compatible Chat Completions API. Compatible servers also work.
 
     The arguments select the surface:
@@ -1179,26 +1177,6 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             normalize_options(kwargs)
             return BoundModel(bound=self, kwargs=kwargs)
 
-        def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> BoundModel:
-            """Return a model with a LangChain config, as every runnable does."""
-            return BoundModel(bound=self, config=super().with_config(config, **kwargs).config)
-
-        def with_retry(self, **kwargs: Any) -> BoundModel:
-            """Return a model that LangChain calls again after an error. See also `max_retries`."""
-            return BoundModel(bound=super().with_retry(**kwargs))
-
-        def with_listeners(self, **kwargs: Any) -> BoundModel:
-            """Return a model that calls functions at the start and the end of each run, as every runnable does."""
-            return adopt_binding(super().with_listeners(**kwargs))
-
-        def with_alisteners(self, **kwargs: Any) -> BoundModel:
-            """Return a model that calls async functions at the start and the end of each run."""
-            return adopt_binding(super().with_alisteners(**kwargs))
-
-        def with_types(self, **kwargs: Any) -> BoundModel:
-            """Return a model with other types of input and output in its schemas, as every runnable does."""
-            return adopt_binding(super().with_types(**kwargs))
-
     def configurable_fields(
         self, **kwargs: AnyConfigurableField
     ) -> RunnableSerializable[LanguageModelInput, AIMessage]:
@@ -1226,10 +1204,10 @@ class ChatGeminiCompat(ConnectedModel, RequestFields, BaseChatModel):
             gemini-2.5-flash
             ```
         """
-        from langchain_gemini_compat._model.configurable_model import adopt_fields
-
         fields = cast("dict[str, AnyConfigurableField]", self._rename_fields(kwargs))
-        return adopt_fields(super().configurable_fields(**fields))
+        return cast(
+            "RunnableSerializable[LanguageModelInput, AIMessage]", adopt_runnable(super().configurable_fields(**fields))
+        )
 
     def with_structured_output(
         self,

@@ -1,21 +1,22 @@
 """What `bind`, `bind_tools` and `with_structured_output` return: LangChain's runnables with a `preview` method.
 
 LangChain's own `RunnableBinding` passes an unknown method on to the model and drops the bound options, so its `preview`
-would show a request without them. The two classes are serialized under the names of their base classes, and are traced
+would show a request without them. The classes are serialized under the names of their base classes, and are traced
 under them. After `langchain_core.load.load`, a binding is LangChain's own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableSequence
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableSequence, RunnableSerializable
 from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.runnables.config import merge_configs
 from langchain_core.runnables.configurable import DynamicRunnable
+from langchain_core.runnables.utils import ConfigurableField
 from pydantic import ConfigDict
 
 from langchain_gemini_compat._wire.json_types import JsonObject
@@ -23,6 +24,7 @@ from langchain_gemini_compat._wire.notes import Note
 
 #: Options of `bind_tools`, which structured output does not take over.
 _OF_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "response_format"})
+_Runnable = TypeVar("_Runnable", bound="RunnableSerializable[Any, Any]")
 
 
 class _Previewing(Protocol):
@@ -36,7 +38,7 @@ class _Previewing(Protocol):
 class _Model(Protocol):
     """A chat model, or one with bound options."""
 
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> BoundModel:
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
         """Return the model with tools bound to it."""
         ...
 
@@ -45,7 +47,62 @@ class _Model(Protocol):
         ...
 
 
-class BoundModel(RunnableBinding[LanguageModelInput, AIMessage]):
+class PreviewedRunnable:
+    """The methods with which LangChain builds a runnable around a model. Here the new runnable has `preview`, too."""
+
+    if not TYPE_CHECKING:
+        # Hidden from type checkers, because the parameters differ between versions of langchain-core.
+        def bind(self, **kwargs: Any) -> PreviewedRunnable:
+            """Return a runnable with options of a request bound to it, as LangChain does."""
+            return adopt_runnable(super().bind(**kwargs))
+
+        def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> PreviewedRunnable:
+            """Return a runnable with a LangChain config, as LangChain does."""
+            return adopt_runnable(super().with_config(config, **kwargs))
+
+        def with_retry(self, **kwargs: Any) -> PreviewedRunnable:
+            """Return a runnable that LangChain calls again after an error. See also `max_retries`."""
+            return adopt_runnable(super().with_retry(**kwargs))
+
+        def with_fallbacks(self, *args: Any, **kwargs: Any) -> PreviewedRunnable:
+            """Return a runnable that calls the given runnables after an error, as LangChain does."""
+            return adopt_runnable(super().with_fallbacks(*args, **kwargs))
+
+        def with_listeners(self, **kwargs: Any) -> PreviewedRunnable:
+            """Return a runnable that calls functions at the start and the end of each run, as LangChain does."""
+            return adopt_runnable(super().with_listeners(**kwargs))
+
+        def with_alisteners(self, **kwargs: Any) -> PreviewedRunnable:
+            """Return a runnable that calls async functions at the start and the end of each run, as LangChain does."""
+            return adopt_runnable(super().with_alisteners(**kwargs))
+
+        def with_types(self, **kwargs: Any) -> PreviewedRunnable:
+            """Return a runnable with other types of input and output in its schemas, as LangChain does."""
+            return adopt_runnable(super().with_types(**kwargs))
+
+        def configurable_alternatives(self, which: ConfigurableField, **kwargs: Any) -> PreviewedRunnable:
+            """Return a runnable for which the config of a call chooses another one, as LangChain does."""
+            return adopt_runnable(super().configurable_alternatives(which, **kwargs))
+
+
+class TracedAsLangChain(PreviewedRunnable):
+    """A runnable that is serialized and traced under the name of the class of LangChain that it extends."""
+
+    langchain_name: ClassVar[str]
+
+    if not TYPE_CHECKING:
+
+        @classmethod
+        def lc_id(cls) -> list[str]:
+            """Return the ID of LangChain's class, which `langchain_core.load.load` accepts."""
+            return [*cls.get_lc_namespace(), cls.langchain_name]
+
+        def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+            """Return the name of the runnable, which is that of LangChain's class by default."""
+            return super().get_name(suffix, name=name or self.name or self.langchain_name)
+
+
+class BoundModel(PreviewedRunnable, RunnableBinding[LanguageModelInput, AIMessage]):
     """A chat model with bound options. This is LangChain's `RunnableBinding`, with `preview`."""
 
     # The validators are built with the first binding, so that the import stays fast.
@@ -71,7 +128,7 @@ class BoundModel(RunnableBinding[LanguageModelInput, AIMessage]):
             body, notes = model.bind_tools([get_weather]).preview("Weather in Oslo?")
             ```
         """
-        return _preview(self, messages, kwargs)
+        return preview_runnable(self, messages, kwargs)
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> BoundModel:
         """Return this model with tools bound to it, in addition to the options that are bound already.
@@ -92,7 +149,10 @@ class BoundModel(RunnableBinding[LanguageModelInput, AIMessage]):
         """
         options = {name: value for name, value in self.kwargs.items() if name != "tools"}
         bound = cast("_Model", self.bound).bind_tools(tools, **{**options, **kwargs})
-        return self.model_copy(update={"bound": bound.bound, "kwargs": bound.kwargs})
+        if isinstance(bound, BoundModel):
+            return self.model_copy(update={"bound": bound.bound, "kwargs": bound.kwargs})
+        # A model with fallbacks has bound the options to each of its models.
+        return self.model_copy(update={"bound": bound, "kwargs": {}})
 
     def with_structured_output(self, schema: dict[str, Any] | type | None = None, **kwargs: Any) -> StructuredModel:
         """Return a runnable whose answers are objects of `schema`, with the bound options.
@@ -115,27 +175,11 @@ class BoundModel(RunnableBinding[LanguageModelInput, AIMessage]):
         return cast("_Model", self.bound).with_structured_output(schema, **{**options, **kwargs})
 
 
-class StructuredModel(RunnableSequence[LanguageModelInput, Any]):
+class StructuredModel(TracedAsLangChain, RunnableSequence[LanguageModelInput, Any]):
     """A chat model whose answers are objects. This is LangChain's `RunnableSequence`, with `preview`."""
 
+    langchain_name: ClassVar[str] = RunnableSequence.__name__
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, defer_build=True)
-
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """Return the ID of LangChain's `RunnableSequence`, which `langchain_core.load.load` accepts."""
-        return [*cls.get_lc_namespace(), RunnableSequence.__name__]
-
-    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
-        """Return the name of the runnable, which is `RunnableSequence` by default, as in LangChain's own chains."""
-        return super().get_name(suffix, name=name or self.name or RunnableSequence.__name__)
-
-    def bind(self, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
-        """Return a runnable with options of a request bound to it, as LangChain does, with `preview`."""
-        return BoundModel(bound=self, kwargs=kwargs)
-
-    def with_retry(self, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
-        """Return a runnable that retries, as LangChain does, with `preview`."""
-        return BoundModel(bound=super().with_retry(**kwargs))
 
     def preview(self, messages: LanguageModelInput, **kwargs: Any) -> tuple[JsonObject, list[Note]]:
         """Return the request that `invoke` would send, with the schema. No request is sent.
@@ -152,19 +196,44 @@ class StructuredModel(RunnableSequence[LanguageModelInput, Any]):
             body, notes = model.with_structured_output(City).preview("The largest city of Norway?")
             ```
         """
-        return _preview(self.first, messages, kwargs)
+        return preview_runnable(self.first, messages, kwargs)
 
 
-def adopt_binding(binding: Runnable[LanguageModelInput, AIMessage]) -> BoundModel:
-    """Return LangChain's binding of a model with the method `preview`."""
-    return BoundModel(**{name: getattr(binding, name) for name in RunnableBinding.model_fields})
+def adopt_runnable(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
+    """Return LangChain's runnable around a model as one that has `preview`."""
+    if isinstance(runnable, PreviewedRunnable):
+        return runnable
+    if isinstance(runnable, RunnableBinding):
+        return _copy_fields(runnable, BoundModel)
+    if isinstance(runnable, RunnableBindingBase):
+        # LangChain's runnable for retries.
+        return BoundModel(bound=runnable)
+    if isinstance(runnable, DynamicRunnable):
+        from langchain_gemini_compat._model.configurable_model import choose_class
+
+        return _copy_fields(runnable, choose_class(runnable))
+    from langchain_gemini_compat._model.fallback_model import FallbackModel
+
+    return _copy_fields(runnable, FallbackModel)
 
 
-def find_model(runnable: object) -> tuple[object, Mapping[str, Any]]:
+def _copy_fields(runnable: Runnable[Any, Any], cls: type[_Runnable]) -> _Runnable:
+    """Return a runnable of the class `cls` with the fields of `runnable`, whose class `cls` extends."""
+    return cls(**{name: getattr(runnable, name) for name in cls.model_fields})
+
+
+def find_model(runnable: object, *, before_fallbacks: bool = False) -> tuple[object, Mapping[str, Any]]:
     """Return the model inside `runnable` that a call would use, and the bound options of the call.
 
     A binding may set parameters of a configurable model by its config. Of two bindings, the outer one counts.
+
+    Args:
+        runnable: A model, or a runnable around one.
+        before_fallbacks: Whether to return the first model of a model with fallbacks, and not the latter.
     """
+    # LangChain imports this class late, too.
+    from langchain_core.runnables.fallbacks import RunnableWithFallbacks
+
     options: Mapping[str, Any] = {}
     config: RunnableConfig | None = None
     while True:
@@ -175,13 +244,15 @@ def find_model(runnable: object) -> tuple[object, Mapping[str, Any]]:
             runnable, config = runnable.prepare(config)
         elif isinstance(runnable, StructuredModel):
             runnable = runnable.first
+        elif before_fallbacks and isinstance(runnable, RunnableWithFallbacks):
+            runnable = runnable.runnable
         else:
             return runnable, options
 
 
-def _preview(
+def preview_runnable(
     runnable: Runnable[Any, Any], messages: LanguageModelInput, options: Mapping[str, Any]
 ) -> tuple[JsonObject, list[Note]]:
     """Return the request of the model inside `runnable`, with the options and the config of all bindings around it."""
-    model, bound = find_model(runnable)
+    model, bound = find_model(runnable, before_fallbacks=True)
     return cast("_Previewing", model).preview(messages, **{**bound, **options})

@@ -1,12 +1,12 @@
 """Models with fallbacks: what LangChain passes to each model, with tools, structured output and agents."""
 
-import sys
 from functools import reduce
 from operator import add
 
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelFallbackMiddleware
+from langchain_core.messages import HumanMessage
 from langchain_core.runnables.fallbacks import RunnableWithFallbacks
 from pydantic import BaseModel
 
@@ -64,9 +64,11 @@ async def test_agent_with_a_fallback_model_runs(way):
     assert (await agent.ainvoke(ask))["messages"][-1].text == "Sunny."
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="LangChain takes `dict[…]` for a class there, and fails")
 def test_fallback_models_answer_other_public_methods():
-    """LangChain reads the type hints of each method that the fallback itself does not have. Field case D1."""
+    """LangChain reads the type hints of each method that the fallback itself does not have. Field case D1.
+
+    Before Python 3.11, LangChain takes a hint such as `dict[str, str]` for a class.
+    """
     first, second, _ = failing_and_working("hi")
     model = first.with_fallbacks([second])
     payload, _ = model.preview("hi")
@@ -74,3 +76,12 @@ def test_fallback_models_answer_other_public_methods():
     assert model.endpoint_info()["surface"] == "ai_studio"
     assert model.get_num_tokens("hello") > 0
     assert model.model_name == first.model_name
+
+
+def test_fallback_model_has_the_methods_of_langchain_whose_hints_cannot_be_read():
+    """The hints of `generate` name a module that LangChain imports for type checkers only. Field case D1."""
+    model = FakeGemini("hi").chat_model()
+    result = model.with_fallbacks([model]).generate([[HumanMessage("hi")]])
+    assert result.generations[0][0].text == "hi"
+    with pytest.raises(AttributeError, match="no_such_method"):
+        model.with_fallbacks([model]).no_such_method()

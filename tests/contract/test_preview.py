@@ -1,19 +1,19 @@
 """`preview` shows what is bound, and bound models stay LangChain's runnables (field case D5)."""
 
 import pickle
-import sys
+from itertools import product
 
 import pytest
 from langchain.agents import create_agent
 from langchain_core.load import dumpd, load
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import ConfigurableField, RunnableBinding, RunnableSequence
-from langchain_core.runnables.configurable import RunnableConfigurableFields
+from langchain_core.runnables.configurable import RunnableConfigurableAlternatives, RunnableConfigurableFields
+from langchain_core.runnables.fallbacks import RunnableWithFallbacks
 from pydantic import BaseModel
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat._model.bound_model import BoundModel
-from langchain_gemini_compat.testing import FakeGemini
+from langchain_gemini_compat.testing import FakeGemini, Fault
 
 
 class City(BaseModel):
@@ -25,13 +25,6 @@ class City(BaseModel):
 def get_weather(city: str) -> str:
     """Weather of a city."""
     return city
-
-
-@pytest.fixture(autouse=True)
-def no_fallbacks_before_python_3_11(request):
-    """LangChain takes the type hint `dict[…]` for a class there, and fails."""
-    if sys.version_info < (3, 11) and "with_fallbacks" in request.node.name:
-        pytest.skip("LangChain takes `dict[…]` for a class there, and fails")
 
 
 @pytest.fixture
@@ -46,6 +39,16 @@ def model(fake):
 
 def names(body):
     return [tool["function"]["name"] for tool in body.get("tools", ())]
+
+
+def bind_weather(model):
+    """Return the options that a model with the tool has."""
+    return {"tools": model.bind_tools([get_weather]).kwargs["tools"]}
+
+
+def set_temperature(model):
+    chat = model.configurable_fields(temperature=ConfigurableField("temperature"))
+    return chat.with_config(configurable={"temperature": 0.5})
 
 
 #: Each builds a runnable whose request has the tool and `temperature=0.5`.
@@ -72,20 +75,13 @@ BOUND = {
     "configurable_fields with listeners": lambda model: (
         set_temperature(model).with_listeners().bind(**bind_weather(model))
     ),
+    "configurable_fields with alisteners": lambda model: (
+        set_temperature(model).with_alisteners().bind(**bind_weather(model))
+    ),
     "configurable_fields with types": lambda model: (
         set_temperature(model).with_types(input_type=str).bind(**bind_weather(model))
     ),
 }
-
-
-def bind_weather(model):
-    """Return the options that a model with the tool has."""
-    return {"tools": model.bind_tools([get_weather]).kwargs["tools"]}
-
-
-def set_temperature(model):
-    chat = model.configurable_fields(temperature=ConfigurableField("temperature"))
-    return chat.with_config(configurable={"temperature": 0.5})
 
 
 @pytest.mark.parametrize("case", BOUND)
@@ -96,6 +92,67 @@ def test_d5_preview_shows_what_invoke_sends(case, fake, model):
     assert fake.requests == []
     bound.invoke("hi")
     assert fake.requests[0].body == body
+
+
+#: Each builds a runnable to begin with, and each builds a runnable around another one.
+STARTS = {
+    "model": lambda model: model,
+    "bound model": lambda model: model.bind(stop=["END"], temperature=0.5),
+    "tools": lambda model: model.bind_tools([get_weather]),
+    "structured output": lambda model: model.with_structured_output(City),
+    "configurable fields": set_temperature,
+    "configurable alternatives": lambda model: model.configurable_alternatives(ConfigurableField("one"), other=model),
+    "fallbacks": lambda model: model.bind(temperature=0.5).with_fallbacks([model]),
+}
+WRAPPERS = {
+    "bind": lambda inner: inner.bind(top_p=0.3),
+    "with_config": lambda inner: inner.with_config(tags=["a"]),
+    "with_retry": lambda inner: inner.with_retry(),
+    "with_fallbacks": lambda inner: inner.with_fallbacks([inner]),
+    "with_listeners": lambda inner: inner.with_listeners(),
+    "with_alisteners": lambda inner: inner.with_alisteners(),
+    "with_types": lambda inner: inner.with_types(input_type=str),
+    "configurable_alternatives": lambda inner: inner.configurable_alternatives(ConfigurableField("two"), other=inner),
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_d5_preview_shows_what_is_bound_through_any_two_wrappers(start, fake, model):
+    """Each of LangChain's methods returns a runnable that has `preview`, and so do its own methods."""
+    wrong = []
+    for first, second in product(WRAPPERS, WRAPPERS):
+        bound = WRAPPERS[second](WRAPPERS[first](STARTS[start](model))).bind(max_tokens=7777)
+        body, _ = bound.preview("hi")
+        fake.answer_with('{"name": "Oslo"}')
+        bound.invoke("hi")
+        if fake.requests[-1].body != body or body["max_tokens"] != 7777:
+            wrong.append((first, second))
+    assert wrong == []
+
+
+def test_tools_are_bound_to_each_model_with_the_options_before(fake, model):
+    """Options that were bound to a model with fallbacks stay."""
+    down = FakeGemini(Fault.internal()).chat_model(max_retries=0)
+    bound = down.with_fallbacks([model]).bind(temperature=0.5).bind_tools([get_weather])
+    bound.invoke("hi")
+    assert (names(fake.requests[0].body), fake.requests[0].body["temperature"]) == (["get_weather"], 0.5)
+    assert bound.preview("hi")[0]["temperature"] == 0.5
+
+
+#: Each builds one of LangChain's runnables from a model, and the class of LangChain that it is.
+LANGCHAIN = {
+    RunnableWithFallbacks: lambda model: model.with_fallbacks([model]),
+    RunnableConfigurableFields: set_temperature,
+    RunnableConfigurableAlternatives: lambda model: model.configurable_alternatives(ConfigurableField("a"), b=model),
+}
+
+
+@pytest.mark.parametrize("cls", LANGCHAIN, ids=lambda cls: cls.__name__)
+def test_runnable_around_a_model_is_langchains(cls, model):
+    """It is an instance of LangChain's class, and is serialized and traced under its name."""
+    built = LANGCHAIN[cls](model)
+    assert isinstance(built, cls)
+    assert dumpd(built)["id"][-1] == built.get_name() == cls.__name__
 
 
 def test_options_of_the_call_override_bound_options(model):
@@ -166,19 +223,16 @@ def test_preview_follows_the_config_of_bindings(case, fake, model):
 def test_preview_follows_the_config_of_a_choice_of_runnables(fake, model):
     other = model.with_structured_output(City)
     choice = model.configurable_alternatives(ConfigurableField("answer"), default_key="text", city=other)
-    bound = BoundModel(bound=choice, kwargs={"top_p": 0.3}, config={"configurable": {"answer": "city"}})
+    bound = choice.bind(top_p=0.3).with_config(configurable={"answer": "city"})
     body, _ = bound.preview("hi")
     assert "response_format" in body
     bound.invoke("hi")
     assert fake.requests[0].body == body
 
 
-def test_configurable_model_is_langchains_configurable_runnable(model):
+def test_configurable_model_has_the_fields_of_its_config(model):
     chat = model.configurable_fields(temperature=ConfigurableField("temperature"))
-    assert isinstance(chat, RunnableConfigurableFields)
-    assert dumpd(chat)["id"][-1] == chat.get_name() == "RunnableConfigurableFields"
     assert [spec.id for spec in chat.config_specs] == ["temperature"]
-    assert chat.bind(stop=["END"]).preview("hi")[0]["stop"] == ["END"]
 
 
 def test_listeners_of_a_model_are_called(fake, model):
