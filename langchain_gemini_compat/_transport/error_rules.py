@@ -272,6 +272,12 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
     (
         errors.InvalidRequestError,
         _BAD,
+        r"unsupported mime type|has a mimetype parameter with value",
+        "Gemini does not read files of this type. Send images as PNG, JPEG or WebP, documents as PDF, text as text.",
+    ),
+    (
+        errors.InvalidRequestError,
+        _BAD,
         r"penalty is not enabled for",
         "Leave out `presence_penalty` and `frequency_penalty`: the model takes neither.",
     ),

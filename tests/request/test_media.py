@@ -1,6 +1,7 @@
 """Tests of MIME types and URLs of media: all spellings are converted to the forms that Google documents."""
 
 import mimetypes
+import re
 from base64 import b64encode
 from contextlib import suppress
 
@@ -21,7 +22,8 @@ from langchain_gemini_compat._wire.media import (
     scheme_of,
     split_data_url,
 )
-from langchain_gemini_compat.errors import UnsupportedContentError, UnsupportedParameterError
+from langchain_gemini_compat.errors import InvalidRequestError, UnsupportedContentError, UnsupportedParameterError
+from langchain_gemini_compat.testing import FakeGemini
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 ENDINGS = [
@@ -34,7 +36,7 @@ ENDINGS = [
     ("video", "mpg", "video/mpeg"), ("video", "flv", "video/x-flv"), ("video", "m4v", "video/mp4"),
     ("file", "heic", "image/heic"), ("file", "heif", "image/heif"), ("file", "webp", "image/webp"),
     ("file", "jpg", "image/jpeg"), ("file", "pdf", "application/pdf"), ("file", "csv", "text/csv"),
-    ("file", "md", "text/markdown"), ("file", "json", "application/json"), ("media", "m4a", "audio/mp4"),
+    ("file", "md", "text/markdown"), ("file", "xml", "text/xml"), ("media", "m4a", "audio/mp4"),
 ]  # fmt: skip
 
 
@@ -79,7 +81,6 @@ def test_mime_types_do_not_depend_on_the_machine(kind, ending, mime_type, monkey
         ("video/x-ms-wmv", "video/wmv"), ("video/mov", "video/quicktime"), ("video/x-msvideo", "video/avi"),
         ("application/x-pdf", "application/pdf"), ("pdf", "application/pdf"), (".png", "image/png"),
         ("audio/L16;rate=24000", "audio/l16;rate=24000"), ("audio/pcm; rate=16000", "audio/pcm;rate=16000"),
-        ("application/x-own", "application/x-own"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["file", "audio", "video"])
@@ -90,6 +91,19 @@ def test_mime_types_are_sent_in_googles_spelling(kind, given_type, mime_type):
     if kind != "audio":
         (part,) = wire_messages([HumanMessage([data])], "ai_studio")[0]["content"]
         assert part["image_url"]["url"] == f"data:{mime_type};base64,AAAA"
+
+
+@pytest.mark.parametrize("surface", GOOGLE)
+@pytest.mark.parametrize("mime_type", ["application/x-own", "application/zip", "image/svg+xml"])
+def test_type_that_gemini_does_not_read_is_sent_and_refused(surface, mime_type):
+    """A later Gemini may read it. The file is never left out, so the server's error is raised, with a remedy."""
+    fake = FakeGemini(surface=surface)
+    block = {"type": "file", "base64": "AAAA", "mime_type": mime_type}
+    with pytest.raises(InvalidRequestError, match=f"{re.escape(mime_type)}.*PNG, JPEG or WebP"):
+        fake.chat_model().invoke([HumanMessage([block])])
+    assert [violation.rule for violation in fake.refusals] == ["media-type"]
+    assert f"data:{mime_type};base64,AAAA" in str(fake.requests[0].body)
+    assert len(fake.requests) == 1
 
 
 @pytest.mark.parametrize("surface", SURFACES)

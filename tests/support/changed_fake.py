@@ -459,6 +459,7 @@ def build_change(probe, surface, family):
         "image-by-https-url": lambda: refuse(mentions("https://storage.googleapis.com")),
         "image-as-text": lambda: refuse(has_image_url(str)),
         "detail-of-image": lambda: refuse(mentions('"detail"')),
+        "vector-image": lambda: accept(mentions("image/svg+xml")),
         "audio-by-uri": lambda: refuse(mentions("pixel.mp3")),
         "image-of-tool": lambda: refuse(has_tool_image),
         "image-in-reply": lambda: edit_message(lambda body: body["model"].endswith("-image"), remove("audio")),

@@ -148,6 +148,52 @@ def test_unknown_keys_in_messages_are_refused_on_ai_studio() -> None:
     assert refusals("vertex", body_for("vertex", [USER | {"reasoning_content": "hm"}])) == ([], "")
 
 
+NOT_READ = [
+    "image/svg+xml",
+    "application/zip",
+    "application/octet-stream",
+    "image/gif",
+    "application/csv",
+    "IMAGE/TIFF",
+]
+
+
+@pytest.mark.parametrize("surface", BOTH)
+@pytest.mark.parametrize(
+    ("mime_type", "refusing"),
+    [
+        *((mime_type, {"vertex", "ai_studio"}) for mime_type in NOT_READ),
+        ("application/json", {"vertex"}),
+        ("image/bmp", {"vertex"}),
+        ("image/jpg", {"ai_studio"}),
+        *((mime_type, set()) for mime_type in ("image/png", "image/heif", "application/pdf", "audio/ogg", "text/csv")),
+    ],
+)
+def test_file_of_an_unlisted_type_is_refused(surface: str, mime_type: str, refusing: set[str]) -> None:
+    """In each part that can carry a type. A model other than Gemini, and an image by URL, are not checked."""
+    parts: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": f"data:{mime_type};base64,AA=="}}]
+    if surface == "vertex":
+        url = "https://example.com/a"
+        parts.append({"type": "image_url", "image_url": f"data:{mime_type};charset=utf-8;base64,AA=="})
+        parts.append({"type": "input_audio", "input_audio": {"data": url, "format": mime_type}})
+        parts.append({"type": "image_url", "image_url": {"url": url}})
+    for part in parts:
+        messages = [{"role": "user", "content": [part]}]
+        has_type = part.get("image_url") != {"url": "https://example.com/a"}
+        rules, text = refusals(surface, body_for(surface, messages))
+        assert rules == (["media-type"] if surface in refusing and has_type else [])
+        assert not rules or mime_type.lower() in text
+        other = {"vertex": "meta/llama-4", "ai_studio": "gemma-3-27b-it"}[surface]
+        assert refusals(surface, body_for(surface, messages, model=other)) == ([], "")
+
+
+def test_hydrogen_reads_office_files_in_messages() -> None:
+    office = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+    message = {"role": "user", "content": [{"type": "image_url", "image_url": f"data:{office};base64,AA=="}]}
+    for name, rules in (("gemini-4-hydrogen", []), ("gemini-4-neon", ["media-type"])):
+        assert refusals("vertex", body_for("vertex", [message], model=f"google/{name}"))[0] == rules
+
+
 @pytest.mark.parametrize("surface", BOTH)
 @pytest.mark.parametrize(
     ("content", "refused"),

@@ -111,6 +111,8 @@ ROWS = (
     Row("signature that is no base64", "https://github.com/BerriAI/litellm/issues/37849", 400, 'Base64 decoding failed for "skip"', "InvalidSignatureError", "signature"),
     Row("model without a publisher", SEEN, 400, "Malformed publisher model (`model`: 'gemini-3.5-flash') for the 'openapi' request endpoint ID; expected '<publisher>/<model>'.", "ModelNotFoundError", "`google/gemini-3.8-flash`", surface="vertex"),
     Row("URL that Google cannot read", SEEN, 400, "Cannot fetch content from the provided URL. fileUri is not accessible.", "InvalidRequestError", "`base64`", surface="vertex"),
+    Row("file of an unknown type", "https://github.com/google/adk-python/issues/5693", 400, "Unsupported MIME type: image/svg+xml", "InvalidRequestError", "PNG, JPEG or WebP"),
+    Row("file of an unknown type on Vertex", "https://github.com/epam/ai-dial-adapter-vertexai/issues/148", 400, "Unable to submit request because it has a mimeType parameter with value application/json, which is not supported. Update the mimeType and try again", "InvalidRequestError", "PNG, JPEG or WebP", surface="vertex"),
     Row("penalty", "https://github.com/Ikalus1988/MisakaNet/issues/1473", 400, "Penalty is not enabled for this model", "InvalidRequestError", "`presence_penalty`", surface="vertex"),
     Row("penalty of 2.5", SEEN, 400, "Penalty is not enabled for models/gemini-2.5-flash", "InvalidRequestError", "`presence_penalty`"),
     Row("country", SEEN, 400, "User location is not supported for the API use.", "InvalidRequestError", "Vertex", status="FAILED_PRECONDITION"),

@@ -129,6 +129,11 @@ def _image_part(image: JsonValue) -> JsonObject:
     return {"type": "image_url", "image_url": image}
 
 
+def _check_vector_image(lab: Lab) -> Observation:
+    data = encode(b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+    return expect(lab, _with_part(lab, _image_part({"url": f"data:image/svg+xml;base64,{data}"})), accepted=False)
+
+
 def _check_audio_by_uri(lab: Lab) -> Observation:
     return expect_answer(
         lab, _with_part(lab, {"type": "input_audio", "input_audio": {"format": "audio/mp3", "data": _AUDIO}})
@@ -230,6 +235,17 @@ PROBES = (
         "_request/content.py",
         {"vertex": VERTEX_OVERVIEW, "ai_studio": UNTRIED},
         _check_detail,
+        needs=("image",),
+        spend=_FILE,
+        fits=partial(_reads, "image"),
+    ),
+    Probe(
+        "vector-image",
+        "An image of a type that Google's model cards do not list, such as SVG, is refused.",
+        "400",
+        "_request/content.py",
+        {"vertex": UNTRIED, "ai_studio": observed("https://github.com/google/adk-python/issues/5693")},
+        _check_vector_image,
         needs=("image",),
         spend=_FILE,
         fits=partial(_reads, "image"),

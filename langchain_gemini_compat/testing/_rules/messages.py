@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from langchain_gemini_compat.testing._model.json_values import as_list, as_object, as_objects, as_text, read_path
+from langchain_gemini_compat.testing._rules.media import check_media_type
 from langchain_gemini_compat.testing._rules.results import check_results
 from langchain_gemini_compat.testing._rules.violations import INVALID_ARGUMENT, Violation, unknown_field
 
@@ -55,7 +56,7 @@ def check_messages(
         yield Violation("no-contents", text, "There is no user message: add one.")
     for index, message in enumerate(messages):
         yield from _check_shape(message, index, surface)
-        yield from _check_content(message, index, surface)
+        yield from _check_content(message, index, surface, rules)
     for turn in turns:
         for call in turn.calls:
             yield from _check_call(call)
@@ -96,7 +97,7 @@ def _check_shape(message: JsonObject, index: int, surface: Surface) -> Iterator[
             yield unknown_field(key, path, "AI Studio refuses unknown keys of calls: leave it out.")
 
 
-def _check_content(message: JsonObject, index: int, surface: Surface) -> Iterator[Violation]:
+def _check_content(message: JsonObject, index: int, surface: Surface, rules: ModelRules) -> Iterator[Violation]:
     content, role = message.get("content"), as_text(message.get("role"))
     if content == "":
         yield Violation("empty-text", _EMPTY_TEXT, f"`messages[{index}].content` ({role}) is empty.")
@@ -106,6 +107,7 @@ def _check_content(message: JsonObject, index: int, surface: Surface) -> Iterato
             yield Violation("empty-content", _NO_PARTS, f"`messages[{index}]` ({role}) has no content.")
     for part in as_list(content):
         yield from _check_part(as_object(part), surface)
+        yield from check_media_type(as_object(part), surface, rules)
 
 
 def _check_part(part: JsonObject, surface: Surface) -> Iterator[Violation]:

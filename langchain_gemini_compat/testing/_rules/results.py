@@ -12,6 +12,7 @@ import json
 from typing import TYPE_CHECKING
 
 from langchain_gemini_compat.testing._model.json_values import as_object, as_objects, as_text, read_path
+from langchain_gemini_compat.testing._rules.media import OFFICE_PREFIXES
 from langchain_gemini_compat.testing._rules.violations import INVALID_ARGUMENT, Violation
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._rules.models import ModelRules
 
 _TYPES = frozenset({"image/png", "image/jpeg", "image/jpg", "image/webp", "application/pdf", "text/plain"})
-_OFFICE = ("application/vnd.openxmlformats-officedocument.", "application/vnd.oasis.opendocument.")
 _SCHEMES = ("gs://", "https://", "http://")
 
 
@@ -48,7 +48,7 @@ def check_results(messages: Sequence[JsonObject], rules: ModelRules) -> Iterator
 
 def _check_part(part: JsonObject, index: int, rules: ModelRules) -> Iterator[Violation]:
     mime_type, uri = as_text(part.get("mime_type")), part.get("file_uri")
-    if mime_type not in _TYPES and not (rules.office_files and mime_type.startswith(_OFFICE)):
+    if mime_type not in _TYPES and not (rules.office_files and mime_type.startswith(OFFICE_PREFIXES)):
         hint = f"`messages[{index}]` has media of type {mime_type!r}. Tool results take {', '.join(sorted(_TYPES))}."
         yield Violation("result-media", INVALID_ARGUMENT, hint)
     if isinstance(uri, str) and not uri.startswith(_SCHEMES):
