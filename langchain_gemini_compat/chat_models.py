@@ -555,7 +555,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         ```
 
         ```text
-        low ["`reasoning_effort` 'minimal' became 'low': gemini-3.8-flash has low, medium, high."]
+        low ["`reasoning_effort` 'minimal' became 'low': gemini-3.8-flash accepts low, medium, high."]
         ```
 
         For Gemini 2.5, a budget of tokens is usual. 0 turns thinking off, and -1 lets the model choose:
@@ -789,7 +789,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         ```
 
         ```text
-        `seed` was left out: ai_studio does not take it. (`strict=True` sends nothing that had to be changed.)
+        `seed` was left out: ai_studio does not take it. (With `strict=True`, no changed request is sent.)
         ```
 
         **Other fields.** Send a field that has no parameter. `google` goes under the literal key `extra_body` of the

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._signatures import Extras
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-# Shared encoders: with options other than the defaults, `json.dumps` builds a new encoder at each call.
+# Encoders that all calls share, because `json.dumps` with other than default options builds a new one each time.
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 _STRICT_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
 
@@ -55,7 +55,7 @@ def encode_assistant(message: AIMessage, content: Content, name: JsonObject, con
     signature = fields.pop("extra_content", None)
     sent, signature = _encode_answer(_with_refusal(message, content, context), signature, context)
     if calls and sent and not context.endpoint.takes_text_beside_calls(context.family):
-        context.note("Text beside tool calls was left out: this model on Vertex refuses the two together.")
+        context.note("Text beside tool calls was left out: this model on Vertex does not accept both.")
         sent, signature = "", None
     encoded: JsonObject = {"role": "assistant", **name, **_reasoning_fields(message, own.reasoning_fields, context)}
     if sent:
@@ -68,14 +68,14 @@ def encode_assistant(message: AIMessage, content: Content, name: JsonObject, con
 
 
 def _reasoning_fields(message: AIMessage, names: Sequence[str], context: EncodingContext) -> JsonObject:
-    """Return the thoughts under the keys that the server used for them; empty for Google's surfaces."""
+    """Return the thoughts under the keys in which the server sent them; an empty object for Google's surfaces."""
     thoughts = message.additional_kwargs.get("reasoning_content")
     takes_thoughts = not context.endpoint.speaks_gemini
     return {name: thoughts or "" for name in names if name in REASONING_KEYS and takes_thoughts}
 
 
 def _with_refusal(message: AIMessage, content: Content, context: EncodingContext) -> Content:
-    """Return the content with the model's refusal as a text block."""
+    """Return the content. If the model refused to answer, it contains the refusal as a text block."""
     given = message.additional_kwargs.get("refusal")
     if isinstance(content, str) and not given:
         return content
@@ -88,7 +88,9 @@ def _with_refusal(message: AIMessage, content: Content, context: EncodingContext
         said = [*blocks, _text_block(given)]
     else:
         return content
-    context.note_once("refusal", "A refusal in an assistant message was sent as text: it is what the model said.")
+    context.note_once(
+        "refusal", "A refusal in an assistant message was sent as text: the refusal was the model's answer."
+    )
     return said
 
 
@@ -99,8 +101,9 @@ def _text_block(text: str) -> Block:
 def _encode_answer(content: Content, signature: JsonValue, context: EncodingContext) -> tuple[JsonValue, JsonValue]:
     """Return the encoded content, and the signature if it stays on the message.
 
-    The content becomes a list of parts if it has media, or if a text block has its own `extra_content`. The signature
-    then goes on a part if possible. Otherwise the content is one string.
+    The content is one string, and the signature stays on the message. In two cases the content is a list of parts
+    instead: if it has media, or if a text block has its own `extra_content`. The signature then goes on a part if
+    possible.
     """
     if isinstance(content, str):
         return content, signature
@@ -117,11 +120,11 @@ def _encode_answer(content: Content, signature: JsonValue, context: EncodingCont
 
 
 def _is_answer(block: Block, context: EncodingContext) -> bool:
-    """Return whether a block is text or media. A block of an unknown form adds a note."""
+    """Return whether a block is text or media. Add a note for a block of an unknown form."""
     if isinstance(block.content, Unknown):
         raw = block.raw
         name = raw.get("type") if isinstance(raw, dict) else type(raw).__name__
-        context.note(f"A block of type {name!r} in an assistant message was left out: it has no form on the wire.")
+        context.note(f"A block of type {name!r} in an assistant message was left out: the API has no form for it.")
     return isinstance(block.content, (Text, Media))
 
 
@@ -163,7 +166,7 @@ def _encode_calls(
     sent: dict[str, list[SentCall]] = {}
     for call, kept in zip(tool_calls, extras, strict=True):
         if not call["name"]:
-            context.note("A tool call without a name was left out: nobody can run it, and no server takes it.")
+            context.note("A tool call without a name was left out: no server accepts it.")
             context.calls.leave_out(call["id"])
             continue
         beside = select_extras(kept, context.endpoint)
@@ -183,7 +186,7 @@ def _encode_calls(
 
 
 def _wire_id(call: ToolCall, beside: Extras, taken: Collection[str], context: EncodingContext) -> str:
-    """Return an id that is unique in the message. For LiteLLM's gateway, the id ends with the signature."""
+    """Return the id to send, which is unique in the message. For LiteLLM's gateway, it ends with the signature."""
     number = context.calls.number_call()
     wire_id = beside.server_id or split_litellm_id(call["id"] or "")[0] or f"call_{number}"
     wire_id = _distinct(wire_id, taken)
@@ -209,7 +212,9 @@ def _encode_arguments(call: ToolCall, context: EncodingContext) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         place = f"Message {context.index}: the arguments of tool call {call['name']!r}"
         raise InvalidHistoryError(f"{place} cannot be written as JSON ({error}).") from error
-    context.note(f"NaN or infinity in the arguments of tool call {call['name']!r} went out as null: JSON has neither.")
+    context.note(
+        f"NaN or infinity in the arguments of tool call {call['name']!r} was sent as null: JSON has no such number."
+    )
     return text
 
 
@@ -218,10 +223,10 @@ def _to_null(_: str) -> None:
 
 
 def _sendable_calls(message: AIMessage) -> list[ToolCall]:
-    """Return all tool calls of a message that can be sent.
+    """Return those tool calls of a message that can be sent.
 
-    They include the single `function_call` of OpenAI's first function calling, and the calls with empty arguments,
-    which langchain-core stores as invalid.
+    They include the single `function_call` of OpenAI's older function-calling API. They also include calls with empty
+    arguments, which langchain-core stores in `invalid_tool_calls`.
     """
     function = message.additional_kwargs.get("function_call")
     if isinstance(function, dict) and not message.tool_calls and not _is_google_copy(message):
@@ -234,7 +239,10 @@ def _sendable_calls(message: AIMessage) -> list[ToolCall]:
 
 
 def _is_google_copy(message: AIMessage) -> bool:
-    """Return whether `function_call` is a copy by Google's packages. The copy stays when a person removes the call."""
+    """Return whether Google's LangChain packages wrote `function_call`, as a copy of a tool call.
+
+    If a person removes the tool call, the copy remains. So the copy must not be sent.
+    """
     return str(message.response_metadata.get("model_provider") or "").startswith("google")
 
 

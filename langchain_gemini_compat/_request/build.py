@@ -1,9 +1,9 @@
 """Builds the JSON body of a request from messages and options, with a note for each change.
 
-An option that the surface or model does not accept is dropped or adjusted, with a note. With `strict`, it raises an
-error instead. The caller's `extra_body` is sent unchanged. Finally, parts that the server refused earlier are left out
-(`known_refusals`). On both of Google's surfaces, Google's own fields go under a literal `extra_body` key of the body
-(Google's examples page).
+An option that the surface or model does not accept is dropped or adjusted, with a note. With `strict`, such an option
+raises an error instead. The caller's `extra_body` is sent unchanged. Finally, parts that the server refused earlier are
+left out (`known_refusals`). On both of Google's surfaces, Google's own fields go under a literal `extra_body` key of
+the body (Google's examples page).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _STRICT_ERRORS: Mapping[NoteKind, type[UnsupportedParameterError | InvalidHistor
     "adjusted": UnsupportedParameterError,
     "repaired": InvalidHistoryError,
 }
-#: Values of `service_tier` that ask for what a request without a tier gets.
+#: Values of `service_tier` that mean the same as no tier, so they are not sent.
 _STANDARD_TIERS = ("standard", "default", "auto")
 
 
@@ -56,11 +56,11 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     #: Names of the tags that enclose thoughts in the reply's text.
     tags: tuple[str, ...] = DEFAULT_TAGS
-    #: Whether tagged text counts as thoughts even if the server does not flag it as such.
+    #: Whether text in such tags counts as thoughts even if the server does not mark it as thoughts.
     expects_thoughts: bool = True
     #: Maximum number of tool calls that reach the caller; `None` for no limit.
     call_limit: int | None = None
-    #: Part of generated ids, so that they differ from turn to turn.
+    #: A part of the ids that are generated for tool calls, so that the ids differ from turn to turn.
     seed: str = ""
     #: Maps a tool's wire name to its parameters.
     schemas: Mapping[str, JsonObject] = field(default_factory=dict)
@@ -70,13 +70,13 @@ class Request:
     tool_names: frozenset[str] | None = None
     #: Whether a malformed call stays on the message instead of raising an error.
     keeps_invalid_calls: bool = False
-    #: Whether the metadata of the message has the headers of the reply.
+    #: Whether the headers of the reply are added to the metadata of the message.
     includes_headers: bool = False
-    #: Whether an error stands if the server refuses an optional part.
+    #: Whether a refused optional part raises the server's error. Otherwise, a request without the part is sent.
     is_strict: bool = False
 
     def with_changes(self, payload: JsonObject, headers: Mapping[str, str], notes: Sequence[Note]) -> Request:
-        """Return the request with a payload and headers that lack the refused parts, and with the notes for them."""
+        """Return a copy with this payload and these headers, which lack the refused parts, and with notes about them."""
         is_dropped = self.payload.get("parallel_tool_calls") is False and "parallel_tool_calls" not in payload
         limit = 1 if is_dropped else self.call_limit
         kept = tuple(note for note in self.notes if note.kind != "header" or headers)
@@ -92,7 +92,7 @@ class _Context:
     family: ModelFamily
     stream: bool
     notes: list[Note]
-    #: Options whose names are not known but resemble another one: that one, by the given name.
+    #: Maps each unknown option name that resembles a known one to the known name.
     misspelled: Mapping[str, str] = field(default_factory=dict)
 
     def note(self, kind: NoteKind, text: str) -> None:
@@ -130,7 +130,7 @@ def build_payload(
         stream: Whether the reply is streamed.
         strict: Whether a dropped, adjusted or repaired part raises an error.
         overridden: The names in `model_kwargs` that an argument of the constructor overrides.
-        misspelled: Names of options that are not known but resemble another one, with that one.
+        misspelled: Maps each unknown option name that resembles a known one to the known name.
 
     Raises:
         UnsupportedParameterError: An option is invalid, or another API serves the model. With `strict`, also for an
@@ -157,16 +157,19 @@ def build_payload(
 
 
 def _refuse_other_api(endpoint: Endpoint, family: ModelFamily) -> None:
-    """Raise an error for a model that another API of Google serves. A compatible server chooses its own names."""
+    """Raise an error for a model that Google serves over another API only.
+
+    Compatible servers are not checked, because they give their models any names.
+    """
     if endpoint.speaks_gemini and family.other_api:
         raise UnsupportedParameterError(
             f"`model` {endpoint.model!r} is not served over chat completions, but by {family.other_api}. Use that API, "
-            'or a chat model. If Google serves it here by now, set its fact `other_api` to "" with `catalog`.'
+            'or a chat model. If Google now serves it over chat completions, set its `other_api` to "" in `catalog`.'
         )
 
 
 def _format_tools_of(options: Options) -> Options:
-    """Return the options with the tools of a call in the form in which `bind_tools` stores them."""
+    """Return the options with their tools converted to the form that `bind_tools` stores."""
     tools = options.tools or ()
     return options if all(map(is_formatted, tools)) else replace(options, tools=format_tools(tools))
 
@@ -216,7 +219,7 @@ def _refuse_changes(notes: Sequence[Note]) -> None:
         error = _STRICT_ERRORS.get(note.kind)
         if error is not None:
             place = "" if note.index is None else f"Message {note.index}: "
-            raise error(f"{place}{note.message} (`strict=True` sends nothing that had to be changed.)")
+            raise error(f"{place}{note.message} (With `strict=True`, no changed request is sent.)")
 
 
 def _encode_plain(context: _Context) -> JsonObject:
@@ -244,12 +247,14 @@ def _encode_plain(context: _Context) -> JsonObject:
             body[name] = _fit_limit(name, body[name], context)
     if body.get("n", 1) != 1 and (context.stream or not context.endpoint.takes_several_candidates(context.family)):
         del body["n"]
-        context.note_dropped("n", "a stream has one candidate" if context.stream else "Gemini gives one candidate here")
+        context.note_dropped(
+            "n", "a stream has one candidate" if context.stream else "this surface returns one candidate"
+        )
     return body
 
 
 def _encode_tier(context: _Context) -> tuple[JsonObject, dict[str, str]]:
-    """Return the body key and the header for `service_tier`. The surface takes at most one of them."""
+    """Return the body key and the header for `service_tier`. A surface accepts at most one of the two."""
     tier = context.options.service_tier
     if tier is None or not context.endpoint.takes_tier_as_header:
         return _set_options(service_tier=tier), {}
@@ -257,18 +262,21 @@ def _encode_tier(context: _Context) -> tuple[JsonObject, dict[str, str]]:
         context.note("header", f"`service_tier` 'priority' is sent as the header `{TIER_HEADER}: priority`.")
         return {}, {TIER_HEADER: "priority"}
     if tier not in _STANDARD_TIERS:
-        context.note_dropped("service_tier", f"{context.endpoint.surface} has only 'standard' and 'priority' here")
+        context.note_dropped("service_tier", f"{context.endpoint.surface} accepts only 'standard' and 'priority'")
     return {}, {}
 
 
 def _fit_limit(name: str, given: JsonValue, context: _Context) -> JsonValue:
-    """Return the token limit, lowered to the model's maximum. Google answers 400 to more, and to less than 1."""
+    """Return the token limit, lowered to the model's maximum.
+
+    Google answers 400 to a higher limit, and to a limit below 1.
+    """
     most = context.family.max_output_tokens
     if not isinstance(given, int) or isinstance(given, bool) or given < 1:
         raise UnsupportedParameterError(f"`{name}` is {given!r}. Set it to a whole number of tokens, at least 1.")
     if not context.endpoint.speaks_gemini or most is None or given <= most:
         return given
-    context.note("adjusted", f"`{name}` {given} became {most}, the most that {context.family.name} writes per call.")
+    context.note("adjusted", f"`{name}` {given} became {most}, the maximum of {context.family.name} per call.")
     return most
 
 
@@ -281,7 +289,7 @@ def _encode_tools(context: _Context, names: ToolNames) -> tuple[_Fields, dict[st
     elif options.tool_choice not in (None, False, "auto", "none"):
         context.note_dropped("tool_choice", "no tool is bound")
     if options.tools and options.parallel_tool_calls is False and endpoint.speaks_gemini:
-        text = "`parallel_tool_calls=False` is not sent to Google: all calls of a reply but the first are discarded."
+        text = "`parallel_tool_calls=False` is not sent to Google. Only the first tool call of a reply is returned."
         context.note("adjusted", text)
     body = _set_options(
         tools=cast("list[JsonValue]", found.functions) or None,
@@ -302,14 +310,15 @@ def _encode_response_format(context: _Context, *, has_functions: bool) -> JsonOb
     wants_json = encoded.get("type") != "text"
     if wants_json and has_functions and not context.endpoint.takes_json_beside_functions(context.family):
         raise UnsupportedParameterError(
-            f"{context.family.name} takes no JSON `response_format` beside functions (Google: a response mime type is "
-            "unsupported with function calling). Use `ToolStrategy`, or `with_structured_output(schema, tools=…)`."
+            f"{context.family.name} does not accept a JSON `response_format` together with functions (Google: "
+            "function calling with a response mime type is unsupported). Use `ToolStrategy`, or "
+            "`with_structured_output(schema, tools=…)`."
         )
     return {"response_format": encoded}
 
 
 def _encode_thinking(context: _Context) -> _Fields:
-    """Return the fields for the thinking options. Adds a note if thinking may use up the token limit."""
+    """Return the fields for the thinking options. Add a note if thinking may use up the token limit."""
     options = context.options
     fields = encode_thinking(options, context.endpoint, context.family, context.notes)
     limit = options.max_tokens or options.further.get("max_completion_tokens")
@@ -352,13 +361,13 @@ def _drop_unsupported(fields: _Fields, context: _Context) -> _Fields:
         if not context.family.takes_penalties and body.pop(name, None) is not None:
             context.note_dropped(name, f"{context.family.name} does not take it")
     if not context.family.takes_cached_content and google.pop("cached_content", None) is not None:
-        why = f"{context.family.name} has no explicit context cache. It caches repeated beginnings itself"
+        why = f"{context.family.name} has no explicit context cache. It caches repeated prompt beginnings automatically"
         context.note_dropped("cached_content", why)
     return _Fields(body, google)
 
 
 def _keep_known(fields: JsonObject, known: Collection[str] | None, prefix: str, context: _Context) -> JsonObject:
-    """Return the fields whose names are in `known`, and note each dropped field. `None` keeps all fields."""
+    """Return the fields whose names are in `known`, and note each dropped field. If `known` is `None`, keep all."""
     for name in fields:
         if known is not None and name not in known:
             context.note_dropped(f"{prefix}{name}", f"{context.endpoint.surface} does not take it")
@@ -390,7 +399,10 @@ def _thought_tags(body: JsonObject) -> tuple[str, ...]:
 
 
 def _expects_thoughts(body: JsonObject, endpoint: Endpoint) -> bool:
-    """Return whether the reply may have thought tags. Gemini writes them on request, other models at any time."""
+    """Return whether the reply may have thought tags.
+
+    Gemini writes them only if the request asks for thoughts. Other models may write them in any reply.
+    """
     google = _google_fields(body)
     asked = object_at(google, "thinking_config").get("include_thoughts") or google.get("thought_tag_marker")
     return bool(asked) or not endpoint.speaks_gemini or "gemini" not in endpoint.model

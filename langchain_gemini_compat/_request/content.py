@@ -1,9 +1,8 @@
 """Encodes parsed content blocks as wire content parts.
 
 A block that the surface does not accept raises an error that lists the accepted kinds. No URL is fetched here. Source
-of the wire forms: Google's OpenAI-compatibility pages. `image_url` carries images by URL and any media as a `data:`
-URL. `input_audio` is the only part that carries a URI together with a MIME type (Vertex), so it is used for files by
-URI.
+of the wire forms: Google's OpenAI-compatibility pages. `image_url` contains an image by URL, or any media as a `data:`
+URL. Files by URI are sent as `input_audio` (Vertex), because no other part has a URI together with a MIME type.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ _TAKES: dict[Surface, str] = {
 }
 #: OpenAI's short names for the two audio formats of its API. Other formats are sent as a MIME type or subtype.
 _AUDIO_FORMATS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav"}
-#: Types of blocks for tools that ran on another provider's server.
+#: Types of blocks for tools that another provider ran on its own server.
 _SERVER_TOOLS = frozenset(
     {"server_tool_call", "server_tool_result", "server_tool_use", "web_search_call", "code_interpreter_call"}
 )
-#: Keys of a server tool's block for the input and the output of the tool.
+#: Keys under which such a block has the input or the output of the tool.
 _SERVER_TOOL_KEYS = ("args", "input", "output", "outputs", "content", "action", "code")
 #: Media options of Google's own packages, in snake and camel case. No source shows a field for them on this API.
 _MEDIA_OPTIONS = ("video_metadata", "videoMetadata", "media_resolution", "mediaResolution")
@@ -48,7 +47,7 @@ def encode_content(content: Content, endpoint: Endpoint) -> str | list[JsonObjec
 
 
 def encode_part(block: Block, endpoint: Endpoint) -> JsonObject | None:
-    """Return the content part for a block; `None` for silent blocks and empty text.
+    """Return the content part for a block; `None` for empty text and for `Silent` blocks, which are not sent.
 
     Raises:
         UnsupportedContentError: `endpoint` does not accept the block.
@@ -80,14 +79,14 @@ def encode_media(media: Media, keys: JsonObject, endpoint: Endpoint) -> JsonObje
 
 
 def join_text(content: Content) -> str:
-    """Return the text of a message's content: its text blocks, joined."""
+    """Return the joined text of all text blocks of a message's content."""
     if isinstance(content, str):
         return content
     return "".join(block.content.text for block in content if isinstance(block.content, Text))
 
 
 def is_lost(block: JsonValue, call_ids: Collection[str]) -> bool:
-    """Return whether a silent block has content that no part of the request contains.
+    """Return whether a `Silent` block has content that is not sent in any other part of the request.
 
     Args:
         block: The caller's content block.
@@ -125,7 +124,7 @@ def read_own_extra(raw: JsonValue) -> JsonValue:
 
 
 def read_media_options(block: Block) -> list[str]:
-    """Return the names of a block's media options that only Google's own API accepts: frames, offsets, resolution.
+    """Return the names of a block's media options, such as a resolution, that only Google's own API accepts.
 
     >>> from langchain_gemini_compat._request.content_blocks import parse_block
     >>> block = {"type": "media", "file_uri": "gs://b/a.mp4", "video_metadata": {"fps": 1}}

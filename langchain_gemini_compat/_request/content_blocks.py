@@ -1,8 +1,8 @@
-"""Parses content blocks of every known form into text, media, silent or unknown blocks.
+"""Parses content blocks of every known form into `Text`, `Media`, `Silent` or `Unknown`.
 
-The parser rejects and fetches nothing: the encoder decides what a surface accepts. Known forms are LangChain's own
-blocks (v1, and v0 with `source_type`), OpenAI's (Chat Completions and Responses), Anthropic's with `source`, those of
-MCP (`mimeType`, `resource`, `resource_link`), Google's parts (`inline_data`, `file_data`) and the `media` block of
+The parser raises no errors and fetches no URLs. The encoder decides what a surface accepts. Known forms are LangChain's
+own blocks (v1, and v0 with `source_type`), OpenAI's (Chat Completions and Responses), Anthropic's with `source`, those
+of MCP (`mimeType`, `resource`, `resource_link`), Google's parts (`inline_data`, `file_data`) and the `media` block of
 Google's own LangChain packages.
 """
 
@@ -36,10 +36,10 @@ _SILENT = frozenset(
         "server_tool_call_chunk", "server_tool_result", "server_tool_use", "web_search_call", "code_interpreter_call",
     }
 )  # fmt: skip
-#: Maximum number of nested `non_standard` wrappers that are opened. The limit is for blocks that contain themselves.
+#: Maximum number of nested `non_standard` wrappers that are opened. The limit ends the loop for a block in itself.
 _MOST_WRAPPINGS = 50
 _DEFAULT_MIME = {"image": "image/jpeg", "audio": "audio/wav", "video": "video/mp4"}
-#: A block without a `type` is text if it has `text` (older Gemini models, plain dicts).
+#: Values of `type` in text blocks. A block with `text` may have no `type` (older Gemini models, plain dicts).
 _TEXT_KINDS = (None, "text", "text-plain", "input_text", "output_text")
 #: The keys for the MIME type in blocks of LangChain, Anthropic and MCP.
 _MIME_KEYS = ("mime_type", "media_type", "mimeType")
@@ -60,7 +60,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """A block that is not sent as content: a thought, a call, a refusal or another provider's tool."""
+    """A block that is not sent as content, such as a thought, a tool call, a refusal or another provider's tool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +79,16 @@ class Media:
     file_id: str | None = None
     name: str | None = None
     detail: str | None = None
-    #: The caller's MIME type in the `format` of an `input_audio` block, with only its spelling normalized.
+    #: The MIME type that the caller gave as `format` of an `input_audio` block, in its normalized spelling.
     audio_format: str | None = None
-    #: Whether the block is an `input_audio` with a URI as its data, Google's form for a URI with a MIME type.
+    #: Whether the block is an `input_audio` with a URI as its data. Google uses this form for a URI with a MIME type.
     carried: bool = False
     #: Whether `image_url` is a plain string. Only Vertex documents this form.
     plain: bool = False
 
     @property
     def known_mime_type(self) -> str | None:
-        """The caller's MIME type, else the type found from the bytes or the name, else a default for the kind."""
+        """The caller's MIME type, else the type that the bytes or the name suggest, else a default for the kind."""
         given = normalise_mime_type(self.mime_type) if self.mime_type else None
         if given and given not in _GENERIC_MIME:
             return given
@@ -96,7 +96,7 @@ class Media:
         return found or self._named_mime_type() or given or _DEFAULT_MIME.get(self.kind)
 
     def _named_mime_type(self) -> str | None:
-        """Return the MIME type for the file extension of the name or URL, if it has one."""
+        """Return the MIME type for the file extension of the name or URL; `None` without a known extension."""
         guesses = (guess_mime_type(text, self.kind) for text in (self.name, self.url) if text)
         return next((found for found in guesses if found), None)
 
@@ -144,7 +144,7 @@ def parse_block(given: JsonValue) -> Block:
 
 
 def type_of(block: Mapping[str, object]) -> str | None:
-    """Return the block's `type` if it is a string, else `None`. In a tool's own JSON it may have any value."""
+    """Return the block's `type` if it is a string, else `None`. A tool's own JSON may have any value as `type`."""
     kind = block.get("type")
     return kind if isinstance(kind, str) else None
 
@@ -178,7 +178,7 @@ def _read_text(block: Mapping[str, object]) -> str | None:
 
 
 def read_media(block: Mapping[str, object]) -> Media | None:
-    """Return the media of a media block of any known form; `None` for other blocks. Text blocks are read before."""
+    """Return the media of a media block of any known form; `None` for others. Pass no text blocks."""
     kind = block.get("type")
     if kind is None:
         return _read_google_part(block)
@@ -288,7 +288,7 @@ def _with_true_type(media: Media, data: str) -> Media:
 
 
 def _read_google_media(block: Mapping[str, object]) -> Media:
-    """Return the media of a `media` block of Google's LangChain packages. It has a MIME type, and data or a URI."""
+    """Return the media of a `media` block of Google's LangChain packages, which has data or a URI."""
     return _by_type(_read_standard(block))
 
 

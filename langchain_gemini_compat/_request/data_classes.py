@@ -41,7 +41,7 @@ def declare_dataclass(schema: object) -> JsonObject:
         annotated = _annotated_texts(whole)
     except (NameError, PydanticUserError) as err:
         raise _unusable(whole, err) from err
-    # Python itself writes a docstring with the signature if a dataclass has none.
+    # If a dataclass has no docstring, Python generates one from its signature, which is no description.
     docstring = whole.__doc__ or ""
     summary, told = ("", {}) if docstring.startswith(f"{whole.__name__}(") else read_docstring(docstring)
     properties = object_at(parameters, "properties")
@@ -55,7 +55,7 @@ def declare_dataclass(schema: object) -> JsonObject:
 
 @lru_cache(maxsize=64)
 def build_adapter(schema: object) -> TypeAdapter[object]:
-    """Return the validator of a dataclass. It is kept, since each part of a stream is validated.
+    """Return the validator of a dataclass. It is cached, because each part of a stream is validated.
 
     Raises:
         ValueError: A field has a type that pydantic does not know.
@@ -69,13 +69,13 @@ def build_adapter(schema: object) -> TypeAdapter[object]:
 def _unusable(schema: type, err: Exception) -> ValueError:
     fault = str(err).partition("\n")[0].rstrip(".")
     return ValueError(
-        f"The dataclass `{schema.__name__}` cannot be a schema: {fault}. Use types that pydantic can write as JSON, "
-        "and define classes that name each other in quotes at the top level of a module."
+        f"The dataclass `{schema.__name__}` cannot be a schema: {fault}. Use types that pydantic can write as JSON. "
+        "If classes refer to each other by quoted names, define them at the top level of a module."
     )
 
 
 def _annotated_texts(schema: type) -> Mapping[str, str]:
-    """Return the texts of fields such as `city: Annotated[str, "Name of the city"]`."""
+    """Return the descriptions of fields such as `city: Annotated[str, "Name of the city"]`, by field name."""
     hints: Mapping[str, object] = get_type_hints(schema, include_extras=True)
     annotated = {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Annotated}
     return {name: parts[1] for name, parts in annotated.items() if isinstance(parts[1], str)}

@@ -1,4 +1,4 @@
-"""State that the message encoders share: the endpoint, the notes and the tool calls so far."""
+"""The shared state of the message encoders: the endpoint, the notes and the tool calls so far."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SentCall:
-    """A sent tool call: its wire id, and the caller's name of the tool."""
+    """A tool call that is sent, with its wire id and the caller's name of the tool."""
 
     wire_id: str
     name: str

@@ -1,8 +1,8 @@
 """Remembers which optional parts of a request a server refused, until the process ends.
 
-A refusal is kept for a surface, a base URL and a model, so that later requests leave that part out. The memory is
-bounded and holds names, allowed values and the sentence of the server that named them: no prompt, no answer and no
-credential.
+A refusal is kept for a surface, a base URL, a model and an API path, so that later requests leave the part out. The
+memory is bounded. It contains names of parameters, allowed values and the server's sentence about them. It contains no
+prompt, no answer and no credential.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     _Place: TypeAlias = tuple[str, str, str, str]
     _Refusals: TypeAlias = dict[_Place, tuple["KnownRefusal", ...]]
 
-#: The paths of the two APIs. One may accept what the other refuses.
+#: The paths of the two APIs. One API may accept a parameter that the other refuses.
 CHAT_PATH, EMBEDDINGS_PATH = "/chat/completions", "/embeddings"
-#: Statuses of a request that the server refuses because of its content.
+#: HTTP statuses with which a server refuses the content of a request.
 REFUSING_STATUSES = (400, 422)
-#: Maximum number of servers and models, and of refusals for each.
+#: Maximum number of places (server, model and path), and of refusals for each place.
 _MOST_PLACES, _MOST_REFUSALS = 256, 32
 
 
@@ -44,9 +44,9 @@ class KnownRefusal(Protocol):
 
 class _Memory:
     def __init__(self) -> None:
-        #: Refusals for later requests. Replaced and never changed, so that it can be read without a lock.
+        #: Refusals for later requests. A change replaces the whole mapping, so that it can be read without a lock.
         self.known: _Refusals = {}
-        #: Refusals of which a warning has told the user.
+        #: Refusals about which the user was already warned.
         self.announced: _Refusals = {}
 
 
@@ -55,7 +55,7 @@ _is_ignored: ContextVar[bool] = ContextVar("ignore_refusals", default=False)
 
 
 def recall_refusals(endpoint: Endpoint, path: str) -> tuple[KnownRefusal, ...]:
-    """Return what the server of `endpoint` refused for this model. `path` is the path of the API below the URL."""
+    """Return what the server of `endpoint` refused for this model. `path` is the API's path below the base URL."""
     known = _memory.known
     return known.get(_place_of(endpoint, path), ()) if known else ()
 
@@ -70,7 +70,7 @@ def remember_refusal(endpoint: Endpoint, path: str, refusal: KnownRefusal) -> bo
 
 
 def mark_announced(endpoint: Endpoint, path: str, refusal: KnownRefusal) -> bool:
-    """Record that a warning tells of `refusal`. Return whether it is the first one."""
+    """Record that the user is warned about `refusal`. Return whether it is the first warning about it."""
     place = _place_of(endpoint, path)
     with singleton_lock():
         before = _memory.announced.get(place, ())
@@ -117,7 +117,7 @@ def apply_refusals(payload: JsonObject, endpoint: Endpoint, path: str) -> tuple[
 
 @contextmanager
 def ignore_refusals() -> Generator[None]:
-    """Build requests without regard to earlier refusals, so that equal calls always give equal requests."""
+    """Ignore earlier refusals inside a `with` block, so that equal calls always give equal requests."""
     token = _is_ignored.set(True)
     try:
         yield
@@ -126,14 +126,15 @@ def ignore_refusals() -> Generator[None]:
 
 
 def _place_of(endpoint: Endpoint, path: str) -> _Place:
-    # Two paths of one host can lead to two servers. A URL may contain a password, or a key in its query.
+    # The path is kept, because two paths of a host can lead to two servers. The user and the query are left out,
+    # because they may contain a password or a key.
     url = urlsplit(endpoint.base_url)
     address = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path.rstrip('/')}"
     return endpoint.surface, address, endpoint.model, path
 
 
 def _add(refusals: _Refusals, place: _Place, refusal: KnownRefusal) -> _Refusals:
-    """Return a copy with `refusal`. The place moves to the end, so that the oldest places are forgotten first."""
+    """Return a copy with `refusal` added. `place` moves to the end, because the first places are forgotten first."""
     found = refusals.get(place, ())
     added = found if refusal in found else (*found, refusal)[-_MOST_REFUSALS:]
     moved = {**{other: held for other, held in refusals.items() if other != place}, place: added}

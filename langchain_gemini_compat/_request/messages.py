@@ -81,7 +81,7 @@ def _media_message(parts: list[JsonObject]) -> list[Placed]:
 
 
 def _as_tool_message(message: FunctionMessage, context: EncodingContext) -> ToolMessage:
-    """Return the `ToolMessage` for a `FunctionMessage`, the result form of OpenAI's first function calling.
+    """Return a `FunctionMessage`, the result in OpenAI's older function-calling API, as a `ToolMessage`.
 
     A `FunctionMessage` has no call id, so the id comes from the first call of the same function.
     """
@@ -121,18 +121,18 @@ def _encode_name(message: BaseMessage, context: EncodingContext) -> JsonObject:
     if not name:
         return {}
     if not context.endpoint.speaks_gemini:
-        # OpenAI answers 400 to spaces and some other characters, in every turn.
+        # OpenAI answers 400 to a name with spaces or some other characters. The error would repeat in every turn.
         sent = _REFUSED_IN_NAMES.sub("_", name)
         if sent != name:
-            text = f"The `name` {name!r} of a message was sent as {sent!r}: OpenAI refuses it."
+            text = f"The `name` {name!r} of a message was sent as {sent!r}: OpenAI refuses some of its characters."
             context.note_once(f"name {name}", text)
         return {"name": sent}
     if isinstance(message, AIMessage):
         # Agents name each of their messages, so one note per request is enough. `strict` allows notes of kind "unsent".
-        text = "The `name` of an assistant message was left out: Gemini has no place for it."
+        text = "The `name` of an assistant message was left out: Gemini has no field for it."
         context.note_once("agent", text, "unsent")
     else:
-        context.note_once("name", "The `name` of a message was left out: Gemini has no place for it.")
+        context.note_once("name", "The `name` of a message was left out: Gemini has no field for it.")
     return {}
 
 
@@ -140,7 +140,7 @@ def _encode_role(message: BaseMessage, context: EncodingContext) -> str:
     role = _role_of(message)
     if not context.endpoint.speaks_gemini or role in _GEMINI_ROLES:
         return role
-    context.note(f"A message of role {role!r} was sent as the user's: Gemini takes no such message.")
+    context.note(f"A message of role {role!r} was sent as a user message: Gemini does not accept this role.")
     return "user"
 
 
@@ -158,7 +158,7 @@ def _role_of(message: BaseMessage) -> str:
 
 
 def _encode_tool_message(message: ToolMessage, context: EncodingContext) -> tuple[JsonObject, list[JsonObject]]:
-    """Return the result in wire form, and the media parts for the user message after all results."""
+    """Return the result in wire form, and media parts that go into a user message after all results."""
     call_id, name = message.tool_call_id, message.name
     call = context.calls.take_call(call_id)
     if call:
@@ -173,18 +173,18 @@ def _encode_tool_message(message: ToolMessage, context: EncodingContext) -> tupl
 
 
 def _note_dropped_options(message: BaseMessage, context: EncodingContext) -> None:
-    """Note each kind of content-block option that is dropped: once for messages, and once for tool results.
+    """Note each option of a content block that is dropped: once for all messages, and once for all tool results.
 
-    With `strict`, an option dropped from a tool result raises no error: the result stays in the history, so the error
+    With `strict`, dropping an option of a tool result raises no error. The result stays in the history, so the error
     would repeat in every turn.
     """
     blocks = cast("list[JsonValue]", message.content)
     kind: NoteKind = "tool_result" if isinstance(message, ToolMessage) else "dropped"
     if context.endpoint.speaks_gemini and any(isinstance(block, dict) and "cache_control" in block for block in blocks):
-        text = "`cache_control` of content blocks was left out: Gemini caches by itself."
+        text = "`cache_control` of content blocks was left out: Gemini caches automatically."
         context.note_once(f"cache_control {kind}", text, kind)
     for name in {name: None for block in blocks for name in read_media_options(parse_block(block))}:
-        text = f"`{name}` of a content block was left out: this API has no place for it."
+        text = f"`{name}` of a content block was left out: this API has no field for it."
         context.note_once(f"{name} {kind}", text, kind)
 
 
@@ -195,4 +195,4 @@ def _note_lost_blocks(message: BaseMessage, blocks: list[JsonValue], context: En
     for block in blocks:
         if isinstance(block, dict) and is_lost(block, call_ids):
             kind = str(block["type"])
-            context.note_once(kind, f"A block of type {kind!r} was left out: it has no form on the wire.")
+            context.note_once(kind, f"A block of type {kind!r} was left out: the API has no form for it.")

@@ -1,9 +1,13 @@
-"""Converts OpenAI-style dict messages, and keeps the keys that langchain-core would drop in `additional_kwargs`.
+"""Converts OpenAI-style dict messages. Keys that langchain-core would drop are kept in `additional_kwargs`.
 
 langchain-core keeps only the keys that it knows. It drops `extra_content` with its signatures, and keys of gateways. It
-raises an error for a call whose arguments are not a JSON object. Empty arguments raise too, although servers write them
-for functions without parameters. So does an assistant message with calls but without `content`. The caller's dicts are
-not changed.
+also raises errors for messages that servers do send:
+
+- A call whose arguments are not a JSON object.
+- A call with empty arguments, which servers write for functions without parameters.
+- An assistant message with calls but without `content`.
+
+This module converts these messages, too. The caller's dicts are not changed.
 """
 
 from __future__ import annotations
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
 
 #: Keys of a wire tool call that LangChain's `ToolCall` does not have.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
-#: Keys that identify LangChain's own dicts. The other keys of these dicts do not come from a server.
+#: Keys that occur only in LangChain's own dicts. Unknown keys of such a dict do not come from a server.
 _LANGCHAIN_KEYS = frozenset(("type", "additional_kwargs", "response_metadata", "usage_metadata", "invalid_tool_calls"))
 
 
@@ -49,7 +53,7 @@ def adopt_wire_fields(model_input: LanguageModelInput) -> LanguageModelInput:
     others = [(place, item) for place, item in enumerate(model_input) if not isinstance(item, BaseMessage)]
     for place, item in others:
         if _lacks_id(item):
-            text = "a tool's message has no `tool_call_id`. Add the id of the call that it is the result of."
+            text = "a tool's message has no `tool_call_id`. Add the id of the tool call that it answers."
             raise InvalidHistoryError(f"Message {place}: {text}")
     if not any(_needs_adoption(item) for _, item in others):
         return model_input
@@ -66,7 +70,7 @@ def _needs_adoption(item: object) -> bool:
 
 
 def _read_records(item: Mapping[str, object]) -> JsonObject:
-    """Return the unknown keys of an assistant message and its calls, in the form of this package's records."""
+    """Return the unknown keys of an assistant message and its calls, in the form that is stored under `RECORDS_KEY`."""
     if item.get("role") != "assistant" or not _LANGCHAIN_KEYS.isdisjoint(item):
         return {}
     fields = pick_unknown(item, MESSAGE_KEYS | {"extra_content"})
@@ -86,7 +90,7 @@ def _read_records(item: Mapping[str, object]) -> JsonObject:
 def _lacks_id(item: object) -> bool:
     if isinstance(item, Mapping):
         return "tool" in (item.get("role"), item.get("type")) and item.get("tool_call_id") is None
-    # A `(role, content)` pair cannot have an id.
+    # A message as a pair `(role, content)` has no id.
     return isinstance(item, (tuple, list)) and tuple(item[:1]) == ("tool",)
 
 

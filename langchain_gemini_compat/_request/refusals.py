@@ -1,7 +1,7 @@
-r"""Finds the optional part of a request that a server's 400 names, and the change that makes the request acceptable.
+r"""Reads which optional part of a request a server's 400 refuses, and finds the change that makes it acceptable.
 
-The texts are from captures and public reports. A refusal is found only if the text names a part that is in the request
-and that can be left out without changing what is asked. Messages, tools, results, the format of the answer, caches,
+The texts are from captures and public reports. A refusal is found only if the text mentions a part of the request that
+can be left out without a change of the question. Messages, tools, results, the format of the answer, caches,
 safety settings, limits and `n` are never left out. If the text leaves any doubt, the server's error is raised.
 
 Sources:
@@ -63,18 +63,18 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.refused_parts import Change, Path
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Maximum number of characters of an error, and of its field violations, that are searched.
+#: Maximum number of characters of an error's text that are searched, and of field violations that are read.
 _LONGEST_TEXT, _MOST_VIOLATIONS = 4000, 64
-#: The end of an error's message, before the remedy: `(INVALID_ARGUMENT 400)`.
+#: The status in an error's message, such as `(INVALID_ARGUMENT 400)`. It follows the server's text.
 _STATUS = re.compile(r"\s*\((?:[^\s()]+ )?[0-9]{3}\)\s*$")
 _GOOGLE: Path = ("extra_body", "google")
 _CONFIG: Path = (*_GOOGLE, "thinking_config")
 _LEVEL, _BUDGET, _EFFORT = (*_CONFIG, "thinking_level"), (*_CONFIG, "thinking_budget"), ("reasoning_effort",)
-#: Where a parameter can be, in the order of the search.
+#: Paths of the objects that can contain a parameter, in the order of the search.
 _PLACES: tuple[Path, ...] = ((), ("extra_body",), _GOOGLE, _CONFIG, ("stream_options",))
-#: Objects that hold optional parameters, and are never left out themselves.
+#: Objects that contain optional parameters. These objects are never left out themselves.
 _HOLDERS = frozenset({"extrabody", "google", "generationconfig"})
-#: Parameters that can be left out, whatever the reason, in lower case and without `_`.
+#: Parameters that are left out if the server does not know them or refuses them (in lower case, without `_`).
 _OPTIONAL = frozenset(
     {
         "presencepenalty", "frequencypenalty", "repetitionpenalty", "temperature", "topp", "topk", "minp", "seed",
@@ -84,9 +84,9 @@ _OPTIONAL = frozenset(
         "metadata", "store", "encodingformat", "promptcachekey",
     }
 )  # fmt: skip
-#: Parameters of `_OPTIONAL` whose names are also English words. They count only in quotation marks.
+#: Parameters of `_OPTIONAL` whose names are also English words. Without quotation marks, they are read as words.
 _ENGLISH = frozenset({"user", "store", "metadata", "reasoning", "thinking"})
-#: Names that are never left out, and parts of such names.
+#: Parameters that are never left out: `_REQUIRED` has whole names, `_PROTECTED` has parts of names.
 _REQUIRED = frozenset({"n", "stop", "stream", "google", "extrabody", "generationconfig", "candidatecount"})
 _PROTECTED = re.compile(
     r"message|content|prompt|input|system|history|document|file|media|image|audio|video|modalit|voice|tool|function"
@@ -96,7 +96,8 @@ _PROTECTED = re.compile(
     r"|knowledge|memory|citation|provider|fallback|^route$|routing|region|collection|zdr|^store|training|logging"
     r"|redact|anonym|transform|words|allowed|mintokens|bestof|echo"
 )
-#: Keywords without which a schema still describes the same object.
+#: Schema keywords that may be left out, because the schema then still describes the same object. The keys are the
+#: keywords in lower case.
 _KEYWORDS = {
     word.lower(): word
     for word in (
@@ -110,7 +111,7 @@ _KEYWORDS = {
 }  # fmt: skip
 _OF_TOOLS = re.compile(r"function_?declarations|^tools\b", re.IGNORECASE)
 _OF_THE_ANSWER = re.compile(r"response_?(?:json_?)?schema|response_?format", re.IGNORECASE)
-#: Where OpenAI's `strict` stands, beside a schema.
+#: Maps the paths at which OpenAI's `strict` can be to the schemas beside it.
 _STRICT_HOLDERS: dict[Path, Literal["tools", "response_format"]] = {
     ("tools", "strict"): "tools",
     ("tools", "function", "strict"): "tools",
@@ -119,9 +120,10 @@ _STRICT_HOLDERS: dict[Path, Literal["tools", "response_format"]] = {
 _INDEX = re.compile(r"\[\d+\]")
 
 _FLAGS = re.IGNORECASE
-#: A name with the names around it: `seed`, `body.seed`, `body -> seed`, `extra_body.google.seed`.
+#: Matches a parameter's name, alone or after the names of the objects around it: `seed`, `body.seed`, `body -> seed`,
+#: `extra_body.google.seed`.
 _NAME = r"(?<![\w.\]\[>$-])[`'\"\[{]{0,2}(?P<name>[A-Za-z_$][\w$]{0,63}(?:(?:\.| -> )[\w$]{1,63}){0,9})[`'\"\]]{0,2}"
-#: More names after the first one, in quotation marks. In a printed dictionary, each has a value.
+#: Matches more names after the first one, in quotation marks. In a printed dictionary, a value follows each name.
 _MORE = r"(?P<more>(?:(?:: ?[\w.-]{1,40})?,? (?:and )?[`'\"][\w.]{1,63}[`'\"]){0,20})"
 _NOT_TAKEN = r"not (?:supported|enabled|available|allowed|permitted|implemented|recognized)|unsupported"
 _REFUSED = rf"(?:is|are) (?:{_NOT_TAKEN})(?: (?:for|by|with) this model)?"
@@ -130,7 +132,7 @@ _PARAMETER = r"(?:(?:request|json|body|input|keyword) )?(?:parameter|argument|fi
 _UNKNOWN = re.compile(
     r"unknown name \\?\"(?P<name>[\w$]{1,64})\\?\"(?: at \\?'(?P<at>[^'\\]{0,300})\\?')?: cannot find field", _FLAGS
 )
-#: Sentences by which a server says that it does not know a key.
+#: Sentences of servers that do not know a key.
 _FOREIGN = tuple(
     re.compile(text, _FLAGS)
     for text in (
@@ -140,7 +142,7 @@ _FOREIGN = tuple(
         rf"additional properties are not allowed \({_NAME}{_MORE} (?:was|were) unexpected\)",
     )
 )
-#: Sentences by which a server says that it does not take a parameter, or not with this value.
+#: Sentences of servers that do not accept a parameter, or do not accept its value.
 _UNSUPPORTED = tuple(
     re.compile(text, _FLAGS)
     for text in (
@@ -172,11 +174,12 @@ _REASONING_EFFORT = re.compile(r"[^.\n]{0,120}\breasoning[_ ]effort\b[^\n]{0,300
 _REFUSING = re.compile(rf"invalid|{_NOT_TAKEN}|does not support|must be|should be|expected|one of", _FLAGS)
 _WORD = re.compile(rf"\b(?:{'|'.join(sorted(EFFORTS, key=len, reverse=True))})\b", _FLAGS)
 _LISTING = re.compile(r"[^\n]{0,40}\b(?:supported|allowed|valid|accepted|one of)\b(?P<list>[^.\n]{1,200})", _FLAGS)
-#: LiteLLM puts the content of `extra_body` into the body, and loses the words in which AI Studio refuses that.
+#: Errors of AI Studio if LiteLLM moves the content of `extra_body` into the body. LiteLLM may drop the error's text, so
+#: that only the status is left.
 _UNWRAPPED = re.compile(
     r"unknown name \\?\"google\\?\": cannot find field|OpenAIException - Error code: 400(?=\s*$)", _FLAGS
 )
-#: The sentence that LiteLLM adds to the error of a server.
+#: The sentence that LiteLLM appends to a server's error.
 _LITELLM_NOTE = re.compile(r"\s*LiteLLM: model group [^\n]{0,300} failed with the error above\.[^\n]{0,300}")
 _RESULT_PARTS = re.compile(
     r"`?function_?response\.parts`? is not supported(?: (?:for|by) this model)?"
@@ -190,7 +193,7 @@ _MIME_TYPE = re.compile(
 )
 _FORMAT = re.compile(r"(?P<place>[\w.\[\]]{0,300})\.format: only (?P<accepted>[\w' ,-]{1,100}) are supported", _FLAGS)
 
-#: Words by which a server says that a part is refused only together with another part or value of the request.
+#: Words which show that a server refuses a part only together with another part or value of the request.
 _CONDITION = re.compile(
     r"\b(?:when|whenever|while|unless|without|together|both|alongside|depends|requires?|combin\w+|conflict\w*"
     r"|simultaneous\w*|mutually|same time|if(?! you (?:need|want|wish|would))"
@@ -200,8 +203,8 @@ _CONDITION = re.compile(
 
 
 def find_refused_parameter(error: GeminiCompatError, payload: JsonObject) -> Refusal | None:
-    """Return what `error` refuses in `payload`; `None` if it names no part of it that can be left out or adjusted."""
-    # The subclasses of this error have causes of their own, except refused schemas.
+    """Return the refusal that `error` reports; `None` if no part of `payload` can be left out or adjusted for it."""
+    # Subclasses of `InvalidRequestError` have other causes, except `SchemaRejectedError`.
     if not isinstance(error, errors.InvalidRequestError) or error.status_code not in REFUSING_STATUSES:
         return None
     if type(error) not in (errors.InvalidRequestError, errors.SchemaRejectedError):
@@ -215,7 +218,7 @@ def find_refused_parameter(error: GeminiCompatError, payload: JsonObject) -> Ref
 
 
 def read_server_text(error: errors.APIStatusError) -> str:
-    """Return the server's own words: the message without our remedy, and the field violations that say more."""
+    """Return the server's own text: the message without the package's remedy, and field violations with more text."""
     message = _STATUS.sub("", str(error.args[0]).removesuffix(error.remedy).rstrip())
     message = _LITELLM_NOTE.sub("", message)
     said = [message]
@@ -253,7 +256,7 @@ def _find_thoughts(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_level(text: str, payload: JsonObject) -> Refusal | None:
-    """Find a refused thinking level. Google also names the level if the request has an effort."""
+    """Find a refused thinking level. Google's error mentions a level even if the request sets an effort."""
     match = _THINKING_LEVEL.search(text)
     path = _first_path(payload, _LEVEL, _EFFORT)
     if match is None or path is None:
@@ -263,7 +266,7 @@ def _find_level(text: str, payload: JsonObject) -> Refusal | None:
     words = _words_in(listing["list"]) if listing else ()
     if words and isinstance(value, str):
         return Refusal((FitWord(path, words),), text[match.start() : listing.end() if listing else match.end()])
-    # Without a level in the text, the model takes no level at all.
+    # If the text does not mention a value, the model accepts no value.
     refused = value if match["level"] and isinstance(value, str) else None
     return Refusal((LeaveOut(path, refused),), match[0])
 
@@ -276,7 +279,7 @@ def _find_budget(text: str, payload: JsonObject) -> Refusal | None:
     value = value_at(payload, path)
     if path == _BUDGET and match["range"]:
         change: Change = FitBudget(path, int(match["least"]), int(match["most"]))
-        # A budget within the range is refused for another reason.
+        # If the budget is within the range, the server refuses it for another reason.
         return Refusal((change,), match[0]) if change.apply(payload) else None
     if "not supported" in match[0].lower():
         return Refusal((LeaveOut(path),), match[0])
@@ -291,7 +294,7 @@ def _find_effort(text: str, payload: JsonObject) -> Refusal | None:
         return None
     mentioned = _words_in(match[0])
     words = tuple(word for word in mentioned if word != given.lower())
-    # One word alone can be a word of the sentence, as in "too high".
+    # A single word may not be an allowed effort, but a part of the sentence, as in "too high".
     if len(words) > 1 and given.lower() in EFFORTS:
         return Refusal((FitWord(_EFFORT, words),), match[0].strip())
     return Refusal((LeaveOut(_EFFORT, given if given.lower() in match[0].lower() else None),), match[0].strip())
@@ -308,27 +311,27 @@ def _find_format(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _schemas_at(place: str) -> Literal["tools", "response_format"] | None:
-    """Return which schemas a place in Google's error means; `None` if it is outside of all schemas."""
+    """Return which schemas contain `place`, a path in Google's error; `None` if no schema contains it."""
     if _OF_TOOLS.search(place):
         return "tools"
     return "response_format" if _OF_THE_ANSWER.search(place) else None
 
 
 def _words_in(text: str) -> tuple[str, ...]:
-    """Return the words for an amount of thinking in `text`, in increasing order."""
+    """Return the efforts that `text` mentions, in increasing order."""
     listed = {word.lower() for word in _WORD.findall(text)}
     return tuple(word for word in EFFORTS if word in listed)
 
 
 def _find_result_parts(text: str, payload: JsonObject) -> Refusal | None:
-    """Find media in tool results that the model does not take there."""
+    """Find a refusal of all media in tool results."""
     match = _RESULT_PARTS.search(text)
     change = MoveMedia()
     return Refusal((change,), match[0]) if match and change.apply(payload) else None
 
 
 def _find_mime_type(text: str, payload: JsonObject) -> Refusal | None:
-    """Find a MIME type that the model does not take, or not in a result. Only results are changed."""
+    """Find a MIME type that the model refuses, everywhere or only in tool results. Only tool results are changed."""
     match = _MIME_TYPE.search(text)
     if match is None:
         return None
@@ -336,7 +339,7 @@ def _find_mime_type(text: str, payload: JsonObject) -> Refusal | None:
     if match["result_type"] and mime_type in GEMINI_TAKES:
         change: Change = MoveMedia(mime_type)
     elif match["type"] and mime_type not in mime_types_in_results(payload):
-        # Media of this type are in other messages, too, and would be refused again.
+        # Other messages have media of this type, too. So the server would refuse the changed request again.
         return None
     else:
         change = DescribeMedia(mime_type)
@@ -344,14 +347,14 @@ def _find_mime_type(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_unwrapped(text: str, payload: JsonObject) -> Refusal | None:
-    """Find Google's fields, if a gateway has put them into the body itself."""
+    """Find Google's fields if the server refuses them because a gateway has moved them out of `extra_body`."""
     match = _UNWRAPPED.search(text)
     change = WrapExtraBody()
     return Refusal((change,), match[0]) if match and change.apply(payload) else None
 
 
 def _find_unknown_names(text: str, payload: JsonObject) -> Refusal | None:
-    """Find the names that Google does not know. It names all of them at once."""
+    """Find the keys that Google does not know. One error lists all of them."""
     matches = [*_UNKNOWN.finditer(text)]
     if not matches:
         return None
@@ -363,7 +366,7 @@ def _find_unknown_name(name: str, at: str, payload: JsonObject) -> Change | None
     schemas = _schemas_at(at)
     if schemas:
         if steps[-1] in SCHEMA_MAPS:
-            # The name is the name of a property, and no keyword.
+            # The name is that of a property, not a keyword.
             return None
         keyword = _KEYWORDS.get(_normalise(name))
         change = LeaveOutKeyword(keyword, schemas) if keyword else None
@@ -377,7 +380,7 @@ def _find_unknown_name(name: str, at: str, payload: JsonObject) -> Change | None
 
 
 def _find_named(text: str, payload: JsonObject) -> Refusal | None:
-    """Find the parameters that a server names as unknown or as not supported, in quotation marks or without."""
+    """Find the parameters that a server calls unknown or unsupported, with or without quotation marks."""
     for patterns, is_unknown in ((_FOREIGN, True), (_UNSUPPORTED, False)):
         for pattern in patterns:
             matches = [*pattern.finditer(text)]
@@ -388,7 +391,7 @@ def _find_named(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _list_names(match: re.Match[str], *, is_unknown: bool) -> list[str]:
-    """Return the names in a sentence; an empty text for an English word, which may not be a name."""
+    """Return the names in a sentence. For an English word, which may not be a name, return an empty string."""
     more = re.findall(r"[`'\"]([\w.]+)[`'\"]", match.groupdict().get("more") or "")
     before = match.string[: match.start("name")][-1:]
     is_word = _normalise(match["name"]) in _ENGLISH and before not in ("'", '"', "`") and not is_unknown
@@ -410,11 +413,11 @@ def _find_by_name(name: str, payload: JsonObject, *, is_unknown: bool) -> Change
 
 
 def _combine(matches: Sequence[re.Match[str]], changes: Sequence[Change | None]) -> Refusal:
-    """Return one refusal of all that the text names; without changes if a part of it must not be left out."""
+    """Return one refusal of all parts in the text. It has no changes if one of the parts must not be left out."""
     words = "; ".join(dict.fromkeys(match[0] for match in matches))
     kept = [*dict.fromkeys(change for change in changes if change is not None)]
     if any(isinstance(change, LeaveOut) and change.path[-1] == "thought_tag_marker" for change in kept):
-        # Without their tags, thoughts would be in the text of the answer.
+        # Without tags, the text of the answer would contain thoughts.
         kept.append(LeaveOut((*_CONFIG, "include_thoughts")))
     # `top_logprobs` is an error without `logprobs`.
     paths = [change.path for change in kept if isinstance(change, LeaveOut)]
@@ -425,15 +428,15 @@ def _combine(matches: Sequence[re.Match[str]], changes: Sequence[Change | None])
 def _change_at(path: Path, payload: JsonObject, *, is_unknown: bool) -> Change | None:
     """Return the change that leaves out the parameter at `path`, or `None` if it must not be left out.
 
-    A parameter that we do not know is left out only if the server does not know it either.
+    A parameter that this package does not know is left out only if the server does not know it either.
     """
     found = _resolve(path, payload)
-    # What is inside of a tool choice or of the format of the answer has a meaning there, whatever its name.
+    # Inside of a protected object, such as `tool_choice` or `response_format`, no key is left out, whatever its name.
     if found is None or any(_is_protected(step) for step in map(_normalise, found[:-1]) if step not in _HOLDERS):
         return None
     value = value_at(payload, found)
     if found[-1] == "store":
-        # The value `false` asks for privacy.
+        # With `false`, the server must not store the request, so this value is never left out.
         return LeaveOut(found, value=True) if value is True else None
     return LeaveOut(found) if _is_optional(found[-1], value, is_unknown=is_unknown) else None
 
@@ -450,7 +453,7 @@ def _is_protected(name: str) -> bool:
 
 
 def _names_in(value: JsonValue, depth: int = 8) -> Iterator[str]:
-    """Yield the keys inside of a value. A value that is nested too deep counts as protected."""
+    """Yield the keys inside of a value. Below `depth` levels, yield a protected name, so that the value stays."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     if inner and not depth:
         yield "content"
@@ -462,7 +465,10 @@ def _names_in(value: JsonValue, depth: int = 8) -> Iterator[str]:
 
 
 def _resolve(path: Path, payload: JsonObject) -> Path | None:
-    """Return the path of a parameter as `payload` spells it: Google's errors may write `thinkingLevel`."""
+    """Return `path` in the spelling of `payload`, because Google's errors may spell a key `thinkingLevel`.
+
+    Return `None` if `payload` does not have the parameter.
+    """
     found: JsonValue = payload
     spelled: list[str] = []
     for step in path:
@@ -485,7 +491,7 @@ def _first_path(payload: JsonObject, *paths: Path) -> Path | None:
 
 
 def _leave_out(match: re.Match[str] | None, payload: JsonObject, paths: Sequence[Path]) -> Refusal | None:
-    """Return a refusal of those of `paths` that are in `payload`; `None` without a match or such a path."""
+    """Return a refusal of the parameters at `paths`; `None` without a match, or if `payload` has none of them."""
     if match is None or not any(value_at(payload, path) is not None for path in paths):
         return None
     return Refusal(tuple(LeaveOut(path) for path in paths), match[0].strip())

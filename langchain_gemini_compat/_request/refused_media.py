@@ -1,8 +1,8 @@
 """Moves refused media out of the tool results of a request body. The results themselves stay.
 
-Media in a result are parts of its `extra_content`, and its content refers to them by name (Google's examples page).
-If a model takes none there, they follow in a user message, as on surfaces without such parts. If it does not take their
-MIME type, a sentence takes their place.
+Media of a result are parts in its `extra_content`. The result's `content` refers to each part by name (Google's
+examples page). If the model accepts no media in results, they move to a user message, as on surfaces without such
+parts. If the model does not accept their MIME type, a description replaces them.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.refused_parts import Path
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Vertex AI is the only surface with media in results. Its form of media holds for all of its locations.
+#: Vertex AI is the only surface with media in results. All of its locations have the same form of media.
 _VERTEX = Endpoint("vertex", "https://aiplatform.googleapis.com", "")
 
 
 @dataclass(frozen=True, slots=True)
 class MoveMedia:
-    """Moves the media of tool results to a user message after the results of the step."""
+    """Moves the media of tool results to a user message, which follows the results."""
 
-    #: The type of the media to move; `None` for all.
+    #: The MIME type of the media to move; `None` for all media.
     mime_type: str | None = None
 
     @property
     def part(self) -> Path:
-        """The messages, and the type of the media."""
+        """The key of the messages, and the MIME type of the media."""
         return "messages", self.mime_type or ""
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
@@ -58,7 +58,7 @@ class MoveMedia:
         return {**payload, "messages": moved}, "media of tool results were moved to a user message"
 
     def _split(self, message: JsonValue) -> tuple[JsonValue, list[JsonValue]]:
-        """Return a result without media, and the parts for the user message; another message as it is."""
+        """Return a result without the media, and the parts for the user message. Other messages are not changed."""
         parts = _parts_of(message)
         named = [(part, *_read_part(part)) for part in parts]
         found = [one for one in named if self.mime_type in (None, one[2].mime_type)]
@@ -74,13 +74,13 @@ class MoveMedia:
 
 @dataclass(frozen=True, slots=True)
 class DescribeMedia:
-    """Replaces media of tool results with a description, if they have one MIME type."""
+    """Replaces the media of one MIME type in tool results with descriptions."""
 
     mime_type: str
 
     @property
     def part(self) -> Path:
-        """The messages, and the type of the media."""
+        """The key of the messages, and the MIME type of the media."""
         return "messages", self.mime_type
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
@@ -101,7 +101,7 @@ class DescribeMedia:
 
 
 def mime_types_in_results(payload: JsonObject) -> frozenset[str]:
-    """Return the MIME types of the media that only tool results have."""
+    """Return the MIME types of media in tool results that no other message has."""
     messages = list_at(payload, "messages")
     parts = (part for message in messages for part in _parts_of(message))
     found = {kind for part in parts if (kind := _read_part(part)[1].mime_type)}
@@ -110,7 +110,7 @@ def mime_types_in_results(payload: JsonObject) -> frozenset[str]:
 
 
 def _holds_type(message: JsonValue, mime_type: str) -> bool:
-    """Return whether a message other than a result has media of a MIME type."""
+    """Return whether the content of a message has media of a MIME type. Results have media elsewhere."""
     for part in list_at(message, "content") if isinstance(message, dict) else ():
         held = part if isinstance(part, dict) else {}
         address = text_at(object_at(held, "image_url"), "url") or text_at(held, "image_url")
@@ -120,7 +120,10 @@ def _holds_type(message: JsonValue, mime_type: str) -> bool:
 
 
 def _replace_parts(message: JsonObject, parts: Sequence[JsonValue], texts: Mapping[str, str | None]) -> JsonObject:
-    """Return a result with `parts`, and with texts in place of references to its other parts. `None` removes one."""
+    """Return a tool result that has only `parts` as media.
+
+    `texts` maps the name of each removed part to the text that replaces references to it. `None` removes the reference.
+    """
     google = dict(object_at(object_at(message, "extra_content"), "google"))
     google.pop("parts", None)
     google |= {"parts": [*parts]} if parts else {}

@@ -1,6 +1,6 @@
 """Changes that leave out or adjust an optional part of a request that the server refused.
 
-A change copies what it changes. It never removes a message, a tool, a result or the format of the answer.
+A change returns a changed copy of the body. It never removes a message, a tool, a result or the format of the answer.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 #: The keys that lead to a parameter in the body.
 Path: TypeAlias = tuple[str, ...]
-#: Maximum length of a server's words in a note.
+#: Maximum number of characters of a server's text in a note.
 _LONGEST_WORDS = 300
-#: Maximum depth of a schema that is searched for keywords.
+#: Maximum depth to which a schema is searched for keywords.
 _DEEPEST = 64
-#: Keywords whose value is an object of schemas, a list of schemas, or a schema.
+#: Keywords that contain schemas: as an object of schemas (`SCHEMA_MAPS`), as a list (`_SCHEMA_LISTS`), or as one schema
+#: (`_SCHEMAS`).
 SCHEMA_MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 _SCHEMA_LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 _SCHEMAS = frozenset(
@@ -32,7 +33,7 @@ _SCHEMAS = frozenset(
 )  # fmt: skip
 
 
-#: The type of a constant, by its class in Python.
+#: Maps the Python class of a constant to its type in JSON Schema.
 _CONSTANT_TYPES: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 
 
@@ -41,11 +42,11 @@ class Change(Protocol):
 
     @property
     def part(self) -> Path:
-        """The part that is changed."""
+        """The part of the request that is changed."""
         ...
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
-        """Return the changed payload and what was done; `None` if there is nothing to change."""
+        """Return the changed payload and a description of the change; `None` if there is nothing to change."""
         ...
 
 
@@ -61,7 +62,7 @@ class Refusal:
 
     @property
     def parts(self) -> frozenset[Path]:
-        """The parts that are changed."""
+        """The parts of the request that are changed."""
         return frozenset(change.part for change in self.changes)
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, Note] | None:
@@ -100,18 +101,18 @@ class LeaveOut:
 
 @dataclass(frozen=True, slots=True)
 class FitWord:
-    """Replaces the amount of thinking by the nearest word that the server accepts."""
+    """Replaces a thinking effort or level with the nearest one that the server accepts."""
 
     path: Path
     words: tuple[str, ...]
 
     @property
     def part(self) -> Path:
-        """The path of the word."""
+        """The path of the effort or level."""
         return self.path
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
-        """Return the payload with an accepted word."""
+        """Return the payload with an accepted effort or level."""
         value = value_at(payload, self.path)
         if not isinstance(value, str) or value.lower() in self.words or value.lower() not in EFFORTS:
             return None
@@ -121,7 +122,7 @@ class FitWord:
 
 @dataclass(frozen=True, slots=True)
 class FitBudget:
-    """Replaces a budget by the nearest one that the server accepts."""
+    """Replaces a thinking budget with the nearest one that the server accepts."""
 
     path: Path
     least: int
@@ -138,7 +139,7 @@ class FitBudget:
         if not isinstance(value, int) or isinstance(value, bool) or self.least <= value <= self.most:
             return None
         if value < 0:
-            # A negative budget lets the model choose. Without the key, the model chooses, too.
+            # A negative budget lets the model choose, and so does a request without a budget.
             return _without(payload, self.path), f"`{'.'.join(self.path)}` was left out"
         fitted = min(max(value, self.least), self.most)
         return _with(payload, self.path, fitted), f"`{'.'.join(self.path)}` {value} became {fitted}"
@@ -146,7 +147,7 @@ class FitBudget:
 
 @dataclass(frozen=True, slots=True)
 class WrapExtraBody:
-    """Sends Google's fields one level deeper, for a gateway that replaces `extra_body` with its content."""
+    """Nests Google's fields one level deeper, for a gateway that replaces `extra_body` with its content."""
 
     @property
     def part(self) -> Path:
@@ -168,16 +169,16 @@ class LeaveOutKeyword:
 
     keyword: str
     place: Literal["tools", "response_format"]
-    #: Values of the keyword that the server accepts.
+    #: Values of the keyword that the server accepts. They are not left out.
     accepted: tuple[str, ...] = ()
 
     @property
     def part(self) -> Path:
-        """The kind of schema, and the keyword."""
+        """The place of the schemas, and the keyword."""
         return self.place, self.keyword
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
-        """Return the payload with reduced schemas."""
+        """Return the payload without the keyword in its schemas."""
         where = "the tools" if self.place == "tools" else "the answer"
         reduced = self._reduce_tools(payload) if self.place == "tools" else self._reduce_format(payload)
         if reduced == payload:
@@ -201,7 +202,7 @@ class LeaveOutKeyword:
         return {**tool, "function": self._reduce_holder(object_at(tool, "function"), "parameters")}
 
     def _reduce_holder(self, holder: JsonObject, key: str) -> JsonObject:
-        """Return a function or a named schema, with a reduced schema. OpenAI's `strict` stands beside the schema."""
+        """Return a function or a named schema without the keyword. OpenAI's `strict` is a key beside the schema."""
         if self.keyword == "strict":
             return {name: value for name, value in holder.items() if name != "strict"}
         return {**holder, key: self._reduce(holder[key], _DEEPEST)} if key in holder else holder
@@ -224,9 +225,9 @@ class LeaveOutKeyword:
 
 
 def _describe_constant(value: JsonValue, schema: JsonObject) -> JsonObject:
-    """Return the keywords that describe a constant without `const`, unless `schema` has them.
+    """Return the keywords that replace `const`, except those that `schema` already has.
 
-    Gemini takes an enumeration of strings only, so of another constant the type remains.
+    Gemini accepts only strings in an enumeration, so a constant of another type is replaced by its type alone.
     """
     kind = _CONSTANT_TYPES.get(type(value))
     described: JsonObject = {"type": kind} if kind else {}

@@ -1,8 +1,8 @@
-"""Repairs a request after the server refused an optional part of it, once for each part.
+"""Changes a request after the server refused an optional part of it. Each part is changed at most once.
 
-After an error, the call asks `try_change` and sends the changed payload. When the server has answered, `confirm`
-remembers the refusals, so that later requests have the changes from the start. If the server then refuses another part,
-the earlier refusals are remembered, too: the server went on to the next part.
+After an error, the call uses `try_change` and sends the changed payload. When the server has answered, `confirm`
+remembers the refusals, so that later requests have the changes from the start. If the server refuses another part
+instead, the earlier refusals are also remembered, because the server accepted the changes for them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject
     from langchain_gemini_compat._wire.notes import Note
 else:
-    # The patterns of refusals are imported at the first error.
+    # The module is imported at the first error, because only errors need its patterns.
     refusals = LazyModule("langchain_gemini_compat._request.refusals")
 
 
@@ -42,7 +42,7 @@ class Repair:
     Args:
         payload: The body of the request.
         endpoint: The surface, host and model.
-        path: The path of the API below the URL.
+        path: The path of the API below the base URL.
         strict: Whether to change nothing, so that the server's error is raised.
         headers: The headers of this request only.
     """
@@ -57,7 +57,7 @@ class Repair:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.payload, self.headers = payload, headers or {}
-        #: What was changed.
+        #: Descriptions of the changes.
         self.notes: list[Note] = []
         self._endpoint, self._path = endpoint, path
         self._strict = strict
@@ -66,7 +66,7 @@ class Repair:
         self._refusals: list[Refusal] = []
 
     def try_change(self, error: GeminiCompatError, tries: Tries) -> bool:
-        """Change the payload so that it has nothing that `error` refuses. Return whether to send it.
+        """Remove or adjust the part of the payload that `error` refuses. Return whether to send the payload again.
 
         The change counts as a retry.
         """
@@ -77,7 +77,7 @@ class Repair:
         changed = refusal.apply(whole) if refusal else None
         if refusal is None or changed is None or not self._parts.isdisjoint(refusal.parts):
             return False
-        # The server now refuses another part, so it takes the request without the earlier ones.
+        # The server now refuses another part, so it accepted the earlier changes.
         self._remember()
         if not tries.try_at_once():
             return False
@@ -87,7 +87,8 @@ class Repair:
         self.notes.append(note)
         self._parts |= refusal.parts
         self._refusals.append(refusal)
-        # A filter can raise the warning as an error. It must not replace an answer, so it comes before the request.
+        # A warnings filter can turn the warning into an error. The error must not replace an answer, so the warning
+        # comes before the request.
         self._warn(refusal, note)
         return True
 
@@ -115,7 +116,7 @@ class Repair:
                 remember_refusal(self._endpoint, self._path, refusal)
 
     def _warn(self, refusal: Refusal, note: Note) -> None:
-        """Warn once for each model."""
+        """Warn about the change, once for each refusal of a model."""
         if not mark_announced(self._endpoint, self._path, refusal):
             return
         later = "" if refusal.is_conditional else " Later requests of this process are changed in the same way."

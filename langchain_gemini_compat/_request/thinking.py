@@ -11,7 +11,7 @@ Sources:
 - https://ai.google.dev/gemini-api/docs/thinking
 - Public issues in which servers refuse `minimal` and `none`.
 
-What a surface takes, with its sources, is in `_catalog.surfaces`.
+`_catalog.surfaces` lists what each surface accepts, with the sources.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.options import Options
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Name of the thought tag. Vertex tags thoughts only if the request names a tag. This is AI Studio's default name.
+#: Name of the tags around thoughts. Vertex writes tags only if the request sets a name. AI Studio's default is used.
 VERTEX_MARKER = "thought"
-#: Token budgets of OpenAI's efforts on models with budgets (Google's compatibility page).
+#: Maps OpenAI's efforts to token budgets, for models with thinking budgets (Google's compatibility page).
 EFFORT_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
 #: Assumed budget if the model chooses its own: "up to 8,192 tokens" (Google's page on thinking).
 _DYNAMIC_BUDGET = 8192
@@ -75,7 +75,7 @@ def encode_thinking(options: Options, endpoint: Endpoint, family: ModelFamily, n
 
 
 def _encode(asked: Mapping[str, object], endpoint: Endpoint, family: ModelFamily, notes: list[Note]) -> ThinkingFields:
-    """Return the fields without the marker for thoughts."""
+    """Return the fields without `thought_tag_marker`."""
     if not endpoint.speaks_gemini or not family.is_gemini:
         return _encode_as_given(_drop_refused_effort(asked, endpoint, family, notes), endpoint, notes)
     checked = _check(asked)
@@ -127,7 +127,7 @@ def _likely_tokens(word: str | None, family: ModelFamily) -> int:
     """
     if word is None or (word == "minimal" and family.thinking == "level"):
         return 0
-    # No source has a number for `xhigh`, which thinks at least as much as `high`.
+    # No source has a budget for `xhigh`. With it, a model thinks at least as much as with `high`.
     return EFFORT_BUDGETS.get("high" if word == "xhigh" else word, _DYNAMIC_BUDGET) // 2
 
 
@@ -167,7 +167,7 @@ _CHECKS: Mapping[str, Callable[[str, object], str | int | bool]] = {
 def _drop_refused_effort(
     asked: Mapping[str, object], endpoint: Endpoint, family: ModelFamily, notes: list[Note]
 ) -> Mapping[str, object]:
-    """Return the options without an effort that the endpoint refuses for its model, which is not a Gemini."""
+    """Return the options without the effort if the endpoint refuses efforts for its model, which is not Gemini."""
     if "reasoning_effort" not in asked or endpoint.takes_efforts(family):
         return asked
     notes.append(_drop("reasoning_effort", f"{endpoint.surface} refuses it for {endpoint.model}"))
@@ -180,7 +180,7 @@ def _encode_as_given(asked: Mapping[str, object], endpoint: Endpoint, notes: lis
     if "reasoning_effort" in asked:
         body["reasoning_effort"] = cast("JsonValue", asked["reasoning_effort"])
         if not endpoint.takes_thinking_config_beside_effort and config.pop("include_thoughts", None):
-            notes.append(_drop("include_thoughts", "beside an effort Vertex takes no `thinking_config`"))
+            notes.append(_drop("include_thoughts", "Vertex does not accept it together with `reasoning_effort`"))
     return ThinkingFields(body, {"thinking_config": config} if config else {})
 
 
@@ -215,7 +215,7 @@ class _Fitter:
             if thoughts or not self.endpoint.takes_effort(effort, self.family):
                 config = self._as_config(effort)
             else:
-                # Vertex refuses a `thinking_config` beside an effort. Without the config, it returns no thoughts.
+                # Vertex refuses a `thinking_config` beside an effort, and returns no thoughts without one.
                 body["reasoning_effort"], thoughts = effort, None
         elif "thinking_level" in asked:
             level = str(asked["thinking_level"])
@@ -239,7 +239,7 @@ class _Fitter:
         nearest = self._nearest(word)
         config = self._as_config(nearest)
         if "thinking_budget" in config:
-            why = "counts tokens" if self.family.thinking == "budget" else "has no level for it"
+            why = "has budgets instead of levels" if self.family.thinking == "budget" else "has no such level"
             self._note_adjusted(
                 f"`thinking_level` {word!r} became a thinking budget of {config['thinking_budget']}: "
                 f"{self.family.name} {why}."
@@ -249,12 +249,12 @@ class _Fitter:
         return config
 
     def _fit_budget(self, budget: int) -> tuple[JsonObject, int | None]:
-        """Return the config for a budget, and the expected number of tokens (`None`: as without the option).
+        """Return the config for a budget, and the expected number of tokens; `None` for the number without the option.
 
         -1 lets the model choose. 0 disables thinking on models that allow it.
         """
         if budget == -1:
-            # A model without budgets chooses its own amount of thinking by default.
+            # A model without budgets chooses its own amount of thinking if the request sets none.
             return ({"thinking_budget": -1} if self.family.budgets else {}), None
         if budget == 0 and self._may_stop:
             return {"thinking_budget": 0}, 0
@@ -266,14 +266,14 @@ class _Fitter:
         fitted = min(max(budget, least), most)
         if fitted != budget:
             self._note_adjusted(
-                f"`thinking_budget` {budget} became {fitted}: {self.family.name} takes {least} to {most}."
+                f"`thinking_budget` {budget} became {fitted}: {self.family.name} accepts {least} to {most}."
             )
         return {"thinking_budget": fitted}, fitted
 
     def _nearest(self, word: str) -> str:
         """Return the model's highest level that does not exceed `word`, or else its lowest level.
 
-        Thinking is switched off only for `none`.
+        Only `none` switches thinking off, if the model allows it.
         """
         if word == "none" and self._may_stop:
             return word
@@ -281,7 +281,7 @@ class _Fitter:
 
     def _describe_levels(self) -> str:
         levels = ("none", *self.family.levels) if self._may_stop else self.family.levels
-        return f"{self.family.name} has {', '.join(levels)}"
+        return f"{self.family.name} accepts {', '.join(levels)}"
 
     @property
     def _may_stop(self) -> bool:

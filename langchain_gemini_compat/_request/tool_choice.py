@@ -1,4 +1,4 @@
-"""Encodes `tool_choice`, given in a form of LangChain, OpenAI or Google.
+"""Encodes `tool_choice`, which may have the form of LangChain, OpenAI or Google.
 
 Google documents the modes `none`, `auto`, `required` and (Vertex) `validated`. It does not document the choice of a
 function by name. So a choice by name declares only that function, with the mode `required`.
@@ -38,7 +38,7 @@ def encode_tool_choice(
     """Return the functions to declare for the choice, and the choice in wire form.
 
     Raises:
-        UnsupportedParameterError: The form of the choice is unknown, or it names a function that is not bound.
+        UnsupportedParameterError: The choice has an unknown form, or requires a function that is not bound.
     """
     names, mode = list(dict.fromkeys(_chosen_names(choice))), _mode_of(choice)
     if choice and not names and mode is None:
@@ -56,9 +56,9 @@ def encode_tool_choice(
         notes.append(Note("adjusted", "`tool_choice` 'validated' became 'auto': only Vertex documents it."))
         sent = "auto"
     if not choice and choice is not None and choice is not False:
-        notes.append(Note("dropped", f"`tool_choice` {choice!r} was left out: it names no tool."))
+        notes.append(Note("dropped", f"`tool_choice` {choice!r} was left out: it is empty."))
     elif not chosen and sent not in (None, "auto", "none"):
-        notes.append(Note("dropped", "`tool_choice` was left out: no function is bound that it could force."))
+        notes.append(Note("dropped", "`tool_choice` was left out: no function is bound that the model could call."))
     return ToolChoice(chosen, sent)
 
 
@@ -107,7 +107,7 @@ def _select(functions: Sequence[JsonObject], names: Sequence[str]) -> list[JsonO
     missing = [name for name in names if name not in by_name]
     if missing:
         raise UnsupportedParameterError(
-            f"`tool_choice` names {missing[0]!r}, which is not bound. Bind this tool, or choose a bound one: "
+            f"`tool_choice` requires {missing[0]!r}, which is not bound. Bind this tool, or choose a bound one: "
             f"{', '.join(by_name) or 'none is bound'}."
         )
     return [by_name[name] for name in names]

@@ -1,4 +1,4 @@
-"""Reads a list of tools in any form, with objects of Google's SDK and lists of functions in Google's form."""
+"""Reads a list of tools in any form, also as objects of Google's SDK and as Google's lists of functions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LISTS_OF_FUNCTIONS = ("function_declarations", "functionDeclarations")
 def format_tools(tools: Sequence[object]) -> list[JsonObject]:
     """Return tools in the form that `bind_tools` stores.
 
-    A `Tool` of Google's SDK may hold several functions and several of Google's own tools.
+    A `Tool` of Google's SDK may contain several functions and several of Google's own tools.
     """
     return [format_tool(cast("type", part)) for tool in tools for part in _split_tool(tool)]
 
@@ -32,15 +32,17 @@ def _read_google_object(tool: BaseModel) -> JsonObject:
     Raises `ValueError` for other objects, and for a `Tool` that this API does not take.
     """
     given = cast("JsonObject", dump_typed(tool))
-    # The keywords of the schemas are in camel case.
+    # The schemas in the tool are dumped in camel case, the spelling of JSON Schema's keywords.
     wire = cast("JsonObject", dump_typed(tool, camel_case=True))
     if "name" in given and hasattr(tool, "parameters") and hasattr(tool, "response"):
-        # A `FunctionDeclaration`.
+        # The tool is a `FunctionDeclaration`.
         return wire
     unknown = given.keys() - GOOGLE_TOOLS - {"function_declarations"}
     if unknown and hasattr(tool, "function_declarations"):
         names = ", ".join(f"`{name}`" for name in sorted(unknown))
-        raise ValueError(f"Tools with {names} are not known to work here. Send them in `extra_body`, under `google`.")
+        raise ValueError(
+            f"Tools with {names} are not known to work here. To try one, send it in `extra_body`, under `google`."
+        )
     if unknown or not given:
         name = type(tool).__name__
         raise ValueError(f"An instance of `{name}` is not a tool. Pass a class or a function to bind it.")
@@ -54,8 +56,11 @@ def is_formatted(tool: object) -> bool:
 
 
 def _split_tool(tool: object) -> list[object]:
-    """Return the functions in a `Tool` of Google's SDK or API, and the rest of it. Other tools are returned alone."""
-    # LangChain's own tools are pydantic models, too.
+    """Return the functions in a `Tool` of Google's SDK or API, then the rest of the `Tool`.
+
+    The result for any other tool is a list with only this tool.
+    """
+    # LangChain's own tools are pydantic models, too. They are also runnables, unlike the objects of Google's SDK.
     given = _read_google_object(tool) if isinstance(tool, BaseModel) and not isinstance(tool, Runnable) else tool
     if not isinstance(given, dict):
         return [given]

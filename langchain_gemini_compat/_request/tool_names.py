@@ -67,7 +67,9 @@ class ToolNames:
         self._sent[name] = sent
         self._given[sent] = name
         if sent != name:
-            text = f"The name of {what} {name!r} goes out as {sent!r} and is changed back: Gemini refuses it as it is."
+            text = (
+                f"The name of {what} {name!r} was sent as {sent!r}: Gemini refuses it. Replies have the original name."
+            )
             self._notes.append(Note(kind, text, index))
 
     def _choose(self, name: str) -> str:

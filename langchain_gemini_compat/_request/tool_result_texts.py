@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.content_blocks import Media
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Maximum depth to which a value is written if `json` refuses it.
+#: Maximum depth to which a value is written if `json.dumps` refuses it.
 _DEEPEST = 100
 #: Maximum number of characters of invalid base64 data that are sent unchanged.
 _MOST_DATA = 10_000
-#: Keys of a media block that belong to the media. All other keys are data of the tool.
+#: Keys of a media block that contain or describe the media. All other keys are data of the tool.
 _OF_MEDIA = frozenset(
     {
         "type", "base64", "data", "blob", "source", "source_type", "image_url", "input_audio", "file", "file_data",
@@ -35,7 +35,7 @@ _OF_MEDIA = frozenset(
         "videoMetadata", "media_resolution", "mediaResolution", "icons",
     }
 )  # fmt: skip
-#: Integers of at least this value are written in hexadecimal: Python converts at most 4,300 decimal digits.
+#: Integers of at least this value are written in hexadecimal, because Python writes at most 4,300 decimal digits.
 _LONG_NUMBER = 10**1000
 _REFERENCE = "$ref"
 _ESCAPED = re.compile(r"\\u00([0-7][0-9a-fA-F])")
@@ -162,7 +162,7 @@ def _as_text(value: object) -> str:
 def _plain(value: object, inside: tuple[object, ...]) -> JsonValue:
     """Return a copy of a value in JSON's own types.
 
-    `inside` has the containers around the value. They are used to detect cycles.
+    `inside` contains the containers around the value, to detect cycles.
     """
     if value is None or isinstance(value, (str, bool, float)):
         return value

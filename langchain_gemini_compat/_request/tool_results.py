@@ -1,9 +1,9 @@
 """Encodes a `ToolMessage`: text and JSON as the content of the result, and media in the form that the endpoint accepts.
 
-A result never raises an error, because it stays in the history and the error would repeat in every later turn. Gemini 3
-on Vertex accepts media as parts of the result (Google's examples page, multimodal function responses). For other models
-and surfaces, the media follow in a user message after all results of the step. Media that the endpoint does not accept
-are described in the text, with a note.
+Encoding never raises an error, because a result stays in the history, and the error would repeat in every later turn.
+Gemini 3 on Vertex accepts media as parts of the result (Google's examples page, multimodal function responses). For
+other models and surfaces, the media follow in a user message after all results of the step. Media that the endpoint
+does not accept are described in the text, with a note.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 #: The content of a result that has only media, if the media follow in another message.
 FOLLOWS = '{"output":"The next user message holds the output."}'
-#: MIME types that Google documents for Gemini. Another type is a 400 (`Unsupported MIME type`).
+#: MIME types that Google documents for Gemini. Google answers 400 to another type (`Unsupported MIME type`).
 GEMINI_TAKES = frozenset(
     {
         "image/png", "image/jpeg", "image/webp", "image/heic", "image/heif", "application/pdf", "text/plain",
@@ -122,7 +122,7 @@ def encode_tool_result(
 
 
 def shield_results(prompt: PromptValue) -> PromptValue:
-    """Return `prompt` with some blocks of tool results wrapped: those for which langchain-core would raise an error."""
+    """Return `prompt`. In tool results, blocks that would make langchain-core raise an error are wrapped."""
     if not isinstance(prompt, ChatPromptValue) or not any(map(_breaks_core, _result_blocks(prompt.messages))):
         return prompt
     return prompt.model_copy(update={"messages": [_shield(message) for message in prompt.messages]})
@@ -203,7 +203,7 @@ def _read_block(block: Block, given: JsonValue) -> _ResultBlock:
         return _ResultBlock(given, given, extra)
     if isinstance(raw, dict) and isinstance(content, Text) and ("type" in raw or raw.keys() == {"text"}):
         return _ResultBlock(_result_text(raw, content.text), raw, extra)
-    # A part of Google's API may have media beside its text. Its media are sent, as the text alone would lose them.
+    # A part of Google's API may have both text and media. It is sent as media, because text would not contain them.
     found = read_media(raw) if isinstance(raw, dict) and isinstance(content, Text) else content
     media = _sendable_media(found) if isinstance(found, Media) else None
     return _ResultBlock(media, given if media is None else raw, extra)
@@ -218,13 +218,13 @@ def _result_text(raw: JsonObject, text: str) -> str | None:
 
 
 def _sendable_media(media: Media) -> Media | None:
-    """Return media with data, a URL or a file id; else `None`, because a tool's own JSON may have the `type` `file`."""
+    """Return `media` if they have data, a URL or a file id. Otherwise the block is a tool's own JSON: return `None`."""
     if not (media.data or media.location):
         return None
     parts = split_data_url(media.url) if media.url else None
     if parts:
         media = replace(media, mime_type=parts[0] or media.mime_type, data=parts[1], url=None)
-    # An image is sent as an image even if its block is a file: surfaces accept images in more forms.
+    # An image in a `file` block is sent as an image, because surfaces accept images in more forms than files.
     is_image = media.kind == "file" and (media.known_mime_type or "").startswith("image/")
     return replace(media, kind="image") if is_image else media
 
@@ -247,7 +247,7 @@ def _add_media(
         found.media.append((media, {**keys, "cache_control": usable} if usable else keys))
         return
     found.texts.append((describe_media(media, block), None))
-    found.notes.append(f"An attachment of kind {media.kind!r} in a tool's result went out as text: {why}.")
+    found.notes.append(f"An attachment of kind {media.kind!r} in a tool's result was sent as text: {why}.")
 
 
 def _why_unsendable(media: Media, endpoint: Endpoint, family: ModelFamily) -> str | None:
@@ -272,18 +272,18 @@ def _why_unsendable(media: Media, endpoint: Endpoint, family: ModelFamily) -> st
 def _refused_type(media: Media, endpoint: Endpoint, family: ModelFamily, *, is_gemini: bool) -> str | None:
     """Return the reason why the MIME type of `media` is refused; `None` if it is accepted.
 
-    An unknown type is refused: a type guessed from the kind could give a 400.
+    An unknown type counts as refused, because the server could answer 400 to a type that is guessed from the kind.
     """
     mime_type = (media.known_mime_type or "").partition(";")[0]
     if media.kind != "image" and replace(media, kind="file").known_mime_type is None:
-        return "its type is not known"
+        return "its MIME type is not known"
     kind = "pdf" if mime_type == "application/pdf" else mime_type.partition("/")[0]
     if is_gemini:
         is_office = mime_type in OFFICE_TYPES and endpoint.takes_office_files(family)
         is_taken = is_office or (mime_type in GEMINI_TAKES and kind in family.inputs)
-        return None if is_taken else f"{family.name} does not take {mime_type}"
+        return None if is_taken else f"{family.name} does not accept {mime_type}"
     is_taken = mime_type in _OTHERS_TAKE or kind in _OTHERS_TAKE_KINDS
-    return None if is_taken else f"{mime_type} has no form on this surface"
+    return None if is_taken else f"this surface does not accept {mime_type}"
 
 
 def _is_reachable(url: str, *, is_gemini: bool) -> bool:
@@ -324,12 +324,12 @@ def _can_go_beside(found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint
 def _describe_following(
     found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint, family: ModelFamily
 ) -> Iterator[str]:
-    """Yield a note for each type that a result could not carry, on a surface where results carry media."""
+    """Yield a note for each MIME type that results do not accept, if results accept other media."""
     types = dict.fromkeys(media.known_mime_type for media, _ in found)
     if endpoint.takes_media_in_results(family):
         for mime_type in types:
             if not endpoint.takes_in_result(mime_type, family):
-                yield f"Media of type {mime_type} follow in a user message: a tool's result does not take them."
+                yield f"Media of type {mime_type} were moved to a user message: a tool's result cannot contain them."
 
 
 def _result_part(media: Media, number: int) -> JsonObject:

@@ -1,4 +1,4 @@
-"""Encodes bound tools and response schemas, given in any form that LangChain accepts, in wire form."""
+"""Converts bound tools and response schemas from any form that LangChain accepts to wire form."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ _CAMEL_TOOLS = {name.title().replace("_", ""): name for name in GOOGLE_TOOLS}
 _DECLARATION_KEYS = frozenset(
     {"function", "parameters", "input_schema", "inputSchema", "properties", "title", "toolSpec"}
 )
-#: Keys for a nested declaration in the forms of OpenAI (function, response format) and Bedrock.
+#: Keys under which a declaration is nested: OpenAI's function, OpenAI's response format, and Bedrock's tool.
 _NESTED = ("function", "json_schema", "toolSpec")
-#: Keys for the schema of a declaration: OpenAI, Anthropic, MCP and Bedrock, OpenAI's response format, Google (two).
+#: Keys under which a declaration has its schema: OpenAI, Anthropic, MCP and Bedrock, OpenAI's response format, Google.
 _SCHEMA_KEYS = ("parameters", "input_schema", "inputSchema", "schema", "parameters_json_schema", "parametersJsonSchema")
-#: The only keys beside a `$ref` at the top of a schema that pydantic writes.
+#: The only keys that pydantic writes beside a `$ref` at the top of a schema.
 _BESIDE_TOP = frozenset({"$ref", "$defs", "definitions", "$schema", "title", "description"})
 #: Keywords whose content is a value and not a schema, so a `title` inside it is data.
 _VALUES = frozenset({"default", "const", "enum", "examples", "example"})
@@ -76,8 +76,8 @@ class _Declared:
     notes: tuple[Note, ...]
 
 
-#: The functions of the latest requests. With 500 tools, this cache and the encoded functions that it holds halve the
-#: time of a call, compared with the cache of single schemas alone.
+#: Cache for the functions of the latest requests, with their JSON. With 500 tools, it halves the time of a call,
+#: compared with the cache of single schemas alone.
 _declared: BoundedCache[_Declared] = BoundedCache(max_entries=256, max_bytes=32 * 2**20)
 
 
@@ -103,8 +103,8 @@ def read_schema(schema: object) -> NamedSchema:
 def format_tool(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> JsonObject:
     """Return a tool in the form that `bind_tools` stores: OpenAI's declaration, or the dict of a Google tool.
 
-    Dicts for other providers' built-in tools, such as `{"type": "web_search_…"}`, are not changed. They are handled
-    when the endpoint is known.
+    Dicts for other providers' built-in tools, such as `{"type": "web_search_…"}`, are not changed.
+    `encode_tools` decides about them, because it knows the endpoint.
 
     Raises:
         ValueError: `tool` is not a tool.
@@ -148,7 +148,7 @@ def _first_object(given: JsonObject, keys: Sequence[str]) -> JsonObject | None:
 def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
     """Return OpenAI's declaration of a class, a function or a LangChain tool.
 
-    The name and description are those that LangChain gives it.
+    The name and description are the same as in LangChain's own declaration.
     """
     # Imported here so that importing the package stays fast.
     from langchain_core.tools import BaseTool
@@ -162,7 +162,7 @@ def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
     if isinstance(tool, BaseTool):
         found = _read_tool_schema(tool)
         if found is not None:
-            # LangChain's agents bind their tools at each step, and `convert_to_openai_tool` also converts the schema.
+            # Agents bind their tools at each step. `convert_to_openai_tool` is slower, because it converts the schema.
             found = _open_top(found)
             description = tool.description or found.get("description") or ""
             return _build_declaration(
@@ -175,7 +175,7 @@ def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
 
 
 def _build_declaration(function: JsonObject, parameters: JsonObject) -> JsonObject:
-    """Return the declaration of a function with `parameters`, without titles and a description of their own."""
+    """Return the declaration of a function. Its `parameters` have no titles, and no description at the top."""
     schema = _drop_titles(_open_top(parameters))
     schema.pop("description", None)
     return {"type": "function", "function": {**function, "parameters": schema}}
@@ -193,7 +193,7 @@ def _read_tool_schema(tool: BaseTool) -> JsonObject | None:
     try:
         return _schema_of(arguments)
     except PydanticInvalidForJsonSchema:
-        # LangChain explains this error.
+        # LangChain then declares the tool, and raises an error with an explanation.
         return None
 
 
@@ -207,7 +207,7 @@ def _read_parameters(tool: type | Callable[..., Any]) -> JsonObject | None:
     if isinstance(tool, type):
         return _schema_of(tool) if is_basemodel_subclass(tool) else None
     name = str(getattr(tool, "__name__", ""))
-    # `langchain_core.utils.function_calling.convert_to_openai_function` passes the same arguments.
+    # The arguments are those of `langchain_core.utils.function_calling.convert_to_openai_function`.
     read = create_schema_from_function(
         name, tool, filter_args=(), parse_docstring=True, error_on_invalid_docstring=False, include_injected=False
     )
@@ -221,7 +221,7 @@ def _schema_of(model: type) -> JsonObject:
     # If a class accepts its fields only by name, the schema must have the names instead of the aliases.
     if model.model_config.get("validate_by_alias", True) is False:
         return model.model_json_schema(by_alias=False)
-    # Without arguments, the classes that LangChain makes for tools return the same dict each time.
+    # Called without arguments: LangChain's classes for tools then return the same dict each time.
     return model.model_json_schema()
 
 
@@ -291,7 +291,7 @@ def encode_tools(
         names: The wire names, if they are already known.
 
     Raises:
-        UnsupportedParameterError: The form of the choice is unknown, or it names a function that is not bound.
+        UnsupportedParameterError: The choice has an unknown form, or requires a function that is not bound.
     """
     google = [tool for tool in tools if is_google_tool(tool)]
     functions = [_nest(tool) for tool in tools if not is_google_tool(tool)]
@@ -368,7 +368,7 @@ def format_response_schema(schema: object) -> JsonObject:
 
 
 def _compile_tools(tools: Sequence[JsonObject], names: ToolNames, notes: list[Note]) -> list[JsonObject]:
-    """Return functions in Gemini's form. Requests with the same functions share them."""
+    """Return functions in Gemini's form. Requests with equal functions share the returned list."""
     wire_names = tuple(names.encode(declared_name(tool)) for tool in tools)
     exact = build_key([*tools])
     key = exact, wire_names

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._catalog.models import ModelFamily
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: The result that is sent for a call without a result. The call was interrupted or rejected, or its result was trimmed.
+#: The result that is sent for a call without one. Such a call was interrupted or rejected, or its result was trimmed.
 NO_RESULT = '{"error":"This call has no result."}'
-#: The text of an added user message, where Gemini requires a user turn.
+#: Text of the user message that is added where Gemini requires a user turn.
 BRIDGE = "Continue."
 
 _NO_SIGNATURE = (None, *PLACEHOLDER_SIGNATURES)
-#: Values that need a placeholder signature: no signature, or a placeholder spelling that some surfaces refuse.
+#: Signatures that the placeholder replaces: none, or another spelling of the placeholder that some surfaces refuse.
 _UNSIGNED = (None, *(spelling for spelling in PLACEHOLDER_SIGNATURES if spelling != PLACEHOLDER_SIGNATURE))
 
 
@@ -66,7 +66,7 @@ def arrange_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[No
 
 
 def leave_out_orphans(encoded: Sequence[Placed], notes: list[Note]) -> list[JsonObject]:
-    """Return the messages, for servers other than Gemini, with results of unknown calls left out.
+    """Return the messages without results of unknown calls, for servers other than Google's.
 
     OpenAI's API and vLLM refuse a result without a call.
     """
@@ -146,7 +146,7 @@ def _move_signed_call_first(placed: Placed, notes: list[Note]) -> Placed:
     signed = [call for call in calls if read_signature(call.get("extra_content")) not in _NO_SIGNATURE]
     if not signed or signed[0] is calls[0]:
         return placed
-    _note(notes, placed, "The signed call of a step was moved before the other calls, where the model wrote it.")
+    _note(notes, placed, "The signed call of a step was moved before the other calls: the model had written it first.")
     ordered: list[JsonValue] = [signed[0], *(call for call in calls if call is not signed[0])]
     return Placed({**placed.message, "tool_calls": ordered}, placed.index)
 
@@ -174,7 +174,7 @@ def _lay_out(entry: Placed | _Step, notes: list[Note]) -> Iterator[Placed]:
         result = entry.results[str(call["id"])]
         if result is None:
             name = _name(call)
-            _note(notes, entry.asked, f"Call {name!r} has no result in the history: one that says so was added.")
+            _note(notes, entry.asked, f"Call {name!r} has no result in the history: a result that says so was added.")
             result = Placed({"role": "tool", "tool_call_id": call["id"], "name": name, "content": NO_RESULT})
         yield result
 
@@ -193,16 +193,16 @@ def _bridge_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[No
             bridged.append(Placed({"role": "user", "content": BRIDGE}))
         bridged.append(placed)
     if bridged and bridged[-1].message["role"] == "assistant" and family.is_gemini:
-        text = f"A user message {BRIDGE!r} was added at the end: Gemini refuses a last message of an assistant."
+        text = f"A user message {BRIDGE!r} was added at the end: Gemini refuses an assistant message at the end."
         _note(notes, bridged[-1], text)
         bridged.append(Placed({"role": "user", "content": BRIDGE}))
     return bridged
 
 
 def _place_placeholders(encoded: Sequence[Placed], family: ModelFamily, notes: list[Note]) -> None:
-    """Put placeholder signatures on the first call of each unsigned step of the current turn; remove all others.
+    """Put a placeholder signature on the first call of each unsigned step of the current turn. Remove all others.
 
-    The current turn is all that follows the newest user message. Google requires signatures only in the current turn.
+    The current turn is all messages after the newest user message. Google requires signatures only in the current turn.
     """
     current = family.signatures_demanded
     for placed in reversed(encoded):
@@ -216,7 +216,7 @@ def _place_placeholders(encoded: Sequence[Placed], family: ModelFamily, notes: l
                 notes.append(Note("stand_in", text, placed.index))
             elif not demanded and signature in PLACEHOLDER_SIGNATURES:
                 text = (
-                    f"The placeholder signature of call {_name(call)!r} was left out: only the current turn takes it."
+                    f"The placeholder signature of call {_name(call)!r} was left out: only the current turn needs it."
                 )
                 _note(notes, placed, text)
                 del call["extra_content"]
@@ -225,8 +225,8 @@ def _place_placeholders(encoded: Sequence[Placed], family: ModelFamily, notes: l
 def _is_signed_beside(message: JsonObject) -> bool:
     """Return whether a signature on the message itself belongs to the first call.
 
-    This is the case if the message has no text: the server sent the signature in a separate delta. The signature is
-    sent back on the message.
+    This is the case if the message has no text, because the server then sent the signature in a separate delta. The
+    signature is sent back on the message.
     """
     return bool(read_signature(message.get("extra_content"))) and not message.get("content")
 

@@ -46,8 +46,8 @@ def declare_typed_dict(schema: object) -> JsonObject:
         adapter: TypeAdapter[object] = TypeAdapter(cast("type", _Rebuilder().rebuild(schema, {})))
     except (NameError, PydanticUndefinedAnnotation) as err:
         raise ValueError(
-            f"The annotations of the `TypedDict` {whole.__name__!r} cannot be resolved: {err}. Define classes that "
-            "name each other in quotes at the top level of a module."
+            f"The annotations of the `TypedDict` {whole.__name__!r} cannot be resolved: {err}. If classes refer "
+            "to each other by quoted names, define them at the top level of a module."
         ) from err
     summary, _ = read_docstring(whole.__dict__.get("__doc__"))
     described: JsonObject = {"description": summary} if summary else {}

@@ -26,7 +26,7 @@ from langchain_gemini_compat.testing import Call, FakeGemini, Reply, Style
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning"),
-    pytest.mark.filterwarnings("ignore:The name of tool 'weather.alerts' goes out as"),
+    pytest.mark.filterwarnings("ignore:The name of tool 'weather.alerts' was sent as"),
 ]
 SERVER = {
     "transport": "stdio",

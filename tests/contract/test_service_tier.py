@@ -180,7 +180,7 @@ def test_refused_tier_is_left_out_of_the_body(tier):
 def test_a_tier_that_vertex_lacks_is_left_out_with_a_note(tier):
     request = build(HI, "vertex", service_tier=tier)
     assert (request.headers, "service_tier" in request.payload) == ({}, False)
-    assert notes(request) == ["`service_tier` was left out: vertex has only 'standard' and 'priority' here."]
+    assert notes(request) == ["`service_tier` was left out: vertex accepts only 'standard' and 'priority'."]
     with pytest.raises(UnsupportedParameterError, match="service_tier"):
         build(HI, "vertex", service_tier=tier, strict=True)
 

@@ -216,7 +216,7 @@ CASES = {
         400, "* GenerateContentRequest.contents: contents is not specified"
     ),
     (
-        "was left out: no call before it has that id. … sends nothing that had to be changed",
+        "was left out: no call before it has that id. … no changed request is sent",
         "InvalidHistoryError",
     ): send(prompt=ORPHAN, strict=True),
     ("There is nothing to send: every message is empty…", "InvalidHistoryError"): send(prompt=""),

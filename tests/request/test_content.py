@@ -278,7 +278,7 @@ def test_silent_blocks_of_an_answer_are_not_sent(surface):
     request = build([HumanMessage("a"), AIMessage(blocks), HumanMessage("b")], surface)
     assert request.payload["messages"][1] == {"role": "assistant", "content": "Hi."}
     assert notes(request) == [
-        "A block of type 'executable_code' in an assistant message was left out: it has no form on the wire."
+        "A block of type 'executable_code' in an assistant message was left out: the API has no form for it."
     ]
 
 
@@ -298,7 +298,7 @@ def test_lost_content_of_a_silent_block_is_noted(message, block):
     blocks = [block, block, text("Hi.")]
     request = build([HumanMessage("a"), message(blocks), message(blocks), HumanMessage("b")])
     assert [(note.kind, note.index) for note in request.notes] == [("repaired", 1)]
-    assert notes(request) == [f"A block of type {block['type']!r} was left out: it has no form on the wire."]
+    assert notes(request) == [f"A block of type {block['type']!r} was left out: the API has no form for it."]
 
 
 @pytest.mark.parametrize("kind", ["tool_use", "tool_call"])
@@ -328,7 +328,7 @@ def test_refusal_is_sent_as_text(refusal, sent, surface):
     """OpenAI's models and gateways write a refusal beside the content."""
     request = build([HumanMessage("a"), refusal, refusal, HumanMessage("b")], surface)
     assert request.payload["messages"][1:3] == [{"role": "assistant", "content": sent}] * 2
-    said = "A refusal in an assistant message was sent as text: it is what the model said."
+    said = "A refusal in an assistant message was sent as text: the refusal was the model's answer."
     assert [(note.kind, note.message, note.index) for note in request.notes] == [("repaired", said, 1)]
 
 

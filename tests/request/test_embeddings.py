@@ -138,9 +138,9 @@ async def test_vectors_are_ordered_by_index(indices, expected):
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (vectors(1), "1 vectors came for 2 texts (texts[0:2])"),
-        (vectors(1, 2, 3), "3 vectors came for 2 texts (texts[0:2])"),
-        ({"data": None}, "0 vectors came"),
+        (vectors(1), "The reply has 1 vectors for 2 texts (texts[0:2])"),
+        (vectors(1, 2, 3), "The reply has 3 vectors for 2 texts (texts[0:2])"),
+        ({"data": None}, "The reply has 0 vectors"),
         ({}, "not a reply of this API"),
         ({"data": [{"index": 1, "embedding": [1]}, {"index": 1, "embedding": [2]}]}, "the indexes [1, 1]"),
         ({"data": [{"index": 0, "embedding": [1]}, {"index": 7, "embedding": [2]}]}, "the indexes [0, 7]"),

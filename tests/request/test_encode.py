@@ -280,7 +280,9 @@ def test_unknown_role_is_sent_as_user_to_google(role):
     request = build(messages)
     assert wire_messages(messages)[1] == {"role": "user", "content": "Too long."}
     assert [(note.kind, note.index) for note in request.notes] == [("repaired", 1)]
-    assert notes(request) == [f"A message of role {role!r} was sent as the user's: Gemini takes no such message."]
+    assert notes(request) == [
+        f"A message of role {role!r} was sent as a user message: Gemini does not accept this role."
+    ]
     assert wire_messages(messages, "openai_compatible")[1]["role"] == role
 
 
@@ -383,7 +385,7 @@ def test_message_names_are_sent_to_compatible_servers_only():
     assert "name" not in wire_messages([named])[0]
     request = build([USER, named, named])
     assert [(note.kind, note.index) for note in request.notes] == [("repaired", 1)]
-    assert notes(request) == ["The `name` of a message was left out: Gemini has no place for it."]
+    assert notes(request) == ["The `name` of a message was left out: Gemini has no field for it."]
     assert build([named], "openai_compatible").notes == ()
     by_agent = build([USER, AIMessage("a", name="bob"), USER]).notes
     assert [note.kind for note in by_agent] == ["unsent"], "an agent's name is put there by itself"

@@ -165,7 +165,7 @@ def test_media_options_of_googles_packages_are_noted(name, place, surface):
     block = {**block, "extras": {name: value}} if place == "extras" else {**block, name: value}
     block = {"type": "non_standard", "value": block} if place == "wrapped" else block
     request = build([HumanMessage("a"), HumanMessage([block]), HumanMessage([block])], surface)
-    text = f"`{name}` of a content block was left out: this API has no place for it."
+    text = f"`{name}` of a content block was left out: this API has no field for it."
     assert [(note.kind, note.message, note.index) for note in request.notes] == [("dropped", text, 1)]
     with pytest.raises(UnsupportedParameterError, match=f"Message 1: `{name}`"):
         build([HumanMessage("a"), HumanMessage([block])], surface, strict=True)

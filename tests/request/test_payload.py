@@ -82,7 +82,7 @@ def test_explicit_cache_is_left_out_for_gemini_4(model, surface):
     made = request(surface, model, cached_content="cachedContents/1")
     assert "extra_body" not in made.payload
     assert notes(made) == [
-        f"`cached_content` was left out: {model} has no explicit context cache. It caches repeated beginnings itself."
+        f"`cached_content` was left out: {model} has no explicit context cache. It caches repeated prompt beginnings automatically."
     ]
     with pytest.raises(UnsupportedParameterError, match="cached_content"):
         request(surface, model, strict=True, cached_content="cachedContents/1")
@@ -94,7 +94,7 @@ def test_limit_above_that_of_a_call_is_lowered():
     """Gemini 4 writes more only over other APIs, so the note says "per call"."""
     made = request("vertex", "gemini-4-hydrogen", max_tokens=200_000)
     assert made.payload["max_tokens"] == 65_536
-    assert notes(made) == ["`max_tokens` 200000 became 65536, the most that gemini-4-hydrogen writes per call."]
+    assert notes(made) == ["`max_tokens` 200000 became 65536, the maximum of gemini-4-hydrogen per call."]
 
 
 @pytest.mark.parametrize("surface", SURFACES)
@@ -244,7 +244,7 @@ def test_n_is_left_out_where_gemini_refuses_it(surface, model):
     """The surfaces refuse `n` with `candidateCount must be 1` and `Only one candidate can be specified`."""
     made = request(surface, model, n=2)
     assert made.payload == request(surface, model).payload
-    assert notes(made) == ["`n` was left out: Gemini gives one candidate here."]
+    assert notes(made) == ["`n` was left out: this surface returns one candidate."]
     with pytest.raises(UnsupportedParameterError, match="`n`"):
         request(surface, model, n=2, strict=True)
     assert broken_rules(made.payload, surface) == []

@@ -182,7 +182,9 @@ def test_signed_call_is_moved_first_and_gets_no_placeholder():
     assert [entry["id"] for entry in sent[1]["tool_calls"]] == ["1", "2"]
     assert [entry["tool_call_id"] for entry in sent[2:]] == ["1", "2"]
     assert (read_signature(sent[1]["tool_calls"][0]["extra_content"]), placeholders(sent)) == (SIGNATURE, [])
-    assert notes(request) == ["The signed call of a step was moved before the other calls, where the model wrote it."]
+    assert notes(request) == [
+        "The signed call of a step was moved before the other calls: the model had written it first."
+    ]
     elsewhere = build([USER, *step(turned)], "openai_compatible").payload["messages"]
     assert [entry["id"] for entry in elsewhere[1]["tool_calls"]] == ["2", "1"]
 

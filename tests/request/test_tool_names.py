@@ -120,9 +120,7 @@ def test_tool_call_and_result_have_one_name(surface):
     _, asked, answered = made.payload["messages"]
     assert asked["tool_calls"][0]["function"]["name"] == "Create_Volume"
     assert answered["name"] == "Create_Volume"
-    said = (
-        "The name of tool 'Create Volume' goes out as 'Create_Volume' and is changed back: Gemini refuses it as it is."
-    )
+    said = "The name of tool 'Create Volume' was sent as 'Create_Volume': Gemini refuses it. Replies have the original name."
     assert notes(made, "adjusted") == [said]
 
 
@@ -135,7 +133,7 @@ def test_names_of_unbound_tools_are_converted(surface):
     assert names[0] == "Create_Volume"
     assert names[1].startswith("Create_Volume_")
     assert [item["name"] for item in made.payload["messages"] if item["role"] == "tool"] == names
-    assert len([note for note in notes(made, "repaired") if "goes out as" in note]) == 2
+    assert len([note for note in notes(made, "repaired") if "was sent as" in note]) == 2
 
 
 @pytest.mark.parametrize("surface", GOOGLE)
@@ -143,7 +141,7 @@ def test_note_of_a_converted_name_has_the_index_of_its_call(surface):
     """A result without a call is not sent, so its name adds no note."""
     orphan = ToolMessage("done", tool_call_id="gone", name="we ird")
     made = build([orphan, HI, *step(ODD)], surface)
-    assert [(note.index, "goes out as" in note.message) for note in made.notes if note.kind == "repaired"] == [
+    assert [(note.index, "was sent as" in note.message) for note in made.notes if note.kind == "repaired"] == [
         (2, True),
         (0, False),
     ]

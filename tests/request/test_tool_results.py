@@ -242,7 +242,7 @@ def test_gemini_3_on_vertex_gets_listed_types_beside_a_result(mime_type, beside)
     parts = sent.get("extra_content", {}).get("google", {}).get("parts", [])
     assert len(parts) == beside
     assert "gs://bucket/a" in json.dumps(following or parts)
-    note = f"Media of type {mime_type} follow in a user message: a tool's result does not take them."
+    note = f"Media of type {mime_type} were moved to a user message: a tool's result cannot contain them."
     assert result_notes(request) == ([] if beside else [note])
 
 
@@ -288,7 +288,7 @@ def test_a_type_that_no_result_takes_moves_all_media_of_the_result():
     assert "extra_content" not in sent
     assert [part["type"] for part in following["content"]] == ["text", "input_audio", "image_url"]
     assert result_notes(request) == [
-        "Media of type audio/wav follow in a user message: a tool's result does not take them."
+        "Media of type audio/wav were moved to a user message: a tool's result cannot contain them."
     ]
 
 

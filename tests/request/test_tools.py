@@ -132,7 +132,7 @@ def test_bind_tools_takes_each_form_of_a_choice(case):
     wire = Wire(completion())
     chat = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES["vertex"], **wire.clients)
     bound = chat.bind_tools([add, now, Weather], tool_choice=choice, strict=True)
-    with pytest.warns(GeminiCompatWarning, match="names no tool") if choice == [] else nullcontext():
+    with pytest.warns(GeminiCompatWarning, match="it is empty") if choice == [] else nullcontext():
         bound.invoke("Hi.")
     (body,) = wire.bodies
     assert (names(body), body.get("tool_choice")) == (at_google, word)
@@ -152,7 +152,7 @@ def test_choice_of_an_unbound_tool_raises(choice, surface):
     """The error names the bound tools, and nothing is sent."""
     with pytest.raises(
         UnsupportedParameterError,
-        match=r"names 'nothing', which is not bound\. Bind this tool, or choose a bound one: add, now, Weather",
+        match=r"requires 'nothing', which is not bound\. Bind this tool, or choose a bound one: add, now, Weather",
     ):
         request(surface, tool_choice=choice)
 
@@ -440,9 +440,9 @@ def test_tool_chosen_twice_is_declared_once(surface):
 
 
 def test_dropped_choice_is_noted():
-    """A choice is dropped if only Google's own tools are bound, or if it names no tool."""
+    """A choice is dropped if only Google's own tools are bound, or if it is empty."""
     google = [{"google_search": {}}]
-    for tools, choice, word in ((google, "any", "no function"), (TOOLS, [], "names no tool"), (TOOLS, {}, "no tool")):
+    for tools, choice, word in ((google, "any", "no function"), (TOOLS, [], "it is empty"), (TOOLS, {}, "it is empty")):
         made = request(tools=tools, tool_choice=choice)
         assert "tool_choice" not in made.payload
         (note,) = notes(made, "dropped")

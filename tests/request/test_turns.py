@@ -50,7 +50,7 @@ def shape(messages):
         pytest.param(
             [USER, ask("1", "2"), result("2"), HumanMessage("Stop.")],
             [("user", "Hi."), ("assistant", "1+2"), ("tool", "1"), ("tool", "2"), ("user", "Stop.")],
-            "Call 'f' has no result in the history: one that says so was added.", id="interrupted",
+            "Call 'f' has no result in the history: a result that says so was added.", id="interrupted",
         ),
         pytest.param(
             [USER, ask("1"), HumanMessage("Well?"), result("1")],
@@ -65,7 +65,7 @@ def shape(messages):
         pytest.param(
             [USER, AIMessage("Once upon")],
             [("user", "Hi."), ("assistant", "Once upon"), ("user", "Continue.")],
-            "A user message 'Continue.' was added at the end: Gemini refuses a last message of an assistant.", id="last word",
+            "A user message 'Continue.' was added at the end: Gemini refuses an assistant message at the end.", id="last word",
         ),
         pytest.param(
             [USER, AIMessage("x"), USER, SystemMessage("s")],
@@ -216,7 +216,7 @@ def test_stored_placeholder_signature_is_sent_in_the_current_turn_only(surface, 
     stored = google(thought_signature=spelling)
     over = build([*extras(stored), AIMessage("ok"), USER], surface)
     assert sent_extras(over) == [None]
-    assert notes(over) == ["The placeholder signature of call 'f' was left out: only the current turn takes it."]
+    assert notes(over) == ["The placeholder signature of call 'f' was left out: only the current turn needs it."]
     assert sent_extras(build(extras(stored), surface)) == [STAND_IN]
     beside = build(extras(None, stored), surface)
     assert sent_extras(beside) == [STAND_IN, None]

@@ -57,7 +57,7 @@ print(notes[0].message)
 ```text
 1048576 65536
 low
-`reasoning_effort` 'minimal' became 'low': gemini-3.8-flash has low, medium, high.
+`reasoning_effort` 'minimal' became 'low': gemini-3.8-flash accepts low, medium, high.
 ```
 
 A family is all models whose names begin with the name of the family:
