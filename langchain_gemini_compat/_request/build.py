@@ -56,7 +56,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     #: Names of the tags that enclose thoughts in the reply's text.
     tags: tuple[str, ...] = DEFAULT_TAGS
-    #: Whether text in such tags counts as thoughts even if the server does not mark it as thoughts.
+    #: Whether text in thought tags counts as thoughts even if the server does not mark it as thoughts.
     expects_thoughts: bool = True
     #: Maximum number of tool calls that reach the caller; `None` for no limit.
     call_limit: int | None = None
@@ -159,7 +159,7 @@ def build_payload(
 def _refuse_other_api(endpoint: Endpoint, family: ModelFamily) -> None:
     """Raise an error for a model that Google serves over another API only.
 
-    Compatible servers are not checked, because they give their models any names.
+    Compatible servers are not checked, because their models may have any names.
     """
     if endpoint.speaks_gemini and family.other_api:
         raise UnsupportedParameterError(

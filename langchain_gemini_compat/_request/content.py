@@ -32,7 +32,7 @@ _AUDIO_FORMATS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "
 _SERVER_TOOLS = frozenset(
     {"server_tool_call", "server_tool_result", "server_tool_use", "web_search_call", "code_interpreter_call"}
 )
-#: Keys under which such a block has the input or the output of the tool.
+#: Keys under which a server tool's block has the tool's input or output.
 _SERVER_TOOL_KEYS = ("args", "input", "output", "outputs", "content", "action", "code")
 #: Media options of Google's own packages, in snake and camel case. No source shows a field for them on this API.
 _MEDIA_OPTIONS = ("video_metadata", "videoMetadata", "media_resolution", "mediaResolution")

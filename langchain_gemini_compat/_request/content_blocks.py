@@ -36,10 +36,10 @@ _SILENT = frozenset(
         "server_tool_call_chunk", "server_tool_result", "server_tool_use", "web_search_call", "code_interpreter_call",
     }
 )  # fmt: skip
-#: Maximum number of nested `non_standard` wrappers that are opened. The limit ends the loop for a block in itself.
+#: Maximum number of nested `non_standard` wrappers that are opened. A block may contain itself.
 _MOST_WRAPPINGS = 50
 _DEFAULT_MIME = {"image": "image/jpeg", "audio": "audio/wav", "video": "video/mp4"}
-#: Values of `type` in text blocks. A block with `text` may have no `type` (older Gemini models, plain dicts).
+#: Values of `type` in text blocks. `None` means that the key is missing (older Gemini models, plain dicts).
 _TEXT_KINDS = (None, "text", "text-plain", "input_text", "output_text")
 #: The keys for the MIME type in blocks of LangChain, Anthropic and MCP.
 _MIME_KEYS = ("mime_type", "media_type", "mimeType")
@@ -178,7 +178,10 @@ def _read_text(block: Mapping[str, object]) -> str | None:
 
 
 def read_media(block: Mapping[str, object]) -> Media | None:
-    """Return the media of a media block of any known form; `None` for others. Pass no text blocks."""
+    """Return the media of a media block of any known form; `None` for other blocks.
+
+    `block` must not be a text block.
+    """
     kind = block.get("type")
     if kind is None:
         return _read_google_part(block)

@@ -1,8 +1,8 @@
-r"""Reads which optional part of a request a server's 400 refuses, and finds the change that makes it acceptable.
+r"""Finds the optional part of a request that a server's 400 refuses, and the change that makes it acceptable.
 
 The texts are from captures and public reports. A refusal is found only if the text mentions a part of the request that
-can be left out without a change of the question. Messages, tools, results, the format of the answer, caches,
-safety settings, limits and `n` are never left out. If the text leaves any doubt, the server's error is raised.
+can be left out without changing what is asked. Messages, tools, results, the format of the answer, caches, safety
+settings, limits and `n` are never left out. If the text leaves any doubt, the server's error is raised.
 
 Sources:
 
@@ -111,7 +111,7 @@ _KEYWORDS = {
 }  # fmt: skip
 _OF_TOOLS = re.compile(r"function_?declarations|^tools\b", re.IGNORECASE)
 _OF_THE_ANSWER = re.compile(r"response_?(?:json_?)?schema|response_?format", re.IGNORECASE)
-#: Maps the paths at which OpenAI's `strict` can be to the schemas beside it.
+#: Possible paths of OpenAI's `strict`, each with the kind of schemas beside it.
 _STRICT_HOLDERS: dict[Path, Literal["tools", "response_format"]] = {
     ("tools", "strict"): "tools",
     ("tools", "function", "strict"): "tools",
@@ -266,7 +266,7 @@ def _find_level(text: str, payload: JsonObject) -> Refusal | None:
     words = _words_in(listing["list"]) if listing else ()
     if words and isinstance(value, str):
         return Refusal((FitWord(path, words),), text[match.start() : listing.end() if listing else match.end()])
-    # If the text does not mention a value, the model accepts no value.
+    # If the server's text mentions no specific level, the model accepts no level.
     refused = value if match["level"] and isinstance(value, str) else None
     return Refusal((LeaveOut(path, refused),), match[0])
 
@@ -413,11 +413,11 @@ def _find_by_name(name: str, payload: JsonObject, *, is_unknown: bool) -> Change
 
 
 def _combine(matches: Sequence[re.Match[str]], changes: Sequence[Change | None]) -> Refusal:
-    """Return one refusal of all parts in the text. It has no changes if one of the parts must not be left out."""
+    """Return one refusal of all parts that the text mentions. It has no changes if one of the parts must stay."""
     words = "; ".join(dict.fromkeys(match[0] for match in matches))
     kept = [*dict.fromkeys(change for change in changes if change is not None)]
     if any(isinstance(change, LeaveOut) and change.path[-1] == "thought_tag_marker" for change in kept):
-        # Without tags, the text of the answer would contain thoughts.
+        # Without tags, the text of the answer would contain thoughts. So thoughts are not requested, either.
         kept.append(LeaveOut((*_CONFIG, "include_thoughts")))
     # `top_logprobs` is an error without `logprobs`.
     paths = [change.path for change in kept if isinstance(change, LeaveOut)]
@@ -436,7 +436,7 @@ def _change_at(path: Path, payload: JsonObject, *, is_unknown: bool) -> Change |
         return None
     value = value_at(payload, found)
     if found[-1] == "store":
-        # With `false`, the server must not store the request, so this value is never left out.
+        # With `store=false`, the server must not store the request. So only `true` is left out.
         return LeaveOut(found, value=True) if value is True else None
     return LeaveOut(found) if _is_optional(found[-1], value, is_unknown=is_unknown) else None
 

@@ -110,7 +110,7 @@ def mime_types_in_results(payload: JsonObject) -> frozenset[str]:
 
 
 def _holds_type(message: JsonValue, mime_type: str) -> bool:
-    """Return whether the content of a message has media of a MIME type. Results have media elsewhere."""
+    """Return whether the content of a message has media of a MIME type. Tool results have theirs elsewhere."""
     for part in list_at(message, "content") if isinstance(message, dict) else ():
         held = part if isinstance(part, dict) else {}
         address = text_at(object_at(held, "image_url"), "url") or text_at(held, "image_url")

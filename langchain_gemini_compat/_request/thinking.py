@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.options import Options
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Name of the tags around thoughts. Vertex writes tags only if the request sets a name. AI Studio's default is used.
+#: Name of the tags around thoughts. Vertex writes tags only if the request sets a name. This is AI Studio's default.
 VERTEX_MARKER = "thought"
 #: Maps OpenAI's efforts to token budgets, for models with thinking budgets (Google's compatibility page).
 EFFORT_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
@@ -215,7 +215,8 @@ class _Fitter:
             if thoughts or not self.endpoint.takes_effort(effort, self.family):
                 config = self._as_config(effort)
             else:
-                # Vertex refuses a `thinking_config` beside an effort, and returns no thoughts without one.
+                # Vertex refuses a `thinking_config` beside an effort. Without a `thinking_config`, Vertex returns no
+                # thoughts.
                 body["reasoning_effort"], thoughts = effort, None
         elif "thinking_level" in asked:
             level = str(asked["thinking_level"])
@@ -249,9 +250,10 @@ class _Fitter:
         return config
 
     def _fit_budget(self, budget: int) -> tuple[JsonObject, int | None]:
-        """Return the config for a budget, and the expected number of tokens; `None` for the number without the option.
+        """Return the config for a budget, and the expected number of tokens.
 
-        -1 lets the model choose. 0 disables thinking on models that allow it.
+        A number of `None` means the same number as without the option. A budget of -1 lets the model choose. A budget
+        of 0 disables thinking on models that allow it.
         """
         if budget == -1:
             # A model without budgets chooses its own amount of thinking if the request sets none.

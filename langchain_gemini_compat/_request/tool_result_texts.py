@@ -162,7 +162,7 @@ def _as_text(value: object) -> str:
 def _plain(value: object, inside: tuple[object, ...]) -> JsonValue:
     """Return a copy of a value in JSON's own types.
 
-    `inside` contains the containers around the value, to detect cycles.
+    `inside` has the outer containers of the value, to detect cycles.
     """
     if value is None or isinstance(value, (str, bool, float)):
         return value

@@ -122,7 +122,7 @@ def encode_tool_result(
 
 
 def shield_results(prompt: PromptValue) -> PromptValue:
-    """Return `prompt`. In tool results, blocks that would make langchain-core raise an error are wrapped."""
+    """Return `prompt` with blocks of tool results wrapped, if langchain-core would raise an error for them."""
     if not isinstance(prompt, ChatPromptValue) or not any(map(_breaks_core, _result_blocks(prompt.messages))):
         return prompt
     return prompt.model_copy(update={"messages": [_shield(message) for message in prompt.messages]})
@@ -203,7 +203,7 @@ def _read_block(block: Block, given: JsonValue) -> _ResultBlock:
         return _ResultBlock(given, given, extra)
     if isinstance(raw, dict) and isinstance(content, Text) and ("type" in raw or raw.keys() == {"text"}):
         return _ResultBlock(_result_text(raw, content.text), raw, extra)
-    # A part of Google's API may have both text and media. It is sent as media, because text would not contain them.
+    # A part of Google's API may have both text and media. It is sent as media, because text would not include them.
     found = read_media(raw) if isinstance(raw, dict) and isinstance(content, Text) else content
     media = _sendable_media(found) if isinstance(found, Media) else None
     return _ResultBlock(media, given if media is None else raw, extra)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 _TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
-#: A float such as 3.0 is not an integer here, because tools can tell 3.0 from 3.
+#: Maps Python types to types of JSON Schema. A float such as 3.0 is no integer, because tools can tell 3.0 from 3.
 _TYPES_OF_VALUES: dict[type, tuple[str, ...]] = {
     type(None): ("null",),
     bool: ("boolean",),
@@ -61,8 +61,8 @@ _MAX_PATH = 80
 def repair_arguments(schema: JsonObject, arguments: JsonObject) -> tuple[JsonObject, list[str]]:
     """Return arguments that satisfy `schema`, and a description of each change.
 
-    Valid arguments, and arguments without a certain repair, are returned unchanged with an empty list. A change is
-    described by a JSON pointer and the two types. `schema` and `arguments` are not modified.
+    Valid arguments are returned unchanged, with an empty list. So are arguments with no possible repair, or with
+    several. A change is described by a JSON pointer and the two types. `schema` and `arguments` are not modified.
 
     >>> repair_arguments({"properties": {"a": {"type": "integer"}, "b": {"type": "string"}}}, {"a": "3", "b": None})
     ({'a': 3}, ['/a (string to integer)', '/b (null left out)'])
@@ -85,7 +85,10 @@ def satisfies(schema: JsonObject, value: JsonValue) -> bool:
 
 
 def repair_arguments_text(schema: JsonObject, text: str) -> tuple[str, list[str]]:
-    """Like `repair_arguments`, for arguments as JSON text. A text that is not a JSON object is returned unchanged."""
+    """Return the result of `repair_arguments` for JSON text, as JSON text.
+
+    Text that is not a JSON object is returned unchanged.
+    """
     for arguments in read_json(text):
         if isinstance(arguments, dict):
             repaired, changes = repair_arguments(schema, arguments)
@@ -95,7 +98,7 @@ def repair_arguments_text(schema: JsonObject, text: str) -> tuple[str, list[str]
 
 
 def unwrap_arguments(schema: JsonObject | None, text: str) -> JsonObject | None:
-    r"""Return the arguments in `text`, which is JSON but not an object; `None` if the arguments are not certain.
+    r"""Return the arguments in `text`, which is JSON but no object; `None` if it is not certain that they are meant.
 
     Some gateways encode arguments twice, and some models write `null` for no arguments. The arguments are certain if
     they satisfy the tool's `schema`, at least after a repair.
@@ -132,9 +135,9 @@ class _NoRepairError(Exception):
 class _Validator:
     """Checks values against a schema."""
 
-    #: The whole schema, which references point into.
+    #: The whole schema, in which references are resolved.
     root: JsonObject
-    #: How many values were checked.
+    #: Number of values that were checked.
     visits: int = 0
 
     def is_valid(self, value: JsonValue, schema: JsonValue, depth: int) -> bool:
@@ -235,7 +238,7 @@ class _Repairer(_Validator):
         return value
 
     def _repair_property(self, name: str, value: JsonValue, schema: JsonObject, depth: int) -> list[JsonValue]:
-        """Return a list with the repaired value; an empty list for null in an optional property that forbids null."""
+        """Return a list with the repaired value; an empty list if the value is null and the property is optional."""
         try:
             return [self.repair(value, _property_schema(schema, name), depth)]
         except _NoRepairError:
@@ -277,7 +280,7 @@ def _convert(value: JsonValue, schema: JsonObject) -> JsonValue:
 
 
 def _possible_conversions(value: JsonValue) -> list[JsonValue]:
-    """Return a list with the value that `value` can be read as: JSON in a string, or the integer of a float.
+    """Return the values to which `value` can be converted: the JSON in a string, or the integer that equals a float.
 
     A number, boolean or null in a string is converted only in JSON's own spelling.
     """
@@ -310,7 +313,7 @@ def _property_schema(schema: JsonObject, name: str) -> JsonValue:
     properties = schema.get("properties")
     if isinstance(properties, dict) and name in properties:
         return properties[name]
-    # `patternProperties` is not checked, so any value may be valid.
+    # `patternProperties` is not checked, so every value counts as valid.
     return True if "patternProperties" in schema else schema.get("additionalProperties", True)
 
 

@@ -1,6 +1,6 @@
-"""Keeps compiled schemas by their exact content, so that the tools of an agent are compiled once and not at each step.
+"""Caches compiled schemas by their exact content, so that an agent's tools are compiled once and not at each step.
 
-The key is not the identity of a schema, because a schema is a dict that its owner can change between two calls.
+The identity of a schema is no cache key, because a schema is a dict that its owner can change between two calls.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 _Value = TypeVar("_Value")
-#: The newest protocol that refuses `PickleBuffer`, and that writes a `bytearray` as a class, which has no key.
+#: The pickle protocol. Protocol 5 would also write `PickleBuffer` and `bytearray` objects, which must not have a key.
 _PROTOCOL = 4
 
 
 def build_key(value: object) -> bytes | None:
-    """Return bytes from which `value` could be rebuilt exactly; `None` if there are no such bytes.
+    """Return a cache key: bytes from which `value` could be rebuilt exactly. Return `None` if there is no such key.
 
-    So two values with the same key are the same: the types of numbers (1, 1.0 and `True`), the order of properties and
-    the sign of zero all count. A value with other types than those of JSON, tuples, sets and bytes has no key;
-    subclasses such as enums count as other types. Parts that occur several times, and cycles, are written once.
+    Values with the same key are equal in every detail: the types of numbers (1, 1.0 and `True`), the order of
+    properties, and the sign of zero. A value has a key only if it consists of JSON's types, tuples, sets and bytes.
+    Instances of subclasses, such as enums, have no key. Parts that occur several times, and cycles, are written once.
     """
     written = BytesIO()
     try:
@@ -36,14 +36,14 @@ def build_key(value: object) -> bytes | None:
 
 
 class _ExactPickler(pickle.Pickler):
-    """Writes built-in values, and refuses objects that decide themselves how they are written."""
+    """Pickles values of built-in types. Raises `PicklingError` for all other objects."""
 
     def reducer_override(self, obj: object) -> NoReturn:
         raise pickle.PicklingError(type(obj).__name__)
 
 
 class BoundedCache(Generic[_Value]):
-    """A thread-safe cache that drops the least recently used values above a number of entries or of bytes.
+    """A thread-safe cache with limits on entries and bytes. Above a limit, it drops the least recently used values.
 
     The values are shared between callers, who must not change them.
     """
@@ -55,7 +55,7 @@ class BoundedCache(Generic[_Value]):
         self._bytes = 0
         self._renew_lock()
         if hasattr(os, "register_at_fork"):
-            # In a forked child, a held lock would stay held, since its thread does not exist there.
+            # If a thread holds the lock during a fork, nobody can release it in the child. So the child gets a new one.
             os.register_at_fork(after_in_child=self._renew_lock)
 
     def _renew_lock(self) -> None:
@@ -65,7 +65,7 @@ class BoundedCache(Generic[_Value]):
         return len(self._entries)
 
     def get(self, key: Hashable) -> _Value | None:
-        """Return the value of `key`; `None` if there is none."""
+        """Return the value of `key`; `None` if the cache does not have the key."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:

@@ -1,7 +1,7 @@
 """Compiles a JSON Schema from the top down, place by place.
 
-A place is a position in a schema that describes one value, such as a property or the items of an array. The result
-is always in the subset that Gemini accepts, and never nests deeper than `max_depth`.
+A place is a position in a schema that describes one value, such as a property or the items of an array. The
+compiled schema uses only the subset that Gemini accepts, and never nests deeper than `max_depth`.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ class Compiler:
     max_depth: int
     #: Whether `additionalProperties` stays in the compiled schema.
     keep_additional: bool
-    #: Array bounds above this number go into the description instead of the schema. With `None` all bounds are sent.
+    #: Array bounds above this number go into the description instead of the schema. `None` sends all bounds.
     most_items: int | None = None
     #: Number of places that were compiled.
     built: int = 0
-    #: The unions at the top.
+    #: The unions at the top of the schema.
     top_unions: list[SchemaUnion] = field(default_factory=list["SchemaUnion"])
     #: Compiled places whose original schema has no `type`, by the `id` of the compiled object.
     untyped: dict[int, JsonObject] = field(default_factory=dict[int, "JsonObject"])
@@ -109,15 +109,15 @@ class Compiler:
 
     def _build_any(self, node: Node, depth: int) -> JsonObject:
         if depth == 1:
-            node.record_loss(node.path, "type", "Any value is valid, but only an object is offered.")
+            node.record_loss(node.path, "type", "Any value is valid, but the sent schema allows only objects.")
             return {"type": "object"}
         self.built += len(_ANY_TYPES)
         node.null = node.null is not False
-        node.record_loss(node.path, "type", "Any value is valid, but no array is offered.")
+        node.record_loss(node.path, "type", "Any value is valid, but the sent schema allows no arrays.")
         return {"anyOf": [{"type": name} for name in _ANY_TYPES]}
 
     def _build_leaf(self, node: Node) -> JsonObject:
-        """Compile a place without the places inside it."""
+        """Compile a place at the maximum depth, without the places inside it."""
         types = _types(node)
         if not node.unions:
             if _takes_only_null(node):
@@ -146,7 +146,9 @@ class Compiler:
             for branch, tags in zip(first.branches, first.tags, strict=True)
         ]
         if first.keyword == "oneOf" and not is_disjoint_union(first, branches, self.untyped):
-            node.record_loss(f"{first.source.path}/oneOf", "oneOf", "More than one alternative may match.")
+            node.record_loss(
+                f"{first.source.path}/oneOf", "oneOf", "It is not checked that only one alternative matches."
+            )
         body, nullable = build_union(branches)
         with_null = all(union.with_null for union in unions)
         node.null = node.null is not False and (node.flagged_nullable or with_null or nullable)
@@ -255,7 +257,7 @@ class Compiler:
                 and not (isinstance(highest, int) and highest <= len(node.prefix))
             ):
                 node.record_loss(
-                    f"{node.path}/items", "items", "Items after the listed ones get no other types than these."
+                    f"{node.path}/items", "items", "Items after the listed ones may only have the listed types."
                 )
             return {"type": "array", "items": self._build_tuple(node, depth + 1), **counts}
         path = node.items[0].path if node.items else f"{node.path}/items"
@@ -299,7 +301,7 @@ class Compiler:
 
 
 def record_additional_losses(node: Node, checks: Sequence[Check], described: Check | None, *, closed: bool) -> None:
-    """Record `additionalProperties` and `unevaluatedProperties` as lost where they cannot be kept.
+    """Record `additionalProperties` and `unevaluatedProperties` as lost if they cannot be kept.
 
     These keywords refer only to the properties of their own schema, but other schemas may add properties to
     the same place.
@@ -317,7 +319,7 @@ def record_additional_losses(node: Node, checks: Sequence[Check], described: Che
 
 
 def _without_siblings(union: SchemaUnion) -> JsonObject:
-    """Return a schema with only the union and its `discriminator`, without the other keywords beside it."""
+    """Return a schema that has only the union and its `discriminator`, without other keywords."""
     schema = union.source.schema if isinstance(union.source.schema, dict) else {}
     beside: JsonObject = {"discriminator": schema["discriminator"]} if "discriminator" in schema else {}
     return {union.keyword: union.value, **beside}

@@ -36,11 +36,11 @@ _MAX_BYTES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """A compiled schema, shared between calls, and what it loses."""
+    """A compiled schema and its losses, shared between calls."""
 
     schema: JsonObject
     losses: tuple[Loss, ...]
-    #: Whether the compiled schema has bounds of arrays, which count towards a limit on the request.
+    #: Whether the compiled schema has array bounds. Gemini limits their sum in a request.
     has_bounds: bool
 
     @property
@@ -50,14 +50,14 @@ class _Compiled:
     @property
     def size(self) -> int:
         """Return an upper estimate of the bytes of memory that this object takes."""
-        # Measured on schemas of published MCP servers. Objects of Python 3.10 are the largest.
+        # The factors are measured on schemas of published MCP servers, with Python 3.10, which has the largest objects.
         return (
             1_000 + 3 * len(as_text(self.schema)) + sum(200 + len(loss.path) + len(loss.reason) for loss in self.losses)
         )
 
 
-#: Compiling takes about a millisecond for each schema, and a lookup some microseconds. There is room for the tools of
-#: several large servers.
+#: Cache of compiled schemas. Compiling takes about a millisecond for each schema, and a lookup some microseconds. The
+#: limits leave room for the tools of several large MCP servers.
 _cache: BoundedCache[_Compiled] = BoundedCache(max_entries=4_096, max_bytes=32 * 2**20)
 
 
@@ -147,7 +147,7 @@ def _list_unread(met: Mapping[str, bool], losses: list[Loss]) -> list[Loss]:
 
 
 def _drop_reference_targets(losses: list[Loss], targets: set[str]) -> list[Loss]:
-    """Return the losses without unknown keywords that only contain the targets of references."""
+    """Return the losses, except those of unknown keywords that contain the target of a reference."""
     return [
         loss
         for loss in losses

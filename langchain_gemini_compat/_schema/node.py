@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 TYPES = ("object", "array", "string", "integer", "number", "boolean")
 NULL = "null"
 REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
-#: For each keyword, the comparison of a valid number with the bound.
+#: Maps each keyword to the comparison that holds between a valid number and the bound.
 COMPARISONS = {"minimum": ge, "maximum": le, "exclusiveMinimum": gt, "exclusiveMaximum": lt}
 #: Maximum length of a sentence in a description.
 _MAX_SENTENCE = 240
-#: Maximum length of the description of a map's values. It is longer, because the model sees nothing else of them.
+#: Maximum length of the description of a map's values. It is higher, because nothing else describes these values.
 MAX_FORM = 2_000
 _MAX_EXAMPLES = 3
-NOT_SENT = "Gemini does not take this keyword, so it is not sent."
+NOT_SENT = "Gemini does not accept this keyword, so it is not sent."
 #: Keywords that are not repeated in the branches of a union: they restrict no values, or are handled separately.
 _ANNOTATIONS = frozenset(
     {
@@ -58,7 +58,7 @@ _READ_ELSEWHERE = frozenset(
 )  # fmt: skip
 #: Keywords of draft 3 whose values are schemas.
 _DRAFT_3_SCHEMAS = ("extends", "disallow")
-#: What the description says about properties that only requests or only responses have.
+#: Sentences for the description of properties that only responses or only requests have.
 _ACCESS_SENTENCES = {"readOnly": "Read-only.", "writeOnly": "Write-only."}
 _KNOWN = (_ANNOTATIONS | _CHECKS | _READ_ELSEWHERE) - _ACCESS_SENTENCES.keys()
 
@@ -81,7 +81,7 @@ class Source:
 
     schema: JsonValue
     path: str
-    #: Pointers of the definitions around this schema. A recursive definition occurs once for each level.
+    #: JSON pointers of the definitions around this schema. A recursive definition is listed once for each level.
     enclosing: tuple[str, ...] = ()
     #: Pointer of the enclosing union if that union allows null. Then null is valid even if this schema forbids null.
     nullable_union: str = ""
@@ -121,22 +121,22 @@ class Node:
 
     path: str
     losses: list[Loss]
-    #: Whether each check of the whole schema was read, by its JSON pointer.
+    #: Maps the JSON pointer of each check in the whole schema to whether the check was read.
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
     #: JSON pointers of the sources that the place starts with, without those that `$ref` or `allOf` add.
     paths: list[str] = field(default_factory=list[str])
-    #: Types other than null; `None` if no source names a type.
+    #: Types other than null; `None` if no source has a `type`.
     types: list[str] | None = None
-    #: Whether null is allowed; `None` if no source says.
+    #: Whether null is allowed; `None` if no source allows or forbids it.
     null: bool | None = None
     #: Pointers of each `oneOf` that allows null beside a single other branch.
     null_unions: list[str] = field(default_factory=list[str])
-    #: Whether the other branch of such a `oneOf` forbids null.
+    #: Whether the other branch of a `oneOf` in `null_unions` forbids null.
     null_is_exclusive: bool = False
-    #: Whether a source says `nullable: true`, which also holds for a union beside it.
+    #: Whether a source has `nullable: true`. This also applies to a union beside it.
     flagged_nullable: bool = False
     values: list[JsonValue] | None = None
-    #: Pointers of the lists of values.
+    #: JSON pointers of the keywords (`enum` or `const`) that list the values.
     values_paths: list[str] = field(default_factory=list[str])
     properties: dict[str, list[Source]] = field(default_factory=dict[str, "list[Source]"])
     #: Each required name, with the pointers of the keywords that require it.
@@ -158,19 +158,19 @@ class Node:
         self.add_sentence(sentence)
 
     def record_value_loss(self, reason: str, sentence: str = "") -> None:
-        """Record a loss for each list of values."""
+        """Record a loss for each `enum` or `const` of the place."""
         for path in self.values_paths:
             self.record_loss(path, path.rpartition("/")[2], reason)
         self.add_sentence(sentence)
 
     def record_place_loss(self, keyword: str, reason: str, sentence: str = "") -> None:
-        """Record a loss for the place and for each of its first sources."""
+        """Record a loss for the place, and for each source that the place starts with."""
         for path in dict.fromkeys([self.path, *self.paths]):
             self.record_loss(path, keyword, reason)
         self.add_sentence(sentence)
 
     def require(self, name: str, path: str) -> None:
-        """Make a property required, as the keyword at `path` says."""
+        """Make a property required. `path` is the JSON pointer of the keyword that requires it."""
         self.required.setdefault(name, []).append(path)
 
     def add_sentence(self, sentence: str, longest: int = _MAX_SENTENCE) -> bool:
@@ -181,7 +181,7 @@ class Node:
         return fits
 
     def take_checks(self, keyword: str) -> list[Check]:
-        """Return the values of `keyword` in all sources, and mark them as read."""
+        """Return the checks with `keyword` in all sources, and mark them as read."""
         found = [check for check in self.checks if check.keyword == keyword]
         self.checks_read.update((check.path, True) for check in found)
         return found
@@ -285,7 +285,7 @@ class Node:
             if keyword in _KNOWN or value is None or (keyword in _ACCESS_SENTENCES and value is False):
                 continue
             if not source.path and isinstance(value, (dict, list)) and keyword not in _DRAFT_3_SCHEMAS:
-                # At the top level, any key may hold a schema that references point to.
+                # At the top level, any key may contain a schema that references point to.
                 continue
             self.record_loss(f"{source.path}/{escape(keyword)}", keyword, NOT_SENT, _ACCESS_SENTENCES.get(keyword, ""))
 
@@ -321,11 +321,13 @@ class Node:
         while kept and not self.add_sentence(f"Examples: {', '.join(kept)}."):
             kept.pop()
         if len(kept) < len(found) or (examples and not isinstance(examples, list)):
-            self.record_loss(f"{source.path}/{keyword}", keyword, f"The description has {len(kept) or 'none'} of them.")
+            self.record_loss(
+                f"{source.path}/{keyword}", keyword, f"The description lists {len(kept) or 'none'} of them."
+            )
 
 
 def _is_draft_3_required(path: str, required: JsonValue) -> bool:
-    """Whether `required` is written in a property, as in draft 3. Then it was read with the enclosing object."""
+    """Whether `required` is written in a property, as in draft 3. `_add_members` reads it with the object around it."""
     return required is True and path.rpartition("/")[0].endswith("/properties")
 
 
@@ -335,7 +337,7 @@ def escape(step: str | int) -> str:
 
 
 def type_names(schema: JsonObject) -> list[str] | None:
-    """Return the names under `type` in lower case; `None` if there is no `type`."""
+    """Return the names in `type`, in lower case; `None` if there is no `type`."""
     found = schema.get("type")
     if found is None:
         return None

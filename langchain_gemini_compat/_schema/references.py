@@ -41,14 +41,14 @@ class Reader:
     root: JsonValue
     #: Maximum number of times that a definition is expanded inside itself, including the first expansion.
     max_nesting: int
-    #: Number of sources after which no source is expanded.
+    #: Number of sources that may be read before expanding ends.
     budget: int
     losses: list[Loss]
     #: Number of sources that were read.
     visited: int = 0
-    #: Pointers of the targets of references.
+    #: JSON pointers of the targets of references.
     targets: set[str] = field(default_factory=set[str])
-    #: Whether each check was read, by its JSON pointer.
+    #: Maps the JSON pointer of each check to whether the check was read.
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
 
     def read(self, path: str, sources: Sequence[Source]) -> Node:
@@ -71,7 +71,7 @@ class Reader:
                 node.record_loss(source.path, "schema", reason)
         if not node.null_is_exclusive:
             for union in dict.fromkeys(node.null_unions):
-                node.record_loss(union, "oneOf", "More than one alternative may match.")
+                node.record_loss(union, "oneOf", "It is not checked that only one alternative matches.")
         return node
 
     def _expand(self, source: Source, schema: JsonObject, node: Node, resolved: set[str]) -> list[Source]:
@@ -107,7 +107,7 @@ class Reader:
         return [Source(target, pointer, (*source.enclosing, pointer))]
 
     def _expand_union(self, source: Source, keyword: str, branches: JsonValue, node: Node) -> list[Source]:
-        """Return the only branch other than null, as a source. Add a union of several branches to `node.unions`."""
+        """Return the only branch other than null, as a source. If there are several, add the union to `node.unions`."""
         if not isinstance(branches, list) or not branches:
             node.record_loss(f"{source.path}/{keyword}", keyword, "It is not a list of schemas.")
             return []
@@ -125,7 +125,7 @@ class Reader:
         return []
 
     def _read_discriminator(self, source: Source, branch: Source) -> list[Source]:
-        """Return the values of the property that OpenAPI's `discriminator` assigns to a branch."""
+        """Return a source with the property values that OpenAPI's `discriminator` assigns to a branch, in a list."""
         name, mapping = _discriminator_of(source.schema)
         target = resolve_pointer(self.root, branch.schema.get("$ref")) if isinstance(branch.schema, dict) else None
         if not name or target is None:
@@ -133,7 +133,7 @@ class Reader:
         values: list[JsonValue] = [value for value, to in mapping.items() if self._maps_to(to, target[0])]
         inner = object_at(object_at(target[1], "properties"), name) if isinstance(target[1], dict) else {}
         if not values and not mapping and not {"const", "enum"} & set(inner):
-            # Without a mapping the names of the schemas are the values.
+            # Without a mapping, the values are the names of the schemas.
             values = [target[0].rpartition("/")[2]]
         if not values or "const" in inner:
             return []
@@ -145,7 +145,7 @@ class Reader:
         return found[0] == pointer if found is not None else to == pointer.rpartition("/")[2]
 
     def _check_discriminator(self, source: Source, schema: JsonObject, node: Node) -> None:
-        """Record the values of a `discriminator` that match no branch."""
+        """Record a loss for a `discriminator` whose values do not match the branches."""
         name, mapping = _discriminator_of(schema)
         path = f"{source.path}/discriminator"
         branches = [part for keyword in ("anyOf", "oneOf") for part in list_at(schema, keyword)]
@@ -155,10 +155,12 @@ class Reader:
         if not name:
             node.record_loss(path, "discriminator", "It does not name a property.")
         elif left:
-            reason = "What its values require is not checked."
+            reason = "It is not checked what its values require."
             node.record_loss(f"{path}/mapping", "mapping", reason, f"Values of {name}: {', '.join(left)}.")
         elif not branches:
-            node.record_loss(path, "discriminator", "What its values require is not checked.", f"Told apart by {name}.")
+            node.record_loss(
+                path, "discriminator", "It is not checked what its values require.", f"Told apart by {name}."
+            )
 
 
 def _discriminator_of(schema: JsonValue) -> tuple[str, JsonObject]:
@@ -202,4 +204,6 @@ def _build_shallow(target: JsonValue) -> JsonObject:
 def _leave_unread(source: Source, schema: JsonObject, node: Node) -> None:
     for keyword in (*REFERENCES, *_COMBINED):
         if keyword in schema:
-            node.record_loss(f"{source.path}/{keyword}", keyword, "The schema is too large, so this is not read.")
+            node.record_loss(
+                f"{source.path}/{keyword}", keyword, "The schema is too large, so this keyword is not read."
+            )

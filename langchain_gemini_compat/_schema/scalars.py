@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 NUMBER_FORMATS = ("int32", "int64", "float", "double")
-#: Formats that Gemini accepts in `parameters`. It answers 400 to any other format (public reports about Google's
-#: native API).
+#: Maps types to the formats that Gemini accepts in `parameters`. Gemini answers 400 to any other format (public reports
+#: about Google's native API).
 _FORMATS = {
     "string": ("enum", "date-time"),
     "integer": NUMBER_FORMATS,
     "number": NUMBER_FORMATS,
 }
-#: For each keyword, the value with which it restricts nothing.
+#: Maps each keyword to the value with which it restricts nothing.
 _NEUTRAL: dict[str, JsonValue] = {
     "uniqueItems": False,
     "minProperties": 0,
@@ -33,8 +33,8 @@ _NEUTRAL: dict[str, JsonValue] = {
     "dependentSchemas": {},
     "dependencies": {},
 }
-#: For each keyword without an equivalent: the reason of the loss, and the sentence for the description. The sentence is
-#: empty if the keyword's value would not help the model.
+#: Maps each keyword that has no equivalent to the reason of the loss, and to a sentence for the description. If the
+#: keyword's value would not help the model, the sentence is empty.
 _UNSUPPORTED = {
     "pattern": ("The pattern is not checked.", "Must match {}."),
     "multipleOf": ("The divisor is not checked.", "Must be a multiple of {}."),
@@ -48,7 +48,7 @@ _UNSUPPORTED = {
     "dependentRequired": ("It is not checked which properties require each other.", ""),
     "dependentSchemas": ("It is not checked what properties require of each other.", ""),
     "dependencies": ("It is not checked what properties require of each other.", ""),
-    "not": ("What is excluded is not checked.", ""),
+    "not": ("The excluded values are not checked.", ""),
     "if": ("The condition is not checked.", ""),
 }
 UNSUPPORTED_BY_TYPE = {
@@ -88,7 +88,7 @@ def build_number(node: Node, name: str) -> JsonObject:
 
 
 def build_counts(node: Node, lowest: str, highest: str) -> JsonObject:
-    """Return the bounds of a length. The narrowest of several bounds counts."""
+    """Return the bounds of a length. If a keyword has several bounds, the narrowest counts."""
     found: JsonObject = {}
     for keyword, narrowest in ((lowest, max), (highest, min)):
         counts: list[int] = []
@@ -118,9 +118,9 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
     if _has_gaps(numbers):
         # Numbers could be listed as strings, but the model would then return strings, which the tool refuses.
         listed = ", ".join(map(as_text, dict.fromkeys(numbers)))
-        node.record_value_loss("Numbers between the listed ones are not refused.", f"One of: {listed}.")
+        node.record_value_loss("Numbers between the listed ones are accepted, too.", f"One of: {listed}.")
     if any(isinstance(value, (dict, list)) for value in fitting):
-        node.record_value_loss("Objects and arrays in the list are not offered.")
+        node.record_value_loss("Objects and arrays are left out of the list.")
     ranges: list[JsonObject] = []
     if texts:
         record_unsupported(node, "string")
@@ -132,7 +132,10 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
 
 
 def _build_unfitting_values(node: Node, values: list[JsonValue], types: list[str]) -> list[JsonObject]:
-    """Return an enum whose values do not fit their place, as strings if the types allow strings or numbers."""
+    """Return the branches for an enum without a value that satisfies the keywords beside it.
+
+    The values are listed as strings if the types allow strings or numbers.
+    """
     if values:
         keyword = node.values_paths[0].rpartition("/")[2]
         node.record_place_loss(keyword, "No listed value satisfies the keywords beside the list.")
@@ -164,7 +167,7 @@ def _is_text_or_number(value: JsonValue) -> bool:
 def _build_texts(node: Node, texts: list[str]) -> list[JsonObject]:
     listed: list[JsonValue] = [text for text in dict.fromkeys(texts) if text]
     if "" in texts:
-        node.record_value_loss("The empty string is not offered in the list.")
+        node.record_value_loss("The empty string is left out of the list.")
     if listed:
         return [{"type": "string", "enum": listed}]
     return [build_string(node)] if texts else []
@@ -174,7 +177,7 @@ def _build_booleans(node: Node, values: list[JsonValue]) -> list[JsonObject]:
     found = {value for value in values if isinstance(value, bool)}
     if len(found) == 1:
         text = as_text(next(iter(found)))
-        node.record_value_loss("The other boolean is not refused.", f"The only boolean is {text}.")
+        node.record_value_loss("The other boolean is accepted, too.", f"The only boolean is {text}.")
     return [{"type": "boolean"}] if found else []
 
 
@@ -217,7 +220,7 @@ def _has_type(value: JsonValue, types: list[str]) -> bool:
 
 
 def _build_format(node: Node, name: str, *, listed: bool = False) -> JsonObject:
-    """Return the first format that Gemini accepts. With `listed`, for an enum of strings, only `enum` is accepted."""
+    """Return the first format that Gemini accepts. With `listed` (an enum of strings), this can only be `enum`."""
     kept = ("enum",) if listed else _FORMATS[name]
     found: JsonObject = {}
     for check in node.take_checks("format"):

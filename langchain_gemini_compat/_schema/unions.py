@@ -1,6 +1,6 @@
 """Builds unions from compiled branches, and adds descriptions to compiled places.
 
-Only `description` and `nullable` may stand beside `anyOf`. Gemini refuses other keywords there
+Only `description` and `nullable` may be beside `anyOf`. Gemini refuses other keywords beside it
 (https://github.com/langchain-ai/langchain-google/issues/1216).
 """
 
@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 _MAX_COMBINATIONS = 24
 #: Maximum number of branches that are compared with each other.
 _MAX_COMPARED = 200
-#: A branch with no other keywords requires properties but does not describe them.
+#: If a branch has only these keywords, it requires properties but does not describe them.
 _REQUIRED_ONLY = frozenset({"required", "not", "type", "title", "description"})
 _LEADING = ("type", "description", "nullable")
 
 
 def build_union(branches: Iterable[JsonObject]) -> tuple[JsonObject, bool]:
-    """Return `anyOf` with the branches, or the only distinct branch, and whether any branch allows null."""
+    """Return a schema for the branches, and whether a branch allows null.
+
+    The schema is `anyOf` with all branches. If all branches are equal, it is the branch itself.
+    """
     flat: list[JsonObject] = []
     nullable = False
     for branch in branches:
@@ -72,7 +75,9 @@ def choose_unions(node: Node) -> list[SchemaUnion]:
     if prod(len(union.branches) for union in unions) > _MAX_COMBINATIONS:
         for union in unions[1:]:
             path = f"{union.source.path}/{union.keyword}"
-            node.record_loss(path, union.keyword, "There are too many combinations with the union beside it.")
+            node.record_loss(
+                path, union.keyword, "It is not checked, because there are too many combinations with another union."
+            )
         del unions[1:]
     return unions
 
@@ -92,7 +97,7 @@ def _merge_required(node: Node, union: SchemaUnion) -> None:
         if all(name in names for names in lists):
             node.require(name, path)
     words = " or ".join(" and ".join(names) for names in lists) if all(lists) else ""
-    reason = "It is not checked which properties are given together."
+    reason = "It is not checked which properties occur together."
     node.record_loss(path, union.keyword, reason, f"Give {words}." if words else "")
 
 
@@ -103,9 +108,10 @@ def strings_in(schema: JsonValue, keyword: str) -> list[str]:
 
 
 def is_disjoint_union(union: SchemaUnion, branches: Sequence[JsonObject], untyped: Mapping[int, JsonObject]) -> bool:
-    """Whether no value can satisfy two branches, judged by types and enums.
+    """Whether types and enums show that no value can satisfy two branches.
 
-    `untyped` has the compiled places, by `id`, whose original schema has no `type` and accepts values of any type.
+    `untyped` maps the `id` of a compiled place to the place, if its original schema has no `type` and so accepts values
+    of any type.
     """
     schema = union.source.schema
     if isinstance(schema, dict) and "discriminator" in schema:
@@ -164,7 +170,7 @@ def merge_object_union(compiled: JsonObject, unions: Iterable[SchemaUnion], loss
     branches = _flatten(compiled)
     if "anyOf" not in compiled:
         return compiled
-    reason = "Properties of all alternatives are offered together."
+    reason = "The sent object has the properties of all alternatives."
     losses.extend(Loss(f"{union.source.path}/{union.keyword}", union.keyword, reason) for union in unions)
     found: dict[str, list[JsonObject]] = {}
     for branch in branches:
