@@ -36,7 +36,7 @@ HEAVY = {
     "tokenizers",
     "urllib3",
 }
-#: One process runs these in order and prints the modules that each one loads.
+#: Code of each stage. One process runs the stages in order, and prints the modules that each stage loads.
 STAGES = {
     "base": "import asyncio, langchain_core.language_models.chat_models",
     "import": "from langchain_gemini_compat import ChatGeminiCompat",
@@ -78,7 +78,7 @@ def test_import_loads_only_langchain_and_a_json_parser(loaded):
         "testing",
     )
     assert modules.isdisjoint({f"langchain_gemini_compat.{name}" for name in late})
-    # The rest are small modules of this package, whose number grows when one is split.
+    # The other modules are small modules of this package. Their number grows when a module is split.
     assert len(modules) <= 85
 
 
@@ -106,7 +106,7 @@ def test_first_call_with_a_key_does_not_load_google_auth(loaded):
     modules = loaded["calls"]
     assert "langchain_gemini_compat._transport.client" in modules
     assert {name.partition(".")[0] for name in foreign(modules)}.isdisjoint(HEAVY)
-    # The rest is what the HTTP library and LangChain load at their own first call.
+    # The HTTP library and LangChain load the other modules at the first call.
     assert len(foreign(modules)) <= 120
     assert len(modules - foreign(modules)) <= 60
 
@@ -117,10 +117,10 @@ def test_installation_adds_four_packages_and_their_dependencies():
     direct = {one.name for one in own if one.marker is None or one.marker.evaluate({"extra": ""})}
     four = {"google-auth", "langchain-core", "openai", "pydantic"}
     brought = {name for one in four for name in dependencies(one, set())}
-    # What is imported is declared, even if the four bring it.
+    # The other direct dependencies install nothing more: they are dependencies of the four, but imported directly.
     assert direct - four <= brought
     assert four <= direct
-    # Four, and four that are imported: jiter, pydantic-core, PyYAML (cassettes) and typing-extensions.
+    # These are the four, and jiter, pydantic-core, PyYAML (for cassettes) and typing-extensions.
     assert len(direct) <= 8
     found = dependencies("langchain-gemini-compat", set())
     assert len(found) <= 50

@@ -28,14 +28,15 @@ AT_ONCE = 20
 STREAMS = 1_000
 FAULTY_CALLS = 500
 MAX_RETRIES = 1
-#: A leak of one object per call would be 1,500 blocks.
+#: Allowed growth in memory blocks. A leak of one object per call would add 1,500 blocks.
 SPARE_BLOCKS = 1_200
-#: A leak of two kilobytes per call would be three megabytes.
+#: Allowed growth in megabytes. A leak of two kilobytes per call would add three megabytes.
 SPARE_MEGABYTES = 3
 
 
 def build(url, **kwargs):
-    # On a surface of Google the package does the most work. The key is not used elsewhere, and neither is its gate.
+    # The package does the most work for a surface of Google. No other test uses this key, so no other test uses the
+    # rate gate of this key.
     return ChatGeminiCompat(model=MODEL, surface="ai_studio", base_url=url, api_key="load", **kwargs)
 
 
@@ -59,7 +60,7 @@ def check_flat(before, after):
     print(f"after {CALLS - WARM_UP} calls: {blocks:+} blocks, {megabytes:+.1f} MB, {files:+} files")
     assert blocks < SPARE_BLOCKS
     assert megabytes < SPARE_MEGABYTES
-    # Each thread or task may have opened one connection.
+    # Each thread or task may keep one open connection.
     assert files <= AT_ONCE
 
 
@@ -144,7 +145,7 @@ async def test_thousand_concurrent_streams_complete(many_files):
         texts = await asyncio.gather(*map(read, range(STREAMS)))
         assert texts == [right_answer(number) for number in range(STREAMS)]
         await asyncio.sleep(0.1)
-        # The SDK's pool keeps so many connections.
+        # The pool has the limit of the SDK's pool.
         assert server.count()["connections"] <= 100
 
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 FOLDER = Path(__file__).parent / "simulation"
-#: The rows that take less than a second each.
+#: Index of the scenario and number of workers, for runs that take less than a second each.
 QUICK = [(0, 30), (0, 200), (1, 30), (1, 100)]
 
 

@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 WIDTHS = (390, 768, 1280)
 SCHEMES = ("light", "dark")
-#: Elements that end right of the screen, unless a parent of theirs scrolls.
+#: JavaScript that lists elements that are wider than the screen. Elements inside of a scrolling element are left out.
 TOO_WIDE = """() => {
   const width = document.documentElement.clientWidth
   const scrolls = element => {

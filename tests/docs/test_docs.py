@@ -18,12 +18,13 @@ from langchain_gemini_compat.testing import FakeGemini
 
 ROOT = Path(__file__).parents[2]
 README, INDEX = ROOT / "README.md", ROOT / "docs" / "index.md"
-#: The page for docs.langchain.com, which is not part of the site.
+#: The page that is written for docs.langchain.com and not for the site.
 LANGCHAIN = ROOT / "docs" / "integrations" / "chat" / "gemini_compat.mdx"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "cassettes" / "README.md", LANGCHAIN]
 RUNS = [(page, tab) for page in PAGES for tab in read_tabs(page.read_text(encoding="utf-8"))]
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
-#: For each word of a `pip install` line, the modules that it installs and that pages import. `clone` is this package.
+#: Maps each argument of `pip install` on the pages to the modules that it installs, as far as pages import them.
+#: `clone` is this package.
 BRINGS = {
     "clone": {
         "langchain_gemini_compat",
@@ -50,14 +51,14 @@ BRINGS = {
     "opentelemetry-sdk": {"opentelemetry.sdk"},
     "pytest": {"pytest"},
 }
-#: Modules inside a package that belong to another distribution than the package itself.
+#: Submodules that another distribution installs than the one that installs the package around them.
 APART = {module for modules in BRINGS.values() for module in modules if "." in module}
-#: Names whose use imports a module of another distribution.
+#: Maps names on the pages to the module of another distribution that their use imports.
 INSIDE = {"serve": "uvicorn", "InMemoryVectorStore": "numpy"}
 INSTALLED = re.compile(r"pip install ([^`\n&#]+)")
 CLONE = re.compile(r"(?:\.|/path/to/the/clone)(\[\w+\])?")
 with suppress(ModuleNotFoundError):
-    # The module keeps the `sys.stderr` of its import as a default. Import it before pytest captures a test's output.
+    # The module stores `sys.stderr` at its import, as a default value. So import it before pytest replaces `sys.stderr`.
     import_module("mcp.client.stdio")
 
 
@@ -170,7 +171,7 @@ def test_tabs_begin_with_the_offline_fake(page):
     assert set(used) <= set(TABS)
 
 
-#: Why the model of a page cannot come from some of the places.
+#: Maps pages that do not have a tab for each place of a model to the missing tabs and the reason.
 FEWER_TABS = {
     "docs/how-to/context-caching.md": "Own server: context caches are Google's.",
     "docs/how-to/correct-the-catalog.md": "Own server: it gets options unchanged, whatever the catalog says.",
@@ -182,7 +183,7 @@ FEWER_TABS = {
     "docs/reference/embeddings.md": "Vertex AI: its compatible API has no embeddings.",
     "docs/tutorial-rag.md": "Vertex AI: its compatible API has no embeddings.",
 }
-#: Why a page with Python blocks has no tabs.
+#: Maps pages with Python blocks but without tabs to the reason.
 WITHOUT_TABS = {
     "README.md": "It is short, and gets the model of the front page.",
     "docs/how-to/bulk.md": "Its blocks build their own models, since they show processes and files.",

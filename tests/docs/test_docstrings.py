@@ -12,9 +12,9 @@ from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
 from langchain_gemini_compat._model import connection as _connection
 from langchain_gemini_compat.testing import FakeGemini
 
-#: Files that the examples read.
+#: Maps the names of files that the examples read to their content.
 FILES = {"picture.png": PNG, "report.pdf": b"%PDF-1.4\n", "talk.mp3": b"ID3\x03\x00"}
-#: Names that examples of methods use.
+#: Code that runs before the examples of methods, because they use its names.
 START = """
 from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
 from pydantic import BaseModel
@@ -71,7 +71,7 @@ def test_examples_of_a_docstring_print_what_they_say(name, offline, capsys):
     exec(START, namespace)
     printed = None
     for language, code, _ in read_blocks(EXAMPLES[name]):
-        # Sections of a docstring are indented, which `read_blocks` removes.
+        # `read_blocks` has removed the indent of docstring sections.
         if language == "python":
             exec(compile(code, f"the docstring of {name}", "exec"), namespace)
             printed = capsys.readouterr().out
@@ -91,5 +91,5 @@ def test_code_documents_as_much_as_the_class_of_google_s_package():
         assert ours.documented == ours.names, part
         assert ours.words >= theirs.words, part
         assert ours.documented >= theirs.documented, part
-        # Examples of parameters are in the docstrings of the class and of the method.
+        # Parameters have no examples of their own: those are in the docstrings of the class and of the method.
         assert ours.examples >= theirs.examples or "parameters" in part, part

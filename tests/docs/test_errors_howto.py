@@ -112,7 +112,7 @@ def stream_cut(_):
 ORPHAN = [HumanMessage("hi"), ToolMessage("4", tool_call_id="call_1"), AIMessage("Four."), HumanMessage("And?")]
 THOUGHT_OUT = Reply(finish_reason="length", usage=Usage(9, 0, thoughts=100))
 
-#: Message and class on the page, with the function that produces them.
+#: Maps the message and the class of an entry on the page to a function that raises this error.
 CASES = {
     ("API key not valid. Please pass a valid API key.", "AuthenticationError"): refuse(
         400, "API key not valid. Please pass a valid API key."

@@ -22,7 +22,7 @@ from langchain_gemini_compat._transport.client import Transport
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(langchain_gemini_compat.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-#: The start of a function name that asks a question.
+#: Matches names of functions that answer a question, so they must not change anything.
 QUESTION = re.compile(r"_*(is|has|may|can|find|get)_")
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
@@ -203,7 +203,7 @@ def test_type_hints_of_public_names_can_be_evaluated(name):
     failed = []
     for label, value in public_objects(importlib.import_module(name)):
         if isinstance(value, type) and issubclass(value, openai.OpenAIError):
-            # The attributes of openai's classes name a module that openai imports only for type checkers.
+            # The annotations of openai's classes use a module that openai imports only for type checkers.
             continue
         failed += [f"{label}: {reason}" for reason in failures_of_hints(value)]
     assert failed == []

@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 INVENTORIES = ROOT / "docs" / "inventories"
-#: What people type, and the page that has to come first.
+#: Maps a search text to the page that must be the first result.
 FIRST = {
     "tool calling": "how-to/tool-calling/",
     "streaming": "how-to/streaming/",

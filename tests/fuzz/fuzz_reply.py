@@ -31,7 +31,7 @@ with atheris.instrument_imports(include=["langchain_gemini_compat"]):
     from judge_reply import judge, outcome_key, read_refusal, read_stream, read_whole
     from wire import call, chunk, completion, google_error
 
-#: Keys of the API's JSON, by the object that has them.
+#: Maps each object in the API's JSON to the keys that it may have.
 KEYS = {
     "reply": ["id", "object", "model", "system_fingerprint", "service_tier", "error", "usage", "choices", "choices"],
     "choices": ["index", "finish_reason", "finishReason", "logprobs", "delta", "delta", "message"],
@@ -52,7 +52,7 @@ KEYS = {
 }
 KEYS |= {"message": KEYS["delta"], "extra_properties": ["google"]}
 KEYS |= {key: ["cached_tokens", "reasoning_tokens"] for key in ("prompt_tokens_details", "completion_tokens_details")}
-#: Strings and numbers with a meaning for a parser.
+#: Strings and numbers that a parser handles in a special way.
 TEXTS = [
     *("", "x", "f", "g", "c1", "c2", "{}", "{", "}", '{"a":1}', '{"a":', "1}", '"x', '{"a":{"b":[1]}}', "NaN", "null"),
     *("<thought>", "</thought>", "<think>", "</think>", "<thou", "ght>", " ", "\n", "\u00a0", "\x00", "\ud83d\ude00"),
@@ -227,7 +227,7 @@ class Run:
         for place, path in self._found.items():
             print(f"FOUND {place} {path}")
         sys.stdout.flush()
-        # libFuzzer does not return.
+        # Exit here, because libFuzzer never returns.
         os._exit(1 if self._found else 0)
 
 
@@ -235,7 +235,7 @@ def write_seeds(folder):
     """Write good replies as seeds, for each kind of raw input."""
     for number, events in enumerate(SEEDS):
         stream = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events) + b"data: [DONE]\n\n"
-        # The data provider takes numbers from the end of the input.
+        # The last byte selects the kind of input, because atheris reads numbers from the end of the input.
         (folder / f"stream-{number}").write_bytes(stream + b"\x00")
         (folder / f"whole-{number}").write_bytes(json.dumps(events[-1]).encode() + b"\x01")
     (folder / "refusal").write_bytes(json.dumps(google_error(429, "X", "retry in 3s")).encode() + b"\x02\x01\x02")

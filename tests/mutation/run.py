@@ -30,9 +30,10 @@ from cosmic_ray.plugins import get_operator, operator_names
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "langchain_gemini_compat"
-#: The files that a copy of the repository needs for its tests.
+#: Files and folders that are copied, because the tests need them.
 COPIED = (PACKAGE, "tests", "cassettes", "docs", "pyproject.toml", "README.md", "CHANGELOG.md", "mkdocs.yml")
-#: The test files of each module. The fast ones that find most come first, because `-x` stops at the first failure.
+#: Maps each module to its test files. Fast files that detect many mutants come first, because `-x` stops at the first
+#: failure.
 TESTS = {
     "_response/tool_calls": "tool_calls uncertain_calls stream thoughts hostile_replies fuzz_decoders",
     "_response/call_decisions": "tool_calls uncertain_calls",
@@ -58,9 +59,10 @@ TESTS = {
     "_transport/sending": "transport deadlines timeouts errors",
     "_transport/pool_sockets": "deadlines timeouts transport",
 }
-#: Operators that need arguments, or whose mutants change nothing for immutable constants.
+#: Mutation operators that are left out: they need arguments, or their mutants of immutable constants change nothing.
 LEFT_OUT = {"core/VariableReplacer", "core/VariableInserter"}
-#: The time limit of a mutant, which may loop forever: a multiple of the time without it, and at least these seconds.
+#: Time limit for the tests of a mutant, which may loop forever: a multiple of their time without the mutant, and the
+#: minimum in seconds.
 TIMES, LEAST_SECONDS = 4, 60
 
 
@@ -138,7 +140,7 @@ class Workshop:
                 shutil.copy(source, self.root / name)
         shared = ROOT.parent / "shared"
         if shared.exists():
-            # Captured replies are in a folder beside the repository, if they are available.
+            # If captured replies are available, they are in a folder beside the repository.
             (folder / "shared").symlink_to(shared.resolve())
 
     def run(self, module, source, seconds):
@@ -148,7 +150,8 @@ class Workshop:
         path.write_text(source, encoding="utf-8")
         options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-m", "not load and not local_server"]
         command = [sys.executable, "-m", "pytest", *options, *tests_of(module)]
-        # `CI` makes property tests repeatable. A stale .pyc would hide a change within a second.
+        # With `CI`, property tests are repeatable. No bytecode is written, because Python would use a stale .pyc file if a
+        # module changes twice within a second.
         environment = {**os.environ, "CI": "true", "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
         try:
             with subprocess.Popen(

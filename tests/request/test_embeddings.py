@@ -257,7 +257,7 @@ async def test_total_timeout_holds_for_all_requests_of_a_call():
     error = await failure(embeddings, ["a"] * 10, errors.RequestTimeoutError)
     assert (error.limit, "0.35 seconds" in str(error)) == ("total", True)
     assert len(fake.requests) <= 8
-    # The next call starts with the whole timeout.
+    # The timeout starts again with each call, so the next call succeeds.
     assert len(embeddings.embed_query("a")) == 3072
 
 
@@ -324,7 +324,7 @@ class Slow(Wire):
         self.now += 1
         self.most = max(self.most, self.now)
         try:
-            # Later requests get their reply first.
+            # The replies come in reverse order: the latest request waits the shortest time.
             await asyncio.sleep(0.05 / len(self.requests))
             if "-1" in json.loads(request.content)["input"]:
                 return refused()

@@ -5,7 +5,7 @@ import pytest
 from langchain_gemini_compat import errors
 from langchain_gemini_compat.testing import FAULTS, FakeGemini, Fault, Raw
 
-#: Maps each example of a fault to the error that it raises without retries; `None` if vectors are returned.
+#: Maps each example fault to the error that embedding raises without retries; `None` if embedding returns vectors.
 RAISES = {
     "rate_limit_per_minute": errors.RateLimitError,
     "rate_limit_per_day": errors.RateLimitError,

@@ -30,7 +30,7 @@ REPAIRS = ("repaired", "adjusted")
 #: Blocks of other providers that cannot be sent to Google. A note must report each kind that is left out.
 UNSENDABLE = ("file_search_call", "mcp_call", "web_search_tool_result")
 
-#: Settings that give the same stories in every run.
+#: Hypothesis settings with which every run builds the same conversations.
 FIXED = settings(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 

@@ -22,7 +22,7 @@ def google(made):
     return made.payload.get("extra_body", {}).get("google", {})
 
 
-#: An option, its value, and the surfaces to which it is sent under its own name.
+#: Options, each with a value and the surfaces to which the option is sent under its own name.
 PLAIN = [
     ("temperature", 0.0, SURFACES),
     ("top_p", 0.5, SURFACES),
@@ -280,7 +280,7 @@ def test_penalties_are_left_out_for_the_family_that_refuses_them(surface):
 
 MINIMAL, NONE = {"reasoning_effort": "minimal"}, {"reasoning_effort": "none"}
 CONFIG = "thinking_config"
-#: Surface, model and thinking options; then the expected effort, `extra_body.google` and number of notes.
+#: Cases of a surface, a model and thinking options. Each has the expected effort, `extra_body.google` and number of notes.
 THINKING = [
     ("vertex", "gemini-3.8-flash", {"reasoning_effort": "high"}, "high", {}, 0),
     ("ai_studio", "gemini-3.8-flash", {"reasoning_effort": "HIGH"}, "high", {}, 0),

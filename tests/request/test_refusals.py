@@ -260,7 +260,8 @@ PROTECTED = (
     "previous_response_id", "provider", "data_collection", "instructions", "agent", "fallbacks", "bad_words", "best_of",
 )  # fmt: skip
 
-#: Errors that stand, because they name nothing, something that is not there, or something that must not be left out.
+#: Errors that are raised unchanged. They mention no part of the request, a part that is missing in it, or a part that
+#: must not be left out. Each has the text of the error and the request.
 STANDING = {
     "no reason": ("Request contains an invalid argument.", PENALTIES | ONE_KEY),
     "absent": (UNKNOWN.format("store", ""), ONE_KEY),
@@ -381,7 +382,7 @@ def test_error_inside_of_a_gateways_error_is_found(wrap):
     assert repaired("", ONE_KEY, body=body, surface="openai_compatible") == {"user": "u"}
 
 
-#: LiteLLM 1.108.7, route `openai/`. The words of AI Studio are lost.
+#: The error of LiteLLM 1.108.7 with the route `openai/`. It does not contain AI Studio's text.
 LITELLM = (
     "litellm.BadRequestError: OpenAIException - {}\n\nLiteLLM: model group 'gemini' failed with the error above. No "
     "fallback was attempted."

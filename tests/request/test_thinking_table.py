@@ -65,17 +65,17 @@ LEVELS = {
     "gemini-2.0-flash": None,
     "gemini-1.5-pro": None,
 }
-#: Maps a model to its budgets other than -1. Gemini 3 accepts a budget for compatibility, and always thinks.
+#: Maps a model to the budgets that it accepts, except -1. Gemini 3 accepts budgets for compatibility, but always thinks.
 BUDGETS = {
     "gemini-2.5-pro": range(128, 32_769),
     "gemini-2.5-flash-lite": {0, *range(512, 24_577)},
     "gemini-2.5-flash": range(24_577),
     **{model: range(1, 65_537) for model in LEVELS if model.startswith("gemini-3") and "image" not in model},
 }
-#: The models whose thinking can be switched off: on each surface, and on Vertex only.
+#: Models that can stop thinking: `MAY_STOP` on each surface, `MAY_STOP_ON_VERTEX` only on Vertex.
 MAY_STOP = {"gemini-2.5-flash", "gemini-2.5-flash-lite"}
 MAY_STOP_ON_VERTEX = {"gemini-3.5-flash", "gemini-3.1-pro-preview"}
-#: The values of `reasoning_effort` on each surface.
+#: The values of `reasoning_effort` that each surface accepts.
 EFFORTS = {"vertex": {N, L, M, H, "max"}, "ai_studio": {"none", N, L, M, H}}
 SILENT = {"nano-banana-pro-preview", "gemini-2.5-flash-image", "gemini-2.0-flash", "gemini-1.5-pro"}
 
@@ -327,12 +327,13 @@ def is_refused(model, surface, setting):
     if name == "thinking_level":
         return value not in (LEVELS[model] or ())
     if LEVELS[model]:
-        # No source has the highest budget of these models.
+        # No source states the highest budget of these models.
         return value == 0 and surface == "ai_studio"
     return value != -1 and value not in budgets(model, surface)
 
 
-#: Models of which the fake knows less than the package: later ones, and an alias of which no source shows a level.
+#: Models about which the fake endpoint knows less than the package: newer models, and an alias whose levels no source
+#: shows.
 UNKNOWN = {"gemini-flash-latest", "gemini-pro-latest", "gemini-5-xenon", "nano-banana-pro-preview"}
 
 
@@ -384,7 +385,7 @@ def test_thinking_option_survives_binding(surface):
         assert meaning(body) == "high"
 
 
-#: Model, setting, `max_tokens`, and whether thinking may use them up. The first group comes from public reports.
+#: Model, setting, `max_tokens`, and whether thinking may use up these tokens. The first cases come from public reports.
 TIGHT = [
     ("gemini-2.5-pro", {}, 256, True),
     ("gemini-2.5-flash", {}, 3072, True),

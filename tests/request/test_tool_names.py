@@ -77,7 +77,7 @@ def test_valid_name_stays_in_any_order():
     assert len({taken.encode(name) for name in ("a_b", *hashed, "a b", "a.b")}) == 5
 
 
-#: Different names that would be equal after invalid characters are replaced.
+#: Names that often become equal when their invalid characters are replaced.
 ODD_NAMES = st.text(alphabet=st.sampled_from("a_b-.: 1ü\n\ud800"), max_size=6) | st.text() | st.just("a" * 80)
 
 

@@ -76,7 +76,8 @@ def request(surface="vertex", tools=TOOLS, **options):
 
 
 ALL = ["add", "now", "Weather"]
-#: A choice, and the declared tools and sent mode on Google's surfaces and on other servers.
+#: Maps a case to a choice, then the declared tools and the sent `tool_choice`: first for Google's surfaces, then for
+#: other servers.
 CHOICES = {
     "none given": (None, ALL, None, ALL, None),
     "auto": ("auto", ALL, "auto", ALL, "auto"),

@@ -267,7 +267,7 @@ def declared(name, **properties):
     return {"type": "function", "function": {"name": name, "description": "d", "parameters": parameters}}
 
 
-#: Two names that Gemini refuses, a second tool of one name, and patterns.
+#: Tools that cause notes: a name that Gemini refuses, two tools with one name, and keywords that are not sent.
 TOOLS = [declared("get time"), declared("f"), declared("f", b={"type": "integer"}), declared("g", c={"format": "x"})]
 
 
@@ -377,7 +377,7 @@ def number(value):
     return declared("f", a={"type": "number", "default": value, "minimum": value})
 
 
-#: Lists of tools that differ from each other, some only for an exact eye.
+#: Different lists of tools. Some differ only in a detail, such as the type of a number.
 LISTS = {
     "four": TOOLS,
     "other order": TOOLS[::-1],

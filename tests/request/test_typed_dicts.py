@@ -18,7 +18,7 @@ from langchain_gemini_compat._schema.functions import compile_parameters
 
 METHODS = ["json_schema", "function_calling", "json_mode"]
 T = TypeVar("T")
-#: `typing` has the qualifiers since Python 3.11. For older versions, they come from `typing_extensions`.
+#: `NotRequired` and similar qualifiers are in `typing` since Python 3.11. Before, they come from `typing_extensions`.
 NOT_REQUIRED = getattr(typing, "NotRequired", te.NotRequired)
 REQUIRED = getattr(typing, "Required", te.Required)
 
@@ -100,7 +100,7 @@ EVENT: dict[str, Any] = {
     "name": "fair", "note": None, "other": None, "place": {"city": None}, "kind": "a", "size": 1, "tags": ["x"],
     "colour": "red",
 }  # fmt: skip
-#: Each class, with answers that it accepts and an answer that it refuses.
+#: Maps a case to a class, answers that the class accepts, and an answer that it refuses.
 CASES: dict[str, tuple[Any, list[Any], Any]] = {
     "typing": (Event, [EVENT, {**EVENT, "when": "2026-01-02", "place": None, "level": 1}], {**EVENT, "name": None}),
     "total": (Partial, [{"name": "a"}, {"name": "a", "note": None}, {"name": "a", "places": {"x": {"city": "y"}}}], {}),
@@ -150,7 +150,7 @@ def test_declaration_allows_null_and_missing_keys(method):
     assert told["name"] == "What it is called."
     assert told["when"].startswith("Its day.")
     assert (told["tags"], told["level"]) == ("Some words", "How high. Default: 5.")
-    # Pydantic before 2.8 adds the description of the enum.
+    # Before 2.8, pydantic appends the description of the enum class.
     assert told["colour"].startswith("The colour")
     assert (told["place"], found["size"]["minimum"]) == ("A place.", 1)
     assert "Args" not in str(body)

@@ -272,7 +272,7 @@ def nest(inner):
 
 
 SCHEMAS = st.recursive(LEAVES, nest, max_leaves=8)
-#: Definitions that refer at most to themselves, so that validation ends.
+#: Schema definitions. They have no references, or only a reference to themselves, so that validation ends.
 DEFINITIONS = st.fixed_dictionaries(
     {"a": st.just({"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}, "b": INTEGER}}),
      "b": st.just({"type": ["integer", "null"]})}
@@ -336,7 +336,7 @@ def book(seats: int, row: str | None = None) -> str:
 SLIP, MEANT = '{"seats": "2", "row": null}', {"seats": 2, "row": None}
 SAID = ["Arguments of 'book' were repaired: /seats (string to integer)."]
 HEAD, BODY = call("book", "", "call-1", index=0), {"index": 0, "function": {"arguments": SLIP}}
-#: The events of a stream that contain the arguments, and whether the arguments can be repaired.
+#: Maps a case to the events of a stream with the arguments, and to whether the arguments can be repaired.
 STREAMS = {
     "as one": ([[call("book", SLIP)]], True),
     "as one, after the head": ([[HEAD], [BODY]], True),

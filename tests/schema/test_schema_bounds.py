@@ -158,7 +158,7 @@ def build_schemas(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         **dict.fromkeys(["uniqueItems", "contains", "dependentRequired", "deprecated"], VALUES),
     }  # fmt: skip
     wrong = st.dictionaries(st.sampled_from(sorted(keywords)), st.sampled_from(ODD), max_size=1)
-    # Only a few keywords in each schema, so that pairs of them occur often.
+    # Each schema has only a few keywords, so that each pair of keywords is tried often.
     chosen = st.lists(st.sampled_from(sorted(keywords)), max_size=4, unique=True)
     right = chosen.flatmap(lambda names: st.fixed_dictionaries({name: keywords[name] for name in names}))
     return st.builds(lambda first, second: {**first, **second}, right, wrong)

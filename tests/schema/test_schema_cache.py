@@ -47,7 +47,7 @@ class Changing:
         return (str, ("a",))
 
 
-#: Values that Python's `==`, `json.dumps` or both take for the same.
+#: Groups of different values that are equal for Python's `==`, or that `json.dumps` writes as the same text.
 CONFUSABLE = [
     (1, 1.0, True),
     (0, 0.0, -0.0, False),
@@ -327,7 +327,7 @@ def test_the_size_of_a_compiled_schema_is_near_its_memory(cache):
         for number in range(50)
     ]
     compile_parameters(schemas[0])
-    # Other threads of the process allocate memory, too. So only what this test allocates counts.
+    # Only memory that this test allocates is counted, because other threads of the process allocate memory, too.
     own = tracemalloc.Filter(inclusive=True, filename_pattern=__file__, all_frames=True)
     tracemalloc.start(60)
     try:

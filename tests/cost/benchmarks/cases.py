@@ -28,7 +28,7 @@ class Case:
     verb: str
     args: tuple = ()
     units: int = 1
-    #: The table's unit, in seconds.
+    #: The unit of the case's table, in seconds.
     unit: float = 1e-6
     is_long: bool = False
     is_tls: bool = False

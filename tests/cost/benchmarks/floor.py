@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-#: The HTTP library of the installed openai: httpx2 from openai 3 on.
+#: The HTTP library that the installed openai uses. Since openai 3, it is httpx2.
 http = import_module("httpx2" if find_spec("httpx2") else "httpx")
 _set = object.__setattr__
 _MESSAGE = AIMessageChunk(content="", response_metadata={})

@@ -23,7 +23,7 @@ from report import TARGETS_PAGE, write_between
 _CHILD = Path(__file__).with_name("child.py")
 _COUNT = re.compile(r"I\s+refs:\s+([\d,]+)")
 OURS = "Ours"
-#: Most seconds of a child.
+#: Time limit of a child process, in seconds.
 _PATIENCE = 900
 
 
@@ -33,12 +33,12 @@ class Row:
 
     name: str
     verb: str
-    #: The reply, and how often it is requested.
+    #: For the shorter and the longer run: the name of the reply, and how often it is requested.
     shorter: tuple
     longer: tuple
     units: int
     peers: tuple
-    #: The largest ratio to a peer.
+    #: Pairs of a peer and the highest allowed ratio of our count to the peer's.
     targets: tuple
 
 
@@ -46,7 +46,7 @@ ROWS = (
     Row(
         "text chunk, sync",
         "stream",
-        # A child also streams twice before it counts.
+        # A child streams twice before the requested stream, so each child has three streams of this size.
         ("text-200", 1),
         ("text-2000", 1),
         3 * 1_800,
@@ -122,10 +122,10 @@ def _count(row, name, url, size, tool):
     """Return the instructions of a child that runs the case in one size."""
     reply, times = size
     command = [sys.executable, str(_CHILD), "run", name, url, reply, row.verb, str(times)]
-    # With a constant hash seed, dictionaries and sets have the same collisions in all runs.
+    # With a constant hash seed, dictionaries and sets have equal collisions in all runs, so the counts are comparable.
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    # The first run writes the caches of bytecode.
+    # This run is not counted. It writes the bytecode caches.
     subprocess.run(command, check=True, capture_output=True, env=environment, timeout=_PATIENCE)
     with tempfile.TemporaryDirectory() as folder:
         if tool == "perf":

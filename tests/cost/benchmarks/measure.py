@@ -16,16 +16,16 @@ from operator import itemgetter
 from pathlib import Path
 from statistics import median
 
-#: Fewest seconds per sample; short cases are repeated.
+#: Minimum CPU time of a sample in seconds. A short case is repeated until a sample takes this long.
 _SAMPLE = 0.05
 _MOST_REPEATS = 200
 _MOST_ROUNDS = 15
-#: Most seconds for one run of a case, and for one child process.
+#: Time limit of one run of a case and of one child process, in seconds.
 _PATIENCE = 60
 _CHILD = Path(__file__).with_name("child.py")
-#: Hides the extra `aiohttp`, which the test group installs and langsmith imports, too.
+#: Code that hides the extra `aiohttp`, because the test group installs it and langsmith imports it, too.
 _HIDE = "import sys; sys.modules['httpx_aiohttp'] = None"
-#: Prints the resident memory and the number of modules of a process.
+#: Code that prints the resident memory of its process in bytes, and the number of loaded modules.
 _TELL = "import os, sys; print(os.sysconf('SC_PAGESIZE') * int(open('/proc/self/statm').read().split()[1]), len(sys.modules))"
 
 
@@ -63,7 +63,7 @@ class Run:
         client = peer(server.tls_url if case.is_tls else server.url, case.reply)
         self._function = getattr(client, case.verb)(*case.args)
         self._loop = asyncio.new_event_loop() if asyncio.iscoroutinefunction(self._function) else None
-        # The first run loads modules and opens connections.
+        # The first run is not measured, because it loads modules and opens connections.
         self.once()
         begin = time.monotonic()
         self.once()
@@ -78,7 +78,7 @@ class Run:
     def sample(self):
         """Return the mean of some runs."""
         if self.repeats > 1:
-            # A client reopens connections that were idle for some seconds, which is another case.
+            # This run is not measured: after some idle seconds, a client opens its connections again.
             self.once()
         gc.collect()
         gc.freeze()
@@ -86,7 +86,7 @@ class Run:
 
     def close(self):
         if self._loop:
-            # aiohttp reports sessions that nobody closed. A benchmark need not close them.
+            # aiohttp reports sessions that were not closed. A benchmark does not have to close them.
             self._loop.set_exception_handler(lambda *_: None)
             with suppress(Exception):
                 self._loop.run_until_complete(self._loop.shutdown_asyncgens())
@@ -181,7 +181,7 @@ def _read(found, read):
 
 def _run_child(*arguments):
     """Run a child. Return its seconds of CPU, and the bytes in megabytes and the number that it prints."""
-    # Bytecode caches are on, as for a user's second start.
+    # Bytecode caches are on, as at the second start of a user's program.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment

@@ -27,7 +27,7 @@ os.environ["LANGSMITH_TRACING"] = "false"
 KEY = "test-key"
 _BURSTS = ("stream", "astream", "call", "acall", "batch", "abatch", "construct")
 _LIVE = ("live", "live_sync", "first_token")
-#: A number that no earlier run of a case has used.
+#: Counts up, so that each run of a case gets a number that no earlier run had.
 _fresh = count_from(1)
 
 
@@ -35,11 +35,11 @@ class Peer:
     """A measured package."""
 
     module = package = name = ""
-    #: Whether long cases take minutes.
+    #: Whether long cases take minutes with this peer.
     is_slow = False
-    #: Whether it streams arguments of calls in pieces.
+    #: Whether the peer streams the arguments of a tool call in pieces.
     streams_arguments = True
-    #: The names of its cases, if not all are measured.
+    #: The verbs that are measured for this peer; `None` for all verbs.
     verbs: ClassVar = None
 
     def __init__(self, root, reply):
@@ -152,7 +152,7 @@ class LangChainPeer(Peer):
             async for _ in stream:
                 pass
             await stream.output
-            # LangChain's producer ends one turn of the event loop after its stream.
+            # The task in which LangChain produces events ends one iteration of the event loop after the stream.
             await asyncio.sleep(0)
 
         return run
@@ -266,7 +266,7 @@ class Bound(LangChainPeer):
 class Ours(LangChainPeer):
     name = "ChatGeminiCompat"
     package = "langchain-gemini-compat"
-    # The package itself imports its names when they are first used.
+    # The class is imported from its module, because the package imports its names only when they are used.
     module = "langchain_gemini_compat.chat_models"
 
     def build(self, root, reply, **more):

@@ -13,9 +13,9 @@ from peers import version_of
 from targets import targets_of
 
 _ROOT = Path(__file__).parents[3]
-#: What users read.
+#: The page for users.
 PAGE = _ROOT / "docs" / "reference" / "performance.md"
-#: What contributors read: targets and instruction counts.
+#: The page for contributors, with targets and instruction counts.
 TARGETS_PAGE = Path(__file__).parents[1] / "README.md"
 _PLOTS = PAGE.parent / "performance"
 _PACKAGES = ("langchain-core", "openai", "pydantic", "httpx2", "httpx", "aiohttp", "langgraph", "langsmith", "numpy")
@@ -29,7 +29,7 @@ class Report:
         self._rows = {}
         self._checks = []
         self._failures = []
-        #: For `--json`: medians by group, case and peer, and ratios by target.
+        #: The data for `--json`: medians by group, case and peer, and ratios by target.
         self.medians = {}
 
     def add(self, group, name, samples, unit):

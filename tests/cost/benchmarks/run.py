@@ -16,7 +16,7 @@ from peers import installed
 from report import Report
 from targets import MEMORY, MODULES, PROCESS
 
-#: Most minutes of a run, and the seconds and fewest rounds of a case.
+#: Of a quick and a full run: the time limit in minutes, and for each case the seconds and the minimum number of rounds.
 _QUICK, _FULL = (6, 0.4, 3), (45, 4, 5)
 
 
@@ -41,7 +41,7 @@ def main():
     report, begin = Report(peers), time.monotonic()
     limit = options.minutes or (_QUICK if options.quick else _FULL)[0]
     with server.start() as running:
-        # The clients trust the server's certificate.
+        # With this variable, the clients trust the server's certificate.
         os.environ["SSL_CERT_FILE"] = running.authority
         _measure(report, peers, running, options, end=begin + limit * 60)
     minutes = (time.monotonic() - begin) / 60
@@ -55,7 +55,7 @@ def main():
 
 
 def _measure(report, peers, running, options, *, end):
-    # Processes take no more than half of the time.
+    # Measuring processes may take at most half of the time.
     half = (time.monotonic() + end) / 2
     _measure_processes(report, peers, running.url, half, only=options.only, quick=options.quick)
     _, seconds, least = _QUICK if options.quick else _FULL
@@ -65,7 +65,7 @@ def _measure(report, peers, running, options, *, end):
         if left <= 0:
             report.skip(case.group, case.name, "the time was up")
             continue
-        # A case takes no more than four times its share of the time that is left.
+        # A case may take at most four times its equal share of the time that is left.
         share = 4 * left / (len(cases) - number)
         samples = measure_case(case, peers, running, seconds=seconds, least=least, most=share)
         report.add(case.group, case.name, samples, case.unit)

@@ -26,7 +26,7 @@ _REQUEST = re.compile(rb"POST /([^/]+)/(\S+)")
 _RESULT = re.compile(rb'"role":\s*"tool"|"functionResponse"')
 _JSON_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-#: The connections of each label of `count-<label>`.
+#: Number of connections for each label in the reply names `count-<label>`.
 _COUNTED = Counter()
 
 
@@ -133,7 +133,7 @@ async def _serve(folder):
     ports = [one.sockets[0].getsockname()[1] for one in (plain, encrypted)]
     print(f"http://127.0.0.1:{ports[0]} https://127.0.0.1:{ports[1]} {file}", flush=True)
     await asyncio.to_thread(sys.stdin.read)
-    # Do not wait for clients with open connections.
+    # Close the servers without waiting for clients that have open connections.
     plain.close()
     encrypted.close()
 

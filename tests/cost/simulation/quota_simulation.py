@@ -24,19 +24,21 @@ from langchain_gemini_compat._transport.retry import Tries
 from langchain_gemini_compat._transport.timeouts import TimeLimits
 
 SEED = 15
-#: Requests and input tokens per minute: Tier 1 for Gemini 2.5 Flash, by https://ai.google.dev/gemini-api/docs/quota in
-#: mid 2025. Today, AI Studio shows the quotas of a project.
+#: Quotas: requests and input tokens per minute in Tier 1 for Gemini 2.5 Flash. Source, as of mid 2025:
+#: https://ai.google.dev/gemini-api/docs/quota. Today, AI Studio shows the quotas of a project.
 REQUESTS, TOKENS = 1_000, 1_000_000
-#: Seconds from the request to the end of its answer: average and 99th percentile of 156,579 streamed requests in 30
-#: days (Gemini 2.5 on Vertex AI), by https://discuss.ai.google.dev/t/116568. They fit this log-normal distribution.
+#: Parameters of a log-normal distribution of seconds from the request to the end of its answer. They fit the average and
+#: the 99th percentile of 156,579 streamed requests in 30 days (Gemini 2.5 on Vertex AI). Source:
+#: https://discuss.ai.google.dev/t/116568
 LATENCY_MU, LATENCY_SIGMA = 2.2017, 0.5537
-#: Share of answers that are errors for another reason than the quota: the error rate of the same report.
+#: Fraction of answers that are errors for other reasons than the quota. This is the error rate in the same report.
 FAULTS = 0.0101
-#: Assumptions, for which no figures are published: seconds to the server, and to a refusal and back.
+#: Assumptions, because no figures are published: seconds from a worker to the server (lowest and highest), and seconds
+#: until a refusal returns.
 WAY, REFUSAL = (0.03, 0.25), 0.15
-#: Assumption: the spread of the length of prompts (log-normal).
+#: Assumption: sigma of the log-normal distribution of the prompts' lengths.
 PROMPT_SIGMA = 0.5
-#: Seconds before the measurement begins, beside the time in which each worker gets a turn from the limiter.
+#: Seconds before the measurement begins. The time in which the limiter lets each worker call once is added.
 WARM_UP = 60.0
 STRATEGIES = ("none", "gate", "limiter")
 
@@ -53,7 +55,7 @@ class Scenario:
 
 SCENARIOS = (
     Scenario("short prompts", 500, REQUESTS, (1, 3, 10, 30, 100, 200, 300, 1000)),
-    # 1,000,000 tokens / 5,000 tokens = 200 requests. A tenth less, since the lengths differ.
+    # 1,000,000 tokens / 5,000 tokens = 200 requests. The limit is a tenth lower, because the lengths differ.
     Scenario("long prompts", 5_000, 180, (1, 3, 10, 30, 100, 300)),
 )
 
@@ -203,7 +205,7 @@ class World:
             self.figures.refused += self._is_measured()
             yield REFUSAL
             error = errors.RateLimitError("quota")
-            # Without coordination, clients do not read the wait in Google's body, as the SDKs of OpenAI do not.
+            # Without coordination, clients do not read the delay in the body of Google's error, like the SDKs of OpenAI.
             error.retry_after = None if self.strategy == "none" else wait
             return error
         yield self.random.lognormvariate(LATENCY_MU, LATENCY_SIGMA)

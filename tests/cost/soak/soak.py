@@ -29,10 +29,10 @@ from langchain_gemini_compat._transport import shared_clients
 
 AT_ONCE = 50
 SPARE_MEGABYTES = 10
-#: Connections that a client keeps in its pool.
+#: Number of additional open files that is no leak, because a client keeps some connections in its pool.
 SPARE_FILES = 8
 STORMS = 2
-#: Path of the refusing server, and the model's options.
+#: Maps a path of the refusing server to the options of the model that calls it.
 REFUSALS = {
     "429": {},
     "400": {},
@@ -48,10 +48,10 @@ def held():
     gc.collect()
     for seconds in (0, shared_clients.IDLE_SECONDS + 1):
         shared_clients._clients.close_unused(time.monotonic() + seconds)
-    # The servers of this process have a thread per connection, which ends when it has read that the client is gone.
+    # The servers of this process have a thread for each connection. It ends some time after the client closes it.
     time.sleep(0.5)
     with suppress(AttributeError, OSError):
-        # glibc keeps the freed memory of its threads, which is not a leak.
+        # glibc does not return memory that its threads have freed. This is not a leak, so make glibc return it.
         ctypes.CDLL(None).malloc_trim(0)
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     with suppress(RuntimeError):
@@ -124,14 +124,14 @@ def soak_faults(count):
         asyncio.run(all_async(600 + count // 2, 600 + count))
         settle()
         files, *rest = held()
-        # The pool of `chat` keeps one connection per thread.
+        # The pool of `chat` may keep one connection for each thread, which is not a leak.
         after = (min(files, before[0] + SPARE_FILES) if files <= before[0] + AT_ONCE else files, *rest)
     print(dict(outcomes))
     return report(f"{count} calls under faults", before, after, began)
 
 
 async def storm(url, count):
-    # A busy machine needs time for 2,000 connections at once.
+    # The connect timeout is long, because a busy machine needs time to open 2,000 connections at once.
     chat = build(url, max_retries=0, timeout={"connect": 300})
 
     async def read(number):
