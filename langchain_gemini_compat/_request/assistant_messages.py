@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._signatures import Extras
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-# Encoders that all calls share, because `json.dumps` with other than default options builds a new one each time.
+# Encoders that all calls share, because `json.dumps` with non-default options builds a new encoder each time.
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 _STRICT_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
 

@@ -76,7 +76,7 @@ class Request:
     is_strict: bool = False
 
     def with_changes(self, payload: JsonObject, headers: Mapping[str, str], notes: Sequence[Note]) -> Request:
-        """Return a copy with this payload and these headers, which lack the refused parts, and with notes about them."""
+        """Return a copy with a payload and headers that lack the refused parts, and with notes about these parts."""
         is_dropped = self.payload.get("parallel_tool_calls") is False and "parallel_tool_calls" not in payload
         limit = 1 if is_dropped else self.call_limit
         kept = tuple(note for note in self.notes if note.kind != "header" or headers)
@@ -375,7 +375,7 @@ def _keep_known(fields: JsonObject, known: Collection[str] | None, prefix: str, 
 
 
 def _note_misspelled(body: JsonObject, context: _Context) -> None:
-    """Note each option that is sent as a body key, but has a name like that of a known option."""
+    """Note each unknown option that is sent as a body key, although its name resembles a known option."""
     for name, meant in context.misspelled.items():
         if name in body:
             context.note("misspelled", f"`{name}` is not an option and was sent as a body key. Did you mean `{meant}`?")

@@ -36,7 +36,7 @@ _SILENT = frozenset(
         "server_tool_call_chunk", "server_tool_result", "server_tool_use", "web_search_call", "code_interpreter_call",
     }
 )  # fmt: skip
-#: Maximum number of nested `non_standard` wrappers that are opened. A block may contain itself.
+#: Maximum number of nested `non_standard` wrappers that are opened, because a block may contain itself.
 _MOST_WRAPPINGS = 50
 _DEFAULT_MIME = {"image": "image/jpeg", "audio": "audio/wav", "video": "video/mp4"}
 #: Values of `type` in text blocks. `None` means that the key is missing (older Gemini models, plain dicts).

@@ -86,14 +86,20 @@ def forget_refusals(host: str | None = None) -> None:
 
 
 def join_tier(payload: JsonObject, headers: Mapping[str, str]) -> JsonObject:
-    """Return `payload` with the service tier as a key, also if it is sent as a header. So refusals of it are found."""
+    """Return `payload` with the service tier as a key, even if the tier is sent as a header.
+
+    So the refusal of a tier is found and changed in the payload, whichever form is sent.
+    """
     return {**payload, "service_tier": headers[TIER_HEADER]} if TIER_HEADER in headers else payload
 
 
 def split_tier(
     changed: JsonObject, payload: JsonObject, headers: Mapping[str, str]
 ) -> tuple[JsonObject, Mapping[str, str]]:
-    """Return the body and the headers to send, if `changed` is what became of `join_tier(payload, headers)`."""
+    """Return the body and the headers to send.
+
+    `changed` is the result of `join_tier(payload, headers)`, from which refused parts may have been left out.
+    """
     if TIER_HEADER not in headers:
         return changed, headers
     own: JsonObject = {"service_tier": payload["service_tier"]} if "service_tier" in payload else {}

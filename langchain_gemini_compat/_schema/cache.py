@@ -1,6 +1,6 @@
 """Caches compiled schemas by their exact content, so that an agent's tools are compiled once and not at each step.
 
-The identity of a schema is no cache key, because a schema is a dict that its owner can change between two calls.
+The identity of a schema is not used as key, because a schema is a dict that its owner can change between two calls.
 """
 
 from __future__ import annotations

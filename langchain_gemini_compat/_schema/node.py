@@ -24,7 +24,7 @@ REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
 COMPARISONS = {"minimum": ge, "maximum": le, "exclusiveMinimum": gt, "exclusiveMaximum": lt}
 #: Maximum length of a sentence in a description.
 _MAX_SENTENCE = 240
-#: Maximum length of the description of a map's values. It is higher, because nothing else describes these values.
+#: Maximum length of the description of a map's values. It is high, because nothing else describes these values.
 MAX_FORM = 2_000
 _MAX_EXAMPLES = 3
 NOT_SENT = "Gemini does not accept this keyword, so it is not sent."

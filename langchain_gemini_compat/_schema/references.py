@@ -125,7 +125,7 @@ class Reader:
         return []
 
     def _read_discriminator(self, source: Source, branch: Source) -> list[Source]:
-        """Return a source with the property values that OpenAPI's `discriminator` assigns to a branch, in a list."""
+        """Return a source with the property values that OpenAPI's `discriminator` assigns to a branch, if any."""
         name, mapping = _discriminator_of(source.schema)
         target = resolve_pointer(self.root, branch.schema.get("$ref")) if isinstance(branch.schema, dict) else None
         if not name or target is None:

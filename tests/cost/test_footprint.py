@@ -117,7 +117,7 @@ def test_installation_adds_four_packages_and_their_dependencies():
     direct = {one.name for one in own if one.marker is None or one.marker.evaluate({"extra": ""})}
     four = {"google-auth", "langchain-core", "openai", "pydantic"}
     brought = {name for one in four for name in dependencies(one, set())}
-    # The other direct dependencies install nothing more: they are dependencies of the four, but imported directly.
+    # The other direct dependencies are also dependencies of the four. They are declared, because they are imported.
     assert direct - four <= brought
     assert four <= direct
     # These are the four, and jiter, pydantic-core, PyYAML (for cassettes) and typing-extensions.

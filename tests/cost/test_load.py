@@ -145,7 +145,7 @@ async def test_thousand_concurrent_streams_complete(many_files):
         texts = await asyncio.gather(*map(read, range(STREAMS)))
         assert texts == [right_answer(number) for number in range(STREAMS)]
         await asyncio.sleep(0.1)
-        # The pool has the limit of the SDK's pool.
+        # The connection pool has the same limit as the pool of the openai SDK.
         assert server.count()["connections"] <= 100
 
 

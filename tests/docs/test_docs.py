@@ -51,7 +51,7 @@ BRINGS = {
     "opentelemetry-sdk": {"opentelemetry.sdk"},
     "pytest": {"pytest"},
 }
-#: Submodules that another distribution installs than the one that installs the package around them.
+#: Submodules that are not installed by the same distribution as the package around them.
 APART = {module for modules in BRINGS.values() for module in modules if "." in module}
 #: Maps names on the pages to the module of another distribution that their use imports.
 INSIDE = {"serve": "uvicorn", "InMemoryVectorStore": "numpy"}
@@ -171,7 +171,7 @@ def test_tabs_begin_with_the_offline_fake(page):
     assert set(used) <= set(TABS)
 
 
-#: Maps pages that do not have a tab for each place of a model to the missing tabs and the reason.
+#: Maps pages without some of the tabs (AI Studio, Vertex AI, own server) to these tabs and the reason.
 FEWER_TABS = {
     "docs/how-to/context-caching.md": "Own server: context caches are Google's.",
     "docs/how-to/correct-the-catalog.md": "Own server: it gets options unchanged, whatever the catalog says.",

@@ -91,5 +91,5 @@ def test_code_documents_as_much_as_the_class_of_google_s_package():
         assert ours.documented == ours.names, part
         assert ours.words >= theirs.words, part
         assert ours.documented >= theirs.documented, part
-        # Parameters have no examples of their own: those are in the docstrings of the class and of the method.
+        # Parameters have no examples, because these are in the docstrings of the class and of the method.
         assert ours.examples >= theirs.examples or "parameters" in part, part

@@ -29,7 +29,7 @@ from langchain_gemini_compat._transport import shared_clients
 
 AT_ONCE = 50
 SPARE_MEGABYTES = 10
-#: Number of additional open files that is no leak, because a client keeps some connections in its pool.
+#: Allowed growth in open files, because a client keeps some connections in its pool.
 SPARE_FILES = 8
 STORMS = 2
 #: Maps a path of the refusing server to the options of the model that calls it.
