@@ -55,7 +55,7 @@ class Refusal:
     """What a server refused, and the changes that make the request acceptable."""
 
     changes: tuple[Change, ...]
-    #: The server's sentence that names the refused parts.
+    #: The server's sentence that mentions the refused parts.
     words: str
     #: Whether the server refuses the parts only together with other parts of the request.
     is_conditional: bool = False
