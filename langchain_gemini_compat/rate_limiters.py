@@ -28,27 +28,29 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisRateLimiter"]
 
-#: Milliseconds that count as a minute. Requests take different times to reach the server, so the server may see 60
-#: seconds of requests closer together than they were sent.
+#: Milliseconds that the limiter counts as a minute. The additional second is a reserve: requests take different times
+#: to reach the server, so the requests of 60 seconds may arrive within 59 seconds.
 _MINUTE_MS = 61_000
-#: Maximum seconds of one connection attempt and of one answer of Redis. One further attempt is made.
+#: Maximum seconds for connecting to Redis, and for each response of Redis. After a failure, there is one more attempt.
 _REDIS_SECONDS = 5.0
 #: Maximum number of async calls that ask Redis at once.
 _THREADS = 8
-#: With a `burst` of 1, unused turns do not add up. A waiting call then sleeps up to this share of a turn longer.
+#: If `burst` is 1, maximum random part of a sleep, as a fraction of the time between two turns. It is small because
+#: unused turns are lost with this `burst`.
 _LATE_SHARE = 0.1
 _SCHEMES = frozenset({"redis", "rediss", "unix"})
-#: It has no part of the URL, because any part may belong to the password.
+#: The message repeats no part of the URL, because any part may belong to the password.
 _WRONG_URL = (
     "`url` is not a URL of Redis. It has to start with `redis://`, `rediss://` or `unix://`, and its port has to be a "
     'number. Special characters of the password have to be percent-encoded: `urllib.parse.quote(password, safe="")`.'
 )
-#: Forked workers would inherit the state of an ordinary generator, and so would have the same pauses.
+#: Random numbers of the operating system. Forked workers would inherit the state of an ordinary generator, and all
+#: would sleep for the same times.
 _random = random.SystemRandom()
 
 
 class _Bucket(Protocol):
-    """Where the turns are counted."""
+    """Counts the turns. A turn is the permission to send one request."""
 
     def take(self) -> float:
         """Take a turn and return 0. If none is free, return the seconds until the next one."""
@@ -59,7 +61,7 @@ class _Bucket(Protocol):
 class _Settings:
     """The arguments of a limiter."""
 
-    #: It may contain a password.
+    #: The URL may contain a password, so `repr` omits it.
     url: str = field(repr=False)
     requests_per_minute: int
     name: str
@@ -71,7 +73,8 @@ class RedisRateLimiter(BaseRateLimiter):
     """Rate limiter for LangChain models that shares one quota among processes and machines, through Redis.
 
     All limiters with the same Redis server and `name` share a quota. Pass the limiter as `rate_limiter` to the models.
-    LangChain asks it before each call, and the model before each retry. Turns are spread evenly over the minute.
+    LangChain asks it before each call, and the model before each retry. A turn is the permission to send one request.
+    Turns are spread evenly over the minute.
 
     In any 60 seconds, at most `requests_per_minute` requests start. To ensure this, the limiter counts 61 seconds as a
     minute and reserves `burst` - 1 requests per minute for a burst. So with 300 requests per minute and the default
@@ -143,7 +146,7 @@ class RedisRateLimiter(BaseRateLimiter):
         return True
 
     async def aacquire(self, *, blocking: bool = True) -> bool:
-        """Async version of `acquire`. Threads of the limiter ask Redis, so that it works in any event loop.
+        """Async version of `acquire`. It works in any event loop, because threads of the limiter ask Redis.
 
         Args:
             blocking: Whether to wait. With `False`, the method takes a turn only if one is free now.
@@ -175,10 +178,10 @@ class RedisRateLimiter(BaseRateLimiter):
 
 
 class _Threads:
-    """Asks a bucket in a few threads of its own.
+    """Calls `take` of a bucket in threads that are used for nothing else.
 
-    If Redis hangs, it does not block the threads that the event loop needs, for example to look up host names. The
-    calls that wait for a thread then fail together. Otherwise each would wait for an error of its own.
+    If Redis hangs, the threads of the event loop stay free, for example to look up host names. After an error, all
+    calls that were already waiting for a thread get the same error. Otherwise each of them would wait for Redis again.
     """
 
     def __init__(self) -> None:
@@ -187,7 +190,7 @@ class _Threads:
         self._executor: ThreadPoolExecutor | None = None
 
     async def ask(self, bucket: _Bucket) -> float:
-        """Return what `take` of the bucket returns."""
+        """Call `bucket.take` in a thread, and return its result."""
         context, now = copy_context(), time.monotonic()
         return await asyncio.wrap_future(self._start().submit(lambda: context.run(self._take, bucket, now)))
 
@@ -208,17 +211,18 @@ class _Threads:
 
 
 class _Pauses:
-    """The pauses of one waiting call between its requests for a turn."""
+    """Computes how long a waiting call sleeps before it asks for a turn again."""
 
     def __init__(self, settings: _Settings) -> None:
         self._settings = settings
         self._end = math.inf if settings.timeout is None else time.monotonic() + settings.timeout
 
     def next(self, seconds: float) -> float:
-        """Return how long to sleep if the next turn is free in `seconds`. Raise an error if the time is over.
+        """Return how long to sleep if the next turn is free in `seconds`. Raise an error after the limiter's `timeout`.
 
-        All waiting calls learn of the same turn, so each sleeps for another random time. Meanwhile unused turns add up,
-        to at most `burst`. The random part takes half of that time and leaves the rest for a slow machine.
+        All waiting calls get the time of the same turn, so each adds a random time to its sleep. In this time, unused
+        turns add up to at most `burst`. The random time is at most half of the time in which they add up. The other
+        half is a reserve for a slow machine.
         """
         left = self._end - time.monotonic()
         if left <= 0:
@@ -236,11 +240,11 @@ class _Pauses:
 class _SharedBucket:
     """Counts the turns in a store of pyrate-limiter, by the generic cell rate algorithm.
 
-    The store keeps one number, whatever the traffic. The check and the change of the number are one step.
+    The store contains one number, even under heavy traffic, and checks and changes it in one atomic step.
 
     Args:
         settings: The arguments of the limiter.
-        store: Where the number is.
+        store: Contains the number.
         now_ms: Returns the time in milliseconds.
     """
 
@@ -259,7 +263,7 @@ class _SharedBucket:
 class _RedisBucket:
     """Counts the turns in Redis, by the clock of Redis.
 
-    The client opens its connections when they are needed, and anew in a forked process.
+    The client opens its connections when they are needed. A forked process opens new ones.
     """
 
     def __init__(self, settings: _Settings) -> None:
@@ -289,7 +293,7 @@ class _RedisBucket:
         except self._error as err:
             raise RateLimiterError(
                 f"The rate limiter got no turn from Redis at {self._place} ({type(err).__name__}: {err}). No request "
-                "was sent. Check that Redis runs and is reachable. Without it, the quota cannot be shared."
+                "was sent. Check that Redis runs and is reachable. Without Redis, the quota cannot be shared."
             ) from err
 
     def _now_ms(self) -> int:
@@ -300,7 +304,8 @@ class _RedisBucket:
 def _turns_per_minute(settings: _Settings) -> int:
     """Return how many turns become free per minute.
 
-    A full burst can come first, so no more than `requests_per_minute` start in any minute.
+    The number is `burst` - 1 lower than the quota. So at most `requests_per_minute` requests start in any minute, even
+    if it begins with a full burst.
     """
     return settings.requests_per_minute - settings.burst + 1
 
@@ -312,7 +317,7 @@ def _seconds_per_turn(settings: _Settings) -> float:
 def _is_redis_url(url: str) -> bool:
     """Return whether `url` is a URL of Redis without an ambiguous part.
 
-    A `/`, `?` or `#` in a password ends the host, and the rest of the password would be taken for a path.
+    If a password contains `/`, `?` or `#` unescaped, a URL parser takes the rest of the password for a path.
 
     >>> [_is_redis_url(f"redis://:{password}@example.com:6379/0") for password in ("a%2Fb", "a/b")]
     [True, False]

@@ -1,12 +1,12 @@
 """Turns the lines of a batch's output into outcomes.
 
-A line is decoded as the reply to a call: the model is called, and the line takes the place of the server's answer. So
-signatures, thoughts, structured output and errors are those of a call.
+To decode a line, `LineReader` calls the model and gives it the line as the server's response. So signatures, thoughts,
+structured output and errors are the same as those of a call.
 
-Google does not document the lines of compatible batches. OpenAI's form is documented there:
-https://platform.openai.com/docs/guides/batch. Two programs saw `usage` in camel case in Google's output
-(https://github.com/sinas-platform/sinas/pull/129), as JSON of protocol buffers has it, so both spellings are read. A
-failed request has an `error` in OpenAI's form, or the status of gRPC, as in Google's native batches.
+Google does not document the lines of its OpenAI-compatible batches. OpenAI documents its own lines:
+https://platform.openai.com/docs/guides/batch. Two programs received the keys of `usage` in camel case from Google
+(https://github.com/sinas-platform/sinas/pull/129). Protocol buffers use this spelling in JSON, so both spellings are
+accepted. The `error` of a failed request has OpenAI's format, or it is a gRPC status, as in Google's native batches.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
     from langchain_gemini_compat.bulk._rows import BulkModel, Row
 
-#: Batches cost half: https://ai.google.dev/gemini-api/docs/batch-api
+#: A request in a batch costs half of the price of a call: https://ai.google.dev/gemini-api/docs/batch-api
 _PRICE_FACTOR = 0.5
 _OK = 200
 _INTERNAL = 500
-#: The HTTP status for each code of gRPC, with the name that Google gives it.
+#: For each gRPC code, the HTTP status and Google's name of the error.
 _GRPC = {
     1: (499, "CANCELLED"),
     2: (500, "UNKNOWN"),
@@ -51,18 +51,18 @@ _GRPC = {
     16: (401, "UNAUTHENTICATED"),
 }
 _CAPITAL = re.compile("(?<=[a-z])[A-Z]")
-#: Google's extra fields. The keys inside are not touched.
+#: Keys of Google's extra fields. The keys inside their values keep their spelling.
 _EXTRA = frozenset({"extra_content", "extraContent"})
-#: The status and the body that stand for a line.
+#: HTTP status and body of the response that is built from a line.
 _Answer: TypeAlias = "tuple[int, bytes]"
 
 
 class LineReader:
-    """Decodes lines for one model. It answers the calls of this context in place of the server.
+    """Decodes the lines of a batch's output. During `read`, it answers the model's requests in place of the server.
 
     Args:
-        model: The model.
-        tokens: The source of the model's credentials. No request needs them.
+        model: The model that is called for each line.
+        tokens: The model's token source. A call needs one, although no request leaves the process.
     """
 
     def __init__(self, model: BulkModel, tokens: TokenSource) -> None:
@@ -93,7 +93,7 @@ class LineReader:
 
 
 def parse_line(text: bytes) -> tuple[int | None, JsonObject]:
-    """Return the position in the input file that a line names, or `None`, and the line.
+    """Return the `custom_id` of a line as a number, or `None`, and the line with keys in snake case.
 
     >>> parse_line(b'{"customId": "7", "response": {}}')
     (7, {'custom_id': '7', 'response': {}})
@@ -108,12 +108,12 @@ def parse_line(text: bytes) -> tuple[int | None, JsonObject]:
 
 
 def _read_line(line: JsonObject) -> _Answer:
-    """Return the status and the body of the answer that a line stands for."""
+    """Return the HTTP status and the body of the response that `line` contains."""
     response, error = line.get("response"), line.get("error")
     if isinstance(response, dict) and not error:
         status = response.get("status_code")
         body = response.get("body")
-        # A whole body without a wrapper is an answer, too.
+        # `response` can also be the body itself, without `status_code` and `body`.
         shown = body if body is not None else response
         return (status if isinstance(status, int) else _OK), json.dumps(shown).encode()
     found = error if isinstance(error, dict) else {}
@@ -124,14 +124,14 @@ def _read_line(line: JsonObject) -> _Answer:
 
 
 def _read_code(code: JsonValue) -> tuple[int, str]:
-    """Return the HTTP status and its name for a code of gRPC or HTTP. The codes of OpenAI are words."""
+    """Return the HTTP status and its name for a gRPC or HTTP code. OpenAI's codes are words and give 500."""
     if not isinstance(code, int):
         return _INTERNAL, ""
     return _GRPC.get(code, (code if code >= _OK else _INTERNAL, ""))
 
 
 def _to_snake_case(value: JsonValue) -> JsonValue:
-    """Return `value` with the keys that the API documents, for JSON of protocol buffers."""
+    """Return `value` with its keys in snake case, as the API documents them. Protocol buffers use camel case."""
     if isinstance(value, list):
         return [_to_snake_case(item) for item in value]
     if not isinstance(value, dict):

@@ -1,7 +1,8 @@
 """The engine for Google's batch endpoint of AI Studio, at half the price. The answers may take a day.
 
-Before a batch is created, its rows and its input file are on the disk (`BatchState`). If the program dies between the
-creation and the arrival of the id, the next run looks for a batch with this input file. So no batch is created twice.
+Before a batch is created, its rows and the name of its input file are stored on the disk (`BatchState`). If the program
+dies before it has received the id of the batch, the next run looks for a batch with this input file. So no batch is
+created twice.
 """
 
 from __future__ import annotations
@@ -26,20 +27,22 @@ from langchain_gemini_compat.bulk._outcomes import read_error
 from langchain_gemini_compat.bulk._rows import BulkModel, Row
 from langchain_gemini_compat.errors import GeminiCompatError
 
-#: OpenAI's limit for a file. Google documents none for compatible batches.
+#: Default maximum number of requests in a batch: OpenAI's limit. Google documents no limit for compatible batches.
 MOST_REQUESTS = 50_000
-#: About a million tokens of English. The smallest limit that Google documents for the tokens of all active batches of a
-#: Flash model is 3 million: https://ai.google.dev/gemini-api/docs/rate-limits
+#: Default maximum size of an input file: about a million tokens of English. Google limits the tokens in all active
+#: batches of a model. The lowest documented limit of a Flash model is 3 million:
+#: https://ai.google.dev/gemini-api/docs/rate-limits
 MOST_BYTES = 4_000_000
-#: Seconds until a list of batches shows a batch that was just created. An assumption.
+#: Seconds after which the server's list of batches is assumed to contain a new batch. Google documents no time.
 SETTLE_SECONDS = 60.0
-#: Tries to create a batch while no other batch of this run is active.
+#: The run ends with an error after this number of failed attempts in a row to create a batch. Attempts do not count
+#: while another batch of the run is active.
 _MOST_FAILURES = 8
 _ROWS_PER_LIST = 50
-#: With these statuses, no batch was created.
+#: HTTP statuses which show that the server has refused the request and has not created a batch.
 _REFUSALS = frozenset({400, 401, 403, 404, 405, 413, 415, 422, 429})
 _NOT_FOUND = 404
-#: Google answers 403 for a file that does not exist: https://discuss.ai.google.dev/t/50428
+#: Statuses for an output file that does not exist. Google answers 403 for one: https://discuss.ai.google.dev/t/50428
 _NO_SUCH_FILE = frozenset({403, _NOT_FOUND})
 _ONLY_AI_STUDIO = (
     "Google documents batches for the compatible endpoint of AI Studio only, and this model's surface is {}. Use "
@@ -54,12 +57,13 @@ class BatchApiEngine:
     Google's documentation. Nobody has run it against Google.
 
     Args:
-        path: The output, as for `run_bulk`. The state of the batches is beside it, in `OUTPUT.batches`.
+        path: The output path that `run_bulk` gets. The state of the batches is stored beside it, in `OUTPUT.batches`.
         notify: Called with a sentence when a batch is created and at each check of its status. Default: none.
         poll_seconds: The first and the longest wait between two checks of the status, in seconds. The waits grow.
             Default: 10 and 300.
         max_requests: Maximum number of rows in a batch. Default: 50,000.
-        max_bytes: Maximum size of a batch. Default: 4,000,000, which is about a million tokens.
+        max_bytes: Maximum size of the input file of a batch, in bytes. Default: 4,000,000, which is about a million
+            tokens.
 
     Examples:
         ```python
@@ -88,7 +92,7 @@ class BatchApiEngine:
         return self._path
 
     def run(self, model: BulkModel, rows: OpenRows, concurrency: int) -> Generator[Outcomes]:
-        """Send `rows` and yield their outcomes when their batches have ended. `concurrency` has no meaning here."""
+        """Send `rows` and yield their outcomes when their batches have ended. `concurrency` is ignored."""
         del concurrency
         chat = _find_chat_model(model)
         connection = resolve_fields(chat)
@@ -143,11 +147,11 @@ class _Draft:
         self.count = self.size = 0
 
     def is_full(self, line: bytes, most_requests: int, most_bytes: int) -> bool:
-        """Return whether `line` belongs into the next batch."""
+        """Return whether the batch is full, so that `line` has to start the next one."""
         return self.count >= most_requests or self.size + len(line) > most_bytes
 
     def add(self, row: Row, line: bytes) -> None:
-        """Add a row. The line gets the position of the row as its `custom_id`."""
+        """Add a row and its line. The `custom_id` of the line is the position of the row in the file."""
         self._state.add(self.number, self.count, row)
         line = line.replace(b"{}", str(self.count).encode(), 1)
         self.content.write(line)
@@ -175,26 +179,27 @@ class _Work:
         self._rows = rows
         self._knows_all_rows = False
         self._open: dict[int, Part] = {}
-        #: The parts of `_open` whose batch has ended. Rows of the input that were not read yet may be in them.
+        #: Numbers of the open parts whose batch has ended. They are kept until the whole input is read, because a row
+        #: that is read later may be in such a part.
         self._ended: set[int] = set()
         self._failures = 0
 
     def adopt_parts(self) -> None:
-        """Continue with the parts of earlier runs. Forget those whose batch was not created."""
+        """Continue with the batches of earlier runs. Forget those that the server has not created."""
         for part in self.state.read_parts():
             if part.batch is None and not self._find_batch(part):
                 continue
             self._open[part.number] = self.state.read_part(part.number)
 
     def send(self, draft: _Draft) -> Generator[Outcomes]:
-        """Upload `draft` and create its batch. Wait until the server takes it."""
+        """Upload `draft` and create its batch. Wait until the server has confirmed all batches of the run."""
         file = self._service.upload(draft.content, draft.size, f"langchain-gemini-compat {draft.number}")
         part = self._create(self.state.end_part(draft.number, file))
         self._notify(f"Sent {draft.count:,} rows as {part.batch or 'a batch that is not confirmed yet'}.")
         yield from self.advance(lambda: all(one.batch is not None for one in self._open.values()))
 
     def finish(self) -> Generator[Outcomes]:
-        """Yield the outcomes of all batches with rows that this run wants. Call this when all rows are sent."""
+        """Wait for the batches, and yield the outcomes of rows that this run wants. Call this after the last `send`."""
         self._knows_all_rows = not self._rows.is_stopped
         yield from self.advance(self._has_ended)
         if self._knows_all_rows:
@@ -202,13 +207,13 @@ class _Work:
                 self._drop(self._open[number])
 
     def _has_ended(self) -> bool:
-        """Return whether no batch has rows that this run wants."""
+        """Return whether every row of the batches that this run wants has its outcome."""
         return not any(self.state.has_wanted_rows(part) for part in self._open.values())
 
     def advance(self, is_enough: Callable[[], bool]) -> Generator[Outcomes]:
-        """Ask for the status of the batches, and yield the outcomes of those that have ended, until `is_enough`.
+        """Poll the batches until `is_enough()` is true, and yield the outcomes of those that have ended.
 
-        If the run is stopped, the batches are left to the next run.
+        If the run is stopped, this method returns early, and the next run continues with the batches.
         """
         wait = self._first_wait
         while not is_enough() and not self._rows.is_stopped:
@@ -225,7 +230,7 @@ class _Work:
                 wait = min(1.5 * wait, self._longest_wait)
 
     def _create(self, part: Part) -> Part:
-        """Create the batch of `part`. Without an answer, it is not known whether the batch exists."""
+        """Send the request that creates the batch of `part`. If no answer comes, the batch may exist nevertheless."""
         part = self._open[part.number] = self.state.note_intent(part, time.time())
         try:
             batch = self._service.create(part.file)
@@ -239,7 +244,7 @@ class _Work:
         return part
 
     def _note_failure(self, error: GeminiCompatError) -> None:
-        """Raise `error`, unless the batch may be created later."""
+        """Count a failed attempt to create a batch. Raise `error` if another attempt cannot help."""
         has_others = any(part.batch is not None for part in self._open.values() if part.number not in self._ended)
         self._failures = 0 if has_others else self._failures + 1
         if self._failures >= _MOST_FAILURES or (_is_refusal(error) and not error.is_retryable):
@@ -247,7 +252,7 @@ class _Work:
         self._notify(f"The server has not created the batch yet: {error}")
 
     def _try_again(self, part: Part) -> Generator[Outcomes]:
-        """Create the batch of `part`, after making sure that it does not exist."""
+        """Create the batch of `part`, unless the server has already created it."""
         if part.intended is not None:
             if time.time() < part.intended + SETTLE_SECONDS:
                 return
@@ -261,7 +266,7 @@ class _Work:
         self._create(part)
 
     def _find_batch(self, part: Part) -> bool:
-        """Look for the batch of a part of an earlier run. Forget the part and return `False` if it does not exist."""
+        """Look for the batch of an earlier run's part. If it does not exist, forget the part and return `False`."""
         intended = part.intended or 0.0
         while (seconds := intended + SETTLE_SECONDS - time.time()) > 0:
             if self._rows.wait(min(seconds, SETTLE_SECONDS)):
@@ -321,11 +326,11 @@ class _Work:
     def _decode(self, found: dict[int, tuple[Row, bytes]]) -> Generator[Outcomes]:
         if found:
             yield [(row, self._reader.read(row, parse_line(text)[1])) for row, text in found.values()]
-            # The outcomes are in the journal.
+            # `run_bulk` has written the outcomes to the journal before the generator continues here.
             self.state.drop_rows([row for row, _ in found.values()])
 
     def _fail(self, part: Part, reason: str) -> Generator[Outcomes]:
-        """End `part`. Its rows without an outcome get an error."""
+        """End `part`. Its rows without an outcome get an error with `reason`."""
         while rows := self.state.read_rows(part, _ROWS_PER_LIST):
             yield [(row, read_error(BatchError(reason))) for row in rows]
             self.state.drop_rows(rows)
@@ -341,7 +346,7 @@ class _Work:
 
 
 _UNCERTAIN = (
-    "It is not known whether Google has created a batch of the file {}. Look for it in AI Studio, and cancel it there. "
+    "It is not known whether Google has created a batch from the file {}. If AI Studio shows this batch, cancel it. "
     "Then send the row again with `retry_failed`."
 )
 
@@ -357,7 +362,7 @@ def _status_of(error: GeminiCompatError) -> int | None:
 
 
 def _build_line(body: object) -> bytes:
-    """Return the line for a request, with `{}` for its `custom_id`."""
+    """Return the line of the input file for a request body. `{}` is a placeholder for its `custom_id`."""
     options = {name: value for name, value in cast("dict[str, object]", body).items() if not name.startswith("stream")}
     line = {"custom_id": "{}", "method": "POST", "url": ENDPOINT, "body": options}
     return json.dumps(line).encode() + b"\n"
@@ -370,14 +375,14 @@ def _describe_ending(batch: Batch) -> str:
     if batch.status == "expired":
         return f"{batch.name} expired: Google ends a batch after 48 hours. Make batches smaller with `max_requests`."
     reason = batch.reason and f" Google says: {batch.reason}"
-    return f"{batch.name} ended as {batch.status}, without an answer for this row.{reason}"
+    return f"{batch.name} ended with the status {batch.status} and has no answer for this row.{reason}"
 
 
 def _find_chat_model(model: object) -> ConnectedModel:
-    """Return the chat model inside bound options and structured output."""
+    """Return the chat model that `model` wraps, for example with bound options or structured output."""
     chat, _ = find_model(model)
     if not isinstance(chat, ConnectedModel):
-        raise BatchError("The batch endpoint needs a ChatGeminiCompat, or one with bound options or a schema.")
+        raise BatchError("`BatchApiEngine` needs a `ChatGeminiCompat`. It may have bound options or a schema.")
     return chat
 
 

@@ -3,10 +3,12 @@
 Batches go through the compatible endpoint, files through Google's native Files API, as Google documents it:
 https://ai.google.dev/gemini-api/docs/openai (batches, `POST /batches` and `GET /batches/{id}`),
 https://ai.google.dev/gemini-api/docs/batch-api (states, download), https://ai.google.dev/gemini-api/docs/files
-(resumable upload), https://ai.google.dev/api/batch-api (the native list). Types of OpenAI: `openai.types.Batch`.
+(resumable upload), https://ai.google.dev/api/batch-api (the native list). A batch has the fields of
+`openai.types.Batch`.
 
-Seen in public, in programs whose authors ran them against Google: an id is `batches/…`, and the path to it repeats
-`batches` (https://github.com/Formspec-Labs/RefSpec/commit/81c62a53). The authors of this package did not run it.
+The author of a public program that uses Google's batches found that an id is `batches/…`, so that the path of a batch
+contains `batches` twice (https://github.com/Formspec-Labs/RefSpec/commit/81c62a53). The authors of this package sent no
+request to Google.
 """
 
 from __future__ import annotations
@@ -32,34 +34,34 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 ENDPOINT = "/v1/chat/completions"
 _COMPATIBLE = "/openai"
-#: Bytes of one part of an upload: a multiple of 256 KiB, and the size that google-genai uses.
+#: Bytes in each request of a resumable upload: a multiple of 256 KiB, and the same number as in google-genai.
 _PART = 8 * 2**20
-#: Seconds between the tries of a request that does not create anything.
+#: Seconds before each retry. Requests that create a batch are not retried.
 _WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
-#: Names of native states, by the words of OpenAI. The compatible endpoint has the latter.
+#: OpenAI's status for each state of Google's native batches. The compatible endpoint documents OpenAI's statuses.
 _STATES = {"pending": "validating", "running": "in_progress", "succeeded": "completed", "canceled": "cancelled"}
 _ENDINGS = frozenset({"completed", "failed", "expired", "cancelled"})
 _PAGE, _MOST_PAGES = 100, 50
-#: Clocks of two machines may differ by this number of seconds.
+#: Assumed maximum difference between the clocks of this machine and of the server, in seconds.
 _CLOCK_SKEW = 600.0
 
 
 class BatchError(GeminiCompatError):
     """A batch has no answer for a row, or no batch can be created.
 
-    The message names the batch and the reason. The row is sent again with `retry_failed`.
+    The message contains the batch and the reason. To send the row again, use `retry_failed`.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What the server says about a batch.
+    """The state of a batch, as the server returns it.
 
     Attributes:
         name: The id, such as `batches/abc`.
         status: A status of OpenAI's batches, such as `in_progress`.
-        files: The files with answers and errors.
-        done: The number of requests that are answered, or `None` if the server does not say.
+        files: The ids of the output files, which contain answers and errors.
+        done: The number of requests that are answered or failed, or `None` if the server returns no counts.
         reason: Why the batch failed, or an empty string.
     """
 
@@ -71,7 +73,7 @@ class Batch:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the status is a last one."""
+        """Whether the status is final."""
         return self.status in _ENDINGS
 
 
@@ -79,9 +81,9 @@ class BatchService:
     """Sends the requests for batches and files.
 
     Args:
-        transport: Sends them.
+        transport: Sends the requests.
         base_url: The URL of the compatible endpoint.
-        wait: Waits for a number of seconds. Returns whether the run is stopped: then nothing is tried again.
+        wait: Waits for a number of seconds. Returns whether the run is stopped, in which case no request is retried.
     """
 
     def __init__(self, transport: Transport, base_url: str, wait: Callable[[float], bool]) -> None:
@@ -105,7 +107,7 @@ class BatchService:
         return self._try_again(partial(self._upload, content, size, name))
 
     def create(self, file: str) -> Batch:
-        """Create a batch of the requests in `file`. Sent once: the server makes a batch of each such request.
+        """Create a batch of the requests in `file`. There is no retry, since a second request creates a second batch.
 
         https://ai.google.dev/gemini-api/docs/batch-api says that the creation of a batch is not idempotent.
         """
@@ -118,7 +120,7 @@ class BatchService:
         return _read_batch(self._try_again(partial(self._ask, request)))
 
     def download(self, name: str, target: IO[bytes]) -> None:
-        """Write a file that a batch wrote to `target`. After an error, the download starts again."""
+        """Download an output file of a batch into `target`. After an error, the download starts again."""
         url = f"{self._downloads}/files/{name.removeprefix('files/')}:download?alt=media"
 
         def receive() -> None:
@@ -129,11 +131,11 @@ class BatchService:
         self._try_again(receive)
 
     def find_batch_of(self, file: str, since: float) -> tuple[str | None, bool]:
-        """Look for the batch whose input file is `file`, which was created at `since` or not at all.
+        """Look for the batch whose input file is `file`. If it exists, it was created at about `since`.
 
         Returns:
-            The id of the batch, or `None`; and whether this is certain. It is not if a batch of that time does not name
-            its input file, or if there are too many batches.
+            The id of the batch or `None`, and whether this is certain. It is uncertain if the server does not say which
+            input file a batch of that time has, or if there are too many batches to read.
         """
         is_certain = True
         for operation in self._list_batches():
@@ -149,7 +151,7 @@ class BatchService:
         return None, is_certain
 
     def _list_batches(self) -> Iterator[JsonObject | None]:
-        """Yield the batches of the project, and `None` if there are more than can be read."""
+        """Yield the batches of the project, and at the end `None` if there are more than `_MOST_PAGES` pages."""
         token = ""
         for _ in range(_MOST_PAGES):
             query = urlencode({"pageSize": _PAGE, **({"pageToken": token} if token else {})})
@@ -167,13 +169,15 @@ class BatchService:
             "x-goog-upload-protocol": "resumable",
             "x-goog-upload-command": "start",
             "x-goog-upload-header-content-length": str(size),
-            # The word that Google's page and its SDK send.
+            # Not a MIME type, but the value in Google's documentation and SDK.
             "x-goog-upload-header-content-type": "jsonl",
         }
         request = ResourceRequest("POST", self._uploads, _dump({"file": {"display_name": name}}), headers)
         url = self._transport.fetch(request, _ignore).get("x-goog-upload-url")
         if not url:
-            raise BatchError("The server names no URL for an upload. Check `base_url`: the Files API has to be there.")
+            raise BatchError(
+                "The server returned no URL for an upload. Check `base_url`: its host needs the Files API."
+            )
         content.seek(0)
         offset = 0
         while True:
@@ -185,7 +189,7 @@ class BatchService:
             if offset >= size:
                 file = _object_at(_parse(answer), "file").get("name")
                 if not isinstance(file, str) or not file:
-                    raise BatchError("The server's answer to an upload names no file. Check `base_url`.")
+                    raise BatchError("The server's answer to an upload has no file name. Check `base_url`.")
                 return file
 
     def _ask(self, request: ResourceRequest) -> JsonObject:
@@ -197,7 +201,7 @@ class BatchService:
         return b"".join(pieces)
 
     def _try_again(self, call: Callable[[], _T]) -> _T:
-        """Return the result of `call`. After an error that may pass, call it again."""
+        """Return the result of `call`. After a retryable error, call it again."""
         waits = iter(_WAITS)
         while True:
             wait = next(waits, None)
@@ -248,7 +252,7 @@ def _object_at(value: JsonObject, key: str) -> JsonObject:
 
 
 def _read_time(text: object) -> float:
-    """Return a time of the server in seconds since 1970, or infinity if it is not one.
+    """Return the server's time `text` in seconds since 1970, or infinity if `text` is not a time.
 
     >>> _read_time("1970-01-01T00:00:01.5Z"), _read_time(None)
     (1.0, inf)

@@ -1,7 +1,7 @@
-"""The state that the engine for batches needs after a crash: the name and the rows of each batch without its answers.
+"""Stores what `BatchApiEngine` needs after a crash: each unfinished batch with its rows that have no outcome.
 
-The state is a SQLite file beside the output. It is synced before and after a batch is created, so that even after a
-power failure no batch is created twice. The rows of a batch are in the file before the batch exists.
+The state is a SQLite file beside the output. It is synced to the disk before and after a batch is created, so that no
+batch is created twice, even after a power failure. The rows of a batch are in the file before the batch is created.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS requests (part INTEGER, position INTEGER, key TEXT NO
     identity TEXT, content TEXT NOT NULL, PRIMARY KEY (part, position)) WITHOUT ROWID;
 CREATE TEMP TABLE wanted (key TEXT PRIMARY KEY);
 """
+_UNUSABLE = "`{}` cannot be used ({}). If another run uses it, wait until that run has ended. Else move the file away."
 _SELECT = "SELECT number, identity, key, content FROM requests JOIN wanted USING (key) WHERE part = ?"
 
 
@@ -40,7 +41,8 @@ class Part:
     Attributes:
         number: The number of the part.
         file: The uploaded file with the requests.
-        intended: When the batch was about to be created, in seconds since 1970. `None` if the server has refused it.
+        intended: Time just before the request that creates the batch, in seconds since 1970. `None` if no such request
+            was sent, or if the server has refused it.
         batch: The id of the batch, or `None` if it is not known.
     """
 
@@ -51,13 +53,13 @@ class Part:
 
 
 class BatchState:
-    """The state of all batches at one output."""
+    """The state of all batches for one output."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the file.
 
         Raises:
-            OutputError: If it cannot be used.
+            OutputError: If the file cannot be used.
         """
         self._path = path
         try:
@@ -67,7 +69,7 @@ class BatchState:
             self._database.executescript(_CREATE)
             self._forget_unsent()
         except sqlite3.Error as err:
-            raise OutputError(f"`{path}` cannot be used ({err}). Does another run use it? Else move it away.") from err
+            raise OutputError(_UNUSABLE.format(path, err)) from err
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +89,7 @@ class BatchState:
         return self._execute("SELECT 1 FROM requests WHERE key = ?", (row.key,)).fetchone() is not None
 
     def begin_part(self) -> int:
-        """Begin a part, and return its number. Until `end_part`, nothing of it survives a crash."""
+        """Begin a part, and return its number. If the program dies before `end_part`, the part is lost."""
         self._execute("BEGIN")
         (number,) = self._execute("SELECT coalesce(max(part), 0) + 1 FROM parts").fetchone()
         return int(number)
@@ -98,7 +100,7 @@ class BatchState:
         self._execute("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def end_part(self, part: int, file: str) -> Part:
-        """Keep the part, whose requests are in the uploaded `file`."""
+        """Store the part that was begun. Its requests are in the uploaded `file`."""
         self._execute("INSERT INTO parts VALUES (?, ?, NULL, NULL)", (part, file))
         self._execute("COMMIT")
         return Part(part, file, None, None)
@@ -109,7 +111,7 @@ class BatchState:
             self._execute("ROLLBACK")
 
     def note_intent(self, part: Part, now: float | None) -> Part:
-        """Note that the batch of `part` is about to be created, or with `None` that the server has refused it."""
+        """Note that the batch of `part` is about to be created, or if `now` is `None`, that the server refused it."""
         self._execute("UPDATE parts SET intended = ? WHERE part = ?", (now, part.number))
         return Part(part.number, part.file, now, None)
 
@@ -128,21 +130,21 @@ class BatchState:
         return Part(*self._execute(statement, (number,)).fetchone())
 
     def has_wanted_rows(self, part: Part) -> bool:
-        """Return whether this run wants the outcome of a row of `part`."""
+        """Return whether `part` has rows without an outcome that this run wants."""
         statement = "SELECT 1 FROM requests JOIN wanted USING (key) WHERE part = ? LIMIT 1"
         return self._execute(statement, (part.number,)).fetchone() is not None
 
     def has_rows(self, part: Part) -> bool:
-        """Return whether a row of `part` has no outcome, wanted by this run or not."""
+        """Return whether `part` has rows without an outcome, including rows that this run does not want."""
         return self._execute("SELECT 1 FROM requests WHERE part = ? LIMIT 1", (part.number,)).fetchone() is not None
 
     def find(self, part: Part, position: int) -> Row | None:
-        """Return a row of `part` that this run wants and has no outcome for, or `None`."""
+        """Return the row at `position`. Return `None` if it has an outcome, or if this run does not want it."""
         found = self._execute(f"{_SELECT} AND position = ?", (part.number, position)).fetchone()
         return None if found is None else _read_row(found)
 
     def read_rows(self, part: Part, count: int) -> list[Row]:
-        """Return the first `count` rows of `part` that this run wants and has no outcome for."""
+        """Return the first `count` rows of `part` that have no outcome and that this run wants."""
         found = self._execute(f"{_SELECT} ORDER BY position LIMIT ?", (part.number, count)).fetchall()
         return [_read_row(one) for one in found]
 
@@ -154,9 +156,9 @@ class BatchState:
         self._execute("COMMIT")
 
     def drop_answered(self, has_answer: Callable[[str], bool]) -> None:
-        """Forget rows whose answer is in the journal. An earlier run died before it could forget them.
+        """Forget rows whose answer is in the journal. Such rows remain if an earlier run died before `drop_rows`.
 
-        A failed row stays, since it may have been sent again after its error.
+        A row with an error in the journal is kept, because it may have been sent again after this error.
         """
         keys = [key for (key,) in self._execute("SELECT key FROM requests") if has_answer(key)]
         self._execute("BEGIN")
@@ -166,7 +168,7 @@ class BatchState:
         self._execute("COMMIT")
 
     def drop_part(self, part: Part) -> None:
-        """Forget a part that is collected, or whose batch does not exist."""
+        """Forget a part whose outcomes are complete, or whose batch does not exist."""
         self._execute("BEGIN")
         self._execute("DELETE FROM requests WHERE part = ?", (part.number,))
         self._execute("DELETE FROM parts WHERE part = ?", (part.number,))

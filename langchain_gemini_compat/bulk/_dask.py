@@ -1,4 +1,4 @@
-"""The engine for Dask: several processes on this machine, or a cluster. A run imports `distributed`."""
+"""The engine for Dask: several processes on this machine, or a cluster. `distributed` is imported when a run starts."""
 
 from __future__ import annotations
 
@@ -70,5 +70,5 @@ def _read_processes(cluster: str) -> int:
         return 0
     number = cluster.removeprefix(_LOCAL)
     if not number.isdecimal() or int(number) < 1:
-        raise ValueError(f"`{cluster}` names no number of processes. Write `local:4` for four.")
+        raise ValueError(f"`{cluster}` has no valid number of processes. Write `local:4` for four processes.")
     return int(number)

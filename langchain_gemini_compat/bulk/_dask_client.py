@@ -17,7 +17,7 @@ from langchain_gemini_compat.bulk._rows import BulkModel, Row
 
 
 class _ModelOnWorker(WorkerPlugin):
-    """Sends the model once to each worker process, also to those that replace dead ones."""
+    """Contains the model on a worker. Dask sends it once to each worker process, including later replacements."""
 
     def __init__(self, name: str, model: BulkModel) -> None:
         self.name = name
@@ -26,7 +26,7 @@ class _ModelOnWorker(WorkerPlugin):
 
 @contextmanager
 def open_local(processes: int, concurrency: int) -> Generator[Client]:
-    """Start worker processes with a thread for each call in flight, and stop them at the end."""
+    """Start worker processes, and stop them at the end. Their threads suffice for all calls in flight."""
     threads = ceil(concurrency / processes)
     cluster = LocalCluster(n_workers=processes, threads_per_worker=threads, dashboard_address=":0")
     with cluster, Client(cluster) as client:
@@ -42,7 +42,7 @@ def open_remote(address: str) -> Generator[Client]:
 
 def ask_rows(client: Client, model: BulkModel, rows: Iterator[Row], concurrency: int) -> Generator[Outcomes]:
     """Send `rows` from the workers of `client`. At most `concurrency` rows are on the cluster at a time."""
-    # Other runs on the cluster have plugins and keys of their own.
+    # The random name separates this run from other runs on the same cluster.
     name = f"bulk-{uuid4().hex}"
     client.register_plugin(_ModelOnWorker(name, model))
     client.wait_for_workers(1)
@@ -60,7 +60,7 @@ def ask_rows(client: Client, model: BulkModel, rows: Iterator[Row], concurrency:
             outcomes: Outcomes = []
             for future, result in batch:
                 outcomes.append((on_cluster.pop(future.key)[0], _read_result(result)))
-                # Otherwise Dask sends the row again if its worker dies.
+                # If the result stayed on the worker and the worker died, Dask would send the row again.
                 future.release()
             yield outcomes
             running.update(submit(len(batch)))
@@ -79,5 +79,5 @@ def _ask(row: Row, name: str) -> Outcome:
 
 
 def _read_result(result: object) -> Outcome:
-    """Return the outcome. If workers died with the row, Dask gives the exception instead."""
+    """Return the outcome. If workers died while they processed the row, `result` contains Dask's exception instead."""
     return result if isinstance(result, Outcome) else read_error(cast("tuple[object, Exception]", result)[1])

@@ -33,11 +33,11 @@ class OpenRows(Iterator[Row]):
         return self._stopped.is_set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for `seconds`, or until the run is stopped. Return whether it is stopped."""
+        """Wait for `seconds`, or until the run is stopped. Return whether the run is stopped."""
         return self._stopped.wait(seconds)
 
     def stop(self) -> None:
-        """End the iterator and the waits. `run_bulk` calls this, also from another thread."""
+        """End the iterator and the waits. `run_bulk` calls this, sometimes from another thread."""
         self._stopped.set()
 
 
@@ -47,15 +47,15 @@ class Engine(Protocol):
     `run_bulk` does everything else: it reads and checks the input, skips rows that have an outcome, writes outcomes to
     the journal, and stops the run. An engine is an object with one method, `run`, which is a generator. Its rules are:
 
-    - `rows` is an iterator over the journal. Take a row only when it can be sent, so that memory stays flat. `rows`
-      ends early when `run_bulk` stops the run. Then yield the outcomes of the rows in flight and return.
+    - `rows` is an iterator over the journal. Take a row only when it can be sent, so that few rows are in memory.
+      `rows` ends early when `run_bulk` stops the run. Then yield the outcomes of the rows in flight and return.
     - If rows are in flight for minutes, wait with `rows.wait(seconds)`, and return when `rows.is_stopped`.
     - Take rows and yield outcomes in the thread that runs the generator, since both use one SQLite connection.
     - Yield a list of pairs as soon as you have one. `run_bulk` writes the list to the disk before it asks for the next.
     - `read_reply` and `read_error` make outcomes. The body of a request is
       `model.preview(row.question, **row.options)[0]`.
     - `run_bulk` closes the generator on Ctrl-C and on errors. Release resources in a `finally` clause.
-    - If the next run needs state of the engine, the engine stores it. `run_bulk` does not.
+    - `run_bulk` stores no state of the engine. If the next run needs such state, the engine has to store it.
 
     Examples:
         ```python
@@ -76,7 +76,7 @@ class Engine(Protocol):
 
         Args:
             model: The model that gets the rows.
-            rows: The rows to send. Each is sent once. An engine that only iterates can call this `Iterator[Row]`.
+            rows: The rows to send. Send each row once. An engine that only iterates can use the type `Iterator[Row]`.
             concurrency: Maximum number of calls in flight.
 
         Yields:
@@ -111,7 +111,7 @@ async def _ask(model: BulkModel, row: Row) -> tuple[Row, Outcome]:
 
 
 def _close(loop: asyncio.AbstractEventLoop, running: set[asyncio.Task[tuple[Row, Outcome]]]) -> None:
-    """Cancel the calls in flight, and close their connections with the loop."""
+    """Cancel the calls in flight, and close their connections and the loop."""
     for task in running:
         task.cancel()
     if running:

@@ -26,19 +26,20 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.bulk._outcomes import Outcome
     from langchain_gemini_compat.bulk._rows import BulkModel
 
-#: A value of SQLite.
+#: A value in a column of SQLite.
 Value: TypeAlias = "str | int | float | None"
-#: Columns with JSON text.
+#: Columns of the output that SQLite stores as JSON text.
 JSON_COLUMNS = frozenset({"parsed", "tool_calls", "usage"})
 #: Values of the column `status`. Rows without an outcome count as `_OPEN`.
 _ANSWERED, _FAILED, _OPEN = range(3)
-#: Marks the SQLite files of this module.
+#: The `application_id` in the header of each journal. It shows that `run_bulk` created the file.
 _APPLICATION_ID = 0x4743626A
-#: The size of the header of a SQLite file, and the place of the mark in it (https://www.sqlite.org/fileformat.html).
+#: Size of the header of a SQLite file, and position of the `application_id` (https://www.sqlite.org/fileformat.html).
 _HEADER, _ID_IN_HEADER = 100, slice(68, 72)
 _ID_BYTES = _APPLICATION_ID.to_bytes(4, "big")
 _ROWS_PER_READ = 200
-#: After a power failure, the commits since the last sync may be missing. Other crashes lose none.
+#: Minimum time between two syncs to the disk. A power failure can lose the commits after the last sync. A crash of the
+#: process loses no commit.
 _SECONDS_BETWEEN_SYNCS = 1.0
 _CREATE = (
     "CREATE TABLE bulk_rows (row INTEGER PRIMARY KEY, id UNIQUE, key TEXT NOT NULL UNIQUE, content TEXT NOT NULL)",
@@ -47,14 +48,14 @@ _CREATE = (
         "tool_calls TEXT, finish_reason TEXT, model TEXT, input_tokens INTEGER, output_tokens INTEGER, "
         "usage TEXT, price REAL, error_type TEXT, error_message TEXT)"
     ),
-    # The cost of failed tries of rows that were sent again.
+    # The cost of earlier failed calls, for rows that were sent again.
     "CREATE TABLE bulk_spent (key TEXT NOT NULL, input_tokens INTEGER, output_tokens INTEGER, usage TEXT, price REAL)",
     "CREATE INDEX bulk_spent_by_key ON bulk_spent (key)",
     (
         "CREATE VIEW answers AS SELECT row, id, text, parsed, tool_calls, finish_reason, model, input_tokens, "
         "output_tokens, usage, price, "
         "CASE WHEN status IS NULL THEN 'NotSent' ELSE error_type END AS error_type, "
-        "CASE WHEN status IS NULL THEN 'The run ended before this row. Start it again to go on.' "
+        "CASE WHEN status IS NULL THEN 'The run ended before this row was sent. Run again to send it.' "
         "ELSE error_message END AS error_message "
         "FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) ORDER BY row"
     ),
@@ -91,10 +92,10 @@ class Journal:
         """Open or create the journal.
 
         Raises:
-            OutputError: If another run has it open, or if the file is something else.
+            OutputError: If another run has the journal open, or if the file is not a journal.
         """
         if not _is_usable(path):
-            raise OutputError(f"`{path}` exists and is not an output of bulk. Name another file.")
+            raise OutputError(f"`{path}` exists and was not created by `run_bulk`. Choose another file.")
         self._path, self._is_new = path, not path.exists()
         try:
             self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
@@ -111,7 +112,7 @@ class Journal:
         self._database.close()
 
     def load(self, model: BulkModel, rows: Iterable[tuple[str, JsonObject]]) -> None:
-        """Replace the rows by those of the input. Outcomes stay. If a row is invalid, nothing changes.
+        """Replace the rows by those of the input, and keep the outcomes. If a row is invalid, change nothing.
 
         Raises:
             InvalidRowsError: For invalid rows.
@@ -125,7 +126,7 @@ class Journal:
             raise
 
     def read_open_rows(self, *, retry_failed: bool) -> Iterator[Row]:
-        """Yield the rows to send, each once. Outcomes may be recorded meanwhile."""
+        """Yield each row to send once. Outcomes may be recorded during the iteration."""
         last, least = 0, _FAILED if retry_failed else _OPEN
         while found := self._execute(_SELECT_OPEN, (last, least, _ROWS_PER_READ)).fetchall():
             for number, identity, key, content in found:
@@ -160,7 +161,7 @@ class Journal:
         return Counts(*self._execute(_COUNT_ROWS).fetchone(), *self._execute(_COUNT_PAID).fetchone())
 
     def count_errors(self) -> dict[str, int]:
-        """Return the number of rows by the name of their error, the most frequent first."""
+        """Return the number of rows for each name of an error, the most frequent error first."""
         found = self._execute(
             "SELECT error_type, count(*) FROM bulk_rows JOIN bulk_outcomes USING (key) WHERE error_type IS NOT NULL "
             "GROUP BY error_type ORDER BY count(*) DESC, error_type"
@@ -173,12 +174,15 @@ class Journal:
         return [column[0] for column in cursor.description], cursor
 
     def has_only_integer_ids(self) -> bool:
-        """Return whether no `id` of the input is a string."""
+        """Return `True` if the input has no `id` that is a string."""
         found = self._execute("SELECT 1 FROM bulk_rows WHERE typeof(id) = 'text' LIMIT 1").fetchone()
         return found is None
 
     def _prepare(self) -> None:
-        """Create the tables of a new file. The file itself gets its mark, since the WAL is not used yet."""
+        """Create the tables of a new file.
+
+        WAL mode begins afterwards, so that the `application_id` is in the file itself, where `_is_usable` reads it.
+        """
         with self._transaction():
             if not self._execute("SELECT 1 FROM sqlite_master").fetchone():
                 self._execute(f"PRAGMA application_id = {_APPLICATION_ID}")
@@ -212,7 +216,7 @@ class Journal:
         return ""
 
     def _build_key(self, request: str, content: JsonObject) -> str:
-        """Return the key of a row. Equal requests get different keys, from their `id` or their count."""
+        """Return the key of a row. It contains the `id`, or else a number that distinguishes equal requests."""
         if content.get("id") is not None:
             return f"{request}:id:{json.dumps(content['id'])}"
         self._execute(
@@ -238,18 +242,18 @@ class Journal:
 
 
 def _is_usable(path: Path) -> bool:
-    """Return whether the file is a journal, empty or missing. The file is only read."""
+    """Return whether the file is a journal, is empty or does not exist. The file is not changed."""
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER)
     except OSError:
-        # SQLite gives the reason.
+        # SQLite fails to open the file, too, and its error contains the reason.
         return True
     return not header or (header.startswith(b"SQLite format 3\0") and header[_ID_IN_HEADER] == _ID_BYTES)
 
 
 def _encode(key: str, outcome: Outcome) -> tuple[Value, ...]:
-    """Return the values of `bulk_outcomes`."""
+    """Return the outcome as the values of a row of `bulk_outcomes`."""
     usage = outcome.usage
     return (
         key,
@@ -281,7 +285,7 @@ def _clean(text: str | None) -> str | None:
 
 def _describe_failure(path: Path, err: sqlite3.Error) -> str:
     if "locked" in str(err):
-        return f"Another run writes `{path}`. Wait until it has ended, or name another output."
+        return f"Another run writes `{path}`. Wait until it has ended, or choose another output."
     if "not a database" in str(err):
-        return f"`{path}` exists and is not an output of bulk. Name another file."
-    return f"`{path}` cannot be opened ({err}). Name a file in an existing folder that you can write to."
+        return f"`{path}` exists and was not created by `run_bulk`. Choose another file."
+    return f"`{path}` cannot be opened ({err}). Choose a file in an existing folder that you can write to."

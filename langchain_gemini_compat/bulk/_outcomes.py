@@ -16,25 +16,25 @@ from langchain_gemini_compat._response.block_translator import describe_refusal
 from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 from langchain_gemini_compat.price import estimate_price, prices_version
 
-#: The place of an error: the row, the server with the network, or the account with the configuration. `quota` is an
-#: error of the account that ends the run at once.
+#: The cause of an error: the row, the server or the network (`server`), or the account or the configuration
+#: (`account`). `quota` is an exhausted quota of the account, which stops the run at once.
 Scope: TypeAlias = Literal["row", "server", "account", "quota"]
 
-#: The first digit of the statuses of redirects.
+#: The first digit of the HTTP status of a redirect.
 _REDIRECTS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer to a row, or its error. An error after a reply has the usage of this reply.
+    """The answer to a row, or its error. If a reply caused the error, the outcome has the usage of this reply.
 
     Attributes:
         text: The text of the answer.
-        parsed: The object of an answer with a schema, as JSON.
+        parsed: The answer as an object, if the run has a schema. The values are those of JSON.
         tool_calls: The tool calls of the answer.
-        finish_reason: LangChain's word, such as `stop` or `length`.
+        finish_reason: LangChain's finish reason, such as `stop` or `length`.
         model: The model that answered.
-        usage: The token counts. `None` if the server sent none, and for an answer from LangChain's cache.
+        usage: The token counts. `None` if the server sent none, or if the answer comes from LangChain's cache.
         price: The estimated price in US dollars, or `None` if it is not known.
         error_type: The name of the exception, or `None` for an answer.
         error_message: The text of the exception.
@@ -55,14 +55,14 @@ class Outcome:
 
     @property
     def is_failed(self) -> bool:
-        """Whether the row failed for good: the next run does not send it again."""
+        """Whether the row failed and the next run does not send it again, unless it gets `retry_failed`."""
         return self.error_type is not None and self.error_scope in ("row", "server")
 
 
 def read_reply(reply: object) -> Outcome:
     """Return the outcome of a call that returned `reply`: a message, or the dict of `include_raw=True`.
 
-    A refusal by the model or by a filter is an error, with a schema or without.
+    A refusal by the model or by a filter is an error, even if the run has no schema.
     """
     if isinstance(reply, AIMessage):
         refusal = describe_refusal(reply)
@@ -88,7 +88,7 @@ def _read_message(message: AIMessage | None, parsed: JsonValue = None, error: Ex
     if message is None:
         return failure
     metadata, usage = message.response_metadata, message.usage_metadata
-    # LangChain marks an answer from its cache in this way: there was no call.
+    # LangChain sets `total_cost` to 0 in the usage of an answer from its cache, because no request was sent.
     is_cached = usage is not None and usage.get("total_cost") == 0
     return replace(
         failure,

@@ -38,12 +38,12 @@ def find_journal(path: Path) -> Path:
         raise OutputError("A Parquet file needs the package pyarrow. Run `pip install pyarrow`, or write .jsonl.")
     journal = path.with_name(f"{path.name}.journal")
     if path.exists() and not journal.exists():
-        raise OutputError(f"`{path}` exists, but its journal `{journal.name}` does not. Name another output.")
+        raise OutputError(f"`{path}` exists, but its journal `{journal.name}` does not. Choose another output.")
     return journal
 
 
 def write_output(journal: Journal, path: Path) -> None:
-    """Write the output, unless it is the journal. The file is replaced as a whole, so it is never incomplete."""
+    """Write the output file, unless the journal is the output. It is replaced at once, so it is never incomplete."""
     suffix = path.suffix.lower()
     if suffix in _SQLITE:
         return
@@ -58,7 +58,7 @@ def write_output(journal: Journal, path: Path) -> None:
 
 def _write_jsonl(journal: Journal, path: Path) -> None:
     names, rows = journal.read_output()
-    # JSON may hold surrogates, which UTF-8 cannot.
+    # The values may contain surrogates, which UTF-8 cannot encode.
     with path.open("w", encoding="utf-8", errors="replace") as lines:
         for row in rows:
             values = {name: _decode(name, value) for name, value in zip(names, row, strict=True)}
@@ -70,7 +70,7 @@ def _decode(name: str, value: Value) -> JsonValue:
 
 
 def _write_parquet(journal: Journal, path: Path) -> None:
-    # pyarrow is an extra, and has no types.
+    # pyarrow is an optional dependency without type hints.
     pa, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     types = {
         "row": pa.int64(),

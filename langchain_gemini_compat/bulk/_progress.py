@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from langchain_gemini_compat.bulk._outcomes import Outcome
 
-#: The rate is that of the last outcomes. One sample is taken per list of outcomes.
+#: Number of samples from which the current rate is computed. Each list of outcomes adds one sample.
 _SAMPLES = 200
 
 
 @dataclass(slots=True)
 class Counts:
-    """The state of the rows, earlier runs at the same output included.
+    """Counts of rows and tokens. They include earlier runs with the same output.
 
     Attributes:
         rows: Rows of the input.
         answered: Rows with an answer.
         failed: Rows with an error that the next run does not send again.
         input_tokens: Input tokens of all replies.
-        output_tokens: Output tokens of all replies, with those of thoughts.
+        output_tokens: Output tokens of all replies, including thoughts.
         price: Estimated price of the replies whose price is known, in US dollars.
         unpriced: Number of replies whose price is not known.
     """
@@ -44,10 +44,10 @@ class Counts:
 
 @dataclass(slots=True)
 class Progress(Counts):
-    """What `report` of `run_bulk` gets.
+    """The progress of a run, which `run_bulk` passes to `report`.
 
     Attributes:
-        rows_per_second: The present rate, or `None` if it is not known yet.
+        rows_per_second: The current rate, or `None` if it is not known yet.
         seconds_left: The estimated time for the missing rows, or `None` if it is not known yet.
     """
 
@@ -79,7 +79,7 @@ class Tally:
         self._sample()
 
     def describe(self) -> Progress:
-        """Return the counts with the rate."""
+        """Return the counts with the current rate and the remaining time."""
         (began, before), (now, after) = self._samples[0], self._samples[-1]
         rate = (after - before) / (now - began) if now > began else None
         left = self.counts.missing / rate if rate else None

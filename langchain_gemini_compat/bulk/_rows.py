@@ -25,19 +25,19 @@ from langchain_gemini_compat.errors import GeminiCompatError, UnsupportedParamet
 
 #: A prompt, or an object with `prompt` or `messages`.
 AnyRow: TypeAlias = str | Mapping[str, object]
-#: A JSONL file, or the rows themselves.
+#: The path of a JSONL file, or the rows themselves.
 Rows: TypeAlias = str | PathLike[str] | Iterable[AnyRow]
 _OWN_KEYS = frozenset({"id", "prompt", "messages"})
 #: Reading stops after this number of invalid rows.
 _MOST_PROBLEMS = 5
-#: The integers of SQLite have 64 bits.
+#: Integers in SQLite are smaller than this, because they have 64 bits.
 _MOST_ID = 2**63
 
 
 class InvalidRowsError(GeminiCompatError, ValueError):
     """The input has invalid rows. No request was sent.
 
-    The error message names their lines. Correct the rows and run again.
+    The error message lists them. Correct the rows and run again.
     """
 
 
@@ -77,7 +77,7 @@ class Row:
 
 
 def read_rows(rows: Rows) -> Iterator[tuple[str, JsonObject]]:
-    """Yield each row with its place, such as `line 7`. Blank lines of a file are skipped.
+    """Yield the place of each row, such as `line 7`, and the row. Blank lines of a file are skipped.
 
     Raises:
         InvalidRowsError: For a line that is not a JSON object.
@@ -94,7 +94,7 @@ def read_content(content: JsonObject) -> tuple[str | list[BaseMessage], dict[str
     """Return the question and the options of a row.
 
     Raises:
-        ValueError: For a row that is invalid whatever the model is.
+        ValueError: If the row is invalid for every model.
     """
     unknown = next((name for name in content if name not in _OWN_KEYS and name not in KNOWN_OPTIONS), None)
     if unknown is not None:
@@ -114,26 +114,26 @@ def read_content(content: JsonObject) -> tuple[str | list[BaseMessage], dict[str
 
 
 def digest_request(model: BulkModel, content: JsonObject) -> str:
-    """Return a hash of the request that the row would send. Another model, schema or option gives another hash.
+    """Return a hash of the request that the row would send. It changes with the model, the schema and the options.
 
     Raises:
-        ValueError: For a row that is invalid, or an option that the model does not accept.
+        ValueError: If the row is invalid, or if the model does not accept an option.
     """
     try:
         question, options = read_content(content)
-        # What the server refused in this process must not change the key of a row.
+        # The key of a row must not depend on earlier refusals by the server in this process.
         with ignore_refusals():
             body, _ = model.preview(question, **options)
         return _digest(body)
     except UnsupportedParameterError:
         raise
     except GeminiCompatError:
-        # The model cannot send this content. The row gets the same error when it is asked.
+        # The model cannot send this content. The run records the same error for the row.
         return _digest({"not_sent": content})
     except ValueError:
         raise
     except Exception as err:
-        # The option or the message is not of the type that the model or LangChain expects.
+        # An option or a message has a type that the model or LangChain does not expect.
         name = type(err).__name__
         raise ValueError(
             f"No request can be built from the row ({name}: {err}). Check its options and messages."
@@ -151,13 +151,13 @@ class Problems:
         self._texts: list[str] = []
 
     def add(self, place: str, problem: str) -> None:
-        """Add an invalid row. Raises the error for all of them if there are many."""
+        """Add an invalid row. If there are `_MOST_PROBLEMS` by now, raise the error for all of them."""
         self._texts.append(f"{place}: {' '.join(problem.split())}")
         if len(self._texts) >= _MOST_PROBLEMS:
             self.check()
 
     def check(self) -> None:
-        """Raise an error if a row is invalid.
+        """Raise an error if invalid rows were added.
 
         Raises:
             InvalidRowsError: If there are invalid rows.
@@ -197,7 +197,7 @@ def _parse_line(place: str, line: str) -> JsonObject:
 
 
 def _as_json(place: str, row: Mapping[str, object]) -> JsonObject:
-    """Return the row as its line in a JSONL file would be read."""
+    """Return the row as if it had been read from a line of a JSONL file."""
     try:
         return cast("JsonObject", json.loads(json.dumps(dict(row), default=_dump_message)))
     except (TypeError, ValueError, RecursionError) as err:
@@ -211,7 +211,7 @@ def _dump_message(value: object) -> JsonObject:
 
 
 def _check_stop(options: Mapping[str, object]) -> None:
-    """Raise an error for a stop sequence that is no string. LangChain would raise it in the run."""
+    """Raise an error for a stop sequence that is not a string. LangChain would raise one only during the run."""
     for name in ("stop", "stop_sequences"):
         stop = options.get(name) or []
         texts = cast("list[object]", stop) if isinstance(stop, list) else [stop]
@@ -232,7 +232,7 @@ def _read_messages(messages: object) -> list[BaseMessage]:
 
 
 def _read_message(message: object) -> BaseMessage:
-    """Return a message from OpenAI's form, or from a form of LangChain."""
+    """Return the message that a value in OpenAI's format or in a format of LangChain describes."""
     if isinstance(message, dict) and "data" in message:
         return messages_from_dict([cast("dict[str, Any]", message)])[0]
     return convert_to_messages([cast("dict[str, Any]", message)])[0]

@@ -27,11 +27,11 @@ from langchain_gemini_compat.chat_models import ChatGeminiCompat
 
 @dataclass(slots=True)
 class BulkResult(Counts):
-    """What `run_bulk` returns. The counts include earlier runs at the same output.
+    """The result of `run_bulk`. The counts include earlier runs with the same output.
 
     Attributes:
         path: The output.
-        errors: The number of rows without an answer, by the name of their exception.
+        errors: For each name of an exception, the number of rows that ended with it.
         stopped: Why the run ended before all rows were sent, or `None`.
     """
 
@@ -55,18 +55,18 @@ def run_bulk(
 
     Every outcome is written to a journal beside the output, `OUTPUT.journal`, before it is counted. After a crash, a
     quota or Ctrl-C, run the function again: it sends only the missing rows. A row is sent again if its request or its
-    `id` has changed. Rows that failed keep their error, except those whose outage stopped the run.
+    `id` has changed. A failed row keeps its error and is not sent again, unless the errors of an outage stopped the
+    run.
 
-    The call returns at the end of the run. In an `async def`, call `await asyncio.to_thread(run_bulk, …)`, since the
-    event loop would be blocked.
+    The function blocks until the end of the run. In an `async def`, call `await asyncio.to_thread(run_bulk, …)`.
 
     Args:
         model: A chat model, or one with bound tools or options.
         rows: A JSONL file, or an iterable of rows. A row is a prompt, or a dict with `prompt` or `messages`, an
             optional `id`, and options of the call, such as `temperature`. All rows are checked before the first
-            request. They are copied into the journal and not kept in memory.
-        path: The output: `.jsonl`, `.sqlite` (or `.db`) or `.parquet`. The rows have the order of the input.
-        schema: Schema of the answers as for `with_structured_output`. The output has the object as `parsed`.
+            request. The rows are copied into the journal and not kept in memory.
+        path: The output: `.jsonl`, `.sqlite` (or `.db`) or `.parquet`. The rows are in the order of the input.
+        schema: Schema of the answers, as for `with_structured_output`. The column `parsed` contains the objects.
             Default: none.
         concurrency: Maximum number of calls in flight. Default: 16.
         engine: Sends the rows, such as `DaskEngine` or `BatchApiEngine`. Default: async calls in this process.
@@ -74,8 +74,8 @@ def run_bulk(
         report: Called with the progress at the start and after each write to the journal. Default: none.
 
     Returns:
-        The counts, and why the run stopped early, if it did. It stops if the daily quota is used up, or if 50 calls in
-        a row fail because of the account, the server or the network.
+        The counts, and the reason if the run stopped early. A run stops early if the daily quota is used up, or if 50
+        calls in a row fail because of the account, the server or the network.
 
     Raises:
         InvalidRowsError: A row is invalid. No request was sent.
@@ -96,7 +96,7 @@ def run_bulk(
 
 @dataclass(slots=True)
 class _Run:
-    """One run at an output."""
+    """One call of `run_bulk`."""
 
     model: BulkModel
     path: Path
@@ -120,7 +120,7 @@ class _Run:
                 counts.failed = 0
             tally = Tally(counts)
             self.report(tally.describe())
-            # Loading it later would block the event loop.
+            # If the prices were loaded during the run, they would block the event loop.
             load_prices()
             try:
                 self._ask(journal, tally)
@@ -153,10 +153,11 @@ class _Run:
 
 
 def _check_batches(engine: Engine, path: Path, journal: Journal) -> None:
-    """Make sure that no other engine sends rows that are in a batch.
+    """Raise an error if the engine would send rows that are in a batch already.
 
     Raises:
-        OutputError: If another engine would send them, or if the engine keeps its batches beside another output.
+        OutputError: If another engine than `BatchApiEngine` would send such rows, or if `BatchApiEngine` has the path
+            of another output.
     """
     batches = find_batches(path)
     if batches.exists():
@@ -165,19 +166,19 @@ def _check_batches(engine: Engine, path: Path, journal: Journal) -> None:
     if isinstance(engine, BatchApiEngine):
         if engine.batches.absolute() != batches.absolute():
             raise OutputError(
-                f"`BatchApiEngine` keeps its batches in `{engine.batches}`, which belongs to another output than "
-                f"`{path}`. Give the engine the `path` of `run_bulk`."
+                f"`BatchApiEngine` stores its batches in `{engine.batches}`, but the output is `{path}`. Pass the same "
+                "path to `BatchApiEngine` and to `run_bulk`."
             )
     elif batches.exists():
         raise OutputError(
-            f"Rows of this output are in batches of Google (`{batches}`), and another engine would send and pay them "
-            "again. Run with `BatchApiEngine` (the command: `--batch-api`) to get the answers. To do without them, "
-            "delete this file first."
+            f"Rows of this output are in batches at Google (`{batches}`). Another engine would send these rows again, "
+            "and you would pay twice. To get the answers of the batches, run with `BatchApiEngine` (the command: "
+            "`--batch-api`). If you do not need these answers, delete the file."
         )
 
 
 def _call_beside_loop(run: _Run, rows: Rows) -> BulkResult:
-    """Call `run`. If an event loop runs in this thread, as in a notebook, use another, since engines start loops."""
+    """Call `run`. If an event loop runs in this thread, as in a notebook, call it in a new thread."""
     if not _is_in_event_loop():
         return run(rows)
     with ThreadPoolExecutor(1) as thread:
@@ -185,7 +186,7 @@ def _call_beside_loop(run: _Run, rows: Rows) -> BulkResult:
         try:
             return future.result()
         finally:
-            # After an interrupt, the thread ends with the calls in flight.
+            # After Ctrl-C, the thread sends no more rows and ends when the calls in flight end.
             run.stop()
 
 

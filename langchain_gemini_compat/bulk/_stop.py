@@ -8,12 +8,14 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.bulk._outcomes import Outcome
     from langchain_gemini_compat.bulk._rows import Row
 
-#: A run stops after this number of general errors in a row, or after twice the calls in flight if these are more.
+#: A run stops after this number of general errors in a row, or after `2 * concurrency` if that is more.
 _MOST_IN_A_ROW = 50
 
 
 class StopRule:
-    """Watches the outcomes. General errors are those of the account, the server or the network, and not of a row.
+    """Decides from the outcomes when a run stops.
+
+    General errors are errors of the account, the server or the network. They do not depend on the row.
 
     Attributes:
         reason: Why the run stops, or `None` while it goes on.
@@ -32,7 +34,7 @@ class StopRule:
             return
         self._in_a_row.append(row.key)
         if outcome.error_scope == "quota":
-            self.reason = self.reason or f"The run stopped at a quota. {outcome.error_message}"
+            self.reason = self.reason or f"The run stopped because a quota is exhausted. {outcome.error_message}"
         if len(self._in_a_row) >= self._most:
             last = f"{outcome.error_type}: {outcome.error_message}"
             self.reason = (

@@ -151,8 +151,8 @@ def test_status_is_asked_for_until_the_end(fake, model, path):
     ("plan", "reason"),
     [
         (BatchPlan(ends="expired"), "expired: Google ends a batch after 48 hours"),
-        (BatchPlan(ends="failed", message="No capacity."), "ended as failed.*Google says: No capacity."),
-        (BatchPlan(ends="cancelled", answered=1), "ended as cancelled"),
+        (BatchPlan(ends="failed", message="No capacity."), "ended with the status failed.*Google says: No capacity."),
+        (BatchPlan(ends="cancelled", answered=1), "ended with the status cancelled"),
         (BatchPlan(answered=1), "has no line for this row"),
     ],
 )
@@ -235,7 +235,7 @@ def test_rows_of_a_creation_that_stays_unknown_are_not_sent_again(fake, model, p
     fake.batches._describe_native = describe
     with breaking(fake, CREATION, 1, after=True):
         assert run(model, ["one"], path).failed == 1
-    assert "It is not known whether Google has created a batch of the file files/" in read(path)[0]["error_message"]
+    assert "It is not known whether Google has created a batch from the file files/" in read(path)[0]["error_message"]
     assert len(fake.batches) == 1
 
 
@@ -370,7 +370,7 @@ def test_another_engine_does_not_send_rows_that_are_in_a_batch(fake, model, path
     with pytest.raises(errors.ServerError):
         run(model, ["one"], path)
     fake.batches.fault_rule = None
-    with pytest.raises(OutputError, match="are in batches of Google"):
+    with pytest.raises(OutputError, match="are in batches at Google"):
         run_bulk(model, ["one"], path)
     assert run(model, ["one"], path).answered == 1
     assert run_bulk(model, ["one"], path).answered == 1
@@ -404,7 +404,7 @@ def test_answers_that_a_run_could_not_forget_do_not_keep_the_state(fake, model, 
 
 
 def test_an_engine_for_another_output_is_refused(fake, model, path):
-    with pytest.raises(OutputError, match="Give the engine the `path` of `run_bulk`"):
+    with pytest.raises(OutputError, match="Pass the same path to `BatchApiEngine`"):
         run_bulk(model, ["one"], path, engine=BatchApiEngine(path.with_name("other.jsonl")))
     assert not fake.batches
 

@@ -88,13 +88,13 @@ def test_daily_quota_stops_the_run(client, tmp_path):
         prompts = [f"day {number}" for number in range(100)]
         result = run_bulk(build(url), prompts, tmp_path / "a.jsonl", concurrency=CONCURRENCY, engine=DaskEngine(client))
     assert result.answered == 10
-    assert result.stopped.startswith("The run stopped at a quota. ")
+    assert result.stopped.startswith("The run stopped because a quota is exhausted. ")
     assert len(fake.requests) <= 10 + 2 * CONCURRENCY
 
 
 @pytest.mark.parametrize("cluster", ["local:", "local:0", "local:two"])
 def test_number_of_processes_is_checked(cluster):
-    with pytest.raises(ValueError, match="names no number of processes"):
+    with pytest.raises(ValueError, match="has no valid number of processes"):
         DaskEngine(cluster)
 
 

@@ -236,7 +236,7 @@ def test_daily_quota_stops_the_run_and_the_next_one_goes_on(fake, model, path):
     fake.answer_with(lambda request: answer(request) if len(fake.requests) <= 10 else exhausted)
     result = run_bulk(model, number(60), path, concurrency=4)
     assert (result.answered, result.failed, result.missing) == (10, 0, 50)
-    assert result.stopped.startswith("The run stopped at a quota. ")
+    assert result.stopped.startswith("The run stopped because a quota is exhausted. ")
     # Calls in flight end.
     assert len(fake.requests) <= 18
     errors = [row["error_type"] for row in read(path)]
@@ -419,7 +419,7 @@ def test_second_run_at_the_same_output_is_refused(fake, model, path):
 
     fake.answer_with(rule)
     assert run_bulk(model, number(3), path).answered == 3
-    assert refused == [f"Another run writes `{path}.journal`. Wait until it has ended, or name another output."]
+    assert refused == [f"Another run writes `{path}.journal`. Wait until it has ended, or choose another output."]
     assert len(fake.requests) == 3
 
 
@@ -437,7 +437,7 @@ def test_database_of_another_program_is_not_used(model, tmp_path):
     with closing(sqlite3.connect(own)) as database:
         database.execute("CREATE TABLE bulk_rows (mine TEXT)")
     before = own.read_bytes()
-    with pytest.raises(OutputError, match="is not an output of bulk"):
+    with pytest.raises(OutputError, match="was not created by `run_bulk`"):
         run_bulk(model, ["x"], own)
     assert own.read_bytes() == before
     assert [*tmp_path.iterdir()] == [own]
@@ -454,7 +454,7 @@ def test_input_that_cannot_be_used_leaves_no_files(model, tmp_path, monkeypatch,
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("out.csv", "Use .jsonl, .sqlite or .parquet"), ("missing/out.jsonl", "Name a file in an existing folder")],
+    [("out.csv", "Use .jsonl, .sqlite or .parquet"), ("missing/out.jsonl", "Choose a file in an existing folder")],
 )
 def test_output_that_cannot_be_written_is_refused(model, tmp_path, name, words):
     with pytest.raises(OutputError, match=words):

@@ -66,7 +66,7 @@ def test_daily_quota_exits_with_1_and_says_how_to_go_on(run, fake):
     code, out, err = run(["one", "two"], "--concurrency", "1")
     assert (code, len(fake.requests)) == (1, 1)
     assert out.startswith("0 of 2 rows answered, 2 not sent yet.")
-    assert err.startswith("error: The run stopped at a quota. ")
+    assert err.startswith("error: The run stopped because a quota is exhausted. ")
     assert err.endswith("Run the same command again to go on.\n")
 
 
@@ -85,7 +85,7 @@ def test_schema_gives_objects(run, fake, tmp_path):
         ([{"prompt": "x", "temprature": 1}], (), "line 1: `temprature` is not an option of a call. Did you mean"),
         (["x"], ("--schema", "missing.json"), "--schema missing.json cannot be read (FileNotFoundError)"),
         (["x"], ("--schema", "in.jsonl"), "--schema in.jsonl is not a JSON object"),
-        (["x"], ("--dask", "local:"), "--dask: `local:` names no number of processes"),
+        (["x"], ("--dask", "local:"), "--dask: `local:` has no valid number of processes"),
         (["x"], ("--dask", "local:2", "--batch-api"), "exclude each other"),
         (["x"], ("--concurrency", "0"), "a whole number, 1 or more"),
     ],
@@ -102,7 +102,7 @@ def test_missing_input_and_unusable_output_exit_with_2(run, tmp_path, capsys):
     (tmp_path / "out.jsonl").write_text("mine")
     assert run(["x"])[0::2] == (
         2,
-        "error: `out.jsonl` exists, but its journal `out.jsonl.journal` does not. Name another output.\n",
+        "error: `out.jsonl` exists, but its journal `out.jsonl.journal` does not. Choose another output.\n",
     )
     assert main(["bulk", "none.jsonl", "new.jsonl", "--base-url", "http://127.0.0.1:9/v1"]) == 2
     assert "The input none.jsonl cannot be read (FileNotFoundError)." in capsys.readouterr().err
@@ -148,7 +148,7 @@ def test_stopped_run_with_failed_rows_names_the_option(run, fake):
     fake.answer_with(lambda request: Fault.context_overflow() if request.prompt == "bad" else quota)
     code, _, err = run(["bad", "one"], "--concurrency", "1")
     assert code == 1
-    assert err.startswith("error: The run stopped at a quota. ")
+    assert err.startswith("error: The run stopped because a quota is exhausted. ")
     assert err.endswith(
         "note: 1 ContextOverflowError, 1 QuotaExhaustedError. To send failed rows again, add --retry-failed.\n"
     )
