@@ -60,7 +60,8 @@ def _run(args: argparse.Namespace) -> int:
         print(file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The interpreter flushes standard output once more when it exits.
+        # At exit, the interpreter flushes standard output again. Without this, it would report the closed pipe as an
+        # error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (UsageError, GeminiCompatError) as err:

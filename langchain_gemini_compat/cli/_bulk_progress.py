@@ -83,7 +83,7 @@ def _draw_bar(progress: Progress) -> str:
 
 
 def _shorten(count: int) -> str:
-    """Return a number with three digits.
+    """Return a number as a short text with a unit.
 
     >>> [_shorten(count) for count in (950, 12_345, 1_234_567, 4_000_000_000)]
     ['950', '12.3k', '1.23M', '4,000M']
@@ -96,7 +96,7 @@ def _shorten(count: int) -> str:
 
 
 def _describe_seconds(seconds: float) -> str:
-    """Return a duration.
+    """Return a duration as text with at most two units.
 
     >>> [_describe_seconds(seconds) for seconds in (8.2, 90, 4_000, 200_000)]
     ['8 s', '1 min 30 s', '1 h 6 min', '2 d 7 h']

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 _DISTRIBUTION = "langchain-gemini-compat"
 #: `global` and Google's multi-regions. Any other location is a region.
 _MULTI_REGIONS = ("global", "us", "eu")
-#: The end of the URL for Google's own models. Your own endpoints exist only in the locations where you deployed them.
+#: The end of the URL for Google's own models. Only for these, the catalog has locations. Your own endpoints exist where
+#: you deployed them.
 _PUBLISHED_MODELS_PATH = "/endpoints/openapi"
 TOKEN_SECONDS = 5.0
 _PROBE_SECONDS = 3.0
@@ -121,7 +122,7 @@ def check_credentials_file() -> list[Finding]:
     given = os.environ.get(CREDENTIALS_VARIABLE)
     if not path.is_file():
         if given:
-            text = f"{CREDENTIALS_VARIABLE} names a file that does not exist: {given}"
+            text = f"{CREDENTIALS_VARIABLE} is set to a file that does not exist: {given}"
             return [Finding("credentials file", "failed", text, (unset_variable(CREDENTIALS_VARIABLE), LOGIN))]
         text = "There is no file with application default credentials. Only machines on Google Cloud work without it."
         return [Finding("credentials file", "warning", text, (LOGIN,))]
@@ -147,7 +148,7 @@ def check_location(model: str, location: str | None, place: Place) -> list[Findi
 
 
 def check_key_on_vertex(auth_kind: str) -> list[Finding]:
-    """Return a finding for an API key, to which Vertex AI answers 401."""
+    """Return a finding if the credential is an API key, because Vertex AI answers a key with a 401."""
     if auth_kind != "api_key":
         return []
     text = "An API key is set for Vertex AI, which accepts OAuth tokens only."
@@ -174,9 +175,9 @@ def check_token(tokens: TokenSource, place: Place) -> Finding:
 
 
 def check_project(tokens: TokenSource) -> tuple[str | None, list[Finding]]:
-    """Return the project that the credentials name, for a URL without a project.
+    """Return the project of the credentials. Call this if the URL contains no project.
 
-    Return a finding if they do not name a project.
+    If the credentials have no project, return a finding.
     """
     try:
         project = tokens.project(time.monotonic() + TOKEN_SECONDS)
@@ -184,7 +185,7 @@ def check_project(tokens: TokenSource) -> tuple[str | None, list[Finding]]:
         project = None
     if project:
         return project, []
-    text = "There is no project: --project, GOOGLE_CLOUD_PROJECT and the credentials name none."
+    text = "No project is set: not by --project, not by GOOGLE_CLOUD_PROJECT, and not by the credentials."
     return None, [Finding("project", "failed", text, (SET_PROJECT, "gcloud config set project PROJECT_ID"))]
 
 

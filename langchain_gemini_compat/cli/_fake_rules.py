@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 #: Arguments of tool calls, by the type of the parameter.
 _SAMPLES: dict[str, object] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
 _FIRST_ERROR = 400
-#: `verify`: an answer with fewer tokens is cut off, and a prompt with more characters has cached tokens.
+#: Limits of the rule `verify`. An answer is cut off if `max_tokens` is at most the first number. A prompt with more
+#: characters than the second number has cached tokens, and the third number is their count.
 _SHORT_ANSWER, _LONG_PROMPT, _CACHED_TOKENS = 16, 8_000, 4_096
 
 
@@ -80,7 +81,7 @@ def answer_tools(request: FakeRequest) -> Reply:
 
 
 def answer_verify(request: FakeRequest) -> Reply | Fault:
-    """Return what the probes of `verify` expect of a model that follows its instructions."""
+    """Return the reply that the probes of `verify` expect from a model that follows its instructions."""
     if request.headers.get("authorization", "").endswith(WRONG_KEY[-4:]):
         return Fault.bad_key()
     if request.model.endswith(UNKNOWN_MODEL):
@@ -96,7 +97,7 @@ def answer_verify(request: FakeRequest) -> Reply | Fault:
 
 
 def _answer_with_options(request: FakeRequest) -> Reply:
-    """Return the last user message, or what the options of the request ask for instead."""
+    """Return the last user message, or if the options ask for it, JSON, an image or a reply that is cut off."""
     body = request.body
     limit, modalities = body.get("max_tokens"), body.get("modalities")
     if isinstance(limit, int) and limit <= _SHORT_ANSWER:
@@ -112,7 +113,7 @@ def _answer_with_options(request: FakeRequest) -> Reply:
 
 
 def _answer_with_calls(request: FakeRequest) -> Reply:
-    """Return a call of the first tool for each city in the prompt, or one call if there are none."""
+    """Return a call of the first tool for each city in the prompt. Return one call if the prompt contains no city."""
     function = cast("JsonObject", request.tools[0].get("function") or {})
     cities = [city for city in ("Oslo", "Rome") if city in request.prompt and "parameters" in function]
     arguments: list[JsonObject] = [{"city": city} for city in cities] or [_sample_arguments(function)]

@@ -31,7 +31,7 @@ def unset_variable(name: str) -> str:
 LOGIN = "gcloud auth application-default login"
 SET_PROJECT = set_variable("GOOGLE_CLOUD_PROJECT", "PROJECT_ID")
 SET_KEY = set_variable("GOOGLE_API_KEY", "YOUR_KEY") + "   # create one at https://aistudio.google.com/apikey"
-#: The two ways to an endpoint, for a setup that names none.
+#: The two fixes for a setup that selects no endpoint: a key of AI Studio, or a login for Vertex AI.
 CHOOSE_ENDPOINT = (
     set_variable("GOOGLE_API_KEY", "YOUR_KEY") + "   # for AI Studio; create one at https://aistudio.google.com/apikey",
     f"{LOGIN}   # for Vertex AI",
@@ -62,7 +62,7 @@ _ORDER = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check, which is one of `_ORDER`. `fixes` are lines to paste into a shell."""
+    """The result of one check. `name` is an entry of `_ORDER`, and `fixes` are lines to paste into a shell."""
 
     name: str
     status: Status
@@ -76,7 +76,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The endpoint of a failed request, on which its fix depends."""
+    """The endpoint of a failed request. The fix depends on the endpoint."""
 
     surface: str
     base_url: str
@@ -121,7 +121,7 @@ def explain_network(text: str, place: Place) -> tuple[str, ...]:
 
 
 def mention_gcloud(findings: Sequence[Finding]) -> list[Finding]:
-    """Return a finding if a fix needs gcloud and it is not installed."""
+    """Return a finding if a fix needs gcloud and gcloud is not installed."""
     needed = any(fix.startswith("gcloud ") for finding in findings for fix in finding.fixes)
     if not needed or shutil.which("gcloud"):
         return []
@@ -130,7 +130,7 @@ def mention_gcloud(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def order_steps(findings: Sequence[Finding]) -> list[str]:
-    """Return the fixes of all findings in the order to try: each one can only help if those before it are done."""
+    """Return the fixes of all findings, in the order in which they have to be done."""
     steps: dict[str, str] = {}
     for finding in sorted(findings, key=lambda finding: _ORDER.index(finding.name)):
         for fix in finding.fixes:

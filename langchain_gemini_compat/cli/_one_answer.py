@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def print_text(model: ChatGeminiCompat, messages: list[BaseMessage], screen: Screen) -> AIMessage:
     """Print the text of the answer as it arrives, and return the answer."""
-    # A program that reads the output gets the text of the model, without line ends of ours.
+    # If a program reads the output, it gets the text of the model without additional line breaks.
     put = screen.piece if screen.live else screen.verbatim
     total: AIMessageChunk | None = None
     try:
@@ -41,7 +41,7 @@ def print_json(model: ChatGeminiCompat, messages: list[BaseMessage], screen: Scr
 
 
 def describe_reply(reply: AIMessage) -> JsonObject:
-    """Return the answer as `--json` prints it. `message` is LangChain's form, for `messages_from_dict`."""
+    """Return the answer as `--json` prints it. `message` has the form that LangChain's `messages_from_dict` reads."""
     metadata = reply.response_metadata
     return {
         "text": reply.text,
@@ -55,7 +55,7 @@ def describe_reply(reply: AIMessage) -> JsonObject:
 
 
 def report_ending(reply: AIMessage, errors: Screen) -> int:
-    """Say on standard error why an answer is missing or incomplete; return 1 if the model refused, else 0."""
+    """Print on standard error why an answer is missing or incomplete; return 1 if the model refused, else 0."""
     refusal = describe_refusal(reply)
     if refusal:
         errors.line(f"error: The model refused to answer: {refusal}", "red")

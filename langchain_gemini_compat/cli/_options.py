@@ -50,9 +50,9 @@ class ModelOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The model, the endpoint and the credential that the command line names.
+    """The model, the endpoint and the credential from the command line.
 
-    `None` means that the command line does not name the value.
+    `None` means that the command line does not set the value.
     """
 
     model: str = DEFAULT_MODEL
@@ -61,7 +61,7 @@ class Target:
     location: str | None = None
     base_url: str | None = None
     api_key: SecretStr | None = None
-    #: Where `api_key` came from; empty if the command line names no key.
+    #: The source of `api_key`, as text for the user; empty if the command line sets no key.
     key_source: str = ""
 
     @property
@@ -100,7 +100,7 @@ class Target:
         return transport.tokens
 
     def build_model(self, **options: Unpack[ModelOptions]) -> ChatGeminiCompat:
-        """Return the chat model; raise `UsageError` if arguments and environment name no endpoint."""
+        """Return the chat model; raise `UsageError` if an argument is invalid or if no endpoint is selected."""
         from langchain_gemini_compat import ChatGeminiCompat
 
         try:
@@ -134,7 +134,7 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def read_target(args: argparse.Namespace) -> Target:
-    """Return the target that `args` name.
+    """Return the target from the parsed arguments `args`.
 
     Raises:
         UsageError: `--api-key-env` names a variable that is not set, or `--base-url` is not a URL.
@@ -189,7 +189,7 @@ def _is_http_url(url: str) -> bool:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        # An unclosed bracket, or an invalid port.
+        # The URL has an unclosed bracket or an invalid port.
         return False
 
 
@@ -211,7 +211,7 @@ def _read_key(variable: str | None) -> SecretStr | None:
 
 
 def _wants_placeholder(surface: Surface | None, base_url: str | None) -> bool:
-    """Return whether `base_url` is on this machine with a path of Google, as the URL of a fake endpoint is."""
+    """Return whether `base_url` looks like a fake endpoint: on this machine, and for a surface of Google."""
     if base_url is None or not is_loopback(base_url):
         return False
     found = surface or recognise_surface(

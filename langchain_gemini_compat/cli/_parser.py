@@ -44,7 +44,7 @@ class Parser(argparse.ArgumentParser):
 
     @property
     def arguments(self) -> Sequence[argparse.Action]:
-        """The options and positional arguments, those of groups included."""
+        """All options and positional arguments, including those of argument groups."""
         return self._actions
 
     def format_usage(self) -> str:

@@ -19,16 +19,17 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-#: C0 without tab and newline, DEL and C1. Text of a model or a server must not control the terminal.
+#: Control characters: C0 without tab and newline, DEL, and C1. They are removed, because text of a model or a server
+#: must not control the terminal.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-#: Codes of "select graphic rendition" (ECMA-48).
+#: The terminal code of each style ("select graphic rendition", ECMA-48).
 _CODES = {"bold": "1", "dim": "2", "italic": "3", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _LABEL_WIDTH = 10
 _SHORTEST_SECRET = 8
 _NARROWEST = 20
 #: Below this width, help and examples have a layout for narrow terminals.
 NARROW = 60
-#: In a narrow terminal, the cells of columns that are not wider than this share a line.
+#: In a narrow terminal, all columns of a row that are at most this wide are printed on one line.
 _SHORT_COLUMN = 8
 _STYLES = {
     "you": "bold",
@@ -71,17 +72,17 @@ class Screen:
             self._secrets.append(secret)
 
     def line(self, text: str = "", style: str = "", indent: int = 0) -> None:
-        """Print `text` and a line end. Further lines of a narrow terminal begin after `indent` spaces."""
+        """Print `text` and a line end. If the text is wrapped, its further lines begin with `indent` spaces."""
         self.piece(f"{text}\n", style, indent)
 
     def piece(self, text: str, style: str = "", indent: int = 0) -> None:
-        """Print `text` without a line end. A terminal shows its last word when more text follows."""
+        """Print `text` without a line end. On a terminal, its last word appears only when the word is complete."""
         put = self._wrap.put if self._wrap else self._put
         put(self.clean(text), style, indent)
         self._stream.flush()
 
     def status(self, text: str) -> None:
-        """Show `text` on the present line of a terminal until the next status. An empty text clears the line."""
+        """Show `text` on the current line of a terminal until the next status. An empty text clears the line."""
         width = (self.width or _NARROWEST) - 1
         self._stream.write(f"\r{self.clean(text)[:width]:<{width}}" + ("" if text else "\r"))
         self._stream.flush()
@@ -92,7 +93,7 @@ class Screen:
         self._stream.flush()
 
     def command(self, text: str, label: str = "") -> None:
-        """Print a line for a shell after `label`. In a narrow terminal it continues on lines that can be pasted."""
+        """Print a shell command after `label`. A narrow terminal gets several lines that can still be pasted."""
         indent = len(label)
         if self.width is None or indent + len(text) <= self.width or os.name == "nt":
             self.verbatim(f"{label}{text}\n")

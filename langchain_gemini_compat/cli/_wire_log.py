@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 COLUMNS = ("", "answer", "signatures sent back", "signatures received", "in", "out", "thoughts")
 _SECONDS = 60.0
 _OK = 200
-#: A new try after this status is not counted as a retry.
+#: After this status, the model sends the request again with a new token. This is not counted as a retry.
 _UNAUTHENTICATED = 401
-#: Longer texts are shortened. AI Studio's call ids, `call_` and nine digits, fit.
+#: Longer texts are shortened. AI Studio's call ids have 14 characters: `call_` and nine digits.
 _SHORT = 14
 
 
 class _ClientFactory(Protocol):
-    """The `Client` of httpx and of httpx2."""
+    """The class `Client` of httpx or httpx2."""
 
     def __call__(
         self, *, timeout: float, trust_env: bool, event_hooks: Mapping[str, Sequence[Callable[..., None]]]

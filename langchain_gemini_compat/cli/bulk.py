@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.cli._bulk_progress import ProgressLine
 
 _CONCURRENCY = 16
-#: A run may take hours, and nobody waits for a single row. So rows are retried longer than calls of a program.
+#: The calls of rows are retried more often and longer than other calls, because nobody waits for a single row.
 _MAX_RETRIES = 8
 _RETRY_WAIT = 600.0
 _AGAIN = "Run the same command again to go on."
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=_CONCURRENCY,
         help="maximum number of calls in flight; default: %(default)s",
     )
-    group.add_argument("--retry-failed", action="store_true", help="send the rows again that failed in earlier runs")
+    group.add_argument("--retry-failed", action="store_true", help="send again the rows that failed in earlier runs")
     group.add_argument(
         "--dask",
         metavar="ADDRESS",
@@ -132,7 +132,7 @@ def _read_schema(name: str | None) -> JsonObject | None:
 
 
 def _describe_errors(result: BulkResult) -> str:
-    """Return the errors of the failed rows with their numbers."""
+    """Return each name of an error with the number of its rows."""
     return ", ".join(f"{count:,} {name}" for name, count in result.errors.items())
 
 

@@ -41,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="with -p: one JSON object instead of text")
     parser.add_argument("--system", metavar="TEXT", help="a system message")
-    parser.add_argument("--no-thoughts", action="store_true", help="do not request thoughts; -p requests none")
+    parser.add_argument(
+        "--no-thoughts", action="store_true", help="do not request thoughts; with -p, none are requested anyway"
+    )
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:

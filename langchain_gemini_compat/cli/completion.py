@@ -44,7 +44,7 @@ class Argument:
 
 
 def read_arguments(parser: Parser) -> dict[str, list[Argument]]:
-    """Return the arguments of each subcommand; those of the command itself are under the empty name."""
+    """Return the arguments of each subcommand, and under the empty name the arguments of the command itself."""
     found = {"": [_read(action) for action in parser.arguments if not isinstance(action.choices, dict)]}
     for action in parser.arguments:
         if isinstance(action.choices, dict):

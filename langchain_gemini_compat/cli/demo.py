@@ -99,7 +99,7 @@ def _run_agent(model: ChatGeminiCompat, screen: Screen, log: WireLog, *, seconds
 
 
 def locate_docs() -> str:
-    """Return the address of the docs that the installed package names, or their place in a clone."""
+    """Return the URL of the docs from the metadata of the package, or their path in a clone."""
     urls = cast("list[str]", metadata(PROGRAM).get_all("Project-URL") or [])
     named = dict(url.split(", ", 1) for url in urls)
     return named.get("Documentation", "docs/index.md in the clone")
@@ -108,13 +108,13 @@ def locate_docs() -> str:
 def _build_model(target: Target, client: httpx2.Client) -> ChatGeminiCompat:
     model = target.build_model(http_client=client, include_thoughts=True)
     if model.endpoint_info()["surface"] == "vertex":
-        # AI Studio does not support streamed arguments.
+        # Only Vertex AI can stream the arguments of calls.
         model = model.model_copy(update={"stream_function_call_arguments": True})
     return model
 
 
 def _pieces(model: ChatGeminiCompat, replies: list[AIMessage]) -> Iterator[tuple[str, str, object]]:
-    """Yield the agent's steps in pieces of (kind, text, key), and append its complete messages to `replies`."""
+    """Yield the agent's steps as tuples (kind, text, key), and append its complete messages to `replies`."""
     from langchain.agents import create_agent
 
     from langchain_gemini_compat.cli._demo_agent import QUESTION, TOOLS

@@ -20,7 +20,9 @@ _SECONDS_PER_WAIT = 1.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `fake`."""
-    parser.epilog = f"Faults: {', '.join(FAULTS)}. The page docs/reference/faults.md says how each of them ends."
+    parser.epilog = (
+        f"Faults: {', '.join(FAULTS)}. The page docs/reference/faults.md describes how a call ends with each fault."
+    )
     parser.add_argument(
         "--surface",
         choices=get_args(Surface),
@@ -98,7 +100,7 @@ def _introduce(screen: Screen, base_url: str, surface: Surface) -> None:
     name = "(\n    ChatGeminiCompat,\n)" if is_narrow else "ChatGeminiCompat"
     model = f"google/{DEFAULT_MODEL}" if surface == "vertex" else DEFAULT_MODEL
     screen.line(base_url, "bold")
-    # These are for copying, so no line end is added.
+    # The user copies these lines, so they are not wrapped.
     screen.verbatim(f"""
 from langchain_gemini_compat import {name}
 

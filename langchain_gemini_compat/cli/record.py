@@ -1,6 +1,7 @@
 """`record`: runs a command, and writes the exchanges of its models to a cassette without secrets.
 
-The command and its child processes find the file in the variable `GEMINI_COMPAT_RECORD`, so no program has to change.
+The environment variable `GEMINI_COMPAT_RECORD` passes the path of the cassette to the command and its child processes.
+So no program has to change.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     except FileExistsError as err:
         raise UsageError(str(err)) from None
     except OSError as err:
-        raise UsageError(f"{path} cannot be written ({err.strerror}). Name a file in an existing folder.") from None
+        raise UsageError(f"{path} cannot be written ({err.strerror}). Choose a file in an existing folder.") from None
     try:
         process = subprocess.Popen(command, env=_build_environment(path, max_body))
     except OSError as err:
@@ -78,7 +79,7 @@ def _build_environment(path: Path, max_body: int | None) -> dict[str, str]:
 
 
 def _wait_for(process: subprocess.Popen[bytes]) -> int:
-    """Return the exit code of a command. After a signal, it is 128 plus the number, as in a shell."""
+    """Return the exit code of a command. If a signal ended it, return 128 plus its number, as a shell does."""
     while True:
         try:
             code = process.wait()
@@ -95,14 +96,15 @@ def _summarize(screen: Screen, path: Path) -> None:
         exchanges = len(read_cassette(path).interactions)
     except (OSError, ValueError):
         text = (
-            f"The cassette has gone: the command removed or replaced {path}. Name a file that the command leaves alone."
+            f"The cassette is missing: the command removed or replaced {path}. Choose a file that the command does not "
+            "change."
         )
         screen.line(text, "yellow")
         return
     if not exchanges:
         screen.line(
             "No exchange was recorded. Likely causes: the command ended before its first request, it does not use this "
-            "package, or it does not pass its environment on, as a container does.",
+            "package, or it does not pass its environment to the program, for example in a container.",
             "yellow",
         )
         return

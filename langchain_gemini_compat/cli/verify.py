@@ -32,10 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--only",
         metavar="NAMES",
-        help="names of probes and topics, separated by commas; probes that these need also run",
+        help="names of probes and topics, separated by commas; the probes that they need run, too",
     )
     group.add_argument(
-        "--max-cost", metavar="USD", type=_amount, help="do not start if the run may cost more, or has no known price"
+        "--max-cost", metavar="USD", type=_amount, help="do not start if the estimated price is higher or not known"
     )
     group.add_argument("--json", metavar="FILE", help="write the report to this file, as JSON")
     group.add_argument("--record", metavar="DIR", help="write the exchanges of each probe to a cassette in this folder")
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
-    """Run the probes; return 0 if every one saw what was expected."""
+    """Run the probes; return 0 if the result of every probe is as expected."""
     from langchain_gemini_compat.cli._verify.estimate import estimate_cost
     from langchain_gemini_compat.cli._verify.lab import Lab
     from langchain_gemini_compat.cli._verify.runner import select_probes
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
 
 def _write_report(screen: Screen, report: Report, path: Path) -> None:
-    """Write the report to `path`. If that fails, print it, because its requests are paid."""
+    """Write the report to `path`. If that fails, print the report, because its requests have cost money."""
     text = screen.clean(json.dumps(report.as_json(), ensure_ascii=False, indent=2))
     try:
         path.write_text(text + "\n", encoding="utf-8")
@@ -77,13 +77,13 @@ def _write_report(screen: Screen, report: Report, path: Path) -> None:
 
 
 def _read_path(name: str | None) -> Path | None:
-    """Return the file of the report. A file that cannot be opened is an error before anything is sent."""
+    """Return the path of the report. If the file cannot be written, raise an error before any request."""
     path = Path(name) if name else None
     if path is not None:
         try:
             path.open("a", encoding="utf-8").close()
         except OSError:
-            raise UsageError(f"`--json` {name} cannot be written. Name a file in an existing folder.") from None
+            raise UsageError(f"`--json` {name} cannot be written. Choose a file in an existing folder.") from None
     return path
 
 
@@ -95,13 +95,13 @@ def _read_folder(name: str | None) -> Path | None:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as err:
             raise UsageError(
-                f"`--record` {name} cannot be used as a folder ({type(err).__name__}). Name another one."
+                f"`--record` {name} cannot be used as a folder ({type(err).__name__}). Choose another folder."
             ) from None
     return folder
 
 
 def _open_client(target: Target) -> httpx2.Client:
-    """Return the HTTP client of all requests. A server on this machine is not asked through a proxy."""
+    """Return the HTTP client of all requests. Requests to a server on this machine use no proxy."""
     from langchain_gemini_compat._transport.http_library import build_client
 
     return build_client(trust_env=not target.is_local)
@@ -144,7 +144,7 @@ def _run_probes(screen: Screen, lab: Lab, probes: Sequence[Probe], estimate: Est
 
 
 def _build_recorder(lab: Lab, folder: Path | None) -> Callable[[Probe], AbstractContextManager[object]]:
-    """Return the function that records a probe in `folder`, or one that records nothing."""
+    """Return the function that records a probe in `folder`. Without a folder, it records nothing."""
     if folder is None:
         return nullcontext
     from langchain_gemini_compat.cli._verify.recording import record_probe

@@ -139,6 +139,6 @@ def test_yaml_that_is_not_a_cassette_is_kept(text, path, capsys):
 def test_command_that_removes_or_replaces_the_file_keeps_its_exit_code(action, path, capsys):
     code = f"import pathlib, sys; p = pathlib.Path(sys.argv[1]); {action}; sys.exit(7)"
     assert main(["record", str(path), "--", sys.executable, "-c", code, str(path)]) == 7
-    assert f"The cassette has gone: the command removed or replaced {path}." in " ".join(
+    assert f"The cassette is missing: the command removed or replaced {path}." in " ".join(
         capsys.readouterr().err.split()
     )

@@ -1,4 +1,4 @@
-"""Observations that several probes share."""
+"""Checks that several probes share."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ ANSWER = "an answer"
 
 
 def expect_answer(lab: Lab, body: JsonObject) -> Observation:
-    """Send `body`. The server should accept it."""
+    """Send `body`. The claim holds if the server accepts it."""
     reply = lab.send(body)
     return Observation(reply.ok, reply.describe(), ANSWER)
 
 
 def expect_refusal(lab: Lab, body: JsonObject, *words: str, status: int = 400) -> Observation:
-    """Send `body`. The server should refuse it with `status`, and with all `words` in its message."""
+    """Send `body`. The claim holds if the server refuses it with `status` and with all `words` in the message."""
     return observe_refusal(lab.send(body), *words, status=status)
 
 
 def observe_refusal(reply: RawReply, *words: str, status: int = 400) -> Observation:
-    """Return whether `reply` is a refusal with `status`, and with all `words` in its message."""
+    """The claim holds if `reply` is a refusal with `status` and with all `words` in the message."""
     told = reply.error.lower()
     holds = reply.status == status and all(word.lower() in told for word in words)
-    named = f" that says {' and '.join(map(repr, words))}" if words else ""
+    named = f" with {' and '.join(map(repr, words))}" if words else ""
     return Observation(holds, reply.describe(), f"{status}{named}")
 
 
 def expect(lab: Lab, body: JsonObject, *words: str, accepted: bool) -> Observation:
-    """Send `body`. The server should accept it, or refuse it with a 400."""
+    """Send `body`. The claim holds if the server accepts it or, with `accepted=False`, refuses it with a 400."""
     return expect_answer(lab, body) if accepted else expect_refusal(lab, body, *words)
 
 
@@ -49,7 +49,7 @@ def signature_of(holder: JsonObject) -> str:
 
 
 def say(value: object) -> str:
-    """Return a short text for something that was seen.
+    """Return an observed value as a short text.
 
     >>> say(""), say(["stop"]), say("x" * 100)[-3:]
     ('nothing', "['stop']", '...')

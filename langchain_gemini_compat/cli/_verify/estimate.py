@@ -20,7 +20,7 @@ class Estimate:
     Attributes:
         requests: The number of requests, without retries.
         price: The price in US dollars; `None` if it is not known.
-        reason: Why the price is not known, or which list it is from.
+        reason: Why the price is not known, or the price list from which it comes.
     """
 
     requests: int
@@ -64,7 +64,7 @@ def _price_of(probe: Probe, model: str) -> Decimal | None:
         "input_tokens": spend.input_tokens,
         "output_tokens": spend.output_tokens,
         "total_tokens": spend.input_tokens + spend.output_tokens,
-        # LangChain's type does not name the tokens of images.
+        # The type `UsageMetadata` has no key for image tokens, so the dictionary is cast.
         "output_token_details": {"image": spend.image_tokens},
     }
     price = estimate_price(cast("UsageMetadata", usage), model)

@@ -1,4 +1,4 @@
-"""Probes of the history that a request sends: tool results, the order of messages, and text beside calls."""
+"""Probes of the message history: tool results, the order of messages, and text beside calls."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _reads_media_in_results(family: ModelFamily) -> bool:
 
 
 def _call(lab: Lab) -> JsonObject:
-    """Return a call that no model made, with the placeholder if the model demands a signature."""
+    """Return an invented tool call. It has the placeholder signature if the model demands a signature."""
     return own_call(PLACEHOLDER if lab.family.signatures_demanded else "")
 
 
@@ -93,7 +93,7 @@ def _check_flag(lab: Lab, *, on_part: bool) -> Observation:
 
 
 def _media_result(lab: Lab, mime_type: str, data: str, reference: str) -> tuple[JsonObject, JsonObject]:
-    """Return a call, and a result with media whose text refers to `reference`."""
+    """Return a call and its result. The result has media, and the `$ref` in its text is `reference`."""
     call = _call(lab)
     part: JsonObject = {"inline_data": {"mime_type": mime_type, "data": data, "display_name": "map"}}
     result = result_of(call, f'{{"map": {{"$ref": "{reference}"}}}}')
@@ -118,7 +118,7 @@ PROBES = (
     Probe(
         "name-of-result",
         "AI Studio refuses a tool result without `name`. Vertex AI accepts it.",
-        "an answer on Vertex AI, 400 that says name on AI Studio",
+        "an answer on Vertex AI, 400 with 'name' on AI Studio",
         "_request/tool_results.py",
         {"vertex": VERTEX_EXAMPLES, "ai_studio": _NAME},
         _check_name,
@@ -128,7 +128,7 @@ PROBES = (
     Probe(
         "missing-result",
         "Two calls with one result are refused.",
-        "400 that says function response parts",
+        "400 with 'function response parts'",
         "_request/turn_order.py",
         {"vertex": _COUNT, "ai_studio": _COUNT},
         _check_missing_result,
@@ -138,7 +138,7 @@ PROBES = (
     Probe(
         "empty-arguments",
         "A call whose arguments are an empty string is refused.",
-        "400 that says JSON object",
+        "400 with 'JSON object'",
         "_request/assistant_messages.py",
         {"vertex": observed("public report of 'Expected a valid JSON object', August 2026"), "ai_studio": UNTRIED},
         _check_empty_arguments,
@@ -158,7 +158,7 @@ PROBES = (
     Probe(
         "assistant-at-end",
         "A history that ends with a message of the model is refused.",
-        "400 that says model turn",
+        "400 with 'model turn'",
         "_request/turn_order.py",
         {"vertex": _PREFILL, "ai_studio": _PREFILL},
         _check_prefill,
@@ -213,8 +213,8 @@ PROBES = (
     ),
     Probe(
         "reference-in-result",
-        "A `$ref` in a tool result that names no media of the result is refused.",
-        "400 that says display_name",
+        "A tool result is refused if its `$ref` is not the name of media in the result.",
+        "400 with 'display_name'",
         "_request/tool_result_texts.py",
         {"vertex": _REFERENCE, "ai_studio": _REFERENCE},
         _check_reference,

@@ -1,7 +1,7 @@
 """Sends the requests of the probes: through the chat model, or as raw bodies.
 
-Raw bodies do not pass through the code of the chat model, since a probe must not share a mistake with the code that it
-checks. They have the same credentials and the same HTTP client.
+Raw bodies do not pass through the code of the chat model, because a probe must not share a mistake with the code that
+it checks. They are sent with the same credentials and the same HTTP client.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.cli._options import Target
 
 WORD = "Reply with the single word: ok"
-#: No key of anybody: AI Studio takes what begins with these letters for a key, and the fake knows its last four.
+#: An invented key. It begins like a key of AI Studio, and the fake endpoint recognises its last four characters.
 WRONG_KEY = "AIzaSyWrongKeyOfVerify0000"
 _SECONDS = 120.0
 #: Waits before a request is sent again, in seconds. A server that is overloaded often answers the next request.
 WAITS = (2.0, 8.0)
 _CHAT = "/chat/completions"
-#: Statuses that say nothing about the request: credentials, permission, quota.
+#: Statuses that are caused by credentials, permissions, time limits or quotas, and not by the content of a request.
 _NOT_ABOUT_THE_REQUEST = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
@@ -128,7 +128,7 @@ class RawReply:
 
 
 class Lab:
-    """One endpoint and model, and the requests to it.
+    """Sends the requests of the probes to one endpoint and model.
 
     Args:
         target: The endpoint, the model and the credential.
@@ -150,7 +150,7 @@ class Lab:
         self._keeps_replies = keeps_replies
         self.sleep = sleep
         self._cached: dict[str, RawReply] = {}
-        #: With retries, the chat model would change a request that the server refuses, and hide that it was wrong.
+        #: The chat model. With retries, it would correct a request that the server refuses, and so hide the mistake.
         self.chat: ChatGeminiCompat = target.build_model(http_client=client, max_retries=0)
         info = self.chat.endpoint_info()
         self.surface: Surface = info["surface"]
@@ -167,7 +167,7 @@ class Lab:
 
     @property
     def family(self) -> ModelFamily:
-        """What we know about the model."""
+        """The facts about the model in the catalog."""
         return family_of(self.model)
 
     @property
@@ -184,12 +184,13 @@ class Lab:
         return self.body(extra_body={"google": keys})
 
     def send(self, body: JsonObject, path: str = _CHAT, *, verdicts: Sequence[int] = ()) -> RawReply:
-        """Send `body` and return the answer. Raise `NotCheckedError` if the answer is not about the request.
+        """Send `body` and return the answer. Raise `NotCheckedError` if it says nothing about `body`.
 
         Args:
             body: The request.
             path: The path below the base URL.
-            verdicts: Statuses that are about this request, although they usually are about credentials or quotas.
+            verdicts: Statuses that say something about this request, although they usually concern credentials or
+                quotas.
         """
         waits = iter(WAITS)
         while True:
@@ -211,7 +212,7 @@ class Lab:
         return self._post(body, _CHAT, {"authorization": f"Bearer {WRONG_KEY}"})
 
     def send_once(self, name: str, body: JsonObject) -> RawReply:
-        """Send `body` at the first call with this `name`, and return the same answer later if replies are kept."""
+        """Send `body` at the first call with this `name`. If replies are kept, later calls return the same answer."""
         if name not in self._cached or not self._keeps_replies:
             self._cached[name] = self.send(body)
         return self._cached[name]
@@ -250,12 +251,12 @@ class Lab:
             return self.base_url
         project = self._tokens.project(time.monotonic() + _SECONDS)
         if not project:
-            raise NotCheckedError("the credentials name no project: use `--project`")
+            raise NotCheckedError("the credentials have no project: use `--project`")
         return self.base_url.replace(PROJECT_PLACEHOLDER, project)
 
 
 def _is_outside(status: int) -> bool:
-    """Return whether a status says nothing about the request itself."""
+    """Return whether `status` has another cause than the content of the request."""
     return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _NOT_ABOUT_THE_REQUEST
 
 

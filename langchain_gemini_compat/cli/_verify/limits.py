@@ -25,7 +25,7 @@ _KEY = {
     "ai_studio": observed("public capture of 'Please pass a valid API key', August 2026"),
 }
 _LIST_OF_ERRORS = observed("https://github.com/openai/openai-agents-python/issues/2137")
-#: About 5,000 tokens. Google caches prompts that begin alike from about 2,000 tokens on.
+#: A prompt of about 5,000 tokens. Google caches the common beginning of prompts from about 2,000 tokens on.
 _LONG_PROMPT = "Read this list, and reply with the single word: ok.\n" + "\n".join(
     f"Line {number} of the list says nothing of interest." for number in range(420)
 )
@@ -106,7 +106,7 @@ PROBES = (
     Probe(
         "unknown-model",
         "The error for an unknown model is a 404.",
-        "404 that says not found",
+        "404 with 'not found'",
         "_transport/error_rules.py",
         {"vertex": UNTRIED, "ai_studio": observed("public captures of AI Studio")},
         _check_unknown_model,

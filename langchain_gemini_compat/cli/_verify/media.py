@@ -1,7 +1,6 @@
-"""Probes of media: kinds of files in a prompt, ways to name them, and images in replies.
+"""Probes of media: types of files in a prompt, ways to send them, and images in replies.
 
-The files are made here, and are as small as their formats allow. Files in Google's public buckets are those of Google's
-own samples.
+This module builds the files, as small as their formats allow. Files in public buckets are Google's own samples.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _HTTPS_IMAGE = _IMAGE.replace("gs://", "https://storage.googleapis.com/")
 _AUDIO = f"{_BUCKET}/audio/pixel.mp3"
 _VIDEO = "gs://cloud-samples-data/video/animals.mp4"
 _FILE = Spend(input_tokens=600, output_tokens=500)
-#: The samples are minutes long. A minute has about 2,000 tokens of sound, and 16,000 of video.
+#: Google's samples are some minutes long. A minute of sound has about 2,000 tokens, and a minute of video 16,000.
 _LONG_FILE = Spend(input_tokens=20_000, output_tokens=500)
 _SIDE = 16
 
@@ -252,7 +251,7 @@ PROBES = (
     ),
     Probe(
         "audio-by-uri",
-        "`input_audio` takes a `gs://` URL and a MIME type.",
+        "`input_audio` accepts a `gs://` URL and a MIME type.",
         "an answer",
         "_request/content.py",
         {"vertex": VERTEX_EXAMPLES},
@@ -272,7 +271,7 @@ PROBES = (
     ),
     Probe(
         "image-of-tool",
-        "The image of a tool's result reaches the model, in the place that the package chooses.",
+        "An image in a tool result reaches the model, at the place that the package chooses.",
         "an answer",
         "_request/tool_results.py",
         {"vertex": UNTRIED, "ai_studio": observed("public reports of images in a user message after the result")},

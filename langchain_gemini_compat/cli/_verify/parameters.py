@@ -1,4 +1,4 @@
-"""Probes of the keys of a request: which ones a surface takes, ignores or refuses, and where they have to be."""
+"""Probes of the keys of a request: which ones a surface accepts, ignores or refuses, and where they have to be."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _check_google_key(lab: Lab, **keys: JsonValue) -> Observation:
 
 
 def _check_vertex_only(lab: Lab, key: str, value: JsonValue) -> Observation:
-    """Vertex AI takes or ignores the key. AI Studio does not know it."""
+    """Send `key`. Vertex AI should accept or ignore it, and AI Studio should refuse it."""
     return expect(lab, lab.body(**{key: value}), key, accepted=lab.is_vertex)
 
 
@@ -75,15 +75,15 @@ PROBES = (
     Probe(
         "unknown-key",
         "AI Studio refuses an unknown key. Vertex AI ignores it.",
-        "an answer on Vertex AI, 400 that names the key on AI Studio",
+        "an answer on Vertex AI, 400 with the key on AI Studio",
         _KEYS,
         {"vertex": VERTEX_OVERVIEW, "ai_studio": _UNKNOWN_NAME},
         partial(_check_vertex_only, key="store", value=False),
     ),
     Probe(
         "seed",
-        "Vertex AI takes `seed`. AI Studio refuses it.",
-        "an answer on Vertex AI, 400 that names the key on AI Studio",
+        "Vertex AI accepts `seed`. AI Studio refuses it.",
+        "an answer on Vertex AI, 400 with the key on AI Studio",
         _KEYS,
         {"vertex": VERTEX_OVERVIEW, "ai_studio": observed("https://github.com/Vali-98/ChatterUI/issues/227")},
         partial(_check_vertex_only, key="seed", value=7),
@@ -91,15 +91,15 @@ PROBES = (
     Probe(
         "logprobs",
         "Vertex AI ignores `logprobs`. AI Studio refuses it.",
-        "an answer on Vertex AI, 400 that names the key on AI Studio",
+        "an answer on Vertex AI, 400 with the key on AI Studio",
         _KEYS,
         {"vertex": VERTEX_OVERVIEW, "ai_studio": UNTRIED},
         partial(_check_vertex_only, key="logprobs", value=True),
     ),
     Probe(
         "penalties",
-        "AI Studio refuses penalties. Vertex AI takes them for some models.",
-        "an answer, or 400 that says penalty",
+        "AI Studio refuses penalties. Vertex AI accepts them for some models.",
+        "an answer, or 400 with 'penalty'",
         "`takes_penalties` of the family in _catalog",
         {
             "vertex": observed("https://github.com/Ikalus1988/MisakaNet/issues/1473"),
@@ -133,7 +133,7 @@ PROBES = (
     ),
     Probe(
         "service-tier",
-        "AI Studio takes `service_tier`.",
+        "AI Studio accepts `service_tier`.",
         "an answer",
         _KEYS,
         {"ai_studio": STUDIO},
@@ -141,7 +141,7 @@ PROBES = (
     ),
     Probe(
         "priority-tier",
-        "Vertex AI takes the tier `priority` as a header.",
+        "Vertex AI accepts the tier `priority` in a header.",
         "a type of traffic with PRIORITY",
         "TIER_HEADER in _catalog/surfaces.py",
         {"vertex": Source("documented", "https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo")},
@@ -167,7 +167,7 @@ PROBES = (
     Probe(
         "google-at-top",
         "Google's own keys are refused unless they are inside `extra_body`.",
-        "400 that names the key",
+        "400 with the key",
         "_request/build.py",
         {"ai_studio": _TOP_LEVEL},
         _check_google_at_top,
@@ -176,7 +176,7 @@ PROBES = (
     Probe(
         "extra-body-twice",
         "`extra_body` inside `extra_body` is refused.",
-        "400 that names the key",
+        "400 with the key",
         "_request/build.py",
         {"ai_studio": _UNKNOWN_NAME},
         _check_extra_body_twice,
@@ -203,7 +203,7 @@ PROBES = (
     ),
     Probe(
         "name-of-model",
-        "AI Studio takes `models/` before the name. Vertex AI refuses a name without `google/`.",
+        "AI Studio accepts `models/` before the name. Vertex AI refuses a name without `google/`.",
         "400 on Vertex AI, an answer on AI Studio",
         "`_spell_model` in _catalog/surfaces.py",
         {

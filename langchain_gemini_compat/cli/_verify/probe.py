@@ -1,4 +1,4 @@
-"""What a probe is: one claim about a server, as data, and a function that checks it."""
+"""Defines a probe: one claim about a server, with a function that checks it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Grade: TypeAlias = Literal["documented", "observed", "untried"]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Why we believe a claim on one surface.
+    """The source of a claim for one surface.
 
     Attributes:
         grade: `documented` by the provider, `observed` in public by others, or `untried`: our own conclusion.
@@ -33,12 +33,12 @@ Sources: TypeAlias = "Mapping[Surface, Source]"
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a check saw.
+    """The result of a check.
 
     Attributes:
         holds: Whether the claim holds.
         seen: What the server did, in a few words.
-        expected: What it should have done, if that depends on the model. Empty: as the probe says.
+        expected: What the server should have done, if that depends on the model. If empty, `Probe.expected` applies.
     """
 
     holds: bool
@@ -48,13 +48,13 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What a probe costs. Token counts are estimates for each of its requests; thoughts count as output.
+    """The estimated cost of a probe. Token counts are those of one request; thoughts count as output.
 
     Attributes:
         requests: The number of requests.
         input_tokens: Tokens of a request.
         output_tokens: Tokens of a reply.
-        image_tokens: Those of `output_tokens` that are an image.
+        image_tokens: The part of `output_tokens` that is an image.
     """
 
     requests: int = 1
@@ -68,7 +68,7 @@ REFUSED = Spend(input_tokens=0, output_tokens=0)
 
 
 def fits_every_model(family: ModelFamily) -> bool:
-    """Return `True`: the claim is about every model."""
+    """Return `True`, because the claim applies to every model."""
     del family
     return True
 
@@ -84,7 +84,7 @@ class Probe:
         rule: The code of this package that is wrong if the server does something else.
         sources: The surfaces to which the claim applies, and the source on each of them.
         check: Sends the requests, and returns what it saw.
-        needs: Probes without which this one proves nothing. If one of them fails, this one is skipped.
+        needs: Ids of the probes that have to succeed first. If one of them fails, this probe is skipped.
         spend: The estimated cost.
         model: The model to ask instead of the user's, such as a model for embeddings.
         fits: Whether the claim applies to a family of models.
@@ -103,4 +103,4 @@ class Probe:
 
 
 class NotCheckedError(Exception):
-    """The server could not be asked, for example because of a quota. The text says why."""
+    """The claim could not be checked, for example because of a quota. The message contains the reason."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat.cli._verify.probe import Probe
 
-#: The probes by topic. The names are for `--only`.
+#: The probes of each topic. `--only` accepts the names of the topics.
 TOPICS: Mapping[str, Sequence[Probe]] = {
     "answers": text.PROBES,
     "parameters": parameters.PROBES,

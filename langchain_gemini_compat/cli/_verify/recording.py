@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def record_probe(folder: Path, surface: Surface, probe: Probe) -> Generator[None]:
-    """Record what is sent and received in the `with` block to a cassette of `probe` in `folder`."""
+    """Record the exchanges of the `with` block in a cassette of `probe` in `folder`."""
     scenario = folder / f"{probe.id}_{surface}".replace("-", "_")
     scenario.mkdir(parents=True, exist_ok=True)
     path = scenario / "exchanges.yaml"
@@ -33,7 +33,7 @@ def record_probe(folder: Path, surface: Surface, probe: Probe) -> Generator[None
 
 
 def _file(path: Path) -> None:
-    """Move the cassette to the place that its model and mode name."""
+    """Move the cassette into a folder for its model. Its name becomes `stream` or `complete`."""
     bodies = [object_at(object_at(one, "request"), "json") for one in read_cassette(path).interactions]
     models = {bare_model_name(text_at(body, "model")) for body in bodies}
     mode = "stream" if any(body.get("stream") is True for body in bodies) else "complete"

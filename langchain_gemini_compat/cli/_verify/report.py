@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.cli._verify.runner import Result
 
 COLUMNS = ("", "probe", "claim", "expected", "seen")
-#: Characters of what was seen in the table. The rest is in the JSON, and below the table if it differs.
+#: Maximum number of characters in the column `seen`. The JSON contains the whole text. If a result differs, the whole
+#: text is also printed below the table.
 _SEEN_WIDTH = 60
-#: Names of projects, and numbers of projects, as Google's errors write them.
+#: Names and numbers of projects, as they are written in Google's error messages.
 _PROJECT = re.compile(
     r"(projects/|\bproject(?:[ _-]?(?:number|id))?[\"']?[ :=]+[\"'`]|\bnumber[ :=]+(?=\d{6}))[^/\s\"'`]+"
 )
@@ -33,7 +34,7 @@ _PROJECT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The results of a run, and what was asked."""
+    """The results of a run, with the model and the server that were checked."""
 
     surface: str
     model: str
@@ -44,7 +45,7 @@ class Report:
 
     @property
     def is_well(self) -> bool:
-        """Whether every probe saw what was expected."""
+        """Whether the result of every probe is as expected."""
         return all(result.status == "ok" for result in self.results)
 
     def as_json(self) -> JsonObject:
@@ -64,7 +65,7 @@ class Report:
         }
 
     def show(self, screen: Screen) -> None:
-        """Print the table, then what differs and the rule of this package that is wrong, then the counts."""
+        """Print the table, then each difference with the part of this package that may be wrong, then the counts."""
         screen.table(COLUMNS, ([result.status, *_row(result)] for result in self.results))
         wrong = [result for result in self.results if result.status == "differs"]
         if wrong:

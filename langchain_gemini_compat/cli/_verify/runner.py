@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.cli._verify.lab import Lab
     from langchain_gemini_compat.cli._verify.probe import Probe
 
-#: `ok`: as expected. `differs`: not as expected. `skipped`: a probe that this one needs is not `ok`.
-#: `not checked`: the server could not be asked.
+#: `ok`: as expected. `differs`: not as expected. `skipped`: a probe that this one needs is not `ok`. `not checked`: the
+#: server gave no answer about the claim, for example because of a quota.
 Status: TypeAlias = Literal["ok", "differs", "skipped", "not checked"]
 
 
@@ -41,7 +41,8 @@ def select_probes(surface: Surface, model: str, only: Sequence[str] = ()) -> lis
     Args:
         surface: The surface.
         model: The name of the model.
-        only: Names of probes and topics. What these need is also selected. Empty: all.
+        only: Names of probes and topics. The probes that they need are also selected. If empty, all probes are
+            selected.
 
     Raises:
         UsageError: A name is unknown, or none of the named probes applies.
@@ -61,7 +62,7 @@ def select_probes(surface: Surface, model: str, only: Sequence[str] = ()) -> lis
 
 
 def _expand(names: Iterable[str]) -> set[str]:
-    """Return the ids of the probes that `names` names."""
+    """Return the ids of the probes in `names`, which are ids of probes or names of topics."""
     known = {probe.id for probe in PROBES}
     found: set[str] = set()
     for name in names:
@@ -90,7 +91,7 @@ def run_probes(
 
 
 def run_probe(lab: Lab, probe: Probe) -> Result:
-    """Run one probe. An error of the server is a result."""
+    """Run one probe. An error of the server becomes a result."""
     try:
         seen = _check(lab, probe)
     except NotCheckedError as err:
@@ -103,10 +104,10 @@ def run_probe(lab: Lab, probe: Probe) -> Result:
 
 
 def _check(lab: Lab, probe: Probe) -> Observation:
-    """Return what the probe saw. After an error that may pass, such as an overload, check again."""
+    """Return what the probe saw. After a retryable error, such as an overload, check again."""
     asked = lab.for_model(probe.model)
     with warnings.catch_warnings():
-        # Probes send options that the package leaves out with a warning.
+        # Some probes send options that the package leaves out with a warning.
         warnings.simplefilter("ignore", errors.GeminiCompatWarning)
         for wait in WAITS:
             try:

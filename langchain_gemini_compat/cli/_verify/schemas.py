@@ -28,7 +28,8 @@ def _report(place: str) -> Sources:
 _UNKNOWN_NAMES = _report("https://github.com/zed-industries/zed/issues/44875")
 _CONST = _report("https://github.com/openswarm-ai/openswarm/issues/24")
 _CODE = _report("public code that avoids the keyword")
-#: Id, words for the claim, the property's schema, whether it is accepted, and the sources.
+#: For each keyword: the id of its probe, its text in the claim, the schema of a property with it, whether the server
+#: accepts it, and the sources.
 KEYWORDS: tuple[tuple[str, str, JsonObject, bool, Sources], ...] = (
     ("enum", "`enum` of strings", {"type": "string", "enum": ["a", "b"]}, True, _OPENAPI),
     ("enum-of-numbers", "`enum` of numbers", {"type": "integer", "enum": [1, 2]}, False, _CODE),
@@ -134,7 +135,7 @@ PROBES = (
     Probe(
         "schema-reference",
         "In the parameters of a tool, `$ref` and `$defs` are refused.",
-        "400 that names the keyword",
+        "400 with the keyword",
         "_schema/references.py",
         _UNKNOWN_NAMES,
         _check_reference,
@@ -143,7 +144,7 @@ PROBES = (
     Probe(
         "schema-additional-properties",
         "In the parameters of a tool, `additionalProperties` is refused.",
-        "400 that names the keyword",
+        "400 with the keyword",
         "_schema/compiler.py",
         _CONST,
         _check_additional,
@@ -152,7 +153,7 @@ PROBES = (
     Probe(
         "schema-without-properties",
         "Parameters without properties are refused.",
-        "400 that says non-empty",
+        "400 with 'non-empty'",
         "_schema/functions.py",
         _CODE,
         _check_empty,
@@ -186,7 +187,7 @@ PROBES = (
     ),
     Probe(
         "json-schema",
-        "`response_format` with a schema gets JSON that fits it.",
+        "With a schema in `response_format`, the answer is JSON that fits the schema.",
         "an object with a city",
         "_model/structured_output.py",
         {"vertex": VERTEX_OVERVIEW, "ai_studio": STUDIO, "openai_compatible": OPENAI},

@@ -1,4 +1,4 @@
-"""Probes of thought signatures: where they come, and where the server demands them back."""
+"""Probes of thought signatures: where the server sends them, and where it demands them back."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def result_of(call: JsonObject, content: str = '{"celsius": 7}') -> JsonObject:
 
 
 def with_tools(lab: Lab, messages: list[JsonValue]) -> JsonObject:
-    """Return a request with `messages` and the tool."""
+    """Return a request with `messages` and the tool of the probes."""
     return {"model": lab.model, "messages": messages, "tools": TOOLS}
 
 
 def own_call(signature: str = "", call_id: str = "call_1") -> JsonObject:
-    """Return a call that no model made."""
+    """Return an invented tool call."""
     function: JsonObject = {"name": "get_temperature", "arguments": '{"city": "Oslo"}'}
     call: JsonObject = {"id": call_id, "type": "function", "function": function}
     return {**call, "extra_content": {"google": {"thought_signature": signature}}} if signature else call
@@ -223,7 +223,7 @@ PROBES = (
     Probe(
         "signature-missing",
         "A call of the current turn without its signature is refused.",
-        "400 that says thought_signature",
+        "400 with 'thought_signature'",
         "`signatures_demanded` of the family in _catalog",
         {
             "vertex": observed("https://github.com/openai/openai-agents-python/issues/2137"),
@@ -236,7 +236,7 @@ PROBES = (
     Probe(
         "signature-changed",
         "A signature that the server did not issue is refused.",
-        "400 that says signature",
+        "400 with 'signature'",
         "_signatures.py",
         {"vertex": SIGNATURES, "ai_studio": SIGNATURES},
         _check_changed,

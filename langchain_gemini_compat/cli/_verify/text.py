@@ -33,7 +33,7 @@ def thinks(family: ModelFamily) -> bool:
 
 
 def read_stream(model: Runnable[LanguageModelInput, AIMessage], prompt: LanguageModelInput) -> AIMessage:
-    """Return the message that a stream adds up to."""
+    """Stream an answer, and return its chunks as one message."""
     total: AIMessageChunk | None = None
     for chunk in model.stream(prompt):
         if isinstance(chunk, AIMessageChunk):
@@ -161,7 +161,7 @@ PROBES = (
     ),
     Probe(
         "traffic-type",
-        "The token counts name the type of traffic.",
+        "The token counts contain the type of traffic.",
         "a traffic type such as ON_DEMAND",
         "_response/usage.py",
         {"vertex": VERTEX_EXAMPLES},

@@ -27,7 +27,7 @@ _LONG = Spend(output_tokens=800)
 
 
 def takes_levels(family: ModelFamily) -> bool:
-    """Return whether the models of the family think by levels."""
+    """Return whether the models of the family have thinking levels."""
     return family.is_gemini and family.thinking == "level"
 
 
@@ -36,7 +36,7 @@ def _has_known_levels(family: ModelFamily) -> bool:
 
 
 def _has_known_budget_of_0(family: ModelFamily) -> bool:
-    """Return whether a source says what a budget of 0 does on both surfaces."""
+    """Return whether the effect of a budget of 0 is documented for both surfaces."""
     return family.name in ("gemini-3.1-pro", "gemini-3.5-flash")
 
 
