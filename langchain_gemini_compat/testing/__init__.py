@@ -1,9 +1,9 @@
 """An offline Gemini endpoint for tests.
 
-`FakeGemini` speaks the dialects of AI Studio, Vertex AI and compatible servers, and refuses what Google refuses.
-`Reply`, `Call`, `Raw` and `Style` describe its replies. `Fault` and `FAULTS` describe its faults. `BatchPlan` describes
-how a batch goes.
-`record` writes the exchanges of a program to a file without secrets, and `replay` reproduces them.
+`FakeGemini` answers like AI Studio, Vertex AI or a compatible server, and refuses what Google refuses. `Reply`, `Call`,
+`Raw` and `Style` describe its replies. `Fault` and `FAULTS` describe its faults. `BatchPlan` describes how long a batch
+takes and how it ends. `record` writes the exchanges of a program to a file without secrets, and `replay` reproduces
+them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._server.endpoint import FakeGemini
     from langchain_gemini_compat.testing._server.requests import FakeRequest
 else:
-    # pytest loads the plugin in this package in each run, and with it this module.
+    # pytest imports this module in every test run, together with the plugin. So its names are loaded only when they are
+    # used.
     __getattr__, __dir__ = export_lazily(
         __name__,
         {

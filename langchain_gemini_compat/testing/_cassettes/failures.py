@@ -1,4 +1,4 @@
-"""Failures of the network in the layout of a cassette, and back to exceptions."""
+"""Converts network failures to the layout of a cassette, and back to exceptions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._cassettes.scrub import Scrubber
     from langchain_gemini_compat.testing._model.json_values import JsonObject
 
-#: The class of the HTTP library for each kind of error. aiohttp has classes of its own.
+#: The class of the HTTP library for each kind of error. It replaces the classes of aiohttp.
 _CLASSES = {
     HttpErrorKind.CONNECT_TIMEOUT: "ConnectTimeout",
     HttpErrorKind.POOL_TIMEOUT: "PoolTimeout",
@@ -29,7 +29,7 @@ _CLASSES = {
     HttpErrorKind.ILLEGAL_HEADER: "LocalProtocolError",
     HttpErrorKind.OTHER: "ConnectError",
 }
-#: Errors of the operating system that the messages of the package distinguish, the most exact first.
+#: Errors of the operating system for which the package has different messages, the most exact class first.
 _CAUSES: dict[str, type[OSError]] = {
     "gaierror": socket.gaierror,
     "ConnectionRefusedError": ConnectionRefusedError,
@@ -47,7 +47,8 @@ def describe_failure(error: BaseException, scrubber: Scrubber) -> JsonObject | N
     if not isinstance(error, Exception):
         return None
     name = _CLASSES[kind_of(error)]
-    # The library's own class is more exact, except over aiohttp: its transport raises one class for many errors.
+    # The class that the HTTP library raised is more exact. Over aiohttp it is not, because one class stands for many
+    # errors.
     if is_http_error(error) and not any(type(one).__module__.endswith("library_errors") for one in causes_of(error)):
         name = type(error).__name__
     found: JsonObject = {"type": name, "text": scrubber.clean_text(str(error))}
@@ -64,7 +65,7 @@ def build_failure(failure: JsonObject, *, has_begun: bool) -> Exception:
 
     Args:
         failure: The failure.
-        has_begun: Whether a part of the response has come.
+        has_begun: Whether a part of the response has arrived.
     """
     name, text = as_text(failure.get("type")), as_text(failure.get("text"))
     if name == "UploadError":
@@ -72,7 +73,7 @@ def build_failure(failure: JsonObject, *, has_begun: bool) -> Exception:
         return UploadError(size if isinstance(size, int) else 0)
     if name == "DeadlineExceededError" and not has_begun:
         return DeadlineExceededError(cast("Limit", text))
-    # A reader takes the timeout of the HTTP library for its own limit.
+    # After the response has begun, the package treats a read timeout of the HTTP library as an exceeded limit.
     name = "ReadTimeout" if name == "DeadlineExceededError" else name
     library = import_module(library_name())
     kind: type[Exception] = getattr(library, name, library.TransportError)

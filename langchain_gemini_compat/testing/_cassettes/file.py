@@ -68,9 +68,9 @@ def start_cassette(path: Path, max_body: int | None) -> None:
         OSError: The file cannot be written.
     """
     with _locked(path) as file:
-        # A program's own YAML may begin with `provenance`, too.
+        # Another YAML file may also begin with `provenance`, so the list of exchanges has to follow.
         if (start := file.read(2**16)) and not (start.startswith(_START) and b"\n" + _LIST[:-1] in start):
-            raise FileExistsError(f"{path} is not a cassette, so it is not replaced. Name another file.")
+            raise FileExistsError(f"{path} is not a cassette, so it is not replaced. Choose another file.")
         file.truncate(0)
         file.write(_render_head(_describe(set(), set(), max_body)))
 
@@ -89,7 +89,7 @@ def append_interaction(path: Path, interaction: JsonObject, max_body: int | None
         content = file.read(2**16)
         head, mark, _ = content.partition(_LIST)
         if content and not (mark and head.startswith(_START)):
-            raise FileExistsError(f"{path} is not a cassette, so nothing is added to it. Name another file.")
+            raise FileExistsError(f"{path} is not a cassette, so nothing is added to it. Choose another file.")
         provenance = as_object(as_object(_load(head, path)).get("provenance")) if content else {}
         hosts, models = ({*as_text(provenance.get(name)).split(", ")} - {""} for name in ("hosts", "model"))
         if not content or not hosts >= {host} or not models >= {model} - {""}:
@@ -101,7 +101,7 @@ def append_interaction(path: Path, interaction: JsonObject, max_body: int | None
 
 
 def _describe(hosts: set[str], models: set[str], max_body: int | None) -> JsonObject:
-    """Return the provenance of a cassette. Only answers of Google's service are `recorded`."""
+    """Return the provenance of a cassette. Its kind is `recorded` only if all answers came from Google's service."""
     names = ", ".join(sorted(hosts))
     is_google = bool(hosts) and all(host.endswith(_GOOGLE) for host in hosts)
     return {
@@ -122,7 +122,8 @@ def _render_head(provenance: JsonObject) -> bytes:
 def _dump(value: JsonValue) -> bytes:
     """Return `value` as YAML that reads back as `value`.
 
-    PyYAML writes some characters unescaped that its reader changes. In this case, all characters are escaped.
+    PyYAML does not escape some characters that its reader then changes. If `value` contains such a character, all
+    characters outside of ASCII are escaped.
     """
     text = _dump_as(value, allow_unicode=True)
     if _read(text) != value:
@@ -164,7 +165,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock(file: IO[bytes]) -> None:
-        # Windows locks a range, which may be behind the end of the file.
+        # Windows locks a range of bytes. The range may lie behind the end of the file, as here.
         file.seek(2**30)
         msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
 else:

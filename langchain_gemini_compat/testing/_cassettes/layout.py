@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._cassettes.scrub import Scrubber
     from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue
 
-#: The headers of a response that are kept: those that decide how the package reads the reply.
+#: The headers of a response that a cassette contains. They decide how the package reads the reply.
 KEPT_HEADERS = ("content-type", "retry-after", "retry-after-ms", "location")
-#: The forms of a body. A response has at most one of them.
+#: The keys of a body, one for each form. A response has at most one of them.
 _BODIES = ("events", "json", "chunks", "text", "base64")
 _DONE = "[DONE]"
 _DATA = "data: "
-#: Characters that are kept of a text that is cut.
+#: Number of characters that remain of a text that is cut.
 _KEPT = 200
 
 
@@ -58,7 +58,7 @@ def describe_body(pieces: Sequence[bytes], content_type: str, scrubber: Scrubber
 
     Args:
         pieces: The body, decompressed, in the pieces in which it came.
-        content_type: The header of this name.
+        content_type: The value of the header `content-type`.
         scrubber: Removes the secrets of the request.
         max_body: Maximum size of the body in bytes, or `None`.
     """
@@ -66,7 +66,7 @@ def describe_body(pieces: Sequence[bytes], content_type: str, scrubber: Scrubber
     text = _decode(whole)
     is_stream = "event-stream" in content_type
     if text is None:
-        # In a body that is not text, a secret has no escaped spellings.
+        # A body that is not text contains no escaped spelling of a secret, so its bytes are searched as they are.
         cleaned = _clean_bytes(whole, scrubber, is_stream=is_stream)
         return _cut({"base64": b64encode(cleaned).decode()}, max_body)
     if not is_stream:
@@ -130,10 +130,10 @@ def _clean_bytes(data: bytes, scrubber: Scrubber, *, is_stream: bool) -> bytes:
 
 
 def _parse(text: str) -> JsonValue:
-    """Return the value of JSON that does not change on its way to YAML and back, else `None`."""
+    """Return the value of the JSON `text`. Return `None` if it is not JSON, or if YAML would change the value."""
     try:
         value = cast("JsonValue", json.loads(text, object_pairs_hook=_unique))
-        # Infinity and NaN are not JSON, and YAML has no lone surrogates.
+        # This fails for infinity and NaN, which are not JSON, and for lone surrogates, which YAML cannot contain.
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         return None
@@ -141,7 +141,7 @@ def _parse(text: str) -> JsonValue:
 
 
 def _unique(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
-    """Return an object. Raise `ValueError` for a repeated key, which an object would lose."""
+    """Return an object. Raise `ValueError` for a repeated key, because an object keeps only its last value."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("A key is repeated.")
@@ -149,7 +149,7 @@ def _unique(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
 
 
 def _read_events(text: str) -> list[JsonValue] | None:
-    """Return the JSON of the events, or `None` if the stream has anything but data of complete JSON objects."""
+    """Return the JSON of the events, or `None` if the stream contains anything else, such as incomplete JSON."""
     *blocks, rest = text.split("\n\n")
     if rest:
         return None
@@ -166,7 +166,7 @@ def _read_events(text: str) -> list[JsonValue] | None:
 def _cut(body: JsonObject, max_body: int | None) -> JsonObject:
     """Return `body`, cut if it exceeds `max_body` bytes.
 
-    Long texts in it are cut. If that is not enough, only the size of the body is left.
+    Long texts in the body are cut. If the body is still too large, only its size remains.
     """
     (name, value), *_ = body.items()
     size = len(encode_body(value))

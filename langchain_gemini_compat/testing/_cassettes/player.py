@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._model.json_values import JsonObject
     from langchain_gemini_compat.testing._server.difference import Difference
 
-#: Ids of calls that the package makes up, where a server sends none. They differ in each run.
+#: Ids that the package generates for calls to which the server gave no id. They differ in each run.
 _OWN_ID = re.compile(r"call_[0-9a-f]{20}")
 _UNAUTHENTICATED = 401
 #: The variables that choose the surface of a model without arguments.
@@ -42,7 +42,7 @@ _PLACE = ("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION")
 
 
 class Replay:
-    """A replay that goes on. `replay` returns it.
+    """A running replay, as `replay` returns it.
 
     Attributes:
         remaining: The number of exchanges that were not replayed yet.
@@ -124,7 +124,7 @@ class Replay:
         return next(same, next(iter(found), None))
 
     def _note(self, message: str, difference: Difference | None = None) -> ReplayError:
-        """Return an error, and keep it for the end of the replay."""
+        """Return an error. It is also stored, and raised again at the end of the replay."""
         error = ReplayError(message, difference)
         self._errors.append(error)
         return error
@@ -156,7 +156,7 @@ class Replay:
         return "\n".join(lines), difference
 
     def _rank(self, number: int, asked: JsonObject) -> tuple[bool, int]:
-        """Return how near a recorded request is: whether its path is equal, then how many bytes are equal."""
+        """Return how similar a recorded request is: whether the path is equal, and how many bytes of the body are."""
         recorded = as_object(self._exchanges[number].get("request"))
         is_same_path = _path_of(recorded) == _path_of(asked)
         difference = find_difference(as_object(recorded.get("json")), as_object(asked.get("json")))
@@ -164,7 +164,7 @@ class Replay:
 
 
 class _ReplayTokens:
-    """Replaces the credentials of the models. Each token is new, so that a recorded 401 renews the same tokens."""
+    """Replaces the credentials of the models. Each token is new, so that `reject` knows which request got a 401."""
 
     info = AuthInfo("none", "replay")
     account: Hashable = "replay"
@@ -184,7 +184,7 @@ class _ReplayTokens:
         return self.token(deadline)
 
     def note_response(self, request: httpx2.Request, response: JsonObject) -> None:
-        """Note a 401 whose body was not read: in the recorded run, a new token was requested then."""
+        """Note a 401 whose body was not read. In the recorded run, a new token was requested after it."""
         if read_path(response, "status", "code") == _UNAUTHENTICATED and "stopped" in response:
             with self._lock:
                 self._refused.add(str(request.headers.get("authorization", "")).removeprefix("Bearer "))
@@ -212,16 +212,16 @@ def replay(path: str | os.PathLike[str], *, ignore_bodies: bool = False) -> Gene
     """Answer the requests of all models of this process from a cassette until the `with` block ends.
 
     No network, key or credentials are needed. Retries do not wait. Streams have the recorded events. Errors of servers
-    and of the network come in the recorded order. For models without arguments, the environment names the surfaces of
-    the cassette.
+    and of the network come in the recorded order. In the block, the environment selects the surfaces of the cassette
+    for models without arguments.
 
     A recorded exchange answers the first request with the same path and body. Projects and hosts may differ, and so may
-    ids of calls that the package generates. An exchange is used once. A refusal of the package without a request, such
-    as a call during the wait that a 429 named, is not in a cassette.
+    ids of calls that the package generates. An exchange is used once. A cassette does not contain calls that the
+    package refuses without a request, for example during the wait after a 429.
 
     Args:
         path: The cassette, from `record` or from the folder `cassettes` of the repository.
-        ignore_bodies: Whether to answer in the recorded order, whatever the request contains, for prompts with times or
+        ignore_bodies: Whether to answer in the recorded order without comparing bodies, for prompts with times or
             random ids. Default: `False`.
 
     Yields:
@@ -248,7 +248,8 @@ def replay(path: str | os.PathLike[str], *, ignore_bodies: bool = False) -> Gene
     cassette = read_cassette(file)
     player = Replay(cassette, file, ignore_bodies=ignore_bodies)
     with _environment_of(cassette):
-        # The recorded program began without knowing what a server refuses. What the replay learns is forgotten, too.
+        # The recorded program began without known refusals of servers, so the replay begins in the same way. The
+        # refusals in the cassette are forgotten at the end.
         forget_refusals()
         add_player(player)
         try:
@@ -282,7 +283,7 @@ def _environment_of(cassette: Cassette) -> Generator[None]:
 
 
 def _key_of(request: JsonObject, *, ignore_bodies: bool) -> tuple[str, ...]:
-    """Return what two requests must have in common: method, path and body, without ids that the package makes up."""
+    """Return what has to be equal in two requests: method, path and body, without ids that the package generates."""
     method, path = as_text(request.get("method")), _path_of(request)
     if ignore_bodies:
         return method, path

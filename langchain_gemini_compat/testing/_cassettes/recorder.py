@@ -32,13 +32,14 @@ if TYPE_CHECKING:
 else:
     httpx2 = LazyHttpLibrary()
 
-#: Maximum size of a body in bytes, for a process that `GEMINI_COMPAT_RECORD` lets record.
+#: Environment variable with the maximum size of a body in bytes. It is read if `GEMINI_COMPAT_RECORD` starts the
+#: recording.
 MAX_BODY_VARIABLE = f"{RECORD_VARIABLE}_MAX_BODY"
 _END_OF_STREAM = b"[DONE]"
 
 
 class Recording:
-    """A recording that goes on. `record` returns it.
+    """A running recording, as `record` returns it.
 
     Attributes:
         path: The cassette.
@@ -130,7 +131,7 @@ class _Take:
             return ending or {"stopped": True}
         pieces, encoding = self._read_pieces()
         found = {name: self._response.headers.get_list(name) for name in (*KEPT_HEADERS, *encoding)}
-        # The address of a login page may have a code or a session, which the page repeats.
+        # The URL of a redirect to a login page may contain a code or a session. Both are also removed from the body.
         found["location"] = [self._scrubber.clean_location(location) for location in found["location"]]
         headers: JsonObject = {
             name: [self._scrubber.clean_text(value) for value in values] for name, values in found.items() if values
@@ -165,9 +166,9 @@ def record(path: str | os.PathLike[str], *, max_body: int | None = None) -> Gene
     personal data are removed:
 
     - headers of requests, and the query and the user of the URL
-    - values that were sent as headers, query parameters or body keys with the name of a secret, and values of other
-      headers that look like keys, wherever a body repeats them
-    - names and numbers of projects, accounts, and the forms of well-known keys
+    - values of headers, query parameters and body keys with the name of a secret, and other values of headers that look
+      like keys, also where a body repeats them
+    - names and numbers of projects and accounts, and texts in the form of well-known keys
 
     Use a plain `with` in async programs, too. Several threads, event loops and forked processes may record to one file.
     An exchange is written when it ends. Tokens that google-auth requests are not recorded.
@@ -197,7 +198,7 @@ def record(path: str | os.PathLike[str], *, max_body: int | None = None) -> Gene
     """
     recording = Recording(Path(path).absolute(), max_body)
     start_cassette(recording.path, max_body)
-    # The program that replays the cassette knows no refusals of a server, so its first requests must be recorded.
+    # A replay begins without known refusals of servers, so the requests that discover them have to be recorded.
     forget_refusals()
     add_recorder(recording)
     try:

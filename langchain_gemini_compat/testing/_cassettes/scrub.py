@@ -1,9 +1,9 @@
 """Removes secrets and personal data from an exchange before it is written.
 
 `_transport.redaction` finds the values that were sent in headers, in query parameters and in the user and password of
-the URL. Of these, this module searches for values whose names are those of secrets, and for values that look like keys:
-other values, such as the name of a program, may be ordinary words of a conversation. It adds values of body keys that
-are named like secrets, the forms of well-known keys, and the names of projects and accounts.
+the URL. This module removes such a value from all texts if it has the name of a secret, or if it looks like a key.
+Other values, such as the name of a program, may be ordinary words of a conversation. This module also removes values of
+body keys with the name of a secret, texts in the form of well-known keys, and the names of projects and accounts.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _NUMBER = "PROJECT_NUMBER"
 _SHORTEST_PROJECT = 6
 #: Secrets shorter than this may be ordinary words.
 _SHORTEST_SECRET = 8
-#: Forms of secrets and of personal data that need no request to be recognized. Each begins at the start of a word or
-#: has a limit, since a search for other patterns would take minutes in a long text.
+#: Patterns of secrets and personal data that are recognized without the request, and their replacements. Each pattern
+#: begins at the start of a word or has a limited length. Otherwise the search in a long text would take minutes.
 _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
     (re.compile(r"(?<![\w-])AIza[\w-]{20,}"), HIDDEN),
@@ -48,19 +48,19 @@ _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 #: Segments of a path that identify an account: long numbers in hexadecimal, and UUIDs.
 _ACCOUNT_SEGMENT = re.compile(r"(?<=/)(?:[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=/|$)")
-#: Keys whose text identifies a person or an account.
+#: Names of JSON keys whose text identifies a person or an account.
 _PERSONAL = re.compile(
     r"(?:user|account|org|organi[sz]ation|tenant|customer)(?:_?id)?|safety_identifier", re.IGNORECASE
 )
-#: Names of headers and query parameters that hold a secret, in addition to those of arguments.
+#: Names of headers and query parameters that contain a secret, in addition to those of `is_secret_name`.
 _SECRET_HEADER = re.compile(r"session|signature|jwt|(?:^|-)(?:auth|sig|code)(?:-|$)")
-#: Keys have at least this many characters, and a run of letters and digits of this length. Names of models and versions
-#: have shorter runs.
+#: A value looks like a key if it has at least the first number of characters, with a run of letters and digits that is
+#: at least as long as the second number. Names of models and versions have shorter runs.
 _SHORTEST_KEY, _SHORTEST_RUN = 16, 10
 _ADDRESS = re.compile(rb"[^\s@]+@[^\s@]+\.[^\s@]+")
 #: Keys whose values are words of the protocol, such as a role.
 PROTOCOL_KEYS = frozenset({"role", "type", "object", "finish_reason"})
-#: Words of the protocol with 8 or more letters. They stay, even if a secret has the same spelling.
+#: Words of the protocol that are long enough to be taken for secrets. They are never removed.
 _PROTOCOL_WORDS = frozenset({
     "annotations", "arguments", "assistant", "chat.completion", "chat.completion.chunk", "completion_tokens",
     "content_filter", "delta", "developer", "extra_content", "finish_reason", "function", "function_call", "image_url",
@@ -109,7 +109,7 @@ class Scrubber:
         return _ACCOUNT_SEGMENT.sub(HIDDEN, self.clean_text(str(bare_url(url))))
 
     def clean_location(self, location: str) -> str:
-        """Return scheme, host and path of the address of a redirect. Later texts lose the values of its query, too."""
+        """Return scheme, host and path of the URL of a redirect. Later calls also remove the values of its query."""
         try:
             parts = urlsplit(location)
         except ValueError:
@@ -125,7 +125,7 @@ class Scrubber:
 def change_texts(value: JsonValue, change: Change) -> JsonValue:
     """Return a copy of a JSON `value` with `change` applied to its texts and keys, and to the digits of its numbers.
 
-    Keys and roles of the protocol stay.
+    Words of the protocol, such as keys and roles, are not changed.
     """
     if isinstance(value, dict):
         return {
@@ -176,7 +176,7 @@ def _body_secrets(content: bytes) -> list[bytes]:
 
 
 def _hidden_texts(value: object, shown: object) -> Iterator[str]:
-    """Yield the texts in `value` that `shown`, the result of `hide_secrets`, does not have."""
+    """Yield the texts in `value` that are missing in `shown`, the result of `hide_secrets`."""
     if value is shown:
         return
     if isinstance(value, str):

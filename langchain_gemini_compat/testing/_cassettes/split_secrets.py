@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
     #: A text of a stream: the object or list that contains it, and its key or index.
     Place = tuple[JsonObject, str] | tuple[list[JsonValue], int]
-    #: The keys that lead to a text. Texts with the same path continue each other.
+    #: The keys that lead to a text. Texts of several events with the same path are parts of one text.
     Path = tuple[str, ...]
 
 _DATA_LINE = re.compile(r"^data:[ \t]*(\{.*\})[ \t]*$", re.MULTILINE)
 
 
 def hide_split_secrets(events: Sequence[JsonValue], clean: Change) -> bool:
-    """Hide secrets that lie in several of the `events`, and return whether there were any. The events are changed.
+    """Hide secrets that are split among several `events`, and return whether there were any. Changes the events.
 
-    A secret in a single text stays: the caller cleans each text.
+    A secret within a single text is not hidden here, because the caller cleans each text.
 
     Args:
         events: The JSON of the events.
@@ -44,7 +44,7 @@ def hide_split_secrets(events: Sequence[JsonValue], clean: Change) -> bool:
 
 
 def hide_in_event_stream(text: str, clean: Change) -> str:
-    """Return the text of an event stream without secrets that lie in several events."""
+    """Return the text of an event stream without secrets that are split among several events."""
     found = [(match, event) for match in _DATA_LINE.finditer(text) if (event := _parse(match[1])) is not None]
     before = [json.dumps(event) for _, event in found]
     if not hide_split_secrets([event for _, event in found], clean):
@@ -78,7 +78,10 @@ def _find_in(value: JsonValue, path: Path) -> Iterator[tuple[Path, Place]]:
 
 
 def _find_in_list(items: list[JsonValue], path: Path) -> Iterator[tuple[Path, Place]]:
-    """Yield the texts in `items`. The `index` of a choice or a call tells which items of other events it continues."""
+    """Yield the texts in `items` with their paths.
+
+    A choice or a call continues the one of an earlier event that has the same `index`.
+    """
     for position, item in enumerate(items):
         index = as_object(item).get("index")
         inner = (*path, str(position if index is None else index))
@@ -89,9 +92,10 @@ def _find_in_list(items: list[JsonValue], path: Path) -> Iterator[tuple[Path, Pl
 
 
 def _hide_in_pieces(places: Sequence[Place], clean: Change) -> bool:
-    """Hide a secret that lies in several texts, and return whether there was one.
+    """Hide a secret that is split among several texts, and return whether there was one.
 
-    The texts that contain a part of a secret become one: the first has the whole text, and the others are empty.
+    The texts that contain a part of the secret are joined and cleaned. The first place gets the result, and the other
+    places become empty.
     """
     pieces = [_read(place) for place in places]
     cleaned = [clean(piece) for piece in pieces]

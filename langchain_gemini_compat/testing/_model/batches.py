@@ -13,14 +13,14 @@ class BatchPlan:
     """The plan of a batch of `FakeGemini`. Set `fake.batches.plan`, or `fake.batches.rule` for a plan for each batch.
 
     Attributes:
-        ends: The last status of the batch. Default: `"completed"`.
+        ends: The final status of the batch. Default: `"completed"`.
         seconds: Seconds until the end, by the clock of `fake.batches`. The batch is `validating` in the first tenth of
-            the time. After 48 hours it is `expired`, whatever `ends` says.
+            the time. If the time exceeds 48 hours, the batch ends after 48 hours as `expired`.
         answered: The number of requests that get a line in the output. Default: all if the batch is completed, else
             none. Google documents that an expired batch has no results.
         message: Why the batch failed.
-        error_form: How the output tells that one request failed: as Google's native batches do (`"status"`, the
-            default) or as OpenAI does (`"response"`). Google does not document the form for compatible batches.
+        error_form: The form of a failed request in the output: that of Google's native batches (`"status"`, the
+            default) or that of OpenAI (`"response"`). Google does not document the form for compatible batches.
         has_error_file: Whether failed requests are in a separate file, as at OpenAI. Default: `False`.
         camel_case: Which keys of an answer are in camel case. Default: `"usage"`, as two programs saw it.
 
@@ -38,7 +38,7 @@ class BatchPlan:
     camel_case: Literal["usage", "all", "none"] = "usage"
 
     def count_answered(self, ending: BatchEnding, requests: int) -> int:
-        """Return how many of the `requests` get a line, if the batch ends as `ending`.
+        """Return how many of the `requests` get a line in the output, if `ending` is the final status.
 
         Examples:
             >>> BatchPlan().count_answered("completed", 3), BatchPlan().count_answered("expired", 3)

@@ -77,8 +77,8 @@ class Style:
             field of their own, as vLLM sends them.
         tag_cut: Whether each tag is split between two frames.
         usage: Where the token counts are. `trailer`: in a last frame without choices.
-        content: The `content` of frames. `absent`, `null` and `empty` apply to frames that hold calls. `parts`: texts
-            are lists of `{"text": …}`.
+        content: The `content` of frames. `absent`, `null` and `empty` apply to frames with calls. `parts`: texts are
+            lists of `{"text": …}`.
 
     Examples:
         >>> Reply(calls=[Call("add", {"a": 1})], style=Style(args="cut", ids="repeated")).style.ids

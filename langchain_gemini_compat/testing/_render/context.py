@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._model.json_values import JsonObject, Surface
     from langchain_gemini_compat.testing._model.replies import Call
 
+#: The header with which Vertex AI accepts a service tier. Source:
 #: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo (read on 2026-11-29)
 _TIER_HEADER = "x-vertex-ai-llm-shared-request-type"
 _EPOCH = 1_790_000_000
@@ -75,7 +76,7 @@ class RenderContext:
 
     @property
     def signs(self) -> bool:
-        """Whether the model issues signatures on the surface. Models before Gemini 3 were seen to issue none."""
+        """Whether the model issues signatures on the surface. In captures, models before Gemini 3 issue none."""
         return self.surface != "openai_compatible" and rules_for(self.model).demands_signatures
 
     @property

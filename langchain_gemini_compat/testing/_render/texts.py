@@ -14,7 +14,7 @@ _WORDS = re.compile(r"(?:\S+\s*|\s+){1,3}")
 
 
 class Piece(NamedTuple):
-    """Text of one frame. `is_closing_tag` means that it holds the closing tag of the thoughts and nothing else."""
+    """Text of one frame. `is_closing_tag` means that the text is only the closing tag of the thoughts."""
 
     text: str
     is_thought: bool
@@ -34,7 +34,7 @@ def cut_text(text: str, chunks: int | Sequence[str] | None) -> list[str]:
     if isinstance(chunks, int):
         return [text[start : start + chunks] for start in range(0, len(text), chunks)]
     if text and "".join(chunks) != text:
-        raise ValueError("The pieces of `chunks`, joined, are not `text`. Change one of the two.")
+        raise ValueError("The joined pieces of `chunks` differ from `text`. Change one of the two.")
     return list(chunks)
 
 

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat.testing._model.json_values import JsonObject
 
-#: The most batches that are not finished, the largest input file, and the storage of a project.
+#: Limits of a project: its unfinished batches, the bytes of an input file, and the bytes of all its files.
 MAX_BATCHES, MAX_FILE_BYTES, MAX_STORED_BYTES = 100, 2 * 10**9, 20 * 10**9
 #: Seconds until a file is deleted: https://ai.google.dev/gemini-api/docs/files
 FILE_SECONDS = 48 * 3600.0
 #: Seconds until a batch expires: https://ai.google.dev/gemini-api/docs/batch-api
 BATCH_SECONDS = 48 * 3600.0
-#: The endpoint of the batches that the fake answers. Google documents `/v1/embeddings`, too.
+#: The only endpoint that batches of the fake accept. Google documents `/v1/embeddings`, too.
 CHAT_ENDPOINT = "/v1/chat/completions"
 _KEYS = frozenset({"input_file_id", "endpoint", "completion_window"})
 

@@ -40,7 +40,8 @@ _GOOGLE_KEYS = {
     ),
     "ai_studio": frozenset({"safety_settings", "cached_content", "thinking_config", "tools"}),
 }  # fmt: skip
-#: Google's page for AI Studio, and the list in Vertex AI's 400 (three captures of 2026).
+#: The accepted values of `reasoning_effort`. Sources: Google's page for AI Studio, and the list in a 400 of Vertex AI
+#: (three captures of 2026).
 _EFFORTS = {
     "vertex": ("high", "low", "max", "medium", "minimal"),
     "ai_studio": ("none", "minimal", "low", "medium", "high"),
@@ -65,12 +66,12 @@ def check_keys(body: JsonObject) -> Iterator[Violation]:
     """Yield a violation for each key that AI Studio does not know."""
     for key in sorted(body.keys() - _BODY_KEYS["ai_studio"]):
         hint = "Send `google` one level down, in the key `extra_body`." if key == "google" else ""
-        yield unknown_field(key, "", hint or "AI Studio refuses unknown keys: leave it out.")
+        yield unknown_field(key, "", hint or "AI Studio refuses unknown keys. Leave this key out.")
     extra = as_object(body.get("extra_body"))
     for key in sorted(extra.keys() - {"google"}):
-        yield unknown_field(key, "extra_body", "`extra_body` takes only the key `google`: leave it out.")
+        yield unknown_field(key, "extra_body", "`extra_body` accepts only the key `google`. Leave this key out.")
     for key in sorted(as_object(extra.get("google")).keys() - _GOOGLE_KEYS["ai_studio"]):
-        yield unknown_field(key, "extra_body.google", "AI Studio does not document this key for chat: leave it out.")
+        yield unknown_field(key, "extra_body.google", "AI Studio does not document this key for chat. Leave it out.")
 
 
 def ignored_keys(body: JsonObject) -> list[str]:
@@ -97,7 +98,7 @@ def check_sampling(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
         yield Violation("n", message)
     elif count != 1:
         yield Violation("n", "Only one candidate can be specified in the current model")
-    # AI Studio does not know the keys (`check_keys`).
+    # AI Studio refuses these keys for every model (`check_keys`).
     if surface == "vertex" and not rules.penalties:
         for key in ("frequency_penalty", "presence_penalty"):
             if body.get(key):
@@ -105,7 +106,7 @@ def check_sampling(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
 
 
 def check_limit(body: JsonObject, surface: Surface, rules: ModelRules) -> Iterator[Violation]:
-    """Yield a violation for a token limit that is out of range. The text is that of Vertex AI."""
+    """Yield a violation for a token limit that is out of range. The refusal has the text of Vertex AI."""
     for key in ("max_tokens", "max_completion_tokens"):
         limit = body.get(key)
         if surface != "vertex" or not rules.is_gemini or not isinstance(limit, int):
@@ -133,7 +134,7 @@ def check_thinking(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
         yield Violation("thinking-unsupported", text, "Leave the thinking options out.")
         return
     if rules.is_gemini and config.get("include_thoughts") and budget == 0:
-        # Several public reports of Vertex AI, from 2026-08-22 on.
+        # Source: several public reports about Vertex AI, from 2026-08-22 on.
         text = "Thinking_config.include_thoughts is only enabled when thinking is enabled."
         message = f"Unable to submit request because {text}"
         yield Violation("thinking-twice", message, "Leave `include_thoughts` out, or let the model think.")
@@ -146,9 +147,11 @@ def check_thinking(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
 
 
 def check_cache(body: JsonObject, rules: ModelRules) -> Iterator[Violation]:
-    """Yield a violation for a `cached_content` on a model without explicit caches. The text is not known."""
+    """Yield a violation for a `cached_content` on a model without explicit caches. Google's text is not known."""
     if read_path(body, "extra_body", "google", "cached_content") and not rules.cached_content:
-        yield Violation("cached-content", INVALID_ARGUMENT, "This model has no explicit caches: leave it out.")
+        yield Violation(
+            "cached-content", INVALID_ARGUMENT, "This model has no explicit caches. Leave `cached_content` out."
+        )
 
 
 def _check_effort(effort: JsonValue, surface: Surface, rules: ModelRules) -> Iterator[Violation]:
@@ -186,17 +189,20 @@ def _check_budget(budget: JsonValue, surface: Surface, rules: ModelRules) -> Ite
             )
             yield Violation("thinking-budget", message)
     elif budget == 0 and rules.is_gemini and surface == "ai_studio":
-        # Vertex AI accepts 0: pydantic-ai's profile notes (live requests of 2026-10-23).
+        # Vertex AI accepts 0, according to pydantic-ai's notes on live requests (2026-10-23).
         yield Violation("thinking-budget", "Budget 0 is invalid. This model only works in thinking mode.")
 
 
 def _no_levels(hint: str) -> Violation:
-    """Return the refusal of models without levels. AI Studio gives it for Gemma 4, too (capture of 2026-09-17)."""
+    """Return the refusal of models without levels. AI Studio sends it for Gemma 4, too (capture of 2026-09-17)."""
     return Violation("thinking-level", "Thinking level is not supported for this model.", hint)
 
 
 def _unsupported_level(level: str, surface: Surface) -> Violation:
-    """Return the refusal that 3.8 Flash gives for `minimal`: on AI Studio 2026-09-03, on Vertex AI 2026-09-27."""
+    """Return the refusal of an unsupported level.
+
+    Sources: captures of `minimal` on 3.8 Flash, on AI Studio (2026-09-03) and on Vertex AI (2026-09-27).
+    """
     message = f"Thinking level {level.upper()} is not supported for this model"
     if surface == "vertex":
         message = f"Thinking level is unsupported: THINKING_LEVEL_{level.upper()}"

@@ -96,16 +96,18 @@ def _check_model(model: str, surface: Surface) -> Iterator[Violation]:
 
 
 def _check_kind(model: str, rules: ModelRules) -> Iterator[Violation]:
-    """Yield a violation for a model that writes no text over this API. Both texts are AI Studio's (2026)."""
+    """Yield a violation for a model that writes no text over this API. Both texts were captured on AI Studio (2026)."""
     if rules.speaks_only:
         name = f"models/{bare_name(model)}"
         message = (
             "The requested combination of response modalities (TEXT) is not supported by the model. "
             f"{name} accepts the following combination of response modalities:\n* AUDIO\n"
         )
-        yield Violation("model-kind", message, "The model only speaks: use it with Google's native API.")
+        yield Violation("model-kind", message, "The model answers with speech only. Use it with Google's native API.")
     elif not rules.chats:
-        yield _not_found("model-kind", bare_name(model), "The model is not served here: use Google's API for it.")
+        yield _not_found(
+            "model-kind", bare_name(model), "The model is not served over chat completions. Use Google's API for it."
+        )
 
 
 def _not_found(rule: str, model: str, hint: str) -> Violation:

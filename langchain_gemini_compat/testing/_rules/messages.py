@@ -53,7 +53,7 @@ def check_messages(
     if not turns:
         # https://github.com/langchain-ai/langchain-google/issues/1351
         text = "* GenerateContentRequest.contents: contents is not specified"
-        yield Violation("no-contents", text, "There is no user message: add one.")
+        yield Violation("no-contents", text, "There is no user message. Add one.")
     for index, message in enumerate(messages):
         yield from _check_shape(message, index, surface)
         yield from _check_content(message, index, surface, rules)
@@ -65,7 +65,7 @@ def check_messages(
             yield Violation(
                 "text-beside-calls",
                 INVALID_ARGUMENT,
-                "On Vertex, this model refuses text beside tool calls: leave it out.",
+                "On Vertex, this model refuses text beside tool calls. Leave the text out.",
             )
     yield from check_results(messages, rules)
     yield from _check_order(turns)
@@ -90,11 +90,13 @@ def _check_shape(message: JsonObject, index: int, surface: Surface) -> Iterator[
     if surface != "ai_studio":
         return
     for key in sorted(message.keys() - _MESSAGE_KEYS):
-        yield unknown_field(key, f"messages[{index}]", "AI Studio refuses unknown keys of messages: leave it out.")
+        yield unknown_field(
+            key, f"messages[{index}]", "AI Studio refuses unknown keys of messages. Leave this key out."
+        )
     for place, call in enumerate(as_objects(message.get("tool_calls"))):
         for key in sorted(call.keys() - _CALL_KEYS):
             path = f"messages[{index}].tool_calls[{place}]"
-            yield unknown_field(key, path, "AI Studio refuses unknown keys of calls: leave it out.")
+            yield unknown_field(key, path, "AI Studio refuses unknown keys of calls. Leave this key out.")
 
 
 def _check_content(message: JsonObject, index: int, surface: Surface, rules: ModelRules) -> Iterator[Violation]:
@@ -115,10 +117,10 @@ def _check_part(part: JsonObject, surface: Surface) -> Iterator[Violation]:
     if kind not in _PART_TYPES:
         yield Violation("part-type", f"Invalid content part type: {kind}", f"Use one of {', '.join(_PART_TYPES)}.")
     if kind == "text" and not as_text(part.get("text")):
-        yield Violation("empty-text", _EMPTY_TEXT, "A text part is empty: leave it out.")
+        yield Violation("empty-text", _EMPTY_TEXT, "A text part is empty. Leave this part out.")
     if kind == "image_url" and surface == "ai_studio" and _image_url(part.get("image_url")).startswith("gs://"):
         yield Violation(
-            "gs-url", INVALID_ARGUMENT, "AI Studio does not read gs:// URLs: send the bytes as a data: URL."
+            "gs-url", INVALID_ARGUMENT, "AI Studio does not read gs:// URLs. Send the bytes as a data: URL."
         )
 
 
@@ -131,10 +133,14 @@ def _check_call(call: JsonObject) -> Iterator[Violation]:
     name, arguments = read_path(call, "function", "name"), read_path(call, "function", "arguments")
     if not isinstance(name, str) or not name:
         yield Violation(
-            "call-name", INVALID_ARGUMENT, "A tool call in the history has no function name: send it back as it came."
+            "call-name",
+            INVALID_ARGUMENT,
+            "A tool call in the history has no function name. Send the call back as it came.",
         )
     if not isinstance(call.get("id"), str) or not call.get("id"):
-        yield Violation("call-id", INVALID_ARGUMENT, "A tool call in the history has no id: send it back as it came.")
+        yield Violation(
+            "call-id", INVALID_ARGUMENT, "A tool call in the history has no id. Send the call back as it came."
+        )
     if not _is_json_object(arguments):
         hint = f"`arguments` has to be the text of a JSON object (`{{}}` if there are none), not {arguments!r}."
         yield Violation("call-arguments", "Expected a valid JSON object in the request", hint)
@@ -159,7 +165,7 @@ def _check_order(turns: Sequence[Turn]) -> Iterator[Violation]:
             hint = f"`messages[{turn.index}]` calls a function after {before or 'nothing'!r}."
             yield Violation("call-order", _CALL_ORDER, hint)
         if turn.kind == "result" and before not in ("call", "result"):
-            hint = f"`messages[{turn.index}]` is a result without a call before it: drop it, or keep its call."
+            hint = f"`messages[{turn.index}]` is a result without a call before it. Drop the result, or keep its call."
             yield Violation("result-order", _RESULT_ORDER, hint)
         before = turn.kind
 
@@ -171,7 +177,7 @@ def _check_pairs(turns: Sequence[Turn], surface: Surface) -> Iterator[Violation]
             call_id = _answered_id(turn.message, open_calls)
             function = open_calls.pop(call_id, None)
             if function is None:
-                hint = f"No open call has the id {call_id!r} of `messages[{turn.index}]`: drop it, or keep its call."
+                hint = f"No open call has the id {call_id!r} of `messages[{turn.index}]`. Drop it, or keep its call."
                 yield Violation("orphan-result", _COUNT, hint)
             else:
                 yield from _check_result_name(turn, function, surface)

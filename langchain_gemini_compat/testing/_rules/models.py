@@ -29,7 +29,7 @@ _VERSION = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
 _ALL_LEVELS = frozenset({"minimal", "low", "medium", "high"})
 _NO_MINIMAL = frozenset({"low", "medium", "high"})
 _WITH_XHIGH = frozenset({"low", "medium", "high", "xhigh"})
-#: The first prefix that matches is used, so longer prefixes come before shorter ones.
+#: The thinking levels by prefix of the model's name. The first matching prefix is used, so longer prefixes come first.
 _LEVELS = (
     ("gemini-4-hydrogen", _WITH_XHIGH),
     ("gemini-4-neon", _WITH_XHIGH),
@@ -42,7 +42,8 @@ _LEVELS = (
     ("gemini-nano-banana", frozenset({"minimal", "medium", "high"})),
     ("gemini-3-pro", frozenset({"low", "high"})),
 )
-#: The smallest and the largest thinking budget in tokens, and whether 0 is allowed and turns thinking off.
+#: By prefix of the model's name: the smallest and the largest thinking budget in tokens, and whether a budget of 0 is
+#: allowed and turns thinking off.
 _BUDGETS = (
     ("gemini-2.5-pro", (128, 32768, False)),
     ("gemini-2.5-flash-lite", (512, 24576, True)),
@@ -55,7 +56,8 @@ _SHORT_OUTPUT = ("gemini-2.0", "gemini-1.5")
 _SILENT = ("gemini-2.5-flash-image", "gemini-2.0", "gemini-1.5")
 #: Models that refuse penalties. No source says what 2.5 Pro and 2.5 Flash-Lite do.
 _NO_PENALTIES = re.compile(r"gemini-(?:4|3\.8-flash|3\.7-flash|3\.6-flash|3\.5-flash-lite|2\.5-flash(?!-lite|-image))")
-#: Models that write no text, or none over this API: speech, live sessions, transcripts, video.
+#: Models that do not answer with text over chat completions. `_SPEECH` answers with speech. `_NO_CHAT` is for live
+#: sessions, transcripts and video, and is not served.
 _SPEECH = re.compile(r"gemini-[\d.]+-(?:\w+-)*tts")
 _NO_CHAT = re.compile(
     r"gemini-(?:[\d.]+-(?:\w+-)*(?:live|transcribe|native-audio)|live|omni|robotics-er-[\d.]+-streaming)"

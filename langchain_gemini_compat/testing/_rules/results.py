@@ -1,8 +1,8 @@
 """Check tool results against the rules of Gemini 3 for references and media.
 
 Sources: Google's examples page (multimodal function responses), https://github.com/BerriAI/litellm/issues/38223 and
-https://github.com/vercel/ai/issues/14369 for the text of the error. The types that a result takes are from
-pydantic-ai's notes on live requests (read on 2026-11-29), those of Gemini 4 Hydrogen from its guide:
+https://github.com/vercel/ai/issues/14369 for the text of the error. The media types that a result may have are from
+pydantic-ai's notes on live requests (read on 2026-11-29). Those of Gemini 4 Hydrogen are from its guide:
 https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-4-hydrogen
 """
 
@@ -40,7 +40,7 @@ def check_results(messages: Sequence[JsonObject], rules: ModelRules) -> Iterator
                 text = (
                     f"The referenced name `{name}` in function_response.response does not match to a display_name in "
                 )
-                hint = f'`messages[{index}]` holds JSON with `$ref`: send it as text, `{{"output": "…"}}`.'
+                hint = f'`messages[{index}]` contains JSON with `$ref`. Send it as text, `{{"output": "…"}}`.'
                 yield Violation("result-reference", f"{text}the function_response.parts.", hint)
         for part in inner:
             yield from _check_part(part, index, rules)
@@ -49,7 +49,7 @@ def check_results(messages: Sequence[JsonObject], rules: ModelRules) -> Iterator
 def _check_part(part: JsonObject, index: int, rules: ModelRules) -> Iterator[Violation]:
     mime_type, uri = as_text(part.get("mime_type")), part.get("file_uri")
     if mime_type not in _TYPES and not (rules.office_files and mime_type.startswith(OFFICE_PREFIXES)):
-        hint = f"`messages[{index}]` has media of type {mime_type!r}. Tool results take {', '.join(sorted(_TYPES))}."
+        hint = f"`messages[{index}]` has media of type {mime_type!r}. Tool results accept {', '.join(sorted(_TYPES))}."
         yield Violation("result-media", INVALID_ARGUMENT, hint)
     if isinstance(uri, str) and not uri.startswith(_SCHEMES):
         yield Violation("result-media", INVALID_ARGUMENT, f"Google cannot read {uri!r} of `messages[{index}]`.")

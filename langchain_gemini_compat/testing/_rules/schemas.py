@@ -1,7 +1,7 @@
 """Check function declarations and schemas.
 
-Google reads `parameters` as an OpenAPI schema: `$ref`, `const`, `additionalProperties` and others are unknown names,
-and `type` is one word. Only the keywords that every report agrees on are accepted.
+Google reads `parameters` as an OpenAPI schema. In such a schema, `$ref`, `const`, `additionalProperties` and other
+keywords are unknown names, and `type` is one word. The check accepts only keywords about which all reports agree.
 Sources: https://github.com/zed-industries/zed/issues/44875, https://github.com/openswarm-ai/openswarm/issues/24
 """
 
@@ -38,7 +38,7 @@ _MAX_BYTES = 100 * 1024
 
 
 def check_function_name(name: str, place: str) -> Iterator[Violation]:
-    """Yield a violation unless `name` is a letter or underscore and then at most 62 letters, digits, `_` or `-`."""
+    """Yield a violation unless `name` has at most 63 letters, digits, `_` or `-` and begins with a letter or `_`."""
     if not _NAME.fullmatch(name):
         message = (
             f"* GenerateContentRequest.{place}.name: Invalid function name. Must start with a letter or an "

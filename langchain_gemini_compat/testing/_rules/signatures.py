@@ -1,8 +1,8 @@
 """Issue thought signatures, and check them when they come back.
 
-A signature holds the surface, the model, the call and a checksum. Every `FakeGemini`, also in another process, can
-therefore detect a signature that was changed, moved to another call or issued elsewhere.
-Source of the rules: https://ai.google.dev/gemini-api/docs/thought-signatures
+A signature contains the surface, the model, the call and a checksum. So every `FakeGemini`, even in another process,
+can detect a signature that was changed, moved to another call or issued by another server. Source of the rules:
+https://ai.google.dev/gemini-api/docs/thought-signatures
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._rules.models import ModelRules
     from langchain_gemini_compat.testing._rules.turns import Turn
 
-#: Google's placeholder, which is sent if there is no signature.
+#: Google's placeholder, which a client sends if it has no signature.
 PLACEHOLDER = "skip_thought_signature_validator"
-#: `Issued.at` of a signature on the message instead of a call.
+#: The value of `Issued.at` for a signature that belongs to the message and not to a call.
 ON_MESSAGE = -1
 _CHECKSUM_BYTES = 20
 _MORE = "https://ai.google.dev/gemini-api/docs/thought-signatures"
@@ -36,7 +36,7 @@ _MORE_VERTEX = "https://docs.cloud.google.com/vertex-ai/generative-ai/docs/thoug
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """The content of a signature. `at` is the place of its call in the reply."""
+    """The content of a signature. `at` is the index of the signed call in the reply, or `ON_MESSAGE`."""
 
     surface: Surface
     model: str
@@ -111,7 +111,7 @@ def _check_misplaced_placeholders(turn: Turn, surface: Surface) -> Iterator[Viol
 
 
 def _check_message_signature(turn: Turn, call: JsonObject, surface: Surface) -> Iterator[Violation]:
-    """Yield a violation unless the message has a valid signature, which replaces the signature of its first call."""
+    """Yield a violation unless the message has a valid signature, which is accepted in place of the call's own."""
     beside = signature_of(turn.message)
     issued = read_signature(beside) if beside else None
     if issued is None or issued.at != ON_MESSAGE:

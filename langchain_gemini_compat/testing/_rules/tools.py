@@ -27,7 +27,7 @@ def check_tools(body: JsonObject, surface: Surface) -> Iterator[Violation]:
     tools = body.get("tools")
     if tools is not None:
         if not isinstance(tools, list) or not tools:
-            yield Violation("empty-tools", INVALID_ARGUMENT, "`tools` is empty or not a list: leave it out.")
+            yield Violation("empty-tools", INVALID_ARGUMENT, "`tools` is empty or not a list. Leave `tools` out.")
         names: set[str] = set()
         for number, tool in enumerate(as_list(tools)):
             yield from _check_tool(as_object(tool), number, surface)
@@ -50,7 +50,7 @@ def ignored_function_keys(body: JsonObject) -> list[str]:
 
 def _check_tool(tool: JsonObject, number: int, surface: Surface) -> Iterator[Violation]:
     for key in sorted(tool.keys() - {"type", "function"}):
-        hint = "`tools` takes functions only. Send Google's own tools in `extra_body.google.tools`."
+        hint = "`tools` accepts functions only. Send Google's own tools in `extra_body.google.tools`."
         yield unknown_field(key, f"tools[{number}]", hint)
     function = tool.get("function")
     if tool.get("type") != "function" or not isinstance(function, dict):
@@ -61,7 +61,7 @@ def _check_tool(tool: JsonObject, number: int, surface: Surface) -> Iterator[Vio
     if surface == "ai_studio":
         for key in sorted(function.keys() - _FUNCTION_KEYS):
             yield unknown_field(
-                key, f"tools[{number}].function", "AI Studio refuses unknown keys of declarations: leave it out."
+                key, f"tools[{number}].function", "AI Studio refuses unknown keys of declarations. Leave this key out."
             )
     place = f"tools[0].function_declarations[{number}]"
     yield from check_function_name(as_text(function.get("name")), place)
@@ -75,7 +75,10 @@ def _check_choice(body: JsonObject, surface: Surface) -> Iterator[Violation]:
         return
     choices = (*_CHOICES, "validated") if surface == "vertex" else _CHOICES
     if choice not in choices:
-        hint = f"`tool_choice` is one of {', '.join(choices)}. To force one function, declare no other: `required`."
+        hint = (
+            f"`tool_choice` is one of {', '.join(choices)}. To force one function, declare only this function and send "
+            "`required`."
+        )
         yield Violation("tool-choice", INVALID_ARGUMENT, hint)
     elif choice in ("required", "validated") and not body.get("tools"):
         message = "Function calling config is set without function_declarations."
@@ -91,7 +94,7 @@ def _check_response_format(response_format: JsonValue) -> Iterator[Violation]:
     if kind == "json_schema":
         schema = read_path(response_format, "json_schema", "schema")
         if not isinstance(schema, dict):
-            yield Violation("response-format", INVALID_ARGUMENT, "`json_schema.schema` is missing: add the schema.")
+            yield Violation("response-format", INVALID_ARGUMENT, "`json_schema.schema` is missing. Add the schema.")
         recursion = find_recursion(schema)
         if recursion:
             hint = f"{recursion} contains itself. Vertex AI does not accept such a schema."

@@ -53,7 +53,7 @@ def number_turns(messages: Sequence[JsonObject]) -> list[Turn]:
 
 
 def current_turn(turns: Sequence[Turn]) -> Iterator[Turn]:
-    """Yield the turns after the newest user message. The server checks only their signatures.
+    """Yield the turns after the newest user message. The server checks no signatures of earlier turns.
 
     Source: https://ai.google.dev/gemini-api/docs/thought-signatures
     """

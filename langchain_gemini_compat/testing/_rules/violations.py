@@ -12,7 +12,7 @@ INVALID_ARGUMENT = "Request contains an invalid argument."
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A rule that a request broke. `FakeGemini.refusals` lists them.
+    """A rule that a request broke. `FakeGemini.refusals` lists all violations.
 
     Attributes:
         rule: The name of the rule, such as `signature-missing`.

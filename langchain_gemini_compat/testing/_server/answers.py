@@ -64,7 +64,7 @@ class _Body:
 
 
 def build_reply(reply: object) -> Reply | Raw | Fault:
-    """Return the full form of `reply`. Raises `TypeError` for a value that is not a reply."""
+    """Return `reply` as a `Reply`, `Raw` or `Fault`. Raises `TypeError` for a value that is not a reply."""
     if isinstance(reply, (Reply, Raw, Fault)):
         return reply
     if isinstance(reply, str):
@@ -98,7 +98,7 @@ def answer_raw(raw: Raw) -> Answer:
 
 
 def answer_violation(violation: Violation, surface: Surface) -> Answer:
-    """Return the refusal for a violation. Its header `x-fake-gemini-rule` names the rule."""
+    """Return the refusal for a violation. Its header `x-fake-gemini-rule` contains the name of the rule."""
     error = GoogleError(violation.code, violation.status, violation.message, violation.details)
     answer = answer_error(error, surface, "")
     return Answer(answer.status, {**answer.headers, "x-fake-gemini-rule": violation.rule}, answer.steps)
@@ -115,7 +115,7 @@ def answer_error(error: GoogleError, surface: Surface, model: str) -> Answer:
 
 
 def error_object(error: GoogleError) -> JsonObject:
-    """Return `{"error": …}` in the form of Google."""
+    """Return `{"error": …}` in Google's format."""
     inner: JsonObject = {"code": error.code, "message": error.message, "status": error.status}
     if error.details:
         inner["details"] = [*error.details]

@@ -1,10 +1,10 @@
-"""Google's batches of AI Studio, as it documents them: compatible batches, and files of its native Files API.
+"""Batches of AI Studio, as Google documents them: OpenAI-compatible batches with files of the native Files API.
 
 Sources: https://ai.google.dev/gemini-api/docs/openai (creation and retrieval), https://ai.google.dev/api/batch-api (the
 native list and the native cancellation), https://ai.google.dev/gemini-api/docs/batch-api (states, and the expiry after
-48 hours). Google does not document a list or a cancellation of compatible batches, so these get a 404.
-Observed in public: ids are `batches/…`, and their path repeats `batches`
-(https://github.com/Formspec-Labs/RefSpec/commit/81c62a53); `usage` in the output is in camel case
+48 hours). Google does not document a list or a cancellation of compatible batches, so these get a 404. Users of
+Google's service observed that an id is `batches/…`, so that the path of a batch contains `batches` twice
+(https://github.com/Formspec-Labs/RefSpec/commit/81c62a53), and that the keys of `usage` in the output are in camel case
 (https://github.com/sinas-platform/sinas/pull/129).
 """
 
@@ -42,7 +42,7 @@ COMPATIBLE_PATH = "/v1beta/openai/batches"
 _NATIVE_PATH = "/v1beta/batches"
 _FILE_PATHS = ("/v1beta/files/", "/download/v1beta/files/")
 _JSON = {"content-type": "application/json; charset=UTF-8"}
-#: Numbers of gRPC, which native batches write in the status of a request that failed.
+#: The gRPC code of each status. The output of native batches contains these codes for failed requests.
 _GRPC = {
     "CANCELLED": 1,
     "INVALID_ARGUMENT": 3,
@@ -77,7 +77,7 @@ class FakeBatch:
         plan: The plan of the batch.
         created: When the batch was created, by the clock of the fake.
         requests: The requests of the batch that were answered.
-        ended: The last status of the batch, or `None` while the batch runs.
+        ended: The final status of the batch, or `None` while the batch runs.
         output_file: The name of the file with the answers, or `None`.
         error_file: The name of the file with the failed requests, or `None`.
 
@@ -107,9 +107,10 @@ class FakeBatches(list[FakeBatch]):
 
     Attributes:
         plan: The plan of every batch. Default: the batch is completed at once.
-        rule: A function of a new `FakeBatch` that returns its `BatchPlan`. It takes precedence over `plan`.
+        rule: A function that gets a new `FakeBatch` and returns its `BatchPlan`. It takes precedence over `plan`.
         clock: The clock, in seconds since 1970. Replace it to let time pass.
-        fault_rule: A function of each request for files or batches that returns its `Fault`, or `None`.
+        fault_rule: A function that gets each request for files or batches and returns a `Fault`, or `None` for no
+            fault.
         max_batches: Maximum number of batches that are not finished. Default: 100, as Google documents.
         files: The files.
 
@@ -138,7 +139,7 @@ class FakeBatches(list[FakeBatch]):
 
     @staticmethod
     def has_path(path: str) -> bool:
-        """Return whether `path` is one of files or batches.
+        """Return whether `path` belongs to files or batches.
 
         Examples:
             >>> FakeBatches.has_path("/v1beta/openai/batches"), FakeBatches.has_path("/v1beta/openai/models")
@@ -148,7 +149,7 @@ class FakeBatches(list[FakeBatch]):
 
     @staticmethod
     def find_credential_header(request: FakeRequest) -> str:
-        """Return the name of the header that has the key. It is empty for a part of an upload, whose URL is enough.
+        """Return the name of the header with the key. It is empty for a part of an upload, which needs no key.
 
         Examples:
             >>> FakeBatches.find_credential_header(FakeRequest("GET", "/v1beta/batches"))
@@ -324,7 +325,7 @@ def _answer_json(value: JsonObject) -> Answer:
 
 
 def _read_answer(answer: Answer) -> JsonValue:
-    """Return the JSON of an answer, or `None` if its connection breaks or it is not JSON."""
+    """Return the JSON of an answer, or `None` if the answer is incomplete or not JSON."""
     pieces = [step for step in answer.steps if isinstance(step, bytes)]
     try:
         value: JsonValue = json.loads(b"".join(pieces))
@@ -334,7 +335,7 @@ def _read_answer(answer: Answer) -> JsonValue:
 
 
 def _write_body(body: JsonObject, camel_case: str) -> JsonObject:
-    """Return the answer of a request with the keys that a batch writes in camel case."""
+    """Return `body` with keys in camel case: no keys, all keys or those of `usage`, as `camel_case` says."""
     if camel_case == "all":
         return as_object(_to_camel_case(body))
     usage = body.get("usage")
@@ -342,7 +343,7 @@ def _write_body(body: JsonObject, camel_case: str) -> JsonObject:
 
 
 def _to_camel_case(value: JsonValue) -> JsonValue:
-    """Return `value` with the keys that JSON of protocol buffers has. Google's own extra fields keep their keys."""
+    """Return `value` with keys in camel case, as protocol buffers write them. Keys inside `extra_content` stay."""
     if isinstance(value, list):
         return [_to_camel_case(item) for item in value]
     if not isinstance(value, dict):

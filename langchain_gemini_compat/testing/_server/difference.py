@@ -66,7 +66,7 @@ def encode_body(body: JsonValue) -> bytes:
 
 
 def _point(left: JsonValue, right: JsonValue) -> str:
-    """Return the pointer of the innermost value that holds the first difference."""
+    """Return the pointer of the innermost value that contains the first difference."""
     for (key, one), (other_key, other) in zip(_entries(left), _entries(right), strict=False):
         if key != other_key:
             return ""

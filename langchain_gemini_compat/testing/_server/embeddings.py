@@ -31,7 +31,7 @@ _KEYS = frozenset({"model", "input", "dimensions", "encoding_format"})
 _MAX_TEXTS = 100
 _MAX_DIMENSIONS = 3072
 _WORD = re.compile(r"[^\W_]+")
-#: Characters of a word's prefix, which "image" and "images" share, and of its n-grams.
+#: Length of a word's prefix and of its n-grams, in characters. "image" and "images" have the same prefix.
 _PREFIX_LENGTH, _NGRAM_LENGTH = 5, 3
 #: The weights of a word, of its prefix, and of all its n-grams together.
 _WORD_WEIGHT, _PREFIX_WEIGHT, _NGRAM_WEIGHT = 0.7, 1.0, 0.5
@@ -52,7 +52,7 @@ def check_embedding(body: JsonObject, surface: Surface) -> Iterator[Violation]:
     if surface != "ai_studio":
         return
     for key in sorted(body.keys() - _KEYS):
-        yield unknown_field(key, "", "AI Studio refuses unknown keys: leave it out.")
+        yield unknown_field(key, "", "AI Studio refuses unknown keys. Leave this key out.")
     if len(texts) > _MAX_TEXTS:
         # https://github.com/geldata/gel/issues/9032
         message = f"* BatchEmbedContentsRequest.requests: at most {_MAX_TEXTS} requests can be in one batch\n"
@@ -126,7 +126,7 @@ def _vector(text: str, length: int) -> list[float]:
         weight = 1.0 + log(count)
         for feature, share in _features(word):
             place = _hash(feature)
-            # Because of the signs, features with the same place cancel out on average.
+            # Half of the features are subtracted, so that features with the same index cancel out on average.
             sums[(place >> 1) % length] += weight * share * (1.0 if place & 1 else -1.0)
     norm = sqrt(sum(value * value for value in sums))
     return [value / norm for value in sums] if norm else [1.0, *sums[1:]]

@@ -46,7 +46,7 @@ else:
 Rule: TypeAlias = Callable[[FakeRequest], AnyReply]
 Replies: TypeAlias = Sequence[AnyReply] | Rule | AnyReply | None
 
-#: The path of the base URL, without `/chat/completions`.
+#: The path of the base URL of each surface, without `/chat/completions`.
 BASE_PATHS: Mapping[Surface, str] = {
     "vertex": "/v1/projects/fake-project/locations/global/endpoints/openapi",
     "ai_studio": "/v1beta/openai",
@@ -63,7 +63,7 @@ class FakeGemini:
     """An offline endpoint for tests, which answers in Google's dialect and refuses what Google refuses.
 
     A mistake in a test raises an exception that the chat model neither retries nor wraps. Over `serve()`, the answer is
-    a 400 that names the mistake.
+    a 400 that describes the mistake.
 
     - A request after the end of a script raises `AssertionError`.
     - A value that is not a reply raises `TypeError`.
@@ -87,7 +87,7 @@ class FakeGemini:
         strict: Whether requests are checked.
         requests_per_minute: The quota of each model, or `None`.
         valid_tokens: The bearer tokens that are accepted. `None` (the default) accepts every token.
-        embedding_rule: A function of a request for embeddings that returns its `Fault`, or `None` for vectors.
+        embedding_rule: A function that gets a request for embeddings and returns a `Fault`, or `None` for vectors.
         batches: The batches that clients created on AI Studio, with the rules for batches and files.
         requests: Every request so far, refused ones included. The requests inside a batch are in `batches`.
         refusals: Every rule that a request broke. The fake answers with the first rule that the request broke.
@@ -131,10 +131,11 @@ class FakeGemini:
         self.stand_ins: int = 0
         self._numbers = count(1)
         self._script: deque[AnyReply] = deque()
-        #: The reply to every request, if there is a single one.
+        #: The single reply that answers every request, or `None`.
         self._always: AnyReply | None = None
         self._rule: Rule = _echo
-        # A new fake has refused nothing yet. Forget what earlier fakes of this process refused.
+        # Chat models remember what a host refused, and all fakes have the same host. Forget the refusals of earlier
+        # fakes.
         forget_refusals(urlsplit(_HOST).netloc)
         self.answer_with(replies)
 

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 UPLOAD_PATH = "/upload/v1beta/files"
 _JSON = {"content-type": "application/json; charset=UTF-8"}
-#: Every part of an upload except the last has a multiple of this size.
+#: The size of each part of an upload, except the last, has to be a multiple of this number of bytes.
 _GRANULARITY = 262144
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file of the fake. Files that a batch wrote can be downloaded, uploaded files cannot."""
+    """A file of the fake. The output files of a batch can be downloaded, but uploaded files cannot."""
 
     name: str
     display_name: str
@@ -163,7 +163,7 @@ def _find_mistake(upload: _Upload, commands: set[str], offset: str, content: byt
 
 
 def find_origin(url: str, headers: Mapping[str, str]) -> str:
-    """Return scheme and host of a request. A server knows only the path of the URL and the header `Host`."""
+    """Return scheme and host of a request. Over HTTP, only the path of the URL and the header `Host` are known."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"http://{headers.get('host', '127.0.0.1')}"
 
@@ -178,7 +178,7 @@ def format_time(seconds: float) -> str:
 
 
 def refuse(code: int, status: str, message: str) -> Answer:
-    """Return an error in the form of Google."""
+    """Return an error in Google's format."""
     return answer_error(GoogleError(code, status, message), "ai_studio", "")
 
 

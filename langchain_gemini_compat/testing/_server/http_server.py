@@ -1,6 +1,6 @@
-"""Serve the answers over HTTP, with uvicorn in a thread.
+"""Serve the answers of the fake over HTTP, with uvicorn in a thread.
 
-When the `with` block ends, the thread has ended and the sockets are closed.
+After the `with` block, the thread has ended and the sockets are closed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def serve(respond: Respond, path: str, port: int, host: str) -> Generator[str]:
             http="h11",
             loop="asyncio",
             log_config=None,
-            # If the server closes an idle connection while a client sends, the client sees a network error.
+            # The time is long, because a client sees a network error if the server closes an idle connection while the
+            # client sends.
             timeout_keep_alive=75,
             log_level="critical",
             timeout_graceful_shutdown=1,
@@ -65,7 +66,7 @@ def serve(respond: Respond, path: str, port: int, host: str) -> Generator[str]:
 
 
 def _name_host(host: str) -> str:
-    """Return the host of the base URL: an address that reaches a server on `host` from this machine."""
+    """Return the host for the base URL. For all interfaces, such as 0.0.0.0, it is the loopback address."""
     try:
         address = ip_address(host)
     except ValueError:

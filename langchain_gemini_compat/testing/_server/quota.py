@@ -18,7 +18,7 @@ _MINUTE = 60.0
 class MinuteQuota:
     """Counts the requests of the last 60 seconds for each model. Refused requests do not count.
 
-    Google does not say how it measures a minute. Any 60 seconds is the strictest reading.
+    Google does not document how it measures a minute. The fake uses the strictest interpretation: any 60 seconds.
 
     Args:
         clock: Returns the time in seconds.
@@ -30,7 +30,7 @@ class MinuteQuota:
         self._accepted: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def take(self, model: str, limit: int) -> Fault | None:
-        """Count a request for `model`. Return a 429 with the wait if the last minute has `limit` requests already."""
+        """Count a request for `model`, or return a 429 with the wait if `limit` requests were counted in 60 seconds."""
         with self._lock:
             now, accepted = self._clock(), self._accepted[model]
             while accepted and accepted[0] <= now - _MINUTE:
