@@ -1,7 +1,7 @@
-"""Kills a bulk run three times and resumes it, on a fake endpoint where 5 % of the rows meet a fault.
+"""Kills a bulk run three times and resumes it. The fake endpoint answers 5 % of the rows with a fault.
 
-`uv run python tests/bulk/kill_and_resume.py --rows 5000` runs each engine and prints a table of the report.
-Every row must have its own answer or the error of its fault, and an answer must not be asked again, except for rows in
+`uv run python tests/bulk/kill_and_resume.py --rows 5000` runs each engine and prints a table of the report. Every row
+must have its own answer or the error of its fault. A row with an answer must not be sent again, except for rows in
 flight at a kill.
 """
 
@@ -24,9 +24,9 @@ from langchain_gemini_compat.errors import GeminiCompatError
 from langchain_gemini_compat.testing import FAULTS, FakeGemini, Fault
 
 CONCURRENCY = 16
-#: A row with a fault is one of 20.
+#: One row in this number of rows gets a fault.
 ONE_IN = 20
-#: These faults ask for long waits or stop each run, so one row meets each of them, once.
+#: These faults cause long waits or stop the run, so only one row gets each of them, and only once.
 ONCE = {
     2: Fault.rate_limit("39043s", per="day"),
     3: Fault.rate_limit("0.2s"),
@@ -107,7 +107,7 @@ def measure(engine, rows, folder):
                         child.send_signal(signal.SIGKILL)
                         killed += 1
                         break
-                    # Before these rows, the child imports libraries.
+                    # At first, the child imports libraries, so its memory is measured only after some rows.
                     if asked > start + rows // 20 and child.poll() is None:
                         samples.append(read_memory(child.pid))
                 printed = child.communicate()[0]
@@ -124,7 +124,7 @@ def measure(engine, rows, folder):
 
 
 def check(engine, rows, output, fake, memory):
-    """Check every row of the output, and count what was asked twice."""
+    """Check every row of the output, and count the rows that were sent twice."""
     errors, found = expect_errors(), [json.loads(line) for line in output.read_text().splitlines()]
     assert [row["row"] for row in found] == list(range(1, rows + 1))
     for number, row in enumerate(found):

@@ -1,4 +1,4 @@
-"""`BatchApiEngine`: rows through Google's batch endpoint, as the fake plays it."""
+"""`BatchApiEngine`: rows go through the fake's version of Google's batch endpoint."""
 
 import asyncio
 import json
@@ -126,7 +126,7 @@ def test_outcomes_are_those_of_calls(fake, model, path, kind, plan):
     run_bulk(model, number(18), path.with_name("usual.jsonl"), schema=schema)
     for row, usual in zip(read(path), read(path.with_name("usual.jsonl")), strict=True):
         assert {**row, "price": None, "error_message": None} == {**usual, "price": None, "error_message": None} | {
-            # The ids of calls are those of the server.
+            # The server generates the ids of calls, so they differ between the two outputs.
             "tool_calls": row["tool_calls"] and usual["tool_calls"] and row["tool_calls"]
         }
         assert (row["error_message"] or "")[:40] == (usual["error_message"] or "")[:40]
@@ -192,7 +192,7 @@ def test_a_creation_that_did_not_arrive_is_repeated(fake, model, path):
 
 @pytest.mark.parametrize("after", [False, True])
 def test_a_program_that_died_at_the_creation_pays_once(fake, model, path, monkeypatch, after):
-    """What `SIGKILL` leaves behind: the intent, and the batch or not."""
+    """After `SIGKILL`, the state contains the intent to create a batch. The batch may exist or not."""
 
     class Killed(BaseException):
         pass
@@ -349,7 +349,7 @@ def test_ctrl_c_in_a_notebook_leaves_the_batches_to_the_next_run(fake, model, pa
         notes.append(text)
         if len(notes) == 2:
             signal.pthread_kill(main_thread().ident, signal.SIGINT)
-        # Without the interrupt, the batch would end at the next check.
+        # If the run were not interrupted, the batch would end at the next check.
         fake.batches.clock = lambda: 4_000_000_000.0 if len(notes) > 1 else time.time()
 
     async def run_cell():
@@ -515,7 +515,7 @@ print(run_bulk(model, rows, path, engine=engine).answered)
 
 
 def test_a_killed_run_pays_each_row_once(path):
-    """Killed after a creation whose answer did not arrive, and after the output arrived."""
+    """The run is killed when it waits for the answer to a creation, and again after the output has arrived."""
     fake = FakeGemini(lambda request: f"About {request.prompt}")
     plain, running = fake.batches.answer, []
     kills = [CREATION, "download"]

@@ -70,7 +70,7 @@ def test_killed_worker_loses_and_doubles_no_row(client, tmp_path):
 
 
 def test_runs_on_a_cluster_have_models_of_their_own(client, tmp_path):
-    """Equal rows of another run are asked again, with the model of that run."""
+    """Equal rows of another run are sent again, with the model of that run."""
     fake = FakeGemini(lambda request: request.body["model"])
     with fake.serve() as url:
         for name in ("gemini-3.8-flash", "gemini-3.5-flash-lite"):

@@ -1,4 +1,4 @@
-"""A run that is killed with SIGKILL goes on where it was. `kill_and_resume.py` does the same with 5,000 rows."""
+"""After a run is killed with SIGKILL, the next one continues it. `kill_and_resume.py` tests this with 5,000 rows."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""`run_bulk` with the default engine: what is asked, what is written, and what the next run does."""
+"""`run_bulk` with the default engine: which rows it sends, what it writes, and what the next run does."""
 
 import asyncio
 import json
@@ -64,7 +64,7 @@ def test_output_has_one_row_per_input_row_in_its_order(fake, model, path):
 
 
 def test_second_run_asks_only_for_what_is_new(fake, model, path):
-    """A changed row is asked anew, wherever it is. Rows that moved keep their answers."""
+    """A changed row is sent again, at any position. Rows that moved keep their answers."""
     run_bulk(model, number(5), path)
     result = run_bulk(model, ["first", *number(3), "changed", "word 4"], path)
     assert prompts_of(fake, 5) == ["changed", "first"]
@@ -72,7 +72,7 @@ def test_second_run_asks_only_for_what_is_new(fake, model, path):
         f"About {prompt}" for prompt in ["first", *number(3), "changed", "word 4"]
     ]
     assert (result.rows, result.answered) == (6, 6)
-    # The answer to the old row is still there.
+    # The journal still contains the answer to the row before its change.
     run_bulk(model, number(5), path)
     assert len(fake.requests) == 7
 
@@ -96,7 +96,7 @@ def test_other_options_and_models_are_other_requests(fake, model, path):
 
 
 def test_parameter_that_the_server_refuses_does_not_change_the_keys(path):
-    """The process remembers the refusal. The rows have the same keys as before it."""
+    """The process remembers the refusal, but the rows have the same keys as before the refusal."""
     unknown = GoogleError(
         400, "INVALID_ARGUMENT", 'Invalid JSON payload received. Unknown name "user": Cannot find field.'
     )
@@ -226,7 +226,7 @@ def test_row_that_fails_again_has_its_newest_error(fake, model, path):
     fake.answer_with(Fault.empty_reply())
     result = run_bulk(model, ["x"], path, retry_failed=True)
     assert [row["error_type"] for row in read(path)] == ["EmptyReplyError"]
-    # The reply is paid, although it has no text.
+    # The tokens are counted, because an empty reply costs money, too.
     assert (result.failed, result.input_tokens) == (1, 5051)
     assert read(path)[0]["input_tokens"] == 5051
 
@@ -237,7 +237,7 @@ def test_daily_quota_stops_the_run_and_the_next_one_goes_on(fake, model, path):
     result = run_bulk(model, number(60), path, concurrency=4)
     assert (result.answered, result.failed, result.missing) == (10, 0, 50)
     assert result.stopped.startswith("The run stopped because a quota is exhausted. ")
-    # Calls in flight end.
+    # Calls that are in flight when the quota is exhausted still end.
     assert len(fake.requests) <= 18
     errors = [row["error_type"] for row in read(path)]
     assert errors[:11] == [None] * 10 + ["QuotaExhaustedError"]
@@ -254,7 +254,7 @@ def test_daily_quota_stops_the_run_and_the_next_one_goes_on(fake, model, path):
     ("fault", "failed"), [("bad_key", 0), ("model_not_found", 0), ("permission_denied", 0), ("overloaded", 0)]
 )
 def test_run_stops_if_all_calls_fail_for_a_general_reason(fake, model, path, fault, failed):
-    """These errors are not those of the rows, so the next run asks the rows again."""
+    """The rows did not cause these errors, so the next run sends the rows again."""
     fake.answer_with(FAULTS[fault]())
     result = run_bulk(model, number(60), path, concurrency=1)
     assert result.stopped.startswith("The run stopped after 50 errors in a row. The last is ")

@@ -1,4 +1,4 @@
-"""`bulk --batch-api`: rows through Google's batch endpoint, as the fake plays it."""
+"""`bulk --batch-api`: rows go through the fake's version of Google's batch endpoint."""
 
 import json
 

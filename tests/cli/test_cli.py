@@ -120,7 +120,7 @@ def test_demo_shows_tool_steps_and_signatures(run, surface, model):
     assert len(re.findall(r"#[134] +200", out)) == 3
     assert len(re.findall(r"200 verified", out)) == 2
     assert re.search(r"#2 +503 retried", out)
-    # The first call has a signature and the parallel one has none. All three later requests send it back.
+    # The first call has a signature, and the parallel call has none. All three later requests send this signature back.
     signature = re.search(r"#1 +200 +- +\S+ (\S+…\S+)", out)[1]
     assert out.count(f"{signature} from #1") == 3
     assert out.count("(unsigned)") == 1
@@ -167,7 +167,7 @@ def test_demo_table_has_a_row_for_a_discarded_reply(run):
 
 
 def test_demo_without_answer_says_so(run, monkeypatch):
-    """No answer is not shown as a refusal."""
+    """A missing answer is not shown as a refusal."""
     monkeypatch.setattr(_retry, "_FIRST_WAIT", 0.01)
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -547,7 +547,7 @@ def test_fake_takes_a_rule_or_a_fault(run):
 
 @pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "127.0.0.1"), ("localhost", "localhost")])
 def test_fake_listens_on_the_given_host(run, monkeypatch, capsys, host, shown):
-    """For an address that means all of them, the printed URL is one that works on this machine."""
+    """For an address that means all interfaces, the printed URL works on this machine."""
     answers = []
 
     def use_it():

@@ -44,7 +44,7 @@ def needs(shell):
         (["completion", ""], {"bash", "zsh", "fish", "-h", "--help"}),
         (["demo", "-p"], set()),
     ],
-    # A set has another order in each process.
+    # A test id must not contain a set, because the order of a set differs in each process.
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_bash_completes_commands_options_and_values(script, words, expected):

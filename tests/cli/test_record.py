@@ -46,7 +46,7 @@ def prompts(path):
 
 
 def test_command_and_its_children_record_into_one_file(path, tmp_path):
-    """None destroys what another one writes. The exit code is the program's, and the summary is on standard error."""
+    """No process destroys the data of another. The exit code is the program's. The summary is on standard error."""
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     done = run("--max-body", 15_000, path, "--", sys.executable, program, "parent")
@@ -57,7 +57,7 @@ def test_command_and_its_children_record_into_one_file(path, tmp_path):
     numbered = [f"{name} {number}" for name in ("parent", "child", "fork") for number in range(4)]
     assert prompts(path) == sorted([*numbered, "start of parent", "start of child"])
     assert "canary" not in path.read_text()
-    # `--max-body` reaches the processes, too.
+    # `--max-body` also applies to the child processes.
     assert path.read_text().count("cut: ") >= 14
 
 

@@ -92,7 +92,7 @@ def test_no_word_is_cut_or_lost_on_a_narrow_terminal(run, name):
     for width in WIDTHS:
         narrow = "".join(CASES[name](run, width))
         assert_fits(narrow, width)
-        # The usage line of argparse has its own order of line ends, and no other words.
+        # argparse breaks the usage into other lines, but with the same words.
         assert words(narrow) == words(wide)
 
 

@@ -247,7 +247,7 @@ def test_command_names_the_wrong_rule_and_hides_secrets(run, tmp_path, monkeypat
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_report_that_cannot_be_written_is_printed(run):
-    """Its requests are paid."""
+    """Its requests have cost money."""
     code, out, err = run(ChangedFake("ai_studio"), "--yes", "--only", "unknown-key", "--json", "/dev/full")
     assert code == 2
     assert "The report is printed above." in " ".join(err.split())

@@ -12,13 +12,13 @@ class Part:
     about: str
     #: PyPI packages for the process of the tests, beside the group `test`.
     packages: tuple[str, ...] = ()
-    #: PyPI packages of programs that run in an environment of their own, by the name of the environment.
+    #: For each separate environment, its name and the PyPI packages of the programs that run in it.
     tools: dict[str, tuple[str, ...]] = field(default_factory=dict)
     #: Packages of npm, with their versions.
     npm: tuple[str, ...] = ()
-    #: Packages of Debian, by the program that each brings.
+    #: For each program from Debian, the package that contains the program.
     debian: dict[str, str] = field(default_factory=dict)
-    #: Whether `.ci/run` runs it. Needs nothing but PyPI.
+    #: Whether `.ci/run` runs this part. Such a part must need packages of PyPI only.
     in_ci: bool = False
 
 

@@ -13,9 +13,10 @@ from langchain_gemini_compat.testing import FakeGemini, Fault
 
 SECONDS_TO_START = 300
 ENVIRONMENT = {
-    # The proxy refuses to start without a key of its own. The tests need a key for each model.
+    # The proxy would otherwise refuse to start without a master key. The tests use no master key, but a key for each
+    # model.
     "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
-    # Otherwise the proxy downloads its prices.
+    # Without this, the proxy would download its list of prices.
     "LITELLM_LOCAL_MODEL_COST_MAP": "true",
 }
 
@@ -52,7 +53,7 @@ def proxy(compatible_google, native_google, tmp_path_factory):
     ]
     folder, port = tmp_path_factory.mktemp("litellm"), free_port()
     config = folder / "config.yaml"
-    # JSON is YAML.
+    # The proxy reads YAML, and JSON is valid YAML.
     config.write_text(json.dumps({"model_list": models, "litellm_settings": {"num_retries": 0}}))
     command = [tool("litellm", "litellm"), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
     url = f"http://127.0.0.1:{port}"

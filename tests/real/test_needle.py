@@ -19,8 +19,8 @@ from real_software import free_port, running, tool
 
 from langchain_gemini_compat import ChatGeminiCompat
 
-#: The engine's threads wait for each other in a busy loop, which is twenty times slower on a busy machine. With one
-#: processor, as this function says, it starts no threads.
+#: C code that makes `sysconf` report one processor, so that the engine starts no threads. Its threads would wait for
+#: each other in a busy loop, which is twenty times slower on a busy machine.
 ONE_PROCESSOR = """
 #define _GNU_SOURCE
 #include <dlfcn.h>

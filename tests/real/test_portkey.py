@@ -47,7 +47,7 @@ class TestStrictOff(RouteTests):
             "x-portkey-strict-open-ai-compliance": self.strict,
         }
         settings = {"default_headers": headers, "surface": self.surface}
-        # Portkey makes one text of several.
+        # Portkey joins several texts into one, so each request has one text.
         return Route(fake, gateway, settings=settings, embedding_settings={"default_headers": headers, "batch_size": 1})
 
 

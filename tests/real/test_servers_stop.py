@@ -23,7 +23,7 @@ def is_alive(pid):
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    # A zombie has ended, whoever has not read its exit code.
+    # A zombie has ended, although its parent has not read its exit code.
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 

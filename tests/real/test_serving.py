@@ -26,13 +26,13 @@ if os.environ["ASYNC_TRANSPORT"] == "httpx":
     client_factory.find_aiohttp_client = lambda: None
 model = ChatGeminiCompat(model="gemini-3.8-flash", surface="ai_studio", api_key="k", base_url=os.environ["MODEL_URL"])
 """
-#: Not of the page: a middleware of this class hides disconnects from `Request.is_disconnected`.
+#: Code that is added to that of the page. A middleware of this class hides disconnects from `Request.is_disconnected`.
 MIDDLEWARE = """
 @app.middleware("http")
 async def pass_on(request, call_next):
     return await call_next(request)
 """
-#: How many clients of each kind come.
+#: The number of clients of each kind.
 CLIENTS = {
     "stay until the end of a stream": 20,
     "stay until an answer": 10,
@@ -79,7 +79,7 @@ class Service:
 def service(request, tmp_path):
     """The page's service, with async calls over either transport."""
     code = [block.code for block in read_blocks(PAGE.read_text(encoding="utf-8")) if block[::2] == ("python", None)]
-    # The page prints what its functions answer, which starts the application.
+    # The `print` lines of the page call its functions before a server runs, so they are left out.
     lines = [line for block in code for line in block.splitlines() if not line.startswith("print(")]
     (tmp_path / "app.py").write_text("\n".join([MODEL, *lines, MIDDLEWARE]), encoding="utf-8")
     port = free_port()

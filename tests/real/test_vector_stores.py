@@ -19,7 +19,7 @@ from langchain_gemini_compat import GeminiCompatEmbeddings, errors
 DOCS = Path(__file__).parents[2] / "docs"
 #: Length of the vectors of the model.
 LENGTH = 384
-#: The model takes a fifth of a second for a passage, so only the beginning of each page is read.
+#: The model needs a fifth of a second for a passage, so only this part of each page is read.
 MOST_CHARACTERS = 1500
 #: A question for each page.
 QUESTIONS = {
@@ -104,7 +104,7 @@ def replace_parts(code):
     code = code.replace("fake.embeddings(dimensions=768)", "E5(url)")
     code = code.replace("StatementLoader().load()", "read")
     code = code.replace("InMemoryVectorStore(embeddings)", "build_store(embeddings)")
-    # Names of our pages have hyphens.
+    # The names of the pages of this documentation contain hyphens.
     return code.replace(r"\[(\w+)\]", r"\[([\w-]+)\]")
 
 

@@ -339,7 +339,7 @@ def test_http_server_sends_the_same_bytes(surface: Any) -> None:
 
 def test_serving_leaves_no_thread_and_no_socket() -> None:
     """After the `with` block the port is free, even if a client is still connected."""
-    # Threads of earlier tests may end meanwhile.
+    # Threads of earlier tests may end during this test, so the comparisons allow missing threads.
     before = set(threading.enumerate())
     fake = FakeGemini()
     with new_client() as client:

@@ -74,7 +74,7 @@ def create(fake: FakeGemini, content: str) -> Batch:
 
 
 def download(fake: FakeGemini, name: str | None) -> list[dict[str, Any]]:
-    """Return the lines of a file that a batch wrote."""
+    """Return the lines of an output file of a batch."""
     answer = send(fake, "GET", f"/download/v1beta/{name}:download?alt=media")
     return [json.loads(text) for text in answer.steps[0].splitlines()]
 

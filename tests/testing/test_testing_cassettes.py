@@ -74,7 +74,7 @@ def refused_for_a_minute():
     return Raw([{"error": {**error, "details": [info]}}], status=429)
 
 
-#: Nine calls and an answer in ten requests, and two more requests that are refused.
+#: Ten requests get nine calls and an answer. Two more requests are refused.
 SCRIPT = [
     Reply(thoughts="First.", calls=[Call("add_up", {"a": 0, "b": 1})]),
     refused_for_a_minute(),
@@ -111,7 +111,7 @@ def run_agent(model, mode):
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 @pytest.mark.parametrize("mode", ["invoke", "ainvoke", "stream"])
 def test_agent_of_12_requests_replays_to_the_same_state(path, no_waits, mode, surface):
-    """With streams, retries and a 429 that names a minute. The replay needs neither key nor time."""
+    """The run has streams, retries, and a 429 with a wait of a minute. The replay needs no key and does not wait."""
     fake = FakeGemini(SCRIPT, surface=surface)
     with record(path) as recording:
         told = run_agent(fake.chat_model(timeout={"retry_wait": 100}), mode)
@@ -128,7 +128,7 @@ def test_agent_of_12_requests_replays_to_the_same_state(path, no_waits, mode, su
 
 
 def test_replay_does_not_wait_for_the_time_that_a_429_names(path, no_waits):
-    """The wait counts towards `retry_wait` as in the recorded run: with less patience, the 429 is raised."""
+    """The wait counts towards `retry_wait` as in the recorded run. With a shorter `retry_wait`, the 429 is raised."""
     fake = FakeGemini([refused_for_a_minute(), "Hello."])
     with record(path):
         fake.chat_model(timeout={"retry_wait": 100}).invoke("Hi")
@@ -398,7 +398,7 @@ def test_canaries_are_not_in_the_file(path):
     assert not re.search(
         "canary|jane|me@host|user_1234567|user-agent|authorization|x-request-id|cookie", text, re.IGNORECASE
     )
-    # A reader sees that something was there.
+    # The file shows where a secret was removed.
     assert "[hidden]" in text
     assert "projects/PROJECT_ID/locations/global" in text
 

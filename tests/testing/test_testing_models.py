@@ -189,7 +189,7 @@ def test_vertex_says_how_a_model_s_name_must_look() -> None:
 
 
 def test_vertex_reads_google_s_fields_at_the_root_too() -> None:
-    """A live test of October 2026 has switched thinking off so."""
+    """A live test of October 2026 switched thinking off in this way."""
     config = {"thinking_config": {"thinking_level": "minimal"}}
     assert asked("vertex", "gemini-3.8-flash", google=config)[0] == ["thinking-level"]
     assert asked("vertex", "gemini-3.6-flash", google=config) == ([], "")

@@ -32,10 +32,11 @@ def be_child(models):
 
 
 def main():
-    # Python 3.12 warns of forks beside threads, which are the point here.
+    # Python 3.12 warns about forks in a process with threads, but this program tests exactly that.
     warnings.simplefilter("ignore", DeprecationWarning)
     models = [build(), build(api_key=None, credentials=ShortCredentials()), build().bind_tools([get_weather])]
-    # A first call imports modules. If Python forks meanwhile, their import locks are held in the child forever.
+    # The first call imports modules. If the process forked during these imports, the child would inherit import locks
+    # that nobody releases.
     for mode in ("sync", "async"):
         for model in models:
             ask(model, mode, "parent")

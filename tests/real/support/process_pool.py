@@ -23,7 +23,7 @@ def main():
     parent, sockets = ask(MODEL, MODE, "parent before")
     stream = MODEL.stream("a stream of the parent with many words, which is open all the time")
     parent += [next(stream).text]
-    # This model does not wait, so the gate of the parent is closed for a second.
+    # This model does not wait after the 429, so the parent's rate gate is still closed for a second.
     try:
         build(max_retries=1, timeout={"retry_wait": 1}).invoke("limited")
     except RateLimitError as error:
