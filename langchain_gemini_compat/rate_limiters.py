@@ -35,7 +35,7 @@ _MINUTE_MS = 61_000
 _REDIS_SECONDS = 5.0
 #: Maximum number of async calls that ask Redis at once.
 _THREADS = 8
-#: If `burst` is 1, maximum random part of a sleep, as a fraction of the time between two turns. It is small because
+#: Maximum random part of a sleep if `burst` is 1, as a fraction of the time between two turns. It is small, because
 #: unused turns are lost with this `burst`.
 _LATE_SHARE = 0.1
 _SCHEMES = frozenset({"redis", "rediss", "unix"})

@@ -53,7 +53,7 @@ _GRPC = {
 _CAPITAL = re.compile("(?<=[a-z])[A-Z]")
 #: Keys of Google's extra fields. The keys inside their values keep their spelling.
 _EXTRA = frozenset({"extra_content", "extraContent"})
-#: HTTP status and body of the response that is built from a line.
+#: HTTP status and body of the response that is built from a line of a batch's output.
 _Answer: TypeAlias = "tuple[int, bytes]"
 
 

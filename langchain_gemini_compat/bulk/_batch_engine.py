@@ -179,8 +179,8 @@ class _Work:
         self._rows = rows
         self._knows_all_rows = False
         self._open: dict[int, Part] = {}
-        #: Numbers of the open parts whose batch has ended. They are kept until the whole input is read, because a row
-        #: that is read later may be in such a part.
+        #: Numbers of the open parts (the rows of one batch) whose batch has ended. They are kept until the whole input
+        #: is read, because a row that is read later may be in such a part.
         self._ended: set[int] = set()
         self._failures = 0
 

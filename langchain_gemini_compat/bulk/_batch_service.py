@@ -38,7 +38,8 @@ _COMPATIBLE = "/openai"
 _PART = 8 * 2**20
 #: Seconds before each retry. Requests that create a batch are not retried.
 _WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
-#: OpenAI's status for each state of Google's native batches. The compatible endpoint documents OpenAI's statuses.
+#: OpenAI's status for each state of Google's native batches. Google documents OpenAI's statuses for the compatible
+#: endpoint.
 _STATES = {"pending": "validating", "running": "in_progress", "succeeded": "completed", "canceled": "cancelled"}
 _ENDINGS = frozenset({"completed", "failed", "expired", "cancelled"})
 _PAGE, _MOST_PAGES = 100, 50
@@ -169,7 +170,7 @@ class BatchService:
             "x-goog-upload-protocol": "resumable",
             "x-goog-upload-command": "start",
             "x-goog-upload-header-content-length": str(size),
-            # Not a MIME type, but the value in Google's documentation and SDK.
+            # `jsonl` is not a MIME type, but the value in Google's documentation and SDK.
             "x-goog-upload-header-content-type": "jsonl",
         }
         request = ResourceRequest("POST", self._uploads, _dump({"file": {"display_name": name}}), headers)

@@ -247,7 +247,7 @@ def _is_usable(path: Path) -> bool:
         with path.open("rb") as file:
             header = file.read(_HEADER)
     except OSError:
-        # SQLite fails to open the file, too, and its error contains the reason.
+        # If the file cannot be read, SQLite fails to open it, too, and its error contains the reason.
         return True
     return not header or (header.startswith(b"SQLite format 3\0") and header[_ID_IN_HEADER] == _ID_BYTES)
 

@@ -120,7 +120,7 @@ class _Run:
                 counts.failed = 0
             tally = Tally(counts)
             self.report(tally.describe())
-            # If the prices were loaded during the run, they would block the event loop.
+            # Loading the prices takes a moment, which would block the event loop during the run.
             load_prices()
             try:
                 self._ask(journal, tally)

@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.bulk._outcomes import Outcome
     from langchain_gemini_compat.bulk._rows import Row
 
-#: A run stops after this number of general errors in a row, or after `2 * concurrency` if that is more.
+#: A run stops after this number of consecutive errors of the account, the server or the network, or after `2 *
+#: concurrency` errors if that is more.
 _MOST_IN_A_ROW = 50
 
 

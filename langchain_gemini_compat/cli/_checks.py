@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urlsplit
 
-# A dependency of langchain-core.
+# packaging is a dependency of langchain-core.
 from packaging.requirements import Requirement
 
 from langchain_gemini_compat import errors
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 _DISTRIBUTION = "langchain-gemini-compat"
 #: `global` and Google's multi-regions. Any other location is a region.
 _MULTI_REGIONS = ("global", "us", "eu")
-#: The end of the URL for Google's own models. Only for these, the catalog has locations. Your own endpoints exist where
-#: you deployed them.
+#: The end of the URL for Google's own models. The catalog has locations only for these models. Your own endpoints exist
+#: where you deployed them.
 _PUBLISHED_MODELS_PATH = "/endpoints/openapi"
 TOKEN_SECONDS = 5.0
 _PROBE_SECONDS = 3.0

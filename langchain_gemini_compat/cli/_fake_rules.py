@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing import FakeRequest
     from langchain_gemini_compat.testing._server.answers import Answer
 
-#: Arguments of tool calls, by the type of the parameter.
+#: Sample arguments of tool calls, by the type of the parameter.
 _SAMPLES: dict[str, object] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
 _FIRST_ERROR = 400
 #: Limits of the rule `verify`. An answer is cut off if `max_tokens` is at most the first number. A prompt with more

@@ -43,7 +43,7 @@ GLOBAL_ARGUMENT = "langchain-gemini-compat doctor --location global"
 _COMMAND = re.compile(r"`((?:gcloud|pip) [^`]+)`")
 _QUOTAS_PAGE = "https://console.cloud.google.com/iam-admin/quotas"
 INSTALL_GCLOUD = "# install gcloud: https://cloud.google.com/sdk/docs/install"
-#: The checks in the order in which their fixes are tried.
+#: The checks, in the order in which the user should apply their fixes.
 _ORDER = (
     "versions",
     "google-auth transport",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._transport.tokens import TokenSource
 
 DEFAULT_MODEL = "gemini-3.8-flash"
-#: Sent to a fake endpoint in place of a real key or token.
+#: The key that is sent to a fake endpoint, so that no real key or token is sent.
 PLACEHOLDER_KEY = "not-a-key"
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 SURFACE_NAMES = "vertex, ai_studio or openai_compatible"

@@ -148,7 +148,7 @@ class _Chat:
 def _read_lines(*, is_interactive: bool) -> Iterator[str]:
     if is_interactive:
         with contextlib.suppress(ImportError):
-            # Enables arrow keys and history, if the platform supports them.
+            # Importing `readline` enables arrow keys and history, if the platform supports them.
             import_module("readline")
     while True:
         try:

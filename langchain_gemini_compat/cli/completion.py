@@ -38,7 +38,7 @@ class Argument:
 
     flags: tuple[str, ...]
     help: str
-    #: The name of the value; empty if the option takes none.
+    #: The name of the value; empty if the option has no value.
     value: str
     choices: tuple[str, ...]
 

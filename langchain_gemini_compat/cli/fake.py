@@ -14,7 +14,7 @@ from langchain_gemini_compat.cli._terminal import NARROW, Screen
 from langchain_gemini_compat.testing import FAULTS
 
 _LAST_PORT = 65_535
-#: Seconds after which Ctrl-C ends the command at the latest.
+#: Maximum seconds until Ctrl-C ends the command.
 _SECONDS_PER_WAIT = 1.0
 
 

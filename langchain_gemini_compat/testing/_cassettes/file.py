@@ -61,7 +61,7 @@ def read_cassette(path: Path) -> Cassette:
 
 
 def start_cassette(path: Path, max_body: int | None) -> None:
-    """Create an empty cassette, in place of an older one.
+    """Create an empty cassette. An older cassette is replaced.
 
     Raises:
         FileExistsError: The file exists and is not a cassette.

@@ -56,8 +56,8 @@ _SHORT_OUTPUT = ("gemini-2.0", "gemini-1.5")
 _SILENT = ("gemini-2.5-flash-image", "gemini-2.0", "gemini-1.5")
 #: Models that refuse penalties. No source says what 2.5 Pro and 2.5 Flash-Lite do.
 _NO_PENALTIES = re.compile(r"gemini-(?:4|3\.8-flash|3\.7-flash|3\.6-flash|3\.5-flash-lite|2\.5-flash(?!-lite|-image))")
-#: Models that do not answer with text over chat completions. `_SPEECH` answers with speech. `_NO_CHAT` is for live
-#: sessions, transcripts and video, and is not served.
+#: Models that do not answer with text over chat completions. Those in `_SPEECH` answer with speech. Those in `_NO_CHAT`
+#: are for live sessions, transcripts or video, and are not served.
 _SPEECH = re.compile(r"gemini-[\d.]+-(?:\w+-)*tts")
 _NO_CHAT = re.compile(
     r"gemini-(?:[\d.]+-(?:\w+-)*(?:live|transcribe|native-audio)|live|omni|robotics-er-[\d.]+-streaming)"

@@ -54,11 +54,11 @@ def check_embedding(body: JsonObject, surface: Surface) -> Iterator[Violation]:
     for key in sorted(body.keys() - _KEYS):
         yield unknown_field(key, "", "AI Studio refuses unknown keys. Leave this key out.")
     if len(texts) > _MAX_TEXTS:
-        # https://github.com/geldata/gel/issues/9032
+        # Source: https://github.com/geldata/gel/issues/9032
         message = f"* BatchEmbedContentsRequest.requests: at most {_MAX_TEXTS} requests can be in one batch\n"
         yield Violation("batch-size", message, "Send fewer texts at once.")
     if not texts or not all(as_text(text) for text in texts):
-        # https://github.com/lingfengQAQ/webnovel-writer/issues/49
+        # Source: https://github.com/lingfengQAQ/webnovel-writer/issues/49
         yield Violation("empty-text", "EmbedContentRequest.content contains an empty Part.", "Leave empty texts out.")
     if "dimensions" in body and _dimensions(body) != body["dimensions"]:
         yield Violation("dimensions", INVALID_ARGUMENT, f"`dimensions` is a number from 1 to {_MAX_DIMENSIONS}.")
@@ -122,7 +122,7 @@ def _vector(text: str, length: int) -> list[float]:
     words = Counter(word for word in _WORD.findall(text.lower()) if word not in _STOP_WORDS)
     sums = [0.0] * length
     for word, count in (words or {text: 1}).items():
-        # A word that occurs ten times is not ten times as important.
+        # The logarithm is used, because a word that occurs ten times is not ten times as important.
         weight = 1.0 + log(count)
         for feature, share in _features(word):
             place = _hash(feature)

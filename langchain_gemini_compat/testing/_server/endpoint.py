@@ -233,7 +233,7 @@ class FakeGemini:
 
     @cached_property
     def http_client(self) -> httpx2.Client:
-        """A sync HTTP client whose requests all go to this fake, of the library that the installed openai SDK uses."""
+        """A sync HTTP client whose requests all go to this fake. It is of the library that the openai SDK uses."""
         from langchain_gemini_compat.testing._server.in_process import build_client
 
         return build_client(self.respond)
@@ -253,7 +253,7 @@ class FakeGemini:
             host: The address to listen on. The default, 127.0.0.1, accepts connections of this machine only.
 
         Returns:
-            A context manager that gives the base URL.
+            A context manager that yields the base URL.
 
         Raises:
             ImportError: The extra `server` (uvicorn) is not installed.

@@ -102,7 +102,7 @@ class FileStore:
         name, _, verb = request.path.rpartition("v1beta/")[2].partition(":")
         stored = self.find(name)
         if stored is None:
-            # https://discuss.ai.google.dev/t/uploaded-files-missing-after-a-few-days/50428
+            # Source: https://discuss.ai.google.dev/t/uploaded-files-missing-after-a-few-days/50428
             text = f"You do not have permission to access the File {name.removeprefix('files/')} or it may not exist."
             return refuse(403, "PERMISSION_DENIED", text)
         if request.method == "DELETE":

@@ -48,8 +48,8 @@ def serve(respond: Respond, path: str, port: int, host: str) -> Generator[str]:
             http="h11",
             loop="asyncio",
             log_config=None,
-            # The time is long, because a client sees a network error if the server closes an idle connection while the
-            # client sends.
+            # An idle connection stays open for a long time. If the server closed it while a client sends, the client
+            # would see a network error.
             timeout_keep_alive=75,
             log_level="critical",
             timeout_graceful_shutdown=1,

@@ -86,7 +86,7 @@ async def _stream_steps_async(
 
 def _sleep(library: ModuleType, request: httpx2.Request, seconds: float) -> None:
     if seconds <= 0:
-        # Tools that detect blocking calls in an event loop (blockbuster) report even a sleep of 0 seconds.
+        # `time.sleep(0)` is avoided, because tools that detect blocking calls in an event loop (blockbuster) report it.
         return
     limit = _read_limit(request)
     time.sleep(min(seconds, limit))

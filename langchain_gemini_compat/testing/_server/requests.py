@@ -77,7 +77,7 @@ class FakeRequest:
     def first_difference(self, other: FakeRequest) -> Difference | None:
         """Return the first difference of the two request bodies.
 
-        Google can take the part before the first difference from its cache. In a conversation that only grows, the
+        Google can read the part before the first difference from its cache. In a conversation that only grows, the
         first difference is at the new messages.
 
         Args:
