@@ -418,7 +418,7 @@ def test_an_unusable_line_is_counted_once(fake, path):
 
 def test_an_upload_without_the_name_of_a_file_ends_the_run(fake, model, path):
     fake.batches.fault_rule = lambda one: Fault("raw", raw=Raw('{"file": {}}')) if "upload_id" in one.query else None
-    with pytest.raises(BatchError, match="names no file"):
+    with pytest.raises(BatchError, match="has no file name"):
         run(model, ["one"], path)
 
 

@@ -426,7 +426,7 @@ def test_second_run_at_the_same_output_is_refused(fake, model, path):
 @pytest.mark.parametrize("name", ["out.jsonl", "out.sqlite"])
 def test_file_of_another_program_is_not_replaced(fake, model, tmp_path, name):
     (tmp_path / name).write_text("my notes, which are longer than the header of a database" * 20)
-    with pytest.raises(OutputError, match="Name another"):
+    with pytest.raises(OutputError, match="Choose another"):
         run_bulk(model, ["x"], tmp_path / name)
     assert (tmp_path / name).read_text().startswith("my notes")
     assert fake.requests == []

@@ -70,7 +70,7 @@ def test_chunks_split_the_text() -> None:
     assert [text for text, _ in texts("ai_studio", Reply("abcde", chunks=2))] == ["ab", "cd", "e"]
     assert [text for text, _ in texts("ai_studio", Reply("abcde", chunks=("a", "bcde")))] == ["a", "bcde"]
     assert [text for text, _ in texts("ai_studio", Reply("a b c d"))] == ["a b c ", "d"]
-    with pytest.raises(ValueError, match="joined, are not"):
+    with pytest.raises(ValueError, match="The joined pieces of `chunks` differ"):
         send("ai_studio", Reply("abc", chunks=("a",)), stream=True)
 
 
