@@ -133,7 +133,7 @@ class BatchApiEngine:
 
 
 def find_batches(path: Path) -> Path:
-    """Return the path of the state of the batches for the output `path`."""
+    """Return the path of the file with the state of the batches of the output `path`."""
     return path.with_name(f"{path.name}.batches")
 
 

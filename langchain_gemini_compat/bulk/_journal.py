@@ -204,7 +204,7 @@ class Journal:
             problems.check()
 
     def _add(self, model: BulkModel, number: int, content: JsonObject) -> str:
-        """Add a row. Return why it is invalid, or an empty string."""
+        """Add a row. If it is invalid, return the reason, else an empty string."""
         try:
             request = digest_request(model, content)
             values = (number, cast("Value", content.get("id")), self._build_key(request, content), json.dumps(content))

@@ -69,7 +69,7 @@ class _Diagnosis:
 
     @property
     def is_well(self) -> bool:
-        """Whether no check failed. Warnings are not failures."""
+        """`True` if all checks passed. Warnings count as passed."""
         return all(finding.status != "failed" for finding in self.findings)
 
     @property

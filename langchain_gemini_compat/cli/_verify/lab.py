@@ -89,7 +89,7 @@ class RawReply:
 
     @property
     def usage(self) -> JsonObject:
-        """The token counts: of the whole reply, or the last ones of the stream."""
+        """The token counts of a whole reply, or the last token counts of a stream."""
         if isinstance(self.body, dict):
             return object_at(self.body, "usage")
         found = [usage for event in self.events if (usage := object_at(event, "usage"))]

@@ -39,7 +39,7 @@ _CAUSES: dict[str, type[OSError]] = {
 
 
 def describe_failure(error: BaseException, scrubber: Scrubber) -> JsonObject | None:
-    """Return the failure of a request, or `None` if the program ended the request itself."""
+    """Return the failure in the layout of a cassette, or `None` if the program ended the request itself."""
     if isinstance(error, DeadlineExceededError):
         return {"type": "DeadlineExceededError", "text": error.limit}
     if isinstance(error, UploadError):

@@ -151,7 +151,7 @@ class FileStore:
 
 
 def _find_mistake(upload: _Upload, commands: set[str], offset: str, content: bytes) -> str:
-    """Return what is wrong with a part of an upload, or an empty text."""
+    """Return the mistake in a part of an upload, or an empty text if there is none."""
     received = len(upload.received)
     if "upload" in commands and offset != str(received):
         return f"The offset has to be {received}."
