@@ -229,7 +229,7 @@ class _Pauses:
             given = self._settings
             raise RateLimiterError(
                 f"No turn was free within {given.timeout:g} s at the shared limit of {given.requests_per_minute} "
-                f"requests per minute (`{given.name}`). Too many calls wait for it. Use fewer workers, a longer "
+                f"requests per minute (`{given.name}`). Too many calls wait for a turn. Use fewer workers, a longer "
                 "`timeout` of the limiter, or a higher quota."
             )
         turns = max(_LATE_SHARE, (self._settings.burst - 1) / 2)
@@ -274,7 +274,7 @@ class _RedisBucket:
             from redis.retry import Retry
         except ModuleNotFoundError as err:
             raise ImportError(
-                "`RedisRateLimiter` needs the packages pyrate-limiter and redis, and one is not installed. Run `pip "
+                "`RedisRateLimiter` needs the packages pyrate-limiter and redis. At least one is missing. Run `pip "
                 "install 'langchain-gemini-compat[redis]'`."
             ) from err
         self._place = _show_place(settings.url)

@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS requests (part INTEGER, position INTEGER, key TEXT NO
     identity TEXT, content TEXT NOT NULL, PRIMARY KEY (part, position)) WITHOUT ROWID;
 CREATE TEMP TABLE wanted (key TEXT PRIMARY KEY);
 """
-_UNUSABLE = "`{}` cannot be used ({}). If another run uses it, wait until that run has ended. Else move the file away."
+_UNUSABLE = "`{}` cannot be used ({}). If another run uses it, wait until that run has ended. Otherwise move the file."
 _SELECT = "SELECT number, identity, key, content FROM requests JOIN wanted USING (key) WHERE part = ?"
 
 

@@ -42,7 +42,7 @@ class DaskEngine:
 
     def __init__(self, cluster: distributed.Client | str) -> None:
         if find_spec("distributed") is None:
-            raise ImportError("Dask needs the package distributed. Run `pip install distributed`.")
+            raise ImportError("Dask needs the package `distributed`. Run `pip install distributed`.")
         self._cluster = cluster
         self._processes = _read_processes(cluster) if isinstance(cluster, str) else 0
 

@@ -282,7 +282,7 @@ PROBES = (
     ),
     Probe(
         "image-in-reply",
-        "A model for images returns an image.",
+        "An image model returns an image.",
         "a block with an image",
         "_response/assembler.py",
         {"vertex": VERTEX_EXAMPLES},

@@ -117,7 +117,7 @@ PROBES = (
     ),
     Probe(
         "stream",
-        "A stream adds up to the whole answer and ends with a finish reason.",
+        "The chunks of a stream add up to the whole answer, with a finish reason.",
         "the word ok, finish reason stop",
         "_transport/sse.py and _response/assembler.py",
         {"vertex": VERTEX_EXAMPLES, "ai_studio": STUDIO, "openai_compatible": OPENAI},

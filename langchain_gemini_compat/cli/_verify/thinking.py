@@ -145,7 +145,7 @@ PROBES = (
     ),
     Probe(
         "thoughts",
-        "With `include_thoughts`, a whole answer has thoughts, apart from its text.",
+        "With `include_thoughts`, a whole answer has thoughts that are separate from its text.",
         "thoughts and an answer without tags",
         "_response/thoughts.py",
         {"vertex": UNTRIED, "ai_studio": _CAPTURE},
@@ -156,7 +156,7 @@ PROBES = (
     ),
     Probe(
         "thoughts-of-stream",
-        "With `include_thoughts`, a stream has thoughts, apart from its text.",
+        "With `include_thoughts`, a stream has thoughts that are separate from its text.",
         "thoughts and an answer without tags",
         "_response/thoughts.py",
         {"vertex": VERTEX_OVERVIEW, "ai_studio": _CAPTURE},

@@ -206,4 +206,4 @@ def _unsupported_level(level: str, surface: Surface) -> Violation:
     message = f"Thinking level {level.upper()} is not supported for this model"
     if surface == "vertex":
         message = f"Thinking level is unsupported: THINKING_LEVEL_{level.upper()}"
-    return Violation("thinking-level", message, "Leave it out, or use a level that this model supports.")
+    return Violation("thinking-level", message, "Leave the level out, or use one that this model supports.")

@@ -213,4 +213,6 @@ def _check_result_name(turn: Turn, function: str, surface: Surface) -> Iterator[
         place = f"GenerateContentRequest.contents[{turn.position - 1}].parts[0].function_response.name"
         yield Violation("result-name", f"* {place}: Name cannot be empty.", f"Send `name`: {function!r} on the result.")
     elif name and name != function:
-        yield Violation("result-name", INVALID_ARGUMENT, f"The result is named {name!r}, its call {function!r}.")
+        yield Violation(
+            "result-name", INVALID_ARGUMENT, f"The result has the name {name!r}, but its call {function!r}."
+        )

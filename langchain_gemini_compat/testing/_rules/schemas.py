@@ -176,7 +176,7 @@ def _check_enum(schema: JsonObject, place: str) -> Iterator[Violation]:
     for number, value in enumerate(values):
         if not isinstance(value, str):
             message = f"Invalid value at '{place}.enum[{number}]' (TYPE_STRING), {dump(value)}"
-            yield Violation("schema-enum", message, "Send strings: other enum values are not accepted.")
+            yield Violation("schema-enum", message, "Send strings, because other enum values are not accepted.")
     if not values or _type_of(schema) != "string":
         message = f"* GenerateContentRequest.{place}.enum: only allowed for STRING type"
         yield Violation("schema-enum", message, "`enum` has to be a non-empty list on a schema of type string.")

@@ -117,17 +117,17 @@ def _check_message_signature(turn: Turn, call: JsonObject, surface: Surface) -> 
     if issued is None or issued.at != ON_MESSAGE:
         yield _missing_signature(_function_name(call), turn.position, surface)
     elif issued.surface != surface:
-        yield _invalid_signature(surface, f"It was issued on {issued.surface}: replace it by `{PLACEHOLDER}`.")
+        yield _invalid_signature(surface, f"It was issued on {issued.surface}. Replace it by `{PLACEHOLDER}`.")
 
 
 def _check_genuine(signature: str, name: str, place: int, surface: Surface) -> Iterator[Violation]:
     issued = read_signature(signature)
     if issued is None:
-        yield _invalid_signature(surface, "It was changed, or never issued: send back the signature unchanged.")
+        yield _invalid_signature(surface, "The signature was changed, or never issued. Send it back unchanged.")
     elif issued.surface != surface:
-        yield _invalid_signature(surface, f"It was issued on {issued.surface}: replace it by `{PLACEHOLDER}`.")
+        yield _invalid_signature(surface, f"It was issued on {issued.surface}. Replace it by `{PLACEHOLDER}`.")
     elif (issued.call, issued.at) != (name, place):
-        hint = f"It was issued for call {issued.at} ({issued.call}) and came back on call {place} ({name})."
+        hint = f"The signature of call {issued.at} ({issued.call}) came back on call {place} ({name})."
         yield _invalid_signature(surface, hint)
 
 
