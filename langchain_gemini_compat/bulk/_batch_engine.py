@@ -244,7 +244,7 @@ class _Work:
         return part
 
     def _note_failure(self, error: GeminiCompatError) -> None:
-        """Count a failed attempt to create a batch. Raise `error` if another attempt cannot help."""
+        """Count a failed attempt to create a batch. Raise `error` if it is permanent, or after too many attempts."""
         has_others = any(part.batch is not None for part in self._open.values() if part.number not in self._ended)
         self._failures = 0 if has_others else self._failures + 1
         if self._failures >= _MOST_FAILURES or (_is_refusal(error) and not error.is_retryable):

@@ -55,7 +55,7 @@ def run_bulk(
 
     Every outcome is written to a journal beside the output, `OUTPUT.journal`, before it is counted. After a crash, a
     quota or Ctrl-C, run the function again: it sends only the missing rows. A row is sent again if its request or its
-    `id` has changed. A failed row keeps its error and is not sent again, unless the errors of an outage stopped the
+    `id` has changed. A failed row keeps its error and is not sent again, unless it failed in an outage that stopped the
     run.
 
     The function blocks until the end of the run. In an `async def`, call `await asyncio.to_thread(run_bulk, …)`.
