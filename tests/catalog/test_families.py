@@ -72,6 +72,9 @@ def test_the_table_agrees_with_the_table_of_the_fake_endpoint(family):
     assert family.text_beside_calls == rules.text_beside_calls
     assert family.takes_penalties <= rules.penalties
     assert family.takes_effort_on_ai_studio != rules.refuses_efforts
+    assert family.max_output_tokens == rules.longest_output
+    assert family.takes_cached_content == rules.cached_content
+    assert (family.locations or ()) == rules.locations
     if family.thinking == "level":
         assert set(family.levels) <= rules.levels
     if family.thinking == "budget" and rules.budget:

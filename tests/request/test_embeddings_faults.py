@@ -13,6 +13,7 @@ RAISES = {
     "overloaded": errors.ServerError,
     "bad_key": errors.AuthenticationError,
     "expired_token": errors.AuthenticationError,
+    "forged_token": errors.AuthenticationError,
     "missing_credential": errors.AuthenticationError,
     "permission_denied": errors.PermissionDeniedError,
     "model_not_found": errors.ModelNotFoundError,

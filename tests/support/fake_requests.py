@@ -23,9 +23,9 @@ PARAMETERS = {
 USER = {"role": "user", "content": "Weather in Oslo and Rome?"}
 
 
-def send(fake: FakeGemini, body: dict[str, Any]) -> Any:
+def send(fake: FakeGemini, body: dict[str, Any], url: str | None = None) -> Any:
     """Send `body` to the fake, and return the raw response."""
-    url = f"{fake.connection()['base_url']}/chat/completions"
+    url = url or f"{fake.connection()['base_url']}/chat/completions"
     return fake.http_client.post(url, json=body, headers={"Authorization": "Bearer a-long-enough-token"})
 
 

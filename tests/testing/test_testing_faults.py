@@ -64,6 +64,7 @@ def test_every_fault_answers_and_the_next_reply_is_good(name: str, surface: Any,
         (Fault.bad_key(), "ai_studio", 400, "INVALID_ARGUMENT", "Please pass a valid API key"),
         (Fault.bad_key(), "vertex", 401, "UNAUTHENTICATED", "API keys are not supported by this API."),
         (Fault.expired_token(), "vertex", 401, "UNAUTHENTICATED", "Request had invalid authentication credentials."),
+        (Fault.forged_token(), "vertex", 401, "UNAUTHENTICATED", "Request had invalid authentication credentials."),
         (Fault.permission_denied(), "ai_studio", 403, "PERMISSION_DENIED", "Your project has been denied access."),
         (
             Fault.model_not_found(),

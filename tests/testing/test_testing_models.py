@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fake_requests import BOTH, body_for, history, refusals, send
 
+from langchain_gemini_compat.errors import ModelNotFoundError
 from langchain_gemini_compat.testing import FakeGemini, Reply
 
 
@@ -105,6 +106,8 @@ def test_penalties_are_refused_by_model(model: str, taken: bool, key: str) -> No
         ("gemini-3.8-flash", 0, 65_537),
         ("gemini-2.0-flash", 8_192, None),
         ("gemini-2.0-flash", 8_193, 8_193),
+        ("gemini-nano-banana-2.1", 32_769, 32_769),
+        ("gemini-3.1-flash-lite-image", 4_096, None),
     ],
 )
 def test_vertex_refuses_a_token_limit_out_of_range(model: str, limit: int, most: int | None, key: str) -> None:
@@ -186,6 +189,38 @@ def test_vertex_says_how_a_model_s_name_must_look() -> None:
             "'<publisher>/<model>'."
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "places"),
+    [
+        ("gemini-4-hydrogen", {"global", "us", "eu"}),
+        ("gemini-4-radon", {"global", "us", "eu"}),
+        ("gemini-3.8-flash", {"global", "us", "eu"}),
+        ("gemini-3.5-flash", {"global", "us", "eu", "us-central1"}),
+        ("gemini-3.1-pro-preview", {"global"}),
+        ("gemini-2.5-pro", {"global", "us", "eu", "us-central1"}),
+        ("gemini-3-pro-image", {"global", "us", "eu", "us-central1"}),
+    ],
+)
+def test_vertex_does_not_find_a_model_in_other_locations(model: str, places: set[str]) -> None:
+    """A model whose locations no source has is found everywhere."""
+    fake = FakeGemini(surface="vertex")
+    for place in ("global", "us", "eu", "us-central1"):
+        url = f"https://gemini.invalid/v1/projects/p/locations/{place}/endpoints/openapi/chat/completions"
+        response = send(fake, body_for("vertex", model=f"google/{model}"), url)
+        assert response.status_code == (200 if place in places else 404)
+        assert [violation.rule for violation in fake.refusals] == ([] if place in places else ["model-location"])
+        assert place in places or f"/locations/{place}/publishers/google/models/{model}` was not found" in response.text
+        fake.refusals.clear()
+
+
+def test_package_raises_the_error_of_a_location_with_a_remedy() -> None:
+    fake = FakeGemini(surface="vertex")
+    url = "https://gemini.invalid/v1/projects/p/locations/us-central1/endpoints/openapi"
+    model = fake.chat_model(base_url=url, max_retries=0)
+    with pytest.raises(ModelNotFoundError, match="newer models are only in `global`, `us` and `eu`"):
+        model.invoke("Hi.")
 
 
 def test_vertex_reads_google_s_fields_at_the_root_too() -> None:

@@ -176,6 +176,19 @@ class Fault:
         )
 
     @classmethod
+    def forged_token(cls) -> Fault:
+        """Return a 401: the token is not one that Google has issued.
+
+        The reason in its details was captured from Vertex AI in September 2026. The text is Google's general one.
+
+        Returns:
+            A fault for the replies of `FakeGemini`.
+        """
+        message = f"Request had invalid authentication credentials. {_CREDENTIAL}"
+        details = (_error_info("ACCESS_TOKEN_TYPE_UNSUPPORTED"),)
+        return cls("forged_token", GoogleError(401, "UNAUTHENTICATED", message, details))
+
+    @classmethod
     def missing_credential(cls) -> Fault:
         """Return a 401: the request has no `Authorization` header.
 
@@ -213,7 +226,8 @@ class Fault:
     def model_not_found(cls, model: str = "{model}") -> Fault:
         """Return a 404: the model does not exist.
 
-        The text of AI Studio was captured. The text for Vertex AI is Google's general one.
+        The text of AI Studio was captured. Source of the text for Vertex AI:
+        https://github.com/google-gemini/gemini-cli/issues/14262
 
         Args:
             model: The name of the model in the text. Default: the model of the request.
@@ -450,6 +464,7 @@ FAULTS: Mapping[str, Callable[[], Fault]] = MappingProxyType(
         "overloaded": Fault.overloaded,
         "bad_key": Fault.bad_key,
         "expired_token": Fault.expired_token,
+        "forged_token": Fault.forged_token,
         "missing_credential": Fault.missing_credential,
         "permission_denied": Fault.permission_denied,
         "model_not_found": Fault.model_not_found,

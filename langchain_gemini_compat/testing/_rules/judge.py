@@ -50,13 +50,19 @@ class Verdict:
     placeholders: int = 0
 
 
-def judge_request(body: JsonObject, surface: Surface, *, needs_model: bool = True) -> Verdict:
-    """Return the verdict on `body` at `surface`. A self-deployed model needs no name."""
+def judge_request(body: JsonObject, surface: Surface, *, needs_model: bool = True, location: str = "") -> Verdict:
+    """Return the verdict on `body` at `surface`. A self-deployed model needs no name.
+
+    Without a `location` on Vertex AI, the location is not checked.
+    """
     if surface == "openai_compatible":
         return Verdict(tuple(_check_openai_shape(body, needs_model=needs_model)))
     body = place_google_fields(body, surface)
     model = as_text(body.get("model"))
-    wrong_model = tuple(_check_model(model, surface)) or tuple(_check_kind(model, rules_for(model)))
+    wrong_model = tuple(_check_model(model, surface)) or (
+        *_check_kind(model, rules_for(model)),
+        *_check_location(model, location, rules_for(model)),
+    )
     if wrong_model:
         return Verdict(wrong_model)
     ignored = (*ignored_keys(body), *ignored_function_keys(body)) if surface == "vertex" else ()
@@ -108,6 +114,22 @@ def _check_kind(model: str, rules: ModelRules) -> Iterator[Violation]:
         yield _not_found(
             "model-kind", bare_name(model), "The model is not served over chat completions. Use Google's API for it."
         )
+
+
+def _check_location(model: str, location: str, rules: ModelRules) -> Iterator[Violation]:
+    """Yield a violation for a location that does not serve the model.
+
+    Source: https://github.com/google-gemini/gemini-cli/issues/14262 (2025-12).
+    """
+    if location and not rules.is_served_in(location):
+        message = (
+            f"Publisher Model `projects/fake-project/locations/{location}/publishers/google/models/{bare_name(model)}` "
+            "was not found or your project does not have access to it. Please ensure you are using a valid model "
+            "version. For more information, see: "
+            "https://cloud.google.com/vertex-ai/generative-ai/docs/learn/model-versions"
+        )
+        hint = f"The model is served in {', '.join(rules.locations)}."
+        yield Violation("model-location", message, hint, code=404, status="NOT_FOUND")
 
 
 def _not_found(rule: str, model: str, hint: str) -> Violation:

@@ -13,7 +13,8 @@ Sources, read on 2026-11-29 unless a date is given:
 - Penalties: the cards of 3.6 Flash and 3.5 Flash-Lite, https://github.com/Ikalus1988/MisakaNet/issues/1473
   (2026-09-04) and https://github.com/PublicAffairs/openai-gemini/issues/63.
 - Longest output: the cards, the guides of Gemini 4 (65,536 tokens in one call, streamed or not), and a public report of
-  the 400 of 2026-02-26.
+  the 400 of 2026-02-26. Of image models: LiteLLM's model map and https://models.dev.
+- Locations: the cards and the guides of Gemini 4. No source has the locations of the models that the table lacks.
 - Gemma 4 on AI Studio: https://github.com/Kilo-Org/kilocode/pull/12149 (2026-07), and a capture of 2026-09-17.
 - No text from speech, live and video models: LiteLLM's model map (litellm 1.110.2) and google-genai 3.6.1. Robotics-ER
   streams over the Live API: https://ai.google.dev/gemini-api/docs/robotics-overview.
@@ -50,8 +51,31 @@ _BUDGETS = (
     ("gemini-2.5-flash", (0, 24576, True)),
 )
 _NO_TEXT_BESIDE_CALLS = ("gemini-3.6-flash", "gemini-3.5-flash-lite")
-#: Models whose longest output has 8,192 tokens. Later models write up to 65,536.
-_SHORT_OUTPUT = ("gemini-2.0", "gemini-1.5")
+#: The longest output in tokens. Other models write up to 65,536.
+_LONGEST_OUTPUTS = (
+    ("gemini-2.0", 8_192),
+    ("gemini-1.5", 8_192),
+    ("gemini-3.1-flash-lite-image", 4_096),
+    ("gemini-3.1-flash-image", 32_768),
+    ("gemini-3-pro-image", 32_768),
+    ("gemini-2.5-flash-image", 32_768),
+    ("gemini-nano-banana", 32_768),
+    ("nano-banana", 32_768),
+)
+_EVERYWHERE, _NOT_REGIONAL, _GLOBAL = ("global", "us", "eu", "regions"), ("global", "us", "eu"), ("global",)
+#: Where Vertex AI serves a model: `regions` are all single regions. A later Gemini 4 has the row of all of Gemini 4.
+_LOCATIONS = (
+    ("gemini-4", _NOT_REGIONAL),
+    ("gemini-3.8-flash", _NOT_REGIONAL),
+    ("gemini-3.7-flash", _NOT_REGIONAL),
+    ("gemini-3.5-flash-lite", _NOT_REGIONAL),
+    ("gemini-3.5-flash", _EVERYWHERE),
+    ("gemini-3.1-flash-lite", _NOT_REGIONAL),
+    ("gemini-3.1-pro", _GLOBAL),
+    ("gemini-3-flash", _GLOBAL),
+    ("gemini-2.5-flash-lite", _EVERYWHERE),
+    ("gemini-robotics-er-2", _GLOBAL),
+)
 #: Models that do not think.
 _SILENT = ("gemini-2.5-flash-image", "gemini-2.0", "gemini-1.5")
 #: Models that refuse penalties. No source says what 2.5 Pro and 2.5 Flash-Lite do.
@@ -77,6 +101,7 @@ class ModelRules:
         budget: The smallest and the largest thinking budget, and whether 0 is allowed. `None`: no documented range.
         text_beside_calls: Whether Vertex AI accepts text in a message with tool calls.
         longest_output: The highest `max_tokens` that Vertex AI accepts.
+        locations: Where Vertex AI serves the model; empty if no source says so.
         penalties: Whether the model accepts frequency and presence penalties.
         refuses_efforts: Whether AI Studio refuses every `reasoning_effort` for the model.
         cached_content: Whether the model accepts `cached_content`.
@@ -93,6 +118,7 @@ class ModelRules:
     budget: tuple[int, int, bool] | None
     text_beside_calls: bool
     longest_output: int
+    locations: tuple[str, ...]
     penalties: bool
     refuses_efforts: bool
     cached_content: bool
@@ -108,6 +134,10 @@ class ModelRules:
         if effort == "none":
             return self.budget is not None and self.budget[2]
         return effort in self.levels
+
+    def is_served_in(self, location: str) -> bool:
+        """Return whether Vertex AI serves the model in `location`. A model without a source is served everywhere."""
+        return not self.locations or (location if location in _NOT_REGIONAL else "regions") in self.locations
 
 
 def bare_name(model: str) -> str:
@@ -138,7 +168,8 @@ def rules_for(model: str) -> ModelRules:
         levels=next((levels for name, levels in _LEVELS if bare.startswith(name)), _ALL_LEVELS),
         budget=next((budget for name, budget in _BUDGETS if bare.startswith(name)), None),
         text_beside_calls=not bare.startswith(_NO_TEXT_BESIDE_CALLS),
-        longest_output=8_192 if bare.startswith(_SHORT_OUTPUT) else 65_536,
+        longest_output=next((most for name, most in _LONGEST_OUTPUTS if bare.startswith(name)), 65_536),
+        locations=() if "image" in bare else next((found for name, found in _LOCATIONS if bare.startswith(name)), ()),
         penalties=not _NO_PENALTIES.match(bare),
         refuses_efforts=bare.startswith("gemma-4"),
         cached_content=not bare.startswith("gemini-4"),

@@ -6,6 +6,7 @@ A request that Google would refuse gets a refusal and does not use up a reply of
 from __future__ import annotations
 
 import logging
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -46,6 +47,8 @@ else:
 Rule: TypeAlias = Callable[[FakeRequest], AnyReply]
 Replies: TypeAlias = Sequence[AnyReply] | Rule | AnyReply | None
 
+#: The location in the path of a URL of Vertex AI.
+_LOCATION = re.compile(r"/locations/(?P<name>[^/]+)/")
 #: The path of the base URL of each surface, without `/chat/completions`.
 BASE_PATHS: Mapping[Surface, str] = {
     "vertex": "/v1/projects/fake-project/locations/global/endpoints/openapi",
@@ -326,7 +329,13 @@ class FakeGemini:
         if not request.body:
             return answer_violation(Violation("json", "Invalid JSON payload received."), surface)
         if self.strict:
-            verdict = judge_request(request.body, surface, needs_model=surface == self.surface)
+            location = _LOCATION.search(request.path) if surface == "vertex" else None
+            verdict = judge_request(
+                request.body,
+                surface,
+                needs_model=surface == self.surface,
+                location=location["name"] if location else "",
+            )
             self.ignored.extend(verdict.ignored)
             self.stand_ins += verdict.placeholders
             if verdict.violations:
